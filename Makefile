@@ -1,0 +1,60 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv/bin
+
+.PHONY: help install run test check format schema lock bench clean
+
+help: ## print what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-8s\033[0m %s\n", $$1, $$2}' Makefile
+
+# The stamp is newer than what it was installed from, so a second call costs nothing.
+.venv/installed: requirements.txt pyproject.toml
+	@test -x $(VENV)/python || $(PYTHON) -m venv .venv
+	@echo "Installing DAIRA into .venv …"
+	@$(VENV)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(VENV)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/installed-dev: requirements-dev.txt .venv/installed
+	@echo "Installing what tests and checks need …"
+	@$(VENV)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+tests/clients/node_modules/.installed: tests/clients/package-lock.json
+	@if command -v npm >/dev/null; then \
+		echo "Installing the official JavaScript clients …"; \
+		cd tests/clients && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
+	else echo "npm is not here: tests with the official JavaScript clients will be skipped"; fi
+
+install: .venv/installed ## install DAIRA into .venv
+
+run: .venv/installed ## run everything on this machine: servers, gateway, workers, demo data
+	@$(VENV)/daira up --demo
+
+test: .venv/installed-dev tests/clients/node_modules/.installed ## run all tests with coverage
+	@$(VENV)/pytest --cov --cov-report=term $(ARGS)
+
+check: .venv/installed-dev ## format, lint, types, layers
+	@$(VENV)/ruff format --check .
+	@$(VENV)/ruff check .
+	@$(VENV)/mypy
+	@$(VENV)/lint-imports
+
+format: .venv/installed-dev ## format the code and mend what lint can mend
+	@$(VENV)/ruff format .
+	@$(VENV)/ruff check --fix .
+
+schema: .venv/installed ## write the client contract: AsyncAPI, JSON Schemas, TypeScript
+	@$(VENV)/daira schema docs/schema
+
+lock: .venv/installed-dev ## pin and hash the requirements anew
+	@$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate --extra build pyproject.toml -o requirements.txt
+	@$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate --extra build --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+bench: .venv/installed ## measure calls and fan-out beside their bare SQL and Redis cost
+	@$(VENV)/python -m bench
+
+clean: ## remove the virtual environment and all local data
+	@rm -rf .venv .daira tests/clients/node_modules

@@ -1,0 +1,66 @@
+"""Messages about accounts and sessions."""
+
+import datetime
+
+import msgspec
+
+from protocol.fields import DeviceName, Email, Fingerprint, Id, Locale, Password, Request, Username
+from protocol.users import User
+
+
+class Device(Request, frozen=True):
+    name: DeviceName | None = None
+    fingerprint: Fingerprint | None = None
+
+
+class Register(Request, frozen=True):
+    username: Username
+    email: Email
+    password: Password
+    birth_date: datetime.date | None = None
+    locale: Locale | None = None
+    device: Device | None = None
+
+
+class Login(Request, frozen=True):
+    email: Email
+    password: Password
+    device: Device | None = None
+
+
+class Refresh(Request, frozen=True):
+    refresh_token: str
+
+
+class ChangePassword(Request, frozen=True):
+    old_password: Password
+    new_password: Password
+
+
+class SignedIn(msgspec.Struct, frozen=True):
+    """The answer of register, login and refresh."""
+
+    user: User
+    session_id: str
+    access_token: str
+    access_expires_at: str
+    refresh_token: str
+    refresh_expires_at: str
+
+
+class SessionItem(msgspec.Struct, frozen=True):
+    id: str
+    device: str | None
+    ip: str | None
+    created_at: str
+    last_seen_at: str
+    current: bool
+
+
+class SessionList(msgspec.Struct, frozen=True):
+    items: list[SessionItem]
+    next_cursor: str | None = None
+
+
+class SessionRef(Request, frozen=True):
+    session_id: Id

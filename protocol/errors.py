@@ -1,0 +1,120 @@
+"""The catalogue of errors that a client may see.
+
+`code` is one of gRPC's canonical codes (https://grpc.io/docs/guides/status-codes/). Code below the gateway
+raises `CallError` through the functions here; the dispatcher alone turns it into a reply.
+"""
+
+from typing import Literal
+
+import msgspec
+
+Code = Literal[
+    "INVALID_ARGUMENT",
+    "UNAUTHENTICATED",
+    "PERMISSION_DENIED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "ABORTED",
+    "FAILED_PRECONDITION",
+    "RESOURCE_EXHAUSTED",
+    "DEADLINE_EXCEEDED",
+    "UNAVAILABLE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+]
+
+# The same call may succeed later, with nothing changed by the caller.
+RETRYABLE: frozenset[Code] = frozenset({"RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "UNAVAILABLE", "ABORTED"})
+
+
+class Detail(msgspec.Struct, frozen=True):
+    """What is wrong with one field; `field` is `$` where it is the whole argument."""
+
+    field: str
+    reason: str
+
+
+class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The `error` of an acknowledgement."""
+
+    code: Code
+    message: str
+    retryable: bool
+    retry_after_ms: int | None = None
+    details: tuple[Detail, ...] = ()
+    request_id: str | None = None
+
+
+class CallError(Exception):
+    """A refusal that the client is told in full."""
+
+    def __init__(
+        self,
+        code: Code,
+        message: str,
+        *,
+        details: tuple[Detail, ...] = (),
+        retry_after_ms: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code: Code = code
+        self.message = message
+        self.details = details
+        self.retry_after_ms = retry_after_ms
+
+    def body(self, request_id: str) -> ErrorBody:
+        return ErrorBody(
+            code=self.code,
+            message=self.message,
+            retryable=self.code in RETRYABLE,
+            retry_after_ms=self.retry_after_ms,
+            details=self.details,
+            request_id=request_id,
+        )
+
+
+def invalid(field: str, reason: str) -> CallError:
+    return CallError("INVALID_ARGUMENT", f"{field}: {reason}", details=(Detail(field, reason),))
+
+
+def not_found(noun: str) -> CallError:
+    """Also for what the viewer may not see: the two must not be told apart."""
+    return CallError("NOT_FOUND", f"there is no such {noun}")
+
+
+def already_exists(field: str, reason: str) -> CallError:
+    return CallError("ALREADY_EXISTS", f"{field}: {reason}", details=(Detail(field, reason),))
+
+
+def failed_precondition(message: str) -> CallError:
+    return CallError("FAILED_PRECONDITION", message)
+
+
+def stale_version() -> CallError:
+    return CallError("ABORTED", "it has been changed since: load it again and repeat")
+
+
+def exhausted(message: str, retry_after_ms: int) -> CallError:
+    return CallError("RESOURCE_EXHAUSTED", message, retry_after_ms=retry_after_ms)
+
+
+def unauthenticated(message: str = "sign in first") -> CallError:
+    return CallError("UNAUTHENTICATED", message)
+
+
+def unavailable(message: str = "a service we depend on does not answer: try again") -> CallError:
+    return CallError("UNAVAILABLE", message, retry_after_ms=1_000)
+
+
+def deadline_exceeded() -> CallError:
+    return CallError("DEADLINE_EXCEEDED", "the call took too long and was given up")
+
+
+def unimplemented(method: str) -> CallError:
+    return CallError("UNIMPLEMENTED", f"there is no method {method[:64]!r}: system.methods lists them")
+
+
+def internal() -> CallError:
+    return CallError("INTERNAL", "something broke on our side; the request id finds it in our logs")
+
+

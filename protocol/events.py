@@ -1,0 +1,85 @@
+"""Events: what happened, as the outbox and the event log carry it. Past tense, versioned, one struct a topic."""
+
+from typing import ClassVar
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True):
+    """The base of every event.
+
+    Events whose `key` is equal are reacted to in order. `v` is the version of the payload: a reader understands
+    its own and the one before. Reactions load the present state, for an event may come late or twice.
+    """
+
+    topic: ClassVar[str]
+    v: ClassVar[int] = 1
+
+    @property
+    def key(self) -> str:
+        raise NotImplementedError
+
+
+class PostCreated(Event, frozen=True):
+    topic: ClassVar[str] = "post.created"
+    post_id: int
+    author_id: int
+
+    @property
+    def key(self) -> str:
+        return str(self.author_id)
+
+
+class PostEdited(Event, frozen=True):
+    topic: ClassVar[str] = "post.edited"
+    post_id: int
+    author_id: int
+
+    @property
+    def key(self) -> str:
+        return str(self.author_id)
+
+
+class PostDeleted(Event, frozen=True):
+    topic: ClassVar[str] = "post.deleted"
+    post_id: int
+    author_id: int
+
+    @property
+    def key(self) -> str:
+        return str(self.author_id)
+
+
+class FollowChanged(Event, frozen=True):
+    """A follow was asked for, became active, or ended."""
+
+    topic: ClassVar[str] = "graph.follow_changed"
+    follower_id: int
+    followee_id: int
+
+    @property
+    def key(self) -> str:
+        return str(self.followee_id)
+
+
+class Blocked(Event, frozen=True):
+    topic: ClassVar[str] = "graph.blocked"
+    blocker_id: int
+    blocked_id: int
+
+    @property
+    def key(self) -> str:
+        return str(self.blocked_id)
+
+
+class MuteChanged(Event, frozen=True):
+    topic: ClassVar[str] = "graph.mute_changed"
+    user_id: int
+    muted_id: int
+
+    @property
+    def key(self) -> str:
+        return str(self.muted_id)
+
+
+EVENTS: dict[str, type[Event]] = {event.topic: event for event in Event.__subclasses__()}

@@ -1,0 +1,123 @@
+"""The types of fields that clients send: bounds, normal forms, and the names of what is wrong.
+
+Texts are counted in characters after NFC, so their bounds cannot be left to the decoder: a `Request` normalises
+and measures every field whose type carries a `Text`, and refuses NUL everywhere.
+"""
+
+import unicodedata
+from functools import cache
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from protocol import errors
+
+MAX_BIGINT = 2**63 - 1
+
+
+class Text(NamedTuple):
+    """Bounds of a text, in characters after NFC; `strip` removes white space around it."""
+
+    shortest: int
+    longest: int
+    strip: bool = True
+    lines: bool = True  # False: control characters, line breaks among them, are refused
+
+
+def _text_meta(text: Text) -> msgspec.Meta:
+    bounds = {"minLength": text.shortest, "maxLength": text.longest}
+    return msgspec.Meta(extra_json_schema=bounds, extra={"text": text})
+
+
+Id = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(0|[1-9][0-9]{0,18})$", description="Snowflake as a string", extra={"snowflake": True}
+    ),
+]
+Username = Annotated[
+    str,
+    msgspec.Meta(pattern=r"^[A-Za-z0-9_.]{3,30}$", description="3–30 of a–z 0–9 _ . in any case"),
+]
+Email = Annotated[
+    str,
+    msgspec.Meta(pattern=r"^[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,180}\.[^@\s\x00-\x1f.]{2,}$", max_length=254),
+]
+Password = Annotated[str, _text_meta(Text(8, 128, strip=False))]
+DisplayName = Annotated[str, _text_meta(Text(1, 50, lines=False))]
+Bio = Annotated[str, _text_meta(Text(0, 300))]
+PostText = Annotated[str, _text_meta(Text(0, 5_000))]
+CircleName = Annotated[str, _text_meta(Text(1, 50, lines=False))]
+DeviceName = Annotated[str, _text_meta(Text(0, 100, lines=False))]
+Fingerprint = Annotated[str, _text_meta(Text(1, 128, lines=False))]
+Reason = Annotated[str, _text_meta(Text(0, 300))]
+Cursor = Annotated[str, msgspec.Meta(min_length=1, max_length=512, description="opaque; from next_cursor")]
+PageSize = Annotated[int, msgspec.Meta(ge=1, le=100)]
+IdempotencyKey = Annotated[str, msgspec.Meta(pattern=r"^[\x20-\x7e]{1,64}$")]
+Locale = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The base of every message that a client sends."""
+
+    def __post_init__(self) -> None:
+        for name, rule in _rules(type(self)):
+            value = getattr(self, name)
+            if value.__class__ is str:
+                cleaned = _clean(name, value, rule)
+                if cleaned != value:
+                    msgspec.structs.force_setattr(self, name, cleaned)
+            elif value.__class__ is list:
+                for index, item in enumerate(value):
+                    if item.__class__ is str:
+                        value[index] = _clean(f"{name}[{index}]", item, rule)
+
+
+def _clean(field: str, value: str, rule: Text | None) -> str:
+    if rule is None:
+        # Patterns end in `$`, which also matches before a last line break.
+        if not value.isprintable():
+            raise errors.invalid(field, "contains control characters")
+        if len(value) == 19 and value.isdecimal() and int(value) > MAX_BIGINT:
+            raise errors.invalid(field, "is not an id")
+        return value
+    if "\x00" in value:
+        raise errors.invalid(field, "contains NUL")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise errors.invalid(field, "contains a lone surrogate") from None
+    value = unicodedata.normalize("NFC", value)
+    if rule.strip:
+        value = value.strip()
+    if not rule.shortest <= len(value) <= rule.longest:
+        raise errors.invalid(field, f"has {len(value)} characters; {rule.shortest} to {rule.longest} are allowed")
+    if not rule.lines and any(unicodedata.category(character) == "Cc" for character in value):
+        raise errors.invalid(field, "contains control characters")
+    return value
+
+
+@cache
+def _rules(request: type[Request]) -> tuple[tuple[str, Text | None], ...]:
+    """Each field that can hold text, with its bounds where they are ours to check."""
+    hints = get_type_hints(request, include_extras=True)
+    rules = ((name, _rule(hint)) for name, hint in hints.items())
+    return tuple((name, rule.text) for name, rule in rules if rule.holds_text)
+
+
+class _Rule(NamedTuple):
+    holds_text: bool
+    text: Text | None
+
+
+def _rule(hint: Any) -> _Rule:
+    if get_origin(hint) is Annotated:
+        base, *metas = get_args(hint)
+        for meta in metas:
+            if isinstance(meta, msgspec.Meta) and meta.extra and "text" in meta.extra:
+                return _Rule(True, meta.extra["text"])
+        return _rule(base)
+    if hint is str:
+        return _Rule(True, None)
+    inner = [_rule(argument) for argument in get_args(hint)]
+    return next((rule for rule in inner if rule.holds_text), _Rule(False, None))

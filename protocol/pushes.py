@@ -1,0 +1,79 @@
+"""Pushes: what the server tells clients unasked.
+
+A push's `id` derives from its cause, so a repetition carries the same one and a client drops what it has seen.
+"""
+
+from typing import ClassVar, Literal
+
+import msgspec
+
+from protocol.posts import Post
+from protocol.users import User, UserLite
+
+
+class Push(msgspec.Struct, frozen=True):
+    """The base of every push; subclasses name themselves by `event`."""
+
+    event: ClassVar[str]
+    id: str
+
+
+class SessionReady(Push, frozen=True):
+    event: ClassVar[str] = "session.ready"
+    session_id: str | None
+    user: User | None
+    server_time: str
+    recovered: bool
+    protocol: int
+
+
+class SessionExpired(Push, frozen=True):
+    event: ClassVar[str] = "session.expired"
+
+
+RevocationReason = Literal["logout", "revoked", "reused", "password_changed"]
+
+
+class SessionRevoked(Push, frozen=True):
+    event: ClassVar[str] = "session.revoked"
+    reason: RevocationReason
+
+
+class GraphFollowed(Push, frozen=True):
+    event: ClassVar[str] = "graph.followed"
+    user: UserLite
+
+
+class GraphRequested(Push, frozen=True):
+    event: ClassVar[str] = "graph.requested"
+    user: UserLite
+
+
+class GraphAccepted(Push, frozen=True):
+    event: ClassVar[str] = "graph.accepted"
+    user: UserLite
+
+
+class FeedAdded(Push, frozen=True):
+    event: ClassVar[str] = "feed.added"
+    post_id: str
+    author_id: str
+    created_at: str
+
+
+class FeedRemoved(Push, frozen=True):
+    event: ClassVar[str] = "feed.removed"
+    post_id: str
+
+
+class PostEdited(Push, frozen=True):
+    event: ClassVar[str] = "post.edited"
+    post: Post
+
+
+class PostDeleted(Push, frozen=True):
+    event: ClassVar[str] = "post.deleted"
+    post_id: str
+
+
+PUSHES: tuple[type[Push], ...] = tuple(sorted(Push.__subclasses__(), key=lambda push: push.event))

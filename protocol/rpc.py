@@ -1,0 +1,88 @@
+"""The method table: what a client can call, with which message, under which rules.
+
+A handler's signature is its schema: `async def verb_noun(call, request: Request) -> Result`. A handler that takes
+a third parameter, `tx`, runs inside the one transaction of its call, opened for the viewer and committed after it.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, get_type_hints
+
+import msgspec
+
+from protocol.fields import Request
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """The result of methods with nothing to say."""
+
+
+class NoArguments(Request, frozen=True):
+    """The request of methods that take nothing."""
+
+
+Handler = Callable[..., Awaitable[Any]]
+
+
+class Method(msgspec.Struct, frozen=True):
+    """One row of the table.
+
+    `limit` names the bucket that a call is counted in (see the table of limits in the settings).
+    `anonymous` methods need no sign-in. `reads` may overlap other calls of their connection; all others run one at
+    a time in arrival order. `transactional` handlers are given `tx`.
+    """
+
+    name: str
+    summary: str
+    handler: Handler
+    request: type[Request]
+    result: type[msgspec.Struct]
+    limit: str | None
+    anonymous: bool
+    reads: bool
+    transactional: bool
+
+    @property
+    def idempotent(self) -> bool:
+        return "idempotency_key" in self.request.__struct_fields__
+
+
+class MethodTable:
+    """Methods by name, each declared once by `@methods.rpc(...)` above its handler."""
+
+    def __init__(self) -> None:
+        self._methods: dict[str, Method] = {}
+
+    def rpc(
+        self, name: str, *, limit: str | None = None, anonymous: bool = False, reads: bool = False
+    ) -> Callable[[Handler], Handler]:
+        """`limit` defaults to the bucket `write` for whatever is no read and needs sign-in."""
+
+        def declare(handler: Handler) -> Handler:
+            if name in self._methods:
+                raise ValueError(f"method {name} is declared twice")
+            hints = get_type_hints(handler)
+            parameters = list(inspect.signature(handler).parameters)
+            self._methods[name] = Method(
+                name=name,
+                summary=inspect.cleandoc(handler.__doc__ or "").partition("\n")[0],
+                handler=handler,
+                request=hints[parameters[1]],
+                result=hints["return"],
+                limit=limit or (None if reads or anonymous else "write"),
+                anonymous=anonymous,
+                reads=reads,
+                transactional="tx" in parameters,
+            )
+            return handler
+
+        return declare
+
+    def get(self, name: str) -> Method | None:
+        return self._methods.get(name)
+
+    def __iter__(self) -> Iterator[Method]:
+        return iter(sorted(self._methods.values(), key=lambda method: method.name))
+
+
+methods = MethodTable()

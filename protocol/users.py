@@ -1,0 +1,113 @@
+"""Messages about people and their graph."""
+
+import datetime
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from protocol.fields import Bio, Cursor, DisplayName, Id, PageSize, Reason, Request, Username
+from typing import Annotated, Literal
+
+
+class UserLite(msgspec.Struct, frozen=True):
+    """A person as they appear beside what they did."""
+
+    id: str
+    username: str
+    display_name: str
+    avatar_url: str | None
+    is_verified: bool
+
+
+class Relation(msgspec.Struct, frozen=True):
+    """How the viewer and a person stand to each other."""
+
+    follows: bool = False
+    followed_by: bool = False
+    requested: bool = False
+    blocks: bool = False
+    mutes: bool = False
+
+
+class User(msgspec.Struct, frozen=True):
+    """A person's profile as one viewer sees it."""
+
+    id: str
+    username: str
+    display_name: str
+    avatar_url: str | None
+    is_verified: bool
+    bio: str
+    is_private: bool
+    follower_count: int
+    following_count: int
+    post_count: int
+    created_at: str
+    viewer: Relation
+
+
+class GetUser(Request, frozen=True):
+    user_id: Id | None = None
+    username: Username | None = None
+
+
+class ListUsers(Request, frozen=True):
+    user_ids: Annotated[list[Id], msgspec.Meta(max_length=100)]
+
+
+class UserList(msgspec.Struct, frozen=True):
+    items: list[User]
+
+
+class UserPage(msgspec.Struct, frozen=True):
+    items: list[User]
+    next_cursor: str | None
+
+
+class UpdateUser(Request, frozen=True):
+    """Absent leaves as it is; null clears."""
+
+    display_name: DisplayName | None | UnsetType = UNSET
+    bio: Bio | None | UnsetType = UNSET
+    avatar_media_id: Id | None | UnsetType = UNSET
+    is_private: bool | None | UnsetType = UNSET
+
+
+class UserRef(Request, frozen=True):
+    user_id: Id
+
+
+class FollowResult(msgspec.Struct, frozen=True):
+    status: Literal["active", "pending"]
+
+
+class BlockUser(Request, frozen=True):
+    user_id: Id
+    reason: Reason | None = None
+
+
+MuteKind = Literal["all", "posts", "stories"]
+
+
+class MuteUser(Request, frozen=True):
+    user_id: Id
+    kind: MuteKind = "all"
+    until: Annotated[datetime.datetime, msgspec.Meta(tz=True)] | None = None
+
+
+class UnmuteUser(Request, frozen=True):
+    """Without `kind`, all kinds."""
+
+    user_id: Id
+    kind: MuteKind | None = None
+
+
+class ListFollows(Request, frozen=True):
+    user_id: Id
+    cursor: Cursor | None = None
+    limit: PageSize | None = None
+
+
+class ListRequests(Request, frozen=True):
+    cursor: Cursor | None = None
+    limit: PageSize | None = None

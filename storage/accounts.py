@@ -1,0 +1,164 @@
+"""Accounts and sessions."""
+
+import datetime
+from collections.abc import Sequence
+
+import asyncpg
+
+from protocol import errors
+from storage.database import Row, Transaction
+
+
+async def insert(
+    tx: Transaction,
+    *,
+    user_id: int,
+    username: str,
+    email: str,
+    password_hash: str | None,
+    birth_date: datetime.date | None,
+    locale: str | None,
+    is_private: bool,
+) -> None:
+    """The transaction's viewer must be the new user. Raises ALREADY_EXISTS naming `username` or `email`."""
+    try:
+        await tx.execute(
+            "INSERT INTO users (id, username, username_key, display_name, is_private) VALUES ($1, $2, $3, $2, $4)",
+            user_id,
+            username,
+            username.lower(),
+            is_private,
+        )
+        await tx.execute(
+            """INSERT INTO accounts (user_id, email, email_key, password_hash, birth_date, locale)
+            VALUES ($1, $2, $3, $4, $5, coalesce($6, 'ar-EG'))""",
+            user_id,
+            email,
+            email_key(email),
+            password_hash,
+            birth_date,
+            locale,
+        )
+    except asyncpg.UniqueViolationError as error:
+        field = "email" if "email" in (error.constraint_name or "") else "username"
+        raise errors.already_exists(field, "is taken") from None
+
+
+def email_key(email: str) -> str:
+    return email.strip().lower()
+
+
+async def for_login(tx: Transaction, email: str) -> Row | None:
+    """user_id and password_hash of the active account with that address."""
+    return await tx.fetchrow("SELECT user_id, password_hash FROM account_for_login($1)", email_key(email))
+
+
+async def password_hash(tx: Transaction, user_id: int) -> str | None:
+    found: str | None = await tx.fetchval("SELECT password_hash FROM accounts WHERE user_id = $1", user_id)
+    return found
+
+
+async def set_password(tx: Transaction, user_id: int, new_hash: str) -> None:
+    await tx.execute("UPDATE accounts SET password_hash = $2 WHERE user_id = $1", user_id, new_hash)
+
+
+async def insert_session(
+    tx: Transaction,
+    *,
+    session_id: int,
+    user_id: int,
+    refresh_hash: bytes,
+    device_name: str | None,
+    fingerprint: str | None,
+    ip: str | None,
+    user_agent: str | None,
+    expires_at: datetime.datetime,
+) -> None:
+    await tx.execute(
+        """INSERT INTO sessions (id, user_id, refresh_hash, device_name, fingerprint, ip, user_agent, expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
+        session_id,
+        user_id,
+        refresh_hash,
+        device_name,
+        fingerprint,
+        ip,
+        user_agent,
+        expires_at,
+    )
+
+
+async def session_owner(tx: Transaction, session_id: int) -> int | None:
+    owner: int | None = await tx.fetchval("SELECT session_owner($1)", session_id)
+    return owner
+
+
+async def lock_session(tx: Transaction, session_id: int) -> Row | None:
+    return await tx.fetchrow("SELECT * FROM sessions WHERE id = $1 FOR UPDATE", session_id)
+
+
+async def session_is_alive(tx: Transaction, session_id: int) -> bool:
+    """Of the transaction's viewer, who must be active."""
+    return bool(
+        await tx.fetchval(
+            """UPDATE sessions s SET last_seen_at = now() FROM users u
+            WHERE s.id = $1 AND s.revoked_at IS NULL AND u.id = s.user_id AND u.status = 'active' RETURNING true""",
+            session_id,
+        )
+    )
+
+
+async def rotate_refresh(
+    tx: Transaction,
+    session_id: int,
+    *,
+    used_hash: bytes,
+    next_hash: bytes,
+    expires_at: datetime.datetime,
+) -> None:
+    await tx.execute(
+        """UPDATE sessions SET previous_hash = $2, refresh_hash = $3, expires_at = $4, rotated_at = now(),
+            last_seen_at = now()
+        WHERE id = $1""",
+        session_id,
+        used_hash,
+        next_hash,
+        expires_at,
+    )
+
+
+async def list_sessions(tx: Transaction, user_id: int) -> Sequence[Row]:
+    """Alive ones, newest first, at most 100."""
+    return await tx.fetch(
+        """SELECT id, device_name, ip, created_at, last_seen_at FROM sessions
+        WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now() ORDER BY id DESC LIMIT 100""",
+        user_id,
+    )
+
+
+async def revoke_session(tx: Transaction, session_id: int, reason: str) -> bool:
+    """False where the viewer has no such session alive."""
+    return bool(
+        await tx.fetchval(
+            """UPDATE sessions SET revoked_at = now(), revoked_reason = $2
+            WHERE id = $1 AND revoked_at IS NULL RETURNING true""",
+            session_id,
+            reason,
+        )
+    )
+
+
+async def revoke_other_sessions(tx: Transaction, user_id: int, kept_id: int, reason: str) -> list[int]:
+    rows = await tx.fetch(
+        """UPDATE sessions SET revoked_at = now(), revoked_reason = $3
+        WHERE user_id = $1 AND id <> $2 AND revoked_at IS NULL RETURNING id""",
+        user_id,
+        kept_id,
+        reason,
+    )
+    return [row["id"] for row in rows]
+
+
+async def ended_sessions(tx: Transaction, session_ids: Sequence[int]) -> Sequence[Row]:
+    """session_id and reason of those among them that were revoked."""
+    return await tx.fetch("SELECT session_id, reason FROM ended_sessions($1)", session_ids)

@@ -1,0 +1,77 @@
+"""Circles: named lists of people, their owner's secret, used as visibility of posts."""
+
+from collections.abc import Sequence
+
+from storage.database import Row, Transaction
+
+MOST_CIRCLES = 50
+MOST_MEMBERS = 500
+
+
+async def insert(tx: Transaction, *, id: int, owner_id: int, name: str) -> None:
+    await tx.execute("INSERT INTO circles (id, owner_id, name) VALUES ($1, $2, $3)", id, owner_id, name)
+
+
+async def rename(tx: Transaction, circle_id: int, name: str) -> bool:
+    return bool(
+        await tx.fetchval("UPDATE circles SET name = $2 WHERE id = $1 RETURNING true", circle_id, name)
+    )
+
+
+async def delete(tx: Transaction, circle_id: int) -> bool:
+    return bool(await tx.fetchval("DELETE FROM circles WHERE id = $1 RETURNING true", circle_id))
+
+
+async def add(tx: Transaction, circle_id: int, owner_id: int, user_ids: Sequence[int]) -> int:
+    """Answers how many members the circle has now."""
+    await tx.execute(
+        """INSERT INTO circle_members (circle_id, owner_id, user_id)
+        SELECT $1, $2, unnest($3::bigint[]) ON CONFLICT DO NOTHING""",
+        circle_id,
+        owner_id,
+        user_ids,
+    )
+    size: int = await tx.fetchval("SELECT count(*) FROM circle_members WHERE circle_id = $1", circle_id)
+    return size
+
+
+async def remove(tx: Transaction, circle_id: int, user_ids: Sequence[int]) -> None:
+    await tx.execute(
+        "DELETE FROM circle_members WHERE circle_id = $1 AND user_id = ANY ($2)", circle_id, user_ids
+    )
+
+
+async def load(tx: Transaction, circle_id: int | None = None) -> Sequence[Row]:
+    """The viewer's circles (or that one) with their members as rows of user-lite in `members`, newest first."""
+    return await tx.fetch(
+        """SELECT c.id, c.name, c.created_at,
+            (SELECT coalesce(array_agg(m.user_id ORDER BY m.added_at, m.user_id), '{}')
+             FROM circle_members m WHERE m.circle_id = c.id) AS member_ids
+        FROM circles c WHERE $1::bigint IS NULL OR c.id = $1 ORDER BY c.id DESC LIMIT 50""",
+        circle_id,
+    )
+
+
+async def count(tx: Transaction) -> int:
+    """How many the viewer has."""
+    found: int = await tx.fetchval("SELECT count(*) FROM circles")
+    return found
+
+
+async def lock(tx: Transaction, circle_id: int) -> bool:
+    """Of the viewer's own; False where there is no such circle. Keeps its size from changing meanwhile."""
+    return bool(await tx.fetchval("SELECT true FROM circles WHERE id = $1 FOR UPDATE", circle_id))
+
+
+async def listening_members(tx: Transaction, circle_id: int, author_id: int) -> list[int]:
+    """Members who follow the author and have not muted the posts. For workers."""
+    rows = await tx.fetch(
+        """SELECT m.user_id FROM circle_members m
+        JOIN follows f ON f.follower_id = m.user_id AND f.followee_id = $2 AND f.status = 'active'
+        WHERE m.circle_id = $1 AND NOT EXISTS (
+            SELECT FROM mutes x WHERE x.user_id = m.user_id AND x.muted_id = $2
+            AND x.kind IN ('all', 'posts') AND (x.until IS NULL OR x.until > now()))""",
+        circle_id,
+        author_id,
+    )
+    return [row["user_id"] for row in rows]

@@ -1,0 +1,136 @@
+"""PostgreSQL: a bounded pool, and transactions that know their viewer.
+
+The viewer is set inside the transaction (`app.user_id`), so row policies hold behind PgBouncer's transaction mode
+too. Lost servers and exhausted pools surface as `DatabaseUnavailable`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import asyncpg
+
+Transaction: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+Row: TypeAlias = asyncpg.Record
+
+ACQUIRE_TIMEOUT_S = 2.0
+STATEMENT_TIMEOUT_S = 8.0  # below the deadline of a call
+
+
+if TYPE_CHECKING:
+    _BaseConnection = asyncpg.Connection[asyncpg.Record]
+else:
+    _BaseConnection = asyncpg.Connection
+
+
+class DatabaseUnavailable(Exception):
+    """PostgreSQL is gone, starting, or has no connection to spare."""
+
+
+_LOST: tuple[type[BaseException], ...] = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+)
+
+
+class _Connection(_BaseConnection):
+    def get_reset_query(self) -> str:
+        # All our settings are local to their transaction: nothing is left to reset, and no round trip to spend.
+        return ""
+
+
+class Database:
+    """One pool under one role."""
+
+    def __init__(self, url: str, *, largest: int) -> None:
+        self._url = url
+        self._largest = largest
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+
+    async def connect(self) -> None:
+        """Raises DatabaseUnavailable."""
+        try:
+            self._pool = await asyncpg.create_pool(
+                self._url,
+                min_size=1,
+                max_size=self._largest,
+                command_timeout=STATEMENT_TIMEOUT_S,
+                timeout=ACQUIRE_TIMEOUT_S,
+                connection_class=_Connection,
+                max_inactive_connection_lifetime=300,
+            )
+        except (*_LOST, TimeoutError) as error:
+            raise DatabaseUnavailable(str(error)) from error
+
+    async def close(self) -> None:
+        if self._pool is None:
+            return
+        try:
+            await asyncio.wait_for(self._pool.close(), 2)
+        except (TimeoutError, *_LOST):
+            self._pool.terminate()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Connections open and, among them, idle."""
+        return (self._pool.get_size(), self._pool.get_idle_size()) if self._pool else (0, 0)
+
+    @asynccontextmanager
+    async def transaction(self, viewer_id: int | None = None) -> AsyncIterator[Transaction]:
+        """A transaction as that viewer; committed at the end, rolled back when the body raises.
+
+        Raises DatabaseUnavailable, also when the connection breaks inside the body.
+        """
+        assert self._pool is not None, "connect() first"
+        try:
+            connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+        except (*_LOST, TimeoutError) as error:
+            raise DatabaseUnavailable(str(error)) from error
+        try:
+            # One simple query, one round trip; the id is an int, so nothing can be smuggled in.
+            await connection.execute(
+                f"BEGIN; SELECT set_config('app.user_id', '{int(viewer_id)}', true)" if viewer_id else "BEGIN"
+            )
+            yield connection
+            await connection.execute("COMMIT")
+        except _LOST as error:
+            raise DatabaseUnavailable(str(error)) from error
+        finally:
+            await asyncio.shield(self._give_back(connection))
+
+    async def ping(self) -> None:
+        async with self.transaction() as tx:
+            await tx.execute("SELECT 1")
+
+    async def notify(self, channel: str) -> None:
+        """Wake whoever listens; outside any transaction, for NOTIFY inside one would serialise commits."""
+        assert self._pool is not None, "connect() first"
+        try:
+            await self._pool.execute("SELECT pg_notify($1, '')", channel, timeout=ACQUIRE_TIMEOUT_S)
+        except (*_LOST, TimeoutError) as error:
+            raise DatabaseUnavailable(str(error)) from error
+
+    async def _give_back(self, connection: Transaction) -> None:
+        assert self._pool is not None
+        try:
+            if not connection.is_closed() and connection.is_in_transaction():
+                await connection.execute("ROLLBACK", timeout=ACQUIRE_TIMEOUT_S)
+        except (*_LOST, TimeoutError, asyncpg.PostgresError):
+            connection.terminate()
+        await self._pool.release(connection)
+
+
+async def listen(url: str, channel: str, wake: asyncio.Event) -> "asyncpg.Connection[Any]":
+    """A connection of its own that sets `wake` at each NOTIFY. Raises DatabaseUnavailable."""
+    try:
+        connection = await asyncpg.connect(url, timeout=ACQUIRE_TIMEOUT_S)
+        await connection.add_listener(channel, lambda *_: wake.set())
+    except (*_LOST, TimeoutError) as error:
+        raise DatabaseUnavailable(str(error)) from error
+    return connection

@@ -1,0 +1,105 @@
+"""Inboxes: one sorted set a person, `feed:{user}`, post ids scored by the millisecond they were minted.
+
+An inbox lives for an hour after it was last read or its owner was last seen online, and holds the newest 1,000.
+Fan-out writes only into inboxes that exist; who comes back without one gets it rebuilt from PostgreSQL. While that
+goes on the inbox already exists, under the mark "building", so what is posted meanwhile is not missed; if the
+rebuilding dies, the mark makes the next reader start again.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from storage.redis import Redis
+from storage.snowflakes import milliseconds
+
+LONGEST = 1_000
+LIFETIME_S = 3_600
+BACKFILL = 200
+READING_LIFETIME_S = 600
+LONGEST_READING = 500
+
+_BUILDING = "building"
+_FIRST = float("inf")  # marks stand above all posts, out of reach of the trimming
+_BUILDING_LIFETIME_S = 30
+_MARKS = 2  # entries that are no posts
+_CAPACITY = LONGEST + _MARKS
+_LUA = Path(__file__).parent / "lua"
+
+
+class Feeds:
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._add = redis.script(_LUA / "add_to_feeds.lua")
+        self._backfill = redis.script(_LUA / "backfill_feed.lua")
+        self._finish = redis.script(_LUA / "finish_feed.lua")
+
+    async def insert(self, user_ids: Sequence[int], post_id: int) -> None:
+        """Into the inboxes of those who have one. Safe to repeat."""
+        if user_ids:
+            keys = [self._key(user_id) for user_id in user_ids]
+            await self._add(keys, [milliseconds(post_id), post_id, _CAPACITY])
+
+    async def backfill(self, user_id: int, post_ids: Sequence[int]) -> None:
+        if post_ids:
+            await self._backfill([self._key(user_id)], [_CAPACITY, *_scored(post_ids)])
+
+    async def remove(self, user_ids: Sequence[int], post_ids: Sequence[int]) -> None:
+        if not user_ids or not post_ids:
+            return
+        async with self._redis.commands.pipeline(transaction=False) as pipe:
+            for user_id in user_ids:
+                pipe.zrem(self._key(user_id), *post_ids)
+            await pipe.execute()
+
+    async def read(self, user_id: int) -> list[int] | None:
+        """All post ids, newest first; None where the inbox must be rebuilt. Slides its expiry."""
+        async with self._redis.commands.pipeline(transaction=False) as pipe:
+            pipe.zrevrange(self._key(user_id), 0, -1)
+            pipe.expire(self._key(user_id), LIFETIME_S)
+            entries, _ = await pipe.execute()
+        if b"built" not in entries[:_MARKS] or b"building" in entries[:_MARKS]:
+            return None
+        return sorted(map(int, entries[1:]), reverse=True)
+
+    async def begin_rebuild(self, user_id: int) -> None:
+        async with self._redis.commands.pipeline(transaction=True) as pipe:
+            pipe.zadd(self._key(user_id), {_BUILDING: _FIRST})
+            pipe.expire(self._key(user_id), _BUILDING_LIFETIME_S)
+            await pipe.execute()
+
+    async def finish_rebuild(self, user_id: int, post_ids: Sequence[int]) -> None:
+        await self._finish([self._key(user_id)], [_CAPACITY, LIFETIME_S, *_scored(post_ids)])
+
+    async def keep_alive(self, user_ids: Sequence[int]) -> None:
+        """Of people who are online."""
+        async with self._redis.commands.pipeline(transaction=False) as pipe:
+            for user_id in user_ids:
+                pipe.expire(self._key(user_id), LIFETIME_S)
+            await pipe.execute()
+
+    async def keep_reading(self, token: str, scored: Sequence[tuple[int, float]]) -> None:
+        """Freeze the order of one reading of a ranked feed."""
+        if scored:
+            key = self._reading_key(token)
+            async with self._redis.commands.pipeline(transaction=True) as pipe:
+                pipe.rpush(key, *(f"{post_id}:{score:.4f}" for post_id, score in scored[:LONGEST_READING]))
+                pipe.expire(key, READING_LIFETIME_S)
+                await pipe.execute()
+
+    async def reading(self, token: str, start: int, amount: int) -> list[tuple[int, float]] | None:
+        """A page of a frozen order; None where it has expired."""
+        entries = await self._redis.commands.lrange(self._reading_key(token), start, start + amount - 1)
+        if not entries and not await self._redis.commands.exists(self._reading_key(token)):
+            return None
+        pairs = (entry.decode().split(":") for entry in entries)
+        return [(int(post_id), float(score)) for post_id, score in pairs]
+
+    def _key(self, user_id: int) -> str:
+        return self._redis.key("feed", user_id)
+
+    def _reading_key(self, token: str) -> str:
+        return self._redis.key("reading", token)
+
+
+def _scored(post_ids: Sequence[int]) -> list[int]:
+    return [value for post_id in post_ids for value in (milliseconds(post_id), post_id)]

@@ -1,0 +1,198 @@
+"""The graph: follows, blocks, mutes."""
+
+import datetime
+from collections.abc import AsyncIterator, Sequence
+
+from storage.database import Database, Row, Transaction
+
+MAX_ID = 2**63 - 1
+
+
+async def follow(tx: Transaction, *, id: int, follower_id: int, followee_id: int, status: str) -> bool:
+    """False where a follow, active or pending, already stands."""
+    return bool(
+        await tx.fetchval(
+            """INSERT INTO follows (id, follower_id, followee_id, status) VALUES ($1, $2, $3, $4)
+            ON CONFLICT DO NOTHING RETURNING true""",
+            id,
+            follower_id,
+            followee_id,
+            status,
+        )
+    )
+
+
+async def follow_status(tx: Transaction, follower_id: int, followee_id: int) -> str | None:
+    status: str | None = await tx.fetchval(
+        "SELECT status FROM follows WHERE follower_id = $1 AND followee_id = $2", follower_id, followee_id
+    )
+    return status
+
+
+async def unfollow(tx: Transaction, follower_id: int, followee_id: int, status: str | None = None) -> bool:
+    """End the follow, only in that status where one is given. False where there was none."""
+    return bool(
+        await tx.fetchval(
+            """DELETE FROM follows WHERE follower_id = $1 AND followee_id = $2 AND ($3::text IS NULL OR status = $3)
+            RETURNING true""",
+            follower_id,
+            followee_id,
+            status,
+        )
+    )
+
+
+async def accept(tx: Transaction, follower_id: int, followee_id: int) -> bool:
+    return bool(
+        await tx.fetchval(
+            """UPDATE follows SET status = 'active'
+            WHERE follower_id = $1 AND followee_id = $2 AND status = 'pending' RETURNING true""",
+            follower_id,
+            followee_id,
+        )
+    )
+
+
+async def accept_all(tx: Transaction, followee_id: int) -> list[int]:
+    """A private account that opens up has nobody waiting at the door. Answers the new followers."""
+    rows = await tx.fetch(
+        "UPDATE follows SET status = 'active' WHERE followee_id = $1 AND status = 'pending' RETURNING follower_id",
+        followee_id,
+    )
+    return [row["follower_id"] for row in rows]
+
+
+async def list_requests(tx: Transaction, followee_id: int, before: int, limit: int) -> Sequence[Row]:
+    """follow_id and user_id of those who wait, newest first."""
+    return await tx.fetch(
+        """SELECT id AS follow_id, follower_id AS user_id FROM follows
+        WHERE followee_id = $1 AND status = 'pending' AND id < $2 ORDER BY id DESC LIMIT $3""",
+        followee_id,
+        before,
+        limit,
+    )
+
+
+async def list_followers(tx: Transaction, user_id: int, before: int, limit: int) -> Sequence[Row]:
+    """follow_id and user_id, newest first; empty where the viewer may not see the list."""
+    return await tx.fetch("SELECT follow_id, user_id FROM follower_ids($1, $2, $3)", user_id, before, limit)
+
+
+async def list_following(tx: Transaction, user_id: int, before: int, limit: int) -> Sequence[Row]:
+    return await tx.fetch("SELECT follow_id, user_id FROM following_ids($1, $2, $3)", user_id, before, limit)
+
+
+async def is_open(tx: Transaction, user_id: int) -> bool:
+    """Whether the viewer may see that person's posts and lists at all."""
+    return bool(await tx.fetchval("SELECT graph_open($1)", user_id))
+
+
+async def block(tx: Transaction, blocker_id: int, blocked_id: int, reason: str | None) -> bool:
+    """Cuts follows and circles both ways. False where the block already stood."""
+    return bool(
+        await tx.fetchval(
+            """INSERT INTO blocks (blocker_id, blocked_id, reason) VALUES ($1, $2, $3)
+            ON CONFLICT DO NOTHING RETURNING true""",
+            blocker_id,
+            blocked_id,
+            reason,
+        )
+    )
+
+
+async def unblock(tx: Transaction, blocker_id: int, blocked_id: int) -> bool:
+    return bool(
+        await tx.fetchval(
+            "DELETE FROM blocks WHERE blocker_id = $1 AND blocked_id = $2 RETURNING true", blocker_id, blocked_id
+        )
+    )
+
+
+async def mute(
+    tx: Transaction, user_id: int, muted_id: int, kind: str, until: datetime.datetime | None
+) -> None:
+    await tx.execute(
+        """INSERT INTO mutes (user_id, muted_id, kind, until) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (user_id, muted_id, kind) DO UPDATE SET until = excluded.until""",
+        user_id,
+        muted_id,
+        kind,
+        until,
+    )
+
+
+async def unmute(tx: Transaction, user_id: int, muted_id: int, kind: str | None) -> None:
+    await tx.execute(
+        "DELETE FROM mutes WHERE user_id = $1 AND muted_id = $2 AND ($3::text IS NULL OR kind = $3)",
+        user_id,
+        muted_id,
+        kind,
+    )
+
+
+_LISTENS = """
+    f.status = 'active'
+    AND NOT EXISTS (SELECT FROM mutes m WHERE m.user_id = f.follower_id AND m.muted_id = f.followee_id
+                    AND m.kind IN ('all', 'posts') AND (m.until IS NULL OR m.until > now()))
+"""
+
+
+async def listening_followers(tx: Transaction, author_id: int, limit: int) -> list[int]:
+    """Active followers who have not muted the author's posts. For workers."""
+    rows = await tx.fetch(
+        f"""SELECT f.follower_id FROM follows f WHERE f.followee_id = $1 AND {_LISTENS}
+        ORDER BY f.id DESC LIMIT $2""",
+        author_id,
+        limit,
+    )
+    return [row["follower_id"] for row in rows]
+
+
+async def listens(tx: Transaction, follower_id: int, author_id: int) -> bool:
+    """Whether that person follows the author and wants the posts. For workers."""
+    return bool(
+        await tx.fetchval(
+            f"SELECT true FROM follows f WHERE f.follower_id = $1 AND f.followee_id = $2 AND {_LISTENS}",
+            follower_id,
+            author_id,
+        )
+    )
+
+
+async def follower_pages(database: Database, author_id: int, size: int) -> AsyncIterator[list[int]]:
+    """All listening followers, however many, a page a transaction. For workers."""
+    before = MAX_ID
+    while True:
+        async with database.transaction() as tx:
+            rows = await tx.fetch(
+                f"""SELECT f.id, f.follower_id FROM follows f WHERE f.followee_id = $1 AND f.id < $2 AND {_LISTENS}
+                ORDER BY f.id DESC LIMIT $3""",
+                author_id,
+                before,
+                size,
+            )
+        if not rows:
+            return
+        before = rows[-1]["id"]
+        yield [row["follower_id"] for row in rows]
+
+
+async def large_followees(tx: Transaction, follower_id: int) -> list[int]:
+    """The large authors whose posts the viewer listens to: whose rooms the viewer's sockets sit in."""
+    rows = await tx.fetch(
+        f"""SELECT f.followee_id FROM users u JOIN follows f ON f.follower_id = $1 AND f.followee_id = u.id
+        WHERE u.is_large AND {_LISTENS}""",
+        follower_id,
+    )
+    return [row["followee_id"] for row in rows]
+
+
+async def blocked_either_way(tx: Transaction, author_id: int, user_ids: Sequence[int]) -> set[int]:
+    """Those among `user_ids` who block the author or are blocked by them. For workers."""
+    rows = await tx.fetch(
+        """SELECT blocked_id AS id FROM blocks WHERE blocker_id = $1 AND blocked_id = ANY ($2)
+        UNION SELECT blocker_id FROM blocks WHERE blocked_id = $1 AND blocker_id = ANY ($2)""",
+        author_id,
+        user_ids,
+    )
+    return {row["id"] for row in rows}

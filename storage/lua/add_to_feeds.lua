@@ -1,0 +1,11 @@
+-- Add one post to those inboxes that exist: an expired one must not come back holding one post.
+-- KEYS inboxes; ARGV[1] score, ARGV[2] post id, ARGV[3] most entries an inbox keeps. Answers how many took it.
+local added = 0
+for _, inbox in ipairs(KEYS) do
+    if redis.call('EXISTS', inbox) == 1 then
+        redis.call('ZADD', inbox, ARGV[1], ARGV[2])
+        redis.call('ZREMRANGEBYRANK', inbox, 0, -ARGV[3] - 1)
+        added = added + 1
+    end
+end
+return added

@@ -1,0 +1,115 @@
+"""The transactional outbox: no change without its event, no event without its change."""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+
+from protocol.events import EVENTS, Event
+from storage.database import Database, DatabaseUnavailable, Row, Transaction
+from storage.snowflakes import Snowflakes
+
+CHANNEL = "daira_outbox"
+COALESCE_S = 0.005
+KEEP_SENT = "15 minutes"
+
+_encoder = msgspec.json.Encoder()
+
+
+class Outbox:
+    """Writes events into their transaction and wakes the relay after commits, at most once per 5 ms."""
+
+    def __init__(self, database: Database, snowflakes: Snowflakes) -> None:
+        self._database = database
+        self._snowflakes = snowflakes
+        self._waking: asyncio.Task[None] | None = None
+
+    async def add(self, tx: Transaction, event: Event) -> int:
+        """The event's id, from which the ids of its pushes derive."""
+        event_id = self._snowflakes.mint()
+        await tx.execute(
+            "INSERT INTO outbox (id, topic, key, payload) VALUES ($1, $2, $3, $4)",
+            event_id,
+            event.topic,
+            event.key,
+            encode(event),
+        )
+        return event_id
+
+    def wake_relay(self) -> None:
+        """After a commit. Losing it costs the relay's polling interval, nothing else."""
+        if self._waking is None or self._waking.done():
+            self._waking = asyncio.create_task(self._notify())
+
+    async def close(self) -> None:
+        if self._waking is not None:
+            await self._waking
+
+    async def _notify(self) -> None:
+        await asyncio.sleep(COALESCE_S)
+        try:
+            await self._database.notify(CHANNEL)
+        except DatabaseUnavailable:
+            return
+
+
+def encode(event: Event) -> bytes:
+    return _encoder.encode({"v": event.v, **msgspec.structs.asdict(event)})
+
+
+def decode(topic: str, payload: bytes) -> Event:
+    """Raises ValueError for topics and versions we do not know (ours and the one before are known)."""
+    kind = EVENTS.get(topic)
+    if kind is None:
+        raise ValueError(f"no event has the topic {topic}")
+    fields = msgspec.json.decode(payload, type=dict[str, object])
+    version = fields.pop("v", None)
+    if version not in (kind.v, kind.v - 1):
+        raise ValueError(f"{topic} of version {version}; known are {kind.v} and {kind.v - 1}")
+    return msgspec.convert(fields, kind)
+
+
+async def take_unsent(tx: Transaction, limit: int) -> Sequence[Row]:
+    """Unsent rows, oldest first, locked; empty while another relay is at work.
+
+    Ids become visible out of commit order, so rows are taken by what is unsent, never by "id > last". One relay
+    at a time, or rows of one key could overtake each other.
+    """
+    if not await tx.fetchval("SELECT pg_try_advisory_xact_lock(hashtext('daira_relay'))"):
+        return ()
+    return await tx.fetch(
+        "SELECT id, topic, key, payload FROM outbox WHERE sent_batch IS NULL ORDER BY id LIMIT $1 FOR UPDATE", limit
+    )
+
+
+async def next_batch(tx: Transaction) -> int:
+    batch: int = await tx.fetchval("SELECT nextval('outbox_batches')")
+    return batch
+
+
+async def mark_sent(tx: Transaction, ids: Sequence[int], batch: int) -> None:
+    await tx.execute("UPDATE outbox SET sent_batch = $2, sent_at = now() WHERE id = ANY ($1)", ids, batch)
+
+
+async def unsend_after(tx: Transaction, batch: int) -> int:
+    """Send again what was sent in later batches than the last one the event log remembers. Answers how many."""
+    status = await tx.execute("UPDATE outbox SET sent_batch = NULL, sent_at = NULL WHERE sent_batch > $1", batch)
+    return int(status.split()[-1])
+
+
+async def forget_sent(tx: Transaction, limit: int = 5_000) -> None:
+    await tx.execute(
+        f"""DELETE FROM outbox WHERE id IN (
+            SELECT id FROM outbox WHERE sent_at < now() - interval '{KEEP_SENT}' LIMIT $1)""",
+        limit,
+    )
+
+
+async def backlog(tx: Transaction) -> tuple[int, float]:
+    """How many rows are unsent (counted to 100,000) and the age of the oldest in seconds."""
+    row = await tx.fetchrow(
+        """SELECT count(*) AS unsent, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS age
+        FROM (SELECT created_at FROM outbox WHERE sent_batch IS NULL ORDER BY id LIMIT 100000) unsent"""
+    )
+    assert row is not None
+    return row["unsent"], row["age"]

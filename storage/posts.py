@@ -1,0 +1,184 @@
+"""Posts: rows with their author, mentions and the viewer's relation, in one query however many are asked for."""
+
+from collections.abc import Sequence
+
+import orjson
+
+from storage.database import Row, Transaction
+
+_AUTHORS = "(SELECT coalesce(array_agg(DISTINCT author_id), '{}') FROM wanted)"
+_LOAD = f"""
+    SELECT w.*, u.username, u.display_name, u.avatar_url, u.is_verified, u.is_private AS author_is_private,
+           u.is_large AS author_is_large,
+           coalesce(r.follows, false) AS follows, coalesce(r.followed_by, false) AS followed_by,
+           coalesce(r.blocks, false) AS blocks, coalesce(r.blocked_by, false) AS blocked_by,
+           coalesce(r.mutes_posts, false) AS mutes_posts,
+           (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                'id', m.id::text, 'username', m.username, 'display_name', m.display_name,
+                'avatar_url', m.avatar_url, 'is_verified', m.is_verified) ORDER BY m.username), '[]')
+            FROM users m WHERE m.id = ANY (w.mention_ids) AND m.status = 'active') AS mentions
+    FROM wanted w
+    JOIN users u ON u.id = w.author_id AND u.status = 'active'
+    LEFT JOIN relations({_AUTHORS}) r ON r.other_id = w.author_id
+    ORDER BY w.id DESC
+"""
+
+
+async def insert(
+    tx: Transaction,
+    *,
+    id: int,
+    author_id: int,
+    text: str,
+    visibility: str,
+    circle_id: int | None,
+    reply_policy: str,
+    hashtags: Sequence[str],
+    mention_ids: Sequence[int],
+) -> None:
+    await tx.execute(
+        """INSERT INTO posts (id, author_id, text, visibility, circle_id, reply_policy, hashtags, mention_ids)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
+        id,
+        author_id,
+        text,
+        visibility,
+        circle_id,
+        reply_policy,
+        hashtags,
+        mention_ids,
+    )
+    await _insert_mentions(tx, id, author_id, mention_ids)
+
+
+async def _insert_mentions(
+    tx: Transaction, post_id: int, author_id: int, user_ids: Sequence[int]
+) -> None:
+    if user_ids:
+        await tx.execute(
+            """INSERT INTO post_mentions (post_id, author_id, user_id) SELECT $1, $2, unnest($3::bigint[])
+            ON CONFLICT DO NOTHING""",
+            post_id,
+            author_id,
+            user_ids,
+        )
+
+
+async def load(tx: Transaction, post_ids: Sequence[int]) -> list[Row]:
+    """Those the viewer may see, newest first."""
+    return await tx.fetch(
+        "WITH wanted AS MATERIALIZED (SELECT * FROM posts WHERE id = ANY ($1) AND status = 'published')" + _LOAD,
+        post_ids,
+    )
+
+
+async def load_of_author(tx: Transaction, author_id: int, before: int, limit: int) -> list[Row]:
+    return await tx.fetch(
+        """WITH wanted AS MATERIALIZED (SELECT * FROM posts WHERE author_id = $1 AND status = 'published'
+            AND id < $2 ORDER BY id DESC LIMIT $3)"""
+        + _LOAD,
+        author_id,
+        before,
+        limit,
+    )
+
+
+async def load_latest(tx: Transaction, inbox: Sequence[int], before: int, limit: int) -> list[Row]:
+    """The newest `limit` of the inbox and of the large authors the viewer follows, older than `before`."""
+    return await tx.fetch(
+        """WITH candidates AS MATERIALIZED (
+            SELECT id FROM (SELECT unnest($1::bigint[]) AS id UNION SELECT large_author_post_ids($2, $3)) c
+            ORDER BY id DESC LIMIT $3),
+        wanted AS MATERIALIZED (
+            SELECT * FROM posts WHERE id = ANY (ARRAY (SELECT id FROM candidates)) AND status = 'published')"""
+        + _LOAD,
+        inbox,
+        before,
+        limit,
+    )
+
+
+async def load_features(tx: Transaction, inbox: Sequence[int], limit: int) -> list[Row]:
+    """What ranking looks at, of the newest `limit` posts that `load_latest` would go through."""
+    return await tx.fetch(
+        f"""WITH wanted AS MATERIALIZED (
+            SELECT * FROM posts WHERE id = ANY (ARRAY (
+                SELECT id FROM (SELECT unnest($1::bigint[]) AS id
+                                UNION SELECT large_author_post_ids({2**63 - 1}, $2)) c
+                ORDER BY id DESC LIMIT $2)) AND status = 'published')
+        SELECT w.id, w.author_id, w.visibility, w.mention_ids, w.reactions, w.comment_count, w.share_count,
+            w.save_count, w.view_count, u.is_private AS author_is_private,
+            r.follows, r.followed_by, r.blocks, r.blocked_by, r.mutes_posts
+        FROM wanted w JOIN users u ON u.id = w.author_id AND u.status = 'active'
+        JOIN relations({_AUTHORS}) r ON r.other_id = w.author_id
+        ORDER BY w.id DESC""",
+        inbox,
+        limit,
+    )
+
+
+async def lock_own(tx: Transaction, post_id: int, author_id: int) -> Row | None:
+    """version and visibility of the viewer's own published post."""
+    return await tx.fetchrow(
+        """SELECT version, visibility FROM posts WHERE id = $1 AND author_id = $2 AND status = 'published'
+        FOR UPDATE""",
+        post_id,
+        author_id,
+    )
+
+
+async def edit(
+    tx: Transaction,
+    *,
+    id: int,
+    author_id: int,
+    text: str,
+    hashtags: Sequence[str],
+    mention_ids: Sequence[int],
+) -> None:
+    await tx.execute(
+        """UPDATE posts SET text = $2, hashtags = $3, mention_ids = $4, version = version + 1, edited_at = now()
+        WHERE id = $1""",
+        id,
+        text,
+        hashtags,
+        mention_ids,
+    )
+    await tx.execute("DELETE FROM post_mentions WHERE post_id = $1 AND user_id <> ALL ($2)", id, mention_ids)
+    await _insert_mentions(tx, id, author_id, mention_ids)
+
+
+async def delete(tx: Transaction, post_id: int) -> None:
+    await tx.execute(
+        "UPDATE posts SET status = 'deleted', deleted_at = now(), version = version + 1 WHERE id = $1", post_id
+    )
+    await tx.execute("DELETE FROM post_mentions WHERE post_id = $1", post_id)
+
+
+async def for_fanout(tx: Transaction, post_id: int) -> Row | None:
+    """A published post and what fan-out must know of its author. For workers."""
+    return await tx.fetchrow(
+        """SELECT p.id, p.author_id, p.visibility, p.circle_id, p.mention_ids, u.is_large, u.is_private
+        FROM posts p JOIN users u ON u.id = p.author_id AND u.status = 'active'
+        WHERE p.id = $1 AND p.status = 'published'""",
+        post_id,
+    )
+
+
+async def ids_of_author(tx: Transaction, author_id: int, reader_id: int, limit: int) -> list[int]:
+    """The author's newest posts that a follower may see: what a follow backfills. For workers."""
+    rows = await tx.fetch(
+        """SELECT id FROM posts p WHERE author_id = $1 AND status = 'published'
+            AND (visibility IN ('public', 'followers') OR visibility = 'circle' AND EXISTS (
+                SELECT FROM circle_members m WHERE m.circle_id = p.circle_id AND m.user_id = $2))
+        ORDER BY id DESC LIMIT $3""",
+        author_id,
+        reader_id,
+        limit,
+    )
+    return [row["id"] for row in rows]
+
+
+def reactions(row: Row) -> dict[str, int]:
+    found: dict[str, int] = orjson.loads(row["reactions"])
+    return found

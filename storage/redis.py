@@ -1,0 +1,76 @@
+"""Redis: two clients over bounded pools, a prefix on every key and channel, and the scripts in `lua/`."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool
+from redis.asyncio import Redis as Client
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+REDIS_UNAVAILABLE = (RedisConnectionError, RedisTimeoutError)
+
+COMMAND_TIMEOUT_S = 2.0
+LARGEST_POOL = 64
+
+__all__ = ["REDIS_UNAVAILABLE", "Client", "Redis", "RedisError", "Script"]
+
+
+class Script:
+    """One Lua script; it reaches the server once and is called by its hash from then on."""
+
+    def __init__(self, client: "Client", path: Path) -> None:
+        self._script = client.register_script(path.read_text())
+
+    async def __call__(self, keys: list[str], arguments: list[Any]) -> Any:
+        return await self._script(keys=keys, args=arguments)
+
+
+class Redis:
+    """`commands` answers within two seconds or fails; `blocking` is for reads that wait and for subscriptions.
+
+    A database number would not isolate channels, so deployments that share a server differ in `prefix`.
+    """
+
+    def __init__(self, url: str, prefix: str) -> None:
+        self.url = url
+        self.prefix = prefix
+        self.commands: Client = self._client(COMMAND_TIMEOUT_S)
+        self.blocking: Client = self._client(None)
+
+    def key(self, *parts: str | int) -> str:
+        return ":".join((self.prefix, *map(str, parts)))
+
+    def script(self, path: Path) -> Script:
+        return Script(self.commands, path)
+
+    async def close(self) -> None:
+        await self.commands.aclose()
+        await self.blocking.aclose()
+
+    async def ping(self) -> None:
+        await self.commands.ping()
+
+    @cached_property
+    def pool(self) -> BlockingConnectionPool:
+        pool = self.commands.connection_pool
+        assert isinstance(pool, BlockingConnectionPool)
+        return pool
+
+    def _client(self, timeout: float | None) -> Client:
+        pool = BlockingConnectionPool.from_url(
+            self.url,
+            max_connections=LARGEST_POOL,
+            timeout=COMMAND_TIMEOUT_S,
+            socket_connect_timeout=COMMAND_TIMEOUT_S,
+            socket_timeout=timeout,
+            # A pooled connection that died while idle is replaced at once; more tries are the caller's business.
+            retry=Retry(NoBackoff(), 1),
+            protocol=2,
+            health_check_interval=0,
+        )
+        return Client(connection_pool=pool)

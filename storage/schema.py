@@ -1,0 +1,96 @@
+"""The database's schema: migrations, and the two roles that own nothing."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import asyncpg
+import stamina
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from storage.database import Transaction
+
+APP_ROLE, WORKER_ROLE = "daira_app", "daira_worker"
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def newest_revision() -> str:
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    assert revision is not None
+    return revision
+
+
+async def current_revision(tx: Transaction) -> str | None:
+    """None where nothing has been migrated."""
+    if not await tx.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL"):
+        return None
+    revision: str | None = await tx.fetchval("SELECT version_num FROM alembic_version")
+    return revision
+
+
+async def privileges_too_wide(tx: Transaction) -> str | None:
+    """Why the connected role must not serve calls: row policies would not bind it."""
+    row = await tx.fetchrow(
+        """SELECT current_user AS role, rolsuper OR rolbypassrls AS bypasses,
+            EXISTS (SELECT FROM pg_class WHERE relowner = pg_roles.oid) AS owns
+        FROM pg_roles WHERE rolname = current_user"""
+    )
+    assert row is not None
+    if row["bypasses"]:
+        return f"the role {row['role']} bypasses row policies"
+    return f"the role {row['role']} owns tables" if row["owns"] else None
+
+
+async def migrate(owner_url: str, app_url: str, worker_url: str) -> str:
+    """Bring roles and tables up to date; safe to run from many places at once. Answers the revision."""
+    await _ensure_roles(owner_url, app_url, worker_url)
+    engine = create_async_engine(
+        owner_url.replace("postgresql://", "postgresql+asyncpg://", 1).replace(
+            "postgres://", "postgresql+asyncpg://", 1
+        )
+    )
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('daira_migrate'))"))
+            await connection.run_sync(_upgrade)
+            await connection.execute(text(f"GRANT SELECT ON alembic_version TO {APP_ROLE}, {WORKER_ROLE}"))
+            await connection.execute(text("SELECT ensure_partitions()"))
+    finally:
+        await engine.dispose()
+    return newest_revision()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+# Roles belong to the whole server: databases that are migrated at the same moment meet here.
+@stamina.retry(on=(asyncpg.InternalServerError, asyncpg.UniqueViolationError), attempts=5, wait_initial=0.05)
+async def _ensure_roles(owner_url: str, app_url: str, worker_url: str) -> None:
+    connection = await asyncpg.connect(owner_url)
+    try:
+        for role, url in ((APP_ROLE, app_url), (WORKER_ROLE, worker_url)):
+            login = unquote(urlsplit(url).username or role)
+            password = unquote(urlsplit(url).password or "")
+            for name in dict.fromkeys((role, login)):
+                if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", name):
+                    await connection.execute(await connection.fetchval("SELECT format('CREATE ROLE %I', $1::text)", name))
+            if password:
+                statement = "SELECT format('ALTER ROLE %I LOGIN PASSWORD %L', $1::text, $2::text)"
+                await connection.execute(await connection.fetchval(statement, login, password))
+            if login != role:
+                statement = "SELECT format('GRANT %I TO %I', $1::text, $2::text)"
+                await connection.execute(await connection.fetchval(statement, role, login))
+    finally:
+        await connection.close()

@@ -1,0 +1,99 @@
+"""Snowflake ids: 41 bits of milliseconds since 2024-01-01, 10 of node, 12 of sequence.
+
+The node number is leased in Redis. Minting stops when the lease could not be renewed before it may have ended by
+our own monotonic clock: two processes never share a number.
+"""
+
+import asyncio
+import random
+import secrets
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from storage.redis import Redis, RedisError
+
+EPOCH_MS = 1_704_067_200_000  # 2024-01-01T00:00:00Z
+NODES = 1024
+LEASE_S = 30.0
+RENEW_EVERY_S = 10.0
+
+_LUA = Path(__file__).parent / "lua"
+
+
+class MintingStopped(Exception):
+    """No valid lease on a node number: Redis has been out of reach for too long."""
+
+
+class Snowflakes:
+    """Mints ids, unique over all processes that share the Redis prefix."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._renew = redis.script(_LUA / "renew_lease.lua")
+        self._release = redis.script(_LUA / "release_lease.lua")
+        self._holder = secrets.token_hex(8)
+        self._node = -1
+        self._valid_until = 0.0
+        self._last_ms = 0
+        self._sequence = 0
+
+    @property
+    def node(self) -> int:
+        """This process's number, 0…1023; -1 before `lease`."""
+        return self._node
+
+    async def lease(self) -> None:
+        """Take a free number. Raises RedisError; MintingStopped when all are taken."""
+        for node in random.sample(range(NODES), NODES):
+            if await self._take(node):
+                return
+        raise MintingStopped(f"all {NODES} node numbers are leased")
+
+    async def keep_lease(self) -> None:
+        """Renew for ever; a number lost to another process is replaced by a new one."""
+        while True:
+            await asyncio.sleep(RENEW_EVERY_S)
+            try:
+                if not await self._take(self._node):
+                    await self.lease()
+            except (RedisError, MintingStopped):
+                continue
+
+    async def release(self) -> None:
+        await self._release([self._key(self._node)], [self._holder])
+        self._valid_until = 0.0
+
+    def mint(self) -> int:
+        """A new id. Raises MintingStopped."""
+        if time.monotonic() >= self._valid_until:
+            raise MintingStopped("the lease on our node number has ended")
+        now_ms = max(time.time_ns() // 1_000_000 - EPOCH_MS, self._last_ms)
+        if now_ms == self._last_ms:
+            self._sequence = (self._sequence + 1) & 0xFFF
+            if self._sequence == 0:
+                now_ms += 1  # borrow from the next millisecond rather than wait for it
+        else:
+            self._sequence = 0
+        self._last_ms = now_ms
+        return now_ms << 22 | self._node << 12 | self._sequence
+
+    async def _take(self, node: int) -> bool:
+        asked = time.monotonic()
+        if not await self._renew([self._key(node)], [self._holder, int(LEASE_S * 1_000)]):
+            return False
+        self._node = node
+        self._valid_until = asked + LEASE_S
+        return True
+
+    def _key(self, node: int) -> str:
+        return self._redis.key("snowflake-node", node)
+
+
+def milliseconds(snowflake: int) -> int:
+    """When it was minted, in ms since 2024-01-01: what feeds are scored by (a double holds it exactly)."""
+    return snowflake >> 22
+
+
+def minted_at(snowflake: int) -> datetime:
+    return datetime.fromtimestamp(((snowflake >> 22) + EPOCH_MS) / 1_000, UTC)

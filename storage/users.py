@@ -1,0 +1,82 @@
+"""People: profiles as the viewer sees them, in one query however many are asked for."""
+
+from collections.abc import Sequence
+
+from storage.database import Row, Transaction
+
+_PROFILE = """
+    SELECT u.*, coalesce(r.follows, false) AS follows, coalesce(r.followed_by, false) AS followed_by,
+           coalesce(r.requested, false) AS requested, coalesce(r.blocks, false) AS blocks,
+           coalesce(r.mutes, false) AS mutes, coalesce(r.blocked_by, false) AS blocked_by
+    FROM users u LEFT JOIN relations($1) r ON r.other_id = u.id
+    WHERE u.status = 'active' AND
+"""
+
+
+async def load(tx: Transaction, user_ids: Sequence[int]) -> dict[int, Row]:
+    """Profiles by id, each with the viewer's relation; without those whom the viewer may not see."""
+    rows = await tx.fetch(f"{_PROFILE} u.id = ANY ($1)", user_ids)
+    return {row["id"]: row for row in rows if not row["blocked_by"]}
+
+
+async def load_one(tx: Transaction, user_id: int) -> Row | None:
+    return (await load(tx, [user_id])).get(user_id)
+
+
+async def id_of(tx: Transaction, username: str) -> int | None:
+    found: int | None = await tx.fetchval("SELECT id FROM users WHERE username_key = $1", username.lower())
+    return found
+
+
+async def ids_of(tx: Transaction, usernames: Sequence[str]) -> list[int]:
+    """Of those among them whom the viewer may see."""
+    rows = await tx.fetch(
+        "SELECT id FROM users WHERE username_key = ANY ($1) AND status = 'active'",
+        [username.lower() for username in usernames],
+    )
+    return [row["id"] for row in rows]
+
+
+async def load_lite(tx: Transaction, user_ids: Sequence[int]) -> dict[int, Row]:
+    rows = await tx.fetch(
+        """SELECT id, username, display_name, avatar_url, is_verified FROM users
+        WHERE id = ANY ($1) AND status = 'active'""",
+        user_ids,
+    )
+    return {row["id"]: row for row in rows}
+
+
+async def update(
+    tx: Transaction,
+    user_id: int,
+    *,
+    display_name: str | None,
+    bio: str | None,
+    is_private: bool | None,
+    clear_avatar: bool,
+) -> None:
+    """None leaves a column as it is; an emptied display name becomes the username again."""
+    await tx.execute(
+        """UPDATE users SET display_name = coalesce(nullif($2, ''), CASE WHEN $2 = '' THEN username END, display_name),
+            bio = coalesce($3, bio), is_private = coalesce($4, is_private),
+            avatar_url = CASE WHEN $5 THEN NULL ELSE avatar_url END
+        WHERE id = $1""",
+        user_id,
+        display_name,
+        bio,
+        is_private,
+        clear_avatar,
+    )
+
+
+async def set_large(tx: Transaction, user_id: int, up_at: int, down_below: int) -> bool | None:
+    """Move the author to the other way of fan-out if the followers' count asks for it; None where it does not."""
+    moved: bool | None = await tx.fetchval(
+        """UPDATE users SET is_large = NOT is_large
+        WHERE id = $1 AND (NOT is_large AND follower_count >= $2 OR is_large AND follower_count < $3)
+        RETURNING is_large""",
+        user_id,
+        up_at,
+        down_below,
+    )
+    return moved
