@@ -225,7 +225,15 @@ class EmbeddedServers:
         # After kill -9 the old server's workers may still be leaving; it waits for them by itself. Its pid file
         # may also name a process that has nothing to do with it any more, which it checks by itself too.
         settings = [argument for name, value in _POSTGRES_SETTINGS.items() for argument in ("-c", f"{name}={value}")]
-        command = [programs / "postgres", "-D", home, "-h", "127.0.0.1", "-p", str(self.servers.postgres_port)]
+        command = [
+            programs / "postgres",
+            "-D",
+            home,
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.servers.postgres_port),
+        ]
         return self._spawn("postgres", [*command, *settings], signal.SIGINT, self._as_user())
 
     def _as_user(self) -> dict[str, Any]:

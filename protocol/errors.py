@@ -116,5 +116,3 @@ def unimplemented(method: str) -> CallError:
 
 def internal() -> CallError:
     return CallError("INTERNAL", "something broke on our side; the request id finds it in our logs")
-
-

@@ -1,8 +1,10 @@
 """Events: what happened, as the outbox and the event log carry it. Past tense, versioned, one struct a topic."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
+
+Change = Literal["requested", "followed", "accepted", "ended"]
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -51,11 +53,10 @@ class PostDeleted(Event, frozen=True):
 
 
 class FollowChanged(Event, frozen=True):
-    """A follow was asked for, became active, or ended."""
-
     topic: ClassVar[str] = "graph.follow_changed"
     follower_id: int
     followee_id: int
+    change: Change
 
     @property
     def key(self) -> str:

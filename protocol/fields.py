@@ -31,9 +31,7 @@ def _text_meta(text: Text) -> msgspec.Meta:
 
 Id = Annotated[
     str,
-    msgspec.Meta(
-        pattern=r"^(0|[1-9][0-9]{0,18})$", description="Snowflake as a string", extra={"snowflake": True}
-    ),
+    msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,18})$", description="Snowflake as a string", extra={"snowflake": True}),
 ]
 Username = Annotated[
     str,

@@ -1,12 +1,12 @@
 """Messages about people and their graph."""
 
 import datetime
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from protocol.fields import Bio, Cursor, DisplayName, Id, PageSize, Reason, Request, Username
-from typing import Annotated, Literal
 
 
 class UserLite(msgspec.Struct, frozen=True):

@@ -13,9 +13,7 @@ async def insert(tx: Transaction, *, id: int, owner_id: int, name: str) -> None:
 
 
 async def rename(tx: Transaction, circle_id: int, name: str) -> bool:
-    return bool(
-        await tx.fetchval("UPDATE circles SET name = $2 WHERE id = $1 RETURNING true", circle_id, name)
-    )
+    return bool(await tx.fetchval("UPDATE circles SET name = $2 WHERE id = $1 RETURNING true", circle_id, name))
 
 
 async def delete(tx: Transaction, circle_id: int) -> bool:
@@ -36,9 +34,7 @@ async def add(tx: Transaction, circle_id: int, owner_id: int, user_ids: Sequence
 
 
 async def remove(tx: Transaction, circle_id: int, user_ids: Sequence[int]) -> None:
-    await tx.execute(
-        "DELETE FROM circle_members WHERE circle_id = $1 AND user_id = ANY ($2)", circle_id, user_ids
-    )
+    await tx.execute("DELETE FROM circle_members WHERE circle_id = $1 AND user_id = ANY ($2)", circle_id, user_ids)
 
 
 async def load(tx: Transaction, circle_id: int | None = None) -> Sequence[Row]:

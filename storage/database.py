@@ -11,24 +11,29 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
-Transaction: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+# asyncpg's classes are generic for type checkers alone.
+if TYPE_CHECKING:
+    _BaseConnection = asyncpg.Connection[asyncpg.Record]
+    Transaction: TypeAlias = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+else:
+    _BaseConnection = asyncpg.Connection
+    Transaction = asyncpg.pool.PoolConnectionProxy
 Row: TypeAlias = asyncpg.Record
 
 ACQUIRE_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_S = 8.0  # below the deadline of a call
 
 
-if TYPE_CHECKING:
-    _BaseConnection = asyncpg.Connection[asyncpg.Record]
-else:
-    _BaseConnection = asyncpg.Connection
-
-
 class DatabaseUnavailable(Exception):
     """PostgreSQL is gone, starting, or has no connection to spare."""
 
 
-_LOST: tuple[type[BaseException], ...] = (
+class Conflict(Exception):
+    """The transaction collided with another one and was rolled back; it may be repeated."""
+
+
+_COLLIDED: tuple[type[Exception], ...] = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+_LOST: tuple[type[Exception], ...] = (
     OSError,
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
@@ -85,7 +90,7 @@ class Database:
     async def transaction(self, viewer_id: int | None = None) -> AsyncIterator[Transaction]:
         """A transaction as that viewer; committed at the end, rolled back when the body raises.
 
-        Raises DatabaseUnavailable, also when the connection breaks inside the body.
+        Raises DatabaseUnavailable, also when the connection breaks inside the body; Conflict.
         """
         assert self._pool is not None, "connect() first"
         try:
@@ -101,6 +106,8 @@ class Database:
             await connection.execute("COMMIT")
         except _LOST as error:
             raise DatabaseUnavailable(str(error)) from error
+        except _COLLIDED as error:
+            raise Conflict(str(error)) from error
         finally:
             await asyncio.shield(self._give_back(connection))
 

@@ -129,9 +129,7 @@ class RedisStreams:
 
     async def bury(self, group: str, record: Record, cause: str) -> None:
         fields = {**_fields(record), "group": group, "cause": cause[:2_000], "topic": record.topic}
-        await self._redis.commands.xadd(
-            self._dead_key, fields, maxlen=LONGEST_DEAD_LETTERS, approximate=True
-        )
+        await self._redis.commands.xadd(self._dead_key, fields, maxlen=LONGEST_DEAD_LETTERS, approximate=True)
 
     async def dead_letters(self, limit: int) -> list[DeadLetter]:
         return [_dead_letter(entry) for entry in await self._redis.commands.xrange(self._dead_key, count=limit)]
@@ -230,9 +228,7 @@ class _Partition:
 class _GroupConsumer:
     """One process's share of a group: leases partitions, reads them in one command, works on each in its own task."""
 
-    def __init__(
-        self, redis: Redis, streams: RedisStreams, group: str, topics: Sequence[str], react: React
-    ) -> None:
+    def __init__(self, redis: Redis, streams: RedisStreams, group: str, topics: Sequence[str], react: React) -> None:
         self._redis = redis
         self._log = streams
         self._group = group

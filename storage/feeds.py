@@ -86,10 +86,13 @@ class Feeds:
                 pipe.expire(key, READING_LIFETIME_S)
                 await pipe.execute()
 
-    async def reading(self, token: str, start: int, amount: int) -> list[tuple[int, float]] | None:
-        """A page of a frozen order; None where it has expired."""
-        entries = await self._redis.commands.lrange(self._reading_key(token), start, start + amount - 1)
-        if not entries and not await self._redis.commands.exists(self._reading_key(token)):
+    async def reading(self, token: str, start: int) -> list[tuple[int, float]] | None:
+        """The rest of a frozen order; None where it has expired."""
+        async with self._redis.commands.pipeline(transaction=True) as pipe:
+            pipe.exists(self._reading_key(token))
+            pipe.lrange(self._reading_key(token), start, -1)
+            exists, entries = await pipe.execute()
+        if not exists:
             return None
         pairs = (entry.decode().split(":") for entry in entries)
         return [(int(post_id), float(score)) for post_id, score in pairs]

@@ -103,14 +103,14 @@ async def block(tx: Transaction, blocker_id: int, blocked_id: int, reason: str |
 async def unblock(tx: Transaction, blocker_id: int, blocked_id: int) -> bool:
     return bool(
         await tx.fetchval(
-            "DELETE FROM blocks WHERE blocker_id = $1 AND blocked_id = $2 RETURNING true", blocker_id, blocked_id
+            "DELETE FROM blocks WHERE blocker_id = $1 AND blocked_id = $2 RETURNING true",
+            blocker_id,
+            blocked_id,
         )
     )
 
 
-async def mute(
-    tx: Transaction, user_id: int, muted_id: int, kind: str, until: datetime.datetime | None
-) -> None:
+async def mute(tx: Transaction, user_id: int, muted_id: int, kind: str, until: datetime.datetime | None) -> None:
     await tx.execute(
         """INSERT INTO mutes (user_id, muted_id, kind, until) VALUES ($1, $2, $3, $4)
         ON CONFLICT (user_id, muted_id, kind) DO UPDATE SET until = excluded.until""",
@@ -187,11 +187,13 @@ async def large_followees(tx: Transaction, follower_id: int) -> list[int]:
     return [row["followee_id"] for row in rows]
 
 
-async def blocked_either_way(tx: Transaction, author_id: int, user_ids: Sequence[int]) -> set[int]:
-    """Those among `user_ids` who block the author or are blocked by them. For workers."""
+async def barred(tx: Transaction, author_id: int, user_ids: Sequence[int]) -> set[int]:
+    """Those among `user_ids` who block the author, are blocked by them, or have muted their posts. For workers."""
     rows = await tx.fetch(
         """SELECT blocked_id AS id FROM blocks WHERE blocker_id = $1 AND blocked_id = ANY ($2)
-        UNION SELECT blocker_id FROM blocks WHERE blocked_id = $1 AND blocker_id = ANY ($2)""",
+        UNION SELECT blocker_id FROM blocks WHERE blocked_id = $1 AND blocker_id = ANY ($2)
+        UNION SELECT user_id FROM mutes WHERE muted_id = $1 AND user_id = ANY ($2)
+            AND kind IN ('all', 'posts') AND (until IS NULL OR until > now())""",
         author_id,
         user_ids,
     )

@@ -1,25 +1,32 @@
 """First answers of creating calls, kept for a day and found again by their key."""
 
+from typing import NamedTuple
+
 from protocol import errors
 from storage.database import Transaction
 
 KEEP = "24 hours"
 
 
-async def first_answer(
-    tx: Transaction, *, user_id: int, method: str, key: str, request_hash: bytes
-) -> bytes | None:
+class Place(NamedTuple):
+    """Where an answer is kept: a key is unique by user and method."""
+
+    user_id: int
+    method: str
+    key: str
+
+
+async def first_answer(tx: Transaction, place: Place, request_hash: bytes) -> bytes | None:
     """The answer given before; None the first time. A concurrent duplicate waits here for the first to end.
 
     Raises ALREADY_EXISTS when the key came with other arguments.
     """
-    await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, $2))", f"{method}\n{key}", user_id)
+    name = f"{place.method}\n{place.key}"
+    await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, $2))", name, place.user_id)
     row = await tx.fetchrow(
         f"""SELECT request_hash, answer FROM idempotency
         WHERE user_id = $1 AND method = $2 AND key = $3 AND created_at > now() - interval '{KEEP}'""",
-        user_id,
-        method,
-        key,
+        *place,
     )
     if row is None:
         return None
@@ -29,16 +36,12 @@ async def first_answer(
     return answer
 
 
-async def keep_answer(
-    tx: Transaction, *, user_id: int, method: str, key: str, request_hash: bytes, answer: bytes
-) -> None:
+async def keep_answer(tx: Transaction, place: Place, request_hash: bytes, answer: bytes) -> None:
     await tx.execute(
         """INSERT INTO idempotency (user_id, method, key, request_hash, answer) VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (user_id, method, key) DO UPDATE
         SET request_hash = excluded.request_hash, answer = excluded.answer, created_at = now()""",
-        user_id,
-        method,
-        key,
+        *place,
         request_hash,
         answer,
     )

@@ -78,7 +78,8 @@ async def take_unsent(tx: Transaction, limit: int) -> Sequence[Row]:
     if not await tx.fetchval("SELECT pg_try_advisory_xact_lock(hashtext('daira_relay'))"):
         return ()
     return await tx.fetch(
-        "SELECT id, topic, key, payload FROM outbox WHERE sent_batch IS NULL ORDER BY id LIMIT $1 FOR UPDATE", limit
+        "SELECT id, topic, key, payload FROM outbox WHERE sent_batch IS NULL ORDER BY id LIMIT $1 FOR UPDATE",
+        limit,
     )
 
 
@@ -107,9 +108,6 @@ async def forget_sent(tx: Transaction, limit: int = 5_000) -> None:
 
 async def backlog(tx: Transaction) -> tuple[int, float]:
     """How many rows are unsent (counted to 100,000) and the age of the oldest in seconds."""
-    row = await tx.fetchrow(
-        """SELECT count(*) AS unsent, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS age
-        FROM (SELECT created_at FROM outbox WHERE sent_batch IS NULL ORDER BY id LIMIT 100000) unsent"""
-    )
+    row = await tx.fetchrow("SELECT unsent, age FROM outbox_backlog()")
     assert row is not None
     return row["unsent"], row["age"]

@@ -1,6 +1,7 @@
 """Posts: rows with their author, mentions and the viewer's relation, in one query however many are asked for."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import orjson
 
@@ -51,9 +52,7 @@ async def insert(
     await _insert_mentions(tx, id, author_id, mention_ids)
 
 
-async def _insert_mentions(
-    tx: Transaction, post_id: int, author_id: int, user_ids: Sequence[int]
-) -> None:
+async def _insert_mentions(tx: Transaction, post_id: int, author_id: int, user_ids: Sequence[int]) -> None:
     if user_ids:
         await tx.execute(
             """INSERT INTO post_mentions (post_id, author_id, user_id) SELECT $1, $2, unnest($3::bigint[])
@@ -83,19 +82,30 @@ async def load_of_author(tx: Transaction, author_id: int, before: int, limit: in
     )
 
 
-async def load_latest(tx: Transaction, inbox: Sequence[int], before: int, limit: int) -> list[Row]:
+class Latest(NamedTuple):
+    """A stretch of the feed: posts that can be shown, how many were looked at, and the oldest id among those."""
+
+    rows: list[Row]
+    candidates: int
+    oldest: int
+
+
+async def load_latest(tx: Transaction, inbox: Sequence[int], before: int, limit: int) -> Latest:
     """The newest `limit` of the inbox and of the large authors the viewer follows, older than `before`."""
-    return await tx.fetch(
-        """WITH candidates AS MATERIALIZED (
+    fetched = await tx.fetch(
+        f"""WITH candidates AS MATERIALIZED (
             SELECT id FROM (SELECT unnest($1::bigint[]) AS id UNION SELECT large_author_post_ids($2, $3)) c
             ORDER BY id DESC LIMIT $3),
         wanted AS MATERIALIZED (
-            SELECT * FROM posts WHERE id = ANY (ARRAY (SELECT id FROM candidates)) AND status = 'published')"""
-        + _LOAD,
+            SELECT * FROM posts WHERE id = ANY (ARRAY (SELECT id FROM candidates)) AND status = 'published')
+        SELECT * FROM (SELECT count(*) AS candidates, coalesce(min(id), 0) AS oldest FROM candidates) looked_at
+        LEFT JOIN ({_LOAD}) page ON true ORDER BY page.id DESC""",
         inbox,
         before,
         limit,
     )
+    rows = [row for row in fetched if row["id"] is not None]
+    return Latest(rows, fetched[0]["candidates"], fetched[0]["oldest"])
 
 
 async def load_features(tx: Transaction, inbox: Sequence[int], limit: int) -> list[Row]:
@@ -150,17 +160,18 @@ async def edit(
 
 async def delete(tx: Transaction, post_id: int) -> None:
     await tx.execute(
-        "UPDATE posts SET status = 'deleted', deleted_at = now(), version = version + 1 WHERE id = $1", post_id
+        "UPDATE posts SET status = 'deleted', deleted_at = now(), version = version + 1 WHERE id = $1",
+        post_id,
     )
     await tx.execute("DELETE FROM post_mentions WHERE post_id = $1", post_id)
 
 
 async def for_fanout(tx: Transaction, post_id: int) -> Row | None:
-    """A published post and what fan-out must know of its author. For workers."""
+    """A post in any status, and what fan-out must know of its author. For workers."""
     return await tx.fetchrow(
-        """SELECT p.id, p.author_id, p.visibility, p.circle_id, p.mention_ids, u.is_large, u.is_private
+        """SELECT p.id, p.author_id, p.status, p.visibility, p.circle_id, p.mention_ids, u.is_large, u.is_private
         FROM posts p JOIN users u ON u.id = p.author_id AND u.status = 'active'
-        WHERE p.id = $1 AND p.status = 'published'""",
+        WHERE p.id = $1""",
         post_id,
     )
 
@@ -182,3 +193,8 @@ async def ids_of_author(tx: Transaction, author_id: int, reader_id: int, limit: 
 def reactions(row: Row) -> dict[str, int]:
     found: dict[str, int] = orjson.loads(row["reactions"])
     return found
+
+
+async def inbox_ids(tx: Transaction, limit: int) -> list[int]:
+    """What the viewer's inbox holds when it is built from nothing, newest first."""
+    return [row[0] for row in await tx.fetch("SELECT inbox_post_ids($1)", limit)]

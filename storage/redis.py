@@ -2,22 +2,25 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from redis.asyncio import BlockingConnectionPool
-from redis.asyncio import Redis as Client
+from redis.asyncio import Redis as _Client
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+# redis-py's annotations unite the answers of all its modes; ours is one of them.
+Client: TypeAlias = Any
+
 REDIS_UNAVAILABLE = (RedisConnectionError, RedisTimeoutError)
 
 COMMAND_TIMEOUT_S = 2.0
 LARGEST_POOL = 64
 
-__all__ = ["REDIS_UNAVAILABLE", "Client", "Redis", "RedisError", "Script"]
+__all__ = ["REDIS_UNAVAILABLE", "Redis", "RedisError", "Script"]
 
 
 class Script:
@@ -39,8 +42,9 @@ class Redis:
     def __init__(self, url: str, prefix: str) -> None:
         self.url = url
         self.prefix = prefix
-        self.commands: Client = self._client(COMMAND_TIMEOUT_S)
-        self.blocking: Client = self._client(None)
+        self.commands: Client = self._client(COMMAND_TIMEOUT_S, tries_again=1)
+        # A subscription that reconnected by itself would hide what it missed.
+        self.blocking: Client = self._client(None, tries_again=0)
 
     def key(self, *parts: str | int) -> str:
         return ":".join((self.prefix, *map(str, parts)))
@@ -61,7 +65,7 @@ class Redis:
         assert isinstance(pool, BlockingConnectionPool)
         return pool
 
-    def _client(self, timeout: float | None) -> Client:
+    def _client(self, timeout: float | None, tries_again: int) -> Client:
         pool = BlockingConnectionPool.from_url(
             self.url,
             max_connections=LARGEST_POOL,
@@ -69,8 +73,8 @@ class Redis:
             socket_connect_timeout=COMMAND_TIMEOUT_S,
             socket_timeout=timeout,
             # A pooled connection that died while idle is replaced at once; more tries are the caller's business.
-            retry=Retry(NoBackoff(), 1),
+            retry=Retry(NoBackoff(), tries_again),
+            socket_keepalive=True,
             protocol=2,
-            health_check_interval=0,
         )
-        return Client(connection_pool=pool)
+        return _Client(connection_pool=pool)

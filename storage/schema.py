@@ -37,6 +37,11 @@ async def current_revision(tx: Transaction) -> str | None:
     return revision
 
 
+async def ensure_partitions(tx: Transaction) -> None:
+    """Partitions for this month and the next three."""
+    await tx.execute("SELECT ensure_partitions()")
+
+
 async def privileges_too_wide(tx: Transaction) -> str | None:
     """Why the connected role must not serve calls: row policies would not bind it."""
     row = await tx.fetchrow(
@@ -85,7 +90,9 @@ async def _ensure_roles(owner_url: str, app_url: str, worker_url: str) -> None:
             password = unquote(urlsplit(url).password or "")
             for name in dict.fromkeys((role, login)):
                 if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", name):
-                    await connection.execute(await connection.fetchval("SELECT format('CREATE ROLE %I', $1::text)", name))
+                    await connection.execute(
+                        await connection.fetchval("SELECT format('CREATE ROLE %I', $1::text)", name)
+                    )
             if password:
                 statement = "SELECT format('ALTER ROLE %I LOGIN PASSWORD %L', $1::text, $2::text)"
                 await connection.execute(await connection.fetchval(statement, login, password))

@@ -69,14 +69,22 @@ async def update(
     )
 
 
-async def set_large(tx: Transaction, user_id: int, up_at: int, down_below: int) -> bool | None:
-    """Move the author to the other way of fan-out if the followers' count asks for it; None where it does not."""
-    moved: bool | None = await tx.fetchval(
-        """UPDATE users SET is_large = NOT is_large
-        WHERE id = $1 AND (NOT is_large AND follower_count >= $2 OR is_large AND follower_count < $3)
-        RETURNING is_large""",
+async def is_large(tx: Transaction, user_id: int) -> bool:
+    """Whether the author's posts are merged at read instead of fanned out."""
+    return bool(await tx.fetchval("SELECT is_large FROM users WHERE id = $1", user_id))
+
+
+async def size_change(tx: Transaction, user_id: int, up_at: int, down_below: int) -> bool | None:
+    """What `is_large` should become by the followers' count; None where it is right. For workers."""
+    change: bool | None = await tx.fetchval(
+        """SELECT NOT is_large FROM users
+        WHERE id = $1 AND (NOT is_large AND follower_count >= $2 OR is_large AND follower_count < $3)""",
         user_id,
         up_at,
         down_below,
     )
-    return moved
+    return change
+
+
+async def set_large(tx: Transaction, user_id: int, is_large: bool) -> None:
+    await tx.execute("UPDATE users SET is_large = $2 WHERE id = $1", user_id, is_large)

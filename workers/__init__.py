@@ -1,0 +1,5 @@
+"""Reactions to events: one file a domain. At least once, in order per key, safe to repeat."""
+
+from workers import fanout, graph
+
+MODULES = (fanout, graph)

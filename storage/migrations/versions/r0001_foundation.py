@@ -1,6 +1,7 @@
 """Accounts, graph, posts, outbox: the tables of the first release and the row policies over them."""
 
 from pathlib import Path
+from typing import Any
 
 from alembic import op
 from sqlalchemy.util import await_only
@@ -11,5 +12,5 @@ down_revision = None
 
 def upgrade() -> None:
     # The driver's own connection: a prepared statement could not hold many commands.
-    driver = op.get_bind().connection.driver_connection
+    driver: Any = op.get_bind().connection.driver_connection
     await_only(driver.execute(Path(__file__).with_suffix(".sql").read_text()))

@@ -174,6 +174,12 @@ CREATE INDEX outbox_unsent ON outbox (id) WHERE sent_batch IS NULL;
 CREATE INDEX outbox_sent ON outbox (sent_batch) WHERE sent_batch IS NOT NULL;
 CREATE SEQUENCE outbox_batches;
 
+CREATE FUNCTION outbox_backlog() RETURNS TABLE (unsent bigint, age double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8
+    FROM (SELECT created_at FROM outbox WHERE sent_batch IS NULL ORDER BY id LIMIT 100000) rows
+$$;
+
 CREATE TABLE idempotency (
     user_id      bigint NOT NULL REFERENCES users,
     method       text NOT NULL,
@@ -425,8 +431,9 @@ GRANT USAGE ON SEQUENCE outbox_batches TO daira_worker;
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION viewer_id, snowflake_at, blocks_viewer, relations, post_visible, graph_open, follower_ids,
-    following_ids, large_author_post_ids, inbox_post_ids, account_for_login, session_owner, ended_sessions TO daira_app;
-GRANT EXECUTE ON FUNCTION viewer_id, snowflake_at, ensure_partitions TO daira_worker;
+    following_ids, large_author_post_ids, inbox_post_ids, account_for_login, session_owner, ended_sessions,
+    outbox_backlog TO daira_app;
+GRANT EXECUTE ON FUNCTION viewer_id, snowflake_at, relations, ensure_partitions, outbox_backlog TO daira_worker;
 
 DO $$
 DECLARE

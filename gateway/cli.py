@@ -1,0 +1,310 @@
+"""`daira`: everything a developer or an operator does, one command each."""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from collections.abc import Coroutine
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+import uvloop
+from pydantic import ValidationError
+from redis.exceptions import RedisError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+from gateway import client, demo, doctor, processes, supervisor
+from gateway.app import NotMigrated, worker_names
+from gateway.embedded import EmbeddedError
+from gateway.observability import configure_logs
+from gateway.settings import Settings, SettingsError
+from protocol.rpc import methods
+from protocol.schema import documents
+from protocol.tokens import AccessTokens
+from storage.database import DatabaseUnavailable
+from storage.event_log import RedisStreams
+from storage.redis import Redis
+
+app = typer.Typer(
+    help="DAIRA (دائرة): the realtime backend of a social network.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+dead_letters = typer.Typer(help="Events that a worker group gave up on.", no_args_is_help=True)
+app.add_typer(dead_letters, name="dead-letters")
+
+T = TypeVar("T")
+screen = Console()
+notes = Console(stderr=True)
+
+# What is told in a sentence, not in a traceback.
+EXPECTED = (
+    SettingsError,
+    EmbeddedError,
+    NotMigrated,
+    processes.PortTaken,
+    client.CannotConnect,
+    DatabaseUnavailable,
+    RedisError,
+    LookupError,
+    OSError,
+)
+
+
+@app.command()
+def up(
+    with_demo: Annotated[bool, typer.Option("--demo/--no-demo", help="demo people on the first start")] = False,
+) -> None:
+    """Run everything on this machine: servers, gateway, workers."""
+    if "DAIRA_LOG_FORMAT" not in os.environ and sys.stderr.isatty():
+        os.environ["DAIRA_LOG_FORMAT"] = "console"
+    settings = _settings()
+    with _spinner() as progress:
+        task = progress.add_task("starting", total=None)
+
+        def ready(who: str) -> None:
+            progress.stop()
+            _welcome(settings, who)
+
+        def step(name: str) -> None:
+            progress.update(task, description=name)
+
+        _run(processes.up(settings, with_demo=with_demo, progress=step, ready=ready))
+
+
+@app.command()
+def serve(
+    count: Annotated[int, typer.Option("--processes", min=1, max=256, help="event loops, one a core")] = 1,
+    inherited_socket: Annotated[int, typer.Option(hidden=True)] = -1,
+) -> None:
+    """Run a gateway node."""
+    settings = _settings()
+    if inherited_socket >= 0:
+        listener = socket.socket(fileno=inherited_socket)
+        listener.setblocking(False)
+        _run(processes.serve(settings, polling=settings.sticky, listener=listener, announce=False))
+    elif count == 1:
+        _run(processes.serve(settings, polling=True, listener=None, announce=True))
+    else:
+        with supervisor.shared_metrics():
+            _run(processes.supervise(settings, count))
+
+
+@app.command()
+def work(
+    groups: Annotated[list[str] | None, typer.Argument(help="the relay and worker groups; default: all")] = None,
+) -> None:
+    """Run workers: the relay, fan-out, and the rest."""
+    names = groups or worker_names()
+    unknown = [name for name in names if name not in worker_names()]
+    if unknown:
+        _fail(f"there is no group {unknown[0]}: known are {', '.join(worker_names())}")
+    _run(processes.work(_settings(), names))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's roles and tables up to date."""
+    revision = _run(processes.migrate(_settings()))
+    screen.print(f"the database is at revision {revision}")
+
+
+@app.command()
+def seed(users: Annotated[int, typer.Option(min=2, max=1_000_000, help="how many people")] = 200) -> None:
+    """Add demo people who follow each other and have posted."""
+    settings = _settings()
+    with Progress(TextColumn("{task.description}"), BarColumn(), console=notes) as progress:
+        task = progress.add_task("people", total=1.0)
+        who = _run(
+            demo.seed(
+                settings.owner_database,
+                users,
+                lambda step, done: progress.update(task, description=step, completed=done),
+            )
+        )
+    screen.print(f"{users} people more; most are followed by many fewer than {who}")
+
+
+@app.command()
+def token(
+    username: str,
+    create: Annotated[bool, typer.Option(help="make the user where there is none")] = False,
+    count: Annotated[int, typer.Option(min=1, max=1_000_000, help="USERNAME_1 … USERNAME_N, one token each")] = 0,
+    hours: Annotated[float, typer.Option(min=0.01, max=720, help="lifetime of the token")] = 24.0,
+) -> None:
+    """Print access tokens, one a line."""
+    names = [f"{username}_{number}" for number in range(1, count + 1)] if count else [username]
+    print("\n".join(_mint(_settings(), names, create=create, hours=hours)))
+
+
+@app.command()
+def call(
+    method: str,
+    argument: Annotated[str, typer.Argument(help="one JSON object")] = "{}",
+    as_user: Annotated[str | None, typer.Option("--as", metavar="USERNAME", help="who calls")] = None,
+    url: Annotated[str | None, typer.Option(help="of the node; default: DAIRA_HOST and DAIRA_PORT")] = None,
+) -> None:
+    """Make one call as somebody, over a real socket."""
+    settings = _settings()
+    try:
+        value = json.loads(argument)
+    except json.JSONDecodeError as error:
+        _fail(f"the argument is not JSON: {error}")
+    minted = _mint(settings, [as_user], create=False, hours=0.25)[0] if as_user else None
+    answer = _run(client.call(url or _url(settings), minted, method, value))
+    screen.print_json(json.dumps(answer, ensure_ascii=False))
+    if not answer["ok"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def watch(
+    as_user: Annotated[str, typer.Option("--as", metavar="USERNAME", help="whose pushes")],
+    url: Annotated[str | None, typer.Option(help="of the node; default: DAIRA_HOST and DAIRA_PORT")] = None,
+) -> None:
+    """Print somebody's pushes as they come, one a line."""
+    settings = _settings()
+    minted = _mint(settings, [as_user], create=False, hours=24)[0]
+
+    def show(event: str, push: Any) -> None:
+        print(json.dumps({"event": event, "push": push}, ensure_ascii=False), flush=True)
+
+    async def until_stopped() -> None:
+        await client.watch(url or _url(settings), minted, show, processes.stop_on_signals())
+
+    _run(until_stopped())
+
+
+@app.command()
+def schema(folder: Annotated[Path, typer.Argument(help="where to write")] = Path("docs/schema")) -> None:
+    """Write the client contract: AsyncAPI 3, JSON Schemas, TypeScript for socket.io-client."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in documents(methods).items():
+        (folder / name).write_text(content)
+        screen.print(f"wrote {folder / name}")
+
+
+@app.command("doctor")
+def examine() -> None:
+    """Check settings and every dependency, and say what to do."""
+    findings = _run(doctor.examine(_settings()))
+    table = Table("", "what", "finding", "what to do", box=None)
+    for finding in findings:
+        table.add_row("[green]✓" if finding.ok else "[red]✗", finding.what, finding.finding, finding.advice)
+    screen.print(table)
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command("version")
+def show_version() -> None:
+    """Print the version."""
+    print(version("daira"))
+
+
+@dead_letters.command("list")
+def list_dead_letters(limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50) -> None:
+    """Show them, oldest first, with their cause."""
+
+    async def show() -> None:
+        redis = _redis()
+        table = Table("id", "group", "topic", "event", "cause", box=None)
+        for letter in await RedisStreams(redis).dead_letters(limit):
+            record = letter.record
+            table.add_row(letter.id, letter.group, record.topic, str(record.event_id), letter.cause)
+        screen.print(table if table.row_count else "there are none")
+        await redis.close()
+
+    _run(show())
+
+
+@dead_letters.command("replay")
+def replay_dead_letters(
+    ids: Annotated[list[str] | None, typer.Argument(help="as `list` shows them; default: all")] = None,
+) -> None:
+    """Give them to their topics again; reactions that have succeeded bear the repetition."""
+
+    async def replay() -> None:
+        redis = _redis()
+        screen.print(f"{await RedisStreams(redis).replay(ids)} replayed")
+        await redis.close()
+
+    _run(replay())
+
+
+def main() -> None:
+    app()
+
+
+def _settings() -> Settings:
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for problem in error.errors():
+            name = "_".join(("DAIRA", *map(str, problem["loc"]))).upper() if problem["loc"] else "settings"
+            notes.print(f"[red]{name}[/]: {problem['msg']}", highlight=False)
+        raise typer.Exit(2) from None
+    configure_logs(settings.log_level, settings.log_format)
+    return settings
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return uvloop.run(work)
+    except EXPECTED as error:
+        _fail(str(error) or type(error).__name__)
+    except asyncio.CancelledError:
+        raise typer.Exit(130) from None
+
+
+def _fail(message: str) -> NoReturn:
+    notes.print(f"[red]daira:[/] {message}", highlight=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def _mint(settings: Settings, usernames: list[str], *, create: bool, hours: float) -> list[str]:
+    async def mint() -> list[str]:
+        tokens = AccessTokens(settings.keys)
+        lifetime = timedelta(hours=hours)
+        return await demo.mint_tokens(settings.owner_database, tokens, usernames, create=create, lifetime=lifetime)
+
+    return _run(mint())
+
+
+def _redis() -> Redis:
+    settings = _settings()
+    return Redis(settings.redis, settings.prefix)
+
+
+def _url(settings: Settings) -> str:
+    return f"http://{settings.host}:{settings.port}"
+
+
+def _spinner() -> Progress:
+    return Progress(SpinnerColumn(), TextColumn("{task.description}"), console=notes, transient=True)
+
+
+def _welcome(settings: Settings, who: str) -> None:
+    daira = Path(sys.argv[0]).name if "/" not in sys.argv[0] else os.path.relpath(sys.argv[0])
+    who = who or "USERNAME"
+    screen.print(f"[bold green]DAIRA is ready[/] on {_url(settings)}, health and metrics on "
+                 f"http://{settings.host}:{settings.sidecar_port}/health/ready")  # fmt: skip
+    screen.print("Try, in other terminals:", highlight=False)
+    for command in (
+        f"{daira} watch --as alice",
+        f'{daira} call graph.follow \'{{"user_id": "…"}}\' --as alice',
+        f'{daira} call post.create \'{{"text": "صباح الخير يا مصر"}}\' --as {who}',
+        f"{daira} call feed.get --as alice",
+    ):
+        screen.print(f"  {command}", style="cyan", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

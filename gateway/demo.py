@@ -1,0 +1,119 @@
+"""People to look at: a seeded network with a heavy tail, and tokens for people who never chose a password."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+
+from handlers.post_text import hashtags
+from protocol.tokens import AccessTokens
+from storage import seeding
+from workers.fanout import LARGE_FROM
+
+POSTS_PER_PERSON = 5
+FOLLOWS_PER_PERSON = 20
+FIRST_NAMES = (
+    ("mona", "منى"), ("ahmed", "أحمد"), ("nour", "نور"), ("omar", "عمر"), ("salma", "سلمى"), ("youssef", "يوسف"),
+    ("hana", "هنا"), ("karim", "كريم"), ("laila", "ليلى"), ("tarek", "طارق"), ("dina", "دينا"), ("mahmoud", "محمود"),
+    ("farida", "فريدة"), ("hassan", "حسن"), ("yara", "يارا"), ("amr", "عمرو"),
+)  # fmt: skip
+FAMILY_NAMES = (
+    ("elsayed", "السيد"), ("fahmy", "فهمي"), ("mansour", "منصور"), ("nagy", "ناجي"), ("shawky", "شوقي"),
+    ("abdallah", "عبد الله"), ("ramzy", "رمزي"), ("zaki", "زكي"), ("helmy", "حلمي"), ("sabry", "صبري"),
+)  # fmt: skip
+TEXTS = (
+    "صباح الخير يا مصر ☀️ #صباح_الخير",
+    "حد جرب الكشري في وسط البلد؟ #أكل_مصري",
+    "الزحمة على المحور النهارده مش طبيعية #القاهرة",
+    "ماتش الأهلي والزمالك الليلة، مين هيكسب؟ #كورة",
+    "كتاب جديد خلصته النهارده، أنصحكم بيه #قراءة",
+    "أحلى غروب على كورنيش إسكندرية #إسكندرية",
+    "قهوة سادة وفيروز، كده اليوم يبدأ صح #قهوة",
+    "Morning walk by the Nile, nothing beats it #Cairo",
+    "Anyone else learning to bake feteer this week? #food",
+    "Studying all night for finals, wish me luck #study",
+    "Best koshary in town? Asking for a friend #koshary",
+    "Sunset over the Corniche tonight was unreal #Alexandria",
+    "New mahraganat track is stuck in my head #music",
+    "Sa7 el nom ya gama3a #franco",
+)
+
+Progress = Callable[[str, float], None]
+
+
+async def connect_as_owner(url: str) -> "seeding.Connection":
+    return await asyncpg.connect(url, timeout=5)
+
+
+async def seed(url: str, people: int, progress: Progress) -> str:
+    """That many people more, who follow each other and have posted. Answers whom to look at first.
+
+    Popularity falls with rank as 1/rank, so a few are followed by many and most by few.
+    """
+    connection = await connect_as_owner(url)
+    try:
+        async with connection.transaction():
+            progress("people", 0.0)
+            start = await seeding.count_users(connection)
+            ids = await seeding.insert_users(connection, list(_people(start, people)))
+            progress("follows", 0.2)
+            await seeding.insert_follows(connection, _follows(ids))
+            progress("posts", 0.6)
+            amount = people * POSTS_PER_PERSON
+            await seeding.insert_posts(connection, _posts(ids), amount)
+            progress("counts", 0.8)
+            await seeding.recount(connection, LARGE_FROM)
+        progress("done", 1.0)
+        return await seeding.most_followed(connection) or ""
+    finally:
+        await connection.close()
+
+
+async def mint_tokens(
+    url: str, tokens: AccessTokens, usernames: Sequence[str], *, create: bool, lifetime: timedelta
+) -> list[str]:
+    """An access token each, with a session behind it. Raises LookupError naming who is not there."""
+    connection = await connect_as_owner(url)
+    try:
+        async with connection.transaction():
+            found = await seeding.user_ids(connection, usernames)
+            missing = [name for name in usernames if name.lower() not in found]
+            if missing and not create:
+                raise LookupError(f"there is no user {missing[0]}: add --create, or run `daira seed` first")
+            if missing:
+                await seeding.insert_users(connection, [(name, name) for name in missing])
+                found = await seeding.user_ids(connection, usernames)
+            owners = [found[name.lower()] for name in usernames]
+            sessions = await seeding.open_sessions(connection, owners, "daira token")
+    finally:
+        await connection.close()
+    now = datetime.now(UTC)
+    return [
+        tokens.mint(owner, session_id, now, lifetime)[0] for owner, session_id in zip(owners, sessions, strict=True)
+    ]
+
+
+def _people(start: int, amount: int) -> Iterator[tuple[str, str]]:
+    for number in range(start, start + amount):
+        first, first_arabic = FIRST_NAMES[number % len(FIRST_NAMES)]
+        family, family_arabic = FAMILY_NAMES[number // len(FIRST_NAMES) % len(FAMILY_NAMES)]
+        suffix = "" if number < len(FIRST_NAMES) * len(FAMILY_NAMES) else str(number)
+        yield f"{first}_{family}{suffix}", f"{first_arabic} {family_arabic}"
+
+
+def _follows(ids: Sequence[int]) -> list[tuple[int, int]]:
+    weights = [1 / rank for rank in range(1, len(ids) + 1)]
+    each = min(FOLLOWS_PER_PERSON, len(ids) - 1)
+    pairs: set[tuple[int, int]] = set()
+    for follower in ids:
+        # The most popular is followed by nearly everybody.
+        chosen = {ids[0], *random.choices(ids, weights, k=each)} - {follower}
+        pairs.update((follower, followee) for followee in chosen)
+    return sorted(pairs)
+
+
+def _posts(ids: Sequence[int]) -> Iterator[tuple[int, str, list[str]]]:
+    while True:
+        text = random.choice(TEXTS)
+        yield random.choice(ids), text, hashtags(text)

@@ -1,0 +1,185 @@
+"""From a decoded packet to exactly one answer: method, viewer, limits, transaction, handler, errors.
+
+One call is one transaction where its handler asks for `tx`: opened for the viewer, the first answer of an
+idempotency key looked up and kept in it, committed, and only then announced and answered.
+"""
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+import structlog
+
+from gateway.observability import CALL_SECONDS, CALLS
+from handlers.call import Call, CallerSocket, Services, Viewer
+from protocol import errors, wire
+from protocol.errors import CallError
+from protocol.rpc import Method, MethodTable
+from rooms.redis_adapter import SubscriptionFailed
+from storage import idempotency
+from storage.database import Conflict, DatabaseUnavailable, Transaction
+from storage.redis import RedisError
+from storage.snowflakes import MintingStopped
+
+T = TypeVar("T")
+
+AFTER_COMMIT_S = 2.0
+
+log = structlog.get_logger()
+
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+
+
+class Answered(msgspec.Struct):
+    """What to write back, and the call it came from (None where it never began)."""
+
+    answer: wire.Ok | wire.Failed
+    call: Call | None
+
+
+class Dispatcher:
+    def __init__(self, methods: MethodTable, services: Services, deadline_s: float) -> None:
+        self._methods = methods
+        self._services = services
+        self._deadline_s = deadline_s
+
+    def overlaps(self, name: str) -> bool:
+        """Whether calls of that method may run beside others of their connection."""
+        method = self._methods.get(name)
+        return method is None or method.reads
+
+    async def answer(
+        self,
+        packet: wire.Packet,
+        codec: wire.Codec,
+        socket: CallerSocket,
+        viewer: Callable[[], Viewer | None],
+        address: str,
+        user_agent: str | None,
+        turn: asyncio.Lock,
+    ) -> Answered:
+        """Never raises. `turn` is what calls of one connection that write take in order; `viewer` is asked then."""
+        started = time.perf_counter()
+        request_id = secrets.token_hex(8)
+        method = self._methods.get(packet.name)
+        call: Call | None = None
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                if method is None:
+                    raise errors.unimplemented(packet.name)
+                if method.reads:
+                    call = self._begin(method, request_id, socket, viewer(), address, user_agent)
+                    result = await self._perform(method, call, packet, codec)
+                else:
+                    async with turn:
+                        call = self._begin(method, request_id, socket, viewer(), address, user_agent)
+                        result = await self._perform(method, call, packet, codec)
+            answer: wire.Ok | wire.Failed = wire.Ok(result)
+            code = "OK"
+        except Exception as error:
+            refusal = _refusal(error, packet.name, request_id)
+            answer = wire.Failed(refusal.body(request_id))
+            code = refusal.code
+        seconds = time.perf_counter() - started
+        name = method.name if method else "unknown"
+        CALLS.labels(name, code).inc()
+        CALL_SECONDS.labels(name).observe(seconds)
+        log.info(
+            "call",
+            method=name,
+            code=code,
+            ms=round(seconds * 1_000, 2),
+            request_id=request_id,
+            user_id=call.signed_in_viewer.id if call and call.signed_in_viewer else None,
+        )
+        return Answered(answer, call if code == "OK" else None)
+
+    async def finish(self, call: Call) -> None:
+        """What a call left to do once its answer has been written."""
+        for work in call.after_reply_work:
+            await _or_log(work, call)
+
+    def _begin(
+        self,
+        method: Method,
+        request_id: str,
+        socket: CallerSocket,
+        viewer: Viewer | None,
+        address: str,
+        user_agent: str | None,
+    ) -> Call:
+        if viewer is None and not method.anonymous:
+            raise errors.unauthenticated()
+        return Call(method.name, request_id, self._services, viewer, address, user_agent, socket)
+
+    async def _perform(self, method: Method, call: Call, packet: wire.Packet, codec: wire.Codec) -> Any:
+        if packet.surplus_arguments:
+            raise errors.invalid("$", "a call takes one argument, an object")
+        request = codec.decode_argument(packet.argument, method.request)
+        if method.transactional:
+            result = await self._transact(method, call, request)
+        else:
+            await self._count(method, call)
+            result = await method.handler(call, request)
+        for work in call.after_commit_work:
+            await _or_log(work, call)
+        return result
+
+    async def _transact(self, method: Method, call: Call, request: Any) -> Any:
+        key: str | None = getattr(request, "idempotency_key", None)
+        if key is None:
+            await self._count(method, call)
+        async with self._services.database.transaction(call.viewer.id) as tx:
+            if key is None:
+                result = await method.handler(call, request, tx)
+            else:
+                result = await self._once(method, call, request, key, tx)
+        if not method.reads:
+            self._services.outbox.wake_relay()
+        return result
+
+    async def _once(self, method: Method, call: Call, request: Any, key: str, tx: Transaction) -> Any:
+        """The first answer of the key, if there was one: at no cost to limits."""
+        request_hash = hashlib.sha256(_encode(request)).digest()
+        place = idempotency.Place(call.viewer.id, method.name, key)
+        first = await idempotency.first_answer(tx, place, request_hash)
+        if first is not None:
+            return msgspec.msgpack.decode(first, type=method.result)
+        await self._count(method, call)
+        result = await method.handler(call, request, tx)
+        await idempotency.keep_answer(tx, place, request_hash, _encode(result))
+        return result
+
+    async def _count(self, method: Method, call: Call) -> None:
+        if method.limit is not None:
+            await self._services.limits.hit(method.limit, call.viewer.id)
+
+
+def _refusal(error: Exception, method: str, request_id: str) -> CallError:
+    """The one place where exceptions become what clients see."""
+    match error:
+        case CallError():
+            return error
+        case TimeoutError():
+            return errors.deadline_exceeded()
+        case DatabaseUnavailable() | RedisError() | MintingStopped() | SubscriptionFailed():
+            log.warning("a call was refused: a service is out of reach", method=method, request_id=request_id,
+                        error=f"{type(error).__name__}: {error}")  # fmt: skip
+            return errors.unavailable()
+        case Conflict():
+            return CallError("ABORTED", "it collided with another change: repeat it")
+        case _:
+            log.error("a handler broke", method=method, request_id=request_id, exc_info=error)
+            return errors.internal()
+
+
+async def _or_log(work: Callable[[], Awaitable[None]], call: Call) -> None:
+    try:
+        async with asyncio.timeout(AFTER_COMMIT_S):
+            await work()
+    except (RedisError, TimeoutError) as error:
+        log.warning("work after a commit was lost", method=call.method, request_id=call.request_id, error=str(error))

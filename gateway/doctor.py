@@ -1,0 +1,110 @@
+"""`daira doctor`: looks at settings and dependencies as a process would find them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from gateway.settings import Settings, SettingsError
+from storage import schema
+from storage.database import Database
+from storage.objects import Objects
+from storage.redis import Redis
+
+TIMEOUT_S = 5.0
+
+
+class Finding(NamedTuple):
+    ok: bool
+    what: str
+    finding: str
+    advice: str = ""
+
+
+class Ill(Exception):
+    """A finding with advice."""
+
+    def __init__(self, finding: str, advice: str) -> None:
+        super().__init__(finding)
+        self.advice = advice
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    checks: tuple[tuple[str, Callable[[Settings], Awaitable[str]], str], ...] = (
+        ("settings", _settings, "run `daira up`, or set what is named"),
+        ("postgres, application role", _app_database, "is the server up, and DAIRA_POSTGRES_URL right?"),
+        ("postgres, worker role", _worker_database, "is the server up, and DAIRA_POSTGRES_WORKER_URL right?"),
+        ("redis", _redis, "is the server up, and DAIRA_REDIS_URL right?"),
+        ("objects", _objects, "is the server up, and are DAIRA_S3_ENDPOINT and its keys right?"),
+        ("gateway", _gateway, "start one: `daira up` or `daira serve`"),
+    )
+    findings = []
+    for what, check, advice in checks:
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                findings.append(Finding(True, what, await check(settings)))
+        except Ill as ill:
+            findings.append(Finding(False, what, str(ill), ill.advice))
+        except SettingsError as error:
+            findings.append(Finding(False, what, str(error)))
+            break
+        except Exception as error:
+            findings.append(Finding(False, what, str(error) or type(error).__name__, advice))
+    return findings
+
+
+async def _settings(settings: Settings) -> str:
+    source = "DAIRA_POSTGRES_URL" if settings.postgres_url else f"the embedded servers of {settings.data_dir}"
+    return f"uses {source}; signs tokens with key {next(iter(settings.keys))}"
+
+
+async def _app_database(settings: Settings) -> str:
+    return await _database(settings.app_database, serves=True)
+
+
+async def _worker_database(settings: Settings) -> str:
+    return await _database(settings.worker_database, serves=False)
+
+
+async def _database(url: str, *, serves: bool) -> str:
+    database = Database(url, largest=2)
+    await database.connect()
+    try:
+        async with database.transaction() as tx:
+            revision = await schema.current_revision(tx)
+            if revision != schema.newest_revision():
+                raise Ill(f"revision {revision} where {schema.newest_revision()} is needed", "run `daira migrate`")
+            wide = await schema.privileges_too_wide(tx) if serves else None
+            if wide:
+                raise Ill(wide, "connect as the application's role, which `daira migrate` creates")
+            server: str = await tx.fetchval("SHOW server_version")
+    finally:
+        await database.close()
+    return f"PostgreSQL {server}, revision {revision}"
+
+
+async def _redis(settings: Settings) -> str:
+    redis = Redis(settings.redis, settings.prefix)
+    try:
+        server = await redis.commands.info("server")
+        policy = (await redis.commands.config_get("maxmemory-policy")).get("maxmemory-policy", "unknown")
+        if policy not in ("noeviction", "unknown"):
+            raise Ill(f"evicts keys ({policy})", "set maxmemory-policy to noeviction: the event log lives there")
+    finally:
+        await redis.close()
+    return f"Redis {server['redis_version']}, prefix {settings.prefix}"
+
+
+async def _objects(settings: Settings) -> str:
+    objects = Objects(*settings.s3, settings.s3_bucket)
+    await objects.connect()
+    try:
+        await objects.ping()
+    finally:
+        await objects.close()
+    return f"bucket {settings.s3_bucket} at {objects.endpoint}"
+
+
+async def _gateway(settings: Settings) -> str:
+    _, writer = await asyncio.open_connection(settings.host, settings.port)
+    writer.close()
+    return f"listens on {settings.host}:{settings.port}"

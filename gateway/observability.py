@@ -1,0 +1,70 @@
+"""Logs and metrics of the gateway. Labels are few-valued: methods, codes, kinds; never people or rooms."""
+
+import logging
+import sys
+from typing import Any
+
+import orjson
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+_LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+CALLS = Counter("daira_calls_total", "Calls answered", ["method", "code"])
+CALL_SECONDS = Histogram("daira_call_seconds", "Time from frame to answer", ["method"], buckets=_LATENCY)
+CONNECTIONS = Gauge("daira_connections", "Sockets connected", ["codec"], multiprocess_mode="livesum")
+SIGNED_IN = Gauge("daira_signed_in_sockets", "Sockets with somebody signed in", multiprocess_mode="livesum")
+PUSHES = Counter("daira_pushes_total", "Pushes written to sockets", ["event"])
+CLOSED = Counter("daira_sockets_closed_total", "Sockets that we closed", ["reason"])
+REFUSED = Counter("daira_handshakes_refused_total", "Handshakes refused", ["reason"])
+GAPS = Counter("daira_bus_gaps_total", "Times this node began or began again to listen to Redis")
+
+DEPENDENCY_UP = Gauge("daira_dependency_up", "1 where it answers", ["dependency"], multiprocess_mode="liveall")
+DEPENDENCY_SECONDS = Gauge("daira_dependency_seconds", "Time it took to answer", ["dependency"])
+OUTBOX_UNSENT = Gauge("daira_outbox_unsent", "Events waiting in the outbox (counted to 100,000)")
+OUTBOX_AGE = Gauge("daira_outbox_oldest_seconds", "Age of the oldest event waiting in the outbox")
+LOG_LAG = Gauge("daira_event_log_lag", "Events that a group has not reacted to", ["group", "topic"])
+POSTGRES_POOL = Gauge("daira_postgres_connections", "Connections to PostgreSQL", ["role", "state"])
+REDIS_POOL = Gauge("daira_redis_connections", "Connections to Redis", ["state"])
+
+
+def configure_logs(level: str, log_format: str) -> None:
+    """JSON lines on standard error, or colours for reading; the libraries' warnings join them."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    ]
+    number = getattr(logging, level.upper())
+    if log_format == "json":
+        structlog.configure(
+            processors=[
+                *shared,
+                structlog.processors.format_exc_info,
+                structlog.processors.EventRenamer("message"),
+                structlog.processors.JSONRenderer(serializer=_json),
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(number),
+            logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+            cache_logger_on_first_use=True,
+        )
+    else:
+        structlog.configure(
+            processors=[*shared, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())],
+            wrapper_class=structlog.make_filtering_bound_logger(number),
+            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+            cache_logger_on_first_use=True,
+        )
+    logging.basicConfig(handlers=[_Bridge()], level=logging.WARNING, force=True)
+
+
+class _Bridge(logging.Handler):
+    """Standard logging, as the libraries use it, in our format."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logger = structlog.get_logger(library=record.name)
+        logger.log(record.levelno, record.getMessage(), exc_info=record.exc_info or None)
+
+
+def _json(event: object, **options: object) -> bytes:
+    return orjson.dumps(event, default=str)

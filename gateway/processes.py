@@ -1,0 +1,174 @@
+"""What `up`, `serve` and `work` run, from start to SIGTERM."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+
+import structlog
+
+from gateway import demo, supervisor
+from gateway.app import (
+    Node,
+    Stores,
+    WorkerProcess,
+    ensure_bucket,
+    listen,
+    open_database,
+    open_stores,
+    sidecar,
+    worker_names,
+)
+from gateway.embedded import EmbeddedServers
+from gateway.settings import Settings
+from storage import schema, seeding
+from storage.database import Database
+
+DEMO_PEOPLE = 200
+
+Progress = Callable[[str], None]
+
+log = structlog.get_logger()
+
+
+class PortTaken(Exception):
+    """Another program listens there."""
+
+
+async def up(settings: Settings, *, with_demo: bool, progress: Progress, ready: Callable[[str], None]) -> None:
+    """Servers, schema, demo data, node, workers and sidecar in this one process."""
+    stop = stop_on_signals()
+    async with AsyncExitStack() as closing:
+        listener = _listen(settings, settings.port, "DAIRA_PORT")
+        closing.callback(listener.close)
+        if settings.postgres_url is None:
+            servers = EmbeddedServers(settings.data_dir)
+            await servers.start(progress)
+            closing.push_async_callback(servers.stop)
+        progress("migrating")
+        await migrate(settings)
+        who = await _demo_people(settings, progress) if with_demo else ""
+        progress("starting the node")
+        stores = await closing.enter_async_context(open_stores(settings))
+        await ensure_bucket(stores)
+        node, database = await _start_node(closing, stores, listener)
+        await _start_workers(closing, stores, worker_names())
+        await _start_sidecar(closing, settings, settings.sidecar_port, stores, database, node)
+        ready(who)
+        await stop.wait()
+
+
+async def serve(settings: Settings, *, polling: bool, listener: socket.socket | None, announce: bool) -> None:
+    """One gateway node; with an inherited listener, a supervisor's child, whose supervisor runs the sidecar."""
+    stop = stop_on_signals()
+    async with AsyncExitStack() as closing:
+        own = listener or _listen(settings, settings.port, "DAIRA_PORT")
+        closing.callback(own.close)
+        stores = await closing.enter_async_context(open_stores(settings))
+        node, database = await _start_node(closing, stores, own, polling=polling)
+        if announce:
+            await ensure_bucket(stores)
+            await _start_sidecar(closing, settings, settings.sidecar_port, stores, database, node)
+        log.info("serving", host=settings.host, port=own.getsockname()[1], node=node.name)
+        await stop.wait()
+
+
+async def supervise(settings: Settings, processes: int) -> None:
+    """N children on one port, and the sidecar for all of them."""
+    stop = stop_on_signals()
+    async with AsyncExitStack() as closing:
+        listener = _listen(settings, settings.port, "DAIRA_PORT")
+        closing.callback(listener.close)
+        stores = await closing.enter_async_context(open_stores(settings))
+        await ensure_bucket(stores)
+        database = await closing.enter_async_context(_app_database(settings))
+        await closing.enter_async_context(supervisor.children(listener, processes))
+        await _start_sidecar(closing, settings, settings.sidecar_port, stores, database, None)
+        log.info("supervising", host=settings.host, port=listener.getsockname()[1], processes=processes)
+        await stop.wait()
+
+
+async def work(settings: Settings, names: Sequence[str]) -> None:
+    """The relay and worker groups, with a sidecar of their own."""
+    stop = stop_on_signals()
+    async with AsyncExitStack() as closing:
+        stores = await closing.enter_async_context(open_stores(settings))
+        database = await _start_workers(closing, stores, names)
+        await _start_sidecar(closing, settings, settings.worker_sidecar_port, stores, database, None)
+        log.info("working", groups=list(names))
+        await stop.wait()
+
+
+async def migrate(settings: Settings) -> str:
+    """Answers the revision."""
+    return await schema.migrate(settings.owner_database, settings.app_database, settings.worker_database)
+
+
+def _app_database(settings: Settings) -> AbstractAsyncContextManager[Database]:
+    return open_database(settings.app_database, settings.postgres_pool, serves=True)
+
+
+async def _start_node(
+    closing: AsyncExitStack, stores: Stores, listener: socket.socket, *, polling: bool = True
+) -> tuple[Node, Database]:
+    database = await closing.enter_async_context(_app_database(stores.settings))
+    node = Node(stores, database, polling=polling)
+    await node.start(listener)
+    closing.push_async_callback(node.stop)
+    return node, database
+
+
+async def _start_workers(closing: AsyncExitStack, stores: Stores, names: Sequence[str]) -> Database:
+    settings = stores.settings
+    database = await closing.enter_async_context(
+        open_database(settings.worker_database, settings.postgres_pool, serves=False)
+    )
+    workers = WorkerProcess(stores, database, settings.direct_database, names)
+    workers.start()
+    closing.push_async_callback(workers.stop)
+    return database
+
+
+async def _start_sidecar(
+    closing: AsyncExitStack,
+    settings: Settings,
+    port: int,
+    stores: Stores,
+    database: Database,
+    node: Node | None,
+) -> None:
+    beside = sidecar(settings, port, stores, database, node)
+    try:
+        await beside.start()
+    except OSError as error:
+        raise PortTaken(f"the sidecar cannot listen on {settings.host}:{port} ({error.strerror})") from None
+    closing.push_async_callback(beside.stop)
+
+
+async def _demo_people(settings: Settings, progress: Progress) -> str:
+    """On the first start alone. Answers whom to look at first."""
+    connection = await demo.connect_as_owner(settings.owner_database)
+    try:
+        known = await seeding.most_followed(connection)
+    finally:
+        await connection.close()
+    if known:
+        return known
+    return await demo.seed(settings.owner_database, DEMO_PEOPLE, lambda step, _: progress(f"demo data: {step}"))
+
+
+def _listen(settings: Settings, port: int, variable: str) -> socket.socket:
+    try:
+        return listen(settings.host, port)
+    except OSError as error:
+        raise PortTaken(
+            f"cannot listen on {settings.host}:{port} ({error.strerror}): set {variable} to a free port"
+        ) from None
+
+
+def stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop

@@ -1,0 +1,179 @@
+"""Settings: the one place that reads the environment. `.env.example` lists them all; a test keeps it so."""
+
+import ipaddress
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from limits import parse
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gateway.embedded import Servers, find_servers
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message says which, and what to do."""
+
+
+def _rate(value: str) -> str:
+    parse(value)
+    return value
+
+
+Rate = Annotated[str, AfterValidator(_rate)]
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="DAIRA_", env_file=".env", extra="ignore", frozen=True)
+
+    host: str = Field("127.0.0.1", description="address the gateway listens on")
+    port: int = Field(8000, description="port of the gateway", ge=0, le=65535)
+    sidecar_port: int = Field(8001, description="port of health and metrics", ge=0, le=65535)
+    worker_sidecar_port: int = Field(8002, description="the same, of `daira work`", ge=0, le=65535)
+    data_dir: Path = Field(Path(".daira"), description="where `daira up` keeps its servers' data")
+
+    postgres_url: SecretStr | None = Field(
+        None,
+        description="application role, owns nothing; without it: the embedded servers of the data folder",
+    )
+    postgres_worker_url: SecretStr | None = Field(None, description="worker role; needed beside DAIRA_POSTGRES_URL")
+    postgres_owner_url: SecretStr | None = Field(None, description="owner of the tables; for migrate, seed, token")
+    postgres_direct_url: SecretStr | None = Field(
+        None, description="worker role past PgBouncer, for LISTEN; default: DAIRA_POSTGRES_WORKER_URL"
+    )
+    postgres_pool: int = Field(20, description="most connections a process opens, for each role", ge=2, le=500)
+    redis_url: SecretStr | None = Field(None, description="needed beside DAIRA_POSTGRES_URL")
+    prefix: str = Field("daira", description="before every Redis key and channel", pattern=r"^[a-z0-9-]{1,40}$")
+    s3_endpoint: str | None = Field(None, description="needed beside DAIRA_POSTGRES_URL")
+    s3_access_key: SecretStr | None = Field(None, description="access key of the S3 endpoint")
+    s3_secret_key: SecretStr | None = Field(None, description="secret key of the S3 endpoint")
+    s3_bucket: str = Field("daira", description="bucket for all objects; made when missing")
+    kafka_brokers: str | None = Field(None, description="not served yet: the event log is on Redis Streams")
+
+    token_keys: SecretStr | None = Field(
+        None,
+        description="id:secret[,id:secret…]; the first signs, all verify; secrets of 32 characters or more",
+    )
+    refresh_leeway: float = Field(10.0, description="seconds in which a lost refresh may be repeated; 0: never", ge=0)
+    call_deadline: float = Field(10.0, description="seconds until a call is given up", gt=0)
+    ping_interval: float = Field(25.0, description="seconds between Engine.IO pings", gt=0)
+    ping_timeout: float = Field(20.0, description="seconds to wait for their answer", gt=0)
+    allowed_origins: str = Field("", description="origins of web apps, by commas, or *; default: the same origin")
+    trusted_proxies: str = Field("", description="networks whose X-Forwarded-For is believed, by commas")
+    sticky: bool = Field(False, description="balancers keep clients on their process: polling with several of them")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="info logs every call")
+    log_format: Literal["json", "console"] = Field("json", description="console is for reading")
+
+    limit_loopback: bool = Field(False, description="count this machine's own addresses in limits by address")
+    limit_calls: Rate = Field("50/second", description="calls of one connection, in memory")
+    limit_post: Rate = Field("10/hour", description="post.create by user")
+    limit_follow: Rate = Field("400/24 hour", description="graph.follow by user")
+    limit_write: Rate = Field("1000/hour", description="other writes by user, together")
+    limit_login: Rate = Field("5/15 minute", description="auth.login by account; auth.change_password by user")
+    limit_login_address: Rate = Field("10/15 minute", description="auth.login by address")
+    limit_register: Rate = Field("3/hour", description="auth.register by address, and by device")
+    limit_refresh: Rate = Field("10/hour", description="auth.refresh by session")
+    limit_handshake: Rate = Field("100/minute", description="anonymous connections by address")
+
+    @field_validator("postgres_url", "postgres_worker_url", "postgres_owner_url", "postgres_direct_url", mode="after")
+    @classmethod
+    def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("must begin with postgresql://")
+        return value
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.kafka_brokers:
+            raise ValueError("DAIRA_KAFKA_BROKERS is not served yet: unset it, the event log is on Redis Streams")
+        if self.postgres_url:
+            needed = ("postgres_worker_url", "redis_url", "s3_endpoint", "token_keys")
+            missing = [f"DAIRA_{name.upper()}" for name in needed if not getattr(self, name)]
+            if missing:
+                raise ValueError(f"DAIRA_POSTGRES_URL also needs {', '.join(missing)}")
+        self._parse_token_keys()
+        return self
+
+    # ------------------------------------------------------------------------------------------ what is in force
+
+    @cached_property
+    def _embedded(self) -> Servers:
+        found = find_servers(self.data_dir)
+        if found is None:
+            raise SettingsError(
+                f"there are no servers in {self.data_dir}: run `daira up` there first, or set DAIRA_POSTGRES_URL, "
+                "DAIRA_POSTGRES_WORKER_URL, DAIRA_REDIS_URL, DAIRA_S3_ENDPOINT and DAIRA_TOKEN_KEYS"
+            )
+        return found
+
+    @property
+    def app_database(self) -> str:
+        return self._secret(self.postgres_url) or self._embedded.postgres_url("daira_app")
+
+    @property
+    def worker_database(self) -> str:
+        if self.postgres_url:
+            return self._secret(self.postgres_worker_url)
+        return self._embedded.postgres_url("daira_worker")
+
+    @property
+    def direct_database(self) -> str:
+        return self._secret(self.postgres_direct_url) or self.worker_database
+
+    @property
+    def owner_database(self) -> str:
+        """Raises SettingsError."""
+        if not self.postgres_url:
+            return self._embedded.postgres_url("daira_owner")
+        if not self.postgres_owner_url:
+            raise SettingsError("this command works as the owner of the tables: set DAIRA_POSTGRES_OWNER_URL")
+        return self._secret(self.postgres_owner_url)
+
+    @property
+    def redis(self) -> str:
+        return self._secret(self.redis_url) or self._embedded.redis_url
+
+    @property
+    def s3(self) -> tuple[str, str, str]:
+        """Endpoint, access key, secret key."""
+        if self.s3_endpoint:
+            return self.s3_endpoint, self._secret(self.s3_access_key), self._secret(self.s3_secret_key)
+        servers = self._embedded
+        return servers.s3_endpoint, servers.s3_access_key, servers.s3_secret_key
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Key id → secret; the first signs."""
+        return self._parse_token_keys() or {"embedded": self._embedded.token_key}
+
+    @property
+    def limits(self) -> dict[str, str]:
+        """Name → rate: the table of all limits."""
+        names = [name for name in type(self).model_fields if name.startswith("limit_") and name != "limit_loopback"]
+        return {name.removeprefix("limit_"): getattr(self, name) for name in names}
+
+    @property
+    def origins(self) -> list[str] | str | None:
+        """In python-engineio's terms: None is the same origin."""
+        if self.allowed_origins.strip() == "*":
+            return "*"
+        return [origin.strip() for origin in self.allowed_origins.split(",") if origin.strip()] or None
+
+    @property
+    def proxies(self) -> list[Network]:
+        parts = [part.strip() for part in self.trusted_proxies.split(",")]
+        return [ipaddress.ip_network(part, strict=False) for part in parts if part]
+
+    def _parse_token_keys(self) -> dict[str, str]:
+        pairs = [pair.partition(":") for pair in self._secret(self.token_keys).split(",") if pair]
+        if any(not key_id or len(secret) < 32 for key_id, _, secret in pairs):
+            raise ValueError("DAIRA_TOKEN_KEYS is id:secret[,id:secret…] with secrets of 32 characters or more")
+        return {key_id.strip(): secret for key_id, _, secret in pairs}
+
+    @staticmethod
+    def _secret(value: SecretStr | None) -> str:
+        return value.get_secret_value() if value else ""

@@ -1,0 +1,113 @@
+"""The operators' HTTP: health, metrics, version, and the contract. Never on the gateway's port."""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+import orjson
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, multiprocess
+from prometheus_client import REGISTRY as PROCESS_REGISTRY
+
+from gateway.observability import DEPENDENCY_SECONDS, DEPENDENCY_UP
+from protocol.rpc import methods
+from protocol.schema import VERSION as PROTOCOL_VERSION
+from protocol.schema import asyncapi
+
+CHECK_TIMEOUT_S = 2.0
+
+Check = Callable[[], Awaitable[None]]
+
+
+class Sidecar:
+    """Serves on its own port.
+
+    checks: dependency → what raises when it does not answer; those in `optional` are reported but do not turn
+    readiness red. gather: fills the gauges that are only read when somebody asks.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        checks: Mapping[str, Check],
+        optional: frozenset[str],
+        draining: Callable[[], bool],
+        gather: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._checks = checks
+        self._optional = optional
+        self._draining = draining
+        self._gather = gather
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> int:
+        """Answers the port, which the system chose where 0 was asked for."""
+        app = web.Application()
+        app.router.add_get("/health/live", self._live)
+        app.router.add_get("/health/ready", self._ready)
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/version", self._version)
+        app.router.add_get("/asyncapi.json", self._asyncapi)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._host, self._port).start()
+        port: int = self._runner.addresses[0][1]
+        return port
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def check(self) -> dict[str, dict[str, Any]]:
+        """Dependency → {ok, ms, error?}, all asked at once."""
+        results = await asyncio.gather(*(self._check_one(name, check) for name, check in self._checks.items()))
+        return dict(results)
+
+    async def _check_one(self, name: str, check: Check) -> tuple[str, dict[str, Any]]:
+        started = time.perf_counter()
+        error = None
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                await check()
+        except Exception as caught:
+            error = str(caught) or type(caught).__name__
+        seconds = time.perf_counter() - started
+        DEPENDENCY_UP.labels(name).set(error is None)
+        DEPENDENCY_SECONDS.labels(name).set(seconds)
+        result: dict[str, Any] = {"ok": error is None, "ms": round(seconds * 1_000, 1)}
+        return name, result if error is None else {**result, "error": error}
+
+    async def _live(self, request: web.Request) -> web.Response:
+        return _json({"status": "alive"})
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        dependencies = await self.check()
+        healthy = all(result["ok"] for name, result in dependencies.items() if name not in self._optional)
+        ready = healthy and not self._draining()
+        status = "ready" if ready else "draining" if self._draining() else "not ready"
+        return _json({"status": status, "dependencies": dependencies}, 200 if ready else 503)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        await self._gather()
+        registry: CollectorRegistry = PROCESS_REGISTRY
+        if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            registry = CollectorRegistry()
+            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _version(self, request: web.Request) -> web.Response:
+        return _json({"version": version("daira"), "protocol": PROTOCOL_VERSION})
+
+    async def _asyncapi(self, request: web.Request) -> web.Response:
+        return _json(asyncapi(methods))
+
+
+def _json(body: Any, status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")

@@ -1,0 +1,67 @@
+"""`serve --processes N`: one port, N children with an event loop each, one sidecar for all.
+
+The supervisor binds the port exclusively and hands the listening socket down, so a second program on the port
+fails instead of sharing its traffic silently. Children share nothing but Redis; one that dies is started again.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import structlog
+
+RESTART_S = 0.5
+STOP_TIMEOUT_S = 10.0
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def children(listener: socket.socket, amount: int) -> AsyncIterator[None]:
+    """Run them for as long as the body lasts; SIGTERM ends them."""
+    processes: list[subprocess.Popen[bytes]] = [_spawn(listener) for _ in range(amount)]
+    watching = asyncio.create_task(_watch(processes, listener))
+    try:
+        yield
+    finally:
+        watching.cancel()
+        for process in processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in processes:
+            try:
+                await asyncio.to_thread(process.wait, STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+@contextmanager
+def shared_metrics() -> Iterator[None]:
+    """A folder in which the children's metrics add up; must be entered before they are spawned."""
+    with tempfile.TemporaryDirectory(prefix="daira-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["PROMETHEUS_MULTIPROC_DIR"]
+
+
+async def _watch(processes: list[subprocess.Popen[bytes]], listener: socket.socket) -> None:
+    while True:
+        await asyncio.sleep(RESTART_S)
+        for index, process in enumerate(processes):
+            if process.poll() is not None:
+                log.warning("a gateway process died and is started again", code=process.returncode)
+                processes[index] = _spawn(listener)
+
+
+def _spawn(listener: socket.socket) -> subprocess.Popen[bytes]:
+    descriptor = listener.fileno()
+    command = [sys.executable, "-m", "gateway.cli", "serve", "--inherited-socket", str(descriptor)]
+    return subprocess.Popen(command, pass_fds=[descriptor])

@@ -1,0 +1,271 @@
+"""Accounts and sessions: register, sign in, refresh, sign out.
+
+A refresh token is `<session id>.<secret>`. The next secret derives from the last one by a key of ours, so a client
+that lost the answer and repeats itself within the leeway is given the very same successor. Any other reuse of a
+used token means that two hold it: the session is revoked.
+"""
+
+import datetime
+import hashlib
+import hmac
+import secrets
+
+from handlers.call import Call, Viewer
+from protocol import errors
+from protocol.auth import (
+    ChangePassword,
+    Device,
+    Login,
+    Refresh,
+    Register,
+    SessionItem,
+    SessionList,
+    SessionRef,
+    SignedIn,
+)
+from protocol.pushes import RevocationReason
+from protocol.rpc import NoArguments, Nothing, methods
+from protocol.timestamps import to_wire
+from rooms.messages import Revoked
+from storage import accounts, audit, present, users
+from storage.database import Row, Transaction
+
+YOUNGEST = 13
+ADULT = 18
+REFRESH_LIFETIME = datetime.timedelta(days=30)
+
+
+@methods.rpc("auth.register", anonymous=True)
+async def register(call: Call, request: Register) -> SignedIn:
+    """Open an account and sign this socket in."""
+    _must_be_anonymous(call)
+    now = call.services.now()
+    age = _age(request.birth_date, now.date()) if request.birth_date else None
+    if age is not None and age < YOUNGEST:
+        raise errors.invalid("birth_date", f"people must be {YOUNGEST} or older")
+    await call.services.limits.hit_address("register", call.address)
+    if request.device and request.device.fingerprint:
+        await call.services.limits.hit("register", f"device:{request.device.fingerprint}")
+    password_hash = await call.services.passwords.hash(request.password)
+    user_id = call.services.ids.mint()
+    async with call.services.database.transaction(user_id) as tx:
+        await accounts.insert(
+            tx,
+            user_id=user_id,
+            username=request.username,
+            email=request.email,
+            password_hash=password_hash,
+            birth_date=request.birth_date,
+            locale=request.locale,
+            is_private=age is not None and age < ADULT,
+        )
+        return await open_session(call, tx, user_id, request.device, "auth.register")
+
+
+@methods.rpc("auth.login", anonymous=True)
+async def login(call: Call, request: Login) -> SignedIn:
+    """Sign this socket in."""
+    _must_be_anonymous(call)
+    await call.services.limits.hit_address("login_address", call.address)
+    key = hashlib.sha256(accounts.email_key(request.email).encode()).hexdigest()[:32]
+    await call.services.limits.hit("login", key)
+    async with call.services.database.transaction() as tx:
+        account = await accounts.for_login(tx, request.email)
+    known_id, known_hash = (account["user_id"], account["password_hash"]) if account else (None, None)
+    right = await call.services.passwords.verify(request.password, known_hash)
+    if known_id is None or not right:
+        async with call.services.database.transaction() as tx:
+            await _audit(call, tx, known_id, "auth.login_failed", f"email:{key}")
+        raise errors.unauthenticated("email or password is wrong")
+    async with call.services.database.transaction(known_id) as tx:
+        return await open_session(call, tx, known_id, request.device, "auth.login")
+
+
+@methods.rpc("auth.refresh", anonymous=True)
+async def refresh(call: Call, request: Refresh) -> SignedIn:
+    """Change a refresh token for new tokens; on a socket of the same session this extends it."""
+    session_id, token_hash = _read_refresh_token(request.refresh_token)
+    await call.services.limits.hit("refresh", session_id)
+    async with call.services.database.transaction() as tx:
+        owner_id = await accounts.session_owner(tx, session_id)
+    if owner_id is None:
+        raise errors.unauthenticated("the refresh token is not valid")
+    now = call.services.now()
+    async with call.services.database.transaction(owner_id) as tx:
+        session = await accounts.lock_session(tx, session_id)
+        user = await users.load_one(tx, owner_id)
+        if session is None or user is None or session["revoked_at"] or session["expires_at"] < now:
+            raise errors.unauthenticated("the session is over: sign in again")
+        next_token = _successor(call, session_id, request.refresh_token)
+        reused = session["refresh_hash"] != token_hash
+        if reused and not _is_repetition(call, session, token_hash, now):
+            await _audit(call, tx, owner_id, "auth.refresh_reused", f"session:{session_id}")
+            await accounts.revoke_session(tx, session_id, "reused")
+        else:
+            if not reused:
+                await accounts.rotate_refresh(
+                    tx,
+                    session_id,
+                    used_hash=token_hash,
+                    next_hash=_hash(next_token),
+                    expires_at=now + REFRESH_LIFETIME,
+                )
+            await _audit(call, tx, owner_id, "auth.refresh", f"session:{session_id}")
+            answer, viewer = _signed_in(call, user, session_id, next_token, now)
+            if call.signed_in_viewer is not None and call.signed_in_viewer.session_id == session_id:
+                call.sign_in(viewer)
+            return answer
+    await _revoke_sockets(call, [session_id], "reused")
+    raise errors.unauthenticated("the refresh token was used before: the session is revoked")
+
+
+@methods.rpc("auth.logout")
+async def logout(call: Call, request: NoArguments, tx: Transaction) -> Nothing:
+    """Revoke this session; all its sockets are disconnected."""
+    session_id = call.viewer.session_id
+    await accounts.revoke_session(tx, session_id, "logout")
+    await _audit(call, tx, call.viewer.id, "auth.logout", f"session:{session_id}")
+    call.disconnect()
+    call.after_reply(lambda: _revoke_sockets(call, [session_id], "logout"))
+    return Nothing()
+
+
+@methods.rpc("auth.change_password")
+async def change_password(call: Call, request: ChangePassword) -> Nothing:
+    """Set a new password and end all other sessions."""
+    viewer = call.viewer
+    await call.services.limits.hit("login", f"user:{viewer.id}")
+    async with call.services.database.transaction(viewer.id) as tx:
+        old_hash = await accounts.password_hash(tx, viewer.id)
+    if not await call.services.passwords.verify(request.old_password, old_hash):
+        raise errors.invalid("old_password", "is wrong")
+    new_hash = await call.services.passwords.hash(request.new_password)
+    async with call.services.database.transaction(viewer.id) as tx:
+        await accounts.set_password(tx, viewer.id, new_hash)
+        ended = await accounts.revoke_other_sessions(tx, viewer.id, viewer.session_id, "password_changed")
+        await _audit(call, tx, viewer.id, "auth.change_password", f"user:{viewer.id}", ended_sessions=len(ended))
+    await _revoke_sockets(call, ended, "password_changed")
+    return Nothing()
+
+
+@methods.rpc("session.list", reads=True)
+async def list_sessions(call: Call, request: NoArguments, tx: Transaction) -> SessionList:
+    """The caller's sessions that are alive, newest first."""
+    items = [
+        SessionItem(
+            id=str(row["id"]),
+            device=row["device_name"],
+            ip=row["ip"],
+            created_at=to_wire(row["created_at"]),
+            last_seen_at=to_wire(row["last_seen_at"]),
+            current=row["id"] == call.viewer.session_id,
+        )
+        for row in await accounts.list_sessions(tx, call.viewer.id)
+    ]
+    return SessionList(items=items)
+
+
+@methods.rpc("session.revoke")
+async def revoke_session(call: Call, request: SessionRef, tx: Transaction) -> Nothing:
+    """End one of the caller's sessions; its sockets are disconnected wherever they are."""
+    session_id = int(request.session_id)
+    if not await accounts.revoke_session(tx, session_id, "revoked"):
+        raise errors.not_found("session")
+    await _audit(call, tx, call.viewer.id, "session.revoke", f"session:{session_id}")
+    call.after_reply(lambda: _revoke_sockets(call, [session_id], "revoked"))
+    return Nothing()
+
+
+async def open_session(call: Call, tx: Transaction, user_id: int, device: Device | None, action: str) -> SignedIn:
+    """A new session of that user, with the socket signed in to it."""
+    session_id = call.services.ids.mint()
+    now = call.services.now()
+    token = f"{session_id}.{secrets.token_urlsafe(32)}"
+    await accounts.insert_session(
+        tx,
+        session_id=session_id,
+        user_id=user_id,
+        refresh_hash=_hash(token),
+        device_name=device.name if device else None,
+        fingerprint=device.fingerprint if device else None,
+        ip=call.address,
+        user_agent=call.user_agent,
+        expires_at=now + REFRESH_LIFETIME,
+    )
+    await _audit(call, tx, user_id, action, f"session:{session_id}")
+    user = await users.load_one(tx, user_id)
+    assert user is not None
+    answer, viewer = _signed_in(call, user, session_id, token, now)
+    call.sign_in(viewer)
+    return answer
+
+
+def _signed_in(
+    call: Call, user: Row, session_id: int, refresh_token: str, now: datetime.datetime
+) -> tuple[SignedIn, Viewer]:
+    access_token, expires_at = call.services.tokens.mint(user["id"], session_id, now)
+    answer = SignedIn(
+        user=present.user(user),
+        session_id=str(session_id),
+        access_token=access_token,
+        access_expires_at=to_wire(expires_at),
+        refresh_token=refresh_token,
+        refresh_expires_at=to_wire(now + REFRESH_LIFETIME),
+    )
+    return answer, Viewer(user["id"], session_id, expires_at)
+
+
+def _must_be_anonymous(call: Call) -> None:
+    if call.signed_in_viewer is not None:
+        raise errors.failed_precondition("this socket is signed in already")
+
+
+def _read_refresh_token(token: str) -> tuple[int, bytes]:
+    session_id, _, secret = token.partition(".")
+    if not (session_id.isascii() and session_id.isdecimal() and len(session_id) < 19 and secret):
+        raise errors.unauthenticated("the refresh token is not valid")
+    return int(session_id), _hash(token)
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _successor(call: Call, session_id: int, token: str) -> str:
+    secret = hmac.new(call.services.refresh_key, token.encode(), hashlib.sha256).hexdigest()
+    return f"{session_id}.{secret}"
+
+
+def _is_repetition(call: Call, session: Row, token_hash: bytes, now: datetime.datetime) -> bool:
+    """A used token whose successor is unused: had it been used, another would be the previous one now."""
+    leeway = datetime.timedelta(seconds=call.services.refresh_leeway_s)
+    return (
+        session["previous_hash"] is not None
+        and hmac.compare_digest(session["previous_hash"], token_hash)
+        and now - session["rotated_at"] <= leeway
+        and bool(leeway)
+    )
+
+
+def _age(birth_date: datetime.date, today: datetime.date) -> int:
+    if birth_date > today or birth_date.year < 1900:
+        raise errors.invalid("birth_date", "is no date of birth")
+    had_birthday = (today.month, today.day) >= (birth_date.month, birth_date.day)
+    return today.year - birth_date.year - (not had_birthday)
+
+
+async def _audit(call: Call, tx: Transaction, actor_id: int | None, action: str, resource: str, **changes: int) -> None:
+    await audit.add(
+        tx,
+        id=call.services.ids.mint(),
+        actor_id=actor_id,
+        action=action,
+        resource=resource,
+        ip=call.address,
+        user_agent=call.user_agent,
+        **changes,
+    )
+
+
+async def _revoke_sockets(call: Call, session_ids: list[int], reason: RevocationReason) -> None:
+    await call.services.broadcaster.revoke(Revoked(session_ids, reason))

@@ -1,0 +1,99 @@
+"""What a handler is given: who calls, the services behind the call, and doors back to the caller's own socket."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+import msgspec
+
+from handlers.passwords import Passwords
+from protocol import errors
+from protocol.cursors import Cursors
+from protocol.tokens import AccessTokens
+from rooms.broadcaster import Broadcaster
+from storage.database import Database
+from storage.feeds import Feeds
+from storage.limits import Limits
+from storage.outbox import Outbox
+from storage.snowflakes import Snowflakes
+
+
+class Viewer(msgspec.Struct, frozen=True):
+    """Who is signed in on the socket, by which session, and until when its access token lasts."""
+
+    id: int
+    session_id: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Services:
+    """Built once a process and shared by all calls."""
+
+    database: Database
+    ids: Snowflakes
+    outbox: Outbox
+    feeds: Feeds
+    broadcaster: Broadcaster
+    limits: Limits
+    tokens: AccessTokens
+    cursors: Cursors
+    passwords: Passwords
+    refresh_key: bytes
+    refresh_leeway_s: float
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+class CallerSocket(Protocol):
+    """The doors back to the socket that the call came from."""
+
+    def sign_in(self, viewer: Viewer) -> None:
+        """The socket belongs to that session from now on; on a signed-in one, its token is extended."""
+
+    async def watch(self, room: str, owner_id: int) -> None:
+        """Once it returns, what is published to the room reaches the socket."""
+
+    async def unwatch(self, room: str) -> None: ...
+
+
+@dataclass
+class Call:
+    """One call under way."""
+
+    method: str
+    request_id: str
+    services: Services
+    signed_in_viewer: Viewer | None
+    address: str
+    user_agent: str | None
+    socket: CallerSocket
+    disconnects: bool = False
+    after_commit_work: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    after_reply_work: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+    @property
+    def viewer(self) -> Viewer:
+        """Raises UNAUTHENTICATED on an anonymous socket."""
+        if self.signed_in_viewer is None:
+            raise errors.unauthenticated()
+        return self.signed_in_viewer
+
+    def sign_in(self, viewer: Viewer) -> None:
+        """Of this socket, once the call has succeeded."""
+        self.after_commit(lambda: _soon(self.socket.sign_in, viewer))
+
+    def disconnect(self) -> None:
+        """End the socket after the answer; official clients do not come back by themselves."""
+        self.disconnects = True
+
+    def after_commit(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Before the answer, once the transaction stands. What fails here is logged, not told: it may be lost."""
+        self.after_commit_work.append(work)
+
+    def after_reply(self, work: Callable[[], Awaitable[None]]) -> None:
+        self.after_reply_work.append(work)
+
+
+async def _soon(work: Callable[[Viewer], None], viewer: Viewer) -> None:
+    work(viewer)

@@ -1,0 +1,98 @@
+"""The feed: ids from the inbox and the large authors, one batched load, viewer rules, present."""
+
+import secrets
+
+from handlers import ranking, visibility
+from handlers.call import Call
+from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
+from protocol import errors
+from protocol.posts import FeedItem, FeedPage, GetFeed
+from protocol.rpc import methods
+from storage import posts, present
+from storage.database import Row, Transaction
+from storage.feeds import LONGEST, LONGEST_READING
+
+# Posts that the viewer may not see leave gaps, which are filled from further down, at most so often a page.
+MOST_REFILLS = 5
+
+
+@methods.rpc("feed.get", reads=True)
+async def get_feed(call: Call, request: GetFeed, tx: Transaction) -> FeedPage:
+    """The caller's feed, ranked (pages of one reading keep their order for 10 minutes) or newest first."""
+    limit = request.limit or DEFAULT_LIMIT
+    if request.mode == "latest":
+        return await _latest(call, tx, request.cursor, limit)
+    return await _ranked(call, tx, request.cursor, limit)
+
+
+async def _latest(call: Call, tx: Transaction, cursor: str | None, limit: int) -> FeedPage:
+    before = page_start(call, "latest", cursor)
+    inbox = await _inbox(call, tx)
+    items: list[FeedItem] = []
+    for _ in range(MOST_REFILLS):
+        older = [post_id for post_id in inbox if post_id < before][:limit]
+        stretch = await posts.load_latest(tx, older, before, limit)
+        for row in stretch.rows:
+            item = _item(call, row, score=None)
+            if item is not None:
+                items.append(item)
+                if len(items) == limit:
+                    return FeedPage(items=items, next_cursor=next_cursor(call, "latest", row["id"]))
+        if stretch.candidates < limit:
+            return FeedPage(items=items, next_cursor=None)
+        before = stretch.oldest
+    return FeedPage(items=items, next_cursor=next_cursor(call, "latest", before))
+
+
+async def _ranked(call: Call, tx: Transaction, cursor: str | None, limit: int) -> FeedPage:
+    """cursor: the frozen order's token and the place in it."""
+    viewer_id = call.viewer.id
+    scope = "feed.get:ranked"
+    place = call.services.cursors.open(viewer_id, scope, cursor)
+    if place is None:
+        inbox = await _inbox(call, tx)
+        features = await posts.load_features(tx, inbox, LONGEST_READING)
+        wanted = [row for row in features if visibility.feed_reason(row, viewer_id)]
+        order = ranking.rank(wanted, viewer_id, call.services.now())
+        token, start = secrets.token_hex(8), 0
+        if len(order) > limit:
+            await call.services.feeds.keep_reading(token, order)
+    else:
+        token, _, passed = place.partition(":")
+        start = int(passed)
+        kept = await call.services.feeds.reading(token, start)
+        if kept is None:
+            raise errors.failed_precondition("this reading of the feed has expired: begin again without a cursor")
+        order = kept
+    items: list[FeedItem] = []
+    used = 0
+    for _ in range(MOST_REFILLS):
+        page = dict(order[used : used + limit - len(items)])
+        used += len(page)
+        rows = {row["id"]: row for row in await posts.load(tx, list(page))} if page else {}
+        shown = (_item(call, rows[post_id], score) for post_id, score in page.items() if post_id in rows)
+        items.extend(item for item in shown if item is not None)
+        if len(items) == limit or used == len(order):
+            break
+    more = used < len(order)
+    return FeedPage(
+        items=items,
+        next_cursor=call.services.cursors.seal(viewer_id, scope, f"{token}:{start + used}") if more else None,
+    )
+
+
+def _item(call: Call, row: Row, score: float | None) -> FeedItem | None:
+    reason = visibility.feed_reason(row, call.viewer.id)
+    return reason and FeedItem(post=present.post(row), reason=reason, score=score and round(score, 4))
+
+
+async def _inbox(call: Call, tx: Transaction) -> list[int]:
+    """Post ids, newest first; rebuilt where the inbox is gone."""
+    feeds, viewer_id = call.services.feeds, call.viewer.id
+    found = await feeds.read(viewer_id)
+    if found is None:
+        await feeds.begin_rebuild(viewer_id)
+        rebuilt = await posts.inbox_ids(tx, LONGEST)
+        await feeds.finish_rebuild(viewer_id, rebuilt)
+        found = await feeds.read(viewer_id)
+    return found if found is not None else rebuilt

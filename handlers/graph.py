@@ -1,0 +1,167 @@
+"""The graph: follow, ask and accept, block, mute, and the lists of who follows whom."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from handlers.call import Call
+from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
+from protocol import errors
+from protocol.events import Blocked, Change, FollowChanged, MuteChanged
+from protocol.rpc import Nothing, methods
+from protocol.users import (
+    BlockUser,
+    FollowResult,
+    ListFollows,
+    ListRequests,
+    MuteUser,
+    UnmuteUser,
+    UserPage,
+    UserRef,
+)
+from storage import graph, present, users
+from storage.database import Row, Transaction
+
+
+@methods.rpc("graph.follow", limit="follow")
+async def follow(call: Call, request: UserRef, tx: Transaction) -> FollowResult:
+    """Follow somebody, or ask to where their account is private. Repeating it changes nothing."""
+    other = await _other(call, tx, request.user_id)
+    if other["blocks"]:
+        raise errors.failed_precondition("unblock them first")
+    status: Literal["active", "pending"] = "pending" if other["is_private"] else "active"
+    added = await graph.follow(
+        tx, id=call.services.ids.mint(), follower_id=call.viewer.id, followee_id=other["id"], status=status
+    )
+    if not added:
+        standing = await graph.follow_status(tx, call.viewer.id, other["id"])
+        return FollowResult(status="pending" if standing == "pending" else "active")
+    change: Change = "requested" if status == "pending" else "followed"
+    await _announce(call, tx, call.viewer.id, other["id"], change)
+    return FollowResult(status=status)
+
+
+@methods.rpc("graph.unfollow")
+async def unfollow(call: Call, request: UserRef, tx: Transaction) -> Nothing:
+    """Stop following, or withdraw the request. Repeating it changes nothing."""
+    other_id = int(request.user_id)
+    if await graph.unfollow(tx, call.viewer.id, other_id):
+        await _announce(call, tx, call.viewer.id, other_id, "ended")
+        call.after_commit(lambda: call.services.broadcaster.evict([call.viewer.id], other_id))
+    return Nothing()
+
+
+@methods.rpc("graph.accept")
+async def accept(call: Call, request: UserRef, tx: Transaction) -> Nothing:
+    """Let somebody follow who has asked to."""
+    other_id = int(request.user_id)
+    if not await graph.accept(tx, other_id, call.viewer.id):
+        raise errors.not_found("request")
+    await _announce(call, tx, other_id, call.viewer.id, "accepted")
+    return Nothing()
+
+
+@methods.rpc("graph.reject")
+async def reject(call: Call, request: UserRef, tx: Transaction) -> Nothing:
+    """Turn a request down; whoever asked is not told."""
+    if not await graph.unfollow(tx, int(request.user_id), call.viewer.id, "pending"):
+        raise errors.not_found("request")
+    return Nothing()
+
+
+@methods.rpc("graph.requests", reads=True)
+async def list_requests(call: Call, request: ListRequests, tx: Transaction) -> UserPage:
+    """Who asks to follow the caller, newest first."""
+    limit = request.limit or DEFAULT_LIMIT
+    rows = await graph.list_requests(tx, call.viewer.id, page_start(call, "", request.cursor), limit)
+    return await _page(call, tx, "", rows, limit)
+
+
+@methods.rpc("graph.followers", reads=True)
+async def list_followers(call: Call, request: ListFollows, tx: Transaction) -> UserPage:
+    """Who follows that person, newest first."""
+    user_id, limit = await _open_list(tx, request)
+    scope = request.user_id
+    rows = await graph.list_followers(tx, user_id, page_start(call, scope, request.cursor), limit)
+    return await _page(call, tx, scope, rows, limit)
+
+
+@methods.rpc("graph.following", reads=True)
+async def list_following(call: Call, request: ListFollows, tx: Transaction) -> UserPage:
+    """Whom that person follows, newest first."""
+    user_id, limit = await _open_list(tx, request)
+    scope = request.user_id
+    rows = await graph.list_following(tx, user_id, page_start(call, scope, request.cursor), limit)
+    return await _page(call, tx, scope, rows, limit)
+
+
+@methods.rpc("graph.block")
+async def block(call: Call, request: BlockUser, tx: Transaction) -> Nothing:
+    """Neither sees the other's posts any more, and the other finds no trace of the caller."""
+    viewer_id, other_id = call.viewer.id, int(request.user_id)
+    if other_id == viewer_id:
+        raise errors.invalid("user_id", "is the caller's own")
+    # Also of somebody who blocks the caller: whom one cannot see one may still block, and learns nothing by it.
+    if await users.load_one(tx, other_id) is None:
+        raise errors.not_found("user")
+    if await graph.block(tx, viewer_id, other_id, request.reason):
+        await call.services.outbox.add(tx, Blocked(blocker_id=viewer_id, blocked_id=other_id))
+        call.after_commit(lambda: call.services.broadcaster.evict([viewer_id], other_id))
+        call.after_commit(lambda: call.services.broadcaster.evict([other_id], viewer_id))
+    return Nothing()
+
+
+@methods.rpc("graph.unblock")
+async def unblock(call: Call, request: UserRef, tx: Transaction) -> Nothing:
+    """Lift a block; what it cut is not restored."""
+    await graph.unblock(tx, call.viewer.id, int(request.user_id))
+    return Nothing()
+
+
+@methods.rpc("graph.mute")
+async def mute(call: Call, request: MuteUser, tx: Transaction) -> Nothing:
+    """Keep somebody's posts or stories out of the caller's feed, until a time or for good. They are not told."""
+    other = await _other(call, tx, request.user_id)
+    if request.until is not None and request.until <= call.services.now():
+        raise errors.invalid("until", "is past")
+    await graph.mute(tx, call.viewer.id, other["id"], request.kind, request.until)
+    await call.services.outbox.add(tx, MuteChanged(user_id=call.viewer.id, muted_id=other["id"]))
+    return Nothing()
+
+
+@methods.rpc("graph.unmute")
+async def unmute(call: Call, request: UnmuteUser, tx: Transaction) -> Nothing:
+    """Lift a mute of one kind, or of all kinds."""
+    other_id = int(request.user_id)
+    await graph.unmute(tx, call.viewer.id, other_id, request.kind)
+    await call.services.outbox.add(tx, MuteChanged(user_id=call.viewer.id, muted_id=other_id))
+    return Nothing()
+
+
+async def _other(call: Call, tx: Transaction, user_id: str) -> Row:
+    """Somebody whom the caller can see, and not the caller."""
+    if int(user_id) == call.viewer.id:
+        raise errors.invalid("user_id", "is the caller's own")
+    other = await users.load_one(tx, int(user_id))
+    if other is None:
+        raise errors.not_found("user")
+    return other
+
+
+async def _announce(call: Call, tx: Transaction, follower_id: int, followee_id: int, change: Change) -> None:
+    event = FollowChanged(follower_id=follower_id, followee_id=followee_id, change=change)
+    await call.services.outbox.add(tx, event)
+
+
+async def _open_list(tx: Transaction, request: ListFollows) -> tuple[int, int]:
+    user_id = int(request.user_id)
+    if not await graph.is_open(tx, user_id):
+        raise errors.not_found("user")
+    return user_id, request.limit or DEFAULT_LIMIT
+
+
+async def _page(call: Call, tx: Transaction, scope: str, rows: Sequence[Row], limit: int) -> UserPage:
+    """rows: follow_id and user_id. People whom the caller may not see are left out, so a page may be short."""
+    found = await users.load(tx, [row["user_id"] for row in rows])
+    items = [present.user(found[row["user_id"]]) for row in rows if row["user_id"] in found]
+    last = rows[-1]["follow_id"] if len(rows) == limit else None
+    return UserPage(items=items, next_cursor=next_cursor(call, scope, last))

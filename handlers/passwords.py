@@ -1,0 +1,60 @@
+"""bcrypt, off the event loop and behind a bounded queue."""
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import bcrypt
+
+from protocol import errors
+
+COST = 12
+_THREADS = 2
+_LONGEST_QUEUE = 64
+
+T = TypeVar("T")
+
+
+class Passwords:
+    def __init__(self, cost: int = COST) -> None:
+        self._cost = cost
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="bcrypt")
+        self._waiting = 0
+        self._dummy: bytes | None = None
+
+    async def hash(self, password: str) -> str:
+        """Raises RESOURCE_EXHAUSTED when too many wait already."""
+        salted = await self._run(lambda: bcrypt.hashpw(_digest(password), bcrypt.gensalt(self._cost)))
+        return salted.decode()
+
+    async def verify(self, password: str, hashed: str | None) -> bool:
+        """Takes as long for None, an account that does not exist, as for a wrong password."""
+        if hashed is None:
+            await self._run(lambda: bcrypt.checkpw(_digest(password), self._dummy_hash()))
+            return False
+        return await self._run(lambda: bcrypt.checkpw(_digest(password), hashed.encode()))
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _dummy_hash(self) -> bytes:
+        if self._dummy is None:
+            self._dummy = bcrypt.hashpw(b"nobody", bcrypt.gensalt(self._cost))
+        return self._dummy
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if self._waiting >= _LONGEST_QUEUE:
+            raise errors.exhausted("too many people sign in at once", 1_000)
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._waiting -= 1
+
+
+def _digest(password: str) -> bytes:
+    """bcrypt takes 72 bytes, 36 Arabic letters: the digest of any password fits."""
+    return base64.b64encode(hashlib.sha256(password.encode()).digest())

@@ -1,0 +1,121 @@
+"""Posts: publish, read, edit, delete, and watch one that is open."""
+
+from handlers import visibility
+from handlers.call import Call
+from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
+from handlers.post_text import hashtags, mentioned_usernames
+from protocol import errors
+from protocol.events import PostCreated, PostDeleted, PostEdited
+from protocol.posts import CreatePost, EditPost, ListPosts, Post, PostPage, PostRef
+from protocol.rpc import Nothing, methods
+from rooms import names
+from storage import circles, graph, posts, present, users
+from storage.database import Row, Transaction
+
+
+@methods.rpc("post.create", limit="post")
+async def create_post(call: Call, request: CreatePost, tx: Transaction) -> Post:
+    """Publish a post. The same idempotency key returns the first answer."""
+    if not request.text:
+        raise errors.invalid("text", "is empty")
+    if request.media_ids:
+        raise errors.invalid("media_ids", "there is no such media")
+    seen_by = request.visibility or "public"
+    circle_id = int(request.circle_id) if request.circle_id is not None else None
+    if (seen_by == "circle") != (circle_id is not None):
+        raise errors.invalid("circle_id", "goes with visibility circle, and only with it")
+    if circle_id is not None and not await circles.lock(tx, circle_id):
+        raise errors.not_found("circle")
+    post_id = call.services.ids.mint()
+    await posts.insert(
+        tx,
+        id=post_id,
+        author_id=call.viewer.id,
+        text=request.text,
+        visibility=seen_by,
+        circle_id=circle_id,
+        reply_policy=request.reply_policy or "everyone",
+        hashtags=hashtags(request.text),
+        mention_ids=await users.ids_of(tx, mentioned_usernames(request.text)),
+    )
+    # One transaction: no post without its event, no event without its post.
+    await call.services.outbox.add(tx, PostCreated(post_id=post_id, author_id=call.viewer.id))
+    return present.post(await _load(call, tx, post_id))
+
+
+@methods.rpc("post.get", reads=True)
+async def get_post(call: Call, request: PostRef, tx: Transaction) -> Post:
+    """One post."""
+    return present.post(await _load(call, tx, int(request.post_id)))
+
+
+@methods.rpc("post.list", reads=True)
+async def list_posts(call: Call, request: ListPosts, tx: Transaction) -> PostPage:
+    """A person's posts, newest first; those that the caller may see."""
+    author_id, limit = int(request.user_id), request.limit or DEFAULT_LIMIT
+    if not await users.load_one(tx, author_id):
+        raise errors.not_found("user")
+    if not await graph.is_open(tx, author_id):
+        return PostPage(items=[], next_cursor=None)
+    before = page_start(call, request.user_id, request.cursor)
+    rows = await posts.load_of_author(tx, author_id, before, limit)
+    items = [present.post(row) for row in rows if visibility.may_see(row, call.viewer.id)]
+    last = rows[-1]["id"] if len(rows) == limit else None
+    return PostPage(items=items, next_cursor=next_cursor(call, request.user_id, last))
+
+
+@methods.rpc("post.edit")
+async def edit_post(call: Call, request: EditPost, tx: Transaction) -> Post:
+    """Change the text of an own post that is still at that version."""
+    if not request.text:
+        raise errors.invalid("text", "is empty")
+    post_id = int(request.post_id)
+    standing = await posts.lock_own(tx, post_id, call.viewer.id)
+    if standing is None:
+        raise errors.not_found("post")
+    if standing["version"] != request.version:
+        raise errors.stale_version()
+    await posts.edit(
+        tx,
+        id=post_id,
+        author_id=call.viewer.id,
+        text=request.text,
+        hashtags=hashtags(request.text),
+        mention_ids=await users.ids_of(tx, mentioned_usernames(request.text)),
+    )
+    await call.services.outbox.add(tx, PostEdited(post_id=post_id, author_id=call.viewer.id))
+    return present.post(await _load(call, tx, post_id))
+
+
+@methods.rpc("post.delete")
+async def delete_post(call: Call, request: PostRef, tx: Transaction) -> Nothing:
+    """Take an own post down."""
+    post_id = int(request.post_id)
+    if await posts.lock_own(tx, post_id, call.viewer.id) is None:
+        raise errors.not_found("post")
+    await posts.delete(tx, post_id)
+    await call.services.outbox.add(tx, PostDeleted(post_id=post_id, author_id=call.viewer.id))
+    return Nothing()
+
+
+@methods.rpc("post.watch", reads=True)
+async def watch_post(call: Call, request: PostRef, tx: Transaction) -> Post:
+    """The post as it stands, and from now on what happens to it."""
+    row = await _load(call, tx, int(request.post_id))
+    await call.socket.watch(names.post(row["id"]), row["author_id"])
+    # Loaded again from inside the room: nothing happens between what is answered and what is pushed.
+    return present.post(await _load(call, tx, row["id"]))
+
+
+@methods.rpc("post.unwatch", reads=True)
+async def unwatch_post(call: Call, request: PostRef) -> Nothing:
+    """Stop watching. Repeating it changes nothing."""
+    await call.socket.unwatch(names.post(int(request.post_id)))
+    return Nothing()
+
+
+async def _load(call: Call, tx: Transaction, post_id: int) -> Row:
+    rows = await posts.load(tx, [post_id])
+    if not rows or not visibility.may_see(rows[0], call.viewer.id):
+        raise errors.not_found("post")
+    return rows[0]

@@ -1,0 +1,71 @@
+"""People: read and change profiles."""
+
+from msgspec import UNSET
+
+from handlers.call import Call
+from protocol import errors
+from protocol.events import FollowChanged
+from protocol.rpc import NoArguments, methods
+from protocol.users import GetUser, ListUsers, UpdateUser, User, UserList
+from storage import graph, present, users
+from storage.database import Transaction
+
+
+@methods.rpc("user.me", reads=True)
+async def me(call: Call, request: NoArguments, tx: Transaction) -> User:
+    """The caller's own profile."""
+    return await _load(tx, call.viewer.id)
+
+
+@methods.rpc("user.get", reads=True)
+async def get_user(call: Call, request: GetUser, tx: Transaction) -> User:
+    """A profile, by id or by username."""
+    if (request.user_id is None) == (request.username is None):
+        raise errors.invalid("user_id", "give either user_id or username")
+    if request.user_id is not None:
+        return await _load(tx, int(request.user_id))
+    user_id = await users.id_of(tx, request.username or "")
+    if user_id is None:
+        raise errors.not_found("user")
+    return await _load(tx, user_id)
+
+
+@methods.rpc("user.list", reads=True)
+async def list_users(call: Call, request: ListUsers, tx: Transaction) -> UserList:
+    """Profiles in the order of their ids in the request, without those whom the caller may not see."""
+    ids = list(dict.fromkeys(map(int, request.user_ids)))
+    found = await users.load(tx, ids)
+    return UserList(items=[present.user(found[user_id]) for user_id in ids if user_id in found])
+
+
+@methods.rpc("user.update")
+async def update_user(call: Call, request: UpdateUser, tx: Transaction) -> User:
+    """Change the caller's profile. Opening a private account accepts all who wait."""
+    if isinstance(request.avatar_media_id, str):
+        raise errors.invalid("avatar_media_id", "there is no such media")
+    viewer_id = call.viewer.id
+    before = await _load(tx, viewer_id)
+    is_private = None if request.is_private is UNSET else bool(request.is_private)
+    await users.update(
+        tx,
+        viewer_id,
+        display_name=None if request.display_name is UNSET else request.display_name or "",
+        bio=None if request.bio is UNSET else request.bio or "",
+        is_private=is_private,
+        clear_avatar=request.avatar_media_id is None,
+    )
+    if before.is_private and is_private is False:
+        for follower_id in await graph.accept_all(tx, viewer_id):
+            event = FollowChanged(follower_id=follower_id, followee_id=viewer_id, change="accepted")
+            await call.services.outbox.add(tx, event)
+    if is_private and not before.is_private:
+        # Whoever has a post of theirs open must be let in again.
+        call.after_commit(lambda: call.services.broadcaster.close_rooms(viewer_id))
+    return await _load(tx, viewer_id)
+
+
+async def _load(tx: Transaction, user_id: int) -> User:
+    row = await users.load_one(tx, user_id)
+    if row is None:
+        raise errors.not_found("user")
+    return present.user(row)

@@ -1,0 +1,84 @@
+"""Rows into messages: what a client is shown of them."""
+
+from datetime import datetime
+
+import msgspec
+
+from protocol.posts import Circle, Counts, Post, ViewerOfPost
+from protocol.timestamps import to_wire
+from protocol.users import Relation, User, UserLite
+from storage import posts
+from storage.database import Row
+from storage.snowflakes import minted_at
+
+
+def user_lite(row: Row) -> UserLite:
+    return UserLite(
+        id=str(row["id"]),
+        username=row["username"],
+        display_name=row["display_name"],
+        avatar_url=row["avatar_url"],
+        is_verified=row["is_verified"],
+    )
+
+
+def user(row: Row) -> User:
+    return User(
+        id=str(row["id"]),
+        username=row["username"],
+        display_name=row["display_name"],
+        avatar_url=row["avatar_url"],
+        is_verified=row["is_verified"],
+        bio=row["bio"],
+        is_private=row["is_private"],
+        follower_count=row["follower_count"],
+        following_count=row["following_count"],
+        post_count=row["post_count"],
+        created_at=to_wire(row["created_at"]),
+        viewer=Relation(
+            follows=row["follows"],
+            followed_by=row["followed_by"],
+            requested=row["requested"],
+            blocks=row["blocks"],
+            mutes=row["mutes"],
+        ),
+    )
+
+
+def post(row: Row) -> Post:
+    return Post(
+        id=str(row["id"]),
+        author=UserLite(
+            id=str(row["author_id"]),
+            username=row["username"],
+            display_name=row["display_name"],
+            avatar_url=row["avatar_url"],
+            is_verified=row["is_verified"],
+        ),
+        text=row["text"],
+        media=[],
+        hashtags=row["hashtags"],
+        mentions=msgspec.json.decode(row["mentions"], type=list[UserLite]),
+        visibility=row["visibility"],
+        version=row["version"],
+        created_at=to_wire(minted_at(row["id"])),
+        edited_at=optional_time(row["edited_at"]),
+        counts=Counts(
+            reactions=posts.reactions(row),
+            comments=row["comment_count"],
+            shares=row["share_count"],
+            saves=row["save_count"],
+            views=row["view_count"],
+        ),
+        viewer=ViewerOfPost(),
+    )
+
+
+def circle(row: Row, members: dict[int, Row]) -> Circle:
+    """members: rows of user-lite by id; who is not among them is gone or hidden from the viewer."""
+    shown = [user_lite(members[user_id]) for user_id in row["member_ids"] if user_id in members]
+    return Circle(id=str(row["id"]), name=row["name"], members=shown, created_at=to_wire(row["created_at"]))
+
+
+def optional_time(time: datetime | None) -> str | None:
+    return None if time is None else to_wire(time)

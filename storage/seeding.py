@@ -1,0 +1,120 @@
+"""Bulk writing of people, follows and posts by the owner of the tables: demo data and load users."""
+
+import hashlib
+import itertools
+import random
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from storage.snowflakes import EPOCH_MS
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
+
+SESSION_LIFETIME = timedelta(days=30)
+
+
+def past_ids(amount: int, within: timedelta) -> list[int]:
+    """Snowflakes minted by nobody, spread over the past, newest last."""
+    now_ms = time.time_ns() // 1_000_000 - EPOCH_MS
+    span_ms = int(within.total_seconds() * 1_000)
+    moments = sorted(now_ms - random.randrange(1, span_ms) for _ in range(amount))
+    sequence = itertools.count(random.randrange(1 << 22))
+    return sorted({moment << 22 | next(sequence) & 0x3FFFFF for moment in moments})
+
+
+async def count_users(connection: Connection) -> int:
+    found: int = await connection.fetchval("SELECT count(*) FROM users")
+    return found
+
+
+async def insert_users(connection: Connection, names: Sequence[tuple[str, str]]) -> list[int]:
+    """names: username, display name. Without passwords: they sign in by minted tokens. Answers their ids."""
+    ids = past_ids(len(names), timedelta(days=300))
+    people = [
+        (user_id, username, username.lower(), display_name)
+        for user_id, (username, display_name) in zip(ids, names, strict=True)
+    ]
+    await connection.copy_records_to_table(
+        "users", records=people, columns=("id", "username", "username_key", "display_name")
+    )
+    await connection.copy_records_to_table(
+        "accounts",
+        records=[(user_id, f"{key}@demo.invalid", f"{key}@demo.invalid") for user_id, _, key, _ in people],
+        columns=("user_id", "email", "email_key"),
+    )
+    return ids
+
+
+async def insert_follows(connection: Connection, pairs: Sequence[tuple[int, int]]) -> None:
+    """pairs: follower, followee, each once. Call `recount` at the end."""
+    await connection.execute("ALTER TABLE follows DISABLE TRIGGER follows_counted")
+    ids = past_ids(len(pairs), timedelta(days=200))
+    await connection.copy_records_to_table(
+        "follows",
+        records=[(follow_id, *pair, "active") for follow_id, pair in zip(ids, pairs, strict=False)],
+        columns=("id", "follower_id", "followee_id", "status"),
+    )
+    await connection.execute("ALTER TABLE follows ENABLE TRIGGER follows_counted")
+
+
+async def insert_posts(connection: Connection, posts: Iterator[tuple[int, str, list[str]]], amount: int) -> None:
+    """posts: author, text, hashtags. Call `recount` at the end."""
+    await connection.execute("ALTER TABLE posts DISABLE TRIGGER posts_counted")
+    ids = past_ids(amount, timedelta(days=20))
+    await connection.copy_records_to_table(
+        "posts",
+        records=[
+            (post_id, author_id, text, "public", "everyone", tags)
+            for post_id, (author_id, text, tags) in zip(ids, posts, strict=False)
+        ],
+        columns=("id", "author_id", "text", "visibility", "reply_policy", "hashtags"),
+    )
+    await connection.execute("ALTER TABLE posts ENABLE TRIGGER posts_counted")
+
+
+async def recount(connection: Connection, large_from: int) -> None:
+    await connection.execute(
+        """UPDATE users u SET
+            follower_count = (SELECT count(*) FROM follows WHERE followee_id = u.id AND status = 'active'),
+            following_count = (SELECT count(*) FROM follows WHERE follower_id = u.id AND status = 'active'),
+            post_count = (SELECT count(*) FROM posts WHERE author_id = u.id AND status = 'published')"""
+    )
+    await connection.execute("UPDATE users SET is_large = follower_count >= $1", large_from)
+    await connection.execute("ANALYZE users, follows, posts")
+
+
+async def user_ids(connection: Connection, usernames: Sequence[str]) -> dict[str, int]:
+    rows = await connection.fetch(
+        "SELECT username_key, id FROM users WHERE username_key = ANY ($1)",
+        [name.lower() for name in usernames],
+    )
+    return {row["username_key"]: row["id"] for row in rows}
+
+
+async def most_followed(connection: Connection) -> str | None:
+    """Their username."""
+    found: str | None = await connection.fetchval("SELECT username FROM users ORDER BY follower_count DESC, id LIMIT 1")
+    return found
+
+
+async def open_sessions(connection: Connection, owners: Sequence[int], device: str) -> list[int]:
+    """A session for each, whose refresh token nobody knows. Answers their ids."""
+    ids = past_ids(len(owners), timedelta(seconds=1 + len(owners) / 100))
+    expires_at = datetime.now(UTC) + SESSION_LIFETIME
+    await connection.copy_records_to_table(
+        "sessions",
+        records=[
+            (session_id, owner, hashlib.sha256(secrets.token_bytes(32)).digest(), device, expires_at)
+            for session_id, owner in zip(ids, owners, strict=True)
+        ],
+        columns=("id", "user_id", "refresh_hash", "device_name", "expires_at"),
+    )
+    return ids

@@ -1,0 +1,115 @@
+"""Fan-out: put each new post into the feeds of those who should have it, and take it out again.
+
+Authors below 10,000 followers are written into inboxes; posts of larger ones are merged at read, and their live
+push is one broadcast to the room that their online followers sit in.
+"""
+
+from protocol.events import PostCreated, PostDeleted, PostEdited
+from protocol.pushes import FeedAdded, FeedRemoved, Push
+from protocol.pushes import PostDeleted as PostDeletedPush
+from protocol.pushes import PostEdited as PostEditedPush
+from protocol.timestamps import to_wire
+from rooms import names
+from storage import circles, graph, posts, present
+from storage.database import Row, Transaction
+from storage.snowflakes import minted_at
+from workers.job import Job, consumes
+
+PAGE = 1_000
+LARGE_FROM = 10_000
+SMALL_BELOW = 9_000
+
+
+@consumes(PostCreated, group="fanout")
+async def fan_out_post(job: Job, event: PostCreated) -> None:
+    """Safe to repeat: inserting into a feed twice changes nothing, and a push goes out once."""
+    async with job.tools.database.transaction() as tx:
+        post = await posts.for_fanout(tx, event.post_id)
+        if post is None or post["status"] != "published":
+            return
+        audience = await _audience(tx, post)
+    await _deliver(job, post, audience)
+
+
+@consumes(PostEdited, group="fanout")
+async def announce_edit(job: Job, event: PostEdited) -> None:
+    """Tell who watches the post; whoever it names now finds it in their feed."""
+    async with job.tools.database.transaction() as tx:
+        post = await posts.for_fanout(tx, event.post_id)
+        rows = await posts.load(tx, [event.post_id])
+        if post is None or not rows:
+            return
+        named = await _named_strangers(tx, post)
+    push = PostEditedPush(id=f"post.edited:{job.event_id}", post=present.post(rows[0]))
+    await job.tools.broadcaster.publish(names.post(event.post_id), push)
+    if named:
+        await _deliver(job, post, named)
+
+
+@consumes(PostDeleted, group="fanout")
+async def withdraw_post(job: Job, event: PostDeleted) -> None:
+    """Out of the inboxes, and whoever is online hears of it."""
+    async with job.tools.database.transaction() as tx:
+        post = await posts.for_fanout(tx, event.post_id)
+        if post is None:
+            return
+        audience = await _audience(tx, post)
+    for start in range(0, len(audience), PAGE):
+        await job.tools.feeds.remove(audience[start : start + PAGE], [event.post_id])
+    deleted = PostDeletedPush(id=f"post.deleted:{event.post_id}", post_id=str(event.post_id))
+    await job.tools.broadcaster.publish(names.post(event.post_id), deleted)
+    await _push(job, post, audience, FeedRemoved(id=f"feed.removed:{event.post_id}", post_id=str(event.post_id)))
+
+
+async def _audience(tx: Transaction, post: Row) -> list[int]:
+    """Whose inboxes take the post; of large authors' posts only the people that they name."""
+    match post["visibility"]:
+        case "private":
+            return []
+        case "circle":
+            return await circles.listening_members(tx, post["circle_id"], post["author_id"])
+    named = await _named_strangers(tx, post)
+    if post["is_large"]:
+        return named
+    followers = await graph.listening_followers(tx, post["author_id"], limit=LARGE_FROM)
+    return list(dict.fromkeys([*followers, *named]))
+
+
+async def _named_strangers(tx: Transaction, post: Row) -> list[int]:
+    """People named in a post that everybody may see, and who want to hear from its author."""
+    named = [user_id for user_id in post["mention_ids"] if user_id != post["author_id"]]
+    if not named or post["visibility"] != "public" or post["is_private"]:
+        return []
+    barred = await graph.barred(tx, post["author_id"], named)
+    return [user_id for user_id in named if user_id not in barred]
+
+
+async def _deliver(job: Job, post: Row, audience: list[int]) -> None:
+    """Insert and push a page at a time, people who are online first."""
+    added = FeedAdded(
+        id=f"feed.added:{post['id']}",
+        post_id=str(post["id"]),
+        author_id=str(post["author_id"]),
+        created_at=to_wire(minted_at(post["id"])),
+    )
+    by_node = await job.tools.locations.find(audience)
+    online = {user_id for user_ids in by_node.values() for user_id in user_ids}
+    ordered = sorted(audience, key=lambda user_id: user_id not in online)
+    for start in range(0, len(ordered), PAGE):
+        page = ordered[start : start + PAGE]
+        await job.tools.feeds.insert(page, post["id"])
+        # Only now: a client that loads its feed on the push must find the post in it.
+        here = set(page)
+        located = {node: [user_id for user_id in users if user_id in here] for node, users in by_node.items()}
+        await job.tools.broadcaster.publish_to_located({n: users for n, users in located.items() if users}, added)
+    await _push_to_author_room(job, post, added)
+
+
+async def _push(job: Job, post: Row, audience: list[int], push: Push) -> None:
+    await job.tools.broadcaster.publish_to_users(audience, push)
+    await _push_to_author_room(job, post, push)
+
+
+async def _push_to_author_room(job: Job, post: Row, push: Push) -> None:
+    if post["is_large"] and post["visibility"] in ("public", "followers"):
+        await job.tools.broadcaster.publish(names.author(post["author_id"]), push)

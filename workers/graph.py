@@ -1,0 +1,92 @@
+"""The graph's consequences: inboxes, rooms and pushes follow who listens to whom.
+
+Reactions bring things in line with the present state, so late or repeated events do no harm.
+"""
+
+from protocol.events import Blocked, FollowChanged, MuteChanged
+from protocol.pushes import GraphAccepted, GraphFollowed, GraphRequested, Push
+from rooms import names
+from storage import graph, posts, present, users
+from storage.database import Transaction
+from storage.feeds import BACKFILL, LONGEST
+from workers.fanout import LARGE_FROM, PAGE, SMALL_BELOW
+from workers.job import Job, consumes
+
+
+@consumes(FollowChanged, group="graph")
+async def react_to_follow(job: Job, event: FollowChanged) -> None:
+    """Feed and rooms of the follower, size class of the followee, and a push to the one it was done to."""
+    await _settle_size(job, event.followee_id)
+    await _settle_listening(job, event.follower_id, event.followee_id)
+    async with job.tools.database.transaction() as tx:
+        status = await graph.follow_status(tx, event.follower_id, event.followee_id)
+        told = await _push_of(tx, job, event, status)
+    if told is not None:
+        user_id, push = told
+        await job.tools.broadcaster.publish_to_users([user_id], push)
+
+
+@consumes(Blocked, group="graph")
+async def react_to_block(job: Job, event: Blocked) -> None:
+    """Neither has the other's posts in their feed or hears of them."""
+    for reader_id, author_id in ((event.blocker_id, event.blocked_id), (event.blocked_id, event.blocker_id)):
+        await _settle_size(job, author_id)
+        await _settle_listening(job, reader_id, author_id)
+
+
+@consumes(MuteChanged, group="graph")
+async def react_to_mute(job: Job, event: MuteChanged) -> None:
+    await _settle_listening(job, event.user_id, event.muted_id)
+
+
+async def _settle_listening(job: Job, reader_id: int, author_id: int) -> None:
+    """The reader's inbox holds the author's posts, and their sockets sit in the author's room, if they listen."""
+    async with job.tools.database.transaction() as tx:
+        listens = await graph.listens(tx, reader_id, author_id)
+        is_large = await users.is_large(tx, author_id)
+        newest = await posts.ids_of_author(tx, author_id, reader_id, BACKFILL if listens else LONGEST)
+    if not listens:
+        await job.tools.feeds.remove([reader_id], newest)
+        await job.tools.broadcaster.evict([reader_id], author_id)
+    elif is_large:
+        await job.tools.broadcaster.join([reader_id], names.author(author_id), author_id)
+    else:
+        await job.tools.feeds.backfill(reader_id, newest)
+
+
+async def _settle_size(job: Job, author_id: int) -> None:
+    """Change the way of fan-out where the number of followers asks for it."""
+    async with job.tools.database.transaction() as tx:
+        becomes_large = await users.size_change(tx, author_id, LARGE_FROM, SMALL_BELOW)
+        newest = await posts.ids_of_author(tx, author_id, author_id, BACKFILL)
+    if becomes_large is None:
+        return
+    room = names.author(author_id)
+    async for followers in graph.follower_pages(job.tools.database, author_id, PAGE):
+        if becomes_large:
+            await job.tools.broadcaster.join(followers, room, author_id)
+            continue
+        for follower_id in followers:
+            await job.tools.feeds.backfill(follower_id, newest)
+        await job.tools.broadcaster.leave(followers, room)
+    # Last, so that a crash on the way is made good by the repetition.
+    async with job.tools.database.transaction() as tx:
+        await users.set_large(tx, author_id, becomes_large)
+
+
+async def _push_of(tx: Transaction, job: Job, event: FollowChanged, status: str | None) -> tuple[int, Push] | None:
+    """Whom to tell what; None where what the event says is no longer so."""
+    kind: type[GraphRequested] | type[GraphFollowed] | type[GraphAccepted]
+    match (event.change, status):
+        case ("requested", "pending"):
+            told_id, doer_id, kind = event.followee_id, event.follower_id, GraphRequested
+        case ("followed", "active"):
+            told_id, doer_id, kind = event.followee_id, event.follower_id, GraphFollowed
+        case ("accepted", "active"):
+            told_id, doer_id, kind = event.follower_id, event.followee_id, GraphAccepted
+        case _:
+            return None
+    doer = (await users.load_lite(tx, [doer_id])).get(doer_id)
+    if doer is None:
+        return None
+    return told_id, kind(id=f"{kind.event}:{job.event_id}", user=present.user_lite(doer))

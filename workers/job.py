@@ -1,0 +1,59 @@
+"""What a reaction is given, and how it declares what it reacts to."""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from protocol.events import Event
+from rooms.broadcaster import Broadcaster
+from rooms.locations import Locations
+from storage.database import Database
+from storage.event_log import EventLog
+from storage.feeds import Feeds
+
+EventT = TypeVar("EventT", bound=Event)
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Built once a process and shared by all reactions."""
+
+    database: Database
+    feeds: Feeds
+    locations: Locations
+    broadcaster: Broadcaster
+    event_log: EventLog
+
+
+@dataclass(frozen=True)
+class Job:
+    """One reaction under way; ids of its pushes derive from `event_id`."""
+
+    event_id: int
+    tools: Tools
+
+
+Reaction = Callable[[Job, Any], Awaitable[None]]
+_groups: defaultdict[str, dict[str, Reaction]] = defaultdict(dict)
+
+
+def consumes(
+    event: type[EventT], *, group: str
+) -> Callable[[Callable[[Job, EventT], Awaitable[None]]], Callable[[Job, EventT], Awaitable[None]]]:
+    """Declare a reaction; a group reacts to a topic in one way."""
+
+    def declare(
+        reaction: Callable[[Job, EventT], Awaitable[None]],
+    ) -> Callable[[Job, EventT], Awaitable[None]]:
+        if event.topic in _groups[group]:
+            raise ValueError(f"group {group} reacts to {event.topic} twice")
+        _groups[group][event.topic] = reaction
+        return reaction
+
+    return declare
+
+
+def groups() -> dict[str, dict[str, Reaction]]:
+    """Group → topic → reaction."""
+    return {group: dict(reactions) for group, reactions in _groups.items()}

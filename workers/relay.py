@@ -1,0 +1,114 @@
+"""The relay: carries the outbox's rows to the event log, and keeps both from growing for ever.
+
+Woken by NOTIFY after commits, polling besides. One relay at a time is at work in a database, however many run. A
+log that has lost its end (it remembers an older batch than we sent) is given again what it lost.
+"""
+
+import asyncio
+import time
+
+import structlog
+from prometheus_client import Counter
+
+from storage import idempotency, outbox, schema
+from storage.database import DatabaseUnavailable, listen
+from storage.event_log import LogFull, Record
+from storage.redis import RedisError
+from workers.job import Tools
+
+POLL_S = 0.1
+BATCH = 500
+TIDY_EVERY_S = 60.0
+CHECK_LOG_EVERY_S = 1.0
+RETRY_S = 0.5
+
+RELAYED = Counter("daira_outbox_relayed_total", "Events carried from the outbox to the event log")
+REPEATED = Counter("daira_outbox_repeated_total", "Events sent again because the event log had lost them")
+
+log = structlog.get_logger()
+
+
+async def run_relay(tools: Tools, listen_url: str, stop: asyncio.Event) -> None:
+    """Until `stop`."""
+    await _Relay(tools, listen_url).run(stop)
+
+
+class _Relay:
+    def __init__(self, tools: Tools, listen_url: str) -> None:
+        self._tools = tools
+        self._listen_url = listen_url
+        self._wake = asyncio.Event()
+        self._check_log_at = 0.0
+        self._tidy_at = time.monotonic() + TIDY_EVERY_S
+
+    async def run(self, stop: asyncio.Event) -> None:
+        listening = asyncio.create_task(self._listen(stop))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                try:
+                    if await self._carry() == BATCH:
+                        continue
+                    await self._tidy_sometimes()
+                except (DatabaseUnavailable, RedisError, LogFull) as error:
+                    log.warning("the relay waits", error=f"{type(error).__name__}: {error}")
+                    self._check_log_at = 0.0
+                    await asyncio.wait({stopping}, timeout=RETRY_S)
+                woken = asyncio.create_task(self._wake.wait())
+                await asyncio.wait({woken, stopping}, timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
+                woken.cancel()
+                self._wake.clear()
+        finally:
+            listening.cancel()
+            stopping.cancel()
+            await asyncio.gather(listening, stopping, return_exceptions=True)
+
+    async def _carry(self) -> int:
+        """Answers how many rows went over."""
+        database, event_log = self._tools.database, self._tools.event_log
+        if time.monotonic() >= self._check_log_at:
+            await self._send_again_what_was_lost()
+        async with database.transaction() as tx:
+            rows = await outbox.take_unsent(tx, BATCH)
+            if not rows:
+                return 0
+            batch = await outbox.next_batch(tx)
+            records = [Record(row["id"], row["topic"], row["key"], row["payload"]) for row in rows]
+            await event_log.append(batch, records)
+            await outbox.mark_sent(tx, [row["id"] for row in rows], batch)
+        RELAYED.inc(len(rows))
+        return len(rows)
+
+    async def _send_again_what_was_lost(self) -> None:
+        remembered = await self._tools.event_log.last_batch()
+        async with self._tools.database.transaction() as tx:
+            repeated = await outbox.unsend_after(tx, remembered)
+        if repeated:
+            REPEATED.inc(repeated)
+            log.warning("the event log has gone backwards: sending again", events=repeated)
+        self._check_log_at = time.monotonic() + CHECK_LOG_EVERY_S
+
+    async def _tidy_sometimes(self) -> None:
+        if time.monotonic() < self._tidy_at:
+            return
+        self._tidy_at = time.monotonic() + TIDY_EVERY_S
+        async with self._tools.database.transaction() as tx:
+            await outbox.forget_sent(tx)
+            await idempotency.forget_old(tx)
+            await schema.ensure_partitions(tx)
+        await self._tools.event_log.trim()
+
+    async def _listen(self, stop: asyncio.Event) -> None:
+        """Keep a listening connection; without it, polling alone carries on."""
+        while not stop.is_set():
+            try:
+                connection = await listen(self._listen_url, outbox.CHANNEL, self._wake)
+            except DatabaseUnavailable:
+                await asyncio.sleep(RETRY_S)
+                continue
+            lost = asyncio.Event()
+            connection.add_termination_listener(lambda _, lost=lost: lost.set())
+            try:
+                await lost.wait()
+            finally:
+                connection.terminate()
