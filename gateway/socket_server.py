@@ -13,6 +13,7 @@ import engineio
 import socketio
 from aiohttp import WSMsgType, web
 from engineio import exceptions, packet
+from engineio.async_socket import AsyncSocket
 
 from gateway.observability import CLOSED
 from protocol.wire import MAX_PAYLOAD, frame_payload
@@ -31,7 +32,7 @@ class Peer(Protocol):
         """The socket is gone."""
 
 
-class EngineSocket(engineio.AsyncSocket):  # type: ignore[misc]
+class EngineSocket(AsyncSocket):  # type: ignore[misc]
     """States: polling → upgrading → websocket, or websocket from the start; then closed.
 
     Over WebSocket, frames go straight into the transport's buffer. Over polling they wait in the queue for the

@@ -187,6 +187,6 @@ def _in_background(work: Awaitable[None]) -> None:
 
 async def _close(pubsub: PubSub) -> None:
     try:
-        await pubsub.aclose()
+        await pubsub.aclose()  # type: ignore[no-untyped-call]
     except (RedisError, OSError):
         return

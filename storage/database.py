@@ -42,6 +42,8 @@ _LOST: tuple[type[Exception], ...] = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
 )
+_LOST_OR_LATE: tuple[type[Exception], ...] = (*_LOST, TimeoutError)
+_CANNOT_ROLL_BACK: tuple[type[Exception], ...] = (*_LOST_OR_LATE, asyncpg.PostgresError)
 
 
 class _Connection(_BaseConnection):
@@ -70,7 +72,7 @@ class Database:
                 connection_class=_Connection,
                 max_inactive_connection_lifetime=300,
             )
-        except (*_LOST, TimeoutError) as error:
+        except _LOST_OR_LATE as error:
             raise DatabaseUnavailable(str(error)) from error
 
     async def close(self) -> None:
@@ -78,7 +80,7 @@ class Database:
             return
         try:
             await asyncio.wait_for(self._pool.close(), 2)
-        except (TimeoutError, *_LOST):
+        except _LOST_OR_LATE:
             self._pool.terminate()
 
     @property
@@ -95,7 +97,7 @@ class Database:
         assert self._pool is not None, "connect() first"
         try:
             connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
-        except (*_LOST, TimeoutError) as error:
+        except _LOST_OR_LATE as error:
             raise DatabaseUnavailable(str(error)) from error
         try:
             # One simple query, one round trip; the id is an int, so nothing can be smuggled in.
@@ -120,7 +122,7 @@ class Database:
         assert self._pool is not None, "connect() first"
         try:
             await self._pool.execute("SELECT pg_notify($1, '')", channel, timeout=ACQUIRE_TIMEOUT_S)
-        except (*_LOST, TimeoutError) as error:
+        except _LOST_OR_LATE as error:
             raise DatabaseUnavailable(str(error)) from error
 
     async def _give_back(self, connection: Transaction) -> None:
@@ -128,7 +130,7 @@ class Database:
         try:
             if not connection.is_closed() and connection.is_in_transaction():
                 await connection.execute("ROLLBACK", timeout=ACQUIRE_TIMEOUT_S)
-        except (*_LOST, TimeoutError, asyncpg.PostgresError):
+        except _CANNOT_ROLL_BACK:
             connection.terminate()
         await self._pool.release(connection)
 
@@ -138,6 +140,6 @@ async def listen(url: str, channel: str, wake: asyncio.Event) -> "asyncpg.Connec
     try:
         connection = await asyncpg.connect(url, timeout=ACQUIRE_TIMEOUT_S)
         await connection.add_listener(channel, lambda *_: wake.set())
-    except (*_LOST, TimeoutError) as error:
+    except _LOST_OR_LATE as error:
         raise DatabaseUnavailable(str(error)) from error
     return connection
