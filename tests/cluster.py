@@ -1,0 +1,169 @@
+"""The real servers with two gateway nodes and the workers over them, in the process of the tests."""
+
+import asyncio
+import itertools
+import secrets
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from gateway import demo
+from gateway.app import Node, Stores, WorkerProcess, ensure_bucket, listen, open_database, open_stores, worker_names
+from gateway.embedded import EmbeddedServers, Servers
+from gateway.settings import Settings
+from protocol.pushes import FeedRemoved
+from protocol.tokens import AccessTokens
+from storage.database import Database
+from storage.schema import migrate
+from tests.people import Driver, JsPerson, Person, PythonPerson
+
+PLENTY = "1000000/second"
+RAISED_LIMITS = {
+    f"limit_{name}": PLENTY
+    for name in ("calls", "post", "follow", "write", "login", "login_address", "register", "refresh", "handshake")
+}
+KINDS = ("python-msgpack", "python-json", "js-msgpack", "js-json")
+
+
+class Cluster:
+    servers: Servers
+    stores: Stores
+    node_a: Node
+    node_b: Node
+    workers: WorkerProcess
+    worker_database: Database
+
+    def __init__(self, data_dir: Path, driver: Driver | None) -> None:
+        self.embedded = EmbeddedServers(data_dir)
+        self.data_dir = data_dir
+        self.driver = driver
+        self.ports: dict[str, int] = {}
+        self._closing = AsyncExitStack()
+        self._people: list[Person] = []
+        self._suffixes = itertools.count()
+        self._run = secrets.token_hex(3)
+
+    def settings(self, **overrides: Any) -> Settings:
+        return Settings(_env_file=None, data_dir=self.data_dir, **{**RAISED_LIMITS, **overrides})
+
+    async def start(self) -> None:
+        self.servers = await self.embedded.start()
+        self._closing.push_async_callback(self.embedded.stop)
+        await migrate(
+            self.servers.postgres_url("daira_owner"),
+            self.servers.postgres_url("daira_app"),
+            self.servers.postgres_url("daira_worker"),
+        )
+        self.stores = await self._closing.enter_async_context(open_stores(self.settings()))
+        await ensure_bucket(self.stores)
+        self.node_a = await self.add_node("a")
+        self.node_b = await self.add_node("b")
+        self.worker_database = await self._closing.enter_async_context(
+            open_database(self.servers.postgres_url("daira_worker"), 10, serves=False)
+        )
+        self.workers = WorkerProcess(
+            self.stores, self.worker_database, self.servers.postgres_url("daira_worker"), worker_names()
+        )
+        self.workers.start()
+        self._closing.push_async_callback(self.workers.stop)
+
+    async def stop(self) -> None:
+        await self._closing.aclose()
+
+    async def add_node(self, name: str, **overrides: Any) -> Node:
+        """One more node over the same servers, under other settings; it ends with the cluster."""
+        settings = self.settings(**overrides)
+        stores = await self._closing.enter_async_context(open_stores(settings))
+        database = await self._closing.enter_async_context(open_database(settings.app_database, 10, serves=True))
+        node = Node(stores, database)
+        listener = listen("127.0.0.1", 0)
+        self.ports[name] = listener.getsockname()[1]
+        await node.start(listener)
+        self._closing.push_async_callback(node.stop)
+        return node
+
+    def url(self, node: str = "a") -> str:
+        return f"http://127.0.0.1:{self.ports[node]}"
+
+    def unique(self, name: str) -> str:
+        return f"{name}_{self._run}{next(self._suffixes)}"
+
+    async def person(self, name: str = "alice", *, node: str = "a", kind: str = "python-msgpack") -> Person:
+        """Somebody new, signed in on that node and ready."""
+        username = self.unique(name)
+        [token] = await self.tokens([username])
+        who = self.new_client(username, kind)
+        await self.connect(who, node=node, codec=kind.split("-")[1], token=token)
+        return who
+
+    async def again(self, person: Person, *, node: str = "b", kind: str = "python-msgpack") -> Person:
+        """The same person on another device, with a session of its own."""
+        [token] = await self.tokens([person.name])
+        other = self.new_client(person.name, kind)
+        await self.connect(other, node=node, codec=kind.split("-")[1], token=token)
+        return other
+
+    def new_client(self, username: str, kind: str) -> Person:
+        """Not connected yet."""
+        if kind.startswith("js"):
+            assert self.driver is not None
+            who: Person = JsPerson(username, "", self.driver)
+        else:
+            who = PythonPerson(username, "")
+        self._people.append(who)
+        return who
+
+    async def connect(self, who: Any, *, node: str, codec: str, token: str | None, **options: Any) -> Any:
+        """Waits for session.ready and answers it."""
+        who.token = token
+        await who.connect(self.url(node), codec, {"token": token} if token else None, **options)
+        ready = await who.expect("session.ready")
+        who.id = ready["user"]["id"] if ready["user"] else ""
+        return ready
+
+    async def guest(self, *, node: str = "a", kind: str = "python-msgpack") -> Person:
+        """An anonymous socket."""
+        who = self.new_client("guest", kind)
+        await self.connect(who, node=node, codec=kind.split("-")[1], token=None)
+        return who
+
+    async def tokens(self, usernames: list[str], lifetime: timedelta = timedelta(minutes=15)) -> list[str]:
+        keys = AccessTokens(self.settings().keys)
+        owner = self.servers.postgres_url("daira_owner")
+        return await demo.mint_tokens(owner, keys, usernames, create=True, lifetime=lifetime)
+
+    async def leave(self) -> None:
+        """Everybody goes home."""
+        await asyncio.gather(*(person.close() for person in self._people if hasattr(person, "client") or person.log))
+        self._people.clear()
+
+    async def settle(self, *people: Person) -> None:
+        """All events so far have been reacted to, and these people have received what came of it."""
+        async with asyncio.timeout(15):
+            while not await self._is_idle():
+                await asyncio.sleep(0.01)
+        fence = FeedRemoved(id=f"fence:{secrets.token_hex(8)}", post_id="0")
+        await self.stores.broadcaster.publish_to_users([int(person.id) for person in people], fence)
+        for person in people:
+            await person.expect("feed.removed", id=fence.id)
+
+    async def _is_idle(self) -> bool:
+        owner = await self.owner()
+        try:
+            unsent = await owner.fetchval("SELECT count(*) FROM outbox WHERE sent_batch IS NULL")
+        finally:
+            await owner.close()
+        return unsent == 0 and all(lag.records == 0 for lag in await self.stores.event_log.lags())
+
+    async def owner(self) -> Any:
+        """A connection as the owner of the tables, past all policies."""
+        return await asyncpg.connect(self.servers.postgres_url("daira_owner"))
+
+    async def as_app(self, viewer_id: str | int) -> Any:
+        """A connection under the application's role with that viewer set."""
+        connection = await asyncpg.connect(self.servers.postgres_url("daira_app"))
+        await connection.execute("SELECT set_config('app.user_id', $1, false)", str(viewer_id))
+        return connection

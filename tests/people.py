@@ -1,0 +1,217 @@
+"""People on real clients: the official Python client, and the official JavaScript client through `clients/driver.mjs`.
+
+    alice = await person("alice")
+    post = await alice.call("post.create", text="…")
+    await bob.expect("feed.added", post_id=post["id"])
+"""
+
+import asyncio
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import socketio
+
+WAIT_S = 10.0
+CLIENTS = Path(__file__).parent / "clients"
+
+
+class CallFailed(Exception):
+    """A call was answered with an error."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(json.dumps(error, ensure_ascii=False))
+        self.error = error
+        self.code: str = error["code"]
+        self.fields = [detail["field"] for detail in error.get("details", [])]
+
+
+class Person:
+    """What tests do with somebody's socket; kinds of clients differ below."""
+
+    def __init__(self, name: str, user_id: str) -> None:
+        self.name = name
+        self.id = user_id
+        self.token: str | None = None
+        self.received: list[tuple[str, Any]] = []
+        self.log: list[dict[str, Any]] = []  # connect, connect_error, disconnect, reconnect_attempt
+        self._news = asyncio.Condition()
+
+    async def call(self, method: str, **argument: Any) -> Any:
+        """The answer's data. Raises CallFailed."""
+        return await self.send(method, argument)
+
+    async def send(self, method: str, *arguments: Any) -> Any:
+        """The same with the arguments as they are."""
+        answer = await self.answer(method, *arguments)
+        if not answer["ok"]:
+            raise CallFailed(answer["error"])
+        return answer["data"]
+
+    async def refused(self, method: str, **argument: Any) -> CallFailed:
+        """The error that the call must end in."""
+        try:
+            data = await self.call(method, **argument)
+        except CallFailed as failed:
+            return failed
+        raise AssertionError(f"{method} was not refused but answered {data}")
+
+    async def expect(self, event: str, **fields: Any) -> Any:
+        """Wait for such a push, and take it out of what was received."""
+
+        def find() -> int | None:
+            return next(
+                (
+                    index
+                    for index, (name, push) in enumerate(self.received)
+                    if name == event and all(push.get(key) == value for key, value in fields.items())
+                ),
+                None,
+            )
+
+        index = await self._until(find, f"{event} {fields}; received {self.received}")
+        return self.received.pop(index)[1]
+
+    async def happened(self, what: str) -> dict[str, Any]:
+        """Wait for a change of the connection, and take it out of the log."""
+
+        def find() -> int | None:
+            return next((index for index, entry in enumerate(self.log) if entry["is"] == what), None)
+
+        return self.log.pop(await self._until(find, f"{what}; happened {self.log}"))
+
+    def heard(self, event: str) -> list[Any]:
+        """All such pushes received and not yet expected."""
+        return [push for name, push in self.received if name == event]
+
+    async def _until(self, find: Any, what: str) -> int:
+        async with self._news:
+            try:
+                async with asyncio.timeout(WAIT_S):
+                    while (index := find()) is None:
+                        await self._news.wait()
+            except TimeoutError:
+                raise AssertionError(f"{self.name} waited in vain for {what}") from None
+        return index
+
+    async def _note(self, event: str, push: Any) -> None:
+        async with self._news:
+            self.received.append((event, push))
+            self._news.notify_all()
+
+    async def _log(self, **entry: Any) -> None:
+        async with self._news:
+            self.log.append(entry)
+            self._news.notify_all()
+
+    async def answer(self, method: str, *arguments: Any) -> Any:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        raise NotImplementedError
+
+
+class PythonPerson(Person):
+    """The official Python client."""
+
+    async def connect(self, url: str, codec: str, auth: dict[str, Any] | None, **options: Any) -> None:
+        """Raises socketio's ConnectionError, with CONNECT_ERROR's content in the log."""
+        serializer = "msgpack" if codec == "msgpack" else "default"
+        self.client = socketio.AsyncClient(serializer=serializer, reconnection=options.pop("reconnection", False))
+        self.client.on("*", self._on_push)
+        self.client.on("connect_error", self._on_refusal)
+        self.client.on("disconnect", self._on_end)
+        await self.client.connect(url, auth=auth, transports=["websocket"], wait_timeout=WAIT_S, **options)
+
+    async def _on_refusal(self, data: Any) -> None:
+        await self._log(**{"is": "connect_error", "data": data})
+
+    async def _on_end(self, reason: str) -> None:
+        await self._log(**{"is": "disconnect", "reason": reason})
+
+    async def _on_push(self, event: str, push: Any, *_: str) -> None:
+        await self._note(event, push)
+
+    async def answer(self, method: str, *arguments: Any) -> Any:
+        return await self.client.call(method, arguments, timeout=WAIT_S * 2)
+
+    async def close(self) -> None:
+        await self.client.disconnect()
+
+
+class Driver:
+    """The Node.js process that holds the JavaScript clients."""
+
+    def __init__(self) -> None:
+        self._people: dict[str, JsPerson] = {}
+
+    async def start(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            "node", "driver.mjs", cwd=CLIENTS, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=2**24
+        )
+        self._reading = asyncio.create_task(self._read())
+
+    async def stop(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        await self._process.wait()
+        self._reading.cancel()
+
+    def add(self, key: str, person: "JsPerson") -> None:
+        self._people[key] = person
+
+    async def tell(self, command: dict[str, Any]) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(command).encode() + b"\n")
+        await self._process.stdin.drain()
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            message = json.loads(line)
+            await self._people[message["client"]].hear(message)
+
+
+class JsPerson(Person):
+    """The official JavaScript client, with its own defaults (reconnection among them) unless options say otherwise."""
+
+    _keys = itertools.count()
+
+    def __init__(self, name: str, user_id: str, driver: Driver) -> None:
+        super().__init__(name, user_id)
+        self._driver = driver
+        self._key = f"{name}-{next(self._keys)}"
+        self._calls: dict[int, asyncio.Future[Any]] = {}
+        self._call_ids = itertools.count()
+        driver.add(self._key, self)
+
+    async def connect(self, url: str, codec: str, auth: dict[str, Any] | None, **options: Any) -> None:
+        options.setdefault("transports", ["websocket"])
+        if auth is not None:
+            options["auth"] = auth
+        await self.do("connect", url=url, codec=codec, options=options)
+
+    async def answer(self, method: str, *arguments: Any) -> Any:
+        number = next(self._call_ids)
+        future = self._calls[number] = asyncio.get_running_loop().create_future()
+        await self.do("call", call=number, method=method, args=list(arguments))
+        return await asyncio.wait_for(future, WAIT_S * 2)
+
+    async def do(self, what: str, **fields: Any) -> None:
+        await self._driver.tell({"do": what, "client": self._key, **fields})
+
+    async def hear(self, message: dict[str, Any]) -> None:
+        del message["client"]
+        match message["is"]:
+            case "push":
+                await self._note(message["event"], message["push"])
+            case "answer":
+                future = self._calls.pop(message["call"])
+                if not future.done():
+                    future.set_result(message["answer"])
+            case _:
+                await self._log(**message)
+
+    async def close(self) -> None:
+        await self.do("close")
