@@ -97,8 +97,8 @@ class EngineSocket(AsyncSocket):  # type: ignore[misc]
     async def handle_post_request(self, environ: dict[str, Any]) -> None:
         try:
             await super().handle_post_request(environ)
-        except (ValueError, UnicodeDecodeError) as error:
-            self.drop("protocol")
+        except ValueError as error:
+            # The server's own handling of this error then closes the socket.
             raise exceptions.EngineIOError("unreadable payload") from error
 
     async def _upgrade_websocket(self, environ: dict[str, Any]) -> web.StreamResponse:
@@ -106,17 +106,16 @@ class EngineSocket(AsyncSocket):  # type: ignore[misc]
         web_socket = web.WebSocketResponse(max_msg_size=MAX_PAYLOAD, compress=False, timeout=CLOSE_TIMEOUT_S)
         request: web.Request = environ["aiohttp.request"]
         await web_socket.prepare(request)
-        self._web_socket = web_socket
+        if self.connected and not await self._take_over(web_socket):
+            return web_socket  # polling goes on
         try:
-            if self.connected and not await self._take_over(web_socket):
-                return web_socket
             self.connected = self.upgraded = True
+            self._web_socket = web_socket
+            await self._flush_queue(web_socket)
             self._transport = request.transport
-            await self._flush_queue()
             await self._read(web_socket)
         finally:
-            if not self.connected or self.upgraded:
-                self._end("transport")
+            self._end("transport")
         return web_socket
 
     async def _take_over(self, web_socket: web.WebSocketResponse) -> bool:
@@ -133,18 +132,17 @@ class EngineSocket(AsyncSocket):  # type: ignore[misc]
             return False
         finally:
             self.upgrading = False
-            if not self.upgraded and not web_socket.closed:
-                self._web_socket = None
 
-    async def _flush_queue(self) -> None:
+    async def _flush_queue(self, web_socket: web.WebSocketResponse) -> None:
+        """What was queued for polling goes first; what is written meanwhile queues up behind it."""
         while not self.queue.empty():
             waiting = self.queue.get_nowait()
-            if waiting is not None and waiting.packet_type != packet.NOOP and self._web_socket is not None:
+            if waiting is not None and waiting.packet_type != packet.NOOP:
                 encoded = waiting.encode()
                 if isinstance(encoded, bytes):
-                    await self._web_socket.send_bytes(encoded)
+                    await web_socket.send_bytes(encoded)
                 else:
-                    await self._web_socket.send_str(encoded)
+                    await web_socket.send_str(encoded)
 
     async def _read(self, web_socket: web.WebSocketResponse) -> None:
         while not self.closed:

@@ -27,6 +27,7 @@ const commands = {
     socket.on("connect", () => tell({ client, is: "connect", sid: socket.id, transport: socket.io.engine.transport.name }));
     socket.on("connect_error", (error) => tell({ client, is: "connect_error", message: error.message, data: error.data ?? null }));
     socket.on("disconnect", (reason) => tell({ client, is: "disconnect", reason }));
+    socket.io.engine.on("upgrade", (transport) => tell({ client, is: "upgrade", transport: transport.name }));
     socket.io.on("reconnect_attempt", () => tell({ client, is: "reconnect_attempt" }));
     socket.onAny((event, push) => tell({ client, is: "push", event, push }));
   },

@@ -1,0 +1,202 @@
+"""Accounts and sessions through the socket."""
+
+import asyncio
+
+import pytest
+
+from tests.cluster import Cluster
+
+PASSWORD = "كلمة سر طويلة"
+
+
+async def register(cluster: Cluster, *, node="a", kind="python-msgpack", **fields):
+    """A guest who registers; their socket and the answer."""
+    guest = await cluster.guest(node=node, kind=kind)
+    username = cluster.unique("user")
+    fields = {"username": username, "email": f"{username}@example.org", "password": PASSWORD, **fields}
+    answer = await guest.call("auth.register", **fields)
+    await guest.expect("session.ready")
+    guest.id, guest.name = answer["user"]["id"], answer["user"]["username"]
+    return guest, answer
+
+
+async def test_registering_signs_the_same_socket_in(cluster: Cluster, person):
+    guest, answer = await register(cluster)
+    assert (await guest.call("user.me"))["id"] == answer["user"]["id"]
+    assert (await guest.refused("auth.login", email="a@example.org", password=PASSWORD)).code == "FAILED_PRECONDITION"
+    assert answer["user"]["viewer"] == {
+        "follows": False, "followed_by": False, "requested": False, "blocks": False, "mutes": False
+    }  # fmt: skip
+    for time in ("access_expires_at", "refresh_expires_at"):
+        assert answer[time].endswith("Z")
+
+
+async def test_names_and_addresses_are_taken_once_in_any_case(cluster: Cluster, person):
+    taken, answer = await register(cluster)
+    guest = await cluster.guest()
+    failed = await guest.refused(
+        "auth.register", username=answer["user"]["username"].upper(), email="new@example.org", password=PASSWORD
+    )
+    assert (failed.code, failed.fields) == ("ALREADY_EXISTS", ["username"])
+    failed = await guest.refused(
+        "auth.register", username=cluster.unique("x"), email=f"{taken.name.upper()}@Example.org", password=PASSWORD
+    )
+    assert (failed.code, failed.fields) == ("ALREADY_EXISTS", ["email"])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("username", "ab"), ("username", "has space"), ("username", "قمر"), ("username", "line\n"), ("username", "x" * 31),
+        ("email", "no-at-sign"), ("email", "a@b"), ("password", "1234567"), ("password", "x" * 129),
+        ("birth_date", "2020-01-01"), ("birth_date", "not a date"), ("birth_date", "2999-01-01"), ("birth_date", "0001-01-01"),
+        ("locale", "!!"), ("device", {"name": "x" * 101}), ("device", {"unknown": 1}), ("device", "phone"),
+    ],
+)  # fmt: skip
+async def test_what_is_wrong_with_a_registration_is_named(cluster: Cluster, person, field, value):
+    guest = await cluster.guest()
+    username = cluster.unique("bad")
+    fields = {"username": username, "email": f"{username}@example.org", "password": PASSWORD, field: value}
+    failed = await guest.refused("auth.register", **fields)
+    assert failed.code == "INVALID_ARGUMENT"
+    assert failed.fields[0].split(".")[0] in (field, "name")
+
+
+async def test_minors_are_private_and_children_refused(cluster: Cluster, person):
+    minor, answer = await register(cluster, birth_date="2011-01-01")
+    assert answer["user"]["is_private"] is True
+    adult, answer = await register(cluster, birth_date="1990-05-05")
+    assert answer["user"]["is_private"] is False
+
+
+async def test_signing_in_and_out_again(cluster: Cluster, person):
+    alice, first = await register(cluster)
+    guest = await cluster.guest(node="b", kind="python-json")
+    email = f"{alice.name}@example.org"
+    assert (await guest.refused("auth.login", email=email, password="wrong password")).code == "UNAUTHENTICATED"
+    assert (await guest.refused("auth.login", email="nobody@example.org", password=PASSWORD)).code == "UNAUTHENTICATED"
+    second = await guest.call("auth.login", email=email.upper(), password=PASSWORD, device={"name": "phone"})
+    await guest.expect("session.ready")
+
+    sessions = (await alice.call("session.list"))["items"]
+    assert {session["id"]: session["current"] for session in sessions} == {
+        first["session_id"]: True,
+        second["session_id"]: False,
+    }
+    assert sessions[0]["device"] == "phone"
+
+    assert await guest.call("auth.logout") == {}
+    await guest.happened("disconnect")
+    assert [session["id"] for session in (await alice.call("session.list"))["items"]] == [first["session_id"]]
+
+
+async def test_revoking_a_session_disconnects_its_sockets_on_another_node_within_a_second(cluster: Cluster, person):
+    alice = await person("alice", node="a")
+    other = await cluster.again(alice, node="b")
+    [session] = [s for s in (await alice.call("session.list"))["items"] if not s["current"]]
+    assert await alice.call("session.revoke", session_id=session["id"]) == {}
+    async with asyncio.timeout(1):
+        assert (await other.expect("session.revoked"))["reason"] == "revoked"
+        await other.happened("disconnect")
+    assert (await alice.refused("session.revoke", session_id=session["id"])).code == "NOT_FOUND"
+
+
+async def test_nobody_revokes_the_sessions_of_others(cluster: Cluster, person):
+    alice, bob = await person("alice"), await person("bob")
+    [session] = (await bob.call("session.list"))["items"]
+    assert (await alice.refused("session.revoke", session_id=session["id"])).code == "NOT_FOUND"
+    assert (await bob.call("user.me"))["id"] == bob.id
+
+
+async def test_a_new_password_ends_the_other_sessions(cluster: Cluster, person):
+    alice, _ = await register(cluster)
+    other = await cluster.again(alice, node="b")
+    failed = await alice.refused("auth.change_password", old_password="wrong password", new_password="new password")
+    assert (failed.code, failed.fields) == ("INVALID_ARGUMENT", ["old_password"])
+    assert await alice.call("auth.change_password", old_password=PASSWORD, new_password="new password") == {}
+    assert (await other.expect("session.revoked"))["reason"] == "password_changed"
+    assert (await alice.call("user.me"))["id"] == alice.id
+    guest = await cluster.guest()
+    email = f"{alice.name}@example.org"
+    assert (await guest.refused("auth.login", email=email, password=PASSWORD)).code == "UNAUTHENTICATED"
+    assert (await guest.call("auth.login", email=email, password="new password"))["user"]["id"] == alice.id
+
+
+async def test_a_lost_answer_may_be_asked_for_again(cluster: Cluster, person):
+    alice, first = await register(cluster)
+    second = await alice.call("auth.refresh", refresh_token=first["refresh_token"])
+    again = await alice.call("auth.refresh", refresh_token=first["refresh_token"])
+    assert again["refresh_token"] == second["refresh_token"] != first["refresh_token"]
+    third = await alice.call("auth.refresh", refresh_token=second["refresh_token"])
+    assert third["refresh_token"] != second["refresh_token"]
+    assert (await alice.call("user.me"))["id"] == alice.id
+
+
+async def test_a_refresh_token_whose_successor_was_used_revokes_the_session_on_all_nodes(cluster: Cluster, person):
+    alice, first = await register(cluster, node="a")
+    other = cluster.new_client(alice.name, "js-json")
+    await cluster.connect(other, node="b", codec="json", token=first["access_token"])
+    second = await alice.call("auth.refresh", refresh_token=first["refresh_token"])
+    await alice.call("auth.refresh", refresh_token=second["refresh_token"])
+    thief = await cluster.guest(node="b")
+    failed = await thief.refused("auth.refresh", refresh_token=first["refresh_token"])
+    assert failed.code == "UNAUTHENTICATED"
+    async with asyncio.timeout(1):
+        for victim in (alice, other):
+            assert (await victim.expect("session.revoked"))["reason"] == "reused"
+            await victim.happened("disconnect")
+    assert (await thief.refused("auth.refresh", refresh_token=second["refresh_token"])).code == "UNAUTHENTICATED"
+
+
+async def test_without_leeway_any_reuse_revokes(cluster: Cluster, person):
+    await cluster.add_node("strict", refresh_leeway=0)
+    alice, first = await register(cluster, node="strict")
+    await alice.call("auth.refresh", refresh_token=first["refresh_token"])
+    assert (await alice.refused("auth.refresh", refresh_token=first["refresh_token"])).code == "UNAUTHENTICATED"
+    assert (await alice.expect("session.revoked"))["reason"] == "reused"
+
+
+@pytest.mark.parametrize("token", ["", "x", "1.", ".x", "1.x", "١.x", "9" * 30 + ".x", "1\x00.x"])
+async def test_refresh_tokens_that_are_none(cluster: Cluster, person, token):
+    guest = await cluster.guest()
+    assert (await guest.refused("auth.refresh", refresh_token=token)).code in ("UNAUTHENTICATED", "INVALID_ARGUMENT")
+
+
+async def test_acts_on_accounts_leave_audit_rows_without_secrets(cluster: Cluster, person):
+    alice, answer = await register(cluster)
+    await alice.call("auth.refresh", refresh_token=answer["refresh_token"])
+    guest = await cluster.guest()
+    await guest.refused("auth.login", email=f"{alice.name}@example.org", password="wrong password")
+    await alice.call("auth.logout")
+    owner = await cluster.owner()
+    rows = await owner.fetch("SELECT * FROM audit WHERE actor_id = $1 ORDER BY id", int(alice.id))
+    await owner.close()
+    assert [row["action"] for row in rows] == ["auth.register", "auth.refresh", "auth.login_failed", "auth.logout"]
+    assert all(row["ip"] == "127.0.0.1" for row in rows)
+    assert answer["refresh_token"] not in str([tuple(row) for row in rows])
+
+
+async def test_stored_secrets_are_hashes(cluster: Cluster, person):
+    alice, answer = await register(cluster)
+    owner = await cluster.owner()
+    account = await owner.fetchrow("SELECT * FROM accounts WHERE user_id = $1", int(alice.id))
+    session = await owner.fetchrow("SELECT * FROM sessions WHERE id = $1", int(answer["session_id"]))
+    await owner.close()
+    assert account["password_hash"].startswith("$2b$12$")
+    assert PASSWORD not in str(tuple(account))
+    assert answer["refresh_token"].partition(".")[2] not in str(tuple(session))
+
+
+async def test_tokens_of_a_retired_key_are_good_until_it_is_removed(cluster: Cluster, person):
+    keys = cluster.settings().keys
+    [(old_id, old_secret)] = keys.items()
+    both = f"new:{'n' * 40},{old_id}:{old_secret}"
+    await cluster.add_node("rotated", token_keys=both)
+    await cluster.add_node("retired", token_keys=f"new:{'n' * 40}")
+    alice = await person("alice")
+    other = cluster.new_client(alice.name, "python-json")
+    await cluster.connect(other, node="rotated", codec="json", token=alice.token)
+    assert (await other.call("user.me"))["id"] == alice.id
+    third = cluster.new_client(alice.name, "js-json")
+    await third.connect(cluster.url("retired"), "json", {"token": alice.token})
+    assert (await third.happened("connect_error"))["data"]["reason"] == "malformed"
