@@ -1,0 +1,92 @@
+"""Pure rules: ranking, what a post's text names, paging of ages."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers import post_text, ranking
+from handlers.ranking import Signals
+from storage.snowflakes import EPOCH_MS
+
+
+def test_the_formula():
+    assert ranking.score(Signals(0.8, 0.5, 1, 0.5, 0)) == pytest.approx(0.655)
+    assert ranking.score(Signals(0.8, 0.5, 1, 0.5, 0.5)) == pytest.approx(0.455)
+
+
+NOON = datetime(2026, 3, 1, 10, tzinfo=UTC)  # noon in Cairo
+EVENING = datetime(2026, 3, 1, 19, tzinfo=UTC)  # 21:00 in Cairo
+
+
+def test_freshness_halves_and_evenings_keep_for_longer():
+    assert ranking.freshness(NOON, NOON) == 1
+    assert ranking.freshness(NOON, NOON + timedelta(hours=6)) == pytest.approx(0.5)
+    assert ranking.freshness(EVENING, EVENING + timedelta(hours=9)) == pytest.approx(0.5)
+    assert ranking.freshness(NOON, NOON - timedelta(hours=1)) == 1
+
+
+def row(post_id=1, author_id=1, *, at=NOON, follows=True, followed_by=False, mention_ids=(), **counts):
+    moment = int(at.timestamp() * 1_000) - EPOCH_MS
+    return {
+        "id": moment << 22 | post_id, "author_id": author_id, "follows": follows, "followed_by": followed_by,
+        "mention_ids": list(mention_ids), "reactions": counts.pop("reactions", "{}"),
+        **{name: counts.get(name, 0) for name in ("comment_count", "share_count", "save_count", "view_count")},
+    }  # fmt: skip
+
+
+def test_engagement_raises_quality_and_being_ignored_lowers_it():
+    unseen = ranking.quality(row())
+    loved = ranking.quality(row(view_count=100, reactions='{"like": 90}', comment_count=10))
+    ignored = ranking.quality(row(view_count=1_000))
+    assert ignored < unseen == ranking.PRIOR_QUALITY < loved <= 1
+
+
+def test_friends_rank_above_acquaintances_and_an_author_does_not_fill_the_page():
+    friend, acquaintance = row(1, 1, followed_by=True), row(2, 2)
+    assert [post_id for post_id, _ in ranking.rank([acquaintance, friend], 9, NOON)] == [friend["id"], acquaintance["id"]]
+    talkative = [row(number, 1) for number in range(3)]
+    scores = [score for _, score in ranking.rank(talkative, 9, NOON)]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] - scores[1] == pytest.approx(0.05)
+
+
+@given(st.lists(st.tuples(st.integers(1, 5), st.booleans(), st.booleans(), st.integers(0, 10_000)), max_size=30))
+def test_scores_stay_within_bounds_and_no_post_is_lost(posts):
+    rows = [
+        row(number, author, follows=follows, followed_by=back, view_count=views)
+        for number, (author, follows, back, views) in enumerate(posts)
+    ]
+    ranked = ranking.rank(rows, 9, NOON + timedelta(hours=1))
+    assert {post_id for post_id, _ in ranked} == {r["id"] for r in rows}
+    assert all(0 <= score <= 0.95 for _, score in ranked)
+    assert all(a[1] >= b[1] for a, b in itertools.pairwise(ranked))
+
+
+@pytest.mark.parametrize(
+    ("text", "tags"),
+    [
+        ("#One two#three ##four #one #ONE", ["one"]),
+        ("#مصر_الجميلة، #قاهرة.", ["مصر_الجميلة", "قاهرة"]),
+        ("#2026 #2026goals", ["2026goals"]),
+        ("&#39; mail#box", []),
+        (" ".join(f"#t{n}x" for n in range(50)), [f"t{n}x" for n in range(post_text.MOST_HASHTAGS)]),
+    ],
+)
+def test_hashtags(text, tags):
+    assert post_text.hashtags(text) == tags
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("@Mona, hi @mona and @ali.baba.", ["mona", "ali.baba"]),
+        ("mail me@example.org or @ab", []),
+        ("@" + "x" * 40, ["x" * 30]),
+        ("(@some_one)", ["some_one"]),
+    ],
+)
+def test_mentions(text, names):
+    assert post_text.mentioned_usernames(text) == names

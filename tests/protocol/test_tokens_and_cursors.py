@@ -1,0 +1,80 @@
+"""Tokens and cursors: ours are read, all others are refused."""
+
+from datetime import UTC, datetime, timedelta
+
+import jwt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.cursors import Cursors
+from protocol.errors import CallError
+from protocol.tokens import AccessTokens, TokenError
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)
+KEY = "k" * 32
+
+
+def test_a_token_says_whose_it_is_and_until_when():
+    tokens = AccessTokens({"one": KEY})
+    token, expires_at = tokens.mint(5, 6, NOW)
+    claims = tokens.verify(token, NOW)
+    assert (claims.user_id, claims.session_id, claims.expires_at) == (5, 6, expires_at)
+    assert expires_at == datetime(2026, 1, 2, 3, 19, 5, tzinfo=UTC)
+    assert jwt.get_unverified_header(token)["kid"] == "one"
+
+
+def test_a_token_is_honoured_for_a_minute_after_its_expiry():
+    tokens = AccessTokens({"one": KEY})
+    token, expires_at = tokens.mint(5, 6, NOW)
+    tokens.verify(token, expires_at + timedelta(seconds=60))
+    with pytest.raises(TokenError) as caught:
+        tokens.verify(token, expires_at + timedelta(seconds=61))
+    assert caught.value.reason == "expired"
+
+
+def test_keys_rotate():
+    token, _ = AccessTokens({"old": KEY}).mint(5, 6, NOW)
+    assert AccessTokens({"new": "n" * 32, "old": KEY}).verify(token, NOW).user_id == 5
+    with pytest.raises(TokenError):
+        AccessTokens({"new": "n" * 32}).verify(token, NOW)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        jwt.encode({"sub": "5", "sid": "6", "exp": 9e9}, "x" * 32, "HS256", {"kid": "one"}),
+        jwt.encode({"sub": "5", "sid": "6", "exp": 9e9}, KEY, "HS512", {"kid": "one"}),
+        jwt.encode({"sub": "5", "sid": "6", "exp": 9e9}, "", "none", {"kid": "one"}),
+        jwt.encode({"sub": "5", "sid": "6", "exp": 9e9}, KEY, "HS256"),
+        jwt.encode({"sub": "five", "sid": "6", "exp": 9e9}, KEY, "HS256", {"kid": "one"}),
+        jwt.encode({"sub": "5", "exp": 9e9}, KEY, "HS256", {"kid": "one"}),
+        jwt.encode({"sub": "5", "sid": "6", "exp": 1e30}, KEY, "HS256", {"kid": "one"}),
+        "",
+        "a.b.c",
+    ],
+)
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
+def test_forged_tokens_are_malformed(forged):
+    with pytest.raises(TokenError) as caught:
+        AccessTokens({"one": KEY}).verify(forged, NOW)
+    assert caught.value.reason == "malformed"
+
+
+@given(st.integers(1, 2**63 - 1), st.text(max_size=20), st.text(max_size=40))
+def test_cursors_open_for_whom_and_what_they_were_sealed(viewer, scope, place):
+    cursors = Cursors(b"key")
+    sealed = cursors.seal(viewer, scope, place)
+    assert cursors.open(viewer, scope, sealed) == place
+    for other in ((viewer + 1, scope), (viewer, scope + "x")):
+        with pytest.raises(CallError):
+            cursors.open(*other, sealed)
+    with pytest.raises(CallError):
+        Cursors(b"another key").open(viewer, scope, sealed)
+
+
+@given(st.text(max_size=200))
+def test_garbage_is_no_cursor(garbage):
+    with pytest.raises(CallError) as caught:
+        Cursors(b"key").open(1, "s", garbage)
+    assert caught.value.details[0].field == "cursor"

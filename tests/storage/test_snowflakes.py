@@ -1,0 +1,63 @@
+"""Ids: unique, rising, and never minted without a lease."""
+
+import secrets
+
+import pytest
+
+from storage import snowflakes
+from storage.redis import Redis
+from storage.snowflakes import MintingStopped, Snowflakes, minted_at
+from tests.cluster import Cluster
+
+
+@pytest.fixture
+async def redis(cluster: Cluster):
+    own = Redis(cluster.servers.redis_url, f"ids-{secrets.token_hex(4)}")
+    yield own
+    await own.close()
+
+
+async def test_ids_rise_and_tell_their_time(redis):
+    ids = Snowflakes(redis)
+    await ids.lease()
+    minted = [ids.mint() for _ in range(20_000)]
+    assert minted == sorted(set(minted))
+    assert all(number >> 12 & 0x3FF == ids.node for number in minted)
+    assert minted_at(minted[0]).year >= 2024
+    assert max(minted) < 2**63
+
+
+async def test_no_two_processes_share_a_number(redis, monkeypatch):
+    monkeypatch.setattr(snowflakes, "NODES", 4)
+    holders = [Snowflakes(redis) for _ in range(4)]
+    for holder in holders:
+        await holder.lease()
+    assert {holder.node for holder in holders} == set(range(4))
+    late = Snowflakes(redis)
+    with pytest.raises(MintingStopped):
+        await late.lease()
+    await holders[2].release()
+    await late.lease()
+    assert late.node == holders[2].node
+    with pytest.raises(MintingStopped):
+        holders[2].mint()
+
+
+async def test_minting_stops_when_the_lease_may_have_ended(redis, monkeypatch):
+    ids = Snowflakes(redis)
+    with pytest.raises(MintingStopped):
+        ids.mint()
+    await ids.lease()
+    now = snowflakes.time.monotonic()
+    monkeypatch.setattr(snowflakes.time, "monotonic", lambda: now + snowflakes.LEASE_S + 1)
+    with pytest.raises(MintingStopped):
+        ids.mint()
+
+
+async def test_a_clock_that_goes_back_repeats_no_id(redis, monkeypatch):
+    ids = Snowflakes(redis)
+    await ids.lease()
+    before = [ids.mint() for _ in range(10)]
+    now = snowflakes.time.time_ns()
+    monkeypatch.setattr(snowflakes.time, "time_ns", lambda: now - 60_000_000_000)
+    assert ids.mint() > before[-1]

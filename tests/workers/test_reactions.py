@@ -1,0 +1,137 @@
+"""The event path: retries, dead letters, a log that loses its end, repetition that no client sees."""
+
+import asyncio
+import secrets
+
+import pytest
+
+from protocol.events import PostCreated
+from storage import outbox
+from storage.event_log import Record, RedisStreams
+from storage.redis import Redis
+from tests.cluster import Cluster
+from workers import job as jobs
+from workers import runner
+from workers.fanout import fan_out_post
+from workers.job import Job, Tools, consumes
+from workers.relay import _Relay
+
+
+@pytest.fixture
+async def own_log(cluster: Cluster, monkeypatch):
+    """An event log of the test's own, with quick retries."""
+    monkeypatch.setattr(runner, "FIRST_WAIT_S", 0.001)
+    redis = Redis(cluster.servers.redis_url, f"own-{secrets.token_hex(4)}")
+    yield RedisStreams(redis)
+    await redis.close()
+
+
+def tools_with(cluster: Cluster, event_log) -> Tools:
+    tools = cluster.workers.tools
+    return Tools(tools.database, tools.feeds, tools.locations, tools.broadcaster, event_log)
+
+
+def record(event_id: int, post_id: int = 1) -> Record:
+    event = PostCreated(post_id=post_id, author_id=1)
+    return Record(event_id, event.topic, event.key, outbox.encode(event))
+
+
+@pytest.fixture
+def group(monkeypatch):
+    """A group of the test's own; `attempts` tells what it was given."""
+    name = f"test-{secrets.token_hex(4)}"
+    attempts: list[int] = []
+
+    @consumes(PostCreated, group=name)
+    async def react(job: Job, event: PostCreated) -> None:
+        attempts.append(job.event_id)
+        if job.event_id == 666 or (job.event_id == 3 and attempts.count(3) < 3):
+            raise ValueError("it is broken")
+
+    yield name, attempts
+    del jobs._groups[name]
+
+
+async def test_what_fails_is_retried_then_given_up_with_its_cause_and_replayed(cluster, own_log, group):
+    name, attempts = group
+    stop = asyncio.Event()
+    running = asyncio.create_task(runner.run_group(tools_with(cluster, own_log), name, stop))
+    await own_log.append(1, [record(number) for number in (1, 3, 666, 4)])
+    async with asyncio.timeout(10):
+        while 4 not in attempts:
+            await asyncio.sleep(0.01)
+    assert attempts == [1, 3, 3, 3, *[666] * runner.ATTEMPTS, 4]
+    [letter] = await own_log.dead_letters(10)
+    assert (letter.group, letter.cause, letter.record.event_id) == (name, "ValueError: it is broken", 666)
+    assert await own_log.replay(None) == 1
+    async with asyncio.timeout(10):
+        while attempts.count(666) < 2 * runner.ATTEMPTS:
+            await asyncio.sleep(0.01)
+    stop.set()
+    await running
+
+
+async def test_unknown_topics_and_versions_become_dead_letters(cluster, own_log, group):
+    name, attempts = group
+    stop = asyncio.Event()
+    running = asyncio.create_task(runner.run_group(tools_with(cluster, own_log), name, stop))
+    strange = record(9)._replace(payload=b'{"v": 99}')
+    broken = record(10)._replace(payload=b"not json")
+    await own_log.append(1, [strange, broken, record(11)])
+    async with asyncio.timeout(10):
+        while 11 not in attempts:
+            await asyncio.sleep(0.01)
+    assert attempts == [11]
+    assert [letter.record.event_id for letter in await own_log.dead_letters(10)] == [9, 10]
+    stop.set()
+    await running
+
+
+async def test_a_repeated_event_changes_nothing_that_a_client_sees(cluster: Cluster, person):
+    alice, bob = await person("alice", node="a"), await person("bob", node="b")
+    await bob.call("graph.follow", user_id=alice.id)
+    await cluster.settle(bob)
+    post = await alice.call("post.create", text="once")
+    await bob.expect("feed.added", post_id=post["id"])
+    event = PostCreated(post_id=int(post["id"]), author_id=int(alice.id))
+    for _ in range(3):
+        await fan_out_post(Job(1, cluster.workers.tools), event)
+    await cluster.settle(bob)
+    assert bob.heard("feed.added") == []
+    assert len((await bob.call("feed.get"))["items"]) == 1
+
+
+async def test_a_log_that_lost_its_end_is_given_again_what_it_lost(cluster: Cluster, person):
+    alice, bob = await person("alice"), await person("bob")
+    await bob.call("graph.follow", user_id=alice.id)
+    await cluster.settle(bob)
+    lost = await alice.call("post.create", text="lost by the log")
+    await bob.expect("feed.added", post_id=lost["id"])
+    redis = cluster.stores.redis
+    before = await cluster.stores.event_log.last_batch()
+    # As after a crash of Redis: the inbox entry and the batch are forgotten.
+    await cluster.stores.feeds.remove([int(bob.id)], [int(lost["id"])])
+    await redis.commands.set(redis.key("log-batch"), before - 1)
+    async with asyncio.timeout(10):
+        while not (await bob.call("feed.get"))["items"]:
+            await asyncio.sleep(0.05)
+    assert bob.heard("feed.added") == []
+
+
+async def test_old_rows_are_forgotten_and_fresh_ones_kept(cluster: Cluster, person):
+    alice = await person("alice")
+    await alice.call("post.create", text="x", idempotency_key="k")
+    await cluster.settle(alice)
+    owner = await cluster.owner()
+    await owner.execute("UPDATE outbox SET sent_at = now() - interval '16 minutes' WHERE key = $1", alice.id)
+    await owner.execute(
+        "UPDATE idempotency SET created_at = now() - interval '25 hours' WHERE user_id = $1", int(alice.id)
+    )
+    await alice.call("post.create", text="y", idempotency_key="k")  # the old key is free again
+    await cluster.settle(alice)
+    relay = _Relay(cluster.workers.tools, "")
+    relay._tidy_at = 0
+    await relay._tidy_sometimes()
+    assert await owner.fetchval("SELECT count(*) FROM outbox WHERE key = $1", alice.id) == 1
+    assert await owner.fetchval("SELECT count(*) FROM idempotency WHERE user_id = $1", int(alice.id)) == 1
+    await owner.close()
