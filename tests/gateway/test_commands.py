@@ -1,0 +1,239 @@
+"""The command line against a real installation: `daira up` in a process of its own, used as a newcomer would."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+DAIRA = [sys.executable, "-m", "gateway.cli"]
+
+
+class Installation:
+    """A data folder, ports of its own, and the processes that the test starts in it."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.port, self.sidecar_port, self.worker_sidecar_port = free_ports(3)
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("DAIRA_")},
+            "DAIRA_DATA_DIR": str(data_dir),
+            "DAIRA_PORT": str(self.port),
+            "DAIRA_SIDECAR_PORT": str(self.sidecar_port),
+            "DAIRA_WORKER_SIDECAR_PORT": str(self.worker_sidecar_port),
+            "COLUMNS": "200",
+        }
+        self.data_dir = data_dir
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*DAIRA, *arguments], env={**self.environment, **environment},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*DAIRA, *arguments], env={**self.environment, **environment},
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+
+    def call(self, method: str, argument: dict, who: str, *more: str) -> dict:
+        result = self.run("call", method, json.dumps(argument), "--as", who, *more)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return json.loads(result.stdout)["data"]
+
+    def servers(self) -> dict:
+        return json.loads((self.data_dir / "servers.json").read_text())
+
+
+def free_ports(amount: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(amount)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def wait_for_line(process: subprocess.Popen[str], words: str) -> list[str]:
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line.strip())
+        if words in line:
+            return lines
+    raise AssertionError(f"{words!r} never came: {lines} {process.stderr and process.stderr.read()}")
+
+
+async def answers(url: str, status: int = 200) -> dict:
+    async with aiohttp.ClientSession() as session, asyncio.timeout(20):
+        while True:
+            try:
+                async with session.get(url) as response:
+                    if response.status == status:
+                        return await response.json()
+            except aiohttp.ClientError:
+                pass
+            await asyncio.sleep(0.05)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory) -> Iterator[Installation]:
+    """`daira up --demo` in a folder whose path has a space, left running for the module."""
+    place = Installation(tmp_path_factory.mktemp("an installation") / ".daira")
+    process = place.start("up", "--demo")
+    wait_for_line(process, "feed.get")
+    yield place
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(15) == 0
+    assert not listens(place.servers()["postgres_port"])
+
+
+def test_help_names_every_command(installation):
+    text = installation.run("--help").stdout
+    for command in ("up", "serve", "work", "migrate", "seed", "token", "call", "watch", "schema", "doctor", "dead-letters"):
+        assert f" {command} " in text
+
+
+def test_calls_and_watched_pushes(installation):
+    star = installation.call("user.me", {}, "mona_elsayed")
+    assert star["follower_count"] > 100
+    watching = installation.start("watch", "--as", "ahmed_elsayed")
+    assert json.loads(wait_for_line(watching, "session.ready")[-1])["event"] == "session.ready"
+    post = installation.call("post.create", {"text": "من سطر الأوامر"}, "mona_elsayed")
+    pushed = json.loads(wait_for_line(watching, "feed.added")[-1])
+    assert pushed["push"]["post_id"] == post["id"]
+    watching.send_signal(signal.SIGTERM)
+    assert watching.wait(10) == 0
+    feed = installation.call("feed.get", {"mode": "latest"}, "ahmed_elsayed")
+    assert feed["items"][0]["post"]["id"] == post["id"]
+
+
+def test_a_refused_call_says_so_and_exits_with_1(installation):
+    result = installation.run("call", "post.get", '{"post_id": "1"}', "--as", "mona_elsayed")
+    assert result.returncode == 1
+    assert json.loads(result.stdout)["error"]["code"] == "NOT_FOUND"
+    assert installation.run("call", "user.me", "not json", "--as", "mona_elsayed").returncode == 1
+    result = installation.run("call", "user.me", "--as", "nobody_at_all")
+    assert (result.returncode, "--create" in result.stderr) == (1, True)
+    result = installation.run("call", "system.ping", "--url", "http://127.0.0.1:1")
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+
+
+def test_tokens_one_a_line(installation):
+    result = installation.run("token", "load", "--create", "--count", "1000")
+    tokens = result.stdout.split()
+    assert len(set(tokens)) == 1_000
+    assert installation.call("user.me", {}, "load_1000")["username"] == "load_1000"
+    assert len(installation.run("token", "load_7").stdout.split()) == 1
+
+
+def test_seeding_more_people(installation):
+    result = installation.run("seed", "--users", "300")
+    assert "300 people more" in result.stdout
+    assert installation.call("user.get", {"username": "mona_elsayed"}, "load_1")["follower_count"] > 100
+
+
+def test_the_doctor_finds_everything_well_and_what_is_not(installation):
+    result = installation.run("doctor")
+    assert result.returncode == 0, result.stdout
+    result = installation.run("doctor", DAIRA_PORT="1")
+    assert result.returncode == 1
+    assert "daira serve" in result.stdout
+    owner = f"postgresql://postgres:{installation.servers()['password']}@127.0.0.1:{installation.servers()['postgres_port']}/daira"
+    result = installation.run(
+        "doctor", DAIRA_POSTGRES_URL=owner, DAIRA_POSTGRES_WORKER_URL=owner, DAIRA_REDIS_URL="redis://127.0.0.1:1/0",
+        DAIRA_S3_ENDPOINT="http://127.0.0.1:1", DAIRA_TOKEN_KEYS="k:" + "s" * 32,
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert "bypasses row policies" in result.stdout
+    assert "DAIRA_REDIS_URL" in result.stdout
+
+
+def test_dead_letters_and_schema_and_migrate(installation, tmp_path):
+    assert "there are none" in installation.run("dead-letters", "list").stdout
+    assert "0 replayed" in installation.run("dead-letters", "replay").stdout
+    assert "daira.d.ts" in installation.run("schema", str(tmp_path)).stdout
+    assert (tmp_path / "asyncapi.json").exists()
+    assert "revision" in installation.run("migrate").stdout
+    assert "known are" in installation.run("work", "no-such-group").stderr
+    assert installation.run("version").stdout.strip()
+
+
+def test_a_second_up_on_the_same_data_says_who_is_there(installation):
+    other = free_ports(2)
+    result = installation.run("up", DAIRA_PORT=str(other[0]), DAIRA_SIDECAR_PORT=str(other[1]))
+    assert result.returncode == 1
+    assert "in use" in result.stderr
+
+
+def test_a_taken_port_is_named(installation):
+    result = installation.run("serve")
+    assert result.returncode == 1
+    assert "DAIRA_PORT" in result.stderr
+
+
+async def test_serve_with_processes_shares_one_port_and_adds_up_metrics(installation):
+    port, sidecar_port = free_ports(2)
+    ports = {"DAIRA_PORT": str(port), "DAIRA_SIDECAR_PORT": str(sidecar_port)}
+    serving = installation.start("serve", "--processes", "2", **ports)
+    try:
+        await answers(f"http://127.0.0.1:{sidecar_port}/health/ready")
+        async with asyncio.timeout(15):
+            while installation.run("call", "system.ping", "--url", f"http://127.0.0.1:{port}").returncode:
+                await asyncio.sleep(0.1)
+        url = f"http://127.0.0.1:{port}"
+        for _ in range(3):
+            await asyncio.to_thread(installation.call, "system.ping", {}, "mona_elsayed", "--url", url)
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"http://127.0.0.1:{sidecar_port}/metrics") as response:
+                metrics = await response.text()
+            async with session.get(f"{url}/socket.io/?EIO=4&transport=polling") as response:
+                assert response.status == 400
+                assert "transport" in (await response.text()).lower()
+        counted = [line for line in metrics.splitlines() if line.startswith('daira_calls_total{code="OK",method="system.ping"}')]
+        assert float(counted[0].split()[-1]) >= 4
+    finally:
+        serving.send_signal(signal.SIGTERM)
+        assert serving.wait(20) == 0
+        serving.communicate()
+    assert not listens(port)
+
+
+async def test_a_worker_process_reports_its_health_and_stops_in_time(installation):
+    working = installation.start("work", "fanout", "graph")
+    assert (await answers(f"http://127.0.0.1:{installation.worker_sidecar_port}/health/ready"))["status"] == "ready"
+    working.send_signal(signal.SIGTERM)
+    assert working.wait(10) == 0
+    working.communicate()
+
+
+async def test_kill_9_takes_the_servers_along_and_the_data_stays(tmp_path):
+    place = Installation(tmp_path / "killed")
+    first = place.start("up", "--demo")
+    wait_for_line(first, "feed.get")
+    post = place.call("post.create", {"text": "before the kill"}, "mona_elsayed")
+    ports = [place.servers()[name] for name in ("postgres_port", "redis_port", "s3_port")]
+    first.kill()
+    first.wait()
+    async with asyncio.timeout(10):
+        while any(listens(port) for port in ports):
+            await asyncio.sleep(0.05)
+    second = place.start("up", "--demo")
+    wait_for_line(second, "feed.get")
+    assert place.call("post.get", {"post_id": post["id"]}, "ahmed_elsayed")["text"] == "before the kill"
+    second.send_signal(signal.SIGINT)
+    assert second.wait(15) == 0
+    for process in (first, second):
+        process.communicate()

@@ -1,0 +1,94 @@
+"""Health and metrics, as an operator reads them."""
+
+import aiohttp
+import pytest
+
+from gateway.app import sidecar
+from tests.cluster import Cluster
+
+
+@pytest.fixture
+async def beside(cluster: Cluster):
+    """The address of node a's sidecar."""
+    running = sidecar(cluster.settings(), 0, cluster.stores, cluster.node_a.database, cluster.node_a)
+    port = await running.start()
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        yield session, running
+    await running.stop()
+
+
+async def test_health_names_each_dependency_with_its_latency(beside):
+    session, _ = beside
+    async with session.get("/health/live") as response:
+        assert (response.status, await response.json()) == (200, {"status": "alive"})
+    async with session.get("/health/ready") as response:
+        body = await response.json()
+    assert (response.status, body["status"]) == (200, "ready")
+    assert set(body["dependencies"]) == {"postgres", "redis", "objects"}
+    assert all(found["ok"] and found["ms"] >= 0 for found in body["dependencies"].values())
+
+
+async def test_a_dependency_that_fails_turns_readiness_red_unless_it_is_optional(beside):
+    session, running = beside
+
+    async def broken() -> None:
+        raise OSError("connection refused")
+
+    running._checks["objects"] = broken
+    async with session.get("/health/ready") as response:
+        assert response.status == 200
+        assert (await response.json())["dependencies"]["objects"]["error"] == "connection refused"
+    running._checks["redis"] = broken
+    async with session.get("/health/ready") as response:
+        assert (response.status, (await response.json())["status"]) == (503, "not ready")
+
+
+async def test_metrics_tell_what_operators_ask(cluster: Cluster, person, beside):
+    session, _ = beside
+    alice, bob = await person("alice"), await person("bob", kind="python-json")
+    await bob.call("graph.follow", user_id=alice.id)
+    post = await alice.call("post.create", text="x")
+    await bob.expect("feed.added", post_id=post["id"])
+    await alice.refused("post.get", post_id="1")
+    await cluster.settle(alice)
+    async with session.get("/metrics") as response:
+        text = await response.text()
+    for line in (
+        'daira_calls_total{code="OK",method="post.create"}',
+        'daira_calls_total{code="NOT_FOUND",method="post.get"}',
+        'daira_call_seconds_bucket{le="0.05",method="post.create"}',
+        'daira_connections{codec="json"}',
+        'daira_connections{codec="msgpack"}',
+        'daira_pushes_total{event="feed.added"}',
+        'daira_event_log_lag{group="fanout",topic="post.created"} 0.0',
+        "daira_outbox_unsent 0.0",
+        'daira_postgres_connections{role="app",state="idle"}',
+        'daira_redis_connections{state="busy"}',
+        'daira_dependency_up{dependency="postgres"}',
+        'daira_reactions_total{group="fanout",outcome="ok",topic="post.created"}',
+    ):
+        assert line in text, line
+    assert alice.id not in text
+    assert alice.name not in text
+
+
+async def test_version_and_contract(beside):
+    session, _ = beside
+    async with session.get("/version") as response:
+        assert set(await response.json()) == {"version", "protocol"}
+    async with session.get("/asyncapi.json") as response:
+        assert (await response.json())["asyncapi"] == "3.0.0"
+
+
+async def test_calls_are_logged_with_who_and_how_long_and_no_secret(cluster: Cluster, person, capfd):
+    guest = await cluster.guest()
+    name = cluster.unique("logged")
+    answer = await guest.call("auth.register", username=name, email=f"{name}@example.org", password="a secret word")
+    await guest.call("auth.refresh", refresh_token=answer["refresh_token"])
+    log = capfd.readouterr().err
+    assert '"method":"auth.register"' in log
+    assert f'"user_id":{answer["user"]["id"]}' in log
+    for key in ('"request_id":"', '"ms":', '"code":"OK"', '"time":"'):
+        assert key in log
+    for secret in ("a secret word", answer["refresh_token"], answer["access_token"], f"{name}@example.org"):
+        assert secret not in log
