@@ -136,7 +136,7 @@ def seed(users: Annotated[int, typer.Option(min=2, max=1_000_000, help="how many
 def token(
     username: str,
     create: Annotated[bool, typer.Option(help="make the user where there is none")] = False,
-    count: Annotated[int, typer.Option(min=1, max=1_000_000, help="USERNAME_1 … USERNAME_N, one token each")] = 0,
+    count: Annotated[int, typer.Option(min=0, max=1_000_000, help="USERNAME_1 … USERNAME_N, one token each")] = 0,
     hours: Annotated[float, typer.Option(min=0.01, max=720, help="lifetime of the token")] = 24.0,
 ) -> None:
     """Print access tokens, one a line."""

@@ -35,6 +35,7 @@ def configure_logs(level: str, log_format: str) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
     ]
+    stream = sys.__stderr__ or sys.stderr
     number = getattr(logging, level.upper())
     if log_format == "json":
         structlog.configure(
@@ -45,14 +46,14 @@ def configure_logs(level: str, log_format: str) -> None:
                 structlog.processors.JSONRenderer(serializer=_json),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(number),
-            logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+            logger_factory=structlog.BytesLoggerFactory(stream.buffer),
             cache_logger_on_first_use=True,
         )
     else:
         structlog.configure(
-            processors=[*shared, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())],
+            processors=[*shared, structlog.dev.ConsoleRenderer(colors=stream.isatty())],
             wrapper_class=structlog.make_filtering_bound_logger(number),
-            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+            logger_factory=structlog.PrintLoggerFactory(stream),
             cache_logger_on_first_use=True,
         )
     logging.basicConfig(handlers=[_Bridge()], level=logging.WARNING, force=True)

@@ -6,7 +6,7 @@ too. Lost servers and exhausted pools surface as `DatabaseUnavailable`.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
@@ -131,7 +131,8 @@ class Database:
             if not connection.is_closed() and connection.is_in_transaction():
                 await connection.execute("ROLLBACK", timeout=ACQUIRE_TIMEOUT_S)
         except _CANNOT_ROLL_BACK:
-            connection.terminate()
+            with suppress(asyncpg.InterfaceError):  # a connection that was lost has left the pool by itself
+                connection.terminate()
         await self._pool.release(connection)
 
 

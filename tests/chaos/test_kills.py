@@ -1,0 +1,253 @@
+"""kill -9 of everything while posts are being made: nothing that was acknowledged is lost, and all heals by itself."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+
+import pytest
+import socketio
+
+from gateway import demo
+from gateway.app import ensure_bucket, open_stores
+from gateway.embedded import EmbeddedServers
+from gateway.settings import Settings
+from protocol.tokens import AccessTokens
+from storage.schema import migrate
+from tests.gateway.test_commands import Installation, answers, free_ports
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
+
+HONEST = {"OK", "UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED"}
+PLENTY = "1000000/hour"
+LATEST_ANSWER_S = 12.0
+FOLLOWERS = 5
+
+
+@dataclass
+class Ledger:
+    """What the author was told."""
+
+    acknowledged: list[str] = field(default_factory=list)
+    codes: dict[str, int] = field(default_factory=dict)
+    lost_answers: int = 0
+    slowest_s: float = 0.0
+
+
+class Deployment(Installation):
+    """Servers in the test's process, two nodes and two workers in processes that can be killed."""
+
+    def __init__(self, data_dir) -> None:
+        super().__init__(data_dir)
+        self.environment |= {
+            **{f"DAIRA_LIMIT_{name}": PLENTY for name in ("POST", "WRITE", "FOLLOW")},
+            "DAIRA_LIMIT_CALLS": "1000/second",
+            "DAIRA_LOG_LEVEL": "error",
+        }
+        self.servers_running = EmbeddedServers(data_dir)
+        self.node_ports = free_ports(2)
+        self.processes: dict[str, subprocess.Popen[str]] = {}
+
+    async def begin(self) -> None:
+        servers = await self.servers_running.start()
+        await migrate(*(servers.postgres_url(role) for role in ("daira_owner", "daira_app", "daira_worker")))
+        self.settings = Settings(_env_file=None, data_dir=self.data_dir)
+        async with open_stores(self.settings) as stores:
+            await ensure_bucket(stores)
+        for name in ("node-0", "node-1", "worker-0", "worker-1"):
+            self.spawn(name)
+        for port in self.node_ports:
+            await self.listens(port)
+
+    def spawn(self, name: str) -> None:
+        kind, number = name.split("-")
+        sidecar = str(free_ports(1)[0])
+        if kind == "node":
+            port = str(self.node_ports[int(number)])
+            process = self.start("serve", DAIRA_PORT=port, DAIRA_SIDECAR_PORT=sidecar)
+        else:
+            process = self.start("work", DAIRA_WORKER_SIDECAR_PORT=sidecar)
+        self.processes[name] = process
+
+    async def listens(self, port: int) -> None:
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                except OSError:
+                    await asyncio.sleep(0.1)
+                else:
+                    writer.close()
+                    return
+
+    def kill(self, name: str) -> None:
+        self.processes[name].kill()
+        self.processes[name].wait()
+
+    async def end(self) -> None:
+        for process in self.processes.values():
+            process.terminate()
+        for name, process in self.processes.items():
+            _, errors = await asyncio.to_thread(process.communicate)
+            print(name, errors)  # shown when the test fails
+        await self.servers_running.stop()
+
+    async def tokens(self, names: list[str]) -> list[str]:
+        servers = self.servers_running.servers
+        keys = AccessTokens(self.settings.keys)
+        owner = servers.postgres_url("daira_owner")
+        return await demo.mint_tokens(owner, keys, names, create=True, lifetime=demo.timedelta(hours=1))
+
+    async def client(self, token: str, node: int) -> socketio.AsyncClient:
+        """Connected; tries the nodes in turn until one takes it."""
+        async with asyncio.timeout(60):
+            while True:
+                client = socketio.AsyncClient(serializer="msgpack", reconnection=False)
+                url = f"http://127.0.0.1:{self.node_ports[node % 2]}"
+                try:
+                    await client.connect(url, auth={"token": token}, transports=["websocket"], wait_timeout=3)
+                except socketio.exceptions.ConnectionError:
+                    await client.shutdown()
+                    node += 1
+                    await asyncio.sleep(0.2)
+                else:
+                    return client
+
+
+async def publish_for_ever(deployment: Deployment, token: str, ledger: Ledger, stop: asyncio.Event) -> None:
+    """Post after post, each with its key, each repeated until it is acknowledged."""
+    node, number = 0, 0
+    client = await deployment.client(token, node)
+    while not stop.is_set():
+        began = time.monotonic()
+        arguments = {"text": f"post {number}", "idempotency_key": f"key-{number}"}
+        try:
+            answer = await answer_or_loss(client, "post.create", arguments)
+        except (socketio.exceptions.SocketIOError, ConnectionError):
+            ledger.lost_answers += 1
+            await client.shutdown()
+            node += 1
+            client = await deployment.client(token, node)
+            continue
+        ledger.slowest_s = max(ledger.slowest_s, time.monotonic() - began)
+        code = "OK" if answer["ok"] else answer["error"]["code"]
+        ledger.codes[code] = ledger.codes.get(code, 0) + 1
+        if answer["ok"]:
+            ledger.acknowledged.append(answer["data"]["id"])
+            number += 1
+        await asyncio.sleep(0.01)
+    await client.disconnect()
+
+
+async def answer_or_loss(client: socketio.AsyncClient, method: str, arguments: dict) -> dict:
+    """The official Python client's `call` does not notice that its socket is gone. Raises ConnectionError."""
+    calling = asyncio.ensure_future(client.call(method, arguments, timeout=LATEST_ANSWER_S))
+    lost = asyncio.ensure_future(client.wait())
+    await asyncio.wait({calling, lost}, return_when=asyncio.FIRST_COMPLETED)
+    lost.cancel()
+    if not calling.done():
+        calling.cancel()
+        raise ConnectionError("lost in the middle of a call")
+    return calling.result()
+
+
+async def whole_feed(client: socketio.AsyncClient) -> list[str]:
+    seen: list[str] = []
+    cursor = None
+    while True:
+        answer = await client.call("feed.get", {"mode": "latest", "limit": 100, "cursor": cursor}, timeout=LATEST_ANSWER_S)
+        assert answer["ok"], answer
+        seen += [item["post"]["id"] for item in answer["data"]["items"]]
+        cursor = answer["data"]["next_cursor"]
+        if cursor is None:
+            return seen
+
+
+@pytest.fixture
+async def deployment(tmp_path):
+    running = Deployment(tmp_path / "data")
+    await running.begin()
+    yield running
+    await running.end()
+
+
+async def test_no_acknowledged_post_is_lost_whatever_is_killed(deployment: Deployment):
+    names = ["author", *(f"follower{number}" for number in range(FOLLOWERS))]
+    author_token, *follower_tokens = await deployment.tokens(names)
+    author = await deployment.client(author_token, 0)
+    author_id = (await author.call("user.me", {}))["data"]["id"]
+    await author.disconnect()
+    followers = [await deployment.client(token, 1) for token in follower_tokens]
+    for follower in followers:
+        assert (await follower.call("graph.follow", {"user_id": author_id}))["ok"]
+        assert (await follower.call("feed.get", {}))["ok"]  # an inbox to write into
+
+    ledger, stop = Ledger(), asyncio.Event()
+    publishing = asyncio.create_task(publish_for_ever(deployment, author_token, ledger, stop))
+    await progress(ledger, 20)
+    for victim in ("node-0", "worker-0", "redis", "postgres", "node-1", "worker-1", "redis", "postgres"):
+        if victim in deployment.processes:
+            deployment.kill(victim)
+            deployment.spawn(victim)
+        else:
+            os.kill(deployment.servers_running.process_id(victim), signal.SIGKILL)
+        # Healed: posts are acknowledged again.
+        await progress(ledger, 20)
+    stop.set()
+    await publishing
+
+    print(f"\n{len(ledger.acknowledged)} acknowledged, {ledger.codes}, {ledger.lost_answers} answers lost with their "
+          f"node, slowest answer {ledger.slowest_s:.2f} s")  # fmt: skip
+    assert set(ledger.codes) <= HONEST
+    assert ledger.slowest_s < LATEST_ANSWER_S
+    assert len(set(ledger.acknowledged)) == len(ledger.acknowledged)
+    for token in follower_tokens:
+        follower = await deployment.client(token, 0)
+        async with asyncio.timeout(30):
+            while (feed := await whole_feed(follower)) != sorted(ledger.acknowledged, key=int, reverse=True):
+                assert len(feed) == len(set(feed))
+                await asyncio.sleep(0.2)
+        await follower.disconnect()
+    for follower in followers:
+        await follower.shutdown()
+
+
+async def progress(ledger: Ledger, posts: int) -> None:
+    """Wait until so many more posts have been acknowledged."""
+    goal = len(ledger.acknowledged) + posts
+    async with asyncio.timeout(60):
+        while len(ledger.acknowledged) < goal:
+            await asyncio.sleep(0.02)
+
+
+async def test_a_node_without_its_servers_says_so_and_heals(deployment: Deployment):
+    sidecar = free_ports(1)[0]
+    deployment.processes["node-1"].terminate()
+    deployment.processes["node-1"].wait()
+    deployment.processes["node-1"].communicate()
+    deployment.processes["node-1"] = deployment.start(
+        "serve", DAIRA_PORT=str(deployment.node_ports[1]), DAIRA_SIDECAR_PORT=str(sidecar)
+    )
+    ready = f"http://127.0.0.1:{sidecar}/health/ready"
+    await answers(ready)
+    [token] = await deployment.tokens(["somebody"])
+    client = await deployment.client(token, 1)
+    process = deployment.servers_running.process_id("redis")
+    os.kill(process, signal.SIGSTOP)  # alive, and silent
+    try:
+        body = await answers(ready, 503)
+        assert body["dependencies"]["redis"]["ok"] is False
+        began = time.monotonic()
+        answer = await client.call("post.create", {"text": "x"}, timeout=15)
+        assert answer["error"]["code"] in ("UNAVAILABLE", "DEADLINE_EXCEEDED")
+        assert time.monotonic() - began < LATEST_ANSWER_S
+        assert (await client.call("system.ping", {}))["ok"]
+    finally:
+        os.kill(process, signal.SIGCONT)
+    assert (await answers(ready))["status"] == "ready"
+    async with asyncio.timeout(20):
+        while not (await client.call("post.create", {"text": "x"}, timeout=15))["ok"]:
+            await asyncio.sleep(0.1)
+    await client.disconnect()
