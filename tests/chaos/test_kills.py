@@ -36,6 +36,18 @@ class Ledger:
     slowest_s: float = 0.0
 
 
+class Client(socketio.AsyncClient):
+    """The official client, which tells when its socket is gone."""
+
+    def __init__(self, **options) -> None:
+        super().__init__(**options)
+        self.lost = asyncio.Event()
+        self.on("disconnect", self._lose)
+
+    async def _lose(self, reason: str) -> None:
+        self.lost.set()
+
+
 class Deployment(Installation):
     """Servers in the test's process, two nodes and two workers in processes that can be killed."""
 
@@ -100,11 +112,11 @@ class Deployment(Installation):
         owner = servers.postgres_url("daira_owner")
         return await demo.mint_tokens(owner, keys, names, create=True, lifetime=demo.timedelta(hours=1))
 
-    async def client(self, token: str, node: int) -> socketio.AsyncClient:
+    async def client(self, token: str, node: int) -> "Client":
         """Connected; tries the nodes in turn until one takes it."""
         async with asyncio.timeout(60):
             while True:
-                client = socketio.AsyncClient(serializer="msgpack", reconnection=False)
+                client = Client(serializer="msgpack", reconnection=False)
                 url = f"http://127.0.0.1:{self.node_ports[node % 2]}"
                 try:
                     await client.connect(url, auth={"token": token}, transports=["websocket"], wait_timeout=3)
@@ -141,10 +153,10 @@ async def publish_for_ever(deployment: Deployment, token: str, ledger: Ledger, s
     await client.disconnect()
 
 
-async def answer_or_loss(client: socketio.AsyncClient, method: str, arguments: dict) -> dict:
+async def answer_or_loss(client: "Client", method: str, arguments: dict) -> dict:
     """The official Python client's `call` does not notice that its socket is gone. Raises ConnectionError."""
     calling = asyncio.ensure_future(client.call(method, arguments, timeout=LATEST_ANSWER_S))
-    lost = asyncio.ensure_future(client.wait())
+    lost = asyncio.ensure_future(client.lost.wait())
     await asyncio.wait({calling, lost}, return_when=asyncio.FIRST_COMPLETED)
     lost.cancel()
     if not calling.done():
