@@ -34,16 +34,16 @@ class Conflict(Exception):
 
 _COLLIDED: tuple[type[Exception], ...] = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 _LOST: tuple[type[Exception], ...] = (
-    OSError,
+    OSError,  # TimeoutError among them
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.InternalClientError,  # asyncpg's own state, torn by a connection that broke under it
 )
-_LOST_OR_LATE: tuple[type[Exception], ...] = (*_LOST, TimeoutError)
-_CANNOT_ROLL_BACK: tuple[type[Exception], ...] = (*_LOST_OR_LATE, asyncpg.PostgresError)
+_CANNOT_ROLL_BACK: tuple[type[Exception], ...] = (*_LOST, asyncpg.PostgresError)
 
 
 class _Connection(_BaseConnection):
@@ -72,7 +72,7 @@ class Database:
                 connection_class=_Connection,
                 max_inactive_connection_lifetime=300,
             )
-        except _LOST_OR_LATE as error:
+        except _LOST as error:
             raise DatabaseUnavailable(str(error)) from error
 
     async def close(self) -> None:
@@ -80,7 +80,7 @@ class Database:
             return
         try:
             await asyncio.wait_for(self._pool.close(), 2)
-        except _LOST_OR_LATE:
+        except _LOST:
             self._pool.terminate()
 
     @property
@@ -97,7 +97,7 @@ class Database:
         assert self._pool is not None, "connect() first"
         try:
             connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
-        except _LOST_OR_LATE as error:
+        except _LOST as error:
             raise DatabaseUnavailable(str(error)) from error
         try:
             # One simple query, one round trip; the id is an int, so nothing can be smuggled in.
@@ -107,6 +107,7 @@ class Database:
             yield connection
             await connection.execute("COMMIT")
         except _LOST as error:
+            _terminate(connection)
             raise DatabaseUnavailable(str(error)) from error
         except _COLLIDED as error:
             raise Conflict(str(error)) from error
@@ -122,7 +123,7 @@ class Database:
         assert self._pool is not None, "connect() first"
         try:
             await self._pool.execute("SELECT pg_notify($1, '')", channel, timeout=ACQUIRE_TIMEOUT_S)
-        except _LOST_OR_LATE as error:
+        except _LOST as error:
             raise DatabaseUnavailable(str(error)) from error
 
     async def _give_back(self, connection: Transaction) -> None:
@@ -131,9 +132,13 @@ class Database:
             if not connection.is_closed() and connection.is_in_transaction():
                 await connection.execute("ROLLBACK", timeout=ACQUIRE_TIMEOUT_S)
         except _CANNOT_ROLL_BACK:
-            with suppress(asyncpg.InterfaceError):  # a connection that was lost has left the pool by itself
-                connection.terminate()
+            _terminate(connection)
         await self._pool.release(connection)
+
+
+def _terminate(connection: Transaction) -> None:
+    with suppress(asyncpg.InterfaceError):  # one that was lost may have left the pool by itself
+        connection.terminate()
 
 
 async def listen(url: str, channel: str, wake: asyncio.Event) -> "asyncpg.Connection[Any]":
@@ -141,6 +146,6 @@ async def listen(url: str, channel: str, wake: asyncio.Event) -> "asyncpg.Connec
     try:
         connection = await asyncpg.connect(url, timeout=ACQUIRE_TIMEOUT_S)
         await connection.add_listener(channel, lambda *_: wake.set())
-    except _LOST_OR_LATE as error:
+    except _LOST as error:
         raise DatabaseUnavailable(str(error)) from error
     return connection

@@ -1,8 +1,8 @@
 """People on real clients: the official Python client, and the official JavaScript client through `clients/driver.mjs`.
 
-    alice = await person("alice")
-    post = await alice.call("post.create", text="…")
-    await bob.expect("feed.added", post_id=post["id"])
+alice = await person("alice")
+post = await alice.call("post.create", text="…")
+await bob.expect("feed.added", post_id=post["id"])
 """
 
 import asyncio
@@ -148,7 +148,12 @@ class Driver:
 
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            "node", "driver.mjs", cwd=CLIENTS, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=2**24
+            "node",
+            "driver.mjs",
+            cwd=CLIENTS,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=2**24,
         )
         self._reading = asyncio.create_task(self._read())
 

@@ -169,7 +169,9 @@ async def whole_feed(client: socketio.AsyncClient) -> list[str]:
     seen: list[str] = []
     cursor = None
     while True:
-        answer = await client.call("feed.get", {"mode": "latest", "limit": 100, "cursor": cursor}, timeout=LATEST_ANSWER_S)
+        answer = await client.call(
+            "feed.get", {"mode": "latest", "limit": 100, "cursor": cursor}, timeout=LATEST_ANSWER_S
+        )
         assert answer["ok"], answer
         seen += [item["post"]["id"] for item in answer["data"]["items"]]
         cursor = answer["data"]["next_cursor"]

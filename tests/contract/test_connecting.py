@@ -41,7 +41,8 @@ async def test_session_ready_says_who_one_is(cluster: Cluster, person):
 
 @pytest.mark.parametrize("kind", JAVASCRIPT)
 @pytest.mark.parametrize(
-    ("case", "reason"), [("garbage", "malformed"), ("expired", "expired"), ("foreign key", "malformed"), ("logged out", "revoked")]
+    ("case", "reason"),
+    [("garbage", "malformed"), ("expired", "expired"), ("foreign key", "malformed"), ("logged out", "revoked")],
 )
 async def test_a_token_that_is_not_good_is_told_by_connect_error(cluster: Cluster, person, kind, case, reason):
     alice = await person()
@@ -206,7 +207,10 @@ async def test_a_socket_is_told_when_its_token_has_expired(cluster: Cluster, per
 async def test_refreshing_on_a_live_socket_extends_it(cluster: Cluster, person):
     guest = await cluster.guest()
     signed_in = await guest.call(
-        "auth.register", username=cluster.unique("rita"), email=f"{cluster.unique('r')}@example.org", password="12345678"
+        "auth.register",
+        username=cluster.unique("rita"),
+        email=f"{cluster.unique('r')}@example.org",
+        password="12345678",
     )
     await guest.expect("session.ready")
     again = await guest.call("auth.refresh", refresh_token=signed_in["refresh_token"])

@@ -142,9 +142,7 @@ async def test_anonymous_handshakes_by_address(limited: Cluster, person):
         )
         await guest.expect("session.ready")
     third = limited.new_client("guest", "js-json")
-    await third.connect(
-        limited.url("few-handshakes"), "json", None, extraHeaders={"X-Forwarded-For": "203.0.113.9"}
-    )
+    await third.connect(limited.url("few-handshakes"), "json", None, extraHeaders={"X-Forwarded-For": "203.0.113.9"})
     # Closed without CONNECT_ERROR, so that the official client comes again by itself.
     await third.happened("reconnect_attempt")
     assert (await alice.call("user.me"))["id"] == alice.id

@@ -63,13 +63,9 @@ async def test_following_counts_and_lists_newest_first(cluster: Cluster, person)
 async def test_two_people_following_each_other_at_once(cluster: Cluster, person):
     alice, bob = await person("alice", node="a"), await person("bob", node="b")
     for _ in range(10):
-        await asyncio.gather(
-            alice.call("graph.follow", user_id=bob.id), bob.call("graph.follow", user_id=alice.id)
-        )
+        await asyncio.gather(alice.call("graph.follow", user_id=bob.id), bob.call("graph.follow", user_id=alice.id))
         assert (await alice.call("user.me"))["follower_count"] == 1
-        await asyncio.gather(
-            alice.call("graph.unfollow", user_id=bob.id), bob.call("graph.unfollow", user_id=alice.id)
-        )
+        await asyncio.gather(alice.call("graph.unfollow", user_id=bob.id), bob.call("graph.unfollow", user_id=alice.id))
     me = await alice.call("user.me")
     assert (me["follower_count"], me["following_count"]) == (0, 0)
 

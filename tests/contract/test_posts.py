@@ -122,7 +122,9 @@ async def test_who_sees_what(cluster: Cluster, person):
         listed = {post["visibility"] for post in (await who.call("post.list", user_id=alice.id))["items"]}
         assert listed == expected, name
         in_feed = {item["post"]["visibility"] for item in (await who.call("feed.get"))["items"]}
-        pushed = {visibility for visibility, post in posts.items() if post in [p["post_id"] for p in who.heard("feed.added")]}
+        pushed = {
+            visibility for visibility, post in posts.items() if post in [p["post_id"] for p in who.heard("feed.added")]
+        }
         assert in_feed == pushed == expected, name
     assert {post["id"] for post in (await alice.call("post.list", user_id=alice.id))["items"]} == set(posts.values())
     feed = await people["stranger"].call("feed.get")

@@ -101,7 +101,19 @@ def installation(tmp_path_factory) -> Iterator[Installation]:
 
 def test_help_names_every_command(installation):
     text = installation.run("--help").stdout
-    for command in ("up", "serve", "work", "migrate", "seed", "token", "call", "watch", "schema", "doctor", "dead-letters"):
+    for command in (
+        "up",
+        "serve",
+        "work",
+        "migrate",
+        "seed",
+        "token",
+        "call",
+        "watch",
+        "schema",
+        "doctor",
+        "dead-letters",
+    ):
         assert f" {command} " in text
 
 
@@ -202,7 +214,11 @@ async def test_serve_with_processes_shares_one_port_and_adds_up_metrics(installa
             async with session.get(f"{url}/socket.io/?EIO=4&transport=polling") as response:
                 assert response.status == 400
                 assert "transport" in (await response.text()).lower()
-        counted = [line for line in metrics.splitlines() if line.startswith('daira_calls_total{code="OK",method="system.ping"}')]
+        counted = [
+            line
+            for line in metrics.splitlines()
+            if line.startswith('daira_calls_total{code="OK",method="system.ping"}')
+        ]
         assert float(counted[0].split()[-1]) >= 4
     finally:
         serving.send_signal(signal.SIGTERM)

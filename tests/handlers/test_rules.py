@@ -46,7 +46,10 @@ def test_engagement_raises_quality_and_being_ignored_lowers_it():
 
 def test_friends_rank_above_acquaintances_and_an_author_does_not_fill_the_page():
     friend, acquaintance = row(1, 1, followed_by=True), row(2, 2)
-    assert [post_id for post_id, _ in ranking.rank([acquaintance, friend], 9, NOON)] == [friend["id"], acquaintance["id"]]
+    assert [post_id for post_id, _ in ranking.rank([acquaintance, friend], 9, NOON)] == [
+        friend["id"],
+        acquaintance["id"],
+    ]
     talkative = [row(number, 1) for number in range(3)]
     scores = [score for _, score in ranking.rank(talkative, 9, NOON)]
     assert scores == sorted(scores, reverse=True)

@@ -48,7 +48,11 @@ def test_schemas_are_schemas():
 @pytest.mark.javascript
 def test_the_typescript_compiles_with_the_official_clients_types():
     result = subprocess.run(
-        ["node_modules/.bin/tsc", "--project", "tsconfig.json"], cwd=CLIENTS, capture_output=True, text=True, check=False
+        ["node_modules/.bin/tsc", "--project", "tsconfig.json"],
+        cwd=CLIENTS,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert result.returncode == 0, result.stdout
 

@@ -48,7 +48,9 @@ def test_frames_of_every_length_class(length):
 
 def test_a_call_in_both_codecs():
     packet = wire.MSGPACK.decode(
-        msgpack.packb({"type": 2, "data": ["post.create", {"text": "x"}], "options": {"compress": True}, "nsp": "/", "id": 7})
+        msgpack.packb(
+            {"type": 2, "data": ["post.create", {"text": "x"}], "options": {"compress": True}, "nsp": "/", "id": 7}
+        )
     )
     assert (packet.name, packet.id) == ("post.create", 7)
     assert wire.MSGPACK.decode_argument(packet.argument, CreatePost).text == "x"
@@ -89,7 +91,10 @@ def test_no_text_frame_breaks_the_decoder(frame):
 
 
 @settings(max_examples=500, deadline=None)
-@given(st.binary() | st.recursive(st.none() | st.integers(-(2**63), 2**64 - 1) | st.text() | st.binary(), st.lists).map(msgpack.packb))
+@given(
+    st.binary()
+    | st.recursive(st.none() | st.integers(-(2**63), 2**64 - 1) | st.text() | st.binary(), st.lists).map(msgpack.packb)
+)
 def test_no_binary_frame_breaks_the_decoder(frame):
     for data in (frame, b"\x82\xa4type\x02\xa4data\x92\xa1a" + frame):
         try:
@@ -99,7 +104,12 @@ def test_no_binary_frame_breaks_the_decoder(frame):
             continue
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(), lambda c: st.lists(c) | st.dictionaries(st.text(), c)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+        lambda c: st.lists(c) | st.dictionaries(st.text(), c),
+    )
+)
 def test_answers_reach_both_kinds_of_clients_alike(value):
     answer = wire.Ok(value)
     as_msgpack = msgpack.unpackb(wire.frame_payload(wire.MSGPACK.ack(1, answer)), strict_map_key=False)["data"][0]
