@@ -53,7 +53,7 @@ lock: .venv/installed-dev ## pin and hash the requirements anew
 	@$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --no-annotate --extra build --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 
-bench: .venv/installed ## measure calls and fan-out beside their bare SQL and Redis cost
+bench: .venv/installed-dev ## measure calls and fan-out beside their bare SQL and Redis cost
 	@$(VENV)/python -m bench
 
 clean: ## remove the virtual environment and all local data

@@ -47,12 +47,25 @@ async def test_names_and_addresses_are_taken_once_in_any_case(cluster: Cluster, 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("username", "ab"), ("username", "has space"), ("username", "قمر"), ("username", "line\n"), ("username", "x" * 31),
-        ("email", "no-at-sign"), ("email", "a@b"), ("password", "1234567"), ("password", "x" * 129),
-        ("birth_date", "2020-01-01"), ("birth_date", "not a date"), ("birth_date", "2999-01-01"), ("birth_date", "0001-01-01"),
-        ("locale", "!!"), ("device", {"name": "x" * 101}), ("device", {"unknown": 1}), ("device", "phone"),
+        ("username", "ab"),
+        ("username", "has space"),
+        ("username", "قمر"),
+        ("username", "line\n"),
+        ("username", "x" * 31),
+        ("email", "no-at-sign"),
+        ("email", "a@b"),
+        ("password", "1234567"),
+        ("password", "x" * 129),
+        ("birth_date", "2020-01-01"),
+        ("birth_date", "not a date"),
+        ("birth_date", "2999-01-01"),
+        ("birth_date", "0001-01-01"),
+        ("locale", "!!"),
+        ("device", {"name": "x" * 101}),
+        ("device", {"unknown": 1}),
+        ("device", "phone"),
     ],
-)  # fmt: skip
+)
 async def test_what_is_wrong_with_a_registration_is_named(cluster: Cluster, person, field, value):
     guest = await cluster.guest()
     username = cluster.unique("bad")
@@ -63,9 +76,9 @@ async def test_what_is_wrong_with_a_registration_is_named(cluster: Cluster, pers
 
 
 async def test_minors_are_private_and_children_refused(cluster: Cluster, person):
-    minor, answer = await register(cluster, birth_date="2011-01-01")
+    _, answer = await register(cluster, birth_date="2011-01-01")
     assert answer["user"]["is_private"] is True
-    adult, answer = await register(cluster, birth_date="1990-05-05")
+    _, answer = await register(cluster, birth_date="1990-05-05")
     assert answer["user"]["is_private"] is False
 
 

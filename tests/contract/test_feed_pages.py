@@ -59,7 +59,7 @@ async def test_ranked_pages_are_stable_while_new_posts_come(cluster: Cluster, pe
 
 
 async def test_short_pages_are_refilled_past_what_is_gone(cluster: Cluster, person):
-    reader, writers, ids = await authors_and_reader(cluster, person, 2, 12)
+    reader, _, ids = await authors_and_reader(cluster, person, 2, 12)
     owner = await cluster.owner()  # behind the workers' back, so that the inbox still names them
     await owner.execute("UPDATE posts SET status = 'deleted' WHERE id = ANY ($1)", [int(i) for i in ids[1:7]])
     await owner.close()

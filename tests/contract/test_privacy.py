@@ -84,7 +84,8 @@ async def test_a_stranger_writes_no_row(cluster: Cluster, secrets_of_alice, pers
 async def test_the_application_owns_nothing_and_bypasses_nothing(cluster: Cluster, person):
     connection = await cluster.as_app(1)
     role = await connection.fetchrow("SELECT * FROM pg_roles WHERE rolname = current_user")
-    assert not (role["rolsuper"] or role["rolbypassrls"] or role["rolcreaterole"] or role["rolcreatedb"])
+    powers = ("rolsuper", "rolbypassrls", "rolcreaterole", "rolcreatedb")
+    assert [power for power in powers if role[power]] == []
     assert await connection.fetchval("SELECT count(*) FROM pg_class WHERE relowner = $1", role["oid"]) == 0
     unprotected = await connection.fetch(
         """SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace

@@ -1,0 +1,171 @@
+"""`make bench`: calls through a real socket, and fan-out, beside bare SQL and Redis on the same servers.
+
+A node, its workers and the client share this machine's cores, as on a laptop. Nothing is asserted: machines are
+noisy, ratios are what to hold on to.
+"""
+
+import asyncio
+import itertools
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import uvloop
+
+from bench.measure import Row, print_table, timed
+from gateway.observability import configure_logs
+from storage import posts, seeding
+from storage.snowflakes import milliseconds
+from tests.cluster import Cluster
+from tests.people import Person
+
+ROUNDS = 300
+FANOUT_ROUNDS = 15
+FOLLOWED = 50
+POSTS_EACH = 10
+
+
+class Bench:
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self._numbers = itertools.count()
+
+    async def run(self) -> list[Row]:
+        alice = await self.cluster.person("alice")
+        await self._fill_feed(alice)
+        self.bare = await asyncpg.connect(self.cluster.servers.postgres_url("daira_app"))
+        await self.bare.execute("SELECT set_config('app.user_id', $1, false)", alice.id)
+        self.redis = self.cluster.stores.redis.commands
+        return [
+            await self._feed_get(alice, "ranked"),
+            await self._feed_get(alice, "latest"),
+            await self._post_create(alice),
+            await self._refresh(),
+            await self._fan_out(1_000),
+            await self._fan_out(9_999),
+        ]
+
+    async def _fill_feed(self, reader: Person) -> None:
+        """The reader follows 50 people with 10 posts each."""
+        owner = await self.cluster.owner()
+        async with owner.transaction():
+            authors = await seeding.insert_users(owner, [(self.cluster.unique("author"), "a") for _ in range(FOLLOWED)])
+            await seeding.insert_follows(owner, [(int(reader.id), author) for author in authors])
+            texts = ((authors[number % FOLLOWED], f"post {number} #tag", ["tag"]) for number in itertools.count())
+            await seeding.insert_posts(owner, texts, FOLLOWED * POSTS_EACH)
+        await owner.execute("ANALYZE")
+        await owner.close()
+        await reader.call("feed.get")
+
+    async def _feed_get(self, alice: Person, mode: str) -> Row:
+        ours = await timed(f"feed.get {mode}", lambda _: alice.call("feed.get", mode=mode), ROUNDS)
+        inbox = await self.cluster.stores.feeds.read(int(alice.id)) or []
+        key = self.cluster.stores.redis.key("feed", alice.id)
+
+        async def bare(_: int) -> None:
+            await self.redis.zrevrange(key, 0, -1)
+            await posts.load(self.bare, inbox[:20])
+
+        return Row(
+            f"feed.get, {mode}, page of 20", ours, "inbox + one load of 20 posts", await timed("bare", bare, ROUNDS),
+            "50/100/200",
+        )  # fmt: skip
+
+    async def _post_create(self, alice: Person) -> Row:
+        ours = await timed("post.create", lambda n: alice.call("post.create", text=f"post {n} #tag"), ROUNDS)
+        author = int(alice.id)
+
+        async def bare(_: int) -> None:
+            async with self.bare.transaction():
+                await posts.insert(
+                    self.bare, id=self._mint(), author_id=author, text="x", visibility="public", circle_id=None,
+                    reply_policy="everyone", hashtags=["tag"], mention_ids=[],
+                )  # fmt: skip
+                await self.bare.execute(
+                    "INSERT INTO outbox (id, topic, key, payload) VALUES ($1, 'bench', 'bench', '{}')", self._mint()
+                )
+
+        row = Row("post.create", ours, "insert of post and event", await timed("bare", bare, ROUNDS), "30/60/100")
+        owner = await self.cluster.owner()
+        await owner.execute("DELETE FROM outbox WHERE topic = 'bench'")
+        await owner.close()
+        return row
+
+    async def _refresh(self) -> Row:
+        guest = await self.cluster.guest()
+        name = self.cluster.unique("refresher")
+        answer = await guest.call("auth.register", username=name, email=f"{name}@example.org", password="12345678")
+        tokens = [answer["refresh_token"]]
+
+        async def refresh(_: int) -> None:
+            tokens.append((await guest.call("auth.refresh", refresh_token=tokens[-1]))["refresh_token"])
+
+        ours = await timed("auth.refresh", refresh, ROUNDS)
+        session = int(answer["session_id"])
+        owner = await self.cluster.owner()
+
+        async def bare(_: int) -> None:
+            async with owner.transaction():
+                await owner.fetchrow("SELECT * FROM sessions WHERE id = $1 FOR UPDATE", session)
+                await owner.execute("UPDATE sessions SET rotated_at = now() WHERE id = $1", session)
+
+        row = Row("auth.refresh", ours, "lock and update of a session", await timed("bare", bare, ROUNDS), "30/60/100")
+        await owner.close()
+        return row
+
+    async def _fan_out(self, followers: int) -> Row:
+        """From the acknowledgement of a post to its push, every inbox written; the watcher is the last page's."""
+        author = await self.cluster.person("writer")
+        watcher = await self.cluster.person("watcher", node="b")
+        owner = await self.cluster.owner()
+        async with owner.transaction():
+            names = [(self.cluster.unique("crowd"), "c") for _ in range(followers - 1)]
+            crowd = await seeding.insert_users(owner, names)
+            await seeding.insert_follows(owner, [(person, int(author.id)) for person in [*crowd, int(watcher.id)]])
+        await owner.close()
+        keys = [self.cluster.stores.redis.key("feed", person) for person in crowd]
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.zadd(key, {"built": float("inf")})
+            await pipe.execute()
+        last = keys[0]
+
+        async def fan_out(_: int) -> None:
+            post = await author.call("post.create", text="to the crowd")
+            while await self.redis.zscore(last, post["id"]) is None:
+                await asyncio.sleep(0.001)
+
+        ours = await timed(f"fan-out to {followers}", fan_out, FANOUT_ROUNDS, warm_up=2)
+
+        async def bare(_: int) -> None:
+            post_id = self._mint()
+            async with self.redis.pipeline(transaction=False) as pipe:
+                for key in keys:
+                    pipe.zadd(key, {str(post_id): milliseconds(post_id)})
+                await pipe.execute()
+
+        return Row(
+            f"post to {followers:,} inboxes, from the call on", ours, f"{followers:,} ZADD in a pipeline",
+            await timed("bare", bare, FANOUT_ROUNDS, warm_up=1), "~50 for 1,000",
+        )  # fmt: skip
+
+    def _mint(self) -> int:
+        return self.cluster.stores.ids.mint()
+
+
+async def main() -> None:
+    configure_logs("error", "json")
+    with tempfile.TemporaryDirectory(prefix="daira-bench-") as folder:
+        async with AsyncExitStack() as closing:
+            cluster = Cluster(Path(folder), driver=None)
+            closing.push_async_callback(cluster.stop)
+            await cluster.start()
+            rows: list[Any] = await Bench(cluster).run()
+            await cluster.leave()
+    print_table(rows)
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

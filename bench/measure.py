@@ -1,0 +1,55 @@
+"""Timing of awaited work, and the table that it ends in."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+
+class Timing(NamedTuple):
+    """Milliseconds."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+class Row(NamedTuple):
+    """A measured thing beside the bare cost below it; `target` is what the design asks of p50/p95/p99."""
+
+    what: str
+    ours: Timing
+    bare_what: str
+    bare: Timing
+    target: str
+
+
+async def timed(what: str, work: Callable[[int], Awaitable[object]], rounds: int, warm_up: int = 5) -> Timing:
+    """`work` hears the number of its round."""
+    for number in range(warm_up):
+        await work(-1 - number)
+    samples = []
+    for number in track(range(rounds), description=what, console=Console(stderr=True), transient=True):
+        began = time.perf_counter()
+        await work(number)
+        samples.append((time.perf_counter() - began) * 1_000)
+    samples.sort()
+    return Timing(*(samples[min(int(len(samples) * share), len(samples) - 1)] for share in (0.5, 0.95, 0.99)))
+
+
+def print_table(rows: list[Row]) -> None:
+    table = Table(
+        "measured", "p50 / p95 / p99 ms", "bare cost in the same run", "p50 / p95 / p99 ms", "ratio of p50", "target"
+    )
+    for row in rows:
+        table.add_row(
+            row.what, _show(row.ours), row.bare_what, _show(row.bare), f"{row.ours.p50 / row.bare.p50:.1f} ×", row.target
+        )
+    Console().print(table)
+
+
+def _show(timing: Timing) -> str:
+    return " / ".join(f"{value:.1f}" if value >= 1 else f"{value:.2f}" for value in timing)
