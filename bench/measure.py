@@ -46,9 +46,14 @@ def print_table(rows: list[Row]) -> None:
     )
     for row in rows:
         table.add_row(
-            row.what, _show(row.ours), row.bare_what, _show(row.bare), f"{row.ours.p50 / row.bare.p50:.1f} ×", row.target
+            row.what,
+            _show(row.ours),
+            row.bare_what,
+            _show(row.bare),
+            f"{row.ours.p50 / row.bare.p50:.1f} x",
+            row.target,
         )
-    Console().print(table)
+    Console(width=150).print(table)
 
 
 def _show(timing: Timing) -> str:

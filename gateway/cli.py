@@ -69,9 +69,9 @@ def up(
     with _spinner() as progress:
         task = progress.add_task("starting", total=None)
 
-        def ready(who: str) -> None:
+        def ready(pair: tuple[str, str] | None) -> None:
             progress.stop()
-            _welcome(settings, who)
+            _welcome(settings, pair)
 
         def step(name: str) -> None:
             progress.update(task, description=name)
@@ -122,14 +122,14 @@ def seed(users: Annotated[int, typer.Option(min=2, max=1_000_000, help="how many
     settings = _settings()
     with Progress(TextColumn("{task.description}"), BarColumn(), console=notes) as progress:
         task = progress.add_task("people", total=1.0)
-        who = _run(
+        _run(
             demo.seed(
                 settings.owner_database,
                 users,
                 lambda step, done: progress.update(task, description=step, completed=done),
             )
         )
-    screen.print(f"{users} people more; most are followed by many fewer than {who}")
+    screen.print(f"{users} people more, who follow each other and have posted")
 
 
 @app.command()
@@ -291,17 +291,19 @@ def _spinner() -> Progress:
     return Progress(SpinnerColumn(), TextColumn("{task.description}"), console=notes, transient=True)
 
 
-def _welcome(settings: Settings, who: str) -> None:
-    daira = Path(sys.argv[0]).name if "/" not in sys.argv[0] else os.path.relpath(sys.argv[0])
-    who = who or "USERNAME"
-    screen.print(f"[bold green]DAIRA is ready[/] on {_url(settings)}, health and metrics on "
-                 f"http://{settings.host}:{settings.sidecar_port}/health/ready")  # fmt: skip
-    screen.print("Try, in other terminals:", highlight=False)
+def _welcome(settings: Settings, pair: tuple[str, str] | None) -> None:
+    daira = os.path.relpath(sys.argv[0]) if os.sep in sys.argv[0] else sys.argv[0]
+    health = f"http://{settings.host}:{settings.sidecar_port}/health/ready"
+    screen.print(f"[bold green]DAIRA is ready[/] on {_url(settings)}, health on {health}", soft_wrap=True)
+    if pair is None:
+        screen.print(f"Make somebody: {daira} token alice --create", soft_wrap=True)
+        return
+    author, follower = pair
+    screen.print("Try, in other terminals:")
     for command in (
-        f"{daira} watch --as alice",
-        f'{daira} call graph.follow \'{{"user_id": "…"}}\' --as alice',
-        f'{daira} call post.create \'{{"text": "صباح الخير يا مصر"}}\' --as {who}',
-        f"{daira} call feed.get --as alice",
+        f"{daira} watch --as {follower}",
+        f'{daira} call post.create \'{{"text": "صباح الخير يا مصر"}}\' --as {author}',
+        f"{daira} call feed.get --as {follower}",
     ):
         screen.print(f"  {command}", style="cyan", highlight=False, soft_wrap=True)
 

@@ -19,7 +19,7 @@ from gateway.dispatcher import Dispatcher
 from gateway.observability import CONNECTIONS, PUSHES, SIGNED_IN
 from gateway.sign_in import Refused, SignIn, Unavailable
 from gateway.socket_server import EngineSocket
-from handlers.call import Call, Viewer
+from handlers.call import Viewer
 from protocol import errors, wire
 from protocol.pushes import Push, RevocationReason, SessionExpired, SessionReady, SessionRevoked
 from protocol.timestamps import to_wire
@@ -276,14 +276,9 @@ class Connection:
         finally:
             self._slots.release()
         self._reply(packet, answered.answer)
-        if answered.call is not None:
-            await self._after(answered.call)
-
-    async def _after(self, call: Call) -> None:
-        if call.disconnects:
+        if answered.disconnects:
             self._disconnect("logout")
-        if call.after_reply_work:
-            await self._dispatcher.finish(call)
+        await self._dispatcher.finish(answered)
 
     def _reply(self, packet: wire.Packet, answer: Any) -> None:
         if packet.id is not None:

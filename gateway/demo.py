@@ -46,8 +46,8 @@ async def connect_as_owner(url: str) -> "seeding.Connection":
     return await asyncpg.connect(url, timeout=5)
 
 
-async def seed(url: str, people: int, progress: Progress) -> str:
-    """That many people more, who follow each other and have posted. Answers whom to look at first.
+async def seed(url: str, people: int, progress: Progress) -> None:
+    """That many people more, who follow each other and have posted.
 
     Popularity falls with rank as 1/rank, so a few are followed by many and most by few.
     """
@@ -65,7 +65,15 @@ async def seed(url: str, people: int, progress: Progress) -> str:
             progress("counts", 0.8)
             await seeding.recount(connection, LARGE_FROM)
         progress("done", 1.0)
-        return await seeding.most_followed(connection) or ""
+    finally:
+        await connection.close()
+
+
+async def someone_and_a_follower(url: str) -> tuple[str, str] | None:
+    """Usernames to try things with: whom many follow, and one of those; None where nobody is."""
+    connection = await connect_as_owner(url)
+    try:
+        return await seeding.most_followed_and_a_follower(connection)
     finally:
         await connection.close()
 

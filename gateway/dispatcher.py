@@ -35,10 +35,14 @@ _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
 class Answered(msgspec.Struct):
-    """What to write back, and the call it came from (None where it never began)."""
+    """What to write back, and then to do: `call` is None where it never began."""
 
     answer: wire.Ok | wire.Failed
     call: Call | None
+
+    @property
+    def disconnects(self) -> bool:
+        return self.answer.ok and self.call is not None and self.call.disconnects
 
 
 class Dispatcher:
@@ -96,12 +100,14 @@ class Dispatcher:
             request_id=request_id,
             user_id=call.signed_in_viewer.id if call and call.signed_in_viewer else None,
         )
-        return Answered(answer, call if code == "OK" else None)
+        return Answered(answer, call)
 
-    async def finish(self, call: Call) -> None:
+    async def finish(self, answered: Answered) -> None:
         """What a call left to do once its answer has been written."""
-        for work in call.after_reply_work:
-            await _or_log(work, call)
+        call = answered.call
+        if call is not None:
+            for work in call.after_reply_work if answered.answer.ok else call.after_refusal_work:
+                await _or_log(work, call)
 
     def _begin(
         self,

@@ -22,7 +22,7 @@ from gateway.app import (
 )
 from gateway.embedded import EmbeddedServers
 from gateway.settings import Settings
-from storage import schema, seeding
+from storage import schema
 from storage.database import Database
 
 DEMO_PEOPLE = 200
@@ -36,7 +36,9 @@ class PortTaken(Exception):
     """Another program listens there."""
 
 
-async def up(settings: Settings, *, with_demo: bool, progress: Progress, ready: Callable[[str], None]) -> None:
+async def up(
+    settings: Settings, *, with_demo: bool, progress: Progress, ready: Callable[[tuple[str, str] | None], None]
+) -> None:
     """Servers, schema, demo data, node, workers and sidecar in this one process."""
     stop = stop_on_signals()
     async with AsyncExitStack() as closing:
@@ -48,14 +50,14 @@ async def up(settings: Settings, *, with_demo: bool, progress: Progress, ready: 
             closing.push_async_callback(servers.stop)
         progress("migrating")
         await migrate(settings)
-        who = await _demo_people(settings, progress) if with_demo else ""
+        pair = await _demo_people(settings, progress) if with_demo else None
         progress("starting the node")
         stores = await closing.enter_async_context(open_stores(settings))
         await ensure_bucket(stores)
         node, database = await _start_node(closing, stores, listener)
         await _start_workers(closing, stores, worker_names())
         await _start_sidecar(closing, settings, settings.sidecar_port, stores, database, node)
-        ready(who)
+        ready(pair)
         await stop.wait()
 
 
@@ -146,16 +148,13 @@ async def _start_sidecar(
     closing.push_async_callback(beside.stop)
 
 
-async def _demo_people(settings: Settings, progress: Progress) -> str:
-    """On the first start alone. Answers whom to look at first."""
-    connection = await demo.connect_as_owner(settings.owner_database)
-    try:
-        known = await seeding.most_followed(connection)
-    finally:
-        await connection.close()
-    if known:
-        return known
-    return await demo.seed(settings.owner_database, DEMO_PEOPLE, lambda step, _: progress(f"demo data: {step}"))
+async def _demo_people(settings: Settings, progress: Progress) -> tuple[str, str] | None:
+    """On the first start alone. Answers a pair to try things with."""
+    known = await demo.someone_and_a_follower(settings.owner_database)
+    if known is None:
+        await demo.seed(settings.owner_database, DEMO_PEOPLE, lambda step, _: progress(f"demo data: {step}"))
+        known = await demo.someone_and_a_follower(settings.owner_database)
+    return known
 
 
 def _listen(settings: Settings, port: int, variable: str) -> socket.socket:

@@ -115,7 +115,7 @@ async def refresh(call: Call, request: Refresh) -> SignedIn:
             if call.signed_in_viewer is not None and call.signed_in_viewer.session_id == session_id:
                 call.sign_in(viewer)
             return answer
-    await _revoke_sockets(call, [session_id], "reused")
+    call.after_refusal(lambda: _revoke_sockets(call, [session_id], "reused"))
     raise errors.unauthenticated("the refresh token was used before: the session is revoked")
 
 

@@ -71,6 +71,7 @@ class Call:
     disconnects: bool = False
     after_commit_work: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     after_reply_work: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    after_refusal_work: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     @property
     def viewer(self) -> Viewer:
@@ -92,7 +93,12 @@ class Call:
         self.after_commit_work.append(work)
 
     def after_reply(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Once the answer is on its way, and only if the call succeeded."""
         self.after_reply_work.append(work)
+
+    def after_refusal(self, work: Callable[[], Awaitable[None]]) -> None:
+        """The same of a call that is refused: what must follow the refusal, not overtake it."""
+        self.after_refusal_work.append(work)
 
 
 async def _soon(work: Callable[[Viewer], None], viewer: Viewer) -> None:

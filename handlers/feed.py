@@ -54,18 +54,17 @@ async def _ranked(call: Call, tx: Transaction, cursor: str | None, limit: int) -
         features = await posts.load_features(tx, inbox, LONGEST_READING)
         wanted = [row for row in features if visibility.feed_reason(row, viewer_id)]
         order = ranking.rank(wanted, viewer_id, call.services.now())
-        token, start = secrets.token_hex(8), 0
+        token, used = secrets.token_hex(8), 0
         if len(order) > limit:
             await call.services.feeds.keep_reading(token, order)
     else:
         token, _, passed = place.partition(":")
-        start = int(passed)
-        kept = await call.services.feeds.reading(token, start)
+        used = int(passed)
+        kept = await call.services.feeds.reading(token)
         if kept is None:
             raise errors.failed_precondition("this reading of the feed has expired: begin again without a cursor")
         order = kept
     items: list[FeedItem] = []
-    used = 0
     for _ in range(MOST_REFILLS):
         page = dict(order[used : used + limit - len(items)])
         used += len(page)
@@ -77,7 +76,7 @@ async def _ranked(call: Call, tx: Transaction, cursor: str | None, limit: int) -
     more = used < len(order)
     return FeedPage(
         items=items,
-        next_cursor=call.services.cursors.seal(viewer_id, scope, f"{token}:{start + used}") if more else None,
+        next_cursor=call.services.cursors.seal(viewer_id, scope, f"{token}:{used}") if more else None,
     )
 
 

@@ -9,6 +9,8 @@ rebuilding dies, the mark makes the next reader start again.
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from storage.redis import Redis
 from storage.snowflakes import milliseconds
 
@@ -24,6 +26,9 @@ _BUILDING_LIFETIME_S = 30
 _MARKS = 2  # entries that are no posts
 _CAPACITY = LONGEST + _MARKS
 _LUA = Path(__file__).parent / "lua"
+
+_encode_reading = msgspec.msgpack.Encoder().encode
+_decode_reading = msgspec.msgpack.Decoder(list[tuple[int, float]]).decode
 
 
 class Feeds:
@@ -79,23 +84,13 @@ class Feeds:
 
     async def keep_reading(self, token: str, scored: Sequence[tuple[int, float]]) -> None:
         """Freeze the order of one reading of a ranked feed."""
-        if scored:
-            key = self._reading_key(token)
-            async with self._redis.commands.pipeline(transaction=True) as pipe:
-                pipe.rpush(key, *(f"{post_id}:{score:.4f}" for post_id, score in scored[:LONGEST_READING]))
-                pipe.expire(key, READING_LIFETIME_S)
-                await pipe.execute()
+        kept = _encode_reading(scored[:LONGEST_READING])
+        await self._redis.commands.set(self._reading_key(token), kept, ex=READING_LIFETIME_S)
 
-    async def reading(self, token: str, start: int) -> list[tuple[int, float]] | None:
-        """The rest of a frozen order; None where it has expired."""
-        async with self._redis.commands.pipeline(transaction=True) as pipe:
-            pipe.exists(self._reading_key(token))
-            pipe.lrange(self._reading_key(token), start, -1)
-            exists, entries = await pipe.execute()
-        if not exists:
-            return None
-        pairs = (entry.decode().split(":") for entry in entries)
-        return [(int(post_id), float(score)) for post_id, score in pairs]
+    async def reading(self, token: str) -> list[tuple[int, float]] | None:
+        """A frozen order; None where it has expired."""
+        kept = await self._redis.commands.get(self._reading_key(token))
+        return None if kept is None else _decode_reading(kept)
 
     def _key(self, user_id: int) -> str:
         return self._redis.key("feed", user_id)

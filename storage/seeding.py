@@ -99,10 +99,15 @@ async def user_ids(connection: Connection, usernames: Sequence[str]) -> dict[str
     return {row["username_key"]: row["id"] for row in rows}
 
 
-async def most_followed(connection: Connection) -> str | None:
-    """Their username."""
-    found: str | None = await connection.fetchval("SELECT username FROM users ORDER BY follower_count DESC, id LIMIT 1")
-    return found
+async def most_followed_and_a_follower(connection: Connection) -> tuple[str, str] | None:
+    """Their usernames."""
+    row = await connection.fetchrow(
+        """SELECT u.username, f.username AS follower FROM users u
+        JOIN follows ON follows.followee_id = u.id AND follows.status = 'active'
+        JOIN users f ON f.id = follows.follower_id
+        ORDER BY u.follower_count DESC, u.id, f.id LIMIT 1"""
+    )
+    return (row["username"], row["follower"]) if row else None
 
 
 async def open_sessions(connection: Connection, owners: Sequence[int], device: str) -> list[int]:

@@ -92,7 +92,7 @@ def installation(tmp_path_factory) -> Iterator[Installation]:
     """`daira up --demo` in a folder whose path has a space, left running for the module."""
     place = Installation(tmp_path_factory.mktemp("an installation") / ".daira")
     process = place.start("up", "--demo")
-    wait_for_line(process, "feed.get")
+    wait_for_line(process, "call feed.get")
     yield place
     process.send_signal(signal.SIGTERM)
     assert process.wait(15) == 0
