@@ -7,6 +7,7 @@ noisy, ratios are what to hold on to.
 import asyncio
 import itertools
 import tempfile
+import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ class Bench:
             await self._feed_get(alice, "latest"),
             await self._post_create(alice),
             await self._refresh(),
+            await self._push_to_another_node(),
             await self._fan_out(1_000),
             await self._fan_out(9_999),
         ]
@@ -113,6 +115,39 @@ class Bench:
 
         row = Row("auth.refresh", ours, "lock and update of a session", await timed("bare", bare, ROUNDS), "30/60/100")
         await owner.close()
+        return row
+
+    async def _push_to_another_node(self) -> Row:
+        """From a post's acknowledgement to its push, by way of outbox, relay, event log and fan-out."""
+        author, reader = await self.cluster.person("poster"), await self.cluster.person("reader", node="b")
+        await reader.call("graph.follow", user_id=author.id)
+        await self.cluster.settle(reader)
+        acknowledged: dict[str, float] = {}
+
+        async def post() -> str:
+            answer = await author.call("post.create", text="x")
+            acknowledged[answer["id"]] = time.perf_counter()
+            return str(answer["id"])
+
+        async def hop(_: int) -> float:
+            post_id = await post()
+            await reader.expect("feed.added", post_id=post_id)
+            return time.perf_counter() - acknowledged[post_id]
+
+        ours = await timed("push to another node", hop, ROUNDS)
+        channel = self.cluster.stores.redis.key("bench")
+        pubsub = self.cluster.stores.redis.blocking.pubsub()
+        await pubsub.subscribe(channel)
+        await pubsub.get_message(timeout=5)
+
+        async def bare(_: int) -> None:
+            await self.redis.publish(channel, b"x" * 200)
+            await pubsub.get_message(timeout=5)
+
+        row = Row(
+            "ack to push on another node", ours, "Redis pub/sub hop", await timed("bare", bare, ROUNDS), "p95 < 50"
+        )
+        await pubsub.aclose()
         return row
 
     async def _fan_out(self, followers: int) -> Row:
