@@ -224,12 +224,15 @@ def worker_names() -> list[str]:
     return ["relay", *sorted(groups())]
 
 
-def sidecar(settings: Settings, port: int, stores: Stores, database: Database, node: Node | None) -> Sidecar:
+def sidecar(
+    settings: Settings, port: int, stores: Stores, database: Database, node: Node | None, **more_checks: Check
+) -> Sidecar:
     """Health and metrics of this process."""
     checks: dict[str, Check] = {
         "postgres": database.ping,
         "redis": stores.redis.ping,
         "objects": stores.objects.ping,
+        **more_checks,
     }
     return Sidecar(
         settings.host,

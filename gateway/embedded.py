@@ -7,7 +7,6 @@ same folder find them. A server that dies is started again; when the process tha
 """
 
 import asyncio
-import ctypes
 import fcntl
 import os
 import pwd
@@ -29,10 +28,12 @@ import structlog
 from redis.asyncio import Redis as RedisClient
 from redis.exceptions import RedisError
 
+from gateway.child_process import spawn
+
 START_TIMEOUT_S = 30.0
+PORTS_TIMEOUT_S = 3.0
 WATCH_EVERY_S = 0.2
 _SHARED_HOME = Path("/var/lib/daira")
-_PR_SET_PDEATHSIG = 1
 _POSTGRES_SETTINGS = {
     "max_connections": "200",
     "shared_buffers": "128MB",
@@ -100,7 +101,7 @@ class EmbeddedServers:
     async def start(self, progress: Callable[[str], None] = lambda step: None) -> Servers:
         """Raises EmbeddedError. `progress` hears each step's name."""
         self._take_folder()
-        self.servers = find_servers(self.data_dir) or self._invent()
+        self.servers = await self._reachable(find_servers(self.data_dir) or self._invent())
         try:
             await self._start_all(progress)
         except BaseException:
@@ -119,9 +120,9 @@ class EmbeddedServers:
             "redis": self._spawn_redis,
             "s3": self._spawn_s3,
         }
-        for name, spawn in self._commands.items():
+        for name, start in self._commands.items():
             progress(f"starting {name}")
-            self._running[name] = spawn()
+            self._running[name] = start()
         await self._wait_for("postgres", self._postgres_answers)
         await self._wait_for("redis", self._redis_answers)
         await self._wait_for("s3", self._s3_answers)
@@ -177,6 +178,19 @@ class EmbeddedServers:
             s3_secret_key=secrets.token_hex(20),
         )
         self._write(servers)
+        return servers
+
+    async def _reachable(self, servers: Servers) -> Servers:
+        """The same on other ports where somebody took one meanwhile; servers that were killed are given time to go."""
+        ports = (servers.postgres_port, servers.redis_port, servers.s3_port)
+        deadline = asyncio.get_running_loop().time() + PORTS_TIMEOUT_S
+        while not all(map(_is_free, ports)):
+            if asyncio.get_running_loop().time() > deadline:
+                postgres, redis, s3 = _free_ports(3)
+                servers = msgspec.structs.replace(servers, postgres_port=postgres, redis_port=redis, s3_port=s3)
+                self._write(servers)
+                break
+            await asyncio.sleep(0.05)
         return servers
 
     def _write(self, servers: Servers) -> None:
@@ -310,23 +324,15 @@ class EmbeddedServers:
     def _spawn(
         self, name: str, command: list[Any], end_with_parent: signal.Signals, options: dict[str, Any]
     ) -> subprocess.Popen[bytes]:
-        parent = os.getpid()
-
-        def tie_to_parent() -> None:
-            if sys.platform == "linux":
-                ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, end_with_parent)
-                if os.getppid() != parent:  # it died before the tie was made
-                    os._exit(1)
-
         with self._log_file(name) as output:
-            return subprocess.Popen(
+            return spawn(
                 command,
+                end_with_parent,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 cwd="/",
                 start_new_session=True,  # Ctrl-C is for us; we stop them in order
-                preexec_fn=tie_to_parent,
                 **options,
             )
 
@@ -407,6 +413,16 @@ def _redis_program() -> Path:
 def _program(name: str) -> Path:
     """A program that a package put beside our interpreter."""
     return Path(sys.executable).parent / name
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _free_ports(amount: int) -> list[int]:

@@ -19,13 +19,23 @@ CLOSED = Counter("daira_sockets_closed_total", "Sockets that we closed", ["reaso
 REFUSED = Counter("daira_handshakes_refused_total", "Handshakes refused", ["reason"])
 GAPS = Counter("daira_bus_gaps_total", "Times this node began or began again to listen to Redis")
 
-DEPENDENCY_UP = Gauge("daira_dependency_up", "1 where it answers", ["dependency"], multiprocess_mode="liveall")
-DEPENDENCY_SECONDS = Gauge("daira_dependency_seconds", "Time it took to answer", ["dependency"])
-OUTBOX_UNSENT = Gauge("daira_outbox_unsent", "Events waiting in the outbox (counted to 100,000)")
-OUTBOX_AGE = Gauge("daira_outbox_oldest_seconds", "Age of the oldest event waiting in the outbox")
-LOG_LAG = Gauge("daira_event_log_lag", "Events that a group has not reacted to", ["group", "topic"])
-POSTGRES_POOL = Gauge("daira_postgres_connections", "Connections to PostgreSQL", ["role", "state"])
-REDIS_POOL = Gauge("daira_redis_connections", "Connections to Redis", ["state"])
+DEPENDENCY_UP = Gauge("daira_dependency_up", "1 where it answers", ["dependency"], multiprocess_mode="mostrecent")
+DEPENDENCY_SECONDS = Gauge(
+    "daira_dependency_seconds", "Time it took to answer", ["dependency"], multiprocess_mode="mostrecent"
+)
+OUTBOX_UNSENT = Gauge(
+    "daira_outbox_unsent", "Events waiting in the outbox (counted to 100,000)", multiprocess_mode="mostrecent"
+)
+OUTBOX_AGE = Gauge(
+    "daira_outbox_oldest_seconds", "Age of the oldest event waiting in the outbox", multiprocess_mode="mostrecent"
+)
+LOG_LAG = Gauge(
+    "daira_event_log_lag", "Events that a group has not reacted to", ["group", "topic"], multiprocess_mode="mostrecent"
+)
+POSTGRES_POOL = Gauge(
+    "daira_postgres_connections", "Connections to PostgreSQL", ["role", "state"], multiprocess_mode="mostrecent"
+)
+REDIS_POOL = Gauge("daira_redis_connections", "Connections to Redis", ["state"], multiprocess_mode="mostrecent")
 
 
 def configure_logs(level: str, log_format: str) -> None:

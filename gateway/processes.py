@@ -22,6 +22,7 @@ from gateway.app import (
 )
 from gateway.embedded import EmbeddedServers
 from gateway.settings import Settings
+from gateway.sidecar import Check
 from storage import schema
 from storage.database import Database
 
@@ -85,8 +86,8 @@ async def supervise(settings: Settings, processes: int) -> None:
         stores = await closing.enter_async_context(open_stores(settings))
         await ensure_bucket(stores)
         database = await closing.enter_async_context(_app_database(settings))
-        await closing.enter_async_context(supervisor.children(listener, processes))
-        await _start_sidecar(closing, settings, settings.sidecar_port, stores, database, None)
+        children = await closing.enter_async_context(supervisor.children(listener, processes))
+        await _start_sidecar(closing, settings, settings.sidecar_port, stores, database, None, processes=children)
         log.info("supervising", host=settings.host, port=listener.getsockname()[1], processes=processes)
         await stop.wait()
 
@@ -139,8 +140,9 @@ async def _start_sidecar(
     stores: Stores,
     database: Database,
     node: Node | None,
+    **more_checks: Check,
 ) -> None:
-    beside = sidecar(settings, port, stores, database, node)
+    beside = sidecar(settings, port, stores, database, node, **more_checks)
     try:
         await beside.start()
     except OSError as error:

@@ -11,10 +11,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import structlog
+from prometheus_client import multiprocess
+
+from gateway.child_process import spawn
 
 RESTART_S = 0.5
 STOP_TIMEOUT_S = 10.0
@@ -22,13 +25,23 @@ STOP_TIMEOUT_S = 10.0
 log = structlog.get_logger()
 
 
+class ChildrenMissing(Exception):
+    """Not all children are running."""
+
+
 @asynccontextmanager
-async def children(listener: socket.socket, amount: int) -> AsyncIterator[None]:
-    """Run them for as long as the body lasts; SIGTERM ends them."""
+async def children(listener: socket.socket, amount: int) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Run them for as long as the body lasts; SIGTERM ends them. The check that is yielded raises ChildrenMissing."""
     processes: list[subprocess.Popen[bytes]] = [_spawn(listener) for _ in range(amount)]
     watching = asyncio.create_task(_watch(processes, listener))
+
+    async def check() -> None:
+        running = sum(process.poll() is None for process in processes)
+        if running < amount:
+            raise ChildrenMissing(f"{running} of {amount} run")
+
     try:
-        yield
+        yield check
     finally:
         watching.cancel()
         for process in processes:
@@ -58,10 +71,11 @@ async def _watch(processes: list[subprocess.Popen[bytes]], listener: socket.sock
         for index, process in enumerate(processes):
             if process.poll() is not None:
                 log.warning("a gateway process died and is started again", code=process.returncode)
+                multiprocess.mark_process_dead(process.pid)  # type: ignore[no-untyped-call]
                 processes[index] = _spawn(listener)
 
 
 def _spawn(listener: socket.socket) -> subprocess.Popen[bytes]:
     descriptor = listener.fileno()
     command = [sys.executable, "-m", "gateway.cli", "serve", "--inherited-socket", str(descriptor)]
-    return subprocess.Popen(command, pass_fds=[descriptor])
+    return spawn(command, signal.SIGTERM, pass_fds=[descriptor])

@@ -119,7 +119,7 @@ async def refresh(call: Call, request: Refresh) -> SignedIn:
     raise errors.unauthenticated("the refresh token was used before: the session is revoked")
 
 
-@methods.rpc("auth.logout")
+@methods.rpc("auth.logout", limit=None)
 async def logout(call: Call, request: NoArguments, tx: Transaction) -> Nothing:
     """Revoke this session; all its sockets are disconnected."""
     session_id = call.viewer.session_id
@@ -130,7 +130,7 @@ async def logout(call: Call, request: NoArguments, tx: Transaction) -> Nothing:
     return Nothing()
 
 
-@methods.rpc("auth.change_password")
+@methods.rpc("auth.change_password", limit=None)
 async def change_password(call: Call, request: ChangePassword) -> Nothing:
     """Set a new password and end all other sessions."""
     viewer = call.viewer
@@ -165,7 +165,7 @@ async def list_sessions(call: Call, request: NoArguments, tx: Transaction) -> Se
     return SessionList(items=items)
 
 
-@methods.rpc("session.revoke")
+@methods.rpc("session.revoke", limit=None)
 async def revoke_session(call: Call, request: SessionRef, tx: Transaction) -> Nothing:
     """End one of the caller's sessions; its sockets are disconnected wherever they are."""
     session_id = int(request.session_id)

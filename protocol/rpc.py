@@ -54,9 +54,9 @@ class MethodTable:
         self._methods: dict[str, Method] = {}
 
     def rpc(
-        self, name: str, *, limit: str | None = None, anonymous: bool = False, reads: bool = False
+        self, name: str, *, limit: str | None = "write", anonymous: bool = False, reads: bool = False
     ) -> Callable[[Handler], Handler]:
-        """`limit` defaults to the bucket `write` for whatever is no read and needs sign-in."""
+        """Reads and anonymous methods are not counted here; None is for what must always be possible."""
 
         def declare(handler: Handler) -> Handler:
             if name in self._methods:
@@ -69,7 +69,7 @@ class MethodTable:
                 handler=handler,
                 request=hints[parameters[1]],
                 result=hints["return"],
-                limit=limit or (None if reads or anonymous else "write"),
+                limit=None if reads or anonymous else limit,
                 anonymous=anonymous,
                 reads=reads,
                 transactional="tx" in parameters,
