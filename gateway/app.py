@@ -36,12 +36,12 @@ from rooms.members import Members
 from rooms.redis_adapter import RedisAdapter
 from storage import outbox, schema
 from storage.database import Database, DatabaseUnavailable
-from storage.event_log import RedisStreams
 from storage.feeds import Feeds
 from storage.limits import Limits
 from storage.objects import Objects, ObjectsUnavailable
 from storage.outbox import Outbox
 from storage.redis import Redis, RedisError
+from storage.redis_streams import RedisStreams
 from storage.snowflakes import Snowflakes
 from workers.job import Tools, groups
 from workers.relay import run_relay

@@ -28,8 +28,8 @@ from protocol.rpc import methods
 from protocol.schema import documents
 from protocol.tokens import AccessTokens
 from storage.database import DatabaseUnavailable
-from storage.event_log import RedisStreams
 from storage.redis import Redis
+from storage.redis_streams import RedisStreams
 
 app = typer.Typer(
     help="DAIRA (دائرة): the realtime backend of a social network.",

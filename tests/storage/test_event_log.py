@@ -5,8 +5,9 @@ import secrets
 
 import pytest
 
-from storage.event_log import PARTITIONS, Record, RedisStreams, partition
+from storage.event_log import PARTITIONS, Record, partition
 from storage.redis import Redis
+from storage.redis_streams import RedisStreams
 from tests.cluster import Cluster
 
 
@@ -171,7 +172,7 @@ async def test_dead_letters_are_kept_with_their_cause_and_replayed(event_log):
 
 
 async def test_trimming_keeps_what_some_group_has_not_read(event_log, redis, monkeypatch):
-    monkeypatch.setattr("storage.event_log.KEEP_READ_MS", -1_000)
+    monkeypatch.setattr("storage.redis_streams.KEEP_READ_MS", -1_000)
     sent = records("t", keys=1, each=3_000)
     fast = Reader(event_log, "fast", ["t"])
     slow = Reader(event_log, "slow", ["t"])

@@ -7,8 +7,9 @@ import pytest
 
 from protocol.events import PostCreated
 from storage import outbox
-from storage.event_log import Record, RedisStreams
+from storage.event_log import Record
 from storage.redis import Redis
+from storage.redis_streams import RedisStreams
 from tests.cluster import Cluster
 from workers import job as jobs
 from workers import runner

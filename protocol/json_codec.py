@@ -1,0 +1,118 @@
+"""The codec of Socket.IO's default parser: a type digit, namespace, id and JSON, in text frames."""
+
+import json
+import re
+from typing import Any
+
+import msgspec
+
+from protocol import errors
+from protocol.packets import (
+    BINARY_EVENT,
+    CONNECT,
+    EVENT,
+    MAX_ATTACHMENTS,
+    CodecName,
+    Packet,
+    RequestT,
+    Unreadable,
+    convert,
+    invalid_argument,
+    websocket_frame,
+)
+from protocol.pushes import Push
+
+
+class JsonCodec:
+    """Text frames: a type digit, namespace, id, and a JSON value; binary values follow as frames of their own."""
+
+    name: CodecName = "json"
+
+    _HEAD = re.compile(r"([0-6])(?:(\d{1,3})-)?(?:(/[^,]{0,200}),)?(\d{1,15})?")
+
+    def __init__(self) -> None:
+        self._decode_event = msgspec.json.Decoder(list[msgspec.Raw]).decode
+        self._decode_name = msgspec.json.Decoder(str).decode
+        self._decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+        self._encode = msgspec.json.Encoder().encode
+
+    def decode(self, data: Any) -> Packet:
+        if not isinstance(data, str):
+            raise Unreadable("an unexpected binary frame")
+        head = self._HEAD.match(data)
+        if head is None:
+            raise Unreadable("no packet type")
+        kind, attachments, namespace, call_id = head.groups()
+        packet = Packet(int(kind), namespace or "/", int(call_id) if call_id else None)
+        body = data[head.end() :]
+        try:
+            if packet.type in (EVENT, BINARY_EVENT):
+                self._read_event(packet, body)
+            elif packet.type == CONNECT and body and body != "null":
+                packet.argument = msgspec.Raw(body.encode())
+        except (ValueError, RecursionError) as error:
+            raise Unreadable(str(error)) from None
+        if packet.type == BINARY_EVENT:
+            packet.missing_attachments = int(attachments or 0)
+            if not 0 < packet.missing_attachments <= MAX_ATTACHMENTS:
+                raise Unreadable(f"{attachments} attachments")
+            packet.attachments = []
+        return packet
+
+    def _read_event(self, packet: Packet, body: str) -> None:
+        try:
+            name, *arguments = self._decode_event(body)
+            packet.name = self._decode_name(name)
+        except msgspec.DecodeError:
+            # msgspec takes lone surrogates for broken JSON. Python's parser lets them through, so that the call can
+            # be told which of its fields has one.
+            name, *arguments = json.loads(body)
+            if not isinstance(name, str):
+                raise ValueError("the event has no name") from None
+            packet.name = name
+        packet.surplus_arguments = len(arguments) > 1
+        if arguments and not _is_json_null(arguments[0]):
+            packet.argument = arguments[0]
+
+    def decode_argument(self, argument: Any, into: type[RequestT]) -> RequestT:
+        if not isinstance(argument, msgspec.Raw):
+            return convert({} if argument is None else argument, into)
+        decoder = self._decoders.get(into)
+        if decoder is None:
+            decoder = self._decoders[into] = msgspec.json.Decoder(into)
+        try:
+            result: RequestT = decoder.decode(argument)
+        except msgspec.ValidationError as error:
+            raise invalid_argument(error) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise errors.invalid("$", str(error)) from None
+        return result
+
+    def connect(self, sid: str, namespace: str = "/") -> bytes:
+        return self._frame(f"40{_prefix(namespace)}", {"sid": sid})
+
+    def connect_error(self, message: str, data: dict[str, str] | None, namespace: str = "/") -> bytes:
+        body: dict[str, Any] = {"message": message}
+        if data is not None:
+            body["data"] = data
+        return self._frame(f"44{_prefix(namespace)}", body)
+
+    def disconnect(self) -> bytes:
+        return websocket_frame(0x81, b"41")
+
+    def push(self, push: Push) -> bytes:
+        return self._frame("42", (push.event, push))
+
+    def ack(self, call_id: int, answer: Any) -> bytes:
+        return self._frame(f"43{call_id}", (answer,))
+
+    def _frame(self, head: str, body: Any) -> bytes:
+        return websocket_frame(0x81, head.encode() + self._encode(body))
+
+
+def _is_json_null(argument: Any) -> bool:
+    return argument is None or (isinstance(argument, msgspec.Raw) and bytes(argument) == b"null")
+
+
+def _prefix(namespace: str) -> str:
+    return "" if namespace == "/" else f"{namespace},"

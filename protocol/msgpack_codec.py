@@ -1,0 +1,126 @@
+"""The codec of `socket.io-msgpack-parser`: one MessagePack map a packet, in binary frames."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgpack
+import msgspec
+
+from protocol import errors
+from protocol.packets import (
+    ACK,
+    CONNECT,
+    CONNECT_ERROR,
+    DISCONNECT,
+    EVENT,
+    CodecName,
+    Packet,
+    RequestT,
+    Unreadable,
+    convert,
+    invalid_argument,
+    websocket_frame,
+)
+from protocol.pushes import Push
+
+
+class MsgpackCodec:
+    """Binary frames: one MessagePack map a packet, `data` standing last in ours."""
+
+    name: CodecName = "msgpack"
+
+    class _Envelope(msgspec.Struct):
+        type: int
+        nsp: str = "/"
+        data: msgspec.Raw = msgspec.Raw()
+        id: int | None = None
+
+    _UNDEFINED = (b"", b"\xc0", b"\xd4\x00\x00")  # absent, nil, JavaScript's `undefined`
+
+    def __init__(self) -> None:
+        self._decode_envelope = msgspec.msgpack.Decoder(self._Envelope).decode
+        self._decode_event = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
+        self._decode_name = msgspec.msgpack.Decoder(str).decode
+        self._decoders: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
+        self._encode = msgspec.msgpack.Encoder().encode
+
+    def decode(self, data: Any) -> Packet:
+        if not isinstance(data, bytes):
+            raise Unreadable("a text frame on a MessagePack connection")
+        try:
+            envelope = self._decode_envelope(data)
+            packet = Packet(envelope.type, envelope.nsp, envelope.id)
+            if packet.type == EVENT:
+                name, *arguments = self._decode_event(envelope.data)
+                packet.name = self._decode_name(name)
+                packet.surplus_arguments = len(arguments) > 1
+                if arguments and bytes(arguments[0]) not in self._UNDEFINED:
+                    packet.argument = arguments[0]
+            elif packet.type == CONNECT and bytes(envelope.data) not in self._UNDEFINED:
+                packet.argument = envelope.data
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+            raise Unreadable(str(error)) from None
+        return packet
+
+    def decode_argument(self, argument: Any, into: type[RequestT]) -> RequestT:
+        if argument is None:
+            return convert({}, into)
+        decoder = self._decoders.get(into)
+        if decoder is None:
+            decoder = self._decoders[into] = msgspec.msgpack.Decoder(into)
+        try:
+            result: RequestT = decoder.decode(argument)
+        except msgspec.ValidationError as error:
+            if "got `ext`" in str(error):
+                return convert(_plain(argument), into)
+            raise invalid_argument(error) from None
+        except UnicodeDecodeError:
+            raise errors.invalid("$", "contains text that is not UTF-8") from None
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise errors.invalid("$", str(error)) from None
+        return result
+
+    def connect(self, sid: str, namespace: str = "/") -> bytes:
+        return self._frame({"type": CONNECT, "nsp": namespace, "data": {"sid": sid}})
+
+    def connect_error(self, message: str, data: dict[str, str] | None, namespace: str = "/") -> bytes:
+        body: dict[str, Any] = {"message": message}
+        if data is not None:
+            body["data"] = data
+        return self._frame({"type": CONNECT_ERROR, "nsp": namespace, "data": body})
+
+    def disconnect(self) -> bytes:
+        # The JavaScript parser takes `data: nil` for a parse error and reconnects for ever: the key stays out.
+        return self._frame({"type": DISCONNECT, "nsp": "/"})
+
+    def push(self, push: Push) -> bytes:
+        return self._frame({"type": EVENT, "nsp": "/", "data": (push.event, push)})
+
+    def ack(self, call_id: int, answer: Any) -> bytes:
+        return self._frame({"type": ACK, "nsp": "/", "id": call_id, "data": (answer,)})
+
+    def _frame(self, packet: dict[str, Any]) -> bytes:
+        return websocket_frame(0x82, self._encode(packet))
+
+
+def _plain(argument: Any) -> Any:
+    """Plain values of a MessagePack argument, with the official parser's extension types resolved."""
+    try:
+        value = msgpack.unpackb(bytes(argument), ext_hook=_extension, strict_map_key=False)
+    except (ValueError, RecursionError) as error:
+        raise errors.invalid("$", str(error)) from None
+    if isinstance(value, dict):
+        return {key: item for key, item in value.items() if item is not None}
+    return value
+
+
+def _extension(code: int, data: bytes) -> Any:
+    if code == 0 and len(data) == 1:
+        return None  # undefined
+    if code == 0 and len(data) == 8:  # Date
+        milliseconds = int.from_bytes(data, "big", signed=True)
+        try:
+            return datetime.fromtimestamp(milliseconds / 1_000, UTC)
+        except (OverflowError, OSError) as error:
+            raise ValueError(f"a date out of range: {error}") from None
+    return msgpack.ExtType(code, data)

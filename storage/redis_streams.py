@@ -1,0 +1,149 @@
+"""The event log on Redis Streams: a topic is 8 streams, a group's place in them a consumer group."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from redis.exceptions import ResponseError
+
+from storage.event_log import PARTITIONS, DeadLetter, Lag, LogFull, React, Record, partition
+from storage.redis import Redis
+from storage.stream_consumer import GroupConsumer, read_record
+
+LONGEST_PARTITION = 250_000
+LONGEST_DEAD_LETTERS = 100_000
+KEEP_READ_MS = 60 * 60 * 1_000  # read records stay for an hour, to be looked at
+
+
+class RedisStreams:
+    """A topic is 8 streams; a group's place in them is a consumer group whose only consumer is called `owner`.
+
+    Who may act as the owner of a partition is a lease of 5 seconds. A new owner first finds what the last one
+    had been given and did not acknowledge.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def append(self, batch: int, records: Sequence[Record]) -> None:
+        streams = [self.stream(record.topic, partition(record.key)) for record in records]
+        distinct = list(dict.fromkeys(streams))
+        async with self._redis.commands.pipeline(transaction=False) as pipe:
+            for stream in distinct:
+                pipe.xlen(stream)
+            pipe.smembers(self._topics_key)
+            *lengths, known = await pipe.execute()
+        if max(lengths, default=0) > LONGEST_PARTITION:
+            raise LogFull(distinct[lengths.index(max(lengths))])
+        async with self._redis.commands.pipeline(transaction=True) as pipe:
+            new_topics = {record.topic for record in records} - {topic.decode() for topic in known}
+            if new_topics:
+                pipe.sadd(self._topics_key, *new_topics)
+            for stream, record in zip(streams, records, strict=True):
+                pipe.xadd(stream, _fields(record))
+            pipe.set(self._batch_key, batch)
+            await pipe.execute()
+
+    async def last_batch(self) -> int:
+        return int(await self._redis.commands.get(self._batch_key) or 0)
+
+    async def consume(self, group: str, topics: Sequence[str], react: React, stop: asyncio.Event) -> None:
+        partitions = [(self.stream(topic, index), topic) for topic in topics for index in range(PARTITIONS)]
+        await GroupConsumer(self._redis, group, partitions, self.ensure_group, react).run(stop)
+
+    async def bury(self, group: str, record: Record, cause: str) -> None:
+        fields = {**_fields(record), "group": group, "cause": cause[:2_000], "topic": record.topic}
+        await self._redis.commands.xadd(self._dead_key, fields, maxlen=LONGEST_DEAD_LETTERS, approximate=True)
+
+    async def dead_letters(self, limit: int) -> list[DeadLetter]:
+        return [_dead_letter(entry) for entry in await self._redis.commands.xrange(self._dead_key, count=limit)]
+
+    async def replay(self, ids: Sequence[str] | None) -> int:
+        wanted = None if ids is None else set(ids)
+        replayed = 0
+        for letter in await self.dead_letters(LONGEST_DEAD_LETTERS):
+            if wanted is not None and letter.id not in wanted:
+                continue
+            record = letter.record
+            async with self._redis.commands.pipeline(transaction=True) as pipe:
+                pipe.xadd(self.stream(record.topic, partition(record.key)), _fields(record))
+                pipe.xdel(self._dead_key, letter.id)
+                await pipe.execute()
+            replayed += 1
+        return replayed
+
+    async def lags(self) -> list[Lag]:
+        found: dict[tuple[str, str], int] = {}
+        for topic in await self._topics():
+            for index in range(PARTITIONS):
+                for group, unread, _ in await self._groups(self.stream(topic, index)):
+                    found[topic, group] = found.get((topic, group), 0) + unread
+        return [Lag(topic, group, records) for (topic, group), records in sorted(found.items())]
+
+    async def trim(self) -> None:
+        oldest_kept = f"{time.time_ns() // 1_000_000 - KEEP_READ_MS}-0"
+        for topic in await self._topics():
+            for index in range(PARTITIONS):
+                stream = self.stream(topic, index)
+                places = [place for _, _, place in await self._groups(stream)]
+                if places:
+                    bound = min([*places, oldest_kept], key=_position)
+                    await self._redis.commands.xtrim(stream, minid=bound, approximate=True)
+
+    async def ensure_group(self, stream: str, group: str) -> None:
+        """A new group starts with the oldest record that the stream still holds."""
+        try:
+            await self._redis.commands.xgroup_create(stream, group, id="0", mkstream=True)
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    def stream(self, topic: str, index: int) -> str:
+        return self._redis.key("log", topic, index)
+
+    async def _topics(self) -> list[str]:
+        return sorted(topic.decode() for topic in await self._redis.commands.smembers(self._topics_key))
+
+    async def _groups(self, stream: str) -> list[tuple[str, int, str]]:
+        """For each group: name, records not acknowledged (counted to 10,000), and the place it has read to."""
+        try:
+            groups = await self._redis.commands.xinfo_groups(stream)
+        except ResponseError:  # no such stream yet
+            return []
+        found = []
+        for group in groups:
+            place = group["last-delivered-id"].decode()
+            unread = await self._redis.commands.xrange(stream, min=f"({place}", count=10_000)
+            pending = await self._redis.commands.xpending(stream, group["name"])
+            if pending["pending"]:
+                place = min(place, pending["min"].decode(), key=_position)
+            found.append((group["name"].decode(), len(unread) + pending["pending"], place))
+        return found
+
+    @property
+    def _topics_key(self) -> str:
+        return self._redis.key("log-topics")
+
+    @property
+    def _batch_key(self) -> str:
+        return self._redis.key("log-batch")
+
+    @property
+    def _dead_key(self) -> str:
+        return self._redis.key("dead-letters")
+
+
+def _fields(record: Record) -> dict[Any, Any]:
+    return {"id": record.event_id, "key": record.key, "payload": record.payload}
+
+
+def _dead_letter(entry: tuple[bytes, dict[bytes, bytes]]) -> DeadLetter:
+    entry_id, fields = entry
+    record = read_record(fields[b"topic"].decode(), fields)
+    return DeadLetter(entry_id.decode(), fields[b"group"].decode(), fields[b"cause"].decode(), record)
+
+
+def _position(entry_id: str) -> tuple[int, int]:
+    milliseconds, _, sequence = entry_id.partition("-")
+    return int(milliseconds), int(sequence or 0)

@@ -1,0 +1,212 @@
+"""One process's share of a group on Redis Streams.
+
+A group's only consumer is called `owner`; who may act as the owner of a partition is a lease of 5 seconds. A new owner
+first finds what the last one had been given and did not acknowledge. Members of a group share its partitions evenly.
+"""
+
+import asyncio
+import math
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from storage.event_log import React, Record
+from storage.redis import Redis, RedisError
+
+_LEASE_MS = 5_000
+_RENEW_S = 1.5
+_BLOCK_MS = 250  # also how long a partition may wait to join the common read
+_RECHECK_S = 30.0
+_BATCH = 100
+_PREFETCHED_BATCHES = 2
+_LUA = Path(__file__).parent / "lua"
+
+log = structlog.get_logger()
+
+
+@dataclass
+class _Partition:
+    """A partition that this process holds the lease on."""
+
+    stream: str
+    topic: str
+    lease_until: float
+    batches: asyncio.Queue[list[Any]] = field(default_factory=lambda: asyncio.Queue(_PREFETCHED_BATCHES))
+    task: asyncio.Task[None] | None = None
+    ready: bool = False  # what the last owner left behind has been dealt with
+
+
+class GroupConsumer:
+    """One process's share of a group: leases partitions, reads them in one command, works on each in its own task."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        group: str,
+        partitions: Sequence[tuple[str, str]],
+        ensure_group: Callable[[str, str], Awaitable[None]],
+        react: React,
+    ) -> None:
+        """partitions: stream and topic of each."""
+        self._redis = redis
+        self._ensure_group = ensure_group
+        self._group = group
+        self._react = react
+        self._id = secrets.token_hex(8)
+        self._all = partitions
+        self._held: dict[str, _Partition] = {}
+        self._changed = asyncio.Event()
+        self._renew = redis.script(_LUA / "renew_lease.lua")
+        self._release = redis.script(_LUA / "release_lease.lua")
+
+    async def run(self, stop: asyncio.Event) -> None:
+        reader = asyncio.create_task(self._read_for_ever())
+        try:
+            while not stop.is_set():
+                try:
+                    await self._share_partitions()
+                except RedisError as error:
+                    log.warning("event log out of reach", group=self._group, error=str(error))
+                self._drop_expired()
+                try:
+                    await asyncio.wait_for(stop.wait(), _RENEW_S)
+                except TimeoutError:
+                    continue
+        finally:
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+            await self._leave()
+
+    async def _share_partitions(self) -> None:
+        """Renew what we hold; take or give up partitions until each member holds its share."""
+        now = time.time()
+        members = self._redis.key("log-members", self._group)
+        async with self._redis.commands.pipeline(transaction=False) as pipe:
+            pipe.zadd(members, {self._id: now + _LEASE_MS / 1_000})
+            pipe.zremrangebyscore(members, "-inf", now)
+            pipe.zcard(members)
+            *_, member_count = await pipe.execute()
+        share = math.ceil(len(self._all) / max(member_count, 1))
+        for held in list(self._held.values())[share:]:
+            await self._give_up(held)
+        for stream, topic in self._all:
+            held_already = stream in self._held
+            if not held_already and len(self._held) >= share:
+                continue
+            asked = time.monotonic()
+            if await self._renew([self._lease(stream)], [self._id, _LEASE_MS]):
+                until = asked + _LEASE_MS / 1_000
+                if held_already:
+                    self._held[stream].lease_until = until
+                else:
+                    await self._ensure_group(stream, self._group)
+                    held = _Partition(stream, topic, until)
+                    held.task = asyncio.create_task(self._work(held))
+                    self._held[stream] = held
+                    self._changed.set()
+            elif held_already:
+                self._drop(self._held[stream])
+
+    async def _read_for_ever(self) -> None:
+        while True:
+            wanted = [held.stream for held in self._held.values() if held.ready and not held.batches.full()]
+            if not wanted:
+                self._changed.clear()
+                await self._changed.wait()
+                continue
+            try:
+                found = await self._redis.blocking.xreadgroup(
+                    self._group, "owner", dict.fromkeys(wanted, ">"), count=_BATCH, block=_BLOCK_MS
+                )
+            except RedisError as error:
+                if "NOGROUP" in str(error):
+                    # Redis came back without its memory: the groups are made anew.
+                    for stream in wanted:
+                        await self._ensure_group_quietly(stream)
+                await asyncio.sleep(0.2)
+                continue
+            for stream, entries in found or ():
+                held = self._held.get(stream.decode())
+                if held is not None and entries:
+                    held.batches.put_nowait(entries)
+
+    async def _ensure_group_quietly(self, stream: str) -> None:
+        try:
+            await self._ensure_group(stream, self._group)
+        except RedisError as error:
+            log.warning("cannot make a consumer group", stream=stream, error=str(error))
+
+    async def _work(self, held: _Partition) -> None:
+        while True:
+            try:
+                await self._catch_up(held)
+                held.ready = True
+                self._changed.set()
+                while True:
+                    try:
+                        entries = await asyncio.wait_for(held.batches.get(), _RECHECK_S)
+                    except TimeoutError:
+                        # A former owner's last read may have been answered after it lost the lease.
+                        await self._catch_up(held)
+                        continue
+                    self._changed.set()
+                    await self._process(held, entries)
+            except RedisError as error:
+                log.warning("a partition waits for the event log", stream=held.stream, error=str(error))
+            except Exception:
+                log.exception("a partition stumbled and starts again", stream=held.stream)
+            held.ready = False
+            while not held.batches.empty():
+                held.batches.get_nowait()
+            await asyncio.sleep(0.5)
+
+    async def _catch_up(self, held: _Partition) -> None:
+        """What has been delivered to an owner of this partition and never acknowledged, oldest first."""
+        while True:
+            found = await self._redis.commands.xreadgroup(self._group, "owner", {held.stream: "0"}, count=_BATCH)
+            entries = found[0][1] if found else []
+            if not entries:
+                return
+            await self._process(held, entries)
+
+    async def _process(self, held: _Partition, entries: list[Any]) -> None:
+        # A record trimmed while pending comes back without fields.
+        records = [read_record(held.topic, fields) for _, fields in entries if fields]
+        await self._react(records)
+        await self._redis.commands.xack(held.stream, self._group, *(entry_id for entry_id, _ in entries))
+
+    def _drop_expired(self) -> None:
+        for held in list(self._held.values()):
+            if time.monotonic() >= held.lease_until:
+                self._drop(held)
+
+    def _drop(self, held: _Partition) -> None:
+        del self._held[held.stream]
+        if held.task is not None:
+            held.task.cancel()
+
+    async def _give_up(self, held: _Partition) -> None:
+        self._drop(held)
+        if held.task is not None:
+            await asyncio.gather(held.task, return_exceptions=True)
+        await self._release([self._lease(held.stream)], [self._id])
+
+    async def _leave(self) -> None:
+        try:
+            for held in list(self._held.values()):
+                await self._give_up(held)
+            await self._redis.commands.zrem(self._redis.key("log-members", self._group), self._id)
+        except RedisError as error:
+            log.warning("leases are left to expire", group=self._group, error=str(error))
+
+    def _lease(self, stream: str) -> str:
+        return f"{stream}:lease:{self._group}"
+
+
+def read_record(topic: str, fields: dict[bytes, bytes]) -> Record:
+    return Record(int(fields[b"id"]), topic, fields[b"key"].decode(), fields[b"payload"])
