@@ -152,7 +152,8 @@ class Node:
 
     async def start(self, listener: sockets.socket) -> None:
         await _run_beside(self._running, self.adapter.run())
-        await asyncio.wait_for(self.adapter.listening.wait(), START_TIMEOUT_S)
+        async with asyncio.timeout(START_TIMEOUT_S):
+            await self.adapter.listening.wait()
         await _run_beside(self._running, self._sign_in.keep_locations())
         app = web.Application(client_max_size=2 * 1024 * 1024)
         self.socket_server.attach(app, "socket.io")

@@ -83,7 +83,8 @@ class RedisAdapter:
             if confirmation is None:
                 confirmation = self._confirmations[channel] = asyncio.get_running_loop().create_future()
                 await self._pubsub.subscribe(channel)
-            await asyncio.wait_for(asyncio.shield(confirmation), SUBSCRIBE_TIMEOUT_S)
+            async with asyncio.timeout(SUBSCRIBE_TIMEOUT_S):
+                await asyncio.shield(confirmation)
         except (RedisError, OSError, TimeoutError, SubscriptionFailed) as error:
             self._members.leave(member, room)
             raise SubscriptionFailed(room) from error

@@ -79,7 +79,8 @@ class Database:
         if self._pool is None:
             return
         try:
-            await asyncio.wait_for(self._pool.close(), 2)
+            async with asyncio.timeout(2):
+                await self._pool.close()
         except _LOST:
             self._pool.terminate()
 

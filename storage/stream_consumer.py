@@ -74,7 +74,8 @@ class GroupConsumer:
                     log.warning("event log out of reach", group=self._group, error=str(error))
                 self._drop_expired()
                 try:
-                    await asyncio.wait_for(stop.wait(), _RENEW_S)
+                    async with asyncio.timeout(_RENEW_S):
+                        await stop.wait()
                 except TimeoutError:
                     continue
         finally:
@@ -149,7 +150,9 @@ class GroupConsumer:
                 self._changed.set()
                 while True:
                     try:
-                        entries = await asyncio.wait_for(held.batches.get(), _RECHECK_S)
+                        # Not wait_for: before Python 3.12 it can swallow the cancellation that ends us.
+                        async with asyncio.timeout(_RECHECK_S):
+                            entries = await held.batches.get()
                     except TimeoutError:
                         # A former owner's last read may have been answered after it lost the lease.
                         await self._catch_up(held)
