@@ -57,4 +57,5 @@ bench: .venv/installed-dev ## measure calls and fan-out beside their bare SQL an
 	@$(VENV)/python -m bench
 
 clean: ## remove the virtual environment and all local data
+	@if test -e .daira/servers.json; then $(VENV)/daira erase; fi
 	@rm -rf .venv .daira tests/clients/node_modules

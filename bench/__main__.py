@@ -136,7 +136,7 @@ class Bench:
 
         ours = await timed("push to another node", hop, ROUNDS)
         channel = self.cluster.stores.redis.key("bench")
-        pubsub = self.cluster.stores.redis.blocking.pubsub()
+        pubsub = self.cluster.stores.redis.subscriptions.pubsub()
         await pubsub.subscribe(channel)
         await pubsub.get_message(timeout=5)
 

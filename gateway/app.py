@@ -6,9 +6,10 @@ import hmac
 import ipaddress
 import secrets
 import socket as sockets
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import stamina
@@ -30,6 +31,7 @@ from handlers.passwords import Passwords
 from protocol.cursors import Cursors
 from protocol.rpc import methods
 from protocol.tokens import AccessTokens
+from protocol.wire import MAX_PAYLOAD
 from rooms.broadcaster import Broadcaster
 from rooms.locations import Locations
 from rooms.members import Members
@@ -49,6 +51,7 @@ from workers.runner import run_group
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 5.0
+RESTART_S = 1.0
 # S3 serves media alone: without it everything else goes on.
 OPTIONAL_DEPENDENCIES = frozenset({"objects"})
 
@@ -85,7 +88,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         ids = Snowflakes(redis)
         await _patiently(ids.lease, RedisError)
         closing.push_async_callback(_quietly, ids.release)
-        await _run_beside(closing, ids.keep_lease())
+        await _run_beside(closing, "keep the lease on ids", ids.keep_lease)
         objects = Objects(*settings.s3, settings.s3_bucket)
         closing.push_async_callback(objects.close)
         await objects.connect()
@@ -151,11 +154,11 @@ class Node:
         )
 
     async def start(self, listener: sockets.socket) -> None:
-        await _run_beside(self._running, self.adapter.run())
+        await _run_beside(self._running, "listen to Redis", self.adapter.run)
         async with asyncio.timeout(START_TIMEOUT_S):
             await self.adapter.listening.wait()
-        await _run_beside(self._running, self._sign_in.keep_locations())
-        app = web.Application(client_max_size=2 * 1024 * 1024)
+        await _run_beside(self._running, "keep locations", self._sign_in.keep_locations)
+        app = web.Application(client_max_size=MAX_PAYLOAD)
         self.socket_server.attach(app, "socket.io")
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, handle_signals=False)
         await self._runner.setup()
@@ -183,14 +186,14 @@ class Node:
             REFUSED.labels("draining").inc()
             return None
         address = client_address(request.remote or "", request.headers.getall("X-Forwarded-For", []), self._proxies)
-        user_agent = request.headers.get("User-Agent", "")[:300] or None
+        user_agent = request.headers.get("User-Agent", "").encode(errors="replace").decode()[:300] or None
         return Connection(socket, self._dispatcher, self._sign_in, self.adapter, self._rate, address, user_agent)
 
     async def _after_gap(self) -> None:
         """Beside the listening, which must go on meanwhile; a newer gap makes the older catching up pointless."""
         if self._catching_up is not None:
             self._catching_up.cancel()
-        self._catching_up = asyncio.create_task(self._sign_in.catch_up())
+        self._catching_up = asyncio.create_task(_again_and_again("catch up", self._sign_in.catch_up))
 
 
 class WorkerProcess:
@@ -206,11 +209,11 @@ class WorkerProcess:
     def start(self) -> None:
         for name in self._names:
             work = (
-                run_relay(self.tools, self._listen_url, self._stop)
+                partial(run_relay, self.tools, self._listen_url, self._stop)
                 if name == "relay"
-                else run_group(self.tools, name, self._stop)
+                else partial(run_group, self.tools, name, self._stop)
             )
-            self._tasks.append(asyncio.create_task(work, name=name))
+            self._tasks.append(asyncio.create_task(_again_and_again(name, work)))
 
     async def stop(self) -> None:
         """What is under way ends; what has not begun stays in the log."""
@@ -280,10 +283,9 @@ def client_address(peer: str, forwarded: Sequence[str], proxies: Sequence[Networ
     return chain[-1]
 
 
-def derive_key(settings: Settings, purpose: str) -> bytes:
-    """A secret for one purpose, from the key that signs tokens."""
-    signing_key = next(iter(settings.keys.values()))
-    return hmac.new(signing_key.encode(), purpose.encode(), hashlib.sha256).digest()
+def derive_keys(settings: Settings, purpose: str) -> tuple[bytes, ...]:
+    """Secrets for one purpose, from the keys of tokens and in their order."""
+    return tuple(hmac.new(key.encode(), purpose.encode(), hashlib.sha256).digest() for key in settings.keys.values())
 
 
 def _services(stores: Stores, database: Database, passwords: Passwords) -> Services:
@@ -296,9 +298,9 @@ def _services(stores: Stores, database: Database, passwords: Passwords) -> Servi
         broadcaster=stores.broadcaster,
         limits=Limits(stores.redis, settings.limits, count_loopback=settings.limit_loopback),
         tokens=AccessTokens(settings.keys),
-        cursors=Cursors(derive_key(settings, "cursors")),
+        cursors=Cursors(derive_keys(settings, "cursors")),
         passwords=passwords,
-        refresh_key=derive_key(settings, "refresh"),
+        refresh_keys=derive_keys(settings, "refresh"),
         refresh_leeway_s=settings.refresh_leeway,
     )
 
@@ -326,6 +328,16 @@ async def _gather(stores: Stores, database: Database) -> None:
     REDIS_POOL.labels("busy").set(len(stores.redis.pool._in_use_connections))
 
 
+async def _again_and_again(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Until it returns; what breaks in it is logged, and it begins anew."""
+    while True:
+        try:
+            return await work()
+        except Exception:
+            log.exception("background work broke and begins anew", work=name)
+            await asyncio.sleep(RESTART_S)
+
+
 async def _patiently(work: Any, error: type[Exception]) -> None:
     async for attempt in stamina.retry_context(on=error, attempts=None, timeout=START_TIMEOUT_S, wait_max=1.0):
         with attempt:
@@ -339,18 +351,12 @@ async def _quietly(work: Any) -> None:
         log.info("left to expire", error=str(error))
 
 
-async def _run_beside(closing: AsyncExitStack, work: Awaitable[None]) -> None:
-    """A task that ends with the stack; if it breaks, the log says so."""
-    task = asyncio.ensure_future(work)
-    task.add_done_callback(_report)
+async def _run_beside(closing: AsyncExitStack, name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Work that ends with the stack, and not before."""
+    task = asyncio.create_task(_again_and_again(name, work))
 
     async def end() -> None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
     closing.push_async_callback(end)
-
-
-def _report(task: "asyncio.Future[None]") -> None:
-    if not task.cancelled() and task.exception() is not None:
-        log.error("a background task broke", exc_info=task.exception())

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from gateway import client, demo, doctor, processes, supervisor
 from gateway.app import NotMigrated, worker_names
-from gateway.embedded import EmbeddedError
+from gateway.embedded import EmbeddedError, EmbeddedServers, find_servers
 from gateway.observability import configure_logs
 from gateway.settings import Settings, SettingsError
 from protocol.rpc import methods
@@ -77,6 +77,19 @@ def up(
             progress.update(task, description=name)
 
         _run(processes.up(settings, with_demo=with_demo, progress=step, ready=ready))
+
+
+@app.command()
+def erase() -> None:
+    """Remove all data of the servers that `daira up` runs in the data folder."""
+    settings = _settings()
+    if find_servers(settings.data_dir) is None:
+        _fail(f"there are no servers in {settings.data_dir}")
+    try:
+        EmbeddedServers(settings.data_dir).erase()
+    except EmbeddedError as error:
+        _fail(str(error))
+    screen.print(f"{settings.data_dir} is gone")
 
 
 @app.command()

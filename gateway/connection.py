@@ -25,6 +25,7 @@ from protocol.pushes import Push, RevocationReason, SessionExpired, SessionReady
 from protocol.timestamps import to_wire
 from protocol.tokens import EXPIRY_GRACE
 from protocol.users import User
+from rooms import names
 from rooms.messages import Frames, encode_push
 from rooms.redis_adapter import RedisAdapter
 
@@ -110,6 +111,8 @@ class Connection:
     # ------------------------------------------------------------------------------------------ as the caller's socket
 
     def sign_in(self, viewer: Viewer) -> None:
+        if self._state == "closed":
+            return
         extends = self.viewer is not None
         self.viewer = viewer
         self._set_timer()
@@ -117,7 +120,7 @@ class Connection:
             self._spawn(self._settle())
 
     async def watch(self, room: str, owner_id: int) -> None:
-        if len(self.rooms) >= MOST_ROOMS:
+        if sum(map(names.is_post, self.rooms)) >= MOST_ROOMS:
             raise errors.failed_precondition(f"a socket watches no more than {MOST_ROOMS} things: unwatch some")
         await self._adapter.join(self, room, owner_id)
 
@@ -130,7 +133,9 @@ class Connection:
         try:
             if self._state == "opened":
                 self.codec = wire.MSGPACK if isinstance(data, bytes) else wire.JSON
-            if self._incomplete is not None and isinstance(data, bytes):
+            if self._incomplete is not None:
+                if not isinstance(data, bytes):
+                    raise wire.Unreadable("a packet where an attachment was due")
                 packet = self._incomplete
                 if not wire.add_attachment(packet, data):
                     return
@@ -220,7 +225,9 @@ class Connection:
         self._socket.write(self.codec.connect_error(f"{refused.code}: {refused.reason}", data))
 
     async def _settle(self) -> None:
-        """After a sign-in on a live socket."""
+        """After a sign-in on a live socket, which may have closed by now."""
+        if self._state == "closed":
+            return
         try:
             self._announce_ready(await self._join())
         except Refused:
@@ -233,10 +240,11 @@ class Connection:
         self._joined = True
         SIGNED_IN.inc()
         try:
-            return await self._sign_in.join(self)
+            user = await self._sign_in.join(self)
         except Refused:
             await self._leave()
             raise
+        return user
 
     async def _leave(self) -> None:
         if self._joined:

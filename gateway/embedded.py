@@ -144,6 +144,15 @@ class EmbeddedServers:
         if self._lock is not None:
             self._lock.close()
 
+    def erase(self) -> None:
+        """Remove all data. Raises EmbeddedError while somebody runs on it."""
+        self._take_folder()
+        servers = find_servers(self.data_dir)
+        if servers is not None:
+            self.servers = servers
+            shutil.rmtree(self._postgres_home(), ignore_errors=True)
+        shutil.rmtree(self.data_dir)
+
     def process_id(self, name: str) -> int:
         return self._running[name].pid
 
@@ -151,6 +160,7 @@ class EmbeddedServers:
 
     def _take_folder(self) -> None:
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.data_dir.chmod(0o700)
         self._lock = (self.data_dir / "lock").open("a+")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -5,6 +5,7 @@ import asyncio
 import structlog
 
 from gateway.observability import GAPS, REFUSED
+from handlers import visibility
 from handlers.call import Services, Viewer
 from protocol.errors import CallError
 from protocol.tokens import TokenError
@@ -13,7 +14,7 @@ from rooms import names
 from rooms.locations import RENEW_EVERY_S, Locations
 from rooms.members import Member, Members
 from rooms.redis_adapter import RedisAdapter, SubscriptionFailed
-from storage import accounts, graph, present, users
+from storage import accounts, graph, posts, present, users
 from storage.database import Conflict, DatabaseUnavailable
 from storage.redis import RedisError
 
@@ -85,12 +86,15 @@ class SignIn:
         return present.user(user)
 
     async def leave(self, member: Member) -> None:
-        last = await self._adapter.remove(member)
-        if last:
-            try:
-                await self._locations.leave(self._node, member.user_id)
-            except RedisError:
-                return  # it expires by itself
+        user_id = member.user_id
+        if not await self._adapter.remove(member):
+            return
+        try:
+            await self._locations.leave(self._node, user_id)
+            if self._members.of_user(user_id):  # somebody of theirs came while we were at it
+                await self._locations.renew(self._node, [user_id])
+        except RedisError:
+            return  # it expires by itself, or is renewed with all others
 
     async def keep_locations(self) -> None:
         """For ever: renew where this node's people are, and the inboxes of who is online."""
@@ -102,14 +106,15 @@ class SignIn:
                 log.warning("locations could not be renewed", error=str(error))
 
     async def catch_up(self) -> None:
-        """After a gap in what this node hears: locations may be forgotten, revocations missed."""
+        """After a gap in what this node hears: locations may be forgotten, revocations and evictions missed."""
         GAPS.inc()
         while True:
             try:
                 await self._renew_all()
                 await self._recheck_sessions()
+                await self._recheck_rooms()
                 return
-            except (RedisError, DatabaseUnavailable, TimeoutError) as error:
+            except (RedisError, DatabaseUnavailable, SubscriptionFailed, TimeoutError) as error:
                 log.warning("sessions could not be rechecked yet", error=str(error))
                 await asyncio.sleep(RETRY_S)
 
@@ -121,6 +126,21 @@ class SignIn:
             for row in ended:
                 for member in list(self._members.of_session(row["session_id"])):
                     member.revoke(row["reason"])
+
+    async def _recheck_rooms(self) -> None:
+        """Each person's sockets stay with the posts that they may see, and sit with the large authors they follow."""
+        for user_id in self._members.users:
+            sockets = list(self._members.of_user(user_id))
+            watched = {room for member in sockets for room in member.rooms if names.is_post(room)}
+            async with self._services.database.transaction(user_id) as tx:
+                authors = await graph.large_followees(tx, user_id)
+                rows = await posts.load(tx, [names.post_id(room) for room in watched])
+            seen = {names.post(row["id"]) for row in rows if visibility.may_see(row, user_id)}
+            for member in sockets:
+                for room in watched - seen:
+                    await self._adapter.leave(member, room)
+                for author_id in authors:
+                    await self._adapter.join(member, names.author(author_id), author_id)
 
     async def _renew_all(self) -> None:
         online = self._members.users

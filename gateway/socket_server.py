@@ -6,6 +6,7 @@ reader, and one timer a socket for pings.
 """
 
 import asyncio
+import base64
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ from protocol.wire import MAX_PAYLOAD, frame_payload
 
 MAX_OUTBOUND = 1024 * 1024
 CLOSE_TIMEOUT_S = 2.0
+SEPARATOR = "\x1e"  # between the packets of a polling payload
 
 
 class Peer(Protocol):
@@ -42,6 +44,8 @@ class EngineSocket(AsyncSocket):  # type: ignore[misc]
     def __init__(self, server: "EngineServer", sid: str) -> None:
         super().__init__(server, sid)
         self.connected: bool = False
+        self.upgrading: bool = False
+        self.upgraded: bool = False
         self.closed: bool = False
         self.peer: Peer | None = None
         self._web_socket: web.WebSocketResponse | None = None
@@ -52,19 +56,22 @@ class EngineSocket(AsyncSocket):  # type: ignore[misc]
     # ------------------------------------------------------------------------------------------ outbound
 
     def write(self, frame: bytes) -> None:
-        """A finished WebSocket frame; a reader who leaves more than 1 MiB unread is cut off."""
+        """A finished WebSocket frame; a reader who has left more than 1 MiB unread is cut off.
+
+        One frame always passes, so that an answer larger than the bound reaches who reads.
+        """
         if self.closed:
             return
         if self._transport is not None:
-            if self._transport.get_write_buffer_size() + len(frame) > MAX_OUTBOUND:
+            if self._transport.get_write_buffer_size() > MAX_OUTBOUND:
                 self.drop("slow")
             elif not self._transport.is_closing():
                 self._transport.write(frame)
         else:
-            self._queued_bytes += len(frame)
             if self._queued_bytes > MAX_OUTBOUND:
                 self.drop("slow")
             else:
+                self._queued_bytes += len(frame)
                 self.queue.put_nowait(packet.Packet(packet.MESSAGE, frame_payload(frame)))
 
     async def send(self, pkt: packet.Packet) -> None:
@@ -83,30 +90,48 @@ class EngineSocket(AsyncSocket):  # type: ignore[misc]
 
     # ------------------------------------------------------------------------------------------ inbound
 
-    async def receive(self, pkt: packet.Packet) -> None:
-        if pkt.packet_type == packet.MESSAGE:
-            if self.peer is not None:
-                await self.peer.receive(pkt.data)
-        elif pkt.packet_type == packet.PONG:
-            self.schedule_ping()
-        elif pkt.packet_type == packet.CLOSE:
-            self.drop("client")
-        else:
-            self.drop("protocol")
-
     async def handle_post_request(self, environ: dict[str, Any]) -> None:
+        """A polling client's packets. An EngineIOError makes the server close the socket."""
+        request: web.Request = environ["aiohttp.request"]
         try:
-            await super().handle_post_request(environ)
-        except ValueError as error:
-            # The server's own handling of this error then closes the socket.
+            async with asyncio.timeout(self.server.ping_timeout):
+                body = (await request.read()).decode()
+            for part in body.split(SEPARATOR):
+                if part[:1] == "b":
+                    await self._message(base64.b64decode(part[1:], validate=True))
+                else:
+                    await self._packet(part)
+        except (ValueError, TimeoutError, ConnectionError, web.HTTPRequestEntityTooLarge) as error:
             raise exceptions.EngineIOError("unreadable payload") from error
 
-    async def _upgrade_websocket(self, environ: dict[str, Any]) -> web.StreamResponse:
+    async def _packet(self, text: str) -> None:
+        """An Engine.IO packet in a text frame or a polling payload."""
+        match text[:1]:
+            case "4":
+                await self._message(text[1:])
+            case "3":
+                self.schedule_ping()
+            case "1":
+                self.drop("client")
+            case "6":
+                return
+            case _:
+                self.drop("protocol")
+
+    async def _message(self, data: str | bytes) -> None:
+        if self.peer is not None:
+            await self.peer.receive(data)
+
+    async def _upgrade_websocket(self, environ: dict[str, Any]) -> Any:
+        if self.upgrading or self.upgraded or self.closed:
+            return self.server._bad_request("this session has a WebSocket already")
+        self.upgrading = self.connected
         # No compression: a broadcast would be compressed again for each recipient.
         web_socket = web.WebSocketResponse(max_msg_size=MAX_PAYLOAD, compress=False, timeout=CLOSE_TIMEOUT_S)
         request: web.Request = environ["aiohttp.request"]
         await web_socket.prepare(request)
         if self.connected and not await self._take_over(web_socket):
+            await web_socket.close()
             return web_socket  # polling goes on
         try:
             self.connected = self.upgraded = True
@@ -120,7 +145,6 @@ class EngineSocket(AsyncSocket):  # type: ignore[misc]
 
     async def _take_over(self, web_socket: web.WebSocketResponse) -> bool:
         """The upgrade from polling: probe, answer, and the client's word that it has moved."""
-        self.upgrading = True
         try:
             async with asyncio.timeout(self.server.ping_timeout):
                 if await _text(web_socket) != "2probe":
@@ -148,17 +172,9 @@ class EngineSocket(AsyncSocket):  # type: ignore[misc]
         while not self.closed:
             message = await web_socket.receive()
             if message.type is WSMsgType.TEXT:
-                text: str = message.data
-                if text[:1] == "4" and self.peer is not None:
-                    await self.peer.receive(text[1:])
-                elif text[:1] == "3":
-                    self.schedule_ping()
-                elif text[:1] == "6":
-                    continue
-                else:
-                    self.drop("client" if text[:1] == "1" else "protocol")
-            elif message.type is WSMsgType.BINARY and self.peer is not None:
-                await self.peer.receive(message.data)
+                await self._packet(message.data)
+            elif message.type is WSMsgType.BINARY:
+                await self._message(message.data)
             else:
                 return
 

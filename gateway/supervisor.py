@@ -6,6 +6,7 @@ fails instead of sharing its traffic silently. Children share nothing but Redis;
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from gateway.child_process import spawn
 
 RESTART_S = 0.5
 STOP_TIMEOUT_S = 10.0
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 log = structlog.get_logger()
 
@@ -56,13 +58,17 @@ async def children(listener: socket.socket, amount: int) -> AsyncIterator[Callab
 
 @contextmanager
 def shared_metrics() -> Iterator[None]:
-    """A folder in which the children's metrics add up; must be entered before they are spawned."""
-    with tempfile.TemporaryDirectory(prefix="daira-metrics-") as folder:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        try:
-            yield
-        finally:
-            del os.environ["PROMETHEUS_MULTIPROC_DIR"]
+    """A folder in which the metrics of all processes add up.
+
+    prometheus_client looks for it when it is imported, so the first time this starts the command over.
+    """
+    if FOLDER not in os.environ:
+        os.environ[FOLDER] = tempfile.mkdtemp(prefix="daira-metrics-")
+        os.execv(sys.executable, [sys.executable, "-m", "gateway.cli", *sys.argv[1:]])
+    try:
+        yield
+    finally:
+        shutil.rmtree(os.environ[FOLDER], ignore_errors=True)
 
 
 async def _watch(processes: list[subprocess.Popen[bytes]], listener: socket.socket) -> None:

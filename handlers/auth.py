@@ -1,8 +1,9 @@
 """Accounts and sessions: register, sign in, refresh, sign out.
 
-A refresh token is `<session id>.<secret>`. The next secret derives from the last one by a key of ours, so a client
-that lost the answer and repeats itself within the leeway is given the very same successor. Any other reuse of a
-used token means that two hold it: the session is revoked.
+A refresh token is `<session id>.<family>.<secret>`. The family is the same for all tokens of a session and known to
+nobody else, so that a guess cannot be taken for a reuse. The next secret derives from the last token by a key of ours:
+a client that lost the answer and repeats itself within the leeway is given the very same successor. Any other reuse
+means that two hold the session's tokens: it is revoked.
 """
 
 import datetime
@@ -23,6 +24,7 @@ from protocol.auth import (
     SessionRef,
     SignedIn,
 )
+from protocol.events import SessionsEnded
 from protocol.pushes import RevocationReason
 from protocol.rpc import NoArguments, Nothing, methods
 from protocol.timestamps import to_wire
@@ -73,34 +75,39 @@ async def login(call: Call, request: Login) -> SignedIn:
         account = await accounts.for_login(tx, request.email)
     known_id, known_hash = (account["user_id"], account["password_hash"]) if account else (None, None)
     right = await call.services.passwords.verify(request.password, known_hash)
-    if known_id is None or not right:
+    if known_id is None or known_hash is None or not right:
         async with call.services.database.transaction() as tx:
             await _audit(call, tx, known_id, "auth.login_failed", f"email:{key}")
         raise errors.unauthenticated("email or password is wrong")
     async with call.services.database.transaction(known_id) as tx:
+        # Verifying took a while: a password that was changed meanwhile opens nothing.
+        if not await accounts.password_stands(tx, known_id, known_hash):
+            raise errors.unauthenticated("email or password is wrong")
         return await open_session(call, tx, known_id, request.device, "auth.login")
 
 
 @methods.rpc("auth.refresh", anonymous=True)
 async def refresh(call: Call, request: Refresh) -> SignedIn:
     """Change a refresh token for new tokens; on a socket of the same session this extends it."""
-    session_id, token_hash = _read_refresh_token(request.refresh_token)
-    await call.services.limits.hit("refresh", session_id)
+    session_id, family = _read_refresh_token(request.refresh_token)
+    token_hash = _hash(request.refresh_token)
     async with call.services.database.transaction() as tx:
-        owner_id = await accounts.session_owner(tx, session_id)
+        owner_id = await accounts.session_owner(tx, session_id, _hash(family))
     if owner_id is None:
         raise errors.unauthenticated("the refresh token is not valid")
+    await call.services.limits.hit("refresh", session_id)
     now = call.services.now()
     async with call.services.database.transaction(owner_id) as tx:
         session = await accounts.lock_session(tx, session_id)
         user = await users.load_one(tx, owner_id)
         if session is None or user is None or session["revoked_at"] or session["expires_at"] < now:
             raise errors.unauthenticated("the session is over: sign in again")
-        next_token = _successor(call, session_id, request.refresh_token)
+        next_token = _successor(call, session, family, request.refresh_token)
         reused = session["refresh_hash"] != token_hash
         if reused and not _is_repetition(call, session, token_hash, now):
             await _audit(call, tx, owner_id, "auth.refresh_reused", f"session:{session_id}")
             await accounts.revoke_session(tx, session_id, "reused")
+            await _announce_end(call, tx, owner_id, [session_id], "reused")
         else:
             if not reused:
                 await accounts.rotate_refresh(
@@ -124,6 +131,7 @@ async def logout(call: Call, request: NoArguments, tx: Transaction) -> Nothing:
     """Revoke this session; all its sockets are disconnected."""
     session_id = call.viewer.session_id
     await accounts.revoke_session(tx, session_id, "logout")
+    await _announce_end(call, tx, call.viewer.id, [session_id], "logout")
     await _audit(call, tx, call.viewer.id, "auth.logout", f"session:{session_id}")
     call.disconnect()
     call.after_reply(lambda: _revoke_sockets(call, [session_id], "logout"))
@@ -144,7 +152,8 @@ async def change_password(call: Call, request: ChangePassword) -> Nothing:
         await accounts.set_password(tx, viewer.id, new_hash)
         ended = await accounts.revoke_other_sessions(tx, viewer.id, viewer.session_id, "password_changed")
         await _audit(call, tx, viewer.id, "auth.change_password", f"user:{viewer.id}", ended_sessions=len(ended))
-    await _revoke_sockets(call, ended, "password_changed")
+        await _announce_end(call, tx, viewer.id, ended, "password_changed")
+    call.after_commit(lambda: _revoke_sockets(call, ended, "password_changed"))
     return Nothing()
 
 
@@ -171,6 +180,7 @@ async def revoke_session(call: Call, request: SessionRef, tx: Transaction) -> No
     session_id = int(request.session_id)
     if not await accounts.revoke_session(tx, session_id, "revoked"):
         raise errors.not_found("session")
+    await _announce_end(call, tx, call.viewer.id, [session_id], "revoked")
     await _audit(call, tx, call.viewer.id, "session.revoke", f"session:{session_id}")
     call.after_reply(lambda: _revoke_sockets(call, [session_id], "revoked"))
     return Nothing()
@@ -180,11 +190,13 @@ async def open_session(call: Call, tx: Transaction, user_id: int, device: Device
     """A new session of that user, with the socket signed in to it."""
     session_id = call.services.ids.mint()
     now = call.services.now()
-    token = f"{session_id}.{secrets.token_urlsafe(32)}"
+    family = secrets.token_urlsafe(16)
+    token = f"{session_id}.{family}.{secrets.token_urlsafe(32)}"
     await accounts.insert_session(
         tx,
         session_id=session_id,
         user_id=user_id,
+        family_hash=_hash(family),
         refresh_hash=_hash(token),
         device_name=device.name if device else None,
         fingerprint=device.fingerprint if device else None,
@@ -220,20 +232,25 @@ def _must_be_anonymous(call: Call) -> None:
         raise errors.failed_precondition("this socket is signed in already")
 
 
-def _read_refresh_token(token: str) -> tuple[int, bytes]:
-    session_id, _, secret = token.partition(".")
-    if not (session_id.isascii() and session_id.isdecimal() and len(session_id) < 19 and secret):
+def _read_refresh_token(token: str) -> tuple[int, str]:
+    """Session id and family."""
+    session_id, _, secrets_of_it = token.partition(".")
+    family, _, secret = secrets_of_it.partition(".")
+    if not (session_id.isascii() and session_id.isdecimal() and len(session_id) < 19 and family and secret):
         raise errors.unauthenticated("the refresh token is not valid")
-    return int(session_id), _hash(token)
+    return int(session_id), family
 
 
 def _hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def _successor(call: Call, session_id: int, token: str) -> str:
-    secret = hmac.new(call.services.refresh_key, token.encode(), hashlib.sha256).hexdigest()
-    return f"{session_id}.{secret}"
+def _successor(call: Call, session: Row, family: str, token: str) -> str:
+    """The one that was given out already, if any of our keys made it; else a new one by the first key."""
+    secrets_of_keys = (hmac.new(key, token.encode(), hashlib.sha256).hexdigest() for key in call.services.refresh_keys)
+    successors = [f"{session['id']}.{family}.{secret}" for secret in secrets_of_keys]
+    given_out = (successor for successor in successors if _hash(successor) == session["refresh_hash"])
+    return next(given_out, successors[0])
 
 
 def _is_repetition(call: Call, session: Row, token_hash: bytes, now: datetime.datetime) -> bool:
@@ -265,6 +282,14 @@ async def _audit(call: Call, tx: Transaction, actor_id: int | None, action: str,
         user_agent=call.user_agent,
         **changes,
     )
+
+
+async def _announce_end(
+    call: Call, tx: Transaction, user_id: int, session_ids: list[int], reason: RevocationReason
+) -> None:
+    """The durable word; `_revoke_sockets` is the quick one."""
+    event = SessionsEnded(user_id=user_id, session_ids=tuple(session_ids), reason=reason)
+    await call.services.outbox.add(tx, event)
 
 
 async def _revoke_sockets(call: Call, session_ids: list[int], reason: RevocationReason) -> None:

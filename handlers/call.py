@@ -40,7 +40,7 @@ class Services:
     tokens: AccessTokens
     cursors: Cursors
     passwords: Passwords
-    refresh_key: bytes
+    refresh_keys: tuple[bytes, ...]
     refresh_leeway_s: float
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from handlers.call import Call
 from protocol import errors
+from protocol.events import AccessNarrowed
 from protocol.posts import Circle, CircleList, CircleMembers, CircleRef, CreateCircle, UpdateCircle
 from protocol.rpc import NoArguments, Nothing, methods
 from storage import circles, present, users
@@ -35,7 +36,8 @@ async def delete_circle(call: Call, request: CircleRef, tx: Transaction) -> Noth
     """Delete a circle; its posts are then seen by their author alone."""
     if not await circles.delete(tx, int(request.circle_id)):
         raise errors.not_found("circle")
-    call.after_commit(lambda: call.services.broadcaster.close_rooms(call.viewer.id))
+    await call.services.outbox.add(tx, AccessNarrowed(owner_id=call.viewer.id, user_ids=()))
+    call.after_commit(lambda: call.services.broadcaster.close_posts(call.viewer.id))
     return Nothing()
 
 
@@ -59,8 +61,9 @@ async def remove_from_circle(call: Call, request: CircleMembers, tx: Transaction
     """Take people out of a circle; they lose sight of its posts."""
     circle_id = int(request.circle_id)
     await _lock(tx, circle_id)
-    removed = list(map(int, request.user_ids))
+    removed = tuple(map(int, request.user_ids))
     await circles.remove(tx, circle_id, removed)
+    await call.services.outbox.add(tx, AccessNarrowed(owner_id=call.viewer.id, user_ids=removed))
     call.after_commit(lambda: call.services.broadcaster.evict(removed, call.viewer.id))
     return (await _present(tx, circle_id))[0]
 

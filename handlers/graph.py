@@ -1,6 +1,8 @@
 """The graph: follow, ask and accept, block, mute, and the lists of who follows whom."""
 
 from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
 from typing import Literal
 
 from handlers.call import Call
@@ -18,8 +20,11 @@ from protocol.users import (
     UserPage,
     UserRef,
 )
+from rooms import names
 from storage import graph, present, users
 from storage.database import Row, Transaction
+
+LONGEST_MUTE = timedelta(days=3_650)
 
 
 @methods.rpc("graph.follow", limit="follow")
@@ -34,6 +39,8 @@ async def follow(call: Call, request: UserRef, tx: Transaction) -> FollowResult:
     )
     if not added:
         standing = await graph.follow_status(tx, call.viewer.id, other["id"])
+        if standing is None:  # blocked at this very moment
+            raise errors.not_found("user")
         return FollowResult(status="pending" if standing == "pending" else "active")
     change: Change = "requested" if status == "pending" else "followed"
     await _announce(call, tx, call.viewer.id, other["id"], change)
@@ -100,13 +107,12 @@ async def block(call: Call, request: BlockUser, tx: Transaction) -> Nothing:
     viewer_id, other_id = call.viewer.id, int(request.user_id)
     if other_id == viewer_id:
         raise errors.invalid("user_id", "is the caller's own")
-    # Also of somebody who blocks the caller: whom one cannot see one may still block, and learns nothing by it.
-    if await users.load_one(tx, other_id) is None:
-        raise errors.not_found("user")
+    # Also of somebody who blocks the caller: whom one cannot see one may still block.
     if await graph.block(tx, viewer_id, other_id, request.reason):
         await call.services.outbox.add(tx, Blocked(blocker_id=viewer_id, blocked_id=other_id))
-        call.after_commit(lambda: call.services.broadcaster.evict([viewer_id], other_id))
-        call.after_commit(lambda: call.services.broadcaster.evict([other_id], viewer_id))
+        for one, other in ((viewer_id, other_id), (other_id, viewer_id)):
+            call.after_commit(partial(call.services.broadcaster.evict, [one], other))
+            call.after_commit(partial(call.services.broadcaster.leave, [one], names.author(other)))
     return Nothing()
 
 
@@ -121,8 +127,9 @@ async def unblock(call: Call, request: UserRef, tx: Transaction) -> Nothing:
 async def mute(call: Call, request: MuteUser, tx: Transaction) -> Nothing:
     """Keep somebody's posts or stories out of the caller's feed, until a time or for good. They are not told."""
     other = await _other(call, tx, request.user_id)
-    if request.until is not None and request.until <= call.services.now():
-        raise errors.invalid("until", "is past")
+    now = call.services.now()
+    if request.until is not None and not now < request.until < now + LONGEST_MUTE:
+        raise errors.invalid("until", "is past, or more than ten years away")
     await graph.mute(tx, call.viewer.id, other["id"], request.kind, request.until)
     await call.services.outbox.add(tx, MuteChanged(user_id=call.viewer.id, muted_id=other["id"]))
     return Nothing()

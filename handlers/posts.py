@@ -98,16 +98,21 @@ async def delete_post(call: Call, request: PostRef, tx: Transaction) -> Nothing:
     return Nothing()
 
 
-@methods.rpc("post.watch", reads=True)
+@methods.rpc("post.watch", limit=None)
 async def watch_post(call: Call, request: PostRef, tx: Transaction) -> Post:
     """The post as it stands, and from now on what happens to it."""
     row = await _load(call, tx, int(request.post_id))
-    await call.socket.watch(names.post(row["id"]), row["author_id"])
-    # Loaded again from inside the room: nothing happens between what is answered and what is pushed.
-    return present.post(await _load(call, tx, row["id"]))
+    room = names.post(row["id"])
+    await call.socket.watch(room, row["author_id"])
+    try:
+        # Loaded again from inside the room: nothing happens between what is answered and what is pushed.
+        return present.post(await _load(call, tx, row["id"]))
+    except BaseException:
+        await call.socket.unwatch(room)
+        raise
 
 
-@methods.rpc("post.unwatch", reads=True)
+@methods.rpc("post.unwatch", limit=None)
 async def unwatch_post(call: Call, request: PostRef) -> Nothing:
     """Stop watching. Repeating it changes nothing."""
     await call.socket.unwatch(names.post(int(request.post_id)))

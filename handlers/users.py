@@ -4,7 +4,7 @@ from msgspec import UNSET
 
 from handlers.call import Call
 from protocol import errors
-from protocol.events import FollowChanged
+from protocol.events import AccessNarrowed, FollowChanged
 from protocol.rpc import NoArguments, methods
 from protocol.users import GetUser, ListUsers, UpdateUser, User, UserList
 from storage import graph, present, users
@@ -59,8 +59,8 @@ async def update_user(call: Call, request: UpdateUser, tx: Transaction) -> User:
             event = FollowChanged(follower_id=follower_id, followee_id=viewer_id, change="accepted")
             await call.services.outbox.add(tx, event)
     if is_private and not before.is_private:
-        # Whoever has a post of theirs open must be let in again.
-        call.after_commit(lambda: call.services.broadcaster.close_rooms(viewer_id))
+        await call.services.outbox.add(tx, AccessNarrowed(owner_id=viewer_id, user_ids=()))
+        call.after_commit(lambda: call.services.broadcaster.close_posts(viewer_id))
     return await _load(tx, viewer_id)
 
 

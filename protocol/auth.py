@@ -8,7 +8,7 @@ from protocol.fields import DeviceName, Email, Fingerprint, Id, Locale, Password
 from protocol.users import User
 
 
-class Device(Request, frozen=True):
+class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: DeviceName | None = None
     fingerprint: Fingerprint | None = None
 

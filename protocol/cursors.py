@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 
 from protocol import errors
 
@@ -12,15 +13,15 @@ _SIGNATURE_BYTES = 12
 class Cursors:
     """Seals the place where a page ended and opens it again for the same viewer and list.
 
-    key: secret of any length, the same on every node.
+    keys: secrets of any length, the same on every node; the first seals, any opens.
     """
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self._keys = tuple(keys)
 
     def seal(self, viewer_id: int, scope: str, place: str) -> str:
         """scope: method and subject of the list, e.g. "post.list:42"."""
-        signature = self._sign(viewer_id, scope, place.encode())
+        signature = _sign(self._keys[0], viewer_id, scope, place.encode())
         return urlsafe_b64encode(signature + place.encode()).decode().rstrip("=")
 
     def open(self, viewer_id: int, scope: str, cursor: str | None) -> str | None:
@@ -32,11 +33,12 @@ class Cursors:
             place = sealed[_SIGNATURE_BYTES:].decode()
         except ValueError:
             raise errors.invalid("cursor", "is not one of this list") from None
-        expected = self._sign(viewer_id, scope, place.encode())
-        if not hmac.compare_digest(sealed[:_SIGNATURE_BYTES], expected):
+        expected = (_sign(key, viewer_id, scope, place.encode()) for key in self._keys)
+        if not any(hmac.compare_digest(sealed[:_SIGNATURE_BYTES], signature) for signature in expected):
             raise errors.invalid("cursor", "is not one of this list")
         return place
 
-    def _sign(self, viewer_id: int, scope: str, place: bytes) -> bytes:
-        message = f"{viewer_id}\n{scope}\n".encode() + place
-        return hmac.new(self._key, message, hashlib.sha256).digest()[:_SIGNATURE_BYTES]
+
+def _sign(key: bytes, viewer_id: int, scope: str, place: bytes) -> bytes:
+    message = f"{viewer_id}\n{scope}\n".encode() + place
+    return hmac.new(key, message, hashlib.sha256).digest()[:_SIGNATURE_BYTES]

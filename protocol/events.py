@@ -4,6 +4,8 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from protocol.pushes import RevocationReason
+
 Change = Literal["requested", "followed", "accepted", "ended"]
 
 
@@ -81,6 +83,29 @@ class MuteChanged(Event, frozen=True):
     @property
     def key(self) -> str:
         return str(self.muted_id)
+
+
+class AccessNarrowed(Event, frozen=True):
+    """Some of what the owner posted is no longer for these people; nobody named: not for everybody any more."""
+
+    topic: ClassVar[str] = "graph.access_narrowed"
+    owner_id: int
+    user_ids: tuple[int, ...]
+
+    @property
+    def key(self) -> str:
+        return str(self.owner_id)
+
+
+class SessionsEnded(Event, frozen=True):
+    topic: ClassVar[str] = "session.ended"
+    user_id: int
+    session_ids: tuple[int, ...]
+    reason: RevocationReason
+
+    @property
+    def key(self) -> str:
+        return str(self.user_id)
 
 
 EVENTS: dict[str, type[Event]] = {event.topic: event for event in Event.__subclasses__()}

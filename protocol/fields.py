@@ -4,6 +4,7 @@ Texts are counted in characters after NFC, so their bounds cannot be left to the
 and measures every field whose type carries a `Text`, and refuses NUL everywhere.
 """
 
+import re
 import unicodedata
 from functools import cache
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
@@ -13,6 +14,12 @@ import msgspec
 from protocol import errors
 
 MAX_BIGINT = 2**63 - 1
+
+# Unicode's Stream-Safe Text Format (UAX #15): no language needs more marks on one letter.
+MOST_MARKS = 30
+_MOST_DECOMPOSED = 4  # characters that NFC can make one of
+_MARKS = "".join(re.escape(chr(code)) for code in range(0x300, 0x1F000) if unicodedata.combining(chr(code)))
+_TOO_MANY_MARKS = re.compile(f"[{_MARKS}]{{{MOST_MARKS + 1},}}")
 
 
 class Text(NamedTuple):
@@ -56,19 +63,26 @@ Locale = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The base of every message that a client sends."""
+    """The base of every message that a client sends; structs inside it are checked with it."""
 
     def __post_init__(self) -> None:
-        for name, rule in _rules(type(self)):
-            value = getattr(self, name)
-            if value.__class__ is str:
-                cleaned = _clean(name, value, rule)
-                if cleaned != value:
-                    msgspec.structs.force_setattr(self, name, cleaned)
-            elif value.__class__ is list:
-                for index, item in enumerate(value):
-                    if item.__class__ is str:
-                        value[index] = _clean(f"{name}[{index}]", item, rule)
+        _check(self, "")
+
+
+def _check(struct: msgspec.Struct, path: str) -> None:
+    for name, rule in _rules(type(struct)):
+        value = getattr(struct, name)
+        field = f"{path}{name}"
+        if value.__class__ is str:
+            cleaned = _clean(field, value, rule)
+            if cleaned != value:
+                msgspec.structs.force_setattr(struct, name, cleaned)
+        elif value.__class__ is list:
+            for index, item in enumerate(value):
+                if item.__class__ is str:
+                    value[index] = _clean(f"{field}[{index}]", item, rule)
+        elif isinstance(value, msgspec.Struct):
+            _check(value, f"{field}.")
 
 
 def _clean(field: str, value: str, rule: Text | None) -> str:
@@ -81,24 +95,34 @@ def _clean(field: str, value: str, rule: Text | None) -> str:
         return value
     if "\x00" in value:
         raise errors.invalid(field, "contains NUL")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise errors.invalid(field, "contains a lone surrogate") from None
-    value = unicodedata.normalize("NFC", value)
+    # Before anything that costs more than a look: normalising long runs of marks takes quadratic time.
+    if len(value) > _MOST_DECOMPOSED * rule.longest + 100:
+        raise _wrong_length(field, len(value), rule)
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise errors.invalid(field, "contains a lone surrogate") from None
+        if _TOO_MANY_MARKS.search(value):
+            raise errors.invalid(field, f"piles up more than {MOST_MARKS} marks on a letter")
+        value = unicodedata.normalize("NFC", value)
     if rule.strip:
         value = value.strip()
     if not rule.shortest <= len(value) <= rule.longest:
-        raise errors.invalid(field, f"has {len(value)} characters; {rule.shortest} to {rule.longest} are allowed")
+        raise _wrong_length(field, len(value), rule)
     if not rule.lines and any(unicodedata.category(character) == "Cc" for character in value):
         raise errors.invalid(field, "contains control characters")
     return value
 
 
+def _wrong_length(field: str, length: int, rule: Text) -> errors.CallError:
+    return errors.invalid(field, f"has {length} characters; {rule.shortest} to {rule.longest} are allowed")
+
+
 @cache
-def _rules(request: type[Request]) -> tuple[tuple[str, Text | None], ...]:
-    """Each field that can hold text, with its bounds where they are ours to check."""
-    hints = get_type_hints(request, include_extras=True)
+def _rules(struct: type[msgspec.Struct]) -> tuple[tuple[str, Text | None], ...]:
+    """Each field that can hold text or a struct, with its bounds where they are ours to check."""
+    hints = get_type_hints(struct, include_extras=True)
     rules = ((name, _rule(hint)) for name, hint in hints.items())
     return tuple((name, rule.text) for name, rule in rules if rule.holds_text)
 
@@ -115,7 +139,7 @@ def _rule(hint: Any) -> _Rule:
             if isinstance(meta, msgspec.Meta) and meta.extra and "text" in meta.extra:
                 return _Rule(True, meta.extra["text"])
         return _rule(base)
-    if hint is str:
+    if hint is str or (isinstance(hint, type) and issubclass(hint, msgspec.Struct)):
         return _Rule(True, None)
     inner = [_rule(argument) for argument in get_args(hint)]
     return next((rule for rule in inner if rule.holds_text), _Rule(False, None))

@@ -66,10 +66,10 @@ class JsonCodec:
         except msgspec.DecodeError:
             # msgspec takes lone surrogates for broken JSON. Python's parser lets them through, so that the call can
             # be told which of its fields has one.
-            name, *arguments = json.loads(body)
-            if not isinstance(name, str):
+            event = json.loads(body)
+            if not isinstance(event, list) or not event or not isinstance(event[0], str):
                 raise ValueError("the event has no name") from None
-            packet.name = name
+            packet.name, *arguments = event
         packet.surplus_arguments = len(arguments) > 1
         if arguments and not _is_json_null(arguments[0]):
             packet.argument = arguments[0]

@@ -107,7 +107,7 @@ def _plain(argument: Any) -> Any:
     """Plain values of a MessagePack argument, with the official parser's extension types resolved."""
     try:
         value = msgpack.unpackb(bytes(argument), ext_hook=_extension, strict_map_key=False)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, TypeError) as error:  # TypeError: a map whose key is a map
         raise errors.invalid("$", str(error)) from None
     if isinstance(value, dict):
         return {key: item for key, item in value.items() if item is not None}

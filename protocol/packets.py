@@ -10,6 +10,7 @@ from protocol.pushes import Push
 
 CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = range(7)
 MAX_ATTACHMENTS = 16
+_SURROGATE = re.compile("[\ud800-\udfff]")
 MAX_PAYLOAD = 1024 * 1024
 
 CodecName = Literal["msgpack", "json"]
@@ -80,7 +81,10 @@ def add_attachment(packet: Packet, data: bytes) -> bool:
             argument = msgspec.json.decode(argument)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Unreadable(str(error)) from None
-    packet.argument = _fill_placeholders(argument, packet.attachments)
+    try:
+        packet.argument = _fill_placeholders(argument, packet.attachments)
+    except RecursionError as error:
+        raise Unreadable(str(error)) from None
     packet.type = EVENT
     return True
 
@@ -99,15 +103,32 @@ def invalid_argument(error: msgspec.ValidationError) -> errors.CallError:
     named = re.search(r"(?:required|unknown) field `([^`]*)`", reason)
     if named:
         field = f"{field}.{named[1]}" if field else named[1]
-    return errors.invalid(field[:100] or "$", reason)
+    return errors.invalid(field[:100] or "$", reason[:200])
 
 
 def convert(value: Any, into: type[RequestT]) -> RequestT:
     """Plain values into a request. Raises INVALID_ARGUMENT naming the field."""
     try:
+        _refuse_surrogates(value, "")
         return msgspec.convert(value, into)
     except msgspec.ValidationError as error:
         raise invalid_argument(error) from None
+    except (RecursionError, TypeError) as error:
+        raise errors.invalid("$", str(error)) from None
+
+
+def _refuse_surrogates(value: Any, path: str) -> None:
+    """msgspec would break on them; Python's own JSON parser lets them through."""
+    if isinstance(value, str):
+        if not value.isascii() and _SURROGATE.search(value):
+            raise errors.invalid(path or "$", "contains a lone surrogate")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _refuse_surrogates(key, path)
+            _refuse_surrogates(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _refuse_surrogates(item, f"{path}[{index}]")
 
 
 def websocket_frame(first_byte: int, payload: bytes) -> bytes:

@@ -46,7 +46,7 @@ class Broadcaster:
             await self._to_users([f"{channel}:sent:{push.id}"], [channel, REMEMBER_S, body, *user_ids])
 
     async def evict(self, user_ids: Sequence[int], owner_id: int) -> None:
-        """They leave all of the owner's rooms."""
+        """They leave all of the owner's posts that they have open."""
         await self._tell(user_ids, lambda here: Evicted(here, owner_id))
 
     async def join(self, user_ids: Sequence[int], room: str, owner_id: int) -> None:
@@ -55,8 +55,8 @@ class Broadcaster:
     async def leave(self, user_ids: Sequence[int], room: str) -> None:
         await self._tell(user_ids, lambda here: Left(here, room))
 
-    async def close_rooms(self, owner_id: int) -> None:
-        """Everybody leaves all of the owner's rooms, on every node."""
+    async def close_posts(self, owner_id: int) -> None:
+        """Everybody leaves all of the owner's posts that they have open, on every node."""
         await self._tell_all(Closed(owner_id))
 
     async def revoke(self, revoked: Revoked) -> None:

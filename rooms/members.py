@@ -51,10 +51,14 @@ class Members:
         _discard(self._by_user, member.user_id, member)
         return member.user_id not in self._by_user
 
-    def join(self, member: Member, room: str, owner_id: int) -> None:
+    def join(self, member: Member, room: str, owner_id: int) -> bool:
+        """False for who is not, or no longer, among the members."""
+        if member not in self._by_session.get(member.session_id, ()):
+            return False
         member.rooms[room] = owner_id
         self._by_room[room].add(member)
         self._rooms_by_owner[owner_id].add(room)
+        return True
 
     def leave(self, member: Member, room: str) -> None:
         owner_id = member.rooms.pop(room, None)

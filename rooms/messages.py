@@ -26,14 +26,14 @@ class Revoked(msgspec.Struct, frozen=True, tag="revoked"):
 
 
 class Evicted(msgspec.Struct, frozen=True, tag="evicted"):
-    """These people leave all rooms of that owner."""
+    """These people leave all posts of that owner that they have open."""
 
     user_ids: list[int]
     owner_id: int
 
 
 class Closed(msgspec.Struct, frozen=True, tag="closed"):
-    """Everybody leaves all rooms of that owner."""
+    """Everybody leaves all posts of that owner that they have open."""
 
     owner_id: int
 

@@ -11,6 +11,7 @@ import msgspec
 import structlog
 from redis.asyncio.client import PubSub
 
+from rooms import names
 from rooms.broadcaster import control_channel, node_channel, room_channel
 from rooms.members import Member, Members
 from rooms.messages import Closed, Control, Evicted, Frames, Joined, Left, Revoked
@@ -18,6 +19,7 @@ from storage.redis import Redis, RedisError
 
 RETRY_S = 0.2
 SUBSCRIBE_TIMEOUT_S = 2.0
+PING_EVERY_S = 5.0
 
 log = structlog.get_logger()
 
@@ -42,52 +44,78 @@ class RedisAdapter:
 
     async def run(self) -> None:
         """For ever."""
-        base = [node_channel(self._redis, self._node), control_channel(self._redis)]
         while True:
-            pubsub = self._redis.blocking.pubsub()
+            pubsub = self._redis.subscriptions.pubsub()
             try:
-                rooms = [room_channel(self._redis, room) for room in self._members.rooms]
-                await pubsub.subscribe(*base, *rooms)
-                self._pubsub = pubsub
-                self._subscribed = set(rooms)
-                awaited = len(base) + len(rooms)
-                while True:
-                    message = await pubsub.get_message(timeout=None)
-                    if message is None:
-                        continue
-                    if message["type"] == "subscribe":
-                        awaited -= 1
-                        self._confirm(message["channel"].decode())
-                        if awaited == 0:
-                            await self._resume()
-                    elif message["type"] == "message":
-                        self._receive(message["channel"].decode(), message["data"])
+                await self._listen(pubsub)
             except (RedisError, OSError) as error:
                 log.warning("this node hears nothing until Redis is back", error=str(error))
+            except Exception:
+                log.exception("this node hears nothing until it listens again")
             finally:
                 self._pubsub = None
                 self.listening.clear()
+                self._subscribed.clear()
+                for confirmation in self._confirmations.values():
+                    confirmation.cancel()
+                self._confirmations.clear()
                 await _close(pubsub)
             await asyncio.sleep(RETRY_S)
 
+    async def _listen(self, pubsub: PubSub) -> None:
+        """Until the connection is lost, or has been silent for two pings."""
+        base = [node_channel(self._redis, self._node), control_channel(self._redis)]
+        rooms = [room_channel(self._redis, room) for room in self._members.rooms]
+        await pubsub.subscribe(*base, *rooms)
+        self._pubsub = pubsub
+        awaited = len(base) + len(rooms)
+        silent = False
+        while True:
+            message = await pubsub.get_message(timeout=PING_EVERY_S)
+            if message is None:
+                if silent:
+                    raise OSError("Redis does not answer pings")
+                silent = True
+                await pubsub.ping()
+                continue
+            silent = False
+            if message["type"] == "subscribe":
+                awaited -= 1
+                self._confirm(message["channel"].decode())
+                if awaited == 0:
+                    await self._resume()
+            elif message["type"] == "message":
+                self._receive(message["channel"].decode(), message["data"])
+
     async def join(self, member: Member, room: str, owner_id: int) -> None:
-        """Once it returns, what is published to the room reaches the member. Raises SubscriptionFailed."""
-        self._members.join(member, room, owner_id)
+        """Once it returns, what is published to the room reaches the member. Raises SubscriptionFailed.
+
+        Nothing happens to who is not among the members any more.
+        """
+        if not self._members.join(member, room, owner_id):
+            return
         channel = room_channel(self._redis, room)
         if channel in self._subscribed:
             return
+        confirmation = self._confirmations.get(channel)
         try:
-            if self._pubsub is None:
-                raise SubscriptionFailed(room)
-            confirmation = self._confirmations.get(channel)
-            if confirmation is None:
-                confirmation = self._confirmations[channel] = asyncio.get_running_loop().create_future()
-                await self._pubsub.subscribe(channel)
             async with asyncio.timeout(SUBSCRIBE_TIMEOUT_S):
-                await asyncio.shield(confirmation)
-        except (RedisError, OSError, TimeoutError, SubscriptionFailed) as error:
+                if self._pubsub is None:
+                    raise SubscriptionFailed(room)
+                if confirmation is None:
+                    confirmation = self._confirmations[channel] = asyncio.get_running_loop().create_future()
+                    await self._pubsub.subscribe(channel)
+                # A future that is given up is cancelled, which must not look like our own cancellation.
+                await asyncio.wait({confirmation})
+            if confirmation.cancelled():
+                raise SubscriptionFailed(room)
+        except BaseException as error:
             self._members.leave(member, room)
-            raise SubscriptionFailed(room) from error
+            if self._confirmations.get(channel) is confirmation:
+                self._confirmations.pop(channel, None)
+            if isinstance(error, (RedisError, OSError, SubscriptionFailed)):
+                raise SubscriptionFailed(room) from error
+            raise
 
     async def leave(self, member: Member, room: str) -> None:
         self._members.leave(member, room)
@@ -149,9 +177,10 @@ class RedisAdapter:
                         member.revoke(reason)
             case Evicted(user_ids, owner_id):
                 for member in self._sockets(user_ids):
-                    self._leave_later(member, [r for r, owner in member.rooms.items() if owner == owner_id])
+                    rooms = [room for room, owner in member.rooms.items() if owner == owner_id and names.is_post(room)]
+                    self._leave_later(member, rooms)
             case Closed(owner_id):
-                for room in list(self._members.rooms_of_owner(owner_id)):
+                for room in filter(names.is_post, list(self._members.rooms_of_owner(owner_id))):
                     for member in list(self._members.in_room(room)):
                         self._leave_later(member, [room])
             case Joined(user_ids, room, owner_id):

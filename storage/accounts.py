@@ -58,6 +58,12 @@ async def password_hash(tx: Transaction, user_id: int) -> str | None:
     return found
 
 
+async def password_stands(tx: Transaction, user_id: int, verified_hash: str) -> bool:
+    """Whether it is still the one that was verified; it then stays so until the transaction ends."""
+    found = await tx.fetchval("SELECT password_hash FROM accounts WHERE user_id = $1 FOR SHARE", user_id)
+    return bool(found == verified_hash)
+
+
 async def set_password(tx: Transaction, user_id: int, new_hash: str) -> None:
     await tx.execute("UPDATE accounts SET password_hash = $2 WHERE user_id = $1", user_id, new_hash)
 
@@ -67,6 +73,7 @@ async def insert_session(
     *,
     session_id: int,
     user_id: int,
+    family_hash: bytes,
     refresh_hash: bytes,
     device_name: str | None,
     fingerprint: str | None,
@@ -75,10 +82,12 @@ async def insert_session(
     expires_at: datetime.datetime,
 ) -> None:
     await tx.execute(
-        """INSERT INTO sessions (id, user_id, refresh_hash, device_name, fingerprint, ip, user_agent, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
+        """INSERT INTO sessions (id, user_id, family_hash, refresh_hash, device_name, fingerprint, ip, user_agent,
+            expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
         session_id,
         user_id,
+        family_hash,
         refresh_hash,
         device_name,
         fingerprint,
@@ -88,8 +97,9 @@ async def insert_session(
     )
 
 
-async def session_owner(tx: Transaction, session_id: int) -> int | None:
-    owner: int | None = await tx.fetchval("SELECT session_owner($1)", session_id)
+async def session_owner(tx: Transaction, session_id: int, family_hash: bytes) -> int | None:
+    """None also where no token of that family was ever given out for the session."""
+    owner: int | None = await tx.fetchval("SELECT session_owner($1, $2)", session_id, family_hash)
     return owner
 
 

@@ -27,7 +27,7 @@ async def add(tx: Transaction, circle_id: int, owner_id: int, user_ids: Sequence
         SELECT $1, $2, unnest($3::bigint[]) ON CONFLICT DO NOTHING""",
         circle_id,
         owner_id,
-        user_ids,
+        sorted(user_ids),  # each takes a turn of its own: in one order, or two callers could wait for each other
     )
     size: int = await tx.fetchval("SELECT count(*) FROM circle_members WHERE circle_id = $1", circle_id)
     return size

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
+from protocol import errors
+
 # asyncpg's classes are generic for type checkers alone.
 if TYPE_CHECKING:
     _BaseConnection = asyncpg.Connection[asyncpg.Record]
@@ -107,11 +109,15 @@ class Database:
             )
             yield connection
             await connection.execute("COMMIT")
+        except TimeoutError:
+            raise  # a statement that took too long: the server is there
         except _LOST as error:
             _terminate(connection)
             raise DatabaseUnavailable(str(error)) from error
         except _COLLIDED as error:
             raise Conflict(str(error)) from error
+        except asyncpg.DataError as error:
+            raise errors.invalid("$", "holds a value out of range") from error
         finally:
             await asyncio.shield(self._give_back(connection))
 

@@ -3,6 +3,9 @@
 import datetime
 from collections.abc import AsyncIterator, Sequence
 
+import asyncpg
+
+from protocol import errors
 from storage.database import Database, Row, Transaction
 
 MAX_ID = 2**63 - 1
@@ -88,16 +91,19 @@ async def is_open(tx: Transaction, user_id: int) -> bool:
 
 
 async def block(tx: Transaction, blocker_id: int, blocked_id: int, reason: str | None) -> bool:
-    """Cuts follows and circles both ways. False where the block already stood."""
-    return bool(
-        await tx.fetchval(
-            """INSERT INTO blocks (blocker_id, blocked_id, reason) VALUES ($1, $2, $3)
-            ON CONFLICT DO NOTHING RETURNING true""",
-            blocker_id,
-            blocked_id,
-            reason,
+    """Cuts follows and circles both ways. False where the block already stood. Raises NOT_FOUND."""
+    try:
+        return bool(
+            await tx.fetchval(
+                """INSERT INTO blocks (blocker_id, blocked_id, reason) VALUES ($1, $2, $3)
+                ON CONFLICT DO NOTHING RETURNING true""",
+                blocker_id,
+                blocked_id,
+                reason,
+            )
         )
-    )
+    except asyncpg.ForeignKeyViolationError:
+        raise errors.not_found("user") from None
 
 
 async def unblock(tx: Transaction, blocker_id: int, blocked_id: int) -> bool:
@@ -134,6 +140,8 @@ _LISTENS = """
     f.status = 'active'
     AND NOT EXISTS (SELECT FROM mutes m WHERE m.user_id = f.follower_id AND m.muted_id = f.followee_id
                     AND m.kind IN ('all', 'posts') AND (m.until IS NULL OR m.until > now()))
+    AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = f.follower_id AND b.blocked_id = f.followee_id)
+    AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = f.followee_id AND b.blocked_id = f.follower_id)
 """
 
 
@@ -198,3 +206,9 @@ async def barred(tx: Transaction, author_id: int, user_ids: Sequence[int]) -> se
         user_ids,
     )
     return {row["id"] for row in rows}
+
+
+async def who_block_somebody(tx: Transaction, user_ids: Sequence[int]) -> set[int]:
+    """Those among `user_ids` who have blocked anybody at all. For workers."""
+    rows = await tx.fetch("SELECT DISTINCT blocker_id FROM blocks WHERE blocker_id = ANY ($1)", user_ids)
+    return {row["blocker_id"] for row in rows}

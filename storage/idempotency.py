@@ -47,10 +47,12 @@ async def keep_answer(tx: Transaction, place: Place, request_hash: bytes, answer
     )
 
 
-async def forget_old(tx: Transaction, limit: int = 5_000) -> None:
-    await tx.execute(
+async def forget_old(tx: Transaction, limit: int) -> int:
+    """Answers how many rows went."""
+    status = await tx.execute(
         f"""DELETE FROM idempotency WHERE (user_id, method, key) IN (
             SELECT user_id, method, key FROM idempotency
             WHERE created_at < now() - interval '{KEEP}' LIMIT $1)""",
         limit,
     )
+    return int(status.split()[-1])

@@ -69,13 +69,18 @@ def decode(topic: str, payload: bytes) -> Event:
     return msgspec.convert(fields, kind)
 
 
+async def take_relay_turn(tx: Transaction) -> bool:
+    """False while another relay is at work; else nobody is until the transaction ends."""
+    return bool(await tx.fetchval("SELECT pg_try_advisory_xact_lock(hashtext('daira_relay'))"))
+
+
 async def take_unsent(tx: Transaction, limit: int) -> Sequence[Row]:
     """Unsent rows, oldest first, locked; empty while another relay is at work.
 
     Ids become visible out of commit order, so rows are taken by what is unsent, never by "id > last". One relay
     at a time, or rows of one key could overtake each other.
     """
-    if not await tx.fetchval("SELECT pg_try_advisory_xact_lock(hashtext('daira_relay'))"):
+    if not await take_relay_turn(tx):
         return ()
     return await tx.fetch(
         "SELECT id, topic, key, payload FROM outbox WHERE sent_batch IS NULL ORDER BY id LIMIT $1 FOR UPDATE",
@@ -98,12 +103,14 @@ async def unsend_after(tx: Transaction, batch: int) -> int:
     return int(status.split()[-1])
 
 
-async def forget_sent(tx: Transaction, limit: int = 5_000) -> None:
-    await tx.execute(
+async def forget_sent(tx: Transaction, limit: int) -> int:
+    """Answers how many rows went."""
+    status = await tx.execute(
         f"""DELETE FROM outbox WHERE id IN (
             SELECT id FROM outbox WHERE sent_at < now() - interval '{KEEP_SENT}' LIMIT $1)""",
         limit,
     )
+    return int(status.split()[-1])
 
 
 async def backlog(tx: Transaction) -> tuple[int, float]:

@@ -18,6 +18,7 @@ Client: TypeAlias = Any
 REDIS_UNAVAILABLE = (RedisConnectionError, RedisTimeoutError)
 
 COMMAND_TIMEOUT_S = 2.0
+BLOCKING_TIMEOUT_S = 5.0
 LARGEST_POOL = 64
 
 __all__ = ["REDIS_UNAVAILABLE", "Redis", "RedisError", "Script"]
@@ -34,7 +35,9 @@ class Script:
 
 
 class Redis:
-    """`commands` answers within two seconds or fails; `blocking` is for reads that wait and for subscriptions.
+    """`commands` answers within two seconds or fails, `blocking` is for reads that wait for less than five.
+
+    `subscriptions` wait for ever: whoever listens must ping.
 
     A database number would not isolate channels, so deployments that share a server differ in `prefix`.
     """
@@ -44,7 +47,8 @@ class Redis:
         self.prefix = prefix
         self.commands: Client = self._client(COMMAND_TIMEOUT_S, tries_again=1)
         # A subscription that reconnected by itself would hide what it missed.
-        self.blocking: Client = self._client(None, tries_again=0)
+        self.subscriptions: Client = self._client(None, tries_again=0)
+        self.blocking: Client = self._client(BLOCKING_TIMEOUT_S, tries_again=0)
 
     def key(self, *parts: str | int) -> str:
         return ":".join((self.prefix, *map(str, parts)))
@@ -54,6 +58,7 @@ class Redis:
 
     async def close(self) -> None:
         await self.commands.aclose()
+        await self.subscriptions.aclose()
         await self.blocking.aclose()
 
     async def ping(self) -> None:

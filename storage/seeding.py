@@ -1,6 +1,5 @@
 """Bulk writing of people, follows and posts by the owner of the tables: demo data and load users."""
 
-import hashlib
 import itertools
 import random
 import secrets
@@ -117,9 +116,9 @@ async def open_sessions(connection: Connection, owners: Sequence[int], device: s
     await connection.copy_records_to_table(
         "sessions",
         records=[
-            (session_id, owner, hashlib.sha256(secrets.token_bytes(32)).digest(), device, expires_at)
+            (session_id, owner, secrets.token_bytes(32), secrets.token_bytes(32), device, expires_at)
             for session_id, owner in zip(ids, owners, strict=True)
         ],
-        columns=("id", "user_id", "refresh_hash", "device_name", "expires_at"),
+        columns=("id", "user_id", "family_hash", "refresh_hash", "device_name", "expires_at"),
     )
     return ids

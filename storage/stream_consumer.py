@@ -161,6 +161,8 @@ class GroupConsumer:
                     await self._process(held, entries)
             except RedisError as error:
                 log.warning("a partition waits for the event log", stream=held.stream, error=str(error))
+                if "NOGROUP" in str(error):
+                    await self._ensure_group_quietly(held.stream)
             except Exception:
                 log.exception("a partition stumbled and starts again", stream=held.stream)
             held.ready = False

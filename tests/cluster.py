@@ -72,6 +72,7 @@ class Cluster:
 
     async def stop(self) -> None:
         await self._closing.aclose()
+        self.embedded.erase()
 
     async def add_node(self, name: str, **overrides: Any) -> Node:
         """One more node over the same servers, under other settings; it ends with the cluster."""

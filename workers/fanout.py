@@ -4,6 +4,8 @@ Authors below 10,000 followers are written into inboxes; posts of larger ones ar
 push is one broadcast to the room that their online followers sit in.
 """
 
+import msgspec
+
 from protocol.events import PostCreated, PostDeleted, PostEdited
 from protocol.pushes import FeedAdded, FeedRemoved, Push
 from protocol.pushes import PostDeleted as PostDeletedPush
@@ -29,6 +31,12 @@ async def fan_out_post(job: Job, event: PostCreated) -> None:
             return
         audience = await _audience(tx, post)
     await _deliver(job, post, audience)
+    await _push_to_author_room(job, post, _added(post))
+    async with job.tools.database.transaction() as tx:
+        post = await posts.for_fanout(tx, event.post_id)
+    if post is not None and post["status"] != "published":
+        # It was deleted meanwhile, and its withdrawal may have come before us.
+        await _remove(job, audience, event.post_id)
 
 
 @consumes(PostEdited, group="fanout")
@@ -40,7 +48,11 @@ async def announce_edit(job: Job, event: PostEdited) -> None:
         if post is None or not rows:
             return
         named = await _named_strangers(tx, post)
-    push = PostEditedPush(id=f"post.edited:{job.event_id}", post=present.post(rows[0]))
+        edited = present.post(rows[0])
+        # Whom it names is pushed to all alike: people who hide from somebody are left to what each may load.
+        hiding = await graph.who_block_somebody(tx, [int(user.id) for user in edited.mentions])
+    mentions = [user for user in edited.mentions if int(user.id) not in hiding]
+    push = PostEditedPush(id=f"post.edited:{job.event_id}", post=msgspec.structs.replace(edited, mentions=mentions))
     await job.tools.broadcaster.publish(names.post(event.post_id), push)
     if named:
         await _deliver(job, post, named)
@@ -54,8 +66,7 @@ async def withdraw_post(job: Job, event: PostDeleted) -> None:
         if post is None:
             return
         audience = await _audience(tx, post)
-    for start in range(0, len(audience), PAGE):
-        await job.tools.feeds.remove(audience[start : start + PAGE], [event.post_id])
+    await _remove(job, audience, event.post_id)
     deleted = PostDeletedPush(id=f"post.deleted:{event.post_id}", post_id=str(event.post_id))
     await job.tools.broadcaster.publish(names.post(event.post_id), deleted)
     await _push(job, post, audience, FeedRemoved(id=f"feed.removed:{event.post_id}", post_id=str(event.post_id)))
@@ -86,12 +97,7 @@ async def _named_strangers(tx: Transaction, post: Row) -> list[int]:
 
 async def _deliver(job: Job, post: Row, audience: list[int]) -> None:
     """Insert and push a page at a time, people who are online first."""
-    added = FeedAdded(
-        id=f"feed.added:{post['id']}",
-        post_id=str(post["id"]),
-        author_id=str(post["author_id"]),
-        created_at=to_wire(minted_at(post["id"])),
-    )
+    added = _added(post)
     by_node = await job.tools.locations.find(audience)
     online = {user_id for user_ids in by_node.values() for user_id in user_ids}
     ordered = sorted(audience, key=lambda user_id: user_id not in online)
@@ -102,7 +108,20 @@ async def _deliver(job: Job, post: Row, audience: list[int]) -> None:
         here = set(page)
         located = {node: [user_id for user_id in users if user_id in here] for node, users in by_node.items()}
         await job.tools.broadcaster.publish_to_located({n: users for n, users in located.items() if users}, added)
-    await _push_to_author_room(job, post, added)
+
+
+def _added(post: Row) -> FeedAdded:
+    return FeedAdded(
+        id=f"feed.added:{post['id']}",
+        post_id=str(post["id"]),
+        author_id=str(post["author_id"]),
+        created_at=to_wire(minted_at(post["id"])),
+    )
+
+
+async def _remove(job: Job, audience: list[int], post_id: int) -> None:
+    for start in range(0, len(audience), PAGE):
+        await job.tools.feeds.remove(audience[start : start + PAGE], [post_id])
 
 
 async def _push(job: Job, post: Row, audience: list[int], push: Push) -> None:

@@ -3,7 +3,7 @@
 Reactions bring things in line with the present state, so late or repeated events do no harm.
 """
 
-from protocol.events import Blocked, FollowChanged, MuteChanged
+from protocol.events import AccessNarrowed, Blocked, FollowChanged, MuteChanged
 from protocol.pushes import GraphAccepted, GraphFollowed, GraphRequested, Push
 from rooms import names
 from storage import graph, posts, present, users
@@ -18,6 +18,8 @@ async def react_to_follow(job: Job, event: FollowChanged) -> None:
     """Feed and rooms of the follower, size class of the followee, and a push to the one it was done to."""
     await _settle_size(job, event.followee_id)
     await _settle_listening(job, event.follower_id, event.followee_id)
+    if event.change == "ended":
+        await job.tools.broadcaster.evict([event.follower_id], event.followee_id)
     async with job.tools.database.transaction() as tx:
         status = await graph.follow_status(tx, event.follower_id, event.followee_id)
         told = await _push_of(tx, job, event, status)
@@ -32,6 +34,16 @@ async def react_to_block(job: Job, event: Blocked) -> None:
     for reader_id, author_id in ((event.blocker_id, event.blocked_id), (event.blocked_id, event.blocker_id)):
         await _settle_size(job, author_id)
         await _settle_listening(job, reader_id, author_id)
+        await job.tools.broadcaster.evict([reader_id], author_id)
+
+
+@consumes(AccessNarrowed, group="graph")
+async def react_to_narrowing(job: Job, event: AccessNarrowed) -> None:
+    """Who has such a post open must be let in again."""
+    if event.user_ids:
+        await job.tools.broadcaster.evict(event.user_ids, event.owner_id)
+    else:
+        await job.tools.broadcaster.close_posts(event.owner_id)
 
 
 @consumes(MuteChanged, group="graph")
@@ -47,7 +59,7 @@ async def _settle_listening(job: Job, reader_id: int, author_id: int) -> None:
         newest = await posts.ids_of_author(tx, author_id, reader_id, BACKFILL if listens else LONGEST)
     if not listens:
         await job.tools.feeds.remove([reader_id], newest)
-        await job.tools.broadcaster.evict([reader_id], author_id)
+        await job.tools.broadcaster.leave([reader_id], names.author(author_id))
     elif is_large:
         await job.tools.broadcaster.join([reader_id], names.author(author_id), author_id)
     else:

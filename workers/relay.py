@@ -19,6 +19,7 @@ from workers.job import Tools
 POLL_S = 0.1
 BATCH = 500
 TIDY_EVERY_S = 60.0
+TIDY_BATCH = 5_000
 CHECK_LOG_EVERY_S = 1.0
 RETRY_S = 0.5
 
@@ -47,9 +48,9 @@ class _Relay:
         try:
             while not stop.is_set():
                 try:
+                    await self._tidy_sometimes()
                     if await self._carry() == BATCH:
                         continue
-                    await self._tidy_sometimes()
                 except (DatabaseUnavailable, RedisError, LogFull) as error:
                     log.warning("the relay waits", error=f"{type(error).__name__}: {error}")
                     self._check_log_at = 0.0
@@ -80,9 +81,11 @@ class _Relay:
         return len(rows)
 
     async def _send_again_what_was_lost(self) -> None:
-        remembered = await self._tools.event_log.last_batch()
         async with self._tools.database.transaction() as tx:
-            repeated = await outbox.unsend_after(tx, remembered)
+            # Before the log is asked: a batch of another relay that is under way has not been lost.
+            repeated = 0
+            if await outbox.take_relay_turn(tx):
+                repeated = await outbox.unsend_after(tx, await self._tools.event_log.last_batch())
         if repeated:
             REPEATED.inc(repeated)
             log.warning("the event log has gone backwards: sending again", events=repeated)
@@ -92,11 +95,16 @@ class _Relay:
         if time.monotonic() < self._tidy_at:
             return
         self._tidy_at = time.monotonic() + TIDY_EVERY_S
-        async with self._tools.database.transaction() as tx:
-            await outbox.forget_sent(tx)
-            await idempotency.forget_old(tx)
-            await schema.ensure_partitions(tx)
+        for forget in (outbox.forget_sent, idempotency.forget_old):
+            gone = TIDY_BATCH
+            while gone == TIDY_BATCH:
+                async with self._tools.database.transaction() as tx:
+                    if not await outbox.take_relay_turn(tx):
+                        return
+                    gone = await forget(tx, TIDY_BATCH)
         await self._tools.event_log.trim()
+        async with self._tools.database.transaction() as tx:
+            await schema.ensure_partitions(tx)
 
     async def _listen(self, stop: asyncio.Event) -> None:
         """Keep a listening connection; without it, polling alone carries on."""

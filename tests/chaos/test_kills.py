@@ -105,6 +105,7 @@ class Deployment(Installation):
             _, errors = await asyncio.to_thread(process.communicate)
             print(name, errors)  # shown when the test fails
         await self.servers_running.stop()
+        self.servers_running.erase()
 
     async def tokens(self, names: list[str]) -> list[str]:
         servers = self.servers_running.servers

@@ -97,6 +97,9 @@ def installation(tmp_path_factory) -> Iterator[Installation]:
     process.send_signal(signal.SIGTERM)
     assert process.wait(15) == 0
     assert not listens(place.servers()["postgres_port"])
+    assert "is gone" in place.run("erase").stdout
+    assert not place.data_dir.exists()
+    assert place.run("erase").returncode == 1
 
 
 def test_help_names_every_command(installation):
@@ -188,6 +191,7 @@ def test_a_second_up_on_the_same_data_says_who_is_there(installation):
     result = installation.run("up", DAIRA_PORT=str(other[0]), DAIRA_SIDECAR_PORT=str(other[1]))
     assert result.returncode == 1
     assert "in use" in result.stderr
+    assert "in use" in installation.run("erase").stderr
 
 
 def test_a_taken_port_is_named(installation):
@@ -253,3 +257,4 @@ async def test_kill_9_takes_the_servers_along_and_the_data_stays(tmp_path):
     assert second.wait(15) == 0
     for process in (first, second):
         process.communicate()
+    place.run("erase")

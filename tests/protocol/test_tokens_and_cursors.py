@@ -71,18 +71,18 @@ def test_garbage_is_no_token(garbage):
 
 @given(st.integers(1, 2**63 - 1), st.text(max_size=20), st.text(max_size=40))
 def test_cursors_open_for_whom_and_what_they_were_sealed(viewer, scope, place):
-    cursors = Cursors(b"key")
+    cursors = Cursors([b"key"])
     sealed = cursors.seal(viewer, scope, place)
     assert cursors.open(viewer, scope, sealed) == place
     for other in ((viewer + 1, scope), (viewer, scope + "x")):
         with pytest.raises(CallError):
             cursors.open(*other, sealed)
     with pytest.raises(CallError):
-        Cursors(b"another key").open(viewer, scope, sealed)
+        Cursors([b"another key"]).open(viewer, scope, sealed)
 
 
 @given(st.text(max_size=200))
 def test_garbage_is_no_cursor(garbage):
     with pytest.raises(CallError) as caught:
-        Cursors(b"key").open(1, "s", garbage)
+        Cursors([b"key"]).open(1, "s", garbage)
     assert caught.value.details[0].field == "cursor"

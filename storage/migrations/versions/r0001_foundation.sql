@@ -48,7 +48,8 @@ CREATE TABLE accounts (
 CREATE TABLE sessions (
     id             bigint PRIMARY KEY,
     user_id        bigint NOT NULL REFERENCES users,
-    refresh_hash   bytea NOT NULL,                  -- SHA-256 of the token that is good now
+    family_hash    bytea NOT NULL,                  -- SHA-256 of the part that all its refresh tokens share
+    refresh_hash   bytea NOT NULL,                  -- of the token that is good now
     previous_hash  bytea,                           -- of the one it replaced
     rotated_at     timestamptz,
     device_name    text,
@@ -172,6 +173,7 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_unsent ON outbox (id) WHERE sent_batch IS NULL;
 CREATE INDEX outbox_sent ON outbox (sent_batch) WHERE sent_batch IS NOT NULL;
+CREATE INDEX outbox_sent_at ON outbox (sent_at) WHERE sent_at IS NOT NULL;
 CREATE SEQUENCE outbox_batches;
 
 CREATE FUNCTION outbox_backlog() RETURNS TABLE (unsent bigint, age double precision)
@@ -262,6 +264,39 @@ BEGIN
 END $$;
 CREATE TRIGGER posts_counted AFTER INSERT OR UPDATE OF status ON posts
     FOR EACH ROW EXECUTE FUNCTION posts_counted();
+
+-- Who blocks and who ties the knot at the same moment take turns: the tie sees the block, or the block the tie.
+CREATE FUNCTION take_turn(one bigint, other bigint) RETURNS void
+    LANGUAGE sql SET search_path = public, pg_temp AS $$
+    SELECT pg_advisory_xact_lock(hashtextextended(least(one, other)::text, greatest(one, other)))
+$$;
+
+CREATE FUNCTION tie_allowed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    one bigint;
+    other bigint;
+BEGIN
+    IF TG_TABLE_NAME = 'blocks' THEN
+        PERFORM take_turn(NEW.blocker_id, NEW.blocked_id);
+        RETURN NEW;
+    ELSIF TG_TABLE_NAME = 'follows' THEN
+        one := NEW.follower_id;
+        other := NEW.followee_id;
+    ELSE
+        one := NEW.owner_id;
+        other := NEW.user_id;
+    END IF;
+    PERFORM take_turn(one, other);
+    IF EXISTS (SELECT FROM blocks WHERE blocker_id = one AND blocked_id = other)
+        OR EXISTS (SELECT FROM blocks WHERE blocker_id = other AND blocked_id = one) THEN
+        RETURN NULL; -- no row
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER tie_allowed BEFORE INSERT ON blocks FOR EACH ROW EXECUTE FUNCTION tie_allowed();
+CREATE TRIGGER tie_allowed BEFORE INSERT ON follows FOR EACH ROW EXECUTE FUNCTION tie_allowed();
+CREATE TRIGGER tie_allowed BEFORE INSERT ON circle_members FOR EACH ROW EXECUTE FUNCTION tie_allowed();
 
 -- A block cuts every tie between the two, also those that only the other side may change.
 CREATE FUNCTION blocks_sever() RETURNS trigger
@@ -370,11 +405,11 @@ CREATE FUNCTION inbox_post_ids(amount integer) RETURNS SETOF bigint
     SELECT id FROM (
         SELECT p.id
         FROM follows f
-        JOIN users u ON u.id = f.followee_id AND NOT u.is_large
+        JOIN users u ON u.id = f.followee_id
         CROSS JOIN LATERAL (
             SELECT id FROM posts
             WHERE author_id = f.followee_id AND status = 'published'
-              AND (visibility IN ('public', 'followers')
+              AND (visibility IN ('public', 'followers') AND NOT u.is_large
                    OR visibility = 'circle' AND EXISTS (
                        SELECT FROM circle_members m WHERE m.circle_id = posts.circle_id AND m.user_id = viewer_id()))
             ORDER BY id DESC LIMIT 200) p
@@ -393,9 +428,10 @@ CREATE FUNCTION account_for_login(key text) RETURNS TABLE (user_id bigint, passw
     WHERE a.email_key = key AND u.status = 'active'
 $$;
 
-CREATE FUNCTION session_owner(session_id bigint) RETURNS bigint
+-- Only for who holds one of the session's refresh tokens, be it an old one.
+CREATE FUNCTION session_owner(session_id bigint, family bytea) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
-    RETURN (SELECT s.user_id FROM public.sessions s WHERE s.id = session_id);
+    RETURN (SELECT s.user_id FROM public.sessions s WHERE s.id = session_id AND s.family_hash = family);
 
 -- Which of a node's sessions are over: what it asks after it may have missed a revocation.
 CREATE FUNCTION ended_sessions(ids bigint[]) RETURNS TABLE (session_id bigint, reason text)
