@@ -37,6 +37,7 @@ from rooms.locations import Locations
 from rooms.members import Members
 from rooms.redis_adapter import RedisAdapter
 from storage import outbox, schema
+from storage.cancellation import end
 from storage.database import Database, DatabaseUnavailable
 from storage.feeds import Feeds
 from storage.limits import Limits
@@ -218,9 +219,8 @@ class WorkerProcess:
     async def stop(self) -> None:
         """What is under way ends; what has not begun stays in the log."""
         self._stop.set()
-        _, late = await asyncio.wait(self._tasks, timeout=STOP_TIMEOUT_S)
-        for task in late:
-            task.cancel()
+        await asyncio.wait(self._tasks, timeout=STOP_TIMEOUT_S)
+        await end(*self._tasks)
 
 
 def worker_names() -> list[str]:
@@ -355,8 +355,4 @@ async def _run_beside(closing: AsyncExitStack, name: str, work: Callable[[], Awa
     """Work that ends with the stack, and not before."""
     task = asyncio.create_task(_again_and_again(name, work))
 
-    async def end() -> None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    closing.push_async_callback(end)
+    closing.push_async_callback(end, task)

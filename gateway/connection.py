@@ -84,6 +84,7 @@ class Connection:
         self._tokens = rate.burst
         self._refilled_at = time.monotonic()
         self._early: deque[Frames] = deque(maxlen=MOST_EARLY_PUSHES)
+        self._revoked_early = False
         self._joined = False  # stands in the node's index of members
         self._timer = asyncio.get_running_loop().call_later(CONNECT_WITHIN_S, socket.drop, "no CONNECT")
 
@@ -105,6 +106,9 @@ class Connection:
         self._socket.write(frames.msgpack if self.codec is wire.MSGPACK else frames.json)
 
     def revoke(self, reason: RevocationReason) -> None:
+        if self._state == "connecting":
+            self._revoked_early = True  # told by CONNECT_ERROR
+            return
         self._push(SessionRevoked(id=f"session.revoked:{self.session_id}", reason=reason))
         self._disconnect("revoked")
 
@@ -241,6 +245,8 @@ class Connection:
         SIGNED_IN.inc()
         try:
             user = await self._sign_in.join(self)
+            if self._revoked_early:
+                raise Refused("UNAUTHENTICATED", "revoked")
         except Refused:
             await self._leave()
             raise
@@ -329,7 +335,13 @@ class Connection:
     def _spawn(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a connection broke", user_id=self.user_id or None, exc_info=task.exception())
+            self._socket.drop("broken")
 
 
 _outliving: set[asyncio.Future[None]] = set()

@@ -176,19 +176,19 @@ async def for_fanout(tx: Transaction, post_id: int) -> Row | None:
     )
 
 
-async def ids_of_author(tx: Transaction, author_id: int, reader_id: int, limit: int) -> list[int]:
-    """The author's newest posts that a follower may see: what a follow backfills, and its end takes back.
-
-    Without those that name the reader, whose place in the feed does not hang on the follow. For workers.
-    """
+async def ids_of_author(
+    tx: Transaction, author_id: int, reader_id: int, limit: int, *, naming_reader: bool = True
+) -> list[int]:
+    """The author's newest posts that a follower may see; without those that name them, if asked. For workers."""
     rows = await tx.fetch(
-        """SELECT id FROM posts p WHERE author_id = $1 AND status = 'published' AND $2 <> ALL (mention_ids)
+        """SELECT id FROM posts p WHERE author_id = $1 AND status = 'published' AND ($4 OR $2 <> ALL (mention_ids))
             AND (visibility IN ('public', 'followers') OR visibility = 'circle' AND EXISTS (
                 SELECT FROM circle_members m WHERE m.circle_id = p.circle_id AND m.user_id = $2))
         ORDER BY id DESC LIMIT $3""",
         author_id,
         reader_id,
         limit,
+        naming_reader,
     )
     return [row["id"] for row in rows]
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 
+from storage.cancellation import end
 from storage.event_log import React, Record
 from storage.redis import Redis, RedisError
 
@@ -79,8 +80,7 @@ class GroupConsumer:
                 except TimeoutError:
                     continue
         finally:
-            reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
+            await end(reader)
             await self._leave()
 
     async def _share_partitions(self) -> None:
@@ -198,7 +198,7 @@ class GroupConsumer:
     async def _give_up(self, held: _Partition) -> None:
         self._drop(held)
         if held.task is not None:
-            await asyncio.gather(held.task, return_exceptions=True)
+            await end(held.task)
         await self._release([self._lease(held.stream)], [self._id])
 
     async def _leave(self) -> None:

@@ -56,7 +56,10 @@ async def _settle_listening(job: Job, reader_id: int, author_id: int) -> None:
     async with job.tools.database.transaction() as tx:
         listens = await graph.listens(tx, reader_id, author_id)
         is_large = await users.is_large(tx, author_id)
-        newest = await posts.ids_of_author(tx, author_id, reader_id, BACKFILL if listens else LONGEST)
+        # The place of posts that name the reader does not hang on the follow.
+        newest = await posts.ids_of_author(
+            tx, author_id, reader_id, BACKFILL if listens else LONGEST, naming_reader=listens
+        )
     if not listens:
         await job.tools.feeds.remove([reader_id], newest)
         await job.tools.broadcaster.leave([reader_id], names.author(author_id))

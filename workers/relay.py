@@ -11,6 +11,7 @@ import structlog
 from prometheus_client import Counter
 
 from storage import idempotency, outbox, schema
+from storage.cancellation import end
 from storage.database import DatabaseUnavailable, listen
 from storage.event_log import LogFull, Record
 from storage.redis import RedisError
@@ -60,9 +61,7 @@ class _Relay:
                 woken.cancel()
                 self._wake.clear()
         finally:
-            listening.cancel()
-            stopping.cancel()
-            await asyncio.gather(listening, stopping, return_exceptions=True)
+            await end(listening, stopping)
 
     async def _carry(self) -> int:
         """Answers how many rows went over."""

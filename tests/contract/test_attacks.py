@@ -236,6 +236,7 @@ async def test_one_session_has_one_websocket(cluster: Cluster, person):
 async def test_a_large_authors_followers_keep_their_place_when_a_circle_goes(cluster: Cluster, person):
     star, fan = await person("star", node="a"), await person("fan", node="b")
     await fan.call("graph.follow", user_id=star.id)
+    await cluster.settle(fan)
     owner = await cluster.owner()
     await owner.execute("UPDATE users SET is_large = true WHERE id = $1", int(star.id))
     other = await cluster.again(fan, node="b")
@@ -259,9 +260,8 @@ async def test_what_was_missed_in_a_gap_is_made_good(cluster: Cluster, person):
     owner = await cluster.owner()  # as if every word of it had been lost
     await owner.execute("INSERT INTO blocks (blocker_id, blocked_id) VALUES ($1, $2)", int(alice.id), int(eve.id))
     await owner.execute(
-        "UPDATE sessions SET revoked_at = $2, revoked_reason = 'revoked' WHERE user_id = $1",
+        "UPDATE sessions SET revoked_at = now(), revoked_reason = 'revoked' WHERE user_id = $1",
         int(gone.id),
-        datetime.now(UTC),
     )
     await owner.close()
     await cluster.stores.redis.commands.client_kill_filter(_type="pubsub", skipme=False)
