@@ -33,10 +33,11 @@ class Objects:
 
     async def ensure_bucket(self) -> None:
         """Raises ObjectsUnavailable."""
+        known = self._client.exceptions
         try:
             await self._client.create_bucket(Bucket=self.bucket)
-        except self._client.exceptions.BucketAlreadyOwnedByYou:
-            return
+        except (known.BucketAlreadyOwnedByYou, known.BucketAlreadyExists):
+            await self.ping()  # servers differ in what they say of our own
         except (BotoCoreError, ClientError, OSError) as error:
             raise ObjectsUnavailable(str(error)) from error
 

@@ -1,0 +1,26 @@
+"""The bucket is made once and found again."""
+
+import pytest
+
+from storage.objects import Objects, ObjectsUnavailable
+from tests.cluster import Cluster
+
+
+async def test_a_bucket_is_made_once_and_found_again(cluster: Cluster):
+    objects = Objects(*cluster.settings().s3, "test-bucket")
+    await objects.connect()
+    with pytest.raises(ObjectsUnavailable):
+        await objects.ping()
+    await objects.ensure_bucket()
+    await objects.ensure_bucket()
+    await objects.ping()
+    await objects.close()
+
+
+async def test_wrong_keys_are_told(cluster: Cluster):
+    endpoint, access_key, _ = cluster.settings().s3
+    objects = Objects(endpoint, access_key, "wrong" * 8, "test-bucket")
+    await objects.connect()
+    with pytest.raises(ObjectsUnavailable):
+        await objects.ensure_bucket()
+    await objects.close()
