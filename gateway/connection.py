@@ -189,6 +189,7 @@ class Connection:
             if auth.protocol not in (None, PROTOCOL):
                 raise Refused("FAILED_PRECONDITION", "protocol")
             self.viewer = await self._sign_in.admit(auth.token, self._address)
+            user = await self._join() if self.viewer is not None else None
         except errors.CallError:
             self._refuse(Refused("UNAUTHENTICATED", "malformed"))
             return
@@ -199,16 +200,6 @@ class Connection:
             # Without CONNECT_ERROR: after one, official clients would not come back by themselves.
             self._socket.drop(str(reason))
             return
-        user = None
-        if self.viewer is not None:
-            try:
-                user = await self._join()
-            except Refused as refused:
-                self._refuse(refused)
-                return
-            except Unavailable as reason:
-                self._socket.drop(str(reason))
-                return
         if self._state != "connecting":  # closed meanwhile
             return
         self._state = "connected"

@@ -12,9 +12,9 @@ from storage.database import Row
 from storage.snowflakes import minted_at
 
 
-def user_lite(row: Row) -> UserLite:
+def user_lite(row: Row, id_column: str = "id") -> UserLite:
     return UserLite(
-        id=str(row["id"]),
+        id=str(row[id_column]),
         username=row["username"],
         display_name=row["display_name"],
         avatar_url=row["avatar_url"],
@@ -48,13 +48,7 @@ def user(row: Row) -> User:
 def post(row: Row) -> Post:
     return Post(
         id=str(row["id"]),
-        author=UserLite(
-            id=str(row["author_id"]),
-            username=row["username"],
-            display_name=row["display_name"],
-            avatar_url=row["avatar_url"],
-            is_verified=row["is_verified"],
-        ),
+        author=user_lite(row, "author_id"),
         text=row["text"],
         media=[],
         hashtags=row["hashtags"],
