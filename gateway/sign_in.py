@@ -20,6 +20,8 @@ from storage.redis import RedisError
 
 RECHECK_PAGE = 500
 RETRY_S = 1.0
+# Tabs of one browser share a session; more than this is no browser.
+MOST_SOCKETS_OF_A_SESSION = 20
 
 log = structlog.get_logger()
 
@@ -70,6 +72,9 @@ class SignIn:
         Raises Refused, Unavailable.
         """
         try:
+            if len(self._members.of_session(member.session_id)) >= MOST_SOCKETS_OF_A_SESSION:
+                REFUSED.labels("sockets").inc()
+                raise Unavailable("too many sockets of one session")
             if self._members.add(member):
                 await self._locations.renew(self._node, [member.user_id])
                 await self._services.feeds.keep_alive([member.user_id])

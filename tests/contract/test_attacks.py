@@ -8,6 +8,7 @@ import aiohttp
 import msgpack
 import pytest
 
+from gateway.sign_in import MOST_SOCKETS_OF_A_SESSION
 from handlers.auth import REFRESH_LIFETIME
 from protocol.fields import MOST_MARKS
 from rooms import names
@@ -287,3 +288,13 @@ async def test_a_revocation_whose_quick_word_was_lost_comes_by_the_log(cluster: 
     await alice.call("session.revoke", session_id=session["id"])
     assert (await other.expect("session.revoked"))["reason"] == "revoked"
     assert published
+
+
+async def test_one_session_has_so_many_sockets(cluster: Cluster, person):
+    alice = await person("alice")
+    for _ in range(MOST_SOCKETS_OF_A_SESSION - 1):
+        await cluster.connect(cluster.new_client(alice.name, "js-json"), node="a", codec="json", token=alice.token)
+    surplus = cluster.new_client(alice.name, "js-json")
+    await surplus.connect(cluster.url(), "json", {"token": alice.token})
+    await surplus.happened("reconnect_attempt")
+    assert len(cluster.node_a.members.of_user(int(alice.id))) == MOST_SOCKETS_OF_A_SESSION
