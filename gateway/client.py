@@ -32,9 +32,10 @@ async def watch(url: str, token: str, show: Callable[[str, Any], None], stop: as
     ended = asyncio.create_task(client.wait())
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
-    await client.disconnect()
-    await asyncio.gather(ended, return_exceptions=True)
+    for task in (ended, stopped):
+        task.cancel()
+    # Not disconnect: it would leave a client that is trying to reconnect to go on trying.
+    await client.shutdown()
 
 
 async def _connect(url: str, token: str | None, on_push: Callable[..., None] | None = None) -> Any:
