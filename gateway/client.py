@@ -6,6 +6,8 @@ from typing import Any
 
 import socketio
 
+from storage.cancellation import end
+
 CONNECT_TIMEOUT_S = 5
 
 
@@ -32,10 +34,10 @@ async def watch(url: str, token: str, show: Callable[[str, Any], None], stop: as
     ended = asyncio.create_task(client.wait())
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (ended, stopped):
-        task.cancel()
-    # Not disconnect: it would leave a client that is trying to reconnect to go on trying.
+    # Not disconnect, which leaves a client that is reconnecting to go on trying; and before the tasks are cancelled,
+    # for `wait` takes the client's reading along.
     await client.shutdown()
+    await end(ended, stopped)
 
 
 async def _connect(url: str, token: str | None, on_push: Callable[..., None] | None = None) -> Any:
