@@ -20,10 +20,11 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from gateway import client, demo, doctor, processes, supervisor
-from gateway.app import NotMigrated, worker_names
+from gateway.app import worker_names
 from gateway.embedded import EmbeddedError, EmbeddedServers, find_servers
 from gateway.observability import configure_logs
 from gateway.settings import Settings, SettingsError
+from gateway.stores import NotMigrated
 from protocol.rpc import methods
 from protocol.schema import documents
 from protocol.tokens import AccessTokens

@@ -1,24 +1,22 @@
 """One client on one socket.
 
-States: opened (waits for CONNECT) → anonymous (10 minutes at most) → signed in (until its access token has been
-expired for 60 s) → closed. The codec is what the client's first frame is written in.
+States: opened (waits for CONNECT) → connecting → connected, anonymous (10 minutes at most) or signed in (until its
+access token has been expired for 60 s) → closed. The codec is what the client's first frame is written in.
 """
 
 import asyncio
 import secrets
-import time
-from collections import deque
-from collections.abc import Awaitable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import structlog
 
+from engine.socket import EngineSocket
+from gateway.calls import CallRate, Calls
 from gateway.dispatcher import Dispatcher
-from gateway.observability import CONNECTIONS, PUSHES, SIGNED_IN
-from gateway.sign_in import Refused, SignIn, Unavailable
-from gateway.socket_server import EngineSocket
+from gateway.observability import CONNECTIONS, SIGNED_IN
+from gateway.sign_in import Refused, Return, SignIn, Unavailable, Welcome, new_pid
 from handlers.call import Viewer
 from protocol import errors, wire
 from protocol.pushes import Push, RevocationReason, SessionExpired, SessionReady, SessionRevoked
@@ -26,42 +24,41 @@ from protocol.timestamps import to_wire
 from protocol.tokens import EXPIRY_GRACE
 from protocol.users import User
 from rooms import names
-from rooms.messages import Frames, encode_push
-from rooms.redis_adapter import RedisAdapter
+from rooms.messages import Written
+from rooms.recovery import Offset
 
 PROTOCOL = 1
 CONNECT_WITHIN_S = 10.0
 ANONYMOUS_FOR_S = 600.0
-MOST_CALLS_AT_ONCE = 32
 MOST_ROOMS = 200
-MOST_EARLY_PUSHES = 100
+MOST_EARLY_PUSHES = 1_000
+MOST_HELD = 100
 
 log = structlog.get_logger()
 
 
 class ConnectAuth(msgspec.Struct):
-    """`auth` of CONNECT; unknown fields are ignored."""
+    """`auth` of CONNECT; unknown fields are ignored. `pid` and `offset` are of a client that has been here before."""
 
     token: str | None = None
     protocol: int | None = None
-
-
-class CallRate(msgspec.Struct, frozen=True):
-    """A token bucket: `burst` calls at once, refilled at `per_second`."""
-
-    per_second: float
-    burst: float
+    pid: str | None = None
+    offset: str | None = None
 
 
 class Connection:
     """Is what a room's member is, what handlers know of the caller's socket, and what lives on an Engine.IO socket."""
+
+    __slots__ = (
+        "_afresh_due", "_calls", "_early", "_held", "_incomplete", "_joined", "_revoked_early", "_sign_in", "_socket",
+        "_state", "_task", "_timer", "address", "claim", "codec", "pid", "rooms", "user_agent", "viewer",
+    )  # fmt: skip
 
     def __init__(
         self,
         socket: EngineSocket,
         dispatcher: Dispatcher,
         sign_in: SignIn,
-        adapter: RedisAdapter,
         rate: CallRate,
         address: str,
         user_agent: str | None,
@@ -69,23 +66,21 @@ class Connection:
         self.rooms: dict[str, int] = {}
         self.viewer: Viewer | None = None
         self.codec: wire.Codec = wire.JSON
+        self.address = address
+        self.user_agent = user_agent
+        self.pid = ""
+        self.claim = 0
         self._socket = socket
-        self._dispatcher = dispatcher
         self._sign_in = sign_in
-        self._adapter = adapter
-        self._rate = rate
-        self._address = address
-        self._user_agent = user_agent
-        self._state = "opened"
+        self._calls = Calls(dispatcher, self, rate)
+        self._state: Literal["opened", "connecting", "connected", "closed"] = "opened"
         self._incomplete: wire.Packet | None = None
-        self._turn = asyncio.Lock()
-        self._slots = asyncio.Semaphore(MOST_CALLS_AT_ONCE)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._tokens = rate.burst
-        self._refilled_at = time.monotonic()
-        self._early: deque[Frames] = deque(maxlen=MOST_EARLY_PUSHES)
+        self._task: asyncio.Task[None] | None = None
+        self._early: list[Written] | None = None
+        self._held: list[str | bytes] | None = None  # what the client has sent behind its CONNECT
         self._revoked_early = False
         self._joined = False  # stands in the node's index of members
+        self._afresh_due = False  # has lost pushes and is yet to be told
         self._timer = asyncio.get_running_loop().call_later(CONNECT_WITHIN_S, socket.drop, "no CONNECT")
 
     # ------------------------------------------------------------------------------------------ as a member
@@ -98,19 +93,31 @@ class Connection:
     def session_id(self) -> int:
         return self.viewer.session_id if self.viewer else 0
 
-    def deliver(self, frames: Frames) -> None:
-        if self._state == "connecting":
-            self._early.append(frames)  # what comes between the index and CONNECT follows CONNECT
+    def deliver(self, written: Written) -> None:
+        if self._early is not None:
+            self._keep_early(written)
             return
-        PUSHES.labels(frames.event).inc()
-        self._socket.write(frames.msgpack if self.codec is wire.MSGPACK else frames.json)
+        frame = written.msgpack if self.codec is wire.MSGPACK else written.json
+        if written.flow == "recover":
+            self._socket.write(frame)
+        elif written.flow == "drop":
+            self._socket.write_or_drop(frame)
+        else:
+            self._socket.write_latest(written.replaces, frame)
 
     def revoke(self, reason: RevocationReason) -> None:
         if self._state == "connecting":
             self._revoked_early = True  # told by CONNECT_ERROR
             return
         self._push(SessionRevoked(id=f"session.revoked:{self.session_id}", reason=reason))
-        self._disconnect("revoked")
+        self.disconnect("revoked")
+
+    def start_afresh(self, delay_s: float) -> None:
+        self._afresh_due = True
+        asyncio.get_running_loop().call_later(delay_s, self._spawn_afresh)
+
+    def supersede(self) -> None:
+        self._socket.drop("superseded")
 
     # ------------------------------------------------------------------------------------------ as the caller's socket
 
@@ -120,36 +127,68 @@ class Connection:
         extends = self.viewer is not None
         self.viewer = viewer
         self._set_timer()
-        if not extends:
+        if extends:
+            self._sign_in.renew(self)
+        else:
             self._spawn(self._settle())
+
+    def forget_recovery(self) -> None:
+        if self._joined:
+            self._sign_in.forget(self)
 
     async def watch(self, room: str, owner_id: int) -> None:
         if sum(map(names.is_post, self.rooms)) >= MOST_ROOMS:
             raise errors.failed_precondition(f"a socket watches no more than {MOST_ROOMS} things: unwatch some")
-        await self._adapter.join(self, room, owner_id)
+        await self._sign_in.watch(self, room, owner_id)
 
     async def unwatch(self, room: str) -> None:
-        await self._adapter.leave(self, room)
+        self._sign_in.unwatch(self, room)
+
+    # ------------------------------------------------------------------------------------------ as the calls' owner
+
+    def reply(self, call_id: int | None, answer: wire.Ok | wire.Failed) -> None:
+        if call_id is not None:
+            self._socket.write(self.codec.ack(call_id, answer))
+
+    def pause_reading(self) -> None:
+        self._socket.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._socket.resume_reading()
+
+    def disconnect(self, reason: str) -> None:
+        """A server disconnect: official clients do not come back by themselves."""
+        self._socket.write(self.codec.disconnect())
+        self._socket.finish(reason)
+
+    def drop(self, reason: str) -> None:
+        self._socket.drop(reason)
+
+    def drain(self) -> None:
+        """Close, once its calls have been answered, so that the client goes to another node. Without DISCONNECT."""
+        self._calls.when_idle(lambda: self._socket.finish("draining"))
 
     # ------------------------------------------------------------------------------------------ from the engine
 
-    async def receive(self, data: str | bytes) -> None:
+    def receive(self, data: str | bytes) -> None:
+        if self._held is not None:
+            self._held.append(data)
+            if len(self._held) > MOST_HELD or sum(map(len, self._held)) > wire.MAX_PAYLOAD:
+                self._socket.drop("flood")
+            return
         try:
             if self._state == "opened":
                 self.codec = wire.MSGPACK if isinstance(data, bytes) else wire.JSON
             if self._incomplete is not None:
-                if not isinstance(data, bytes):
-                    raise wire.Unreadable("a packet where an attachment was due")
-                packet = self._incomplete
-                if not wire.add_attachment(packet, data):
+                packet = self._completed(data)
+                if packet is None:
                     return
-                self._incomplete = None
             else:
                 packet = self.codec.decode(data)
                 if packet.missing_attachments:
                     self._incomplete = packet
                     return
-            await self._handle(packet)
+            self._handle(packet)
         except wire.Unreadable as error:
             log.info("an unreadable frame", error=str(error)[:200], user_id=self.user_id or None)
             self._socket.drop("unreadable")
@@ -162,34 +201,49 @@ class Connection:
         self._timer.cancel()
         if was == "connected":
             CONNECTIONS.labels(self.codec.name).dec()
-        if self._joined:
-            _outlive(self._leave())
+        self._leave()
 
-    async def _handle(self, packet: wire.Packet) -> None:
-        if packet.type == wire.CONNECT:
-            await self._connect(packet)
-        elif packet.type == wire.EVENT and self._state == "connected" and packet.namespace == "/":
-            await self._start_call(packet)
+    def _completed(self, data: str | bytes) -> wire.Packet | None:
+        packet = self._incomplete
+        if packet is None or not isinstance(data, bytes):
+            raise wire.Unreadable("a packet where an attachment was due")
+        if not wire.add_attachment(packet, data):
+            return None
+        self._incomplete = None
+        return packet
+
+    def _handle(self, packet: wire.Packet) -> None:
+        if packet.type == wire.EVENT and self._state == "connected" and packet.namespace == "/":
+            self._calls.take(packet)
+        elif packet.type == wire.CONNECT:
+            self._begin_connecting(packet)
         elif packet.type == wire.DISCONNECT:
+            self._leave(goodbye=True)
             self._socket.finish("client")
         elif packet.type != wire.ACK:
             raise wire.Unreadable(f"a packet of type {packet.type} in state {self._state}")
 
     # ------------------------------------------------------------------------------------------ connecting
 
-    async def _connect(self, packet: wire.Packet) -> None:
+    def _begin_connecting(self, packet: wire.Packet) -> None:
         if packet.namespace != "/":
             self._socket.write(self.codec.connect_error("Invalid namespace", None, packet.namespace))
             return
         if self._state != "opened":
             raise wire.Unreadable("a second CONNECT")
         self._state = "connecting"
+        self._early, self._held = [], []
+        self.pause_reading()
+        self._spawn(self._connect(packet))
+
+    async def _connect(self, packet: wire.Packet) -> None:
         try:
             auth = self.codec.decode_argument(packet.argument, ConnectAuth)
             if auth.protocol not in (None, PROTOCOL):
                 raise Refused("FAILED_PRECONDITION", "protocol")
-            self.viewer = await self._sign_in.admit(auth.token, self._address)
-            user = await self._join() if self.viewer is not None else None
+            self.viewer = await self._sign_in.admit(auth.token, self.address)
+            self.pid = new_pid()
+            welcome = await self._join(_back(auth)) if self.viewer is not None else None
         except errors.CallError:
             self._refuse(Refused("UNAUTHENTICATED", "malformed"))
             return
@@ -200,107 +254,120 @@ class Connection:
             # Without CONNECT_ERROR: after one, official clients would not come back by themselves.
             self._socket.drop(str(reason))
             return
-        if self._state != "connecting":  # closed meanwhile
-            return
+        if self._state == "connecting":  # else closed meanwhile
+            self._welcome(welcome)
+            self._read_on()
+
+    def _read_on(self) -> None:
+        held, self._held = self._held or [], None
+        for data in held:
+            self.receive(data)
+        self.resume_reading()
+
+    def _welcome(self, welcome: Welcome | None) -> None:
+        """What was missed, then CONNECT, as a recovered client expects it; and nothing twice."""
         self._state = "connected"
         CONNECTIONS.labels(self.codec.name).inc()
         self._set_timer()
-        self._socket.write(self.codec.connect(secrets.token_urlsafe(15)))
-        self._announce_ready(user)
-        for frames in self._early:
-            self.deliver(frames)
-        self._early.clear()
+        early, self._early = self._early or [], None
+        hello = self.codec.connect(secrets.token_urlsafe(15), self.pid)
+        if welcome is None:
+            self._socket.write(hello)
+            self._announce_ready(None, None, recovered=False)
+        elif welcome.missed is None:
+            self._socket.write(hello)
+            self._announce_ready(welcome.user, welcome.offset, recovered=False)
+            for written in early:
+                self.deliver(written)
+        else:
+            # What came while the logs were read may be in them too. The last offset told is the highest.
+            missed = {written.id: written for written in [*early, *welcome.missed] if written.offset}
+            last = welcome.offset
+            for written in sorted(missed.values(), key=lambda each: each.offset):
+                self.deliver(written)
+                last = max(last, f"{last[:-16]}{written.offset:016}")
+            self._socket.write(hello)
+            self._announce_ready(welcome.user, last, recovered=True)
+            for written in early:
+                if not written.offset:
+                    self.deliver(written)
+
+    def _keep_early(self, written: Written) -> None:
+        """What comes between the index and CONNECT follows CONNECT."""
+        assert self._early is not None
+        self._early.append(written)
+        if len(self._early) > MOST_EARLY_PUSHES:
+            self._socket.drop("slow")
 
     def _refuse(self, refused: Refused) -> None:
         if self._state != "connecting":
             return
         self._state = "opened"
-        self.viewer = None
+        self.viewer = self._early = None
         data = {"code": refused.code, "reason": refused.reason}
         self._socket.write(self.codec.connect_error(f"{refused.code}: {refused.reason}", data))
+        self._read_on()
 
     async def _settle(self) -> None:
         """After a sign-in on a live socket, which may have closed by now."""
         if self._state == "closed":
             return
         try:
-            self._announce_ready(await self._join())
+            welcome = await self._join(None)
         except Refused:
             self.revoke("revoked")
         except Unavailable as reason:
             self._socket.drop(str(reason))
+        else:
+            self._announce_ready(welcome.user, welcome.offset, recovered=False)
 
-    async def _join(self) -> User:
+    def _spawn_afresh(self) -> None:
+        if self._state == "connected":
+            self._spawn(self._afresh())
+
+    async def _afresh(self) -> None:
+        try:
+            user, offset = await self._sign_in.enter_again(self)
+        except (Refused, Unavailable) as reason:
+            self._socket.drop(str(reason))
+            return
+        self._afresh_due = False
+        self._announce_ready(user, offset, recovered=False)
+
+    async def _join(self, back: Return | None) -> Welcome:
         """Stand in the index of members, so that pushes find this socket. Raises Refused, Unavailable."""
         self._joined = True
         SIGNED_IN.inc()
         try:
-            user = await self._sign_in.join(self)
+            welcome = await self._sign_in.join(self, back)
             if self._revoked_early:
                 raise Refused("UNAUTHENTICATED", "revoked")
-        except Refused:
-            await self._leave()
+        except (Refused, Unavailable):
+            self._leave()
             raise
-        return user
+        return welcome
 
-    async def _leave(self) -> None:
+    def _leave(self, *, goodbye: bool = False) -> None:
         if self._joined:
             self._joined = False
             SIGNED_IN.dec()
-            await self._sign_in.leave(self)
+            self._sign_in.leave(self, goodbye=goodbye or self._afresh_due)
 
-    def _announce_ready(self, user: User | None) -> None:
-        self._push(
-            SessionReady(
-                id=f"session.ready:{secrets.token_hex(8)}",
-                session_id=str(self.viewer.session_id) if self.viewer else None,
-                user=user,
-                server_time=to_wire(datetime.now(UTC)),
-                recovered=False,
-                protocol=PROTOCOL,
-            )
+    def _announce_ready(self, user: User | None, offset: str | None, *, recovered: bool) -> None:
+        ready = SessionReady(
+            id=f"session.ready:{secrets.token_hex(8)}",
+            session_id=str(self.viewer.session_id) if self.viewer else None,
+            user=user,
+            server_time=to_wire(datetime.now(UTC)),
+            recovered=recovered,
+            protocol=PROTOCOL,
         )
+        if offset is None:
+            self._push(ready)
+        else:
+            self._socket.write(self.codec.add_offset(self.codec.push_before_offset(ready), offset.encode()))
 
-    # ------------------------------------------------------------------------------------------ calls
-
-    async def _start_call(self, packet: wire.Packet) -> None:
-        """Waiting here for a slot stops the reading of this socket alone."""
-        wait_ms = self._take_token()
-        if wait_ms:
-            refusal = errors.exhausted("too many calls on this connection", wait_ms)
-            self._reply(packet, wire.Failed(refusal.body(secrets.token_hex(8))))
-            return
-        await self._slots.acquire()
-        self._spawn(self._run_call(packet))
-
-    async def _run_call(self, packet: wire.Packet) -> None:
-        try:
-            answered = await self._dispatcher.answer(
-                packet, self.codec, self, lambda: self.viewer, self._address, self._user_agent, self._turn
-            )
-        finally:
-            self._slots.release()
-        self._reply(packet, answered.answer)
-        if answered.disconnects:
-            self._disconnect("logout")
-        await self._dispatcher.finish(answered)
-
-    def _reply(self, packet: wire.Packet, answer: Any) -> None:
-        if packet.id is not None:
-            self._socket.write(self.codec.ack(packet.id, answer))
-
-    def _take_token(self) -> int:
-        """0 when the call may run, else the milliseconds to wait."""
-        now = time.monotonic()
-        refill = (now - self._refilled_at) * self._rate.per_second
-        self._tokens = min(self._tokens + refill, self._rate.burst)
-        self._refilled_at = now
-        if self._tokens >= 1:
-            self._tokens -= 1
-            return 0
-        return max(int((1 - self._tokens) / self._rate.per_second * 1_000), 1)
-
-    # ------------------------------------------------------------------------------------------ time and end
+    # ------------------------------------------------------------------------------------------ time
 
     def _set_timer(self) -> None:
         self._timer.cancel()
@@ -313,32 +380,23 @@ class Connection:
 
     def _expire(self) -> None:
         self._push(SessionExpired(id=f"session.expired:{secrets.token_hex(8)}"))
-        self._disconnect("expired")
-
-    def _disconnect(self, reason: str) -> None:
-        """A server disconnect: official clients do not come back by themselves."""
-        self._socket.write(self.codec.disconnect())
-        self._socket.finish(reason)
+        self.disconnect("expired")
 
     def _push(self, push: Push) -> None:
-        self.deliver(encode_push(push))
+        self._socket.write(self.codec.push(push))
 
     def _spawn(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
+        """One at a time: connecting, then perhaps settling."""
+        self._task = asyncio.ensure_future(work)
+        self._task.add_done_callback(self._done)
 
     def _done(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
+        self._task = None
         if not task.cancelled() and task.exception() is not None:
             log.error("a connection broke", user_id=self.user_id or None, exc_info=task.exception())
             self._socket.drop("broken")
 
 
-_outliving: set[asyncio.Future[None]] = set()
-
-
-def _outlive(work: Awaitable[None]) -> None:
-    task = asyncio.ensure_future(work)
-    _outliving.add(task)
-    task.add_done_callback(_outliving.discard)
+def _back(auth: ConnectAuth) -> Return | None:
+    offset = Offset.parse(auth.offset) if auth.offset else None
+    return Return(auth.pid, offset) if auth.pid and offset is not None else None

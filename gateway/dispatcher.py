@@ -6,10 +6,11 @@ idempotency key looked up and kept in it, committed, and only then announced and
 
 import asyncio
 import hashlib
+import itertools
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 import structlog
@@ -19,7 +20,7 @@ from handlers.call import Call, CallerSocket, Services, Viewer
 from protocol import errors, wire
 from protocol.errors import CallError
 from protocol.rpc import Method, MethodTable
-from rooms.redis_adapter import SubscriptionFailed
+from rooms.bus import SubscriptionFailed
 from storage import idempotency
 from storage.database import Conflict, DatabaseUnavailable, Transaction
 from storage.redis import RedisError
@@ -28,10 +29,20 @@ from storage.snowflakes import MintingStopped
 T = TypeVar("T")
 
 AFTER_COMMIT_S = 2.0
+SLOW_S = 1.0
 
 log = structlog.get_logger()
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
+
+
+class Caller(CallerSocket, Protocol):
+    """The connection that a call comes from."""
+
+    viewer: Viewer | None
+    codec: wire.Codec
+    address: str
+    user_agent: str | None
 
 
 class Answered(msgspec.Struct):
@@ -47,60 +58,53 @@ class Answered(msgspec.Struct):
 
 class Dispatcher:
     def __init__(self, methods: MethodTable, services: Services, deadline_s: float) -> None:
-        self._methods = methods
+        self._methods = {method.name: method for method in methods}
         self._services = services
         self._deadline_s = deadline_s
+        # Bound once: looking a metric up by its labels costs more than counting.
+        self._seconds = {name: CALL_SECONDS.labels(name) for name in self._methods}
+        self._succeeded = {name: CALLS.labels(name, "OK") for name in self._methods}
 
-    def overlaps(self, name: str) -> bool:
-        """Whether calls of that method may run beside others of their connection."""
-        method = self._methods.get(name)
-        return method is None or method.reads
+    def find(self, name: str) -> Method | None:
+        return self._methods.get(name)
 
-    async def answer(
-        self,
-        packet: wire.Packet,
-        codec: wire.Codec,
-        socket: CallerSocket,
-        viewer: Callable[[], Viewer | None],
-        address: str,
-        user_agent: str | None,
-        turn: asyncio.Lock,
-    ) -> Answered:
-        """Never raises. `turn` is what calls of one connection that write take in order; `viewer` is asked then."""
-        started = time.perf_counter()
-        request_id = secrets.token_hex(8)
-        method = self._methods.get(packet.name)
+    def answer_at_once(self, method: Method | None, packet: wire.Packet, caller: Caller) -> wire.Ok | wire.Failed:
+        """Of an instant method, or of none. Never raises."""
+        began = time.perf_counter()
+        request_id = _new_request_id()
+        try:
+            if method is None:
+                raise errors.unimplemented(packet.name)
+            call = self._begin(method, request_id, caller)
+            answer: wire.Ok | wire.Failed = wire.Ok(method.handler(call, _read(method, packet, caller)))
+            code = "OK"
+        except Exception as error:
+            refusal = _refusal(error, packet.name, request_id)
+            answer, code = wire.Failed(refusal.body(request_id)), refusal.code
+        self._note(method, code, began, request_id, caller)
+        return answer
+
+    async def answer(self, method: Method, packet: wire.Packet, caller: Caller, arrived: float) -> Answered:
+        """Never raises. arrived: loop time, which the deadline counts from."""
+        began = time.perf_counter()
+        request_id = _new_request_id()
         call: Call | None = None
         try:
-            async with asyncio.timeout(self._deadline_s):
-                if method is None:
-                    raise errors.unimplemented(packet.name)
-                if method.reads:
-                    call = self._begin(method, request_id, socket, viewer(), address, user_agent)
-                    result = await self._perform(method, call, packet, codec)
-                else:
-                    async with turn:
-                        call = self._begin(method, request_id, socket, viewer(), address, user_agent)
-                        result = await self._perform(method, call, packet, codec)
+            async with asyncio.timeout_at(arrived + self._deadline_s):
+                call = self._begin(method, request_id, caller)
+                result = await self._perform(method, call, _read(method, packet, caller))
             answer: wire.Ok | wire.Failed = wire.Ok(result)
             code = "OK"
         except Exception as error:
             refusal = _refusal(error, packet.name, request_id)
-            answer = wire.Failed(refusal.body(request_id))
-            code = refusal.code
-        seconds = time.perf_counter() - started
-        name = method.name if method else "unknown"
-        CALLS.labels(name, code).inc()
-        CALL_SECONDS.labels(name).observe(seconds)
-        log.info(
-            "call",
-            method=name,
-            code=code,
-            ms=round(seconds * 1_000, 2),
-            request_id=request_id,
-            user_id=call.signed_in_viewer.id if call and call.signed_in_viewer else None,
-        )
+            answer, code = wire.Failed(refusal.body(request_id)), refusal.code
+        self._note(method, code, began, request_id, caller)
         return Answered(answer, call)
+
+    def refuse(self, name: str, refusal: CallError) -> wire.Failed:
+        """What is refused before it is looked at."""
+        CALLS.labels(name if name in self._methods else "unknown", refusal.code).inc()
+        return wire.Failed(refusal.body(_new_request_id()))
 
     async def finish(self, answered: Answered) -> None:
         """What a call left to do once its answer has been written."""
@@ -109,23 +113,12 @@ class Dispatcher:
             for work in call.after_reply_work if answered.answer.ok else call.after_refusal_work:
                 await _or_log(work, call)
 
-    def _begin(
-        self,
-        method: Method,
-        request_id: str,
-        socket: CallerSocket,
-        viewer: Viewer | None,
-        address: str,
-        user_agent: str | None,
-    ) -> Call:
-        if viewer is None and not method.anonymous:
+    def _begin(self, method: Method, request_id: str, caller: Caller) -> Call:
+        if caller.viewer is None and not method.anonymous:
             raise errors.unauthenticated()
-        return Call(method.name, request_id, self._services, viewer, address, user_agent, socket)
+        return Call(method.name, request_id, self._services, caller.viewer, caller.address, caller.user_agent, caller)
 
-    async def _perform(self, method: Method, call: Call, packet: wire.Packet, codec: wire.Codec) -> Any:
-        if packet.surplus_arguments:
-            raise errors.invalid("$", "a call takes one argument, an object")
-        request = codec.decode_argument(packet.argument, method.request)
+    async def _perform(self, method: Method, call: Call, request: Any) -> Any:
         if method.transactional:
             result = await self._transact(method, call, request)
         else:
@@ -163,6 +156,40 @@ class Dispatcher:
     async def _count(self, method: Method, call: Call) -> None:
         if method.limit is not None:
             await self._services.limits.hit(method.limit, call.viewer.id)
+
+    def _note(self, method: Method | None, code: str, began: float, request_id: str, caller: Caller) -> None:
+        seconds = time.perf_counter() - began
+        name = method.name if method is not None else "unknown"
+        if code == "OK":
+            self._succeeded[name].inc()
+        else:
+            CALLS.labels(name, code).inc()
+        if method is not None:
+            self._seconds[name].observe(seconds)
+        tell = log.debug if code == "OK" and seconds < SLOW_S else log.info
+        tell(
+            "call",
+            method=name,
+            code=code,
+            ms=round(seconds * 1_000, 2),
+            request_id=request_id,
+            user_id=caller.viewer.id if caller.viewer else None,
+        )
+
+
+# Unique without asking the system for randomness at every call.
+_process = secrets.token_hex(6)
+_numbers = itertools.count(1)
+
+
+def _new_request_id() -> str:
+    return f"{_process}-{next(_numbers):x}"
+
+
+def _read(method: Method, packet: wire.Packet, caller: Caller) -> Any:
+    if packet.surplus_arguments:
+        raise errors.invalid("$", "a call takes one argument, an object")
+    return caller.codec.decode_argument(packet.argument, method.request)
 
 
 def _refusal(error: Exception, method: str, request_id: str) -> CallError:

@@ -14,10 +14,15 @@ CALLS = Counter("daira_calls_total", "Calls answered", ["method", "code"])
 CALL_SECONDS = Histogram("daira_call_seconds", "Time from frame to answer", ["method"], buckets=_LATENCY)
 CONNECTIONS = Gauge("daira_connections", "Sockets connected", ["codec"], multiprocess_mode="livesum")
 SIGNED_IN = Gauge("daira_signed_in_sockets", "Sockets with somebody signed in", multiprocess_mode="livesum")
-PUSHES = Counter("daira_pushes_total", "Pushes written to sockets", ["event"])
-CLOSED = Counter("daira_sockets_closed_total", "Sockets that we closed", ["reason"])
 REFUSED = Counter("daira_handshakes_refused_total", "Handshakes refused", ["reason"])
-GAPS = Counter("daira_bus_gaps_total", "Times this node began or began again to listen to Redis")
+OUTBOUND_BYTES = Gauge(
+    "daira_outbound_bytes", "Bytes written to sockets and not yet taken by the network", multiprocess_mode="livesum"
+)
+LOOP_LAG = Histogram(
+    "daira_event_loop_lag_seconds",
+    "How late the event loop wakes who sleeps",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
 
 DEPENDENCY_UP = Gauge("daira_dependency_up", "1 where it answers", ["dependency"], multiprocess_mode="mostrecent")
 DEPENDENCY_SECONDS = Gauge(

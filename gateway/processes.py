@@ -9,20 +9,12 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 import structlog
 
 from gateway import demo, supervisor
-from gateway.app import (
-    Node,
-    Stores,
-    WorkerProcess,
-    ensure_bucket,
-    listen,
-    open_database,
-    open_stores,
-    sidecar,
-    worker_names,
-)
+from gateway.app import WorkerProcess, sidecar, worker_names
 from gateway.embedded import EmbeddedServers
+from gateway.node import Node, listen
 from gateway.settings import Settings
 from gateway.sidecar import Check
+from gateway.stores import Stores, ensure_bucket, open_database, open_stores
 from storage import schema
 from storage.database import Database
 

@@ -61,11 +61,14 @@ class Settings(BaseSettings):
     call_deadline: float = Field(10.0, description="seconds until a call is given up", gt=0)
     ping_interval: float = Field(25.0, description="seconds between Engine.IO pings", gt=0)
     ping_timeout: float = Field(20.0, description="seconds to wait for their answer", gt=0)
+    drain: float = Field(10.0, description="seconds over which a node that stops sends its clients elsewhere", ge=0)
     allowed_origins: str = Field("", description="origins of web apps, by commas, or *; default: the same origin")
     trusted_proxies: str = Field("", description="networks whose X-Forwarded-For is believed, by commas")
     sticky: bool = Field(False, description="balancers keep clients on their process: polling with several of them")
 
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="info logs every call")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="info logs calls that were refused or slow, debug all of them"
+    )
     log_format: Literal["json", "console"] = Field("json", description="console is for reading")
 
     limit_loopback: bool = Field(False, description="count this machine's own addresses in limits by address")

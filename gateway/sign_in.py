@@ -1,27 +1,37 @@
-"""Who a socket belongs to: tokens and sessions at CONNECT, the member's rooms, and revocations after a gap."""
+"""Who a socket belongs to: tokens and sessions at CONNECT, their rooms, and what they have missed."""
 
 import asyncio
+import secrets
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import structlog
 
-from gateway.observability import GAPS, REFUSED
+from gateway.observability import REFUSED
 from handlers import visibility
 from handlers.call import Services, Viewer
 from protocol.errors import CallError
 from protocol.tokens import TokenError
 from protocol.users import User
 from rooms import names
+from rooms.bus import Bus, SubscriptionFailed
+from rooms.delivery import Delivery
 from rooms.locations import RENEW_EVERY_S, Locations
-from rooms.members import Member, Members
-from rooms.redis_adapter import RedisAdapter, SubscriptionFailed
-from storage import accounts, graph, posts, present, users
-from storage.database import Conflict, DatabaseUnavailable
+from rooms.members import Hiding, Member, Members
+from rooms.messages import Written, offset_text
+from rooms.metrics import RECOVERIES, REPLAYED
+from rooms.recovery import Claim, Offset, Recovery, WatchedRoom
+from storage import accounts, posts, present
+from storage.database import Conflict, DatabaseUnavailable, Row
 from storage.redis import RedisError
+from storage.sign_ins import SignIns
 
 RECHECK_PAGE = 500
 RETRY_S = 1.0
 # Tabs of one browser share a session; more than this is no browser.
 MOST_SOCKETS_OF_A_SESSION = 20
+
+OUT_OF_REACH = (DatabaseUnavailable, Conflict, RedisError, SubscriptionFailed, TimeoutError)
 
 log = structlog.get_logger()
 
@@ -39,15 +49,45 @@ class Unavailable(Exception):
     """Not now: the transport is closed and the client comes again by itself."""
 
 
+class Return(NamedTuple):
+    """What a client brings that has been here before."""
+
+    pid: str
+    offset: Offset
+
+
+class Welcome(NamedTuple):
+    """`missed` comes first, in the order of its offsets; None for who has to load afresh."""
+
+    user: User
+    offset: str
+    missed: list[Written] | None
+
+
+def new_pid() -> str:
+    """A secret: whoever has it, and a token of its session, is given what its owner has missed."""
+    return secrets.token_urlsafe(18)
+
+
 class SignIn:
     def __init__(
-        self, services: Services, members: Members, adapter: RedisAdapter, locations: Locations, node: str
+        self,
+        services: Services,
+        members: Members,
+        delivery: Delivery,
+        bus: Bus,
+        recovery: Recovery,
+        locations: Locations,
+        node: str,
     ) -> None:
         self._services = services
         self._members = members
-        self._adapter = adapter
+        self._delivery = delivery
+        self._bus = bus
+        self._recovery = recovery
         self._locations = locations
         self._node = node
+        self._sign_ins = SignIns(services.database)
 
     async def admit(self, token: str | None, address: str) -> Viewer | None:
         """By the token alone; None is an anonymous guest. Raises Refused, Unavailable."""
@@ -65,41 +105,127 @@ class SignIn:
             raise self._out_of_reach(error) from error
         return Viewer(claims.user_id, claims.session_id, claims.expires_at)
 
-    async def join(self, member: Member) -> User:
-        """Into the index, the locations, and the rooms of the large authors whom they follow.
+    async def join(self, member: Member, back: Return | None) -> Welcome:
+        """Into the index, the locations and rooms; only then is the session looked up.
 
-        Only then is the session looked up: one that is revoked meanwhile is found either there or in the index.
-        Raises Refused, Unavailable.
+        So one that is revoked meanwhile is found either there or in the index. Raises Refused, Unavailable.
         """
+        if len(self._members.of_session(member.session_id)) >= MOST_SOCKETS_OF_A_SESSION:
+            REFUSED.labels("sockets").inc()
+            raise Unavailable("too many sockets of one session")
+        if back is not None:
+            member.pid = back.pid
+        self._members.add(member)
         try:
-            if len(self._members.of_session(member.session_id)) >= MOST_SOCKETS_OF_A_SESSION:
-                REFUSED.labels("sockets").inc()
-                raise Unavailable("too many sockets of one session")
-            if self._members.add(member):
-                await self._locations.renew(self._node, [member.user_id])
-                await self._services.feeds.keep_alive([member.user_id])
-            async with self._services.database.transaction(member.user_id) as tx:
-                alive = await accounts.session_is_alive(tx, member.session_id)
-                user = await users.load_one(tx, member.user_id)
-                authors = await graph.large_followees(tx, member.user_id)
-            if not alive or user is None:
+            claim = await self._claim(member, back)
+            offset = offset_text(*claim.offset) if claim else await self._enter(member, back)
+            row = await self._sign_ins.load(member.session_id, member.user_id)
+            if row is None:
                 raise Refused("UNAUTHENTICATED", "revoked")
-            for author_id in authors:
-                await self._adapter.join(member, names.author(author_id), author_id)
-        except (DatabaseUnavailable, Conflict, RedisError, SubscriptionFailed, TimeoutError) as error:
+            self._hide(row)
+            for author_id in row["large_authors"]:
+                await self._bus.join(member, names.author(author_id), author_id)
+            missed = None
+            if claim is not None and back is not None:
+                missed = await self._recover(member, claim, back.offset)
+                if missed is None:
+                    for room in claim.rooms:
+                        self._bus.leave(member, room)
+                    offset = await self._enter(member, back)
+            await self._delivery.settled()
+        except OUT_OF_REACH as error:
             raise self._out_of_reach(error) from error
-        return present.user(user)
+        if back is not None:
+            RECOVERIES.labels("fresh" if missed is None else "recovered").inc()
+        return Welcome(present.user(row), offset, missed)
 
-    async def leave(self, member: Member) -> None:
-        user_id = member.user_id
-        if not await self._adapter.remove(member):
-            return
+    def leave(self, member: Member, *, goodbye: bool) -> None:
+        """goodbye: the client will not come back for what it misses."""
+        last = self._bus.remove(member)
+        self._recovery.leave(member.user_id, member.pid, member.claim, last=last, goodbye=goodbye)
+
+    async def enter_again(self, member: Member) -> tuple[User, str]:
+        """After pushes were lost: the user to tell, and the offset that counts anew. Raises Refused, Unavailable."""
         try:
-            await self._locations.leave(self._node, user_id)
-            if self._members.of_user(user_id):  # somebody of theirs came while we were at it
-                await self._locations.renew(self._node, [user_id])
-        except RedisError:
-            return  # it expires by itself, or is renewed with all others
+            offset = await self._recovery.enter(member.user_id, member.session_id, member.pid)
+            row = await self._sign_ins.load(member.session_id, member.user_id)
+        except OUT_OF_REACH as error:
+            raise self._out_of_reach(error) from error
+        if row is None:
+            raise Refused("UNAUTHENTICATED", "revoked")
+        return present.user(row), offset
+
+    def renew(self, member: Member) -> None:
+        """Its token has been extended."""
+        self._recovery.renew(member.user_id, member.pid)
+
+    def forget(self, member: Member) -> None:
+        """The client starts afresh when it comes back."""
+        self._recovery.forget(member.user_id, member.pid)
+
+    async def watch(self, member: Member, room: str, owner_id: int) -> None:
+        """Into the room, also after the client has come back. Raises RedisError, SubscriptionFailed."""
+        watched = WatchedRoom(owner_id, self._bus.heard.clock)
+        await self._recovery.remember_room(member.user_id, member.pid, room, watched)
+        await self._bus.join(member, room, owner_id)
+
+    def unwatch(self, member: Member, room: str) -> None:
+        self._bus.leave(member, room)
+        self._recovery.forget_room(member.user_id, member.pid, room)
+
+    # ------------------------------------------------------------------------------------------ recovery
+
+    async def _claim(self, member: Member, back: Return | None) -> Claim | None:
+        if back is None:
+            return None
+        found = await self._recovery.claim(member.user_id, member.session_id, back.pid, back.offset)
+        if found is None:
+            return None
+        claim, superseded, node = found
+        member.claim = claim.number
+        # The older socket may be half open still: nobody reads it, and it would count as this person's.
+        await self._services.broadcaster.tell_node(node, superseded)
+        return claim
+
+    async def _enter(self, member: Member, back: Return | None) -> str:
+        """As somebody new; an older pid is not used again."""
+        if back is not None:
+            self._members.change_pid(member, new_pid())
+        member.claim = 1
+        return await self._recovery.enter(member.user_id, member.session_id, member.pid)
+
+    async def _recover(self, member: Member, claim: Claim, last: Offset) -> list[Written] | None:
+        """Back into the rooms that are open to them still, and what was missed; None where it is not whole."""
+        about = {written.about for written in claim.missed if names.is_post(written.about)}
+        seen = await self._visible_posts(member.user_id, {*about, *filter(names.is_post, claim.rooms)})
+        since = dict.fromkeys(member.rooms, last)
+        for room, watched in claim.rooms.items():
+            if room in seen:
+                await self._bus.join(member, room, watched.owner_id)
+                since[room] = Offset(last.shard, max(last.clock, watched.joined))
+        missed = [written for written in claim.missed if not written.about or written.about in seen]
+        for published in (await self._recovery.read_rooms(since)).values():
+            if published is None:
+                return None
+            missed += published
+        missed = [each for each in missed if member.user_id not in self._members.hides_from(each.actor_id, each.room)]
+        REPLAYED.inc(len(missed))
+        return sorted(missed, key=lambda each: each.offset)
+
+    async def _visible_posts(self, user_id: int, rooms: Iterable[str]) -> set[str]:
+        """Those among the posts' rooms that the person may see the posts of."""
+        post_ids = [names.post_id(room) for room in rooms]
+        if not post_ids:
+            return set()
+        async with self._services.database.transaction(user_id) as tx:
+            rows = await posts.load(tx, post_ids)
+        return {names.post(row["id"]) for row in rows if visibility.may_see(row, user_id)}
+
+    def _hide(self, row: Row) -> None:
+        hidden = zip(row["hidden"], row["hidden_scopes"], row["hidden_until"], strict=True)
+        self._members.hide(row["id"], {actor_id: Hiding(scope, until) for actor_id, scope, until in hidden})
+
+    # ------------------------------------------------------------------------------------------ in the background
 
     async def keep_locations(self) -> None:
         """For ever: renew where this node's people are, and the inboxes of who is online."""
@@ -112,40 +238,45 @@ class SignIn:
 
     async def catch_up(self) -> None:
         """After a gap in what this node hears: locations may be forgotten, revocations and evictions missed."""
-        GAPS.inc()
         while True:
             try:
                 await self._renew_all()
-                await self._recheck_sessions()
-                await self._recheck_rooms()
+                await self._recheck()
                 return
-            except (RedisError, DatabaseUnavailable, SubscriptionFailed, TimeoutError) as error:
+            except OUT_OF_REACH as error:
                 log.warning("sessions could not be rechecked yet", error=str(error))
                 await asyncio.sleep(RETRY_S)
 
-    async def _recheck_sessions(self) -> None:
-        sessions = self._members.sessions
-        for start in range(0, len(sessions), RECHECK_PAGE):
-            async with self._services.database.transaction() as tx:
-                ended = await accounts.ended_sessions(tx, sessions[start : start + RECHECK_PAGE])
-            for row in ended:
-                for member in list(self._members.of_session(row["session_id"])):
-                    member.revoke(row["reason"])
+    async def _recheck(self) -> None:
+        pairs = [(member.session_id, member.user_id) for member in self._members.all]
+        for start in range(0, len(pairs), RECHECK_PAGE):
+            page = pairs[start : start + RECHECK_PAGE]
+            rows = await self._sign_ins.load_many(page)
+            await self._end_sessions([session_id for session_id, _ in page if session_id not in rows])
+            for row in rows.values():
+                self._hide(row)
+                await self._recheck_rooms(row)
 
-    async def _recheck_rooms(self) -> None:
-        """Each person's sockets stay with the posts that they may see, and sit with the large authors they follow."""
-        for user_id in self._members.users:
-            sockets = list(self._members.of_user(user_id))
-            watched = {room for member in sockets for room in member.rooms if names.is_post(room)}
-            async with self._services.database.transaction(user_id) as tx:
-                authors = await graph.large_followees(tx, user_id)
-                rows = await posts.load(tx, [names.post_id(room) for room in watched])
-            seen = {names.post(row["id"]) for row in rows if visibility.may_see(row, user_id)}
-            for member in sockets:
-                for room in watched - seen:
-                    await self._adapter.leave(member, room)
-                for author_id in authors:
-                    await self._adapter.join(member, names.author(author_id), author_id)
+    async def _end_sessions(self, session_ids: list[int]) -> None:
+        if not session_ids:
+            return
+        async with self._services.database.transaction() as tx:
+            ended = await accounts.ended_sessions(tx, session_ids)
+        for row in ended:
+            for member in list(self._members.of_session(row["session_id"])):
+                member.revoke(row["reason"])
+
+    async def _recheck_rooms(self, row: Row) -> None:
+        """The session's sockets stay with the posts that they may see, and sit with the authors they follow."""
+        sockets = list(self._members.of_session(row["session_id"]))
+        watched = {room for member in sockets for room in member.rooms if names.is_post(room)}
+        authors = {names.author(author_id): author_id for author_id in row["large_authors"]}
+        seen = await self._visible_posts(row["id"], watched)
+        for member in sockets:
+            for room in set(member.rooms) - seen - authors.keys():
+                self._bus.leave(member, room)
+            for room, author_id in authors.items():
+                await self._bus.join(member, room, author_id)
 
     async def _renew_all(self) -> None:
         online = self._members.users

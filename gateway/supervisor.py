@@ -21,7 +21,7 @@ from prometheus_client import multiprocess
 from gateway.child_process import spawn
 
 RESTART_S = 0.5
-STOP_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 15.0  # past the time that children drain for
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 log = structlog.get_logger()

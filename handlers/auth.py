@@ -154,6 +154,7 @@ async def change_password(call: Call, request: ChangePassword) -> Nothing:
         await _audit(call, tx, viewer.id, "auth.change_password", f"user:{viewer.id}", ended_sessions=len(ended))
         await _announce_end(call, tx, viewer.id, ended, "password_changed")
     call.after_commit(lambda: _revoke_sockets(call, ended, "password_changed"))
+    call.forget_recovery()
     return Nothing()
 
 

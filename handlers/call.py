@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -56,8 +57,11 @@ class CallerSocket(Protocol):
 
     async def unwatch(self, room: str) -> None: ...
 
+    def forget_recovery(self) -> None:
+        """Whoever comes back with what this socket's client knows starts afresh."""
 
-@dataclass
+
+@dataclass(slots=True)
 class Call:
     """One call under way."""
 
@@ -82,7 +86,11 @@ class Call:
 
     def sign_in(self, viewer: Viewer) -> None:
         """Of this socket, once the call has succeeded."""
-        self.after_commit(lambda: _soon(self.socket.sign_in, viewer))
+        self.after_commit(lambda: _now(partial(self.socket.sign_in, viewer)))
+
+    def forget_recovery(self) -> None:
+        """Once the call has succeeded, a client that comes back by what this socket's knows starts afresh."""
+        self.after_commit(lambda: _now(self.socket.forget_recovery))
 
     def disconnect(self) -> None:
         """End the socket after the answer; official clients do not come back by themselves."""
@@ -101,5 +109,5 @@ class Call:
         self.after_refusal_work.append(work)
 
 
-async def _soon(work: Callable[[Viewer], None], viewer: Viewer) -> None:
-    work(viewer)
+async def _now(work: Callable[[], None]) -> None:
+    work()

@@ -8,7 +8,7 @@ from typing import Literal
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from protocol import errors
-from protocol.events import Blocked, Change, FollowChanged, MuteChanged
+from protocol.events import Blocked, Change, FollowChanged, MuteChanged, Unblocked
 from protocol.rpc import Nothing, methods
 from protocol.users import (
     BlockUser,
@@ -21,6 +21,7 @@ from protocol.users import (
     UserRef,
 )
 from rooms import names
+from rooms.messages import HidingChanged
 from storage import graph, present, users
 from storage.database import Row, Transaction
 
@@ -111,6 +112,8 @@ async def block(call: Call, request: BlockUser, tx: Transaction) -> Nothing:
     if await graph.block(tx, viewer_id, other_id, request.reason):
         await call.services.outbox.add(tx, Blocked(blocker_id=viewer_id, blocked_id=other_id))
         for one, other in ((viewer_id, other_id), (other_id, viewer_id)):
+            hidden = HidingChanged([one], other, "all")
+            call.after_commit(partial(call.services.broadcaster.change_hiding, hidden))
             call.after_commit(partial(call.services.broadcaster.evict, [one], other))
             call.after_commit(partial(call.services.broadcaster.leave, [one], names.author(other)))
     return Nothing()
@@ -119,7 +122,9 @@ async def block(call: Call, request: BlockUser, tx: Transaction) -> Nothing:
 @methods.rpc("graph.unblock")
 async def unblock(call: Call, request: UserRef, tx: Transaction) -> Nothing:
     """Lift a block; what it cut is not restored."""
-    await graph.unblock(tx, call.viewer.id, int(request.user_id))
+    other_id = int(request.user_id)
+    if await graph.unblock(tx, call.viewer.id, other_id):
+        await call.services.outbox.add(tx, Unblocked(blocker_id=call.viewer.id, blocked_id=other_id))
     return Nothing()
 
 

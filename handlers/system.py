@@ -10,13 +10,13 @@ from protocol.timestamps import to_wire
 
 
 @methods.rpc("system.ping", anonymous=True, reads=True)
-async def ping(call: Call, request: NoArguments) -> Pong:
+def ping(call: Call, request: NoArguments) -> Pong:
     """The server's time."""
     return Pong(server_time=to_wire(call.services.now()))
 
 
 @methods.rpc("system.methods", anonymous=True, reads=True)
-async def list_methods(call: Call, request: NoArguments) -> MethodList:
+def list_methods(call: Call, request: NoArguments) -> MethodList:
     """All methods with JSON Schemas of their requests and results."""
     return _described()
 

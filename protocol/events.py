@@ -75,6 +75,16 @@ class Blocked(Event, frozen=True):
         return str(self.blocked_id)
 
 
+class Unblocked(Event, frozen=True):
+    topic: ClassVar[str] = "graph.unblocked"
+    blocker_id: int
+    blocked_id: int
+
+    @property
+    def key(self) -> str:
+        return str(self.blocked_id)
+
+
 class MuteChanged(Event, frozen=True):
     topic: ClassVar[str] = "graph.mute_changed"
     user_id: int

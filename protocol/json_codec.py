@@ -12,6 +12,7 @@ from protocol.packets import (
     CONNECT,
     EVENT,
     MAX_ATTACHMENTS,
+    OFFSET_LENGTH,
     CodecName,
     Packet,
     RequestT,
@@ -28,7 +29,7 @@ class JsonCodec:
 
     name: CodecName = "json"
 
-    _HEAD = re.compile(r"([0-6])(?:(\d{1,3})-)?(?:(/[^,]{0,200}),)?(\d{1,15})?")
+    _HEAD = re.compile(r"([0-6])(?:(\d{1,3})-)?(?:(/[^,]{0,200})(?:,|$))?(\d{1,15})?")
 
     def __init__(self) -> None:
         self._decode_event = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -88,8 +89,8 @@ class JsonCodec:
             raise errors.invalid("$", str(error)) from None
         return result
 
-    def connect(self, sid: str, namespace: str = "/") -> bytes:
-        return self._frame(f"40{_prefix(namespace)}", {"sid": sid})
+    def connect(self, sid: str, pid: str | None = None, namespace: str = "/") -> bytes:
+        return self._frame(f"40{_prefix(namespace)}", {"sid": sid} if pid is None else {"sid": sid, "pid": pid})
 
     def connect_error(self, message: str, data: dict[str, str] | None, namespace: str = "/") -> bytes:
         body: dict[str, Any] = {"message": message}
@@ -102,6 +103,13 @@ class JsonCodec:
 
     def push(self, push: Push) -> bytes:
         return self._frame("42", (push.event, push))
+
+    def push_before_offset(self, push: Push) -> bytes:
+        event = b"42" + self._encode((push.event, push))[:-1] + b',"'
+        return websocket_frame(0x81, event, OFFSET_LENGTH + 2)
+
+    def add_offset(self, frame: bytes, offset: bytes) -> bytes:
+        return frame + offset + b'"]'
 
     def ack(self, call_id: int, answer: Any) -> bytes:
         return self._frame(f"43{call_id}", (answer,))

@@ -13,6 +13,7 @@ from protocol.packets import (
     CONNECT_ERROR,
     DISCONNECT,
     EVENT,
+    OFFSET_LENGTH,
     CodecName,
     Packet,
     RequestT,
@@ -80,8 +81,9 @@ class MsgpackCodec:
             raise errors.invalid("$", str(error)) from None
         return result
 
-    def connect(self, sid: str, namespace: str = "/") -> bytes:
-        return self._frame({"type": CONNECT, "nsp": namespace, "data": {"sid": sid}})
+    def connect(self, sid: str, pid: str | None = None, namespace: str = "/") -> bytes:
+        data = {"sid": sid} if pid is None else {"sid": sid, "pid": pid}
+        return self._frame({"type": CONNECT, "nsp": namespace, "data": data})
 
     def connect_error(self, message: str, data: dict[str, str] | None, namespace: str = "/") -> bytes:
         body: dict[str, Any] = {"message": message}
@@ -95,6 +97,14 @@ class MsgpackCodec:
 
     def push(self, push: Push) -> bytes:
         return self._frame({"type": EVENT, "nsp": "/", "data": (push.event, push)})
+
+    def push_before_offset(self, push: Push) -> bytes:
+        # An array of three whose last item, a string, stays out: it is the end of the array, map and frame.
+        event = self._encode({"type": EVENT, "nsp": "/", "data": (push.event, push, "")})[:-1]
+        return websocket_frame(0x82, event + bytes((0xA0 | OFFSET_LENGTH,)), OFFSET_LENGTH)
+
+    def add_offset(self, frame: bytes, offset: bytes) -> bytes:
+        return frame + offset
 
     def ack(self, call_id: int, answer: Any) -> bytes:
         return self._frame({"type": ACK, "nsp": "/", "id": call_id, "data": (answer,)})

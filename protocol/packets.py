@@ -12,6 +12,7 @@ CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = range
 MAX_ATTACHMENTS = 16
 _SURROGATE = re.compile("[\ud800-\udfff]")
 MAX_PAYLOAD = 1024 * 1024
+OFFSET_LENGTH = 20  # of a fixed width, so that a frame can be encoded before its offset is known
 
 CodecName = Literal["msgpack", "json"]
 RequestT = TypeVar("RequestT")
@@ -48,13 +49,18 @@ class Codec(Protocol):
 
     def decode_argument(self, argument: Any, into: type[RequestT]) -> RequestT: ...
 
-    def connect(self, sid: str, namespace: str = "/") -> bytes: ...
+    def connect(self, sid: str, pid: str | None = None, namespace: str = "/") -> bytes: ...
 
     def connect_error(self, message: str, data: dict[str, str] | None, namespace: str = "/") -> bytes: ...
 
     def disconnect(self) -> bytes: ...
 
     def push(self, push: Push) -> bytes: ...
+
+    def push_before_offset(self, push: Push) -> bytes:
+        """All of a recoverable push's frame but the offset, which is known when it is published."""
+
+    def add_offset(self, frame: bytes, offset: bytes) -> bytes: ...
 
     def ack(self, call_id: int, answer: Any) -> bytes: ...
 
@@ -131,9 +137,9 @@ def _refuse_surrogates(value: Any, path: str) -> None:
             _refuse_surrogates(item, f"{path}[{index}]")
 
 
-def websocket_frame(first_byte: int, payload: bytes) -> bytes:
-    """One final, unmasked frame (RFC 6455, 5.2)."""
-    length = len(payload)
+def websocket_frame(first_byte: int, payload: bytes, more: int = 0) -> bytes:
+    """One final, unmasked frame (RFC 6455, 5.2); `more` bytes of its payload follow later."""
+    length = len(payload) + more
     if length < 126:
         return bytes((first_byte, length)) + payload
     if length < 65_536:

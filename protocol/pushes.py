@@ -3,19 +3,37 @@
 A push's `id` derives from its cause, so a repetition carries the same one and a client drops what it has seen.
 """
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import msgspec
 
 from protocol.posts import Post
 from protocol.users import User, UserLite
 
+# What a client gets that is away or reads too slowly: all of it, later or by coming back; the newest of its kind; or
+# what it happens to catch.
+Flow = Literal["recover", "conflate", "drop"]
+
+
+class History(NamedTuple):
+    """How much of a room's recoverable pushes is kept for those who are away."""
+
+    pushes: int = 1_000
+    bytes: int = 1024 * 1024
+
 
 class Push(msgspec.Struct, frozen=True):
     """The base of every push; subclasses name themselves by `event`."""
 
     event: ClassVar[str]
+    flow: ClassVar[Flow] = "recover"
+    history: ClassVar[History] = History()
     id: str
+
+    @property
+    def replaces(self) -> str:
+        """Which earlier pushes a conflated one makes worthless: those that say the same here."""
+        return self.event
 
 
 class SessionReady(Push, frozen=True):

@@ -2,10 +2,11 @@
 
 A handler's signature is its schema: `async def verb_noun(call, request: Request) -> Result`. A handler that takes
 a third parameter, `tx`, runs inside the one transaction of its call, opened for the viewer and committed after it.
+A handler that waits for nothing is a plain function.
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, get_type_hints
 
 import msgspec
@@ -21,7 +22,7 @@ class NoArguments(Request, frozen=True):
     """The request of methods that take nothing."""
 
 
-Handler = Callable[..., Awaitable[Any]]
+Handler = Callable[..., Any]
 
 
 class Method(msgspec.Struct, frozen=True):
@@ -29,12 +30,14 @@ class Method(msgspec.Struct, frozen=True):
 
     `limit` names the bucket that a call is counted in (see the table of limits in the settings).
     `anonymous` methods need no sign-in. `reads` may overlap other calls of their connection; all others run one at
-    a time in arrival order. `transactional` handlers are given `tx`.
+    a time in arrival order. `transactional` handlers are given `tx`. `instant` ones are plain functions that never
+    wait: they run at once, without a task.
     """
 
     name: str
     summary: str
     handler: Handler
+    instant: bool
     request: type[Request]
     result: type[msgspec.Struct]
     limit: str | None
@@ -67,6 +70,7 @@ class MethodTable:
                 name=name,
                 summary=inspect.cleandoc(handler.__doc__ or "").partition("\n")[0],
                 handler=handler,
+                instant=not inspect.iscoroutinefunction(handler),
                 request=hints[parameters[1]],
                 result=hints["return"],
                 limit=None if reads or anonymous else limit,

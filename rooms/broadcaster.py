@@ -1,49 +1,98 @@
 """Publishing: pushes to rooms and people, wherever their sockets are, and changes to who hears what.
 
-A push is encoded once per codec and travels as finished frames. Its `id` is published once to a room and once to a
-person, so a reaction may repeat it after a crash. Delivery: at most once to sockets that are connected now.
+A push is encoded once per codec and travels as finished frames. A recoverable one gets its offset and is kept in the
+same step in which it is published, and its `id` is published once to a room and once to a person, so a reaction may
+repeat it after a crash.
 """
 
+import asyncio
+import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from protocol.pushes import Push
-from rooms.locations import Locations
-from rooms.messages import Closed, Control, Evicted, Joined, Left, PersonalControl, Revoked, encode_push
-from storage.redis import Redis
+from rooms.locations import LIFETIME_S
+from rooms.messages import Closed, Control, Evicted, HidingChanged, Joined, Left, PersonalControl, Revoked, encode_push
+from rooms.names import Names
+from storage.redis_link import LinkScript
+from storage.shards import Shards
 
 REMEMBER_S = 900  # as long as the outbox can repeat itself
+MOST_IDS_OF_A_ROOM = 10_000
+MOST_IDS_OF_AN_INBOX = 1_000
+KEEP_BODIES_S = LIFETIME_S + 20
+PAGE = 500  # people in one script
+
 _LUA = Path(__file__).parent / "lua"
+_CLOCK = _LUA / "clock.lua"
+PUBLISH_TO_ROOM = LinkScript(_LUA / "publish_to_room.lua", _CLOCK)
+PUBLISH_TO_PEOPLE = LinkScript(_LUA / "publish_to_people.lua", _CLOCK)
+SCRIPTS = (PUBLISH_TO_ROOM, PUBLISH_TO_PEOPLE)
 
 _encode = msgspec.msgpack.Encoder().encode
 
 
 class Broadcaster:
-    def __init__(self, redis: Redis, locations: Locations) -> None:
-        self._redis = redis
-        self._locations = locations
-        self._to_users = redis.script(_LUA / "publish_to_users.lua")
-        self._to_room = redis.script(_LUA / "publish_to_room.lua")
+    def __init__(self, shards: Shards, names: Names) -> None:
+        self._shards = shards
+        self._names = names
 
-    async def publish(self, room: str, push: Push) -> None:
-        """To everybody in the room."""
-        channel = room_channel(self._redis, room)
-        await self._to_room([f"{channel}:sent:{push.id}"], [channel, REMEMBER_S, b"R" + _encode(encode_push(push))])
-
-    async def publish_to_users(self, user_ids: Sequence[int], push: Push) -> None:
-        """To those of them who are online: one message a node."""
-        await self.publish_to_located(await self._locations.find(user_ids), push)
-
-    async def publish_to_located(self, by_node: dict[str, list[int]], push: Push) -> None:
-        """The same, for people whose nodes have been looked up already."""
-        if not by_node:
+    async def publish(self, room: str, push: Push, actor_id: int = 0) -> None:
+        """To everybody in the room but those who hide the actor. Raises RedisError."""
+        body = _encode(encode_push(push, actor_id))
+        channel = self._names.room_channel(room)
+        if push.flow != "recover":
+            await self._shards.publish(self._shards.of(room), channel, b"E" + body)
             return
-        body = _encode(encode_push(push))
-        for node, user_ids in by_node.items():
-            channel = node_channel(self._redis, node)
-            await self._to_users([f"{channel}:sent:{push.id}"], [channel, REMEMBER_S, body, *user_ids])
+        history = push.history
+        arguments = (
+            self._shards.publish_command, channel, push.id, body, history.pushes, history.bytes,
+            KEEP_BODIES_S * 1_000_000, MOST_IDS_OF_A_ROOM, REMEMBER_S,
+        )  # fmt: skip
+        await self._shards.run(self._shards.of(room), PUBLISH_TO_ROOM, self._names.room_keys(room), arguments)
+
+    async def publish_to_users(
+        self, user_ids: Sequence[int], push: Push, *, actor_id: int = 0, about: str = ""
+    ) -> None:
+        """To those of them who are online or may come back: one message a node. Raises RedisError.
+
+        about: the room of what the push tells of, where who comes back later may have lost the right to see it.
+        """
+        body = _encode(encode_push(push, actor_id, about))
+        by_shard: defaultdict[int, list[int]] = defaultdict(list)
+        for user_id in user_ids:
+            by_shard[self._names.shard_of_person(user_id)].append(user_id)
+        await asyncio.gather(
+            *(
+                self._publish_page(shard, people[start : start + PAGE], push, body)
+                for shard, people in by_shard.items()
+                for start in range(0, len(people), PAGE)
+            )
+        )
+
+    async def _publish_page(self, shard: int, people: Sequence[int], push: Push, body: bytes) -> None:
+        keys = [self._names.clock(shard), self._names.bodies(shard) + push.id]
+        for user_id in people:
+            keys += (self._names.nodes(user_id), self._names.inbox(user_id), self._names.cut(user_id))
+        kept_s = KEEP_BODIES_S if push.flow == "recover" else 0
+        # With several shards the node's channel is of another one than the person's inbox.
+        command = self._shards.publish_command if self._shards.amount == 1 else ""
+        offset, *routes = await self._shards.run(
+            shard,
+            PUBLISH_TO_PEOPLE,
+            keys,
+            (command, self._names.node_prefix(shard), push.id, body, MOST_IDS_OF_AN_INBOX, REMEMBER_S, kept_s, *people),
+        )
+        if not command:
+            for node, user_ids in zip(routes[::2], routes[1::2], strict=True):
+                name = node.decode()
+                message = b"P" + offset + user_ids + b"\n" + body
+                await self._shards.publish(self._shards.of(name), self._names.node_channel(name), message)
+
+    # ------------------------------------------------------------------------------------------ who hears what
 
     async def evict(self, user_ids: Sequence[int], owner_id: int) -> None:
         """They leave all of the owner's posts that they have open."""
@@ -55,30 +104,35 @@ class Broadcaster:
     async def leave(self, user_ids: Sequence[int], room: str) -> None:
         await self._tell(user_ids, lambda here: Left(here, room))
 
+    async def change_hiding(self, changed: HidingChanged) -> None:
+        await self._tell(changed.user_ids, lambda here: msgspec.structs.replace(changed, user_ids=here))
+
     async def close_posts(self, owner_id: int) -> None:
         """Everybody leaves all of the owner's posts that they have open, on every node."""
-        await self._tell_all(Closed(owner_id))
+        await self.tell_all(Closed(owner_id))
 
     async def revoke(self, revoked: Revoked) -> None:
         """To every node: a revocation must not depend on what we know of people's whereabouts."""
         if revoked.session_ids:
-            await self._tell_all(revoked)
+            await self.tell_all(revoked)
+
+    async def tell_all(self, control: Control) -> None:
+        await self._shards.publish(0, self._names.control_channel(), b"C" + _encode(control))
+
+    async def tell_node(self, node: str, control: Control) -> None:
+        await self._shards.publish(self._shards.of(node), self._names.node_channel(node), b"C" + _encode(control))
 
     async def _tell(self, user_ids: Sequence[int], control: Callable[[list[int]], PersonalControl]) -> None:
-        for node, here in (await self._locations.find(user_ids)).items():
-            await self._redis.commands.publish(node_channel(self._redis, node), b"C" + _encode(control(here)))
-
-    async def _tell_all(self, control: Control) -> None:
-        await self._redis.commands.publish(control_channel(self._redis), b"C" + _encode(control))
-
-
-def room_channel(redis: Redis, room: str) -> str:
-    return redis.key("room", room)
-
-
-def node_channel(redis: Redis, node: str) -> str:
-    return redis.key("node", node)
-
-
-def control_channel(redis: Redis) -> str:
-    return redis.key("control")
+        by_node: defaultdict[str, list[int]] = defaultdict(list)
+        now = time.time()
+        answers = [
+            self._shards.call(
+                self._names.shard_of_person(user_id), "ZRANGEBYSCORE", self._names.nodes(user_id), now, "+inf"
+            )
+            for user_id in user_ids
+        ]
+        for user_id, answer in zip(user_ids, answers, strict=True):
+            for node in await answer:
+                by_node[node.decode()].append(user_id)
+        for node, here in by_node.items():
+            await self.tell_node(node, control(here))

@@ -1,48 +1,52 @@
-"""Which nodes hold a person's sockets: what a push to a person is routed by.
+"""Where people's sockets are: what a push to a person is routed by.
 
-One sorted set a person, node → expiry. A node renews its people while it lives; a killed node's entries end by
-themselves, and a message to a node that is gone reaches nobody.
+One sorted set a person, node → expiry. A node renews its people while it lives. A place outlasts its last socket for
+as long as the client may come back, so that what is pushed meanwhile is kept.
 """
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
-from storage.redis import Redis
+from rooms.names import Names
+from storage.shards import Shards
 
-LIFETIME_S = 90
 RENEW_EVERY_S = 30
+RECOVERY_WINDOW_S = 120
+# Also what a killed node has renewed last must outlive the window.
+LIFETIME_S = RECOVERY_WINDOW_S + 2 * RENEW_EVERY_S
 _PAGE = 1_000
 
 
 class Locations:
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
-        self._locate = redis.script(Path(__file__).parent / "lua" / "locate.lua")
+    def __init__(self, shards: Shards, names: Names) -> None:
+        self._shards = shards
+        self._names = names
 
     async def renew(self, node: str, user_ids: Sequence[int]) -> None:
-        """These people have sockets on that node, for the next 90 s."""
+        """These people have sockets on that node. Raises RedisError."""
         until = time.time() + LIFETIME_S
         for start in range(0, len(user_ids), _PAGE):
-            async with self._redis.commands.pipeline(transaction=False) as pipe:
-                for user_id in user_ids[start : start + _PAGE]:
-                    pipe.zadd(self._key(user_id), {node: until})
-                    pipe.expire(self._key(user_id), LIFETIME_S)
-                await pipe.execute()
+            answer = None
+            for user_id in user_ids[start : start + _PAGE]:
+                shard, key = self._names.shard_of_person(user_id), self._names.nodes(user_id)
+                self._shards.send(shard, "ZADD", key, until, node)
+                answer = self._shards.call(shard, "EXPIRE", key, LIFETIME_S)
+            if answer is not None:
+                await answer
 
-    async def leave(self, node: str, user_id: int) -> None:
-        await self._redis.commands.zrem(self._key(user_id), node)
-
-    async def find(self, user_ids: Sequence[int]) -> dict[str, list[int]]:
-        """The people among `user_ids` who are online, by node."""
-        by_node: dict[str, list[int]] = {}
+    async def online(self, user_ids: Sequence[int]) -> set[int]:
+        """The people among `user_ids` who have sockets somewhere, or may come back. Raises RedisError."""
+        online = set()
+        now = time.time()
         for start in range(0, len(user_ids), _PAGE):
             page = user_ids[start : start + _PAGE]
-            found = await self._locate([self._key(user_id) for user_id in page], [f"{time.time():.3f}"])
-            for user_id, nodes in zip(page, found, strict=True):
-                for node in nodes:
-                    by_node.setdefault(node.decode(), []).append(user_id)
-        return by_node
-
-    def _key(self, user_id: int) -> str:
-        return self._redis.key("at", user_id)
+            answers = [
+                self._shards.call(
+                    self._names.shard_of_person(user_id), "ZCOUNT", self._names.nodes(user_id), now, "+inf"
+                )
+                for user_id in page
+            ]
+            for user_id, answer in zip(page, answers, strict=True):
+                if await answer:
+                    online.add(user_id)
+        return online

@@ -1,20 +1,36 @@
-"""This node's sockets, found by person, by session and by room. Leaving costs what the socket itself is in."""
+"""This node's sockets, found by person, session, recovery id and room, and who of them hides whom.
 
+Leaving costs what the socket itself is in.
+"""
+
+import time
 from collections import defaultdict
-from collections.abc import Collection
-from typing import Protocol, TypeVar
+from collections.abc import Collection, Iterable, Mapping
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from protocol.pushes import RevocationReason
-from rooms.messages import Frames
+from rooms import names
+from rooms.messages import Written
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+HidingScope = Literal["posts", "all"]
+
+
+class Hiding(NamedTuple):
+    """What of somebody's acts is kept from a person, and until when (seconds since 1970)."""
+
+    scope: HidingScope
+    until: float | None
 
 
 class Member(Protocol):
     """A socket with somebody signed in; `rooms` maps each room it is in to the room's owner."""
 
     rooms: dict[str, int]
+    pid: str
+    claim: int
 
     @property
     def user_id(self) -> int: ...
@@ -22,25 +38,38 @@ class Member(Protocol):
     @property
     def session_id(self) -> int: ...
 
-    def deliver(self, frames: Frames) -> None:
+    def deliver(self, written: Written) -> None:
         """Write the push, never wait."""
 
     def revoke(self, reason: RevocationReason) -> None:
         """Tell and disconnect."""
+
+    def start_afresh(self, delay_s: float) -> None:
+        """Tell the client, after so long, that pushes were lost: it must load anew."""
+
+    def supersede(self) -> None:
+        """The client has come back on another socket."""
 
 
 class Members:
     def __init__(self) -> None:
         self._by_user: defaultdict[int, set[Member]] = defaultdict(set)
         self._by_session: defaultdict[int, set[Member]] = defaultdict(set)
+        self._by_pid: defaultdict[str, set[Member]] = defaultdict(set)
         self._by_room: defaultdict[str, set[Member]] = defaultdict(set)
         self._rooms_by_owner: defaultdict[int, set[str]] = defaultdict(set)
+        # Per actor, who is kept from their acts: an empty entry costs a broadcast one look-up, not one a recipient.
+        self._hiding: defaultdict[int, dict[int, Hiding]] = defaultdict(dict)
+        self._hidden_from: dict[int, set[int]] = {}
+
+    # ------------------------------------------------------------------------------------------ coming and going
 
     def add(self, member: Member) -> bool:
         """True for the first socket of its person here."""
         sockets = self._by_user[member.user_id]
         sockets.add(member)
         self._by_session[member.session_id].add(member)
+        self._by_pid[member.pid].add(member)
         return len(sockets) == 1
 
     def remove(self, member: Member) -> bool:
@@ -48,12 +77,25 @@ class Members:
         for room in list(member.rooms):
             self.leave(member, room)
         _discard(self._by_session, member.session_id, member)
+        _discard(self._by_pid, member.pid, member)
         _discard(self._by_user, member.user_id, member)
-        return member.user_id not in self._by_user
+        if member.user_id in self._by_user:
+            return False
+        for actor_id in self._hidden_from.pop(member.user_id, ()):
+            self._forget_hiding(member.user_id, actor_id)
+        return True
+
+    def change_pid(self, member: Member, pid: str) -> None:
+        _discard(self._by_pid, member.pid, member)
+        member.pid = pid
+        self._by_pid[pid].add(member)
+
+    def is_here(self, member: Member) -> bool:
+        return member in self._by_user.get(member.user_id, ())
 
     def join(self, member: Member, room: str, owner_id: int) -> bool:
         """False for who is not, or no longer, among the members."""
-        if member not in self._by_session.get(member.session_id, ()):
+        if not self.is_here(member):
             return False
         member.rooms[room] = owner_id
         self._by_room[room].add(member)
@@ -68,11 +110,16 @@ class Members:
         if room not in self._by_room:
             _discard(self._rooms_by_owner, owner_id, room)
 
+    # ------------------------------------------------------------------------------------------ finding
+
     def of_user(self, user_id: int) -> Collection[Member]:
         return self._by_user.get(user_id, ())
 
     def of_session(self, session_id: int) -> Collection[Member]:
         return self._by_session.get(session_id, ())
+
+    def of_pid(self, pid: str) -> Collection[Member]:
+        return self._by_pid.get(pid, ())
 
     def in_room(self, room: str) -> Collection[Member]:
         return self._by_room.get(room, ())
@@ -91,6 +138,49 @@ class Members:
     @property
     def rooms(self) -> list[str]:
         return list(self._by_room)
+
+    @property
+    def all(self) -> Iterable[Member]:
+        return (member for sockets in list(self._by_user.values()) for member in list(sockets))
+
+    # ------------------------------------------------------------------------------------------ hiding
+
+    def hide(self, user_id: int, hidden: Mapping[int, Hiding]) -> None:
+        """All whom that person, who is here, is kept from; in the place of what was known before."""
+        for actor_id in self._hidden_from.pop(user_id, ()):
+            self._forget_hiding(user_id, actor_id)
+        for actor_id, hiding in hidden.items():
+            self.set_hiding(user_id, actor_id, hiding)
+
+    def set_hiding(self, user_id: int, actor_id: int, hiding: Hiding | None) -> None:
+        if user_id not in self._by_user:
+            return
+        if hiding is None:
+            self._hidden_from.get(user_id, set()).discard(actor_id)
+            self._forget_hiding(user_id, actor_id)
+        else:
+            self._hidden_from.setdefault(user_id, set()).add(actor_id)
+            self._hiding[actor_id][user_id] = hiding
+
+    def hides_from(self, actor_id: int, room: str) -> Collection[int]:
+        """The people here who must not hear of that person's acts in that room."""
+        hidings = self._hiding.get(actor_id)
+        if not hidings:
+            return ()
+        now = time.time()
+        of_posts = names.is_of_posts(room)
+        return {
+            user_id
+            for user_id, (scope, until) in hidings.items()
+            if (of_posts or scope == "all") and (until is None or until > now)
+        }
+
+    def _forget_hiding(self, user_id: int, actor_id: int) -> None:
+        hidings = self._hiding.get(actor_id)
+        if hidings is not None:
+            hidings.pop(user_id, None)
+            if not hidings:
+                del self._hiding[actor_id]
 
 
 def _discard(index: defaultdict[K, set[V]], key: K, value: V) -> None:

@@ -1,21 +1,79 @@
-"""What nodes tell each other over Redis: finished frames to write, and changes to who hears what."""
+"""What nodes tell each other over Redis: frames to write, and changes to who hears what."""
+
+from collections.abc import Hashable
+from typing import Literal
 
 import msgspec
 
 from protocol import wire
-from protocol.pushes import Push, RevocationReason
+from protocol.pushes import Flow, Push, RevocationReason
+from protocol.wire import OFFSET_LENGTH
 
 
 class Frames(msgspec.Struct, frozen=True, array_like=True):
-    """A push as finished WebSocket frames, one a codec; `event` is its name, for the metrics."""
+    """A push on the bus: finished WebSocket frames, one a codec; a recoverable push's lack their offset still.
+
+    `actor_id` is whose act it tells of, 0 for nobody's: it stays away from those who hide them. `about` is the room of
+    what it tells of, where a replay must ask again whether the recipient may see that.
+    """
 
     event: str
+    id: str
+    actor_id: int
+    about: str
+    flow: Flow
+    replaces: str
     msgpack: bytes
     json: bytes
 
 
-def encode_push(push: Push) -> Frames:
-    return Frames(push.event, wire.MSGPACK.push(push), wire.JSON.push(push))
+decode_frames = msgspec.msgpack.Decoder(Frames).decode
+
+
+class Written(msgspec.Struct):
+    """Frames as they are written to sockets: of one push, or of several that follow each other."""
+
+    event: str
+    id: str
+    actor_id: int
+    about: str
+    flow: Flow
+    replaces: Hashable
+    room: str
+    msgpack: bytes
+    json: bytes
+    offset: int = 0
+    pushes: int = 1
+
+
+def encode_push(push: Push, actor_id: int = 0, about: str = "") -> Frames:
+    if push.flow == "recover":
+        msgpack, json = wire.MSGPACK.push_before_offset(push), wire.JSON.push_before_offset(push)
+    else:
+        msgpack, json = wire.MSGPACK.push(push), wire.JSON.push(push)
+    return Frames(push.event, push.id, actor_id, about, push.flow, push.replaces, msgpack, json)
+
+
+def finish(frames: Frames, room: str, offset: str) -> Written:
+    """What goes to sockets; `room` keeps what replaces what apart between rooms."""
+    written = Written(
+        frames.event, frames.id, frames.actor_id, frames.about, frames.flow, (room, frames.replaces),
+        room, frames.msgpack, frames.json,
+    )  # fmt: skip
+    if frames.flow == "recover":
+        encoded = offset.encode()
+        written.msgpack = wire.MSGPACK.add_offset(frames.msgpack, encoded)
+        written.json = wire.JSON.add_offset(frames.json, encoded)
+        written.offset = int(offset[-CLOCK_LENGTH:])
+    return written
+
+
+CLOCK_LENGTH = 16  # digits of µs since 1970, until the year 2286
+
+
+def offset_text(shard: int, clock: str | int) -> str:
+    """As clients are given it: the shard whose clock it is of, and the time there."""
+    return f"{shard:0{OFFSET_LENGTH - CLOCK_LENGTH}}{int(clock):0{CLOCK_LENGTH}}"
 
 
 class Revoked(msgspec.Struct, frozen=True, tag="revoked"):
@@ -53,5 +111,21 @@ class Left(msgspec.Struct, frozen=True, tag="left"):
     room: str
 
 
-Control = Revoked | Evicted | Closed | Joined | Left
-PersonalControl = Evicted | Joined | Left
+class HidingChanged(msgspec.Struct, frozen=True, tag="hiding"):
+    """From now on these people's sockets are kept from that person's acts: from none, from posts, or from all."""
+
+    user_ids: list[int]
+    actor_id: int
+    scope: Literal["none", "posts", "all"]
+    until: float | None = None  # seconds since 1970
+
+
+class Superseded(msgspec.Struct, frozen=True, tag="superseded"):
+    """A client has come back on another socket: the one of an earlier claim is dead."""
+
+    pid: str
+    claim: int
+
+
+Control = Revoked | Evicted | Closed | Joined | Left | HidingChanged | Superseded
+PersonalControl = Evicted | Joined | Left | HidingChanged

@@ -1,4 +1,11 @@
-"""The names of rooms. Each belongs to an owner, whose posts leave the reach of whoever is barred from them."""
+"""The names of rooms, and where what belongs to rooms, people and nodes lies in Redis.
+
+Each room belongs to an owner, whose posts leave the reach of whoever is barred from them.
+"""
+
+from typing import NamedTuple
+
+from storage.shards import Shards
 
 
 def post(post_id: int) -> str:
@@ -17,3 +24,73 @@ def post_id(room: str) -> int:
 def author(author_id: int) -> str:
     """The online followers of an author with too many of them for fan-out."""
     return f"author:{author_id}"
+
+
+def is_of_posts(room: str) -> bool:
+    """Whether what is pushed there tells of posts."""
+    return room.startswith(("post:", "author:"))
+
+
+class RoomKeys(NamedTuple):
+    """clock, log, bodies, state: what scripts on rooms take."""
+
+    clock: str
+    log: str
+    bodies: str
+    state: str
+
+
+class Names:
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+        # Channels begin so; what follows is the name of the room or node.
+        self.room_prefixes = {self._shards.key(shard, "room", "").encode() for shard in range(shards.amount)}
+
+    def clock(self, shard: int) -> str:
+        return self._shards.key(shard, "clock")
+
+    # ------------------------------------------------------------------------------------------ rooms
+
+    def room_channel(self, room: str) -> str:
+        return self._shards.key(self._shards.of(room), "room", room)
+
+    def room_keys(self, room: str) -> RoomKeys:
+        shard = self._shards.of(room)
+        key = self._shards.key
+        return RoomKeys(
+            self.clock(shard), key(shard, "log", room), key(shard, "bodies", room), key(shard, "state", room)
+        )
+
+    # ------------------------------------------------------------------------------------------ people
+
+    def shard_of_person(self, user_id: int) -> int:
+        return self._shards.of(str(user_id))
+
+    def nodes(self, user_id: int) -> str:
+        """Where that person's sockets are."""
+        return self._shards.key(self.shard_of_person(user_id), "at", user_id)
+
+    def inbox(self, user_id: int) -> str:
+        return self._shards.key(self.shard_of_person(user_id), "inbox", user_id)
+
+    def cut(self, user_id: int) -> str:
+        """Up to where the inbox has been cut short."""
+        return self._shards.key(self.shard_of_person(user_id), "cut", user_id)
+
+    def bodies(self, shard: int) -> str:
+        """What precedes the push's id in the key of its body."""
+        return self._shards.key(shard, "body", "")
+
+    def session(self, user_id: int, pid: str) -> str:
+        return self._shards.key(self.shard_of_person(user_id), "session", pid)
+
+    # ------------------------------------------------------------------------------------------ nodes
+
+    def node_prefix(self, shard: int) -> str:
+        return self._shards.key(shard, "node", "")
+
+    def node_channel(self, node: str) -> str:
+        return self.node_prefix(self._shards.of(node)) + node
+
+    def control_channel(self) -> str:
+        return self._shards.key(0, "control")

@@ -107,17 +107,6 @@ async def lock_session(tx: Transaction, session_id: int) -> Row | None:
     return await tx.fetchrow("SELECT * FROM sessions WHERE id = $1 FOR UPDATE", session_id)
 
 
-async def session_is_alive(tx: Transaction, session_id: int) -> bool:
-    """Of the transaction's viewer, who must be active."""
-    return bool(
-        await tx.fetchval(
-            """UPDATE sessions s SET last_seen_at = now() FROM users u
-            WHERE s.id = $1 AND s.revoked_at IS NULL AND u.id = s.user_id AND u.status = 'active' RETURNING true""",
-            session_id,
-        )
-    )
-
-
 async def rotate_refresh(
     tx: Transaction,
     session_id: int,

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import AsyncIterator, Sequence
+from typing import Literal
 
 import asyncpg
 
@@ -206,6 +207,23 @@ async def barred(tx: Transaction, author_id: int, user_ids: Sequence[int]) -> se
         user_ids,
     )
     return {row["id"] for row in rows}
+
+
+async def hiding(
+    tx: Transaction, user_id: int, other_id: int
+) -> tuple[Literal["posts", "all"], datetime.datetime | None] | None:
+    """What of the other's acts is kept from that person, `posts` or `all`, and until when. For workers."""
+    row = await tx.fetchrow(
+        """SELECT scope, until FROM (
+            SELECT 'all' AS scope, NULL::timestamptz AS until FROM blocks
+            WHERE (blocker_id, blocked_id) IN (($1, $2), ($2, $1))
+            UNION ALL SELECT kind, until FROM mutes WHERE user_id = $1 AND muted_id = $2
+                AND kind IN ('all', 'posts') AND (until IS NULL OR until > now())) found
+        ORDER BY scope = 'all' DESC, until DESC NULLS FIRST LIMIT 1""",
+        user_id,
+        other_id,
+    )
+    return (row["scope"], row["until"]) if row is not None else None
 
 
 async def who_block_somebody(tx: Transaction, user_ids: Sequence[int]) -> set[int]:

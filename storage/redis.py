@@ -4,7 +4,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from redis.asyncio import BlockingConnectionPool
+from redis.asyncio import BlockingConnectionPool, Connection, ConnectionPool
 from redis.asyncio import Redis as _Client
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -37,7 +37,7 @@ class Script:
 class Redis:
     """`commands` answers within two seconds or fails, `blocking` is for reads that wait for less than five.
 
-    `subscriptions` wait for ever: whoever listens must ping.
+    The realtime paths have links of their own (`redis_link`).
 
     A database number would not isolate channels, so deployments that share a server differ in `prefix`.
     """
@@ -46,8 +46,6 @@ class Redis:
         self.url = url
         self.prefix = prefix
         self.commands: Client = self._client(COMMAND_TIMEOUT_S, tries_again=1)
-        # A subscription that reconnected by itself would hide what it missed.
-        self.subscriptions: Client = self._client(None, tries_again=0)
         self.blocking: Client = self._client(BLOCKING_TIMEOUT_S, tries_again=0)
 
     def key(self, *parts: str | int) -> str:
@@ -58,11 +56,19 @@ class Redis:
 
     async def close(self) -> None:
         await self.commands.aclose()
-        await self.subscriptions.aclose()
         await self.blocking.aclose()
 
     async def ping(self) -> None:
         await self.commands.ping()
+
+    async def connect_link(self) -> Connection:
+        """A connection for a `RedisLink`, which hears pushes between answers (RESP3). Raises RedisError."""
+        pool = ConnectionPool.from_url(
+            self.url, protocol=3, socket_connect_timeout=COMMAND_TIMEOUT_S, socket_keepalive=True
+        )
+        connection: Connection = pool.make_connection()  # type: ignore[no-untyped-call]
+        await connection.connect()  # type: ignore[no-untyped-call]
+        return connection
 
     @cached_property
     def pool(self) -> BlockingConnectionPool:

@@ -11,9 +11,11 @@ from typing import Any
 import asyncpg
 
 from gateway import demo
-from gateway.app import Node, Stores, WorkerProcess, ensure_bucket, listen, open_database, open_stores, worker_names
+from gateway.app import WorkerProcess, worker_names
 from gateway.embedded import EmbeddedServers, Servers
+from gateway.node import Node, listen
 from gateway.settings import Settings
+from gateway.stores import Stores, ensure_bucket, open_database, open_stores
 from protocol.pushes import FeedRemoved
 from protocol.tokens import AccessTokens
 from storage.database import Database

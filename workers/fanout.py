@@ -53,7 +53,7 @@ async def announce_edit(job: Job, event: PostEdited) -> None:
         hiding = await graph.who_block_somebody(tx, [int(user.id) for user in edited.mentions])
     mentions = [user for user in edited.mentions if int(user.id) not in hiding]
     push = PostEditedPush(id=f"post.edited:{job.event_id}", post=msgspec.structs.replace(edited, mentions=mentions))
-    await job.tools.broadcaster.publish(names.post(event.post_id), push)
+    await job.tools.broadcaster.publish(names.post(event.post_id), push, actor_id=post["author_id"])
     if named:
         await _deliver(job, post, named)
 
@@ -98,16 +98,16 @@ async def _named_strangers(tx: Transaction, post: Row) -> list[int]:
 async def _deliver(job: Job, post: Row, audience: list[int]) -> None:
     """Insert and push a page at a time, people who are online first."""
     added = _added(post)
-    by_node = await job.tools.locations.find(audience)
-    online = {user_id for user_ids in by_node.values() for user_id in user_ids}
+    online = await job.tools.locations.online(audience)
     ordered = sorted(audience, key=lambda user_id: user_id not in online)
     for start in range(0, len(ordered), PAGE):
         page = ordered[start : start + PAGE]
         await job.tools.feeds.insert(page, post["id"])
         # Only now: a client that loads its feed on the push must find the post in it.
-        here = set(page)
-        located = {node: [user_id for user_id in users if user_id in here] for node, users in by_node.items()}
-        await job.tools.broadcaster.publish_to_located({n: users for n, users in located.items() if users}, added)
+        here = [user_id for user_id in page if user_id in online]
+        await job.tools.broadcaster.publish_to_users(
+            here, added, actor_id=post["author_id"], about=names.post(post["id"])
+        )
 
 
 def _added(post: Row) -> FeedAdded:
@@ -131,4 +131,4 @@ async def _push(job: Job, post: Row, audience: list[int], push: Push) -> None:
 
 async def _push_to_author_room(job: Job, post: Row, push: Push) -> None:
     if post["is_large"] and post["visibility"] in ("public", "followers"):
-        await job.tools.broadcaster.publish(names.author(post["author_id"]), push)
+        await job.tools.broadcaster.publish(names.author(post["author_id"]), push, actor_id=post["author_id"])

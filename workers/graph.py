@@ -3,9 +3,10 @@
 Reactions bring things in line with the present state, so late or repeated events do no harm.
 """
 
-from protocol.events import AccessNarrowed, Blocked, FollowChanged, MuteChanged
+from protocol.events import AccessNarrowed, Blocked, FollowChanged, MuteChanged, Unblocked
 from protocol.pushes import GraphAccepted, GraphFollowed, GraphRequested, Push
 from rooms import names
+from rooms.messages import HidingChanged
 from storage import graph, posts, present, users
 from storage.database import Transaction
 from storage.feeds import BACKFILL, LONGEST
@@ -24,17 +25,25 @@ async def react_to_follow(job: Job, event: FollowChanged) -> None:
         status = await graph.follow_status(tx, event.follower_id, event.followee_id)
         told = await _push_of(tx, job, event, status)
     if told is not None:
-        user_id, push = told
-        await job.tools.broadcaster.publish_to_users([user_id], push)
+        user_id, doer_id, push = told
+        await job.tools.broadcaster.publish_to_users([user_id], push, actor_id=doer_id)
 
 
 @consumes(Blocked, group="graph")
 async def react_to_block(job: Job, event: Blocked) -> None:
     """Neither has the other's posts in their feed or hears of them."""
     for reader_id, author_id in ((event.blocker_id, event.blocked_id), (event.blocked_id, event.blocker_id)):
+        await _settle_hiding(job, reader_id, author_id)
         await _settle_size(job, author_id)
         await _settle_listening(job, reader_id, author_id)
         await job.tools.broadcaster.evict([reader_id], author_id)
+
+
+@consumes(Unblocked, group="graph")
+async def react_to_unblock(job: Job, event: Unblocked) -> None:
+    """What the block cut is not restored, but each hears of the other's acts again."""
+    await _settle_hiding(job, event.blocker_id, event.blocked_id)
+    await _settle_hiding(job, event.blocked_id, event.blocker_id)
 
 
 @consumes(AccessNarrowed, group="graph")
@@ -48,6 +57,7 @@ async def react_to_narrowing(job: Job, event: AccessNarrowed) -> None:
 
 @consumes(MuteChanged, group="graph")
 async def react_to_mute(job: Job, event: MuteChanged) -> None:
+    await _settle_hiding(job, event.user_id, event.muted_id)
     await _settle_listening(job, event.user_id, event.muted_id)
 
 
@@ -67,6 +77,18 @@ async def _settle_listening(job: Job, reader_id: int, author_id: int) -> None:
         await job.tools.broadcaster.join([reader_id], names.author(author_id), author_id)
     else:
         await job.tools.feeds.backfill(reader_id, newest)
+
+
+async def _settle_hiding(job: Job, user_id: int, actor_id: int) -> None:
+    """The person's sockets are kept from the actor's acts, or no longer."""
+    async with job.tools.database.transaction() as tx:
+        found = await graph.hiding(tx, user_id, actor_id)
+    if found is None:
+        changed = HidingChanged([user_id], actor_id, "none")
+    else:
+        scope, until = found
+        changed = HidingChanged([user_id], actor_id, scope, until.timestamp() if until else None)
+    await job.tools.broadcaster.change_hiding(changed)
 
 
 async def _settle_size(job: Job, author_id: int) -> None:
@@ -89,8 +111,8 @@ async def _settle_size(job: Job, author_id: int) -> None:
         await users.set_large(tx, author_id, becomes_large)
 
 
-async def _push_of(tx: Transaction, job: Job, event: FollowChanged, status: str | None) -> tuple[int, Push] | None:
-    """Whom to tell what; None where what the event says is no longer so."""
+async def _push_of(tx: Transaction, job: Job, event: FollowChanged, status: str | None) -> tuple[int, int, Push] | None:
+    """Whom to tell, of whose act, what; None where what the event says is no longer so."""
     kind: type[GraphRequested] | type[GraphFollowed] | type[GraphAccepted]
     match (event.change, status):
         case ("requested", "pending"):
@@ -104,4 +126,4 @@ async def _push_of(tx: Transaction, job: Job, event: FollowChanged, status: str 
     doer = (await users.load_lite(tx, [doer_id])).get(doer_id)
     if doer is None:
         return None
-    return told_id, kind(id=f"{kind.event}:{job.event_id}", user=present.user_lite(doer))
+    return told_id, doer_id, kind(id=f"{kind.event}:{job.event_id}", user=present.user_lite(doer))

@@ -11,9 +11,9 @@ import pytest
 import socketio
 
 from gateway import demo
-from gateway.app import ensure_bucket, open_stores
 from gateway.embedded import EmbeddedServers
 from gateway.settings import Settings
+from gateway.stores import ensure_bucket, open_stores
 from protocol.tokens import AccessTokens
 from storage.schema import migrate
 from tests.gateway.test_commands import Installation, answers, free_ports

@@ -24,12 +24,12 @@ const commands = {
     const parser = codec === "msgpack" ? { parser: msgpackParser } : {};
     const socket = io(url, { forceNew: true, ...parser, ...options });
     sockets.set(client, socket);
-    socket.on("connect", () => tell({ client, is: "connect", sid: socket.id, transport: socket.io.engine.transport.name }));
+    socket.on("connect", () => tell({ client, is: "connect", sid: socket.id, recovered: socket.recovered, transport: socket.io.engine.transport.name }));
     socket.on("connect_error", (error) => tell({ client, is: "connect_error", message: error.message, data: error.data ?? null }));
     socket.on("disconnect", (reason) => tell({ client, is: "disconnect", reason }));
     socket.io.engine.on("upgrade", (transport) => tell({ client, is: "upgrade", transport: transport.name }));
     socket.io.on("reconnect_attempt", () => tell({ client, is: "reconnect_attempt" }));
-    socket.onAny((event, push) => tell({ client, is: "push", event, push }));
+    socket.onAny((event, push, offset) => tell({ client, is: "push", event, push, offset }));
   },
   call({ client, call, method, args }) {
     sockets.get(client).emit(method, ...revive(args), (answer) => tell({ client, is: "answer", call, answer }));

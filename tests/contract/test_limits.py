@@ -158,7 +158,7 @@ async def test_calls_of_one_connection(limited: Cluster, person):
 
 
 async def test_forged_forwarding_is_not_believed_of_strangers(limited: Cluster, person):
-    from gateway.app import client_address
+    from gateway.node import client_address
 
     proxies = limited.settings(trusted_proxies="10.0.0.0/8").proxies
     assert client_address("198.51.100.1", ["1.2.3.4"], proxies) == "198.51.100.1"

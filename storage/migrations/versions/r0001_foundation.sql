@@ -439,6 +439,50 @@ CREATE FUNCTION ended_sessions(ids bigint[]) RETURNS TABLE (session_id bigint, r
     SELECT s.id, s.revoked_reason FROM sessions s WHERE s.id = ANY (ids) AND s.revoked_at IS NOT NULL
 $$;
 
+
+-- What a node needs to know of people who connect, for many of them at once: one row for each session that is alive.
+-- Whom they hide from themselves comes as parallel arrays; blocks hide both ways. The viewer cannot be set for many,
+-- so this reads past the policies, but nothing save what belongs to the pairs that are asked for.
+CREATE FUNCTION sign_in(asked_sessions bigint[], asked_users bigint[])
+    RETURNS TABLE (session_id bigint, id bigint, username text, display_name text, avatar_url text,
+                   is_verified boolean, bio text, is_private boolean, follower_count integer, following_count integer,
+                   post_count integer, created_at timestamptz, follows boolean, followed_by boolean,
+                   requested boolean, blocks boolean, mutes boolean, large_authors bigint[], hidden bigint[], hidden_scopes text[],
+                   hidden_until float8[])
+    LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH asked AS (
+        SELECT DISTINCT session, person FROM unnest(asked_sessions, asked_users) AS pairs (session, person)
+    ), touched AS (
+        UPDATE sessions SET last_seen_at = now() WHERE sessions.id IN (
+            SELECT s.id FROM sessions s JOIN asked ON asked.session = s.id
+            WHERE s.last_seen_at < now() - interval '1 minute' FOR NO KEY UPDATE SKIP LOCKED)
+    ), hiding AS (
+        SELECT person, blocked_id AS other, 'all' AS scope, NULL::float8 AS until
+        FROM blocks JOIN asked ON blocker_id = person
+        UNION ALL
+        SELECT person, blocker_id, 'all', NULL FROM blocks JOIN asked ON blocked_id = person
+        UNION ALL
+        SELECT person, muted_id, kind, extract(epoch FROM until)::float8 FROM mutes JOIN asked ON user_id = person
+        WHERE kind IN ('all', 'posts') AND (until IS NULL OR until > now())
+    ), hidden AS (
+        SELECT person, array_agg(other) AS ids, array_agg(scope) AS scopes, array_agg(until) AS untils
+        -- Where several hide the same one, the widest and then the longest says what holds.
+        FROM (SELECT DISTINCT ON (person, other) * FROM hiding
+              ORDER BY person, other, scope = 'all' DESC, until DESC NULLS FIRST) widest
+        GROUP BY person
+    )
+    SELECT s.id, u.id, u.username, u.display_name, u.avatar_url, u.is_verified, u.bio, u.is_private,
+           u.follower_count, u.following_count, u.post_count, u.created_at, false, false, false, false, false,
+           ARRAY(SELECT f.followee_id FROM follows f JOIN users a ON a.id = f.followee_id
+                 WHERE f.follower_id = u.id AND f.status = 'active' AND a.is_large
+                   AND NOT f.followee_id = ANY (coalesce(h.ids, '{}'))),
+           coalesce(h.ids, '{}'), coalesce(h.scopes, '{}'), coalesce(h.untils, '{}')
+    FROM asked
+    JOIN sessions s ON s.id = asked.session AND s.user_id = asked.person AND s.revoked_at IS NULL
+    JOIN users u ON u.id = s.user_id AND u.status = 'active'
+    LEFT JOIN hidden h ON h.person = u.id
+$$;
+
 ---------------------------------------------------------------------------------------------------- doors
 
 GRANT SELECT ON users, accounts, sessions, follows, blocks, mutes, circles, circle_members, posts, post_mentions,
@@ -466,9 +510,9 @@ GRANT SELECT, DELETE ON idempotency TO daira_worker;
 GRANT USAGE ON SEQUENCE outbox_batches TO daira_worker;
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION viewer_id, snowflake_at, blocks_viewer, relations, post_visible, graph_open, follower_ids,
-    following_ids, large_author_post_ids, inbox_post_ids, account_for_login, session_owner, ended_sessions,
-    outbox_backlog TO daira_app;
+GRANT EXECUTE ON FUNCTION viewer_id, sign_in, snowflake_at, blocks_viewer, relations, post_visible, graph_open,
+    follower_ids, following_ids, large_author_post_ids, inbox_post_ids, account_for_login, session_owner,
+    ended_sessions, outbox_backlog TO daira_app;
 GRANT EXECUTE ON FUNCTION viewer_id, snowflake_at, relations, ensure_partitions, outbox_backlog TO daira_worker;
 
 DO $$

@@ -1,0 +1,8 @@
+"""What the engine counts."""
+
+from prometheus_client import Counter, Gauge
+
+CLOSED = Counter("daira_sockets_closed_total", "Sockets that we closed", ["reason"])
+DROPPED = Counter("daira_frames_dropped_total", "Ephemeral frames that a slow reader was not sent")
+CONFLATED = Counter("daira_frames_conflated_total", "Frames that a newer one of their key replaced for a slow reader")
+BEHIND = Gauge("daira_sockets_behind", "Sockets whose readers are behind", multiprocess_mode="livesum")

@@ -1,0 +1,385 @@
+"""One client's Engine.IO socket, over whichever transport it is on.
+
+States: polling → upgrading → websocket, or websocket from the start; then closed. Protocol:
+https://socket.io/docs/v4/engine-io-protocol/
+"""
+
+import asyncio
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from aiohttp import WSCloseCode, web
+from engineio import exceptions, packet
+
+from engine.metrics import BEHIND, CLOSED, CONFLATED, DROPPED
+from engine.polling import Mailbox, Unreadable, read_packets
+from engine.web_socket import WebSocket
+from protocol.packets import frame_payload, websocket_frame
+
+if TYPE_CHECKING:
+    from engine.server import EngineServer
+
+MAX_OUTBOUND = 1024 * 1024  # bytes
+MAX_CONFLATED_KEYS = 1_000
+CLOSE_TIMEOUT_S = 2.0
+_PING_FRAME = websocket_frame(0x81, b"2")
+
+
+class Peer(Protocol):
+    """What lives on a socket."""
+
+    def receive(self, data: str | bytes) -> None:
+        """One message from the client. Never raises, never waits."""
+
+    def closed(self) -> None:
+        """The socket is gone."""
+
+
+class EngineSocket:
+    __slots__ = (
+        "_awaits_pong", "_behind_since", "_latest", "_mailbox", "_timer", "_transport", "_web_socket",
+        "closed", "connected", "peer", "probed_by", "server", "sid", "upgraded", "upgrading",
+    )  # fmt: skip
+
+    def __init__(self, server: "EngineServer", sid: str) -> None:
+        self.server = server
+        self.sid = sid
+        self.connected = False
+        self.upgrading = False
+        self.upgraded = False
+        self.closed = False
+        self.peer: Peer | None = None
+        self.probed_by: _Probe | None = None
+        self._web_socket: WebSocket | None = None
+        self._transport: asyncio.Transport | None = None
+        self._mailbox: Mailbox | None = None
+        self._behind_since: float | None = None  # the client reads more slowly than it is written to
+        self._latest: dict[Hashable, bytes] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._awaits_pong = False
+
+    # ------------------------------------------------------------------------------------------ outbound
+
+    def write(self, frame: bytes) -> None:
+        """A finished WebSocket frame that must arrive: who leaves more than 1 MiB unread is cut off, to come back.
+
+        One frame always passes, so that an answer larger than the bound reaches who reads.
+        """
+        transport = self._transport
+        if transport is None:
+            self._post(frame)
+        elif self._behind_since is not None and transport.get_write_buffer_size() > MAX_OUTBOUND:
+            self.drop("slow")
+        else:
+            transport.write(frame)
+
+    def write_or_drop(self, frame: bytes) -> None:
+        """One that a reader who is behind can do without."""
+        if self._behind_since is None:
+            self.write(frame)
+        else:
+            DROPPED.inc()
+
+    def write_latest(self, key: Hashable, frame: bytes) -> None:
+        """One that makes older ones of its key worthless: who is behind gets the newest, once they read again."""
+        if self._behind_since is None:
+            self.write(frame)
+            return
+        if self._latest is None:
+            self._latest = {}
+        if self._latest.pop(key, None) is not None:
+            CONFLATED.inc()
+        elif len(self._latest) >= MAX_CONFLATED_KEYS:
+            self._latest.pop(next(iter(self._latest)))
+            DROPPED.inc()
+        self._latest[key] = frame
+
+    @property
+    def outbound_bytes(self) -> int:
+        """What has been written and not yet been taken by the network or the next GET."""
+        if self._transport is not None:
+            return self._transport.get_write_buffer_size()
+        return self._mailbox.bytes_waiting if self._mailbox is not None else 0
+
+    def write_paused(self) -> None:
+        self._behind_since = asyncio.get_running_loop().time()
+        BEHIND.inc()
+
+    def write_resumed(self) -> None:
+        self._catch_up()
+        if self._latest:
+            latest, self._latest = self._latest, None
+            for frame in latest.values():
+                self.write(frame)
+
+    def _catch_up(self) -> None:
+        if self._behind_since is not None:
+            self._behind_since = None
+            BEHIND.dec()
+
+    def _post(self, frame: bytes) -> None:
+        """Into the mailbox of a polling client."""
+        if self.closed or self._mailbox is None:
+            return
+        if self._mailbox.bytes_waiting > MAX_OUTBOUND:
+            self.drop("slow")
+        else:
+            self._mailbox.put(packet.MESSAGE, frame_payload(frame))
+
+    # ------------------------------------------------------------------------------------------ inbound
+
+    def text_received(self, text: str) -> None:
+        """An Engine.IO packet in a text frame or a polling payload."""
+        match text[:1]:
+            case "4":
+                self.bytes_received(text[1:])
+            case "3":
+                self._pong()
+            case "1":
+                self._close_by_client()
+            case "6":
+                return
+            case _:
+                self.drop("protocol")
+
+    def bytes_received(self, data: str | bytes) -> None:
+        """A message."""
+        if self.peer is not None and not self.closed:
+            self.peer.receive(data)
+
+    def pause_reading(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    # ------------------------------------------------------------------------------------------ over HTTP
+
+    def start_polling(self) -> Mailbox:
+        self._mailbox = Mailbox()
+        self.connected = True
+        return self._mailbox
+
+    async def handle_get_request(self, environ: dict[str, Any]) -> "list[packet.Packet] | web.StreamResponse":
+        """A GET that fetches what waits, or that turns into a WebSocket. Raises EngineIOError."""
+        if "HTTP_UPGRADE" in environ:
+            return await self._accept(environ["aiohttp.request"])
+        if self.upgrading:
+            return [packet.Packet(packet.NOOP)]
+        assert self._mailbox is not None
+        if self._mailbox.is_awaited:
+            self._mailbox.put(packet.CLOSE)
+            self.drop("two polls at once")
+            raise exceptions.EngineIOError("another GET is waiting already")
+        try:
+            packets = await self._mailbox.take(self.server.ping_interval + self.server.ping_timeout)
+        except asyncio.CancelledError:
+            self.drop("poll cancelled")
+            raise
+        if self._mailbox.is_closed:
+            self._end()
+        if not packets:
+            raise exceptions.EngineIOError("nothing came")
+        return packets
+
+    async def handle_post_request(self, environ: dict[str, Any]) -> None:
+        """A polling client's packets. An EngineIOError makes the server close the socket."""
+        try:
+            for data in await read_packets(environ["aiohttp.request"], self.server.ping_timeout):
+                if isinstance(data, bytes):
+                    self.bytes_received(data)
+                else:
+                    self.text_received(data)
+        except Unreadable as error:
+            raise exceptions.EngineIOError(str(error)) from None
+
+    async def _accept(self, request: web.Request) -> web.StreamResponse:
+        receiver = self if self._mailbox is None else _Probe(self)
+        if receiver is not self:
+            self.probed_by = receiver
+        try:
+            web_socket, response = await WebSocket.accept(request, receiver, self.server.max_http_buffer_size)
+        except BaseException:
+            self.probed_by = None
+            raise
+        if self.closed:
+            web_socket.transport.abort()
+        else:
+            receiver.take(web_socket)
+        return response
+
+    @property
+    def has_web_socket(self) -> bool:
+        """Or somebody who wants to be it."""
+        return self.upgraded or self.probed_by is not None
+
+    def take(self, web_socket: WebSocket) -> None:
+        """What was waiting for a GET goes first."""
+        self.connected = self.upgraded = True
+        self.upgrading = False
+        self.probed_by = None
+        web_socket.receiver = self
+        self._web_socket, self._transport = web_socket, web_socket.transport
+        waiting = self._mailbox.take_now() if self._mailbox is not None else []
+        self._mailbox = None
+        for each in waiting:
+            encoded = each.encode()
+            text = isinstance(encoded, str)
+            self.write(websocket_frame(0x81 if text else 0x82, encoded.encode() if text else encoded))
+
+    def probed(self) -> None:
+        """From here on GETs are sent away, and the one that waits ends."""
+        self.upgrading = True
+        if self._mailbox is not None and self._mailbox.is_awaited:
+            self._mailbox.put(packet.NOOP)
+
+    # ------------------------------------------------------------------------------------------ time and end
+
+    def open(self, opening: str) -> None:
+        """Say OPEN, with the session's parameters as JSON."""
+        if self._transport is not None:
+            self._transport.write(websocket_frame(0x81, b"0" + opening.encode()))
+        elif self._mailbox is not None:
+            self._mailbox.put(packet.OPEN, opening)
+        self._set_timer(self.server.ping_interval, self._ping)
+
+    def _ping(self) -> None:
+        if self._is_stuck():
+            self.drop("slow")
+            return
+        self._awaits_pong = True
+        if self._transport is not None:
+            self._transport.write(_PING_FRAME)
+        elif self._mailbox is not None:
+            self._mailbox.put(packet.PING)
+        self._set_timer(self.server.ping_timeout, self._time_out)
+
+    def _pong(self) -> None:
+        if not self._awaits_pong:
+            self.drop("protocol")
+        elif self._is_stuck():
+            self.drop("slow")
+        else:
+            self._awaits_pong = False
+            self._set_timer(self.server.ping_interval, self._ping)
+
+    def _time_out(self) -> None:
+        self.drop("ping timeout")
+
+    def _is_stuck(self) -> bool:
+        """Answering pings is not enough: a client must read as well."""
+        since = self._behind_since
+        return since is not None and asyncio.get_running_loop().time() - since > self.server.ping_timeout
+
+    def _set_timer(self, seconds: float, work: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if self.closed else asyncio.get_running_loop().call_later(seconds, work)
+
+    async def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:
+        """python-engineio's way to end a socket; ours are `finish` and `drop`."""
+        self.drop(reason or "server")
+
+    def finish(self, reason: str) -> None:
+        """Close after what has been written; the client is given two seconds to take it."""
+        if self.closed:
+            return
+        CLOSED.labels(reason).inc()
+        loop = asyncio.get_running_loop()
+        if self._web_socket is not None:
+            transport = self._web_socket.transport
+            self._web_socket.close(WSCloseCode.OK)
+            loop.call_later(CLOSE_TIMEOUT_S, transport.abort)
+            self._end()
+        elif self._mailbox is not None and not self._mailbox.is_awaited:
+            self._mailbox.close()  # the next GET takes what waits, and is the last
+            self._leave_peer()
+            self._set_timer(CLOSE_TIMEOUT_S, self._end)
+        else:
+            self._end()
+
+    def drop(self, reason: str) -> None:
+        """Close at once and free what waits to be read."""
+        if self.closed:
+            return
+        CLOSED.labels(reason).inc()
+        if self._transport is not None:
+            self._transport.abort()
+        self._end()
+
+    def web_socket_closed(self) -> None:
+        """The client has closed it, or the network has."""
+        self._end()
+
+    def _close_by_client(self) -> None:
+        if self._mailbox is not None:
+            self._mailbox.put(packet.NOOP)
+            self._end()
+        else:
+            self.finish("client")
+
+    def _end(self) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        self._transport = self._web_socket = None
+        self._catch_up()
+        self._latest = None
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._mailbox is not None:
+            self._mailbox.close()
+        self.server.sockets.pop(self.sid, None)
+        self._leave_peer()
+
+    def _leave_peer(self) -> None:
+        peer, self.peer = self.peer, None
+        if peer is not None:
+            peer.closed()
+
+
+class _Probe:
+    """A WebSocket beside a polling session: probe, answer, and the client's word that it has moved."""
+
+    def __init__(self, socket: EngineSocket) -> None:
+        self._socket = socket
+        self._web_socket: WebSocket | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def take(self, web_socket: WebSocket) -> None:
+        self._web_socket = web_socket
+        timeout = self._socket.server.ping_timeout
+        self._timer = asyncio.get_running_loop().call_later(timeout, web_socket.transport.abort)
+
+    def text_received(self, text: str) -> None:
+        assert self._web_socket is not None
+        if text == "2probe" and not self._socket.upgraded:
+            self._web_socket.transport.write(websocket_frame(0x81, b"3probe"))
+            self._socket.probed()
+        elif text == "5" and self._socket.upgrading and not self._socket.closed:
+            self._stop_timer()
+            self._socket.take(self._web_socket)
+        else:
+            self._web_socket.transport.abort()
+
+    def bytes_received(self, data: bytes) -> None:
+        self.text_received("")
+
+    def write_paused(self) -> None:
+        return
+
+    def write_resumed(self) -> None:
+        return
+
+    def web_socket_closed(self) -> None:
+        """Polling goes on."""
+        self._stop_timer()
+        if not self._socket.upgraded:
+            self._socket.upgrading = False
+            self._socket.probed_by = None
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()

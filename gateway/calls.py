@@ -1,0 +1,171 @@
+"""The calls of one connection: how many at a time, how many a second, and in which order.
+
+Plain handlers run on the spot. Of the others, reads overlap and writes run one at a time as they came. Whoever sends
+more than can run at once is not read from until some have ended.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import structlog
+
+from gateway.dispatcher import Caller, Dispatcher
+from protocol import errors, wire
+from protocol.rpc import Method
+
+MOST_CALLS_AT_ONCE = 32
+# Who goes on after so many refusals in a row does not wait when told to.
+MOST_REFUSALS = 500
+
+log = structlog.get_logger()
+
+
+class CallRate(msgspec.Struct, frozen=True):
+    """A token bucket: `burst` calls at once, refilled at `per_second`."""
+
+    per_second: float
+    burst: float
+
+
+class CallsOwner(Caller):
+    """What the calls need of their connection."""
+
+    def reply(self, call_id: int | None, answer: wire.Ok | wire.Failed) -> None: ...
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def disconnect(self, reason: str) -> None: ...
+
+    def drop(self, reason: str) -> None: ...
+
+
+class _Arrived(msgspec.Struct):
+    packet: wire.Packet
+    method: Method
+    at: float
+
+
+class Calls:
+    __slots__ = (
+        "_backlog", "_dispatcher", "_on_idle", "_owner", "_rate", "_refilled_at", "_refusals", "_tasks", "_tokens",
+        "_writes", "_writing",
+    )  # fmt: skip
+
+    def __init__(self, dispatcher: Dispatcher, owner: Any, rate: CallRate) -> None:
+        self._dispatcher = dispatcher
+        self._owner = owner
+        self._rate = rate
+        self._tokens = rate.burst
+        self._refilled_at = time.monotonic()
+        self._refusals = 0
+        self._tasks: set[asyncio.Task[None]] | None = None
+        self._writing = False
+        self._writes: deque[_Arrived] | None = None
+        self._backlog: deque[_Arrived] | None = None
+        self._on_idle: Callable[[], None] | None = None
+
+    def take(self, packet: wire.Packet) -> None:
+        wait_ms = self._take_token()
+        if wait_ms:
+            self._refuse(packet, wait_ms)
+            return
+        method = self._dispatcher.find(packet.name)
+        if method is None or method.instant:
+            self._owner.reply(packet.id, self._dispatcher.answer_at_once(method, packet, self._owner))
+            return
+        arrived = _Arrived(packet, method, asyncio.get_running_loop().time())
+        if self._under_way < MOST_CALLS_AT_ONCE:
+            self._begin(arrived)
+        else:
+            if self._backlog is None:
+                self._backlog = deque()
+                self._owner.pause_reading()
+            self._backlog.append(arrived)  # no more than one read from the network, and within the rate
+
+    def when_idle(self, work: Callable[[], None]) -> None:
+        """Now, or once what is under way has been answered."""
+        if self._under_way:
+            self._on_idle = work
+        else:
+            work()
+
+    @property
+    def _under_way(self) -> int:
+        return len(self._tasks or ()) + len(self._writes or ())
+
+    def _begin(self, arrived: _Arrived) -> None:
+        if arrived.method.reads:
+            self._spawn(self._run(arrived))
+        elif self._writing:
+            if self._writes is None:
+                self._writes = deque()
+            self._writes.append(arrived)
+        else:
+            self._writing = True
+            self._spawn(self._run(arrived))
+
+    async def _run(self, arrived: _Arrived) -> None:
+        answered = await self._dispatcher.answer(arrived.method, arrived.packet, self._owner, arrived.at)
+        self._owner.reply(arrived.packet.id, answered.answer)
+        if answered.disconnects:
+            self._owner.disconnect("logout")
+        await self._dispatcher.finish(answered)
+        if not arrived.method.reads:
+            if self._writes:
+                self._spawn(self._run(self._writes.popleft()))
+            else:
+                self._writing = False
+
+    def _spawn(self, work: Any) -> None:
+        if self._tasks is None:
+            self._tasks = set()
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        assert self._tasks is not None
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a connection broke", exc_info=task.exception())
+            self._owner.drop("broken")
+            return
+        while self._backlog and self._under_way < MOST_CALLS_AT_ONCE:
+            self._begin(self._backlog.popleft())
+        if self._backlog is not None and not self._backlog:
+            self._backlog = None
+            self._owner.resume_reading()
+        if not self._tasks:
+            self._tasks = None
+            if self._on_idle is not None:
+                self._on_idle()
+
+    # ------------------------------------------------------------------------------------------ rate
+
+    def _take_token(self) -> int:
+        """0 when the call may run, else the milliseconds to wait."""
+        now = time.monotonic()
+        tokens = self._tokens + (now - self._refilled_at) * self._rate.per_second
+        self._refilled_at = now
+        if tokens > self._rate.burst:
+            tokens = self._rate.burst
+        if tokens >= 1:
+            self._tokens = tokens - 1
+            self._refusals = 0
+            return 0
+        self._tokens = tokens
+        return max(int((1 - tokens) / self._rate.per_second * 1_000), 1)
+
+    def _refuse(self, packet: wire.Packet, wait_ms: int) -> None:
+        self._refusals += 1
+        if self._refusals > MOST_REFUSALS:
+            self._owner.drop("flood")
+            return
+        refusal = errors.exhausted("too many calls on this connection", wait_ms)
+        self._owner.reply(packet.id, self._dispatcher.refuse(packet.name, refusal))

@@ -1,0 +1,215 @@
+"""A gateway node: sockets on one port, from the first handshake to the last goodbye."""
+
+import asyncio
+import hashlib
+import hmac
+import ipaddress
+import random
+import secrets
+import socket as sockets
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+import structlog
+from aiohttp import web
+from limits import parse
+
+from engine.server import SocketServer, cut_off_dribblers, serve_http
+from engine.socket import EngineSocket
+from gateway.background import again_and_again, patiently, run_beside
+from gateway.calls import CallRate
+from gateway.connection import Connection
+from gateway.dispatcher import Dispatcher
+from gateway.observability import LOOP_LAG, OUTBOUND_BYTES, REFUSED
+from gateway.settings import Network, Settings
+from gateway.sign_in import SignIn
+from gateway.stores import Stores
+from handlers.call import Services
+from handlers.passwords import Passwords
+from protocol.cursors import Cursors
+from protocol.rpc import methods
+from protocol.tokens import AccessTokens
+from protocol.wire import MAX_PAYLOAD
+from rooms.bus import Bus
+from rooms.delivery import Delivery
+from rooms.members import Members
+from rooms.recovery import Recovery
+from storage.database import Database
+from storage.limits import Limits
+from storage.outbox import Outbox
+from storage.redis import RedisError
+
+PATH = "/socket.io/"
+LAG_EVERY_S = 0.5
+DRAIN_BATCH = 20
+DRAIN_PER_S = 100  # a handful of sockets is not made to wait for the whole drain time
+LAST_CALLS_S = 5.0
+
+log = structlog.get_logger()
+
+
+class Node:
+    def __init__(self, stores: Stores, database: Database, *, polling: bool = True) -> None:
+        settings = stores.settings
+        self.name = secrets.token_hex(6)
+        self.members = Members()
+        self.database = database
+        self.draining = False
+        self._stores = stores
+        self._settings = settings
+        self._runner: web.AppRunner | None = None
+        self._running = AsyncExitStack()
+        self._catching_up: asyncio.Task[None] | None = None
+        self._passwords = Passwords()
+        self.services = _services(stores, database, self._passwords)
+        delivery = Delivery(self.members)
+        recovery = Recovery(stores.shards, stores.names, self.name)
+        self.bus = Bus(stores.shards, stores.names, self.members, delivery, recovery, self.name)
+        self.bus.on_gap = self._after_gap
+        self._sign_in = SignIn(self.services, self.members, delivery, self.bus, recovery, stores.locations, self.name)
+        self._dispatcher = Dispatcher(methods, self.services, settings.call_deadline)
+        self._rate = _call_rate(settings.limit_calls)
+        self.socket_server = SocketServer(
+            self._accept,
+            ping_interval=settings.ping_interval,
+            ping_timeout=settings.ping_timeout,
+            max_payload=MAX_PAYLOAD,
+            allowed_origins=settings.origins,
+            polling=polling,
+        )
+
+    async def start(self, listener: sockets.socket) -> None:
+        """Raises RedisError."""
+        shards = self._stores.shards
+        shards.on_message, shards.on_up = self.bus.receive, self.bus.resume
+        await patiently(self.bus.resume, RedisError)
+        await run_beside(self._running, "keep hearing", self.bus.keep_hearing)
+        await run_beside(self._running, "keep locations", self._sign_in.keep_locations)
+        await run_beside(self._running, "watch the loop", self._watch_loop)
+        app = web.Application(client_max_size=MAX_PAYLOAD)
+        self.socket_server.route(app, PATH)
+        self._runner = runner = await serve_http(app, listener)
+        await run_beside(self._running, "cut off dribblers", lambda: cut_off_dribblers(runner))
+        log.info("node started", node=self.name)
+
+    async def stop(self) -> None:
+        """Drain: no new sockets, the open ones sent elsewhere bit by bit, their last calls answered; then the rest."""
+        self.draining = True
+        if self._runner is not None:
+            for site in list(self._runner.sites):
+                await site.stop()
+        await self._send_away()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._catching_up is not None:
+            self._catching_up.cancel()
+        await self._running.aclose()
+        shards = self._stores.shards
+        shards.on_message = shards.on_up = None
+        try:
+            await shards.call(0, "PING")  # behind what was said of those who left
+        except RedisError as error:
+            log.info("left to expire", error=str(error))
+        await self.services.outbox.close()
+        self._passwords.close()
+
+    async def _send_away(self) -> None:
+        open_sockets = self.socket_server.sockets
+        random.shuffle(open_sockets)
+        took_s = min(self._settings.drain, len(open_sockets) / DRAIN_PER_S)
+        if open_sockets:
+            log.info("draining", sockets=len(open_sockets), seconds=round(took_s, 1))
+        for start in range(0, len(open_sockets), DRAIN_BATCH):
+            for socket in open_sockets[start : start + DRAIN_BATCH]:
+                if isinstance(socket.peer, Connection):
+                    socket.peer.drain()
+            await asyncio.sleep(took_s * DRAIN_BATCH / len(open_sockets))
+        for _ in range(int(LAST_CALLS_S / 0.05)):
+            if not self.socket_server.sockets:
+                return
+            await asyncio.sleep(0.05)
+        for socket in self.socket_server.sockets:
+            socket.drop("draining")
+
+    def measure(self) -> None:
+        """Bring the gauges up to date that cost a look at every socket."""
+        OUTBOUND_BYTES.set(sum(socket.outbound_bytes for socket in self.socket_server.sockets))
+
+    def _accept(self, socket: EngineSocket, request: web.Request) -> Connection | None:
+        if self.draining or not self._stores.shards.are_up:
+            REFUSED.labels("draining" if self.draining else "dependency").inc()
+            return None
+        forwarded = request.headers.getall("X-Forwarded-For", [])
+        address = client_address(request.remote or "", forwarded, self._settings.proxies)
+        user_agent = request.headers.get("User-Agent", "").encode(errors="replace").decode()[:300] or None
+        return Connection(socket, self._dispatcher, self._sign_in, self._rate, address, user_agent)
+
+    async def _after_gap(self) -> None:
+        """Beside the listening, which must go on meanwhile; a newer gap makes the older catching up pointless."""
+        if self._catching_up is not None:
+            self._catching_up.cancel()
+        self._catching_up = asyncio.create_task(again_and_again("catch up", self._sign_in.catch_up))
+
+    async def _watch_loop(self) -> None:
+        """For ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            asleep_at = loop.time()
+            await asyncio.sleep(LAG_EVERY_S)
+            LOOP_LAG.observe(max(loop.time() - asleep_at - LAG_EVERY_S, 0))
+
+
+def listen(host: str, port: int) -> sockets.socket:
+    """A listening socket that nobody shares. Raises OSError where the port is taken."""
+    family = sockets.AF_INET6 if ":" in host else sockets.AF_INET
+    listener = sockets.socket(family, sockets.SOCK_STREAM)
+    listener.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(4096)
+    except OSError:
+        listener.close()
+        raise
+    listener.setblocking(False)
+    return listener
+
+
+def client_address(peer: str, forwarded: Sequence[str], proxies: Sequence[Network]) -> str:
+    """The nearest address that is not one of our proxies; theirs alone are believed."""
+    chain = [peer, *reversed([part.strip() for header in forwarded for part in header.split(",")])]
+    for address in chain:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return peer
+        if not any(parsed in network for network in proxies):
+            return address
+    return chain[-1]
+
+
+def derive_keys(settings: Settings, purpose: str) -> tuple[bytes, ...]:
+    """Secrets for one purpose, from the keys of tokens and in their order."""
+    return tuple(hmac.new(key.encode(), purpose.encode(), hashlib.sha256).digest() for key in settings.keys.values())
+
+
+def _services(stores: Stores, database: Database, passwords: Passwords) -> Services:
+    settings = stores.settings
+    return Services(
+        database=database,
+        ids=stores.ids,
+        outbox=Outbox(database, stores.ids),
+        feeds=stores.feeds,
+        broadcaster=stores.broadcaster,
+        limits=Limits(stores.redis, settings.limits, count_loopback=settings.limit_loopback),
+        tokens=AccessTokens(settings.keys),
+        cursors=Cursors(derive_keys(settings, "cursors")),
+        passwords=passwords,
+        refresh_keys=derive_keys(settings, "refresh"),
+        refresh_leeway_s=settings.refresh_leeway,
+    )
+
+
+def _call_rate(rate: str) -> CallRate:
+    item = parse(rate)
+    per_second = item.amount / item.get_expiry()
+    return CallRate(per_second=per_second, burst=max(2 * per_second, 10))

@@ -1,0 +1,110 @@
+"""A process's connections to what lasts, opened in order and closed in reverse."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from gateway.background import START_TIMEOUT_S, patiently, run_beside
+from gateway.settings import Settings
+from rooms import broadcaster, recovery
+from rooms.broadcaster import Broadcaster
+from rooms.locations import Locations
+from rooms.names import Names
+from storage import schema
+from storage.database import Database, DatabaseUnavailable
+from storage.feeds import Feeds
+from storage.objects import Objects, ObjectsUnavailable
+from storage.redis import Redis, RedisError
+from storage.redis_streams import RedisStreams
+from storage.shards import Shards
+from storage.snowflakes import Snowflakes
+
+log = structlog.get_logger()
+
+
+class NotMigrated(Exception):
+    """The database's schema is not the one that this code works on."""
+
+
+@dataclass
+class Stores:
+    """A process's connections to what lasts."""
+
+    settings: Settings
+    redis: Redis
+    ids: Snowflakes
+    event_log: RedisStreams
+    feeds: Feeds
+    shards: Shards
+    names: Names
+    locations: Locations
+    broadcaster: Broadcaster
+    objects: Objects
+
+
+@asynccontextmanager
+async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
+    """Waits up to 30 s for Redis; raises RedisError."""
+    async with AsyncExitStack() as closing:
+        redis = Redis(settings.redis, settings.prefix)
+        closing.push_async_callback(redis.close)
+        ids = Snowflakes(redis)
+        await patiently(ids.lease, RedisError)
+        closing.push_async_callback(_quietly, ids.release)
+        await run_beside(closing, "keep the lease on ids", ids.keep_lease)
+        objects = Objects(*settings.s3, settings.s3_bucket)
+        closing.push_async_callback(objects.close)
+        await objects.connect()
+        shards = Shards(redis, (*broadcaster.SCRIPTS, *recovery.SCRIPTS))
+        closing.push_async_callback(shards.stop)
+        async with asyncio.timeout(START_TIMEOUT_S):
+            await shards.start()
+        names = Names(shards)
+        yield Stores(
+            settings=settings,
+            redis=redis,
+            ids=ids,
+            event_log=RedisStreams(redis),
+            feeds=Feeds(redis),
+            shards=shards,
+            names=names,
+            locations=Locations(shards, names),
+            broadcaster=Broadcaster(shards, names),
+            objects=objects,
+        )
+
+
+@asynccontextmanager
+async def open_database(url: str, largest: int, *, serves: bool) -> AsyncIterator[Database]:
+    """Waits up to 30 s. Raises DatabaseUnavailable; NotMigrated for the wrong schema or, to serve, the wrong role."""
+    database = Database(url, largest=largest)
+    await patiently(database.connect, DatabaseUnavailable)
+    try:
+        async with database.transaction() as tx:
+            revision, newest = await schema.current_revision(tx), schema.newest_revision()
+            if revision != newest:
+                raise NotMigrated(f"the database is at revision {revision}, we need {newest}: run `daira migrate`")
+            wide = await schema.privileges_too_wide(tx) if serves else None
+            if wide:
+                raise NotMigrated(f"{wide}: connect as the application's role, which `daira migrate` creates")
+        yield database
+    finally:
+        await database.close()
+
+
+async def ensure_bucket(stores: Stores) -> None:
+    try:
+        await stores.objects.ensure_bucket()
+    except ObjectsUnavailable as error:
+        log.warning("object storage does not answer", endpoint=stores.objects.endpoint, error=str(error))
+
+
+async def _quietly(work: Any) -> None:
+    try:
+        await work()
+    except RedisError as error:
+        log.info("left to expire", error=str(error))

@@ -1,0 +1,188 @@
+"""From the bus to this node's sockets, in the order of the bus.
+
+A message alone is written at once. Once writing takes a good part of the time (hot), what arrives within 3 ms is
+gathered and the frames of one room that follow each other leave in one write: the more there is to do, the less each
+delivery costs. Long work yields to the loop between slices.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from rooms.members import Member, Members
+from rooms.messages import Written
+from rooms.metrics import DELIVERIES, GATHERED, WRITES
+
+GATHER_S = 0.003
+HOT_WRITES = 200  # within one gathering: about half of the time that there is
+SLICE_WRITES = 2_000
+MOST_WAITING = 50_000
+MOST_BYTES_IN_ONE_WRITE = 64 * 1024
+
+
+class Item(NamedTuple):
+    """A push to a room, or to people where `people` is not empty; `rest` are the sockets yet to be served of them."""
+
+    room: str
+    people: Sequence[int]
+    written: Written
+    rest: Sequence[Member] = ()
+
+
+class TooMuch(Exception):
+    """More waits than can be held back."""
+
+
+class Delivery:
+    def __init__(self, members: Members) -> None:
+        self._members = members
+        self._waiting: deque[Item | asyncio.Future[None]] = deque()
+        self._held = False
+        self._hot_until = 0.0
+        self._timer: asyncio.Handle | None = None
+        self._window_began = 0.0
+        self._writes_in_window = 0
+
+    def take(self, item: Item) -> None:
+        """Raises TooMuch while held."""
+        if self._held:
+            if len(self._waiting) >= MOST_WAITING:
+                raise TooMuch
+            self._waiting.append(item)
+        elif self._timer is not None:
+            self._waiting.append(item)
+            if len(self._waiting) >= MOST_WAITING:
+                self._run()
+        else:
+            self._note(self._deliver(item))
+
+    async def settled(self) -> None:
+        """What has been taken until now has been delivered."""
+        if self._waiting:
+            mark: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(mark)
+            await mark
+
+    # ------------------------------------------------------------------------------------------ holding back
+
+    def hold(self) -> None:
+        """Nothing is delivered until `release`."""
+        self._held = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def waiting_items(self) -> list[Item]:
+        return [item for item in self._waiting if isinstance(item, Item)]
+
+    def release(self, items: Iterable[Item]) -> None:
+        """Go on, with these in the place of what waits."""
+        marks = [mark for mark in self._waiting if not isinstance(mark, Item)]
+        self._waiting = deque([*items, *marks])
+        self._held = False
+        if self._waiting:
+            self._run()
+
+    # ------------------------------------------------------------------------------------------ gathering
+
+    def _note(self, writes: int) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if now - self._window_began > GATHER_S:
+            self._window_began, self._writes_in_window = now, 0
+        self._writes_in_window += writes
+        if self._writes_in_window >= HOT_WRITES and self._timer is None:
+            self._gather()
+
+    def _gather(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(GATHER_S, self._run)
+
+    def _run(self) -> None:
+        """Deliver what waits, a slice at a time."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        writes = 0
+        while self._waiting and writes < SLICE_WRITES:
+            item = self._waiting.popleft()
+            if isinstance(item, asyncio.Future):
+                if not item.done():
+                    item.set_result(None)
+            else:
+                writes += self._deliver(item if item.rest else self._with_followers(item))
+        if self._waiting:
+            self._run_soon()
+        elif writes >= HOT_WRITES:
+            self._gather()
+
+    def _with_followers(self, item: Item) -> Item:
+        """The item and those right behind it that take the same way, as one."""
+        run = [item.written]
+        size = len(item.written.msgpack)
+        while self._waiting and size < MOST_BYTES_IN_ONE_WRITE:
+            following = self._waiting[0]
+            if not isinstance(following, Item) or not self._go_together(item, following):
+                break
+            self._waiting.popleft()
+            run.append(following.written)
+            size += len(following.written.msgpack)
+        if len(run) == 1:
+            return item
+        GATHERED.inc(len(run))
+        last = run[-1]
+        return item._replace(
+            written=Written(
+                last.event,
+                last.id,
+                0,
+                "",
+                last.flow,
+                None,
+                item.room,
+                b"".join([written.msgpack for written in run]),
+                b"".join([written.json for written in run]),
+                last.offset,
+                len(run),
+            )
+        )
+
+    def _go_together(self, one: Item, other: Item) -> bool:
+        return (
+            one.room == other.room
+            and one.people == other.people
+            and one.written.flow == other.written.flow != "conflate"
+            and not self._members.hides_from(one.written.actor_id, one.room)
+            and not self._members.hides_from(other.written.actor_id, other.room)
+        )
+
+    # ------------------------------------------------------------------------------------------ delivering
+
+    def _deliver(self, item: Item) -> int:
+        """Answers the number of writes."""
+        recipients = item.rest or self._recipients(item)
+        if len(recipients) > SLICE_WRITES:
+            self._waiting.appendleft(item._replace(rest=recipients[SLICE_WRITES:]))
+            recipients = recipients[:SLICE_WRITES]
+            self._run_soon()
+        written = item.written
+        for member in recipients:
+            member.deliver(written)
+        WRITES.inc(len(recipients))
+        DELIVERIES.labels(written.event).inc(len(recipients) * written.pushes)
+        return len(recipients)
+
+    def _recipients(self, item: Item) -> Sequence[Member]:
+        hiding = self._members.hides_from(item.written.actor_id, item.room)
+        if item.people:
+            return [
+                member for user_id in item.people if user_id not in hiding for member in self._members.of_user(user_id)
+            ]
+        if hiding:
+            return [member for member in self._members.in_room(item.room) if member.user_id not in hiding]
+        return list(self._members.in_room(item.room))
+
+    def _run_soon(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(0, self._run)

@@ -1,0 +1,37 @@
+-- A client comes back for what it has missed; it may try more than once.
+-- KEYS clock, nodes, session, inbox, cut; ARGV as of enter.lua, then 5 where to read from (its
+-- last offset, or earlier where that is of another shard), 6 prefix of the bodies.
+-- Answers offset, number of this claim, node of the older socket, rooms and what is known of them, missed offsets and bodies; or nil.
+local session = redis.call('HGETALL', KEYS[3])
+local fields, rooms = {}, {}
+for index = 1, #session, 2 do
+    local room = string.match(session[index], '^room:(.*)')
+    if room then
+        rooms[#rooms + 1] = room
+        rooms[#rooms + 1] = session[index + 1]
+    else
+        fields[session[index]] = session[index + 1]
+    end
+end
+if fields.session ~= ARGV[3] then
+    return false
+end
+local offset = tick(KEYS[1])
+local now = tonumber(offset) / 1000000
+-- Nothing is kept for who has been away for longer than their place on the older node counts.
+if tonumber(redis.call('ZSCORE', KEYS[2], fields.node) or 0) < now then
+    return false
+end
+if not reaches_back(KEYS[1], tonumber(ARGV[5]), redis.call('GET', KEYS[5])) then
+    return false
+end
+local missed = read_inbox(KEYS[4], ARGV[6], ARGV[5])
+if not missed then
+    return false
+end
+redis.call('ZADD', KEYS[2], now + tonumber(ARGV[2]), ARGV[1])
+redis.call('EXPIRE', KEYS[2], ARGV[2])
+redis.call('HSET', KEYS[3], 'node', ARGV[1])
+local claim = redis.call('HINCRBY', KEYS[3], 'claim', 1)
+redis.call('EXPIRE', KEYS[3], ARGV[4])
+return {offset, claim, fields.node, rooms, missed}

@@ -1,0 +1,42 @@
+-- Publish a push to those people who are here or may come back, once to each, and keep it for the latter.
+-- KEYS clock, body, then for each person: nodes (node → expiry), inbox (push id → offset), cut.
+-- ARGV 1 PUBLISH, or empty to leave that to the caller, 2 prefix of the nodes' channels, 3 push id, 4 body,
+-- 5 most ids in an inbox, 6 s ids are kept, 7 s the body is kept (0: nothing is kept), 8… user ids.
+-- Answers offset, then node, user ids by commas, node, user ids …
+local offset = tick(KEYS[1])
+local now = tonumber(offset) / 1000000
+local kept = ARGV[7] ~= '0'
+local nodes, by_node = {}, {}
+for index = 8, #ARGV do
+    local first = (index - 8) * 3 + 3
+    local at = redis.call('ZRANGEBYSCORE', KEYS[first], now, '+inf')
+    if at[1] and (not kept or redis.call('ZADD', KEYS[first + 1], 'NX', offset, ARGV[3]) == 1) then
+        if kept then
+            redis.call('EXPIRE', KEYS[first + 1], ARGV[6])
+            while redis.call('ZCARD', KEYS[first + 1]) > tonumber(ARGV[5]) do
+                local oldest = redis.call('ZPOPMIN', KEYS[first + 1])
+                redis.call('SET', KEYS[first + 2], oldest[2], 'EX', ARGV[6])
+            end
+        end
+        for _, node in ipairs(at) do
+            if not by_node[node] then
+                by_node[node] = {}
+                nodes[#nodes + 1] = node
+            end
+            table.insert(by_node[node], ARGV[index])
+        end
+    end
+end
+local answer = {offset}
+if nodes[1] and kept then
+    redis.call('SET', KEYS[2], ARGV[4], 'EX', ARGV[7])
+end
+for _, node in ipairs(nodes) do
+    local people = table.concat(by_node[node], ',')
+    if ARGV[1] ~= '' then
+        redis.call(ARGV[1], ARGV[2] .. node, 'P' .. offset .. people .. '\n' .. ARGV[4])
+    end
+    answer[#answer + 1] = node
+    answer[#answer + 1] = people
+end
+return answer

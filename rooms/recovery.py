@@ -1,0 +1,167 @@
+"""Clients that come back for what they have missed, on whichever node.
+
+A session is kept in Redis from the moment a socket is there, under a secret `pid` that the client is given. Whoever
+returns with it and the last offset they saw claims it: the older socket is dead from then on, and what was published
+since is read from their inbox and the logs of their rooms. What is no longer whole is never replayed in part.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from protocol.wire import OFFSET_LENGTH
+from rooms.locations import LIFETIME_S, RECOVERY_WINDOW_S
+from rooms.messages import CLOCK_LENGTH, Superseded, Written, decode_frames, finish, offset_text
+from rooms.names import Names
+from storage.redis_link import LinkScript
+from storage.shards import Shards
+
+SESSION_LIFETIME_S = 6 * 3_600  # renewed whenever the socket's token is
+# Offsets of one shard say nothing exact of another: its clock may be off by as much.
+OTHER_SHARDS_MARGIN_US = 5_000_000
+
+_LUA = Path(__file__).parent / "lua"
+_CLOCK = _LUA / "clock.lua"
+BEGIN = LinkScript(_LUA / "begin.lua", _CLOCK)
+ENTER = LinkScript(_LUA / "enter.lua", _CLOCK)
+CLAIM = LinkScript(_LUA / "claim.lua", _CLOCK)
+LEAVE = LinkScript(_LUA / "leave.lua")
+READ_ROOM = LinkScript(_LUA / "read_room.lua", _CLOCK)
+READ_INBOX = LinkScript(_LUA / "read_inbox.lua", _CLOCK)
+SCRIPTS = (BEGIN, ENTER, CLAIM, LEAVE, READ_ROOM, READ_INBOX)
+
+_OFFSET = re.compile(rf"\d{{{OFFSET_LENGTH}}}")
+
+
+class Offset(NamedTuple):
+    shard: int
+    clock: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Offset | None":
+        if not _OFFSET.fullmatch(text):
+            return None
+        return cls(int(text[:-CLOCK_LENGTH]), int(text[-CLOCK_LENGTH:]))
+
+    def on(self, shard: int) -> int:
+        """Where to read from on that shard to be sure of what followed."""
+        return self.clock if shard == self.shard else self.clock - OTHER_SHARDS_MARGIN_US
+
+
+class WatchedRoom(msgspec.Struct, array_like=True, frozen=True):
+    """A room in a session's record: its owner, and the clock when the socket joined."""
+
+    owner_id: int
+    joined: int
+
+
+class Claim(NamedTuple):
+    """`missed` has what came to the person; what came to `rooms` is to be read once they are joined again."""
+
+    offset: Offset
+    number: int
+    rooms: dict[str, WatchedRoom]
+    missed: list[Written]
+
+
+class Recovery:
+    """Of one node. What is awaited raises RedisError; the rest, where Redis is away, expires by itself."""
+
+    def __init__(self, shards: Shards, names: Names, node: str) -> None:
+        self._shards = shards
+        self._names = names
+        self._node = node
+
+    async def enter(self, user_id: int, session_id: int, pid: str) -> str:
+        """From now on what is published to that person is kept. Answers the offset now."""
+        shard = self._names.shard_of_person(user_id)
+        keys = (self._names.clock(shard), self._names.nodes(user_id), self._names.session(user_id, pid))
+        clock = await self._shards.run(shard, ENTER, keys, self._place(session_id))
+        return offset_text(shard, clock)
+
+    async def claim(
+        self, user_id: int, session_id: int, pid: str, last: Offset
+    ) -> "tuple[Claim, Superseded, str] | None":
+        """Also whom to tell that an older socket is dead, and on which node; None where it is no longer whole."""
+        names = self._names
+        shard = names.shard_of_person(user_id)
+        keys = (
+            names.clock(shard), names.nodes(user_id), names.session(user_id, pid), names.inbox(user_id),
+            names.cut(user_id),
+        )  # fmt: skip
+        answer = await self._shards.run(
+            shard, CLAIM, keys, (*self._place(session_id), last.on(shard), names.bodies(shard))
+        )
+        if answer is None:
+            return None
+        clock, number, node, rooms, missed = answer
+        watched = {
+            name.decode(): msgspec.json.decode(known, type=WatchedRoom)
+            for name, known in zip(rooms[::2], rooms[1::2], strict=True)
+        }
+        claim = Claim(Offset(shard, int(clock)), number, watched, read_entries(missed, "", shard))
+        return claim, Superseded(pid, number - 1), node.decode()
+
+    async def read_rooms(self, since: Mapping[str, Offset]) -> "dict[str, list[Written] | None]":
+        """What was published to each room after its offset; None where that is no longer whole."""
+        answers = {}
+        for room, offset in since.items():
+            shard = self._shards.of(room)
+            answers[room] = self._shards.run(shard, READ_ROOM, self._names.room_keys(room), (offset.on(shard),))
+        return {room: _read(await answer, room, self._shards.of(room)) for room, answer in answers.items()}
+
+    async def read_inboxes(self, user_ids: Sequence[int], since: Offset) -> "dict[int, list[Written] | None]":
+        answers = {}
+        for user_id in user_ids:
+            shard = self._names.shard_of_person(user_id)
+            keys = (self._names.clock(shard), self._names.inbox(user_id), self._names.cut(user_id))
+            arguments = (since.on(shard), self._names.bodies(shard))
+            answers[user_id] = self._shards.run(shard, READ_INBOX, keys, arguments)
+        return {
+            user_id: _read(await answer, "", self._names.shard_of_person(user_id))
+            for user_id, answer in answers.items()
+        }
+
+    async def remember_room(self, user_id: int, pid: str, room: str, watched: WatchedRoom) -> None:
+        shard, key = self._session(user_id, pid)
+        await self._shards.call(shard, "HSET", key, f"room:{room}", msgspec.json.encode(watched))
+
+    def forget_room(self, user_id: int, pid: str, room: str) -> None:
+        shard, key = self._session(user_id, pid)
+        self._shards.send(shard, "HDEL", key, f"room:{room}")
+
+    def renew(self, user_id: int, pid: str) -> None:
+        shard, key = self._session(user_id, pid)
+        self._shards.send(shard, "EXPIRE", key, SESSION_LIFETIME_S)
+
+    def forget(self, user_id: int, pid: str) -> None:
+        """It can no longer be claimed."""
+        shard, key = self._session(user_id, pid)
+        self._shards.send(shard, "DEL", key)
+
+    def leave(self, user_id: int, pid: str, claim: int, *, last: bool, goodbye: bool) -> None:
+        """Its socket is gone. `last`: no other of that person is here."""
+        shard, key = self._session(user_id, pid)
+        keys = (self._names.nodes(user_id), key)
+        arguments = (self._node, int(last), claim, 0 if goodbye else RECOVERY_WINDOW_S)
+        self._shards.send(shard, "EVALSHA", LEAVE.digest, 2, *keys, *arguments)
+
+    def _session(self, user_id: int, pid: str) -> tuple[int, str]:
+        return self._names.shard_of_person(user_id), self._names.session(user_id, pid)
+
+    def _place(self, session_id: int) -> tuple[str, int, int, int]:
+        return self._node, LIFETIME_S, session_id, SESSION_LIFETIME_S
+
+
+def _read(answer: "list[bytes] | None", room: str, shard: int) -> "list[Written] | None":
+    return None if answer is None else read_entries(answer, room, shard)
+
+
+def read_entries(answer: "list[bytes]", room: str, shard: int) -> list[Written]:
+    return [
+        finish(decode_frames(body), room, offset_text(shard, clock.decode()))
+        for clock, body in zip(answer[::2], answer[1::2], strict=True)
+    ]

@@ -1,0 +1,199 @@
+"""A pipelined connection to one Redis server: what the realtime paths go through.
+
+redis-py connects, authenticates and finds the server; then the transport is ours. Commands are written as they come
+and answered in order, at a tenth of a pooled client's cost, and published messages arrive between the answers in the
+order in which Redis ran things. States: down → up → down …
+"""
+
+import asyncio
+import hashlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import hiredis
+import structlog
+from redis.asyncio import Connection
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
+
+RETRY_S = 0.2
+ANSWER_TIMEOUT_S = 2.0
+PING_EVERY_S = 5.0
+CONNECT_TIMEOUT_S = 2.0
+OPEN_TIMEOUT_S = 10.0
+MOST_UNANSWERED = 20_000
+
+Part = str | bytes | int | float
+
+log = structlog.get_logger()
+
+
+class LinkScript:
+    """A Lua script, known to the server by its hash on every link; libraries are put before it."""
+
+    def __init__(self, path: Path, *libraries: Path) -> None:
+        self.text = "\n".join(each.read_text() for each in (*libraries, path))
+        self.digest = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+
+class RedisLink(asyncio.Protocol):
+    """`on_message` takes a channel and what was published there. It must not wait or raise."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Connection]],
+        scripts: Sequence[LinkScript],
+        on_message: Callable[[bytes, bytes], None],
+    ) -> None:
+        self.is_up = asyncio.Event()
+        self._connect = connect
+        self._scripts = scripts
+        self._on_message = on_message
+        self._transport: asyncio.Transport | None = None
+        self._is_open = False
+        self._opener: asyncio.Task[Any] | None = None  # may use the link while it is being opened
+        self._unanswered: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._asked_for: deque[bytes] = deque()  # channels whose confirmation is to come
+        self._reader = hiredis.Reader(notEnoughData=_NOTHING)
+        self._lost = asyncio.Event()
+
+    # ------------------------------------------------------------------------------------------ commands
+
+    def call(self, *parts: Part) -> "asyncio.Future[Any]":
+        """The answer to come. Raises RedisError, at once where the link is down."""
+        if self._transport is None or (not self._is_open and asyncio.current_task() is not self._opener):
+            raise RedisConnectionError("the link to Redis is down")
+        return self._send(self._transport, parts)
+
+    def listen(self, command: str, channel: str) -> "asyncio.Future[Any]":
+        """(S)SUBSCRIBE or (S)UNSUBSCRIBE one channel. Raises RedisError."""
+        answer = self.call(command, channel)
+        self._asked_for.append(channel.encode())
+        return answer
+
+    def run(self, script: LinkScript, keys: Sequence[str], arguments: Sequence[Part]) -> "asyncio.Future[Any]":
+        return self.call("EVALSHA", script.digest, len(keys), *keys, *arguments)
+
+    def _send(self, transport: asyncio.Transport, parts: Sequence[Part]) -> "asyncio.Future[Any]":
+        if len(self._unanswered) >= MOST_UNANSWERED:
+            raise RedisConnectionError("too many commands wait for Redis")
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
+        self._unanswered.append((answer, loop.time()))
+        transport.write(hiredis.pack_command(tuple(parts)))  # type: ignore[arg-type]
+        return answer
+
+    # ------------------------------------------------------------------------------------------ life
+
+    async def keep_up(self, on_up: Callable[[], Awaitable[None]]) -> None:
+        """For ever: connect, and connect again. `on_up` runs before anybody else may use the link."""
+        while True:
+            try:
+                await self._run_once(on_up)
+            except (RedisError, OSError) as error:
+                log.warning("the link to Redis is down", error=f"{type(error).__name__}: {error}")
+            except Exception:
+                log.exception("the link to Redis broke")
+            finally:
+                self._take_down()
+            await asyncio.sleep(RETRY_S)
+
+    async def _run_once(self, on_up: Callable[[], Awaitable[None]]) -> None:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            connection = await self._connect()  # kept until the end: it would close what it has opened
+        assert connection._writer is not None
+        transport = cast(asyncio.Transport, connection._writer.transport)
+        self._lost = asyncio.Event()
+        self._reader = hiredis.Reader(notEnoughData=_NOTHING)
+        transport.set_protocol(self)
+        self._transport = transport
+        self._opener = asyncio.current_task()
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                for script in self._scripts:
+                    await self.call("SCRIPT", "LOAD", script.text)
+                await on_up()
+            self._is_open = True
+            self.is_up.set()
+            await self._watch()
+        finally:
+            transport.abort()
+            connection._reader = connection._writer = None
+
+    async def _watch(self) -> None:
+        """Until the connection is lost, or a command has gone without answer for two seconds."""
+        loop = asyncio.get_running_loop()
+        pinged_at = loop.time()
+        while not self._lost.is_set():
+            try:
+                async with asyncio.timeout(ANSWER_TIMEOUT_S / 2):
+                    await self._lost.wait()
+            except TimeoutError:
+                if self._unanswered and loop.time() - self._unanswered[0][1] > ANSWER_TIMEOUT_S:
+                    raise RedisConnectionError("Redis does not answer") from None
+                if loop.time() - pinged_at > PING_EVERY_S:
+                    pinged_at = loop.time()
+                    self.call("PING")
+        raise RedisConnectionError("Redis closed the connection")
+
+    def _take_down(self) -> None:
+        self.is_up.clear()
+        self._is_open = False
+        self._transport = None
+        self._asked_for.clear()
+        unanswered, self._unanswered = self._unanswered, deque()
+        for answer, _ in unanswered:
+            if not answer.done():
+                answer.set_exception(RedisConnectionError("the link to Redis was lost"))
+                answer.exception()  # nobody may be waiting
+
+    # ------------------------------------------------------------------------------------------ from the transport
+
+    def data_received(self, data: bytes) -> None:
+        reader = self._reader
+        try:
+            reader.feed(data)
+            while (reply := reader.gets()) is not _NOTHING:
+                if type(reply) is hiredis.PushNotification:
+                    self._pushed(reply)
+                else:
+                    self._answered(reply)
+        except hiredis.ProtocolError as error:
+            log.error("Redis was not understood", error=str(error))
+            self._lost.set()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._lost.set()
+
+    def _pushed(self, reply: "list[Any]") -> None:
+        if reply[0] in (b"message", b"smessage"):
+            self._on_message(reply[1], reply[2])
+        elif reply[0] in _CONFIRMATIONS:
+            if self._asked_for and reply[1] == self._asked_for[0]:
+                self._asked_for.popleft()
+                self._answered(reply)
+            else:
+                self._lost.set()  # the server has sent us away: what we listen to has moved
+
+    def _answered(self, reply: Any) -> None:
+        answer, _ = self._unanswered.popleft()
+        if answer.done():
+            return  # given up by who asked
+        if isinstance(reply, hiredis.ReplyError):
+            text = str(reply)
+            if text.startswith(_ELSEWHERE):
+                self._lost.set()
+                answer.set_exception(RedisConnectionError(text))
+            else:
+                answer.set_exception(ResponseError(text))
+        else:
+            answer.set_result(reply)
+
+
+_NOTHING = object()
+# What a server answers that is not, or no longer, the one to ask.
+_ELSEWHERE = ("MOVED", "ASK", "CLUSTERDOWN", "READONLY", "LOADING", "MASTERDOWN", "NOSCRIPT")
+# With RESP3 a subscription is confirmed by a push; each is of one channel and stands for one answer.
+_CONFIRMATIONS = (b"subscribe", b"unsubscribe", b"ssubscribe", b"sunsubscribe")

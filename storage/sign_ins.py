@@ -1,0 +1,57 @@
+"""What a node must know of those who connect, loaded for many at once.
+
+While one query runs, those who come meanwhile gather for the next: a lone client waits for nobody, and a storm of
+reconnects costs a query per hundred, not per client.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from storage.database import Conflict, Database, DatabaseUnavailable, Row
+
+LARGEST_BATCH = 200
+MOST_WAITING = 10_000
+
+Pair = tuple[int, int]
+
+
+class SignIns:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: dict[Pair, asyncio.Future[Row | None]] = {}
+        self._running: asyncio.Task[None] | None = None
+
+    async def load(self, session_id: int, user_id: int) -> Row | None:
+        """The row of `sign_in()` in the schema; None where the session is over. Raises DatabaseUnavailable."""
+        pair = (session_id, user_id)
+        answer = self._waiting.get(pair)
+        if answer is None:
+            if len(self._waiting) >= MOST_WAITING:
+                raise DatabaseUnavailable("too many sign-ins wait")
+            answer = self._waiting[pair] = asyncio.get_running_loop().create_future()
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run())
+        return await asyncio.shield(answer)
+
+    async def load_many(self, pairs: Sequence[Pair]) -> dict[int, Row]:
+        """By session; without those that are over. Raises DatabaseUnavailable."""
+        async with self._database.transaction() as tx:
+            rows = await tx.fetch(
+                "SELECT * FROM sign_in($1, $2)", [session for session, _ in pairs], [user for _, user in pairs]
+            )
+        return {row["session_id"]: row for row in rows}
+
+    async def _run(self) -> None:
+        while self._waiting:
+            batch = [(pair, self._waiting.pop(pair)) for pair in list(self._waiting)[:LARGEST_BATCH]]
+            try:
+                rows = await self.load_many([pair for pair, _ in batch])
+            except (DatabaseUnavailable, Conflict, TimeoutError) as error:
+                for _, answer in batch:
+                    if not answer.done():
+                        answer.set_exception(DatabaseUnavailable(str(error)))
+                        answer.exception()
+                continue
+            for (session_id, _), answer in batch:
+                if not answer.done():
+                    answer.set_result(rows.get(session_id))
