@@ -196,9 +196,8 @@ class EngineSocket:
             raise exceptions.EngineIOError(str(error)) from None
 
     async def _accept(self, request: web.Request) -> web.StreamResponse:
-        receiver = self if self._mailbox is None else _Probe(self)
-        if receiver is not self:
-            self.probed_by = receiver
+        self.probed_by = None if self._mailbox is None else _Probe(self)
+        receiver = self.probed_by or self
         try:
             web_socket, response = await WebSocket.accept(request, receiver, self.server.max_http_buffer_size)
         except BaseException:

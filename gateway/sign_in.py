@@ -20,7 +20,7 @@ from rooms.locations import RENEW_EVERY_S, Locations
 from rooms.members import Hiding, Member, Members
 from rooms.messages import Written, offset_text
 from rooms.metrics import RECOVERIES, REPLAYED
-from rooms.recovery import Claim, Offset, Recovery, WatchedRoom
+from rooms.recovery import Claim, Offset, Recovery
 from storage import accounts, posts, present
 from storage.database import Conflict, DatabaseUnavailable, Row
 from storage.redis import RedisError
@@ -165,8 +165,7 @@ class SignIn:
 
     async def watch(self, member: Member, room: str, owner_id: int) -> None:
         """Into the room, also after the client has come back. Raises RedisError, SubscriptionFailed."""
-        watched = WatchedRoom(owner_id, self._bus.heard.clock)
-        await self._recovery.remember_room(member.user_id, member.pid, room, watched)
+        await self._recovery.remember_room(member.user_id, member.pid, room, owner_id)
         await self._bus.join(member, room, owner_id)
 
     def unwatch(self, member: Member, room: str) -> None:

@@ -29,9 +29,10 @@ BEGIN = LinkScript(_LUA / "begin.lua", _CLOCK)
 ENTER = LinkScript(_LUA / "enter.lua", _CLOCK)
 CLAIM = LinkScript(_LUA / "claim.lua", _CLOCK)
 LEAVE = LinkScript(_LUA / "leave.lua")
+WATCH = LinkScript(_LUA / "watch.lua", _CLOCK)
 READ_ROOM = LinkScript(_LUA / "read_room.lua", _CLOCK)
 READ_INBOX = LinkScript(_LUA / "read_inbox.lua", _CLOCK)
-SCRIPTS = (BEGIN, ENTER, CLAIM, LEAVE, READ_ROOM, READ_INBOX)
+SCRIPTS = (BEGIN, ENTER, CLAIM, LEAVE, WATCH, READ_ROOM, READ_INBOX)
 
 _OFFSET = re.compile(rf"\d{{{OFFSET_LENGTH}}}")
 
@@ -125,9 +126,10 @@ class Recovery:
             for user_id, answer in answers.items()
         }
 
-    async def remember_room(self, user_id: int, pid: str, room: str, watched: WatchedRoom) -> None:
+    async def remember_room(self, user_id: int, pid: str, room: str, owner_id: int) -> None:
+        """Before it is joined."""
         shard, key = self._session(user_id, pid)
-        await self._shards.call(shard, "HSET", key, f"room:{room}", msgspec.json.encode(watched))
+        await self._shards.run(shard, WATCH, (self._names.clock(shard), key), (room, owner_id))
 
     def forget_room(self, user_id: int, pid: str, room: str) -> None:
         shard, key = self._session(user_id, pid)

@@ -40,6 +40,22 @@ const commands = {
   drop({ client }) {
     sockets.get(client).io.engine.close();
   },
+  // The network goes, and the client does not try again until it is told to, perhaps at another node.
+  hold({ client }) {
+    const { io } = sockets.get(client);
+    io.reconnection(false);
+    io.engine.close();
+  },
+  resume({ client, url }) {
+    const socket = sockets.get(client);
+    if (url) socket.io.uri = url;
+    socket.io.reconnection(true);
+    socket.connect();
+  },
+  tell_pid({ client }) {
+    const { _pid: pid, _lastOffset: offset } = sockets.get(client);
+    tell({ client, is: "pid", pid, offset });
+  },
   close({ client }) {
     sockets.get(client)?.disconnect();
     sockets.delete(client);

@@ -1,0 +1,226 @@
+"""Connection state recovery: official clients come back and have missed nothing."""
+
+import asyncio
+import itertools
+
+import pytest
+
+from protocol.pushes import PostDeleted
+from rooms import names
+from tests.cluster import Cluster
+from tests.people import JsPerson
+
+pytestmark = pytest.mark.javascript
+
+RECONNECTING = {"reconnectionDelay": 50, "reconnectionDelayMax": 200, "randomizationFactor": 0}
+numbers = itertools.count(1)
+
+
+async def online(cluster: Cluster, name: str = "reader", node: str = "a", codec: str = "msgpack") -> JsPerson:
+    username = cluster.unique(name)
+    [token] = await cluster.tokens([username])
+    who = cluster.new_client(username, f"js-{codec}")
+    await cluster.connect(who, node=node, codec=codec, token=token, **RECONNECTING)
+    assert (await who.happened("connect"))["recovered"] is False
+    return who
+
+
+async def away(cluster: Cluster, who: JsPerson) -> None:
+    """The network is gone, and the client does not come back by itself."""
+    await who.do("hold")
+    await who.happened("disconnect")
+    members = (cluster.node_a.members, cluster.node_b.members)
+    while any(index.of_user(int(who.id)) for index in members):
+        await asyncio.sleep(0.01)
+
+
+async def back(cluster: Cluster, who: JsPerson, node: str | None = None) -> dict:
+    """Answers the connect that follows."""
+    await who.do("resume", url=cluster.url(node) if node else None)
+    return await who.happened("connect")
+
+
+async def push(cluster: Cluster, room: str) -> str:
+    """Publish something recoverable; answers its id."""
+    push_id = f"post.deleted:{next(numbers)}:{room}"
+    await cluster.stores.broadcaster.publish(room, PostDeleted(id=push_id, post_id="1"))
+    return push_id
+
+
+async def cut(link):
+    """The node's link to Redis is down until its `_connect` is put back."""
+
+    async def refuse():
+        raise ConnectionRefusedError
+
+    connect, link._connect = link._connect, refuse
+    link.connection_lost(None)
+    while link.is_up.is_set():
+        await asyncio.sleep(0)
+    return connect
+
+
+@pytest.mark.parametrize("codec", ["msgpack", "json"])
+async def test_what_came_while_away_is_replayed_once_and_in_order(cluster: Cluster, person, codec):
+    alice, reader = await person("alice"), await online(cluster, codec=codec)
+    post = await alice.call("post.create", text="open")
+    await reader.call("post.watch", post_id=post["id"])
+    room = names.post(int(post["id"]))
+    seen = [await push(cluster, room)]
+    await reader.expect("post.deleted", id=seen[0])
+    await away(cluster, reader)
+    missed = [await push(cluster, room) for _ in range(20)]
+    assert (await back(cluster, reader))["recovered"] is True
+    after = await push(cluster, room)
+    await reader.expect("post.deleted", id=after)
+    assert [each["id"] for each in reader.heard("post.deleted")] == missed
+    assert (await reader.expect("session.ready"))["recovered"] is True
+
+
+async def test_onto_another_node_with_no_event_received_yet(cluster: Cluster, person):
+    alice, reader = await person("alice"), await online(cluster, node="a")
+    await reader.call("graph.follow", user_id=alice.id)
+    await cluster.settle(alice)
+    await away(cluster, reader)
+    post = await alice.call("post.create", text="while you were out")
+    await cluster.settle(alice)
+    assert (await back(cluster, reader, "b"))["recovered"] is True
+    await reader.expect("feed.added", post_id=post["id"])
+
+
+async def test_an_idle_client_is_recovered_however_old_its_last_offset_is(cluster: Cluster, person):
+    alice, reader = await person("alice"), await online(cluster)
+    post = await alice.call("post.create", text="busy")
+    room = names.post(int(post["id"]))
+    for _ in range(1_010):  # more than a room keeps
+        await push(cluster, room)
+    await reader.call("post.watch", post_id=post["id"])
+    await away(cluster, reader)
+    missed = await push(cluster, room)
+    assert (await back(cluster, reader))["recovered"] is True
+    await reader.expect("post.deleted", id=missed)
+    assert reader.heard("post.deleted") == []
+
+
+async def test_more_than_is_kept_is_not_replayed_in_part(cluster: Cluster, person):
+    alice, reader = await person("alice"), await online(cluster)
+    post = await alice.call("post.create", text="very busy")
+    await reader.call("post.watch", post_id=post["id"])
+    await away(cluster, reader)
+    for _ in range(1_010):
+        await push(cluster, names.post(int(post["id"])))
+    assert (await back(cluster, reader))["recovered"] is False
+    ready = await reader.expect("session.ready", recovered=False)
+    assert ready["user"]["id"] == reader.id
+    assert reader.heard("post.deleted") == []
+
+
+async def test_a_second_attempt_after_a_failed_one(cluster: Cluster, person):
+    """The first one ends between the claim and CONNECT; another must find the same."""
+    alice, reader = await person("alice"), await online(cluster)
+    post = await alice.call("post.create", text="open")
+    await reader.call("post.watch", post_id=post["id"])
+    await away(cluster, reader)
+    missed = await push(cluster, names.post(int(post["id"])))
+    sign_ins = cluster.node_a._sign_in._sign_ins
+    load = sign_ins.load
+
+    async def fail_once(*pair: int):
+        sign_ins.load = load
+        raise TimeoutError
+
+    sign_ins.load = fail_once
+    assert (await back(cluster, reader))["recovered"] is True
+    await reader.expect("post.deleted", id=missed)
+
+
+async def test_rights_are_asked_again(cluster: Cluster, person):
+    alice, reader = await person("alice"), await online(cluster)
+    await reader.call("graph.follow", user_id=alice.id)
+    await cluster.settle(alice)
+    post = await alice.call("post.create", text="open")
+    await reader.expect("feed.added", post_id=post["id"])
+    await reader.call("post.watch", post_id=post["id"])
+    await away(cluster, reader)
+    await alice.call("post.create", text="one more")
+    await push(cluster, names.post(int(post["id"])))
+    await cluster.settle(alice)
+    await alice.call("graph.block", user_id=reader.id)
+    assert (await back(cluster, reader))["recovered"] is True
+    await cluster.settle(reader)
+    assert reader.heard("feed.added") == []
+    assert reader.heard("post.deleted") == []
+    later = await push(cluster, names.post(int(post["id"])))
+    await cluster.settle(reader)
+    assert reader.heard("post.deleted") == [], later
+
+
+async def test_a_stranger_with_the_pid_gets_nothing(cluster: Cluster, person):
+    alice, reader = await person("alice"), await online(cluster)
+    await reader.call("graph.follow", user_id=alice.id)
+    await cluster.settle(alice)
+    await reader.do("tell_pid")
+    known = await reader.happened("pid")
+    await away(cluster, reader)
+    await alice.call("post.create", text="not for strangers")
+    await cluster.settle(alice)
+    eve = cluster.new_client(cluster.unique("eve"), "js-json")
+    [token] = await cluster.tokens([eve.name])
+    auth = {"token": token, "pid": known["pid"], "offset": known["offset"]}
+    await eve.connect(cluster.url(), "json", auth)
+    ready = await eve.expect("session.ready")
+    assert ready["recovered"] is False
+    assert eve.heard("feed.added") == []
+    assert (await back(cluster, reader))["recovered"] is True
+
+
+async def test_logging_out_ends_recovery(cluster: Cluster, person):
+    reader = await online(cluster)
+    await reader.do("tell_pid")
+    known = await reader.happened("pid")
+    other = cluster.new_client(reader.name, "js-json")
+    await reader.close()
+    while cluster.node_a.members.of_user(int(reader.id)):
+        await asyncio.sleep(0.01)
+    await other.connect(cluster.url(), "json", {"token": reader.token, **{k: known[k] for k in ("pid", "offset")}})
+    assert (await other.expect("session.ready"))["recovered"] is False
+
+
+async def test_who_comes_back_closes_the_half_open_socket(cluster: Cluster, person):
+    reader = await online(cluster, node="a")
+    await reader.do("tell_pid")
+    known = await reader.happened("pid")
+    other = cluster.new_client(reader.name, "js-msgpack")
+    auth = {"token": reader.token, "pid": known["pid"], "offset": known["offset"]}
+    await other.connect(cluster.url("b"), "msgpack", auth)
+    assert (await other.expect("session.ready"))["recovered"] is True
+    assert (await reader.happened("disconnect"))["reason"] == "transport close"
+
+
+async def test_after_an_outage_of_redis_what_was_published_is_healed(cluster: Cluster, person):
+    """The node loses its link alone; what others publish meanwhile comes when it is back."""
+    alice, reader = await person("alice", node="b"), await online(cluster, node="a")
+    post = await alice.call("post.create", text="open")
+    await reader.call("post.watch", post_id=post["id"])
+    room = names.post(int(post["id"]))
+    link = cluster.node_a._stores.shards._link
+    connect = await cut(link)
+    missed = [await push(cluster, room) for _ in range(5)]
+    link._connect = connect
+    for push_id in missed:
+        await reader.expect("post.deleted", id=push_id)
+    await cluster.settle(reader)
+    assert reader.heard("post.deleted") == []
+
+
+async def test_who_cannot_be_healed_is_told(cluster: Cluster, person):
+    alice, reader = await person("alice", node="b"), await online(cluster, node="a")
+    post = await alice.call("post.create", text="open")
+    await reader.call("post.watch", post_id=post["id"])
+    link = cluster.node_a._stores.shards._link
+    connect = await cut(link)
+    for _ in range(1_010):
+        await push(cluster, names.post(int(post["id"])))
+    link._connect = connect
+    ready = await reader.expect("session.ready", recovered=False)
+    assert ready["user"]["id"] == reader.id
