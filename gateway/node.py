@@ -44,6 +44,7 @@ LAG_EVERY_S = 0.5
 DRAIN_BATCH = 20
 DRAIN_PER_S = 100  # a handful of sockets is not made to wait for the whole drain time
 LAST_CALLS_S = 5.0
+SEND_BUFFER = 128 * 1024  # bytes; Linux takes the double
 
 log = structlog.get_logger()
 
@@ -164,6 +165,8 @@ def listen(host: str, port: int) -> sockets.socket:
     family = sockets.AF_INET6 if ":" in host else sockets.AF_INET
     listener = sockets.socket(family, sockets.SOCK_STREAM)
     listener.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
+    # What a client leaves unread is bounded in the kernel as well; accepted sockets inherit it.
+    listener.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, SEND_BUFFER)
     try:
         listener.bind((host, port))
         listener.listen(4096)

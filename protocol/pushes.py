@@ -18,8 +18,8 @@ Flow = Literal["recover", "conflate", "drop"]
 class History(NamedTuple):
     """How much of a room's recoverable pushes is kept for those who are away."""
 
-    pushes: int = 1_000
-    bytes: int = 1024 * 1024
+    pushes: int = 10_000
+    bytes: int = 4 * 1024 * 1024  # more than a client that stopped reading has unread when it is cut off
 
 
 class Push(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from storage.redis_link import LinkScript
 from storage.shards import Shards
 
 REMEMBER_S = 900  # as long as the outbox can repeat itself
-MOST_IDS_OF_A_ROOM = 10_000
+MOST_IDS_OF_A_ROOM = 20_000
 MOST_IDS_OF_AN_INBOX = 1_000
 KEEP_BODIES_S = LIFETIME_S + 20
 PAGE = 500  # people in one script

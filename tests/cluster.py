@@ -43,13 +43,14 @@ class Cluster:
         self.data_dir = data_dir
         self.driver = driver
         self.ports: dict[str, int] = {}
+        self.nodes: dict[str, Node] = {}
         self._closing = AsyncExitStack()
         self._people: list[Person] = []
         self._suffixes = itertools.count()
         self._run = secrets.token_hex(3)
 
     def settings(self, **overrides: Any) -> Settings:
-        return Settings(_env_file=None, data_dir=self.data_dir, **{**RAISED_LIMITS, **overrides})
+        return Settings(_env_file=None, data_dir=self.data_dir, **{**RAISED_LIMITS, "drain": 0.5, **overrides})
 
     async def start(self) -> None:
         self.servers = await self.embedded.start()
@@ -84,9 +85,13 @@ class Cluster:
         node = Node(stores, database)
         listener = listen("127.0.0.1", 0)
         self.ports[name] = listener.getsockname()[1]
+        self.nodes[name] = node
         await node.start(listener)
         self._closing.push_async_callback(node.stop)
         return node
+
+    def node(self, name: str) -> Node:
+        return self.nodes[name]
 
     def url(self, node: str = "a") -> str:
         return f"http://127.0.0.1:{self.ports[node]}"
@@ -148,6 +153,8 @@ class Cluster:
         async with asyncio.timeout(15):
             while not await self._is_idle():
                 await asyncio.sleep(0.01)
+        if not people:
+            return
         fence = FeedRemoved(id=f"fence:{secrets.token_hex(8)}", post_id="0")
         await self.stores.broadcaster.publish_to_users([int(person.id) for person in people], fence)
         for person in people:

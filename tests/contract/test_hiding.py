@@ -1,0 +1,104 @@
+"""In shared rooms, the acts of blocked and muted people do not reach those who block or mute them."""
+
+import itertools
+
+import pytest
+
+from protocol.pushes import PostDeleted
+from rooms import names
+from tests.cluster import Cluster
+
+numbers = itertools.count(1)
+
+
+async def act(cluster: Cluster, room: str, actor) -> str:
+    """Something that somebody does in a room that others are in; answers the push's id."""
+    push_id = f"act:{next(numbers)}:{room}"
+    push = PostDeleted(id=push_id, post_id="1")
+    await cluster.stores.broadcaster.publish(room, push, actor_id=int(actor.id))
+    return push_id
+
+
+@pytest.fixture
+async def room(cluster: Cluster, person):
+    """Carol's post, open at hers; answers its room, and how others open it."""
+    carol = await person("carol")
+    post = await carol.call("post.create", text="all welcome")
+
+    async def enter(*people):
+        for each in people:
+            await each.call("post.watch", post_id=post["id"])
+        return names.post(int(post["id"]))
+
+    return enter
+
+
+@pytest.mark.parametrize("blocker", ["alice", "bob"])
+async def test_a_block_hides_both_ways_and_on_all_nodes(cluster: Cluster, person, room, blocker):
+    alice, bob, dina = await person("alice", node="a"), await person("bob", node="b"), await person("dina", node="b")
+    where = await room(alice, bob, dina)
+    one, other = (alice, bob) if blocker == "alice" else (bob, alice)
+    await one.call("graph.block", user_id=other.id)
+    await cluster.settle(alice, bob)
+    hidden = await act(cluster, where, alice)
+    await dina.expect("post.deleted", id=hidden)
+    own = await act(cluster, where, dina)
+    await bob.expect("post.deleted", id=own)
+    assert bob.heard("post.deleted") == []
+    back = await act(cluster, where, bob)
+    await dina.expect("post.deleted", id=back)
+    await cluster.settle(alice)
+    assert back not in [each["id"] for each in alice.heard("post.deleted")]
+    await one.call("graph.unblock", user_id=other.id)
+    await cluster.settle(alice, bob)
+    seen = await act(cluster, where, alice)
+    await bob.expect("post.deleted", id=seen)
+
+
+async def test_a_mute_hides_one_way_until_it_is_lifted(cluster: Cluster, person, room):
+    alice, bob = await person("alice", node="a"), await person("bob", node="b")
+    where = await room(alice, bob)
+    await bob.call("graph.mute", user_id=alice.id)
+    await cluster.settle(alice, bob)
+    await act(cluster, where, alice)
+    seen = await act(cluster, where, bob)
+    await alice.expect("post.deleted", id=seen)
+    await cluster.settle(bob)
+    assert [each["id"] for each in bob.heard("post.deleted")] == [seen]
+    await bob.call("graph.unmute", user_id=alice.id)
+    await cluster.settle(bob)
+    again = await act(cluster, where, alice)
+    await bob.expect("post.deleted", id=again)
+
+
+async def test_who_is_hidden_is_known_again_after_signing_in(cluster: Cluster, person, room):
+    alice, bob = await person("alice"), await person("bob")
+    await bob.call("graph.block", user_id=alice.id)
+    device = await cluster.again(bob, node="b")
+    where = await room(alice, device)
+    await act(cluster, where, alice)
+    await cluster.settle(device)
+    assert device.heard("post.deleted") == []
+
+
+async def test_edits_of_a_muted_author_stay_away_from_an_open_post(cluster: Cluster, person):
+    alice, bob = await person("alice"), await person("bob", node="b")
+    post = await alice.call("post.create", text="first")
+    await bob.call("post.watch", post_id=post["id"])
+    await bob.call("graph.mute", user_id=alice.id, kind="posts")
+    await cluster.settle(bob)
+    await alice.call("post.edit", post_id=post["id"], version=post["version"], text="second")
+    await cluster.settle(bob)
+    assert bob.heard("post.edited") == []
+
+
+async def test_nobody_is_left_in_the_index_of_who_hides_whom(cluster: Cluster, person):
+    alice, bob = await person("alice"), await person("bob")
+    await bob.call("graph.block", user_id=alice.id)
+    await cluster.settle(bob)
+    members = cluster.node_a.members
+    assert members.hides_from(int(alice.id), "post:1") == {int(bob.id)}
+    await bob.close()
+    while members.of_user(int(bob.id)):
+        await alice.call("system.ping")
+    assert not members.hides_from(int(alice.id), "post:1")

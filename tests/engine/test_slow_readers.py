@@ -1,0 +1,190 @@
+"""Clients that do not read, read too little, or never get to the point: gone, with what they cost."""
+
+import asyncio
+import json
+import time
+from typing import ClassVar
+
+import aiohttp
+import pytest
+
+from engine.socket import MAX_OUTBOUND
+from protocol.pushes import Flow, History, PostDeleted
+from rooms import names
+from tests.cluster import Cluster
+
+PADDING = "x" * 2_000
+
+
+class Loud(PostDeleted, frozen=True):
+    history: ClassVar[History] = History(pushes=20_000, bytes=64 * 1024 * 1024)
+    text: str = PADDING
+
+
+class Passing(Loud, frozen=True):
+    flow: ClassVar[Flow] = "drop"
+
+
+class Latest(Loud, frozen=True):
+    flow: ClassVar[Flow] = "conflate"
+
+
+class Stuck:
+    """A signed-in client that stops reading when told to."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def connect(self, url: str, auth: dict) -> "Stuck":
+        self.socket = await self._session.ws_connect(
+            url.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket", max_msg_size=0
+        )
+        await self.socket.receive()
+        await self.socket.send_str("40" + json.dumps(auth))
+        self.received: list[tuple[str, dict, str]] = []
+        while True:
+            text = (await self.socket.receive()).data
+            if text.startswith("40"):
+                self.pid = json.loads(text[2:])["pid"]
+            else:
+                self.note(text)
+                if self.received[-1][0] == "session.ready":
+                    return self
+
+    def note(self, text: str) -> None:
+        if text.startswith("42"):
+            event, push, *offset = json.loads(text[2:])
+            self.received.append((event, push, offset[0] if offset else ""))
+
+    async def call(self, method: str, **argument) -> None:
+        await self.socket.send_str("421" + json.dumps([method, argument]))
+        while not (text := (await self.socket.receive()).data).startswith("431"):
+            self.note(text)
+
+    def stop_reading(self) -> None:
+        self.socket._response.connection.transport.pause_reading()
+
+    async def read_to_the_end(self) -> None:
+        self.socket._response.connection.transport.resume_reading()
+        while (message := await self.socket.receive()).type is aiohttp.WSMsgType.TEXT:
+            assert message.data != "41", "a slow client must not be told DISCONNECT: it would not come back"
+            self.note(message.data)
+
+
+@pytest.fixture
+async def stuck(cluster: Cluster, person):
+    """Somebody on node a with a post of Alice's open, and the room's name."""
+    alice, reader = await person("alice"), await person("reader")
+    post = await alice.call("post.create", text="hot")
+    await reader.close()
+    async with aiohttp.ClientSession() as session:
+        client = await Stuck(session).connect(cluster.url("a"), {"token": reader.token})
+        await client.call("post.watch", post_id=post["id"])
+        client.id, client.token = int(reader.id), reader.token
+        yield client, names.post(int(post["id"])), alice, post
+
+
+def socket_of(cluster: Cluster, user_id: int):
+    [member] = cluster.node_a.members.of_user(user_id)
+    return member._socket
+
+
+async def test_who_does_not_read_is_cut_off_within_the_bound_and_has_it_all_on_return(cluster: Cluster, stuck):
+    client, room, alice, post = stuck
+    await alice.call("post.watch", post_id=post["id"])
+    socket = socket_of(cluster, client.id)
+    client.stop_reading()
+    sent, most = 0, 0
+    while not socket.closed:
+        sent += 1
+        await cluster.stores.broadcaster.publish(room, Loud(id=f"loud:{post['id']}:{sent}", post_id="1"))
+        most = max(most, socket.outbound_bytes)
+        assert sent < 20_000
+    assert most < MAX_OUTBOUND + 100_000
+    assert not cluster.node_a.members.of_user(client.id)
+    await alice.expect("post.deleted", id=f"loud:{post['id']}:{sent}")
+    await client.read_to_the_end()
+    had = [push["id"] for event, push, _ in client.received if event == "post.deleted"]
+    last = client.received[-1][2]
+    async with aiohttp.ClientSession() as session:
+        auth = {"token": client.token, "pid": client.pid, "offset": last}
+        returned = await Stuck(session).connect(cluster.url("b"), auth)
+    had += [push["id"] for event, push, _ in returned.received if event == "post.deleted"]
+    assert had == [f"loud:{post['id']}:{number}" for number in range(1, sent + 1)]
+    assert returned.received[-1][1]["recovered"] is True
+
+
+async def test_a_reader_who_is_behind_gets_the_newest_of_a_kind_and_misses_what_passes(cluster: Cluster, stuck):
+    client, room, _, post = stuck
+    socket = socket_of(cluster, client.id)
+    client.stop_reading()
+    number = 0
+    while socket._behind_since is None:
+        number += 1
+        await cluster.stores.broadcaster.publish(room, Loud(id=f"fill:{post['id']}:{number}", post_id="1"))
+    full = socket.outbound_bytes
+    for each in range(100):
+        await cluster.stores.broadcaster.publish(room, Passing(id=f"passing:{each}", post_id="1"))
+        await cluster.stores.broadcaster.publish(room, Latest(id=f"latest:{each}", post_id="1"))
+    await cluster.settle()
+    assert socket.outbound_bytes <= full
+    client.socket._response.connection.transport.resume_reading()
+    while not client.received or client.received[-1][1]["id"] != "latest:99":
+        client.note((await client.socket.receive()).data)
+    kinds = [push["id"].partition(":")[0] for event, push, _ in client.received if event == "post.deleted"]
+    assert kinds.count("fill") == number
+    assert kinds.count("latest") <= 2
+    assert kinds.count("passing") <= 1
+
+
+async def test_answering_pings_without_reading_does_not_help(cluster: Cluster, person):
+    await cluster.add_node("impatient", ping_interval=0.2, ping_timeout=0.2)
+    node = cluster.node("impatient")
+    alice, reader = await person("alice"), await person("reader")
+    post = await alice.call("post.create", text="hot")
+    async with aiohttp.ClientSession() as session:
+        client = await Stuck(session).connect(cluster.url("impatient"), {"token": reader.token})
+        await client.call("post.watch", post_id=post["id"])
+        [member] = node.members.of_user(int(reader.id))
+        client.stop_reading()
+        number, began = 0, time.monotonic()
+        while not member._socket.closed:
+            number += 1
+            if member._socket._behind_since is None:
+                loud = Loud(id=f"l:{post['id']}:{number}", post_id="1")
+                await cluster.stores.broadcaster.publish(names.post(int(post["id"])), loud)
+            else:
+                await client.socket.send_str("3")
+                await asyncio.sleep(0.02)
+            assert time.monotonic() - began < 10
+
+
+async def test_a_handshake_that_never_finishes_is_cut_off(cluster: Cluster, monkeypatch):
+    monkeypatch.setattr("engine.server.FIRST_REQUEST_S", 0.2)
+    await cluster.add_node("strict")
+    host, port = "127.0.0.1", cluster.ports["strict"]
+    reader, writer = await asyncio.open_connection(host, port)
+    silent, other = await asyncio.open_connection(host, port)
+    async with asyncio.timeout(5):
+        writer.write(b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        while not reader.at_eof():
+            writer.write(b"y")
+            try:
+                await asyncio.wait_for(reader.read(1), 0.05)
+            except (TimeoutError, ConnectionError):
+                continue
+        assert await silent.read() == b""
+    writer.close()
+    other.close()
+
+
+async def test_a_flood_of_calls_is_refused_and_then_cut_off(cluster: Cluster, person):
+    await cluster.add_node("rated", limit_calls="10/second")
+    bob = await person("bob")
+    async with aiohttp.ClientSession() as session:
+        client = await Stuck(session).connect(cluster.url("rated"), {"token": bob.token})
+        for _ in range(2_000):
+            await client.socket.send_str('42["system.ping"]')
+        async with asyncio.timeout(5):
+            while (await client.socket.receive()).type is aiohttp.WSMsgType.TEXT:
+                pass
