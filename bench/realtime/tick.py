@@ -1,0 +1,30 @@
+"""The push that all benchmarks broadcast: of one length, carrying the moment at which it was published."""
+
+import itertools
+import time
+from typing import ClassVar
+
+from protocol.pushes import Push
+from rooms.messages import encode_push
+
+EVENT = "bench.tick"
+TEXT = "as long as what a push usually says about somebody's post"
+MARK = b"sent_at\xcf"  # and eight bytes: nanoseconds of the monotonic clock, which all processes share
+
+_numbers = itertools.count(1)
+
+
+class Tick(Push, frozen=True):
+    event: ClassVar[str] = EVENT
+    sent_at: int
+    text: str = TEXT
+
+
+def next_tick() -> Tick:
+    # Of fixed width: a reader that knows the length of one frame can count those in a chunk without parsing it.
+    return Tick(id=f"tick:{next(_numbers):010}", sent_at=time.monotonic_ns())
+
+
+def frame() -> bytes:
+    """A tick as the WebSocket frame that a client gets."""
+    return encode_push(next_tick()).msgpack
