@@ -47,7 +47,7 @@ class Results(msgspec.Struct):
     def lead(self, scenario: Scenario, contender: str, figure: Figure) -> float | None:
         """How many times better we are: above 1 we lead."""
         ours, theirs = self.of(scenario, "ours", figure), self.of(scenario, contender, figure)
-        if not figure.ratio or not ours or not theirs or not ours.middle or not theirs.middle:
+        if not figure.ratio or not ours or not theirs or min(ours.middle, theirs.middle) <= 0:
             return None
         return ours.middle / theirs.middle if figure.more else theirs.middle / ours.middle
 

@@ -37,7 +37,9 @@ class Sizes:
 
     @property
     def people(self) -> int:
-        return max(self.hottest, self.rooms, self.users, self.idle + self.idle // 10, self.storm, *self.crowds)
+        return max(
+            self.hot + 1, self.hottest, self.rooms, self.users, self.idle + self.idle // 10, self.storm, *self.crowds
+        )
 
 
 FULL = Sizes(1_000, 10_000, 1_000, 1_000, 5_000, (1_000, 5_000, 15_000), 5_000, 300, seconds=5.0, warm_up=2.0)

@@ -1,6 +1,7 @@
 """The push that all benchmarks broadcast: of one length, carrying the moment at which it was published."""
 
 import itertools
+import secrets
 import time
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ EVENT = "bench.tick"
 TEXT = "as long as what a push usually says about somebody's post"
 MARK = b"sent_at\xcf"  # and eight bytes: nanoseconds of the monotonic clock, which all processes share
 
+_run = secrets.token_hex(3)  # a push's id is published once, and a publisher starts anew for each measurement
 _numbers = itertools.count(1)
 
 
@@ -22,7 +24,7 @@ class Tick(Push, frozen=True):
 
 def next_tick() -> Tick:
     # Of fixed width: a reader that knows the length of one frame can count those in a chunk without parsing it.
-    return Tick(id=f"tick:{next(_numbers):010}", sent_at=time.monotonic_ns())
+    return Tick(id=f"tick:{_run}{next(_numbers):08}", sent_at=time.monotonic_ns())
 
 
 def frame() -> bytes:

@@ -1,5 +1,6 @@
 // Publishes by @socket.io/redis-emitter what the lines on its standard input say: "room NAME…" or "users ID…".
 
+import { randomBytes } from "node:crypto";
 import { createInterface } from "node:readline";
 import { Emitter } from "@socket.io/redis-emitter";
 import { createClient } from "redis";
@@ -8,11 +9,12 @@ const { REDIS_URL, TEXT } = process.env;
 const redis = createClient({ url: REDIS_URL });
 await redis.connect();
 const emitter = new Emitter(redis);
+const run = randomBytes(3).toString("hex");
 let number = 0;
 
 function tick() {
   number += 1;
-  return { id: `tick:${String(number).padStart(10, "0")}`, sent_at: Number(process.hrtime.bigint()), text: TEXT };
+  return { id: `tick:${run}${String(number).padStart(8, "0")}`, sent_at: Number(process.hrtime.bigint()), text: TEXT };
 }
 
 console.log("ready");
