@@ -13,7 +13,7 @@ from bench.realtime.scenario import Figure, Scenario
 
 BEGIN, END = "<!-- realtime: begin -->", "<!-- realtime: end -->"
 SECTION = """{begin}
-{where}. Median of {rounds} rounds (least – most); *n ×* says how many times better DAIRA is: above 1 it leads.
+{where}. Rounds: {rounds}; median (least – most); *n ×* is how many times better DAIRA is, and below 1 worse.
 
 | measured | {labels} |
 | --- | {dashes} |
@@ -99,9 +99,8 @@ def _say(measured: Measured) -> str:
 
 
 def _chart_note(scenario: Scenario) -> str:
-    better = {figure.more for figure in scenario.figures if figure.ratio}
-    says = {frozenset({True}): "Longer is better", frozenset({False}): "Shorter is better"}
-    return f"{says.get(frozenset(better), '')}; n × is how many times better DAIRA is."
+    more = any(figure.more for figure in scenario.figures if figure.ratio)
+    return f"{'Longer' if more else 'Shorter'} is better; n × is how many times better DAIRA is."
 
 
 def _groups(results: Results, scenario: Scenario) -> Iterator[Group]:
@@ -114,8 +113,8 @@ def _groups(results: Results, scenario: Scenario) -> Iterator[Group]:
                 lead = results.lead(scenario, name, figure) if name != "ours" else None
                 bars.append(Bar(name, label, measured.middle, show(measured.middle) + _aside(lead)))
         if len(bars) > 1:
-            yield Group(f"{figure.what}, {figure.unit}", bars)
+            yield Group(f"{figure.what[0].upper()}{figure.what[1:]}, {figure.unit}", bars)
 
 
 def _aside(lead: float | None) -> str:
-    return f"   {show_lead(lead)}" if lead else ""
+    return f" · {show_lead(lead)}" if lead else ""

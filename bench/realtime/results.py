@@ -18,7 +18,7 @@ class Measured(NamedTuple):
 
 
 class Results(msgspec.Struct):
-    """`values`: scenario → contender → figure → one value a round. `when` and `where` are the newest run's."""
+    """`values`: scenario → contender → figure → one value a round. `where` is the newest run's machine."""
 
     where: str = ""
     values: dict[str, dict[str, dict[str, list[float]]]] = msgspec.field(default_factory=dict)
@@ -62,4 +62,4 @@ def show(value: float) -> str:
 
 
 def show_lead(lead: float) -> str:
-    return f"{lead:.0f} ×" if lead >= 10 else f"{lead:.2g} ×"
+    return f"{lead:.0f} ×" if lead >= 10 else f"{lead:.1f} ×" if lead >= 1 else f"{lead:.2f} ×"
