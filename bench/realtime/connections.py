@@ -8,18 +8,19 @@ from bench.realtime.contenders import BareNode, Node, Ours, Stock, StockDeflate
 from bench.realtime.frames import CONNECT, EVENT
 from bench.realtime.load import Crowd, LoadError
 from bench.realtime.scenario import Figure, Scenario, Values
-from bench.realtime.stage import FULL, Stage
+from bench.realtime.stage import FIRST_SOCKETS, FULL, Stage
 from bench.realtime.tick import EVENT as TICK
 
 COLLECT_S = 1.0
+WARM_UP_SOCKETS = 200
 MISSED = 5
 STORM_AT_ONCE = 200
 STORM_S = 60.0
 
 
 async def idle_memory(stage: Stage) -> Values:
-    """What the first tenth needs is not counted: it fills pools and caches that the others share."""
-    first, more = stage.sizes.idle // 10, stage.sizes.idle
+    """What the first ones need is not counted: they fill pools and caches that the others share."""
+    first, more = FIRST_SOCKETS, stage.sizes.idle
     await stage.connect(first)
     before = await _resident(stage)
     await stage.connect(more, first)
@@ -35,7 +36,7 @@ async def _resident(stage: Stage) -> int:
 
 async def coming_and_going(stage: Stage) -> Values:
     values = {}
-    await stage.connect(50)
+    await stage.connect(WARM_UP_SOCKETS)
     stage.crowd.close()
     for number, crowd in enumerate(stage.sizes.crowds):
         await stage.settle()

@@ -15,6 +15,7 @@ BUSY = 0.5  # of a core: what a moderate rate makes of the server
 FIRST_DELIVERIES = 2_000.0  # a second: before we know what the server can bear
 MOST_DELIVERIES = 90_000.0  # a second: what the load generator bears
 TICK_S = 0.002
+FIRST_SOCKETS = 300  # are connected before memory is measured
 BACKLOG = 64  # messages under way at saturation
 BACKLOG_DELIVERIES = 160_000
 PATIENCE_S = 30.0
@@ -38,12 +39,12 @@ class Sizes:
     @property
     def people(self) -> int:
         return max(
-            self.hot + 1, self.hottest, self.rooms, self.users, self.idle + self.idle // 10, self.storm, *self.crowds
+            self.hot + 1, self.hottest, self.rooms, self.users, self.idle + FIRST_SOCKETS, self.storm, *self.crowds
         )
 
 
 FULL = Sizes(1_000, 10_000, 1_000, 1_000, 5_000, (1_000, 5_000, 15_000), 5_000, 300, seconds=5.0, warm_up=2.0)
-QUICK = Sizes(100, 200, 50, 60, 200, (50, 100), 100, 20, seconds=0.5, warm_up=0.2)
+QUICK = Sizes(100, 200, 50, 60, 200, (100, 200), 100, 20, seconds=0.5, warm_up=0.2)
 
 
 @dataclass(frozen=True)

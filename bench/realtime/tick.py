@@ -5,8 +5,10 @@ import secrets
 import time
 from typing import ClassVar
 
+from msgspec import to_builtins
+
+from bench.realtime import frames
 from protocol.pushes import Push
-from rooms.messages import encode_push
 
 EVENT = "bench.tick"
 TEXT = "as long as what a push usually says about somebody's post"
@@ -28,5 +30,5 @@ def next_tick() -> Tick:
 
 
 def frame() -> bytes:
-    """A tick as the WebSocket frame that a client gets."""
-    return encode_push(next_tick()).msgpack
+    """A tick as the WebSocket frame that a client gets, but for an offset."""
+    return frames.event(EVENT, to_builtins(next_tick()))
