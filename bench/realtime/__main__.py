@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from bench.realtime import broadcasts, calls, connections, report
-from bench.realtime.contenders import ALL, Contender
+from bench.realtime.contenders import ALL, Contender, Ours
 from bench.realtime.load import LoadError
 from bench.realtime.processes import ROOT, ProcessFailed
 from bench.realtime.results import Results, show
@@ -29,7 +29,7 @@ from gateway.observability import configure_logs
 
 SCENARIOS: tuple[Scenario, ...] = (*broadcasts.SCENARIOS, *calls.SCENARIOS, *connections.SCENARIOS)
 NAMES = [scenario.name for scenario in SCENARIOS]
-ROUND_TIMEOUT_S = 600.0
+ROUND_TIMEOUT_S = 900.0
 READERS = 1
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -56,10 +56,12 @@ def main(
     results = Results.read(kept)
     results.where = f"{os.cpu_count()} cores, Python {platform.python_version()}, {time.strftime('%B %Y')}"
     scenarios = [scenario for scenario in SCENARIOS if not only or scenario.name in only]
-    uvloop.run(run(scenarios, against or [], QUICK if quick else FULL, rounds or (1 if quick else 3), results))
-    results.write(kept)
-    report.write_document(folder, results, SCENARIOS)
-    report.print_table(results, scenarios)
+    try:
+        uvloop.run(run(scenarios, against or [], QUICK if quick else FULL, rounds or (1 if quick else 3), results))
+    finally:
+        results.write(kept)
+        report.write_document(folder, results, SCENARIOS)
+        report.print_table(results, scenarios)
 
 
 async def run(scenarios: list[Scenario], against: list[str], sizes: Sizes, rounds: int, results: Results) -> None:
@@ -84,7 +86,7 @@ async def run(scenarios: list[Scenario], against: list[str], sizes: Sizes, round
             ]
             progress.update(task, total=len(plan))
             for scenario, contender, number in plan:
-                if scenario.name not in results.values or (number == 0 and contender is contenders[0]):
+                if number == 0 and contender is Ours:  # who is in all, and goes first
                     results.begin(scenario)
                 progress.update(task, description=f"{scenario.name}, {contender.name}, round {number + 1}")
                 await _measure(scenario, contender, world, sizes, results, progress)

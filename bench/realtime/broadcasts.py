@@ -33,7 +33,7 @@ async def _hot_room(stage: Stage, members: int) -> Values:
     await stage.join([(number, 0) for number in range(members)])
     publish = stage.to_rooms([0])
     alone = await stage.moderate(publish, members)
-    values = {"moderate": alone.per_cpu_second}
+    values = {"moderate": alone.per_cpu_second, "alone": alone.frames_per_read}
     if not isinstance(stage.contender, Limit):
         gathered = await stage.saturated(publish, members)
         values |= {"saturated": gathered.per_cpu_second, "gathered": gathered.frames_per_read}

@@ -14,6 +14,7 @@ from bench.realtime.tick import EVENT as TICK
 COLLECT_S = 1.0
 WARM_UP_SOCKETS = 200
 MISSED = 5
+GOING_S = 300.0
 STORM_AT_ONCE = 200
 STORM_S = 60.0
 
@@ -46,7 +47,7 @@ async def coming_and_going(stage: Stage) -> Values:
         values[f"connect_{number}"] = (stage.contender.cpu - cpu) / crowd * 1e6
         cpu = stage.contender.cpu
         stage.crowd.close()
-        await stage.settle()
+        await stage.settle(GOING_S)
         values[f"disconnect_{number}"] = (stage.contender.cpu - cpu) / crowd * 1e6
     return values
 
@@ -86,7 +87,7 @@ async def storm(stage: Stage) -> Values:
     await stage.join([(number, 0) for number in range(amount)])
     await stage.at_rate(publish, amount, 1.0, 0.0)
     stage.crowd.close()
-    await stage.settle()
+    await stage.settle(GOING_S)
     publish(MISSED)
     await stage.settle()
     for traveller in travellers:

@@ -97,8 +97,8 @@ def python(module: str) -> list[str]:
     return [sys.executable, "-m", module]
 
 
-async def settled(processes: Sequence[Process], patience: float = 15.0) -> None:
-    """Until they have been all but idle three times in a row."""
+async def settled(processes: Sequence[Process], patience: float) -> None:
+    """Until they have been all but idle three times in a row, or that many seconds have passed."""
     quiet, deadline = 0, time.monotonic() + patience
     before = sum(process.cpu for process in processes)
     while quiet < 3 and time.monotonic() < deadline:

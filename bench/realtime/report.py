@@ -72,7 +72,7 @@ def _rounds(results: Results) -> str:
         for figures in contenders.values()
         for rounds in figures.values()
     }
-    return " to ".join(map(str, sorted({min(amounts), max(amounts)})))
+    return " to ".join(map(str, sorted({min(amounts, default=0), max(amounts, default=0)})))
 
 
 def _rows(results: Results, scenarios: Sequence[Scenario], present: list[str]) -> Iterator[tuple[str, list[str]]]:

@@ -19,6 +19,7 @@ FIRST_SOCKETS = 300  # are connected before memory is measured
 BACKLOG = 64  # messages under way at saturation
 BACKLOG_DELIVERIES = 160_000
 PATIENCE_S = 30.0
+SETTLE_S = 5.0  # some servers are never idle while thousands are connected
 
 Publish = Callable[[int], None]
 
@@ -84,8 +85,8 @@ class Stage:
         joins = [(number, self.contender.join(room)) for number, room in rooms]
         await self.crowd.call_each((number, *join) for number, join in joins if join is not None)
 
-    async def settle(self) -> None:
-        await settled(self.contender.nodes)
+    async def settle(self, patience: float = SETTLE_S) -> None:
+        await settled(self.contender.nodes, patience)
 
     def to_rooms(self, numbers: list[int]) -> Publish:
         """Publishes to these rooms in turn."""
