@@ -107,7 +107,8 @@ async def _measure(
         ):  # fmt: skip
             values = await scenario.measure(stage)
     except (LoadError, ProcessFailed, OSError, TimeoutError) as error:
-        progress.console.print(f"[red]{scenario.name}, {contender.name}: {type(error).__name__} {error}", markup=True)
+        said = f"{scenario.name}, {contender.name}: {type(error).__name__} {error}"
+        progress.console.print(said, style="red", markup=False, highlight=False)
         return
     finally:
         gc.collect()

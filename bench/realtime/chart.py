@@ -1,4 +1,4 @@
-"""Bar charts as SVG, by hand: a group of bars a figure, a bar a contender, long is good in none of them or in all."""
+"""Bar charts as SVG, by hand: a group of bars a figure, a bar a contender."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

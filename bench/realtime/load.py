@@ -89,10 +89,11 @@ class Socket(asyncio.Protocol):
     # ------------------------------------------------------------------------------------------ frames
 
     def _counted(self, chunk: bytes) -> bool:
-        """The fast way: a chunk of nothing but frames like the newest."""
+        """The fast way: a chunk of nothing but whole frames like the newest, of which the last must end it."""
         counts = self._counts
-        amount, odd = divmod(len(chunk), counts.length)
-        if odd or not chunk.startswith(counts.head) or chunk.count(counts.head) != amount:
+        head, size = counts.head, len(chunk)
+        amount, odd = divmod(size, counts.length)
+        if odd or not chunk.startswith(head, size - counts.length) or chunk.count(head) != amount:
             return False
         counts.frames += amount
         return True
