@@ -36,7 +36,7 @@ async def _hot_room(stage: Stage, members: int) -> Values:
     values = {"moderate": alone.per_cpu_second, "alone": alone.frames_per_read}
     if not isinstance(stage.contender, Limit):
         gathered = await stage.saturated(publish, members)
-        values |= {"saturated": gathered.per_cpu_second, "gathered": gathered.frames_per_read}
+        values |= {"saturated": gathered.per_cpu_second, "gathered": gathered.frames_per_read, "busy": gathered.busy}
     return values
 
 

@@ -63,6 +63,11 @@ class Delivered:
         return self.frames / self.cpu
 
     @property
+    def busy(self) -> float:
+        """Per cent of a core: well below 100 at saturation, somebody else is the bottleneck."""
+        return self.cpu / self.seconds * 100
+
+    @property
     def frames_per_read(self) -> float:
         return self.frames / self.reads
 
