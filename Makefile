@@ -2,10 +2,10 @@
 PYTHON ?= python3
 VENV := .venv/bin
 
-.PHONY: help install run test check format schema lock bench clean
+.PHONY: help install run test check format schema lock bench bench-realtime clean
 
 help: ## print what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-8s\033[0m %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-14s\033[0m %s\n", $$1, $$2}' Makefile
 
 # The stamp is newer than what it was installed from, so a second call costs nothing.
 .venv/installed: requirements.txt pyproject.toml
@@ -25,6 +25,12 @@ tests/clients/node_modules/.installed: tests/clients/package-lock.json
 		echo "Installing the official JavaScript clients …"; \
 		cd tests/clients && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
 	else echo "npm is not here: tests with the official JavaScript clients will be skipped"; fi
+
+bench/realtime/peers/node/node_modules/.installed: bench/realtime/peers/node/package-lock.json
+	@if command -v npm >/dev/null; then \
+		echo "Installing the peers on Node.js …"; \
+		cd bench/realtime/peers/node && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
+	else echo "npm is not here: the peers on Node.js will be left out"; fi
 
 install: .venv/installed ## install DAIRA into .venv
 
@@ -56,6 +62,9 @@ lock: .venv/installed-dev ## pin and hash the requirements anew
 bench: .venv/installed-dev ## measure calls and fan-out beside their bare SQL and Redis cost
 	@$(VENV)/python -m bench
 
+bench-realtime: .venv/installed-dev bench/realtime/peers/node/node_modules/.installed ## measure the gateway beside its peers
+	@$(VENV)/python -m bench.realtime $(ARGS)
+
 clean: ## remove the virtual environment and all local data
 	@if test -e .daira/servers.json; then $(VENV)/daira erase; fi
-	@rm -rf .venv .daira tests/clients/node_modules
+	@rm -rf .venv .daira .bench tests/clients/node_modules bench/realtime/peers/node/node_modules

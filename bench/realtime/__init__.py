@@ -1,0 +1,1 @@
+"""The realtime benchmarks: our gateway beside its peers, in one run, under one load generator."""

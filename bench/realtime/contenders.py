@@ -1,0 +1,170 @@
+"""Who is measured: our gateway and its peers, behind one interface."""
+
+import asyncio
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.realtime.processes import ROOT, Process, python
+from bench.realtime.tick import TEXT, frame
+from bench.realtime.world import LOAD_CORE, SERVER_CORE, World, free_port
+
+PEERS = Path("bench/realtime/peers")
+NODE = PEERS / "node"
+
+
+class Contender:
+    """Starts nodes on the servers' core and a publisher on the load's; `nodes` and `ports` go together."""
+
+    name: str
+    label: str
+    deflate = False
+    server: Sequence[str]
+    publishes_by: Sequence[str]
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.nodes: list[Process] = []
+        self.ports: list[int] = []
+        self.publisher: Process | None = None
+
+    @classmethod
+    def missing(cls) -> str | None:
+        """Why it cannot run here."""
+        return None
+
+    # ------------------------------------------------------------------------------------------ what differs
+
+    def settings(self, port: int) -> dict[str, str]:
+        return {**self.world.peer_settings, "PORT": str(port), "TEXT": TEXT}
+
+    def auth(self, number: int) -> dict[str, Any] | None:
+        return {"token": self.world.tokens[number]}
+
+    def room(self, number: int) -> str:
+        """What the publisher calls it."""
+        return f"room-{number}"
+
+    def join(self, number: int) -> tuple[str, dict[str, Any]] | None:
+        """Method and argument; None where sockets are in rooms by their order."""
+        return "join", {"room": self.room(number)}
+
+    # ------------------------------------------------------------------------------------------ life
+
+    async def start(self, nodes: int, room_size: int) -> None:
+        for _ in range(nodes):
+            port = free_port()
+            process = Process(self.server, self.settings(port), SERVER_CORE, self._log("server"))
+            self.nodes.append(process)
+            self.ports.append(port)
+            await process.listens(port)
+
+    async def start_publisher(self) -> None:
+        self.publisher = Process(self.publishes_by, self.settings(0), LOAD_CORE, self._log("publisher"), speaks=True)
+        await self.publisher.said_ready()
+
+    async def stop(self) -> None:
+        for process in {*self.nodes, *([self.publisher] if self.publisher else [])}:
+            await process.stop()
+
+    def publish(self, line: str) -> None:
+        assert self.publisher is not None
+        self.publisher.write(line)
+
+    def collect_garbage(self) -> None:
+        """Where memory would otherwise be what nobody has collected yet."""
+
+    @property
+    def cpu(self) -> float:
+        """Seconds, of all nodes."""
+        return sum(process.cpu for process in self.nodes)
+
+    def _log(self, role: str) -> Path:
+        return self.world.folder / f"{self.name}-{role}.log"
+
+
+class Ours(Contender):
+    name, label = "ours", "DAIRA"
+    server = (*python("gateway.cli"), "serve")
+    publishes_by = python("bench.realtime.peers.our_publisher")
+
+    def settings(self, port: int) -> dict[str, str]:
+        return {**self.world.our_settings, "DAIRA_PORT": str(port), "DAIRA_SIDECAR_PORT": "0"}
+
+    def room(self, number: int) -> str:
+        return str(self.world.posts[number])
+
+    def join(self, number: int) -> tuple[str, dict[str, Any]]:
+        return "post.watch", {"post_id": self.room(number)}
+
+
+class Node(Contender):
+    name, label = "node", "Socket.IO on Node.js"
+    server: Sequence[str] = ("node", "--expose-gc", str(NODE / "server.mjs"))
+    publishes_by = ("node", str(NODE / "publisher.mjs"))
+
+    @classmethod
+    def missing(cls) -> str | None:
+        if shutil.which("node") is None:
+            return "there is no node on the path"
+        return None if (ROOT / NODE / "node_modules").is_dir() else f"run `npm ci` in {NODE}"
+
+    def collect_garbage(self) -> None:
+        for process in self.nodes:
+            process.signal(signal.SIGUSR2)
+
+
+class BareNode(Node):
+    """Without the checks, limits and metrics that we have."""
+
+    name, label = "bare", "Node.js, bare"
+    server = (*Node.server, "--bare")
+
+
+class Stock(Contender):
+    name, label = "stock", "python-socketio"
+    server = python("bench.realtime.peers.stock_server")
+    publishes_by = python("bench.realtime.peers.stock_publisher")
+
+
+class StockDeflate(Stock):
+    name, label = "deflate", "python-socketio, deflate"
+    deflate = True
+
+
+class Limit(Contender):
+    """Server and publisher in one: a loop of write(2)."""
+
+    name, label = "limit", "one write(2) each"
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return None if shutil.which("cc") else "there is no C compiler"
+
+    def auth(self, number: int) -> None:
+        return None
+
+    def room(self, number: int) -> str:
+        return str(number)
+
+    def join(self, number: int) -> None:
+        return None
+
+    async def start(self, nodes: int, room_size: int) -> None:
+        program = self.world.folder / "write_limit"
+        compile_it = ["cc", "-O2", "-o", program, ROOT / PEERS / "write_limit.c"]
+        await asyncio.to_thread(subprocess.run, compile_it, check=True)
+        port = free_port()
+        command = [str(program), str(port), str(len(frame())), str(room_size)]
+        self.publisher = Process(command, {}, SERVER_CORE, self._log("server"), speaks=True)
+        self.nodes, self.ports = [self.publisher], [port]
+        await self.publisher.said_ready()
+
+    async def start_publisher(self) -> None:
+        """It is one."""
+
+
+ALL: tuple[type[Contender], ...] = (Ours, Node, BareNode, Stock, StockDeflate, Limit)

@@ -1,0 +1,23 @@
+"""What publishers in Python share: one line on standard input is one order to publish.
+
+`room NAME…` publishes a tick to each of these rooms, `users ID…` one tick to all of these people.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+
+LONGEST_LINE = 1 << 20
+
+
+async def obey(to_room: Callable[[str], Awaitable[None]], to_users: Callable[[list[str]], Awaitable[None]]) -> None:
+    """Until standard input ends."""
+    orders = asyncio.StreamReader(limit=LONGEST_LINE)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
+    print("ready", flush=True)
+    while line := await orders.readline():
+        kind, *names = line.decode().split()
+        if kind == "users":
+            await to_users(names)
+        else:
+            await asyncio.gather(*map(to_room, names))

@@ -1,0 +1,65 @@
+"""What was measured: the values of all rounds, kept beside the document that shows them."""
+
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import msgspec
+
+from bench.realtime.scenario import Figure, Scenario, Values
+
+
+class Measured(NamedTuple):
+    """Over the rounds."""
+
+    middle: float
+    least: float
+    most: float
+
+
+class Results(msgspec.Struct):
+    """`values`: scenario → contender → figure → one value a round. `where` is the newest run's machine."""
+
+    where: str = ""
+    values: dict[str, dict[str, dict[str, list[float]]]] = msgspec.field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> "Results":
+        return msgspec.json.decode(path.read_bytes(), type=cls) if path.exists() else cls()
+
+    def write(self, path: Path) -> None:
+        rounded = msgspec.json.format(msgspec.json.encode(self), indent=1)
+        path.write_bytes(rounded + b"\n")
+
+    def begin(self, scenario: Scenario) -> None:
+        """Contenders are compared within one run alone: what is there from an earlier one goes."""
+        self.values[scenario.name] = {}
+
+    def add(self, scenario: Scenario, contender: str, values: Values) -> None:
+        figures = self.values[scenario.name].setdefault(contender, {})
+        for key, value in values.items():
+            figures.setdefault(key, []).append(float(f"{value:.5g}"))
+
+    def of(self, scenario: Scenario, contender: str, figure: Figure) -> Measured | None:
+        rounds = self.values.get(scenario.name, {}).get(contender, {}).get(figure.key)
+        return Measured(median(rounds), min(rounds), max(rounds)) if rounds else None
+
+    def lead(self, scenario: Scenario, contender: str, figure: Figure) -> float | None:
+        """How many times better we are: above 1 we lead."""
+        ours, theirs = self.of(scenario, "ours", figure), self.of(scenario, contender, figure)
+        if not figure.ratio or not ours or not theirs or min(ours.middle, theirs.middle) <= 0:
+            return None
+        return ours.middle / theirs.middle if figure.more else theirs.middle / ours.middle
+
+
+def show(value: float) -> str:
+    """Three digits are more than these machines are good for."""
+    if value >= 10_000:
+        return f"{value / 1_000:,.0f} k"
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def show_lead(lead: float) -> str:
+    return f"{lead:.0f} ×" if lead >= 10 else f"{lead:.1f} ×" if lead >= 1 else f"{lead:.2f} ×"

@@ -1,0 +1,101 @@
+"""What all peers of a run share: the servers below them, people with tokens, and posts to watch."""
+
+import asyncio
+import itertools
+import os
+import resource
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import asyncpg
+
+from gateway import demo
+from gateway.app import ensure_bucket, open_stores
+from gateway.embedded import EmbeddedServers, Servers
+from gateway.settings import Settings
+from protocol.tokens import AccessTokens
+from storage import seeding
+from storage.schema import migrate
+from tests.cluster import RAISED_LIMITS
+
+# Servers that are measured have a core of their own; the load, the publishers and Redis have another.
+_CORES = sorted(os.sched_getaffinity(0))
+SERVER_CORE, LOAD_CORE = _CORES[0], _CORES[-1]
+
+TOKENS_LAST = timedelta(hours=12)
+FOLLOWED = 50
+POSTS_EACH = 10
+
+
+@dataclass(frozen=True)
+class World:
+    """`users[n]` signs in by `tokens[n]`; the first of them follow people with posts."""
+
+    folder: Path
+    servers: Servers
+    users: list[int]
+    tokens: list[str]
+    posts: list[int]
+
+    @property
+    def our_settings(self) -> dict[str, str]:
+        raised = {f"DAIRA_{name.upper()}": value for name, value in RAISED_LIMITS.items()}
+        return {**raised, "DAIRA_DATA_DIR": str(self.folder), "DAIRA_LOG_LEVEL": "warning"}
+
+    @property
+    def peer_settings(self) -> dict[str, str]:
+        return {"REDIS_URL": self.servers.redis_url, "TOKEN_KEY": self.servers.token_key}
+
+
+@asynccontextmanager
+async def open_world(folder: Path, people: int, rooms: int, readers: int) -> AsyncIterator[World]:
+    """Our process and all that it starts move to the load's core."""
+    os.sched_setaffinity(0, {LOAD_CORE})
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    embedded = EmbeddedServers(folder)
+    servers = await embedded.start()
+    try:
+        await migrate(*(servers.postgres_url(role) for role in ("daira_owner", "daira_app", "daira_worker")))
+        settings = Settings(_env_file=None, data_dir=folder)
+        async with open_stores(settings) as stores:
+            await ensure_bucket(stores)
+        names = [f"bench_{number}" for number in range(people)]
+        owner_url = servers.postgres_url("daira_owner")
+        tokens = await demo.mint_tokens(
+            owner_url, AccessTokens(settings.keys), names, create=True, lifetime=TOKENS_LAST
+        )
+        users, posts = await _populate(owner_url, names, rooms, readers)
+        yield World(folder, servers, users, tokens, posts)
+    finally:
+        await embedded.stop()
+        await asyncio.to_thread(embedded.erase)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def _populate(owner_url: str, names: list[str], rooms: int, readers: int) -> tuple[list[int], list[int]]:
+    """Answers the users and the posts to watch. The readers' feeds are full."""
+    owner = await asyncpg.connect(owner_url)
+    try:
+        async with owner.transaction():
+            by_name = await seeding.user_ids(owner, names)
+            users = [by_name[name] for name in names]
+            authors = await seeding.insert_users(owner, [(f"author_{number}", "a") for number in range(FOLLOWED)])
+            await seeding.insert_follows(owner, [(reader, author) for reader in users[:readers] for author in authors])
+            texts = ((authors[number % FOLLOWED], f"post {number} #tag", ["tag"]) for number in itertools.count())
+            await seeding.insert_posts(owner, texts, max(rooms, FOLLOWED * POSTS_EACH))
+            posts = [row["id"] for row in await owner.fetch("SELECT id FROM posts ORDER BY id LIMIT $1", rooms)]
+        await owner.execute("ANALYZE")
+    finally:
+        await owner.close()
+    return users, posts

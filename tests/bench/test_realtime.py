@@ -1,0 +1,69 @@
+"""What the realtime benchmarks' figures rest on: frames are counted right, and the document keeps its other parts."""
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.realtime.__main__ import SCENARIOS
+from bench.realtime.connections import Traveller
+from bench.realtime.load import Counts, Socket
+from bench.realtime.report import BEGIN, END, write_document
+from bench.realtime.results import Results
+from bench.realtime.tick import frame
+
+PING, OTHER = b"\x81\x012", b"\x82\x05other"
+
+
+class Wire:
+    """Takes what the socket writes."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+
+@given(
+    sent=st.lists(st.sampled_from([PING, OTHER, "tick", "tick", "tick"]), max_size=40),
+    cuts=st.lists(st.sampled_from([1, 3, 139, 278, 417, 500]), min_size=1, max_size=20),
+)
+async def test_frames_are_counted_however_they_are_cut(sent, cuts):
+    counts, wire = Counts(), Wire()
+    socket = Socket(counts, 0, None, deflate=False)
+    socket.connection_made(wire)
+    stream = b"".join(frame() if part == "tick" else part for part in sent)
+    number = 0
+    while stream:
+        cut = cuts[number % len(cuts)]
+        socket.data_received(stream[:cut])
+        stream, number = stream[cut:], number + 1
+    assert counts.frames == len(sent) - sent.count(PING)
+    assert len(wire.written) == sent.count(PING)
+
+
+def test_a_traveller_knows_whether_its_session_was_recovered():
+    traveller = Traveller()
+    traveller.hear({"type": 0, "data": {"sid": "1", "pid": "secret"}})
+    traveller.hear({"type": 2, "data": ["bench.tick", {}, "0001"]})
+    assert traveller.memory == {"pid": "secret", "offset": "0001"}
+    assert not traveller.recovered
+    traveller.hear({"type": 0, "data": {"sid": "2", "pid": "secret"}})
+    assert traveller.recovered
+
+
+def test_the_document_keeps_what_stands_outside_of_the_marks(tmp_path: Path):
+    document = tmp_path / "benchmarks.md"
+    document.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    results = Results(where="here")
+    for scenario in SCENARIOS:
+        results.begin(scenario)
+        for contender in scenario.contenders:
+            results.add(scenario, contender.name, {figure.key: 2.0 for figure in scenario.figures})
+    write_document(tmp_path, results, SCENARIOS)
+    text = document.read_text()
+    assert text.startswith(f"before\n{BEGIN}\nhere")
+    assert text.endswith(f"{END}\nafter\n")
+    assert "old" not in text
+    assert "1.0 ×" in (tmp_path / "benchmarks" / "echo.svg").read_text()
