@@ -3,25 +3,18 @@
 import asyncio
 import os
 import signal
-import subprocess
 import time
 from dataclasses import dataclass, field
 
 import pytest
 import socketio
 
-from gateway import demo
-from gateway.embedded import EmbeddedServers
-from gateway.settings import Settings
-from gateway.stores import ensure_bucket, open_stores
-from protocol.tokens import AccessTokens
-from storage.schema import migrate
-from tests.gateway.test_commands import Installation, answers, free_ports
+from tests.chaos.deployment import Client, Deployment
+from tests.gateway.test_commands import answers, free_ports
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
 
 HONEST = {"OK", "UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED"}
-PLENTY = "1000000/hour"
 LATEST_ANSWER_S = 12.0
 FOLLOWERS = 5
 
@@ -34,99 +27,6 @@ class Ledger:
     codes: dict[str, int] = field(default_factory=dict)
     lost_answers: int = 0
     slowest_s: float = 0.0
-
-
-class Client(socketio.AsyncClient):
-    """The official client, which tells when its socket is gone."""
-
-    def __init__(self, **options) -> None:
-        super().__init__(**options)
-        self.lost = asyncio.Event()
-        self.on("disconnect", self._lose)
-
-    async def _lose(self, reason: str) -> None:
-        self.lost.set()
-
-
-class Deployment(Installation):
-    """Servers in the test's process, two nodes and two workers in processes that can be killed."""
-
-    def __init__(self, data_dir) -> None:
-        super().__init__(data_dir)
-        self.environment |= {
-            **{f"DAIRA_LIMIT_{name}": PLENTY for name in ("POST", "WRITE", "FOLLOW")},
-            "DAIRA_LIMIT_CALLS": "1000/second",
-            "DAIRA_LOG_LEVEL": "error",
-        }
-        self.servers_running = EmbeddedServers(data_dir)
-        self.node_ports = free_ports(2)
-        self.processes: dict[str, subprocess.Popen[str]] = {}
-
-    async def begin(self) -> None:
-        servers = await self.servers_running.start()
-        await migrate(*(servers.postgres_url(role) for role in ("daira_owner", "daira_app", "daira_worker")))
-        self.settings = Settings(_env_file=None, data_dir=self.data_dir)
-        async with open_stores(self.settings) as stores:
-            await ensure_bucket(stores)
-        for name in ("node-0", "node-1", "worker-0", "worker-1"):
-            self.spawn(name)
-        for port in self.node_ports:
-            await self.listens(port)
-
-    def spawn(self, name: str) -> None:
-        kind, number = name.split("-")
-        sidecar = str(free_ports(1)[0])
-        if kind == "node":
-            port = str(self.node_ports[int(number)])
-            process = self.start("serve", DAIRA_PORT=port, DAIRA_SIDECAR_PORT=sidecar)
-        else:
-            process = self.start("work", DAIRA_WORKER_SIDECAR_PORT=sidecar)
-        self.processes[name] = process
-
-    async def listens(self, port: int) -> None:
-        async with asyncio.timeout(30):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                except OSError:
-                    await asyncio.sleep(0.1)
-                else:
-                    writer.close()
-                    return
-
-    def kill(self, name: str) -> None:
-        self.processes[name].kill()
-        self.processes[name].wait()
-
-    async def end(self) -> None:
-        for process in self.processes.values():
-            process.terminate()
-        for name, process in self.processes.items():
-            _, errors = await asyncio.to_thread(process.communicate)
-            print(name, errors)  # shown when the test fails
-        await self.servers_running.stop()
-        self.servers_running.erase()
-
-    async def tokens(self, names: list[str]) -> list[str]:
-        servers = self.servers_running.servers
-        keys = AccessTokens(self.settings.keys)
-        owner = servers.postgres_url("daira_owner")
-        return await demo.mint_tokens(owner, keys, names, create=True, lifetime=demo.timedelta(hours=1))
-
-    async def client(self, token: str, node: int) -> "Client":
-        """Connected; tries the nodes in turn until one takes it."""
-        async with asyncio.timeout(60):
-            while True:
-                client = Client(serializer="msgpack", reconnection=False)
-                url = f"http://127.0.0.1:{self.node_ports[node % 2]}"
-                try:
-                    await client.connect(url, auth={"token": token}, transports=["websocket"], wait_timeout=3)
-                except socketio.exceptions.ConnectionError:
-                    await client.shutdown()
-                    node += 1
-                    await asyncio.sleep(0.2)
-                else:
-                    return client
 
 
 async def publish_for_ever(deployment: Deployment, token: str, ledger: Ledger, stop: asyncio.Event) -> None:
@@ -178,14 +78,6 @@ async def whole_feed(client: socketio.AsyncClient) -> list[str]:
         cursor = answer["data"]["next_cursor"]
         if cursor is None:
             return seen
-
-
-@pytest.fixture
-async def deployment(tmp_path):
-    running = Deployment(tmp_path / "data")
-    await running.begin()
-    yield running
-    await running.end()
 
 
 async def test_no_acknowledged_post_is_lost_whatever_is_killed(deployment: Deployment):

@@ -1,0 +1,13 @@
+"""A deployment a test."""
+
+import pytest
+
+from tests.chaos.deployment import Deployment
+
+
+@pytest.fixture
+async def deployment(tmp_path):
+    running = Deployment(tmp_path / "data")
+    await running.begin()
+    yield running
+    await running.end()
