@@ -34,13 +34,14 @@ class Receiver(Protocol):
 class WebSocket(asyncio.Protocol):
     """From `accept` on it is the transport's protocol."""
 
-    __slots__ = ("_is_behind", "_parser", "receiver", "transport")
+    __slots__ = ("_is_behind", "_parser", "data_received", "receiver", "transport")
 
     def __init__(self, transport: asyncio.Transport, receiver: Receiver, max_payload: int) -> None:
         self.transport: asyncio.Transport = transport
         self.receiver = receiver
         self._is_behind = False
         self._parser = WebSocketReader(_Messages(self), max_payload, compress=False, decode_text=True)
+        self.data_received = self._parser.feed_data  # type: ignore[assignment,method-assign] # called by the loop
 
     @classmethod
     async def accept(
@@ -67,9 +68,6 @@ class WebSocket(asyncio.Protocol):
 
     # ------------------------------------------------------------------------------------------ from the transport
 
-    def data_received(self, data: bytes) -> None:
-        self._parser.feed_data(data)
-
     def pause_writing(self) -> None:
         self._is_behind = True
         self.receiver.write_paused()
@@ -82,6 +80,7 @@ class WebSocket(asyncio.Protocol):
         return  # the transport closes itself
 
     def connection_lost(self, error: Exception | None) -> None:
+        del self._parser, self.data_received  # which refer to us: no work for the garbage collector
         self.receiver.web_socket_closed()
 
     # ------------------------------------------------------------------------------------------ from the parser

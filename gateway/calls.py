@@ -95,6 +95,13 @@ class Calls:
         else:
             work()
 
+    def let_go(self) -> None:
+        """The connection is closed: once idle, nothing keeps it."""
+        self.when_idle(self._forget_owner)
+
+    def _forget_owner(self) -> None:
+        self._owner = self._on_idle = None
+
     @property
     def _under_way(self) -> int:
         return len(self._tasks or ()) + len(self._writes or ())

@@ -202,6 +202,7 @@ class Connection:
         if was == "connected":
             CONNECTIONS.labels(self.codec.name).dec()
         self._leave()
+        self._calls.let_go()
 
     def _completed(self, data: str | bytes) -> wire.Packet | None:
         packet = self._incomplete

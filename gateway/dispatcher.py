@@ -7,7 +7,6 @@ idempotency key looked up and kept in it, committed, and only then announced and
 import asyncio
 import hashlib
 import itertools
-import secrets
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
@@ -15,8 +14,8 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 import structlog
 
-from gateway.observability import CALL_SECONDS, CALLS
-from handlers.call import Call, CallerSocket, Services, Viewer
+from gateway.observability import CALL_SECONDS, CALLS_REFUSED, logs_every_call
+from handlers.call import Call, CallerSocket, Services, Viewer, request_id_of
 from protocol import errors, wire
 from protocol.errors import CallError
 from protocol.rpc import Method, MethodTable
@@ -62,8 +61,8 @@ class Dispatcher:
         self._services = services
         self._deadline_s = deadline_s
         # Bound once: looking a metric up by its labels costs more than counting.
-        self._seconds = {name: CALL_SECONDS.labels(name) for name in self._methods}
-        self._succeeded = {name: CALLS.labels(name, "OK") for name in self._methods}
+        self._observe = {name: CALL_SECONDS.labels(name).observe for name in self._methods}
+        self._logs_every_call = logs_every_call()
 
     def find(self, name: str) -> Method | None:
         return self._methods.get(name)
@@ -71,40 +70,40 @@ class Dispatcher:
     def answer_at_once(self, method: Method | None, packet: wire.Packet, caller: Caller) -> wire.Ok | wire.Failed:
         """Of an instant method, or of none. Never raises."""
         began = time.perf_counter()
-        request_id = _new_request_id()
+        number = next(_numbers)
         try:
             if method is None:
                 raise errors.unimplemented(packet.name)
-            call = self._begin(method, request_id, caller)
+            call = self._begin(method, number, caller)
             answer: wire.Ok | wire.Failed = wire.Ok(method.handler(call, _read(method, packet, caller)))
             code = "OK"
         except Exception as error:
-            refusal = _refusal(error, packet.name, request_id)
-            answer, code = wire.Failed(refusal.body(request_id)), refusal.code
-        self._note(method, code, began, request_id, caller)
+            refusal = _refusal(error, packet.name, number)
+            answer, code = wire.Failed(refusal.body(request_id_of(number))), refusal.code
+        self._note(method, code, began, number, caller)
         return answer
 
     async def answer(self, method: Method, packet: wire.Packet, caller: Caller, arrived: float) -> Answered:
         """Never raises. arrived: loop time, which the deadline counts from."""
         began = time.perf_counter()
-        request_id = _new_request_id()
+        number = next(_numbers)
         call: Call | None = None
         try:
             async with asyncio.timeout_at(arrived + self._deadline_s):
-                call = self._begin(method, request_id, caller)
+                call = self._begin(method, number, caller)
                 result = await self._perform(method, call, _read(method, packet, caller))
             answer: wire.Ok | wire.Failed = wire.Ok(result)
             code = "OK"
         except Exception as error:
-            refusal = _refusal(error, packet.name, request_id)
-            answer, code = wire.Failed(refusal.body(request_id)), refusal.code
-        self._note(method, code, began, request_id, caller)
+            refusal = _refusal(error, packet.name, number)
+            answer, code = wire.Failed(refusal.body(request_id_of(number))), refusal.code
+        self._note(method, code, began, number, caller)
         return Answered(answer, call)
 
     def refuse(self, name: str, refusal: CallError) -> wire.Failed:
         """What is refused before it is looked at."""
-        CALLS.labels(name if name in self._methods else "unknown", refusal.code).inc()
-        return wire.Failed(refusal.body(_new_request_id()))
+        CALLS_REFUSED.labels(name if name in self._methods else "unknown", refusal.code).inc()
+        return wire.Failed(refusal.body(request_id_of(next(_numbers))))
 
     async def finish(self, answered: Answered) -> None:
         """What a call left to do once its answer has been written."""
@@ -113,10 +112,10 @@ class Dispatcher:
             for work in call.after_reply_work if answered.answer.ok else call.after_refusal_work:
                 await _or_log(work, call)
 
-    def _begin(self, method: Method, request_id: str, caller: Caller) -> Call:
+    def _begin(self, method: Method, number: int, caller: Caller) -> Call:
         if caller.viewer is None and not method.anonymous:
             raise errors.unauthenticated()
-        return Call(method.name, request_id, self._services, caller.viewer, caller.address, caller.user_agent, caller)
+        return Call(method.name, number, self._services, caller.viewer, caller.address, caller.user_agent, caller)
 
     async def _perform(self, method: Method, call: Call, request: Any) -> Any:
         if method.transactional:
@@ -157,33 +156,26 @@ class Dispatcher:
         if method.limit is not None:
             await self._services.limits.hit(method.limit, call.viewer.id)
 
-    def _note(self, method: Method | None, code: str, began: float, request_id: str, caller: Caller) -> None:
+    def _note(self, method: Method | None, code: str, began: float, number: int, caller: Caller) -> None:
         seconds = time.perf_counter() - began
-        name = method.name if method is not None else "unknown"
-        if code == "OK":
-            self._succeeded[name].inc()
-        else:
-            CALLS.labels(name, code).inc()
         if method is not None:
-            self._seconds[name].observe(seconds)
-        tell = log.debug if code == "OK" and seconds < SLOW_S else log.info
-        tell(
+            self._observe[method.name](seconds)
+        if code == "OK" and seconds < SLOW_S and not self._logs_every_call:
+            return
+        name = method.name if method is not None else "unknown"
+        if code != "OK":
+            CALLS_REFUSED.labels(name, code).inc()
+        log.info(
             "call",
             method=name,
             code=code,
             ms=round(seconds * 1_000, 2),
-            request_id=request_id,
+            request_id=request_id_of(number),
             user_id=caller.viewer.id if caller.viewer else None,
         )
 
 
-# Unique without asking the system for randomness at every call.
-_process = secrets.token_hex(6)
 _numbers = itertools.count(1)
-
-
-def _new_request_id() -> str:
-    return f"{_process}-{next(_numbers):x}"
 
 
 def _read(method: Method, packet: wire.Packet, caller: Caller) -> Any:
@@ -192,7 +184,7 @@ def _read(method: Method, packet: wire.Packet, caller: Caller) -> Any:
     return caller.codec.decode_argument(packet.argument, method.request)
 
 
-def _refusal(error: Exception, method: str, request_id: str) -> CallError:
+def _refusal(error: Exception, method: str, number: int) -> CallError:
     """The one place where exceptions become what clients see."""
     match error:
         case CallError():
@@ -200,13 +192,18 @@ def _refusal(error: Exception, method: str, request_id: str) -> CallError:
         case TimeoutError():
             return errors.deadline_exceeded()
         case DatabaseUnavailable() | RedisError() | MintingStopped() | SubscriptionFailed():
-            log.warning("a call was refused: a service is out of reach", method=method, request_id=request_id,
-                        error=f"{type(error).__name__}: {error}")  # fmt: skip
+            cause = f"{type(error).__name__}: {error}"
+            log.warning(
+                "a call was refused: a service is out of reach",
+                method=method,
+                request_id=request_id_of(number),
+                error=cause,
+            )
             return errors.unavailable()
         case Conflict():
             return CallError("ABORTED", "it collided with another change: repeat it")
         case _:
-            log.error("a handler broke", method=method, request_id=request_id, exc_info=error)
+            log.error("a handler broke", method=method, request_id=request_id_of(number), exc_info=error)
             return errors.internal()
 
 

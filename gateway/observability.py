@@ -10,8 +10,8 @@ from prometheus_client import Counter, Gauge, Histogram
 
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
-CALLS = Counter("daira_calls_total", "Calls answered", ["method", "code"])
-CALL_SECONDS = Histogram("daira_call_seconds", "Time from frame to answer", ["method"], buckets=_LATENCY)
+CALL_SECONDS = Histogram("daira_call_seconds", "Calls answered, by the time it took", ["method"], buckets=_LATENCY)
+CALLS_REFUSED = Counter("daira_calls_refused_total", "Calls answered with an error", ["method", "code"])
 CONNECTIONS = Gauge("daira_connections", "Sockets connected", ["codec"], multiprocess_mode="livesum")
 SIGNED_IN = Gauge("daira_signed_in_sockets", "Sockets with somebody signed in", multiprocess_mode="livesum")
 REFUSED = Counter("daira_handshakes_refused_total", "Handshakes refused", ["reason"])
@@ -41,6 +41,10 @@ POSTGRES_POOL = Gauge(
     "daira_postgres_connections", "Connections to PostgreSQL", ["role", "state"], multiprocess_mode="mostrecent"
 )
 REDIS_POOL = Gauge("daira_redis_connections", "Connections to Redis", ["state"], multiprocess_mode="mostrecent")
+
+
+def logs_every_call() -> bool:
+    return bool(structlog.get_logger().is_enabled_for(logging.DEBUG))
 
 
 def configure_logs(level: str, log_format: str) -> None:

@@ -1,6 +1,7 @@
 """What `up`, `serve` and `work` run, from start to SIGTERM."""
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import Callable, Sequence
@@ -111,6 +112,7 @@ async def _start_node(
     node = Node(stores, database, polling=polling)
     await node.start(listener)
     closing.push_async_callback(node.stop)
+    _collect_rarely()
     return node, database
 
 
@@ -149,6 +151,16 @@ async def _demo_people(settings: Settings, progress: Progress) -> tuple[str, str
         await demo.seed(settings.owner_database, DEMO_PEOPLE, lambda step, _: progress(f"demo data: {step}"))
         known = await demo.someone_and_a_follower(settings.owner_database)
     return known
+
+
+def _collect_rarely() -> None:
+    """With thousands of sockets a full collection stops the loop for as long as all of them take to look at.
+
+    Closed sockets leave no cycles behind; the collector is there for what handlers may leave.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _listen(settings: Settings, port: int, variable: str) -> socket.socket:

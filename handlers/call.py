@@ -1,5 +1,6 @@
 """What a handler is given: who calls, the services behind the call, and doors back to the caller's own socket."""
 
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -66,7 +67,7 @@ class Call:
     """One call under way."""
 
     method: str
-    request_id: str
+    number: int  # of this process
     services: Services
     signed_in_viewer: Viewer | None
     address: str
@@ -76,6 +77,10 @@ class Call:
     after_commit_work: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     after_reply_work: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     after_refusal_work: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+    @property
+    def request_id(self) -> str:
+        return request_id_of(self.number)
 
     @property
     def viewer(self) -> Viewer:
@@ -107,6 +112,15 @@ class Call:
     def after_refusal(self, work: Callable[[], Awaitable[None]]) -> None:
         """The same of a call that is refused: what must follow the refusal, not overtake it."""
         self.after_refusal_work.append(work)
+
+
+# Unique without asking the system for randomness at every call.
+_process = secrets.token_hex(6)
+
+
+def request_id_of(number: int) -> str:
+    """What finds the process's call of that number in the logs."""
+    return f"{_process}-{number:x}"
 
 
 async def _now(work: Callable[[], None]) -> None:

@@ -36,11 +36,16 @@ class MsgpackCodec:
         data: msgspec.Raw = msgspec.Raw()
         id: int | None = None
 
+    # {type: ACK, nsp: "/", id: …, data: [ … ]} around what differs.
+    _ACK_TO_ID = b"\x84\xa4type" + bytes((ACK,)) + b"\xa3nsp\xa1/\xa2id"
+    _ACK_TO_ANSWER = b"\xa4data\x91"
+
     _UNDEFINED = (b"", b"\xc0", b"\xd4\x00\x00")  # absent, nil, JavaScript's `undefined`
 
     def __init__(self) -> None:
         self._decode_envelope = msgspec.msgpack.Decoder(self._Envelope).decode
-        self._decode_event = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
+        self._decode_event = msgspec.msgpack.Decoder(tuple[str, msgspec.Raw]).decode
+        self._decode_any_event = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
         self._decode_name = msgspec.msgpack.Decoder(str).decode
         self._decoders: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
         self._encode = msgspec.msgpack.Encoder().encode
@@ -52,16 +57,25 @@ class MsgpackCodec:
             envelope = self._decode_envelope(data)
             packet = Packet(envelope.type, envelope.nsp, envelope.id)
             if packet.type == EVENT:
-                name, *arguments = self._decode_event(envelope.data)
-                packet.name = self._decode_name(name)
-                packet.surplus_arguments = len(arguments) > 1
-                if arguments and bytes(arguments[0]) not in self._UNDEFINED:
-                    packet.argument = arguments[0]
+                self._read_event(packet, envelope.data)
             elif packet.type == CONNECT and bytes(envelope.data) not in self._UNDEFINED:
                 packet.argument = envelope.data
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
             raise Unreadable(str(error)) from None
         return packet
+
+    def _read_event(self, packet: Packet, data: msgspec.Raw) -> None:
+        try:
+            packet.name, argument = self._decode_event(data)
+        except msgspec.ValidationError:  # not a name and one argument, as nearly all are
+            name, *arguments = self._decode_any_event(data)
+            packet.name = self._decode_name(name)
+            packet.surplus_arguments = len(arguments) > 1
+            if not arguments:
+                return
+            argument = arguments[0]
+        if bytes(argument) not in self._UNDEFINED:
+            packet.argument = argument
 
     def decode_argument(self, argument: Any, into: type[RequestT]) -> RequestT:
         if argument is None:
@@ -107,7 +121,8 @@ class MsgpackCodec:
         return frame + offset
 
     def ack(self, call_id: int, answer: Any) -> bytes:
-        return self._frame({"type": ACK, "nsp": "/", "id": call_id, "data": (answer,)})
+        encode = self._encode
+        return websocket_frame(0x82, self._ACK_TO_ID + encode(call_id) + self._ACK_TO_ANSWER + encode(answer))
 
     def _frame(self, packet: dict[str, Any]) -> bytes:
         return websocket_frame(0x82, self._encode(packet))

@@ -14,9 +14,9 @@ from pathlib import Path
 import asyncpg
 
 from gateway import demo
-from gateway.app import ensure_bucket, open_stores
 from gateway.embedded import EmbeddedServers, Servers
 from gateway.settings import Settings
+from gateway.stores import ensure_bucket, open_stores
 from protocol.tokens import AccessTokens
 from storage import seeding
 from storage.schema import migrate

@@ -54,8 +54,8 @@ async def test_metrics_tell_what_operators_ask(cluster: Cluster, person, beside)
     async with session.get("/metrics") as response:
         text = await response.text()
     for line in (
-        'daira_calls_total{code="OK",method="post.create"}',
-        'daira_calls_total{code="NOT_FOUND",method="post.get"}',
+        'daira_call_seconds_count{method="post.create"}',
+        'daira_calls_refused_total{code="NOT_FOUND",method="post.get"}',
         'daira_call_seconds_bucket{le="0.05",method="post.create"}',
         'daira_connections{codec="json"}',
         'daira_connections{codec="msgpack"}',

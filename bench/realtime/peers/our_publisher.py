@@ -4,8 +4,8 @@ import uvloop
 
 from bench.realtime.peers.publishing import obey
 from bench.realtime.tick import next_tick
-from gateway.app import open_stores
 from gateway.settings import Settings
+from gateway.stores import open_stores
 from rooms import names
 
 
