@@ -286,7 +286,7 @@ class Connection:
             last = welcome.offset
             for written in sorted(missed.values(), key=lambda each: each.offset):
                 self.deliver(written)
-                last = max(last, f"{last[:-16]}{written.offset:016}")
+                last = max(last, Offset(written.shard, written.offset), key=lambda each: each.clock)
             self._socket.write(hello)
             self._announce_ready(welcome.user, last, recovered=True)
             for written in early:
@@ -354,7 +354,7 @@ class Connection:
             SIGNED_IN.dec()
             self._sign_in.leave(self, goodbye=goodbye or self._afresh_due)
 
-    def _announce_ready(self, user: User | None, offset: str | None, *, recovered: bool) -> None:
+    def _announce_ready(self, user: User | None, offset: Offset | None, *, recovered: bool) -> None:
         ready = SessionReady(
             id=f"session.ready:{secrets.token_hex(8)}",
             session_id=str(self.viewer.session_id) if self.viewer else None,
@@ -366,7 +366,7 @@ class Connection:
         if offset is None:
             self._push(ready)
         else:
-            self._socket.write(self.codec.add_offset(self.codec.push_before_offset(ready), offset.encode()))
+            self._socket.write(self.codec.add_offset(self.codec.push_before_offset(ready), offset.text.encode()))
 
     # ------------------------------------------------------------------------------------------ time
 

@@ -9,6 +9,7 @@ import secrets
 import socket as sockets
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -83,7 +84,8 @@ class Node:
         """Raises RedisError."""
         shards = self._stores.shards
         shards.on_message, shards.on_up = self.bus.receive, self.bus.resume
-        await patiently(self.bus.resume, RedisError)
+        for group in shards.by_link:
+            await patiently(partial(self.bus.resume, group), RedisError)
         await run_beside(self._running, "keep hearing", self.bus.keep_hearing)
         await run_beside(self._running, "keep locations", self._sign_in.keep_locations)
         await run_beside(self._running, "watch the loop", self._watch_loop)

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from limits import parse
-from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.embedded import Servers, find_servers
+from storage.redis_servers import servers_of
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -45,7 +46,12 @@ class Settings(BaseSettings):
         None, description="worker role past PgBouncer, for LISTEN; default: DAIRA_POSTGRES_WORKER_URL"
     )
     postgres_pool: int = Field(20, description="most connections a process opens, for each role", ge=2, le=500)
-    redis_url: SecretStr | None = Field(None, description="needed beside DAIRA_POSTGRES_URL")
+    redis_url: SecretStr | None = Field(
+        None, description="redis:// or redis+sentinel://host:port,…/service; needed beside DAIRA_POSTGRES_URL"
+    )
+    realtime_redis_url: SecretStr | None = Field(
+        None, description="pushes and recovery, also redis+cluster://host:port,…; default: DAIRA_REDIS_URL"
+    )
     prefix: str = Field("daira", description="before every Redis key and channel", pattern=r"^[a-z0-9-]{1,40}$")
     s3_endpoint: str | None = Field(None, description="needed beside DAIRA_POSTGRES_URL")
     s3_access_key: SecretStr | None = Field(None, description="access key of the S3 endpoint")
@@ -81,6 +87,15 @@ class Settings(BaseSettings):
     limit_register: Rate = Field("3/hour", description="auth.register by address, and by device")
     limit_refresh: Rate = Field("10/hour", description="auth.refresh by session")
     limit_handshake: Rate = Field("100/minute", description="anonymous connections by address")
+
+    @field_validator("redis_url", "realtime_redis_url", mode="after")
+    @classmethod
+    def _is_redis(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value:
+            servers = servers_of(value.get_secret_value())
+            if servers.is_cluster and info.field_name == "redis_url":
+                raise ValueError("a cluster is for DAIRA_REALTIME_REDIS_URL alone")
+        return value
 
     @field_validator("postgres_url", "postgres_worker_url", "postgres_owner_url", "postgres_direct_url", mode="after")
     @classmethod
@@ -139,6 +154,10 @@ class Settings(BaseSettings):
     @property
     def redis(self) -> str:
         return self._secret(self.redis_url) or self._embedded.redis_url
+
+    @property
+    def realtime_redis(self) -> str:
+        return self._secret(self.realtime_redis_url) or self.redis
 
     @property
     def s3(self) -> tuple[str, str, str]:

@@ -18,7 +18,7 @@ from rooms.bus import Bus, SubscriptionFailed
 from rooms.delivery import Delivery
 from rooms.locations import RENEW_EVERY_S, Locations
 from rooms.members import Hiding, Member, Members
-from rooms.messages import Written, offset_text
+from rooms.messages import Written
 from rooms.metrics import RECOVERIES, REPLAYED
 from rooms.recovery import Claim, Offset, Recovery
 from storage import accounts, posts, present
@@ -60,7 +60,7 @@ class Welcome(NamedTuple):
     """`missed` comes first, in the order of its offsets; None for who has to load afresh."""
 
     user: User
-    offset: str
+    offset: Offset
     missed: list[Written] | None
 
 
@@ -118,7 +118,7 @@ class SignIn:
         self._members.add(member)
         try:
             claim = await self._claim(member, back)
-            offset = offset_text(*claim.offset) if claim else await self._enter(member, back)
+            offset = claim.offset if claim else await self._enter(member, back)
             row = await self._sign_ins.load(member.session_id, member.user_id)
             if row is None:
                 raise Refused("UNAUTHENTICATED", "revoked")
@@ -144,7 +144,7 @@ class SignIn:
         last = self._bus.remove(member)
         self._recovery.leave(member.user_id, member.pid, member.claim, last=last, goodbye=goodbye)
 
-    async def enter_again(self, member: Member) -> tuple[User, str]:
+    async def enter_again(self, member: Member) -> tuple[User, Offset]:
         """After pushes were lost: the user to tell, and the offset that counts anew. Raises Refused, Unavailable."""
         try:
             offset = await self._recovery.enter(member.user_id, member.session_id, member.pid)
@@ -186,7 +186,7 @@ class SignIn:
         await self._services.broadcaster.tell_node(node, superseded)
         return claim
 
-    async def _enter(self, member: Member, back: Return | None) -> str:
+    async def _enter(self, member: Member, back: Return | None) -> Offset:
         """As somebody new; an older pid is not used again."""
         if back is not None:
             self._members.change_pid(member, new_pid())

@@ -19,6 +19,7 @@ from storage.database import Database, DatabaseUnavailable
 from storage.feeds import Feeds
 from storage.objects import Objects, ObjectsUnavailable
 from storage.redis import Redis, RedisError
+from storage.redis_servers import servers_of
 from storage.redis_streams import RedisStreams
 from storage.shards import Shards
 from storage.snowflakes import Snowflakes
@@ -59,7 +60,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         objects = Objects(*settings.s3, settings.s3_bucket)
         closing.push_async_callback(objects.close)
         await objects.connect()
-        shards = Shards(redis, (*broadcaster.SCRIPTS, *recovery.SCRIPTS))
+        shards = Shards(servers_of(settings.realtime_redis), settings.prefix, (*broadcaster.SCRIPTS, *recovery.SCRIPTS))
         closing.push_async_callback(shards.stop)
         async with asyncio.timeout(START_TIMEOUT_S):
             await shards.start()

@@ -6,8 +6,8 @@ logs before anything newer is delivered. Sockets for which that cannot be whole 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -26,6 +26,7 @@ from rooms.messages import (
     Left,
     Revoked,
     Superseded,
+    Written,
     decode_frames,
     finish,
     offset_text,
@@ -39,6 +40,8 @@ from storage.shards import Shards
 HEARTBEAT_S = 5.0
 HEAL_PAGE = 500
 AFRESH_PER_S = 1_000  # each of them loads everything anew
+
+K = TypeVar("K")
 
 log = structlog.get_logger()
 
@@ -62,101 +65,124 @@ class Bus:
         self._node = node
         self._subscribed: set[str] = set()
         self._confirmations: dict[str, asyncio.Future[Any]] = {}
-        self._heard = Offset(0, 0)  # everything up to there has come
-        self._heard_at = 0.0
+        self._heard = [0] * shards.amount  # by shard: everything up to there has come
+        self._heard_at = [0.0] * shards.amount
         self._overflowed = False
-        self._healing: asyncio.Task[None] | None = None
         self._background: set[asyncio.Future[Any]] = set()
-
-    @property
-    def heard(self) -> Offset:
-        return self._heard
 
     # ------------------------------------------------------------------------------------------ listening
 
-    async def resume(self) -> None:
-        """The link is up: begin to listen, and see to what was missed. Raises RedisError."""
-        if self._healing is not None:
-            self._healing.cancel()
-        clock, since = await self._begin()
+    async def resume(self, shards: Sequence[int]) -> None:
+        """Their link is up: begin to listen there, and see to what was missed. Raises RedisError."""
+        run_id = await self._run_id(shards[0])
+        began = [await self._shards.run(shard, BEGIN, [self._names.clock(shard)], [run_id]) for shard in shards]
         self._delivery.hold()
-        self._overflowed = False
-        self._confirmations.clear()
-        self._subscribed = {self._names.room_channel(room) for room in self._members.rooms}
-        base = (self._names.node_channel(self._node), self._names.control_channel())
-        await asyncio.gather(*(self._shards.subscribe(0, channel) for channel in (*base, *self._subscribed)))
-        missed_from, away_s = self._heard, time.monotonic() - self._heard_at
-        first = not self._heard_at
-        self._hear(Offset(0, clock))
-        can_heal = missed_from.clock >= since and away_s < RECOVERY_WINDOW_S
-        self._healing = asyncio.create_task(self._heal(missed_from if can_heal else None, first))
+        try:
+            await self._subscribe_all(set(shards))
+        except BaseException:
+            self._delivery.release((), lambda item: item)
+            raise
+        missed: dict[int, Offset | None] = {}
+        for shard, (clock, since) in zip(shards, began, strict=True):
+            heard, away_s = self._heard[shard], time.monotonic() - self._heard_at[shard]
+            is_whole = heard >= int(since) and away_s < RECOVERY_WINDOW_S
+            missed[shard] = Offset(shard, heard) if is_whole else None
+            self._hear(shard, int(clock))
+        self._in_background(self._heal(missed))
 
     async def keep_hearing(self) -> None:
         """For ever: notice up to where everything has come, also when nothing is published."""
         while True:
             await asyncio.sleep(HEARTBEAT_S)
-            try:
-                answer = await self._shards.call(0, "TIME")
+            for shards in self._shards.by_link:
+                try:
+                    seconds, microseconds = await self._shards.call(shards[0], "TIME")
+                except RedisError:
+                    continue
                 # Answers and messages come in one order, so whatever was published before this has been heard.
-                self._hear(Offset(0, int(answer[0]) * 1_000_000 + int(answer[1])))
-            except RedisError:
-                continue
+                for shard in shards:
+                    self._hear(shard, int(seconds) * 1_000_000 + int(microseconds) - 1)
 
-    async def _begin(self) -> tuple[int, int]:
-        info = await self._shards.call(0, "INFO", "server")
+    async def _run_id(self, shard: int) -> str:
+        info = await self._shards.call(shard, "INFO", "server")
         text = info.decode() if isinstance(info, bytes) else str(info)
-        run_id = text.partition("run_id:")[2].partition("\r\n")[0]
-        clock, since = await self._shards.run(0, BEGIN, [self._names.clock(0)], [run_id])
-        return int(clock), int(since)
+        return text.partition("run_id:")[2].partition("\r\n")[0]
 
-    def _hear(self, offset: Offset) -> None:
-        if offset.clock > self._heard.clock:
-            self._heard = offset
-        self._heard_at = time.monotonic()
+    async def _subscribe_all(self, shards: set[int]) -> None:
+        """To what is listened to there; rooms that come meanwhile see to themselves."""
+        rooms = [room for room in self._members.rooms if self._shards.of(room) in shards]
+        channels = [(self._shards.of(room), self._names.room_channel(room)) for room in rooms]
+        self._subscribed.update(channel for _, channel in channels)
+        for shard, channel in (
+            (self._shards.of(self._node), self._names.node_channel(self._node)),
+            (0, self._names.control_channel()),
+        ):
+            if shard in shards:
+                channels.append((shard, channel))
+        await asyncio.gather(*(self._shards.subscribe(shard, channel) for shard, channel in channels))
+
+    def _hear(self, shard: int, clock: int) -> None:
+        if clock > self._heard[shard]:
+            self._heard[shard] = clock
+        self._heard_at[shard] = time.monotonic()
 
     # ------------------------------------------------------------------------------------------ healing
 
-    async def _heal(self, since: Offset | None, first: bool) -> None:
+    async def _heal(self, missed: Mapping[int, Offset | None]) -> None:
         """Read what was missed, deliver it before what has come since, and tell whom it is not whole for."""
         lost: set[Member] = set()
         items: list[Item] = []
         try:
-            if since is None:
-                lost.update(self._members.all)
-            else:
-                await self._read_missed(since, items, lost)
-        except RedisError:
-            return  # the link is down again: the next time counts from where we had heard
+            await self._read_missed(missed, items, lost)
+        except (RedisError, OSError):
+            # Down again: the next time counts from where we had heard, and finds what has come since as well.
+            for shard, since in missed.items():
+                self._heard[shard] = since.clock if since is not None else 0
+            self._delivery.release((), lambda item: None if item.written.shard in missed else item)
+            return
         if self._overflowed:
+            self._overflowed = False
             lost.update(self._members.all)
         replayed = {(item.room, person, item.written.id) for item in items for person in item.people or (0,)}
-        waiting = [] if self._overflowed else self._delivery.waiting_items()
+        self._delivery.release(sorted(items, key=_by_offset), lambda item: _without(replayed, item))
         REPLAYED.inc(len(items))
-        self._delivery.release([*sorted(items, key=_by_offset), *_without(replayed, waiting)])
-        GAPS.labels("first" if first else "afresh" if lost else "healed").inc()
-        if not first:
+        GAPS.labels("afresh" if lost else "healed").inc()
+        if items or lost:
             log.warning("listening again", missed=len(items), told_to_start_afresh=len(lost))
         for number, member in enumerate(lost):
             member.start_afresh(number / AFRESH_PER_S)
         if self.on_gap is not None:
             await self.on_gap()
 
-    async def _read_missed(self, since: Offset, items: list[Item], lost: set[Member]) -> None:
-        rooms, users = self._members.rooms, self._members.users
-        for start in range(0, len(rooms), HEAL_PAGE):
-            page = dict.fromkeys(rooms[start : start + HEAL_PAGE], since)
-            for room, missed in (await self._recovery.read_rooms(page)).items():
-                if missed is None:
+    async def _read_missed(self, missed: Mapping[int, Offset | None], items: list[Item], lost: set[Member]) -> None:
+        rooms: dict[str, Offset] = {}
+        for room in self._members.rooms:
+            shard = self._shards.of(room)
+            since = missed.get(shard)
+            if since is not None:
+                rooms[room] = since
+            elif shard in missed:
+                lost.update(self._members.in_room(room))
+        people: dict[int, Offset] = {}
+        for user_id in self._members.users:
+            shard = self._names.shard_of_person(user_id)
+            since = missed.get(shard)
+            if since is not None:
+                people[user_id] = since
+            elif shard in missed:
+                lost.update(self._members.of_user(user_id))
+        for page in _pages(rooms):
+            for room, published in (await self._recovery.read_rooms(page)).items():
+                if published is None:
                     lost.update(self._members.in_room(room))
                 else:
-                    items += [Item(room, (), written) for written in missed]
-        for start in range(0, len(users), HEAL_PAGE):
-            found = await self._recovery.read_inboxes(users[start : start + HEAL_PAGE], since)
-            for user_id, missed in found.items():
-                if missed is None:
+                    items += [Item(room, (), written) for written in published]
+        for some in _pages(people):
+            for user_id, published in (await self._recovery.read_inboxes(some)).items():
+                if published is None:
                     lost.update(self._members.of_user(user_id))
                 else:
-                    items += [Item("", (user_id,), written) for written in missed]
+                    items += [Item("", (user_id,), written) for written in published]
 
     # ------------------------------------------------------------------------------------------ rooms
 
@@ -214,26 +240,29 @@ class Bus:
         try:
             match data[:1]:
                 case b"R":
-                    clock = data[1 : 1 + CLOCK_LENGTH].decode()
-                    self._take(_room(channel), (), data[1 + CLOCK_LENGTH :], clock)
+                    room = _room(channel)
+                    shard, clock = self._shards.of(room), data[1 : 1 + CLOCK_LENGTH].decode()
+                    self._take(Item(room, (), _finish(data[1 + CLOCK_LENGTH :], room, shard, clock)))
                 case b"E":
-                    self._take(_room(channel), (), data[1:], "0")
+                    room = _room(channel)
+                    self._take(Item(room, (), _finish(data[1:], room, 0, "0")))
                 case b"P":
-                    clock = data[1 : 1 + CLOCK_LENGTH].decode()
-                    people, _, body = data[1 + CLOCK_LENGTH :].partition(b"\n")
-                    self._take("", [int(user_id) for user_id in people.split(b",")], body, clock)
+                    ids, _, body = data[1 + CLOCK_LENGTH :].partition(b"\n")
+                    people = [int(user_id) for user_id in ids.split(b",")]
+                    shard, clock = self._names.shard_of_person(people[0]), data[1 : 1 + CLOCK_LENGTH].decode()
+                    self._take(Item("", people, _finish(body, "", shard, clock)))
                 case _:
                     self._obey(_decode_control(data[1:]))
         except (msgspec.DecodeError, ValueError) as error:
             log.error("an unreadable message on the bus", channel=channel.decode(), error=str(error))
 
-    def _take(self, room: str, people: Sequence[int], body: bytes, clock: str) -> None:
-        written = finish(decode_frames(body), room, offset_text(0, clock))
+    def _take(self, item: Item) -> None:
+        written = item.written
         if written.offset:
-            self._hear(Offset(0, written.offset))
+            self._hear(written.shard, written.offset)
             BUS_LAG.observe(max(time.time() - written.offset / 1_000_000, 0))
         try:
-            self._delivery.take(Item(room, people, written))
+            self._delivery.take(item)
         except TooMuch:
             self._overflowed = True
 
@@ -289,15 +318,20 @@ def _by_offset(item: Item) -> int:
     return item.written.offset
 
 
-def _without(replayed: set[tuple[str, int, str]], waiting: list[Item]) -> list[Item]:
+def _finish(body: bytes, room: str, shard: int, clock: str) -> Written:
+    return finish(decode_frames(body), room, offset_text(shard, clock))
+
+
+def _without(replayed: set[tuple[str, int, str]], item: Item) -> Item | None:
     """What has come since, short of what has been read from the logs already."""
-    left = []
-    for item in waiting:
-        if not item.people:
-            if (item.room, 0, item.written.id) not in replayed:
-                left.append(item)
-            continue
-        people = [person for person in item.people if ("", person, item.written.id) not in replayed]
-        if people:
-            left.append(item._replace(people=people))
-    return left
+    push_id = item.written.id
+    if not item.people:
+        return None if (item.room, 0, push_id) in replayed else item
+    people = [person for person in item.people if ("", person, push_id) not in replayed]
+    return item._replace(people=people) if people else None
+
+
+def _pages(since: dict[K, Offset]) -> Iterator[dict[K, Offset]]:
+    keys = list(since)
+    for start in range(0, len(keys), HEAL_PAGE):
+        yield {key: since[key] for key in keys[start : start + HEAL_PAGE]}

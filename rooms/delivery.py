@@ -7,7 +7,7 @@ delivery costs. Long work yields to the loop between slices.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from rooms.members import Member, Members
@@ -38,7 +38,7 @@ class Delivery:
     def __init__(self, members: Members) -> None:
         self._members = members
         self._waiting: deque[Item | asyncio.Future[None]] = deque()
-        self._held = False
+        self._holds = 0
         self._hot_until = 0.0
         self._timer: asyncio.Handle | None = None
         self._window_began = 0.0
@@ -46,7 +46,7 @@ class Delivery:
 
     def take(self, item: Item) -> None:
         """Raises TooMuch while held."""
-        if self._held:
+        if self._holds:
             if len(self._waiting) >= MOST_WAITING:
                 raise TooMuch
             self._waiting.append(item)
@@ -67,21 +67,22 @@ class Delivery:
     # ------------------------------------------------------------------------------------------ holding back
 
     def hold(self) -> None:
-        """Nothing is delivered until `release`."""
-        self._held = True
+        """Nothing is delivered until each hold has been released."""
+        self._holds += 1
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def waiting_items(self) -> list[Item]:
-        return [item for item in self._waiting if isinstance(item, Item)]
-
-    def release(self, items: Iterable[Item]) -> None:
-        """Go on, with these in the place of what waits."""
-        marks = [mark for mark in self._waiting if not isinstance(mark, Item)]
-        self._waiting = deque([*items, *marks])
-        self._held = False
-        if self._waiting:
+    def release(self, first: Sequence[Item], of_waiting: Callable[[Item], Item | None]) -> None:
+        """Go on with these, then with what `of_waiting` leaves of what waits."""
+        waiting: deque[Item | asyncio.Future[None]] = deque(first)
+        for each in self._waiting:
+            kept = of_waiting(each) if isinstance(each, Item) else each
+            if kept is not None:
+                waiting.append(kept)
+        self._waiting = waiting
+        self._holds -= 1
+        if self._waiting and not self._holds:
             self._run()
 
     # ------------------------------------------------------------------------------------------ gathering
@@ -142,6 +143,7 @@ class Delivery:
                 item.room,
                 b"".join([written.msgpack for written in run]),
                 b"".join([written.json for written in run]),
+                last.shard,
                 last.offset,
                 len(run),
             )

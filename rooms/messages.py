@@ -42,7 +42,8 @@ class Written(msgspec.Struct):
     room: str
     msgpack: bytes
     json: bytes
-    offset: int = 0
+    shard: int = 0
+    offset: int = 0  # by that shard's clock; 0 for what is not kept
     pushes: int = 1
 
 
@@ -64,7 +65,7 @@ def finish(frames: Frames, room: str, offset: str) -> Written:
         encoded = offset.encode()
         written.msgpack = wire.MSGPACK.add_offset(frames.msgpack, encoded)
         written.json = wire.JSON.add_offset(frames.json, encoded)
-        written.offset = int(offset[-CLOCK_LENGTH:])
+        written.shard, written.offset = int(offset[:-CLOCK_LENGTH]), int(offset[-CLOCK_LENGTH:])
     return written
 
 

@@ -6,7 +6,7 @@ since is read from their inbox and the logs of their rooms. What is no longer wh
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,6 +47,11 @@ class Offset(NamedTuple):
             return None
         return cls(int(text[:-CLOCK_LENGTH]), int(text[-CLOCK_LENGTH:]))
 
+    @property
+    def text(self) -> str:
+        """As clients are given it."""
+        return offset_text(self.shard, self.clock)
+
     def on(self, shard: int) -> int:
         """Where to read from on that shard to be sure of what followed."""
         return self.clock if shard == self.shard else self.clock - OTHER_SHARDS_MARGIN_US
@@ -76,12 +81,12 @@ class Recovery:
         self._names = names
         self._node = node
 
-    async def enter(self, user_id: int, session_id: int, pid: str) -> str:
+    async def enter(self, user_id: int, session_id: int, pid: str) -> Offset:
         """From now on what is published to that person is kept. Answers the offset now."""
         shard = self._names.shard_of_person(user_id)
         keys = (self._names.clock(shard), self._names.nodes(user_id), self._names.session(user_id, pid))
         clock = await self._shards.run(shard, ENTER, keys, self._place(session_id))
-        return offset_text(shard, clock)
+        return Offset(shard, int(clock))
 
     async def claim(
         self, user_id: int, session_id: int, pid: str, last: Offset
@@ -114,12 +119,13 @@ class Recovery:
             answers[room] = self._shards.run(shard, READ_ROOM, self._names.room_keys(room), (offset.on(shard),))
         return {room: _read(await answer, room, self._shards.of(room)) for room, answer in answers.items()}
 
-    async def read_inboxes(self, user_ids: Sequence[int], since: Offset) -> "dict[int, list[Written] | None]":
+    async def read_inboxes(self, since: Mapping[int, Offset]) -> "dict[int, list[Written] | None]":
+        """The same of people."""
         answers = {}
-        for user_id in user_ids:
+        for user_id, offset in since.items():
             shard = self._names.shard_of_person(user_id)
             keys = (self._names.clock(shard), self._names.inbox(user_id), self._names.cut(user_id))
-            arguments = (since.on(shard), self._names.bodies(shard))
+            arguments = (offset.on(shard), self._names.bodies(shard))
             answers[user_id] = self._shards.run(shard, READ_INBOX, keys, arguments)
         return {
             user_id: _read(await answer, "", self._names.shard_of_person(user_id))

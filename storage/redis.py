@@ -4,13 +4,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from redis.asyncio import BlockingConnectionPool, Connection, ConnectionPool
+from redis.asyncio import BlockingConnectionPool
 from redis.asyncio import Redis as _Client
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from storage.redis_servers import SentinelServers, servers_of
 
 # redis-py's annotations unite the answers of all its modes; ours is one of them.
 Client: TypeAlias = Any
@@ -37,7 +39,7 @@ class Script:
 class Redis:
     """`commands` answers within two seconds or fails, `blocking` is for reads that wait for less than five.
 
-    The realtime paths have links of their own (`redis_link`).
+    On one server or behind Sentinel. The realtime paths have links of their own (`shards`).
 
     A database number would not isolate channels, so deployments that share a server differ in `prefix`.
     """
@@ -61,15 +63,6 @@ class Redis:
     async def ping(self) -> None:
         await self.commands.ping()
 
-    async def connect_link(self) -> Connection:
-        """A connection for a `RedisLink`, which hears pushes between answers (RESP3). Raises RedisError."""
-        pool = ConnectionPool.from_url(
-            self.url, protocol=3, socket_connect_timeout=COMMAND_TIMEOUT_S, socket_keepalive=True
-        )
-        connection: Connection = pool.make_connection()  # type: ignore[no-untyped-call]
-        await connection.connect()  # type: ignore[no-untyped-call]
-        return connection
-
     @cached_property
     def pool(self) -> BlockingConnectionPool:
         pool = self.commands.connection_pool
@@ -77,15 +70,17 @@ class Redis:
         return pool
 
     def _client(self, timeout: float | None, tries_again: int) -> Client:
-        pool = BlockingConnectionPool.from_url(
-            self.url,
-            max_connections=LARGEST_POOL,
-            timeout=COMMAND_TIMEOUT_S,
-            socket_connect_timeout=COMMAND_TIMEOUT_S,
-            socket_timeout=timeout,
+        options: dict[str, Any] = {
+            "max_connections": LARGEST_POOL,
+            "timeout": COMMAND_TIMEOUT_S,
+            "socket_connect_timeout": COMMAND_TIMEOUT_S,
+            "socket_timeout": timeout,
             # A pooled connection that died while idle is replaced at once; more tries are the caller's business.
-            retry=Retry(NoBackoff(), tries_again),
-            socket_keepalive=True,
-            protocol=2,
-        )
-        return _Client(connection_pool=pool)
+            "retry": Retry(NoBackoff(), tries_again),
+            "socket_keepalive": True,
+            "protocol": 2,
+        }
+        servers = servers_of(self.url)
+        if isinstance(servers, SentinelServers):
+            return _Client(connection_pool=servers.pool(**options))
+        return _Client(connection_pool=BlockingConnectionPool.from_url(self.url, **options))

@@ -15,7 +15,7 @@ from typing import Any, cast
 import hiredis
 import structlog
 from redis.asyncio import Connection
-from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ConnectionError as _ConnectionError
 from redis.exceptions import RedisError, ResponseError
 
 RETRY_S = 0.2
@@ -28,6 +28,10 @@ MOST_UNANSWERED = 20_000
 Part = str | bytes | int | float
 
 log = structlog.get_logger()
+
+
+class LinkDown(_ConnectionError):
+    """The server is away, or is not the one to ask any more."""
 
 
 class LinkScript:
@@ -64,7 +68,7 @@ class RedisLink(asyncio.Protocol):
     def call(self, *parts: Part) -> "asyncio.Future[Any]":
         """The answer to come. Raises RedisError, at once where the link is down."""
         if self._transport is None or (not self._is_open and asyncio.current_task() is not self._opener):
-            raise RedisConnectionError("the link to Redis is down")
+            raise LinkDown("the link to Redis is down")
         return self._send(self._transport, parts)
 
     def listen(self, command: str, channel: str) -> "asyncio.Future[Any]":
@@ -78,7 +82,7 @@ class RedisLink(asyncio.Protocol):
 
     def _send(self, transport: asyncio.Transport, parts: Sequence[Part]) -> "asyncio.Future[Any]":
         if len(self._unanswered) >= MOST_UNANSWERED:
-            raise RedisConnectionError("too many commands wait for Redis")
+            raise LinkDown("too many commands wait for Redis")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
         self._unanswered.append((answer, loop.time()))
@@ -132,11 +136,11 @@ class RedisLink(asyncio.Protocol):
                     await self._lost.wait()
             except TimeoutError:
                 if self._unanswered and loop.time() - self._unanswered[0][1] > ANSWER_TIMEOUT_S:
-                    raise RedisConnectionError("Redis does not answer") from None
+                    raise LinkDown("Redis does not answer") from None
                 if loop.time() - pinged_at > PING_EVERY_S:
                     pinged_at = loop.time()
                     self.call("PING")
-        raise RedisConnectionError("Redis closed the connection")
+        raise LinkDown("Redis closed the connection")
 
     def _take_down(self) -> None:
         self.is_up.clear()
@@ -146,7 +150,7 @@ class RedisLink(asyncio.Protocol):
         unanswered, self._unanswered = self._unanswered, deque()
         for answer, _ in unanswered:
             if not answer.done():
-                answer.set_exception(RedisConnectionError("the link to Redis was lost"))
+                answer.set_exception(LinkDown("the link to Redis was lost"))
                 answer.exception()  # nobody may be waiting
 
     # ------------------------------------------------------------------------------------------ from the transport
@@ -185,7 +189,7 @@ class RedisLink(asyncio.Protocol):
             text = str(reply)
             if text.startswith(_ELSEWHERE):
                 self._lost.set()
-                answer.set_exception(RedisConnectionError(text))
+                answer.set_exception(LinkDown(text))
             else:
                 answer.set_exception(ResponseError(text))
         else:

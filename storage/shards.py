@@ -1,51 +1,62 @@
 """Redis as the realtime paths see it: shards, each a hash tag, and a link to the server that holds each.
 
-A script touches one shard. One server is one shard, so that one clock orders everything.
+A script touches one shard. A single server is one shard, so that one clock orders everything; a cluster has 64, and
+whoever owns them is found out anew when a server is lost or sends us away.
 """
 
 import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
+import structlog
+
 from storage.cancellation import end
-from storage.redis import Redis, RedisError
-from storage.redis_link import LinkScript, Part, RedisLink
+from storage.redis import RedisError
+from storage.redis_link import LinkDown, LinkScript, Part, RedisLink
+from storage.redis_servers import Address, Servers
+
+LOOK_AGAIN_S = 0.3
 
 OnMessage = Callable[[bytes, bytes], None]
+
+log = structlog.get_logger()
 
 
 class Shards:
     """`on_message` takes what comes on subscribed channels; `on_up` runs before others may use a link that is back."""
 
-    def __init__(self, redis: Redis, scripts: Sequence[LinkScript]) -> None:
-        self.amount = 1
+    def __init__(self, servers: Servers, prefix: str, scripts: Sequence[LinkScript]) -> None:
+        self.amount = servers.shards
         self.on_message: OnMessage | None = None
-        self.on_up: Callable[[], Awaitable[None]] | None = None
-        self._prefix = redis.prefix
-        self._link = RedisLink(redis.connect_link, scripts, self._message)
-        self._task: asyncio.Task[None] | None = None
+        self.on_up: Callable[[Sequence[int]], Awaitable[None]] | None = None
+        self._servers = servers
+        self._prefix = prefix
+        self._scripts = scripts
+        self._owners: list[Address] = []  # by shard
+        self._links: dict[Address, RedisLink] = {}
+        self._tasks: dict[Address, asyncio.Task[None]] = {}
+        self._watching: asyncio.Task[None] | None = None
+        sharded = "S" if servers.is_cluster else ""  # sharded pub/sub: a message goes to the servers of its slot alone
+        self.publish_command, self._subscribe, self._unsubscribe = (
+            f"{sharded}{command}" for command in ("PUBLISH", "SUBSCRIBE", "UNSUBSCRIBE")
+        )
 
     async def start(self) -> None:
-        """Returns once the link is up."""
-        self._task = asyncio.create_task(self._link.keep_up(self._up))
-        await self._link.is_up.wait()
+        """Returns once all links are up."""
+        while not self._owners:
+            await self._find_owners()
+            await asyncio.sleep(0 if self._owners else LOOK_AGAIN_S)
+        self._watching = asyncio.create_task(self._watch())
+        await asyncio.gather(*(link.is_up.wait() for link in self._links.values()))
 
     async def stop(self) -> None:
-        if self._task is not None:
-            await end(self._task)
-
-    async def _up(self) -> None:
-        if self.on_up is not None:
-            await self.on_up()
-
-    def _message(self, channel: bytes, message: bytes) -> None:
-        if self.on_message is not None:
-            self.on_message(channel, message)
+        await end(*([self._watching] if self._watching else []), *self._tasks.values())
 
     @property
     def are_up(self) -> bool:
-        return self._link.is_up.is_set()
+        return all(link.is_up.is_set() for link in self._links.values())
 
     def of(self, name: str) -> int:
         return zlib.crc32(name.encode()) % self.amount
@@ -53,15 +64,25 @@ class Shards:
     def key(self, shard: int, *parts: str | int) -> str:
         return f"{self._prefix}:{{{shard}}}:{':'.join(map(str, parts))}"
 
+    @property
+    def by_link(self) -> list[list[int]]:
+        """Shards that share a server."""
+        groups: dict[Address, list[int]] = {}
+        for shard, owner in enumerate(self._owners):
+            groups.setdefault(owner, []).append(shard)
+        return list(groups.values())
+
+    # ------------------------------------------------------------------------------------------ commands
+
     def run(
         self, shard: int, script: LinkScript, keys: Sequence[str], arguments: Sequence[Part]
     ) -> "asyncio.Future[Any]":
         """Raises RedisError."""
-        return self._link.run(script, keys, arguments)
+        return self._link(shard).run(script, keys, arguments)
 
     def call(self, shard: int, *parts: Part) -> "asyncio.Future[Any]":
         """A command on keys of that shard. Raises RedisError."""
-        return self._link.call(*parts)
+        return self._link(shard).call(*parts)
 
     def send(self, shard: int, *parts: Part) -> None:
         """The same where nobody waits for the answer, and nothing is lost where Redis is away."""
@@ -70,24 +91,58 @@ class Shards:
         except RedisError:
             return
 
-    # ------------------------------------------------------------------------------------------ channels
-
-    publish_command = "PUBLISH"
-
     def publish(self, shard: int, channel: str, message: bytes) -> "asyncio.Future[Any]":
         """Raises RedisError."""
-        return self._link.call(self.publish_command, channel, message)
+        return self._link(shard).call(self.publish_command, channel, message)
 
     def subscribe(self, shard: int, channel: str) -> "asyncio.Future[Any]":
         """Raises RedisError."""
-        return self._link.listen("SUBSCRIBE", channel)
+        return self._link(shard).listen(self._subscribe, channel)
 
     def unsubscribe(self, shard: int, channel: str) -> None:
         """Where the link is down, the next one begins with what is listened to then."""
         try:
-            self._link.listen("UNSUBSCRIBE", channel).add_done_callback(_look_away)
+            self._link(shard).listen(self._unsubscribe, channel).add_done_callback(_look_away)
         except RedisError:
             return
+
+    def _link(self, shard: int) -> RedisLink:
+        try:
+            return self._links[self._owners[shard]]
+        except LookupError:
+            raise LinkDown("no server is known for that shard") from None
+
+    # ------------------------------------------------------------------------------------------ who owns what
+
+    async def _watch(self) -> None:
+        """For ever: while a link is down, ask who owns its shards now."""
+        while True:
+            await asyncio.sleep(LOOK_AGAIN_S)
+            if self._servers.is_cluster and not self.are_up:
+                await self._find_owners()
+
+    async def _find_owners(self) -> None:
+        try:
+            self._owners = await self._servers.find_owners()
+        except RedisError as error:
+            log.warning("nobody tells who owns the shards", error=str(error))
+            return
+        for address in set(self._owners) - self._links.keys():
+            link = RedisLink(partial(self._servers.connect, address), self._scripts, self._message)
+            self._links[address] = link
+            self._tasks[address] = asyncio.create_task(link.keep_up(partial(self._up, address)))
+        for address in self._links.keys() - set(self._owners):
+            del self._links[address]
+            await end(self._tasks.pop(address))
+
+    async def _up(self, address: Address) -> None:
+        shards = [shard for shard, owner in enumerate(self._owners) if owner == address]
+        if self.on_up is not None and shards:
+            await self.on_up(shards)
+
+    def _message(self, channel: bytes, message: bytes) -> None:
+        if self.on_message is not None:
+            self.on_message(channel, message)
 
 
 def _look_away(answer: "asyncio.Future[Any]") -> None:

@@ -44,6 +44,7 @@ class Cluster:
         self.driver = driver
         self.ports: dict[str, int] = {}
         self.nodes: dict[str, Node] = {}
+        self._stacks: dict[str, AsyncExitStack] = {}
         self._closing = AsyncExitStack()
         self._people: list[Person] = []
         self._suffixes = itertools.count()
@@ -80,15 +81,21 @@ class Cluster:
     async def add_node(self, name: str, **overrides: Any) -> Node:
         """One more node over the same servers, under other settings; it ends with the cluster."""
         settings = self.settings(**overrides)
-        stores = await self._closing.enter_async_context(open_stores(settings))
-        database = await self._closing.enter_async_context(open_database(settings.app_database, 10, serves=True))
+        closing = await self._closing.enter_async_context(AsyncExitStack())
+        stores = await closing.enter_async_context(open_stores(settings))
+        database = await closing.enter_async_context(open_database(settings.app_database, 10, serves=True))
         node = Node(stores, database)
         listener = listen("127.0.0.1", 0)
         self.ports[name] = listener.getsockname()[1]
         self.nodes[name] = node
         await node.start(listener)
-        self._closing.push_async_callback(node.stop)
+        closing.push_async_callback(node.stop)
+        self._stacks[name] = closing
         return node
+
+    async def remove_node(self, name: str) -> None:
+        """Before the cluster ends."""
+        await self._stacks[name].aclose()
 
     def node(self, name: str) -> Node:
         return self.nodes[name]

@@ -1,0 +1,170 @@
+"""Which Redis servers there are, by the form of the URL:
+
+redis://host:port/0                                one server (rediss:// with TLS)
+redis+sentinel://host:port,host:port/service       the master that Sentinel names
+redis+cluster://host:port,host:port                a cluster; Redis 7 or newer, for sharded pub/sub
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+from urllib.parse import SplitResult, urlsplit
+
+from redis.asyncio import BlockingConnectionPool, Connection, ConnectionPool
+from redis.asyncio import Redis as _Client
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool, SentinelManagedConnection
+from redis.backoff import NoBackoff
+from redis.crc import key_slot
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+CONNECT_TIMEOUT_S = 2.0
+CLUSTER_SHARDS = 64
+
+Address = tuple[str, int]
+ANYWHERE: Address = ("", 0)  # where there is but one server to ask for
+
+
+class Servers(Protocol):
+    """What links are made to. `shards` is how many hash tags the realtime keys are spread over."""
+
+    shards: int
+    is_cluster: bool
+
+    async def find_owners(self) -> list[Address]:
+        """Who holds each shard now. Raises RedisError."""
+
+    async def connect(self, address: Address) -> Connection:
+        """A connection that hears pushes between answers (RESP3). Raises RedisError."""
+
+
+class _OneServer:
+    shards = 1
+    is_cluster = False
+
+    async def find_owners(self) -> list[Address]:
+        return [ANYWHERE]
+
+
+class SingleServer(_OneServer):
+    def __init__(self, url: str) -> None:
+        self._pool = ConnectionPool.from_url(url, **_link_options())
+
+    async def connect(self, address: Address) -> Connection:
+        return await _connected(self._pool.make_connection)
+
+
+class SentinelServers(_OneServer):
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.service = parts.path.strip("/") or "mymaster"
+        # Redis' own password, where it has one; Sentinels are asked without.
+        self.login: dict[str, Any] = _login(parts)
+        once: dict[str, Any] = {"retry": Retry(NoBackoff(), 0)}
+        self.sentinel: Any = Sentinel(  # type: ignore[no-untyped-call]
+            _addresses(parts.netloc),
+            sentinel_kwargs={"socket_timeout": 1.0, "socket_connect_timeout": 1.0, "protocol": 2, **once},
+        )
+
+    async def connect(self, address: Address) -> Connection:
+        host, port = await self.sentinel.discover_master(self.service)
+        return await _connected(ConnectionPool(host=host, port=port, **self.login, **_link_options()).make_connection)
+
+    def pool(self, **options: Any) -> BlockingConnectionPool:
+        return _BlockingSentinelPool(
+            service_name=self.service,
+            sentinel_manager=self.sentinel,
+            is_master=True,
+            connection_class=SentinelManagedConnection,
+            **self.login,
+            **options,
+        )
+
+
+class ClusterServers:
+    shards = CLUSTER_SHARDS
+    is_cluster = True
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._login = _login(parts)
+        self._known: list[Address] = _addresses(parts.netloc)
+        self._slots = [key_slot(str(shard).encode()) for shard in range(CLUSTER_SHARDS)]
+
+    async def find_owners(self) -> list[Address]:
+        for address in list(self._known):
+            try:
+                ranges = await self._ask(address)
+            except (RedisError, OSError):
+                continue
+            owners = [self._owner(ranges, slot) for slot in self._slots]
+            if None not in owners:
+                return [owner for owner in owners if owner is not None]
+        raise RedisConnectionError("no server of the cluster knows who owns all slots")
+
+    async def connect(self, address: Address) -> Connection:
+        host, port = address
+        return await _connected(ConnectionPool(host=host, port=port, **self._login, **_link_options()).make_connection)
+
+    async def _ask(self, address: Address) -> list[Any]:
+        host, port = address
+        timeouts = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0}
+        client: Any = _Client(host=host, port=port, protocol=2, retry=Retry(NoBackoff(), 0), **self._login, **timeouts)  # type: ignore[arg-type]
+        try:
+            ranges: list[Any] = await client.execute_command("CLUSTER", "SLOTS")
+        finally:
+            await client.aclose()
+        for _, _, *servers in ranges:
+            for name, its_port, *_ in servers:
+                if (found := (_text(name) or host, int(its_port))) not in self._known:
+                    self._known.append(found)
+        return ranges
+
+    @staticmethod
+    def _owner(ranges: list[Any], slot: int) -> Address | None:
+        for first, last, master, *_ in ranges:
+            if int(first) <= slot <= int(last):
+                return _text(master[0]), int(master[1])
+        return None
+
+
+class _BlockingSentinelPool(BlockingConnectionPool, SentinelConnectionPool):
+    """Waits for a free connection, and finds the master."""
+
+
+def servers_of(url: str) -> Servers:
+    """Raises ValueError."""
+    scheme = urlsplit(url).scheme
+    kinds: dict[str, Callable[[str], Servers]] = {
+        "redis+sentinel": SentinelServers,
+        "redis+cluster": ClusterServers,
+        "redis": SingleServer,
+        "rediss": SingleServer,
+        "unix": SingleServer,
+    }
+    if scheme not in kinds:
+        raise ValueError(f"begins with none of {', '.join(f'{kind}://' for kind in kinds)}")
+    return kinds[scheme](url)
+
+
+def _addresses(netloc: str) -> list[Address]:
+    pairs = [part.rpartition(":") for part in netloc.rpartition("@")[2].split(",")]
+    return [(host, int(port)) for host, _, port in pairs]
+
+
+def _login(parts: SplitResult) -> dict[str, Any]:
+    return {"username": parts.username or None, "password": parts.password} if parts.password else {}
+
+
+def _link_options() -> dict[str, Any]:
+    return {"protocol": 3, "socket_connect_timeout": CONNECT_TIMEOUT_S, "retry": Retry(NoBackoff(), 0)}
+
+
+async def _connected(make: Callable[[], Any]) -> Connection:
+    connection: Connection = make()
+    await connection.connect()  # type: ignore[no-untyped-call]
+    return connection
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

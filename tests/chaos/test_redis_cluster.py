@@ -1,0 +1,139 @@
+"""The realtime paths on a Redis Cluster that loses a master under load."""
+
+import asyncio
+import itertools
+import os
+
+import pytest
+
+from protocol.pushes import PostDeleted
+from rooms import names
+from rooms.recovery import OTHER_SHARDS_MARGIN_US
+from storage.redis import RedisError
+from tests import redis_cluster
+from tests.cluster import Cluster
+from tests.redis_cluster import RedisCluster
+
+NEEDED = "needs redis-server 7 and redis-cli (Debian: apt-get install redis-server)"
+if not redis_cluster.is_here() and os.environ.get("CI"):
+    raise pytest.UsageError(NEEDED)
+pytestmark = [
+    pytest.mark.chaos,
+    pytest.mark.timeout(240),
+    pytest.mark.skipif(not redis_cluster.is_here(), reason=NEEDED),
+]
+
+ROOMS = 12
+PEOPLE = 12
+
+
+@pytest.fixture
+async def sharded(cluster: Cluster, tmp_path):
+    """Two nodes whose realtime Redis is a cluster of three masters and three replicas."""
+    redis = RedisCluster(tmp_path)
+    await redis.start()
+    await cluster.add_node("x", realtime_redis_url=redis.url)
+    await cluster.add_node("y", realtime_redis_url=redis.url)
+    yield redis
+    await cluster.leave()
+    for name in ("x", "y"):
+        await cluster.remove_node(name)
+    await redis.stop()
+
+
+async def people_in_rooms(cluster: Cluster, person):
+    alice = await person("alice", node="x")
+    posts = [(await alice.call("post.create", text=f"room {number}"))["id"] for number in range(ROOMS)]
+    readers = [await person(f"reader{number}", node="xy"[number % 2]) for number in range(PEOPLE)]
+    for reader in readers:
+        for post_id in posts:
+            await reader.call("post.watch", post_id=post_id)
+    return posts, readers
+
+
+async def test_pushes_reach_rooms_and_people_on_all_shards(cluster: Cluster, person, sharded):
+    posts, readers = await people_in_rooms(cluster, person)
+    broadcaster = cluster.node("x").services.broadcaster
+    for post_id in posts:
+        await broadcaster.publish(names.post(int(post_id)), PostDeleted(id=f"to:{post_id}", post_id=post_id))
+    await broadcaster.publish_to_users([int(each.id) for each in readers], PostDeleted(id="to:people", post_id="1"))
+    for reader in readers:
+        for post_id in posts:
+            await reader.expect("post.deleted", id=f"to:{post_id}")
+        await reader.expect("post.deleted", id="to:people")
+
+
+@pytest.mark.javascript
+async def test_a_client_is_recovered_on_another_node(cluster: Cluster, person, sharded):
+    # Shards younger than their clocks may differ cannot be known to be whole since another shard's offset.
+    await asyncio.sleep(OTHER_SHARDS_MARGIN_US / 1_000_000)
+    alice = await person("alice", node="x")
+    posts = [(await alice.call("post.create", text=f"room {number}"))["id"] for number in range(ROOMS)]
+    reader = cluster.new_client(cluster.unique("reader"), "js-msgpack")
+    [token] = await cluster.tokens([reader.name])
+    await cluster.connect(reader, node="x", codec="msgpack", token=token, reconnectionDelay=50)
+    await reader.happened("connect")
+    for post_id in posts:
+        await reader.call("post.watch", post_id=post_id)
+    await reader.do("hold")
+    await reader.happened("disconnect")
+    broadcaster = cluster.node("y").services.broadcaster
+    for post_id in posts:
+        await broadcaster.publish(names.post(int(post_id)), PostDeleted(id=f"missed:{post_id}", post_id=post_id))
+    await reader.do("resume", url=cluster.url("y"))
+    assert (await reader.happened("connect"))["recovered"] is True
+    for post_id in posts:
+        await reader.expect("post.deleted", id=f"missed:{post_id}")
+
+
+async def test_a_lost_master_is_survived(cluster: Cluster, person, sharded):
+    posts, readers = await people_in_rooms(cluster, person)
+    broadcaster = cluster.node("x").services.broadcaster
+    published: dict[str, list[str]] = {post_id: [] for post_id in posts}
+    refused = 0
+    numbers = itertools.count(1)
+
+    async def publish_to_all() -> bool:
+        """Answers whether every room could be reached."""
+        nonlocal refused
+        number, whole = next(numbers), True
+        for post_id in posts:
+            push = PostDeleted(id=f"{post_id}:{number}", post_id=str(number))
+            try:
+                await broadcaster.publish(names.post(int(post_id)), push)
+            except RedisError:
+                refused += 1
+                whole = False
+            else:
+                published[post_id].append(push.id)
+        return whole
+
+    for _ in range(5):
+        assert await publish_to_all()
+    victim = sharded.ports[0]
+    sharded.kill(victim)
+    async with asyncio.timeout(30):
+        while await publish_to_all():
+            await asyncio.sleep(0.01)
+        # Calls that need the lost shards are refused at once, and sockets stay.
+        codes = [await reader.answer("post.watch", {"post_id": posts[0]}) for reader in readers]
+        assert {answer["error"]["code"] for answer in codes if not answer["ok"]} <= {"UNAVAILABLE"}
+        assert (await readers[0].call("user.me"))["id"] == readers[0].id
+        while not await publish_to_all():
+            await asyncio.sleep(0.05)
+    for _ in range(3):
+        assert await publish_to_all()
+    lost = 0
+    for reader in readers:
+        last = {post_id: ids[-1] for post_id, ids in published.items()}
+        for push_id in last.values():
+            await reader.expect("post.deleted", id=push_id)
+        got = {push["id"] for push in reader.heard("post.deleted")} | set(last.values())
+        missing = {push_id for ids in published.values() for push_id in ids} - got
+        told = [ready for ready in reader.heard("session.ready") if not ready["recovered"]]
+        assert not missing or told, f"{reader.name} misses {missing} and was not told"
+        lost += len(missing)
+        ids = [push["id"] for push in reader.heard("post.deleted")]
+        assert len(ids) == len(set(ids))
+        assert not [entry for entry in reader.log if entry["is"] == "disconnect"]
+    print(f"\n{sum(map(len, published.values()))} published, {refused} refused, {lost} not delivered, those told")

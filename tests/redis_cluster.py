@@ -1,0 +1,86 @@
+"""A Redis Cluster of three masters and three replicas, in processes of its own."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+from tests.gateway.test_commands import free_ports
+
+MASTERS = 3
+NODE_TIMEOUT_MS = 1_500
+
+
+def is_here() -> bool:
+    """Sharded pub/sub came with Redis 7."""
+    program = shutil.which("redis-server")
+    if program is None or shutil.which("redis-cli") is None:
+        return False
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    return int(version.partition("v=")[2].partition(".")[0]) >= 7
+
+
+class RedisCluster:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.ports = _ports_with_a_bus(2 * MASTERS)
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+
+    @property
+    def url(self) -> str:
+        return "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in self.ports)
+
+    async def start(self) -> None:
+        for port in self.ports:
+            self.spawn(port)
+        for port in self.ports:
+            await self._until(port, ("ping",), "PONG")
+        servers = [f"127.0.0.1:{port}" for port in self.ports]
+        await self.cli(self.ports[0], "--cluster", "create", *servers, "--cluster-replicas", "1", "--cluster-yes")
+        for port in self.ports:
+            await self._until(port, ("cluster", "info"), "cluster_state:ok")
+        for port in self.ports[MASTERS:]:
+            await self._until(port, ("info", "replication"), "master_link_status:up")
+
+    def spawn(self, port: int) -> None:
+        folder = self._folder / str(port)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._processes[port] = subprocess.Popen(
+            [
+                "redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "",
+                "--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS),
+                "--cluster-require-full-coverage", "no",
+            ],
+            stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def kill(self, port: int) -> None:
+        os.kill(self._processes[port].pid, signal.SIGKILL)
+        self._processes[port].wait()
+
+    async def stop(self) -> None:
+        for process in self._processes.values():
+            process.kill()
+            process.wait()
+
+    async def cli(self, port: int, *arguments: str) -> str:
+        process = await asyncio.create_subprocess_exec(
+            "redis-cli", "-p", str(port), *arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        output, _ = await process.communicate()
+        return output.decode()
+
+    async def _until(self, port: int, command: tuple[str, ...], words: str) -> None:
+        async with asyncio.timeout(20):
+            while words not in await self.cli(port, *command):
+                await asyncio.sleep(0.05)
+
+
+def _ports_with_a_bus(amount: int) -> list[int]:
+    """The servers talk to each other 10,000 ports above."""
+    ports: list[int] = []
+    while len(ports) < amount:
+        ports += [port for port in free_ports(amount) if port < 55_000 and port not in ports]
+    return ports[:amount]
