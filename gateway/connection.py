@@ -243,6 +243,8 @@ class Connection:
             if auth.protocol not in (None, PROTOCOL):
                 raise Refused("FAILED_PRECONDITION", "protocol")
             self.viewer = await self._sign_in.admit(auth.token, self.address)
+            if self._state != "connecting":  # closed meanwhile
+                return
             self.pid = new_pid()
             welcome = await self._join(_back(auth)) if self.viewer is not None else None
         except errors.CallError:

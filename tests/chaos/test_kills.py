@@ -158,3 +158,63 @@ async def test_a_node_without_its_servers_says_so_and_heals(deployment: Deployme
         while not (await client.call("post.create", {"text": "x"}, timeout=15))["ok"]:
             await asyncio.sleep(0.1)
     await client.disconnect()
+
+
+async def test_redis_restarted_under_load_leaves_nobody_in_the_dark(deployment: Deployment):
+    """Sockets stay; calls are refused at once; what was pushed is there, or the client is told to load afresh."""
+    author_token, *tokens = await deployment.tokens(["author", *(f"reader{number}" for number in range(10))])
+    author = await deployment.client(author_token, 0)
+    post_id = (await author.call("post.create", {"text": "open"}))["data"]["id"]
+    readers = [await deployment.client(token, number) for number, token in enumerate(tokens)]
+    received: list[list[tuple[str, dict]]] = [[] for _ in readers]
+    for number, reader in enumerate(readers):
+        reader.on("*", lambda event, push, *_, log=received[number]: log.append((event, push)))
+        assert (await reader.call("post.watch", {"post_id": post_id}))["ok"]
+    version, edits, codes, slowest = 1, 0, set(), 0.0
+
+    async def edit() -> bool:
+        nonlocal version, slowest
+        began = time.monotonic()
+        answer = await author.call(
+            "post.edit", {"post_id": post_id, "version": version, "text": f"edit {version}"}, timeout=LATEST_ANSWER_S
+        )
+        slowest = max(slowest, time.monotonic() - began)
+        codes.add("OK" if answer["ok"] else answer["error"]["code"])
+        if answer["ok"]:
+            version = answer["data"]["version"]
+        return answer["ok"]
+
+    for _ in range(3):
+        for _ in range(10):
+            await edit()
+        os.kill(deployment.servers_running.process_id("redis"), signal.SIGKILL)
+        for _ in range(10):
+            await edit()
+            await asyncio.sleep(0.05)
+    async with asyncio.timeout(30):
+        while not await edit():
+            await asyncio.sleep(0.1)
+    async with asyncio.timeout(30):
+        while not all(await asyncio.gather(*(hears(log, f"edit {version - 1}") for log in received))):
+            await edit()
+    edits = version - 1
+    told = 0
+    for log in received:
+        texts = {push["post"]["text"] for event, push in log if event == "post.edited"}
+        afresh = sum(event == "session.ready" and not push["recovered"] for event, push in log)
+        assert len(texts) >= edits - 1 or afresh, f"misses {edits - len(texts)} edits and was not told"
+        told += afresh
+    print(f"\n{edits} edits, answers {codes}, slowest {slowest:.2f} s, told to load afresh {told} times")
+    assert codes <= HONEST
+    assert not any(reader.lost.is_set() for reader in [author, *readers])
+    for reader in [author, *readers]:
+        await reader.disconnect()
+
+
+async def hears(log: list[tuple[str, dict]], text: str) -> bool:
+    """Whether the edit comes within a second."""
+    for _ in range(50):
+        if any(event == "post.edited" and push["post"]["text"] == text for event, push in log):
+            return True
+        await asyncio.sleep(0.02)
+    return False

@@ -1,0 +1,16 @@
+"""A few seconds of what `python -m tests.fuzz` does for as long as one likes."""
+
+import random
+
+from tests.cluster import Cluster
+from tests.fuzz import fuzz
+
+
+async def test_bent_packets_break_nothing(cluster: Cluster, person):
+    await cluster.leave()
+    seed = random.randrange(10_000_000)
+    found = await fuzz(cluster, 4, seed)
+    print(f"seed {seed}: {found}")
+    assert found["sent"] > 100
+    assert found["broken"] == 0
+    assert found["left"] == 0
