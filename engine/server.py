@@ -23,8 +23,15 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
     """Accepts sockets; `accept` says who lives on one, or None where the handshake is refused."""
 
     accept: Accept
+    packets_per_s: int  # of one socket; who sends more is cut off
 
     async def handle_request(self, request: web.Request) -> Any:
+        try:
+            return await self._handle(request)
+        except ConnectionError:
+            return web.Response(status=400)  # to nobody: the client is gone
+
+    async def _handle(self, request: web.Request) -> Any:
         if "transport" not in request.query:
             return web.Response(status=400, text="the query must name a transport")
         socket = self.sockets.get(request.query.get("sid"))
@@ -91,6 +98,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         max_payload: int,
         allowed_origins: list[str] | str | None,
         polling: bool,
+        packets_per_s: int = 1_000,
     ) -> None:
         super().__init__(
             async_mode="aiohttp",
@@ -103,6 +111,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             http_compression=False,
         )
         self.eio.accept = accept
+        self.eio.packets_per_s = packets_per_s
 
     def _engineio_server_class(self) -> type[EngineServer]:
         return EngineServer

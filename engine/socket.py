@@ -37,7 +37,8 @@ class Peer(Protocol):
 
 class EngineSocket:
     __slots__ = (
-        "_awaits_pong", "_behind_since", "_latest", "_mailbox", "_timer", "_transport", "_web_socket",
+        "_awaits_pong", "_behind_since", "_budget", "_latest", "_mailbox", "_reader", "_refilled_at", "_timer",
+        "_transport", "_web_socket",
         "closed", "connected", "peer", "probed_by", "server", "sid", "upgraded", "upgrading",
     )  # fmt: skip
 
@@ -55,6 +56,9 @@ class EngineSocket:
         self._mailbox: Mailbox | None = None
         self._behind_since: float | None = None  # the client reads more slowly than it is written to
         self._latest: dict[Hashable, bytes] | None = None
+        self._reader: asyncio.Future[None] | None = None  # who waits for the client to catch up
+        self._budget = server.packets_per_s
+        self._refilled_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._awaits_pong = False
 
@@ -101,6 +105,18 @@ class EngineSocket:
             return self._transport.get_write_buffer_size()
         return self._mailbox.bytes_waiting if self._mailbox is not None else 0
 
+    @property
+    def is_behind(self) -> bool:
+        """The client reads more slowly than it is written to."""
+        return self._behind_since is not None
+
+    async def caught_up(self) -> None:
+        """The client has read nearly all, or is gone."""
+        if self._behind_since is not None and not self.closed:
+            if self._reader is None:
+                self._reader = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._reader)
+
     def write_paused(self) -> None:
         self._behind_since = asyncio.get_running_loop().time()
         BEHIND.inc()
@@ -116,6 +132,9 @@ class EngineSocket:
         if self._behind_since is not None:
             self._behind_since = None
             BEHIND.dec()
+        if self._reader is not None:
+            self._reader.set_result(None)
+            self._reader = None
 
     def _post(self, frame: bytes) -> None:
         """Into the mailbox of a polling client."""
@@ -130,9 +149,11 @@ class EngineSocket:
 
     def text_received(self, text: str) -> None:
         """An Engine.IO packet in a text frame or a polling payload."""
+        if not self._may_go_on():
+            return
         match text[:1]:
             case "4":
-                self.bytes_received(text[1:])
+                self._message(text[1:])
             case "3":
                 self._pong()
             case "1":
@@ -142,8 +163,27 @@ class EngineSocket:
             case _:
                 self.drop("protocol")
 
-    def bytes_received(self, data: str | bytes) -> None:
-        """A message."""
+    def bytes_received(self, data: bytes) -> None:
+        if self._may_go_on():
+            self._message(data)
+
+    def control_received(self) -> None:
+        """A WebSocket's own frame."""
+        self._may_go_on()
+
+    def _may_go_on(self) -> bool:
+        """Whatever comes counts: a flood of packets that do nothing holds up everybody else just as well."""
+        self._budget -= 1
+        if self._budget > 0:
+            return not self.closed
+        now = asyncio.get_running_loop().time()
+        if now - self._refilled_at < 1.0:
+            self.drop("flood")
+            return False
+        self._budget, self._refilled_at = self.server.packets_per_s, now
+        return not self.closed
+
+    def _message(self, data: str | bytes) -> None:
         if self.peer is not None and not self.closed:
             self.peer.receive(data)
 
@@ -164,7 +204,7 @@ class EngineSocket:
 
     async def handle_get_request(self, environ: dict[str, Any]) -> "list[packet.Packet] | web.StreamResponse":
         """A GET that fetches what waits, or that turns into a WebSocket. Raises EngineIOError."""
-        if "HTTP_UPGRADE" in environ:
+        if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
             return await self._accept(environ["aiohttp.request"])
         if self.upgrading:
             return [packet.Packet(packet.NOOP)]
@@ -188,6 +228,8 @@ class EngineSocket:
         """A polling client's packets. An EngineIOError makes the server close the socket."""
         try:
             for data in await read_packets(environ["aiohttp.request"], self.server.ping_timeout):
+                if self.closed:
+                    return
                 if isinstance(data, bytes):
                     self.bytes_received(data)
                 else:
@@ -221,6 +263,8 @@ class EngineSocket:
         self.probed_by = None
         web_socket.receiver = self
         self._web_socket, self._transport = web_socket, web_socket.transport
+        if web_socket.is_behind:
+            self.write_paused()
         waiting = self._mailbox.take_now() if self._mailbox is not None else []
         self._mailbox = None
         for each in waiting:
@@ -323,6 +367,8 @@ class EngineSocket:
         if self.closed:
             return
         self.closed = True
+        if self._web_socket is not None:
+            self._web_socket.is_over = True
         self._transport = self._web_socket = None
         self._catch_up()
         self._latest = None
@@ -354,7 +400,8 @@ class _Probe:
 
     def text_received(self, text: str) -> None:
         assert self._web_socket is not None
-        if text == "2probe" and not self._socket.upgraded:
+        self._socket.control_received()
+        if text == "2probe" and not self._socket.upgraded and not self._socket.upgrading:
             self._web_socket.transport.write(websocket_frame(0x81, b"3probe"))
             self._socket.probed()
         elif text == "5" and self._socket.upgrading and not self._socket.closed:
@@ -365,6 +412,9 @@ class _Probe:
 
     def bytes_received(self, data: bytes) -> None:
         self.text_received("")
+
+    def control_received(self) -> None:
+        self._socket.control_received()
 
     def write_paused(self) -> None:
         return

@@ -23,6 +23,9 @@ class Receiver(Protocol):
 
     def bytes_received(self, data: bytes) -> None: ...
 
+    def control_received(self) -> None:
+        """A ping or pong of the WebSocket's own."""
+
     def write_paused(self) -> None:
         """The client reads more slowly than it is written to."""
 
@@ -34,12 +37,13 @@ class Receiver(Protocol):
 class WebSocket(asyncio.Protocol):
     """From `accept` on it is the transport's protocol."""
 
-    __slots__ = ("_is_behind", "_parser", "data_received", "receiver", "transport")
+    __slots__ = ("_parser", "data_received", "is_behind", "is_over", "receiver", "transport")
 
     def __init__(self, transport: asyncio.Transport, receiver: Receiver, max_payload: int) -> None:
         self.transport: asyncio.Transport = transport
         self.receiver = receiver
-        self._is_behind = False
+        self.is_behind = False
+        self.is_over = False  # what comes still is not looked at
         self._parser = WebSocketReader(_Messages(self), max_payload, compress=False, decode_text=True)
         self.data_received = self._parser.feed_data  # type: ignore[assignment,method-assign] # called by the loop
 
@@ -69,11 +73,11 @@ class WebSocket(asyncio.Protocol):
     # ------------------------------------------------------------------------------------------ from the transport
 
     def pause_writing(self) -> None:
-        self._is_behind = True
+        self.is_behind = True
         self.receiver.write_paused()
 
     def resume_writing(self) -> None:
-        self._is_behind = False
+        self.is_behind = False
         self.receiver.write_resumed()
 
     def eof_received(self) -> None:
@@ -87,14 +91,18 @@ class WebSocket(asyncio.Protocol):
 
     def message_received(self, message: WSMessage) -> None:
         kind = message[0]
+        if self.is_over:
+            raise WebSocketError(WSCloseCode.POLICY_VIOLATION, "it has been closed")  # ends the parsing
         if kind is WSMsgType.BINARY:
             self.receiver.bytes_received(message[1])
         elif kind is WSMsgType.TEXT:
             self.receiver.text_received(message[1])
-        elif kind is WSMsgType.PING and not self._is_behind:
-            self._write_control(_PONG, message[1])
         elif kind is WSMsgType.CLOSE:
             self.close(WSCloseCode.OK)
+        else:
+            self.receiver.control_received()
+            if kind is WSMsgType.PING and not self.is_behind:
+                self._write_control(_PONG, message[1])
 
     def broken(self, error: BaseException) -> None:
         self.close(error.code if isinstance(error, WebSocketError) else WSCloseCode.PROTOCOL_ERROR)

@@ -50,8 +50,9 @@ class Connection:
     """Is what a room's member is, what handlers know of the caller's socket, and what lives on an Engine.IO socket."""
 
     __slots__ = (
-        "_afresh_due", "_calls", "_early", "_held", "_incomplete", "_joined", "_revoked_early", "_sign_in", "_socket",
-        "_state", "_task", "_timer", "address", "claim", "codec", "pid", "rooms", "user_agent", "viewer",
+        "_afresh_due", "_calls", "_draining", "_early", "_held", "_incomplete", "_joined", "_revoked_early", "_sign_in",
+        "_socket", "_state", "_tasks", "_timer", "address", "claim", "codec", "pid", "rooms", "superseded_claim",
+        "user_agent", "viewer",
     )  # fmt: skip
 
     def __init__(
@@ -70,16 +71,18 @@ class Connection:
         self.user_agent = user_agent
         self.pid = ""
         self.claim = 0
+        self.superseded_claim = 0
         self._socket = socket
         self._sign_in = sign_in
         self._calls = Calls(dispatcher, self, rate)
         self._state: Literal["opened", "connecting", "connected", "closed"] = "opened"
         self._incomplete: wire.Packet | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._early: list[Written] | None = None
         self._held: list[str | bytes] | None = None  # what the client has sent behind its CONNECT
         self._revoked_early = False
         self._joined = False  # stands in the node's index of members
+        self._draining = False
         self._afresh_due = False  # has lost pushes and is yet to be told
         self._timer = asyncio.get_running_loop().call_later(CONNECT_WITHIN_S, socket.drop, "no CONNECT")
 
@@ -96,7 +99,10 @@ class Connection:
     def deliver(self, written: Written) -> None:
         if self._early is not None:
             self._keep_early(written)
-            return
+        else:
+            self._write(written)
+
+    def _write(self, written: Written) -> None:
         frame = written.msgpack if self.codec is wire.MSGPACK else written.json
         if written.flow == "recover":
             self._socket.write(frame)
@@ -154,7 +160,8 @@ class Connection:
         self._socket.pause_reading()
 
     def resume_reading(self) -> None:
-        self._socket.resume_reading()
+        if not self._draining:
+            self._socket.resume_reading()
 
     def disconnect(self, reason: str) -> None:
         """A server disconnect: official clients do not come back by themselves."""
@@ -166,6 +173,8 @@ class Connection:
 
     def drain(self) -> None:
         """Close, once its calls have been answered, so that the client goes to another node. Without DISCONNECT."""
+        self.pause_reading()
+        self._draining = True
         self._calls.when_idle(lambda: self._socket.finish("draining"))
 
     # ------------------------------------------------------------------------------------------ from the engine
@@ -186,6 +195,8 @@ class Connection:
             else:
                 packet = self.codec.decode(data)
                 if packet.missing_attachments:
+                    if self._state != "connected":
+                        raise wire.Unreadable("attachments before CONNECT")
                     self._incomplete = packet
                     return
             self._handle(packet)
@@ -218,6 +229,8 @@ class Connection:
             self._calls.take(packet)
         elif packet.type == wire.CONNECT:
             self._begin_connecting(packet)
+        elif packet.type == wire.DISCONNECT and packet.namespace != "/":
+            return
         elif packet.type == wire.DISCONNECT:
             self._leave(goodbye=True)
             self._socket.finish("client")
@@ -257,48 +270,59 @@ class Connection:
             # Without CONNECT_ERROR: after one, official clients would not come back by themselves.
             self._socket.drop(str(reason))
             return
+        if welcome is not None and welcome.missed is not None:
+            welcome = welcome._replace(offset=await self._replay(welcome))
         if self._state == "connecting":  # else closed meanwhile
             self._welcome(welcome)
             self._read_on()
 
     def _read_on(self) -> None:
         held, self._held = self._held or [], None
+        self.resume_reading()
         for data in held:
             self.receive(data)
-        self.resume_reading()
+
+    async def _replay(self, welcome: Welcome) -> Offset:
+        """Write what was missed, as fast as the client reads. Answers the offset that it ends at."""
+        last = welcome.offset
+        replayed: set[str] = set()
+        # What came while the logs were read may be in them too; what comes while this is written is newer.
+        batch = self._take_early() + (welcome.missed or [])
+        while batch and self._state == "connecting":
+            for written in sorted(batch, key=lambda each: each.offset):
+                if written.offset and written.id not in replayed:
+                    replayed.add(written.id)
+                    self._write(written)
+                    last = max(last, Offset(written.shard, written.offset), key=lambda each: each.clock)
+                    if self._socket.is_behind:
+                        await self._socket.caught_up()
+            batch = self._take_early()
+        return last
+
+    def _take_early(self) -> list[Written]:
+        """What has come so far and may be shown; what is not kept for anybody waits for no CONNECT."""
+        early, self._early = self._early or [], []
+        return [written for written in early if not self._sign_in.hides(self, written)]
 
     def _welcome(self, welcome: Welcome | None) -> None:
-        """What was missed, then CONNECT, as a recovered client expects it; and nothing twice."""
+        """CONNECT, which a recovered client expects behind what it has missed, and session.ready."""
         self._state = "connected"
         CONNECTIONS.labels(self.codec.name).inc()
         self._set_timer()
-        early, self._early = self._early or [], None
-        hello = self.codec.connect(secrets.token_urlsafe(15), self.pid)
+        early = self._take_early()
+        self._early = None
+        self._socket.write(self.codec.connect(secrets.token_urlsafe(15), self.pid))
         if welcome is None:
-            self._socket.write(hello)
             self._announce_ready(None, None, recovered=False)
-        elif welcome.missed is None:
-            self._socket.write(hello)
-            self._announce_ready(welcome.user, welcome.offset, recovered=False)
-            for written in early:
-                self.deliver(written)
-        else:
-            # What came while the logs were read may be in them too. The last offset told is the highest.
-            missed = {written.id: written for written in [*early, *welcome.missed] if written.offset}
-            last = welcome.offset
-            for written in sorted(missed.values(), key=lambda each: each.offset):
-                self.deliver(written)
-                last = max(last, Offset(written.shard, written.offset), key=lambda each: each.clock)
-            self._socket.write(hello)
-            self._announce_ready(welcome.user, last, recovered=True)
-            for written in early:
-                if not written.offset:
-                    self.deliver(written)
+            return
+        self._announce_ready(welcome.user, welcome.offset, recovered=welcome.missed is not None)
+        for written in early:
+            self._write(written)
 
     def _keep_early(self, written: Written) -> None:
         """What comes between the index and CONNECT follows CONNECT."""
         assert self._early is not None
-        self._early.append(written)
+        self._early.extend(written.parts or (written,))
         if len(self._early) > MOST_EARLY_PUSHES:
             self._socket.drop("slow")
 
@@ -307,6 +331,7 @@ class Connection:
             return
         self._state = "opened"
         self.viewer = self._early = None
+        self._revoked_early = False
         data = {"code": refused.code, "reason": refused.reason}
         self._socket.write(self.codec.connect_error(f"{refused.code}: {refused.reason}", data))
         self._read_on()
@@ -389,12 +414,12 @@ class Connection:
         self._socket.write(self.codec.push(push))
 
     def _spawn(self, work: Any) -> None:
-        """One at a time: connecting, then perhaps settling."""
-        self._task = asyncio.ensure_future(work)
-        self._task.add_done_callback(self._done)
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
 
     def _done(self, task: "asyncio.Task[None]") -> None:
-        self._task = None
+        self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("a connection broke", user_id=self.user_id or None, exc_info=task.exception())
             self._socket.drop("broken")

@@ -41,10 +41,12 @@ from storage.outbox import Outbox
 from storage.redis import RedisError
 
 PATH = "/socket.io/"
+PACKETS_PER_CALL = 17  # itself and its attachments
 LAG_EVERY_S = 0.5
 DRAIN_BATCH = 20
 DRAIN_PER_S = 100  # a handful of sockets is not made to wait for the whole drain time
 LAST_CALLS_S = 5.0
+CATCH_UP_S = 5.0
 SEND_BUFFER = 128 * 1024  # bytes; Linux takes the double
 
 log = structlog.get_logger()
@@ -78,6 +80,7 @@ class Node:
             max_payload=MAX_PAYLOAD,
             allowed_origins=settings.origins,
             polling=polling,
+            packets_per_s=int(max(PACKETS_PER_CALL * self._rate.burst, 1_000)),
         )
 
     async def start(self, listener: sockets.socket) -> None:
@@ -147,11 +150,13 @@ class Node:
         user_agent = request.headers.get("User-Agent", "").encode(errors="replace").decode()[:300] or None
         return Connection(socket, self._dispatcher, self._sign_in, self._rate, address, user_agent)
 
-    async def _after_gap(self) -> None:
-        """Beside the listening, which must go on meanwhile; a newer gap makes the older catching up pointless."""
+    async def _after_gap(self) -> bool:
+        """A newer gap makes the older catching up pointless. Answers whether it has been done within 5 s."""
         if self._catching_up is not None:
             self._catching_up.cancel()
         self._catching_up = asyncio.create_task(again_and_again("catch up", self._sign_in.catch_up))
+        done, _ = await asyncio.wait({self._catching_up}, timeout=CATCH_UP_S)
+        return bool(done)
 
     async def _watch_loop(self) -> None:
         """For ever."""

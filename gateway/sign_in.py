@@ -28,6 +28,7 @@ from storage.sign_ins import SignIns
 
 RECHECK_PAGE = 500
 RETRY_S = 1.0
+LARGEST_REPLAY = 4 * 1024 * 1024  # bytes
 # Tabs of one browser share a session; more than this is no browser.
 MOST_SOCKETS_OF_A_SESSION = 20
 
@@ -119,10 +120,8 @@ class SignIn:
         try:
             claim = await self._claim(member, back)
             offset = claim.offset if claim else await self._enter(member, back)
-            row = await self._sign_ins.load(member.session_id, member.user_id)
-            if row is None:
-                raise Refused("UNAUTHENTICATED", "revoked")
-            self._hide(row)
+            self._check_here(member)
+            row = await self._load(member)
             for author_id in row["large_authors"]:
                 await self._bus.join(member, names.author(author_id), author_id)
             missed = None
@@ -132,6 +131,7 @@ class SignIn:
                     for room in claim.rooms:
                         self._bus.leave(member, room)
                     offset = await self._enter(member, back)
+                    self._check_here(member)
             await self._delivery.settled()
         except OUT_OF_REACH as error:
             raise self._out_of_reach(error) from error
@@ -139,20 +139,44 @@ class SignIn:
             RECOVERIES.labels("fresh" if missed is None else "recovered").inc()
         return Welcome(present.user(row), offset, missed)
 
+    async def _load(self, member: Member) -> Row:
+        """Raises Refused, and what is out of reach."""
+        with self._members.loading_hiding(member.user_id) as changes:
+            row = await self._sign_ins.load(member.session_id, member.user_id)
+            if row is None:
+                raise Refused("UNAUTHENTICATED", "revoked")
+            self._hide(row)
+            for actor_id, hiding in changes:
+                self._members.set_hiding(member.user_id, actor_id, hiding)
+        return row
+
+    def hides(self, member: Member, written: Written) -> bool:
+        """Whether it tells of somebody whose acts are kept from them."""
+        return member.user_id in self._members.hides_from(written.actor_id, written.room)
+
     def leave(self, member: Member, *, goodbye: bool) -> None:
         """goodbye: the client will not come back for what it misses."""
-        last = self._bus.remove(member)
-        self._recovery.leave(member.user_id, member.pid, member.claim, last=last, goodbye=goodbye)
+        self._bus.remove(member)
+        goodbye = goodbye or not self._bus.is_whole  # what it has not heard yet might be passed over
+        self._recovery.leave(member.user_id, member.pid, member.claim, goodbye=goodbye)
+
+    def _check_here(self, member: Member) -> None:
+        """Who has gone while Redis was asked, or has come back on another socket, leaves again. Raises Unavailable."""
+        if member.claim <= member.superseded_claim:
+            raise Unavailable("superseded")
+        if not self._members.is_here(member):
+            self._recovery.leave(member.user_id, member.pid, member.claim, goodbye=False)
+            raise Unavailable("closed")
 
     async def enter_again(self, member: Member) -> tuple[User, Offset]:
         """After pushes were lost: the user to tell, and the offset that counts anew. Raises Refused, Unavailable."""
         try:
             offset = await self._recovery.enter(member.user_id, member.session_id, member.pid)
-            row = await self._sign_ins.load(member.session_id, member.user_id)
+            member.claim = 1
+            row = await self._load(member)
         except OUT_OF_REACH as error:
             raise self._out_of_reach(error) from error
-        if row is None:
-            raise Refused("UNAUTHENTICATED", "revoked")
+        self._check_here(member)
         return present.user(row), offset
 
     def renew(self, member: Member) -> None:
@@ -190,7 +214,7 @@ class SignIn:
         """As somebody new; an older pid is not used again."""
         if back is not None:
             self._members.change_pid(member, new_pid())
-        member.claim = 1
+        member.claim, member.superseded_claim = 1, 0
         return await self._recovery.enter(member.user_id, member.session_id, member.pid)
 
     async def _recover(self, member: Member, claim: Claim, last: Offset) -> list[Written] | None:
@@ -207,7 +231,9 @@ class SignIn:
             if published is None:
                 return None
             missed += published
-        missed = [each for each in missed if member.user_id not in self._members.hides_from(each.actor_id, each.room)]
+        missed = [each for each in missed if not self.hides(member, each)]
+        if sum(len(each.json) for each in missed) > LARGEST_REPLAY:
+            return None
         REPLAYED.inc(len(missed))
         return sorted(missed, key=lambda each: each.offset)
 
@@ -239,22 +265,25 @@ class SignIn:
         """After a gap in what this node hears: locations may be forgotten, revocations and evictions missed."""
         while True:
             try:
-                await self._renew_all()
                 await self._recheck()
+                await self._renew_all()
                 return
             except OUT_OF_REACH as error:
                 log.warning("sessions could not be rechecked yet", error=str(error))
                 await asyncio.sleep(RETRY_S)
 
     async def _recheck(self) -> None:
-        pairs = [(member.session_id, member.user_id) for member in self._members.all]
-        for start in range(0, len(pairs), RECHECK_PAGE):
-            page = pairs[start : start + RECHECK_PAGE]
-            rows = await self._sign_ins.load_many(page)
-            await self._end_sessions([session_id for session_id, _ in page if session_id not in rows])
-            for row in rows.values():
-                self._hide(row)
-                await self._recheck_rooms(row)
+        members = list(self._members.all)
+        for start in range(0, len(members), RECHECK_PAGE):
+            # What they enter while we ask has been checked then.
+            page = {member: set(member.rooms) for member in members[start : start + RECHECK_PAGE]}
+            rows = await self._sign_ins.load_many([(member.session_id, member.user_id) for member in page])
+            await self._end_sessions([member.session_id for member in page if member.session_id not in rows])
+            for member, rooms in page.items():
+                row = rows.get(member.session_id)
+                if row is not None and self._members.is_here(member):
+                    self._hide(row)
+                    await self._recheck_rooms(member, rooms, row)
 
     async def _end_sessions(self, session_ids: list[int]) -> None:
         if not session_ids:
@@ -265,21 +294,18 @@ class SignIn:
             for member in list(self._members.of_session(row["session_id"])):
                 member.revoke(row["reason"])
 
-    async def _recheck_rooms(self, row: Row) -> None:
-        """The session's sockets stay with the posts that they may see, and sit with the authors they follow."""
-        sockets = list(self._members.of_session(row["session_id"]))
-        watched = {room for member in sockets for room in member.rooms if names.is_post(room)}
+    async def _recheck_rooms(self, member: Member, rooms: set[str], row: Row) -> None:
+        """The socket stays with the posts that its person may see, and sits with the authors they follow."""
         authors = {names.author(author_id): author_id for author_id in row["large_authors"]}
-        seen = await self._visible_posts(row["id"], watched)
-        for member in sockets:
-            for room in set(member.rooms) - seen - authors.keys():
-                self._bus.leave(member, room)
-            for room, author_id in authors.items():
-                await self._bus.join(member, room, author_id)
+        seen = await self._visible_posts(member.user_id, filter(names.is_post, rooms))
+        for room in rooms - seen - authors.keys():
+            self._bus.leave(member, room)
+        for room, author_id in authors.items():
+            await self._bus.join(member, room, author_id)
 
     async def _renew_all(self) -> None:
+        await self._locations.renew(self._node, [(member.user_id, member.pid) for member in self._members.all])
         online = self._members.users
-        await self._locations.renew(self._node, online)
         for start in range(0, len(online), 1_000):
             await self._services.feeds.keep_alive(online[start : start + 1_000])
 

@@ -29,7 +29,7 @@ class JsonCodec:
 
     name: CodecName = "json"
 
-    _HEAD = re.compile(r"([0-6])(?:(\d{1,3})-)?(?:(/[^,]{0,200})(?:,|$))?(\d{1,15})?")
+    _HEAD = re.compile(r"([0-6])(?:([0-9]{1,3})-)?(?:(/[^,]{0,200})(?:,|$))?([0-9]{1,15})?")
 
     def __init__(self) -> None:
         self._decode_event = msgspec.json.Decoder(list[msgspec.Raw]).decode

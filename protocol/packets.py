@@ -78,6 +78,8 @@ class Failed(msgspec.Struct, frozen=True):
 def add_attachment(packet: Packet, data: bytes) -> bool:
     """Take one binary frame of a BINARY_EVENT; True once the packet is whole."""
     packet.attachments.append(data)
+    if sum(map(len, packet.attachments)) > MAX_PAYLOAD:
+        raise Unreadable("attachments above the bound of a payload")
     packet.missing_attachments -= 1
     if packet.missing_attachments:
         return False

@@ -76,7 +76,7 @@ class Broadcaster:
     async def _publish_page(self, shard: int, people: Sequence[int], push: Push, body: bytes) -> None:
         keys = [self._names.clock(shard), self._names.bodies(shard) + push.id]
         for user_id in people:
-            keys += (self._names.nodes(user_id), self._names.inbox(user_id), self._names.cut(user_id))
+            keys += (self._names.places(user_id), self._names.inbox(user_id), self._names.cut(user_id))
         kept_s = KEEP_BODIES_S if push.flow == "recover" else 0
         # With several shards the node's channel is of another one than the person's inbox.
         command = self._shards.publish_command if self._shards.amount == 1 else ""
@@ -127,12 +127,12 @@ class Broadcaster:
         now = time.time()
         answers = [
             self._shards.call(
-                self._names.shard_of_person(user_id), "ZRANGEBYSCORE", self._names.nodes(user_id), now, "+inf"
+                self._names.shard_of_person(user_id), "ZRANGEBYSCORE", self._names.places(user_id), now, "+inf"
             )
             for user_id in user_ids
         ]
         for user_id, answer in zip(user_ids, answers, strict=True):
-            for node in await answer:
-                by_node[node.decode()].append(user_id)
+            for node in {place.decode().partition("/")[0] for place in await answer}:
+                by_node[node].append(user_id)
         for node, here in by_node.items():
             await self.tell_node(node, control(here))

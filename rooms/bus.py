@@ -38,7 +38,7 @@ from storage.redis import RedisError
 from storage.shards import Shards
 
 HEARTBEAT_S = 5.0
-HEAL_PAGE = 500
+PAGE = 500
 AFRESH_PER_S = 1_000  # each of them loads everything anew
 
 K = TypeVar("K")
@@ -56,7 +56,8 @@ class Bus:
     def __init__(
         self, shards: Shards, room_names: Names, members: Members, delivery: Delivery, recovery: Recovery, node: str
     ) -> None:
-        self.on_gap: Callable[[], Awaitable[None]] | None = None
+        # Answers whether who hears what has been checked against the state.
+        self.on_gap: Callable[[], Awaitable[bool]] | None = None
         self._shards = shards
         self._names = room_names
         self._members = members
@@ -69,6 +70,11 @@ class Bus:
         self._heard_at = [0.0] * shards.amount
         self._overflowed = False
         self._background: set[asyncio.Future[Any]] = set()
+
+    @property
+    def is_whole(self) -> bool:
+        """Nothing that was published may be missing here."""
+        return self._shards.are_up and not self._delivery.is_held
 
     # ------------------------------------------------------------------------------------------ listening
 
@@ -119,7 +125,9 @@ class Bus:
         ):
             if shard in shards:
                 channels.append((shard, channel))
-        await asyncio.gather(*(self._shards.subscribe(shard, channel) for shard, channel in channels))
+        for start in range(0, len(channels), PAGE):
+            page = channels[start : start + PAGE]
+            await asyncio.gather(*(self._shards.subscribe(shard, channel) for shard, channel in page))
 
     def _hear(self, shard: int, clock: int) -> None:
         if clock > self._heard[shard]:
@@ -134,15 +142,23 @@ class Bus:
         items: list[Item] = []
         try:
             await self._read_missed(missed, items, lost)
+            # Who has lost the right to what is replayed lost it in the gap, too.
+            is_rechecked = await self.on_gap() if self.on_gap is not None else True
         except (RedisError, OSError):
             # Down again: the next time counts from where we had heard, and finds what has come since as well.
             for shard, since in missed.items():
                 self._heard[shard] = since.clock if since is not None else 0
             self._delivery.release((), lambda item: None if item.written.shard in missed else item)
             return
-        if self._overflowed:
+        except Exception:
+            log.exception("what was missed could not be read")
+            is_rechecked = False
+        if self._overflowed or not is_rechecked:
             self._overflowed = False
+            items.clear()
             lost.update(self._members.all)
+        for member in lost:  # before anything newer tells them an offset that would hide the hole
+            self._recovery.forget(member.user_id, member.pid)
         replayed = {(item.room, person, item.written.id) for item in items for person in item.people or (0,)}
         self._delivery.release(sorted(items, key=_by_offset), lambda item: _without(replayed, item))
         REPLAYED.inc(len(items))
@@ -151,8 +167,6 @@ class Bus:
             log.warning("listening again", missed=len(items), told_to_start_afresh=len(lost))
         for number, member in enumerate(lost):
             member.start_afresh(number / AFRESH_PER_S)
-        if self.on_gap is not None:
-            await self.on_gap()
 
     async def _read_missed(self, missed: Mapping[int, Offset | None], items: list[Item], lost: set[Member]) -> None:
         rooms: dict[str, Offset] = {}
@@ -166,6 +180,8 @@ class Bus:
         people: dict[int, Offset] = {}
         for user_id in self._members.users:
             shard = self._names.shard_of_person(user_id)
+            if shard not in missed:
+                shard = self._shards.of(self._node)  # whose link brings what is kept elsewhere
             since = missed.get(shard)
             if since is not None:
                 people[user_id] = since
@@ -210,12 +226,10 @@ class Bus:
         self._members.leave(member, room)
         self._forget_empty([room])
 
-    def remove(self, member: Member) -> bool:
-        """True for the last socket of its person here."""
+    def remove(self, member: Member) -> None:
         rooms = list(member.rooms)
-        last = self._members.remove(member)
+        self._members.remove(member)
         self._forget_empty(rooms)
-        return last
 
     def _confirmed(self, room: str, channel: str, confirmation: "asyncio.Future[Any]") -> None:
         if self._confirmations.get(channel) is confirmation:
@@ -259,7 +273,8 @@ class Bus:
     def _take(self, item: Item) -> None:
         written = item.written
         if written.offset:
-            self._hear(written.shard, written.offset)
+            if item.room or self._shards.amount == 1:  # what comes to people comes over the link of the node's channel
+                self._hear(written.shard, written.offset)
             BUS_LAG.observe(max(time.time() - written.offset / 1_000_000, 0))
         try:
             self._delivery.take(item)
@@ -274,7 +289,8 @@ class Bus:
                         member.revoke(reason)
             case Superseded(pid, claim):
                 for member in list(self._members.of_pid(pid)):
-                    if member.claim <= claim:
+                    member.superseded_claim = max(member.superseded_claim, claim)
+                    if 0 < member.claim <= claim:
                         member.supersede()
             case Evicted(user_ids, owner_id):
                 for member in self._sockets(user_ids):
@@ -292,8 +308,9 @@ class Bus:
                 for member in self._sockets(user_ids):
                     self.leave(member, room)
             case HidingChanged(user_ids, actor_id, scope, until):
+                hiding = None if scope == "none" else Hiding(scope, until)
                 for user_id in user_ids:
-                    self._members.set_hiding(user_id, actor_id, None if scope == "none" else Hiding(scope, until))
+                    self._members.change_hiding(user_id, actor_id, hiding)
 
     def _sockets(self, user_ids: list[int]) -> list[Member]:
         return [member for user_id in user_ids for member in self._members.of_user(user_id)]
@@ -307,7 +324,12 @@ class Bus:
     def _in_background(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
         self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Future[Any]") -> None:
+        self._background.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("work of the bus broke", exc_info=task.exception())
 
 
 def _room(channel: bytes) -> str:
@@ -333,5 +355,5 @@ def _without(replayed: set[tuple[str, int, str]], item: Item) -> Item | None:
 
 def _pages(since: dict[K, Offset]) -> Iterator[dict[K, Offset]]:
     keys = list(since)
-    for start in range(0, len(keys), HEAL_PAGE):
-        yield {key: since[key] for key in keys[start : start + HEAL_PAGE]}
+    for start in range(0, len(keys), PAGE):
+        yield {key: since[key] for key in keys[start : start + PAGE]}

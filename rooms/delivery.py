@@ -6,6 +6,7 @@ delivery costs. Long work yields to the loop between slices.
 """
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -31,7 +32,7 @@ class Item(NamedTuple):
 
 
 class TooMuch(Exception):
-    """More waits than can be held back."""
+    """More waits than can be held back: what came last is lost."""
 
 
 class Delivery:
@@ -39,6 +40,7 @@ class Delivery:
         self._members = members
         self._waiting: deque[Item | asyncio.Future[None]] = deque()
         self._holds = 0
+        self._before_hold = 0  # so many of what waits came before the first of them
         self._hot_until = 0.0
         self._timer: asyncio.Handle | None = None
         self._window_began = 0.0
@@ -52,7 +54,7 @@ class Delivery:
             self._waiting.append(item)
         elif self._timer is not None:
             self._waiting.append(item)
-            if len(self._waiting) >= MOST_WAITING:
+            while len(self._waiting) >= MOST_WAITING:
                 self._run()
         else:
             self._note(self._deliver(item))
@@ -68,18 +70,26 @@ class Delivery:
 
     def hold(self) -> None:
         """Nothing is delivered until each hold has been released."""
+        if not self._holds:
+            self._before_hold = len(self._waiting)
         self._holds += 1
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
+    @property
+    def is_held(self) -> bool:
+        return self._holds > 0
+
     def release(self, first: Sequence[Item], of_waiting: Callable[[Item], Item | None]) -> None:
         """Go on with these, then with what `of_waiting` leaves of what waits."""
-        waiting: deque[Item | asyncio.Future[None]] = deque(first)
-        for each in self._waiting:
+        waiting = deque(itertools.islice(self._waiting, self._before_hold))
+        waiting.extend(first)
+        for each in itertools.islice(self._waiting, self._before_hold, None):
             kept = of_waiting(each) if isinstance(each, Item) else each
             if kept is not None:
                 waiting.append(kept)
+        self._before_hold += len(first)
         self._waiting = waiting
         self._holds -= 1
         if self._waiting and not self._holds:
@@ -146,6 +156,7 @@ class Delivery:
                 last.shard,
                 last.offset,
                 len(run),
+                tuple(run),
             )
         )
 

@@ -1,7 +1,8 @@
 """Where people's sockets are: what a push to a person is routed by.
 
-One sorted set a person, node → expiry. A node renews its people while it lives. A place outlasts its last socket for
-as long as the client may come back, so that what is pushed meanwhile is kept.
+One sorted set a person, node/pid → expiry: a place for each socket. A node renews its own while it lives. A place
+outlasts its socket for as long as the client may come back, so that what is pushed meanwhile is kept; and while it
+counts, nothing that was pushed can have been missed unkept.
 """
 
 import time
@@ -17,19 +18,23 @@ LIFETIME_S = RECOVERY_WINDOW_S + 2 * RENEW_EVERY_S
 _PAGE = 1_000
 
 
+def place(node: str, pid: str) -> str:
+    return f"{node}/{pid}"
+
+
 class Locations:
     def __init__(self, shards: Shards, names: Names) -> None:
         self._shards = shards
         self._names = names
 
-    async def renew(self, node: str, user_ids: Sequence[int]) -> None:
-        """These people have sockets on that node. Raises RedisError."""
+    async def renew(self, node: str, sockets: Sequence[tuple[int, str]]) -> None:
+        """These people, by their sockets' pids, are on that node. Raises RedisError."""
         until = time.time() + LIFETIME_S
-        for start in range(0, len(user_ids), _PAGE):
+        for start in range(0, len(sockets), _PAGE):
             answer = None
-            for user_id in user_ids[start : start + _PAGE]:
-                shard, key = self._names.shard_of_person(user_id), self._names.nodes(user_id)
-                self._shards.send(shard, "ZADD", key, until, node)
+            for user_id, pid in sockets[start : start + _PAGE]:
+                shard, key = self._names.shard_of_person(user_id), self._names.places(user_id)
+                self._shards.send(shard, "ZADD", key, until, place(node, pid))
                 answer = self._shards.call(shard, "EXPIRE", key, LIFETIME_S)
             if answer is not None:
                 await answer
@@ -42,7 +47,7 @@ class Locations:
             page = user_ids[start : start + _PAGE]
             answers = [
                 self._shards.call(
-                    self._names.shard_of_person(user_id), "ZCOUNT", self._names.nodes(user_id), now, "+inf"
+                    self._names.shard_of_person(user_id), "ZCOUNT", self._names.places(user_id), now, "+inf"
                 )
                 for user_id in page
             ]

@@ -5,7 +5,8 @@ Leaving costs what the socket itself is in.
 
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from protocol.pushes import RevocationReason
@@ -30,7 +31,8 @@ class Member(Protocol):
 
     rooms: dict[str, int]
     pid: str
-    claim: int
+    claim: int  # 0 until Redis has answered
+    superseded_claim: int  # up to which claims of its pid are dead
 
     @property
     def user_id(self) -> int: ...
@@ -61,6 +63,7 @@ class Members:
         # Per actor, who is kept from their acts: an empty entry costs a broadcast one look-up, not one a recipient.
         self._hiding: defaultdict[int, dict[int, Hiding]] = defaultdict(dict)
         self._hidden_from: dict[int, set[int]] = {}
+        self._noting: defaultdict[int, list[list[tuple[int, Hiding | None]]]] = defaultdict(list)
 
     # ------------------------------------------------------------------------------------------ coming and going
 
@@ -88,7 +91,8 @@ class Members:
     def change_pid(self, member: Member, pid: str) -> None:
         _discard(self._by_pid, member.pid, member)
         member.pid = pid
-        self._by_pid[pid].add(member)
+        if self.is_here(member):
+            self._by_pid[pid].add(member)
 
     def is_here(self, member: Member) -> bool:
         return member in self._by_user.get(member.user_id, ())
@@ -151,6 +155,23 @@ class Members:
             self._forget_hiding(user_id, actor_id)
         for actor_id, hiding in hidden.items():
             self.set_hiding(user_id, actor_id, hiding)
+
+    @contextmanager
+    def loading_hiding(self, user_id: int) -> Iterator[list[tuple[int, Hiding | None]]]:
+        """Notes what changes meanwhile, which who reads the state may read too early or too late."""
+        changes: list[tuple[int, Hiding | None]] = []
+        self._noting[user_id].append(changes)
+        try:
+            yield changes
+        finally:
+            self._noting[user_id].remove(changes)
+            if not self._noting[user_id]:
+                del self._noting[user_id]
+
+    def change_hiding(self, user_id: int, actor_id: int, hiding: Hiding | None) -> None:
+        for changes in self._noting.get(user_id, ()):
+            changes.append((actor_id, hiding))
+        self.set_hiding(user_id, actor_id, hiding)
 
     def set_hiding(self, user_id: int, actor_id: int, hiding: Hiding | None) -> None:
         if user_id not in self._by_user:

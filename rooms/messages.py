@@ -45,6 +45,7 @@ class Written(msgspec.Struct):
     shard: int = 0
     offset: int = 0  # by that shard's clock; 0 for what is not kept
     pushes: int = 1
+    parts: tuple["Written", ...] = ()
 
 
 def encode_push(push: Push, actor_id: int = 0, about: str = "") -> Frames:

@@ -43,8 +43,6 @@ class RoomKeys(NamedTuple):
 class Names:
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
-        # Channels begin so; what follows is the name of the room or node.
-        self.room_prefixes = {self._shards.key(shard, "room", "").encode() for shard in range(shards.amount)}
 
     def clock(self, shard: int) -> str:
         return self._shards.key(shard, "clock")
@@ -66,8 +64,8 @@ class Names:
     def shard_of_person(self, user_id: int) -> int:
         return self._shards.of(str(user_id))
 
-    def nodes(self, user_id: int) -> str:
-        """Where that person's sockets are."""
+    def places(self, user_id: int) -> str:
+        """Where that person's sockets are, and who may come back to them."""
         return self._shards.key(self.shard_of_person(user_id), "at", user_id)
 
     def inbox(self, user_id: int) -> str:

@@ -13,14 +13,14 @@ from typing import NamedTuple
 import msgspec
 
 from protocol.wire import OFFSET_LENGTH
-from rooms.locations import LIFETIME_S, RECOVERY_WINDOW_S
+from rooms.locations import LIFETIME_S, RECOVERY_WINDOW_S, place
 from rooms.messages import CLOCK_LENGTH, Superseded, Written, decode_frames, finish, offset_text
 from rooms.names import Names
 from storage.redis_link import LinkScript
 from storage.shards import Shards
 
 SESSION_LIFETIME_S = 6 * 3_600  # renewed whenever the socket's token is
-# Offsets of one shard say nothing exact of another: its clock may be off by as much.
+# Offsets of one shard say nothing exact of another, so replays begin earlier and clients drop what they have by id.
 OTHER_SHARDS_MARGIN_US = 5_000_000
 
 _LUA = Path(__file__).parent / "lua"
@@ -34,7 +34,7 @@ READ_ROOM = LinkScript(_LUA / "read_room.lua", _CLOCK)
 READ_INBOX = LinkScript(_LUA / "read_inbox.lua", _CLOCK)
 SCRIPTS = (BEGIN, ENTER, CLAIM, LEAVE, WATCH, READ_ROOM, READ_INBOX)
 
-_OFFSET = re.compile(rf"\d{{{OFFSET_LENGTH}}}")
+_OFFSET = re.compile(rf"[0-9]{{{OFFSET_LENGTH}}}")
 
 
 class Offset(NamedTuple):
@@ -51,10 +51,6 @@ class Offset(NamedTuple):
     def text(self) -> str:
         """As clients are given it."""
         return offset_text(self.shard, self.clock)
-
-    def on(self, shard: int) -> int:
-        """Where to read from on that shard to be sure of what followed."""
-        return self.clock if shard == self.shard else self.clock - OTHER_SHARDS_MARGIN_US
 
 
 class WatchedRoom(msgspec.Struct, array_like=True, frozen=True):
@@ -84,8 +80,8 @@ class Recovery:
     async def enter(self, user_id: int, session_id: int, pid: str) -> Offset:
         """From now on what is published to that person is kept. Answers the offset now."""
         shard = self._names.shard_of_person(user_id)
-        keys = (self._names.clock(shard), self._names.nodes(user_id), self._names.session(user_id, pid))
-        clock = await self._shards.run(shard, ENTER, keys, self._place(session_id))
+        keys = (self._names.clock(shard), self._names.places(user_id), self._names.session(user_id, pid))
+        clock = await self._shards.run(shard, ENTER, keys, self._arguments(pid, session_id))
         return Offset(shard, int(clock))
 
     async def claim(
@@ -94,12 +90,14 @@ class Recovery:
         """Also whom to tell that an older socket is dead, and on which node; None where it is no longer whole."""
         names = self._names
         shard = names.shard_of_person(user_id)
+        if last.shard >= self._shards.amount:
+            return None
         keys = (
-            names.clock(shard), names.nodes(user_id), names.session(user_id, pid), names.inbox(user_id),
+            names.clock(shard), names.places(user_id), names.session(user_id, pid), names.inbox(user_id),
             names.cut(user_id),
         )  # fmt: skip
         answer = await self._shards.run(
-            shard, CLAIM, keys, (*self._place(session_id), last.on(shard), names.bodies(shard))
+            shard, CLAIM, keys, (*self._arguments(pid, session_id), self._read_from(last), names.bodies(shard), pid)
         )
         if answer is None:
             return None
@@ -116,7 +114,7 @@ class Recovery:
         answers = {}
         for room, offset in since.items():
             shard = self._shards.of(room)
-            answers[room] = self._shards.run(shard, READ_ROOM, self._names.room_keys(room), (offset.on(shard),))
+            answers[room] = self._shards.run(shard, READ_ROOM, self._names.room_keys(room), (self._read_from(offset),))
         return {room: _read(await answer, room, self._shards.of(room)) for room, answer in answers.items()}
 
     async def read_inboxes(self, since: Mapping[int, Offset]) -> "dict[int, list[Written] | None]":
@@ -125,7 +123,7 @@ class Recovery:
         for user_id, offset in since.items():
             shard = self._names.shard_of_person(user_id)
             keys = (self._names.clock(shard), self._names.inbox(user_id), self._names.cut(user_id))
-            arguments = (offset.on(shard), self._names.bodies(shard))
+            arguments = (self._read_from(offset), self._names.bodies(shard))
             answers[user_id] = self._shards.run(shard, READ_INBOX, keys, arguments)
         return {
             user_id: _read(await answer, "", self._names.shard_of_person(user_id))
@@ -150,18 +148,22 @@ class Recovery:
         shard, key = self._session(user_id, pid)
         self._shards.send(shard, "DEL", key)
 
-    def leave(self, user_id: int, pid: str, claim: int, *, last: bool, goodbye: bool) -> None:
-        """Its socket is gone. `last`: no other of that person is here."""
+    def leave(self, user_id: int, pid: str, claim: int, *, goodbye: bool) -> None:
+        """Its socket is gone."""
         shard, key = self._session(user_id, pid)
-        keys = (self._names.nodes(user_id), key)
-        arguments = (self._node, int(last), claim, 0 if goodbye else RECOVERY_WINDOW_S)
+        keys = (self._names.places(user_id), key)
+        arguments = (place(self._node, pid), claim, 0 if goodbye else RECOVERY_WINDOW_S)
         self._shards.send(shard, "EVALSHA", LEAVE.digest, 2, *keys, *arguments)
+
+    def _read_from(self, last: Offset) -> int:
+        """With several shards, clocks differ and deliveries of one may be behind those of another."""
+        return last.clock if self._shards.amount == 1 else last.clock - OTHER_SHARDS_MARGIN_US
 
     def _session(self, user_id: int, pid: str) -> tuple[int, str]:
         return self._names.shard_of_person(user_id), self._names.session(user_id, pid)
 
-    def _place(self, session_id: int) -> tuple[str, int, int, int]:
-        return self._node, LIFETIME_S, session_id, SESSION_LIFETIME_S
+    def _arguments(self, pid: str, session_id: int) -> tuple[str, int, int, int, str]:
+        return place(self._node, pid), LIFETIME_S, session_id, SESSION_LIFETIME_S, self._node
 
 
 def _read(answer: "list[bytes] | None", room: str, shard: int) -> "list[Written] | None":

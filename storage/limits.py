@@ -10,7 +10,10 @@ from limits.aio.storage import RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from protocol import errors
-from storage.redis import Redis
+from storage.redis import Redis, RedisConnectionError, RedisError
+
+# So long nobody waits for a Redis that has just kept somebody waiting in vain.
+AWAY_S = 1.0
 
 
 class Limits:
@@ -22,6 +25,7 @@ class Limits:
     def __init__(self, redis: Redis, table: Mapping[str, str], *, count_loopback: bool) -> None:
         self._items: dict[str, RateLimitItem] = {name: parse(rate) for name, rate in table.items()}
         self._count_loopback = count_loopback
+        self._away_until = 0.0
         options: Any = {"connection_pool": redis.pool}
         storage = RedisStorage(
             "async+redis://localhost:6379",  # not connected to: the pool is
@@ -34,8 +38,14 @@ class Limits:
     async def hit(self, name: str, key: str | int) -> None:
         """Count one. Raises RESOURCE_EXHAUSTED with the time to wait; RedisError."""
         item = self._items[name]
-        if await self._limiter.hit(item, name, str(key)):
-            return
+        if time.monotonic() < self._away_until:
+            raise RedisConnectionError("Redis did not answer a moment ago")
+        try:
+            if await self._limiter.hit(item, name, str(key)):
+                return
+        except RedisError:
+            self._away_until = time.monotonic() + AWAY_S
+            raise
         stats = await self._limiter.get_window_stats(item, name, str(key))
         wait_ms = max(int((stats.reset_time - time.time()) * 1_000), 100)
         raise errors.exhausted(f"no more than {item.amount} {name.replace('_', ' ')} per {_period(item)}", wait_ms)

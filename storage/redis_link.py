@@ -22,7 +22,7 @@ RETRY_S = 0.2
 ANSWER_TIMEOUT_S = 2.0
 PING_EVERY_S = 5.0
 CONNECT_TIMEOUT_S = 2.0
-OPEN_TIMEOUT_S = 10.0
+OPEN_TIMEOUT_S = 30.0
 MOST_UNANSWERED = 20_000
 
 Part = str | bytes | int | float
@@ -73,8 +73,10 @@ class RedisLink(asyncio.Protocol):
 
     def listen(self, command: str, channel: str) -> "asyncio.Future[Any]":
         """(S)SUBSCRIBE or (S)UNSUBSCRIBE one channel. Raises RedisError."""
+        asked = channel.encode()
         answer = self.call(command, channel)
-        self._asked_for.append(channel.encode())
+        self._asked_for.append(asked)
+        answer.add_done_callback(lambda done: self._no_more_asked(asked, done))
         return answer
 
     def run(self, script: LinkScript, keys: Sequence[str], arguments: Sequence[Part]) -> "asyncio.Future[Any]":
@@ -88,6 +90,10 @@ class RedisLink(asyncio.Protocol):
         self._unanswered.append((answer, loop.time()))
         transport.write(hiredis.pack_command(tuple(parts)))  # type: ignore[arg-type]
         return answer
+
+    def reopen(self) -> None:
+        """Let go of the connection, and go through `on_up` again."""
+        self._lost.set()
 
     # ------------------------------------------------------------------------------------------ life
 
@@ -180,6 +186,11 @@ class RedisLink(asyncio.Protocol):
                 self._answered(reply)
             else:
                 self._lost.set()  # the server has sent us away: what we listen to has moved
+
+    def _no_more_asked(self, channel: bytes, answer: "asyncio.Future[Any]") -> None:
+        """An error is answered in the place of a confirmation."""
+        if not answer.cancelled() and isinstance(answer.exception(), ResponseError) and channel in self._asked_for:
+            self._asked_for.remove(channel)
 
     def _answered(self, reply: Any) -> None:
         answer, _ = self._unanswered.popleft()

@@ -97,7 +97,7 @@ class ClusterServers:
                 ranges = await self._ask(address)
             except (RedisError, OSError):
                 continue
-            owners = [self._owner(ranges, slot) for slot in self._slots]
+            owners = [self._owner(ranges, slot, address[0]) for slot in self._slots]
             if None not in owners:
                 return [owner for owner in owners if owner is not None]
         raise RedisConnectionError("no server of the cluster knows who owns all slots")
@@ -121,10 +121,10 @@ class ClusterServers:
         return ranges
 
     @staticmethod
-    def _owner(ranges: list[Any], slot: int) -> Address | None:
+    def _owner(ranges: list[Any], slot: int, host: str) -> Address | None:
         for first, last, master, *_ in ranges:
             if int(first) <= slot <= int(last):
-                return _text(master[0]), int(master[1])
+                return _text(master[0]) or host, int(master[1])
         return None
 
 
@@ -166,5 +166,5 @@ async def _connected(make: Callable[[], Any]) -> Connection:
     return connection
 
 
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value
+def _text(value: bytes | str | None) -> str:
+    return value.decode() if isinstance(value, bytes) else value or ""

@@ -123,14 +123,17 @@ class Shards:
 
     async def _find_owners(self) -> None:
         try:
-            self._owners = await self._servers.find_owners()
+            before, self._owners = self._owners, await self._servers.find_owners()
         except RedisError as error:
             log.warning("nobody tells who owns the shards", error=str(error))
             return
-        for address in set(self._owners) - self._links.keys():
+        known = set(self._links)
+        for address in set(self._owners) - known:
             link = RedisLink(partial(self._servers.connect, address), self._scripts, self._message)
             self._links[address] = link
             self._tasks[address] = asyncio.create_task(link.keep_up(partial(self._up, address)))
+        for address in {owner for old, owner in zip(before, self._owners, strict=False) if old != owner} & known:
+            self._links[address].reopen()  # it has gained shards
         for address in self._links.keys() - set(self._owners):
             del self._links[address]
             await end(self._tasks.pop(address))

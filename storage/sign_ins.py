@@ -7,12 +7,16 @@ reconnects costs a query per hundred, not per client.
 import asyncio
 from collections.abc import Sequence
 
+import structlog
+
 from storage.database import Conflict, Database, DatabaseUnavailable, Row
 
 LARGEST_BATCH = 200
 MOST_WAITING = 10_000
 
 Pair = tuple[int, int]
+
+log = structlog.get_logger()
 
 
 class SignIns:
@@ -46,7 +50,9 @@ class SignIns:
             batch = [(pair, self._waiting.pop(pair)) for pair in list(self._waiting)[:LARGEST_BATCH]]
             try:
                 rows = await self.load_many([pair for pair, _ in batch])
-            except (DatabaseUnavailable, Conflict, TimeoutError) as error:
+            except Exception as error:
+                if not isinstance(error, (DatabaseUnavailable, Conflict, TimeoutError)):
+                    log.exception("sign-ins could not be loaded")
                 for _, answer in batch:
                     if not answer.done():
                         answer.set_exception(DatabaseUnavailable(str(error)))

@@ -144,8 +144,14 @@ def broken() -> float:
     return closed + internal
 
 
+def connections() -> int:
+    gc.collect()
+    return sum(isinstance(each, Connection) for each in gc.get_objects())
+
+
 async def fuzz(cluster: Cluster, seconds: float, seed: int) -> dict[str, float]:
     """Answers what was sent, what broke, what stayed behind, and the slowest answer that a bystander got."""
+    there = connections()
     bystander = await cluster.person("bystander", node="a")
     [token] = await cluster.tokens([cluster.unique("fuzzer")])
     before, began, sent, slowest = broken(), time.monotonic(), 0, 0.0
@@ -173,9 +179,7 @@ async def fuzz(cluster: Cluster, seconds: float, seed: int) -> dict[str, float]:
             break
         await asyncio.sleep(0.05)
     await asyncio.sleep(0)
-    gc.collect()
-    left = sum(isinstance(each, Connection) for each in gc.get_objects())
-    return {"sent": sent, "broken": broken() - before, "left": left, "slowest_s": slowest}
+    return {"sent": sent, "broken": broken() - before, "left": connections() - there, "slowest_s": slowest}
 
 
 async def main() -> None:

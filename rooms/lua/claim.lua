@@ -1,6 +1,6 @@
 -- A client comes back for what it has missed; it may try more than once.
--- KEYS clock, nodes, session, inbox, cut; ARGV as of enter.lua, then 5 where to read from (its
--- last offset, or earlier where that is of another shard), 6 prefix of the bodies.
+-- KEYS clock, places, session, inbox, cut; ARGV as of enter.lua, then 6 where to read from (its last offset, or earlier
+-- where that is of another shard), 7 prefix of the bodies, 8 pid.
 -- Answers offset, number of this claim, node of the older socket, rooms and what is known of them, missed offsets and bodies; or nil.
 local session = redis.call('HGETALL', KEYS[3])
 local fields, rooms = {}, {}
@@ -19,19 +19,21 @@ end
 local offset = tick(KEYS[1])
 local now = tonumber(offset) / 1000000
 -- Nothing is kept for who has been away for longer than their place on the older node counts.
-if tonumber(redis.call('ZSCORE', KEYS[2], fields.node) or 0) < now then
+local older = fields.node .. '/' .. ARGV[8]
+if tonumber(redis.call('ZSCORE', KEYS[2], older) or 0) < now then
     return false
 end
-if not reaches_back(KEYS[1], tonumber(ARGV[5]), redis.call('GET', KEYS[5])) then
+if not reaches_back(KEYS[1], tonumber(ARGV[6]), redis.call('GET', KEYS[5])) then
     return false
 end
-local missed = read_inbox(KEYS[4], ARGV[6], ARGV[5])
+local missed = read_inbox(KEYS[4], ARGV[7], ARGV[6])
 if not missed then
     return false
 end
+redis.call('ZREM', KEYS[2], older)
 redis.call('ZADD', KEYS[2], now + tonumber(ARGV[2]), ARGV[1])
 redis.call('EXPIRE', KEYS[2], ARGV[2])
-redis.call('HSET', KEYS[3], 'node', ARGV[1])
+redis.call('HSET', KEYS[3], 'node', ARGV[5])
 local claim = redis.call('HINCRBY', KEYS[3], 'claim', 1)
 redis.call('EXPIRE', KEYS[3], ARGV[4])
 return {offset, claim, fields.node, rooms, missed}

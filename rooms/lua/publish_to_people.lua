@@ -1,5 +1,5 @@
 -- Publish a push to those people who are here or may come back, once to each, and keep it for the latter.
--- KEYS clock, body, then for each person: nodes (node → expiry), inbox (push id → offset), cut.
+-- KEYS clock, body, then for each person: places (node/pid → expiry), inbox (push id → offset), cut.
 -- ARGV 1 PUBLISH, or empty to leave that to the caller, 2 prefix of the nodes' channels, 3 push id, 4 body,
 -- 5 most ids in an inbox, 6 s ids are kept, 7 s the body is kept (0: nothing is kept), 8… user ids.
 -- Answers offset, then node, user ids by commas, node, user ids …
@@ -10,7 +10,8 @@ local nodes, by_node = {}, {}
 for index = 8, #ARGV do
     local first = (index - 8) * 3 + 3
     local at = redis.call('ZRANGEBYSCORE', KEYS[first], now, '+inf')
-    if at[1] and (not kept or redis.call('ZADD', KEYS[first + 1], 'NX', offset, ARGV[3]) == 1) then
+    -- Where the caller sends it on, it may have died before: then it is sent again, and who has it drops it by its id.
+    if at[1] and (not kept or redis.call('ZADD', KEYS[first + 1], 'NX', offset, ARGV[3]) == 1 or ARGV[1] == '') then
         if kept then
             redis.call('EXPIRE', KEYS[first + 1], ARGV[6])
             while redis.call('ZCARD', KEYS[first + 1]) > tonumber(ARGV[5]) do
@@ -18,12 +19,17 @@ for index = 8, #ARGV do
                 redis.call('SET', KEYS[first + 2], oldest[2], 'EX', ARGV[6])
             end
         end
-        for _, node in ipairs(at) do
-            if not by_node[node] then
-                by_node[node] = {}
+        for _, place in ipairs(at) do
+            local node = string.match(place, '^[^/]+')
+            local people = by_node[node]
+            if not people then
+                people = {}
+                by_node[node] = people
                 nodes[#nodes + 1] = node
             end
-            table.insert(by_node[node], ARGV[index])
+            if people[#people] ~= ARGV[index] then
+                people[#people + 1] = ARGV[index]
+            end
         end
     end
 end

@@ -1,0 +1,131 @@
+"""Ways in which recovery was once broken."""
+
+import asyncio
+import json
+
+import aiohttp
+import pytest
+
+from protocol.pushes import PostDeleted
+from rooms import names
+from tests.cluster import Cluster
+from tests.engine.test_slow_readers import Loud, Stuck
+
+PATH = "/socket.io/?EIO=4&transport=websocket"
+
+
+async def connected(cluster: Cluster, session: aiohttp.ClientSession, auth: dict, node: str = "a") -> Stuck:
+    return await Stuck(session).connect(cluster.url(node), auth)
+
+
+def text_frame(text: str) -> bytes:
+    """As a client masks it."""
+    data = text.encode()
+    length = bytes((0x80 | len(data),)) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
+    return b"\x81" + length + b"\0\0\0\0" + data
+
+
+@pytest.mark.parametrize("behind", ["1", "3", "41", "4x"])
+async def test_a_socket_that_closes_in_the_frame_behind_connect_leaves_nothing(cluster: Cluster, person, behind):
+    alice = await person("alice", node="b")
+    members = cluster.node_a.members
+    for _ in range(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", cluster.ports["a"])
+        writer.write(
+            f"GET {PATH} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+        )
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(text_frame("40" + json.dumps({"token": alice.token})) + text_frame(behind))
+        async with asyncio.timeout(5):
+            while await reader.read(1_000):
+                pass
+        writer.close()
+    other = await cluster.again(alice, node="a")
+    assert len(members.of_user(int(other.id))) == 1
+
+
+async def test_of_claims_at_once_one_lives(cluster: Cluster, person):
+    alice = await person("alice")
+    async with aiohttp.ClientSession() as session:
+        for _ in range(5):
+            first = await connected(cluster, session, {"token": alice.token})
+            auth = {"token": alice.token, "pid": first.pid, "offset": first.received[-1][2]}
+
+            async def come_back(auth=auth):
+                try:
+                    return await connected(cluster, session, auth)
+                except (TypeError, AttributeError):  # closed instead of welcomed
+                    return None
+
+            back = [each for each in await asyncio.gather(*(come_back() for _ in range(4))) if each is not None]
+            await alice.call("system.ping")
+            alive = [each for each in back if not each.socket.closed and each.pid == first.pid]
+            assert alive
+            for each in back:
+                await each.socket.close()
+
+
+async def test_another_tabs_goodbye_does_not_end_what_is_kept_for_the_first(cluster: Cluster, person):
+    alice = await person("alice", node="b")
+    async with aiohttp.ClientSession() as session:
+        one = await connected(cluster, session, {"token": alice.token})
+        two = await connected(cluster, session, {"token": alice.token})
+        await alice.close()
+        one.socket._response.connection.transport.abort()
+        await two.socket.send_str("41")
+        while cluster.node_a.members.of_user(int(alice.id)):
+            await asyncio.sleep(0.01)
+        missed = PostDeleted(id=f"missed:{alice.id}", post_id="1")
+        await cluster.stores.broadcaster.publish_to_users([int(alice.id)], missed)
+        third = await connected(cluster, session, {"token": alice.token})
+        auth = {"token": alice.token, "pid": one.pid, "offset": one.received[-1][2]}
+        back = await connected(cluster, session, auth)
+        assert back.received[-1][1]["recovered"] is True
+        assert [push["id"] for event, push, _ in back.received if event == "post.deleted"] == [missed.id]
+        await third.socket.close()
+
+
+async def test_a_replay_larger_than_what_a_socket_may_have_unread(cluster: Cluster, person):
+    alice = await person("alice", node="b")
+    post = await alice.call("post.create", text="open")
+    room = names.post(int(post["id"]))
+    async with aiohttp.ClientSession() as session:
+        first = await connected(cluster, session, {"token": alice.token})
+        await first.call("post.watch", post_id=post["id"])
+        first.socket._response.connection.transport.abort()
+        ids = [f"l:{post['id']}:{number}" for number in range(1_500)]  # three megabytes
+        for push_id in ids:
+            await cluster.stores.broadcaster.publish(room, Loud(id=push_id, post_id="1"))
+        auth = {"token": alice.token, "pid": first.pid, "offset": first.received[-1][2]}
+        back = await connected(cluster, session, auth, node="b")
+        assert back.received[-1][1]["recovered"] is True
+        assert [push["id"] for event, push, _ in back.received if event == "post.deleted"] == ids
+
+
+async def test_a_flood_of_packets_that_do_nothing_is_cut_off(cluster: Cluster, person):
+    await cluster.add_node("strict-rate", limit_calls="50/second")
+    bob = await person("bob")
+    async with aiohttp.ClientSession() as session:
+        for nothing in ("6", "431[]", "40/x,"):
+            client = await connected(cluster, session, {"token": bob.token}, node="strict-rate")
+            for _ in range(20_000):
+                try:
+                    await client.socket.send_str(nothing)
+                except ConnectionError:
+                    break
+            async with asyncio.timeout(5):
+                while (await client.socket.receive()).type is aiohttp.WSMsgType.TEXT:
+                    pass
+
+
+async def test_attachments_are_bounded_in_sum(cluster: Cluster, person):
+    bob = await person("bob")
+    async with aiohttp.ClientSession() as session:
+        client = await connected(cluster, session, {"token": bob.token})
+        await client.socket.send_str('4515-7["system.ping",{"_placeholder":true,"num":0}]')
+        for _ in range(3):
+            await client.socket.send_bytes(b"x" * 500_000)
+        async with asyncio.timeout(5):
+            while (await client.socket.receive()).type is aiohttp.WSMsgType.TEXT:
+                pass
