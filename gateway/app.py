@@ -79,11 +79,11 @@ def sidecar(
         checks=checks,
         optional=OPTIONAL_DEPENDENCIES,
         draining=lambda: node is not None and node.draining,
-        gather=lambda: _gather(stores, database, node),
+        gather=lambda: _gather(stores, database),
     )
 
 
-async def _gather(stores: Stores, database: Database, node: Node | None) -> None:
+async def _gather(stores: Stores, database: Database) -> None:
     """The gauges that are read from elsewhere; what cannot be read keeps its last value."""
     try:
         async with database.transaction() as tx:
@@ -94,8 +94,6 @@ async def _gather(stores: Stores, database: Database, node: Node | None) -> None
             LOG_LAG.labels(lag.group, lag.topic).set(lag.records)
     except (DatabaseUnavailable, RedisError, TimeoutError) as error:
         log.warning("some metrics are stale", error=str(error))
-    if node is not None:
-        node.measure()
     size, idle = database.size
     POSTGRES_POOL.labels("app", "idle").set(idle)
     POSTGRES_POOL.labels("app", "busy").set(size - idle)

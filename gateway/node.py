@@ -23,7 +23,7 @@ from gateway.connection import Connection
 from gateway.dispatcher import Dispatcher
 from gateway.observability import LOOP_LAG, OUTBOUND_BYTES, REFUSED
 from gateway.settings import Network, Settings
-from gateway.sign_in import SignIn
+from gateway.sign_in import OUT_OF_REACH, SignIn
 from gateway.stores import Stores
 from handlers.call import Services
 from handlers.passwords import Passwords
@@ -43,10 +43,11 @@ from storage.redis import RedisError
 PATH = "/socket.io/"
 PACKETS_PER_CALL = 17  # itself and its attachments
 LAG_EVERY_S = 0.5
+MEASURE_EVERY_S = 10.0
 DRAIN_BATCH = 20
 DRAIN_PER_S = 100  # a handful of sockets is not made to wait for the whole drain time
 LAST_CALLS_S = 5.0
-CATCH_UP_S = 5.0
+RECHECK_S = 5.0
 SEND_BUFFER = 128 * 1024  # bytes; Linux takes the double
 
 log = structlog.get_logger()
@@ -137,10 +138,6 @@ class Node:
         for socket in self.socket_server.sockets:
             socket.drop("draining")
 
-    def measure(self) -> None:
-        """Bring the gauges up to date that cost a look at every socket."""
-        OUTBOUND_BYTES.set(sum(socket.outbound_bytes for socket in self.socket_server.sockets))
-
     def _accept(self, socket: EngineSocket, request: web.Request) -> Connection | None:
         if self.draining or not self._stores.shards.are_up:
             REFUSED.labels("draining" if self.draining else "dependency").inc()
@@ -151,20 +148,32 @@ class Node:
         return Connection(socket, self._dispatcher, self._sign_in, self._rate, address, user_agent)
 
     async def _after_gap(self) -> bool:
-        """A newer gap makes the older catching up pointless. Answers whether it has been done within 5 s."""
+        """Answers whether what must be known before anything is replayed is known, within 5 s; the rest follows.
+
+        A newer gap makes the older catching up pointless.
+        """
         if self._catching_up is not None:
             self._catching_up.cancel()
         self._catching_up = asyncio.create_task(again_and_again("catch up", self._sign_in.catch_up))
-        done, _ = await asyncio.wait({self._catching_up}, timeout=CATCH_UP_S)
-        return bool(done)
+        try:
+            async with asyncio.timeout(RECHECK_S):
+                await self._sign_in.recheck_people()
+        except OUT_OF_REACH as error:
+            log.warning("people could not be rechecked", error=str(error))
+            return False
+        return True
 
     async def _watch_loop(self) -> None:
         """For ever."""
         loop = asyncio.get_running_loop()
+        measure_at = 0.0
         while True:
             asleep_at = loop.time()
             await asyncio.sleep(LAG_EVERY_S)
             LOOP_LAG.observe(max(loop.time() - asleep_at - LAG_EVERY_S, 0))
+            if loop.time() > measure_at:  # seldom: it is a look at every socket
+                measure_at = loop.time() + MEASURE_EVERY_S
+                OUTBOUND_BYTES.set(sum(socket.outbound_bytes for socket in self.socket_server.sockets))
 
 
 def listen(host: str, port: int) -> sockets.socket:

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Iterable
+from contextlib import ExitStack
 from typing import NamedTuple
 
 import structlog
@@ -21,7 +22,7 @@ from rooms.members import Hiding, Member, Members
 from rooms.messages import Written
 from rooms.metrics import RECOVERIES, REPLAYED
 from rooms.recovery import Claim, Offset, Recovery
-from storage import accounts, posts, present
+from storage import accounts, graph, posts, present
 from storage.database import Conflict, DatabaseUnavailable, Row
 from storage.redis import RedisError
 from storage.sign_ins import SignIns
@@ -145,9 +146,7 @@ class SignIn:
             row = await self._sign_ins.load(member.session_id, member.user_id)
             if row is None:
                 raise Refused("UNAUTHENTICATED", "revoked")
-            self._hide(row)
-            for actor_id, hiding in changes:
-                self._members.set_hiding(member.user_id, actor_id, hiding)
+            self._hide(row, changes)
         return row
 
     def hides(self, member: Member, written: Written) -> bool:
@@ -246,9 +245,12 @@ class SignIn:
             rows = await posts.load(tx, post_ids)
         return {names.post(row["id"]) for row in rows if visibility.may_see(row, user_id)}
 
-    def _hide(self, row: Row) -> None:
+    def _hide(self, row: Row, changes: Iterable[tuple[int, Hiding | None]]) -> None:
+        """As the row says, but for what has changed since it was asked for."""
         hidden = zip(row["hidden"], row["hidden_scopes"], row["hidden_until"], strict=True)
         self._members.hide(row["id"], {actor_id: Hiding(scope, until) for actor_id, scope, until in hidden})
+        for actor_id, hiding in changes:
+            self._members.set_hiding(row["id"], actor_id, hiding)
 
     # ------------------------------------------------------------------------------------------ in the background
 
@@ -261,29 +263,31 @@ class SignIn:
             except RedisError as error:
                 log.warning("locations could not be renewed", error=str(error))
 
+    async def recheck_people(self) -> None:
+        """After a gap: revocations may have been missed, and who hides whom. Raises what is out of reach."""
+        members = list(self._members.all)
+        for start in range(0, len(members), RECHECK_PAGE):
+            page = members[start : start + RECHECK_PAGE]
+            with ExitStack() as noting:
+                people = {member.user_id for member in page}
+                notes = {user_id: noting.enter_context(self._members.loading_hiding(user_id)) for user_id in people}
+                rows = await self._sign_ins.load_many([(member.session_id, member.user_id) for member in page])
+                for row in rows.values():
+                    self._hide(row, notes[row["id"]])
+            await self._end_sessions([member.session_id for member in page if member.session_id not in rows])
+
     async def catch_up(self) -> None:
-        """After a gap in what this node hears: locations may be forgotten, revocations and evictions missed."""
+        """The same, until it is done; then who is in which room, and where everybody is."""
         while True:
             try:
-                await self._recheck()
+                await self.recheck_people()
+                for member in list(self._members.all):
+                    await self._recheck_rooms(member)
                 await self._renew_all()
                 return
             except OUT_OF_REACH as error:
                 log.warning("sessions could not be rechecked yet", error=str(error))
                 await asyncio.sleep(RETRY_S)
-
-    async def _recheck(self) -> None:
-        members = list(self._members.all)
-        for start in range(0, len(members), RECHECK_PAGE):
-            # What they enter while we ask has been checked then.
-            page = {member: set(member.rooms) for member in members[start : start + RECHECK_PAGE]}
-            rows = await self._sign_ins.load_many([(member.session_id, member.user_id) for member in page])
-            await self._end_sessions([member.session_id for member in page if member.session_id not in rows])
-            for member, rooms in page.items():
-                row = rows.get(member.session_id)
-                if row is not None and self._members.is_here(member):
-                    self._hide(row)
-                    await self._recheck_rooms(member, rooms, row)
 
     async def _end_sessions(self, session_ids: list[int]) -> None:
         if not session_ids:
@@ -294,9 +298,12 @@ class SignIn:
             for member in list(self._members.of_session(row["session_id"])):
                 member.revoke(row["reason"])
 
-    async def _recheck_rooms(self, member: Member, rooms: set[str], row: Row) -> None:
+    async def _recheck_rooms(self, member: Member) -> None:
         """The socket stays with the posts that its person may see, and sits with the authors they follow."""
-        authors = {names.author(author_id): author_id for author_id in row["large_authors"]}
+        rooms = set(member.rooms)  # what it enters while we ask has been checked then
+        async with self._services.database.transaction(member.user_id) as tx:
+            followed = await graph.large_followees(tx, member.user_id)
+        authors = {names.author(author_id): author_id for author_id in followed}
         seen = await self._visible_posts(member.user_id, filter(names.is_post, rooms))
         for room in rooms - seen - authors.keys():
             self._bus.leave(member, room)

@@ -80,7 +80,8 @@ async def test_version_and_contract(beside):
         assert (await response.json())["asyncapi"] == "3.0.0"
 
 
-async def test_calls_are_logged_with_who_and_how_long_and_no_secret(cluster: Cluster, person, capfd):
+async def test_calls_are_logged_with_who_and_how_long_and_no_secret(cluster: Cluster, person, capfd, monkeypatch):
+    monkeypatch.setattr(cluster.node_a._dispatcher, "_logs_every_call", True)  # as DAIRA_LOG_LEVEL=debug does
     guest = await cluster.guest()
     name = cluster.unique("logged")
     answer = await guest.call("auth.register", username=name, email=f"{name}@example.org", password="a secret word")
