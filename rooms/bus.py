@@ -38,6 +38,8 @@ from storage.redis import RedisError
 from storage.shards import Shards
 
 HEARTBEAT_S = 5.0
+HEAL_WITHIN_S = 20.0
+HEAL_RETRY_S = 0.3
 PAGE = 500
 AFRESH_PER_S = 1_000  # each of them loads everything anew
 
@@ -140,19 +142,25 @@ class Bus:
         """Read what was missed, deliver it before what has come since, and tell whom it is not whole for."""
         lost: set[Member] = set()
         items: list[Item] = []
-        try:
-            await self._read_missed(missed, items, lost)
-            # Who has lost the right to what is replayed lost it in the gap, too.
-            is_rechecked = await self.on_gap() if self.on_gap is not None else True
-        except (RedisError, OSError):
-            # Down again: the next time counts from where we had heard, and finds what has come since as well.
-            for shard, since in missed.items():
-                self._heard[shard] = since.clock if since is not None else 0
-            self._delivery.release((), lambda item: None if item.written.shard in missed else item)
-            return
-        except Exception:
-            log.exception("what was missed could not be read")
-            is_rechecked = False
+        is_rechecked = False
+        deadline = time.monotonic() + HEAL_WITHIN_S
+        while time.monotonic() < deadline:
+            try:
+                items, lost = await self._read_missed(missed)
+                # Who has lost the right to what is replayed lost it in the gap, too.
+                is_rechecked = await self.on_gap() if self.on_gap is not None else True
+                break
+            except (RedisError, OSError):
+                if not self._shards.is_up(missed):
+                    # The next time counts from where we had heard, and finds what has come since as well.
+                    for shard, since in missed.items():
+                        self._heard[shard] = since.clock if since is not None else 0
+                    self._delivery.release((), lambda item: None if item.written.shard in missed else item)
+                    return
+                await asyncio.sleep(HEAL_RETRY_S)  # what is kept elsewhere cannot be read yet
+            except Exception:
+                log.exception("what was missed could not be read")
+                break
         if self._overflowed or not is_rechecked:
             self._overflowed = False
             items.clear()
@@ -168,7 +176,10 @@ class Bus:
         for number, member in enumerate(lost):
             member.start_afresh(number / AFRESH_PER_S)
 
-    async def _read_missed(self, missed: Mapping[int, Offset | None], items: list[Item], lost: set[Member]) -> None:
+    async def _read_missed(self, missed: Mapping[int, Offset | None]) -> tuple[list[Item], set[Member]]:
+        """Also for whom it is no longer whole. Raises RedisError."""
+        items: list[Item] = []
+        lost: set[Member] = set()
         rooms: dict[str, Offset] = {}
         for room in self._members.rooms:
             shard = self._shards.of(room)
@@ -199,6 +210,7 @@ class Bus:
                     lost.update(self._members.of_user(user_id))
                 else:
                     items += [Item("", (user_id,), written) for written in published]
+        return items, lost
 
     # ------------------------------------------------------------------------------------------ rooms
 

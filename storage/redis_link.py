@@ -10,7 +10,7 @@ import hashlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import hiredis
 import structlog
@@ -42,6 +42,12 @@ class LinkScript:
         self.digest = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
+class _Unanswered(NamedTuple):
+    answer: "asyncio.Future[Any]"
+    since: float
+    confirmed_for: bytes | None  # a channel: the answer comes as a push
+
+
 class RedisLink(asyncio.Protocol):
     """`on_message` takes a channel and what was published there. It must not wait or raise."""
 
@@ -58,42 +64,34 @@ class RedisLink(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._is_open = False
         self._opener: asyncio.Task[Any] | None = None  # may use the link while it is being opened
-        self._unanswered: deque[tuple[asyncio.Future[Any], float]] = deque()
-        self._asked_for: deque[bytes] = deque()  # channels whose confirmation is to come
+        self._unanswered: deque[_Unanswered] = deque()
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
-        self._lost = asyncio.Event()
+        self._lost: asyncio.Future[str] = asyncio.Future()  # says why
 
     # ------------------------------------------------------------------------------------------ commands
 
-    def call(self, *parts: Part) -> "asyncio.Future[Any]":
+    def call(self, *parts: Part, confirmed_for: bytes | None = None) -> "asyncio.Future[Any]":
         """The answer to come. Raises RedisError, at once where the link is down."""
         if self._transport is None or (not self._is_open and asyncio.current_task() is not self._opener):
             raise LinkDown("the link to Redis is down")
-        return self._send(self._transport, parts)
-
-    def listen(self, command: str, channel: str) -> "asyncio.Future[Any]":
-        """(S)SUBSCRIBE or (S)UNSUBSCRIBE one channel. Raises RedisError."""
-        asked = channel.encode()
-        answer = self.call(command, channel)
-        self._asked_for.append(asked)
-        answer.add_done_callback(lambda done: self._no_more_asked(asked, done))
-        return answer
-
-    def run(self, script: LinkScript, keys: Sequence[str], arguments: Sequence[Part]) -> "asyncio.Future[Any]":
-        return self.call("EVALSHA", script.digest, len(keys), *keys, *arguments)
-
-    def _send(self, transport: asyncio.Transport, parts: Sequence[Part]) -> "asyncio.Future[Any]":
         if len(self._unanswered) >= MOST_UNANSWERED:
             raise LinkDown("too many commands wait for Redis")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
-        self._unanswered.append((answer, loop.time()))
-        transport.write(hiredis.pack_command(tuple(parts)))  # type: ignore[arg-type]
+        self._unanswered.append(_Unanswered(answer, loop.time(), confirmed_for))
+        self._transport.write(hiredis.pack_command(tuple(parts)))  # type: ignore[arg-type]
         return answer
+
+    def listen(self, command: str, channel: str) -> "asyncio.Future[Any]":
+        """(S)SUBSCRIBE or (S)UNSUBSCRIBE one channel. Raises RedisError."""
+        return self.call(command, channel, confirmed_for=channel.encode())
+
+    def run(self, script: LinkScript, keys: Sequence[str], arguments: Sequence[Part]) -> "asyncio.Future[Any]":
+        return self.call("EVALSHA", script.digest, len(keys), *keys, *arguments)
 
     def reopen(self) -> None:
         """Let go of the connection, and go through `on_up` again."""
-        self._lost.set()
+        self._lose("what it holds has moved")
 
     # ------------------------------------------------------------------------------------------ life
 
@@ -106,8 +104,6 @@ class RedisLink(asyncio.Protocol):
                 log.warning("the link to Redis is down", error=f"{type(error).__name__}: {error}")
             except Exception:
                 log.exception("the link to Redis broke")
-            finally:
-                self._take_down()
             await asyncio.sleep(RETRY_S)
 
     async def _run_once(self, on_up: Callable[[], Awaitable[None]]) -> None:
@@ -115,49 +111,52 @@ class RedisLink(asyncio.Protocol):
             connection = await self._connect()  # kept until the end: it would close what it has opened
         assert connection._writer is not None
         transport = cast(asyncio.Transport, connection._writer.transport)
-        self._lost = asyncio.Event()
+        self._lost = asyncio.get_running_loop().create_future()
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
         transport.set_protocol(self)
         self._transport = transport
         self._opener = asyncio.current_task()
+        watch = asyncio.create_task(self._watch())
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
                 for script in self._scripts:
                     await self.call("SCRIPT", "LOAD", script.text)
                 await on_up()
-            self._is_open = True
-            self.is_up.set()
-            await self._watch()
+            if not self._lost.done():
+                self._is_open = True
+                self.is_up.set()
+            raise LinkDown(await self._lost)
         finally:
+            watch.cancel()
+            self._lose("it is being opened again")
             transport.abort()
             connection._reader = connection._writer = None
 
     async def _watch(self) -> None:
-        """Until the connection is lost, or a command has gone without answer for two seconds."""
+        """Give the connection up once a command has gone without answer for two seconds, also while it is opened."""
         loop = asyncio.get_running_loop()
         pinged_at = loop.time()
-        while not self._lost.is_set():
-            try:
-                async with asyncio.timeout(ANSWER_TIMEOUT_S / 2):
-                    await self._lost.wait()
-            except TimeoutError:
-                if self._unanswered and loop.time() - self._unanswered[0][1] > ANSWER_TIMEOUT_S:
-                    raise LinkDown("Redis does not answer") from None
-                if loop.time() - pinged_at > PING_EVERY_S:
-                    pinged_at = loop.time()
-                    self.call("PING")
-        raise LinkDown("Redis closed the connection")
+        while True:
+            await asyncio.sleep(ANSWER_TIMEOUT_S / 2)
+            if self._unanswered and loop.time() - self._unanswered[0].since > ANSWER_TIMEOUT_S:
+                self._lose("Redis does not answer")
+            elif self._is_open and loop.time() - pinged_at > PING_EVERY_S:
+                pinged_at = loop.time()
+                self.call("PING")
 
-    def _take_down(self) -> None:
+    def _lose(self, reason: str) -> None:
+        """From now on nobody may use the connection, and who waits for an answer is told so at once."""
+        if self._lost.done():
+            return
+        self._lost.set_result(reason)
         self.is_up.clear()
         self._is_open = False
         self._transport = None
-        self._asked_for.clear()
         unanswered, self._unanswered = self._unanswered, deque()
-        for answer, _ in unanswered:
-            if not answer.done():
-                answer.set_exception(LinkDown("the link to Redis was lost"))
-                answer.exception()  # nobody may be waiting
+        for waiting in unanswered:
+            if not waiting.answer.done():
+                waiting.answer.set_exception(LinkDown(f"the link to Redis was lost: {reason}"))
+                waiting.answer.exception()  # nobody may be waiting
 
     # ------------------------------------------------------------------------------------------ from the transport
 
@@ -165,42 +164,35 @@ class RedisLink(asyncio.Protocol):
         reader = self._reader
         try:
             reader.feed(data)
-            while (reply := reader.gets()) is not _NOTHING:
+            while self._transport is not None and (reply := reader.gets()) is not _NOTHING:
                 if type(reply) is hiredis.PushNotification:
                     self._pushed(reply)
                 else:
                     self._answered(reply)
         except hiredis.ProtocolError as error:
-            log.error("Redis was not understood", error=str(error))
-            self._lost.set()
+            self._lose(f"Redis was not understood: {error}")
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._lost.set()
+        self._lose("Redis closed the connection")
 
     def _pushed(self, reply: "list[Any]") -> None:
         if reply[0] in (b"message", b"smessage"):
             self._on_message(reply[1], reply[2])
         elif reply[0] in _CONFIRMATIONS:
-            if self._asked_for and reply[1] == self._asked_for[0]:
-                self._asked_for.popleft()
+            if self._unanswered and self._unanswered[0].confirmed_for == reply[1]:
                 self._answered(reply)
             else:
-                self._lost.set()  # the server has sent us away: what we listen to has moved
-
-    def _no_more_asked(self, channel: bytes, answer: "asyncio.Future[Any]") -> None:
-        """An error is answered in the place of a confirmation."""
-        if not answer.cancelled() and isinstance(answer.exception(), ResponseError) and channel in self._asked_for:
-            self._asked_for.remove(channel)
+                self._lose("what is listened to has moved")
 
     def _answered(self, reply: Any) -> None:
-        answer, _ = self._unanswered.popleft()
+        answer = self._unanswered.popleft().answer
         if answer.done():
             return  # given up by who asked
         if isinstance(reply, hiredis.ReplyError):
             text = str(reply)
             if text.startswith(_ELSEWHERE):
-                self._lost.set()
                 answer.set_exception(LinkDown(text))
+                self._lose(text)
             else:
                 answer.set_exception(ResponseError(text))
         else:

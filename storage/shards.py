@@ -6,7 +6,7 @@ whoever owns them is found out anew when a server is lost or sends us away.
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -57,6 +57,12 @@ class Shards:
     @property
     def are_up(self) -> bool:
         return all(link.is_up.is_set() for link in self._links.values())
+
+    def is_up(self, shards: Iterable[int]) -> bool:
+        """All their links are."""
+        return all(
+            (link := self._links.get(self._owners[shard])) is not None and link.is_up.is_set() for shard in shards
+        )
 
     def of(self, name: str) -> int:
         return zlib.crc32(name.encode()) % self.amount

@@ -7,6 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+from gateway.child_process import spawn
 from tests.gateway.test_commands import free_ports
 
 MASTERS = 3
@@ -47,12 +48,13 @@ class RedisCluster:
     def spawn(self, port: int) -> None:
         folder = self._folder / str(port)
         folder.mkdir(parents=True, exist_ok=True)
-        self._processes[port] = subprocess.Popen(
+        self._processes[port] = spawn(
             [
                 "redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "",
                 "--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS),
                 "--cluster-require-full-coverage", "no",
             ],
+            signal.SIGKILL,
             stdout=subprocess.DEVNULL,
         )  # fmt: skip
 
