@@ -1,0 +1,44 @@
+"""Messages about presence and typing."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from protocol.fields import Id, Request, StatusText
+
+ChosenStatus = Literal["online", "away", "busy", "invisible"]
+ShownStatus = Literal["online", "away", "busy", "offline"]
+
+MOST_WATCHED = 200
+WatchedIds = Annotated[list[Id], msgspec.Meta(min_length=1, max_length=100)]
+
+
+class Presence(msgspec.Struct, frozen=True):
+    """The invisible, and those whom the viewer may not watch, are offline and were never seen."""
+
+    user_id: str
+    status: ShownStatus
+    text: str
+    last_seen_at: str | None
+
+
+class SetPresence(Request, frozen=True):
+    """Holds until it is set anew, on all devices; without `text`, none is shown."""
+
+    status: ChosenStatus
+    text: StatusText | None = None
+
+
+class WatchPresence(Request, frozen=True):
+    user_ids: WatchedIds
+
+
+class PresenceList(msgspec.Struct, frozen=True):
+    items: list[Presence]
+
+
+class Typing(Request, frozen=True):
+    """One of the two says where."""
+
+    room_id: Id | None = None
+    post_id: Id | None = None

@@ -1,0 +1,192 @@
+"""Summaries of chats: what was talked about is quoted, once, in its order; noise is not."""
+
+import itertools
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.stop_words import STOP_WORDS
+from workers.summary import MOST_CHOSEN, summarise
+
+METRO = [
+    "السلام عليكم يا جماعة",
+    "وعليكم السلام نورت 🌹",
+    "هههههههه",
+    "سعر تذكرة المترو زاد تاني النهاردة",
+    "أيوة شفت الخبر، التذكرة بقت ب ١٥ جنيه",
+    "الطلبة ليهم اشتراك مخفض في المترو",
+    "حد سامعني؟",
+    "صوتك واطي",
+    "الاشتراك المخفض للطلبة لازم يتجدد كل ترم من الجامعة",
+    "👍",
+    "الخط التالت زحمة جدا من محطة العباسية",
+    "زحمة الخط التالت بسبب إن القطر بيتأخر بين المحطات",
+    "https://cairometro.example/prices",
+    "أنا رايح أعمل شاي",
+]
+
+MIXED = [
+    "hello everyone",
+    "python أحسن لغة للبرمجة في البداية",
+    "lol",
+    "ana 5adt course python 3ala udemy w kan momtaz gedan",
+    "the free Harvard course uses Python too",
+    "ok",
+    "مرتبات المبرمجين بالدولار أحسن من المرتبات المحلية",
+    "مرتب الجونيور في الشركات المحلية من ١٠ ل ٢٠ ألف",
+    "haha true",
+    "thanks guys",
+]
+
+
+def test_one_quote_for_each_thing_talked_about():
+    assert summarise(METRO, 3) == [3, 8, 11]
+
+
+def test_languages_may_mix():
+    quoted = summarise(MIXED, 2)
+    assert len(quoted) == 2
+    assert quoted[0] in {1, 3, 4}
+    assert quoted[1] in {6, 7}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("رواية", "روايه"),
+        ("أسعار", "اسعار"),
+        ("إلغاء", "الغاء"),
+        ("آخرة", "اخرة"),
+        ("مستشفى", "مستشفي"),
+        ("قِصَّةٌ", "قصة"),
+        ("جمـــيل", "جميل"),
+        ("مبروووووك", "مبروك"),
+        ("الأه\u200cلي", "الأهلي"),
+        ("Python", "python"),
+        ("gameeeel", "gamel"),
+        ("3'aly", "3aly"),
+        ("ticket", "tickets"),
+        ("elmatch", "match"),
+        ("شركة", "الشركة"),
+        ("شركة", "شركات"),
+        ("شركات", "والشركات"),
+        ("محطة", "بالمحطة"),
+        ("محطة", "للمحطات"),
+        ("مبرمج", "المبرمجين"),
+    ],
+)
+def test_spellings_and_forms_of_a_word_are_one(one, other):
+    # Two words are too few for a quote: a form apart would be the third.
+    assert summarise([f"زحام {one} {other}"], 1) == []
+    assert summarise([f"زحام {one} قطار"], 1) == [0]
+
+
+def test_a_link_or_a_mention_says_nothing_but_a_hashtag_does():
+    assert summarise(["@ali شوفوا الماتش https://t.example/a?b=1 youtu.example/xyz www.example.com"], 1) == []
+    assert summarise(["#غلاء_الأسعار بالقاهرة"], 1) == [0]
+
+
+def test_what_most_talk_about_comes_first():
+    texts = [
+        "جمعوا توقيعات ضد قفل الحديقة القديمة",
+        "جمعوا توقيعات ضد قفل الحديقة الجديدة",
+        "المنتخب خسر ودية تونس بهدف متأخر",
+        "مدافع برشلونة رفض ينضم لمعسكر المنتخب",
+        "تذاكر المنتخب نفدت خلال دقايق معدودة",
+        "قميص المنتخب شكله غريب ولونه باهت",
+    ]
+    assert summarise(texts, 1)[0] >= 2
+
+
+def test_the_second_quote_says_something_else():
+    texts = [
+        "أسعار اللحمة زادت في السوق",
+        "زادت أسعار اللحمة تاني في السوق كله",
+        "السوق فيه لحمة أسعارها زادت الضعف",
+        "ماتش الأهلي والزمالك اتأجل ليوم الجمعة",
+    ]
+    first, second = summarise(texts, 2)
+    assert first in {0, 1, 2}
+    assert second == 3
+
+
+def test_what_adds_little_is_not_quoted():
+    assert len(summarise(["الحكومة رفعت سعر البنزين", "الحكومة رفعت سعر البنزين امبارح بليل"], 2)) == 1
+
+
+def test_repeating_a_message_does_not_make_it_weightier():
+    advertisement = "اكسب فلوس كتير من البيت كلمني خاص"
+    assert summarise([advertisement] * 50 + METRO, 1)[0] >= 50
+
+
+def test_repeating_a_word_does_not_make_it_weightier():
+    assert summarise(["بيتزا " * 40 + "سخنة لذيذة", *METRO], 1) != [0]
+
+
+def test_quotes_keep_the_order_of_the_chat():
+    texts = ["القهوة التركي طعمها جميل", "المترو زحمة النهاردة جدا الصبح", "زحمة المترو الصبح بسبب عطل القطر"]
+    assert summarise(texts, 1) == [2]
+    assert summarise(texts, 2) == [0, 2]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [],
+        [""],
+        ["هههه", "ههههههههه", "هاهاها", "خخخخ", "hahaha", "Lolololol", "LOL"],
+        ["👍", "😂😂😂", "❤️", "...", "؟؟", "!!", "ـــ", "\u200f\u200b"],
+        ["ok", "OK 👍", "تمام", "أيوة", "ماشي يا باشا", "tmam ya basha"],
+        ["السلام عليكم ورحمة الله وبركاته", "صباح الخير يا جماعة", "hi guys, thanks for having me"],
+        ["https://example.com/a-long/path?x=1", "www.example.com", "t.example/abc ali@example.com @ali"],
+        ["١٢٣ 456 2026", "10 / 20 / 30"],
+        ["قلت المترو", "المترو غالي"],
+    ],
+)
+def test_noise_has_no_summary(texts):
+    assert summarise(texts, 5) == []
+
+
+def test_stop_words_are_spelt_as_they_are_looked_up():
+    # Two words are too few for a quote: each of these would be the third.
+    assert [word for word in STOP_WORDS if summarise([f"المترو زحمة {word}"], 1)] == []
+
+
+def test_none_asked_for_none_given():
+    assert summarise(METRO, 0) == []
+
+
+@given(st.lists(st.one_of(st.sampled_from(METRO + MIXED), st.text(max_size=80)), max_size=40), st.integers(0, 30))
+def test_any_texts_have_an_orderly_summary(texts, most):
+    quoted = summarise(texts, most)
+    assert quoted == sorted(set(quoted))
+    assert len(quoted) <= min(most, MOST_CHOSEN, len(texts))
+    assert all(0 <= index < len(texts) for index in quoted)
+    assert quoted == summarise(texts, most)
+
+
+def test_every_process_answers_the_same():
+    program = f"from workers.summary import summarise; print(summarise({METRO + MIXED!r}, 6))"
+    answers = set()
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
+        answers.add(run.stdout)
+    assert answers == {f"{summarise(METRO + MIXED, 6)}\n".encode()}
+
+
+def test_the_largest_chat_takes_little_time():
+    letters = "ابتثجحخدذرزسشصضطظعغفقكلمنهوي"
+    words = [
+        "وبال" + "".join(four) + "اتهم" for four in itertools.islice(itertools.product(letters, repeat=4), 150_000)
+    ]
+    texts = [" ".join(words[150 * index : 150 * index + 150]) for index in range(1_000)]
+    started = time.process_time()
+    assert len(summarise(texts, 1_000)) == MOST_CHOSEN
+    # It takes some 0.4 s; stemming all those words would take several.
+    assert time.process_time() - started < 2
