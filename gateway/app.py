@@ -1,7 +1,7 @@
 """What a process runs besides its sockets: workers and the sidecar."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import structlog
@@ -17,8 +17,10 @@ from gateway.stores import Stores
 from storage import outbox
 from storage.cancellation import end
 from storage.database import Database, DatabaseUnavailable
+from storage.outbox import Outbox
 from storage.redis import RedisError
 from workers.job import Tools, groups
+from workers.live_rooms import keep_rooms
 from workers.relay import run_relay
 from workers.runner import run_group
 
@@ -36,7 +38,16 @@ class WorkerProcess:
     """The relay and worker groups of one process."""
 
     def __init__(self, stores: Stores, database: Database, listen_url: str, names: Sequence[str]) -> None:
-        self.tools = Tools(database, stores.feeds, stores.locations, stores.broadcaster, stores.event_log)
+        self.tools = Tools(
+            database,
+            stores.feeds,
+            stores.locations,
+            stores.broadcaster,
+            stores.event_log,
+            stores.roster,
+            stores.ids,
+            Outbox(database, stores.ids),
+        )
         self._listen_url = listen_url
         self._names = names
         self._stop = asyncio.Event()
@@ -44,12 +55,16 @@ class WorkerProcess:
 
     def start(self) -> None:
         for name in self._names:
-            work = (
-                partial(run_relay, self.tools, self._listen_url, self._stop)
-                if name == "relay"
-                else partial(run_group, self.tools, name, self._stop)
-            )
-            self._tasks.append(asyncio.create_task(again_and_again(name, work)))
+            self._tasks.append(asyncio.create_task(again_and_again(name, self._work(name))))
+
+    def _work(self, name: str) -> Callable[[], Awaitable[None]]:
+        match name:
+            case "relay":
+                return partial(run_relay, self.tools, self._listen_url, self._stop)
+            case "keeper":
+                return partial(keep_rooms, self.tools, self._stop)
+            case _:
+                return partial(run_group, self.tools, name, self._stop)
 
     async def stop(self) -> None:
         """What is under way ends; what has not begun stays in the log."""
@@ -60,7 +75,7 @@ class WorkerProcess:
 
 def worker_names() -> list[str]:
     """What `daira work` can run."""
-    return ["relay", *sorted(groups())]
+    return ["relay", "keeper", *sorted(groups())]
 
 
 def sidecar(

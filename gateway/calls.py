@@ -34,6 +34,8 @@ class CallRate(msgspec.Struct, frozen=True):
 class CallsOwner(Caller):
     """What the calls need of their connection."""
 
+    called_at: float  # monotonic, s
+
     def reply(self, call_id: int | None, answer: wire.Ok | wire.Failed) -> None: ...
 
     def pause_reading(self) -> None: ...
@@ -159,7 +161,7 @@ class Calls:
         """0 when the call may run, else the milliseconds to wait."""
         now = time.monotonic()
         tokens = self._tokens + (now - self._refilled_at) * self._rate.per_second
-        self._refilled_at = now
+        self._refilled_at = self._owner.called_at = now
         if tokens > self._rate.burst:
             tokens = self._rate.burst
         if tokens >= 1:

@@ -6,6 +6,9 @@ access token has been expired for 60 s) → closed. The codec is what the client
 
 import asyncio
 import secrets
+import time
+from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -19,6 +22,7 @@ from gateway.observability import CONNECTIONS, SIGNED_IN
 from gateway.sign_in import Refused, Return, SignIn, Unavailable, Welcome, new_pid
 from handlers.call import Viewer
 from protocol import errors, wire
+from protocol.presence import MOST_WATCHED
 from protocol.pushes import Push, RevocationReason, SessionExpired, SessionReady, SessionRevoked
 from protocol.timestamps import to_wire
 from protocol.tokens import EXPIRY_GRACE
@@ -30,7 +34,7 @@ from rooms.recovery import Offset
 PROTOCOL = 1
 CONNECT_WITHIN_S = 10.0
 ANONYMOUS_FOR_S = 600.0
-MOST_ROOMS = 200
+MOST_ROOMS = {"post": 200, "live": 10, "presence": MOST_WATCHED}  # of each kind
 MOST_EARLY_PUSHES = 1_000
 MOST_HELD = 100
 
@@ -51,8 +55,8 @@ class Connection:
 
     __slots__ = (
         "_afresh_due", "_calls", "_draining", "_early", "_held", "_incomplete", "_joined", "_revoked_early", "_sign_in",
-        "_socket", "_state", "_tasks", "_timer", "address", "claim", "codec", "pid", "rooms", "superseded_claim",
-        "user_agent", "viewer",
+        "_socket", "_state", "_tasks", "_timer", "address", "called_at", "claim", "codec", "pid", "rooms",
+        "superseded_claim", "user_agent", "viewer",
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +75,7 @@ class Connection:
         self.user_agent = user_agent
         self.pid = ""
         self.claim = 0
+        self.called_at = time.monotonic()
         self.superseded_claim = 0
         self._socket = socket
         self._sign_in = sign_in
@@ -142,10 +147,15 @@ class Connection:
         if self._joined:
             self._sign_in.forget(self)
 
-    async def watch(self, room: str, owner_id: int) -> None:
-        if sum(map(names.is_post, self.rooms)) >= MOST_ROOMS:
-            raise errors.failed_precondition(f"a socket watches no more than {MOST_ROOMS} things: unwatch some")
-        await self._sign_in.watch(self, room, owner_id)
+    def is_in(self, room: str) -> bool:
+        return room in self.rooms
+
+    async def watch(self, rooms: Mapping[str, int]) -> None:
+        kinds = Counter(names.kind(room) for room in {*self.rooms, *rooms})
+        for kind, most in MOST_ROOMS.items():
+            if kinds[kind] > most:
+                raise errors.failed_precondition(f"a socket is in no more than {most} rooms of a kind: leave some")
+        await asyncio.gather(*(self._sign_in.watch(self, room, owner_id) for room, owner_id in rooms.items()))
 
     async def unwatch(self, room: str) -> None:
         self._sign_in.unwatch(self, room)

@@ -22,19 +22,25 @@ from gateway.calls import CallRate
 from gateway.connection import Connection
 from gateway.dispatcher import Dispatcher
 from gateway.observability import LOOP_LAG, OUTBOUND_BYTES, REFUSED
+from gateway.rights import Rights
 from gateway.settings import Network, Settings
 from gateway.sign_in import OUT_OF_REACH, SignIn
 from gateway.stores import Stores
 from handlers.call import Services
 from handlers.passwords import Passwords
+from presence.tracker import Tracker
+from presence.typing_indicators import TypingIndicators
 from protocol.cursors import Cursors
+from protocol.media_tokens import MediaTokens
 from protocol.rpc import methods
 from protocol.tokens import AccessTokens
 from protocol.wire import MAX_PAYLOAD
 from rooms.bus import Bus
 from rooms.delivery import Delivery
 from rooms.members import Members
+from rooms.nodes import Nodes
 from rooms.recovery import Recovery
+from stage.attendance import Attendance
 from storage.database import Database
 from storage.limits import Limits
 from storage.outbox import Outbox
@@ -66,12 +72,22 @@ class Node:
         self._running = AsyncExitStack()
         self._catching_up: asyncio.Task[None] | None = None
         self._passwords = Passwords()
-        self.services = _services(stores, database, self._passwords)
+        self.attendance = Attendance(stores.roster, self.members, stores.broadcaster, database, self.name)
+        self.presence = Tracker(stores.shards, stores.names, self.members, stores.broadcaster, self.name)
+        typing = TypingIndicators(stores.broadcaster, self.members)
+        self.services = _services(stores, database, self._passwords, self.attendance, self.presence, typing)
         delivery = Delivery(self.members)
         recovery = Recovery(stores.shards, stores.names, self.name)
         self.bus = Bus(stores.shards, stores.names, self.members, delivery, recovery, self.name)
         self.bus.on_gap = self._after_gap
-        self._sign_in = SignIn(self.services, self.members, delivery, self.bus, recovery, stores.locations, self.name)
+        self.bus.on_left, self.bus.on_role = self.attendance.left, self.attendance.change_role
+        rights = Rights(database, self.bus, self.attendance)
+        self.bus.on_doubt = rights.recheck
+        self._nodes = Nodes(stores.shards, stores.names, self.name)
+        self._nodes.on_dead, self._nodes.on_forgotten = self._take_back, self._repeat
+        self._sign_in = SignIn(
+            self.services, self.members, delivery, self.bus, recovery, stores.locations, rights, self.name
+        )
         self._dispatcher = Dispatcher(methods, self.services, settings.call_deadline)
         self._rate = _call_rate(settings.limit_calls)
         self.socket_server = SocketServer(
@@ -92,6 +108,9 @@ class Node:
             await patiently(partial(self.bus.resume, group), RedisError)
         await run_beside(self._running, "keep hearing", self.bus.keep_hearing)
         await run_beside(self._running, "keep locations", self._sign_in.keep_locations)
+        await run_beside(self._running, "keep alive", self._nodes.keep_alive)
+        await run_beside(self._running, "keep telling rooms", self.attendance.keep_telling)
+        await run_beside(self._running, "keep idle", self.presence.keep_idle)
         await run_beside(self._running, "watch the loop", self._watch_loop)
         app = web.Application(client_max_size=MAX_PAYLOAD)
         self.socket_server.route(app, PATH)
@@ -163,6 +182,16 @@ class Node:
             return False
         return True
 
+    async def _repeat(self) -> None:
+        """Say again who is here: Redis was away, or others have taken this node for dead."""
+        await self.presence.repeat()
+        await self.attendance.repeat()
+
+    async def _take_back(self, node: str) -> None:
+        """What a dead node has said of its people."""
+        await self.presence.take_back(node)
+        await self.attendance.take_back(node)
+
     async def _watch_loop(self) -> None:
         """For ever."""
         loop = asyncio.get_running_loop()
@@ -211,7 +240,14 @@ def derive_keys(settings: Settings, purpose: str) -> tuple[bytes, ...]:
     return tuple(hmac.new(key.encode(), purpose.encode(), hashlib.sha256).digest() for key in settings.keys.values())
 
 
-def _services(stores: Stores, database: Database, passwords: Passwords) -> Services:
+def _services(
+    stores: Stores,
+    database: Database,
+    passwords: Passwords,
+    attendance: Attendance,
+    presence: Tracker,
+    typing: TypingIndicators,
+) -> Services:
     settings = stores.settings
     return Services(
         database=database,
@@ -223,6 +259,11 @@ def _services(stores: Stores, database: Database, passwords: Passwords) -> Servi
         tokens=AccessTokens(settings.keys),
         cursors=Cursors(derive_keys(settings, "cursors")),
         passwords=passwords,
+        roster=stores.roster,
+        attendance=attendance,
+        presence=presence,
+        typing=typing,
+        media_tokens=MediaTokens(*settings.livekit) if settings.livekit else None,
         refresh_keys=derive_keys(settings, "refresh"),
         refresh_leeway_s=settings.refresh_leeway,
     )

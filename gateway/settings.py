@@ -64,6 +64,9 @@ class Settings(BaseSettings):
         description="id:secret[,id:secret…]; the first signs, all verify; secrets of 32 characters or more",
     )
     refresh_leeway: float = Field(10.0, description="seconds in which a lost refresh may be repeated; 0: never", ge=0)
+    livekit_url: str | None = Field(None, description="wss://…: LiveKit carries the voice of live rooms; with its key")
+    livekit_key: str | None = Field(None, description="API key of LiveKit")
+    livekit_secret: SecretStr | None = Field(None, description="API secret of LiveKit")
     call_deadline: float = Field(10.0, description="seconds until a call is given up", gt=0)
     ping_interval: float = Field(25.0, description="seconds between Engine.IO pings", gt=0)
     ping_timeout: float = Field(20.0, description="seconds to wait for their answer", gt=0)
@@ -82,6 +85,10 @@ class Settings(BaseSettings):
     limit_post: Rate = Field("10/hour", description="post.create by user")
     limit_follow: Rate = Field("400/24 hour", description="graph.follow by user")
     limit_write: Rate = Field("1000/hour", description="other writes by user, together")
+    limit_room: Rate = Field("30/hour", description="room.create by user")
+    limit_room_join: Rate = Field("60/minute", description="room.join by user")
+    limit_room_message: Rate = Field("120/minute", description="room.send by user")
+    limit_presence: Rate = Field("60/minute", description="presence.set by user")
     limit_login: Rate = Field("5/15 minute", description="auth.login by account; auth.change_password by user")
     limit_login_address: Rate = Field("10/15 minute", description="auth.login by address")
     limit_register: Rate = Field("3/hour", description="auth.register by address, and by device")
@@ -113,6 +120,9 @@ class Settings(BaseSettings):
             missing = [f"DAIRA_{name.upper()}" for name in needed if not getattr(self, name)]
             if missing:
                 raise ValueError(f"DAIRA_POSTGRES_URL also needs {', '.join(missing)}")
+        livekit = (self.livekit_url, self.livekit_key, self.livekit_secret)
+        if any(livekit) and not all(livekit):
+            raise ValueError("LiveKit needs all of DAIRA_LIVEKIT_URL, DAIRA_LIVEKIT_KEY and DAIRA_LIVEKIT_SECRET")
         self._parse_token_keys()
         return self
 
@@ -171,6 +181,13 @@ class Settings(BaseSettings):
     def keys(self) -> dict[str, str]:
         """Key id → secret; the first signs."""
         return self._parse_token_keys() or {"embedded": self._embedded.token_key}
+
+    @property
+    def livekit(self) -> tuple[str, str, str] | None:
+        """URL, API key, API secret."""
+        if not self.livekit_url:
+            return None
+        return self.livekit_url, self.livekit_key or "", self._secret(self.livekit_secret)
 
     @property
     def limits(self) -> dict[str, str]:

@@ -9,20 +9,22 @@ from typing import NamedTuple
 import structlog
 
 from gateway.observability import REFUSED
-from handlers import visibility
+from gateway.rights import Rights
 from handlers.call import Services, Viewer
 from protocol.errors import CallError
+from protocol.live_rooms import RemovalReason
+from protocol.pushes import PresenceChanged, RoomRemoved
 from protocol.tokens import TokenError
-from protocol.users import User
+from protocol.users import User, UserLite
 from rooms import names
 from rooms.bus import Bus, SubscriptionFailed
 from rooms.delivery import Delivery
 from rooms.locations import RENEW_EVERY_S, Locations
 from rooms.members import Hiding, Member, Members
-from rooms.messages import Written
+from rooms.messages import Written, unkept
 from rooms.metrics import RECOVERIES, REPLAYED
 from rooms.recovery import Claim, Offset, Recovery
-from storage import accounts, graph, posts, present
+from storage import accounts, graph, present
 from storage.database import Conflict, DatabaseUnavailable, Row
 from storage.redis import RedisError
 from storage.sign_ins import SignIns
@@ -80,6 +82,7 @@ class SignIn:
         bus: Bus,
         recovery: Recovery,
         locations: Locations,
+        rights: Rights,
         node: str,
     ) -> None:
         self._services = services
@@ -88,6 +91,7 @@ class SignIn:
         self._bus = bus
         self._recovery = recovery
         self._locations = locations
+        self._rights = rights
         self._node = node
         self._sign_ins = SignIns(services.database)
 
@@ -127,7 +131,7 @@ class SignIn:
                 await self._bus.join(member, names.author(author_id), author_id)
             missed = None
             if claim is not None and back is not None:
-                missed = await self._recover(member, claim, back.offset)
+                missed = await self._recover(member, claim, back.offset, present.user_lite(row))
                 if missed is None:
                     for room in claim.rooms:
                         self._bus.leave(member, room)
@@ -136,6 +140,7 @@ class SignIn:
             await self._delivery.settled()
         except OUT_OF_REACH as error:
             raise self._out_of_reach(error) from error
+        self._services.presence.came(member.user_id, row["presence_status"], row["presence_text"])
         if back is not None:
             RECOVERIES.labels("fresh" if missed is None else "recovered").inc()
         return Welcome(present.user(row), offset, missed)
@@ -155,7 +160,8 @@ class SignIn:
 
     def leave(self, member: Member, *, goodbye: bool) -> None:
         """goodbye: the client will not come back for what it misses."""
-        self._bus.remove(member)
+        if self._bus.remove(member):
+            self._services.presence.went(member.user_id)
         goodbye = goodbye or not self._bus.is_whole  # what it has not heard yet might be passed over
         self._recovery.leave(member.user_id, member.pid, member.claim, goodbye=goodbye)
 
@@ -216,15 +222,16 @@ class SignIn:
         member.claim, member.superseded_claim = 1, 0
         return await self._recovery.enter(member.user_id, member.session_id, member.pid)
 
-    async def _recover(self, member: Member, claim: Claim, last: Offset) -> list[Written] | None:
+    async def _recover(self, member: Member, claim: Claim, last: Offset, user: UserLite) -> list[Written] | None:
         """Back into the rooms that are open to them still, and what was missed; None where it is not whole."""
         about = {written.about for written in claim.missed if names.is_post(written.about)}
-        seen = await self._visible_posts(member.user_id, {*about, *filter(names.is_post, claim.rooms)})
+        seen = await self._rights.open_to(member.user_id, {*about, *claim.rooms})
         since = dict.fromkeys(member.rooms, last)
         for room, watched in claim.rooms.items():
             if room in seen:
                 await self._bus.join(member, room, watched.owner_id)
                 since[room] = Offset(last.shard, max(last.clock, watched.joined))
+        await self._return_to_rooms(member, claim, seen, since, user)
         missed = [written for written in claim.missed if not written.about or written.about in seen]
         for published in (await self._recovery.read_rooms(since)).values():
             if published is None:
@@ -236,14 +243,24 @@ class SignIn:
         REPLAYED.inc(len(missed))
         return sorted(missed, key=lambda each: each.offset)
 
-    async def _visible_posts(self, user_id: int, rooms: Iterable[str]) -> set[str]:
-        """Those among the posts' rooms that the person may see the posts of."""
-        post_ids = [names.post_id(room) for room in rooms]
-        if not post_ids:
-            return set()
-        async with self._services.database.transaction(user_id) as tx:
-            rows = await posts.load(tx, post_ids)
-        return {names.post(row["id"]) for row in rows if visibility.may_see(row, user_id)}
+    async def _return_to_rooms(
+        self, member: Member, claim: Claim, seen: set[str], since: dict[str, Offset], user: UserLite
+    ) -> None:
+        """Into the rosters of live rooms again, and how those whom they watch are shown now."""
+        for room in filter(names.is_live, claim.rooms):
+            reason: RemovalReason | None = "access"
+            if room in seen:
+                reason = await self._rights.come_back(member, room, claim.rooms[room].joined, user)
+            if reason is not None:
+                self._bus.leave(member, room)
+                since.pop(room, None)
+                room_id = str(names.live_id(room))
+                removed = RoomRemoved(id=f"room.removed:{room_id}:{member.pid}", room_id=room_id, reason=reason)
+                member.deliver(unkept(removed, room))
+        watched = [names.watched_id(room) for room in member.rooms if names.is_presence(room)]
+        for user_id, shown in (await self._services.presence.look(watched)).items():
+            push = PresenceChanged(id=f"presence.changed:{user_id}:{member.pid}", presence=shown)
+            member.deliver(unkept(push, names.presence(user_id)))
 
     def _hide(self, row: Row, changes: Iterable[tuple[int, Hiding | None]]) -> None:
         """As the row says, but for what has changed since it was asked for."""
@@ -304,9 +321,11 @@ class SignIn:
         async with self._services.database.transaction(member.user_id) as tx:
             followed = await graph.large_followees(tx, member.user_id)
         authors = {names.author(author_id): author_id for author_id in followed}
-        seen = await self._visible_posts(member.user_id, filter(names.is_post, rooms))
+        seen = await self._rights.open_to(member.user_id, filter(names.is_post, rooms))
         for room in rooms - seen - authors.keys():
-            self._bus.leave(member, room)
+            if names.is_post(room) or names.is_author(room):
+                self._bus.leave(member, room)
+        await self._rights.recheck([(member, room) for room in rooms if names.is_live(room) or names.is_presence(room)])
         for room, author_id in authors.items():
             await self._bus.join(member, room, author_id)
 

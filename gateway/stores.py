@@ -10,10 +10,13 @@ import structlog
 
 from gateway.background import START_TIMEOUT_S, patiently, run_beside
 from gateway.settings import Settings
-from rooms import broadcaster, recovery
+from presence import tracker
+from rooms import broadcaster, nodes, recovery
 from rooms.broadcaster import Broadcaster
 from rooms.locations import Locations
 from rooms.names import Names
+from stage import roster
+from stage.roster import Roster
 from storage import schema
 from storage.database import Database, DatabaseUnavailable
 from storage.feeds import Feeds
@@ -23,6 +26,8 @@ from storage.redis_servers import servers_of
 from storage.redis_streams import RedisStreams
 from storage.shards import Shards
 from storage.snowflakes import Snowflakes
+
+SCRIPTS = (*broadcaster.SCRIPTS, *recovery.SCRIPTS, *nodes.SCRIPTS, *roster.SCRIPTS, *tracker.SCRIPTS)
 
 log = structlog.get_logger()
 
@@ -44,6 +49,7 @@ class Stores:
     names: Names
     locations: Locations
     broadcaster: Broadcaster
+    roster: Roster
     objects: Objects
 
 
@@ -60,7 +66,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         objects = Objects(*settings.s3, settings.s3_bucket)
         closing.push_async_callback(objects.close)
         await objects.connect()
-        shards = Shards(servers_of(settings.realtime_redis), settings.prefix, (*broadcaster.SCRIPTS, *recovery.SCRIPTS))
+        shards = Shards(servers_of(settings.realtime_redis), settings.prefix, SCRIPTS)
         closing.push_async_callback(shards.stop)
         async with asyncio.timeout(START_TIMEOUT_S):
             await shards.start()
@@ -75,6 +81,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             names=names,
             locations=Locations(shards, names),
             broadcaster=Broadcaster(shards, names),
+            roster=Roster(shards),
             objects=objects,
         )
 

@@ -1,7 +1,7 @@
 """What a handler is given: who calls, the services behind the call, and doors back to the caller's own socket."""
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -10,10 +10,15 @@ from typing import Protocol
 import msgspec
 
 from handlers.passwords import Passwords
+from presence.tracker import Tracker
+from presence.typing_indicators import TypingIndicators
 from protocol import errors
 from protocol.cursors import Cursors
+from protocol.media_tokens import MediaTokens
 from protocol.tokens import AccessTokens
 from rooms.broadcaster import Broadcaster
+from stage.attendance import Attendance
+from stage.roster import Roster
 from storage.database import Database
 from storage.feeds import Feeds
 from storage.limits import Limits
@@ -42,6 +47,11 @@ class Services:
     tokens: AccessTokens
     cursors: Cursors
     passwords: Passwords
+    roster: Roster
+    attendance: Attendance
+    presence: Tracker
+    typing: TypingIndicators
+    media_tokens: MediaTokens | None
     refresh_keys: tuple[bytes, ...]
     refresh_leeway_s: float
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -53,8 +63,10 @@ class CallerSocket(Protocol):
     def sign_in(self, viewer: Viewer) -> None:
         """The socket belongs to that session from now on; on a signed-in one, its token is extended."""
 
-    async def watch(self, room: str, owner_id: int) -> None:
-        """Once it returns, what is published to the room reaches the socket."""
+    def is_in(self, room: str) -> bool: ...
+
+    async def watch(self, rooms: Mapping[str, int]) -> None:
+        """Once it returns, what is published to these rooms, each given with its owner, reaches the socket."""
 
     async def unwatch(self, room: str) -> None: ...
 

@@ -37,7 +37,7 @@ async def delete_circle(call: Call, request: CircleRef, tx: Transaction) -> Noth
     if not await circles.delete(tx, int(request.circle_id)):
         raise errors.not_found("circle")
     await call.services.outbox.add(tx, AccessNarrowed(owner_id=call.viewer.id, user_ids=()))
-    call.after_commit(lambda: call.services.broadcaster.close_posts(call.viewer.id))
+    call.after_commit(lambda: call.services.broadcaster.close(call.viewer.id, "all"))
     return Nothing()
 
 

@@ -53,6 +53,7 @@ async def update_user(call: Call, request: UpdateUser, tx: Transaction) -> User:
         bio=None if request.bio is UNSET else request.bio or "",
         is_private=is_private,
         clear_avatar=request.avatar_media_id is None,
+        presence_audience=None if request.presence_audience is UNSET else request.presence_audience or "everyone",
     )
     if before.is_private and is_private is False:
         for follower_id in await graph.accept_all(tx, viewer_id):
@@ -60,7 +61,10 @@ async def update_user(call: Call, request: UpdateUser, tx: Transaction) -> User:
             await call.services.outbox.add(tx, event)
     if is_private and not before.is_private:
         await call.services.outbox.add(tx, AccessNarrowed(owner_id=viewer_id, user_ids=()))
-        call.after_commit(lambda: call.services.broadcaster.close_posts(viewer_id))
+        call.after_commit(lambda: call.services.broadcaster.close(viewer_id, "all"))
+    elif request.presence_audience is not UNSET:
+        await call.services.outbox.add(tx, AccessNarrowed(owner_id=viewer_id, user_ids=(), to="presence"))
+        call.after_commit(lambda: call.services.broadcaster.close(viewer_id, "presence"))
     return await _load(tx, viewer_id)
 
 

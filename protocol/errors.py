@@ -90,6 +90,11 @@ def failed_precondition(message: str) -> CallError:
     return CallError("FAILED_PRECONDITION", message)
 
 
+def permission_denied(message: str) -> CallError:
+    """For what the viewer may see but not do."""
+    return CallError("PERMISSION_DENIED", message)
+
+
 def stale_version() -> CallError:
     return CallError("ABORTED", "it has been changed since: load it again and repeat")
 

@@ -95,16 +95,90 @@ class MuteChanged(Event, frozen=True):
         return str(self.muted_id)
 
 
+Narrowed = Literal["all", "presence"]
+
+
 class AccessNarrowed(Event, frozen=True):
-    """Some of what the owner posted is no longer for these people; nobody named: not for everybody any more."""
+    """Some of what the owner shows is no longer for these people; nobody named: not for everybody any more."""
 
     topic: ClassVar[str] = "graph.access_narrowed"
     owner_id: int
     user_ids: tuple[int, ...]
+    to: Narrowed = "all"
 
     @property
     def key(self) -> str:
         return str(self.owner_id)
+
+
+RoomChange = Literal["started", "updated", "role", "muted", "host"]
+
+
+class RoomChanged(Event, frozen=True):
+    """The stage is another; `user_id` is to whom it was done, 0 for nobody."""
+
+    topic: ClassVar[str] = "room.changed"
+    room_id: int
+    actor_id: int
+    user_id: int
+    change: RoomChange
+
+    @property
+    def key(self) -> str:
+        return str(self.room_id)
+
+
+class RoomMessageSent(Event, frozen=True):
+    topic: ClassVar[str] = "room.message_sent"
+    room_id: int
+    message_id: int
+
+    @property
+    def key(self) -> str:
+        return str(self.room_id)
+
+
+class RoomMessageDeleted(Event, frozen=True):
+    topic: ClassVar[str] = "room.message_deleted"
+    room_id: int
+    message_id: int
+
+    @property
+    def key(self) -> str:
+        return str(self.room_id)
+
+
+class RoomInvited(Event, frozen=True):
+    topic: ClassVar[str] = "room.invited"
+    room_id: int
+    actor_id: int
+    user_ids: tuple[int, ...]
+
+    @property
+    def key(self) -> str:
+        return str(self.room_id)
+
+
+class RoomRemoved(Event, frozen=True):
+    """Somebody was sent out; whoever came in after `before` (µs of the roster's clock) has come back since."""
+
+    topic: ClassVar[str] = "room.removed"
+    room_id: int
+    user_id: int
+    reason: Literal["kicked", "banned"]
+
+    @property
+    def key(self) -> str:
+        return str(self.room_id)
+
+
+class RoomClosed(Event, frozen=True):
+    topic: ClassVar[str] = "room.closed"
+    room_id: int
+
+    @property
+    def key(self) -> str:
+        return str(self.room_id)
 
 
 class SessionsEnded(Event, frozen=True):

@@ -7,7 +7,9 @@ from typing import ClassVar, Literal, NamedTuple
 
 import msgspec
 
+from protocol.live_rooms import RemovalReason, Role, Room, RoomMessage
 from protocol.posts import Post
+from protocol.presence import Presence
 from protocol.users import User, UserLite
 
 # What a client gets that is away or reads too slowly: all of it, later or by coming back; the newest of its kind; or
@@ -92,6 +94,101 @@ class PostEdited(Push, frozen=True):
 class PostDeleted(Push, frozen=True):
     event: ClassVar[str] = "post.deleted"
     post_id: str
+
+
+class RoomUpdated(Push, frozen=True):
+    event: ClassVar[str] = "room.updated"
+    room: Room
+
+
+class RoomJoined(Push, frozen=True):
+    event: ClassVar[str] = "room.joined"
+    room_id: str
+    user: UserLite
+    role: Role
+
+
+class RoomLeft(Push, frozen=True):
+    event: ClassVar[str] = "room.left"
+    room_id: str
+    user_id: str
+
+
+class RoomAudience(Push, frozen=True):
+    event: ClassVar[str] = "room.audience"
+    flow: ClassVar[Flow] = "conflate"
+    room_id: str
+    count: int
+
+
+class RoomMessaged(Push, frozen=True):
+    event: ClassVar[str] = "room.message"
+    room_id: str
+    message: RoomMessage
+
+
+class RoomMessageDeleted(Push, frozen=True):
+    event: ClassVar[str] = "room.message_deleted"
+    room_id: str
+    message_id: str
+
+
+class RoomReacted(Push, frozen=True):
+    """What has come since the last one, at most a second ago."""
+
+    event: ClassVar[str] = "room.reacted"
+    flow: ClassVar[Flow] = "drop"
+    room_id: str
+    counts: dict[str, int]
+
+
+class RoomInvited(Push, frozen=True):
+    event: ClassVar[str] = "room.invited"
+    room: Room
+
+
+class RoomRoleChanged(Push, frozen=True):
+    """To whom it was given: a media token of before no longer fits."""
+
+    event: ClassVar[str] = "room.role_changed"
+    room_id: str
+    role: Role
+    muted: bool
+
+
+class RoomRemoved(Push, frozen=True):
+    event: ClassVar[str] = "room.removed"
+    room_id: str
+    reason: RemovalReason
+
+
+class RoomClosed(Push, frozen=True):
+    event: ClassVar[str] = "room.closed"
+    room: Room
+
+
+class RoomDigested(Push, frozen=True):
+    """room.digest answers it now, to each as they may see it."""
+
+    event: ClassVar[str] = "room.digested"
+    room_id: str
+
+
+class PresenceChanged(Push, frozen=True):
+    event: ClassVar[str] = "presence.changed"
+    flow: ClassVar[Flow] = "conflate"
+    presence: Presence
+
+
+class TypingChanged(Push, frozen=True, omit_defaults=True):
+    """Over 6 s after the last that says so."""
+
+    event: ClassVar[str] = "typing.changed"
+    flow: ClassVar[Flow] = "drop"
+    user_id: str
+    typing: bool
+    room_id: str | None = None
+    post_id: str | None = None
 
 
 PUSHES: tuple[type[Push], ...] = tuple(sorted(Push.__subclasses__(), key=lambda push: push.event))

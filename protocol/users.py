@@ -64,6 +64,9 @@ class UserPage(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
+PresenceAudience = Literal["everyone", "followers", "nobody"]  # who may watch; of private accounts followers at most
+
+
 class UpdateUser(Request, frozen=True):
     """Absent leaves as it is; null clears."""
 
@@ -71,6 +74,7 @@ class UpdateUser(Request, frozen=True):
     bio: Bio | None | UnsetType = UNSET
     avatar_media_id: Id | None | UnsetType = UNSET
     is_private: bool | None | UnsetType = UNSET
+    presence_audience: PresenceAudience | None | UnsetType = UNSET
 
 
 class UserRef(Request, frozen=True):

@@ -13,9 +13,23 @@ from pathlib import Path
 
 import msgspec
 
+from protocol.events import Narrowed
+from protocol.live_rooms import Role
 from protocol.pushes import Push
 from rooms.locations import LIFETIME_S
-from rooms.messages import Closed, Control, Evicted, HidingChanged, Joined, Left, PersonalControl, Revoked, encode_push
+from rooms.messages import (
+    Closed,
+    Control,
+    Emptied,
+    Evicted,
+    HidingChanged,
+    Joined,
+    Left,
+    PersonalControl,
+    Revoked,
+    RoleChanged,
+    encode_push,
+)
 from rooms.names import Names
 from storage.redis_link import LinkScript
 from storage.shards import Shards
@@ -104,12 +118,20 @@ class Broadcaster:
     async def leave(self, user_ids: Sequence[int], room: str) -> None:
         await self._tell(user_ids, lambda here: Left(here, room))
 
+    async def change_role(self, user_id: int, room: str, role: Role) -> None:
+        await self._tell([user_id], lambda here: RoleChanged(here, room, role))
+
+    async def empty(self, room: str) -> None:
+        """Everybody leaves the room, on every node that hears it."""
+        channel = self._names.room_channel(room)
+        await self._shards.publish(self._shards.of(room), channel, b"C" + _encode(Emptied(room)))
+
     async def change_hiding(self, changed: HidingChanged) -> None:
         await self._tell(changed.user_ids, lambda here: msgspec.structs.replace(changed, user_ids=here))
 
-    async def close_posts(self, owner_id: int) -> None:
-        """Everybody leaves all of the owner's posts that they have open, on every node."""
-        await self.tell_all(Closed(owner_id))
+    async def close(self, owner_id: int, what: Narrowed) -> None:
+        """Everybody on every node leaves what of the owner's is no longer for them."""
+        await self.tell_all(Closed(owner_id, what))
 
     async def revoke(self, revoked: Revoked) -> None:
         """To every node: a revocation must not depend on what we know of people's whereabouts."""

@@ -12,7 +12,9 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 
+from protocol.live_rooms import Role
 from rooms import names
+from rooms.background import Background
 from rooms.delivery import Delivery, Item, TooMuch
 from rooms.locations import RECOVERY_WINDOW_S
 from rooms.members import Hiding, Member, Members
@@ -20,11 +22,13 @@ from rooms.messages import (
     CLOCK_LENGTH,
     Closed,
     Control,
+    Emptied,
     Evicted,
     HidingChanged,
     Joined,
     Left,
     Revoked,
+    RoleChanged,
     Superseded,
     Written,
     decode_frames,
@@ -60,6 +64,12 @@ class Bus:
     ) -> None:
         # Answers whether who hears what has been checked against the state.
         self.on_gap: Callable[[], Awaitable[bool]] | None = None
+        # A person's socket is in a live room no more; whether it may come back by itself.
+        self.on_left: Callable[[int, str, bool], None] | None = None
+        # A person's role in a live room is another.
+        self.on_role: Callable[[int, str, Role], None] | None = None
+        # Sockets in rooms that may no longer be open to them: whoever must leave is made to.
+        self.on_doubt: Callable[[Sequence[tuple[Member, str]]], Awaitable[None]] | None = None
         self._shards = shards
         self._names = room_names
         self._members = members
@@ -71,7 +81,7 @@ class Bus:
         self._heard = [0] * shards.amount  # by shard: everything up to there has come
         self._heard_at = [0.0] * shards.amount
         self._overflowed = False
-        self._background: set[asyncio.Future[Any]] = set()
+        self._background = Background("bus")
 
     @property
     def is_whole(self) -> bool:
@@ -96,7 +106,7 @@ class Bus:
             is_whole = heard >= int(since) and away_s < RECOVERY_WINDOW_S
             missed[shard] = Offset(shard, heard) if is_whole else None
             self._hear(shard, int(clock))
-        self._in_background(self._heal(missed))
+        self._background.run(self._heal(missed))
 
     async def keep_hearing(self) -> None:
         """For ever: notice up to where everything has come, also when nothing is published."""
@@ -235,13 +245,21 @@ class Bus:
             raise SubscriptionFailed(room) from error
 
     def leave(self, member: Member, room: str) -> None:
+        was_there = room in member.rooms
         self._members.leave(member, room)
         self._forget_empty([room])
+        if was_there and names.is_live(room) and self.on_left is not None:
+            self.on_left(member.user_id, room, False)
 
-    def remove(self, member: Member) -> None:
+    def remove(self, member: Member) -> bool:
+        """True for the last socket of its person here."""
         rooms = list(member.rooms)
-        self._members.remove(member)
+        was_last = self._members.remove(member)
         self._forget_empty(rooms)
+        if self.on_left is not None:
+            for room in filter(names.is_live, rooms):
+                self.on_left(member.user_id, room, True)
+        return was_last
 
     def _confirmed(self, room: str, channel: str, confirmation: "asyncio.Future[Any]") -> None:
         if self._confirmations.get(channel) is confirmation:
@@ -306,23 +324,39 @@ class Bus:
                         member.supersede()
             case Evicted(user_ids, owner_id):
                 for member in self._sockets(user_ids):
-                    for room in [room for room, owner in member.rooms.items() if owner == owner_id]:
-                        if names.is_post(room):
-                            self.leave(member, room)
-            case Closed(owner_id):
-                for room in filter(names.is_post, list(self._members.rooms_of_owner(owner_id))):
-                    for member in list(self._members.in_room(room)):
-                        self.leave(member, room)
+                    self._doubt([(member, room) for room, owner in member.rooms.items() if owner == owner_id])
+                    # Its host may be another than who owns it.
+                    self._doubt([(member, room) for room in member.rooms if names.is_live(room)])
+            case Closed(owner_id, what):
+                rooms = self._members.rooms_of_owner(owner_id)
+                for room in [room for room in rooms if what == "all" or names.is_presence(room)]:
+                    self._doubt([(member, room) for member in self._members.in_room(room)])
             case Joined(user_ids, room, owner_id):
                 for member in self._sockets(user_ids):
-                    self._in_background(self._join_quietly(member, room, owner_id))
+                    self._background.run(self._join_quietly(member, room, owner_id))
             case Left(user_ids, room):
                 for member in self._sockets(user_ids):
                     self.leave(member, room)
+            case Emptied(room):
+                for member in list(self._members.in_room(room)):
+                    self.leave(member, room)
+            case RoleChanged(user_ids, room, role):
+                if self.on_role is not None:
+                    for user_id in user_ids:
+                        self.on_role(user_id, room, role)
             case HidingChanged(user_ids, actor_id, scope, until):
                 hiding = None if scope == "none" else Hiding(scope, until)
                 for user_id in user_ids:
                     self._members.change_hiding(user_id, actor_id, hiding)
+
+    def _doubt(self, seats: Sequence[tuple[Member, str]]) -> None:
+        """Out of posts, which are let in again; whether the rest may stay is looked up."""
+        for member, room in seats:
+            if names.is_post(room):
+                self.leave(member, room)
+        asked = [(member, room) for member, room in seats if names.is_live(room) or names.is_presence(room)]
+        if asked and self.on_doubt is not None:
+            self._background.run(self.on_doubt(asked))
 
     def _sockets(self, user_ids: list[int]) -> list[Member]:
         return [member for user_id in user_ids for member in self._members.of_user(user_id)]
@@ -332,16 +366,6 @@ class Bus:
             await self.join(member, room, owner_id)
         except SubscriptionFailed:
             log.warning("could not enter a room", room=room)
-
-    def _in_background(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._background.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: "asyncio.Future[Any]") -> None:
-        self._background.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("work of the bus broke", exc_info=task.exception())
 
 
 def _room(channel: bytes) -> str:

@@ -6,6 +6,8 @@ from typing import Literal
 import msgspec
 
 from protocol import wire
+from protocol.events import Narrowed
+from protocol.live_rooms import Role
 from protocol.pushes import Flow, Push, RevocationReason
 from protocol.wire import OFFSET_LENGTH
 
@@ -70,6 +72,11 @@ def finish(frames: Frames, room: str, offset: str) -> Written:
     return written
 
 
+def unkept(push: Push, room: str) -> Written:
+    """For one socket alone, where nobody is to find it again."""
+    return finish(encode_push(push), room, "0")
+
+
 CLOCK_LENGTH = 16  # digits of µs since 1970, until the year 2286
 
 
@@ -93,9 +100,10 @@ class Evicted(msgspec.Struct, frozen=True, tag="evicted"):
 
 
 class Closed(msgspec.Struct, frozen=True, tag="closed"):
-    """Everybody leaves all posts of that owner that they have open."""
+    """Everybody leaves what of that owner's is no longer for them; all their posts, which are let in again."""
 
     owner_id: int
+    what: Narrowed = "all"
 
 
 class Joined(msgspec.Struct, frozen=True, tag="joined"):
@@ -111,6 +119,20 @@ class Left(msgspec.Struct, frozen=True, tag="left"):
 
     user_ids: list[int]
     room: str
+
+
+class Emptied(msgspec.Struct, frozen=True, tag="emptied"):
+    """Everybody's sockets leave that room."""
+
+    room: str
+
+
+class RoleChanged(msgspec.Struct, frozen=True, tag="role"):
+    """That person's role in a live room is another."""
+
+    user_ids: list[int]
+    room: str
+    role: Role
 
 
 class HidingChanged(msgspec.Struct, frozen=True, tag="hiding"):
@@ -129,5 +151,5 @@ class Superseded(msgspec.Struct, frozen=True, tag="superseded"):
     claim: int
 
 
-Control = Revoked | Evicted | Closed | Joined | Left | HidingChanged | Superseded
-PersonalControl = Evicted | Joined | Left | HidingChanged
+Control = Revoked | Evicted | Closed | Emptied | Joined | Left | RoleChanged | HidingChanged | Superseded
+PersonalControl = Evicted | Joined | Left | RoleChanged | HidingChanged

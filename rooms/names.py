@@ -8,6 +8,10 @@ from typing import NamedTuple
 from storage.shards import Shards
 
 
+def kind(room: str) -> str:
+    return room.partition(":")[0]
+
+
 def post(post_id: int) -> str:
     """Who has that post open."""
     return f"post:{post_id}"
@@ -24,6 +28,36 @@ def post_id(room: str) -> int:
 def author(author_id: int) -> str:
     """The online followers of an author with too many of them for fan-out."""
     return f"author:{author_id}"
+
+
+def live(room_id: int) -> str:
+    """Who is in that live room."""
+    return f"live:{room_id}"
+
+
+def is_live(room: str) -> bool:
+    return room.startswith("live:")
+
+
+def live_id(room: str) -> int:
+    return int(room.removeprefix("live:"))
+
+
+def presence(user_id: int) -> str:
+    """Who watches whether that person is there."""
+    return f"presence:{user_id}"
+
+
+def is_presence(room: str) -> bool:
+    return room.startswith("presence:")
+
+
+def watched_id(room: str) -> int:
+    return int(room.removeprefix("presence:"))
+
+
+def is_author(room: str) -> bool:
+    return room.startswith("author:")
 
 
 def is_of_posts(room: str) -> bool:
@@ -68,6 +102,10 @@ class Names:
         """Where that person's sockets are, and who may come back to them."""
         return self._shards.key(self.shard_of_person(user_id), "at", user_id)
 
+    def person(self, user_id: int) -> str:
+        """Whether that person is there, and how they are shown."""
+        return self._shards.key(self.shard_of_person(user_id), "presence", user_id)
+
     def inbox(self, user_id: int) -> str:
         return self._shards.key(self.shard_of_person(user_id), "inbox", user_id)
 
@@ -89,6 +127,13 @@ class Names:
 
     def node_channel(self, node: str) -> str:
         return self.node_prefix(self._shards.of(node)) + node
+
+    def nodes(self) -> str:
+        """Which nodes live."""
+        return self._shards.key(0, "nodes")
+
+    def reaping(self, node: str) -> str:
+        return self._shards.key(0, "reaping", node)
 
     def control_channel(self) -> str:
         return self._shards.key(0, "control")

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from protocol.live_rooms import RoomMessage
 from protocol.posts import Circle, Counts, Post, ViewerOfPost
 from protocol.timestamps import to_wire
 from protocol.users import Relation, User, UserLite
@@ -72,6 +73,16 @@ def circle(row: Row, members: dict[int, Row]) -> Circle:
     """members: rows of user-lite by id; who is not among them is gone or hidden from the viewer."""
     shown = [user_lite(members[user_id]) for user_id in row["member_ids"] if user_id in members]
     return Circle(id=str(row["id"]), name=row["name"], members=shown, created_at=to_wire(row["created_at"]))
+
+
+def room_message(row: Row) -> RoomMessage:
+    return RoomMessage(
+        id=str(row["id"]),
+        room_id=str(row["room_id"]),
+        sender=user_lite(row, "sender_id"),
+        text=row["text"],
+        created_at=to_wire(minted_at(row["id"])),
+    )
 
 
 def optional_time(time: datetime | None) -> str | None:

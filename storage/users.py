@@ -54,19 +54,34 @@ async def update(
     bio: str | None,
     is_private: bool | None,
     clear_avatar: bool,
+    presence_audience: str | None,
 ) -> None:
     """None leaves a column as it is; an emptied display name becomes the username again."""
     await tx.execute(
         """UPDATE users SET display_name = coalesce(nullif($2, ''), CASE WHEN $2 = '' THEN username END, display_name),
             bio = coalesce($3, bio), is_private = coalesce($4, is_private),
-            avatar_url = CASE WHEN $5 THEN NULL ELSE avatar_url END
+            avatar_url = CASE WHEN $5 THEN NULL ELSE avatar_url END,
+            presence_audience = coalesce($6, presence_audience)
         WHERE id = $1""",
         user_id,
         display_name,
         bio,
         is_private,
         clear_avatar,
+        presence_audience,
     )
+
+
+async def choose_presence(tx: Transaction, user_id: int, status: str, text: str) -> None:
+    await tx.execute("UPDATE users SET presence_status = $2, presence_text = $3 WHERE id = $1", user_id, status, text)
+
+
+async def may_watch(tx: Transaction, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Those pairs of a person and a watcher where the latter may see whether the former is there."""
+    rows = await tx.fetch(
+        "SELECT may_watch($1, $2) AS number", [who for who, _ in pairs], [other for _, other in pairs]
+    )
+    return [pairs[row["number"] - 1] for row in rows]
 
 
 async def is_large(tx: Transaction, user_id: int) -> bool:

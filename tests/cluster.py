@@ -25,7 +25,21 @@ from tests.people import Driver, JsPerson, Person, PythonPerson
 PLENTY = "1000000/second"
 RAISED_LIMITS = {
     f"limit_{name}": PLENTY
-    for name in ("calls", "post", "follow", "write", "login", "login_address", "register", "refresh", "handshake")
+    for name in (
+        "calls",
+        "post",
+        "follow",
+        "write",
+        "login",
+        "login_address",
+        "register",
+        "refresh",
+        "handshake",
+        "room",
+        "room_join",
+        "room_message",
+        "presence",
+    )
 }
 KINDS = ("python-msgpack", "python-json", "js-msgpack", "js-json")
 

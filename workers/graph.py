@@ -52,7 +52,7 @@ async def react_to_narrowing(job: Job, event: AccessNarrowed) -> None:
     if event.user_ids:
         await job.tools.broadcaster.evict(event.user_ids, event.owner_id)
     else:
-        await job.tools.broadcaster.close_posts(event.owner_id)
+        await job.tools.broadcaster.close(event.owner_id, event.to)
 
 
 @consumes(MuteChanged, group="graph")

@@ -8,9 +8,12 @@ from typing import Any, TypeVar
 from protocol.events import Event
 from rooms.broadcaster import Broadcaster
 from rooms.locations import Locations
+from stage.roster import Roster
 from storage.database import Database
 from storage.event_log import EventLog
 from storage.feeds import Feeds
+from storage.outbox import Outbox
+from storage.snowflakes import Snowflakes
 
 EventT = TypeVar("EventT", bound=Event)
 
@@ -24,6 +27,9 @@ class Tools:
     locations: Locations
     broadcaster: Broadcaster
     event_log: EventLog
+    roster: Roster
+    ids: Snowflakes
+    outbox: Outbox
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,20 @@
 
 export type Answer<T> = { ok: true; data: T } | { ok: false; error: ErrorBody };
 
+/** The most who were inside at once within the minute that begins at `at`. */
+export interface AttendancePoint {
+  at: string;
+  count: number;
+}
+
+/** Without `until`, for as long as the room lives. */
+export interface BanFromRoom {
+  room_id: string;
+  user_id: string;
+  reason?: string | null;
+  until?: string | null;
+}
+
 export interface BlockUser {
   user_id: string;
   reason?: string | null;
@@ -54,6 +68,22 @@ export interface CreatePost {
   circle_id?: string | null;
   reply_policy?: "everyone" | "followers" | "mentioned" | "nobody" | null;
   idempotency_key?: string | null;
+}
+
+/** Without `starts_at` it waits for room.start all the same; the time is what others are shown. */
+export interface CreateRoom {
+  topic: string;
+  starts_at?: string | null;
+  visibility?: "circle" | "followers" | "private" | "public" | null;
+  circle_id?: string | null;
+  capacity?: number | null;
+  slow_mode_s?: number | null;
+  idempotency_key?: string | null;
+}
+
+export interface DeleteRoomMessage {
+  room_id: string;
+  message_id: string;
 }
 
 /** What is wrong with one field; `field` is `$` where it is the whole argument. */
@@ -136,8 +166,36 @@ export interface GraphRequested {
   user: UserLite;
 }
 
+export interface InviteToRoom {
+  room_id: string;
+  user_ids: string[];
+}
+
+/** One picture; pushes with an offset above `offset` follow it. `next_cursor` goes on in room.participants. */
+export interface JoinedRoom {
+  room: Room;
+  role: "cohost" | "host" | "listener" | "speaker";
+  muted: boolean;
+  participants: Participant[];
+  next_cursor: string | null;
+  recent_messages: RoomMessage[];
+  offset: string;
+}
+
+export interface KickFromRoom {
+  room_id: string;
+  user_id: string;
+  reason?: string | null;
+}
+
 export interface ListFollows {
   user_id: string;
+  cursor?: string | null;
+  limit?: number | null;
+}
+
+export interface ListParticipants {
+  room_id: string;
   cursor?: string | null;
   limit?: number | null;
 }
@@ -149,6 +207,18 @@ export interface ListPosts {
 }
 
 export interface ListRequests {
+  cursor?: string | null;
+  limit?: number | null;
+}
+
+export interface ListRoomMessages {
+  room_id: string;
+  cursor?: string | null;
+  limit?: number | null;
+}
+
+export interface ListRooms {
+  state?: "ended" | "live" | "scheduled" | null;
   cursor?: string | null;
   limit?: number | null;
 }
@@ -168,6 +238,13 @@ export interface Media {
   id: string;
 }
 
+/** For LiveKit at that URL. After room.role_changed, ask for another. */
+export interface MediaToken {
+  url: string;
+  token: string;
+  expires_at: string;
+}
+
 export interface MethodItem {
   name: string;
   summary: string;
@@ -183,6 +260,14 @@ export interface MethodList {
   components: Record<string, unknown>;
 }
 
+/** The muted neither speak nor write. */
+export interface MuteInRoom {
+  room_id: string;
+  user_id: string;
+  muted: boolean;
+  version?: number | null;
+}
+
 export interface MuteUser {
   user_id: string;
   kind?: "all" | "posts" | "stories";
@@ -195,6 +280,19 @@ export interface NoArguments {
 
 /** The result of methods with nothing to say. */
 export interface Nothing {
+}
+
+export interface Participant {
+  user: UserLite;
+  role: "cohost" | "host" | "listener" | "speaker";
+  hand_raised_at: string | null;
+  muted: boolean;
+}
+
+/** The first page begins with everybody on the stage, however many; listeners follow as they came. */
+export interface ParticipantPage {
+  items: Participant[];
+  next_cursor: string | null;
 }
 
 export interface Pong {
@@ -235,6 +333,35 @@ export interface PostRef {
   post_id: string;
 }
 
+/** The invisible, and those whom the viewer may not watch, are offline and were never seen. */
+export interface Presence {
+  user_id: string;
+  status: "away" | "busy" | "offline" | "online";
+  text: string;
+  last_seen_at: string | null;
+}
+
+export interface PresenceChanged {
+  id: string;
+  presence: Presence;
+}
+
+export interface PresenceList {
+  items: Presence[];
+}
+
+export interface RaiseHand {
+  room_id: string;
+  raised: boolean;
+}
+
+/** To the room, or to one of its messages. */
+export interface ReactInRoom {
+  room_id: string;
+  emoji: string;
+  message_id?: string | null;
+}
+
 export interface Refresh {
   refresh_token: string;
 }
@@ -255,6 +382,145 @@ export interface Relation {
   requested?: boolean;
   blocks?: boolean;
   mutes?: boolean;
+}
+
+/** `speakers` are all on the stage who are in the room, the host among them; `hands` the first 50 raised. */
+export interface Room {
+  id: string;
+  topic: string;
+  host: UserLite;
+  state: "ended" | "live" | "scheduled";
+  visibility: "circle" | "followers" | "private" | "public";
+  capacity: number;
+  slow_mode_s: number;
+  starts_at: string | null;
+  started_at: string | null;
+  ended_at: string | null;
+  audience_count: number;
+  speakers: UserLite[];
+  hands: UserLite[];
+  version: number;
+}
+
+export interface RoomAudience {
+  id: string;
+  room_id: string;
+  count: number;
+}
+
+export interface RoomClosed {
+  id: string;
+  room: Room;
+}
+
+/** What became of a room: made once, after it has closed. */
+export interface RoomDigest {
+  room_id: string;
+  topic: string;
+  host: UserLite;
+  started_at: string | null;
+  ended_at: string;
+  peak: number;
+  attendance: AttendancePoint[];
+  speakers: StageTime[];
+  top_messages: TopMessage[];
+  summary: RoomMessage[];
+}
+
+/** room.digest answers it now, to each as they may see it. */
+export interface RoomDigested {
+  id: string;
+  room_id: string;
+}
+
+export interface RoomInvited {
+  id: string;
+  room: Room;
+}
+
+export interface RoomJoined {
+  id: string;
+  room_id: string;
+  user: UserLite;
+  role: "cohost" | "host" | "listener" | "speaker";
+}
+
+export interface RoomLeft {
+  id: string;
+  room_id: string;
+  user_id: string;
+}
+
+export interface RoomMember {
+  room_id: string;
+  user_id: string;
+  version?: number | null;
+}
+
+export interface RoomMessage {
+  id: string;
+  room_id: string;
+  sender: UserLite;
+  text: string;
+  created_at: string;
+}
+
+export interface RoomMessageDeleted {
+  id: string;
+  room_id: string;
+  message_id: string;
+}
+
+export interface RoomMessagePage {
+  items: RoomMessage[];
+  next_cursor: string | null;
+}
+
+export interface RoomMessaged {
+  id: string;
+  room_id: string;
+  message: RoomMessage;
+}
+
+export interface RoomPage {
+  items: Room[];
+  next_cursor: string | null;
+}
+
+/** What has come since the last one, at most a second ago. */
+export interface RoomReacted {
+  id: string;
+  room_id: string;
+  counts: Record<string, number>;
+}
+
+export interface RoomRef {
+  room_id: string;
+}
+
+export interface RoomRemoved {
+  id: string;
+  room_id: string;
+  reason: "access" | "banned" | "ended" | "full" | "kicked";
+}
+
+/** To whom it was given: a media token of before no longer fits. */
+export interface RoomRoleChanged {
+  id: string;
+  room_id: string;
+  role: "cohost" | "host" | "listener" | "speaker";
+  muted: boolean;
+}
+
+export interface RoomUpdated {
+  id: string;
+  room: Room;
+}
+
+export interface SendToRoom {
+  room_id: string;
+  text: string;
+  idempotency_key?: string | null;
 }
 
 export interface SessionExpired {
@@ -293,6 +559,19 @@ export interface SessionRevoked {
   reason: "logout" | "password_changed" | "reused" | "revoked";
 }
 
+/** Holds until it is set anew, on all devices; without `text`, none is shown. */
+export interface SetPresence {
+  status: "away" | "busy" | "invisible" | "online";
+  text?: string | null;
+}
+
+export interface SetRole {
+  room_id: string;
+  user_id: string;
+  role: "cohost" | "listener" | "speaker";
+  version?: number | null;
+}
+
 /** The answer of register, login and refresh. */
 export interface SignedIn {
   user: User;
@@ -301,6 +580,31 @@ export interface SignedIn {
   access_expires_at: string;
   refresh_token: string;
   refresh_expires_at: string;
+}
+
+export interface StageTime {
+  user: UserLite;
+  seconds: number;
+}
+
+export interface TopMessage {
+  message: RoomMessage;
+  reactions: Record<string, number>;
+}
+
+/** One of the two says where. */
+export interface Typing {
+  room_id?: string | null;
+  post_id?: string | null;
+}
+
+/** Over 6 s after the last that says so. */
+export interface TypingChanged {
+  id: string;
+  user_id: string;
+  typing: boolean;
+  room_id?: string | null;
+  post_id?: string | null;
 }
 
 /** Without `kind`, all kinds. */
@@ -314,12 +618,22 @@ export interface UpdateCircle {
   name: string;
 }
 
+/** Absent leaves as it is. */
+export interface UpdateRoom {
+  room_id: string;
+  version: number;
+  topic?: string | null;
+  capacity?: number | null;
+  slow_mode_s?: number | null;
+}
+
 /** Absent leaves as it is; null clears. */
 export interface UpdateUser {
   display_name?: string | null;
   bio?: string | null;
   avatar_media_id?: string | null;
   is_private?: boolean | null;
+  presence_audience?: "everyone" | "followers" | "nobody" | null;
 }
 
 /** A person's profile as one viewer sees it. */
@@ -360,9 +674,19 @@ export interface UserRef {
   user_id: string;
 }
 
+/** With `version`, ABORTED where the room has changed since. */
+export interface VersionedRoomRef {
+  room_id: string;
+  version?: number | null;
+}
+
 export interface ViewerOfPost {
   reaction?: string | null;
   saved?: boolean;
+}
+
+export interface WatchPresence {
+  user_ids: string[];
 }
 
 export interface ClientToServerEvents {
@@ -426,6 +750,58 @@ export interface ClientToServerEvents {
   "post.unwatch": (request: PostRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** The post as it stands, and from now on what happens to it. */
   "post.watch": (request: PostRef, ack: (answer: Answer<Post>) => void) => void;
+  /** What others are shown, on all the caller's devices and until it is set anew. */
+  "presence.set": (request: SetPresence, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Stop watching. Repeating it changes nothing. */
+  "presence.unwatch": (request: WatchPresence, ack: (answer: Answer<Nothing>) => void) => void;
+  /** How these people are shown now, and from now on when that changes. Others than may be watched are offline. */
+  "presence.watch": (request: WatchPresence, ack: (answer: Answer<PresenceList>) => void) => void;
+  /** Out of the room on all devices, and not in again, until a time or for good. */
+  "room.ban": (request: BanFromRoom, ack: (answer: Answer<Nothing>) => void) => void;
+  /** The room has ended, for everybody. */
+  "room.close": (request: VersionedRoomRef, ack: (answer: Answer<Room>) => void) => void;
+  /** Open a room that waits for room.start; the caller is its host. */
+  "room.create": (request: CreateRoom, ack: (answer: Answer<Room>) => void) => void;
+  /** Take back an own message, or as host or cohost anybody's. */
+  "room.delete_message": (request: DeleteRoomMessage, ack: (answer: Answer<Nothing>) => void) => void;
+  /** What became of a room; there a moment after it has closed. */
+  "room.digest": (request: RoomRef, ack: (answer: Answer<RoomDigest>) => void) => void;
+  /** One room. */
+  "room.get": (request: RoomRef, ack: (answer: Answer<Room>) => void) => void;
+  /** Who is invited may come in, whoever else may see the room. Who blocks the caller is left out. */
+  "room.invite": (request: InviteToRoom, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Come in on this socket: the room as it is, and from now on what happens in it. */
+  "room.join": (request: RoomRef, ack: (answer: Answer<JoinedRoom>) => void) => void;
+  /** Out of the room on all devices; they may come again. */
+  "room.kick": (request: KickFromRoom, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Go out on this socket. A host who goes hands over at once. Repeating it changes nothing. */
+  "room.leave": (request: RoomRef, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Rooms that the caller may see, newest first; without `state`, those that have not ended. */
+  "room.list": (request: ListRooms, ack: (answer: Answer<RoomPage>) => void) => void;
+  /** To speak or listen with through LiveKit, as the caller's role allows. */
+  "room.media_token": (request: RoomRef, ack: (answer: Answer<MediaToken>) => void) => void;
+  /** What was said, newest first; of a room the newest 1,000 messages are kept. */
+  "room.messages": (request: ListRoomMessages, ack: (answer: Answer<RoomMessagePage>) => void) => void;
+  /** Somebody neither speaks nor writes, until they are unmuted. */
+  "room.mute": (request: MuteInRoom, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Who is inside: the stage whole, then listeners as they came. */
+  "room.participants": (request: ListParticipants, ack: (answer: Answer<ParticipantPage>) => void) => void;
+  /** Ask to speak, in the order of asking, or no longer. Repeating it changes nothing. */
+  "room.raise_hand": (request: RaiseHand, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Applaud the room, or one of its messages. Told once a second, for all together. */
+  "room.react": (request: ReactInRoom, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Say something to the room; in slow mode, listeners at most once in its interval. */
+  "room.send": (request: SendToRoom, ack: (answer: Answer<RoomMessage>) => void) => void;
+  /** Onto the stage as cohost or speaker, or back among the listeners; anybody may step down by themselves. */
+  "room.set_role": (request: SetRole, ack: (answer: Answer<Nothing>) => void) => void;
+  /** The room is live from now on. */
+  "room.start": (request: VersionedRoomRef, ack: (answer: Answer<Room>) => void) => void;
+  /** Somebody who is inside is the host from now on; the caller stays as a cohost. */
+  "room.transfer_host": (request: RoomMember, ack: (answer: Answer<Nothing>) => void) => void;
+  /** They may come in again. Repeating it changes nothing. */
+  "room.unban": (request: RoomMember, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Change topic, capacity or slow mode of a room that is still at that version. Who is inside stays inside. */
+  "room.update": (request: UpdateRoom, ack: (answer: Answer<Room>) => void) => void;
   /** The caller's sessions that are alive, newest first. */
   "session.list": (ack: (answer: Answer<SessionList>) => void) => void;
   /** End one of the caller's sessions; its sockets are disconnected wherever they are. */
@@ -434,6 +810,10 @@ export interface ClientToServerEvents {
   "system.methods": (ack: (answer: Answer<MethodList>) => void) => void;
   /** The server's time. */
   "system.ping": (ack: (answer: Answer<Pong>) => void) => void;
+  /** The caller types; over by itself after 6 s, unless it is said again. */
+  "typing.start": (request: Typing, ack: (answer: Answer<Nothing>) => void) => void;
+  /** No longer. Repeating it changes nothing. */
+  "typing.stop": (request: Typing, ack: (answer: Answer<Nothing>) => void) => void;
   /** A profile, by id or by username. */
   "user.get": (request: GetUser, ack: (answer: Answer<User>) => void) => void;
   /** Profiles in the order of their ids in the request, without those whom the caller may not see. */
@@ -452,7 +832,21 @@ export interface ServerToClientEvents {
   "graph.requested": (push: GraphRequested, offset?: string) => void;
   "post.deleted": (push: PostDeleted, offset?: string) => void;
   "post.edited": (push: PostEdited, offset?: string) => void;
+  "presence.changed": (push: PresenceChanged, offset?: string) => void;
+  "room.audience": (push: RoomAudience, offset?: string) => void;
+  "room.closed": (push: RoomClosed, offset?: string) => void;
+  "room.digested": (push: RoomDigested, offset?: string) => void;
+  "room.invited": (push: RoomInvited, offset?: string) => void;
+  "room.joined": (push: RoomJoined, offset?: string) => void;
+  "room.left": (push: RoomLeft, offset?: string) => void;
+  "room.message": (push: RoomMessaged, offset?: string) => void;
+  "room.message_deleted": (push: RoomMessageDeleted, offset?: string) => void;
+  "room.reacted": (push: RoomReacted, offset?: string) => void;
+  "room.removed": (push: RoomRemoved, offset?: string) => void;
+  "room.role_changed": (push: RoomRoleChanged, offset?: string) => void;
+  "room.updated": (push: RoomUpdated, offset?: string) => void;
   "session.expired": (push: SessionExpired, offset?: string) => void;
   "session.ready": (push: SessionReady, offset?: string) => void;
   "session.revoked": (push: SessionRevoked, offset?: string) => void;
+  "typing.changed": (push: TypingChanged, offset?: string) => void;
 }

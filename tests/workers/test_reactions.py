@@ -1,6 +1,7 @@
 """The event path: retries, dead letters, a log that loses its end, repetition that no client sees."""
 
 import asyncio
+import dataclasses
 import secrets
 
 import pytest
@@ -28,8 +29,7 @@ async def own_log(cluster: Cluster, monkeypatch):
 
 
 def tools_with(cluster: Cluster, event_log) -> Tools:
-    tools = cluster.workers.tools
-    return Tools(tools.database, tools.feeds, tools.locations, tools.broadcaster, event_log)
+    return dataclasses.replace(cluster.workers.tools, event_log=event_log)
 
 
 def record(event_id: int, post_id: int = 1) -> Record:

@@ -1,0 +1,84 @@
+"""Which rooms sockets may be in, asked again when somebody comes back or something between people has changed."""
+
+from collections.abc import Iterable, Sequence
+
+import structlog
+
+from handlers import visibility
+from protocol.live_rooms import RemovalReason
+from protocol.users import UserLite
+from rooms import names
+from rooms.bus import Bus
+from rooms.members import Member
+from stage.attendance import Attendance
+from storage import live_rooms, posts, users
+from storage.database import Conflict, Database, DatabaseUnavailable
+
+PAGE = 500
+
+log = structlog.get_logger()
+
+
+class Rights:
+    def __init__(self, database: Database, bus: Bus, attendance: Attendance) -> None:
+        self._database = database
+        self._bus = bus
+        self._attendance = attendance
+
+    async def open_to(self, user_id: int, rooms: Iterable[str]) -> set[str]:
+        """Posts, live rooms and presences among them that the person may be in. Raises what is out of reach."""
+        asked = list(rooms)
+        post_ids = [names.post_id(room) for room in filter(names.is_post, asked)]
+        live_ids = [names.live_id(room) for room in filter(names.is_live, asked)]
+        watched_ids = [names.watched_id(room) for room in filter(names.is_presence, asked)]
+        seen: set[str] = set()
+        if not (post_ids or live_ids or watched_ids):
+            return seen
+        async with self._database.transaction(user_id) as tx:
+            if post_ids:
+                rows = await posts.load(tx, post_ids)
+                seen.update(names.post(row["id"]) for row in rows if visibility.may_see(row, user_id))
+            if live_ids:
+                seats = await live_rooms.may_stay(tx, [(room_id, user_id) for room_id in live_ids])
+                seen.update(names.live(room_id) for room_id, _ in seats)
+            if watched_ids:
+                pairs = await users.may_watch(tx, [(watched_id, user_id) for watched_id in watched_ids])
+                seen.update(names.presence(watched_id) for watched_id, _ in pairs)
+        return seen
+
+    async def come_back(self, member: Member, room: str, joined: int, user: UserLite) -> RemovalReason | None:
+        """Into a live room's roster again; answers why not. Raises what is out of reach."""
+        room_id = names.live_id(room)
+        async with self._database.transaction(member.user_id) as tx:
+            seat = (await live_rooms.seats(tx, member.user_id, [room_id])).get(room_id)
+        if seat is None:
+            return "ended"
+        entered = await self._attendance.enter(
+            room_id, member.user_id, seat["role"], seat["capacity"], user=user, joined=joined
+        )
+        return entered.refused
+
+    async def recheck(self, seats: Sequence[tuple[Member, str]]) -> None:
+        """Whoever may no longer be in a live room, or watch somebody, leaves; also where nobody can be asked."""
+        for start in range(0, len(seats), PAGE):
+            page = seats[start : start + PAGE]
+            try:
+                may = await self._allowed(page)
+            except (DatabaseUnavailable, Conflict, TimeoutError) as error:
+                log.warning("rights could not be asked for: out of the rooms", seats=len(page), error=str(error))
+                may = set()
+            for member, room in page:
+                if (member.user_id, room) not in may and room in member.rooms:
+                    self._bus.leave(member, room)
+                    if names.is_live(room):
+                        await self._attendance.send_out(member.user_id, names.live_id(room), "access")
+
+    async def _allowed(self, seats: Sequence[tuple[Member, str]]) -> set[tuple[int, str]]:
+        live = [(names.live_id(room), member.user_id) for member, room in seats if names.is_live(room)]
+        watched = [(names.watched_id(room), member.user_id) for member, room in seats if names.is_presence(room)]
+        async with self._database.transaction() as tx:
+            stay = await live_rooms.may_stay(tx, live) if live else []
+            watch = await users.may_watch(tx, watched) if watched else []
+        return {(user_id, names.live(room_id)) for room_id, user_id in stay} | {
+            (user_id, names.presence(watched_id)) for watched_id, user_id in watch
+        }

@@ -1,0 +1,293 @@
+"""Live rooms: open, find, enter and leave them, and end them. What happens on the stage is in `stage_acts`."""
+
+from datetime import timedelta
+
+import msgspec
+
+from handlers.call import Call
+from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
+from protocol import errors
+from protocol.cursors import Cursors
+from protocol.events import RoomChanged, RoomClosed
+from protocol.live_rooms import (
+    DEFAULT_CAPACITY,
+    CreateRoom,
+    JoinedRoom,
+    ListParticipants,
+    ListRooms,
+    Participant,
+    ParticipantPage,
+    Role,
+    Room,
+    RoomDigest,
+    RoomPage,
+    RoomRef,
+    UpdateRoom,
+    VersionedRoomRef,
+)
+from protocol.rpc import Nothing, methods
+from rooms import names
+from stage import rules, view
+from stage.roster import NOBODY, Look
+from storage import audit, circles, live_rooms, present, users
+from storage.database import Row, Transaction
+
+MOST_OPEN = 20  # rooms of one person
+MOST_AHEAD = timedelta(days=365)
+RECENT_MESSAGES = 50
+FIRST_PARTICIPANTS = 20
+
+REFUSALS = {
+    "full": "the room is full",
+    "banned": "banned from the room",
+    "kicked": "sent out of the room",
+    "ended": "the room is ended",
+}
+
+
+@methods.rpc("room.create", limit="room")
+async def create_room(call: Call, request: CreateRoom, tx: Transaction) -> Room:
+    """Open a room that waits for room.start; the caller is its host."""
+    seen_by = request.visibility or "public"
+    circle_id = int(request.circle_id) if request.circle_id is not None else None
+    if (seen_by == "circle") != (circle_id is not None):
+        raise errors.invalid("circle_id", "goes with visibility circle, and only with it")
+    if circle_id is not None and not await circles.lock(tx, circle_id):
+        raise errors.not_found("circle")
+    now = call.services.now()
+    if request.starts_at is not None and not now - timedelta(minutes=1) < request.starts_at < now + MOST_AHEAD:
+        raise errors.invalid("starts_at", "is past, or more than a year away")
+    if await live_rooms.count_open(tx, call.viewer.id) >= MOST_OPEN:
+        raise errors.failed_precondition(f"nobody has more than {MOST_OPEN} rooms open: close some")
+    room_id = call.services.ids.mint()
+    await live_rooms.insert(
+        tx,
+        id=room_id,
+        owner_id=call.viewer.id,
+        topic=request.topic,
+        visibility=seen_by,
+        circle_id=circle_id,
+        capacity=request.capacity or DEFAULT_CAPACITY,
+        slow_mode_s=request.slow_mode_s or 0,
+        starts_at=request.starts_at,
+    )
+    return await _shown(call, tx, room_id)
+
+
+@methods.rpc("room.update")
+async def update_room(call: Call, request: UpdateRoom, tx: Transaction) -> Room:
+    """Change topic, capacity or slow mode of a room that is still at that version. Who is inside stays inside."""
+    room = await moderated(call, tx, request.room_id, "update", request.version)
+    await live_rooms.update(tx, room["id"], request.topic, request.capacity, request.slow_mode_s)
+    await changed(call, tx, room["id"], "updated")
+    return await _shown(call, tx, room["id"])
+
+
+@methods.rpc("room.list", reads=True)
+async def list_rooms(call: Call, request: ListRooms, tx: Transaction) -> RoomPage:
+    """Rooms that the caller may see, newest first; without `state`, those that have not ended."""
+    limit, scope = request.limit or DEFAULT_LIMIT, request.state or ""
+    rows = await live_rooms.load_page(tx, request.state, page_start(call, scope, request.cursor), limit)
+    looks = await call.services.roster.look_at({row["id"]: 0 for row in rows if row["state"] == "live"})
+    people = await users.load_lite(tx, [user_id for look in looks.values() for user_id in view.named(look)])
+    items = [view.shown(row, looks.get(row["id"], NOBODY), people) for row in rows]
+    last = rows[-1]["id"] if len(rows) == limit else None
+    return RoomPage(items=items, next_cursor=next_cursor(call, scope, last))
+
+
+@methods.rpc("room.get", reads=True)
+async def get_room(call: Call, request: RoomRef, tx: Transaction) -> Room:
+    """One room."""
+    return await _shown(call, tx, int(request.room_id))
+
+
+@methods.rpc("room.start")
+async def start_room(call: Call, request: VersionedRoomRef, tx: Transaction) -> Room:
+    """The room is live from now on."""
+    room = await moderated(call, tx, request.room_id, "start", request.version)
+    await live_rooms.start(tx, room["id"])
+    await changed(call, tx, room["id"], "started")
+    call.after_commit(lambda: call.services.roster.watch_out(room["id"]))
+    return await _shown(call, tx, room["id"])
+
+
+@methods.rpc("room.close")
+async def close_room(call: Call, request: VersionedRoomRef, tx: Transaction) -> Room:
+    """The room has ended, for everybody."""
+    room = await moderated(call, tx, request.room_id, "close", request.version)
+    await live_rooms.close(tx, room["id"])
+    await call.services.outbox.add(tx, RoomClosed(room_id=room["id"]))
+    await note(call, tx, "room.close", room["id"])
+    return await _shown(call, tx, room["id"])
+
+
+@methods.rpc("room.join", limit="room_join")
+async def join_room(call: Call, request: RoomRef, tx: Transaction) -> JoinedRoom:
+    """Come in on this socket: the room as it is, and from now on what happens in it."""
+    room = await standing(call, tx, request.room_id)
+    rules.check("join", room["state"], room["role"])
+    room_id, viewer_id, channel = room["id"], call.viewer.id, names.live(room["id"])
+    me = (await users.load_lite(tx, [viewer_id]))[viewer_id]
+    await call.socket.watch({channel: room["owner_id"]})
+    try:
+        entered = await call.services.attendance.enter(
+            room_id, viewer_id, room["role"], room["capacity"], user=present.user_lite(me)
+        )
+        if entered.refused is not None:
+            raise errors.failed_precondition(REFUSALS[entered.refused])
+        if room["role"] in rules.ON_STAGE:
+            await live_rooms.begin_turn(tx, room_id, viewer_id)
+        look = await call.services.roster.look(room_id, 0, FIRST_PARTICIPANTS)
+        people = await live_rooms.people(tx, room_id, list({*view.named(look), *look.page}))
+        row = await live_rooms.load(tx, room_id)
+        if row is None or row["state"] != "live":
+            raise errors.failed_precondition("the room is ended")
+        recent = await live_rooms.messages(tx, room_id, live_rooms.MAX_ID, RECENT_MESSAGES)
+    except BaseException:
+        await call.socket.unwatch(channel)
+        raise
+    return JoinedRoom(
+        room=view.shown(row, look, people),
+        role=room["role"],
+        muted=room["is_muted"],
+        participants=_first_page(look, people),
+        next_cursor=_next_participants(call, room_id, look, FIRST_PARTICIPANTS),
+        recent_messages=[present.room_message(message) for message in reversed(recent)],
+        offset=look.offset,
+    )
+
+
+@methods.rpc("room.leave", limit=None)
+async def leave_room(call: Call, request: RoomRef, tx: Transaction) -> Nothing:
+    """Go out on this socket. A host who goes hands over at once. Repeating it changes nothing."""
+    channel = names.live(int(request.room_id))
+    if call.socket.is_in(channel):
+        await call.socket.unwatch(channel)
+        await _hand_over(call, tx, int(request.room_id))
+    return Nothing()
+
+
+@methods.rpc("room.participants", reads=True)
+async def list_participants(call: Call, request: ListParticipants, tx: Transaction) -> ParticipantPage:
+    """Who is inside: the stage whole, then listeners as they came."""
+    room = await standing(call, tx, request.room_id)
+    limit = request.limit or DEFAULT_LIMIT
+    cursors: Cursors = call.services.cursors
+    place = cursors.open(call.viewer.id, f"{call.method}:{request.room_id}", request.cursor)
+    look = await call.services.roster.look(room["id"], int(place or 0), limit)
+    people = await live_rooms.people(tx, room["id"], list({*view.named(look), *look.page}))
+    if place is None:
+        items = _first_page(look, people)
+    else:
+        items = view.participants([user_id for user_id in look.page if user_id not in look.stage], look, people)
+    return ParticipantPage(items=items, next_cursor=_next_participants(call, room["id"], look, limit))
+
+
+@methods.rpc("room.digest", reads=True)
+async def get_digest(call: Call, request: RoomRef, tx: Transaction) -> RoomDigest:
+    """What became of a room; there a moment after it has closed."""
+    room = await standing(call, tx, request.room_id)
+    body = await live_rooms.digest(tx, room["id"])
+    if body is None:
+        raise errors.failed_precondition(f"the room is {room['state']}: its digest comes after")
+    digest = msgspec.json.decode(body, type=RoomDigest)
+    return await _seen_by_viewer(tx, room["id"], digest)
+
+
+# ---------------------------------------------------------------------------------------------- shared by what is done
+
+
+async def standing(call: Call, tx: Transaction, room_id: str, *, lock: bool = False) -> Row:
+    """The room and the caller's place in it. Raises NOT_FOUND, and PERMISSION_DENIED for the banned."""
+    row = await live_rooms.standing(tx, int(room_id), call.viewer.id, lock=lock)
+    if row is None:
+        raise errors.not_found("room")
+    if row["is_banned"]:
+        raise errors.permission_denied(REFUSALS["banned"])
+    return row
+
+
+async def moderated(
+    call: Call, tx: Transaction, room_id: str, action: rules.Action, version: int | None, target: Role | None = None
+) -> Row:
+    """The room, locked until the act is done. Raises what `rules.check` does, NOT_FOUND, ABORTED."""
+    # First without the lock: the row policy gives it to moderators alone, and others are to be told why.
+    seen = await standing(call, tx, room_id)
+    rules.check(action, seen["state"], seen["role"], target)
+    row = await standing(call, tx, room_id, lock=True)
+    if version is not None and row["version"] != version:
+        raise errors.stale_version()
+    rules.check(action, row["state"], row["role"], target)
+    return row
+
+
+async def changed(call: Call, tx: Transaction, room_id: int, change: str, user_id: int = 0) -> None:
+    event = msgspec.convert(
+        {"room_id": room_id, "actor_id": call.viewer.id, "user_id": user_id, "change": change}, RoomChanged
+    )
+    await call.services.outbox.add(tx, event)
+
+
+async def note(call: Call, tx: Transaction, action: str, room_id: int, **changes: object) -> None:
+    """One audit row for each act of moderation."""
+    await audit.add(
+        tx,
+        id=call.services.ids.mint(),
+        actor_id=call.viewer.id,
+        action=action,
+        resource=f"room:{room_id}",
+        ip=call.address,
+        user_agent=call.user_agent,
+        **changes,
+    )
+
+
+async def _shown(call: Call, tx: Transaction, room_id: int) -> Room:
+    row = await live_rooms.load(tx, room_id)
+    if row is None:
+        raise errors.not_found("room")
+    look = await call.services.roster.look(room_id) if row["state"] == "live" else NOBODY
+    return view.shown(row, look, await live_rooms.people(tx, room_id, view.named(look)))
+
+
+async def _hand_over(call: Call, tx: Transaction, room_id: int) -> None:
+    """To the oldest cohost inside, else speaker; where there is none, the room waits for the host."""
+    row = await live_rooms.standing(tx, room_id, call.viewer.id)
+    if row is None or row["role"] != "host" or row["state"] != "live":
+        return
+    row = await live_rooms.standing(tx, room_id, call.viewer.id, lock=True)
+    if row is None or row["role"] != "host":
+        return
+    stage = await live_rooms.stage_roles(tx, room_id)
+    inside = await call.services.roster.are_inside(room_id, [user_id for user_id, _ in stage])
+    heir_id = rules.successor([pair for pair in stage if pair[0] in inside])
+    if heir_id is None:
+        return
+    await live_rooms.transfer_host(tx, room_id, call.viewer.id, heir_id)
+    await changed(call, tx, room_id, "host", heir_id)
+    await note(call, tx, "room.hand_over", room_id, to=heir_id)
+
+
+def _first_page(look: Look, people: dict[int, Row]) -> list[Participant]:
+    listeners = [user_id for user_id in look.page if user_id not in look.stage]
+    return view.participants([*look.stage, *listeners], look, people)
+
+
+def _next_participants(call: Call, room_id: int, look: Look, limit: int) -> str | None:
+    if len(look.page) < limit:
+        return None
+    last = next(reversed(look.page.values()))
+    return call.services.cursors.seal(call.viewer.id, f"room.participants:{room_id}", str(last))
+
+
+async def _seen_by_viewer(tx: Transaction, room_id: int, digest: RoomDigest) -> RoomDigest:
+    """Without the people whom the viewer may not see."""
+    named = {message.sender.id for message in [*digest.summary, *(top.message for top in digest.top_messages)]}
+    named |= {speaker.user.id for speaker in digest.speakers}
+    seen = {str(user_id) for user_id in await users.load_lite(tx, [int(user_id) for user_id in named])}
+    return msgspec.structs.replace(
+        digest,
+        speakers=[speaker for speaker in digest.speakers if speaker.user.id in seen],
+        top_messages=[top for top in digest.top_messages if top.message.sender.id in seen],
+        summary=[message for message in digest.summary if message.sender.id in seen],
+    )

@@ -1,0 +1,65 @@
+"""Presence and typing: what one shows of oneself, and whom one watches."""
+
+from handlers.call import Call
+from presence import tracker
+from protocol import errors
+from protocol.presence import PresenceList, SetPresence, Typing, WatchPresence
+from protocol.rpc import Nothing, methods
+from rooms import names
+from storage import users
+from storage.database import Transaction
+
+
+@methods.rpc("presence.set", limit="presence")
+async def set_presence(call: Call, request: SetPresence, tx: Transaction) -> Nothing:
+    """What others are shown, on all the caller's devices and until it is set anew."""
+    text = request.text or ""
+    await users.choose_presence(tx, call.viewer.id, request.status, text)
+    call.after_commit(lambda: call.services.presence.choose(call.viewer.id, request.status, text))
+    return Nothing()
+
+
+@methods.rpc("presence.watch", limit=None)
+async def watch(call: Call, request: WatchPresence, tx: Transaction) -> PresenceList:
+    """How these people are shown now, and from now on when that changes. Others than may be watched are offline."""
+    asked = list(dict.fromkeys(map(int, request.user_ids)))
+    allowed = await users.may_watch(tx, [(user_id, call.viewer.id) for user_id in asked])
+    open_ids = [user_id for user_id, _ in allowed]
+    await call.socket.watch({names.presence(user_id): user_id for user_id in open_ids})
+    found = await call.services.presence.look(open_ids)
+    return PresenceList(items=[found.get(user_id) or tracker.unknown(user_id) for user_id in asked])
+
+
+@methods.rpc("presence.unwatch", limit=None)
+async def unwatch(call: Call, request: WatchPresence) -> Nothing:
+    """Stop watching. Repeating it changes nothing."""
+    for user_id in map(int, request.user_ids):
+        await call.socket.unwatch(names.presence(user_id))
+    return Nothing()
+
+
+@methods.rpc("typing.start", limit=None)
+def start_typing(call: Call, request: Typing) -> Nothing:
+    """The caller types; over by itself after 6 s, unless it is said again."""
+    call.services.typing.start(call.viewer.id, _place(call, request))
+    return Nothing()
+
+
+@methods.rpc("typing.stop", limit=None)
+def stop_typing(call: Call, request: Typing) -> Nothing:
+    """No longer. Repeating it changes nothing."""
+    call.services.typing.stop(call.viewer.id, _place(call, request))
+    return Nothing()
+
+
+def _place(call: Call, request: Typing) -> str:
+    """The room of where it is; whoever does not hear what is said there does not type there."""
+    if (request.room_id is None) == (request.post_id is None):
+        raise errors.invalid("room_id", "give either room_id or post_id")
+    if request.room_id is not None:
+        room, missing = names.live(int(request.room_id)), "join the room first"
+    else:
+        room, missing = names.post(int(request.post_id or 0)), "watch the post first"
+    if not call.socket.is_in(room):
+        raise errors.failed_precondition(missing)
+    return room

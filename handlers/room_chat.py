@@ -1,0 +1,92 @@
+"""What is said in a live room: messages and reactions."""
+
+from handlers.call import Call
+from handlers.live_rooms import note, standing
+from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
+from protocol import errors
+from protocol.events import RoomMessageDeleted, RoomMessageSent
+from protocol.live_rooms import (
+    DeleteRoomMessage,
+    ListRoomMessages,
+    ReactInRoom,
+    RoomMessage,
+    RoomMessagePage,
+    SendToRoom,
+)
+from protocol.rpc import Nothing, methods
+from protocol.timestamps import to_wire
+from rooms import names
+from stage import rules
+from storage import live_rooms, present, users
+from storage.database import Transaction
+from storage.snowflakes import minted_at
+
+
+@methods.rpc("room.send", limit="room_message")
+async def send_message(call: Call, request: SendToRoom, tx: Transaction) -> RoomMessage:
+    """Say something to the room; in slow mode, listeners at most once in its interval."""
+    room = await standing(call, tx, request.room_id)
+    rules.check("send", room["state"], room["role"])
+    _check_inside(call, room["id"])
+    if room["is_muted"]:
+        raise errors.permission_denied("muted in this room")
+    viewer_id, roster = call.viewer.id, call.services.roster
+    if room["slow_mode_s"] and room["role"] == "listener":
+        wait_ms = await roster.take_turn(room["id"], viewer_id, room["slow_mode_s"])
+        if wait_ms:
+            raise errors.exhausted(f"slow mode: one message in {room['slow_mode_s']} s", wait_ms)
+        call.after_refusal(lambda: roster.give_turn_back(room["id"], viewer_id))
+    message_id = call.services.ids.mint()
+    await live_rooms.insert_message(tx, id=message_id, room_id=room["id"], sender_id=viewer_id, text=request.text)
+    await call.services.outbox.add(tx, RoomMessageSent(room_id=room["id"], message_id=message_id))
+    me = (await users.load_lite(tx, [viewer_id]))[viewer_id]
+    return RoomMessage(
+        id=str(message_id),
+        room_id=request.room_id,
+        sender=present.user_lite(me),
+        text=request.text,
+        created_at=to_wire(minted_at(message_id)),
+    )
+
+
+@methods.rpc("room.messages", reads=True)
+async def list_messages(call: Call, request: ListRoomMessages, tx: Transaction) -> RoomMessagePage:
+    """What was said, newest first; of a room the newest 1,000 messages are kept."""
+    room = await standing(call, tx, request.room_id)
+    limit = request.limit or DEFAULT_LIMIT
+    rows = await live_rooms.messages(tx, room["id"], page_start(call, request.room_id, request.cursor), limit)
+    last = rows[-1]["id"] if len(rows) == limit else None
+    return RoomMessagePage(
+        items=[present.room_message(row) for row in rows], next_cursor=next_cursor(call, request.room_id, last)
+    )
+
+
+@methods.rpc("room.delete_message")
+async def delete_message(call: Call, request: DeleteRoomMessage, tx: Transaction) -> Nothing:
+    """Take back an own message, or as host or cohost anybody's."""
+    room = await standing(call, tx, request.room_id)
+    message_id = int(request.message_id)
+    sender_id = await live_rooms.message_sender(tx, room["id"], message_id)
+    if sender_id is None:
+        raise errors.not_found("message")
+    if sender_id != call.viewer.id:
+        rules.check("delete_message", room["state"], room["role"])
+        await note(call, tx, "room.delete_message", room["id"], message_id=message_id, sender_id=sender_id)
+    await live_rooms.delete_message(tx, message_id)
+    await call.services.outbox.add(tx, RoomMessageDeleted(room_id=room["id"], message_id=message_id))
+    return Nothing()
+
+
+@methods.rpc("room.react", limit=None)
+def react(call: Call, request: ReactInRoom) -> Nothing:
+    """Applaud the room, or one of its messages. Told once a second, for all together."""
+    room_id = int(request.room_id)
+    _check_inside(call, room_id)
+    call.services.attendance.react(room_id, request.emoji, int(request.message_id or 0))
+    return Nothing()
+
+
+def _check_inside(call: Call, room_id: int) -> None:
+    """On this socket: whoever joined with another hears of it there."""
+    if not call.socket.is_in(names.live(room_id)):
+        raise errors.failed_precondition("join the room first")

@@ -1,0 +1,212 @@
+"""What is done on the stage of a live room: hands, roles, moderation. Rights are in `stage.rules`."""
+
+from datetime import timedelta
+
+from handlers.call import Call
+from handlers.live_rooms import changed, moderated, note, standing
+from protocol import errors
+from protocol.events import RoomInvited, RoomRemoved
+from protocol.live_rooms import (
+    BanFromRoom,
+    InviteToRoom,
+    KickFromRoom,
+    MediaToken,
+    MuteInRoom,
+    RaiseHand,
+    Role,
+    RoomMember,
+    RoomRef,
+    SetRole,
+)
+from protocol.rpc import Nothing, methods
+from protocol.timestamps import to_wire
+from stage import rules
+from storage import live_rooms, users
+from storage.database import Row, Transaction
+
+LONGEST_BAN = timedelta(days=3_650)
+
+
+@methods.rpc("room.raise_hand")
+async def raise_hand(call: Call, request: RaiseHand, tx: Transaction) -> Nothing:
+    """Ask to speak, in the order of asking, or no longer. Repeating it changes nothing."""
+    room = await standing(call, tx, request.room_id)
+    if request.raised:
+        rules.check("raise_hand", room["state"], room["role"])
+    if not await call.services.roster.raise_hand(room["id"], call.viewer.id, raised=request.raised):
+        raise errors.failed_precondition("join the room first")
+    call.services.attendance.tell(room["id"])
+    return Nothing()
+
+
+@methods.rpc("room.set_role")
+async def set_role(call: Call, request: SetRole, tx: Transaction) -> Nothing:
+    """Onto the stage as cohost or speaker, or back among the listeners; anybody may step down by themselves."""
+    if int(request.user_id) == call.viewer.id:
+        return await _step_down(call, request, tx)
+    room, user_id, role = await _target(call, tx, request.room_id, "set_role", request.user_id, request.version)
+    rules.check_grant(room["role"], request.role)
+    if role != request.role:
+        await _give_role(call, tx, room["id"], user_id, request.role)
+        await note(call, tx, "room.set_role", room["id"], user_id=user_id, role=request.role, before=role)
+    return Nothing()
+
+
+@methods.rpc("room.transfer_host")
+async def transfer_host(call: Call, request: RoomMember, tx: Transaction) -> Nothing:
+    """Somebody who is inside is the host from now on; the caller stays as a cohost."""
+    room, user_id, _ = await _target(call, tx, request.room_id, "transfer_host", request.user_id, request.version)
+    if room["state"] == "live" and not await call.services.roster.are_inside(room["id"], [user_id]):
+        raise errors.failed_precondition("they are not in the room")
+    await live_rooms.transfer_host(tx, room["id"], call.viewer.id, user_id)
+    await live_rooms.begin_turn(tx, room["id"], user_id)
+    await changed(call, tx, room["id"], "host", user_id)
+    await note(call, tx, "room.transfer_host", room["id"], to=user_id)
+    return Nothing()
+
+
+@methods.rpc("room.mute")
+async def mute(call: Call, request: MuteInRoom, tx: Transaction) -> Nothing:
+    """Somebody neither speaks nor writes, until they are unmuted."""
+    room, user_id, _ = await _target(call, tx, request.room_id, "mute", request.user_id, request.version)
+    await live_rooms.set_muted(tx, room["id"], user_id, request.muted)
+    await live_rooms.touch(tx, room["id"])
+    await changed(call, tx, room["id"], "muted", user_id)
+    await note(call, tx, "room.mute", room["id"], user_id=user_id, muted=request.muted)
+    return Nothing()
+
+
+@methods.rpc("room.kick")
+async def kick(call: Call, request: KickFromRoom, tx: Transaction) -> Nothing:
+    """Out of the room on all devices; they may come again."""
+    room, user_id, role = await _target(call, tx, request.room_id, "kick", request.user_id, None)
+    if role != "listener":
+        await _give_role(call, tx, room["id"], user_id, "listener")
+    await live_rooms.end_turn(tx, room["id"], user_id)
+    await call.services.outbox.add(tx, RoomRemoved(room_id=room["id"], user_id=user_id, reason="kicked"))
+    await note(call, tx, "room.kick", room["id"], user_id=user_id, reason=request.reason)
+
+    async def send_out() -> None:
+        gone = await call.services.roster.remove(room["id"], user_id, "kicked")
+        if gone.gone:
+            await call.services.attendance.taken_back(room["id"], user_id, gone)
+        await call.services.attendance.send_out(user_id, room["id"], "kicked")
+
+    call.after_commit(send_out)
+    return Nothing()
+
+
+@methods.rpc("room.ban")
+async def ban(call: Call, request: BanFromRoom, tx: Transaction) -> Nothing:
+    """Out of the room on all devices, and not in again, until a time or for good."""
+    now = call.services.now()
+    if request.until is not None and not now < request.until < now + LONGEST_BAN:
+        raise errors.invalid("until", "is past, or more than ten years away")
+    room, user_id, _ = await _target(call, tx, request.room_id, "ban", request.user_id, None)
+    await live_rooms.ban(tx, room["id"], user_id, call.viewer.id, request.reason, request.until)
+    await live_rooms.end_turn(tx, room["id"], user_id)
+    await live_rooms.touch(tx, room["id"])
+    await changed(call, tx, room["id"], "updated")
+    await call.services.outbox.add(tx, RoomRemoved(room_id=room["id"], user_id=user_id, reason="banned"))
+    until = to_wire(request.until) if request.until else None
+    await note(call, tx, "room.ban", room["id"], user_id=user_id, reason=request.reason, until=until)
+
+    async def send_out() -> None:
+        gone = await call.services.roster.remove(room["id"], user_id, "banned", until=request.until)
+        if gone.gone:
+            await call.services.attendance.taken_back(room["id"], user_id, gone)
+        await call.services.attendance.send_out(user_id, room["id"], "banned")
+
+    call.after_commit(send_out)
+    return Nothing()
+
+
+@methods.rpc("room.unban")
+async def unban(call: Call, request: RoomMember, tx: Transaction) -> Nothing:
+    """They may come in again. Repeating it changes nothing."""
+    room = await moderated(call, tx, request.room_id, "unban", request.version)
+    user_id = int(request.user_id)
+    if await live_rooms.unban(tx, room["id"], user_id):
+        await note(call, tx, "room.unban", room["id"], user_id=user_id)
+        call.after_commit(lambda: call.services.roster.pardon(room["id"], user_id))
+    return Nothing()
+
+
+@methods.rpc("room.invite")
+async def invite(call: Call, request: InviteToRoom, tx: Transaction) -> Nothing:
+    """Who is invited may come in, whoever else may see the room. Who blocks the caller is left out."""
+    room = await moderated(call, tx, request.room_id, "invite", None)
+    seen = await users.load(tx, list(dict.fromkeys(map(int, request.user_ids))))
+    invited = await live_rooms.invite(tx, room["id"], call.viewer.id, [each for each in seen if each != call.viewer.id])
+    if invited:
+        event = RoomInvited(room_id=room["id"], actor_id=call.viewer.id, user_ids=tuple(invited))
+        await call.services.outbox.add(tx, event)
+        await note(call, tx, "room.invite", room["id"], user_ids=invited)
+    return Nothing()
+
+
+@methods.rpc("room.media_token")
+async def media_token(call: Call, request: RoomRef, tx: Transaction) -> MediaToken:
+    """To speak or listen with through LiveKit, as the caller's role allows."""
+    tokens = call.services.media_tokens
+    if tokens is None:
+        raise errors.failed_precondition("voice is not set up on this server")
+    room = await standing(call, tx, request.room_id)
+    rules.check("media_token", room["state"], room["role"])
+    if not await call.services.roster.are_inside(room["id"], [call.viewer.id]):
+        raise errors.failed_precondition("join the room first")
+    me = (await users.load_lite(tx, [call.viewer.id]))[call.viewer.id]
+    token, expires_at = tokens.mint(
+        room_id=room["id"],
+        user_id=call.viewer.id,
+        name=me["display_name"],
+        role=room["role"],
+        muted=room["is_muted"],
+        now=call.services.now(),
+    )
+    return MediaToken(url=tokens.url, token=token, expires_at=to_wire(expires_at))
+
+
+async def _target(
+    call: Call, tx: Transaction, room_id: str, action: rules.Action, user_id: str, version: int | None
+) -> tuple[Row, int, Role]:
+    """The room, locked, and to whom it is done with their role. Raises NOT_FOUND and what `moderated` does."""
+    room = await moderated(call, tx, room_id, action, version)
+    other = (await users.load(tx, [int(user_id)])).get(int(user_id))
+    if other is None:
+        raise errors.not_found("user")
+    role: Role = "listener"
+    if other["id"] == room["host_id"]:
+        role = "host"
+    elif (row := await live_rooms.role_of(tx, room["id"], other["id"])) is not None:
+        role = row["role"]
+    rules.check(action, room["state"], room["role"], role)
+    return room, other["id"], role
+
+
+async def _give_role(call: Call, tx: Transaction, room_id: int, user_id: int, role: Role) -> None:
+    await live_rooms.set_role(tx, room_id, user_id, role)
+    await live_rooms.touch(tx, room_id)
+    if role not in rules.ON_STAGE:
+        await live_rooms.end_turn(tx, room_id, user_id)
+    elif await call.services.roster.are_inside(room_id, [user_id]):
+        await live_rooms.begin_turn(tx, room_id, user_id)
+    await changed(call, tx, room_id, "role", user_id)
+    call.after_commit(lambda: _told(call, room_id, user_id, role))
+
+
+async def _told(call: Call, room_id: int, user_id: int, role: Role) -> None:
+    """At once, so that what the caller does next finds it; the event's reaction does the same for good."""
+    await call.services.roster.set_role(room_id, user_id, role)
+
+
+async def _step_down(call: Call, request: SetRole, tx: Transaction) -> Nothing:
+    room = await standing(call, tx, request.room_id)
+    if room["role"] == "host":
+        raise errors.failed_precondition("a host transfers the room first")
+    if request.role != "listener" and request.role != room["role"]:
+        raise errors.permission_denied("nobody promotes themselves")
+    if request.role != room["role"]:
+        await live_rooms.step_down(tx, room["id"])
+        await changed(call, tx, room["id"], "role", call.viewer.id)
+    return Nothing()

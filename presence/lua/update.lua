@@ -1,0 +1,91 @@
+-- Something about a person's presence is another. KEYS 1 the person (at:<node>, idle:<node>, status, text, seen, shown,
+-- shown_text), 2 the node's people, 3 quiet, 4 late; ARGV 1 what (here, gone, settle, set, idle, active, tell), 2 user,
+-- 3 node, 4 status, 5 text, 6 ms between two pushes, 7 s all is kept.
+-- Answers `now` and what to push (status, text, s when last seen), `late` and the ms to wait, `left` where nobody of
+-- that name is anywhere any more and it is to be settled, or `nothing`.
+local person, what, node = KEYS[1], ARGV[1], ARGV[3]
+local time = redis.call('TIME')
+
+local fields = {}
+local flat = redis.call('HGETALL', person)
+for index = 1, #flat, 2 do
+    fields[flat[index]] = flat[index + 1]
+end
+local function set(field, value)
+    fields[field] = value
+    if value then
+        redis.call('HSET', person, field, value)
+    else
+        redis.call('HDEL', person, field)
+    end
+end
+-- How many nodes they are on, and on how many of them they are not idle.
+local function count()
+    local places, awake = 0, 0
+    for field in pairs(fields) do
+        if string.sub(field, 1, 3) == 'at:' then
+            places = places + 1
+            if not fields['idle:' .. string.sub(field, 4)] then
+                awake = awake + 1
+            end
+        end
+    end
+    return places, awake
+end
+
+local status = fields.status or 'online'
+if what == 'here' then
+    set('at:' .. node, 1)
+    set('idle:' .. node, nil)
+    redis.call('SADD', KEYS[2], ARGV[2])
+    redis.call('EXPIRE', KEYS[2], ARGV[7])
+elseif what == 'gone' then
+    set('at:' .. node, nil)
+    set('idle:' .. node, nil)
+elseif what == 'settle' then
+    if not fields['at:' .. node] then
+        redis.call('SREM', KEYS[2], ARGV[2])
+    end
+elseif (what == 'idle' or what == 'active') and fields['at:' .. node] then
+    set('idle:' .. node, what == 'idle' and 1 or nil)
+elseif what == 'tell' then
+    redis.call('DEL', KEYS[4])
+end
+if what == 'set' or what == 'here' then
+    if ARGV[4] == 'invisible' and status ~= 'invisible' and what == 'set' then
+        set('seen', time[1])
+    end
+    status = ARGV[4]
+    set('status', status)
+    set('text', ARGV[5])
+end
+redis.call('EXPIRE', person, ARGV[7])
+
+local places, awake = count()
+if what == 'gone' then
+    if places == 0 and status ~= 'invisible' then
+        set('seen', time[1])
+    end
+    return {places == 0 and 'left' or 'nothing'}
+end
+local shown, text = 'offline', ''
+if places > 0 and status ~= 'invisible' then
+    shown, text = status, fields.text or ''
+    if shown == 'online' and awake == 0 then
+        shown = 'away'
+    end
+end
+local changed = shown ~= (fields.shown or 'offline') or text ~= (fields.shown_text or '')
+if not changed and what ~= 'tell' then
+    return {'nothing'}
+end
+set('shown', shown)
+set('shown_text', text)
+if redis.call('SET', KEYS[3], 1, 'NX', 'PX', ARGV[6]) then
+    return {'now', shown, text, fields.seen or ''}
+end
+local wait = math.max(redis.call('PTTL', KEYS[3]), 1)
+if redis.call('SET', KEYS[4], 1, 'NX', 'PX', wait + 2000) then
+    return {'late', wait}
+end
+return {'nothing'}

@@ -1,0 +1,186 @@
+"""Presence: who is online, over all of a person's devices and nodes.
+
+States of a person: online (or away, busy, as chosen; away while idle on all devices) → left (no socket anywhere,
+waited for) → offline. The invisible are offline to others from the start. In Redis a person is a hash with a field for
+each node that has a socket of theirs; nodes repeat what they say after a gap, and what a dead node said is taken back.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, cast
+
+from presence.metrics import CHANGES, ONLINE
+from protocol.presence import Presence, ShownStatus
+from protocol.pushes import PresenceChanged
+from protocol.timestamps import to_wire
+from rooms import names
+from rooms.background import Background
+from rooms.broadcaster import Broadcaster
+from rooms.members import Members
+from rooms.names import Names
+from storage.redis_link import LinkScript
+from storage.shards import Shards
+
+GRACE_S = 5.0
+PUSHES_APART_MS = 1_000
+IDLE_AFTER_S = 300.0
+CHECK_IDLE_EVERY_S = 5.0
+KEPT_S = 30 * 86_400  # last seen longer ago than that is never
+PAGE = 500
+
+What = Literal["here", "gone", "settle", "set", "idle", "active", "tell"]
+
+UPDATE = LinkScript(Path(__file__).parent / "lua" / "update.lua")
+SCRIPTS = (UPDATE,)
+
+
+class Tracker:
+    def __init__(
+        self, shards: Shards, room_names: Names, members: Members, broadcaster: Broadcaster, node: str
+    ) -> None:
+        self._shards = shards
+        self._names = room_names
+        self._members = members
+        self._broadcaster = broadcaster
+        self._node = node
+        self._here: dict[int, tuple[str, str]] = {}  # what each chose to show: status and text
+        self._idle: set[int] = set()
+        self._unsaid: set[int] = set()  # who has gone while Redis was away
+        self._background = Background("presence")
+
+    # ------------------------------------------------------------------------------------------ on this node
+
+    def came(self, user_id: int, status: str, text: str) -> None:
+        """A socket of theirs is here. Only the first says anything new."""
+        if self._here.get(user_id) != (status, text):
+            self._here[user_id] = (status, text)
+            self._unsaid.discard(user_id)
+            ONLINE.set(len(self._here))
+            self._background.run(self._say(user_id, "here", status, text))
+
+    def went(self, user_id: int) -> None:
+        """The last of their sockets here is gone."""
+        if self._here.pop(user_id, None) is not None:
+            self._idle.discard(user_id)
+            ONLINE.set(len(self._here))
+            self._background.run(self._leave(user_id))
+
+    async def choose(self, user_id: int, status: str, text: str) -> None:
+        """What the person shows from now on. Raises RedisError."""
+        if user_id in self._here:
+            self._here[user_id] = (status, text)
+        await self._update(user_id, "set", self._node, status, text)
+
+    async def _leave(self, user_id: int) -> None:
+        self._unsaid.add(user_id)  # until it has been said
+        outcome = await self._update(user_id, "gone", self._node)
+        self._unsaid.discard(user_id)
+        if user_id in self._here:  # came back while that was said, and perhaps before
+            await self._say(user_id, "here", *self._here[user_id])
+        elif outcome == b"left":
+            asyncio.get_running_loop().call_later(GRACE_S, lambda: self._background.run(self._say(user_id, "settle")))
+
+    async def _say(self, user_id: int, what: What, status: str = "", text: str = "") -> None:
+        await self._update(user_id, what, self._node, status, text)
+
+    # ------------------------------------------------------------------------------------------ on all nodes
+
+    async def look(self, user_ids: Sequence[int]) -> dict[int, Presence]:
+        """How they are shown to who may watch them. Raises RedisError."""
+        answers = {
+            user_id: self._shards.call(
+                self._names.shard_of_person(user_id),
+                "HMGET",
+                self._names.person(user_id),
+                "shown",
+                "shown_text",
+                "seen",
+            )
+            for user_id in user_ids
+        }
+        return {user_id: _presence(user_id, *await answer) for user_id, answer in answers.items()}
+
+    async def repeat(self) -> None:
+        """Say again who is here, and who has gone meanwhile. Raises RedisError."""
+        for user_id in list(self._unsaid):
+            await self._leave(user_id)
+        here = list(self._here.items())
+        for start in range(0, len(here), PAGE):
+            page = here[start : start + PAGE]
+            await asyncio.gather(*(self._say(user_id, "here", *chosen) for user_id, chosen in page))
+
+    async def take_back(self, node: str) -> None:
+        """What a dead node has said. Its people have been silent for long enough already. Raises RedisError."""
+        for shard in range(self._shards.amount):
+            people = [
+                int(user_id) for user_id in await self._shards.call(shard, "SMEMBERS", self._people_key(shard, node))
+            ]
+            for start in range(0, len(people), PAGE):
+                await asyncio.gather(*(self._take_back_one(user_id, node) for user_id in people[start : start + PAGE]))
+
+    async def _take_back_one(self, user_id: int, node: str) -> None:
+        await self._update(user_id, "gone", node)
+        await self._update(user_id, "settle", node)
+
+    async def _update(self, user_id: int, what: What, node: str, status: str = "", text: str = "") -> bytes:
+        shard = self._names.shard_of_person(user_id)
+        person = self._names.person(user_id)
+        keys = (person, self._people_key(shard, node), f"{person}:quiet", f"{person}:late")
+        arguments = (what, user_id, node, status, text, PUSHES_APART_MS, KEPT_S)
+        outcome, *rest = await self._shards.run(shard, UPDATE, keys, arguments)
+        if outcome == b"now":
+            CHANGES.labels("at once").inc()
+            await self._push(_presence(user_id, *rest))
+        elif outcome == b"late":
+            CHANGES.labels("later").inc()
+            loop = asyncio.get_running_loop()
+            loop.call_later(rest[0] / 1_000, lambda: self._background.run(self._say(user_id, "tell")))
+        return cast(bytes, outcome)
+
+    async def _push(self, presence: Presence) -> None:
+        user_id = int(presence.user_id)
+        push = PresenceChanged(id=f"presence.changed:{user_id}:{secrets.token_hex(6)}", presence=presence)
+        await self._broadcaster.publish(names.presence(user_id), push, actor_id=user_id)
+
+    def _people_key(self, shard: int, node: str) -> str:
+        return self._shards.key(shard, "people-of", node)
+
+    # ------------------------------------------------------------------------------------------ idle
+
+    async def keep_idle(self) -> None:
+        """For ever: people whose sockets here have called nothing for long are away, until they do."""
+        while True:
+            await asyncio.sleep(CHECK_IDLE_EVERY_S)
+            now = time.monotonic()
+            people = list(self._here)
+            for start in range(0, len(people), PAGE):
+                for user_id in people[start : start + PAGE]:
+                    self._check_idle(user_id, now)
+                await asyncio.sleep(0)
+
+    def _check_idle(self, user_id: int, now: float) -> None:
+        called_at = max((member.called_at for member in self._members.of_user(user_id)), default=now)
+        is_idle = now - called_at > IDLE_AFTER_S
+        if is_idle != (user_id in self._idle):
+            (self._idle.add if is_idle else self._idle.discard)(user_id)
+            self._background.run(self._say(user_id, "idle" if is_idle else "active"))
+
+
+def unknown(user_id: int) -> Presence:
+    """How somebody is shown to who may not watch them."""
+    return Presence(user_id=str(user_id), status="offline", text="", last_seen_at=None)
+
+
+def _presence(user_id: int, shown: bytes | None, text: bytes | None, seen: bytes | None) -> Presence:
+    status = cast(ShownStatus, shown.decode() if shown else "offline")
+    was_seen = datetime.fromtimestamp(int(seen), UTC) if seen and status == "offline" else None
+    return Presence(
+        user_id=str(user_id),
+        status=status,
+        text=text.decode() if text else "",
+        last_seen_at=to_wire(was_seen) if was_seen else None,
+    )

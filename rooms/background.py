@@ -1,0 +1,34 @@
+"""Work that nobody waits for."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+import structlog
+
+from storage.database import DatabaseUnavailable
+from storage.redis import RedisError
+
+log = structlog.get_logger()
+
+
+class Background:
+    """What cannot be done because a service is away is lost, and logged as such: whoever runs it has another way."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._tasks: set[asyncio.Future[Any]] = set()
+
+    def run(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Future[Any]") -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if isinstance(error, (RedisError, DatabaseUnavailable, TimeoutError)):
+            log.warning("background work was lost", work=self._name, error=f"{type(error).__name__}: {error}")
+        else:
+            log.error("background work broke", work=self._name, exc_info=error)

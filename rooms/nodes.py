@@ -1,0 +1,83 @@
+"""Which nodes live. Each says so every second; what one that is silent has said of its people is taken back by
+another, and by one alone.
+
+Silence is only believed by a node that has itself been heard without a break for longer than that: when Redis was
+away from everybody, everybody was silent.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import structlog
+from prometheus_client import Counter
+
+from rooms.names import Names
+from storage.redis import RedisError
+from storage.redis_link import LinkScript
+from storage.shards import Shards
+
+BEAT_EVERY_S = 1.0
+DEAD_AFTER_S = 5.0
+STEADY_AFTER_S = DEAD_AFTER_S + 2.0
+REAPING_S = 30  # then another may try
+
+BEAT = LinkScript(Path(__file__).parent / "lua" / "beat.lua")
+SCRIPTS = (BEAT,)
+REAPED = Counter("daira_nodes_reaped_total", "Dead nodes whose people this node has taken back")
+
+log = structlog.get_logger()
+
+
+class Nodes:
+    """`on_dead` takes a dead node's people back; `on_forgotten`: others may have done so with ours, say all again."""
+
+    def __init__(self, shards: Shards, names: Names, node: str) -> None:
+        self.on_dead: Callable[[str], Awaitable[None]] | None = None
+        self.on_forgotten: Callable[[], Awaitable[None]] | None = None
+        self._shards = shards
+        self._names = names
+        self._node = node
+        self._steady_since: float | None = None
+        self._beaten_at = 0.0
+        self._reaping: asyncio.Task[None] | None = None  # beside the beats, which must not wait for it
+
+    async def keep_alive(self) -> None:
+        """For ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                known, dead = await self._shards.run(0, BEAT, (self._names.nodes(),), (self._node, DEAD_AFTER_S))
+                now = loop.time()
+                if self._steady_since is None or now - self._beaten_at > DEAD_AFTER_S / 2:
+                    self._steady_since = now
+                self._beaten_at = now
+                if not known and self.on_forgotten is not None:
+                    await self.on_forgotten()
+                if now - self._steady_since > STEADY_AFTER_S:
+                    self._reap_soon([node.decode() for node in dead])
+            except RedisError:
+                self._steady_since = None
+            await asyncio.sleep(BEAT_EVERY_S)
+
+    def _reap_soon(self, dead: list[str]) -> None:
+        if dead and (self._reaping is None or self._reaping.done()):
+            self._reaping = asyncio.create_task(self._reap_all(dead))
+
+    async def _reap_all(self, dead: list[str]) -> None:
+        for node in dead:
+            try:
+                await self._reap(node)
+            except RedisError as error:
+                log.warning("a dead node's people could not be taken back yet", dead=node, error=str(error))
+
+    async def _reap(self, node: str) -> None:
+        lock = self._names.reaping(node)
+        if not await self._shards.call(0, "SET", lock, self._node, "NX", "EX", REAPING_S):
+            return
+        log.warning("a node is dead: what it said is taken back", dead=node)
+        if self.on_dead is not None:
+            await self.on_dead(node)
+        await self._shards.call(0, "ZREM", self._names.nodes(), node)
+        await self._shards.call(0, "DEL", lock)
+        REAPED.inc()

@@ -1,0 +1,244 @@
+"""This node's people in live rooms: says who comes and goes, and tells the rooms of it once a second.
+
+A socket that drops is waited for a moment, so that a flapping connection neither blinks nor loses its hand. What the
+roster could not be told, because Redis was away, is said again by `repeat`.
+"""
+
+import asyncio
+import secrets
+from collections import Counter
+from typing import Any, NamedTuple
+
+import structlog
+
+from protocol.live_rooms import Role
+from protocol.pushes import RoomAudience, RoomJoined, RoomLeft, RoomReacted, RoomRemoved, RoomUpdated
+from protocol.users import UserLite
+from rooms import names
+from rooms.background import Background
+from rooms.broadcaster import Broadcaster
+from rooms.members import Members
+from stage import view
+from stage.metrics import INSIDE, REACTIONS_DROPPED
+from stage.roster import Entered, Gone, Roster
+from stage.rules import ON_STAGE
+from storage import live_rooms
+from storage.database import Conflict, Database, DatabaseUnavailable
+from storage.redis import RedisError
+
+GRACE_S = 5.0
+PULSE_EVERY_S = 0.5
+SMALL_ROOM = 200  # below it, everybody hears of each listener
+MOST_PENDING_REACTIONS = 10_000
+REPEAT_PAGE = 500
+
+OUT_OF_REACH = (RedisError, DatabaseUnavailable, Conflict, TimeoutError)
+
+log = structlog.get_logger()
+
+
+class _Seat(NamedTuple):
+    """What this node has said of a person in a room; `joined` is the roster's clock."""
+
+    role: Role
+    capacity: int
+    joined: int
+
+
+class Attendance:
+    def __init__(
+        self, roster: Roster, members: Members, broadcaster: Broadcaster, database: Database, node: str
+    ) -> None:
+        self._roster = roster
+        self._members = members
+        self._broadcaster = broadcaster
+        self._database = database
+        self._node = node
+        self._seats: dict[tuple[int, int], _Seat] = {}  # by room and person
+        self._leaving: dict[tuple[int, int], asyncio.TimerHandle] = {}
+        self._unsaid: set[tuple[int, int]] = set()  # who has left while Redis was away
+        self._to_tell: set[int] = set()
+        self._reactions: dict[int, Counter[tuple[str, int]]] = {}
+        self._background = Background("live rooms")
+
+    # ------------------------------------------------------------------------------------------ coming and going
+
+    async def enter(
+        self, room_id: int, user_id: int, role: Role, capacity: int, *, user: UserLite, joined: int | None = None
+    ) -> Entered:
+        """Once the person's socket is in the room on this node. Raises RedisError."""
+        entered = await self._roster.enter(room_id, user_id, self._node, role, capacity, joined)
+        if entered.refused is not None:
+            return entered
+        self._seats[room_id, user_id] = _Seat(role, capacity, int(entered.offset[-16:]))
+        INSIDE.set(len(self._seats))
+        self._stay(room_id, user_id)
+        if not self._is_here(room_id, user_id):  # it dropped while Redis was asked
+            self._leave_soon(room_id, user_id)
+        if entered.is_new:
+            self.tell(room_id)
+            if role in ON_STAGE or entered.inside < SMALL_ROOM:
+                came = RoomJoined(
+                    id=f"room.joined:{room_id}:{user_id}:{entered.offset}", room_id=str(room_id), user=user, role=role
+                )
+                self._background.run(self._broadcaster.publish(names.live(room_id), came, actor_id=user_id))
+        return entered
+
+    def left(self, user_id: int, room: str, may_come_back: bool) -> None:
+        """A socket of theirs is in the room no more."""
+        room_id = names.live_id(room)
+        if (room_id, user_id) not in self._seats or self._is_here(room_id, user_id):
+            return
+        if may_come_back:
+            self._leave_soon(room_id, user_id)
+        else:
+            self._background.run(self._leave(room_id, user_id))
+
+    def change_role(self, user_id: int, room: str, role: Role) -> None:
+        """What is said of them from now on."""
+        place = names.live_id(room), user_id
+        if place in self._seats:
+            self._seats[place] = self._seats[place]._replace(role=role)
+
+    async def taken_back(self, room_id: int, user_id: int, gone: Gone) -> None:
+        """Who is inside no more, on no node: their turn ends and the room hears of it."""
+        self.tell(room_id)
+        try:
+            if gone.role in ON_STAGE:
+                async with self._database.transaction(user_id) as tx:
+                    await live_rooms.end_turn(tx, room_id, user_id)
+            if gone.role in ON_STAGE or gone.inside < SMALL_ROOM:
+                left = RoomLeft(
+                    id=f"room.left:{room_id}:{user_id}:{secrets.token_hex(6)}",
+                    room_id=str(room_id),
+                    user_id=str(user_id),
+                )
+                await self._broadcaster.publish(names.live(room_id), left, actor_id=user_id)
+        except OUT_OF_REACH as error:
+            log.warning("a room was not told who has left", room_id=room_id, error=str(error))
+
+    def _stay(self, room_id: int, user_id: int) -> None:
+        timer = self._leaving.pop((room_id, user_id), None)
+        if timer is not None:
+            timer.cancel()
+        self._unsaid.discard((room_id, user_id))
+
+    def _leave_soon(self, room_id: int, user_id: int) -> None:
+        if (room_id, user_id) not in self._leaving:
+            loop = asyncio.get_running_loop()
+            self._leaving[room_id, user_id] = loop.call_later(
+                GRACE_S, lambda: self._background.run(self._leave(room_id, user_id))
+            )
+
+    async def _leave(self, room_id: int, user_id: int) -> None:
+        self._stay(room_id, user_id)
+        if self._is_here(room_id, user_id):
+            return
+        self._seats.pop((room_id, user_id), None)
+        INSIDE.set(len(self._seats))
+        try:
+            gone = await self._roster.leave(room_id, user_id, self._node)
+        except RedisError:
+            self._unsaid.add((room_id, user_id))
+            return
+        if self._is_here(room_id, user_id):  # came in again meanwhile, and perhaps before that was said
+            await self.repeat([(room_id, user_id)])
+        elif gone.gone:
+            await self.taken_back(room_id, user_id, gone)
+
+    def _is_here(self, room_id: int, user_id: int) -> bool:
+        room = names.live(room_id)
+        return any(room in member.rooms for member in self._members.of_user(user_id))
+
+    # ------------------------------------------------------------------------------------------ after a gap
+
+    async def repeat(self, seats: "list[tuple[int, int]] | None" = None) -> None:
+        """Say again who is here, all of them unless some are named, and who has left meanwhile. Raises RedisError."""
+        for room_id, user_id in list(self._unsaid):
+            gone = await self._roster.leave(room_id, user_id, self._node)
+            self._unsaid.discard((room_id, user_id))
+            if gone.gone:
+                await self.taken_back(room_id, user_id, gone)
+        pending = list(self._seats) if seats is None else seats
+        for start in range(0, len(pending), REPEAT_PAGE):
+            await asyncio.gather(*(self._repeat_one(*pair) for pair in pending[start : start + REPEAT_PAGE]))
+
+    async def _repeat_one(self, room_id: int, user_id: int) -> None:
+        seat = self._seats.get((room_id, user_id))
+        if seat is None:
+            return
+        # Who was inside stays inside, whatever the capacity.
+        entered = await self._roster.enter(room_id, user_id, self._node, seat.role, 2**31, seat.joined)
+        if entered.refused is not None:
+            await self.send_out(user_id, room_id, entered.refused)
+        elif entered.is_new:
+            self.tell(room_id)
+
+    async def take_back(self, node: str) -> None:
+        """What a dead node has said. Raises RedisError."""
+        for room_id, people in (await self._roster.rooms_of_node(node)).items():
+            for start in range(0, len(people), REPEAT_PAGE):
+                page = people[start : start + REPEAT_PAGE]
+                answers = await asyncio.gather(*(self._roster.leave(room_id, user_id, node) for user_id in page))
+                for user_id, gone in zip(page, answers, strict=True):
+                    if gone.gone:
+                        await self.taken_back(room_id, user_id, gone)
+
+    async def send_out(self, user_id: int, room_id: int, reason: Any) -> None:
+        """Off this person's sockets on all nodes, and told why. Raises RedisError."""
+        await self._broadcaster.leave([user_id], names.live(room_id))
+        removed = RoomRemoved(
+            id=f"room.removed:{room_id}:{user_id}:{secrets.token_hex(6)}", room_id=str(room_id), reason=reason
+        )
+        await self._broadcaster.publish_to_users([user_id], removed)
+
+    # ------------------------------------------------------------------------------------------ telling the rooms
+
+    def tell(self, room_id: int) -> None:
+        """How many are inside, and hands, are told with the next pulse."""
+        self._to_tell.add(room_id)
+
+    def react(self, room_id: int, emoji: str, message_id: int) -> None:
+        reactions = self._reactions.setdefault(room_id, Counter())
+        if len(reactions) >= MOST_PENDING_REACTIONS and (emoji, message_id) not in reactions:
+            REACTIONS_DROPPED.inc()
+            return
+        reactions[emoji, message_id] += 1
+        self._to_tell.add(room_id)
+
+    async def keep_telling(self) -> None:
+        """For ever."""
+        while True:
+            await asyncio.sleep(PULSE_EVERY_S)
+            await asyncio.gather(*(self._pulse(room_id) for room_id in list(self._to_tell)))
+
+    async def _pulse(self, room_id: int) -> None:
+        self._to_tell.discard(room_id)
+        reactions = self._reactions.pop(room_id, Counter())
+        try:
+            pulse = await self._roster.pulse(room_id, reactions)
+            if pulse is None:
+                self._to_tell.add(room_id)
+                return
+            room = names.live(room_id)
+            if pulse.inside is not None:
+                audience = RoomAudience(
+                    id=f"room.audience:{room_id}:{secrets.token_hex(6)}", room_id=str(room_id), count=pulse.inside
+                )
+                await self._broadcaster.publish(room, audience)
+            if pulse.reactions:
+                reacted = RoomReacted(
+                    id=f"room.reacted:{room_id}:{secrets.token_hex(6)}", room_id=str(room_id), counts=pulse.reactions
+                )
+                await self._broadcaster.publish(room, reacted)
+            if pulse.restage:
+                await self._tell_stage(room_id)
+        except OUT_OF_REACH as error:
+            log.warning("a room was not told what is new", room_id=room_id, error=str(error))
+            self._to_tell.add(room_id)
+
+    async def _tell_stage(self, room_id: int) -> None:
+        shown = await view.for_all(self._database, self._roster, room_id)
+        if shown is not None and shown.state == "live":
+            updated = RoomUpdated(id=f"room.updated:{room_id}:{secrets.token_hex(6)}", room=shown)
+            await self._broadcaster.publish(names.live(room_id), updated)

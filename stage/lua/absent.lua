@@ -1,0 +1,25 @@
+-- Since when the host and the whole stage have been away. KEYS of roster.lua; ARGV 1 host. Answers µs since
+-- the host is gone (-1: is here), and since nobody is on the stage (-1: somebody is). What is not known begins to count
+-- now.
+local clock = tick(CLOCK)
+local function since(field)
+    local began = redis.call('HGET', STATE, field)
+    if not began then
+        redis.call('HSET', STATE, field, clock)
+        keep()
+        began = clock
+    end
+    return tonumber(clock) - tonumber(began)
+end
+local host_gone, empty = -1, -1
+if redis.call('HEXISTS', INSIDE, ARGV[1]) == 0 then
+    host_gone = since('gone:' .. ARGV[1])
+end
+local on_stage = false
+for _, user in ipairs(redis.call('HKEYS', STAGE)) do
+    on_stage = on_stage or redis.call('HEXISTS', INSIDE, user) == 1
+end
+if not on_stage and host_gone >= 0 then
+    empty = since('empty')
+end
+return {host_gone, empty}

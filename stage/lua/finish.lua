@@ -1,0 +1,11 @@
+-- The room has ended: nobody comes in any more, and what a digest needs is kept. KEYS of roster.lua, then reacted, and
+-- who was inside; ARGV 1 room. Answers the state (field, value, …), reacted (message:emoji, count, …).
+if redis.call('EXISTS', INSIDE) == 1 then
+    redis.call('RENAME', INSIDE, KEYS[11])
+    redis.call('EXPIRE', KEYS[11], KEPT_S)
+end
+redis.call('HSET', STATE, 'ended', 1)
+redis.call('DEL', JOINED, STAGE, HANDS, BARRED, KICKED)
+redis.call('ZREM', DUE, ARGV[1])
+redis.call('EXPIRE', STATE, KEPT_S)
+return {redis.call('HGETALL', STATE), redis.call('HGETALL', KEYS[10])}

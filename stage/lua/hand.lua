@@ -1,0 +1,16 @@
+-- A hand goes up or down. KEYS of roster.lua; ARGV 1 user, 2 `up` or `down`. Answers whether they are inside, and
+-- whether that changed anything.
+if redis.call('HEXISTS', INSIDE, ARGV[1]) == 0 then
+    return {0, 0}
+end
+local changed
+if ARGV[2] == 'up' then
+    changed = redis.call('ZADD', HANDS, 'NX', tick(CLOCK), ARGV[1])
+else
+    changed = redis.call('ZREM', HANDS, ARGV[1])
+end
+if changed == 1 then
+    redis.call('HSET', STATE, 'restage', 1)
+end
+keep()
+return {1, changed}

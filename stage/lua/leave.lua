@@ -1,0 +1,24 @@
+-- Nobody of that name is left on a node. KEYS of roster.lua, then the node's people here, the node's rooms; ARGV 1 user,
+-- 2 node, 3 room. Answers whether they are inside no more, how many are, their role.
+local user, node = ARGV[1], ARGV[2]
+redis.call('SREM', KEYS[10], user)
+if redis.call('SCARD', KEYS[10]) == 0 then
+    redis.call('SREM', KEYS[11], ARGV[3])
+end
+local nodes = redis.call('HGET', INSIDE, user)
+if not nodes then
+    return {0, redis.call('HLEN', INSIDE), ''}
+end
+local others = {}
+for each in string.gmatch(nodes, '[^,]+') do
+    if each ~= node then
+        others[#others + 1] = each
+    end
+end
+if others[1] then
+    redis.call('HSET', INSIDE, user, table.concat(others, ','))
+    return {0, redis.call('HLEN', INSIDE), ''}
+end
+local clock = tick(CLOCK)
+local role = take_out(user, clock, ARGV[3])
+return {1, note_count(clock), role}

@@ -1,0 +1,37 @@
+-- What scripts on a room's roster share. KEYS of all of them: clock, inside (user → nodes by commas), joined (user →
+-- clock), stage (user → role, whoever has one, inside or not), hands (user → clock), barred (user → until, s; empty: for
+-- good), kicked (user → clock), state (peak, counts by minute, …), due (room → when a keeper looks at it, of the shard).
+local CLOCK, INSIDE, JOINED, STAGE, HANDS, BARRED, KICKED, STATE, DUE = unpack(KEYS)
+local KEPT_S = 7 * 86400
+
+local function keep()
+    for index = 2, 8 do
+        redis.call('EXPIRE', KEYS[index], KEPT_S)
+    end
+end
+
+-- The most who were inside, at all and by the minute.
+local function note_count(clock)
+    local count = redis.call('HLEN', INSIDE)
+    local minute = 'm' .. math.floor(tonumber(clock) / 60000000)
+    for _, field in ipairs({'peak', minute}) do
+        if count > tonumber(redis.call('HGET', STATE, field) or 0) then
+            redis.call('HSET', STATE, field, count)
+        end
+    end
+    return count
+end
+
+-- Out of the roster; answers the role of those who had one.
+local function take_out(user, clock, room)
+    redis.call('HDEL', INSIDE, user)
+    redis.call('ZREM', JOINED, user)
+    redis.call('ZREM', HANDS, user)
+    local role = redis.call('HGET', STAGE, user)
+    if role then
+        redis.call('HSET', STATE, 'gone:' .. user, clock)
+        redis.call('HSET', STATE, 'restage', 1)
+        redis.call('ZADD', DUE, tonumber(clock) / 1000000, room)
+    end
+    return role or ''
+end

@@ -1,0 +1,6 @@
+"""Live rooms as operators see them."""
+
+from prometheus_client import Counter, Gauge
+
+INSIDE = Gauge("daira_room_seats", "People in live rooms on this node, once for each room", multiprocess_mode="livesum")
+REACTIONS_DROPPED = Counter("daira_room_reactions_dropped_total", "Reactions that found no place to wait")

@@ -1,0 +1,295 @@
+"""Who is in which live room now, on all nodes: a roster in Redis for each, changed by scripts, so that capacity,
+bans and the queue of hands hold whoever asks where.
+
+A person is inside while a node says that one of their sockets is. Nodes repeat what they say after a gap, and what a
+dead node said is taken back (see `rooms.nodes`), so the roster follows what is true.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, NamedTuple, cast
+
+from protocol.live_rooms import Role
+from rooms import names
+from rooms.messages import offset_text
+from storage.redis_link import LinkScript
+from storage.shards import Shards
+
+MOST_HANDS = 50
+PULSE_MS = 950
+MOST_KINDS_OF_REACTIONS = 50
+MOST_REACTED = 5_000
+SLOW_MODE_MARGIN_MS = 50
+PAGE = 500
+
+_HERE = Path(__file__).parent / "lua"
+_LIBRARIES = (Path(names.__file__).parent / "lua" / "clock.lua", _HERE / "roster.lua")
+ENTER, LEAVE, REMOVE, HAND, LOOK, PULSE, ROLE, ABSENT, FINISH = SCRIPTS = tuple(
+    LinkScript(_HERE / f"{name}.lua", *_LIBRARIES)
+    for name in ("enter", "leave", "remove", "hand", "look", "pulse", "role", "absent", "finish")
+)
+
+Refusal = Literal["full", "banned", "kicked", "ended"]
+
+
+class Entered(NamedTuple):
+    """`refused` where they are not inside; `is_new` for who was not inside before, on any node."""
+
+    refused: Refusal | None
+    is_new: bool
+    inside: int
+    offset: str
+
+
+class Gone(NamedTuple):
+    """`gone` for who is inside no more, on no node; `role` of whoever had one other than a listener's."""
+
+    gone: bool
+    inside: int
+    role: Role
+
+
+class Look(NamedTuple):
+    """One picture. `hands` and `page` map people to µs since 1970, in their order; `stage` is who of it is inside."""
+
+    offset: str
+    inside: int
+    stage: dict[int, Role]
+    hands: dict[int, int]
+    page: dict[int, int]
+
+
+NOBODY = Look("", 0, {}, {}, {})
+
+
+class Absence(NamedTuple):
+    """Seconds; None for who is there."""
+
+    host_s: float | None
+    stage_s: float | None
+
+
+class Pulse(NamedTuple):
+    """`inside` is None where it has been told; `restage`: hands have changed."""
+
+    inside: int | None
+    restage: bool
+    reactions: dict[str, int]
+
+
+class Past(NamedTuple):
+    """What a digest is made of: the most inside at all and by minute (s since 1970), reactions by message."""
+
+    peak: int
+    by_minute: dict[int, int]
+    reacted: dict[int, dict[str, int]]
+
+
+class Roster:
+    """All raise RedisError."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+
+    # ------------------------------------------------------------------------------------------ coming and going
+
+    async def enter(
+        self, room_id: int, user_id: int, node: str, role: Role, capacity: int, joined: int | None = None
+    ) -> Entered:
+        """joined: µs since 1970, for a client that comes back to where it was."""
+        shard = self._shard(room_id)
+        arguments = (user_id, node, _stored(role), capacity, room_id, "" if joined is None else joined)
+        outcome, is_new, count, clock = await self._shards.run(
+            shard, ENTER, self._keys_of_node(room_id, node), arguments
+        )
+        refused = None if outcome == b"inside" else cast(Refusal, outcome.decode())
+        return Entered(refused, bool(is_new), count, offset_text(shard, clock.decode()))
+
+    async def leave(self, room_id: int, user_id: int, node: str) -> Gone:
+        arguments = (user_id, node, room_id)
+        answer = await self._shards.run(self._shard(room_id), LEAVE, self._keys_of_node(room_id, node), arguments)
+        return _gone(answer)
+
+    async def remove(
+        self, room_id: int, user_id: int, reason: Literal["kicked", "banned"], *, until: datetime | None = None,
+        before: int | None = None,
+    ) -> Gone:  # fmt: skip
+        """before: µs since 1970; who came in after it stays, unless banned."""
+        until_s = "" if until is None else until.timestamp()
+        arguments = (user_id, room_id, reason, until_s, "" if before is None else before)
+        return _gone(await self._shards.run(self._shard(room_id), REMOVE, self._keys(room_id), arguments))
+
+    async def pardon(self, room_id: int, user_id: int) -> None:
+        """A ban is lifted."""
+        await self._shards.call(self._shard(room_id), "HDEL", self._key(room_id, "barred"), user_id)
+
+    async def rooms_of_node(self, node: str) -> dict[int, list[int]]:
+        """What a node has said, all of it: room → people."""
+        found: dict[int, list[int]] = {}
+        for shard in range(self._shards.amount):
+            for room in await self._shards.call(shard, "SMEMBERS", self._rooms_key(shard, node)):
+                people = await self._shards.call(shard, "SMEMBERS", self._key(int(room), "on", node))
+                found[int(room)] = [int(user_id) for user_id in people]
+        return found
+
+    # ------------------------------------------------------------------------------------------ the stage
+
+    async def raise_hand(self, room_id: int, user_id: int, *, raised: bool) -> bool:
+        """False for who is not inside."""
+        arguments = (user_id, "up" if raised else "down")
+        inside, _ = await self._shards.run(self._shard(room_id), HAND, self._keys(room_id), arguments)
+        return bool(inside)
+
+    async def set_role(self, room_id: int, user_id: int, role: Role) -> bool:
+        """Answers whether they are inside."""
+        arguments = (user_id, _stored(role), room_id)
+        return bool(await self._shards.run(self._shard(room_id), ROLE, self._keys(room_id), arguments))
+
+    async def look(self, room_id: int, after: int = 0, amount: int = 0) -> Look:
+        """With `amount` people who joined after that clock."""
+        return (await self.look_at({room_id: after}, amount))[room_id]
+
+    async def look_at(self, rooms: Mapping[int, int], amount: int = 0) -> dict[int, Look]:
+        """The same of several rooms."""
+        answers = {
+            room_id: self._shards.run(self._shard(room_id), LOOK, self._keys(room_id), (MOST_HANDS, after, amount))
+            for room_id, after in rooms.items()
+        }
+        return {room_id: _look(self._shard(room_id), await answer) for room_id, answer in answers.items()}
+
+    async def are_inside(self, room_id: int, user_ids: Sequence[int]) -> set[int]:
+        if not user_ids:
+            return set()
+        found = await self._shards.call(self._shard(room_id), "HMGET", self._key(room_id, "inside"), *user_ids)
+        return {user_id for user_id, nodes in zip(user_ids, found, strict=True) if nodes}
+
+    # ------------------------------------------------------------------------------------------ chat
+
+    async def take_turn(self, room_id: int, user_id: int, slow_mode_s: int) -> int:
+        """In slow mode: 0 where that person may write now, else the milliseconds to wait."""
+        shard, key = self._shard(room_id), self._key(room_id, "slow", user_id)
+        if await self._shards.call(shard, "SET", key, 1, "NX", "PX", slow_mode_s * 1_000):
+            return 0
+        left = await self._shards.call(shard, "PTTL", key)
+        return max(int(left), SLOW_MODE_MARGIN_MS)
+
+    async def give_turn_back(self, room_id: int, user_id: int) -> None:
+        """What they wrote has not been kept."""
+        await self._shards.call(self._shard(room_id), "DEL", self._key(room_id, "slow", user_id))
+
+    async def pulse(self, room_id: int, reactions: Mapping[tuple[str, int], int]) -> Pulse | None:
+        """reactions: (emoji, message or 0) → how many. None while the room has been told of less than a second ago."""
+        keys = (*self._keys(room_id), *(self._key(room_id, name) for name in ("pulse", "reactions", "reacted")))
+        flat = [part for (emoji, message), count in reactions.items() for part in (emoji, message or "", count)]
+        arguments = (PULSE_MS, MOST_KINDS_OF_REACTIONS, MOST_REACTED, *flat)
+        due, *rest = await self._shards.run(self._shard(room_id), PULSE, keys, arguments)
+        if not due:
+            return None
+        count, restage, counted = rest
+        return Pulse(
+            None if count < 0 else count,
+            bool(restage),
+            {emoji.decode(): int(number) for emoji, number in zip(counted[::2], counted[1::2], strict=True)},
+        )
+
+    # ------------------------------------------------------------------------------------------ time
+
+    async def watch_out(self, room_id: int) -> None:
+        """A keeper looks at the room next."""
+        await self.look_again(room_id, 0)
+
+    async def look_again(self, room_id: int, at: float) -> None:
+        shard = self._shard(room_id)
+        await self._shards.call(shard, "ZADD", self._shards.key(shard, "rooms-due"), at, room_id)
+
+    async def need_no_look(self, room_id: int) -> None:
+        shard = self._shard(room_id)
+        await self._shards.call(shard, "ZREM", self._shards.key(shard, "rooms-due"), room_id)
+
+    async def due(self, now: float, most: int) -> list[int]:
+        """Rooms that a keeper is to look at, at most so many of each shard."""
+        answers = [
+            self._shards.call(
+                shard, "ZRANGEBYSCORE", self._shards.key(shard, "rooms-due"), "-inf", now, "LIMIT", 0, most
+            )
+            for shard in range(self._shards.amount)
+        ]
+        return [int(room) for answer in answers for room in await answer]
+
+    async def absence(self, room_id: int, host_id: int) -> Absence:
+        host_us, stage_us = await self._shards.run(self._shard(room_id), ABSENT, self._keys(room_id), (host_id,))
+        return Absence(_seconds(host_us), _seconds(stage_us))
+
+    async def finish(self, room_id: int) -> Past:
+        """The room has ended. Repeating it answers the same for seven days."""
+        keys = (*self._keys(room_id), self._key(room_id, "reacted"), self._key(room_id, "was-inside"))
+        state, reacted = await self._shards.run(self._shard(room_id), FINISH, keys, (room_id,))
+        fields = {name.decode(): value for name, value in zip(state[::2], state[1::2], strict=True)}
+        by_message: dict[int, dict[str, int]] = {}
+        for name, count in zip(reacted[::2], reacted[1::2], strict=True):
+            message, _, emoji = name.decode().partition(":")
+            by_message.setdefault(int(message), {})[emoji] = int(count)
+        minutes = {int(name[1:]) * 60: int(count) for name, count in fields.items() if name[0] == "m"}
+        return Past(int(fields.get("peak", 0)), dict(sorted(minutes.items())), by_message)
+
+    async def were_inside(self, room_id: int) -> AsyncIterator[list[int]]:
+        """Who was there when the room ended, in pages; somebody may come twice."""
+        cursor = b"0"
+        while True:
+            cursor, page = await self._shards.call(
+                self._shard(room_id), "HSCAN", self._key(room_id, "was-inside"), cursor, "COUNT", PAGE
+            )
+            yield [int(user_id) for user_id in page[::2]]
+            if cursor == b"0":
+                return
+
+    # ------------------------------------------------------------------------------------------ keys
+
+    def _shard(self, room_id: int) -> int:
+        return self._shards.of(names.live(room_id))
+
+    def _key(self, room_id: int, *parts: str | int) -> str:
+        return self._shards.key(self._shard(room_id), "live", room_id, *parts)
+
+    def _rooms_key(self, shard: int, node: str) -> str:
+        return self._shards.key(shard, "rooms-of", node)
+
+    def _keys(self, room_id: int) -> tuple[str, ...]:
+        shard = self._shard(room_id)
+        parts = ("inside", "joined", "stage", "hands", "barred", "kicked", "state")
+        return (
+            self._shards.key(shard, "clock"), *(self._key(room_id, part) for part in parts),
+            self._shards.key(shard, "rooms-due"),
+        )  # fmt: skip
+
+    def _keys_of_node(self, room_id: int, node: str) -> tuple[str, ...]:
+        rooms_key = self._rooms_key(self._shard(room_id), node)
+        return (*self._keys(room_id), self._key(room_id, "on", node), rooms_key)
+
+
+def _stored(role: Role) -> str:
+    return "" if role == "listener" else role
+
+
+def _gone(answer: "list[int | bytes]") -> Gone:
+    gone, count, role = answer
+    named = role.decode() if isinstance(role, bytes) else ""
+    return Gone(bool(gone), cast(int, count), cast(Role, named or "listener"))
+
+
+def _look(shard: int, answer: "list[object]") -> Look:
+    clock, count, stage, hands, page = cast("tuple[bytes, int, list[bytes], list[bytes], list[bytes]]", answer)
+    return Look(offset_text(shard, clock.decode()), count, _roles(stage), _clocks(hands), _clocks(page))
+
+
+def _roles(pairs: "list[bytes]") -> dict[int, Role]:
+    return {int(user): cast(Role, role.decode()) for user, role in zip(pairs[::2], pairs[1::2], strict=True)}
+
+
+def _clocks(pairs: "list[bytes]") -> dict[int, int]:
+    return {int(user): int(float(clock)) for user, clock in zip(pairs[::2], pairs[1::2], strict=True)}
+
+
+def _seconds(microseconds: int) -> float | None:
+    return None if microseconds < 0 else microseconds / 1_000_000

@@ -1,0 +1,80 @@
+"""The stage of a live room: its states, its roles, and every right in one table.
+
+    scheduled ──start──▶ live ──close──▶ ended
+        └────────────────close─────────────▲
+
+Handlers load the standing, ask `check`, and change the rows. Nothing here waits or knows where things are kept.
+"""
+
+from typing import Literal, NamedTuple
+
+from protocol import errors
+from protocol.live_rooms import Role, RoomState
+
+Action = Literal[
+    "update", "start", "close", "join", "raise_hand", "send", "react", "delete_message", "set_role", "transfer_host",
+    "mute", "kick", "ban", "unban", "invite", "media_token",
+]  # fmt: skip
+
+ON_STAGE: frozenset[Role] = frozenset({"host", "cohost", "speaker"})
+MODERATORS: frozenset[Role] = frozenset({"host", "cohost"})
+EVERYBODY: frozenset[Role] = frozenset({"host", "cohost", "speaker", "listener"})
+_HOST: frozenset[Role] = frozenset({"host"})
+_BELOW_HOST: frozenset[Role] = EVERYBODY - _HOST
+_OPEN: frozenset[RoomState] = frozenset({"scheduled", "live"})
+_LIVE: frozenset[RoomState] = frozenset({"live"})
+
+
+class Right(NamedTuple):
+    """In which states who may do it, and to whom; a cohost never to another one."""
+
+    states: frozenset[RoomState]
+    actors: frozenset[Role]
+    targets: frozenset[Role] = frozenset()
+    inside: bool = False  # only from within the room
+
+
+RIGHTS: dict[Action, Right] = {
+    "update": Right(_OPEN, MODERATORS),
+    "start": Right(frozenset({"scheduled"}), _HOST),
+    "close": Right(_OPEN, _HOST),
+    "join": Right(_LIVE, EVERYBODY),
+    "raise_hand": Right(_LIVE, frozenset({"listener"}), inside=True),
+    "send": Right(_LIVE, EVERYBODY, inside=True),
+    "react": Right(_LIVE, EVERYBODY, inside=True),
+    "delete_message": Right(_LIVE, MODERATORS),
+    "set_role": Right(_OPEN, MODERATORS, _BELOW_HOST),
+    "transfer_host": Right(_OPEN, _HOST, _BELOW_HOST),
+    "mute": Right(_LIVE, MODERATORS, _BELOW_HOST),
+    "kick": Right(_LIVE, MODERATORS, _BELOW_HOST),
+    "ban": Right(_OPEN, MODERATORS, _BELOW_HOST),
+    "unban": Right(_OPEN, MODERATORS, EVERYBODY),
+    "invite": Right(_OPEN, MODERATORS),
+    "media_token": Right(_LIVE, EVERYBODY, inside=True),
+}
+
+
+def check(action: Action, state: RoomState, actor: Role, target: Role | None = None) -> None:
+    """Raises FAILED_PRECONDITION for the wrong state of the room, PERMISSION_DENIED for the wrong role."""
+    right = RIGHTS[action]
+    if state not in right.states:
+        raise errors.failed_precondition(f"the room is {state}")
+    if actor not in right.actors:
+        raise errors.permission_denied(f"not as {actor} of the room")
+    if target is not None and (target not in right.targets or actor == target == "cohost"):
+        raise errors.permission_denied(f"not to the {target} of the room")
+
+
+def check_grant(actor: Role, granted: Role) -> None:
+    """Who is made a cohost is made so by the host alone. Raises PERMISSION_DENIED."""
+    if granted == "cohost" and actor != "host":
+        raise errors.permission_denied("only the host names cohosts")
+
+
+def successor(inside: list[tuple[int, Role]]) -> int | None:
+    """Who takes over from a host who is gone: the oldest cohost, else the oldest speaker. inside: oldest first."""
+    for wanted in ("cohost", "speaker"):
+        for user_id, role in inside:
+            if role == wanted:
+                return user_id
+    return None

@@ -1,0 +1,67 @@
+"""A room as clients are shown it: what lasts of it, and who is inside now."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from protocol.live_rooms import Participant, Room
+from protocol.timestamps import to_wire
+from stage.roster import Look, Roster
+from storage import live_rooms, present
+from storage.database import Database, Row
+
+
+def shown(row: Row, look: Look, people: Mapping[int, Row]) -> Room:
+    """people: user-lite of those on the stage and of hands that the viewer may see."""
+    return Room(
+        id=str(row["id"]),
+        topic=row["topic"],
+        host=present.user_lite(row, "host_id"),
+        state=row["state"],
+        visibility=row["visibility"],
+        capacity=row["capacity"],
+        slow_mode_s=row["slow_mode_s"],
+        starts_at=present.optional_time(row["starts_at"]),
+        started_at=present.optional_time(row["started_at"]),
+        ended_at=present.optional_time(row["ended_at"]),
+        audience_count=look.inside,
+        speakers=[present.user_lite(people[user_id]) for user_id in _in_order(look) if user_id in people],
+        hands=[present.user_lite(people[user_id]) for user_id in look.hands if user_id in people],
+        version=row["version"],
+    )
+
+
+def participants(user_ids: Sequence[int], look: Look, people: Mapping[int, Row]) -> list[Participant]:
+    """Of those among them whom the viewer may see, in that order."""
+    return [
+        Participant(
+            user=present.user_lite(people[user_id]),
+            role=people[user_id]["role"],
+            hand_raised_at=_time(look.hands.get(user_id)),
+            muted=people[user_id]["is_muted"],
+        )
+        for user_id in user_ids
+        if user_id in people
+    ]
+
+
+def named(look: Look) -> list[int]:
+    """Everybody who is shown with the room."""
+    return [*look.stage, *look.hands]
+
+
+def _in_order(look: Look) -> list[int]:
+    ranks = {"host": 0, "cohost": 1, "speaker": 2}
+    return sorted(look.stage, key=lambda user_id: (ranks[look.stage[user_id]], user_id))
+
+
+async def for_all(database: Database, roster: Roster, room_id: int) -> Room | None:
+    """As everybody inside is shown it. Raises DatabaseUnavailable, RedisError."""
+    look = await roster.look(room_id)
+    async with database.transaction() as tx:
+        row = await live_rooms.load_for_all(tx, room_id)
+        people = await live_rooms.people(tx, room_id, named(look))
+    return shown(row, look, people) if row is not None else None
+
+
+def _time(clock: int | None) -> str | None:
+    return None if clock is None else to_wire(datetime.fromtimestamp(clock / 1_000_000, UTC))

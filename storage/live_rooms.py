@@ -1,0 +1,352 @@
+"""Live rooms: what of them lasts. Who is inside at the moment is the roster's."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from storage.database import Row, Transaction
+
+MOST_MESSAGES = 1_000  # kept of a room
+MAX_ID = 2**63 - 1
+
+_ROOM = """
+    SELECT r.*, h.username, h.display_name, h.avatar_url, h.is_verified FROM rooms r JOIN users h ON h.id = r.host_id
+"""
+_STANDING = """
+    SELECT r.*, h.username, h.display_name, h.avatar_url, h.is_verified,
+           CASE WHEN r.host_id = $2 THEN 'host' ELSE coalesce(o.role, 'listener') END AS role,
+           coalesce(o.is_muted, false) AS is_muted, b.room_id IS NOT NULL AS is_banned, b.until AS banned_until
+    FROM rooms r JOIN users h ON h.id = r.host_id
+    LEFT JOIN room_roles o ON o.room_id = r.id AND o.user_id = $2
+    LEFT JOIN room_bans b ON b.room_id = r.id AND b.user_id = $2 AND (b.until IS NULL OR b.until > now())
+    WHERE r.id = $1
+"""
+
+
+async def insert(
+    tx: Transaction,
+    *,
+    id: int,
+    owner_id: int,
+    topic: str,
+    visibility: str,
+    circle_id: int | None,
+    capacity: int,
+    slow_mode_s: int,
+    starts_at: datetime | None,
+) -> None:
+    await tx.execute(
+        """INSERT INTO rooms (id, owner_id, host_id, topic, visibility, circle_id, capacity, slow_mode_s, starts_at)
+        VALUES ($1, $2, $2, $3, $4, $5, $6, $7, $8)""",
+        id,
+        owner_id,
+        topic,
+        visibility,
+        circle_id,
+        capacity,
+        slow_mode_s,
+        starts_at,
+    )
+
+
+async def count_open(tx: Transaction, owner_id: int) -> int:
+    """How many of that person's rooms have not ended."""
+    found: int = await tx.fetchval("SELECT count(*) FROM rooms WHERE owner_id = $1 AND state <> 'ended'", owner_id)
+    return found
+
+
+async def load(tx: Transaction, room_id: int) -> Row | None:
+    """A room with its host's columns of user-lite, if the viewer may see it."""
+    return await tx.fetchrow(f"{_ROOM} WHERE r.id = $1", room_id)
+
+
+async def load_page(tx: Transaction, state: str | None, before: int, limit: int) -> Sequence[Row]:
+    """Newest first; without a state, those that have not ended."""
+    return await tx.fetch(
+        f"{_ROOM} WHERE r.id < $2 AND r.state = ANY ($1) ORDER BY r.id DESC LIMIT $3",
+        [state] if state else ["scheduled", "live"],
+        before,
+        limit,
+    )
+
+
+async def standing(tx: Transaction, room_id: int, user_id: int, *, lock: bool = False) -> Row | None:
+    """The room with that person's `role`, `is_muted`, `is_banned`; `lock` keeps the room as it is, for moderators."""
+    return await tx.fetchrow(_STANDING + ("FOR UPDATE OF r" if lock else ""), room_id, user_id)
+
+
+async def role_of(tx: Transaction, room_id: int, user_id: int) -> Row | None:
+    """role, is_muted of somebody without a host's; None for a plain listener."""
+    return await tx.fetchrow(
+        "SELECT role, is_muted FROM room_roles WHERE room_id = $1 AND user_id = $2", room_id, user_id
+    )
+
+
+async def people(tx: Transaction, room_id: int, user_ids: Sequence[int]) -> dict[int, Row]:
+    """user-lite, role and is_muted by id, as the viewer sees them."""
+    if not user_ids:
+        return {}
+    rows = await tx.fetch("SELECT * FROM room_people($1, $2)", room_id, user_ids)
+    return {row["id"]: row for row in rows}
+
+
+async def load_for_all(tx: Transaction, room_id: int) -> Row | None:
+    """The room as everybody inside is shown it, in a transaction without a viewer; `people` there hides nobody."""
+    return await tx.fetchrow("SELECT * FROM room_for_all($1)", room_id)
+
+
+# ---------------------------------------------------------------------------------------------- changes
+
+
+async def update(
+    tx: Transaction, room_id: int, topic: str | None, capacity: int | None, slow_mode_s: int | None
+) -> None:
+    """None leaves a column as it is."""
+    await tx.execute(
+        """UPDATE rooms SET topic = coalesce($2, topic), capacity = coalesce($3, capacity),
+            slow_mode_s = coalesce($4, slow_mode_s), version = version + 1 WHERE id = $1""",
+        room_id,
+        topic,
+        capacity,
+        slow_mode_s,
+    )
+
+
+async def start(tx: Transaction, room_id: int) -> None:
+    await tx.execute(
+        "UPDATE rooms SET state = 'live', started_at = now(), version = version + 1 WHERE id = $1", room_id
+    )
+
+
+async def close(tx: Transaction, room_id: int) -> None:
+    """Also ends everybody's turn on the stage."""
+    await tx.execute("UPDATE rooms SET state = 'ended', ended_at = now(), version = version + 1 WHERE id = $1", room_id)
+    await tx.execute("UPDATE room_turns SET ended_at = now() WHERE room_id = $1 AND ended_at IS NULL", room_id)
+
+
+async def touch(tx: Transaction, room_id: int) -> None:
+    """Count a change of the stage."""
+    await tx.execute("UPDATE rooms SET version = version + 1 WHERE id = $1", room_id)
+
+
+async def set_role(tx: Transaction, room_id: int, user_id: int, role: str) -> None:
+    """cohost, speaker or listener; whoever speaks anew is not muted."""
+    await tx.execute(
+        """INSERT INTO room_roles (room_id, user_id, role) VALUES ($1, $2, $3)
+        ON CONFLICT (room_id, user_id) DO UPDATE SET role = excluded.role, is_muted = false,
+            granted_at = clock_timestamp()""",
+        room_id,
+        user_id,
+        role,
+    )
+
+
+async def set_muted(tx: Transaction, room_id: int, user_id: int, is_muted: bool) -> None:
+    await tx.execute(
+        """INSERT INTO room_roles (room_id, user_id, role, is_muted) VALUES ($1, $2, 'listener', $3)
+        ON CONFLICT (room_id, user_id) DO UPDATE SET is_muted = excluded.is_muted""",
+        room_id,
+        user_id,
+        is_muted,
+    )
+
+
+async def transfer_host(tx: Transaction, room_id: int, old_id: int, new_id: int) -> None:
+    """The former host stays as a cohost."""
+    await tx.execute("DELETE FROM room_roles WHERE room_id = $1 AND user_id = $2", room_id, new_id)
+    await set_role(tx, room_id, old_id, "cohost")
+    await tx.execute("UPDATE rooms SET host_id = $2, version = version + 1 WHERE id = $1", room_id, new_id)
+
+
+async def step_down(tx: Transaction, room_id: int) -> None:
+    """The viewer is a listener from now on."""
+    await tx.execute("SELECT step_down($1)", room_id)
+
+
+async def ban(
+    tx: Transaction, room_id: int, user_id: int, actor_id: int, reason: str | None, until: datetime | None
+) -> None:
+    await tx.execute(
+        """INSERT INTO room_bans (room_id, user_id, actor_id, reason, until) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (room_id, user_id) DO UPDATE
+        SET actor_id = excluded.actor_id, reason = excluded.reason, until = excluded.until""",
+        room_id,
+        user_id,
+        actor_id,
+        reason,
+        until,
+    )
+    await tx.execute("DELETE FROM room_roles WHERE room_id = $1 AND user_id = $2 AND NOT is_muted", room_id, user_id)
+    await tx.execute("UPDATE room_roles SET role = 'listener' WHERE room_id = $1 AND user_id = $2", room_id, user_id)
+
+
+async def unban(tx: Transaction, room_id: int, user_id: int) -> bool:
+    return bool(
+        await tx.fetchval("DELETE FROM room_bans WHERE room_id = $1 AND user_id = $2 RETURNING true", room_id, user_id)
+    )
+
+
+async def invite(tx: Transaction, room_id: int, inviter_id: int, user_ids: Sequence[int]) -> list[int]:
+    """Answers who had not been invited before."""
+    rows = await tx.fetch(
+        """INSERT INTO room_invitations (room_id, user_id, inviter_id) SELECT $1, unnest($3::bigint[]), $2
+        ON CONFLICT DO NOTHING RETURNING user_id""",
+        room_id,
+        inviter_id,
+        user_ids,
+    )
+    return [row["user_id"] for row in rows]
+
+
+async def begin_turn(tx: Transaction, room_id: int, user_id: int) -> None:
+    """On the stage and in the room from now on. Repeating it changes nothing."""
+    await tx.execute(
+        "INSERT INTO room_turns (room_id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING", room_id, user_id
+    )
+
+
+async def end_turn(tx: Transaction, room_id: int, user_id: int) -> None:
+    await tx.execute(
+        """UPDATE room_turns SET ended_at = clock_timestamp()
+        WHERE room_id = $1 AND user_id = $2 AND ended_at IS NULL""",
+        room_id,
+        user_id,
+    )
+
+
+# ---------------------------------------------------------------------------------------------- chat
+
+
+async def insert_message(tx: Transaction, *, id: int, room_id: int, sender_id: int, text: str) -> None:
+    await tx.execute(
+        "INSERT INTO room_messages (id, room_id, sender_id, text) VALUES ($1, $2, $3, $4)", id, room_id, sender_id, text
+    )
+
+
+async def messages(tx: Transaction, room_id: int, before: int, limit: int) -> Sequence[Row]:
+    """Newest first, with the sender's columns of user-lite, as the viewer sees them."""
+    return await tx.fetch("SELECT * FROM room_messages_for($1, $2, $3)", room_id, before, limit)
+
+
+async def message_sender(tx: Transaction, room_id: int, message_id: int) -> int | None:
+    """None where there is no such message in the room."""
+    found: int | None = await tx.fetchval(
+        "SELECT sender_id FROM room_messages WHERE id = $2 AND room_id = $1 AND deleted_at IS NULL", room_id, message_id
+    )
+    return found
+
+
+async def delete_message(tx: Transaction, message_id: int) -> None:
+    await tx.execute("UPDATE room_messages SET deleted_at = now() WHERE id = $1", message_id)
+
+
+# ---------------------------------------------------------------------------------------------- who may
+
+
+async def seats(tx: Transaction, user_id: int, room_ids: Sequence[int]) -> dict[int, Row]:
+    """Those live rooms that the viewer may be in, with owner_id, capacity and their role."""
+    rows = await tx.fetch(
+        """SELECT r.id, r.owner_id, r.capacity,
+            CASE WHEN r.host_id = $2 THEN 'host' ELSE coalesce(o.role, 'listener') END AS role
+        FROM rooms r LEFT JOIN room_roles o ON o.room_id = r.id AND o.user_id = $2
+        WHERE r.id = ANY ($1) AND r.state = 'live' AND NOT EXISTS (
+            SELECT FROM room_bans b
+            WHERE b.room_id = r.id AND b.user_id = $2 AND (b.until IS NULL OR b.until > now()))""",
+        room_ids,
+        user_id,
+    )
+    return {row["id"]: row for row in rows}
+
+
+async def may_stay(tx: Transaction, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Those pairs of a live room and a person in it that are still right."""
+    rows = await tx.fetch("SELECT may_stay($1, $2) AS number", [room for room, _ in pairs], [who for _, who in pairs])
+    return [pairs[row["number"] - 1] for row in rows]
+
+
+# ---------------------------------------------------------------------------------------------- for workers
+
+
+async def lock_live(tx: Transaction, room_id: int) -> Row | None:
+    """None where it is not live, or somebody else is at it."""
+    return await tx.fetchrow("SELECT * FROM rooms WHERE id = $1 AND state = 'live' FOR UPDATE SKIP LOCKED", room_id)
+
+
+async def has_ended(tx: Transaction, room_id: int) -> bool:
+    return bool(await tx.fetchval("SELECT state = 'ended' FROM rooms WHERE id = $1", room_id))
+
+
+async def ban_of(tx: Transaction, room_id: int, user_id: int) -> Row | None:
+    """The ban that holds now."""
+    return await tx.fetchrow(
+        """SELECT until FROM room_bans WHERE room_id = $1 AND user_id = $2 AND (until IS NULL OR until > now())""",
+        room_id,
+        user_id,
+    )
+
+
+async def live_after(tx: Transaction, room_id: int, limit: int) -> list[int]:
+    rows = await tx.fetch("SELECT id FROM rooms WHERE state = 'live' AND id > $1 ORDER BY id LIMIT $2", room_id, limit)
+    return [row["id"] for row in rows]
+
+
+async def stage_roles(tx: Transaction, room_id: int) -> list[tuple[int, Any]]:
+    """Cohosts and speakers, oldest first."""
+    rows = await tx.fetch(
+        "SELECT user_id, role FROM room_roles WHERE room_id = $1 AND role <> 'listener' ORDER BY granted_at, user_id",
+        room_id,
+    )
+    return [(row["user_id"], row["role"]) for row in rows]
+
+
+async def message_for_workers(tx: Transaction, message_id: int) -> Row | None:
+    return await tx.fetchrow(
+        """SELECT m.id, m.room_id, m.text, u.id AS sender_id, u.username, u.display_name, u.avatar_url, u.is_verified
+        FROM room_messages m JOIN users u ON u.id = m.sender_id WHERE m.id = $1 AND m.deleted_at IS NULL""",
+        message_id,
+    )
+
+
+async def messages_for_workers(tx: Transaction, room_id: int) -> Sequence[Row]:
+    """All that are kept, oldest first."""
+    return await tx.fetch(
+        """SELECT m.id, m.room_id, m.text, u.id AS sender_id, u.username, u.display_name, u.avatar_url, u.is_verified
+        FROM room_messages m JOIN users u ON u.id = m.sender_id
+        WHERE m.room_id = $1 AND m.deleted_at IS NULL ORDER BY m.id""",
+        room_id,
+    )
+
+
+async def trim_messages(tx: Transaction, room_id: int) -> None:
+    await tx.execute(
+        f"""DELETE FROM room_messages WHERE room_id = $1 AND id <= (
+            SELECT id FROM room_messages WHERE room_id = $1 ORDER BY id DESC OFFSET {MOST_MESSAGES} LIMIT 1)""",
+        room_id,
+    )
+
+
+async def stage_seconds(tx: Transaction, room_id: int) -> Sequence[Row]:
+    """user_id, seconds and columns of user-lite of all who were on the stage, longest first."""
+    return await tx.fetch(
+        """SELECT u.id, u.username, u.display_name, u.avatar_url, u.is_verified,
+            sum(extract(epoch FROM coalesce(t.ended_at, now()) - t.began_at))::float8 AS seconds
+        FROM room_turns t JOIN users u ON u.id = t.user_id WHERE t.room_id = $1
+        GROUP BY u.id ORDER BY seconds DESC, u.id""",
+        room_id,
+    )
+
+
+async def keep_digest(tx: Transaction, room_id: int, body: bytes) -> bool:
+    """False where there is one already."""
+    return bool(
+        await tx.fetchval(
+            "INSERT INTO room_digests (room_id, body) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING true",
+            room_id,
+            body,
+        )
+    )
+
+
+async def digest(tx: Transaction, room_id: int) -> bytes | None:
+    found: bytes | None = await tx.fetchval("SELECT body FROM room_digests WHERE room_id = $1", room_id)
+    return found

@@ -1,0 +1,16 @@
+"""Live rooms and presence: what of them lasts, and the row policies over it."""
+
+from pathlib import Path
+from typing import Any
+
+from alembic import op
+from sqlalchemy.util import await_only
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    # The driver's own connection: a prepared statement could not hold many commands.
+    driver: Any = op.get_bind().connection.driver_connection
+    await_only(driver.execute(Path(__file__).with_suffix(".sql").read_text()))

@@ -1,0 +1,181 @@
+"""Presence and typing as clients see them, over several devices and two nodes."""
+
+import asyncio
+
+import pytest
+
+from presence import tracker, typing_indicators
+
+
+@pytest.fixture
+def short_grace(monkeypatch):
+    """Nobody waits five seconds for who has left."""
+    monkeypatch.setattr(tracker, "GRACE_S", 0.3)
+
+
+async def statuses(watcher, user_id: str, until: str) -> list[str]:
+    """What was pushed of that person, up to that status."""
+    found = []
+    while not found or found[-1] != until:
+        push = await watcher.expect("presence.changed")
+        if push["presence"]["user_id"] == user_id:
+            found.append(push["presence"]["status"])
+    return found
+
+
+async def watch(watcher, *people) -> list[dict]:
+    return (await watcher.call("presence.watch", user_ids=[each.id for each in people]))["items"]
+
+
+async def test_three_devices_on_two_nodes_come_and_go_once(cluster, person, short_grace):
+    watcher, mona = await person("watcher"), await person("mona")
+    devices = [mona, await cluster.again(mona, node="b"), await cluster.again(mona, node="b")]
+    [shown] = await watch(watcher, mona)
+    assert (shown["status"], shown["last_seen_at"]) == ("online", None)
+    for device in devices:
+        await device.close()
+    [gone] = [await watcher.expect("presence.changed")]
+    assert gone["presence"]["status"] == "offline"
+    assert gone["presence"]["last_seen_at"]
+    back = await cluster.again(mona, node="b")
+    await cluster.again(mona, node="a")
+    assert await statuses(watcher, mona.id, "online") == ["online"]
+    await cluster.settle(watcher, back)
+    assert not watcher.heard("presence.changed")
+
+
+async def test_a_flapping_connection_does_not_blink(cluster, person):
+    watcher, mona = await person("watcher"), await person("mona")
+    await watch(watcher, mona)
+    for node in "bab":
+        await mona.close()
+        mona = await cluster.again(mona, node=node)
+    await cluster.settle(watcher, mona)
+    assert not watcher.heard("presence.changed")
+
+
+async def test_what_one_chooses_to_show(person):
+    watcher, mona = await person("watcher", node="b"), await person("mona")
+    await watch(watcher, mona)
+    await mona.call("presence.set", status="busy", text="في اجتماع")
+    shown = (await watcher.expect("presence.changed"))["presence"]
+    assert (shown["status"], shown["text"]) == ("busy", "في اجتماع")
+    await mona.call("presence.set", status="invisible")
+    shown = (await watcher.expect("presence.changed"))["presence"]
+    assert (shown["status"], shown["text"]) == ("offline", "")
+    frozen = shown["last_seen_at"]
+    [again] = await watch(watcher, mona)
+    assert (again["status"], again["last_seen_at"]) == ("offline", frozen)
+
+
+async def test_the_invisible_come_online_unseen(cluster, person, short_grace):
+    watcher, mona = await person("watcher"), await person("mona")
+    await mona.call("presence.set", status="invisible")
+    await mona.close()
+    await watch(watcher, mona)
+    mona = await cluster.again(mona, node="b")
+    await cluster.settle(watcher, mona)
+    assert not watcher.heard("presence.changed")
+    await mona.call("presence.set", status="online")
+    assert await statuses(watcher, mona.id, "online") == ["online"]
+
+
+async def test_who_may_not_watch_sees_nobody_there(cluster, person):
+    watcher, mona, private = [await person(name) for name in ("watcher", "mona", "private")]
+    await private.call("user.update", is_private=True)
+    await mona.call("graph.block", user_id=watcher.id)
+    shown = await watch(watcher, mona, private)
+    assert [(each["status"], each["last_seen_at"]) for each in shown] == [("offline", None)] * 2
+    await private.call("presence.set", status="busy")
+    await cluster.settle(watcher)
+    assert not watcher.heard("presence.changed")
+    await watcher.call("graph.follow", user_id=private.id)
+    await private.call("graph.accept", user_id=watcher.id)
+    assert (await watch(watcher, private))[0]["status"] == "busy"
+    # The right to watch ends with the follow.
+    await watcher.call("graph.unfollow", user_id=private.id)
+    await cluster.settle(watcher)
+    await private.call("presence.set", status="away")
+    await cluster.settle(watcher)
+    assert not watcher.heard("presence.changed")
+
+
+async def test_presence_can_be_kept_from_all_but_followers(person):
+    watcher, mona = await person("watcher"), await person("mona")
+    await mona.call("user.update", presence_audience="followers")
+    assert (await watch(watcher, mona))[0]["status"] == "offline"
+    await watcher.call("graph.follow", user_id=mona.id)
+    assert (await watch(watcher, mona))[0]["status"] == "online"
+    await mona.call("user.update", presence_audience="nobody")
+    assert (await watch(watcher, mona))[0]["status"] == "offline"
+
+
+async def test_changes_are_told_once_a_second_and_the_last_one_in_the_end(person):
+    watcher, mona = await person("watcher"), await person("mona", node="b")
+    await watch(watcher, mona)
+    for number in range(40):
+        await mona.call("presence.set", status="busy", text=f"at {number}")
+    await mona.call("presence.set", status="away", text="the last")
+    told = await statuses(watcher, mona.id, "away")
+    assert len(told) <= 4
+
+
+async def test_watching_is_bounded(person):
+    watcher = await person("watcher")
+    refused = await watcher.refused("presence.watch", user_ids=["1"] * 101)
+    assert refused.fields == ["user_ids"]
+
+
+async def test_who_is_idle_everywhere_is_away(cluster, person, monkeypatch):
+    watcher, mona = await person("watcher"), await person("mona")
+    second = await cluster.again(mona, node="b")
+    await watch(watcher, mona)
+    monkeypatch.setattr(tracker, "IDLE_AFTER_S", -1.0)
+    for node in "ab":
+        cluster.node(node).presence._check_idle(int(mona.id), asyncio.get_running_loop().time())
+    assert await statuses(watcher, mona.id, "away") == ["away"]
+    monkeypatch.setattr(tracker, "IDLE_AFTER_S", 300.0)
+    await second.call("system.ping")
+    cluster.node("b").presence._check_idle(int(mona.id), asyncio.get_running_loop().time())
+    assert await statuses(watcher, mona.id, "online") == ["online"]
+
+
+@pytest.fixture
+def short_typing(monkeypatch):
+    monkeypatch.setattr(typing_indicators, "ENDS_AFTER_S", 0.4)
+
+
+async def test_typing_is_told_and_ends_by_itself(person, short_typing):
+    author, mona, omar = [
+        await person(name, node=node) for name, node in (("author", "a"), ("mona", "a"), ("omar", "b"))
+    ]
+    post = await author.call("post.create", text="what do you think?")
+    for each in (mona, omar):
+        await each.call("post.watch", post_id=post["id"])
+    for _ in range(3):
+        await mona.call("typing.start", post_id=post["id"])
+    began = await omar.expect("typing.changed")
+    assert (began["user_id"], began["typing"], began["post_id"]) == (mona.id, True, post["id"])
+    assert (await omar.expect("typing.changed"))["typing"] is False
+    assert not omar.heard("typing.changed")
+
+
+async def test_typing_needs_a_place_that_one_is_in(person):
+    mona = await person("mona")
+    assert (await mona.refused("typing.start", post_id="1")).code == "FAILED_PRECONDITION"
+    assert (await mona.refused("typing.start")).fields == ["room_id"]
+
+
+async def test_the_blocked_see_nobody_typing(cluster, person):
+    author, mona, omar = [await person(name) for name in ("author", "mona", "omar")]
+    post = await author.call("post.create", text="what do you think?")
+    for each in (author, mona, omar):
+        await each.call("post.watch", post_id=post["id"])
+    await mona.call("graph.block", user_id=omar.id)
+    await cluster.settle(omar)
+    await mona.call("typing.start", post_id=post["id"])
+    await author.expect("typing.changed", typing=True)
+    await mona.call("typing.stop", post_id=post["id"])
+    await author.expect("typing.changed", typing=False)
+    await cluster.settle(omar)
+    assert not omar.heard("typing.changed")

@@ -1,0 +1,220 @@
+"""Live rooms: what was decided reaches everybody inside, and rooms that are left alone find a host or an end."""
+
+import asyncio
+import time
+
+import structlog
+
+from protocol.events import (
+    RoomChanged,
+    RoomClosed,
+    RoomInvited,
+    RoomMessageDeleted,
+    RoomMessageSent,
+    RoomRemoved,
+)
+from protocol.pushes import (
+    RoomClosed as RoomClosedPush,
+)
+from protocol.pushes import (
+    RoomInvited as RoomInvitedPush,
+)
+from protocol.pushes import (
+    RoomMessaged,
+    RoomRoleChanged,
+    RoomUpdated,
+)
+from protocol.pushes import (
+    RoomMessageDeleted as RoomMessageDeletedPush,
+)
+from protocol.pushes import (
+    RoomRemoved as RoomRemovedPush,
+)
+from rooms import names
+from stage import rules, view
+from stage.roster import NOBODY
+from storage import audit, live_rooms, present
+from storage.database import Conflict, DatabaseUnavailable, Row, Transaction
+from storage.redis import RedisError
+from storage.snowflakes import minted_at
+from workers.job import Job, Tools, consumes
+
+HOST_GRACE_S = 20.0
+EMPTY_STAGE_S = 300.0
+LOOK_EVERY_S = 0.5
+FIND_EVERY_S = 60.0  # also those whose time to be looked at was lost with Redis
+PAGE = 500
+
+log = structlog.get_logger()
+
+
+@consumes(RoomChanged, group="rooms")
+async def announce_change(job: Job, event: RoomChanged) -> None:
+    """The roster knows the role, whom it was given to is told, and everybody sees the room as it is now."""
+    tools = job.tools
+    concerned = {event.user_id, event.actor_id if event.change == "host" else 0} - {0}
+    for user_id in concerned:
+        await _settle_role(job, event.room_id, user_id)
+    shown = await view.for_all(tools.database, tools.roster, event.room_id)
+    if shown is not None:
+        push = RoomUpdated(id=f"room.updated:{job.event_id}", room=shown)
+        await tools.broadcaster.publish(names.live(event.room_id), push)
+
+
+@consumes(RoomMessageSent, group="rooms")
+async def announce_message(job: Job, event: RoomMessageSent) -> None:
+    async with job.tools.database.transaction() as tx:
+        row = await live_rooms.message_for_workers(tx, event.message_id)
+        await live_rooms.trim_messages(tx, event.room_id)
+    if row is not None:
+        push = RoomMessaged(
+            id=f"room.message:{event.message_id}", room_id=str(event.room_id), message=present.room_message(row)
+        )
+        await job.tools.broadcaster.publish(names.live(event.room_id), push, actor_id=row["sender_id"])
+
+
+@consumes(RoomMessageDeleted, group="rooms")
+async def announce_deletion(job: Job, event: RoomMessageDeleted) -> None:
+    push = RoomMessageDeletedPush(
+        id=f"room.message_deleted:{event.message_id}", room_id=str(event.room_id), message_id=str(event.message_id)
+    )
+    await job.tools.broadcaster.publish(names.live(event.room_id), push)
+
+
+@consumes(RoomInvited, group="rooms")
+async def announce_invitation(job: Job, event: RoomInvited) -> None:
+    shown = await view.for_all(job.tools.database, job.tools.roster, event.room_id)
+    if shown is not None and shown.state != "ended":
+        push = RoomInvitedPush(id=f"room.invited:{job.event_id}", room=shown)
+        await job.tools.broadcaster.publish_to_users(event.user_ids, push, actor_id=event.actor_id)
+
+
+@consumes(RoomRemoved, group="rooms")
+async def send_out(job: Job, event: RoomRemoved) -> None:
+    """As the call has done already, unless it was cut short; who has come back since stays."""
+    tools = job.tools
+    before = int(minted_at(job.event_id).timestamp() * 1_000_000)
+    async with tools.database.transaction() as tx:
+        ban = await live_rooms.ban_of(tx, event.room_id, event.user_id)
+    if event.reason == "banned" and ban is None:
+        return  # lifted meanwhile
+    gone = await tools.roster.remove(
+        event.room_id, event.user_id, event.reason, until=ban["until"] if ban else None, before=before
+    )
+    if gone.gone:
+        room = names.live(event.room_id)
+        await tools.broadcaster.leave([event.user_id], room)
+        push = RoomRemovedPush(id=f"room.removed:{job.event_id}", room_id=str(event.room_id), reason=event.reason)
+        await tools.broadcaster.publish_to_users([event.user_id], push)
+
+
+@consumes(RoomClosed, group="rooms")
+async def announce_close(job: Job, event: RoomClosed) -> None:
+    tools = job.tools
+    async with tools.database.transaction() as tx:
+        row = await live_rooms.load_for_all(tx, event.room_id)
+    await tools.roster.finish(event.room_id)
+    if row is not None:
+        room = names.live(event.room_id)
+        push = RoomClosedPush(id=f"room.closed:{event.room_id}", room=view.shown(row, NOBODY, {}))
+        await tools.broadcaster.publish(room, push)
+        await tools.broadcaster.empty(room)
+
+
+async def _settle_role(job: Job, room_id: int, user_id: int) -> None:
+    async with job.tools.database.transaction() as tx:
+        room = await live_rooms.standing(tx, room_id, user_id)
+    if room is None:
+        return
+    await job.tools.roster.set_role(room_id, user_id, room["role"])
+    await job.tools.broadcaster.change_role(user_id, names.live(room_id), room["role"])
+    told = RoomRoleChanged(
+        id=f"room.role_changed:{job.event_id}:{user_id}",
+        room_id=str(room_id),
+        role=room["role"],
+        muted=room["is_muted"],
+    )
+    await job.tools.broadcaster.publish_to_users([user_id], told)
+
+
+# ---------------------------------------------------------------------------------------------- the keeper
+
+
+async def keep_rooms(tools: Tools, stop: asyncio.Event) -> None:
+    """Until stopped: look at rooms whose host or stage has gone."""
+    find_at = 0.0
+    while not stop.is_set():
+        try:
+            if time.monotonic() > find_at:
+                await _find_live(tools)
+                find_at = time.monotonic() + FIND_EVERY_S
+            for room_id in await tools.roster.due(time.time(), PAGE):
+                await _look_after(tools, room_id)
+        except (RedisError, DatabaseUnavailable, Conflict, TimeoutError) as error:
+            log.warning("rooms could not be looked after", error=f"{type(error).__name__}: {error}")
+        try:
+            async with asyncio.timeout(LOOK_EVERY_S):
+                await stop.wait()
+        except TimeoutError:
+            continue
+
+
+async def _find_live(tools: Tools) -> None:
+    last = 0
+    while True:
+        async with tools.database.transaction() as tx:
+            page = await live_rooms.live_after(tx, last, PAGE)
+        for room_id in page:
+            await tools.roster.watch_out(room_id)
+        if len(page) < PAGE:
+            return
+        last = page[-1]
+
+
+async def _look_after(tools: Tools, room_id: int) -> None:
+    """Hand over, end, or come back when it may be time to."""
+    async with tools.database.transaction() as tx:
+        room = await live_rooms.lock_live(tx, room_id)
+        if room is None:
+            if await live_rooms.has_ended(tx, room_id):
+                await tools.roster.need_no_look(room_id)
+            return
+        absence = await tools.roster.absence(room_id, room["host_id"])
+        if absence.stage_s is not None and absence.stage_s >= EMPTY_STAGE_S:
+            await live_rooms.close(tx, room_id)
+            await tools.outbox.add(tx, RoomClosed(room_id=room_id))
+            await _note(tools, tx, "room.close", room, reason="nobody on the stage")
+        elif absence.host_s is not None and absence.host_s >= HOST_GRACE_S:
+            stage = await live_rooms.stage_roles(tx, room_id)
+            inside = await tools.roster.are_inside(room_id, [user_id for user_id, _ in stage])
+            heir_id = rules.successor([pair for pair in stage if pair[0] in inside])
+            if heir_id is not None:
+                await live_rooms.transfer_host(tx, room_id, room["host_id"], heir_id)
+                event = RoomChanged(room_id=room_id, actor_id=room["host_id"], user_id=heir_id, change="host")
+                await tools.outbox.add(tx, event)
+                await _note(tools, tx, "room.hand_over", room, to=heir_id)
+    await _come_back(tools, room_id, absence.host_s, absence.stage_s)
+
+
+async def _come_back(tools: Tools, room_id: int, host_s: float | None, stage_s: float | None) -> None:
+    waits = [HOST_GRACE_S - host_s if host_s is not None and host_s < HOST_GRACE_S else None]
+    waits.append(EMPTY_STAGE_S - stage_s if stage_s is not None else None)
+    pending = [wait for wait in waits if wait is not None]
+    if pending:
+        await tools.roster.look_again(room_id, time.time() + max(min(pending), 0))
+    else:
+        await tools.roster.need_no_look(room_id)
+
+
+async def _note(tools: Tools, tx: Transaction, action: str, room: Row, **changes: object) -> None:
+    """By nobody: the room was left alone."""
+    await audit.add(
+        tx,
+        id=tools.ids.mint(),
+        actor_id=None,
+        action=action,
+        resource=f"room:{room['id']}",
+        ip=None,
+        user_agent=None,
+        **changes,
+    )
