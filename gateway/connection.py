@@ -280,8 +280,8 @@ class Connection:
             # Without CONNECT_ERROR: after one, official clients would not come back by themselves.
             self._socket.drop(str(reason))
             return
-        if welcome is not None and welcome.missed is not None:
-            welcome = welcome._replace(offset=await self._replay(welcome))
+        if welcome is not None and welcome.recovered is not None:
+            welcome = welcome._replace(offset=await self._replay(welcome.offset, welcome.recovered.missed))
         if self._state == "connecting":  # else closed meanwhile
             self._welcome(welcome)
             self._read_on()
@@ -292,12 +292,11 @@ class Connection:
         for data in held:
             self.receive(data)
 
-    async def _replay(self, welcome: Welcome) -> Offset:
+    async def _replay(self, last: Offset, missed: list[Written]) -> Offset:
         """Write what was missed, as fast as the client reads. Answers the offset that it ends at."""
-        last = welcome.offset
         replayed: set[str] = set()
         # What came while the logs were read may be in them too; what comes while this is written is newer.
-        batch = self._take_early() + (welcome.missed or [])
+        batch = self._take_early() + missed
         while batch and self._state == "connecting":
             for written in sorted(batch, key=lambda each: each.offset):
                 if written.offset and written.id not in replayed:
@@ -325,8 +324,8 @@ class Connection:
         if welcome is None:
             self._announce_ready(None, None, recovered=False)
             return
-        self._announce_ready(welcome.user, welcome.offset, recovered=welcome.missed is not None)
-        for written in early:
+        self._announce_ready(welcome.user, welcome.offset, recovered=welcome.recovered is not None)
+        for written in [*early, *(welcome.recovered.now if welcome.recovered else ())]:
             self._write(written)
 
     def _keep_early(self, written: Written) -> None:

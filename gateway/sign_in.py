@@ -60,12 +60,19 @@ class Return(NamedTuple):
     offset: Offset
 
 
+class Recovered(NamedTuple):
+    """`missed` in the order of its offsets; `now` tells how stands what is not kept for anybody."""
+
+    missed: list[Written]
+    now: list[Written]
+
+
 class Welcome(NamedTuple):
-    """`missed` comes first, in the order of its offsets; None for who has to load afresh."""
+    """`recovered` is None for who has to load afresh. What they missed comes first, how things stand now last."""
 
     user: User
     offset: Offset
-    missed: list[Written] | None
+    recovered: Recovered | None
 
 
 def new_pid() -> str:
@@ -129,10 +136,10 @@ class SignIn:
             row = await self._load(member)
             for author_id in row["large_authors"]:
                 await self._bus.join(member, names.author(author_id), author_id)
-            missed = None
+            recovered = None
             if claim is not None and back is not None:
-                missed = await self._recover(member, claim, back.offset, present.user_lite(row))
-                if missed is None:
+                recovered = await self._recover(member, claim, back.offset, present.user_lite(row))
+                if recovered is None:
                     for room in claim.rooms:
                         self._bus.leave(member, room)
                     offset = await self._enter(member, back)
@@ -140,10 +147,11 @@ class SignIn:
             await self._delivery.settled()
         except OUT_OF_REACH as error:
             raise self._out_of_reach(error) from error
-        self._services.presence.came(member.user_id, row["presence_status"], row["presence_text"])
+        if self._members.is_here(member):  # else it has closed meanwhile
+            self._services.presence.came(member.user_id, row["presence_status"], row["presence_text"])
         if back is not None:
-            RECOVERIES.labels("fresh" if missed is None else "recovered").inc()
-        return Welcome(present.user(row), offset, missed)
+            RECOVERIES.labels("fresh" if recovered is None else "recovered").inc()
+        return Welcome(present.user(row), offset, recovered)
 
     async def _load(self, member: Member) -> Row:
         """Raises Refused, and what is out of reach."""
@@ -222,7 +230,7 @@ class SignIn:
         member.claim, member.superseded_claim = 1, 0
         return await self._recovery.enter(member.user_id, member.session_id, member.pid)
 
-    async def _recover(self, member: Member, claim: Claim, last: Offset, user: UserLite) -> list[Written] | None:
+    async def _recover(self, member: Member, claim: Claim, last: Offset, user: UserLite) -> Recovered | None:
         """Back into the rooms that are open to them still, and what was missed; None where it is not whole."""
         about = {written.about for written in claim.missed if names.is_post(written.about)}
         seen = await self._rights.open_to(member.user_id, {*about, *claim.rooms})
@@ -231,7 +239,8 @@ class SignIn:
             if room in seen:
                 await self._bus.join(member, room, watched.owner_id)
                 since[room] = Offset(last.shard, max(last.clock, watched.joined))
-        await self._return_to_rooms(member, claim, seen, since, user)
+        now = await self._return_to_rooms(member, claim, seen, user)
+        since = {room: offset for room, offset in since.items() if room in member.rooms}
         missed = [written for written in claim.missed if not written.about or written.about in seen]
         for published in (await self._recovery.read_rooms(since)).values():
             if published is None:
@@ -241,26 +250,25 @@ class SignIn:
         if sum(len(each.json) for each in missed) > LARGEST_REPLAY:
             return None
         REPLAYED.inc(len(missed))
-        return sorted(missed, key=lambda each: each.offset)
+        return Recovered(sorted(missed, key=lambda each: each.offset), now)
 
-    async def _return_to_rooms(
-        self, member: Member, claim: Claim, seen: set[str], since: dict[str, Offset], user: UserLite
-    ) -> None:
-        """Into the rosters of live rooms again, and how those whom they watch are shown now."""
+    async def _return_to_rooms(self, member: Member, claim: Claim, seen: set[str], user: UserLite) -> list[Written]:
+        """Into the rosters of live rooms again. Answers which are closed to them now, and how are those they watch."""
+        now = []
         for room in filter(names.is_live, claim.rooms):
             reason: RemovalReason | None = "access"
             if room in seen:
                 reason = await self._rights.come_back(member, room, claim.rooms[room].joined, user)
             if reason is not None:
                 self._bus.leave(member, room)
-                since.pop(room, None)
                 room_id = str(names.live_id(room))
                 removed = RoomRemoved(id=f"room.removed:{room_id}:{member.pid}", room_id=room_id, reason=reason)
-                member.deliver(unkept(removed, room))
+                now.append(unkept(removed, room))
         watched = [names.watched_id(room) for room in member.rooms if names.is_presence(room)]
         for user_id, shown in (await self._services.presence.look(watched)).items():
             push = PresenceChanged(id=f"presence.changed:{user_id}:{member.pid}", presence=shown)
-            member.deliver(unkept(push, names.presence(user_id)))
+            now.append(unkept(push, names.presence(user_id)))
+        return now
 
     def _hide(self, row: Row, changes: Iterable[tuple[int, Hiding | None]]) -> None:
         """As the row says, but for what has changed since it was asked for."""

@@ -73,8 +73,9 @@ def finish(frames: Frames, room: str, offset: str) -> Written:
 
 
 def unkept(push: Push, room: str) -> Written:
-    """For one socket alone, where nobody is to find it again."""
-    return finish(encode_push(push), room, "0")
+    """For one socket alone, where nobody is to find it again: without an offset."""
+    msgpack, json = wire.MSGPACK.push(push), wire.JSON.push(push)
+    return Written(push.event, push.id, 0, "", push.flow, (room, push.replaces), room, msgpack, json)
 
 
 CLOCK_LENGTH = 16  # digits of µs since 1970, until the year 2286

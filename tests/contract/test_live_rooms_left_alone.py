@@ -1,0 +1,138 @@
+"""Live rooms when connections drop: who returns in time keeps their place, and what is left alone is taken care of."""
+
+import asyncio
+
+import pytest
+
+from stage import attendance
+from tests.contract.test_live_rooms import ids, open_room
+from tests.contract.test_recovery import away, back, online
+from workers import live_rooms as keeper
+
+
+@pytest.fixture
+def short_grace(monkeypatch):
+    """Nobody waits five seconds for who has dropped."""
+    monkeypatch.setattr(attendance, "GRACE_S", 0.2)
+
+
+async def test_a_host_who_is_gone_is_succeeded(person, monkeypatch, short_grace):
+    monkeypatch.setattr(keeper, "HOST_GRACE_S", 0.5)
+    host, cohost, speaker = [await person(name, node=node) for name, node in (("h", "a"), ("c", "b"), ("s", "a"))]
+    room_id = await open_room(host)
+    for each, role in ((speaker, "speaker"), (cohost, "cohost")):
+        await each.call("room.join", room_id=room_id)
+        await host.call("room.set_role", room_id=room_id, user_id=each.id, role=role)
+    await host.close()
+    while (await speaker.expect("room.updated"))["room"]["host"]["id"] != cohost.id:
+        continue
+    while (await cohost.expect("room.role_changed"))["role"] != "host":
+        continue
+
+
+async def test_a_host_who_returns_in_time_stays_host(cluster, person, monkeypatch, short_grace):
+    monkeypatch.setattr(keeper, "HOST_GRACE_S", 3.0)
+    host, cohost = await person("host"), await person("cohost")
+    room_id = await open_room(host)
+    await cohost.call("room.join", room_id=room_id)
+    await host.call("room.set_role", room_id=room_id, user_id=cohost.id, role="cohost")
+    await host.close()
+    await cohost.expect("room.left", user_id=host.id)
+    host = await cluster.again(host, node="b")
+    assert (await host.call("room.join", room_id=room_id))["role"] == "host"
+    await asyncio.sleep(keeper.HOST_GRACE_S)
+    assert (await cohost.call("room.get", room_id=room_id))["host"]["id"] == host.id
+
+
+async def test_a_room_without_a_stage_ends(person, monkeypatch, short_grace):
+    monkeypatch.setattr(keeper, "EMPTY_STAGE_S", 0.5)
+    host, listener = await person("host"), await person("listener", node="b")
+    room_id = await open_room(host)
+    await listener.call("room.join", room_id=room_id)
+    await host.close()
+    assert (await listener.expect("room.closed"))["room"]["state"] == "ended"
+    await listener.expect("room.digested", room_id=room_id)
+
+
+async def test_a_dropped_listener_keeps_seat_and_hand(cluster, person):
+    host, mona = await person("host"), await person("mona")
+    room_id = await open_room(host, capacity=2)
+    await mona.call("room.join", room_id=room_id)
+    await mona.call("room.raise_hand", room_id=room_id, raised=True)
+    await mona.close()
+    late = await person("late", node="b")
+    assert (await late.refused("room.join", room_id=room_id)).code == "FAILED_PRECONDITION"
+    mona = await cluster.again(mona, node="b")
+    await mona.call("room.join", room_id=room_id)
+    assert ids((await host.call("room.get", room_id=room_id))["hands"]) == [mona.id]
+    assert not host.heard("room.left")
+
+
+@pytest.mark.javascript
+async def test_a_recovered_client_is_back_in_its_room(cluster, person, short_grace):
+    host, mona = await person("host"), await online(cluster, "mona")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    await away(cluster, mona)
+    await host.expect("room.left", user_id=mona.id)
+    message = await host.call("room.send", room_id=room_id, text="you missed this")
+    await cluster.settle()
+    assert (await back(cluster, mona, node="b"))["recovered"] is True
+    assert (await mona.expect("room.message"))["message"] == message
+    inside = (await host.call("room.participants", room_id=room_id))["items"]
+    assert mona.id in ids(each["user"] for each in inside)
+    await mona.call("room.send", room_id=room_id, text="here again")
+
+
+@pytest.mark.javascript
+async def test_who_was_sent_out_while_away_is_not_back(cluster, person):
+    host, mona = await person("host"), await online(cluster, "mona")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    await away(cluster, mona)
+    await host.call("room.kick", room_id=room_id, user_id=mona.id)
+    assert (await back(cluster, mona, node="b"))["recovered"] is True
+    assert (await mona.expect("room.removed"))["room_id"] == room_id
+    assert (await host.call("room.get", room_id=room_id))["audience_count"] == 1
+    assert (await mona.refused("room.send", room_id=room_id, text="?")).code == "FAILED_PRECONDITION"
+
+
+@pytest.mark.javascript
+async def test_a_room_that_ended_meanwhile_is_told_of(cluster, person):
+    host, mona = await person("host"), await online(cluster, "mona")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    await away(cluster, mona)
+    await host.call("room.close", room_id=room_id)
+    await cluster.settle()
+    assert (await back(cluster, mona))["recovered"] is True
+    assert (await mona.expect("room.removed"))["room_id"] == room_id
+
+
+@pytest.mark.javascript
+async def test_a_recovered_client_goes_on_watching(cluster, person):
+    omar, mona = await person("omar"), await online(cluster, "mona")
+    await mona.call("presence.watch", user_ids=[omar.id])
+    await away(cluster, mona)
+    await omar.call("presence.set", status="busy")
+    assert (await back(cluster, mona, node="b"))["recovered"] is True
+    assert (await mona.expect("presence.changed"))["presence"]["status"] == "busy"
+    await omar.call("presence.set", status="away")
+    assert (await mona.expect("presence.changed"))["presence"]["status"] == "away"
+
+
+async def test_what_a_dead_node_said_is_taken_back(cluster, person):
+    """Its people are neither in rooms nor online; they were silent for long enough."""
+    host, watcher, mona = await person("host"), await person("watcher"), await person("mona", node="b")
+    room_id = await open_room(host)
+    for each in (watcher, mona):
+        await each.call("room.join", room_id=room_id)
+    await watcher.call("presence.watch", user_ids=[mona.id])
+    survivor, dead = cluster.node("a"), cluster.node("b")
+    await survivor._take_back(dead.name)
+    assert (await watcher.expect("presence.changed"))["presence"]["status"] == "offline"
+    assert (await host.expect("room.left"))["user_id"] == mona.id
+    # It was only slow: once it notices, it says all again.
+    await dead._repeat()
+    assert (await watcher.expect("presence.changed"))["presence"]["status"] == "online"
+    assert (await host.call("room.get", room_id=room_id))["audience_count"] == 3
