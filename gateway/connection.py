@@ -311,7 +311,7 @@ class Connection:
     def _take_early(self) -> list[Written]:
         """What has come so far and may be shown; what is not kept for anybody waits for no CONNECT."""
         early, self._early = self._early or [], []
-        return [written for written in early if not self._sign_in.hides(self, written)]
+        return self._sign_in.as_shown(self, early)
 
     def _welcome(self, welcome: Welcome | None) -> None:
         """CONNECT, which a recovered client expects behind what it has missed, and session.ready."""

@@ -21,7 +21,7 @@ from rooms.bus import Bus, SubscriptionFailed
 from rooms.delivery import Delivery
 from rooms.locations import RENEW_EVERY_S, Locations
 from rooms.members import Hiding, Member, Members
-from rooms.messages import Written, unkept
+from rooms.messages import Written, unkept, without_people
 from rooms.metrics import RECOVERIES, REPLAYED
 from rooms.recovery import Claim, Offset, Recovery
 from storage import accounts, graph, present
@@ -162,9 +162,15 @@ class SignIn:
             self._hide(row, changes)
         return row
 
-    def hides(self, member: Member, written: Written) -> bool:
-        """Whether it tells of somebody whose acts are kept from them."""
-        return member.user_id in self._members.hides_from(written.actor_id, written.room)
+    def as_shown(self, member: Member, pushes: Iterable[Written]) -> list[Written]:
+        """Short of what tells of somebody whose acts are kept from them, and of such people in the rest."""
+        shown = []
+        for written in pushes:
+            if member.user_id in self._members.hides_from(written.actor_id, written.room):
+                continue
+            hidden = self._members.hidden_from(member.user_id, written.people, written.room)
+            shown.append(without_people(written, hidden) if hidden else written)
+        return shown
 
     def leave(self, member: Member, *, goodbye: bool) -> None:
         """goodbye: the client will not come back for what it misses."""
@@ -246,7 +252,7 @@ class SignIn:
             if published is None:
                 return None
             missed += published
-        missed = [each for each in missed if not self.hides(member, each)]
+        missed = self.as_shown(member, missed)
         if sum(len(each.json) for each in missed) > LARGEST_REPLAY:
             return None
         REPLAYED.inc(len(missed))

@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -22,6 +22,8 @@ from protocol.packets import (
     websocket_frame,
 )
 from protocol.pushes import Push
+
+PushT = TypeVar("PushT", bound=Push)
 
 
 class JsonCodec:
@@ -107,6 +109,12 @@ class JsonCodec:
     def push_before_offset(self, push: Push) -> bytes:
         event = b"42" + self._encode((push.event, push))[:-1] + b',"'
         return websocket_frame(0x81, event, OFFSET_LENGTH + 2)
+
+    def read_push(self, frame: bytes, kind: type[PushT]) -> tuple[PushT, bytes]:
+        """A recoverable push out of its finished frame, and its offset."""
+        header = {126: 4, 127: 10}.get(frame[1], 2)
+        _, push, offset = msgspec.json.decode(frame[header + len(b"42") :], type=tuple[str, msgspec.Raw, str])
+        return msgspec.json.decode(push, type=kind), offset.encode()
 
     def add_offset(self, frame: bytes, offset: bytes) -> bytes:
         return frame + offset + b'"]'

@@ -3,6 +3,7 @@
 A push's `id` derives from its cause, so a repetition carries the same one and a client drops what it has seen.
 """
 
+from collections.abc import Collection
 from typing import ClassVar, Literal, NamedTuple
 
 import msgspec
@@ -36,6 +37,15 @@ class Push(msgspec.Struct, frozen=True):
     def replaces(self) -> str:
         """Which earlier pushes a conflated one makes worthless: those that say the same here."""
         return self.event
+
+    @property
+    def people(self) -> list[int]:
+        """Whom it shows beside the one whose act it tells of."""
+        return []
+
+    def without(self, hidden: Collection[int]) -> "Push":
+        """For somebody who must not be shown these people."""
+        return self
 
 
 class SessionReady(Push, frozen=True):
@@ -96,9 +106,24 @@ class PostDeleted(Push, frozen=True):
     post_id: str
 
 
-class RoomUpdated(Push, frozen=True):
-    event: ClassVar[str] = "room.updated"
+class _OfRoom(Push, frozen=True):
     room: Room
+
+    @property
+    def people(self) -> list[int]:
+        return [int(user.id) for user in (*self.room.speakers, *self.room.hands)]
+
+    def without(self, hidden: Collection[int]) -> Push:
+        room = msgspec.structs.replace(
+            self.room,
+            speakers=[user for user in self.room.speakers if int(user.id) not in hidden],
+            hands=[user for user in self.room.hands if int(user.id) not in hidden],
+        )
+        return msgspec.structs.replace(self, room=room)
+
+
+class RoomUpdated(_OfRoom, frozen=True):
+    event: ClassVar[str] = "room.updated"
 
 
 class RoomJoined(Push, frozen=True):
@@ -142,9 +167,8 @@ class RoomReacted(Push, frozen=True):
     counts: dict[str, int]
 
 
-class RoomInvited(Push, frozen=True):
+class RoomInvited(_OfRoom, frozen=True):
     event: ClassVar[str] = "room.invited"
-    room: Room
 
 
 class RoomRoleChanged(Push, frozen=True):
@@ -162,9 +186,8 @@ class RoomRemoved(Push, frozen=True):
     reason: RemovalReason
 
 
-class RoomClosed(Push, frozen=True):
+class RoomClosed(_OfRoom, frozen=True):
     event: ClassVar[str] = "room.closed"
-    room: Room
 
 
 class RoomDigested(Push, frozen=True):
@@ -191,4 +214,9 @@ class TypingChanged(Push, frozen=True, omit_defaults=True):
     post_id: str | None = None
 
 
-PUSHES: tuple[type[Push], ...] = tuple(sorted(Push.__subclasses__(), key=lambda push: push.event))
+def _all(base: type[Push]) -> list[type[Push]]:
+    kinds = base.__subclasses__()
+    return [kind for each in kinds for kind in _all(each)] if kinds else [base]
+
+
+PUSHES: tuple[type[Push], ...] = tuple(sorted(_all(Push), key=lambda push: push.event))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from rooms.members import Member, Members
-from rooms.messages import Written
+from rooms.messages import Written, without_people
 from rooms.metrics import DELIVERIES, GATHERED, WRITES
 
 GATHER_S = 0.003
@@ -165,6 +165,7 @@ class Delivery:
             one.room == other.room
             and one.people == other.people
             and one.written.flow == other.written.flow != "conflate"
+            and not (one.written.people or other.written.people)
             and not self._members.hides_from(one.written.actor_id, one.room)
             and not self._members.hides_from(other.written.actor_id, other.room)
         )
@@ -179,8 +180,13 @@ class Delivery:
             recipients = recipients[:SLICE_WRITES]
             self._run_soon()
         written = item.written
+        hidden = {each for actor_id in written.people for each in self._members.hides_from(actor_id, item.room)}
         for member in recipients:
-            member.deliver(written)
+            if hidden and member.user_id in hidden:
+                shown = self._members.hidden_from(member.user_id, written.people, item.room)
+                member.deliver(without_people(written, shown))
+            else:
+                member.deliver(written)
         WRITES.inc(len(recipients))
         DELIVERIES.labels(written.event).inc(len(recipients) * written.pushes)
         return len(recipients)

@@ -197,6 +197,10 @@ class Members:
             if (of_posts or scope == "all") and (until is None or until > now)
         }
 
+    def hidden_from(self, user_id: int, people: Iterable[int], room: str) -> set[int]:
+        """Those of these people whom that person must not be shown there."""
+        return {actor_id for actor_id in people if user_id in self.hides_from(actor_id, room)}
+
     def _forget_hiding(self, user_id: int, actor_id: int) -> None:
         hidings = self._hiding.get(actor_id)
         if hidings is not None:

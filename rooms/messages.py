@@ -1,6 +1,6 @@
 """What nodes tell each other over Redis: frames to write, and changes to who hears what."""
 
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from typing import Literal
 
 import msgspec
@@ -8,15 +8,16 @@ import msgspec
 from protocol import wire
 from protocol.events import Narrowed
 from protocol.live_rooms import Role
-from protocol.pushes import Flow, Push, RevocationReason
+from protocol.pushes import PUSHES, Flow, Push, RevocationReason
 from protocol.wire import OFFSET_LENGTH
 
 
 class Frames(msgspec.Struct, frozen=True, array_like=True):
     """A push on the bus: finished WebSocket frames, one a codec; a recoverable push's lack their offset still.
 
-    `actor_id` is whose act it tells of, 0 for nobody's: it stays away from those who hide them. `about` is the room of
-    what it tells of, where a replay must ask again whether the recipient may see that.
+    `actor_id` is whose act it tells of, 0 for nobody's: it stays away from those who hide them. `people` are shown in
+    it besides, and are taken out of it for those who hide one of them. `about` is the room of what it tells of, where a
+    replay must ask again whether the recipient may see that.
     """
 
     event: str
@@ -27,6 +28,7 @@ class Frames(msgspec.Struct, frozen=True, array_like=True):
     replaces: str
     msgpack: bytes
     json: bytes
+    people: list[int] = []
 
 
 decode_frames = msgspec.msgpack.Decoder(Frames).decode
@@ -48,6 +50,7 @@ class Written(msgspec.Struct):
     offset: int = 0  # by that shard's clock; 0 for what is not kept
     pushes: int = 1
     parts: tuple["Written", ...] = ()
+    people: tuple[int, ...] = ()
 
 
 def encode_push(push: Push, actor_id: int = 0, about: str = "") -> Frames:
@@ -55,7 +58,7 @@ def encode_push(push: Push, actor_id: int = 0, about: str = "") -> Frames:
         msgpack, json = wire.MSGPACK.push_before_offset(push), wire.JSON.push_before_offset(push)
     else:
         msgpack, json = wire.MSGPACK.push(push), wire.JSON.push(push)
-    return Frames(push.event, push.id, actor_id, about, push.flow, push.replaces, msgpack, json)
+    return Frames(push.event, push.id, actor_id, about, push.flow, push.replaces, msgpack, json, push.people)
 
 
 def finish(frames: Frames, room: str, offset: str) -> Written:
@@ -68,8 +71,23 @@ def finish(frames: Frames, room: str, offset: str) -> Written:
         encoded = offset.encode()
         written.msgpack = wire.MSGPACK.add_offset(frames.msgpack, encoded)
         written.json = wire.JSON.add_offset(frames.json, encoded)
+        written.people = tuple(frames.people)
         written.shard, written.offset = int(offset[:-CLOCK_LENGTH]), int(offset[-CLOCK_LENGTH:])
     return written
+
+
+def without_people(written: Written, hidden: Collection[int]) -> Written:
+    """For somebody who must not be shown these people. Costs an encoding of its own: it is seldom."""
+    body, offset = wire.JSON.read_push(written.json, _KINDS[written.event])
+    push = body.without(hidden)
+    return msgspec.structs.replace(
+        written,
+        msgpack=wire.MSGPACK.add_offset(wire.MSGPACK.push_before_offset(push), offset),
+        json=wire.JSON.add_offset(wire.JSON.push_before_offset(push), offset),
+    )
+
+
+_KINDS: dict[str, type[Push]] = {push.event: push for push in PUSHES}
 
 
 def unkept(push: Push, room: str) -> Written:

@@ -18,6 +18,7 @@ from rooms import names
 from rooms.background import Background
 from rooms.broadcaster import Broadcaster
 from rooms.members import Members
+from rooms.nodes import DEAD_AFTER_S
 from stage import view
 from stage.metrics import INSIDE, REACTIONS_DROPPED
 from stage.roster import Entered, Gone, Roster
@@ -127,17 +128,17 @@ class Attendance:
         if (room_id, user_id) not in self._leaving:
             loop = asyncio.get_running_loop()
             self._leaving[room_id, user_id] = loop.call_later(
-                GRACE_S, lambda: self._background.run(self._leave(room_id, user_id))
+                GRACE_S, lambda: self._background.run(self._leave(room_id, user_id, GRACE_S))
             )
 
-    async def _leave(self, room_id: int, user_id: int) -> None:
+    async def _leave(self, room_id: int, user_id: int, missing_s: float = 0) -> None:
         self._stay(room_id, user_id)
         if self._is_here(room_id, user_id):
             return
         self._seats.pop((room_id, user_id), None)
         INSIDE.set(len(self._seats))
         try:
-            gone = await self._roster.leave(room_id, user_id, self._node)
+            gone = await self._roster.leave(room_id, user_id, self._node, missing_s)
         except RedisError:
             self._unsaid.add((room_id, user_id))
             return
@@ -179,7 +180,9 @@ class Attendance:
         for room_id, people in (await self._roster.rooms_of_node(node)).items():
             for start in range(0, len(people), REPEAT_PAGE):
                 page = people[start : start + REPEAT_PAGE]
-                answers = await asyncio.gather(*(self._roster.leave(room_id, user_id, node) for user_id in page))
+                answers = await asyncio.gather(
+                    *(self._roster.leave(room_id, user_id, node, DEAD_AFTER_S) for user_id in page)
+                )
                 for user_id, gone in zip(page, answers, strict=True):
                     if gone.gone:
                         await self.taken_back(room_id, user_id, gone)

@@ -106,8 +106,9 @@ class Roster:
         refused = None if outcome == b"inside" else cast(Refusal, outcome.decode())
         return Entered(refused, bool(is_new), count, offset_text(shard, clock.decode()))
 
-    async def leave(self, room_id: int, user_id: int, node: str) -> Gone:
-        arguments = (user_id, node, room_id)
+    async def leave(self, room_id: int, user_id: int, node: str, missing_s: float = 0) -> Gone:
+        """Nobody of that name has been there for so long, as far as that node can tell."""
+        arguments = (user_id, node, room_id, int(missing_s * 1_000_000))
         answer = await self._shards.run(self._shard(room_id), LEAVE, self._keys_of_node(room_id, node), arguments)
         return _gone(answer)
 

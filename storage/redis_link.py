@@ -21,6 +21,7 @@ from redis.exceptions import RedisError, ResponseError
 RETRY_S = 0.2
 ANSWER_TIMEOUT_S = 2.0
 PING_EVERY_S = 5.0
+READS_BEFORE_SILENCE = 3
 CONNECT_TIMEOUT_S = 2.0
 OPEN_TIMEOUT_S = 30.0
 MOST_UNANSWERED = 20_000
@@ -138,11 +139,21 @@ class RedisLink(asyncio.Protocol):
         pinged_at = loop.time()
         while True:
             await asyncio.sleep(ANSWER_TIMEOUT_S / 2)
-            if self._unanswered and loop.time() - self._unanswered[0].since > ANSWER_TIMEOUT_S:
+            if self._is_overdue() and await self._is_silent():
                 self._lose("Redis does not answer")
             elif self._is_open and loop.time() - pinged_at > PING_EVERY_S:
                 pinged_at = loop.time()
                 self.call("PING")
+
+    def _is_overdue(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        return bool(self._unanswered) and now - self._unanswered[0].since > ANSWER_TIMEOUT_S
+
+    async def _is_silent(self) -> bool:
+        """Where we ourselves were stopped, the answer may be here already, and only not read."""
+        for _ in range(READS_BEFORE_SILENCE):
+            await asyncio.sleep(0)
+        return self._is_overdue()
 
     def _lose(self, reason: str) -> None:
         """From now on nobody may use the connection, and who waits for an answer is told so at once."""

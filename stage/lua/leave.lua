@@ -1,5 +1,5 @@
 -- Nobody of that name is left on a node. KEYS of roster.lua, then the node's people here, the node's rooms; ARGV 1 user,
--- 2 node, 3 room. Answers whether they are inside no more, how many are, their role.
+-- 2 node, 3 room, 4 µs that they have been missing. Answers whether they are inside no more, how many are, their role.
 local user, node = ARGV[1], ARGV[2]
 redis.call('SREM', KEYS[10], user)
 if redis.call('SCARD', KEYS[10]) == 0 then
@@ -20,5 +20,5 @@ if others[1] then
     return {0, redis.call('HLEN', INSIDE), ''}
 end
 local clock = tick(CLOCK)
-local role = take_out(user, clock, ARGV[3])
+local role = take_out(user, string.format('%.0f', tonumber(clock) - tonumber(ARGV[4])), ARGV[3])
 return {1, note_count(clock), role}

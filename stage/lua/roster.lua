@@ -22,16 +22,16 @@ local function note_count(clock)
     return count
 end
 
--- Out of the roster; answers the role of those who had one.
-local function take_out(user, clock, room)
+-- Out of the roster, where they have been missing since `since`; answers the role of those who had one.
+local function take_out(user, since, room)
     redis.call('HDEL', INSIDE, user)
     redis.call('ZREM', JOINED, user)
     redis.call('ZREM', HANDS, user)
     local role = redis.call('HGET', STAGE, user)
     if role then
-        redis.call('HSET', STATE, 'gone:' .. user, clock)
+        redis.call('HSET', STATE, 'gone:' .. user, since)
         redis.call('HSET', STATE, 'restage', 1)
-        redis.call('ZADD', DUE, tonumber(clock) / 1000000, room)
+        redis.call('ZADD', DUE, tonumber(since) / 1000000, room)
     end
     return role or ''
 end

@@ -287,3 +287,19 @@ async def test_who_is_not_inside_says_nothing(person):
         ("typing.start", {}),
     ):
         assert (await mona.refused(method, room_id=room_id, **arguments)).code == "FAILED_PRECONDITION", method
+
+
+async def test_the_stage_is_shown_short_of_whom_one_hides(cluster, person):
+    host, mona, omar = await person("host"), await person("mona", node="b"), await person("omar")
+    room_id = await open_room(host)
+    await mona.call("graph.block", user_id=omar.id)
+    for each in (mona, omar):
+        await each.call("room.join", room_id=room_id)
+    await host.call("room.set_role", room_id=room_id, user_id=omar.id, role="speaker")
+    while set(ids((await host.expect("room.updated"))["room"]["speakers"])) != {host.id, omar.id}:
+        continue
+    await cluster.settle(mona)
+    shown = mona.heard("room.updated")
+    assert shown
+    assert all(ids(push["room"]["speakers"]) == [host.id] for push in shown)
+    assert ids((await mona.call("room.get", room_id=room_id))["speakers"]) == [host.id]

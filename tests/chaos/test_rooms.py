@@ -1,0 +1,82 @@
+"""A live room whose host's node is killed: it lives on, and nobody is left in it who is not there."""
+
+import asyncio
+import time
+
+import pytest
+
+from tests.chaos.deployment import Client, Deployment
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180)]
+
+LISTENERS = 40
+
+
+async def call(client: Client, method: str, **argument):
+    answer = await client.call(method, argument, timeout=15)
+    assert answer["ok"], answer
+    return answer["data"]
+
+
+async def test_a_room_outlives_its_hosts_node(deployment: Deployment):
+    names = ["host", "cohost", "watched", *(f"listener{number}" for number in range(LISTENERS))]
+    tokens = dict(zip(names, await deployment.tokens(names), strict=True))
+    clients = {name: await deployment.client(tokens[name], index % 2) for index, name in enumerate(names)}
+    host, cohost = clients["host"], clients["cohost"]  # on node 0 and on node 1
+    me = {name: (await call(client, "user.me"))["id"] for name, client in clients.items()}
+    pushes: list[tuple[float, str, dict]] = []
+    cohost.on("*", lambda event, push, *_: pushes.append((time.monotonic(), event, push)))
+
+    async def pushed(event: str, fits, within_s: float) -> float:
+        """Seconds until such a push came."""
+        began = time.monotonic()
+        async with asyncio.timeout(within_s):
+            while True:
+                for at, name, push in pushes:
+                    if name == event and fits(push):
+                        return at - began
+                await asyncio.sleep(0.05)
+
+    room = await call(host, "room.create", topic="A majlis that lasts")
+    room_id = room["id"]
+    await call(host, "room.start", room_id=room_id)
+    await call(host, "room.join", room_id=room_id)
+    for name, client in clients.items():
+        if name != "host":
+            await call(client, "room.join", room_id=room_id)
+    await call(host, "room.set_role", room_id=room_id, user_id=me["cohost"], role="cohost")
+    # Nobody but these is on node 0 and does not come back.
+    await call(cohost, "presence.watch", user_ids=[me["watched"], me["cohost"]])
+    gone = [name for index, name in enumerate(names) if index % 2 == 0 and name != "host"]
+    deployment.kill("node-0")
+
+    # The host returns, as host, while the room still waits.
+    host = await deployment.client(tokens["host"], 1)
+    assert (await call(host, "room.join", room_id=room_id))["role"] == "host"
+    offline_s = await pushed(
+        "presence.changed",
+        lambda push: push["presence"]["user_id"] == me["watched"] and push["presence"]["status"] == "offline",
+        10,
+    )
+    async with asyncio.timeout(10):
+        while (await call(cohost, "room.get", room_id=room_id))["audience_count"] != len(names) - len(gone):
+            await asyncio.sleep(0.1)
+    inside, cursor = set(), None
+    while True:
+        page = await call(cohost, "room.participants", room_id=room_id, limit=100, cursor=cursor)
+        inside |= {each["user"]["id"] for each in page["items"]}
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert inside == {me[name] for name in names if name not in gone}
+    message = await call(host, "room.send", room_id=room_id, text="still here")
+    await pushed("room.message", lambda push: push["message"]["id"] == message["id"], 5)
+
+    # The next time the host does not come back: the cohost takes over.
+    pushes.clear()
+    await host.disconnect()
+    succeeded_s = await pushed("room.updated", lambda push: push["room"]["host"]["id"] == me["cohost"], 40)
+    print(f"\noffline after {offline_s:.1f} s, succeeded {succeeded_s:.1f} s after the host had gone")
+    for client in clients.values():
+        await client.shutdown()
+    await host.shutdown()
