@@ -315,6 +315,9 @@ class SignIn:
                 for member in list(self._members.all):
                     await self._recheck_rooms(member)
                 await self._renew_all()
+                await self._services.presence.repeat()
+                await self._services.attendance.repeat()
+                await self._services.presence.show_again()
                 return
             except OUT_OF_REACH as error:
                 log.warning("sessions could not be rechecked yet", error=str(error))

@@ -21,6 +21,7 @@ from rooms import names
 from rooms.background import Background
 from rooms.broadcaster import Broadcaster
 from rooms.members import Members
+from rooms.messages import unkept
 from rooms.names import Names
 from storage.redis_link import LinkScript
 from storage.shards import Shards
@@ -112,6 +113,18 @@ class Tracker:
         for start in range(0, len(here), PAGE):
             page = here[start : start + PAGE]
             await asyncio.gather(*(self._say(user_id, "here", *chosen) for user_id, chosen in page))
+
+    async def show_again(self) -> None:
+        """To everybody here how those they watch are now: changes may have been missed. Raises RedisError."""
+        watched = [names.watched_id(room) for room in self._members.rooms if names.is_presence(room)]
+        for start in range(0, len(watched), PAGE):
+            for user_id, presence in (await self.look(watched[start : start + PAGE])).items():
+                room = names.presence(user_id)
+                push = PresenceChanged(id=f"presence.changed:{user_id}:{secrets.token_hex(6)}", presence=presence)
+                hiding = self._members.hides_from(user_id, room)
+                for member in list(self._members.in_room(room)):
+                    if member.user_id not in hiding:
+                        member.deliver(unkept(push, room))
 
     async def take_back(self, node: str) -> None:
         """What a dead node has said. Its people have been silent for long enough already. Raises RedisError."""

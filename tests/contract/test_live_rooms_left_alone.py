@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
+from presence import tracker
 from stage import attendance
 from tests.contract.test_live_rooms import ids, open_room
-from tests.contract.test_recovery import away, back, online
+from tests.contract.test_recovery import away, back, cut, online
 from workers import live_rooms as keeper
 
 
@@ -136,3 +137,25 @@ async def test_what_a_dead_node_said_is_taken_back(cluster, person):
     await dead._repeat()
     assert (await watcher.expect("presence.changed"))["presence"]["status"] == "online"
     assert (await host.call("room.get", room_id=room_id))["audience_count"] == 3
+
+
+async def test_what_happened_while_redis_was_away_is_made_good(cluster, person, monkeypatch, short_grace):
+    monkeypatch.setattr(tracker, "GRACE_S", 0.2)
+    host, watcher = await person("host", node="b"), await person("watcher", node="a")
+    here, there = await person("here", node="a"), await person("there", node="b")
+    room_id = await open_room(host)
+    for each in (here, there):
+        await each.call("room.join", room_id=room_id)
+    await watcher.call("presence.watch", user_ids=[here.id, there.id])
+    link = next(iter(cluster.node_a._stores.shards._links.values()))
+    connect = await cut(link)
+    for each in (here, there):
+        await each.close()  # node a cannot say so, and its watcher cannot hear it
+    await host.expect("room.left", user_id=there.id)
+    link._connect = connect
+    await host.expect("room.left", user_id=here.id)
+    shown = {}
+    while set(shown.values()) != {"offline"} or len(shown) < 2:
+        presence = (await watcher.expect("presence.changed"))["presence"]
+        shown[presence["user_id"]] = presence["status"]
+    assert (await host.call("room.get", room_id=room_id))["audience_count"] == 1
