@@ -84,7 +84,7 @@ class Node:
         rights = Rights(database, self.bus, self.attendance)
         self.bus.on_doubt = rights.recheck
         self._nodes = Nodes(stores.shards, stores.names, self.name)
-        self._nodes.on_dead, self._nodes.on_forgotten = self._take_back, self._repeat
+        self._nodes.on_dead, self._nodes.on_forgotten = self._take_back, self._catch_up
         self._sign_in = SignIn(
             self.services, self.members, delivery, self.bus, recovery, stores.locations, rights, self.name
         )
@@ -166,14 +166,15 @@ class Node:
         user_agent = request.headers.get("User-Agent", "").encode(errors="replace").decode()[:300] or None
         return Connection(socket, self._dispatcher, self._sign_in, self._rate, address, user_agent)
 
-    async def _after_gap(self) -> bool:
-        """Answers whether what must be known before anything is replayed is known, within 5 s; the rest follows.
-
-        A newer gap makes the older catching up pointless.
-        """
+    def _catch_up(self) -> None:
+        """After a gap, or once others have taken this node for dead; anew where it is under way."""
         if self._catching_up is not None:
             self._catching_up.cancel()
         self._catching_up = asyncio.create_task(again_and_again("catch up", self._sign_in.catch_up))
+
+    async def _after_gap(self) -> bool:
+        """Answers whether what must be known before anything is replayed is known, within 5 s; the rest follows."""
+        self._catch_up()
         try:
             async with asyncio.timeout(RECHECK_S):
                 await self._sign_in.recheck_people()
@@ -181,11 +182,6 @@ class Node:
             log.warning("people could not be rechecked", error=str(error))
             return False
         return True
-
-    async def _repeat(self) -> None:
-        """Say again who is here: Redis was away, or others have taken this node for dead."""
-        await self.presence.repeat()
-        await self.attendance.repeat()
 
     async def _take_back(self, node: str) -> None:
         """What a dead node has said of its people."""

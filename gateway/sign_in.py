@@ -305,10 +305,11 @@ class SignIn:
                 rows = await self._sign_ins.load_many([(member.session_id, member.user_id) for member in page])
                 for row in rows.values():
                     self._hide(row, notes[row["id"]])
+                    self._services.presence.came(row["id"], row["presence_status"], row["presence_text"])
             await self._end_sessions([member.session_id for member in page if member.session_id not in rows])
 
     async def catch_up(self) -> None:
-        """The same, until it is done; then who is in which room, and where everybody is."""
+        """The same, until it is done; then who is in which room, and where everybody is: others are told again."""
         while True:
             try:
                 await self.recheck_people()

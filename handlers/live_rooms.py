@@ -89,8 +89,8 @@ async def list_rooms(call: Call, request: ListRooms, tx: Transaction) -> RoomPag
     limit, scope = request.limit or DEFAULT_LIMIT, request.state or ""
     rows = await live_rooms.load_page(tx, request.state, page_start(call, scope, request.cursor), limit)
     looks = await call.services.roster.look_at({row["id"]: 0 for row in rows if row["state"] == "live"})
-    people = await users.load_lite(tx, [user_id for look in looks.values() for user_id in view.named(look)])
-    items = [view.shown(row, looks.get(row["id"], NOBODY), people) for row in rows]
+    people = await live_rooms.people_of_rooms(tx, {room_id: view.named(look) for room_id, look in looks.items()})
+    items = [view.shown(row, looks.get(row["id"], NOBODY), people.get(row["id"], {})) for row in rows]
     last = rows[-1]["id"] if len(rows) == limit else None
     return RoomPage(items=items, next_cursor=next_cursor(call, scope, last))
 

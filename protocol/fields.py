@@ -59,7 +59,11 @@ Reason = Annotated[str, _text_meta(Text(0, 300))]
 Topic = Annotated[str, _text_meta(Text(1, 150, lines=False))]
 MessageText = Annotated[str, _text_meta(Text(1, 2_000))]
 StatusText = Annotated[str, _text_meta(Text(0, 100, lines=False))]
-Emoji = Annotated[str, _text_meta(Text(1, 16, lines=False))]
+# No letters, digits or ASCII: what everybody in a room is shown unasked says nothing.
+Emoji = Annotated[
+    str,
+    msgspec.Meta(pattern=r"^[^\w\s\x00-\x7f]+$", max_length=16, extra={"text": Text(1, 16, lines=False)}),
+]
 Cursor = Annotated[str, msgspec.Meta(min_length=1, max_length=512, description="opaque; from next_cursor")]
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=100)]
 IdempotencyKey = Annotated[str, msgspec.Meta(pattern=r"^[\x20-\x7e]{1,64}$")]

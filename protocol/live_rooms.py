@@ -22,7 +22,8 @@ InvitedIds = Annotated[list[Id], msgspec.Meta(min_length=1, max_length=100)]
 
 
 class Room(msgspec.Struct, frozen=True):
-    """`speakers` are all on the stage who are in the room, the host among them; `hands` the first 50 raised."""
+    """`speakers` are all on the stage who are in the room, the host among them, and of them who are cohosts and who are
+    muted; `hands` the first 50 raised."""
 
     id: str
     topic: str
@@ -36,6 +37,8 @@ class Room(msgspec.Struct, frozen=True):
     ended_at: str | None
     audience_count: int
     speakers: list[UserLite]
+    cohost_ids: list[str]
+    muted_ids: list[str]
     hands: list[UserLite]
     version: int
 

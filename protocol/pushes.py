@@ -117,6 +117,8 @@ class _OfRoom(Push, frozen=True):
         room = msgspec.structs.replace(
             self.room,
             speakers=[user for user in self.room.speakers if int(user.id) not in hidden],
+            cohost_ids=[user_id for user_id in self.room.cohost_ids if int(user_id) not in hidden],
+            muted_ids=[user_id for user_id in self.room.muted_ids if int(user_id) not in hidden],
             hands=[user for user in self.room.hands if int(user.id) not in hidden],
         )
         return msgspec.structs.replace(self, room=room)

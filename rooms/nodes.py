@@ -34,7 +34,7 @@ class Nodes:
 
     def __init__(self, shards: Shards, names: Names, node: str) -> None:
         self.on_dead: Callable[[str], Awaitable[None]] | None = None
-        self.on_forgotten: Callable[[], Awaitable[None]] | None = None
+        self.on_forgotten: Callable[[], None] | None = None
         self._shards = shards
         self._names = names
         self._node = node
@@ -53,7 +53,7 @@ class Nodes:
                     self._steady_since = now
                 self._beaten_at = now
                 if not known and self.on_forgotten is not None:
-                    await self.on_forgotten()
+                    self.on_forgotten()
                 if now - self._steady_since > STEADY_AFTER_S:
                     self._reap_soon([node.decode() for node in dead])
             except RedisError:

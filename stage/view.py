@@ -11,7 +11,8 @@ from storage.database import Database, Row
 
 
 def shown(row: Row, look: Look, people: Mapping[int, Row]) -> Room:
-    """people: user-lite of those on the stage and of hands that the viewer may see."""
+    """people: those on the stage and of hands whom the viewer may see, as `live_rooms.people` loads them."""
+    stage = [user_id for user_id in _in_order(look) if user_id in people]
     return Room(
         id=str(row["id"]),
         topic=row["topic"],
@@ -24,7 +25,9 @@ def shown(row: Row, look: Look, people: Mapping[int, Row]) -> Room:
         started_at=present.optional_time(row["started_at"]),
         ended_at=present.optional_time(row["ended_at"]),
         audience_count=look.inside,
-        speakers=[present.user_lite(people[user_id]) for user_id in _in_order(look) if user_id in people],
+        speakers=[present.user_lite(people[user_id]) for user_id in stage],
+        cohost_ids=[str(user_id) for user_id in stage if look.stage[user_id] == "cohost"],
+        muted_ids=[str(user_id) for user_id in stage if people[user_id]["is_muted"]],
         hands=[present.user_lite(people[user_id]) for user_id in look.hands if user_id in people],
         version=row["version"],
     )

@@ -1,6 +1,6 @@
 """Live rooms: what of them lasts. Who is inside at the moment is the roster's."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -88,6 +88,24 @@ async def people(tx: Transaction, room_id: int, user_ids: Sequence[int]) -> dict
         return {}
     rows = await tx.fetch("SELECT * FROM room_people($1, $2)", room_id, user_ids)
     return {row["id"]: row for row in rows}
+
+
+async def people_of_rooms(tx: Transaction, people: Mapping[int, Sequence[int]]) -> dict[int, dict[int, Row]]:
+    """The same of several rooms: room → people."""
+    pairs = [(room_id, user_id) for room_id, user_ids in people.items() for user_id in user_ids]
+    found: dict[int, dict[int, Row]] = {room_id: {} for room_id in people}
+    if pairs:
+        rows = await tx.fetch(
+            "SELECT asked.room, p.* FROM (SELECT DISTINCT unnest($1::bigint[]) AS room) asked "
+            "CROSS JOIN LATERAL room_people(asked.room, $2) p",
+            [room_id for room_id, _ in pairs],
+            [user_id for _, user_id in pairs],
+        )
+        wanted = set(pairs)
+        for row in rows:
+            if (row["room"], row["id"]) in wanted:
+                found[row["room"]][row["id"]] = row
+    return found
 
 
 async def load_for_all(tx: Transaction, room_id: int) -> Row | None:

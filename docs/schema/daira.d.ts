@@ -384,7 +384,7 @@ export interface Relation {
   mutes?: boolean;
 }
 
-/** `speakers` are all on the stage who are in the room, the host among them; `hands` the first 50 raised. */
+/** `speakers` are all on the stage who are in the room, the host among them, and of them who are cohosts and who are muted; `hands` the first 50 raised. */
 export interface Room {
   id: string;
   topic: string;
@@ -398,6 +398,8 @@ export interface Room {
   ended_at: string | null;
   audience_count: number;
   speakers: UserLite[];
+  cohost_ids: string[];
+  muted_ids: string[];
   hands: UserLite[];
   version: number;
 }

@@ -134,7 +134,7 @@ async def test_what_a_dead_node_said_is_taken_back(cluster, person):
     assert (await watcher.expect("presence.changed"))["presence"]["status"] == "offline"
     assert (await host.expect("room.left"))["user_id"] == mona.id
     # It was only slow: once it notices, it says all again.
-    await dead._repeat()
+    dead._catch_up()
     assert (await watcher.expect("presence.changed"))["presence"]["status"] == "online"
     assert (await host.call("room.get", room_id=room_id))["audience_count"] == 3
 
