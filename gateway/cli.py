@@ -66,7 +66,7 @@ def up(
     """Run everything on this machine: servers, gateway, workers."""
     if "DAIRA_LOG_FORMAT" not in os.environ and sys.stderr.isatty():
         os.environ["DAIRA_LOG_FORMAT"] = "console"
-    settings = _settings()
+    settings = _settings().for_a_laptop()
     with _spinner() as progress:
         task = progress.add_task("starting", total=None)
 
@@ -309,6 +309,8 @@ def _welcome(settings: Settings, pair: tuple[str, str] | None) -> None:
     daira = os.path.relpath(sys.argv[0]) if os.sep in sys.argv[0] else sys.argv[0]
     health = f"http://{settings.host}:{settings.sidecar_port}/health/ready"
     screen.print(f"[bold green]DAIRA is ready[/] on {_url(settings)}, health on {health}", soft_wrap=True)
+    if settings.developer_page:
+        screen.print(f"Open {_url(settings)}/ in two browser windows, as two people", soft_wrap=True)
     if pair is None:
         screen.print(f"Make somebody: {daira} token alice --create", soft_wrap=True)
         return

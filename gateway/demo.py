@@ -78,14 +78,32 @@ async def someone_and_a_follower(url: str) -> tuple[str, str] | None:
         await connection.close()
 
 
+async def list_people(url: str, amount: int) -> list[tuple[str, str]]:
+    """Username and display name of people without passwords, the most followed first."""
+    connection = await connect_as_owner(url)
+    try:
+        return await seeding.list_people(connection, amount)
+    finally:
+        await connection.close()
+
+
 async def mint_tokens(
-    url: str, tokens: AccessTokens, usernames: Sequence[str], *, create: bool, lifetime: timedelta
+    url: str,
+    tokens: AccessTokens,
+    usernames: Sequence[str],
+    *,
+    create: bool,
+    lifetime: timedelta,
+    without_password: bool = False,
 ) -> list[str]:
-    """An access token each, with a session behind it. Raises LookupError naming who is not there."""
+    """An access token each, with a session behind it. Raises LookupError naming who is not there.
+
+    without_password: nobody who has one is there.
+    """
     connection = await connect_as_owner(url)
     try:
         async with connection.transaction():
-            found = await seeding.user_ids(connection, usernames)
+            found = await seeding.user_ids(connection, usernames, without_password=without_password)
             missing = [name for name in usernames if name.lower() not in found]
             if missing and not create:
                 raise LookupError(f"there is no user {missing[0]}: add --create, or run `daira seed` first")

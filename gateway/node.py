@@ -20,6 +20,7 @@ from engine.socket import EngineSocket
 from gateway.background import again_and_again, patiently, run_beside
 from gateway.calls import CallRate
 from gateway.connection import Connection
+from gateway.developer_page import DeveloperPage
 from gateway.dispatcher import Dispatcher
 from gateway.observability import LOOP_LAG, OUTBOUND_BYTES, REFUSED
 from gateway.rights import Rights
@@ -101,7 +102,7 @@ class Node:
         )
 
     async def start(self, listener: sockets.socket) -> None:
-        """Raises RedisError."""
+        """Raises RedisError; SettingsError for a developer page without the owner's database."""
         shards = self._stores.shards
         shards.on_message, shards.on_up = self.bus.receive, self.bus.resume
         for group in shards.by_link:
@@ -114,6 +115,8 @@ class Node:
         await run_beside(self._running, "watch the loop", self._watch_loop)
         app = web.Application(client_max_size=MAX_PAYLOAD)
         self.socket_server.route(app, PATH)
+        if self._settings.developer_page:
+            DeveloperPage(self._settings.owner_database, self.services.tokens).route(app)
         self._runner = runner = await serve_http(app, listener)
         await run_beside(self._running, "cut off dribblers", lambda: cut_off_dribblers(runner))
         log.info("node started", node=self.name)

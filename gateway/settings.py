@@ -75,6 +75,11 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field("", description="networks whose X-Forwarded-For is believed, by commas")
     sticky: bool = Field(False, description="balancers keep clients on their process: polling with several of them")
 
+    developer_page: bool = Field(
+        False,
+        description="a page at / where anybody is any demo person; `daira up` has it; needs a local DAIRA_HOST",
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="info logs calls that were refused or slow, debug all of them"
     )
@@ -115,6 +120,11 @@ class Settings(BaseSettings):
     def _is_whole(self) -> Self:
         if self.kafka_brokers:
             raise ValueError("DAIRA_KAFKA_BROKERS is not served yet: unset it, the event log is on Redis Streams")
+        if self.developer_page and not self.is_for_this_machine_alone:
+            raise ValueError(
+                "DAIRA_DEVELOPER_PAGE signs anybody in as any demo person: it needs DAIRA_HOST=127.0.0.1 and no "
+                "DAIRA_TRUSTED_PROXIES"
+            )
         if self.postgres_url:
             needed = ("postgres_worker_url", "redis_url", "s3_endpoint", "token_keys")
             missing = [f"DAIRA_{name.upper()}" for name in needed if not getattr(self, name)]
@@ -126,7 +136,22 @@ class Settings(BaseSettings):
         self._parse_token_keys()
         return self
 
+    def for_a_laptop(self) -> Self:
+        """With the developer page, unless it was turned off or others could reach it."""
+        if "developer_page" in self.model_fields_set:
+            return self
+        return self.model_copy(update={"developer_page": self.is_for_this_machine_alone})
+
     # ------------------------------------------------------------------------------------------ what is in force
+
+    @property
+    def is_for_this_machine_alone(self) -> bool:
+        """Nobody else reaches the gateway, not even through a proxy."""
+        try:
+            is_loopback = ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            is_loopback = self.host == "localhost"
+        return is_loopback and not self.trusted_proxies
 
     @cached_property
     def _embedded(self) -> Servers:

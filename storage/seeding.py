@@ -90,12 +90,27 @@ async def recount(connection: Connection, large_from: int) -> None:
     await connection.execute("ANALYZE users, follows, posts")
 
 
-async def user_ids(connection: Connection, usernames: Sequence[str]) -> dict[str, int]:
+async def user_ids(
+    connection: Connection, usernames: Sequence[str], *, without_password: bool = False
+) -> dict[str, int]:
     rows = await connection.fetch(
-        "SELECT username_key, id FROM users WHERE username_key = ANY ($1)",
+        """SELECT username_key, id FROM users JOIN accounts ON user_id = id
+        WHERE username_key = ANY ($1) AND (password_hash IS NULL OR NOT $2)""",
         [name.lower() for name in usernames],
+        without_password,
     )
     return {row["username_key"]: row["id"] for row in rows}
+
+
+async def list_people(connection: Connection, amount: int) -> list[tuple[str, str]]:
+    """Username and display name of people without passwords, the most followed first."""
+    rows = await connection.fetch(
+        """SELECT username, display_name FROM users JOIN accounts ON user_id = id
+        WHERE password_hash IS NULL AND status = 'active'
+        ORDER BY follower_count DESC, id LIMIT $1""",
+        amount,
+    )
+    return [(row["username"], row["display_name"]) for row in rows]
 
 
 async def most_followed_and_a_follower(connection: Connection) -> tuple[str, str] | None:

@@ -134,6 +134,15 @@ def test_calls_and_watched_pushes(installation):
     assert feed["items"][0]["post"]["id"] == post["id"]
 
 
+async def test_the_developer_page_comes_with_up(installation):
+    url = f"http://127.0.0.1:{installation.port}"
+    people = await answers(f"{url}/dev/people")
+    assert {"username": "mona_elsayed", "display_name": "منى السيد"} in people
+    async with aiohttp.ClientSession() as session:
+        signing_in = await session.post(f"{url}/dev/sign-in", json={"username": "mona_elsayed"})
+        assert "token" in await signing_in.json()
+
+
 def test_a_refused_call_says_so_and_exits_with_1(installation):
     result = installation.run("call", "post.get", '{"post_id": "1"}', "--as", "mona_elsayed")
     assert result.returncode == 1
@@ -218,6 +227,8 @@ async def test_serve_with_processes_shares_one_port_and_adds_up_metrics(installa
             async with session.get(f"{url}/socket.io/?EIO=4&transport=polling") as response:
                 assert response.status == 400
                 assert "transport" in (await response.text()).lower()
+            async with session.get(f"{url}/") as response:
+                assert response.status == 404  # the developer page does not come with serve
         counted = [
             line for line in metrics.splitlines() if line.startswith('daira_call_seconds_count{method="system.ping"}')
         ]

@@ -1,0 +1,78 @@
+// What is said in the room: messages, who is typing, reactions.
+import { avatar, draw, element, find, nameTag, onSubmit, timeOf } from "./dom.js";
+
+const EMOJI = ["👏", "❤️", "😂", "🔥", "🌙"];
+const TYPING_LASTS_MS = 6_000;
+const TYPING_AGAIN_MS = 3_000;
+
+export class Chat {
+  me;
+  #session;
+  #state;
+  #typing = new Map(); // user id → what ends it
+  #saidAt = -Infinity; // when it was last said that I am typing
+
+  constructor(session) {
+    this.#session = session;
+    const form = find("say");
+    onSubmit(form, async (text) => {
+      await session.call("room.send", { room_id: this.#state.id, text, idempotency_key: crypto.randomUUID() });
+      this.#stopTyping();
+    });
+    form.addEventListener("input", (event) => (event.target.value ? this.#type() : this.#stopTyping()));
+  }
+
+  /** Of typing.changed in this room. */
+  hear({ user_id: userId, typing }) {
+    if (userId === this.me.id) return;
+    clearTimeout(this.#typing.get(userId));
+    this.#typing.delete(userId);
+    if (typing) {
+      const end = setTimeout(() => this.hear({ user_id: userId, typing: false }), TYPING_LASTS_MS);
+      this.#typing.set(userId, end);
+    }
+    this.#showTyping();
+  }
+
+  show(state) {
+    this.#state = state;
+    draw("reactions", EMOJI, (emoji) => this.#reaction(emoji));
+    const newest = find("messages").lastChild?.dataset.id;
+    draw("messages", [...state.messages.values()], (message) => this.#line(message));
+    const last = find("messages").lastChild;
+    if (last?.dataset.id !== newest) find("messages").scrollTop = find("messages").scrollHeight;
+    this.#showTyping();
+  }
+
+  #type() {
+    if (performance.now() - this.#saidAt < TYPING_AGAIN_MS) return;
+    this.#saidAt = performance.now();
+    this.#session.call("typing.start", { room_id: this.#state.id });
+  }
+
+  #stopTyping() {
+    this.#saidAt = -Infinity;
+    this.#session.call("typing.stop", { room_id: this.#state.id });
+  }
+
+  #showTyping() {
+    const users = [...this.#typing.keys()].map((userId) => this.#state.user(userId)).filter(Boolean);
+    find("typing").replaceChildren(...users.flatMap((user) => [nameTag(user), " is typing… "]));
+  }
+
+  #reaction(emoji) {
+    const count = this.#state.reactions[emoji];
+    const react = () => this.#session.call("room.react", { room_id: this.#state.id, emoji });
+    return element("button", { onclick: react }, count ? `${emoji} ${count}` : emoji);
+  }
+
+  #line(message) {
+    const isMine = message.sender.id === this.me.id;
+    return element(
+      "li",
+      { "data-id": message.id, class: isMine ? "mine" : "theirs" },
+      element("header", { class: "line" }, avatar(message.sender), nameTag(message.sender), timeOf(message.created_at)),
+      element("p", { dir: "auto" }, message.text),
+    );
+  }
+}

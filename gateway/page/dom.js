@@ -1,0 +1,67 @@
+// Elements. What people wrote only ever becomes text, never markup.
+
+/** The element of that id. */
+export const find = (id) => document.getElementById(id);
+
+/** element("button", { class: "small", onclick: act }, "Act"); children that say nothing are left out. */
+export function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else made.setAttribute(name, value);
+  }
+  made.append(...children.filter(Boolean));
+  return made;
+}
+
+/** Fill a list, unless it shows just that already: whoever is about to click keeps what they aim at. */
+export function draw(id, items, line) {
+  const parent = find(id);
+  const children = items.map(line);
+  const shown = [...parent.childNodes];
+  const isSame = shown.length === children.length && children.every((child, place) => child.isEqualNode(shown[place]));
+  if (!isSame) parent.replaceChildren(...children);
+}
+
+/** Show one element instead of another. */
+export function show(shown, ...hidden) {
+  shown.hidden = false;
+  for (const other of hidden) other.hidden = true;
+}
+
+/** What to do with the text of a form's first field. It is emptied when that is done, and sent once at a time. */
+export function onSubmit(form, act) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const field = form.querySelector("input, textarea");
+    const button = form.querySelector("button");
+    const text = field.value.trim();
+    if (!text) return;
+    button.disabled = true;
+    try {
+      await act(text);
+      if (field.value.trim() === text) field.value = "";
+    } finally {
+      button.disabled = false;
+    }
+  });
+}
+
+/** A round picture of somebody without one: the first letter of their name, in a colour of their own. */
+export function avatar(user) {
+  const made = element("span", { class: "avatar", "aria-hidden": "true" }, [...nameOf(user)][0]);
+  made.style.setProperty("--hue", Number(BigInt(user.id) % 360n));
+  return made;
+}
+
+/** Their name, kept from turning the line around it. */
+export const nameTag = (user) => element("bdi", { title: `@${user.username}` }, nameOf(user));
+
+export const nameOf = (user) => user.display_name || user.username;
+
+export function timeOf(text) {
+  const time = new Date(text);
+  const today = time.toDateString() === new Date().toDateString();
+  const shown = today ? time.toLocaleTimeString([], { timeStyle: "short" }) : time.toLocaleDateString();
+  return element("time", { datetime: text, title: time.toLocaleString() }, shown);
+}

@@ -1,0 +1,80 @@
+// What is known of the room one is in: what room.join answered, and what pushes have changed since.
+
+const MESSAGES_KEPT = 200;
+
+// Each says how things are from then on, so one that the answer already knew of does no harm.
+const CHANGES = {
+  "room.updated": (state, { room }) => (state.room = room),
+  "room.joined": (state, { user, role }) => state.participants.set(user.id, { user, role, muted: false }),
+  "room.left": (state, { user_id }) => state.participants.delete(user_id),
+  "room.audience": (state, { count }) => (state.room = { ...state.room, audience_count: count }),
+  "room.role_changed": (state, { role, muted }) => Object.assign(state, { role, muted }),
+  "room.message": (state, { message }) => state.addMessages([message]),
+  "room.message_deleted": (state, { message_id }) => state.messages.delete(message_id),
+  "room.reacted": (state, { counts }) => state.addReactions(counts),
+};
+
+export const CHANGING = Object.keys(CHANGES);
+
+export class RoomState {
+  messages = new Map(); // oldest first
+  reactions = {};
+
+  constructor({ room, role, muted, participants, recent_messages }) {
+    Object.assign(this, { room, role, muted });
+    this.setParticipants(participants);
+    this.addMessages(recent_messages);
+  }
+
+  /** Of a push of that name. */
+  apply(name, push) {
+    CHANGES[name](this, push);
+  }
+
+  setParticipants(participants) {
+    this.participants = new Map(participants.map((participant) => [participant.user.id, participant]));
+  }
+
+  addMessages(messages) {
+    const inOrder = [...this.messages.values(), ...messages].sort((one, other) =>
+      Number(BigInt(one.id) - BigInt(other.id)),
+    );
+    this.messages = new Map(inOrder.slice(-MESSAGES_KEPT).map((message) => [message.id, message]));
+  }
+
+  addReactions(counts) {
+    for (const [emoji, count] of Object.entries(counts)) this.reactions[emoji] = (this.reactions[emoji] ?? 0) + count;
+  }
+
+  get id() {
+    return this.room.id;
+  }
+
+  get mayModerate() {
+    return this.role === "host" || this.role === "cohost";
+  }
+
+  /** The room says who is on the stage, the participants say as what. */
+  get stage() {
+    return this.room.speakers.map((user) => {
+      const { role, muted = false } = this.participants.get(user.id) ?? {};
+      const isHost = user.id === this.room.host.id;
+      return { user, role: isHost ? "host" : role === "cohost" ? "cohost" : "speaker", muted };
+    });
+  }
+
+  get listeners() {
+    const onStage = new Set(this.room.speakers.map(({ id }) => id));
+    return [...this.participants.values()].filter(({ user }) => !onStage.has(user.id));
+  }
+
+  /** In the order of asking. */
+  get hands() {
+    return this.room.hands.map((user) => this.participants.get(user.id) ?? { user, role: "listener", muted: false });
+  }
+
+  /** Whoever of the room that is; undefined for who is not known to be inside. */
+  user(userId) {
+    return this.participants.get(userId)?.user ?? this.room.speakers.find(({ id }) => id === userId);
+  }
+}

@@ -1,0 +1,96 @@
+"""A real browser: Debian's Chromium, through Selenium."""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable
+from typing import Any
+
+from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+
+WAIT_S = 15.0
+OPTIONS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
+
+
+def is_here() -> bool:
+    return shutil.which("chromium") is not None and shutil.which("chromedriver") is not None
+
+
+class Browser:
+    """With a profile of its own. Elements are named by a selector and a part of their text, and waited for."""
+
+    def __init__(self) -> None:
+        options = webdriver.ChromeOptions()
+        options.binary_location = str(shutil.which("chromium"))
+        for option in (*OPTIONS, "--window-size=1400,900"):
+            options.add_argument(option)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        # With both paths given, Selenium looks for no download.
+        self.driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+
+    async def see(self, selector: str, text: str = "") -> None:
+        await self._until(f"{selector} {text}", lambda: self._find(selector, text))
+
+    async def see_no(self, selector: str, text: str = "") -> None:
+        await self._until(f"no {selector} {text}", lambda: not self._find(selector, text))
+
+    async def click(self, selector: str, text: str = "") -> None:
+        await self._until(f"to click {selector} {text}", lambda: self._click(selector, text))
+
+    async def write(self, selector: str, text: str) -> None:
+        """Into an empty field."""
+        await self._until(f"to write into {selector}", lambda: self._write(selector, text))
+
+    async def send(self, selector: str, text: str) -> None:
+        """Write, and press Enter."""
+        await self.write(selector, text)
+        await self.write(selector, Keys.ENTER)
+
+    async def do(self, act: Callable[..., Any], *arguments: Any) -> Any:
+        """Of the driver; not in the thread of the servers, which are to answer meanwhile."""
+        return await asyncio.to_thread(act, *arguments)
+
+    async def complaints(self) -> list[str]:
+        """What the console says of errors and of what the page's security policy has kept out."""
+        entries = await self.do(self.driver.get_log, "browser")
+        return [entry["message"] for entry in entries if entry["level"] in ("SEVERE", "WARNING")]
+
+    async def quit(self) -> None:
+        await self.do(self.driver.quit)
+
+    def _find(self, selector: str, text: str) -> WebElement | None:
+        found = self.driver.find_elements(By.CSS_SELECTOR, selector)
+        return next((element for element in found if element.is_displayed() and text in element.text), None)
+
+    def _click(self, selector: str, text: str) -> bool:
+        element = self._find(selector, text)
+        if element is not None:
+            element.click()
+        return element is not None
+
+    def _write(self, selector: str, text: str) -> bool:
+        element = self._find(selector, "")
+        if element is not None:
+            element.send_keys(text)
+        return element is not None
+
+    async def _until(self, what: str, happens: Callable[[], Any]) -> None:
+        def wait() -> None:
+            over_at = time.monotonic() + WAIT_S
+            while True:
+                try:
+                    if happens():
+                        return
+                except WebDriverException:  # drawn anew between the look and the act
+                    if time.monotonic() > over_at:
+                        raise
+                if time.monotonic() > over_at:
+                    body = self.driver.find_element(By.TAG_NAME, "body").text
+                    raise AssertionError(f"waited in vain for {what}; the page shows:\n{body}")
+                time.sleep(0.05)
+
+        await self.do(wait)
