@@ -92,19 +92,16 @@ async def people(tx: Transaction, room_id: int, user_ids: Sequence[int]) -> dict
 
 async def people_of_rooms(tx: Transaction, people: Mapping[int, Sequence[int]]) -> dict[int, dict[int, Row]]:
     """The same of several rooms: room → people."""
-    pairs = [(room_id, user_id) for room_id, user_ids in people.items() for user_id in user_ids]
     found: dict[int, dict[int, Row]] = {room_id: {} for room_id in people}
-    if pairs:
-        rows = await tx.fetch(
-            "SELECT asked.room, p.* FROM (SELECT DISTINCT unnest($1::bigint[]) AS room) asked "
-            "CROSS JOIN LATERAL room_people(asked.room, $2) p",
-            [room_id for room_id, _ in pairs],
-            [user_id for _, user_id in pairs],
-        )
-        wanted = set(pairs)
-        for row in rows:
-            if (row["room"], row["id"]) in wanted:
-                found[row["room"]][row["id"]] = row
+    rows = await tx.fetch(
+        """SELECT asked.room, p.* FROM (
+            SELECT room, array_agg(person) AS people FROM unnest($1::bigint[], $2::bigint[]) AS pairs (room, person)
+            GROUP BY room) asked CROSS JOIN LATERAL room_people(asked.room, asked.people) p""",
+        [room_id for room_id, user_ids in people.items() for _ in user_ids],
+        [user_id for user_ids in people.values() for user_id in user_ids],
+    )
+    for row in rows:
+        found[row["room"]][row["id"]] = row
     return found
 
 
