@@ -6,7 +6,6 @@ import { CHANGING, RoomState } from "./room_state.js";
 import { Stage } from "./stage.js";
 
 const KEPT_AS = "room"; // in the tab's storage, to come back to after a reload
-const MOST_PARTICIPANTS = 100;
 
 export class Room {
   /** Called when one is in it no more. */
@@ -15,7 +14,6 @@ export class Room {
   #session;
   #state = null;
   #early = null; // while one joins: pushes that overtake the answer
-  #newestLook;
   #stage;
   #chat;
 
@@ -24,7 +22,6 @@ export class Room {
     this.#stage = new Stage(session);
     this.#chat = new Chat(session);
     for (const name of CHANGING) session.on(name, (push) => this.#change(name, push));
-    session.on("room.updated", (push) => this.#isHere(push) && this.#look());
     session.on("typing.changed", (push) => this.#isHere(push) && this.#chat.hear(push));
     session.on("room.role_changed", (push) => this.#isHere(push) && notify(`You are ${push.role} now`));
     session.on("room.removed", (push) => this.#isHere(push) && this.#end(`You are out of the room: ${push.reason}`));
@@ -74,17 +71,6 @@ export class Room {
     this.#early?.push([name, push]);
     if (!this.#isHere(push)) return;
     this.#state.apply(name, push);
-    this.#show();
-  }
-
-  /** room.updated does not say who of the stage is a cohost, or muted. */
-  async #look() {
-    const look = (this.#newestLook = {});
-    const state = this.#state;
-    const argument = { room_id: state.id, limit: MOST_PARTICIPANTS };
-    const { items } = await this.#session.call("room.participants", argument);
-    if (look !== this.#newestLook || state !== this.#state) return;
-    state.setParticipants(items);
     this.#show();
   }
 

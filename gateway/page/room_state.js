@@ -54,13 +54,10 @@ export class RoomState {
     return this.role === "host" || this.role === "cohost";
   }
 
-  /** The room says who is on the stage, the participants say as what. */
   get stage() {
-    return this.room.speakers.map((user) => {
-      const { role, muted = false } = this.participants.get(user.id) ?? {};
-      const isHost = user.id === this.room.host.id;
-      return { user, role: isHost ? "host" : role === "cohost" ? "cohost" : "speaker", muted };
-    });
+    const { host, speakers, cohost_ids, muted_ids } = this.room;
+    const roleOf = ({ id }) => (id === host.id ? "host" : cohost_ids.includes(id) ? "cohost" : "speaker");
+    return speakers.map((user) => ({ user, role: roleOf(user), muted: muted_ids.includes(user.id) }));
   }
 
   get listeners() {
