@@ -1,0 +1,243 @@
+"""A live room that twenty people on two nodes pull at all at once: whoever wins, what must hold holds at every moment.
+
+`DAIRA_STORM_SEED=7 DAIRA_STORM_ACTS=500` tries another storm, of so many acts a person.
+"""
+
+import asyncio
+import os
+import random
+import time
+from collections import Counter, defaultdict
+from typing import Any
+
+import pytest
+
+from rooms import names
+from tests.cluster import Cluster
+from tests.people import Person
+
+PEOPLE = 20
+SEED = int(os.environ.get("DAIRA_STORM_SEED", "1"))
+ACTS = int(os.environ.get("DAIRA_STORM_ACTS", "100"))
+STAGE = 5  # the first of them take turns on the stage; the rest are never more than listeners
+CAPACITY = 10
+LOOK_EVERY_S = 0.01
+CLOCKS_APART_S = 0.05
+KNOWN_REFUSALS = {"PERMISSION_DENIED", "FAILED_PRECONDITION", "ABORTED"}
+WEIGHTS = {
+    "join": 30, "leave": 8, "raise_hand": 14, "send": 8, "get": 8, "set_role": 10, "transfer_host": 4, "mute": 3,
+    "kick": 4, "ban": 3, "unban": 6, "update": 2,
+}  # fmt: skip
+
+
+class Storm:
+    """Everybody acts at random; `look_on` watches the roster, one atomic picture after the other."""
+
+    def __init__(self, cluster: Cluster, people: list[Person], room_id: str) -> None:
+        self.cluster = cluster
+        self.people = people
+        self.room_id = room_id
+        self.ids = [int(person.id) for person in people]
+        self.answers: Counter[tuple[str, str]] = Counter()
+        self.broken: list[Any] = []
+        self.versions: defaultdict[int, int] = defaultdict(int)  # by person: the newest that they have seen
+        self.hands_up: defaultdict[int, list[tuple[float, float]]] = defaultdict(list)  # by id: begun, answered
+        self.barred: set[int] = set()  # ids of those whose ban has been answered, and whom nobody has begun to let in
+        self.lettings_in: Counter[int] = Counter()  # by id, begun so far
+        self.letting_in: Counter[int] = Counter()  # by id, under way
+        self.looks = 0
+        self.is_over = False
+
+    async def act(self, number: int, acts: random.Random) -> None:
+        act = acts.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+        arguments: dict[str, Any] = {}
+        others = range(PEOPLE)
+        match act:
+            case "raise_hand":
+                arguments["raised"] = acts.random() < 0.7
+            case "send":
+                arguments["text"] = "مساء الخير"
+            case "set_role":
+                arguments["role"] = acts.choice(["cohost", "cohost", "speaker", "listener"])
+                others = range(STAGE)
+            case "transfer_host":
+                others = range(STAGE)
+            case "mute":
+                arguments["muted"] = acts.random() < 0.3
+            case "update":
+                arguments |= {"topic": f"topic {acts.randrange(9)}", "version": self.versions[number] or 1}
+        if act in ("set_role", "transfer_host", "mute", "kick", "ban", "unban"):
+            # Mostly by somebody who may: else nearly all would be refused.
+            number = acts.randrange(STAGE) if acts.random() < 0.8 else number
+            arguments["user_id"] = str(self.ids[acts.choice(others)])
+        await getattr(self, f"_{act}", self._other)(act, number, arguments)
+
+    async def _other(self, act: str, number: int, arguments: dict[str, Any]) -> Any:
+        answer = await self.people[number].answer(f"room.{act}", {"room_id": self.room_id, **arguments})
+        code = "OK" if answer["ok"] else answer["error"]["code"]
+        self.answers[act, code] += 1
+        if code != "OK" and code not in KNOWN_REFUSALS:
+            self.broken.append((f"{act} {code}", arguments, answer))
+        return answer
+
+    async def _join(self, act: str, number: int, arguments: dict[str, Any]) -> None:
+        user_id = self.ids[number]
+        was_barred, lettings_in = user_id in self.barred, self.lettings_in[user_id]
+        answer = await self._other(act, number, arguments)
+        if answer["ok"] and was_barred and lettings_in == self.lettings_in[user_id]:
+            self.broken.append(("who is banned came in", user_id))
+
+    async def _get(self, act: str, number: int, arguments: dict[str, Any]) -> None:
+        seen = self.versions[number]
+        answer = await self._other(act, number, arguments)
+        if not answer["ok"]:
+            return
+        room = answer["data"]
+        if room["version"] < seen:
+            self.broken.append(("a version went back", number, seen, room["version"]))
+        self.versions[number] = max(self.versions[number], room["version"])
+        self.check_shown(room)
+
+    async def _raise_hand(self, act: str, number: int, arguments: dict[str, Any]) -> None:
+        began = time.time()
+        answer = await self._other(act, number, arguments)
+        if answer["ok"] and arguments["raised"]:
+            self.hands_up[self.ids[number]].append((began, time.time()))
+
+    async def _ban(self, act: str, number: int, arguments: dict[str, Any]) -> None:
+        user_id = int(arguments["user_id"])
+        before = self.lettings_in[user_id]
+        answer = await self._other(act, number, arguments)
+        if answer["ok"] and before == self.lettings_in[user_id] and not self.letting_in[user_id]:
+            self.barred.add(user_id)
+
+    async def _unban(self, act: str, number: int, arguments: dict[str, Any]) -> None:
+        user_id = int(arguments["user_id"])
+        self.barred.discard(user_id)
+        self.lettings_in[user_id] += 1
+        self.letting_in[user_id] += 1
+        await self._other(act, number, arguments)
+        self.letting_in[user_id] -= 1
+
+    # ------------------------------------------------------------------------------------------ what must hold
+
+    def check_shown(self, room: dict[str, Any]) -> None:
+        """What clients are shown, in an answer or a push."""
+        speakers = [int(each["id"]) for each in room["speakers"]]
+        if int(room["host"]["id"]) not in self.ids[:STAGE] or len({*speakers}) != len(speakers):
+            self.broken.append(("not one host, or somebody twice on the stage", room))
+        if not {*speakers} <= {*self.ids[:STAGE]}:
+            self.broken.append(("on the stage is who never was given a role", room))
+        if room["audience_count"] > CAPACITY + STAGE:
+            self.broken.append(("more inside than may be", room))
+
+    async def look_on(self) -> None:
+        """Until it is over."""
+        roster, room_id = self.cluster.stores.roster, int(self.room_id)
+        while not self.is_over:
+            barred = {*self.barred}
+            look = await roster.look(room_id, 0, 1_000)
+            self.looks += 1
+            inside = {*look.page}
+            if look.inside != len(inside):
+                self.broken.append(("the count is not who is there", look))
+            if len(inside - {*self.ids[:STAGE]}) > CAPACITY:  # a full room takes in the stage alone
+                self.broken.append(("more listeners than may be", look))
+            if here := barred & self.barred & inside:
+                self.broken.append(("who is banned is inside", here, look))
+            if not {*look.hands} <= inside:
+                self.broken.append(("a hand of who is not inside", look))
+            if {*look.hands} & {*look.stage}:
+                self.broken.append(("a hand on the stage", look))
+            if list(look.hands.values()) != sorted(look.hands.values()):
+                self.broken.append(("hands out of order", look))
+            for user_id, clock in look.hands.items():
+                self._check_raised(user_id, clock / 1_000_000)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _check_raised(self, user_id: int, at: float) -> None:
+        """A hand stands where it does because its owner raised it then; who has not been answered yet is let be."""
+        raised = self.hands_up[user_id]
+        newest = max((answered for _, answered in raised), default=0)
+        if at < newest and not any(b - CLOCKS_APART_S <= at <= a + CLOCKS_APART_S for b, a in raised):
+            self.broken.append(("a hand that was raised at another time", user_id, at, raised))
+
+
+@pytest.mark.parametrize("seed", [SEED])
+async def test_invariants_hold_while_twenty_people_act_at_once(cluster, person, seed):
+    people = [await person(f"p{number}", node="ab"[number % 2]) for number in range(PEOPLE)]
+    host = people[0]
+    room = await host.call("room.create", topic="زحمة", capacity=CAPACITY)
+    room_id = room["id"]
+    await host.call("room.start", room_id=room_id)
+    await host.call("room.join", room_id=room_id)
+    for each in people[1:STAGE]:
+        await each.call("room.join", room_id=room_id)
+        await host.call("room.set_role", room_id=room_id, user_id=each.id, role="cohost")
+    storm = Storm(cluster, people, room_id)
+    looking_on = asyncio.create_task(storm.look_on())
+
+    async def act_on(number: int) -> None:
+        acts = random.Random(f"{seed}-{number}")
+        for _ in range(ACTS):
+            await storm.act(number, acts)
+
+    began = time.monotonic()
+    await asyncio.gather(*(act_on(number) for number in range(PEOPLE)))
+    await cluster.settle(*people)
+    took_s = time.monotonic() - began
+    storm.is_over = True
+    await looking_on
+    check_what_was_pushed(storm)
+    await check_that_all_agree(storm)
+    print(f"seed {seed}: {sum(storm.answers.values())} acts in {took_s:.1f} s, {storm.looks} looks")
+    print(sorted(storm.answers.items()))
+    kinds = Counter(what for what, *_ in storm.broken)
+    first = {what: next(broken for broken in storm.broken if broken[0] == what) for what in kinds}
+    assert not storm.broken, f"{kinds}\n" + "\n".join(map(str, first.values()))
+
+
+def check_what_was_pushed(storm: Storm) -> None:
+    for person in storm.people:
+        pushed = [push["room"] for push in person.heard("room.updated")]
+        for room in pushed:
+            storm.check_shown(room)
+        versions = [room["version"] for room in pushed]
+        if versions != sorted(versions):
+            storm.broken.append(("pushed versions went back", person.name, versions))
+
+
+async def check_that_all_agree(storm: Storm) -> None:
+    """Database, roster and sockets, once it is quiet."""
+    cluster, room_id = storm.cluster, int(storm.room_id)
+    look = await cluster.stores.roster.look(room_id, 0, 1_000)
+    owner = await cluster.owner()
+    host_id = await owner.fetchval("SELECT host_id FROM rooms WHERE id = $1", room_id)
+    roles = await owner.fetch("SELECT user_id, role FROM room_roles WHERE room_id = $1 AND role <> 'listener'", room_id)
+    bans = {row["user_id"] for row in await owner.fetch("SELECT user_id FROM room_bans WHERE room_id = $1", room_id)}
+    turns = await owner.fetch("SELECT user_id FROM room_turns WHERE room_id = $1 AND ended_at IS NULL", room_id)
+    await owner.close()
+    on_stage = {row["user_id"]: row["role"] for row in roles} | {host_id: "host"}
+    inside = {*look.page}
+    sockets = {
+        member.user_id
+        for name in "ab"
+        for member in cluster.node(name).members.all
+        if names.live(room_id) in member.rooms
+    }
+    told = {"roles": look.stage, "turns": {row["user_id"] for row in turns}, "sockets": sockets, "banned": set()}
+    true = {
+        "roles": {user_id: role for user_id, role in on_stage.items() if user_id in inside},
+        "turns": {*on_stage} & inside,
+        "sockets": inside,
+        "banned": inside & bans,
+    }
+    storm.broken += [(f"{what} do not agree", told[what], true[what]) for what in told if told[what] != true[what]]
+    # Whoever is let in may come in: nothing of a lifted ban has stayed.
+    host = storm.people[storm.ids.index(host_id)]
+    version = (await host.call("room.get", room_id=storm.room_id))["version"]
+    await host.call("room.update", room_id=storm.room_id, version=version, capacity=1_000)
+    for user_id, person in zip(storm.ids, storm.people, strict=True):
+        answer = await person.answer("room.join", {"room_id": storm.room_id})
+        if answer["ok"] != (user_id not in bans):
+            storm.broken.append(("a ban and the door do not agree", user_id in bans, answer))
