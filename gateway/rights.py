@@ -49,12 +49,13 @@ class Rights:
     async def come_back(self, member: Member, room: str, joined: int, user: UserLite) -> RemovalReason | None:
         """Into a live room's roster again; answers why not. Raises what is out of reach."""
         room_id = names.live_id(room)
+        place = room_id, member.user_id
         async with self._database.transaction(member.user_id) as tx:
-            seat = (await live_rooms.seats(tx, member.user_id, [room_id])).get(room_id)
-        if seat is None:
-            return "ended"
+            seat = (await live_rooms.may_stay(tx, [place])).get(place)
+            if seat is None:
+                return "ended" if await live_rooms.has_ended(tx, room_id) else "access"
         entered = await self._attendance.enter(
-            room_id, member.user_id, seat["role"], seat["capacity"], user=user, joined=joined
+            *place, seat["role"], seat["version"], seat["capacity"], user=user, joined=joined
         )
         return entered.refused
 
@@ -77,8 +78,10 @@ class Rights:
         live = [(names.live_id(room), member.user_id) for member, room in seats if names.is_live(room)]
         watched = [(names.watched_id(room), member.user_id) for member, room in seats if names.is_presence(room)]
         async with self._database.transaction() as tx:
-            stay = await live_rooms.may_stay(tx, live) if live else []
+            stay = await live_rooms.may_stay(tx, live) if live else {}
             watch = await users.may_watch(tx, watched) if watched else []
+        for (room_id, user_id), row in stay.items():
+            self._attendance.change_role(user_id, names.live(room_id), row["role"], row["version"])
         return {(user_id, names.live(room_id)) for room_id, user_id in stay} | {
             (user_id, names.presence(watched_id)) for watched_id, user_id in watch
         }

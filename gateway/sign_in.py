@@ -12,7 +12,6 @@ from gateway.observability import REFUSED
 from gateway.rights import Rights
 from handlers.call import Services, Viewer
 from protocol.errors import CallError
-from protocol.live_rooms import RemovalReason
 from protocol.pushes import PresenceChanged, RoomRemoved
 from protocol.tokens import TokenError
 from protocol.users import User, UserLite
@@ -262,9 +261,7 @@ class SignIn:
         """Into the rosters of live rooms again. Answers which are closed to them now, and how are those they watch."""
         now = []
         for room in filter(names.is_live, claim.rooms):
-            reason: RemovalReason | None = "access"
-            if room in seen:
-                reason = await self._rights.come_back(member, room, claim.rooms[room].joined, user)
+            reason = await self._rights.come_back(member, room, claim.rooms[room].joined, user)
             if reason is not None:
                 self._bus.leave(member, room)
                 room_id = str(names.live_id(room))

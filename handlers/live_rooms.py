@@ -20,6 +20,7 @@ from protocol.live_rooms import (
     Role,
     Room,
     RoomDigest,
+    RoomMessage,
     RoomPage,
     RoomRef,
     UpdateRoom,
@@ -131,12 +132,14 @@ async def join_room(call: Call, request: RoomRef, tx: Transaction) -> JoinedRoom
     await call.socket.watch({channel: room["owner_id"]})
     try:
         entered = await call.services.attendance.enter(
-            room_id, viewer_id, room["role"], room["capacity"], user=present.user_lite(me)
+            room_id, viewer_id, room["role"], room["version"], room["capacity"], user=present.user_lite(me)
         )
         if entered.refused is not None:
             raise errors.failed_precondition(REFUSALS[entered.refused])
         if room["role"] in rules.ON_STAGE:
             await live_rooms.begin_turn(tx, room_id, viewer_id)
+        if not call.socket.is_in(channel):
+            raise errors.failed_precondition(REFUSALS["kicked"])  # at this very moment
         look = await call.services.roster.look(room_id, 0, FIRST_PARTICIPANTS)
         people = await live_rooms.people(tx, room_id, list({*view.named(look), *look.page}))
         row = await live_rooms.load(tx, room_id)
@@ -163,6 +166,7 @@ async def leave_room(call: Call, request: RoomRef, tx: Transaction) -> Nothing:
     channel = names.live(int(request.room_id))
     if call.socket.is_in(channel):
         await call.socket.unwatch(channel)
+        await call.services.attendance.leave(int(request.room_id), call.viewer.id)
         await _hand_over(call, tx, int(request.room_id))
     return Nothing()
 
@@ -190,16 +194,15 @@ async def get_digest(call: Call, request: RoomRef, tx: Transaction) -> RoomDiges
     body = await live_rooms.digest(tx, room["id"])
     if body is None:
         raise errors.failed_precondition(f"the room is {room['state']}: its digest comes after")
-    digest = msgspec.json.decode(body, type=RoomDigest)
-    return await _seen_by_viewer(tx, room["id"], digest)
+    return await _seen_by_viewer(tx, msgspec.json.decode(body, type=RoomDigest))
 
 
 # ---------------------------------------------------------------------------------------------- shared by what is done
 
 
-async def standing(call: Call, tx: Transaction, room_id: str, *, lock: bool = False) -> Row:
+async def standing(call: Call, tx: Transaction, room_id: str) -> Row:
     """The room and the caller's place in it. Raises NOT_FOUND, and PERMISSION_DENIED for the banned."""
-    row = await live_rooms.standing(tx, int(room_id), call.viewer.id, lock=lock)
+    row = await live_rooms.standing(tx, int(room_id), call.viewer.id)
     if row is None:
         raise errors.not_found("room")
     if row["is_banned"]:
@@ -211,13 +214,12 @@ async def moderated(
     call: Call, tx: Transaction, room_id: str, action: rules.Action, version: int | None, target: Role | None = None
 ) -> Row:
     """The room, locked until the act is done. Raises what `rules.check` does, NOT_FOUND, ABORTED."""
-    # First without the lock: the row policy gives it to moderators alone, and others are to be told why.
-    seen = await standing(call, tx, room_id)
-    rules.check(action, seen["state"], seen["role"], target)
-    row = await standing(call, tx, room_id, lock=True)
+    # What holds is read once the lock is: somebody may have been made a listener while this waited.
+    await live_rooms.lock(tx, int(room_id))
+    row = await standing(call, tx, room_id)
+    rules.check(action, row["state"], row["role"], target)
     if version is not None and row["version"] != version:
         raise errors.stale_version()
-    rules.check(action, row["state"], row["role"], target)
     return row
 
 
@@ -252,14 +254,14 @@ async def _shown(call: Call, tx: Transaction, room_id: int) -> Room:
 
 async def _hand_over(call: Call, tx: Transaction, room_id: int) -> None:
     """To the oldest cohost inside, else speaker; where there is none, the room waits for the host."""
+    await live_rooms.lock(tx, room_id)
     row = await live_rooms.standing(tx, room_id, call.viewer.id)
     if row is None or row["role"] != "host" or row["state"] != "live":
         return
-    row = await live_rooms.standing(tx, room_id, call.viewer.id, lock=True)
-    if row is None or row["role"] != "host":
-        return
     stage = await live_rooms.stage_roles(tx, room_id)
-    inside = await call.services.roster.are_inside(room_id, [user_id for user_id, _ in stage])
+    inside = await call.services.roster.are_inside(room_id, [call.viewer.id, *(user_id for user_id, _ in stage)])
+    if call.viewer.id in inside:  # on another device
+        return
     heir_id = rules.successor([pair for pair in stage if pair[0] in inside])
     if heir_id is None:
         return
@@ -280,14 +282,19 @@ def _next_participants(call: Call, room_id: int, look: Look, limit: int) -> str 
     return call.services.cursors.seal(call.viewer.id, f"room.participants:{room_id}", str(last))
 
 
-async def _seen_by_viewer(tx: Transaction, room_id: int, digest: RoomDigest) -> RoomDigest:
-    """Without the people whom the viewer may not see."""
-    named = {message.sender.id for message in [*digest.summary, *(top.message for top in digest.top_messages)]}
-    named |= {speaker.user.id for speaker in digest.speakers}
+async def _seen_by_viewer(tx: Transaction, digest: RoomDigest) -> RoomDigest:
+    """Without the people whom the viewer may not see, and what has been taken back since."""
+    messages = [*digest.summary, *(top.message for top in digest.top_messages)]
+    named = {message.sender.id for message in messages} | {speaker.user.id for speaker in digest.speakers}
     seen = {str(user_id) for user_id in await users.load_lite(tx, [int(user_id) for user_id in named])}
+    kept = {str(message_id) for message_id in await live_rooms.remaining(tx, [int(each.id) for each in messages])}
+
+    def is_shown(message: RoomMessage) -> bool:
+        return message.sender.id in seen and message.id in kept
+
     return msgspec.structs.replace(
         digest,
         speakers=[speaker for speaker in digest.speakers if speaker.user.id in seen],
-        top_messages=[top for top in digest.top_messages if top.message.sender.id in seen],
-        summary=[message for message in digest.summary if message.sender.id in seen],
+        top_messages=[top for top in digest.top_messages if is_shown(top.message)],
+        summary=[message for message in digest.summary if is_shown(message)],
     )

@@ -1,11 +1,12 @@
 """What is done on the stage of a live room: hands, roles, moderation. Rights are in `stage.rules`."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Literal
 
 from handlers.call import Call
 from handlers.live_rooms import changed, moderated, note, standing
 from protocol import errors
-from protocol.events import RoomInvited, RoomRemoved
+from protocol.events import RoomInvited, RoomRemoved, RoomUnbanned
 from protocol.live_rooms import (
     BanFromRoom,
     InviteToRoom,
@@ -20,10 +21,11 @@ from protocol.live_rooms import (
 )
 from protocol.rpc import Nothing, methods
 from protocol.timestamps import to_wire
-from stage import rules
+from stage import attendance, rules
 from storage import live_rooms, users
 from storage.database import Row, Transaction
 
+MOST_ON_STAGE = 100
 LONGEST_BAN = timedelta(days=3_650)
 
 
@@ -46,6 +48,8 @@ async def set_role(call: Call, request: SetRole, tx: Transaction) -> Nothing:
         return await _step_down(call, request, tx)
     room, user_id, role = await _target(call, tx, request.room_id, "set_role", request.user_id, request.version)
     rules.check_grant(room["role"], request.role)
+    if role == "listener" != request.role and await live_rooms.count_on_stage(tx, room["id"]) >= MOST_ON_STAGE:
+        raise errors.failed_precondition(f"no more than {MOST_ON_STAGE} are on a stage")
     if role != request.role:
         await _give_role(call, tx, room["id"], user_id, request.role)
         await note(call, tx, "room.set_role", room["id"], user_id=user_id, role=request.role, before=role)
@@ -56,8 +60,8 @@ async def set_role(call: Call, request: SetRole, tx: Transaction) -> Nothing:
 async def transfer_host(call: Call, request: RoomMember, tx: Transaction) -> Nothing:
     """Somebody who is inside is the host from now on; the caller stays as a cohost."""
     room, user_id, _ = await _target(call, tx, request.room_id, "transfer_host", request.user_id, request.version)
-    if room["state"] == "live" and not await call.services.roster.are_inside(room["id"], [user_id]):
-        raise errors.failed_precondition("they are not in the room")
+    if room["state"] == "live":
+        await _check_inside(call, room, user_id)
     await live_rooms.transfer_host(tx, room["id"], call.viewer.id, user_id)
     await live_rooms.begin_turn(tx, room["id"], user_id)
     await changed(call, tx, room["id"], "host", user_id)
@@ -80,19 +84,13 @@ async def mute(call: Call, request: MuteInRoom, tx: Transaction) -> Nothing:
 async def kick(call: Call, request: KickFromRoom, tx: Transaction) -> Nothing:
     """Out of the room on all devices; they may come again."""
     room, user_id, role = await _target(call, tx, request.room_id, "kick", request.user_id, None)
+    await _check_inside(call, room, user_id)
+    version = room["version"]
     if role != "listener":
-        await _give_role(call, tx, room["id"], user_id, "listener")
+        version = await _give_role(call, tx, room["id"], user_id, "listener")
     await live_rooms.end_turn(tx, room["id"], user_id)
-    await call.services.outbox.add(tx, RoomRemoved(room_id=room["id"], user_id=user_id, reason="kicked"))
+    await _send_out(call, tx, room["id"], user_id, "kicked", version)
     await note(call, tx, "room.kick", room["id"], user_id=user_id, reason=request.reason)
-
-    async def send_out() -> None:
-        gone = await call.services.roster.remove(room["id"], user_id, "kicked")
-        if gone.gone:
-            await call.services.attendance.taken_back(room["id"], user_id, gone)
-        await call.services.attendance.send_out(user_id, room["id"], "kicked")
-
-    call.after_commit(send_out)
     return Nothing()
 
 
@@ -105,19 +103,11 @@ async def ban(call: Call, request: BanFromRoom, tx: Transaction) -> Nothing:
     room, user_id, _ = await _target(call, tx, request.room_id, "ban", request.user_id, None)
     await live_rooms.ban(tx, room["id"], user_id, call.viewer.id, request.reason, request.until)
     await live_rooms.end_turn(tx, room["id"], user_id)
-    await live_rooms.touch(tx, room["id"])
+    version = await live_rooms.touch(tx, room["id"])
     await changed(call, tx, room["id"], "updated")
-    await call.services.outbox.add(tx, RoomRemoved(room_id=room["id"], user_id=user_id, reason="banned"))
+    await _send_out(call, tx, room["id"], user_id, "banned", version, request.until)
     until = to_wire(request.until) if request.until else None
     await note(call, tx, "room.ban", room["id"], user_id=user_id, reason=request.reason, until=until)
-
-    async def send_out() -> None:
-        gone = await call.services.roster.remove(room["id"], user_id, "banned", until=request.until)
-        if gone.gone:
-            await call.services.attendance.taken_back(room["id"], user_id, gone)
-        await call.services.attendance.send_out(user_id, room["id"], "banned")
-
-    call.after_commit(send_out)
     return Nothing()
 
 
@@ -128,7 +118,9 @@ async def unban(call: Call, request: RoomMember, tx: Transaction) -> Nothing:
     user_id = int(request.user_id)
     if await live_rooms.unban(tx, room["id"], user_id):
         await note(call, tx, "room.unban", room["id"], user_id=user_id)
-        call.after_commit(lambda: call.services.roster.pardon(room["id"], user_id))
+    # Also where no ban stands: the roster may not have heard of its end.
+    await call.services.outbox.add(tx, RoomUnbanned(room_id=room["id"], user_id=user_id))
+    call.after_commit(lambda: call.services.roster.pardon(room["id"], user_id))
     return Nothing()
 
 
@@ -172,32 +164,57 @@ async def _target(
 ) -> tuple[Row, int, Role]:
     """The room, locked, and to whom it is done with their role. Raises NOT_FOUND and what `moderated` does."""
     room = await moderated(call, tx, room_id, action, version)
-    other = (await users.load(tx, [int(user_id)])).get(int(user_id))
+    other = await live_rooms.target(tx, room["id"], int(user_id))
     if other is None:
         raise errors.not_found("user")
-    role: Role = "listener"
-    if other["id"] == room["host_id"]:
-        role = "host"
-    elif (row := await live_rooms.role_of(tx, room["id"], other["id"])) is not None:
-        role = row["role"]
-    rules.check(action, room["state"], room["role"], role)
-    return room, other["id"], role
+    rules.check(action, room["state"], room["role"], other["role"])
+    if other["is_banned"] and action in ("set_role", "transfer_host"):
+        raise errors.failed_precondition("they are banned from the room")
+    return room, other["id"], other["role"]
 
 
-async def _give_role(call: Call, tx: Transaction, room_id: int, user_id: int, role: Role) -> None:
+async def _check_inside(call: Call, room: Row, user_id: int) -> None:
+    if not await call.services.roster.are_inside(room["id"], [user_id]):
+        raise errors.failed_precondition("they are not in the room")
+
+
+async def _send_out(
+    call: Call,
+    tx: Transaction,
+    room_id: int,
+    user_id: int,
+    reason: Literal["kicked", "banned"],
+    version: int,
+    until: datetime | None = None,
+) -> None:
+    """At once, and by the event for good. Nobody is told of a room that they are not in."""
+    services = call.services
+    was_inside = bool(await services.roster.are_inside(room_id, [user_id]))
+    event = RoomRemoved(room_id=room_id, user_id=user_id, reason=reason, was_inside=was_inside)
+    event_id = await services.outbox.add(tx, event)
+
+    async def send_out_now() -> None:
+        removed = await services.roster.remove(room_id, user_id, reason, version, until=until)
+        if removed.outcome == "out":
+            await services.attendance.taken_back(room_id, user_id, removed.inside, removed.role)
+        if was_inside:
+            await attendance.send_out(services.broadcaster, room_id, user_id, reason, str(event_id))
+
+    call.after_commit(send_out_now)
+
+
+async def _give_role(call: Call, tx: Transaction, room_id: int, user_id: int, role: Role) -> int:
+    """Answers the room's version that it stands with."""
     await live_rooms.set_role(tx, room_id, user_id, role)
-    await live_rooms.touch(tx, room_id)
+    version = await live_rooms.touch(tx, room_id)
     if role not in rules.ON_STAGE:
         await live_rooms.end_turn(tx, room_id, user_id)
     elif await call.services.roster.are_inside(room_id, [user_id]):
         await live_rooms.begin_turn(tx, room_id, user_id)
     await changed(call, tx, room_id, "role", user_id)
-    call.after_commit(lambda: _told(call, room_id, user_id, role))
-
-
-async def _told(call: Call, room_id: int, user_id: int, role: Role) -> None:
-    """At once, so that what the caller does next finds it; the event's reaction does the same for good."""
-    await call.services.roster.set_role(room_id, user_id, role)
+    # At once, so that what the caller does next finds it; the event's reaction does the same for good.
+    call.after_commit(lambda: call.services.roster.set_role(room_id, user_id, role, version))
+    return version
 
 
 async def _step_down(call: Call, request: SetRole, tx: Transaction) -> Nothing:
@@ -206,7 +223,8 @@ async def _step_down(call: Call, request: SetRole, tx: Transaction) -> Nothing:
         raise errors.failed_precondition("a host transfers the room first")
     if request.role != "listener" and request.role != room["role"]:
         raise errors.permission_denied("nobody promotes themselves")
-    if request.role != room["role"]:
-        await live_rooms.step_down(tx, room["id"])
+    if room["state"] == "ended":
+        raise errors.failed_precondition("the room is ended")
+    if request.role != room["role"] and await live_rooms.step_down(tx, room["id"]) is not None:
         await changed(call, tx, room["id"], "role", call.viewer.id)
     return Nothing()

@@ -160,12 +160,23 @@ class RoomInvited(Event, frozen=True):
 
 
 class RoomRemoved(Event, frozen=True):
-    """Somebody was sent out; whoever came in after `before` (µs of the roster's clock) has come back since."""
+    """Somebody was sent out, and is told so where they were inside."""
 
     topic: ClassVar[str] = "room.removed"
     room_id: int
     user_id: int
     reason: Literal["kicked", "banned"]
+    was_inside: bool
+
+    @property
+    def key(self) -> str:
+        return str(self.room_id)
+
+
+class RoomUnbanned(Event, frozen=True):
+    topic: ClassVar[str] = "room.unbanned"
+    room_id: int
+    user_id: int
 
     @property
     def key(self) -> str:

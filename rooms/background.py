@@ -19,7 +19,7 @@ class Background:
         self._name = name
         self._tasks: set[asyncio.Future[Any]] = set()
 
-    def run(self, work: Awaitable[None]) -> None:
+    def run(self, work: Awaitable[object]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)

@@ -20,6 +20,7 @@ from rooms.locations import LIFETIME_S
 from rooms.messages import (
     Closed,
     Control,
+    Doubted,
     Emptied,
     Evicted,
     HidingChanged,
@@ -54,19 +55,23 @@ class Broadcaster:
         self._shards = shards
         self._names = names
 
-    async def publish(self, room: str, push: Push, actor_id: int = 0) -> None:
-        """To everybody in the room but those who hide the actor. Raises RedisError."""
+    async def publish(self, room: str, push: Push, actor_id: int = 0, order: str = "") -> bool:
+        """To everybody in the room but those who hide the actor. Raises RedisError.
+
+        order: sorts pushes of this event by what they show; False for one that is older than what was shown.
+        """
         body = _encode(encode_push(push, actor_id))
         channel = self._names.room_channel(room)
         if push.flow != "recover":
             await self._shards.publish(self._shards.of(room), channel, b"E" + body)
-            return
+            return True
         history = push.history
         arguments = (
             self._shards.publish_command, channel, push.id, body, history.pushes, history.bytes,
-            KEEP_BODIES_S * 1_000_000, MOST_IDS_OF_A_ROOM, REMEMBER_S,
+            KEEP_BODIES_S * 1_000_000, MOST_IDS_OF_A_ROOM, REMEMBER_S, push.event, order,
         )  # fmt: skip
-        await self._shards.run(self._shards.of(room), PUBLISH_TO_ROOM, self._names.room_keys(room), arguments)
+        outcome = await self._shards.run(self._shards.of(room), PUBLISH_TO_ROOM, self._names.room_keys(room), arguments)
+        return bool(outcome >= 0)
 
     async def publish_to_users(
         self, user_ids: Sequence[int], push: Push, *, actor_id: int = 0, about: str = ""
@@ -118,8 +123,12 @@ class Broadcaster:
     async def leave(self, user_ids: Sequence[int], room: str) -> None:
         await self._tell(user_ids, lambda here: Left(here, room))
 
-    async def change_role(self, user_id: int, room: str, role: Role) -> None:
-        await self._tell([user_id], lambda here: RoleChanged(here, room, role))
+    async def change_role(self, user_id: int, room: str, role: Role, version: int) -> None:
+        await self._tell([user_id], lambda here: RoleChanged(here, room, role, version))
+
+    async def doubt(self, user_ids: Sequence[int], room: str) -> None:
+        """Whether these people may stay in the room is looked up again."""
+        await self._tell(user_ids, lambda here: Doubted(here, room))
 
     async def empty(self, room: str) -> None:
         """Everybody leaves the room, on every node that hears it."""

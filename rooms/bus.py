@@ -22,6 +22,7 @@ from rooms.messages import (
     CLOCK_LENGTH,
     Closed,
     Control,
+    Doubted,
     Emptied,
     Evicted,
     HidingChanged,
@@ -66,8 +67,8 @@ class Bus:
         self.on_gap: Callable[[], Awaitable[bool]] | None = None
         # A person's socket is in a live room no more; whether it may come back by itself.
         self.on_left: Callable[[int, str, bool], None] | None = None
-        # A person's role in a live room is another.
-        self.on_role: Callable[[int, str, Role], None] | None = None
+        # A person's role in a live room is another, since that version of it.
+        self.on_role: Callable[[int, str, Role, int], None] | None = None
         # Sockets in rooms that may no longer be open to them: whoever must leave is made to.
         self.on_doubt: Callable[[Sequence[tuple[Member, str]]], Awaitable[None]] | None = None
         self._shards = shards
@@ -340,10 +341,12 @@ class Bus:
             case Emptied(room):
                 for member in list(self._members.in_room(room)):
                     self.leave(member, room)
-            case RoleChanged(user_ids, room, role):
+            case Doubted(user_ids, room):
+                self._doubt([(member, room) for member in self._sockets(user_ids) if room in member.rooms])
+            case RoleChanged(user_ids, room, role, version):
                 if self.on_role is not None:
                     for user_id in user_ids:
-                        self.on_role(user_id, room, role)
+                        self.on_role(user_id, room, role, version)
             case HidingChanged(user_ids, actor_id, scope, until):
                 hiding = None if scope == "none" else Hiding(scope, until)
                 for user_id in user_ids:

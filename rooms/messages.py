@@ -146,12 +146,20 @@ class Emptied(msgspec.Struct, frozen=True, tag="emptied"):
     room: str
 
 
+class Doubted(msgspec.Struct, frozen=True, tag="doubted"):
+    """Whether these people may stay in that room is to be looked up."""
+
+    user_ids: list[int]
+    room: str
+
+
 class RoleChanged(msgspec.Struct, frozen=True, tag="role"):
-    """That person's role in a live room is another."""
+    """That person's role in a live room is another, since that version of it."""
 
     user_ids: list[int]
     room: str
     role: Role
+    version: int
 
 
 class HidingChanged(msgspec.Struct, frozen=True, tag="hiding"):
@@ -170,5 +178,5 @@ class Superseded(msgspec.Struct, frozen=True, tag="superseded"):
     claim: int
 
 
-Control = Revoked | Evicted | Closed | Emptied | Joined | Left | RoleChanged | HidingChanged | Superseded
-PersonalControl = Evicted | Joined | Left | RoleChanged | HidingChanged
+Control = Revoked | Evicted | Closed | Doubted | Emptied | Joined | Left | RoleChanged | HidingChanged | Superseded
+PersonalControl = Doubted | Evicted | Joined | Left | RoleChanged | HidingChanged

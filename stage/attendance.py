@@ -7,21 +7,22 @@ roster could not be told, because Redis was away, is said again by `repeat`.
 import asyncio
 import secrets
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import structlog
 
-from protocol.live_rooms import Role
-from protocol.pushes import RoomAudience, RoomJoined, RoomLeft, RoomReacted, RoomRemoved, RoomUpdated
+from protocol.live_rooms import RemovalReason, Role
+from protocol.pushes import RoomAudience, RoomJoined, RoomLeft, RoomReacted, RoomRemoved
 from protocol.users import UserLite
 from rooms import names
 from rooms.background import Background
 from rooms.broadcaster import Broadcaster
 from rooms.members import Members
+from rooms.messages import CLOCK_LENGTH
 from rooms.nodes import DEAD_AFTER_S
 from stage import view
 from stage.metrics import INSIDE, REACTIONS_DROPPED
-from stage.roster import Entered, Gone, Roster
+from stage.roster import Entered, Roster
 from stage.rules import ON_STAGE
 from storage import live_rooms
 from storage.database import Conflict, Database, DatabaseUnavailable
@@ -32,6 +33,7 @@ PULSE_EVERY_S = 0.5
 SMALL_ROOM = 200  # below it, everybody hears of each listener
 MOST_PENDING_REACTIONS = 10_000
 REPEAT_PAGE = 500
+NO_CAPACITY = 2**31
 
 OUT_OF_REACH = (RedisError, DatabaseUnavailable, Conflict, TimeoutError)
 
@@ -39,11 +41,11 @@ log = structlog.get_logger()
 
 
 class _Seat(NamedTuple):
-    """What this node has said of a person in a room; `joined` is the roster's clock."""
+    """What this node says of a person in a room; `joined` is the roster's clock, None until it has answered."""
 
     role: Role
-    capacity: int
-    joined: int
+    version: int  # the room's that the role is of
+    joined: int | None
 
 
 class Attendance:
@@ -59,21 +61,36 @@ class Attendance:
         self._leaving: dict[tuple[int, int], asyncio.TimerHandle] = {}
         self._unsaid: set[tuple[int, int]] = set()  # who has left while Redis was away
         self._to_tell: set[int] = set()
+        self._cut_short: set[int] = set()  # rooms that were not told what they should have been
         self._reactions: dict[int, Counter[tuple[str, int]]] = {}
         self._background = Background("live rooms")
 
     # ------------------------------------------------------------------------------------------ coming and going
 
     async def enter(
-        self, room_id: int, user_id: int, role: Role, capacity: int, *, user: UserLite, joined: int | None = None
+        self,
+        room_id: int,
+        user_id: int,
+        role: Role,
+        version: int,
+        capacity: int,
+        *,
+        user: UserLite,
+        joined: int | None = None,
     ) -> Entered:
-        """Once the person's socket is in the room on this node. Raises RedisError."""
-        entered = await self._roster.enter(room_id, user_id, self._node, role, capacity, joined)
-        if entered.refused is not None:
-            return entered
-        self._seats[room_id, user_id] = _Seat(role, capacity, int(entered.offset[-16:]))
-        INSIDE.set(len(self._seats))
+        """Once the person's socket is in the room on this node. Raises RedisError.
+
+        The seat is noted first: where the answer is lost, they leave again as anybody does.
+        """
+        seat = self._seats.setdefault((room_id, user_id), _Seat(role, version, None))
         self._stay(room_id, user_id)
+        entered = await self._roster.enter(room_id, user_id, self._node, role, version, capacity, joined)
+        if entered.refused is not None:
+            self._seats.pop((room_id, user_id), None)
+            return entered
+        if seat.joined is None and (room_id, user_id) in self._seats:
+            self._seats[room_id, user_id] = seat._replace(joined=int(entered.offset[-CLOCK_LENGTH:]))
+        INSIDE.set(len(self._seats))
         if not self._is_here(room_id, user_id):  # it dropped while Redis was asked
             self._leave_soon(room_id, user_id)
         if entered.is_new:
@@ -95,20 +112,26 @@ class Attendance:
         else:
             self._background.run(self._leave(room_id, user_id))
 
-    def change_role(self, user_id: int, room: str, role: Role) -> None:
+    async def leave(self, room_id: int, user_id: int) -> None:
+        """By their own will: said at once, if no other socket of theirs is in the room here."""
+        if not self._is_here(room_id, user_id):
+            await self._leave(room_id, user_id)
+
+    def change_role(self, user_id: int, room: str, role: Role, version: int) -> None:
         """What is said of them from now on."""
         place = names.live_id(room), user_id
-        if place in self._seats:
-            self._seats[place] = self._seats[place]._replace(role=role)
+        seat = self._seats.get(place)
+        if seat is not None and version >= seat.version:
+            self._seats[place] = seat._replace(role=role, version=version)
 
-    async def taken_back(self, room_id: int, user_id: int, gone: Gone) -> None:
-        """Who is inside no more, on no node: their turn ends and the room hears of it."""
+    async def taken_back(self, room_id: int, user_id: int, inside: int, role: Role) -> None:
+        """Who is inside no more, on no node: their turn ends and the room, where so many are left, hears of it."""
         self.tell(room_id)
         try:
-            if gone.role in ON_STAGE:
+            if role in ON_STAGE:
                 async with self._database.transaction(user_id) as tx:
                     await live_rooms.end_turn(tx, room_id, user_id)
-            if gone.role in ON_STAGE or gone.inside < SMALL_ROOM:
+            if role in ON_STAGE or inside < SMALL_ROOM:
                 left = RoomLeft(
                     id=f"room.left:{room_id}:{user_id}:{secrets.token_hex(6)}",
                     room_id=str(room_id),
@@ -145,7 +168,7 @@ class Attendance:
         if self._is_here(room_id, user_id):  # came in again meanwhile, and perhaps before that was said
             await self.repeat([(room_id, user_id)])
         elif gone.gone:
-            await self.taken_back(room_id, user_id, gone)
+            await self.taken_back(room_id, user_id, gone.inside, gone.role)
 
     def _is_here(self, room_id: int, user_id: int) -> bool:
         room = names.live(room_id)
@@ -159,7 +182,7 @@ class Attendance:
             gone = await self._roster.leave(room_id, user_id, self._node)
             self._unsaid.discard((room_id, user_id))
             if gone.gone:
-                await self.taken_back(room_id, user_id, gone)
+                await self.taken_back(room_id, user_id, gone.inside, gone.role)
         pending = list(self._seats) if seats is None else seats
         for start in range(0, len(pending), REPEAT_PAGE):
             await asyncio.gather(*(self._repeat_one(*pair) for pair in pending[start : start + REPEAT_PAGE]))
@@ -169,7 +192,9 @@ class Attendance:
         if seat is None:
             return
         # Who was inside stays inside, whatever the capacity.
-        entered = await self._roster.enter(room_id, user_id, self._node, seat.role, 2**31, seat.joined)
+        entered = await self._roster.enter(
+            room_id, user_id, self._node, seat.role, seat.version, NO_CAPACITY, seat.joined
+        )
         if entered.refused is not None:
             await self.send_out(user_id, room_id, entered.refused)
         elif entered.is_new:
@@ -185,15 +210,11 @@ class Attendance:
                 )
                 for user_id, gone in zip(page, answers, strict=True):
                     if gone.gone:
-                        await self.taken_back(room_id, user_id, gone)
+                        await self.taken_back(room_id, user_id, gone.inside, gone.role)
 
-    async def send_out(self, user_id: int, room_id: int, reason: Any) -> None:
+    async def send_out(self, user_id: int, room_id: int, reason: RemovalReason) -> None:
         """Off this person's sockets on all nodes, and told why. Raises RedisError."""
-        await self._broadcaster.leave([user_id], names.live(room_id))
-        removed = RoomRemoved(
-            id=f"room.removed:{room_id}:{user_id}:{secrets.token_hex(6)}", room_id=str(room_id), reason=reason
-        )
-        await self._broadcaster.publish_to_users([user_id], removed)
+        await send_out(self._broadcaster, room_id, user_id, reason, secrets.token_hex(6))
 
     # ------------------------------------------------------------------------------------------ telling the rooms
 
@@ -219,7 +240,7 @@ class Attendance:
         self._to_tell.discard(room_id)
         reactions = self._reactions.pop(room_id, Counter())
         try:
-            pulse = await self._roster.pulse(room_id, reactions)
+            pulse = await self._roster.pulse(room_id, reactions, again=room_id in self._cut_short)
             if pulse is None:
                 self._to_tell.add(room_id)
                 return
@@ -235,13 +256,17 @@ class Attendance:
                 )
                 await self._broadcaster.publish(room, reacted)
             if pulse.restage:
-                await self._tell_stage(room_id)
+                await view.tell(self._database, self._roster, self._broadcaster, room_id, secrets.token_hex(6))
         except OUT_OF_REACH as error:
             log.warning("a room was not told what is new", room_id=room_id, error=str(error))
             self._to_tell.add(room_id)
+            self._cut_short.add(room_id)
+        else:
+            self._cut_short.discard(room_id)
 
-    async def _tell_stage(self, room_id: int) -> None:
-        shown = await view.for_all(self._database, self._roster, room_id)
-        if shown is not None and shown.state == "live":
-            updated = RoomUpdated(id=f"room.updated:{room_id}:{secrets.token_hex(6)}", room=shown)
-            await self._broadcaster.publish(names.live(room_id), updated)
+
+async def send_out(broadcaster: Broadcaster, room_id: int, user_id: int, reason: RemovalReason, cause: str) -> None:
+    """Off this person's sockets on all nodes, and told why, once for that cause. Raises RedisError."""
+    await broadcaster.leave([user_id], names.live(room_id))
+    removed = RoomRemoved(id=f"room.removed:{room_id}:{user_id}:{cause}", room_id=str(room_id), reason=reason)
+    await broadcaster.publish_to_users([user_id], removed)

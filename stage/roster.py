@@ -5,6 +5,7 @@ A person is inside while a node says that one of their sockets is. Nodes repeat 
 dead node said is taken back (see `rooms.nodes`), so the roster follows what is true.
 """
 
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -21,14 +22,18 @@ PULSE_MS = 950
 MOST_KINDS_OF_REACTIONS = 50
 MOST_REACTED = 5_000
 SLOW_MODE_MARGIN_MS = 50
+MOST_MESSAGES = 1_000  # that may be reacted to
+KEPT_S = 7 * 86_400
 PAGE = 500
 
 _HERE = Path(__file__).parent / "lua"
 _LIBRARIES = (Path(names.__file__).parent / "lua" / "clock.lua", _HERE / "roster.lua")
-ENTER, LEAVE, REMOVE, HAND, LOOK, PULSE, ROLE, ABSENT, FINISH = SCRIPTS = tuple(
+ENTER, LEAVE, REMOVE, HAND, LOOK, PULSE, ROLE, ABSENT, DUE, LOOKED, FINISH = SCRIPTS = tuple(
     LinkScript(_HERE / f"{name}.lua", *_LIBRARIES)
-    for name in ("enter", "leave", "remove", "hand", "look", "pulse", "role", "absent", "finish")
-)
+    for name in (
+        "enter", "leave", "remove", "hand", "look", "pulse", "role", "absent", "due", "looked", "finish",
+    )
+)  # fmt: skip
 
 Refusal = Literal["full", "banned", "kicked", "ended"]
 
@@ -46,6 +51,14 @@ class Gone(NamedTuple):
     """`gone` for who is inside no more, on no node; `role` of whoever had one other than a listener's."""
 
     gone: bool
+    inside: int
+    role: Role
+
+
+class Removed(NamedTuple):
+    """`out` for who was inside, `away` for who was not, `back` for who has come in since it was decided."""
+
+    outcome: Literal["out", "away", "back"]
     inside: int
     role: Role
 
@@ -95,11 +108,11 @@ class Roster:
     # ------------------------------------------------------------------------------------------ coming and going
 
     async def enter(
-        self, room_id: int, user_id: int, node: str, role: Role, capacity: int, joined: int | None = None
+        self, room_id: int, user_id: int, node: str, role: Role, version: int, capacity: int, joined: int | None = None
     ) -> Entered:
-        """joined: µs since 1970, for a client that comes back to where it was."""
+        """version: the room's that the role is of. joined: µs since 1970, for who comes back to where they were."""
         shard = self._shard(room_id)
-        arguments = (user_id, node, _stored(role), capacity, room_id, "" if joined is None else joined)
+        arguments = (user_id, node, _stored(role), capacity, room_id, "" if joined is None else joined, version)
         outcome, is_new, count, clock = await self._shards.run(
             shard, ENTER, self._keys_of_node(room_id, node), arguments
         )
@@ -113,13 +126,14 @@ class Roster:
         return _gone(answer)
 
     async def remove(
-        self, room_id: int, user_id: int, reason: Literal["kicked", "banned"], *, until: datetime | None = None,
-        before: int | None = None,
-    ) -> Gone:  # fmt: skip
+        self, room_id: int, user_id: int, reason: Literal["kicked", "banned"], version: int, *,
+        until: datetime | None = None, before: int | None = None,
+    ) -> Removed:  # fmt: skip
         """before: µs since 1970; who came in after it stays, unless banned."""
         until_s = "" if until is None else until.timestamp()
-        arguments = (user_id, room_id, reason, until_s, "" if before is None else before)
-        return _gone(await self._shards.run(self._shard(room_id), REMOVE, self._keys(room_id), arguments))
+        arguments = (user_id, room_id, reason, until_s, "" if before is None else before, version)
+        answer = await self._shards.run(self._shard(room_id), REMOVE, self._keys(room_id), arguments)
+        return Removed(answer[0].decode(), answer[1], _named(answer[2]))
 
     async def pardon(self, room_id: int, user_id: int) -> None:
         """A ban is lifted."""
@@ -142,10 +156,10 @@ class Roster:
         inside, _ = await self._shards.run(self._shard(room_id), HAND, self._keys(room_id), arguments)
         return bool(inside)
 
-    async def set_role(self, room_id: int, user_id: int, role: Role) -> bool:
-        """Answers whether they are inside."""
-        arguments = (user_id, _stored(role), room_id)
-        return bool(await self._shards.run(self._shard(room_id), ROLE, self._keys(room_id), arguments))
+    async def set_role(self, room_id: int, user_id: int, role: Role, version: int) -> None:
+        """By the room's version that gave it; an older one changes nothing."""
+        arguments = (user_id, _stored(role), room_id, version)
+        await self._shards.run(self._shard(room_id), ROLE, self._keys(room_id), arguments)
 
     async def look(self, room_id: int, after: int = 0, amount: int = 0) -> Look:
         """With `amount` people who joined after that clock."""
@@ -179,11 +193,24 @@ class Roster:
         """What they wrote has not been kept."""
         await self._shards.call(self._shard(room_id), "DEL", self._key(room_id, "slow", user_id))
 
-    async def pulse(self, room_id: int, reactions: Mapping[tuple[str, int], int]) -> Pulse | None:
-        """reactions: (emoji, message or 0) → how many. None while the room has been told of less than a second ago."""
-        keys = (*self._keys(room_id), *(self._key(room_id, name) for name in ("pulse", "reactions", "reacted")))
+    async def note_message(self, room_id: int, message_id: int) -> None:
+        """It may be reacted to, while it is among the newest."""
+        shard, key = self._shard(room_id), self._key(room_id, "messages")
+        self._shards.send(shard, "ZADD", key, message_id, message_id)
+        self._shards.send(shard, "ZREMRANGEBYRANK", key, 0, -MOST_MESSAGES - 1)
+        await self._shards.call(shard, "EXPIRE", key, KEPT_S)
+
+    async def pulse(
+        self, room_id: int, reactions: Mapping[tuple[str, int], int], *, again: bool = False
+    ) -> Pulse | None:
+        """reactions: (emoji, message or 0) → how many. None while the room has been told of less than a second ago.
+
+        again: what the last pulse had to tell was not told.
+        """
+        own = ("pulse", "reactions", "reacted", "messages")
+        keys = (*self._keys(room_id), *(self._key(room_id, name) for name in own))
         flat = [part for (emoji, message), count in reactions.items() for part in (emoji, message or "", count)]
-        arguments = (PULSE_MS, MOST_KINDS_OF_REACTIONS, MOST_REACTED, *flat)
+        arguments = (PULSE_MS, MOST_KINDS_OF_REACTIONS, MOST_REACTED, "again" if again else "", *flat)
         due, *rest = await self._shards.run(self._shard(room_id), PULSE, keys, arguments)
         if not due:
             return None
@@ -198,25 +225,22 @@ class Roster:
 
     async def watch_out(self, room_id: int) -> None:
         """A keeper looks at the room next."""
-        await self.look_again(room_id, 0)
-
-    async def look_again(self, room_id: int, at: float) -> None:
         shard = self._shard(room_id)
-        await self._shards.call(shard, "ZADD", self._shards.key(shard, "rooms-due"), at, room_id)
+        await self._shards.call(shard, "ZADD", self._shards.key(shard, "rooms-due"), time.time(), room_id)
 
-    async def need_no_look(self, room_id: int) -> None:
-        shard = self._shard(room_id)
-        await self._shards.call(shard, "ZREM", self._shards.key(shard, "rooms-due"), room_id)
+    async def looked(self, room_id: int, due: str, again: float | None) -> None:
+        """A keeper has; `due` is the time it was to, and stays where it is another now."""
+        arguments = (room_id, due, "" if again is None else again)
+        await self._shards.run(self._shard(room_id), LOOKED, self._keys(room_id), arguments)
 
-    async def due(self, now: float, most: int) -> list[int]:
-        """Rooms that a keeper is to look at, at most so many of each shard."""
+    async def due(self, now: float, most: int) -> dict[int, str]:
+        """Rooms that a keeper is to look at, and since when; at most so many of each shard."""
         answers = [
-            self._shards.call(
-                shard, "ZRANGEBYSCORE", self._shards.key(shard, "rooms-due"), "-inf", now, "LIMIT", 0, most
-            )
+            self._shards.run(shard, DUE, (self._shards.key(shard, "rooms-due"),), (now, most))
             for shard in range(self._shards.amount)
         ]
-        return [int(room) for answer in answers for room in await answer]
+        pages = [await answer for answer in answers]
+        return {int(room): at.decode() for page in pages for room, at in zip(page[::2], page[1::2], strict=True)}
 
     async def absence(self, room_id: int, host_id: int) -> Absence:
         host_us, stage_us = await self._shards.run(self._shard(room_id), ABSENT, self._keys(room_id), (host_id,))
@@ -274,9 +298,12 @@ def _stored(role: Role) -> str:
 
 
 def _gone(answer: "list[int | bytes]") -> Gone:
-    gone, count, role = answer
-    named = role.decode() if isinstance(role, bytes) else ""
-    return Gone(bool(gone), cast(int, count), cast(Role, named or "listener"))
+    gone, inside, role = answer
+    return Gone(bool(gone), cast(int, inside), _named(cast(bytes, role)))
+
+
+def _named(role: bytes) -> Role:
+    return cast(Role, role.decode() or "listener")
 
 
 def _look(shard: int, answer: "list[object]") -> Look:

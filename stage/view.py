@@ -4,10 +4,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from protocol.live_rooms import Participant, Room
+from protocol.pushes import RoomUpdated
 from protocol.timestamps import to_wire
+from rooms import names
+from rooms.broadcaster import Broadcaster
 from stage.roster import Look, Roster
 from storage import live_rooms, present
 from storage.database import Database, Row
+
+TRIES = 5
 
 
 def shown(row: Row, look: Look, people: Mapping[int, Row]) -> Room:
@@ -57,13 +62,30 @@ def _in_order(look: Look) -> list[int]:
     return sorted(look.stage, key=lambda user_id: (ranks[look.stage[user_id]], user_id))
 
 
-async def for_all(database: Database, roster: Roster, room_id: int) -> Room | None:
+async def for_all(database: Database, roster: Roster, room_id: int) -> tuple[Room, Look] | None:
     """As everybody inside is shown it. Raises DatabaseUnavailable, RedisError."""
-    look = await roster.look(room_id)
     async with database.transaction() as tx:
         row = await live_rooms.load_for_all(tx, room_id)
+        if row is None:
+            return None
+        look = await roster.look(room_id)  # after what lasts, so that of two pictures the newer is newer in both
         people = await live_rooms.people(tx, room_id, named(look))
-    return shown(row, look, people) if row is not None else None
+    return shown(row, look, people), look
+
+
+async def tell(
+    database: Database, roster: Roster, broadcaster: Broadcaster, room_id: int, cause: str, actor_id: int = 0
+) -> None:
+    """Push a live room as it is now, once for that cause. Where a newer picture was pushed meanwhile, take another."""
+    for _ in range(TRIES):
+        found = await for_all(database, roster, room_id)
+        if found is None or found[0].state != "live":
+            return
+        room, look = found
+        push = RoomUpdated(id=f"room.updated:{room_id}:{cause}", room=room)
+        order = f"{room.version:010}{look.offset}"
+        if await broadcaster.publish(names.live(room_id), push, actor_id=actor_id, order=order):
+            return
 
 
 def _time(clock: int | None) -> str | None:

@@ -50,7 +50,8 @@ async def insert(
 
 
 async def count_open(tx: Transaction, owner_id: int) -> int:
-    """How many of that person's rooms have not ended."""
+    """How many of that person's rooms have not ended; until the transaction ends, nobody else counts them."""
+    await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended('rooms', $1))", owner_id)
     found: int = await tx.fetchval("SELECT count(*) FROM rooms WHERE owner_id = $1 AND state <> 'ended'", owner_id)
     return found
 
@@ -70,16 +71,24 @@ async def load_page(tx: Transaction, state: str | None, before: int, limit: int)
     )
 
 
-async def standing(tx: Transaction, room_id: int, user_id: int, *, lock: bool = False) -> Row | None:
-    """The room with that person's `role`, `is_muted`, `is_banned`; `lock` keeps the room as it is, for moderators."""
-    return await tx.fetchrow(_STANDING + ("FOR UPDATE OF r" if lock else ""), room_id, user_id)
+async def standing(tx: Transaction, room_id: int, user_id: int) -> Row | None:
+    """The room with that person's `role`, `is_muted`, `is_banned`."""
+    return await tx.fetchrow(_STANDING, room_id, user_id)
 
 
-async def role_of(tx: Transaction, room_id: int, user_id: int) -> Row | None:
-    """role, is_muted of somebody without a host's; None for a plain listener."""
-    return await tx.fetchrow(
-        "SELECT role, is_muted FROM room_roles WHERE room_id = $1 AND user_id = $2", room_id, user_id
-    )
+async def lock(tx: Transaction, room_id: int) -> None:
+    """Keep the room as it is, for a moderator. What was read before may have changed while this waited."""
+    await tx.execute("SELECT FROM rooms WHERE id = $1 FOR UPDATE", room_id)
+
+
+async def target(tx: Transaction, room_id: int, user_id: int) -> Row | None:
+    """id, role and is_banned of whom a moderator does something to."""
+    return await tx.fetchrow("SELECT * FROM room_target($1, $2)", room_id, user_id)
+
+
+async def count_on_stage(tx: Transaction, room_id: int) -> int:
+    found: int = await tx.fetchval("SELECT count(*) FROM room_roles WHERE room_id = $1 AND role <> 'listener'", room_id)
+    return found
 
 
 async def people(tx: Transaction, room_id: int, user_ids: Sequence[int]) -> dict[int, Row]:
@@ -139,17 +148,17 @@ async def close(tx: Transaction, room_id: int) -> None:
     await tx.execute("UPDATE room_turns SET ended_at = now() WHERE room_id = $1 AND ended_at IS NULL", room_id)
 
 
-async def touch(tx: Transaction, room_id: int) -> None:
-    """Count a change of the stage."""
-    await tx.execute("UPDATE rooms SET version = version + 1 WHERE id = $1", room_id)
+async def touch(tx: Transaction, room_id: int) -> int:
+    """Count a change of the stage. Answers the version."""
+    version: int = await tx.fetchval("UPDATE rooms SET version = version + 1 WHERE id = $1 RETURNING version", room_id)
+    return version
 
 
 async def set_role(tx: Transaction, room_id: int, user_id: int, role: str) -> None:
-    """cohost, speaker or listener; whoever speaks anew is not muted."""
+    """cohost, speaker or listener; who is muted stays so."""
     await tx.execute(
         """INSERT INTO room_roles (room_id, user_id, role) VALUES ($1, $2, $3)
-        ON CONFLICT (room_id, user_id) DO UPDATE SET role = excluded.role, is_muted = false,
-            granted_at = clock_timestamp()""",
+        ON CONFLICT (room_id, user_id) DO UPDATE SET role = excluded.role, granted_at = clock_timestamp()""",
         room_id,
         user_id,
         role,
@@ -173,9 +182,10 @@ async def transfer_host(tx: Transaction, room_id: int, old_id: int, new_id: int)
     await tx.execute("UPDATE rooms SET host_id = $2, version = version + 1 WHERE id = $1", room_id, new_id)
 
 
-async def step_down(tx: Transaction, room_id: int) -> None:
-    """The viewer is a listener from now on."""
-    await tx.execute("SELECT step_down($1)", room_id)
+async def step_down(tx: Transaction, room_id: int) -> int | None:
+    """The viewer is a listener from now on. Answers the version; None for who was one, or where the room has ended."""
+    version: int | None = await tx.fetchval("SELECT step_down($1)", room_id)
+    return version
 
 
 async def ban(
@@ -214,10 +224,8 @@ async def invite(tx: Transaction, room_id: int, inviter_id: int, user_ids: Seque
 
 
 async def begin_turn(tx: Transaction, room_id: int, user_id: int) -> None:
-    """On the stage and in the room from now on. Repeating it changes nothing."""
-    await tx.execute(
-        "INSERT INTO room_turns (room_id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING", room_id, user_id
-    )
+    """In the room from now on, if they are of its stage. Repeating it changes nothing."""
+    await tx.execute("SELECT begin_turn($1, $2)", room_id, user_id)
 
 
 async def end_turn(tx: Transaction, room_id: int, user_id: int) -> None:
@@ -258,25 +266,16 @@ async def delete_message(tx: Transaction, message_id: int) -> None:
 # ---------------------------------------------------------------------------------------------- who may
 
 
-async def seats(tx: Transaction, user_id: int, room_ids: Sequence[int]) -> dict[int, Row]:
-    """Those live rooms that the viewer may be in, with owner_id, capacity and their role."""
-    rows = await tx.fetch(
-        """SELECT r.id, r.owner_id, r.capacity,
-            CASE WHEN r.host_id = $2 THEN 'host' ELSE coalesce(o.role, 'listener') END AS role
-        FROM rooms r LEFT JOIN room_roles o ON o.room_id = r.id AND o.user_id = $2
-        WHERE r.id = ANY ($1) AND r.state = 'live' AND NOT EXISTS (
-            SELECT FROM room_bans b
-            WHERE b.room_id = r.id AND b.user_id = $2 AND (b.until IS NULL OR b.until > now()))""",
-        room_ids,
-        user_id,
-    )
-    return {row["id"]: row for row in rows}
+async def may_stay(tx: Transaction, pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Row]:
+    """Those pairs of a live room and a person in it that are still right, with owner_id, capacity, role and version."""
+    rows = await tx.fetch("SELECT * FROM may_stay($1, $2)", [room for room, _ in pairs], [who for _, who in pairs])
+    return {(row["room_id"], row["user_id"]): row for row in rows}
 
 
-async def may_stay(tx: Transaction, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Those pairs of a live room and a person in it that are still right."""
-    rows = await tx.fetch("SELECT may_stay($1, $2) AS number", [room for room, _ in pairs], [who for _, who in pairs])
-    return [pairs[row["number"] - 1] for row in rows]
+async def remaining(tx: Transaction, message_ids: Sequence[int]) -> set[int]:
+    """Those messages that have not been taken back."""
+    rows = await tx.fetch("SELECT id FROM room_messages WHERE id = ANY ($1) AND deleted_at IS NULL", message_ids)
+    return {row["id"] for row in rows}
 
 
 # ---------------------------------------------------------------------------------------------- for workers
@@ -285,6 +284,17 @@ async def may_stay(tx: Transaction, pairs: Sequence[tuple[int, int]]) -> list[tu
 async def lock_live(tx: Transaction, room_id: int) -> Row | None:
     """None where it is not live, or somebody else is at it."""
     return await tx.fetchrow("SELECT * FROM rooms WHERE id = $1 AND state = 'live' FOR UPDATE SKIP LOCKED", room_id)
+
+
+async def who_see(tx: Transaction, room_id: int, user_ids: Sequence[int]) -> list[int]:
+    """Those people who may see that room."""
+    rows = await tx.fetch(
+        """SELECT person FROM rooms r, unnest($2::bigint[]) AS person
+        WHERE r.id = $1 AND room_visible_to(person, r.id, r.owner_id, r.host_id, r.visibility, r.circle_id)""",
+        room_id,
+        user_ids,
+    )
+    return [row["person"] for row in rows]
 
 
 async def has_ended(tx: Transaction, room_id: int) -> bool:

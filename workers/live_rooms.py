@@ -12,6 +12,13 @@ from protocol.events import (
     RoomMessageDeleted,
     RoomMessageSent,
     RoomRemoved,
+    RoomUnbanned,
+)
+from protocol.pushes import (
+    RoomAudience,
+    RoomLeft,
+    RoomMessaged,
+    RoomRoleChanged,
 )
 from protocol.pushes import (
     RoomClosed as RoomClosedPush,
@@ -20,19 +27,11 @@ from protocol.pushes import (
     RoomInvited as RoomInvitedPush,
 )
 from protocol.pushes import (
-    RoomMessaged,
-    RoomRoleChanged,
-    RoomUpdated,
-)
-from protocol.pushes import (
     RoomMessageDeleted as RoomMessageDeletedPush,
 )
-from protocol.pushes import (
-    RoomRemoved as RoomRemovedPush,
-)
 from rooms import names
-from stage import rules, view
-from stage.roster import NOBODY
+from stage import attendance, rules, view
+from stage.roster import NOBODY, Absence
 from storage import audit, live_rooms, present
 from storage.database import Conflict, DatabaseUnavailable, Row, Transaction
 from storage.redis import RedisError
@@ -45,6 +44,8 @@ LOOK_EVERY_S = 0.5
 FIND_EVERY_S = 60.0  # also those whose time to be looked at was lost with Redis
 PAGE = 500
 
+OUT_OF_REACH = (RedisError, DatabaseUnavailable, Conflict, TimeoutError)
+
 log = structlog.get_logger()
 
 
@@ -55,10 +56,7 @@ async def announce_change(job: Job, event: RoomChanged) -> None:
     concerned = {event.user_id, event.actor_id if event.change == "host" else 0} - {0}
     for user_id in concerned:
         await _settle_role(job, event.room_id, user_id)
-    shown = await view.for_all(tools.database, tools.roster, event.room_id)
-    if shown is not None:
-        push = RoomUpdated(id=f"room.updated:{job.event_id}", room=shown)
-        await tools.broadcaster.publish(names.live(event.room_id), push)
+    await view.tell(tools.database, tools.roster, tools.broadcaster, event.room_id, str(job.event_id))
 
 
 @consumes(RoomMessageSent, group="rooms")
@@ -67,6 +65,7 @@ async def announce_message(job: Job, event: RoomMessageSent) -> None:
         row = await live_rooms.message_for_workers(tx, event.message_id)
         await live_rooms.trim_messages(tx, event.room_id)
     if row is not None:
+        await job.tools.roster.note_message(event.room_id, event.message_id)
         push = RoomMessaged(
             id=f"room.message:{event.message_id}", room_id=str(event.room_id), message=present.room_message(row)
         )
@@ -83,29 +82,47 @@ async def announce_deletion(job: Job, event: RoomMessageDeleted) -> None:
 
 @consumes(RoomInvited, group="rooms")
 async def announce_invitation(job: Job, event: RoomInvited) -> None:
-    shown = await view.for_all(job.tools.database, job.tools.roster, event.room_id)
-    if shown is not None and shown.state != "ended":
-        push = RoomInvitedPush(id=f"room.invited:{job.event_id}", room=shown)
-        await job.tools.broadcaster.publish_to_users(event.user_ids, push, actor_id=event.actor_id)
+    found = await view.for_all(job.tools.database, job.tools.roster, event.room_id)
+    async with job.tools.database.transaction() as tx:
+        seeing = await live_rooms.who_see(tx, event.room_id, event.user_ids)
+    if found is not None and found[0].state != "ended":
+        push = RoomInvitedPush(id=f"room.invited:{job.event_id}", room=found[0])
+        await job.tools.broadcaster.publish_to_users(seeing, push, actor_id=event.actor_id)
 
 
 @consumes(RoomRemoved, group="rooms")
 async def send_out(job: Job, event: RoomRemoved) -> None:
-    """As the call has done already, unless it was cut short; who has come back since stays."""
-    tools = job.tools
-    before = int(minted_at(job.event_id).timestamp() * 1_000_000)
+    """As the call has done already, unless it was cut short; who has come back since a kick stays."""
+    tools, room_id, user_id = job.tools, event.room_id, event.user_id
     async with tools.database.transaction() as tx:
-        ban = await live_rooms.ban_of(tx, event.room_id, event.user_id)
-    if event.reason == "banned" and ban is None:
+        room = await live_rooms.load_for_all(tx, room_id)
+        ban = await live_rooms.ban_of(tx, room_id, user_id)
+    if room is None or (event.reason == "banned" and ban is None):
         return  # lifted meanwhile
-    gone = await tools.roster.remove(
-        event.room_id, event.user_id, event.reason, until=ban["until"] if ban else None, before=before
-    )
-    if gone.gone:
-        room = names.live(event.room_id)
-        await tools.broadcaster.leave([event.user_id], room)
-        push = RoomRemovedPush(id=f"room.removed:{job.event_id}", room_id=str(event.room_id), reason=event.reason)
-        await tools.broadcaster.publish_to_users([event.user_id], push)
+    removed = await tools.roster.remove(
+        room_id, user_id, event.reason, room["version"],
+        until=ban["until"] if ban else None,
+        before=int(minted_at(job.event_id).timestamp() * 1_000_000),
+    )  # fmt: skip
+    if removed.outcome == "back":
+        return
+    if event.was_inside:
+        await attendance.send_out(tools.broadcaster, room_id, user_id, event.reason, str(job.event_id))
+    if removed.outcome == "out":
+        left = RoomLeft(id=f"room.left:{room_id}:{user_id}:{job.event_id}", room_id=str(room_id), user_id=str(user_id))
+        await tools.broadcaster.publish(names.live(room_id), left, actor_id=user_id)
+        count = RoomAudience(id=f"room.audience:{job.event_id}", room_id=str(room_id), count=removed.inside)
+        await tools.broadcaster.publish(names.live(room_id), count)
+        await view.tell(tools.database, tools.roster, tools.broadcaster, room_id, str(job.event_id))
+
+
+@consumes(RoomUnbanned, group="rooms")
+async def let_in_again(job: Job, event: RoomUnbanned) -> None:
+    """As the call has done; and behind the reaction to the ban, which may have been late."""
+    async with job.tools.database.transaction() as tx:
+        ban = await live_rooms.ban_of(tx, event.room_id, event.user_id)
+    if ban is None:
+        await job.tools.roster.pardon(event.room_id, event.user_id)
 
 
 @consumes(RoomClosed, group="rooms")
@@ -126,12 +143,15 @@ async def _settle_role(job: Job, room_id: int, user_id: int) -> None:
         room = await live_rooms.standing(tx, room_id, user_id)
     if room is None:
         return
-    await job.tools.roster.set_role(room_id, user_id, room["role"])
-    await job.tools.broadcaster.change_role(user_id, names.live(room_id), room["role"])
+    role, version, channel = room["role"], room["version"], names.live(room_id)
+    await job.tools.roster.set_role(room_id, user_id, role, version)
+    await job.tools.broadcaster.change_role(user_id, channel, role, version)
+    if role == "listener":
+        await job.tools.broadcaster.doubt([user_id], channel)  # the stage may have been what let them in
     told = RoomRoleChanged(
         id=f"room.role_changed:{job.event_id}:{user_id}",
         room_id=str(room_id),
-        role=room["role"],
+        role=role,
         muted=room["is_muted"],
     )
     await job.tools.broadcaster.publish_to_users([user_id], told)
@@ -148,9 +168,9 @@ async def keep_rooms(tools: Tools, stop: asyncio.Event) -> None:
             if time.monotonic() > find_at:
                 await _find_live(tools)
                 find_at = time.monotonic() + FIND_EVERY_S
-            for room_id in await tools.roster.due(time.time(), PAGE):
-                await _look_after(tools, room_id)
-        except (RedisError, DatabaseUnavailable, Conflict, TimeoutError) as error:
+            for room_id, due in (await tools.roster.due(time.time(), PAGE)).items():
+                await _look_after(tools, room_id, due)
+        except OUT_OF_REACH as error:
             log.warning("rooms could not be looked after", error=f"{type(error).__name__}: {error}")
         try:
             async with asyncio.timeout(LOOK_EVERY_S):
@@ -171,39 +191,45 @@ async def _find_live(tools: Tools) -> None:
         last = page[-1]
 
 
-async def _look_after(tools: Tools, room_id: int) -> None:
+async def _look_after(tools: Tools, room_id: int, due: str) -> None:
     """Hand over, end, or come back when it may be time to."""
+    again = None
     async with tools.database.transaction() as tx:
         room = await live_rooms.lock_live(tx, room_id)
-        if room is None:
-            if await live_rooms.has_ended(tx, room_id):
-                await tools.roster.need_no_look(room_id)
-            return
-        absence = await tools.roster.absence(room_id, room["host_id"])
-        if absence.stage_s is not None and absence.stage_s >= EMPTY_STAGE_S:
-            await live_rooms.close(tx, room_id)
-            await tools.outbox.add(tx, RoomClosed(room_id=room_id))
-            await _note(tools, tx, "room.close", room, reason="nobody on the stage")
-        elif absence.host_s is not None and absence.host_s >= HOST_GRACE_S:
-            stage = await live_rooms.stage_roles(tx, room_id)
-            inside = await tools.roster.are_inside(room_id, [user_id for user_id, _ in stage])
-            heir_id = rules.successor([pair for pair in stage if pair[0] in inside])
-            if heir_id is not None:
-                await live_rooms.transfer_host(tx, room_id, room["host_id"], heir_id)
-                event = RoomChanged(room_id=room_id, actor_id=room["host_id"], user_id=heir_id, change="host")
-                await tools.outbox.add(tx, event)
-                await _note(tools, tx, "room.hand_over", room, to=heir_id)
-    await _come_back(tools, room_id, absence.host_s, absence.stage_s)
+        if room is None and not await live_rooms.has_ended(tx, room_id):
+            return  # somebody else is at it
+        if room is not None:
+            absence = await tools.roster.absence(room_id, room["host_id"])
+            again = _look_again_at(absence)
+            if absence.stage_s is not None and absence.stage_s >= EMPTY_STAGE_S:
+                await live_rooms.close(tx, room_id)
+                await tools.outbox.add(tx, RoomClosed(room_id=room_id))
+                await _note(tools, tx, "room.close", room, reason="nobody on the stage")
+            elif absence.host_s is not None and absence.host_s >= HOST_GRACE_S:
+                await _succeed(tools, tx, room)
+    await tools.roster.looked(room_id, due, again)
 
 
-async def _come_back(tools: Tools, room_id: int, host_s: float | None, stage_s: float | None) -> None:
-    waits = [HOST_GRACE_S - host_s if host_s is not None and host_s < HOST_GRACE_S else None]
-    waits.append(EMPTY_STAGE_S - stage_s if stage_s is not None else None)
-    pending = [wait for wait in waits if wait is not None]
-    if pending:
-        await tools.roster.look_again(room_id, time.time() + max(min(pending), 0))
-    else:
-        await tools.roster.need_no_look(room_id)
+async def _succeed(tools: Tools, tx: Transaction, room: Row) -> None:
+    """Give the room to the oldest cohost inside, else speaker."""
+    stage = await live_rooms.stage_roles(tx, room["id"])
+    inside = await tools.roster.are_inside(room["id"], [user_id for user_id, _ in stage])
+    heir_id = rules.successor([pair for pair in stage if pair[0] in inside])
+    if heir_id is not None:
+        await live_rooms.transfer_host(tx, room["id"], room["host_id"], heir_id)
+        event = RoomChanged(room_id=room["id"], actor_id=room["host_id"], user_id=heir_id, change="host")
+        await tools.outbox.add(tx, event)
+        await _note(tools, tx, "room.hand_over", room, to=heir_id)
+
+
+def _look_again_at(absence: Absence) -> float | None:
+    """When there may be something to do (s since 1970); None while host and stage are there."""
+    waits = []
+    if absence.host_s is not None and absence.host_s < HOST_GRACE_S:
+        waits.append(HOST_GRACE_S - absence.host_s)
+    if absence.stage_s is not None:
+        waits.append(max(EMPTY_STAGE_S - absence.stage_s, 0))
+    return time.time() + min(waits) if waits else None
 
 
 async def _note(tools: Tools, tx: Transaction, action: str, room: Row, **changes: object) -> None:

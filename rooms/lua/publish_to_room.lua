@@ -1,8 +1,15 @@
 -- Publish a push to a room, once, and keep it for those who miss it.
 -- KEYS clock, log (push id → offset), bodies (push id → body), state (bytes, cut). ARGV 1 PUBLISH or SPUBLISH,
--- 2 channel, 3 push id, 4 body, 5 most bodies, 6 most bytes, 7 µs they are kept, 8 most ids, 9 s ids are kept.
--- Answers whether it was published now.
+-- 2 channel, 3 push id, 4 body, 5 most bodies, 6 most bytes, 7 µs they are kept, 8 most ids, 9 s ids are kept,
+-- 10 event and 11 order: of those that show how something is, one older than what was shown is not published.
+-- Answers 1 where it was published now, 0 where it was before, -1 where it is older.
 local offset = tick(KEYS[1])
+if ARGV[11] ~= '' then
+    if (redis.call('HGET', KEYS[4], 'shown:' .. ARGV[10]) or '') > ARGV[11] then
+        return -1
+    end
+    redis.call('HSET', KEYS[4], 'shown:' .. ARGV[10], ARGV[11])
+end
 if redis.call('ZADD', KEYS[2], 'NX', offset, ARGV[3]) == 0 then
     return 0
 end

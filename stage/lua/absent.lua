@@ -15,11 +15,7 @@ local host_gone, empty = -1, -1
 if redis.call('HEXISTS', INSIDE, ARGV[1]) == 0 then
     host_gone = since('gone:' .. ARGV[1])
 end
-local on_stage = false
-for _, user in ipairs(redis.call('HKEYS', STAGE)) do
-    on_stage = on_stage or redis.call('HEXISTS', INSIDE, user) == 1
-end
-if not on_stage and host_gone >= 0 then
+if host_gone >= 0 and not on_stage()[1] then
     empty = since('empty')
 end
 return {host_gone, empty}

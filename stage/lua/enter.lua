@@ -1,8 +1,9 @@
 -- Somebody's socket on a node comes in. KEYS of roster.lua, then the node's people here, the node's rooms.
 -- ARGV 1 user, 2 node, 3 role ('' for a listener), 4 capacity, 5 room, 6 clock when a client that comes back had joined
--- ('' for who joins anew). Answers what became of it: inside, full, banned, kicked or ended; whether they were not
+-- ('' for who joins anew), 7 the room's version that the role is of. Answers what became of it: inside, full, banned, kicked or ended; whether they were not
 -- inside before, how many are now, clock.
-local user, node, role = ARGV[1], ARGV[2], ARGV[3]
+local user, node = ARGV[1], ARGV[2]
+local role = give_role(user, ARGV[3], ARGV[7])
 local clock = tick(CLOCK)
 local nodes = redis.call('HGET', INSIDE, user)
 local is_new = not nodes
@@ -31,7 +32,6 @@ redis.call('EXPIRE', KEYS[10], KEPT_S)
 redis.call('SADD', KEYS[11], ARGV[5])
 redis.call('EXPIRE', KEYS[11], KEPT_S)
 if role ~= '' then
-    redis.call('HSET', STAGE, user, role)
     redis.call('HDEL', STATE, 'gone:' .. user, 'empty')
     if is_new then
         redis.call('HSET', STATE, 'restage', 1)

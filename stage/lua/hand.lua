@@ -5,6 +5,9 @@ if redis.call('HEXISTS', INSIDE, ARGV[1]) == 0 then
 end
 local changed
 if ARGV[2] == 'up' then
+    if role_of(ARGV[1]) ~= '' then
+        return {1, 0}
+    end
     changed = redis.call('ZADD', HANDS, 'NX', tick(CLOCK), ARGV[1])
 else
     changed = redis.call('ZREM', HANDS, ARGV[1])

@@ -1,20 +1,24 @@
 -- Somebody is sent out of the room, wherever their sockets are. KEYS of roster.lua; ARGV 1 user, 2 room, 3 `kicked` or
--- `banned`, 4 until (s; empty: for good), 5 µs since 1970: who came in after it has come back since (empty: whenever).
--- Answers whether they were inside, how many are now, their role.
-local user = ARGV[1]
+-- `banned`, 4 until (s; empty: for good), 5 µs since 1970: who came in after it has come back since (empty: whenever),
+-- 6 the room's version. Answers `out` for who was inside, `away` for who was not, `back` for who has come in since; how
+-- many are inside now, and the role they had.
+local user, is_ban = ARGV[1], ARGV[3] == 'banned'
 local clock = tick(CLOCK)
-if ARGV[3] == 'banned' then
-    redis.call('HSET', BARRED, user, ARGV[4])
-    redis.call('HDEL', STAGE, user)
-end
 local joined = tonumber(redis.call('ZSCORE', JOINED, user) or 0)
-local was_inside = joined > 0 and (ARGV[3] == 'banned' or ARGV[5] == '' or joined <= tonumber(ARGV[5]))
-local role = ''
-if was_inside then
+local outcome, role = 'away', ''
+if joined > 0 and not is_ban and ARGV[5] ~= '' and joined > tonumber(ARGV[5]) then
+    outcome = 'back'
+elseif joined > 0 then
+    outcome = 'out'
     role = take_out(user, clock, ARGV[2])
 end
-if ARGV[3] == 'kicked' and (was_inside or joined == 0) then
+if is_ban then
+    redis.call('HSET', BARRED, user, ARGV[4])
+elseif outcome ~= 'back' then
     redis.call('HSET', KICKED, user, ARGV[5] ~= '' and ARGV[5] or clock)
 end
+if outcome ~= 'back' then
+    give_role(user, '', ARGV[6])
+end
 keep()
-return {was_inside and 1 or 0, note_count(clock), role}
+return {outcome, redis.call('HLEN', INSIDE), role}

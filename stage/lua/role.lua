@@ -1,18 +1,12 @@
--- Somebody's role is another. KEYS of roster.lua; ARGV 1 user, 2 role ('' for a listener), 3 room. Answers whether they
--- are inside.
-if ARGV[2] == '' then
-    redis.call('HDEL', STAGE, ARGV[1])
-else
-    redis.call('HSET', STAGE, ARGV[1], ARGV[2])
-    redis.call('ZREM', HANDS, ARGV[1])
-end
-local is_inside = redis.call('HEXISTS', INSIDE, ARGV[1])
-if is_inside == 1 then
+-- Somebody's role is another. KEYS of roster.lua; ARGV 1 user, 2 role ('' for a listener), 3 room, 4 the room's version
+-- that gave it.
+local role = give_role(ARGV[1], ARGV[2], ARGV[4])
+if redis.call('HEXISTS', INSIDE, ARGV[1]) == 1 then
     redis.call('HDEL', STATE, 'gone:' .. ARGV[1])
-    if ARGV[2] ~= '' then
+    if role ~= '' then
         redis.call('HDEL', STATE, 'empty')
     end
 end
 redis.call('ZADD', DUE, tonumber(tick(CLOCK)) / 1000000, ARGV[3])
 keep()
-return is_inside
+return 1

@@ -1,5 +1,5 @@
 -- What scripts on a room's roster share. KEYS of all of them: clock, inside (user → nodes by commas), joined (user →
--- clock), stage (user → role, whoever has one, inside or not), hands (user → clock), barred (user → until, s; empty: for
+-- clock), stage (user → version:role, whoever was given one, inside or not), hands (user → clock), barred (user → until, s; empty: for
 -- good), kicked (user → clock), state (peak, counts by minute, …), due (room → when a keeper looks at it, of the shard).
 local CLOCK, INSIDE, JOINED, STAGE, HANDS, BARRED, KICKED, STATE, DUE = unpack(KEYS)
 local KEPT_S = 7 * 86400
@@ -22,16 +22,50 @@ local function note_count(clock)
     return count
 end
 
+-- A role stands with the room's version that gave it: what is told late changes nothing. '' is a listener's.
+local function role_of(user)
+    local version, role = string.match(redis.call('HGET', STAGE, user) or '0:', '^(%d+):(.*)$')
+    return role, tonumber(version)
+end
+
+-- Answers the role that holds.
+local function give_role(user, role, version)
+    local held, since = role_of(user)
+    if tonumber(version) < since then
+        return held
+    end
+    if role ~= '' or since > 0 then
+        redis.call('HSET', STAGE, user, version .. ':' .. role)
+    end
+    if role ~= '' then
+        redis.call('ZREM', HANDS, user)
+    end
+    return role
+end
+
+-- user, role, … of those on the stage who are inside.
+local function on_stage()
+    local found = {}
+    for _, user in ipairs(redis.call('HKEYS', STAGE)) do
+        local role = role_of(user)
+        if role ~= '' and redis.call('HEXISTS', INSIDE, user) == 1 then
+            found[#found + 1] = user
+            found[#found + 1] = role
+        end
+    end
+    return found
+end
+
 -- Out of the roster, where they have been missing since `since`; answers the role of those who had one.
 local function take_out(user, since, room)
     redis.call('HDEL', INSIDE, user)
     redis.call('ZREM', JOINED, user)
     redis.call('ZREM', HANDS, user)
-    local role = redis.call('HGET', STAGE, user)
-    if role then
+    local role = role_of(user)
+    if role ~= '' then
         redis.call('HSET', STATE, 'gone:' .. user, since)
         redis.call('HSET', STATE, 'restage', 1)
         redis.call('ZADD', DUE, tonumber(since) / 1000000, room)
     end
-    return role or ''
+    return role
 end

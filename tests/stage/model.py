@@ -101,6 +101,8 @@ class Model:
     def kick(self, actor: int, target: int) -> str:
         if not self._may(actor, target):
             return DENIED
+        if target not in self.inside:
+            return NOT_NOW
         if self.role(target) != "listener":
             self._give(target, "listener")
         self._go(target)
@@ -152,12 +154,11 @@ class Model:
         return OK
 
     def _give(self, person: int, role: str) -> None:
-        """Whoever is given a role anew is not muted, and stands last among those who have it."""
+        """Whoever is given a role anew stands last among those who have it; who is muted stays so."""
         self.roles.pop(person, None)
         if role != "listener":
             self.roles[person] = role
             self._lower(person)
-        self.muted.discard(person)
         self.version += 1
 
     def _crown(self, heir: int) -> None:

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from redis.exceptions import ConnectionError as RedisDown
 
-from stage import attendance
+from stage import attendance, view
 from tests.contract.test_live_rooms import ids, open_room
 from workers import live_rooms as keeper
 
@@ -94,7 +94,7 @@ async def test_sending_out_that_is_cut_short_is_made_good(cluster, person, monke
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
-    break_once(monkeypatch, cluster.node_a.attendance, "send_out")
+    break_once(monkeypatch, attendance, "send_out")
     await host.call(f"room.{act}", room_id=room_id, user_id=mona.id)
     await cluster.settle()
     await asyncio.sleep(0.5)
@@ -308,11 +308,11 @@ async def test_what_is_pushed_last_is_the_newest(cluster, person, monkeypatch):
     real = broadcaster.publish
     came, go = asyncio.Event(), asyncio.Event()
 
-    async def publish(room, push, actor_id=0):
+    async def publish(room, push, **options):
         if push.event == "room.updated" and not came.is_set():
             came.set()
             await go.wait()
-        await real(room, push, actor_id)
+        return await real(room, push, **options)
 
     monkeypatch.setattr(broadcaster, "publish", publish)
     mona = await person("mona")
@@ -334,7 +334,7 @@ async def test_hands_are_told_though_the_first_try_fails(cluster, person, monkey
     await mona.call("room.join", room_id=room_id)
     await cluster.settle(host)
     await asyncio.sleep(2)
-    break_once(monkeypatch, cluster.node_a.attendance, "_tell_stage")
+    break_once(monkeypatch, view, "tell")
     await mona.call("room.raise_hand", room_id=room_id, raised=True)
     while ids((await host.expect("room.updated"))["room"]["hands"]) != [mona.id]:
         continue

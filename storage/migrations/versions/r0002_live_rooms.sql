@@ -129,11 +129,12 @@ CREATE FUNCTION sees_room(room bigint) RETURNS boolean
     RETURN EXISTS (SELECT FROM public.rooms r WHERE r.id = room
                    AND public.room_visible(r.id, r.owner_id, r.host_id, r.visibility, r.circle_id));
 
--- Who among those people may stay in which of the live rooms they are in: pairs, answered by their number.
-CREATE FUNCTION may_stay(rooms_asked bigint[], people bigint[]) RETURNS SETOF bigint
+-- Who among those people may stay in which of the live rooms they are in, and as what.
+CREATE FUNCTION may_stay(rooms_asked bigint[], people bigint[])
+    RETURNS TABLE (room_id bigint, user_id bigint, owner_id bigint, capacity integer, role text, version integer)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT pair.number
-    FROM unnest(rooms_asked, people) WITH ORDINALITY AS pair (room, person, number)
+    SELECT r.id, pair.person, r.owner_id, r.capacity, coalesce(room_role(r.id, pair.person), 'listener'), r.version
+    FROM unnest(rooms_asked, people) AS pair (room, person)
     JOIN rooms r ON r.id = pair.room AND r.state = 'live'
     WHERE room_visible_to(pair.person, r.id, r.owner_id, r.host_id, r.visibility, r.circle_id)
       AND NOT EXISTS (SELECT FROM room_bans b WHERE b.room_id = r.id AND b.user_id = pair.person
@@ -185,14 +186,55 @@ CREATE FUNCTION room_people(room bigint, people bigint[])
       AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = u.id AND b.blocked_id = viewer_id())
 $$;
 
--- Whoever is on the stage may leave it, which counts as a change of the room.
-CREATE FUNCTION step_down(room bigint) RETURNS void
-    LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    UPDATE rooms SET version = version + 1 WHERE id = room;
-    UPDATE room_roles SET role = 'listener' WHERE room_id = room AND user_id = viewer_id();
-    UPDATE room_turns SET ended_at = clock_timestamp()
-    WHERE room_id = room AND user_id = viewer_id() AND ended_at IS NULL;
+-- Whoever is on the stage may leave it, which counts as a change of the room. Answers its version.
+CREATE FUNCTION step_down(room bigint) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    counted integer;
+BEGIN
+    UPDATE rooms SET version = version + 1 WHERE id = room AND state <> 'ended'
+        AND EXISTS (SELECT FROM room_roles o WHERE o.room_id = room AND o.user_id = viewer_id() AND o.role <> 'listener')
+    RETURNING version INTO counted;
+    IF counted IS NOT NULL THEN
+        UPDATE room_roles SET role = 'listener' WHERE room_id = room AND user_id = viewer_id();
+        UPDATE room_turns SET ended_at = clock_timestamp()
+        WHERE room_id = room AND user_id = viewer_id() AND ended_at IS NULL;
+    END IF;
+    RETURN counted;
+END $$;
+
+-- Somebody of the stage is in the room from now on. The room's row is locked against whoever takes the role from them or
+-- bans them at this moment: either they find the turn, or we find what they have done.
+CREATE FUNCTION begin_turn(room bigint, person bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    PERFORM FROM rooms WHERE id = room AND state = 'live' FOR SHARE;
+    IF FOUND AND (person = viewer_id() OR moderates_room(room)) AND room_role(room, person) IN ('host', 'cohost', 'speaker')
+        AND NOT EXISTS (SELECT FROM room_bans b WHERE b.room_id = room AND b.user_id = person
+                        AND (b.until IS NULL OR b.until > now())) THEN
+        INSERT INTO room_turns (room_id, user_id) VALUES (room, person) ON CONFLICT DO NOTHING;
+    END IF;
+END $$;
+
+-- Whom an act of moderation is done to: also somebody who has blocked the moderator.
+CREATE FUNCTION room_target(room bigint, person bigint) RETURNS TABLE (id bigint, role text, is_banned boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT u.id, coalesce(room_role(room, u.id), 'listener'),
+           EXISTS (SELECT FROM room_bans b WHERE b.room_id = room AND b.user_id = u.id
+                   AND (b.until IS NULL OR b.until > now()))
+    FROM users u WHERE u.id = person AND u.status = 'active' AND moderates_room(room)
 $$;
+
+-- Only the host gives the room away.
+CREATE FUNCTION host_is_given() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+    IF NEW.host_id <> OLD.host_id AND viewer_id() IS NOT NULL AND viewer_id() <> OLD.host_id THEN
+        RAISE insufficient_privilege USING MESSAGE = 'only the host gives the room away';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER host_is_given BEFORE UPDATE OF host_id ON rooms FOR EACH ROW EXECUTE FUNCTION host_is_given();
 
 -- The room as everybody inside is shown it; nodes push it to them, on behalf of nobody.
 CREATE FUNCTION room_for_all(room bigint)
@@ -202,7 +244,7 @@ CREATE FUNCTION room_for_all(room bigint)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT r.id, r.host_id, r.topic, r.state, r.visibility, r.capacity, r.slow_mode_s, r.starts_at, r.started_at,
            r.ended_at, r.version, h.username, h.display_name, h.avatar_url, h.is_verified
-    FROM rooms r JOIN users h ON h.id = r.host_id WHERE r.id = room
+    FROM rooms r JOIN users h ON h.id = r.host_id WHERE r.id = room AND viewer_id() IS NULL
 $$;
 
 ---------------------------------------------------------------------------------------------------- sign-in
@@ -257,7 +299,7 @@ GRANT INSERT (id, owner_id, host_id, topic, visibility, circle_id, capacity, slo
     TO daira_app;
 GRANT UPDATE (host_id, topic, state, capacity, slow_mode_s, started_at, ended_at, version) ON rooms TO daira_app;
 GRANT INSERT, UPDATE, DELETE ON room_roles, room_bans TO daira_app;
-GRANT INSERT, UPDATE (ended_at) ON room_turns TO daira_app;
+GRANT UPDATE (ended_at) ON room_turns TO daira_app;
 GRANT INSERT ON room_invitations, room_messages TO daira_app;
 GRANT UPDATE (deleted_at) ON room_messages TO daira_app;
 GRANT UPDATE (presence_status, presence_text, presence_audience) ON users TO daira_app;
@@ -272,8 +314,8 @@ GRANT DELETE ON room_messages TO daira_worker;
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION room_role, moderates_room, room_visible_to, room_visible, sees_room, may_stay, may_watch,
     room_messages_for, room_people, room_for_all, step_down,
-    sign_in TO daira_app;
-GRANT EXECUTE ON FUNCTION room_people, room_for_all TO daira_worker;
+    begin_turn, room_target, sign_in TO daira_app;
+GRANT EXECUTE ON FUNCTION room_people, room_for_all, room_visible_to TO daira_worker;
 
 DO $$
 DECLARE
@@ -294,17 +336,19 @@ CREATE POLICY moderated ON rooms FOR UPDATE TO daira_app USING (moderates_room(i
 
 CREATE POLICY visible ON room_roles FOR SELECT TO daira_app USING (sees_room(room_id));
 CREATE POLICY moderated ON room_roles TO daira_app USING (moderates_room(room_id)) WITH CHECK (true);
-CREATE POLICY visible ON room_turns FOR SELECT TO daira_app USING (sees_room(room_id));
-CREATE POLICY taken ON room_turns FOR INSERT TO daira_app WITH CHECK (user_id = viewer_id() OR moderates_room(room_id));
+CREATE POLICY visible ON room_turns FOR SELECT TO daira_app USING (user_id = viewer_id() OR sees_room(room_id));
 CREATE POLICY ended ON room_turns FOR UPDATE TO daira_app USING (user_id = viewer_id() OR moderates_room(room_id));
 CREATE POLICY party ON room_bans FOR SELECT TO daira_app USING (user_id = viewer_id() OR moderates_room(room_id));
-CREATE POLICY moderated ON room_bans TO daira_app USING (moderates_room(room_id));
+CREATE POLICY moderated ON room_bans TO daira_app USING (moderates_room(room_id))
+    WITH CHECK (moderates_room(room_id) AND room_role(room_id, user_id) IS DISTINCT FROM 'host');
 CREATE POLICY party ON room_invitations FOR SELECT TO daira_app
     USING (viewer_id() IN (user_id, inviter_id) OR moderates_room(room_id));
 CREATE POLICY invited ON room_invitations FOR INSERT TO daira_app
     WITH CHECK (inviter_id = viewer_id() AND moderates_room(room_id));
 CREATE POLICY visible ON room_messages FOR SELECT TO daira_app USING (sees_room(room_id));
-CREATE POLICY sent ON room_messages FOR INSERT TO daira_app WITH CHECK (sender_id = viewer_id());
+CREATE POLICY sent ON room_messages FOR INSERT TO daira_app 
+    WITH CHECK (sender_id = viewer_id() AND sees_room(room_id));
 CREATE POLICY deleted ON room_messages FOR UPDATE TO daira_app
-    USING (sender_id = viewer_id() OR moderates_room(room_id)) WITH CHECK (true);
+    USING (deleted_at IS NULL AND (sender_id = viewer_id() OR moderates_room(room_id)))
+    WITH CHECK (deleted_at IS NOT NULL);
 CREATE POLICY visible ON room_digests FOR SELECT TO daira_app USING (sees_room(room_id));
