@@ -9,7 +9,7 @@ WIDTH = 860
 LABELS = 190
 BARS = 380
 BAR, GAP, GROUP_GAP, HEAD, PADDING = 18, 6, 22, 24, 20
-PLOT, PLOT_LEFT, PLOT_RIGHT = 150, 60, 250
+PLOT, PLOT_LEFT, PLOT_RIGHT = 150, 60, 300
 FONT = "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', sans-serif"
 INK, FAINT, GRID, BACKGROUND = "#1f2933", "#697586", "#e4e7eb", "#ffffff"
 COLOURS = {
@@ -90,8 +90,10 @@ def draw_curves(title: str, note: str, plots: Sequence[Plot]) -> str:
 
     for plot in plots:
         y += GROUP_GAP + HEAD - 6
-        parts.append(_text(PADDING, y, plot.unit, size=13, weight=600))
-        y += 26
+        alone = plot.curves[0].label if len(plot.curves) == 1 else ""
+        head = f"{alone}, {plot.unit}" if alone else plot.unit
+        parts.append(_text(PADDING, y, head[0].upper() + head[1:], size=13, weight=600))
+        y += 32
         bottom = y + PLOT
         most = max(value for curve in plot.curves for value, _ in curve.points.values()) or 1.0
         for size in sizes:
@@ -99,21 +101,29 @@ def draw_curves(title: str, note: str, plots: Sequence[Plot]) -> str:
             parts.append(f'<line x1="{x:.1f}" y1="{y}" x2="{x:.1f}" y2="{bottom}" stroke="{GRID}"/>')
             parts.append(_text(x, bottom + 16, f"{size:,}", colour=FAINT, anchor="middle"))
         parts.append(f'<line x1="{PLOT_LEFT}" y1="{bottom}" x2="{PLOT_LEFT + width}" y2="{bottom}" stroke="{FAINT}"/>')
-        taken: list[float] = []  # where labels of curves stand
+        taken: list[tuple[float, float]] = []  # where text stands
         for curve, colour in zip(plot.curves, CURVES, strict=False):
             points = [(x_of(size), bottom - value / most * PLOT, said) for size, (value, said) in curve.points.items()]
             path = " ".join(f"{x:.1f},{height:.1f}" for x, height, _ in points)
             parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
             for x, height, said in points:
                 parts.append(f'<circle cx="{x:.1f}" cy="{height:.1f}" r="3.5" fill="{colour}"/>')
-                parts.append(_text(x, height - 9, said, size=11, colour=colour, anchor="middle"))
-            beside = points[-1][1] + 4
-            while any(abs(beside - other) < 15 for other in taken):
-                beside += 3
-            taken.append(beside)
-            parts.append(_text(points[-1][0] + 30, beside, curve.label, colour=colour, weight=600))
+                above = _free(taken, x, height - 9, -3)
+                parts.append(_text(x, above, said, size=11, colour=colour, anchor="middle"))
+            if not alone:
+                x, height, _ = points[-1]
+                beside = _free(taken, x + 30, height + 4, 3)
+                parts.append(_text(x + 30, beside, curve.label, colour=colour, weight=600))
         y = bottom + 22
     return _svg(title, parts, y + PADDING)
+
+
+def _free(taken: list[tuple[float, float]], x: float, y: float, step: int) -> float:
+    """Where in that column no text stands yet; takes the place."""
+    while any(x == other and abs(y - there) < 12 for other, there in taken):
+        y += step
+    taken.append((x, y))
+    return y
 
 
 def _head(title: str, note: str) -> tuple[list[str], int]:

@@ -56,7 +56,7 @@ async def presence(stage: Stage) -> Values:
             raise LoadError(f"{told} pushes, {len(moments)} of them to one of {audience} watchers")
         values |= {
             at("changing", audience): (changing.cpu - changing_cpu) / amount * 1e6,
-            at("watching", audience): (watching.cpu - watching_cpu) / told * 1e6,
+            at("watching", audience): (watching.cpu - watching_cpu) / amount * 1e6,
             at("p50", audience): quantile(took, 0.50),
             at("told", audience): _per_second(moments),
         }
@@ -96,7 +96,7 @@ SCENARIOS = (
         "presence", "One person's presence changes 100 times a second",
         (
             Figure("changing", "presence.set, node of who changes", "µs of CPU a change"),
-            Figure("watching", "presence.changed, node of the watchers", "µs of CPU a push"),
+            Figure("watching", "the same, node of the watchers", "µs of CPU a change"),
             Figure("p50", "presence.set, p50", "ms"),
             Figure("told", "presence.changed to each watcher", "pushes a second", asked="≤ 1"),
         ),
