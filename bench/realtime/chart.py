@@ -91,8 +91,8 @@ def draw_curves(title: str, note: str, plots: Sequence[Plot]) -> str:
     for plot in plots:
         y += GROUP_GAP + HEAD - 6
         alone = plot.curves[0].label if len(plot.curves) == 1 else ""
-        head = f"{alone}, {plot.unit}" if alone else plot.unit
-        parts.append(_text(PADDING, y, head[0].upper() + head[1:], size=13, weight=600))
+        head = f"{alone[0].upper()}{alone[1:]}, {plot.unit}" if alone else plot.unit
+        parts.append(_text(PADDING, y, head, size=13, weight=600))
         y += 32
         bottom = y + PLOT
         most = max(value for curve in plot.curves for value, _ in curve.points.values()) or 1.0
