@@ -59,8 +59,10 @@ lock: .venv/installed-dev ## pin and hash the requirements anew
 	@$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --no-annotate --extra build --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 
-bench: .venv/installed-dev ## measure calls and fan-out beside their bare SQL and Redis cost
+bench: .venv/installed-dev ## measure calls and fan-out beside their bare SQL and Redis cost, then rooms and presence
 	@$(VENV)/python -m bench
+	@$(VENV)/python -m bench.realtime --rounds 1 --docs .bench \
+		--only room-join --only room-message --only presence --only presence-flood $(ARGS)
 
 bench-realtime: .venv/installed-dev bench/realtime/peers/node/node_modules/.installed ## measure the gateway beside its peers
 	@$(VENV)/python -m bench.realtime $(ARGS)

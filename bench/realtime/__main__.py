@@ -17,7 +17,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from bench.realtime import broadcasts, calls, connections, report
+from bench.realtime import broadcasts, calls, connections, presence, report, rooms
 from bench.realtime.contenders import ALL, Contender, Ours
 from bench.realtime.load import LoadError
 from bench.realtime.processes import ROOT, ProcessFailed
@@ -27,7 +27,9 @@ from bench.realtime.stage import FULL, QUICK, Sizes, on_stage
 from bench.realtime.world import World, open_world
 from gateway.observability import configure_logs
 
-SCENARIOS: tuple[Scenario, ...] = (*broadcasts.SCENARIOS, *calls.SCENARIOS, *connections.SCENARIOS)
+SCENARIOS: tuple[Scenario, ...] = (
+    *broadcasts.SCENARIOS, *calls.SCENARIOS, *connections.SCENARIOS, *rooms.SCENARIOS, *presence.SCENARIOS,
+)  # fmt: skip
 NAMES = [scenario.name for scenario in SCENARIOS]
 ROUND_TIMEOUT_S = 900.0
 READERS = 1
@@ -61,7 +63,7 @@ def main(
     finally:
         results.write(kept)
         report.write_document(folder, results, SCENARIOS)
-        report.print_table(results, scenarios)
+        report.print_tables(results, scenarios)
 
 
 async def run(scenarios: list[Scenario], against: list[str], sizes: Sizes, rounds: int, results: Results) -> None:
@@ -97,18 +99,22 @@ async def _measure(
     scenario: Scenario, contender: type[Contender], world: World, sizes: Sizes, results: Results, progress: Progress
 ) -> None:
     """A contender that fails loses its round, and not the run."""
+    playing = contender(world)
     try:
         async with (
             asyncio.timeout(ROUND_TIMEOUT_S),
             on_stage(
-                contender(world), world, sizes,
+                playing, world, sizes,
                 nodes=scenario.nodes, room_size=scenario.room_size(sizes), publishes=scenario.publishes,
+                works=scenario.works,
             ) as stage,
         ):  # fmt: skip
             values = await scenario.measure(stage)
     except (LoadError, ProcessFailed, OSError, TimeoutError) as error:
         said = f"{scenario.name}, {contender.name}: {type(error).__name__} {error}"
         progress.console.print(said, style="red", markup=False, highlight=False)
+        for process in playing.nodes:
+            progress.console.print(process.last_words, style="dim", markup=False, highlight=False)
         return
     finally:
         gc.collect()

@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from redis.asyncio import Redis
+
 from bench.realtime.processes import ROOT, Process, python
 from bench.realtime.tick import TEXT, frame
 from bench.realtime.world import LOAD_CORE, SERVER_CORE, World, free_port
 
 PEERS = Path("bench/realtime/peers")
 NODE = PEERS / "node"
+NODES_KEY = "daira:{0}:nodes"
 
 
 class Contender:
@@ -30,6 +33,7 @@ class Contender:
         self.nodes: list[Process] = []
         self.ports: list[int] = []
         self.publisher: Process | None = None
+        self.workers: Process | None = None
 
     @classmethod
     def missing(cls) -> str | None:
@@ -66,13 +70,21 @@ class Contender:
         self.publisher = Process(self.publishes_by, self.settings(0), LOAD_CORE, self._log("publisher"), speaks=True)
         await self.publisher.said_ready()
 
+    async def start_workers(self) -> None:
+        """Where it has any."""
+
     async def stop(self) -> None:
-        for process in {*self.nodes, *([self.publisher] if self.publisher else [])}:
+        for process in {*self.nodes, self.publisher, self.workers} - {None}:
             await process.stop()
 
     def publish(self, line: str) -> None:
         assert self.publisher is not None
         self.publisher.write(line)
+
+    async def answered(self) -> str:
+        """The publisher's next line."""
+        assert self.publisher is not None
+        return await self.publisher.said()
 
     def collect_garbage(self) -> None:
         """Where memory would otherwise be what nobody has collected yet."""
@@ -99,6 +111,17 @@ class Ours(Contender):
 
     def join(self, number: int) -> tuple[str, dict[str, Any]]:
         return "post.watch", {"post_id": self.room(number)}
+
+    async def start(self, nodes: int, room_size: int) -> None:
+        # The first seconds of a node would go into taking back what the one of the last round said of its people.
+        async with Redis.from_url(self.world.servers.redis_url) as redis:
+            await redis.delete(NODES_KEY)
+        await super().start(nodes, room_size)
+
+    async def start_workers(self) -> None:
+        """What they have to do waits for them: no need to wait until they are there."""
+        settings = {**self.settings(0), "DAIRA_WORKER_SIDECAR_PORT": "0"}
+        self.workers = Process((*python("gateway.cli"), "work"), settings, LOAD_CORE, self._log("workers"))
 
 
 class Node(Contender):

@@ -6,8 +6,9 @@ added to the crowd's counts, or are given to `on_frame` where somebody wants to 
 
 import asyncio
 import itertools
+import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.realtime import frames
 
@@ -151,6 +152,8 @@ class Socket(asyncio.Protocol):
 
     async def call(self, method: str, argument: dict[str, Any]) -> Any:
         """The answer's `data`. Raises LoadError, also for an answer that is not ok."""
+        if self._transport.is_closing():
+            raise LoadError("the connection is closed")
         number = next(self._numbers)
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         self.on_frame = self._packet
@@ -159,6 +162,11 @@ class Socket(asyncio.Protocol):
         if not said["ok"]:
             raise LoadError(f"{method}: {said['error']}")
         return said["data"]
+
+    def listen(self, on_packet: OnPacket) -> None:
+        """From now on to all that comes."""
+        self.on_packet = on_packet
+        self.on_frame = self._packet
 
     def echo(self, calls: Sequence[bytes]) -> None:
         """As many calls under way as there are in `calls`, the next one for each answer, until `on_frame` is None."""
@@ -176,6 +184,19 @@ class Socket(asyncio.Protocol):
         self._closing = True
         if self._transport is not None:
             self._transport.abort()
+
+
+class Answers(NamedTuple):
+    """Milliseconds that calls took, and what was said of those that failed, by the number of the socket."""
+
+    took: list[float]
+    failures: dict[int, str]
+
+    def all(self) -> list[float]:
+        """Raises LoadError where one failed."""
+        for said in self.failures.values():
+            raise LoadError(f"{len(self.failures)} of {len(self.took) + len(self.failures)} calls failed: {said}")
+        return self.took
 
 
 class Crowd:
@@ -217,6 +238,26 @@ class Crowd:
                 await self.sockets[number].call(method, argument)
 
         await asyncio.gather(*(work() for _ in range(at_once)))
+
+    async def call_at_pace(self, calls: Sequence[tuple[int, str, dict[str, Any]]], per_second: float) -> "Answers":
+        """So many begun a second, whatever has been answered."""
+        answers = Answers([], {})
+
+        async def work(number: int, method: str, argument: dict[str, Any]) -> None:
+            began = time.perf_counter()
+            try:
+                await self.sockets[number].call(method, argument)
+            except (LoadError, TimeoutError) as error:
+                answers.failures[number] = f"{type(error).__name__} {error}"
+            else:
+                answers.took.append((time.perf_counter() - began) * 1_000)
+
+        began, tasks = time.perf_counter(), []
+        for position, call in enumerate(calls):
+            await asyncio.sleep(max(began + position / per_second - time.perf_counter(), 0))
+            tasks.append(asyncio.create_task(work(*call)))
+        await asyncio.gather(*tasks)
+        return answers
 
     def close(self) -> None:
         for socket in self.sockets:

@@ -59,10 +59,15 @@ class Process:
 
     async def said_ready(self) -> None:
         """Until it has written a line."""
+        await self.said()
+
+    async def said(self) -> str:
+        """Its next line."""
         assert self._process.stdout is not None
         line = await asyncio.wait_for(asyncio.to_thread(self._process.stdout.readline), START_TIMEOUT_S)
         if not line:
             raise self._failed("it ended")
+        return line.decode()
 
     async def listens(self, port: int) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -89,8 +94,13 @@ class Process:
             self._process.kill()
             self._process.wait()
 
+    @property
+    def last_words(self) -> str:
+        """The end of its log."""
+        return self._log.read_text(errors="replace")[-1_000:].strip()
+
     def _failed(self, what: str) -> ProcessFailed:
-        return ProcessFailed(f"{what}\n{self._log.read_text(errors='replace')[-2_000:]}")
+        return ProcessFailed(f"{what}\n{self.last_words}")
 
 
 def python(module: str) -> list[str]:

@@ -1,63 +1,120 @@
-"""Results as people read them: a table on the screen, and a section with charts in the document."""
+"""Results as people read them: tables on the screen, and sections with charts in the document."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
-from bench.realtime.chart import Bar, Group, draw
+from bench.realtime.chart import Bar, Curve, Group, Plot, draw, draw_curves
 from bench.realtime.contenders import ALL
 from bench.realtime.results import Measured, Results, show, show_lead
 from bench.realtime.scenario import Figure, Scenario
 
-BEGIN, END = "<!-- realtime: begin -->", "<!-- realtime: end -->"
-SECTION = """{begin}
-{where}. Rounds: {rounds}; median (least – most); *n ×* is how many times better DAIRA is, and below 1 worse.
-
-| measured | {labels} |
-| --- | {dashes} |
-{rows}
-
-{charts}
-{end}"""
+MARKS = {
+    "peers": ("<!-- realtime: begin -->", "<!-- realtime: end -->"),
+    "rooms": ("<!-- rooms: begin -->", "<!-- rooms: end -->"),
+}
+OF_PEERS = "*n ×* is how many times better DAIRA is, and below 1 worse"
 
 _LABELS = {contender.name: contender.label for contender in ALL}
 
 
-def print_table(results: Results, scenarios: Sequence[Scenario]) -> None:
-    present = _present(results, scenarios)
-    table = Table("measured", *(_LABELS[name] for name in present))
-    for what, cells in _rows(results, scenarios, present):
-        table.add_row(what, *(cell.replace("<br>", "\n") for cell in cells))
-    Console(width=200).print(table)
+class Rows(NamedTuple):
+    """A table: what stands above its columns, and its rows, each of as many cells."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def print_tables(results: Results, scenarios: Sequence[Scenario]) -> None:
+    for section in MARKS:
+        for head, rows in _tables(results, _of(section, scenarios)):
+            table = Table(*head)
+            for row in rows:
+                table.add_row(*(cell.replace("<br>", "\n") for cell in row))
+            Console(width=200).print(table)
 
 
 def write_document(folder: Path, results: Results, scenarios: Sequence[Scenario]) -> None:
-    """Between the two marks of benchmarks.md; what stands outside of them stays."""
-    present = _present(results, scenarios)
+    """Between the marks of benchmarks.md; what stands outside of them stays."""
     charts = folder / "benchmarks"
     charts.mkdir(parents=True, exist_ok=True)
-    images = []
-    for scenario in scenarios:
-        groups = list(_groups(results, scenario))
-        if groups:
-            (charts / f"{scenario.name}.svg").write_text(draw(scenario.title, _chart_note(scenario), groups))
-            images.append(f"![{scenario.title}](benchmarks/{scenario.name}.svg)")
-    section = SECTION.format(
-        begin=BEGIN,
-        end=END,
-        where=results.where,
-        rounds=_rounds(results),
-        labels=" | ".join(_LABELS[name] for name in present),
-        dashes=" | ".join("---" for _ in present),
-        rows="\n".join(f"| {what} | {' | '.join(cells)} |" for what, cells in _rows(results, scenarios, present)),
-        charts="\n\n".join(images),
-    )
     document = folder / "benchmarks.md"
-    text = document.read_text() if document.exists() else f"{BEGIN}\n{END}\n"
-    before, _, rest = text.partition(BEGIN)
-    document.write_text(before + section + rest.partition(END)[2])
+    text = document.read_text() if document.exists() else ""
+    for section, (begin, end) in MARKS.items():
+        mine = _of(section, scenarios)
+        tables = _tables(results, mine)
+        if tables:
+            text = text if begin in text else f"{text}{begin}\n{end}\n"
+            said = f"{results.where}. Rounds: {_rounds(results, mine)}; median (least – most)"
+            said += f"; {OF_PEERS}." if section == "peers" else "."
+            body = "\n\n".join((said, *map(_markdown, tables), *_charts(charts, results, mine)))
+            before, _, rest = text.partition(begin)
+            text = f"{before}{begin}\n{body}\n{end}{rest.partition(end)[2]}"
+    document.write_text(text)
+
+
+def _of(section: str, scenarios: Sequence[Scenario]) -> list[Scenario]:
+    return [scenario for scenario in scenarios if scenario.section == section]
+
+
+def _charts(folder: Path, results: Results, scenarios: Sequence[Scenario]) -> Iterator[str]:
+    """Draws them, and answers how the document shows each."""
+    for scenario in scenarios:
+        drawn = ""
+        if plots := list(_plots(results, scenario)):
+            drawn = draw_curves(scenario.title, f"Against {scenario.against}.", plots)
+        elif groups := list(_groups(results, scenario)):
+            drawn = draw(scenario.title, _chart_note(scenario), groups)
+        if drawn:
+            (folder / f"{scenario.name}.svg").write_text(drawn)
+            yield f"![{scenario.title}](benchmarks/{scenario.name}.svg)"
+
+
+def _markdown(table: Rows) -> str:
+    lines = [table.head, ["---"] * len(table.head), *table.rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _tables(results: Results, scenarios: Sequence[Scenario]) -> list[Rows]:
+    """Those with something in them."""
+    present = _present(results, scenarios)
+    plain = [scenario for scenario in scenarios if not scenario.against]
+    asked = any(figure.asked for scenario in plain for figure in scenario.figures)
+    labels = [_LABELS[name] for name in present]
+    found = [Rows(["measured", *labels, *(["asked"] if asked else [])], list(_rows(results, plain, present, asked)))]
+    for scenario in scenarios:
+        if scenario.against:
+            found.insert(0, _growth(results, scenario))
+    return [table for table in found if table.rows]
+
+
+def _growth(results: Results, scenario: Scenario) -> Rows:
+    """Figures by size, and how many times the first the last one is."""
+    curves = {figure: results.curve(scenario, "ours", figure) for figure in scenario.figures}
+    sizes = sorted({size for curve in curves.values() for size in curve})
+    rows = []
+    for figure, curve in curves.items():
+        if curve:
+            first, last = curve[min(curve)].middle, curve[max(curve)].middle
+            cells = [_say(curve[size]) if size in curve else "" for size in sizes]
+            growth = f"{last / first:.1f} ×" if first else ""
+            rows.append([f"{figure.what}, {figure.unit}", *cells, growth])
+    return Rows([f"{scenario.title}: {scenario.against}", *(f"{size:,}" for size in sizes), "last : first"], rows)
+
+
+def _plots(results: Results, scenario: Scenario) -> Iterator[Plot]:
+    """Figures of one unit share a plot."""
+    by_unit: dict[str, list[Curve]] = {}
+    for figure in scenario.figures:
+        curve = results.curve(scenario, "ours", figure)
+        if curve:
+            points = {size: (measured.middle, show(measured.middle)) for size, measured in curve.items()}
+            by_unit.setdefault(figure.unit, []).append(Curve(figure.what, points))
+    for unit, curves in by_unit.items():
+        yield Plot(unit, curves)
 
 
 def _present(results: Results, scenarios: Sequence[Scenario]) -> list[str]:
@@ -65,23 +122,23 @@ def _present(results: Results, scenarios: Sequence[Scenario]) -> list[str]:
     return [name for name in _LABELS if name in measured]
 
 
-def _rounds(results: Results) -> str:
+def _rounds(results: Results, scenarios: Sequence[Scenario]) -> str:
     amounts = {
         len(rounds)
-        for contenders in results.values.values()
-        for figures in contenders.values()
+        for scenario in scenarios
+        for figures in results.values.get(scenario.name, {}).values()
         for rounds in figures.values()
     }
     return " to ".join(map(str, sorted({min(amounts, default=0), max(amounts, default=0)})))
 
 
-def _rows(results: Results, scenarios: Sequence[Scenario], present: list[str]) -> Iterator[tuple[str, list[str]]]:
+def _rows(results: Results, scenarios: Sequence[Scenario], present: list[str], asked: bool) -> Iterator[Sequence[str]]:
     for scenario in scenarios:
         for figure in scenario.figures:
             cells = [_cell(results, scenario, name, figure) for name in present]
             if any(cells):
                 unit = f", {figure.unit}" if figure.unit else ""
-                yield figure.what + unit, cells
+                yield [figure.what + unit, *cells, *([figure.asked] if asked else [])]
 
 
 def _cell(results: Results, scenario: Scenario, name: str, figure: Figure) -> str:

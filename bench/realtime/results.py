@@ -1,12 +1,13 @@
 """What was measured: the values of all rounds, kept beside the document that shows them."""
 
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 import msgspec
 
-from bench.realtime.scenario import Figure, Scenario, Values
+from bench.realtime.scenario import Figure, Scenario, Values, at
 
 
 class Measured(NamedTuple):
@@ -43,6 +44,15 @@ class Results(msgspec.Struct):
     def of(self, scenario: Scenario, contender: str, figure: Figure) -> Measured | None:
         rounds = self.values.get(scenario.name, {}).get(contender, {}).get(figure.key)
         return Measured(median(rounds), min(rounds), max(rounds)) if rounds else None
+
+    def curve(self, scenario: Scenario, contender: str, figure: Figure) -> dict[int, Measured]:
+        """By size, smallest first."""
+        keys = self.values.get(scenario.name, {}).get(contender, {})
+        sizes = sorted(
+            int(size) for key, _, size in (each.partition("@") for each in keys) if key == figure.key and size
+        )
+        found = {size: self.of(scenario, contender, replace(figure, key=at(figure.key, size))) for size in sizes}
+        return {size: measured for size, measured in found.items() if measured}
 
     def lead(self, scenario: Scenario, contender: str, figure: Figure) -> float | None:
         """How many times better we are: above 1 we lead."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from bench.realtime.contenders import Contender
 from bench.realtime.stage import Sizes, Stage
@@ -12,18 +12,22 @@ Values: TypeAlias = dict[str, float]
 
 @dataclass(frozen=True)
 class Figure:
-    """`ratio`: whether peers are compared by it; `more`: whether more is better."""
+    """`ratio`: whether peers are compared by it; `more`: whether more is better; `asked`: what it has to be."""
 
     key: str
     what: str
     unit: str
     more: bool = False
     ratio: bool = True
+    asked: str = ""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """Its nodes and publisher are started anew for each contender in each round."""
+    """Its nodes, workers and publisher are started anew for each contender in each round.
+
+    against: what its figures are drawn against, where they are measured at several sizes, by keys as `at` makes them.
+    """
 
     name: str
     title: str
@@ -33,6 +37,13 @@ class Scenario:
     nodes: int = 1
     room_size: Callable[[Sizes], int] = lambda sizes: 1
     publishes: bool = False
+    works: bool = False
+    section: Literal["peers", "rooms"] = "peers"
+    against: str = ""
+
+
+def at(key: str, size: int) -> str:
+    return f"{key}@{size}"
 
 
 def quantile(samples: Sequence[float], share: float) -> float:

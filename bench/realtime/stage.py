@@ -20,6 +20,7 @@ BACKLOG = 64  # messages under way at saturation
 BACKLOG_DELIVERIES = 160_000
 PATIENCE_S = 30.0
 SETTLE_S = 5.0  # some servers are never idle while thousands are connected
+ON_STAGE = 4  # of a live room: its host and the speakers
 
 Publish = Callable[[int], None]
 
@@ -34,18 +35,32 @@ class Sizes:
     crowds: tuple[int, ...]
     storm: int
     calls: int
+    audiences: tuple[int, ...]
+    joins: int
+    messages: int
+    listeners: int
+    joining: float
+    watched: int
     seconds: float
     warm_up: float
 
     @property
     def people(self) -> int:
         return max(
-            self.hot + 1, self.hottest, self.rooms, self.users, self.idle + FIRST_SOCKETS, self.storm, *self.crowds
-        )
+            self.hot + 1, self.hottest, self.rooms, self.users, self.idle + FIRST_SOCKETS, self.storm, *self.crowds,
+            self.audiences[-1] + self.joins + 1, self.listeners + ON_STAGE, self.watched + 1,
+        )  # fmt: skip
 
 
-FULL = Sizes(1_000, 10_000, 1_000, 1_000, 5_000, (1_000, 5_000, 15_000), 5_000, 300, seconds=5.0, warm_up=2.0)
-QUICK = Sizes(100, 200, 50, 60, 200, (100, 200), 100, 20, seconds=0.5, warm_up=0.2)
+FULL = Sizes(
+    1_000, 10_000, 1_000, 1_000, 5_000, (1_000, 5_000, 15_000), 5_000, 300,
+    audiences=(10, 100, 1_000, 10_000), joins=300, messages=200, listeners=5_000, joining=30.0, watched=200,
+    seconds=5.0, warm_up=2.0,
+)  # fmt: skip
+QUICK = Sizes(
+    100, 200, 50, 60, 200, (100, 200), 100, 20,
+    audiences=(10, 30, 100), joins=30, messages=20, listeners=60, joining=1.0, watched=20, seconds=0.5, warm_up=0.2,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -89,6 +104,25 @@ class Stage:
         """rooms: number of the socket, number of the room."""
         joins = [(number, self.contender.join(room)) for number, room in rooms]
         await self.crowd.call_each((number, *join) for number, join in joins if join is not None)
+
+    async def delivered(self, frames: int) -> None:
+        """Until the crowd has got so many at all. Raises LoadError."""
+        counts, deadline = self.crowd.counts, time.perf_counter() + PATIENCE_S
+        while counts.frames < frames:
+            if time.perf_counter() > deadline or counts.lost:
+                raise LoadError(f"{frames - counts.frames:,} pushes did not come, {counts.lost} sockets were lost")
+            await asyncio.sleep(TICK_S / 4)
+
+    async def quiet(self, seconds: float) -> None:
+        """Until the servers are idle and for so long nothing has come. Raises LoadError."""
+        counts, deadline = self.crowd.counts, time.perf_counter() + PATIENCE_S
+        frames = -1
+        while frames != counts.frames:
+            if time.perf_counter() > deadline:
+                raise LoadError("pushes do not cease")
+            frames = counts.frames
+            await asyncio.sleep(seconds)
+        await self.settle()
 
     async def settle(self, patience: float = SETTLE_S) -> None:
         await settled(self.contender.nodes, patience)
@@ -180,13 +214,22 @@ class Stage:
 
 @asynccontextmanager
 async def on_stage(
-    contender: Contender, world: World, sizes: Sizes, *, nodes: int = 1, room_size: int = 1, publishes: bool = False
+    contender: Contender,
+    world: World,
+    sizes: Sizes,
+    *,
+    nodes: int = 1,
+    room_size: int = 1,
+    publishes: bool = False,
+    works: bool = False,
 ) -> AsyncIterator[Stage]:
     stage = Stage(contender, world, sizes)
     try:
         await contender.start(nodes, room_size)
         if publishes:
             await contender.start_publisher()
+        if works:
+            await contender.start_workers()
         yield stage
     finally:
         stage.crowd.close()

@@ -1,6 +1,7 @@
 """What the realtime benchmarks' figures rest on: frames are counted right, and the document keeps its other parts."""
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,8 +9,9 @@ from hypothesis import strategies as st
 from bench.realtime.__main__ import SCENARIOS
 from bench.realtime.connections import Traveller
 from bench.realtime.load import Counts, Socket
-from bench.realtime.report import BEGIN, END, write_document
+from bench.realtime.report import MARKS, write_document
 from bench.realtime.results import Results
+from bench.realtime.scenario import at
 from bench.realtime.tick import frame
 
 PING, OTHER = b"\x81\x012", b"\x82\x05other"
@@ -53,17 +55,38 @@ def test_a_traveller_knows_whether_its_session_was_recovered():
     assert traveller.recovered
 
 
-def test_the_document_keeps_what_stands_outside_of_the_marks(tmp_path: Path):
-    document = tmp_path / "benchmarks.md"
-    document.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+def measured() -> Results:
+    """Every figure of everybody is 2, and at sizes ten times apart ten times that."""
     results = Results(where="here")
     for scenario in SCENARIOS:
         results.begin(scenario)
+        values = {figure.key: 2.0 for figure in scenario.figures}
+        if scenario.against:
+            values = {at(figure.key, size): 0.2 * size for figure in scenario.figures for size in (10, 100)}
         for contender in scenario.contenders:
-            results.add(scenario, contender.name, {figure.key: 2.0 for figure in scenario.figures})
-    write_document(tmp_path, results, SCENARIOS)
+            results.add(scenario, contender.name, values)
+    return results
+
+
+def test_the_document_keeps_what_stands_outside_of_the_marks(tmp_path: Path):
+    document = tmp_path / "benchmarks.md"
+    (begin, end), (begin_rooms, end_rooms) = MARKS["peers"], MARKS["rooms"]
+    document.write_text(f"before\n{begin}\nstale\n{end}\nbetween\n{begin_rooms}\nstale\n{end_rooms}\nafter\n")
+    write_document(tmp_path, measured(), SCENARIOS)
     text = document.read_text()
-    assert text.startswith(f"before\n{BEGIN}\nhere")
-    assert text.endswith(f"{END}\nafter\n")
-    assert "old" not in text
+    assert text.startswith(f"before\n{begin}\nhere")
+    assert f"{end}\nbetween\n{begin_rooms}\nhere" in text
+    assert text.endswith(f"{end_rooms}\nafter\n")
+    assert "stale" not in text
     assert "1.0 ×" in (tmp_path / "benchmarks" / "echo.svg").read_text()
+
+
+def test_figures_at_several_sizes_are_told_by_size_with_their_growth(tmp_path: Path):
+    write_document(tmp_path, measured(), SCENARIOS)
+    text = (tmp_path / "benchmarks.md").read_text()
+    assert "| Joining a live room: people in the room | 10 | 100 | last : first |" in text
+    assert "| room.join, p95, ms | 2.00 | 20.0 | 10.0 × |" in text
+    assert "| join, p95, ms | 2.00 | < 250 |" in text
+    chart = (tmp_path / "benchmarks" / "room-join.svg").read_text()
+    assert chart.count("<polyline") == 5
+    ElementTree.fromstring(chart)

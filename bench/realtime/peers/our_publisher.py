@@ -1,12 +1,19 @@
 """Publishes as our workers do: through the broadcaster, from a process of its own."""
 
+import asyncio
+import time
+
 import uvloop
 
 from bench.realtime.peers.publishing import obey
 from bench.realtime.tick import next_tick
 from gateway.settings import Settings
 from gateway.stores import open_stores
+from presence.tracker import Tracker
 from rooms import names
+from rooms.members import Members
+
+TICK_S = 0.002
 
 
 async def main() -> None:
@@ -18,7 +25,19 @@ async def main() -> None:
         async def to_users(user_ids: list[str]) -> None:
             await stores.broadcaster.publish_to_users(list(map(int, user_ids)), next_tick())
 
-        await obey(to_room, to_users)
+        tracker = Tracker(stores.shards, stores.names, Members(), stores.broadcaster, "flood")
+
+        async def flood(rate: float, seconds: float, people: list[str]) -> int:
+            """As a node says its people's changes, all of them new. Answers how many it came to."""
+            ids, done, began = list(map(int, people)), 0, time.perf_counter()
+            while (elapsed := time.perf_counter() - began) < seconds:
+                due = range(done, int(elapsed * rate))
+                await asyncio.gather(*(tracker.choose(ids[each % len(ids)], "busy", str(each)) for each in due))
+                done += len(due)
+                await asyncio.sleep(TICK_S)
+            return done
+
+        await obey(to_room, to_users, flood)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What publishers in Python share: one line on standard input is one order to publish.
 
-`room NAME…` publishes a tick to each of these rooms, `users ID…` one tick to all of these people.
+`room NAME…` publishes a tick to each of these rooms, `users ID…` one tick to all of these people. `flood RATE SECONDS
+ID…`, where there is presence, changes what these people show, so many times a second in all; answered with how often.
 """
 
 import asyncio
@@ -10,7 +11,11 @@ from collections.abc import Awaitable, Callable
 LONGEST_LINE = 1 << 20
 
 
-async def obey(to_room: Callable[[str], Awaitable[None]], to_users: Callable[[list[str]], Awaitable[None]]) -> None:
+async def obey(
+    to_room: Callable[[str], Awaitable[None]],
+    to_users: Callable[[list[str]], Awaitable[None]],
+    flood: Callable[[float, float, list[str]], Awaitable[int]] | None = None,
+) -> None:
     """Until standard input ends."""
     orders = asyncio.StreamReader(limit=LONGEST_LINE)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
@@ -19,5 +24,8 @@ async def obey(to_room: Callable[[str], Awaitable[None]], to_users: Callable[[li
         kind, *names = line.decode().split()
         if kind == "users":
             await to_users(names)
+        elif kind == "flood" and flood is not None:
+            rate, seconds, *people = names
+            print(await flood(float(rate), float(seconds), people), flush=True)
         else:
             await asyncio.gather(*map(to_room, names))
