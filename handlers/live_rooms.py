@@ -128,11 +128,16 @@ async def join_room(call: Call, request: RoomRef, tx: Transaction) -> JoinedRoom
     room = await standing(call, tx, request.room_id)
     rules.check("join", room["state"], room["role"])
     room_id, viewer_id, channel = room["id"], call.viewer.id, names.live(room["id"])
-    me = (await users.load_lite(tx, [viewer_id]))[viewer_id]
+    me = present.user_lite(room, prefix="my_")
     await call.socket.watch({channel: room["owner_id"]})
     try:
         entered = await call.services.attendance.enter(
-            room_id, viewer_id, room["role"], room["version"], room["capacity"], user=present.user_lite(me)
+            room_id,
+            viewer_id,
+            room["role"],
+            room["version"],
+            room["capacity"],
+            user=present.user_lite(room, prefix="my_"),
         )
         if entered.refused is not None:
             raise errors.failed_precondition(REFUSALS[entered.refused])

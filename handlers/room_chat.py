@@ -17,7 +17,7 @@ from protocol.rpc import Nothing, methods
 from protocol.timestamps import to_wire
 from rooms import names
 from stage import rules
-from storage import live_rooms, present, users
+from storage import live_rooms, present
 from storage.database import Transaction
 from storage.snowflakes import minted_at
 
@@ -39,11 +39,10 @@ async def send_message(call: Call, request: SendToRoom, tx: Transaction) -> Room
     message_id = call.services.ids.mint()
     await live_rooms.insert_message(tx, id=message_id, room_id=room["id"], sender_id=viewer_id, text=request.text)
     await call.services.outbox.add(tx, RoomMessageSent(room_id=room["id"], message_id=message_id))
-    me = (await users.load_lite(tx, [viewer_id]))[viewer_id]
     return RoomMessage(
         id=str(message_id),
         room_id=request.room_id,
-        sender=present.user_lite(me),
+        sender=present.user_lite(room, prefix="my_"),
         text=request.text,
         created_at=to_wire(minted_at(message_id)),
     )

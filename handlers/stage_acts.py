@@ -147,11 +147,10 @@ async def media_token(call: Call, request: RoomRef, tx: Transaction) -> MediaTok
     rules.check("media_token", room["state"], room["role"])
     if not await call.services.roster.are_inside(room["id"], [call.viewer.id]):
         raise errors.failed_precondition("join the room first")
-    me = (await users.load_lite(tx, [call.viewer.id]))[call.viewer.id]
     token, expires_at = tokens.mint(
         room_id=room["id"],
         user_id=call.viewer.id,
-        name=me["display_name"],
+        name=room["my_display_name"],
         role=room["role"],
         muted=room["is_muted"],
         now=call.services.now(),

@@ -8,6 +8,7 @@ dead node said is taken back (see `rooms.nodes`), so the roster follows what is 
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
@@ -24,6 +25,7 @@ MOST_REACTED = 5_000
 SLOW_MODE_MARGIN_MS = 50
 MOST_MESSAGES = 1_000  # that may be reacted to
 KEPT_S = 7 * 86_400
+MOST_ROOMS_AT_HAND = 4_096
 PAGE = 500
 
 _HERE = Path(__file__).parent / "lua"
@@ -104,6 +106,7 @@ class Roster:
 
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
+        self._keys = lru_cache(MOST_ROOMS_AT_HAND)(self._keys_of_room)  # each a hash of the room's name
 
     # ------------------------------------------------------------------------------------------ coming and going
 
@@ -280,11 +283,11 @@ class Roster:
     def _rooms_key(self, shard: int, node: str) -> str:
         return self._shards.key(shard, "rooms-of", node)
 
-    def _keys(self, room_id: int) -> tuple[str, ...]:
+    def _keys_of_room(self, room_id: int) -> tuple[str, ...]:
         shard = self._shard(room_id)
         parts = ("inside", "joined", "stage", "hands", "barred", "kicked", "state")
         return (
-            self._shards.key(shard, "clock"), *(self._key(room_id, part) for part in parts),
+            self._shards.key(shard, "clock"), *(self._shards.key(shard, "live", room_id, part) for part in parts),
             self._shards.key(shard, "rooms-due"),
         )  # fmt: skip
 

@@ -22,6 +22,7 @@ else:
     Transaction = asyncpg.pool.PoolConnectionProxy
 Row: TypeAlias = asyncpg.Record
 
+OPEN_AT_START = 10
 ACQUIRE_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_S = 8.0  # below the deadline of a call
 
@@ -67,7 +68,8 @@ class Database:
         try:
             self._pool = await asyncpg.create_pool(
                 self._url,
-                min_size=1,
+                # Open before they are needed: a crowd that comes at once would wait for each to be opened.
+                min_size=min(OPEN_AT_START, self._largest),
                 max_size=self._largest,
                 command_timeout=STATEMENT_TIMEOUT_S,
                 timeout=ACQUIRE_TIMEOUT_S,

@@ -15,8 +15,10 @@ _ROOM = """
 _STANDING = """
     SELECT r.*, h.username, h.display_name, h.avatar_url, h.is_verified,
            CASE WHEN r.host_id = $2 THEN 'host' ELSE coalesce(o.role, 'listener') END AS role,
-           coalesce(o.is_muted, false) AS is_muted, b.room_id IS NOT NULL AS is_banned, b.until AS banned_until
-    FROM rooms r JOIN users h ON h.id = r.host_id
+           coalesce(o.is_muted, false) AS is_muted, b.room_id IS NOT NULL AS is_banned,
+           me.id AS my_id, me.username AS my_username, me.display_name AS my_display_name,
+           me.avatar_url AS my_avatar_url, me.is_verified AS my_is_verified
+    FROM rooms r JOIN users h ON h.id = r.host_id JOIN users me ON me.id = $2
     LEFT JOIN room_roles o ON o.room_id = r.id AND o.user_id = $2
     LEFT JOIN room_bans b ON b.room_id = r.id AND b.user_id = $2 AND (b.until IS NULL OR b.until > now())
     WHERE r.id = $1
@@ -72,7 +74,7 @@ async def load_page(tx: Transaction, state: str | None, before: int, limit: int)
 
 
 async def standing(tx: Transaction, room_id: int, user_id: int) -> Row | None:
-    """The room with that person's `role`, `is_muted`, `is_banned`."""
+    """The room with that person's `role`, `is_muted`, `is_banned`, and their user-lite under `my_…`."""
     return await tx.fetchrow(_STANDING, room_id, user_id)
 
 

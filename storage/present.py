@@ -13,13 +13,13 @@ from storage.database import Row
 from storage.snowflakes import minted_at
 
 
-def user_lite(row: Row, id_column: str = "id") -> UserLite:
+def user_lite(row: Row, id_column: str = "id", prefix: str = "") -> UserLite:
     return UserLite(
-        id=str(row[id_column]),
-        username=row["username"],
-        display_name=row["display_name"],
-        avatar_url=row["avatar_url"],
-        is_verified=row["is_verified"],
+        id=str(row[prefix + id_column]),
+        username=row[f"{prefix}username"],
+        display_name=row[f"{prefix}display_name"],
+        avatar_url=row[f"{prefix}avatar_url"],
+        is_verified=row[f"{prefix}is_verified"],
     )
 
 

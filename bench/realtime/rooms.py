@@ -20,7 +20,6 @@ DELIVERIES = 20_000
 FEWEST_MESSAGES = 20
 WARM_UP_MESSAGES = 3
 EVENING_MESSAGES = 5
-EARLIER = 300  # in another room before
 DEVICES = 3  # of the person who is sent out
 PATIENCE_S = 60.0
 
@@ -116,9 +115,6 @@ async def big_evening(stage: Stage) -> Values:
     for _ in range(DEVICES - 1):
         await stage.connect(1, kicked, node=len(stage.crowd.sockets) % 2)
     sockets = stage.crowd.sockets
-    # Nodes that have only just started open their connections to PostgreSQL with the first that come.
-    earlier = await open_room(stage, 0)
-    await enter(stage, [(number, earlier) for number in range(kicked + 1, people)][:EARLIER])
     host, room_id = sockets[0], await open_room(stage, 0)
     for speaker in range(1, ON_STAGE):
         user_id = str(stage.world.users[speaker])
