@@ -137,7 +137,7 @@ async def join_room(call: Call, request: RoomRef, tx: Transaction) -> JoinedRoom
             room["role"],
             room["version"],
             room["capacity"],
-            user=present.user_lite(room, prefix="my_"),
+            user=me,
         )
         if entered.refused is not None:
             raise errors.failed_precondition(REFUSALS[entered.refused])
