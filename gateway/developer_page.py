@@ -36,7 +36,7 @@ _OF_PROXIES = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-IP")
 _THIS_MACHINE = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.ASCII | re.IGNORECASE)
 
 
-class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ChosenPerson(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     username: Username
 
 
@@ -65,7 +65,7 @@ class DeveloperPage:
         if request.content_type != "application/json":  # which no form can send
             return _refused(415, "send application/json")
         try:
-            asked = msgspec.json.decode(await request.read(), type=SignIn)
+            asked = msgspec.json.decode(await request.read(), type=ChosenPerson)
         except msgspec.DecodeError as error:
             return _refused(400, str(error))
         try:

@@ -81,7 +81,8 @@ class Node:
         recovery = Recovery(stores.shards, stores.names, self.name)
         self.bus = Bus(stores.shards, stores.names, self.members, delivery, recovery, self.name)
         self.bus.on_gap = self._after_gap
-        self.bus.on_left, self.bus.on_role = self.attendance.left, self.attendance.change_role
+        self.bus.on_left, self.bus.on_emptied = self.attendance.left, self.attendance.emptied
+        self.bus.on_role = self.attendance.change_role
         rights = Rights(database, self.bus, self.attendance)
         self.bus.on_doubt = rights.recheck
         self._nodes = Nodes(stores.shards, stores.names, self.name)
@@ -133,6 +134,7 @@ class Node:
         if self._catching_up is not None:
             self._catching_up.cancel()
         await self._running.aclose()
+        self._nodes.stop()
         shards = self._stores.shards
         shards.on_message = shards.on_up = None
         try:
@@ -181,6 +183,7 @@ class Node:
         try:
             async with asyncio.timeout(RECHECK_S):
                 await self._sign_in.recheck_people()
+                await self._sign_in.recheck_seats()
         except OUT_OF_REACH as error:
             log.warning("people could not be rechecked", error=str(error))
             return False

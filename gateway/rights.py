@@ -1,16 +1,21 @@
 """Which rooms sockets may be in, asked again when somebody comes back or something between people has changed."""
 
+import secrets
 from collections.abc import Iterable, Sequence
 
 import structlog
 
 from handlers import visibility
+from presence import tracker
 from protocol.live_rooms import RemovalReason
+from protocol.pushes import PresenceChanged
 from protocol.users import UserLite
 from rooms import names
 from rooms.bus import Bus
 from rooms.members import Member
+from rooms.messages import unkept
 from stage.attendance import Attendance
+from stage.rules import ON_STAGE
 from storage import live_rooms, posts, users
 from storage.database import Conflict, Database, DatabaseUnavailable
 
@@ -57,6 +62,9 @@ class Rights:
         entered = await self._attendance.enter(
             *place, seat["role"], seat["version"], seat["capacity"], user=user, joined=joined
         )
+        if entered.refused is None and seat["role"] in ON_STAGE:
+            async with self._database.transaction(member.user_id) as tx:
+                await live_rooms.begin_turn(tx, *place)
         return entered.refused
 
     async def recheck(self, seats: Sequence[tuple[Member, str]]) -> None:
@@ -68,11 +76,21 @@ class Rights:
             except (DatabaseUnavailable, Conflict, TimeoutError) as error:
                 log.warning("rights could not be asked for: out of the rooms", seats=len(page), error=str(error))
                 may = set()
-            for member, room in page:
-                if (member.user_id, room) not in may and room in member.rooms:
-                    self._bus.leave(member, room)
-                    if names.is_live(room):
-                        await self._attendance.send_out(member.user_id, names.live_id(room), "access")
+            out = [
+                (member, room) for member, room in page if (member.user_id, room) not in may and room in member.rooms
+            ]
+            for member, room in out:  # all of them, before anybody is told
+                self._bus.leave(member, room)
+            for member, room in out:
+                await self._tell(member, room)
+
+    async def _tell(self, member: Member, room: str) -> None:
+        if names.is_live(room):
+            await self._attendance.send_out(member.user_id, names.live_id(room), "access")
+        else:
+            watched_id = names.watched_id(room)
+            push_id = f"presence.changed:{watched_id}:{secrets.token_hex(6)}"
+            member.deliver(unkept(PresenceChanged(id=push_id, presence=tracker.unknown(watched_id)), room))
 
     async def _allowed(self, seats: Sequence[tuple[Member, str]]) -> set[tuple[int, str]]:
         live = [(names.live_id(room), member.user_id) for member, room in seats if names.is_live(room)]

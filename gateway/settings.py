@@ -94,6 +94,7 @@ class Settings(BaseSettings):
     limit_room_join: Rate = Field("60/minute", description="room.join by user")
     limit_room_message: Rate = Field("120/minute", description="room.send by user")
     limit_presence: Rate = Field("60/minute", description="presence.set by user")
+    limit_watch: Rate = Field("120/minute", description="presence.watch by user")
     limit_login: Rate = Field("5/15 minute", description="auth.login by account; auth.change_password by user")
     limit_login_address: Rate = Field("10/15 minute", description="auth.login by address")
     limit_register: Rate = Field("3/hour", description="auth.register by address, and by device")

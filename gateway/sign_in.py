@@ -11,6 +11,7 @@ import structlog
 from gateway.observability import REFUSED
 from gateway.rights import Rights
 from handlers.call import Services, Viewer
+from presence.tracker import Chosen
 from protocol.errors import CallError
 from protocol.pushes import PresenceChanged, RoomRemoved
 from protocol.tokens import TokenError
@@ -72,6 +73,10 @@ class Welcome(NamedTuple):
     user: User
     offset: Offset
     recovered: Recovered | None
+
+
+def _chosen(row: Row) -> Chosen:
+    return Chosen(row["presence_status"], row["presence_text"], row["presence_version"])
 
 
 def new_pid() -> str:
@@ -147,7 +152,7 @@ class SignIn:
         except OUT_OF_REACH as error:
             raise self._out_of_reach(error) from error
         if self._members.is_here(member):  # else it has closed meanwhile
-            self._services.presence.came(member.user_id, row["presence_status"], row["presence_text"])
+            self._services.presence.came(member.user_id, _chosen(row))
         if back is not None:
             RECOVERIES.labels("fresh" if recovered is None else "recovered").inc()
         return Welcome(present.user(row), offset, recovered)
@@ -237,7 +242,7 @@ class SignIn:
 
     async def _recover(self, member: Member, claim: Claim, last: Offset, user: UserLite) -> Recovered | None:
         """Back into the rooms that are open to them still, and what was missed; None where it is not whole."""
-        about = {written.about for written in claim.missed if names.is_post(written.about)}
+        about = {written.about for written in claim.missed if written.about}
         seen = await self._rights.open_to(member.user_id, {*about, *claim.rooms})
         since = dict.fromkeys(member.rooms, last)
         for room, watched in claim.rooms.items():
@@ -264,12 +269,15 @@ class SignIn:
             reason = await self._rights.come_back(member, room, claim.rooms[room].joined, user)
             if reason is not None:
                 self._bus.leave(member, room)
+                self._recovery.forget_room(member.user_id, member.pid, room)
                 room_id = str(names.live_id(room))
-                removed = RoomRemoved(id=f"room.removed:{room_id}:{member.pid}", room_id=room_id, reason=reason)
+                removed = RoomRemoved(
+                    id=f"room.removed:{room_id}:{member.pid}:{member.claim}", room_id=room_id, reason=reason
+                )
                 now.append(unkept(removed, room))
         watched = [names.watched_id(room) for room in member.rooms if names.is_presence(room)]
         for user_id, shown in (await self._services.presence.look(watched)).items():
-            push = PresenceChanged(id=f"presence.changed:{user_id}:{member.pid}", presence=shown)
+            push = PresenceChanged(id=f"presence.changed:{user_id}:{member.pid}:{member.claim}", presence=shown)
             now.append(unkept(push, names.presence(user_id)))
         return now
 
@@ -302,20 +310,26 @@ class SignIn:
                 rows = await self._sign_ins.load_many([(member.session_id, member.user_id) for member in page])
                 for row in rows.values():
                     self._hide(row, notes[row["id"]])
-                    self._services.presence.came(row["id"], row["presence_status"], row["presence_text"])
+                    self._services.presence.came(row["id"], _chosen(row))
             await self._end_sessions([member.session_id for member in page if member.session_id not in rows])
+
+    async def recheck_seats(self) -> None:
+        """Whoever lost the right to a live room, or to watch somebody, meanwhile is out."""
+        rooms = [room for room in self._members.rooms if names.is_live(room) or names.is_presence(room)]
+        await self._rights.recheck([(member, room) for room in rooms for member in self._members.in_room(room)])
 
     async def catch_up(self) -> None:
         """The same, until it is done; then who is in which room, and where everybody is: others are told again."""
         while True:
             try:
                 await self.recheck_people()
-                for member in list(self._members.all):
-                    await self._recheck_rooms(member)
-                await self._renew_all()
+                await self.recheck_seats()
                 await self._services.presence.repeat()
                 await self._services.attendance.repeat()
                 await self._services.presence.show_again()
+                for member in list(self._members.all):
+                    await self._recheck_rooms(member)
+                await self._renew_all()
                 return
             except OUT_OF_REACH as error:
                 log.warning("sessions could not be rechecked yet", error=str(error))
@@ -340,7 +354,6 @@ class SignIn:
         for room in rooms - seen - authors.keys():
             if names.is_post(room) or names.is_author(room):
                 self._bus.leave(member, room)
-        await self._rights.recheck([(member, room) for room in rooms if names.is_live(room) or names.is_presence(room)])
         for room, author_id in authors.items():
             await self._bus.join(member, room, author_id)
 

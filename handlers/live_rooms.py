@@ -30,7 +30,7 @@ from protocol.rpc import Nothing, methods
 from rooms import names
 from stage import rules, view
 from stage.roster import NOBODY, Look
-from storage import audit, circles, live_rooms, present, users
+from storage import audit, circles, live_rooms, present
 from storage.database import Row, Transaction
 
 MOST_OPEN = 20  # rooms of one person
@@ -199,7 +199,7 @@ async def get_digest(call: Call, request: RoomRef, tx: Transaction) -> RoomDiges
     body = await live_rooms.digest(tx, room["id"])
     if body is None:
         raise errors.failed_precondition(f"the room is {room['state']}: its digest comes after")
-    return await _seen_by_viewer(tx, msgspec.json.decode(body, type=RoomDigest))
+    return await _seen_by_viewer(tx, room["id"], msgspec.json.decode(body, type=RoomDigest))
 
 
 # ---------------------------------------------------------------------------------------------- shared by what is done
@@ -287,11 +287,11 @@ def _next_participants(call: Call, room_id: int, look: Look, limit: int) -> str 
     return call.services.cursors.seal(call.viewer.id, f"room.participants:{room_id}", str(last))
 
 
-async def _seen_by_viewer(tx: Transaction, digest: RoomDigest) -> RoomDigest:
+async def _seen_by_viewer(tx: Transaction, room_id: int, digest: RoomDigest) -> RoomDigest:
     """Without the people whom the viewer may not see, and what has been taken back since."""
     messages = [*digest.summary, *(top.message for top in digest.top_messages)]
     named = {message.sender.id for message in messages} | {speaker.user.id for speaker in digest.speakers}
-    seen = {str(user_id) for user_id in await users.load_lite(tx, [int(user_id) for user_id in named])}
+    seen = {str(user_id) for user_id in await live_rooms.people(tx, room_id, [int(user_id) for user_id in named])}
     kept = {str(message_id) for message_id in await live_rooms.remaining(tx, [int(each.id) for each in messages])}
 
     def is_shown(message: RoomMessage) -> bool:

@@ -14,19 +14,23 @@ from storage.database import Transaction
 async def set_presence(call: Call, request: SetPresence, tx: Transaction) -> Nothing:
     """What others are shown, on all the caller's devices and until it is set anew."""
     text = request.text or ""
-    await users.choose_presence(tx, call.viewer.id, request.status, text)
-    call.after_commit(lambda: call.services.presence.choose(call.viewer.id, request.status, text))
+    version = await users.choose_presence(tx, call.viewer.id, request.status, text)
+    # Before the commit: who is told that they are invisible must be.
+    await call.services.presence.choose(call.viewer.id, tracker.Chosen(request.status, text, version))
     return Nothing()
 
 
-@methods.rpc("presence.watch", limit=None)
+@methods.rpc("presence.watch", limit="watch")
 async def watch(call: Call, request: WatchPresence, tx: Transaction) -> PresenceList:
     """How these people are shown now, and from now on when that changes. Others than may be watched are offline."""
     asked = list(dict.fromkeys(map(int, request.user_ids)))
     allowed = await users.may_watch(tx, [(user_id, call.viewer.id) for user_id in asked])
-    open_ids = [user_id for user_id, _ in allowed]
-    await call.socket.watch({names.presence(user_id): user_id for user_id in open_ids})
-    found = await call.services.presence.look(open_ids)
+    await call.socket.watch({names.presence(user_id): user_id for user_id, _ in allowed})
+    # Asked again from inside: whoever lost the right meanwhile was not there yet to be sent out.
+    still = {user_id for user_id, _ in await users.may_watch(tx, allowed)}
+    for user_id in {user_id for user_id, _ in allowed} - still:
+        await call.socket.unwatch(names.presence(user_id))
+    found = await call.services.presence.look(list(still))
     return PresenceList(items=[found.get(user_id) or tracker.unknown(user_id) for user_id in asked])
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 from presence.metrics import CHANGES, ONLINE
 from protocol.presence import Presence, ShownStatus
@@ -39,6 +39,17 @@ UPDATE = LinkScript(Path(__file__).parent / "lua" / "update.lua")
 SCRIPTS = (UPDATE,)
 
 
+class Chosen(NamedTuple):
+    """What a person chose to show, and how many times they had chosen: the older choice never undoes the newer."""
+
+    status: str
+    text: str
+    version: int
+
+
+NOTHING_CHOSEN = Chosen("", "", 0)
+
+
 class Tracker:
     def __init__(
         self, shards: Shards, room_names: Names, members: Members, broadcaster: Broadcaster, node: str
@@ -48,20 +59,21 @@ class Tracker:
         self._members = members
         self._broadcaster = broadcaster
         self._node = node
-        self._here: dict[int, tuple[str, str]] = {}  # what each chose to show: status and text
+        self._here: dict[int, Chosen] = {}
         self._idle: set[int] = set()
-        self._unsaid: set[int] = set()  # who has gone while Redis was away
+        self._unsaid: set[int] = set()  # whose coming or going has not been said to the end
         self._background = Background("presence")
 
     # ------------------------------------------------------------------------------------------ on this node
 
-    def came(self, user_id: int, status: str, text: str) -> None:
-        """A socket of theirs is here. Only the first says anything new."""
-        if self._here.get(user_id) != (status, text):
-            self._here[user_id] = (status, text)
-            self._unsaid.discard(user_id)
-            ONLINE.set(len(self._here))
-            self._background.run(self._say(user_id, "here", status, text))
+    def came(self, user_id: int, chosen: Chosen) -> None:
+        """A socket of theirs is here, by what the database says of them. Only the first says anything new."""
+        held = self._here.get(user_id)
+        if not self._members.of_user(user_id) or (held is not None and held.version >= chosen.version):
+            return
+        self._here[user_id] = chosen
+        ONLINE.set(len(self._here))
+        self._background.run(self._arrive(user_id))
 
     def went(self, user_id: int) -> None:
         """The last of their sockets here is gone."""
@@ -70,23 +82,41 @@ class Tracker:
             ONLINE.set(len(self._here))
             self._background.run(self._leave(user_id))
 
-    async def choose(self, user_id: int, status: str, text: str) -> None:
+    async def choose(self, user_id: int, chosen: Chosen) -> None:
         """What the person shows from now on. Raises RedisError."""
         if user_id in self._here:
-            self._here[user_id] = (status, text)
-        await self._update(user_id, "set", self._node, status, text)
+            self._here[user_id] = chosen
+        await self._update(user_id, "set", self._node, chosen)
+
+    async def _arrive(self, user_id: int) -> None:
+        """Say that they are here, or where they are not, that they have gone."""
+        self._unsaid.add(user_id)
+        chosen = self._here.get(user_id)
+        if chosen is None:
+            await self._leave(user_id)
+            return
+        self._idle.discard(user_id)
+        await self._update(user_id, "here", self._node, chosen)
+        if user_id in self._here:
+            self._unsaid.discard(user_id)
 
     async def _leave(self, user_id: int) -> None:
-        self._unsaid.add(user_id)  # until it has been said
+        self._unsaid.add(user_id)
         outcome = await self._update(user_id, "gone", self._node)
-        self._unsaid.discard(user_id)
         if user_id in self._here:  # came back while that was said, and perhaps before
-            await self._say(user_id, "here", *self._here[user_id])
+            await self._arrive(user_id)
         elif outcome == b"left":
-            asyncio.get_running_loop().call_later(GRACE_S, lambda: self._background.run(self._say(user_id, "settle")))
+            asyncio.get_running_loop().call_later(GRACE_S, lambda: self._background.run(self._settle(user_id)))
+        else:
+            self._unsaid.discard(user_id)
 
-    async def _say(self, user_id: int, what: What, status: str = "", text: str = "") -> None:
-        await self._update(user_id, what, self._node, status, text)
+    async def _settle(self, user_id: int) -> None:
+        await self._update(user_id, "settle", self._node)
+        if user_id not in self._here:
+            self._unsaid.discard(user_id)
+
+    async def _say(self, user_id: int, what: What) -> None:
+        await self._update(user_id, what, self._node)
 
     # ------------------------------------------------------------------------------------------ on all nodes
 
@@ -107,12 +137,12 @@ class Tracker:
 
     async def repeat(self) -> None:
         """Say again who is here, and who has gone meanwhile. Raises RedisError."""
-        for user_id in list(self._unsaid):
-            await self._leave(user_id)
-        here = list(self._here.items())
-        for start in range(0, len(here), PAGE):
-            page = here[start : start + PAGE]
-            await asyncio.gather(*(self._say(user_id, "here", *chosen) for user_id, chosen in page))
+        await self._say_again(list(self._unsaid - self._here.keys()))
+        await self._say_again(list(self._here))
+
+    async def _say_again(self, user_ids: Sequence[int]) -> None:
+        for start in range(0, len(user_ids), PAGE):
+            await asyncio.gather(*(self._arrive(user_id) for user_id in user_ids[start : start + PAGE]))
 
     async def show_again(self) -> None:
         """To everybody here how those they watch are now: changes may have been missed. Raises RedisError."""
@@ -139,11 +169,13 @@ class Tracker:
         await self._update(user_id, "gone", node)
         await self._update(user_id, "settle", node)
 
-    async def _update(self, user_id: int, what: What, node: str, status: str = "", text: str = "") -> bytes:
+    async def _update(self, user_id: int, what: What, node: str, chosen: Chosen = NOTHING_CHOSEN) -> bytes:
         shard = self._names.shard_of_person(user_id)
         person = self._names.person(user_id)
         keys = (person, self._people_key(shard, node), f"{person}:quiet", f"{person}:late")
-        arguments = (what, user_id, node, status, text, PUSHES_APART_MS, KEPT_S)
+        arguments = (
+            what, user_id, node, chosen.status, chosen.text, PUSHES_APART_MS, KEPT_S, chosen.version, int(GRACE_S),
+        )  # fmt: skip
         outcome, *rest = await self._shards.run(shard, UPDATE, keys, arguments)
         if outcome == b"now":
             CHANGES.labels("at once").inc()
@@ -165,9 +197,14 @@ class Tracker:
     # ------------------------------------------------------------------------------------------ idle
 
     async def keep_idle(self) -> None:
-        """For ever: people whose sockets here have called nothing for long are away, until they do."""
+        """For ever: people whose sockets here have called nothing for long are away, until they do.
+
+        Also what could not be said, for whatever reason, is tried again.
+        """
         while True:
             await asyncio.sleep(CHECK_IDLE_EVERY_S)
+            for user_id in list(self._unsaid)[:PAGE]:
+                self._background.run(self._arrive(user_id))
             now = time.monotonic()
             people = list(self._here)
             for start in range(0, len(people), PAGE):
@@ -176,7 +213,11 @@ class Tracker:
                 await asyncio.sleep(0)
 
     def _check_idle(self, user_id: int, now: float) -> None:
-        called_at = max((member.called_at for member in self._members.of_user(user_id)), default=now)
+        members = self._members.of_user(user_id)
+        if not members:
+            self.went(user_id)
+            return
+        called_at = max(member.called_at for member in members)
         is_idle = now - called_at > IDLE_AFTER_S
         if is_idle != (user_id in self._idle):
             (self._idle.add if is_idle else self._idle.discard)(user_id)

@@ -5,7 +5,6 @@ Never stored. Repetitions within 3 s are swallowed.
 
 import asyncio
 import secrets
-import time
 
 from presence.metrics import TYPING
 from protocol import errors
@@ -25,7 +24,9 @@ class TypingIndicators:
     def __init__(self, broadcaster: Broadcaster, members: Members) -> None:
         self._broadcaster = broadcaster
         self._members = members
-        self._typing: dict[int, dict[str, tuple[asyncio.TimerHandle, float]]] = {}  # timer, when it was told
+        self._typing: dict[int, dict[str, asyncio.TimerHandle]] = {}
+        self._told: set[tuple[int, str]] = set()  # within the last 3 s, also of who has stopped
+        self._stopped: set[tuple[int, str]] = set()
         self._background = Background("typing")
 
     def start(self, user_id: int, room: str) -> None:
@@ -35,16 +36,14 @@ class TypingIndicators:
         places = self._typing.setdefault(user_id, {})
         if room not in places and len(places) >= MOST_PLACES:
             raise errors.exhausted(f"nobody types in more than {MOST_PLACES} places at once", int(ENDS_AFTER_S * 1_000))
-        now = time.monotonic()
-        told_at = 0.0
-        if room in places:
-            timer, told_at = places[room]
-            timer.cancel()
-        if now - told_at >= TELL_AGAIN_AFTER_S:
-            told_at = now
-            self._tell(user_id, room, typing=True)
         loop = asyncio.get_running_loop()
-        places[room] = (loop.call_later(ENDS_AFTER_S, self.stop, user_id, room), told_at)
+        if room in places:
+            places[room].cancel()
+        if (user_id, room) not in self._told:
+            self._told.add((user_id, room))
+            loop.call_later(TELL_AGAIN_AFTER_S, self._told.discard, (user_id, room))
+            self._tell(user_id, room, typing=True)
+        places[room] = loop.call_later(ENDS_AFTER_S, self.stop, user_id, room)
         TYPING.set(len(self._typing))
 
     def stop(self, user_id: int, room: str) -> None:
@@ -52,12 +51,15 @@ class TypingIndicators:
         places = self._typing.get(user_id)
         if places is None or room not in places:
             return
-        timer, _ = places.pop(room)
-        timer.cancel()
+        places.pop(room).cancel()
         if not places:
             del self._typing[user_id]
         TYPING.set(len(self._typing))
-        self._tell(user_id, room, typing=False)
+        # Who starts and stops in turn is told of once in 3 s, too: the others see it end by itself.
+        if (user_id, room) not in self._stopped:
+            self._stopped.add((user_id, room))
+            asyncio.get_running_loop().call_later(TELL_AGAIN_AFTER_S, self._stopped.discard, (user_id, room))
+            self._tell(user_id, room, typing=False)
 
     def _tell(self, user_id: int, room: str, *, typing: bool) -> None:
         push = TypingChanged(

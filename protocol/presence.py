@@ -14,7 +14,7 @@ WatchedIds = Annotated[list[Id], msgspec.Meta(min_length=1, max_length=100)]
 
 
 class Presence(msgspec.Struct, frozen=True):
-    """The invisible, and those whom the viewer may not watch, are offline and were never seen."""
+    """The invisible are offline, last seen when they vanished; those whom the viewer may not watch were never seen."""
 
     user_id: str
     status: ShownStatus

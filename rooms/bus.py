@@ -67,6 +67,8 @@ class Bus:
         self.on_gap: Callable[[], Awaitable[bool]] | None = None
         # A person's socket is in a live room no more; whether it may come back by itself.
         self.on_left: Callable[[int, str, bool], None] | None = None
+        # Nobody is in that live room any more.
+        self.on_emptied: Callable[[str], None] | None = None
         # A person's role in a live room is another, since that version of it.
         self.on_role: Callable[[int, str, Role, int], None] | None = None
         # Sockets in rooms that may no longer be open to them: whoever must leave is made to.
@@ -340,7 +342,10 @@ class Bus:
                     self.leave(member, room)
             case Emptied(room):
                 for member in list(self._members.in_room(room)):
-                    self.leave(member, room)
+                    self._members.leave(member, room)
+                self._forget_empty([room])
+                if self.on_emptied is not None:
+                    self.on_emptied(room)
             case Doubted(user_ids, room):
                 self._doubt([(member, room) for member in self._sockets(user_ids) if room in member.rooms])
             case RoleChanged(user_ids, room, role, version):

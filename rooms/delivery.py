@@ -181,10 +181,13 @@ class Delivery:
             self._run_soon()
         written = item.written
         hidden = {each for actor_id in written.people for each in self._members.hides_from(actor_id, item.room)}
+        versions: dict[frozenset[int], Written] = {}  # nearly all of them hide the same one
         for member in recipients:
             if hidden and member.user_id in hidden:
-                shown = self._members.hidden_from(member.user_id, written.people, item.room)
-                member.deliver(without_people(written, shown))
+                unseen = frozenset(self._members.hidden_from(member.user_id, written.people, item.room))
+                if unseen not in versions:
+                    versions[unseen] = without_people(written, unseen)
+                member.deliver(versions[unseen])
             else:
                 member.deliver(written)
         WRITES.inc(len(recipients))

@@ -189,17 +189,17 @@ class Members:
         hidings = self._hiding.get(actor_id)
         if not hidings:
             return ()
-        now = time.time()
-        of_posts = names.is_of_posts(room)
-        return {
-            user_id
-            for user_id, (scope, until) in hidings.items()
-            if (of_posts or scope == "all") and (until is None or until > now)
-        }
+        return {user_id for user_id, hiding in hidings.items() if self._hides(hiding, room)}
+
+    @staticmethod
+    def _hides(hiding: Hiding | None, room: str) -> bool:
+        if hiding is None or (hiding.scope != "all" and not names.is_of_posts(room)):
+            return False
+        return hiding.until is None or hiding.until > time.time()
 
     def hidden_from(self, user_id: int, people: Iterable[int], room: str) -> set[int]:
         """Those of these people whom that person must not be shown there."""
-        return {actor_id for actor_id in people if user_id in self.hides_from(actor_id, room)}
+        return {actor_id for actor_id in people if self._hides(self._hiding.get(actor_id, {}).get(user_id), room)}
 
     def _forget_hiding(self, user_id: int, actor_id: int) -> None:
         hidings = self._hiding.get(actor_id)

@@ -20,7 +20,7 @@ from storage.shards import Shards
 BEAT_EVERY_S = 1.0
 DEAD_AFTER_S = 5.0
 STEADY_AFTER_S = DEAD_AFTER_S + 2.0
-REAPING_S = 30  # then another may try
+REAPING_S = 120  # then another may try
 
 BEAT = LinkScript(Path(__file__).parent / "lua" / "beat.lua")
 SCRIPTS = (BEAT,)
@@ -60,6 +60,11 @@ class Nodes:
                 self._steady_since = None
             await asyncio.sleep(BEAT_EVERY_S)
 
+    def stop(self) -> None:
+        """What this node has said is taken back by another, once it has been silent for long enough."""
+        if self._reaping is not None:
+            self._reaping.cancel()
+
     def _reap_soon(self, dead: list[str]) -> None:
         if dead and (self._reaping is None or self._reaping.done()):
             self._reaping = asyncio.create_task(self._reap_all(dead))
@@ -68,16 +73,24 @@ class Nodes:
         for node in dead:
             try:
                 await self._reap(node)
-            except RedisError as error:
-                log.warning("a dead node's people could not be taken back yet", dead=node, error=str(error))
+            except Exception:
+                log.exception("a dead node's people could not be taken back yet", dead=node)
 
     async def _reap(self, node: str) -> None:
         lock = self._names.reaping(node)
         if not await self._shards.call(0, "SET", lock, self._node, "NX", "EX", REAPING_S):
             return
-        log.warning("a node is dead: what it said is taken back", dead=node)
-        if self.on_dead is not None:
-            await self.on_dead(node)
-        await self._shards.call(0, "ZREM", self._names.nodes(), node)
-        await self._shards.call(0, "DEL", lock)
-        REAPED.inc()
+        try:
+            if await self._is_silent(node):  # still: the list may be minutes old
+                log.warning("a node is dead: what it said is taken back", dead=node)
+                if self.on_dead is not None:
+                    await self.on_dead(node)
+                await self._shards.call(0, "ZREM", self._names.nodes(), node)
+                REAPED.inc()
+        finally:
+            self._shards.send(0, "DEL", lock)
+
+    async def _is_silent(self, node: str) -> bool:
+        said = await self._shards.call(0, "ZSCORE", self._names.nodes(), node)
+        seconds, _ = await self._shards.call(0, "TIME")
+        return said is not None and int(seconds) - float(said) > DEAD_AFTER_S

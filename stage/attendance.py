@@ -31,6 +31,7 @@ from storage.redis import RedisError
 GRACE_S = 5.0
 PULSE_EVERY_S = 0.5
 SMALL_ROOM = 200  # below it, everybody hears of each listener
+ROOMS_AT_ONCE = 20  # told at once: each may need a connection to PostgreSQL
 MOST_PENDING_REACTIONS = 10_000
 REPEAT_PAGE = 500
 NO_CAPACITY = 2**31
@@ -45,6 +46,7 @@ class _Seat(NamedTuple):
 
     role: Role
     version: int  # the room's that the role is of
+    user: UserLite
     joined: int | None
 
 
@@ -82,7 +84,7 @@ class Attendance:
 
         The seat is noted first: where the answer is lost, they leave again as anybody does.
         """
-        seat = self._seats.setdefault((room_id, user_id), _Seat(role, version, None))
+        seat = self._seats.setdefault((room_id, user_id), _Seat(role, version, user, None))
         self._stay(room_id, user_id)
         entered = await self._roster.enter(room_id, user_id, self._node, role, version, capacity, joined)
         if entered.refused is not None:
@@ -95,12 +97,15 @@ class Attendance:
             self._leave_soon(room_id, user_id)
         if entered.is_new:
             self.tell(room_id)
-            if role in ON_STAGE or entered.inside < SMALL_ROOM:
-                came = RoomJoined(
-                    id=f"room.joined:{room_id}:{user_id}:{entered.offset}", room_id=str(room_id), user=user, role=role
-                )
-                self._background.run(self._broadcaster.publish(names.live(room_id), came, actor_id=user_id))
+            self._tell_of(room_id, user, role, entered)
         return entered
+
+    def _tell_of(self, room_id: int, user: UserLite, role: Role, entered: Entered) -> None:
+        """That somebody is inside who was not."""
+        if role in ON_STAGE or entered.inside < SMALL_ROOM:
+            push_id = f"room.joined:{room_id}:{user.id}:{entered.offset}"
+            came = RoomJoined(id=push_id, room_id=str(room_id), user=user, role=role)
+            self._background.run(self._broadcaster.publish(names.live(room_id), came, actor_id=int(user.id)))
 
     def left(self, user_id: int, room: str, may_come_back: bool) -> None:
         """A socket of theirs is in the room no more."""
@@ -111,6 +116,16 @@ class Attendance:
             self._leave_soon(room_id, user_id)
         else:
             self._background.run(self._leave(room_id, user_id))
+
+    def emptied(self, room: str) -> None:
+        """The room has ended: its roster is closed, and all of it leaves at once."""
+        room_id = names.live_id(room)
+        for place in [place for place in self._seats if place[0] == room_id]:
+            self._stay(*place)
+            del self._seats[place]
+        INSIDE.set(len(self._seats))
+        self._to_tell.discard(room_id)
+        self._background.run(self._roster.forget_node(room_id, self._node))
 
     async def leave(self, room_id: int, user_id: int) -> None:
         """By their own will: said at once, if no other socket of theirs is in the room here."""
@@ -199,6 +214,10 @@ class Attendance:
             await self.send_out(user_id, room_id, entered.refused)
         elif entered.is_new:
             self.tell(room_id)
+            self._tell_of(room_id, seat.user, seat.role, entered)
+            if seat.role in ON_STAGE:
+                async with self._database.transaction(user_id) as tx:
+                    await live_rooms.begin_turn(tx, room_id, user_id)
 
     async def take_back(self, node: str) -> None:
         """What a dead node has said. Raises RedisError."""
@@ -234,7 +253,18 @@ class Attendance:
         """For ever."""
         while True:
             await asyncio.sleep(PULSE_EVERY_S)
-            await asyncio.gather(*(self._pulse(room_id) for room_id in list(self._to_tell)))
+            rooms = list(self._to_tell)
+            for start in range(0, len(rooms), ROOMS_AT_ONCE):
+                await asyncio.gather(*(self._pulse(room_id) for room_id in rooms[start : start + ROOMS_AT_ONCE]))
+            await self._say_unsaid()
+
+    async def _say_unsaid(self) -> None:
+        """What could not be said, for whatever reason, is tried again."""
+        try:
+            for room_id, user_id in list(self._unsaid)[:REPEAT_PAGE]:
+                await self._leave(room_id, user_id)
+        except RedisError as error:
+            log.info("who left cannot be told yet", error=str(error))
 
     async def _pulse(self, room_id: int) -> None:
         self._to_tell.discard(room_id)

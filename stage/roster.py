@@ -142,6 +142,12 @@ class Roster:
         """A ban is lifted."""
         await self._shards.call(self._shard(room_id), "HDEL", self._key(room_id, "barred"), user_id)
 
+    async def forget_node(self, room_id: int, node: str) -> None:
+        """What a node has said of a room that has ended."""
+        shard = self._shard(room_id)
+        self._shards.send(shard, "SREM", self._rooms_key(shard, node), room_id)
+        await self._shards.call(shard, "DEL", self._key(room_id, "on", node))
+
     async def rooms_of_node(self, node: str) -> dict[int, list[int]]:
         """What a node has said, all of it: room → people."""
         found: dict[int, list[int]] = {}

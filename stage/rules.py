@@ -12,7 +12,7 @@ from protocol import errors
 from protocol.live_rooms import Role, RoomState
 
 Action = Literal[
-    "update", "start", "close", "join", "raise_hand", "send", "react", "delete_message", "set_role", "transfer_host",
+    "update", "start", "close", "join", "raise_hand", "send", "delete_message", "set_role", "transfer_host",
     "mute", "kick", "ban", "unban", "invite", "media_token",
 ]  # fmt: skip
 
@@ -26,12 +26,14 @@ _LIVE: frozenset[RoomState] = frozenset({"live"})
 
 
 class Right(NamedTuple):
-    """In which states who may do it, and to whom; a cohost never to another one."""
+    """In which states who may do it, and to whom; a cohost never to another one.
+
+    To speak, raise a hand or write one must be inside as well, which is the roster's to say.
+    """
 
     states: frozenset[RoomState]
     actors: frozenset[Role]
     targets: frozenset[Role] = frozenset()
-    inside: bool = False  # only from within the room
 
 
 RIGHTS: dict[Action, Right] = {
@@ -39,9 +41,8 @@ RIGHTS: dict[Action, Right] = {
     "start": Right(frozenset({"scheduled"}), _HOST),
     "close": Right(_OPEN, _HOST),
     "join": Right(_LIVE, EVERYBODY),
-    "raise_hand": Right(_LIVE, frozenset({"listener"}), inside=True),
-    "send": Right(_LIVE, EVERYBODY, inside=True),
-    "react": Right(_LIVE, EVERYBODY, inside=True),
+    "raise_hand": Right(_LIVE, frozenset({"listener"})),
+    "send": Right(_LIVE, EVERYBODY),
     "delete_message": Right(_LIVE, MODERATORS),
     "set_role": Right(_OPEN, MODERATORS, _BELOW_HOST),
     "transfer_host": Right(_OPEN, _HOST, _BELOW_HOST),
@@ -50,7 +51,7 @@ RIGHTS: dict[Action, Right] = {
     "ban": Right(_OPEN, MODERATORS, _BELOW_HOST),
     "unban": Right(_OPEN, MODERATORS, EVERYBODY),
     "invite": Right(_OPEN, MODERATORS),
-    "media_token": Right(_LIVE, EVERYBODY, inside=True),
+    "media_token": Right(_LIVE, EVERYBODY),
 }
 
 

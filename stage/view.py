@@ -73,9 +73,7 @@ async def for_all(database: Database, roster: Roster, room_id: int) -> tuple[Roo
     return shown(row, look, people), look
 
 
-async def tell(
-    database: Database, roster: Roster, broadcaster: Broadcaster, room_id: int, cause: str, actor_id: int = 0
-) -> None:
+async def tell(database: Database, roster: Roster, broadcaster: Broadcaster, room_id: int, cause: str) -> None:
     """Push a live room as it is now, once for that cause. Where a newer picture was pushed meanwhile, take another."""
     for _ in range(TRIES):
         found = await for_all(database, roster, room_id)
@@ -84,7 +82,7 @@ async def tell(
         room, look = found
         push = RoomUpdated(id=f"room.updated:{room_id}:{cause}", room=room)
         order = f"{room.version:010}{look.offset}"
-        if await broadcaster.publish(names.live(room_id), push, actor_id=actor_id, order=order):
+        if await broadcaster.publish(names.live(room_id), push, order=order):
             return
 
 

@@ -226,6 +226,16 @@ async def hiding(
     return (row["scope"], row["until"]) if row is not None else None
 
 
+async def blocked_either_way(tx: Transaction, user_id: int) -> list[int]:
+    """Whom that person blocks, and who blocks them. For workers."""
+    rows = await tx.fetch(
+        """SELECT blocked_id AS id FROM blocks WHERE blocker_id = $1
+        UNION SELECT blocker_id FROM blocks WHERE blocked_id = $1""",
+        user_id,
+    )
+    return [row["id"] for row in rows]
+
+
 async def who_block_somebody(tx: Transaction, user_ids: Sequence[int]) -> set[int]:
     """Those among `user_ids` who have blocked anybody at all. For workers."""
     rows = await tx.fetch("SELECT DISTINCT blocker_id FROM blocks WHERE blocker_id = ANY ($1)", user_ids)

@@ -65,11 +65,9 @@ async def load(tx: Transaction, room_id: int) -> Row | None:
 
 async def load_page(tx: Transaction, state: str | None, before: int, limit: int) -> Sequence[Row]:
     """Newest first; without a state, those that have not ended."""
+    where = "r.state = $3" if state else "r.state <> 'ended'"
     return await tx.fetch(
-        f"{_ROOM} WHERE r.id < $2 AND r.state = ANY ($1) ORDER BY r.id DESC LIMIT $3",
-        [state] if state else ["scheduled", "live"],
-        before,
-        limit,
+        f"{_ROOM} WHERE r.id < $1 AND {where} ORDER BY r.id DESC LIMIT $2", before, limit, *([state] if state else [])
     )
 
 
@@ -363,15 +361,9 @@ async def stage_seconds(tx: Transaction, room_id: int) -> Sequence[Row]:
     )
 
 
-async def keep_digest(tx: Transaction, room_id: int, body: bytes) -> bool:
-    """False where there is one already."""
-    return bool(
-        await tx.fetchval(
-            "INSERT INTO room_digests (room_id, body) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING true",
-            room_id,
-            body,
-        )
-    )
+async def keep_digest(tx: Transaction, room_id: int, body: bytes) -> None:
+    """Unless there is one already."""
+    await tx.execute("INSERT INTO room_digests (room_id, body) VALUES ($1, $2) ON CONFLICT DO NOTHING", room_id, body)
 
 
 async def digest(tx: Transaction, room_id: int) -> bytes | None:

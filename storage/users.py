@@ -72,8 +72,16 @@ async def update(
     )
 
 
-async def choose_presence(tx: Transaction, user_id: int, status: str, text: str) -> None:
-    await tx.execute("UPDATE users SET presence_status = $2, presence_text = $3 WHERE id = $1", user_id, status, text)
+async def choose_presence(tx: Transaction, user_id: int, status: str, text: str) -> int:
+    """Answers how many times they have chosen."""
+    version: int = await tx.fetchval(
+        """UPDATE users SET presence_status = $2, presence_text = $3, presence_version = presence_version + 1
+        WHERE id = $1 RETURNING presence_version""",
+        user_id,
+        status,
+        text,
+    )
+    return version
 
 
 async def may_watch(tx: Transaction, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -39,6 +39,7 @@ RAISED_LIMITS = {
         "room_join",
         "room_message",
         "presence",
+        "watch",
     )
 }
 KINDS = ("python-msgpack", "python-json", "js-msgpack", "js-json")

@@ -32,7 +32,7 @@ from protocol.pushes import (
 from rooms import names
 from stage import attendance, rules, view
 from stage.roster import NOBODY, Absence
-from storage import audit, live_rooms, present
+from storage import audit, graph, live_rooms, present
 from storage.database import Conflict, DatabaseUnavailable, Row, Transaction
 from storage.redis import RedisError
 from storage.snowflakes import minted_at
@@ -42,6 +42,7 @@ HOST_GRACE_S = 20.0
 EMPTY_STAGE_S = 300.0
 LOOK_EVERY_S = 0.5
 FIND_EVERY_S = 60.0  # also those whose time to be looked at was lost with Redis
+LATER_S = 10.0
 PAGE = 500
 
 OUT_OF_REACH = (RedisError, DatabaseUnavailable, Conflict, TimeoutError)
@@ -56,6 +57,8 @@ async def announce_change(job: Job, event: RoomChanged) -> None:
     concerned = {event.user_id, event.actor_id if event.change == "host" else 0} - {0}
     for user_id in concerned:
         await _settle_role(job, event.room_id, user_id)
+    if event.change == "host":
+        await _doubt_strangers(tools, event.room_id, event.user_id)
     await view.tell(tools.database, tools.roster, tools.broadcaster, event.room_id, str(job.event_id))
 
 
@@ -87,7 +90,9 @@ async def announce_invitation(job: Job, event: RoomInvited) -> None:
         seeing = await live_rooms.who_see(tx, event.room_id, event.user_ids)
     if found is not None and found[0].state != "ended":
         push = RoomInvitedPush(id=f"room.invited:{job.event_id}", room=found[0])
-        await job.tools.broadcaster.publish_to_users(seeing, push, actor_id=event.actor_id)
+        await job.tools.broadcaster.publish_to_users(
+            seeing, push, actor_id=event.actor_id, about=names.live(event.room_id)
+        )
 
 
 @consumes(RoomRemoved, group="rooms")
@@ -138,6 +143,16 @@ async def announce_close(job: Job, event: RoomClosed) -> None:
         await tools.broadcaster.empty(room)
 
 
+async def _doubt_strangers(tools: Tools, room_id: int, host_id: int) -> None:
+    """Who has a block with the new host may be in the room no more, and must not be shown who it is."""
+    async with tools.database.transaction() as tx:
+        strangers = await graph.blocked_either_way(tx, host_id)
+    for start in range(0, len(strangers), PAGE):
+        inside = await tools.roster.are_inside(room_id, strangers[start : start + PAGE])
+        if inside:
+            await tools.broadcaster.doubt(list(inside), names.live(room_id))
+
+
 async def _settle_role(job: Job, room_id: int, user_id: int) -> None:
     async with job.tools.database.transaction() as tx:
         room = await live_rooms.standing(tx, room_id, user_id)
@@ -169,7 +184,7 @@ async def keep_rooms(tools: Tools, stop: asyncio.Event) -> None:
                 await _find_live(tools)
                 find_at = time.monotonic() + FIND_EVERY_S
             for room_id, due in (await tools.roster.due(time.time(), PAGE)).items():
-                await _look_after(tools, room_id, due)
+                await _look_after_safely(tools, room_id, due)
         except OUT_OF_REACH as error:
             log.warning("rooms could not be looked after", error=f"{type(error).__name__}: {error}")
         try:
@@ -189,6 +204,15 @@ async def _find_live(tools: Tools) -> None:
         if len(page) < PAGE:
             return
         last = page[-1]
+
+
+async def _look_after_safely(tools: Tools, room_id: int, due: str) -> None:
+    """One that cannot be looked after does not keep the others from it."""
+    try:
+        await _look_after(tools, room_id, due)
+    except Exception as error:
+        log.warning("a room could not be looked after", room_id=room_id, error=f"{type(error).__name__}: {error}")
+        await tools.roster.looked(room_id, due, time.time() + LATER_S)
 
 
 async def _look_after(tools: Tools, room_id: int, due: str) -> None:

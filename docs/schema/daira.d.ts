@@ -333,7 +333,7 @@ export interface PostRef {
   post_id: string;
 }
 
-/** The invisible, and those whom the viewer may not watch, are offline and were never seen. */
+/** The invisible are offline, last seen when they vanished; those whom the viewer may not watch were never seen. */
 export interface Presence {
   user_id: string;
   status: "away" | "busy" | "offline" | "online";

@@ -1,6 +1,7 @@
--- Something about a person's presence is another. KEYS 1 the person (at:<node>, idle:<node>, status, text, seen, shown,
--- shown_text), 2 the node's people, 3 quiet, 4 late; ARGV 1 what (here, gone, settle, set, idle, active, tell), 2 user,
--- 3 node, 4 status, 5 text, 6 ms between two pushes, 7 s all is kept.
+-- Something about a person's presence is another. KEYS 1 the person (at:<node>, idle:<node>, status, text, version, seen,
+-- shown, shown_text), 2 the node's people, 3 quiet, 4 late; ARGV 1 what (here, gone, settle, set, idle, active, tell), 2 user,
+-- 3 node, 4 status, 5 text, 6 ms between two pushes, 7 s all is kept,
+-- 8 version of status and text, 9 s that who leaves is waited for.
 -- Answers `now` and what to push (status, text, s when last seen), `late` and the ms to wait, `left` where nobody of
 -- that name is anywhere any more and it is to be settled, or `nothing`.
 local person, what, node = KEYS[1], ARGV[1], ARGV[3]
@@ -51,13 +52,14 @@ elseif (what == 'idle' or what == 'active') and fields['at:' .. node] then
 elseif what == 'tell' then
     redis.call('DEL', KEYS[4])
 end
-if what == 'set' or what == 'here' then
+if (what == 'set' or what == 'here') and tonumber(ARGV[8]) >= tonumber(fields.version or 0) then
     if ARGV[4] == 'invisible' and status ~= 'invisible' and what == 'set' then
-        set('seen', time[1])
+        set('seen', time[1] - ARGV[9]) -- as who has left is shown, after having been waited for
     end
     status = ARGV[4]
     set('status', status)
     set('text', ARGV[5])
+    set('version', ARGV[8])
 end
 redis.call('EXPIRE', person, ARGV[7])
 

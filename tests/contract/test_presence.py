@@ -94,6 +94,7 @@ async def test_who_may_not_watch_sees_nobody_there(cluster, person):
     assert (await watch(watcher, private))[0]["status"] == "busy"
     # The right to watch ends with the follow.
     await watcher.call("graph.unfollow", user_id=private.id)
+    assert await statuses(watcher, private.id, "offline") == ["offline"]
     await cluster.settle(watcher)
     await private.call("presence.set", status="away")
     await cluster.settle(watcher)

@@ -19,6 +19,7 @@ CREATE TABLE rooms (
     CHECK ((visibility = 'circle') = (circle_id IS NOT NULL))
 );
 CREATE INDEX rooms_by_state ON rooms (state, id DESC);
+CREATE INDEX rooms_not_ended ON rooms (id DESC) WHERE state <> 'ended';
 CREATE INDEX rooms_of_owner ON rooms (owner_id) WHERE state <> 'ended';
 
 -- All but the host and plain listeners; a listener has a row while muted.
@@ -80,6 +81,7 @@ CREATE TABLE room_digests (
 ALTER TABLE users
     ADD presence_status text NOT NULL DEFAULT 'online' CHECK (presence_status IN ('online', 'away', 'busy', 'invisible')),
     ADD presence_text text NOT NULL DEFAULT '',
+    ADD presence_version integer NOT NULL DEFAULT 0,
     ADD presence_audience text NOT NULL DEFAULT 'everyone' CHECK (presence_audience IN ('everyone', 'followers', 'nobody'));
 
 ---------------------------------------------------------------------------------------------------- who may
@@ -95,7 +97,7 @@ CREATE FUNCTION moderates_room(room bigint) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     RETURN coalesce(public.room_role(room, public.viewer_id()) IN ('host', 'cohost'), false);
 
--- Also who is banned sees that the room is there; what goes on inside is refused elsewhere.
+-- Also who is banned sees the room, and who is on its stage; messages and everything else are refused to them.
 CREATE FUNCTION room_visible_to(person bigint, room bigint, owner bigint, host bigint, visibility text, circle bigint)
     RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -135,7 +137,7 @@ CREATE FUNCTION may_stay(rooms_asked bigint[], people bigint[])
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT r.id, pair.person, r.owner_id, r.capacity, coalesce(room_role(r.id, pair.person), 'listener'), r.version
     FROM unnest(rooms_asked, people) AS pair (room, person)
-    JOIN rooms r ON r.id = pair.room AND r.state = 'live'
+    JOIN rooms r ON r.id = pair.room AND r.state <> 'ended'
     WHERE room_visible_to(pair.person, r.id, r.owner_id, r.host_id, r.visibility, r.circle_id)
       AND NOT EXISTS (SELECT FROM room_bans b WHERE b.room_id = r.id AND b.user_id = pair.person
                       AND (b.until IS NULL OR b.until > now()))
@@ -172,7 +174,7 @@ CREATE FUNCTION room_messages_for(room bigint, before bigint, amount integer)
     ORDER BY m.id DESC LIMIT amount
 $$;
 
--- People in a room as one of them sees the others: without those who block them or whom they block.
+-- People in a room as one of them sees the others: without those who block them or whom they block or mute.
 CREATE FUNCTION room_people(room bigint, people bigint[])
     RETURNS TABLE (id bigint, username text, display_name text, avatar_url text, is_verified boolean, role text,
                    is_muted boolean)
@@ -184,6 +186,8 @@ CREATE FUNCTION room_people(room bigint, people bigint[])
     WHERE r.id = room
       AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = viewer_id() AND b.blocked_id = u.id)
       AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = u.id AND b.blocked_id = viewer_id())
+      AND NOT EXISTS (SELECT FROM mutes x WHERE x.user_id = viewer_id() AND x.muted_id = u.id
+                      AND x.kind = 'all' AND (x.until IS NULL OR x.until > now()))
 $$;
 
 -- Whoever is on the stage may leave it, which counts as a change of the room. Answers its version.
@@ -256,6 +260,7 @@ CREATE FUNCTION sign_in(asked_sessions bigint[], asked_users bigint[])
                    is_verified boolean, bio text, is_private boolean, follower_count integer, following_count integer,
                    post_count integer, created_at timestamptz, follows boolean, followed_by boolean,
                    requested boolean, blocks boolean, mutes boolean, presence_status text, presence_text text,
+                   presence_version integer,
                    large_authors bigint[], hidden bigint[], hidden_scopes text[], hidden_until float8[])
     LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH asked AS (
@@ -281,7 +286,7 @@ CREATE FUNCTION sign_in(asked_sessions bigint[], asked_users bigint[])
     )
     SELECT s.id, u.id, u.username, u.display_name, u.avatar_url, u.is_verified, u.bio, u.is_private,
            u.follower_count, u.following_count, u.post_count, u.created_at, false, false, false, false, false,
-           u.presence_status, u.presence_text,
+           u.presence_status, u.presence_text, u.presence_version,
            ARRAY(SELECT f.followee_id FROM follows f JOIN users a ON a.id = f.followee_id
                  WHERE f.follower_id = u.id AND f.status = 'active' AND a.is_large
                    AND NOT f.followee_id = ANY (coalesce(h.ids, '{}'))),
@@ -302,7 +307,7 @@ GRANT INSERT, UPDATE, DELETE ON room_roles, room_bans TO daira_app;
 GRANT UPDATE (ended_at) ON room_turns TO daira_app;
 GRANT INSERT ON room_invitations, room_messages TO daira_app;
 GRANT UPDATE (deleted_at) ON room_messages TO daira_app;
-GRANT UPDATE (presence_status, presence_text, presence_audience) ON users TO daira_app;
+GRANT UPDATE (presence_status, presence_text, presence_version, presence_audience) ON users TO daira_app;
 
 GRANT SELECT ON rooms, room_roles, room_turns, room_bans, room_invitations, room_messages, room_digests TO daira_worker;
 GRANT UPDATE (host_id, state, ended_at, version) ON rooms TO daira_worker;
