@@ -82,7 +82,7 @@ class Node:
         self.bus = Bus(stores.shards, stores.names, self.members, delivery, recovery, self.name)
         self.bus.on_gap = self._after_gap
         self.bus.on_left, self.bus.on_emptied = self.attendance.left, self.attendance.emptied
-        self.bus.on_role = self.attendance.change_role
+        self.bus.on_role, self.bus.is_put_out = self.attendance.change_role, self.attendance.is_put_out
         rights = Rights(database, self.bus, self.attendance)
         self.bus.on_doubt = rights.recheck
         self._nodes = Nodes(stores.shards, stores.names, self.name)

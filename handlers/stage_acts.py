@@ -197,7 +197,7 @@ async def _send_out(
         if removed.outcome == "out":
             await services.attendance.taken_back(room_id, user_id, removed.inside, removed.role)
         if was_inside:
-            await attendance.send_out(services.broadcaster, room_id, user_id, reason, str(event_id))
+            await attendance.send_out(services.broadcaster, room_id, user_id, reason, str(event_id), removed.before)
 
     call.after_commit(send_out_now)
 

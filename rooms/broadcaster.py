@@ -27,6 +27,7 @@ from rooms.messages import (
     Joined,
     Left,
     PersonalControl,
+    PutOut,
     Revoked,
     RoleChanged,
     encode_push,
@@ -125,6 +126,10 @@ class Broadcaster:
 
     async def change_role(self, user_id: int, room: str, role: Role, version: int) -> None:
         await self._tell([user_id], lambda here: RoleChanged(here, room, role, version))
+
+    async def put_out(self, user_id: int, room: str, before: int) -> None:
+        """Their sockets leave the live room, if they came in until then by the roster's clock."""
+        await self._tell([user_id], lambda here: PutOut(here, room, before))
 
     async def doubt(self, user_ids: Sequence[int], room: str) -> None:
         """Whether these people may stay in the room is looked up again."""

@@ -28,6 +28,7 @@ from rooms.messages import (
     HidingChanged,
     Joined,
     Left,
+    PutOut,
     Revoked,
     RoleChanged,
     Superseded,
@@ -67,6 +68,8 @@ class Bus:
         self.on_gap: Callable[[], Awaitable[bool]] | None = None
         # A person's socket is in a live room no more; whether it may come back by itself.
         self.on_left: Callable[[int, str, bool], None] | None = None
+        # Whether a person who is sent out of a live room came in until that clock.
+        self.is_put_out: Callable[[int, str, int], bool] | None = None
         # Nobody is in that live room any more.
         self.on_emptied: Callable[[str], None] | None = None
         # A person's role in a live room is another, since that version of it.
@@ -346,6 +349,10 @@ class Bus:
                 self._forget_empty([room])
                 if self.on_emptied is not None:
                     self.on_emptied(room)
+            case PutOut(user_ids, room, before):
+                for member in self._sockets(user_ids):
+                    if self.is_put_out is None or self.is_put_out(member.user_id, room, before):
+                        self.leave(member, room)
             case Doubted(user_ids, room):
                 self._doubt([(member, room) for member in self._sockets(user_ids) if room in member.rooms])
             case RoleChanged(user_ids, room, role, version):

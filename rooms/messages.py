@@ -153,6 +153,14 @@ class Doubted(msgspec.Struct, frozen=True, tag="doubted"):
     room: str
 
 
+class PutOut(msgspec.Struct, frozen=True, tag="put_out"):
+    """These people's sockets leave that live room, if they came in until then by its roster's clock."""
+
+    user_ids: list[int]
+    room: str
+    before: int
+
+
 class RoleChanged(msgspec.Struct, frozen=True, tag="role"):
     """That person's role in a live room is another, since that version of it."""
 
@@ -178,5 +186,7 @@ class Superseded(msgspec.Struct, frozen=True, tag="superseded"):
     claim: int
 
 
-Control = Revoked | Evicted | Closed | Doubted | Emptied | Joined | Left | RoleChanged | HidingChanged | Superseded
-PersonalControl = Doubted | Evicted | Joined | Left | RoleChanged | HidingChanged
+Control = (
+    Revoked | Evicted | Closed | Doubted | Emptied | Joined | Left | PutOut | RoleChanged | HidingChanged | Superseded
+)
+PersonalControl = Doubted | Evicted | Joined | Left | PutOut | RoleChanged | HidingChanged

@@ -35,6 +35,7 @@ ROOMS_AT_ONCE = 20  # told at once: each may need a connection to PostgreSQL
 MOST_PENDING_REACTIONS = 10_000
 REPEAT_PAGE = 500
 NO_CAPACITY = 2**31
+ANY_TIME = 2**62
 
 OUT_OF_REACH = (RedisError, DatabaseUnavailable, Conflict, TimeoutError)
 
@@ -62,6 +63,7 @@ class Attendance:
         self._seats: dict[tuple[int, int], _Seat] = {}  # by room and person
         self._leaving: dict[tuple[int, int], asyncio.TimerHandle] = {}
         self._unsaid: set[tuple[int, int]] = set()  # who has left while Redis was away
+        self._put_out: dict[tuple[int, int], int] = {}  # who was sent out while they came in: up to which clock
         self._to_tell: set[int] = set()
         self._cut_short: set[int] = set()  # rooms that were not told what they should have been
         self._reactions: dict[int, Counter[tuple[str, int]]] = {}
@@ -87,11 +89,14 @@ class Attendance:
         seat = self._seats.setdefault((room_id, user_id), _Seat(role, version, user, None))
         self._stay(room_id, user_id)
         entered = await self._roster.enter(room_id, user_id, self._node, role, version, capacity, joined)
+        clock = int(entered.offset[-CLOCK_LENGTH:])
+        if entered.refused is None and clock <= self._put_out.pop((room_id, user_id), 0):
+            entered = entered._replace(refused="kicked")  # while the answer was on its way
         if entered.refused is not None:
             self._seats.pop((room_id, user_id), None)
             return entered
         if seat.joined is None and (room_id, user_id) in self._seats:
-            self._seats[room_id, user_id] = seat._replace(joined=int(entered.offset[-CLOCK_LENGTH:]))
+            self._seats[room_id, user_id] = seat._replace(joined=clock)
         INSIDE.set(len(self._seats))
         if not self._is_here(room_id, user_id):  # it dropped while Redis was asked
             self._leave_soon(room_id, user_id)
@@ -116,6 +121,15 @@ class Attendance:
             self._leave_soon(room_id, user_id)
         else:
             self._background.run(self._leave(room_id, user_id))
+
+    def is_put_out(self, user_id: int, room: str, before: int) -> bool:
+        """Whether who is sent out of the room is inside since before that clock, and not back already."""
+        place = names.live_id(room), user_id
+        seat = self._seats.get(place)
+        if seat is not None and seat.joined is None:
+            self._put_out[place] = before  # coming in at this moment: the roster's answer will tell
+            return False
+        return seat is None or seat.joined is None or seat.joined <= before
 
     def emptied(self, room: str) -> None:
         """The room has ended: its roster is closed, and all of it leaves at once."""
@@ -295,8 +309,13 @@ class Attendance:
             self._cut_short.discard(room_id)
 
 
-async def send_out(broadcaster: Broadcaster, room_id: int, user_id: int, reason: RemovalReason, cause: str) -> None:
-    """Off this person's sockets on all nodes, and told why, once for that cause. Raises RedisError."""
-    await broadcaster.leave([user_id], names.live(room_id))
+async def send_out(
+    broadcaster: Broadcaster, room_id: int, user_id: int, reason: RemovalReason, cause: str, before: int = ANY_TIME
+) -> None:
+    """Off this person's sockets on all nodes, and told why, once for that cause. Raises RedisError.
+
+    before: by the roster's clock; who has come in after it stays.
+    """
+    await broadcaster.put_out(user_id, names.live(room_id), before)
     removed = RoomRemoved(id=f"room.removed:{room_id}:{user_id}:{cause}", room_id=str(room_id), reason=reason)
     await broadcaster.publish_to_users([user_id], removed)

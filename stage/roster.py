@@ -63,6 +63,7 @@ class Removed(NamedTuple):
     outcome: Literal["out", "away", "back"]
     inside: int
     role: Role
+    before: int  # by the roster's clock: who came in until then is out
 
 
 class Look(NamedTuple):
@@ -136,7 +137,7 @@ class Roster:
         until_s = "" if until is None else until.timestamp()
         arguments = (user_id, room_id, reason, until_s, "" if before is None else before, version)
         answer = await self._shards.run(self._shard(room_id), REMOVE, self._keys(room_id), arguments)
-        return Removed(answer[0].decode(), answer[1], _named(answer[2]))
+        return Removed(answer[0].decode(), answer[1], _named(answer[2]), int(answer[3]))
 
     async def pardon(self, room_id: int, user_id: int) -> None:
         """A ban is lifted."""

@@ -112,7 +112,7 @@ async def send_out(job: Job, event: RoomRemoved) -> None:
     if removed.outcome == "back":
         return
     if event.was_inside:
-        await attendance.send_out(tools.broadcaster, room_id, user_id, event.reason, str(job.event_id))
+        await attendance.send_out(tools.broadcaster, room_id, user_id, event.reason, str(job.event_id), removed.before)
     if removed.outcome == "out":
         left = RoomLeft(id=f"room.left:{room_id}:{user_id}:{job.event_id}", room_id=str(room_id), user_id=str(user_id))
         await tools.broadcaster.publish(names.live(room_id), left, actor_id=user_id)

@@ -3,7 +3,10 @@
 -- ('' for who joins anew), 7 the room's version that the role is of. Answers what became of it: inside, full, banned, kicked or ended; whether they were not
 -- inside before, how many are now, clock.
 local user, node = ARGV[1], ARGV[2]
-local role = give_role(user, ARGV[3], ARGV[7])
+local role = ARGV[3]
+if role ~= '' or redis.call('HEXISTS', STAGE, user) == 1 then -- of most listeners nothing is to be kept
+    role = give_role(user, role, ARGV[7])
+end
 local clock = tick(CLOCK)
 local nodes = redis.call('HGET', INSIDE, user)
 local is_new = not nodes

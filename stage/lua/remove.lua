@@ -1,7 +1,7 @@
 -- Somebody is sent out of the room, wherever their sockets are. KEYS of roster.lua; ARGV 1 user, 2 room, 3 `kicked` or
 -- `banned`, 4 until (s; empty: for good), 5 µs since 1970: who came in after it has come back since (empty: whenever),
 -- 6 the room's version. Answers `out` for who was inside, `away` for who was not, `back` for who has come in since; how
--- many are inside now, and the role they had.
+-- many are inside now, the role they had, and the clock up to which who came in is out.
 local user, is_ban = ARGV[1], ARGV[3] == 'banned'
 local clock = tick(CLOCK)
 local joined = tonumber(redis.call('ZSCORE', JOINED, user) or 0)
@@ -14,11 +14,11 @@ elseif joined > 0 then
 end
 if is_ban then
     redis.call('HSET', BARRED, user, ARGV[4])
-elseif outcome ~= 'back' then
-    redis.call('HSET', KICKED, user, ARGV[5] ~= '' and ARGV[5] or clock)
+elseif outcome == 'out' or ARGV[5] == '' then
+    redis.call('HSET', KICKED, user, clock)
 end
-if outcome ~= 'back' then
+if outcome ~= 'back' and redis.call('HEXISTS', STAGE, user) == 1 then
     give_role(user, '', ARGV[6])
 end
 keep()
-return {outcome, redis.call('HLEN', INSIDE), role}
+return {outcome, redis.call('HLEN', INSIDE), role, not is_ban and redis.call('HGET', KICKED, user) or clock}

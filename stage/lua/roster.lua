@@ -34,9 +34,7 @@ local function give_role(user, role, version)
     if tonumber(version) < since then
         return held
     end
-    if role ~= '' or since > 0 then
-        redis.call('HSET', STAGE, user, version .. ':' .. role)
-    end
+    redis.call('HSET', STAGE, user, version .. ':' .. role)
     if role ~= '' then
         redis.call('ZREM', HANDS, user)
     end

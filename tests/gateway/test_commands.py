@@ -166,7 +166,7 @@ def test_tokens_one_a_line(installation):
 def test_seeding_more_people(installation):
     result = installation.run("seed", "--users", "300")
     assert "300 people more" in result.stdout
-    assert installation.call("user.get", {"username": "mona_elsayed"}, "load_1")["follower_count"] > 100
+    assert installation.call("user.get", {"username": "mona_elsayed"}, "ahmed_elsayed")["follower_count"] > 100
 
 
 def test_the_doctor_finds_everything_well_and_what_is_not(installation):
