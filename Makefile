@@ -37,8 +37,14 @@ install: .venv/installed ## install DAIRA into .venv
 run: .venv/installed ## run everything on this machine: servers, gateway, workers, demo data
 	@$(VENV)/daira up --demo
 
-test: .venv/installed-dev tests/clients/node_modules/.installed ## run all tests with coverage
-	@$(VENV)/pytest --cov --cov-report=term $(ARGS)
+test: .venv/installed-dev tests/clients/node_modules/.installed ## run all tests with coverage; ARGS="path" runs some
+ifdef ARGS
+	@$(VENV)/pytest $(ARGS)
+else
+	@$(VENV)/pytest --cov --cov-report= --cov-fail-under=0 -m "not chaos"
+	@echo "Now what kills servers and processes, one after the other …"
+	@$(VENV)/pytest --cov --cov-append --cov-report=term -m chaos -n 0
+endif
 
 check: .venv/installed-dev ## format, lint, types, layers
 	@$(VENV)/ruff format --check .

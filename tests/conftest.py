@@ -46,11 +46,7 @@ async def person(cluster: Cluster) -> AsyncIterator[PersonFactory]:
     await cluster.leave()
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if "chaos" in item.keywords:  # one after the other, beside the rest: each starts servers of its own
-            item.add_marker(pytest.mark.xdist_group("chaos"))
     if HAS_JAVASCRIPT:
         return
     if os.environ.get("CI"):
