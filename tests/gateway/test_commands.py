@@ -71,7 +71,7 @@ def wait_for_line(process: subprocess.Popen[str], words: str) -> list[str]:
 
 
 async def answers(url: str, status: int = 200) -> dict:
-    async with aiohttp.ClientSession() as session, asyncio.timeout(20):
+    async with aiohttp.ClientSession() as session, asyncio.timeout(60):
         while True:
             try:
                 async with session.get(url) as response:
@@ -215,7 +215,7 @@ async def test_serve_with_processes_shares_one_port_and_adds_up_metrics(installa
     serving = installation.start("serve", "--processes", "2", **ports)
     try:
         await answers(f"http://127.0.0.1:{sidecar_port}/health/ready")
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while installation.run("call", "system.ping", "--url", f"http://127.0.0.1:{port}").returncode:
                 await asyncio.sleep(0.1)
         url = f"http://127.0.0.1:{port}"
