@@ -2,6 +2,7 @@
 
 import asyncio
 
+import jwt
 import pytest
 
 from tests.people import Person
@@ -303,3 +304,28 @@ async def test_the_stage_is_shown_short_of_whom_one_hides(cluster, person):
     assert shown
     assert all(ids(push["room"]["speakers"]) == [host.id] for push in shown)
     assert ids((await mona.call("room.get", room_id=room_id))["speakers"]) == [host.id]
+
+
+async def test_media_tokens_follow_the_role(cluster, person):
+    secret = "a secret that LiveKit knows as well, of 32 characters or more"
+    await cluster.add_node("voice", livekit_url="wss://voice.example", livekit_key="key", livekit_secret=secret)
+    host, mona = await person("host", node="voice"), await person("mona", node="voice")
+    room_id = await open_room(host)
+    assert (await mona.refused("room.media_token", room_id=room_id)).code == "FAILED_PRECONDITION"
+    await mona.call("room.join", room_id=room_id)
+
+    async def may_publish() -> bool:
+        answer = await mona.call("room.media_token", room_id=room_id)
+        assert answer["url"] == "wss://voice.example"
+        claims = jwt.decode(answer["token"], secret, algorithms=["HS256"], issuer="key")
+        assert (claims["sub"], claims["video"]["room"]) == (mona.id, room_id)
+        return claims["video"]["canPublish"]
+
+    assert not await may_publish()
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    await mona.expect("room.role_changed", role="speaker")
+    assert await may_publish()
+    await host.call("room.mute", room_id=room_id, user_id=mona.id, muted=True)
+    assert not await may_publish()
+    await cluster.leave()
+    await cluster.remove_node("voice")

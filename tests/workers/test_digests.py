@@ -1,0 +1,36 @@
+"""A room has one digest, however often its end is told."""
+
+import asyncio
+
+from protocol.events import RoomClosed
+from tests.contract.test_live_rooms import ids, open_room
+from workers.digests import digest_room
+from workers.job import Job
+
+CHAT = ("الكشري أحلى أكلة في مصر كلها", "أنا بحب الكشري بالدقة والشطة الزيادة", "ok", "الكشري من عند أبو طارق أحسن")
+
+
+async def test_an_end_told_thrice_makes_one_digest(cluster, person):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    for text in (
+        "الكشري أحلى أكلة في مصر كلها",
+        "أنا بحب الكشري بالدقة والشطة الزيادة",
+        "ok",
+        "الكشري من عند أبو طارق أحسن",
+    ):
+        await mona.call("room.send", room_id=room_id, text=text)
+    await host.call("room.close", room_id=room_id)
+    await cluster.settle(mona)
+    job = Job(1, cluster.workers.tools)
+    await asyncio.gather(*(digest_room(job, RoomClosed(room_id=int(room_id))) for _ in range(2)))
+    await cluster.settle(mona)
+    assert [push["room_id"] for push in mona.heard("room.digested")] == [room_id]
+    owner = await cluster.owner()
+    assert await owner.fetchval("SELECT count(*) FROM room_digests WHERE room_id = $1", int(room_id)) == 1
+    await owner.close()
+    digest = await mona.call("room.digest", room_id=room_id)
+    assert digest["summary"]
+    assert all("الكشري" in message["text"] for message in digest["summary"])
+    assert ids(speaker["user"] for speaker in digest["speakers"]) == [host.id]
