@@ -83,7 +83,7 @@ class Node:
         self.bus.on_gap = self._after_gap
         self.bus.on_left, self.bus.on_emptied = self.attendance.left, self.attendance.emptied
         self.bus.on_role, self.bus.is_put_out = self.attendance.change_role, self.attendance.is_put_out
-        rights = Rights(database, self.bus, self.attendance)
+        rights = Rights(database, self.bus, self.attendance, stores.broadcaster)
         self.bus.on_doubt = rights.recheck
         self._nodes = Nodes(stores.shards, stores.names, self.name)
         self._nodes.on_dead, self._nodes.on_forgotten = self._take_back, self._catch_up

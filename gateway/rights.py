@@ -1,6 +1,5 @@
 """Which rooms sockets may be in, asked again when somebody comes back or something between people has changed."""
 
-import secrets
 from collections.abc import Iterable, Sequence
 
 import structlog
@@ -8,12 +7,13 @@ import structlog
 from handlers import visibility
 from presence import tracker
 from protocol.live_rooms import RemovalReason
-from protocol.pushes import PresenceChanged
 from protocol.users import UserLite
 from rooms import names
+from rooms.broadcaster import Broadcaster
 from rooms.bus import Bus
 from rooms.members import Member
 from rooms.messages import unkept
+from stage import departures
 from stage.attendance import Attendance
 from stage.rules import ON_STAGE
 from storage import live_rooms, posts, users
@@ -25,10 +25,11 @@ log = structlog.get_logger()
 
 
 class Rights:
-    def __init__(self, database: Database, bus: Bus, attendance: Attendance) -> None:
+    def __init__(self, database: Database, bus: Bus, attendance: Attendance, broadcaster: Broadcaster) -> None:
         self._database = database
         self._bus = bus
         self._attendance = attendance
+        self._broadcaster = broadcaster
 
     async def open_to(self, user_id: int, rooms: Iterable[str]) -> set[str]:
         """Posts, live rooms and presences among them that the person may be in. Raises what is out of reach."""
@@ -86,11 +87,9 @@ class Rights:
 
     async def _tell(self, member: Member, room: str) -> None:
         if names.is_live(room):
-            await self._attendance.send_out(member.user_id, names.live_id(room), "access")
+            await departures.put_out(self._broadcaster, names.live_id(room), member.user_id, "access")
         else:
-            watched_id = names.watched_id(room)
-            push_id = f"presence.changed:{watched_id}:{secrets.token_hex(6)}"
-            member.deliver(unkept(PresenceChanged(id=push_id, presence=tracker.unknown(watched_id)), room))
+            member.deliver(unkept(tracker.changed(tracker.unknown(names.watched_id(room))), room))
 
     async def _allowed(self, seats: Sequence[tuple[Member, str]]) -> set[tuple[int, str]]:
         live = [(names.live_id(room), member.user_id) for member, room in seats if names.is_live(room)]

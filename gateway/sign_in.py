@@ -11,9 +11,10 @@ import structlog
 from gateway.observability import REFUSED
 from gateway.rights import Rights
 from handlers.call import Services, Viewer
+from presence import tracker
 from presence.tracker import Chosen
 from protocol.errors import CallError
-from protocol.pushes import PresenceChanged, RoomRemoved
+from protocol.pushes import RoomRemoved
 from protocol.tokens import TokenError
 from protocol.users import User, UserLite
 from rooms import names
@@ -24,8 +25,8 @@ from rooms.members import Hiding, Member, Members
 from rooms.messages import Written, unkept, without_people
 from rooms.metrics import RECOVERIES, REPLAYED
 from rooms.recovery import Claim, Offset, Recovery
-from storage import accounts, graph, present
-from storage.database import Conflict, DatabaseUnavailable, Row
+from storage import accounts, graph, present, reach
+from storage.database import Row
 from storage.redis import RedisError
 from storage.sign_ins import SignIns
 
@@ -35,7 +36,7 @@ LARGEST_REPLAY = 4 * 1024 * 1024  # bytes
 # Tabs of one browser share a session; more than this is no browser.
 MOST_SOCKETS_OF_A_SESSION = 20
 
-OUT_OF_REACH = (DatabaseUnavailable, Conflict, RedisError, SubscriptionFailed, TimeoutError)
+OUT_OF_REACH = (*reach.OUT_OF_REACH, SubscriptionFailed)
 
 log = structlog.get_logger()
 
@@ -277,8 +278,7 @@ class SignIn:
                 now.append(unkept(removed, room))
         watched = [names.watched_id(room) for room in member.rooms if names.is_presence(room)]
         for user_id, shown in (await self._services.presence.look(watched)).items():
-            push = PresenceChanged(id=f"presence.changed:{user_id}:{member.pid}:{member.claim}", presence=shown)
-            now.append(unkept(push, names.presence(user_id)))
+            now.append(unkept(tracker.changed(shown), names.presence(user_id)))
         return now
 
     def _hide(self, row: Row, changes: Iterable[tuple[int, Hiding | None]]) -> None:

@@ -9,9 +9,9 @@ from handlers import (
     posts,
     presence,
     room_chat,
-    stage_acts,
+    room_stage,
     system,
     users,
 )
 
-MODULES = (auth, circles, feed, graph, live_rooms, posts, presence, room_chat, stage_acts, system, users)
+MODULES = (auth, circles, feed, graph, live_rooms, posts, presence, room_chat, room_stage, system, users)

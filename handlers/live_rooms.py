@@ -1,4 +1,4 @@
-"""Live rooms: open, find, enter and leave them, and end them. What happens on the stage is in `stage_acts`."""
+"""Live rooms: open, find, enter, leave and end them. What is done inside is in `room_stage` and `room_chat`."""
 
 from datetime import timedelta
 
@@ -6,9 +6,10 @@ import msgspec
 
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
+from handlers.room_access import REFUSALS, changed, moderated, note, standing
 from protocol import errors
 from protocol.cursors import Cursors
-from protocol.events import RoomChanged, RoomClosed
+from protocol.events import RoomClosed
 from protocol.live_rooms import (
     DEFAULT_CAPACITY,
     CreateRoom,
@@ -17,7 +18,6 @@ from protocol.live_rooms import (
     ListRooms,
     Participant,
     ParticipantPage,
-    Role,
     Room,
     RoomDigest,
     RoomMessage,
@@ -30,20 +30,13 @@ from protocol.rpc import Nothing, methods
 from rooms import names
 from stage import rules, view
 from stage.roster import NOBODY, Look
-from storage import audit, circles, live_rooms, present
+from storage import circles, live_rooms, present
 from storage.database import Row, Transaction
 
 MOST_OPEN = 20  # rooms of one person
 MOST_AHEAD = timedelta(days=365)
 RECENT_MESSAGES = 50
 FIRST_PARTICIPANTS = 20
-
-REFUSALS = {
-    "full": "the room is full",
-    "banned": "banned from the room",
-    "kicked": "sent out of the room",
-    "ended": "the room is ended",
-}
 
 
 @methods.rpc("room.create", limit="room")
@@ -200,53 +193,6 @@ async def get_digest(call: Call, request: RoomRef, tx: Transaction) -> RoomDiges
     if body is None:
         raise errors.failed_precondition(f"the room is {room['state']}: its digest comes after")
     return await _seen_by_viewer(tx, room["id"], msgspec.json.decode(body, type=RoomDigest))
-
-
-# ---------------------------------------------------------------------------------------------- shared by what is done
-
-
-async def standing(call: Call, tx: Transaction, room_id: str) -> Row:
-    """The room and the caller's place in it. Raises NOT_FOUND, and PERMISSION_DENIED for the banned."""
-    row = await live_rooms.standing(tx, int(room_id), call.viewer.id)
-    if row is None:
-        raise errors.not_found("room")
-    if row["is_banned"]:
-        raise errors.permission_denied(REFUSALS["banned"])
-    return row
-
-
-async def moderated(
-    call: Call, tx: Transaction, room_id: str, action: rules.Action, version: int | None, target: Role | None = None
-) -> Row:
-    """The room, locked until the act is done. Raises what `rules.check` does, NOT_FOUND, ABORTED."""
-    # What holds is read once the lock is: somebody may have been made a listener while this waited.
-    await live_rooms.lock(tx, int(room_id))
-    row = await standing(call, tx, room_id)
-    rules.check(action, row["state"], row["role"], target)
-    if version is not None and row["version"] != version:
-        raise errors.stale_version()
-    return row
-
-
-async def changed(call: Call, tx: Transaction, room_id: int, change: str, user_id: int = 0) -> None:
-    event = msgspec.convert(
-        {"room_id": room_id, "actor_id": call.viewer.id, "user_id": user_id, "change": change}, RoomChanged
-    )
-    await call.services.outbox.add(tx, event)
-
-
-async def note(call: Call, tx: Transaction, action: str, room_id: int, **changes: object) -> None:
-    """One audit row for each act of moderation."""
-    await audit.add(
-        tx,
-        id=call.services.ids.mint(),
-        actor_id=call.viewer.id,
-        action=action,
-        resource=f"room:{room_id}",
-        ip=call.address,
-        user_agent=call.user_agent,
-        **changes,
-    )
 
 
 async def _shown(call: Call, tx: Transaction, room_id: int) -> Room:

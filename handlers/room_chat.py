@@ -1,8 +1,8 @@
 """What is said in a live room: messages and reactions."""
 
 from handlers.call import Call
-from handlers.live_rooms import note, standing
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
+from handlers.room_access import note, standing
 from protocol import errors
 from protocol.events import RoomMessageDeleted, RoomMessageSent
 from protocol.live_rooms import (
@@ -32,10 +32,10 @@ async def send_message(call: Call, request: SendToRoom, tx: Transaction) -> Room
         raise errors.permission_denied("muted in this room")
     viewer_id, roster = call.viewer.id, call.services.roster
     if room["slow_mode_s"] and room["role"] == "listener":
-        wait_ms = await roster.take_turn(room["id"], viewer_id, room["slow_mode_s"])
+        wait_ms = await roster.hit_slow_mode(room["id"], viewer_id, room["slow_mode_s"])
         if wait_ms:
             raise errors.exhausted(f"slow mode: one message in {room['slow_mode_s']} s", wait_ms)
-        call.after_refusal(lambda: roster.give_turn_back(room["id"], viewer_id))
+        call.after_refusal(lambda: roster.undo_slow_mode(room["id"], viewer_id))
     message_id = call.services.ids.mint()
     await live_rooms.insert_message(tx, id=message_id, room_id=room["id"], sender_id=viewer_id, text=request.text)
     await call.services.outbox.add(tx, RoomMessageSent(room_id=room["id"], message_id=message_id))

@@ -150,7 +150,7 @@ class Tracker:
         for start in range(0, len(watched), PAGE):
             for user_id, presence in (await self.look(watched[start : start + PAGE])).items():
                 room = names.presence(user_id)
-                push = PresenceChanged(id=f"presence.changed:{user_id}:{secrets.token_hex(6)}", presence=presence)
+                push = changed(presence)
                 hiding = self._members.hides_from(user_id, room)
                 for member in list(self._members.in_room(room)):
                     if member.user_id not in hiding:
@@ -188,8 +188,7 @@ class Tracker:
 
     async def _push(self, presence: Presence) -> None:
         user_id = int(presence.user_id)
-        push = PresenceChanged(id=f"presence.changed:{user_id}:{secrets.token_hex(6)}", presence=presence)
-        await self._broadcaster.publish(names.presence(user_id), push, actor_id=user_id)
+        await self._broadcaster.publish(names.presence(user_id), changed(presence), actor_id=user_id)
 
     def _people_key(self, shard: int, node: str) -> str:
         return self._shards.key(shard, "people-of", node)
@@ -222,6 +221,10 @@ class Tracker:
         if is_idle != (user_id in self._idle):
             (self._idle.add if is_idle else self._idle.discard)(user_id)
             self._background.run(self._say(user_id, "idle" if is_idle else "active"))
+
+
+def changed(presence: Presence) -> PresenceChanged:
+    return PresenceChanged(id=f"presence.changed:{presence.user_id}:{secrets.token_hex(6)}", presence=presence)
 
 
 def unknown(user_id: int) -> Presence:

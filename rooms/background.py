@@ -6,8 +6,7 @@ from typing import Any
 
 import structlog
 
-from storage.database import DatabaseUnavailable
-from storage.redis import RedisError
+from storage.reach import OUT_OF_REACH
 
 log = structlog.get_logger()
 
@@ -28,7 +27,7 @@ class Background:
         self._tasks.discard(task)
         if task.cancelled() or (error := task.exception()) is None:
             return
-        if isinstance(error, (RedisError, DatabaseUnavailable, TimeoutError)):
+        if isinstance(error, OUT_OF_REACH):
             log.warning("background work was lost", work=self._name, error=f"{type(error).__name__}: {error}")
         else:
             log.error("background work broke", work=self._name, exc_info=error)

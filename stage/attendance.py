@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import structlog
 
-from protocol.live_rooms import RemovalReason, Role
-from protocol.pushes import RoomAudience, RoomJoined, RoomLeft, RoomReacted, RoomRemoved
+from protocol.live_rooms import Role
+from protocol.pushes import RoomAudience, RoomJoined, RoomReacted
 from protocol.users import UserLite
 from rooms import names
 from rooms.background import Background
@@ -20,24 +20,21 @@ from rooms.broadcaster import Broadcaster
 from rooms.members import Members
 from rooms.messages import CLOCK_LENGTH
 from rooms.nodes import DEAD_AFTER_S
-from stage import view
+from stage import departures, view
 from stage.metrics import INSIDE, REACTIONS_DROPPED
 from stage.roster import Entered, Roster
 from stage.rules import ON_STAGE
 from storage import live_rooms
-from storage.database import Conflict, Database, DatabaseUnavailable
+from storage.database import Database
+from storage.reach import OUT_OF_REACH
 from storage.redis import RedisError
 
 GRACE_S = 5.0
 PULSE_EVERY_S = 0.5
-SMALL_ROOM = 200  # below it, everybody hears of each listener
 ROOMS_AT_ONCE = 20  # told at once: each may need a connection to PostgreSQL
 MOST_PENDING_REACTIONS = 10_000
 REPEAT_PAGE = 500
 NO_CAPACITY = 2**31
-ANY_TIME = 2**62
-
-OUT_OF_REACH = (RedisError, DatabaseUnavailable, Conflict, TimeoutError)
 
 log = structlog.get_logger()
 
@@ -107,7 +104,7 @@ class Attendance:
 
     def _tell_of(self, room_id: int, user: UserLite, role: Role, entered: Entered) -> None:
         """That somebody is inside who was not."""
-        if role in ON_STAGE or entered.inside < SMALL_ROOM:
+        if departures.is_told_of(role, entered.inside):
             push_id = f"room.joined:{room_id}:{user.id}:{entered.offset}"
             came = RoomJoined(id=push_id, room_id=str(room_id), user=user, role=role)
             self._background.run(self._broadcaster.publish(names.live(room_id), came, actor_id=int(user.id)))
@@ -160,13 +157,7 @@ class Attendance:
             if role in ON_STAGE:
                 async with self._database.transaction(user_id) as tx:
                     await live_rooms.end_turn(tx, room_id, user_id)
-            if role in ON_STAGE or inside < SMALL_ROOM:
-                left = RoomLeft(
-                    id=f"room.left:{room_id}:{user_id}:{secrets.token_hex(6)}",
-                    room_id=str(room_id),
-                    user_id=str(user_id),
-                )
-                await self._broadcaster.publish(names.live(room_id), left, actor_id=user_id)
+            await departures.tell_left(self._broadcaster, room_id, user_id, inside, role)
         except OUT_OF_REACH as error:
             log.warning("a room was not told who has left", room_id=room_id, error=str(error))
 
@@ -225,7 +216,7 @@ class Attendance:
             room_id, user_id, self._node, seat.role, seat.version, NO_CAPACITY, seat.joined
         )
         if entered.refused is not None:
-            await self.send_out(user_id, room_id, entered.refused)
+            await departures.put_out(self._broadcaster, room_id, user_id, entered.refused)
         elif entered.is_new:
             self.tell(room_id)
             self._tell_of(room_id, seat.user, seat.role, entered)
@@ -244,10 +235,6 @@ class Attendance:
                 for user_id, gone in zip(page, answers, strict=True):
                     if gone.gone:
                         await self.taken_back(room_id, user_id, gone.inside, gone.role)
-
-    async def send_out(self, user_id: int, room_id: int, reason: RemovalReason) -> None:
-        """Off this person's sockets on all nodes, and told why. Raises RedisError."""
-        await send_out(self._broadcaster, room_id, user_id, reason, secrets.token_hex(6))
 
     # ------------------------------------------------------------------------------------------ telling the rooms
 
@@ -307,15 +294,3 @@ class Attendance:
             self._cut_short.add(room_id)
         else:
             self._cut_short.discard(room_id)
-
-
-async def send_out(
-    broadcaster: Broadcaster, room_id: int, user_id: int, reason: RemovalReason, cause: str, before: int = ANY_TIME
-) -> None:
-    """Off this person's sockets on all nodes, and told why, once for that cause. Raises RedisError.
-
-    before: by the roster's clock; who has come in after it stays.
-    """
-    await broadcaster.put_out(user_id, names.live(room_id), before)
-    removed = RoomRemoved(id=f"room.removed:{room_id}:{user_id}:{cause}", room_id=str(room_id), reason=reason)
-    await broadcaster.publish_to_users([user_id], removed)

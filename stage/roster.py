@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple, cast
 from protocol.live_rooms import Role
 from rooms import names
 from rooms.messages import offset_text
+from storage.live_rooms import MOST_MESSAGES
 from storage.redis_link import LinkScript
 from storage.shards import Shards
 
@@ -23,7 +24,6 @@ PULSE_MS = 950
 MOST_KINDS_OF_REACTIONS = 50
 MOST_REACTED = 5_000
 SLOW_MODE_MARGIN_MS = 50
-MOST_MESSAGES = 1_000  # that may be reacted to
 KEPT_S = 7 * 86_400
 MOST_ROOMS_AT_HAND = 4_096
 PAGE = 500
@@ -163,8 +163,7 @@ class Roster:
     async def raise_hand(self, room_id: int, user_id: int, *, raised: bool) -> bool:
         """False for who is not inside."""
         arguments = (user_id, "up" if raised else "down")
-        inside, _ = await self._shards.run(self._shard(room_id), HAND, self._keys(room_id), arguments)
-        return bool(inside)
+        return bool(await self._shards.run(self._shard(room_id), HAND, self._keys(room_id), arguments))
 
     async def set_role(self, room_id: int, user_id: int, role: Role, version: int) -> None:
         """By the room's version that gave it; an older one changes nothing."""
@@ -191,7 +190,7 @@ class Roster:
 
     # ------------------------------------------------------------------------------------------ chat
 
-    async def take_turn(self, room_id: int, user_id: int, slow_mode_s: int) -> int:
+    async def hit_slow_mode(self, room_id: int, user_id: int, slow_mode_s: int) -> int:
         """In slow mode: 0 where that person may write now, else the milliseconds to wait."""
         shard, key = self._shard(room_id), self._key(room_id, "slow", user_id)
         if await self._shards.call(shard, "SET", key, 1, "NX", "PX", slow_mode_s * 1_000):
@@ -199,7 +198,7 @@ class Roster:
         left = await self._shards.call(shard, "PTTL", key)
         return max(int(left), SLOW_MODE_MARGIN_MS)
 
-    async def give_turn_back(self, room_id: int, user_id: int) -> None:
+    async def undo_slow_mode(self, room_id: int, user_id: int) -> None:
         """What they wrote has not been kept."""
         await self._shards.call(self._shard(room_id), "DEL", self._key(room_id, "slow", user_id))
 

@@ -16,7 +16,6 @@ from protocol.events import (
 )
 from protocol.pushes import (
     RoomAudience,
-    RoomLeft,
     RoomMessaged,
     RoomRoleChanged,
 )
@@ -30,11 +29,11 @@ from protocol.pushes import (
     RoomMessageDeleted as RoomMessageDeletedPush,
 )
 from rooms import names
-from stage import attendance, rules, view
+from stage import departures, rules, view
 from stage.roster import NOBODY, Absence
 from storage import audit, graph, live_rooms, present
-from storage.database import Conflict, DatabaseUnavailable, Row, Transaction
-from storage.redis import RedisError
+from storage.database import Row, Transaction
+from storage.reach import OUT_OF_REACH
 from storage.snowflakes import minted_at
 from workers.job import Job, Tools, consumes
 
@@ -44,8 +43,6 @@ LOOK_EVERY_S = 0.5
 FIND_EVERY_S = 60.0  # also those whose time to be looked at was lost with Redis
 LATER_S = 10.0
 PAGE = 500
-
-OUT_OF_REACH = (RedisError, DatabaseUnavailable, Conflict, TimeoutError)
 
 log = structlog.get_logger()
 
@@ -112,10 +109,11 @@ async def send_out(job: Job, event: RoomRemoved) -> None:
     if removed.outcome == "back":
         return
     if event.was_inside:
-        await attendance.send_out(tools.broadcaster, room_id, user_id, event.reason, str(job.event_id), removed.before)
+        await departures.put_out(
+            tools.broadcaster, room_id, user_id, event.reason, cause=str(job.event_id), before=removed.before
+        )
     if removed.outcome == "out":
-        left = RoomLeft(id=f"room.left:{room_id}:{user_id}:{job.event_id}", room_id=str(room_id), user_id=str(user_id))
-        await tools.broadcaster.publish(names.live(room_id), left, actor_id=user_id)
+        await departures.tell_left(tools.broadcaster, room_id, user_id, removed.inside, removed.role)
         count = RoomAudience(id=f"room.audience:{job.event_id}", room_id=str(room_id), count=removed.inside)
         await tools.broadcaster.publish(names.live(room_id), count)
         await view.tell(tools.database, tools.roster, tools.broadcaster, room_id, str(job.event_id))

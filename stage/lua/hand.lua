@@ -1,12 +1,11 @@
--- A hand goes up or down. KEYS of roster.lua; ARGV 1 user, 2 `up` or `down`. Answers whether they are inside, and
--- whether that changed anything.
+-- A hand goes up or down. KEYS of roster.lua; ARGV 1 user, 2 `up` or `down`. Answers whether they are inside.
 if redis.call('HEXISTS', INSIDE, ARGV[1]) == 0 then
-    return {0, 0}
+    return 0
 end
 local changed
 if ARGV[2] == 'up' then
     if role_of(ARGV[1]) ~= '' then
-        return {1, 0}
+        return 1
     end
     changed = redis.call('ZADD', HANDS, 'NX', tick(CLOCK), ARGV[1])
 else
@@ -16,4 +15,4 @@ if changed == 1 then
     redis.call('HSET', STATE, 'restage', 1)
 end
 keep()
-return {1, changed}
+return 1

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from redis.exceptions import ConnectionError as RedisDown
 
-from stage import attendance, view
+from stage import attendance, departures, view
 from tests.contract.test_live_rooms import ids, open_room
 from workers import live_rooms as keeper
 
@@ -94,7 +94,7 @@ async def test_sending_out_that_is_cut_short_is_made_good(cluster, person, monke
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
-    break_once(monkeypatch, attendance, "send_out")
+    break_once(monkeypatch, departures, "put_out")
     await host.call(f"room.{act}", room_id=room_id, user_id=mona.id)
     await cluster.settle()
     await asyncio.sleep(0.5)

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from handlers.call import Call
-from handlers.live_rooms import changed, moderated, note, standing
+from handlers.room_access import changed, moderated, note, standing
 from protocol import errors
 from protocol.events import RoomInvited, RoomRemoved, RoomUnbanned
 from protocol.live_rooms import (
@@ -21,7 +21,7 @@ from protocol.live_rooms import (
 )
 from protocol.rpc import Nothing, methods
 from protocol.timestamps import to_wire
-from stage import attendance, rules
+from stage import departures, rules
 from storage import live_rooms, users
 from storage.database import Row, Transaction
 
@@ -197,7 +197,9 @@ async def _send_out(
         if removed.outcome == "out":
             await services.attendance.taken_back(room_id, user_id, removed.inside, removed.role)
         if was_inside:
-            await attendance.send_out(services.broadcaster, room_id, user_id, reason, str(event_id), removed.before)
+            await departures.put_out(
+                services.broadcaster, room_id, user_id, reason, cause=str(event_id), before=removed.before
+            )
 
     call.after_commit(send_out_now)
 

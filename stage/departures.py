@@ -1,0 +1,44 @@
+"""Leaving a live room, as others and the one who leaves are told of it."""
+
+import secrets
+
+from protocol.live_rooms import RemovalReason, Role
+from protocol.pushes import RoomLeft, RoomRemoved
+from rooms import names
+from rooms.broadcaster import Broadcaster
+from stage.rules import ON_STAGE
+
+SMALL_ROOM = 200  # below it, everybody hears of each listener
+ANY_TIME = 2**62
+
+
+async def put_out(
+    broadcaster: Broadcaster,
+    room_id: int,
+    user_id: int,
+    reason: RemovalReason,
+    *,
+    cause: str = "",
+    before: int = ANY_TIME,
+) -> None:
+    """Off this person's sockets on all nodes, and told why; once for a cause that is named. Raises RedisError.
+
+    before: by the roster's clock; who has come in after it stays.
+    """
+    await broadcaster.put_out(user_id, names.live(room_id), before)
+    push_id = f"room.removed:{room_id}:{user_id}:{cause or secrets.token_hex(6)}"
+    removed = RoomRemoved(id=push_id, room_id=str(room_id), reason=reason)
+    await broadcaster.publish_to_users([user_id], removed)
+
+
+async def tell_left(broadcaster: Broadcaster, room_id: int, user_id: int, inside: int, role: Role) -> None:
+    """The room, where so many are left, that somebody is inside no more. Raises RedisError."""
+    if is_told_of(role, inside):
+        push_id = f"room.left:{room_id}:{user_id}:{secrets.token_hex(6)}"
+        left = RoomLeft(id=push_id, room_id=str(room_id), user_id=str(user_id))
+        await broadcaster.publish(names.live(room_id), left, actor_id=user_id)
+
+
+def is_told_of(role: Role, inside: int) -> bool:
+    """Whether everybody hears of the comings and goings of such a person, one by one."""
+    return role in ON_STAGE or inside < SMALL_ROOM
