@@ -186,7 +186,7 @@ async def _send_out(
     version: int,
     until: datetime | None = None,
 ) -> None:
-    """At once, and by the event for good. Nobody is told of a room that they are not in."""
+    """At once, and by the event for good; also who comes in at this moment. Who is not in the room is not told."""
     services = call.services
     was_inside = bool(await services.roster.are_inside(room_id, [user_id]))
     event = RoomRemoved(room_id=room_id, user_id=user_id, reason=reason, was_inside=was_inside)
@@ -196,10 +196,10 @@ async def _send_out(
         removed = await services.roster.remove(room_id, user_id, reason, version, until=until)
         if removed.outcome == "out":
             await services.attendance.taken_back(room_id, user_id, removed.inside, removed.role)
-        if was_inside:
-            await departures.put_out(
-                services.broadcaster, room_id, user_id, reason, cause=str(event_id), before=removed.before
-            )
+        await departures.put_out(
+            services.broadcaster, room_id, user_id, reason, cause=str(event_id), before=removed.before,
+            is_told=was_inside or removed.outcome == "out",
+        )  # fmt: skip
 
     call.after_commit(send_out_now)
 

@@ -247,7 +247,7 @@ class Bus:
                 confirmation.add_done_callback(lambda done: self._confirmed(room, channel, done))
             await asyncio.shield(confirmation)
         except RedisError as error:
-            self._members.leave(member, room)
+            self.leave(member, room)
             raise SubscriptionFailed(room) from error
 
     def leave(self, member: Member, room: str) -> None:

@@ -83,17 +83,20 @@ class Attendance:
 
         The seat is noted first: where the answer is lost, they leave again as anybody does.
         """
-        seat = self._seats.setdefault((room_id, user_id), _Seat(role, version, user, None))
+        place = room_id, user_id
+        coming_in = _Seat(role, version, user, None)
+        self._seats.setdefault(place, coming_in)
         self._stay(room_id, user_id)
         entered = await self._roster.enter(room_id, user_id, self._node, role, version, capacity, joined)
         clock = int(entered.offset[-CLOCK_LENGTH:])
-        if entered.refused is None and clock <= self._put_out.pop((room_id, user_id), 0):
+        if entered.refused is None and clock <= self._put_out.get(place, 0):
             entered = entered._replace(refused="kicked")  # while the answer was on its way
+        seat = self._seats.get(place, coming_in)
         if entered.refused is not None:
-            self._seats.pop((room_id, user_id), None)
+            if (seat.joined or 0) < clock:  # else another socket of theirs has come in since
+                self._seats.pop(place, None)
             return entered
-        if seat.joined is None and (room_id, user_id) in self._seats:
-            self._seats[room_id, user_id] = seat._replace(joined=clock)
+        self._seats[place] = max(seat, coming_in, key=_version)._replace(joined=max(clock, seat.joined or 0))
         INSIDE.set(len(self._seats))
         if not self._is_here(room_id, user_id):  # it dropped while Redis was asked
             self._leave_soon(room_id, user_id)
@@ -112,7 +115,10 @@ class Attendance:
     def left(self, user_id: int, room: str, may_come_back: bool) -> None:
         """A socket of theirs is in the room no more."""
         room_id = names.live_id(room)
-        if (room_id, user_id) not in self._seats or self._is_here(room_id, user_id):
+        if self._is_here(room_id, user_id):
+            return
+        self._put_out.pop((room_id, user_id), None)
+        if (room_id, user_id) not in self._seats:
             return
         if may_come_back:
             self._leave_soon(room_id, user_id)
@@ -123,10 +129,10 @@ class Attendance:
         """Whether who is sent out of the room is inside since before that clock, and not back already."""
         place = names.live_id(room), user_id
         seat = self._seats.get(place)
-        if seat is not None and seat.joined is None:
-            self._put_out[place] = before  # coming in at this moment: the roster's answer will tell
-            return False
-        return seat is None or seat.joined is None or seat.joined <= before
+        if seat is not None and seat.joined is not None:
+            return seat.joined <= before
+        self._put_out[place] = max(before, self._put_out.get(place, 0))  # coming in: the roster's answer will tell
+        return False
 
     def emptied(self, room: str) -> None:
         """The room has ended: its roster is closed, and all of it leaves at once."""
@@ -156,7 +162,9 @@ class Attendance:
         try:
             if role in ON_STAGE:
                 async with self._database.transaction(user_id) as tx:
-                    await live_rooms.end_turn(tx, room_id, user_id)
+                    await live_rooms.lock_turns(tx, room_id)
+                    if not await self._roster.are_inside(room_id, [user_id]):  # else back already, in a new turn
+                        await live_rooms.end_turn(tx, room_id, user_id)
             await departures.tell_left(self._broadcaster, room_id, user_id, inside, role)
         except OUT_OF_REACH as error:
             log.warning("a room was not told who has left", room_id=room_id, error=str(error))
@@ -294,3 +302,7 @@ class Attendance:
             self._cut_short.add(room_id)
         else:
             self._cut_short.discard(room_id)
+
+
+def _version(seat: _Seat) -> int:
+    return seat.version

@@ -20,12 +20,15 @@ async def put_out(
     *,
     cause: str = "",
     before: int = ANY_TIME,
+    is_told: bool = True,
 ) -> None:
     """Off this person's sockets on all nodes, and told why; once for a cause that is named. Raises RedisError.
 
     before: by the roster's clock; who has come in after it stays.
     """
     await broadcaster.put_out(user_id, names.live(room_id), before)
+    if not is_told:
+        return
     push_id = f"room.removed:{room_id}:{user_id}:{cause or secrets.token_hex(6)}"
     removed = RoomRemoved(id=push_id, room_id=str(room_id), reason=reason)
     await broadcaster.publish_to_users([user_id], removed)

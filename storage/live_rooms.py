@@ -228,6 +228,11 @@ async def begin_turn(tx: Transaction, room_id: int, user_id: int) -> None:
     await tx.execute("SELECT begin_turn($1, $2)", room_id, user_id)
 
 
+async def lock_turns(tx: Transaction, room_id: int) -> None:
+    """Nobody's turn begins until this transaction ends."""
+    await tx.execute("SELECT lock_turns($1)", room_id)
+
+
 async def end_turn(tx: Transaction, room_id: int, user_id: int) -> None:
     await tx.execute(
         """UPDATE room_turns SET ended_at = clock_timestamp()

@@ -108,10 +108,10 @@ async def send_out(job: Job, event: RoomRemoved) -> None:
     )  # fmt: skip
     if removed.outcome == "back":
         return
-    if event.was_inside:
-        await departures.put_out(
-            tools.broadcaster, room_id, user_id, event.reason, cause=str(job.event_id), before=removed.before
-        )
+    await departures.put_out(
+        tools.broadcaster, room_id, user_id, event.reason, cause=str(job.event_id), before=removed.before,
+        is_told=event.was_inside or removed.outcome == "out",
+    )  # fmt: skip
     if removed.outcome == "out":
         await departures.tell_left(tools.broadcaster, room_id, user_id, removed.inside, removed.role)
         count = RoomAudience(id=f"room.audience:{job.event_id}", room_id=str(room_id), count=removed.inside)

@@ -7,6 +7,8 @@ import asyncpg
 import pytest
 from redis.exceptions import ConnectionError as RedisDown
 
+from rooms import names
+from rooms.messages import CLOCK_LENGTH
 from stage import attendance, departures, view
 from tests.contract.test_live_rooms import ids, open_room
 from workers import live_rooms as keeper
@@ -48,6 +50,23 @@ class Held:
             return await real(*arguments, **options)
 
         monkeypatch.setattr(thing, name, held)
+
+
+def sockets_inside(cluster, room_id: str, who) -> int:
+    """How many of somebody's sockets the room's pushes reach."""
+    members = [member for name in "ab" for member in cluster.node(name).members.of_user(int(who.id))]
+    return sum(names.live(int(room_id)) in member.rooms for member in members)
+
+
+async def open_turns(cluster, room_id: str, who) -> int:
+    owner = await cluster.owner()
+    try:
+        return await owner.fetchval(
+            "SELECT count(*) FROM room_turns WHERE room_id = $1 AND user_id = $2 AND ended_at IS NULL",
+            int(room_id), int(who.id),
+        )  # fmt: skip
+    finally:
+        await owner.close()
 
 
 def break_once(monkeypatch, thing, name: str, *, behind: bool = False) -> None:
@@ -184,13 +203,75 @@ async def test_who_is_banned_while_coming_in_is_not_told_that_they_are_inside(cl
     held.go.set()
     answer = await joining
     await cluster.settle()
-    owner = await cluster.owner()
-    turns = await owner.fetch(
-        "SELECT * FROM room_turns WHERE room_id = $1 AND user_id = $2 AND ended_at IS NULL", int(room_id), int(mona.id)
-    )
-    await owner.close()
-    assert not turns, "a turn that nobody ends"
+    assert not await open_turns(cluster, room_id, mona), "a turn that nobody ends"
     assert not answer["ok"]
+
+
+async def test_who_comes_in_while_they_are_banned_hears_nothing_more(cluster, person, monkeypatch):
+    """The ban has found them outside; they come in before it stands."""
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    held = Held(monkeypatch, cluster.node_a.services.roster, "are_inside", behind=True)
+    banning = asyncio.create_task(host.call("room.ban", room_id=room_id, user_id=mona.id))
+    await held.came.wait()
+    await mona.call("room.join", room_id=room_id)
+    held.go.set()
+    await banning
+    assert (await mona.expect("room.removed"))["reason"] == "banned"
+    await cluster.settle(mona)
+    assert not sockets_inside(cluster, room_id, mona)
+
+
+async def test_a_kick_told_again_does_not_hit_who_is_coming_in_again(cluster, person, monkeypatch):
+    """Their socket listens already, and the roster has not been asked yet."""
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    await host.call("room.kick", room_id=room_id, user_id=mona.id)
+    await mona.expect("room.removed")
+    kicked_before = int((await cluster.stores.roster.look(int(room_id))).offset[-CLOCK_LENGTH:])
+    held = Held(monkeypatch, cluster.node_b.services.attendance, "enter")
+    joining = asyncio.create_task(mona.call("room.join", room_id=room_id))
+    await held.came.wait()
+    await cluster.stores.broadcaster.put_out(int(mona.id), names.live(int(room_id)), kicked_before)
+    await cluster.settle(mona)
+    held.go.set()
+    await joining
+    assert sockets_inside(cluster, room_id, mona) == 1
+
+
+async def test_a_device_that_was_kicked_does_not_take_the_seat_of_one_that_came_after(cluster, person, monkeypatch):
+    host, mona = await person("host"), await person("mona", node="b")
+    tablet = await cluster.again(mona, node="b")
+    room_id = await open_room(host)
+    held = Held(monkeypatch, cluster.node_b.services.roster, "enter", behind=True)
+    joining = asyncio.create_task(mona.refused("room.join", room_id=room_id))
+    await held.came.wait()
+    assert await soon(lambda: count(host, room_id), 2) == 2
+    await host.call("room.kick", room_id=room_id, user_id=mona.id)
+    await cluster.settle(mona, tablet)
+    await tablet.call("room.join", room_id=room_id)
+    held.go.set()
+    assert (await joining).code == "FAILED_PRECONDITION"
+    assert sockets_inside(cluster, room_id, mona) == 1
+    await tablet.call("room.leave", room_id=room_id)
+    assert await soon(lambda: count(host, room_id), 1) == 1
+
+
+async def test_a_turn_that_begins_anew_is_not_ended_by_the_last_leaving(cluster, person, monkeypatch):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    tablet = await cluster.again(mona, node="b")
+    held = Held(monkeypatch, cluster.node_b.services.attendance, "taken_back")
+    leaving = asyncio.create_task(mona.call("room.leave", room_id=room_id))
+    await held.came.wait()
+    await tablet.call("room.join", room_id=room_id)
+    held.go.set()
+    await leaving
+    await host.expect("room.left", user_id=mona.id)
+    assert await open_turns(cluster, room_id, mona) == 1
 
 
 # ---------------------------------------------------------------------------------------------- the stage

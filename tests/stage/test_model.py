@@ -112,13 +112,11 @@ class Stage(RuleBasedStateMachine):
 
     def kick(self, actor: Pick, other: Pick) -> None:
         doer, person = self._moderator(actor), self._pick(other, self._below_host())
-        was_inside = person in self.model.inside
-        self._send_out("kick", doer, person, self.model.kick(doer, person), was_inside)
+        self._act_on("kick", doer, person, self.model.kick(doer, person))
 
     def ban(self, actor: Pick, other: Pick) -> None:
         doer, person = self._moderator(actor), self._pick(other, self._below_host())
-        was_inside = person in self.model.inside
-        self._send_out("ban", doer, person, self.model.ban(doer, person), was_inside)
+        self._act_on("ban", doer, person, self.model.ban(doer, person))
 
     def unban(self, actor: Pick, other: Pick) -> None:
         doer, person = self._moderator(actor), self._pick(other, self.model.banned)
@@ -170,13 +168,6 @@ class Stage(RuleBasedStateMachine):
         answer = self._wait(self.people[person].answer(f"room.{act}", {"room_id": self.room_id, **arguments}))
         assert (OK if answer["ok"] else answer["error"]["code"]) == expected, answer
         return answer["data"] if answer["ok"] else None
-
-    def _send_out(self, act: str, actor: int, target: int, expected: str, was_inside: bool) -> None:
-        person = self.people[target]
-        person.received.clear()
-        self._act_on(act, actor, target, expected)
-        if expected == OK and was_inside:  # until it is heard, the target's node may yet take out who comes again
-            self._wait(person.expect("room.removed", room_id=self.room_id))
 
     async def _close(self) -> None:
         await self.people[self.model.host].call("room.close", room_id=self.room_id)

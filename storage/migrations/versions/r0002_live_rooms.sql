@@ -207,6 +207,11 @@ BEGIN
     RETURN counted;
 END $$;
 
+-- Against whoever ends the turn of somebody who has left, and may be back by then.
+CREATE FUNCTION lock_turns(room bigint) RETURNS void LANGUAGE sql AS $$
+    SELECT pg_advisory_xact_lock(hashtextextended('turns', room))
+$$;
+
 -- Somebody of the stage is in the room from now on. The room's row is locked against whoever takes the role from them or
 -- bans them at this moment: either they find the turn, or we find what they have done.
 CREATE FUNCTION begin_turn(room bigint, person bigint) RETURNS void
@@ -216,6 +221,7 @@ BEGIN
     IF FOUND AND (person = viewer_id() OR moderates_room(room)) AND room_role(room, person) IN ('host', 'cohost', 'speaker')
         AND NOT EXISTS (SELECT FROM room_bans b WHERE b.room_id = room AND b.user_id = person
                         AND (b.until IS NULL OR b.until > now())) THEN
+        PERFORM lock_turns(room);
         INSERT INTO room_turns (room_id, user_id) VALUES (room, person) ON CONFLICT DO NOTHING;
     END IF;
 END $$;
@@ -319,8 +325,8 @@ GRANT DELETE ON room_messages TO daira_worker;
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION room_role, moderates_room, room_visible_to, room_visible, sees_room, may_stay, may_watch,
     room_messages_for, room_people, room_for_all, step_down,
-    begin_turn, room_target, sign_in TO daira_app;
-GRANT EXECUTE ON FUNCTION room_people, room_for_all, room_visible_to TO daira_worker;
+    lock_turns, begin_turn, room_target, sign_in TO daira_app;
+GRANT EXECUTE ON FUNCTION lock_turns, room_people, room_for_all, room_visible_to TO daira_worker;
 
 DO $$
 DECLARE
