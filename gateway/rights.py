@@ -15,7 +15,6 @@ from rooms.members import Member
 from rooms.messages import unkept
 from stage import departures
 from stage.attendance import Attendance
-from stage.rules import ON_STAGE
 from storage import live_rooms, posts, users
 from storage.database import Conflict, Database, DatabaseUnavailable
 
@@ -63,9 +62,8 @@ class Rights:
         entered = await self._attendance.enter(
             *place, seat["role"], seat["version"], seat["capacity"], user=user, joined=joined
         )
-        if entered.refused is None and seat["role"] in ON_STAGE:
-            async with self._database.transaction(member.user_id) as tx:
-                await live_rooms.begin_turn(tx, *place)
+        if entered.refused is None:
+            await self._attendance.begin_turn(*place, seat["role"])
         return entered.refused
 
     async def recheck(self, seats: Sequence[tuple[Member, str]]) -> None:

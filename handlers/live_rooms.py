@@ -28,7 +28,7 @@ from protocol.live_rooms import (
 )
 from protocol.rpc import Nothing, methods
 from rooms import names
-from stage import rules, view
+from stage import rules, turns, view
 from stage.roster import NOBODY, Look
 from storage import circles, live_rooms, present
 from storage.database import Row, Transaction
@@ -135,7 +135,7 @@ async def join_room(call: Call, request: RoomRef, tx: Transaction) -> JoinedRoom
         if entered.refused is not None:
             raise errors.failed_precondition(REFUSALS[entered.refused])
         if room["role"] in rules.ON_STAGE:
-            await live_rooms.begin_turn(tx, room_id, viewer_id)
+            await turns.begin(tx, call.services.roster, room_id, viewer_id)
         if not call.socket.is_in(channel):
             raise errors.failed_precondition(REFUSALS["kicked"])  # at this very moment
         look = await call.services.roster.look(room_id, 0, FIRST_PARTICIPANTS)

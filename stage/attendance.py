@@ -20,11 +20,10 @@ from rooms.broadcaster import Broadcaster
 from rooms.members import Members
 from rooms.messages import CLOCK_LENGTH
 from rooms.nodes import DEAD_AFTER_S
-from stage import departures, view
+from stage import departures, turns, view
 from stage.metrics import INSIDE, REACTIONS_DROPPED
 from stage.roster import Entered, Roster
 from stage.rules import ON_STAGE
-from storage import live_rooms
 from storage.database import Database
 from storage.reach import OUT_OF_REACH
 from storage.redis import RedisError
@@ -155,6 +154,13 @@ class Attendance:
         seat = self._seats.get(place)
         if seat is not None and version >= seat.version:
             self._seats[place] = seat._replace(role=role, version=version)
+            self._background.run(self.begin_turn(*place, role))  # they may have come in while it was given
+
+    async def begin_turn(self, room_id: int, user_id: int, role: Role) -> None:
+        """Of whoever is of the stage. Raises what is out of reach."""
+        if role in ON_STAGE:
+            async with self._database.transaction(user_id) as tx:
+                await turns.begin(tx, self._roster, room_id, user_id)
 
     async def taken_back(self, room_id: int, user_id: int, inside: int, role: Role) -> None:
         """Who is inside no more, on no node: their turn ends and the room, where so many are left, hears of it."""
@@ -162,9 +168,7 @@ class Attendance:
         try:
             if role in ON_STAGE:
                 async with self._database.transaction(user_id) as tx:
-                    await live_rooms.lock_turns(tx, room_id)
-                    if not await self._roster.are_inside(room_id, [user_id]):  # else back already, in a new turn
-                        await live_rooms.end_turn(tx, room_id, user_id)
+                    await turns.end(tx, self._roster, room_id, user_id)
             await departures.tell_left(self._broadcaster, room_id, user_id, inside, role)
         except OUT_OF_REACH as error:
             log.warning("a room was not told who has left", room_id=room_id, error=str(error))
@@ -228,9 +232,7 @@ class Attendance:
         elif entered.is_new:
             self.tell(room_id)
             self._tell_of(room_id, seat.user, seat.role, entered)
-            if seat.role in ON_STAGE:
-                async with self._database.transaction(user_id) as tx:
-                    await live_rooms.begin_turn(tx, room_id, user_id)
+            await self.begin_turn(room_id, user_id, seat.role)
 
     async def take_back(self, node: str) -> None:
         """What a dead node has said. Raises RedisError."""

@@ -229,7 +229,7 @@ async def begin_turn(tx: Transaction, room_id: int, user_id: int) -> None:
 
 
 async def lock_turns(tx: Transaction, room_id: int) -> None:
-    """Nobody's turn begins until this transaction ends."""
+    """Nobody else begins or ends a turn in the room until this transaction ends; a moderator's holds that lock."""
     await tx.execute("SELECT lock_turns($1)", room_id)
 
 

@@ -58,6 +58,10 @@ def sockets_inside(cluster, room_id: str, who) -> int:
     return sum(names.live(int(room_id)) in member.rooms for member in members)
 
 
+async def inside(cluster, room_id: str) -> set[int]:
+    return {*(await cluster.stores.roster.look(int(room_id), 0, 100)).page}
+
+
 async def open_turns(cluster, room_id: str, who) -> int:
     owner = await cluster.owner()
     try:
@@ -272,6 +276,33 @@ async def test_a_turn_that_begins_anew_is_not_ended_by_the_last_leaving(cluster,
     await leaving
     await host.expect("room.left", user_id=mona.id)
     assert await open_turns(cluster, room_id, mona) == 1
+
+
+async def test_who_is_given_a_role_while_coming_in_has_a_turn(cluster, person, monkeypatch):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    held = Held(monkeypatch, cluster.node_b.services.roster, "enter")
+    joining = asyncio.create_task(mona.call("room.join", room_id=room_id))
+    await held.came.wait()
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    held.go.set()
+    await joining
+    assert await soon(lambda: open_turns(cluster, room_id, mona), 1) == 1
+
+
+async def test_who_leaves_while_they_are_given_a_role_has_no_turn(cluster, person, monkeypatch):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    held = Held(monkeypatch, cluster.node_a.services.roster, "are_inside", behind=True)
+    promoting = asyncio.create_task(host.call("room.set_role", room_id=room_id, user_id=mona.id, role="cohost"))
+    await held.came.wait()
+    leaving = asyncio.create_task(mona.call("room.leave", room_id=room_id))
+    assert await soon(lambda: inside(cluster, room_id), {int(host.id)}) == {int(host.id)}
+    held.go.set()
+    await asyncio.gather(promoting, leaving)
+    assert await soon(lambda: open_turns(cluster, room_id, mona), 0) == 0
 
 
 # ---------------------------------------------------------------------------------------------- the stage
@@ -521,16 +552,7 @@ async def test_the_turn_of_a_speaker_whom_the_host_blocks_ends(cluster, person):
     await host.call("graph.block", user_id=mona.id)
     await mona.expect("room.removed")
     assert await soon(lambda: count(host, room_id), 1) == 1
-    owner = await cluster.owner()
-
-    async def open_turns() -> int:
-        return await owner.fetchval(
-            "SELECT count(*) FROM room_turns WHERE room_id = $1 AND user_id = $2 AND ended_at IS NULL",
-            int(room_id), int(mona.id),
-        )  # fmt: skip
-
-    assert await soon(open_turns, 0) == 0
-    await owner.close()
+    assert await soon(lambda: open_turns(cluster, room_id, mona), 0) == 0
 
 
 async def test_who_may_not_see_a_room_is_not_shown_it_by_an_invitation(cluster, person):

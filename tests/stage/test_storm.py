@@ -23,6 +23,7 @@ STAGE = 5  # the first of them take turns on the stage; the rest are never more 
 CAPACITY = 10
 LOOK_EVERY_S = 0.01
 CLOCKS_APART_S = 0.05
+TURNS_WITHIN_S = 2.0
 KNOWN_REFUSALS = {"PERMISSION_DENIED", "FAILED_PRECONDITION", "ABORTED"}
 WEIGHTS = {
     "join": 30, "leave": 8, "raise_hand": 14, "send": 8, "get": 8, "set_role": 10, "transfer_host": 4, "mute": 3,
@@ -207,6 +208,11 @@ def check_what_was_pushed(storm: Storm) -> None:
             storm.broken.append(("pushed versions went back", person.name, versions))
 
 
+async def open_turns(owner: Any, room_id: int) -> set[int]:
+    rows = await owner.fetch("SELECT user_id FROM room_turns WHERE room_id = $1 AND ended_at IS NULL", room_id)
+    return {row["user_id"] for row in rows}
+
+
 async def check_that_all_agree(storm: Storm) -> None:
     """Database, roster and sockets, once it is quiet."""
     cluster, room_id = storm.cluster, int(storm.room_id)
@@ -215,17 +221,19 @@ async def check_that_all_agree(storm: Storm) -> None:
     host_id = await owner.fetchval("SELECT host_id FROM rooms WHERE id = $1", room_id)
     roles = await owner.fetch("SELECT user_id, role FROM room_roles WHERE room_id = $1 AND role <> 'listener'", room_id)
     bans = {row["user_id"] for row in await owner.fetch("SELECT user_id FROM room_bans WHERE room_id = $1", room_id)}
-    turns = await owner.fetch("SELECT user_id FROM room_turns WHERE room_id = $1 AND ended_at IS NULL", room_id)
-    await owner.close()
     on_stage = {row["user_id"]: row["role"] for row in roles} | {host_id: "host"}
     inside = {*look.page}
+    give_up_at = time.monotonic() + TURNS_WITHIN_S
+    while (turns := await open_turns(owner, room_id)) != {*on_stage} & inside and time.monotonic() < give_up_at:
+        await asyncio.sleep(0.05)
+    await owner.close()
     sockets = {
         member.user_id
         for name in "ab"
         for member in cluster.node(name).members.all
         if names.live(room_id) in member.rooms
     }
-    told = {"roles": look.stage, "turns": {row["user_id"] for row in turns}, "sockets": sockets, "banned": set()}
+    told = {"roles": look.stage, "turns": turns, "sockets": sockets, "banned": set()}
     true = {
         "roles": {user_id: role for user_id, role in on_stage.items() if user_id in inside},
         "turns": {*on_stage} & inside,

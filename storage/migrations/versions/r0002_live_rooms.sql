@@ -207,21 +207,20 @@ BEGIN
     RETURN counted;
 END $$;
 
--- Against whoever ends the turn of somebody who has left, and may be back by then.
-CREATE FUNCTION lock_turns(room bigint) RETURNS void LANGUAGE sql AS $$
-    SELECT pg_advisory_xact_lock(hashtextextended('turns', room))
+-- Against whoever begins or ends a turn, takes a role or bans at this moment, until this transaction ends.
+CREATE FUNCTION lock_turns(room bigint) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT FROM rooms WHERE id = room FOR NO KEY UPDATE
 $$;
 
--- Somebody of the stage is in the room from now on. The room's row is locked against whoever takes the role from them or
--- bans them at this moment: either they find the turn, or we find what they have done.
+-- Somebody of the stage is in the room from now on. The caller has locked the room.
 CREATE FUNCTION begin_turn(room bigint, person bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-    PERFORM FROM rooms WHERE id = room AND state = 'live' FOR SHARE;
+    PERFORM FROM rooms WHERE id = room AND state = 'live';
     IF FOUND AND (person = viewer_id() OR moderates_room(room)) AND room_role(room, person) IN ('host', 'cohost', 'speaker')
         AND NOT EXISTS (SELECT FROM room_bans b WHERE b.room_id = room AND b.user_id = person
                         AND (b.until IS NULL OR b.until > now())) THEN
-        PERFORM lock_turns(room);
         INSERT INTO room_turns (room_id, user_id) VALUES (room, person) ON CONFLICT DO NOTHING;
     END IF;
 END $$;
