@@ -38,6 +38,7 @@ from protocol.tokens import AccessTokens
 from protocol.wire import MAX_PAYLOAD
 from rooms.bus import Bus
 from rooms.delivery import Delivery
+from rooms.gaps import Gaps
 from rooms.members import Members
 from rooms.nodes import Nodes
 from rooms.recovery import Recovery
@@ -79,10 +80,9 @@ class Node:
         self.services = _services(stores, database, self._passwords, self.attendance, self.presence, typing)
         delivery = Delivery(self.members)
         recovery = Recovery(stores.shards, stores.names, self.name)
-        self.bus = Bus(stores.shards, stores.names, self.members, delivery, recovery, self.name)
-        self.bus.on_gap = self._after_gap
-        self.bus.on_left, self.bus.on_emptied = self.attendance.left, self.attendance.emptied
-        self.bus.on_role, self.bus.is_put_out = self.attendance.change_role, self.attendance.is_put_out
+        self._gaps = Gaps(stores.shards, stores.names, self.members, delivery, recovery, self.name)
+        self._gaps.on_gap = self._after_gap
+        self.bus = Bus(stores.shards, stores.names, self.members, delivery, self._gaps, self.attendance, self.name)
         rights = Rights(database, self.bus, self.attendance, stores.broadcaster)
         self.bus.on_doubt = rights.recheck
         self._nodes = Nodes(stores.shards, stores.names, self.name)
@@ -108,7 +108,7 @@ class Node:
         shards.on_message, shards.on_up = self.bus.receive, self.bus.resume
         for group in shards.by_link:
             await patiently(partial(self.bus.resume, group), RedisError)
-        await run_beside(self._running, "keep hearing", self.bus.keep_hearing)
+        await run_beside(self._running, "keep hearing", self._gaps.keep_hearing)
         await run_beside(self._running, "keep locations", self._sign_in.keep_locations)
         await run_beside(self._running, "keep alive", self._nodes.keep_alive)
         await run_beside(self._running, "keep telling rooms", self.attendance.keep_telling)

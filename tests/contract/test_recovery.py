@@ -220,6 +220,31 @@ async def test_after_an_outage_of_redis_what_was_published_is_healed(cluster: Cl
     assert reader.heard("post.deleted") == []
 
 
+async def test_what_comes_while_listening_anew_hides_nothing_that_was_missed(cluster: Cluster, person, monkeypatch):
+    """The room is heard again, the node still subscribes to others, and somebody publishes."""
+    alice, reader = await person("alice", node="b"), await online(cluster, node="a")
+    post = await alice.call("post.create", text="open")
+    await reader.call("post.watch", post_id=post["id"])
+    room = names.post(int(post["id"]))
+    bus = cluster.node_a.bus
+    subscribe_all = bus._subscribe_all
+    published = []
+
+    async def subscribe_slowly(shards: set[int]) -> None:
+        await subscribe_all(shards)
+        published.append(await push(cluster, room))
+        async with asyncio.timeout(5):
+            while not bus._delivery._waiting:
+                await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(bus, "_subscribe_all", subscribe_slowly)
+    link = next(iter(cluster.node_a._stores.shards._links.values()))
+    connect = await cut(link)
+    published.append(await push(cluster, room))
+    link._connect = connect
+    assert [(await reader.expect("post.deleted"))["id"] for _ in published] == published
+
+
 async def test_who_cannot_be_healed_is_told(cluster: Cluster, person):
     alice, reader = await person("alice", node="b"), await online(cluster, node="a")
     post = await alice.call("post.create", text="open")

@@ -1,0 +1,201 @@
+"""Up to where this node has heard what is published, and what it has missed while a link was lost.
+
+States of a link: listening → (lost) → subscribing → closing the gap → listening … What was published meanwhile is read
+from the logs and delivered before anything newer. Sockets for which that cannot be whole are told to start afresh.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+import structlog
+
+from rooms.delivery import Delivery, Item
+from rooms.locations import RECOVERY_WINDOW_S
+from rooms.members import Member, Members
+from rooms.metrics import GAPS, REPLAYED
+from rooms.names import Names
+from rooms.recovery import BEGIN, Offset, Recovery
+from storage.redis import RedisError
+from storage.shards import Shards
+
+HEARTBEAT_S = 5.0
+CLOSE_WITHIN_S = 20.0
+RETRY_S = 0.3
+PAGE = 500
+AFRESH_PER_S = 1_000  # each of them loads everything anew
+
+K = TypeVar("K")
+
+log = structlog.get_logger()
+
+
+class Missed(NamedTuple):
+    """By shard: from where on, None where nobody can tell what was missed. `clocks`: up to where, once it is read."""
+
+    since: dict[int, Offset | None]
+    clocks: dict[int, int]
+
+
+class Gaps:
+    def __init__(
+        self, shards: Shards, names: Names, members: Members, delivery: Delivery, recovery: Recovery, node: str
+    ) -> None:
+        # Answers whether who hears what has been checked against the state.
+        self.on_gap: Callable[[], Awaitable[bool]] | None = None
+        self._shards = shards
+        self._names = names
+        self._members = members
+        self._delivery = delivery
+        self._recovery = recovery
+        self._node = node
+        self._heard = [0] * shards.amount  # by shard: everything up to there has come
+        self._heard_at = [0.0] * shards.amount
+        self._overflowed = False
+
+    # ------------------------------------------------------------------------------------------ hearing
+
+    def hear(self, shard: int, clock: int) -> None:
+        if clock > self._heard[shard]:
+            self._heard[shard] = clock
+        self._heard_at[shard] = time.monotonic()
+
+    def overflow(self) -> None:
+        """More came while a gap was being closed than can be held back."""
+        self._overflowed = True
+
+    async def keep_hearing(self) -> None:
+        """For ever: notice up to where everything has come, also when nothing is published."""
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            for shards in self._shards.by_link:
+                if not self._shards.is_up(shards):
+                    continue  # nothing is listened to there yet, whatever the server answers
+                try:
+                    seconds, microseconds = await self._shards.call(shards[0], "TIME")
+                except RedisError:
+                    continue
+                # Answers and messages come in one order, so whatever was published before this has been heard.
+                for shard in shards:
+                    self.hear(shard, int(seconds) * 1_000_000 + int(microseconds) - 1)
+
+    # ------------------------------------------------------------------------------------------ closing
+
+    async def begin(self, shards: Sequence[int]) -> Missed:
+        """Before these are listened to again: what comes then says nothing of what was missed. Raises RedisError."""
+        run_id = await self._run_id(shards[0])
+        began = [await self._shards.run(shard, BEGIN, [self._names.clock(shard)], [run_id]) for shard in shards]
+        missed = Missed({}, {})
+        for shard, (clock, since) in zip(shards, began, strict=True):
+            heard, away_s = self._heard[shard], time.monotonic() - self._heard_at[shard]
+            is_whole = heard >= int(since) and away_s < RECOVERY_WINDOW_S
+            missed.since[shard] = Offset(shard, heard) if is_whole else None
+            missed.clocks[shard] = int(clock)
+        return missed
+
+    async def close(self, missed: Missed) -> None:
+        """Read what was missed, deliver it before what has come since, and tell whom it is not whole for.
+
+        The delivery is held, and released here.
+        """
+        for shard, clock in missed.clocks.items():
+            self.hear(shard, clock)
+        lost: set[Member] = set()
+        items: list[Item] = []
+        is_rechecked = False
+        deadline = time.monotonic() + CLOSE_WITHIN_S
+        while time.monotonic() < deadline:
+            try:
+                items, lost = await self._read(missed.since)
+                # Who has lost the right to what is replayed lost it in the gap, too.
+                is_rechecked = await self.on_gap() if self.on_gap is not None else True
+                break
+            except (RedisError, OSError):
+                if not self._shards.is_up(missed.since):
+                    self.leave_open(missed)
+                    return
+                await asyncio.sleep(RETRY_S)  # what is kept elsewhere cannot be read yet
+            except Exception:
+                log.exception("what was missed could not be read")
+                break
+        if self._overflowed or not is_rechecked:
+            self._overflowed = False
+            items.clear()
+            lost.update(self._members.all)
+        for member in lost:  # before anything newer tells them an offset that would hide the hole
+            self._recovery.forget(member.user_id, member.pid)
+        replayed = {(item.room, person, item.written.id) for item in items for person in item.people or (0,)}
+        self._delivery.release(sorted(items, key=_by_offset), lambda item: _without(replayed, item))
+        REPLAYED.inc(len(items))
+        GAPS.labels("afresh" if lost else "healed").inc()
+        if items or lost:
+            log.warning("listening again", missed=len(items), told_to_start_afresh=len(lost))
+        for number, member in enumerate(lost):
+            member.start_afresh(number / AFRESH_PER_S)
+
+    def leave_open(self, missed: Missed) -> None:
+        """The link is lost again: the next time counts from where we had heard, and finds what has come since."""
+        for shard, since in missed.since.items():
+            self._heard[shard] = since.clock if since is not None else 0
+        self._delivery.release((), lambda item: None if item.written.shard in missed.since else item)
+
+    async def _read(self, missed: Mapping[int, Offset | None]) -> tuple[list[Item], set[Member]]:
+        """Also for whom it is no longer whole. Raises RedisError."""
+        items: list[Item] = []
+        lost: set[Member] = set()
+        rooms: dict[str, Offset] = {}
+        for room in self._members.rooms:
+            shard = self._shards.of(room)
+            since = missed.get(shard)
+            if since is not None:
+                rooms[room] = since
+            elif shard in missed:
+                lost.update(self._members.in_room(room))
+        people: dict[int, Offset] = {}
+        for user_id in self._members.users:
+            shard = self._names.shard_of_person(user_id)
+            if shard not in missed:
+                shard = self._shards.of(self._node)  # whose link brings what is kept elsewhere
+            since = missed.get(shard)
+            if since is not None:
+                people[user_id] = since
+            elif shard in missed:
+                lost.update(self._members.of_user(user_id))
+        for page in _pages(rooms):
+            for room, published in (await self._recovery.read_rooms(page)).items():
+                if published is None:
+                    lost.update(self._members.in_room(room))
+                else:
+                    items += [Item(room, (), written) for written in published]
+        for some in _pages(people):
+            for user_id, published in (await self._recovery.read_inboxes(some)).items():
+                if published is None:
+                    lost.update(self._members.of_user(user_id))
+                else:
+                    items += [Item("", (user_id,), written) for written in published]
+        return items, lost
+
+    async def _run_id(self, shard: int) -> str:
+        info = await self._shards.call(shard, "INFO", "server")
+        text = info.decode() if isinstance(info, bytes) else str(info)
+        return text.partition("run_id:")[2].partition("\r\n")[0]
+
+
+def _by_offset(item: Item) -> int:
+    return item.written.offset
+
+
+def _without(replayed: set[tuple[str, int, str]], item: Item) -> Item | None:
+    """What has come since, short of what has been read from the logs already."""
+    push_id = item.written.id
+    if not item.people:
+        return None if (item.room, 0, push_id) in replayed else item
+    people = [person for person in item.people if ("", person, push_id) not in replayed]
+    return item._replace(people=people) if people else None
+
+
+def _pages(since: dict[K, Offset]) -> Iterator[dict[K, Offset]]:
+    keys = list(since)
+    for start in range(0, len(keys), PAGE):
+        yield {key: since[key] for key in keys[start : start + PAGE]}
