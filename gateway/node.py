@@ -43,6 +43,7 @@ from rooms.members import Members
 from rooms.nodes import Nodes
 from rooms.recovery import Recovery
 from stage.attendance import Attendance
+from stage.pulse import Pulse
 from storage.database import Database
 from storage.limits import Limits
 from storage.outbox import Outbox
@@ -74,10 +75,13 @@ class Node:
         self._running = AsyncExitStack()
         self._catching_up: asyncio.Task[None] | None = None
         self._passwords = Passwords()
-        self.attendance = Attendance(stores.roster, self.members, stores.broadcaster, database, self.name)
+        self._pulse = Pulse(stores.roster, stores.broadcaster, database)
+        self.attendance = Attendance(stores.roster, self._pulse, self.members, stores.broadcaster, database, self.name)
         self.presence = Tracker(stores.shards, stores.names, self.members, stores.broadcaster, self.name)
         typing = TypingIndicators(stores.broadcaster, self.members)
-        self.services = _services(stores, database, self._passwords, self.attendance, self.presence, typing)
+        self.services = _services(
+            stores, database, self._passwords, self.attendance, self._pulse, self.presence, typing
+        )
         delivery = Delivery(self.members)
         recovery = Recovery(stores.shards, stores.names, self.name)
         self._gaps = Gaps(stores.shards, stores.names, self.members, delivery, recovery, self.name)
@@ -111,7 +115,8 @@ class Node:
         await run_beside(self._running, "keep hearing", self._gaps.keep_hearing)
         await run_beside(self._running, "keep locations", self._sign_in.keep_locations)
         await run_beside(self._running, "keep alive", self._nodes.keep_alive)
-        await run_beside(self._running, "keep telling rooms", self.attendance.keep_telling)
+        await run_beside(self._running, "keep telling rooms", self._pulse.keep_telling)
+        await run_beside(self._running, "keep saying who left", self.attendance.keep_saying)
         await run_beside(self._running, "keep idle", self.presence.keep_idle)
         await run_beside(self._running, "watch the loop", self._watch_loop)
         app = web.Application(client_max_size=MAX_PAYLOAD)
@@ -247,6 +252,7 @@ def _services(
     database: Database,
     passwords: Passwords,
     attendance: Attendance,
+    pulse: Pulse,
     presence: Tracker,
     typing: TypingIndicators,
 ) -> Services:
@@ -263,6 +269,7 @@ def _services(
         passwords=passwords,
         roster=stores.roster,
         attendance=attendance,
+        pulse=pulse,
         presence=presence,
         typing=typing,
         media_tokens=MediaTokens(*settings.livekit) if settings.livekit else None,

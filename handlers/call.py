@@ -18,6 +18,7 @@ from protocol.media_tokens import MediaTokens
 from protocol.tokens import AccessTokens
 from rooms.broadcaster import Broadcaster
 from stage.attendance import Attendance
+from stage.pulse import Pulse
 from stage.roster import Roster
 from storage.database import Database
 from storage.feeds import Feeds
@@ -49,6 +50,7 @@ class Services:
     passwords: Passwords
     roster: Roster
     attendance: Attendance
+    pulse: Pulse
     presence: Tracker
     typing: TypingIndicators
     media_tokens: MediaTokens | None

@@ -30,7 +30,7 @@ from protocol.rpc import Nothing, methods
 from rooms import names
 from stage import rules, turns, view
 from stage.roster import NOBODY, Look
-from storage import circles, live_rooms, present
+from storage import circles, live_rooms, present, room_messages
 from storage.database import Row, Transaction
 
 MOST_OPEN = 20  # rooms of one person
@@ -143,7 +143,7 @@ async def join_room(call: Call, request: RoomRef, tx: Transaction) -> JoinedRoom
         row = await live_rooms.load(tx, room_id)
         if row is None or row["state"] != "live":
             raise errors.failed_precondition("the room is ended")
-        recent = await live_rooms.messages(tx, room_id, live_rooms.MAX_ID, RECENT_MESSAGES)
+        recent = await room_messages.load_page(tx, room_id, room_messages.MAX_ID, RECENT_MESSAGES)
     except BaseException:
         await call.socket.unwatch(channel)
         raise
@@ -238,7 +238,7 @@ async def _seen_by_viewer(tx: Transaction, room_id: int, digest: RoomDigest) -> 
     messages = [*digest.summary, *(top.message for top in digest.top_messages)]
     named = {message.sender.id for message in messages} | {speaker.user.id for speaker in digest.speakers}
     seen = {str(user_id) for user_id in await live_rooms.people(tx, room_id, [int(user_id) for user_id in named])}
-    kept = {str(message_id) for message_id in await live_rooms.remaining(tx, [int(each.id) for each in messages])}
+    kept = {str(message_id) for message_id in await room_messages.remaining(tx, [int(each.id) for each in messages])}
 
     def is_shown(message: RoomMessage) -> bool:
         return message.sender.id in seen and message.id in kept

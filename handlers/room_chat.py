@@ -17,7 +17,7 @@ from protocol.rpc import Nothing, methods
 from protocol.timestamps import to_wire
 from rooms import names
 from stage import rules
-from storage import live_rooms, present
+from storage import present, room_messages
 from storage.database import Transaction
 from storage.snowflakes import minted_at
 
@@ -37,7 +37,7 @@ async def send_message(call: Call, request: SendToRoom, tx: Transaction) -> Room
             raise errors.exhausted(f"slow mode: one message in {room['slow_mode_s']} s", wait_ms)
         call.after_refusal(lambda: roster.undo_slow_mode(room["id"], viewer_id))
     message_id = call.services.ids.mint()
-    await live_rooms.insert_message(tx, id=message_id, room_id=room["id"], sender_id=viewer_id, text=request.text)
+    await room_messages.insert(tx, id=message_id, room_id=room["id"], sender_id=viewer_id, text=request.text)
     await call.services.outbox.add(tx, RoomMessageSent(room_id=room["id"], message_id=message_id))
     return RoomMessage(
         id=str(message_id),
@@ -53,7 +53,7 @@ async def list_messages(call: Call, request: ListRoomMessages, tx: Transaction) 
     """What was said, newest first; of a room the newest 1,000 messages are kept."""
     room = await standing(call, tx, request.room_id)
     limit = request.limit or DEFAULT_LIMIT
-    rows = await live_rooms.messages(tx, room["id"], page_start(call, request.room_id, request.cursor), limit)
+    rows = await room_messages.load_page(tx, room["id"], page_start(call, request.room_id, request.cursor), limit)
     last = rows[-1]["id"] if len(rows) == limit else None
     return RoomMessagePage(
         items=[present.room_message(row) for row in rows], next_cursor=next_cursor(call, request.room_id, last)
@@ -65,13 +65,13 @@ async def delete_message(call: Call, request: DeleteRoomMessage, tx: Transaction
     """Take back an own message, or as host or cohost anybody's."""
     room = await standing(call, tx, request.room_id)
     message_id = int(request.message_id)
-    sender_id = await live_rooms.message_sender(tx, room["id"], message_id)
+    sender_id = await room_messages.sender(tx, room["id"], message_id)
     if sender_id is None:
         raise errors.not_found("message")
     if sender_id != call.viewer.id:
         rules.check("delete_message", room["state"], room["role"])
         await note(call, tx, "room.delete_message", room["id"], message_id=message_id, sender_id=sender_id)
-    await live_rooms.delete_message(tx, message_id)
+    await room_messages.delete(tx, message_id)
     await call.services.outbox.add(tx, RoomMessageDeleted(room_id=room["id"], message_id=message_id))
     return Nothing()
 
@@ -81,7 +81,7 @@ def react(call: Call, request: ReactInRoom) -> Nothing:
     """Applaud the room, or one of its messages. Told once a second, for all together."""
     room_id = int(request.room_id)
     _check_inside(call, room_id)
-    call.services.attendance.react(room_id, request.emoji, int(request.message_id or 0))
+    call.services.pulse.react(room_id, request.emoji, int(request.message_id or 0))
     return Nothing()
 
 

@@ -21,8 +21,8 @@ from protocol.live_rooms import (
 )
 from protocol.rpc import Nothing, methods
 from protocol.timestamps import to_wire
-from stage import departures, rules
-from storage import live_rooms, users
+from stage import departures, rules, turns
+from storage import live_rooms, room_turns, users
 from storage.database import Row, Transaction
 
 MOST_ON_STAGE = 100
@@ -37,7 +37,7 @@ async def raise_hand(call: Call, request: RaiseHand, tx: Transaction) -> Nothing
         rules.check("raise_hand", room["state"], room["role"])
     if not await call.services.roster.raise_hand(room["id"], call.viewer.id, raised=request.raised):
         raise errors.failed_precondition("join the room first")
-    call.services.attendance.tell(room["id"])
+    call.services.pulse.tell(room["id"])
     return Nothing()
 
 
@@ -63,7 +63,7 @@ async def transfer_host(call: Call, request: RoomMember, tx: Transaction) -> Not
     if room["state"] == "live":
         await _check_inside(call, room, user_id)
     await live_rooms.transfer_host(tx, room["id"], call.viewer.id, user_id)
-    await live_rooms.begin_turn(tx, room["id"], user_id)
+    await turns.begin(tx, call.services.roster, room["id"], user_id)
     await changed(call, tx, room["id"], "host", user_id)
     await note(call, tx, "room.transfer_host", room["id"], to=user_id)
     return Nothing()
@@ -88,7 +88,7 @@ async def kick(call: Call, request: KickFromRoom, tx: Transaction) -> Nothing:
     version = room["version"]
     if role != "listener":
         version = await _give_role(call, tx, room["id"], user_id, "listener")
-    await live_rooms.end_turn(tx, room["id"], user_id)
+    await room_turns.end(tx, room["id"], user_id)
     await _send_out(call, tx, room["id"], user_id, "kicked", version)
     await note(call, tx, "room.kick", room["id"], user_id=user_id, reason=request.reason)
     return Nothing()
@@ -102,7 +102,7 @@ async def ban(call: Call, request: BanFromRoom, tx: Transaction) -> Nothing:
         raise errors.invalid("until", "is past, or more than ten years away")
     room, user_id, _ = await _target(call, tx, request.room_id, "ban", request.user_id, None)
     await live_rooms.ban(tx, room["id"], user_id, call.viewer.id, request.reason, request.until)
-    await live_rooms.end_turn(tx, room["id"], user_id)
+    await room_turns.end(tx, room["id"], user_id)
     version = await live_rooms.touch(tx, room["id"])
     await changed(call, tx, room["id"], "updated")
     await _send_out(call, tx, room["id"], user_id, "banned", version, request.until)
@@ -209,9 +209,9 @@ async def _give_role(call: Call, tx: Transaction, room_id: int, user_id: int, ro
     await live_rooms.set_role(tx, room_id, user_id, role)
     version = await live_rooms.touch(tx, room_id)
     if role not in rules.ON_STAGE:
-        await live_rooms.end_turn(tx, room_id, user_id)
-    elif await call.services.roster.are_inside(room_id, [user_id]):
-        await live_rooms.begin_turn(tx, room_id, user_id)
+        await room_turns.end(tx, room_id, user_id)
+    else:
+        await turns.begin(tx, call.services.roster, room_id, user_id)
     await changed(call, tx, room_id, "role", user_id)
     # At once, so that what the caller does next finds it; the event's reaction does the same for good.
     call.after_commit(lambda: call.services.roster.set_role(room_id, user_id, role, version))

@@ -1,18 +1,16 @@
-"""This node's people in live rooms: says who comes and goes, and tells the rooms of it once a second.
+"""This node's people in live rooms: says who comes and goes.
 
 A socket that drops is waited for a moment, so that a flapping connection neither blinks nor loses its hand. What the
 roster could not be told, because Redis was away, is said again by `repeat`.
 """
 
 import asyncio
-import secrets
-from collections import Counter
 from typing import NamedTuple
 
 import structlog
 
 from protocol.live_rooms import Role
-from protocol.pushes import RoomAudience, RoomJoined, RoomReacted
+from protocol.pushes import RoomJoined
 from protocol.users import UserLite
 from rooms import names
 from rooms.background import Background
@@ -20,8 +18,9 @@ from rooms.broadcaster import Broadcaster
 from rooms.members import Members
 from rooms.messages import CLOCK_LENGTH
 from rooms.nodes import DEAD_AFTER_S
-from stage import departures, turns, view
-from stage.metrics import INSIDE, REACTIONS_DROPPED
+from stage import departures, turns
+from stage.metrics import INSIDE
+from stage.pulse import Pulse
 from stage.roster import Entered, Roster
 from stage.rules import ON_STAGE
 from storage.database import Database
@@ -29,9 +28,7 @@ from storage.reach import OUT_OF_REACH
 from storage.redis import RedisError
 
 GRACE_S = 5.0
-PULSE_EVERY_S = 0.5
-ROOMS_AT_ONCE = 20  # told at once: each may need a connection to PostgreSQL
-MOST_PENDING_REACTIONS = 10_000
+SAY_EVERY_S = 0.5
 REPEAT_PAGE = 500
 NO_CAPACITY = 2**31
 
@@ -49,9 +46,16 @@ class _Seat(NamedTuple):
 
 class Attendance:
     def __init__(
-        self, roster: Roster, members: Members, broadcaster: Broadcaster, database: Database, node: str
+        self,
+        roster: Roster,
+        pulse: Pulse,
+        members: Members,
+        broadcaster: Broadcaster,
+        database: Database,
+        node: str,
     ) -> None:
         self._roster = roster
+        self._pulse = pulse
         self._members = members
         self._broadcaster = broadcaster
         self._database = database
@@ -60,9 +64,6 @@ class Attendance:
         self._leaving: dict[tuple[int, int], asyncio.TimerHandle] = {}
         self._unsaid: set[tuple[int, int]] = set()  # who has left while Redis was away
         self._put_out: dict[tuple[int, int], int] = {}  # who was sent out while they came in: up to which clock
-        self._to_tell: set[int] = set()
-        self._cut_short: set[int] = set()  # rooms that were not told what they should have been
-        self._reactions: dict[int, Counter[tuple[str, int]]] = {}
         self._background = Background("live rooms")
 
     # ------------------------------------------------------------------------------------------ coming and going
@@ -100,7 +101,7 @@ class Attendance:
         if not self._is_here(room_id, user_id):  # it dropped while Redis was asked
             self._leave_soon(room_id, user_id)
         if entered.is_new:
-            self.tell(room_id)
+            self._pulse.tell(room_id)
             self._tell_of(room_id, user, role, entered)
         return entered
 
@@ -140,7 +141,7 @@ class Attendance:
             self._stay(*place)
             del self._seats[place]
         INSIDE.set(len(self._seats))
-        self._to_tell.discard(room_id)
+        self._pulse.forget(room_id)
         self._background.run(self._roster.forget_node(room_id, self._node))
 
     async def leave(self, room_id: int, user_id: int) -> None:
@@ -164,7 +165,7 @@ class Attendance:
 
     async def taken_back(self, room_id: int, user_id: int, inside: int, role: Role) -> None:
         """Who is inside no more, on no node: their turn ends and the room, where so many are left, hears of it."""
-        self.tell(room_id)
+        self._pulse.tell(room_id)
         try:
             if role in ON_STAGE:
                 async with self._database.transaction(user_id) as tx:
@@ -230,7 +231,7 @@ class Attendance:
         if entered.refused is not None:
             await departures.put_out(self._broadcaster, room_id, user_id, entered.refused)
         elif entered.is_new:
-            self.tell(room_id)
+            self._pulse.tell(room_id)
             self._tell_of(room_id, seat.user, seat.role, entered)
             await self.begin_turn(room_id, user_id, seat.role)
 
@@ -246,64 +247,15 @@ class Attendance:
                     if gone.gone:
                         await self.taken_back(room_id, user_id, gone.inside, gone.role)
 
-    # ------------------------------------------------------------------------------------------ telling the rooms
-
-    def tell(self, room_id: int) -> None:
-        """How many are inside, and hands, are told with the next pulse."""
-        self._to_tell.add(room_id)
-
-    def react(self, room_id: int, emoji: str, message_id: int) -> None:
-        reactions = self._reactions.setdefault(room_id, Counter())
-        if len(reactions) >= MOST_PENDING_REACTIONS and (emoji, message_id) not in reactions:
-            REACTIONS_DROPPED.inc()
-            return
-        reactions[emoji, message_id] += 1
-        self._to_tell.add(room_id)
-
-    async def keep_telling(self) -> None:
-        """For ever."""
+    async def keep_saying(self) -> None:
+        """For ever: who has left and could not be taken out, for whatever reason, is tried again."""
         while True:
-            await asyncio.sleep(PULSE_EVERY_S)
-            rooms = list(self._to_tell)
-            for start in range(0, len(rooms), ROOMS_AT_ONCE):
-                await asyncio.gather(*(self._pulse(room_id) for room_id in rooms[start : start + ROOMS_AT_ONCE]))
-            await self._say_unsaid()
-
-    async def _say_unsaid(self) -> None:
-        """What could not be said, for whatever reason, is tried again."""
-        try:
-            for room_id, user_id in list(self._unsaid)[:REPEAT_PAGE]:
-                await self._leave(room_id, user_id)
-        except RedisError as error:
-            log.info("who left cannot be told yet", error=str(error))
-
-    async def _pulse(self, room_id: int) -> None:
-        self._to_tell.discard(room_id)
-        reactions = self._reactions.pop(room_id, Counter())
-        try:
-            pulse = await self._roster.pulse(room_id, reactions, again=room_id in self._cut_short)
-            if pulse is None:
-                self._to_tell.add(room_id)
-                return
-            room = names.live(room_id)
-            if pulse.inside is not None:
-                audience = RoomAudience(
-                    id=f"room.audience:{room_id}:{secrets.token_hex(6)}", room_id=str(room_id), count=pulse.inside
-                )
-                await self._broadcaster.publish(room, audience)
-            if pulse.reactions:
-                reacted = RoomReacted(
-                    id=f"room.reacted:{room_id}:{secrets.token_hex(6)}", room_id=str(room_id), counts=pulse.reactions
-                )
-                await self._broadcaster.publish(room, reacted)
-            if pulse.restage:
-                await view.tell(self._database, self._roster, self._broadcaster, room_id, secrets.token_hex(6))
-        except OUT_OF_REACH as error:
-            log.warning("a room was not told what is new", room_id=room_id, error=str(error))
-            self._to_tell.add(room_id)
-            self._cut_short.add(room_id)
-        else:
-            self._cut_short.discard(room_id)
+            await asyncio.sleep(SAY_EVERY_S)
+            try:
+                for room_id, user_id in list(self._unsaid)[:REPEAT_PAGE]:
+                    await self._leave(room_id, user_id)
+            except RedisError as error:
+                log.info("who left cannot be told yet", error=str(error))
 
 
 def _version(seat: _Seat) -> int:

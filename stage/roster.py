@@ -15,8 +15,8 @@ from typing import Literal, NamedTuple, cast
 from protocol.live_rooms import Role
 from rooms import names
 from rooms.messages import offset_text
-from storage.live_rooms import MOST_MESSAGES
 from storage.redis_link import LinkScript
+from storage.room_messages import MOST_MESSAGES
 from storage.shards import Shards
 
 MOST_HANDS = 50

@@ -5,19 +5,19 @@ may begin or end a turn of the room.
 """
 
 from stage.roster import Roster
-from storage import live_rooms
+from storage import room_turns
 from storage.database import Transaction
 
 
 async def begin(tx: Transaction, roster: Roster, room_id: int, user_id: int) -> None:
     """If they are inside, and of the stage. Repeating it changes nothing. Raises what is out of reach."""
-    await live_rooms.lock_turns(tx, room_id)
+    await room_turns.lock(tx, room_id)
     if await roster.are_inside(room_id, [user_id]):
-        await live_rooms.begin_turn(tx, room_id, user_id)
+        await room_turns.begin(tx, room_id, user_id)
 
 
 async def end(tx: Transaction, roster: Roster, room_id: int, user_id: int) -> None:
     """Unless they are inside, again or still. Raises what is out of reach."""
-    await live_rooms.lock_turns(tx, room_id)
+    await room_turns.lock(tx, room_id)
     if not await roster.are_inside(room_id, [user_id]):
-        await live_rooms.end_turn(tx, room_id, user_id)
+        await room_turns.end(tx, room_id, user_id)

@@ -6,9 +6,6 @@ from typing import Any
 
 from storage.database import Row, Transaction
 
-MOST_MESSAGES = 1_000  # kept of a room
-MAX_ID = 2**63 - 1
-
 _ROOM = """
     SELECT r.*, h.username, h.display_name, h.avatar_url, h.is_verified FROM rooms r JOIN users h ON h.id = r.host_id
 """
@@ -223,51 +220,6 @@ async def invite(tx: Transaction, room_id: int, inviter_id: int, user_ids: Seque
     return [row["user_id"] for row in rows]
 
 
-async def begin_turn(tx: Transaction, room_id: int, user_id: int) -> None:
-    """In the room from now on, if they are of its stage. Repeating it changes nothing."""
-    await tx.execute("SELECT begin_turn($1, $2)", room_id, user_id)
-
-
-async def lock_turns(tx: Transaction, room_id: int) -> None:
-    """Nobody else begins or ends a turn in the room until this transaction ends; a moderator's holds that lock."""
-    await tx.execute("SELECT lock_turns($1)", room_id)
-
-
-async def end_turn(tx: Transaction, room_id: int, user_id: int) -> None:
-    await tx.execute(
-        """UPDATE room_turns SET ended_at = clock_timestamp()
-        WHERE room_id = $1 AND user_id = $2 AND ended_at IS NULL""",
-        room_id,
-        user_id,
-    )
-
-
-# ---------------------------------------------------------------------------------------------- chat
-
-
-async def insert_message(tx: Transaction, *, id: int, room_id: int, sender_id: int, text: str) -> None:
-    await tx.execute(
-        "INSERT INTO room_messages (id, room_id, sender_id, text) VALUES ($1, $2, $3, $4)", id, room_id, sender_id, text
-    )
-
-
-async def messages(tx: Transaction, room_id: int, before: int, limit: int) -> Sequence[Row]:
-    """Newest first, with the sender's columns of user-lite, as the viewer sees them."""
-    return await tx.fetch("SELECT * FROM room_messages_for($1, $2, $3)", room_id, before, limit)
-
-
-async def message_sender(tx: Transaction, room_id: int, message_id: int) -> int | None:
-    """None where there is no such message in the room."""
-    found: int | None = await tx.fetchval(
-        "SELECT sender_id FROM room_messages WHERE id = $2 AND room_id = $1 AND deleted_at IS NULL", room_id, message_id
-    )
-    return found
-
-
-async def delete_message(tx: Transaction, message_id: int) -> None:
-    await tx.execute("UPDATE room_messages SET deleted_at = now() WHERE id = $1", message_id)
-
-
 # ---------------------------------------------------------------------------------------------- who may
 
 
@@ -275,12 +227,6 @@ async def may_stay(tx: Transaction, pairs: Sequence[tuple[int, int]]) -> dict[tu
     """Those pairs of a live room and a person in it that are still right, with owner_id, capacity, role and version."""
     rows = await tx.fetch("SELECT * FROM may_stay($1, $2)", [room for room, _ in pairs], [who for _, who in pairs])
     return {(row["room_id"], row["user_id"]): row for row in rows}
-
-
-async def remaining(tx: Transaction, message_ids: Sequence[int]) -> set[int]:
-    """Those messages that have not been taken back."""
-    rows = await tx.fetch("SELECT id FROM room_messages WHERE id = ANY ($1) AND deleted_at IS NULL", message_ids)
-    return {row["id"] for row in rows}
 
 
 # ---------------------------------------------------------------------------------------------- for workers
@@ -327,43 +273,6 @@ async def stage_roles(tx: Transaction, room_id: int) -> list[tuple[int, Any]]:
         room_id,
     )
     return [(row["user_id"], row["role"]) for row in rows]
-
-
-async def message_for_workers(tx: Transaction, message_id: int) -> Row | None:
-    return await tx.fetchrow(
-        """SELECT m.id, m.room_id, m.text, u.id AS sender_id, u.username, u.display_name, u.avatar_url, u.is_verified
-        FROM room_messages m JOIN users u ON u.id = m.sender_id WHERE m.id = $1 AND m.deleted_at IS NULL""",
-        message_id,
-    )
-
-
-async def messages_for_workers(tx: Transaction, room_id: int) -> Sequence[Row]:
-    """All that are kept, oldest first."""
-    return await tx.fetch(
-        """SELECT m.id, m.room_id, m.text, u.id AS sender_id, u.username, u.display_name, u.avatar_url, u.is_verified
-        FROM room_messages m JOIN users u ON u.id = m.sender_id
-        WHERE m.room_id = $1 AND m.deleted_at IS NULL ORDER BY m.id""",
-        room_id,
-    )
-
-
-async def trim_messages(tx: Transaction, room_id: int) -> None:
-    await tx.execute(
-        f"""DELETE FROM room_messages WHERE room_id = $1 AND id <= (
-            SELECT id FROM room_messages WHERE room_id = $1 ORDER BY id DESC OFFSET {MOST_MESSAGES} LIMIT 1)""",
-        room_id,
-    )
-
-
-async def stage_seconds(tx: Transaction, room_id: int) -> Sequence[Row]:
-    """user_id, seconds and columns of user-lite of all who were on the stage, longest first."""
-    return await tx.fetch(
-        """SELECT u.id, u.username, u.display_name, u.avatar_url, u.is_verified,
-            sum(extract(epoch FROM coalesce(t.ended_at, now()) - t.began_at))::float8 AS seconds
-        FROM room_turns t JOIN users u ON u.id = t.user_id WHERE t.room_id = $1
-        GROUP BY u.id ORDER BY seconds DESC, u.id""",
-        room_id,
-    )
 
 
 async def keep_digest(tx: Transaction, room_id: int, body: bytes) -> None:

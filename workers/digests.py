@@ -11,7 +11,7 @@ from protocol.live_rooms import AttendancePoint, RoomDigest, StageTime, TopMessa
 from protocol.pushes import RoomDigested
 from protocol.timestamps import to_wire
 from stage.roster import Past
-from storage import live_rooms, present
+from storage import live_rooms, present, room_messages, room_turns
 from storage.database import Row
 from workers.job import Job, consumes
 from workers.summary import summarise
@@ -29,8 +29,8 @@ async def digest_room(job: Job, event: RoomClosed) -> None:
         room = await live_rooms.load_for_all(tx, event.room_id)
         if room is None or room["state"] != "ended":
             return
-        messages = await live_rooms.messages_for_workers(tx, event.room_id)
-        stage = await live_rooms.stage_seconds(tx, event.room_id)
+        messages = await room_messages.load_all_for_workers(tx, event.room_id)
+        stage = await room_turns.seconds(tx, event.room_id)
     digest = await asyncio.to_thread(_digest, room, messages, stage, past)
     async with tools.database.transaction() as tx:
         await live_rooms.keep_digest(tx, event.room_id, msgspec.json.encode(digest))

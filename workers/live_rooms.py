@@ -31,7 +31,7 @@ from protocol.pushes import (
 from rooms import names
 from stage import departures, rules, view
 from stage.roster import NOBODY, Absence
-from storage import audit, graph, live_rooms, present
+from storage import audit, graph, live_rooms, present, room_messages
 from storage.database import Row, Transaction
 from storage.reach import OUT_OF_REACH
 from storage.snowflakes import minted_at
@@ -62,8 +62,8 @@ async def announce_change(job: Job, event: RoomChanged) -> None:
 @consumes(RoomMessageSent, group="rooms")
 async def announce_message(job: Job, event: RoomMessageSent) -> None:
     async with job.tools.database.transaction() as tx:
-        row = await live_rooms.message_for_workers(tx, event.message_id)
-        await live_rooms.trim_messages(tx, event.room_id)
+        row = await room_messages.load_for_workers(tx, event.message_id)
+        await room_messages.trim(tx, event.room_id)
     if row is not None:
         await job.tools.roster.note_message(event.room_id, event.message_id)
         push = RoomMessaged(

@@ -308,6 +308,14 @@ async def test_who_leaves_while_they_are_given_a_role_has_no_turn(cluster, perso
 # ---------------------------------------------------------------------------------------------- the stage
 
 
+async def test_reactions_outlive_a_redis_that_is_away(cluster, person, monkeypatch):
+    host = await person("host")
+    room_id = await open_room(host)
+    break_once(monkeypatch, cluster.node_a.services.roster, "pulse")
+    await host.call("room.react", room_id=room_id, emoji="👏")
+    assert (await host.expect("room.reacted"))["counts"] == {"👏": 1}
+
+
 async def test_a_host_who_leaves_with_one_device_of_two_is_still_the_host(cluster, person):
     host, cohost = await person("host"), await person("cohost")
     second = await cluster.again(host, node="b")

@@ -1,0 +1,92 @@
+"""What live rooms are told at most once a second: how many are inside, what is reacted, whose hands are up.
+
+Whichever node's people have done something asks; the roster lets one of them tell.
+"""
+
+import asyncio
+import secrets
+from collections import Counter
+
+import structlog
+
+from protocol.pushes import RoomAudience, RoomReacted
+from rooms import names
+from rooms.broadcaster import Broadcaster
+from stage import view
+from stage.metrics import REACTIONS_DROPPED
+from stage.roster import Roster
+from storage.database import Database
+from storage.reach import OUT_OF_REACH
+
+PULSE_EVERY_S = 0.5
+ROOMS_AT_ONCE = 20  # each may need a connection to PostgreSQL
+MOST_PENDING_REACTIONS = 10_000  # kinds of them in a room
+
+log = structlog.get_logger()
+
+
+class Pulse:
+    def __init__(self, roster: Roster, broadcaster: Broadcaster, database: Database) -> None:
+        self._roster = roster
+        self._broadcaster = broadcaster
+        self._database = database
+        self._to_tell: set[int] = set()
+        self._cut_short: set[int] = set()  # rooms that were not told what they should have been
+        self._reactions: dict[int, Counter[tuple[str, int]]] = {}  # by room: of emoji and message
+
+    def tell(self, room_id: int) -> None:
+        """How many are inside, and hands, with the next pulse."""
+        self._to_tell.add(room_id)
+
+    def react(self, room_id: int, emoji: str, message_id: int, times: int = 1) -> None:
+        reactions = self._reactions.setdefault(room_id, Counter())
+        if len(reactions) >= MOST_PENDING_REACTIONS and (emoji, message_id) not in reactions:
+            REACTIONS_DROPPED.inc(times)
+            return
+        reactions[emoji, message_id] += times
+        self._to_tell.add(room_id)
+
+    def forget(self, room_id: int) -> None:
+        """It has ended."""
+        self._to_tell.discard(room_id)
+        self._cut_short.discard(room_id)
+        self._reactions.pop(room_id, None)
+
+    async def keep_telling(self) -> None:
+        """For ever."""
+        while True:
+            await asyncio.sleep(PULSE_EVERY_S)
+            rooms = list(self._to_tell)
+            for start in range(0, len(rooms), ROOMS_AT_ONCE):
+                await asyncio.gather(*(self._beat(room_id) for room_id in rooms[start : start + ROOMS_AT_ONCE]))
+
+    async def _beat(self, room_id: int) -> None:
+        self._to_tell.discard(room_id)
+        reactions = self._reactions.pop(room_id, Counter())
+        try:
+            pulse = await self._roster.pulse(room_id, reactions, again=room_id in self._cut_short)
+            reactions.clear()  # they are in the roster
+            if pulse is None:
+                self._to_tell.add(room_id)
+                return
+            room, push_id = names.live(room_id), secrets.token_hex(6)
+            if pulse.inside is not None:
+                audience = RoomAudience(
+                    id=f"room.audience:{room_id}:{push_id}", room_id=str(room_id), count=pulse.inside
+                )
+                await self._broadcaster.publish(room, audience)
+            if pulse.reactions:
+                reacted = RoomReacted(
+                    id=f"room.reacted:{room_id}:{push_id}", room_id=str(room_id), counts=pulse.reactions
+                )
+                await self._broadcaster.publish(room, reacted)
+            if pulse.restage:
+                await view.tell(self._database, self._roster, self._broadcaster, room_id, push_id)
+        except OUT_OF_REACH as error:
+            log.warning("a room was not told what is new", room_id=room_id, error=str(error))
+            for (emoji, message_id), times in reactions.items():
+                self.react(room_id, emoji, message_id, times)
+            self._to_tell.add(room_id)
+            self._cut_short.add(room_id)
+        else:
+            self._cut_short.discard(room_id)

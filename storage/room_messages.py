@@ -1,0 +1,63 @@
+"""What is written in live rooms, as long as it is kept."""
+
+from collections.abc import Sequence
+
+from storage.database import Row, Transaction
+
+MOST_MESSAGES = 1_000  # kept of a room
+MAX_ID = 2**63 - 1
+
+
+async def insert(tx: Transaction, *, id: int, room_id: int, sender_id: int, text: str) -> None:
+    await tx.execute(
+        "INSERT INTO room_messages (id, room_id, sender_id, text) VALUES ($1, $2, $3, $4)", id, room_id, sender_id, text
+    )
+
+
+async def load_page(tx: Transaction, room_id: int, before: int, limit: int) -> Sequence[Row]:
+    """Newest first, with the sender's columns of user-lite, as the viewer sees them."""
+    return await tx.fetch("SELECT * FROM room_messages_for($1, $2, $3)", room_id, before, limit)
+
+
+async def sender(tx: Transaction, room_id: int, message_id: int) -> int | None:
+    """None where there is no such message in the room."""
+    found: int | None = await tx.fetchval(
+        "SELECT sender_id FROM room_messages WHERE id = $2 AND room_id = $1 AND deleted_at IS NULL", room_id, message_id
+    )
+    return found
+
+
+async def delete(tx: Transaction, message_id: int) -> None:
+    await tx.execute("UPDATE room_messages SET deleted_at = now() WHERE id = $1", message_id)
+
+
+async def remaining(tx: Transaction, message_ids: Sequence[int]) -> set[int]:
+    """Those messages that have not been taken back."""
+    rows = await tx.fetch("SELECT id FROM room_messages WHERE id = ANY ($1) AND deleted_at IS NULL", message_ids)
+    return {row["id"] for row in rows}
+
+
+async def load_for_workers(tx: Transaction, message_id: int) -> Row | None:
+    return await tx.fetchrow(
+        """SELECT m.id, m.room_id, m.text, u.id AS sender_id, u.username, u.display_name, u.avatar_url, u.is_verified
+        FROM room_messages m JOIN users u ON u.id = m.sender_id WHERE m.id = $1 AND m.deleted_at IS NULL""",
+        message_id,
+    )
+
+
+async def load_all_for_workers(tx: Transaction, room_id: int) -> Sequence[Row]:
+    """All that are kept, oldest first."""
+    return await tx.fetch(
+        """SELECT m.id, m.room_id, m.text, u.id AS sender_id, u.username, u.display_name, u.avatar_url, u.is_verified
+        FROM room_messages m JOIN users u ON u.id = m.sender_id
+        WHERE m.room_id = $1 AND m.deleted_at IS NULL ORDER BY m.id""",
+        room_id,
+    )
+
+
+async def trim(tx: Transaction, room_id: int) -> None:
+    await tx.execute(
+        f"""DELETE FROM room_messages WHERE room_id = $1 AND id <= (
+            SELECT id FROM room_messages WHERE room_id = $1 ORDER BY id DESC OFFSET {MOST_MESSAGES} LIMIT 1)""",
+        room_id,
+    )

@@ -1,0 +1,35 @@
+"""When people of a live room's stage were in it."""
+
+from collections.abc import Sequence
+
+from storage.database import Row, Transaction
+
+
+async def lock(tx: Transaction, room_id: int) -> None:
+    """Nobody else begins or ends a turn in the room until this transaction ends; a moderator's holds that lock."""
+    await tx.execute("SELECT lock_turns($1)", room_id)
+
+
+async def begin(tx: Transaction, room_id: int, user_id: int) -> None:
+    """In the room from now on, if they are of its stage. Repeating it changes nothing."""
+    await tx.execute("SELECT begin_turn($1, $2)", room_id, user_id)
+
+
+async def end(tx: Transaction, room_id: int, user_id: int) -> None:
+    await tx.execute(
+        """UPDATE room_turns SET ended_at = clock_timestamp()
+        WHERE room_id = $1 AND user_id = $2 AND ended_at IS NULL""",
+        room_id,
+        user_id,
+    )
+
+
+async def seconds(tx: Transaction, room_id: int) -> Sequence[Row]:
+    """user_id, seconds and columns of user-lite of all who were on the stage, longest first."""
+    return await tx.fetch(
+        """SELECT u.id, u.username, u.display_name, u.avatar_url, u.is_verified,
+            sum(extract(epoch FROM coalesce(t.ended_at, now()) - t.began_at))::float8 AS seconds
+        FROM room_turns t JOIN users u ON u.id = t.user_id WHERE t.room_id = $1
+        GROUP BY u.id ORDER BY seconds DESC, u.id""",
+        room_id,
+    )
