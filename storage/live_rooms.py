@@ -62,9 +62,11 @@ async def load(tx: Transaction, room_id: int) -> Row | None:
 
 async def load_page(tx: Transaction, state: str | None, before: int, limit: int) -> Sequence[Row]:
     """Newest first; without a state, those that have not ended."""
-    where = "r.state = $3" if state else "r.state <> 'ended'"
     return await tx.fetch(
-        f"{_ROOM} WHERE r.id < $1 AND {where} ORDER BY r.id DESC LIMIT $2", before, limit, *([state] if state else [])
+        f"{_ROOM} JOIN rooms_shown($1, $2, $3) AS shown ON shown.room_id = r.id ORDER BY r.id DESC",
+        [state] if state else ["scheduled", "live"],
+        before,
+        limit,
     )
 
 

@@ -230,6 +230,46 @@ async def test_private_rooms_are_there_for_whom_they_are_for(cluster, person):
     assert (await host.call("room.get", room_id=private))["audience_count"] == 1
 
 
+async def test_the_list_has_every_room_that_may_be_seen_and_no_other(person):
+    """For whatever reason: what `room.list` shows, in pages, is what `room.get` answers."""
+    host, friend, guest, stranger, blocked = [
+        await person(name) for name in ("host", "friend", "guest", "stranger", "blocked")
+    ]
+    circle = await host.call("circle.create", name="أصحاب", user_ids=[stranger.id])
+    await friend.call("graph.follow", user_id=host.id)
+    await host.call("graph.block", user_id=blocked.id)
+    kinds: tuple[dict, ...] = (
+        {"visibility": "public"}, {"visibility": "followers"}, {"visibility": "private"},
+        {"visibility": "circle", "circle_id": circle["id"]},
+    )  # fmt: skip
+    rooms = {(await host.call("room.create", topic="r", **kind))["id"]: "scheduled" for kind in kinds for _ in range(2)}
+    for room_id in list(rooms)[::2]:
+        rooms[room_id] = "live"
+        await host.call("room.start", room_id=room_id)
+    given = await open_room(host, visibility="private")
+    rooms[given] = "live"
+    await host.call("room.invite", room_id=given, user_ids=[guest.id])
+    await guest.call("room.join", room_id=given)
+    await host.call("room.transfer_host", room_id=given, user_id=guest.id)
+    for who in (host, friend, guest, stranger, blocked):
+        seen = {room_id for room_id in rooms if (await who.answer("room.get", {"room_id": room_id}))["ok"]}
+        for state in (None, "live", "scheduled"):
+            expected = sorted((each for each in seen if state in (None, rooms[each])), key=int, reverse=True)
+            assert await listed(who, rooms, state) == expected, (who.name, state)
+    assert not await listed(blocked, rooms, None)
+
+
+async def listed(who, rooms, state: str | None) -> list[str]:
+    """Of those rooms, from pages of two."""
+    found, cursor = [], None
+    while True:
+        page = await who.call("room.list", state=state, limit=2, cursor=cursor)
+        found += [room["id"] for room in page["items"] if room["id"] in rooms]
+        cursor = page["next_cursor"]
+        if cursor is None or (page["items"] and int(page["items"][-1]["id"]) < min(map(int, rooms))):
+            return found
+
+
 async def test_nobody_hears_whom_they_hide(cluster, person):
     host, mona, omar = [await person(name) for name in ("host", "mona", "omar")]
     room_id = await open_room(host)

@@ -19,8 +19,10 @@ CREATE TABLE rooms (
     CHECK ((visibility = 'circle') = (circle_id IS NOT NULL))
 );
 CREATE INDEX rooms_by_state ON rooms (state, id DESC);
-CREATE INDEX rooms_not_ended ON rooms (id DESC) WHERE state <> 'ended';
-CREATE INDEX rooms_of_owner ON rooms (owner_id) WHERE state <> 'ended';
+CREATE INDEX rooms_public ON rooms (state, id DESC) WHERE visibility = 'public';
+CREATE INDEX rooms_of_owner ON rooms (owner_id, state, id DESC);
+CREATE INDEX rooms_of_host ON rooms (host_id, state, id DESC);
+CREATE INDEX rooms_of_circle ON rooms (circle_id, state, id DESC) WHERE circle_id IS NOT NULL;
 
 -- All but the host and plain listeners; a listener has a row while muted.
 CREATE TABLE room_roles (
@@ -31,6 +33,7 @@ CREATE TABLE room_roles (
     granted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (room_id, user_id)
 );
+CREATE INDEX room_roles_of_user ON room_roles (user_id) WHERE role <> 'listener';
 
 -- When who was on the stage and in the room.
 CREATE TABLE room_turns (
@@ -59,6 +62,7 @@ CREATE TABLE room_invitations (
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (room_id, user_id)
 );
+CREATE INDEX room_invitations_of_user ON room_invitations (user_id);
 
 CREATE TABLE room_messages (
     id         bigint PRIMARY KEY,
@@ -130,6 +134,42 @@ CREATE FUNCTION sees_room(room bigint) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     RETURN EXISTS (SELECT FROM public.rooms r WHERE r.id = room
                    AND public.room_visible(r.id, r.owner_id, r.host_id, r.visibility, r.circle_id));
+
+-- Rooms in one of those states that the viewer may see, newest first. From each reason to see one, so that what others
+-- keep to themselves is not passed over one by one.
+CREATE FUNCTION rooms_shown(states text[], before bigint, amount integer) RETURNS TABLE (room_id bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp ROWS 20 AS $$
+    SELECT found.id FROM (
+        SELECT r.id FROM unnest(states) AS asked (state) CROSS JOIN LATERAL (
+            SELECT id FROM rooms WHERE visibility = 'public' AND state = asked.state AND id < before
+                AND room_visible(id, owner_id, host_id, visibility, circle_id) ORDER BY id DESC LIMIT amount) r
+        UNION
+        SELECT r.id FROM unnest(states) AS asked (state), follows f CROSS JOIN LATERAL (
+            SELECT id FROM rooms WHERE owner_id = f.followee_id AND state = asked.state AND id < before
+                AND room_visible(id, owner_id, host_id, visibility, circle_id) ORDER BY id DESC LIMIT amount) r
+        WHERE f.follower_id = viewer_id() AND f.status = 'active'
+        UNION
+        SELECT r.id FROM unnest(states) AS asked (state), circle_members m CROSS JOIN LATERAL (
+            SELECT id FROM rooms WHERE circle_id = m.circle_id AND state = asked.state AND id < before
+                AND room_visible(id, owner_id, host_id, visibility, circle_id) ORDER BY id DESC LIMIT amount) r
+        WHERE m.user_id = viewer_id()
+        UNION
+        SELECT r.id FROM unnest(states) AS asked (state) CROSS JOIN LATERAL (
+            SELECT id FROM rooms WHERE owner_id = viewer_id() AND state = asked.state AND id < before
+            ORDER BY id DESC LIMIT amount) r
+        UNION
+        SELECT r.id FROM unnest(states) AS asked (state) CROSS JOIN LATERAL (
+            SELECT id FROM rooms WHERE host_id = viewer_id() AND state = asked.state AND id < before
+            ORDER BY id DESC LIMIT amount) r
+        UNION
+        SELECT r.id FROM (
+            SELECT i.room_id FROM room_invitations i WHERE i.user_id = viewer_id()
+            UNION SELECT o.room_id FROM room_roles o WHERE o.user_id = viewer_id() AND o.role <> 'listener') AS named
+        JOIN rooms r ON r.id = named.room_id
+        WHERE r.state = ANY (states) AND r.id < before
+            AND room_visible(r.id, r.owner_id, r.host_id, r.visibility, r.circle_id)) AS found
+    ORDER BY found.id DESC LIMIT amount
+$$;
 
 -- Who among those people may stay in which of the live rooms they are in, and as what.
 CREATE FUNCTION may_stay(rooms_asked bigint[], people bigint[])
@@ -322,7 +362,7 @@ GRANT INSERT ON room_digests, outbox, audit TO daira_worker;
 GRANT DELETE ON room_messages TO daira_worker;
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION room_role, moderates_room, room_visible_to, room_visible, sees_room, may_stay, may_watch,
+GRANT EXECUTE ON FUNCTION room_role, moderates_room, room_visible_to, room_visible, sees_room, rooms_shown, may_stay, may_watch,
     room_messages_for, room_people, room_for_all, step_down,
     lock_turns, begin_turn, room_target, sign_in TO daira_app;
 GRANT EXECUTE ON FUNCTION lock_turns, room_people, room_for_all, room_visible_to TO daira_worker;
