@@ -19,6 +19,7 @@ from engine.server import SocketServer, cut_off_dribblers, serve_http
 from engine.socket import EngineSocket
 from gateway.background import again_and_again, patiently, run_beside
 from gateway.calls import CallRate
+from gateway.catching_up import CatchingUp
 from gateway.connection import Connection
 from gateway.developer_page import DeveloperPage
 from gateway.dispatcher import Dispatcher
@@ -73,7 +74,7 @@ class Node:
         self._settings = settings
         self._runner: web.AppRunner | None = None
         self._running = AsyncExitStack()
-        self._catching_up: asyncio.Task[None] | None = None
+        self._catch_up_task: asyncio.Task[None] | None = None
         self._passwords = Passwords()
         self._pulse = Pulse(stores.roster, stores.broadcaster, database)
         self.attendance = Attendance(stores.roster, self._pulse, self.members, stores.broadcaster, database, self.name)
@@ -91,9 +92,8 @@ class Node:
         self.bus.on_doubt = rights.recheck
         self._nodes = Nodes(stores.shards, stores.names, self.name)
         self._nodes.on_dead, self._nodes.on_forgotten = self._take_back, self._catch_up
-        self._sign_in = SignIn(
-            self.services, self.members, delivery, self.bus, recovery, stores.locations, rights, self.name
-        )
+        self._sign_in = SignIn(self.services, self.members, delivery, self.bus, recovery, rights)
+        self._catching_up = CatchingUp(self.services, self.members, self.bus, stores.locations, rights, self.name)
         self._dispatcher = Dispatcher(methods, self.services, settings.call_deadline)
         self._rate = _call_rate(settings.limit_calls)
         self.socket_server = SocketServer(
@@ -113,7 +113,7 @@ class Node:
         for group in shards.by_link:
             await patiently(partial(self.bus.resume, group), RedisError)
         await run_beside(self._running, "keep hearing", self._gaps.keep_hearing)
-        await run_beside(self._running, "keep locations", self._sign_in.keep_locations)
+        await run_beside(self._running, "keep locations", self._catching_up.keep_locations)
         await run_beside(self._running, "keep alive", self._nodes.keep_alive)
         await run_beside(self._running, "keep telling rooms", self._pulse.keep_telling)
         await run_beside(self._running, "keep saying who left", self.attendance.keep_saying)
@@ -136,8 +136,8 @@ class Node:
         await self._send_away()
         if self._runner is not None:
             await self._runner.cleanup()
-        if self._catching_up is not None:
-            self._catching_up.cancel()
+        if self._catch_up_task is not None:
+            self._catch_up_task.cancel()
         await self._running.aclose()
         self._nodes.stop()
         shards = self._stores.shards
@@ -178,17 +178,17 @@ class Node:
 
     def _catch_up(self) -> None:
         """After a gap, or once others have taken this node for dead; anew where it is under way."""
-        if self._catching_up is not None:
-            self._catching_up.cancel()
-        self._catching_up = asyncio.create_task(again_and_again("catch up", self._sign_in.catch_up))
+        if self._catch_up_task is not None:
+            self._catch_up_task.cancel()
+        self._catch_up_task = asyncio.create_task(again_and_again("catch up", self._catching_up.until_done))
 
     async def _after_gap(self) -> bool:
         """Answers whether what must be known before anything is replayed is known, within 5 s; the rest follows."""
         self._catch_up()
         try:
             async with asyncio.timeout(RECHECK_S):
-                await self._sign_in.recheck_people()
-                await self._sign_in.recheck_seats()
+                await self._catching_up.recheck_people()
+                await self._catching_up.recheck_seats()
         except OUT_OF_REACH as error:
             log.warning("people could not be rechecked", error=str(error))
             return False

@@ -1,9 +1,7 @@
 """Who a socket belongs to: tokens and sessions at CONNECT, their rooms, and what they have missed."""
 
-import asyncio
 import secrets
 from collections.abc import Iterable
-from contextlib import ExitStack
 from typing import NamedTuple
 
 import structlog
@@ -20,18 +18,15 @@ from protocol.users import User, UserLite
 from rooms import names
 from rooms.bus import Bus, SubscriptionFailed
 from rooms.delivery import Delivery
-from rooms.locations import RENEW_EVERY_S, Locations
 from rooms.members import Hiding, Member, Members
 from rooms.messages import Written, unkept, without_people
 from rooms.metrics import RECOVERIES, REPLAYED
 from rooms.recovery import Claim, Offset, Recovery
-from storage import accounts, graph, present, reach
+from storage import present, reach
 from storage.database import Row
 from storage.redis import RedisError
 from storage.sign_ins import SignIns
 
-RECHECK_PAGE = 500
-RETRY_S = 1.0
 LARGEST_REPLAY = 4 * 1024 * 1024  # bytes
 # Tabs of one browser share a session; more than this is no browser.
 MOST_SOCKETS_OF_A_SESSION = 20
@@ -76,8 +71,17 @@ class Welcome(NamedTuple):
     recovered: Recovered | None
 
 
-def _chosen(row: Row) -> Chosen:
+def chosen(row: Row) -> Chosen:
+    """What the person chose to show of themselves, from a row of SignIns."""
     return Chosen(row["presence_status"], row["presence_text"], row["presence_version"])
+
+
+def hide(members: Members, row: Row, changes: Iterable[tuple[int, Hiding | None]]) -> None:
+    """Whom the person hides, as a row of SignIns says, but for what has changed since it was asked for."""
+    hidden = zip(row["hidden"], row["hidden_scopes"], row["hidden_until"], strict=True)
+    members.hide(row["id"], {actor_id: Hiding(scope, until) for actor_id, scope, until in hidden})
+    for actor_id, hiding in changes:
+        members.set_hiding(row["id"], actor_id, hiding)
 
 
 def new_pid() -> str:
@@ -93,18 +97,14 @@ class SignIn:
         delivery: Delivery,
         bus: Bus,
         recovery: Recovery,
-        locations: Locations,
         rights: Rights,
-        node: str,
     ) -> None:
         self._services = services
         self._members = members
         self._delivery = delivery
         self._bus = bus
         self._recovery = recovery
-        self._locations = locations
         self._rights = rights
-        self._node = node
         self._sign_ins = SignIns(services.database)
 
     async def admit(self, token: str | None, address: str) -> Viewer | None:
@@ -153,7 +153,7 @@ class SignIn:
         except OUT_OF_REACH as error:
             raise self._out_of_reach(error) from error
         if self._members.is_here(member):  # else it has closed meanwhile
-            self._services.presence.came(member.user_id, _chosen(row))
+            self._services.presence.came(member.user_id, chosen(row))
         if back is not None:
             RECOVERIES.labels("fresh" if recovered is None else "recovered").inc()
         return Welcome(present.user(row), offset, recovered)
@@ -164,7 +164,7 @@ class SignIn:
             row = await self._sign_ins.load(member.session_id, member.user_id)
             if row is None:
                 raise Refused("UNAUTHENTICATED", "revoked")
-            self._hide(row, changes)
+            hide(self._members, row, changes)
         return row
 
     def as_shown(self, member: Member, pushes: Iterable[Written]) -> list[Written]:
@@ -280,88 +280,6 @@ class SignIn:
         for user_id, shown in (await self._services.presence.look(watched)).items():
             now.append(unkept(tracker.changed(shown), names.presence(user_id)))
         return now
-
-    def _hide(self, row: Row, changes: Iterable[tuple[int, Hiding | None]]) -> None:
-        """As the row says, but for what has changed since it was asked for."""
-        hidden = zip(row["hidden"], row["hidden_scopes"], row["hidden_until"], strict=True)
-        self._members.hide(row["id"], {actor_id: Hiding(scope, until) for actor_id, scope, until in hidden})
-        for actor_id, hiding in changes:
-            self._members.set_hiding(row["id"], actor_id, hiding)
-
-    # ------------------------------------------------------------------------------------------ in the background
-
-    async def keep_locations(self) -> None:
-        """For ever: renew where this node's people are, and the inboxes of who is online."""
-        while True:
-            await asyncio.sleep(RENEW_EVERY_S)
-            try:
-                await self._renew_all()
-            except RedisError as error:
-                log.warning("locations could not be renewed", error=str(error))
-
-    async def recheck_people(self) -> None:
-        """After a gap: revocations may have been missed, and who hides whom. Raises what is out of reach."""
-        members = list(self._members.all)
-        for start in range(0, len(members), RECHECK_PAGE):
-            page = members[start : start + RECHECK_PAGE]
-            with ExitStack() as noting:
-                people = {member.user_id for member in page}
-                notes = {user_id: noting.enter_context(self._members.loading_hiding(user_id)) for user_id in people}
-                rows = await self._sign_ins.load_many([(member.session_id, member.user_id) for member in page])
-                for row in rows.values():
-                    self._hide(row, notes[row["id"]])
-                    self._services.presence.came(row["id"], _chosen(row))
-            await self._end_sessions([member.session_id for member in page if member.session_id not in rows])
-
-    async def recheck_seats(self) -> None:
-        """Whoever lost the right to a live room, or to watch somebody, meanwhile is out."""
-        rooms = [room for room in self._members.rooms if names.is_live(room) or names.is_presence(room)]
-        await self._rights.recheck([(member, room) for room in rooms for member in self._members.in_room(room)])
-
-    async def catch_up(self) -> None:
-        """The same, until it is done; then who is in which room, and where everybody is: others are told again."""
-        while True:
-            try:
-                await self.recheck_people()
-                await self.recheck_seats()
-                await self._services.presence.repeat()
-                await self._services.attendance.repeat()
-                await self._services.presence.show_again()
-                for member in list(self._members.all):
-                    await self._recheck_rooms(member)
-                await self._renew_all()
-                return
-            except OUT_OF_REACH as error:
-                log.warning("sessions could not be rechecked yet", error=str(error))
-                await asyncio.sleep(RETRY_S)
-
-    async def _end_sessions(self, session_ids: list[int]) -> None:
-        if not session_ids:
-            return
-        async with self._services.database.transaction() as tx:
-            ended = await accounts.ended_sessions(tx, session_ids)
-        for row in ended:
-            for member in list(self._members.of_session(row["session_id"])):
-                member.revoke(row["reason"])
-
-    async def _recheck_rooms(self, member: Member) -> None:
-        """The socket stays with the posts that its person may see, and sits with the authors they follow."""
-        rooms = set(member.rooms)  # what it enters while we ask has been checked then
-        async with self._services.database.transaction(member.user_id) as tx:
-            followed = await graph.large_followees(tx, member.user_id)
-        authors = {names.author(author_id): author_id for author_id in followed}
-        seen = await self._rights.open_to(member.user_id, filter(names.is_post, rooms))
-        for room in rooms - seen - authors.keys():
-            if names.is_post(room) or names.is_author(room):
-                self._bus.leave(member, room)
-        for room, author_id in authors.items():
-            await self._bus.join(member, room, author_id)
-
-    async def _renew_all(self) -> None:
-        await self._locations.renew(self._node, [(member.user_id, member.pid) for member in self._members.all])
-        online = self._members.users
-        for start in range(0, len(online), 1_000):
-            await self._services.feeds.keep_alive(online[start : start + 1_000])
 
     def _out_of_reach(self, error: Exception) -> Unavailable:
         REFUSED.labels("dependency").inc()

@@ -1,0 +1,110 @@
+"""What a node asks again about the people it has, because it may have missed being told."""
+
+import asyncio
+from contextlib import ExitStack
+
+import structlog
+
+from gateway.rights import Rights
+from gateway.sign_in import OUT_OF_REACH, chosen, hide
+from handlers.call import Services
+from rooms import names
+from rooms.bus import Bus
+from rooms.locations import RENEW_EVERY_S, Locations
+from rooms.members import Member, Members
+from storage import accounts, graph
+from storage.redis import RedisError
+from storage.sign_ins import SignIns
+
+PAGE = 500
+RETRY_S = 1.0
+
+log = structlog.get_logger()
+
+
+class CatchingUp:
+    def __init__(
+        self, services: Services, members: Members, bus: Bus, locations: Locations, rights: Rights, node: str
+    ) -> None:
+        self._services = services
+        self._members = members
+        self._bus = bus
+        self._locations = locations
+        self._rights = rights
+        self._node = node
+        self._sign_ins = SignIns(services.database)
+
+    async def keep_locations(self) -> None:
+        """For ever: renew where this node's people are, and the inboxes of who is online."""
+        while True:
+            await asyncio.sleep(RENEW_EVERY_S)
+            try:
+                await self._renew_all()
+            except RedisError as error:
+                log.warning("locations could not be renewed", error=str(error))
+
+    # ------------------------------------------------------------------------------------------ once after a gap
+
+    async def recheck_people(self) -> None:
+        """After a gap: revocations may have been missed, and who hides whom. Raises what is out of reach."""
+        members = list(self._members.all)
+        for start in range(0, len(members), PAGE):
+            page = members[start : start + PAGE]
+            with ExitStack() as noting:
+                people = {member.user_id for member in page}
+                notes = {user_id: noting.enter_context(self._members.loading_hiding(user_id)) for user_id in people}
+                rows = await self._sign_ins.load_many([(member.session_id, member.user_id) for member in page])
+                for row in rows.values():
+                    hide(self._members, row, notes[row["id"]])
+                    self._services.presence.came(row["id"], chosen(row))
+            await self._end_sessions([member.session_id for member in page if member.session_id not in rows])
+
+    async def recheck_seats(self) -> None:
+        """Whoever lost the right to a live room, or to watch somebody, meanwhile is out."""
+        rooms = [room for room in self._members.rooms if names.is_live(room) or names.is_presence(room)]
+        await self._rights.recheck([(member, room) for room in rooms for member in self._members.in_room(room)])
+
+    async def until_done(self) -> None:
+        """All of it; and what others know of this node's people is told again."""
+        while True:
+            try:
+                await self.recheck_people()
+                await self.recheck_seats()
+                await self._services.presence.repeat()
+                await self._services.attendance.repeat()
+                await self._services.presence.show_again()
+                for member in list(self._members.all):
+                    await self._recheck_rooms(member)
+                await self._renew_all()
+                return
+            except OUT_OF_REACH as error:
+                log.warning("sessions could not be rechecked yet", error=str(error))
+                await asyncio.sleep(RETRY_S)
+
+    async def _end_sessions(self, session_ids: list[int]) -> None:
+        if not session_ids:
+            return
+        async with self._services.database.transaction() as tx:
+            ended = await accounts.ended_sessions(tx, session_ids)
+        for row in ended:
+            for member in list(self._members.of_session(row["session_id"])):
+                member.revoke(row["reason"])
+
+    async def _recheck_rooms(self, member: Member) -> None:
+        """The socket stays with the posts that its person may see, and sits with the authors they follow."""
+        rooms = set(member.rooms)  # what it enters while we ask has been checked then
+        async with self._services.database.transaction(member.user_id) as tx:
+            followed = await graph.large_followees(tx, member.user_id)
+        authors = {names.author(author_id): author_id for author_id in followed}
+        seen = await self._rights.open_to(member.user_id, filter(names.is_post, rooms))
+        for room in rooms - seen - authors.keys():
+            if names.is_post(room) or names.is_author(room):
+                self._bus.leave(member, room)
+        for room, author_id in authors.items():
+            await self._bus.join(member, room, author_id)
+
+    async def _renew_all(self) -> None:
+        await self._locations.renew(self._node, [(member.user_id, member.pid) for member in self._members.all])
+        online = self._members.users
+        for start in range(0, len(online), 1_000):
+            await self._services.feeds.keep_alive(online[start : start + 1_000])
