@@ -230,6 +230,21 @@ async def test_private_rooms_are_there_for_whom_they_are_for(cluster, person):
     assert (await host.call("room.get", room_id=private))["audience_count"] == 1
 
 
+async def test_who_has_a_block_with_the_new_host_is_sent_out(person):
+    host, heir, mona, omar = [await person(name) for name in ("host", "heir", "mona", "omar")]
+    room_id = await open_room(host)
+    await mona.call("graph.block", user_id=heir.id)
+    await heir.call("graph.block", user_id=omar.id)
+    for each in (heir, mona, omar):
+        await each.call("room.join", room_id=room_id)
+    await host.call("room.transfer_host", room_id=room_id, user_id=heir.id)
+    for each in (mona, omar):
+        assert (await each.expect("room.removed"))["reason"] == "access"
+        pushed = [push["room"]["host"]["id"] for push in each.heard("room.updated")]
+        assert heir.id not in pushed
+    assert (await heir.call("room.get", room_id=room_id))["audience_count"] == 2
+
+
 async def test_the_list_has_every_room_that_may_be_seen_and_no_other(person):
     """For whatever reason: what `room.list` shows, in pages, is what `room.get` answers."""
     host, friend, guest, stranger, blocked = [

@@ -80,6 +80,31 @@ async def test_the_invisible_come_online_unseen(cluster, person, short_grace):
     assert await statuses(watcher, mona.id, "online") == ["online"]
 
 
+async def test_a_device_that_signs_in_with_what_was_chosen_before_shows_nobody(cluster, person, monkeypatch):
+    """It has read "online"; meanwhile another device becomes invisible."""
+    watcher, mona = await person("watcher"), await person("mona")
+    await watch(watcher, mona)
+    sign_ins = cluster.node_b._sign_in._sign_ins
+    load, read, go = sign_ins.load, asyncio.Event(), asyncio.Event()
+
+    async def load_slowly(session_id: int, user_id: int):
+        row = await load(session_id, user_id)
+        read.set()
+        await go.wait()
+        return row
+
+    monkeypatch.setattr(sign_ins, "load", load_slowly)
+    coming = asyncio.create_task(cluster.again(mona, node="b"))
+    await read.wait()
+    await mona.call("presence.set", status="invisible")
+    assert await statuses(watcher, mona.id, "offline") == ["offline"]
+    go.set()
+    await cluster.settle(watcher, await coming)
+    assert not watcher.heard("presence.changed")
+    [shown] = await watch(watcher, mona)
+    assert shown["status"] == "offline"
+
+
 async def test_who_may_not_watch_sees_nobody_there(cluster, person):
     watcher, mona, private = [await person(name) for name in ("watcher", "mona", "private")]
     await private.call("user.update", is_private=True)
@@ -159,6 +184,18 @@ async def test_typing_is_told_and_ends_by_itself(person, short_typing):
     assert (began["user_id"], began["typing"], began["post_id"]) == (mona.id, True, post["id"])
     assert (await omar.expect("typing.changed"))["typing"] is False
     assert not omar.heard("typing.changed")
+
+
+async def test_who_starts_and_stops_in_turn_is_told_of_once(cluster, person):
+    author, mona = await person("author"), await person("mona")
+    post = await author.call("post.create", text="what do you think?")
+    for each in (author, mona):
+        await each.call("post.watch", post_id=post["id"])
+    for _ in range(20):
+        await mona.call("typing.start", post_id=post["id"])
+        await mona.call("typing.stop", post_id=post["id"])
+    await cluster.settle(author)
+    assert [push["typing"] for push in author.heard("typing.changed")] == [True, False]
 
 
 async def test_typing_needs_a_place_that_one_is_in(person):
