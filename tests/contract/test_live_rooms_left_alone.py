@@ -139,6 +139,16 @@ async def test_what_a_dead_node_said_is_taken_back(cluster, person):
     assert (await host.call("room.get", room_id=room_id))["audience_count"] == 3
 
 
+async def test_a_node_that_is_heard_again_is_not_taken_for_dead(cluster, person):
+    """It stood on a list of silent nodes when another began to go through that."""
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    await cluster.node_a._nodes._reap(cluster.node_b.name)
+    assert (await host.call("room.get", room_id=room_id))["audience_count"] == 2
+    assert not host.heard("room.left")
+
+
 async def test_what_happened_while_redis_was_away_is_made_good(cluster, person, monkeypatch, short_grace):
     monkeypatch.setattr(tracker, "GRACE_S", 0.2)
     host, watcher = await person("host", node="b"), await person("watcher", node="a")
