@@ -263,7 +263,7 @@ def _services(
         outbox=Outbox(database, stores.ids),
         feeds=stores.feeds,
         broadcaster=stores.broadcaster,
-        limits=Limits(stores.redis, settings.limits, count_loopback=settings.limit_loopback),
+        limits=Limits(stores.shards, settings.limits, count_loopback=settings.limit_loopback),
         tokens=AccessTokens(settings.keys),
         cursors=Cursors(derive_keys(settings, "cursors")),
         passwords=passwords,

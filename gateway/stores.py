@@ -17,7 +17,7 @@ from rooms.locations import Locations
 from rooms.names import Names
 from stage import roster
 from stage.roster import Roster
-from storage import schema
+from storage import limits, schema
 from storage.database import Database, DatabaseUnavailable
 from storage.feeds import Feeds
 from storage.objects import Objects, ObjectsUnavailable
@@ -27,7 +27,9 @@ from storage.redis_streams import RedisStreams
 from storage.shards import Shards
 from storage.snowflakes import Snowflakes
 
-SCRIPTS = (*broadcaster.SCRIPTS, *recovery.SCRIPTS, *nodes.SCRIPTS, *roster.SCRIPTS, *tracker.SCRIPTS)
+SCRIPTS = (
+    *broadcaster.SCRIPTS, *recovery.SCRIPTS, *nodes.SCRIPTS, *roster.SCRIPTS, *tracker.SCRIPTS, *limits.SCRIPTS,
+)  # fmt: skip
 
 log = structlog.get_logger()
 

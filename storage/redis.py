@@ -23,7 +23,7 @@ COMMAND_TIMEOUT_S = 2.0
 BLOCKING_TIMEOUT_S = 5.0
 LARGEST_POOL = 64
 
-__all__ = ["REDIS_UNAVAILABLE", "Redis", "RedisConnectionError", "RedisError", "Script"]
+__all__ = ["REDIS_UNAVAILABLE", "Redis", "RedisError", "Script"]
 
 
 class Script:
