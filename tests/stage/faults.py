@@ -1,0 +1,88 @@
+"""What goes wrong in between, on purpose; and what to look at then."""
+
+import asyncio
+
+from redis.exceptions import ConnectionError as RedisDown
+
+from rooms import names
+from tests.contract.test_live_rooms import ids
+
+SOON_S = 4.0
+
+
+async def soon(look, wanted) -> object:
+    """What `look` answers once it is as wanted, or at the last."""
+    loop = asyncio.get_running_loop()
+    give_up_at = loop.time() + SOON_S
+    while (seen := await look()) != wanted and loop.time() < give_up_at:
+        await asyncio.sleep(0.05)
+    return seen
+
+
+def blink(cluster, node: str) -> None:
+    """That node's link to Redis is lost, and back a fifth of a second later."""
+    for link in cluster.node(node)._stores.shards._links.values():
+        link.reopen()
+
+
+class Held:
+    """A method whose next call waits, before or behind what it does, until it is let go."""
+
+    def __init__(self, monkeypatch, thing, name: str, *, behind: bool = False) -> None:
+        self.came, self.go = asyncio.Event(), asyncio.Event()
+        real = getattr(thing, name)
+
+        async def held(*arguments, **options):
+            if self.came.is_set():
+                return await real(*arguments, **options)
+            self.came.set()
+            if behind:
+                answer = await real(*arguments, **options)
+                await self.go.wait()
+                return answer
+            await self.go.wait()
+            return await real(*arguments, **options)
+
+        monkeypatch.setattr(thing, name, held)
+
+
+def sockets_inside(cluster, room_id: str, who) -> int:
+    """How many of somebody's sockets the room's pushes reach."""
+    members = [member for name in "ab" for member in cluster.node(name).members.of_user(int(who.id))]
+    return sum(names.live(int(room_id)) in member.rooms for member in members)
+
+
+async def inside(cluster, room_id: str) -> set[int]:
+    return {*(await cluster.stores.roster.look(int(room_id), 0, 100)).page}
+
+
+async def open_turns(cluster, room_id: str, who) -> int:
+    owner = await cluster.owner()
+    try:
+        return await owner.fetchval(
+            "SELECT count(*) FROM room_turns WHERE room_id = $1 AND user_id = $2 AND ended_at IS NULL",
+            int(room_id), int(who.id),
+        )  # fmt: skip
+    finally:
+        await owner.close()
+
+
+def break_once(monkeypatch, thing, name: str, *, behind: bool = False) -> None:
+    """Redis goes away before the method is run, or behind it, before the answer comes."""
+    real = getattr(thing, name)
+
+    async def broken(*arguments, **options):
+        monkeypatch.setattr(thing, name, real)
+        if behind:
+            await real(*arguments, **options)
+        raise RedisDown("the link to Redis is down")
+
+    monkeypatch.setattr(thing, name, broken)
+
+
+async def count(person, room_id) -> int:
+    return (await person.call("room.get", room_id=room_id))["audience_count"]
+
+
+async def speakers(person, room_id) -> list[str]:
+    return ids((await person.call("room.get", room_id=room_id))["speakers"])

@@ -1,0 +1,221 @@
+"""Who is in a live room and who is out, when links blink, processes end half-way, and calls cross."""
+
+import asyncio
+
+import pytest
+
+from rooms import names
+from rooms.messages import CLOCK_LENGTH
+from stage import departures
+from tests.contract.test_live_rooms import ids, open_room
+from tests.stage.faults import Held, blink, break_once, count, inside, open_turns, sockets_inside, soon
+
+# ---------------------------------------------------------------------------------------------- sent out, still there
+
+
+async def test_who_is_kicked_while_their_node_is_deaf_is_out(cluster, person):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    blink(cluster, "b")
+    await host.call("room.kick", room_id=room_id, user_id=mona.id)
+    await asyncio.sleep(1.5)
+    await host.call("room.send", room_id=room_id, text="now we are alone")
+    await host.expect("room.message")
+    await cluster.settle(mona)
+    assert (await mona.refused("room.send", room_id=room_id, text="am I?")).code == "FAILED_PRECONDITION"
+    assert not mona.heard("room.message")
+
+
+@pytest.mark.parametrize("act", ["kick", "ban"])
+async def test_sending_out_that_is_cut_short_is_made_good(cluster, person, monkeypatch, act):
+    """The node ends behind the roster's change, before anybody was told to leave."""
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    break_once(monkeypatch, departures, "put_out")
+    await host.call(f"room.{act}", room_id=room_id, user_id=mona.id)
+    await cluster.settle()
+    await asyncio.sleep(0.5)
+    await host.call("room.send", room_id=room_id, text="now we are alone")
+    await host.expect("room.message")
+    await cluster.settle(mona)
+    assert not mona.heard("room.message")
+    assert mona.heard("room.removed")
+
+
+async def test_a_ban_of_a_node_that_ends_is_told_to_the_room(cluster, person, monkeypatch):
+    """The worker alone sends out, and the others see it."""
+    host, mona, omar = await person("host"), await person("mona", node="b"), await person("omar", node="b")
+    room_id = await open_room(host)
+    for each in (mona, omar):
+        await each.call("room.join", room_id=room_id)
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    await cluster.settle(omar)
+    await omar.expect("room.audience", count=3)
+    omar.received.clear()
+    break_once(monkeypatch, cluster.node_a.services.roster, "remove")
+    await host.call("room.ban", room_id=room_id, user_id=mona.id)
+    await omar.expect("room.left", user_id=mona.id)
+    await omar.expect("room.audience", count=2)
+    while mona.id in ids((await omar.expect("room.updated"))["room"]["speakers"]):
+        continue
+
+
+# ---------------------------------------------------------------------------------------------- let in, still out
+
+
+async def test_a_ban_whose_lifting_was_lost_can_be_lifted(cluster, person, monkeypatch):
+    host, mona = await person("host"), await person("mona")
+    room_id = await open_room(host)
+    await host.call("room.ban", room_id=room_id, user_id=mona.id)
+    await cluster.settle()
+    break_once(monkeypatch, cluster.node_a.services.roster, "pardon")
+    await host.call("room.unban", room_id=room_id, user_id=mona.id)
+    await cluster.settle()
+    await host.call("room.unban", room_id=room_id, user_id=mona.id)
+    await mona.call("room.join", room_id=room_id)
+
+
+async def test_a_ban_told_late_does_not_outlive_its_lifting(cluster, person, monkeypatch):
+    """The worker has read the ban, and sets it in the roster once it is lifted."""
+    host, mona = await person("host"), await person("mona")
+    room_id = await open_room(host)
+    held = Held(monkeypatch, cluster.workers.tools.roster, "remove")
+    await host.call("room.ban", room_id=room_id, user_id=mona.id)
+    await held.came.wait()
+    await host.call("room.unban", room_id=room_id, user_id=mona.id)
+    held.go.set()
+    await cluster.settle()
+    await mona.call("room.join", room_id=room_id)
+
+
+# ---------------------------------------------------------------------------------------------- ghosts
+
+
+async def test_who_leaves_while_redis_blinks_has_left(cluster, person):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    blink(cluster, "b")
+    await mona.answer("room.leave", {"room_id": room_id})
+    assert await soon(lambda: count(host, room_id), 1) == 1
+
+
+async def test_who_was_not_told_that_they_are_inside_is_not(cluster, person, monkeypatch):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    break_once(monkeypatch, cluster.node_b.services.roster, "enter", behind=True)
+    assert (await mona.refused("room.join", room_id=room_id)).code == "UNAVAILABLE"
+    assert await soon(lambda: count(host, room_id), 1) == 1
+
+
+async def test_who_is_banned_while_coming_in_is_not_told_that_they_are_inside(cluster, person, monkeypatch):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    held = Held(monkeypatch, cluster.node_b.services.roster, "enter", behind=True)
+    joining = asyncio.create_task(mona.answer("room.join", {"room_id": room_id}))
+    await held.came.wait()
+    await asyncio.sleep(0.1)
+    await host.call("room.ban", room_id=room_id, user_id=mona.id)
+    await mona.expect("room.removed")
+    held.go.set()
+    answer = await joining
+    await cluster.settle()
+    assert not await open_turns(cluster, room_id, mona), "a turn that nobody ends"
+    assert not answer["ok"]
+
+
+async def test_who_comes_in_while_they_are_banned_hears_nothing_more(cluster, person, monkeypatch):
+    """The ban has found them outside; they come in before it stands."""
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    held = Held(monkeypatch, cluster.node_a.services.roster, "are_inside", behind=True)
+    banning = asyncio.create_task(host.call("room.ban", room_id=room_id, user_id=mona.id))
+    await held.came.wait()
+    await mona.call("room.join", room_id=room_id)
+    held.go.set()
+    await banning
+    assert (await mona.expect("room.removed"))["reason"] == "banned"
+    await cluster.settle(mona)
+    assert not sockets_inside(cluster, room_id, mona)
+
+
+async def test_a_kick_told_again_does_not_hit_who_is_coming_in_again(cluster, person, monkeypatch):
+    """Their socket listens already, and the roster has not been asked yet."""
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    await host.call("room.kick", room_id=room_id, user_id=mona.id)
+    await mona.expect("room.removed")
+    kicked_before = int((await cluster.stores.roster.look(int(room_id))).offset[-CLOCK_LENGTH:])
+    held = Held(monkeypatch, cluster.node_b.services.attendance, "enter")
+    joining = asyncio.create_task(mona.call("room.join", room_id=room_id))
+    await held.came.wait()
+    await cluster.stores.broadcaster.put_out(int(mona.id), names.live(int(room_id)), kicked_before)
+    await cluster.settle(mona)
+    held.go.set()
+    await joining
+    assert sockets_inside(cluster, room_id, mona) == 1
+
+
+async def test_a_device_that_was_kicked_does_not_take_the_seat_of_one_that_came_after(cluster, person, monkeypatch):
+    host, mona = await person("host"), await person("mona", node="b")
+    tablet = await cluster.again(mona, node="b")
+    room_id = await open_room(host)
+    held = Held(monkeypatch, cluster.node_b.services.roster, "enter", behind=True)
+    joining = asyncio.create_task(mona.refused("room.join", room_id=room_id))
+    await held.came.wait()
+    assert await soon(lambda: count(host, room_id), 2) == 2
+    await host.call("room.kick", room_id=room_id, user_id=mona.id)
+    await cluster.settle(mona, tablet)
+    await tablet.call("room.join", room_id=room_id)
+    held.go.set()
+    assert (await joining).code == "FAILED_PRECONDITION"
+    assert sockets_inside(cluster, room_id, mona) == 1
+    await tablet.call("room.leave", room_id=room_id)
+    assert await soon(lambda: count(host, room_id), 1) == 1
+
+
+async def test_a_turn_that_begins_anew_is_not_ended_by_the_last_leaving(cluster, person, monkeypatch):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    tablet = await cluster.again(mona, node="b")
+    held = Held(monkeypatch, cluster.node_b.services.attendance, "taken_back")
+    leaving = asyncio.create_task(mona.call("room.leave", room_id=room_id))
+    await held.came.wait()
+    await tablet.call("room.join", room_id=room_id)
+    held.go.set()
+    await leaving
+    await host.expect("room.left", user_id=mona.id)
+    assert await open_turns(cluster, room_id, mona) == 1
+
+
+async def test_who_is_given_a_role_while_coming_in_has_a_turn(cluster, person, monkeypatch):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    held = Held(monkeypatch, cluster.node_b.services.roster, "enter")
+    joining = asyncio.create_task(mona.call("room.join", room_id=room_id))
+    await held.came.wait()
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    held.go.set()
+    await joining
+    assert await soon(lambda: open_turns(cluster, room_id, mona), 1) == 1
+
+
+async def test_who_leaves_while_they_are_given_a_role_has_no_turn(cluster, person, monkeypatch):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    held = Held(monkeypatch, cluster.node_a.services.roster, "are_inside", behind=True)
+    promoting = asyncio.create_task(host.call("room.set_role", room_id=room_id, user_id=mona.id, role="cohost"))
+    await held.came.wait()
+    leaving = asyncio.create_task(mona.call("room.leave", room_id=room_id))
+    assert await soon(lambda: inside(cluster, room_id), {int(host.id)}) == {int(host.id)}
+    held.go.set()
+    await asyncio.gather(promoting, leaving)
+    assert await soon(lambda: open_turns(cluster, room_id, mona), 0) == 0

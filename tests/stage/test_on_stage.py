@@ -1,0 +1,222 @@
+"""Hosts, roles, hands and what is told of them, when links blink, processes end half-way, and calls cross."""
+
+import asyncio
+
+from stage import attendance, view
+from tests.contract.test_live_rooms import ids, open_room
+from tests.stage.faults import Held, blink, break_once, count, soon, speakers
+from workers import live_rooms as keeper
+
+
+async def test_reactions_outlive_a_redis_that_is_away(cluster, person, monkeypatch):
+    host = await person("host")
+    room_id = await open_room(host)
+    break_once(monkeypatch, cluster.node_a.services.roster, "pulse")
+    await host.call("room.react", room_id=room_id, emoji="👏")
+    assert (await host.expect("room.reacted"))["counts"] == {"👏": 1}
+
+
+async def test_a_host_who_leaves_with_one_device_of_two_is_still_the_host(cluster, person):
+    host, cohost = await person("host"), await person("cohost")
+    second = await cluster.again(host, node="b")
+    room_id = await open_room(host)
+    for each in (second, cohost):
+        await each.call("room.join", room_id=room_id)
+    await host.call("room.set_role", room_id=room_id, user_id=cohost.id, role="cohost")
+    await second.call("room.leave", room_id=room_id)
+    assert (await cohost.call("room.get", room_id=room_id))["host"]["id"] == host.id
+
+
+async def test_a_role_taken_while_coming_in_does_not_come_back(cluster, person, monkeypatch):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    held = Held(monkeypatch, cluster.node_b.services.roster, "enter")
+    joining = asyncio.create_task(mona.call("room.join", room_id=room_id))
+    await held.came.wait()
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="listener")
+    await cluster.settle()
+    held.go.set()
+    await joining
+    await cluster.settle()
+    assert await soon(lambda: speakers(host, room_id), [host.id]) == [host.id]
+
+
+async def test_a_role_taken_while_the_node_is_deaf_does_not_come_back(cluster, person):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    await cluster.settle()
+    blink(cluster, "b")
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="listener")
+    await cluster.settle()
+    await asyncio.sleep(2)  # its node says again who is here
+    assert await soon(lambda: speakers(host, room_id), [host.id]) == [host.id]
+
+
+async def test_a_role_told_late_does_not_undo_a_newer_one(cluster, person, monkeypatch):
+    host, cohost, mona = await person("host"), await person("cohost", node="b"), await person("mona")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    await host.call("room.set_role", room_id=room_id, user_id=cohost.id, role="cohost")
+    held = Held(monkeypatch, cluster.node_a.services.roster, "set_role")
+    setting = asyncio.create_task(host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker"))
+    await held.came.wait()
+    await cohost.call("room.set_role", room_id=room_id, user_id=mona.id, role="listener")
+    await cluster.settle()
+    held.go.set()
+    await setting
+    assert await soon(lambda: speakers(host, room_id), [host.id]) == [host.id]
+
+
+async def test_a_host_who_goes_while_a_keeper_looks_is_succeeded(cluster, person, monkeypatch):
+    """The keeper has found the host inside, and forgets the room that has just asked to be looked at."""
+    monkeypatch.setattr(attendance, "GRACE_S", 0.05)
+    monkeypatch.setattr(keeper, "HOST_GRACE_S", 0.5)
+    host, cohost = await person("host"), await person("cohost", node="b")
+    room_id = await open_room(host)
+    await cohost.call("room.join", room_id=room_id)
+    await host.call("room.set_role", room_id=room_id, user_id=cohost.id, role="cohost")
+    await cluster.settle()
+    await asyncio.sleep(1.5)
+    came, go = asyncio.Event(), asyncio.Event()
+    roster = cluster.workers.tools.roster
+    real = roster.absence
+
+    async def absence(asked: int, host_id: int):
+        seen = await real(asked, host_id)
+        if asked == int(room_id) and not came.is_set():
+            came.set()
+            await go.wait()
+        return seen
+
+    monkeypatch.setattr(roster, "absence", absence)
+    await roster.watch_out(int(room_id))
+    await came.wait()
+    await host.close()
+    assert await soon(lambda: count(cohost, room_id), 1) == 1
+    go.set()
+
+    async def host_id() -> str:
+        return (await cohost.call("room.get", room_id=room_id))["host"]["id"]
+
+    assert await soon(host_id, cohost.id) == cohost.id
+
+
+async def test_a_hand_raised_while_getting_onto_the_stage_is_down(cluster, person, monkeypatch):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    held = Held(monkeypatch, cluster.node_b.services.roster, "raise_hand")
+    raising = asyncio.create_task(mona.answer("room.raise_hand", {"room_id": room_id, "raised": True}))
+    await held.came.wait()
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    await cluster.settle()
+    held.go.set()
+    await raising
+    assert not (await host.call("room.get", room_id=room_id))["hands"]
+
+
+async def test_what_is_pushed_last_is_the_newest(cluster, person, monkeypatch):
+    """The pulse of a node has read the room, and tells it behind the worker that has read it since."""
+    host = await person("host")
+    room_id = await open_room(host)
+    await cluster.settle(host)
+    await asyncio.sleep(2)
+    broadcaster = cluster.node_a.attendance._broadcaster
+    real = broadcaster.publish
+    came, go = asyncio.Event(), asyncio.Event()
+
+    async def publish(room, push, **options):
+        if push.event == "room.updated" and not came.is_set():
+            came.set()
+            await go.wait()
+        return await real(room, push, **options)
+
+    monkeypatch.setattr(broadcaster, "publish", publish)
+    mona = await person("mona")
+    await mona.call("room.join", room_id=room_id)
+    await mona.call("room.raise_hand", room_id=room_id, raised=True)
+    await came.wait()
+    await host.call("room.update", room_id=room_id, version=2, topic="new")
+    await cluster.settle(host)
+    go.set()
+    await asyncio.sleep(1)
+    await cluster.settle(host)
+    last = host.heard("room.updated")[-1]["room"]
+    assert (last["version"], last["topic"], ids(last["hands"])) == (3, "new", [mona.id])
+
+
+async def test_hands_are_told_though_the_first_try_fails(cluster, person, monkeypatch):
+    host, mona = await person("host"), await person("mona")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    await cluster.settle(host)
+    await asyncio.sleep(2)
+    break_once(monkeypatch, view, "tell")
+    await mona.call("room.raise_hand", room_id=room_id, raised=True)
+    while ids((await host.expect("room.updated"))["room"]["hands"]) != [mona.id]:
+        continue
+
+
+async def test_a_cohost_demoted_meanwhile_is_told_so(cluster, person):
+    """Waiting for the room's lock, their call sees their role of before."""
+    host, cohost, mona = await person("host"), await person("cohost"), await person("mona")
+    room_id = await open_room(host)
+    await host.call("room.set_role", room_id=room_id, user_id=cohost.id, role="cohost")
+    for method, arguments in (("ban", {}), ("mute", {"muted": True})):
+        owner = await cluster.owner()
+        transaction = owner.transaction()
+        await transaction.start()
+        await owner.execute("UPDATE rooms SET version = version + 1 WHERE id = $1", int(room_id))
+        acting = asyncio.create_task(
+            cohost.answer(f"room.{method}", {"room_id": room_id, "user_id": mona.id, **arguments})
+        )
+        await asyncio.sleep(0.3)
+        await owner.execute("DELETE FROM room_roles WHERE room_id = $1 AND user_id = $2", int(room_id), int(cohost.id))
+        await transaction.commit()
+        answer = await acting
+        await owner.execute(
+            "INSERT INTO room_roles (room_id, user_id, role) VALUES ($1, $2, 'cohost')", int(room_id), int(cohost.id)
+        )
+        await owner.close()
+        assert answer["error"]["code"] == "PERMISSION_DENIED", answer
+
+
+async def test_a_host_announced_before_the_room_is_live_has_not_spoken(cluster, person):
+    host, mona = await person("host"), await person("mona")
+    room = await host.call("room.create", topic="ليلة الكشري")
+    await host.call("room.transfer_host", room_id=room["id"], user_id=mona.id)
+    owner = await cluster.owner()
+    turns = await owner.fetchval("SELECT count(*) FROM room_turns WHERE room_id = $1", int(room["id"]))
+    await owner.close()
+    assert turns == 0
+
+
+async def test_who_is_banned_is_not_made_the_host(person):
+    host, mona = await person("host"), await person("mona")
+    room = await host.call("room.create", topic="ليلة الكشري")
+    await host.call("room.ban", room_id=room["id"], user_id=mona.id)
+    refused = await host.refused("room.transfer_host", room_id=room["id"], user_id=mona.id)
+    assert refused.code == "FAILED_PRECONDITION"
+
+
+async def test_a_kick_does_not_unmute(person):
+    host, mona = await person("host"), await person("mona")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    await host.call("room.mute", room_id=room_id, user_id=mona.id, muted=True)
+    await host.call("room.kick", room_id=room_id, user_id=mona.id)
+    assert (await mona.call("room.join", room_id=room_id))["muted"] is True
+
+
+async def test_an_ended_room_does_not_change(cluster, person):
+    host, mona = await person("host"), await person("mona")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    version = (await host.call("room.close", room_id=room_id))["version"]
+    await mona.answer("room.set_role", {"room_id": room_id, "user_id": mona.id, "role": "listener"})
+    assert (await host.call("room.get", room_id=room_id))["version"] == version

@@ -1,0 +1,181 @@
+"""What people try in live rooms that they may not; policies of the database are the second lock."""
+
+import asyncio
+from contextlib import suppress
+
+import asyncpg
+import pytest
+
+from tests.contract.test_live_rooms import open_room
+from tests.stage.faults import count, open_turns, soon
+
+
+@pytest.mark.parametrize("act", ["kick", "ban", "mute"])
+async def test_blocking_a_cohost_is_no_shield_from_them(person, act):
+    host, cohost, troll = await person("host"), await person("cohost"), await person("troll")
+    room_id = await open_room(host)
+    for each in (cohost, troll):
+        await each.call("room.join", room_id=room_id)
+    await host.call("room.set_role", room_id=room_id, user_id=cohost.id, role="cohost")
+    await troll.call("graph.block", user_id=cohost.id)
+    arguments = {"muted": True} if act == "mute" else {}
+    await cohost.call(f"room.{act}", room_id=room_id, user_id=troll.id, **arguments)
+
+
+async def test_who_leaves_the_stage_of_a_private_room_stays_or_is_out(cluster, person):
+    host, mona = await person("host"), await person("mona")
+    room_id = await open_room(host, visibility="private")
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    await mona.call("room.join", room_id=room_id)
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="listener")
+    await cluster.settle(mona)
+    await asyncio.sleep(0.5)
+    await host.call("room.send", room_id=room_id, text="among ourselves")
+    await host.expect("room.message")
+    await cluster.settle(mona)
+    may_see = (await mona.answer("room.get", {"room_id": room_id}))["ok"]
+    assert bool(mona.heard("room.message")) == may_see
+
+
+async def test_the_turn_of_a_speaker_whom_the_host_blocks_ends(cluster, person):
+    host, mona = await person("host"), await person("mona")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    await host.call("graph.block", user_id=mona.id)
+    await mona.expect("room.removed")
+    assert await soon(lambda: count(host, room_id), 1) == 1
+    assert await soon(lambda: open_turns(cluster, room_id, mona), 0) == 0
+
+
+async def test_who_may_not_see_a_room_is_not_shown_it_by_an_invitation(cluster, person):
+    host, cohost, mona = await person("host"), await person("cohost"), await person("mona")
+    room_id = await open_room(host, visibility="private")
+    await host.call("room.set_role", room_id=room_id, user_id=cohost.id, role="cohost")
+    await host.call("graph.block", user_id=mona.id)
+    await cohost.answer("room.invite", {"room_id": room_id, "user_ids": [mona.id]})
+    await cluster.settle(mona)
+    assert (await mona.refused("room.get", room_id=room_id)).code == "NOT_FOUND"
+    assert not mona.heard("room.invited")
+
+
+async def test_strangers_are_not_told_that_they_were_sent_out(cluster, person):
+    host, stranger = await person("host"), await person("stranger")
+    room_id = await open_room(host, visibility="private")
+    await host.answer("room.kick", {"room_id": room_id, "user_id": stranger.id})
+    await cluster.settle(stranger)
+    assert not stranger.heard("room.removed")
+
+
+async def test_what_its_sender_took_back_is_not_in_the_digest(cluster, person):
+    host, mona = await person("host"), await person("mona")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    message = await mona.call("room.send", room_id=room_id, text="my number is 0100 000 0000")
+    await host.call("room.react", room_id=room_id, emoji="🔥", message_id=message["id"])
+    await mona.expect("room.reacted")
+    await host.call("room.close", room_id=room_id)
+    await host.expect("room.digested")
+    await mona.call("room.delete_message", room_id=room_id, message_id=message["id"])
+    assert not (await host.call("room.messages", room_id=room_id))["items"]
+    digest = await host.call("room.digest", room_id=room_id)
+    assert not digest["top_messages"]
+    assert not digest["summary"]
+
+
+async def test_reactions_to_nothing_do_not_crowd_out_the_others(cluster, person):
+    host, troll = await person("host"), await person("troll")
+    room_id = await open_room(host)
+    await troll.call("room.join", room_id=room_id)
+    message = await host.call("room.send", room_id=room_id, text="welcome")
+    for start in range(0, 5_000, 500):
+        await asyncio.gather(
+            *(
+                troll.answer("room.react", {"room_id": room_id, "emoji": "🔥", "message_id": str(start + number + 1)})
+                for number in range(500)
+            )
+        )
+    await host.expect("room.reacted")
+    await asyncio.sleep(1.5)
+    await host.call("room.react", room_id=room_id, emoji="👏", message_id=message["id"])
+    await asyncio.sleep(2)
+    await host.call("room.close", room_id=room_id)
+    await host.expect("room.digested")
+    digest = await host.call("room.digest", room_id=room_id)
+    assert [top["reactions"] for top in digest["top_messages"]] == [{"👏": 1}]
+
+
+async def test_nobody_opens_more_rooms_than_they_may_by_hurrying(cluster, person):
+    host = await person("host")
+    devices = [host, *[await cluster.again(host, node="ab"[number % 2]) for number in range(9)]]
+    answers = await asyncio.gather(
+        *(device.answer("room.create", {"topic": "one more"}) for device in devices for _ in range(3))
+    )
+    assert sum(answer["ok"] for answer in answers) == 20
+
+
+# ---------------------------------------------------------------------------------------------- the second lock
+
+
+async def refused_by_policy(cluster, viewer, statement: str, *arguments) -> bool:
+    connection = await cluster.as_app(viewer.id)
+    try:
+        status = await connection.execute(statement, *arguments)
+    except Exception as error:
+        return type(error).__name__ in ("InsufficientPrivilegeError", "RaiseError", "CheckViolationError")
+    finally:
+        await connection.close()
+    return status.endswith(" 0")
+
+
+async def test_policies_keep_strangers_from_writing_into_rooms(cluster, person):
+    host, stranger = await person("host"), await person("stranger")
+    room_id = int(await open_room(host, visibility="private"))
+    me = int(stranger.id)
+    holes = [
+        what
+        for what, statement, arguments in (
+            (
+                "says something in a private room",
+                "INSERT INTO room_messages (id, room_id, sender_id, text) VALUES ($1, $2, $3, 'hello')",
+                (room_id + 1, room_id, me),
+            ),
+            ("was on its stage", "INSERT INTO room_turns (room_id, user_id) VALUES ($1, $2)", (room_id, me)),
+        )
+        if not await refused_by_policy(cluster, stranger, statement, *arguments)
+    ]
+    connection = await cluster.as_app(stranger.id)
+    with suppress(asyncpg.PostgresError):
+        await connection.execute("SELECT step_down($1)", room_id)
+    if await connection.fetchval("SELECT count(*) FROM room_for_all($1)", room_id):
+        holes.append("reads it by room_for_all")
+    await connection.close()
+    if (await host.call("room.get", room_id=str(room_id)))["version"] != 2:
+        holes.append("bumps its version by step_down")
+    assert not holes
+
+
+async def test_policies_keep_cohosts_below_the_host(cluster, person):
+    host, cohost, mona = await person("host"), await person("cohost"), await person("mona")
+    room = await open_room(host)
+    room_id = int(room)
+    await mona.call("room.join", room_id=room)
+    message = await mona.call("room.send", room_id=room, text="spam")
+    await host.call("room.delete_message", room_id=room, message_id=message["id"])
+    await host.call("room.set_role", room_id=room, user_id=cohost.id, role="cohost")
+    holes = []
+    if not await refused_by_policy(
+        cluster, mona, "UPDATE room_messages SET deleted_at = NULL WHERE id = $1", int(message["id"])
+    ):
+        holes.append("a sender restores what a moderator has deleted")
+    if not await refused_by_policy(
+        cluster, cohost,
+        "INSERT INTO room_bans (room_id, user_id, actor_id) VALUES ($1, $2, $3)",
+        room_id, int(host.id), int(cohost.id),
+    ):  # fmt: skip
+        holes.append("a cohost bans the host")
+    if not await refused_by_policy(
+        cluster, cohost, "UPDATE rooms SET host_id = $2 WHERE id = $1", room_id, int(cohost.id)
+    ):
+        holes.append("a cohost makes themselves the host")
+    assert not holes
