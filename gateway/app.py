@@ -14,6 +14,7 @@ from gateway.observability import LOG_LAG, OUTBOX_AGE, OUTBOX_UNSENT, POSTGRES_P
 from gateway.settings import Settings
 from gateway.sidecar import Check, Sidecar
 from gateway.stores import Stores
+from stage.voice import Voice
 from storage import outbox
 from storage.cancellation import end
 from storage.database import Database, DatabaseUnavailable
@@ -23,10 +24,11 @@ from workers.job import Tools, groups
 from workers.live_rooms import keep_rooms
 from workers.relay import run_relay
 from workers.runner import run_group
+from workers.voice import keep_voice
 
 STOP_TIMEOUT_S = 5.0
-# S3 serves media alone: without it everything else goes on.
-OPTIONAL_DEPENDENCIES = frozenset({"objects"})
+# S3 serves media alone, LiveKit the voice of rooms: without them everything else goes on.
+OPTIONAL_DEPENDENCIES = frozenset({"objects", "livekit"})
 
 # Imported for their declarations: methods and reactions.
 REGISTERED = (*handlers.MODULES, *workers.MODULES)
@@ -47,6 +49,7 @@ class WorkerProcess:
             stores.roster,
             stores.ids,
             Outbox(database, stores.ids),
+            Voice(database, stores.roster, stores.media_server) if stores.media_server else None,
         )
         self._listen_url = listen_url
         self._names = names
@@ -63,6 +66,8 @@ class WorkerProcess:
                 return partial(run_relay, self.tools, self._listen_url, self._stop)
             case "keeper":
                 return partial(keep_rooms, self.tools, self._stop)
+            case "voice-keeper":
+                return partial(keep_voice, self.tools, self._stop)
             case _:
                 return partial(run_group, self.tools, name, self._stop)
 
@@ -75,7 +80,7 @@ class WorkerProcess:
 
 def worker_names() -> list[str]:
     """What `daira work` can run."""
-    return ["relay", "keeper", *sorted(groups())]
+    return ["relay", "keeper", "voice-keeper", *sorted(groups())]
 
 
 def sidecar(
@@ -86,6 +91,7 @@ def sidecar(
         "postgres": database.ping,
         "redis": stores.redis.ping,
         "objects": stores.objects.ping,
+        **({"livekit": stores.media_server.ping} if stores.media_server else {}),
         **more_checks,
     }
     return Sidecar(

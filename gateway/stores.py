@@ -16,6 +16,7 @@ from rooms.broadcaster import Broadcaster
 from rooms.locations import Locations
 from rooms.names import Names
 from stage import roster
+from stage.media_server import MediaServer
 from stage.roster import Roster
 from storage import limits, schema
 from storage.database import Database, DatabaseUnavailable
@@ -53,6 +54,7 @@ class Stores:
     broadcaster: Broadcaster
     roster: Roster
     objects: Objects
+    media_server: MediaServer | None
 
 
 @asynccontextmanager
@@ -73,6 +75,9 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         async with asyncio.timeout(START_TIMEOUT_S):
             await shards.start()
         names = Names(shards)
+        media_server = MediaServer(*settings.livekit) if settings.livekit else None
+        if media_server is not None:
+            closing.push_async_callback(media_server.close)
         yield Stores(
             settings=settings,
             redis=redis,
@@ -85,6 +90,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             broadcaster=Broadcaster(shards, names),
             roster=Roster(shards),
             objects=objects,
+            media_server=media_server,
         )
 
 

@@ -205,7 +205,7 @@ class ReactInRoom(Request, frozen=True):
 
 
 class MediaToken(msgspec.Struct, frozen=True):
-    """For LiveKit at that URL. After room.role_changed, ask for another."""
+    """For LiveKit at that URL. Ask for one each time you connect."""
 
     url: str
     token: str

@@ -1,9 +1,10 @@
-"""LiveKit's access tokens: who may enter a room's audio, and what they may do there.
+"""LiveKit's access tokens: who may enter a room's voice, and what they may do there.
 
 Claims as in docs.livekit.io/frontends/reference/tokens-grants; the key is told by `iss`, no header is asked for.
 """
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import jwt
 
@@ -11,6 +12,20 @@ from protocol.live_rooms import Role
 
 # Checked when somebody connects; who is connected gets fresh tokens from LiveKit itself.
 MEDIA_LIFETIME = timedelta(minutes=10)
+
+
+class VoiceGrant(NamedTuple):
+    """What LiveKit lets somebody do in a room, by the token they came in with and by what it is told later."""
+
+    can_publish: bool  # a microphone, nothing else
+    can_subscribe: bool = True
+    # Chat, hands and reactions go over our socket, where they are checked, limited and kept.
+    can_publish_data: bool = False
+    can_update_own_metadata: bool = False
+
+
+def voice_grant(role: Role, muted: bool) -> VoiceGrant:
+    return VoiceGrant(can_publish=role != "listener" and not muted)
 
 
 class MediaTokens:
@@ -32,26 +47,24 @@ class MediaTokens:
             "name": name,
             "nbf": int(now.timestamp()),
             "exp": expires_at,
-            "video": _grant(room_id, role, muted),
+            "video": _claim(room_id, voice_grant(role, muted)),
         }
         return jwt.encode(claims, self._api_secret, algorithm="HS256"), expires_at
 
 
-def _grant(room_id: int, role: Role, muted: bool) -> dict[str, object]:
-    # LiveKit allows much of what a grant leaves out, so refusals are written down too.
-    speaks = role != "listener" and not muted
-    grant: dict[str, object] = {
+def _claim(room_id: int, grant: VoiceGrant) -> dict[str, object]:
+    # LiveKit allows much of what a claim leaves out, so refusals are written down too.
+    claim: dict[str, object] = {
         "room": str(room_id),
         "roomJoin": True,
-        # Moderation goes through us: with this grant a muted cohost could unmute themselves at LiveKit, unchecked.
+        # Moderation goes through us: with this a muted cohost could unmute themselves at LiveKit, unchecked.
         "roomAdmin": False,
-        "canSubscribe": True,
-        "canPublish": speaks,
-        # Chat, hands and reactions go over our socket, where they are checked, limited and kept.
-        "canPublishData": False,
-        "canUpdateOwnMetadata": False,
+        "canSubscribe": grant.can_subscribe,
+        "canPublish": grant.can_publish,
+        "canPublishData": grant.can_publish_data,
+        "canUpdateOwnMetadata": grant.can_update_own_metadata,
     }
-    if speaks:
+    if grant.can_publish:
         # Never empty: to LiveKit an empty list means every source.
-        grant["canPublishSources"] = ["microphone"]
-    return grant
+        claim["canPublishSources"] = ["microphone"]
+    return claim

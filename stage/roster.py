@@ -188,6 +188,13 @@ class Roster:
         found = await self._shards.call(self._shard(room_id), "HMGET", self._key(room_id, "inside"), *user_ids)
         return {user_id for user_id, nodes in zip(user_ids, found, strict=True) if nodes}
 
+    async def joined(self, room_id: int, user_ids: Sequence[int]) -> dict[int, int]:
+        """By the roster's clock, since when those of them who are inside are."""
+        if not user_ids:
+            return {}
+        found = await self._shards.call(self._shard(room_id), "ZMSCORE", self._key(room_id, "joined"), *user_ids)
+        return {user_id: int(float(clock)) for user_id, clock in zip(user_ids, found, strict=True) if clock is not None}
+
     # ------------------------------------------------------------------------------------------ chat
 
     async def hit_slow_mode(self, room_id: int, user_id: int, slow_mode_s: int) -> int:
@@ -250,6 +257,11 @@ class Roster:
         ]
         pages = [await answer for answer in answers]
         return {int(room): at.decode() for page in pages for room, at in zip(page[::2], page[1::2], strict=True)}
+
+    async def claim_voice(self, room_id: int, seconds: float) -> bool:
+        """True for whoever asks first in that time."""
+        shard, key = self._shard(room_id), self._key(room_id, "voice")
+        return bool(await self._shards.call(shard, "SET", key, 1, "NX", "PX", int(seconds * 1_000)))
 
     async def absence(self, room_id: int, host_id: int) -> Absence:
         host_us, stage_us = await self._shards.run(self._shard(room_id), ABSENT, self._keys(room_id), (host_id,))

@@ -277,6 +277,26 @@ async def stage_roles(tx: Transaction, room_id: int) -> list[tuple[int, Any]]:
     return [(row["user_id"], row["role"]) for row in rows]
 
 
+async def states(tx: Transaction, room_ids: Sequence[int]) -> dict[int, str]:
+    rows = await tx.fetch("SELECT id, state FROM rooms WHERE id = ANY ($1)", room_ids)
+    return {row["id"]: row["state"] for row in rows}
+
+
+async def voices(tx: Transaction, room_id: int, user_ids: Sequence[int]) -> Sequence[Row]:
+    """id, role and is_muted of those people who may be in a live room's voice, if they are inside."""
+    return await tx.fetch(
+        """SELECT u.id, CASE WHEN r.host_id = u.id THEN 'host' ELSE coalesce(o.role, 'listener') END AS role,
+            coalesce(o.is_muted, false) AS is_muted
+        FROM rooms r JOIN users u ON u.id = ANY ($2) AND u.status = 'active'
+        LEFT JOIN room_roles o ON o.room_id = r.id AND o.user_id = u.id
+        WHERE r.id = $1 AND r.state = 'live' AND NOT EXISTS (
+            SELECT FROM room_bans b
+            WHERE b.room_id = r.id AND b.user_id = u.id AND (b.until IS NULL OR b.until > now()))""",
+        room_id,
+        user_ids,
+    )
+
+
 async def keep_digest(tx: Transaction, room_id: int, body: bytes) -> None:
     """Unless there is one already."""
     await tx.execute("INSERT INTO room_digests (room_id, body) VALUES ($1, $2) ON CONFLICT DO NOTHING", room_id, body)

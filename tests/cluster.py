@@ -53,8 +53,9 @@ class Cluster:
     workers: WorkerProcess
     worker_database: Database
 
-    def __init__(self, data_dir: Path, driver: Driver | None) -> None:
-        self.embedded = EmbeddedServers(data_dir)
+    def __init__(self, data_dir: Path, driver: Driver | None, *, voice: bool = False) -> None:
+        """voice: with LiveKit, whose keeper the tests run themselves."""
+        self.embedded = EmbeddedServers(data_dir, voice=voice)
         self.data_dir = data_dir
         self.driver = driver
         self.ports: dict[str, int] = {}
@@ -83,8 +84,9 @@ class Cluster:
         self.worker_database = await self._closing.enter_async_context(
             open_database(self.servers.postgres_url("daira_worker"), 10, serves=False)
         )
+        names = [name for name in worker_names() if name != "voice-keeper"]
         self.workers = WorkerProcess(
-            self.stores, self.worker_database, self.servers.postgres_url("daira_worker"), worker_names()
+            self.stores, self.worker_database, self.servers.postgres_url("daira_worker"), names
         )
         self.workers.start()
         self._closing.push_async_callback(self.workers.stop)

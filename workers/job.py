@@ -9,6 +9,7 @@ from protocol.events import Event
 from rooms.broadcaster import Broadcaster
 from rooms.locations import Locations
 from stage.roster import Roster
+from stage.voice import Voice
 from storage.database import Database
 from storage.event_log import EventLog
 from storage.feeds import Feeds
@@ -30,6 +31,7 @@ class Tools:
     roster: Roster
     ids: Snowflakes
     outbox: Outbox
+    voice: Voice | None  # where LiveKit is set up
 
 
 @dataclass(frozen=True)

@@ -238,7 +238,7 @@ export interface Media {
   id: string;
 }
 
-/** For LiveKit at that URL. After room.role_changed, ask for another. */
+/** For LiveKit at that URL. Ask for one each time you connect. */
 export interface MediaToken {
   url: string;
   token: string;

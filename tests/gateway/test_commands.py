@@ -185,6 +185,19 @@ def test_the_doctor_finds_everything_well_and_what_is_not(installation):
     assert "DAIRA_REDIS_URL" in result.stdout
 
 
+@pytest.mark.voice
+async def test_voice_comes_with_up(installation):
+    voice = f"ws://127.0.0.1:{installation.servers()['livekit_port']}"
+    assert voice in installation.run("doctor").stdout
+    health = await answers(f"http://127.0.0.1:{installation.sidecar_port}/health/ready")
+    assert health["dependencies"]["livekit"]["ok"]
+    for wrong in ({"DAIRA_LIVEKIT_URL": "ws://127.0.0.1:1"}, {"DAIRA_LIVEKIT_URL": voice}):
+        keys = {"DAIRA_LIVEKIT_KEY": "daira", "DAIRA_LIVEKIT_SECRET": "another" * 5}
+        result = installation.run("doctor", **wrong, **keys)
+        assert result.returncode == 1
+        assert "DAIRA_LIVEKIT_KEY" in result.stdout
+
+
 def test_dead_letters_and_schema_and_migrate(installation, tmp_path):
     assert "there are none" in installation.run("dead-letters", "list").stdout
     assert "0 replayed" in installation.run("dead-letters", "replay").stdout
@@ -253,7 +266,7 @@ async def test_kill_9_takes_the_servers_along_and_the_data_stays(tmp_path):
     first = place.start("up", "--demo")
     wait_for_line(first, "feed.get")
     post = place.call("post.create", {"text": "before the kill"}, "mona_elsayed")
-    ports = [place.servers()[name] for name in ("postgres_port", "redis_port", "s3_port")]
+    ports = [place.servers()[name] for name in ("postgres_port", "redis_port", "s3_port", "livekit_port")]
     first.kill()
     first.wait()
     async with asyncio.timeout(10):

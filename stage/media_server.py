@@ -1,0 +1,125 @@
+"""LiveKit, which carries the voice of live rooms: asked who is connected, and told who is out and who may speak.
+
+What cannot be told is logged, counted and left: `stage.voice` looks at every room again in a few seconds.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from typing import TypeVar
+
+import structlog
+from aiohttp import ClientError, ClientSession, TCPConnector
+from google.protobuf.message import DecodeError
+from livekit.api import LiveKitAPI, ServerError, ServerErrorCode
+from livekit.protocol.models import ParticipantPermission, TrackSource
+from livekit.protocol.room import (
+    DeleteRoomRequest,
+    ListParticipantsRequest,
+    ListRoomsRequest,
+    RoomParticipantIdentity,
+    UpdateParticipantRequest,
+)
+
+from protocol.media_tokens import VoiceGrant
+from stage.metrics import VOICE_REQUESTS
+from storage.live_rooms import MAX_ID
+
+TIMEOUT_S = 3.0
+MOST_AT_ONCE = 16
+FAILURES = (ServerError, ClientError, TimeoutError, DecodeError)
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+
+class MediaServer:
+    """Rooms and people go by their ids. Needs a running loop."""
+
+    def __init__(self, url: str, api_key: str, api_secret: str) -> None:
+        """url: as clients are given it; the server's API is at the same address, over HTTP."""
+        self._session = ClientSession(connector=TCPConnector(limit=MOST_AT_ONCE))
+        self._rooms = LiveKitAPI(url, api_key, api_secret, session=self._session).room
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def ping(self) -> None:
+        """Raises one of FAILURES."""
+        async with asyncio.timeout(TIMEOUT_S):
+            await self._rooms.list_rooms(ListRoomsRequest(names=["0"]))
+
+    async def rooms(self) -> list[int]:
+        """Those with names like ours; the server may be shared with others."""
+        found = await _settled("list_rooms", self._rooms.list_rooms(ListRoomsRequest()))
+        return [] if found is None else [room_id for room in found.rooms if (room_id := own_id(room.name)) is not None]
+
+    async def people(self, room_id: int) -> dict[str, VoiceGrant | None]:
+        """Who is connected, by the name they came in with; None for what no token of ours grants."""
+        request = ListParticipantsRequest(room=str(room_id))
+        found = await _settled("list_people", self._rooms.list_participants(request))
+        return {} if found is None else {each.identity: _grant(each.permission) for each in found.participants}
+
+    async def permit(self, room_id: int, name: str, grant: VoiceGrant) -> None:
+        """Ends what of theirs is heard and may not be; lets them speak without a new token."""
+        request = UpdateParticipantRequest(room=str(room_id), identity=name, permission=_permission(grant))
+        await _settled("permit", self._rooms.update_participant(request))
+
+    async def remove(self, room_id: int, name: str) -> None:
+        # LiveKit Cloud also refuses tokens from before that time. Left out, it is a minute from now, in which nobody
+        # who was sent out could come back.
+        request = RoomParticipantIdentity(room=str(room_id), identity=name, revoke_token_ts=int(time.time()))
+        await _settled("remove", self._rooms.remove_participant(request))
+
+    async def delete(self, room_id: int) -> None:
+        """Everybody is out."""
+        await _settled("delete", self._rooms.delete_room(DeleteRoomRequest(room=str(room_id))))
+
+
+def own_id(name: str) -> int | None:
+    """The room or person that is called so; None for what others have on the same server."""
+    if not (name.isascii() and name.isdecimal() and len(name) <= len(str(MAX_ID))):
+        return None
+    found = int(name)
+    return found if found <= MAX_ID and str(found) == name else None
+
+
+async def _settled(request: str, answer: Awaitable[T]) -> T | None:
+    """None where there is nothing of that name, or nobody answers."""
+    try:
+        # The package asks without a timeout, also of a session that has one.
+        async with asyncio.timeout(TIMEOUT_S):
+            answered = await answer
+    except FAILURES as error:
+        if isinstance(error, ServerError) and error.code == ServerErrorCode.NOT_FOUND:
+            VOICE_REQUESTS.labels(request, "not_found").inc()
+            return None
+        VOICE_REQUESTS.labels(request, "failed").inc()
+        log.warning(
+            "LiveKit did not do as asked and is asked again in a few seconds; `daira doctor` tells whether it answers",
+            request=request,
+            error=f"{type(error).__name__}: {error}",
+        )
+        return None
+    VOICE_REQUESTS.labels(request, "ok").inc()
+    return answered
+
+
+def _permission(grant: VoiceGrant) -> ParticipantPermission:
+    return ParticipantPermission(
+        can_publish=grant.can_publish,
+        can_publish_sources=[TrackSource.MICROPHONE] if grant.can_publish else [],
+        can_subscribe=grant.can_subscribe,
+        can_publish_data=grant.can_publish_data,
+        can_update_metadata=grant.can_update_own_metadata,
+    )
+
+
+def _grant(permission: ParticipantPermission) -> VoiceGrant | None:
+    grant = VoiceGrant(
+        can_publish=permission.can_publish,
+        can_subscribe=permission.can_subscribe,
+        can_publish_data=permission.can_publish_data,
+        can_update_own_metadata=permission.can_update_metadata,
+    )
+    return grant if _permission(grant) == permission else None

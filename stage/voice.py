@@ -1,0 +1,95 @@
+"""Voice follows the room: who is inside may be connected to LiveKit, with what their role grants, and nobody else.
+
+A token is checked at the door alone. Whoever has lost their place or their say since is sent out or silenced here,
+always by how things are now, so that it bears repetition in any order.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Sequence
+from itertools import islice
+
+from protocol.media_tokens import VoiceGrant, voice_grant
+from stage.media_server import MediaServer, own_id
+from stage.roster import Roster
+from storage import live_rooms
+from storage.database import Database
+
+LOOK_EVERY_S = 5.0
+# A roster that has lost its data with Redis is whole again within it: nobody is sent out for being missing a moment.
+DOUBT_S = 2.0
+AT_ONCE = 5  # each may need a connection to PostgreSQL
+PAGE = 500
+
+
+class Voice:
+    """All raise DatabaseUnavailable and RedisError."""
+
+    def __init__(self, database: Database, roster: Roster, server: MediaServer) -> None:
+        self._database = database
+        self._roster = roster
+        self._server = server
+
+    async def settle(self, room_id: int, user_id: int, *, joined_after: int = 0) -> None:
+        """One person, at once. joined_after: by the roster's clock; who came in before is out, whatever it says."""
+        grants = await self._grants(room_id, [user_id], joined_after)
+        if user_id in grants:
+            await self._server.permit(room_id, str(user_id), grants[user_id])
+        else:
+            await self._server.remove(room_id, str(user_id))
+
+    async def end(self, room_id: int) -> None:
+        """Nobody stays in a room that has ended."""
+        async with self._database.transaction() as tx:
+            has_ended = await live_rooms.has_ended(tx, room_id)
+        if has_ended:
+            await self._server.delete(room_id)
+
+    async def look_around(self) -> None:
+        """Every room that LiveKit has, each looked at by whoever asks first."""
+        rooms = await self._server.rooms()
+        strangers: list[tuple[int, str]] = []
+        for start in range(0, len(rooms), PAGE):
+            async with self._database.transaction() as tx:
+                states = await live_rooms.states(tx, rooms[start : start + PAGE])
+            await _in_turn(self._server.delete(room_id) for room_id, state in states.items() if state == "ended")
+            live = [room_id for room_id, state in states.items() if state == "live"]
+            await _in_turn(self._look_at(room_id, strangers) for room_id in live)
+        if strangers:
+            await asyncio.sleep(DOUBT_S)
+            await _in_turn(self._remove_stranger(room_id, name) for room_id, name in strangers)
+
+    async def _look_at(self, room_id: int, strangers: list[tuple[int, str]]) -> None:
+        """Grants what differs, and notes who should not be there."""
+        if not await self._roster.claim_voice(room_id, LOOK_EVERY_S * 0.9):
+            return
+        people = await self._server.people(room_id)
+        ids = [user_id for name in people if (user_id := own_id(name)) is not None]
+        grants = {str(user_id): grant for user_id, grant in (await self._grants(room_id, ids)).items()}
+        strangers += [(room_id, name) for name in people if name not in grants]
+        await _in_turn(
+            self._server.permit(room_id, name, grant) for name, grant in grants.items() if people[name] != grant
+        )
+
+    async def _remove_stranger(self, room_id: int, name: str) -> None:
+        user_id = own_id(name)
+        if user_id is None or not await self._grants(room_id, [user_id]):
+            await self._server.remove(room_id, name)
+
+    async def _grants(self, room_id: int, user_ids: Sequence[int], joined_after: int = 0) -> dict[int, VoiceGrant]:
+        """Of those among them who may be connected."""
+        grants: dict[int, VoiceGrant] = {}
+        for start in range(0, len(user_ids), PAGE):
+            joined = await self._roster.joined(room_id, user_ids[start : start + PAGE])
+            inside = [user_id for user_id, clock in joined.items() if clock > joined_after]
+            if inside:
+                async with self._database.transaction() as tx:
+                    rows = await live_rooms.voices(tx, room_id, inside)
+                grants |= {row["id"]: voice_grant(row["role"], row["is_muted"]) for row in rows}
+        return grants
+
+
+async def _in_turn(works: Iterable[Awaitable[None]]) -> None:
+    """A few at once."""
+    waiting = iter(works)
+    while some := list(islice(waiting, AT_ONCE)):
+        await asyncio.gather(*some)

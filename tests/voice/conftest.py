@@ -1,0 +1,64 @@
+"""A cluster with LiveKit. Nobody looks around before `look_around()`: what is done at LiveKit till then, events do."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from gateway.observability import configure_logs
+from stage import voice
+from tests.cluster import Cluster
+from tests.people import Person
+from tests.voice.device import Device
+from workers.voice import keep_voice
+
+Enter = Callable[[dict[str, Any]], Awaitable[Device]]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
+    configure_logs("info", "json")
+    running = Cluster(Path(tmp_path_factory.mktemp("servers")), None, voice=True)
+    await running.start()
+    yield running
+    await running.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def enter() -> AsyncIterator[Enter]:
+    """`await enter(media)`: somebody's device, connected with what room.media_token has answered."""
+    devices: list[Device] = []
+
+    async def enter(media: dict[str, Any]) -> Device:
+        devices.append(Device())
+        await devices[-1].enter(media)
+        return devices[-1]
+
+    yield enter
+    for each in devices:
+        await each.leave()
+
+
+@pytest.fixture
+def device(enter: Enter) -> Callable[[Person, str], Awaitable[Device]]:
+    """`await device(mona, room_id)`: hers, connected with a new token."""
+
+    async def enter_anew(who: Person, room_id: str) -> Device:
+        return await enter(await who.call("room.media_token", room_id=room_id))
+
+    return enter_anew
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def look_around(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[], None]]:
+    """From its call on, the keeper of voice looks around all the time."""
+    monkeypatch.setattr(voice, "LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(voice, "DOUBT_S", 0.3)
+    stop = asyncio.Event()
+    keeping: list[asyncio.Task[None]] = []
+    yield lambda: keeping.append(asyncio.create_task(keep_voice(cluster.workers.tools, stop)))
+    stop.set()
+    await asyncio.gather(*keeping)

@@ -1,0 +1,174 @@
+"""What no event tells is found by looking: who has left, who may be there no more, who came by an old token."""
+
+import asyncio
+import os
+import signal
+import time
+
+import pytest
+from livekit.api import AccessToken, VideoGrants
+
+from stage import metrics, voice
+from tests.contract.test_live_rooms import open_room
+from tests.voice.device import WAIT_S
+
+pytestmark = pytest.mark.voice
+
+
+def requests(request: str, outcome: str) -> float:
+    return metrics.VOICE_REQUESTS.labels(request, outcome)._value.get()
+
+
+def foreign_token(cluster, name: str, room: str, **grants) -> dict[str, str]:
+    """Of somebody else who knows the key of the same server."""
+    url, key, secret = cluster.settings().livekit
+    token = AccessToken(key, secret).with_identity(name).with_grants(VideoGrants(room_join=True, room=room, **grants))
+    return {"url": url, "token": token.to_jwt()}
+
+
+async def test_whom_the_host_blocks_is_disconnected(person, device, look_around):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    listening, other = await device(mona, room_id), await device(host, room_id)
+    await host.call("graph.block", user_id=mona.id)
+    look_around()
+    await listening.until(lambda: listening.ended)
+    assert listening.ended == "PARTICIPANT_REMOVED"
+    assert not other.ended
+
+
+async def test_who_leaves_the_room_is_disconnected(person, device, look_around):
+    host, mona = await person("host"), await person("mona")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    listening = await device(mona, room_id)
+    await mona.call("room.leave", room_id=room_id)
+    look_around()
+    await listening.until(lambda: listening.ended)
+
+
+async def test_the_people_of_a_dead_node_are_disconnected(cluster, person, device, look_around):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    listening = await device(mona, room_id)
+    await cluster.node("a")._take_back(cluster.node("b").name)
+    look_around()
+    await listening.until(lambda: listening.ended)
+    cluster.node("b")._catch_up()
+
+
+async def test_an_old_token_does_not_bring_back_who_was_kicked(cluster, person, enter, look_around):
+    host, mona = await person("host"), await person("mona")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    kept = await mona.call("room.media_token", room_id=room_id)
+    await host.call("room.kick", room_id=room_id, user_id=mona.id)
+    await cluster.settle()
+    again = await enter(kept)
+    look_around()
+    await again.until(lambda: again.ended)
+    assert again.ended == "PARTICIPANT_REMOVED"
+
+
+async def test_an_old_token_does_not_give_back_the_stage(cluster, person, enter, look_around):
+    host, mona = await person("host"), await person("mona")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    kept = await mona.call("room.media_token", room_id=room_id)
+    await host.call("room.mute", room_id=room_id, user_id=mona.id, muted=True)
+    await cluster.settle()
+    again = await enter(kept)
+    assert again.may_speak
+    look_around()
+    await again.until(lambda: not again.may_speak)
+    assert not again.ended
+
+
+async def test_an_old_token_does_not_open_a_room_that_has_ended(cluster, person, enter, look_around):
+    host = await person("host")
+    room_id = await open_room(host)
+    kept = await host.call("room.media_token", room_id=room_id)
+    await host.call("room.close", room_id=room_id)
+    await cluster.settle()
+    again = await enter(kept)
+    look_around()
+    await again.until(lambda: again.ended)
+    assert again.ended == "ROOM_DELETED"
+
+
+async def test_nobody_is_sent_out_for_being_missing_a_moment(cluster, person, device, monkeypatch):
+    """As where Redis comes back without its data, until the nodes have said again who is here."""
+    monkeypatch.setattr(voice, "DOUBT_S", 0.1)
+    host = await person("host")
+    room_id = await open_room(host)
+    listening = await device(host, room_id)
+    roster, asked = cluster.workers.tools.roster, []
+    joined = roster.joined
+
+    async def empty_at_first(room: int, user_ids):
+        asked.append(user_ids)
+        return await joined(room, user_ids) if len(asked) > 1 else {}
+
+    monkeypatch.setattr(roster, "joined", empty_at_first)
+    removed = requests("remove", "ok")
+    await cluster.workers.tools.voice.look_around()
+    assert asked == [[int(host.id)]] * 2
+    assert requests("remove", "ok") == removed
+    await listening.speak()
+
+
+async def test_who_does_not_belong_to_the_room_is_out_and_other_rooms_are_left_alone(
+    cluster, person, enter, device, look_around
+):
+    host = await person("host")
+    room_id = await open_room(host)
+    known = await device(host, room_id)
+    elsewhere = [await enter(foreign_token(cluster, "bot", room)) for room in ("lobby", "7", "9" * 30)]
+    stranger = await enter(foreign_token(cluster, "bot", room_id))
+    look_around()
+    await stranger.until(lambda: stranger.ended)
+    assert not any(each.ended for each in (known, *elsewhere))
+
+
+async def test_livekit_that_hangs_holds_up_nobody(cluster, person, device, look_around):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    listening = await device(mona, room_id)
+    look_around()
+    process_id, before = cluster.embedded.process_id("livekit"), requests("remove", "failed")
+    os.kill(process_id, signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        await host.call("room.kick", room_id=room_id, user_id=mona.id)
+        await mona.expect("room.removed", room_id=room_id)
+        await host.expect("room.left", user_id=mona.id)
+        assert time.monotonic() - started < 1
+        async with asyncio.timeout(WAIT_S):
+            while requests("remove", "failed") == before:
+                await asyncio.sleep(0.05)
+    finally:
+        os.kill(process_id, signal.SIGCONT)
+    await listening.until(lambda: listening.ended)
+    assert listening.ended == "PARTICIPANT_REMOVED"
+
+
+async def test_what_livekit_was_not_told_is_made_good(cluster, person, device, monkeypatch, look_around):
+    """The event is over with; only a look remains."""
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    listening = await device(mona, room_id)
+
+    async def lost(*arguments, **options) -> None:
+        return
+
+    monkeypatch.setattr(cluster.workers.tools.voice, "settle", lost)
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    await cluster.settle()
+    assert not listening.may_speak
+    look_around()
+    await listening.until(lambda: listening.may_speak)
