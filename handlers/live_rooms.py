@@ -10,6 +10,7 @@ from handlers.room_access import REFUSALS, changed, moderated, note, standing
 from protocol import errors
 from protocol.cursors import Cursors
 from protocol.events import RoomClosed
+from protocol.fields import MAX_ID
 from protocol.live_rooms import (
     DEFAULT_CAPACITY,
     CreateRoom,
@@ -143,7 +144,7 @@ async def join_room(call: Call, request: RoomRef, tx: Transaction) -> JoinedRoom
         row = await live_rooms.load(tx, room_id)
         if row is None or row["state"] != "live":
             raise errors.failed_precondition("the room is ended")
-        recent = await room_messages.load_page(tx, room_id, room_messages.MAX_ID, RECENT_MESSAGES)
+        recent = await room_messages.load_page(tx, room_id, MAX_ID, RECENT_MESSAGES)
     except BaseException:
         await call.socket.unwatch(channel)
         raise

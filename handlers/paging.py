@@ -2,16 +2,16 @@
 
 from handlers.call import Call
 from protocol import errors
+from protocol.fields import MAX_ID
 
 DEFAULT_LIMIT = 20
-FIRST = 2**63 - 1
 
 
 def page_start(call: Call, scope: str, cursor: str | None) -> int:
     """The id below which the page starts. Raises INVALID_ARGUMENT naming the cursor."""
     place = call.services.cursors.open(call.viewer.id, f"{call.method}:{scope}", cursor)
     if place is None:
-        return FIRST
+        return MAX_ID
     if not place.isdecimal():
         raise errors.invalid("cursor", "is not one of this list")
     return int(place)

@@ -13,7 +13,7 @@ import msgspec
 
 from protocol import errors
 
-MAX_BIGINT = 2**63 - 1
+MAX_ID = 2**63 - 1
 
 # Unicode's Stream-Safe Text Format (UAX #15): no language needs more marks on one letter.
 MOST_MARKS = 30
@@ -98,7 +98,7 @@ def _clean(field: str, value: str, rule: Text | None) -> str:
         # Patterns end in `$`, which also matches before a last line break.
         if not value.isprintable():
             raise errors.invalid(field, "contains control characters")
-        if len(value) == 19 and value.isdecimal() and int(value) > MAX_BIGINT:
+        if len(value) == 19 and value.isdecimal() and int(value) > MAX_ID:
             raise errors.invalid(field, "is not an id")
         return value
     if "\x00" in value:

@@ -21,9 +21,9 @@ from livekit.protocol.room import (
     UpdateParticipantRequest,
 )
 
+from protocol.fields import MAX_ID
 from protocol.media_tokens import VoiceGrant
 from stage.metrics import VOICE_REQUESTS
-from storage.live_rooms import MAX_ID
 
 TIMEOUT_S = 3.0
 MOST_AT_ONCE = 16

@@ -7,9 +7,8 @@ from typing import Literal
 import asyncpg
 
 from protocol import errors
+from protocol.fields import MAX_ID
 from storage.database import Database, Row, Transaction
-
-MAX_ID = 2**63 - 1
 
 
 async def follow(tx: Transaction, *, id: int, follower_id: int, followee_id: int, status: str) -> bool:

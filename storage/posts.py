@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import orjson
 
+from protocol.fields import MAX_ID
 from storage.database import Row, Transaction
 
 _AUTHORS = "(SELECT coalesce(array_agg(DISTINCT author_id), '{}') FROM wanted)"
@@ -114,7 +115,7 @@ async def load_features(tx: Transaction, inbox: Sequence[int], limit: int) -> li
         f"""WITH wanted AS MATERIALIZED (
             SELECT * FROM posts WHERE id = ANY (ARRAY (
                 SELECT id FROM (SELECT unnest($1::bigint[]) AS id
-                                UNION SELECT large_author_post_ids({2**63 - 1}, $2)) c
+                                UNION SELECT large_author_post_ids({MAX_ID}, $2)) c
                 ORDER BY id DESC LIMIT $2)) AND status = 'published')
         SELECT w.id, w.author_id, w.visibility, w.mention_ids, w.reactions, w.comment_count, w.share_count,
             w.save_count, w.view_count, u.is_private AS author_is_private,

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from storage.database import Row, Transaction
 
 MOST_MESSAGES = 1_000  # kept of a room
-MAX_ID = 2**63 - 1
 
 
 async def insert(tx: Transaction, *, id: int, room_id: int, sender_id: int, text: str) -> None:
