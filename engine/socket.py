@@ -13,7 +13,7 @@ from engineio import exceptions, packet
 
 from engine.metrics import BEHIND, CLOSED, CONFLATED, DROPPED
 from engine.polling import Mailbox, Unreadable, read_packets
-from engine.web_socket import WebSocket
+from engine.web_socket import CLOSE_TIMEOUT_S, WebSocket
 from protocol.packets import frame_payload, websocket_frame
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 MAX_OUTBOUND = 1024 * 1024  # bytes
 MAX_CONFLATED_KEYS = 1_000
-CLOSE_TIMEOUT_S = 2.0
 _PING_FRAME = websocket_frame(0x81, b"2")
 
 
@@ -168,8 +167,12 @@ class EngineSocket:
             self._message(data)
 
     def control_received(self) -> None:
-        """A WebSocket's own frame."""
+        """A WebSocket's own frame, or a part of a message."""
         self._may_go_on()
+
+    def broken(self, code: WSCloseCode) -> None:
+        """The client does not keep to the WebSocket protocol."""
+        self.finish("protocol", code)
 
     def _may_go_on(self) -> bool:
         """Whatever comes counts: a flood of packets that do nothing holds up everybody else just as well."""
@@ -325,16 +328,13 @@ class EngineSocket:
         """python-engineio's way to end a socket; ours are `finish` and `drop`."""
         self.drop(reason or "server")
 
-    def finish(self, reason: str) -> None:
+    def finish(self, reason: str, code: WSCloseCode = WSCloseCode.OK) -> None:
         """Close after what has been written; the client is given two seconds to take it."""
         if self.closed:
             return
         CLOSED.labels(reason).inc()
-        loop = asyncio.get_running_loop()
         if self._web_socket is not None:
-            transport = self._web_socket.transport
-            self._web_socket.close(WSCloseCode.OK)
-            loop.call_later(CLOSE_TIMEOUT_S, transport.abort)
+            self._web_socket.close(code)
             self._end()
         elif self._mailbox is not None and not self._mailbox.is_awaited:
             self._mailbox.close()  # the next GET takes what waits, and is the last
@@ -368,7 +368,7 @@ class EngineSocket:
             return
         self.closed = True
         if self._web_socket is not None:
-            self._web_socket.is_over = True
+            self._web_socket.ignore_rest()
         self._transport = self._web_socket = None
         self._catch_up()
         self._latest = None
@@ -416,6 +416,10 @@ class _Probe:
     def control_received(self) -> None:
         self._socket.control_received()
 
+    def broken(self, code: WSCloseCode) -> None:
+        assert self._web_socket is not None
+        self._web_socket.close(code)
+
     def write_paused(self) -> None:
         return
 
@@ -425,7 +429,7 @@ class _Probe:
     def web_socket_closed(self) -> None:
         """Polling goes on."""
         self._stop_timer()
-        if not self._socket.upgraded:
+        if self._socket.probed_by is self:
             self._socket.upgrading = False
             self._socket.probed_by = None
 

@@ -1,19 +1,18 @@
 """A WebSocket on a transport that aiohttp has upgraded and then lets go of.
 
-aiohttp does the handshake and its compiled parser reads the frames. Everything else that it keeps for a request
-(its task, parser, headers, response) is freed once the connection is ours: an idle socket costs little, and a frame
-is handled inside the loop's read callback, with no queue or task between.
+aiohttp does the handshake. Everything that it keeps for a request (its task, parser, headers, response) is freed once
+the connection is ours: an idle socket costs little, and a frame is handled inside the loop's read callback, with no
+queue or task between.
 """
 
 import asyncio
 from typing import Any, Protocol
 
-from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
-from aiohttp._websocket.models import WebSocketError
-from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
+from aiohttp import WSCloseCode, web
 
-_PONG = 0x8A
-_CLOSE = 0x88
+from engine.frames import CLOSE, FINAL, PONG, FrameReader
+
+CLOSE_TIMEOUT_S = 2.0
 
 
 class Receiver(Protocol):
@@ -24,7 +23,10 @@ class Receiver(Protocol):
     def bytes_received(self, data: bytes) -> None: ...
 
     def control_received(self) -> None:
-        """A ping or pong of the WebSocket's own."""
+        """A ping or pong of the WebSocket's own, or a part of a message."""
+
+    def broken(self, code: WSCloseCode) -> None:
+        """The client has sent what it must not: close with that code."""
 
     def write_paused(self) -> None:
         """The client reads more slowly than it is written to."""
@@ -37,15 +39,14 @@ class Receiver(Protocol):
 class WebSocket(asyncio.Protocol):
     """From `accept` on it is the transport's protocol."""
 
-    __slots__ = ("_parser", "data_received", "is_behind", "is_over", "receiver", "transport")
+    __slots__ = ("_reader", "data_received", "is_behind", "receiver", "transport")
 
     def __init__(self, transport: asyncio.Transport, receiver: Receiver, max_payload: int) -> None:
         self.transport: asyncio.Transport = transport
         self.receiver = receiver
         self.is_behind = False
-        self.is_over = False  # what comes still is not looked at
-        self._parser = WebSocketReader(_Messages(self), max_payload, compress=False, decode_text=True)
-        self.data_received = self._parser.feed_data  # type: ignore[assignment,method-assign] # called by the loop
+        self._reader = FrameReader(self, max_payload)
+        self.data_received = self._reader.feed  # type: ignore[method-assign] # called by the loop
 
     @classmethod
     async def accept(
@@ -84,39 +85,52 @@ class WebSocket(asyncio.Protocol):
         return  # the transport closes itself
 
     def connection_lost(self, error: Exception | None) -> None:
-        del self._parser, self.data_received  # which refer to us: no work for the garbage collector
+        self.ignore_rest()
+        self.receiver.web_socket_closed()
+        del self._reader, self.data_received  # which refer to us: no work for the garbage collector
+
+    # ------------------------------------------------------------------------------------------ from the reader
+
+    def text_received(self, text: str) -> None:
+        self.receiver.text_received(text)
+
+    def bytes_received(self, data: bytes) -> None:
+        self.receiver.bytes_received(data)
+
+    def part_received(self) -> None:
+        self.receiver.control_received()
+
+    def ping_received(self, payload: bytes) -> None:
+        self.receiver.control_received()
+        if not self.is_behind:
+            self._write_control(PONG, payload)
+
+    def pong_received(self) -> None:
+        self.receiver.control_received()
+
+    def close_received(self) -> None:
+        self.close(WSCloseCode.OK)
         self.receiver.web_socket_closed()
 
-    # ------------------------------------------------------------------------------------------ from the parser
+    def broken(self, code: WSCloseCode) -> None:
+        self.receiver.broken(code)
 
-    def message_received(self, message: WSMessage) -> None:
-        kind = message[0]
-        if self.is_over:
-            raise WebSocketError(WSCloseCode.POLICY_VIOLATION, "it has been closed")  # ends the parsing
-        if kind is WSMsgType.BINARY:
-            self.receiver.bytes_received(message[1])
-        elif kind is WSMsgType.TEXT:
-            self.receiver.text_received(message[1])
-        elif kind is WSMsgType.CLOSE:
-            self.close(WSCloseCode.OK)
-        else:
-            self.receiver.control_received()
-            if kind is WSMsgType.PING and not self.is_behind:
-                self._write_control(_PONG, message[1])
-
-    def broken(self, error: BaseException) -> None:
-        self.close(error.code if isinstance(error, WebSocketError) else WSCloseCode.PROTOCOL_ERROR)
+    def ignore_rest(self) -> None:
+        """Of what the client sends."""
+        self._reader.is_over = True
 
     # ------------------------------------------------------------------------------------------ outbound
 
-    def close(self, code: int) -> None:
-        """After what has been written already."""
-        self._write_control(_CLOSE, code.to_bytes(2, "big"))
+    def close(self, code: WSCloseCode) -> None:
+        """After what has been written already, which the client is given two seconds to take."""
+        self._write_control(CLOSE, code.to_bytes(2, "big"))
         self.transport.close()
+        if self.transport.get_write_buffer_size():
+            asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self.transport.abort)
 
     def _write_control(self, opcode: int, payload: bytes) -> None:
         if not self.transport.is_closing():
-            self.transport.write(bytes((opcode, len(payload))) + payload)
+            self.transport.write(bytes((FINAL | opcode, len(payload))) + payload)
 
 
 class _Handshake(web.WebSocketResponse):
@@ -128,20 +142,6 @@ class _Handshake(web.WebSocketResponse):
     def _post_start(self, request: Any, protocol: str | None, writer: Any) -> None:
         self._writer = writer
         self._eof_sent = True
-
-
-class _Messages(WebSocketDataQueue):
-    """What aiohttp's parser takes for its queue: messages go straight on, so nothing ever waits in it."""
-
-    def __init__(self, web_socket: WebSocket) -> None:
-        # Without the base's own: its buffer would be the largest part of an idle connection.
-        self._protocol = web_socket  # type: ignore[assignment]
-
-    def feed_data(self, message: WSMessage, size: int) -> None:  # type: ignore[override]
-        self._protocol.message_received(message)  # type: ignore[attr-defined]
-
-    def set_exception(self, error: BaseException, cause: BaseException | None = None) -> None:
-        self._protocol.broken(error)  # type: ignore[attr-defined]
 
 
 class _Tail:

@@ -76,10 +76,10 @@ def chosen(row: Row) -> Chosen:
     return Chosen(row["presence_status"], row["presence_text"], row["presence_version"])
 
 
-def hide(members: Members, row: Row, changes: Iterable[tuple[int, Hiding | None]]) -> None:
+def hide(members: Members, row: Row, changes: Iterable[tuple[int, Hiding]]) -> None:
     """Whom the person hides, as a row of SignIns says, but for what has changed since it was asked for."""
-    hidden = zip(row["hidden"], row["hidden_scopes"], row["hidden_until"], strict=True)
-    members.hide(row["id"], {actor_id: Hiding(scope, until) for actor_id, scope, until in hidden})
+    hidden = zip(row["hidden"], row["hidden_until"], row["posts_hidden_until"], strict=True)
+    members.hide(row["id"], {actor_id: Hiding(until, posts_until) for actor_id, until, posts_until in hidden})
     for actor_id, hiding in changes:
         members.set_hiding(row["id"], actor_id, hiding)
 

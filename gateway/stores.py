@@ -67,6 +67,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         await patiently(ids.lease, RedisError)
         closing.push_async_callback(_quietly, ids.release)
         await run_beside(closing, "keep the lease on ids", ids.keep_lease)
+        await run_beside(closing, "follow Redis' master", redis.follow_master)
         objects = Objects(*settings.s3, settings.s3_bucket)
         closing.push_async_callback(objects.close)
         await objects.connect()

@@ -21,7 +21,7 @@ from protocol.users import (
     UserRef,
 )
 from rooms import names
-from rooms.messages import HidingChanged
+from rooms.messages import FOR_GOOD, HidingChanged
 from storage import graph, present, users
 from storage.database import Row, Transaction
 
@@ -112,7 +112,7 @@ async def block(call: Call, request: BlockUser, tx: Transaction) -> Nothing:
     if await graph.block(tx, viewer_id, other_id, request.reason):
         await call.services.outbox.add(tx, Blocked(blocker_id=viewer_id, blocked_id=other_id))
         for one, other in ((viewer_id, other_id), (other_id, viewer_id)):
-            hidden = HidingChanged([one], other, "all")
+            hidden = HidingChanged([one], other, FOR_GOOD, FOR_GOOD)
             call.after_commit(partial(call.services.broadcaster.change_hiding, hidden))
             call.after_commit(partial(call.services.broadcaster.evict, [one], other))
             call.after_commit(partial(call.services.broadcaster.leave, [one], names.author(other)))

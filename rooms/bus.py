@@ -253,8 +253,8 @@ class Bus:
             case RoleChanged(user_ids, room, role, version):
                 for user_id in user_ids:
                     self._seats.change_role(user_id, room, role, version)
-            case HidingChanged(user_ids, actor_id, scope, until):
-                hiding = None if scope == "none" else Hiding(scope, until)
+            case HidingChanged(user_ids, actor_id, until, posts_until):
+                hiding = Hiding(until, posts_until)
                 for user_id in user_ids:
                     self._members.change_hiding(user_id, actor_id, hiding)
 

@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Literal, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from protocol.pushes import RevocationReason
 from rooms import names
@@ -16,14 +16,15 @@ from rooms.messages import Written
 K = TypeVar("K")
 V = TypeVar("V")
 
-HidingScope = Literal["posts", "all"]
-
 
 class Hiding(NamedTuple):
-    """What of somebody's acts is kept from a person, and until when (seconds since 1970)."""
+    """Until when (seconds since 1970; 0: not at all) somebody's acts are kept from a person, and those in posts.
 
-    scope: HidingScope
-    until: float | None
+    Several may hide the same one: a block, a mute of all for a while, a mute of posts for good.
+    """
+
+    until: float
+    posts_until: float
 
 
 class Member(Protocol):
@@ -64,7 +65,7 @@ class Members:
         # Per actor, who is kept from their acts: an empty entry costs a broadcast one look-up, not one a recipient.
         self._hiding: defaultdict[int, dict[int, Hiding]] = defaultdict(dict)
         self._hidden_from: dict[int, set[int]] = {}
-        self._noting: defaultdict[int, list[list[tuple[int, Hiding | None]]]] = defaultdict(list)
+        self._noting: defaultdict[int, list[list[tuple[int, Hiding]]]] = defaultdict(list)
 
     # ------------------------------------------------------------------------------------------ coming and going
 
@@ -158,9 +159,9 @@ class Members:
             self.set_hiding(user_id, actor_id, hiding)
 
     @contextmanager
-    def loading_hiding(self, user_id: int) -> Iterator[list[tuple[int, Hiding | None]]]:
+    def loading_hiding(self, user_id: int) -> Iterator[list[tuple[int, Hiding]]]:
         """Notes what changes meanwhile, which who reads the state may read too early or too late."""
-        changes: list[tuple[int, Hiding | None]] = []
+        changes: list[tuple[int, Hiding]] = []
         self._noting[user_id].append(changes)
         try:
             yield changes
@@ -169,15 +170,15 @@ class Members:
             if not self._noting[user_id]:
                 del self._noting[user_id]
 
-    def change_hiding(self, user_id: int, actor_id: int, hiding: Hiding | None) -> None:
+    def change_hiding(self, user_id: int, actor_id: int, hiding: Hiding) -> None:
         for changes in self._noting.get(user_id, ()):
             changes.append((actor_id, hiding))
         self.set_hiding(user_id, actor_id, hiding)
 
-    def set_hiding(self, user_id: int, actor_id: int, hiding: Hiding | None) -> None:
+    def set_hiding(self, user_id: int, actor_id: int, hiding: Hiding) -> None:
         if user_id not in self._by_user:
             return
-        if hiding is None:
+        if not any(hiding):
             self._hidden_from.get(user_id, set()).discard(actor_id)
             self._forget_hiding(user_id, actor_id)
         else:
@@ -193,9 +194,9 @@ class Members:
 
     @staticmethod
     def _hides(hiding: Hiding | None, room: str) -> bool:
-        if hiding is None or (hiding.scope != "all" and not names.is_of_posts(room)):
+        if hiding is None:
             return False
-        return hiding.until is None or hiding.until > time.time()
+        return time.time() < (max(hiding) if names.is_of_posts(room) else hiding.until)
 
     def hidden_from(self, user_id: int, people: Iterable[int], room: str) -> set[int]:
         """Those of these people whom that person must not be shown there."""

@@ -1,7 +1,6 @@
 """What nodes tell each other over Redis: frames to write, and changes to who hears what."""
 
 from collections.abc import Collection, Hashable
-from typing import Literal
 
 import msgspec
 
@@ -96,6 +95,7 @@ def unkept(push: Push, room: str) -> Written:
     return Written(push.event, push.id, 0, "", push.flow, (room, push.replaces), room, msgpack, json)
 
 
+FOR_GOOD = float("inf")  # until when somebody is hidden
 CLOCK_LENGTH = 16  # digits of µs since 1970, until the year 2286
 
 
@@ -171,12 +171,12 @@ class RoleChanged(msgspec.Struct, frozen=True, tag="role"):
 
 
 class HidingChanged(msgspec.Struct, frozen=True, tag="hiding"):
-    """From now on these people's sockets are kept from that person's acts: from none, from posts, or from all."""
+    """Until when these people's sockets are kept from that person's acts, and from those in posts; see `Hiding`."""
 
     user_ids: list[int]
     actor_id: int
-    scope: Literal["none", "posts", "all"]
-    until: float | None = None  # seconds since 1970
+    until: float
+    posts_until: float
 
 
 class Superseded(msgspec.Struct, frozen=True, tag="superseded"):

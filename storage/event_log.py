@@ -45,8 +45,8 @@ class LogFull(Exception):
 class EventLog(Protocol):
     """What a log must do; Redis Streams and Kafka answer to the same contract tests."""
 
-    async def append(self, batch: int, records: Sequence[Record]) -> None:
-        """Append all and remember the batch number, in one step. Raises LogFull."""
+    async def append(self, batch: int, records: Sequence[Record]) -> int:
+        """Append all and remember the batch number, in one step. Answers the one remembered before. Raises LogFull."""
 
     async def last_batch(self) -> int:
         """The newest batch that the log remembers; lower than what was appended if it lost its end."""

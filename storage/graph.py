@@ -2,7 +2,6 @@
 
 import datetime
 from collections.abc import AsyncIterator, Sequence
-from typing import Literal
 
 import asyncpg
 
@@ -208,21 +207,25 @@ async def barred(tx: Transaction, author_id: int, user_ids: Sequence[int]) -> se
     return {row["id"] for row in rows}
 
 
-async def hiding(
-    tx: Transaction, user_id: int, other_id: int
-) -> tuple[Literal["posts", "all"], datetime.datetime | None] | None:
-    """What of the other's acts is kept from that person, `posts` or `all`, and until when. For workers."""
+async def take_turn(tx: Transaction, one_id: int, other_id: int) -> None:
+    """Until the transaction ends nobody else settles what is between the two, and neither blocks the other."""
+    await tx.execute("SELECT take_turn($1, $2)", one_id, other_id)
+
+
+async def hidden_until(tx: Transaction, user_id: int, other_id: int) -> tuple[float, float]:
+    """Until when (seconds since 1970) that person is kept from all of the other's acts, and from posts. For workers."""
     row = await tx.fetchrow(
-        """SELECT scope, until FROM (
-            SELECT 'all' AS scope, NULL::timestamptz AS until FROM blocks
+        """SELECT coalesce(max(until) FILTER (WHERE scope = 'all'), 0) AS until,
+                  coalesce(max(until) FILTER (WHERE scope = 'posts'), 0) AS posts_until FROM (
+            SELECT 'all' AS scope, 'infinity'::float8 AS until FROM blocks
             WHERE (blocker_id, blocked_id) IN (($1, $2), ($2, $1))
-            UNION ALL SELECT kind, until FROM mutes WHERE user_id = $1 AND muted_id = $2
-                AND kind IN ('all', 'posts') AND (until IS NULL OR until > now())) found
-        ORDER BY scope = 'all' DESC, until DESC NULLS FIRST LIMIT 1""",
+            UNION ALL SELECT kind, coalesce(extract(epoch FROM until)::float8, 'infinity')
+            FROM mutes WHERE user_id = $1 AND muted_id = $2) found""",
         user_id,
         other_id,
     )
-    return (row["scope"], row["until"]) if row is not None else None
+    assert row is not None
+    return row["until"], row["posts_until"]
 
 
 async def blocked_either_way(tx: Transaction, user_id: int) -> list[int]:

@@ -1,5 +1,6 @@
 """Redis: two clients over bounded pools, a prefix on every key and channel, and the scripts in `lua/`."""
 
+import asyncio
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,7 +13,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from storage.redis_servers import SentinelServers, servers_of
+from storage.redis_servers import Address, MasterPool, SentinelServers, servers_of
 
 # redis-py's annotations unite the answers of all its modes; ours is one of them.
 Client: TypeAlias = Any
@@ -22,6 +23,7 @@ REDIS_UNAVAILABLE = (RedisConnectionError, RedisTimeoutError)
 COMMAND_TIMEOUT_S = 2.0
 BLOCKING_TIMEOUT_S = 5.0
 LARGEST_POOL = 64
+FOLLOW_EVERY_S = 1.0
 
 __all__ = ["REDIS_UNAVAILABLE", "Redis", "RedisError", "Script"]
 
@@ -62,6 +64,22 @@ class Redis:
 
     async def ping(self) -> None:
         await self.commands.ping()
+
+    @property
+    def master(self) -> Address | None:
+        """Which server commands go to; another may lack the last of what was written. None: there is but one."""
+        return self.pool.master_address if isinstance(self.pool, MasterPool) else None
+
+    async def follow_master(self) -> None:
+        """For ever, where there is a Sentinel to ask."""
+        pools = [client.connection_pool for client in (self.commands, self.blocking)]
+        while isinstance(self.pool, MasterPool):
+            await asyncio.sleep(FOLLOW_EVERY_S)
+            for pool in pools:
+                try:
+                    await pool.get_master_address()
+                except RedisError:
+                    continue
 
     @cached_property
     def pool(self) -> BlockingConnectionPool:

@@ -126,7 +126,8 @@ class RedisLink(asyncio.Protocol):
             if not self._lost.done():
                 self._is_open = True
                 self.is_up.set()
-            raise LinkDown(await self._lost)
+            # Shielded: who ends us must not seem to have lost the link, or those who wait would not be told.
+            raise LinkDown(await asyncio.shield(self._lost))
         finally:
             watch.cancel()
             self._lose("it is being opened again")

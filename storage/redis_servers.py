@@ -30,6 +30,7 @@ class Servers(Protocol):
 
     shards: int
     is_cluster: bool
+    may_be_replaced: bool  # by a server that is to be asked instead, while the old one still answers
 
     async def find_owners(self) -> list[Address]:
         """Who holds each shard now. Raises RedisError."""
@@ -41,20 +42,23 @@ class Servers(Protocol):
 class _OneServer:
     shards = 1
     is_cluster = False
-
-    async def find_owners(self) -> list[Address]:
-        return [ANYWHERE]
+    may_be_replaced = False
 
 
 class SingleServer(_OneServer):
     def __init__(self, url: str) -> None:
         self._pool = ConnectionPool.from_url(url, **_link_options())
 
+    async def find_owners(self) -> list[Address]:
+        return [ANYWHERE]
+
     async def connect(self, address: Address) -> Connection:
         return await _connected(self._pool.make_connection)
 
 
 class SentinelServers(_OneServer):
+    may_be_replaced = True
+
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self.service = parts.path.strip("/") or "mymaster"
@@ -66,12 +70,15 @@ class SentinelServers(_OneServer):
             sentinel_kwargs={"socket_timeout": 1.0, "socket_connect_timeout": 1.0, "protocol": 2, **once},
         )
 
+    async def find_owners(self) -> list[Address]:
+        return [await self.sentinel.discover_master(self.service)]
+
     async def connect(self, address: Address) -> Connection:
-        host, port = await self.sentinel.discover_master(self.service)
+        host, port = address
         return await _connected(ConnectionPool(host=host, port=port, **self.login, **_link_options()).make_connection)
 
-    def pool(self, **options: Any) -> BlockingConnectionPool:
-        return _BlockingSentinelPool(
+    def pool(self, **options: Any) -> "MasterPool":
+        return MasterPool(
             service_name=self.service,
             sentinel_manager=self.sentinel,
             is_master=True,
@@ -84,6 +91,7 @@ class SentinelServers(_OneServer):
 class ClusterServers:
     shards = CLUSTER_SHARDS
     is_cluster = True
+    may_be_replaced = False
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -128,8 +136,21 @@ class ClusterServers:
         return None
 
 
-class _BlockingSentinelPool(BlockingConnectionPool, SentinelConnectionPool):
-    """Waits for a free connection, and finds the master."""
+class MasterPool(BlockingConnectionPool, SentinelConnectionPool):
+    """Waits for a free connection; each that it gives is to the master that was named last.
+
+    One that was replaced may live, and take what is written to it for seconds until it is told so and forgets it.
+    """
+
+    async def get_master_address(self) -> Address:
+        address: Address = await self.sentinel_manager.discover_master(self.service_name)
+        self.master_address: Address | None = address
+        return address
+
+    async def ensure_connection(self, connection: Any) -> None:
+        if connection.is_connected and self.master_address != (connection.host, connection.port):
+            await connection.disconnect()
+        await super().ensure_connection(connection)
 
 
 def servers_of(url: str) -> Servers:

@@ -26,7 +26,7 @@ class RedisStreams:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def append(self, batch: int, records: Sequence[Record]) -> None:
+    async def append(self, batch: int, records: Sequence[Record]) -> int:
         streams = [self.stream(record.topic, partition(record.key)) for record in records]
         distinct = list(dict.fromkeys(streams))
         async with self._redis.commands.pipeline(transaction=False) as pipe:
@@ -37,13 +37,15 @@ class RedisStreams:
         if max(lengths, default=0) > LONGEST_PARTITION:
             raise LogFull(distinct[lengths.index(max(lengths))])
         async with self._redis.commands.pipeline(transaction=True) as pipe:
+            pipe.get(self._batch_key)
             new_topics = {record.topic for record in records} - {topic.decode() for topic in known}
             if new_topics:
                 pipe.sadd(self._topics_key, *new_topics)
             for stream, record in zip(streams, records, strict=True):
                 pipe.xadd(stream, _fields(record))
             pipe.set(self._batch_key, batch)
-            await pipe.execute()
+            before, *_ = await pipe.execute()
+        return int(before or 0)
 
     async def last_batch(self) -> int:
         return int(await self._redis.commands.get(self._batch_key) or 0)

@@ -121,10 +121,10 @@ class Shards:
     # ------------------------------------------------------------------------------------------ who owns what
 
     async def _watch(self) -> None:
-        """For ever: while a link is down, ask who owns its shards now."""
+        """For ever: while a link is down, ask who owns its shards now; also before, where nothing else would tell."""
         while True:
             await asyncio.sleep(LOOK_AGAIN_S)
-            if self._servers.is_cluster and not self.are_up:
+            if self._servers.may_be_replaced or (self._servers.is_cluster and not self.are_up):
                 await self._find_owners()
 
     async def _find_owners(self) -> None:

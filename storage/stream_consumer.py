@@ -2,6 +2,9 @@
 
 A group's only consumer is called `owner`; who may act as the owner of a partition is a lease of 5 seconds. A new owner
 first finds what the last one had been given and did not acknowledge. Members of a group share its partitions evenly.
+
+Redis may lose the last of what was written, by a restart or to a replica that takes over. Then what was done for a
+record may be gone, and the record be given back or not: it is done again.
 """
 
 import asyncio
@@ -61,6 +64,7 @@ class GroupConsumer:
         self._id = secrets.token_hex(8)
         self._all = partitions
         self._held: dict[str, _Partition] = {}
+        self._run_id = ""  # of the server
         self._changed = asyncio.Event()
         self._renew = redis.script(_LUA / "renew_lease.lua")
         self._release = redis.script(_LUA / "release_lease.lua")
@@ -88,10 +92,15 @@ class GroupConsumer:
         now = time.time()
         members = self._redis.key("log-members", self._group)
         async with self._redis.commands.pipeline(transaction=False) as pipe:
+            pipe.info("server")
             pipe.zadd(members, {self._id: now + _LEASE_MS / 1_000})
             pipe.zremrangebyscore(members, "-inf", now)
             pipe.zcard(members)
-            *_, member_count = await pipe.execute()
+            server, *_, member_count = await pipe.execute()
+        if self._run_id != server["run_id"]:
+            self._run_id = server["run_id"]
+            for held in list(self._held.values()):
+                await self._begin_anew(held)
         share = math.ceil(len(self._all) / max(member_count, 1))
         for held in list(self._held.values())[share:]:
             await self._give_up(held)
@@ -165,10 +174,21 @@ class GroupConsumer:
                     await self._ensure_group_quietly(held.stream)
             except Exception:
                 log.exception("a partition stumbled and starts again", stream=held.stream)
-            held.ready = False
-            while not held.batches.empty():
-                held.batches.get_nowait()
+            self._forget_read(held)
             await asyncio.sleep(0.5)
+
+    async def _begin_anew(self, held: _Partition) -> None:
+        """With what has not been acknowledged."""
+        if held.task is not None:
+            await end(held.task)
+        self._forget_read(held)
+        held.task = asyncio.create_task(self._work(held))
+
+    @staticmethod
+    def _forget_read(held: _Partition) -> None:
+        held.ready = False
+        while not held.batches.empty():
+            held.batches.get_nowait()
 
     async def _catch_up(self, held: _Partition) -> None:
         """What has been delivered to an owner of this partition and never acknowledged, oldest first."""
@@ -182,8 +202,12 @@ class GroupConsumer:
     async def _process(self, held: _Partition, entries: list[Any]) -> None:
         # A record trimmed while pending comes back without fields.
         records = [read_record(held.topic, fields) for _, fields in entries if fields]
-        await self._react(records)
-        await self._redis.commands.xack(held.stream, self._group, *(entry_id for entry_id, _ in entries))
+        master, is_done = self._redis.master, False
+        while not is_done:
+            await self._react(records)
+            await self._redis.commands.xack(held.stream, self._group, *(entry_id for entry_id, _ in entries))
+            # Another master may have been told that it is done, and not know what was done.
+            is_done, master = self._redis.master == master, self._redis.master
 
     def _drop_expired(self) -> None:
         for held in list(self._held.values()):

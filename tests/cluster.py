@@ -53,11 +53,12 @@ class Cluster:
     workers: WorkerProcess
     worker_database: Database
 
-    def __init__(self, data_dir: Path, driver: Driver | None, *, voice: bool = False) -> None:
-        """voice: with LiveKit, whose keeper the tests run themselves."""
+    def __init__(self, data_dir: Path, driver: Driver | None, *, voice: bool = False, **overrides: Any) -> None:
+        """voice: with LiveKit, whose keeper the tests run themselves. overrides: of all nodes' settings."""
         self.embedded = EmbeddedServers(data_dir, voice=voice)
         self.data_dir = data_dir
         self.driver = driver
+        self._overrides = overrides
         self.ports: dict[str, int] = {}
         self.nodes: dict[str, Node] = {}
         self._stacks: dict[str, AsyncExitStack] = {}
@@ -67,7 +68,9 @@ class Cluster:
         self._run = secrets.token_hex(3)
 
     def settings(self, **overrides: Any) -> Settings:
-        return Settings(_env_file=None, data_dir=self.data_dir, **{**RAISED_LIMITS, "drain": 0.5, **overrides})
+        return Settings(
+            _env_file=None, data_dir=self.data_dir, **{**RAISED_LIMITS, "drain": 0.5, **self._overrides, **overrides}
+        )
 
     async def start(self) -> None:
         self.servers = await self.embedded.start()

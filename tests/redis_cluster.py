@@ -23,36 +23,23 @@ def is_here() -> bool:
     return int(version.partition("v=")[2].partition(".")[0]) >= 7
 
 
-class RedisCluster:
+class RedisServers:
+    """Servers by their ports, each in a folder of its own."""
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.ports = _ports_with_a_bus(2 * MASTERS)
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
-    @property
-    def url(self) -> str:
-        return "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in self.ports)
-
-    async def start(self) -> None:
-        for port in self.ports:
-            self.spawn(port)
-        for port in self.ports:
-            await self._until(port, ("ping",), "PONG")
-        servers = [f"127.0.0.1:{port}" for port in self.ports]
-        await self.cli(self.ports[0], "--cluster", "create", *servers, "--cluster-replicas", "1", "--cluster-yes")
-        for port in self.ports:
-            await self._until(port, ("cluster", "info"), "cluster_state:ok")
-        for port in self.ports[MASTERS:]:
-            await self._until(port, ("info", "replication"), "master_link_status:up")
-
-    def spawn(self, port: int) -> None:
+    def folder(self, port: int) -> Path:
         folder = self._folder / str(port)
         folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def spawn(self, port: int, *options: str, settings: Path | None = None) -> None:
         self._processes[port] = spawn(
             [
-                "redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "",
-                "--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS),
-                "--cluster-require-full-coverage", "no",
+                "redis-server", *([settings] if settings else []), "--port", str(port), "--bind", "127.0.0.1",
+                "--dir", self.folder(port), *options,
             ],
             signal.SIGKILL,
             stdout=subprocess.DEVNULL,
@@ -61,6 +48,10 @@ class RedisCluster:
     def kill(self, port: int) -> None:
         os.kill(self._processes[port].pid, signal.SIGKILL)
         self._processes[port].wait()
+
+    def stop_for_now(self, port: int) -> None:
+        """It keeps its connections, and says nothing."""
+        os.kill(self._processes[port].pid, signal.SIGSTOP)
 
     async def stop(self) -> None:
         for process in self._processes.values():
@@ -74,10 +65,36 @@ class RedisCluster:
         output, _ = await process.communicate()
         return output.decode()
 
-    async def _until(self, port: int, command: tuple[str, ...], words: str) -> None:
+    async def until(self, port: int, words: str, *command: str) -> None:
+        """The command's answer has these words in it."""
         async with asyncio.timeout(20):
             while words not in await self.cli(port, *command):
                 await asyncio.sleep(0.05)
+
+
+class RedisCluster(RedisServers):
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.ports = _ports_with_a_bus(2 * MASTERS)
+
+    @property
+    def url(self) -> str:
+        return "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in self.ports)
+
+    async def start(self) -> None:
+        for port in self.ports:
+            self.spawn(
+                port, "--save", "", "--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS),
+                "--cluster-require-full-coverage", "no",
+            )  # fmt: skip
+        for port in self.ports:
+            await self.until(port, "PONG", "ping")
+        servers = [f"127.0.0.1:{port}" for port in self.ports]
+        await self.cli(self.ports[0], "--cluster", "create", *servers, "--cluster-replicas", "1", "--cluster-yes")
+        for port in self.ports:
+            await self.until(port, "cluster_state:ok", "cluster", "info")
+        for port in self.ports[MASTERS:]:
+            await self.until(port, "master_link_status:up", "info", "replication")
 
 
 def _ports_with_a_bus(amount: int) -> list[int]:

@@ -82,13 +82,10 @@ async def _settle_listening(job: Job, reader_id: int, author_id: int) -> None:
 async def _settle_hiding(job: Job, user_id: int, actor_id: int) -> None:
     """The person's sockets are kept from the actor's acts, or no longer."""
     async with job.tools.database.transaction() as tx:
-        found = await graph.hiding(tx, user_id, actor_id)
-    if found is None:
-        changed = HidingChanged([user_id], actor_id, "none")
-    else:
-        scope, until = found
-        changed = HidingChanged([user_id], actor_id, scope, until.timestamp() if until else None)
-    await job.tools.broadcaster.change_hiding(changed)
+        # Told before anybody else may look: what was read last is told last.
+        await graph.take_turn(tx, user_id, actor_id)
+        until, posts_until = await graph.hidden_until(tx, user_id, actor_id)
+        await job.tools.broadcaster.change_hiding(HidingChanged([user_id], actor_id, until, posts_until))
 
 
 async def _settle_size(job: Job, author_id: int) -> None:

@@ -41,6 +41,7 @@ class _Relay:
         self._listen_url = listen_url
         self._wake = asyncio.Event()
         self._check_log_at = 0.0
+        self._appended = 0  # the last batch
         self._tidy_at = time.monotonic() + TIDY_EVERY_S
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -74,8 +75,11 @@ class _Relay:
                 return 0
             batch = await outbox.next_batch(tx)
             records = [Record(row["id"], row["topic"], row["key"], row["payload"]) for row in rows]
-            await event_log.append(batch, records)
+            remembered = await event_log.append(batch, records)
+            if remembered != self._appended:  # another relay has been at work, or the log has lost its end
+                _count_repeated(await outbox.unsend_after(tx, remembered))
             await outbox.mark_sent(tx, [row["id"] for row in rows], batch)
+        self._appended = batch
         RELAYED.inc(len(rows))
         return len(rows)
 
@@ -85,9 +89,7 @@ class _Relay:
             repeated = 0
             if await outbox.take_relay_turn(tx):
                 repeated = await outbox.unsend_after(tx, await self._tools.event_log.last_batch())
-        if repeated:
-            REPEATED.inc(repeated)
-            log.warning("the event log has gone backwards: sending again", events=repeated)
+        _count_repeated(repeated)
         self._check_log_at = time.monotonic() + CHECK_LOG_EVERY_S
 
     async def _tidy_sometimes(self) -> None:
@@ -119,3 +121,9 @@ class _Relay:
                 await lost.wait()
             finally:
                 connection.terminate()
+
+
+def _count_repeated(events: int) -> None:
+    if events:
+        REPEATED.inc(events)
+        log.warning("the event log has gone backwards: sending again", events=events)

@@ -1,14 +1,28 @@
 """In shared rooms, the acts of blocked and muted people do not reach those who block or mute them."""
 
+import asyncio
+import datetime
 import itertools
 
 import pytest
 
 from protocol.pushes import PostDeleted
 from rooms import names
+from rooms.broadcaster import Broadcaster
+from rooms.messages import HidingChanged
 from tests.cluster import Cluster
 
 numbers = itertools.count(1)
+
+
+class FakeTime:
+    """In the place of the module."""
+
+    def __init__(self, now: float) -> None:
+        self._now = now
+
+    def time(self) -> float:
+        return self._now
 
 
 async def act(cluster: Cluster, room: str, actor) -> str:
@@ -90,6 +104,70 @@ async def test_edits_of_a_muted_author_stay_away_from_an_open_post(cluster: Clus
     await alice.call("post.edit", post_id=post["id"], version=post["version"], text="second")
     await cluster.settle(bob)
     assert bob.heard("post.edited") == []
+
+
+@pytest.mark.parametrize("first", ["all", "posts"])
+@pytest.mark.parametrize("learnt", ["as it happens", "by signing in"])
+async def test_a_mute_for_a_while_ends_and_one_beside_it_stands(
+    cluster: Cluster, person, room, monkeypatch, first, learnt
+):
+    alice, bob, dina = await person("alice"), await person("bob", node="b"), await person("dina", node="b")
+    soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=5)
+    mutes = [("all", soon.isoformat()), ("posts", None)]
+    for kind, until in mutes if first == "all" else reversed(mutes):
+        await bob.call("graph.mute", user_id=alice.id, kind=kind, until=until)
+    if learnt == "by signing in":
+        await bob.close()
+        bob = await cluster.again(bob)
+    await cluster.settle(bob)
+    where = await room(bob, dina)
+    hides_from = cluster.node_b.members.hides_from
+    assert hides_from(int(alice.id), names.live(1)) == {int(bob.id)}
+    monkeypatch.setattr("rooms.members.time", FakeTime(soon.timestamp() + 1))
+    act_of_alice = await act(cluster, where, alice)
+    await dina.expect("post.deleted", id=act_of_alice)
+    await cluster.settle(bob)
+    assert bob.heard("post.deleted") == []
+    assert hides_from(int(alice.id), names.live(1)) == set()
+
+
+async def test_who_blocks_and_unblocks_still_mutes(cluster: Cluster, person, room):
+    alice, bob = await person("alice"), await person("bob", node="b")
+    await bob.call("graph.mute", user_id=alice.id, kind="posts")
+    await bob.call("graph.block", user_id=alice.id)
+    await bob.call("graph.unblock", user_id=alice.id)
+    await cluster.settle(bob)
+    where = await room(bob)
+    await act(cluster, where, alice)
+    await cluster.settle(bob)
+    assert bob.heard("post.deleted") == []
+
+
+async def test_what_was_read_before_a_block_is_not_told_after_it(cluster: Cluster, person, monkeypatch):
+    """A worker that is slow about a mute must not undo the block that follows it."""
+    alice, bob = await person("alice"), await person("bob", node="b")
+    reached, go_on = asyncio.Event(), asyncio.Event()
+    told: list[float] = []
+    tell = Broadcaster.change_hiding
+
+    async def tell_late(broadcaster: Broadcaster, changed: HidingChanged) -> None:
+        if not reached.is_set():
+            reached.set()
+            await go_on.wait()
+        if changed.user_ids == [int(bob.id)]:
+            told.append(changed.until)
+        await tell(broadcaster, changed)
+
+    monkeypatch.setattr(Broadcaster, "change_hiding", tell_late)
+    await bob.call("graph.mute", user_id=alice.id, kind="posts")
+    await reached.wait()
+    blocking = asyncio.create_task(bob.call("graph.block", user_id=alice.id))
+    await asyncio.wait([blocking], timeout=0.5)  # it waits for its turn; were there none, it would be done
+    go_on.set()
+    await blocking
+    await cluster.settle(bob)
+    assert told == sorted(told)
+    assert cluster.node_b.members.hides_from(int(alice.id), names.live(1)) == {int(bob.id)}
 
 
 async def test_nobody_is_left_in_the_index_of_who_hides_whom(cluster: Cluster, person):

@@ -8,7 +8,10 @@ import pytest
 from storage.event_log import PARTITIONS, Record, partition
 from storage.redis import Redis
 from storage.redis_streams import RedisStreams
+from tests import redis_cluster
 from tests.cluster import Cluster
+from tests.gateway.test_commands import free_ports
+from tests.redis_cluster import RedisServers
 
 
 @pytest.fixture
@@ -123,6 +126,56 @@ async def test_what_was_not_acknowledged_comes_again_in_order(event_log):
     await healthy.until(50)
     assert [record.event_id for record in healthy.seen] == list(range(1, 51))
     await healthy.end()
+
+
+async def test_what_was_done_on_a_master_that_has_been_replaced_is_done_again(cluster: Cluster):
+    class Replicated(Redis):
+        master = ("old", 1)
+
+    redis = Replicated(cluster.servers.redis_url, f"log-{secrets.token_hex(4)}")
+    event_log = RedisStreams(redis)
+    seen: list[int] = []
+    stop = asyncio.Event()
+
+    async def react(batch) -> None:
+        seen.append(len(batch))
+        redis.master = ("new", 2)
+
+    await event_log.append(1, records("t", keys=1, each=3))
+    task = asyncio.create_task(event_log.consume("g", ["t"], react, stop))
+    async with asyncio.timeout(10):
+        while len(seen) < 2:
+            await asyncio.sleep(0.01)
+    stop.set()
+    await task
+    assert seen == [3, 3]
+    await redis.close()
+
+
+@pytest.mark.skipif(not redis_cluster.is_here(), reason="needs redis-server")
+async def test_an_acknowledgement_that_a_server_lost_in_a_crash_does_not_hide_its_record(tmp_path):
+    servers, [port] = RedisServers(tmp_path), free_ports(1)
+    persistent = ("--save", "", "--appendonly", "yes", "--appendfsync", "always")
+    servers.spawn(port, *persistent)
+    await servers.until(port, "PONG", "ping")
+    redis = Redis(f"redis://127.0.0.1:{port}/0", "log")
+    event_log = RedisStreams(redis)
+    reader = Reader(event_log, "g", ["t"])
+    await event_log.append(1, records("t", keys=1, each=1))
+    async with asyncio.timeout(10):
+        while [lag.records for lag in await event_log.lags()] != [0]:
+            await asyncio.sleep(0.01)
+    stream = event_log.stream("t", partition("key0"))
+    [(entry_id, _)] = await redis.commands.xrange(stream)
+    await redis.commands.xclaim(stream, "g", "owner", 0, [entry_id], force=True, justid=True)
+    servers.kill(port)
+    servers.spawn(port, *persistent)
+    async with asyncio.timeout(15):
+        while len(reader.seen) < 2:
+            await asyncio.sleep(0.01)
+    await reader.end()
+    await redis.close()
+    await servers.stop()
 
 
 async def test_one_stuck_partition_holds_up_no_other(event_log):

@@ -106,6 +106,7 @@ async def test_a_log_that_lost_its_end_is_given_again_what_it_lost(cluster: Clus
     alice, bob = await person("alice"), await person("bob")
     await bob.call("graph.follow", user_id=alice.id)
     await cluster.settle(bob)
+    await bob.call("feed.get")  # an inbox of his own: else it would be built from the database
     lost = await alice.call("post.create", text="lost by the log")
     await bob.expect("feed.added", post_id=lost["id"])
     redis = cluster.stores.redis
@@ -117,6 +118,28 @@ async def test_a_log_that_lost_its_end_is_given_again_what_it_lost(cluster: Clus
         while not (await bob.call("feed.get"))["items"]:
             await asyncio.sleep(0.05)
     assert bob.heard("feed.added") == []
+
+
+async def test_a_log_that_lost_its_end_between_two_batches_is_given_again_what_it_lost(
+    cluster: Cluster, person, monkeypatch
+):
+    """As after a failover that is over before anybody has looked."""
+    alice, bob = await person("alice"), await person("bob")
+    await bob.call("graph.follow", user_id=alice.id)
+    await cluster.settle(bob)
+    await bob.call("feed.get")  # an inbox of his own: else it would be built from the database
+    lost = await alice.call("post.create", text="lost by the log")
+    await bob.expect("feed.added", post_id=lost["id"])
+    monkeypatch.setattr(_Relay, "_send_again_what_was_lost", lambda relay: asyncio.sleep(0))
+    redis = cluster.stores.redis
+    before = await cluster.stores.event_log.last_batch()
+    await cluster.stores.feeds.remove([int(bob.id)], [int(lost["id"])])
+    await redis.commands.set(redis.key("log-batch"), before - 1)
+    later = await alice.call("post.create", text="the log's next")
+    await bob.expect("feed.added", post_id=later["id"])
+    async with asyncio.timeout(10):
+        while len((await bob.call("feed.get"))["items"]) < 2:
+            await asyncio.sleep(0.05)
 
 
 async def test_old_rows_are_forgotten_and_fresh_ones_kept(cluster: Cluster, person):

@@ -298,7 +298,8 @@ $$;
 
 ---------------------------------------------------------------------------------------------------- sign-in
 
--- As before, with what the person chose to show.
+-- As before, with what the person chose to show, and until when each is hidden whole, and in posts: a mute of one kind
+-- stands beside one of another, and a block beside both.
 DROP FUNCTION sign_in;
 CREATE FUNCTION sign_in(asked_sessions bigint[], asked_users bigint[])
     RETURNS TABLE (session_id bigint, id bigint, username text, display_name text, avatar_url text,
@@ -306,7 +307,7 @@ CREATE FUNCTION sign_in(asked_sessions bigint[], asked_users bigint[])
                    post_count integer, created_at timestamptz, follows boolean, followed_by boolean,
                    requested boolean, blocks boolean, mutes boolean, presence_status text, presence_text text,
                    presence_version integer,
-                   large_authors bigint[], hidden bigint[], hidden_scopes text[], hidden_until float8[])
+                   large_authors bigint[], hidden bigint[], hidden_until float8[], posts_hidden_until float8[])
     LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH asked AS (
         SELECT DISTINCT session, person FROM unnest(asked_sessions, asked_users) AS pairs (session, person)
@@ -315,18 +316,19 @@ CREATE FUNCTION sign_in(asked_sessions bigint[], asked_users bigint[])
             SELECT s.id FROM sessions s JOIN asked ON asked.session = s.id
             WHERE s.last_seen_at < now() - interval '1 minute' FOR NO KEY UPDATE SKIP LOCKED)
     ), hiding AS (
-        SELECT person, blocked_id AS other, 'all' AS scope, NULL::float8 AS until
+        SELECT person, blocked_id AS other, 'all' AS scope, 'infinity'::float8 AS until
         FROM blocks JOIN asked ON blocker_id = person
         UNION ALL
-        SELECT person, blocker_id, 'all', NULL FROM blocks JOIN asked ON blocked_id = person
+        SELECT person, blocker_id, 'all', 'infinity' FROM blocks JOIN asked ON blocked_id = person
         UNION ALL
-        SELECT person, muted_id, kind, extract(epoch FROM until)::float8 FROM mutes JOIN asked ON user_id = person
+        SELECT person, muted_id, kind, coalesce(extract(epoch FROM until)::float8, 'infinity')
+        FROM mutes JOIN asked ON user_id = person
         WHERE kind IN ('all', 'posts') AND (until IS NULL OR until > now())
     ), hidden AS (
-        SELECT person, array_agg(other) AS ids, array_agg(scope) AS scopes, array_agg(until) AS untils
-        -- Where several hide the same one, the widest and then the longest says what holds.
-        FROM (SELECT DISTINCT ON (person, other) * FROM hiding
-              ORDER BY person, other, scope = 'all' DESC, until DESC NULLS FIRST) widest
+        SELECT person, array_agg(other) AS ids, array_agg(until) AS untils, array_agg(posts_until) AS posts_untils
+        FROM (SELECT person, other, coalesce(max(until) FILTER (WHERE scope = 'all'), 0) AS until,
+                     coalesce(max(until) FILTER (WHERE scope = 'posts'), 0) AS posts_until
+              FROM hiding GROUP BY person, other) each_other
         GROUP BY person
     )
     SELECT s.id, u.id, u.username, u.display_name, u.avatar_url, u.is_verified, u.bio, u.is_private,
@@ -335,7 +337,7 @@ CREATE FUNCTION sign_in(asked_sessions bigint[], asked_users bigint[])
            ARRAY(SELECT f.followee_id FROM follows f JOIN users a ON a.id = f.followee_id
                  WHERE f.follower_id = u.id AND f.status = 'active' AND a.is_large
                    AND NOT f.followee_id = ANY (coalesce(h.ids, '{}'))),
-           coalesce(h.ids, '{}'), coalesce(h.scopes, '{}'), coalesce(h.untils, '{}')
+           coalesce(h.ids, '{}'), coalesce(h.untils, '{}'), coalesce(h.posts_untils, '{}')
     FROM asked
     JOIN sessions s ON s.id = asked.session AND s.user_id = asked.person AND s.revoked_at IS NULL
     JOIN users u ON u.id = s.user_id AND u.status = 'active'
@@ -365,7 +367,7 @@ REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION room_role, moderates_room, room_visible_to, room_visible, sees_room, rooms_shown, may_stay, may_watch,
     room_messages_for, room_people, room_for_all, step_down,
     lock_turns, begin_turn, room_target, sign_in TO daira_app;
-GRANT EXECUTE ON FUNCTION lock_turns, room_people, room_for_all, room_visible_to TO daira_worker;
+GRANT EXECUTE ON FUNCTION take_turn, lock_turns, room_people, room_for_all, room_visible_to TO daira_worker;
 
 DO $$
 DECLARE
