@@ -102,6 +102,7 @@ async def start_room(call: Call, request: VersionedRoomRef, tx: Transaction) -> 
     room = await moderated(call, tx, request.room_id, "start", request.version)
     await live_rooms.start(tx, room["id"])
     await changed(call, tx, room["id"], "started")
+    call.after_commit(lambda: call.services.roster.show_host(room["id"], room["host_id"]))
     call.after_commit(lambda: call.services.roster.watch_out(room["id"]))
     return await _shown(call, tx, room["id"])
 

@@ -67,16 +67,20 @@ class Removed(NamedTuple):
 
 
 class Look(NamedTuple):
-    """One picture. `hands` and `page` map people to µs since 1970, in their order; `stage` is who of it is inside."""
+    """One picture. `hands` and `page` map people to µs since 1970, in their order; `stage` is who of it is inside.
+
+    `host_id`: the host that everybody inside may be shown; None where nobody has said.
+    """
 
     offset: str
     inside: int
     stage: dict[int, Role]
     hands: dict[int, int]
     page: dict[int, int]
+    host_id: int | None
 
 
-NOBODY = Look("", 0, {}, {}, {})
+NOBODY = Look("", 0, {}, {}, {}, None)
 
 
 class Absence(NamedTuple):
@@ -169,6 +173,10 @@ class Roster:
         """By the room's version that gave it; an older one changes nothing."""
         arguments = (user_id, _stored(role), room_id, version)
         await self._shards.run(self._shard(room_id), ROLE, self._keys(room_id), arguments)
+
+    async def show_host(self, room_id: int, host_id: int) -> None:
+        """Whoever may not see that host is not inside, or not any more."""
+        await self._shards.call(self._shard(room_id), "HSET", self._key(room_id, "state"), "host", host_id)
 
     async def look(self, room_id: int, after: int = 0, amount: int = 0) -> Look:
         """With `amount` people who joined after that clock."""
@@ -328,8 +336,11 @@ def _named(role: bytes) -> Role:
 
 
 def _look(shard: int, answer: "list[object]") -> Look:
-    clock, count, stage, hands, page = cast("tuple[bytes, int, list[bytes], list[bytes], list[bytes]]", answer)
-    return Look(offset_text(shard, clock.decode()), count, _roles(stage), _clocks(hands), _clocks(page))
+    clock, count, stage, hands, page, host = cast(
+        "tuple[bytes, int, list[bytes], list[bytes], list[bytes], bytes]", answer
+    )
+    host_id = int(host) if host else None
+    return Look(offset_text(shard, clock.decode()), count, _roles(stage), _clocks(hands), _clocks(page), host_id)
 
 
 def _roles(pairs: "list[bytes]") -> dict[int, Role]:

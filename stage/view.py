@@ -74,12 +74,17 @@ async def for_all(database: Database, roster: Roster, room_id: int) -> tuple[Roo
 
 
 async def tell(database: Database, roster: Roster, broadcaster: Broadcaster, room_id: int, cause: str) -> None:
-    """Push a live room as it is now, once for that cause. Where a newer picture was pushed meanwhile, take another."""
+    """Push a live room as it is now, once for that cause. Where a newer picture was pushed meanwhile, take another.
+
+    With a host whom somebody inside may not see, it waits: it is told again once they have been sent out.
+    """
     for _ in range(TRIES):
         found = await for_all(database, roster, room_id)
         if found is None or found[0].state != "live":
             return
         room, look = found
+        if look.host_id is not None and look.host_id != int(room.host.id):
+            return
         push = RoomUpdated(id=f"room.updated:{room_id}:{cause}", room=room)
         order = f"{room.version:010}{look.offset}"
         if await broadcaster.publish(names.live(room_id), push, order=order):

@@ -55,7 +55,7 @@ async def announce_change(job: Job, event: RoomChanged) -> None:
     for user_id in concerned:
         await _settle_role(job, event.room_id, user_id)
     if event.change == "host":
-        await _doubt_strangers(tools, event.room_id, event.user_id)
+        await _show_host(job, event.room_id)
     await view.tell(tools.database, tools.roster, tools.broadcaster, event.room_id, str(job.event_id))
 
 
@@ -141,14 +141,21 @@ async def announce_close(job: Job, event: RoomClosed) -> None:
         await tools.broadcaster.empty(room)
 
 
-async def _doubt_strangers(tools: Tools, room_id: int, host_id: int) -> None:
-    """Who has a block with the new host may be in the room no more, and must not be shown who it is."""
+async def _show_host(job: Job, room_id: int) -> None:
+    """Who has a block with the host may be in the room no more, and is out before anybody is shown who it is."""
+    tools = job.tools
     async with tools.database.transaction() as tx:
-        strangers = await graph.blocked_either_way(tx, host_id)
-    for start in range(0, len(strangers), PAGE):
-        inside = await tools.roster.are_inside(room_id, strangers[start : start + PAGE])
-        if inside:
-            await tools.broadcaster.doubt(list(inside), names.live(room_id))
+        room = await live_rooms.load_for_all(tx, room_id)
+        if room is None:
+            return
+        strangers = await graph.blocked_either_way(tx, room["host_id"])
+        inside: set[int] = set()
+        for start in range(0, len(strangers), PAGE):
+            inside |= await tools.roster.are_inside(room_id, strangers[start : start + PAGE])
+        stay = await live_rooms.may_stay(tx, [(room_id, user_id) for user_id in inside])  # who has opened the room may
+    for user_id in inside - {user_id for _, user_id in stay}:
+        await departures.put_out(tools.broadcaster, room_id, user_id, "access", cause=str(job.event_id))
+    await tools.roster.show_host(room_id, room["host_id"])
 
 
 async def _settle_role(job: Job, room_id: int, user_id: int) -> None:

@@ -6,8 +6,9 @@ from contextlib import suppress
 import asyncpg
 import pytest
 
+from storage import graph
 from tests.contract.test_live_rooms import open_room
-from tests.stage.faults import count, open_turns, soon
+from tests.stage.faults import Held, count, open_turns, soon
 
 
 @pytest.mark.parametrize("act", ["kick", "ban", "mute"])
@@ -57,6 +58,29 @@ async def test_who_may_not_see_a_room_is_not_shown_it_by_an_invitation(cluster, 
     await cluster.settle(mona)
     assert (await mona.refused("room.get", room_id=room_id)).code == "NOT_FOUND"
     assert not mona.heard("room.invited")
+
+
+async def test_nobody_is_shown_a_new_host_whom_they_have_blocked(cluster, person, monkeypatch):
+    """The worker has not sent them out yet, and a hand goes up, which the room is told of."""
+    host, heir, mona, omar = [await person(name) for name in ("host", "heir", "mona", "omar")]
+    room_id = await open_room(host)
+    await mona.call("graph.block", user_id=heir.id)
+    for each in (heir, mona, omar):
+        await each.call("room.join", room_id=room_id)
+    await cluster.settle()  # the block, too, has rooms looked at again
+    held = Held(monkeypatch, graph, "blocked_either_way")
+    await host.call("room.transfer_host", room_id=room_id, user_id=heir.id)
+    await held.came.wait()
+    await omar.call("room.raise_hand", room_id=room_id, raised=True)
+    for emoji in ("👏", "🔥"):  # the second beat of the room comes behind all of the first
+        await omar.call("room.react", room_id=room_id, emoji=emoji)
+        while emoji not in (await mona.expect("room.reacted"))["counts"]:
+            continue
+    held.go.set()
+    await mona.expect("room.removed", reason="access")
+    assert heir.id not in [push["room"]["host"]["id"] for push in mona.heard("room.updated")]
+    while (await omar.expect("room.updated"))["room"]["host"]["id"] != heir.id:
+        continue
 
 
 async def test_strangers_are_not_told_that_they_were_sent_out(cluster, person):
