@@ -11,14 +11,19 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
+
 from storage.redis import Redis, RedisError
 
 EPOCH_MS = 1_704_067_200_000  # 2024-01-01T00:00:00Z
 NODES = 1024
 LEASE_S = 30.0
 RENEW_EVERY_S = 10.0
+RETRY_S = 0.2
 
 _LUA = Path(__file__).parent / "lua"
+
+log = structlog.get_logger()
 
 
 class MintingStopped(Exception):
@@ -52,13 +57,17 @@ class Snowflakes:
 
     async def keep_lease(self) -> None:
         """Renew for ever; a number lost to another process is replaced by a new one."""
+        wait_s = RENEW_EVERY_S
         while True:
-            await asyncio.sleep(RENEW_EVERY_S)
+            await asyncio.sleep(wait_s)
             try:
                 if not await self._take(self._node):
                     await self.lease()
-            except (RedisError, MintingStopped):
-                continue
+                wait_s = RENEW_EVERY_S
+            except (RedisError, MintingStopped) as error:
+                if wait_s != RETRY_S:
+                    log.warning("our node number's lease is not renewed", error=f"{type(error).__name__}: {error}")
+                wait_s = RETRY_S
 
     async def release(self) -> None:
         await self._release([self._key(self._node)], [self._holder])

@@ -1,11 +1,12 @@
 """Ids: unique, rising, and never minted without a lease."""
 
+import asyncio
 import secrets
 
 import pytest
 
 from storage import snowflakes
-from storage.redis import Redis
+from storage.redis import Redis, RedisError
 from storage.snowflakes import MintingStopped, Snowflakes, minted_at
 from tests.cluster import Cluster
 
@@ -52,6 +53,29 @@ async def test_minting_stops_when_the_lease_may_have_ended(redis, monkeypatch):
     monkeypatch.setattr(snowflakes.time, "monotonic", lambda: now + snowflakes.LEASE_S + 1)
     with pytest.raises(MintingStopped):
         ids.mint()
+
+
+async def test_a_lease_that_could_not_be_renewed_is_soon(redis, monkeypatch):
+    ids = Snowflakes(redis)
+    await ids.lease()
+    monkeypatch.setattr(snowflakes, "RENEW_EVERY_S", 0.01)
+    renew, tries = ids._renew, []
+
+    async def renew_badly(*arguments):
+        tries.append(arguments)
+        if len(tries) == 1:
+            raise RedisError("away")
+        monkeypatch.setattr(snowflakes, "RENEW_EVERY_S", 3_600)
+        return await renew(*arguments)
+
+    monkeypatch.setattr(ids, "_renew", renew_badly)
+    ids._valid_until = 0
+    keeping = asyncio.create_task(ids.keep_lease())
+    async with asyncio.timeout(5):
+        while not ids._valid_until:
+            await asyncio.sleep(0.01)
+    keeping.cancel()
+    ids.mint()
 
 
 async def test_a_clock_that_goes_back_repeats_no_id(redis, monkeypatch):
