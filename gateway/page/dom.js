@@ -14,13 +14,19 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Fill a list, unless it shows just that already: whoever is about to click keeps what they aim at. */
+/**
+ * Fill a list. Lines that it shows already stay, so that whoever is about to click or has tabbed there keeps what they
+ * aim at; so lines that look the same must do the same.
+ */
 export function draw(id, items, line) {
   const parent = find(id);
-  const children = items.map(line);
   const shown = [...parent.childNodes];
-  const isSame = shown.length === children.length && children.every((child, place) => child.isEqualNode(shown[place]));
-  if (!isSame) parent.replaceChildren(...children);
+  for (const made of items.map(line)) {
+    const place = shown.findIndex((child) => child.isEqualNode(made));
+    if (place === -1) parent.insertBefore(made, shown[0] ?? null);
+    else for (const passed of shown.splice(0, place + 1).slice(0, -1)) passed.remove();
+  }
+  for (const rest of shown) rest.remove();
 }
 
 /** Show one element instead of another. */
@@ -29,7 +35,7 @@ export function show(shown, ...hidden) {
   for (const other of hidden) other.hidden = true;
 }
 
-/** What to do with the text of a form's first field. It is emptied when that is done, and sent once at a time. */
+/** What to do with the text of a form's first field: it is emptied when that is done, and sent once at a time. */
 export function onSubmit(form, act) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -56,6 +62,9 @@ export function avatar(user) {
 
 /** Their name, kept from turning the line around it. */
 export const nameTag = (user) => element("bdi", { title: `@${user.username}` }, nameOf(user));
+
+/** The same, to press for what there is to know of them and to do about them: see card.js. */
+export const nameButton = (user) => element("button", { class: "name", "data-person": user.id }, nameTag(user));
 
 export const nameOf = (user) => user.display_name || user.username;
 

@@ -74,6 +74,30 @@ async def test_a_post_is_in_a_followers_feed_at_once(pair):
     assert await hers.complaints() == await his.complaints() == []
 
 
+async def test_whom_one_follows_comes_into_the_feed_live(pair):
+    alice, hers, his = pair
+    await his.click(f"#followed [data-username='{alice}'] .name")
+    await his.see("#card", f"@{alice}")
+    await his.click("#card button", "Unfollow")
+    await his.see_no(f"#followed [data-username='{alice}']")
+    await hers.write("#compose textarea", "قبل")
+    await hers.click("#compose button")
+    await hers.see("#posts li p", "قبل")
+
+    await his.click("#card [aria-label='Close']")
+    await his.send("#find-person input", f"@{alice}")
+    await his.click("#card button", "Follow")
+    await his.see("#card button", "Unfollow")
+    await his.see(f"#followed [data-username='{alice}'] .dot[data-status='online']")
+    await hers.see("#notice", "follows you")
+    await his.see("#posts li p", "قبل")
+    await hers.write("#compose textarea", "بعد")
+    await hers.click("#compose button")
+    await his.see("#posts li p", "بعد")
+    await his.see("#log-entries .push", "feed.added")
+    assert await hers.complaints() == await his.complaints() == []
+
+
 async def test_presence_is_seen_until_the_browser_closes(pair):
     alice, hers, his = pair
     dot = f"#followed [data-username='{alice}'] .dot[data-status='%s']"
