@@ -1,20 +1,23 @@
-// Somebody's card: who they are, and following them. Every name opens it.
-import { avatar, draw, element, find, nameTag, onSubmit } from "./dom.js";
+// Somebody's card: who they are, following them, and what one may do about them in a room. Every name opens it.
+import { avatar, draw, element, find, nameTag, onSubmit, toUsername } from "./dom.js";
 
 export class Card {
   #session;
   #people;
+  #room;
   #me;
   #user; // whom it shows
 
-  constructor(session, people) {
+  constructor(session, people, room) {
     this.#session = session;
     this.#people = people;
+    this.#room = room;
+    room.onChange = () => this.#isOpen && this.#show();
     document.addEventListener("click", (event) => {
       const pressed = event.target.closest("[data-person]");
       if (pressed) this.#open({ user_id: pressed.dataset.person });
     });
-    onSubmit(find("find-person"), (name) => this.#open({ username: name.replace(/^@/, "") }));
+    onSubmit(find("find-person"), (name) => this.#open({ username: toUsername(name) }));
   }
 
   load(me) {
@@ -27,6 +30,7 @@ export class Card {
 
   async #open(whom) {
     await this.#look(whom);
+    find("card-reason").value = "";
     if (!this.#isOpen) find("card").showPopover();
   }
 
@@ -43,17 +47,20 @@ export class Card {
     const counts = [`${post_count} posts`, `${follower_count} followers`, `${following_count} followed`];
     if (viewer.followed_by) counts.push("follows you");
     find("card-counts").textContent = counts.join(" · ");
-    const act = this.#following;
-    draw("card-following", act ? [act] : [], ([words, follow]) => this.#button(words, follow));
+    draw("card-following", this.#following, ([words, act]) => this.#button(words, act));
+    const acts = this.#room.actsOn(this.#user);
+    find("card-room").hidden = acts.length === 0;
+    find("card-reason").hidden = !acts.some(({ takesReason }) => takesReason);
+    draw("card-acts", acts, (act) => this.#roomButton(act));
   }
 
-  /** What may be done about following them: the words and the act. */
+  /** [words, act] of what may be done about following them. */
   get #following() {
     const { id, is_private, viewer } = this.#user;
-    if (id === this.#me.id) return null;
-    if (viewer.follows) return ["Unfollow", () => this.#people.unfollow(this.#user)];
-    if (viewer.requested) return ["Take the request back", () => this.#people.unfollow(this.#user)];
-    return [is_private ? "Ask to follow" : "Follow", () => this.#people.follow(this.#user)];
+    if (id === this.#me.id) return [];
+    if (viewer.follows) return [["Unfollow", () => this.#people.unfollow(this.#user)]];
+    if (viewer.requested) return [["Take the request back", () => this.#people.unfollow(this.#user)]];
+    return [[is_private ? "Ask to follow" : "Follow", () => this.#people.follow(this.#user)]];
   }
 
   #button(words, act) {
@@ -63,5 +70,13 @@ export class Card {
       if (this.#isOpen && this.#user.id === id) await this.#look({ user_id: id });
     };
     return element("button", { onclick: actAndLook }, words);
+  }
+
+  #roomButton(act) {
+    const actAndClose = () => {
+      find("card").hidePopover();
+      return this.#room.act(act, act.takesReason && find("card-reason").value.trim());
+    };
+    return element("button", { "data-user-id": act.user.id, onclick: actAndClose }, act.words);
   }
 }

@@ -68,6 +68,9 @@ export const nameButton = (user) => element("button", { class: "name", "data-per
 
 export const nameOf = (user) => user.display_name || user.username;
 
+/** As people write it. */
+export const toUsername = (text) => text.replace(/^@/, "");
+
 export function timeOf(text) {
   const time = new Date(text);
   const today = time.toDateString() === new Date().toDateString();

@@ -51,7 +51,8 @@ function enter(token) {
   const feed = new Feed(session);
   people.onFollowed = (user) => feed.include(user);
   people.onUnfollowed = (user) => feed.leaveOut(user);
-  const panels = [new Card(session, people), people, feed, new Rooms(session, new Room(session))];
+  const room = new Room(session);
+  const panels = [new Card(session, people, room), people, feed, new Rooms(session, room)];
   let isWhole = false;
   session.on("session.ready", async ({ user, recovered }) => {
     if (recovered && isWhole) return; // what was missed has come already
