@@ -4,8 +4,13 @@
 export const find = (id) => document.getElementById(id);
 
 /** element("button", { class: "small", onclick: act }, "Act"); children that say nothing are left out. */
-export function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
+export const element = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
+
+/** The same of SVG. */
+export const drawing = (tag, attributes, ...children) =>
+  fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+
+function fill(made, attributes = {}, children = []) {
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
     else made.setAttribute(name, value);

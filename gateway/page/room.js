@@ -9,7 +9,7 @@ import { Stage } from "./stage.js";
 const KEPT_AS = "room"; // in the tab's storage, to come back to after a reload
 
 export class Room {
-  /** Called when one is in it no more. */
+  /** Called when one is in it no more: with its id if it is over for all. */
   onEnd = () => {};
   /** Called when what one may do about somebody may have changed. */
   onChange = () => {};
@@ -29,7 +29,7 @@ export class Room {
     session.on("typing.changed", (push) => this.#isHere(push) && this.#chat.hear(push));
     session.on("room.role_changed", (push) => this.#isHere(push) && notify(`You are ${push.role} now`));
     session.on("room.removed", (push) => this.#isHere(push) && this.#end(`You are out of the room: ${push.reason}`));
-    session.on("room.closed", (push) => this.#isHere(push) && this.#end("The room has closed"));
+    session.on("room.closed", (push) => this.#isHere(push) && this.#end("The room has closed", push.room.id));
     find("leave-room").addEventListener("click", async () => {
       await session.call("room.leave", { room_id: this.#state.id });
       this.#end("You have left the room");
@@ -95,10 +95,10 @@ export class Room {
     this.#show();
   }
 
-  #end(words) {
+  #end(words, closedId) {
     this.#forget();
     notify(words);
-    this.onEnd();
+    this.onEnd(closedId);
   }
 
   #forget() {

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import pytest_asyncio
+from selenium.webdriver.common.keys import Keys
 
 from tests.cluster import Cluster
 from tests.page import browser
@@ -90,7 +91,7 @@ async def test_a_post_is_in_a_followers_feed_at_once(pair):
 async def test_whom_one_follows_comes_into_the_feed_live(pair):
     hers, his = pair
     alice = hers.username
-    await his.click(f"#followed [data-username='{alice}'] .name")
+    await his.write(f"#followed [data-username='{alice}'] .name", Keys.ENTER)
     await his.see("#card", f"@{alice}")
     await his.click("#card button", "Unfollow")
     await his.see_no(f"#followed [data-username='{alice}']")
@@ -98,7 +99,8 @@ async def test_whom_one_follows_comes_into_the_feed_live(pair):
     await hers.click("#compose button")
     await hers.see("#posts li p", "قبل")
 
-    await his.click("#card [aria-label='Close']")
+    await his.write("#card", Keys.ESCAPE)
+    await his.see_no("#card")
     await his.send("#find-person input", f"@{alice}")
     await his.click("#card button", "Follow")
     await his.see("#card button", "Unfollow")
@@ -173,7 +175,7 @@ async def test_a_room_with_a_stage_hands_and_chat(pair):
     await hers.click("#close-room")
     for window in (hers, his):
         await window.see("#notice", "closed")
-        await window.see("#lobby")
+        await window.see("#digest-topic", "مجلس الجمعة")
 
 
 async def test_who_is_banned_stays_out_until_the_ban_is_lifted(pair):
@@ -227,6 +229,28 @@ async def test_an_invitation_lets_into_a_private_room(pair):
     await his.see("#notice", "You are invited: بيننا")
     await join(his, "بيننا")
     await hers.see("#listeners", "bob")
+
+
+async def test_the_digest_of_a_room_that_has_ended_is_shown_to_all_who_were_in_it(pair):
+    hers, his = pair
+    await meet(hers, his, "ليلة الكشري <b>")
+    await his.send("#say input", "أحلى كشري في وسط البلد")
+    await hers.click("#messages .theirs button", "❤")
+    await hers.see("#reactions button", "1")
+    await hers.click("#close-room")
+    for window in (hers, his):
+        await window.see("#digest-topic", "ليلة الكشري <b>")
+        await window.see("#digest-peak", "At most 2 inside")
+        await window.see("#attendance .edge")
+        await window.see(f"#digest-speakers [data-username='{hers.username}']", " s")
+        await window.see("#digest-top li", "أحلى كشري في وسط البلد")
+        await window.see("#digest-top .count", "1")
+        await window.see("#digest-summary li", "أحلى كشري في وسط البلد")
+        assert await window.complaints() == []
+    await his.click("#leave-digest")
+    await his.see("#ended-rooms li", "ليلة الكشري <b>")
+    await his.click("#ended-rooms button", "Digest")
+    await his.see("#digest-topic", "ليلة الكشري <b>")
 
 
 async def test_a_lost_connection_is_shown_and_caught_up(cluster: Cluster, pair):
