@@ -203,7 +203,7 @@ async def test_who_is_handed_the_room_has_its_hosts_rights(pair):
     hers, his = pair
     await meet(hers, his, "from hand to hand")
     for selector in ("#close-room", "#invite", ".controls"):
-        await his.see_no(f"#room {selector}", "")
+        await his.see_no(f"#room {selector}")
     await act_on(hers, "#listeners", "Hand the room over")
     await his.see("#notice", "You are host now")
     await his.see("#close-room")
