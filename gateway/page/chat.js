@@ -1,12 +1,12 @@
 // What is said in the room: messages, who is typing, reactions.
-import { avatar, draw, element, find, nameTag, onSubmit, timeOf } from "./dom.js";
+import { avatar, draw, element, find, nameButton, nameTag, onSubmit, timeOf } from "./dom.js";
 
-const EMOJI = ["👏", "❤️", "😂", "🔥", "🌙"];
+const LIKED = "❤️";
+const EMOJI = ["👏", LIKED, "😂", "🔥", "🌙"];
 const TYPING_LASTS_MS = 6_000;
 const TYPING_AGAIN_MS = 3_000;
 
 export class Chat {
-  me;
   #session;
   #state;
   #typing = new Map(); // user id → what ends it
@@ -24,7 +24,7 @@ export class Chat {
 
   /** Of typing.changed in this room. */
   hear({ user_id: userId, typing }) {
-    if (userId === this.me.id) return;
+    if (userId === this.#state.me.id) return;
     clearTimeout(this.#typing.get(userId));
     this.#typing.delete(userId);
     if (typing) {
@@ -67,12 +67,23 @@ export class Chat {
   }
 
   #line(message) {
-    const isMine = message.sender.id === this.me.id;
+    const { id, sender, text, created_at } = message;
+    const isMine = sender.id === this.#state.me.id;
+    const button = (words, title, method, more) => {
+      const act = () => this.#session.call(method, { room_id: this.#state.id, message_id: id, ...more });
+      return element("button", { title, onclick: act }, words);
+    };
+    const controls = element(
+      "span",
+      { class: "controls" },
+      button(LIKED, "like it, for the digest as well", "room.react", { emoji: LIKED }),
+      (isMine || this.#state.mayModerate) && button(isMine ? "Take back" : "Delete", "", "room.delete_message"),
+    );
     return element(
       "li",
-      { "data-id": message.id, class: isMine ? "mine" : "theirs" },
-      element("header", { class: "line" }, avatar(message.sender), nameTag(message.sender), timeOf(message.created_at)),
-      element("p", { dir: "auto" }, message.text),
+      { "data-id": id, class: isMine ? "mine" : "theirs" },
+      element("header", { class: "line" }, avatar(sender), nameButton(sender), timeOf(created_at), controls),
+      element("p", { dir: "auto" }, text),
     );
   }
 }

@@ -1,7 +1,8 @@
 // The feed, newest first: loaded once, then live.
-import { avatar, draw, element, find, nameTag, onSubmit, timeOf } from "./dom.js";
+import { avatar, draw, element, find, nameButton, onSubmit, timeOf } from "./dom.js";
 
 const SHOWN = 50;
+const NEWEST = 5; // of somebody whom one has just begun to follow
 
 export class Feed {
   #session;
@@ -10,11 +11,11 @@ export class Feed {
   constructor(session) {
     this.#session = session;
     onSubmit(find("compose"), async (text) => {
-      this.#add(await session.call("post.create", { text, idempotency_key: crypto.randomUUID() }));
+      this.#add([await session.call("post.create", { text, idempotency_key: crypto.randomUUID() })]);
     });
     // The push only says that there is a post; the post itself is for those who may see it.
-    session.on("feed.added", async ({ post_id }) => this.#add(await session.call("post.get", { post_id })));
-    session.on("feed.removed", ({ post_id }) => this.#remove(post_id));
+    session.on("feed.added", async ({ post_id }) => this.#add([await session.call("post.get", { post_id })]));
+    session.on("feed.removed", ({ post_id }) => this.#keep(({ id }) => id !== post_id));
   }
 
   async load() {
@@ -23,14 +24,24 @@ export class Feed {
     this.#show();
   }
 
-  #add(post) {
-    const others = this.#posts.filter(({ id }) => id !== post.id);
-    this.#posts = [post, ...others].sort(newestFirst).slice(0, SHOWN);
+  /** The server fills the feed in a moment; their own list is there at once. */
+  async include(author) {
+    const { items } = await this.#session.call("post.list", { user_id: author.id, limit: NEWEST });
+    this.#add(items);
+  }
+
+  leaveOut(author) {
+    this.#keep((post) => post.author.id !== author.id);
+  }
+
+  #add(posts) {
+    const byId = new Map([...this.#posts, ...posts].map((post) => [post.id, post]));
+    this.#posts = [...byId.values()].sort(newestFirst).slice(0, SHOWN);
     this.#show();
   }
 
-  #remove(postId) {
-    this.#posts = this.#posts.filter(({ id }) => id !== postId);
+  #keep(isWanted) {
+    this.#posts = this.#posts.filter(isWanted);
     this.#show();
   }
 
@@ -43,7 +54,7 @@ function article(post) {
   return element(
     "li",
     { "data-id": post.id },
-    element("header", { class: "line" }, avatar(post.author), nameTag(post.author), timeOf(post.created_at)),
+    element("header", { class: "line" }, avatar(post.author), nameButton(post.author), timeOf(post.created_at)),
     element("p", { dir: "auto" }, post.text),
   );
 }

@@ -5,8 +5,9 @@ const SHOWN_MS = 8_000;
 
 let clearing;
 
-export function notify(words) {
-  find("notice").textContent = words;
+/** words: text, and names among it. */
+export function notify(...words) {
+  find("notice").replaceChildren(...words);
   clearTimeout(clearing);
   clearing = setTimeout(() => (find("notice").textContent = ""), SHOWN_MS);
 }

@@ -1,4 +1,5 @@
 // The developer page: asks who to be, then shows the product as that person sees it. Each tab is a person of its own.
+import { Card } from "./card.js";
 import { element, find, nameOf, onSubmit, show } from "./dom.js";
 import { Feed } from "./feed.js";
 import { Log } from "./log.js";
@@ -16,9 +17,8 @@ async function askWho() {
   notify(sessionStorage.getItem(FAREWELL) ?? "");
   sessionStorage.removeItem(FAREWELL);
   onSubmit(find("sign-in"), signIn);
-  const people = await fetchJson("/dev/people");
   find("demo-people").replaceChildren(
-    ...people.map(({ username, display_name }) =>
+    ...(await listDemoPeople()).map(({ username, display_name }) =>
       element(
         "button",
         { onclick: () => signIn(username) },
@@ -47,7 +47,12 @@ function enter(token) {
     find("connection").textContent = words;
     if (state === "over") leave(words);
   });
-  const panels = [new People(session), new Feed(session), new Rooms(session, new Room(session))];
+  const people = new People(session);
+  const feed = new Feed(session);
+  people.onFollowed = (user) => feed.include(user);
+  people.onUnfollowed = (user) => feed.leaveOut(user);
+  const room = new Room(session);
+  const panels = [new Card(session, people, room), people, feed, new Rooms(session, room)];
   let isWhole = false;
   session.on("session.ready", async ({ user, recovered }) => {
     if (recovered && isWhole) return; // what was missed has come already
@@ -57,6 +62,7 @@ function enter(token) {
     isWhole = true;
   });
   find("sign-out").addEventListener("click", () => session.close());
+  suggestUsernames();
 }
 
 /** Forget who this tab was, and ask anew. */
@@ -64,6 +70,16 @@ function leave(words) {
   sessionStorage.clear();
   sessionStorage.setItem(FAREWELL, words);
   location.reload();
+}
+
+const listDemoPeople = () => fetchJson("/dev/people");
+
+/** Where one is asked for a name. */
+async function suggestUsernames() {
+  const options = (await listDemoPeople()).map(({ username, display_name }) =>
+    element("option", { value: username }, display_name),
+  );
+  find("usernames").replaceChildren(...options);
 }
 
 /** Throws what the server has to say against it. */

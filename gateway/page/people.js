@@ -1,9 +1,14 @@
-// Who I am, how I appear, and who of those I follow is there.
-import { avatar, draw, element, find, nameTag } from "./dom.js";
+// Who I am, how I appear, and whom I follow: who of them is there.
+import { avatar, draw, element, find, nameButton, nameTag } from "./dom.js";
+import { notify } from "./notice.js";
 
 const MOST = 50;
 
 export class People {
+  /** Called with whom one has begun or ceased to follow. */
+  onFollowed = () => {};
+  onUnfollowed = () => {};
+
   #session;
   #me;
   #users = [];
@@ -13,15 +18,38 @@ export class People {
     this.#session = session;
     find("status").addEventListener("change", (event) => session.call("presence.set", { status: event.target.value }));
     session.on("presence.changed", ({ presence }) => this.#learn([presence]));
+    session.on("graph.followed", ({ user }) => notify(nameTag(user), " follows you"));
+    session.on("graph.accepted", ({ user }) => this.#begin(user));
   }
 
   async load(me) {
     this.#me = me;
     find("me").replaceChildren(avatar(me), nameTag(me), element("small", {}, `@${me.username}`));
-    const followed = await this.#session.call("graph.following", { user_id: me.id, limit: MOST });
+    await this.#list();
+  }
+
+  /** Or ask to, where their account is private. */
+  async follow(user) {
+    const { status } = await this.#session.call("graph.follow", { user_id: user.id });
+    if (status === "active") await this.#begin(user);
+  }
+
+  async unfollow(user) {
+    await this.#session.call("graph.unfollow", { user_id: user.id });
+    this.onUnfollowed(user);
+    await Promise.all([this.#session.call("presence.unwatch", { user_ids: [user.id] }), this.#list()]);
+  }
+
+  async #begin(user) {
+    this.onFollowed(user);
+    await this.#list();
+  }
+
+  async #list() {
+    const followed = await this.#session.call("graph.following", { user_id: this.#me.id, limit: MOST });
     this.#users = followed.items;
     this.#show();
-    const ids = [me, ...this.#users].map(({ id }) => id);
+    const ids = [this.#me, ...this.#users].map(({ id }) => id);
     const watched = await this.#session.call("presence.watch", { user_ids: ids });
     this.#learn(watched.items);
   }
@@ -46,5 +74,5 @@ function person({ user, presence }) {
   const status = presence?.status ?? "offline";
   const dot = element("span", { class: "dot", "data-status": status, title: status });
   const words = presence?.text ? element("small", { dir: "auto" }, presence.text) : null;
-  return element("li", { class: "line", "data-username": user.username }, avatar(user), dot, nameTag(user), words);
+  return element("li", { class: "line", "data-username": user.username }, avatar(user), dot, nameButton(user), words);
 }

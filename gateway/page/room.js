@@ -1,17 +1,21 @@
 // Being in a room: from joining it to leaving, being sent out, or its end.
 import { Chat } from "./chat.js";
-import { find } from "./dom.js";
+import { find, nameTag, onSubmit, toUsername } from "./dom.js";
 import { notify } from "./notice.js";
+import { invite, rareActs } from "./room_acts.js";
 import { CHANGING, RoomState } from "./room_state.js";
 import { Stage } from "./stage.js";
 
 const KEPT_AS = "room"; // in the tab's storage, to come back to after a reload
 
 export class Room {
-  /** Called when one is in it no more. */
+  /** Called when one is in it no more: with its id if it is over for all. */
   onEnd = () => {};
+  /** Called when what one may do about somebody may have changed. */
+  onChange = () => {};
 
   #session;
+  #me;
   #state = null;
   #early = null; // while one joins: pushes that overtake the answer
   #stage;
@@ -19,16 +23,19 @@ export class Room {
 
   constructor(session) {
     this.#session = session;
-    this.#stage = new Stage(session);
+    this.#stage = new Stage(session, (act) => this.act(act));
     this.#chat = new Chat(session);
     for (const name of CHANGING) session.on(name, (push) => this.#change(name, push));
     session.on("typing.changed", (push) => this.#isHere(push) && this.#chat.hear(push));
     session.on("room.role_changed", (push) => this.#isHere(push) && notify(`You are ${push.role} now`));
     session.on("room.removed", (push) => this.#isHere(push) && this.#end(`You are out of the room: ${push.reason}`));
-    session.on("room.closed", (push) => this.#isHere(push) && this.#end("The room has closed"));
+    session.on("room.closed", (push) => this.#isHere(push) && this.#end("The room has closed", push.room.id));
     find("leave-room").addEventListener("click", async () => {
       await session.call("room.leave", { room_id: this.#state.id });
       this.#end("You have left the room");
+    });
+    onSubmit(find("invite"), async (name) => {
+      await this.act(invite(await session.call("user.get", { username: toUsername(name) })));
     });
     find("close-room").addEventListener("click", () => session.call("room.close", { room_id: this.#state.id }));
   }
@@ -37,7 +44,7 @@ export class Room {
   async join(roomId) {
     this.#early = [];
     try {
-      const state = new RoomState(await this.#session.call("room.join", { room_id: roomId }));
+      const state = new RoomState(await this.#session.call("room.join", { room_id: roomId }), this.#me);
       for (const [name, push] of this.#early) if (roomOf(push) === roomId) state.apply(name, push);
       this.#state = state;
     } finally {
@@ -49,8 +56,7 @@ export class Room {
 
   /** Go back to where this tab was. Answers whether it is there now. */
   async resume(me) {
-    this.#stage.me = me;
-    this.#chat.me = me;
+    this.#me = me;
     const roomId = sessionStorage.getItem(KEPT_AS);
     if (!roomId) return false;
     try {
@@ -61,6 +67,21 @@ export class Room {
       return false;
     }
     return true;
+  }
+
+  /** What is not done every minute, to somebody inside or not. */
+  actsOn(user) {
+    return this.#state ? rareActs(this.#state, user) : [];
+  }
+
+  /** One of room_acts.js. */
+  async act({ method, user, argument }, reason) {
+    const state = this.#state;
+    await this.#session.call(method, { room_id: state.id, ...argument, ...(reason && { reason }) });
+    if (method === "room.ban") state.bans.add(user);
+    if (method === "room.unban") state.bans.lift(user.id);
+    if (method === "room.invite") notify(nameTag(user), " is invited");
+    if (state === this.#state) this.#show();
   }
 
   #isHere(push) {
@@ -74,26 +95,33 @@ export class Room {
     this.#show();
   }
 
-  #end(words) {
+  #end(words, closedId) {
     this.#forget();
     notify(words);
-    this.onEnd();
+    this.onEnd(closedId);
   }
 
   #forget() {
     this.#state = null;
     sessionStorage.removeItem(KEPT_AS);
+    this.onChange();
   }
 
   #show() {
     const { room, role, muted } = this.#state;
     find("topic").textContent = room.topic;
+    find("who-may-come").textContent = VISIBILITIES[room.visibility];
     find("audience").textContent = `${room.audience_count} inside`;
     find("my-role").textContent = muted ? `${role}, muted` : role;
     find("close-room").hidden = role !== "host";
+    find("invite").hidden = !this.#state.mayModerate;
     this.#stage.show(this.#state);
     this.#chat.show(this.#state);
+    this.onChange();
   }
 }
+
+/** Who may come; a public room needs no word. */
+export const VISIBILITIES = { public: "", followers: "for followers", circle: "for a circle", private: "by invitation" };
 
 const roomOf = (push) => push.room_id ?? push.room.id;

@@ -1,11 +1,15 @@
 // What is known of the room one is in: what room.join answered, and what pushes have changed since.
+import { Bans } from "./bans.js";
 
 const MESSAGES_KEPT = 200;
 
 // Each says how things are from then on, so one that the answer already knew of does no harm.
 const CHANGES = {
   "room.updated": (state, { room }) => (state.room = room),
-  "room.joined": (state, { user, role }) => state.participants.set(user.id, { user, role, muted: false }),
+  "room.joined": (state, { user, role }) => {
+    state.participants.set(user.id, { user, role, muted: false });
+    state.bans.lift(user.id); // whoever else has lifted it
+  },
   "room.left": (state, { user_id }) => state.participants.delete(user_id),
   "room.audience": (state, { count }) => (state.room = { ...state.room, audience_count: count }),
   "room.role_changed": (state, { role, muted }) => Object.assign(state, { role, muted }),
@@ -20,8 +24,9 @@ export class RoomState {
   messages = new Map(); // oldest first
   reactions = {};
 
-  constructor({ room, role, muted, participants, recent_messages }) {
-    Object.assign(this, { room, role, muted });
+  constructor({ room, role, muted, participants, recent_messages }, me) {
+    Object.assign(this, { room, role, muted, me });
+    this.bans = new Bans(room.id);
     this.setParticipants(participants);
     this.addMessages(recent_messages);
   }
@@ -68,6 +73,13 @@ export class RoomState {
   /** In the order of asking. */
   get hands() {
     return this.room.hands.map((user) => this.participants.get(user.id) ?? { user, role: "listener", muted: false });
+  }
+
+  /** undefined for who is not known to be inside. */
+  roleOf(userId) {
+    if (userId === this.room.host.id) return "host";
+    const onStage = this.stage.find(({ user }) => user.id === userId);
+    return onStage?.role ?? (this.participants.has(userId) ? "listener" : undefined);
   }
 
   /** Whoever of the room that is; undefined for who is not known to be inside. */

@@ -1,13 +1,14 @@
 // The stage, the hands raised before it, and who listens; with what a host may do about them.
-import { avatar, draw, element, find, nameTag } from "./dom.js";
+import { avatar, draw, element, find, nameButton, nameOf } from "./dom.js";
+import { frequentActs, rareActs, unban } from "./room_acts.js";
 
 export class Stage {
-  me;
-  #session;
+  #act;
   #state;
 
-  constructor(session) {
-    this.#session = session;
+  /** act: does one of room_acts.js. */
+  constructor(session, act) {
+    this.#act = act;
     find("raise-hand").addEventListener("click", () => {
       session.call("room.raise_hand", { room_id: this.#state.id, raised: !this.#myHandIsUp });
     });
@@ -21,38 +22,42 @@ export class Stage {
     draw("stage", state.stage, line);
     draw("hands", state.hands, line);
     draw("listeners", state.listeners, line);
+    const banned = state.mayModerate ? state.bans.users : [];
+    find("banned-title").hidden = banned.length === 0;
+    draw("banned", banned, (user) => lineOf(user, "banned", controls(this.#button(unban(user)))));
   }
 
   get #myHandIsUp() {
-    return this.#state.room.hands.some(({ id }) => id === this.me.id);
+    return this.#state.room.hands.some(({ id }) => id === this.#state.me.id);
   }
 
   #line(participant) {
     const { user, role, muted } = participant;
-    return element(
-      "li",
-      { class: "line", "data-username": user.username, "data-role": role },
-      avatar(user),
-      nameTag(user),
+    const more = { "data-person": user.id, "aria-label": `more about ${nameOf(user)}`, title: "more" };
+    return lineOf(
+      user,
+      role,
       role !== "listener" && element("span", { class: "role" }, role),
       muted && element("span", { title: "muted" }, "🔇"),
-      element("span", { class: "controls" }, ...this.#controls(participant)),
+      controls(
+        ...frequentActs(this.#state, participant).map((act) => this.#button(act)),
+        rareActs(this.#state, user).length > 0 && element("button", more, "⋯"),
+      ),
     );
   }
 
-  #controls({ user, role, muted }) {
-    const mine = this.#state.role;
-    if (!this.#state.mayModerate || user.id === this.me.id || role === "host" || mine === role) return [];
-    const button = (words, method, more) => {
-      const act = () => this.#session.call(method, { room_id: this.#state.id, user_id: user.id, ...more });
-      return element("button", { onclick: act }, words);
-    };
-    return [
-      role === "listener" && button("Make speaker", "room.set_role", { role: "speaker" }),
-      role === "speaker" && mine === "host" && button("Make cohost", "room.set_role", { role: "cohost" }),
-      role !== "listener" && button("To the audience", "room.set_role", { role: "listener" }),
-      muted ? button("Unmute", "room.mute", { muted: false }) : button("Mute", "room.mute", { muted: true }),
-      button("Kick", "room.kick"),
-    ].filter(Boolean);
+  #button(act) {
+    return element("button", { onclick: () => this.#act(act) }, act.words);
   }
 }
+
+const controls = (...buttons) => element("span", { class: "controls" }, ...buttons);
+
+const lineOf = (user, role, ...more) =>
+  element(
+    "li",
+    { class: "line", "data-username": user.username, "data-role": role },
+    avatar(user),
+    nameButton(user),
+    ...more,
+  );

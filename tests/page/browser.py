@@ -23,7 +23,8 @@ def is_here() -> bool:
 class Browser:
     """With a profile of its own. Elements are named by a selector and a part of their text, and waited for."""
 
-    def __init__(self) -> None:
+    def __init__(self, username: str) -> None:
+        self.username = username  # of whoever sits before it
         options = webdriver.ChromeOptions()
         options.binary_location = str(shutil.which("chromium"))
         for option in (*OPTIONS, "--window-size=1400,900"):

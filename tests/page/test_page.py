@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import pytest_asyncio
+from selenium.webdriver.common.keys import Keys
 
 from tests.cluster import Cluster
 from tests.page import browser
@@ -29,7 +30,7 @@ async def sign_in(cluster: Cluster, node: str) -> AsyncIterator[Callable[[str], 
     opened: list[Browser] = []
 
     async def open_and_sign_in(username: str) -> Browser:
-        window = await asyncio.to_thread(Browser)
+        window = await asyncio.to_thread(Browser, username)
         opened.append(window)
         await window.do(window.driver.get, cluster.url(node))
         await window.send("#sign-in input", username)
@@ -43,13 +44,13 @@ async def sign_in(cluster: Cluster, node: str) -> AsyncIterator[Callable[[str], 
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def pair(cluster: Cluster, person, sign_in) -> tuple[str, Browser, Browser]:
-    """Alice's username and browser, and the browser of Bob, who follows her."""
+async def pair(cluster: Cluster, person, sign_in) -> tuple[Browser, Browser]:
+    """The browsers of Alice and of Bob, who follows her."""
     alice, bob = await person("alice"), await person("bob")
     await bob.call("graph.follow", user_id=alice.id)
     await cluster.leave()  # now they have nothing but their browsers
     hers, his = await asyncio.gather(sign_in(alice.name), sign_in(bob.name))
-    return alice.name, hers, his
+    return hers, his
 
 
 async def meet(hers: Browser, his: Browser, topic: str) -> None:
@@ -57,12 +58,25 @@ async def meet(hers: Browser, his: Browser, topic: str) -> None:
     await hers.send("#open-room input", topic)
     await hers.see("#topic", topic)
     await his.click("#refresh-rooms")
-    await his.click("#rooms li button", "Join")
-    await his.see("#topic", topic)
+    await join(his, topic)
+    await hers.see("#listeners", "bob")
+
+
+async def join(window: Browser, topic: str) -> None:
+    """The newest of the rooms."""
+    await window.see("#rooms li", topic)
+    await window.click("#rooms li button", "Join")
+    await window.see("#topic", topic)
+
+
+async def act_on(window: Browser, line: str, act: str) -> None:
+    """On whoever is on that line of the room, by their card."""
+    await window.click(f"{line} button", "⋯")
+    await window.click("#card button", act)
 
 
 async def test_a_post_is_in_a_followers_feed_at_once(pair):
-    _, hers, his = pair
+    hers, his = pair
     await hers.write("#compose textarea", "صباح الخير <img src=x onerror=alert(1)>")
     await hers.click("#compose button")
     for window in (hers, his):
@@ -74,9 +88,35 @@ async def test_a_post_is_in_a_followers_feed_at_once(pair):
     assert await hers.complaints() == await his.complaints() == []
 
 
+async def test_whom_one_follows_comes_into_the_feed_live(pair):
+    hers, his = pair
+    alice = hers.username
+    await his.write(f"#followed [data-username='{alice}'] .name", Keys.ENTER)
+    await his.see("#card", f"@{alice}")
+    await his.click("#card button", "Unfollow")
+    await his.see_no(f"#followed [data-username='{alice}']")
+    await hers.write("#compose textarea", "قبل")
+    await hers.click("#compose button")
+    await hers.see("#posts li p", "قبل")
+
+    await his.write("#card", Keys.ESCAPE)
+    await his.see_no("#card")
+    await his.send("#find-person input", f"@{alice}")
+    await his.click("#card button", "Follow")
+    await his.see("#card button", "Unfollow")
+    await his.see(f"#followed [data-username='{alice}'] .dot[data-status='online']")
+    await hers.see("#notice", "follows you")
+    await his.see("#posts li p", "قبل")
+    await hers.write("#compose textarea", "بعد")
+    await hers.click("#compose button")
+    await his.see("#posts li p", "بعد")
+    await his.see("#log-entries .push", "feed.added")
+    assert await hers.complaints() == await his.complaints() == []
+
+
 async def test_presence_is_seen_until_the_browser_closes(pair):
-    alice, hers, his = pair
-    dot = f"#followed [data-username='{alice}'] .dot[data-status='%s']"
+    hers, his = pair
+    dot = f"#followed [data-username='{hers.username}'] .dot[data-status='%s']"
     await his.see(dot % "online")
     await hers.click("#status")
     await hers.click("#status option", "busy")
@@ -86,7 +126,7 @@ async def test_presence_is_seen_until_the_browser_closes(pair):
 
 
 async def test_a_room_with_a_stage_hands_and_chat(pair):
-    _, hers, his = pair
+    hers, his = pair
     await meet(hers, his, "مجلس الجمعة")
     await hers.see("#my-role", "host")
     await his.see("#stage [data-role='host']", "alice")
@@ -108,13 +148,24 @@ async def test_a_room_with_a_stage_hands_and_chat(pair):
     await his.see_no("#typing", "alice")
     await his.send("#say input", "أهلا بيكي")
     await hers.see("#messages .theirs p", "أهلا بيكي")
+    await his.see_no("#messages .theirs button", "Delete")
+    await his.send("#say input", "spam")
+    await his.see("#messages li:last-child", "spam")
+    await his.click("#messages li:last-child button", "Take back")
+    for window in (hers, his):
+        await window.see_no("#messages p", "spam")
+    await his.send("#say input", "more spam")
+    await hers.see("#messages li:last-child", "more spam")
+    await hers.click("#messages li:last-child button", "Delete")
+    for window in (hers, his):
+        await window.see_no("#messages p", "spam")
     await his.click("#reactions button", "👏")
     await hers.see("#reactions button", "👏 1")
 
     await hers.click("#stage [data-role='speaker'] button", "Mute")
     await his.see("#my-role", "muted")
     await hers.see("#stage [data-role='speaker']", "🔇")
-    await hers.click("#stage [data-role='speaker'] button", "Kick")
+    await act_on(hers, "#stage [data-role='speaker']", "Kick")
     await his.see("#notice", "kicked")
     await his.see("#lobby")
     await hers.see_no("#stage", "bob")
@@ -124,11 +175,86 @@ async def test_a_room_with_a_stage_hands_and_chat(pair):
     await hers.click("#close-room")
     for window in (hers, his):
         await window.see("#notice", "closed")
-        await window.see("#lobby")
+        await window.see("#digest-topic", "مجلس الجمعة")
+
+
+async def test_who_is_banned_stays_out_until_the_ban_is_lifted(pair):
+    hers, his = pair
+    await meet(hers, his, "بدون ضوضاء")
+    await hers.click("#listeners button", "⋯")
+    await hers.write("#card-reason", "ضوضاء")
+    await hers.click("#card button", "Ban")
+    await his.see("#notice", "out of the room: banned")
+    await his.see("#lobby")
+    await hers.see_no("#listeners", "bob")
+    await hers.click("#log-entries [data-name='room.ban'] summary")
+    await hers.see("#log-entries pre", "ضوضاء")
+    await his.click("#rooms li button", "Join")
+    await his.see("#notice", "PERMISSION_DENIED, banned from the room")
+    await his.see_no("#room")
+
+    await hers.click("#banned button", "Unban")
+    await hers.see_no("#banned-title")
+    await join(his, "بدون ضوضاء")
+    await hers.see("#listeners", "bob")
+
+
+async def test_who_is_handed_the_room_has_its_hosts_rights(pair):
+    hers, his = pair
+    await meet(hers, his, "from hand to hand")
+    for selector in ("#close-room", "#invite", ".controls"):
+        await his.see_no(f"#room {selector}")
+    await act_on(hers, "#listeners", "Hand the room over")
+    await his.see("#notice", "You are host now")
+    await his.see("#close-room")
+    await his.see("#invite")
+    await hers.see("#my-role", "cohost")
+    await hers.see_no("#close-room")
+    await hers.see_no("#stage button", "⋯")
+    await his.click("#stage [data-role='cohost'] button", "To the audience")
+    await hers.see("#my-role", "listener")
+    await hers.see("#raise-hand")
+    await hers.see_no("#invite")
+
+
+async def test_an_invitation_lets_into_a_private_room(pair):
+    hers, his = pair
+    await hers.click("#open-room option", "by invitation")
+    await hers.send("#open-room input", "بيننا")
+    await hers.see("#who-may-come", "by invitation")
+    await his.click("#refresh-rooms")
+    await his.see_no("#rooms li", "بيننا")
+    await hers.send("#invite input", his.username)
+    await hers.see("#notice", "bob")
+    await his.see("#notice", "You are invited: بيننا")
+    await join(his, "بيننا")
+    await hers.see("#listeners", "bob")
+
+
+async def test_the_digest_of_a_room_that_has_ended_is_shown_to_all_who_were_in_it(pair):
+    hers, his = pair
+    await meet(hers, his, "ليلة الكشري <b>")
+    await his.send("#say input", "أحلى كشري في وسط البلد")
+    await hers.click("#messages .theirs button", "❤")
+    await hers.see("#reactions button", "1")
+    await hers.click("#close-room")
+    for window in (hers, his):
+        await window.see("#digest-topic", "ليلة الكشري <b>")
+        await window.see("#digest-peak", "At most 2 inside")
+        await window.see("#attendance .edge")
+        await window.see(f"#digest-speakers [data-username='{hers.username}']", " s")
+        await window.see("#digest-top li", "أحلى كشري في وسط البلد")
+        await window.see("#digest-top .count", "1")
+        await window.see("#digest-summary li", "أحلى كشري في وسط البلد")
+        assert await window.complaints() == []
+    await his.click("#leave-digest")
+    await his.see("#ended-rooms li", "ليلة الكشري <b>")
+    await his.click("#ended-rooms button", "Digest")
+    await his.see("#digest-topic", "ليلة الكشري <b>")
 
 
 async def test_a_lost_connection_is_shown_and_caught_up(cluster: Cluster, pair):
-    _, hers, his = pair
+    hers, his = pair
     await meet(hers, his, "still here")
     for socket in cluster.node("page").socket_server.sockets:
         socket.drop("test")
@@ -140,11 +266,11 @@ async def test_a_lost_connection_is_shown_and_caught_up(cluster: Cluster, pair):
 
 
 async def test_each_tab_remembers_its_own_person(cluster: Cluster, pair):
-    alice, hers, _ = pair
+    hers, _ = pair
     await hers.send("#open-room input", "to come back to")
     await hers.see("#topic", "to come back to")
     await hers.do(hers.driver.refresh)
-    await hers.see("#me", alice)
+    await hers.see("#me", hers.username)
     await hers.see("#topic", "to come back to")
     await hers.click("header a")
     await hers.do(lambda: hers.driver.switch_to.window(hers.driver.window_handles[-1]))

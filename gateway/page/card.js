@@ -1,0 +1,82 @@
+// Somebody's card: who they are, following them, and what one may do about them in a room. Every name opens it.
+import { avatar, draw, element, find, nameTag, onSubmit, toUsername } from "./dom.js";
+
+export class Card {
+  #session;
+  #people;
+  #room;
+  #me;
+  #user; // whom it shows
+
+  constructor(session, people, room) {
+    this.#session = session;
+    this.#people = people;
+    this.#room = room;
+    room.onChange = () => this.#isOpen && this.#show();
+    document.addEventListener("click", (event) => {
+      const pressed = event.target.closest("[data-person]");
+      if (pressed) this.#open({ user_id: pressed.dataset.person });
+    });
+    onSubmit(find("find-person"), (name) => this.#open({ username: toUsername(name) }));
+  }
+
+  load(me) {
+    this.#me = me;
+  }
+
+  get #isOpen() {
+    return find("card").matches(":popover-open");
+  }
+
+  async #open(whom) {
+    await this.#look(whom);
+    find("card-reason").value = "";
+    if (!this.#isOpen) find("card").showPopover();
+  }
+
+  async #look(whom) {
+    this.#user = await this.#session.call("user.get", whom);
+    this.#show();
+  }
+
+  #show() {
+    const { username, bio, post_count, follower_count, following_count, viewer } = this.#user;
+    const name = element("strong", {}, nameTag(this.#user));
+    find("card-who").replaceChildren(avatar(this.#user), name, element("small", {}, `@${username}`));
+    find("card-bio").textContent = bio;
+    const counts = [`${post_count} posts`, `${follower_count} followers`, `${following_count} followed`];
+    if (viewer.followed_by) counts.push("follows you");
+    find("card-counts").textContent = counts.join(" · ");
+    draw("card-following", this.#following, ([words, act]) => this.#button(words, act));
+    const acts = this.#room.actsOn(this.#user);
+    find("card-room").hidden = acts.length === 0;
+    find("card-reason").hidden = !acts.some(({ takesReason }) => takesReason);
+    draw("card-acts", acts, (act) => this.#roomButton(act));
+  }
+
+  /** [words, act] of what may be done about following them. */
+  get #following() {
+    const { id, is_private, viewer } = this.#user;
+    if (id === this.#me.id) return [];
+    if (viewer.follows) return [["Unfollow", () => this.#people.unfollow(this.#user)]];
+    if (viewer.requested) return [["Take the request back", () => this.#people.unfollow(this.#user)]];
+    return [[is_private ? "Ask to follow" : "Follow", () => this.#people.follow(this.#user)]];
+  }
+
+  #button(words, act) {
+    const actAndLook = async () => {
+      const { id } = this.#user;
+      await act();
+      if (this.#isOpen && this.#user.id === id) await this.#look({ user_id: id });
+    };
+    return element("button", { onclick: actAndLook }, words);
+  }
+
+  #roomButton(act) {
+    const actAndClose = () => {
+      find("card").hidePopover();
+      return this.#room.act(act, act.takesReason && find("card-reason").value.trim());
+    };
+    return element("button", { "data-user-id": act.user.id, onclick: actAndClose }, act.words);
+  }
+}
