@@ -284,8 +284,11 @@ class Roster:
         for name, count in zip(reacted[::2], reacted[1::2], strict=True):
             message, _, emoji = name.decode().partition(":")
             by_message.setdefault(int(message), {})[emoji] = int(count)
-        minutes = {int(name[1:]) * 60: int(count) for name, count in fields.items() if name[0] == "m"}
-        return Past(int(fields.get("peak", 0)), dict(sorted(minutes.items())), by_message)
+        most, last = (
+            {int(name[5:]): int(count) for name, count in fields.items() if name.startswith(kind)}
+            for kind in ("most:", "last:")
+        )
+        return Past(int(fields.get("peak", 0)), _by_minute(most, last), by_message)
 
     async def were_inside(self, room_id: int) -> AsyncIterator[list[int]]:
         """Who was there when the room ended, in pages; somebody may come twice."""
@@ -341,6 +344,16 @@ def _look(shard: int, answer: "list[object]") -> Look:
     )
     host_id = int(host) if host else None
     return Look(offset_text(shard, clock.decode()), count, _roles(stage), _clocks(hands), _clocks(page), host_id)
+
+
+def _by_minute(most: Mapping[int, int], last: Mapping[int, int]) -> dict[int, int]:
+    """The most inside in each minute, also in those in which nobody came or went."""
+    found: dict[int, int] = {}
+    inside = 0
+    for minute in range(min(last, default=0), max(last, default=-1) + 1):
+        found[minute * 60] = max(most.get(minute, 0), inside)
+        inside = last.get(minute, inside)
+    return found
 
 
 def _roles(pairs: "list[bytes]") -> dict[int, Role]:

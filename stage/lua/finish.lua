@@ -1,6 +1,7 @@
 -- The room has ended: nobody comes in any more, and what a digest needs is kept. KEYS of roster.lua, then reacted, and
 -- who was inside; ARGV 1 room. Answers the state (field, value, …), reacted (message:emoji, count, …).
 if redis.call('EXISTS', INSIDE) == 1 then
+    note_count(tick(CLOCK))
     redis.call('RENAME', INSIDE, KEYS[11])
     redis.call('EXPIRE', KEYS[11], KEPT_S)
 end

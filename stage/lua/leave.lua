@@ -20,6 +20,5 @@ if others[1] then
     return {0, redis.call('HLEN', INSIDE), ''}
 end
 local clock = tick(CLOCK)
-note_count(clock)
 local role = take_out(user, string.format('%.0f', tonumber(clock) - tonumber(ARGV[4])), ARGV[3])
 return {1, redis.call('HLEN', INSIDE), role}

@@ -1,6 +1,6 @@
 -- What scripts on a room's roster share. KEYS of all of them: clock, inside (user → nodes by commas), joined (user →
 -- clock), stage (user → version:role, whoever was given one, inside or not), hands (user → clock), barred (user → until, s; empty: for
--- good), kicked (user → clock), state (peak, counts by minute, …), due (room → when a keeper looks at it, of the shard).
+-- good), kicked (user → clock), state (peak, most and last by minute, host, …), due (room → when a keeper looks at it, of the shard).
 local CLOCK, INSIDE, JOINED, STAGE, HANDS, BARRED, KICKED, STATE, DUE = unpack(KEYS)
 local KEPT_S = 7 * 86400
 
@@ -10,15 +10,16 @@ local function keep()
     end
 end
 
--- The most who were inside, at all and by the minute.
+-- How many are inside: the most at all, the most in this minute, and the last of it.
 local function note_count(clock)
     local count = redis.call('HLEN', INSIDE)
-    local minute = 'm' .. math.floor(tonumber(clock) / 60000000)
-    for _, field in ipairs({'peak', minute}) do
+    local minute = math.floor(tonumber(clock) / 60000000)
+    for _, field in ipairs({'peak', 'most:' .. minute}) do
         if count > tonumber(redis.call('HGET', STATE, field) or 0) then
             redis.call('HSET', STATE, field, count)
         end
     end
+    redis.call('HSET', STATE, 'last:' .. minute, count)
     return count
 end
 
@@ -59,6 +60,7 @@ local function take_out(user, since, room)
     redis.call('HDEL', INSIDE, user)
     redis.call('ZREM', JOINED, user)
     redis.call('ZREM', HANDS, user)
+    note_count(tick(CLOCK))
     local role = role_of(user)
     if role ~= '' then
         redis.call('HSET', STATE, 'gone:' .. user, since)

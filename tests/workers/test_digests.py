@@ -3,6 +3,7 @@
 import asyncio
 
 from protocol.events import RoomClosed
+from stage.roster import _by_minute
 from tests.contract.test_live_rooms import ids, open_room
 from workers.digests import digest_room
 from workers.job import Job
@@ -34,3 +35,11 @@ async def test_an_end_told_thrice_makes_one_digest(cluster, person):
     assert digest["summary"]
     assert all("الكشري" in message["text"] for message in digest["summary"])
     assert ids(speaker["user"] for speaker in digest["speakers"]) == [host.id]
+
+
+def test_the_curve_has_every_minute():
+    """Three come in the first minute; two leave in the third, of which one is back at once; nobody in the last."""
+    most, last = {100: 3, 102: 2, 104: 2}, {100: 3, 102: 2, 104: 2}
+    curve = _by_minute(most, last)
+    assert curve == {6000: 3, 6060: 3, 6120: 3, 6180: 2, 6240: 2}
+    assert _by_minute({}, {}) == {}
