@@ -452,9 +452,9 @@ def _redis_program() -> Path:
 
 
 def livekit_program() -> Path | None:
-    """What `make voice` has built, else what is on PATH."""
-    own, found = _program("livekit-server"), shutil.which("livekit-server")
-    return own if own.exists() else Path(found) if found else None
+    """What `make voice` has built."""
+    program = _program("livekit-server")
+    return program if program.exists() else None
 
 
 async def _listens(port: int) -> bool:

@@ -59,7 +59,7 @@ class Seats(Protocol):
         """A socket of theirs is in the room no more; `may_come_back` by itself."""
 
     def is_put_out(self, user_id: int, room: str, before: int) -> bool:
-        """Whether who is sent out came in until that clock of the room's."""
+        """Whether who is sent out, and has a socket there, came in until that clock of the room's."""
 
     def emptied(self, room: str) -> None:
         """Nobody is in the room any more."""
@@ -246,7 +246,7 @@ class Bus:
                 self._seats.emptied(room)
             case PutOut(user_ids, room, before):
                 for member in self._sockets(user_ids):
-                    if self._seats.is_put_out(member.user_id, room, before):
+                    if room in member.rooms and self._seats.is_put_out(member.user_id, room, before):
                         self.leave(member, room)
             case Doubted(user_ids, room):
                 self._doubt([(member, room) for member in self._sockets(user_ids) if room in member.rooms])

@@ -32,10 +32,14 @@ log = structlog.get_logger()
 
 
 class Missed(NamedTuple):
-    """By shard: from where on, None where nobody can tell what was missed. `clocks`: up to where, once it is read."""
+    """By shard: from where on, None where nobody can tell what was missed. `clocks`: up to where, once it is read.
+
+    `heard_at`: monotonic, s: when anything was heard before.
+    """
 
     since: dict[int, Offset | None]
     clocks: dict[int, int]
+    heard_at: dict[int, float]
 
 
 class Gaps:
@@ -86,12 +90,13 @@ class Gaps:
         """Before these are listened to again: what comes then says nothing of what was missed. Raises RedisError."""
         run_id = await self._run_id(shards[0])
         began = [await self._shards.run(shard, BEGIN, [self._names.clock(shard)], [run_id]) for shard in shards]
-        missed = Missed({}, {})
+        missed = Missed({}, {}, {})
         for shard, (clock, since) in zip(shards, began, strict=True):
             heard, away_s = self._heard[shard], time.monotonic() - self._heard_at[shard]
             is_whole = heard >= int(since) and away_s < RECOVERY_WINDOW_S
             missed.since[shard] = Offset(shard, heard) if is_whole else None
             missed.clocks[shard] = int(clock)
+            missed.heard_at[shard] = self._heard_at[shard]
         return missed
 
     async def close(self, missed: Missed) -> None:
@@ -138,6 +143,7 @@ class Gaps:
         """The link is lost again: the next time counts from where we had heard, and finds what has come since."""
         for shard, since in missed.since.items():
             self._heard[shard] = since.clock if since is not None else 0
+            self._heard_at[shard] = missed.heard_at[shard]
         self._delivery.release((), lambda item: None if item.written.shard in missed.since else item)
 
     async def _read(self, missed: Mapping[int, Offset | None]) -> tuple[list[Item], set[Member]]:

@@ -1,7 +1,7 @@
 """This node's people in live rooms: says who comes and goes.
 
 A socket that drops is waited for a moment, so that a flapping connection neither blinks nor loses its hand. What the
-roster could not be told, because Redis was away, is said again by `repeat`.
+roster could not be told, because Redis was away, is said again.
 """
 
 import asyncio
@@ -63,6 +63,7 @@ class Attendance:
         self._seats: dict[tuple[int, int], _Seat] = {}  # by room and person
         self._leaving: dict[tuple[int, int], asyncio.TimerHandle] = {}
         self._unsaid: set[tuple[int, int]] = set()  # who has left while Redis was away
+        self._unended: set[tuple[int, int]] = set()  # whose turn could not be ended yet
         self._put_out: dict[tuple[int, int], int] = {}  # who was sent out while they came in: up to which clock
         self._background = Background("live rooms")
 
@@ -89,8 +90,6 @@ class Attendance:
         self._stay(room_id, user_id)
         entered = await self._roster.enter(room_id, user_id, self._node, role, version, capacity, joined)
         clock = int(entered.offset[-CLOCK_LENGTH:])
-        if entered.refused is None and clock <= self._put_out.get(place, 0):
-            entered = entered._replace(refused="kicked")  # while the answer was on its way
         seat = self._seats.get(place, coming_in)
         if entered.refused is not None:
             if (seat.joined or 0) < clock:  # else another socket of theirs has come in since
@@ -98,6 +97,9 @@ class Attendance:
             return entered
         self._seats[place] = max(seat, coming_in, key=_version)._replace(joined=max(clock, seat.joined or 0))
         INSIDE.set(len(self._seats))
+        if clock <= self._put_out.get(place, 0):
+            # While the answer was on its way. As their socket leaves, they leave the roster, too.
+            return entered._replace(refused="kicked")
         if not self._is_here(room_id, user_id):  # it dropped while Redis was asked
             self._leave_soon(room_id, user_id)
         if entered.is_new:
@@ -155,7 +157,8 @@ class Attendance:
         seat = self._seats.get(place)
         if seat is not None and version >= seat.version:
             self._seats[place] = seat._replace(role=role, version=version)
-            self._background.run(self.begin_turn(*place, role))  # they may have come in while it was given
+            if seat.role not in ON_STAGE:  # they may have come in while it was given
+                self._background.run(self.begin_turn(*place, role))
 
     async def begin_turn(self, room_id: int, user_id: int, role: Role) -> None:
         """Of whoever is of the stage. Raises what is out of reach."""
@@ -167,12 +170,20 @@ class Attendance:
         """Who is inside no more, on no node: their turn ends and the room, where so many are left, hears of it."""
         self._pulse.tell(room_id)
         try:
-            if role in ON_STAGE:
-                async with self._database.transaction(user_id) as tx:
-                    await turns.end(tx, self._roster, room_id, user_id)
             await departures.tell_left(self._broadcaster, room_id, user_id, inside, role)
         except OUT_OF_REACH as error:
             log.warning("a room was not told who has left", room_id=room_id, error=str(error))
+        if role in ON_STAGE:
+            await self._end_turn(room_id, user_id)
+
+    async def _end_turn(self, room_id: int, user_id: int) -> None:
+        self._unended.discard((room_id, user_id))
+        try:
+            async with self._database.transaction(user_id) as tx:
+                await turns.end(tx, self._roster, room_id, user_id)
+        except OUT_OF_REACH as error:
+            log.warning("a turn is not ended yet", room_id=room_id, error=str(error))
+            self._unended.add((room_id, user_id))
 
     def _stay(self, room_id: int, user_id: int) -> None:
         timer = self._leaving.pop((room_id, user_id), None)
@@ -201,7 +212,8 @@ class Attendance:
         if self._is_here(room_id, user_id):  # came in again meanwhile, and perhaps before that was said
             await self.repeat([(room_id, user_id)])
         elif gone.gone:
-            await self.taken_back(room_id, user_id, gone.inside, gone.role)
+            # Beside the call that may have brought us here: it holds a connection to PostgreSQL, and this needs one.
+            self._background.run(self.taken_back(room_id, user_id, gone.inside, gone.role))
 
     def _is_here(self, room_id: int, user_id: int) -> bool:
         room = names.live(room_id)
@@ -248,9 +260,11 @@ class Attendance:
                         await self.taken_back(room_id, user_id, gone.inside, gone.role)
 
     async def keep_saying(self) -> None:
-        """For ever: who has left and could not be taken out, for whatever reason, is tried again."""
+        """For ever: who has left and could not be taken out, for whatever reason, is tried again; so are turns."""
         while True:
             await asyncio.sleep(SAY_EVERY_S)
+            for place in list(self._unended)[:REPEAT_PAGE]:
+                await self._end_turn(*place)
             try:
                 for room_id, user_id in list(self._unsaid)[:REPEAT_PAGE]:
                     await self._leave(room_id, user_id)

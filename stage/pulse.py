@@ -63,12 +63,14 @@ class Pulse:
     async def _beat(self, room_id: int) -> None:
         self._to_tell.discard(room_id)
         reactions = self._reactions.pop(room_id, Counter())
+        untold: dict[str, int] = {}
         try:
             pulse = await self._roster.pulse(room_id, reactions, again=room_id in self._cut_short)
             reactions.clear()  # they are in the roster
             if pulse is None:
                 self._to_tell.add(room_id)
                 return
+            untold = pulse.reactions
             room, push_id = names.live(room_id), secrets.token_hex(6)
             if pulse.inside is not None:
                 audience = RoomAudience(
@@ -80,12 +82,15 @@ class Pulse:
                     id=f"room.reacted:{room_id}:{push_id}", room_id=str(room_id), counts=pulse.reactions
                 )
                 await self._broadcaster.publish(room, reacted)
+                untold = {}
             if pulse.restage:
                 await view.tell(self._database, self._roster, self._broadcaster, room_id, push_id)
         except OUT_OF_REACH as error:
             log.warning("a room was not told what is new", room_id=room_id, error=str(error))
             for (emoji, message_id), times in reactions.items():
                 self.react(room_id, emoji, message_id, times)
+            for emoji, times in untold.items():  # their messages have been counted already
+                self.react(room_id, emoji, 0, times)
             self._to_tell.add(room_id)
             self._cut_short.add(room_id)
         else:

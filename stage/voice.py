@@ -16,7 +16,7 @@ from storage.database import Database
 
 LOOK_EVERY_S = 5.0
 # A roster that has lost its data with Redis is whole again within it: nobody is sent out for being missing a moment.
-DOUBT_S = 2.0
+DOUBT_S = 6.0
 AT_ONCE = 5  # each may need a connection to PostgreSQL
 PAGE = 500
 
@@ -51,12 +51,12 @@ class Voice:
         for start in range(0, len(rooms), PAGE):
             async with self._database.transaction() as tx:
                 states = await live_rooms.states(tx, rooms[start : start + PAGE])
-            await _in_turn(self._server.delete(room_id) for room_id, state in states.items() if state == "ended")
+            await _a_few_at_once(self._server.delete(room_id) for room_id, state in states.items() if state == "ended")
             live = [room_id for room_id, state in states.items() if state == "live"]
-            await _in_turn(self._look_at(room_id, strangers) for room_id in live)
+            await _a_few_at_once(self._look_at(room_id, strangers) for room_id in live)
         if strangers:
             await asyncio.sleep(DOUBT_S)
-            await _in_turn(self._remove_stranger(room_id, name) for room_id, name in strangers)
+            await _a_few_at_once(self._remove_stranger(room_id, name) for room_id, name in strangers)
 
     async def _look_at(self, room_id: int, strangers: list[tuple[int, str]]) -> None:
         """Grants what differs, and notes who should not be there."""
@@ -66,7 +66,7 @@ class Voice:
         ids = [user_id for name in people if (user_id := own_id(name)) is not None]
         grants = {str(user_id): grant for user_id, grant in (await self._grants(room_id, ids)).items()}
         strangers += [(room_id, name) for name in people if name not in grants]
-        await _in_turn(
+        await _a_few_at_once(
             self._server.permit(room_id, name, grant) for name, grant in grants.items() if people[name] != grant
         )
 
@@ -88,8 +88,7 @@ class Voice:
         return grants
 
 
-async def _in_turn(works: Iterable[Awaitable[None]]) -> None:
-    """A few at once."""
+async def _a_few_at_once(works: Iterable[Awaitable[None]]) -> None:
     waiting = iter(works)
     while some := list(islice(waiting, AT_ONCE)):
         await asyncio.gather(*some)

@@ -207,7 +207,7 @@ async def barred(tx: Transaction, author_id: int, user_ids: Sequence[int]) -> se
     return {row["id"] for row in rows}
 
 
-async def take_turn(tx: Transaction, one_id: int, other_id: int) -> None:
+async def lock_pair(tx: Transaction, one_id: int, other_id: int) -> None:
     """Until the transaction ends nobody else settles what is between the two, and neither blocks the other."""
     await tx.execute("SELECT take_turn($1, $2)", one_id, other_id)
 

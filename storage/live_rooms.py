@@ -263,9 +263,12 @@ async def ban_of(tx: Transaction, room_id: int, user_id: int) -> Row | None:
     )
 
 
-async def live_after(tx: Transaction, room_id: int, limit: int) -> list[int]:
-    rows = await tx.fetch("SELECT id FROM rooms WHERE state = 'live' AND id > $1 ORDER BY id LIMIT $2", room_id, limit)
-    return [row["id"] for row in rows]
+async def live_after(tx: Transaction, room_id: int, limit: int) -> dict[int, int]:
+    """Live rooms and their hosts, in pages by id."""
+    rows = await tx.fetch(
+        "SELECT id, host_id FROM rooms WHERE state = 'live' AND id > $1 ORDER BY id LIMIT $2", room_id, limit
+    )
+    return {row["id"]: row["host_id"] for row in rows}
 
 
 async def stage_roles(tx: Transaction, room_id: int) -> list[tuple[int, Any]]:

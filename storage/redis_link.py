@@ -142,7 +142,7 @@ class RedisLink(asyncio.Protocol):
             await asyncio.sleep(ANSWER_TIMEOUT_S / 2)
             if self._is_overdue() and await self._is_silent():
                 self._lose("Redis does not answer")
-            elif self._is_open and loop.time() - pinged_at > PING_EVERY_S:
+            elif self._is_open and not self._unanswered and loop.time() - pinged_at > PING_EVERY_S:
                 pinged_at = loop.time()
                 self.call("PING")
 

@@ -7,6 +7,7 @@ whoever owns them is found out anew when a server is lost or sends us away.
 import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -49,7 +50,10 @@ class Shards:
             await self._find_owners()
             await asyncio.sleep(0 if self._owners else LOOK_AGAIN_S)
         self._watching = asyncio.create_task(self._watch())
-        await asyncio.gather(*(link.is_up.wait() for link in self._links.values()))
+        while not self.are_up:
+            with suppress(TimeoutError):  # which links there are may have changed
+                async with asyncio.timeout(LOOK_AGAIN_S):
+                    await asyncio.gather(*(link.is_up.wait() for link in self._links.values()))
 
     async def stop(self) -> None:
         await end(*([self._watching] if self._watching else []), *self._tasks.values())

@@ -83,7 +83,7 @@ async def _settle_hiding(job: Job, user_id: int, actor_id: int) -> None:
     """The person's sockets are kept from the actor's acts, or no longer."""
     async with job.tools.database.transaction() as tx:
         # Told before anybody else may look: what was read last is told last.
-        await graph.take_turn(tx, user_id, actor_id)
+        await graph.lock_pair(tx, user_id, actor_id)
         until, posts_until = await graph.hidden_until(tx, user_id, actor_id)
         await job.tools.broadcaster.change_hiding(HidingChanged([user_id], actor_id, until, posts_until))
 

@@ -55,7 +55,7 @@ async def announce_change(job: Job, event: RoomChanged) -> None:
     for user_id in concerned:
         await _settle_role(job, event.room_id, user_id)
     if event.change == "host":
-        await _show_host(job, event.room_id)
+        await _show_host(tools, event.room_id, str(job.event_id))
     await view.tell(tools.database, tools.roster, tools.broadcaster, event.room_id, str(job.event_id))
 
 
@@ -141,9 +141,8 @@ async def announce_close(job: Job, event: RoomClosed) -> None:
         await tools.broadcaster.empty(room)
 
 
-async def _show_host(job: Job, room_id: int) -> None:
+async def _show_host(tools: Tools, room_id: int, cause: str) -> None:
     """Who has a block with the host may be in the room no more, and is out before anybody is shown who it is."""
-    tools = job.tools
     async with tools.database.transaction() as tx:
         room = await live_rooms.load_for_all(tx, room_id)
         if room is None:
@@ -154,7 +153,7 @@ async def _show_host(job: Job, room_id: int) -> None:
             inside |= await tools.roster.are_inside(room_id, strangers[start : start + PAGE])
         stay = await live_rooms.may_stay(tx, [(room_id, user_id) for user_id in inside])  # who has opened the room may
     for user_id in inside - {user_id for _, user_id in stay}:
-        await departures.put_out(tools.broadcaster, room_id, user_id, "access", cause=str(job.event_id))
+        await departures.put_out(tools.broadcaster, room_id, user_id, "access", cause=cause)
     await tools.roster.show_host(room_id, room["host_id"])
 
 
@@ -204,11 +203,14 @@ async def _find_live(tools: Tools) -> None:
     while True:
         async with tools.database.transaction() as tx:
             page = await live_rooms.live_after(tx, last, PAGE)
-        for room_id in page:
+        looks = await tools.roster.look_at(dict.fromkeys(page, 0))
+        for room_id, host_id in page.items():
             await tools.roster.watch_out(room_id)
+            if looks[room_id].host_id not in (None, host_id):  # what the roster had noted was lost with Redis
+                await _show_host(tools, room_id, f"sweep-{host_id}")
         if len(page) < PAGE:
             return
-        last = page[-1]
+        last = max(page)
 
 
 async def _look_after_safely(tools: Tools, room_id: int, due: str) -> None:

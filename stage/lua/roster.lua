@@ -1,6 +1,7 @@
 -- What scripts on a room's roster share. KEYS of all of them: clock, inside (user → nodes by commas), joined (user →
--- clock), stage (user → version:role, whoever was given one, inside or not), hands (user → clock), barred (user → until, s; empty: for
--- good), kicked (user → clock), state (peak, most and last by minute, host, …), due (room → when a keeper looks at it, of the shard).
+-- clock), stage (user → version:role, whoever was given one, inside or not), hands (user → clock), barred (user → until,
+-- s; empty: for good), kicked (user → clock), state (peak, most and last by minute, host, …), due (room → when a keeper
+-- looks at it, of the shard).
 local CLOCK, INSIDE, JOINED, STAGE, HANDS, BARRED, KICKED, STATE, DUE = unpack(KEYS)
 local KEPT_S = 7 * 86400
 

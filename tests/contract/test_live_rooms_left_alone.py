@@ -122,6 +122,21 @@ async def test_a_recovered_client_goes_on_watching(cluster, person):
     assert (await mona.expect("presence.changed"))["presence"]["status"] == "away"
 
 
+async def test_a_room_whose_host_the_roster_has_wrong_is_told_of_again(cluster, person):
+    """A Redis that took over had not heard of the new one yet, and nobody would be shown them."""
+    host, heir = await person("host"), await person("heir")
+    room_id = await open_room(host)
+    await heir.call("room.join", room_id=room_id)
+    await host.call("room.transfer_host", room_id=room_id, user_id=heir.id)
+    await cluster.settle(heir)
+    await cluster.stores.roster.show_host(int(room_id), int(host.id))
+    await keeper._find_live(cluster.workers.tools)
+    heir.received.clear()
+    version = (await heir.call("room.get", room_id=room_id))["version"]
+    await heir.call("room.update", room_id=room_id, version=version, topic="جديد")
+    assert (await heir.expect("room.updated"))["room"]["topic"] == "جديد"
+
+
 async def test_what_a_dead_node_said_is_taken_back(cluster, person):
     """Its people are neither in rooms nor online; they were silent for long enough."""
     host, watcher, mona = await person("host"), await person("watcher"), await person("mona", node="b")

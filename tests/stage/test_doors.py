@@ -178,6 +178,45 @@ async def test_a_device_that_was_kicked_does_not_take_the_seat_of_one_that_came_
     assert await soon(lambda: count(host, room_id), 1) == 1
 
 
+@pytest.mark.parametrize("node", ["a", "b"])
+async def test_who_lost_access_and_has_it_again_may_come_back(cluster, person, node):
+    host, mona = await person("host"), await person("mona", node=node)
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    await host.call("graph.block", user_id=mona.id)
+    await mona.expect("room.removed")
+    await cluster.settle(mona)
+    await host.call("graph.unblock", user_id=mona.id)
+    await cluster.settle(mona)
+    await mona.call("room.join", room_id=room_id)
+    assert await inside(cluster, room_id) == {int(host.id), int(mona.id)}
+    assert not cluster.node(node).attendance._put_out
+
+
+async def test_nothing_is_kept_of_who_was_kicked(cluster, person):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    await host.call("room.kick", room_id=room_id, user_id=mona.id)
+    await cluster.settle(mona)
+    assert not cluster.node_b.attendance._put_out
+
+
+async def test_who_is_sent_out_while_the_roster_lets_them_in_is_no_ghost_there(cluster, person, monkeypatch):
+    """For their lost access, which the roster knows nothing of."""
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    held = Held(monkeypatch, cluster.node_b.services.roster, "enter", behind=True)
+    joining = asyncio.create_task(mona.refused("room.join", room_id=room_id))
+    await held.came.wait()
+    await departures.put_out(cluster.stores.broadcaster, int(room_id), int(mona.id), "access")
+    await mona.expect("room.removed")
+    held.go.set()
+    assert (await joining).code == "FAILED_PRECONDITION"
+    assert await soon(lambda: inside(cluster, room_id), {int(host.id)}) == {int(host.id)}
+    await mona.call("room.join", room_id=room_id)
+
+
 async def test_a_turn_that_begins_anew_is_not_ended_by_the_last_leaving(cluster, person, monkeypatch):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)

@@ -4,7 +4,7 @@ import asyncio
 
 from stage import attendance, view
 from tests.contract.test_live_rooms import ids, open_room
-from tests.stage.faults import Held, blink, break_once, count, soon, speakers
+from tests.stage.faults import Held, blink, break_once, count, open_turns, soon, speakers
 from workers import live_rooms as keeper
 
 
@@ -14,6 +14,23 @@ async def test_reactions_outlive_a_redis_that_is_away(cluster, person, monkeypat
     break_once(monkeypatch, cluster.node_a.services.roster, "pulse")
     await host.call("room.react", room_id=room_id, emoji="👏")
     assert (await host.expect("room.reacted"))["counts"] == {"👏": 1}
+
+
+async def test_more_may_leave_the_stage_at_once_than_there_are_connections(cluster, person):
+    host = await person("host")
+    room_id = await open_room(host)
+    people = [await person(f"p{number}") for number in range(cluster.node_a.database._largest + 4)]
+    for each in people:
+        await each.call("room.join", room_id=room_id)
+        await host.call("room.set_role", room_id=room_id, user_id=each.id, role="speaker")
+    await cluster.settle()
+    answers = await asyncio.gather(*(each.answer("room.leave", {"room_id": room_id}) for each in people))
+    assert all(answer["ok"] for answer in answers)
+
+    async def turns() -> int:
+        return sum([await open_turns(cluster, room_id, each) for each in people])
+
+    assert await soon(turns, 0) == 0
 
 
 async def test_a_host_who_leaves_with_one_device_of_two_is_still_the_host(cluster, person):

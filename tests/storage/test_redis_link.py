@@ -4,10 +4,13 @@ import asyncio
 from functools import partial
 
 import pytest
+from redis.asyncio import Connection
 
+from storage import redis_link
 from storage.cancellation import end
 from storage.redis_link import LinkDown, RedisLink
-from storage.redis_servers import ANYWHERE, servers_of
+from storage.redis_servers import ANYWHERE, Address, Servers, servers_of
+from storage.shards import Shards
 from tests.cluster import Cluster
 
 
@@ -23,3 +26,46 @@ async def test_who_waits_for_an_answer_is_told_when_the_link_is_ended(cluster: C
         await asyncio.wait_for(answer, 1)
     with pytest.raises(LinkDown):
         link.call("PING")
+
+
+async def test_a_server_that_is_silent_is_given_up_however_many_wait_for_it(cluster: Cluster, monkeypatch):
+    monkeypatch.setattr(redis_link, "MOST_UNANSWERED", 5)
+    monkeypatch.setattr(redis_link, "PING_EVERY_S", 0.1)
+    monkeypatch.setattr(redis_link, "ANSWER_TIMEOUT_S", 0.4)
+    servers = servers_of(cluster.servers.redis_url)
+    link = RedisLink(partial(servers.connect, ANYWHERE), (), lambda channel, message: None)
+    task = asyncio.create_task(link.keep_up(partial(asyncio.sleep, 0)))
+    await link.is_up.wait()
+    answer = link.call("BLPOP", "nothing-comes-here", 0)
+    for _ in range(4):
+        link.call("ECHO", "behind it")
+    with pytest.raises(LinkDown):
+        await asyncio.wait_for(answer, 5)
+    await end(task)
+
+
+class Replaced:
+    """A master that is dead, and replaced once it has been asked for."""
+
+    shards, is_cluster, may_be_replaced = 1, False, True
+
+    def __init__(self, real: Servers) -> None:
+        self._real = real
+        self._asked = 0
+
+    async def find_owners(self) -> list[Address]:
+        self._asked += 1
+        return [("dead", 1)] if self._asked == 1 else [("living", 2)]
+
+    async def connect(self, address: Address) -> Connection:
+        if address[0] == "dead":
+            raise LinkDown("it is dead")
+        return await self._real.connect(ANYWHERE)
+
+
+async def test_a_process_may_start_while_a_master_is_replaced(cluster: Cluster):
+    shards = Shards(Replaced(servers_of(cluster.servers.redis_url)), "moving", ())
+    async with asyncio.timeout(5):
+        await shards.start()
+    assert shards.are_up
+    await shards.stop()
