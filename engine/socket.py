@@ -418,6 +418,7 @@ class _Probe:
 
     def broken(self, code: WSCloseCode) -> None:
         assert self._web_socket is not None
+        CLOSED.labels("protocol").inc()
         self._web_socket.close(code)
 
     def write_paused(self) -> None:

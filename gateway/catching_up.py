@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import structlog
 
 from gateway.rights import Rights
-from gateway.sign_in import OUT_OF_REACH, chosen, hide
+from gateway.sign_in import CANNOT_ENTER, chosen, hide
 from handlers.call import Services
 from rooms import names
 from rooms.bus import Bus
@@ -77,7 +77,7 @@ class CatchingUp:
                     await self._recheck_rooms(member)
                 await self._renew_all()
                 return
-            except OUT_OF_REACH as error:
+            except CANNOT_ENTER as error:
                 log.warning("sessions could not be rechecked yet", error=str(error))
                 await asyncio.sleep(RETRY_S)
 

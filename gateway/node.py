@@ -26,7 +26,7 @@ from gateway.dispatcher import Dispatcher
 from gateway.observability import LOOP_LAG, OUTBOUND_BYTES, REFUSED
 from gateway.rights import Rights
 from gateway.settings import Network, Settings
-from gateway.sign_in import OUT_OF_REACH, SignIn
+from gateway.sign_in import CANNOT_ENTER, SignIn
 from gateway.stores import Stores
 from handlers.call import Services
 from handlers.passwords import Passwords
@@ -189,7 +189,7 @@ class Node:
             async with asyncio.timeout(RECHECK_S):
                 await self._catching_up.recheck_people()
                 await self._catching_up.recheck_seats()
-        except OUT_OF_REACH as error:
+        except CANNOT_ENTER as error:
             log.warning("people could not be rechecked", error=str(error))
             return False
         return True

@@ -31,7 +31,7 @@ LARGEST_REPLAY = 4 * 1024 * 1024  # bytes
 # Tabs of one browser share a session; more than this is no browser.
 MOST_SOCKETS_OF_A_SESSION = 20
 
-OUT_OF_REACH = (*reach.OUT_OF_REACH, SubscriptionFailed)
+CANNOT_ENTER = (*reach.OUT_OF_REACH, SubscriptionFailed)
 
 log = structlog.get_logger()
 
@@ -150,7 +150,7 @@ class SignIn:
                     offset = await self._enter(member, back)
                     self._check_here(member)
             await self._delivery.settled()
-        except OUT_OF_REACH as error:
+        except CANNOT_ENTER as error:
             raise self._out_of_reach(error) from error
         if self._members.is_here(member):  # else it has closed meanwhile
             self._services.presence.came(member.user_id, chosen(row))
@@ -198,7 +198,7 @@ class SignIn:
             offset = await self._recovery.enter(member.user_id, member.session_id, member.pid)
             member.claim = 1
             row = await self._load(member)
-        except OUT_OF_REACH as error:
+        except CANNOT_ENTER as error:
             raise self._out_of_reach(error) from error
         self._check_here(member)
         return present.user(row), offset

@@ -136,16 +136,16 @@ async def join_room(call: Call, request: RoomRef, tx: Transaction) -> JoinedRoom
         )
         if entered.refused is not None:
             raise errors.failed_precondition(REFUSALS[entered.refused])
-        if room["role"] in rules.ON_STAGE:
-            await turns.begin(tx, call.services.roster, room_id, viewer_id)
-        if not call.socket.is_in(channel):
-            raise errors.failed_precondition(REFUSALS["kicked"])  # at this very moment
         look = await call.services.roster.look(room_id, 0, FIRST_PARTICIPANTS)
         people = await live_rooms.people(tx, room_id, list({*view.named(look), *look.page}))
         row = await live_rooms.load(tx, room_id)
         if row is None or row["state"] != "live":
             raise errors.failed_precondition("the room is ended")
         recent = await room_messages.load_page(tx, room_id, MAX_ID, RECENT_MESSAGES)
+        if room["role"] in rules.ON_STAGE:  # last, as it locks the room
+            await turns.begin(tx, call.services.roster, room_id, viewer_id)
+        if not call.socket.is_in(channel):
+            raise errors.failed_precondition(REFUSALS["kicked"])  # at this very moment
     except BaseException:
         await call.socket.unwatch(channel)
         raise

@@ -129,7 +129,10 @@ class Shards:
         while True:
             await asyncio.sleep(LOOK_AGAIN_S)
             if self._servers.may_be_replaced or (self._servers.is_cluster and not self.are_up):
-                await self._find_owners()
+                try:
+                    await self._find_owners()
+                except Exception:
+                    log.exception("who owns the shards was not understood")
 
     async def _find_owners(self) -> None:
         try:
