@@ -181,11 +181,14 @@ async def fuzz(cluster: Cluster, seconds: float, seed: int) -> dict[str, float]:
     async with aiohttp.ClientSession() as session:
         await asyncio.gather(keep_asking(), *(keep_going(session) for _ in range(AT_ONCE)))
     await bystander.close()
-    nodes = [cluster.node_a, cluster.node_b]
+
+    def left_behind() -> int:
+        sockets = sum(len(node.socket_server.sockets) for node in (cluster.node_a, cluster.node_b))
+        return sockets + max(connections() - there, 0)
+
     over_at = time.monotonic() + GONE_WITHIN_S  # calls that are under way end first
-    while (left := connections() - there) > 0 and time.monotonic() < over_at:
+    while (left := left_behind()) and time.monotonic() < over_at:
         await asyncio.sleep(0.2)
-    left += sum(len(node.socket_server.sockets) for node in nodes)
     return {"sent": sent, "broken": broken() - before, "left": left, "slowest_s": slowest}
 
 
