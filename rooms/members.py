@@ -26,6 +26,9 @@ class Hiding(NamedTuple):
     until: float
     posts_until: float
 
+    def ends(self, *, of_posts: bool) -> float:
+        return max(self) if of_posts else self.until
+
 
 class Member(Protocol):
     """A socket with somebody signed in; `rooms` maps each room it is in to the room's owner."""
@@ -190,17 +193,14 @@ class Members:
         hidings = self._hiding.get(actor_id)
         if not hidings:
             return ()
-        return {user_id for user_id, hiding in hidings.items() if self._hides(hiding, room)}
-
-    @staticmethod
-    def _hides(hiding: Hiding | None, room: str) -> bool:
-        if hiding is None:
-            return False
-        return time.time() < (max(hiding) if names.is_of_posts(room) else hiding.until)
+        now, of_posts = time.time(), names.is_of_posts(room)
+        return {user_id for user_id, hiding in hidings.items() if now < hiding.ends(of_posts=of_posts)}
 
     def hidden_from(self, user_id: int, people: Iterable[int], room: str) -> set[int]:
         """Those of these people whom that person must not be shown there."""
-        return {actor_id for actor_id in people if self._hides(self._hiding.get(actor_id, {}).get(user_id), room)}
+        now, of_posts = time.time(), names.is_of_posts(room)
+        hidings = ((actor_id, self._hiding.get(actor_id, {}).get(user_id)) for actor_id in people)
+        return {actor_id for actor_id, hiding in hidings if hiding is not None and now < hiding.ends(of_posts=of_posts)}
 
     def _forget_hiding(self, user_id: int, actor_id: int) -> None:
         hidings = self._hiding.get(actor_id)
