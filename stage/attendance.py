@@ -141,6 +141,7 @@ class Attendance:
         room_id = names.live_id(room)
         for place in [place for place in self._seats if place[0] == room_id]:
             self._stay(*place)
+            self._put_out.pop(place, None)
             del self._seats[place]
         INSIDE.set(len(self._seats))
         self._pulse.forget(room_id)
