@@ -7,6 +7,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from gateway.child_process import spawn
 from tests.gateway.test_commands import free_ports
 
@@ -21,6 +23,12 @@ def is_here() -> bool:
         return False
     version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
     return int(version.partition("v=")[2].partition(".")[0]) >= 7
+
+
+NEEDED = "needs redis-server 7 and redis-cli (Debian: apt-get install redis-server)"
+if not is_here() and os.environ.get("CI"):
+    raise pytest.UsageError(NEEDED)
+needs_servers = pytest.mark.skipif(not is_here(), reason=NEEDED)
 
 
 class RedisServers:

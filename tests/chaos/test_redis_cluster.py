@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import os
 
 import pytest
 
@@ -10,18 +9,10 @@ from protocol.pushes import PostDeleted
 from rooms import names
 from rooms.recovery import OTHER_SHARDS_MARGIN_US
 from storage.redis import RedisError
-from tests import redis_cluster
 from tests.cluster import Cluster
-from tests.redis_cluster import RedisCluster
+from tests.redis_cluster import RedisCluster, needs_servers
 
-NEEDED = "needs redis-server 7 and redis-cli (Debian: apt-get install redis-server)"
-if not redis_cluster.is_here() and os.environ.get("CI"):
-    raise pytest.UsageError(NEEDED)
-pytestmark = [
-    pytest.mark.chaos,
-    pytest.mark.timeout(240),
-    pytest.mark.skipif(not redis_cluster.is_here(), reason=NEEDED),
-]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240), needs_servers]
 
 ROOMS = 12
 PEOPLE = 12

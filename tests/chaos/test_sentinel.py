@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import os
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -10,19 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests import redis_cluster
 from tests.cluster import Cluster
 from tests.people import Person
+from tests.redis_cluster import needs_servers
 from tests.sentinels import SERVICE, Sentinels
 
-NEEDED = "needs redis-server 7 and redis-cli (Debian: apt-get install redis-server)"
-if not redis_cluster.is_here() and os.environ.get("CI"):
-    raise pytest.UsageError(NEEDED)
-pytestmark = [
-    pytest.mark.chaos,
-    pytest.mark.timeout(120),
-    pytest.mark.skipif(not redis_cluster.is_here(), reason=NEEDED),
-]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(120), needs_servers]
 
 HONEST = {"OK", "UNAVAILABLE"}
 LATEST_ANSWER_S = 6.0  # well before the deadline of calls, on a machine that is busy with other things, too

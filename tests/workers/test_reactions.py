@@ -12,6 +12,7 @@ from storage.event_log import Record
 from storage.redis import Redis
 from storage.redis_streams import RedisStreams
 from tests.cluster import Cluster
+from tests.people import Person
 from workers import job as jobs
 from workers import runner
 from workers.fanout import fan_out_post
@@ -102,13 +103,19 @@ async def test_a_repeated_event_changes_nothing_that_a_client_sees(cluster: Clus
     assert len((await bob.call("feed.get"))["items"]) == 1
 
 
-async def test_a_log_that_lost_its_end_is_given_again_what_it_lost(cluster: Cluster, person):
+async def received(cluster: Cluster, person) -> tuple[Person, Person, dict]:
+    """An author, a follower with an inbox (else it would be built from the database), and a post that is in it."""
     alice, bob = await person("alice"), await person("bob")
     await bob.call("graph.follow", user_id=alice.id)
     await cluster.settle(bob)
-    await bob.call("feed.get")  # an inbox of his own: else it would be built from the database
-    lost = await alice.call("post.create", text="lost by the log")
-    await bob.expect("feed.added", post_id=lost["id"])
+    await bob.call("feed.get")
+    post = await alice.call("post.create", text="lost by the log")
+    await bob.expect("feed.added", post_id=post["id"])
+    return alice, bob, post
+
+
+async def test_a_log_that_lost_its_end_is_given_again_what_it_lost(cluster: Cluster, person):
+    _, bob, lost = await received(cluster, person)
     redis = cluster.stores.redis
     before = await cluster.stores.event_log.last_batch()
     # As after a crash of Redis: the inbox entry and the batch are forgotten.
@@ -124,12 +131,7 @@ async def test_a_log_that_lost_its_end_between_two_batches_is_given_again_what_i
     cluster: Cluster, person, monkeypatch
 ):
     """As after a failover that is over before anybody has looked."""
-    alice, bob = await person("alice"), await person("bob")
-    await bob.call("graph.follow", user_id=alice.id)
-    await cluster.settle(bob)
-    await bob.call("feed.get")  # an inbox of his own: else it would be built from the database
-    lost = await alice.call("post.create", text="lost by the log")
-    await bob.expect("feed.added", post_id=lost["id"])
+    alice, bob, lost = await received(cluster, person)
     monkeypatch.setattr(_Relay, "_send_again_what_was_lost", lambda relay: asyncio.sleep(0))
     redis = cluster.stores.redis
     before = await cluster.stores.event_log.last_batch()
