@@ -19,6 +19,7 @@ import msgpack
 import uvloop
 from prometheus_client import REGISTRY
 
+from engine.socket import EngineSocket
 from gateway.connection import Connection
 from gateway.observability import configure_logs
 from protocol.rpc import methods
@@ -152,14 +153,15 @@ def broken() -> float:
     return closed + internal
 
 
-def connections() -> int:
+def of_clients() -> dict[int, Any]:
+    """What stands in memory for clients, by identity."""
     gc.collect()
-    return sum(isinstance(each, Connection) for each in gc.get_objects())
+    return {id(each): each for each in gc.get_objects() if isinstance(each, EngineSocket | Connection)}
 
 
 async def fuzz(cluster: Cluster, seconds: float, seed: int) -> dict[str, float]:
     """Answers what was sent, what broke, what stayed behind, and the slowest answer that a bystander got."""
-    there = connections()
+    earlier = of_clients()  # held, so that no identity comes again; others' sockets may still be timing out
     bystander = await cluster.person("bystander", node="a")
     [token] = await cluster.tokens([cluster.unique("fuzzer")])
     before, began, sent, slowest = broken(), time.monotonic(), 0, 0.0
@@ -168,7 +170,8 @@ async def fuzz(cluster: Cluster, seconds: float, seed: int) -> dict[str, float]:
     async def keep_going(session: aiohttp.ClientSession) -> None:
         nonlocal sent
         while time.monotonic() - began < seconds:
-            sent += await one_client(cluster, session, next(numbers), token)
+            got_sent = await one_client(cluster, session, next(numbers), token)
+            sent += got_sent
 
     async def keep_asking() -> None:
         nonlocal slowest
@@ -182,12 +185,8 @@ async def fuzz(cluster: Cluster, seconds: float, seed: int) -> dict[str, float]:
         await asyncio.gather(keep_asking(), *(keep_going(session) for _ in range(AT_ONCE)))
     await bystander.close()
 
-    def left_behind() -> int:
-        sockets = sum(len(node.socket_server.sockets) for node in (cluster.node_a, cluster.node_b))
-        return sockets + max(connections() - there, 0)
-
     over_at = time.monotonic() + GONE_WITHIN_S  # calls that are under way end first
-    while (left := left_behind()) and time.monotonic() < over_at:
+    while (left := len(of_clients().keys() - earlier.keys())) and time.monotonic() < over_at:
         await asyncio.sleep(0.2)
     return {"sent": sent, "broken": broken() - before, "left": left, "slowest_s": slowest}
 

@@ -11,6 +11,6 @@ async def test_bent_packets_break_nothing(cluster: Cluster, person):
     seed = random.randrange(10_000_000)
     found = await fuzz(cluster, 4, seed)
     print(f"seed {seed}: {found}")
-    assert found["sent"] > 20
-    assert found["broken"] == 0
-    assert found["left"] == 0
+    assert found["sent"] > 20, found
+    assert found["broken"] == 0, found
+    assert found["left"] == 0, found
