@@ -1,9 +1,11 @@
 """What goes wrong in between, on purpose; and what to look at then."""
 
 import asyncio
+import time
 
 from redis.exceptions import ConnectionError as RedisDown
 
+from gateway.catching_up import CatchingUp
 from rooms import names
 from tests.contract.test_live_rooms import ids
 
@@ -25,23 +27,39 @@ def blink(cluster, node: str) -> None:
         link.reopen()
 
 
+def catches_up(monkeypatch) -> asyncio.Event:
+    """Is set once a node that was deaf has said again who is here."""
+    seen = Held(monkeypatch, CatchingUp, "until_done")
+    seen.go.set()
+    return seen.done
+
+
+async def calm(person, room_id: str) -> None:
+    """The room has been told all that was to be told of it so far: a second beat comes behind all of the first."""
+    for emoji in ("👏", "🔥"):
+        await person.call("room.react", room_id=room_id, emoji=emoji)
+        while emoji not in (await person.expect("room.reacted"))["counts"]:
+            continue
+
+
 class Held:
     """A method whose next call waits, before or behind what it does, until it is let go."""
 
     def __init__(self, monkeypatch, thing, name: str, *, behind: bool = False) -> None:
-        self.came, self.go = asyncio.Event(), asyncio.Event()
+        self.came, self.go, self.done = asyncio.Event(), asyncio.Event(), asyncio.Event()
         real = getattr(thing, name)
 
         async def held(*arguments, **options):
             if self.came.is_set():
                 return await real(*arguments, **options)
             self.came.set()
-            if behind:
-                answer = await real(*arguments, **options)
+            if not behind:
                 await self.go.wait()
-                return answer
-            await self.go.wait()
-            return await real(*arguments, **options)
+            answer = await real(*arguments, **options)
+            self.done.set()
+            if behind:
+                await self.go.wait()
+            return answer
 
         monkeypatch.setattr(thing, name, held)
 
@@ -54,6 +72,19 @@ def sockets_inside(cluster, room_id: str, who) -> int:
 
 async def inside(cluster, room_id: str) -> set[int]:
     return {*(await cluster.stores.roster.look(int(room_id), 0, 100)).page}
+
+
+async def waiting_for_rows(cluster) -> int:
+    """How many transactions wait for another's end."""
+    owner = await cluster.owner()
+    try:
+        return await owner.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
+    finally:
+        await owner.close()
+
+
+async def is_to_be_looked_at(cluster, room_id: str) -> bool:
+    return int(room_id) in await cluster.stores.roster.due(time.time() + 3_600, 1_000)
 
 
 async def open_turns(cluster, room_id: str, who) -> int:

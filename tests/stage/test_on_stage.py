@@ -4,7 +4,19 @@ import asyncio
 
 from stage import attendance, view
 from tests.contract.test_live_rooms import ids, open_room
-from tests.stage.faults import Held, blink, break_once, count, open_turns, soon, speakers
+from tests.stage.faults import (
+    Held,
+    blink,
+    break_once,
+    calm,
+    catches_up,
+    count,
+    is_to_be_looked_at,
+    open_turns,
+    soon,
+    speakers,
+    waiting_for_rows,
+)
 from workers import live_rooms as keeper
 
 
@@ -59,16 +71,17 @@ async def test_a_role_taken_while_coming_in_does_not_come_back(cluster, person, 
     assert await soon(lambda: speakers(host, room_id), [host.id]) == [host.id]
 
 
-async def test_a_role_taken_while_the_node_is_deaf_does_not_come_back(cluster, person):
+async def test_a_role_taken_while_the_node_is_deaf_does_not_come_back(cluster, person, monkeypatch):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
     await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
     await cluster.settle()
+    caught_up = catches_up(monkeypatch)
     blink(cluster, "b")
     await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="listener")
     await cluster.settle()
-    await asyncio.sleep(2)  # its node says again who is here
+    await caught_up.wait()
     assert await soon(lambda: speakers(host, room_id), [host.id]) == [host.id]
 
 
@@ -96,7 +109,7 @@ async def test_a_host_who_goes_while_a_keeper_looks_is_succeeded(cluster, person
     await cohost.call("room.join", room_id=room_id)
     await host.call("room.set_role", room_id=room_id, user_id=cohost.id, role="cohost")
     await cluster.settle()
-    await asyncio.sleep(1.5)
+    assert await soon(lambda: is_to_be_looked_at(cluster, room_id), False) is False
     came, go = asyncio.Event(), asyncio.Event()
     roster = cluster.workers.tools.roster
     real = roster.absence
@@ -140,7 +153,7 @@ async def test_what_is_pushed_last_is_the_newest(cluster, person, monkeypatch):
     host = await person("host")
     room_id = await open_room(host)
     await cluster.settle(host)
-    await asyncio.sleep(2)
+    await calm(host, room_id)
     broadcaster = cluster.node_a.attendance._broadcaster
     real = broadcaster.publish
     came, go = asyncio.Event(), asyncio.Event()
@@ -159,7 +172,7 @@ async def test_what_is_pushed_last_is_the_newest(cluster, person, monkeypatch):
     await host.call("room.update", room_id=room_id, version=2, topic="new")
     await cluster.settle(host)
     go.set()
-    await asyncio.sleep(1)
+    await calm(host, room_id)
     await cluster.settle(host)
     last = host.heard("room.updated")[-1]["room"]
     assert (last["version"], last["topic"], ids(last["hands"])) == (3, "new", [mona.id])
@@ -170,7 +183,7 @@ async def test_hands_are_told_though_the_first_try_fails(cluster, person, monkey
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
     await cluster.settle(host)
-    await asyncio.sleep(2)
+    await calm(host, room_id)
     break_once(monkeypatch, view, "tell")
     await mona.call("room.raise_hand", room_id=room_id, raised=True)
     while ids((await host.expect("room.updated"))["room"]["hands"]) != [mona.id]:
@@ -190,7 +203,7 @@ async def test_a_cohost_demoted_meanwhile_is_told_so(cluster, person):
         acting = asyncio.create_task(
             cohost.answer(f"room.{method}", {"room_id": room_id, "user_id": mona.id, **arguments})
         )
-        await asyncio.sleep(0.3)
+        assert await soon(lambda: waiting_for_rows(cluster), 1) == 1
         await owner.execute("DELETE FROM room_roles WHERE room_id = $1 AND user_id = $2", int(room_id), int(cohost.id))
         await transaction.commit()
         answer = await acting
