@@ -1,0 +1,112 @@
+"""Where the embedded servers are and what opens them."""
+
+import asyncio
+import secrets
+import socket
+from pathlib import Path
+
+import msgspec
+
+PORTS_TIMEOUT_S = 3.0
+_PORTS = ("postgres_port", "redis_port", "s3_port", "livekit_port")
+
+
+class EmbeddedError(Exception):
+    """The servers cannot be started; the message says what to do."""
+
+
+class Servers(msgspec.Struct, frozen=True):
+    """How to reach the embedded servers. `id` tells one data folder from another that stood at the same path."""
+
+    id: str
+    postgres_port: int
+    redis_port: int
+    s3_port: int
+    password: str
+    token_key: str
+    s3_access_key: str
+    s3_secret_key: str
+    livekit_port: int = 0  # 0: it is not here
+
+    def postgres_url(self, role: str, database: str = "daira") -> str:
+        return f"postgresql://{role}:{self.password}@127.0.0.1:{self.postgres_port}/{database}"
+
+    @property
+    def redis_url(self) -> str:
+        return f"redis://:{self.password}@127.0.0.1:{self.redis_port}/0"
+
+    @property
+    def s3_endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.s3_port}"
+
+    @property
+    def livekit(self) -> tuple[str, str, str] | None:
+        """URL, API key, API secret."""
+        return (f"ws://127.0.0.1:{self.livekit_port}", "daira", self.password) if self.livekit_port else None
+
+
+def find_servers(data_dir: Path) -> Servers | None:
+    """What `daira up` has written there; None where it never ran."""
+    try:
+        return msgspec.json.decode(_file(data_dir).read_bytes(), type=Servers)
+    except FileNotFoundError:
+        return None
+
+
+async def reachable_servers(data_dir: Path, *, voice: bool) -> Servers:
+    """Those of the folder, or new ones; written down.
+
+    On other ports where somebody took one meanwhile; servers that were killed are given time to go.
+    """
+    servers = find_servers(data_dir)
+    if servers is None:
+        servers = Servers(
+            id=secrets.token_hex(6),
+            **_new_ports(voice),
+            password=secrets.token_hex(16),
+            token_key=secrets.token_hex(32),
+            s3_access_key=secrets.token_hex(10),
+            s3_secret_key=secrets.token_hex(20),
+        )
+    elif bool(servers.livekit_port) != voice or not await _become_free(servers):
+        servers = msgspec.structs.replace(servers, **_new_ports(voice))
+    path = _file(data_dir)
+    path.touch(mode=0o600)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(servers)))
+    return servers
+
+
+def _file(data_dir: Path) -> Path:
+    return data_dir / "servers.json"
+
+
+async def _become_free(servers: Servers) -> bool:
+    ports = [port for name in _PORTS if (port := getattr(servers, name))]
+    deadline = asyncio.get_running_loop().time() + PORTS_TIMEOUT_S
+    while not all(map(_is_free, ports)):
+        if asyncio.get_running_loop().time() > deadline:
+            return False
+        await asyncio.sleep(0.05)
+    return True
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _new_ports(voice: bool) -> dict[str, int]:
+    sockets = [socket.socket() for _ in _PORTS]
+    try:
+        for listener in sockets:
+            listener.bind(("127.0.0.1", 0))
+        ports = {name: listener.getsockname()[1] for name, listener in zip(_PORTS, sockets, strict=True)}
+    finally:
+        for listener in sockets:
+            listener.close()
+    return ports if voice else {**ports, "livekit_port": 0}
