@@ -13,6 +13,7 @@ from engineio import exceptions, packet
 
 from engine.metrics import BEHIND, CLOSED, CONFLATED, DROPPED
 from engine.polling import Mailbox, Unreadable, read_packets
+from engine.probe import Probe
 from engine.web_socket import CLOSE_TIMEOUT_S, WebSocket
 from protocol.packets import frame_payload, websocket_frame
 
@@ -49,7 +50,7 @@ class EngineSocket:
         self.upgraded = False
         self.closed = False
         self.peer: Peer | None = None
-        self.probed_by: _Probe | None = None
+        self.probed_by: Probe | None = None
         self._web_socket: WebSocket | None = None
         self._transport: asyncio.Transport | None = None
         self._mailbox: Mailbox | None = None
@@ -241,7 +242,7 @@ class EngineSocket:
             raise exceptions.EngineIOError(str(error)) from None
 
     async def _accept(self, request: web.Request) -> web.StreamResponse:
-        self.probed_by = None if self._mailbox is None else _Probe(self)
+        self.probed_by = None if self._mailbox is None else Probe(self)
         receiver = self.probed_by or self
         try:
             web_socket, response = await WebSocket.accept(request, receiver, self.server.max_http_buffer_size)
@@ -383,57 +384,3 @@ class EngineSocket:
         peer, self.peer = self.peer, None
         if peer is not None:
             peer.closed()
-
-
-class _Probe:
-    """A WebSocket beside a polling session: probe, answer, and the client's word that it has moved."""
-
-    def __init__(self, socket: EngineSocket) -> None:
-        self._socket = socket
-        self._web_socket: WebSocket | None = None
-        self._timer: asyncio.TimerHandle | None = None
-
-    def take(self, web_socket: WebSocket) -> None:
-        self._web_socket = web_socket
-        timeout = self._socket.server.ping_timeout
-        self._timer = asyncio.get_running_loop().call_later(timeout, web_socket.transport.abort)
-
-    def text_received(self, text: str) -> None:
-        assert self._web_socket is not None
-        self._socket.control_received()
-        if text == "2probe" and not self._socket.upgraded and not self._socket.upgrading:
-            self._web_socket.transport.write(websocket_frame(0x81, b"3probe"))
-            self._socket.probed()
-        elif text == "5" and self._socket.upgrading and not self._socket.closed:
-            self._stop_timer()
-            self._socket.take(self._web_socket)
-        else:
-            self._web_socket.transport.abort()
-
-    def bytes_received(self, data: bytes) -> None:
-        self.text_received("")
-
-    def control_received(self) -> None:
-        self._socket.control_received()
-
-    def broken(self, code: WSCloseCode) -> None:
-        assert self._web_socket is not None
-        CLOSED.labels("protocol").inc()
-        self._web_socket.close(code)
-
-    def write_paused(self) -> None:
-        return
-
-    def write_resumed(self) -> None:
-        return
-
-    def web_socket_closed(self) -> None:
-        """Polling goes on."""
-        self._stop_timer()
-        if self._socket.probed_by is self:
-            self._socket.upgrading = False
-            self._socket.probed_by = None
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
