@@ -188,8 +188,8 @@ async def _send_out(
 ) -> None:
     """At once, and by the event for good; also who comes in at this moment. Who is not in the room is not told."""
     services = call.services
-    was_inside = bool(await services.roster.are_inside(room_id, [user_id]))
-    event = RoomRemoved(room_id=room_id, user_id=user_id, reason=reason, was_inside=was_inside)
+    joined = (await services.roster.joined(room_id, [user_id])).get(user_id)
+    event = RoomRemoved(room_id=room_id, user_id=user_id, reason=reason, joined=joined)
     event_id = await services.outbox.add(tx, event)
 
     async def send_out_now() -> None:
@@ -198,7 +198,7 @@ async def _send_out(
             await services.attendance.taken_back(room_id, user_id, removed.inside, removed.role)
         await departures.put_out(
             services.broadcaster, room_id, user_id, reason, cause=str(event_id), before=removed.before,
-            is_told=was_inside or removed.outcome == "out",
+            is_told=joined is not None or removed.outcome == "out",
         )  # fmt: skip
 
     call.after_commit(send_out_now)

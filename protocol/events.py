@@ -166,7 +166,7 @@ class RoomRemoved(Event, frozen=True):
     room_id: int
     user_id: int
     reason: Literal["kicked", "banned"]
-    was_inside: bool
+    joined: int | None  # by the roster's clock, since when they were inside; None: they were not
 
     @property
     def key(self) -> str:

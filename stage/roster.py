@@ -137,7 +137,7 @@ class Roster:
         self, room_id: int, user_id: int, reason: Literal["kicked", "banned"], version: int, *,
         until: datetime | None = None, before: int | None = None,
     ) -> Removed:  # fmt: skip
-        """before: µs since 1970; who came in after it stays, unless banned."""
+        """before: by the roster's clock; who came in after it stays, unless banned."""
         until_s = "" if until is None else until.timestamp()
         arguments = (user_id, room_id, reason, until_s, "" if before is None else before, version)
         answer = await self._shards.run(self._shard(room_id), REMOVE, self._keys(room_id), arguments)

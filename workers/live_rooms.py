@@ -34,7 +34,6 @@ from stage.roster import NOBODY, Absence
 from storage import audit, graph, live_rooms, present, room_messages
 from storage.database import Row, Transaction
 from storage.reach import OUT_OF_REACH
-from storage.snowflakes import minted_at
 from workers.job import Job, Tools, consumes
 
 HOST_GRACE_S = 20.0
@@ -104,13 +103,13 @@ async def send_out(job: Job, event: RoomRemoved) -> None:
     removed = await tools.roster.remove(
         room_id, user_id, event.reason, room["version"],
         until=ban["until"] if ban else None,
-        before=int(minted_at(job.event_id).timestamp() * 1_000_000),
+        before=event.joined or 0,
     )  # fmt: skip
     if removed.outcome == "back":
         return
     await departures.put_out(
         tools.broadcaster, room_id, user_id, event.reason, cause=str(job.event_id), before=removed.before,
-        is_told=event.was_inside or removed.outcome == "out",
+        is_told=event.joined is not None or removed.outcome == "out",
     )  # fmt: skip
     if removed.outcome == "out":
         await departures.tell_left(tools.broadcaster, room_id, user_id, removed.inside, removed.role)

@@ -11,7 +11,6 @@ import structlog
 from protocol.events import RoomChanged, RoomClosed, RoomRemoved
 from stage import voice
 from storage.reach import OUT_OF_REACH
-from storage.snowflakes import minted_at
 from workers.job import Job, Tools, consumes
 
 log = structlog.get_logger()
@@ -29,8 +28,7 @@ async def settle_speaker(job: Job, event: RoomChanged) -> None:
 async def send_out_of_voice(job: Job, event: RoomRemoved) -> None:
     """Perhaps before the roster has heard of it; who has come back since stays."""
     if job.tools.voice is not None:
-        before = int(minted_at(job.event_id).timestamp() * 1_000_000)
-        await job.tools.voice.settle(event.room_id, event.user_id, joined_after=before)
+        await job.tools.voice.settle(event.room_id, event.user_id, joined_after=event.joined or 0)
 
 
 @consumes(RoomClosed, group="voice")

@@ -89,6 +89,24 @@ async def test_a_ban_told_late_does_not_outlive_its_lifting(cluster, person, mon
     await mona.call("room.join", room_id=room_id)
 
 
+async def test_who_is_back_after_a_kick_stays_whatever_the_nodes_clocks(cluster, person, monkeypatch):
+    """The worker reacts late, to an event of a node whose clock is an hour ahead."""
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    ids = cluster.node_a.services.ids
+    mint = ids.mint
+    monkeypatch.setattr(ids, "mint", lambda: mint() + (3_600_000 << 22))
+    held = Held(monkeypatch, cluster.workers.tools.roster, "remove")
+    await host.call("room.kick", room_id=room_id, user_id=mona.id)
+    await mona.expect("room.removed")
+    await mona.call("room.join", room_id=room_id)
+    await held.came.wait()
+    held.go.set()
+    await cluster.settle(mona)
+    assert await inside(cluster, room_id) == {int(host.id), int(mona.id)}
+
+
 # ---------------------------------------------------------------------------------------------- ghosts
 
 
@@ -129,7 +147,7 @@ async def test_who_comes_in_while_they_are_banned_hears_nothing_more(cluster, pe
     """The ban has found them outside; they come in before it stands."""
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
-    held = Held(monkeypatch, cluster.node_a.services.roster, "are_inside", behind=True)
+    held = Held(monkeypatch, cluster.node_a.services.roster, "joined", behind=True)
     banning = asyncio.create_task(host.call("room.ban", room_id=room_id, user_id=mona.id))
     await held.came.wait()
     await mona.call("room.join", room_id=room_id)
