@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple, cast
 from protocol.live_rooms import Role
 from rooms import names
 from rooms.messages import offset_text
+from stage.metrics import REACTIONS_DROPPED
 from storage.redis_link import LinkScript
 from storage.room_messages import MOST_MESSAGES
 from storage.shards import Shards
@@ -91,7 +92,7 @@ class Absence(NamedTuple):
 
 
 class Pulse(NamedTuple):
-    """`inside` is None where it has been told; `restage`: hands have changed."""
+    """`inside` is None where it has been told; `restage`: hands have, or who is on the stage."""
 
     inside: int | None
     restage: bool
@@ -235,7 +236,8 @@ class Roster:
         keys = (*self._keys(room_id), *(self._key(room_id, name) for name in own))
         flat = [part for (emoji, message), count in reactions.items() for part in (emoji, message or "", count)]
         arguments = (PULSE_MS, MOST_KINDS_OF_REACTIONS, MOST_REACTED, "again" if again else "", *flat)
-        due, *rest = await self._shards.run(self._shard(room_id), PULSE, keys, arguments)
+        due, dropped, *rest = await self._shards.run(self._shard(room_id), PULSE, keys, arguments)
+        REACTIONS_DROPPED.inc(dropped)
         if not due:
             return None
         count, restage, counted = rest
@@ -314,7 +316,7 @@ class Roster:
 
     def _keys_of_room(self, room_id: int) -> tuple[str, ...]:
         shard = self._shard(room_id)
-        parts = ("inside", "joined", "stage", "hands", "barred", "kicked", "state")
+        parts = ("inside", "joined", "stage", "versions", "hands", "barred", "kicked", "state")
         return (
             self._shards.key(shard, "clock"), *(self._shards.key(shard, "live", room_id, part) for part in parts),
             self._shards.key(shard, "rooms-due"),

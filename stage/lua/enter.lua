@@ -1,10 +1,10 @@
 -- Somebody's socket on a node comes in. KEYS of roster.lua, then the node's people here, the node's rooms.
 -- ARGV 1 user, 2 node, 3 role ('' for a listener), 4 capacity, 5 room, 6 clock when a client that comes back had joined
--- ('' for who joins anew), 7 the room's version that the role is of. Answers what became of it: inside, full, banned, kicked or ended; whether they were not
--- inside before, how many are now, clock.
+-- ('' for who joins anew), 7 the room's version that the role is of. Answers what became of it: inside, full, banned,
+-- kicked or ended; whether they were not inside before, how many are now, clock.
 local user, node = ARGV[1], ARGV[2]
 local role = ARGV[3]
-if role ~= '' or redis.call('HEXISTS', STAGE, user) == 1 then -- of most listeners nothing is to be kept
+if role ~= '' or redis.call('HEXISTS', VERSIONS, user) == 1 then -- of most listeners nothing is to be kept
     role = give_role(user, role, ARGV[7])
 end
 local clock = tick(CLOCK)
@@ -30,10 +30,10 @@ if is_new then
 elseif not string.find(',' .. nodes .. ',', ',' .. node .. ',', 1, true) then
     redis.call('HSET', INSIDE, user, nodes .. ',' .. node)
 end
-redis.call('SADD', KEYS[10], user)
-redis.call('EXPIRE', KEYS[10], KEPT_S)
-redis.call('SADD', KEYS[11], ARGV[5])
+redis.call('SADD', KEYS[11], user)
 redis.call('EXPIRE', KEYS[11], KEPT_S)
+redis.call('SADD', KEYS[12], ARGV[5])
+redis.call('EXPIRE', KEYS[12], KEPT_S)
 if role ~= '' then
     redis.call('HDEL', STATE, 'gone:' .. user, 'empty')
     if is_new then

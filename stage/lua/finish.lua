@@ -2,11 +2,11 @@
 -- who was inside; ARGV 1 room. Answers the state (field, value, …), reacted (message:emoji, count, …).
 if redis.call('EXISTS', INSIDE) == 1 then
     note_count(tick(CLOCK))
-    redis.call('RENAME', INSIDE, KEYS[11])
-    redis.call('EXPIRE', KEYS[11], KEPT_S)
+    redis.call('RENAME', INSIDE, KEYS[12])
+    redis.call('EXPIRE', KEYS[12], KEPT_S)
 end
 redis.call('HSET', STATE, 'ended', 1)
-redis.call('DEL', JOINED, STAGE, HANDS, BARRED, KICKED)
+redis.call('DEL', JOINED, STAGE, VERSIONS, HANDS, BARRED, KICKED)
 redis.call('ZREM', DUE, ARGV[1])
 redis.call('EXPIRE', STATE, KEPT_S)
-return {redis.call('HGETALL', STATE), redis.call('HGETALL', KEYS[10])}
+return {redis.call('HGETALL', STATE), redis.call('HGETALL', KEYS[11])}

@@ -1,9 +1,9 @@
 -- Nobody of that name is left on a node. KEYS of roster.lua, then the node's people here, the node's rooms; ARGV 1 user,
 -- 2 node, 3 room, 4 µs that they have been missing. Answers whether they are inside no more, how many are, their role.
 local user, node = ARGV[1], ARGV[2]
-redis.call('SREM', KEYS[10], user)
-if redis.call('SCARD', KEYS[10]) == 0 then
-    redis.call('SREM', KEYS[11], ARGV[3])
+redis.call('SREM', KEYS[11], user)
+if redis.call('SCARD', KEYS[11]) == 0 then
+    redis.call('SREM', KEYS[12], ARGV[3])
 end
 local nodes = redis.call('HGET', INSIDE, user)
 if not nodes then

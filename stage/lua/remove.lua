@@ -17,7 +17,7 @@ if is_ban then
 elseif outcome == 'out' or ARGV[5] == '' then
     redis.call('HSET', KICKED, user, clock)
 end
-if outcome ~= 'back' and redis.call('HEXISTS', STAGE, user) == 1 then
+if outcome ~= 'back' and redis.call('HEXISTS', VERSIONS, user) == 1 then
     give_role(user, '', ARGV[6])
 end
 keep()

@@ -1,12 +1,12 @@
 -- What scripts on a room's roster share. KEYS of all of them: clock, inside (user → nodes by commas), joined (user →
--- clock), stage (user → version:role, whoever was given one, inside or not), hands (user → clock), barred (user → until,
--- s; empty: for good), kicked (user → clock), state (peak, most and last by minute, host, …), due (room → when a keeper
--- looks at it, of the shard).
-local CLOCK, INSIDE, JOINED, STAGE, HANDS, BARRED, KICKED, STATE, DUE = unpack(KEYS)
+-- clock), stage (user → role of whoever has one, inside or not), versions (user → the room's when their role was given or
+-- taken), hands (user → clock), barred (user → until, s; empty: for good), kicked (user → clock), state (peak, most and
+-- last by minute, host, …), due (room → when a keeper looks at it, of the shard).
+local CLOCK, INSIDE, JOINED, STAGE, VERSIONS, HANDS, BARRED, KICKED, STATE, DUE = unpack(KEYS)
 local KEPT_S = 7 * 86400
 
 local function keep()
-    for index = 2, 8 do
+    for index = 2, 9 do
         redis.call('EXPIRE', KEYS[index], KEPT_S)
     end
 end
@@ -26,18 +26,19 @@ end
 
 -- A role stands with the room's version that gave it: what is told late changes nothing. '' is a listener's.
 local function role_of(user)
-    local version, role = string.match(redis.call('HGET', STAGE, user) or '0:', '^(%d+):(.*)$')
-    return role, tonumber(version)
+    return redis.call('HGET', STAGE, user) or ''
 end
 
 -- Answers the role that holds.
 local function give_role(user, role, version)
-    local held, since = role_of(user)
-    if tonumber(version) < since then
-        return held
+    if tonumber(version) < tonumber(redis.call('HGET', VERSIONS, user) or 0) then
+        return role_of(user)
     end
-    redis.call('HSET', STAGE, user, version .. ':' .. role)
-    if role ~= '' then
+    redis.call('HSET', VERSIONS, user, version)
+    if role == '' then
+        redis.call('HDEL', STAGE, user)
+    else
+        redis.call('HSET', STAGE, user, role)
         redis.call('ZREM', HANDS, user)
     end
     return role
@@ -46,11 +47,11 @@ end
 -- user, role, … of those on the stage who are inside.
 local function on_stage()
     local found = {}
-    for _, user in ipairs(redis.call('HKEYS', STAGE)) do
-        local role = role_of(user)
-        if role ~= '' and redis.call('HEXISTS', INSIDE, user) == 1 then
-            found[#found + 1] = user
-            found[#found + 1] = role
+    local stage = redis.call('HGETALL', STAGE)
+    for index = 1, #stage, 2 do
+        if redis.call('HEXISTS', INSIDE, stage[index]) == 1 then
+            found[#found + 1] = stage[index]
+            found[#found + 1] = stage[index + 1]
         end
     end
     return found
