@@ -124,8 +124,8 @@ async def join_room(call: Call, request: RoomRef, tx: Transaction) -> JoinedRoom
     rules.check("join", room["state"], room["role"])
     room_id, viewer_id, channel = room["id"], call.viewer.id, names.live(room["id"])
     me = present.user_lite(room, prefix="my_")
-    await call.socket.watch({channel: room["owner_id"]})
     try:
+        await call.socket.watch({channel: room["owner_id"]})
         entered = await call.services.attendance.enter(
             room_id,
             viewer_id,

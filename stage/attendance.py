@@ -92,7 +92,7 @@ class Attendance:
         clock = int(entered.offset[-CLOCK_LENGTH:])
         seat = self._seats.get(place, coming_in)
         if entered.refused is not None:
-            if (seat.joined or 0) < clock:  # else another socket of theirs has come in since
+            if seat.joined is None:  # else another socket of theirs was in before, and is put out, or has come in since
                 self._seats.pop(place, None)
             return entered
         self._seats[place] = max(seat, coming_in, key=_version)._replace(joined=max(clock, seat.joined or 0))
@@ -137,12 +137,12 @@ class Attendance:
         return False
 
     def emptied(self, room: str) -> None:
-        """The room has ended: its roster is closed, and all of it leaves at once."""
+        """The room has ended: its roster is closed, and all who have a socket there leave at once."""
         room_id = names.live_id(room)
-        for place in [place for place in self._seats if place[0] == room_id]:
+        for place in {(room_id, member.user_id) for member in self._members.in_room(room)}:
             self._stay(*place)
             self._put_out.pop(place, None)
-            del self._seats[place]
+            self._seats.pop(place, None)
         INSIDE.set(len(self._seats))
         self._pulse.forget(room_id)
         self._background.run(self._roster.forget_node(room_id, self._node))
@@ -203,15 +203,17 @@ class Attendance:
         self._stay(room_id, user_id)
         if self._is_here(room_id, user_id):
             return
-        self._seats.pop((room_id, user_id), None)
+        seat = self._seats.pop((room_id, user_id), None)
         INSIDE.set(len(self._seats))
         try:
             gone = await self._roster.leave(room_id, user_id, self._node, missing_s)
         except RedisError:
             self._unsaid.add((room_id, user_id))
+            if seat is not None and seat.role in ON_STAGE:  # if it was said, it will not be answered again
+                self._unended.add((room_id, user_id))
             return
         if self._is_here(room_id, user_id):  # came in again meanwhile, and perhaps before that was said
-            await self.repeat([(room_id, user_id)])
+            await self._repeat_one(room_id, user_id)
         elif gone.gone:
             # Beside the call that may have brought us here: it holds a connection to PostgreSQL, and this needs one.
             self._background.run(self.taken_back(room_id, user_id, gone.inside, gone.role))
@@ -222,14 +224,11 @@ class Attendance:
 
     # ------------------------------------------------------------------------------------------ after a gap
 
-    async def repeat(self, seats: "list[tuple[int, int]] | None" = None) -> None:
-        """Say again who is here, all of them unless some are named, and who has left meanwhile. Raises RedisError."""
-        for room_id, user_id in list(self._unsaid):
-            gone = await self._roster.leave(room_id, user_id, self._node)
-            self._unsaid.discard((room_id, user_id))
-            if gone.gone:
-                await self.taken_back(room_id, user_id, gone.inside, gone.role)
-        pending = list(self._seats) if seats is None else seats
+    async def repeat(self) -> None:
+        """Say again who is here, and who has left meanwhile. Raises RedisError."""
+        for place in list(self._unsaid):
+            await self._leave(*place)
+        pending = list(self._seats)
         for start in range(0, len(pending), REPEAT_PAGE):
             await asyncio.gather(*(self._repeat_one(*pair) for pair in pending[start : start + REPEAT_PAGE]))
 
@@ -253,12 +252,16 @@ class Attendance:
         for room_id, people in (await self._roster.rooms_of_node(node)).items():
             for start in range(0, len(people), REPEAT_PAGE):
                 page = people[start : start + REPEAT_PAGE]
-                answers = await asyncio.gather(
-                    *(self._roster.leave(room_id, user_id, node, DEAD_AFTER_S) for user_id in page)
-                )
-                for user_id, gone in zip(page, answers, strict=True):
-                    if gone.gone:
-                        await self.taken_back(room_id, user_id, gone.inside, gone.role)
+                await asyncio.gather(*(self._take_back_one(room_id, user_id, node) for user_id in page))
+
+    async def _take_back_one(self, room_id: int, user_id: int, node: str) -> None:
+        try:
+            gone = await self._roster.leave(room_id, user_id, node, DEAD_AFTER_S)
+        except RedisError:
+            self._unended.add((room_id, user_id))  # if it was said, it will not be answered again
+            raise
+        if gone.gone:
+            await self.taken_back(room_id, user_id, gone.inside, gone.role)
 
     async def keep_saying(self) -> None:
         """For ever: who has left and could not be taken out, for whatever reason, is tried again; so are turns."""

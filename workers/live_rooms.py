@@ -105,6 +105,8 @@ async def send_out(job: Job, event: RoomRemoved) -> None:
         until=ban["until"] if ban else None,
         before=event.joined or 0,
     )  # fmt: skip
+    if ban is not None:
+        await _pardon_unless_banned(tools, room_id, user_id)  # it may have been lifted at this moment
     if removed.outcome == "back":
         return
     await departures.put_out(
@@ -120,11 +122,8 @@ async def send_out(job: Job, event: RoomRemoved) -> None:
 
 @consumes(RoomUnbanned, group="rooms")
 async def let_in_again(job: Job, event: RoomUnbanned) -> None:
-    """As the call has done; and behind the reaction to the ban, which may have been late."""
-    async with job.tools.database.transaction() as tx:
-        ban = await live_rooms.ban_of(tx, event.room_id, event.user_id)
-    if ban is None:
-        await job.tools.roster.pardon(event.room_id, event.user_id)
+    """As the call has done, unless it was cut short."""
+    await _pardon_unless_banned(job.tools, event.room_id, event.user_id)
 
 
 @consumes(RoomClosed, group="rooms")
@@ -138,6 +137,13 @@ async def announce_close(job: Job, event: RoomClosed) -> None:
         push = RoomClosedPush(id=f"room.closed:{event.room_id}", room=view.shown(row, NOBODY, {}))
         await tools.broadcaster.publish(room, push)
         await tools.broadcaster.empty(room)
+
+
+async def _pardon_unless_banned(tools: Tools, room_id: int, user_id: int) -> None:
+    async with tools.database.transaction() as tx:
+        ban = await live_rooms.ban_of(tx, room_id, user_id)
+    if ban is None:
+        await tools.roster.pardon(room_id, user_id)
 
 
 async def _show_host(tools: Tools, room_id: int, cause: str) -> None:
@@ -159,6 +165,7 @@ async def _show_host(tools: Tools, room_id: int, cause: str) -> None:
 async def _settle_role(job: Job, room_id: int, user_id: int) -> None:
     async with job.tools.database.transaction() as tx:
         room = await live_rooms.standing(tx, room_id, user_id)
+        sees = bool(await live_rooms.who_see(tx, room_id, [user_id]))
     if room is None:
         return
     role, version, channel = room["role"], room["version"], names.live(room_id)
@@ -166,6 +173,8 @@ async def _settle_role(job: Job, room_id: int, user_id: int) -> None:
     await job.tools.broadcaster.change_role(user_id, channel, role, version)
     if role == "listener":
         await job.tools.broadcaster.doubt([user_id], channel)  # the stage may have been what let them in
+    if not sees and not await job.tools.roster.are_inside(room_id, [user_id]):
+        return  # it would tell them of a room that is kept from them
     told = RoomRoleChanged(
         id=f"room.role_changed:{job.event_id}:{user_id}",
         room_id=str(room_id),
@@ -204,8 +213,10 @@ async def _find_live(tools: Tools) -> None:
             page = await live_rooms.live_after(tx, last, PAGE)
         looks = await tools.roster.look_at(dict.fromkeys(page, 0))
         for room_id, host_id in page.items():
-            await tools.roster.watch_out(room_id)
-            if looks[room_id].host_id not in (None, host_id):  # what the roster had noted was lost with Redis
+            look = looks[room_id]
+            if host_id not in look.stage:
+                await tools.roster.watch_out(room_id)
+            if look.host_id != host_id:  # what the roster had noted was lost with Redis
                 await _show_host(tools, room_id, f"sweep-{host_id}")
         if len(page) < PAGE:
             return
@@ -226,7 +237,7 @@ async def _look_after(tools: Tools, room_id: int, due: str) -> None:
     again = None
     async with tools.database.transaction() as tx:
         room = await live_rooms.lock_live(tx, room_id)
-        if room is None and not await live_rooms.has_ended(tx, room_id):
+        if room is None and await live_rooms.states(tx, [room_id]) == {room_id: "live"}:
             return  # somebody else is at it
         if room is not None:
             absence = await tools.roster.absence(room_id, room["host_id"])

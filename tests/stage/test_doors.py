@@ -81,9 +81,12 @@ async def test_a_ban_told_late_does_not_outlive_its_lifting(cluster, person, mon
     host, mona = await person("host"), await person("mona")
     room_id = await open_room(host)
     held = Held(monkeypatch, cluster.workers.tools.roster, "remove")
+    lifting = Held(monkeypatch, cluster.workers.tools.roster, "pardon")
+    lifting.go.set()
     await host.call("room.ban", room_id=room_id, user_id=mona.id)
     await held.came.wait()
     await host.call("room.unban", room_id=room_id, user_id=mona.id)
+    await lifting.done.wait()
     held.go.set()
     await cluster.settle()
     await mona.call("room.join", room_id=room_id)
@@ -141,6 +144,41 @@ async def test_who_is_banned_while_coming_in_is_not_told_that_they_are_inside(cl
     await cluster.settle()
     assert not await open_turns(cluster, room_id, mona), "a turn that nobody ends"
     assert not answer["ok"]
+
+
+async def test_another_device_of_the_banned_does_not_hide_the_first(cluster, person, monkeypatch):
+    """It is refused between the ban and the word to the nodes."""
+    host, mona = await person("host"), await person("mona", node="b")
+    tablet = await cluster.again(mona, node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    tell = asyncio.Event()
+    put_out = departures.put_out
+
+    async def put_out_late(*arguments, **options):
+        await tell.wait()
+        await put_out(*arguments, **options)
+
+    monkeypatch.setattr(departures, "put_out", put_out_late)
+    held = Held(monkeypatch, cluster.node_b.services.roster, "enter")
+    joining = asyncio.create_task(tablet.answer("room.join", {"room_id": room_id}))
+    await held.came.wait()
+    banning = asyncio.create_task(host.call("room.ban", room_id=room_id, user_id=mona.id))
+    assert await soon(lambda: inside(cluster, room_id), {int(host.id)}) == {int(host.id)}
+    held.go.set()
+    assert not (await joining)["ok"]
+    tell.set()
+    await banning
+    await mona.expect("room.removed")
+    assert not sockets_inside(cluster, room_id, mona)
+
+
+async def test_a_join_that_is_cut_short_leaves_no_ear_behind(cluster, person, monkeypatch):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    break_once(monkeypatch, cluster.node_b.bus, "join", behind=True)
+    assert (await mona.refused("room.join", room_id=room_id)).code == "UNAVAILABLE"
+    assert not sockets_inside(cluster, room_id, mona)
 
 
 async def test_who_comes_in_while_they_are_banned_hears_nothing_more(cluster, person, monkeypatch):
@@ -247,6 +285,17 @@ async def test_a_turn_that_begins_anew_is_not_ended_by_the_last_leaving(cluster,
     await leaving
     await host.expect("room.left", user_id=mona.id)
     assert await open_turns(cluster, room_id, mona) == 1
+
+
+async def test_a_turn_ends_though_the_answer_to_leaving_was_lost(cluster, person, monkeypatch):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    await cluster.settle()
+    break_once(monkeypatch, cluster.node_b.services.roster, "leave", behind=True)
+    await mona.call("room.leave", room_id=room_id)
+    assert await soon(lambda: open_turns(cluster, room_id, mona), 0) == 0
 
 
 async def test_who_is_given_a_role_while_coming_in_has_a_turn(cluster, person, monkeypatch):

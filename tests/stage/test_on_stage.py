@@ -134,6 +134,14 @@ async def test_a_host_who_goes_while_a_keeper_looks_is_succeeded(cluster, person
     assert await soon(host_id, cohost.id) == cohost.id
 
 
+async def test_a_room_yet_to_start_is_not_looked_at_again_and_again(cluster, person):
+    host, cohost = await person("host"), await person("cohost")
+    room_id = (await host.call("room.create", topic="later"))["id"]
+    await host.call("room.set_role", room_id=room_id, user_id=cohost.id, role="cohost")
+    await cluster.settle()
+    assert await soon(lambda: is_to_be_looked_at(cluster, room_id), False) is False
+
+
 async def test_a_hand_raised_while_getting_onto_the_stage_is_down(cluster, person, monkeypatch):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)

@@ -81,6 +81,17 @@ async def test_nobody_is_shown_a_new_host_whom_they_have_blocked(cluster, person
         continue
 
 
+@pytest.mark.parametrize("act", ["set_role", "mute"])
+async def test_nobody_is_told_of_a_room_that_is_kept_from_them(cluster, person, act):
+    host, mona = await person("host"), await person("mona")
+    room_id = await open_room(host)
+    await mona.call("graph.block", user_id=host.id)
+    arguments = {"role": "speaker"} if act == "set_role" else {"muted": True}
+    await host.answer(f"room.{act}", {"room_id": room_id, "user_id": mona.id, **arguments})
+    await cluster.settle(mona)
+    assert not mona.heard("room.role_changed")
+
+
 async def test_strangers_are_not_told_that_they_were_sent_out(cluster, person):
     host, stranger = await person("host"), await person("stranger")
     room_id = await open_room(host, visibility="private")
