@@ -150,11 +150,11 @@ class Tracker:
         for start in range(0, len(watched), PAGE):
             for user_id, presence in (await self.look(watched[start : start + PAGE])).items():
                 room = names.presence(user_id)
-                push = changed(presence)
+                written = unkept(changed(presence), room)
                 hiding = self._members.hides_from(user_id, room)
                 for member in list(self._members.in_room(room)):
                     if member.user_id not in hiding:
-                        member.deliver(unkept(push, room))
+                        member.deliver(written)
 
     async def take_back(self, node: str) -> None:
         """What a dead node has said. Its people have been silent for long enough already. Raises RedisError."""

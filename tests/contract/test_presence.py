@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from presence import tracker, typing_indicators
+from rooms import names
 
 
 @pytest.fixture
@@ -164,6 +165,24 @@ async def test_who_is_idle_everywhere_is_away(cluster, person, monkeypatch):
     await second.call("system.ping")
     cluster.node("b").presence._check_idle(int(mona.id), asyncio.get_running_loop().time())
     assert await statuses(watcher, mona.id, "online") == ["online"]
+
+
+async def test_who_is_shown_again_is_encoded_once(cluster, person, monkeypatch):
+    mona, *watchers = [await person(name) for name in ("mona", "first", "second", "third")]
+    for watcher in watchers:
+        await watch(watcher, mona)
+    encoded = []
+    unkept = tracker.unkept
+
+    def encode(push, room: str):
+        encoded.append(room)
+        return unkept(push, room)
+
+    monkeypatch.setattr(tracker, "unkept", encode)
+    await cluster.node_a.presence.show_again()
+    for watcher in watchers:
+        assert (await watcher.expect("presence.changed"))["presence"]["user_id"] == mona.id
+    assert encoded.count(names.presence(int(mona.id))) == 1
 
 
 @pytest.fixture
