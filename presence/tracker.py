@@ -33,7 +33,7 @@ CHECK_IDLE_EVERY_S = 5.0
 KEPT_S = 30 * 86_400  # last seen longer ago than that is never
 PAGE = 500
 
-What = Literal["here", "gone", "settle", "set", "idle", "active", "tell"]
+What = Literal["here", "gone", "settle", "set", "tell"]
 
 UPDATE = LinkScript(Path(__file__).parent / "lua" / "update.lua")
 SCRIPTS = (UPDATE,)
@@ -89,13 +89,12 @@ class Tracker:
         await self._update(user_id, "set", self._node, chosen)
 
     async def _arrive(self, user_id: int) -> None:
-        """Say that they are here, or where they are not, that they have gone."""
+        """Say that they are here, and whether idle; or where they are not, that they have gone."""
         self._unsaid.add(user_id)
         chosen = self._here.get(user_id)
         if chosen is None:
             await self._leave(user_id)
             return
-        self._idle.discard(user_id)
         await self._update(user_id, "here", self._node, chosen)
         if user_id in self._here:
             self._unsaid.discard(user_id)
@@ -115,8 +114,8 @@ class Tracker:
         if user_id not in self._here:
             self._unsaid.discard(user_id)
 
-    async def _say(self, user_id: int, what: What) -> None:
-        await self._update(user_id, what, self._node)
+    async def _tell(self, user_id: int) -> None:
+        await self._update(user_id, "tell", self._node)
 
     # ------------------------------------------------------------------------------------------ on all nodes
 
@@ -174,7 +173,7 @@ class Tracker:
         person = self._names.person(user_id)
         keys = (person, self._people_key(shard, node), f"{person}:quiet", f"{person}:late")
         arguments = (
-            what, user_id, node, chosen.status, chosen.text, PUSHES_APART_MS, KEPT_S, chosen.version, int(GRACE_S),
+            what, user_id, node, *chosen, int(user_id in self._idle), PUSHES_APART_MS, KEPT_S, int(GRACE_S),
         )  # fmt: skip
         outcome, *rest = await self._shards.run(shard, UPDATE, keys, arguments)
         if outcome == b"now":
@@ -183,7 +182,7 @@ class Tracker:
         elif outcome == b"late":
             CHANGES.labels("later").inc()
             loop = asyncio.get_running_loop()
-            loop.call_later(rest[0] / 1_000, lambda: self._background.run(self._say(user_id, "tell")))
+            loop.call_later(rest[0] / 1_000, lambda: self._background.run(self._tell(user_id)))
         return cast(bytes, outcome)
 
     async def _push(self, presence: Presence) -> None:
@@ -220,7 +219,7 @@ class Tracker:
         is_idle = now - called_at > IDLE_AFTER_S
         if is_idle != (user_id in self._idle):
             (self._idle.add if is_idle else self._idle.discard)(user_id)
-            self._background.run(self._say(user_id, "idle" if is_idle else "active"))
+            self._background.run(self._arrive(user_id))
 
 
 def changed(presence: Presence) -> PresenceChanged:

@@ -1,6 +1,7 @@
 """Presence and typing as clients see them, over several devices and two nodes."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -26,6 +27,13 @@ async def statuses(watcher, user_id: str, until: str) -> list[str]:
 
 async def watch(watcher, *people) -> list[dict]:
     return (await watcher.call("presence.watch", user_ids=[each.id for each in people]))["items"]
+
+
+def be_idle(node, who) -> None:
+    """Their sockets on that node have called nothing for long."""
+    for member in node.members.of_user(int(who.id)):
+        member.called_at -= tracker.IDLE_AFTER_S + 1
+    node.presence._check_idle(int(who.id), time.monotonic())
 
 
 async def test_three_devices_on_two_nodes_come_and_go_once(cluster, person, short_grace):
@@ -183,6 +191,17 @@ async def test_who_is_shown_again_is_encoded_once(cluster, person, monkeypatch):
     for watcher in watchers:
         assert (await watcher.expect("presence.changed"))["presence"]["user_id"] == mona.id
     assert encoded.count(names.presence(int(mona.id))) == 1
+
+
+async def test_who_is_idle_stays_away_when_all_is_said_again(cluster, person):
+    """After a gap a node repeats itself, and nobody has called anything by that."""
+    watcher, mona = await person("watcher"), await person("mona", node="b")
+    await watch(watcher, mona)
+    be_idle(cluster.node_b, mona)
+    assert await statuses(watcher, mona.id, "away") == ["away"]
+    await cluster.node_b.presence.repeat()
+    [shown] = await watch(watcher, mona)
+    assert shown["status"] == "away"
 
 
 @pytest.fixture
