@@ -1,8 +1,9 @@
 """Presence: who is online, over all of a person's devices and nodes.
 
-States of a person: online (or away, busy, as chosen; away while idle on all devices) → left (no socket anywhere,
-waited for) → offline. The invisible are offline to others from the start. In Redis a person is a hash with a field for
-each node that has a socket of theirs; nodes repeat what they say after a gap, and what a dead node said is taken back.
+States of a person on a node: here → left (no socket there, waited for) → settled. Until that they count as before, and
+where they are settled everywhere they are offline; else online, or away, busy, as chosen, or away while idle on all
+devices. The invisible are offline to others from the start. In Redis a person is a hash with a field for each node that
+they are here on or have left; nodes repeat what they say after a gap, and what a dead node said is taken back.
 """
 
 import asyncio
@@ -62,6 +63,7 @@ class Tracker:
         self._here: dict[int, Chosen] = {}
         self._idle: set[int] = set()
         self._unsaid: set[int] = set()  # whose coming or going has not been said to the end
+        self._leaving: dict[int, asyncio.TimerHandle] = {}  # until they are settled
         self._background = Background("presence")
 
     # ------------------------------------------------------------------------------------------ on this node
@@ -72,6 +74,8 @@ class Tracker:
         if not self._members.of_user(user_id) or (held is not None and held.version >= chosen.version):
             return
         self._here[user_id] = chosen
+        if (leaving := self._leaving.pop(user_id, None)) is not None:
+            leaving.cancel()
         ONLINE.set(len(self._here))
         self._background.run(self._arrive(user_id))
 
@@ -101,15 +105,15 @@ class Tracker:
 
     async def _leave(self, user_id: int) -> None:
         self._unsaid.add(user_id)
-        outcome = await self._update(user_id, "gone", self._node)
+        await self._update(user_id, "gone", self._node)
         if user_id in self._here:  # came back while that was said, and perhaps before
             await self._arrive(user_id)
-        elif outcome == b"left":
-            asyncio.get_running_loop().call_later(GRACE_S, lambda: self._background.run(self._settle(user_id)))
-        else:
-            self._unsaid.discard(user_id)
+        elif user_id not in self._leaving:
+            loop = asyncio.get_running_loop()
+            self._leaving[user_id] = loop.call_later(GRACE_S, lambda: self._background.run(self._settle(user_id)))
 
     async def _settle(self, user_id: int) -> None:
+        self._leaving.pop(user_id, None)
         await self._update(user_id, "settle", self._node)
         if user_id not in self._here:
             self._unsaid.discard(user_id)
@@ -168,7 +172,7 @@ class Tracker:
         await self._update(user_id, "gone", node)
         await self._update(user_id, "settle", node)
 
-    async def _update(self, user_id: int, what: What, node: str, chosen: Chosen = NOTHING_CHOSEN) -> bytes:
+    async def _update(self, user_id: int, what: What, node: str, chosen: Chosen = NOTHING_CHOSEN) -> None:
         shard = self._names.shard_of_person(user_id)
         person = self._names.person(user_id)
         keys = (person, self._people_key(shard, node), f"{person}:quiet", f"{person}:late")
@@ -183,7 +187,6 @@ class Tracker:
             CHANGES.labels("later").inc()
             loop = asyncio.get_running_loop()
             loop.call_later(rest[0] / 1_000, lambda: self._background.run(self._tell(user_id)))
-        return cast(bytes, outcome)
 
     async def _push(self, presence: Presence) -> None:
         user_id = int(presence.user_id)
@@ -201,7 +204,7 @@ class Tracker:
         """
         while True:
             await asyncio.sleep(CHECK_IDLE_EVERY_S)
-            for user_id in list(self._unsaid)[:PAGE]:
+            for user_id in list(self._unsaid - self._leaving.keys())[:PAGE]:
                 self._background.run(self._arrive(user_id))
             now = time.monotonic()
             people = list(self._here)

@@ -7,6 +7,7 @@ import pytest
 
 from presence import tracker, typing_indicators
 from rooms import names
+from tests.stage.faults import soon
 
 
 @pytest.fixture
@@ -36,6 +37,21 @@ def be_idle(node, who) -> None:
     node.presence._check_idle(int(who.id), time.monotonic())
 
 
+async def ask_redis(cluster, who, command: str, *parts):
+    """What it holds of that person's presence."""
+    stores, user_id = cluster.stores, int(who.id)
+    return await stores.shards.call(
+        stores.names.shard_of_person(user_id), command, stores.names.person(user_id), *parts
+    )
+
+
+async def leave(cluster, who, node: str) -> None:
+    """Their last device on that node is gone, and Redis knows."""
+    await who.close()
+    while await ask_redis(cluster, who, "HGET", f"at:{cluster.node(node).name}") == b"1":
+        await asyncio.sleep(0.01)
+
+
 async def test_three_devices_on_two_nodes_come_and_go_once(cluster, person, short_grace):
     watcher, mona = await person("watcher"), await person("mona")
     devices = [mona, await cluster.again(mona, node="b"), await cluster.again(mona, node="b")]
@@ -61,6 +77,80 @@ async def test_a_flapping_connection_does_not_blink(cluster, person):
         mona = await cluster.again(mona, node=node)
     await cluster.settle(watcher, mona)
     assert not watcher.heard("presence.changed")
+
+
+async def test_who_flaps_is_waited_for_from_the_last_time(cluster, person, monkeypatch):
+    watcher, mona = await person("watcher"), await person("mona")
+    await watch(watcher, mona)
+    grace_s = tracker.GRACE_S
+    monkeypatch.setattr(tracker, "GRACE_S", 1.0)
+    await leave(cluster, mona, "a")
+    mona = await cluster.again(mona, node="a")
+    monkeypatch.setattr(tracker, "GRACE_S", grace_s)
+    await leave(cluster, mona, "a")
+    await asyncio.sleep(1.0)  # the first grace is over, this one is not
+    [shown] = await watch(watcher, mona)
+    assert shown["status"] == "online"
+
+
+async def test_who_leaves_two_nodes_is_waited_for_on_both(cluster, person):
+    watcher, mona = await person("watcher"), await person("mona")
+    laptop = await cluster.again(mona, node="b")
+    await leave(cluster, mona, "a")
+    await leave(cluster, laptop, "b")
+    await cluster.node_a.presence._settle(int(mona.id))
+    [shown] = await watch(watcher, mona)
+    assert shown["status"] == "online"
+
+
+async def test_what_was_chosen_just_before_leaving_is_told_while_they_are_waited_for(cluster, person):
+    watcher, mona = await person("watcher", node="b"), await person("mona")
+    await watch(watcher, mona)
+    for text in ("one", "two"):
+        await mona.call("presence.set", status="busy", text=text)
+    await leave(cluster, mona, "a")
+    shown = (await watcher.expect("presence.changed"))["presence"]
+    while shown["text"] != "two":
+        assert shown["status"] == "busy"
+        shown = (await watcher.expect("presence.changed"))["presence"]
+
+
+async def test_a_node_forgets_who_is_only_elsewhere_now(cluster, person, short_grace):
+    mona, node = await person("mona"), cluster.node_a
+    await cluster.again(mona, node="b")
+    shard = cluster.stores.names.shard_of_person(int(mona.id))
+
+    async def is_of_node() -> int:
+        return await cluster.stores.shards.call(
+            shard, "SISMEMBER", node.presence._people_key(shard, node.name), mona.id
+        )
+
+    assert await is_of_node() == 1
+    await mona.close()
+    assert await soon(is_of_node, 0) == 0
+
+
+async def test_who_left_long_before_a_node_of_theirs_died_was_last_seen_then(cluster, person, short_grace):
+    watcher, mona = await person("watcher"), await person("mona", node="b")
+    laptop = await cluster.again(mona, node="a")
+    await watch(watcher, mona)
+    await leave(cluster, mona, "b")
+    await laptop.close()
+    assert await statuses(watcher, mona.id, "offline") == ["offline"]
+    await ask_redis(cluster, mona, "HSET", "seen", 1_700_000_000)
+    await cluster.node_a.presence.take_back(cluster.node_b.name)
+    [shown] = await watch(watcher, mona)
+    assert shown["last_seen_at"] == "2023-11-14T22:13:20.000Z"
+
+
+async def test_who_is_waited_for_when_their_node_dies_was_last_seen_when_they_left(cluster, person):
+    watcher, mona = await person("watcher"), await person("mona", node="b")
+    await watch(watcher, mona)
+    await leave(cluster, mona, "b")
+    await ask_redis(cluster, mona, "HSET", "seen", 1_700_000_000)
+    await cluster.node_a.presence.take_back(cluster.node_b.name)
+    shown = (await watcher.expect("presence.changed"))["presence"]
+    assert (shown["status"], shown["last_seen_at"]) == ("offline", "2023-11-14T22:13:20.000Z")
 
 
 async def test_what_one_chooses_to_show(person):
@@ -191,6 +281,15 @@ async def test_who_is_shown_again_is_encoded_once(cluster, person, monkeypatch):
     for watcher in watchers:
         assert (await watcher.expect("presence.changed"))["presence"]["user_id"] == mona.id
     assert encoded.count(names.presence(int(mona.id))) == 1
+
+
+async def test_who_leaves_where_they_were_active_is_away(cluster, person, short_grace):
+    watcher, mona = await person("watcher"), await person("mona")
+    laptop = await cluster.again(mona, node="b")
+    await watch(watcher, mona)
+    be_idle(cluster.node_b, laptop)
+    await mona.close()
+    assert await statuses(watcher, mona.id, "away") == ["away"]
 
 
 async def test_who_is_idle_stays_away_when_all_is_said_again(cluster, person):
