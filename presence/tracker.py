@@ -24,6 +24,7 @@ from rooms.broadcaster import Broadcaster
 from rooms.members import Members
 from rooms.messages import unkept
 from rooms.names import Names
+from storage.redis import RedisError
 from storage.redis_link import LinkScript
 from storage.shards import Shards
 
@@ -63,6 +64,7 @@ class Tracker:
         self._here: dict[int, Chosen] = {}
         self._idle: set[int] = set()
         self._unsaid: set[int] = set()  # whose coming or going has not been said to the end
+        self._untold: set[int] = set()  # who may have changed without anybody being told
         self._leaving: dict[int, asyncio.TimerHandle] = {}  # until they are settled
         self._background = Background("presence")
 
@@ -119,7 +121,13 @@ class Tracker:
             self._unsaid.discard(user_id)
 
     async def _tell(self, user_id: int) -> None:
-        await self._update(user_id, "tell", self._node)
+        """To who watches them, how they are now, whether or not that is news."""
+        self._untold.discard(user_id)
+        try:
+            await self._update(user_id, "tell", self._node)
+        except RedisError:
+            self._untold.add(user_id)
+            raise
 
     # ------------------------------------------------------------------------------------------ on all nodes
 
@@ -179,11 +187,16 @@ class Tracker:
         arguments = (
             what, user_id, node, *chosen, int(user_id in self._idle), PUSHES_APART_MS, KEPT_S, int(GRACE_S),
         )  # fmt: skip
-        outcome, *rest = await self._shards.run(shard, UPDATE, keys, arguments)
-        if outcome == b"now":
-            CHANGES.labels("at once").inc()
-            await self._push(_presence(user_id, *rest))
-        elif outcome == b"late":
+        answer = self._shards.run(shard, UPDATE, keys, arguments)  # where nothing can be sent, it raises here
+        try:
+            outcome, *rest = await answer
+            if outcome == b"now":
+                CHANGES.labels("at once").inc()
+                await self._push(_presence(user_id, *rest))
+        except BaseException:  # a call's deadline, too
+            self._untold.add(user_id)  # Redis may hold the change, and who says it again would find none
+            raise
+        if outcome == b"late":
             CHANGES.labels("later").inc()
             loop = asyncio.get_running_loop()
             loop.call_later(rest[0] / 1_000, lambda: self._background.run(self._tell(user_id)))
@@ -200,12 +213,14 @@ class Tracker:
     async def keep_idle(self) -> None:
         """For ever: people whose sockets here have called nothing for long are away, until they do.
 
-        Also what could not be said, for whatever reason, is tried again.
+        Also what could not be said or told, for whatever reason, is tried again.
         """
         while True:
             await asyncio.sleep(CHECK_IDLE_EVERY_S)
             for user_id in list(self._unsaid - self._leaving.keys())[:PAGE]:
                 self._background.run(self._arrive(user_id))
+            for user_id in list(self._untold)[:PAGE]:
+                self._background.run(self._tell(user_id))
             now = time.monotonic()
             people = list(self._here)
             for start in range(0, len(people), PAGE):

@@ -7,7 +7,7 @@ import pytest
 
 from presence import tracker, typing_indicators
 from rooms import names
-from tests.stage.faults import soon
+from tests.stage.faults import break_once, soon
 
 
 @pytest.fixture
@@ -43,6 +43,24 @@ async def ask_redis(cluster, who, command: str, *parts):
     return await stores.shards.call(
         stores.names.shard_of_person(user_id), command, stores.names.person(user_id), *parts
     )
+
+
+async def may_be_told(cluster, who) -> None:
+    """A second has passed since the last push about them."""
+    stores, user_id = cluster.stores, int(who.id)
+    quiet = f"{stores.names.person(user_id)}:quiet"
+    while await stores.shards.call(stores.names.shard_of_person(user_id), "EXISTS", quiet):
+        await asyncio.sleep(0.05)
+
+
+def break_saying(cluster, monkeypatch, who, what: str, *, behind: bool = False) -> None:
+    """Node a loses Redis when it says that of them."""
+    person = cluster.stores.names.person(int(who.id))
+
+    def is_meant(shard: int, script, keys, arguments) -> bool:
+        return keys[0] == person and arguments[0] == what
+
+    break_once(monkeypatch, cluster.node_a.presence._shards, "run", behind=behind, when=is_meant)
 
 
 async def leave(cluster, who, node: str) -> None:
@@ -243,6 +261,32 @@ async def test_changes_are_told_once_a_second_and_the_last_one_in_the_end(person
     await mona.call("presence.set", status="away", text="the last")
     told = await statuses(watcher, mona.id, "away")
     assert len(told) <= 4
+
+
+@pytest.mark.parametrize("lost", ["answer", "push"])
+async def test_a_change_that_nobody_was_told_of_is_told_later(cluster, person, monkeypatch, lost):
+    """Redis has it, so setting it again changes nothing."""
+    watcher, mona = await person("watcher", node="b"), await person("mona")
+    await watch(watcher, mona)
+    await may_be_told(cluster, mona)
+    if lost == "answer":
+        break_saying(cluster, monkeypatch, mona, "set", behind=True)
+    else:
+        room, broadcaster = names.presence(int(mona.id)), cluster.node_a.presence._broadcaster
+        break_once(monkeypatch, broadcaster, "publish", when=lambda published, *_: published == room)
+    assert (await mona.refused("presence.set", status="busy")).code == "UNAVAILABLE"
+    await mona.call("presence.set", status="busy")
+    assert await statuses(watcher, mona.id, "busy") == ["busy"]
+
+
+async def test_a_change_whose_turn_comes_while_redis_is_away_is_told_later(cluster, person, monkeypatch):
+    watcher, mona = await person("watcher", node="b"), await person("mona")
+    await watch(watcher, mona)
+    await may_be_told(cluster, mona)
+    break_saying(cluster, monkeypatch, mona, "tell")
+    for status in ("busy", "away"):
+        await mona.call("presence.set", status=status)
+    assert await statuses(watcher, mona.id, "away") == ["busy", "away"]
 
 
 async def test_watching_is_bounded(person):
