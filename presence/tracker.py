@@ -1,8 +1,9 @@
 """Presence: who is online, over all of a person's devices and nodes.
 
-States of a person: online (or away, busy, as chosen; away while idle on all devices) → left (no socket anywhere,
-waited for) → offline. The invisible are offline to others from the start. In Redis a person is a hash with a field for
-each node that has a socket of theirs; nodes repeat what they say after a gap, and what a dead node said is taken back.
+States of a person on a node: here → left (no socket there, waited for) → settled. Until that they count as before, and
+where they are settled everywhere they are offline; else online, or away, busy, as chosen, or away while idle on all
+devices. The invisible are offline to others from the start. In Redis a person is a hash with a field for each node that
+they are here on or have left; nodes repeat what they say after a gap, and what a dead node said is taken back.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from rooms.broadcaster import Broadcaster
 from rooms.members import Members
 from rooms.messages import unkept
 from rooms.names import Names
+from storage.redis import RedisError
 from storage.redis_link import LinkScript
 from storage.shards import Shards
 
@@ -33,7 +35,7 @@ CHECK_IDLE_EVERY_S = 5.0
 KEPT_S = 30 * 86_400  # last seen longer ago than that is never
 PAGE = 500
 
-What = Literal["here", "gone", "settle", "set", "idle", "active", "tell"]
+What = Literal["here", "gone", "settle", "set", "tell"]
 
 UPDATE = LinkScript(Path(__file__).parent / "lua" / "update.lua")
 SCRIPTS = (UPDATE,)
@@ -62,6 +64,8 @@ class Tracker:
         self._here: dict[int, Chosen] = {}
         self._idle: set[int] = set()
         self._unsaid: set[int] = set()  # whose coming or going has not been said to the end
+        self._untold: set[int] = set()  # who may have changed without anybody being told
+        self._leaving: dict[int, asyncio.TimerHandle] = {}  # until they are settled
         self._background = Background("presence")
 
     # ------------------------------------------------------------------------------------------ on this node
@@ -72,6 +76,8 @@ class Tracker:
         if not self._members.of_user(user_id) or (held is not None and held.version >= chosen.version):
             return
         self._here[user_id] = chosen
+        if (leaving := self._leaving.pop(user_id, None)) is not None:
+            leaving.cancel()
         ONLINE.set(len(self._here))
         self._background.run(self._arrive(user_id))
 
@@ -89,34 +95,39 @@ class Tracker:
         await self._update(user_id, "set", self._node, chosen)
 
     async def _arrive(self, user_id: int) -> None:
-        """Say that they are here, or where they are not, that they have gone."""
+        """Say that they are here, and whether idle; or where they are not, that they have gone."""
         self._unsaid.add(user_id)
         chosen = self._here.get(user_id)
         if chosen is None:
             await self._leave(user_id)
             return
-        self._idle.discard(user_id)
         await self._update(user_id, "here", self._node, chosen)
         if user_id in self._here:
             self._unsaid.discard(user_id)
 
     async def _leave(self, user_id: int) -> None:
         self._unsaid.add(user_id)
-        outcome = await self._update(user_id, "gone", self._node)
+        await self._update(user_id, "gone", self._node)
         if user_id in self._here:  # came back while that was said, and perhaps before
             await self._arrive(user_id)
-        elif outcome == b"left":
-            asyncio.get_running_loop().call_later(GRACE_S, lambda: self._background.run(self._settle(user_id)))
-        else:
-            self._unsaid.discard(user_id)
+        elif user_id not in self._leaving:
+            loop = asyncio.get_running_loop()
+            self._leaving[user_id] = loop.call_later(GRACE_S, lambda: self._background.run(self._settle(user_id)))
 
     async def _settle(self, user_id: int) -> None:
+        self._leaving.pop(user_id, None)
         await self._update(user_id, "settle", self._node)
         if user_id not in self._here:
             self._unsaid.discard(user_id)
 
-    async def _say(self, user_id: int, what: What) -> None:
-        await self._update(user_id, what, self._node)
+    async def _tell(self, user_id: int) -> None:
+        """To who watches them, how they are now, whether or not that is news."""
+        self._untold.discard(user_id)
+        try:
+            await self._update(user_id, "tell", self._node)
+        except RedisError:
+            self._untold.add(user_id)
+            raise
 
     # ------------------------------------------------------------------------------------------ on all nodes
 
@@ -150,11 +161,11 @@ class Tracker:
         for start in range(0, len(watched), PAGE):
             for user_id, presence in (await self.look(watched[start : start + PAGE])).items():
                 room = names.presence(user_id)
-                push = changed(presence)
+                written = unkept(changed(presence), room)
                 hiding = self._members.hides_from(user_id, room)
                 for member in list(self._members.in_room(room)):
                     if member.user_id not in hiding:
-                        member.deliver(unkept(push, room))
+                        member.deliver(written)
 
     async def take_back(self, node: str) -> None:
         """What a dead node has said. Its people have been silent for long enough already. Raises RedisError."""
@@ -169,22 +180,26 @@ class Tracker:
         await self._update(user_id, "gone", node)
         await self._update(user_id, "settle", node)
 
-    async def _update(self, user_id: int, what: What, node: str, chosen: Chosen = NOTHING_CHOSEN) -> bytes:
+    async def _update(self, user_id: int, what: What, node: str, chosen: Chosen = NOTHING_CHOSEN) -> None:
         shard = self._names.shard_of_person(user_id)
         person = self._names.person(user_id)
         keys = (person, self._people_key(shard, node), f"{person}:quiet", f"{person}:late")
         arguments = (
-            what, user_id, node, chosen.status, chosen.text, PUSHES_APART_MS, KEPT_S, chosen.version, int(GRACE_S),
+            what, user_id, node, *chosen, int(user_id in self._idle), PUSHES_APART_MS, KEPT_S, int(GRACE_S),
         )  # fmt: skip
-        outcome, *rest = await self._shards.run(shard, UPDATE, keys, arguments)
-        if outcome == b"now":
-            CHANGES.labels("at once").inc()
-            await self._push(_presence(user_id, *rest))
-        elif outcome == b"late":
+        answer = self._shards.run(shard, UPDATE, keys, arguments)  # where nothing can be sent, it raises here
+        try:
+            outcome, *rest = await answer
+            if outcome == b"now":
+                CHANGES.labels("at once").inc()
+                await self._push(_presence(user_id, *rest))
+        except BaseException:  # a call's deadline, too
+            self._untold.add(user_id)  # Redis may hold the change, and who says it again would find none
+            raise
+        if outcome == b"late":
             CHANGES.labels("later").inc()
             loop = asyncio.get_running_loop()
-            loop.call_later(rest[0] / 1_000, lambda: self._background.run(self._say(user_id, "tell")))
-        return cast(bytes, outcome)
+            loop.call_later(rest[0] / 1_000, lambda: self._background.run(self._tell(user_id)))
 
     async def _push(self, presence: Presence) -> None:
         user_id = int(presence.user_id)
@@ -198,12 +213,14 @@ class Tracker:
     async def keep_idle(self) -> None:
         """For ever: people whose sockets here have called nothing for long are away, until they do.
 
-        Also what could not be said, for whatever reason, is tried again.
+        Also what could not be said or told, for whatever reason, is tried again.
         """
         while True:
             await asyncio.sleep(CHECK_IDLE_EVERY_S)
-            for user_id in list(self._unsaid)[:PAGE]:
+            for user_id in list(self._unsaid - self._leaving.keys())[:PAGE]:
                 self._background.run(self._arrive(user_id))
+            for user_id in list(self._untold)[:PAGE]:
+                self._background.run(self._tell(user_id))
             now = time.monotonic()
             people = list(self._here)
             for start in range(0, len(people), PAGE):
@@ -220,7 +237,7 @@ class Tracker:
         is_idle = now - called_at > IDLE_AFTER_S
         if is_idle != (user_id in self._idle):
             (self._idle.add if is_idle else self._idle.discard)(user_id)
-            self._background.run(self._say(user_id, "idle" if is_idle else "active"))
+            self._background.run(self._arrive(user_id))
 
 
 def changed(presence: Presence) -> PresenceChanged:

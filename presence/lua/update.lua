@@ -1,10 +1,10 @@
--- Something about a person's presence is another. KEYS 1 the person (at:<node>, idle:<node>, status, text, version, seen,
--- shown, shown_text), 2 the node's people, 3 quiet, 4 late; ARGV 1 what (here, gone, settle, set, idle, active, tell), 2 user,
--- 3 node, 4 status, 5 text, 6 ms between two pushes, 7 s all is kept,
--- 8 version of status and text, 9 s that who leaves is waited for.
--- Answers `now` and what to push (status, text, s when last seen), `late` and the ms to wait, `left` where nobody of
--- that name is anywhere any more and it is to be settled, or `nothing`.
-local person, what, node = KEYS[1], ARGV[1], ARGV[3]
+-- Something about a person's presence is another. KEYS 1 the person (at:<node>: 1 here, 0 left and waited for;
+-- idle:<node>, status, text, version, seen, shown, shown_text), 2 the node's people, 3 quiet, 4 late; ARGV 1 what
+-- (here, gone, settle, set, tell), 2 user, 3 node, 4 status, 5 text, 6 version of both, 7 1 for who is idle on the node,
+-- 8 ms between two pushes, 9 s all is kept, 10 s that who leaves is waited for.
+-- Answers `now` and what to push (status, text, s when last seen), `late` and the ms to wait, or `nothing`.
+local person, what = KEYS[1], ARGV[1]
+local at, idle = 'at:' .. ARGV[3], 'idle:' .. ARGV[3]
 local time = redis.call('TIME')
 
 local fields = {}
@@ -20,55 +20,44 @@ local function set(field, value)
         redis.call('HDEL', person, field)
     end
 end
--- How many nodes they are on, and on how many of them they are not idle.
-local function count()
-    local places, awake = 0, 0
-    for field in pairs(fields) do
-        if string.sub(field, 1, 3) == 'at:' then
-            places = places + 1
-            if not fields['idle:' .. string.sub(field, 4)] then
-                awake = awake + 1
-            end
-        end
-    end
-    return places, awake
-end
 
 local status = fields.status or 'online'
 if what == 'here' then
-    set('at:' .. node, 1)
-    set('idle:' .. node, nil)
+    set(at, '1')
+    set(idle, ARGV[7] == '1' and '1' or nil)
     redis.call('SADD', KEYS[2], ARGV[2])
-    redis.call('EXPIRE', KEYS[2], ARGV[7])
-elseif what == 'gone' then
-    set('at:' .. node, nil)
-    set('idle:' .. node, nil)
-elseif what == 'settle' then
-    if not fields['at:' .. node] then
-        redis.call('SREM', KEYS[2], ARGV[2])
+    redis.call('EXPIRE', KEYS[2], ARGV[9])
+elseif what == 'gone' and fields[at] == '1' then
+    set(at, '0') -- counts as a place until it is settled
+    if status ~= 'invisible' then
+        set('seen', time[1])
     end
-elseif (what == 'idle' or what == 'active') and fields['at:' .. node] then
-    set('idle:' .. node, what == 'idle' and 1 or nil)
+elseif what == 'settle' and fields[at] ~= '1' then
+    set(at, nil)
+    set(idle, nil)
+    redis.call('SREM', KEYS[2], ARGV[2])
 elseif what == 'tell' then
     redis.call('DEL', KEYS[4])
 end
-if (what == 'set' or what == 'here') and tonumber(ARGV[8]) >= tonumber(fields.version or 0) then
+if (what == 'set' or what == 'here') and tonumber(ARGV[6]) >= tonumber(fields.version or 0) then
     if ARGV[4] == 'invisible' and status ~= 'invisible' and what == 'set' then
-        set('seen', time[1] - ARGV[9]) -- as who has left is shown, after having been waited for
+        set('seen', time[1] - ARGV[10]) -- as who has left is shown, after having been waited for
     end
     status = ARGV[4]
     set('status', status)
     set('text', ARGV[5])
-    set('version', ARGV[8])
+    set('version', ARGV[6])
 end
-redis.call('EXPIRE', person, ARGV[7])
+redis.call('EXPIRE', person, ARGV[9])
 
-local places, awake = count()
-if what == 'gone' then
-    if places == 0 and status ~= 'invisible' then
-        set('seen', time[1])
+local places, awake = 0, 0
+for field in pairs(fields) do
+    if string.sub(field, 1, 3) == 'at:' then
+        places = places + 1
+        if not fields['idle:' .. string.sub(field, 4)] then
+            awake = awake + 1
+        end
     end
-    return {places == 0 and 'left' or 'nothing'}
 end
 local shown, text = 'offline', ''
 if places > 0 and status ~= 'invisible' then
@@ -77,13 +66,13 @@ if places > 0 and status ~= 'invisible' then
         shown = 'away'
     end
 end
-local changed = shown ~= (fields.shown or 'offline') or text ~= (fields.shown_text or '')
-if not changed and what ~= 'tell' then
+if shown ~= (fields.shown or 'offline') or text ~= (fields.shown_text or '') then
+    set('shown', shown)
+    set('shown_text', text)
+elseif what ~= 'tell' then
     return {'nothing'}
 end
-set('shown', shown)
-set('shown_text', text)
-if redis.call('SET', KEYS[3], 1, 'NX', 'PX', ARGV[6]) then
+if redis.call('SET', KEYS[3], 1, 'NX', 'PX', ARGV[8]) then
     return {'now', shown, text, fields.seen or ''}
 end
 local wait = math.max(redis.call('PTTL', KEYS[3]), 1)

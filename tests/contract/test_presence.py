@@ -1,10 +1,13 @@
 """Presence and typing as clients see them, over several devices and two nodes."""
 
 import asyncio
+import time
 
 import pytest
 
 from presence import tracker, typing_indicators
+from rooms import names
+from tests.stage.faults import break_once, soon
 
 
 @pytest.fixture
@@ -25,6 +28,46 @@ async def statuses(watcher, user_id: str, until: str) -> list[str]:
 
 async def watch(watcher, *people) -> list[dict]:
     return (await watcher.call("presence.watch", user_ids=[each.id for each in people]))["items"]
+
+
+def be_idle(node, who) -> None:
+    """Their sockets on that node have called nothing for long."""
+    for member in node.members.of_user(int(who.id)):
+        member.called_at -= tracker.IDLE_AFTER_S + 1
+    node.presence._check_idle(int(who.id), time.monotonic())
+
+
+async def ask_redis(cluster, who, command: str, *parts):
+    """What it holds of that person's presence."""
+    stores, user_id = cluster.stores, int(who.id)
+    return await stores.shards.call(
+        stores.names.shard_of_person(user_id), command, stores.names.person(user_id), *parts
+    )
+
+
+async def may_be_told(cluster, who) -> None:
+    """A second has passed since the last push about them."""
+    stores, user_id = cluster.stores, int(who.id)
+    quiet = f"{stores.names.person(user_id)}:quiet"
+    while await stores.shards.call(stores.names.shard_of_person(user_id), "EXISTS", quiet):
+        await asyncio.sleep(0.05)
+
+
+def break_saying(cluster, monkeypatch, who, what: str, *, behind: bool = False) -> None:
+    """Node a loses Redis when it says that of them."""
+    person = cluster.stores.names.person(int(who.id))
+
+    def is_meant(shard: int, script, keys, arguments) -> bool:
+        return keys[0] == person and arguments[0] == what
+
+    break_once(monkeypatch, cluster.node_a.presence._shards, "run", behind=behind, when=is_meant)
+
+
+async def leave(cluster, who, node: str) -> None:
+    """Their last device on that node is gone, and Redis knows."""
+    await who.close()
+    while await ask_redis(cluster, who, "HGET", f"at:{cluster.node(node).name}") == b"1":
+        await asyncio.sleep(0.01)
 
 
 async def test_three_devices_on_two_nodes_come_and_go_once(cluster, person, short_grace):
@@ -52,6 +95,80 @@ async def test_a_flapping_connection_does_not_blink(cluster, person):
         mona = await cluster.again(mona, node=node)
     await cluster.settle(watcher, mona)
     assert not watcher.heard("presence.changed")
+
+
+async def test_who_flaps_is_waited_for_from_the_last_time(cluster, person, monkeypatch):
+    watcher, mona = await person("watcher"), await person("mona")
+    await watch(watcher, mona)
+    grace_s = tracker.GRACE_S
+    monkeypatch.setattr(tracker, "GRACE_S", 1.0)
+    await leave(cluster, mona, "a")
+    mona = await cluster.again(mona, node="a")
+    monkeypatch.setattr(tracker, "GRACE_S", grace_s)
+    await leave(cluster, mona, "a")
+    await asyncio.sleep(1.0)  # the first grace is over, this one is not
+    [shown] = await watch(watcher, mona)
+    assert shown["status"] == "online"
+
+
+async def test_who_leaves_two_nodes_is_waited_for_on_both(cluster, person):
+    watcher, mona = await person("watcher"), await person("mona")
+    laptop = await cluster.again(mona, node="b")
+    await leave(cluster, mona, "a")
+    await leave(cluster, laptop, "b")
+    await cluster.node_a.presence._settle(int(mona.id))
+    [shown] = await watch(watcher, mona)
+    assert shown["status"] == "online"
+
+
+async def test_what_was_chosen_just_before_leaving_is_told_while_they_are_waited_for(cluster, person):
+    watcher, mona = await person("watcher", node="b"), await person("mona")
+    await watch(watcher, mona)
+    for text in ("one", "two"):
+        await mona.call("presence.set", status="busy", text=text)
+    await leave(cluster, mona, "a")
+    shown = (await watcher.expect("presence.changed"))["presence"]
+    while shown["text"] != "two":
+        assert shown["status"] == "busy"
+        shown = (await watcher.expect("presence.changed"))["presence"]
+
+
+async def test_a_node_forgets_who_is_only_elsewhere_now(cluster, person, short_grace):
+    mona, node = await person("mona"), cluster.node_a
+    await cluster.again(mona, node="b")
+    shard = cluster.stores.names.shard_of_person(int(mona.id))
+
+    async def is_of_node() -> int:
+        return await cluster.stores.shards.call(
+            shard, "SISMEMBER", node.presence._people_key(shard, node.name), mona.id
+        )
+
+    assert await is_of_node() == 1
+    await mona.close()
+    assert await soon(is_of_node, 0) == 0
+
+
+async def test_who_left_long_before_a_node_of_theirs_died_was_last_seen_then(cluster, person, short_grace):
+    watcher, mona = await person("watcher"), await person("mona", node="b")
+    laptop = await cluster.again(mona, node="a")
+    await watch(watcher, mona)
+    await leave(cluster, mona, "b")
+    await laptop.close()
+    assert await statuses(watcher, mona.id, "offline") == ["offline"]
+    await ask_redis(cluster, mona, "HSET", "seen", 1_700_000_000)
+    await cluster.node_a.presence.take_back(cluster.node_b.name)
+    [shown] = await watch(watcher, mona)
+    assert shown["last_seen_at"] == "2023-11-14T22:13:20.000Z"
+
+
+async def test_who_is_waited_for_when_their_node_dies_was_last_seen_when_they_left(cluster, person):
+    watcher, mona = await person("watcher"), await person("mona", node="b")
+    await watch(watcher, mona)
+    await leave(cluster, mona, "b")
+    await ask_redis(cluster, mona, "HSET", "seen", 1_700_000_000)
+    await cluster.node_a.presence.take_back(cluster.node_b.name)
+    shown = (await watcher.expect("presence.changed"))["presence"]
+    assert (shown["status"], shown["last_seen_at"]) == ("offline", "2023-11-14T22:13:20.000Z")
 
 
 async def test_what_one_chooses_to_show(person):
@@ -146,6 +263,32 @@ async def test_changes_are_told_once_a_second_and_the_last_one_in_the_end(person
     assert len(told) <= 4
 
 
+@pytest.mark.parametrize("lost", ["answer", "push"])
+async def test_a_change_that_nobody_was_told_of_is_told_later(cluster, person, monkeypatch, lost):
+    """Redis has it, so setting it again changes nothing."""
+    watcher, mona = await person("watcher", node="b"), await person("mona")
+    await watch(watcher, mona)
+    await may_be_told(cluster, mona)
+    if lost == "answer":
+        break_saying(cluster, monkeypatch, mona, "set", behind=True)
+    else:
+        room, broadcaster = names.presence(int(mona.id)), cluster.node_a.presence._broadcaster
+        break_once(monkeypatch, broadcaster, "publish", when=lambda published, *_: published == room)
+    assert (await mona.refused("presence.set", status="busy")).code == "UNAVAILABLE"
+    await mona.call("presence.set", status="busy")
+    assert await statuses(watcher, mona.id, "busy") == ["busy"]
+
+
+async def test_a_change_whose_turn_comes_while_redis_is_away_is_told_later(cluster, person, monkeypatch):
+    watcher, mona = await person("watcher", node="b"), await person("mona")
+    await watch(watcher, mona)
+    await may_be_told(cluster, mona)
+    break_saying(cluster, monkeypatch, mona, "tell")
+    for status in ("busy", "away"):
+        await mona.call("presence.set", status=status)
+    assert await statuses(watcher, mona.id, "away") == ["busy", "away"]
+
+
 async def test_watching_is_bounded(person):
     watcher = await person("watcher")
     refused = await watcher.refused("presence.watch", user_ids=["1"] * 101)
@@ -164,6 +307,44 @@ async def test_who_is_idle_everywhere_is_away(cluster, person, monkeypatch):
     await second.call("system.ping")
     cluster.node("b").presence._check_idle(int(mona.id), asyncio.get_running_loop().time())
     assert await statuses(watcher, mona.id, "online") == ["online"]
+
+
+async def test_who_is_shown_again_is_encoded_once(cluster, person, monkeypatch):
+    mona, *watchers = [await person(name) for name in ("mona", "first", "second", "third")]
+    for watcher in watchers:
+        await watch(watcher, mona)
+    encoded = []
+    unkept = tracker.unkept
+
+    def encode(push, room: str):
+        encoded.append(room)
+        return unkept(push, room)
+
+    monkeypatch.setattr(tracker, "unkept", encode)
+    await cluster.node_a.presence.show_again()
+    for watcher in watchers:
+        assert (await watcher.expect("presence.changed"))["presence"]["user_id"] == mona.id
+    assert encoded.count(names.presence(int(mona.id))) == 1
+
+
+async def test_who_leaves_where_they_were_active_is_away(cluster, person, short_grace):
+    watcher, mona = await person("watcher"), await person("mona")
+    laptop = await cluster.again(mona, node="b")
+    await watch(watcher, mona)
+    be_idle(cluster.node_b, laptop)
+    await mona.close()
+    assert await statuses(watcher, mona.id, "away") == ["away"]
+
+
+async def test_who_is_idle_stays_away_when_all_is_said_again(cluster, person):
+    """After a gap a node repeats itself, and nobody has called anything by that."""
+    watcher, mona = await person("watcher"), await person("mona", node="b")
+    await watch(watcher, mona)
+    be_idle(cluster.node_b, mona)
+    assert await statuses(watcher, mona.id, "away") == ["away"]
+    await cluster.node_b.presence.repeat()
+    [shown] = await watch(watcher, mona)
+    assert shown["status"] == "away"
 
 
 @pytest.fixture

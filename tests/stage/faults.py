@@ -98,15 +98,21 @@ async def open_turns(cluster, room_id: str, who) -> int:
         await owner.close()
 
 
-def break_once(monkeypatch, thing, name: str, *, behind: bool = False) -> None:
-    """Redis goes away before the method is run, or behind it, before the answer comes."""
+def break_once(monkeypatch, thing, name: str, *, behind: bool = False, when=lambda *_: True) -> None:
+    """Redis goes away before the method is run with such arguments, or behind it, before the answer comes."""
     real = getattr(thing, name)
 
-    async def broken(*arguments, **options):
+    def broken(*arguments, **options):
+        if not when(*arguments):
+            return real(*arguments, **options)
         monkeypatch.setattr(thing, name, real)
         if behind:
-            await real(*arguments, **options)
+            return lose(real(*arguments, **options))
         raise RedisDown("the link to Redis is down")
+
+    async def lose(answer):
+        await answer
+        raise RedisDown("the link to Redis was lost")
 
     monkeypatch.setattr(thing, name, broken)
 
