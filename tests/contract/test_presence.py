@@ -256,11 +256,12 @@ async def test_presence_can_be_kept_from_all_but_followers(person):
 async def test_changes_are_told_once_a_second_and_the_last_one_in_the_end(person):
     watcher, mona = await person("watcher"), await person("mona", node="b")
     await watch(watcher, mona)
+    began = time.monotonic()
     for number in range(40):
         await mona.call("presence.set", status="busy", text=f"at {number}")
     await mona.call("presence.set", status="away", text="the last")
     told = await statuses(watcher, mona.id, "away")
-    assert len(told) <= 4
+    assert len(told) <= time.monotonic() - began + 2
 
 
 @pytest.mark.parametrize("lost", ["answer", "push"])
@@ -349,7 +350,7 @@ async def test_who_is_idle_stays_away_when_all_is_said_again(cluster, person):
 
 @pytest.fixture
 def short_typing(monkeypatch):
-    monkeypatch.setattr(typing_indicators, "ENDS_AFTER_S", 0.4)
+    monkeypatch.setattr(typing_indicators, "ENDS_AFTER_S", 2.0)
 
 
 async def test_typing_is_told_and_ends_by_itself(person, short_typing):
@@ -367,7 +368,8 @@ async def test_typing_is_told_and_ends_by_itself(person, short_typing):
     assert not omar.heard("typing.changed")
 
 
-async def test_who_starts_and_stops_in_turn_is_told_of_once(cluster, person):
+async def test_who_starts_and_stops_in_turn_is_told_of_once(cluster, person, monkeypatch):
+    monkeypatch.setattr(typing_indicators, "TELL_AGAIN_AFTER_S", 60.0)
     author, mona = await person("author"), await person("mona")
     post = await author.call("post.create", text="what do you think?")
     for each in (author, mona):
