@@ -87,7 +87,9 @@ class Node:
         recovery = Recovery(stores.shards, stores.names, self.name)
         self._gaps = Gaps(stores.shards, stores.names, self.members, delivery, recovery, self.name)
         self._gaps.on_gap = self._after_gap
-        self.bus = Bus(stores.shards, stores.names, self.members, delivery, self._gaps, self.attendance, self.name)
+        self.bus = Bus(
+            stores.shards, stores.names, self.members, delivery, self._gaps, recovery, self.attendance, self.name
+        )
         rights = Rights(database, self.bus, self.attendance, stores.broadcaster)
         self.bus.on_doubt = rights.recheck
         self._nodes = Nodes(stores.shards, stores.names, self.name)

@@ -38,6 +38,7 @@ from rooms.messages import (
 )
 from rooms.metrics import BUS_LAG, ROOMS
 from rooms.names import Names
+from rooms.recovery import Recovery
 from storage.redis import RedisError
 from storage.shards import Shards
 
@@ -76,6 +77,7 @@ class Bus:
         members: Members,
         delivery: Delivery,
         gaps: Gaps,
+        recovery: Recovery,
         seats: Seats,
         node: str,
     ) -> None:
@@ -86,6 +88,7 @@ class Bus:
         self._members = members
         self._delivery = delivery
         self._gaps = gaps
+        self._recovery = recovery
         self._seats = seats
         self._node = node
         self._subscribed: set[str] = set()
@@ -144,10 +147,15 @@ class Bus:
                 confirmation.add_done_callback(lambda done: self._confirmed(room, channel, done))
             await asyncio.shield(confirmation)
         except RedisError as error:
-            self.leave(member, room)
+            self._leave(member, room)
             raise SubscriptionFailed(room) from error
 
     def leave(self, member: Member, room: str) -> None:
+        """By their will or not; a client that comes back is not put there again."""
+        self._leave(member, room)
+        self._recovery.forget_room(member.user_id, member.pid, room)
+
+    def _leave(self, member: Member, room: str) -> None:
         was_there = room in member.rooms
         self._members.leave(member, room)
         self._forget_empty([room])
@@ -240,6 +248,7 @@ class Bus:
                 for member in self._sockets(user_ids):
                     self.leave(member, room)
             case Emptied(room):
+                # Not forgotten: a client that comes back may not have heard of the end, and is told then.
                 for member in list(self._members.in_room(room)):
                     self._members.leave(member, room)
                 self._forget_empty([room])
