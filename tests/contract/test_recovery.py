@@ -12,7 +12,7 @@ from rooms.recovery import MOST_ROOMS_KEPT
 from tests.cluster import Cluster
 from tests.contract.test_live_rooms import open_room
 from tests.people import JsPerson
-from tests.stage.faults import break_once, inside
+from tests.stage.faults import Held, blink, break_once, catches_up, forget_place, inside
 
 pytestmark = pytest.mark.javascript
 
@@ -324,3 +324,41 @@ async def test_who_cannot_be_healed_is_told(cluster: Cluster, person):
     link._connect = connect
     ready = await reader.expect("session.ready", recovered=False)
     assert ready["user"]["id"] == reader.id
+
+
+async def test_a_gap_is_followed_by_one_look_at_who_is_here(cluster: Cluster, person, monkeypatch):
+    await person("alice", node="b")
+    sign_ins = cluster.node_b._catching_up._sign_ins
+    load_many, looks = sign_ins.load_many, []
+
+    async def count_looks(pairs):
+        looks.append(pairs)
+        return await load_many(pairs)
+
+    monkeypatch.setattr(sign_ins, "load_many", count_looks)
+    caught_up, closed = catches_up(monkeypatch), Held(monkeypatch, cluster.node_b._gaps, "close")
+    closed.go.set()
+    blink(cluster, "b")
+    await caught_up.wait()
+    await closed.done.wait()
+    assert len(looks) == 1
+
+
+async def test_what_was_not_kept_is_not_claimed_while_the_gap_is_closed(cluster: Cluster, monkeypatch):
+    """Its node says again where the socket is, and has yet to tell it to start afresh."""
+    reader = await online(cluster, node="b")
+    await reader.do("tell_pid")
+    known = await reader.happened("pid")
+    held = Held(monkeypatch, cluster.node_b.services.presence, "repeat")
+    released = Held(monkeypatch, cluster.node_b._gaps, "on_gap", behind=True)
+    await forget_place(cluster, reader)
+    cluster.node_b._gaps._heard_at[:] = [0.0] * cluster.stores.shards.amount  # a long while ago
+    blink(cluster, "b")
+    await held.came.wait()
+    await released.came.wait()
+    other = cluster.new_client(reader.name, "js-msgpack")
+    auth = {"token": reader.token, "pid": known["pid"], "offset": known["offset"]}
+    await other.connect(cluster.url("a"), "msgpack", auth)
+    assert (await other.expect("session.ready"))["recovered"] is False
+    held.go.set()
+    released.go.set()

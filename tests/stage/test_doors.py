@@ -8,7 +8,18 @@ from rooms import names
 from rooms.messages import CLOCK_LENGTH
 from stage import departures
 from tests.contract.test_live_rooms import ids, open_room
-from tests.stage.faults import Held, blink, break_once, catches_up, count, inside, open_turns, sockets_inside, soon
+from tests.stage.faults import (
+    Held,
+    blink,
+    break_once,
+    catches_up,
+    count,
+    forget_place,
+    inside,
+    open_turns,
+    sockets_inside,
+    soon,
+)
 
 # ---------------------------------------------------------------------------------------------- sent out, still there
 
@@ -26,6 +37,20 @@ async def test_who_is_kicked_while_their_node_is_deaf_is_out(cluster, person, mo
     await cluster.settle(mona)
     assert (await mona.refused("room.send", room_id=room_id, text="am I?")).code == "FAILED_PRECONDITION"
     assert not mona.heard("room.message")
+
+
+async def test_who_is_banned_just_after_redis_forgot_where_they_are_is_out(cluster, person, monkeypatch):
+    """Their node has rechecked its people, and has yet to say again what it knows of them."""
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    held = Held(monkeypatch, cluster.node_b.services.presence, "repeat")
+    await forget_place(cluster, mona)
+    blink(cluster, "b")
+    await held.came.wait()
+    await host.call("room.ban", room_id=room_id, user_id=mona.id)
+    assert (await mona.expect("room.removed"))["reason"] == "banned"
+    held.go.set()
 
 
 @pytest.mark.parametrize("act", ["kick", "ban"])
