@@ -2,7 +2,7 @@
 
 A push is encoded once per codec and travels as finished frames. A recoverable one gets its offset and is kept in the
 same step in which it is published, and its `id` is published once to a room and once to a person, so a reaction may
-repeat it after a crash.
+repeat it after a crash. To people on a cluster it is then sent again: clients drop it by its id.
 """
 
 import asyncio
