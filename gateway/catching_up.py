@@ -33,20 +33,49 @@ class CatchingUp:
         self._rights = rights
         self._node = node
         self._sign_ins = SignIns(services.database)
+        self._rechecked = asyncio.Event()
 
     async def keep_locations(self) -> None:
         """For ever: renew where this node's people are, and the inboxes of who is online."""
         while True:
             await asyncio.sleep(RENEW_EVERY_S)
             try:
-                await self._renew_all()
+                await self._renew_locations()
+                await self._keep_feeds_alive()
             except RedisError as error:
                 log.warning("locations could not be renewed", error=str(error))
 
     # ------------------------------------------------------------------------------------------ once after a gap
 
-    async def recheck_people(self) -> None:
-        """After a gap: revocations may have been missed, and who hides whom. Raises what is out of reach."""
+    def begin(self) -> None:
+        """Who waits for `rechecked` waits for the `until_done` that follows, not for an earlier one."""
+        self._rechecked.clear()
+
+    async def rechecked(self) -> None:
+        """Sessions, who hides whom, and seats in rooms are as the state says."""
+        await self._rechecked.wait()
+
+    async def until_done(self) -> None:
+        """All of it; and what others know of this node's people is told again."""
+        while True:
+            try:
+                await self._renew_locations()  # first: until then, nobody here is found by who sends them out
+                await self._recheck_people()
+                await self._recheck_seats()
+                self._rechecked.set()
+                await self._services.presence.repeat()
+                await self._services.attendance.repeat()
+                await self._services.presence.show_again()
+                for member in list(self._members.all):
+                    await self._recheck_rooms(member)
+                await self._keep_feeds_alive()
+                return
+            except CANNOT_ENTER as error:
+                log.warning("sessions could not be rechecked yet", error=str(error))
+                await asyncio.sleep(RETRY_S)
+
+    async def _recheck_people(self) -> None:
+        """Revocations may have been missed, and who hides whom."""
         members = list(self._members.all)
         for start in range(0, len(members), PAGE):
             page = members[start : start + PAGE]
@@ -59,27 +88,10 @@ class CatchingUp:
                     self._services.presence.came(row["id"], chosen(row))
             await self._end_sessions([member.session_id for member in page if member.session_id not in rows])
 
-    async def recheck_seats(self) -> None:
+    async def _recheck_seats(self) -> None:
         """Whoever lost the right to a live room, or to watch somebody, meanwhile is out."""
         rooms = [room for room in self._members.rooms if names.is_live(room) or names.is_presence(room)]
         await self._rights.recheck([(member, room) for room in rooms for member in self._members.in_room(room)])
-
-    async def until_done(self) -> None:
-        """All of it; and what others know of this node's people is told again."""
-        while True:
-            try:
-                await self.recheck_people()
-                await self.recheck_seats()
-                await self._services.presence.repeat()
-                await self._services.attendance.repeat()
-                await self._services.presence.show_again()
-                for member in list(self._members.all):
-                    await self._recheck_rooms(member)
-                await self._renew_all()
-                return
-            except CANNOT_ENTER as error:
-                log.warning("sessions could not be rechecked yet", error=str(error))
-                await asyncio.sleep(RETRY_S)
 
     async def _end_sessions(self, session_ids: list[int]) -> None:
         if not session_ids:
@@ -103,8 +115,10 @@ class CatchingUp:
         for room, author_id in authors.items():
             await self._bus.join(member, room, author_id)
 
-    async def _renew_all(self) -> None:
+    async def _renew_locations(self) -> None:
         await self._locations.renew(self._node, [(member.user_id, member.pid) for member in self._members.all])
+
+    async def _keep_feeds_alive(self) -> None:
         online = self._members.users
         for start in range(0, len(online), 1_000):
             await self._services.feeds.keep_alive(online[start : start + 1_000])

@@ -26,7 +26,7 @@ from gateway.dispatcher import Dispatcher
 from gateway.observability import LOOP_LAG, OUTBOUND_BYTES, REFUSED
 from gateway.rights import Rights
 from gateway.settings import Network, Settings
-from gateway.sign_in import CANNOT_ENTER, SignIn
+from gateway.sign_in import SignIn
 from gateway.stores import Stores
 from handlers.call import Services
 from handlers.passwords import Passwords
@@ -87,7 +87,9 @@ class Node:
         recovery = Recovery(stores.shards, stores.names, self.name)
         self._gaps = Gaps(stores.shards, stores.names, self.members, delivery, recovery, self.name)
         self._gaps.on_gap = self._after_gap
-        self.bus = Bus(stores.shards, stores.names, self.members, delivery, self._gaps, self.attendance, self.name)
+        self.bus = Bus(
+            stores.shards, stores.names, self.members, delivery, self._gaps, recovery, self.attendance, self.name
+        )
         rights = Rights(database, self.bus, self.attendance, stores.broadcaster)
         self.bus.on_doubt = rights.recheck
         self._nodes = Nodes(stores.shards, stores.names, self.name)
@@ -180,6 +182,7 @@ class Node:
         """After a gap, or once others have taken this node for dead; anew where it is under way."""
         if self._catch_up_task is not None:
             self._catch_up_task.cancel()
+        self._catching_up.begin()
         self._catch_up_task = asyncio.create_task(again_and_again("catch up", self._catching_up.until_done))
 
     async def _after_gap(self) -> bool:
@@ -187,10 +190,9 @@ class Node:
         self._catch_up()
         try:
             async with asyncio.timeout(RECHECK_S):
-                await self._catching_up.recheck_people()
-                await self._catching_up.recheck_seats()
-        except CANNOT_ENTER as error:
-            log.warning("people could not be rechecked", error=str(error))
+                await self._catching_up.rechecked()
+        except TimeoutError:
+            log.warning("people could not be rechecked in time")
             return False
         return True
 

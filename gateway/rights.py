@@ -66,37 +66,49 @@ class Rights:
             await self._attendance.begin_turn(*place, seat["role"])
         return entered.refused
 
-    async def recheck(self, seats: Sequence[tuple[Member, str]]) -> None:
-        """Whoever may no longer be in a live room, or watch somebody, leaves; also where nobody can be asked."""
+    async def recheck(self, seats: Sequence[tuple[Member, str]], cause: str = "") -> None:
+        """Whoever may no longer be in a live room, or watch somebody, leaves; also where nobody can be asked.
+
+        cause: of which nobody is told twice that they are out of a live room, whichever nodes they are on.
+        """
+        told: set[tuple[int, str]] = set()
         for start in range(0, len(seats), PAGE):
             page = seats[start : start + PAGE]
             try:
-                may = await self._allowed(page)
+                may, ended = await self._allowed(page)
             except (DatabaseUnavailable, Conflict, TimeoutError) as error:
                 log.warning("rights could not be asked for: out of the rooms", seats=len(page), error=str(error))
-                may = set()
+                may, ended = set(), set()
             out = [
                 (member, room) for member, room in page if (member.user_id, room) not in may and room in member.rooms
             ]
             for member, room in out:  # all of them, before anybody is told
                 self._bus.leave(member, room)
             for member, room in out:
-                await self._tell(member, room)
+                if names.is_presence(room):
+                    member.deliver(unkept(tracker.changed(tracker.unknown(names.watched_id(room))), room))
+                elif (member.user_id, room) not in told:  # which reaches all their sockets
+                    told.add((member.user_id, room))
+                    reason: RemovalReason = "ended" if room in ended else "access"
+                    await departures.put_out(
+                        self._broadcaster, names.live_id(room), member.user_id, reason, cause=cause
+                    )
 
-    async def _tell(self, member: Member, room: str) -> None:
-        if names.is_live(room):
-            await departures.put_out(self._broadcaster, names.live_id(room), member.user_id, "access")
-        else:
-            member.deliver(unkept(tracker.changed(tracker.unknown(names.watched_id(room))), room))
-
-    async def _allowed(self, seats: Sequence[tuple[Member, str]]) -> set[tuple[int, str]]:
+    async def _allowed(self, seats: Sequence[tuple[Member, str]]) -> tuple[set[tuple[int, str]], set[str]]:
+        """Which of them may stay, by person, and which live rooms of the others have ended."""
         live = [(names.live_id(room), member.user_id) for member, room in seats if names.is_live(room)]
         watched = [(names.watched_id(room), member.user_id) for member, room in seats if names.is_presence(room)]
         async with self._database.transaction() as tx:
             stay = await live_rooms.may_stay(tx, live) if live else {}
             watch = await users.may_watch(tx, watched) if watched else []
+            ended = set()
+            for room_id in {room_id for room_id, _ in live} - {room_id for room_id, _ in stay}:
+                room = await live_rooms.load_for_all(tx, room_id)
+                if room is not None and room["state"] == "ended":
+                    ended.add(names.live(room_id))
         for (room_id, user_id), row in stay.items():
             self._attendance.change_role(user_id, names.live(room_id), row["role"], row["version"])
-        return {(user_id, names.live(room_id)) for room_id, user_id in stay} | {
+        may = {(user_id, names.live(room_id)) for room_id, user_id in stay} | {
             (user_id, names.presence(watched_id)) for watched_id, user_id in watch
         }
+        return may, ended

@@ -145,9 +145,10 @@ class SignIn:
             if claim is not None and back is not None:
                 recovered = await self._recover(member, claim, back.offset, present.user_lite(row))
                 if recovered is None:
+                    # Under another pid first: should this fail, the next attempt must find the rooms of the older one.
+                    offset = await self._enter(member, back)
                     for room in claim.rooms:
                         self._bus.leave(member, room)
-                    offset = await self._enter(member, back)
                     self._check_here(member)
             await self._delivery.settled()
         except CANNOT_ENTER as error:
@@ -218,7 +219,6 @@ class SignIn:
 
     def unwatch(self, member: Member, room: str) -> None:
         self._bus.leave(member, room)
-        self._recovery.forget_room(member.user_id, member.pid, room)
 
     # ------------------------------------------------------------------------------------------ recovery
 
@@ -270,7 +270,6 @@ class SignIn:
             reason = await self._rights.come_back(member, room, claim.rooms[room].joined, user)
             if reason is not None:
                 self._bus.leave(member, room)
-                self._recovery.forget_room(member.user_id, member.pid, room)
                 room_id = str(names.live_id(room))
                 removed = RoomRemoved(
                     id=f"room.removed:{room_id}:{member.pid}:{member.claim}", room_id=room_id, reason=reason

@@ -5,7 +5,6 @@ import msgspec
 from handlers.call import Call
 from protocol import errors
 from protocol.events import RoomChanged
-from protocol.live_rooms import Role
 from stage import rules
 from storage import audit, live_rooms
 from storage.database import Row, Transaction
@@ -28,17 +27,20 @@ async def standing(call: Call, tx: Transaction, room_id: str) -> Row:
     return row
 
 
-async def moderated(
-    call: Call, tx: Transaction, room_id: str, action: rules.Action, version: int | None, target: Role | None = None
-) -> Row:
+async def moderated(call: Call, tx: Transaction, room_id: str, action: rules.Action, version: int | None) -> Row:
     """The room, locked until the act is done. Raises what `rules.check` does, NOT_FOUND, ABORTED."""
     # What holds is read once the lock is: somebody may have been made a listener while this waited.
     await live_rooms.lock(tx, int(room_id))
     row = await standing(call, tx, room_id)
-    rules.check(action, row["state"], row["role"], target)
-    if version is not None and row["version"] != version:
-        raise errors.stale_version()
+    rules.check(action, row["state"], row["role"])
+    check_version(row, version)
     return row
+
+
+def check_version(room: Row, version: int | None) -> None:
+    """Raises ABORTED where the room is not at the version that the caller has seen."""
+    if version is not None and room["version"] != version:
+        raise errors.stale_version()
 
 
 async def changed(call: Call, tx: Transaction, room_id: int, change: str, user_id: int = 0) -> None:

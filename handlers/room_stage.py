@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from handlers.call import Call
-from handlers.room_access import changed, moderated, note, standing
+from handlers.room_access import changed, check_version, moderated, note, standing
 from protocol import errors
 from protocol.events import RoomInvited, RoomRemoved, RoomUnbanned
 from protocol.live_rooms import (
@@ -219,6 +219,7 @@ async def _give_role(call: Call, tx: Transaction, room_id: int, user_id: int, ro
 
 
 async def _step_down(call: Call, request: SetRole, tx: Transaction) -> Nothing:
+    await room_turns.lock(tx, int(request.room_id))
     room = await standing(call, tx, request.room_id)
     if room["role"] == "host":
         raise errors.failed_precondition("a host transfers the room first")
@@ -226,6 +227,7 @@ async def _step_down(call: Call, request: SetRole, tx: Transaction) -> Nothing:
         raise errors.permission_denied("nobody promotes themselves")
     if room["state"] == "ended":
         raise errors.failed_precondition("the room is ended")
+    check_version(room, request.version)
     if request.role != room["role"] and await live_rooms.step_down(tx, room["id"]) is not None:
         await changed(call, tx, room["id"], "role", call.viewer.id)
     return Nothing()

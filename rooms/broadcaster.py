@@ -2,10 +2,11 @@
 
 A push is encoded once per codec and travels as finished frames. A recoverable one gets its offset and is kept in the
 same step in which it is published, and its `id` is published once to a room and once to a person, so a reaction may
-repeat it after a crash.
+repeat it after a crash. To people on a cluster it is then sent again: clients drop it by its id.
 """
 
 import asyncio
+import secrets
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -115,8 +116,12 @@ class Broadcaster:
     # ------------------------------------------------------------------------------------------ who hears what
 
     async def evict(self, user_ids: Sequence[int], owner_id: int) -> None:
-        """They leave all of the owner's posts that they have open."""
-        await self._tell(user_ids, lambda here: Evicted(here, owner_id))
+        """They leave all of the owner's posts that they have open.
+
+        Whether they may watch the owner's presence still, or be in any live room, is looked up again.
+        """
+        cause = _new_cause()
+        await self._tell(user_ids, lambda here: Evicted(here, owner_id, cause))
 
     async def join(self, user_ids: Sequence[int], room: str, owner_id: int) -> None:
         await self._tell(user_ids, lambda here: Joined(here, room, owner_id))
@@ -133,7 +138,8 @@ class Broadcaster:
 
     async def doubt(self, user_ids: Sequence[int], room: str) -> None:
         """Whether these people may stay in the room is looked up again."""
-        await self._tell(user_ids, lambda here: Doubted(here, room))
+        cause = _new_cause()
+        await self._tell(user_ids, lambda here: Doubted(here, room, cause))
 
     async def empty(self, room: str) -> None:
         """Everybody leaves the room, on every node that hears it."""
@@ -145,7 +151,7 @@ class Broadcaster:
 
     async def close(self, owner_id: int, what: Narrowed) -> None:
         """Everybody on every node leaves what of the owner's is no longer for them."""
-        await self.tell_all(Closed(owner_id, what))
+        await self.tell_all(Closed(owner_id, what, _new_cause()))
 
     async def revoke(self, revoked: Revoked) -> None:
         """To every node: a revocation must not depend on what we know of people's whereabouts."""
@@ -172,3 +178,7 @@ class Broadcaster:
                 by_node[node].append(user_id)
         for node, here in by_node.items():
             await self.tell_node(node, control(here))
+
+
+def _new_cause() -> str:
+    return secrets.token_hex(6)

@@ -38,6 +38,7 @@ from rooms.messages import (
 )
 from rooms.metrics import BUS_LAG, ROOMS
 from rooms.names import Names
+from rooms.recovery import Recovery
 from storage.redis import RedisError
 from storage.shards import Shards
 
@@ -76,16 +77,18 @@ class Bus:
         members: Members,
         delivery: Delivery,
         gaps: Gaps,
+        recovery: Recovery,
         seats: Seats,
         node: str,
     ) -> None:
-        # Sockets in rooms that may no longer be open to them: whoever must leave is made to.
-        self.on_doubt: Callable[[Sequence[tuple[Member, str]]], Awaitable[None]] | None = None
+        # Sockets in rooms that may no longer be open to them, for a cause: whoever must leave is made to.
+        self.on_doubt: Callable[[Sequence[tuple[Member, str]], str], Awaitable[None]] | None = None
         self._shards = shards
         self._names = room_names
         self._members = members
         self._delivery = delivery
         self._gaps = gaps
+        self._recovery = recovery
         self._seats = seats
         self._node = node
         self._subscribed: set[str] = set()
@@ -144,10 +147,15 @@ class Bus:
                 confirmation.add_done_callback(lambda done: self._confirmed(room, channel, done))
             await asyncio.shield(confirmation)
         except RedisError as error:
-            self.leave(member, room)
+            self._leave(member, room)
             raise SubscriptionFailed(room) from error
 
     def leave(self, member: Member, room: str) -> None:
+        """By their will or not; a client that comes back is not put there again."""
+        self._leave(member, room)
+        self._recovery.forget_room(member.user_id, member.pid, room)
+
+    def _leave(self, member: Member, room: str) -> None:
         was_there = room in member.rooms
         self._members.leave(member, room)
         self._forget_empty([room])
@@ -224,15 +232,16 @@ class Bus:
                     member.superseded_claim = max(member.superseded_claim, claim)
                     if 0 < member.claim <= claim:
                         member.supersede()
-            case Evicted(user_ids, owner_id):
-                for member in self._sockets(user_ids):
-                    self._doubt([(member, room) for room, owner in member.rooms.items() if owner == owner_id])
-                    # Its host may be another than who owns it.
-                    self._doubt([(member, room) for room in member.rooms if names.is_live(room)])
-            case Closed(owner_id, what):
+            case Evicted(user_ids, owner_id, cause):
+                seats = [(member, *seat) for member in self._sockets(user_ids) for seat in member.rooms.items()]
+                # Of live rooms all: the host may be another than who owns it.
+                self._doubt(
+                    [(who, room) for who, room, owner in seats if owner == owner_id or names.is_live(room)], cause
+                )
+            case Closed(owner_id, what, cause):
                 rooms = self._members.rooms_of_owner(owner_id)
-                for room in [room for room in rooms if what == "all" or names.is_presence(room)]:
-                    self._doubt([(member, room) for member in self._members.in_room(room)])
+                left = [room for room in rooms if what == "all" or names.is_presence(room)]
+                self._doubt([(member, room) for room in left for member in self._members.in_room(room)], cause)
             case Joined(user_ids, room, owner_id):
                 for member in self._sockets(user_ids):
                     self._background.run(self._join_quietly(member, room, owner_id))
@@ -240,6 +249,7 @@ class Bus:
                 for member in self._sockets(user_ids):
                     self.leave(member, room)
             case Emptied(room):
+                # Not forgotten: a client that comes back may not have heard of the end, and is told then.
                 for member in list(self._members.in_room(room)):
                     self._members.leave(member, room)
                 self._forget_empty([room])
@@ -248,8 +258,8 @@ class Bus:
                 for member in self._sockets(user_ids):
                     if room in member.rooms and self._seats.is_put_out(member.user_id, room, before):
                         self.leave(member, room)
-            case Doubted(user_ids, room):
-                self._doubt([(member, room) for member in self._sockets(user_ids) if room in member.rooms])
+            case Doubted(user_ids, room, cause):
+                self._doubt([(member, room) for member in self._sockets(user_ids) if room in member.rooms], cause)
             case RoleChanged(user_ids, room, role, version):
                 for user_id in user_ids:
                     self._seats.change_role(user_id, room, role, version)
@@ -258,14 +268,14 @@ class Bus:
                 for user_id in user_ids:
                     self._members.change_hiding(user_id, actor_id, hiding)
 
-    def _doubt(self, seats: Sequence[tuple[Member, str]]) -> None:
+    def _doubt(self, seats: Sequence[tuple[Member, str]], cause: str) -> None:
         """Out of posts, which are let in again; whether the rest may stay is looked up."""
         for member, room in seats:
             if names.is_post(room):
                 self.leave(member, room)
         asked = [(member, room) for member, room in seats if names.is_live(room) or names.is_presence(room)]
         if asked and self.on_doubt is not None:
-            self._background.run(self.on_doubt(asked))
+            self._background.run(self.on_doubt(asked, cause))
 
     def _sockets(self, user_ids: list[int]) -> list[Member]:
         return [member for user_id in user_ids for member in self._members.of_user(user_id)]

@@ -6,7 +6,7 @@ from the logs and delivered before anything newer. Sockets for which that cannot
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import structlog
@@ -107,12 +107,15 @@ class Gaps:
         for shard, clock in missed.clocks.items():
             self.hear(shard, clock)
         lost: set[Member] = set()
+        forgotten: set[Member] = set()
         items: list[Item] = []
         is_rechecked = False
         deadline = time.monotonic() + CLOSE_WITHIN_S
         while time.monotonic() < deadline:
             try:
                 items, lost = await self._read(missed.since)
+                self._forget(lost - forgotten)  # before it is said anew where they are, as if all had been kept
+                forgotten |= lost
                 # Who has lost the right to what is replayed lost it in the gap, too.
                 is_rechecked = await self.on_gap() if self.on_gap is not None else True
                 break
@@ -128,8 +131,7 @@ class Gaps:
             self._overflowed = False
             items.clear()
             lost.update(self._members.all)
-        for member in lost:  # before anything newer tells them an offset that would hide the hole
-            self._recovery.forget(member.user_id, member.pid)
+        self._forget(lost - forgotten)  # before anything newer tells them an offset that would hide the hole
         replayed = {(item.room, person, item.written.id) for item in items for person in item.people or (0,)}
         self._delivery.release(sorted(items, key=_by_offset), lambda item: _without(replayed, item))
         REPLAYED.inc(len(items))
@@ -145,6 +147,10 @@ class Gaps:
             self._heard[shard] = since.clock if since is not None else 0
             self._heard_at[shard] = missed.heard_at[shard]
         self._delivery.release((), lambda item: None if item.written.shard in missed.since else item)
+
+    def _forget(self, members: Iterable[Member]) -> None:
+        for member in members:
+            self._recovery.forget(member.user_id, member.pid)
 
     async def _read(self, missed: Mapping[int, Offset | None]) -> tuple[list[Item], set[Member]]:
         """Also for whom it is no longer whole. Raises RedisError."""

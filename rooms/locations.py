@@ -28,12 +28,17 @@ class Locations:
         self._names = names
 
     async def renew(self, node: str, sockets: Sequence[tuple[int, str]]) -> None:
-        """These people, by their sockets' pids, are on that node. Raises RedisError."""
+        """These people, by their sockets' pids, are on that node. Raises RedisError.
+
+        But for those whose server is away: it is said of all once that is back, and until then others need not wait.
+        """
         until = time.time() + LIFETIME_S
         for start in range(0, len(sockets), _PAGE):
             answer = None
             for user_id, pid in sockets[start : start + _PAGE]:
                 shard, key = self._names.shard_of_person(user_id), self._names.places(user_id)
+                if not self._shards.is_up([shard]):
+                    continue
                 self._shards.send(shard, "ZADD", key, until, place(node, pid))
                 answer = self._shards.call(shard, "EXPIRE", key, LIFETIME_S)
             if answer is not None:

@@ -112,10 +112,15 @@ class Revoked(msgspec.Struct, frozen=True, tag="revoked"):
 
 
 class Evicted(msgspec.Struct, frozen=True, tag="evicted"):
-    """These people leave all posts of that owner that they have open."""
+    """These people leave all posts of that owner that they have open.
+
+    Whether they may watch the owner's presence still, or be in any live room, is to be looked up. Nodes that do so for
+    one `cause` tell it once.
+    """
 
     user_ids: list[int]
     owner_id: int
+    cause: str = ""
 
 
 class Closed(msgspec.Struct, frozen=True, tag="closed"):
@@ -123,6 +128,7 @@ class Closed(msgspec.Struct, frozen=True, tag="closed"):
 
     owner_id: int
     what: Narrowed = "all"
+    cause: str = ""
 
 
 class Joined(msgspec.Struct, frozen=True, tag="joined"):
@@ -151,6 +157,7 @@ class Doubted(msgspec.Struct, frozen=True, tag="doubted"):
 
     user_ids: list[int]
     room: str
+    cause: str = ""
 
 
 class PutOut(msgspec.Struct, frozen=True, tag="put_out"):

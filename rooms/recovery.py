@@ -20,6 +20,8 @@ from storage.redis_link import LinkScript
 from storage.shards import Shards
 
 SESSION_LIFETIME_S = 6 * 3_600  # renewed whenever the socket's token is
+# In a session's record: all that a socket may be in, and rooms that have ended, which stay until its client comes back.
+MOST_ROOMS_KEPT = 500
 # Offsets of one shard say nothing exact of another, so replays begin earlier and clients drop what they have by id.
 OTHER_SHARDS_MARGIN_US = 5_000_000
 
@@ -133,7 +135,7 @@ class Recovery:
     async def remember_room(self, user_id: int, pid: str, room: str, owner_id: int) -> None:
         """Before it is joined."""
         shard, key = self._session(user_id, pid)
-        await self._shards.run(shard, WATCH, (self._names.clock(shard), key), (room, owner_id))
+        await self._shards.run(shard, WATCH, (self._names.clock(shard), key), (room, owner_id, MOST_ROOMS_KEPT))
 
     def forget_room(self, user_id: int, pid: str, room: str) -> None:
         shard, key = self._session(user_id, pid)

@@ -17,7 +17,7 @@ export function showDigest({ topic, host, started_at, ended_at, peak, attendance
   draw("digest-summary", summary, (message) => messageLine(message));
 }
 
-/** Points are there for the minutes in which somebody came or went; between them the line goes straight. */
+/** A point for each minute from the first change to the last, of a day at most; from there the line goes straight. */
 function showAttendance(points, peak, endedAt) {
   const began = Date.parse(points[0]?.at ?? endedAt);
   const minutes = (time) => (Date.parse(time) - began) / MINUTE_MS;

@@ -1,6 +1,6 @@
 // The developer page: asks who to be, then shows the product as that person sees it. Each tab is a person of its own.
 import { Card } from "./card.js";
-import { element, find, nameOf, onSubmit, show } from "./dom.js";
+import { element, find, nameOf, onSubmit, show, toUsername } from "./dom.js";
 import { Feed } from "./feed.js";
 import { Log } from "./log.js";
 import { notify } from "./notice.js";
@@ -33,7 +33,7 @@ async function signIn(username) {
   const { token } = await fetchJson("/dev/sign-in", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ username: username.replace(/^@/, "") }),
+    body: JSON.stringify({ username: toUsername(username) }),
   });
   sessionStorage.setItem(TOKEN, token);
   enter(token);

@@ -10,6 +10,7 @@ from rooms import names
 from rooms.recovery import OTHER_SHARDS_MARGIN_US
 from storage.redis import RedisError
 from tests.cluster import Cluster
+from tests.contract.test_recovery import cut
 from tests.redis_cluster import RedisCluster, needs_servers
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240), needs_servers]
@@ -75,6 +76,16 @@ async def test_a_client_is_recovered_on_another_node(cluster: Cluster, person, s
     assert (await reader.happened("connect"))["recovered"] is True
     for post_id in posts:
         await reader.expect("post.deleted", id=f"missed:{post_id}")
+
+
+async def test_who_is_here_is_rechecked_while_one_server_is_away(cluster: Cluster, person, sharded):
+    """Or a gap that another server has left could not be healed."""
+    await people_in_rooms(cluster, person)
+    node = cluster.node("y")
+    link = next(iter(node._stores.shards._links.values()))
+    connect = await cut(link)
+    assert await node._after_gap()
+    link._connect = connect
 
 
 def heard_of(reader) -> set[str]:

@@ -8,8 +8,11 @@ import pytest
 
 from protocol.pushes import History, PostDeleted
 from rooms import names
+from rooms.recovery import MOST_ROOMS_KEPT
 from tests.cluster import Cluster
+from tests.contract.test_live_rooms import open_room
 from tests.people import JsPerson
+from tests.stage.faults import Held, blink, break_once, catches_up, forget_place, inside
 
 pytestmark = pytest.mark.javascript
 
@@ -141,6 +144,18 @@ async def test_a_second_attempt_after_a_failed_one(cluster: Cluster, person):
     await reader.expect("post.deleted", id=missed)
 
 
+async def test_a_second_attempt_after_one_that_found_too_much(cluster: Cluster, person, monkeypatch):
+    """The first one ends before it is somebody new; another must not miss the room in silence."""
+    alice, reader = await person("alice"), await online(cluster)
+    post = await alice.call("post.create", text="very busy")
+    await reader.call("post.watch", post_id=post["id"])
+    await away(cluster, reader)
+    for _ in range(20):
+        await push(cluster, names.post(int(post["id"])), Remembered)
+    break_once(monkeypatch, cluster.node_a._sign_in._recovery, "enter")
+    assert (await back(cluster, reader))["recovered"] is False
+
+
 async def test_rights_are_asked_again(cluster: Cluster, person):
     alice, reader = await person("alice"), await online(cluster)
     await reader.call("graph.follow", user_id=alice.id)
@@ -160,6 +175,59 @@ async def test_rights_are_asked_again(cluster: Cluster, person):
     later = await push(cluster, names.post(int(post["id"])))
     await cluster.settle(reader)
     assert reader.heard("post.deleted") == [], later
+
+
+async def test_nobody_is_put_back_to_a_post_that_they_were_made_to_leave(cluster: Cluster, person):
+    alice, reader = await person("alice"), await online(cluster)
+    await reader.call("graph.follow", user_id=alice.id)
+    post = await alice.call("post.create", text="open")
+    await reader.call("post.watch", post_id=post["id"])
+    await reader.call("graph.unfollow", user_id=alice.id)
+    await cluster.settle(reader)
+    await away(cluster, reader)
+    await push(cluster, names.post(int(post["id"])))
+    assert (await back(cluster, reader))["recovered"] is True
+    await push(cluster, names.post(int(post["id"])))
+    await cluster.settle(reader)
+    assert reader.heard("post.deleted") == []
+
+
+async def test_nobody_is_put_back_into_a_room_that_they_were_sent_out_of(cluster: Cluster, person):
+    host, guest = await person("host"), await online(cluster)
+    room_id = await open_room(host)
+    await guest.call("room.join", room_id=room_id)
+    await host.call("graph.block", user_id=guest.id)
+    await guest.expect("room.removed", reason="access")
+    await host.call("graph.unblock", user_id=guest.id)
+    await cluster.settle(guest)
+    await away(cluster, guest)
+    assert (await back(cluster, guest))["recovered"] is True
+    await guest.expect("session.ready", recovered=True)
+    assert await inside(cluster, room_id) == {int(host.id)}
+
+
+async def test_the_end_of_a_room_that_went_to_a_half_open_socket_is_told_again(cluster: Cluster, person):
+    host, guest = await person("host"), await online(cluster)
+    room_id = await open_room(host)
+    await guest.call("room.join", room_id=room_id)
+    await guest.do("tell_pid")
+    known = await guest.happened("pid")
+    await host.call("room.close", room_id=room_id)
+    await cluster.settle(guest)
+    other = cluster.new_client(guest.name, "js-msgpack")
+    auth = {"token": guest.token, "pid": known["pid"], "offset": known["offset"]}
+    await other.connect(cluster.url("b"), "msgpack", auth)
+    await other.expect("room.removed", room_id=room_id, reason="ended")
+
+
+async def test_a_session_of_too_many_rooms_is_forgotten(cluster: Cluster):
+    reader = await online(cluster)
+    [member] = cluster.node_a.members.of_user(int(reader.id))
+    recovery = cluster.node_a._sign_in._recovery
+    for number in range(MOST_ROOMS_KEPT + 1):
+        await recovery.remember_room(member.user_id, member.pid, names.post(number), 1)
+    await away(cluster, reader)
+    assert (await back(cluster, reader))["recovered"] is False
 
 
 async def test_a_stranger_with_the_pid_gets_nothing(cluster: Cluster, person):
@@ -256,3 +324,41 @@ async def test_who_cannot_be_healed_is_told(cluster: Cluster, person):
     link._connect = connect
     ready = await reader.expect("session.ready", recovered=False)
     assert ready["user"]["id"] == reader.id
+
+
+async def test_a_gap_is_followed_by_one_look_at_who_is_here(cluster: Cluster, person, monkeypatch):
+    await person("alice", node="b")
+    sign_ins = cluster.node_b._catching_up._sign_ins
+    load_many, looks = sign_ins.load_many, []
+
+    async def count_looks(pairs):
+        looks.append(pairs)
+        return await load_many(pairs)
+
+    monkeypatch.setattr(sign_ins, "load_many", count_looks)
+    caught_up, closed = catches_up(monkeypatch), Held(monkeypatch, cluster.node_b._gaps, "close")
+    closed.go.set()
+    blink(cluster, "b")
+    await caught_up.wait()
+    await closed.done.wait()
+    assert len(looks) == 1
+
+
+async def test_what_was_not_kept_is_not_claimed_while_the_gap_is_closed(cluster: Cluster, monkeypatch):
+    """Its node says again where the socket is, and has yet to tell it to start afresh."""
+    reader = await online(cluster, node="b")
+    await reader.do("tell_pid")
+    known = await reader.happened("pid")
+    held = Held(monkeypatch, cluster.node_b.services.presence, "repeat")
+    released = Held(monkeypatch, cluster.node_b._gaps, "on_gap", behind=True)
+    await forget_place(cluster, reader)
+    cluster.node_b._gaps._heard_at[:] = [0.0] * cluster.stores.shards.amount  # a long while ago
+    blink(cluster, "b")
+    await held.came.wait()
+    await released.came.wait()
+    other = cluster.new_client(reader.name, "js-msgpack")
+    auth = {"token": reader.token, "pid": known["pid"], "offset": known["offset"]}
+    await other.connect(cluster.url("a"), "msgpack", auth)
+    assert (await other.expect("session.ready"))["recovered"] is False
+    held.go.set()
+    released.go.set()

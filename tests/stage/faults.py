@@ -27,6 +27,12 @@ def blink(cluster, node: str) -> None:
         link.reopen()
 
 
+async def forget_place(cluster, who) -> None:
+    """Redis no longer knows where somebody's sockets are, as after an outage that was longer than it is kept."""
+    stores = cluster.stores
+    await stores.shards.call(stores.names.shard_of_person(int(who.id)), "DEL", stores.names.places(int(who.id)))
+
+
 def catches_up(monkeypatch) -> asyncio.Event:
     """Is set once a node that was deaf has said again who is here."""
     seen = Held(monkeypatch, CatchingUp, "until_done")

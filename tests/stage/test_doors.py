@@ -1,14 +1,28 @@
 """Who is in a live room and who is out, when links blink, processes end half-way, and calls cross."""
 
 import asyncio
+from unittest.mock import AsyncMock
 
 import pytest
 
+from gateway.rights import Rights
 from rooms import names
 from rooms.messages import CLOCK_LENGTH
 from stage import departures
 from tests.contract.test_live_rooms import ids, open_room
-from tests.stage.faults import Held, blink, break_once, catches_up, count, inside, open_turns, sockets_inside, soon
+from tests.contract.test_recovery import cut
+from tests.stage.faults import (
+    Held,
+    blink,
+    break_once,
+    catches_up,
+    count,
+    forget_place,
+    inside,
+    open_turns,
+    sockets_inside,
+    soon,
+)
 
 # ---------------------------------------------------------------------------------------------- sent out, still there
 
@@ -26,6 +40,60 @@ async def test_who_is_kicked_while_their_node_is_deaf_is_out(cluster, person, mo
     await cluster.settle(mona)
     assert (await mona.refused("room.send", room_id=room_id, text="am I?")).code == "FAILED_PRECONDITION"
     assert not mona.heard("room.message")
+
+
+async def test_who_is_banned_just_after_redis_forgot_where_they_are_is_out(cluster, person, monkeypatch):
+    """Their node has rechecked its people, and has yet to say again what it knows of them."""
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    held = Held(monkeypatch, cluster.node_b.services.presence, "repeat")
+    await forget_place(cluster, mona)
+    blink(cluster, "b")
+    await held.came.wait()
+    await host.call("room.ban", room_id=room_id, user_id=mona.id)
+    assert (await mona.expect("room.removed"))["reason"] == "banned"
+    held.go.set()
+
+
+async def test_who_was_deaf_when_a_room_ended_is_told_that_it_has(cluster, person):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    link = next(iter(cluster.node_b._stores.shards._links.values()))
+    connect = await cut(link)
+    await host.call("room.close", room_id=room_id)
+    await cluster.settle()
+    link._connect = connect
+    assert (await mona.expect("room.removed"))["reason"] == "ended"
+    await cluster.settle(mona)
+    assert not mona.heard("room.removed")
+
+
+async def test_who_is_blocked_is_told_once_on_each_device(cluster, person, monkeypatch):
+    """Of two on one node, and one on the other, which find out at the same time; the worker says it later."""
+    host, mona = await person("host"), await person("mona", node="b")
+    devices = [mona, await cluster.again(mona, node="b"), await cluster.again(mona, node="a")]
+    room_id = await open_room(host)
+    for each in devices:
+        await each.call("room.join", room_id=room_id)
+    monkeypatch.setattr(cluster.workers.tools.broadcaster, "evict", AsyncMock())
+    look, found_out = Rights._allowed, asyncio.Event()
+
+    async def look_together(*arguments):
+        answer = await look(*arguments)
+        await found_out.wait()
+        return answer
+
+    monkeypatch.setattr(Rights, "_allowed", look_together)
+    await host.call("graph.block", user_id=mona.id)
+    await cluster.settle(*devices)
+    found_out.set()
+    for each in devices:
+        await each.expect("room.removed", reason="access")
+    await cluster.settle(*devices)
+    assert not [push for each in devices for push in each.heard("room.removed")]
+    assert not sockets_inside(cluster, room_id, mona)
 
 
 @pytest.mark.parametrize("act", ["kick", "ban"])

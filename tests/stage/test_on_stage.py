@@ -71,6 +71,18 @@ async def test_a_role_taken_while_coming_in_does_not_come_back(cluster, person, 
     assert await soon(lambda: speakers(host, room_id), [host.id]) == [host.id]
 
 
+async def test_who_steps_down_from_what_has_changed_since_is_told(person):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    seen = (await mona.call("room.get", room_id=room_id))["version"]
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="cohost")
+    down = {"room_id": room_id, "user_id": mona.id, "role": "listener"}
+    assert (await mona.refused("room.set_role", **down, version=seen)).code == "ABORTED"
+    assert (await mona.call("room.join", room_id=room_id))["role"] == "cohost"
+    await mona.call("room.set_role", **down, version=seen + 1)
+
+
 async def test_a_role_taken_while_the_node_is_deaf_does_not_come_back(cluster, person, monkeypatch):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
