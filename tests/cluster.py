@@ -104,7 +104,9 @@ class Cluster:
         settings = self.settings(**overrides)
         closing = await self._closing.enter_async_context(AsyncExitStack())
         stores = await closing.enter_async_context(open_stores(settings))
-        database = await closing.enter_async_context(open_database(settings.app_database, 10, serves=True))
+        database = await closing.enter_async_context(
+            open_database(settings.app_database, settings.postgres_pool, serves=True)
+        )
         node = Node(stores, database)
         listener = listen("127.0.0.1", 0)
         self.ports[name] = listener.getsockname()[1]
