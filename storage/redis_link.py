@@ -59,6 +59,9 @@ class RedisLink(asyncio.Protocol):
         on_message: Callable[[bytes, bytes], None],
     ) -> None:
         self.is_up = asyncio.Event()
+        self.most_unanswered = MOST_UNANSWERED
+        self.answer_timeout_s = ANSWER_TIMEOUT_S
+        self.ping_every_s = PING_EVERY_S
         self._connect = connect
         self._scripts = scripts
         self._on_message = on_message
@@ -75,7 +78,7 @@ class RedisLink(asyncio.Protocol):
         """The answer to come. Raises RedisError, at once where the link is down."""
         if self._transport is None or (not self._is_open and asyncio.current_task() is not self._opener):
             raise LinkDown("the link to Redis is down")
-        if len(self._unanswered) >= MOST_UNANSWERED:
+        if len(self._unanswered) >= self.most_unanswered:
             raise LinkDown("too many commands wait for Redis")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
@@ -139,16 +142,16 @@ class RedisLink(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         pinged_at = loop.time()
         while True:
-            await asyncio.sleep(ANSWER_TIMEOUT_S / 2)
+            await asyncio.sleep(self.answer_timeout_s / 2)
             if self._is_overdue() and await self._is_silent():
                 self._lose("Redis does not answer")
-            elif self._is_open and not self._unanswered and loop.time() - pinged_at > PING_EVERY_S:
+            elif self._is_open and not self._unanswered and loop.time() - pinged_at > self.ping_every_s:
                 pinged_at = loop.time()
                 self.call("PING")
 
     def _is_overdue(self) -> bool:
         now = asyncio.get_running_loop().time()
-        return bool(self._unanswered) and now - self._unanswered[0].since > ANSWER_TIMEOUT_S
+        return bool(self._unanswered) and now - self._unanswered[0].since > self.answer_timeout_s
 
     async def _is_silent(self) -> bool:
         """Where we ourselves were stopped, the answer may be here already, and only not read."""

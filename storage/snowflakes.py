@@ -34,6 +34,7 @@ class Snowflakes:
     """Mints ids, unique over all processes that share the Redis prefix."""
 
     def __init__(self, redis: Redis) -> None:
+        self.renew_every_s = RENEW_EVERY_S
         self._redis = redis
         self._renew = redis.script(_LUA / "renew_lease.lua")
         self._release = redis.script(_LUA / "release_lease.lua")
@@ -57,17 +58,17 @@ class Snowflakes:
 
     async def keep_lease(self) -> None:
         """Renew for ever; a number lost to another process is replaced by a new one."""
-        wait_s = RENEW_EVERY_S
+        is_renewed = True
         while True:
-            await asyncio.sleep(wait_s)
+            await asyncio.sleep(self.renew_every_s if is_renewed else RETRY_S)
             try:
                 if not await self._take(self._node):
                     await self.lease()
-                wait_s = RENEW_EVERY_S
+                is_renewed = True
             except (RedisError, MintingStopped) as error:
-                if wait_s != RETRY_S:
+                if is_renewed:
                     log.warning("our node number's lease is not renewed", error=f"{type(error).__name__}: {error}")
-                wait_s = RETRY_S
+                is_renewed = False
 
     async def release(self) -> None:
         await self._release([self._key(self._node)], [self._holder])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import pytest
 
 from gateway import demo
 from gateway.app import WorkerProcess, worker_names
@@ -20,7 +21,7 @@ from protocol.pushes import FeedRemoved
 from protocol.tokens import AccessTokens
 from storage.database import Database
 from storage.schema import migrate
-from tests.people import Driver, JsPerson, Person, PythonPerson
+from tests.people import HAS_JAVASCRIPT, NO_JAVASCRIPT, Driver, JsPerson, Person, PythonPerson
 
 PLENTY = "1000000/second"
 RAISED_LIMITS = {
@@ -103,7 +104,9 @@ class Cluster:
         settings = self.settings(**overrides)
         closing = await self._closing.enter_async_context(AsyncExitStack())
         stores = await closing.enter_async_context(open_stores(settings))
-        database = await closing.enter_async_context(open_database(settings.app_database, 10, serves=True))
+        database = await closing.enter_async_context(
+            open_database(settings.app_database, settings.postgres_pool, serves=True)
+        )
         node = Node(stores, database)
         listener = listen("127.0.0.1", 0)
         self.ports[name] = listener.getsockname()[1]
@@ -115,7 +118,8 @@ class Cluster:
 
     async def remove_node(self, name: str) -> None:
         """Before the cluster ends."""
-        await self._stacks[name].aclose()
+        await self._stacks.pop(name).aclose()
+        del self.nodes[name], self.ports[name]
 
     def node(self, name: str) -> Node:
         return self.nodes[name]
@@ -144,6 +148,8 @@ class Cluster:
     def new_client(self, username: str, kind: str) -> Person:
         """Not connected yet."""
         if kind.startswith("js"):
+            if not HAS_JAVASCRIPT:
+                pytest.skip(NO_JAVASCRIPT)  # in CI nothing has run then
             assert self.driver is not None
             who: Person = JsPerson(username, "", self.driver)
         else:

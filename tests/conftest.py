@@ -2,23 +2,27 @@
 
 import asyncio
 import os
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 import uvloop
+from hypothesis import HealthCheck, settings
 
 from gateway.embedded import livekit_program
 from gateway.observability import configure_logs
 from tests.cluster import Cluster
-from tests.people import CLIENTS, Driver, Person
+from tests.people import HAS_JAVASCRIPT, NO_JAVASCRIPT, Driver, Person
 
 PersonFactory = Callable[..., Awaitable[Person]]
-HAS_JAVASCRIPT = shutil.which("node") is not None and (CLIENTS / "node_modules").is_dir()
-NO_JAVASCRIPT = "Node.js or the official JavaScript clients are not here: install Node.js with npm, then `make test`"
+NodeFactory = Callable[..., Awaitable[str]]
 NO_LIVEKIT = "LiveKit is not here: install Go 1.26 or later, then `make voice`"
+
+# How long an example takes is the machine's affair.
+settings.register_profile("daira", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("daira")
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +50,22 @@ async def person(cluster: Cluster) -> AsyncIterator[PersonFactory]:
     """`await person("alice", node="b", kind="js-json")`: somebody new, signed in."""
     yield cluster.person
     await cluster.leave()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def node(cluster: Cluster) -> AsyncIterator[NodeFactory]:
+    """`await node(limit_calls="10/second")`: the name of one more node, which ends with the test."""
+    names: list[str] = []
+
+    async def add(**overrides: Any) -> str:
+        names.append(cluster.unique("node"))
+        await cluster.add_node(names[-1], **overrides)
+        return names[-1]
+
+    yield add
+    await cluster.leave()  # else clients would try to come back to a node that is gone
+    for name in names:
+        await cluster.remove_node(name)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

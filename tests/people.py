@@ -8,6 +8,7 @@ await bob.expect("feed.added", post_id=post["id"])
 import asyncio
 import itertools
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import socketio
 
 WAIT_S = 10.0
 CLIENTS = Path(__file__).parent / "clients"
+HAS_JAVASCRIPT = shutil.which("node") is not None and (CLIENTS / "node_modules").is_dir()
+NO_JAVASCRIPT = "Node.js or the official JavaScript clients are not here: install Node.js with npm, then `make test`"
 
 
 class CallFailed(Exception):

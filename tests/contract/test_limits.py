@@ -2,7 +2,7 @@
 
 import asyncio
 
-import pytest
+import pytest_asyncio
 
 from tests.cluster import Cluster
 
@@ -11,7 +11,6 @@ DOCUMENTED = {
     "limit_post": "10/hour",
     "limit_login": "5/15 minute",
     "limit_refresh": "10/hour",
-    "limit_follow": "400/24 hour",
     "limit_write": "1000/hour",
     "limit_register": "3/hour",
     "limit_login_address": "10/15 minute",
@@ -20,12 +19,12 @@ DOCUMENTED = {
 PASSWORD = "12345678"
 
 
-@pytest.fixture
-async def limited(cluster: Cluster, person):
-    """A node under the documented limits, behind a proxy on this machine."""
-    if "limited" not in cluster.ports:
-        await cluster.add_node("limited", **DOCUMENTED, trusted_proxies="127.0.0.1")
-    return cluster
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def limited(cluster: Cluster):
+    """With a node under the documented limits, behind a proxy on this machine."""
+    await cluster.add_node("limited", **DOCUMENTED, trusted_proxies="127.0.0.1")
+    yield cluster
+    await cluster.remove_node("limited")
 
 
 def exhausted(failed) -> bool:
@@ -53,18 +52,17 @@ async def test_posts(limited: Cluster, person):
     assert (await bob.call("post.create", text="mine"))["text"] == "mine"
 
 
-async def test_follows(limited: Cluster, person):
-    alice = await person("alice", node="limited")
+async def test_follows(person, node):
+    alice = await person("alice", node=await node(limit_follow="20/24 hour"))
     bob = await person("bob")
-    calls = await asyncio.gather(*(alice.answer("graph.follow", {"user_id": bob.id}) for _ in range(405)))
+    calls = await asyncio.gather(*(alice.answer("graph.follow", {"user_id": bob.id}) for _ in range(25)))
     refused = [answer for answer in calls if not answer["ok"]]
     assert len(refused) == 5
     assert all(answer["error"]["code"] == "RESOURCE_EXHAUSTED" for answer in refused)
 
 
-async def test_other_writes_together(limited: Cluster, person):
-    await limited.add_node("few-writes", limit_write="3/hour")
-    alice = await person("alice", node="few-writes")
+async def test_other_writes_together(person, node):
+    alice = await person("alice", node=await node(limit_write="3/hour"))
     bob = await person("bob")
     await alice.call("user.update", bio="1")
     await alice.call("graph.mute", user_id=bob.id)
@@ -132,25 +130,23 @@ async def test_refreshes_by_session(limited: Cluster, person):
     assert await until_refused(refresh, 11) == 10
 
 
-async def test_anonymous_handshakes_by_address(limited: Cluster, person):
-    await limited.add_node("few-handshakes", limit_handshake="2/minute", trusted_proxies="127.0.0.1")
-    alice = await person("alice", node="few-handshakes")
+async def test_anonymous_handshakes_by_address(cluster: Cluster, person, node):
+    few_handshakes = await node(limit_handshake="2/minute", trusted_proxies="127.0.0.1")
+    alice = await person("alice", node=few_handshakes)
+    url, headers = cluster.url(few_handshakes), {"X-Forwarded-For": "203.0.113.9"}
     for _ in range(2):
-        guest = limited.new_client("guest", "js-json")
-        await guest.connect(
-            limited.url("few-handshakes"), "json", None, extraHeaders={"X-Forwarded-For": "203.0.113.9"}
-        )
+        guest = cluster.new_client("guest", "js-json")
+        await guest.connect(url, "json", None, extraHeaders=headers)
         await guest.expect("session.ready")
-    third = limited.new_client("guest", "js-json")
-    await third.connect(limited.url("few-handshakes"), "json", None, extraHeaders={"X-Forwarded-For": "203.0.113.9"})
+    third = cluster.new_client("guest", "js-json")
+    await third.connect(url, "json", None, extraHeaders=headers)
     # Closed without CONNECT_ERROR, so that the official client comes again by itself.
     await third.happened("reconnect_attempt")
     assert (await alice.call("user.me"))["id"] == alice.id
 
 
-async def test_calls_of_one_connection(limited: Cluster, person):
-    await limited.add_node("few-calls", limit_calls="5/second")
-    alice = await person("alice", node="few-calls")
+async def test_calls_of_one_connection(person, node):
+    alice = await person("alice", node=await node(limit_calls="5/second"))
     answers = await asyncio.gather(*(alice.answer("system.ping") for _ in range(30)))
     refused = [answer["error"] for answer in answers if not answer["ok"]]
     assert 15 <= len(refused) <= 20

@@ -2,10 +2,13 @@
 
 import asyncio
 import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import ClassVar
 
 import pytest
 
+from gateway.node import Node
 from protocol.pushes import History, PostDeleted
 from rooms import names
 from rooms.recovery import MOST_ROOMS_KEPT
@@ -57,17 +60,22 @@ async def push(cluster: Cluster, room: str, kind: type[PostDeleted] = PostDelete
     return push_id
 
 
-async def cut(link):
-    """The node's link to Redis is down until its `_connect` is put back."""
+@asynccontextmanager
+async def cut(node: Node) -> AsyncIterator[None]:
+    """The node's link to Redis is down, and up again behind it."""
+    link = next(iter(node._stores.shards._links.values()))
 
     async def refuse():
         raise ConnectionRefusedError
 
     connect, link._connect = link._connect, refuse
-    link.connection_lost(None)
-    while link.is_up.is_set():
-        await asyncio.sleep(0)
-    return connect
+    try:
+        link.connection_lost(None)
+        yield
+    finally:
+        link._connect = connect
+        async with asyncio.timeout(10):
+            await link.is_up.wait()
 
 
 @pytest.mark.parametrize("codec", ["msgpack", "json"])
@@ -278,10 +286,8 @@ async def test_after_an_outage_of_redis_what_was_published_is_healed(cluster: Cl
     post = await alice.call("post.create", text="open")
     await reader.call("post.watch", post_id=post["id"])
     room = names.post(int(post["id"]))
-    link = next(iter(cluster.node_a._stores.shards._links.values()))
-    connect = await cut(link)
-    missed = [await push(cluster, room) for _ in range(5)]
-    link._connect = connect
+    async with cut(cluster.node_a):
+        missed = [await push(cluster, room) for _ in range(5)]
     for push_id in missed:
         await reader.expect("post.deleted", id=push_id)
     await cluster.settle(reader)
@@ -306,10 +312,8 @@ async def test_what_comes_while_listening_anew_hides_nothing_that_was_missed(clu
                 await asyncio.sleep(0.01)
 
     monkeypatch.setattr(bus, "_subscribe_all", subscribe_slowly)
-    link = next(iter(cluster.node_a._stores.shards._links.values()))
-    connect = await cut(link)
-    published.append(await push(cluster, room))
-    link._connect = connect
+    async with cut(cluster.node_a):
+        published.append(await push(cluster, room))
     assert [(await reader.expect("post.deleted"))["id"] for _ in published] == published
 
 
@@ -317,11 +321,9 @@ async def test_who_cannot_be_healed_is_told(cluster: Cluster, person):
     alice, reader = await person("alice", node="b"), await online(cluster, node="a")
     post = await alice.call("post.create", text="open")
     await reader.call("post.watch", post_id=post["id"])
-    link = next(iter(cluster.node_a._stores.shards._links.values()))
-    connect = await cut(link)
-    for _ in range(20):
-        await push(cluster, names.post(int(post["id"])), Remembered)
-    link._connect = connect
+    async with cut(cluster.node_a):
+        for _ in range(20):
+            await push(cluster, names.post(int(post["id"])), Remembered)
     ready = await reader.expect("session.ready", recovered=False)
     assert ready["user"]["id"] == reader.id
 

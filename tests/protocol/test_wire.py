@@ -80,7 +80,7 @@ def test_namespaces_are_read():
     assert wire.JSON.decode("1/admin,").namespace == "/admin"
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.text())
 def test_no_text_frame_breaks_the_decoder(frame):
     try:
@@ -90,7 +90,7 @@ def test_no_text_frame_breaks_the_decoder(frame):
         return
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(
     st.binary()
     | st.recursive(st.none() | st.integers(-(2**63), 2**64 - 1) | st.text() | st.binary(), st.lists).map(msgpack.packb)

@@ -9,7 +9,7 @@ from gateway.catching_up import CatchingUp
 from rooms import names
 from tests.contract.test_live_rooms import ids
 
-SOON_S = 4.0
+SOON_S = 15.0
 
 
 async def soon(look, wanted) -> object:

@@ -41,7 +41,7 @@ class Stage(RuleBasedStateMachine):
     people: list[Person]
     ids: list[int]
     looks = 0
-    patience_s = 3.0
+    patience_s = 15.0
 
     @initialize(capacity=capacities)
     def open(self, capacity: int) -> None:
@@ -207,7 +207,6 @@ async def test_random_programs_answer_and_show_what_the_model_says(person):
     chosen = settings(
         max_examples=EXAMPLES,
         stateful_step_count=STEPS,
-        deadline=None,
         derandomize=True,
         database=None,
         suppress_health_check=list(HealthCheck),

@@ -23,7 +23,7 @@ STAGE = 5  # the first of them take turns on the stage; the rest are never more 
 CAPACITY = 10
 LOOK_EVERY_S = 0.01
 CLOCKS_APART_S = 0.05
-TURNS_WITHIN_S = 2.0
+TURNS_WITHIN_S = 15.0
 KNOWN_REFUSALS = {"PERMISSION_DENIED", "FAILED_PRECONDITION", "ABORTED"}
 WEIGHTS = {
     "join": 30, "leave": 8, "raise_hand": 14, "send": 8, "get": 8, "set_role": 10, "transfer_host": 4, "mute": 3,

@@ -6,7 +6,6 @@ from functools import partial
 import pytest
 from redis.asyncio import Connection
 
-from storage import redis_link
 from storage.cancellation import end
 from storage.redis_link import LinkDown, RedisLink
 from storage.redis_servers import ANYWHERE, Address, Servers, servers_of
@@ -28,12 +27,10 @@ async def test_who_waits_for_an_answer_is_told_when_the_link_is_ended(cluster: C
         link.call("PING")
 
 
-async def test_a_server_that_is_silent_is_given_up_however_many_wait_for_it(cluster: Cluster, monkeypatch):
-    monkeypatch.setattr(redis_link, "MOST_UNANSWERED", 5)
-    monkeypatch.setattr(redis_link, "PING_EVERY_S", 0.1)
-    monkeypatch.setattr(redis_link, "ANSWER_TIMEOUT_S", 0.4)
+async def test_a_server_that_is_silent_is_given_up_however_many_wait_for_it(cluster: Cluster):
     servers = servers_of(cluster.servers.redis_url)
     link = RedisLink(partial(servers.connect, ANYWHERE), (), lambda channel, message: None)
+    link.most_unanswered, link.ping_every_s, link.answer_timeout_s = 5, 0.1, 0.4
     task = asyncio.create_task(link.keep_up(partial(asyncio.sleep, 0)))
     await link.is_up.wait()
     answer = link.call("BLPOP", "nothing-comes-here", 0)
