@@ -36,7 +36,7 @@ class Bench:
     async def run(self) -> list[Row]:
         alice = await self.cluster.person("alice")
         await self._fill_feed(alice)
-        self.bare = await asyncpg.connect(self.cluster.servers.postgres_url("daira_app"))
+        self.bare: Any = await asyncpg.connect(self.cluster.servers.postgres_url("daira_app"))
         await self.bare.execute("SELECT set_config('app.user_id', $1, false)", alice.id)
         self.redis = self.cluster.stores.redis.commands
         return [
@@ -136,7 +136,7 @@ class Bench:
 
         ours = await timed("push to another node", hop, ROUNDS)
         channel = self.cluster.stores.redis.key("bench")
-        pubsub = self.cluster.stores.redis.subscriptions.pubsub()
+        pubsub = self.cluster.stores.redis.commands.pubsub()
         await pubsub.subscribe(channel)
         await pubsub.get_message(timeout=5)
 

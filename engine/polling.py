@@ -63,11 +63,16 @@ class Mailbox:
             self._waiting.set_result(None)
 
 
-async def read_packets(request: web.Request, timeout_s: float) -> Iterator[str | bytes]:
-    """The packets in a POST's body: text with its type digit, or a message's bytes. Raises Unreadable."""
+async def read_packets(request: web.Request, timeout_s: float, most: int) -> Iterator[str | bytes]:
+    """The packets in a POST's body: text with its type digit, or a message's bytes.
+
+    Raises Unreadable, also for more packets than `most`: a body of nothing but separators is a million of them.
+    """
     try:
         async with asyncio.timeout(timeout_s):
             body = (await request.read()).decode()
+        if body.count(SEPARATOR) >= most:
+            raise Unreadable("too many packets in one payload")
         return iter([_decode(part) for part in body.split(SEPARATOR)])
     except (ValueError, TimeoutError, ConnectionError, web.HTTPRequestEntityTooLarge) as error:
         raise Unreadable(f"{type(error).__name__}: {error}") from None

@@ -231,7 +231,8 @@ class EngineSocket:
     async def handle_post_request(self, environ: dict[str, Any]) -> None:
         """A polling client's packets. An EngineIOError makes the server close the socket."""
         try:
-            for data in await read_packets(environ["aiohttp.request"], self.server.ping_timeout):
+            request = environ["aiohttp.request"]
+            for data in await read_packets(request, self.server.ping_timeout, self.server.packets_per_s):
                 if self.closed:
                     return
                 if isinstance(data, bytes):

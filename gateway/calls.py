@@ -1,7 +1,8 @@
 """The calls of one connection: how many at a time, how many a second, and in which order.
 
 Plain handlers run on the spot. Of the others, reads overlap and writes run one at a time as they came. Whoever sends
-more than can run at once is not read from until some have ended.
+more than can run at once is not read from until some have ended; a client that polls goes on being read from, and is
+refused once too many wait.
 """
 
 import asyncio
@@ -18,6 +19,8 @@ from protocol import errors, wire
 from protocol.rpc import Method
 
 MOST_CALLS_AT_ONCE = 32
+MOST_WAITING = 200  # or the burst that the rate allows, where that is more
+WAIT_MS = 1_000  # told to whose calls fill that
 # Who goes on after so many refusals in a row does not wait when told to.
 MOST_REFUSALS = 500
 
@@ -75,20 +78,22 @@ class Calls:
     def take(self, packet: wire.Packet) -> None:
         wait_ms = self._take_token()
         if wait_ms:
-            self._refuse(packet, wait_ms)
+            self._refuse(packet, "too many calls on this connection", wait_ms)
             return
         method = self._dispatcher.find(packet.name)
         if method is None or method.instant:
             self._owner.reply(packet.id, self._dispatcher.answer_at_once(method, packet, self._owner))
+        elif self._under_way < MOST_CALLS_AT_ONCE:
+            self._begin(_Arrived(packet, method, asyncio.get_running_loop().time()))
+        elif len(self._backlog or ()) >= max(MOST_WAITING, self._rate.burst):
+            self._refuse(packet, "too many calls of this connection wait", WAIT_MS)
             return
-        arrived = _Arrived(packet, method, asyncio.get_running_loop().time())
-        if self._under_way < MOST_CALLS_AT_ONCE:
-            self._begin(arrived)
         else:
             if self._backlog is None:
                 self._backlog = deque()
                 self._owner.pause_reading()
-            self._backlog.append(arrived)  # no more than one read from the network, and within the rate
+            self._backlog.append(_Arrived(packet, method, asyncio.get_running_loop().time()))
+        self._refusals = 0
 
     def when_idle(self, work: Callable[[], None]) -> None:
         """Now, or once what is under way has been answered."""
@@ -166,15 +171,14 @@ class Calls:
             tokens = self._rate.burst
         if tokens >= 1:
             self._tokens = tokens - 1
-            self._refusals = 0
             return 0
         self._tokens = tokens
         return max(int((1 - tokens) / self._rate.per_second * 1_000), 1)
 
-    def _refuse(self, packet: wire.Packet, wait_ms: int) -> None:
+    def _refuse(self, packet: wire.Packet, why: str, wait_ms: int) -> None:
         self._refusals += 1
         if self._refusals > MOST_REFUSALS:
             self._owner.drop("flood")
             return
-        refusal = errors.exhausted("too many calls on this connection", wait_ms)
+        refusal = errors.exhausted(why, wait_ms)
         self._owner.reply(packet.id, self._dispatcher.refuse(packet.name, refusal))

@@ -84,9 +84,9 @@ def up(
 def erase() -> None:
     """Remove all data of the servers that `daira up` runs in the data folder."""
     settings = _settings()
-    if find_servers(settings.data_dir) is None:
-        _fail(f"there are no servers in {settings.data_dir}")
     try:
+        if find_servers(settings.data_dir) is None:
+            _fail(f"there are no servers in {settings.data_dir}")
         EmbeddedServers(settings.data_dir).erase()
     except EmbeddedError as error:
         _fail(str(error))
@@ -136,13 +136,14 @@ def seed(users: Annotated[int, typer.Option(min=2, max=1_000_000, help="how many
     settings = _settings()
     with Progress(TextColumn("{task.description}"), BarColumn(), console=notes) as progress:
         task = progress.add_task("people", total=1.0)
-        _run(
-            demo.seed(
-                settings.owner_database,
-                users,
-                lambda step, done: progress.update(task, description=step, completed=done),
-            )
-        )
+
+        def step(name: str, done: float) -> None:
+            progress.update(task, description=name, completed=done)
+
+        async def grow() -> None:
+            await demo.seed(settings.owner_database, users, step)
+
+        _run(grow())
     screen.print(f"{users} people more, who follow each other and have posted")
 
 

@@ -232,16 +232,26 @@ def listen(host: str, port: int) -> sockets.socket:
 
 
 def client_address(peer: str, forwarded: Sequence[str], proxies: Sequence[Network]) -> str:
-    """The nearest address that is not one of our proxies; theirs alone are believed."""
-    chain = [peer, *reversed([part.strip() for header in forwarded for part in header.split(",")])]
+    """The nearest address that is not one of our proxies; theirs alone are believed. IPv4 is never mapped into IPv6."""
+    parts = [peer, *reversed([part.strip() for header in forwarded for part in header.split(",")])]
+    chain = [_unmapped(part) for part in parts]
     for address in chain:
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:
-            return peer
+            return chain[0]
         if not any(parsed in network for network in proxies):
             return address
     return chain[-1]
+
+
+def _unmapped(address: str) -> str:
+    """10.0.0.1 for ::ffff:10.0.0.1, as a socket that listens for both kinds calls it; anything else as it is."""
+    try:
+        mapped = ipaddress.IPv6Address(address).ipv4_mapped
+    except ValueError:
+        return address
+    return address if mapped is None else str(mapped)
 
 
 def derive_keys(settings: Settings, purpose: str) -> tuple[bytes, ...]:

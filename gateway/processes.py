@@ -79,7 +79,7 @@ async def supervise(settings: Settings, processes: int) -> None:
         stores = await closing.enter_async_context(open_stores(settings))
         await ensure_bucket(stores)
         database = await closing.enter_async_context(_app_database(settings))
-        children = await closing.enter_async_context(supervisor.children(listener, processes))
+        children = await closing.enter_async_context(supervisor.children(listener, processes, settings.drain))
         await _start_sidecar(closing, settings, settings.sidecar_port, stores, database, None, processes=children)
         log.info("supervising", host=settings.host, port=listener.getsockname()[1], processes=processes)
         await stop.wait()

@@ -24,6 +24,18 @@ def _rate(value: str) -> str:
     return value
 
 
+def _networks(value: str) -> list[Network]:
+    """Raises ValueError."""
+    parts = [part.strip() for part in value.split(",")]
+    return [_unmapped(ipaddress.ip_network(part, strict=False)) for part in parts if part]
+
+
+def _unmapped(network: Network) -> Network:
+    """Clients' addresses are compared as IPv4 where they are."""
+    mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
+    return network if mapped is None else ipaddress.ip_network((mapped, network.prefixlen - 96))
+
+
 Rate = Annotated[str, AfterValidator(_rate)]
 
 
@@ -41,7 +53,9 @@ class Settings(BaseSettings):
         description="application role, owns nothing; without it: the embedded servers of the data folder",
     )
     postgres_worker_url: SecretStr | None = Field(None, description="worker role; needed beside DAIRA_POSTGRES_URL")
-    postgres_owner_url: SecretStr | None = Field(None, description="owner of the tables; for migrate, seed, token")
+    postgres_owner_url: SecretStr | None = Field(
+        None, description="owner of the tables; for migrate, seed, token and the developer page"
+    )
     postgres_direct_url: SecretStr | None = Field(
         None, description="worker role past PgBouncer, for LISTEN; default: DAIRA_POSTGRES_WORKER_URL"
     )
@@ -115,6 +129,19 @@ class Settings(BaseSettings):
     def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("must begin with postgresql://")
+        return value
+
+    @field_validator("trusted_proxies", mode="after")
+    @classmethod
+    def _is_networks(cls, value: str) -> str:
+        _networks(value)
+        return value
+
+    @field_validator("limit_calls", mode="after")
+    @classmethod
+    def _allows_something(cls, value: str) -> str:
+        if parse(value).amount < 1:
+            raise ValueError("a connection must be allowed one call at least, as in 1/second")
         return value
 
     @model_validator(mode="after")
@@ -228,10 +255,9 @@ class Settings(BaseSettings):
             return "*"
         return [origin.strip() for origin in self.allowed_origins.split(",") if origin.strip()] or None
 
-    @property
+    @cached_property
     def proxies(self) -> list[Network]:
-        parts = [part.strip() for part in self.trusted_proxies.split(",")]
-        return [ipaddress.ip_network(part, strict=False) for part in parts if part]
+        return _networks(self.trusted_proxies)
 
     def _parse_token_keys(self) -> dict[str, str]:
         pairs = [pair.partition(":") for pair in self._secret(self.token_keys).split(",") if pair]

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -21,7 +22,7 @@ from prometheus_client import multiprocess
 from gateway.child_process import spawn
 
 RESTART_S = 0.5
-STOP_TIMEOUT_S = 15.0  # past the time that children drain for
+CLOSING_S = 8.0  # past its drain a child answers last calls and closes what it has open
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 log = structlog.get_logger()
@@ -32,8 +33,13 @@ class ChildrenMissing(Exception):
 
 
 @asynccontextmanager
-async def children(listener: socket.socket, amount: int) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """Run them for as long as the body lasts; SIGTERM ends them. The check that is yielded raises ChildrenMissing."""
+async def children(
+    listener: socket.socket, amount: int, drain_s: float
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Run them for as long as the body lasts; SIGTERM ends them, SIGKILL those that take too long.
+
+    The check that is yielded raises ChildrenMissing.
+    """
     processes: list[subprocess.Popen[bytes]] = [_spawn(listener) for _ in range(amount)]
     watching = asyncio.create_task(_watch(processes, listener))
 
@@ -49,9 +55,10 @@ async def children(listener: socket.socket, amount: int) -> AsyncIterator[Callab
         for process in processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + drain_s + CLOSING_S
         for process in processes:
             try:
-                await asyncio.to_thread(process.wait, STOP_TIMEOUT_S)
+                await asyncio.to_thread(process.wait, max(deadline - time.monotonic(), 0))
             except subprocess.TimeoutExpired:
                 process.kill()
 

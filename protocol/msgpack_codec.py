@@ -24,6 +24,8 @@ from protocol.packets import (
 )
 from protocol.pushes import Push
 
+_UNDEFINED = object()
+
 
 class MsgpackCodec:
     """Binary frames: one MessagePack map a packet, `data` standing last in ours."""
@@ -40,7 +42,7 @@ class MsgpackCodec:
     _ACK_TO_ID = b"\x84\xa4type" + bytes((ACK,)) + b"\xa3nsp\xa1/\xa2id"
     _ACK_TO_ANSWER = b"\xa4data\x91"
 
-    _UNDEFINED = (b"", b"\xc0", b"\xd4\x00\x00")  # absent, nil, JavaScript's `undefined`
+    _ABSENT = (b"", b"\xc0", b"\xd4\x00\x00")  # not there, nil, JavaScript's `undefined`
 
     def __init__(self) -> None:
         self._decode_envelope = msgspec.msgpack.Decoder(self._Envelope).decode
@@ -58,7 +60,7 @@ class MsgpackCodec:
             packet = Packet(envelope.type, envelope.nsp, envelope.id)
             if packet.type == EVENT:
                 self._read_event(packet, envelope.data)
-            elif packet.type == CONNECT and bytes(envelope.data) not in self._UNDEFINED:
+            elif packet.type == CONNECT and bytes(envelope.data) not in self._ABSENT:
                 packet.argument = envelope.data
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
             raise Unreadable(str(error)) from None
@@ -74,7 +76,7 @@ class MsgpackCodec:
             if not arguments:
                 return
             argument = arguments[0]
-        if bytes(argument) not in self._UNDEFINED:
+        if bytes(argument) not in self._ABSENT:
             packet.argument = argument
 
     def decode_argument(self, argument: Any, into: type[RequestT]) -> RequestT:
@@ -129,19 +131,29 @@ class MsgpackCodec:
 
 
 def _plain(argument: Any) -> Any:
-    """Plain values of a MessagePack argument, with the official parser's extension types resolved."""
+    """Plain values of a MessagePack argument, with the official parser's extension types resolved.
+
+    What is undefined is left out of a map and null in an array, as JSON.stringify has it.
+    """
     try:
-        value = msgpack.unpackb(bytes(argument), ext_hook=_extension, strict_map_key=False)
+        return msgpack.unpackb(
+            bytes(argument), ext_hook=_extension, object_hook=_defined, list_hook=_nulls, strict_map_key=False
+        )
     except (ValueError, RecursionError, TypeError) as error:  # TypeError: a map whose key is a map
         raise errors.invalid("$", str(error)) from None
-    if isinstance(value, dict):
-        return {key: item for key, item in value.items() if item is not None}
-    return value
+
+
+def _defined(items: dict[Any, Any]) -> dict[Any, Any]:
+    return {key: item for key, item in items.items() if item is not _UNDEFINED}
+
+
+def _nulls(items: list[Any]) -> list[Any]:
+    return [None if item is _UNDEFINED else item for item in items]
 
 
 def _extension(code: int, data: bytes) -> Any:
     if code == 0 and len(data) == 1:
-        return None  # undefined
+        return _UNDEFINED
     if code == 0 and len(data) == 8:  # Date
         milliseconds = int.from_bytes(data, "big", signed=True)
         try:

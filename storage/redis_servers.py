@@ -1,13 +1,13 @@
 """Which Redis servers there are, by the form of the URL:
 
 redis://host:port/0                                one server (rediss:// with TLS)
-redis+sentinel://host:port,host:port/service       the master that Sentinel names
+redis+sentinel://host:port,host:port/service       the master that Sentinel names; a port may be left out
 redis+cluster://host:port,host:port                a cluster; Redis 7 or newer, for sharded pub/sub
 """
 
 from collections.abc import Callable
 from typing import Any, Protocol
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Connection, ConnectionPool
 from redis.asyncio import Redis as _Client
@@ -20,6 +20,8 @@ from redis.exceptions import RedisError
 
 CONNECT_TIMEOUT_S = 2.0
 CLUSTER_SHARDS = 64
+REDIS_PORT = 6379
+SENTINEL_PORT = 26379
 
 Address = tuple[str, int]
 ANYWHERE: Address = ("", 0)  # where there is but one server to ask for
@@ -66,7 +68,7 @@ class SentinelServers(_OneServer):
         self.login: dict[str, Any] = _login(parts)
         once: dict[str, Any] = {"retry": Retry(NoBackoff(), 0)}
         self.sentinel: Any = Sentinel(  # type: ignore[no-untyped-call]
-            _addresses(parts.netloc),
+            _addresses(parts, SENTINEL_PORT),
             sentinel_kwargs={"socket_timeout": 1.0, "socket_connect_timeout": 1.0, "protocol": 2, **once},
         )
 
@@ -96,7 +98,7 @@ class ClusterServers:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._login = _login(parts)
-        self._known: list[Address] = _addresses(parts.netloc)
+        self._known: list[Address] = _addresses(parts, REDIS_PORT)
         self._slots = [key_slot(str(shard).encode()) for shard in range(CLUSTER_SHARDS)]
 
     async def find_owners(self) -> list[Address]:
@@ -168,13 +170,23 @@ def servers_of(url: str) -> Servers:
     return kinds[scheme](url)
 
 
-def _addresses(netloc: str) -> list[Address]:
-    pairs = [part.rpartition(":") for part in netloc.rpartition("@")[2].split(",")]
-    return [(host, int(port)) for host, _, port in pairs]
+def _addresses(parts: SplitResult, port: int) -> list[Address]:
+    """port: of those that name none. Raises ValueError."""
+    return [_address(each, port) for each in parts.netloc.rpartition("@")[2].split(",")]
+
+
+def _address(text: str, port: int) -> Address:
+    parts = urlsplit(f"//{text}")
+    if not parts.hostname:
+        raise ValueError("names no host, or an empty one")
+    return parts.hostname, parts.port or port
 
 
 def _login(parts: SplitResult) -> dict[str, Any]:
-    return {"username": parts.username or None, "password": parts.password} if parts.password else {}
+    """Unquoted, as redis-py has it for one server."""
+    if not parts.password:
+        return {}
+    return {"username": unquote(parts.username or "") or None, "password": unquote(parts.password)}
 
 
 def _link_options() -> dict[str, Any]:

@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ class Person:
         """All such pushes received and not yet expected."""
         return [push for name, push in self.received if name == event]
 
-    async def _until(self, find: Any, what: str) -> int:
+    async def _until(self, find: Callable[[], int | None], what: str) -> int:
         async with self._news:
             try:
                 async with asyncio.timeout(WAIT_S):

@@ -74,8 +74,9 @@ class Contender:
         """Where it has any."""
 
     async def stop(self) -> None:
-        for process in {*self.nodes, self.publisher, self.workers} - {None}:
-            await process.stop()
+        for process in {*self.nodes, self.publisher, self.workers}:
+            if process is not None:
+                await process.stop()
 
     def publish(self, line: str) -> None:
         assert self.publisher is not None
@@ -178,8 +179,8 @@ class Limit(Contender):
 
     async def start(self, nodes: int, room_size: int) -> None:
         program = self.world.folder / "write_limit"
-        compile_it = ["cc", "-O2", "-o", program, ROOT / PEERS / "write_limit.c"]
-        await asyncio.to_thread(subprocess.run, compile_it, check=True)
+        compile_it: list[str | Path] = ["cc", "-O2", "-o", program, ROOT / PEERS / "write_limit.c"]
+        await asyncio.to_thread(lambda: subprocess.run(compile_it, check=True))
         port = free_port()
         command = [str(program), str(port), str(len(frame())), str(room_size)]
         self.publisher = Process(command, {}, SERVER_CORE, self._log("server"), speaks=True)

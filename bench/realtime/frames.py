@@ -48,7 +48,7 @@ def call(number: int, method: str, argument: dict[str, Any]) -> bytes:
 
 def event(name: str, argument: dict[str, Any]) -> bytes:
     """A finished server frame, of 126 bytes or more."""
-    payload = msgpack.packb({"type": EVENT, "nsp": "/", "data": [name, argument]})
+    payload: bytes = msgpack.packb({"type": EVENT, "nsp": "/", "data": [name, argument]})
     return bytes([0x80 | BINARY, 126]) + len(payload).to_bytes(2, "big") + payload
 
 

@@ -34,7 +34,7 @@ async def room_join(stage: Stage) -> Values:
     return values
 
 
-async def _join(stage: Stage, audience: int, redis: "Redis[bytes]") -> Values:
+async def _join(stage: Stage, audience: int, redis: Redis) -> Values:
     joins = stage.sizes.joins
     amount = max(joins // audience, 1)
     inside = amount * audience
@@ -99,9 +99,10 @@ class Ear:
         """The moment at which it heard the newest such push, once the newest of that kind is one. Raises LoadError."""
         deadline = time.perf_counter() + PATIENCE_S
         while time.perf_counter() < deadline:
-            moment = next(((when, said) for when, name, said in reversed(self.heard) if name == event), None)
-            if moment is not None and fields.items() <= moment[1].items():
-                return moment[0]
+            such = ((when, said) for when, name, said in reversed(self.heard) if name == event)
+            newest: tuple[float, dict[str, Any]] | None = next(such, None)
+            if newest is not None and fields.items() <= newest[1].items():
+                return newest[0]
             await asyncio.sleep(0.01)
         raise LoadError(f"no {event} with {fields} came")
 
@@ -208,7 +209,7 @@ async def _end_rooms(stage: Stage) -> None:
     await owner.close()
 
 
-async def _redis_work(redis: "Redis[bytes]") -> tuple[float, float]:
+async def _redis_work(redis: Redis) -> tuple[float, float]:
     """Commands so far, those within scripts among them, and seconds of CPU."""
     info: dict[str, float] = await redis.info()
     return info["total_commands_processed"], info["used_cpu_user"] + info["used_cpu_sys"]

@@ -1,6 +1,7 @@
 """Where the embedded servers are and what opens them."""
 
 import asyncio
+import os
 import secrets
 import socket
 from pathlib import Path
@@ -46,19 +47,25 @@ class Servers(msgspec.Struct, frozen=True):
 
 
 def find_servers(data_dir: Path) -> Servers | None:
-    """What `daira up` has written there; None where it never ran."""
+    """What `daira up` has written there; None where it never ran. Raises EmbeddedError."""
+    path = _file(data_dir)
     try:
-        return msgspec.json.decode(_file(data_dir).read_bytes(), type=Servers)
+        return msgspec.json.decode(path.read_bytes(), type=Servers)
     except FileNotFoundError:
         return None
+    except (OSError, msgspec.DecodeError) as error:
+        raise EmbeddedError(
+            f"{path} cannot be read ({error}), and the servers' data opens with the passwords in it: bring the file "
+            f"back from a copy, or remove {data_dir} with all its data"
+        ) from None
 
 
 async def reachable_servers(data_dir: Path, *, voice: bool) -> Servers:
-    """Those of the folder, or new ones; written down.
+    """Those of the folder, or new ones, which are written down. Raises EmbeddedError.
 
     On other ports where somebody took one meanwhile; servers that were killed are given time to go.
     """
-    servers = find_servers(data_dir)
+    found = servers = find_servers(data_dir)
     if servers is None:
         servers = Servers(
             id=secrets.token_hex(6),
@@ -70,14 +77,24 @@ async def reachable_servers(data_dir: Path, *, voice: bool) -> Servers:
         )
     elif bool(servers.livekit_port) != voice or not await _become_free(servers):
         servers = msgspec.structs.replace(servers, **_new_ports(voice))
-    path = _file(data_dir)
-    path.touch(mode=0o600)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(servers)))
+    if servers != found:
+        _write(_file(data_dir), servers)
     return servers
 
 
 def _file(data_dir: Path) -> Path:
     return data_dir / "servers.json"
+
+
+def _write(path: Path, servers: Servers) -> None:
+    """Whole or not at all: the only copy of the passwords is in that file."""
+    beside = path.with_suffix(".new")
+    beside.unlink(missing_ok=True)
+    with open(beside, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(servers)))
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
 
 
 async def _become_free(servers: Servers) -> bool:

@@ -216,6 +216,23 @@ async def test_unreadable_polling_payloads(cluster: Cluster, person, body):
             assert response.status in (200, 400)
 
 
+async def test_a_polling_payload_of_more_packets_than_a_second_may_bring(cluster: Cluster, person, monkeypatch):
+    looked_at = []
+    monkeypatch.setattr("engine.polling._decode", lambda part: looked_at.append(part) or part)
+    monkeypatch.setattr(cluster.node_a.socket_server.eio, "packets_per_s", 1_000)
+    async with aiohttp.ClientSession() as session:
+        url = f"{cluster.url()}/socket.io/?EIO=4&transport=polling"
+        for packets, status in ((1_000, 200), (1_001, 400), (1024 * 1024, 400)):
+            looked_at.clear()
+            async with session.get(url) as response:
+                sid = json.loads((await response.text())[1:])["sid"]
+            async with session.post(f"{url}&sid={sid}", data="\x1e" * (packets - 1)) as response:
+                assert response.status == status
+            async with session.get(f"{url}&sid={sid}") as response:
+                assert response.status == 400
+            assert len(looked_at) == (packets if status == 200 else 0)
+
+
 @pytest.mark.parametrize(
     ("method", "arguments", "field"),
     [

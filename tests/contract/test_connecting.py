@@ -179,6 +179,17 @@ async def test_a_payload_just_under_the_bound_is_taken_and_one_above_closes(clus
     assert (await bystander.call("user.me"))["id"] == bystander.id
 
 
+@pytest.mark.javascript
+@pytest.mark.parametrize("kind", ["js-msgpack", "js-json"])
+async def test_what_javascript_leaves_undefined_stays_and_what_it_makes_null_is_cleared(person, kind):
+    alice = await person("alice", kind=kind)
+    await alice.call("user.update", display_name="Alice", bio="about her")
+    changed = await alice.send("user.update", {"display_name": {"$undefined": 1}, "bio": None})
+    assert (changed["display_name"], changed["bio"]) == ("Alice", "")
+    failed = await alice.refused("user.list", user_ids=[alice.id, {"$undefined": 1}])
+    assert (failed.code, failed.fields) == ("INVALID_ARGUMENT", ["user_ids[1]"])
+
+
 async def test_javascript_dates_and_undefined_inside_arguments(cluster: Cluster, person):
     alice, bob = await person("alice", kind="js-msgpack"), await person("bob")
     post = await alice.send("post.create", {"text": "hi", "media_ids": {"$undefined": 1}})

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from gateway.node import client_address
 from gateway.settings import Settings, SettingsError
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +54,9 @@ def test_servers_of_ones_own_need_all_of_them():
         {"token_keys": "nokey"},
         {"postgres_url": "mysql://x"},
         {"limit_post": "often"},
+        {"limit_calls": "0/second"},
+        {"trusted_proxies": "10.0.0.0/8,10.0.0.0/33"},
+        {"trusted_proxies": "the balancer"},
         {"port": 70_000},
         {"prefix": "has:colon"},
     ],
@@ -60,6 +64,17 @@ def test_servers_of_ones_own_need_all_of_them():
 def test_what_is_wrong_is_refused(fields):
     with pytest.raises(ValidationError):
         settings(**fields)
+
+
+def test_proxies_are_networks_of_either_kind():
+    proxies = settings(trusted_proxies=" 10.0.0.1/8, 2001:db8::/32 ,::ffff:192.0.2.0/120,").proxies
+    assert list(map(str, proxies)) == ["10.0.0.0/8", "2001:db8::/32", "192.0.2.0/24"]
+    assert client_address("::ffff:10.0.0.1", ["198.51.100.2"], proxies) == "198.51.100.2"
+    assert client_address("::ffff:192.0.2.7", ["198.51.100.2, ::ffff:10.0.0.2"], proxies) == "198.51.100.2"
+    assert client_address("::ffff:198.51.100.1", ["1.2.3.4"], proxies) == "198.51.100.1"
+    assert client_address("2001:db8::1", ["2001:db9::1"], proxies) == "2001:db9::1"
+    assert client_address("::ffff:10.0.0.1", ["garbage"], proxies) == "10.0.0.1"
+    assert client_address("", ["1.2.3.4"], proxies) == ""
 
 
 def test_secrets_are_not_shown():
@@ -79,12 +94,15 @@ def test_without_servers_the_command_says_what_to_do(tmp_path):
     assert "Traceback" not in result.stderr
 
 
-def test_a_wrong_setting_is_named_on_the_command_line(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "value"), [("DAIRA_PORT", "many"), ("DAIRA_TRUSTED_PROXIES", "10.0.0"), ("DAIRA_LIMIT_CALLS", "0/second")]
+)
+def test_a_wrong_setting_is_named_on_the_command_line(tmp_path, name, value):
     result = subprocess.run(
         [sys.executable, "-m", "gateway.cli", "serve"],
-        env={"DAIRA_PORT": "many", "PATH": ""},
+        env={name: value, "PATH": "", "PYTHONPATH": str(ROOT)},
         capture_output=True, text=True, check=False, cwd=tmp_path,
     )  # fmt: skip
     assert result.returncode == 2
-    assert "DAIRA_PORT" in result.stderr
+    assert name in result.stderr
     assert "Traceback" not in result.stderr

@@ -68,6 +68,21 @@ def test_an_absent_argument_is_an_empty_object():
         wire.JSON.decode_argument(None, CreatePost)
 
 
+def test_undefined_is_left_out_and_null_stays_however_deep():
+    undefined = msgpack.ExtType(0, b"\0")
+
+    class Inner(msgspec.Struct, forbid_unknown_fields=True):
+        there: int | None | msgspec.UnsetType = msgspec.UNSET
+        other: int | None | msgspec.UnsetType = msgspec.UNSET
+
+    class Outer(msgspec.Struct):
+        inner: Inner
+        many: list[int | None]
+
+    argument = msgpack.packb({"inner": {"there": None, "other": undefined}, "many": [undefined, 1], "gone": undefined})
+    assert wire.MSGPACK.decode_argument(argument, Outer) == Outer(Inner(there=None), [None, 1])
+
+
 def test_attachments_fill_their_placeholders():
     packet = wire.JSON.decode('52-3["a",{"x":{"_placeholder":true,"num":1},"y":[{"_placeholder":true,"num":0}]}]')
     assert wire.add_attachment(packet, b"zero") is False

@@ -9,7 +9,7 @@ from bench.realtime.peers.publishing import obey
 from bench.realtime.tick import next_tick
 from gateway.settings import Settings
 from gateway.stores import open_stores
-from presence.tracker import Tracker
+from presence.tracker import Chosen, Tracker
 from rooms import names
 from rooms.members import Members
 
@@ -30,9 +30,12 @@ async def main() -> None:
         async def flood(rate: float, seconds: float, people: list[str]) -> int:
             """As a node says its people's changes, all of them new. Answers how many it came to."""
             ids, done, began = list(map(int, people)), 0, time.perf_counter()
+            newest = time.time_ns() // 1_000  # above the versions of floods before it
             while (elapsed := time.perf_counter() - began) < seconds:
                 due = range(done, int(elapsed * rate))
-                await asyncio.gather(*(tracker.choose(ids[each % len(ids)], "busy", str(each)) for each in due))
+                await asyncio.gather(
+                    *(tracker.choose(ids[each % len(ids)], Chosen("busy", str(each), newest + each)) for each in due)
+                )
                 done += len(due)
                 await asyncio.sleep(TICK_S)
             return done

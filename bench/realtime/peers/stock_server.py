@@ -18,7 +18,7 @@ server = socketio.AsyncServer(
 )
 
 
-@server.event
+@server.event  # type: ignore[untyped-decorator]
 async def connect(sid: str, environ: dict[str, Any], auth: dict[str, str]) -> None:
     try:
         claims = jwt.decode(auth["token"], os.environ["TOKEN_KEY"], algorithms=["HS256"])
@@ -27,12 +27,12 @@ async def connect(sid: str, environ: dict[str, Any], auth: dict[str, str]) -> No
     await server.enter_room(sid, f"user:{claims['sub']}")
 
 
-@server.on("system.ping")
+@server.on("system.ping")  # type: ignore[untyped-decorator]
 async def ping(sid: str, argument: dict[str, Any]) -> dict[str, Any]:
     return {"ok": True, "data": {"server_time": datetime.now(UTC).isoformat()}}
 
 
-@server.event
+@server.event  # type: ignore[untyped-decorator]
 async def join(sid: str, argument: dict[str, Any]) -> dict[str, Any]:
     await server.enter_room(sid, argument["room"])
     return {"ok": True, "data": {}}

@@ -1,0 +1,53 @@
+"""`servers.json`, the only copy of the passwords that the laptop's data opens with."""
+
+import os
+import stat
+
+import pytest
+
+from gateway.embedded import EmbeddedError, find_servers
+from gateway.embedded.addresses import reachable_servers
+from tests.gateway.test_commands import Installation
+
+
+async def test_addresses_are_written_once_and_for_their_owner_alone(tmp_path):
+    servers = await reachable_servers(tmp_path, voice=False)
+    path = tmp_path / "servers.json"
+    written = path.stat()
+    assert stat.S_IMODE(written.st_mode) == 0o600
+    assert await reachable_servers(tmp_path, voice=False) == servers == find_servers(tmp_path)
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (written.st_ino, written.st_mtime_ns)
+    assert os.listdir(tmp_path) == ["servers.json"]
+
+
+async def test_new_ports_are_written_beside_the_old_until_they_are_whole(tmp_path, monkeypatch):
+    servers = await reachable_servers(tmp_path, voice=False)
+
+    def dies(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", dies)
+        with pytest.raises(OSError, match="space"):
+            await reachable_servers(tmp_path, voice=True)
+    assert find_servers(tmp_path) == servers
+    moved = await reachable_servers(tmp_path, voice=True)
+    assert moved == find_servers(tmp_path) != servers
+    assert moved.password == servers.password
+    assert stat.S_IMODE((tmp_path / "servers.json").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"id": "x"}', b"\xff"])
+def test_a_file_that_cannot_be_read_is_named_with_what_to_do(tmp_path, content):
+    (tmp_path / "servers.json").write_bytes(content)
+    with pytest.raises(EmbeddedError, match=r"servers\.json cannot be read .* bring the file back"):
+        find_servers(tmp_path)
+
+
+@pytest.mark.parametrize("command", [["seed"], ["erase"], ["serve"], ["token", "alice"], ["dead-letters", "list"]])
+def test_each_command_says_so_in_a_sentence(tmp_path, command):
+    (tmp_path / "servers.json").write_bytes(b"{")
+    result = Installation(tmp_path).run(*command)
+    assert result.returncode == 1
+    assert "bring the file back" in result.stderr
+    assert "Traceback" not in result.stderr

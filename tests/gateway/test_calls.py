@@ -1,0 +1,98 @@
+"""How many calls of one connection may wait, however it is read from."""
+
+import asyncio
+from types import SimpleNamespace
+
+from gateway.calls import MOST_CALLS_AT_ONCE, MOST_REFUSALS, MOST_WAITING, CallRate, Calls
+from protocol import errors, wire
+
+
+class Held:
+    """A dispatcher whose answers wait to be let go."""
+
+    def __init__(self) -> None:
+        self.may_end = asyncio.Event()
+        self.refused: list[errors.CallError] = []
+
+    def find(self, name: str) -> SimpleNamespace:
+        return SimpleNamespace(instant=False, reads=True)
+
+    async def answer(self, method, packet, caller, at) -> SimpleNamespace:
+        await self.may_end.wait()
+        return SimpleNamespace(answer="answered", disconnects=False)
+
+    async def finish(self, answered) -> None:
+        """Nothing was left to do."""
+
+    def refuse(self, name: str, refusal: errors.CallError) -> str:
+        self.refused.append(refusal)
+        return "refused"
+
+
+class Polling:
+    """A connection that cannot stop its client from sending."""
+
+    def __init__(self) -> None:
+        self.replies: list[tuple[int, str]] = []
+        self.dropped: list[str] = []
+
+    def reply(self, call_id: int, answer: str) -> None:
+        self.replies.append((call_id, answer))
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def drop(self, reason: str) -> None:
+        self.dropped.append(reason)
+
+
+def calls_of(rate: CallRate) -> tuple[Calls, Held, Polling]:
+    dispatcher, owner = Held(), Polling()
+    return Calls(dispatcher, owner, rate), dispatcher, owner
+
+
+def call(number: int) -> wire.Packet:
+    packet = wire.Packet(2, "/", number)
+    packet.name = "user.me"
+    return packet
+
+
+async def let_go(calls: Calls, dispatcher: Held) -> None:
+    """All that run or wait are answered."""
+    idle = asyncio.Event()
+    dispatcher.may_end.set()
+    calls.when_idle(idle.set)
+    await asyncio.wait_for(idle.wait(), 5)
+
+
+async def test_more_calls_than_may_wait_are_refused_and_the_others_answered():
+    calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=10))
+    room = MOST_CALLS_AT_ONCE + MOST_WAITING
+    for number in range(room + 5):
+        calls.take(call(number))
+    assert owner.replies == [(number, "refused") for number in range(room, room + 5)]
+    assert {(error.code, error.retry_after_ms) for error in dispatcher.refused} == {("RESOURCE_EXHAUSTED", 1_000)}
+    await let_go(calls, dispatcher)
+    assert {number for number, answer in owner.replies if answer == "answered"} == set(range(room))
+    calls.take(call(room))
+    await let_go(calls, dispatcher)
+    assert len(dispatcher.refused) == 5
+    assert owner.dropped == []
+
+
+async def test_who_goes_on_while_too_many_wait_is_cut_off():
+    calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=10))
+    for number in range(MOST_CALLS_AT_ONCE + MOST_WAITING + MOST_REFUSALS + 1):
+        calls.take(call(number))
+    assert owner.dropped == ["flood"]
+    assert len(dispatcher.refused) == MOST_REFUSALS
+    await let_go(calls, dispatcher)
+
+
+async def test_a_burst_that_the_rate_allows_may_wait():
+    calls, dispatcher, _ = calls_of(CallRate(per_second=1e9, burst=1_000))
+    for number in range(1_000):
+        calls.take(call(number))
+    assert dispatcher.refused == []
+    await let_go(calls, dispatcher)

@@ -1,0 +1,62 @@
+"""Children of `serve --processes`: given the time that they drain for, and no longer than that."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from gateway import supervisor
+
+CHILD = """
+import os, signal, time
+
+def end(*_):
+    time.sleep({seconds})
+    os._exit(0)
+
+signal.signal(signal.SIGTERM, end)
+print(flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def spawned(monkeypatch):
+    """Children that end so many seconds after SIGTERM; and those that were started."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def stubborn(seconds: float) -> list[subprocess.Popen[bytes]]:
+        program = CHILD.format(seconds=seconds)
+
+        def spawn(listener: object) -> subprocess.Popen[bytes]:
+            process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+            assert process.stdout is not None
+            process.stdout.readline()  # from here on it hears the signal
+            started.append(process)
+            return process
+
+        monkeypatch.setattr(supervisor, "_spawn", spawn)
+        return started
+
+    yield stubborn
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+async def test_a_child_may_take_all_of_its_drain(spawned, monkeypatch):
+    monkeypatch.setattr(supervisor, "CLOSING_S", 0.5)
+    started = spawned(1.0)
+    async with supervisor.children(None, 1, drain_s=10.0):
+        pass
+    assert [process.returncode for process in started] == [0]
+
+
+async def test_children_that_do_not_end_are_killed_together(spawned, monkeypatch):
+    monkeypatch.setattr(supervisor, "CLOSING_S", 0.3)
+    started = spawned(60.0)
+    async with supervisor.children(None, 5, drain_s=0.2):
+        began = time.monotonic()
+    assert 0.5 <= time.monotonic() - began < 2.0
+    assert [process.wait(5) for process in started] == [-9] * 5
