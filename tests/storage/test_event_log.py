@@ -224,6 +224,23 @@ async def test_an_acknowledgement_that_a_server_lost_in_a_crash_does_not_hide_it
     await servers.stop()
 
 
+async def test_a_group_reads_on_whatever_its_reading_stumbled_over(event_log, redis, monkeypatch):
+    read, stumbled = redis.blocking.xreadgroup, asyncio.Event()
+
+    async def stumbles_once(*arguments, **options):
+        if not stumbled.is_set():
+            stumbled.set()
+            raise ValueError("an answer that nobody understands")
+        return await read(*arguments, **options)
+
+    monkeypatch.setattr(redis.blocking, "xreadgroup", stumbles_once)
+    reader = Reader(event_log, "g", ["t"])
+    await asyncio.wait_for(stumbled.wait(), 10)
+    await event_log.append(1, records("t", keys=1, each=1))
+    await reader.until(1)
+    await reader.end()
+
+
 async def test_one_stuck_partition_holds_up_no_other(event_log):
     released = asyncio.Event()
     done: list[int] = []
