@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -59,12 +60,13 @@ class Stores:
 
 @asynccontextmanager
 async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
-    """Waits up to 30 s for Redis; raises RedisError."""
+    """Waits up to 30 s for Redis; raises RedisError, which says where it was looked for."""
     async with AsyncExitStack() as closing:
         redis = Redis(settings.redis, settings.prefix)
         closing.push_async_callback(redis.close)
         ids = Snowflakes(redis)
-        await patiently(ids.lease, RedisError)
+        async with _reaching(settings.redis, "DAIRA_REDIS_URL"):
+            await patiently(ids.lease, RedisError)
         closing.push_async_callback(_quietly, ids.release)
         await run_beside(closing, "keep the lease on ids", ids.keep_lease)
         await run_beside(closing, "follow Redis' master", redis.follow_master)
@@ -73,7 +75,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         await objects.connect()
         shards = Shards(servers_of(settings.realtime_redis), settings.prefix, SCRIPTS)
         closing.push_async_callback(shards.stop)
-        async with asyncio.timeout(START_TIMEOUT_S):
+        async with _reaching(settings.realtime_redis, "DAIRA_REALTIME_REDIS_URL"), asyncio.timeout(START_TIMEOUT_S):
             await shards.start()
         names = Names(shards)
         media_server = MediaServer(*settings.livekit) if settings.livekit else None
@@ -118,6 +120,18 @@ async def ensure_bucket(stores: Stores) -> None:
         await stores.objects.ensure_bucket()
     except ObjectsUnavailable as error:
         log.warning("object storage does not answer", endpoint=stores.objects.endpoint, error=str(error))
+
+
+@asynccontextmanager
+async def _reaching(url: str, variable: str) -> AsyncIterator[None]:
+    """Says what was out of reach, without its password."""
+    try:
+        yield
+    except (RedisError, TimeoutError) as error:
+        parts = urlsplit(url)
+        where = f"{parts.netloc.rpartition('@')[2]}{parts.path}"
+        why = str(error) or f"no answer within {START_TIMEOUT_S:.0f} s"
+        raise RedisError(f"Redis at {where} is out of reach, see {variable}: {why}") from error
 
 
 async def _quietly(work: Any) -> None:
