@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
 
 from gateway.background import START_TIMEOUT_S, patiently, run_beside
+from gateway.observability import POSTGRES_POOL, REDIS_POOL
 from gateway.settings import Settings
 from presence import tracker
 from rooms import broadcaster, nodes, recovery
@@ -32,6 +34,8 @@ from storage.snowflakes import Snowflakes
 SCRIPTS = (
     *broadcaster.SCRIPTS, *recovery.SCRIPTS, *nodes.SCRIPTS, *roster.SCRIPTS, *tracker.SCRIPTS, *limits.SCRIPTS,
 )  # fmt: skip
+
+WATCH_EVERY_S = 5.0  # each process its own pools; where there are several, they add up
 
 log = structlog.get_logger()
 
@@ -70,6 +74,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         closing.push_async_callback(_quietly, ids.release)
         await run_beside(closing, "keep the lease on ids", ids.keep_lease)
         await run_beside(closing, "follow Redis' master", redis.follow_master)
+        await run_beside(closing, "watch the pool of Redis", partial(_watch_redis, redis))
         objects = Objects(*settings.s3, settings.s3_bucket)
         closing.push_async_callback(objects.close)
         await objects.connect()
@@ -102,7 +107,10 @@ async def open_database(url: str, largest: int, *, serves: bool) -> AsyncIterato
     """Waits up to 30 s. Raises DatabaseUnavailable; NotMigrated for the wrong schema or, to serve, the wrong role."""
     database = Database(url, largest=largest)
     await patiently(database.connect, DatabaseUnavailable)
-    try:
+    async with AsyncExitStack() as closing:
+        closing.push_async_callback(database.close)
+        watch = partial(_watch_database, database, "app" if serves else "worker")
+        await run_beside(closing, "watch the pool of PostgreSQL", watch)
         async with database.transaction() as tx:
             revision, newest = await schema.current_revision(tx), schema.newest_revision()
             if revision != newest:
@@ -111,8 +119,6 @@ async def open_database(url: str, largest: int, *, serves: bool) -> AsyncIterato
             if wide:
                 raise NotMigrated(f"{wide}: connect as the application's role, which `daira migrate` creates")
         yield database
-    finally:
-        await database.close()
 
 
 async def ensure_bucket(stores: Stores) -> None:
@@ -120,6 +126,22 @@ async def ensure_bucket(stores: Stores) -> None:
         await stores.objects.ensure_bucket()
     except ObjectsUnavailable as error:
         log.warning("object storage does not answer", endpoint=stores.objects.endpoint, error=str(error))
+
+
+async def _watch_database(database: Database, role: str) -> None:
+    """For ever."""
+    while True:
+        size, idle = database.size
+        POSTGRES_POOL.labels(role, "idle").set(idle)
+        POSTGRES_POOL.labels(role, "busy").set(size - idle)
+        await asyncio.sleep(WATCH_EVERY_S)
+
+
+async def _watch_redis(redis: Redis) -> None:
+    """For ever."""
+    while True:
+        REDIS_POOL.labels("busy").set(len(redis.pool._in_use_connections))
+        await asyncio.sleep(WATCH_EVERY_S)
 
 
 @asynccontextmanager

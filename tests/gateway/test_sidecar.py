@@ -63,6 +63,7 @@ async def test_metrics_tell_what_operators_ask(cluster: Cluster, person, beside)
         'daira_event_log_lag{group="fanout",topic="post.created"} 0.0',
         "daira_outbox_unsent 0.0",
         'daira_postgres_connections{role="app",state="idle"}',
+        'daira_postgres_connections{role="worker",state="idle"}',
         'daira_redis_connections{state="busy"}',
         'daira_dependency_up{dependency="postgres"}',
         'daira_reactions_total{group="fanout",outcome="ok",topic="post.created"}',
