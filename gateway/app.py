@@ -10,7 +10,7 @@ import handlers
 import workers
 from gateway.background import again_and_again
 from gateway.node import Node
-from gateway.observability import LOG_LAG, OUTBOX_AGE, OUTBOX_UNSENT, POSTGRES_POOL, REDIS_POOL
+from gateway.observability import LOG_LAG, OUTBOX_AGE, OUTBOX_UNSENT
 from gateway.settings import Settings
 from gateway.sidecar import Check, Sidecar
 from gateway.stores import Stores
@@ -115,7 +115,3 @@ async def _gather(stores: Stores, database: Database) -> None:
             LOG_LAG.labels(lag.group, lag.topic).set(lag.records)
     except (DatabaseUnavailable, RedisError, TimeoutError) as error:
         log.warning("some metrics are stale", error=str(error))
-    size, idle = database.size
-    POSTGRES_POOL.labels("app", "idle").set(idle)
-    POSTGRES_POOL.labels("app", "busy").set(size - idle)
-    REDIS_POOL.labels("busy").set(len(stores.redis.pool._in_use_connections))

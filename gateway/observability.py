@@ -38,9 +38,9 @@ LOG_LAG = Gauge(
     "daira_event_log_lag", "Events that a group has not reacted to", ["group", "topic"], multiprocess_mode="mostrecent"
 )
 POSTGRES_POOL = Gauge(
-    "daira_postgres_connections", "Connections to PostgreSQL", ["role", "state"], multiprocess_mode="mostrecent"
+    "daira_postgres_connections", "Connections to PostgreSQL", ["role", "state"], multiprocess_mode="livesum"
 )
-REDIS_POOL = Gauge("daira_redis_connections", "Connections to Redis", ["state"], multiprocess_mode="mostrecent")
+REDIS_POOL = Gauge("daira_redis_connections", "Connections to Redis", ["state"], multiprocess_mode="livesum")
 
 
 def logs_every_call() -> bool:

@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 
 from gateway.background import START_TIMEOUT_S, patiently, run_beside
+from gateway.observability import POSTGRES_POOL, REDIS_POOL
 from gateway.settings import Settings
 from presence import tracker
 from rooms import broadcaster, nodes, recovery
@@ -31,6 +34,8 @@ from storage.snowflakes import Snowflakes
 SCRIPTS = (
     *broadcaster.SCRIPTS, *recovery.SCRIPTS, *nodes.SCRIPTS, *roster.SCRIPTS, *tracker.SCRIPTS, *limits.SCRIPTS,
 )  # fmt: skip
+
+WATCH_EVERY_S = 5.0  # each process its own pools; where there are several, they add up
 
 log = structlog.get_logger()
 
@@ -59,21 +64,23 @@ class Stores:
 
 @asynccontextmanager
 async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
-    """Waits up to 30 s for Redis; raises RedisError."""
+    """Waits up to 30 s for Redis; raises RedisError, which says where it was looked for."""
     async with AsyncExitStack() as closing:
         redis = Redis(settings.redis, settings.prefix)
         closing.push_async_callback(redis.close)
         ids = Snowflakes(redis)
-        await patiently(ids.lease, RedisError)
+        async with _reaching(settings.redis, "DAIRA_REDIS_URL"):
+            await patiently(ids.lease, RedisError)
         closing.push_async_callback(_quietly, ids.release)
         await run_beside(closing, "keep the lease on ids", ids.keep_lease)
         await run_beside(closing, "follow Redis' master", redis.follow_master)
+        await run_beside(closing, "watch the pool of Redis", partial(_watch_redis, redis))
         objects = Objects(*settings.s3, settings.s3_bucket)
         closing.push_async_callback(objects.close)
         await objects.connect()
         shards = Shards(servers_of(settings.realtime_redis), settings.prefix, SCRIPTS)
         closing.push_async_callback(shards.stop)
-        async with asyncio.timeout(START_TIMEOUT_S):
+        async with _reaching(settings.realtime_redis, "DAIRA_REALTIME_REDIS_URL"), asyncio.timeout(START_TIMEOUT_S):
             await shards.start()
         names = Names(shards)
         media_server = MediaServer(*settings.livekit) if settings.livekit else None
@@ -100,7 +107,10 @@ async def open_database(url: str, largest: int, *, serves: bool) -> AsyncIterato
     """Waits up to 30 s. Raises DatabaseUnavailable; NotMigrated for the wrong schema or, to serve, the wrong role."""
     database = Database(url, largest=largest)
     await patiently(database.connect, DatabaseUnavailable)
-    try:
+    async with AsyncExitStack() as closing:
+        closing.push_async_callback(database.close)
+        watch = partial(_watch_database, database, "app" if serves else "worker")
+        await run_beside(closing, "watch the pool of PostgreSQL", watch)
         async with database.transaction() as tx:
             revision, newest = await schema.current_revision(tx), schema.newest_revision()
             if revision != newest:
@@ -109,8 +119,6 @@ async def open_database(url: str, largest: int, *, serves: bool) -> AsyncIterato
             if wide:
                 raise NotMigrated(f"{wide}: connect as the application's role, which `daira migrate` creates")
         yield database
-    finally:
-        await database.close()
 
 
 async def ensure_bucket(stores: Stores) -> None:
@@ -118,6 +126,34 @@ async def ensure_bucket(stores: Stores) -> None:
         await stores.objects.ensure_bucket()
     except ObjectsUnavailable as error:
         log.warning("object storage does not answer", endpoint=stores.objects.endpoint, error=str(error))
+
+
+async def _watch_database(database: Database, role: str) -> None:
+    """For ever."""
+    while True:
+        size, idle = database.size
+        POSTGRES_POOL.labels(role, "idle").set(idle)
+        POSTGRES_POOL.labels(role, "busy").set(size - idle)
+        await asyncio.sleep(WATCH_EVERY_S)
+
+
+async def _watch_redis(redis: Redis) -> None:
+    """For ever."""
+    while True:
+        REDIS_POOL.labels("busy").set(len(redis.pool._in_use_connections))
+        await asyncio.sleep(WATCH_EVERY_S)
+
+
+@asynccontextmanager
+async def _reaching(url: str, variable: str) -> AsyncIterator[None]:
+    """Says what was out of reach, without its password."""
+    try:
+        yield
+    except (RedisError, TimeoutError) as error:
+        parts = urlsplit(url)
+        where = f"{parts.netloc.rpartition('@')[2]}{parts.path}"
+        why = str(error) or f"no answer within {START_TIMEOUT_S:.0f} s"
+        raise RedisError(f"Redis at {where} is out of reach, see {variable}: {why}") from error
 
 
 async def _quietly(work: Any) -> None:

@@ -45,10 +45,6 @@ class Method(msgspec.Struct, frozen=True):
     reads: bool
     transactional: bool
 
-    @property
-    def idempotent(self) -> bool:
-        return "idempotency_key" in self.request.__struct_fields__
-
 
 class MethodTable:
     """Methods by name, each declared once by `@methods.rpc(...)` above its handler."""

@@ -37,6 +37,10 @@ class Script:
     async def __call__(self, keys: list[str], arguments: list[Any]) -> Any:
         return await self._script(keys=keys, args=arguments)
 
+    async def add_to(self, pipe: "Client", keys: list[str], arguments: list[Any]) -> None:
+        """It runs with the rest of the pipeline."""
+        await self._script(keys=keys, args=arguments, client=pipe)
+
 
 class Redis:
     """`commands` answers within two seconds or fails, `blocking` is for reads that wait for less than five.

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from redis.exceptions import ResponseError
@@ -14,6 +15,8 @@ from storage.stream_consumer import GroupConsumer, read_record
 LONGEST_PARTITION = 250_000
 LONGEST_DEAD_LETTERS = 100_000
 KEEP_READ_MS = 60 * 60 * 1_000  # read records stay for an hour, to be looked at
+MOST_COUNTED = 10_000
+COUNT_UNREAD = Path(__file__).parent / "lua" / "count_unread.lua"
 
 
 class RedisStreams:
@@ -25,6 +28,7 @@ class RedisStreams:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._count_unread = redis.script(COUNT_UNREAD)
 
     async def append(self, batch: int, records: Sequence[Record]) -> int:
         streams = [self.stream(record.topic, partition(record.key)) for record in records]
@@ -77,21 +81,26 @@ class RedisStreams:
 
     async def lags(self) -> list[Lag]:
         found: dict[tuple[str, str], int] = {}
-        for topic in await self._topics():
-            for index in range(PARTITIONS):
-                for group, unread, _ in await self._groups(self.stream(topic, index)):
-                    found[topic, group] = found.get((topic, group), 0) + unread
+        uncounted: list[tuple[str, str]] = []
+        async with self._redis.commands.pipeline(transaction=False) as pipe:
+            for topic, stream, groups in await self._groups():
+                for group in groups:
+                    key = (topic, group["name"].decode())
+                    found[key] = found.get(key, 0) + group["pending"] + (group.get("lag") or 0)
+                    if group.get("lag") is None:  # before Redis 7, or it has lost count
+                        uncounted.append(key)
+                        await self._count_unread.add_to(pipe, [stream], [group["last-delivered-id"], MOST_COUNTED])
+            for key, unread in zip(uncounted, await pipe.execute(), strict=True):
+                found[key] += unread
         return [Lag(topic, group, records) for (topic, group), records in sorted(found.items())]
 
     async def trim(self) -> None:
         oldest_kept = f"{time.time_ns() // 1_000_000 - KEEP_READ_MS}-0"
-        for topic in await self._topics():
-            for index in range(PARTITIONS):
-                stream = self.stream(topic, index)
-                places = [place for _, _, place in await self._groups(stream)]
-                if places:
-                    bound = min([*places, oldest_kept], key=_position)
-                    await self._redis.commands.xtrim(stream, minid=bound, approximate=True)
+        for _, stream, groups in await self._groups():
+            places = [await self._place(stream, group) for group in groups]
+            if places:
+                bound = min([*places, oldest_kept], key=_position)
+                await self._redis.commands.xtrim(stream, minid=bound, approximate=True)
 
     async def ensure_group(self, stream: str, group: str) -> None:
         """A new group starts with the oldest record that the stream still holds."""
@@ -107,21 +116,27 @@ class RedisStreams:
     async def _topics(self) -> list[str]:
         return sorted(topic.decode() for topic in await self._redis.commands.smembers(self._topics_key))
 
-    async def _groups(self, stream: str) -> list[tuple[str, int, str]]:
-        """For each group: name, records not acknowledged (counted to 10,000), and the place it has read to."""
-        try:
-            groups = await self._redis.commands.xinfo_groups(stream)
-        except ResponseError:  # no such stream yet
-            return []
+    async def _groups(self) -> list[tuple[str, str, list[Any]]]:
+        """For each stream: its topic, its name, and what Redis says of its groups."""
+        streams = [(topic, self.stream(topic, index)) for topic in await self._topics() for index in range(PARTITIONS)]
+        async with self._redis.commands.pipeline(transaction=False) as pipe:
+            for _, stream in streams:
+                pipe.xinfo_groups(stream)
+            answers = await pipe.execute(raise_on_error=False)
         found = []
-        for group in groups:
-            place = group["last-delivered-id"].decode()
-            unread = await self._redis.commands.xrange(stream, min=f"({place}", count=10_000)
-            pending = await self._redis.commands.xpending(stream, group["name"])
-            if pending["pending"]:
-                place = min(place, pending["min"].decode(), key=_position)
-            found.append((group["name"].decode(), len(unread) + pending["pending"], place))
+        for (topic, stream), groups in zip(streams, answers, strict=True):
+            if isinstance(groups, ResponseError):  # no such stream yet
+                continue
+            found.append((topic, stream, groups))
         return found
+
+    async def _place(self, stream: str, group: Any) -> str:
+        """Up to which the group has dealt with all."""
+        place: str = group["last-delivered-id"].decode()
+        if not group["pending"]:
+            return place
+        pending = await self._redis.commands.xpending(stream, group["name"])
+        return min(place, pending["min"].decode(), key=_position) if pending["pending"] else place
 
     @property
     def _topics_key(self) -> str:

@@ -1,7 +1,7 @@
 """What a node must know of those who connect, loaded for many at once.
 
 While one query runs, those who come meanwhile gather for the next: a lone client waits for nobody, and a storm of
-reconnects costs a query per hundred, not per client.
+reconnects costs a query per two hundred, not per client.
 """
 
 import asyncio

@@ -140,6 +140,10 @@ class GroupConsumer:
                         await self._ensure_group_quietly(stream)
                 await asyncio.sleep(0.2)
                 continue
+            except Exception:
+                log.exception("a group's reading stumbled and goes on", group=self._group)
+                await asyncio.sleep(0.2)
+                continue
             for stream, entries in found or ():
                 held = self._held.get(stream.decode())
                 if held is not None and entries:

@@ -67,6 +67,7 @@ async def test_metrics_tell_what_operators_ask(cluster: Cluster, person, beside)
         'daira_connections{codec="msgpack"}',
         'daira_pushes_total{event="feed.added"}',
         'daira_postgres_connections{role="app",state="idle"}',
+        'daira_postgres_connections{role="worker",state="idle"}',
         'daira_redis_connections{state="busy"}',
         'daira_dependency_up{dependency="postgres"}',
         'daira_reactions_total{group="fanout",outcome="ok",topic="post.created"}',

@@ -116,6 +116,51 @@ async def test_two_members_share_partitions_and_a_leaver_leaves_nothing_behind(e
     await second.end()
 
 
+async def unread_by(event_log: RedisStreams, redis: Redis) -> list[tuple[str, int]]:
+    """What is counted of a group that is given three of seven, and acknowledges one; and of one that is new."""
+    await event_log.append(1, records("t", keys=1, each=7))
+    stream = event_log.stream("t", partition("key0"))
+    for group in ("behind", "new"):
+        await event_log.ensure_group(stream, group)
+    [[_, given]] = await redis.commands.xreadgroup("behind", "owner", {stream: ">"}, count=3)
+    await redis.commands.xack(stream, "behind", given[0][0])
+    return [(lag.group, lag.records) for lag in await event_log.lags()]
+
+
+async def test_lag_is_counted_without_reading_what_is_counted(event_log, redis, monkeypatch):
+    groups = event_log._groups
+
+    async def of_an_old_server() -> list:
+        found = await groups()
+        for _, _, each in found:
+            for group in each:
+                group.pop("lag", None)
+        return found
+
+    monkeypatch.setattr(event_log, "_groups", of_an_old_server)
+    monkeypatch.setattr(redis.commands, "xrange", None)
+    assert await unread_by(event_log, redis) == [("behind", 6), ("new", 7)]
+    monkeypatch.setattr("storage.redis_streams.MOST_COUNTED", 2)
+    assert [lag.records for lag in await event_log.lags()] == [4, 2]
+
+
+@pytest.mark.skipif(not redis_cluster.is_here(), reason="needs redis-server")
+async def test_lag_is_counted_by_a_server_of_redis_7(tmp_path, monkeypatch):
+    monkeypatch.setattr("storage.redis_streams.MOST_COUNTED", 1)
+    servers, [port] = RedisServers(tmp_path), free_ports(1)
+    servers.spawn(port)
+    await servers.until(port, "PONG", "ping")
+    redis = Redis(f"redis://127.0.0.1:{port}/0", "log")
+    event_log = RedisStreams(redis)
+    assert await unread_by(event_log, redis) == [("behind", 6), ("new", 7)]
+    stream = event_log.stream("t", partition("key0"))
+    middle = (await redis.commands.xrange(stream))[4][0]
+    await redis.commands.xdel(stream, middle)  # from here on it does not know
+    assert [lag.records for lag in await event_log.lags()] == [3, 1]
+    await redis.close()
+    await servers.stop()
+
+
 async def test_what_was_not_acknowledged_comes_again_in_order(event_log):
     await event_log.append(1, records("t", keys=1, each=50))
     failing = Reader(event_log, "g", ["t"], fail_at=20)
@@ -162,6 +207,7 @@ async def test_an_acknowledgement_that_a_server_lost_in_a_crash_does_not_hide_it
     event_log = RedisStreams(redis)
     reader = Reader(event_log, "g", ["t"])
     await event_log.append(1, records("t", keys=1, each=1))
+    await reader.until(1)  # before that the group may not be on its partition
     async with asyncio.timeout(10):
         while [lag.records for lag in await event_log.lags()] != [0]:
             await asyncio.sleep(0.01)
@@ -176,6 +222,23 @@ async def test_an_acknowledgement_that_a_server_lost_in_a_crash_does_not_hide_it
     await reader.end()
     await redis.close()
     await servers.stop()
+
+
+async def test_a_group_reads_on_whatever_its_reading_stumbled_over(event_log, redis, monkeypatch):
+    read, stumbled = redis.blocking.xreadgroup, asyncio.Event()
+
+    async def stumbles_once(*arguments, **options):
+        if not stumbled.is_set():
+            stumbled.set()
+            raise ValueError("an answer that nobody understands")
+        return await read(*arguments, **options)
+
+    monkeypatch.setattr(redis.blocking, "xreadgroup", stumbles_once)
+    reader = Reader(event_log, "g", ["t"])
+    await asyncio.wait_for(stumbled.wait(), 10)
+    await event_log.append(1, records("t", keys=1, each=1))
+    await reader.until(1)
+    await reader.end()
 
 
 async def test_one_stuck_partition_holds_up_no_other(event_log):
