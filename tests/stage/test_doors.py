@@ -60,11 +60,9 @@ async def test_who_was_deaf_when_a_room_ended_is_told_that_it_has(cluster, perso
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
-    link = next(iter(cluster.node_b._stores.shards._links.values()))
-    connect = await cut(link)
-    await host.call("room.close", room_id=room_id)
-    await cluster.settle()
-    link._connect = connect
+    async with cut(cluster.node_b):
+        await host.call("room.close", room_id=room_id)
+        await cluster.settle()
     assert (await mona.expect("room.removed"))["reason"] == "ended"
     await cluster.settle(mona)
     assert not mona.heard("room.removed")
