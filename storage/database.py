@@ -142,7 +142,8 @@ class Database:
                 await connection.execute("ROLLBACK", timeout=ACQUIRE_TIMEOUT_S)
         except _CANNOT_ROLL_BACK:
             _terminate(connection)
-        await self._pool.release(connection)
+        with suppress(asyncpg.InternalClientError):  # lost at this very moment, it has left the pool by itself
+            await self._pool.release(connection)
 
 
 def _terminate(connection: Transaction) -> None:
