@@ -332,7 +332,7 @@ class EngineSocket:
 
     def finish(self, reason: str, code: WSCloseCode = WSCloseCode.OK) -> None:
         """Close after what has been written; the client is given two seconds to take it."""
-        if self.closed:
+        if self.closed or (self._mailbox is not None and self._mailbox.is_closed):
             return
         CLOSED.labels(reason).inc()
         if self._web_socket is not None:
@@ -360,10 +360,8 @@ class EngineSocket:
 
     def _close_by_client(self) -> None:
         if self._mailbox is not None:
-            self._mailbox.put(packet.NOOP)
-            self._end()
-        else:
-            self.finish("client")
+            self._mailbox.put(packet.NOOP)  # for the GET that waits, or that comes at the same time
+        self.finish("client")
 
     def _end(self) -> None:
         if self.closed:

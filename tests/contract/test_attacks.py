@@ -283,6 +283,17 @@ async def test_what_was_missed_in_a_gap_is_made_good(cluster: Cluster, person):
     assert eve.heard("post.edited") == []
 
 
+async def test_a_client_that_closes_before_its_last_poll_arrives_gets_an_end_all_the_same(cluster: Cluster):
+    """Both are sent at once, over two connections."""
+    async with aiohttp.ClientSession() as session:
+        url = await polling(session, cluster)
+        async with session.post(url, data="1") as closing:
+            assert closing.status == 200
+        for status in (200, 400):
+            async with session.get(url) as last:
+                assert last.status == status
+
+
 async def test_a_revocation_whose_quick_word_was_lost_comes_by_the_log(cluster: Cluster, person, monkeypatch):
     alice, other = await person("alice", node="a"), None
     other = await cluster.again(alice, node="b")
