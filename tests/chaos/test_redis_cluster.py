@@ -10,7 +10,7 @@ from rooms import names
 from rooms.recovery import OTHER_SHARDS_MARGIN_US
 from storage.redis import RedisError
 from tests.cluster import Cluster
-from tests.contract.test_recovery import cut
+from tests.faults import cut
 from tests.redis_cluster import RedisCluster, needs_servers
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240), needs_servers]

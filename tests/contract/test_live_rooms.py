@@ -16,6 +16,15 @@ async def open_room(host: Person, **options) -> str:
     return room["id"]
 
 
+async def open_stage(person, *, node: str) -> tuple[Person, Person, str]:
+    """A live room with its host inside, and a speaker, who is on that node."""
+    host, speaker = await person("host"), await person("speaker", node=node)
+    room_id = await open_room(host)
+    await speaker.call("room.join", room_id=room_id)
+    await host.call("room.set_role", room_id=room_id, user_id=speaker.id, role="speaker")
+    return host, speaker, room_id
+
+
 def ids(people) -> list[str]:
     return [each["id"] for each in people]
 

@@ -7,7 +7,8 @@ import pytest
 from presence import tracker
 from stage import attendance
 from tests.contract.test_live_rooms import ids, open_room
-from tests.contract.test_recovery import away, back, cut, online
+from tests.contract.test_recovery import away, back, online
+from tests.faults import cut
 from workers import live_rooms as keeper
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from presence import tracker, typing_indicators
 from rooms import names
-from tests.stage.faults import break_once, soon
+from tests.faults import break_once, soon
 
 
 @pytest.fixture

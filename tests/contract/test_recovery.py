@@ -2,20 +2,17 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import ClassVar
 
 import pytest
 
-from gateway.node import Node
 from protocol.pushes import History, PostDeleted
 from rooms import names
 from rooms.recovery import MOST_ROOMS_KEPT
 from tests.cluster import Cluster
 from tests.contract.test_live_rooms import open_room
+from tests.faults import Held, blink, break_once, catches_up, cut, forget_place, inside
 from tests.people import JsPerson
-from tests.stage.faults import Held, blink, break_once, catches_up, forget_place, inside
 
 pytestmark = pytest.mark.javascript
 
@@ -60,22 +57,15 @@ async def push(cluster: Cluster, room: str, kind: type[PostDeleted] = PostDelete
     return push_id
 
 
-@asynccontextmanager
-async def cut(node: Node) -> AsyncIterator[None]:
-    """The node's link to Redis is down, and up again behind it."""
-    link = next(iter(node._stores.shards._links.values()))
-
-    async def refuse():
-        raise ConnectionRefusedError
-
-    connect, link._connect = link._connect, refuse
-    try:
-        link.connection_lost(None)
-        yield
-    finally:
-        link._connect = connect
-        async with asyncio.timeout(10):
-            await link.is_up.wait()
+async def away_too_long(cluster: Cluster, person) -> JsPerson:
+    """Somebody who has missed more of a post than is kept."""
+    alice, reader = await person("alice"), await online(cluster)
+    post = await alice.call("post.create", text="very busy")
+    await reader.call("post.watch", post_id=post["id"])
+    await away(cluster, reader)
+    for _ in range(20):
+        await push(cluster, names.post(int(post["id"])), Remembered)
+    return reader
 
 
 @pytest.mark.parametrize("codec", ["msgpack", "json"])
@@ -121,12 +111,7 @@ async def test_an_idle_client_is_recovered_however_old_its_last_offset_is(cluste
 
 
 async def test_more_than_is_kept_is_not_replayed_in_part(cluster: Cluster, person):
-    alice, reader = await person("alice"), await online(cluster)
-    post = await alice.call("post.create", text="very busy")
-    await reader.call("post.watch", post_id=post["id"])
-    await away(cluster, reader)
-    for _ in range(20):
-        await push(cluster, names.post(int(post["id"])), Remembered)
+    reader = await away_too_long(cluster, person)
     assert (await back(cluster, reader))["recovered"] is False
     ready = await reader.expect("session.ready", recovered=False)
     assert ready["user"]["id"] == reader.id
@@ -154,12 +139,7 @@ async def test_a_second_attempt_after_a_failed_one(cluster: Cluster, person):
 
 async def test_a_second_attempt_after_one_that_found_too_much(cluster: Cluster, person, monkeypatch):
     """The first one ends before it is somebody new; another must not miss the room in silence."""
-    alice, reader = await person("alice"), await online(cluster)
-    post = await alice.call("post.create", text="very busy")
-    await reader.call("post.watch", post_id=post["id"])
-    await away(cluster, reader)
-    for _ in range(20):
-        await push(cluster, names.post(int(post["id"])), Remembered)
+    reader = await away_too_long(cluster, person)
     break_once(monkeypatch, cluster.node_a._sign_in._recovery, "enter")
     assert (await back(cluster, reader))["recovered"] is False
 

@@ -9,14 +9,14 @@ from gateway.rights import Rights
 from rooms import names
 from rooms.messages import CLOCK_LENGTH
 from stage import departures
-from tests.contract.test_live_rooms import ids, open_room
-from tests.contract.test_recovery import cut
-from tests.stage.faults import (
+from tests.contract.test_live_rooms import ids, open_room, open_stage
+from tests.faults import (
     Held,
     blink,
     break_once,
     catches_up,
     count,
+    cut,
     forget_place,
     inside,
     open_turns,
@@ -338,10 +338,7 @@ async def test_who_is_sent_out_while_the_roster_lets_them_in_is_no_ghost_there(c
 
 
 async def test_a_turn_that_begins_anew_is_not_ended_by_the_last_leaving(cluster, person, monkeypatch):
-    host, mona = await person("host"), await person("mona", node="b")
-    room_id = await open_room(host)
-    await mona.call("room.join", room_id=room_id)
-    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    host, mona, room_id = await open_stage(person, node="b")
     tablet = await cluster.again(mona, node="b")
     held = Held(monkeypatch, cluster.node_b.services.attendance, "taken_back")
     leaving = asyncio.create_task(mona.call("room.leave", room_id=room_id))
@@ -354,10 +351,7 @@ async def test_a_turn_that_begins_anew_is_not_ended_by_the_last_leaving(cluster,
 
 
 async def test_a_turn_ends_though_the_answer_to_leaving_was_lost(cluster, person, monkeypatch):
-    host, mona = await person("host"), await person("mona", node="b")
-    room_id = await open_room(host)
-    await mona.call("room.join", room_id=room_id)
-    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    _, mona, room_id = await open_stage(person, node="b")
     await cluster.settle()
     break_once(monkeypatch, cluster.node_b.services.roster, "leave", behind=True)
     await mona.call("room.leave", room_id=room_id)
@@ -377,10 +371,7 @@ async def test_who_is_given_a_role_while_coming_in_has_a_turn(cluster, person, m
 
 
 async def test_who_leaves_while_they_are_given_a_role_has_no_turn(cluster, person, monkeypatch):
-    host, mona = await person("host"), await person("mona", node="b")
-    room_id = await open_room(host)
-    await mona.call("room.join", room_id=room_id)
-    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    host, mona, room_id = await open_stage(person, node="b")
     held = Held(monkeypatch, cluster.node_a.services.roster, "are_inside", behind=True)
     promoting = asyncio.create_task(host.call("room.set_role", room_id=room_id, user_id=mona.id, role="cohost"))
     await held.came.wait()

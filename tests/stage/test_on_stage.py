@@ -3,8 +3,8 @@
 import asyncio
 
 from stage import attendance, view
-from tests.contract.test_live_rooms import ids, open_room
-from tests.stage.faults import (
+from tests.contract.test_live_rooms import ids, open_room, open_stage
+from tests.faults import (
     Held,
     blink,
     break_once,
@@ -84,10 +84,7 @@ async def test_who_steps_down_from_what_has_changed_since_is_told(person):
 
 
 async def test_a_role_taken_while_the_node_is_deaf_does_not_come_back(cluster, person, monkeypatch):
-    host, mona = await person("host"), await person("mona", node="b")
-    room_id = await open_room(host)
-    await mona.call("room.join", room_id=room_id)
-    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    host, mona, room_id = await open_stage(person, node="b")
     await cluster.settle()
     caught_up = catches_up(monkeypatch)
     blink(cluster, "b")
@@ -253,20 +250,14 @@ async def test_who_is_banned_is_not_made_the_host(person):
 
 
 async def test_a_kick_does_not_unmute(person):
-    host, mona = await person("host"), await person("mona")
-    room_id = await open_room(host)
-    await mona.call("room.join", room_id=room_id)
-    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    host, mona, room_id = await open_stage(person, node="a")
     await host.call("room.mute", room_id=room_id, user_id=mona.id, muted=True)
     await host.call("room.kick", room_id=room_id, user_id=mona.id)
     assert (await mona.call("room.join", room_id=room_id))["muted"] is True
 
 
 async def test_an_ended_room_does_not_change(cluster, person):
-    host, mona = await person("host"), await person("mona")
-    room_id = await open_room(host)
-    await mona.call("room.join", room_id=room_id)
-    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    host, mona, room_id = await open_stage(person, node="a")
     version = (await host.call("room.close", room_id=room_id))["version"]
     await mona.answer("room.set_role", {"room_id": room_id, "user_id": mona.id, "role": "listener"})
     assert (await host.call("room.get", room_id=room_id))["version"] == version

@@ -8,7 +8,7 @@ import pytest
 
 from storage import graph
 from tests.contract.test_live_rooms import open_room
-from tests.stage.faults import Held, calm, count, open_turns, soon
+from tests.faults import Held, calm, count, open_turns, soon
 
 
 @pytest.mark.parametrize("act", ["kick", "ban", "mute"])

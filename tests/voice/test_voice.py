@@ -7,7 +7,7 @@ import pytest
 from stage.media_server import MediaServer
 from stage.roster import Roster
 from tests.contract.test_live_rooms import open_room
-from tests.stage.faults import Held
+from tests.faults import Held
 from tests.voice.device import WAIT_S
 
 pytestmark = pytest.mark.voice

@@ -2,10 +2,13 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from redis.exceptions import ConnectionError as RedisDown
 
 from gateway.catching_up import CatchingUp
+from gateway.node import Node
 from rooms import names
 from tests.contract.test_live_rooms import ids
 
@@ -31,6 +34,24 @@ async def forget_place(cluster, who) -> None:
     """Redis no longer knows where somebody's sockets are, as after an outage that was longer than it is kept."""
     stores = cluster.stores
     await stores.shards.call(stores.names.shard_of_person(int(who.id)), "DEL", stores.names.places(int(who.id)))
+
+
+@asynccontextmanager
+async def cut(node: Node) -> AsyncIterator[None]:
+    """The node's link to Redis is down, and up again behind it."""
+    link = next(iter(node._stores.shards._links.values()))
+
+    async def refuse():
+        raise ConnectionRefusedError
+
+    connect, link._connect = link._connect, refuse
+    try:
+        link.connection_lost(None)
+        yield
+    finally:
+        link._connect = connect
+        async with asyncio.timeout(10):
+            await link.is_up.wait()
 
 
 def catches_up(monkeypatch) -> asyncio.Event:
