@@ -101,11 +101,8 @@ class Rights:
         async with self._database.transaction() as tx:
             stay = await live_rooms.may_stay(tx, live) if live else {}
             watch = await users.may_watch(tx, watched) if watched else []
-            ended = set()
-            for room_id in {room_id for room_id, _ in live} - {room_id for room_id, _ in stay}:
-                room = await live_rooms.load_for_all(tx, room_id)
-                if room is not None and room["state"] == "ended":
-                    ended.add(names.live(room_id))
+            closed = {room_id for room_id, _ in live} - {room_id for room_id, _ in stay}
+            ended = set(map(names.live, await live_rooms.ended_among(tx, list(closed))))
         for (room_id, user_id), row in stay.items():
             self._attendance.change_role(user_id, names.live(room_id), row["role"], row["version"])
         may = {(user_id, names.live(room_id)) for room_id, user_id in stay} | {

@@ -74,7 +74,7 @@ class Limits:
         raise errors.exhausted(f"no more than {item.amount} {name.replace('_', ' ')} per {_period(item)}", wait_ms)
 
     async def hit_address(self, name: str, address: str) -> None:
-        """The same, by network address; IPv6 counts by its /64."""
+        """The same, by network address, which IPv4 is not mapped into; IPv6 counts by its /64."""
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:
@@ -82,7 +82,7 @@ class Limits:
             return
         if parsed.is_loopback and not self._count_loopback:
             return
-        if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is None:
+        if isinstance(parsed, ipaddress.IPv6Address):
             address = str(ipaddress.ip_network((parsed, 64), strict=False).network_address)
         await self.hit(name, address)
 

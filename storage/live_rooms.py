@@ -118,6 +118,16 @@ async def load_for_all(tx: Transaction, room_id: int) -> Row | None:
     return await tx.fetchrow("SELECT * FROM room_for_all($1)", room_id)
 
 
+async def ended_among(tx: Transaction, room_ids: Sequence[int]) -> set[int]:
+    """Which of them have ended, in a transaction without a viewer."""
+    if not room_ids:
+        return set()
+    rows = await tx.fetch(
+        "SELECT r.id FROM unnest($1::bigint[]) AS asked, room_for_all(asked) AS r WHERE r.state = 'ended'", room_ids
+    )
+    return {row["id"] for row in rows}
+
+
 # ---------------------------------------------------------------------------------------------- changes
 
 
