@@ -212,9 +212,7 @@ class Attendance:
             if seat is not None and seat.role in ON_STAGE:  # if it was said, it will not be answered again
                 self._unended.add((room_id, user_id))
             return
-        if self._is_here(room_id, user_id):  # came in again meanwhile, and perhaps before that was said
-            await self._repeat_one(room_id, user_id)
-        elif gone.gone:
+        if gone.gone:  # who has come in meanwhile has said so behind this
             # Beside the call that may have brought us here: it holds a connection to PostgreSQL, and this needs one.
             self._background.run(self.taken_back(room_id, user_id, gone.inside, gone.role))
 
@@ -234,7 +232,7 @@ class Attendance:
 
     async def _repeat_one(self, room_id: int, user_id: int) -> None:
         seat = self._seats.get((room_id, user_id))
-        if seat is None:
+        if seat is None or seat.joined is None:  # who is coming in says so, and may be refused
             return
         # Who was inside stays inside, whatever the capacity.
         entered = await self._roster.enter(

@@ -135,7 +135,8 @@ async def test_a_room_whose_host_the_roster_has_wrong_is_told_of_again(cluster, 
     heir.received.clear()
     version = (await heir.call("room.get", room_id=room_id))["version"]
     await heir.call("room.update", room_id=room_id, version=version, topic="جديد")
-    assert (await heir.expect("room.updated"))["room"]["topic"] == "جديد"
+    while (await heir.expect("room.updated"))["room"]["topic"] != "جديد":  # the hand-over may still be told of
+        continue
 
 
 async def test_what_a_dead_node_said_is_taken_back(cluster, person):

@@ -298,6 +298,39 @@ async def test_a_device_that_was_kicked_does_not_take_the_seat_of_one_that_came_
     assert await soon(lambda: count(host, room_id), 1) == 1
 
 
+async def test_who_finds_the_room_full_while_their_leaving_is_said_is_outside(cluster, person, monkeypatch):
+    host, mona, omar = await person("host"), await person("mona", node="b"), await person("omar")
+    tablet = await cluster.again(mona, node="b")
+    room_id = await open_room(host, capacity=2)
+    await mona.call("room.join", room_id=room_id)
+    leave = Held(monkeypatch, cluster.node_b.services.roster, "leave", behind=True)
+    leaving = asyncio.create_task(mona.call("room.leave", room_id=room_id))
+    await leave.done.wait()
+    await omar.call("room.join", room_id=room_id)
+    enter = Held(monkeypatch, cluster.node_b.services.roster, "enter", behind=True)
+    joining = asyncio.create_task(tablet.refused("room.join", room_id=room_id))
+    await enter.done.wait()
+    leave.go.set()
+    await leaving
+    enter.go.set()
+    assert (await joining).code == "FAILED_PRECONDITION"
+    await cluster.settle(mona)
+    assert await inside(cluster, room_id) == {int(host.id), int(omar.id)}
+
+
+async def test_who_finds_the_room_full_while_their_node_says_again_who_is_here_is_outside(cluster, person, monkeypatch):
+    host, mona, omar = await person("host"), await person("mona", node="b"), await person("omar")
+    room_id = await open_room(host, capacity=2)
+    await omar.call("room.join", room_id=room_id)
+    enter = Held(monkeypatch, cluster.node_b.services.roster, "enter", behind=True)
+    joining = asyncio.create_task(mona.refused("room.join", room_id=room_id))
+    await enter.done.wait()
+    await cluster.node_b.attendance.repeat()
+    enter.go.set()
+    assert (await joining).code == "FAILED_PRECONDITION"
+    assert await inside(cluster, room_id) == {int(host.id), int(omar.id)}
+
+
 @pytest.mark.parametrize("node", ["a", "b"])
 async def test_who_lost_access_and_has_it_again_may_come_back(cluster, person, node):
     host, mona = await person("host"), await person("mona", node=node)

@@ -107,9 +107,10 @@ class Storm:
 
     async def _ban(self, act: str, number: int, arguments: dict[str, Any]) -> None:
         user_id = int(arguments["user_id"])
-        before = self.lettings_in[user_id]
+        # A letting in that was under way may end before the answer comes, and lift what is asked for here.
+        may_be_lifted, lettings_in = self.letting_in[user_id] > 0, self.lettings_in[user_id]
         answer = await self._other(act, number, arguments)
-        if answer["ok"] and before == self.lettings_in[user_id] and not self.letting_in[user_id]:
+        if answer["ok"] and not may_be_lifted and lettings_in == self.lettings_in[user_id]:
             self.barred.add(user_id)
 
     async def _unban(self, act: str, number: int, arguments: dict[str, Any]) -> None:
