@@ -21,6 +21,7 @@ from protocol.pushes import FeedRemoved
 from protocol.tokens import AccessTokens
 from storage.database import Database
 from storage.schema import migrate
+from tests.patience import WAIT_S
 from tests.people import HAS_JAVASCRIPT, NO_JAVASCRIPT, Driver, JsPerson, Person, PythonPerson
 
 PLENTY = "1000000/second"
@@ -69,9 +70,8 @@ class Cluster:
         self._run = secrets.token_hex(3)
 
     def settings(self, **overrides: Any) -> Settings:
-        return Settings(
-            _env_file=None, data_dir=self.data_dir, **{**RAISED_LIMITS, "drain": 0.5, **self._overrides, **overrides}
-        )
+        patient = {**RAISED_LIMITS, "call_deadline": WAIT_S, "drain": 0.5}
+        return Settings(_env_file=None, data_dir=self.data_dir, **{**patient, **self._overrides, **overrides})
 
     async def start(self) -> None:
         self.servers = await self.embedded.start()
@@ -183,7 +183,7 @@ class Cluster:
 
     async def settle(self, *people: Person) -> None:
         """All events so far have been reacted to, and these people have received what came of it."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(WAIT_S):
             while not await self._is_idle():
                 await asyncio.sleep(0.01)
         if not people:

@@ -11,14 +11,13 @@ from gateway.catching_up import CatchingUp
 from gateway.node import Node
 from rooms import names
 from tests.contract.test_live_rooms import ids
-
-SOON_S = 15.0
+from tests.patience import WAIT_S
 
 
 async def soon(look, wanted) -> object:
     """What `look` answers once it is as wanted, or at the last."""
     loop = asyncio.get_running_loop()
-    give_up_at = loop.time() + SOON_S
+    give_up_at = loop.time() + WAIT_S
     while (seen := await look()) != wanted and loop.time() < give_up_at:
         await asyncio.sleep(0.05)
     return seen
@@ -50,7 +49,7 @@ async def cut(node: Node) -> AsyncIterator[None]:
         yield
     finally:
         link._connect = connect
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_S):
             await link.is_up.wait()
 
 

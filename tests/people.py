@@ -15,7 +15,8 @@ from typing import Any
 
 import socketio
 
-WAIT_S = 10.0
+from tests.patience import WAIT_S
+
 CLIENTS = Path(__file__).parent / "clients"
 HAS_JAVASCRIPT = shutil.which("node") is not None and (CLIENTS / "node_modules").is_dir()
 NO_JAVASCRIPT = "Node.js or the official JavaScript clients are not here: install Node.js with npm, then `make test`"

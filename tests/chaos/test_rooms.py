@@ -8,6 +8,7 @@ import time
 import pytest
 
 from tests.chaos.deployment import Client, Deployment
+from tests.patience import WAIT_S
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180)]
 
@@ -29,10 +30,10 @@ async def test_a_room_outlives_its_hosts_node(deployment: Deployment):
     pushes: list[tuple[float, str, dict]] = []
     cohost.on("*", lambda event, push, *_: pushes.append((time.monotonic(), event, push)))
 
-    async def pushed(event: str, fits, within_s: float) -> float:
+    async def pushed(event: str, fits) -> float:
         """Seconds until such a push came."""
         began = time.monotonic()
-        async with asyncio.timeout(within_s):
+        async with asyncio.timeout(WAIT_S):
             while True:
                 for at, name, push in pushes:
                     if name == event and fits(push):
@@ -58,9 +59,8 @@ async def test_a_room_outlives_its_hosts_node(deployment: Deployment):
     offline_s = await pushed(
         "presence.changed",
         lambda push: push["presence"]["user_id"] == me["watched"] and push["presence"]["status"] == "offline",
-        10,
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while (await call(cohost, "room.get", room_id=room_id))["audience_count"] != len(names) - len(gone):
             await asyncio.sleep(0.1)
     inside, cursor = set(), None
@@ -72,7 +72,7 @@ async def test_a_room_outlives_its_hosts_node(deployment: Deployment):
             break
     assert inside == {me[name] for name in names if name not in gone}
     message = await call(host, "room.send", room_id=room_id, text="still here")
-    await pushed("room.message", lambda push: push["message"]["id"] == message["id"], 5)
+    await pushed("room.message", lambda push: push["message"]["id"] == message["id"])
 
     print(f"\noffline after {offline_s:.1f} s")
     for client in clients.values():

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.cluster import Cluster
+from tests.patience import WAIT_S
 from tests.people import Person
 from tests.redis_cluster import needs_servers
 from tests.sentinels import SERVICE, Sentinels
@@ -17,9 +18,8 @@ from tests.sentinels import SERVICE, Sentinels
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(120), needs_servers]
 
 HONEST = {"OK", "UNAVAILABLE"}
-LATEST_ANSWER_S = 6.0  # well before the deadline of calls, on a machine that is busy with other things, too
+LATEST_ANSWER_S = WAIT_S / 2  # well before the deadline of calls
 BETWEEN_CALLS_S = 0.02
-HEALED_WITHIN_S = 30
 AMOUNT = 4  # of readers, and of listeners
 
 
@@ -57,7 +57,7 @@ async def everything(who: Person, method: str, **argument: Any) -> list[Any]:
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
     try:
-        async with asyncio.timeout(HEALED_WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             while not await holds():
                 await asyncio.sleep(0.05)
     except TimeoutError:
@@ -155,7 +155,7 @@ class Evening:
     async def goes_on(self) -> None:
         """Posts and messages are acknowledged."""
         posts, messages = len(self.posts) + 20, len(self.messages) + 20
-        async with asyncio.timeout(HEALED_WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             while len(self.posts) < posts or len(self.messages) < messages:
                 for task in self._work:
                     if task.done():

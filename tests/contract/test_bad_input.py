@@ -8,6 +8,7 @@ import msgpack
 import pytest
 
 from tests.cluster import Cluster
+from tests.patience import WAIT_S
 
 CODECS = ("json", "msgpack")
 
@@ -33,11 +34,11 @@ class Raw:
         """Call with that encoded argument, whatever it is; the answer."""
         if self.codec == "json":
             await self.web_socket.send_str(f'421["{method}",' + encoded.decode("utf-8", "surrogatepass") + "]")
-            message = await self.web_socket.receive(timeout=5)
+            message = await self.web_socket.receive(timeout=WAIT_S)
             return json.loads(message.data[3:])[0]
         head = b"\x84\xa4type\x02\xa4data\x92" + msgpack.packb(method) + encoded
         await self.web_socket.send_bytes(head + b"\xa3nsp\xa1/\xa2id\x01")
-        message = await self.web_socket.receive(timeout=5)
+        message = await self.web_socket.receive(timeout=WAIT_S)
         return msgpack.unpackb(message.data)["data"][0]
 
     def encode(self, value) -> bytes:
@@ -45,7 +46,7 @@ class Raw:
 
     async def ends(self) -> None:
         """The server closes the connection."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             while True:
                 message = await self.web_socket.receive()
                 if message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR):

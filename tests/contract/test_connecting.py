@@ -107,16 +107,9 @@ async def test_a_server_disconnect_makes_no_client_reconnect(cluster: Cluster, p
     alice = await person("alice", kind=kind)
     assert await alice.call("auth.logout") == {}
     assert (await alice.happened("disconnect"))["reason"] == "io server disconnect"
-    with pytest.raises(AssertionError, match="in vain"):
-        await asyncio.wait_for(_reconnects(alice), 2.5)
-
-
-async def _reconnects(someone):
-    try:
+    with pytest.raises(TimeoutError):  # it would after a second and a half at most
         async with asyncio.timeout(2):
-            await someone.happened("reconnect_attempt")
-    except TimeoutError:
-        raise AssertionError("in vain") from None
+            await alice.happened("reconnect_attempt")
 
 
 @pytest.mark.parametrize("kind", JAVASCRIPT)

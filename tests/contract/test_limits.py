@@ -146,11 +146,23 @@ async def test_anonymous_handshakes_by_address(cluster: Cluster, person, node):
 
 
 async def test_calls_of_one_connection(person, node):
-    alice = await person("alice", node=await node(limit_calls="5/second"))
+    alice = await person("alice", node=await node(limit_calls="5/minute"))
     answers = await asyncio.gather(*(alice.answer("system.ping") for _ in range(30)))
     refused = [answer["error"] for answer in answers if not answer["ok"]]
     assert 15 <= len(refused) <= 20
     assert all(error["code"] == "RESOURCE_EXHAUSTED" and error["retry_after_ms"] >= 1 for error in refused)
+
+
+async def test_a_call_past_its_deadline_is_given_up_whole(cluster: Cluster, person, node):
+    alice = await person("alice", node=await node(call_deadline=0.3))
+    post = await alice.call("post.create", text="as it was")
+    owner = await cluster.owner()
+    async with owner.transaction():
+        await owner.execute("SELECT FROM posts WHERE id = $1 FOR UPDATE", int(post["id"]))
+        refusal = await alice.refused("post.edit", post_id=post["id"], version=1, text="too late")
+        assert (refusal.code, refusal.error["retryable"]) == ("DEADLINE_EXCEEDED", True)
+    await owner.close()
+    await alice.call("post.edit", post_id=post["id"], version=1, text="in time")
 
 
 async def test_forged_forwarding_is_not_believed_of_strangers(limited: Cluster, person):

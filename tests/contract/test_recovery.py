@@ -12,6 +12,7 @@ from rooms.recovery import MOST_ROOMS_KEPT
 from tests.cluster import Cluster
 from tests.contract.test_live_rooms import open_room
 from tests.faults import Held, blink, break_once, catches_up, cut, forget_place, inside
+from tests.patience import WAIT_S
 from tests.people import JsPerson
 
 pytestmark = pytest.mark.javascript
@@ -287,7 +288,7 @@ async def test_what_comes_while_listening_anew_hides_nothing_that_was_missed(clu
     async def subscribe_slowly(shards: set[int]) -> None:
         await subscribe_all(shards)
         published.append(await push(cluster, room))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             while not bus._delivery._waiting:
                 await asyncio.sleep(0.01)
 

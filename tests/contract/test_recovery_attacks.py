@@ -11,6 +11,7 @@ from rooms import names
 from rooms.members import Member
 from tests.cluster import Cluster
 from tests.engine.test_slow_readers import Loud, Stuck
+from tests.patience import WAIT_S
 
 PATH = "/socket.io/?EIO=4&transport=websocket"
 
@@ -42,7 +43,7 @@ async def test_a_socket_that_closes_in_the_frame_behind_connect_leaves_nothing(c
         )
         await reader.readuntil(b"\r\n\r\n")
         writer.write(text_frame("40" + json.dumps({"token": alice.token})) + text_frame(behind))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             while await reader.read(1_000):
                 pass
         writer.close()
@@ -64,7 +65,7 @@ async def test_of_claims_at_once_one_lives(cluster: Cluster, person):
                     return None
 
             back = [each for each in await asyncio.gather(*(come_back(node) for node in "abab")) if each is not None]
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(WAIT_S):
                 while len(holders(cluster, first.pid)) > 1:
                     await asyncio.sleep(0.01)
             # A moment later the same one lives: whoever was told to make way has made it.
@@ -123,7 +124,7 @@ async def test_a_flood_of_packets_that_do_nothing_is_cut_off(cluster: Cluster, p
                     await client.socket.send_str(nothing)
                 except ConnectionError:
                     break
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(WAIT_S):
                 while (await client.socket.receive()).type is aiohttp.WSMsgType.TEXT:
                     pass
 
@@ -135,6 +136,6 @@ async def test_attachments_are_bounded_in_sum(cluster: Cluster, person):
         await client.socket.send_str('4515-7["system.ping",{"_placeholder":true,"num":0}]')
         for _ in range(3):
             await client.socket.send_bytes(b"x" * 500_000)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             while (await client.socket.receive()).type is aiohttp.WSMsgType.TEXT:
                 pass

@@ -15,6 +15,7 @@ from engine.frames import FrameReader
 from gateway.node import MAX_PAYLOAD
 from protocol.packets import websocket_frame
 from tests.cluster import Cluster
+from tests.patience import WAIT_S
 
 CONTINUED, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 FINAL = 0x80
@@ -74,7 +75,7 @@ class BareSocket:
 
     async def receive(self) -> tuple[int, bytes]:
         """First byte and payload of the next frame."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             first, length = await self._reader.readexactly(2)
             if length > 125:
                 length = int.from_bytes(await self._reader.readexactly(2 if length == 126 else 8), "big")

@@ -12,6 +12,7 @@ from engine.socket import MAX_OUTBOUND
 from protocol.pushes import Flow, History, PostDeleted
 from rooms import names
 from tests.cluster import Cluster
+from tests.patience import WAIT_S
 
 PADDING = "x" * 2_000
 
@@ -177,7 +178,7 @@ async def test_a_handshake_that_never_finishes_is_cut_off(cluster: Cluster, monk
     host, port = "127.0.0.1", cluster.ports[await node()]
     reader, writer = await asyncio.open_connection(host, port)
     silent, other = await asyncio.open_connection(host, port)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         writer.write(b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nX-Slow: ")
         while not reader.at_eof():
             writer.write(b"y")
@@ -197,6 +198,6 @@ async def test_a_flood_of_calls_is_refused_and_then_cut_off(cluster: Cluster, pe
         client = await Stuck(session).connect(cluster.url(rated), {"token": bob.token})
         for _ in range(2_000):
             await client.socket.send_str('42["system.ping"]')
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             while (await client.socket.receive()).type is aiohttp.WSMsgType.TEXT:
                 pass

@@ -13,6 +13,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.patience import WAIT_S
+
 DAIRA = [sys.executable, "-m", "gateway.cli"]
 
 
@@ -269,7 +271,7 @@ async def test_kill_9_takes_the_servers_along_and_the_data_stays(tmp_path):
     ports = [place.servers()[name] for name in ("postgres_port", "redis_port", "s3_port", "livekit_port")]
     first.kill()
     first.wait()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while any(listens(port) for port in ports):
             await asyncio.sleep(0.05)
     second = place.start("up", "--demo")

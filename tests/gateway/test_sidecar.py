@@ -7,6 +7,7 @@ import pytest
 
 from gateway.app import sidecar
 from tests.cluster import Cluster
+from tests.patience import WAIT_S
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ async def test_metrics_tell_what_operators_ask(cluster: Cluster, person, beside)
     await cluster.settle(alice)
     at_rest = ("daira_outbox_unsent 0.0", 'daira_event_log_lag{group="fanout",topic="post.created"} 0.0')
     text = ""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(WAIT_S):
         while not all(line in text for line in at_rest):  # what others have written may still be under way
             async with session.get("/metrics") as response:
                 text = await response.text()

@@ -14,6 +14,7 @@ import pytest
 
 from rooms import names
 from tests.cluster import Cluster
+from tests.patience import WAIT_S
 from tests.people import Person
 
 PEOPLE = 20
@@ -23,7 +24,6 @@ STAGE = 5  # the first of them take turns on the stage; the rest are never more 
 CAPACITY = 10
 LOOK_EVERY_S = 0.01
 CLOCKS_APART_S = 0.05
-TURNS_WITHIN_S = 15.0
 KNOWN_REFUSALS = {"PERMISSION_DENIED", "FAILED_PRECONDITION", "ABORTED"}
 WEIGHTS = {
     "join": 30, "leave": 8, "raise_hand": 14, "send": 8, "get": 8, "set_role": 10, "transfer_host": 4, "mute": 3,
@@ -209,40 +209,51 @@ def check_what_was_pushed(storm: Storm) -> None:
             storm.broken.append(("pushed versions went back", person.name, versions))
 
 
-async def open_turns(owner: Any, room_id: int) -> set[int]:
-    rows = await owner.fetch("SELECT user_id FROM room_turns WHERE room_id = $1 AND ended_at IS NULL", room_id)
-    return {row["user_id"] for row in rows}
-
-
-async def check_that_all_agree(storm: Storm) -> None:
-    """Database, roster and sockets, once it is quiet."""
+async def disagreements(storm: Storm) -> list[Any]:
     cluster, room_id = storm.cluster, int(storm.room_id)
     look = await cluster.stores.roster.look(room_id, 0, 1_000)
     owner = await cluster.owner()
-    host_id = await owner.fetchval("SELECT host_id FROM rooms WHERE id = $1", room_id)
     roles = await owner.fetch("SELECT user_id, role FROM room_roles WHERE room_id = $1 AND role <> 'listener'", room_id)
-    bans = {row["user_id"] for row in await owner.fetch("SELECT user_id FROM room_bans WHERE room_id = $1", room_id)}
-    on_stage = {row["user_id"]: row["role"] for row in roles} | {host_id: "host"}
-    inside = {*look.page}
-    give_up_at = time.monotonic() + TURNS_WITHIN_S
-    while (turns := await open_turns(owner, room_id)) != {*on_stage} & inside and time.monotonic() < give_up_at:
-        await asyncio.sleep(0.05)
+    on_stage = {row["user_id"]: row["role"] for row in roles} | {await host_of(owner, room_id): "host"}
+    turns = await owner.fetch("SELECT user_id FROM room_turns WHERE room_id = $1 AND ended_at IS NULL", room_id)
+    bans = await banned(owner, room_id)
     await owner.close()
+    inside = {*look.page}
     sockets = {
         member.user_id
         for name in "ab"
         for member in cluster.node(name).members.all
         if names.live(room_id) in member.rooms
     }
-    told = {"roles": look.stage, "turns": turns, "sockets": sockets, "banned": set()}
+    told = {"roles": look.stage, "turns": {row["user_id"] for row in turns}, "sockets": sockets, "banned": set()}
     true = {
         "roles": {user_id: role for user_id, role in on_stage.items() if user_id in inside},
         "turns": {*on_stage} & inside,
         "sockets": inside,
         "banned": inside & bans,
     }
-    storm.broken += [(f"{what} do not agree", told[what], true[what]) for what in told if told[what] != true[what]]
+    return [(f"{what} do not agree", told[what], true[what]) for what in told if told[what] != true[what]]
+
+
+async def host_of(owner: Any, room_id: int) -> int:
+    return await owner.fetchval("SELECT host_id FROM rooms WHERE id = $1", room_id)
+
+
+async def banned(owner: Any, room_id: int) -> set[int]:
+    rows = await owner.fetch("SELECT user_id FROM room_bans WHERE room_id = $1", room_id)
+    return {row["user_id"] for row in rows}
+
+
+async def check_that_all_agree(storm: Storm) -> None:
+    """Database, roster and sockets, once it is quiet: turns end, and a host is succeeded, in their own time."""
+    give_up_at = time.monotonic() + WAIT_S
+    while (quarrel := await disagreements(storm)) and time.monotonic() < give_up_at:
+        await asyncio.sleep(0.05)
+    storm.broken += quarrel
     # Whoever is let in may come in: nothing of a lifted ban has stayed.
+    owner = await storm.cluster.owner()
+    host_id, bans = await host_of(owner, int(storm.room_id)), await banned(owner, int(storm.room_id))
+    await owner.close()
     host = storm.people[storm.ids.index(host_id)]
     version = (await host.call("room.get", room_id=storm.room_id))["version"]
     await host.call("room.update", room_id=storm.room_id, version=version, capacity=1_000)

@@ -11,6 +11,7 @@ from storage.redis_streams import RedisStreams
 from tests import redis_cluster
 from tests.cluster import Cluster
 from tests.gateway.test_commands import free_ports
+from tests.patience import WAIT_S
 from tests.redis_cluster import RedisServers
 
 
@@ -52,7 +53,7 @@ class Reader:
                 self.news.notify_all()
 
     async def until(self, amount: int) -> None:
-        async with asyncio.timeout(15), self.news:
+        async with asyncio.timeout(WAIT_S), self.news:
             await self.news.wait_for(lambda: len({record.event_id for record in self.seen}) >= amount)
 
     async def end(self) -> None:
@@ -102,7 +103,7 @@ async def test_two_members_share_partitions_and_a_leaver_leaves_nothing_behind(e
     await event_log.append(1, sent[:200])
     await first.until(200)
     second = Reader(event_log, "g", ["t"])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while len(second.seen) == 0:  # until the newcomer has been given its share
             await event_log.append(2, sent[200:201])
             sent_again = records("t", keys=40, each=1)
@@ -110,7 +111,7 @@ async def test_two_members_share_partitions_and_a_leaver_leaves_nothing_behind(e
             await asyncio.sleep(0.2)
     await first.end()
     await event_log.append(3, sent[201:])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while {record.event_id for record in first.seen + second.seen} != {record.event_id for record in sent}:
             await asyncio.sleep(0.05)
     await second.end()
@@ -188,7 +189,7 @@ async def test_what_was_done_on_a_master_that_has_been_replaced_is_done_again(cl
 
     await event_log.append(1, records("t", keys=1, each=3))
     task = asyncio.create_task(event_log.consume("g", ["t"], react, stop))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while len(seen) < 2:
             await asyncio.sleep(0.01)
     stop.set()
@@ -208,7 +209,7 @@ async def test_an_acknowledgement_that_a_server_lost_in_a_crash_does_not_hide_it
     reader = Reader(event_log, "g", ["t"])
     await event_log.append(1, records("t", keys=1, each=1))
     await reader.until(1)  # before that the group may not be on its partition
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while [lag.records for lag in await event_log.lags()] != [0]:
             await asyncio.sleep(0.01)
     stream = event_log.stream("t", partition("key0"))
@@ -216,7 +217,7 @@ async def test_an_acknowledgement_that_a_server_lost_in_a_crash_does_not_hide_it
     await redis.commands.xclaim(stream, "g", "owner", 0, [entry_id], force=True, justid=True)
     servers.kill(port)
     servers.spawn(port, *persistent)
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(WAIT_S):
         while len(reader.seen) < 2:
             await asyncio.sleep(0.01)
     await reader.end()
@@ -258,12 +259,12 @@ async def test_one_stuck_partition_holds_up_no_other(event_log):
     await event_log.append(1, [Record(1, "t", stuck_key, b"")])
     for number in range(2, 12):
         await event_log.append(number, [Record(number, "t", free_key, b"")])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while len(done) < 10:
             await asyncio.sleep(0.01)
     assert 1 not in done
     released.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while 1 not in done:
             await asyncio.sleep(0.01)
     stop.set()

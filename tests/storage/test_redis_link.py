@@ -11,6 +11,7 @@ from storage.redis_link import LinkDown, RedisLink
 from storage.redis_servers import ANYWHERE, Address, Servers, servers_of
 from storage.shards import Shards
 from tests.cluster import Cluster
+from tests.patience import WAIT_S
 
 
 async def test_who_waits_for_an_answer_is_told_when_the_link_is_ended(cluster: Cluster):
@@ -62,7 +63,7 @@ class Replaced:
 
 async def test_a_process_may_start_while_a_master_is_replaced(cluster: Cluster):
     shards = Shards(Replaced(servers_of(cluster.servers.redis_url)), "moving", ())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         await shards.start()
     assert shards.are_up
     await shards.stop()

@@ -9,6 +9,7 @@ from storage import snowflakes
 from storage.redis import Redis, RedisError
 from storage.snowflakes import MintingStopped, Snowflakes, minted_at
 from tests.cluster import Cluster
+from tests.patience import WAIT_S
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ async def test_a_lease_that_could_not_be_renewed_is_soon(redis, monkeypatch):
     monkeypatch.setattr(ids, "_renew", renew_badly)
     ids._valid_until = 0
     keeping = asyncio.create_task(ids.keep_lease())
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(WAIT_S):
         while not ids._valid_until:
             await asyncio.sleep(0.01)
     keeping.cancel()

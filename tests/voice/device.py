@@ -6,7 +6,8 @@ from typing import Any
 
 from livekit import rtc
 
-WAIT_S = 10.0
+from tests.patience import WAIT_S
+
 EVENTS = (
     "disconnected", "participant_disconnected", "participant_permissions_changed",
     "track_subscribed", "track_unsubscribed", "local_track_published",

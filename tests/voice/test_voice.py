@@ -8,7 +8,7 @@ from stage.media_server import MediaServer
 from stage.roster import Roster
 from tests.contract.test_live_rooms import open_room
 from tests.faults import Held
-from tests.voice.device import WAIT_S
+from tests.patience import WAIT_S
 
 pytestmark = pytest.mark.voice
 

@@ -12,6 +12,7 @@ from storage.event_log import Record
 from storage.redis import Redis
 from storage.redis_streams import RedisStreams
 from tests.cluster import Cluster
+from tests.patience import WAIT_S
 from tests.people import Person
 from workers import job as jobs
 from workers import runner
@@ -59,14 +60,14 @@ async def test_what_fails_is_retried_then_given_up_with_its_cause_and_replayed(c
     stop = asyncio.Event()
     running = asyncio.create_task(runner.run_group(tools_with(cluster, own_log), name, stop))
     await own_log.append(1, [record(number) for number in (1, 3, 666, 4)])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while 4 not in attempts:
             await asyncio.sleep(0.01)
     assert attempts == [1, 3, 3, 3, *[666] * runner.ATTEMPTS, 4]
     [letter] = await own_log.dead_letters(10)
     assert (letter.group, letter.cause, letter.record.event_id) == (name, "ValueError: it is broken", 666)
     assert await own_log.replay(None) == 1
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while attempts.count(666) < 2 * runner.ATTEMPTS:
             await asyncio.sleep(0.01)
     stop.set()
@@ -80,7 +81,7 @@ async def test_unknown_topics_and_versions_become_dead_letters(cluster, own_log,
     strange = record(9)._replace(payload=b'{"v": 99}')
     broken = record(10)._replace(payload=b"not json")
     await own_log.append(1, [strange, broken, record(11)])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while 11 not in attempts:
             await asyncio.sleep(0.01)
     assert attempts == [11]
@@ -133,7 +134,7 @@ async def test_a_log_that_lost_its_end_is_given_again_what_it_lost(cluster: Clus
     # As after a crash of Redis: the inbox entry and the batch are forgotten.
     await cluster.stores.feeds.remove([int(bob.id)], [int(lost["id"])])
     await redis.commands.set(redis.key("log-batch"), await batch_of(cluster, lost) - 1)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while not (await bob.call("feed.get"))["items"]:
             await asyncio.sleep(0.05)
     assert bob.heard("feed.added") == []
@@ -150,7 +151,7 @@ async def test_a_log_that_lost_its_end_between_two_batches_is_given_again_what_i
     await redis.commands.set(redis.key("log-batch"), await batch_of(cluster, lost) - 1)
     later = await alice.call("post.create", text="the log's next")
     await bob.expect("feed.added", post_id=later["id"])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while len((await bob.call("feed.get"))["items"]) < 2:
             await asyncio.sleep(0.05)
 
