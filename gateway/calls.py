@@ -19,7 +19,9 @@ from protocol import errors, wire
 from protocol.rpc import Method
 
 MOST_CALLS_AT_ONCE = 32
+MOST_BYTES_AT_ONCE = 4 * wire.MAX_PAYLOAD
 MOST_WAITING = 200  # or the burst that the rate allows, where that is more
+MOST_BYTES_WAITING = 4 * wire.MAX_PAYLOAD
 WAIT_MS = 1_000  # told to whose calls fill that
 # Who goes on after so many refusals in a row does not wait when told to.
 MOST_REFUSALS = 500
@@ -58,8 +60,8 @@ class _Arrived(msgspec.Struct):
 
 class Calls:
     __slots__ = (
-        "_backlog", "_dispatcher", "_on_idle", "_owner", "_rate", "_refilled_at", "_refusals", "_tasks", "_tokens",
-        "_writes", "_writing",
+        "_backlog", "_bytes", "_bytes_waiting", "_dispatcher", "_on_idle", "_owner", "_rate", "_refilled_at",
+        "_refusals", "_tasks", "_tokens", "_writes", "_writing",
     )  # fmt: skip
 
     def __init__(self, dispatcher: Dispatcher, owner: Any, rate: CallRate) -> None:
@@ -72,7 +74,9 @@ class Calls:
         self._tasks: set[asyncio.Task[None]] | None = None
         self._writing = False
         self._writes: deque[_Arrived] | None = None
+        self._bytes = 0  # of calls under way
         self._backlog: deque[_Arrived] | None = None
+        self._bytes_waiting = 0  # in the backlog
         self._on_idle: Callable[[], None] | None = None
 
     def take(self, packet: wire.Packet) -> None:
@@ -83,9 +87,11 @@ class Calls:
         method = self._dispatcher.find(packet.name)
         if method is None or method.instant:
             self._owner.reply(packet.id, self._dispatcher.answer_at_once(method, packet, self._owner))
-        elif self._under_way < MOST_CALLS_AT_ONCE:
+        elif self._has_room:
             self._begin(_Arrived(packet, method, asyncio.get_running_loop().time()))
-        elif len(self._backlog or ()) >= max(MOST_WAITING, self._rate.burst):
+        elif (
+            len(self._backlog or ()) >= max(MOST_WAITING, self._rate.burst) or self._bytes_waiting >= MOST_BYTES_WAITING
+        ):
             self._refuse(packet, "too many calls of this connection wait", WAIT_MS)
             return
         else:
@@ -93,6 +99,7 @@ class Calls:
                 self._backlog = deque()
                 self._owner.pause_reading()
             self._backlog.append(_Arrived(packet, method, asyncio.get_running_loop().time()))
+            self._bytes_waiting += packet.size
         self._refusals = 0
 
     def when_idle(self, work: Callable[[], None]) -> None:
@@ -113,7 +120,12 @@ class Calls:
     def _under_way(self) -> int:
         return len(self._tasks or ()) + len(self._writes or ())
 
+    @property
+    def _has_room(self) -> bool:
+        return self._under_way < MOST_CALLS_AT_ONCE and self._bytes < MOST_BYTES_AT_ONCE
+
     def _begin(self, arrived: _Arrived) -> None:
+        self._bytes += arrived.packet.size
         if arrived.method.reads:
             self._spawn(self._run(arrived))
         elif self._writing:
@@ -130,6 +142,7 @@ class Calls:
         if answered.disconnects:
             self._owner.disconnect("logout")
         await self._dispatcher.finish(answered)
+        self._bytes -= arrived.packet.size
         if not arrived.method.reads:
             if self._writes:
                 self._spawn(self._run(self._writes.popleft()))
@@ -150,8 +163,10 @@ class Calls:
             log.error("a connection broke", exc_info=task.exception())
             self._owner.drop("broken")
             return
-        while self._backlog and self._under_way < MOST_CALLS_AT_ONCE:
-            self._begin(self._backlog.popleft())
+        while self._backlog and self._has_room:
+            arrived = self._backlog.popleft()
+            self._bytes_waiting -= arrived.packet.size
+            self._begin(arrived)
         if self._backlog is not None and not self._backlog:
             self._backlog = None
             self._owner.resume_reading()

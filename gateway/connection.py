@@ -204,6 +204,7 @@ class Connection:
                     return
             else:
                 packet = self.codec.decode(data)
+                packet.size = len(data)
                 if packet.missing_attachments:
                     if self._state != "connected":
                         raise wire.Unreadable("attachments before CONNECT")

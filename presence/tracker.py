@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
-from presence.metrics import CHANGES, ONLINE
+from presence.metrics import CHANGES, ONLINE, UNSAID
 from protocol.presence import Presence, ShownStatus
 from protocol.pushes import PresenceChanged
 from protocol.timestamps import to_wire
@@ -217,7 +217,9 @@ class Tracker:
         """
         while True:
             await asyncio.sleep(CHECK_IDLE_EVERY_S)
-            for user_id in list(self._unsaid - self._leaving.keys())[:PAGE]:
+            unsaid = self._unsaid - self._leaving.keys()
+            UNSAID.set(len(unsaid | self._untold))
+            for user_id in list(unsaid)[:PAGE]:
                 self._background.run(self._arrive(user_id))
             for user_id in list(self._untold)[:PAGE]:
                 self._background.run(self._tell(user_id))

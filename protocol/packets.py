@@ -27,7 +27,7 @@ class Packet(msgspec.Struct):
 
     `argument` is the undecoded first argument of an EVENT or the payload of a CONNECT: None where it was absent,
     `Raw` where the codec's decoder can still read it in one pass, else plain Python values. A packet whose
-    `missing_attachments` is not 0 waits for that many binary frames.
+    `missing_attachments` is not 0 waits for that many binary frames. `size`: bytes, or characters, that it came in.
     """
 
     type: int
@@ -38,6 +38,7 @@ class Packet(msgspec.Struct):
     surplus_arguments: bool = False
     missing_attachments: int = 0
     attachments: list[bytes] = []
+    size: int = 0
 
 
 class Codec(Protocol):
@@ -78,6 +79,7 @@ class Failed(msgspec.Struct, frozen=True):
 def add_attachment(packet: Packet, data: bytes) -> bool:
     """Take one binary frame of a BINARY_EVENT; True once the packet is whole."""
     packet.attachments.append(data)
+    packet.size += len(data)
     if sum(map(len, packet.attachments)) > MAX_PAYLOAD:
         raise Unreadable("attachments above the bound of a payload")
     packet.missing_attachments -= 1

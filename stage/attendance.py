@@ -19,7 +19,7 @@ from rooms.members import Members
 from rooms.messages import CLOCK_LENGTH
 from rooms.nodes import DEAD_AFTER_S
 from stage import departures, turns
-from stage.metrics import INSIDE
+from stage.metrics import INSIDE, UNSAID
 from stage.pulse import Pulse
 from stage.roster import Entered, Roster
 from stage.rules import ON_STAGE
@@ -265,6 +265,7 @@ class Attendance:
         """For ever: who has left and could not be taken out, for whatever reason, is tried again; so are turns."""
         while True:
             await asyncio.sleep(SAY_EVERY_S)
+            UNSAID.set(len(self._unsaid) + len(self._unended))
             for place in list(self._unended)[:REPEAT_PAGE]:
                 await self._end_turn(*place)
             try:

@@ -3,7 +3,15 @@
 import asyncio
 from types import SimpleNamespace
 
-from gateway.calls import MOST_CALLS_AT_ONCE, MOST_REFUSALS, MOST_WAITING, CallRate, Calls
+from gateway.calls import (
+    MOST_BYTES_AT_ONCE,
+    MOST_BYTES_WAITING,
+    MOST_CALLS_AT_ONCE,
+    MOST_REFUSALS,
+    MOST_WAITING,
+    CallRate,
+    Calls,
+)
 from protocol import errors, wire
 
 
@@ -52,8 +60,8 @@ def calls_of(rate: CallRate) -> tuple[Calls, Held, Polling]:
     return Calls(dispatcher, owner, rate), dispatcher, owner
 
 
-def call(number: int) -> wire.Packet:
-    packet = wire.Packet(2, "/", number)
+def call(number: int, size: int = 20) -> wire.Packet:
+    packet = wire.Packet(2, "/", number, size=size)
     packet.name = "user.me"
     return packet
 
@@ -87,6 +95,21 @@ async def test_who_goes_on_while_too_many_wait_is_cut_off():
         calls.take(call(number))
     assert owner.dropped == ["flood"]
     assert len(dispatcher.refused) == MOST_REFUSALS
+    await let_go(calls, dispatcher)
+
+
+async def test_large_calls_that_wait_are_bounded_by_their_bytes():
+    calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=100))
+    room = (MOST_BYTES_AT_ONCE + MOST_BYTES_WAITING) // wire.MAX_PAYLOAD
+    assert room < MOST_CALLS_AT_ONCE
+    for number in range(room + 5):
+        calls.take(call(number, wire.MAX_PAYLOAD))
+    assert owner.replies == [(number, "refused") for number in range(room, room + 5)]
+    await let_go(calls, dispatcher)
+    assert {number for number, answer in owner.replies if answer == "answered"} == set(range(room))
+    for number in range(room + 5):
+        calls.take(call(number, wire.MAX_PAYLOAD))
+    assert len(dispatcher.refused) == 10
     await let_go(calls, dispatcher)
 
 
