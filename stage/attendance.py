@@ -95,7 +95,8 @@ class Attendance:
             if seat.joined is None:  # else another socket of theirs was in before, and is put out, or has come in since
                 self._seats.pop(place, None)
             return entered
-        self._seats[place] = max(seat, coming_in, key=_version)._replace(joined=max(clock, seat.joined or 0))
+        newest = max(seat, coming_in, key=_version)
+        self._seats[place] = newest._replace(joined=max(clock, seat.joined or 0))
         INSIDE.set(len(self._seats))
         if clock <= self._put_out.get(place, 0):
             # While the answer was on its way. As their socket leaves, they leave the roster, too.
@@ -105,6 +106,8 @@ class Attendance:
         if entered.is_new:
             self._pulse.tell(room_id)
             self._tell_of(room_id, user, role, entered)
+        if newest is not coming_in:  # a role was given meanwhile, to somebody who was not inside yet
+            self._background.run(self.begin_turn(*place, newest.role))
         return entered
 
     def _tell_of(self, room_id: int, user: UserLite, role: Role, entered: Entered) -> None:

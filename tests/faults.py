@@ -69,14 +69,14 @@ async def calm(person, room_id: str) -> None:
 
 
 class Held:
-    """A method whose next call waits, before or behind what it does, until it is let go."""
+    """A method whose next call, with such arguments, waits, before or behind what it does, until it is let go."""
 
-    def __init__(self, monkeypatch, thing, name: str, *, behind: bool = False) -> None:
+    def __init__(self, monkeypatch, thing, name: str, *, behind: bool = False, when=lambda *_: True) -> None:
         self.came, self.go, self.done = asyncio.Event(), asyncio.Event(), asyncio.Event()
         real = getattr(thing, name)
 
         async def held(*arguments, **options):
-            if self.came.is_set():
+            if self.came.is_set() or not when(*arguments):
                 return await real(*arguments, **options)
             self.came.set()
             if not behind:

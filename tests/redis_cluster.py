@@ -11,9 +11,10 @@ import pytest
 
 from gateway.child_process import spawn
 from tests.gateway.test_commands import free_ports
+from tests.patience import WAIT_S
 
 MASTERS = 3
-NODE_TIMEOUT_MS = 1_500
+NODE_TIMEOUT_MS = 3_000
 
 
 def is_here() -> bool:
@@ -75,7 +76,7 @@ class RedisServers:
 
     async def until(self, port: int, words: str, *command: str) -> None:
         """The command's answer has these words in it."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WAIT_S):
             while words not in await self.cli(port, *command):
                 await asyncio.sleep(0.05)
 

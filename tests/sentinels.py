@@ -7,7 +7,7 @@ from tests.redis_cluster import RedisServers
 
 SERVICE = "daira"
 SENTINELS = 3
-DOWN_AFTER_MS = 1_000
+DOWN_AFTER_MS = 3_000
 
 
 class Sentinels(RedisServers):

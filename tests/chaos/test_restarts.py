@@ -14,7 +14,7 @@ from rooms.broadcaster import Broadcaster
 from tests.chaos.deployment import Deployment
 from tests.people import CLIENTS
 
-pytestmark = [pytest.mark.chaos, pytest.mark.javascript, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.chaos, pytest.mark.javascript, pytest.mark.timeout(480)]
 
 CROWD = 2_000
 ROOMS = 20
@@ -35,7 +35,7 @@ class Crowd:
         assert self._process.stdout is not None
         return json.loads(await self._process.stdout.readline())
 
-    async def until(self, what: str, amount: int, at_most_s: float = 60) -> dict[str, int]:
+    async def until(self, what: str, amount: int, at_most_s: float = 120) -> dict[str, int]:
         began = time.monotonic()
         while (report := await self.report())[what] < amount:
             assert time.monotonic() - began < at_most_s, f"waited in vain for {amount} {what}: {report}"

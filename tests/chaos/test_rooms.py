@@ -106,7 +106,7 @@ async def test_when_redis_was_away_nobody_was_offline(deployment: Deployment, ho
         await clients["leaver"].disconnect()
         await asyncio.sleep(8)
         os.kill(process, signal.SIGCONT)
-    async with asyncio.timeout(25):
+    async with asyncio.timeout(WAIT_S):
         while shown[me["leaver"]][-1:] != ["offline"]:
             await asyncio.sleep(0.1)
         while True:

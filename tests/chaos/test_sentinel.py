@@ -245,6 +245,7 @@ async def test_a_lost_master_is_survived_and_its_return_disturbs_nobody(evening:
     await until(evening.rosters_are_right)
     await until(evening.presence_is_right)
 
+    await evening.goes_on()
     told = evening.times_told_to_load_anew()
     sentinels.spawn_server(old)  # with what it had, and as a master until it is told better
     await sentinels.until(old, "master_link_status:up", "info", "replication")

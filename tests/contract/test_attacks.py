@@ -279,6 +279,8 @@ async def test_what_was_missed_in_a_gap_is_made_good(cluster: Cluster, person):
     async with asyncio.timeout(WAIT_S):
         while any(one.rooms for one in cluster.node_b.members.of_user(int(eve.id))):
             await asyncio.sleep(0.02)
+        while not cluster.node_a.bus.is_whole:  # it has lost its link, too
+            await asyncio.sleep(0.02)
     await alice.call("post.edit", post_id=post["id"], version=1, text="not for eve")
     await cluster.settle(eve)
     assert eve.heard("post.edited") == []

@@ -201,7 +201,7 @@ async def test_writes_of_one_connection_run_in_arrival_order(cluster: Cluster, p
 
 async def test_a_socket_is_told_when_its_token_has_expired(cluster: Cluster, person):
     alice = await person("alice")
-    [token] = await cluster.tokens([alice.name], lifetime=timedelta(seconds=-55))
+    [token] = await cluster.tokens([alice.name], lifetime=timedelta(seconds=-50))
     other = cluster.new_client(alice.name, "js-json")
     await cluster.connect(other, node="b", codec="json", token=token)
     await other.expect("session.expired")

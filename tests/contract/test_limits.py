@@ -154,12 +154,13 @@ async def test_calls_of_one_connection(person, node):
 
 
 async def test_a_call_past_its_deadline_is_given_up_whole(cluster: Cluster, person, node):
-    alice = await person("alice", node=await node(call_deadline=0.3))
+    alice = await person("alice")
+    hasty = await cluster.again(alice, node=await node(call_deadline=0.3))
     post = await alice.call("post.create", text="as it was")
     owner = await cluster.owner()
     async with owner.transaction():
         await owner.execute("SELECT FROM posts WHERE id = $1 FOR UPDATE", int(post["id"]))
-        refusal = await alice.refused("post.edit", post_id=post["id"], version=1, text="too late")
+        refusal = await hasty.refused("post.edit", post_id=post["id"], version=1, text="too late")
         assert (refusal.code, refusal.error["retryable"]) == ("DEADLINE_EXCEEDED", True)
     await owner.close()
     await alice.call("post.edit", post_id=post["id"], version=1, text="in time")

@@ -13,6 +13,7 @@ from gateway.calls import (
     Calls,
 )
 from protocol import errors, wire
+from tests.patience import WAIT_S
 
 
 class Held:
@@ -71,7 +72,7 @@ async def let_go(calls: Calls, dispatcher: Held) -> None:
     idle = asyncio.Event()
     dispatcher.may_end.set()
     calls.when_idle(idle.set)
-    await asyncio.wait_for(idle.wait(), 5)
+    await asyncio.wait_for(idle.wait(), WAIT_S)
 
 
 async def test_more_calls_than_may_wait_are_refused_and_the_others_answered():

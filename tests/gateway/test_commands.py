@@ -15,6 +15,9 @@ import pytest
 
 from tests.patience import WAIT_S
 
+# Every step starts a process, several of them PostgreSQL.
+pytestmark = pytest.mark.timeout(300)
+
 DAIRA = [sys.executable, "-m", "gateway.cli"]
 
 
@@ -42,7 +45,7 @@ class Installation:
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*DAIRA, *arguments], env={**self.environment, **environment},
-            capture_output=True, text=True, check=False, timeout=60,
+            capture_output=True, text=True, check=False, timeout=2 * WAIT_S,
         )  # fmt: skip
 
     def call(self, method: str, argument: dict, who: str, *more: str) -> dict:
@@ -73,7 +76,7 @@ def wait_for_line(process: subprocess.Popen[str], words: str) -> list[str]:
 
 
 async def answers(url: str, status: int = 200) -> dict:
-    async with aiohttp.ClientSession() as session, asyncio.timeout(60):
+    async with aiohttp.ClientSession() as session, asyncio.timeout(2 * WAIT_S):
         while True:
             try:
                 async with session.get(url) as response:
@@ -97,7 +100,7 @@ def installation(tmp_path_factory) -> Iterator[Installation]:
     wait_for_line(process, "call feed.get")
     yield place
     process.send_signal(signal.SIGTERM)
-    assert process.wait(15) == 0
+    assert process.wait(WAIT_S) == 0
     assert not listens(place.servers()["postgres_port"])
     assert "is gone" in place.run("erase").stdout
     assert not place.data_dir.exists()
@@ -131,7 +134,7 @@ def test_calls_and_watched_pushes(installation):
     pushed = json.loads(wait_for_line(watching, "feed.added")[-1])
     assert pushed["push"]["post_id"] == post["id"]
     watching.send_signal(signal.SIGTERM)
-    assert watching.wait(10) == 0
+    assert watching.wait(WAIT_S) == 0
     feed = installation.call("feed.get", {"mode": "latest"}, "ahmed_elsayed")
     assert feed["items"][0]["post"]["id"] == post["id"]
 
@@ -230,7 +233,7 @@ async def test_serve_with_processes_shares_one_port_and_adds_up_metrics(installa
     serving = installation.start("serve", "--processes", "2", **ports)
     try:
         await answers(f"http://127.0.0.1:{sidecar_port}/health/ready")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(2 * WAIT_S):
             while installation.run("call", "system.ping", "--url", f"http://127.0.0.1:{port}").returncode:
                 await asyncio.sleep(0.1)
         url = f"http://127.0.0.1:{port}"
@@ -250,7 +253,7 @@ async def test_serve_with_processes_shares_one_port_and_adds_up_metrics(installa
         assert float(counted[0].split()[-1]) >= 4
     finally:
         serving.send_signal(signal.SIGTERM)
-        assert serving.wait(20) == 0
+        assert serving.wait(WAIT_S) == 0
         serving.communicate()
     assert not listens(port)
 
@@ -259,7 +262,7 @@ async def test_a_worker_process_reports_its_health_and_stops_in_time(installatio
     working = installation.start("work", "fanout", "graph")
     assert (await answers(f"http://127.0.0.1:{installation.worker_sidecar_port}/health/ready"))["status"] == "ready"
     working.send_signal(signal.SIGTERM)
-    assert working.wait(10) == 0
+    assert working.wait(WAIT_S) == 0
     working.communicate()
 
 
@@ -278,7 +281,7 @@ async def test_kill_9_takes_the_servers_along_and_the_data_stays(tmp_path):
     wait_for_line(second, "feed.get")
     assert place.call("post.get", {"post_id": post["id"]}, "ahmed_elsayed")["text"] == "before the kill"
     second.send_signal(signal.SIGINT)
-    assert second.wait(15) == 0
+    assert second.wait(WAIT_S) == 0
     for process in (first, second):
         process.communicate()
     place.run("erase")

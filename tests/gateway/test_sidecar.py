@@ -67,6 +67,8 @@ async def test_metrics_tell_what_operators_ask(cluster: Cluster, person, beside)
         'daira_connections{codec="json"}',
         'daira_connections{codec="msgpack"}',
         'daira_pushes_total{event="feed.added"}',
+        "daira_room_unsaid",
+        "daira_presence_unsaid",
         'daira_postgres_connections{role="app",state="idle"}',
         'daira_postgres_connections{role="worker",state="idle"}',
         'daira_redis_connections{state="busy"}',

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from gateway import supervisor
+from tests.patience import WAIT_S
 
 CHILD = """
 import os, signal, time
@@ -59,4 +60,4 @@ async def test_children_that_do_not_end_are_killed_together(spawned, monkeypatch
     async with supervisor.children(None, 5, drain_s=1.0):
         began = time.monotonic()
     assert 1.5 <= time.monotonic() - began < 5 * 1.5  # which is one after the other
-    assert [process.wait(5) for process in started] == [-9] * 5
+    assert [process.wait(WAIT_S) for process in started] == [-9] * 5

@@ -9,7 +9,6 @@ from gateway.rights import Rights
 from rooms import names
 from rooms.messages import CLOCK_LENGTH
 from stage import departures
-from stage.metrics import UNSAID
 from tests.contract.test_live_rooms import ids, open_room, open_stage
 from tests.faults import (
     Held,
@@ -188,7 +187,7 @@ async def test_who_leaves_while_redis_is_away_has_left(cluster, person):
     async with cut(cluster.node_b):
         await mona.answer("room.leave", {"room_id": room_id})
         async with asyncio.timeout(WAIT_S):
-            while not UNSAID.collect()[0].samples[0].value:  # the nodes of this process take turns at saying
+            while not cluster.node_b.attendance._unsaid:
                 await asyncio.sleep(0.01)
     assert await soon(lambda: count(host, room_id), 1) == 1
 
@@ -308,11 +307,12 @@ async def test_who_finds_the_room_full_while_their_leaving_is_said_is_outside(cl
     tablet = await cluster.again(mona, node="b")
     room_id = await open_room(host, capacity=2)
     await mona.call("room.join", room_id=room_id)
-    leave = Held(monkeypatch, cluster.node_b.services.roster, "leave", behind=True)
+    roster, place = cluster.node_b.services.roster, (int(room_id), int(mona.id))
+    leave = Held(monkeypatch, roster, "leave", behind=True, when=lambda *who: who[:2] == place)
     leaving = asyncio.create_task(mona.call("room.leave", room_id=room_id))
     await leave.done.wait()
     await omar.call("room.join", room_id=room_id)
-    enter = Held(monkeypatch, cluster.node_b.services.roster, "enter", behind=True)
+    enter = Held(monkeypatch, roster, "enter", behind=True)
     joining = asyncio.create_task(tablet.refused("room.join", room_id=room_id))
     await enter.done.wait()
     leave.go.set()
@@ -396,13 +396,16 @@ async def test_a_turn_ends_though_the_answer_to_leaving_was_lost(cluster, person
     assert await soon(lambda: open_turns(cluster, room_id, mona), 0) == 0
 
 
-async def test_who_is_given_a_role_while_coming_in_has_a_turn(cluster, person, monkeypatch):
+@pytest.mark.parametrize("is_told", [False, True], ids=["told later", "told before they are inside"])
+async def test_who_is_given_a_role_while_coming_in_has_a_turn(cluster, person, monkeypatch, is_told):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     held = Held(monkeypatch, cluster.node_b.services.roster, "enter")
     joining = asyncio.create_task(mona.call("room.join", room_id=room_id))
     await held.came.wait()
     await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    if is_told:
+        await cluster.settle(mona)
     held.go.set()
     await joining
     assert await soon(lambda: open_turns(cluster, room_id, mona), 1) == 1

@@ -252,11 +252,14 @@ async def check_that_all_agree(storm: Storm) -> None:
     storm.broken += quarrel
     # Whoever is let in may come in: nothing of a lifted ban has stayed.
     owner = await storm.cluster.owner()
-    host_id, bans = await host_of(owner, int(storm.room_id)), await banned(owner, int(storm.room_id))
+    bans = await banned(owner, int(storm.room_id))
+    answer: dict[str, Any] = {"ok": False}
+    while not answer["ok"]:  # the host may be another meanwhile
+        host = storm.people[storm.ids.index(await host_of(owner, int(storm.room_id)))]
+        version = (await host.call("room.get", room_id=storm.room_id))["version"]
+        wider = {"room_id": storm.room_id, "version": version, "capacity": 1_000}
+        answer = await host.answer("room.update", wider)
     await owner.close()
-    host = storm.people[storm.ids.index(host_id)]
-    version = (await host.call("room.get", room_id=storm.room_id))["version"]
-    await host.call("room.update", room_id=storm.room_id, version=version, capacity=1_000)
     for user_id, person in zip(storm.ids, storm.people, strict=True):
         answer = await person.answer("room.join", {"room_id": storm.room_id})
         if answer["ok"] != (user_id not in bans):

@@ -121,6 +121,7 @@ async def test_reactions_to_nothing_do_not_crowd_out_the_others(cluster, person)
     room_id = await open_room(host)
     await troll.call("room.join", room_id=room_id)
     message = await host.call("room.send", room_id=room_id, text="welcome")
+    await host.expect("room.message")  # from then on it may be reacted to
     for start in range(0, 5_000, 500):
         await asyncio.gather(
             *(

@@ -10,6 +10,7 @@ from storage.redis import Redis
 from storage.redis_streams import RedisStreams
 from tests import redis_cluster
 from tests.cluster import Cluster
+from tests.faults import soon
 from tests.gateway.test_commands import free_ports
 from tests.patience import WAIT_S
 from tests.redis_cluster import RedisServers
@@ -84,9 +85,14 @@ async def test_each_group_reads_everything_in_order_per_key(event_log):
         await reader.until(400)
         assert in_order(reader.seen)
         assert len(reader.seen) == 400
+
+    async def lags() -> set[tuple[str, int]]:
+        return {(lag.group, lag.records) for lag in await event_log.lags()}
+
+    assert await soon(lags, {("g1", 0), ("g2", 0)}) == {("g1", 0), ("g2", 0)}
+    for reader in readers:
         await reader.end()
     assert await event_log.last_batch() == 350
-    assert {(lag.group, lag.records) for lag in await event_log.lags()} == {("g1", 0), ("g2", 0)}
 
 
 async def test_a_group_that_comes_later_reads_what_is_still_there(event_log):
@@ -236,7 +242,7 @@ async def test_a_group_reads_on_whatever_its_reading_stumbled_over(event_log, re
 
     monkeypatch.setattr(redis.blocking, "xreadgroup", stumbles_once)
     reader = Reader(event_log, "g", ["t"])
-    await asyncio.wait_for(stumbled.wait(), 10)
+    await asyncio.wait_for(stumbled.wait(), WAIT_S)
     await event_log.append(1, records("t", keys=1, each=1))
     await reader.until(1)
     await reader.end()

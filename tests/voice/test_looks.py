@@ -7,7 +7,7 @@ import signal
 import pytest
 from livekit.api import AccessToken, VideoGrants
 
-from stage import metrics, voice
+from stage import media_server, metrics, voice
 from tests.contract.test_live_rooms import open_room
 from tests.patience import WAIT_S
 
@@ -132,12 +132,13 @@ async def test_who_does_not_belong_to_the_room_is_out_and_other_rooms_are_left_a
     assert not any(each.ended for each in (known, *elsewhere))
 
 
-async def test_livekit_that_hangs_holds_up_nobody(cluster, person, device, look_around):
+async def test_livekit_that_hangs_holds_up_nobody(cluster, person, device, monkeypatch, look_around):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
     listening = await device(mona, room_id)
     look_around()
+    monkeypatch.setattr(media_server, "TIMEOUT_S", 8.0)
     process_id, before = cluster.embedded.process_id("livekit"), requests("remove", "failed")
     os.kill(process_id, signal.SIGSTOP)
     try:

@@ -7,7 +7,7 @@ import pytest
 from stage.media_server import MediaServer
 from stage.roster import Roster
 from tests.contract.test_live_rooms import open_room
-from tests.faults import Held
+from tests.faults import Held, soon
 from tests.patience import WAIT_S
 
 pytestmark = pytest.mark.voice
@@ -143,7 +143,11 @@ async def test_a_room_that_ends_is_silent(cluster, person, device):
     for each in devices:
         await each.until(lambda each=each: each.ended)
         assert each.ended == "ROOM_DELETED"
-    assert int(room_id) not in await cluster.stores.media_server.rooms()
+
+    async def is_there() -> bool:
+        return int(room_id) in await cluster.stores.media_server.rooms()
+
+    assert await soon(is_there, False) is False
 
 
 async def test_an_event_that_comes_late_or_twice_changes_nothing(cluster, person, device):
