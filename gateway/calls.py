@@ -87,7 +87,7 @@ class Calls:
         method = self._dispatcher.find(packet.name)
         if method is None or method.instant:
             self._owner.reply(packet.id, self._dispatcher.answer_at_once(method, packet, self._owner))
-        elif self._has_room:
+        elif self._backlog is None and self._has_room:  # none overtakes those that wait
             self._begin(_Arrived(packet, method, asyncio.get_running_loop().time()))
         elif (
             len(self._backlog or ()) >= max(MOST_WAITING, self._rate.burst) or self._bytes_waiting >= MOST_BYTES_WAITING

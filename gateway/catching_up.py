@@ -105,15 +105,17 @@ class CatchingUp:
     async def _recheck_rooms(self, member: Member) -> None:
         """The socket stays with the posts that its person may see, and sits with the authors they follow."""
         rooms = set(member.rooms)  # what it enters while we ask has been checked then
-        async with self._services.database.transaction(member.user_id) as tx:
-            followed = await graph.large_followees(tx, member.user_id)
-        authors = {names.author(author_id): author_id for author_id in followed}
-        seen = await self._rights.open_to(member.user_id, filter(names.is_post, rooms))
-        for room in rooms - seen - authors.keys():
-            if names.is_post(room) or names.is_author(room):
-                self._bus.leave(member, room)
-        for room, author_id in authors.items():
-            await self._bus.join(member, room, author_id)
+        with self._members.noting_left(member) as left:
+            async with self._services.database.transaction(member.user_id) as tx:
+                followed = await graph.large_followees(tx, member.user_id)
+            authors = {names.author(author_id): author_id for author_id in followed}
+            seen = await self._rights.open_to(member.user_id, filter(names.is_post, rooms))
+            for room in rooms - seen - authors.keys():
+                if names.is_post(room) or names.is_author(room):
+                    self._bus.leave(member, room)
+            for room, author_id in authors.items():
+                if room not in left:
+                    await self._bus.join(member, room, author_id)
 
     async def _renew_locations(self) -> None:
         await self._locations.renew(self._node, [(member.user_id, member.pid) for member in self._members.all])

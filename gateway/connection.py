@@ -19,7 +19,7 @@ from engine.socket import EngineSocket
 from gateway.calls import CallRate, Calls
 from gateway.dispatcher import Dispatcher
 from gateway.observability import CONNECTIONS, SIGNED_IN
-from gateway.sign_in import Refused, Return, SignIn, Unavailable, Welcome, new_pid
+from gateway.sign_in import Recovered, Refused, Return, SignIn, Unavailable, Welcome, new_pid
 from handlers.call import Viewer
 from protocol import errors, wire
 from protocol.presence import MOST_WATCHED
@@ -125,7 +125,8 @@ class Connection:
 
     def start_afresh(self, delay_s: float) -> None:
         self._afresh_due = True
-        asyncio.get_running_loop().call_later(delay_s, self._spawn_afresh)
+        if self._state == "connected":  # else once it is
+            asyncio.get_running_loop().call_later(delay_s, self._spawn_afresh)
 
     def supersede(self) -> None:
         self._socket.drop("superseded")
@@ -155,7 +156,10 @@ class Connection:
         for kind, most in MOST_ROOMS.items():
             if kinds[kind] > most:
                 raise errors.failed_precondition(f"a socket is in no more than {most} rooms of a kind: leave some")
-        await asyncio.gather(*(self._sign_in.watch(self, room, owner_id) for room, owner_id in rooms.items()))
+        watching = (self._sign_in.watch(self, room, owner_id) for room, owner_id in rooms.items())
+        for error in await asyncio.gather(*watching, return_exceptions=True):  # none of them goes on behind a failure
+            if error is not None:
+                raise error
 
     async def unwatch(self, room: str) -> None:
         self._sign_in.unwatch(self, room)
@@ -282,7 +286,7 @@ class Connection:
             self._socket.drop(str(reason))
             return
         if welcome is not None and welcome.recovered is not None:
-            welcome = welcome._replace(offset=await self._replay(welcome.offset, welcome.recovered.missed))
+            welcome = welcome._replace(offset=await self._replay(welcome.offset, welcome.recovered))
         if self._state == "connecting":  # else closed meanwhile
             self._welcome(welcome)
             self._read_on()
@@ -293,12 +297,16 @@ class Connection:
         for data in held:
             self.receive(data)
 
-    async def _replay(self, last: Offset, missed: list[Written]) -> Offset:
-        """Write what was missed, as fast as the client reads. Answers the offset that it ends at."""
+    async def _replay(self, last: Offset, recovered: Recovered) -> Offset:
+        """Write what was missed, as fast as the client reads. Answers the offset that it ends at.
+
+        How things stand has changed where such a push comes meanwhile: it goes behind what was to be told of that.
+        """
         replayed: set[str] = set()
         # What came while the logs were read may be in them too; what comes while this is written is newer.
-        batch = self._take_early() + missed
+        batch = self._take_early() + recovered.missed
         while batch and self._state == "connecting":
+            recovered.now.extend(written for written in batch if written.flow == "conflate")
             for written in sorted(batch, key=lambda each: each.offset):
                 if written.offset and written.id not in replayed:
                     replayed.add(written.id)
@@ -326,8 +334,10 @@ class Connection:
             self._announce_ready(None, None, recovered=False)
             return
         self._announce_ready(welcome.user, welcome.offset, recovered=welcome.recovered is not None)
-        for written in [*early, *(welcome.recovered.now if welcome.recovered else ())]:
+        for written in [*(welcome.recovered.now if welcome.recovered else ()), *early]:
             self._write(written)
+        if self._afresh_due:
+            self._spawn_afresh()
 
     def _keep_early(self, written: Written) -> None:
         """What comes between the index and CONNECT follows CONNECT."""

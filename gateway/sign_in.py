@@ -138,9 +138,11 @@ class SignIn:
             claim = await self._claim(member, back)
             offset = claim.offset if claim else await self._enter(member, back)
             self._check_here(member)
-            row = await self._load(member)
-            for author_id in row["large_authors"]:
-                await self._bus.join(member, names.author(author_id), author_id)
+            with self._members.noting_left(member) as left:
+                row = await self._load(member)
+                for author_id in row["large_authors"]:
+                    if names.author(author_id) not in left:
+                        await self._bus.join(member, names.author(author_id), author_id)
             recovered = None
             if claim is not None and back is not None:
                 recovered = await self._recover(member, claim, back.offset, present.user_lite(row))
@@ -197,7 +199,7 @@ class SignIn:
         """After pushes were lost: the user to tell, and the offset that counts anew. Raises Refused, Unavailable."""
         try:
             offset = await self._recovery.enter(member.user_id, member.session_id, member.pid)
-            member.claim = 1
+            member.claim, member.superseded_claim = 1, 0
             row = await self._load(member)
         except CANNOT_ENTER as error:
             raise self._out_of_reach(error) from error

@@ -25,12 +25,16 @@ async def watch(call: Call, request: WatchPresence, tx: Transaction) -> Presence
     """How these people are shown now, and from now on when that changes. Others than may be watched are offline."""
     asked = list(dict.fromkeys(map(int, request.user_ids)))
     allowed = await users.may_watch(tx, [(user_id, call.viewer.id) for user_id in asked])
-    await call.socket.watch({names.presence(user_id): user_id for user_id, _ in allowed})
-    # Asked again from inside: whoever lost the right meanwhile was not there yet to be sent out.
-    still = {user_id for user_id, _ in await users.may_watch(tx, allowed)}
-    for user_id in {user_id for user_id, _ in allowed} - still:
-        await call.socket.unwatch(names.presence(user_id))
-    found = await call.services.presence.look(list(still))
+    rooms = {names.presence(user_id): user_id for user_id, _ in allowed}
+    still: set[str] = {room for room in rooms if call.socket.is_in(room)}
+    try:
+        await call.socket.watch(rooms)
+        # Asked again from inside: whoever lost the right meanwhile was not there yet to be sent out.
+        still = {names.presence(user_id) for user_id, _ in await users.may_watch(tx, allowed)}
+    finally:
+        for room in rooms.keys() - still:
+            await call.socket.unwatch(room)
+    found = await call.services.presence.look([rooms[room] for room in rooms.keys() & still])
     return PresenceList(items=[found.get(user_id) or tracker.unknown(user_id) for user_id in asked])
 
 

@@ -244,16 +244,17 @@ class Bus:
                 self._doubt([(member, room) for room in left for member in self._members.in_room(room)], cause)
             case Joined(user_ids, room, owner_id):
                 for member in self._sockets(user_ids):
+                    self._members.join(member, room, owner_id)
                     self._background.run(self._join_quietly(member, room, owner_id))
             case Left(user_ids, room):
                 for member in self._sockets(user_ids):
                     self.leave(member, room)
             case Emptied(room):
                 # Not forgotten: a client that comes back may not have heard of the end, and is told then.
+                self._seats.emptied(room)
                 for member in list(self._members.in_room(room)):
                     self._members.leave(member, room)
                 self._forget_empty([room])
-                self._seats.emptied(room)
             case PutOut(user_ids, room, before):
                 for member in self._sockets(user_ids):
                     if room in member.rooms and self._seats.is_put_out(member.user_id, room, before):
@@ -282,7 +283,8 @@ class Bus:
 
     async def _join_quietly(self, member: Member, room: str, owner_id: int) -> None:
         try:
-            await self.join(member, room, owner_id)
+            if room in member.rooms:  # else made to leave again before this began
+                await self.join(member, room, owner_id)
         except SubscriptionFailed:
             log.warning("could not enter a room", room=room)
 

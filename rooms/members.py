@@ -69,6 +69,7 @@ class Members:
         self._hiding: defaultdict[int, dict[int, Hiding]] = defaultdict(dict)
         self._hidden_from: dict[int, set[int]] = {}
         self._noting: defaultdict[int, list[list[tuple[int, Hiding]]]] = defaultdict(list)
+        self._noting_left: defaultdict[Member, list[set[str]]] = defaultdict(list)
 
     # ------------------------------------------------------------------------------------------ coming and going
 
@@ -111,7 +112,21 @@ class Members:
         self._rooms_by_owner[owner_id].add(room)
         return True
 
+    @contextmanager
+    def noting_left(self, member: Member) -> Iterator[set[str]]:
+        """Rooms that it is made to leave meanwhile, in or not: who reads where it belongs may read too early."""
+        left: set[str] = set()
+        self._noting_left[member].append(left)
+        try:
+            yield left
+        finally:
+            self._noting_left[member].remove(left)
+            if not self._noting_left[member]:
+                del self._noting_left[member]
+
     def leave(self, member: Member, room: str) -> None:
+        for left in self._noting_left.get(member, ()):
+            left.add(room)
         owner_id = member.rooms.pop(room, None)
         if owner_id is None:
             return

@@ -92,9 +92,7 @@ class Attendance:
         clock = int(entered.offset[-CLOCK_LENGTH:])
         seat = self._seats.get(place, coming_in)
         if entered.refused is not None:
-            if seat.joined is None:  # else another socket of theirs was in before, and is put out, or has come in since
-                self._seats.pop(place, None)
-            return entered
+            return entered  # their seat goes with their socket, unless another of theirs is inside, or coming in
         newest = max(seat, coming_in, key=_version)
         self._seats[place] = newest._replace(joined=max(clock, seat.joined or 0))
         INSIDE.set(len(self._seats))
@@ -203,18 +201,23 @@ class Attendance:
             )
 
     async def _leave(self, room_id: int, user_id: int, missing_s: float = 0) -> None:
-        self._stay(room_id, user_id)
+        place = room_id, user_id
         if self._is_here(room_id, user_id):
+            if place in self._seats:  # else they are only about to come in, and may fail to
+                self._stay(room_id, user_id)
             return
-        seat = self._seats.pop((room_id, user_id), None)
+        self._stay(room_id, user_id)
+        seat = self._seats.pop(place, None)
         INSIDE.set(len(self._seats))
         try:
             gone = await self._roster.leave(room_id, user_id, self._node, missing_s)
-        except RedisError:
-            self._unsaid.add((room_id, user_id))
-            if seat is not None and seat.role in ON_STAGE:  # if it was said, it will not be answered again
-                self._unended.add((room_id, user_id))
-            return
+        except BaseException as error:  # a call's deadline, too
+            self._unsaid.add(place)
+            if seat is None or seat.role in ON_STAGE:  # if it was said, it will not be answered again
+                self._unended.add(place)
+            if isinstance(error, RedisError):
+                return
+            raise
         if gone.gone:  # who has come in meanwhile has said so behind this
             # Beside the call that may have brought us here: it holds a connection to PostgreSQL, and this needs one.
             self._background.run(self.taken_back(room_id, user_id, gone.inside, gone.role))
@@ -242,11 +245,13 @@ class Attendance:
             room_id, user_id, self._node, seat.role, seat.version, NO_CAPACITY, seat.joined
         )
         if entered.refused is not None:
-            await departures.put_out(self._broadcaster, room_id, user_id, entered.refused)
-        elif entered.is_new:
+            before = int(entered.offset[-CLOCK_LENGTH:])
+            await departures.put_out(self._broadcaster, room_id, user_id, entered.refused, before=before)
+            return
+        if entered.is_new:
             self._pulse.tell(room_id)
             self._tell_of(room_id, seat.user, seat.role, entered)
-            await self.begin_turn(room_id, user_id, seat.role)
+        await self.begin_turn(room_id, user_id, seat.role)
 
     async def take_back(self, node: str) -> None:
         """What a dead node has said. Raises RedisError."""

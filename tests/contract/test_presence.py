@@ -1,12 +1,14 @@
 """Presence and typing as clients see them, over several devices and two nodes."""
 
 import asyncio
+import itertools
 import time
 
 import pytest
 
 from presence import tracker, typing_indicators
 from rooms import names
+from storage import users
 from tests.faults import break_once, soon
 from tests.patience import WAIT_S
 
@@ -302,6 +304,16 @@ async def test_watching_is_bounded(person):
     watcher = await person("watcher")
     refused = await watcher.refused("presence.watch", user_ids=["1"] * 101)
     assert refused.fields == ["user_ids"]
+
+
+async def test_who_is_refused_to_watch_does_not_watch(cluster, person, monkeypatch):
+    """The database goes away between the two times that it is asked."""
+    bob, mona = await person("bob"), await person("mona", node="b")
+    asked = itertools.count()
+    break_once(monkeypatch, users, "may_watch", when=lambda *_: next(asked) == 1)
+    assert (await mona.refused("presence.watch", user_ids=[bob.id])).code == "UNAVAILABLE"
+    [member] = cluster.node_b.members.of_user(int(mona.id))
+    assert names.presence(int(bob.id)) not in member.rooms
 
 
 async def test_who_is_idle_everywhere_is_away(cluster, person, monkeypatch):

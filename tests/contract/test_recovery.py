@@ -11,6 +11,7 @@ from rooms import names
 from rooms.recovery import MOST_ROOMS_KEPT
 from tests.cluster import Cluster
 from tests.contract.test_live_rooms import open_room
+from tests.contract.test_presence import may_be_told
 from tests.faults import Held, blink, break_once, catches_up, cut, forget_place, inside
 from tests.patience import WAIT_S
 from tests.people import JsPerson
@@ -345,3 +346,33 @@ async def test_what_was_not_kept_is_not_claimed_while_the_gap_is_closed(cluster:
     assert (await other.expect("session.ready"))["recovered"] is False
     held.go.set()
     released.go.set()
+
+
+async def test_how_somebody_is_now_is_told_last(cluster: Cluster, person, monkeypatch):
+    """They change while the watcher comes back, who has looked at them already."""
+    bob, reader = await person("bob"), await online(cluster, node="b")
+    await reader.call("presence.watch", user_ids=[bob.id])
+    await may_be_told(cluster, bob)
+    await away(cluster, reader)
+    looked = Held(monkeypatch, cluster.node_b.presence, "look", behind=True)
+    coming = asyncio.create_task(back(cluster, reader))
+    await looked.done.wait()
+    await bob.call("presence.set", status="busy")
+    [member] = cluster.node_b.members.of_user(int(reader.id))
+    while not any(written.event == "presence.changed" for written in member._early):
+        await asyncio.sleep(0.01)
+    looked.go.set()
+    assert (await coming)["recovered"] is True
+    await cluster.settle(reader)
+    assert [push["presence"]["status"] for push in reader.heard("presence.changed")] == ["online", "busy"]
+
+
+async def test_who_has_come_back_before_is_told_to_start_afresh_on_the_same_socket(cluster: Cluster):
+    reader = await online(cluster, node="b")
+    await away(cluster, reader)
+    assert (await back(cluster, reader))["recovered"] is True
+    await reader.expect("session.ready", recovered=True)
+    [member] = cluster.node_b.members.of_user(int(reader.id))
+    member.start_afresh(0)
+    await reader.expect("session.ready", recovered=False)
+    assert [*cluster.node_b.members.of_user(int(reader.id))] == [member]

@@ -114,6 +114,41 @@ async def test_large_calls_that_wait_are_bounded_by_their_bytes():
     await let_go(calls, dispatcher)
 
 
+class Writes(Held):
+    """A dispatcher of writes that end one by one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.began: list[int] = []
+        self.ends = [asyncio.Event() for _ in range(3)]
+
+    def find(self, name: str) -> SimpleNamespace:
+        return SimpleNamespace(instant=False, reads=False)
+
+    async def answer(self, method, packet, caller, at) -> SimpleNamespace:
+        self.began.append(packet.id)
+        await self.ends[packet.id].wait()
+        return await super().answer(method, packet, caller, at)
+
+
+async def test_a_write_does_not_overtake_those_that_wait():
+    """It comes in the turn of the loop in which the one that left no room has ended."""
+    dispatcher, loop = Writes(), asyncio.get_running_loop()
+    dispatcher.may_end.set()
+    calls = Calls(dispatcher, Polling(), CallRate(per_second=1e9, burst=100))
+    calls.take(call(0, MOST_BYTES_AT_ONCE))
+    calls.take(call(1))
+    await asyncio.sleep(0)
+    loop.call_soon(dispatcher.ends[0].set)
+    loop.call_soon(lambda: loop.call_soon(lambda: calls.take(call(2))))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    for end in dispatcher.ends:
+        end.set()
+    await let_go(calls, dispatcher)
+    assert dispatcher.began == [0, 1, 2]
+
+
 async def test_a_burst_that_the_rate_allows_may_wait():
     calls, dispatcher, _ = calls_of(CallRate(per_second=1e9, burst=1_000))
     for number in range(1_000):

@@ -1,12 +1,15 @@
 """Who is in a live room and who is out, when links blink, processes end half-way, and calls cross."""
 
 import asyncio
+import itertools
 from unittest.mock import AsyncMock
 
 import pytest
+from redis.exceptions import ConnectionError as RedisDown
 
 from gateway.rights import Rights
 from rooms import names
+from rooms.bus import SubscriptionFailed
 from rooms.messages import CLOCK_LENGTH
 from stage import departures
 from tests.contract.test_live_rooms import ids, open_room, open_stage
@@ -159,6 +162,23 @@ async def test_a_ban_told_late_does_not_outlive_its_lifting(cluster, person, mon
     await mona.call("room.join", room_id=room_id)
 
 
+async def test_who_comes_again_while_their_node_hears_of_an_old_kick_stays(cluster, person, monkeypatch):
+    """The node was deaf when they were sent out, and says again that they are there."""
+    host, mona = await person("host"), await person("mona", node="b")
+    tablet = await cluster.again(mona, node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    await cluster.stores.roster.remove(int(room_id), int(mona.id), "kicked", 100)
+    held = Held(monkeypatch, cluster.node_b._stores.broadcaster, "put_out")
+    repeating = asyncio.create_task(cluster.node_b.attendance.repeat())
+    await held.came.wait()
+    await tablet.call("room.join", room_id=room_id)
+    held.go.set()
+    await repeating
+    await cluster.settle(mona, tablet)
+    assert await inside(cluster, room_id) == {int(host.id), int(mona.id)}
+
+
 async def test_who_is_back_after_a_kick_stays_whatever_the_nodes_clocks(cluster, person, monkeypatch):
     """The worker reacts late, to an event of a node whose clock is an hour ahead."""
     host, mona = await person("host"), await person("mona", node="b")
@@ -190,6 +210,74 @@ async def test_who_leaves_while_redis_is_away_has_left(cluster, person):
             while not cluster.node_b.attendance._unsaid:
                 await asyncio.sleep(0.01)
     assert await soon(lambda: count(host, room_id), 1) == 1
+
+
+async def test_who_left_while_redis_was_away_and_comes_in_in_vain_has_left(cluster, person, monkeypatch):
+    """Their leaving is said again while another socket of theirs waits to hear the room, which then fails."""
+    host, mona = await person("host"), await person("mona", node="b")
+    tablet = await cluster.again(mona, node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    bus, attendance = cluster.node_b.bus, cluster.node_b.attendance
+    join = bus.join
+
+    async def away(*arguments):
+        raise RedisDown("the link to Redis is down")
+
+    async def join_in_vain(*arguments):
+        await join(*arguments)
+        await attendance.repeat()
+        raise SubscriptionFailed
+
+    with monkeypatch.context() as broken:
+        broken.setattr(cluster.node_b.services.roster, "leave", away)
+        await mona.call("room.leave", room_id=room_id)
+        broken.setattr(bus, "join", join_in_vain)
+        assert (await tablet.refused("room.join", room_id=room_id)).code == "UNAVAILABLE"
+    assert await soon(lambda: inside(cluster, room_id), {int(host.id)}) == {int(host.id)}
+
+
+async def test_a_device_that_is_refused_does_not_take_the_seat_of_one_that_comes_in(cluster, person, monkeypatch):
+    """The second is let in while the first has yet to hear that the room was full; its own answer is lost."""
+    host, mona, omar = await person("host"), await person("mona", node="b"), await person("omar")
+    tablet = await cluster.again(mona, node="b")
+    room_id = await open_room(host, capacity=2)
+    await omar.call("room.join", room_id=room_id)
+    roster = cluster.node_b.services.roster
+    first = Held(monkeypatch, roster, "enter", behind=True)
+    refused = asyncio.create_task(mona.refused("room.join", room_id=room_id))
+    await first.done.wait()
+    await omar.call("room.leave", room_id=room_id)
+    enter, done, lost = roster.enter, asyncio.Event(), asyncio.Event()
+
+    async def enter_unheard(*arguments):
+        await enter(*arguments)
+        done.set()
+        await lost.wait()
+        raise RedisDown("the link to Redis was lost")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(roster, "enter", enter_unheard)
+        joining = asyncio.create_task(tablet.refused("room.join", room_id=room_id))
+        await done.wait()
+        first.go.set()
+        await refused
+        lost.set()
+        await joining
+    assert await soon(lambda: inside(cluster, room_id), {int(host.id)}) == {int(host.id)}
+
+
+async def test_nothing_is_kept_of_who_was_in_a_room_that_has_ended(cluster, person):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    await host.call("room.close", room_id=room_id)
+    await mona.expect("room.closed")
+    await cluster.settle(mona)
+    assert (int(room_id), int(mona.id)) not in cluster.node_b.attendance._seats
+    await cluster.node_b.attendance.repeat()
+    await cluster.settle(mona)
+    assert not mona.heard("room.removed")
 
 
 async def test_who_was_not_told_that_they_are_inside_is_not(cluster, person, monkeypatch):
@@ -386,6 +474,62 @@ async def test_a_turn_that_begins_anew_is_not_ended_by_the_last_leaving(cluster,
     await leaving
     await host.expect("room.left", user_id=mona.id)
     assert await open_turns(cluster, room_id, mona) == 1
+
+
+async def test_a_turn_ends_though_the_call_to_leave_was_cut_short(cluster, person, monkeypatch):
+    _, mona, room_id = await open_stage(person, node="b")
+    await cluster.settle()
+    Held(monkeypatch, cluster.node_b.services.roster, "leave", behind=True)
+    monkeypatch.setattr(cluster.node_b._dispatcher, "_deadline_s", 0.3)
+    assert (await mona.refused("room.leave", room_id=room_id)).code == "DEADLINE_EXCEEDED"
+    assert await soon(lambda: open_turns(cluster, room_id, mona), 0) == 0
+
+
+async def test_a_turn_ends_though_redis_was_away_twice_while_leaving_was_said(cluster, person, monkeypatch):
+    """The second time the answer is lost alone."""
+    _, mona, room_id = await open_stage(person, node="b")
+    await cluster.settle()
+    roster, calls = cluster.node_b.services.roster, itertools.count()
+    leave = roster.leave
+
+    async def leave_in_vain(*arguments):
+        number = next(calls)
+        if number < 2:  # by the call, and by the socket
+            raise RedisDown("the link to Redis is down")
+        answer = await leave(*arguments)
+        if number == 2:
+            raise RedisDown("the link to Redis was lost")
+        return answer
+
+    monkeypatch.setattr(roster, "leave", leave_in_vain)
+    await mona.call("room.leave", room_id=room_id)
+    assert await soon(lambda: open_turns(cluster, room_id, mona), 0) == 0
+
+
+async def test_a_turn_begins_again_though_it_failed_when_its_person_was_said_again(cluster, person, monkeypatch):
+    """Their node was taken for dead, and is not."""
+    _, mona, room_id = await open_stage(person, node="b")
+    await cluster.settle()
+    await cluster.node_a.attendance.take_back(cluster.node_b.name)
+    assert await soon(lambda: open_turns(cluster, room_id, mona), 0) == 0
+    break_once(monkeypatch, cluster.node_b.attendance, "begin_turn")
+    await cluster.node_b._catching_up.until_done()
+    assert await soon(lambda: open_turns(cluster, room_id, mona), 1) == 1
+
+
+async def test_who_leaves_before_the_roster_hears_of_their_role_has_no_turn(cluster, person, monkeypatch):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    told = [Held(monkeypatch, tools.roster, "set_role") for tools in (cluster.node_a.services, cluster.workers.tools)]
+    promoting = asyncio.create_task(host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker"))
+    for each in told:
+        await each.came.wait()
+    await mona.call("room.leave", room_id=room_id)
+    for each in told:
+        each.go.set()
+    await promoting
+    assert await soon(lambda: open_turns(cluster, room_id, mona), 0) == 0
 
 
 async def test_a_turn_ends_though_the_answer_to_leaving_was_lost(cluster, person, monkeypatch):

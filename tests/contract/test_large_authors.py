@@ -1,0 +1,38 @@
+"""Rooms of large authors, which sockets sit in for as long as their person follows."""
+
+import asyncio
+
+from rooms import names
+from rooms.messages import Joined, Left
+
+AUTHOR_ID = 777
+ROOM = names.author(AUTHOR_ID)
+
+
+async def is_in(node, who) -> bool:
+    for _ in range(3):  # what was begun in the background has had its turn
+        await asyncio.sleep(0)
+    return any(ROOM in member.rooms for member in node.members.of_user(int(who.id)))
+
+
+async def test_who_follows_and_stops_at_once_does_not_hear_the_author(cluster, person):
+    """Both arrive in one read of the link."""
+    mona = await person("mona", node="b")
+    cluster.node_b.bus._obey(Joined([int(mona.id)], ROOM, AUTHOR_ID))
+    cluster.node_b.bus._obey(Left([int(mona.id)], ROOM))
+    assert not await is_in(cluster.node_b, mona)
+
+
+async def test_who_stops_following_while_they_sign_in_does_not_hear_the_author(cluster, person, monkeypatch):
+    """The database has answered whom they follow, and nobody has looked at that yet."""
+    sign_ins, bus = cluster.node_b._sign_in._sign_ins, cluster.node_b.bus
+    load = sign_ins.load
+
+    async def load_and_leave(session_id: int, user_id: int):
+        row = await load(session_id, user_id)
+        bus._obey(Left([user_id], ROOM))
+        return {**row, "large_authors": [AUTHOR_ID]}
+
+    monkeypatch.setattr(sign_ins, "load", load_and_leave)
+    mona = await person("mona", node="b")
+    assert not await is_in(cluster.node_b, mona)
