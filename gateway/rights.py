@@ -82,6 +82,8 @@ class Rights:
             out = [
                 (member, room) for member, room in page if (member.user_id, room) not in may and room in member.rooms
             ]
+            for room in {room for _, room in out} & ended:
+                self._attendance.emptied(room)  # who was there until the end is the roster's to keep
             for member, room in out:  # all of them, before anybody is told
                 self._bus.leave(member, room)
             for member, room in out:

@@ -72,6 +72,26 @@ async def test_who_was_deaf_when_a_room_ended_is_told_that_it_has(cluster, perso
     assert not mona.heard("room.removed")
 
 
+async def test_who_finds_out_that_a_room_has_ended_was_in_it_until_then(cluster, person, monkeypatch):
+    """Their node asks while the worker has yet to close the roster."""
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    roster, go = cluster.workers.tools.roster, asyncio.Event()
+    finish = roster.finish
+
+    async def finish_late(room_id: int):
+        await go.wait()
+        return await finish(room_id)
+
+    monkeypatch.setattr(roster, "finish", finish_late)
+    await host.call("room.close", room_id=room_id)
+    await cluster.node_b._catching_up._recheck_seats()
+    assert (await mona.expect("room.removed"))["reason"] == "ended"
+    go.set()
+    await mona.expect("room.digested", room_id=room_id)
+
+
 async def test_who_is_blocked_is_told_once_on_each_device(cluster, person, monkeypatch):
     """Of two on one node, and one on the other, which find out at the same time; the worker says it later."""
     host, mona = await person("host"), await person("mona", node="b")
