@@ -56,6 +56,7 @@ class Gaps:
         self._node = node
         self._heard = [0] * shards.amount  # by shard: everything up to there has come
         self._heard_at = [0.0] * shards.amount
+        self._open: dict[int, Missed] = {}  # by shard: the newest gap, until it is closed
         self._overflowed = False
 
     # ------------------------------------------------------------------------------------------ hearing
@@ -92,12 +93,21 @@ class Gaps:
         began = [await self._shards.run(shard, BEGIN, [self._names.clock(shard)], [run_id]) for shard in shards]
         missed = Missed({}, {}, {})
         for shard, (clock, since) in zip(shards, began, strict=True):
-            heard, away_s = self._heard[shard], time.monotonic() - self._heard_at[shard]
-            is_whole = heard >= int(since) and away_s < RECOVERY_WINDOW_S
+            heard, heard_at = self._delivered(shard)
+            is_whole = heard >= int(since) and time.monotonic() - heard_at < RECOVERY_WINDOW_S
             missed.since[shard] = Offset(shard, heard) if is_whole else None
             missed.clocks[shard] = int(clock)
-            missed.heard_at[shard] = self._heard_at[shard]
+            missed.heard_at[shard] = heard_at
+        self._open.update(dict.fromkeys(shards, missed))
         return missed
+
+    def _delivered(self, shard: int) -> tuple[int, float]:
+        """Up to where nothing is missing, and since when: what has come behind an open gap says nothing of it."""
+        gap = self._open.get(shard)
+        if gap is None:
+            return self._heard[shard], self._heard_at[shard]
+        since = gap.since[shard]
+        return since.clock if since is not None else 0, gap.heard_at[shard]
 
     async def close(self, missed: Missed) -> None:
         """Read what was missed, deliver it before what has come since, and tell whom it is not whole for.
@@ -127,6 +137,11 @@ class Gaps:
             except Exception:
                 log.exception("what was missed could not be read")
                 break
+        if any(self._open.get(shard) is not missed for shard in missed.since):
+            self.leave_open(missed)  # the next gap has begun already, where this one did
+            return
+        for shard in missed.since:
+            del self._open[shard]
         if self._overflowed or not is_rechecked:
             self._overflowed = False
             items.clear()
@@ -142,11 +157,11 @@ class Gaps:
             member.start_afresh(number / AFRESH_PER_S)
 
     def leave_open(self, missed: Missed) -> None:
-        """The link is lost again: the next time counts from where we had heard, and finds what has come since."""
-        for shard, since in missed.since.items():
-            self._heard[shard] = since.clock if since is not None else 0
-            self._heard_at[shard] = missed.heard_at[shard]
-        self._delivery.release((), lambda item: None if item.written.shard in missed.since else item)
+        """The link is lost again: the next gap begins where this one did, and finds what has come since.
+
+        Once it has begun, what waits is for it to sort out.
+        """
+        self._delivery.release((), lambda item: None if self._open.get(item.written.shard) is missed else item)
 
     def _forget(self, members: Iterable[Member]) -> None:
         for member in members:

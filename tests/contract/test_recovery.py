@@ -5,6 +5,7 @@ import itertools
 from typing import ClassVar
 
 import pytest
+from redis.exceptions import ConnectionError as RedisDown
 
 from protocol.pushes import History, PostDeleted
 from rooms import names
@@ -376,3 +377,34 @@ async def test_who_has_come_back_before_is_told_to_start_afresh_on_the_same_sock
     member.start_afresh(0)
     await reader.expect("session.ready", recovered=False)
     assert [*cluster.node_b.members.of_user(int(reader.id))] == [member]
+
+
+async def test_what_a_gap_has_missed_is_found_by_the_next(cluster: Cluster, person, monkeypatch):
+    """The first cannot be read, as another server is away, until the link is lost again and is about to be back."""
+    alice, reader = await person("alice"), await online(cluster, node="b")
+    post = await alice.call("post.create", text="open")
+    await reader.call("post.watch", post_id=post["id"])
+    gaps, bus = cluster.node_b._gaps, cluster.node_b.bus
+    read, tried, readable = gaps._read, asyncio.Event(), asyncio.Event()
+
+    async def read_in_vain(missed):
+        tried.set()
+        if not readable.is_set():
+            raise RedisDown("another server is away")
+        return await read(missed)
+
+    monkeypatch.setattr(gaps, "_read", read_in_vain)
+    async with cut(cluster.node_b):
+        missed = await push(cluster, names.post(int(post["id"])))
+    await tried.wait()
+    subscribing = Held(monkeypatch, bus, "_subscribe_all")
+    blink(cluster, "b")
+    await subscribing.came.wait()
+    async with asyncio.timeout(WAIT_S):
+        while bus._delivery._holds > 1:  # until the first has given up
+            await asyncio.sleep(0.01)
+    readable.set()
+    subscribing.go.set()
+    assert (await reader.expect("post.deleted"))["id"] == missed
+    await cluster.settle(reader)
+    assert not reader.heard("post.deleted")
