@@ -103,8 +103,8 @@ async def watch_post(call: Call, request: PostRef, tx: Transaction) -> Post:
     """The post as it stands, and from now on what happens to it."""
     row = await _load(call, tx, int(request.post_id))
     room = names.post(row["id"])
+    await call.socket.watch({room: row["author_id"]})
     try:
-        await call.socket.watch({room: row["author_id"]})
         # Loaded again from inside the room: nothing happens between what is answered and what is pushed.
         return present.post(await _load(call, tx, row["id"]))
     except BaseException:

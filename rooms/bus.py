@@ -149,6 +149,9 @@ class Bus:
         except RedisError as error:
             self._leave(member, room)
             raise SubscriptionFailed(room) from error
+        except asyncio.CancelledError:
+            self._leave(member, room)
+            raise
 
     def leave(self, member: Member, room: str) -> None:
         """By their will or not; a client that comes back is not put there again."""

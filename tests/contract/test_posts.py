@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
+from rooms import names
 from tests.cluster import KINDS, Cluster
+from tests.faults import break_once
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -211,6 +213,29 @@ async def test_a_failure_is_not_kept(cluster: Cluster, person):
     arguments = {"text": "x", "visibility": "circle", "circle_id": "5"}
     assert (await alice.refused("post.create", **arguments, **key)).code == "NOT_FOUND"
     assert (await alice.call("post.create", text="x", **key))["text"] == "x"
+
+
+async def test_watching_again_in_vain_ends_nothing(cluster: Cluster, person, monkeypatch):
+    alice, bob = await person("alice"), await person("bob", node="b")
+    post = await alice.call("post.create", text="open")
+    await bob.call("post.watch", post_id=post["id"])
+    break_once(monkeypatch, cluster.node_b._sign_in._recovery, "remember_room")
+    assert (await bob.refused("post.watch", post_id=post["id"])).code == "UNAVAILABLE"
+    await alice.call("post.edit", post_id=post["id"], version=1, text="still heard")
+    await bob.expect("post.edited")
+
+
+async def test_who_gave_up_watching_does_not_watch(cluster: Cluster, person, monkeypatch):
+    """Their call's time is over before Redis has confirmed that the node listens."""
+    alice, bob = await person("alice"), await person("bob", node="b")
+    post = await alice.call("post.create", text="open")
+    shards = cluster.node_b._stores.shards
+    with monkeypatch.context() as silent:
+        silent.setattr(shards, "subscribe", lambda shard, channel: asyncio.get_running_loop().create_future())
+        silent.setattr(cluster.node_b._dispatcher, "_deadline_s", 0.3)
+        assert (await bob.refused("post.watch", post_id=post["id"])).code == "DEADLINE_EXCEEDED"
+    [member] = cluster.node_b.members.of_user(int(bob.id))
+    assert not [room for room in member.rooms if names.is_post(room)]
 
 
 async def test_turning_private_shuts_out_who_watches(cluster: Cluster, person):
