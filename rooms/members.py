@@ -6,7 +6,7 @@ Leaving costs what the socket itself is in.
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple, Protocol, TypeVar
 
 from protocol.pushes import RevocationReason
@@ -68,8 +68,8 @@ class Members:
         # Per actor, who is kept from their acts: an empty entry costs a broadcast one look-up, not one a recipient.
         self._hiding: defaultdict[int, dict[int, Hiding]] = defaultdict(dict)
         self._hidden_from: dict[int, set[int]] = {}
-        self._noting: defaultdict[int, list[list[tuple[int, Hiding]]]] = defaultdict(list)
-        self._noting_left: defaultdict[Member, list[set[str]]] = defaultdict(list)
+        self._hiding_notes: defaultdict[int, list[list[tuple[int, Hiding]]]] = defaultdict(list)
+        self._leaving_notes: defaultdict[Member, list[list[str]]] = defaultdict(list)
 
     # ------------------------------------------------------------------------------------------ coming and going
 
@@ -112,21 +112,13 @@ class Members:
         self._rooms_by_owner[owner_id].add(room)
         return True
 
-    @contextmanager
-    def noting_left(self, member: Member) -> Iterator[set[str]]:
+    def noting_left(self, member: Member) -> AbstractContextManager[list[str]]:
         """Rooms that it is made to leave meanwhile, in or not: who reads where it belongs may read too early."""
-        left: set[str] = set()
-        self._noting_left[member].append(left)
-        try:
-            yield left
-        finally:
-            self._noting_left[member].remove(left)
-            if not self._noting_left[member]:
-                del self._noting_left[member]
+        return _noting(self._leaving_notes, member)
 
     def leave(self, member: Member, room: str) -> None:
-        for left in self._noting_left.get(member, ()):
-            left.add(room)
+        for left in self._leaving_notes.get(member, ()):
+            left.append(room)
         owner_id = member.rooms.pop(room, None)
         if owner_id is None:
             return
@@ -176,20 +168,12 @@ class Members:
         for actor_id, hiding in hidden.items():
             self.set_hiding(user_id, actor_id, hiding)
 
-    @contextmanager
-    def loading_hiding(self, user_id: int) -> Iterator[list[tuple[int, Hiding]]]:
+    def loading_hiding(self, user_id: int) -> AbstractContextManager[list[tuple[int, Hiding]]]:
         """Notes what changes meanwhile, which who reads the state may read too early or too late."""
-        changes: list[tuple[int, Hiding]] = []
-        self._noting[user_id].append(changes)
-        try:
-            yield changes
-        finally:
-            self._noting[user_id].remove(changes)
-            if not self._noting[user_id]:
-                del self._noting[user_id]
+        return _noting(self._hiding_notes, user_id)
 
     def change_hiding(self, user_id: int, actor_id: int, hiding: Hiding) -> None:
-        for changes in self._noting.get(user_id, ()):
+        for changes in self._hiding_notes.get(user_id, ()):
             changes.append((actor_id, hiding))
         self.set_hiding(user_id, actor_id, hiding)
 
@@ -223,6 +207,19 @@ class Members:
             hidings.pop(user_id, None)
             if not hidings:
                 del self._hiding[actor_id]
+
+
+@contextmanager
+def _noting(notes: defaultdict[K, list[list[V]]], key: K) -> Iterator[list[V]]:
+    """A list of its own for what is noted of the key meanwhile."""
+    mine: list[V] = []
+    notes[key].append(mine)
+    try:
+        yield mine
+    finally:
+        notes[key] = [each for each in notes[key] if each is not mine]
+        if not notes[key]:
+            del notes[key]
 
 
 def _discard(index: defaultdict[K, set[V]], key: K, value: V) -> None:

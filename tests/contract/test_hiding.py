@@ -9,6 +9,7 @@ import pytest
 from protocol.pushes import PostDeleted
 from rooms import names
 from rooms.broadcaster import Broadcaster
+from rooms.members import Hiding, Members
 from rooms.messages import HidingChanged
 from tests.cluster import Cluster
 
@@ -180,3 +181,13 @@ async def test_nobody_is_left_in_the_index_of_who_hides_whom(cluster: Cluster, p
     while members.of_user(int(bob.id)):
         await alice.call("system.ping")
     assert not members.hides_from(int(alice.id), "post:1")
+
+
+def test_of_two_who_load_whom_somebody_hides_each_is_noted_what_changes():
+    """As at two sign-ins at once, of which the later is done first."""
+    members, hiding = Members(), Hiding(2.0**40, 0)
+    with members.loading_hiding(1) as changes:
+        with members.loading_hiding(1):
+            pass
+        members.change_hiding(1, 2, hiding)
+        assert changes == [(2, hiding)]
