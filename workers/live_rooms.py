@@ -29,9 +29,9 @@ from protocol.pushes import (
     RoomMessageDeleted as RoomMessageDeletedPush,
 )
 from rooms import names
-from stage import departures, rules, view
+from stage import departures, rules, turns, view
 from stage.roster import NOBODY, Absence
-from storage import audit, graph, live_rooms, present, room_messages, room_turns
+from storage import audit, graph, live_rooms, present, room_messages
 from storage.database import Row, Transaction
 from storage.reach import OUT_OF_REACH
 from workers.job import Job, Tools, consumes
@@ -172,9 +172,7 @@ async def _settle_role(job: Job, room_id: int, user_id: int) -> None:
     await job.tools.roster.set_role(room_id, user_id, role, version)
     if role in rules.ON_STAGE:  # who had left before the roster heard of it has left as a listener
         async with job.tools.database.transaction() as tx:
-            await live_rooms.lock(tx, room_id)
-            if not await job.tools.roster.are_inside(room_id, [user_id]):
-                await room_turns.end(tx, room_id, user_id)
+            await turns.end(tx, job.tools.roster, room_id, user_id)
     await job.tools.broadcaster.change_role(user_id, channel, role, version)
     if role == "listener":
         await job.tools.broadcaster.doubt([user_id], channel)  # the stage may have been what let them in

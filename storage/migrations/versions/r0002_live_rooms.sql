@@ -367,7 +367,7 @@ REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION room_role, moderates_room, room_visible_to, room_visible, sees_room, rooms_shown, may_stay, may_watch,
     room_messages_for, room_people, room_for_all, step_down,
     lock_turns, begin_turn, room_target, sign_in TO daira_app;
-GRANT EXECUTE ON FUNCTION take_turn, may_stay, room_people, room_for_all, room_visible_to TO daira_worker;
+GRANT EXECUTE ON FUNCTION take_turn, may_stay, room_people, room_for_all, room_visible_to, lock_turns TO daira_worker;
 
 DO $$
 DECLARE
