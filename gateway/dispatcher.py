@@ -78,8 +78,7 @@ class Dispatcher:
             answer: wire.Ok | wire.Failed = wire.Ok(method.handler(call, _read(method, packet, caller)))
             code = "OK"
         except Exception as error:
-            refusal = _refusal(error, packet.name, number)
-            answer, code = wire.Failed(refusal.body(request_id_of(number))), refusal.code
+            answer, code = _failed(error, packet.name, number)
         self._note(method, code, began, number, caller)
         return answer
 
@@ -95,8 +94,7 @@ class Dispatcher:
             answer: wire.Ok | wire.Failed = wire.Ok(result)
             code = "OK"
         except Exception as error:
-            refusal = _refusal(error, packet.name, number)
-            answer, code = wire.Failed(refusal.body(request_id_of(number))), refusal.code
+            answer, code = _failed(error, packet.name, number)
         self._note(method, code, began, number, caller)
         return Answered(answer, call)
 
@@ -179,9 +177,23 @@ _numbers = itertools.count(1)
 
 
 def _read(method: Method, packet: wire.Packet, caller: Caller) -> Any:
+    if packet.size > method.largest:
+        raise errors.invalid(
+            "$", f"is larger than the {method.largest} bytes that the fields of {method.name} can fill"
+        )
     if packet.surplus_arguments:
         raise errors.invalid("$", "a call takes one argument, an object")
     return caller.codec.decode_argument(packet.argument, method.request)
+
+
+def _failed(error: Exception, method: str, number: int) -> tuple[wire.Failed, errors.Code]:
+    """The answer and its code.
+
+    No frame of the exception's traceback may keep the exception in a local variable: the two would keep each other,
+    and the packet with them, until the rare run of the garbage collector.
+    """
+    refusal = _refusal(error, method, number)
+    return wire.Failed(refusal.body(request_id_of(number))), refusal.code
 
 
 def _refusal(error: Exception, method: str, number: int) -> CallError:

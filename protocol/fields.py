@@ -38,11 +38,16 @@ def _text_meta(text: Text) -> msgspec.Meta:
 
 Id = Annotated[
     str,
-    msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,18})$", description="Snowflake as a string", extra={"snowflake": True}),
+    msgspec.Meta(
+        pattern=r"^(0|[1-9][0-9]{0,18})$",
+        max_length=19,
+        description="Snowflake as a string",
+        extra={"snowflake": True},
+    ),
 ]
 Username = Annotated[
     str,
-    msgspec.Meta(pattern=r"^[A-Za-z0-9_.]{3,30}$", description="3–30 of a–z 0–9 _ . in any case"),
+    msgspec.Meta(pattern=r"^[A-Za-z0-9_.]{3,30}$", max_length=30, description="3–30 of a–z 0–9 _ . in any case"),
 ]
 Email = Annotated[
     str,
@@ -66,8 +71,8 @@ Emoji = Annotated[
 ]
 Cursor = Annotated[str, msgspec.Meta(min_length=1, max_length=512, description="opaque; from next_cursor")]
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=100)]
-IdempotencyKey = Annotated[str, msgspec.Meta(pattern=r"^[\x20-\x7e]{1,64}$")]
-Locale = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
+IdempotencyKey = Annotated[str, msgspec.Meta(pattern=r"^[\x20-\x7e]{1,64}$", max_length=64)]
+Locale = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", max_length=30)]
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

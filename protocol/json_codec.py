@@ -8,19 +8,21 @@ import msgspec
 
 from protocol import errors
 from protocol.packets import (
+    BINARY_ACK,
     BINARY_EVENT,
     CONNECT,
     EVENT,
     MAX_ATTACHMENTS,
     OFFSET_LENGTH,
     CodecName,
+    Event,
     Packet,
     RequestT,
     Unreadable,
-    convert,
     invalid_argument,
     websocket_frame,
 )
+from protocol.plain_values import LARGEST, convert
 from protocol.pushes import Push
 
 PushT = TypeVar("PushT", bound=Push)
@@ -31,11 +33,11 @@ class JsonCodec:
 
     name: CodecName = "json"
 
+    _ABSENT = (b"", b"null")
     _HEAD = re.compile(r"([0-6])(?:([0-9]{1,3})-)?(?:(/[^,]{0,200})(?:,|$))?([0-9]{1,15})?")
 
     def __init__(self) -> None:
-        self._decode_event = msgspec.json.Decoder(list[msgspec.Raw]).decode
-        self._decode_name = msgspec.json.Decoder(str).decode
+        self._decode_event = msgspec.json.Decoder(Event).decode
         self._decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
         self._encode = msgspec.json.Encoder().encode
 
@@ -55,27 +57,34 @@ class JsonCodec:
                 packet.argument = msgspec.Raw(body.encode())
         except (ValueError, RecursionError) as error:
             raise Unreadable(str(error)) from None
-        if packet.type == BINARY_EVENT:
+        if packet.type in (BINARY_EVENT, BINARY_ACK):
             packet.missing_attachments = int(attachments or 0)
             if not 0 < packet.missing_attachments <= MAX_ATTACHMENTS:
                 raise Unreadable(f"{attachments} attachments")
-            packet.attachments = []
         return packet
 
     def _read_event(self, packet: Packet, body: str) -> None:
         try:
-            name, *arguments = self._decode_event(body)
-            packet.name = self._decode_name(name)
+            event = self._decode_event(body)
         except msgspec.DecodeError:
-            # msgspec takes lone surrogates for broken JSON. Python's parser lets them through, so that the call can
-            # be told which of its fields has one.
-            event = json.loads(body)
-            if not isinstance(event, list) or not event or not isinstance(event[0], str):
-                raise ValueError("the event has no name") from None
-            packet.name, *arguments = event
+            self._read_surrogates(packet, body)
+            return
+        packet.name = event.name
+        packet.surplus_arguments = bool(bytes(event.surplus))
+        if bytes(event.argument) not in self._ABSENT:
+            packet.argument = event.argument
+
+    def _read_surrogates(self, packet: Packet, body: str) -> None:
+        """msgspec takes lone surrogates for broken JSON. Python's parser lets them through, so that the call can be
+        told which of its fields has one."""
+        if len(body) > LARGEST:
+            raise ValueError("broken JSON")
+        event = json.loads(body)
+        if not isinstance(event, list) or not event or not isinstance(event[0], str):
+            raise ValueError("the event has no name") from None
+        packet.name, *arguments = event
         packet.surplus_arguments = len(arguments) > 1
-        if arguments and not _is_json_null(arguments[0]):
-            packet.argument = arguments[0]
+        packet.argument = arguments[0] if arguments else None
 
     def decode_argument(self, argument: Any, into: type[RequestT]) -> RequestT:
         if not isinstance(argument, msgspec.Raw):
@@ -124,10 +133,6 @@ class JsonCodec:
 
     def _frame(self, head: str, body: Any) -> bytes:
         return websocket_frame(0x81, head.encode() + self._encode(body))
-
-
-def _is_json_null(argument: Any) -> bool:
-    return argument is None or (isinstance(argument, msgspec.Raw) and bytes(argument) == b"null")
 
 
 def _prefix(namespace: str) -> str:

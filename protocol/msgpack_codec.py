@@ -1,9 +1,7 @@
 """The codec of `socket.io-msgpack-parser`: one MessagePack map a packet, in binary frames."""
 
-from datetime import UTC, datetime
 from typing import Any
 
-import msgpack
 import msgspec
 
 from protocol import errors
@@ -15,16 +13,15 @@ from protocol.packets import (
     EVENT,
     OFFSET_LENGTH,
     CodecName,
+    Event,
     Packet,
     RequestT,
     Unreadable,
-    convert,
     invalid_argument,
     websocket_frame,
 )
+from protocol.plain_values import convert, unpack
 from protocol.pushes import Push
-
-_UNDEFINED = object()
 
 
 class MsgpackCodec:
@@ -42,13 +39,12 @@ class MsgpackCodec:
     _ACK_TO_ID = b"\x84\xa4type" + bytes((ACK,)) + b"\xa3nsp\xa1/\xa2id"
     _ACK_TO_ANSWER = b"\xa4data\x91"
 
-    _ABSENT = (b"", b"\xc0", b"\xd4\x00\x00")  # not there, nil, JavaScript's `undefined`
+    _UNDEFINED = b"\xd4\x00\x00"  # JavaScript's, as the official parser encodes it
+    _ABSENT = (b"", b"\xc0", _UNDEFINED)  # not there, nil, undefined
 
     def __init__(self) -> None:
         self._decode_envelope = msgspec.msgpack.Decoder(self._Envelope).decode
-        self._decode_event = msgspec.msgpack.Decoder(tuple[str, msgspec.Raw]).decode
-        self._decode_any_event = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
-        self._decode_name = msgspec.msgpack.Decoder(str).decode
+        self._decode_event = msgspec.msgpack.Decoder(Event).decode
         self._decoders: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
         self._encode = msgspec.msgpack.Encoder().encode
 
@@ -67,17 +63,11 @@ class MsgpackCodec:
         return packet
 
     def _read_event(self, packet: Packet, data: msgspec.Raw) -> None:
-        try:
-            packet.name, argument = self._decode_event(data)
-        except msgspec.ValidationError:  # not a name and one argument, as nearly all are
-            name, *arguments = self._decode_any_event(data)
-            packet.name = self._decode_name(name)
-            packet.surplus_arguments = len(arguments) > 1
-            if not arguments:
-                return
-            argument = arguments[0]
-        if bytes(argument) not in self._ABSENT:
-            packet.argument = argument
+        event = self._decode_event(data)
+        packet.name = event.name
+        packet.surplus_arguments = bool(bytes(event.surplus))
+        if bytes(event.argument) not in self._ABSENT:
+            packet.argument = event.argument
 
     def decode_argument(self, argument: Any, into: type[RequestT]) -> RequestT:
         if argument is None:
@@ -88,8 +78,8 @@ class MsgpackCodec:
         try:
             result: RequestT = decoder.decode(argument)
         except msgspec.ValidationError as error:
-            if "got `ext`" in str(error):
-                return convert(_plain(argument), into)
+            if "got `ext`" in str(error) or self._UNDEFINED in bytes(argument):
+                return convert(unpack(bytes(argument)), into)
             raise invalid_argument(error) from None
         except UnicodeDecodeError:
             raise errors.invalid("$", "contains text that is not UTF-8") from None
@@ -128,36 +118,3 @@ class MsgpackCodec:
 
     def _frame(self, packet: dict[str, Any]) -> bytes:
         return websocket_frame(0x82, self._encode(packet))
-
-
-def _plain(argument: Any) -> Any:
-    """Plain values of a MessagePack argument, with the official parser's extension types resolved.
-
-    What is undefined is left out of a map and null in an array, as JSON.stringify has it.
-    """
-    try:
-        return msgpack.unpackb(
-            bytes(argument), ext_hook=_extension, object_hook=_defined, list_hook=_nulls, strict_map_key=False
-        )
-    except (ValueError, RecursionError, TypeError) as error:  # TypeError: a map whose key is a map
-        raise errors.invalid("$", str(error)) from None
-
-
-def _defined(items: dict[Any, Any]) -> dict[Any, Any]:
-    return {key: item for key, item in items.items() if item is not _UNDEFINED}
-
-
-def _nulls(items: list[Any]) -> list[Any]:
-    return [None if item is _UNDEFINED else item for item in items]
-
-
-def _extension(code: int, data: bytes) -> Any:
-    if code == 0 and len(data) == 1:
-        return _UNDEFINED
-    if code == 0 and len(data) == 8:  # Date
-        milliseconds = int.from_bytes(data, "big", signed=True)
-        try:
-            return datetime.fromtimestamp(milliseconds / 1_000, UTC)
-        except (OverflowError, OSError) as error:
-            raise ValueError(f"a date out of range: {error}") from None
-    return msgpack.ExtType(code, data)

@@ -10,7 +10,6 @@ from protocol.pushes import Push
 
 CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = range(7)
 MAX_ATTACHMENTS = 16
-_SURROGATE = re.compile("[\ud800-\udfff]")
 MAX_PAYLOAD = 1024 * 1024
 OFFSET_LENGTH = 20  # of a fixed width, so that a frame can be encoded before its offset is known
 
@@ -26,8 +25,8 @@ class Packet(msgspec.Struct):
     """One packet from a client.
 
     `argument` is the undecoded first argument of an EVENT or the payload of a CONNECT: None where it was absent,
-    `Raw` where the codec's decoder can still read it in one pass, else plain Python values. A packet whose
-    `missing_attachments` is not 0 waits for that many binary frames. `size`: bytes, or characters, that it came in.
+    `Raw` where the codec's decoder can still read it in one pass, else plain Python values. `missing_attachments`
+    counts the binary frames that still belong to the packet. `size`: bytes, or characters, that it came in.
     """
 
     type: int
@@ -37,8 +36,15 @@ class Packet(msgspec.Struct):
     argument: Any = None
     surplus_arguments: bool = False
     missing_attachments: int = 0
-    attachments: list[bytes] = []
     size: int = 0
+
+
+class Event(msgspec.Struct, array_like=True):
+    """The array of an EVENT. Only its first two items are decoded, however many there are."""
+
+    name: str
+    argument: msgspec.Raw = msgspec.Raw()
+    surplus: msgspec.Raw = msgspec.Raw()
 
 
 class Codec(Protocol):
@@ -77,33 +83,31 @@ class Failed(msgspec.Struct, frozen=True):
 
 
 def add_attachment(packet: Packet, data: bytes) -> bool:
-    """Take one binary frame of a BINARY_EVENT; True once the packet is whole."""
-    packet.attachments.append(data)
+    """Take one binary frame of a BINARY_EVENT or BINARY_ACK; True once the packet is whole.
+
+    No request has a binary field, so only the frame's size is kept. The placeholders that stand for attachments in
+    the argument are objects where a request has text, and are refused by that field's name.
+    """
     packet.size += len(data)
-    if sum(map(len, packet.attachments)) > MAX_PAYLOAD:
+    if packet.size > MAX_PAYLOAD:
         raise Unreadable("attachments above the bound of a payload")
     packet.missing_attachments -= 1
-    if packet.missing_attachments:
-        return False
-    argument = packet.argument
-    if isinstance(argument, msgspec.Raw):
-        try:
-            argument = msgspec.json.decode(argument)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Unreadable(str(error)) from None
-    try:
-        packet.argument = _fill_placeholders(argument, packet.attachments)
-    except RecursionError as error:
-        raise Unreadable(str(error)) from None
-    packet.type = EVENT
-    return True
+    return not packet.missing_attachments
 
 
-def frame_payload(frame: bytes) -> bytes | str:
-    """The Engine.IO message inside one of our frames: what a polling client is given instead."""
-    length = frame[1]
-    start = 2 if length < 126 else 4 if length == 126 else 10
-    return frame[start:] if frame[0] == 0x82 else frame[start + 1 :].decode()
+def frame_payloads(frames: bytes) -> list[bytes | str]:
+    """The Engine.IO messages inside finished frames that follow each other, as a polling client is given them."""
+    payloads: list[bytes | str] = []
+    at = 0
+    while at < len(frames):
+        first, length = frames[at], frames[at + 1]
+        start = at + 2
+        if length > 125:
+            start += 2 if length == 126 else 8
+            length = int.from_bytes(frames[at + 2 : start], "big")
+        at = start + length
+        payloads.append(frames[start:at] if first == 0x82 else frames[start + 1 : at].decode())
+    return payloads
 
 
 def invalid_argument(error: msgspec.ValidationError) -> errors.CallError:
@@ -116,31 +120,6 @@ def invalid_argument(error: msgspec.ValidationError) -> errors.CallError:
     return errors.invalid(field[:100] or "$", reason[:200])
 
 
-def convert(value: Any, into: type[RequestT]) -> RequestT:
-    """Plain values into a request. Raises INVALID_ARGUMENT naming the field."""
-    try:
-        _refuse_surrogates(value, "")
-        return msgspec.convert(value, into)
-    except msgspec.ValidationError as error:
-        raise invalid_argument(error) from None
-    except (RecursionError, TypeError) as error:
-        raise errors.invalid("$", str(error)) from None
-
-
-def _refuse_surrogates(value: Any, path: str) -> None:
-    """msgspec would break on them; Python's own JSON parser lets them through."""
-    if isinstance(value, str):
-        if not value.isascii() and _SURROGATE.search(value):
-            raise errors.invalid(path or "$", "contains a lone surrogate")
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            _refuse_surrogates(key, path)
-            _refuse_surrogates(item, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            _refuse_surrogates(item, f"{path}[{index}]")
-
-
 def websocket_frame(first_byte: int, payload: bytes, more: int = 0) -> bytes:
     """One final, unmasked frame (RFC 6455, 5.2); `more` bytes of its payload follow later."""
     length = len(payload) + more
@@ -149,16 +128,3 @@ def websocket_frame(first_byte: int, payload: bytes, more: int = 0) -> bytes:
     if length < 65_536:
         return bytes((first_byte, 126)) + length.to_bytes(2, "big") + payload
     return bytes((first_byte, 127)) + length.to_bytes(8, "big") + payload
-
-
-def _fill_placeholders(value: Any, attachments: list[bytes]) -> Any:
-    if isinstance(value, dict):
-        if value.get("_placeholder") is True:
-            index = value.get("num")
-            if not isinstance(index, int) or not 0 <= index < len(attachments):
-                raise Unreadable("a placeholder without its attachment")
-            return attachments[index]
-        return {key: _fill_placeholders(item, attachments) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_fill_placeholders(item, attachments) for item in value]
-    return value

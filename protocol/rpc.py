@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from protocol.fields import Request
+from protocol.sizes import largest_call
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -31,7 +32,7 @@ class Method(msgspec.Struct, frozen=True):
     `limit` names the bucket that a call is counted in (see the table of limits in the settings).
     `anonymous` methods need no sign-in. `reads` may overlap other calls of their connection; all others run one at
     a time in arrival order. `transactional` handlers are given `tx`. `instant` ones are plain functions that never
-    wait: they run at once, without a task.
+    wait: they run at once, without a task. `largest` bounds the packet of a call, in bytes.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Method(msgspec.Struct, frozen=True):
     handler: Handler
     instant: bool
     request: type[Request]
+    largest: int
     result: type[msgspec.Struct]
     limit: str | None
     anonymous: bool
@@ -68,6 +70,7 @@ class MethodTable:
                 handler=handler,
                 instant=not inspect.iscoroutinefunction(handler),
                 request=hints[parameters[1]],
+                largest=largest_call(hints[parameters[1]]),
                 result=hints["return"],
                 limit=None if reads or anonymous else limit,
                 anonymous=anonymous,

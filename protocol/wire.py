@@ -8,6 +8,8 @@ from protocol.json_codec import JsonCodec
 from protocol.msgpack_codec import MsgpackCodec
 from protocol.packets import (
     ACK,
+    BINARY_ACK,
+    BINARY_EVENT,
     CONNECT,
     DISCONNECT,
     EVENT,
@@ -19,12 +21,14 @@ from protocol.packets import (
     Packet,
     Unreadable,
     add_attachment,
-    frame_payload,
+    frame_payloads,
     invalid_argument,
 )
 
 __all__ = [
     "ACK",
+    "BINARY_ACK",
+    "BINARY_EVENT",
     "CONNECT",
     "DISCONNECT",
     "EVENT",
@@ -38,7 +42,7 @@ __all__ = [
     "Packet",
     "Unreadable",
     "add_attachment",
-    "frame_payload",
+    "frame_payloads",
     "invalid_argument",
 ]
 

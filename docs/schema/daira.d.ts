@@ -776,7 +776,7 @@ export interface ClientToServerEvents {
   "room.join": (request: RoomRef, ack: (answer: Answer<JoinedRoom>) => void) => void;
   /** Out of the room on all devices; they may come again. */
   "room.kick": (request: KickFromRoom, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Go out on this socket. A host who goes hands over at once. Repeating it changes nothing. */
+  /** Go out on this device. A host who goes hands over at once. Repeating it changes nothing. */
   "room.leave": (request: RoomRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** Rooms that the caller may see, newest first; without `state`, those that have not ended. */
   "room.list": (request: ListRooms, ack: (answer: Answer<RoomPage>) => void) => void;

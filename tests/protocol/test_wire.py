@@ -15,35 +15,41 @@ from protocol.pushes import FeedRemoved
 PUSH = FeedRemoved(id="feed.removed:1", post_id="1")
 
 
+def one_payload(frame: bytes) -> bytes | str:
+    [payload] = wire.frame_payloads(frame)
+    return payload
+
+
 def test_pushes_end_in_an_object_and_data_stands_last():
-    payload = wire.frame_payload(wire.MSGPACK.push(PUSH))
+    payload = one_payload(wire.MSGPACK.push(PUSH))
     assert isinstance(payload, bytes)
     packet = msgpack.unpackb(payload)
     assert list(packet) == ["type", "nsp", "data"]
     assert packet["data"] == ["feed.removed", {"id": "feed.removed:1", "post_id": "1"}]
-    assert wire.frame_payload(wire.JSON.push(PUSH)) == '2["feed.removed",{"id":"feed.removed:1","post_id":"1"}]'
+    assert one_payload(wire.JSON.push(PUSH)) == '2["feed.removed",{"id":"feed.removed:1","post_id":"1"}]'
 
 
 def test_a_disconnect_has_no_data_key():
-    payload = wire.frame_payload(wire.MSGPACK.disconnect())
+    payload = one_payload(wire.MSGPACK.disconnect())
     assert isinstance(payload, bytes)
     assert msgpack.unpackb(payload) == {"type": 1, "nsp": "/"}
-    assert wire.frame_payload(wire.JSON.disconnect()) == "1"
+    assert one_payload(wire.JSON.disconnect()) == "1"
 
 
 def test_connect_and_its_refusal():
     for codec, read in ((wire.MSGPACK, lambda p: msgpack.unpackb(p)["data"]), (wire.JSON, lambda p: json.loads(p[1:]))):
-        assert read(wire.frame_payload(codec.connect("sid"))) == {"sid": "sid"}
-        refusal = read(wire.frame_payload(codec.connect_error("no", {"code": "UNAUTHENTICATED"})))
+        assert read(one_payload(codec.connect("sid"))) == {"sid": "sid"}
+        refusal = read(one_payload(codec.connect_error("no", {"code": "UNAUTHENTICATED"})))
         assert refusal == {"message": "no", "data": {"code": "UNAUTHENTICATED"}}
-    assert wire.frame_payload(wire.JSON.connect_error("no", None, "/x")) == '4/x,{"message":"no"}'
+    assert one_payload(wire.JSON.connect_error("no", None, "/x")) == '4/x,{"message":"no"}'
 
 
 @pytest.mark.parametrize("length", [0, 125, 126, 65_535, 65_536, 200_000])
 def test_frames_of_every_length_class(length):
     frame = wire.MSGPACK.ack(1, {"x": "y" * length})
-    payload = wire.frame_payload(frame)
+    payload = one_payload(frame)
     assert msgpack.unpackb(payload)["data"] == [{"x": "y" * length}]
+    assert wire.frame_payloads(frame + frame) == [payload, payload]
 
 
 def test_a_call_in_both_codecs():
@@ -83,11 +89,13 @@ def test_undefined_is_left_out_and_null_stays_however_deep():
     assert wire.MSGPACK.decode_argument(argument, Outer) == Outer(Inner(there=None), [None, 1])
 
 
-def test_attachments_fill_their_placeholders():
-    packet = wire.JSON.decode('52-3["a",{"x":{"_placeholder":true,"num":1},"y":[{"_placeholder":true,"num":0}]}]')
+def test_binary_where_a_text_is_due_names_the_field():
+    packet = wire.JSON.decode('52-3["post.create",{"text":{"_placeholder":true,"num":1}}]')
     assert wire.add_attachment(packet, b"zero") is False
     assert wire.add_attachment(packet, b"one") is True
-    assert packet.argument == {"x": b"one", "y": [b"zero"]}
+    with pytest.raises(errors.CallError) as caught:
+        wire.JSON.decode_argument(packet.argument, CreatePost)
+    assert caught.value.details[0].field == "text"
 
 
 def test_namespaces_are_read():
@@ -127,8 +135,8 @@ def test_no_binary_frame_breaks_the_decoder(frame):
 )
 def test_answers_reach_both_kinds_of_clients_alike(value):
     answer = wire.Ok(value)
-    as_msgpack = msgpack.unpackb(wire.frame_payload(wire.MSGPACK.ack(1, answer)), strict_map_key=False)["data"][0]
-    as_json = json.loads(wire.frame_payload(wire.JSON.ack(1, answer))[2:])[0]
+    as_msgpack = msgpack.unpackb(one_payload(wire.MSGPACK.ack(1, answer)), strict_map_key=False)["data"][0]
+    as_json = json.loads(one_payload(wire.JSON.ack(1, answer))[2:])[0]
     assert as_msgpack == as_json == {"data": value, "ok": True}
 
 
