@@ -53,12 +53,12 @@ class _Refused(Exception):
 class FrameReader:
     """`feed` it what the network brings, however it is cut."""
 
-    __slots__ = ("_begun", "_largest", "_listener", "_message", "_needed", "_opcode", "is_over")
+    __slots__ = ("_begun", "_listener", "_message", "_needed", "_opcode", "is_over", "largest")
 
     def __init__(self, listener: Listener, largest: int) -> None:
         self.is_over = False  # what comes still is not looked at
         self._listener = listener
-        self._largest = largest  # message, in bytes
+        self.largest = largest  # message, in bytes
         self._begun: bytearray | None = None  # a frame, up to where it has come
         self._needed = 0  # bytes of it, before it is looked at again
         self._opcode = 0  # of the message that goes on
@@ -100,7 +100,7 @@ class FrameReader:
                 if end - at < self._needed:
                     break
                 length = data[at + 2] << 8 | data[at + 3] if length == 126 else _LENGTH(data, at + 2)[0]
-                if length > self._largest:
+                if length > self.largest:
                     raise _Refused(WSCloseCode.MESSAGE_TOO_BIG)
             is_whole = first in _WHOLE and self._message is None
             if not is_whole:
@@ -126,7 +126,7 @@ class FrameReader:
         is_continuation = first in (CONTINUATION, FINAL | CONTINUATION)
         if is_continuation is (self._message is None):
             raise _Refused(WSCloseCode.PROTOCOL_ERROR)
-        if len(self._message or b"") + length > self._largest:
+        if len(self._message or b"") + length > self.largest:
             raise _Refused(WSCloseCode.MESSAGE_TOO_BIG)
 
     def _take(self, first: int, payload: bytearray) -> None:

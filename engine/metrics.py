@@ -6,3 +6,5 @@ CLOSED = Counter("daira_sockets_closed_total", "Sockets that we closed", ["reaso
 DROPPED = Counter("daira_frames_dropped_total", "Ephemeral frames that a slow reader was not sent")
 CONFLATED = Counter("daira_frames_conflated_total", "Frames that a newer one of their key replaced for a slow reader")
 BEHIND = Gauge("daira_sockets_behind", "Sockets whose readers are behind", multiprocess_mode="livesum")
+CUT_OFF = Counter("daira_http_cut_off_total", "HTTP connections closed because the client had stopped in the middle")
+UNREADABLE = Counter("daira_http_unreadable_total", "HTTP requests that could not be read")

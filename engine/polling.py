@@ -1,13 +1,17 @@
 """Long polling: packets wait here for the client's next GET, and a POST's body is taken apart."""
 
 import asyncio
-import base64
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from engineio import packet
 
+if TYPE_CHECKING:
+    from engine.socket import Bounds
+
 SEPARATOR = "\x1e"
+MOST_PACKETS_A_GET = 16  # python-engineio's client takes no more
+BODY_WITHIN_S = 8.0
 
 
 class Unreadable(Exception):
@@ -31,6 +35,11 @@ class Mailbox:
     def is_closed(self) -> bool:
         return self._closed
 
+    @property
+    def is_drained(self) -> bool:
+        """Closed, and all that waited has been fetched."""
+        return self._closed and not self._packets
+
     def put(self, kind: int, data: str | bytes | None = None) -> None:
         self._packets.append(packet.Packet(kind, data))
         self.bytes_waiting += len(data or "")
@@ -42,7 +51,7 @@ class Mailbox:
         self._wake()
 
     async def take(self, timeout_s: float) -> list[packet.Packet]:
-        """All that waits; what comes first within the timeout; or nothing. One GET at a time."""
+        """What waits, in portions; what comes first within the timeout; or nothing. One GET at a time."""
         if not self._packets and not self._closed:
             self._waiting = asyncio.get_running_loop().create_future()
             try:
@@ -52,9 +61,11 @@ class Mailbox:
                 return []
             finally:
                 self._waiting = None
-        return self.take_now()
+        taken, self._packets = self._packets[:MOST_PACKETS_A_GET], self._packets[MOST_PACKETS_A_GET:]
+        self.bytes_waiting -= sum(len(each.data or "") for each in taken)
+        return taken
 
-    def take_now(self) -> list[packet.Packet]:
+    def take_all(self) -> list[packet.Packet]:
         taken, self._packets, self.bytes_waiting = self._packets, [], 0
         return taken
 
@@ -63,20 +74,26 @@ class Mailbox:
             self._waiting.set_result(None)
 
 
-async def read_packets(request: web.Request, timeout_s: float, most: int) -> Iterator[str | bytes]:
-    """The packets in a POST's body: text with its type digit, or a message's bytes.
+async def read_packets(request: web.Request, bounds: "Bounds") -> list[str]:
+    """The packets in a POST's body: text with its type digit, or `b` and a message in base64.
 
-    Raises Unreadable, also for more packets than `most`: a body of nothing but separators is a million of them.
+    Raises Unreadable: also for more packets than a second allows, as a body of nothing but separators has a million.
     """
     try:
-        async with asyncio.timeout(timeout_s):
-            body = (await request.read()).decode()
-        if body.count(SEPARATOR) >= most:
-            raise Unreadable("too many packets in one payload")
-        return iter([_decode(part) for part in body.split(SEPARATOR)])
-    except (ValueError, TimeoutError, ConnectionError, web.HTTPRequestEntityTooLarge) as error:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            body = (await _read_body(request, 2 * bounds.payload)).decode()
+    except (ValueError, TimeoutError, ConnectionError) as error:
         raise Unreadable(f"{type(error).__name__}: {error}") from None
+    if body.count(SEPARATOR) >= bounds.packets_per_s:
+        raise Unreadable("too many packets in one payload")
+    return body.split(SEPARATOR)
 
 
-def _decode(part: str) -> str | bytes:
-    return base64.b64decode(part[1:], validate=True) if part[:1] == "b" else part
+async def _read_body(request: web.Request, largest: int) -> bytes:
+    """Raises Unreadable as soon as it is larger, whatever its head says."""
+    body = bytearray()
+    async for part in request.content.iter_any():
+        body += part
+        if len(body) > largest:
+            raise Unreadable(f"more than {largest} bytes in one payload")
+    return bytes(body)

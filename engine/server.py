@@ -3,7 +3,6 @@
 python-engineio keeps the query, CORS, session ids and payloads; what happens per socket, packet and frame is ours.
 """
 
-import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -11,19 +10,28 @@ from typing import Any
 import engineio
 import socketio
 from aiohttp import web
+from multidict import CIMultiDict
 
-from engine.socket import EngineSocket, Peer
+from engine.polling import Unreadable
+from engine.socket import Bounds, EngineSocket, Peer
 
-FIRST_REQUEST_S = 10.0
+Accept = Callable[[EngineSocket, web.Request], Peer]
 
-Accept = Callable[[EngineSocket, web.Request], Peer | None]
+
+class HandshakeRefused(Exception):
+    """Not now: the client comes again by itself."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(status)
+        self.status = status
 
 
 class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
-    """Accepts sockets; `accept` says who lives on one, or None where the handshake is refused."""
+    """Accepts sockets; `accept` says who lives on one, or raises HandshakeRefused."""
 
     accept: Accept
-    packets_per_s: int  # of one socket; who sends more is cut off
+    first_bounds: Bounds  # of what a socket may send, until its peer sets others
+    own_hosts: Callable[[web.Request], list[str]]  # names and ports under which the client may have reached us
 
     async def handle_request(self, request: web.Request) -> Any:
         try:
@@ -32,6 +40,8 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
             return web.Response(status=400)  # to nobody: the client is gone
 
     async def _handle(self, request: web.Request) -> Any:
+        if "Content-Encoding" in request.headers:
+            return web.Response(status=415, text="send the body as it is, without Content-Encoding")
         if "transport" not in request.query:
             return web.Response(status=400, text="the query must name a transport")
         socket = self.sockets.get(request.query.get("sid"))
@@ -40,29 +50,54 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
             await second.prepare(request)
             await second.close()
             return second
+        if request.method == "POST" and socket is not None and not socket.upgraded:
+            return await self._take_post(socket, request)
         return await super().handle_request(request)
 
-    def _ok(self, packets: Any = None, headers: Any = None, jsonp_index: int | None = None) -> dict[str, Any]:
-        answer: dict[str, Any] = super()._ok(packets, headers, jsonp_index)
-        if packets is None:
-            answer["response"] = b"ok"  # as Node.js does; the library's is in capitals
-        return answer
+    async def _take_post(self, socket: EngineSocket, request: web.Request) -> web.Response:
+        """The library's own way takes a cancelled request for a broken handler, and answers 500 where a socket ends."""
+        environ = {"aiohttp.request": request, "REQUEST_METHOD": "POST"}
+        origin = request.headers.get("Origin")
+        if origin is not None:
+            environ["HTTP_ORIGIN"] = origin
+            allowed = self._cors_allowed_origins(environ)
+            if allowed is not None and origin not in allowed:
+                return web.Response(status=400, text="not an accepted origin")
+        status, text = 200, "ok"
+        try:
+            await socket.receive_payload(request)
+        except Unreadable as error:
+            socket.drop("unreadable")
+            status, text = 400, str(error)
+        return web.Response(status=status, text=text, headers=CIMultiDict(self._cors_headers(environ)))
+
+    # ------------------------------------------------------------------------------------------ origins and headers
+
+    def _cors_allowed_origins(self, environ: dict[str, Any]) -> list[str] | None:
+        """None allows every origin. Pages of this very server are always allowed, by whichever scheme they name."""
+        if self.cors_allowed_origins == "*":
+            return None
+        origins = list(self.cors_allowed_origins or ())
+        for host in self.own_hosts(environ["aiohttp.request"]):
+            origins += [f"{scheme}://{host}" for scheme in ("http", "https", "ws", "wss")]
+        return origins
+
+    def _cors_headers(self, environ: dict[str, Any]) -> list[tuple[str, str]]:
+        """The library's, and what keeps answers out of caches."""
+        headers: list[tuple[str, str]] = super()._cors_headers(environ)
+        return [*headers, ("Cache-Control", "no-store"), ("Vary", "Origin")]
 
     def _method_not_found(self) -> Any:
         return self._bad_request("Invalid method")
 
     async def _handle_connect(self, environ: dict[str, Any], transport: str, jsonp_index: int | None = None) -> Any:
         sid = self.generate_id()
-        socket = EngineSocket(self, sid)
         request: web.Request = environ["aiohttp.request"]
-        peer = self.accept(socket, request)
-        if peer is None:
-            return {
-                "status": "503 SERVICE UNAVAILABLE",
-                "headers": [("Retry-After", "1")],
-                "response": b"try again",
-            }
-        socket.peer = peer
+        socket = EngineSocket(self, sid, is_text_only=request.query.get("b64") == "1")
+        try:
+            socket.peer = self.accept(socket, request)
+        except HandshakeRefused as refused:
+            return {"status": refused.status, "headers": [("Retry-After", "1")], "response": b"try again"}
         self.sockets[sid] = socket
         opening = json.dumps(
             {
@@ -76,7 +111,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
         if transport != "websocket":
             mailbox = socket.start_polling()
             socket.open(opening)
-            return self._ok(mailbox.take_now(), jsonp_index=jsonp_index)
+            return self._ok(mailbox.take_all(), jsonp_index=jsonp_index)
         try:
             response = await socket.handle_get_request(environ)
         except BaseException:
@@ -98,7 +133,8 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         max_payload: int,
         allowed_origins: list[str] | str | None,
         polling: bool,
-        packets_per_s: int = 1_000,
+        first_bounds: Bounds,
+        own_hosts: Callable[[web.Request], list[str]],
     ) -> None:
         super().__init__(
             async_mode="aiohttp",
@@ -111,7 +147,8 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             http_compression=False,
         )
         self.eio.accept = accept
-        self.eio.packets_per_s = packets_per_s
+        self.eio.first_bounds = first_bounds
+        self.eio.own_hosts = own_hosts
 
     def _engineio_server_class(self) -> type[EngineServer]:
         return EngineServer
@@ -122,26 +159,3 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
     @property
     def sockets(self) -> list[EngineSocket]:
         return list(self.eio.sockets.values())
-
-
-async def serve_http(app: web.Application, listener: Any) -> web.AppRunner:
-    """Listen. A request that never finishes its headers is cut off within 20 s, a client that hangs up is noticed."""
-    runner = web.AppRunner(
-        app, access_log=None, shutdown_timeout=1.0, handle_signals=False, handler_cancellation=True,
-        keepalive_timeout=FIRST_REQUEST_S,
-    )  # fmt: skip
-    await runner.setup()
-    await web.SockSite(runner, listener, backlog=4096).start()
-    return runner
-
-
-async def cut_off_dribblers(runner: web.AppRunner) -> None:
-    """For ever: aiohttp itself waits without end for the first request of a connection."""
-    waited: set[Any] = set()
-    while True:
-        await asyncio.sleep(FIRST_REQUEST_S)
-        assert runner.server is not None
-        silent = {handler for handler in runner.server.connections if not handler._request_count}
-        for handler in silent & waited:
-            handler.force_close()
-        waited = silent - waited

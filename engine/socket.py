@@ -5,24 +5,36 @@ https://socket.io/docs/v4/engine-io-protocol/
 """
 
 import asyncio
+import binascii
+from base64 import b64decode
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from aiohttp import WSCloseCode, web
 from engineio import exceptions, packet
 
 from engine.metrics import BEHIND, CLOSED, CONFLATED, DROPPED
-from engine.polling import Mailbox, Unreadable, read_packets
+from engine.polling import Mailbox, read_packets
 from engine.probe import Probe
+from engine.text_transport import TextTransport
 from engine.web_socket import CLOSE_TIMEOUT_S, WebSocket
-from protocol.packets import frame_payload, websocket_frame
+from protocol.packets import frame_payloads, websocket_frame
 
 if TYPE_CHECKING:
     from engine.server import EngineServer
 
 MAX_OUTBOUND = 1024 * 1024  # bytes
 MAX_CONFLATED_KEYS = 1_000
+LINGER_S = 1.5
+BYTES_COUNTED_AS_A_PACKET = 4_096
 _PING_FRAME = websocket_frame(0x81, b"2")
+
+
+class Bounds(NamedTuple):
+    """What a client may send: bytes in one message, and packets a second. A large packet counts as several."""
+
+    payload: int
+    packets_per_s: int
 
 
 class Peer(Protocol):
@@ -39,12 +51,14 @@ class EngineSocket:
     __slots__ = (
         "_awaits_pong", "_behind_since", "_budget", "_latest", "_mailbox", "_reader", "_refilled_at", "_timer",
         "_transport", "_web_socket",
-        "closed", "connected", "peer", "probed_by", "server", "sid", "upgraded", "upgrading",
+        "bounds", "closed", "connected", "is_text_only", "peer", "probed_by", "server", "sid", "upgraded", "upgrading",
     )  # fmt: skip
 
-    def __init__(self, server: "EngineServer", sid: str) -> None:
+    def __init__(self, server: "EngineServer", sid: str, *, is_text_only: bool = False) -> None:
         self.server = server
         self.sid = sid
+        self.is_text_only = is_text_only  # binary messages go out as text, in base64
+        self.bounds = server.first_bounds
         self.connected = False
         self.upgrading = False
         self.upgraded = False
@@ -52,12 +66,12 @@ class EngineSocket:
         self.peer: Peer | None = None
         self.probed_by: Probe | None = None
         self._web_socket: WebSocket | None = None
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.Transport | TextTransport | None = None
         self._mailbox: Mailbox | None = None
         self._behind_since: float | None = None  # the client reads more slowly than it is written to
         self._latest: dict[Hashable, bytes] | None = None
         self._reader: asyncio.Future[None] | None = None  # who waits for the client to catch up
-        self._budget = server.packets_per_s
+        self._budget = self.bounds.packets_per_s
         self._refilled_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._awaits_pong = False
@@ -65,9 +79,9 @@ class EngineSocket:
     # ------------------------------------------------------------------------------------------ outbound
 
     def write(self, frame: bytes) -> None:
-        """A finished WebSocket frame that must arrive: who leaves more than 1 MiB unread is cut off, to come back.
+        """Finished WebSocket frames that must arrive. A client that leaves more than 1 MiB unread is cut off.
 
-        One frame always passes, so that an answer larger than the bound reaches who reads.
+        One frame always passes, so that an answer larger than the bound reaches a client that reads.
         """
         transport = self._transport
         if transport is None:
@@ -143,19 +157,22 @@ class EngineSocket:
         if self._mailbox.bytes_waiting > MAX_OUTBOUND:
             self.drop("slow")
         else:
-            self._mailbox.put(packet.MESSAGE, frame_payload(frame))
+            for payload in frame_payloads(frame):
+                self._mailbox.put(packet.MESSAGE, payload)
 
     # ------------------------------------------------------------------------------------------ inbound
 
     def text_received(self, text: str) -> None:
         """An Engine.IO packet in a text frame or a polling payload."""
-        if not self._may_go_on():
+        if not self._may_go_on(len(text)):
             return
         match text[:1]:
             case "4":
                 self._message(text[1:])
             case "3":
                 self._pong()
+            case "b":
+                self._message_in_base64(text[1:])
             case "1":
                 self._close_by_client()
             case "6":
@@ -164,7 +181,7 @@ class EngineSocket:
                 self.drop("protocol")
 
     def bytes_received(self, data: bytes) -> None:
-        if self._may_go_on():
+        if self._may_go_on(len(data)):
             self._message(data)
 
     def control_received(self) -> None:
@@ -175,21 +192,37 @@ class EngineSocket:
         """The client does not keep to the WebSocket protocol."""
         self.finish("protocol", code)
 
-    def _may_go_on(self) -> bool:
-        """Whatever comes counts: a flood of packets that do nothing holds up everybody else just as well."""
-        self._budget -= 1
+    def _may_go_on(self, size: int = 0) -> bool:
+        """Count a packet, before anything else is done with it. A client beyond its bounds is cut off."""
+        self._budget -= 1 + size // BYTES_COUNTED_AS_A_PACKET
         if self._budget > 0:
             return not self.closed
         now = asyncio.get_running_loop().time()
         if now - self._refilled_at < 1.0:
             self.drop("flood")
             return False
-        self._budget, self._refilled_at = self.server.packets_per_s, now
+        self._budget, self._refilled_at = self.bounds.packets_per_s, now
         return not self.closed
+
+    def set_bounds(self, bounds: Bounds) -> None:
+        """From the next message on."""
+        self.bounds = bounds
+        self._budget = bounds.packets_per_s
+        if self._web_socket is not None:
+            self._web_socket.set_max_payload(bounds.payload)
 
     def _message(self, data: str | bytes) -> None:
         if self.peer is not None and not self.closed:
             self.peer.receive(data)
+
+    def _message_in_base64(self, text: str) -> None:
+        """A binary message of a client that sends text alone; some wrap its lines."""
+        try:
+            data = b64decode("".join(text.split()), validate=True)
+        except (binascii.Error, ValueError):
+            self.drop("protocol")
+        else:
+            self._message(data)
 
     def pause_reading(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -222,31 +255,24 @@ class EngineSocket:
         except asyncio.CancelledError:
             self.drop("poll cancelled")
             raise
-        if self._mailbox.is_closed:
+        if self._mailbox.is_drained:
             self._end()
         if not packets:
             raise exceptions.EngineIOError("nothing came")
         return packets
 
-    async def handle_post_request(self, environ: dict[str, Any]) -> None:
-        """A polling client's packets. An EngineIOError makes the server close the socket."""
-        try:
-            request = environ["aiohttp.request"]
-            for data in await read_packets(request, self.server.ping_timeout, self.server.packets_per_s):
-                if self.closed:
-                    return
-                if isinstance(data, bytes):
-                    self.bytes_received(data)
-                else:
-                    self.text_received(data)
-        except Unreadable as error:
-            raise exceptions.EngineIOError(str(error)) from None
+    async def receive_payload(self, request: web.Request) -> None:
+        """A polling client's packets. Raises Unreadable."""
+        for text in await read_packets(request, self.bounds):
+            if self.closed:
+                return
+            self.text_received(text)
 
     async def _accept(self, request: web.Request) -> web.StreamResponse:
         self.probed_by = None if self._mailbox is None else Probe(self)
         receiver = self.probed_by or self
         try:
-            web_socket, response = await WebSocket.accept(request, receiver, self.server.max_http_buffer_size)
+            web_socket, response = await WebSocket.accept(request, receiver, self.bounds.payload)
         except BaseException:
             self.probed_by = None
             raise
@@ -267,10 +293,13 @@ class EngineSocket:
         self.upgrading = False
         self.probed_by = None
         web_socket.receiver = self
+        web_socket.set_max_payload(self.bounds.payload)
         self._web_socket, self._transport = web_socket, web_socket.transport
+        if self.is_text_only:
+            self._transport = TextTransport(web_socket.transport)
         if web_socket.is_behind:
             self.write_paused()
-        waiting = self._mailbox.take_now() if self._mailbox is not None else []
+        waiting = self._mailbox.take_all() if self._mailbox is not None else []
         self._mailbox = None
         for each in waiting:
             encoded = each.encode()
@@ -306,8 +335,8 @@ class EngineSocket:
 
     def _pong(self) -> None:
         if not self._awaits_pong:
-            self.drop("protocol")
-        elif self._is_stuck():
+            return  # some clients send one unasked
+        if self._is_stuck():
             self.drop("slow")
         else:
             self._awaits_pong = False
@@ -330,6 +359,12 @@ class EngineSocket:
         """python-engineio's way to end a socket; ours are `finish` and `drop`."""
         self.drop(reason or "server")
 
+    def linger(self, reason: str) -> None:
+        """The peer is done; the client gets a moment to take what was written, and to close the socket itself."""
+        if self.peer is not None and not self.closed:
+            self._leave_peer()
+            self._set_timer(LINGER_S, lambda: self.finish(reason))
+
     def finish(self, reason: str, code: WSCloseCode = WSCloseCode.OK) -> None:
         """Close after what has been written; the client is given two seconds to take it."""
         if self.closed or (self._mailbox is not None and self._mailbox.is_closed):
@@ -338,8 +373,9 @@ class EngineSocket:
         if self._web_socket is not None:
             self._web_socket.close(code)
             self._end()
-        elif self._mailbox is not None and not self._mailbox.is_awaited:
-            self._mailbox.close()  # the next GET takes what waits, and is the last
+        elif self._mailbox is not None:
+            self._mailbox.put(packet.CLOSE)
+            self._mailbox.close()  # the next GET that finds no more than it can carry is the last
             self._leave_peer()
             self._set_timer(CLOSE_TIMEOUT_S, self._end)
         else:

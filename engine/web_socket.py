@@ -115,6 +115,10 @@ class WebSocket(asyncio.Protocol):
     def broken(self, code: WSCloseCode) -> None:
         self.receiver.broken(code)
 
+    def set_max_payload(self, max_payload: int) -> None:
+        """Bytes in one message, from the next one on."""
+        self._reader.largest = max_payload
+
     def ignore_rest(self) -> None:
         """Of what the client sends."""
         self._reader.is_over = True

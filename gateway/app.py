@@ -101,6 +101,7 @@ def sidecar(
         optional=OPTIONAL_DEPENDENCIES,
         draining=lambda: node is not None and node.draining,
         gather=lambda: _gather(stores, database),
+        names=[name.strip().lower() for name in settings.sidecar_names.split(",") if name.strip()],
     )
 
 

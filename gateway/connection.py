@@ -10,12 +10,13 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, Literal
 
 import msgspec
 import structlog
 
-from engine.socket import EngineSocket
+from engine.socket import Bounds, EngineSocket
 from gateway.calls import CallRate, Calls
 from gateway.dispatcher import Dispatcher
 from gateway.observability import CONNECTIONS, SIGNED_IN
@@ -36,16 +37,24 @@ CONNECT_WITHIN_S = 10.0
 ANONYMOUS_FOR_S = 600.0
 MOST_ROOMS = {"post": 200, "live": 10, "presence": MOST_WATCHED}  # of each kind
 MOST_EARLY_PUSHES = 1_000
+# Enough to sign in with. Whoever has not yet done so costs little.
+ANONYMOUS_BOUNDS = Bounds(payload=16 * 1024, packets_per_s=100)
 MOST_HELD = 100
+
+_EVENTS = (wire.EVENT, wire.BINARY_EVENT)
+_ACKS = (wire.ACK, wire.BINARY_ACK)
 
 log = structlog.get_logger()
 
 
 class ConnectAuth(msgspec.Struct):
-    """`auth` of CONNECT; unknown fields are ignored. `pid` and `offset` are of a client that has been here before."""
+    """`auth` of CONNECT. Unknown fields are ignored, and every value may be a string: some clients send no others.
+
+    `pid` and `offset` are of a client that has been here before.
+    """
 
     token: str | None = None
-    protocol: int | None = None
+    protocol: int | str | None = None
     pid: str | None = None
     offset: str | None = None
 
@@ -54,9 +63,30 @@ class Connection:
     """Is what a room's member is, what handlers know of the caller's socket, and what lives on an Engine.IO socket."""
 
     __slots__ = (
-        "_afresh_due", "_calls", "_draining", "_early", "_held", "_incomplete", "_joined", "_revoked_early", "_sign_in",
-        "_socket", "_state", "_tasks", "_timer", "address", "called_at", "claim", "codec", "pid", "rooms",
-        "superseded_claim", "user_agent", "viewer",
+        "_afresh_due",
+        "_bounds",
+        "_calls",
+        "_draining",
+        "_early",
+        "_held",
+        "_incomplete",
+        "_joined",
+        "_revoked_early",
+        "_sign_in",
+        "_socket",
+        "_state",
+        "_tasks",
+        "_timer",
+        "address",
+        "called_at",
+        "claim",
+        "codec",
+        "connected_at",
+        "pid",
+        "rooms",
+        "superseded_claim",
+        "user_agent",
+        "viewer",
     )  # fmt: skip
 
     def __init__(
@@ -65,9 +95,11 @@ class Connection:
         dispatcher: Dispatcher,
         sign_in: SignIn,
         rate: CallRate,
+        bounds: Bounds,
         address: str,
         user_agent: str | None,
     ) -> None:
+        """bounds: of what the client may send once it has signed in."""
         self.rooms: dict[str, int] = {}
         self.viewer: Viewer | None = None
         self.codec: wire.Codec = wire.JSON
@@ -75,10 +107,12 @@ class Connection:
         self.user_agent = user_agent
         self.pid = ""
         self.claim = 0
+        self.connected_at = time.time()
         self.called_at = time.monotonic()
         self.superseded_claim = 0
         self._socket = socket
         self._sign_in = sign_in
+        self._bounds = bounds
         self._calls = Calls(dispatcher, self, rate)
         self._state: Literal["opened", "connecting", "connected", "closed"] = "opened"
         self._incomplete: wire.Packet | None = None
@@ -138,6 +172,7 @@ class Connection:
             return
         extends = self.viewer is not None
         self.viewer = viewer
+        self._socket.set_bounds(self._bounds)
         self._set_timer()
         if extends:
             self._sign_in.renew(self)
@@ -157,17 +192,24 @@ class Connection:
             if kinds[kind] > most:
                 raise errors.failed_precondition(f"a socket is in no more than {most} rooms of a kind: leave some")
         watching = (self._sign_in.watch(self, room, owner_id) for room, owner_id in rooms.items())
-        for error in await asyncio.gather(*watching, return_exceptions=True):  # none of them goes on behind a failure
-            if error is not None:
-                raise error
+        ended = await asyncio.gather(*watching, return_exceptions=True)  # none of them goes on behind a failure
+        failed = [error for error in ended if error is not None]
+        if failed:
+            try:
+                raise failed[0]
+            finally:
+                del ended, failed  # the exception's traceback holds this frame
 
     async def unwatch(self, room: str) -> None:
         self._sign_in.unwatch(self, room)
 
+    async def leave(self, room: str) -> bool:
+        return await self._sign_in.leave_room(self, room)
+
     # ------------------------------------------------------------------------------------------ as the calls' owner
 
     def reply(self, call_id: int | None, answer: wire.Ok | wire.Failed) -> None:
-        if call_id is not None:
+        if call_id is not None and self._state != "closed":
             self._socket.write(self.codec.ack(call_id, answer))
 
     def pause_reading(self) -> None:
@@ -178,9 +220,12 @@ class Connection:
             self._socket.resume_reading()
 
     def disconnect(self, reason: str) -> None:
-        """A server disconnect: official clients do not come back by themselves."""
+        """A server disconnect: official clients do not come back by themselves.
+
+        The socket lingers, so that the last answer reaches clients that close as soon as they are told.
+        """
         self._socket.write(self.codec.disconnect())
-        self._socket.finish(reason)
+        self._socket.linger(reason)
 
     def drop(self, reason: str) -> None:
         self._socket.drop(reason)
@@ -240,7 +285,7 @@ class Connection:
         return packet
 
     def _handle(self, packet: wire.Packet) -> None:
-        if packet.type == wire.EVENT and self._state == "connected" and packet.namespace == "/":
+        if packet.type in _EVENTS and self._state == "connected" and packet.namespace == "/":
             self._calls.take(packet)
         elif packet.type == wire.CONNECT:
             self._begin_connecting(packet)
@@ -248,8 +293,8 @@ class Connection:
             return
         elif packet.type == wire.DISCONNECT:
             self._leave(goodbye=True)
-            self._socket.finish("client")
-        elif packet.type != wire.ACK:
+            self._socket.linger("client")
+        elif packet.type not in _ACKS:  # we ask for none, but some clients send them
             raise wire.Unreadable(f"a packet of type {packet.type} in state {self._state}")
 
     # ------------------------------------------------------------------------------------------ connecting
@@ -268,13 +313,16 @@ class Connection:
     async def _connect(self, packet: wire.Packet) -> None:
         try:
             auth = self.codec.decode_argument(packet.argument, ConnectAuth)
-            if auth.protocol not in (None, PROTOCOL):
+            if auth.protocol not in (None, PROTOCOL, str(PROTOCOL)):
                 raise Refused("FAILED_PRECONDITION", "protocol")
             self.viewer = await self._sign_in.admit(auth.token, self.address)
             if self._state != "connecting":  # closed meanwhile
                 return
             self.pid = new_pid()
-            welcome = await self._join(_back(auth)) if self.viewer is not None else None
+            welcome = None
+            if self.viewer is not None:
+                self._socket.set_bounds(self._bounds)
+                welcome = await self._join(_back(auth))
         except errors.CallError:
             self._refuse(Refused("UNAUTHENTICATED", "malformed"))
             return
@@ -329,7 +377,7 @@ class Connection:
         self._set_timer()
         early = self._take_early()
         self._early = None
-        self._socket.write(self.codec.connect(secrets.token_urlsafe(15), self.pid))
+        self._socket.write(self.codec.connect(_public_id(self.pid), self.pid))
         if welcome is None:
             self._announce_ready(None, None, recovered=False)
             return
@@ -443,6 +491,11 @@ class Connection:
         if not task.cancelled() and task.exception() is not None:
             log.error("a connection broke", user_id=self.user_id or None, exc_info=task.exception())
             self._socket.drop("broken")
+
+
+def _public_id(pid: str) -> str:
+    """What the client knows as its socket's `id`: a recovered socket has its old pid, and so its old id."""
+    return sha256(pid.encode()).hexdigest()[:20]
 
 
 def _back(auth: ConnectAuth) -> Return | None:

@@ -3,11 +3,9 @@
 import asyncio
 import hashlib
 import hmac
-import ipaddress
 import random
 import secrets
 import socket as sockets
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -15,17 +13,19 @@ import structlog
 from aiohttp import web
 from limits import parse
 
-from engine.server import SocketServer, cut_off_dribblers, serve_http
-from engine.socket import EngineSocket
+from engine.http import serve_http
+from engine.server import HandshakeRefused, SocketServer
+from engine.socket import Bounds, EngineSocket
+from gateway.addresses import AddressRate, client_address, is_trusted
 from gateway.background import again_and_again, patiently, run_beside
 from gateway.calls import CallRate
 from gateway.catching_up import CatchingUp
-from gateway.connection import Connection
+from gateway.connection import ANONYMOUS_BOUNDS, Connection
 from gateway.developer_page import DeveloperPage
 from gateway.dispatcher import Dispatcher
 from gateway.observability import LOOP_LAG, OUTBOUND_BYTES, REFUSED
 from gateway.rights import Rights
-from gateway.settings import Network, Settings
+from gateway.settings import Settings
 from gateway.sign_in import SignIn
 from gateway.stores import Stores
 from handlers.call import Services
@@ -58,7 +58,6 @@ DRAIN_BATCH = 20
 DRAIN_PER_S = 100  # a handful of sockets is not made to wait for the whole drain time
 LAST_CALLS_S = 5.0
 RECHECK_S = 5.0
-SEND_BUFFER = 128 * 1024  # bytes; Linux takes the double
 
 log = structlog.get_logger()
 
@@ -73,6 +72,7 @@ class Node:
         self._stores = stores
         self._settings = settings
         self._runner: web.AppRunner | None = None
+        self._http = AsyncExitStack()
         self._running = AsyncExitStack()
         self._catch_up_task: asyncio.Task[None] | None = None
         self._passwords = Passwords()
@@ -98,6 +98,8 @@ class Node:
         self._catching_up = CatchingUp(self.services, self.members, self.bus, stores.locations, rights, self.name)
         self._dispatcher = Dispatcher(methods, self.services, settings.call_deadline)
         self._rate = _call_rate(settings.limit_calls)
+        self._bounds = Bounds(MAX_PAYLOAD, int(max(PACKETS_PER_CALL * self._rate.burst, 1_000)))
+        self._handshakes = AddressRate(settings.limit_connect, count_loopback=settings.limit_loopback)
         self.socket_server = SocketServer(
             self._accept,
             ping_interval=settings.ping_interval,
@@ -105,7 +107,8 @@ class Node:
             max_payload=MAX_PAYLOAD,
             allowed_origins=settings.origins,
             polling=polling,
-            packets_per_s=int(max(PACKETS_PER_CALL * self._rate.burst, 1_000)),
+            first_bounds=ANONYMOUS_BOUNDS,
+            own_hosts=self._own_hosts,
         )
 
     async def start(self, listener: sockets.socket) -> None:
@@ -125,8 +128,7 @@ class Node:
         self.socket_server.route(app, PATH)
         if self._settings.developer_page:
             DeveloperPage(self._settings.owner_database, self.services.tokens).route(app)
-        self._runner = runner = await serve_http(app, listener)
-        await run_beside(self._running, "cut off dribblers", lambda: cut_off_dribblers(runner))
+        self._runner = await self._http.enter_async_context(serve_http(app, listener))
         log.info("node started", node=self.name)
 
     async def stop(self) -> None:
@@ -136,8 +138,7 @@ class Node:
             for site in list(self._runner.sites):
                 await site.stop()
         await self._send_away()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._http.aclose()
         if self._catch_up_task is not None:
             self._catch_up_task.cancel()
         await self._running.aclose()
@@ -169,14 +170,27 @@ class Node:
         for socket in self.socket_server.sockets:
             socket.drop("draining")
 
-    def _accept(self, socket: EngineSocket, request: web.Request) -> Connection | None:
+    def _accept(self, socket: EngineSocket, request: web.Request) -> Connection:
+        address = self._address(request)
+        if not self._handshakes.take(address):
+            REFUSED.labels("limit").inc()
+            raise HandshakeRefused("429 TOO MANY REQUESTS")
         if self.draining or not self._stores.shards.are_up:
             REFUSED.labels("draining" if self.draining else "dependency").inc()
-            return None
-        forwarded = request.headers.getall("X-Forwarded-For", [])
-        address = client_address(request.remote or "", forwarded, self._settings.proxies)
+            raise HandshakeRefused("503 SERVICE UNAVAILABLE")
         user_agent = request.headers.get("User-Agent", "").encode(errors="replace").decode()[:300] or None
-        return Connection(socket, self._dispatcher, self._sign_in, self._rate, address, user_agent)
+        return Connection(socket, self._dispatcher, self._sign_in, self._rate, self._bounds, address, user_agent)
+
+    def _address(self, request: web.Request) -> str:
+        forwarded = request.headers.getall("X-Forwarded-For", [])
+        return client_address(request.remote or "", forwarded, self._settings.proxies)
+
+    def _own_hosts(self, request: web.Request) -> list[str]:
+        """Names under which the client may have reached us; of proxies, the trusted alone are believed."""
+        hosts = [request.host]
+        if is_trusted(request.remote or "", self._settings.proxies):
+            hosts += request.headers.getall("X-Forwarded-Host", [])
+        return hosts
 
     def _catch_up(self) -> None:
         """After a gap, or once others have taken this node for dead; anew where it is under way."""
@@ -212,46 +226,6 @@ class Node:
             if loop.time() > measure_at:  # seldom: it is a look at every socket
                 measure_at = loop.time() + MEASURE_EVERY_S
                 OUTBOUND_BYTES.set(sum(socket.outbound_bytes for socket in self.socket_server.sockets))
-
-
-def listen(host: str, port: int) -> sockets.socket:
-    """A listening socket that nobody shares. Raises OSError where the port is taken."""
-    family = sockets.AF_INET6 if ":" in host else sockets.AF_INET
-    listener = sockets.socket(family, sockets.SOCK_STREAM)
-    listener.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
-    # What a client leaves unread is bounded in the kernel as well; accepted sockets inherit it.
-    listener.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, SEND_BUFFER)
-    try:
-        listener.bind((host, port))
-        listener.listen(4096)
-    except OSError:
-        listener.close()
-        raise
-    listener.setblocking(False)
-    return listener
-
-
-def client_address(peer: str, forwarded: Sequence[str], proxies: Sequence[Network]) -> str:
-    """The nearest address that is not one of our proxies; theirs alone are believed. IPv4 is never mapped into IPv6."""
-    parts = [peer, *reversed([part.strip() for header in forwarded for part in header.split(",")])]
-    chain = [_unmapped(part) for part in parts]
-    for address in chain:
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            return chain[0]
-        if not any(parsed in network for network in proxies):
-            return address
-    return chain[-1]
-
-
-def _unmapped(address: str) -> str:
-    """10.0.0.1 for ::ffff:10.0.0.1, as a socket that listens for both kinds calls it; anything else as it is."""
-    try:
-        mapped = ipaddress.IPv6Address(address).ipv4_mapped
-    except ValueError:
-        return address
-    return address if mapped is None else str(mapped)
 
 
 def derive_keys(settings: Settings, purpose: str) -> tuple[bytes, ...]:

@@ -12,7 +12,8 @@ import structlog
 from gateway import demo, supervisor
 from gateway.app import WorkerProcess, sidecar, worker_names
 from gateway.embedded import EmbeddedServers
-from gateway.node import Node, listen
+from gateway.listener import listen
+from gateway.node import Node
 from gateway.settings import Settings
 from gateway.sidecar import Check
 from gateway.stores import Stores, ensure_bucket, open_database, open_stores

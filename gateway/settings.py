@@ -9,10 +9,9 @@ from limits import parse
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gateway.addresses import Network
 from gateway.embedded import Servers, find_servers
 from storage.redis_servers import servers_of
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class SettingsError(Exception):
@@ -87,6 +86,7 @@ class Settings(BaseSettings):
     drain: float = Field(10.0, description="seconds over which a node that stops sends its clients elsewhere", ge=0)
     allowed_origins: str = Field("", description="origins of web apps, by commas, or *; default: the same origin")
     trusted_proxies: str = Field("", description="networks whose X-Forwarded-For is believed, by commas")
+    sidecar_names: str = Field("", description="host names with a dot that the sidecar answers to, by commas")
     sticky: bool = Field(False, description="balancers keep clients on their process: polling with several of them")
 
     developer_page: bool = Field(
@@ -100,6 +100,7 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = Field("json", description="console is for reading")
 
     limit_loopback: bool = Field(False, description="count this machine's own addresses in limits by address")
+    limit_connect: Rate = Field("200/second", description="connections by address and node, in memory")
     limit_calls: Rate = Field("50/second", description="calls of one connection, in memory")
     limit_post: Rate = Field("10/hour", description="post.create by user")
     limit_follow: Rate = Field("400/24 hour", description="graph.follow by user")

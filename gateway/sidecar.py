@@ -3,7 +3,8 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import AsyncExitStack
 from importlib.metadata import version
 from typing import Any
 
@@ -12,6 +13,9 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, multiprocess
 from prometheus_client import REGISTRY as PROCESS_REGISTRY
 
+from engine.http import serve_http
+from gateway.addresses import is_own_name
+from gateway.listener import listen
 from gateway.observability import DEPENDENCY_SECONDS, DEPENDENCY_UP
 from protocol.rpc import methods
 from protocol.schema import VERSION as PROTOCOL_VERSION
@@ -20,13 +24,15 @@ from protocol.schema import asyncapi
 CHECK_TIMEOUT_S = 2.0
 
 Check = Callable[[], Awaitable[None]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Sidecar:
     """Serves on its own port.
 
     checks: dependency → what raises when it does not answer; those in `optional` are reported but do not turn
-    readiness red. gather: fills the gauges that are only read when somebody asks.
+    readiness red. gather: fills the gauges that are only read when somebody asks. names: further names, with a dot in
+    them, under which operators reach it.
     """
 
     def __init__(
@@ -38,6 +44,7 @@ class Sidecar:
         optional: frozenset[str],
         draining: Callable[[], bool],
         gather: Callable[[], Awaitable[None]],
+        names: Collection[str] = (),
     ) -> None:
         self._host = host
         self._port = port
@@ -45,25 +52,31 @@ class Sidecar:
         self._optional = optional
         self._draining = draining
         self._gather = gather
-        self._runner: web.AppRunner | None = None
+        self._names = frozenset(names)
+        self._http = AsyncExitStack()
 
     async def start(self) -> int:
         """Answers the port, which the system chose where 0 was asked for."""
-        app = web.Application()
+        app = web.Application(middlewares=[self._for_our_names_alone])
         app.router.add_get("/health/live", self._live)
         app.router.add_get("/health/ready", self._ready)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/version", self._version)
         app.router.add_get("/asyncapi.json", self._asyncapi)
-        self._runner = web.AppRunner(app, access_log=None)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port).start()
-        port: int = self._runner.addresses[0][1]
+        listener = listen(self._host, self._port)
+        await self._http.enter_async_context(serve_http(app, listener))
+        port: int = listener.getsockname()[1]
         return port
 
     async def stop(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._http.aclose()
+
+    @web.middleware
+    async def _for_our_names_alone(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """A page of another site, whose name was pointed here, must not read what operators read."""
+        if not is_own_name(request.host, self._names):
+            return _json({"message": "unknown Host: add it to DAIRA_SIDECAR_NAMES"}, 421)
+        return await handler(request)
 
     async def check(self) -> dict[str, dict[str, Any]]:
         """Dependency → {ok, ms, error?}, all asked at once."""

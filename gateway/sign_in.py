@@ -222,6 +222,17 @@ class SignIn:
     def unwatch(self, member: Member, room: str) -> None:
         self._bus.leave(member, room)
 
+    async def leave_room(self, member: Member, room: str) -> bool:
+        """The member's device leaves: this socket, and older ones of its session on every node, which may be half open.
+
+        True where one of this node's was in the room. Raises RedisError.
+        """
+        was_in = room in member.rooms
+        self._bus.leave(member, room)
+        was_in |= self._bus.leave_device(room, member.session_id, member.connected_at)
+        await self._services.broadcaster.leave_device(member.user_id, room, member.session_id, member.connected_at)
+        return was_in
+
     # ------------------------------------------------------------------------------------------ recovery
 
     async def _claim(self, member: Member, back: Return | None) -> Claim | None:
@@ -270,9 +281,12 @@ class SignIn:
         now = []
         for room in filter(names.is_live, claim.rooms):
             reason = await self._rights.come_back(member, room, claim.rooms[room].joined, user)
-            if reason is not None:
-                self._bus.leave(member, room)
-                room_id = str(names.live_id(room))
+            if reason is None:
+                continue
+            self._bus.leave(member, room)
+            room_id = str(names.live_id(room))
+            # A kick, a ban or a block told the person already: the replay says so, with its cause.
+            if not any(written.id.startswith(f"room.removed:{room_id}:") for written in claim.missed):
                 removed = RoomRemoved(
                     id=f"room.removed:{room_id}:{member.pid}:{member.claim}", room_id=room_id, reason=reason
                 )

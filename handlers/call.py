@@ -72,6 +72,9 @@ class CallerSocket(Protocol):
 
     async def unwatch(self, room: str) -> None: ...
 
+    async def leave(self, room: str) -> bool:
+        """Out of the room, with older sockets of the same session on any node. True where one was inside here."""
+
     def forget_recovery(self) -> None:
         """Whoever comes back with what this socket's client knows starts afresh."""
 

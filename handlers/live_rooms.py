@@ -162,10 +162,8 @@ async def join_room(call: Call, request: RoomRef, tx: Transaction) -> JoinedRoom
 
 @methods.rpc("room.leave", limit=None)
 async def leave_room(call: Call, request: RoomRef, tx: Transaction) -> Nothing:
-    """Go out on this socket. A host who goes hands over at once. Repeating it changes nothing."""
-    channel = names.live(int(request.room_id))
-    if call.socket.is_in(channel):
-        await call.socket.unwatch(channel)
+    """Go out on this device. A host who goes hands over at once. Repeating it changes nothing."""
+    if await call.socket.leave(names.live(int(request.room_id))):
         await call.services.attendance.leave(int(request.room_id), call.viewer.id)
         await _hand_over(call, tx, int(request.room_id))
     return Nothing()

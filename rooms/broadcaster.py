@@ -21,6 +21,7 @@ from rooms.locations import LIFETIME_S
 from rooms.messages import (
     Closed,
     Control,
+    DeviceLeft,
     Doubted,
     Emptied,
     Evicted,
@@ -128,6 +129,10 @@ class Broadcaster:
 
     async def leave(self, user_ids: Sequence[int], room: str) -> None:
         await self._tell(user_ids, lambda here: Left(here, room))
+
+    async def leave_device(self, user_id: int, room: str, session_id: int, before: float) -> None:
+        """Sockets of that session that connected before that time, in seconds since 1970, leave the room."""
+        await self._tell([user_id], lambda here: DeviceLeft(here, room, session_id, before))
 
     async def change_role(self, user_id: int, room: str, role: Role, version: int) -> None:
         await self._tell([user_id], lambda here: RoleChanged(here, room, role, version))

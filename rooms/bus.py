@@ -21,6 +21,7 @@ from rooms.messages import (
     CLOCK_LENGTH,
     Closed,
     Control,
+    DeviceLeft,
     Doubted,
     Emptied,
     Evicted,
@@ -158,6 +159,14 @@ class Bus:
         self._leave(member, room)
         self._recovery.forget_room(member.user_id, member.pid, room)
 
+    def leave_device(self, room: str, session_id: int, before: float) -> bool:
+        """Sockets of the session that connected before that time leave. True where one of them was in the room."""
+        older = [each for each in self._members.of_session(session_id) if each.connected_at < before]
+        left = [each for each in older if room in each.rooms]
+        for each in left:
+            self.leave(each, room)
+        return bool(left)
+
     def _leave(self, member: Member, room: str) -> None:
         was_there = room in member.rooms
         self._members.leave(member, room)
@@ -252,6 +261,8 @@ class Bus:
             case Left(user_ids, room):
                 for member in self._sockets(user_ids):
                     self.leave(member, room)
+            case DeviceLeft(_, room, session_id, before):
+                self.leave_device(room, session_id, before)
             case Emptied(room):
                 # Not forgotten: a client that comes back may not have heard of the end, and is told then.
                 self._seats.emptied(room)

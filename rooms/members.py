@@ -37,6 +37,7 @@ class Member(Protocol):
     pid: str
     claim: int  # 0 until Redis has answered
     superseded_claim: int  # up to which claims of its pid are dead
+    connected_at: float  # seconds since 1970
     called_at: float  # monotonic, s: when its client last called something
 
     @property

@@ -146,6 +146,15 @@ class Left(msgspec.Struct, frozen=True, tag="left"):
     room: str
 
 
+class DeviceLeft(msgspec.Struct, frozen=True, tag="device_left"):
+    """Sockets of that session that connected before that time leave that room: half open ones, it may be."""
+
+    user_ids: list[int]
+    room: str
+    session_id: int
+    before: float  # seconds since 1970
+
+
 class Emptied(msgspec.Struct, frozen=True, tag="emptied"):
     """Everybody's sockets leave that room."""
 
@@ -194,6 +203,17 @@ class Superseded(msgspec.Struct, frozen=True, tag="superseded"):
 
 
 Control = (
-    Revoked | Evicted | Closed | Doubted | Emptied | Joined | Left | PutOut | RoleChanged | HidingChanged | Superseded
+    Revoked
+    | Evicted
+    | Closed
+    | DeviceLeft
+    | Doubted
+    | Emptied
+    | Joined
+    | Left
+    | PutOut
+    | RoleChanged
+    | HidingChanged
+    | Superseded
 )
-PersonalControl = Doubted | Evicted | Joined | Left | PutOut | RoleChanged | HidingChanged
+PersonalControl = DeviceLeft | Doubted | Evicted | Joined | Left | PutOut | RoleChanged | HidingChanged

@@ -14,7 +14,8 @@ import pytest
 from gateway import demo
 from gateway.app import WorkerProcess, worker_names
 from gateway.embedded import EmbeddedServers, Servers
-from gateway.node import Node, listen
+from gateway.listener import listen
+from gateway.node import Node
 from gateway.settings import Settings
 from gateway.stores import Stores, ensure_bucket, open_database, open_stores
 from protocol.pushes import FeedRemoved

@@ -9,15 +9,18 @@ The suites are in the `socketio/socket.io` repository under `docs/`: `engine.io-
 import argparse
 import asyncio
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import uvloop
 from aiohttp import web
 from socketio.packet import Packet
 
-from engine.server import Accept, SocketServer, serve_http
-from engine.socket import EngineSocket
-from gateway.node import listen
+from engine.http import serve_http
+from engine.server import Accept, SocketServer
+from engine.socket import Bounds, EngineSocket
+from gateway.listener import listen
 from protocol import wire
 from protocol.packets import websocket_frame
 
@@ -96,16 +99,19 @@ class Client(Echo):
             Echo.receive(self, part)
 
 
-async def start(kind: str, port: int) -> tuple[web.AppRunner, int]:
-    """Answers also the port, which the system chooses where 0 is asked for."""
+@asynccontextmanager
+async def started(kind: str, port: int) -> AsyncIterator[int]:
+    """Answers the port, which the system chooses where 0 is asked for."""
     accept: Accept = lambda socket, _: Echo(socket) if kind == "engine" else Client(socket)  # noqa: E731
     server = SocketServer(
-        accept, ping_interval=0.3, ping_timeout=0.2, max_payload=1_000_000, allowed_origins="*", polling=True
-    )
+        accept, ping_interval=0.3, ping_timeout=0.2, max_payload=1_000_000, allowed_origins="*", polling=True,
+        first_bounds=Bounds(1_000_000, 1_000), own_hosts=lambda request: [request.host],
+    )  # fmt: skip
     app = web.Application(client_max_size=1_000_000)
     server.route(app, f"/{kind}.io/")
     listener = listen("127.0.0.1", port)
-    return await serve_http(app, listener), listener.getsockname()[1]
+    async with serve_http(app, listener):
+        yield listener.getsockname()[1]
 
 
 async def main() -> None:
@@ -113,8 +119,8 @@ async def main() -> None:
     parser.add_argument("--kind", choices=("engine", "socket"), required=True)
     parser.add_argument("--port", type=int, default=3000)
     arguments = parser.parse_args()
-    await start(arguments.kind, arguments.port)
-    await asyncio.Event().wait()
+    async with started(arguments.kind, arguments.port):
+        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

@@ -174,7 +174,8 @@ async def test_answering_pings_without_reading_does_not_help(cluster: Cluster, p
 
 
 async def test_a_handshake_that_never_finishes_is_cut_off(cluster: Cluster, monkeypatch, node):
-    monkeypatch.setattr("engine.server.FIRST_REQUEST_S", 0.2)
+    monkeypatch.setattr("engine.http.PATIENCE_S", 0.2)
+    monkeypatch.setattr("engine.http.LOOK_EVERY_S", 0.05)
     host, port = "127.0.0.1", cluster.ports[await node()]
     reader, writer = await asyncio.open_connection(host, port)
     silent, other = await asyncio.open_connection(host, port)

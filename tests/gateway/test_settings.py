@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from gateway.node import client_address
+from gateway.addresses import client_address
 from gateway.settings import Settings, SettingsError
 
 ROOT = Path(__file__).parents[2]

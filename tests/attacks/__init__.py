@@ -1,0 +1,1 @@
+"""What attackers try: each frame and each request is cheap, and leaves nothing behind."""

@@ -1,0 +1,79 @@
+"""No frame holds the event loop for long, whoever sends it and whatever it carries."""
+
+import asyncio
+import time
+
+import pytest
+
+from gateway.connection import ANONYMOUS_BOUNDS
+from protocol.wire import MAX_PAYLOAD
+from tests.attacks.corpus import HOSTILE
+from tests.cluster import Cluster
+from tests.engine.test_framing import BINARY, FINAL, TEXT, BareSocket
+from tests.patience import WAIT_S
+
+HELD_S = 0.02  # CPU time, so that a busy machine does not count
+TRIES = 3
+
+
+def unmasked(first_byte: int, payload: bytes) -> bytes:
+    """Under a mask of zeros: writing it costs the test nothing."""
+    return bytes([first_byte, 0xFF]) + len(payload).to_bytes(8, "big") + bytes(4) + payload
+
+
+def encoded(frames: list[str | bytes]) -> bytes:
+    return b"".join(
+        unmasked(FINAL | TEXT, frame.encode()) if isinstance(frame, str) else unmasked(FINAL | BINARY, frame)
+        for frame in frames
+    )
+
+
+class Longest:
+    """The longest step of the event loop, in seconds of its thread's CPU time."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    async def __aenter__(self) -> "Longest":
+        self._watching = asyncio.create_task(self._watch())
+        await asyncio.sleep(0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._watching.cancel()
+
+    async def _watch(self) -> None:
+        before = time.thread_time()
+        while True:
+            await asyncio.sleep(0)
+            now = time.thread_time()
+            self.seconds, before = max(self.seconds, now - before), now
+
+
+async def held_by(cluster: Cluster, token: str | None, codec: str, data: bytes) -> float:
+    socket = await BareSocket().open(cluster.ports["a"])
+    await socket.enter(token, codec)
+    async with Longest() as longest:
+        socket.send(data)
+        async with asyncio.timeout(WAIT_S):
+            await socket.answered_or_closed()
+    await socket.close()
+    return longest.seconds
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("signed_in", [True, False], ids=["signed in", "anonymous"])
+async def test_no_frame_holds_the_loop(cluster: Cluster, name: str, signed_in: bool):
+    hostile = HOSTILE[name]
+    size = (MAX_PAYLOAD if signed_in else ANONYMOUS_BOUNDS.payload) - 200
+    data = encoded(hostile.frames(size))
+    token = (await cluster.tokens([cluster.unique("mallory")]))[0] if signed_in else None
+    held = [await held_by(cluster, token, hostile.codec, data) for _ in range(TRIES)]
+    assert min(held) < HELD_S
+
+
+async def test_an_anonymous_client_sends_no_large_messages(cluster: Cluster):
+    socket = await BareSocket().open(cluster.ports["a"])
+    await socket.enter()
+    socket.send(encoded(['421["system.ping",{}]' + " " * ANONYMOUS_BOUNDS.payload]))
+    assert await socket.close_code() == 1009
