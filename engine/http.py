@@ -54,7 +54,8 @@ async def _cut_off_the_stuck(runner: web.AppRunner) -> None:
             since = before[connection][1] if before.get(connection, (None, 0))[0] == wait else now
             if now - since > PATIENCE_S:
                 CUT_OFF.inc()
-                connection.transport.abort()  # closing would wait for the client to read
+                if connection.transport is not None:
+                    connection.transport.abort()  # closing would wait for the client to read
             else:
                 waits[connection] = wait, since
 
