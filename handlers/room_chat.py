@@ -3,7 +3,7 @@
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from handlers.room_access import note, standing
-from protocol import errors
+from protocol import emojis, errors
 from protocol.events import RoomMessageDeleted, RoomMessageSent
 from protocol.live_rooms import (
     DeleteRoomMessage,
@@ -77,10 +77,16 @@ async def delete_message(call: Call, request: DeleteRoomMessage, tx: Transaction
 
 
 @methods.rpc("room.react", limit=None)
-def react(call: Call, request: ReactInRoom) -> Nothing:
+async def react(call: Call, request: ReactInRoom) -> Nothing:
     """Applaud the room, or one of its messages. Told once a second, for all together."""
     room_id = int(request.room_id)
     _check_inside(call, room_id)
+    if emojis.can_spell(request.emoji):
+        # Only these need the database: users muted in the room could write with them.
+        async with call.services.database.transaction(call.viewer.id) as tx:
+            room = await standing(call, tx, request.room_id)
+        if room["is_muted"]:
+            raise errors.permission_denied("muted in this room")
     call.services.pulse.react(room_id, request.emoji, int(request.message_id or 0))
     return Nothing()
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import snowballstemmer
 
+from protocol.text import fold
 from workers.stop_words import STOP_WORDS
 
 MOST_CHOSEN = 20
@@ -22,9 +23,7 @@ MOST_STEMMED = 1_500  # words, the most common ones, at 0.1 ms each; the others 
 
 Stems = tuple[str, ...]  # of what a text says: each once, sorted
 
-_UNITED = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ة": "ه", "’": "'"})
-# Tashkeel and the marks of the Quran, tatweel, apostrophes, invisible marks of joining and direction.
-_REMOVED = re.compile("[\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0640'\u200b-\u200f\u202a-\u202e\u2066-\u2069]+")
+_APOSTROPHES = re.compile("['’]")
 _STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
 _WORD = re.compile(r"[^\W_]+")
 _BARE_LINK = re.compile(r"www\.|[\w-]+(?:\.[\w-]+)+/", re.ASCII | re.IGNORECASE)
@@ -75,8 +74,8 @@ def _is_address(part: str) -> bool:
 
 
 def _normalise(text: str) -> str:
-    """Spellings that people mix become one: hamzas, ya, ta marbuta, marks, stretched letters, case."""
-    return _STRETCHED.sub(r"\1", _REMOVED.sub("", text.lower().translate(_UNITED)))
+    """Spellings that people mix become one: what `fold` unites, apostrophes, stretched letters."""
+    return _STRETCHED.sub(r"\1", _APOSTROPHES.sub("", fold(text)))
 
 
 def _says_something(word: str) -> bool:

@@ -12,7 +12,7 @@ from gateway.connection import Connection
 from gateway.sign_in import MOST_SOCKETS_OF_A_SESSION
 from handlers.auth import REFRESH_LIFETIME
 from handlers.call import Viewer
-from protocol.fields import MOST_MARKS
+from protocol.text import MOST_MARKS
 from rooms import names
 from rooms.messages import Revoked
 from tests.cluster import Cluster

@@ -1,0 +1,37 @@
+"""Emoji: those that Unicode recommends for general interchange (RGI), from the data that the `emoji` package keeps."""
+
+import re
+
+import emoji
+
+from protocol import errors
+
+_VARIATION = "\ufe0f"  # asks for the picture instead of the sign
+_COMPONENTS_AND_QUALIFIED = (emoji.STATUS["component"], emoji.STATUS["fully_qualified"])
+_QUALIFIED = {
+    sequence.replace(_VARIATION, ""): sequence
+    for sequence, data in emoji.EMOJI_DATA.items()
+    if data["status"] in _COMPONENTS_AND_QUALIFIED
+}
+# Each form in Unicode's list, also those that lack a variation selector; clients send these too.
+_RGI = {sequence: _QUALIFIED[sequence.replace(_VARIATION, "")] for sequence in emoji.EMOJI_DATA}
+
+# Keycaps, ©, ®, letters and numbers in circles and squares, flags (they show a country's code where the picture lacks),
+# tags, BACK to ABC, ATM, WC and 100.
+_LETTERS = re.compile(
+    "[\x00-\xff\u2100-\u214f\u2460-\u24ff\u3200-\u32ff\U0001f100-\U0001f2ff"
+    "\U0001f519-\U0001f524\U0001f3e7\U0001f6be\U0001f4af\U000e0000-\U000e007f]"
+)
+
+
+def clean(field: str, value: str) -> str:
+    """The qualified form of an RGI emoji. Raises INVALID_ARGUMENT for anything else."""
+    try:
+        return _RGI[value]
+    except KeyError:
+        raise errors.invalid(field, "is not an emoji") from None
+
+
+def can_spell(value: str) -> bool:
+    """Whether a row of such emoji can be read as words or numbers."""
+    return _LETTERS.search(value) is not None
