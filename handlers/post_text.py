@@ -1,21 +1,44 @@
-"""What a post's text names: hashtags and people."""
+"""What a post's text names: hashtags and people.
+
+Both begin and end at the edge of a word. Addresses of pages and e-mail addresses name neither.
+"""
 
 import re
 
+import regex
+
+from protocol.text import fold
+
 MOST_HASHTAGS = 30
 MOST_MENTIONS = 20
+LONGEST_HASHTAG = 100
 
-_HASHTAG = re.compile(r"(?<![\w#&])#(\w{1,100})")
-_MENTION = re.compile(r"(?<![\w@.])@([A-Za-z0-9_.]{3,30})")
+# Possessive: an address is read once, so that no text takes more than linear time.
+_ADDRESS = re.compile(r"(?<![\w.-])(?:\w{1,20}://|www\.|[\w-]++(?:\.[\w-]++)++[/?])\S*+", re.ASCII | re.IGNORECASE)
+# Letters, marks, numbers, underscores, and joiners: what UAX #29 keeps in a word. No fillers, and no parts of a keycap.
+_IN_WORD = r"[[\p{L}\p{Mn}\p{Mc}\p{N}_\u200c\u200d]--[\u115f\u1160\u3164\uffa0\ufe00-\ufe0f]]"
+_HASHTAG = regex.compile(rf"(?<!{_IN_WORD}|[#＃&])[#＃](?=[\p{{L}}\p{{N}}_])({_IN_WORD}++)", regex.V1)
+_LETTER = regex.compile(r"\p{L}")
+_JOINERS = "\u200c\u200d"
+_MENTION = regex.compile(rf"(?<!{_IN_WORD}|[@.])@([A-Za-z0-9_.]++)(?!{_IN_WORD}|@)", regex.V1)
 
 
 def hashtags(text: str) -> list[str]:
-    """Without the #, case folded, each once, in order; a number alone is no hashtag."""
-    found = (tag.casefold() for tag in _HASHTAG.findall(text) if not tag.isdecimal())
-    return list(dict.fromkeys(found))[:MOST_HASHTAGS]
+    """As written, without the #; each word once, in order. Without a letter it is no hashtag."""
+    found: dict[str, str] = {}
+    for word in _HASHTAG.findall(_without_addresses(text)):
+        tag = word.rstrip(_JOINERS)
+        key = fold(tag) if len(tag) <= LONGEST_HASHTAG else ""
+        if _LETTER.search(key):
+            found.setdefault(key, tag)
+    return list(found.values())[:MOST_HASHTAGS]
 
 
 def mentioned_usernames(text: str) -> list[str]:
     """Lower case, each once, in order. A full stop that ends the sentence is no part of a name."""
-    found = (name.rstrip(".").lower() for name in _MENTION.findall(text))
-    return [name for name in dict.fromkeys(found) if len(name) >= 3][:MOST_MENTIONS]
+    found = (name.rstrip(".").lower() for name in _MENTION.findall(_without_addresses(text)))
+    return [name for name in dict.fromkeys(found) if 3 <= len(name) <= 30][:MOST_MENTIONS]
+
+
+def _without_addresses(text: str) -> str:
+    return _ADDRESS.sub(" ", text)
