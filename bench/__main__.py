@@ -98,7 +98,9 @@ class Bench:
     async def _refresh(self) -> Row:
         guest = await self.cluster.guest()
         name = self.cluster.unique("refresher")
-        answer = await guest.call("auth.register", username=name, email=f"{name}@example.org", password="12345678")
+        answer = await guest.call(
+            "auth.register", username=name, email=f"{name}@example.org", password="a long password"
+        )
         tokens = [answer["refresh_token"]]
 
         async def refresh(_: int) -> None:

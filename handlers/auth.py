@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import secrets
 
+from handlers import passwords, reserved_names
 from handlers.call import Call, Viewer
 from protocol import errors
 from protocol.auth import (
@@ -45,6 +46,9 @@ async def register(call: Call, request: Register) -> SignedIn:
     age = _age(request.birth_date, now.date()) if request.birth_date else None
     if age is not None and age < YOUNGEST:
         raise errors.invalid("birth_date", f"people must be {YOUNGEST} or older")
+    if reserved_names.is_reserved(request.username):
+        raise errors.already_exists("username", "is reserved")
+    passwords.check_new("password", request.password)
     await call.services.limits.hit_address("register", call.address)
     if request.device and request.device.fingerprint:
         await call.services.limits.hit("register", f"device:{request.device.fingerprint}")
@@ -142,6 +146,7 @@ async def logout(call: Call, request: NoArguments, tx: Transaction) -> Nothing:
 async def change_password(call: Call, request: ChangePassword) -> Nothing:
     """Set a new password and end all other sessions."""
     viewer = call.viewer
+    passwords.check_new("new_password", request.new_password)
     await call.services.limits.hit("login", f"user:{viewer.id}")
     async with call.services.database.transaction(viewer.id) as tx:
         old_hash = await accounts.password_hash(tx, viewer.id)

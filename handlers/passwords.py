@@ -1,4 +1,4 @@
-"""bcrypt, off the event loop and behind a bounded queue."""
+"""Passwords: which ones are refused; bcrypt, off the event loop and behind a bounded queue."""
 
 import asyncio
 import base64
@@ -8,14 +8,25 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import bcrypt
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from protocol import errors
+from protocol.text import fold
 
 COST = 12
 _THREADS = 2
 _LONGEST_QUEUE = 64
 
+_SHORTEST = 8  # shorter ones are refused anyway
+_COMMON = frozenset(fold(password) for password in FREQUENCY_LISTS["passwords"] if len(password) >= _SHORTEST)
+
 T = TypeVar("T")
+
+
+def check_new(field: str, password: str) -> None:
+    """Raises INVALID_ARGUMENT for a password that others guess first, in any case and in any digits."""
+    if len(set(password)) == 1 or fold(password.strip()) in _COMMON:
+        raise errors.invalid(field, "is one of the most common passwords")
 
 
 class Passwords:

@@ -214,7 +214,7 @@ async def test_refreshing_on_a_live_socket_extends_it(cluster: Cluster, person):
         "auth.register",
         username=cluster.unique("rita"),
         email=f"{cluster.unique('r')}@example.org",
-        password="12345678",
+        password="a long password",
     )
     await guest.expect("session.ready")
     again = await guest.call("auth.refresh", refresh_token=signed_in["refresh_token"])
