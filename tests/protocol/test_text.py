@@ -1,10 +1,12 @@
 """What a text field takes, and what it costs to find out."""
 
+import re
 import sys
 import time
 import unicodedata
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,6 +123,22 @@ def test_hostile_texts_take_linear_time_in_every_field(rule):
     for unit in HOSTILE:
         longest = 4 * rule.longest + 100
         assert not grows_faster_than_its_input(lambda text: refusal(rule, text), unit, longest), ascii(unit)
+
+
+PATTERNS = {
+    name: meta.pattern
+    for name, kind in vars(fields).items()
+    for meta in getattr(kind, "__metadata__", ())
+    if isinstance(meta, msgspec.Meta) and meta.pattern
+}
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_patterns_take_linear_time(name):
+    pattern = re.compile(PATTERNS[name])
+    for prefix in ("", "a", "a@a", "a@a.aa"):
+        for unit in (*HOSTILE, "a", "1", "a@", "a.", "a-", " ", "\n"):
+            assert not grows_faster_than_its_input(lambda text, p=prefix: pattern.search(f"{p}{text}@"), unit, 20_000)
 
 
 def test_marks_of_combining_class_0_are_refused_at_once():
