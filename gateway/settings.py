@@ -105,6 +105,8 @@ class Settings(BaseSettings):
     limit_post: Rate = Field("10/hour", description="post.create by user")
     limit_follow: Rate = Field("400/24 hour", description="graph.follow by user")
     limit_write: Rate = Field("1000/hour", description="other writes by user, together")
+    limit_mention: Rate = Field("200/hour", description="people mentioned in posts, by author, counted one by one")
+    limit_invite: Rate = Field("500/24 hour", description="people invited to rooms, by inviter, counted one by one")
     limit_room: Rate = Field("30/hour", description="room.create by user")
     limit_room_join: Rate = Field("60/minute", description="room.join by user")
     limit_room_message: Rate = Field("120/minute", description="room.send by user")

@@ -13,10 +13,12 @@ import secrets
 
 from handlers import passwords, reserved_names
 from handlers.call import Call, Viewer
+from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from protocol import errors
 from protocol.auth import (
     ChangePassword,
     Device,
+    ListSessions,
     Login,
     Refresh,
     Register,
@@ -40,7 +42,7 @@ REFRESH_LIFETIME = datetime.timedelta(days=30)
 
 @methods.rpc("auth.register", anonymous=True)
 async def register(call: Call, request: Register) -> SignedIn:
-    """Open an account and sign this socket in."""
+    """Open an account and sign this socket in. Repeating it within ten minutes opens another session of it."""
     _must_be_anonymous(call)
     now = call.services.now()
     age = _age(request.birth_date, now.date()) if request.birth_date else None
@@ -52,6 +54,17 @@ async def register(call: Call, request: Register) -> SignedIn:
     await call.services.limits.hit_address("register", call.address)
     if request.device and request.device.fingerprint:
         await call.services.limits.hit("register", f"device:{request.device.fingerprint}")
+    try:
+        return await _open_account(call, request, is_private=age is not None and age < ADULT)
+    except errors.CallError as taken:
+        signed_in = await _repeat_registration(call, request) if taken.code == "ALREADY_EXISTS" else None
+        if signed_in is None:
+            raise
+        return signed_in
+
+
+async def _open_account(call: Call, request: Register, *, is_private: bool) -> SignedIn:
+    """Raises ALREADY_EXISTS."""
     password_hash = await call.services.passwords.hash(request.password)
     user_id = call.services.ids.mint()
     async with call.services.database.transaction(user_id) as tx:
@@ -63,9 +76,22 @@ async def register(call: Call, request: Register) -> SignedIn:
             password_hash=password_hash,
             birth_date=request.birth_date,
             locale=request.locale,
-            is_private=age is not None and age < ADULT,
+            is_private=is_private,
         )
         return await open_session(call, tx, user_id, request.device, "auth.register")
+
+
+async def _repeat_registration(call: Call, request: Register) -> SignedIn | None:
+    """For a client whose answer was lost: a login, under all its limits. None where it is somebody else's account."""
+    async with call.services.database.transaction() as tx:
+        if not await accounts.registered_just_now(tx, request.email, request.username):
+            return None
+    try:
+        repeated = Login(email=request.email, password=request.password, device=request.device)
+        signed_in: SignedIn = await login(call, repeated)
+    except errors.CallError:
+        return None  # whatever the cause: that the account is new is not told
+    return signed_in
 
 
 @methods.rpc("auth.login", anonymous=True)
@@ -144,13 +170,15 @@ async def logout(call: Call, request: NoArguments, tx: Transaction) -> Nothing:
 
 @methods.rpc("auth.change_password", limit=None)
 async def change_password(call: Call, request: ChangePassword) -> Nothing:
-    """Set a new password and end all other sessions."""
+    """Set a new password and end all other sessions. Repeating it changes nothing."""
     viewer = call.viewer
     passwords.check_new("new_password", request.new_password)
     await call.services.limits.hit("login", f"user:{viewer.id}")
     async with call.services.database.transaction(viewer.id) as tx:
         old_hash = await accounts.password_hash(tx, viewer.id)
     if not await call.services.passwords.verify(request.old_password, old_hash):
+        if await call.services.passwords.verify(request.new_password, old_hash):
+            return Nothing()  # it has been changed to that already: the first answer was lost
         raise errors.invalid("old_password", "is wrong")
     new_hash = await call.services.passwords.hash(request.new_password)
     async with call.services.database.transaction(viewer.id) as tx:
@@ -164,8 +192,10 @@ async def change_password(call: Call, request: ChangePassword) -> Nothing:
 
 
 @methods.rpc("session.list", reads=True)
-async def list_sessions(call: Call, request: NoArguments, tx: Transaction) -> SessionList:
+async def list_sessions(call: Call, request: ListSessions, tx: Transaction) -> SessionList:
     """The caller's sessions that are alive, newest first."""
+    limit = request.limit or DEFAULT_LIMIT
+    rows = await accounts.list_sessions(tx, call.viewer.id, page_start(call, "", request.cursor), limit)
     items = [
         SessionItem(
             id=str(row["id"]),
@@ -175,17 +205,20 @@ async def list_sessions(call: Call, request: NoArguments, tx: Transaction) -> Se
             last_seen_at=to_wire(row["last_seen_at"]),
             current=row["id"] == call.viewer.session_id,
         )
-        for row in await accounts.list_sessions(tx, call.viewer.id)
+        for row in rows
     ]
-    return SessionList(items=items)
+    last = rows[-1]["id"] if len(rows) == limit else None
+    return SessionList(items=items, next_cursor=next_cursor(call, "", last))
 
 
 @methods.rpc("session.revoke", limit=None)
 async def revoke_session(call: Call, request: SessionRef, tx: Transaction) -> Nothing:
-    """End one of the caller's sessions; its sockets are disconnected wherever they are."""
+    """End one of the caller's sessions; its sockets on all nodes are disconnected. Repeating it changes nothing."""
     session_id = int(request.session_id)
     if not await accounts.revoke_session(tx, session_id, "revoked"):
-        raise errors.not_found("session")
+        if await accounts.lock_session(tx, session_id) is None:
+            raise errors.not_found("session")
+        return Nothing()
     await _announce_end(call, tx, call.viewer.id, [session_id], "revoked")
     await _audit(call, tx, call.viewer.id, "session.revoke", f"session:{session_id}")
     call.after_reply(lambda: _revoke_sockets(call, [session_id], "revoked"))
@@ -198,7 +231,7 @@ async def open_session(call: Call, tx: Transaction, user_id: int, device: Device
     now = call.services.now()
     family = secrets.token_urlsafe(16)
     token = f"{session_id}.{family}.{secrets.token_urlsafe(32)}"
-    await accounts.insert_session(
+    opened = await accounts.insert_session(
         tx,
         session_id=session_id,
         user_id=user_id,
@@ -210,9 +243,10 @@ async def open_session(call: Call, tx: Transaction, user_id: int, device: Device
         user_agent=call.user_agent,
         expires_at=now + REFRESH_LIFETIME,
     )
-    await _audit(call, tx, user_id, action, f"session:{session_id}")
     user = await users.load_one(tx, user_id)
-    assert user is not None
+    if not opened or user is None:  # suspended while the password was verified
+        raise errors.unauthenticated("email or password is wrong")
+    await _audit(call, tx, user_id, action, f"session:{session_id}")
     answer, viewer = _signed_in(call, user, session_id, token, now)
     call.sign_in(viewer)
     return answer

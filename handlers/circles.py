@@ -3,23 +3,22 @@
 from collections.abc import Sequence
 
 from handlers.call import Call
+from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from protocol import errors
 from protocol.events import AccessNarrowed
-from protocol.posts import Circle, CircleList, CircleMembers, CircleRef, CreateCircle, UpdateCircle
-from protocol.rpc import NoArguments, Nothing, methods
-from storage import circles, present, users
-from storage.database import Transaction
+from protocol.posts import Circle, CircleList, CircleMembers, CircleRef, CreateCircle, ListCircles, UpdateCircle
+from protocol.rpc import Nothing, methods
+from storage import circles, idempotency, present, users
+from storage.database import Row, Transaction
 
 
 @methods.rpc("circle.create")
 async def create_circle(call: Call, request: CreateCircle, tx: Transaction) -> Circle:
     """A new circle, with those people in it."""
-    if await circles.count(tx) >= circles.MOST_CIRCLES:
-        raise errors.failed_precondition(f"nobody has more than {circles.MOST_CIRCLES} circles")
     circle_id = call.services.ids.mint()
     await circles.insert(tx, id=circle_id, owner_id=call.viewer.id, name=request.name)
     await _add(call, tx, circle_id, request.user_ids or [])
-    return (await _present(tx, circle_id))[0]
+    return await _present(tx, circle_id)
 
 
 @methods.rpc("circle.update")
@@ -28,23 +27,30 @@ async def update_circle(call: Call, request: UpdateCircle, tx: Transaction) -> C
     circle_id = int(request.circle_id)
     if not await circles.rename(tx, circle_id, request.name):
         raise errors.not_found("circle")
-    return (await _present(tx, circle_id))[0]
+    return await _present(tx, circle_id)
 
 
 @methods.rpc("circle.delete")
 async def delete_circle(call: Call, request: CircleRef, tx: Transaction) -> Nothing:
-    """Delete a circle; its posts are then seen by their author alone."""
+    """Delete a circle; its posts are then seen by their author alone. Repeating it changes nothing."""
+    place = idempotency.Place(call.viewer.id, call.method, request.circle_id)
     if not await circles.delete(tx, int(request.circle_id)):
-        raise errors.not_found("circle")
+        if await idempotency.first_answer(tx, place, b"") is None:
+            raise errors.not_found("circle")
+        return Nothing()
+    await idempotency.keep_answer(tx, place, b"", b"")
     await call.services.outbox.add(tx, AccessNarrowed(owner_id=call.viewer.id, user_ids=()))
     call.after_commit(lambda: call.services.broadcaster.close(call.viewer.id, "all"))
     return Nothing()
 
 
 @methods.rpc("circle.list", reads=True)
-async def list_circles(call: Call, request: NoArguments, tx: Transaction) -> CircleList:
+async def list_circles(call: Call, request: ListCircles, tx: Transaction) -> CircleList:
     """The caller's circles, newest first."""
-    return CircleList(items=await _present(tx, None))
+    limit = request.limit or DEFAULT_LIMIT
+    rows = await circles.load_page(tx, page_start(call, "", request.cursor), limit)
+    last = rows[-1]["id"] if len(rows) == limit else None
+    return CircleList(items=await _present_all(tx, rows), next_cursor=next_cursor(call, "", last))
 
 
 @methods.rpc("circle.add")
@@ -53,7 +59,7 @@ async def add_to_circle(call: Call, request: CircleMembers, tx: Transaction) -> 
     circle_id = int(request.circle_id)
     await _lock(tx, circle_id)
     await _add(call, tx, circle_id, request.user_ids)
-    return (await _present(tx, circle_id))[0]
+    return await _present(tx, circle_id)
 
 
 @methods.rpc("circle.remove")
@@ -65,7 +71,7 @@ async def remove_from_circle(call: Call, request: CircleMembers, tx: Transaction
     await circles.remove(tx, circle_id, removed)
     await call.services.outbox.add(tx, AccessNarrowed(owner_id=call.viewer.id, user_ids=removed))
     call.after_commit(lambda: call.services.broadcaster.evict(removed, call.viewer.id))
-    return (await _present(tx, circle_id))[0]
+    return await _present(tx, circle_id)
 
 
 async def _lock(tx: Transaction, circle_id: int) -> None:
@@ -78,11 +84,15 @@ async def _add(call: Call, tx: Transaction, circle_id: int, user_ids: Sequence[s
     found = await users.load(tx, list(wanted))
     if wanted - found.keys() or call.viewer.id in wanted or any(row["blocks"] for row in found.values()):
         raise errors.invalid("user_ids", "names somebody who cannot be in the circle")
-    if wanted and await circles.add(tx, circle_id, call.viewer.id, list(wanted)) > circles.MOST_MEMBERS:
-        raise errors.failed_precondition(f"a circle has no more than {circles.MOST_MEMBERS} people")
+    if wanted:
+        await circles.add(tx, circle_id, call.viewer.id, list(wanted))
 
 
-async def _present(tx: Transaction, circle_id: int | None) -> list[Circle]:
-    rows = await circles.load(tx, circle_id)
+async def _present(tx: Transaction, circle_id: int) -> Circle:
+    [circle] = await _present_all(tx, await circles.load(tx, circle_id))
+    return circle
+
+
+async def _present_all(tx: Transaction, rows: Sequence[Row]) -> list[Circle]:
     members = await users.load_lite(tx, [user_id for row in rows for user_id in row["member_ids"]])
     return [present.circle(row, members) for row in rows]

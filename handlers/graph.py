@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Literal
 
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
@@ -34,17 +33,18 @@ async def follow(call: Call, request: UserRef, tx: Transaction) -> FollowResult:
     other = await _other(call, tx, request.user_id)
     if other["blocks"]:
         raise errors.failed_precondition("unblock them first")
-    status: Literal["active", "pending"] = "pending" if other["is_private"] else "active"
-    added = await graph.follow(
-        tx, id=call.services.ids.mint(), follower_id=call.viewer.id, followee_id=other["id"], status=status
-    )
-    if not added:
-        standing = await graph.follow_status(tx, call.viewer.id, other["id"])
+    pair = {"follower_id": call.viewer.id, "followee_id": other["id"]}
+    status = await graph.follow(tx, id=call.services.ids.mint(), **pair)
+    if status is None:
+        standing = await graph.follow_status(tx, **pair)
         if standing is None:  # blocked at this very moment
             raise errors.not_found("user")
-        return FollowResult(status="pending" if standing == "pending" else "active")
-    change: Change = "requested" if status == "pending" else "followed"
-    await _announce(call, tx, call.viewer.id, other["id"], change)
+        # A request to an account that is open now was left behind: it is asked anew.
+        if standing == "pending" and not other["is_private"] and await graph.unfollow(tx, **pair, status="pending"):
+            status = await graph.follow(tx, id=call.services.ids.mint(), **pair)
+        if status is None:
+            return FollowResult(status=standing)
+    await _announce(call, tx, call.viewer.id, other["id"], "requested" if status == "pending" else "followed")
     return FollowResult(status=status)
 
 
@@ -60,18 +60,21 @@ async def unfollow(call: Call, request: UserRef, tx: Transaction) -> Nothing:
 
 @methods.rpc("graph.accept")
 async def accept(call: Call, request: UserRef, tx: Transaction) -> Nothing:
-    """Let somebody follow who has asked to."""
+    """Let somebody follow who has asked to. Repeating it changes nothing."""
     other_id = int(request.user_id)
     if not await graph.accept(tx, other_id, call.viewer.id):
-        raise errors.not_found("request")
+        if await graph.follow_status(tx, other_id, call.viewer.id) != "active":
+            raise errors.not_found("request")
+        return Nothing()
     await _announce(call, tx, other_id, call.viewer.id, "accepted")
     return Nothing()
 
 
 @methods.rpc("graph.reject")
 async def reject(call: Call, request: UserRef, tx: Transaction) -> Nothing:
-    """Turn a request down; whoever asked is not told."""
-    if not await graph.unfollow(tx, int(request.user_id), call.viewer.id, "pending"):
+    """Turn a request down; whoever asked is not told. Repeating it changes nothing."""
+    pair = {"follower_id": int(request.user_id), "followee_id": call.viewer.id}
+    if not await graph.unfollow(tx, **pair, status="pending") and await graph.follow_status(tx, **pair) == "active":
         raise errors.not_found("request")
     return Nothing()
 
@@ -108,7 +111,8 @@ async def block(call: Call, request: BlockUser, tx: Transaction) -> Nothing:
     viewer_id, other_id = call.viewer.id, int(request.user_id)
     if other_id == viewer_id:
         raise errors.invalid("user_id", "is the caller's own")
-    # Also of somebody who blocks the caller: whom one cannot see one may still block.
+    # Also of somebody who blocks the caller: whom one cannot see one may still block. An id that nobody has is answered
+    # the same, or the answer would tell the two apart.
     if await graph.block(tx, viewer_id, other_id, request.reason):
         await call.services.outbox.add(tx, Blocked(blocker_id=viewer_id, blocked_id=other_id))
         for one, other in ((viewer_id, other_id), (other_id, viewer_id)):

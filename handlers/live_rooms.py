@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 import msgspec
+from msgspec import UNSET
 
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
-from handlers.room_access import REFUSALS, changed, moderated, note, standing
+from handlers.room_access import REFUSALS, allow, changed, check_version, is_repetition, locked, note, standing
 from protocol import errors
 from protocol.cursors import Cursors
 from protocol.events import RoomClosed
@@ -34,7 +35,6 @@ from stage.roster import NOBODY, Look
 from storage import circles, live_rooms, present, room_messages
 from storage.database import Row, Transaction
 
-MOST_OPEN = 20  # rooms of one person
 MOST_AHEAD = timedelta(days=365)
 RECENT_MESSAGES = 50
 FIRST_PARTICIPANTS = 20
@@ -52,8 +52,6 @@ async def create_room(call: Call, request: CreateRoom, tx: Transaction) -> Room:
     now = call.services.now()
     if request.starts_at is not None and not now - timedelta(minutes=1) < request.starts_at < now + MOST_AHEAD:
         raise errors.invalid("starts_at", "is past, or more than a year away")
-    if await live_rooms.count_open(tx, call.viewer.id) >= MOST_OPEN:
-        raise errors.failed_precondition(f"nobody has more than {MOST_OPEN} rooms open: close some")
     room_id = call.services.ids.mint()
     await live_rooms.insert(
         tx,
@@ -72,8 +70,14 @@ async def create_room(call: Call, request: CreateRoom, tx: Transaction) -> Room:
 @methods.rpc("room.update")
 async def update_room(call: Call, request: UpdateRoom, tx: Transaction) -> Room:
     """Change topic, capacity or slow mode of a room that is still at that version. Who is inside stays inside."""
-    room = await moderated(call, tx, request.room_id, "update", request.version)
-    await live_rooms.update(tx, room["id"], request.topic, request.capacity, request.slow_mode_s)
+    room = await locked(call, tx, request.room_id)
+    allow("update", room)
+    wanted = {name: getattr(request, name) for name in ("topic", "capacity", "slow_mode_s")}
+    asked = {name: value for name, value in wanted.items() if value is not UNSET}
+    if is_repetition(room, request.version) and all(room[name] == value for name, value in asked.items()):
+        return await _shown(call, tx, room["id"])
+    check_version(room, request.version)
+    await live_rooms.update(tx, room["id"], asked.get("topic"), asked.get("capacity"), asked.get("slow_mode_s"))
     await changed(call, tx, room["id"], "updated")
     return await _shown(call, tx, room["id"])
 
@@ -98,8 +102,12 @@ async def get_room(call: Call, request: RoomRef, tx: Transaction) -> Room:
 
 @methods.rpc("room.start")
 async def start_room(call: Call, request: VersionedRoomRef, tx: Transaction) -> Room:
-    """The room is live from now on."""
-    room = await moderated(call, tx, request.room_id, "start", request.version)
+    """The room is live from now on. Repeating it changes nothing."""
+    room = await locked(call, tx, request.room_id)
+    if room["state"] == "live" and room["role"] == "host":
+        return await _shown(call, tx, room["id"])
+    allow("start", room)
+    check_version(room, request.version)
     await live_rooms.start(tx, room["id"])
     await changed(call, tx, room["id"], "started")
     call.after_commit(lambda: call.services.roster.show_host(room["id"], room["host_id"]))
@@ -109,8 +117,12 @@ async def start_room(call: Call, request: VersionedRoomRef, tx: Transaction) -> 
 
 @methods.rpc("room.close")
 async def close_room(call: Call, request: VersionedRoomRef, tx: Transaction) -> Room:
-    """The room has ended, for everybody."""
-    room = await moderated(call, tx, request.room_id, "close", request.version)
+    """The room has ended, for everybody. Repeating it changes nothing."""
+    room = await locked(call, tx, request.room_id)
+    if room["state"] == "ended" and room["role"] == "host":
+        return await _shown(call, tx, room["id"])
+    allow("close", room)
+    check_version(room, request.version)
     await live_rooms.close(tx, room["id"])
     await call.services.outbox.add(tx, RoomClosed(room_id=room["id"]))
     await note(call, tx, "room.close", room["id"])
@@ -238,7 +250,10 @@ async def _seen_by_viewer(tx: Transaction, room_id: int, digest: RoomDigest) -> 
     messages = [*digest.summary, *(top.message for top in digest.top_messages)]
     named = {message.sender.id for message in messages} | {speaker.user.id for speaker in digest.speakers}
     seen = {str(user_id) for user_id in await live_rooms.people(tx, room_id, [int(user_id) for user_id in named])}
-    kept = {str(message_id) for message_id in await room_messages.remaining(tx, [int(each.id) for each in messages])}
+    kept = {
+        str(message_id)
+        for message_id in await room_messages.remaining(tx, room_id, [int(each.id) for each in messages])
+    }
 
     def is_shown(message: RoomMessage) -> bool:
         return message.sender.id in seen and message.id in kept

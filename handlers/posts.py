@@ -1,5 +1,7 @@
 """Posts: publish, read, edit, delete, and watch one that is open."""
 
+from collections.abc import Sequence
+
 from handlers import visibility
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
@@ -26,6 +28,8 @@ async def create_post(call: Call, request: CreatePost, tx: Transaction) -> Post:
         raise errors.invalid("circle_id", "goes with visibility circle, and only with it")
     if circle_id is not None and not await circles.lock(tx, circle_id):
         raise errors.not_found("circle")
+    mention_ids = await users.ids_of(tx, mentioned_usernames(request.text))
+    await _count_mentions(call, mention_ids)
     post_id = call.services.ids.mint()
     await posts.insert(
         tx,
@@ -36,7 +40,7 @@ async def create_post(call: Call, request: CreatePost, tx: Transaction) -> Post:
         circle_id=circle_id,
         reply_policy=request.reply_policy or "everyone",
         hashtags=hashtags(request.text),
-        mention_ids=await users.ids_of(tx, mentioned_usernames(request.text)),
+        mention_ids=mention_ids,
     )
     # One transaction: no post without its event, no event without its post.
     await call.services.outbox.add(tx, PostCreated(post_id=post_id, author_id=call.viewer.id))
@@ -73,26 +77,33 @@ async def edit_post(call: Call, request: EditPost, tx: Transaction) -> Post:
     standing = await posts.lock_own(tx, post_id, call.viewer.id)
     if standing is None:
         raise errors.not_found("post")
+    if standing["version"] == request.version + 1 and standing["text"] == request.text:
+        return present.post(await _load(call, tx, post_id))  # its first answer was lost
     if standing["version"] != request.version:
         raise errors.stale_version()
+    mention_ids = await users.ids_of(tx, mentioned_usernames(request.text))
+    named = tuple(sorted({*mention_ids} - {*standing["mention_ids"]}))
+    await _count_mentions(call, named)
     await posts.edit(
         tx,
         id=post_id,
         author_id=call.viewer.id,
         text=request.text,
         hashtags=hashtags(request.text),
-        mention_ids=await users.ids_of(tx, mentioned_usernames(request.text)),
+        mention_ids=mention_ids,
     )
-    await call.services.outbox.add(tx, PostEdited(post_id=post_id, author_id=call.viewer.id))
+    await call.services.outbox.add(tx, PostEdited(post_id=post_id, author_id=call.viewer.id, named=named))
     return present.post(await _load(call, tx, post_id))
 
 
 @methods.rpc("post.delete")
 async def delete_post(call: Call, request: PostRef, tx: Transaction) -> Nothing:
-    """Take an own post down."""
+    """Take an own post down. Repeating it changes nothing."""
     post_id = int(request.post_id)
     if await posts.lock_own(tx, post_id, call.viewer.id) is None:
-        raise errors.not_found("post")
+        if not await posts.was_deleted(tx, post_id, call.viewer.id):
+            raise errors.not_found("post")
+        return Nothing()
     await posts.delete(tx, post_id)
     await call.services.outbox.add(tx, PostDeleted(post_id=post_id, author_id=call.viewer.id))
     return Nothing()
@@ -117,6 +128,13 @@ async def unwatch_post(call: Call, request: PostRef) -> Nothing:
     """Stop watching. Repeating it changes nothing."""
     await call.socket.unwatch(names.post(int(request.post_id)))
     return Nothing()
+
+
+async def _count_mentions(call: Call, user_ids: Sequence[int]) -> None:
+    """Of others: each of them may be notified."""
+    others = len({*user_ids} - {call.viewer.id})
+    if others:
+        await call.services.limits.hit("mention", call.viewer.id, others)
 
 
 async def _load(call: Call, tx: Transaction, post_id: int) -> Row:

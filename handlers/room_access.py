@@ -5,6 +5,7 @@ import msgspec
 from handlers.call import Call
 from protocol import errors
 from protocol.events import RoomChanged
+from protocol.live_rooms import Role
 from stage import rules
 from storage import audit, live_rooms
 from storage.database import Row, Transaction
@@ -27,20 +28,30 @@ async def standing(call: Call, tx: Transaction, room_id: str) -> Row:
     return row
 
 
-async def moderated(call: Call, tx: Transaction, room_id: str, action: rules.Action, version: int | None) -> Row:
-    """The room, locked until the act is done. Raises what `rules.check` does, NOT_FOUND, ABORTED."""
+async def locked(call: Call, tx: Transaction, room_id: str) -> Row:
+    """The same of a room that nobody else changes until the act is done."""
     # What holds is read once the lock is: somebody may have been made a listener while this waited.
     await live_rooms.lock(tx, int(room_id))
-    row = await standing(call, tx, room_id)
-    rules.check(action, row["state"], row["role"])
-    check_version(row, version)
-    return row
+    return await standing(call, tx, room_id)
+
+
+def allow(action: rules.Action, room: Row, target: Role | None = None) -> None:
+    """Raises what `rules.check` does."""
+    rules.check(action, room["state"], room["role"], target)
 
 
 def check_version(room: Row, version: int | None) -> None:
     """Raises ABORTED where the room is not at the version that the caller has seen."""
     if version is not None and room["version"] != version:
         raise errors.stale_version()
+
+
+def is_repetition(room: Row, version: int | None) -> bool:
+    """Whether the call may have been made before: the version is the one before the room's.
+
+    Where the room is as the call asks for, its first answer was lost.
+    """
+    return version is not None and room["version"] == version + 1
 
 
 async def changed(call: Call, tx: Transaction, room_id: int, change: str, user_id: int = 0) -> None:

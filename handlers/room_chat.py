@@ -1,5 +1,7 @@
 """What is said in a live room: messages and reactions."""
 
+from datetime import timedelta
+
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from handlers.room_access import note, standing
@@ -20,6 +22,8 @@ from stage import rules
 from storage import present, room_messages
 from storage.database import Transaction
 from storage.snowflakes import minted_at
+
+UNHEARD_OF = timedelta(minutes=1)  # for longer no message waits for the roster to hear of it
 
 
 @methods.rpc("room.send", limit="room_message")
@@ -62,17 +66,23 @@ async def list_messages(call: Call, request: ListRoomMessages, tx: Transaction) 
 
 @methods.rpc("room.delete_message")
 async def delete_message(call: Call, request: DeleteRoomMessage, tx: Transaction) -> Nothing:
-    """Take back an own message, or as host or cohost anybody's."""
+    """Take back an own message, or as host or cohost anybody's. Repeating it changes nothing."""
     room = await standing(call, tx, request.room_id)
     message_id = int(request.message_id)
-    sender_id = await room_messages.sender(tx, room["id"], message_id)
-    if sender_id is None:
+    message = await room_messages.load(tx, room["id"], message_id)
+    is_own = message is not None and message["sender_id"] == call.viewer.id
+    if message is None or (message["is_deleted"] and not is_own and room["role"] not in rules.MODERATORS):
         raise errors.not_found("message")
-    if sender_id != call.viewer.id:
+    if message["is_deleted"]:
+        return Nothing()
+    sender_id = message["sender_id"]
+    if not is_own:
         rules.check("delete_message", room["state"], room["role"])
         await note(call, tx, "room.delete_message", room["id"], message_id=message_id, sender_id=sender_id)
     await room_messages.delete(tx, message_id)
-    await call.services.outbox.add(tx, RoomMessageDeleted(room_id=room["id"], message_id=message_id))
+    event = RoomMessageDeleted(room_id=room["id"], message_id=message_id, sender_id=sender_id)
+    await call.services.outbox.add(tx, event)
+    call.after_commit(lambda: call.services.roster.forget_message(room["id"], message_id))
     return Nothing()
 
 
@@ -87,8 +97,20 @@ async def react(call: Call, request: ReactInRoom) -> Nothing:
             room = await standing(call, tx, request.room_id)
         if room["is_muted"]:
             raise errors.permission_denied("muted in this room")
+    if request.message_id is not None and not await _may_be_reacted_to(call, room_id, int(request.message_id)):
+        raise errors.not_found("message")
     call.services.pulse.react(room_id, request.emoji, int(request.message_id or 0))
     return Nothing()
+
+
+async def _may_be_reacted_to(call: Call, room_id: int, message_id: int) -> bool:
+    """The roster knows the messages; of the last ones it may not have heard yet."""
+    if await call.services.roster.has_message(room_id, message_id):
+        return True
+    if call.services.now() - minted_at(message_id) > UNHEARD_OF:
+        return False
+    async with call.services.database.transaction(call.viewer.id) as tx:
+        return bool(await room_messages.remaining(tx, room_id, [message_id]))
 
 
 def _check_inside(call: Call, room_id: int) -> None:

@@ -1,10 +1,10 @@
 """What is done on the stage of a live room: hands, roles, moderation. Rights are in `stage.rules`."""
 
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from handlers.call import Call
-from handlers.room_access import changed, check_version, moderated, note, standing
+from handlers.room_access import allow, changed, check_version, is_repetition, locked, note, standing
 from protocol import errors
 from protocol.events import RoomInvited, RoomRemoved, RoomUnbanned
 from protocol.live_rooms import (
@@ -25,7 +25,6 @@ from stage import departures, rules, turns
 from storage import live_rooms, room_turns, users
 from storage.database import Row, Transaction
 
-MOST_ON_STAGE = 100
 LONGEST_BAN = timedelta(days=3_650)
 
 
@@ -46,51 +45,64 @@ async def set_role(call: Call, request: SetRole, tx: Transaction) -> Nothing:
     """Onto the stage as cohost or speaker, or back among the listeners; anybody may step down by themselves."""
     if int(request.user_id) == call.viewer.id:
         return await _step_down(call, request, tx)
-    room, user_id, role = await _target(call, tx, request.room_id, "set_role", request.user_id, request.version)
+    room, target = await _target(call, tx, request.room_id, "set_role", request.user_id)
     rules.check_grant(room["role"], request.role)
-    if role == "listener" != request.role and await live_rooms.count_on_stage(tx, room["id"]) >= MOST_ON_STAGE:
-        raise errors.failed_precondition(f"no more than {MOST_ON_STAGE} are on a stage")
-    if role != request.role:
-        await _give_role(call, tx, room["id"], user_id, request.role)
-        await note(call, tx, "room.set_role", room["id"], user_id=user_id, role=request.role, before=role)
+    if target.role == request.role and is_repetition(room, request.version):
+        return Nothing()
+    check_version(room, request.version)
+    if target.role != request.role:
+        if request.role != "listener":
+            _check_takes_part(target)
+        await _give_role(call, tx, room["id"], target.id, request.role)
+        await note(call, tx, "room.set_role", room["id"], user_id=target.id, role=request.role, before=target.role)
     return Nothing()
 
 
 @methods.rpc("room.transfer_host")
 async def transfer_host(call: Call, request: RoomMember, tx: Transaction) -> Nothing:
-    """Somebody who is inside is the host from now on; the caller stays as a cohost."""
-    room, user_id, _ = await _target(call, tx, request.room_id, "transfer_host", request.user_id, request.version)
-    if room["state"] == "live":
-        await _check_inside(call, room, user_id)
-    await live_rooms.transfer_host(tx, room["id"], call.viewer.id, user_id)
-    await turns.begin(tx, call.services.roster, room["id"], user_id)
-    await changed(call, tx, room["id"], "host", user_id)
-    await note(call, tx, "room.transfer_host", room["id"], to=user_id)
+    """Somebody who is inside is the host from now on; the caller stays as a cohost. Repeating it changes nothing."""
+    room = await locked(call, tx, request.room_id)
+    if room["role"] == "cohost" and int(request.user_id) == room["host_id"]:
+        return Nothing()
+    room, target = await _target(call, tx, request.room_id, "transfer_host", request.user_id)
+    check_version(room, request.version)
+    _check_takes_part(target)
+    await live_rooms.transfer_host(tx, room["id"], call.viewer.id, target.id)
+    await turns.begin(tx, call.services.roster, room["id"], target.id)
+    await changed(call, tx, room["id"], "host", target.id)
+    await note(call, tx, "room.transfer_host", room["id"], to=target.id)
     return Nothing()
 
 
 @methods.rpc("room.mute")
 async def mute(call: Call, request: MuteInRoom, tx: Transaction) -> Nothing:
-    """Somebody neither speaks nor writes, until they are unmuted."""
-    room, user_id, _ = await _target(call, tx, request.room_id, "mute", request.user_id, request.version)
-    await live_rooms.set_muted(tx, room["id"], user_id, request.muted)
+    """Somebody neither speaks nor writes, until they are unmuted; also somebody who has left since."""
+    room, target = await _target(call, tx, request.room_id, "mute", request.user_id)
+    if target.is_muted == request.muted and is_repetition(room, request.version):
+        return Nothing()
+    check_version(room, request.version)
+    if not target.has_place:
+        _check_inside(target)
+    await live_rooms.set_muted(tx, room["id"], target.id, request.muted)
     await live_rooms.touch(tx, room["id"])
-    await changed(call, tx, room["id"], "muted", user_id)
-    await note(call, tx, "room.mute", room["id"], user_id=user_id, muted=request.muted)
+    await changed(call, tx, room["id"], "muted", target.id)
+    await note(call, tx, "room.mute", room["id"], user_id=target.id, muted=request.muted)
     return Nothing()
 
 
 @methods.rpc("room.kick")
 async def kick(call: Call, request: KickFromRoom, tx: Transaction) -> Nothing:
-    """Out of the room on all devices; they may come again."""
-    room, user_id, role = await _target(call, tx, request.room_id, "kick", request.user_id, None)
-    await _check_inside(call, room, user_id)
+    """Out of the room on all devices; they may come again. Repeating it changes nothing."""
+    room, target = await _target(call, tx, request.room_id, "kick", request.user_id)
+    if not target.is_inside and await call.services.roster.was_kicked(room["id"], target.id):
+        return Nothing()
+    _check_inside(target)
     version = room["version"]
-    if role != "listener":
-        version = await _give_role(call, tx, room["id"], user_id, "listener")
-    await room_turns.end(tx, room["id"], user_id)
-    await _send_out(call, tx, room["id"], user_id, "kicked", version)
-    await note(call, tx, "room.kick", room["id"], user_id=user_id, reason=request.reason)
+    if target.role != "listener":
+        version = await _give_role(call, tx, room["id"], target.id, "listener")
+    await room_turns.end(tx, room["id"], target.id)
+    await _send_out(call, tx, room["id"], target.id, "kicked", version)
+    await note(call, tx, "room.kick", room["id"], user_id=target.id, reason=request.reason)
     return Nothing()
 
 
@@ -100,21 +112,23 @@ async def ban(call: Call, request: BanFromRoom, tx: Transaction) -> Nothing:
     now = call.services.now()
     if request.until is not None and not now < request.until < now + LONGEST_BAN:
         raise errors.invalid("until", "is past, or more than ten years away")
-    room, user_id, _ = await _target(call, tx, request.room_id, "ban", request.user_id, None)
-    await live_rooms.ban(tx, room["id"], user_id, call.viewer.id, request.reason, request.until)
-    await room_turns.end(tx, room["id"], user_id)
+    room, target = await _target(call, tx, request.room_id, "ban", request.user_id)
+    await live_rooms.ban(tx, room["id"], target.id, call.viewer.id, request.reason, request.until)
+    await room_turns.end(tx, room["id"], target.id)
     version = await live_rooms.touch(tx, room["id"])
     await changed(call, tx, room["id"], "updated")
-    await _send_out(call, tx, room["id"], user_id, "banned", version, request.until)
+    await _send_out(call, tx, room["id"], target.id, "banned", version, request.until)
     until = to_wire(request.until) if request.until else None
-    await note(call, tx, "room.ban", room["id"], user_id=user_id, reason=request.reason, until=until)
+    await note(call, tx, "room.ban", room["id"], user_id=target.id, reason=request.reason, until=until)
     return Nothing()
 
 
 @methods.rpc("room.unban")
 async def unban(call: Call, request: RoomMember, tx: Transaction) -> Nothing:
     """They may come in again. Repeating it changes nothing."""
-    room = await moderated(call, tx, request.room_id, "unban", request.version)
+    room = await locked(call, tx, request.room_id)
+    allow("unban", room)
+    check_version(room, request.version)
     user_id = int(request.user_id)
     if await live_rooms.unban(tx, room["id"], user_id):
         await note(call, tx, "room.unban", room["id"], user_id=user_id)
@@ -126,11 +140,17 @@ async def unban(call: Call, request: RoomMember, tx: Transaction) -> Nothing:
 
 @methods.rpc("room.invite")
 async def invite(call: Call, request: InviteToRoom, tx: Transaction) -> Nothing:
-    """Who is invited may come in, whoever else may see the room. Who blocks the caller is left out."""
-    room = await moderated(call, tx, request.room_id, "invite", None)
+    """Who is invited may come in, whoever else may see the room.
+
+    Two kinds of users are left out without a word: those who have a block with the caller, and those who have had
+    enough invitations from strangers today.
+    """
+    room = await locked(call, tx, request.room_id)
+    allow("invite", room)
     seen = await users.load(tx, list(dict.fromkeys(map(int, request.user_ids))))
     invited = await live_rooms.invite(tx, room["id"], call.viewer.id, [each for each in seen if each != call.viewer.id])
     if invited:
+        await call.services.limits.hit("invite", call.viewer.id, len(invited))
         event = RoomInvited(room_id=room["id"], actor_id=call.viewer.id, user_ids=tuple(invited))
         await call.services.outbox.add(tx, event)
         await note(call, tx, "room.invite", room["id"], user_ids=invited)
@@ -158,22 +178,47 @@ async def media_token(call: Call, request: RoomRef, tx: Transaction) -> MediaTok
     return MediaToken(url=tokens.url, token=token, expires_at=to_wire(expires_at))
 
 
-async def _target(
-    call: Call, tx: Transaction, room_id: str, action: rules.Action, user_id: str, version: int | None
-) -> tuple[Row, int, Role]:
-    """The room, locked, and to whom it is done with their role. Raises NOT_FOUND and what `moderated` does."""
-    room = await moderated(call, tx, room_id, action, version)
-    other = await live_rooms.target(tx, room["id"], int(user_id))
-    if other is None:
+class _Target(NamedTuple):
+    """To whom an act of moderation is done; see `room_target()` in the schema."""
+
+    id: int
+    role: Role
+    is_muted: bool
+    is_banned: bool
+    has_place: bool
+    may_enter: bool
+    is_inside: bool
+
+
+async def _target(call: Call, tx: Transaction, room_id: str, action: rules.Action, user_id: str) -> tuple[Row, _Target]:
+    """The room, locked, and to whom it is done. Raises NOT_FOUND and what `locked` and `allow` do.
+
+    A block shields nobody who is in the room or has a place there; of others it is not told apart from nobody.
+    """
+    room = await locked(call, tx, room_id)
+    allow(action, room)
+    row = await live_rooms.target(tx, room["id"], int(user_id))
+    is_inside = bool(await call.services.roster.are_inside(room["id"], [int(user_id)]))
+    if row is None or (row["hides"] and not (row["has_place"] or is_inside)):
         raise errors.not_found("user")
-    rules.check(action, room["state"], room["role"], other["role"])
-    if other["is_banned"] and action in ("set_role", "transfer_host"):
+    allow(action, room, row["role"])
+    target = _Target(
+        row["id"], row["role"], row["is_muted"], row["is_banned"], row["has_place"], row["may_enter"], is_inside
+    )
+    return room, target
+
+
+def _check_takes_part(target: _Target) -> None:
+    """Nobody is put on a stage, or made its host, who has not come in, or who could not."""
+    if not target.may_enter:
+        raise errors.not_found("user")
+    if target.is_banned:
         raise errors.failed_precondition("they are banned from the room")
-    return room, other["id"], other["role"]
+    _check_inside(target)
 
 
-async def _check_inside(call: Call, room: Row, user_id: int) -> None:
-    if not await call.services.roster.are_inside(room["id"], [user_id]):
+def _check_inside(target: _Target) -> None:
+    if not target.is_inside:
         raise errors.failed_precondition("they are not in the room")
 
 
@@ -227,6 +272,8 @@ async def _step_down(call: Call, request: SetRole, tx: Transaction) -> Nothing:
         raise errors.permission_denied("nobody promotes themselves")
     if room["state"] == "ended":
         raise errors.failed_precondition("the room is ended")
+    if request.role == room["role"] and is_repetition(room, request.version):
+        return Nothing()
     check_version(room, request.version)
     if request.role != room["role"] and await live_rooms.step_down(tx, room["id"]) is not None:
         await changed(call, tx, room["id"], "role", call.viewer.id)

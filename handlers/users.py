@@ -44,8 +44,10 @@ async def update_user(call: Call, request: UpdateUser, tx: Transaction) -> User:
     if isinstance(request.avatar_media_id, str):
         raise errors.invalid("avatar_media_id", "there is no such media")
     viewer_id = call.viewer.id
+    is_private = None if request.is_private is UNSET else request.is_private
+    if is_private is not None:
+        await users.hold_privacy(tx, viewer_id)
     before = await _load(tx, viewer_id)
-    is_private = None if request.is_private is UNSET else bool(request.is_private)
     await users.update(
         tx,
         viewer_id,
@@ -53,9 +55,9 @@ async def update_user(call: Call, request: UpdateUser, tx: Transaction) -> User:
         bio=None if request.bio is UNSET else request.bio or "",
         is_private=is_private,
         clear_avatar=request.avatar_media_id is None,
-        presence_audience=None if request.presence_audience is UNSET else request.presence_audience or "everyone",
+        presence_audience=None if request.presence_audience is UNSET else request.presence_audience,
     )
-    if before.is_private and is_private is False:
+    if is_private is False:
         for follower_id in await graph.accept_all(tx, viewer_id):
             event = FollowChanged(follower_id=follower_id, followee_id=viewer_id, change="accepted")
             await call.services.outbox.add(tx, event)

@@ -4,7 +4,18 @@ import datetime
 
 import msgspec
 
-from protocol.fields import DeviceName, Email, Fingerprint, Id, Locale, Password, Request, Username
+from protocol.fields import (
+    Cursor,
+    DeviceName,
+    Email,
+    Fingerprint,
+    Id,
+    Locale,
+    PageSize,
+    Password,
+    Request,
+    Username,
+)
 from protocol.users import User
 
 
@@ -48,6 +59,11 @@ class SignedIn(msgspec.Struct, frozen=True):
     refresh_expires_at: str
 
 
+class ListSessions(Request, frozen=True):
+    cursor: Cursor | None = None
+    limit: PageSize | None = None
+
+
 class SessionItem(msgspec.Struct, frozen=True):
     id: str
     device: str | None
@@ -59,7 +75,7 @@ class SessionItem(msgspec.Struct, frozen=True):
 
 class SessionList(msgspec.Struct, frozen=True):
     items: list[SessionItem]
-    next_cursor: str | None = None
+    next_cursor: str | None
 
 
 class SessionRef(Request, frozen=True):

@@ -38,6 +38,7 @@ class PostEdited(Event, frozen=True):
     topic: ClassVar[str] = "post.edited"
     post_id: int
     author_id: int
+    named: tuple[int, ...] = ()  # people whom the post did not mention before
 
     @property
     def key(self) -> str:
@@ -142,6 +143,7 @@ class RoomMessageDeleted(Event, frozen=True):
     topic: ClassVar[str] = "room.message_deleted"
     room_id: int
     message_id: int
+    sender_id: int = 0  # an event of before does not say
 
     @property
     def key(self) -> str:

@@ -4,6 +4,7 @@ import datetime
 from typing import Annotated, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from protocol.fields import Cursor, Emoji, Id, IdempotencyKey, MessageText, PageSize, Reason, Request, Topic
 from protocol.posts import Version, Visibility
@@ -75,9 +76,9 @@ class UpdateRoom(Request, frozen=True):
 
     room_id: Id
     version: Version
-    topic: Topic | None = None
-    capacity: Capacity | None = None
-    slow_mode_s: SlowMode | None = None
+    topic: Topic | UnsetType = UNSET
+    capacity: Capacity | UnsetType = UNSET
+    slow_mode_s: SlowMode | UnsetType = UNSET
 
 
 class RoomRef(Request, frozen=True):

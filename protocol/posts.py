@@ -93,7 +93,7 @@ class Circle(msgspec.Struct, frozen=True):
 
 class CircleList(msgspec.Struct, frozen=True):
     items: list[Circle]
-    next_cursor: str | None = None
+    next_cursor: str | None
 
 
 UserIds = Annotated[list[Id], msgspec.Meta(max_length=100)]
@@ -108,6 +108,11 @@ class CreateCircle(Request, frozen=True):
 class UpdateCircle(Request, frozen=True):
     circle_id: Id
     name: CircleName
+
+
+class ListCircles(Request, frozen=True):
+    cursor: Cursor | None = None
+    limit: PageSize | None = None
 
 
 class CircleRef(Request, frozen=True):

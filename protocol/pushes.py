@@ -61,7 +61,7 @@ class SessionExpired(Push, frozen=True):
     event: ClassVar[str] = "session.expired"
 
 
-RevocationReason = Literal["logout", "revoked", "reused", "password_changed"]
+RevocationReason = Literal["logout", "revoked", "reused", "password_changed", "suspended"]
 
 
 class SessionRevoked(Push, frozen=True):

@@ -68,13 +68,13 @@ PresenceAudience = Literal["everyone", "followers", "nobody"]  # who may watch; 
 
 
 class UpdateUser(Request, frozen=True):
-    """Absent leaves as it is; null clears."""
+    """Absent leaves as it is; null clears a text or the avatar, and is refused where there is nothing to clear."""
 
     display_name: DisplayName | None | UnsetType = UNSET
     bio: Bio | None | UnsetType = UNSET
     avatar_media_id: Id | None | UnsetType = UNSET
-    is_private: bool | None | UnsetType = UNSET
-    presence_audience: PresenceAudience | None | UnsetType = UNSET
+    is_private: bool | UnsetType = UNSET
+    presence_audience: PresenceAudience | UnsetType = UNSET
 
 
 class UserRef(Request, frozen=True):

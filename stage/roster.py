@@ -144,6 +144,10 @@ class Roster:
         answer = await self._shards.run(self._shard(room_id), REMOVE, self._keys(room_id), arguments)
         return Removed(answer[0].decode(), answer[1], _named(answer[2]), int(answer[3]))
 
+    async def was_kicked(self, room_id: int, user_id: int) -> bool:
+        """Whether they have been kicked, at any time."""
+        return bool(await self._shards.call(self._shard(room_id), "HEXISTS", self._key(room_id, "kicked"), user_id))
+
     async def pardon(self, room_id: int, user_id: int) -> None:
         """A ban is lifted."""
         await self._shards.call(self._shard(room_id), "HDEL", self._key(room_id, "barred"), user_id)
@@ -224,6 +228,15 @@ class Roster:
         self._shards.send(shard, "ZADD", key, message_id, message_id)
         self._shards.send(shard, "ZREMRANGEBYRANK", key, 0, -MOST_MESSAGES - 1)
         await self._shards.call(shard, "EXPIRE", key, KEPT_S)
+
+    async def forget_message(self, room_id: int, message_id: int) -> None:
+        """It has been taken back."""
+        await self._shards.call(self._shard(room_id), "ZREM", self._key(room_id, "messages"), message_id)
+
+    async def has_message(self, room_id: int, message_id: int) -> bool:
+        """Whether it may be reacted to; not yet where `note_message` is still to come."""
+        score = await self._shards.call(self._shard(room_id), "ZSCORE", self._key(room_id, "messages"), message_id)
+        return score is not None
 
     async def pulse(
         self, room_id: int, reactions: Mapping[tuple[str, int], int], *, again: bool = False

@@ -2,11 +2,17 @@
 
 import datetime
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import asyncpg
 
 from protocol import errors
 from storage.database import Row, Transaction
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
 
 
 async def insert(
@@ -48,6 +54,11 @@ def email_key(email: str) -> str:
     return email.strip().lower()
 
 
+async def registered_just_now(tx: Transaction, email: str, username: str) -> bool:
+    """Whether that account was opened within the last ten minutes, with that name."""
+    return bool(await tx.fetchval("SELECT registered_just_now($1, $2)", email_key(email), username.lower()))
+
+
 async def for_login(tx: Transaction, email: str) -> Row | None:
     """user_id and password_hash of the active account with that address."""
     return await tx.fetchrow("SELECT user_id, password_hash FROM account_for_login($1)", email_key(email))
@@ -68,6 +79,21 @@ async def set_password(tx: Transaction, user_id: int, new_hash: str) -> None:
     await tx.execute("UPDATE accounts SET password_hash = $2 WHERE user_id = $1", user_id, new_hash)
 
 
+async def set_status(connection: Connection, username: str, status: str) -> bool:
+    """active or suspended; a trigger ends the sessions of the suspended. For the owner of the tables.
+
+    False where nobody of that name is in the other of these two states.
+    """
+    return bool(
+        await connection.fetchval(
+            """UPDATE users SET status = $2
+            WHERE username_key = $1 AND status IN ('active', 'suspended') AND status <> $2 RETURNING true""",
+            username.lower(),
+            status,
+        )
+    )
+
+
 async def insert_session(
     tx: Transaction,
     *,
@@ -80,20 +106,24 @@ async def insert_session(
     ip: str | None,
     user_agent: str | None,
     expires_at: datetime.datetime,
-) -> None:
-    await tx.execute(
-        """INSERT INTO sessions (id, user_id, family_hash, refresh_hash, device_name, fingerprint, ip, user_agent,
-            expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
-        session_id,
-        user_id,
-        family_hash,
-        refresh_hash,
-        device_name,
-        fingerprint,
-        ip,
-        user_agent,
-        expires_at,
+) -> bool:
+    """False for somebody who is not active; whoever suspends them at this moment waits, and ends this session, too."""
+    return bool(
+        await tx.fetchval(
+            """INSERT INTO sessions (id, user_id, family_hash, refresh_hash, device_name, fingerprint, ip, user_agent,
+                expires_at)
+            SELECT $1, id, $3, $4, $5, $6, $7, $8, $9 FROM users WHERE id = $2 AND status = 'active' FOR SHARE
+            RETURNING true""",
+            session_id,
+            user_id,
+            family_hash,
+            refresh_hash,
+            device_name,
+            fingerprint,
+            ip,
+            user_agent,
+            expires_at,
+        )
     )
 
 
@@ -126,12 +156,14 @@ async def rotate_refresh(
     )
 
 
-async def list_sessions(tx: Transaction, user_id: int) -> Sequence[Row]:
-    """Alive ones, newest first, at most 100."""
+async def list_sessions(tx: Transaction, user_id: int, before: int, limit: int) -> Sequence[Row]:
+    """Alive ones, newest first."""
     return await tx.fetch(
         """SELECT id, device_name, ip, created_at, last_seen_at FROM sessions
-        WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now() ORDER BY id DESC LIMIT 100""",
+        WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now() AND id < $2 ORDER BY id DESC LIMIT $3""",
         user_id,
+        before,
+        limit,
     )
 
 

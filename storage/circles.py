@@ -4,9 +4,6 @@ from collections.abc import Sequence
 
 from storage.database import Row, Transaction
 
-MOST_CIRCLES = 50
-MOST_MEMBERS = 500
-
 
 async def insert(tx: Transaction, *, id: int, owner_id: int, name: str) -> None:
     await tx.execute("INSERT INTO circles (id, owner_id, name) VALUES ($1, $2, $3)", id, owner_id, name)
@@ -20,8 +17,7 @@ async def delete(tx: Transaction, circle_id: int) -> bool:
     return bool(await tx.fetchval("DELETE FROM circles WHERE id = $1 RETURNING true", circle_id))
 
 
-async def add(tx: Transaction, circle_id: int, owner_id: int, user_ids: Sequence[int]) -> int:
-    """Answers how many members the circle has now."""
+async def add(tx: Transaction, circle_id: int, owner_id: int, user_ids: Sequence[int]) -> None:
     await tx.execute(
         """INSERT INTO circle_members (circle_id, owner_id, user_id)
         SELECT $1, $2, unnest($3::bigint[]) ON CONFLICT DO NOTHING""",
@@ -29,29 +25,28 @@ async def add(tx: Transaction, circle_id: int, owner_id: int, user_ids: Sequence
         owner_id,
         sorted(user_ids),  # each takes a turn of its own: in one order, or two callers could wait for each other
     )
-    size: int = await tx.fetchval("SELECT count(*) FROM circle_members WHERE circle_id = $1", circle_id)
-    return size
 
 
 async def remove(tx: Transaction, circle_id: int, user_ids: Sequence[int]) -> None:
     await tx.execute("DELETE FROM circle_members WHERE circle_id = $1 AND user_id = ANY ($2)", circle_id, user_ids)
 
 
-async def load(tx: Transaction, circle_id: int | None = None) -> Sequence[Row]:
-    """The viewer's circles (or that one) with their members as rows of user-lite in `members`, newest first."""
-    return await tx.fetch(
-        """SELECT c.id, c.name, c.created_at,
-            (SELECT coalesce(array_agg(m.user_id ORDER BY m.added_at, m.user_id), '{}')
-             FROM circle_members m WHERE m.circle_id = c.id) AS member_ids
-        FROM circles c WHERE $1::bigint IS NULL OR c.id = $1 ORDER BY c.id DESC LIMIT 50""",
-        circle_id,
-    )
+_LOAD = """
+    SELECT c.id, c.name, c.created_at,
+        (SELECT coalesce(array_agg(m.user_id ORDER BY m.added_at, m.user_id), '{}')
+         FROM circle_members m WHERE m.circle_id = c.id) AS member_ids
+    FROM circles c
+"""
 
 
-async def count(tx: Transaction) -> int:
-    """How many the viewer has."""
-    found: int = await tx.fetchval("SELECT count(*) FROM circles")
-    return found
+async def load(tx: Transaction, circle_id: int) -> Sequence[Row]:
+    """One of the viewer's circles, if there is such a one, with the ids of its members in `member_ids`."""
+    return await tx.fetch(f"{_LOAD} WHERE c.id = $1", circle_id)
+
+
+async def load_page(tx: Transaction, before: int, limit: int) -> Sequence[Row]:
+    """The viewer's circles, newest first."""
+    return await tx.fetch(f"{_LOAD} WHERE c.id < $1 ORDER BY c.id DESC LIMIT $2", before, limit)
 
 
 async def lock(tx: Transaction, circle_id: int) -> bool:

@@ -25,6 +25,7 @@ Row: TypeAlias = asyncpg.Record
 OPEN_AT_START = 10
 ACQUIRE_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_S = 8.0  # below the deadline of a call
+BOUNDED = "bounded"  # the constraint that is named where somebody has all they may have; the message is for clients
 
 
 class DatabaseUnavailable(Exception):
@@ -97,7 +98,8 @@ class Database:
     async def transaction(self, viewer_id: int | None = None) -> AsyncIterator[Transaction]:
         """A transaction as that viewer; committed at the end, rolled back when the body raises.
 
-        Raises DatabaseUnavailable, also when the connection breaks inside the body; Conflict.
+        Raises DatabaseUnavailable, also when the connection breaks inside the body; Conflict; FAILED_PRECONDITION
+        where a bound on a count is passed.
         """
         assert self._pool is not None, "connect() first"
         try:
@@ -118,6 +120,10 @@ class Database:
             raise DatabaseUnavailable(str(error)) from error
         except _COLLIDED as error:
             raise Conflict(str(error)) from error
+        except asyncpg.CheckViolationError as error:
+            if error.constraint_name != BOUNDED:
+                raise
+            raise errors.failed_precondition(error.args[0]) from error
         except asyncpg.DataError as error:
             raise errors.invalid("$", "holds a value out of range") from error
         finally:

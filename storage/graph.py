@@ -2,30 +2,28 @@
 
 import datetime
 from collections.abc import AsyncIterator, Sequence
+from typing import Literal
 
-import asyncpg
-
-from protocol import errors
 from protocol.fields import MAX_ID
 from storage.database import Database, Row, Transaction
 
+FollowStatus = Literal["active", "pending"]
 
-async def follow(tx: Transaction, *, id: int, follower_id: int, followee_id: int, status: str) -> bool:
-    """False where a follow, active or pending, already stands."""
-    return bool(
-        await tx.fetchval(
-            """INSERT INTO follows (id, follower_id, followee_id, status) VALUES ($1, $2, $3, $4)
-            ON CONFLICT DO NOTHING RETURNING true""",
-            id,
-            follower_id,
-            followee_id,
-            status,
-        )
+
+async def follow(tx: Transaction, *, id: int, follower_id: int, followee_id: int) -> FollowStatus | None:
+    """Answers `pending` where the account is private, which a trigger decides; None where a follow already stands."""
+    status: FollowStatus | None = await tx.fetchval(
+        """INSERT INTO follows (id, follower_id, followee_id, status) VALUES ($1, $2, $3, 'pending')
+        ON CONFLICT DO NOTHING RETURNING status""",
+        id,
+        follower_id,
+        followee_id,
     )
+    return status
 
 
-async def follow_status(tx: Transaction, follower_id: int, followee_id: int) -> str | None:
-    status: str | None = await tx.fetchval(
+async def follow_status(tx: Transaction, follower_id: int, followee_id: int) -> FollowStatus | None:
+    status: FollowStatus | None = await tx.fetchval(
         "SELECT status FROM follows WHERE follower_id = $1 AND followee_id = $2", follower_id, followee_id
     )
     return status
@@ -90,19 +88,16 @@ async def is_open(tx: Transaction, user_id: int) -> bool:
 
 
 async def block(tx: Transaction, blocker_id: int, blocked_id: int, reason: str | None) -> bool:
-    """Cuts follows and circles both ways. False where the block already stood. Raises NOT_FOUND."""
-    try:
-        return bool(
-            await tx.fetchval(
-                """INSERT INTO blocks (blocker_id, blocked_id, reason) VALUES ($1, $2, $3)
-                ON CONFLICT DO NOTHING RETURNING true""",
-                blocker_id,
-                blocked_id,
-                reason,
-            )
+    """Cuts follows and circles both ways. False where the block already stood, and where there is no such person."""
+    return bool(
+        await tx.fetchval(
+            """INSERT INTO blocks (blocker_id, blocked_id, reason) VALUES ($1, $2, $3)
+            ON CONFLICT DO NOTHING RETURNING true""",
+            blocker_id,
+            blocked_id,
+            reason,
         )
-    except asyncpg.ForeignKeyViolationError:
-        raise errors.not_found("user") from None
+    )
 
 
 async def unblock(tx: Transaction, blocker_id: int, blocked_id: int) -> bool:

@@ -64,10 +64,10 @@ class Limits:
         self._count_loopback = count_loopback
         self._limiter = SlidingWindowCounterRateLimiter(_LinkStorage(shards))
 
-    async def hit(self, name: str, key: str | int) -> None:
-        """Count one. Raises RESOURCE_EXHAUSTED with the time to wait; RedisError."""
+    async def hit(self, name: str, key: str | int, cost: int = 1) -> None:
+        """Count as many. Raises RESOURCE_EXHAUSTED with the time to wait; RedisError."""
         item = self._items[name]
-        if await self._limiter.hit(item, name, str(key)):
+        if await self._limiter.hit(item, name, str(key), cost=cost):
             return
         stats = await self._limiter.get_window_stats(item, name, str(key))
         wait_ms = max(int((stats.reset_time - time.time()) * 1_000), 100)

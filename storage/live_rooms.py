@@ -48,13 +48,6 @@ async def insert(
     )
 
 
-async def count_open(tx: Transaction, owner_id: int) -> int:
-    """How many of that person's rooms have not ended; until the transaction ends, nobody else counts them."""
-    await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended('rooms', $1))", owner_id)
-    found: int = await tx.fetchval("SELECT count(*) FROM rooms WHERE owner_id = $1 AND state <> 'ended'", owner_id)
-    return found
-
-
 async def load(tx: Transaction, room_id: int) -> Row | None:
     """A room with its host's columns of user-lite, if the viewer may see it."""
     return await tx.fetchrow(f"{_ROOM} WHERE r.id = $1", room_id)
@@ -81,13 +74,8 @@ async def lock(tx: Transaction, room_id: int) -> None:
 
 
 async def target(tx: Transaction, room_id: int, user_id: int) -> Row | None:
-    """id, role and is_banned of whom a moderator does something to."""
+    """To whom a moderator does something: the row of `room_target()` in the schema."""
     return await tx.fetchrow("SELECT * FROM room_target($1, $2)", room_id, user_id)
-
-
-async def count_on_stage(tx: Transaction, room_id: int) -> int:
-    found: int = await tx.fetchval("SELECT count(*) FROM room_roles WHERE room_id = $1 AND role <> 'listener'", room_id)
-    return found
 
 
 async def people(tx: Transaction, room_id: int, user_ids: Sequence[int]) -> dict[int, Row]:
@@ -221,13 +209,13 @@ async def unban(tx: Transaction, room_id: int, user_id: int) -> bool:
 
 
 async def invite(tx: Transaction, room_id: int, inviter_id: int, user_ids: Sequence[int]) -> list[int]:
-    """Answers who had not been invited before."""
+    """Answers who had not been invited before, without those whom a trigger leaves out: see the schema."""
     rows = await tx.fetch(
         """INSERT INTO room_invitations (room_id, user_id, inviter_id) SELECT $1, unnest($3::bigint[]), $2
         ON CONFLICT DO NOTHING RETURNING user_id""",
         room_id,
         inviter_id,
-        user_ids,
+        sorted(user_ids),  # each is held by itself: in one order, or two callers could wait for each other
     )
     return [row["user_id"] for row in rows]
 

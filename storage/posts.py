@@ -129,12 +129,21 @@ async def load_features(tx: Transaction, inbox: Sequence[int], limit: int) -> li
 
 
 async def lock_own(tx: Transaction, post_id: int, author_id: int) -> Row | None:
-    """version and visibility of the viewer's own published post."""
+    """version, text and mention_ids of the viewer's own published post."""
     return await tx.fetchrow(
-        """SELECT version, visibility FROM posts WHERE id = $1 AND author_id = $2 AND status = 'published'
+        """SELECT version, text, mention_ids FROM posts WHERE id = $1 AND author_id = $2 AND status = 'published'
         FOR UPDATE""",
         post_id,
         author_id,
+    )
+
+
+async def was_deleted(tx: Transaction, post_id: int, author_id: int) -> bool:
+    """Whether the viewer's own post has been taken down."""
+    return bool(
+        await tx.fetchval(
+            "SELECT true FROM posts WHERE id = $1 AND author_id = $2 AND status = 'deleted'", post_id, author_id
+        )
     )
 
 

@@ -18,21 +18,25 @@ async def load_page(tx: Transaction, room_id: int, before: int, limit: int) -> S
     return await tx.fetch("SELECT * FROM room_messages_for($1, $2, $3)", room_id, before, limit)
 
 
-async def sender(tx: Transaction, room_id: int, message_id: int) -> int | None:
-    """None where there is no such message in the room."""
-    found: int | None = await tx.fetchval(
-        "SELECT sender_id FROM room_messages WHERE id = $2 AND room_id = $1 AND deleted_at IS NULL", room_id, message_id
+async def load(tx: Transaction, room_id: int, message_id: int) -> Row | None:
+    """sender_id and is_deleted; None where there is no such message in the room."""
+    return await tx.fetchrow(
+        """SELECT sender_id, deleted_at IS NOT NULL AS is_deleted FROM room_messages
+        WHERE id = $2 AND room_id = $1""",
+        room_id,
+        message_id,
     )
-    return found
 
 
 async def delete(tx: Transaction, message_id: int) -> None:
     await tx.execute("UPDATE room_messages SET deleted_at = now() WHERE id = $1", message_id)
 
 
-async def remaining(tx: Transaction, message_ids: Sequence[int]) -> set[int]:
-    """Those messages that have not been taken back."""
-    rows = await tx.fetch("SELECT id FROM room_messages WHERE id = ANY ($1) AND deleted_at IS NULL", message_ids)
+async def remaining(tx: Transaction, room_id: int, message_ids: Sequence[int]) -> set[int]:
+    """Those messages of the room that have not been taken back."""
+    rows = await tx.fetch(
+        "SELECT id FROM room_messages WHERE room_id = $1 AND id = ANY ($2) AND deleted_at IS NULL", room_id, message_ids
+    )
     return {row["id"] for row in rows}
 
 

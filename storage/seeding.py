@@ -54,14 +54,14 @@ async def insert_users(connection: Connection, names: Sequence[tuple[str, str]])
 
 async def insert_follows(connection: Connection, pairs: Sequence[tuple[int, int]]) -> None:
     """pairs: follower, followee, each once. Call `recount` at the end."""
-    await connection.execute("ALTER TABLE follows DISABLE TRIGGER follows_counted")
+    await connection.execute("ALTER TABLE follows DISABLE TRIGGER USER")
     ids = past_ids(len(pairs), timedelta(days=200))
     await connection.copy_records_to_table(
         "follows",
         records=[(follow_id, *pair, "active") for follow_id, pair in zip(ids, pairs, strict=False)],
         columns=("id", "follower_id", "followee_id", "status"),
     )
-    await connection.execute("ALTER TABLE follows ENABLE TRIGGER follows_counted")
+    await connection.execute("ALTER TABLE follows ENABLE TRIGGER USER")
 
 
 async def insert_posts(connection: Connection, posts: Iterator[tuple[int, str, list[str]]], amount: int) -> None:

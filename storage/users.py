@@ -72,6 +72,14 @@ async def update(
     )
 
 
+async def hold_privacy(tx: Transaction, user_id: int) -> None:
+    """Until the transaction ends nobody follows that account; the follows that were under way have ended.
+
+    Before the account's row is locked: a follow that is counted there holds this already.
+    """
+    await tx.execute("SELECT hold('privacy', $1)", user_id)
+
+
 async def choose_presence(tx: Transaction, user_id: int, status: str, text: str) -> int:
     """Answers how many times they have chosen."""
     version: int = await tx.fetchval(

@@ -33,6 +33,8 @@ RAISED_LIMITS = {
         "post",
         "follow",
         "write",
+        "mention",
+        "invite",
         "login",
         "login_address",
         "register",

@@ -41,13 +41,13 @@ async def fan_out_post(job: Job, event: PostCreated) -> None:
 
 @consumes(PostEdited, group="fanout")
 async def announce_edit(job: Job, event: PostEdited) -> None:
-    """Tell who watches the post; whoever it names now finds it in their feed."""
+    """Tell who watches the post; whoever it names anew finds it in their feed."""
     async with job.tools.database.transaction() as tx:
         post = await posts.for_fanout(tx, event.post_id)
         rows = await posts.load(tx, [event.post_id])
         if post is None or not rows:
             return
-        named = await _named_strangers(tx, post)
+        named = [user_id for user_id in await _named_strangers(tx, post) if user_id in event.named]
         edited = present.post(rows[0])
         # Whom it names is pushed to all alike: people who hide from somebody are left to what each may load.
         hiding = await graph.who_block_somebody(tx, [int(user.id) for user in edited.mentions])
@@ -68,7 +68,7 @@ async def withdraw_post(job: Job, event: PostDeleted) -> None:
         audience = await _audience(tx, post)
     await _remove(job, audience, event.post_id)
     deleted = PostDeletedPush(id=f"post.deleted:{event.post_id}", post_id=str(event.post_id))
-    await job.tools.broadcaster.publish(names.post(event.post_id), deleted)
+    await job.tools.broadcaster.publish(names.post(event.post_id), deleted, actor_id=event.author_id)
     await _push(job, post, audience, FeedRemoved(id=f"feed.removed:{event.post_id}", post_id=str(event.post_id)))
 
 

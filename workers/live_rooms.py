@@ -76,7 +76,9 @@ async def announce_deletion(job: Job, event: RoomMessageDeleted) -> None:
     push = RoomMessageDeletedPush(
         id=f"room.message_deleted:{event.message_id}", room_id=str(event.room_id), message_id=str(event.message_id)
     )
-    await job.tools.broadcaster.publish(names.live(event.room_id), push)
+    await job.tools.roster.forget_message(event.room_id, event.message_id)
+    # To nobody who hides the sender: they have never seen the message.
+    await job.tools.broadcaster.publish(names.live(event.room_id), push, actor_id=event.sender_id)
 
 
 @consumes(RoomInvited, group="rooms")

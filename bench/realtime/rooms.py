@@ -117,10 +117,10 @@ async def big_evening(stage: Stage) -> Values:
         await stage.connect(1, kicked, node=len(stage.crowd.sockets) % 2)
     sockets = stage.crowd.sockets
     host, room_id = sockets[0], await open_room(stage, 0)
+    await enter(stage, [(speaker, room_id) for speaker in range(1, ON_STAGE)])
     for speaker in range(1, ON_STAGE):
         user_id = str(stage.world.users[speaker])
         await host.call("room.set_role", {"room_id": room_id, "user_id": user_id, "role": "speaker"})
-    await enter(stage, [(speaker, room_id) for speaker in range(1, ON_STAGE)])
     speakers = [Ear(socket) for socket in sockets[1:ON_STAGE]]
     await _first_word(stage, 0, room_id)
     await stage.quiet(TOLD_S)

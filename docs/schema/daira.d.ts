@@ -35,7 +35,7 @@ export interface Circle {
 
 export interface CircleList {
   items: Circle[];
-  next_cursor?: string | null;
+  next_cursor: string | null;
 }
 
 export interface CircleMembers {
@@ -188,6 +188,11 @@ export interface KickFromRoom {
   reason?: string | null;
 }
 
+export interface ListCircles {
+  cursor?: string | null;
+  limit?: number | null;
+}
+
 export interface ListFollows {
   user_id: string;
   cursor?: string | null;
@@ -219,6 +224,11 @@ export interface ListRoomMessages {
 
 export interface ListRooms {
   state?: "ended" | "live" | "scheduled" | null;
+  cursor?: string | null;
+  limit?: number | null;
+}
+
+export interface ListSessions {
   cursor?: string | null;
   limit?: number | null;
 }
@@ -540,7 +550,7 @@ export interface SessionItem {
 
 export interface SessionList {
   items: SessionItem[];
-  next_cursor?: string | null;
+  next_cursor: string | null;
 }
 
 export interface SessionReady {
@@ -558,7 +568,7 @@ export interface SessionRef {
 
 export interface SessionRevoked {
   id: string;
-  reason: "logout" | "password_changed" | "reused" | "revoked";
+  reason: "logout" | "password_changed" | "reused" | "revoked" | "suspended";
 }
 
 /** Holds until it is set anew, on all devices; without `text`, none is shown. */
@@ -624,18 +634,18 @@ export interface UpdateCircle {
 export interface UpdateRoom {
   room_id: string;
   version: number;
-  topic?: string | null;
-  capacity?: number | null;
-  slow_mode_s?: number | null;
+  topic?: string;
+  capacity?: number;
+  slow_mode_s?: number;
 }
 
-/** Absent leaves as it is; null clears. */
+/** Absent leaves as it is; null clears a text or the avatar, and is refused where there is nothing to clear. */
 export interface UpdateUser {
   display_name?: string | null;
   bio?: string | null;
   avatar_media_id?: string | null;
-  is_private?: boolean | null;
-  presence_audience?: "everyone" | "followers" | "nobody" | null;
+  is_private?: boolean;
+  presence_audience?: "everyone" | "followers" | "nobody";
 }
 
 /** A person's profile as one viewer sees it. */
@@ -692,7 +702,7 @@ export interface WatchPresence {
 }
 
 export interface ClientToServerEvents {
-  /** Set a new password and end all other sessions. */
+  /** Set a new password and end all other sessions. Repeating it changes nothing. */
   "auth.change_password": (request: ChangePassword, ack: (answer: Answer<Nothing>) => void) => void;
   /** Sign this socket in. */
   "auth.login": (request: Login, ack: (answer: Answer<SignedIn>) => void) => void;
@@ -700,23 +710,23 @@ export interface ClientToServerEvents {
   "auth.logout": (ack: (answer: Answer<Nothing>) => void) => void;
   /** Change a refresh token for new tokens; on a socket of the same session this extends it. */
   "auth.refresh": (request: Refresh, ack: (answer: Answer<SignedIn>) => void) => void;
-  /** Open an account and sign this socket in. */
+  /** Open an account and sign this socket in. Repeating it within ten minutes opens another session of it. */
   "auth.register": (request: Register, ack: (answer: Answer<SignedIn>) => void) => void;
   /** Put people into a circle. */
   "circle.add": (request: CircleMembers, ack: (answer: Answer<Circle>) => void) => void;
   /** A new circle, with those people in it. */
   "circle.create": (request: CreateCircle, ack: (answer: Answer<Circle>) => void) => void;
-  /** Delete a circle; its posts are then seen by their author alone. */
+  /** Delete a circle; its posts are then seen by their author alone. Repeating it changes nothing. */
   "circle.delete": (request: CircleRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** The caller's circles, newest first. */
-  "circle.list": (ack: (answer: Answer<CircleList>) => void) => void;
+  "circle.list": (request: ListCircles, ack: (answer: Answer<CircleList>) => void) => void;
   /** Take people out of a circle; they lose sight of its posts. */
   "circle.remove": (request: CircleMembers, ack: (answer: Answer<Circle>) => void) => void;
   /** Rename a circle. */
   "circle.update": (request: UpdateCircle, ack: (answer: Answer<Circle>) => void) => void;
   /** The caller's feed, ranked (pages of one reading keep their order for 10 minutes) or newest first. */
   "feed.get": (request: GetFeed, ack: (answer: Answer<FeedPage>) => void) => void;
-  /** Let somebody follow who has asked to. */
+  /** Let somebody follow who has asked to. Repeating it changes nothing. */
   "graph.accept": (request: UserRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** Neither sees the other's posts any more, and the other finds no trace of the caller. */
   "graph.block": (request: BlockUser, ack: (answer: Answer<Nothing>) => void) => void;
@@ -728,7 +738,7 @@ export interface ClientToServerEvents {
   "graph.following": (request: ListFollows, ack: (answer: Answer<UserPage>) => void) => void;
   /** Keep somebody's posts or stories out of the caller's feed, until a time or for good. They are not told. */
   "graph.mute": (request: MuteUser, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Turn a request down; whoever asked is not told. */
+  /** Turn a request down; whoever asked is not told. Repeating it changes nothing. */
   "graph.reject": (request: UserRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** Who asks to follow the caller, newest first. */
   "graph.requests": (request: ListRequests, ack: (answer: Answer<UserPage>) => void) => void;
@@ -740,7 +750,7 @@ export interface ClientToServerEvents {
   "graph.unmute": (request: UnmuteUser, ack: (answer: Answer<Nothing>) => void) => void;
   /** Publish a post. The same idempotency key returns the first answer. */
   "post.create": (request: CreatePost, ack: (answer: Answer<Post>) => void) => void;
-  /** Take an own post down. */
+  /** Take an own post down. Repeating it changes nothing. */
   "post.delete": (request: PostRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** Change the text of an own post that is still at that version. */
   "post.edit": (request: EditPost, ack: (answer: Answer<Post>) => void) => void;
@@ -760,21 +770,21 @@ export interface ClientToServerEvents {
   "presence.watch": (request: WatchPresence, ack: (answer: Answer<PresenceList>) => void) => void;
   /** Out of the room on all devices, and not in again, until a time or for good. */
   "room.ban": (request: BanFromRoom, ack: (answer: Answer<Nothing>) => void) => void;
-  /** The room has ended, for everybody. */
+  /** The room has ended, for everybody. Repeating it changes nothing. */
   "room.close": (request: VersionedRoomRef, ack: (answer: Answer<Room>) => void) => void;
   /** Open a room that waits for room.start; the caller is its host. */
   "room.create": (request: CreateRoom, ack: (answer: Answer<Room>) => void) => void;
-  /** Take back an own message, or as host or cohost anybody's. */
+  /** Take back an own message, or as host or cohost anybody's. Repeating it changes nothing. */
   "room.delete_message": (request: DeleteRoomMessage, ack: (answer: Answer<Nothing>) => void) => void;
   /** What became of a room; there a moment after it has closed. */
   "room.digest": (request: RoomRef, ack: (answer: Answer<RoomDigest>) => void) => void;
   /** One room. */
   "room.get": (request: RoomRef, ack: (answer: Answer<Room>) => void) => void;
-  /** Who is invited may come in, whoever else may see the room. Who blocks the caller is left out. */
+  /** Who is invited may come in, whoever else may see the room. */
   "room.invite": (request: InviteToRoom, ack: (answer: Answer<Nothing>) => void) => void;
   /** Come in on this socket: the room as it is, and from now on what happens in it. */
   "room.join": (request: RoomRef, ack: (answer: Answer<JoinedRoom>) => void) => void;
-  /** Out of the room on all devices; they may come again. */
+  /** Out of the room on all devices; they may come again. Repeating it changes nothing. */
   "room.kick": (request: KickFromRoom, ack: (answer: Answer<Nothing>) => void) => void;
   /** Go out on this device. A host who goes hands over at once. Repeating it changes nothing. */
   "room.leave": (request: RoomRef, ack: (answer: Answer<Nothing>) => void) => void;
@@ -784,7 +794,7 @@ export interface ClientToServerEvents {
   "room.media_token": (request: RoomRef, ack: (answer: Answer<MediaToken>) => void) => void;
   /** What was said, newest first; of a room the newest 1,000 messages are kept. */
   "room.messages": (request: ListRoomMessages, ack: (answer: Answer<RoomMessagePage>) => void) => void;
-  /** Somebody neither speaks nor writes, until they are unmuted. */
+  /** Somebody neither speaks nor writes, until they are unmuted; also somebody who has left since. */
   "room.mute": (request: MuteInRoom, ack: (answer: Answer<Nothing>) => void) => void;
   /** Who is inside: the stage whole, then listeners as they came. */
   "room.participants": (request: ListParticipants, ack: (answer: Answer<ParticipantPage>) => void) => void;
@@ -796,17 +806,17 @@ export interface ClientToServerEvents {
   "room.send": (request: SendToRoom, ack: (answer: Answer<RoomMessage>) => void) => void;
   /** Onto the stage as cohost or speaker, or back among the listeners; anybody may step down by themselves. */
   "room.set_role": (request: SetRole, ack: (answer: Answer<Nothing>) => void) => void;
-  /** The room is live from now on. */
+  /** The room is live from now on. Repeating it changes nothing. */
   "room.start": (request: VersionedRoomRef, ack: (answer: Answer<Room>) => void) => void;
-  /** Somebody who is inside is the host from now on; the caller stays as a cohost. */
+  /** Somebody who is inside is the host from now on; the caller stays as a cohost. Repeating it changes nothing. */
   "room.transfer_host": (request: RoomMember, ack: (answer: Answer<Nothing>) => void) => void;
   /** They may come in again. Repeating it changes nothing. */
   "room.unban": (request: RoomMember, ack: (answer: Answer<Nothing>) => void) => void;
   /** Change topic, capacity or slow mode of a room that is still at that version. Who is inside stays inside. */
   "room.update": (request: UpdateRoom, ack: (answer: Answer<Room>) => void) => void;
   /** The caller's sessions that are alive, newest first. */
-  "session.list": (ack: (answer: Answer<SessionList>) => void) => void;
-  /** End one of the caller's sessions; its sockets are disconnected wherever they are. */
+  "session.list": (request: ListSessions, ack: (answer: Answer<SessionList>) => void) => void;
+  /** End one of the caller's sessions; its sockets on all nodes are disconnected. Repeating it changes nothing. */
   "session.revoke": (request: SessionRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** All methods with JSON Schemas of their requests and results. */
   "system.methods": (ack: (answer: Answer<MethodList>) => void) => void;

@@ -30,7 +30,9 @@ async def test_null_clears_and_absent_leaves(cluster: Cluster, person):
     assert (changed["display_name"], changed["bio"]) == ("منى\u0301", "")
     changed = await alice.call("user.update", display_name=None, is_private=True, avatar_media_id=None)
     assert (changed["display_name"], changed["is_private"], changed["avatar_url"]) == (alice.name, True, None)
-    assert (await alice.call("user.update", is_private=None))["is_private"] is False
+    for field in ("is_private", "presence_audience"):
+        assert (await alice.refused("user.update", **{field: None})).fields == [field]
+    assert (await alice.call("user.me"))["is_private"] is True
     assert (await alice.refused("user.update", avatar_media_id="5")).fields == ["avatar_media_id"]
     assert (await alice.refused("user.update", display_name="a\nb")).fields == ["display_name"]
 
@@ -90,7 +92,7 @@ async def test_private_accounts_are_asked(cluster: Cluster, person):
     assert (await fan.call("post.get", post_id=post["id"]))["id"] == post["id"]
     await cluster.settle(fan)
     assert [item["post"]["id"] for item in (await fan.call("feed.get"))["items"]] == [post["id"]]
-    assert (await shy.refused("graph.accept", user_id=fan.id)).code == "NOT_FOUND"
+    assert (await shy.refused("graph.accept", user_id=other.id)).code == "NOT_FOUND"
 
     await other.call("graph.follow", user_id=shy.id)
     assert await shy.call("graph.reject", user_id=other.id) == {}

@@ -21,6 +21,8 @@ class Model:
     hands: list[int] = field(default_factory=list)
     banned: set[int] = field(default_factory=set)
     muted: set[int] = field(default_factory=set)
+    kicked: set[int] = field(default_factory=set)
+    placed: set[int] = field(default_factory=set)  # whoever has, or had, a role or a mute
 
     def role(self, person: int) -> str:
         return "host" if person == self.host else self.roles.get(person, "listener")
@@ -79,11 +81,16 @@ class Model:
             return self._step_down(actor, role)
         if not self._may(actor, target) or (role == "cohost" and actor != self.host):
             return DENIED
-        if self.role(target) != role:
-            self._give(target, role)
+        if self.role(target) == role:
+            return OK
+        if role != "listener" and target not in self.inside:
+            return NOT_NOW
+        self._give(target, role)
         return OK
 
     def transfer_host(self, actor: int, target: int) -> str:
+        if target == self.host and self._moderates(actor) and actor != target:
+            return OK
         if actor != self.host or actor == target:
             return DENIED
         if target not in self.inside:
@@ -94,7 +101,10 @@ class Model:
     def mute(self, actor: int, target: int, muted: bool) -> str:
         if not self._may(actor, target):
             return DENIED
+        if target not in self.inside | self.placed:
+            return NOT_NOW
         (self.muted.add if muted else self.muted.discard)(target)
+        self.placed.add(target)
         self.version += 1
         return OK
 
@@ -102,16 +112,19 @@ class Model:
         if not self._may(actor, target):
             return DENIED
         if target not in self.inside:
-            return NOT_NOW
+            return OK if target in self.kicked else NOT_NOW
         if self.role(target) != "listener":
             self._give(target, "listener")
         self._go(target)
+        self.kicked.add(target)
         return OK
 
     def ban(self, actor: int, target: int) -> str:
         if not self._may(actor, target):
             return DENIED
         self.roles.pop(target, None)
+        if target not in self.muted:
+            self.placed.discard(target)
         self.banned.add(target)
         self._go(target)
         self.version += 1
@@ -156,6 +169,7 @@ class Model:
     def _give(self, person: int, role: str) -> None:
         """Whoever is given a role anew stands last among those who have it; who is muted stays so."""
         self.roles.pop(person, None)
+        self.placed.add(person)
         if role != "listener":
             self.roles[person] = role
             self._lower(person)
@@ -165,6 +179,8 @@ class Model:
         """The former host stays as a cohost."""
         self.roles.pop(heir, None)
         self.muted.discard(heir)
+        self.placed.discard(heir)
+        self.placed.add(self.host)
         self.roles[self.host] = "cohost"
         self.host = heir
         self._lower(heir)

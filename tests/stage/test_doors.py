@@ -309,9 +309,8 @@ async def test_who_was_not_told_that_they_are_inside_is_not(cluster, person, mon
 
 
 async def test_who_is_banned_while_coming_in_is_not_told_that_they_are_inside(cluster, person, monkeypatch):
-    host, mona = await person("host"), await person("mona", node="b")
-    room_id = await open_room(host)
-    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    host, mona, room_id = await open_stage(person, node="b")
+    await mona.call("room.leave", room_id=room_id)
     held = Held(monkeypatch, cluster.node_b.services.roster, "enter", behind=True)
     joining = asyncio.create_task(mona.answer("room.join", {"room_id": room_id}))
     await held.done.wait()
@@ -562,12 +561,16 @@ async def test_a_turn_ends_though_the_answer_to_leaving_was_lost(cluster, person
 
 @pytest.mark.parametrize("is_told", [False, True], ids=["told later", "told before they are inside"])
 async def test_who_is_given_a_role_while_coming_in_has_a_turn(cluster, person, monkeypatch, is_told):
+    """With another device, on which they leave."""
     host, mona = await person("host"), await person("mona", node="b")
+    tablet = await cluster.again(mona, node="a")
     room_id = await open_room(host)
+    await tablet.call("room.join", room_id=room_id)
     held = Held(monkeypatch, cluster.node_b.services.roster, "enter")
     joining = asyncio.create_task(mona.call("room.join", room_id=room_id))
     await held.came.wait()
     await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    await tablet.call("room.leave", room_id=room_id)
     if is_told:
         await cluster.settle(mona)
     held.go.set()

@@ -26,8 +26,9 @@ async def test_blocking_a_cohost_is_no_shield_from_them(person, act):
 async def test_who_leaves_the_stage_of_a_private_room_stays_or_is_out(cluster, person):
     host, mona = await person("host"), await person("mona")
     room_id = await open_room(host, visibility="private")
-    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    await host.call("room.invite", room_id=room_id, user_ids=[mona.id])
     await mona.call("room.join", room_id=room_id)
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
     await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="listener")
     await cluster.settle(mona)
     may_see = (await mona.answer("room.get", {"room_id": room_id}))["ok"]
@@ -53,6 +54,8 @@ async def test_the_turn_of_a_speaker_whom_the_host_blocks_ends(cluster, person):
 async def test_who_may_not_see_a_room_is_not_shown_it_by_an_invitation(cluster, person):
     host, cohost, mona = await person("host"), await person("cohost"), await person("mona")
     room_id = await open_room(host, visibility="private")
+    await host.call("room.invite", room_id=room_id, user_ids=[cohost.id])
+    await cohost.call("room.join", room_id=room_id)
     await host.call("room.set_role", room_id=room_id, user_id=cohost.id, role="cohost")
     await host.call("graph.block", user_id=mona.id)
     await cohost.answer("room.invite", {"room_id": room_id, "user_ids": [mona.id]})
@@ -193,7 +196,8 @@ async def test_policies_keep_cohosts_below_the_host(cluster, person):
     host, cohost, mona = await person("host"), await person("cohost"), await person("mona")
     room = await open_room(host)
     room_id = int(room)
-    await mona.call("room.join", room_id=room)
+    for each in (cohost, mona):
+        await each.call("room.join", room_id=room)
     message = await mona.call("room.send", room_id=room, text="spam")
     await host.call("room.delete_message", room_id=room, message_id=message["id"])
     await host.call("room.set_role", room_id=room, user_id=cohost.id, role="cohost")

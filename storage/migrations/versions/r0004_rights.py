@@ -1,0 +1,16 @@
+"""Decisions under a lock: bounds on counts, follows of private accounts, invitations, suspension."""
+
+from pathlib import Path
+from typing import Any
+
+from alembic import op
+from sqlalchemy.util import await_only
+
+revision = "0004"
+down_revision = "0002"  # becomes "0003" once the revision of write policies stands below this one
+
+
+def upgrade() -> None:
+    # The driver's own connection: a prepared statement could not hold many commands.
+    driver: Any = op.get_bind().connection.driver_connection
+    await_only(driver.execute(Path(__file__).with_suffix(".sql").read_text()))

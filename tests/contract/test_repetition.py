@@ -1,0 +1,194 @@
+"""Every call that changes something is made twice, as by a client whose first answer was lost: it must not fail."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from protocol.rpc import methods
+from tests.cluster import Cluster
+from tests.contract.test_auth import PASSWORD, register
+from tests.contract.test_live_rooms import open_room
+from tests.people import Person
+
+KEY = {"idempotency_key": "a key"}
+
+
+class World:
+    """Alice, who calls; Bob, to whom it is done; and what they have between them."""
+
+    def __init__(self, cluster: Cluster, alice: Person, bob: Person) -> None:
+        self.cluster = cluster
+        self.alice = alice
+        self.bob = bob
+
+    async def post(self) -> dict[str, Any]:
+        return {"post_id": (await self.alice.call("post.create", text="hello"))["id"]}
+
+    async def circle(self) -> dict[str, Any]:
+        return {"circle_id": (await self.alice.call("circle.create", name="friends"))["id"]}
+
+    async def members(self) -> dict[str, Any]:
+        return {**await self.circle(), "user_ids": [self.bob.id]}
+
+    async def scheduled(self) -> dict[str, Any]:
+        room = await self.alice.call("room.create", topic="ليلة الكشري")
+        return {"room_id": room["id"], "version": room["version"]}
+
+    async def live(self) -> dict[str, Any]:
+        """With both inside."""
+        room_id = await open_room(self.alice)
+        await self.bob.call("room.join", room_id=room_id)
+        return {"room_id": room_id}
+
+    async def on_bob(self) -> dict[str, Any]:
+        return {**await self.live(), "user_id": self.bob.id}
+
+    async def on_bob_at_version(self) -> dict[str, Any]:
+        arguments = await self.on_bob()
+        room = await self.alice.call("room.get", room_id=arguments["room_id"])
+        return {**arguments, "version": room["version"]}
+
+    async def asked_by_bob(self) -> dict[str, Any]:
+        await self.alice.call("user.update", is_private=True)
+        await self.bob.call("graph.follow", user_id=self.alice.id)
+        return {"user_id": self.bob.id}
+
+    async def user(self) -> dict[str, Any]:
+        return {"user_id": self.bob.id}
+
+    async def users(self) -> dict[str, Any]:
+        return {"user_ids": [self.bob.id]}
+
+    async def message(self) -> dict[str, Any]:
+        room = await self.live()
+        sent = await self.alice.call("room.send", **room, text="hello")
+        return {**room, "message_id": sent["id"]}
+
+    async def session(self) -> dict[str, Any]:
+        await self.cluster.again(self.alice)
+        [other] = [item for item in (await self.alice.call("session.list"))["items"] if not item["current"]]
+        return {"session_id": other["id"]}
+
+    async def watched(self) -> dict[str, Any]:
+        post = await self.post()
+        await self.alice.call("post.watch", **post)
+        return post
+
+    async def nothing(self) -> dict[str, Any]:
+        return {}
+
+
+Arguments = Callable[[World], Awaitable[dict[str, Any]]]
+
+# What each method is called with: what is there before, and further arguments.
+CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
+    "circle.add": (World.members, {}),
+    "circle.create": (World.nothing, {"name": "friends", **KEY}),
+    "circle.delete": (World.circle, {}),
+    "circle.remove": (World.members, {}),
+    "circle.update": (World.circle, {"name": "family"}),
+    "graph.accept": (World.asked_by_bob, {}),
+    "graph.block": (World.user, {}),
+    "graph.follow": (World.user, {}),
+    "graph.mute": (World.user, {}),
+    "graph.reject": (World.asked_by_bob, {}),
+    "graph.unblock": (World.user, {}),
+    "graph.unfollow": (World.user, {}),
+    "graph.unmute": (World.user, {}),
+    "post.create": (World.nothing, {"text": "hello", **KEY}),
+    "post.delete": (World.post, {}),
+    "post.edit": (World.post, {"version": 1, "text": "hello again"}),
+    "post.unwatch": (World.watched, {}),
+    "post.watch": (World.post, {}),
+    "presence.set": (World.nothing, {"status": "busy"}),
+    "presence.unwatch": (World.users, {}),
+    "presence.watch": (World.users, {}),
+    "room.ban": (World.on_bob, {}),
+    "room.close": (World.scheduled, {}),
+    "room.create": (World.nothing, {"topic": "ليلة الكشري", **KEY}),
+    "room.delete_message": (World.message, {}),
+    "room.invite": (World.scheduled, {}),
+    "room.join": (World.live, {}),
+    "room.kick": (World.on_bob, {}),
+    "room.leave": (World.live, {}),
+    "room.mute": (World.on_bob_at_version, {"muted": True}),
+    "room.raise_hand": (World.live, {"raised": False}),
+    "room.react": (World.message, {"emoji": "🔥"}),
+    "room.send": (World.live, {"text": "hello", **KEY}),
+    "room.set_role": (World.on_bob_at_version, {"role": "cohost"}),
+    "room.start": (World.scheduled, {}),
+    "room.transfer_host": (World.on_bob_at_version, {}),
+    "room.unban": (World.on_bob_at_version, {}),
+    "room.update": (World.scheduled, {"topic": "ليلة الفول", "capacity": 9}),
+    "session.revoke": (World.session, {}),
+    "typing.start": (World.live, {}),
+    "typing.stop": (World.live, {}),
+    "user.update": (World.nothing, {"is_private": True, "display_name": "منى"}),
+}  # fmt: skip
+# What is tried below or elsewhere, for it signs in or out: `test_auth` has the refresh, `test_rights` the registration.
+ELSEWHERE = {"auth.change_password", "auth.login", "auth.logout", "auth.refresh", "auth.register"}
+# It answers a token and changes nothing; it needs a LiveKit.
+NO_CHANGE = {"room.media_token"}
+
+
+def test_every_method_that_changes_something_is_tried():
+    assert CALLS.keys() | ELSEWHERE | NO_CHANGE == {method.name for method in methods if not method.reads}
+
+
+@pytest.mark.parametrize("method", CALLS)
+async def test_a_call_may_be_repeated(cluster: Cluster, person, method):
+    world = World(cluster, await person("alice"), await person("bob", node="b"))
+    prepare, more = CALLS[method]
+    arguments = {**await prepare(world), **more}
+    if method == "room.invite":
+        del arguments["version"]
+        arguments["user_ids"] = [world.bob.id]
+    first = await world.alice.call(method, **arguments)
+    second = await world.alice.call(method, **arguments)
+    assert second == first or method == "room.join"  # whose answer is a picture of that moment
+
+
+async def test_a_change_of_the_password_may_be_repeated(cluster: Cluster, person):
+    alice, _ = await register(cluster)
+    change = {"old_password": PASSWORD, "new_password": "another password"}
+    for _ in range(2):
+        assert await alice.call("auth.change_password", **change) == {}
+    wrong = {**change, "new_password": "a third password"}
+    assert (await alice.refused("auth.change_password", **wrong)).fields == ["old_password"]
+
+
+async def test_a_login_may_be_repeated(cluster: Cluster, person):
+    alice, _ = await register(cluster)
+    for _ in range(2):
+        guest = await cluster.guest()
+        login = {"email": f"{alice.name}@example.org", "password": PASSWORD}
+        assert (await guest.call("auth.login", **login))["user"]["id"] == alice.id
+
+
+@pytest.mark.parametrize(
+    ("method", "prepare", "more", "code"),
+    [
+        ("post.edit", World.post, {"version": 1, "text": "mine"}, "ABORTED"),
+        ("room.update", World.scheduled, {"topic": "mine"}, "ABORTED"),
+        ("room.set_role", World.on_bob_at_version, {"role": "speaker"}, "ABORTED"),
+        ("room.mute", World.on_bob_at_version, {"muted": False}, "ABORTED"),
+    ],
+)
+async def test_another_change_since_is_no_repetition(cluster: Cluster, person, method, prepare, more, code):
+    """The version is the one before, but what stands is not what is asked for."""
+    world = World(cluster, await person("alice"), await person("bob", node="b"))
+    arguments = await prepare(world)
+    await world.alice.call(method, **{**arguments, **CALLS[method][1]})
+    assert (await world.alice.refused(method, **{**arguments, **more})).code == code
+
+
+@pytest.mark.parametrize("method", ["graph.accept", "post.delete", "circle.delete", "session.revoke", "room.close"])
+async def test_what_somebody_else_did_is_no_repetition(cluster: Cluster, person, method):
+    world = World(cluster, await person("alice"), await person("bob", node="b"))
+    prepare, more = CALLS[method]
+    arguments = {**await prepare(world), **more}
+    await world.alice.call(method, **arguments)
+    stranger = await person("stranger")
+    expected = "FAILED_PRECONDITION" if method == "room.close" else "NOT_FOUND"  # who sees the room sees its end
+    assert (await stranger.refused(method, **arguments)).code == expected

@@ -1,0 +1,443 @@
+"""Who may do what to whom, and how often: also of many calls at once, and without telling who exists."""
+
+import asyncio
+import secrets
+from typing import Any
+
+import pytest
+
+from storage.accounts import set_status
+from tests.cluster import Cluster
+from tests.contract.test_auth import PASSWORD, register
+from tests.contract.test_live_rooms import open_room
+from tests.faults import soon, speakers
+from tests.people import Person
+
+NOBODY = "1"  # an id that no user has
+
+
+async def outcome(person: Person, method: str, **arguments: Any) -> Any:
+    """The answer without what differs in each call."""
+    answer = await person.answer(method, arguments)
+    return answer | {"error": {**answer["error"], "request_id": None}} if not answer["ok"] else answer
+
+
+# ---------------------------------------------------------------------------------------------- roles in rooms
+
+
+@pytest.mark.parametrize("is_live", [False, True], ids=["scheduled", "live"])
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("room.transfer_host", {}),
+        ("room.set_role", {"role": "cohost"}),
+        ("room.set_role", {"role": "speaker"}),
+        ("room.mute", {"muted": True}),
+    ],
+    ids=["host", "cohost", "speaker", "mute"],
+)
+async def test_nothing_is_given_to_somebody_who_has_not_come_in(cluster, person, method, arguments, is_live):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = (await host.call("room.create", topic="ليلة الكشري"))["id"]
+    if is_live:
+        await host.call("room.start", room_id=room_id)
+    version = (await host.call("room.get", room_id=room_id))["version"]
+    refused = await host.refused(method, room_id=room_id, user_id=mona.id, **arguments)
+    assert refused.code == "FAILED_PRECONDITION"
+    await cluster.settle(mona)
+    assert not mona.heard("room.role_changed")
+    room = await mona.call("room.get", room_id=room_id)
+    assert (room["host"]["id"], room["version"]) == (host.id, version)
+
+
+@pytest.mark.parametrize("who_blocks", ["target", "caller"])
+@pytest.mark.parametrize(
+    ("method", "arguments"), [("room.transfer_host", {}), ("room.set_role", {"role": "speaker"})], ids=["host", "role"]
+)
+async def test_nothing_is_given_across_a_block(person, method, arguments, who_blocks):
+    """A cohost's block does not keep somebody out of the room, but the two have nothing to do with each other."""
+    host, other = await person("host"), await person("other")
+    room_id = await open_room(host)
+    first = await person("first")
+    for each in (first, other):
+        await each.call("room.join", room_id=room_id)
+    await host.call("room.set_role", room_id=room_id, user_id=first.id, role="cohost")
+    caller = host if method == "room.transfer_host" else first
+    if who_blocks == "target":
+        await other.call("graph.block", user_id=caller.id)
+    else:
+        await caller.call("graph.block", user_id=other.id)
+    there = await outcome(caller, method, room_id=room_id, user_id=other.id, **arguments)
+    nowhere = await outcome(caller, method, room_id=room_id, user_id=NOBODY, **arguments)
+    assert there == nowhere
+    assert there["error"]["code"] == "NOT_FOUND"
+
+
+async def test_somebody_with_a_place_may_be_put_off_the_stage_whatever_they_block(cluster, person):
+    host, cohost, mona = [await person(name) for name in ("host", "cohost", "mona")]
+    room_id = await open_room(host)
+    for each in (cohost, mona):
+        await each.call("room.join", room_id=room_id)
+    await host.call("room.set_role", room_id=room_id, user_id=cohost.id, role="cohost")
+    await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
+    await mona.call("graph.block", user_id=cohost.id)
+    await mona.call("room.leave", room_id=room_id)
+    await cohost.call("room.mute", room_id=room_id, user_id=mona.id, muted=True)
+    await cohost.call("room.set_role", room_id=room_id, user_id=mona.id, role="listener")
+    assert (await mona.call("room.join", room_id=room_id))["role"] == "listener"
+    assert await soon(lambda: speakers(host, room_id), [host.id, cohost.id]) == [host.id, cohost.id]
+
+
+async def test_a_stage_has_so_many_also_by_giving_the_room_away(cluster, person):
+    host, mona = await person("host"), await person("mona")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    crowd = [cluster.unique("speaker") for _ in range(100)]
+    await cluster.tokens(crowd)
+    owner = await cluster.owner()
+    await owner.execute(
+        """INSERT INTO room_roles (room_id, user_id, role)
+        SELECT $1, id, 'speaker' FROM users WHERE username = ANY ($2)""",
+        int(room_id), crowd,
+    )  # fmt: skip
+    for method, arguments in (("room.set_role", {"role": "speaker"}), ("room.transfer_host", {})):
+        refused = await host.refused(method, room_id=room_id, user_id=mona.id, **arguments)
+        assert (refused.code, "100" in refused.error["message"]) == ("FAILED_PRECONDITION", True)
+    await owner.execute(
+        """DELETE FROM room_roles
+        WHERE room_id = $1 AND user_id = (SELECT max(user_id) FROM room_roles WHERE room_id = $1)""",
+        int(room_id),
+    )
+    await owner.close()
+    await host.call("room.transfer_host", room_id=room_id, user_id=mona.id)
+
+
+async def test_messages_that_are_not_there_are_not_reacted_to(person):
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id, other_room = await open_room(host), await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    for message_id in (NOBODY, str(2**63 - 1), (await host.call("room.send", room_id=other_room, text="there"))["id"]):
+        refused = await mona.refused("room.react", room_id=room_id, emoji="🔥", message_id=message_id)
+        assert refused.code == "NOT_FOUND"
+    message = await host.call("room.send", room_id=room_id, text="here")
+    react = {"room_id": room_id, "emoji": "🔥", "message_id": message["id"]}
+    await mona.call("room.react", **react)  # at once: nobody may have heard of the message yet
+    await host.call("room.delete_message", room_id=room_id, message_id=message["id"])
+    assert (await mona.refused("room.react", **react)).code == "NOT_FOUND"
+    await mona.call("room.react", room_id=room_id, emoji="🔥")
+
+
+# ---------------------------------------------------------------------------------------------- who is told of whom
+
+
+async def test_no_answer_tells_who_blocks_the_caller_from_who_does_not_exist(person):
+    alice, eve = await person("alice"), await person("eve")
+    await alice.call("graph.block", user_id=eve.id)
+    circle = await eve.call("circle.create", name="c")
+    room_id = await open_room(eve)
+    in_room = {"room_id": room_id}
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("user.get", {}), ("graph.follow", {}), ("graph.unfollow", {}), ("graph.accept", {}), ("graph.reject", {}),
+        ("graph.followers", {}), ("graph.following", {}), ("graph.mute", {}), ("graph.unmute", {}), ("post.list", {}),
+        ("room.set_role", {**in_room, "role": "speaker"}), ("room.set_role", {**in_room, "role": "listener"}),
+        ("room.transfer_host", in_room), ("room.mute", {**in_room, "muted": True}), ("room.kick", in_room),
+        ("room.ban", in_room), ("room.unban", in_room), ("graph.block", {}), ("graph.unblock", {}),
+    ]  # fmt: skip
+    for method, arguments in calls:
+        answers = [await outcome(eve, method, user_id=user_id, **arguments) for user_id in (alice.id, NOBODY)]
+        assert answers[0] == answers[1], method
+    lists: list[tuple[str, dict[str, Any]]] = [
+        ("user.list", {}), ("circle.add", {"circle_id": circle["id"]}), ("circle.remove", {"circle_id": circle["id"]}),
+        ("room.invite", in_room), ("presence.unwatch", {}),
+    ]  # fmt: skip
+    for method, arguments in lists:
+        answers = [await outcome(eve, method, user_ids=[user_id], **arguments) for user_id in (alice.id, NOBODY)]
+        assert answers[0] == answers[1], method
+    shown = [(await eve.call("presence.watch", user_ids=[user_id]))["items"][0] for user_id in (alice.id, NOBODY)]
+    assert shown[0] | {"user_id": ""} == shown[1] | {"user_id": ""}
+
+
+async def test_a_block_of_somebody_who_blocks_the_caller_stands(person):
+    alice, eve = await person("alice"), await person("eve")
+    await alice.call("graph.block", user_id=eve.id)
+    await eve.call("graph.block", user_id=alice.id)
+    await alice.call("graph.unblock", user_id=eve.id)
+    assert (await eve.call("user.get", user_id=alice.id))["viewer"]["blocks"] is True
+    assert (await alice.refused("user.get", user_id=eve.id)).code == "NOT_FOUND"
+
+
+@pytest.mark.parametrize("hiding", ["graph.block", "graph.mute"])
+async def test_nobody_hears_of_the_end_of_a_message_that_was_kept_from_them(cluster, person, hiding):
+    host, mona, omar = [await person(name) for name in ("host", "mona", "omar")]
+    room_id = await open_room(host)
+    await mona.call(hiding, user_id=omar.id)
+    for each in (mona, omar):
+        await each.call("room.join", room_id=room_id)
+    await cluster.settle(mona)
+    message = await omar.call("room.send", room_id=room_id, text="can you hear me?")
+    await host.call("room.delete_message", room_id=room_id, message_id=message["id"])
+    await host.expect("room.message_deleted", message_id=message["id"])
+    await cluster.settle(mona)
+    assert not mona.heard("room.message_deleted")
+
+
+@pytest.mark.parametrize("field", ["topic", "capacity", "slow_mode_s"])
+async def test_null_clears_nothing_of_a_room(person, field):
+    host = await person("host")
+    room = await host.call("room.create", topic="ليلة الكشري")
+    refused = await host.refused("room.update", room_id=room["id"], version=1, **{field: None})
+    assert (refused.code, refused.fields) == ("INVALID_ARGUMENT", [field])
+
+
+async def test_sessions_and_circles_page(cluster: Cluster, person):
+    alice = await person("alice")
+    await cluster.tokens([alice.name] * 4)
+    for number in range(5):
+        await alice.call("circle.create", name=f"c{number}")
+    for method in ("session.list", "circle.list"):
+        found, cursor, pages = [], None, 0
+        while pages == 0 or cursor:
+            page = await alice.call(method, limit=2, cursor=cursor)
+            found += [int(item["id"]) for item in page["items"]]
+            cursor, pages = page["next_cursor"], pages + 1
+        assert (found, len(set(found)), pages) == (sorted(found, reverse=True), 5, 3), method
+
+
+# ---------------------------------------------------------------------------------------------- at once
+
+
+async def test_of_eighty_circles_at_once_fifty_are_made(cluster: Cluster, person):
+    alice = await person("alice")
+    devices = [alice, *[await cluster.again(alice, node="ab"[number % 2]) for number in range(15)]]
+    answers = await asyncio.gather(
+        *(device.answer("circle.create", {"name": "one more"}) for device in devices for _ in range(5))
+    )
+    assert sum(answer["ok"] for answer in answers) == 50
+    assert {answer["error"]["code"] for answer in answers if not answer["ok"]} == {"FAILED_PRECONDITION"}
+    owner = await cluster.owner()
+    assert await owner.fetchval("SELECT count(*) FROM circles WHERE owner_id = $1", int(alice.id)) == 50
+    await owner.close()
+
+
+async def test_a_circle_is_filled_to_its_bound_and_not_beyond(cluster: Cluster, person):
+    alice = await person("alice")
+    other = await cluster.again(alice, node="b")
+    names = [cluster.unique("friend") for _ in range(520)]
+    await cluster.tokens(names)
+    owner = await cluster.owner()
+    friends = [
+        str(row["id"]) for row in await owner.fetch("SELECT id FROM users WHERE username = ANY ($1) ORDER BY id", names)
+    ]
+    await owner.close()
+    circle = await alice.call("circle.create", name="big")
+    for start in range(0, 400, 100):
+        await alice.call("circle.add", circle_id=circle["id"], user_ids=friends[start : start + 100])
+    answers = await asyncio.gather(
+        alice.answer("circle.add", {"circle_id": circle["id"], "user_ids": friends[400:460]}),
+        other.answer("circle.add", {"circle_id": circle["id"], "user_ids": friends[460:520]}),
+    )
+    assert sorted(answer["ok"] for answer in answers) == [False, True]
+    await alice.call("circle.add", circle_id=circle["id"], user_ids=friends[:40])
+    [listed] = (await alice.call("circle.list"))["items"]
+    assert len(listed["members"]) == 460
+
+
+async def test_follows_while_an_account_opens_and_closes(cluster: Cluster, person):
+    """Each follow is as the account was at that moment: nobody is left waiting, nobody slips in."""
+    star = await person("star")
+    fans = [await person(f"fan{number}", node="ab"[number % 2]) for number in range(36)]
+    for is_private in (False, True, False):
+        await star.call("user.update", is_private=not is_private)
+        followed = [asyncio.create_task(fan.call("graph.follow", user_id=star.id)) for fan in fans]
+        await asyncio.sleep(0)
+        changed = await star.call("user.update", is_private=is_private)
+        after = await fans[0].call("user.get", user_id=star.id)
+        await asyncio.gather(*followed)
+        pending = await pending_follows(cluster, star)
+        if is_private:
+            # Those who came before it was closed follow, and all later ones wait.
+            assert pending + (await star.call("user.me"))["follower_count"] == len(fans)
+        else:
+            assert pending == 0
+            assert (await star.call("user.me"))["follower_count"] == len(fans)
+        assert changed["is_private"] == after["is_private"] == is_private
+        for fan in fans:
+            await fan.call("graph.unfollow", user_id=star.id)
+
+
+async def test_no_follow_slips_in_behind_the_closing_of_an_account(cluster: Cluster, person):
+    star, fan = await person("star"), await person("fan", node="b")
+    owner = await cluster.owner()
+    transaction = owner.transaction()
+    await transaction.start()  # the account is being closed, and that is not visible yet
+    await owner.execute("SELECT hold('privacy', $1)", int(star.id))
+    await owner.execute("UPDATE users SET is_private = true WHERE id = $1", int(star.id))
+    following = asyncio.create_task(fan.call("graph.follow", user_id=star.id))
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    watcher = await cluster.owner()
+    assert await soon(lambda: watcher.fetchval(waiting), 1) == 1
+    await transaction.commit()
+    assert await following == {"status": "pending"}
+    await watcher.close()
+    await owner.close()
+
+
+async def test_asking_again_heals_a_request_that_was_left_behind(cluster: Cluster, person):
+    star, fan = await person("star"), await person("fan", node="b")
+    await star.call("user.update", is_private=True)
+    assert await fan.call("graph.follow", user_id=star.id) == {"status": "pending"}
+    owner = await cluster.owner()  # as if it had been opened beside the request
+    await owner.execute("UPDATE users SET is_private = false WHERE id = $1", int(star.id))
+    await owner.close()
+    assert await fan.call("graph.follow", user_id=star.id) == {"status": "active"}
+    await star.expect("graph.followed")
+    assert (await star.call("user.me"))["follower_count"] == 1
+    assert await fan.call("graph.follow", user_id=star.id) == {"status": "active"}
+
+
+async def pending_follows(cluster: Cluster, star: Person) -> int:
+    owner = await cluster.owner()
+    try:
+        return await owner.fetchval(
+            "SELECT count(*) FROM follows WHERE followee_id = $1 AND status = 'pending'", int(star.id)
+        )
+    finally:
+        await owner.close()
+
+
+# ---------------------------------------------------------------------------------------------- strangers
+
+
+async def test_invitations_are_counted_by_whom_they_reach(person, node):
+    limited = await node(limit_invite="5/hour")
+    host, guests = await person("host", node=limited), [await person(f"guest{number}") for number in range(7)]
+    room_id = (await host.call("room.create", topic="spam", visibility="private"))["id"]
+    ids = [guest.id for guest in guests]
+    await host.call("room.invite", room_id=room_id, user_ids=ids[:3])
+    await host.call("room.invite", room_id=room_id, user_ids=ids[:3])  # nobody new
+    refused = await host.refused("room.invite", room_id=room_id, user_ids=ids[3:])
+    assert (refused.code, refused.error["retry_after_ms"] > 0) == ("RESOURCE_EXHAUSTED", True)
+    await host.call("room.invite", room_id=room_id, user_ids=ids[3:5])
+    assert (await guests[6].refused("room.get", room_id=room_id)).code == "NOT_FOUND"
+
+
+async def test_somebody_has_so_many_invitations_a_day_from_strangers(cluster: Cluster, person):
+    mona, friend = await person("mona"), await person("friend")
+    hosts = [await person(f"host{number}", node="ab"[number % 2]) for number in range(12)]
+    rooms = [
+        (host, (await host.call("room.create", topic="spam", visibility="private"))["id"])
+        for host in hosts
+        for _ in range(2)
+    ]
+    await asyncio.gather(*(host.call("room.invite", room_id=room, user_ids=[mona.id]) for host, room in rooms))
+    await cluster.settle(mona)
+    assert len(mona.heard("room.invited")) == 20
+    assert len([None for room in rooms if (await mona.answer("room.get", {"room_id": room[1]}))["ok"]]) == 20
+    await mona.call("graph.follow", user_id=friend.id)
+    welcome = (await friend.call("room.create", topic="tea", visibility="private"))["id"]
+    await friend.call("room.invite", room_id=welcome, user_ids=[mona.id])
+    await mona.expect("room.invited")
+
+
+async def test_an_edit_tells_whom_it_names_anew_and_counts_them(cluster: Cluster, person, node):
+    limited = await node(limit_mention="3/hour")
+    alice = await person("alice", node=limited)
+    bob, carol, dora, eve = [await person(name) for name in ("bob", "carol", "dora", "eve")]
+    post = await alice.call("post.create", text=f"hello @{bob.name} @{alice.name}")
+    await bob.expect("feed.added", post_id=post["id"])
+    # The push of a post goes out once within a quarter of an hour: let it be forgotten.
+    await forget_pushes(cluster, bob)
+    await alice.call("post.edit", post_id=post["id"], version=1, text=f"hello @{bob.name} @{carol.name}")
+    await carol.expect("feed.added", post_id=post["id"])
+    await cluster.settle(bob)
+    assert bob.heard("feed.added") == []
+    two_more = f"hello @{bob.name} @{carol.name} @{dora.name} @{eve.name}"
+    assert (await alice.refused("post.edit", post_id=post["id"], version=2, text=two_more)).code == "RESOURCE_EXHAUSTED"
+    await alice.call("post.edit", post_id=post["id"], version=2, text=f"hello @{dora.name}")
+    await dora.expect("feed.added", post_id=post["id"])
+    assert (await alice.refused("post.create", text=f"and @{eve.name}")).code == "RESOURCE_EXHAUSTED"
+    await alice.call("post.create", text="nobody is named")
+
+
+async def forget_pushes(cluster: Cluster, person: Person) -> None:
+    """As if they had come long ago."""
+    stores = cluster.stores
+    await stores.shards.call(stores.names.shard_of_person(int(person.id)), "DEL", stores.names.inbox(int(person.id)))
+
+
+# ---------------------------------------------------------------------------------------------- suspension
+
+
+async def test_a_suspension_closes_all_sockets_whatever_tool_it_comes_by(cluster: Cluster, person):
+    alice, answer = await register(cluster, node="a")
+    other = await cluster.again(alice, node="b", kind="python-json")
+    owner = await cluster.owner()
+    await owner.execute("UPDATE users SET status = 'suspended' WHERE id = $1", int(alice.id))
+    for socket in (alice, other):
+        assert (await socket.expect("session.revoked"))["reason"] == "suspended"
+        await socket.happened("disconnect")
+    guest = await cluster.guest()
+    email = f"{alice.name}@example.org"
+    for method, arguments in (
+        ("auth.login", {"email": email, "password": PASSWORD}),
+        ("auth.refresh", {"refresh_token": answer["refresh_token"]}),
+    ):
+        assert (await guest.refused(method, **arguments)).code == "UNAUTHENTICATED"
+    assert await set_status(owner, alice.name, "active")
+    assert not await set_status(owner, alice.name, "active")
+    assert (await guest.refused("auth.refresh", refresh_token=answer["refresh_token"])).code == "UNAUTHENTICATED"
+    assert (await guest.call("auth.login", email=email, password=PASSWORD))["user"]["id"] == alice.id
+    rows = await owner.fetch("SELECT changes FROM audit WHERE resource = $1 ORDER BY id", f"user:{alice.id}")
+    await owner.close()
+    assert [("suspended" in row["changes"], '"ended_sessions": 2' in row["changes"]) for row in rows] == [
+        (True, True), (True, False)
+    ]  # fmt: skip
+
+
+async def test_a_login_beside_a_suspension_opens_nothing(cluster: Cluster, person):
+    alice, _ = await register(cluster)
+    guest = await cluster.guest()
+    owner = await cluster.owner()
+    transaction = owner.transaction()
+    await transaction.start()
+    await owner.execute("UPDATE users SET status = 'suspended' WHERE id = $1", int(alice.id))
+    login = {"email": f"{alice.name}@example.org", "password": PASSWORD}
+    signing_in = asyncio.create_task(guest.answer("auth.login", login))
+    watcher = await cluster.owner()
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    assert await soon(lambda: watcher.fetchval(waiting), 1) == 1
+    await transaction.commit()
+    assert (await signing_in)["error"]["code"] == "UNAUTHENTICATED"
+    alive = "SELECT count(*) FROM sessions WHERE user_id = $1 AND revoked_at IS NULL"
+    assert await owner.fetchval(alive, int(alice.id)) == 0
+    await watcher.close()
+    await owner.close()
+
+
+# ---------------------------------------------------------------------------------------------- repeated registrations
+
+
+async def test_a_registration_whose_answer_was_lost_may_be_repeated(cluster: Cluster, person):
+    alice, first = await register(cluster)
+    fields = {"username": alice.name, "email": f"{alice.name}@example.org", "password": PASSWORD}
+    guest = await cluster.guest(node="b")
+    for wrong in ({"password": "another password"}, {"username": cluster.unique("other")}, {"email": "x@example.org"}):
+        assert (await guest.refused("auth.register", **fields | wrong)).code == "ALREADY_EXISTS", wrong
+    again = await guest.call("auth.register", **fields)
+    assert again["user"]["id"] == first["user"]["id"]
+    assert again["session_id"] != first["session_id"]
+    owner = await cluster.owner()
+    await owner.execute("UPDATE accounts SET created_at = now() - interval '1 hour' WHERE user_id = $1", int(alice.id))
+    await owner.close()
+    assert (await (await cluster.guest()).refused("auth.register", **fields)).code == "ALREADY_EXISTS"
+
+
+async def test_a_repeated_registration_is_under_the_limits_of_logins(cluster: Cluster, person, node):
+    limited = await node(limit_login="3/hour")
+    alice, _ = await register(cluster, node=limited)
+    guest = await cluster.guest(node=limited)
+    fields = {"username": alice.name, "email": f"{alice.name}@example.org"}
+    for _ in range(4):
+        guess = {**fields, "password": secrets.token_hex(8)}
+        assert (await guest.refused("auth.register", **guess)).code == "ALREADY_EXISTS"
+    assert (await guest.refused("auth.register", **fields, password=PASSWORD)).code == "ALREADY_EXISTS"
