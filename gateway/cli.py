@@ -148,6 +148,20 @@ def seed(users: Annotated[int, typer.Option(min=2, max=1_000_000, help="how many
 
 
 @app.command()
+def suspend(username: str) -> None:
+    """Suspend somebody: their sessions and sockets end at once."""
+    _run(processes.set_status(_settings(), username, "suspended"))
+    screen.print(f"{username} is suspended")
+
+
+@app.command()
+def restore(username: str) -> None:
+    """Lift a suspension; the user signs in again."""
+    _run(processes.set_status(_settings(), username, "active"))
+    screen.print(f"{username} is active")
+
+
+@app.command()
 def token(
     username: str,
     create: Annotated[bool, typer.Option(help="make the user where there is none")] = False,

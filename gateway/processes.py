@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Literal
 
 import structlog
 
@@ -17,7 +18,7 @@ from gateway.node import Node
 from gateway.settings import Settings
 from gateway.sidecar import Check
 from gateway.stores import Stores, ensure_bucket, open_database, open_stores
-from storage import schema
+from storage import accounts, schema
 from storage.database import Database
 
 DEMO_PEOPLE = 200
@@ -100,6 +101,16 @@ async def work(settings: Settings, names: Sequence[str]) -> None:
 async def migrate(settings: Settings) -> str:
     """Answers the revision."""
     return await schema.migrate(settings.owner_database, settings.app_database, settings.worker_database)
+
+
+async def set_status(settings: Settings, username: str, status: Literal["active", "suspended"]) -> None:
+    """Raises LookupError where there is nobody of that name, or they are in that state already."""
+    connection = await demo.connect_as_owner(settings.owner_database)
+    try:
+        if not await accounts.set_status(connection, username, status):
+            raise LookupError(f"there is no user {username}, or they are {status} already")
+    finally:
+        await connection.close()
 
 
 def _app_database(settings: Settings) -> AbstractAsyncContextManager[Database]:

@@ -115,6 +115,8 @@ def test_help_names_every_command(installation):
         "work",
         "migrate",
         "seed",
+        "suspend",
+        "restore",
         "token",
         "call",
         "watch",
@@ -166,6 +168,20 @@ def test_tokens_one_a_line(installation):
     assert len(set(tokens)) == 1_000
     assert installation.call("user.me", {}, "load_1000")["username"] == "load_1000"
     assert len(installation.run("token", "load_7").stdout.split()) == 1
+
+
+def test_a_suspended_user_hears_so_until_they_are_restored(installation):
+    assert installation.run("token", "troll", "--create").returncode == 0
+    watching = installation.start("watch", "--as", "troll")
+    wait_for_line(watching, "session.ready")
+    assert installation.run("suspend", "troll").returncode == 0
+    revoked = json.loads(wait_for_line(watching, "session.revoked")[-1])
+    assert revoked["push"]["reason"] == "suspended"
+    watching.wait(WAIT_S)
+    again = installation.run("suspend", "troll")
+    assert (again.returncode, "already" in again.stderr) == (1, True)
+    assert installation.run("restore", "troll").returncode == 0
+    assert installation.call("user.me", {}, "troll")["username"] == "troll"
 
 
 def test_seeding_more_people(installation):
