@@ -1,6 +1,7 @@
 """What `up`, `serve` and `work` run, from start to SIGTERM."""
 
 import asyncio
+import ctypes
 import gc
 import signal
 import socket
@@ -22,6 +23,7 @@ from storage import accounts, schema
 from storage.database import Database
 
 DEMO_PEOPLE = 200
+M_MMAP_THRESHOLD = -3  # of malloc.h
 
 Progress = Callable[[str], None]
 
@@ -125,6 +127,7 @@ async def _start_node(
     await node.start(listener)
     closing.push_async_callback(node.stop)
     _collect_rarely()
+    _map_large_buffers()
     return node, database
 
 
@@ -173,6 +176,16 @@ def _collect_rarely() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+def _map_large_buffers() -> None:
+    """Have glibc return buffers of 64 KiB and more to the system as soon as they are freed.
+
+    By default it raises that threshold with each large buffer that is freed, and keeps the next ones on its heap.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, 64 * 1024)
 
 
 def _listen(settings: Settings, port: int, variable: str) -> socket.socket:
