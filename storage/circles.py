@@ -59,7 +59,7 @@ async def listening_members(tx: Transaction, circle_id: int, author_id: int) -> 
     rows = await tx.fetch(
         """SELECT m.user_id FROM circle_members m
         JOIN follows f ON f.follower_id = m.user_id AND f.followee_id = $2 AND f.status = 'active'
-        WHERE m.circle_id = $1 AND NOT EXISTS (
+        WHERE m.circle_id = $1 AND m.owner_id = $2 AND NOT EXISTS (
             SELECT FROM mutes x WHERE x.user_id = m.user_id AND x.muted_id = $2
             AND x.kind IN ('all', 'posts') AND (x.until IS NULL OR x.until > now()))""",
         circle_id,

@@ -140,9 +140,9 @@ async def start(tx: Transaction, room_id: int) -> None:
 
 
 async def close(tx: Transaction, room_id: int) -> None:
-    """Also ends everybody's turn on the stage."""
-    await tx.execute("UPDATE rooms SET state = 'ended', ended_at = now(), version = version + 1 WHERE id = $1", room_id)
+    """End everybody's turn on the stage, then the room: nobody moderates a room that has ended."""
     await tx.execute("UPDATE room_turns SET ended_at = now() WHERE room_id = $1 AND ended_at IS NULL", room_id)
+    await tx.execute("UPDATE rooms SET state = 'ended', ended_at = now(), version = version + 1 WHERE id = $1", room_id)
 
 
 async def touch(tx: Transaction, room_id: int) -> int:

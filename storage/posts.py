@@ -193,7 +193,8 @@ async def ids_of_author(
     rows = await tx.fetch(
         """SELECT id FROM posts p WHERE author_id = $1 AND status = 'published' AND ($4 OR $2 <> ALL (mention_ids))
             AND (visibility IN ('public', 'followers') OR visibility = 'circle' AND EXISTS (
-                SELECT FROM circle_members m WHERE m.circle_id = p.circle_id AND m.user_id = $2))
+                SELECT FROM circle_members m WHERE m.circle_id = p.circle_id AND m.user_id = $2
+                AND m.owner_id = p.author_id))
         ORDER BY id DESC LIMIT $3""",
         author_id,
         reader_id,

@@ -1,0 +1,112 @@
+"""Whom each function of the database answers, as far as the application's role may call it.
+
+A query is answered where its first row holds something; of two commands the second looks, as the owner, at what the
+first has done as the viewer.
+"""
+
+from tests.storage.policies.world import VIEWERS
+
+NO_ONE = ""
+_EVERYBODY = " ".join(VIEWERS)
+_SIGNED_IN = _EVERYBODY.replace(" nobody", "")
+_FOLLOWERS = "owner cohost other muted banned"  # and who is theirs
+_LAST = "9223372036854775807"
+
+FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
+    # The viewer, and how others stand to them.
+    "viewer_id": ((_SIGNED_IN, "SELECT viewer_id() = {me}"),),
+    "snowflake_at": ((_EVERYBODY, "SELECT snowflake_at(now())"),),
+    "blocks_viewer": (("blocked", "SELECT blocks_viewer({owner})"),),
+    "relations": (
+        ("cohost other muted banned", "SELECT follows FROM relations(ARRAY [{owner}])"),
+        ("blocked", "SELECT blocked_by FROM relations(ARRAY [{owner}])"),
+        ("owner", "SELECT blocks FROM relations(ARRAY [{blocked}])"),
+    ),
+    "graph_open": (
+        (_FOLLOWERS, "SELECT graph_open({owner})"),
+        (_SIGNED_IN, "SELECT graph_open({open})"),
+    ),
+    # Whether an account is private is what everybody may see of it, but those whom it blocks; a trigger stops these.
+    "is_open_now": (
+        (_EVERYBODY, "SELECT is_open_now({open})"),
+        (NO_ONE, "SELECT is_open_now({owner})"),
+    ),
+    "follower_ids": ((_FOLLOWERS, f"SELECT true FROM follower_ids({{owner}}, {_LAST}, 9)"),),
+    "following_ids": ((_SIGNED_IN, f"SELECT true FROM following_ids({{other}}, {_LAST}, 9)"),),
+    "post_visible": (
+        (_FOLLOWERS, "SELECT post_visible({owner}, 'followers', NULL)"),
+        ("owner other", "SELECT post_visible({owner}, 'circle', {circle})"),
+        ("owner", "SELECT post_visible({owner}, 'private', NULL)"),
+    ),
+    "large_author_post_ids": ((NO_ONE, f"SELECT true FROM large_author_post_ids({_LAST}, 9) id WHERE id = {{post}}"),),
+    "inbox_post_ids": (
+        (_FOLLOWERS.replace("owner ", ""), "SELECT true FROM inbox_post_ids(100) id WHERE id = {post}"),
+        (NO_ONE, "SELECT true FROM inbox_post_ids(100) id WHERE id = {lost_post}"),
+    ),
+    "may_watch": (
+        ("other nobody", "SELECT may_watch(ARRAY [{owner}], ARRAY [{other}])"),
+        (_FOLLOWERS, "SELECT may_watch(ARRAY [{owner}], ARRAY [{me}])"),
+    ),
+    # Before sign-in.
+    "account_for_login": (("nobody", "SELECT user_id FROM account_for_login('{owner}')"),),
+    "session_owner": (
+        ("nobody", "SELECT session_owner({session}, 'f')"),
+        (NO_ONE, "SELECT session_owner({session}, 'g')"),
+    ),
+    "ended_sessions": (("nobody", "SELECT session_id FROM ended_sessions(ARRAY [{revoked_session}])"),),
+    "sign_in": (
+        ("nobody", "SELECT id FROM sign_in(ARRAY [{session}], ARRAY [{owner}])"),
+        (NO_ONE, "SELECT id FROM sign_in(ARRAY [{session}], ARRAY [{other}])"),
+        (NO_ONE, "SELECT id FROM sign_in(ARRAY [{revoked_session}], ARRAY [{owner}])"),
+    ),
+    "outbox_backlog": ((_EVERYBODY, "SELECT age IS NOT NULL FROM outbox_backlog()"),),
+    # Live rooms.
+    "moderates_room": (
+        ("owner cohost", "SELECT moderates_room({room})"),
+        (NO_ONE, "SELECT moderates_room({ended})"),
+    ),
+    "room_visible": ((_FOLLOWERS, "SELECT room_visible({room}, {owner}, {owner}, 'followers', NULL)"),),
+    "sees_room": ((_FOLLOWERS, "SELECT sees_room({room})"),),
+    "rooms_shown": (
+        (_FOLLOWERS, f"SELECT true FROM rooms_shown(ARRAY ['live'], {_LAST}, 99) WHERE room_id = {{room}}"),
+    ),
+    "may_stay": (
+        ("other nobody", "SELECT room_id FROM may_stay(ARRAY [{room}], ARRAY [{other}])"),
+        ("owner cohost other muted", "SELECT room_id FROM may_stay(ARRAY [{room}], ARRAY [{me}])"),
+    ),
+    "room_messages_for": ((_FOLLOWERS, f"SELECT id FROM room_messages_for({{room}}, {_LAST}, 9)"),),
+    "room_people": ((_FOLLOWERS + " nobody", "SELECT id FROM room_people({room}, ARRAY [{speaker}])"),),
+    "room_for_all": (("nobody", "SELECT id FROM room_for_all({room})"),),
+    "room_target": (("owner cohost", "SELECT id FROM room_target({room}, {other})"),),
+    "may_place": (
+        ("owner cohost", "SELECT may_place({room}, {other}, 'speaker')"),
+        ("owner", "SELECT may_place({room}, {other}, 'cohost')"),
+    ),
+    "may_speak": (("owner cohost other", "SELECT may_speak({room})"),),
+    "step_down": (("cohost", "SELECT step_down({room})"),),
+    "lock_turns": (
+        (_FOLLOWERS + " nobody", "SELECT lock_turns({room}); SELECT xmax::text = pg_current_xact_id_if_assigned()::text"
+                                 " FROM rooms WHERE id = {room}"),
+    ),
+    "begin_turn": (
+        ("owner cohost", "SELECT begin_turn({room}, {cohost});"
+                         "SELECT true FROM room_turns WHERE room_id = {room} AND user_id = {cohost}"),
+        (NO_ONE, "SELECT begin_turn({room}, {banned});"
+                 "SELECT true FROM room_turns WHERE room_id = {room} AND user_id = {banned}"),
+    ),
+    # What they answer of each event is in `events`: the outbox asks them.
+    "may_tell_of_post": ((NO_ONE, "SELECT may_tell_of_post('post.pinned', '{me}', '{{\"author_id\": {me}}}')"),),
+    "may_tell_of_graph": ((NO_ONE, "SELECT may_tell_of_graph('graph.liked', '{me}', '{{\"user_id\": {me}}}')"),),
+    "may_tell_of_session": ((NO_ONE, "SELECT may_tell_of_session('session.begun', '{me}', '{{\"user_id\": {me}}}')"),),
+    "may_tell_of_room": ((NO_ONE, "SELECT may_tell_of_room('room.bought', '{room}', '{{\"room_id\": {room}}}')"),),
+}  # fmt: skip
+
+# What policies, triggers and the functions above call: the roles may not.
+INTERNAL = {
+    "room_role", "room_visible_to", "may_stand", "count_follow", "follows_counted", "posts_counted", "tie_allowed",
+    "take_turn", "blocks_sever", "ensure_partitions", "room_change_allowed",
+}  # fmt: skip
+TO_WORKERS = {
+    "viewer_id", "snowflake_at", "relations", "ensure_partitions", "outbox_backlog", "take_turn", "may_stay",
+    "room_people", "room_for_all", "room_visible_to", "lock_turns",
+}  # fmt: skip

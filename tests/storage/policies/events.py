@@ -1,0 +1,86 @@
+"""What the application's role may put into the outbox, in the form of `rules`: what the viewer has done."""
+
+from tests.storage.policies.rules import NO_ONE, Rules
+from tests.storage.policies.world import ANYONE
+
+
+def _event(topic: str, key: str, payload: str) -> str:
+    values = f"({{new}}, '{topic}', '{key}', '{{{{{payload}}}}}')"
+    return f"INSERT INTO outbox (id, topic, key, payload) VALUES {values}"
+
+
+def _follow(follower: str, followee: str, change: str) -> str:
+    payload = f'"follower_id": {{{follower}}}, "followee_id": {{{followee}}}, "change": "{change}"'
+    return _event("graph.follow_changed", f"{{{followee}}}", payload)
+
+
+def _room(topic: str, room: str, payload: str) -> str:
+    return _event(f"room.{topic}", f"{{{room}}}", f'"room_id": {{{room}}}{payload}')
+
+
+def _changed(room: str, actor: str, user: str, change: str) -> str:
+    return _room("changed", room, f', "actor_id": {actor}, "user_id": {user}, "change": "{change}"')
+
+
+_NEW_POST = """INSERT INTO posts (id, author_id, text, visibility, reply_policy)
+    VALUES ({new}, {me}, 'x', 'public', 'everyone');"""
+_ASKS = "INSERT INTO follows (id, follower_id, followee_id, status) VALUES ({new}, {stranger}, {owner}, 'pending');"
+_ENDS = "UPDATE rooms SET state = 'ended', ended_at = now(), version = version + 1 WHERE id = {room};"
+_REMOVED = ', "user_id": %s, "reason": "kicked", "joined": null'
+
+OUTBOX = {
+    "outbox": Rules(
+        "id topic key payload", "", False,
+        (
+            # In one transaction with what it tells of.
+            (ANYONE, _NEW_POST + _event("post.created", "{me}", '"post_id": {new}, "author_id": {me}')),
+            ("owner", _event("post.created", "{owner}", '"post_id": {post}, "author_id": {owner}')),
+            ("owner", _event("post.edited", "{owner}", '"post_id": {post}, "author_id": {owner}')),
+            ("owner", _event("post.deleted", "{owner}", '"post_id": {deleted_post}, "author_id": {owner}')),
+            (NO_ONE, _event("post.deleted", "{owner}", '"post_id": {post}, "author_id": {owner}')),
+            (NO_ONE, _event("post.created", "{stranger}", '"post_id": {post}, "author_id": {owner}')),
+            (NO_ONE, _event("post.created", "{speaker}", '"post_id": {post}, "author_id": {speaker}')),
+            ("stranger", _ASKS + _follow("stranger", "owner", "requested")),
+            ("other", _follow("other", "owner", "followed")),
+            ("owner", _follow("other", "owner", "accepted")),
+            ("owner", _follow("open", "owner", "ended")),
+            (NO_ONE, _follow("other", "owner", "ended")),
+            (NO_ONE, _follow("other", "owner", "requested")),
+            (NO_ONE, _follow("asker", "owner", "accepted")),
+            ("owner", _event("graph.blocked", "{blocked}", '"blocker_id": {owner}, "blocked_id": {blocked}')),
+            (NO_ONE, _event("graph.blocked", "{open}", '"blocker_id": {owner}, "blocked_id": {open}')),
+            ("owner", _event("graph.unblocked", "{open}", '"blocker_id": {owner}, "blocked_id": {open}')),
+            (NO_ONE, _event("graph.unblocked", "{blocked}", '"blocker_id": {owner}, "blocked_id": {blocked}')),
+            ("owner", _event("graph.mute_changed", "{other}", '"user_id": {owner}, "muted_id": {other}')),
+            ("owner", _event("graph.access_narrowed", "{owner}", '"owner_id": {owner}, "user_ids": [], "to": "all"')),
+            ("owner", _event("session.ended", "{owner}", '"user_id": {owner}, "session_ids": [{revoked_session}]')),
+            (NO_ONE, _event("session.ended", "{owner}", '"user_id": {owner}, "session_ids": [{session}]')),
+            (NO_ONE, _event("session.ended", "{speaker}", '"user_id": {speaker}, "session_ids": [{revoked_session}]')),
+            ("owner cohost", _changed("room", "{me}", "0", "updated")),
+            ("muted", _changed("room", "{muted}", "{muted}", "role")),  # having stepped down
+            (NO_ONE, _changed("room", "{speaker}", "0", "updated")),
+            (NO_ONE, _changed("ended", "{me}", "0", "updated")),
+            ("other", _room("message_sent", "room", ', "message_id": {message}')),
+            (NO_ONE, _room("message_sent", "room", ', "message_id": {deleted_message}')),
+            (NO_ONE, _room("message_sent", "scheduled", ', "message_id": {message}')),
+            ("owner cohost other", _room("message_deleted", "room", ', "message_id": {deleted_message}')),
+            (NO_ONE, _room("message_deleted", "room", ', "message_id": {message}')),
+            ("owner", _room("invited", "room", ', "actor_id": {owner}, "user_ids": [{asker}]')),
+            (NO_ONE, _room("invited", "room", ', "actor_id": {me}, "user_ids": [{asker}, {open}]')),
+            ("owner cohost", _room("removed", "room", _REMOVED % "{other}")),
+            ("owner", _room("removed", "room", _REMOVED % "{cohost}")),
+            (NO_ONE, _room("removed", "room", _REMOVED % "{owner}")),
+            (NO_ONE, _room("removed", "ended", _REMOVED % "{other}")),
+            ("owner cohost", _room("unbanned", "room", ', "user_id": {banned}')),
+            ("owner", _ENDS + _room("closed", "room", "")),
+            ("owner", _room("closed", "ended", "")),
+            (NO_ONE, _room("closed", "room", "")),
+            (NO_ONE, _event("room.closed", "{me}", '"room_id": {ended}')),
+            (NO_ONE, _event("wallet.credited", "{me}", '"user_id": {me}, "actor_id": {me}')),
+            (NO_ONE, _event("room.closed", "{room}", "")),
+            (NO_ONE, "INSERT INTO outbox (id, topic, key, payload, sent_batch) VALUES ({new}, 'x', 'x', 'x', 9)"),
+            (NO_ONE, "UPDATE outbox SET payload = 'x' WHERE key = '{owner}'"),
+            (NO_ONE, "DELETE FROM outbox WHERE key = '{owner}'"),
+        ),
+    ),
+}  # fmt: skip

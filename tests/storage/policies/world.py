@@ -1,0 +1,128 @@
+"""People and rows that row policies are tried on, and a write as one of them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from storage.schema import APP_ROLE, WORKER_ROLE
+from tests.cluster import Cluster
+
+# How each stands to the owner, who is a private account with a circle, posts, and rooms that followers may see:
+# the others are a cohost of the rooms, a follower, a follower muted and one banned in the live room, somebody who does
+# not follow, somebody whom the owner blocks, somebody who registers at this moment, and a transaction without a viewer.
+VIEWERS = ("owner", "cohost", "other", "muted", "banned", "stranger", "blocked", "newcomer", "nobody")
+ANYONE = "owner cohost other muted banned stranger blocked"
+OWNER_ROLE = "daira_owner"
+_ALSO = ("speaker", "asker", "open")  # written about: on the stage, with a request to follow, an open account
+_ROWS = """
+    post deleted_post circle circle_of_other lost_circle lost_post room scheduled ended undigested message
+    deleted_message owner_message session revoked_session expired_session
+"""
+
+
+class World:
+    """Ids of people and rows by name, and a connection for each role."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._mint = cluster.stores.ids.mint
+        self.ids = {name: self._mint() for name in (*VIEWERS, *_ALSO, *_ROWS.split())}
+        self._cluster = cluster
+        self._connections: dict[str, Any] = {}
+
+    async def open(self) -> None:
+        """Commits the rows, past all policies."""
+        for role in (OWNER_ROLE, APP_ROLE, WORKER_ROLE):
+            self._connections[role] = await asyncpg.connect(self._cluster.servers.postgres_url(role))
+        connection = self._connections[OWNER_ROLE]
+        async with connection.transaction():
+            for name in {*VIEWERS, *_ALSO} - {"newcomer", "nobody"}:
+                await connection.execute(
+                    "INSERT INTO users (id, username, username_key, is_private) VALUES ($1, $2, $2, $3)",
+                    self.ids[name], self._cluster.unique(name), name == "owner",
+                )  # fmt: skip
+            for name in ("cohost", "other", "muted", "banned", "speaker", "asker"):
+                await connection.execute(
+                    "INSERT INTO follows (id, follower_id, followee_id, status) VALUES ($1, $2, $3, 'pending')",
+                    self._mint(), self.ids[name], self.ids["owner"],
+                )  # fmt: skip
+            await connection.execute(self.filled(_BELONGINGS))
+
+    async def close(self) -> None:
+        for connection in self._connections.values():
+            await connection.close()
+
+    def filled(self, statement: str, viewer: str = "stranger") -> str:
+        """With ids for names, that viewer's for `{me}`, and for `{new}` one that nothing has."""
+        return statement.format_map({**self.ids, "me": self.ids[viewer], "new": self._mint()})
+
+    @asynccontextmanager
+    async def viewing(self, viewer: str, role: str = APP_ROLE) -> AsyncIterator[Any]:
+        """A connection under that role, in a transaction of that viewer that is rolled back."""
+        connection = self._connections[role]
+        await connection.execute("BEGIN")
+        try:
+            if viewer != "nobody":
+                await connection.execute("SELECT set_config('app.user_id', $1, true)", str(self.ids[viewer]))
+            yield connection
+        finally:
+            await connection.execute("ROLLBACK")
+
+    async def writes(self, statement: str, viewer: str, role: str = APP_ROLE) -> bool:
+        """Whether it writes a row; False where it is refused or finds none to write."""
+        async with self.viewing(viewer, role) as connection:
+            try:
+                return not (await connection.execute(self.filled(statement, viewer))).endswith(" 0")
+            except (
+                asyncpg.InsufficientPrivilegeError,
+                asyncpg.ForeignKeyViolationError,
+            ):  # a newcomer is not there yet
+                return False
+
+
+_BELONGINGS = """
+    UPDATE follows SET status = 'active' WHERE followee_id = {owner} AND follower_id <> {asker};
+    INSERT INTO accounts (user_id, email, email_key) VALUES ({owner}, '{owner}', '{owner}');
+    INSERT INTO blocks (blocker_id, blocked_id) VALUES ({owner}, {blocked});
+    INSERT INTO mutes (user_id, muted_id, kind) VALUES ({owner}, {other}, 'posts');
+    INSERT INTO circles (id, owner_id, name)
+        VALUES ({circle}, {owner}, 'friends'), ({lost_circle}, {owner}, 'gone'), ({circle_of_other}, {other}, 'mine');
+    INSERT INTO circle_members (circle_id, owner_id, user_id) VALUES ({circle}, {owner}, {other});
+    INSERT INTO posts (id, author_id, text, visibility, circle_id, reply_policy, mention_ids, status, deleted_at)
+        VALUES ({post}, {owner}, 'x', 'followers', NULL, 'everyone', ARRAY [{other}, {speaker}], 'published', NULL),
+               ({deleted_post}, {owner}, 'x', 'public', NULL, 'everyone', ARRAY [{other}], 'deleted', now()),
+               ({lost_post}, {owner}, 'x', 'circle', {lost_circle}, 'everyone', '{{}}', 'published', NULL);
+    INSERT INTO post_mentions (post_id, author_id, user_id) VALUES ({post}, {owner}, {other});
+    DELETE FROM circles WHERE id = {lost_circle};
+    INSERT INTO sessions (id, user_id, family_hash, refresh_hash, expires_at, revoked_at)
+        VALUES ({session}, {owner}, 'f', 'r', now() + interval '1 day', NULL),
+               ({revoked_session}, {owner}, 'f', 'r', now() + interval '1 day', now()),
+               ({expired_session}, {owner}, 'f', 'r', now() - interval '1 day', NULL);
+    INSERT INTO idempotency (user_id, method, key, request_hash, answer, created_at)
+        VALUES ({owner}, 'post.create', 'k', 'h', 'a', now() - interval '2 days'),
+               ({owner}, 'post.create', 'young', 'h', 'a', now());
+    INSERT INTO outbox (id, topic, key, payload, sent_at)
+        VALUES ({post}, 'post.created', '{owner}', '{{}}', NULL), ({session}, 'post.created', '{owner}', '{{}}', now());
+    UPDATE outbox SET sent_batch = 0 WHERE key = '{owner}';
+    INSERT INTO audit (id, actor_id, action, resource) VALUES ({post}, {owner}, 'auth.login', 'session:{session}');
+
+    INSERT INTO rooms (id, owner_id, host_id, topic, visibility, capacity, state, started_at, ended_at)
+        VALUES ({room}, {owner}, {owner}, 'x', 'followers', 10, 'live', now(), NULL),
+               ({scheduled}, {owner}, {owner}, 'x', 'followers', 10, 'scheduled', NULL, NULL),
+               ({ended}, {owner}, {owner}, 'x', 'followers', 10, 'ended', now(), now()),
+               ({undigested}, {owner}, {owner}, 'x', 'followers', 10, 'ended', now(), now());
+    INSERT INTO room_roles (room_id, user_id, role, is_muted)
+        VALUES ({room}, {cohost}, 'cohost', false), ({room}, {speaker}, 'speaker', false),
+               ({room}, {muted}, 'listener', true),
+               ({scheduled}, {cohost}, 'cohost', false), ({ended}, {cohost}, 'cohost', false),
+               ({ended}, {speaker}, 'speaker', false);
+    INSERT INTO room_turns (room_id, user_id) VALUES ({room}, {owner}), ({room}, {speaker}), ({room}, {other});
+    INSERT INTO room_turns (room_id, user_id, ended_at) VALUES ({ended}, {owner}, now());
+    INSERT INTO room_bans (room_id, user_id, actor_id) VALUES ({room}, {banned}, {owner}), ({ended}, {open}, {owner});
+    INSERT INTO room_invitations (room_id, user_id, inviter_id) VALUES ({room}, {asker}, {owner});
+    INSERT INTO room_messages (id, room_id, sender_id, text, deleted_at)
+        VALUES ({message}, {room}, {other}, 'x', NULL), ({deleted_message}, {room}, {other}, 'x', now()),
+               ({owner_message}, {room}, {owner}, 'x', NULL);
+    INSERT INTO room_digests (room_id, body) VALUES ({ended}, '{{}}');
+"""

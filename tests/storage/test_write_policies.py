@@ -1,0 +1,78 @@
+"""The write side of row policies: every table × every write × every viewer, against the table in `policies`."""
+
+from contextlib import suppress
+
+import asyncpg
+import pytest
+
+from protocol.events import EVENTS
+from storage.schema import WORKER_ROLE
+from tests.storage.policies import OF_VIEWERS
+from tests.storage.policies.events import OUTBOX
+from tests.storage.policies.rules import Rules
+from tests.storage.policies.workers import OF_WORKERS
+from tests.storage.policies.world import OWNER_ROLE, VIEWERS, World
+
+
+def cases(table: dict[str, Rules]) -> list[object]:
+    return [pytest.param(*write, id=f"{name}: {write[1]}") for name, rules in table.items() for write in rules.writes]
+
+
+@pytest.mark.parametrize(("allowed", "statement"), cases(OF_VIEWERS))
+async def test_a_write_is_allowed_to_the_viewers_that_the_table_names(world: World, allowed: str, statement: str):
+    assert {viewer for viewer in VIEWERS if await world.writes(statement, viewer)} == set(allowed.split())
+
+
+@pytest.mark.parametrize(("allowed", "statement"), cases(OF_WORKERS))
+async def test_a_write_is_allowed_to_workers_where_the_table_says_so(world: World, allowed: str, statement: str):
+    assert await world.writes(statement, "nobody", WORKER_ROLE) == (allowed == "worker")
+
+
+@pytest.mark.parametrize(("allowed", "statement"), cases(OF_VIEWERS) + cases(OF_WORKERS))
+async def test_only_rights_stand_against_a_write(world: World, allowed: str, statement: str):
+    """Else a misspelt statement would pass for one that is refused."""
+    async with world.viewing("nobody", OWNER_ROLE) as connection:
+        assert not (await connection.execute(world.filled(statement))).endswith(" 0")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO follows (id, follower_id, followee_id, status) VALUES ({new}, {blocked}, {owner}, 'pending')",
+        "INSERT INTO follows (id, follower_id, followee_id, status) VALUES ({new}, {owner}, {blocked}, 'pending')",
+        "INSERT INTO circle_members (circle_id, owner_id, user_id) VALUES ({circle}, {owner}, {blocked})",
+    ],
+)
+async def test_a_block_keeps_both_sides_from_a_tie(world: World, statement: str):
+    assert not await world.writes(statement, "owner")
+    assert not await world.writes(statement, "blocked")
+
+
+async def test_nobody_follows_a_private_account_before_it_accepts(world: World):
+    statement = (
+        "INSERT INTO follows (id, follower_id, followee_id, status) VALUES ({new}, {stranger}, {owner}, 'active')"
+    )
+    status = None
+    async with world.viewing("stranger") as connection:
+        with suppress(asyncpg.InsufficientPrivilegeError):
+            status = await connection.fetchval(world.filled(f"{statement} RETURNING status"))
+    assert status in (None, "pending")
+
+
+async def test_a_circle_that_takes_over_a_deleted_id_opens_no_posts(world: World):
+    async with world.viewing("stranger") as connection:
+        await connection.execute(
+            world.filled("INSERT INTO circles (id, owner_id, name) VALUES ({lost_circle}, {stranger}, 'mine')")
+        )
+        await connection.execute(
+            world.filled("INSERT INTO circle_members (circle_id, owner_id, user_id)"
+                         " VALUES ({lost_circle}, {stranger}, {stranger})")
+        )  # fmt: skip
+        assert not await connection.fetch("SELECT FROM posts WHERE id = $1", world.ids["lost_post"])
+
+
+@pytest.mark.parametrize("topic", EVENTS)
+def test_every_event_has_a_row(topic: str):
+    """A new one needs a policy over the outbox, which says whose it is."""
+    verdicts = {bool(allowed) for allowed, statement in OUTBOX["outbox"].writes if f"'{topic}'" in statement}
+    assert True in verdicts
