@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.util import await_only
 
 revision = "0004"
-down_revision = "0002"  # becomes "0003" once the revision of write policies stands below this one
+down_revision = "0003"
 
 
 def upgrade() -> None:

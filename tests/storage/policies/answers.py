@@ -53,6 +53,8 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("nobody", "SELECT session_owner({session}, 'f')"),
         (NO_ONE, "SELECT session_owner({session}, 'g')"),
     ),
+    "registered_just_now": ((NO_ONE, "SELECT registered_just_now('{open}', '{open}')"),),
+    "hold": ((_EVERYBODY, "SELECT true FROM hold('rooms', {room})"),),
     "ended_sessions": (("nobody", "SELECT session_id FROM ended_sessions(ARRAY [{revoked_session}])"),),
     "sign_in": (
         ("nobody", "SELECT id FROM sign_in(ARRAY [{session}], ARRAY [{owner}])"),
@@ -104,7 +106,8 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
 # What policies, triggers and the functions above call: the roles may not.
 INTERNAL = {
     "room_role", "room_visible_to", "may_stand", "count_follow", "follows_counted", "posts_counted", "tie_allowed",
-    "take_turn", "blocks_sever", "ensure_partitions", "room_change_allowed",
+    "take_turn", "blocks_sever", "ensure_partitions", "room_change_allowed", "hold_shared", "mint_id", "bounded",
+    "tie_decided", "tie_to_somebody", "invitation_allowed", "status_changed",
 }  # fmt: skip
 TO_WORKERS = {
     "viewer_id", "snowflake_at", "relations", "ensure_partitions", "outbox_backlog", "take_turn", "may_stay",
