@@ -216,7 +216,7 @@ async def revoke_session(call: Call, request: SessionRef, tx: Transaction) -> No
     """End one of the caller's sessions; its sockets on all nodes are disconnected. Repeating it changes nothing."""
     session_id = int(request.session_id)
     if not await accounts.revoke_session(tx, session_id, "revoked"):
-        if await accounts.lock_session(tx, session_id) is None:
+        if not await accounts.has_session(tx, session_id):
             raise errors.not_found("session")
         return Nothing()
     await _announce_end(call, tx, call.viewer.id, [session_id], "revoked")

@@ -179,6 +179,11 @@ async def revoke_session(tx: Transaction, session_id: int, reason: str) -> bool:
     )
 
 
+async def has_session(tx: Transaction, session_id: int) -> bool:
+    """Whether the viewer has or had that session. Policies let nobody lock one that is over."""
+    return bool(await tx.fetchval("SELECT true FROM sessions WHERE id = $1", session_id))
+
+
 async def revoke_other_sessions(tx: Transaction, user_id: int, kept_id: int, reason: str) -> list[int]:
     rows = await tx.fetch(
         """UPDATE sessions SET revoked_at = now(), revoked_reason = $3
