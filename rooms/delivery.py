@@ -41,7 +41,6 @@ class Delivery:
         self._waiting: deque[Item | asyncio.Future[None]] = deque()
         self._holds = 0
         self._before_hold = 0  # so many of what waits came before the first of them
-        self._hot_until = 0.0
         self._timer: asyncio.Handle | None = None
         self._window_began = 0.0
         self._writes_in_window = 0
