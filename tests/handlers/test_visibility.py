@@ -1,0 +1,77 @@
+"""Who may see a post, and whose feed wants it: this lock alone, without the row policies behind it."""
+
+import itertools
+
+import pytest
+
+from handlers import visibility
+
+AUTHOR, VIEWER, OTHER = 1, 2, 3
+
+
+def row(visibility="public", **changes):
+    """A public post of a stranger with an open account."""
+    relation = dict.fromkeys(("blocks", "blocked_by", "follows", "mutes_posts", "author_is_private"), False)
+    return {"author_id": AUTHOR, "visibility": visibility, "mention_ids": [], **relation, **changes}
+
+
+@pytest.mark.parametrize(
+    ("audience", "is_private", "follows", "may"),
+    [
+        ("public", False, False, True),
+        ("public", False, True, True),
+        ("public", True, False, False),
+        ("public", True, True, True),
+        ("followers", False, False, False),
+        ("followers", False, True, True),
+        ("followers", True, False, False),
+        ("followers", True, True, True),
+        ("circle", False, False, True),  # whether the viewer is in the circle is for the row policy
+        ("circle", True, False, True),
+        ("private", False, True, False),
+        ("private", True, True, False),
+    ],
+)
+def test_who_may_see_a_post(audience, is_private, follows, may):
+    assert visibility.may_see(row(audience, author_is_private=is_private, follows=follows), VIEWER) is may
+
+
+@pytest.mark.parametrize("audience", ["public", "followers", "circle", "private"])
+@pytest.mark.parametrize(("blocks", "blocked_by"), [(True, False), (False, True), (True, True)])
+def test_a_block_either_way_hides_every_post_even_from_followers(audience, blocks, blocked_by):
+    post = row(audience, blocks=blocks, blocked_by=blocked_by, follows=True)
+    assert visibility.may_see(post, VIEWER) is False
+    assert visibility.feed_reason(post, VIEWER) is None
+
+
+@pytest.mark.parametrize("audience", ["public", "followers", "circle", "private"])
+def test_authors_see_all_their_posts_and_their_feed_wants_none(audience):
+    own = row(audience, author_is_private=True, mention_ids=[AUTHOR])
+    assert visibility.may_see(own, AUTHOR) is True
+    assert visibility.feed_reason(own, AUTHOR) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"follows": True}, "follow"),
+        ({"follows": True, "mention_ids": [VIEWER]}, "follow"),
+        ({"mention_ids": [OTHER, VIEWER]}, "mention"),
+        ({"mention_ids": [OTHER]}, None),
+        ({}, None),
+        ({"follows": True, "mutes_posts": True}, None),
+        ({"mention_ids": [VIEWER], "mutes_posts": True}, None),
+        ({"mention_ids": [VIEWER], "author_is_private": True}, None),
+    ],
+)
+def test_why_a_post_is_in_a_feed(changes, reason):
+    assert visibility.feed_reason(row(**changes), VIEWER) == reason
+
+
+def test_no_feed_wants_what_its_owner_may_not_see():
+    """A feed's own reasons never open what `may_see` keeps shut."""
+    flags = ("blocks", "blocked_by", "follows", "mutes_posts", "author_is_private")
+    for audience, *values in itertools.product(("public", "followers", "circle", "private"), *[(False, True)] * 5):
+        post = row(audience, mention_ids=[VIEWER], **dict(zip(flags, values, strict=True)))
+        if not visibility.may_see(post, VIEWER):
+            assert visibility.feed_reason(post, VIEWER) is None, post
