@@ -1,0 +1,301 @@
+"""Who is written what and in which order: alone, gathered, in slices, held back."""
+
+import asyncio
+
+import pytest
+
+from protocol.pushes import RoomAudience, RoomReacted
+from rooms import delivery as module
+from rooms.delivery import Delivery, Item, TooMuch
+from rooms.members import Hiding
+from rooms.messages import FOR_GOOD
+from tests.rooms.people import Socket, act, members_in, stage
+
+ROOM, LIVE = "post:1", "live:1"
+ALWAYS = Hiding(FOR_GOOD, 0)
+
+
+@pytest.fixture
+def gathering(monkeypatch):
+    """All that follows a first write waits until the loop comes to it."""
+    monkeypatch.setattr(module, "HOT_WRITES", 1)
+
+
+async def deliver(delivery: Delivery, *items: Item) -> None:
+    for item in items:
+        delivery.take(item)
+    await delivery.settled()
+
+
+def in_room(*pushes) -> list[Item]:
+    return [Item(each.room, (), each) for each in pushes]
+
+
+async def test_a_push_alone_is_written_at_once_to_all_in_its_room_or_to_its_people():
+    members, [alice, bob] = members_in(ROOM, 1, 2)
+    tablet, outside = Socket(1), Socket(3)
+    members.add(tablet)
+    members.add(outside)
+    delivery = Delivery(members)
+    delivery.take(Item(ROOM, (), act("to the room")))
+    delivery.take(Item("", (1, 3, 4), act("to people", "")))
+    assert alice.heard == ["to the room", "to people"]
+    assert bob.heard == ["to the room"]
+    assert tablet.heard == outside.heard == ["to people"]
+
+
+@pytest.mark.parametrize("people", [(), (1, 2, 3)])
+async def test_nobody_hears_of_the_acts_of_whom_they_hide(people):
+    members, [alice, bob, carol] = members_in(ROOM, 1, 2, 3)
+    members.set_hiding(1, 3, ALWAYS)
+    delivery = Delivery(members)
+    delivery.take(Item(ROOM, people, act("hers", actor_id=3)))
+    delivery.take(Item(ROOM, people, act("nobody's")))
+    assert alice.heard == ["nobody's"]
+    assert bob.heard == carol.heard == ["hers", "nobody's"]
+
+
+async def test_hidden_people_are_taken_out_of_what_shows_them():
+    members, sockets = members_in(LIVE, 1, 2, 3, 4)
+    alice, bob, carol, dina = sockets
+    members.set_hiding(1, 7, ALWAYS)
+    members.set_hiding(2, 7, ALWAYS)
+    members.set_hiding(2, 8, ALWAYS)
+    members.set_hiding(4, 9, ALWAYS)  # who is not shown
+    delivery = Delivery(members)
+    whole = stage("stage", LIVE, [7, 8])
+    delivery.take(Item(LIVE, (), whole))
+    shown = [[number for number in (b'"7"', b'"8"') if number in socket.received[0].json] for socket in sockets]
+    assert shown == [[b'"8"'], [], [b'"7"', b'"8"'], [b'"7"', b'"8"']]
+    assert carol.received[0] is whole  # not encoded anew
+    assert dina.received[0] is whole
+    assert all(b"user7" not in socket.received[0].msgpack for socket in (alice, bob))
+
+
+async def test_what_is_gathered_is_written_at_once_and_in_its_order(gathering):
+    members, [alice, bob] = members_in(ROOM, 1, 2)
+    delivery = Delivery(members)
+    pushes = [act(f"push {number}") for number in range(5)]
+    await deliver(delivery, *in_room(*pushes))
+    for socket in (alice, bob):
+        first, rest = socket.received
+        assert first is pushes[0]
+        assert socket.heard == [f"push {number}" for number in range(5)]
+        assert rest.msgpack == b"".join(each.msgpack for each in pushes[1:])
+        assert rest.json == b"".join(each.json for each in pushes[1:])
+        assert (rest.pushes, rest.offset, rest.flow, rest.room) == (4, pushes[-1].offset, "recover", ROOM)
+
+
+async def test_while_much_is_written_what_comes_is_gathered_and_then_no_more(gathering):
+    members, [alice] = members_in(ROOM, 1)
+    delivery = Delivery(members)
+    for number in range(1, 4):
+        await deliver(delivery, *in_room(act(f"a{number}"), act(f"b{number}")))
+        delivery.take(Item(ROOM, (), act(f"c{number}")))
+        assert alice.heard[-1] == f"b{number}"  # c waits, for so many writes were made just now
+    await delivery.settled()
+    await asyncio.sleep(3 * module.GATHER_S)  # the timer runs out with nothing to do
+    delivery.take(Item(ROOM, (), act("at once")))
+    assert alice.heard[-1] == "at once"
+
+
+@pytest.mark.parametrize(("window_s", "waits"), [(60.0, True), (0.0, False)])
+async def test_only_writes_of_one_moment_make_it_hot(monkeypatch, window_s, waits):
+    monkeypatch.setattr(module, "HOT_WRITES", 3)
+    monkeypatch.setattr(module, "GATHER_S", window_s)
+    members, [alice] = members_in(ROOM, 1)
+    delivery = Delivery(members)
+    for number in range(4):
+        delivery.take(Item(ROOM, (), act(f"push {number}")))
+        await asyncio.sleep(0.001)  # the clock goes on
+    assert (alice.heard[-1] == "push 2") is waits
+    delivery.hold()
+    delivery.release((), lambda item: item)
+    assert alice.heard == [f"push {number}" for number in range(4)]
+
+
+@pytest.mark.parametrize("hidden", [0, 1, 2])
+async def test_hiding_holds_for_what_would_be_gathered(gathering, hidden):
+    """Whichever of them is hidden's: the first, the one that follows, or one between others."""
+    members, [alice, bob] = members_in(ROOM, 1, 2)
+    members.set_hiding(1, 9, ALWAYS)
+    pushes = [act(f"push {number}", actor_id=9 if number == hidden else 8) for number in range(3)]
+    await deliver(Delivery(members), *in_room(act("before"), *pushes))
+    assert alice.heard == ["before", *(f"push {number}" for number in range(3) if number != hidden)]
+    assert bob.heard == ["before", "push 0", "push 1", "push 2"]
+
+
+@pytest.mark.parametrize("place", [0, 1])
+async def test_what_shows_people_is_not_gathered(gathering, place):
+    members, [alice, bob] = members_in(LIVE, 1, 2)
+    members.set_hiding(1, 7, ALWAYS)
+    pushes = [act("plain", LIVE)]
+    pushes.insert(place, stage("stage", LIVE, [7, 8]))
+    await deliver(Delivery(members), *in_room(act("before", LIVE), *pushes))
+    assert len(alice.received) == len(bob.received) == 3
+    assert b"user7" not in b"".join(each.json for each in alice.received)
+    assert b"user7" in b"".join(each.json for each in bob.received)
+
+
+async def test_only_what_goes_the_same_way_is_gathered(gathering):
+    members, [alice, bob] = members_in(ROOM, 1, 2)
+    members.join(alice, "post:2", 0)
+    items = [
+        *in_room(act("before")),
+        *in_room(act("a"), act("b")),
+        *in_room(act("other room", "post:2")),
+        Item(ROOM, (1,), act("to alice")),
+        Item(ROOM, (2,), act("to bob")),
+        *in_room(act("dropped 1", kind=RoomReacted), act("dropped 2", kind=RoomReacted)),
+        *in_room(act("newest 1", kind=RoomAudience), act("newest 2", kind=RoomAudience)),
+    ]
+    await deliver(Delivery(members), *items)
+    assert [[part.id for part in each.parts or (each,)] for each in alice.received] == [
+        ["before"], ["a", "b"], ["other room"], ["to alice"], ["dropped 1", "dropped 2"], ["newest 1"], ["newest 2"],
+    ]  # fmt: skip
+    assert bob.heard == ["before", "a", "b", "to bob", "dropped 1", "dropped 2", "newest 1", "newest 2"]
+
+
+async def test_one_write_takes_no_more_than_its_bytes(gathering, monkeypatch):
+    members, [alice] = members_in(ROOM, 1)
+    pushes = [act(f"push {number}") for number in range(7)]
+    monkeypatch.setattr(module, "MOST_BYTES_IN_ONE_WRITE", 2 * len(pushes[0].msgpack))
+    await deliver(Delivery(members), *in_room(*pushes))
+    assert [each.pushes for each in alice.received] == [1, 2, 2, 2]
+    assert alice.heard == [each.id for each in pushes]
+
+
+@pytest.mark.parametrize("people", [2, 4, 7])
+async def test_a_large_room_is_served_in_slices_and_nobody_twice(monkeypatch, people):
+    monkeypatch.setattr(module, "SLICE_WRITES", 2)
+    members, sockets = members_in(ROOM, *range(1, people + 1))
+    delivery = Delivery(members)
+    delivery.take(Item(ROOM, (), act("first")))
+    assert sum(len(socket.received) for socket in sockets) == 2
+    await deliver(delivery, *in_room(act("second")), Item("", (1,), act("third", "")))
+    both = ["first", "second"]
+    assert [socket.heard for socket in sockets] == [[*both, "third"], *[both] * (people - 1)]
+
+
+async def test_a_slice_leaves_the_loop_to_others(monkeypatch, gathering):
+    monkeypatch.setattr(module, "SLICE_WRITES", 2)
+    members, [alice] = members_in(ROOM, 1)
+    delivery = Delivery(members)
+    for number in range(6):
+        delivery.take(Item(ROOM, (), act(f"push {number}", kind=RoomAudience)))
+    seen: list[int] = []
+    settled = asyncio.create_task(delivery.settled())
+    while not settled.done():
+        seen.append(len(alice.received))
+        await asyncio.sleep(0)
+    assert {1, 3, 5} <= {*seen}  # one at once, then two at a time
+    assert len([number for number in seen if number > 1]) < 1_000  # turns of the loop: none is waited through
+    assert alice.heard == [f"push {number}" for number in range(6)]
+
+
+async def test_nothing_waits_for_more_than_can_be_held(gathering, monkeypatch):
+    monkeypatch.setattr(module, "MOST_WAITING", 3)
+    members, [alice] = members_in(ROOM, 1)
+    delivery = Delivery(members)
+    for number in range(3):
+        delivery.take(Item(ROOM, (), act(f"push {number}")))
+    assert alice.heard == ["push 0"]
+    delivery.take(Item(ROOM, (), act("push 3")))
+    assert alice.heard == ["push 0", "push 1", "push 2", "push 3"]
+
+
+async def test_what_is_held_back_follows_what_was_read_meanwhile():
+    members, [alice] = members_in(ROOM, 1)
+    delivery = Delivery(members)
+    assert not delivery.is_held
+    delivery.hold()
+    assert delivery.is_held
+    for name in ("both", "new", "dropped"):
+        delivery.take(Item(ROOM, (), act(name)))
+    settled = asyncio.create_task(delivery.settled())
+    await asyncio.sleep(0)
+    assert alice.heard == []
+    assert not settled.done()
+    first = in_room(act("missed"), act("both"))
+    delivery.release(first, lambda item: None if item.written.id in ("both", "dropped") else item)
+    await settled
+    assert alice.heard == ["missed", "both", "new"]
+    assert not delivery.is_held
+    delivery.take(Item(ROOM, (), act("at once")))
+    assert alice.heard[-1] == "at once"
+
+
+async def test_what_came_before_the_hold_stays_in_front(gathering):
+    members, [alice] = members_in(ROOM, 1)
+    delivery = Delivery(members)
+    for name in ("at once", "waited"):
+        delivery.take(Item(ROOM, (), act(name)))
+    delivery.hold()
+    delivery.take(Item(ROOM, (), act("held")))
+    delivery.release(in_room(act("missed")), lambda item: item if item.written.id != "waited" else None)
+    await delivery.settled()
+    assert alice.heard == ["at once", "waited", "missed", "held"]
+
+
+async def test_a_timer_that_was_set_before_the_hold_delivers_nothing_during_it(gathering):
+    members, [alice] = members_in(ROOM, 1)
+    delivery = Delivery(members)
+    for name in ("at once", "waits"):
+        delivery.take(Item(ROOM, (), act(name)))
+    delivery.hold()
+    await asyncio.sleep(3 * module.GATHER_S)
+    assert alice.heard == ["at once"]
+    delivery.release((), lambda item: item)
+    assert alice.heard == ["at once", "waits"]
+
+
+async def test_after_a_hold_in_which_nothing_came_all_goes_on(gathering):
+    members, [alice] = members_in(ROOM, 1)
+    delivery = Delivery(members)
+    delivery.take(Item(ROOM, (), act("before")))
+    delivery.hold()
+    delivery.release((), lambda item: item)
+    delivery.take(Item(ROOM, (), act("after")))
+    assert alice.heard == ["before", "after"]
+
+
+async def test_two_holds_need_two_releases_and_keep_their_order():
+    members, [alice] = members_in(ROOM, 1)
+    delivery = Delivery(members)
+    delivery.hold()
+    delivery.take(Item(ROOM, (), act("held 1")))
+    delivery.hold()
+    delivery.take(Item(ROOM, (), act("held 2")))
+    delivery.release(in_room(act("missed 1")), lambda item: item)
+    assert delivery.is_held
+    assert alice.heard == []
+    delivery.release(in_room(act("missed 2")), lambda item: item)
+    assert not delivery.is_held
+    assert alice.heard == ["missed 1", "missed 2", "held 1", "held 2"]
+
+
+async def test_more_than_can_be_held_back_is_refused(monkeypatch):
+    monkeypatch.setattr(module, "MOST_WAITING", 2)
+    members, [alice] = members_in(ROOM, 1)
+    delivery = Delivery(members)
+    delivery.hold()
+    for name in ("1", "2"):
+        delivery.take(Item(ROOM, (), act(name)))
+    with pytest.raises(TooMuch):
+        delivery.take(Item(ROOM, (), act("3")))
+    delivery.release((), lambda item: item)
+    assert alice.heard == ["1", "2"]
+
+
+async def test_settled_waits_for_what_was_taken_and_for_nothing_else(gathering):
+    members, [alice] = members_in(ROOM, 1)
+    delivery = Delivery(members)
+    await delivery.settled()
+    delivery.take(Item(ROOM, (), act("at once")))
+    delivery.take(Item(ROOM, (), act("waits")))
+    waiting = asyncio.create_task(delivery.settled())
+    gone = asyncio.create_task(delivery.settled())
+    await asyncio.sleep(0)
+    gone.cancel()
+    await waiting
+    assert alice.heard == ["at once", "waits"]

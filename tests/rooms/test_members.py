@@ -1,0 +1,200 @@
+"""The index of a node's sockets: what is found by which key, what is left behind, and who is kept from whose acts."""
+
+import pytest
+
+from rooms import members as module
+from rooms.members import Hiding, Members
+from rooms.messages import FOR_GOOD
+from tests.rooms.people import Socket
+
+POST, AUTHOR, LIVE, OTHER = "post:1", "author:5", "live:1", "post:2"
+ALWAYS, POSTS = Hiding(FOR_GOOD, 0), Hiding(0, FOR_GOOD)
+NOW = 1_000.0
+
+
+class Clock:
+    """In the place of the module `time`."""
+
+    now = NOW
+
+    def time(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+def indexed(members: Members) -> list[int]:
+    """How much is in each index: nothing may stay behind."""
+    return [len(index) for name, index in vars(members).items() if name != "_hiding_notes"]
+
+
+def test_sockets_are_found_by_all_their_keys():
+    members = Members()
+    phone, tablet, other = Socket(1, 11), Socket(1, 12), Socket(2, 21)
+    assert members.add(phone)
+    assert not members.add(tablet)
+    assert members.add(other)
+    assert {*members.of_user(1)} == {phone, tablet}
+    assert {*members.of_session(12)} == {tablet}
+    assert {*members.of_pid(other.pid)} == {other}
+    assert {*members.all} == {phone, tablet, other}
+    assert sorted(members.users) == [1, 2]
+    assert sorted(members.sessions) == [11, 12, 21]
+    for found in (members.of_user(9), members.of_session(9), members.of_pid("9"), members.in_room("9")):
+        assert not found
+    assert not members.rooms_of_owner(9)
+
+
+def test_the_last_socket_of_a_person_leaves_nothing_behind():
+    members = Members()
+    phone, tablet = Socket(1, 11), Socket(1, 11)
+    members.add(phone)
+    members.add(tablet)
+    members.hide(1, {7: ALWAYS})
+    for socket in (phone, tablet):
+        members.join(socket, POST, 5)
+    assert not members.remove(phone)
+    assert phone.rooms == {}
+    assert {*members.in_room(POST)} == {tablet}
+    assert {*members.rooms_of_owner(5)} == {POST}
+    assert {*members.of_session(11)} == {tablet}
+    assert {*members.hides_from(7, POST)} == {1}
+    assert members.remove(tablet)
+    assert not any(indexed(members))
+
+
+def test_rooms_and_their_owners():
+    members = Members()
+    one, two = Socket(1), Socket(2)
+    members.add(one)
+    members.add(two)
+    assert members.join(one, POST, 5)
+    assert members.join(two, POST, 5)
+    assert members.join(one, OTHER, 5)
+    assert one.rooms == {POST: 5, OTHER: 5}
+    assert {*members.rooms_of_owner(5)} == {POST, OTHER}
+    assert sorted(members.rooms) == [POST, OTHER]
+    members.leave(one, POST)
+    assert {*members.in_room(POST)} == {two}
+    assert {*members.rooms_of_owner(5)} == {POST, OTHER}
+    members.leave(one, OTHER)
+    assert members.rooms == [POST]
+    assert {*members.rooms_of_owner(5)} == {POST}
+    members.leave(one, OTHER)  # once more
+    assert one.rooms == {}
+
+
+def test_who_is_not_among_the_members_joins_nothing():
+    members, gone, here = Members(), Socket(1), Socket(1)
+    members.add(here)
+    assert not members.is_here(gone)
+    assert members.is_here(here)
+    assert not members.join(gone, POST, 5)
+    assert (gone.rooms, [*members.in_room(POST)], members.rooms) == ({}, [], [])
+
+
+def test_another_pid_takes_the_place_of_the_first():
+    members, here, gone = Members(), Socket(1, pid="first"), Socket(2, pid="first")
+    members.add(here)
+    members.change_pid(here, "second")
+    assert here.pid == "second"
+    assert not members.of_pid("first")
+    assert {*members.of_pid("second")} == {here}
+    members.change_pid(gone, "second")
+    assert gone.pid == "second"
+    assert {*members.of_pid("second")} == {here}
+
+
+def test_what_is_left_meanwhile_is_noted_whether_it_was_in_or_not():
+    members, one, two = Members(), Socket(1), Socket(2)
+    for socket in (one, two):
+        members.add(socket)
+        members.join(socket, POST, 5)
+    with members.noting_left(one) as left:
+        members.leave(one, POST)
+        members.leave(one, OTHER)
+        members.leave(two, POST)
+        with members.noting_left(one) as later:
+            members.leave(one, LIVE)
+        members.leave(one, AUTHOR)
+    members.leave(one, POST)
+    assert left == [POST, OTHER, LIVE, AUTHOR]
+    assert later == [LIVE]
+
+
+def test_of_nobody_is_noted_anything_any_more():
+    members = Members()
+    with pytest.raises(RuntimeError), members.loading_hiding(1):
+        raise RuntimeError
+    with members.noting_left(Socket(1)):
+        pass
+    assert not any(map(len, (members._hiding_notes, members._leaving_notes)))
+
+
+def test_changes_are_noted_for_all_who_load_and_hold_at_once():
+    members = Members()
+    members.add(Socket(1))
+    with members.loading_hiding(1) as first, members.loading_hiding(1) as second, members.loading_hiding(2) as others:
+        members.change_hiding(1, 7, ALWAYS)
+        members.set_hiding(1, 8, ALWAYS)  # is no change but what was loaded
+    assert first == second == [(7, ALWAYS)]
+    assert others == []
+    assert {*members.hides_from(7, LIVE)} == {*members.hides_from(8, LIVE)} == {1}
+
+
+@pytest.mark.parametrize(
+    ("hiding", "of_posts", "elsewhere"), [(ALWAYS, True, True), (POSTS, True, False), (Hiding(0, 0), False, False)]
+)
+def test_a_mute_of_posts_hides_in_posts_alone(hiding, of_posts, elsewhere):
+    members = Members()
+    members.add(Socket(1))
+    members.set_hiding(1, 7, hiding)
+    for room, hides in ((POST, of_posts), (AUTHOR, of_posts), (LIVE, elsewhere), ("", elsewhere)):
+        assert (1 in members.hides_from(7, room)) is hides, room
+        assert members.hidden_from(1, [7, 8], room) == ({7} if hides else set()), room
+    assert members.hidden_from(2, [7], POST) == set()
+
+
+def test_hiding_ends_when_the_longest_of_it_does(clock):
+    members = Members()
+    members.add(Socket(1))
+    members.set_hiding(1, 7, Hiding(NOW + 10, NOW + 20))
+    members.set_hiding(1, 8, Hiding(NOW + 20, NOW + 10))
+
+    def hiding() -> list[set[int]]:
+        found = [{actor for actor in (7, 8) if members.hides_from(actor, room)} for room in (POST, LIVE)]
+        assert found == [members.hidden_from(1, [7, 8], room) for room in (POST, LIVE)]
+        return found
+
+    assert hiding() == [{7, 8}, {7, 8}]
+    clock.now = NOW + 10
+    assert hiding() == [{7, 8}, {8}]
+    clock.now = NOW + 20
+    assert hiding() == [set(), set()]
+
+
+def test_what_is_loaded_takes_the_place_of_what_was_known():
+    members = Members()
+    members.add(Socket(1))
+    members.add(Socket(2))
+    members.hide(1, {7: ALWAYS, 8: ALWAYS})
+    members.hide(2, {7: ALWAYS})
+    members.hide(1, {8: ALWAYS, 9: Hiding(0, 0)})
+    assert [{*members.hides_from(actor, LIVE)} for actor in (7, 8, 9)] == [{2}, {1}, set()]
+    members.set_hiding(1, 8, Hiding(0, 0))
+    members.set_hiding(2, 7, Hiding(0, 0))
+    members.set_hiding(2, 6, Hiding(0, 0))
+    assert not members._hiding
+    assert not any(members._hidden_from.values())
+
+
+def test_of_who_is_not_here_nothing_is_kept():
+    members = Members()
+    members.change_hiding(1, 7, ALWAYS)
+    members.hide(1, {8: ALWAYS})
+    assert not any(indexed(members))
