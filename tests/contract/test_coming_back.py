@@ -1,0 +1,339 @@
+"""Recovery on the wire, by a client that keeps its `pid` and offset: what is replayed, once, in order, and to whom."""
+
+import asyncio
+import itertools
+from typing import Any, ClassVar
+
+import pytest
+
+from gateway import sign_in
+from protocol.pushes import History, PostDeleted, RoomReacted
+from rooms import names
+from rooms.messages import encode_push, finish, offset_text
+from tests.cluster import Cluster
+from tests.contract.test_live_rooms import open_room
+from tests.faults import Held, cut, inside
+from tests.people import Person, PythonPerson
+
+numbers = itertools.count(1)
+
+
+class Reader(PythonPerson):
+    """Notes the last offset, as the official JavaScript client does; drops nothing."""
+
+    offset = ""
+
+    async def _on_push(self, event: str, push: Any, *offset: str) -> None:
+        if offset:
+            [self.offset] = offset
+        await super()._on_push(event, push)
+
+    async def told(self, event: str = "post.deleted") -> list[str]:
+        """Ids of all that has been written to the socket so far, and not been expected."""
+        await self.call("system.ping")
+        return [push["id"] for push in self.heard(event)]
+
+
+async def arrive(cluster: Cluster, node: str = "a", like: Person | None = None, **auth: str) -> Reader:
+    """Somebody new, or another socket of somebody."""
+    reader = Reader(like.name if like else cluster.unique("reader"), "")
+    cluster._people.append(reader)
+    reader.token = like.token if like else (await cluster.tokens([reader.name]))[0]
+    before = {*cluster.node(node).members.all}
+    await reader.connect(cluster.url(node), "json", {"token": reader.token, **auth})
+    reader.ready = await reader.expect("session.ready")
+    reader.id = reader.ready["user"]["id"]
+    [reader.member] = {*cluster.node(node).members.of_user(int(reader.id))} - before
+    return reader
+
+
+async def leave(cluster: Cluster, reader: Reader) -> None:
+    """The network is gone: no DISCONNECT, no goodbye."""
+    reader.member.drop("cut off")
+    await reader.happened("disconnect")
+    await gone(cluster, reader)
+
+
+async def gone(cluster: Cluster, reader: Reader) -> None:
+    """Redis knows it, too: what a node tells it on one link comes in one order."""
+    for node in (cluster.node_a, cluster.node_b):
+        while reader.member in node.members.all:
+            await asyncio.sleep(0.001)
+        await node._stores.shards.call(0, "PING")
+
+
+async def come_back(cluster: Cluster, reader: Reader, node: str = "b", **changes: str) -> Reader:
+    auth = {"pid": reader.member.pid, "offset": reader.offset, **changes}
+    return await arrive(cluster, node, reader, **auth)
+
+
+async def publish(cluster: Cluster, room: str, actor_id: int | str = 0, kind: type[PostDeleted] = PostDeleted) -> str:
+    push_id = f"push {next(numbers)} of {room}"
+    await cluster.stores.broadcaster.publish(room, kind(id=push_id, post_id="1"), actor_id=int(actor_id))
+    return push_id
+
+
+@pytest.fixture
+async def post(cluster: Cluster, person):
+    """Somebody's post, and who follows them."""
+    author = await person("author")
+    made = await author.call("post.create", text="open")
+    return author, made["id"], names.post(int(made["id"]))
+
+
+async def reading(cluster: Cluster, post, node: str = "a") -> Reader:
+    """Has the post open, and has had something of it."""
+    reader = await arrive(cluster, node)
+    await reader.call("post.watch", post_id=post[1])
+    await reader.expect("post.deleted", id=await publish(cluster, post[2]))
+    return reader
+
+
+async def test_what_was_missed_is_replayed_once_in_order_and_without_gaps(cluster: Cluster, post):
+    author, _, room = post
+    reader = await reading(cluster, post)
+    await reader.call("graph.follow", user_id=author.id)
+    await cluster.settle(author, reader)
+    await leave(cluster, reader)
+    first = await publish(cluster, room)
+    made = await author.call("post.create", text="while they were away")
+    await cluster.settle(author)
+    second = await publish(cluster, room)
+    back = await come_back(cluster, reader)
+    third = await publish(cluster, room)
+    await back.expect("post.deleted", id=third)
+    assert back.ready["recovered"] is True
+    assert [(event, push.get("post_id") if event == "feed.added" else push["id"]) for event, push in back.received] == [
+        ("post.deleted", first), ("feed.added", made["id"]), ("post.deleted", second),
+    ]  # fmt: skip
+    assert back.offset > reader.offset
+
+
+async def test_what_comes_while_the_logs_are_read_is_told_once(cluster: Cluster, post, monkeypatch):
+    """It reaches the socket, which is in the room already, and stands in the log that is about to be read."""
+    _, _, room = post
+    reader = await reading(cluster, post)
+    await leave(cluster, reader)
+    missed = await publish(cluster, room)
+    reads = Held(monkeypatch, cluster.node_b._sign_in._recovery, "read_rooms")
+    coming = asyncio.create_task(come_back(cluster, reader))
+    await reads.came.wait()
+    both = await publish(cluster, room)
+    [member] = cluster.node_b.members.of_user(int(reader.id))
+    while not any(written.id == both for written in member._early):
+        await asyncio.sleep(0.001)
+    reads.go.set()
+    back = await coming
+    last = await publish(cluster, room)
+    await back.expect("post.deleted", id=last)
+    assert back.ready["recovered"] is True
+    assert await back.told() == [missed, both]
+
+
+@pytest.mark.parametrize("where", ["room", "inbox"])
+async def test_what_comes_while_a_gap_is_closed_is_told_once(cluster: Cluster, post, monkeypatch, where):
+    """The node hears it and finds it in the log as well, for it listens again before it reads."""
+    _, _, room = post
+    reader = await reading(cluster, post, "b")
+    reads = Held(monkeypatch, cluster.node_b._gaps, "_read")
+    delivery = cluster.node_b.bus._delivery
+
+    async def publish_one() -> str:
+        if where == "room":
+            return await publish(cluster, room)
+        push = PostDeleted(id=f"push {next(numbers)}", post_id="1")
+        await cluster.stores.broadcaster.publish_to_users([int(reader.id)], push)
+        return push.id
+
+    async with cut(cluster.node_b):
+        missed = await publish_one()
+    await reads.came.wait()
+    both = await publish_one()
+    while not any(getattr(item, "written", None) and item.written.id == both for item in delivery._waiting):
+        await asyncio.sleep(0.001)
+    reads.go.set()
+    last = await publish_one()
+    await reader.expect("post.deleted", id=last)
+    assert await reader.told() == [missed, both]
+
+
+async def test_the_acts_of_whom_they_hide_are_not_replayed(cluster: Cluster, post, person):
+    _, _, room = post
+    eve, mona = await person("eve"), await person("mona")
+    reader = await reading(cluster, post)
+    await reader.call("graph.block", user_id=eve.id)
+    await cluster.settle(reader)
+    await leave(cluster, reader)
+    await publish(cluster, room, eve.id)
+    seen = await publish(cluster, room, mona.id)
+    back = await come_back(cluster, reader)
+    assert back.ready["recovered"] is True
+    assert await back.told() == [seen]
+
+
+async def test_of_a_post_that_was_closed_to_them_nothing_is_replayed(cluster: Cluster, post):
+    author, _, room = post
+    reader = await reading(cluster, post)
+    await leave(cluster, reader)
+    await publish(cluster, room)
+    await author.call("graph.block", user_id=reader.id)
+    await cluster.settle(author)
+    back = await come_back(cluster, reader)
+    assert back.ready["recovered"] is True
+    assert (await back.told(), back.member.rooms) == ([], {})
+
+
+async def test_before_they_had_opened_it_nothing_was_missed(cluster: Cluster, post):
+    """Their last offset is older than when they came into the room."""
+    _, post_id, room = post
+    reader = await arrive(cluster)
+    reader.offset = (await cluster.node_a._sign_in._recovery.enter(1, 1, "somebody's")).text
+    await publish(cluster, room)
+    await reader.call("post.watch", post_id=post_id)
+    await leave(cluster, reader)
+    missed = await publish(cluster, room)
+    back = await come_back(cluster, reader)
+    assert back.ready["recovered"] is True
+    assert await back.told() == [missed]
+
+
+async def test_rooms_they_have_closed_are_not_theirs_again(cluster: Cluster, post):
+    _, post_id, room = post
+    reader = await reading(cluster, post)
+    await reader.call("post.unwatch", post_id=post_id)
+    await leave(cluster, reader)
+    await publish(cluster, room)
+    back = await come_back(cluster, reader)
+    assert back.ready["recovered"] is True
+    assert (await back.told(), back.member.rooms) == ([], {})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"pid": "somebody else's"}, {"offset": ""}, {"offset": "x" * 20}, {"offset": "9" * 20}, {"offset": "0" * 30}],
+)
+async def test_who_brings_what_is_not_theirs_starts_afresh(cluster: Cluster, post, changes):
+    _, _, room = post
+    reader = await reading(cluster, post)
+    await leave(cluster, reader)
+    await publish(cluster, room)
+    back = await come_back(cluster, reader, **changes)
+    assert back.ready["recovered"] is False
+    assert (await back.told(), back.member.rooms) == ([], {})
+    assert back.member.pid != reader.member.pid
+
+
+async def test_a_pid_opens_nothing_to_another_session(cluster: Cluster, post):
+    reader = await reading(cluster, post)
+    await leave(cluster, reader)
+    [other_session] = await cluster.tokens([reader.name])
+    stolen = reader.token
+    reader.token = other_session
+    assert (await come_back(cluster, reader)).ready["recovered"] is False
+    reader.token = stolen
+    assert (await come_back(cluster, reader)).ready["recovered"] is True
+
+
+async def test_who_starts_afresh_hears_nothing_of_rooms_they_were_in(cluster: Cluster, post, monkeypatch):
+    """More was missed than is replayed: told to load anew, under another pid, in no room."""
+    _, _, room = post
+    reader = await reading(cluster, post)
+    await leave(cluster, reader)
+    await publish(cluster, room)
+    monkeypatch.setattr(sign_in, "LARGEST_REPLAY", 10)
+    back = await come_back(cluster, reader)
+    assert back.ready["recovered"] is False
+    assert (await back.told(), back.member.rooms) == ([], {})
+    assert back.member.pid != reader.member.pid
+    monkeypatch.undo()
+    await leave(cluster, back)
+    assert (await come_back(cluster, back)).ready["recovered"] is True
+
+
+class Few(PostDeleted, frozen=True):
+    history: ClassVar[History] = History(pushes=2)
+
+
+async def test_what_is_no_longer_kept_whole_is_not_replayed_in_part(cluster: Cluster, post):
+    _, _, room = post
+    reader = await reading(cluster, post)
+    await leave(cluster, reader)
+    for _ in range(5):
+        await publish(cluster, room, kind=Few)
+    back = await come_back(cluster, reader)
+    assert (back.ready["recovered"], await back.told()) == (False, [])
+
+
+async def test_coming_back_ends_the_older_socket(cluster: Cluster, post):
+    reader = await reading(cluster, post)
+    back = await come_back(cluster, reader)
+    assert back.ready["recovered"] is True
+    await reader.happened("disconnect")
+    assert (await back.call("user.me"))["id"] == reader.id
+
+
+async def test_who_said_goodbye_starts_afresh(cluster: Cluster, post):
+    reader = await reading(cluster, post)
+    await reader.client.eio.send("1")  # DISCONNECT
+    await gone(cluster, reader)
+    assert (await come_back(cluster, reader)).ready["recovered"] is False
+
+
+async def test_a_new_password_makes_all_start_afresh(cluster: Cluster, post):
+    reader = await reading(cluster, post)
+    reader.member.forget_recovery()
+    await leave(cluster, reader)
+    assert (await come_back(cluster, reader)).ready["recovered"] is False
+
+
+async def test_back_in_a_live_room_they_are_inside_and_hear_it(cluster: Cluster, person):
+    host, reader = await person("host"), await arrive(cluster)
+    room_id = await open_room(host)
+    await reader.call("room.join", room_id=room_id)
+    await leave(cluster, reader)
+    sent = await host.call("room.send", room_id=room_id, text="welcome back")
+    back = await come_back(cluster, reader)
+    assert back.ready["recovered"] is True
+    await back.expect("room.message", room_id=room_id)
+    assert int(reader.id) in await inside(cluster, room_id)
+    assert names.live(int(room_id)) in back.member.rooms
+    assert sent["id"]
+
+
+@pytest.mark.parametrize("reason", ["ended", "kicked", "banned", "access"])
+async def test_why_they_are_no_longer_in_a_live_room(cluster: Cluster, person, reason):
+    host, reader = await person("host"), await arrive(cluster)
+    room_id = await open_room(host)
+    await reader.call("room.join", room_id=room_id)
+    await leave(cluster, reader)
+    match reason:
+        case "ended":
+            await host.call("room.close", room_id=room_id)
+        case "kicked":
+            await host.call("room.kick", room_id=room_id, user_id=reader.id)
+        case "banned":
+            await host.call("room.ban", room_id=room_id, user_id=reader.id)
+        case "access":
+            await host.call("graph.block", user_id=reader.id)
+    await cluster.settle(host)
+    back = await come_back(cluster, reader)
+    assert back.ready["recovered"] is True
+    assert (await back.expect("room.removed", room_id=room_id))["reason"] == reason
+    assert names.live(int(room_id)) not in back.member.rooms
+
+
+async def test_nothing_unkept_and_nothing_twice_is_replayed(cluster: Cluster, post, monkeypatch):
+    """What has no offset waits for no CONNECT; how things stand is told last."""
+    _, _, room = post
+    reader = await reading(cluster, post)
+    await leave(cluster, reader)
+    reads = Held(monkeypatch, cluster.node_b._sign_in._recovery, "read_rooms")
+    coming = asyncio.create_task(come_back(cluster, reader))
+    await reads.came.wait()
+    [member] = cluster.node_b.members.of_user(int(reader.id))
+    dropped = RoomReacted(id="dropped", room_id="1", counts={})
+    member.deliver(finish(encode_push(dropped), room, offset_text(0, 0)))
+    reads.go.set()
+    back = await coming
+    await back.call("system.ping")
+    assert back.heard("room.reacted") == []
