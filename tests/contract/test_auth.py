@@ -1,5 +1,8 @@
 """Accounts and sessions through the socket."""
 
+import datetime
+
+import msgspec
 import pytest
 
 from tests.cluster import Cluster
@@ -207,3 +210,61 @@ async def test_tokens_of_a_retired_key_are_good_until_it_is_removed(cluster: Clu
     third = cluster.new_client(alice.name, "js-json")
     await third.connect(cluster.url(retired), "json", {"token": alice.token})
     assert (await third.happened("connect_error"))["data"]["reason"] == "malformed"
+
+
+async def rotated(cluster: Cluster, session_id: str, seconds_ago: float) -> None:
+    """The session's refresh token was used so long ago."""
+    owner = await cluster.owner()
+    moment = "now() - make_interval(secs => $2)"
+    await owner.execute(f"UPDATE sessions SET rotated_at = {moment} WHERE id = $1", int(session_id), seconds_ago)
+    await owner.close()
+
+
+async def test_a_used_refresh_token_is_honoured_for_the_leeway_and_not_longer(cluster: Cluster, person, node):
+    hour = await node(refresh_leeway=3_600)
+    alice, first = await register(cluster, node=hour)
+    second = await alice.call("auth.refresh", refresh_token=first["refresh_token"])
+    await rotated(cluster, first["session_id"], 3_500)
+    again = await alice.call("auth.refresh", refresh_token=first["refresh_token"])
+    assert again["refresh_token"] == second["refresh_token"]
+    await rotated(cluster, first["session_id"], 3_601)
+    assert (await alice.refused("auth.refresh", refresh_token=first["refresh_token"])).code == "UNAUTHENTICATED"
+    assert (await alice.expect("session.revoked"))["reason"] == "reused"
+    guest = await cluster.guest(node=hour)
+    failed = await guest.refused("auth.refresh", refresh_token=second["refresh_token"])
+    assert failed.code == "UNAUTHENTICATED"
+
+
+async def test_the_leeway_is_ten_seconds(cluster: Cluster, person):
+    alice, first = await register(cluster)
+    await alice.call("auth.refresh", refresh_token=first["refresh_token"])
+    await rotated(cluster, first["session_id"], 10.1)
+    assert (await alice.refused("auth.refresh", refresh_token=first["refresh_token"])).code == "UNAUTHENTICATED"
+    assert cluster.settings().refresh_leeway == 10
+
+
+async def test_a_session_past_its_end_cannot_be_refreshed(cluster: Cluster, person):
+    alice, first = await register(cluster)
+    owner = await cluster.owner()
+    await owner.execute("UPDATE sessions SET expires_at = now() WHERE id = $1", int(first["session_id"]))
+    await owner.close()
+    assert (await alice.refused("auth.refresh", refresh_token=first["refresh_token"])).code == "UNAUTHENTICATED"
+
+
+async def test_a_refresh_extends_a_socket_of_its_own_session_alone(cluster: Cluster, person):
+    alice, first = await register(cluster)
+    bob = await person("bob")
+    sockets = [*cluster.node_a.members.of_user(int(alice.id)), *cluster.node_a.members.of_user(int(bob.id))]
+    for socket in sockets:
+        earlier = socket.viewer.expires_at - datetime.timedelta(minutes=5)
+        socket.viewer = msgspec.structs.replace(socket.viewer, expires_at=earlier)
+    hers, of_bob = (socket.viewer for socket in sockets)
+    second = await alice.call("auth.refresh", refresh_token=first["refresh_token"])
+    assert sockets[0].viewer.expires_at - hers.expires_at >= datetime.timedelta(minutes=5)
+    assert sockets[0].viewer.session_id == hers.session_id
+    await bob.call("auth.refresh", refresh_token=second["refresh_token"])
+    assert sockets[1].viewer == of_bob
+    guest = await cluster.guest()
+    third = await alice.call("auth.refresh", refresh_token=second["refresh_token"])
+    await guest.call("auth.refresh", refresh_token=third["refresh_token"])
+    assert (await guest.refused("user.me")).code == "UNAUTHENTICATED"
