@@ -1,5 +1,6 @@
 """Tokens and cursors: ours are read, all others are refused."""
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 
 import jwt
@@ -86,3 +87,21 @@ def test_garbage_is_no_cursor(garbage):
     with pytest.raises(CallError) as caught:
         Cursors([b"key"]).open(1, "s", garbage)
     assert caught.value.details[0].field == "cursor"
+
+
+def test_cursors_outlive_a_change_of_keys_and_a_release():
+    """Nodes of two releases serve at the same time while one replaces the other."""
+    sealed = Cursors([b"old"]).seal(7, "post.list:42", "1234")
+    assert sealed == "KVGi3tcavbc3e8r8MTIzNA"
+    assert Cursors([b"new", b"old"]).open(7, "post.list:42", sealed) == "1234"
+    assert Cursors([b"new", b"old"]).seal(7, "post.list:42", "1234") != sealed
+    assert Cursors([b"old"]).open(7, "post.list:42", None) is None
+
+
+@pytest.mark.parametrize("place", ["", "9", "9" * 20])
+def test_a_cursor_whose_place_was_changed_does_not_open(place):
+    cursors = Cursors([b"key"])
+    signature = urlsafe_b64decode(cursors.seal(1, "s", "1234") + "==")[:12]
+    forged = urlsafe_b64encode(signature + place.encode()).decode().rstrip("=")
+    with pytest.raises(CallError):
+        cursors.open(1, "s", forged)
