@@ -1,0 +1,270 @@
+"""What the database shows to whom, under the application's role: this lock alone, by SQL."""
+
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import pytest_asyncio
+
+from tests.cluster import Cluster
+
+AUDIENCES = ("circle", "followers", "private", "public")
+VIEWERS = ("author", "follower", "asker", "member", "stranger", "blocker", "blocked")
+# To the author all of these are strangers; "foe" is blocked by the host, "hater" blocks the host.
+IN_ROOMS = ("host", "cohost", "speaker", "listener", "invited", "banned", "foe", "hater")
+ids = itertools.count(10**17)
+
+
+class World:
+    """An author with a post and a live room for each audience, and everybody who stands to them in some way."""
+
+    def __init__(self, cluster: Cluster, people: dict[str, int], posts: dict[str, int], rooms: dict[str, int]) -> None:
+        self._cluster = cluster
+        self.people = people
+        self.posts = posts
+        self.rooms = rooms
+
+    async def rows(self, viewer: str, statement: str, *arguments: object) -> list[object]:
+        """The first column, as that viewer; "" is nobody."""
+        connection = await self._cluster.as_app(self.people.get(viewer, ""))
+        try:
+            return sorted(row[0] for row in await connection.fetch(statement, *arguments))
+        finally:
+            await connection.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", params=[False, True], ids=["open", "private"])
+async def world(cluster: Cluster, request: pytest.FixtureRequest):
+    names = {role: cluster.unique(role) for role in (*VIEWERS, *IN_ROOMS)}
+    await cluster.tokens(list(names.values()))
+    owner = await cluster.owner()
+    people = {
+        role: await owner.fetchval("SELECT id FROM users WHERE username = $1", name) for role, name in names.items()
+    }
+    author, circle = people["author"], next(ids)
+    await owner.execute("UPDATE users SET is_private = $2 WHERE id = $1", author, request.param)
+    active = [(people[role], author) for role in ("follower", "member", "blocker", "blocked")]
+    active.append((author, people["stranger"]))
+    # Past the triggers, which set the status and cut ties by blocks: a block must hide by itself as well.
+    async with without_triggers(owner, "follows"):
+        await owner.executemany(
+            "INSERT INTO follows (id, follower_id, followee_id, status) VALUES ($1, $2, $3, $4)",
+            [*((next(ids), *pair, "active") for pair in active), (next(ids), people["asker"], author, "pending")],
+        )
+    await owner.execute("INSERT INTO circles (id, owner_id, name) VALUES ($1, $2, 'c')", circle, author)
+    member = "INSERT INTO circle_members (circle_id, owner_id, user_id) VALUES ($1, $2, $3)"
+    await owner.execute(member, circle, author, people["member"])
+    posts = {audience: next(ids) for audience in AUDIENCES}
+    for audience, post_id in posts.items():
+        await owner.execute(
+            """INSERT INTO posts (id, author_id, text, visibility, circle_id, reply_policy)
+            VALUES ($1, $2, 'x', $3, $4, 'everyone')""",
+            post_id, author, audience, circle if audience == "circle" else None,
+        )  # fmt: skip
+        mention = "INSERT INTO post_mentions (post_id, author_id, user_id) VALUES ($1, $2, $3)"
+        await owner.execute(mention, post_id, author, people["stranger"])
+    mute = "INSERT INTO mutes (user_id, muted_id, kind) VALUES ($1, $2, 'posts')"
+    await owner.execute(mute, people["follower"], author)
+    async with without_triggers(owner, "blocks"):
+        pairs = (("blocker", "author"), ("author", "blocked"), ("host", "foe"), ("hater", "host"))
+        block = "INSERT INTO blocks (blocker_id, blocked_id) VALUES ($1, $2)"
+        await owner.executemany(block, [(people[one], people[other]) for one, other in pairs])
+    rooms = {audience: await open_room(owner, people, audience, circle) for audience in AUDIENCES}
+    yield World(cluster, people, posts, rooms), request.param
+    await owner.close()
+
+
+@asynccontextmanager
+async def without_triggers(owner, table: str) -> AsyncIterator[None]:
+    async with owner.transaction():
+        await owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        yield
+        await owner.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+
+
+async def open_room(owner, people: dict[str, int], audience: str, circle: int) -> int:
+    """The author's, whom the host has taken over from; with something in each table."""
+    room_id = next(ids)
+    await owner.execute(
+        """INSERT INTO rooms (id, owner_id, host_id, topic, state, visibility, circle_id, capacity)
+        VALUES ($1, $2, $3, 'x', 'live', $4, $5, 10)""",
+        room_id, people["author"], people["host"], audience, circle if audience == "circle" else None,
+    )  # fmt: skip
+    for role in ("cohost", "speaker", "listener"):
+        statement = "INSERT INTO room_roles (room_id, user_id, role) VALUES ($1, $2, $3)"
+        await owner.execute(statement, room_id, people[role], role)
+    async with without_triggers(owner, "room_invitations"):
+        for guest in ("invited", "foe", "hater"):
+            statement = "INSERT INTO room_invitations (room_id, user_id, inviter_id) VALUES ($1, $2, $3)"
+            await owner.execute(statement, room_id, people[guest], people["cohost"])
+    statement = "INSERT INTO room_bans (room_id, user_id, actor_id) VALUES ($1, $2, $3)"
+    await owner.execute(statement, room_id, people["banned"], people["cohost"])
+    await owner.execute("INSERT INTO room_turns (room_id, user_id) VALUES ($1, $2)", room_id, people["speaker"])
+    statement = "INSERT INTO room_messages (id, room_id, sender_id, text) VALUES ($1, $2, $3, 'x')"
+    await owner.execute(statement, next(ids), room_id, people["host"])
+    await owner.execute("INSERT INTO room_digests (room_id, body) VALUES ($1, '')", room_id)
+    return room_id
+
+
+SEES = {
+    "author": {"circle", "followers", "private", "public"},
+    "follower": {"followers", "public"},
+    "member": {"circle", "followers", "public"},
+    "asker": {"public"},
+    "stranger": {"public"},
+    "blocker": set(),
+    "blocked": set(),
+    "": set(),
+}
+
+
+@pytest.mark.parametrize("viewer", SEES)
+async def test_posts(world, viewer):
+    shown, is_private = world
+    expected = SEES[viewer] - ({"public"} if is_private and viewer in ("asker", "stranger") else set())
+    mine = [*shown.posts.values()]
+    assert await shown.rows(viewer, "SELECT visibility FROM posts WHERE id = ANY ($1)", mine) == sorted(expected)
+
+
+@pytest.mark.parametrize("viewer", SEES)
+async def test_the_author_of_posts(world, viewer):
+    shown, _ = world
+    author = shown.people["author"]
+    expected = [] if viewer in ("blocked", "") else [author]  # who blocks somebody may see whom
+    assert await shown.rows(viewer, "SELECT id FROM users WHERE id = $1", author) == expected
+
+
+@pytest.mark.parametrize("status", ["suspended", "deleted"])
+async def test_who_is_gone_is_seen_by_themselves_alone(world, cluster: Cluster, status):
+    shown, _ = world
+    who = shown.people["stranger"]
+    owner = await cluster.owner()
+    await owner.execute("UPDATE users SET status = $2 WHERE id = $1", who, status)
+    try:
+        for viewer in ("author", "follower", "stranger"):
+            expected = [who] if viewer == "stranger" else []
+            assert await shown.rows(viewer, "SELECT id FROM users WHERE id = $1", who) == expected, viewer
+    finally:
+        await owner.execute("UPDATE users SET status = 'active' WHERE id = $1", who)
+        await owner.close()
+
+
+# Table → its rows about the author, and who sees how many of them.
+PRIVATE = {
+    "follows": ("$1 IN (follower_id, followee_id)", {"author": 6, **dict.fromkeys(VIEWERS[1:], 1)}),
+    "blocks": ("$1 IN (blocker_id, blocked_id)", {"author": 1, "blocker": 1}),
+    "mutes": ("muted_id = $1", {"follower": 1}),
+    "circles": ("owner_id = $1", {"author": 1}),
+    "circle_members": ("owner_id = $1", {"author": 1}),
+    "post_mentions": ("author_id = $1", {"author": 4, "stranger": 4}),
+    "accounts": ("user_id = $1", {"author": 1}),
+    "sessions": ("user_id = $1", {"author": 1}),
+}
+
+
+@pytest.mark.parametrize("table", PRIVATE)
+async def test_rows_between_people_are_for_those_they_are_about(world, table):
+    shown, _ = world
+    condition, seen = PRIVATE[table]
+    counts = {
+        viewer: (await shown.rows(viewer, f"SELECT count(*) FROM {table} WHERE {condition}", shown.people["author"]))[0]
+        for viewer in (*VIEWERS, "")
+    }
+    assert {viewer: count for viewer, count in counts.items() if count} == seen
+
+
+@pytest.mark.parametrize("viewer", VIEWERS)
+@pytest.mark.parametrize(
+    ("function", "of_author"),
+    [("follower_ids", ("follower", "member", "blocker", "blocked")), ("following_ids", ("stranger",))],
+)
+async def test_lists_of_followers_are_open_where_the_account_is(world, viewer, function, of_author):
+    """Who asks to follow is in no list."""
+    shown, is_private = world
+    may = viewer in ("author", "follower", "member", "blocker") or (viewer in ("asker", "stranger") and not is_private)
+    expected = sorted(shown.people[role] for role in of_author) if may else []
+    statement = f"SELECT user_id FROM {function}($1, 9223372036854775807, 100)"
+    assert await shown.rows(viewer, statement, shown.people["author"]) == expected
+
+
+async def test_lists_of_followers_go_on_where_a_page_ended(world):
+    shown, _ = world
+    statement = "SELECT follow_id FROM follower_ids($1, $2, $3)"
+    everybody = await shown.rows("author", statement, shown.people["author"], 2**63 - 1, 100)
+    assert await shown.rows("author", statement, shown.people["author"], 2**63 - 1, 2) == everybody[-2:]
+    assert await shown.rows("author", statement, shown.people["author"], everybody[-2], 100) == everybody[:-2]
+
+
+@pytest.mark.parametrize(
+    ("viewer", "expected"),
+    [
+        ("follower", {"follows", "mutes", "mutes_posts"}),
+        ("member", {"follows"}),
+        ("asker", {"requested"}),
+        ("stranger", {"followed_by"}),
+        ("blocker", {"follows", "blocks"}),
+        ("blocked", {"follows", "blocked_by"}),
+    ],
+)
+async def test_how_the_viewer_stands_to_the_author(world, cluster: Cluster, viewer, expected):
+    shown, _ = world
+    connection = await cluster.as_app(shown.people[viewer])
+    [row] = await connection.fetch("SELECT * FROM relations(ARRAY[$1::bigint])", shown.people["author"])
+    await connection.close()
+    assert {name for name, value in row.items() if value is True} == expected
+
+
+async def test_the_feed_is_rebuilt_from_what_may_be_in_it(world):
+    shown, _ = world
+    statement = "SELECT id FROM inbox_post_ids(100) AS id"
+    posts = shown.posts
+    assert await shown.rows("follower", statement) == sorted([posts["followers"], posts["public"]])
+    assert await shown.rows("member", statement) == sorted([posts["circle"], posts["followers"], posts["public"]])
+    assert await shown.rows("asker", statement) == []
+    assert await shown.rows("stranger", statement) == sorted(posts.values())  # is named in all; each is asked for then
+
+
+EVERY = set(AUDIENCES)
+SEES_ROOMS = {
+    **SEES,
+    "author": EVERY,
+    "host": EVERY,
+    "cohost": EVERY,
+    "speaker": EVERY,
+    "invited": EVERY,
+    "listener": {"public"},
+    "banned": {"public"},
+    "foe": set(),
+    "hater": set(),
+}
+
+
+@pytest.mark.parametrize("viewer", SEES_ROOMS)
+async def test_rooms_and_what_is_in_them(world, viewer):
+    """A block by the owner or the host, either way, is stronger than an invitation."""
+    shown, is_private = world
+    expected = SEES_ROOMS[viewer]
+    if is_private and viewer in ("asker", "stranger", "listener", "banned"):
+        expected = set()
+    mine = [*shown.rooms.values()]
+    assert await shown.rows(viewer, "SELECT visibility FROM rooms WHERE id = ANY ($1)", mine) == sorted(expected)
+    seen = sorted(shown.rooms[audience] for audience in expected)
+    for table in ("room_messages", "room_digests"):
+        assert await shown.rows(viewer, f"SELECT room_id FROM {table} WHERE room_id = ANY ($1)", mine) == seen, table
+    turns = sorted(mine) if viewer == "speaker" else seen
+    assert await shown.rows(viewer, "SELECT room_id FROM room_turns WHERE room_id = ANY ($1)", mine) == turns
+    roles = await shown.rows(viewer, "SELECT DISTINCT room_id FROM room_roles WHERE room_id = ANY ($1)", mine)
+    assert roles == seen
+
+
+@pytest.mark.parametrize("viewer", SEES_ROOMS)
+async def test_bans_and_invitations_are_for_who_they_are_of_and_moderators(world, viewer):
+    shown, _ = world
+    in_rooms = "WHERE room_id = ANY ($1)"
+    mine = [*shown.rooms.values()]
+    [bans] = await shown.rows(viewer, f"SELECT count(*) FROM room_bans {in_rooms}", mine)
+    assert bans == (len(mine) if viewer in ("host", "cohost", "banned") else 0)
+    [invitations] = await shown.rows(viewer, f"SELECT count(*) FROM room_invitations {in_rooms}", mine)
+    of_each = {"host": 3, "cohost": 3, "invited": 1, "foe": 1, "hater": 1}.get(viewer, 0)
+    assert invitations == len(mine) * of_each
