@@ -178,11 +178,18 @@ async def test_acts_on_accounts_leave_audit_rows_without_secrets(cluster: Cluste
     await alice.call("auth.refresh", refresh_token=answer["refresh_token"])
     guest = await cluster.guest()
     await guest.refused("auth.login", email=f"{alice.name}@example.org", password="wrong password")
+    await alice.call("auth.change_password", old_password=PASSWORD, new_password="another password")
     await alice.call("auth.logout")
     owner = await cluster.owner()
     rows = await owner.fetch("SELECT * FROM audit WHERE actor_id = $1 ORDER BY id", int(alice.id))
     await owner.close()
-    assert [row["action"] for row in rows] == ["auth.register", "auth.refresh", "auth.login_failed", "auth.logout"]
+    assert [row["action"] for row in rows] == [
+        "auth.register",
+        "auth.refresh",
+        "auth.login_failed",
+        "auth.change_password",
+        "auth.logout",
+    ]
     assert all(row["ip"] == "127.0.0.1" for row in rows)
     assert answer["refresh_token"] not in str([tuple(row) for row in rows])
 
@@ -268,3 +275,21 @@ async def test_a_refresh_extends_a_socket_of_its_own_session_alone(cluster: Clus
     third = await alice.call("auth.refresh", refresh_token=second["refresh_token"])
     await guest.call("auth.refresh", refresh_token=third["refresh_token"])
     assert (await guest.refused("user.me")).code == "UNAUTHENTICATED"
+
+
+async def test_how_long_tokens_last_and_that_each_refresh_begins_it_anew(cluster: Cluster, person):
+    alice, first = await register(cluster)
+    owner = await cluster.owner()
+    await owner.execute(
+        "UPDATE sessions SET expires_at = now() + interval '1 hour' WHERE id = $1", int(first["session_id"])
+    )
+    second = await alice.call("auth.refresh", refresh_token=first["refresh_token"])
+    left = await owner.fetchval("SELECT expires_at - now() FROM sessions WHERE id = $1", int(first["session_id"]))
+    await owner.close()
+    assert abs(left - datetime.timedelta(days=30)) < datetime.timedelta(hours=1)
+    for answer in (first, second):
+        access, refresh = (
+            datetime.datetime.fromisoformat(answer[f"{kind}_expires_at"]) for kind in ("access", "refresh")
+        )
+        apart = datetime.timedelta(days=30) - datetime.timedelta(minutes=15)
+        assert abs(refresh - access - apart) < datetime.timedelta(minutes=5)
