@@ -6,7 +6,7 @@ VENV := .venv/bin
 LIVEKIT := v1.13.5
 GO := $(or $(shell command -v go),$(wildcard /usr/local/go/bin/go))
 
-.PHONY: help install voice run test check format schema lock bench bench-realtime clean
+.PHONY: help install voice run test mutants check format schema lock bench bench-realtime clean
 
 help: ## print what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-14s\033[0m %s\n", $$1, $$2}' Makefile
@@ -60,6 +60,9 @@ else
 	@echo "Now what kills servers and processes, one after the other, without measuring coverage …"
 	@$(VENV)/pytest -m chaos -n 0
 endif
+
+mutants: .venv/installed-dev ## put small faults into a copy, which tests must notice; ARGS="--seed 7 --minutes 20 --module rooms/recovery"
+	@nice $(VENV)/python -m tests.mutants $(ARGS)
 
 check: .venv/installed-dev ## format, lint, types, layers
 	@$(VENV)/ruff format --check .

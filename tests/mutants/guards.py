@@ -1,0 +1,41 @@
+"""Which modules guard people and promises, and which tests guard the modules: those that need no server first."""
+
+RECOVERY = (
+    "tests/contract/test_coming_back.py", "tests/contract/test_recovery.py", "tests/contract/test_recovery_attacks.py",
+)  # fmt: skip
+CONNECTING = ("tests/contract/test_connecting.py", "tests/contract/test_auth.py", "tests/contract/test_attacks.py")
+STAGE = ("tests/stage/test_who_may.py", "tests/stage/test_doors.py", "tests/stage/test_on_stage.py")
+HIDING = ("tests/contract/test_hiding.py",)
+CALLS = (
+    "tests/gateway/test_calls.py", "tests/contract/test_bad_input.py", "tests/contract/test_limits.py",
+    "tests/contract/test_posts.py",
+)  # fmt: skip
+PRIVACY = ("tests/storage/test_read_policies.py", "tests/contract/test_privacy.py")
+DATABASE = (*PRIVACY, "tests/stage/test_who_may.py", "tests/contract/test_people.py")
+LIVE_ROOMS = (
+    "tests/contract/test_live_rooms.py", "tests/contract/test_live_rooms_left_alone.py", "tests/stage/test_model.py",
+)  # fmt: skip
+PRESENCE = ("tests/contract/test_presence.py",)
+
+GUARDS: dict[str, tuple[str, ...]] = {
+    "protocol/cursors": ("tests/protocol/test_tokens_and_cursors.py",),
+    "protocol/tokens": ("tests/protocol/test_tokens_and_cursors.py",),
+    "handlers/visibility": ("tests/handlers/test_visibility.py",),
+    "stage/rules": ("tests/stage/test_rules.py",),
+    "storage/idempotency": ("tests/contract/test_posts.py", *CALLS),
+    "storage/limits": ("tests/contract/test_limits.py",),
+    "rooms/members": ("tests/rooms/test_members.py",),
+    "rooms/delivery": ("tests/rooms/test_delivery.py",),
+    "rooms/recovery": RECOVERY,
+    "gateway/rights": (*RECOVERY, *STAGE, *LIVE_ROOMS, *PRESENCE),
+    "gateway/sign_in": (*CONNECTING, *RECOVERY, *HIDING, *STAGE, *PRESENCE),
+    "gateway/calls": CALLS,
+    "gateway/dispatcher": (*CALLS, *CONNECTING),
+    "handlers/auth": ("tests/handlers/test_ages.py", "tests/contract/test_auth.py", "tests/contract/test_limits.py"),
+    "rooms/lua": (*RECOVERY, *CONNECTING, *STAGE),
+    "stage/lua": (*STAGE, *LIVE_ROOMS),
+    "storage/lua": ("tests/contract/test_feed_pages.py", "tests/storage/test_event_log.py"),
+    "presence/lua": PRESENCE,
+    "database/policies": (*DATABASE, "tests/contract/test_posts.py"),
+    "database/functions": (*DATABASE, "tests/contract/test_auth.py"),
+}  # fmt: skip
