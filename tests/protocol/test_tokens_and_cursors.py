@@ -34,6 +34,12 @@ def test_a_token_is_honoured_for_a_minute_after_its_expiry():
     assert caught.value.reason == "expired"
 
 
+def test_a_token_of_a_node_whose_clock_is_ahead_is_good():
+    tokens, ahead = AccessTokens({"one": KEY}), NOW + timedelta(days=36_500)
+    token, _ = tokens.mint(5, 6, ahead)
+    assert tokens.verify(token, ahead).user_id == 5
+
+
 def test_keys_rotate():
     token, _ = AccessTokens({"old": KEY}).mint(5, 6, NOW)
     assert AccessTokens({"new": "n" * 32, "old": KEY}).verify(token, NOW).user_id == 5
