@@ -16,7 +16,7 @@ DOCUMENTED = {
     "limit_login_address": "10/15 minute",
     "limit_handshake": "100/minute",
 }
-PASSWORD = "12345678"
+PASSWORD = "كلمة سر طويلة"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
