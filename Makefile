@@ -6,7 +6,12 @@ VENV := .venv/bin
 LIVEKIT := v1.13.5
 GO := $(or $(shell command -v go),$(wildcard /usr/local/go/bin/go))
 
-.PHONY: help install voice run test mutants check format schema lock bench bench-realtime clean
+# The last of 2.0 and of 2.1, which brought acknowledgements with a time-out and listeners to any event.
+JAVA_CLIENTS := 2.0.1 2.1.2
+CLIENTS := $(addprefix tests/clients/,node_modules/.installed go/target/driver \
+	rust/target/debug/daira-test-client java/target/.made)
+
+.PHONY: help install voice clients run test mutants check format schema lock bench bench-realtime clean
 
 help: ## print what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-14s\033[0m %s\n", $$1, $$2}' Makefile
@@ -39,6 +44,30 @@ tests/clients/node_modules/.installed: tests/clients/package-lock.json
 		cd tests/clients && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
 	else echo "npm is not here: tests with the official JavaScript clients will be skipped"; fi
 
+tests/clients/go/target/driver: tests/clients/go/driver.go tests/clients/go/go.mod tests/clients/go/go.sum
+	@if [ -n "$(GO)" ]; then \
+		echo "Building the driver of the Go client …"; \
+		$(GO) build -C tests/clients/go -trimpath -o target/driver . || echo "It could not be built: its tests will be skipped"; \
+	else echo "Go is not here: tests with the Go client will be skipped"; fi
+
+tests/clients/rust/target/debug/daira-test-client: $(wildcard tests/clients/rust/src/*) tests/clients/rust/Cargo.lock
+	@if command -v cargo >/dev/null; then \
+		echo "Building the driver of the Rust clients: about a minute …"; \
+		cd tests/clients/rust && cargo build --quiet --locked --target-dir target \
+		|| echo "It could not be built: its tests will be skipped"; \
+	else echo "Cargo is not here: tests with the Rust clients will be skipped"; fi
+
+tests/clients/java/target/.made: $(wildcard tests/clients/java/*.java) tests/clients/java/pom.xml
+	@if command -v mvn >/dev/null && command -v javac >/dev/null; then \
+		echo "Building the driver of the Java clients …"; \
+		cd tests/clients/java \
+		&& for version in $(JAVA_CLIENTS); do \
+			mvn --quiet --batch-mode dependency:copy-dependencies -Dclient=$$version -DoutputDirectory=target/$$version || exit 1; \
+		done \
+		&& javac -cp "target/$(firstword $(JAVA_CLIENTS))/*" -d target/classes *.java && touch target/.made \
+		|| echo "It could not be built: its tests will be skipped"; \
+	else echo "Maven or a JDK is not here: tests with the Java clients will be skipped"; fi
+
 bench/realtime/peers/node/node_modules/.installed: bench/realtime/peers/node/package-lock.json
 	@if command -v npm >/dev/null; then \
 		echo "Installing the peers on Node.js …"; \
@@ -49,10 +78,12 @@ install: .venv/installed ## install DAIRA into .venv
 
 voice: .venv/livekit-$(LIVEKIT) ## build LiveKit, which carries the voice of live rooms; needs Go
 
+clients: $(CLIENTS) ## build the drivers of the official clients that tests use; needs npm, Go, Cargo, Maven
+
 run: .venv/installed ## run everything on this machine: servers, gateway, workers, demo data
 	@$(VENV)/daira up --demo
 
-test: .venv/installed-dev .venv/livekit-$(LIVEKIT) tests/clients/node_modules/.installed ## run all tests with coverage; ARGS="path" runs some
+test: .venv/installed-dev .venv/livekit-$(LIVEKIT) $(CLIENTS) ## run all tests with coverage; ARGS="path" runs some
 ifdef ARGS
 	@$(VENV)/pytest $(ARGS)
 else
@@ -93,4 +124,4 @@ bench-realtime: .venv/installed-dev bench/realtime/peers/node/node_modules/.inst
 
 clean: ## remove the virtual environment and all local data
 	@if test -e .daira/servers.json; then $(VENV)/daira erase; fi
-	@rm -rf .venv .daira .bench tests/clients/node_modules bench/realtime/peers/node/node_modules
+	@rm -rf .venv .daira .bench tests/clients/node_modules tests/clients/*/target bench/realtime/peers/node/node_modules

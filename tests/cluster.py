@@ -23,7 +23,7 @@ from protocol.tokens import AccessTokens
 from storage.database import Database
 from storage.schema import migrate
 from tests.patience import WAIT_S
-from tests.people import HAS_JAVASCRIPT, NO_JAVASCRIPT, Driver, JsPerson, Person, PythonPerson
+from tests.people import HAS_JAVASCRIPT, NO_JAVASCRIPT, DrivenPerson, Driver, Person, PythonPerson
 
 PLENTY = "1000000/second"
 RAISED_LIMITS = {
@@ -154,11 +154,15 @@ class Cluster:
             if not HAS_JAVASCRIPT:
                 pytest.skip(NO_JAVASCRIPT)  # in CI nothing has run then
             assert self.driver is not None
-            who: Person = JsPerson(username, "", self.driver)
+            who: Person = DrivenPerson(username, "", self.driver)
         else:
             who = PythonPerson(username, "")
-        self._people.append(who)
+        self.add(who)
         return who
+
+    def add(self, person: Person) -> None:
+        """A client made elsewhere, which `leave` closes as well."""
+        self._people.append(person)
 
     async def connect(self, who: Any, *, node: str, codec: str, token: str | None, **options: Any) -> Any:
         """Waits for session.ready and answers it."""

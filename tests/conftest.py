@@ -14,10 +14,12 @@ from hypothesis import HealthCheck, settings
 from gateway.embedded import livekit_program
 from gateway.observability import configure_logs
 from tests.cluster import Cluster
-from tests.people import HAS_JAVASCRIPT, NO_JAVASCRIPT, Driver, Person
+from tests.official import LANGUAGES
+from tests.people import HAS_JAVASCRIPT, NO_JAVASCRIPT, NODE, Driver, Person
 
 PersonFactory = Callable[..., Awaitable[Person]]
 NodeFactory = Callable[..., Awaitable[str]]
+NOT_MADE = "The driver of this official client is not built (its tool may be missing; see `make clients`):"
 NO_LIVEKIT = "LiveKit is not here: install Go 1.26 or later, then `make voice`"
 
 # How long an example takes is the machine's affair.
@@ -35,7 +37,7 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
     configure_logs("info", "json")
     driver = None
     if HAS_JAVASCRIPT:
-        driver = Driver()
+        driver = Driver(*NODE)
         await driver.start()
     running = Cluster(Path(tmp_path_factory.mktemp("servers")), driver)
     await running.start()
@@ -69,11 +71,17 @@ async def node(cluster: Cluster) -> AsyncIterator[NodeFactory]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What this machine lacks is left out. In CI only LiveKit may be: it is built from the sources of many modules."""
+    """What this machine lacks is left out. In CI only LiveKit may be, and clients whose toolchain is not there."""
     if not HAS_JAVASCRIPT:
         if os.environ.get("CI"):
             raise pytest.UsageError(NO_JAVASCRIPT)
         _skip([item for item in items if "javascript" in item.keywords or "js-" in item.nodeid], NO_JAVASCRIPT)
+    for language, facts in LANGUAGES.items():
+        if facts.is_missing:
+            ours = [item for item in items if any(language in mark.args for mark in item.iter_markers("client"))]
+            if ours and facts.tool_is_here and os.environ.get("CI"):
+                raise pytest.UsageError(f"{NOT_MADE} {language}")
+            _skip(ours, f"{NOT_MADE} {language}")
     if livekit_program() is None:
         _skip([item for item in items if "voice" in item.keywords], NO_LIVEKIT)
 

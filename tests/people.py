@@ -1,4 +1,4 @@
-"""People on real clients: the official Python client, and the official JavaScript client through `clients/driver.mjs`.
+"""People on real clients: the official Python client, and those of other languages through the drivers in `clients/`.
 
 alice = await person("alice")
 post = await alice.call("post.create", text="…")
@@ -18,6 +18,7 @@ import socketio
 from tests.patience import WAIT_S
 
 CLIENTS = Path(__file__).parent / "clients"
+NODE = ("node", "driver.mjs")
 HAS_JAVASCRIPT = shutil.which("node") is not None and (CLIENTS / "node_modules").is_dir()
 NO_JAVASCRIPT = "Node.js or the official JavaScript clients are not here: install Node.js with npm, then `make test`"
 
@@ -146,15 +147,15 @@ class PythonPerson(Person):
 
 
 class Driver:
-    """The Node.js process that holds the JavaScript clients."""
+    """A process that holds clients of another language. clients/README.md has its line protocol."""
 
-    def __init__(self) -> None:
-        self._people: dict[str, JsPerson] = {}
+    def __init__(self, *command: str) -> None:
+        self._command = command
+        self._people: dict[str, DrivenPerson] = {}
 
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            "node",
-            "driver.mjs",
+            *self._command,
             cwd=CLIENTS,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -168,7 +169,7 @@ class Driver:
         await self._process.wait()
         self._reading.cancel()
 
-    def add(self, key: str, person: "JsPerson") -> None:
+    def add(self, key: str, person: "DrivenPerson") -> None:
         self._people[key] = person
 
     async def tell(self, command: dict[str, Any]) -> None:
@@ -183,8 +184,8 @@ class Driver:
             await self._people[message["client"]].hear(message)
 
 
-class JsPerson(Person):
-    """The official JavaScript client, with its own defaults (reconnection among them) unless options say otherwise."""
+class DrivenPerson(Person):
+    """An official client behind a driver, with its own defaults (it reconnects) unless options say otherwise."""
 
     _keys = itertools.count()
 

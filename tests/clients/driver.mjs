@@ -1,10 +1,12 @@
-// Drives official clients for the tests: JSON lines in, JSON lines out.
-// In:  {do: "connect", client, url, codec, options} · {do: "call", client, call, method, args} · {do: "close", client}
-// Out: {client, is: "connect"|"connect_error"|"disconnect"|"push"|"answer"|"reconnect_attempt", ...}
+// Drives the official JavaScript clients for the tests, under Node.js, Bun or Deno. README.md has the line protocol.
 import { createInterface } from "node:readline";
 import { io } from "socket.io-client";
+import { io as io3_1 } from "socket.io-client-3.1";
+import { io as io4_0 } from "socket.io-client-4.0";
+import { io as io4_5 } from "socket.io-client-4.5";
 import msgpackParser from "socket.io-msgpack-parser";
 
+const variants = { "3.1": io3_1, "4.0": io4_0, "4.5": io4_5 };
 const sockets = new Map();
 
 const tell = (message) => process.stdout.write(JSON.stringify(message) + "\n");
@@ -20,11 +22,12 @@ const revive = (value) => {
 };
 
 const commands = {
-  connect({ client, url, codec, options }) {
+  connect({ client, url, codec, options: { variant, ...options } }) {
     const parser = codec === "msgpack" ? { parser: msgpackParser } : {};
-    const socket = io(url, { forceNew: true, ...parser, ...options });
+    const connect = variants[variant] ?? io; // the newest
+    const socket = connect(url, { forceNew: true, ...parser, ...options });
     sockets.set(client, socket);
-    socket.on("connect", () => tell({ client, is: "connect", sid: socket.id, recovered: socket.recovered, transport: socket.io.engine.transport.name }));
+    socket.on("connect", () => tell({ client, is: "connect", sid: socket.id, recovered: socket.recovered ?? false, transport: socket.io.engine.transport.name }));
     socket.on("connect_error", (error) => tell({ client, is: "connect_error", message: error.message, data: error.data ?? null }));
     socket.on("disconnect", (reason) => tell({ client, is: "disconnect", reason }));
     socket.io.engine.on("upgrade", (transport) => tell({ client, is: "upgrade", transport: transport.name }));

@@ -15,7 +15,7 @@ from tests.contract.test_live_rooms import open_room
 from tests.contract.test_presence import may_be_told
 from tests.faults import Held, blink, break_once, catches_up, cut, forget_place, inside
 from tests.patience import WAIT_S
-from tests.people import JsPerson
+from tests.people import DrivenPerson
 
 pytestmark = pytest.mark.javascript
 
@@ -23,7 +23,7 @@ RECONNECTING = {"reconnectionDelay": 50, "reconnectionDelayMax": 200, "randomiza
 numbers = itertools.count(1)
 
 
-async def online(cluster: Cluster, name: str = "reader", node: str = "a", codec: str = "msgpack") -> JsPerson:
+async def online(cluster: Cluster, name: str = "reader", node: str = "a", codec: str = "msgpack") -> DrivenPerson:
     username = cluster.unique(name)
     [token] = await cluster.tokens([username])
     who = cluster.new_client(username, f"js-{codec}")
@@ -32,7 +32,7 @@ async def online(cluster: Cluster, name: str = "reader", node: str = "a", codec:
     return who
 
 
-async def away(cluster: Cluster, who: JsPerson) -> None:
+async def away(cluster: Cluster, who: DrivenPerson) -> None:
     """The network is gone, and the client does not come back by itself."""
     await who.do("hold")
     await who.happened("disconnect")
@@ -41,7 +41,7 @@ async def away(cluster: Cluster, who: JsPerson) -> None:
         await asyncio.sleep(0.01)
 
 
-async def back(cluster: Cluster, who: JsPerson, node: str | None = None) -> dict:
+async def back(cluster: Cluster, who: DrivenPerson, node: str | None = None) -> dict:
     """Answers the connect that follows."""
     await who.do("resume", url=cluster.url(node) if node else None)
     return await who.happened("connect")
@@ -60,7 +60,7 @@ async def push(cluster: Cluster, room: str, kind: type[PostDeleted] = PostDelete
     return push_id
 
 
-async def away_too_long(cluster: Cluster, person) -> JsPerson:
+async def away_too_long(cluster: Cluster, person) -> DrivenPerson:
     """Somebody who has missed more of a post than is kept."""
     alice, reader = await person("alice"), await online(cluster)
     post = await alice.call("post.create", text="very busy")
