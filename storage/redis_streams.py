@@ -86,8 +86,8 @@ class RedisStreams:
             for topic, stream, groups in await self._groups():
                 for group in groups:
                     key = (topic, group["name"].decode())
-                    found[key] = found.get(key, 0) + group["pending"] + (group.get("lag") or 0)
-                    if group.get("lag") is None:  # before Redis 7, or it has lost count
+                    found[key] = found.get(key, 0) + group["pending"] + (group["lag"] or 0)
+                    if group["lag"] is None:  # the server has lost count
                         uncounted.append(key)
                         await self._count_unread.add_to(pipe, [stream], [group["last-delivered-id"], MOST_COUNTED])
             for key, unread in zip(uncounted, await pipe.execute(), strict=True):

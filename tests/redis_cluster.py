@@ -2,34 +2,21 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import subprocess
 from pathlib import Path
 
-import pytest
+from redis.asyncio import Redis as RedisClient
+from redis.exceptions import RedisError
 
 from gateway.child_process import spawn
+from gateway.embedded import redis_program
 from tests.gateway.test_commands import free_ports
 from tests.patience import WAIT_S
 
 MASTERS = 3
 NODE_TIMEOUT_MS = 3_000
-
-
-def is_here() -> bool:
-    """Sharded pub/sub came with Redis 7."""
-    program = shutil.which("redis-server")
-    if program is None or shutil.which("redis-cli") is None:
-        return False
-    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
-    return int(version.partition("v=")[2].partition(".")[0]) >= 7
-
-
-NEEDED = "needs redis-server 7 and redis-cli (Debian: apt-get install redis-server)"
-if not is_here() and os.environ.get("CI"):
-    raise pytest.UsageError(NEEDED)
-needs_servers = pytest.mark.skipif(not is_here(), reason=NEEDED)
+SLOTS = 16_384
 
 
 class RedisServers:
@@ -47,7 +34,7 @@ class RedisServers:
     def spawn(self, port: int, *options: str, settings: Path | None = None) -> None:
         self._processes[port] = spawn(
             [
-                "redis-server", *([settings] if settings else []), "--port", str(port), "--bind", "127.0.0.1",
+                redis_program(), *([settings] if settings else []), "--port", str(port), "--bind", "127.0.0.1",
                 "--dir", self.folder(port), *options,
             ],
             signal.SIGKILL,
@@ -67,17 +54,22 @@ class RedisServers:
             process.kill()
             process.wait()
 
-    async def cli(self, port: int, *arguments: str) -> str:
-        process = await asyncio.create_subprocess_exec(
-            "redis-cli", "-p", str(port), *arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        output, _ = await process.communicate()
-        return output.decode()
+    async def ask(self, port: int, *command: str) -> str:
+        """Return the answer as text: the items of a list as lines, an error as its message."""
+        client = RedisClient(port=port, protocol=2, decode_responses=True)
+        client.response_callbacks.clear()
+        try:
+            answer = await client.execute_command(*command)
+        except RedisError as error:
+            return str(error)
+        finally:
+            await client.aclose()
+        return "\n".join(map(str, answer)) if isinstance(answer, list) else str(answer)
 
     async def until(self, port: int, words: str, *command: str) -> None:
         """The command's answer has these words in it."""
         async with asyncio.timeout(WAIT_S):
-            while words not in await self.cli(port, *command):
+            while words not in await self.ask(port, *command):
                 await asyncio.sleep(0.05)
 
 
@@ -98,8 +90,17 @@ class RedisCluster(RedisServers):
             )  # fmt: skip
         for port in self.ports:
             await self.until(port, "PONG", "ping")
-        servers = [f"127.0.0.1:{port}" for port in self.ports]
-        await self.cli(self.ports[0], "--cluster", "create", *servers, "--cluster-replicas", "1", "--cluster-yes")
+        first, masters, replicas = self.ports[0], self.ports[:MASTERS], self.ports[MASTERS:]
+        for number, port in enumerate(self.ports):
+            await self.ask(port, "cluster", "set-config-epoch", str(number + 1))
+            await self.ask(first, "cluster", "meet", "127.0.0.1", str(port))
+        for number, port in enumerate(masters):
+            slots = SLOTS * number // MASTERS, SLOTS * (number + 1) // MASTERS - 1
+            await self.ask(port, "cluster", "addslotsrange", *map(str, slots))
+        for port, master in zip(replicas, masters, strict=True):
+            master_id = await self.ask(master, "cluster", "myid")
+            await self.until(port, master_id, "cluster", "nodes")
+            await self.ask(port, "cluster", "replicate", master_id)
         for port in self.ports:
             await self.until(port, "cluster_state:ok", "cluster", "info")
         for port in self.ports[MASTERS:]:

@@ -8,6 +8,7 @@ that started them dies, so do they.
 
 from gateway.embedded.addresses import EmbeddedError, Servers, find_servers
 from gateway.embedded.livekit import livekit_program
+from gateway.embedded.redis import redis_program
 from gateway.embedded.runner import EmbeddedServers
 
-__all__ = ["EmbeddedError", "EmbeddedServers", "Servers", "find_servers", "livekit_program"]
+__all__ = ["EmbeddedError", "EmbeddedServers", "Servers", "find_servers", "livekit_program", "redis_program"]

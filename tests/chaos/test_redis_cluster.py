@@ -11,9 +11,9 @@ from rooms.recovery import OTHER_SHARDS_MARGIN_US
 from storage.redis import RedisError
 from tests.cluster import Cluster
 from tests.faults import cut
-from tests.redis_cluster import RedisCluster, needs_servers
+from tests.redis_cluster import RedisCluster
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240), needs_servers]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
 
 ROOMS = 12
 PEOPLE = 12
