@@ -1,6 +1,11 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv/bin
+PIP := $(VENV)/python -m pip --quiet --disable-pip-version-check
+# What the lock says, and nothing else: never resolved, never built from source.
+LOCKED := $(PIP) install --no-deps --require-hashes --only-binary :all: --requirement
+LOCK := $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --only-binary :all: --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate pyproject.toml
 
 # The newest that the module proxy has whole: since 1.13.6 it is built with forks of pion that are not there.
 LIVEKIT := v1.13.5
@@ -11,22 +16,23 @@ JAVA_CLIENTS := 2.0.1 2.1.2
 CLIENTS := $(addprefix tests/clients/,node_modules/.installed go/target/driver \
 	rust/target/debug/daira-test-client java/target/.made)
 
-.PHONY: help install voice clients run test mutants check format schema lock bench bench-realtime clean
+.PHONY: help install voice clients run test mutants check fresh format schema lock outdated bench bench-realtime clean
 
 help: ## print what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-14s\033[0m %s\n", $$1, $$2}' Makefile
 
 # The stamp is newer than what it was installed from, so a second call costs nothing.
 .venv/installed: requirements.txt pyproject.toml
-	@test -x $(VENV)/python || $(PYTHON) -m venv .venv
+	@command -v $(PYTHON) >/dev/null || { echo "Python is missing: there is no $(PYTHON) here." >&2; exit 1; }
+	@test -x $(VENV)/python || $(PYTHON) deploy/virtual_environment.py
 	@echo "Installing DAIRA into .venv …"
-	@$(VENV)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-	@$(VENV)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(LOCKED) requirements.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/installed-dev: requirements-dev.txt .venv/installed
 	@echo "Installing what tests and checks need …"
-	@$(VENV)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(LOCKED) requirements-dev.txt
 	@touch $@
 
 .venv/livekit-$(LIVEKIT): .venv/installed
@@ -95,11 +101,15 @@ endif
 mutants: .venv/installed-dev ## put small faults into a copy, which tests must notice; ARGS="--seed 7 --minutes 20 --module rooms/recovery"
 	@nice $(VENV)/python -m tests.mutants $(ARGS)
 
-check: .venv/installed-dev ## format, lint, types, layers
+check: .venv/installed-dev ## format, lint, types, layers, and that the lock is complete
 	@$(VENV)/ruff format --check .
 	@$(VENV)/ruff check .
 	@$(VENV)/mypy
 	@$(VENV)/lint-imports
+	@$(VENV)/python -m tests.installing.lock
+
+fresh: ## install and test on new Debians; needs root and debootstrap; ARGS="trixie" takes one
+	@$(PYTHON) tests/installing/fresh.py $(ARGS)
 
 format: .venv/installed-dev ## format the code and mend what lint can mend
 	@$(VENV)/ruff format .
@@ -109,10 +119,12 @@ schema: .venv/installed ## write the client contract: AsyncAPI, JSON Schemas, Ty
 	@$(VENV)/daira schema docs/schema
 
 lock: .venv/installed-dev ## pin and hash the requirements anew
-	@$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-header --no-annotate --extra build pyproject.toml -o requirements.txt
-	@$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-header --no-annotate --extra build --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	@$(LOCK) --extra build -o requirements.txt
+	@$(LOCK) --extra build --extra dev -c requirements.txt -o requirements-dev.txt
+	@$(VENV)/python -m tests.installing.lock wheels
+
+outdated: .venv/installed-dev ## say which pins have newer releases
+	@$(PIP) list --outdated --exclude pip
 
 bench: .venv/installed-dev ## measure calls and fan-out beside their bare SQL and Redis cost, then rooms and presence
 	@$(VENV)/python -m bench
