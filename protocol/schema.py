@@ -1,5 +1,6 @@
 """The machine-readable contract, made from the code: JSON Schemas, AsyncAPI 3, and TypeScript for socket.io-client."""
 
+import inspect
 import json
 import re
 from collections.abc import Iterable
@@ -124,6 +125,9 @@ def _types(methods: MethodTable) -> list[type[Any]]:
 
 def _schemas(methods: MethodTable) -> dict[str, Any]:
     _, components = msgspec.json.schema_components(_types(methods), ref_template=_REF)
+    for schema in components.values():
+        if "description" in schema:  # a docstring, whose indentation Python 3.13 removes by itself
+            schema["description"] = inspect.cleandoc(schema["description"])
     return dict(sorted(components.items()))
 
 
