@@ -12,6 +12,7 @@ from storage.objects import Objects
 from storage.redis import Redis
 
 TIMEOUT_S = 5.0
+OLDEST_REDIS = (7, 2)
 
 
 class Finding(NamedTuple):
@@ -87,13 +88,21 @@ async def _database(url: str, *, serves: bool) -> str:
 async def _redis(settings: Settings) -> str:
     redis = Redis(settings.redis, settings.prefix)
     try:
-        server = await redis.commands.info("server")
+        name = redis_name(await redis.commands.info("server"))
         policy = (await redis.commands.config_get("maxmemory-policy")).get("maxmemory-policy", "unknown")
         if policy not in ("noeviction", "unknown"):
             raise Ill(f"evicts keys ({policy})", "set maxmemory-policy to noeviction: the event log lives there")
     finally:
         await redis.close()
-    return f"Redis {server['redis_version']}, prefix {settings.prefix}"
+    return f"{name}, prefix {settings.prefix}"
+
+
+def redis_name(server: dict[str, str]) -> str:
+    """Return the name and version of a server, by its INFO. Raises Ill for one that is too old."""
+    version = server["redis_version"]  # Valkey gives the Redis that it replaces
+    if tuple(map(int, version.split(".")[:2])) < OLDEST_REDIS:
+        raise Ill(f"is Redis {version}", "DAIRA needs Redis 7.2 or later, or Valkey")
+    return f"Valkey {server['valkey_version']}" if "valkey_version" in server else f"Redis {version}"
 
 
 async def _objects(settings: Settings) -> str:

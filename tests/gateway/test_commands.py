@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from gateway import doctor
 from tests.patience import WAIT_S
 
 # Every step starts a process, several of them PostgreSQL.
@@ -193,6 +194,7 @@ def test_seeding_more_people(installation):
 def test_the_doctor_finds_everything_well_and_what_is_not(installation):
     result = installation.run("doctor")
     assert result.returncode == 0, result.stdout
+    assert "Valkey 9." in result.stdout
     result = installation.run("doctor", DAIRA_PORT="1")
     assert result.returncode == 1
     assert "daira serve" in result.stdout
@@ -204,6 +206,13 @@ def test_the_doctor_finds_everything_well_and_what_is_not(installation):
     assert result.returncode == 1
     assert "bypasses row policies" in result.stdout
     assert "DAIRA_REDIS_URL" in result.stdout
+
+
+def test_the_doctor_refuses_an_old_redis():
+    assert doctor.redis_name({"redis_version": "7.2.0"}) == "Redis 7.2.0"
+    assert doctor.redis_name({"redis_version": "10.0.1"}) == "Redis 10.0.1"
+    with pytest.raises(doctor.Ill, match=r"is Redis 7\.0\.15"):
+        doctor.redis_name({"redis_version": "7.0.15"})
 
 
 @pytest.mark.voice
