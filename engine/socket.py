@@ -27,6 +27,7 @@ MAX_OUTBOUND = 1024 * 1024  # bytes
 MAX_CONFLATED_KEYS = 1_000
 LINGER_S = 1.5
 BYTES_COUNTED_AS_A_PACKET = 4_096
+_CLOSE_FRAME = websocket_frame(0x81, b"1")
 _PING_FRAME = websocket_frame(0x81, b"2")
 
 
@@ -360,9 +361,15 @@ class EngineSocket:
         self.drop(reason or "server")
 
     def linger(self, reason: str) -> None:
-        """The peer is done; the client gets a moment to take what was written, and to close the socket itself."""
+        """The peer is done; the client gets a moment to take what was written, and to close the socket itself.
+
+        CLOSE tells clients that would take the end of a WebSocket for a lost network. A polling client gets it last:
+        in one payload with an answer, some would drop the answer.
+        """
         if self.peer is not None and not self.closed:
             self._leave_peer()
+            if self._transport is not None:
+                self._transport.write(_CLOSE_FRAME)
             self._set_timer(LINGER_S, lambda: self.finish(reason))
 
     def finish(self, reason: str, code: WSCloseCode = WSCloseCode.OK) -> None:
