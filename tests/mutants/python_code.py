@@ -1,52 +1,117 @@
-"""Mutants of Python code: cosmic-ray's operators, and those it lacks."""
+"""Mutants of Python code: one token or one part of a syntax tree is another.
+
+The operators are those of cosmic-ray and a few more. The package itself cannot be locked: two of its dependencies would
+have to be built from source.
+"""
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import parso
-from cosmic_ray.ast import ast_nodes
-from cosmic_ray.mutating import mutate_code
-from cosmic_ray.operators import (
-    binary_operator_replacement,
-    boolean_replacer,
-    break_continue,
-    comparison_operator_replacement,
-    number_replacer,
-    remove_decorator,
-    unary_operator_replacement,
-    zero_iteration_for_loop,
-)
-from cosmic_ray.operators.operator import Operator
 
 from tests.mutants.mutant import Mutant
 
 # Of each comparison its opposite and its neighbour, of each calculation one other: more would show the same.
-COMPARISONS = (
-    "Eq_NotEq", "NotEq_Eq", "Lt_LtE", "Lt_GtE", "LtE_Lt", "LtE_Gt", "Gt_GtE", "Gt_LtE", "GtE_Gt", "GtE_Lt",
-    "Is_IsNot", "IsNot_Is",
-)  # fmt: skip
-CALCULATIONS = (
-    "Add_Sub",
-    "Sub_Add",
-    "Mul_FloorDiv",
-    "Div_Mul",
-    "FloorDiv_Mul",
-    "Mod_Add",
-    "BitOr_BitAnd",
-    "BitAnd_BitOr",
-)
+COMPARISONS = {
+    "==": ("!=",), "!=": ("==",), "<": ("<=", ">="), "<=": ("<", ">"), ">": (">=", "<="), ">=": (">", "<"),
+    "is": ("is not",),
+}  # fmt: skip
+CALCULATIONS = {
+    "+": ("-",), "-": ("+",), "*": ("//",), "/": ("*",), "//": ("*",), "%": ("+",), "|": ("&",), "&": ("|",),
+}  # fmt: skip
+CALCULATED = ("arith_expr", "term", "expr", "and_expr")
 
 
-class _OfOurs(Operator):
-    @classmethod
-    def examples(cls) -> tuple[()]:
-        return ()
+class Operator:
+    """Changes one kind of node; the same node may be changed in several ways."""
+
+    def mutation_positions(self, node: Any) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+        """Start and end of each way, as lines and columns."""
+        raise NotImplementedError
+
+    def mutate(self, node: Any, index: int) -> Any:
+        """The node that stands there instead, for the way of that index."""
+        raise NotImplementedError
 
 
-class DropStatement(_OfOurs):
+class ReplaceToken(Operator):
+    """A token becomes another, where it stands in nodes of these types."""
+
+    def __init__(self, becomes: Mapping[str, tuple[str, ...]], within: tuple[str, ...] = ()) -> None:
+        self._becomes = becomes
+        self._within = within
+
+    def mutation_positions(self, node: Any) -> Iterator[Any]:
+        if not hasattr(node, "children") and (not self._within or node.parent.type in self._within):
+            for _ in self._becomes.get(node.value, ()):
+                yield node.start_pos, node.end_pos
+
+    def mutate(self, node: Any, index: int) -> Any:
+        node.value = self._becomes[node.value][index]
+        return node
+
+
+class ReplaceNumber(Operator):
+    """One more, one less."""
+
+    def mutation_positions(self, node: Any) -> Iterator[Any]:
+        if node.type == "number":
+            yield from [(node.start_pos, node.end_pos)] * 2
+
+    def mutate(self, node: Any, index: int) -> Any:
+        number = float(node.value) if "." in node.value else int(node.value.replace("_", ""), 0)
+        node.value = str(number + (1, -1)[index])
+        return node
+
+
+class ReplaceChild(Operator):
+    """A part of a node becomes that text; `{}` in it stands for what it was."""
+
+    def __init__(self, types: tuple[str, ...], child: int, becomes: str) -> None:
+        self._types = types
+        self._child = child
+        self._becomes = becomes
+
+    def mutation_positions(self, node: Any) -> Iterator[Any]:
+        if node.type in self._types:
+            yield node.children[self._child].start_pos, node.children[self._child].end_pos
+
+    def mutate(self, node: Any, index: int) -> Any:
+        was = node.children[self._child]
+        text = self._becomes.format(was.get_code(include_prefix=False))
+        node.children[self._child] = parso.python.tree.Keyword(text, was.start_pos, " ")
+        return node
+
+
+class DropUnary(Operator):
+    """`not x` and `-x` become `x`; `is not` becomes `is`."""
+
+    def mutation_positions(self, node: Any) -> Iterator[Any]:
+        is_unary = node.type == "not_test" or (node.type == "factor" and node.children[0] == "-")
+        if is_unary or (node.type == "comp_op" and node.children[0] == "is"):
+            yield node.start_pos, node.end_pos
+
+    def mutate(self, node: Any, index: int) -> Any:
+        kept = node.children[0 if node.type == "comp_op" else 1]
+        kept.get_first_leaf().prefix = node.get_first_leaf().prefix
+        return kept
+
+
+class DropDecorator(Operator):
+    """A decorator is left out."""
+
+    def mutation_positions(self, node: Any) -> Iterator[Any]:
+        if node.type == "decorator":
+            yield node.start_pos, node.end_pos
+
+    def mutate(self, node: Any, index: int) -> Any:
+        return parso.python.tree.Keyword("", node.start_pos, "")
+
+
+class DropStatement(Operator):
     """A statement that is there for its effect alone, or leaves the function, is left out."""
 
     def mutation_positions(self, node: Any) -> Iterator[Any]:
@@ -74,7 +139,7 @@ class DropStatement(_OfOurs):
         return is_last and node.get_code().split() in (["return"], ["return", "None"])
 
 
-class DropOperand(_OfOurs):
+class DropOperand(Operator):
     """One condition of several is left out."""
 
     def mutation_positions(self, node: Any) -> Iterator[Any]:
@@ -89,7 +154,7 @@ class DropOperand(_OfOurs):
         return node
 
 
-class SwapIn(_OfOurs):
+class SwapIn(Operator):
     """`in` becomes `not in`, and the other way round."""
 
     def mutation_positions(self, node: Any) -> Iterator[Any]:
@@ -105,7 +170,7 @@ class SwapIn(_OfOurs):
         return operator.get_code().split() in (["in"], ["not", "in"])
 
 
-class CatchNothing(_OfOurs):
+class CatchNothing(Operator):
     """What a handler was for goes on its way."""
 
     def mutation_positions(self, node: Any) -> Iterator[Any]:
@@ -117,7 +182,7 @@ class CatchNothing(_OfOurs):
         return node
 
 
-class DropFilter(_OfOurs):
+class DropFilter(Operator):
     """A comprehension takes all."""
 
     def mutation_positions(self, node: Any) -> Iterator[Any]:
@@ -129,7 +194,7 @@ class DropFilter(_OfOurs):
         return node
 
 
-class DropElement(_OfOurs):
+class DropElement(Operator):
     """A set has one element less."""
 
     def mutation_positions(self, node: Any) -> Iterator[Any]:
@@ -150,19 +215,16 @@ class DropElement(_OfOurs):
 
 
 OPERATORS: tuple[Operator, ...] = (
-    *(op() for op in comparison_operator_replacement.operators() if op.__name__.partition("_")[2] in COMPARISONS),
-    *(op() for op in binary_operator_replacement.operators() if op.__name__.partition("_")[2] in CALCULATIONS),
-    *(op() for op in unary_operator_replacement.operators() if op.__name__.endswith(("Delete_Not", "Delete_USub"))),
-    boolean_replacer.AddNot(),
-    boolean_replacer.ReplaceTrueWithFalse(),
-    boolean_replacer.ReplaceFalseWithTrue(),
-    boolean_replacer.ReplaceAndWithOr(),
-    boolean_replacer.ReplaceOrWithAnd(),
-    break_continue.ReplaceBreakWithContinue(),
-    break_continue.ReplaceContinueWithBreak(),
-    number_replacer.NumberReplacer(),
-    remove_decorator.RemoveDecorator(),
-    zero_iteration_for_loop.ZeroIterationForLoop(),
+    ReplaceToken(COMPARISONS, ("comparison",)),
+    ReplaceToken(CALCULATIONS, CALCULATED),
+    ReplaceToken({"and": ("or",), "or": ("and",)}, ("and_test", "or_test")),
+    ReplaceToken({"True": ("False",), "False": ("True",), "break": ("continue",), "continue": ("break",)}),
+    ReplaceNumber(),
+    ReplaceChild(("if_stmt", "while_stmt", "assert_stmt"), 1, "not ({})"),
+    ReplaceChild(("ternary",), 2, "not ({})"),
+    ReplaceChild(("for_stmt",), 3, "[]"),
+    DropUnary(),
+    DropDecorator(),
     DropStatement(),
     DropOperand(),
     SwapIn(),
@@ -176,15 +238,34 @@ NO_PROMISE = re.compile(r"log\.|[A-Z_]+\.(labels\(.*\)\.)?(inc|dec|set|observe)\
 
 def mutants(module: str, path: Path) -> Iterator[Mutant]:
     code = path.read_text()
-    nodes = list(ast_nodes(parso.parse(code)))
+    nodes = list(_nodes(parso.parse(code)))
     for operator in OPERATORS:
         occurrence = 0
         for node in nodes:
             for start, _ in operator.mutation_positions(node):
                 if not (_is_annotation(node) or _is_no_promise(node)):
-                    make = functools.partial(mutate_code, code, operator, occurrence)
+                    make = functools.partial(_mutated, code, operator, occurrence)
                     yield Mutant(module, str(path), start[0], code, make)
                 occurrence += 1
+
+
+def _nodes(node: Any) -> Iterator[Any]:
+    yield node
+    for child in getattr(node, "children", ()):
+        yield from _nodes(child)
+
+
+def _mutated(code: str, operator: Operator, occurrence: int) -> str:
+    """The code with that occurrence of what the operator changes changed."""
+    tree = parso.parse(code)
+    for node in list(_nodes(tree)):
+        ways = len(list(operator.mutation_positions(node)))
+        if occurrence < ways:
+            siblings = node.parent.children
+            siblings[siblings.index(node)] = operator.mutate(node, occurrence)
+            return str(tree.get_code())
+        occurrence -= ways
+    raise LookupError(occurrence)
 
 
 def _is_no_promise(node: Any) -> bool:
