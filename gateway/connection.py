@@ -204,7 +204,7 @@ class Connection:
         self._sign_in.unwatch(self, room)
 
     async def leave(self, room: str) -> bool:
-        return await self._sign_in.leave_room(self, room)
+        return self._sign_in.leave_room(self, room)
 
     # ------------------------------------------------------------------------------------------ as the calls' owner
 

@@ -222,16 +222,14 @@ class SignIn:
     def unwatch(self, member: Member, room: str) -> None:
         self._bus.leave(member, room)
 
-    async def leave_room(self, member: Member, room: str) -> bool:
-        """The member's device leaves: this socket, and older ones of its session on every node, which may be half open.
+    def leave_room(self, member: Member, room: str) -> bool:
+        """This socket leaves, and so do older ones of its session on this node, which may be half open.
 
-        True where one of this node's was in the room. Raises RedisError.
+        True where one of them was in the room.
         """
         was_in = room in member.rooms
         self._bus.leave(member, room)
-        was_in |= self._bus.leave_device(room, member.session_id, member.connected_at)
-        await self._services.broadcaster.leave_device(member.user_id, room, member.session_id, member.connected_at)
-        return was_in
+        return self._bus.leave_device(room, member.session_id, member.connected_at) or was_in
 
     # ------------------------------------------------------------------------------------------ recovery
 

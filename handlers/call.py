@@ -62,6 +62,8 @@ class Services:
 class CallerSocket(Protocol):
     """The doors back to the socket that the call came from."""
 
+    connected_at: float  # seconds since 1970
+
     def sign_in(self, viewer: Viewer) -> None:
         """The socket belongs to that session from now on; on a signed-in one, its token is extended."""
 
@@ -73,7 +75,7 @@ class CallerSocket(Protocol):
     async def unwatch(self, room: str) -> None: ...
 
     async def leave(self, room: str) -> bool:
-        """Out of the room, with older sockets of the same session on any node. True where one was inside here."""
+        """Out of the room, with older sockets of the same session on this node. True where one of them was inside."""
 
     def forget_recovery(self) -> None:
         """Whoever comes back with what this socket's client knows starts afresh."""

@@ -175,9 +175,12 @@ async def join_room(call: Call, request: RoomRef, tx: Transaction) -> JoinedRoom
 @methods.rpc("room.leave", limit=None)
 async def leave_room(call: Call, request: RoomRef, tx: Transaction) -> Nothing:
     """Go out on this device. A host who goes hands over at once. Repeating it changes nothing."""
-    if await call.socket.leave(names.live(int(request.room_id))):
-        await call.services.attendance.leave(int(request.room_id), call.viewer.id)
+    channel, viewer = names.live(int(request.room_id)), call.viewer
+    if await call.socket.leave(channel):
+        await call.services.attendance.leave(int(request.room_id), viewer.id)
         await _hand_over(call, tx, int(request.room_id))
+    leave_device = call.services.broadcaster.leave_device
+    call.after_commit(lambda: leave_device(viewer.id, channel, viewer.session_id, call.socket.connected_at))
     return Nothing()
 
 
