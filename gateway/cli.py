@@ -1,6 +1,7 @@
 """`daira`: everything a developer or an operator does, one command each."""
 
 import asyncio
+import io
 import json
 import os
 import socket
@@ -269,7 +270,15 @@ def replay_dead_letters(
 
 
 def main() -> None:
+    _write_whole_lines()
     app()
+
+
+def _write_whole_lines() -> None:
+    """Under PYTHONUNBUFFERED, Python drops what a slow pipe does not take in one write."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and isinstance(sys.stdout.buffer, io.RawIOBase):
+        buffer = io.BufferedWriter(sys.stdout.buffer)
+        sys.stdout = io.TextIOWrapper(buffer, encoding=sys.stdout.encoding, line_buffering=True)
 
 
 def _settings() -> Settings:

@@ -171,6 +171,13 @@ def test_tokens_one_a_line(installation):
     assert len(installation.run("token", "load_7").stdout.split()) == 1
 
 
+def test_a_slow_reader_gets_all_that_is_printed(installation):
+    process = installation.start("token", "load", "--count", "1000", PYTHONUNBUFFERED="1")
+    installation.call("system.ping", {}, "load_1")  # long enough for the pipe to fill
+    printed, _ = process.communicate()
+    assert len(printed.split()) == 1_000
+
+
 def test_a_suspended_user_hears_so_until_they_are_restored(installation):
     assert installation.run("token", "troll", "--create").returncode == 0
     watching = installation.start("watch", "--as", "troll")
