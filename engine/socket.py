@@ -372,8 +372,11 @@ class EngineSocket:
                 self._transport.write(_CLOSE_FRAME)
             self._set_timer(LINGER_S, lambda: self.finish(reason))
 
-    def finish(self, reason: str, code: WSCloseCode = WSCloseCode.OK) -> None:
-        """Close after what has been written; the client is given two seconds to take it."""
+    def finish(self, reason: str, code: WSCloseCode = WSCloseCode.OK, last: int = packet.CLOSE) -> None:
+        """Close after what has been written; the client is given two seconds to take it.
+
+        code: of a WebSocket's close. last: the packet that a polling client's waiting or next GET ends with.
+        """
         if self.closed or (self._mailbox is not None and self._mailbox.is_closed):
             return
         CLOSED.labels(reason).inc()
@@ -381,8 +384,8 @@ class EngineSocket:
             self._web_socket.close(code)
             self._end()
         elif self._mailbox is not None:
-            self._mailbox.put(packet.CLOSE)
-            self._mailbox.close()  # the next GET that finds no more than it can carry is the last
+            self._mailbox.put(last)
+            self._mailbox.close()  # the GET that takes the rest of it is the last
             self._leave_peer()
             self._set_timer(CLOSE_TIMEOUT_S, self._end)
         else:
@@ -402,9 +405,7 @@ class EngineSocket:
         self._end()
 
     def _close_by_client(self) -> None:
-        if self._mailbox is not None:
-            self._mailbox.put(packet.NOOP)  # for the GET that waits, or that comes at the same time
-        self.finish("client")
+        self.finish("client", last=packet.NOOP)
 
     def _end(self) -> None:
         if self.closed:
