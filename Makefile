@@ -126,8 +126,9 @@ lock: .venv/installed-dev ## pin and hash the requirements anew
 outdated: .venv/installed-dev ## say which pins have newer releases
 	@$(PIP) list --outdated --exclude pip
 
-bench: .venv/installed-dev ## measure calls and fan-out beside their bare SQL and Redis cost, then rooms and presence
+bench: .venv/installed-dev ## measure calls and fan-out beside their bare SQL and Redis cost, then one user beside an abuser, rooms and presence
 	@$(VENV)/python -m bench
+	@$(VENV)/python -m bench.fairness
 	@$(VENV)/python -m bench.realtime --rounds 1 --docs .bench \
 		--only room-join --only room-message --only presence --only presence-flood $(ARGS)
 

@@ -1,5 +1,6 @@
 """The calls of one connection: how many at a time, how many a second, and in which order.
 
+What all connections of a user have under way, and what their calls have cost, is bounded by the user's share.
 Plain handlers run on the spot. Of the others, reads overlap and writes run one at a time as they came. Whoever sends
 more than can run at once is not read from until some have ended; a client that polls goes on being read from, and is
 refused once too many wait.
@@ -15,14 +16,17 @@ import msgspec
 import structlog
 
 from gateway.dispatcher import Caller, Dispatcher
+from gateway.observability import OVER_SHARE
 from protocol import errors, wire
 from protocol.rpc import Method
+from storage.shares import Share
 
 MOST_CALLS_AT_ONCE = 32
 MOST_BYTES_AT_ONCE = 4 * wire.MAX_PAYLOAD
 MOST_WAITING = 200  # or the burst that the rate allows, where that is more
 MOST_BYTES_WAITING = 4 * wire.MAX_PAYLOAD
-WAIT_MS = 1_000  # told to whose calls fill that
+MOST_OF_A_USER = 256  # under way or waiting on all their connections; or two bursts, where that is more
+WAIT_MS = 1_000  # told to whose calls fill any of that
 # Who goes on after so many refusals in a row does not wait when told to.
 MOST_REFUSALS = 500
 
@@ -55,6 +59,7 @@ class CallsOwner(Caller):
 class _Arrived(msgspec.Struct):
     packet: wire.Packet
     method: Method
+    share: Share
     at: float
 
 
@@ -85,10 +90,21 @@ class Calls:
             self._refuse(packet, "too many calls on this connection", wait_ms)
             return
         method = self._dispatcher.find(packet.name)
+        share = self._dispatcher.share_of(method, self._owner)
+        if wait_ms := share.wait_ms:
+            OVER_SHARE.labels("work").inc()
+            self._refuse(packet, f"work: no more than {share.allowance} for all calls of a user", wait_ms)
+            return
         if method is None or method.instant:
             self._owner.reply(packet.id, self._dispatcher.answer_at_once(method, packet, self._owner))
+            share.spend(time.monotonic() - self._refilled_at)
+        elif share.calls >= max(MOST_OF_A_USER, 2 * self._rate.burst):
+            OVER_SHARE.labels("calls").inc()
+            self._refuse(packet, "too many calls of this user wait", WAIT_MS)
+            return
         elif self._backlog is None and self._has_room:  # none overtakes those that wait
-            self._begin(_Arrived(packet, method, asyncio.get_running_loop().time()))
+            share.calls += 1
+            self._begin(_Arrived(packet, method, share, asyncio.get_running_loop().time()))
         elif (
             len(self._backlog or ()) >= max(MOST_WAITING, self._rate.burst) or self._bytes_waiting >= MOST_BYTES_WAITING
         ):
@@ -98,7 +114,8 @@ class Calls:
             if self._backlog is None:
                 self._backlog = deque()
                 self._owner.pause_reading()
-            self._backlog.append(_Arrived(packet, method, asyncio.get_running_loop().time()))
+            share.calls += 1
+            self._backlog.append(_Arrived(packet, method, share, asyncio.get_running_loop().time()))
             self._bytes_waiting += packet.size
         self._refusals = 0
 
@@ -138,7 +155,10 @@ class Calls:
 
     async def _run(self, arrived: _Arrived) -> None:
         answered = await self._dispatcher.answer(arrived.method, arrived.packet, self._owner, arrived.at)
+        arrived.share.calls -= 1
+        replied_at = time.monotonic()
         self._owner.reply(arrived.packet.id, answered.answer)
+        arrived.share.spend(time.monotonic() - replied_at)
         if answered.disconnects:
             self._owner.disconnect("logout")
         await self._dispatcher.finish(answered)
@@ -162,6 +182,7 @@ class Calls:
         if not task.cancelled() and task.exception() is not None:
             log.error("a connection broke", exc_info=task.exception())
             self._owner.drop("broken")
+            self._give_up_waiting()
             return
         while self._backlog and self._has_room:
             arrived = self._backlog.popleft()
@@ -174,6 +195,11 @@ class Calls:
             self._tasks = None
             if self._on_idle is not None:
                 self._on_idle()
+
+    def _give_up_waiting(self) -> None:
+        for arrived in (*(self._writes or ()), *(self._backlog or ())):
+            arrived.share.calls -= 1
+        self._writes = self._backlog = None
 
     # ------------------------------------------------------------------------------------------ rate
 

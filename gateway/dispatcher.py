@@ -22,7 +22,9 @@ from protocol.rpc import Method, MethodTable
 from rooms.bus import SubscriptionFailed
 from storage import idempotency
 from storage.database import Conflict, DatabaseUnavailable, Transaction
+from storage.limits import address_key
 from storage.redis import RedisError
+from storage.shares import Share
 from storage.snowflakes import MintingStopped
 
 T = TypeVar("T")
@@ -66,6 +68,13 @@ class Dispatcher:
 
     def find(self, name: str) -> Method | None:
         return self._methods.get(name)
+
+    def share_of(self, method: Method | None, caller: Caller) -> Share:
+        """Who pays for the call: its user, its session where the method says so, or an anonymous caller's address."""
+        viewer = caller.viewer
+        if viewer is None:
+            return self._services.shares.of(address_key(caller.address))
+        return self._services.shares.of(viewer.session_id if method is not None and method.by_session else viewer.id)
 
     def answer_at_once(self, method: Method | None, packet: wire.Packet, caller: Caller) -> wire.Ok | wire.Failed:
         """Of an instant method, or of none. Never raises."""
@@ -113,7 +122,10 @@ class Dispatcher:
     def _begin(self, method: Method, number: int, caller: Caller) -> Call:
         if caller.viewer is None and not method.anonymous:
             raise errors.unauthenticated()
-        return Call(method.name, number, self._services, caller.viewer, caller.address, caller.user_agent, caller)
+        share = self.share_of(method, caller)
+        return Call(
+            method.name, number, self._services, caller.viewer, share, caller.address, caller.user_agent, caller
+        )
 
     async def _perform(self, method: Method, call: Call, request: Any) -> Any:
         if method.transactional:
@@ -129,7 +141,7 @@ class Dispatcher:
         key: str | None = getattr(request, "idempotency_key", None)
         if key is None:
             await self._count(method, call)
-        async with self._services.database.transaction(call.viewer.id) as tx:
+        async with self._services.database.transaction(call.viewer.id, share=call.share) as tx:
             if key is None:
                 result = await method.handler(call, request, tx)
             else:

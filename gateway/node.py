@@ -49,6 +49,7 @@ from storage.database import Database
 from storage.limits import Limits
 from storage.outbox import Outbox
 from storage.redis import RedisError
+from storage.shares import Shares, WorkRate
 
 PATH = "/socket.io/"
 PACKETS_PER_CALL = 17  # itself and its attachments
@@ -57,6 +58,7 @@ MEASURE_EVERY_S = 10.0
 DRAIN_BATCH = 20
 DRAIN_PER_S = 100  # a handful of sockets is not made to wait for the whole drain time
 LAST_CALLS_S = 5.0
+WORK_BURST = 10  # seconds of the rate may be spent at once
 RECHECK_S = 5.0
 
 log = structlog.get_logger()
@@ -123,6 +125,7 @@ class Node:
         await run_beside(self._running, "keep telling rooms", self._pulse.keep_telling)
         await run_beside(self._running, "keep saying who left", self.attendance.keep_saying)
         await run_beside(self._running, "keep idle", self.presence.keep_idle)
+        await run_beside(self._running, "settle shares", self.services.shares.keep_settling)
         await run_beside(self._running, "watch the loop", self._watch_loop)
         app = web.Application(client_max_size=MAX_PAYLOAD)
         self.socket_server.route(app, PATH)
@@ -250,6 +253,7 @@ def _services(
         feeds=stores.feeds,
         broadcaster=stores.broadcaster,
         limits=Limits(stores.shards, settings.limits, count_loopback=settings.limit_loopback),
+        shares=Shares(stores.shards, _work_rate(settings.limit_work)),
         tokens=AccessTokens(settings.keys),
         cursors=Cursors(derive_keys(settings, "cursors")),
         passwords=passwords,
@@ -262,6 +266,13 @@ def _services(
         refresh_keys=derive_keys(settings, "refresh"),
         refresh_leeway_s=settings.refresh_leeway,
     )
+
+
+def _work_rate(rate: str) -> WorkRate:
+    """From milliseconds per period."""
+    item = parse(rate)
+    per_second = item.amount / 1_000 / item.get_expiry()
+    return WorkRate(per_second=per_second, burst=WORK_BURST * per_second)
 
 
 def _call_rate(rate: str) -> CallRate:

@@ -102,6 +102,10 @@ class Settings(BaseSettings):
     limit_loopback: bool = Field(False, description="count this machine's own addresses in limits by address")
     limit_connect: Rate = Field("200/second", description="connections by address and node, in memory")
     limit_calls: Rate = Field("50/second", description="calls of one connection, in memory")
+    limit_work: Rate = Field(
+        "12000/minute",
+        description="ms that calls of one user keep PostgreSQL and a node busy, over all sockets and nodes",
+    )
     limit_post: Rate = Field("10/hour", description="post.create by user")
     limit_follow: Rate = Field("400/24 hour", description="graph.follow by user")
     limit_write: Rate = Field("1000/hour", description="other writes by user, together")
@@ -140,11 +144,11 @@ class Settings(BaseSettings):
         _networks(value)
         return value
 
-    @field_validator("limit_calls", mode="after")
+    @field_validator("limit_calls", "limit_work", mode="after")
     @classmethod
     def _allows_something(cls, value: str) -> str:
         if parse(value).amount < 1:
-            raise ValueError("a connection must be allowed one call at least, as in 1/second")
+            raise ValueError("something must be allowed, as in 1/second")
         return value
 
     @model_validator(mode="after")

@@ -21,7 +21,7 @@ from rooms.names import Names
 from stage import roster
 from stage.media_server import MediaServer
 from stage.roster import Roster
-from storage import limits, schema
+from storage import limits, schema, shares
 from storage.database import Database, DatabaseUnavailable
 from storage.feeds import Feeds
 from storage.objects import Objects, ObjectsUnavailable
@@ -33,6 +33,7 @@ from storage.snowflakes import Snowflakes
 
 SCRIPTS = (
     *broadcaster.SCRIPTS, *recovery.SCRIPTS, *nodes.SCRIPTS, *roster.SCRIPTS, *tracker.SCRIPTS, *limits.SCRIPTS,
+    *shares.SCRIPTS,
 )  # fmt: skip
 
 WATCH_EVERY_S = 5.0  # each process its own pools; where there are several, they add up

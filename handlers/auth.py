@@ -67,7 +67,7 @@ async def _open_account(call: Call, request: Register, *, is_private: bool) -> S
     """Raises ALREADY_EXISTS."""
     password_hash = await call.services.passwords.hash(request.password)
     user_id = call.services.ids.mint()
-    async with call.services.database.transaction(user_id) as tx:
+    async with call.services.database.transaction(user_id, share=call.share) as tx:
         await accounts.insert(
             tx,
             user_id=user_id,
@@ -101,33 +101,33 @@ async def login(call: Call, request: Login) -> SignedIn:
     await call.services.limits.hit_address("login_address", call.address)
     key = hashlib.sha256(accounts.email_key(request.email).encode()).hexdigest()[:32]
     await call.services.limits.hit("login", key)
-    async with call.services.database.transaction() as tx:
+    async with call.services.database.transaction(share=call.share) as tx:
         account = await accounts.for_login(tx, request.email)
     known_id, known_hash = (account["user_id"], account["password_hash"]) if account else (None, None)
     right = await call.services.passwords.verify(request.password, known_hash)
     if known_id is None or known_hash is None or not right:
-        async with call.services.database.transaction() as tx:
+        async with call.services.database.transaction(share=call.share) as tx:
             await _audit(call, tx, known_id, "auth.login_failed", f"email:{key}")
         raise errors.unauthenticated("email or password is wrong")
-    async with call.services.database.transaction(known_id) as tx:
+    async with call.services.database.transaction(known_id, share=call.share) as tx:
         # Verifying took a while: a password that was changed meanwhile opens nothing.
         if not await accounts.password_stands(tx, known_id, known_hash):
             raise errors.unauthenticated("email or password is wrong")
         return await open_session(call, tx, known_id, request.device, "auth.login")
 
 
-@methods.rpc("auth.refresh", anonymous=True)
+@methods.rpc("auth.refresh", anonymous=True, by_session=True)
 async def refresh(call: Call, request: Refresh) -> SignedIn:
     """Change a refresh token for new tokens; on a socket of the same session this extends it."""
     session_id, family = _read_refresh_token(request.refresh_token)
     token_hash = _hash(request.refresh_token)
-    async with call.services.database.transaction() as tx:
+    async with call.services.database.transaction(share=call.share) as tx:
         owner_id = await accounts.session_owner(tx, session_id, _hash(family))
     if owner_id is None:
         raise errors.unauthenticated("the refresh token is not valid")
     await call.services.limits.hit("refresh", session_id)
     now = call.services.now()
-    async with call.services.database.transaction(owner_id) as tx:
+    async with call.services.database.transaction(owner_id, share=call.share) as tx:
         session = await accounts.lock_session(tx, session_id)
         user = await users.load_one(tx, owner_id)
         if session is None or user is None or session["revoked_at"] or session["expires_at"] < now:
@@ -156,7 +156,7 @@ async def refresh(call: Call, request: Refresh) -> SignedIn:
     raise errors.unauthenticated("the refresh token was used before: the session is revoked")
 
 
-@methods.rpc("auth.logout", limit=None)
+@methods.rpc("auth.logout", limit=None, by_session=True)
 async def logout(call: Call, request: NoArguments, tx: Transaction) -> Nothing:
     """Revoke this session; all its sockets are disconnected."""
     session_id = call.viewer.session_id
@@ -168,20 +168,20 @@ async def logout(call: Call, request: NoArguments, tx: Transaction) -> Nothing:
     return Nothing()
 
 
-@methods.rpc("auth.change_password", limit=None)
+@methods.rpc("auth.change_password", limit=None, by_session=True)
 async def change_password(call: Call, request: ChangePassword) -> Nothing:
     """Set a new password and end all other sessions. Repeating it changes nothing."""
     viewer = call.viewer
     passwords.check_new("new_password", request.new_password)
     await call.services.limits.hit("login", f"user:{viewer.id}")
-    async with call.services.database.transaction(viewer.id) as tx:
+    async with call.services.database.transaction(viewer.id, share=call.share) as tx:
         old_hash = await accounts.password_hash(tx, viewer.id)
     if not await call.services.passwords.verify(request.old_password, old_hash):
         if await call.services.passwords.verify(request.new_password, old_hash):
             return Nothing()  # it has been changed to that already: the first answer was lost
         raise errors.invalid("old_password", "is wrong")
     new_hash = await call.services.passwords.hash(request.new_password)
-    async with call.services.database.transaction(viewer.id) as tx:
+    async with call.services.database.transaction(viewer.id, share=call.share) as tx:
         await accounts.set_password(tx, viewer.id, new_hash)
         ended = await accounts.revoke_other_sessions(tx, viewer.id, viewer.session_id, "password_changed")
         await _audit(call, tx, viewer.id, "auth.change_password", f"user:{viewer.id}", ended_sessions=len(ended))
@@ -191,7 +191,7 @@ async def change_password(call: Call, request: ChangePassword) -> Nothing:
     return Nothing()
 
 
-@methods.rpc("session.list", reads=True)
+@methods.rpc("session.list", reads=True, by_session=True)
 async def list_sessions(call: Call, request: ListSessions, tx: Transaction) -> SessionList:
     """The caller's sessions that are alive, newest first."""
     limit = request.limit or DEFAULT_LIMIT
@@ -211,7 +211,7 @@ async def list_sessions(call: Call, request: ListSessions, tx: Transaction) -> S
     return SessionList(items=items, next_cursor=next_cursor(call, "", last))
 
 
-@methods.rpc("session.revoke", limit=None)
+@methods.rpc("session.revoke", limit=None, by_session=True)
 async def revoke_session(call: Call, request: SessionRef, tx: Transaction) -> Nothing:
     """End one of the caller's sessions; its sockets on all nodes are disconnected. Repeating it changes nothing."""
     session_id = int(request.session_id)

@@ -24,6 +24,7 @@ from storage.database import Database
 from storage.feeds import Feeds
 from storage.limits import Limits
 from storage.outbox import Outbox
+from storage.shares import Share, Shares
 from storage.snowflakes import Snowflakes
 
 
@@ -45,6 +46,7 @@ class Services:
     feeds: Feeds
     broadcaster: Broadcaster
     limits: Limits
+    shares: Shares
     tokens: AccessTokens
     cursors: Cursors
     passwords: Passwords
@@ -89,6 +91,7 @@ class Call:
     number: int  # of this process
     services: Services
     signed_in_viewer: Viewer | None
+    share: Share  # pays for it
     address: str
     user_agent: str | None
     socket: CallerSocket

@@ -31,8 +31,10 @@ class Method(msgspec.Struct, frozen=True):
 
     `limit` names the bucket that a call is counted in (see the table of limits in the settings).
     `anonymous` methods need no sign-in. `reads` may overlap other calls of their connection; all others run one at
-    a time in arrival order. `transactional` handlers are given `tx`. `instant` ones are plain functions that never
-    wait: they run at once, without a task. `largest` bounds the packet of a call, in bytes.
+    a time in arrival order. The session pays for `by_session` methods, not the user: who holds another session of that
+    user, and spends the user's share, cannot keep them from being called. `transactional` handlers are given `tx`.
+    `instant` ones are plain functions that never wait: they run at once, without a task. `largest` bounds the packet of
+    a call, in bytes.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Method(msgspec.Struct, frozen=True):
     limit: str | None
     anonymous: bool
     reads: bool
+    by_session: bool
     transactional: bool
 
 
@@ -55,7 +58,13 @@ class MethodTable:
         self._methods: dict[str, Method] = {}
 
     def rpc(
-        self, name: str, *, limit: str | None = "write", anonymous: bool = False, reads: bool = False
+        self,
+        name: str,
+        *,
+        limit: str | None = "write",
+        anonymous: bool = False,
+        reads: bool = False,
+        by_session: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Reads and anonymous methods are not counted here; None is for what must always be possible."""
 
@@ -75,6 +84,7 @@ class MethodTable:
                 limit=None if reads or anonymous else limit,
                 anonymous=anonymous,
                 reads=reads,
+                by_session=by_session,
                 transactional="tx" in parameters,
             )
             return handler

@@ -1,10 +1,11 @@
-"""PostgreSQL: a bounded pool, and transactions that know their viewer.
+"""PostgreSQL: a bounded pool that users share fairly, and transactions that know their viewer.
 
 The viewer is set inside the transaction (`app.user_id`), so row policies hold behind PgBouncer's transaction mode
 too. Lost servers and exhausted pools surface as `DatabaseUnavailable`.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import asyncpg
 
 from protocol import errors
+from storage.fair_queue import FairQueue, NoTurn
+from storage.shares import Share
 
 # asyncpg's classes are generic for type checkers alone.
 if TYPE_CHECKING:
@@ -62,6 +65,7 @@ class Database:
     def __init__(self, url: str, *, largest: int) -> None:
         self._url = url
         self._largest = largest
+        self._queue = FairQueue(largest)
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
     async def connect(self) -> None:
@@ -95,39 +99,38 @@ class Database:
         return (self._pool.get_size(), self._pool.get_idle_size()) if self._pool else (0, 0)
 
     @asynccontextmanager
-    async def transaction(self, viewer_id: int | None = None) -> AsyncIterator[Transaction]:
+    async def transaction(
+        self, viewer_id: int | None = None, *, share: Share | None = None
+    ) -> AsyncIterator[Transaction]:
         """A transaction as that viewer; committed at the end, rolled back when the body raises.
 
-        Raises DatabaseUnavailable, also when the connection breaks inside the body; Conflict; FAILED_PRECONDITION
-        where a bound on a count is passed.
+        share: whose call it is for, who waits in turn and is charged for it; None is our own work. A call opens no
+        second one inside it under its share, which might wait for the first.
+
+        Raises DatabaseUnavailable, also when the connection breaks inside the body; Conflict; RESOURCE_EXHAUSTED;
+        FAILED_PRECONDITION where a bound on a count is passed.
         """
-        assert self._pool is not None, "connect() first"
-        try:
-            connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
-        except _LOST as error:
-            raise DatabaseUnavailable(str(error)) from error
-        try:
-            # One simple query, one round trip; the id is an int, so nothing can be smuggled in.
-            await connection.execute(
-                f"BEGIN; SELECT set_config('app.user_id', '{int(viewer_id)}', true)" if viewer_id else "BEGIN"
-            )
-            yield connection
-            await connection.execute("COMMIT")
-        except TimeoutError:
-            raise  # a statement that took too long: the server is there
-        except _LOST as error:
-            _terminate(connection)
-            raise DatabaseUnavailable(str(error)) from error
-        except _COLLIDED as error:
-            raise Conflict(str(error)) from error
-        except asyncpg.CheckViolationError as error:
-            if error.constraint_name != BOUNDED:
-                raise
-            raise errors.failed_precondition(error.args[0]) from error
-        except asyncpg.DataError as error:
-            raise errors.invalid("$", "holds a value out of range") from error
-        finally:
-            await asyncio.shield(self._give_back(connection))
+        async with self._connection(share) as connection:
+            try:
+                # One simple query, one round trip; the id is an int, so nothing can be smuggled in.
+                await connection.execute(
+                    f"BEGIN; SELECT set_config('app.user_id', '{int(viewer_id)}', true)" if viewer_id else "BEGIN"
+                )
+                yield connection
+                await connection.execute("COMMIT")
+            except TimeoutError:
+                raise  # a statement that took too long: the server is there
+            except _LOST as error:
+                _terminate(connection)
+                raise DatabaseUnavailable(str(error)) from error
+            except _COLLIDED as error:
+                raise Conflict(str(error)) from error
+            except asyncpg.CheckViolationError as error:
+                if error.constraint_name != BOUNDED:
+                    raise
+                raise errors.failed_precondition(error.args[0]) from error
+            except asyncpg.DataError as error:
+                raise errors.invalid("$", "holds a value out of range") from error
 
     async def ping(self) -> None:
         async with self.transaction() as tx:
@@ -135,11 +138,31 @@ class Database:
 
     async def notify(self, channel: str) -> None:
         """Wake whoever listens; outside any transaction, for NOTIFY inside one would serialise commits."""
-        assert self._pool is not None, "connect() first"
         try:
-            await self._pool.execute("SELECT pg_notify($1, '')", channel, timeout=ACQUIRE_TIMEOUT_S)
+            async with self._connection(None) as connection:
+                await connection.execute("SELECT pg_notify($1, '')", channel, timeout=ACQUIRE_TIMEOUT_S)
         except _LOST as error:
             raise DatabaseUnavailable(str(error)) from error
+
+    @asynccontextmanager
+    async def _connection(self, share: Share | None) -> AsyncIterator[Transaction]:
+        assert self._pool is not None, "connect() first"
+        try:
+            await self._queue.enter(share)
+        except NoTurn as error:
+            raise DatabaseUnavailable(str(error)) from error
+        began = time.monotonic()
+        try:
+            try:
+                connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+            except _LOST as error:
+                raise DatabaseUnavailable(str(error)) from error
+            try:
+                yield connection
+            finally:
+                await asyncio.shield(self._give_back(connection))
+        finally:
+            self._queue.leave(share, time.monotonic() - began)
 
     async def _give_back(self, connection: Transaction) -> None:
         assert self._pool is not None

@@ -3,6 +3,7 @@
 import ipaddress
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -74,17 +75,31 @@ class Limits:
         raise errors.exhausted(f"no more than {item.amount} {name.replace('_', ' ')} per {_period(item)}", wait_ms)
 
     async def hit_address(self, name: str, address: str) -> None:
-        """The same, by network address, which IPv4 is not mapped into; IPv6 counts by its /64."""
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            await self.hit(name, address)
-            return
-        if parsed.is_loopback and not self._count_loopback:
-            return
-        if isinstance(parsed, ipaddress.IPv6Address):
-            address = str(ipaddress.ip_network((parsed, 64), strict=False).network_address)
-        await self.hit(name, address)
+        """`hit`, by network address."""
+        if self.counts_address(address):
+            await self.hit(name, address_key(address))
+
+    def counts_address(self, address: str) -> bool:
+        return self._count_loopback or not _is_loopback(address)
+
+
+@lru_cache(maxsize=10_000)
+def address_key(address: str) -> str:
+    """What is counted as one address, which IPv4 is not mapped into: IPv6 by its /64."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((parsed, 64), strict=False).network_address)
+    return address
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def _period(item: RateLimitItem) -> str:

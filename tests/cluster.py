@@ -30,6 +30,7 @@ RAISED_LIMITS = {
     f"limit_{name}": PLENTY
     for name in (
         "calls",
+        "work",
         "post",
         "follow",
         "write",

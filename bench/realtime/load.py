@@ -163,6 +163,14 @@ class Socket(asyncio.Protocol):
             raise LoadError(f"{method}: {said['error']}")
         return said["data"]
 
+    @property
+    def is_closing(self) -> bool:
+        return bool(self._transport.is_closing())
+
+    def write(self, sent: bytes) -> None:
+        """Finished frames, whose answers are counted alone."""
+        self._transport.write(sent)
+
     def listen(self, on_packet: OnPacket) -> None:
         """From now on to all that comes."""
         self.on_packet = on_packet

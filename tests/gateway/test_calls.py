@@ -7,12 +7,14 @@ from gateway.calls import (
     MOST_BYTES_AT_ONCE,
     MOST_BYTES_WAITING,
     MOST_CALLS_AT_ONCE,
+    MOST_OF_A_USER,
     MOST_REFUSALS,
     MOST_WAITING,
     CallRate,
     Calls,
 )
 from protocol import errors, wire
+from storage.shares import Share, WorkRate
 from tests.patience import WAIT_S
 
 
@@ -22,9 +24,13 @@ class Held:
     def __init__(self) -> None:
         self.may_end = asyncio.Event()
         self.refused: list[errors.CallError] = []
+        self.share = Share(1, WorkRate(per_second=1e9, burst=1e9))
 
     def find(self, name: str) -> SimpleNamespace:
         return SimpleNamespace(instant=False, reads=True)
+
+    def share_of(self, method, caller) -> Share:
+        return self.share
 
     async def answer(self, method, packet, caller, at) -> SimpleNamespace:
         await self.may_end.wait()
@@ -155,3 +161,48 @@ async def test_a_burst_that_the_rate_allows_may_wait():
         calls.take(call(number))
     assert dispatcher.refused == []
     await let_go(calls, dispatcher)
+
+
+async def test_the_calls_of_a_user_are_bounded_over_all_their_connections():
+    calls, dispatcher, _ = calls_of(CallRate(per_second=1e9, burst=10))
+    others = [Calls(dispatcher, Polling(), CallRate(per_second=1e9, burst=10)) for _ in range(3)]
+    for each in (calls, *others):
+        for number in range(MOST_OF_A_USER // 2):
+            each.take(call(number))
+    assert dispatcher.share.calls == MOST_OF_A_USER
+    assert {error.message for error in dispatcher.refused} == {"too many calls of this user wait"}
+    assert len(dispatcher.refused) == MOST_OF_A_USER
+    for each in (calls, *others):
+        await let_go(each, dispatcher)
+    assert dispatcher.share.calls == 0
+
+
+async def test_calls_of_who_has_spent_their_share_are_refused_until_it_is_paid_back():
+    calls, dispatcher, _ = calls_of(CallRate(per_second=1e9, burst=10))
+    dispatcher.share = Share(1, WorkRate(per_second=0.5, burst=1))
+    dispatcher.share.spend(2)
+    calls.take(call(1))
+    [refusal] = dispatcher.refused
+    assert refusal.message == "work: no more than 500 ms a second for all calls of a user"
+    assert refusal.code == "RESOURCE_EXHAUSTED"
+    assert 1_000 < refusal.retry_after_ms <= 2_000
+    dispatcher.share.spend(-1.5)
+    calls.take(call(2))
+    assert len(dispatcher.refused) == 1
+    await let_go(calls, dispatcher)
+
+
+async def test_a_connection_that_breaks_gives_back_what_waits_on_it():
+    calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=10))
+    for number in range(MOST_CALLS_AT_ONCE + 10):
+        calls.take(call(number))
+
+    def is_broken(*_) -> None:
+        raise RuntimeError
+
+    owner.reply = is_broken
+    dispatcher.may_end.set()
+    async with asyncio.timeout(WAIT_S):
+        while dispatcher.share.calls:
+            await asyncio.sleep(0)
+    assert "broken" in owner.dropped

@@ -1,0 +1,144 @@
+"""Each user's share of a node: how much work their calls may cost, over all their sockets and all nodes.
+
+Work is the time that a call holds a connection to PostgreSQL, and the time that it keeps the event loop busy. It is
+counted in memory once it is done. Nodes add up in Redis, in the background, what those spent who spend much: no call
+waits for it. Time pays back what was spent, at a steady rate.
+
+States of a share: light → heavy (a quarter of what may be spent at once is gone, or many calls wait: one transaction
+at a time, see `fair_queue`) → spent (calls are refused until enough is paid back). A share that is paid back in full
+is forgotten.
+"""
+
+import asyncio
+import time
+from collections import deque
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from storage.metrics import HEAVY
+from storage.redis import RedisError
+from storage.redis_link import LinkScript
+from storage.shards import Shards
+
+SETTLE = LinkScript(Path(__file__).parent / "lua" / "settle_share.lua")
+SCRIPTS = (SETTLE,)
+
+SETTLE_EVERY_S = 0.5
+MANY_WAITING = 32  # as many as run at a time on one connection
+MOST_SETTLED = 1_000  # shares at a time; the rest follows
+MOST_KEPT = 100_000
+
+Key = int | str  # a user, a session, or an address
+
+log = structlog.get_logger()
+
+
+class WorkRate(msgspec.Struct, frozen=True):
+    """`burst` seconds of work at once, paid back at `per_second`."""
+
+    per_second: float
+    burst: float
+
+
+class Share:
+    """`calls` are accepted and not yet answered. `running` and `waiting` belong to the queue for connections."""
+
+    __slots__ = ("_paid_at", "_rate", "calls", "key", "resting", "running", "spent", "unsettled", "waiting")
+
+    def __init__(self, key: Key, rate: WorkRate) -> None:
+        self.key = key
+        self.spent = 0.0  # s, not yet paid back
+        self.unsettled = 0.0  # s, not yet told to the other nodes
+        self.calls = 0
+        self.running = 0
+        self.resting = False
+        self.waiting: deque[asyncio.Future[None]] = deque()
+        self._rate = rate
+        self._paid_at = time.monotonic()
+
+    def spend(self, seconds: float) -> None:
+        self.spent += seconds
+        self.unsettled += seconds
+
+    def pay_back(self) -> None:
+        now = time.monotonic()
+        self.spent = max(self.spent - (now - self._paid_at) * self._rate.per_second, 0.0)
+        self._paid_at = now
+
+    def pays_back_in(self, seconds: float) -> float:
+        return seconds / self._rate.per_second
+
+    @property
+    def is_heavy(self) -> bool:
+        return self.spent > self._rate.burst / 4 or len(self.waiting) > MANY_WAITING
+
+    @property
+    def wait_ms(self) -> int:
+        """0 while calls may begin, else how long none may."""
+        if self.spent <= self._rate.burst:
+            return 0
+        self.pay_back()
+        over = self.spent - self._rate.burst
+        return max(int(over / self._rate.per_second * 1_000), 1) if over > 0 else 0
+
+    @property
+    def allowance(self) -> str:
+        return f"{self._rate.per_second * 1_000:g} ms a second"
+
+    @property
+    def is_idle(self) -> bool:
+        return not (self.spent or self.calls or self.running or self.waiting)
+
+
+class Shares:
+    def __init__(self, shards: Shards, rate: WorkRate) -> None:
+        self._shards = shards
+        self._rate = rate
+        self._shares: dict[Key, Share] = {}
+
+    def of(self, key: Key) -> Share:
+        share = self._shares.get(key)
+        if share is None:
+            share = Share(key, self._rate)
+            if len(self._shares) < MOST_KEPT:
+                self._shares[key] = share
+        return share
+
+    async def keep_settling(self) -> None:
+        """For ever."""
+        while True:
+            await asyncio.sleep(SETTLE_EVERY_S)
+            try:
+                await self.settle()
+            except RedisError as error:
+                log.info("what users spent stays on this node for now", error=str(error))
+
+    async def settle(self) -> None:
+        """Raises RedisError."""
+        for error in await asyncio.gather(*map(self._settle_one, self._swept()), return_exceptions=True):
+            if error is not None:
+                raise error
+
+    def _swept(self) -> list[Share]:
+        """Pays back and forgets. Answers who has spent so much here that other nodes must know."""
+        notable: list[Share] = []
+        heavy = 0
+        for share in list(self._shares.values()):
+            share.pay_back()
+            heavy += share.is_heavy
+            if share.is_idle:
+                del self._shares[share.key]
+            elif share.unsettled > self._rate.burst / 20 and len(notable) < MOST_SETTLED:
+                notable.append(share)
+        HEAVY.set(heavy)
+        return notable
+
+    async def _settle_one(self, share: Share) -> None:
+        spent, share.unsettled = share.unsettled, 0.0
+        shard = self._shards.of(str(share.key))
+        key = self._shards.key(shard, "share", share.key)
+        arguments = round(spent * 1_000), str(self._rate.per_second)
+        spent_on_all = await self._shards.run(shard, SETTLE, (key,), arguments) / 1_000
+        share.spent = max(share.spent, spent_on_all + share.unsettled)

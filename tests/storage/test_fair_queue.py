@@ -1,0 +1,146 @@
+"""Who is next for a connection to PostgreSQL."""
+
+import asyncio
+
+import pytest
+
+from protocol.errors import CallError
+from storage import fair_queue
+from storage.fair_queue import FairQueue, NoTurn
+from storage.shares import Share, WorkRate
+from tests.patience import WAIT_S
+
+PLENTY = WorkRate(per_second=1.0, burst=1e9)
+
+
+class Turns:
+    """Who got a connection, in order."""
+
+    def __init__(self, slots: int) -> None:
+        self.queue = FairQueue(slots)
+        self.given: list[Share | None] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def ask(self, share: Share | None, times: int = 1) -> None:
+        for _ in range(times):
+            self._tasks.append(asyncio.create_task(self._enter(share)))
+            await asyncio.sleep(0)
+
+    async def _enter(self, share: Share | None) -> None:
+        await self.queue.enter(share)
+        self.given.append(share)
+
+    async def end(self, share: Share | None) -> None:
+        """Of one that was given."""
+        self.queue.leave(share, 0)
+        await asyncio.sleep(0)
+
+    def give_up(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+
+@pytest.fixture
+async def turns():
+    made: list[Turns] = []
+
+    def make(slots: int) -> Turns:
+        made.append(Turns(slots))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.give_up()
+
+
+async def test_one_user_holds_a_small_part_of_the_connections(turns):
+    some, alice, bob = turns(20), Share(1, PLENTY), Share(2, PLENTY)
+    await some.ask(alice, 30)
+    assert some.given == [alice] * 4
+    await some.ask(bob)
+    assert some.given == [alice] * 4 + [bob]
+    await some.end(alice)
+    assert some.given.count(alice) == 5
+
+
+@pytest.mark.parametrize(("slots", "most"), [(2, 1), (3, 2), (10, 2), (20, 4), (100, 20)])
+async def test_no_user_ever_holds_all_connections(slots, most):
+    assert FairQueue(slots).most_of_one == most
+
+
+async def test_users_take_turns_however_many_calls_of_one_wait(turns):
+    one, alice, bob, carol = turns(3), *(Share(key, PLENTY) for key in (1, 2, 3))
+    await one.ask(None, 3)
+    await one.ask(alice, 20)
+    await one.ask(bob, 2)
+    await one.ask(carol)
+    one.given.clear()
+    await one.end(None)
+    while len(one.given) < 6:
+        await one.end(one.given[-1])
+    assert one.given == [alice, bob, carol, alice, bob, alice]
+
+
+async def test_our_own_work_takes_every_other_turn(turns):
+    one, alice = turns(3), Share(1, PLENTY)
+    await one.ask(None, 3)
+    await one.ask(alice, 3)
+    await one.ask(None, 3)
+    one.given.clear()
+    await one.end(None)
+    while len(one.given) < 6:
+        await one.end(one.given[-1])
+    assert one.given in ([None, alice] * 3, [alice, None] * 3)
+
+
+async def test_a_heavy_user_runs_one_at_a_time_and_rests_until_it_is_paid_back(turns):
+    some, alice = turns(20), Share(1, WorkRate(per_second=0.5, burst=1))
+    alice.spend(0.3)
+    assert alice.pays_back_in(0.02) == 0.04
+    await some.ask(alice, 3)
+    assert some.given == [alice]
+    some.queue.leave(alice, 0.02)
+    assert alice.resting
+    await asyncio.sleep(0)
+    assert some.given == [alice]
+    async with asyncio.timeout(WAIT_S):
+        while some.given != [alice] * 2:
+            await asyncio.sleep(0.01)
+    assert not alice.resting
+    assert alice.spent == pytest.approx(0.32)
+
+
+async def test_a_wait_for_a_lock_is_charged_in_part(turns):
+    some, alice = turns(20), Share(1, PLENTY)
+    await some.ask(alice)
+    some.queue.leave(alice, 8)
+    assert alice.spent == fair_queue.MOST_CHARGED_S
+
+
+async def test_who_gives_up_takes_no_connection_along(turns):
+    one, alice, bob = turns(2), Share(1, PLENTY), Share(2, PLENTY)
+    await one.ask(None, 2)
+    gives_up = asyncio.create_task(one.queue.enter(alice))
+    await asyncio.sleep(0)
+    await one.ask(bob)
+    one.queue.leave(None, 0)  # it is alice's turn
+    gives_up.cancel()
+    await asyncio.wait([gives_up])
+    await asyncio.sleep(0)
+    assert one.given[2:] == [bob]
+    assert alice.running == 0
+
+
+async def test_waiting_ends(turns, monkeypatch):
+    monkeypatch.setattr(fair_queue, "WAIT_S", 0.05)
+    some, alice, bob = turns(2), Share(1, PLENTY), Share(2, PLENTY)
+    await some.ask(alice)
+    with pytest.raises(CallError) as refused:  # own calls alone are in the way
+        await asyncio.wait_for(some.queue.enter(alice), WAIT_S)
+    assert refused.value.code == "RESOURCE_EXHAUSTED"
+    await some.ask(None)
+    with pytest.raises(NoTurn):
+        await asyncio.wait_for(some.queue.enter(bob), WAIT_S)
+    await some.end(alice)
+    await some.ask(bob)
+    assert some.given[-1] is bob
