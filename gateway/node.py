@@ -29,6 +29,7 @@ from gateway.settings import Settings
 from gateway.sign_in import SignIn
 from gateway.stores import Stores
 from handlers.call import Services
+from handlers.guesses import Guesses
 from handlers.passwords import Passwords
 from presence.tracker import Tracker
 from presence.typing_indicators import TypingIndicators
@@ -246,17 +247,19 @@ def _services(
     typing: TypingIndicators,
 ) -> Services:
     settings = stores.settings
+    limits = Limits(stores.shards, settings.limits, count_loopback=settings.limit_loopback)
     return Services(
         database=database,
         ids=stores.ids,
         outbox=Outbox(database, stores.ids),
         feeds=stores.feeds,
         broadcaster=stores.broadcaster,
-        limits=Limits(stores.shards, settings.limits, count_loopback=settings.limit_loopback),
+        limits=limits,
         shares=Shares(stores.shards, _work_rate(settings.limit_work)),
         tokens=AccessTokens(settings.keys),
         cursors=Cursors(derive_keys(settings, "cursors")),
         passwords=passwords,
+        guesses=Guesses(limits, derive_keys(settings, "devices")),
         roster=stores.roster,
         attendance=attendance,
         pulse=pulse,

@@ -116,8 +116,10 @@ class Settings(BaseSettings):
     limit_room_message: Rate = Field("120/minute", description="room.send by user")
     limit_presence: Rate = Field("60/minute", description="presence.set by user")
     limit_watch: Rate = Field("120/minute", description="presence.watch by user")
-    limit_login: Rate = Field("5/15 minute", description="auth.login by account; auth.change_password by user")
-    limit_login_address: Rate = Field("10/15 minute", description="auth.login by address")
+    limit_login: Rate = Field("5/15 minute", description="wrong passwords by account and address, or by known device")
+    limit_login_address: Rate = Field(
+        "10/15 minute", description="wrong passwords by address, of devices that no account knows"
+    )
     limit_register: Rate = Field("3/hour", description="auth.register by address, and by device")
     limit_refresh: Rate = Field("10/hour", description="auth.refresh by session")
     limit_handshake: Rate = Field("100/minute", description="anonymous connections by address")

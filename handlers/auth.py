@@ -13,6 +13,7 @@ import secrets
 
 from handlers import passwords, reserved_names
 from handlers.call import Call, Viewer
+from handlers.guesses import Budget
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from protocol import errors
 from protocol.auth import (
@@ -34,9 +35,11 @@ from protocol.timestamps import to_wire
 from rooms.messages import Revoked
 from storage import accounts, audit, present, users
 from storage.database import Row, Transaction
+from storage.limits import address_key
 
 YOUNGEST = 13
 ADULT = 18
+NOBODY = 1  # no user's id
 REFRESH_LIFETIME = datetime.timedelta(days=30)
 
 
@@ -98,22 +101,23 @@ async def _repeat_registration(call: Call, request: Register) -> SignedIn | None
 async def login(call: Call, request: Login) -> SignedIn:
     """Sign this socket in."""
     _must_be_anonymous(call)
-    await call.services.limits.hit_address("login_address", call.address)
-    key = hashlib.sha256(accounts.email_key(request.email).encode()).hexdigest()[:32]
-    await call.services.limits.hit("login", key)
     async with call.services.database.transaction(share=call.share) as tx:
         account = await accounts.for_login(tx, request.email)
     known_id, known_hash = (account["user_id"], account["password_hash"]) if account else (None, None)
-    right = await call.services.passwords.verify(request.password, known_hash)
-    if known_id is None or known_hash is None or not right:
-        async with call.services.database.transaction(share=call.share) as tx:
-            await _audit(call, tx, known_id, "auth.login_failed", f"email:{key}")
-        raise errors.unauthenticated("email or password is wrong")
-    async with call.services.database.transaction(known_id, share=call.share) as tx:
-        # Verifying took a while: a password that was changed meanwhile opens nothing.
-        if not await accounts.password_stands(tx, known_id, known_hash):
+    key = hashlib.sha256(accounts.email_key(request.email).encode()).hexdigest()[:32]
+    budgets, slowed = await _budgets(call, request.device, known_id, key)
+    async with call.services.guesses.counted(*budgets, slowed=slowed) as guess:
+        right = await call.services.passwords.verify(request.password, known_hash)
+        if known_id is None or known_hash is None or not right:
+            guess.is_wrong = True
+            async with call.services.database.transaction(share=call.share) as tx:
+                await _audit(call, tx, known_id, "auth.login_failed", f"email:{key}")
             raise errors.unauthenticated("email or password is wrong")
-        return await open_session(call, tx, known_id, request.device, "auth.login")
+        async with call.services.database.transaction(known_id, share=call.share) as tx:
+            # Verifying took a while: a password that was changed meanwhile opens nothing.
+            if not await accounts.password_stands(tx, known_id, known_hash):
+                raise errors.unauthenticated("email or password is wrong")
+            return await open_session(call, tx, known_id, request.device, "auth.login")
 
 
 @methods.rpc("auth.refresh", anonymous=True, by_session=True)
@@ -173,13 +177,15 @@ async def change_password(call: Call, request: ChangePassword) -> Nothing:
     """Set a new password and end all other sessions. Repeating it changes nothing."""
     viewer = call.viewer
     passwords.check_new("new_password", request.new_password)
-    await call.services.limits.hit("login", f"user:{viewer.id}")
-    async with call.services.database.transaction(viewer.id, share=call.share) as tx:
-        old_hash = await accounts.password_hash(tx, viewer.id)
-    if not await call.services.passwords.verify(request.old_password, old_hash):
-        if await call.services.passwords.verify(request.new_password, old_hash):
-            return Nothing()  # it has been changed to that already: the first answer was lost
-        raise errors.invalid("old_password", "is wrong")
+    # By session: who holds another one, and guesses, does not keep the user from it.
+    async with call.services.guesses.counted(("login", f"session:{viewer.session_id}")) as guess:
+        async with call.services.database.transaction(viewer.id, share=call.share) as tx:
+            old_hash = await accounts.password_hash(tx, viewer.id)
+        if not await call.services.passwords.verify(request.old_password, old_hash):
+            if await call.services.passwords.verify(request.new_password, old_hash):
+                return Nothing()  # it has been changed to that already: the first answer was lost
+            guess.is_wrong = True
+            raise errors.invalid("old_password", "is wrong")
     new_hash = await call.services.passwords.hash(request.new_password)
     async with call.services.database.transaction(viewer.id, share=call.share) as tx:
         await accounts.set_password(tx, viewer.id, new_hash)
@@ -263,8 +269,26 @@ def _signed_in(
         access_expires_at=to_wire(expires_at),
         refresh_token=refresh_token,
         refresh_expires_at=to_wire(now + REFRESH_LIFETIME),
+        device_token=call.services.guesses.device_token(user["id"], session_id),
     )
     return answer, Viewer(user["id"], session_id, expires_at)
+
+
+async def _budgets(call: Call, device: Device | None, user_id: int | None, key: str) -> tuple[list[Budget], str | None]:
+    """What a wrong password is counted in, and the account that it slows down; None for a device of that account.
+
+    The same work whether or not there is an account, so that the time it takes tells nothing.
+    """
+    address = address_key(call.address)
+    earlier = call.services.guesses.session_of(user_id or NOBODY, device.token) if device and device.token else None
+    if earlier is not None:
+        return [("login", f"device:{key}:{earlier}")], None
+    if device and device.fingerprint:
+        async with call.services.database.transaction(user_id or NOBODY, share=call.share) as tx:
+            if await accounts.has_session_with(tx, user_id or NOBODY, device.fingerprint):
+                return [("login", f"fingerprint:{key}:{device.fingerprint}:{address}")], key
+    budgets = [("login_address", address)] if call.services.limits.counts_address(call.address) else []
+    return [*budgets, ("login", f"{key}:{address}")], key
 
 
 def _must_be_anonymous(call: Call) -> None:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from handlers.guesses import Guesses
 from handlers.passwords import Passwords
 from presence.tracker import Tracker
 from presence.typing_indicators import TypingIndicators
@@ -50,6 +51,7 @@ class Services:
     tokens: AccessTokens
     cursors: Cursors
     passwords: Passwords
+    guesses: Guesses
     roster: Roster
     attendance: Attendance
     pulse: Pulse

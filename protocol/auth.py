@@ -7,6 +7,7 @@ import msgspec
 from protocol.fields import (
     Cursor,
     DeviceName,
+    DeviceToken,
     Email,
     Fingerprint,
     Id,
@@ -20,8 +21,11 @@ from protocol.users import User
 
 
 class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`token` is the `device_token` of an earlier sign-in."""
+
     name: DeviceName | None = None
     fingerprint: Fingerprint | None = None
+    token: DeviceToken | None = None
 
 
 class Register(Request, frozen=True):
@@ -57,6 +61,7 @@ class SignedIn(msgspec.Struct, frozen=True):
     access_expires_at: str
     refresh_token: str
     refresh_expires_at: str
+    device_token: str
 
 
 class ListSessions(Request, frozen=True):

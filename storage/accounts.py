@@ -127,6 +127,18 @@ async def insert_session(
     )
 
 
+async def has_session_with(tx: Transaction, user_id: int, fingerprint: str) -> bool:
+    """Whether a live session of the viewer was opened with that fingerprint."""
+    return bool(
+        await tx.fetchval(
+            """SELECT EXISTS (SELECT FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()
+                AND fingerprint = $2)""",
+            user_id,
+            fingerprint,
+        )
+    )
+
+
 async def session_owner(tx: Transaction, session_id: int, family_hash: bytes) -> int | None:
     """None also where no token of that family was ever given out for the session."""
     owner: int | None = await tx.fetchval("SELECT session_owner($1, $2)", session_id, family_hash)

@@ -17,6 +17,8 @@ from storage.redis import RedisError
 from storage.redis_link import LinkScript
 from storage.shards import Shards
 
+UNLIMITED = 2**53
+
 _SCRIPTS = Path(limits.__file__).parent / "resources" / "redis" / "lua_scripts"
 ACQUIRE, LOOK = SCRIPTS = (
     LinkScript(_SCRIPTS / "acquire_sliding_window.lua"),
@@ -63,7 +65,8 @@ class Limits:
     def __init__(self, shards: Shards, table: Mapping[str, str], *, count_loopback: bool) -> None:
         self._items: dict[str, RateLimitItem] = {name: parse(rate) for name, rate in table.items()}
         self._count_loopback = count_loopback
-        self._limiter = SlidingWindowCounterRateLimiter(_LinkStorage(shards))
+        self._storage = _LinkStorage(shards)
+        self._limiter = SlidingWindowCounterRateLimiter(self._storage)
 
     async def hit(self, name: str, key: str | int, cost: int = 1) -> None:
         """Count as many. Raises RESOURCE_EXHAUSTED with the time to wait; RedisError."""
@@ -74,6 +77,18 @@ class Limits:
         wait_ms = max(int((stats.reset_time - time.time()) * 1_000), 100)
         raise errors.exhausted(f"no more than {item.amount} {name.replace('_', ' ')} per {_period(item)}", wait_ms)
 
+    async def hit_beyond(self, name: str, key: str) -> int:
+        """Count one, whatever the limit. Answers how many are beyond it, 0 or less where none is. Raises RedisError."""
+        item = self._items[name]
+        await self._add(item, name, key, 1)
+        stats = await self._storage.get_sliding_window(item.key_for(name, key), item.get_expiry())
+        before, before_s, now, _ = stats
+        return int(before * before_s / item.get_expiry()) + now - item.amount
+
+    async def give_back(self, name: str, key: str) -> None:
+        """One that was counted counts no more. Raises RedisError."""
+        await self._add(self._items[name], name, key, -1)
+
     async def hit_address(self, name: str, address: str) -> None:
         """`hit`, by network address."""
         if self.counts_address(address):
@@ -81,6 +96,9 @@ class Limits:
 
     def counts_address(self, address: str) -> bool:
         return self._count_loopback or not _is_loopback(address)
+
+    async def _add(self, item: RateLimitItem, name: str, key: str, amount: int) -> None:
+        await self._storage.acquire_sliding_window_entry(item.key_for(name, key), UNLIMITED, item.get_expiry(), amount)
 
 
 @lru_cache(maxsize=10_000)

@@ -92,9 +92,11 @@ export interface Detail {
   reason: string;
 }
 
+/** `token` is the `device_token` of an earlier sign-in. */
 export interface Device {
   name?: string | null;
   fingerprint?: string | null;
+  token?: string | null;
 }
 
 export interface EditPost {
@@ -592,6 +594,7 @@ export interface SignedIn {
   access_expires_at: string;
   refresh_token: string;
   refresh_expires_at: string;
+  device_token: string;
 }
 
 export interface StageTime {

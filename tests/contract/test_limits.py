@@ -4,6 +4,7 @@ import asyncio
 
 import pytest_asyncio
 
+from handlers import guesses
 from tests.cluster import Cluster
 
 # The documented rates; everything else on this node is plentiful.
@@ -25,6 +26,15 @@ async def limited(cluster: Cluster):
     await cluster.add_node("limited", **DOCUMENTED, trusted_proxies="127.0.0.1")
     yield cluster
     await cluster.remove_node("limited")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def guessed(cluster: Cluster):
+    """The same, with the limits on guesses alone."""
+    few = {name: DOCUMENTED[name] for name in ("limit_login", "limit_login_address")}
+    await cluster.add_node("guessed", **few, trusted_proxies="127.0.0.1")
+    yield cluster
+    await cluster.remove_node("guessed")
 
 
 def exhausted(failed) -> bool:
@@ -77,10 +87,10 @@ async def test_logins_by_account(limited: Cluster, person):
     assert await until_refused(lambda _: guest.answer("auth.login", login), 6) == 5
 
 
-async def from_address(cluster: Cluster, address: str):
-    """A guest on the limited node, coming through the proxy from that address."""
+async def from_address(cluster: Cluster, address: str, *, node: str = "limited"):
+    """A guest on that node, coming through the proxy from that address."""
     guest = cluster.new_client("guest", "python-json")
-    await cluster.connect(guest, node="limited", codec="json", token=None, headers={"X-Forwarded-For": address})
+    await cluster.connect(guest, node=node, codec="json", token=None, headers={"X-Forwarded-For": address})
     return guest
 
 
@@ -91,6 +101,112 @@ async def test_logins_by_address(limited: Cluster, person):
     elsewhere = await from_address(limited, "198.51.100.8")
     answer = await elsewhere.answer("auth.login", {"email": "x@example.org", "password": PASSWORD})
     assert answer["error"]["code"] == "UNAUTHENTICATED"
+
+
+async def known_account(cluster: Cluster, **device):
+    """Registered on that node, from an address of its own: the arguments to log in with, and the answer."""
+    guest = await from_address(cluster, "198.51.100.250", node="guessed")
+    name = cluster.unique("known")
+    login = {"email": f"{name}@example.org", "password": PASSWORD}
+    arguments = {"username": name, **login, **({"device": device} if device else {})}
+    answer = await guest.call("auth.register", **arguments)
+    return login, answer
+
+
+async def guess_until_refused(cluster: Cluster, address: str, email: str) -> int:
+    stranger = await from_address(cluster, address, node="guessed")
+    return await until_refused(
+        lambda _: stranger.answer("auth.login", {"email": email, "password": "wrong password"}), 6
+    )
+
+
+async def test_wrong_passwords_of_a_stranger_lock_nobody_out(guessed: Cluster, person):
+    login, _ = await known_account(guessed)
+    assert await guess_until_refused(guessed, "198.51.100.20", login["email"]) == 5
+    elsewhere = await from_address(guessed, "198.51.100.21", node="guessed")
+    assert (await elsewhere.call("auth.login", **login))["access_token"]
+
+
+async def test_a_known_device_has_a_budget_that_strangers_at_its_address_cannot_spend(guessed: Cluster, person):
+    login, known = await known_account(guessed, fingerprint="phone of the owner")
+    address = "198.51.100.30"
+    assert await guess_until_refused(guessed, address, login["email"]) == 5
+    others = (await known_account(guessed))[1]
+    for device in (
+        {"token": others["device_token"]},
+        {"token": f"{known['session_id']}.{'0' * 64}"},
+        {"token": "x"},
+        {"fingerprint": "another"},
+    ):
+        stranger = await from_address(guessed, address, node="guessed")
+        assert exhausted(await stranger.refused("auth.login", **login, device=device))
+    for device in ({"token": known["device_token"]}, {"fingerprint": "phone of the owner"}):
+        owner = await from_address(guessed, address, node="guessed")
+        assert (await owner.call("auth.login", **login, device=device))["device_token"]
+
+
+async def test_a_known_device_may_guess_as_rarely_as_others(guessed: Cluster, person):
+    login, known = await known_account(guessed)
+    thief = await from_address(guessed, "198.51.100.40", node="guessed")
+    tokens = (f"{'0' * (number % 2)}{known['device_token']}" for number in range(10))
+    wrong = {"email": login["email"], "password": "wrong password"}
+    assert await until_refused(
+        lambda _: thief.answer("auth.login", {**wrong, "device": {"token": next(tokens)}}), 6
+    ) == 5  # fmt: skip
+
+
+async def test_right_passwords_do_not_count(guessed: Cluster, person):
+    login, _ = await known_account(guessed)
+    for _ in range(12):
+        guest = await from_address(guessed, "198.51.100.50", node="guessed")
+        assert (await guest.call("auth.login", **login))["session_id"]
+
+
+async def test_nobody_learns_from_limits_whether_there_is_an_account(guessed: Cluster, person):
+    login, _ = await known_account(guessed)
+    for address, email in (("198.51.100.60", login["email"]), ("198.51.100.61", "nobody@example.org")):
+        assert await guess_until_refused(guessed, address, email) == 5
+
+
+async def test_guesses_from_many_addresses_are_slowed_down_and_the_owner_is_not_locked_out(
+    limited: Cluster, person, node, monkeypatch
+):
+    monkeypatch.setattr(guesses, "MOST_DELAY_S", 0.3)
+    monkeypatch.setattr(guesses, "MOST_DELAYED", 2)
+    name = await node(limit_login="1/15 minute", trusted_proxies="127.0.0.1")
+    guest = await limited.guest(node=name)
+    login = {"email": f"{limited.unique('slow')}@example.org", "password": PASSWORD}
+    known = await guest.call("auth.register", username=limited.unique("slow"), **login)
+
+    async def come(number: int):
+        return await from_address(limited, f"198.51.101.{number}", node=name)
+
+    wrong = {**login, "password": "wrong password"}
+    assert (await (await come(1)).refused("auth.login", **wrong)).code == "UNAUTHENTICATED"
+    strangers = [await come(number) for number in range(2, 7)]
+    answers = await asyncio.gather(*(stranger.answer("auth.login", wrong) for stranger in strangers))
+    codes = [answer["error"]["code"] for answer in answers]
+    assert sorted(set(codes)) == ["RESOURCE_EXHAUSTED", "UNAUTHENTICATED"]
+    assert codes.count("UNAUTHENTICATED") == 2
+    assert limited.node(name).services.guesses._delayed == {}
+    assert (await (await come(7)).call("auth.login", **login))["session_id"]
+    slept = []
+    monkeypatch.setattr(guesses.Guesses, "_slow_down", lambda *arguments: slept.append(arguments))
+    device = {"token": known["device_token"]}
+    assert (await (await come(8)).call("auth.login", **login, device=device))["session_id"]
+    assert slept == []
+
+
+async def test_a_thief_who_guesses_does_not_keep_the_owner_from_changing_the_password(guessed: Cluster, person):
+    login, _ = await known_account(guessed)
+    owner = await from_address(guessed, "198.51.100.70", node="guessed")
+    thief = await from_address(guessed, "198.51.100.71", node="guessed")
+    for who in (owner, thief):
+        await who.call("auth.login", **login)
+        await who.expect("session.ready")
+    change = {"old_password": "wrong password", "new_password": "another password"}
+    assert await until_refused(lambda _: thief.answer("auth.change_password", change), 6) == 5
+    assert await owner.call("auth.change_password", **{**change, "old_password": PASSWORD}) == {}
 
 
 async def test_registrations_by_address_and_ipv6_by_64(limited: Cluster, person):
