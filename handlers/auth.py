@@ -86,7 +86,7 @@ async def _open_account(call: Call, request: Register, *, is_private: bool) -> S
 
 async def _repeat_registration(call: Call, request: Register) -> SignedIn | None:
     """For a client whose answer was lost: a login, under all its limits. None where it is somebody else's account."""
-    async with call.services.database.transaction() as tx:
+    async with call.services.database.transaction(share=call.share) as tx:
         if not await accounts.registered_just_now(tx, request.email, request.username):
             return None
     try:

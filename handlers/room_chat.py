@@ -93,7 +93,7 @@ async def react(call: Call, request: ReactInRoom) -> Nothing:
     _check_inside(call, room_id)
     if emojis.can_spell(request.emoji):
         # Only these need the database: users muted in the room could write with them.
-        async with call.services.database.transaction(call.viewer.id) as tx:
+        async with call.services.database.transaction(call.viewer.id, share=call.share) as tx:
             room = await standing(call, tx, request.room_id)
         if room["is_muted"]:
             raise errors.permission_denied("muted in this room")
@@ -109,7 +109,7 @@ async def _may_be_reacted_to(call: Call, room_id: int, message_id: int) -> bool:
         return True
     if call.services.now() - minted_at(message_id) > UNHEARD_OF:
         return False
-    async with call.services.database.transaction(call.viewer.id) as tx:
+    async with call.services.database.transaction(call.viewer.id, share=call.share) as tx:
         return bool(await room_messages.remaining(tx, room_id, [message_id]))
 
 
