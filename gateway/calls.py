@@ -1,12 +1,14 @@
 """The calls of one connection: how many at a time, how many a second, and in which order.
 
-What all connections of a user have under way, and what their calls have cost, is bounded by the user's share.
+What all connections of a user have under way, and what their calls have cost, is bounded by the user's share: a
+connection that asks for more is refused, and not read from for a while, so that refusing costs little too.
 Plain handlers run on the spot. Of the others, reads overlap and writes run one at a time as they came. Whoever sends
 more than can run at once is not read from until some have ended; a client that polls goes on being read from, and is
 refused once too many wait.
 """
 
 import asyncio
+import random
 import time
 from collections import deque
 from collections.abc import Callable
@@ -27,6 +29,7 @@ MOST_WAITING = 200  # or the burst that the rate allows, where that is more
 MOST_BYTES_WAITING = 4 * wire.MAX_PAYLOAD
 MOST_OF_A_USER = 256  # under way or waiting on all their connections; or two bursts, where that is more
 WAIT_MS = 1_000  # told to whose calls fill any of that
+REST_S = (0.5, 1.5)
 # Who goes on after so many refusals in a row does not wait when told to.
 MOST_REFUSALS = 500
 
@@ -66,7 +69,7 @@ class _Arrived(msgspec.Struct):
 class Calls:
     __slots__ = (
         "_backlog", "_bytes", "_bytes_waiting", "_dispatcher", "_on_idle", "_owner", "_rate", "_refilled_at",
-        "_refusals", "_tasks", "_tokens", "_writes", "_writing",
+        "_refusals", "_resting", "_tasks", "_tokens", "_writes", "_writing",
     )  # fmt: skip
 
     def __init__(self, dispatcher: Dispatcher, owner: Any, rate: CallRate) -> None:
@@ -76,6 +79,7 @@ class Calls:
         self._tokens = rate.burst
         self._refilled_at = time.monotonic()
         self._refusals = 0
+        self._resting = False
         self._tasks: set[asyncio.Task[None]] | None = None
         self._writing = False
         self._writes: deque[_Arrived] | None = None
@@ -94,6 +98,7 @@ class Calls:
         if wait_ms := share.wait_ms:
             OVER_SHARE.labels("work").inc()
             self._refuse(packet, f"work: no more than {share.allowance} for all calls of a user", wait_ms)
+            self._rest()
             return
         if method is None or method.instant:
             self._owner.reply(packet.id, self._dispatcher.answer_at_once(method, packet, self._owner))
@@ -101,6 +106,7 @@ class Calls:
         elif share.calls >= max(MOST_OF_A_USER, 2 * self._rate.burst):
             OVER_SHARE.labels("calls").inc()
             self._refuse(packet, "too many calls of this user wait", WAIT_MS)
+            self._rest()
             return
         elif self._backlog is None and self._has_room:  # none overtakes those that wait
             share.calls += 1
@@ -190,11 +196,26 @@ class Calls:
             self._begin(arrived)
         if self._backlog is not None and not self._backlog:
             self._backlog = None
-            self._owner.resume_reading()
+            self._read_on()
         if not self._tasks:
             self._tasks = None
             if self._on_idle is not None:
                 self._on_idle()
+
+    def _rest(self) -> None:
+        """At random, so that connections of one user do not all come at the same moment again."""
+        if not self._resting:
+            self._resting = True
+            self._owner.pause_reading()
+            asyncio.get_running_loop().call_later(random.uniform(*REST_S), self._rested)
+
+    def _rested(self) -> None:
+        self._resting = False
+        self._read_on()
+
+    def _read_on(self) -> None:
+        if self._owner is not None and self._backlog is None and not self._resting:
+            self._owner.resume_reading()
 
     def _give_up_waiting(self) -> None:
         for arrived in (*(self._writes or ()), *(self._backlog or ())):

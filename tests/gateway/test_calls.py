@@ -50,13 +50,16 @@ class Polling:
     def __init__(self) -> None:
         self.replies: list[tuple[int, str]] = []
         self.dropped: list[str] = []
+        self.reading = True
 
     def reply(self, call_id: int, answer: str) -> None:
         self.replies.append((call_id, answer))
 
-    def pause_reading(self) -> None: ...
+    def pause_reading(self) -> None:
+        self.reading = False
 
-    def resume_reading(self) -> None: ...
+    def resume_reading(self) -> None:
+        self.reading = True
 
     def drop(self, reason: str) -> None:
         self.dropped.append(reason)
@@ -178,7 +181,7 @@ async def test_the_calls_of_a_user_are_bounded_over_all_their_connections():
 
 
 async def test_calls_of_who_has_spent_their_share_are_refused_until_it_is_paid_back():
-    calls, dispatcher, _ = calls_of(CallRate(per_second=1e9, burst=10))
+    calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=10))
     dispatcher.share = Share(1, WorkRate(per_second=0.5, burst=1))
     dispatcher.share.spend(2)
     calls.take(call(1))
@@ -186,6 +189,10 @@ async def test_calls_of_who_has_spent_their_share_are_refused_until_it_is_paid_b
     assert refusal.message == "work: no more than 500 ms a second for all calls of a user"
     assert refusal.code == "RESOURCE_EXHAUSTED"
     assert 1_000 < refusal.retry_after_ms <= 2_000
+    assert not owner.reading
+    async with asyncio.timeout(WAIT_S):
+        while not owner.reading:
+            await asyncio.sleep(0.01)
     dispatcher.share.spend(-1.5)
     calls.take(call(2))
     assert len(dispatcher.refused) == 1
