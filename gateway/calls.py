@@ -27,6 +27,7 @@ MOST_CALLS_AT_ONCE = 32
 MOST_BYTES_AT_ONCE = 4 * wire.MAX_PAYLOAD
 MOST_WAITING = 200  # or the burst that the rate allows, where that is more
 MOST_BYTES_WAITING = 4 * wire.MAX_PAYLOAD
+OF_A_USER = 2  # all connections of a user on a node together, in the rate of one
 MOST_OF_A_USER = 256  # under way or waiting on all their connections; or two bursts, where that is more
 WAIT_MS = 1_000  # told to whose calls fill any of that
 REST_S = (0.5, 1.5)
@@ -95,6 +96,13 @@ class Calls:
             return
         method = self._dispatcher.find(packet.name)
         share = self._dispatcher.share_of(method, self._owner)
+        if wait_ms := share.take_call(
+            self._refilled_at, OF_A_USER * self._rate.per_second, OF_A_USER * self._rate.burst
+        ):
+            OVER_SHARE.labels("rate").inc()
+            self._refuse(packet, "too many calls on all connections of this user", wait_ms)
+            self._rest()
+            return
         if wait_ms := share.wait_ms:
             OVER_SHARE.labels("work").inc()
             self._refuse(packet, f"work: no more than {share.allowance} for all calls of a user", wait_ms)

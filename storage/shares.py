@@ -45,7 +45,18 @@ class WorkRate(msgspec.Struct, frozen=True):
 class Share:
     """`calls` are accepted and not yet answered. `running` and `waiting` belong to the queue for connections."""
 
-    __slots__ = ("_paid_at", "_rate", "calls", "key", "resting", "running", "spent", "unsettled", "waiting")
+    __slots__ = (
+        "_called_until",
+        "_paid_at",
+        "_rate",
+        "calls",
+        "key",
+        "resting",
+        "running",
+        "spent",
+        "unsettled",
+        "waiting",
+    )
 
     def __init__(self, key: Key, rate: WorkRate) -> None:
         self.key = key
@@ -57,6 +68,16 @@ class Share:
         self.waiting: deque[asyncio.Future[None]] = deque()
         self._rate = rate
         self._paid_at = time.monotonic()
+        self._called_until = 0.0  # when the calls so far would end at a steady rate
+
+    def take_call(self, now: float, per_second: float, burst: float) -> int:
+        """Count one call. 0 where it may run, else the milliseconds to wait. now: monotonic, in seconds."""
+        called_until = max(self._called_until, now)
+        over_s = called_until - now - burst / per_second
+        if over_s > 0:
+            return int(over_s * 1_000) + 1
+        self._called_until = called_until + 1 / per_second
+        return 0
 
     def spend(self, seconds: float) -> None:
         self.spent += seconds
@@ -89,7 +110,8 @@ class Share:
 
     @property
     def is_idle(self) -> bool:
-        return not (self.spent or self.calls or self.running or self.waiting)
+        is_at_rest = self._called_until <= self._paid_at
+        return is_at_rest and not (self.spent or self.calls or self.running or self.waiting)
 
 
 class Shares:

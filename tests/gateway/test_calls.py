@@ -213,3 +213,15 @@ async def test_a_connection_that_breaks_gives_back_what_waits_on_it():
         while dispatcher.share.calls:
             await asyncio.sleep(0)
     assert "broken" in owner.dropped
+
+
+async def test_all_connections_of_a_user_share_a_rate():
+    calls, dispatcher, owner = calls_of(CallRate(per_second=0.001, burst=10))
+    others = [Calls(dispatcher, Polling(), CallRate(per_second=0.001, burst=10)) for _ in range(3)]
+    for each in (calls, *others):
+        for number in range(9):
+            each.take(call(number))
+    assert dispatcher.share.calls == 2 * 10 + 1  # the first is paid for when the second comes
+    assert {error.message for error in dispatcher.refused} == {"too many calls on all connections of this user"}
+    for each in (calls, *others):
+        await let_go(each, dispatcher)
