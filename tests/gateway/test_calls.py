@@ -216,7 +216,7 @@ async def test_a_connection_that_breaks_gives_back_what_waits_on_it():
 
 
 async def test_all_connections_of_a_user_share_a_rate():
-    calls, dispatcher, owner = calls_of(CallRate(per_second=0.001, burst=10))
+    calls, dispatcher, _ = calls_of(CallRate(per_second=0.001, burst=10))
     others = [Calls(dispatcher, Polling(), CallRate(per_second=0.001, burst=10)) for _ in range(3)]
     for each in (calls, *others):
         for number in range(9):
