@@ -49,6 +49,11 @@ class Snowflakes:
         """This process's number, 0…1023; -1 before `lease`."""
         return self._node
 
+    @property
+    def is_leased(self) -> bool:
+        """Whether the number is certainly still ours."""
+        return time.monotonic() < self._valid_until
+
     async def lease(self) -> None:
         """Take a free number. Raises RedisError; MintingStopped when all are taken."""
         for node in random.sample(range(NODES), NODES):
@@ -76,7 +81,7 @@ class Snowflakes:
 
     def mint(self) -> int:
         """A new id. Raises MintingStopped."""
-        if time.monotonic() >= self._valid_until:
+        if not self.is_leased:
             raise MintingStopped("the lease on our node number has ended")
         now_ms = max(time.time_ns() // 1_000_000 - EPOCH_MS, self._last_ms)
         if now_ms == self._last_ms:

@@ -180,9 +180,17 @@ class Cluster:
         return who
 
     async def tokens(self, usernames: list[str], lifetime: timedelta = timedelta(minutes=15)) -> list[str]:
+        await self._is_awake()
         keys = AccessTokens(self.settings().keys)
         owner = self.servers.postgres_url("daira_owner")
         return await demo.mint_tokens(owner, keys, usernames, create=True, lifetime=lifetime)
+
+    async def _is_awake(self) -> None:
+        """Tests without the event loop stop it; after a long one, leases have lapsed and links are made anew."""
+        async with asyncio.timeout(WAIT_S):
+            for stores in (self.stores, *(node._stores for node in self.nodes.values())):
+                while not (stores.ids.is_leased and stores.shards.are_up):
+                    await asyncio.sleep(0.01)
 
     async def leave(self) -> None:
         """Everybody goes home."""
