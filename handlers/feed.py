@@ -51,9 +51,7 @@ async def _ranked(call: Call, tx: Transaction, cursor: str | None, limit: int) -
     place = call.services.cursors.open(viewer_id, scope, cursor)
     if place is None:
         inbox = await _inbox(call, tx)
-        features = await posts.load_features(tx, inbox, LONGEST_READING)
-        wanted = [row for row in features if visibility.feed_reason(row, viewer_id)]
-        order = ranking.rank(wanted, viewer_id, call.services.now())
+        order = ranking.rank(await posts.load_candidates(tx, inbox, LONGEST_READING), call.services.now())
         token, used = secrets.token_hex(8), 0
         if len(order) > limit:
             await call.services.feeds.keep_reading(token, order)

@@ -1,71 +1,73 @@
 """Ranking: 0.35·affinity + 0.35·quality + 0.15·freshness + 0.10·diversity − 0.40·negatives, each in 0…1.
 
 Source: "EdgeRank++" in the product's founding letters. Where a signal has no source yet, its neutral value stands.
+A reading ranks up to 500 posts on the event loop, so signals are plain numbers and times are milliseconds.
 """
 
-import math
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
-from typing import NamedTuple
+from datetime import UTC, datetime
+from functools import lru_cache
+from math import exp2
 from zoneinfo import ZoneInfo
 
 from storage import posts
 from storage.database import Row
-from storage.snowflakes import minted_at
+from storage.snowflakes import EPOCH_MS, milliseconds
 
 CAIRO = ZoneInfo("Africa/Cairo")
-HALF_LIFE_H = 6.0
+HOUR_MS = 3_600_000
+HALF_LIFE_MS = 6 * HOUR_MS
 # Posts of the evening, when Egypt is online, keep for longer.
 EVENING_HOURS = range(20, 23)
-EVENING_HALF_LIFE_H = 9.0
+EVENING_HALF_LIFE_MS = 9 * HOUR_MS
 # A post is taken for this good until enough people have seen it to tell.
 PRIOR_QUALITY = 0.5
 PRIOR_VIEWS = 20
+NO_REACTIONS = "{}"
 
 
-class Signals(NamedTuple):
-    affinity: float
-    quality: float
-    freshness: float
-    diversity: float
-    negatives: float
-
-
-def score(signals: Signals) -> float:
-    affinity, quality, freshness, diversity, negatives = signals
+def score(affinity: float, quality: float, freshness: float, diversity: float, negatives: float = 0.0) -> float:
     return 0.35 * affinity + 0.35 * quality + 0.15 * freshness + 0.10 * diversity - 0.40 * negatives
 
 
-def rank(rows: Sequence[Row], viewer_id: int, now: datetime) -> list[tuple[int, float]]:
+def rank(candidates: Sequence[Row], now: datetime) -> list[tuple[int, float]]:
     """Post ids with their scores, best first; an author's further posts lose diversity one by one."""
-    parts = [(row, affinity(row, viewer_id), quality(row), freshness(minted_at(row["id"]), now)) for row in rows]
-    parts.sort(key=lambda part: -(part[1] + part[2] + part[3]))
+    now_ms = int(now.timestamp() * 1_000) - EPOCH_MS
+    signals = [
+        (row["id"], row["author_id"], affinity(row), quality(row), freshness(milliseconds(row["id"]), now_ms))
+        for row in candidates
+    ]
+    signals.sort(key=lambda each: each[2] + each[3] + each[4], reverse=True)
     seen: Counter[int] = Counter()
     scored = []
-    for row, near, good, fresh in parts:
-        diversity = 1 / (1 + seen[row["author_id"]])
-        seen[row["author_id"]] += 1
-        scored.append((row["id"], score(Signals(near, good, fresh, diversity, negatives=0.0))))
-    return sorted(scored, key=lambda item: (-item[1], -item[0]))
+    for post_id, author_id, near, good, fresh in signals:
+        scored.append((score(near, good, fresh, 1 / (1 + seen[author_id])), post_id))
+        seen[author_id] += 1
+    scored.sort(reverse=True)
+    return [(post_id, points) for points, post_id in scored]
 
 
-def affinity(row: Row, viewer_id: int) -> float:
-    """Following is half, being followed back a third, being named the rest."""
-    named = viewer_id in row["mention_ids"]
-    return 0.5 * bool(row["follows"]) + 0.3 * bool(row["followed_by"]) + 0.2 * named
+def affinity(row: Row) -> float:
+    """Following counts half, being followed back 0.3, being named the rest."""
+    return float(0.5 * row["follows"] + 0.3 * row["followed_by"] + 0.2 * row["is_named"])
 
 
 def quality(row: Row) -> float:
-    """Engagement a view, comments and shares weighing double, smoothed towards the prior."""
-    reactions = sum(posts.reactions(row).values())
+    """Engagement per view, with comments and shares counted twice, smoothed towards the prior."""
+    reactions = 0 if row["reactions"] == NO_REACTIONS else sum(posts.reactions(row).values())
     engagement = reactions + 2 * row["comment_count"] + 2 * row["share_count"] + row["save_count"]
     smoothed = (engagement + PRIOR_QUALITY * PRIOR_VIEWS) / (row["view_count"] + PRIOR_VIEWS)
     return float(min(smoothed, 1.0))
 
 
-def freshness(posted_at: datetime, now: datetime) -> float:
-    evening = posted_at.astimezone(CAIRO).hour in EVENING_HOURS
-    half_life = EVENING_HALF_LIFE_H if evening else HALF_LIFE_H
-    age_h = max((now - posted_at).total_seconds(), 0) / 3_600
-    return math.exp2(-age_h / half_life)
+def freshness(posted_ms: int, now_ms: int) -> float:
+    """1 for a post of this moment, half of it after each half-life. Both times: milliseconds since 2024-01-01."""
+    half_life_ms = EVENING_HALF_LIFE_MS if _is_evening(posted_ms // HOUR_MS) else HALF_LIFE_MS
+    return exp2(min(posted_ms - now_ms, 0) / half_life_ms)
+
+
+@lru_cache(maxsize=10_000)
+def _is_evening(hour: int) -> bool:
+    """hour: since 2024-01-01. Cairo's offset from UTC is always whole hours."""
+    return datetime.fromtimestamp((EPOCH_MS + hour * HOUR_MS) / 1_000, UTC).astimezone(CAIRO).hour in EVENING_HOURS

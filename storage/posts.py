@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import orjson
 
-from protocol.fields import MAX_ID
 from storage.database import Row, Transaction
 
 _AUTHORS = "(SELECT coalesce(array_agg(DISTINCT author_id), '{}') FROM wanted)"
@@ -109,23 +108,9 @@ async def load_latest(tx: Transaction, inbox: Sequence[int], before: int, limit:
     return Latest(rows, fetched[0]["candidates"], fetched[0]["oldest"])
 
 
-async def load_features(tx: Transaction, inbox: Sequence[int], limit: int) -> list[Row]:
-    """What ranking looks at, of the newest `limit` posts that `load_latest` would go through."""
-    return await tx.fetch(
-        f"""WITH wanted AS MATERIALIZED (
-            SELECT * FROM posts WHERE id = ANY (ARRAY (
-                SELECT id FROM (SELECT unnest($1::bigint[]) AS id
-                                UNION SELECT large_author_post_ids({MAX_ID}, $2)) c
-                ORDER BY id DESC LIMIT $2)) AND status = 'published')
-        SELECT w.id, w.author_id, w.visibility, w.mention_ids, w.reactions, w.comment_count, w.share_count,
-            w.save_count, w.view_count, u.is_private AS author_is_private,
-            r.follows, r.followed_by, r.blocks, r.blocked_by, r.mutes_posts
-        FROM wanted w JOIN users u ON u.id = w.author_id AND u.status = 'active'
-        JOIN relations({_AUTHORS}) r ON r.other_id = w.author_id
-        ORDER BY w.id DESC""",
-        inbox,
-        limit,
-    )
+async def load_candidates(tx: Transaction, inbox: Sequence[int], limit: int) -> list[Row]:
+    """The ranking signals of the newest `limit` posts that `load_latest` would go through, without hidden ones."""
+    return await tx.fetch("SELECT * FROM feed_candidates($1, $2)", inbox, limit)
 
 
 async def lock_own(tx: Transaction, post_id: int, author_id: int) -> Row | None:

@@ -8,32 +8,44 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers import post_text, ranking
-from handlers.ranking import Signals
 from storage.snowflakes import EPOCH_MS
 from tests.protocol.test_text import HOSTILE, grows_faster_than_its_input
 
 
 def test_the_formula():
-    assert ranking.score(Signals(0.8, 0.5, 1, 0.5, 0)) == pytest.approx(0.655)
-    assert ranking.score(Signals(0.8, 0.5, 1, 0.5, 0.5)) == pytest.approx(0.455)
+    assert ranking.score(0.8, 0.5, 1, 0.5, 0) == pytest.approx(0.655)
+    assert ranking.score(0.8, 0.5, 1, 0.5, 0.5) == pytest.approx(0.455)
 
 
 NOON = datetime(2026, 3, 1, 10, tzinfo=UTC)  # noon in Cairo
 EVENING = datetime(2026, 3, 1, 19, tzinfo=UTC)  # 21:00 in Cairo
 
 
-def test_freshness_halves_and_evenings_keep_for_longer():
-    assert ranking.freshness(NOON, NOON) == 1
-    assert ranking.freshness(NOON, NOON + timedelta(hours=6)) == pytest.approx(0.5)
-    assert ranking.freshness(EVENING, EVENING + timedelta(hours=9)) == pytest.approx(0.5)
-    assert ranking.freshness(NOON, NOON - timedelta(hours=1)) == 1
+def ms(at):
+    return int(at.timestamp() * 1_000) - EPOCH_MS
 
 
-def row(post_id=1, author_id=1, *, at=NOON, follows=True, followed_by=False, mention_ids=(), **counts):
-    moment = int(at.timestamp() * 1_000) - EPOCH_MS
+@pytest.mark.parametrize(
+    ("posted_at", "half_life_h"),
+    [
+        (NOON, 6), (EVENING, 9),
+        (datetime(2026, 3, 1, 17, 59, tzinfo=UTC), 6), (datetime(2026, 3, 1, 18, tzinfo=UTC), 9),
+        (datetime(2026, 3, 1, 20, 59, tzinfo=UTC), 9), (datetime(2026, 3, 1, 21, tzinfo=UTC), 6),
+        (datetime(2026, 7, 1, 17, tzinfo=UTC), 9), (datetime(2026, 7, 1, 20, tzinfo=UTC), 6),  # summer time
+    ],
+    ids=str,
+)  # fmt: skip
+def test_freshness_halves_and_evenings_keep_for_longer(posted_at, half_life_h):
+    posted = ms(posted_at)
+    assert ranking.freshness(posted, posted) == 1
+    assert ranking.freshness(posted, posted + half_life_h * ranking.HOUR_MS) == pytest.approx(0.5)
+    assert ranking.freshness(posted, posted - ranking.HOUR_MS) == 1
+
+
+def row(post_id=1, author_id=1, *, at=NOON, follows=True, followed_by=False, is_named=False, **counts):
     return {
-        "id": moment << 22 | post_id, "author_id": author_id, "follows": follows, "followed_by": followed_by,
-        "mention_ids": list(mention_ids), "reactions": counts.pop("reactions", "{}"),
+        "id": ms(at) << 22 | post_id, "author_id": author_id, "follows": follows, "followed_by": followed_by,
+        "is_named": is_named, "reactions": counts.pop("reactions", "{}"),
         **{name: counts.get(name, 0) for name in ("comment_count", "share_count", "save_count", "view_count")},
     }  # fmt: skip
 
@@ -47,12 +59,12 @@ def test_engagement_raises_quality_and_being_ignored_lowers_it():
 
 def test_friends_rank_above_acquaintances_and_an_author_does_not_fill_the_page():
     friend, acquaintance = row(1, 1, followed_by=True), row(2, 2)
-    assert [post_id for post_id, _ in ranking.rank([acquaintance, friend], 9, NOON)] == [
+    assert [post_id for post_id, _ in ranking.rank([acquaintance, friend], NOON)] == [
         friend["id"],
         acquaintance["id"],
     ]
     talkative = [row(number, 1) for number in range(3)]
-    scores = [score for _, score in ranking.rank(talkative, 9, NOON)]
+    scores = [score for _, score in ranking.rank(talkative, NOON)]
     assert scores == sorted(scores, reverse=True)
     assert scores[0] - scores[1] == pytest.approx(0.05)
 
@@ -63,7 +75,7 @@ def test_scores_stay_within_bounds_and_no_post_is_lost(posts):
         row(number, author, follows=follows, followed_by=back, view_count=views)
         for number, (author, follows, back, views) in enumerate(posts)
     ]
-    ranked = ranking.rank(rows, 9, NOON + timedelta(hours=1))
+    ranked = ranking.rank(rows, NOON + timedelta(hours=1))
     assert {post_id for post_id, _ in ranked} == {r["id"] for r in rows}
     assert all(0 <= score <= 0.95 for _, score in ranked)
     assert all(a[1] >= b[1] for a, b in itertools.pairwise(ranked))

@@ -43,6 +43,10 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         (_FOLLOWERS.replace("owner ", ""), "SELECT true FROM inbox_post_ids(100) id WHERE id = {post}"),
         (NO_ONE, "SELECT true FROM inbox_post_ids(100) id WHERE id = {lost_post}"),
     ),
+    "feed_candidates": (
+        (_FOLLOWERS.replace("owner ", ""), "SELECT true FROM feed_candidates(ARRAY [{post}], 9)"),
+        (NO_ONE, "SELECT true FROM feed_candidates(ARRAY [{lost_post}], 9)"),
+    ),
     "may_watch": (
         ("other nobody", "SELECT may_watch(ARRAY [{owner}], ARRAY [{other}])"),
         (_FOLLOWERS, "SELECT may_watch(ARRAY [{owner}], ARRAY [{me}])"),
