@@ -5,14 +5,13 @@ A reading ranks up to 500 posts on the event loop, so signals are plain numbers 
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from math import exp2
 from zoneinfo import ZoneInfo
 
-from storage import posts
-from storage.database import Row
+from storage.posts import Candidate
 from storage.snowflakes import EPOCH_MS, milliseconds
 
 CAIRO = ZoneInfo("Africa/Cairo")
@@ -24,41 +23,40 @@ EVENING_HALF_LIFE_MS = 9 * HOUR_MS
 # A post is taken for this good until enough people have seen it to tell.
 PRIOR_QUALITY = 0.5
 PRIOR_VIEWS = 20
-NO_REACTIONS = "{}"
 
 
 def score(affinity: float, quality: float, freshness: float, diversity: float, negatives: float = 0.0) -> float:
     return 0.35 * affinity + 0.35 * quality + 0.15 * freshness + 0.10 * diversity - 0.40 * negatives
 
 
-def rank(candidates: Sequence[Row], now: datetime) -> list[tuple[int, float]]:
+def rank(candidates: Iterable[Candidate], now: datetime) -> list[tuple[int, float]]:
     """Post ids with their scores, best first; an author's further posts lose diversity one by one."""
     now_ms = int(now.timestamp() * 1_000) - EPOCH_MS
-    signals = [
-        (row["id"], row["author_id"], affinity(row), quality(row), freshness(milliseconds(row["id"]), now_ms))
-        for row in candidates
-    ]
-    signals.sort(key=lambda each: each[2] + each[3] + each[4], reverse=True)
+    merits = []
+    for post_id, author_id, follows, followed_by, is_named, reactions, comments, shares, saves, views in candidates:
+        near = affinity(follows, followed_by, is_named)
+        good = quality(reactions, comments, shares, saves, views)
+        fresh = freshness(milliseconds(post_id), now_ms)
+        merits.append((near + good + fresh, post_id, author_id, near, good, fresh))
+    merits.sort(reverse=True)
     seen: Counter[int] = Counter()
     scored = []
-    for post_id, author_id, near, good, fresh in signals:
+    for _, post_id, author_id, near, good, fresh in merits:
         scored.append((score(near, good, fresh, 1 / (1 + seen[author_id])), post_id))
         seen[author_id] += 1
     scored.sort(reverse=True)
     return [(post_id, points) for points, post_id in scored]
 
 
-def affinity(row: Row) -> float:
+def affinity(follows: bool, followed_by: bool, is_named: bool) -> float:
     """Following counts half, being followed back 0.3, being named the rest."""
-    return float(0.5 * row["follows"] + 0.3 * row["followed_by"] + 0.2 * row["is_named"])
+    return 0.5 * follows + 0.3 * followed_by + 0.2 * is_named
 
 
-def quality(row: Row) -> float:
+def quality(reactions: int, comments: int, shares: int, saves: int, views: int) -> float:
     """Engagement per view, with comments and shares counted twice, smoothed towards the prior."""
-    reactions = 0 if row["reactions"] == NO_REACTIONS else sum(posts.reactions(row).values())
-    engagement = reactions + 2 * row["comment_count"] + 2 * row["share_count"] + row["save_count"]
-    smoothed = (engagement + PRIOR_QUALITY * PRIOR_VIEWS) / (row["view_count"] + PRIOR_VIEWS)
-    return float(min(smoothed, 1.0))
+    engagement = reactions + 2 * (comments + shares) + saves
+    return min((engagement + PRIOR_QUALITY * PRIOR_VIEWS) / (views + PRIOR_VIEWS), 1.0)
 
 
 def freshness(posted_ms: int, now_ms: int) -> float:

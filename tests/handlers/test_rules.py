@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers import post_text, ranking
+from storage.posts import Candidate
 from storage.snowflakes import EPOCH_MS
 from tests.protocol.test_text import HOSTILE, grows_faster_than_its_input
 
@@ -42,28 +43,26 @@ def test_freshness_halves_and_evenings_keep_for_longer(posted_at, half_life_h):
     assert ranking.freshness(posted, posted - ranking.HOUR_MS) == 1
 
 
-def row(post_id=1, author_id=1, *, at=NOON, follows=True, followed_by=False, is_named=False, **counts):
-    return {
-        "id": ms(at) << 22 | post_id, "author_id": author_id, "follows": follows, "followed_by": followed_by,
-        "is_named": is_named, "reactions": counts.pop("reactions", "{}"),
-        **{name: counts.get(name, 0) for name in ("comment_count", "share_count", "save_count", "view_count")},
-    }  # fmt: skip
+def candidate(post_id=1, author_id=1, *, follows=True, followed_by=False, is_named=False, views=0):
+    return Candidate(ms(NOON) << 22 | post_id, author_id, follows, followed_by, is_named, 0, 0, 0, 0, views)
 
 
 def test_engagement_raises_quality_and_being_ignored_lowers_it():
-    unseen = ranking.quality(row())
-    loved = ranking.quality(row(view_count=100, reactions='{"like": 90}', comment_count=10))
-    ignored = ranking.quality(row(view_count=1_000))
+    unseen = ranking.quality(0, 0, 0, 0, 0)
+    loved = ranking.quality(90, 10, 0, 0, 100)
+    ignored = ranking.quality(0, 0, 0, 0, 1_000)
     assert ignored < unseen == ranking.PRIOR_QUALITY < loved <= 1
+    assert ranking.quality(10, 0, 0, 0, 100) == ranking.quality(0, 5, 0, 0, 100) == ranking.quality(0, 0, 5, 0, 100)
+    assert ranking.quality(10, 0, 0, 0, 100) == ranking.quality(0, 0, 0, 10, 100)
 
 
 def test_friends_rank_above_acquaintances_and_an_author_does_not_fill_the_page():
-    friend, acquaintance = row(1, 1, followed_by=True), row(2, 2)
+    friend, acquaintance = candidate(1, 1, followed_by=True), candidate(2, 2)
     assert [post_id for post_id, _ in ranking.rank([acquaintance, friend], NOON)] == [
-        friend["id"],
-        acquaintance["id"],
+        friend.post_id,
+        acquaintance.post_id,
     ]
-    talkative = [row(number, 1) for number in range(3)]
+    talkative = [candidate(number, 1) for number in range(3)]
     scores = [score for _, score in ranking.rank(talkative, NOON)]
     assert scores == sorted(scores, reverse=True)
     assert scores[0] - scores[1] == pytest.approx(0.05)
@@ -72,11 +71,11 @@ def test_friends_rank_above_acquaintances_and_an_author_does_not_fill_the_page()
 @given(st.lists(st.tuples(st.integers(1, 5), st.booleans(), st.booleans(), st.integers(0, 10_000)), max_size=30))
 def test_scores_stay_within_bounds_and_no_post_is_lost(posts):
     rows = [
-        row(number, author, follows=follows, followed_by=back, view_count=views)
+        candidate(number, author, follows=follows, followed_by=back, views=views)
         for number, (author, follows, back, views) in enumerate(posts)
     ]
     ranked = ranking.rank(rows, NOON + timedelta(hours=1))
-    assert {post_id for post_id, _ in ranked} == {r["id"] for r in rows}
+    assert {post_id for post_id, _ in ranked} == {each.post_id for each in rows}
     assert all(0 <= score <= 0.95 for _, score in ranked)
     assert all(a[1] >= b[1] for a, b in itertools.pairwise(ranked))
 

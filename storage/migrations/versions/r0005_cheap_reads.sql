@@ -16,15 +16,17 @@ CREATE OR REPLACE FUNCTION post_visible(author bigint, visibility text, circle b
 -- those that must not stand in the viewer's feed. Relations are read once per author, and the rule of the policy runs
 -- only for posts that a follow does not open by itself.
 CREATE FUNCTION feed_candidates(inbox bigint[], amount integer)
-    RETURNS TABLE (id bigint, author_id bigint, follows boolean, followed_by boolean, is_named boolean,
-                   reactions jsonb, comment_count integer, share_count integer, save_count integer, view_count integer)
+    RETURNS TABLE (post_id bigint, author_id bigint, follows boolean, followed_by boolean, is_named boolean,
+                   reactions bigint, comments integer, shares integer, saves integer, views integer)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH wanted AS MATERIALIZED (
         SELECT * FROM posts WHERE status = 'published' AND author_id <> viewer_id() AND id = ANY (ARRAY (
             SELECT c.id FROM (SELECT unnest(inbox) AS id UNION SELECT large_author_post_ids(9223372036854775807, amount)) c
             ORDER BY c.id DESC LIMIT amount)))
     SELECT w.id, w.author_id, r.follows, r.followed_by, viewer_id() = ANY (w.mention_ids),
-           w.reactions, w.comment_count, w.share_count, w.save_count, w.view_count
+           CASE WHEN w.reactions = '{}' THEN 0 ELSE (
+               SELECT sum(amount.value::bigint)::bigint FROM jsonb_each_text(w.reactions) amount) END,
+           w.comment_count, w.share_count, w.save_count, w.view_count
     FROM relations((SELECT array_agg(DISTINCT author_id) FROM wanted)) r
     JOIN users u ON u.id = r.other_id AND u.status = 'active'
     JOIN wanted w ON w.author_id = r.other_id
