@@ -28,6 +28,11 @@ _CLOSE_CODES = frozenset((*range(1000, 1004), *range(1007, 1015), *range(3000, 5
 class Listener(Protocol):
     """None of these may raise."""
 
+    def hold_writes(self) -> None:
+        """More frames of the same read follow: what is written meanwhile may wait for `release_writes`."""
+
+    def release_writes(self) -> None: ...
+
     def text_received(self, text: str) -> None: ...
 
     def bytes_received(self, data: bytes) -> None: ...
@@ -53,11 +58,12 @@ class _Refused(Exception):
 class FrameReader:
     """`feed` it what the network brings, however it is cut."""
 
-    __slots__ = ("_begun", "_listener", "_message", "_needed", "_opcode", "is_over", "largest")
+    __slots__ = ("_begun", "_holds", "_listener", "_message", "_needed", "_opcode", "is_over", "largest")
 
     def __init__(self, listener: Listener, largest: int) -> None:
         self.is_over = False  # what comes still is not looked at
         self._listener = listener
+        self._holds = False  # the listener holds its writes
         self.largest = largest  # message, in bytes
         self._begun: bytearray | None = None  # a frame, up to where it has come
         self._needed = 0  # bytes of it, before it is looked at again
@@ -78,6 +84,10 @@ class FrameReader:
             self.is_over = True
             self._listener.broken(error.code if isinstance(error, _Refused) else WSCloseCode.INVALID_TEXT)
             return
+        finally:
+            if self._holds:
+                self._holds = False
+                self._listener.release_writes()
         if read < len(data) and not self.is_over:
             self._begun = bytearray(data[read:])
 
@@ -111,6 +121,9 @@ class FrameReader:
             payload = bytearray(data[payload_at : payload_at + length])
             websocket_mask(data[payload_at - 4 : payload_at], payload)
             at = payload_at + length
+            if at < end and not self._holds:
+                self._holds = True
+                self._listener.hold_writes()
             if not is_whole:
                 self._take(first, payload)
             elif first == FINAL | TEXT:

@@ -49,6 +49,12 @@ class Probe:
         CLOSED.labels("protocol").inc()
         self._web_socket.close(code)
 
+    def hold_writes(self) -> None:
+        return
+
+    def release_writes(self) -> None:
+        return
+
     def write_paused(self) -> None:
         return
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from aiohttp import WSCloseCode, web
 from engineio import exceptions, packet
 
+from engine.gathered_writes import GatheredWrites
 from engine.metrics import BEHIND, CLOSED, CONFLATED, DROPPED
 from engine.polling import Mailbox, read_packets
 from engine.probe import Probe
@@ -67,7 +68,7 @@ class EngineSocket:
         self.peer: Peer | None = None
         self.probed_by: Probe | None = None
         self._web_socket: WebSocket | None = None
-        self._transport: asyncio.Transport | TextTransport | None = None
+        self._transport: asyncio.Transport | TextTransport | GatheredWrites | None = None
         self._mailbox: Mailbox | None = None
         self._behind_since: float | None = None  # the client reads more slowly than it is written to
         self._latest: dict[Hashable, bytes] | None = None
@@ -91,6 +92,15 @@ class EngineSocket:
             self.drop("slow")
         else:
             transport.write(frame)
+
+    def hold_writes(self) -> None:
+        if self._web_socket is not None and not self.is_text_only:
+            self._transport = GatheredWrites(self._web_socket.transport)
+
+    def release_writes(self) -> None:
+        if isinstance(self._transport, GatheredWrites):
+            gathered, self._transport = self._transport, self._transport.transport
+            gathered.flush()
 
     def write_or_drop(self, frame: bytes) -> None:
         """One that a reader who is behind can do without."""
@@ -182,8 +192,8 @@ class EngineSocket:
                 self.drop("protocol")
 
     def bytes_received(self, data: bytes) -> None:
-        if self._may_go_on(len(data)):
-            self._message(data)
+        if self._may_go_on(len(data)) and self.peer is not None:
+            self.peer.receive(data)
 
     def control_received(self) -> None:
         """A WebSocket's own frame, or a part of a message."""

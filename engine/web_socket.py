@@ -28,6 +28,11 @@ class Receiver(Protocol):
     def broken(self, code: WSCloseCode) -> None:
         """The client has sent what it must not: close with that code."""
 
+    def hold_writes(self) -> None:
+        """More frames of the same read follow: what is written meanwhile may wait for `release_writes`."""
+
+    def release_writes(self) -> None: ...
+
     def write_paused(self) -> None:
         """The client reads more slowly than it is written to."""
 
@@ -91,6 +96,12 @@ class WebSocket(asyncio.Protocol):
 
     # ------------------------------------------------------------------------------------------ from the reader
 
+    def hold_writes(self) -> None:
+        self.receiver.hold_writes()
+
+    def release_writes(self) -> None:
+        self.receiver.release_writes()
+
     def text_received(self, text: str) -> None:
         self.receiver.text_received(text)
 
@@ -127,6 +138,7 @@ class WebSocket(asyncio.Protocol):
 
     def close(self, code: WSCloseCode) -> None:
         """After what has been written already, which the client is given two seconds to take."""
+        self.receiver.release_writes()
         self._write_control(CLOSE, code.to_bytes(2, "big"))
         self.transport.close()
         if self.transport.get_write_buffer_size():

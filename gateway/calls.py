@@ -12,6 +12,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from gateway.dispatcher import Caller, Dispatcher
 from gateway.observability import OVER_SHARE
 from protocol import errors, wire
 from protocol.rpc import Method
+from storage import shares
 from storage.shares import Share
 
 MOST_CALLS_AT_ONCE = 32
@@ -42,6 +44,12 @@ class CallRate(msgspec.Struct, frozen=True):
 
     per_second: float
     burst: float
+
+
+@cache
+def _rate_of_user(rate: CallRate) -> shares.CallRate:
+    """The rate of all connections of a user together."""
+    return shares.CallRate(1 / (OF_A_USER * rate.per_second), rate.burst / rate.per_second)
 
 
 class CallsOwner(Caller):
@@ -69,14 +77,15 @@ class _Arrived(msgspec.Struct):
 
 class Calls:
     __slots__ = (
-        "_backlog", "_bytes", "_bytes_waiting", "_dispatcher", "_on_idle", "_owner", "_rate", "_refilled_at",
-        "_refusals", "_resting", "_tasks", "_tokens", "_writes", "_writing",
+        "_backlog", "_bytes", "_bytes_waiting", "_dispatcher", "_on_idle", "_owner", "_rate",
+        "_rate_of_user", "_refilled_at", "_refusals", "_resting", "_tasks", "_tokens", "_writes", "_writing",
     )  # fmt: skip
 
     def __init__(self, dispatcher: Dispatcher, owner: Any, rate: CallRate) -> None:
         self._dispatcher = dispatcher
         self._owner = owner
         self._rate = rate
+        self._rate_of_user = _rate_of_user(rate)
         self._tokens = rate.burst
         self._refilled_at = time.monotonic()
         self._refusals = 0
@@ -96,9 +105,7 @@ class Calls:
             return
         method = self._dispatcher.find(packet.name)
         share = self._dispatcher.share_of(method, self._owner)
-        if wait_ms := share.take_call(
-            self._refilled_at, OF_A_USER * self._rate.per_second, OF_A_USER * self._rate.burst
-        ):
+        if wait_ms := share.take_call(self._refilled_at, self._rate_of_user):
             OVER_SHARE.labels("rate").inc()
             self._refuse(packet, "too many calls on all connections of this user", wait_ms)
             self._rest()
@@ -109,7 +116,7 @@ class Calls:
             self._rest()
             return
         if method is None or method.instant:
-            self._owner.reply(packet.id, self._dispatcher.answer_at_once(method, packet, self._owner))
+            self._owner.reply(packet.id, self._dispatcher.answer_at_once(method, packet, self._owner, share))
             share.spend(time.monotonic() - self._refilled_at)
         elif share.calls >= max(MOST_OF_A_USER, 2 * self._rate.burst):
             OVER_SHARE.labels("calls").inc()
@@ -168,7 +175,7 @@ class Calls:
             self._spawn(self._run(arrived))
 
     async def _run(self, arrived: _Arrived) -> None:
-        answered = await self._dispatcher.answer(arrived.method, arrived.packet, self._owner, arrived.at)
+        answered = await self._dispatcher.answer(arrived.method, arrived.packet, self._owner, arrived.share, arrived.at)
         arrived.share.calls -= 1
         replied_at = time.monotonic()
         self._owner.reply(arrived.packet.id, answered.answer)

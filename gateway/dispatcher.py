@@ -76,14 +76,16 @@ class Dispatcher:
             return self._services.shares.of(address_key(caller.address))
         return self._services.shares.of(viewer.session_id if method is not None and method.by_session else viewer.id)
 
-    def answer_at_once(self, method: Method | None, packet: wire.Packet, caller: Caller) -> wire.Ok | wire.Failed:
+    def answer_at_once(
+        self, method: Method | None, packet: wire.Packet, caller: Caller, share: Share
+    ) -> wire.Ok | wire.Failed:
         """Of an instant method, or of none. Never raises."""
         began = time.perf_counter()
         number = next(_numbers)
         try:
             if method is None:
                 raise errors.unimplemented(packet.name)
-            call = self._begin(method, number, caller)
+            call = self._begin(method, number, caller, share)
             answer: wire.Ok | wire.Failed = wire.Ok(method.handler(call, _read(method, packet, caller)))
             code = "OK"
         except Exception as error:
@@ -91,14 +93,16 @@ class Dispatcher:
         self._note(method, code, began, number, caller)
         return answer
 
-    async def answer(self, method: Method, packet: wire.Packet, caller: Caller, arrived: float) -> Answered:
-        """Never raises. arrived: loop time, which the deadline counts from."""
+    async def answer(
+        self, method: Method, packet: wire.Packet, caller: Caller, share: Share, arrived: float
+    ) -> Answered:
+        """Never raises. share: who pays. arrived: loop time, which the deadline counts from."""
         began = time.perf_counter()
         number = next(_numbers)
         call: Call | None = None
         try:
             async with asyncio.timeout_at(arrived + self._deadline_s):
-                call = self._begin(method, number, caller)
+                call = self._begin(method, number, caller, share)
                 result = await self._perform(method, call, _read(method, packet, caller))
             answer: wire.Ok | wire.Failed = wire.Ok(result)
             code = "OK"
@@ -119,10 +123,9 @@ class Dispatcher:
             for work in call.after_reply_work if answered.answer.ok else call.after_refusal_work:
                 await _or_log(work, call)
 
-    def _begin(self, method: Method, number: int, caller: Caller) -> Call:
+    def _begin(self, method: Method, number: int, caller: Caller, share: Share) -> Call:
         if caller.viewer is None and not method.anonymous:
             raise errors.unauthenticated()
-        share = self.share_of(method, caller)
         return Call(
             method.name, number, self._services, caller.viewer, share, caller.address, caller.user_agent, caller
         )

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
@@ -85,8 +85,7 @@ class CallerSocket(Protocol):
         """Whoever comes back with what this socket's client knows starts afresh."""
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """One call under way."""
 
     method: str
@@ -98,9 +97,9 @@ class Call:
     user_agent: str | None
     socket: CallerSocket
     disconnects: bool = False
-    after_commit_work: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
-    after_reply_work: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
-    after_refusal_work: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    after_commit_work: list[Callable[[], Awaitable[None]]] = []
+    after_reply_work: list[Callable[[], Awaitable[None]]] = []
+    after_refusal_work: list[Callable[[], Awaitable[None]]] = []
 
     @property
     def request_id(self) -> str:

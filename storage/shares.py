@@ -42,6 +42,13 @@ class WorkRate(msgspec.Struct, frozen=True):
     burst: float
 
 
+class CallRate(msgspec.Struct, frozen=True):
+    """`burst_s` seconds' worth of calls at once, one more every `step_s` seconds."""
+
+    step_s: float
+    burst_s: float
+
+
 class Share:
     """`calls` are accepted and not yet answered. `running` and `waiting` belong to the queue for connections."""
 
@@ -70,13 +77,14 @@ class Share:
         self._paid_at = time.monotonic()
         self._called_until = 0.0  # when the calls so far would end at a steady rate
 
-    def take_call(self, now: float, per_second: float, burst: float) -> int:
-        """Count one call. 0 where it may run, else the milliseconds to wait. now: monotonic, in seconds."""
-        called_until = max(self._called_until, now)
-        over_s = called_until - now - burst / per_second
-        if over_s > 0:
-            return int(over_s * 1_000) + 1
-        self._called_until = called_until + 1 / per_second
+    def take_call(self, now: float, rate: CallRate) -> int:
+        """Count one call. 0 if it may run, else the milliseconds to wait. now: monotonic, in seconds."""
+        called_until = self._called_until
+        if called_until < now:
+            called_until = now
+        elif called_until - now > rate.burst_s:
+            return int((called_until - now - rate.burst_s) * 1_000) + 1
+        self._called_until = called_until + rate.step_s
         return 0
 
     def spend(self, seconds: float) -> None:

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine import gathered_writes
 from engine.frames import FrameReader
+from engine.gathered_writes import GatheredWrites
 from protocol.packets import websocket_frame
 from protocol.wire import MAX_PAYLOAD
 from tests.cluster import Cluster
@@ -287,6 +289,53 @@ async def test_many_calls_in_one_write_are_all_answered(bare: BareSocket):
         assert (await bare.answer())["ok"]
 
 
+@pytest.mark.parametrize(
+    "end",
+    [
+        frame(FINAL | CLOSE, (1000).to_bytes(2, "big")),
+        frame(FINAL | TEXT, b"2", masked=False),
+        frame(FINAL | TEXT, b"\xff"),
+        text("1"),
+        text("41"),
+    ],
+    ids=["close", "broken frame", "broken text", "Engine.IO close", "Socket.IO disconnect"],
+)
+async def test_answers_to_calls_of_the_same_read_come_before_the_end(bare: BareSocket, end: bytes):
+    bare.send(text(PING_CALL) * 3 + end)
+    for _ in range(3):
+        assert (await bare.answer())["ok"]
+    while (await bare.receive())[0] != FINAL | CLOSE:
+        continue
+
+
+class Transport(asyncio.Transport):
+    """Keeps each write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    def get_write_buffer_size(self) -> int:
+        return sum(map(len, self.written))
+
+
+def test_writes_are_gathered_up_to_a_bound():
+    transport = Transport()
+    gathered = GatheredWrites(transport)
+    gathered.write(b"a")
+    gathered.write(b"b")
+    assert (transport.written, gathered.get_write_buffer_size()) == ([], 2)
+    gathered.write(b"c" * gathered_writes.LARGEST)
+    assert [len(each) for each in transport.written] == [gathered_writes.LARGEST + 2]
+    gathered.write(b"d")
+    gathered.flush()
+    gathered.flush()
+    assert transport.written[1:] == [b"d"]
+
+
 async def test_parts_of_nothing_without_end_are_a_flood(cluster: Cluster, node):
     bare = await BareSocket().open(cluster.ports[await node(limit_calls="10/second")])
     bare.send(frame(TEXT) + frame(CONTINUED) * 3_000)
@@ -299,6 +348,8 @@ MESSAGES = st.lists(st.one_of(st.text(max_size=200), st.binary(max_size=200)), m
 class Heard(list[object]):
     """Listens to a reader."""
 
+    held = 0
+
     text_received = bytes_received = ping_received = list.append
 
     def part_received(self) -> None:
@@ -306,6 +357,12 @@ class Heard(list[object]):
 
     def pong_received(self) -> None:
         return
+
+    def hold_writes(self) -> None:
+        self.held += 1
+
+    def release_writes(self) -> None:
+        self.held -= 1
 
 
 @given(messages=MESSAGES, choices=st.randoms(use_true_random=False))
@@ -324,5 +381,6 @@ def test_messages_arrive_whole_however_frames_and_reads_are_cut(messages: list[s
     while sent:
         size = choices.choice((1, 2, 3, 5, 8, 100, 65_536))
         reader.feed(sent[:size])
+        assert heard.held == 0
         sent = sent[size:]
     assert heard == messages

@@ -32,7 +32,7 @@ class Held:
     def share_of(self, method, caller) -> Share:
         return self.share
 
-    async def answer(self, method, packet, caller, at) -> SimpleNamespace:
+    async def answer(self, method, packet, caller, share, at) -> SimpleNamespace:
         await self.may_end.wait()
         return SimpleNamespace(answer="answered", disconnects=False)
 
@@ -134,10 +134,10 @@ class Writes(Held):
     def find(self, name: str) -> SimpleNamespace:
         return SimpleNamespace(instant=False, reads=False)
 
-    async def answer(self, method, packet, caller, at) -> SimpleNamespace:
+    async def answer(self, method, packet, caller, share, at) -> SimpleNamespace:
         self.began.append(packet.id)
         await self.ends[packet.id].wait()
-        return await super().answer(method, packet, caller, at)
+        return await super().answer(method, packet, caller, share, at)
 
 
 async def test_a_write_does_not_overtake_those_that_wait():
