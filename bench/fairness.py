@@ -1,16 +1,15 @@
 """`python -m bench.fairness`: what one abuser, within all limits, does to another user's latency.
 
-The victim calls `post.get` at a steady pace, alone and then beside one account that keeps 20 sockets busy. A node
-with the default limits has a core of its own; PostgreSQL, Redis and the load share the other. Nothing is asserted:
-the machine is noisy, the ratio is what to hold on to.
+The victim calls `post.get` at a steady pace, alone and then beside one account that keeps 20 sockets busy
+(`bench.abuser`). A node with the default limits has a core of its own; PostgreSQL, Redis and the load share the other.
+Nothing is asserted: the machine is noisy, and the ratio is what counts.
 """
 
-import asyncio
+import json
 import statistics
 import tempfile
-import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,14 +17,12 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench.realtime import frames
 from bench.realtime.contenders import Ours
 from bench.realtime.load import Crowd
+from bench.realtime.processes import Process, python
 from bench.realtime.scenario import quantile
-from bench.realtime.world import open_world
+from bench.realtime.world import LOAD_CORE, open_world
 
-SOCKETS = 20  # of the abuser; a session has no more
-CALLS = 50  # a second on each socket
 VICTIM_PER_S = 40
 SECONDS = 5.0
 ROUNDS = 3
@@ -54,7 +51,7 @@ async def measure(contender: Ours, kind: str, argument: dict[str, Any]) -> tuple
         await victim.connect(contender.ports, [contender.auth(1)])
         await _calls(contender, victim, 1.0)
         alone = await _calls(contender, victim, SECONDS)
-        async with _abuser(contender, frames.call(1, kind, argument)):
+        async with _abuser(contender, kind, argument):
             beside = await _calls(contender, victim, SECONDS)
     finally:
         for socket in victim.sockets:
@@ -71,30 +68,15 @@ async def _calls(contender: Ours, victim: Crowd, seconds: float) -> Latency:
 
 
 @asynccontextmanager
-async def _abuser(contender: Ours, call: bytes) -> AsyncIterator[None]:
-    """All sockets send their calls of a second at once; none of the answers is looked at."""
-    crowd = Crowd()
-    await crowd.connect(contender.ports, [contender.auth(0)] * SOCKETS)
-
-    async def abuse() -> None:
-        while True:
-            began = time.perf_counter()
-            for socket in crowd.sockets:
-                if not socket.is_closing:
-                    socket.write(call * CALLS)
-            await asyncio.sleep(max(began + 1 - time.perf_counter(), 0))
-
-    task = asyncio.create_task(abuse())
+async def _abuser(contender: Ours, method: str, argument: dict[str, Any]) -> AsyncIterator[None]:
+    log = contender.world.folder / "abuser.log"
+    process = Process((*python("bench.abuser"), str(contender.ports[0])), {}, LOAD_CORE, log, speaks=True)
     try:
+        process.write(json.dumps({"auth": contender.auth(0), "method": method, "argument": argument}))
+        await process.said_ready()
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-        if crowd.counts.lost:
-            Console(stderr=True).print(f"{crowd.counts.lost} of the abuser's sockets were cut off")
-        for socket in crowd.sockets:
-            socket.close()
+        await process.stop()
 
 
 async def main() -> None:

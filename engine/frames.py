@@ -56,12 +56,13 @@ class _Refused(Exception):
 
 
 class FrameReader:
-    """`feed` it what the network brings, however it is cut."""
+    """`feed` it what the network brings, however it is cut. It stops between two frames while it is paused."""
 
-    __slots__ = ("_begun", "_holds", "_listener", "_message", "_needed", "_opcode", "is_over", "largest")
+    __slots__ = ("_begun", "_holds", "_listener", "_message", "_needed", "_opcode", "is_over", "is_paused", "largest")
 
     def __init__(self, listener: Listener, largest: int) -> None:
         self.is_over = False  # what comes still is not looked at
+        self.is_paused = False
         self._listener = listener
         self._holds = False  # the listener holds its writes
         self.largest = largest  # message, in bytes
@@ -75,7 +76,7 @@ class FrameReader:
             return
         if self._begun is not None:
             self._begun += data
-            if len(self._begun) < self._needed:
+            if self.is_paused or len(self._begun) < self._needed:
                 return
             data, self._begun = bytes(self._begun), None
         try:
@@ -92,9 +93,10 @@ class FrameReader:
             self._begun = bytearray(data[read:])
 
     def _read(self, data: bytes) -> int:
-        """All frames that are there in full. Answers where the one begins that is not."""
+        """Reads all frames that are there in full. Returns where the first one begins that is left."""
         at, end = 0, len(data)
-        while not self.is_over:
+        self._needed = 0
+        while not self.is_over and not self.is_paused:
             if end - at < 2:
                 self._needed = 2
                 break

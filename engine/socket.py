@@ -236,12 +236,12 @@ class EngineSocket:
             self._message(data)
 
     def pause_reading(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.pause_reading()
+        if self._web_socket is not None and not self._web_socket.transport.is_closing():
+            self._web_socket.pause_reading()
 
     def resume_reading(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+        if self._web_socket is not None and not self._web_socket.transport.is_closing():
+            self._web_socket.resume_reading()
 
     # ------------------------------------------------------------------------------------------ over HTTP
 

@@ -134,6 +134,16 @@ class WebSocket(asyncio.Protocol):
         """Of what the client sends."""
         self._reader.is_over = True
 
+    def pause_reading(self) -> None:
+        """Also of frames that have come already."""
+        self._reader.is_paused = True
+        self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._reader.is_paused = False
+        self.transport.resume_reading()
+        asyncio.get_running_loop().call_soon(self._reader.feed, b"")
+
     # ------------------------------------------------------------------------------------------ outbound
 
     def close(self, code: WSCloseCode) -> None:

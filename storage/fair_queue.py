@@ -1,8 +1,8 @@
 """Who is next for a connection to PostgreSQL: each user has a queue of their own, and users take turns.
 
-One user holds a small part of the connections, however many calls of theirs wait. A heavy user (see `shares`) holds
-one, and gets the next once time has paid back what the last transaction cost. Work that is not a user's own call, such
-as signing people in, takes every other turn.
+One user holds a small part of the connections, however many calls of theirs wait. A busy user (see `shares`) holds
+one; a heavy user gets the next once time has paid back what the last transaction cost. Work that is not a user's own
+call, such as signing people in, takes every other turn.
 """
 
 import asyncio
@@ -74,7 +74,7 @@ class FairQueue:
         self._pass_on()
 
     def _may_run(self, share: Share) -> bool:
-        return not share.resting and share.running < (1 if share.is_heavy else self.most_of_one)
+        return not share.resting and share.running < (1 if share.is_busy else self.most_of_one)
 
     def _line_up(self, share: Share | None) -> None:
         if share is not None and share.waiting and self._may_run(share):

@@ -3,7 +3,7 @@
 from prometheus_client import Gauge, Histogram
 
 HEAVY = Gauge(
-    "daira_heavy_users", "Users whose calls run one at a time, for they have spent much", multiprocess_mode="livesum"
+    "daira_heavy_users", "Users whose calls run one at a time, with rests between", multiprocess_mode="livesum"
 )
 POOL_WAIT = Histogram(
     "daira_postgres_wait_seconds",

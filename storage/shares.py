@@ -4,9 +4,9 @@ Work is the time that a call holds a connection to PostgreSQL, and the time that
 counted in memory once it is done. Nodes add up in Redis, in the background, what those spent who spend much: no call
 waits for it. Time pays back what was spent, at a steady rate.
 
-States of a share: light → heavy (a quarter of what may be spent at once is gone, or many calls wait: one transaction
-at a time, see `fair_queue`) → spent (calls are refused until enough is paid back). A share that is paid back in full
-is forgotten.
+States of a share: light → busy (a sixteenth of what may be spent at once is gone, or many calls wait: one transaction
+at a time, see `fair_queue`) → heavy (a quarter is gone: a rest after each transaction) → spent (calls are refused until
+enough is paid back). A share that is paid back in full is forgotten.
 """
 
 import asyncio
@@ -100,8 +100,12 @@ class Share:
         return seconds / self._rate.per_second
 
     @property
+    def is_busy(self) -> bool:
+        return self.spent > self._rate.burst / 16 or len(self.waiting) > MANY_WAITING
+
+    @property
     def is_heavy(self) -> bool:
-        return self.spent > self._rate.burst / 4 or len(self.waiting) > MANY_WAITING
+        return self.spent > self._rate.burst / 4
 
     @property
     def wait_ms(self) -> int:

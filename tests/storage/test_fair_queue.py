@@ -93,6 +93,16 @@ async def test_our_own_work_takes_every_other_turn(turns):
     assert one.given in ([None, alice] * 3, [alice, None] * 3)
 
 
+async def test_a_busy_user_runs_one_at_a_time_without_rest(turns):
+    some, alice = turns(20), Share(1, WorkRate(per_second=0.5, burst=1))
+    alice.spend(0.1)
+    await some.ask(alice, 3)
+    assert some.given == [alice]
+    some.queue.leave(alice, 0.02)
+    await asyncio.sleep(0)
+    assert some.given == [alice] * 2
+
+
 async def test_a_heavy_user_runs_one_at_a_time_and_rests_until_it_is_paid_back(turns):
     some, alice = turns(20), Share(1, WorkRate(per_second=0.5, burst=1))
     alice.spend(0.3)
