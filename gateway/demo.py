@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
-from handlers.post_text import hashtags
+from domain.post_text import hashtags
 from protocol.tokens import AccessTokens
 from storage import seeding
 from workers.fanout import LARGE_FROM

@@ -13,6 +13,8 @@ import structlog
 from aiohttp import web
 from limits import parse
 
+from domain.guesses import Guesses
+from domain.passwords import Passwords
 from engine.http import serve_http
 from engine.server import HandshakeRefused, SocketServer
 from engine.socket import Bounds, EngineSocket
@@ -29,8 +31,6 @@ from gateway.settings import Settings
 from gateway.sign_in import SignIn
 from gateway.stores import Stores
 from handlers.call import Services
-from handlers.guesses import Guesses
-from handlers.passwords import Passwords
 from presence.tracker import Tracker
 from presence.typing_indicators import TypingIndicators
 from protocol.cursors import Cursors

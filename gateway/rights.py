@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 
-from handlers import visibility
+from domain import visibility
 from presence import tracker
 from protocol.live_rooms import RemovalReason
 from protocol.users import UserLite

@@ -11,9 +11,9 @@ import hashlib
 import hmac
 import secrets
 
-from handlers import passwords, reserved_names
+from domain import passwords, reserved_names
+from domain.guesses import Budget
 from handlers.call import Call, Viewer
-from handlers.guesses import Budget
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from protocol import errors
 from protocol.auth import (

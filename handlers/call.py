@@ -9,8 +9,8 @@ from typing import Protocol
 
 import msgspec
 
-from handlers.guesses import Guesses
-from handlers.passwords import Passwords
+from domain.guesses import Guesses
+from domain.passwords import Passwords
 from presence.tracker import Tracker
 from presence.typing_indicators import TypingIndicators
 from protocol import errors

@@ -2,7 +2,7 @@
 
 import secrets
 
-from handlers import ranking, visibility
+from domain import ranking, visibility
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from protocol import errors

@@ -5,6 +5,7 @@ from datetime import timedelta
 import msgspec
 from msgspec import UNSET
 
+from domain import room_rules
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from handlers.room_access import REFUSALS, allow, changed, check_version, is_repetition, locked, note, standing
@@ -30,7 +31,7 @@ from protocol.live_rooms import (
 )
 from protocol.rpc import Nothing, methods
 from rooms import names
-from stage import rules, turns, view
+from stage import turns, view
 from stage.roster import NOBODY, Look
 from storage import circles, live_rooms, present, room_messages
 from storage.database import Row, Transaction
@@ -133,7 +134,7 @@ async def close_room(call: Call, request: VersionedRoomRef, tx: Transaction) -> 
 async def join_room(call: Call, request: RoomRef, tx: Transaction) -> JoinedRoom:
     """Come in on this socket: the room as it is, and from now on what happens in it."""
     room = await standing(call, tx, request.room_id)
-    rules.check("join", room["state"], room["role"])
+    room_rules.check("join", room["state"], room["role"])
     room_id, viewer_id, channel = room["id"], call.viewer.id, names.live(room["id"])
     me = present.user_lite(room, prefix="my_")
     try:
@@ -154,7 +155,7 @@ async def join_room(call: Call, request: RoomRef, tx: Transaction) -> JoinedRoom
         if row is None or row["state"] != "live":
             raise errors.failed_precondition("the room is ended")
         recent = await room_messages.load_page(tx, room_id, MAX_ID, RECENT_MESSAGES)
-        if room["role"] in rules.ON_STAGE:  # last, as it locks the room
+        if room["role"] in room_rules.ON_STAGE:  # last, as it locks the room
             await turns.begin(tx, call.services.roster, room_id, viewer_id)
         if not call.socket.is_in(channel):
             raise errors.failed_precondition(REFUSALS["kicked"])  # at this very moment
@@ -228,7 +229,7 @@ async def _hand_over(call: Call, tx: Transaction, room_id: int) -> None:
     inside = await call.services.roster.are_inside(room_id, [call.viewer.id, *(user_id for user_id, _ in stage)])
     if call.viewer.id in inside:  # on another device
         return
-    heir_id = rules.successor([pair for pair in stage if pair[0] in inside])
+    heir_id = room_rules.successor([pair for pair in stage if pair[0] in inside])
     if heir_id is None:
         return
     await live_rooms.transfer_host(tx, room_id, call.viewer.id, heir_id)

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from handlers import visibility
+from domain import visibility
+from domain.post_text import hashtags, mentioned_usernames
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
-from handlers.post_text import hashtags, mentioned_usernames
 from protocol import errors
 from protocol.events import PostCreated, PostDeleted, PostEdited
 from protocol.posts import CreatePost, EditPost, ListPosts, Post, PostPage, PostRef

@@ -2,11 +2,11 @@
 
 import msgspec
 
+from domain import room_rules
 from handlers.call import Call
 from protocol import errors
 from protocol.events import RoomChanged
 from protocol.live_rooms import Role
-from stage import rules
 from storage import audit, live_rooms
 from storage.database import Row, Transaction
 
@@ -35,9 +35,9 @@ async def locked(call: Call, tx: Transaction, room_id: str) -> Row:
     return await standing(call, tx, room_id)
 
 
-def allow(action: rules.Action, room: Row, target: Role | None = None) -> None:
-    """Raises what `rules.check` does."""
-    rules.check(action, room["state"], room["role"], target)
+def allow(action: room_rules.Action, room: Row, target: Role | None = None) -> None:
+    """Raises what `room_rules.check` does."""
+    room_rules.check(action, room["state"], room["role"], target)
 
 
 def check_version(room: Row, version: int | None) -> None:

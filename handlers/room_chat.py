@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from domain import room_rules
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from handlers.room_access import note, standing
@@ -18,7 +19,6 @@ from protocol.live_rooms import (
 from protocol.rpc import Nothing, methods
 from protocol.timestamps import to_wire
 from rooms import names
-from stage import rules
 from storage import present, room_messages
 from storage.database import Transaction
 from storage.snowflakes import minted_at
@@ -30,7 +30,7 @@ UNHEARD_OF = timedelta(minutes=1)  # for longer no message waits for the roster 
 async def send_message(call: Call, request: SendToRoom, tx: Transaction) -> RoomMessage:
     """Say something to the room; in slow mode, listeners at most once in its interval."""
     room = await standing(call, tx, request.room_id)
-    rules.check("send", room["state"], room["role"])
+    room_rules.check("send", room["state"], room["role"])
     _check_inside(call, room["id"])
     if room["is_muted"]:
         raise errors.permission_denied("muted in this room")
@@ -71,13 +71,13 @@ async def delete_message(call: Call, request: DeleteRoomMessage, tx: Transaction
     message_id = int(request.message_id)
     message = await room_messages.load(tx, room["id"], message_id)
     is_own = message is not None and message["sender_id"] == call.viewer.id
-    if message is None or (message["is_deleted"] and not is_own and room["role"] not in rules.MODERATORS):
+    if message is None or (message["is_deleted"] and not is_own and room["role"] not in room_rules.MODERATORS):
         raise errors.not_found("message")
     if message["is_deleted"]:
         return Nothing()
     sender_id = message["sender_id"]
     if not is_own:
-        rules.check("delete_message", room["state"], room["role"])
+        room_rules.check("delete_message", room["state"], room["role"])
         await note(call, tx, "room.delete_message", room["id"], message_id=message_id, sender_id=sender_id)
     await room_messages.delete(tx, message_id)
     event = RoomMessageDeleted(room_id=room["id"], message_id=message_id, sender_id=sender_id)

@@ -1,8 +1,9 @@
-"""What is done on the stage of a live room: hands, roles, moderation. Rights are in `stage.rules`."""
+"""What is done on the stage of a live room: hands, roles, moderation. Rights are in `domain.room_rules`."""
 
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
+from domain import room_rules
 from handlers.call import Call
 from handlers.room_access import allow, changed, check_version, is_repetition, locked, note, standing
 from protocol import errors
@@ -21,7 +22,7 @@ from protocol.live_rooms import (
 )
 from protocol.rpc import Nothing, methods
 from protocol.timestamps import to_wire
-from stage import departures, rules, turns
+from stage import departures, turns
 from storage import live_rooms, room_turns, users
 from storage.database import Row, Transaction
 
@@ -33,7 +34,7 @@ async def raise_hand(call: Call, request: RaiseHand, tx: Transaction) -> Nothing
     """Ask to speak, in the order of asking, or no longer. Repeating it changes nothing."""
     room = await standing(call, tx, request.room_id)
     if request.raised:
-        rules.check("raise_hand", room["state"], room["role"])
+        room_rules.check("raise_hand", room["state"], room["role"])
     if not await call.services.roster.raise_hand(room["id"], call.viewer.id, raised=request.raised):
         raise errors.failed_precondition("join the room first")
     call.services.pulse.tell(room["id"])
@@ -46,7 +47,7 @@ async def set_role(call: Call, request: SetRole, tx: Transaction) -> Nothing:
     if int(request.user_id) == call.viewer.id:
         return await _step_down(call, request, tx)
     room, target = await _target(call, tx, request.room_id, "set_role", request.user_id)
-    rules.check_grant(room["role"], request.role)
+    room_rules.check_grant(room["role"], request.role)
     if target.role == request.role and is_repetition(room, request.version):
         return Nothing()
     check_version(room, request.version)
@@ -164,7 +165,7 @@ async def media_token(call: Call, request: RoomRef, tx: Transaction) -> MediaTok
     if tokens is None:
         raise errors.failed_precondition("voice is not set up on this server")
     room = await standing(call, tx, request.room_id)
-    rules.check("media_token", room["state"], room["role"])
+    room_rules.check("media_token", room["state"], room["role"])
     if not await call.services.roster.are_inside(room["id"], [call.viewer.id]):
         raise errors.failed_precondition("join the room first")
     token, expires_at = tokens.mint(
@@ -190,7 +191,9 @@ class _Target(NamedTuple):
     is_inside: bool
 
 
-async def _target(call: Call, tx: Transaction, room_id: str, action: rules.Action, user_id: str) -> tuple[Row, _Target]:
+async def _target(
+    call: Call, tx: Transaction, room_id: str, action: room_rules.Action, user_id: str
+) -> tuple[Row, _Target]:
     """The room, locked, and to whom it is done. Raises NOT_FOUND and what `locked` and `allow` do.
 
     A block shields nobody who is in the room or has a place there; of others it is not told apart from nobody.
@@ -253,7 +256,7 @@ async def _give_role(call: Call, tx: Transaction, room_id: int, user_id: int, ro
     """Answers the room's version that it stands with."""
     await live_rooms.set_role(tx, room_id, user_id, role)
     version = await live_rooms.touch(tx, room_id)
-    if role not in rules.ON_STAGE:
+    if role not in room_rules.ON_STAGE:
         await room_turns.end(tx, room_id, user_id)
     else:
         await turns.begin(tx, call.services.roster, room_id, user_id)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import structlog
 
+from domain.room_rules import ON_STAGE
 from protocol.live_rooms import Role
 from protocol.pushes import RoomJoined
 from protocol.users import UserLite
@@ -22,7 +23,6 @@ from stage import departures, turns
 from stage.metrics import INSIDE, UNSAID
 from stage.pulse import Pulse
 from stage.roster import Entered, Roster
-from stage.rules import ON_STAGE
 from storage.database import Database
 from storage.reach import OUT_OF_REACH
 from storage.redis import RedisError

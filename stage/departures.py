@@ -2,11 +2,11 @@
 
 import secrets
 
+from domain.room_rules import ON_STAGE
 from protocol.live_rooms import RemovalReason, Role
 from protocol.pushes import RoomLeft, RoomRemoved
 from rooms import names
 from rooms.broadcaster import Broadcaster
-from stage.rules import ON_STAGE
 
 SMALL_ROOM = 200  # below it, everybody hears of each listener
 ANY_TIME = 2**62

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from domain.summary import summarise
 from protocol.events import RoomClosed
 from protocol.live_rooms import AttendancePoint, RoomDigest, StageTime, TopMessage
 from protocol.pushes import RoomDigested
@@ -14,7 +15,6 @@ from stage.roster import Past
 from storage import live_rooms, present, room_messages, room_turns
 from storage.database import Row
 from workers.job import Job, consumes
-from workers.summary import summarise
 
 MOST_POINTS = 1_440  # minutes of a day
 MOST_TOP = 10

@@ -5,6 +5,7 @@ import time
 
 import structlog
 
+from domain import room_rules
 from protocol.events import (
     RoomChanged,
     RoomClosed,
@@ -29,7 +30,7 @@ from protocol.pushes import (
     RoomMessageDeleted as RoomMessageDeletedPush,
 )
 from rooms import names
-from stage import departures, rules, turns, view
+from stage import departures, turns, view
 from stage.roster import NOBODY, Absence
 from storage import audit, graph, live_rooms, present, room_messages
 from storage.database import Row, Transaction
@@ -172,7 +173,7 @@ async def _settle_role(job: Job, room_id: int, user_id: int) -> None:
         return
     role, version, channel = room["role"], room["version"], names.live(room_id)
     await job.tools.roster.set_role(room_id, user_id, role, version)
-    if role in rules.ON_STAGE:  # who had left before the roster heard of it has left as a listener
+    if role in room_rules.ON_STAGE:  # who had left before the roster heard of it has left as a listener
         async with job.tools.database.transaction() as tx:
             await turns.end(tx, job.tools.roster, room_id, user_id)
     await job.tools.broadcaster.change_role(user_id, channel, role, version)
@@ -260,7 +261,7 @@ async def _succeed(tools: Tools, tx: Transaction, room: Row) -> None:
     """Give the room to the oldest cohost inside, else speaker."""
     stage = await live_rooms.stage_roles(tx, room["id"])
     inside = await tools.roster.are_inside(room["id"], [user_id for user_id, _ in stage])
-    heir_id = rules.successor([pair for pair in stage if pair[0] in inside])
+    heir_id = room_rules.successor([pair for pair in stage if pair[0] in inside])
     if heir_id is not None:
         await live_rooms.transfer_host(tx, room["id"], room["host_id"], heir_id)
         event = RoomChanged(room_id=room["id"], actor_id=room["host_id"], user_id=heir_id, change="host")

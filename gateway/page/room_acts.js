@@ -1,4 +1,4 @@
-// What one may do about somebody in a room: nothing is offered that stage/rules.py would refuse to one's role.
+// What one may do about somebody in a room: nothing is offered that domain/room_rules.py would refuse to one's role.
 // An act is {words, method, user, argument, takesReason?}; the argument is beside the room's id.
 
 /** What is done all the time, to somebody inside. */

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest_asyncio
 
-from handlers import guesses
+from domain import guesses
 from tests.cluster import Cluster
 
 # The documented rates; everything else on this node is plentiful.

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from handlers import visibility
+from domain import visibility
 
 AUTHOR, VIEWER, OTHER = 1, 2, 3
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import snowballstemmer
 
+from domain.stop_words import STOP_WORDS
 from protocol.text import fold
-from workers.stop_words import STOP_WORDS
 
 MOST_CHOSEN = 20
 FEWEST_WORDS = 3  # that say something, in a text worth choosing

@@ -11,8 +11,8 @@ import snowballstemmer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.stop_words import STOP_WORDS
-from workers.summary import MOST_CHOSEN, MOST_STEMMED, summarise
+from domain.stop_words import STOP_WORDS
+from domain.summary import MOST_CHOSEN, MOST_STEMMED, summarise
 
 METRO = [
     "السلام عليكم يا جماعة",
@@ -172,7 +172,7 @@ def test_any_texts_have_an_orderly_summary(texts, most):
 
 
 def test_every_process_answers_the_same():
-    program = f"from workers.summary import summarise; print(summarise({METRO + MIXED!r}, 6))"
+    program = f"from domain.summary import summarise; print(summarise({METRO + MIXED!r}, 6))"
     answers = set()
     for seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": seed}

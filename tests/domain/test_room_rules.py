@@ -5,9 +5,9 @@ from typing import get_args
 
 import pytest
 
+from domain import room_rules
 from protocol.errors import CallError
 from protocol.live_rooms import Role, RoomState
-from stage import rules
 
 ROLES, STATES = get_args(Role), get_args(RoomState)
 # Action → the states it needs, who may, and to whom ("": to nobody in particular).
@@ -39,7 +39,7 @@ def refusal(call, *arguments):
 
 
 def test_every_right_is_in_the_table():
-    assert rules.RIGHTS.keys() == TABLE.keys()
+    assert room_rules.RIGHTS.keys() == TABLE.keys()
 
 
 @pytest.mark.parametrize("action", TABLE)
@@ -55,14 +55,14 @@ def test_who_may_do_what_to_whom_and_when(action):
         else:
             may = target in targets and (actor, target) != ("cohost", "cohost")
             expected = None if may else "PERMISSION_DENIED"
-        assert refusal(rules.check, action, state, actor, target) == expected, (state, actor, target)
+        assert refusal(room_rules.check, action, state, actor, target) == expected, (state, actor, target)
 
 
 @pytest.mark.parametrize("granted", ROLES)
 @pytest.mark.parametrize("actor", ROLES)
 def test_only_the_host_names_cohosts(actor, granted):
     expected = "PERMISSION_DENIED" if granted == "cohost" and actor != "host" else None
-    assert refusal(rules.check_grant, actor, granted) == expected
+    assert refusal(room_rules.check_grant, actor, granted) == expected
 
 
 @pytest.mark.parametrize(
@@ -76,10 +76,10 @@ def test_only_the_host_names_cohosts(actor, granted):
     ],
 )
 def test_the_oldest_cohost_takes_over_else_the_oldest_speaker(inside, heir):
-    assert rules.successor(inside) == heir
+    assert room_rules.successor(inside) == heir
 
 
 def test_groups_of_roles():
-    assert {"host", "cohost", "speaker"} == rules.ON_STAGE
-    assert {"host", "cohost"} == rules.MODERATORS
-    assert set(ROLES) == rules.EVERYBODY
+    assert {"host", "cohost", "speaker"} == room_rules.ON_STAGE
+    assert {"host", "cohost"} == room_rules.MODERATORS
+    assert set(ROLES) == room_rules.EVERYBODY

@@ -2,9 +2,9 @@
 
 import pytest
 
+from domain.passwords import check_new
+from domain.reserved_names import is_reserved
 from gateway import demo
-from handlers.passwords import check_new
-from handlers.reserved_names import is_reserved
 from protocol.errors import CallError
 
 
