@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
+from domain.audience import LARGE_FROM
 from domain.post_text import hashtags
 from protocol.tokens import AccessTokens
 from storage import seeding
-from workers.fanout import LARGE_FROM
 
 POSTS_PER_PERSON = 5
 FOLLOWS_PER_PERSON = 20

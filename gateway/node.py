@@ -7,6 +7,7 @@ import random
 import secrets
 import socket as sockets
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -15,6 +16,7 @@ from limits import parse
 
 from domain.guesses import Guesses
 from domain.passwords import Passwords
+from domain.refresh_tokens import RefreshTokens
 from engine.http import serve_http
 from engine.server import HandshakeRefused, SocketServer
 from engine.socket import Bounds, EngineSocket
@@ -266,8 +268,7 @@ def _services(
         presence=presence,
         typing=typing,
         media_tokens=MediaTokens(*settings.livekit) if settings.livekit else None,
-        refresh_keys=derive_keys(settings, "refresh"),
-        refresh_leeway_s=settings.refresh_leeway,
+        refresh_tokens=RefreshTokens(derive_keys(settings, "refresh"), timedelta(seconds=settings.refresh_leeway)),
     )
 
 

@@ -1,17 +1,9 @@
-"""Accounts and sessions: register, sign in, refresh, sign out.
+"""Accounts and sessions: register, sign in, refresh, sign out."""
 
-A refresh token is `<session id>.<family>.<secret>`. The family is the same for all tokens of a session and known to
-nobody else, so that a guess cannot be taken for a reuse. The next secret derives from the last token by a key of ours:
-a client that lost the answer and repeats itself within the leeway is given the very same successor. Any other reuse
-means that two hold the session's tokens: it is revoked.
-"""
-
-import datetime
 import hashlib
-import hmac
-import secrets
+from datetime import datetime
 
-from domain import passwords, reserved_names
+from domain import ages, passwords, refresh_tokens, reserved_names
 from domain.guesses import Budget
 from handlers.call import Call, Viewer
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
@@ -37,20 +29,15 @@ from storage import accounts, audit, present, users
 from storage.database import Row, Transaction
 from storage.limits import address_key
 
-YOUNGEST = 13
-ADULT = 18
 NOBODY = 1  # no user's id
-REFRESH_LIFETIME = datetime.timedelta(days=30)
 
 
 @methods.rpc("auth.register", anonymous=True)
 async def register(call: Call, request: Register) -> SignedIn:
     """Open an account and sign this socket in. Repeating it within ten minutes opens another session of it."""
     _must_be_anonymous(call)
-    now = call.services.now()
-    age = _age(request.birth_date, now.date()) if request.birth_date else None
-    if age is not None and age < YOUNGEST:
-        raise errors.invalid("birth_date", f"people must be {YOUNGEST} or older")
+    age = ages.age_on(call.services.now().date(), request.birth_date) if request.birth_date else ages.ADULT
+    ages.check_may_register(age)
     if reserved_names.is_reserved(request.username):
         raise errors.already_exists("username", "is reserved")
     passwords.check_new("password", request.password)
@@ -58,7 +45,7 @@ async def register(call: Call, request: Register) -> SignedIn:
     if request.device and request.device.fingerprint:
         await call.services.limits.hit("register", f"device:{request.device.fingerprint}")
     try:
-        return await _open_account(call, request, is_private=age is not None and age < ADULT)
+        return await _open_account(call, request, is_private=age < ages.ADULT)
     except errors.CallError as taken:
         signed_in = await _repeat_registration(call, request) if taken.code == "ALREADY_EXISTS" else None
         if signed_in is None:
@@ -123,10 +110,11 @@ async def login(call: Call, request: Login) -> SignedIn:
 @methods.rpc("auth.refresh", anonymous=True, by_session=True)
 async def refresh(call: Call, request: Refresh) -> SignedIn:
     """Change a refresh token for new tokens; on a socket of the same session this extends it."""
-    session_id, family = _read_refresh_token(request.refresh_token)
-    token_hash = _hash(request.refresh_token)
+    tokens = call.services.refresh_tokens
+    session_id, family = tokens.read(request.refresh_token)
+    token_hash = refresh_tokens.digest(request.refresh_token)
     async with call.services.database.transaction(share=call.share) as tx:
-        owner_id = await accounts.session_owner(tx, session_id, _hash(family))
+        owner_id = await accounts.session_owner(tx, session_id, refresh_tokens.digest(family))
     if owner_id is None:
         raise errors.unauthenticated("the refresh token is not valid")
     await call.services.limits.hit("refresh", session_id)
@@ -136,9 +124,9 @@ async def refresh(call: Call, request: Refresh) -> SignedIn:
         user = await users.load_one(tx, owner_id)
         if session is None or user is None or session["revoked_at"] or session["expires_at"] < now:
             raise errors.unauthenticated("the session is over: sign in again")
-        next_token = _successor(call, session, family, request.refresh_token)
+        next_token = tokens.successor(request.refresh_token, session)
         reused = session["refresh_hash"] != token_hash
-        if reused and not _is_repetition(call, session, token_hash, now):
+        if reused and not tokens.is_repetition(request.refresh_token, session, now):
             await _audit(call, tx, owner_id, "auth.refresh_reused", f"session:{session_id}")
             await accounts.revoke_session(tx, session_id, "reused")
             await _announce_end(call, tx, owner_id, [session_id], "reused")
@@ -148,8 +136,8 @@ async def refresh(call: Call, request: Refresh) -> SignedIn:
                     tx,
                     session_id,
                     used_hash=token_hash,
-                    next_hash=_hash(next_token),
-                    expires_at=now + REFRESH_LIFETIME,
+                    next_hash=refresh_tokens.digest(next_token),
+                    expires_at=now + refresh_tokens.LIFETIME,
                 )
             await _audit(call, tx, owner_id, "auth.refresh", f"session:{session_id}")
             answer, viewer = _signed_in(call, user, session_id, next_token, now)
@@ -235,19 +223,18 @@ async def open_session(call: Call, tx: Transaction, user_id: int, device: Device
     """A new session of that user, with the socket signed in to it."""
     session_id = call.services.ids.mint()
     now = call.services.now()
-    family = secrets.token_urlsafe(16)
-    token = f"{session_id}.{family}.{secrets.token_urlsafe(32)}"
+    token, family = call.services.refresh_tokens.mint(session_id)
     opened = await accounts.insert_session(
         tx,
         session_id=session_id,
         user_id=user_id,
-        family_hash=_hash(family),
-        refresh_hash=_hash(token),
+        family_hash=refresh_tokens.digest(family),
+        refresh_hash=refresh_tokens.digest(token),
         device_name=device.name if device else None,
         fingerprint=device.fingerprint if device else None,
         ip=call.address,
         user_agent=call.user_agent,
-        expires_at=now + REFRESH_LIFETIME,
+        expires_at=now + refresh_tokens.LIFETIME,
     )
     user = await users.load_one(tx, user_id)
     if not opened or user is None:  # suspended while the password was verified
@@ -258,9 +245,7 @@ async def open_session(call: Call, tx: Transaction, user_id: int, device: Device
     return answer
 
 
-def _signed_in(
-    call: Call, user: Row, session_id: int, refresh_token: str, now: datetime.datetime
-) -> tuple[SignedIn, Viewer]:
+def _signed_in(call: Call, user: Row, session_id: int, refresh_token: str, now: datetime) -> tuple[SignedIn, Viewer]:
     access_token, expires_at = call.services.tokens.mint(user["id"], session_id, now)
     answer = SignedIn(
         user=present.user(user),
@@ -268,7 +253,7 @@ def _signed_in(
         access_token=access_token,
         access_expires_at=to_wire(expires_at),
         refresh_token=refresh_token,
-        refresh_expires_at=to_wire(now + REFRESH_LIFETIME),
+        refresh_expires_at=to_wire(now + refresh_tokens.LIFETIME),
         device_token=call.services.guesses.device_token(user["id"], session_id),
     )
     return answer, Viewer(user["id"], session_id, expires_at)
@@ -294,45 +279,6 @@ async def _budgets(call: Call, device: Device | None, user_id: int | None, key: 
 def _must_be_anonymous(call: Call) -> None:
     if call.signed_in_viewer is not None:
         raise errors.failed_precondition("this socket is signed in already")
-
-
-def _read_refresh_token(token: str) -> tuple[int, str]:
-    """Session id and family."""
-    session_id, _, secrets_of_it = token.partition(".")
-    family, _, secret = secrets_of_it.partition(".")
-    if not (session_id.isascii() and session_id.isdecimal() and len(session_id) < 19 and family and secret):
-        raise errors.unauthenticated("the refresh token is not valid")
-    return int(session_id), family
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
-
-
-def _successor(call: Call, session: Row, family: str, token: str) -> str:
-    """The one that was given out already, if any of our keys made it; else a new one by the first key."""
-    secrets_of_keys = (hmac.new(key, token.encode(), hashlib.sha256).hexdigest() for key in call.services.refresh_keys)
-    successors = [f"{session['id']}.{family}.{secret}" for secret in secrets_of_keys]
-    given_out = (successor for successor in successors if _hash(successor) == session["refresh_hash"])
-    return next(given_out, successors[0])
-
-
-def _is_repetition(call: Call, session: Row, token_hash: bytes, now: datetime.datetime) -> bool:
-    """A used token whose successor is unused: had it been used, another would be the previous one now."""
-    leeway = datetime.timedelta(seconds=call.services.refresh_leeway_s)
-    return (
-        session["previous_hash"] is not None
-        and hmac.compare_digest(session["previous_hash"], token_hash)
-        and now - session["rotated_at"] <= leeway
-        and bool(leeway)
-    )
-
-
-def _age(birth_date: datetime.date, today: datetime.date) -> int:
-    if birth_date > today or birth_date.year < 1900:
-        raise errors.invalid("birth_date", "is no date of birth")
-    had_birthday = (today.month, today.day) >= (birth_date.month, birth_date.day)
-    return today.year - birth_date.year - (not had_birthday)
 
 
 async def _audit(call: Call, tx: Transaction, actor_id: int | None, action: str, resource: str, **changes: int) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from domain.guesses import Guesses
 from domain.passwords import Passwords
+from domain.refresh_tokens import RefreshTokens
 from presence.tracker import Tracker
 from presence.typing_indicators import TypingIndicators
 from protocol import errors
@@ -49,6 +50,7 @@ class Services:
     limits: Limits
     shares: Shares
     tokens: AccessTokens
+    refresh_tokens: RefreshTokens
     cursors: Cursors
     passwords: Passwords
     guesses: Guesses
@@ -58,8 +60,6 @@ class Services:
     presence: Tracker
     typing: TypingIndicators
     media_tokens: MediaTokens | None
-    refresh_keys: tuple[bytes, ...]
-    refresh_leeway_s: float
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 

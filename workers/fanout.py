@@ -6,20 +6,19 @@ push is one broadcast to the room that their online followers sit in.
 
 import msgspec
 
+from domain import audience
 from protocol.events import PostCreated, PostDeleted, PostEdited
 from protocol.pushes import FeedAdded, FeedRemoved, Push
 from protocol.pushes import PostDeleted as PostDeletedPush
 from protocol.pushes import PostEdited as PostEditedPush
 from protocol.timestamps import to_wire
 from rooms import names
-from storage import circles, graph, posts, present
-from storage.database import Row, Transaction
+from storage import graph, posts, present
+from storage.database import Row
 from storage.snowflakes import minted_at
 from workers.job import Job, consumes
 
 PAGE = 1_000
-LARGE_FROM = 10_000
-SMALL_BELOW = 9_000
 
 
 @consumes(PostCreated, group="fanout")
@@ -29,14 +28,14 @@ async def fan_out_post(job: Job, event: PostCreated) -> None:
         post = await posts.for_fanout(tx, event.post_id)
         if post is None or post["status"] != "published":
             return
-        audience = await _audience(tx, post)
-    await _deliver(job, post, audience)
+        readers = await audience.of_post(tx, post)
+    await _deliver(job, post, readers)
     await _push_to_author_room(job, post, _added(post))
     async with job.tools.database.transaction() as tx:
         post = await posts.for_fanout(tx, event.post_id)
     if post is not None and post["status"] != "published":
         # It was deleted meanwhile, and its withdrawal may have come before us.
-        await _remove(job, audience, event.post_id)
+        await _remove(job, readers, event.post_id)
 
 
 @consumes(PostEdited, group="fanout")
@@ -47,7 +46,7 @@ async def announce_edit(job: Job, event: PostEdited) -> None:
         rows = await posts.load(tx, [event.post_id])
         if post is None or not rows:
             return
-        named = [user_id for user_id in await _named_strangers(tx, post) if user_id in event.named]
+        named = [user_id for user_id in await audience.mentioned_in(tx, post) if user_id in event.named]
         edited = present.post(rows[0])
         # Whom it names is pushed to all alike: people who hide from somebody are left to what each may load.
         hiding = await graph.who_block_somebody(tx, [int(user.id) for user in edited.mentions])
@@ -65,41 +64,18 @@ async def withdraw_post(job: Job, event: PostDeleted) -> None:
         post = await posts.for_fanout(tx, event.post_id)
         if post is None:
             return
-        audience = await _audience(tx, post)
-    await _remove(job, audience, event.post_id)
+        readers = await audience.of_post(tx, post)
+    await _remove(job, readers, event.post_id)
     deleted = PostDeletedPush(id=f"post.deleted:{event.post_id}", post_id=str(event.post_id))
     await job.tools.broadcaster.publish(names.post(event.post_id), deleted, actor_id=event.author_id)
-    await _push(job, post, audience, FeedRemoved(id=f"feed.removed:{event.post_id}", post_id=str(event.post_id)))
+    await _push(job, post, readers, FeedRemoved(id=f"feed.removed:{event.post_id}", post_id=str(event.post_id)))
 
 
-async def _audience(tx: Transaction, post: Row) -> list[int]:
-    """Whose inboxes take the post; of large authors' posts only the people that they name."""
-    match post["visibility"]:
-        case "private":
-            return []
-        case "circle":
-            return await circles.listening_members(tx, post["circle_id"], post["author_id"])
-    named = await _named_strangers(tx, post)
-    if post["is_large"]:
-        return named
-    followers = await graph.listening_followers(tx, post["author_id"], limit=LARGE_FROM)
-    return list(dict.fromkeys([*followers, *named]))
-
-
-async def _named_strangers(tx: Transaction, post: Row) -> list[int]:
-    """People named in a post that everybody may see, and who want to hear from its author."""
-    named = [user_id for user_id in post["mention_ids"] if user_id != post["author_id"]]
-    if not named or post["visibility"] != "public" or post["is_private"]:
-        return []
-    barred = await graph.barred(tx, post["author_id"], named)
-    return [user_id for user_id in named if user_id not in barred]
-
-
-async def _deliver(job: Job, post: Row, audience: list[int]) -> None:
+async def _deliver(job: Job, post: Row, readers: list[int]) -> None:
     """Insert and push a page at a time, people who are online first."""
     added = _added(post)
-    online = await job.tools.locations.online(audience)
-    ordered = sorted(audience, key=lambda user_id: user_id not in online)
+    online = await job.tools.locations.online(readers)
+    ordered = sorted(readers, key=lambda user_id: user_id not in online)
     for start in range(0, len(ordered), PAGE):
         page = ordered[start : start + PAGE]
         await job.tools.feeds.insert(page, post["id"])
@@ -119,13 +95,13 @@ def _added(post: Row) -> FeedAdded:
     )
 
 
-async def _remove(job: Job, audience: list[int], post_id: int) -> None:
-    for start in range(0, len(audience), PAGE):
-        await job.tools.feeds.remove(audience[start : start + PAGE], [post_id])
+async def _remove(job: Job, readers: list[int], post_id: int) -> None:
+    for start in range(0, len(readers), PAGE):
+        await job.tools.feeds.remove(readers[start : start + PAGE], [post_id])
 
 
-async def _push(job: Job, post: Row, audience: list[int], push: Push) -> None:
-    await job.tools.broadcaster.publish_to_users(audience, push)
+async def _push(job: Job, post: Row, readers: list[int], push: Push) -> None:
+    await job.tools.broadcaster.publish_to_users(readers, push)
     await _push_to_author_room(job, post, push)
 
 

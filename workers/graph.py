@@ -3,6 +3,7 @@
 Reactions bring things in line with the present state, so late or repeated events do no harm.
 """
 
+from domain import audience
 from protocol.events import AccessNarrowed, Blocked, FollowChanged, MuteChanged, Unblocked
 from protocol.pushes import GraphAccepted, GraphFollowed, GraphRequested, Push
 from rooms import names
@@ -10,7 +11,7 @@ from rooms.messages import HidingChanged
 from storage import graph, posts, present, users
 from storage.database import Transaction
 from storage.feeds import BACKFILL, LONGEST
-from workers.fanout import LARGE_FROM, PAGE, SMALL_BELOW
+from workers.fanout import PAGE
 from workers.job import Job, consumes
 
 
@@ -91,7 +92,7 @@ async def _settle_hiding(job: Job, user_id: int, actor_id: int) -> None:
 async def _settle_size(job: Job, author_id: int) -> None:
     """Change the way of fan-out where the number of followers asks for it."""
     async with job.tools.database.transaction() as tx:
-        becomes_large = await users.size_change(tx, author_id, LARGE_FROM, SMALL_BELOW)
+        becomes_large = await users.size_change(tx, author_id, audience.LARGE_FROM, audience.SMALL_BELOW)
         newest = await posts.ids_of_author(tx, author_id, author_id, BACKFILL)
     if becomes_large is None:
         return

@@ -8,9 +8,9 @@ import aiohttp
 import msgpack
 import pytest
 
+from domain.refresh_tokens import LIFETIME
 from gateway.connection import Connection
 from gateway.sign_in import MOST_SOCKETS_OF_A_SESSION
-from handlers.auth import REFRESH_LIFETIME
 from handlers.call import Viewer
 from protocol.text import MOST_MARKS
 from rooms import names
@@ -30,7 +30,7 @@ async def test_a_guessed_session_id_revokes_nothing_and_costs_its_owner_nothing(
     assert (await alice.call("user.me"))["id"] == alice.id
     again = await alice.call("auth.refresh", refresh_token=answer["refresh_token"])
     assert again["session_id"] == answer["session_id"]
-    assert REFRESH_LIFETIME.days == 30
+    assert LIFETIME.days == 30
 
 
 async def test_marks_piled_on_a_letter_do_not_freeze_the_node(cluster: Cluster, person):

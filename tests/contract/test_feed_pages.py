@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from domain import audience
 from storage import seeding
 from tests.cluster import Cluster
-from workers import fanout, graph
 
 PAGES = {"ranked": 3, "latest": 3}
 
@@ -115,9 +115,8 @@ async def test_following_backfills_what_was_posted_before(cluster: Cluster, pers
 @pytest.fixture
 def small_world(monkeypatch):
     """An author is large from 5 followers and small again below 4."""
-    for module in (fanout, graph):
-        monkeypatch.setattr(module, "LARGE_FROM", 5, raising=True)
-    monkeypatch.setattr(graph, "SMALL_BELOW", 4)
+    monkeypatch.setattr(audience, "LARGE_FROM", 5)
+    monkeypatch.setattr(audience, "SMALL_BELOW", 4)
 
 
 async def test_large_authors_are_merged_at_read_and_pushed_by_one_broadcast(cluster: Cluster, person, small_world):

@@ -1,10 +1,10 @@
-"""How old somebody is on a day, from their date of birth."""
+"""The age of a user on a day, from the date of birth."""
 
 from datetime import date
 
 import pytest
 
-from handlers.auth import _age
+from domain.ages import age_on
 from protocol.errors import CallError
 
 
@@ -23,11 +23,11 @@ from protocol.errors import CallError
     ],
 )
 def test_age(born, today, age):
-    assert _age(born, today) == age
+    assert age_on(today, born) == age
 
 
 @pytest.mark.parametrize("born", [date(2026, 1, 2), date(1899, 12, 31)])
 def test_no_date_of_birth(born):
     with pytest.raises(CallError) as caught:
-        _age(born, date(2026, 1, 1))
+        age_on(date(2026, 1, 1), born)
     assert caught.value.details[0].field == "birth_date"

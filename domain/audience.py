@@ -1,0 +1,35 @@
+"""The audience of a post: the users whose inboxes take it.
+
+Posts of authors below LARGE_FROM followers are written into inboxes. Posts of larger authors are merged into feeds when
+these are read. An author becomes small again below SMALL_BELOW, so that one who gains and loses a follower does not
+change class each time.
+"""
+
+from storage import circles, graph
+from storage.database import Row, Transaction
+
+LARGE_FROM = 10_000  # followers
+SMALL_BELOW = 9_000
+
+
+async def of_post(tx: Transaction, post: Row) -> list[int]:
+    """The users whose inboxes take the post; for a large author, only the users that the post mentions."""
+    match post["visibility"]:
+        case "private":
+            return []
+        case "circle":
+            return await circles.listening_members(tx, post["circle_id"], post["author_id"])
+    mentioned = await mentioned_in(tx, post)
+    if post["is_large"]:
+        return mentioned
+    followers = await graph.listening_followers(tx, post["author_id"], limit=LARGE_FROM)
+    return list(dict.fromkeys([*followers, *mentioned]))
+
+
+async def mentioned_in(tx: Transaction, post: Row) -> list[int]:
+    """The users that a public post of an open account mentions, without those who block or mute its author."""
+    mentioned = [user_id for user_id in post["mention_ids"] if user_id != post["author_id"]]
+    if not mentioned or post["visibility"] != "public" or post["is_private"]:
+        return []
+    barred = await graph.barred(tx, post["author_id"], mentioned)
+    return [user_id for user_id in mentioned if user_id not in barred]
