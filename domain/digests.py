@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from domain.summary import summarise
-from protocol.live_rooms import AttendancePoint, RoomDigest, StageTime, TopMessage
+from protocol.room_digests import AttendancePoint, RoomDigest, StageTime, TopMessage
 from protocol.timestamps import to_wire
 from storage import present
 from storage.database import Row

@@ -14,7 +14,7 @@ MOST_PACKETS_A_GET = 16  # python-engineio's client takes no more
 BODY_WITHIN_S = 8.0
 
 
-class Unreadable(Exception):
+class UnreadablePayload(Exception):
     """A payload that is none; its socket is closed."""
 
 
@@ -77,23 +77,23 @@ class Mailbox:
 async def read_packets(request: web.Request, bounds: "Bounds") -> list[str]:
     """The packets in a POST's body: text with its type digit, or `b` and a message in base64.
 
-    Raises Unreadable: also for more packets than a second allows, as a body of nothing but separators has a million.
+    Raises UnreadablePayload, also for more packets than a second allows: a body of separators alone has a million.
     """
     try:
         async with asyncio.timeout(BODY_WITHIN_S):
             body = (await _read_body(request, 2 * bounds.payload)).decode()
     except (ValueError, TimeoutError, ConnectionError) as error:
-        raise Unreadable(f"{type(error).__name__}: {error}") from None
+        raise UnreadablePayload(f"{type(error).__name__}: {error}") from None
     if body.count(SEPARATOR) >= bounds.packets_per_s:
-        raise Unreadable("too many packets in one payload")
+        raise UnreadablePayload("too many packets in one payload")
     return body.split(SEPARATOR)
 
 
 async def _read_body(request: web.Request, largest: int) -> bytes:
-    """Raises Unreadable as soon as it is larger, whatever its head says."""
+    """Raises UnreadablePayload as soon as it is larger, whatever its head says."""
     body = bytearray()
     async for part in request.content.iter_any():
         body += part
         if len(body) > largest:
-            raise Unreadable(f"more than {largest} bytes in one payload")
+            raise UnreadablePayload(f"more than {largest} bytes in one payload")
     return bytes(body)

@@ -12,7 +12,7 @@ import socketio
 from aiohttp import web
 from multidict import CIMultiDict
 
-from engine.polling import Unreadable
+from engine.polling import UnreadablePayload
 from engine.socket import Bounds, EngineSocket, Peer
 
 Accept = Callable[[EngineSocket, web.Request], Peer]
@@ -66,7 +66,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
         status, text = 200, "ok"
         try:
             await socket.receive_payload(request)
-        except Unreadable as error:
+        except UnreadablePayload as error:
             socket.drop("unreadable")
             status, text = 400, str(error)
         return web.Response(status=status, text=text, headers=CIMultiDict(self._cors_headers(environ)))

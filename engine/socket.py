@@ -273,7 +273,7 @@ class EngineSocket:
         return packets
 
     async def receive_payload(self, request: web.Request) -> None:
-        """A polling client's packets. Raises Unreadable."""
+        """A polling client's packets. Raises UnreadablePayload."""
         for text in await read_packets(request, self.bounds):
             if self.closed:
                 return

@@ -23,8 +23,9 @@ from gateway.observability import CONNECTIONS, SIGNED_IN
 from gateway.sign_in import Recovered, Refused, Return, SignIn, Unavailable, Welcome, new_pid
 from handlers.call import Viewer
 from protocol import errors, wire
+from protocol.auth import RevocationReason, SessionExpired, SessionReady, SessionRevoked
 from protocol.presence import MOST_WATCHED
-from protocol.pushes import Push, RevocationReason, SessionExpired, SessionReady, SessionRevoked
+from protocol.pushes import Push
 from protocol.timestamps import to_wire
 from protocol.tokens import EXPIRY_GRACE
 from protocol.users import User

@@ -12,7 +12,7 @@ from handlers.call import Services, Viewer
 from presence import tracker
 from presence.tracker import Chosen
 from protocol.errors import CallError
-from protocol.pushes import RoomRemoved
+from protocol.live_rooms import RoomRemoved
 from protocol.tokens import TokenError
 from protocol.users import User, UserLite
 from rooms import names

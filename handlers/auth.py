@@ -15,13 +15,13 @@ from protocol.auth import (
     Login,
     Refresh,
     Register,
+    RevocationReason,
     SessionItem,
     SessionList,
     SessionRef,
     SignedIn,
 )
-from protocol.events import SessionsEnded
-from protocol.pushes import RevocationReason
+from protocol.events import SessionsEndedEvent
 from protocol.rpc import NoArguments, Nothing, methods
 from protocol.timestamps import to_wire
 from rooms.messages import Revoked
@@ -298,7 +298,7 @@ async def _announce_end(
     call: Call, tx: Transaction, user_id: int, session_ids: list[int], reason: RevocationReason
 ) -> None:
     """The durable word; `_revoke_sockets` is the quick one."""
-    event = SessionsEnded(user_id=user_id, session_ids=tuple(session_ids), reason=reason)
+    event = SessionsEndedEvent(user_id=user_id, session_ids=tuple(session_ids), reason=reason)
     await call.services.outbox.add(tx, event)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from protocol import errors
-from protocol.events import AccessNarrowed
+from protocol.events import AccessNarrowedEvent
 from protocol.posts import Circle, CircleList, CircleMembers, CircleRef, CreateCircle, ListCircles, UpdateCircle
 from protocol.rpc import Nothing, methods
 from storage import circles, idempotency, present, users
@@ -39,7 +39,7 @@ async def delete_circle(call: Call, request: CircleRef, tx: Transaction) -> Noth
             raise errors.not_found("circle")
         return Nothing()
     await idempotency.keep_answer(tx, place, b"", b"")
-    await call.services.outbox.add(tx, AccessNarrowed(owner_id=call.viewer.id, user_ids=()))
+    await call.services.outbox.add(tx, AccessNarrowedEvent(owner_id=call.viewer.id, user_ids=()))
     call.after_commit(lambda: call.services.broadcaster.close(call.viewer.id, "all"))
     return Nothing()
 
@@ -69,7 +69,7 @@ async def remove_from_circle(call: Call, request: CircleMembers, tx: Transaction
     await _lock(tx, circle_id)
     removed = tuple(map(int, request.user_ids))
     await circles.remove(tx, circle_id, removed)
-    await call.services.outbox.add(tx, AccessNarrowed(owner_id=call.viewer.id, user_ids=removed))
+    await call.services.outbox.add(tx, AccessNarrowedEvent(owner_id=call.viewer.id, user_ids=removed))
     call.after_commit(lambda: call.services.broadcaster.evict(removed, call.viewer.id))
     return await _present(tx, circle_id)
 

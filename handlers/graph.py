@@ -7,7 +7,7 @@ from functools import partial
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from protocol import errors
-from protocol.events import Blocked, Change, FollowChanged, MuteChanged, Unblocked
+from protocol.events import BlockedEvent, Change, FollowChangedEvent, MuteChangedEvent, UnblockedEvent
 from protocol.rpc import Nothing, methods
 from protocol.users import (
     BlockUser,
@@ -114,7 +114,7 @@ async def block(call: Call, request: BlockUser, tx: Transaction) -> Nothing:
     # Also of somebody who blocks the caller: whom one cannot see one may still block. An id that nobody has is answered
     # the same, or the answer would tell the two apart.
     if await graph.block(tx, viewer_id, other_id, request.reason):
-        await call.services.outbox.add(tx, Blocked(blocker_id=viewer_id, blocked_id=other_id))
+        await call.services.outbox.add(tx, BlockedEvent(blocker_id=viewer_id, blocked_id=other_id))
         for one, other in ((viewer_id, other_id), (other_id, viewer_id)):
             hidden = HidingChanged([one], other, FOR_GOOD, FOR_GOOD)
             call.after_commit(partial(call.services.broadcaster.change_hiding, hidden))
@@ -128,7 +128,7 @@ async def unblock(call: Call, request: UserRef, tx: Transaction) -> Nothing:
     """Lift a block; what it cut is not restored."""
     other_id = int(request.user_id)
     if await graph.unblock(tx, call.viewer.id, other_id):
-        await call.services.outbox.add(tx, Unblocked(blocker_id=call.viewer.id, blocked_id=other_id))
+        await call.services.outbox.add(tx, UnblockedEvent(blocker_id=call.viewer.id, blocked_id=other_id))
     return Nothing()
 
 
@@ -140,7 +140,7 @@ async def mute(call: Call, request: MuteUser, tx: Transaction) -> Nothing:
     if request.until is not None and not now < request.until < now + LONGEST_MUTE:
         raise errors.invalid("until", "is past, or more than ten years away")
     await graph.mute(tx, call.viewer.id, other["id"], request.kind, request.until)
-    await call.services.outbox.add(tx, MuteChanged(user_id=call.viewer.id, muted_id=other["id"]))
+    await call.services.outbox.add(tx, MuteChangedEvent(user_id=call.viewer.id, muted_id=other["id"]))
     return Nothing()
 
 
@@ -149,7 +149,7 @@ async def unmute(call: Call, request: UnmuteUser, tx: Transaction) -> Nothing:
     """Lift a mute of one kind, or of all kinds."""
     other_id = int(request.user_id)
     await graph.unmute(tx, call.viewer.id, other_id, request.kind)
-    await call.services.outbox.add(tx, MuteChanged(user_id=call.viewer.id, muted_id=other_id))
+    await call.services.outbox.add(tx, MuteChangedEvent(user_id=call.viewer.id, muted_id=other_id))
     return Nothing()
 
 
@@ -164,7 +164,7 @@ async def _other(call: Call, tx: Transaction, user_id: str) -> Row:
 
 
 async def _announce(call: Call, tx: Transaction, follower_id: int, followee_id: int, change: Change) -> None:
-    event = FollowChanged(follower_id=follower_id, followee_id=followee_id, change=change)
+    event = FollowChangedEvent(follower_id=follower_id, followee_id=followee_id, change=change)
     await call.services.outbox.add(tx, event)
 
 

@@ -11,7 +11,7 @@ from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from handlers.room_access import REFUSALS, allow, changed, check_version, is_repetition, locked, note, standing
 from protocol import errors
 from protocol.cursors import Cursors
-from protocol.events import RoomClosed
+from protocol.events import RoomClosedEvent
 from protocol.fields import MAX_ID
 from protocol.live_rooms import (
     DEFAULT_CAPACITY,
@@ -22,13 +22,13 @@ from protocol.live_rooms import (
     Participant,
     ParticipantPage,
     Room,
-    RoomDigest,
-    RoomMessage,
     RoomPage,
     RoomRef,
     UpdateRoom,
     VersionedRoomRef,
 )
+from protocol.room_chat import RoomMessage
+from protocol.room_digests import RoomDigest
 from protocol.rpc import Nothing, methods
 from rooms import names
 from stage import turns, view
@@ -125,7 +125,7 @@ async def close_room(call: Call, request: VersionedRoomRef, tx: Transaction) -> 
     allow("close", room)
     check_version(room, request.version)
     await live_rooms.close(tx, room["id"])
-    await call.services.outbox.add(tx, RoomClosed(room_id=room["id"]))
+    await call.services.outbox.add(tx, RoomClosedEvent(room_id=room["id"]))
     await note(call, tx, "room.close", room["id"])
     return await _shown(call, tx, room["id"])
 

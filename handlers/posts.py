@@ -7,7 +7,7 @@ from domain.post_text import hashtags, mentioned_usernames
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from protocol import errors
-from protocol.events import PostCreated, PostDeleted, PostEdited
+from protocol.events import PostCreatedEvent, PostDeletedEvent, PostEditedEvent
 from protocol.posts import CreatePost, EditPost, ListPosts, Post, PostPage, PostRef
 from protocol.rpc import Nothing, methods
 from rooms import names
@@ -43,7 +43,7 @@ async def create_post(call: Call, request: CreatePost, tx: Transaction) -> Post:
         mention_ids=mention_ids,
     )
     # One transaction: no post without its event, no event without its post.
-    await call.services.outbox.add(tx, PostCreated(post_id=post_id, author_id=call.viewer.id))
+    await call.services.outbox.add(tx, PostCreatedEvent(post_id=post_id, author_id=call.viewer.id))
     return present.post(await _load(call, tx, post_id))
 
 
@@ -92,7 +92,7 @@ async def edit_post(call: Call, request: EditPost, tx: Transaction) -> Post:
         hashtags=hashtags(request.text),
         mention_ids=mention_ids,
     )
-    await call.services.outbox.add(tx, PostEdited(post_id=post_id, author_id=call.viewer.id, named=named))
+    await call.services.outbox.add(tx, PostEditedEvent(post_id=post_id, author_id=call.viewer.id, named=named))
     return present.post(await _load(call, tx, post_id))
 
 
@@ -105,7 +105,7 @@ async def delete_post(call: Call, request: PostRef, tx: Transaction) -> Nothing:
             raise errors.not_found("post")
         return Nothing()
     await posts.delete(tx, post_id)
-    await call.services.outbox.add(tx, PostDeleted(post_id=post_id, author_id=call.viewer.id))
+    await call.services.outbox.add(tx, PostDeletedEvent(post_id=post_id, author_id=call.viewer.id))
     return Nothing()
 
 

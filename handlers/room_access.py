@@ -5,7 +5,7 @@ import msgspec
 from domain import room_rules
 from handlers.call import Call
 from protocol import errors
-from protocol.events import RoomChanged
+from protocol.events import RoomChangedEvent
 from protocol.live_rooms import Role
 from storage import audit, live_rooms
 from storage.database import Row, Transaction
@@ -56,7 +56,7 @@ def is_repetition(room: Row, version: int | None) -> bool:
 
 async def changed(call: Call, tx: Transaction, room_id: int, change: str, user_id: int = 0) -> None:
     event = msgspec.convert(
-        {"room_id": room_id, "actor_id": call.viewer.id, "user_id": user_id, "change": change}, RoomChanged
+        {"room_id": room_id, "actor_id": call.viewer.id, "user_id": user_id, "change": change}, RoomChangedEvent
     )
     await call.services.outbox.add(tx, event)
 

@@ -7,8 +7,8 @@ from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from handlers.room_access import note, standing
 from protocol import emojis, errors
-from protocol.events import RoomMessageDeleted, RoomMessageSent
-from protocol.live_rooms import (
+from protocol.events import RoomMessageDeletedEvent, RoomMessageSentEvent
+from protocol.room_chat import (
     DeleteRoomMessage,
     ListRoomMessages,
     ReactInRoom,
@@ -42,7 +42,7 @@ async def send_message(call: Call, request: SendToRoom, tx: Transaction) -> Room
         call.after_refusal(lambda: roster.undo_slow_mode(room["id"], viewer_id))
     message_id = call.services.ids.mint()
     await room_messages.insert(tx, id=message_id, room_id=room["id"], sender_id=viewer_id, text=request.text)
-    await call.services.outbox.add(tx, RoomMessageSent(room_id=room["id"], message_id=message_id))
+    await call.services.outbox.add(tx, RoomMessageSentEvent(room_id=room["id"], message_id=message_id))
     return RoomMessage(
         id=str(message_id),
         room_id=request.room_id,
@@ -80,7 +80,7 @@ async def delete_message(call: Call, request: DeleteRoomMessage, tx: Transaction
         room_rules.check("delete_message", room["state"], room["role"])
         await note(call, tx, "room.delete_message", room["id"], message_id=message_id, sender_id=sender_id)
     await room_messages.delete(tx, message_id)
-    event = RoomMessageDeleted(room_id=room["id"], message_id=message_id, sender_id=sender_id)
+    event = RoomMessageDeletedEvent(room_id=room["id"], message_id=message_id, sender_id=sender_id)
     await call.services.outbox.add(tx, event)
     call.after_commit(lambda: call.services.roster.forget_message(room["id"], message_id))
     return Nothing()

@@ -7,17 +7,16 @@ from domain import room_rules
 from handlers.call import Call
 from handlers.room_access import allow, changed, check_version, is_repetition, locked, note, standing
 from protocol import errors
-from protocol.events import RoomInvited, RoomRemoved, RoomUnbanned
-from protocol.live_rooms import (
+from protocol.events import RoomInvitedEvent, RoomRemovedEvent, RoomUnbannedEvent
+from protocol.live_rooms import Role, RoomRef
+from protocol.room_stage import (
     BanFromRoom,
     InviteToRoom,
     KickFromRoom,
     MediaToken,
     MuteInRoom,
     RaiseHand,
-    Role,
     RoomMember,
-    RoomRef,
     SetRole,
 )
 from protocol.rpc import Nothing, methods
@@ -134,7 +133,7 @@ async def unban(call: Call, request: RoomMember, tx: Transaction) -> Nothing:
     if await live_rooms.unban(tx, room["id"], user_id):
         await note(call, tx, "room.unban", room["id"], user_id=user_id)
     # Also where no ban stands: the roster may not have heard of its end.
-    await call.services.outbox.add(tx, RoomUnbanned(room_id=room["id"], user_id=user_id))
+    await call.services.outbox.add(tx, RoomUnbannedEvent(room_id=room["id"], user_id=user_id))
     call.after_commit(lambda: call.services.roster.pardon(room["id"], user_id))
     return Nothing()
 
@@ -152,7 +151,7 @@ async def invite(call: Call, request: InviteToRoom, tx: Transaction) -> Nothing:
     invited = await live_rooms.invite(tx, room["id"], call.viewer.id, [each for each in seen if each != call.viewer.id])
     if invited:
         await call.services.limits.hit("invite", call.viewer.id, len(invited))
-        event = RoomInvited(room_id=room["id"], actor_id=call.viewer.id, user_ids=tuple(invited))
+        event = RoomInvitedEvent(room_id=room["id"], actor_id=call.viewer.id, user_ids=tuple(invited))
         await call.services.outbox.add(tx, event)
         await note(call, tx, "room.invite", room["id"], user_ids=invited)
     return Nothing()
@@ -237,7 +236,7 @@ async def _send_out(
     """At once, and by the event for good; also who comes in at this moment. Who is not in the room is not told."""
     services = call.services
     joined = (await services.roster.joined(room_id, [user_id])).get(user_id)
-    event = RoomRemoved(room_id=room_id, user_id=user_id, reason=reason, joined=joined)
+    event = RoomRemovedEvent(room_id=room_id, user_id=user_id, reason=reason, joined=joined)
     event_id = await services.outbox.add(tx, event)
 
     async def send_out_now() -> None:

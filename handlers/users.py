@@ -4,7 +4,7 @@ from msgspec import UNSET
 
 from handlers.call import Call
 from protocol import errors
-from protocol.events import AccessNarrowed, FollowChanged
+from protocol.events import AccessNarrowedEvent, FollowChangedEvent
 from protocol.rpc import NoArguments, methods
 from protocol.users import GetUser, ListUsers, UpdateUser, User, UserList
 from storage import graph, present, users
@@ -59,13 +59,13 @@ async def update_user(call: Call, request: UpdateUser, tx: Transaction) -> User:
     )
     if is_private is False:
         for follower_id in await graph.accept_all(tx, viewer_id):
-            event = FollowChanged(follower_id=follower_id, followee_id=viewer_id, change="accepted")
+            event = FollowChangedEvent(follower_id=follower_id, followee_id=viewer_id, change="accepted")
             await call.services.outbox.add(tx, event)
     if is_private and not before.is_private:
-        await call.services.outbox.add(tx, AccessNarrowed(owner_id=viewer_id, user_ids=()))
+        await call.services.outbox.add(tx, AccessNarrowedEvent(owner_id=viewer_id, user_ids=()))
         call.after_commit(lambda: call.services.broadcaster.close(viewer_id, "all"))
     elif request.presence_audience is not UNSET:
-        await call.services.outbox.add(tx, AccessNarrowed(owner_id=viewer_id, user_ids=(), to="presence"))
+        await call.services.outbox.add(tx, AccessNarrowedEvent(owner_id=viewer_id, user_ids=(), to="presence"))
         call.after_commit(lambda: call.services.broadcaster.close(viewer_id, "presence"))
     return await _load(tx, viewer_id)
 

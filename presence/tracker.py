@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
 from presence.metrics import CHANGES, ONLINE, UNSAID
-from protocol.presence import Presence, ShownStatus
-from protocol.pushes import PresenceChanged
+from protocol.presence import Presence, PresenceChanged, ShownStatus
 from protocol.timestamps import to_wire
 from rooms import names
 from rooms.background import Background

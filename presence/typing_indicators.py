@@ -8,7 +8,7 @@ import secrets
 
 from presence.metrics import TYPING
 from protocol import errors
-from protocol.pushes import TypingChanged
+from protocol.presence import TypingChanged
 from rooms import names
 from rooms.background import Background
 from rooms.broadcaster import Broadcaster

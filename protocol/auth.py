@@ -1,6 +1,7 @@
 """Messages about accounts and sessions."""
 
 import datetime
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -17,7 +18,10 @@ from protocol.fields import (
     Request,
     Username,
 )
+from protocol.pushes import Push
 from protocol.users import User
+
+RevocationReason = Literal["logout", "revoked", "reused", "password_changed", "suspended"]
 
 
 class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,3 +89,21 @@ class SessionList(msgspec.Struct, frozen=True):
 
 class SessionRef(Request, frozen=True):
     session_id: Id
+
+
+class SessionReady(Push, frozen=True):
+    event: ClassVar[str] = "session.ready"
+    session_id: str | None
+    user: User | None
+    server_time: str
+    recovered: bool
+    protocol: int
+
+
+class SessionExpired(Push, frozen=True):
+    event: ClassVar[str] = "session.expired"
+
+
+class SessionRevoked(Push, frozen=True):
+    event: ClassVar[str] = "session.revoked"
+    reason: RevocationReason

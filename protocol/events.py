@@ -1,10 +1,13 @@
-"""Events: what happened, as the outbox and the event log carry it. Past tense, versioned, one struct a topic."""
+"""Events: what happened, as the outbox and the event log carry it. Past tense, versioned, one struct a topic.
+
+Their names end in `Event`: a push often tells clients of the same thing (`PostEditedEvent`, `PostEdited`).
+"""
 
 from typing import ClassVar, Literal
 
 import msgspec
 
-from protocol.pushes import RevocationReason
+from protocol.auth import RevocationReason
 
 Change = Literal["requested", "followed", "accepted", "ended"]
 
@@ -24,7 +27,7 @@ class Event(msgspec.Struct, frozen=True):
         raise NotImplementedError
 
 
-class PostCreated(Event, frozen=True):
+class PostCreatedEvent(Event, frozen=True):
     topic: ClassVar[str] = "post.created"
     post_id: int
     author_id: int
@@ -34,7 +37,7 @@ class PostCreated(Event, frozen=True):
         return str(self.author_id)
 
 
-class PostEdited(Event, frozen=True):
+class PostEditedEvent(Event, frozen=True):
     topic: ClassVar[str] = "post.edited"
     post_id: int
     author_id: int
@@ -45,7 +48,7 @@ class PostEdited(Event, frozen=True):
         return str(self.author_id)
 
 
-class PostDeleted(Event, frozen=True):
+class PostDeletedEvent(Event, frozen=True):
     topic: ClassVar[str] = "post.deleted"
     post_id: int
     author_id: int
@@ -55,7 +58,7 @@ class PostDeleted(Event, frozen=True):
         return str(self.author_id)
 
 
-class FollowChanged(Event, frozen=True):
+class FollowChangedEvent(Event, frozen=True):
     topic: ClassVar[str] = "graph.follow_changed"
     follower_id: int
     followee_id: int
@@ -66,7 +69,7 @@ class FollowChanged(Event, frozen=True):
         return str(self.followee_id)
 
 
-class Blocked(Event, frozen=True):
+class BlockedEvent(Event, frozen=True):
     topic: ClassVar[str] = "graph.blocked"
     blocker_id: int
     blocked_id: int
@@ -76,7 +79,7 @@ class Blocked(Event, frozen=True):
         return str(self.blocked_id)
 
 
-class Unblocked(Event, frozen=True):
+class UnblockedEvent(Event, frozen=True):
     topic: ClassVar[str] = "graph.unblocked"
     blocker_id: int
     blocked_id: int
@@ -86,7 +89,7 @@ class Unblocked(Event, frozen=True):
         return str(self.blocked_id)
 
 
-class MuteChanged(Event, frozen=True):
+class MuteChangedEvent(Event, frozen=True):
     topic: ClassVar[str] = "graph.mute_changed"
     user_id: int
     muted_id: int
@@ -99,7 +102,7 @@ class MuteChanged(Event, frozen=True):
 Narrowed = Literal["all", "presence"]
 
 
-class AccessNarrowed(Event, frozen=True):
+class AccessNarrowedEvent(Event, frozen=True):
     """Some of what the owner shows is no longer for these people; nobody named: not for everybody any more."""
 
     topic: ClassVar[str] = "graph.access_narrowed"
@@ -115,7 +118,7 @@ class AccessNarrowed(Event, frozen=True):
 RoomChange = Literal["started", "updated", "role", "muted", "host"]
 
 
-class RoomChanged(Event, frozen=True):
+class RoomChangedEvent(Event, frozen=True):
     """The stage is another; `user_id` is to whom it was done, 0 for nobody."""
 
     topic: ClassVar[str] = "room.changed"
@@ -129,7 +132,7 @@ class RoomChanged(Event, frozen=True):
         return str(self.room_id)
 
 
-class RoomMessageSent(Event, frozen=True):
+class RoomMessageSentEvent(Event, frozen=True):
     topic: ClassVar[str] = "room.message_sent"
     room_id: int
     message_id: int
@@ -139,7 +142,7 @@ class RoomMessageSent(Event, frozen=True):
         return str(self.room_id)
 
 
-class RoomMessageDeleted(Event, frozen=True):
+class RoomMessageDeletedEvent(Event, frozen=True):
     topic: ClassVar[str] = "room.message_deleted"
     room_id: int
     message_id: int
@@ -150,7 +153,7 @@ class RoomMessageDeleted(Event, frozen=True):
         return str(self.room_id)
 
 
-class RoomInvited(Event, frozen=True):
+class RoomInvitedEvent(Event, frozen=True):
     topic: ClassVar[str] = "room.invited"
     room_id: int
     actor_id: int
@@ -161,7 +164,7 @@ class RoomInvited(Event, frozen=True):
         return str(self.room_id)
 
 
-class RoomRemoved(Event, frozen=True):
+class RoomRemovedEvent(Event, frozen=True):
     """Somebody was sent out, and is told so where they were inside."""
 
     topic: ClassVar[str] = "room.removed"
@@ -175,7 +178,7 @@ class RoomRemoved(Event, frozen=True):
         return str(self.room_id)
 
 
-class RoomUnbanned(Event, frozen=True):
+class RoomUnbannedEvent(Event, frozen=True):
     topic: ClassVar[str] = "room.unbanned"
     room_id: int
     user_id: int
@@ -185,7 +188,7 @@ class RoomUnbanned(Event, frozen=True):
         return str(self.room_id)
 
 
-class RoomClosed(Event, frozen=True):
+class RoomClosedEvent(Event, frozen=True):
     topic: ClassVar[str] = "room.closed"
     room_id: int
 
@@ -194,7 +197,7 @@ class RoomClosed(Event, frozen=True):
         return str(self.room_id)
 
 
-class SessionsEnded(Event, frozen=True):
+class SessionsEndedEvent(Event, frozen=True):
     topic: ClassVar[str] = "session.ended"
     user_id: int
     session_ids: tuple[int, ...]
@@ -206,3 +209,5 @@ class SessionsEnded(Event, frozen=True):
 
 
 EVENTS: dict[str, type[Event]] = {event.topic: event for event in Event.__subclasses__()}
+if len(EVENTS) < len(Event.__subclasses__()):
+    raise TypeError("two events have the same topic")

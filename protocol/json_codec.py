@@ -15,7 +15,7 @@ from protocol.packets import (
     MAX_ATTACHMENTS,
     OFFSET_LENGTH,
     CodecName,
-    Event,
+    EventArray,
     Packet,
     RequestT,
     Unreadable,
@@ -37,7 +37,7 @@ class JsonCodec:
     _HEAD = re.compile(r"([0-6])(?:([0-9]{1,3})-)?(?:(/[^,]{0,200})(?:,|$))?([0-9]{1,15})?")
 
     def __init__(self) -> None:
-        self._decode_event = msgspec.json.Decoder(Event).decode
+        self._decode_event = msgspec.json.Decoder(EventArray).decode
         self._decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
         self._encode = msgspec.json.Encoder().encode
 

@@ -1,13 +1,16 @@
-"""Messages about live rooms: what is said, seen and decided in them."""
+"""Messages about live rooms: their life, who is inside, what they look like."""
 
 import datetime
-from typing import Annotated, Literal
+from collections.abc import Collection
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from protocol.fields import Cursor, Emoji, Id, IdempotencyKey, MessageText, PageSize, Reason, Request, Topic
+from protocol.fields import Cursor, Id, IdempotencyKey, PageSize, Request, Topic
 from protocol.posts import Version, Visibility
+from protocol.pushes import Flow, Push
+from protocol.room_chat import RoomMessage
 from protocol.users import UserLite
 
 RoomState = Literal["scheduled", "live", "ended"]
@@ -19,7 +22,6 @@ DEFAULT_CAPACITY = 10_000
 Capacity = Annotated[int, msgspec.Meta(ge=2, le=1_000_000)]
 SlowMode = Annotated[int, msgspec.Meta(ge=0, le=3_600, description="seconds between two messages of a listener")]
 Time = Annotated[datetime.datetime, msgspec.Meta(tz=True)]
-InvitedIds = Annotated[list[Id], msgspec.Meta(min_length=1, max_length=100)]
 
 
 class Room(msgspec.Struct, frozen=True):
@@ -42,14 +44,6 @@ class Room(msgspec.Struct, frozen=True):
     muted_ids: list[str]
     hands: list[UserLite]
     version: int
-
-
-class RoomMessage(msgspec.Struct, frozen=True):
-    id: str
-    room_id: str
-    sender: UserLite
-    text: str
-    created_at: str
 
 
 class Participant(msgspec.Struct, frozen=True):
@@ -128,118 +122,59 @@ class ParticipantPage(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
-class RaiseHand(Request, frozen=True):
-    room_id: Id
-    raised: bool
+class _PushOfRoom(Push, frozen=True):
+    """The base of pushes that show a whole room."""
+
+    room: Room
+
+    @property
+    def people(self) -> list[int]:
+        return [int(user.id) for user in (*self.room.speakers, *self.room.hands)]
+
+    def without(self, hidden: Collection[int]) -> Push:
+        room = msgspec.structs.replace(
+            self.room,
+            speakers=[user for user in self.room.speakers if int(user.id) not in hidden],
+            cohost_ids=[user_id for user_id in self.room.cohost_ids if int(user_id) not in hidden],
+            muted_ids=[user_id for user_id in self.room.muted_ids if int(user_id) not in hidden],
+            hands=[user for user in self.room.hands if int(user.id) not in hidden],
+        )
+        return msgspec.structs.replace(self, room=room)
 
 
-class SetRole(Request, frozen=True):
-    room_id: Id
-    user_id: Id
-    role: GrantedRole
-    version: Version | None = None
+class RoomUpdated(_PushOfRoom, frozen=True):
+    event: ClassVar[str] = "room.updated"
 
 
-class RoomMember(Request, frozen=True):
-    room_id: Id
-    user_id: Id
-    version: Version | None = None
+class RoomInvited(_PushOfRoom, frozen=True):
+    event: ClassVar[str] = "room.invited"
 
 
-class MuteInRoom(Request, frozen=True):
-    """The muted neither speak nor write."""
-
-    room_id: Id
-    user_id: Id
-    muted: bool
-    version: Version | None = None
+class RoomClosed(_PushOfRoom, frozen=True):
+    event: ClassVar[str] = "room.closed"
 
 
-class KickFromRoom(Request, frozen=True):
-    room_id: Id
-    user_id: Id
-    reason: Reason | None = None
-
-
-class BanFromRoom(Request, frozen=True):
-    """Without `until`, for as long as the room lives."""
-
-    room_id: Id
-    user_id: Id
-    reason: Reason | None = None
-    until: Time | None = None
-
-
-class InviteToRoom(Request, frozen=True):
-    room_id: Id
-    user_ids: InvitedIds
-
-
-class SendToRoom(Request, frozen=True):
-    room_id: Id
-    text: MessageText
-    idempotency_key: IdempotencyKey | None = None
-
-
-class DeleteRoomMessage(Request, frozen=True):
-    room_id: Id
-    message_id: Id
-
-
-class ListRoomMessages(Request, frozen=True):
-    room_id: Id
-    cursor: Cursor | None = None
-    limit: PageSize | None = None
-
-
-class RoomMessagePage(msgspec.Struct, frozen=True):
-    items: list[RoomMessage]
-    next_cursor: str | None
-
-
-class ReactInRoom(Request, frozen=True):
-    """To the room, or to one of its messages."""
-
-    room_id: Id
-    emoji: Emoji
-    message_id: Id | None = None
-
-
-class MediaToken(msgspec.Struct, frozen=True):
-    """For LiveKit at that URL. Ask for one each time you connect."""
-
-    url: str
-    token: str
-    expires_at: str
-
-
-class AttendancePoint(msgspec.Struct, frozen=True):
-    """The most who were inside at once within the minute that begins at `at`."""
-
-    at: str
-    count: int
-
-
-class StageTime(msgspec.Struct, frozen=True):
-    user: UserLite
-    seconds: int
-
-
-class TopMessage(msgspec.Struct, frozen=True):
-    message: RoomMessage
-    reactions: dict[str, int]
-
-
-class RoomDigest(msgspec.Struct, frozen=True):
-    """What became of a room: made once, after it has closed."""
-
+class RoomJoined(Push, frozen=True):
+    event: ClassVar[str] = "room.joined"
     room_id: str
-    topic: str
-    host: UserLite
-    started_at: str | None
-    ended_at: str
-    peak: int
-    attendance: list[AttendancePoint]
-    speakers: list[StageTime]
-    top_messages: list[TopMessage]
-    summary: list[RoomMessage]
+    user: UserLite
+    role: Role
+
+
+class RoomLeft(Push, frozen=True):
+    event: ClassVar[str] = "room.left"
+    room_id: str
+    user_id: str
+
+
+class RoomRemoved(Push, frozen=True):
+    event: ClassVar[str] = "room.removed"
+    room_id: str
+    reason: RemovalReason
+
+
+class RoomAudience(Push, frozen=True):
+    event: ClassVar[str] = "room.audience"
+    flow: ClassVar[Flow] = "conflate"
+    room_id: str
+    count: int

@@ -13,7 +13,7 @@ from protocol.packets import (
     EVENT,
     OFFSET_LENGTH,
     CodecName,
-    Event,
+    EventArray,
     Packet,
     RequestT,
     Unreadable,
@@ -44,7 +44,7 @@ class MsgpackCodec:
 
     def __init__(self) -> None:
         self._decode_envelope = msgspec.msgpack.Decoder(self._Envelope).decode
-        self._decode_event = msgspec.msgpack.Decoder(Event).decode
+        self._decode_event = msgspec.msgpack.Decoder(EventArray).decode
         self._decoders: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
         self._encode = msgspec.msgpack.Encoder().encode
 

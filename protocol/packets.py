@@ -39,7 +39,7 @@ class Packet(msgspec.Struct):
     size: int = 0
 
 
-class Event(msgspec.Struct, array_like=True):
+class EventArray(msgspec.Struct, array_like=True):
     """The array of an EVENT. Only its first two items are decoded, however many there are."""
 
     name: str

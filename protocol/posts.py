@@ -1,6 +1,6 @@
 """Messages about posts, circles and the feed."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
@@ -13,6 +13,7 @@ from protocol.fields import (
     PostText,
     Request,
 )
+from protocol.pushes import Push
 from protocol.users import UserLite
 
 Visibility = Literal["public", "followers", "circle", "private"]
@@ -139,3 +140,25 @@ class FeedItem(msgspec.Struct, frozen=True, omit_defaults=True):
 class FeedPage(msgspec.Struct, frozen=True):
     items: list[FeedItem]
     next_cursor: str | None
+
+
+class FeedAdded(Push, frozen=True):
+    event: ClassVar[str] = "feed.added"
+    post_id: str
+    author_id: str
+    created_at: str
+
+
+class FeedRemoved(Push, frozen=True):
+    event: ClassVar[str] = "feed.removed"
+    post_id: str
+
+
+class PostEdited(Push, frozen=True):
+    event: ClassVar[str] = "post.edited"
+    post: Post
+
+
+class PostDeleted(Push, frozen=True):
+    event: ClassVar[str] = "post.deleted"
+    post_id: str

@@ -1,10 +1,11 @@
 """Messages about presence and typing."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
 from protocol.fields import Id, Request, StatusText
+from protocol.pushes import Flow, Push
 
 ChosenStatus = Literal["online", "away", "busy", "invisible"]
 ShownStatus = Literal["online", "away", "busy", "offline"]
@@ -42,3 +43,20 @@ class Typing(Request, frozen=True):
 
     room_id: Id | None = None
     post_id: Id | None = None
+
+
+class PresenceChanged(Push, frozen=True):
+    event: ClassVar[str] = "presence.changed"
+    flow: ClassVar[Flow] = "conflate"
+    presence: Presence
+
+
+class TypingChanged(Push, frozen=True, omit_defaults=True):
+    """Over 6 s after the last that says so."""
+
+    event: ClassVar[str] = "typing.changed"
+    flow: ClassVar[Flow] = "drop"
+    user_id: str
+    typing: bool
+    room_id: str | None = None
+    post_id: str | None = None

@@ -11,8 +11,11 @@ from typing import Any, get_type_hints
 
 import msgspec
 
+from protocol.errors import ErrorBody
 from protocol.fields import Request
+from protocol.push_table import PUSHES
 from protocol.sizes import largest_call
+from protocol.struct_names import StructNames
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -56,6 +59,10 @@ class MethodTable:
 
     def __init__(self) -> None:
         self._methods: dict[str, Method] = {}
+        self._names = StructNames()
+        self._names.add(ErrorBody)
+        for push in PUSHES.values():
+            self._names.add(push)
 
     def rpc(
         self,
@@ -66,13 +73,18 @@ class MethodTable:
         reads: bool = False,
         by_session: bool = False,
     ) -> Callable[[Handler], Handler]:
-        """Reads and anonymous methods are not counted here; None is for what must always be possible."""
+        """Reads and anonymous methods are not counted here; None is for what must always be possible.
+
+        Raises TypeError where two structs of the contract share a name, ValueError for a second method of that name.
+        """
 
         def declare(handler: Handler) -> Handler:
             if name in self._methods:
                 raise ValueError(f"method {name} is declared twice")
             hints = get_type_hints(handler)
             parameters = list(inspect.signature(handler).parameters)
+            self._names.add(hints[parameters[1]])
+            self._names.add(hints["return"])
             self._methods[name] = Method(
                 name=name,
                 summary=inspect.cleandoc(handler.__doc__ or "").partition("\n")[0],

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from protocol.errors import ErrorBody
-from protocol.pushes import PUSHES
+from protocol.push_table import PUSHES
 from protocol.rpc import Method, MethodTable, NoArguments
 from protocol.system import MethodItem, MethodList
 
@@ -50,7 +50,7 @@ def asyncapi(methods: MethodTable) -> dict[str, Any]:
                 "messages": [{"$ref": f"#/channels/socket/messages/{method.name}.answer"}],
             },
         }
-    for push in PUSHES:
+    for push in PUSHES.values():
         messages[push.event] = {"payload": {"$ref": _ref(push)}}
         operations[push.event] = {
             "action": "send",
@@ -101,7 +101,7 @@ def typescript(methods: MethodTable) -> str:
         lines.append(f"  /** {method.summary} */")
         lines.append(f'  "{method.name}": ({request}ack: ({answer}) => void) => void;')
     lines += ["}", "", "export interface ServerToClientEvents {"]
-    lines += [f'  "{push.event}": (push: {push.__name__}, offset?: string) => void;' for push in PUSHES]
+    lines += [f'  "{push.event}": (push: {push.__name__}, offset?: string) => void;' for push in PUSHES.values()]
     return "\n".join([*lines, "}", ""])
 
 
@@ -120,7 +120,7 @@ def _json(document: dict[str, Any]) -> str:
 
 def _types(methods: MethodTable) -> list[type[Any]]:
     used: Iterable[type[Any]] = (kind for method in methods for kind in (method.request, method.result))
-    return list(dict.fromkeys([*used, *PUSHES, ErrorBody]))
+    return list(dict.fromkeys([*used, *PUSHES.values(), ErrorBody]))
 
 
 def _schemas(methods: MethodTable) -> dict[str, Any]:

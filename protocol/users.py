@@ -1,12 +1,13 @@
 """Messages about people and their graph."""
 
 import datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from protocol.fields import Bio, Cursor, DisplayName, Id, PageSize, Reason, Request, Username
+from protocol.pushes import Push
 
 
 class UserLite(msgspec.Struct, frozen=True):
@@ -115,3 +116,18 @@ class ListFollows(Request, frozen=True):
 class ListRequests(Request, frozen=True):
     cursor: Cursor | None = None
     limit: PageSize | None = None
+
+
+class GraphFollowed(Push, frozen=True):
+    event: ClassVar[str] = "graph.followed"
+    user: UserLite
+
+
+class GraphRequested(Push, frozen=True):
+    event: ClassVar[str] = "graph.requested"
+    user: UserLite
+
+
+class GraphAccepted(Push, frozen=True):
+    event: ClassVar[str] = "graph.accepted"
+    user: UserLite

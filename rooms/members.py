@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple, Protocol, TypeVar
 
-from protocol.pushes import RevocationReason
+from protocol.auth import RevocationReason
 from rooms import names
 from rooms.messages import Written
 

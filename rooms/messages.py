@@ -5,9 +5,11 @@ from collections.abc import Collection, Hashable
 import msgspec
 
 from protocol import wire
+from protocol.auth import RevocationReason
 from protocol.events import Narrowed
 from protocol.live_rooms import Role
-from protocol.pushes import PUSHES, Flow, Push, RevocationReason
+from protocol.push_table import PUSHES
+from protocol.pushes import Flow, Push
 from protocol.wire import OFFSET_LENGTH
 
 
@@ -77,16 +79,13 @@ def finish(frames: Frames, room: str, offset: str) -> Written:
 
 def without_people(written: Written, hidden: Collection[int]) -> Written:
     """For somebody who must not be shown these people. Costs an encoding of its own: it is seldom."""
-    body, offset = wire.JSON.read_push(written.json, _KINDS[written.event])
+    body, offset = wire.JSON.read_push(written.json, PUSHES[written.event])
     push = body.without(hidden)
     return msgspec.structs.replace(
         written,
         msgpack=wire.MSGPACK.add_offset(wire.MSGPACK.push_before_offset(push), offset),
         json=wire.JSON.add_offset(wire.JSON.push_before_offset(push), offset),
     )
-
-
-_KINDS: dict[str, type[Push]] = {push.event: push for push in PUSHES}
 
 
 def unkept(push: Push, room: str) -> Written:

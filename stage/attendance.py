@@ -10,8 +10,7 @@ from typing import NamedTuple
 import structlog
 
 from domain.room_rules import ON_STAGE
-from protocol.live_rooms import Role
-from protocol.pushes import RoomJoined
+from protocol.live_rooms import Role, RoomJoined
 from protocol.users import UserLite
 from rooms import names
 from rooms.background import Background

@@ -3,8 +3,7 @@
 import secrets
 
 from domain.room_rules import ON_STAGE
-from protocol.live_rooms import RemovalReason, Role
-from protocol.pushes import RoomLeft, RoomRemoved
+from protocol.live_rooms import RemovalReason, Role, RoomLeft, RoomRemoved
 from rooms import names
 from rooms.broadcaster import Broadcaster
 

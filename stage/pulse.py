@@ -9,7 +9,8 @@ from collections import Counter
 
 import structlog
 
-from protocol.pushes import RoomAudience, RoomReacted
+from protocol.live_rooms import RoomAudience
+from protocol.room_chat import RoomReacted
 from rooms import names
 from rooms.broadcaster import Broadcaster
 from stage import view

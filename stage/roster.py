@@ -91,7 +91,7 @@ class Absence(NamedTuple):
     stage_s: float | None
 
 
-class Pulse(NamedTuple):
+class PulseReading(NamedTuple):
     """`inside` is None where it has been told; `restage`: hands have, or who is on the stage."""
 
     inside: int | None
@@ -240,7 +240,7 @@ class Roster:
 
     async def pulse(
         self, room_id: int, reactions: Mapping[tuple[str, int], int], *, again: bool = False
-    ) -> Pulse | None:
+    ) -> PulseReading | None:
         """reactions: (emoji, message or 0) → how many. None while the room has been told of less than a second ago.
 
         again: what the last pulse had to tell was not told.
@@ -254,7 +254,7 @@ class Roster:
         if not due:
             return None
         count, restage, counted = rest
-        return Pulse(
+        return PulseReading(
             None if count < 0 else count,
             bool(restage),
             {emoji.decode(): int(number) for emoji, number in zip(counted[::2], counted[1::2], strict=True)},

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from protocol.live_rooms import Participant, Room
-from protocol.pushes import RoomUpdated
+from protocol.live_rooms import Participant, Room, RoomUpdated
 from protocol.timestamps import to_wire
 from rooms import names
 from rooms.broadcaster import Broadcaster

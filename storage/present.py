@@ -4,8 +4,8 @@ from datetime import datetime
 
 import msgspec
 
-from protocol.live_rooms import RoomMessage
 from protocol.posts import Circle, Counts, Post, ViewerOfPost
+from protocol.room_chat import RoomMessage
 from protocol.timestamps import to_wire
 from protocol.users import Relation, User, UserLite
 from storage import posts

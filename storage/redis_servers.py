@@ -27,7 +27,7 @@ Address = tuple[str, int]
 ANYWHERE: Address = ("", 0)  # where there is but one server to ask for
 
 
-class Servers(Protocol):
+class RedisServers(Protocol):
     """What links are made to. `shards` is how many hash tags the realtime keys are spread over."""
 
     shards: int
@@ -155,10 +155,10 @@ class MasterPool(BlockingConnectionPool, SentinelConnectionPool):
         await super().ensure_connection(connection)
 
 
-def servers_of(url: str) -> Servers:
+def servers_of(url: str) -> RedisServers:
     """Raises ValueError."""
     scheme = urlsplit(url).scheme
-    kinds: dict[str, Callable[[str], Servers]] = {
+    kinds: dict[str, Callable[[str], RedisServers]] = {
         "redis+sentinel": SentinelServers,
         "redis+cluster": ClusterServers,
         "redis": SingleServer,

@@ -16,7 +16,7 @@ import structlog
 from storage.cancellation import end
 from storage.redis import RedisError
 from storage.redis_link import LinkDown, LinkScript, Part, RedisLink
-from storage.redis_servers import Address, Servers
+from storage.redis_servers import Address, RedisServers
 
 LOOK_AGAIN_S = 0.3
 
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 class Shards:
     """`on_message` takes what comes on subscribed channels; `on_up` runs before others may use a link that is back."""
 
-    def __init__(self, servers: Servers, prefix: str, scripts: Sequence[LinkScript]) -> None:
+    def __init__(self, servers: RedisServers, prefix: str, scripts: Sequence[LinkScript]) -> None:
         self.amount = servers.shards
         self.on_message: OnMessage | None = None
         self.on_up: Callable[[Sequence[int]], Awaitable[None]] | None = None

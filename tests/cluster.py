@@ -18,7 +18,7 @@ from gateway.listener import listen
 from gateway.node import Node
 from gateway.settings import Settings
 from gateway.stores import Stores, ensure_bucket, open_database, open_stores
-from protocol.pushes import FeedRemoved
+from protocol.posts import FeedRemoved
 from protocol.tokens import AccessTokens
 from storage.database import Database
 from storage.schema import migrate

@@ -6,14 +6,14 @@ from functools import partial
 import msgspec
 
 from domain import digests
-from protocol.events import RoomClosed
-from protocol.pushes import RoomDigested
+from protocol.events import RoomClosedEvent
+from protocol.room_digests import RoomDigested
 from storage import live_rooms, room_messages, room_turns
 from workers.job import Job, consumes
 
 
-@consumes(RoomClosed, group="digests")
-async def digest_room(job: Job, event: RoomClosed) -> None:
+@consumes(RoomClosedEvent, group="digests")
+async def digest_room(job: Job, event: RoomClosedEvent) -> None:
     """Store the digest and tell every user who was inside."""
     tools = job.tools
     past = await tools.roster.finish(event.room_id)

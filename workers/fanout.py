@@ -7,10 +7,9 @@ push is one broadcast to the room that their online followers sit in.
 import msgspec
 
 from domain import audience
-from protocol.events import PostCreated, PostDeleted, PostEdited
-from protocol.pushes import FeedAdded, FeedRemoved, Push
-from protocol.pushes import PostDeleted as PostDeletedPush
-from protocol.pushes import PostEdited as PostEditedPush
+from protocol.events import PostCreatedEvent, PostDeletedEvent, PostEditedEvent
+from protocol.posts import FeedAdded, FeedRemoved, PostDeleted, PostEdited
+from protocol.pushes import Push
 from protocol.timestamps import to_wire
 from rooms import names
 from storage import graph, posts, present
@@ -21,8 +20,8 @@ from workers.job import Job, consumes
 PAGE = 1_000
 
 
-@consumes(PostCreated, group="fanout")
-async def fan_out_post(job: Job, event: PostCreated) -> None:
+@consumes(PostCreatedEvent, group="fanout")
+async def fan_out_post(job: Job, event: PostCreatedEvent) -> None:
     """Safe to repeat: inserting into a feed twice changes nothing, and a push goes out once."""
     async with job.tools.database.transaction() as tx:
         post = await posts.for_fanout(tx, event.post_id)
@@ -38,8 +37,8 @@ async def fan_out_post(job: Job, event: PostCreated) -> None:
         await _remove(job, readers, event.post_id)
 
 
-@consumes(PostEdited, group="fanout")
-async def announce_edit(job: Job, event: PostEdited) -> None:
+@consumes(PostEditedEvent, group="fanout")
+async def announce_edit(job: Job, event: PostEditedEvent) -> None:
     """Tell who watches the post; whoever it names anew finds it in their feed."""
     async with job.tools.database.transaction() as tx:
         post = await posts.for_fanout(tx, event.post_id)
@@ -51,14 +50,14 @@ async def announce_edit(job: Job, event: PostEdited) -> None:
         # Whom it names is pushed to all alike: people who hide from somebody are left to what each may load.
         hiding = await graph.who_block_somebody(tx, [int(user.id) for user in edited.mentions])
     mentions = [user for user in edited.mentions if int(user.id) not in hiding]
-    push = PostEditedPush(id=f"post.edited:{job.event_id}", post=msgspec.structs.replace(edited, mentions=mentions))
+    push = PostEdited(id=f"post.edited:{job.event_id}", post=msgspec.structs.replace(edited, mentions=mentions))
     await job.tools.broadcaster.publish(names.post(event.post_id), push, actor_id=post["author_id"])
     if named:
         await _deliver(job, post, named)
 
 
-@consumes(PostDeleted, group="fanout")
-async def withdraw_post(job: Job, event: PostDeleted) -> None:
+@consumes(PostDeletedEvent, group="fanout")
+async def withdraw_post(job: Job, event: PostDeletedEvent) -> None:
     """Out of the inboxes, and whoever is online hears of it."""
     async with job.tools.database.transaction() as tx:
         post = await posts.for_fanout(tx, event.post_id)
@@ -66,7 +65,7 @@ async def withdraw_post(job: Job, event: PostDeleted) -> None:
             return
         readers = await audience.of_post(tx, post)
     await _remove(job, readers, event.post_id)
-    deleted = PostDeletedPush(id=f"post.deleted:{event.post_id}", post_id=str(event.post_id))
+    deleted = PostDeleted(id=f"post.deleted:{event.post_id}", post_id=str(event.post_id))
     await job.tools.broadcaster.publish(names.post(event.post_id), deleted, actor_id=event.author_id)
     await _push(job, post, readers, FeedRemoved(id=f"feed.removed:{event.post_id}", post_id=str(event.post_id)))
 

@@ -4,8 +4,9 @@ Reactions bring things in line with the present state, so late or repeated event
 """
 
 from domain import audience
-from protocol.events import AccessNarrowed, Blocked, FollowChanged, MuteChanged, Unblocked
-from protocol.pushes import GraphAccepted, GraphFollowed, GraphRequested, Push
+from protocol.events import AccessNarrowedEvent, BlockedEvent, FollowChangedEvent, MuteChangedEvent, UnblockedEvent
+from protocol.pushes import Push
+from protocol.users import GraphAccepted, GraphFollowed, GraphRequested
 from rooms import names
 from rooms.messages import HidingChanged
 from storage import graph, posts, present, users
@@ -15,8 +16,8 @@ from workers.fanout import PAGE
 from workers.job import Job, consumes
 
 
-@consumes(FollowChanged, group="graph")
-async def react_to_follow(job: Job, event: FollowChanged) -> None:
+@consumes(FollowChangedEvent, group="graph")
+async def react_to_follow(job: Job, event: FollowChangedEvent) -> None:
     """Feed and rooms of the follower, size class of the followee, and a push to the one it was done to."""
     await _settle_size(job, event.followee_id)
     await _settle_listening(job, event.follower_id, event.followee_id)
@@ -30,8 +31,8 @@ async def react_to_follow(job: Job, event: FollowChanged) -> None:
         await job.tools.broadcaster.publish_to_users([user_id], push, actor_id=doer_id)
 
 
-@consumes(Blocked, group="graph")
-async def react_to_block(job: Job, event: Blocked) -> None:
+@consumes(BlockedEvent, group="graph")
+async def react_to_block(job: Job, event: BlockedEvent) -> None:
     """Neither has the other's posts in their feed or hears of them."""
     for reader_id, author_id in ((event.blocker_id, event.blocked_id), (event.blocked_id, event.blocker_id)):
         await _settle_hiding(job, reader_id, author_id)
@@ -40,15 +41,15 @@ async def react_to_block(job: Job, event: Blocked) -> None:
         await job.tools.broadcaster.evict([reader_id], author_id)
 
 
-@consumes(Unblocked, group="graph")
-async def react_to_unblock(job: Job, event: Unblocked) -> None:
+@consumes(UnblockedEvent, group="graph")
+async def react_to_unblock(job: Job, event: UnblockedEvent) -> None:
     """What the block cut is not restored, but each hears of the other's acts again."""
     await _settle_hiding(job, event.blocker_id, event.blocked_id)
     await _settle_hiding(job, event.blocked_id, event.blocker_id)
 
 
-@consumes(AccessNarrowed, group="graph")
-async def react_to_narrowing(job: Job, event: AccessNarrowed) -> None:
+@consumes(AccessNarrowedEvent, group="graph")
+async def react_to_narrowing(job: Job, event: AccessNarrowedEvent) -> None:
     """Who has such a post open must be let in again."""
     if event.user_ids:
         await job.tools.broadcaster.evict(event.user_ids, event.owner_id)
@@ -56,8 +57,8 @@ async def react_to_narrowing(job: Job, event: AccessNarrowed) -> None:
         await job.tools.broadcaster.close(event.owner_id, event.to)
 
 
-@consumes(MuteChanged, group="graph")
-async def react_to_mute(job: Job, event: MuteChanged) -> None:
+@consumes(MuteChangedEvent, group="graph")
+async def react_to_mute(job: Job, event: MuteChangedEvent) -> None:
     await _settle_hiding(job, event.user_id, event.muted_id)
     await _settle_listening(job, event.user_id, event.muted_id)
 
@@ -109,7 +110,9 @@ async def _settle_size(job: Job, author_id: int) -> None:
         await users.set_large(tx, author_id, becomes_large)
 
 
-async def _push_of(tx: Transaction, job: Job, event: FollowChanged, status: str | None) -> tuple[int, int, Push] | None:
+async def _push_of(
+    tx: Transaction, job: Job, event: FollowChangedEvent, status: str | None
+) -> tuple[int, int, Push] | None:
     """Whom to tell, of whose act, what; None where what the event says is no longer so."""
     kind: type[GraphRequested] | type[GraphFollowed] | type[GraphAccepted]
     match (event.change, status):

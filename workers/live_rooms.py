@@ -7,28 +7,17 @@ import structlog
 
 from domain import room_rules
 from protocol.events import (
-    RoomChanged,
-    RoomClosed,
-    RoomInvited,
-    RoomMessageDeleted,
-    RoomMessageSent,
-    RoomRemoved,
-    RoomUnbanned,
+    RoomChangedEvent,
+    RoomClosedEvent,
+    RoomInvitedEvent,
+    RoomMessageDeletedEvent,
+    RoomMessageSentEvent,
+    RoomRemovedEvent,
+    RoomUnbannedEvent,
 )
-from protocol.pushes import (
-    RoomAudience,
-    RoomMessaged,
-    RoomRoleChanged,
-)
-from protocol.pushes import (
-    RoomClosed as RoomClosedPush,
-)
-from protocol.pushes import (
-    RoomInvited as RoomInvitedPush,
-)
-from protocol.pushes import (
-    RoomMessageDeleted as RoomMessageDeletedPush,
-)
+from protocol.live_rooms import RoomAudience, RoomClosed, RoomInvited
+from protocol.room_chat import RoomMessaged, RoomMessageDeleted
+from protocol.room_stage import RoomRoleChanged
 from rooms import names
 from stage import departures, turns, view
 from stage.roster import NOBODY, Absence
@@ -47,8 +36,8 @@ PAGE = 500
 log = structlog.get_logger()
 
 
-@consumes(RoomChanged, group="rooms")
-async def announce_change(job: Job, event: RoomChanged) -> None:
+@consumes(RoomChangedEvent, group="rooms")
+async def announce_change(job: Job, event: RoomChangedEvent) -> None:
     """The roster knows the role, whom it was given to is told, and everybody sees the room as it is now."""
     tools = job.tools
     concerned = {event.user_id, event.actor_id if event.change == "host" else 0} - {0}
@@ -59,8 +48,8 @@ async def announce_change(job: Job, event: RoomChanged) -> None:
     await view.tell(tools.database, tools.roster, tools.broadcaster, event.room_id, str(job.event_id))
 
 
-@consumes(RoomMessageSent, group="rooms")
-async def announce_message(job: Job, event: RoomMessageSent) -> None:
+@consumes(RoomMessageSentEvent, group="rooms")
+async def announce_message(job: Job, event: RoomMessageSentEvent) -> None:
     async with job.tools.database.transaction() as tx:
         row = await room_messages.load_for_workers(tx, event.message_id)
         await room_messages.trim(tx, event.room_id)
@@ -72,9 +61,9 @@ async def announce_message(job: Job, event: RoomMessageSent) -> None:
         await job.tools.broadcaster.publish(names.live(event.room_id), push, actor_id=row["sender_id"])
 
 
-@consumes(RoomMessageDeleted, group="rooms")
-async def announce_deletion(job: Job, event: RoomMessageDeleted) -> None:
-    push = RoomMessageDeletedPush(
+@consumes(RoomMessageDeletedEvent, group="rooms")
+async def announce_deletion(job: Job, event: RoomMessageDeletedEvent) -> None:
+    push = RoomMessageDeleted(
         id=f"room.message_deleted:{event.message_id}", room_id=str(event.room_id), message_id=str(event.message_id)
     )
     await job.tools.roster.forget_message(event.room_id, event.message_id)
@@ -82,20 +71,20 @@ async def announce_deletion(job: Job, event: RoomMessageDeleted) -> None:
     await job.tools.broadcaster.publish(names.live(event.room_id), push, actor_id=event.sender_id)
 
 
-@consumes(RoomInvited, group="rooms")
-async def announce_invitation(job: Job, event: RoomInvited) -> None:
+@consumes(RoomInvitedEvent, group="rooms")
+async def announce_invitation(job: Job, event: RoomInvitedEvent) -> None:
     found = await view.for_all(job.tools.database, job.tools.roster, event.room_id)
     async with job.tools.database.transaction() as tx:
         seeing = await live_rooms.who_see(tx, event.room_id, event.user_ids)
     if found is not None and found[0].state != "ended":
-        push = RoomInvitedPush(id=f"room.invited:{job.event_id}", room=found[0])
+        push = RoomInvited(id=f"room.invited:{job.event_id}", room=found[0])
         await job.tools.broadcaster.publish_to_users(
             seeing, push, actor_id=event.actor_id, about=names.live(event.room_id)
         )
 
 
-@consumes(RoomRemoved, group="rooms")
-async def send_out(job: Job, event: RoomRemoved) -> None:
+@consumes(RoomRemovedEvent, group="rooms")
+async def send_out(job: Job, event: RoomRemovedEvent) -> None:
     """As the call has done already, unless it was cut short; who has come back since a kick stays."""
     tools, room_id, user_id = job.tools, event.room_id, event.user_id
     async with tools.database.transaction() as tx:
@@ -123,21 +112,21 @@ async def send_out(job: Job, event: RoomRemoved) -> None:
         await view.tell(tools.database, tools.roster, tools.broadcaster, room_id, str(job.event_id))
 
 
-@consumes(RoomUnbanned, group="rooms")
-async def let_in_again(job: Job, event: RoomUnbanned) -> None:
+@consumes(RoomUnbannedEvent, group="rooms")
+async def let_in_again(job: Job, event: RoomUnbannedEvent) -> None:
     """As the call has done, unless it was cut short."""
     await _pardon_unless_banned(job.tools, event.room_id, event.user_id)
 
 
-@consumes(RoomClosed, group="rooms")
-async def announce_close(job: Job, event: RoomClosed) -> None:
+@consumes(RoomClosedEvent, group="rooms")
+async def announce_close(job: Job, event: RoomClosedEvent) -> None:
     tools = job.tools
     async with tools.database.transaction() as tx:
         row = await live_rooms.load_for_all(tx, event.room_id)
     await tools.roster.finish(event.room_id)
     if row is not None:
         room = names.live(event.room_id)
-        push = RoomClosedPush(id=f"room.closed:{event.room_id}", room=view.shown(row, NOBODY, {}))
+        push = RoomClosed(id=f"room.closed:{event.room_id}", room=view.shown(row, NOBODY, {}))
         await tools.broadcaster.publish(room, push)
         await tools.broadcaster.empty(room)
 
@@ -250,7 +239,7 @@ async def _look_after(tools: Tools, room_id: int, due: str) -> None:
             again = _look_again_at(absence)
             if absence.stage_s is not None and absence.stage_s >= EMPTY_STAGE_S:
                 await live_rooms.close(tx, room_id)
-                await tools.outbox.add(tx, RoomClosed(room_id=room_id))
+                await tools.outbox.add(tx, RoomClosedEvent(room_id=room_id))
                 await _note(tools, tx, "room.close", room, reason="nobody on the stage")
             elif absence.host_s is not None and absence.host_s >= HOST_GRACE_S:
                 await _succeed(tools, tx, room)
@@ -264,7 +253,7 @@ async def _succeed(tools: Tools, tx: Transaction, room: Row) -> None:
     heir_id = room_rules.successor([pair for pair in stage if pair[0] in inside])
     if heir_id is not None:
         await live_rooms.transfer_host(tx, room["id"], room["host_id"], heir_id)
-        event = RoomChanged(room_id=room["id"], actor_id=room["host_id"], user_id=heir_id, change="host")
+        event = RoomChangedEvent(room_id=room["id"], actor_id=room["host_id"], user_id=heir_id, change="host")
         await tools.outbox.add(tx, event)
         await _note(tools, tx, "room.hand_over", room, to=heir_id)
 

@@ -8,7 +8,7 @@ import asyncio
 
 import structlog
 
-from protocol.events import RoomChanged, RoomClosed, RoomRemoved
+from protocol.events import RoomChangedEvent, RoomClosedEvent, RoomRemovedEvent
 from stage import voice
 from storage.reach import OUT_OF_REACH
 from workers.job import Job, Tools, consumes
@@ -16,23 +16,23 @@ from workers.job import Job, Tools, consumes
 log = structlog.get_logger()
 
 
-@consumes(RoomChanged, group="voice")
-async def settle_speaker(job: Job, event: RoomChanged) -> None:
+@consumes(RoomChangedEvent, group="voice")
+async def settle_speaker(job: Job, event: RoomChangedEvent) -> None:
     """May speak at once, or is silent at once."""
     if job.tools.voice is not None:
         for user_id in {event.user_id, event.actor_id if event.change == "host" else 0} - {0}:
             await job.tools.voice.settle(event.room_id, user_id)
 
 
-@consumes(RoomRemoved, group="voice")
-async def send_out_of_voice(job: Job, event: RoomRemoved) -> None:
+@consumes(RoomRemovedEvent, group="voice")
+async def send_out_of_voice(job: Job, event: RoomRemovedEvent) -> None:
     """Perhaps before the roster has heard of it; who has come back since stays."""
     if job.tools.voice is not None:
         await job.tools.voice.settle(event.room_id, event.user_id, joined_after=event.joined or 0)
 
 
-@consumes(RoomClosed, group="voice")
-async def end_voice(job: Job, event: RoomClosed) -> None:
+@consumes(RoomClosedEvent, group="voice")
+async def end_voice(job: Job, event: RoomClosedEvent) -> None:
     if job.tools.voice is not None:
         await job.tools.voice.end(event.room_id)
 

@@ -11,7 +11,7 @@ from gateway.embedded.addresses import Servers
 from gateway.embedded.server import Command
 
 
-class Redis:
+class RedisServer:
     name = "redis"
     end_signal = signal.SIGTERM
 

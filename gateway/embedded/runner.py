@@ -15,7 +15,7 @@ from gateway.child_process import spawn
 from gateway.embedded.addresses import EmbeddedError, Servers, find_servers, reachable_servers
 from gateway.embedded.livekit import LiveKit, livekit_program
 from gateway.embedded.postgres import Postgres
-from gateway.embedded.redis import Redis
+from gateway.embedded.redis import RedisServer
 from gateway.embedded.s3 import S3
 from gateway.embedded.server import Server
 
@@ -56,7 +56,7 @@ class EmbeddedServers:
 
     async def _start_all(self, progress: Callable[[str], None]) -> None:
         postgres = Postgres(self.servers, self.data_dir)
-        servers: list[Server] = [postgres, Redis(self.servers, self.data_dir), S3(self.servers, self.data_dir)]
+        servers: list[Server] = [postgres, RedisServer(self.servers, self.data_dir), S3(self.servers, self.data_dir)]
         if self._livekit is not None:
             servers.append(LiveKit(self.servers, self._livekit))
         if postgres.is_new:

@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from protocol.pushes import PostDeleted
+from protocol.posts import PostDeleted
 from rooms import names
 from rooms.recovery import OTHER_SHARDS_MARGIN_US
 from storage.redis import RedisError

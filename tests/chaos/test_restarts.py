@@ -8,7 +8,7 @@ import time
 import pytest
 
 from gateway.stores import open_stores
-from protocol.pushes import PostDeleted
+from protocol.posts import PostDeleted
 from rooms import names
 from rooms.broadcaster import Broadcaster
 from tests.chaos.deployment import Deployment

@@ -7,7 +7,9 @@ from typing import Any, ClassVar
 import pytest
 
 from gateway import sign_in
-from protocol.pushes import History, PostDeleted, RoomReacted
+from protocol.posts import PostDeleted
+from protocol.pushes import History
+from protocol.room_chat import RoomReacted
 from rooms import names
 from rooms.messages import encode_push, finish, offset_text
 from tests.cluster import Cluster

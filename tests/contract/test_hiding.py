@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from protocol.pushes import PostDeleted
+from protocol.posts import PostDeleted
 from rooms import names
 from rooms.broadcaster import Broadcaster
 from rooms.members import Hiding, Members

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.connection import Connection
-from protocol.pushes import PostDeleted
+from protocol.posts import PostDeleted
 from rooms import names
 from tests.cluster import Cluster
 from tests.official import CLIENTS_TO_TRY, LANGUAGES, UPGRADE, Client

@@ -7,7 +7,8 @@ from typing import ClassVar
 import pytest
 from redis.exceptions import ConnectionError as RedisDown
 
-from protocol.pushes import History, PostDeleted
+from protocol.posts import PostDeleted
+from protocol.pushes import History
 from rooms import names
 from rooms.recovery import MOST_ROOMS_KEPT
 from tests.cluster import Cluster

@@ -6,7 +6,7 @@ import json
 import aiohttp
 import pytest
 
-from protocol.pushes import PostDeleted
+from protocol.posts import PostDeleted
 from rooms import names
 from rooms.members import Member
 from tests.cluster import Cluster

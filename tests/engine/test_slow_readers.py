@@ -9,7 +9,8 @@ import pytest
 
 from engine.metrics import CLOSED
 from engine.socket import MAX_OUTBOUND
-from protocol.pushes import Flow, History, PostDeleted
+from protocol.posts import PostDeleted
+from protocol.pushes import Flow, History
 from rooms import names
 from tests.cluster import Cluster
 from tests.patience import WAIT_S

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol import errors, wire
-from protocol.posts import CreatePost
-from protocol.pushes import FeedRemoved
+from protocol.posts import CreatePost, FeedRemoved
 
 PUSH = FeedRemoved(id="feed.removed:1", post_id="1")
 

@@ -3,8 +3,10 @@
 import itertools
 from dataclasses import dataclass, field
 
-from protocol.live_rooms import Room
-from protocol.pushes import PostDeleted, Push, RoomAudience, RoomReacted, RoomUpdated
+from protocol.live_rooms import Room, RoomAudience, RoomUpdated
+from protocol.posts import PostDeleted
+from protocol.pushes import Push
+from protocol.room_chat import RoomReacted
 from protocol.users import UserLite
 from rooms.members import Members
 from rooms.messages import Written, encode_push, finish, offset_text

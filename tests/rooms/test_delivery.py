@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from protocol.pushes import RoomAudience, RoomReacted
+from protocol.live_rooms import RoomAudience
+from protocol.room_chat import RoomReacted
 from rooms import delivery as module
 from rooms.delivery import Delivery, Item, TooMuch
 from rooms.members import Hiding

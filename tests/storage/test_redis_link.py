@@ -8,7 +8,7 @@ from redis.asyncio import Connection
 
 from storage.cancellation import end
 from storage.redis_link import LinkDown, RedisLink
-from storage.redis_servers import ANYWHERE, Address, Servers, servers_of
+from storage.redis_servers import ANYWHERE, Address, RedisServers, servers_of
 from storage.shards import Shards
 from tests.cluster import Cluster
 from tests.patience import WAIT_S
@@ -47,7 +47,7 @@ class Replaced:
 
     shards, is_cluster, may_be_replaced = 1, False, True
 
-    def __init__(self, real: Servers) -> None:
+    def __init__(self, real: RedisServers) -> None:
         self._real = real
         self._asked = 0
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from protocol.events import RoomClosed
+from protocol.events import RoomClosedEvent
 from stage.roster import _by_minute
 from tests.contract.test_live_rooms import ids, open_room
 from workers.digests import digest_room
@@ -25,7 +25,7 @@ async def test_an_end_told_thrice_makes_one_digest(cluster, person):
     await host.call("room.close", room_id=room_id)
     await cluster.settle(mona)
     job = Job(1, cluster.workers.tools)
-    await asyncio.gather(*(digest_room(job, RoomClosed(room_id=int(room_id))) for _ in range(2)))
+    await asyncio.gather(*(digest_room(job, RoomClosedEvent(room_id=int(room_id))) for _ in range(2)))
     await cluster.settle(mona)
     assert [push["room_id"] for push in mona.heard("room.digested")] == [room_id]
     owner = await cluster.owner()

@@ -6,7 +6,7 @@ import secrets
 
 import pytest
 
-from protocol.events import PostCreated
+from protocol.events import PostCreatedEvent
 from storage import outbox
 from storage.event_log import Record
 from storage.redis import Redis
@@ -36,7 +36,7 @@ def tools_with(cluster: Cluster, event_log) -> Tools:
 
 
 def record(event_id: int, post_id: int = 1) -> Record:
-    event = PostCreated(post_id=post_id, author_id=1)
+    event = PostCreatedEvent(post_id=post_id, author_id=1)
     return Record(event_id, event.topic, event.key, outbox.encode(event))
 
 
@@ -46,8 +46,8 @@ def group(monkeypatch):
     name = f"test-{secrets.token_hex(4)}"
     attempts: list[int] = []
 
-    @consumes(PostCreated, group=name)
-    async def react(job: Job, event: PostCreated) -> None:
+    @consumes(PostCreatedEvent, group=name)
+    async def react(job: Job, event: PostCreatedEvent) -> None:
         attempts.append(job.event_id)
         if job.event_id == 666 or (job.event_id == 3 and attempts.count(3) < 3):
             raise ValueError("it is broken")
@@ -97,7 +97,7 @@ async def test_a_repeated_event_changes_nothing_that_a_client_sees(cluster: Clus
     await cluster.settle(bob)
     post = await alice.call("post.create", text="once")
     await bob.expect("feed.added", post_id=post["id"])
-    event = PostCreated(post_id=int(post["id"]), author_id=int(alice.id))
+    event = PostCreatedEvent(post_id=int(post["id"]), author_id=int(alice.id))
     for _ in range(3):
         await fan_out_post(Job(1, cluster.workers.tools), event)
     await cluster.settle(bob)
@@ -122,7 +122,7 @@ async def batch_of(cluster: Cluster, post: dict) -> int:
     try:
         return await owner.fetchval(
             "SELECT sent_batch FROM outbox WHERE topic = $1 AND convert_from(payload, 'UTF8')::json->>'post_id' = $2",
-            PostCreated.topic,
+            PostCreatedEvent.topic,
             post["id"],
         )
     finally:

@@ -1,0 +1,48 @@
+"""Messages about digests of live rooms that have ended."""
+
+from typing import ClassVar
+
+import msgspec
+
+from protocol.pushes import Push
+from protocol.room_chat import RoomMessage
+from protocol.users import UserLite
+
+
+class AttendancePoint(msgspec.Struct, frozen=True):
+    """The most who were inside at once within the minute that begins at `at`."""
+
+    at: str
+    count: int
+
+
+class StageTime(msgspec.Struct, frozen=True):
+    user: UserLite
+    seconds: int
+
+
+class TopMessage(msgspec.Struct, frozen=True):
+    message: RoomMessage
+    reactions: dict[str, int]
+
+
+class RoomDigest(msgspec.Struct, frozen=True):
+    """What became of a room: made once, after it has closed."""
+
+    room_id: str
+    topic: str
+    host: UserLite
+    started_at: str | None
+    ended_at: str
+    peak: int
+    attendance: list[AttendancePoint]
+    speakers: list[StageTime]
+    top_messages: list[TopMessage]
+    summary: list[RoomMessage]
+
+
+class RoomDigested(Push, frozen=True):
+    """room.digest answers it now, to each as they may see it."""
+
+    event: ClassVar[str] = "room.digested"
+    room_id: str
