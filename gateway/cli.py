@@ -126,9 +126,9 @@ def work(
 
 @app.command()
 def migrate() -> None:
-    """Bring the database's roles and tables up to date."""
-    revision = _run(processes.migrate(_settings()))
-    screen.print(f"the database is at revision {revision}")
+    """Bring the database's roles, tables and functions up to date."""
+    version = _run(processes.migrate(_settings()))
+    screen.print(f"the schema is at version {version}")
 
 
 @app.command()

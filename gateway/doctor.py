@@ -73,16 +73,16 @@ async def _database(url: str, *, serves: bool) -> str:
     await database.connect()
     try:
         async with database.transaction() as tx:
-            revision = await schema.current_revision(tx)
-            if revision != schema.newest_revision():
-                raise Ill(f"revision {revision} where {schema.newest_revision()} is needed", "run `daira migrate`")
+            version = await schema.current_version(tx)
+            if version != schema.newest_version():
+                raise Ill(f"version {version} where {schema.newest_version()} is needed", "run `daira migrate`")
             wide = await schema.privileges_too_wide(tx) if serves else None
             if wide:
                 raise Ill(wide, "connect as the application's role, which `daira migrate` creates")
             server: str = await tx.fetchval("SHOW server_version")
     finally:
         await database.close()
-    return f"PostgreSQL {server}, revision {revision}"
+    return f"PostgreSQL {server}, schema {version}"
 
 
 async def _redis(settings: Settings) -> str:

@@ -101,7 +101,7 @@ async def work(settings: Settings, names: Sequence[str]) -> None:
 
 
 async def migrate(settings: Settings) -> str:
-    """Answers the revision."""
+    """Returns the version of the schema."""
     return await schema.migrate(settings.owner_database, settings.app_database, settings.worker_database)
 
 

@@ -113,9 +113,9 @@ async def open_database(url: str, largest: int, *, serves: bool) -> AsyncIterato
         watch = partial(_watch_database, database, "app" if serves else "worker")
         await run_beside(closing, "watch the pool of PostgreSQL", watch)
         async with database.transaction() as tx:
-            revision, newest = await schema.current_revision(tx), schema.newest_revision()
-            if revision != newest:
-                raise NotMigrated(f"the database is at revision {revision}, we need {newest}: run `daira migrate`")
+            version, newest = await schema.current_version(tx), schema.newest_version()
+            if version != newest:
+                raise NotMigrated(f"the schema is at version {version}, but {newest} is needed: run `daira migrate`")
             wide = await schema.privileges_too_wide(tx) if serves else None
             if wide:
                 raise NotMigrated(f"{wide}: connect as the application's role, which `daira migrate` creates")

@@ -1,5 +1,11 @@
-"""The database's schema: migrations, and the two roles that own nothing."""
+"""The database's schema: revisions, functions, and the two roles that own nothing.
 
+Revisions hold tables, policies and triggers, each as it was when it was written. `functions/` holds the current text of
+all functions, which every migration applies after the revisions. A revision whose policies or triggers need a new
+function declares it with an empty body. A revision that changes the arguments or the result of a function drops it.
+"""
+
+import hashlib
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -14,6 +20,12 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from storage.database import Transaction
 
 APP_ROLE, WORKER_ROLE = "daira_app", "daira_worker"
+FUNCTIONS = Path(__file__).parent / "functions"
+# In this order: PostgreSQL reads a body that follows RETURN at once, so what it calls must be there.
+FUNCTION_FILES = (
+    "ids", "locks", "graph", "posts", "feeds", "accounts", "presence",
+    "live_rooms", "room_stage", "room_chat", "outbox",
+)  # fmt: skip
 
 
 def _config() -> Config:
@@ -23,18 +35,16 @@ def _config() -> Config:
     return config
 
 
-def newest_revision() -> str:
+def newest_version() -> str:
+    """The newest revision and a digest of the functions' text, as `<revision>+<digest>`."""
     revision = ScriptDirectory.from_config(_config()).get_current_head()
-    assert revision is not None
-    return revision
+    return f"{revision}+{hashlib.sha256(_functions().encode()).hexdigest()[:12]}"
 
 
-async def current_revision(tx: Transaction) -> str | None:
-    """None where nothing has been migrated."""
-    if not await tx.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL"):
-        return None
-    revision: str | None = await tx.fetchval("SELECT version_num FROM alembic_version")
-    return revision
+async def current_version(tx: "Transaction | asyncpg.Connection[asyncpg.Record]") -> str | None:
+    """What the database stands at, in the form of `newest_version`; None where nothing has been migrated."""
+    version: str | None = await tx.fetchval("SELECT obj_description(to_regclass('alembic_version'))")
+    return version
 
 
 async def ensure_partitions(tx: Transaction) -> None:
@@ -56,7 +66,7 @@ async def privileges_too_wide(tx: Transaction) -> str | None:
 
 
 async def migrate(owner_url: str, app_url: str, worker_url: str) -> str:
-    """Bring roles and tables up to date; safe to run from many places at once. Answers the revision."""
+    """Bring roles, tables and functions up to date. Safe to run from many places at once. Returns the version."""
     await _ensure_roles(owner_url, app_url, worker_url)
     engine = create_async_engine(
         owner_url.replace("postgresql://", "postgresql+asyncpg://", 1).replace(
@@ -66,12 +76,26 @@ async def migrate(owner_url: str, app_url: str, worker_url: str) -> str:
     try:
         async with engine.begin() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('daira_migrate'))"))
-            await connection.run_sync(_upgrade)
-            await connection.execute(text(f"GRANT SELECT ON alembic_version TO {APP_ROLE}, {WORKER_ROLE}"))
-            await connection.execute(text("SELECT ensure_partitions()"))
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert isinstance(driver, asyncpg.Connection)
+            if await current_version(driver) != newest_version():
+                await connection.run_sync(_upgrade)
+                await driver.execute(_functions())  # the driver's own: a prepared statement holds one command
+                await driver.execute(
+                    f"""GRANT SELECT ON alembic_version TO {APP_ROLE}, {WORKER_ROLE};
+                    COMMENT ON TABLE alembic_version IS '{newest_version()}'"""
+                )
+            await driver.execute("SELECT ensure_partitions()")
     finally:
         await engine.dispose()
-    return newest_revision()
+    return newest_version()
+
+
+def _functions() -> str:
+    """All functions with their rights. A function without a GRANT is for triggers and other functions alone."""
+    texts = [(FUNCTIONS / f"{name}.sql").read_text("utf-8") for name in FUNCTION_FILES]
+    revoke = f"REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC, {APP_ROLE}, {WORKER_ROLE};\n"
+    return "\n".join([revoke, *texts])
 
 
 def _upgrade(connection: Connection) -> None:

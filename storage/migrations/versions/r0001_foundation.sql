@@ -3,15 +3,16 @@
 
 GRANT USAGE ON SCHEMA public TO daira_app, daira_worker;
 
--- Who is asking. After a transaction the setting reads '', before the first one it is absent.
-CREATE FUNCTION viewer_id() RETURNS bigint
-    LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN nullif(current_setting('app.user_id', true), '')::bigint;
-
--- The first id that a Snowflake minted at `at` can have (41 bits of ms since 2024-01-01, 22 below them).
-CREATE FUNCTION snowflake_at(at timestamptz) RETURNS bigint
-    LANGUAGE sql IMMUTABLE
-    RETURN (floor((extract(epoch FROM at) - 1704067200) * 1000)::bigint) << 22;
+-- Policies and triggers name functions. Here they are declared; storage/functions/ holds their text, which each
+-- migration applies last.
+CREATE FUNCTION viewer_id() RETURNS bigint LANGUAGE sql RETURN NULL::bigint;
+CREATE FUNCTION blocks_viewer(other bigint) RETURNS boolean LANGUAGE sql RETURN NULL::boolean;
+CREATE FUNCTION post_visible(author bigint, visibility text, circle bigint) RETURNS boolean
+    LANGUAGE sql RETURN NULL::boolean;
+CREATE FUNCTION follows_counted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE FUNCTION posts_counted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE FUNCTION tie_allowed() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE FUNCTION blocks_sever() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 
 ---------------------------------------------------------------------------------------------------- people
 
@@ -176,12 +177,6 @@ CREATE INDEX outbox_sent ON outbox (sent_batch) WHERE sent_batch IS NOT NULL;
 CREATE INDEX outbox_sent_at ON outbox (sent_at) WHERE sent_at IS NOT NULL;
 CREATE SEQUENCE outbox_batches;
 
-CREATE FUNCTION outbox_backlog() RETURNS TABLE (unsent bigint, age double precision)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8
-    FROM (SELECT created_at FROM outbox WHERE sent_batch IS NULL ORDER BY id LIMIT 100000) rows
-$$;
-
 CREATE TABLE idempotency (
     user_id      bigint NOT NULL REFERENCES users,
     method       text NOT NULL,
@@ -195,293 +190,19 @@ CREATE INDEX idempotency_age ON idempotency (created_at);
 
 ---------------------------------------------------------------------------------------------------- partitions
 
--- Monthly ranges of the id for what grows for ever; a default partition takes what no month has been made for.
-CREATE FUNCTION ensure_partitions(months_ahead integer DEFAULT 3) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-DECLARE
-    parent text;
-    month  timestamptz;
-    child  text;
-BEGIN
-    PERFORM pg_advisory_xact_lock(hashtext('ensure_partitions'));
-    FOREACH parent IN ARRAY ARRAY ['posts', 'audit'] LOOP
-        FOR month IN SELECT generate_series(date_trunc('month', now(), 'UTC'),
-                                            date_trunc('month', now(), 'UTC') + make_interval(months => months_ahead),
-                                            interval '1 month', 'UTC') LOOP
-            child := format('%s_%s', parent, to_char(month AT TIME ZONE 'UTC', 'YYYYMM'));
-            IF to_regclass(child) IS NULL THEN
-                EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%s) TO (%s)', child, parent,
-                               snowflake_at(month), snowflake_at(month + interval '1 month'));
-            END IF;
-        END LOOP;
-    END LOOP;
-END $$;
-
 CREATE TABLE posts_default PARTITION OF posts DEFAULT;
 CREATE TABLE audit_default PARTITION OF audit DEFAULT;
-SELECT ensure_partitions();
 
----------------------------------------------------------------------------------------------------- counts
+---------------------------------------------------------------------------------------------------- triggers
 
--- Both rows in the order of their ids: two people following each other at once must not deadlock.
-CREATE FUNCTION count_follow(follower bigint, followee bigint, step integer) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-BEGIN
-    IF follower < followee THEN
-        UPDATE users SET following_count = following_count + step WHERE id = follower;
-        UPDATE users SET follower_count = follower_count + step WHERE id = followee;
-    ELSE
-        UPDATE users SET follower_count = follower_count + step WHERE id = followee;
-        UPDATE users SET following_count = following_count + step WHERE id = follower;
-    END IF;
-END $$;
-
-CREATE FUNCTION follows_counted() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-DECLARE
-    was boolean := TG_OP <> 'INSERT' AND OLD.status = 'active';
-    is_now boolean := TG_OP <> 'DELETE' AND NEW.status = 'active';
-BEGIN
-    IF was AND NOT is_now THEN
-        PERFORM count_follow(OLD.follower_id, OLD.followee_id, -1);
-    ELSIF is_now AND NOT was THEN
-        PERFORM count_follow(NEW.follower_id, NEW.followee_id, 1);
-    END IF;
-    RETURN NULL;
-END $$;
 CREATE TRIGGER follows_counted AFTER INSERT OR UPDATE OR DELETE ON follows
     FOR EACH ROW EXECUTE FUNCTION follows_counted();
-
-CREATE FUNCTION posts_counted() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-BEGIN
-    IF TG_OP = 'INSERT' THEN
-        UPDATE users SET post_count = post_count + 1 WHERE id = NEW.author_id;
-    ELSIF OLD.status = 'published' AND NEW.status = 'deleted' THEN
-        UPDATE users SET post_count = post_count - 1 WHERE id = NEW.author_id;
-    END IF;
-    RETURN NULL;
-END $$;
 CREATE TRIGGER posts_counted AFTER INSERT OR UPDATE OF status ON posts
     FOR EACH ROW EXECUTE FUNCTION posts_counted();
-
--- Who blocks and who ties the knot at the same moment take turns: the tie sees the block, or the block the tie.
-CREATE FUNCTION take_turn(one bigint, other bigint) RETURNS void
-    LANGUAGE sql SET search_path = public, pg_temp AS $$
-    SELECT pg_advisory_xact_lock(hashtextextended(least(one, other)::text, greatest(one, other)))
-$$;
-
-CREATE FUNCTION tie_allowed() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-DECLARE
-    one bigint;
-    other bigint;
-BEGIN
-    IF TG_TABLE_NAME = 'blocks' THEN
-        PERFORM take_turn(NEW.blocker_id, NEW.blocked_id);
-        RETURN NEW;
-    ELSIF TG_TABLE_NAME = 'follows' THEN
-        one := NEW.follower_id;
-        other := NEW.followee_id;
-    ELSE
-        one := NEW.owner_id;
-        other := NEW.user_id;
-    END IF;
-    PERFORM take_turn(one, other);
-    IF EXISTS (SELECT FROM blocks WHERE blocker_id = one AND blocked_id = other)
-        OR EXISTS (SELECT FROM blocks WHERE blocker_id = other AND blocked_id = one) THEN
-        RETURN NULL; -- no row
-    END IF;
-    RETURN NEW;
-END $$;
 CREATE TRIGGER tie_allowed BEFORE INSERT ON blocks FOR EACH ROW EXECUTE FUNCTION tie_allowed();
 CREATE TRIGGER tie_allowed BEFORE INSERT ON follows FOR EACH ROW EXECUTE FUNCTION tie_allowed();
 CREATE TRIGGER tie_allowed BEFORE INSERT ON circle_members FOR EACH ROW EXECUTE FUNCTION tie_allowed();
-
--- A block cuts every tie between the two, also those that only the other side may change.
-CREATE FUNCTION blocks_sever() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-BEGIN
-    DELETE FROM follows WHERE follower_id = NEW.blocker_id AND followee_id = NEW.blocked_id;
-    DELETE FROM follows WHERE follower_id = NEW.blocked_id AND followee_id = NEW.blocker_id;
-    DELETE FROM circle_members WHERE owner_id = NEW.blocker_id AND user_id = NEW.blocked_id;
-    DELETE FROM circle_members WHERE owner_id = NEW.blocked_id AND user_id = NEW.blocker_id;
-    RETURN NULL;
-END $$;
 CREATE TRIGGER blocks_sever AFTER INSERT ON blocks FOR EACH ROW EXECUTE FUNCTION blocks_sever();
-
----------------------------------------------------------------------------------------------------- what the viewer may see
-
-CREATE FUNCTION blocks_viewer(other bigint) RETURNS boolean
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
-    RETURN EXISTS (SELECT FROM public.blocks WHERE blocker_id = other AND blocked_id = public.viewer_id());
-
--- How viewer and others stand to each other, one row for each id in `others`.
-CREATE FUNCTION relations(others bigint[])
-    RETURNS TABLE (other_id bigint, follows boolean, followed_by boolean, requested boolean, blocks boolean,
-                   blocked_by boolean, mutes boolean, mutes_posts boolean)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT o.id,
-           coalesce(mine.status = 'active', false),
-           coalesce(theirs.status = 'active', false),
-           coalesce(mine.status = 'pending', false),
-           EXISTS (SELECT FROM blocks b WHERE b.blocker_id = viewer_id() AND b.blocked_id = o.id),
-           EXISTS (SELECT FROM blocks b WHERE b.blocker_id = o.id AND b.blocked_id = viewer_id()),
-           EXISTS (SELECT FROM mutes m WHERE m.user_id = viewer_id() AND m.muted_id = o.id
-                                         AND (m.until IS NULL OR m.until > now())),
-           EXISTS (SELECT FROM mutes m WHERE m.user_id = viewer_id() AND m.muted_id = o.id
-                                         AND m.kind IN ('all', 'posts') AND (m.until IS NULL OR m.until > now()))
-    FROM (SELECT DISTINCT unnest(others) AS id) o
-    LEFT JOIN follows mine ON mine.follower_id = viewer_id() AND mine.followee_id = o.id
-    LEFT JOIN follows theirs ON theirs.follower_id = o.id AND theirs.followee_id = viewer_id()
-$$;
-
-CREATE FUNCTION post_visible(author bigint, visibility text, circle bigint) RETURNS boolean
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-DECLARE
-    me bigint := viewer_id();
-BEGIN
-    IF me IS NULL THEN RETURN false; END IF;
-    IF author = me THEN RETURN true; END IF;
-    IF visibility = 'private' THEN RETURN false; END IF;
-    IF EXISTS (SELECT FROM blocks WHERE blocker_id = me AND blocked_id = author)
-        OR EXISTS (SELECT FROM blocks WHERE blocker_id = author AND blocked_id = me) THEN
-        RETURN false;
-    END IF;
-    IF visibility = 'circle' THEN
-        RETURN EXISTS (SELECT FROM circle_members WHERE circle_id = circle AND user_id = me);
-    END IF;
-    IF visibility = 'public' AND EXISTS (SELECT FROM users WHERE id = author AND NOT is_private) THEN
-        RETURN true;
-    END IF;
-    RETURN EXISTS (SELECT FROM follows WHERE follower_id = me AND followee_id = author AND status = 'active');
-END $$;
-
--- Lists that the policies over `follows` would hide from third parties; ids only, the people behind them are then
--- loaded under their own policies. Empty where the viewer may not see the list.
-CREATE FUNCTION graph_open(target bigint) RETURNS boolean
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
-    RETURN target = public.viewer_id() OR EXISTS (
-        SELECT FROM public.users u
-        WHERE u.id = target AND u.status = 'active'
-          AND NOT EXISTS (SELECT FROM public.blocks b WHERE b.blocker_id = target AND b.blocked_id = public.viewer_id())
-          AND (NOT u.is_private OR EXISTS (
-              SELECT FROM public.follows f
-              WHERE f.follower_id = public.viewer_id() AND f.followee_id = target AND f.status = 'active')));
-
-CREATE FUNCTION follower_ids(target bigint, before bigint, amount integer)
-    RETURNS TABLE (follow_id bigint, user_id bigint)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT id, follower_id FROM follows
-    WHERE followee_id = target AND status = 'active' AND id < before AND graph_open(target)
-    ORDER BY id DESC LIMIT amount
-$$;
-
-CREATE FUNCTION following_ids(target bigint, before bigint, amount integer)
-    RETURNS TABLE (follow_id bigint, user_id bigint)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT id, followee_id FROM follows
-    WHERE follower_id = target AND status = 'active' AND id < before AND graph_open(target)
-    ORDER BY id DESC LIMIT amount
-$$;
-
--- Newest posts of the large authors whom the viewer follows: what fan-out leaves to the read.
-CREATE FUNCTION large_author_post_ids(before bigint, amount integer) RETURNS SETOF bigint
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT p.id
-    FROM users u
-    JOIN follows f ON f.follower_id = viewer_id() AND f.followee_id = u.id AND f.status = 'active'
-    CROSS JOIN LATERAL (
-        SELECT id FROM posts
-        WHERE author_id = u.id AND status = 'published' AND visibility IN ('public', 'followers') AND id < before
-        ORDER BY id DESC LIMIT amount) p
-    WHERE u.is_large
-    ORDER BY p.id DESC LIMIT amount
-$$;
-
--- What a lost inbox is rebuilt from: the newest posts of the other people followed, and those that name the viewer.
-CREATE FUNCTION inbox_post_ids(amount integer) RETURNS SETOF bigint
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT id FROM (
-        SELECT p.id
-        FROM follows f
-        JOIN users u ON u.id = f.followee_id
-        CROSS JOIN LATERAL (
-            SELECT id FROM posts
-            WHERE author_id = f.followee_id AND status = 'published'
-              AND (visibility IN ('public', 'followers') AND NOT u.is_large
-                   OR visibility = 'circle' AND EXISTS (
-                       SELECT FROM circle_members m WHERE m.circle_id = posts.circle_id AND m.user_id = viewer_id()))
-            ORDER BY id DESC LIMIT 200) p
-        WHERE f.follower_id = viewer_id() AND f.status = 'active'
-        UNION
-        (SELECT post_id FROM post_mentions WHERE user_id = viewer_id() ORDER BY post_id DESC LIMIT 200)
-    ) found
-    ORDER BY id DESC LIMIT amount
-$$;
-
----------------------------------------------------------------------------------------------------- before sign-in
-
-CREATE FUNCTION account_for_login(key text) RETURNS TABLE (user_id bigint, password_hash text)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT a.user_id, a.password_hash FROM accounts a JOIN users u ON u.id = a.user_id
-    WHERE a.email_key = key AND u.status = 'active'
-$$;
-
--- Only for who holds one of the session's refresh tokens, be it an old one.
-CREATE FUNCTION session_owner(session_id bigint, family bytea) RETURNS bigint
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
-    RETURN (SELECT s.user_id FROM public.sessions s WHERE s.id = session_id AND s.family_hash = family);
-
--- Which of a node's sessions are over: what it asks after it may have missed a revocation.
-CREATE FUNCTION ended_sessions(ids bigint[]) RETURNS TABLE (session_id bigint, reason text)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT s.id, s.revoked_reason FROM sessions s WHERE s.id = ANY (ids) AND s.revoked_at IS NOT NULL
-$$;
-
-
--- What a node needs to know of people who connect, for many of them at once: one row for each session that is alive.
--- Whom they hide from themselves comes as parallel arrays; blocks hide both ways. The viewer cannot be set for many,
--- so this reads past the policies, but nothing save what belongs to the pairs that are asked for.
-CREATE FUNCTION sign_in(asked_sessions bigint[], asked_users bigint[])
-    RETURNS TABLE (session_id bigint, id bigint, username text, display_name text, avatar_url text,
-                   is_verified boolean, bio text, is_private boolean, follower_count integer, following_count integer,
-                   post_count integer, created_at timestamptz, follows boolean, followed_by boolean,
-                   requested boolean, blocks boolean, mutes boolean, large_authors bigint[], hidden bigint[], hidden_scopes text[],
-                   hidden_until float8[])
-    LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    WITH asked AS (
-        SELECT DISTINCT session, person FROM unnest(asked_sessions, asked_users) AS pairs (session, person)
-    ), touched AS (
-        UPDATE sessions SET last_seen_at = now() WHERE sessions.id IN (
-            SELECT s.id FROM sessions s JOIN asked ON asked.session = s.id
-            WHERE s.last_seen_at < now() - interval '1 minute' FOR NO KEY UPDATE SKIP LOCKED)
-    ), hiding AS (
-        SELECT person, blocked_id AS other, 'all' AS scope, NULL::float8 AS until
-        FROM blocks JOIN asked ON blocker_id = person
-        UNION ALL
-        SELECT person, blocker_id, 'all', NULL FROM blocks JOIN asked ON blocked_id = person
-        UNION ALL
-        SELECT person, muted_id, kind, extract(epoch FROM until)::float8 FROM mutes JOIN asked ON user_id = person
-        WHERE kind IN ('all', 'posts') AND (until IS NULL OR until > now())
-    ), hidden AS (
-        SELECT person, array_agg(other) AS ids, array_agg(scope) AS scopes, array_agg(until) AS untils
-        -- Where several hide the same one, the widest and then the longest says what holds.
-        FROM (SELECT DISTINCT ON (person, other) * FROM hiding
-              ORDER BY person, other, scope = 'all' DESC, until DESC NULLS FIRST) widest
-        GROUP BY person
-    )
-    SELECT s.id, u.id, u.username, u.display_name, u.avatar_url, u.is_verified, u.bio, u.is_private,
-           u.follower_count, u.following_count, u.post_count, u.created_at, false, false, false, false, false,
-           ARRAY(SELECT f.followee_id FROM follows f JOIN users a ON a.id = f.followee_id
-                 WHERE f.follower_id = u.id AND f.status = 'active' AND a.is_large
-                   AND NOT f.followee_id = ANY (coalesce(h.ids, '{}'))),
-           coalesce(h.ids, '{}'), coalesce(h.scopes, '{}'), coalesce(h.untils, '{}')
-    FROM asked
-    JOIN sessions s ON s.id = asked.session AND s.user_id = asked.person AND s.revoked_at IS NULL
-    JOIN users u ON u.id = s.user_id AND u.status = 'active'
-    LEFT JOIN hidden h ON h.person = u.id
-$$;
 
 ---------------------------------------------------------------------------------------------------- doors
 
@@ -508,12 +229,6 @@ GRANT UPDATE (is_large) ON users TO daira_worker;
 GRANT SELECT, UPDATE (sent_batch, sent_at), DELETE ON outbox TO daira_worker;
 GRANT SELECT, DELETE ON idempotency TO daira_worker;
 GRANT USAGE ON SEQUENCE outbox_batches TO daira_worker;
-
-REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION viewer_id, sign_in, snowflake_at, blocks_viewer, relations, post_visible, graph_open,
-    follower_ids, following_ids, large_author_post_ids, inbox_post_ids, account_for_login, session_owner,
-    ended_sessions, outbox_backlog TO daira_app;
-GRANT EXECUTE ON FUNCTION viewer_id, snowflake_at, relations, ensure_partitions, outbox_backlog TO daira_worker;
 
 DO $$
 DECLARE

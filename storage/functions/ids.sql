@@ -1,0 +1,42 @@
+-- The viewer, ids of rows, and partitions by id.
+
+-- Who is asking. After a transaction the setting reads '', before the first one it is absent.
+CREATE OR REPLACE FUNCTION viewer_id() RETURNS bigint
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN nullif(current_setting('app.user_id', true), '')::bigint;
+GRANT EXECUTE ON FUNCTION viewer_id TO daira_app, daira_worker;
+
+-- The first id that a Snowflake minted at `at` can have (41 bits of ms since 2024-01-01, 22 below them).
+CREATE OR REPLACE FUNCTION snowflake_at(at timestamptz) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    RETURN (floor((extract(epoch FROM at) - 1704067200) * 1000)::bigint) << 22;
+GRANT EXECUTE ON FUNCTION snowflake_at TO daira_app, daira_worker;
+
+-- An id as Snowflakes mints it, for rows that triggers add: random where a process has its number.
+CREATE OR REPLACE FUNCTION mint_id() RETURNS bigint
+    LANGUAGE sql VOLATILE SET search_path = public, pg_temp AS $$
+    SELECT snowflake_at(clock_timestamp()) + floor(random() * (1 << 22))::bigint
+$$;
+
+-- Monthly ranges of the id for what grows for ever; a default partition takes what no month has been made for.
+CREATE OR REPLACE FUNCTION ensure_partitions(months_ahead integer DEFAULT 3) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    parent text;
+    month  timestamptz;
+    child  text;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('ensure_partitions'));
+    FOREACH parent IN ARRAY ARRAY ['posts', 'audit'] LOOP
+        FOR month IN SELECT generate_series(date_trunc('month', now(), 'UTC'),
+                                            date_trunc('month', now(), 'UTC') + make_interval(months => months_ahead),
+                                            interval '1 month', 'UTC') LOOP
+            child := format('%s_%s', parent, to_char(month AT TIME ZONE 'UTC', 'YYYYMM'));
+            IF to_regclass(child) IS NULL THEN
+                EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%s) TO (%s)', child, parent,
+                               snowflake_at(month), snowflake_at(month + interval '1 month'));
+            END IF;
+        END LOOP;
+    END LOOP;
+END $$;
+GRANT EXECUTE ON FUNCTION ensure_partitions TO daira_worker;

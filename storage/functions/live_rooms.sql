@@ -1,0 +1,180 @@
+-- Live rooms: who may see one, and what may change of it.
+
+-- The person's place in the room by what lasts: null where there is none but a listener's.
+CREATE OR REPLACE FUNCTION room_role(room bigint, person bigint) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN (SELECT CASE WHEN r.host_id = person THEN 'host'
+                        ELSE (SELECT o.role FROM public.room_roles o WHERE o.room_id = room AND o.user_id = person) END
+            FROM public.rooms r WHERE r.id = room);
+
+-- Host or cohost of a room that has not ended: nothing of an ended room is moderated.
+CREATE OR REPLACE FUNCTION moderates_room(room bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN EXISTS (SELECT FROM public.rooms r WHERE r.id = room AND r.state <> 'ended'
+                   AND public.room_role(room, public.viewer_id()) IN ('host', 'cohost'));
+GRANT EXECUTE ON FUNCTION moderates_room TO daira_app;
+
+CREATE OR REPLACE FUNCTION room_visible_to(
+    person bigint, room bigint, owner bigint, host bigint, visibility text, circle bigint) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    IF person IS NULL THEN RETURN false; END IF;
+    IF person IN (owner, host) THEN RETURN true; END IF;
+    IF EXISTS (SELECT FROM blocks WHERE blocker_id = person AND blocked_id IN (owner, host))
+        OR EXISTS (SELECT FROM blocks WHERE blocker_id IN (owner, host) AND blocked_id = person) THEN
+        RETURN false;
+    END IF;
+    IF EXISTS (SELECT FROM room_invitations WHERE room_id = room AND user_id = person)
+        OR EXISTS (SELECT FROM room_roles r WHERE r.room_id = room AND r.user_id = person AND r.role <> 'listener') THEN
+        RETURN true;
+    END IF;
+    IF visibility = 'private' THEN RETURN false; END IF;
+    IF visibility = 'circle' THEN
+        RETURN EXISTS (SELECT FROM circle_members WHERE circle_id = circle AND user_id = person AND owner_id = owner);
+    END IF;
+    IF visibility = 'public' AND EXISTS (SELECT FROM users WHERE id = owner AND NOT is_private) THEN
+        RETURN true;
+    END IF;
+    RETURN EXISTS (SELECT FROM follows WHERE follower_id = person AND followee_id = owner AND status = 'active');
+END $$;
+GRANT EXECUTE ON FUNCTION room_visible_to TO daira_worker;
+
+CREATE OR REPLACE FUNCTION room_visible(room bigint, owner bigint, host bigint, visibility text, circle bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN public.room_visible_to(public.viewer_id(), room, owner, host, visibility, circle);
+GRANT EXECUTE ON FUNCTION room_visible TO daira_app;
+
+CREATE OR REPLACE FUNCTION sees_room(room bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN EXISTS (SELECT FROM public.rooms r WHERE r.id = room
+                   AND public.room_visible(r.id, r.owner_id, r.host_id, r.visibility, r.circle_id));
+GRANT EXECUTE ON FUNCTION sees_room TO daira_app;
+
+-- Rooms in one of those states that the viewer may see, newest first. From each reason to see one, so that what others
+-- keep to themselves is not passed over one by one.
+CREATE OR REPLACE FUNCTION rooms_shown(states text[], before bigint, amount integer) RETURNS TABLE (room_id bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp ROWS 20 AS $$
+    SELECT found.id FROM (
+        SELECT r.id FROM unnest(states) AS asked (state) CROSS JOIN LATERAL (
+            SELECT id FROM rooms WHERE visibility = 'public' AND state = asked.state AND id < before
+                AND room_visible(id, owner_id, host_id, visibility, circle_id) ORDER BY id DESC LIMIT amount) r
+        UNION
+        SELECT r.id FROM unnest(states) AS asked (state), follows f CROSS JOIN LATERAL (
+            SELECT id FROM rooms WHERE owner_id = f.followee_id AND state = asked.state AND id < before
+                AND room_visible(id, owner_id, host_id, visibility, circle_id) ORDER BY id DESC LIMIT amount) r
+        WHERE f.follower_id = viewer_id() AND f.status = 'active'
+        UNION
+        SELECT r.id FROM unnest(states) AS asked (state), circle_members m CROSS JOIN LATERAL (
+            SELECT id FROM rooms WHERE circle_id = m.circle_id AND state = asked.state AND id < before
+                AND room_visible(id, owner_id, host_id, visibility, circle_id) ORDER BY id DESC LIMIT amount) r
+        WHERE m.user_id = viewer_id()
+        UNION
+        SELECT r.id FROM unnest(states) AS asked (state) CROSS JOIN LATERAL (
+            SELECT id FROM rooms WHERE owner_id = viewer_id() AND state = asked.state AND id < before
+            ORDER BY id DESC LIMIT amount) r
+        UNION
+        SELECT r.id FROM unnest(states) AS asked (state) CROSS JOIN LATERAL (
+            SELECT id FROM rooms WHERE host_id = viewer_id() AND state = asked.state AND id < before
+            ORDER BY id DESC LIMIT amount) r
+        UNION
+        SELECT r.id FROM (
+            SELECT i.room_id FROM room_invitations i WHERE i.user_id = viewer_id()
+            UNION SELECT o.room_id FROM room_roles o WHERE o.user_id = viewer_id() AND o.role <> 'listener') AS named
+        JOIN rooms r ON r.id = named.room_id
+        WHERE r.state = ANY (states) AND r.id < before
+            AND room_visible(r.id, r.owner_id, r.host_id, r.visibility, r.circle_id)) AS found
+    ORDER BY found.id DESC LIMIT amount
+$$;
+GRANT EXECUTE ON FUNCTION rooms_shown TO daira_app;
+
+-- Of one viewer, or of anybody where a node asks on behalf of nobody.
+CREATE OR REPLACE FUNCTION may_stay(rooms_asked bigint[], people bigint[])
+    RETURNS TABLE (room_id bigint, user_id bigint, owner_id bigint, capacity integer, role text, version integer)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT r.id, pair.person, r.owner_id, r.capacity, coalesce(room_role(r.id, pair.person), 'listener'), r.version
+    FROM unnest(rooms_asked, people) AS pair (room, person)
+    JOIN rooms r ON r.id = pair.room AND r.state <> 'ended'
+    WHERE (viewer_id() IS NULL OR pair.person = viewer_id())
+      AND room_visible_to(pair.person, r.id, r.owner_id, r.host_id, r.visibility, r.circle_id)
+      AND NOT EXISTS (SELECT FROM room_bans b WHERE b.room_id = r.id AND b.user_id = pair.person
+                      AND (b.until IS NULL OR b.until > now()))
+$$;
+GRANT EXECUTE ON FUNCTION may_stay TO daira_app, daira_worker;
+
+-- The room as everybody inside is shown it; nodes push it to them, on behalf of nobody.
+CREATE OR REPLACE FUNCTION room_for_all(room bigint)
+    RETURNS TABLE (id bigint, host_id bigint, topic text, state text, visibility text, capacity integer,
+                   slow_mode_s integer, starts_at timestamptz, started_at timestamptz, ended_at timestamptz,
+                   version integer, username text, display_name text, avatar_url text, is_verified boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT r.id, r.host_id, r.topic, r.state, r.visibility, r.capacity, r.slow_mode_s, r.starts_at, r.started_at,
+           r.ended_at, r.version, h.username, h.display_name, h.avatar_url, h.is_verified
+    FROM rooms r JOIN users h ON h.id = r.host_id WHERE r.id = room AND viewer_id() IS NULL
+$$;
+GRANT EXECUTE ON FUNCTION room_for_all TO daira_app, daira_worker;
+
+-- Of people in a room: to who may see it, and to nodes and workers, which ask on behalf of nobody.
+CREATE OR REPLACE FUNCTION room_people(room bigint, people bigint[])
+    RETURNS TABLE (id bigint, username text, display_name text, avatar_url text, is_verified boolean, role text,
+                   is_muted boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT u.id, u.username, u.display_name, u.avatar_url, u.is_verified,
+           CASE WHEN r.host_id = u.id THEN 'host' ELSE coalesce(o.role, 'listener') END, coalesce(o.is_muted, false)
+    FROM rooms r JOIN users u ON u.id = ANY (people) AND u.status = 'active'
+    LEFT JOIN room_roles o ON o.room_id = r.id AND o.user_id = u.id
+    WHERE r.id = room AND (viewer_id() IS NULL OR sees_room(room))
+      AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = viewer_id() AND b.blocked_id = u.id)
+      AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = u.id AND b.blocked_id = viewer_id())
+      AND NOT EXISTS (SELECT FROM mutes x WHERE x.user_id = viewer_id() AND x.muted_id = u.id
+                      AND x.kind = 'all' AND (x.until IS NULL OR x.until > now()))
+$$;
+GRANT EXECUTE ON FUNCTION room_people TO daira_app, daira_worker;
+
+CREATE OR REPLACE FUNCTION room_change_allowed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    IF viewer_id() IS NULL THEN RETURN NEW; END IF; -- workers, whom their policy bounds
+    IF NEW.version <> OLD.version + 1
+        OR viewer_id() <> OLD.host_id AND (NEW.host_id, NEW.state, NEW.started_at, NEW.ended_at)
+            IS DISTINCT FROM (OLD.host_id, OLD.state, OLD.started_at, OLD.ended_at)
+        OR NEW.state = 'scheduled' AND OLD.state <> 'scheduled'
+        OR NEW.started_at IS DISTINCT FROM OLD.started_at AND NOT (OLD.state = 'scheduled' AND NEW.state = 'live')
+        OR NEW.host_id <> OLD.host_id AND NOT may_stand(NEW.id, NEW.host_id) THEN
+        RAISE insufficient_privilege USING MESSAGE = 'the viewer may not change the room so';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE OR REPLACE FUNCTION may_tell_of_room(topic text, key text, event jsonb) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    me   bigint := viewer_id();
+    room bigint := event ->> 'room_id';
+BEGIN
+    IF key IS DISTINCT FROM room::text THEN RETURN false; END IF;
+    CASE topic
+    WHEN 'room.changed' THEN -- also by who has stepped down
+        RETURN event ->> 'actor_id' = me::text
+            AND (moderates_room(room) OR event ->> 'change' = 'role' AND event ->> 'user_id' = me::text
+                 AND EXISTS (SELECT FROM room_roles o WHERE o.room_id = room AND o.user_id = me));
+    WHEN 'room.message_sent', 'room.message_deleted' THEN
+        RETURN EXISTS (
+            SELECT FROM room_messages m WHERE m.id = (event ->> 'message_id')::bigint AND m.room_id = room
+                AND (m.deleted_at IS NULL) = (topic = 'room.message_sent')
+                AND (m.sender_id = me OR topic = 'room.message_deleted' AND moderates_room(room)));
+    WHEN 'room.invited' THEN
+        RETURN event ->> 'actor_id' = me::text AND NOT EXISTS (
+            SELECT FROM jsonb_array_elements_text(event -> 'user_ids') AS invited (id)
+            WHERE NOT EXISTS (SELECT FROM room_invitations i WHERE i.room_id = room AND i.user_id = invited.id::bigint
+                              AND i.inviter_id = me));
+    WHEN 'room.removed' THEN
+        RETURN event ->> 'user_id' <> me::text AND may_place(room, (event ->> 'user_id')::bigint, 'listener');
+    WHEN 'room.unbanned' THEN
+        RETURN moderates_room(room);
+    WHEN 'room.closed' THEN
+        RETURN EXISTS (SELECT FROM rooms r WHERE r.id = room AND r.state = 'ended' AND r.host_id = me);
+    ELSE
+        RETURN false;
+    END CASE;
+END $$;
+GRANT EXECUTE ON FUNCTION may_tell_of_room TO daira_app;

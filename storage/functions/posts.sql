@@ -1,0 +1,38 @@
+-- Posts: who may see one, and their counts.
+
+-- One expression: PL/pgSQL starts an executor for each of its conditions, which costs twice as much.
+CREATE OR REPLACE FUNCTION post_visible(author bigint, visibility text, circle bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN viewer_id() IS NOT NULL AND (author = viewer_id() OR visibility <> 'private'
+        AND NOT EXISTS (SELECT FROM blocks WHERE blocker_id = viewer_id() AND blocked_id = author)
+        AND NOT EXISTS (SELECT FROM blocks WHERE blocker_id = author AND blocked_id = viewer_id())
+        AND CASE WHEN visibility = 'circle' THEN EXISTS (
+                SELECT FROM circle_members WHERE circle_id = circle AND user_id = viewer_id() AND owner_id = author)
+            ELSE
+                EXISTS (SELECT FROM follows
+                        WHERE follower_id = viewer_id() AND followee_id = author AND status = 'active')
+                OR visibility = 'public' AND EXISTS (SELECT FROM users WHERE id = author AND NOT is_private)
+            END);
+GRANT EXECUTE ON FUNCTION post_visible TO daira_app;
+
+CREATE OR REPLACE FUNCTION posts_counted() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        UPDATE users SET post_count = post_count + 1 WHERE id = NEW.author_id;
+    ELSIF OLD.status = 'published' AND NEW.status = 'deleted' THEN
+        UPDATE users SET post_count = post_count - 1 WHERE id = NEW.author_id;
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- The application may tell of what the viewer has done: the rows that an event speaks of stand as the viewer alone could
+-- have left them, in this transaction or before, and its key is the one that keeps their order. Each domain has a policy;
+-- a topic without one is nobody's.
+CREATE OR REPLACE FUNCTION may_tell_of_post(topic text, key text, event jsonb) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN key = public.viewer_id()::text AND event ->> 'author_id' = key
+        AND topic IN ('post.created', 'post.edited', 'post.deleted') AND EXISTS (
+            SELECT FROM public.posts p WHERE p.id = (event ->> 'post_id')::bigint AND p.author_id = public.viewer_id()
+                AND (p.status = 'deleted') = (topic = 'post.deleted'));
+GRANT EXECUTE ON FUNCTION may_tell_of_post TO daira_app;

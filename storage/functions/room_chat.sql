@@ -1,0 +1,30 @@
+-- What is said in a live room.
+
+CREATE OR REPLACE FUNCTION may_speak(room bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN EXISTS (
+        SELECT FROM public.rooms r
+        WHERE r.id = room AND r.state = 'live'
+          AND public.room_visible_to(public.viewer_id(), r.id, r.owner_id, r.host_id, r.visibility, r.circle_id)
+          AND NOT EXISTS (SELECT FROM public.room_bans b WHERE b.room_id = room AND b.user_id = public.viewer_id()
+                          AND (b.until IS NULL OR b.until > now()))
+          AND NOT EXISTS (SELECT FROM public.room_roles o WHERE o.room_id = room AND o.user_id = public.viewer_id()
+                          AND o.is_muted));
+GRANT EXECUTE ON FUNCTION may_speak TO daira_app;
+
+-- What was said, newest first, short of those whom the viewer hides. A policy asked for each row would cost more than
+-- the rows: this asks once.
+CREATE OR REPLACE FUNCTION room_messages_for(room bigint, before bigint, amount integer)
+    RETURNS TABLE (id bigint, room_id bigint, text text, sender_id bigint, username text, display_name text,
+                   avatar_url text, is_verified boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT m.id, m.room_id, m.text, u.id, u.username, u.display_name, u.avatar_url, u.is_verified
+    FROM room_messages m JOIN users u ON u.id = m.sender_id
+    WHERE m.room_id = room AND m.id < before AND m.deleted_at IS NULL AND sees_room(room)
+      AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = viewer_id() AND b.blocked_id = m.sender_id)
+      AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = m.sender_id AND b.blocked_id = viewer_id())
+      AND NOT EXISTS (SELECT FROM mutes x WHERE x.user_id = viewer_id() AND x.muted_id = m.sender_id
+                      AND x.kind = 'all' AND (x.until IS NULL OR x.until > now()))
+    ORDER BY m.id DESC LIMIT amount
+$$;
+GRANT EXECUTE ON FUNCTION room_messages_for TO daira_app;

@@ -1,0 +1,61 @@
+"""Functions of the database are those of storage/functions/, whatever stood there before."""
+
+import re
+
+import asyncpg
+import pytest
+
+from storage import schema
+from tests.cluster import Cluster
+
+ALL = """
+    SELECT oid::regprocedure::text AS name, pg_get_functiondef(oid) AS definition, proacl::text AS rights
+    FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1
+"""
+OLDER = """
+    CREATE OR REPLACE FUNCTION viewer_id() RETURNS bigint LANGUAGE sql RETURN 7;
+    CREATE OR REPLACE FUNCTION tie_allowed() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+    GRANT EXECUTE ON FUNCTION mint_id TO daira_app, PUBLIC;
+    REVOKE EXECUTE ON FUNCTION relations FROM daira_worker;
+    COMMENT ON TABLE alembic_version IS NULL;
+"""
+
+
+@pytest.fixture
+async def owner(cluster: Cluster):
+    connection = await cluster.owner()
+    yield connection
+    await connection.close()
+
+
+async def functions(owner: "asyncpg.Connection[asyncpg.Record]") -> list[tuple[str, str, list[str]]]:
+    return [(row["name"], row["definition"], sorted(row["rights"].split(","))) for row in await owner.fetch(ALL)]
+
+
+async def test_every_function_is_in_a_file_and_every_file_is_applied(owner):
+    texts = {path.stem: path.read_text() for path in schema.FUNCTIONS.iterdir()}
+    assert texts.keys() == set(schema.FUNCTION_FILES)
+    written = [name for text in texts.values() for name in re.findall(r"^CREATE OR REPLACE FUNCTION (\w+)", text, re.M)]
+    assert sorted(written) == sorted(name.partition("(")[0] for name, _, _ in await functions(owner))
+
+
+async def test_functions_and_rights_become_what_the_files_say(owner):
+    before = await functions(owner)
+    await owner.execute("BEGIN")
+    await owner.execute(OLDER)
+    assert await schema.current_version(owner) is None
+    assert len([each for each in await functions(owner) if each not in before]) == 4
+    await owner.execute(schema._functions())
+    assert await functions(owner) == before
+    await owner.execute("ROLLBACK")
+
+
+async def test_a_database_at_the_newest_version_is_left_alone(cluster: Cluster, owner):
+    newest = schema.newest_version()
+    assert await schema.current_version(owner) == newest
+    before = await owner.fetch("SELECT oid, xmin FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1")
+    roles = (cluster.servers.postgres_url(role) for role in ("daira_owner", "daira_app", "daira_worker"))
+    assert await schema.migrate(*roles) == newest
+    assert before == await owner.fetch(
+        "SELECT oid, xmin FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1"
+    )
