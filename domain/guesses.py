@@ -25,6 +25,8 @@ FIRST_DELAY_S = 0.25
 MOST_DELAY_S = 4.0  # below the deadline of a call
 MOST_DELAYED = 8  # guesses at one account that a node delays at a time
 
+BY_ACCOUNT, BY_ADDRESS = "login", "login_address"  # names of limits
+
 Budget = tuple[str, str]  # limit, key
 
 
@@ -63,8 +65,8 @@ class Guesses:
                 await self._limits.hit(*budget)
                 counted.append(budget)
             if slowed is not None:
-                counted.append(("login", slowed))
-                await self._slow_down(slowed, await self._limits.hit_beyond("login", slowed))
+                counted.append((BY_ACCOUNT, slowed))
+                await self._slow_down(slowed, await self._limits.hit_beyond(BY_ACCOUNT, slowed))
             yield guess
         finally:
             if not guess.is_wrong:

@@ -47,9 +47,9 @@ class CallRate(msgspec.Struct, frozen=True):
 
 
 @cache
-def _rate_of_user(rate: CallRate) -> shares.CallRate:
+def _rate_of_user(rate: CallRate) -> shares.CallSteps:
     """The rate of all connections of a user together."""
-    return shares.CallRate(1 / (OF_A_USER * rate.per_second), rate.burst / rate.per_second)
+    return shares.CallSteps(1 / (OF_A_USER * rate.per_second), rate.burst / rate.per_second)
 
 
 class CallsOwner(Caller):

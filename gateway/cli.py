@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from gateway import client, demo, doctor, processes, supervisor
+from gateway import client, demo, doctor, processes, rates, supervisor
 from gateway.app import worker_names
 from gateway.embedded import EmbeddedError, EmbeddedServers, find_servers
 from gateway.observability import configure_logs
@@ -129,6 +129,19 @@ def migrate() -> None:
     """Bring the database's roles, tables and functions up to date."""
     version = _run(processes.migrate(_settings()))
     screen.print(f"the schema is at version {version}")
+
+
+@app.command()
+def limits() -> None:
+    """List all rate limits: what they count, the variables that change them, and what is in force."""
+    table = Table("method", "counts", "variable", "default", "in force", box=None)
+    try:
+        in_force = rates.in_force(_settings())
+    except SettingsError as error:
+        _fail(str(error))
+    for limit, names, rate in in_force:
+        table.add_row(", ".join(names), limit.counts, limit.variable, limit.rate, rate)
+    screen.print(table)
 
 
 @app.command()

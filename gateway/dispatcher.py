@@ -167,7 +167,7 @@ class Dispatcher:
 
     async def _count(self, method: Method, call: Call) -> None:
         if method.limit is not None:
-            await self._services.limits.hit(method.limit, call.viewer.id)
+            await self._services.limits.hit(method.limit.name, call.viewer.id)
 
     def _note(self, method: Method | None, code: str, began: float, number: int, caller: Caller) -> None:
         seconds = time.perf_counter() - began

@@ -28,6 +28,7 @@ from gateway.connection import ANONYMOUS_BOUNDS, Connection
 from gateway.developer_page import DeveloperPage
 from gateway.dispatcher import Dispatcher
 from gateway.observability import LOOP_LAG, OUTBOUND_BYTES, REFUSED
+from gateway.rates import rates
 from gateway.rights import Rights
 from gateway.settings import Settings
 from gateway.sign_in import SignIn
@@ -249,7 +250,7 @@ def _services(
     typing: TypingIndicators,
 ) -> Services:
     settings = stores.settings
-    limits = Limits(stores.shards, settings.limits, count_loopback=settings.limit_loopback)
+    limits = Limits(stores.shards, rates(settings), count_loopback=settings.limit_loopback)
     return Services(
         database=database,
         ids=stores.ids,

@@ -19,7 +19,10 @@ class SettingsError(Exception):
 
 
 def _rate(value: str) -> str:
-    parse(value)
+    try:
+        parse(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is no rate such as 10/hour or 5/15 minute") from None
     return value
 
 
@@ -39,7 +42,14 @@ Rate = Annotated[str, AfterValidator(_rate)]
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="DAIRA_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="DAIRA_",
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        env_nested_delimiter="_",  # DAIRA_LIMIT_POST is limit["post"]
+        env_nested_max_split=1,
+    )
 
     host: str = Field("127.0.0.1", description="address the gateway listens on")
     port: int = Field(8000, description="port of the gateway", ge=0, le=65535)
@@ -106,23 +116,8 @@ class Settings(BaseSettings):
         "12000/minute",
         description="ms that calls of one user keep PostgreSQL and a node busy, over all sockets and nodes",
     )
-    limit_post: Rate = Field("10/hour", description="post.create by user")
-    limit_follow: Rate = Field("400/24 hour", description="graph.follow by user")
-    limit_write: Rate = Field("1000/hour", description="other writes by user, together")
-    limit_mention: Rate = Field("200/hour", description="people mentioned in posts, by author, counted one by one")
-    limit_invite: Rate = Field("500/24 hour", description="people invited to rooms, by inviter, counted one by one")
-    limit_room: Rate = Field("30/hour", description="room.create by user")
-    limit_room_join: Rate = Field("60/minute", description="room.join by user")
-    limit_room_message: Rate = Field("120/minute", description="room.send by user")
-    limit_presence: Rate = Field("60/minute", description="presence.set by user")
-    limit_watch: Rate = Field("120/minute", description="presence.watch by user")
-    limit_login: Rate = Field("5/15 minute", description="wrong passwords by account and address, or by known device")
-    limit_login_address: Rate = Field(
-        "10/15 minute", description="wrong passwords by address, of devices that no account knows"
-    )
-    limit_register: Rate = Field("3/hour", description="auth.register by address, and by device")
-    limit_refresh: Rate = Field("10/hour", description="auth.refresh by session")
     limit_handshake: Rate = Field("100/minute", description="anonymous connections by address")
+    limit: dict[str, Rate] = Field({}, description="limits that methods declare, by name: see `daira limits`")
 
     @field_validator("redis_url", "realtime_redis_url", mode="after")
     @classmethod
@@ -145,6 +140,12 @@ class Settings(BaseSettings):
     def _is_networks(cls, value: str) -> str:
         _networks(value)
         return value
+
+    @field_validator("limit", mode="before")
+    @classmethod
+    def _without_fields(cls, value: dict[str, str]) -> dict[str, str]:
+        """Limits that are settings of their own match DAIRA_LIMIT_* too."""
+        return {name: rate for name, rate in value.items() if f"limit_{name}" not in cls.model_fields}
 
     @field_validator("limit_calls", "limit_work", mode="after")
     @classmethod
@@ -250,12 +251,6 @@ class Settings(BaseSettings):
         if self.livekit_url:
             return self.livekit_url, self.livekit_key or "", self._secret(self.livekit_secret)
         return None if self.postgres_url else self._embedded.livekit
-
-    @property
-    def limits(self) -> dict[str, str]:
-        """Name → rate: the table of all limits."""
-        names = [name for name in type(self).model_fields if name.startswith("limit_") and name != "limit_loopback"]
-        return {name.removeprefix("limit_"): getattr(self, name) for name in names}
 
     @property
     def origins(self) -> list[str] | str | None:

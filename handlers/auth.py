@@ -3,7 +3,7 @@
 import hashlib
 from datetime import datetime
 
-from domain import ages, passwords, refresh_tokens, reserved_names
+from domain import ages, guesses, passwords, refresh_tokens, reserved_names
 from domain.guesses import Budget
 from handlers.call import Call, Viewer
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
@@ -22,6 +22,7 @@ from protocol.auth import (
     SignedIn,
 )
 from protocol.events import SessionsEndedEvent
+from protocol.limits import Limit
 from protocol.rpc import NoArguments, Nothing, methods
 from protocol.timestamps import to_wire
 from rooms.messages import Revoked
@@ -31,8 +32,15 @@ from storage.limits import address_key
 
 NOBODY = 1  # no user's id
 
+REGISTER = Limit("register", "3/hour", "auth.register by address, and by device")
+REFRESH = Limit("refresh", "10/hour", "auth.refresh by session")
+GUESSES = (
+    Limit(guesses.BY_ACCOUNT, "5/15 minute", "wrong passwords by account and address, or by known device"),
+    Limit(guesses.BY_ADDRESS, "10/15 minute", "wrong passwords by address, of devices that no account knows"),
+)
 
-@methods.rpc("auth.register", anonymous=True)
+
+@methods.rpc("auth.register", anonymous=True, counts=(REGISTER,))
 async def register(call: Call, request: Register) -> SignedIn:
     """Open an account and sign this socket in. Repeating it within ten minutes opens another session of it."""
     _must_be_anonymous(call)
@@ -41,9 +49,9 @@ async def register(call: Call, request: Register) -> SignedIn:
     if reserved_names.is_reserved(request.username):
         raise errors.already_exists("username", "is reserved")
     passwords.check_new("password", request.password)
-    await call.services.limits.hit_address("register", call.address)
+    await call.services.limits.hit_address(REGISTER.name, call.address)
     if request.device and request.device.fingerprint:
-        await call.services.limits.hit("register", f"device:{request.device.fingerprint}")
+        await call.services.limits.hit(REGISTER.name, f"device:{request.device.fingerprint}")
     try:
         return await _open_account(call, request, is_private=age < ages.ADULT)
     except errors.CallError as taken:
@@ -84,7 +92,7 @@ async def _repeat_registration(call: Call, request: Register) -> SignedIn | None
     return signed_in
 
 
-@methods.rpc("auth.login", anonymous=True)
+@methods.rpc("auth.login", anonymous=True, counts=GUESSES)
 async def login(call: Call, request: Login) -> SignedIn:
     """Sign this socket in."""
     _must_be_anonymous(call)
@@ -107,7 +115,7 @@ async def login(call: Call, request: Login) -> SignedIn:
             return await open_session(call, tx, known_id, request.device, "auth.login")
 
 
-@methods.rpc("auth.refresh", anonymous=True, by_session=True)
+@methods.rpc("auth.refresh", anonymous=True, counts=(REFRESH,), by_session=True)
 async def refresh(call: Call, request: Refresh) -> SignedIn:
     """Change a refresh token for new tokens; on a socket of the same session this extends it."""
     tokens = call.services.refresh_tokens
@@ -117,7 +125,7 @@ async def refresh(call: Call, request: Refresh) -> SignedIn:
         owner_id = await accounts.session_owner(tx, session_id, refresh_tokens.digest(family))
     if owner_id is None:
         raise errors.unauthenticated("the refresh token is not valid")
-    await call.services.limits.hit("refresh", session_id)
+    await call.services.limits.hit(REFRESH.name, session_id)
     now = call.services.now()
     async with call.services.database.transaction(owner_id, share=call.share) as tx:
         session = await accounts.lock_session(tx, session_id)
@@ -160,13 +168,13 @@ async def logout(call: Call, request: NoArguments, tx: Transaction) -> Nothing:
     return Nothing()
 
 
-@methods.rpc("auth.change_password", limit=None, by_session=True)
+@methods.rpc("auth.change_password", limit=None, counts=GUESSES[:1], by_session=True)
 async def change_password(call: Call, request: ChangePassword) -> Nothing:
     """Set a new password and end all other sessions. Repeating it changes nothing."""
     viewer = call.viewer
     passwords.check_new("new_password", request.new_password)
     # By session: who holds another one, and guesses, does not keep the user from it.
-    async with call.services.guesses.counted(("login", f"session:{viewer.session_id}")) as guess:
+    async with call.services.guesses.counted((guesses.BY_ACCOUNT, f"session:{viewer.session_id}")) as guess:
         async with call.services.database.transaction(viewer.id, share=call.share) as tx:
             old_hash = await accounts.password_hash(tx, viewer.id)
         if not await call.services.passwords.verify(request.old_password, old_hash):
@@ -267,13 +275,13 @@ async def _budgets(call: Call, device: Device | None, user_id: int | None, key: 
     address = address_key(call.address)
     earlier = call.services.guesses.session_of(user_id or NOBODY, device.token) if device and device.token else None
     if earlier is not None:
-        return [("login", f"device:{key}:{earlier}")], None
+        return [(guesses.BY_ACCOUNT, f"device:{key}:{earlier}")], None
     if device and device.fingerprint:
         async with call.services.database.transaction(user_id or NOBODY, share=call.share) as tx:
             if await accounts.has_session_with(tx, user_id or NOBODY, device.fingerprint):
-                return [("login", f"fingerprint:{key}:{device.fingerprint}:{address}")], key
-    budgets = [("login_address", address)] if call.services.limits.counts_address(call.address) else []
-    return [*budgets, ("login", f"{key}:{address}")], key
+                return [(guesses.BY_ACCOUNT, f"fingerprint:{key}:{device.fingerprint}:{address}")], key
+    budgets = [(guesses.BY_ADDRESS, address)] if call.services.limits.counts_address(call.address) else []
+    return [*budgets, (guesses.BY_ACCOUNT, f"{key}:{address}")], key
 
 
 def _must_be_anonymous(call: Call) -> None:

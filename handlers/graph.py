@@ -8,6 +8,7 @@ from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from protocol import errors
 from protocol.events import BlockedEvent, Change, FollowChangedEvent, MuteChangedEvent, UnblockedEvent
+from protocol.limits import Limit
 from protocol.rpc import Nothing, methods
 from protocol.users import (
     BlockUser,
@@ -27,7 +28,7 @@ from storage.database import Row, Transaction
 LONGEST_MUTE = timedelta(days=3_650)
 
 
-@methods.rpc("graph.follow", limit="follow")
+@methods.rpc("graph.follow", limit=Limit("follow", "400/24 hour", "graph.follow by user"))
 async def follow(call: Call, request: UserRef, tx: Transaction) -> FollowResult:
     """Follow somebody, or ask to where their account is private. Repeating it changes nothing."""
     other = await _other(call, tx, request.user_id)

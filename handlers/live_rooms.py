@@ -13,6 +13,7 @@ from protocol import errors
 from protocol.cursors import Cursors
 from protocol.events import RoomClosedEvent
 from protocol.fields import MAX_ID
+from protocol.limits import Limit
 from protocol.live_rooms import (
     DEFAULT_CAPACITY,
     CreateRoom,
@@ -41,7 +42,7 @@ RECENT_MESSAGES = 50
 FIRST_PARTICIPANTS = 20
 
 
-@methods.rpc("room.create", limit="room")
+@methods.rpc("room.create", limit=Limit("room", "30/hour", "room.create by user"))
 async def create_room(call: Call, request: CreateRoom, tx: Transaction) -> Room:
     """Open a room that waits for room.start; the caller is its host."""
     seen_by = request.visibility or "public"
@@ -130,7 +131,7 @@ async def close_room(call: Call, request: VersionedRoomRef, tx: Transaction) -> 
     return await _shown(call, tx, room["id"])
 
 
-@methods.rpc("room.join", limit="room_join")
+@methods.rpc("room.join", limit=Limit("room_join", "60/minute", "room.join by user"))
 async def join_room(call: Call, request: RoomRef, tx: Transaction) -> JoinedRoom:
     """Come in on this socket: the room as it is, and from now on what happens in it."""
     room = await standing(call, tx, request.room_id)

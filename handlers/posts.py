@@ -8,14 +8,17 @@ from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from protocol import errors
 from protocol.events import PostCreatedEvent, PostDeletedEvent, PostEditedEvent
+from protocol.limits import Limit
 from protocol.posts import CreatePost, EditPost, ListPosts, Post, PostPage, PostRef
 from protocol.rpc import Nothing, methods
 from rooms import names
 from storage import circles, graph, posts, present, users
 from storage.database import Row, Transaction
 
+MENTION = Limit("mention", "200/hour", "users mentioned in posts, by author, counted one by one")
 
-@methods.rpc("post.create", limit="post")
+
+@methods.rpc("post.create", limit=Limit("post", "10/hour", "post.create by user"), counts=(MENTION,))
 async def create_post(call: Call, request: CreatePost, tx: Transaction) -> Post:
     """Publish a post. The same idempotency key returns the first answer."""
     if not request.text:
@@ -68,7 +71,7 @@ async def list_posts(call: Call, request: ListPosts, tx: Transaction) -> PostPag
     return PostPage(items=items, next_cursor=next_cursor(call, request.user_id, last))
 
 
-@methods.rpc("post.edit")
+@methods.rpc("post.edit", counts=(MENTION,))
 async def edit_post(call: Call, request: EditPost, tx: Transaction) -> Post:
     """Change the text of an own post that is still at that version."""
     if not request.text:
@@ -134,7 +137,7 @@ async def _count_mentions(call: Call, user_ids: Sequence[int]) -> None:
     """Of others: each of them may be notified."""
     others = len({*user_ids} - {call.viewer.id})
     if others:
-        await call.services.limits.hit("mention", call.viewer.id, others)
+        await call.services.limits.hit(MENTION.name, call.viewer.id, others)
 
 
 async def _load(call: Call, tx: Transaction, post_id: int) -> Row:

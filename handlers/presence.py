@@ -3,6 +3,7 @@
 from handlers.call import Call
 from presence import tracker
 from protocol import errors
+from protocol.limits import Limit
 from protocol.presence import PresenceList, SetPresence, Typing, WatchPresence
 from protocol.rpc import Nothing, methods
 from rooms import names
@@ -10,7 +11,7 @@ from storage import users
 from storage.database import Transaction
 
 
-@methods.rpc("presence.set", limit="presence")
+@methods.rpc("presence.set", limit=Limit("presence", "60/minute", "presence.set by user"))
 async def set_presence(call: Call, request: SetPresence, tx: Transaction) -> Nothing:
     """What others are shown, on all the caller's devices and until it is set anew."""
     text = request.text or ""
@@ -20,7 +21,7 @@ async def set_presence(call: Call, request: SetPresence, tx: Transaction) -> Not
     return Nothing()
 
 
-@methods.rpc("presence.watch", limit="watch")
+@methods.rpc("presence.watch", limit=Limit("watch", "120/minute", "presence.watch by user"))
 async def watch(call: Call, request: WatchPresence, tx: Transaction) -> PresenceList:
     """How these people are shown now, and from now on when that changes. Others than may be watched are offline."""
     asked = list(dict.fromkeys(map(int, request.user_ids)))

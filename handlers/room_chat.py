@@ -8,6 +8,7 @@ from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from handlers.room_access import note, standing
 from protocol import emojis, errors
 from protocol.events import RoomMessageDeletedEvent, RoomMessageSentEvent
+from protocol.limits import Limit
 from protocol.room_chat import (
     DeleteRoomMessage,
     ListRoomMessages,
@@ -26,7 +27,7 @@ from storage.snowflakes import minted_at
 UNHEARD_OF = timedelta(minutes=1)  # for longer no message waits for the roster to hear of it
 
 
-@methods.rpc("room.send", limit="room_message")
+@methods.rpc("room.send", limit=Limit("room_message", "120/minute", "room.send by user"))
 async def send_message(call: Call, request: SendToRoom, tx: Transaction) -> RoomMessage:
     """Say something to the room; in slow mode, listeners at most once in its interval."""
     room = await standing(call, tx, request.room_id)

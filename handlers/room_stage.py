@@ -8,6 +8,7 @@ from handlers.call import Call
 from handlers.room_access import allow, changed, check_version, is_repetition, locked, note, standing
 from protocol import errors
 from protocol.events import RoomInvitedEvent, RoomRemovedEvent, RoomUnbannedEvent
+from protocol.limits import Limit
 from protocol.live_rooms import Role, RoomRef
 from protocol.room_stage import (
     BanFromRoom,
@@ -26,6 +27,7 @@ from storage import live_rooms, room_turns, users
 from storage.database import Row, Transaction
 
 LONGEST_BAN = timedelta(days=3_650)
+INVITE = Limit("invite", "500/24 hour", "users invited to rooms, by inviter, counted one by one")
 
 
 @methods.rpc("room.raise_hand")
@@ -138,7 +140,7 @@ async def unban(call: Call, request: RoomMember, tx: Transaction) -> Nothing:
     return Nothing()
 
 
-@methods.rpc("room.invite")
+@methods.rpc("room.invite", counts=(INVITE,))
 async def invite(call: Call, request: InviteToRoom, tx: Transaction) -> Nothing:
     """Who is invited may come in, whoever else may see the room.
 
@@ -150,7 +152,7 @@ async def invite(call: Call, request: InviteToRoom, tx: Transaction) -> Nothing:
     seen = await users.load(tx, list(dict.fromkeys(map(int, request.user_ids))))
     invited = await live_rooms.invite(tx, room["id"], call.viewer.id, [each for each in seen if each != call.viewer.id])
     if invited:
-        await call.services.limits.hit("invite", call.viewer.id, len(invited))
+        await call.services.limits.hit(INVITE.name, call.viewer.id, len(invited))
         event = RoomInvitedEvent(room_id=room["id"], actor_id=call.viewer.id, user_ids=tuple(invited))
         await call.services.outbox.add(tx, event)
         await note(call, tx, "room.invite", room["id"], user_ids=invited)

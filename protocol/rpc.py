@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, get_type_hints
 
 import msgspec
+from limits import parse
 
 from protocol.errors import ErrorBody
 from protocol.fields import Request
+from protocol.limits import WRITE, Limit
 from protocol.push_table import PUSHES
 from protocol.sizes import largest_call
 from protocol.struct_names import StructNames
@@ -32,7 +34,7 @@ Handler = Callable[..., Any]
 class Method(msgspec.Struct, frozen=True):
     """One row of the table.
 
-    `limit` names the bucket that a call is counted in (see the table of limits in the settings).
+    Each call is counted in `limit`, and by its handler in those of `counts`.
     `anonymous` methods need no sign-in. `reads` may overlap other calls of their connection; all others run one at
     a time in arrival order. The session pays for `by_session` methods, not the user: who holds another session of that
     user, and spends the user's share, cannot keep them from being called. `transactional` handlers are given `tx`.
@@ -47,7 +49,8 @@ class Method(msgspec.Struct, frozen=True):
     request: type[Request]
     largest: int
     result: type[msgspec.Struct]
-    limit: str | None
+    limit: Limit | None
+    counts: tuple[Limit, ...]
     anonymous: bool
     reads: bool
     by_session: bool
@@ -59,6 +62,7 @@ class MethodTable:
 
     def __init__(self) -> None:
         self._methods: dict[str, Method] = {}
+        self._limits: dict[str, Limit] = {}
         self._names = StructNames()
         self._names.add(ErrorBody)
         for push in PUSHES.values():
@@ -68,14 +72,16 @@ class MethodTable:
         self,
         name: str,
         *,
-        limit: str | None = "write",
+        limit: Limit | None = WRITE,
+        counts: tuple[Limit, ...] = (),
         anonymous: bool = False,
         reads: bool = False,
         by_session: bool = False,
     ) -> Callable[[Handler], Handler]:
-        """Reads and anonymous methods are not counted here; None is for what must always be possible.
+        """Reads and anonymous methods are not counted in `limit`; None is for what must always be possible.
 
-        Raises TypeError where two structs of the contract share a name, ValueError for a second method of that name.
+        Raises TypeError where two structs of the contract share a name, ValueError for a second method or another
+        limit of the same name, and for a rate that is none.
         """
 
         def declare(handler: Handler) -> Handler:
@@ -94,14 +100,24 @@ class MethodTable:
                 largest=largest_call(hints[parameters[1]]),
                 result=hints["return"],
                 limit=None if reads or anonymous else limit,
+                counts=counts,
                 anonymous=anonymous,
                 reads=reads,
                 by_session=by_session,
                 transactional="tx" in parameters,
             )
+            for each in (limit, *counts) if limit else counts:
+                parse(each.rate)
+                if self._limits.setdefault(each.name, each) != each:
+                    raise ValueError(f"limit {each.name} is declared twice")
             return handler
 
         return declare
+
+    @property
+    def limits(self) -> list[Limit]:
+        """All that methods declare, in that order."""
+        return list(self._limits.values())
 
     def get(self, name: str) -> Method | None:
         return self._methods.get(name)

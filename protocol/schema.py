@@ -24,7 +24,7 @@ def describe_methods(methods: MethodTable) -> MethodList:
             name=method.name,
             summary=method.summary,
             anonymous=method.anonymous,
-            limit=method.limit,
+            limit=method.limit and method.limit.name,
             request={"$ref": _ref(method.request)},
             result={"$ref": _ref(method.result)},
         )

@@ -42,7 +42,7 @@ class WorkRate(msgspec.Struct, frozen=True):
     burst: float
 
 
-class CallRate(msgspec.Struct, frozen=True):
+class CallSteps(msgspec.Struct, frozen=True):
     """`burst_s` seconds' worth of calls at once, one more every `step_s` seconds."""
 
     step_s: float
@@ -77,7 +77,7 @@ class Share:
         self._paid_at = time.monotonic()
         self._called_until = 0.0  # when the calls so far would end at a steady rate
 
-    def take_call(self, now: float, rate: CallRate) -> int:
+    def take_call(self, now: float, rate: CallSteps) -> int:
         """Count one call. 0 if it may run, else the milliseconds to wait. now: monotonic, in seconds."""
         called_until = self._called_until
         if called_until < now:

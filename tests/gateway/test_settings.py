@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from gateway import rates
 from gateway.addresses import client_address
 from gateway.settings import Settings, SettingsError
+from protocol.limits import Limit
+from protocol.rpc import MethodTable, NoArguments, Nothing
 
 ROOT = Path(__file__).parents[2]
 EXTERNAL = {
@@ -30,10 +33,15 @@ def test_env_example_lists_each_setting_with_its_default():
     listed = {line.lstrip("# ").partition("=")[0]: line.partition("=")[2] for line in lines if "=" in line}
     expected = {}
     for name, field in Settings.model_fields.items():
+        if name == "limit":
+            continue
         default = field.default
         shown = "" if default is None else str(default).lower() if isinstance(default, bool) else f"{default}"
         expected[f"DAIRA_{name.upper()}"] = shown
         assert f"# {field.description}" in lines, name
+    for limit, _, _ in rates.in_force(settings()):
+        assert f"# {limit.counts}" in lines, limit
+        expected[limit.variable] = limit.rate
     assert listed == expected
 
 
@@ -53,7 +61,7 @@ def test_servers_of_ones_own_need_all_of_them():
         {"token_keys": "k:short"},
         {"token_keys": "nokey"},
         {"postgres_url": "mysql://x"},
-        {"limit_post": "often"},
+        {"limit": {"post": "often"}},
         {"limit_calls": "0/second"},
         {"trusted_proxies": "10.0.0.0/8,10.0.0.0/33"},
         {"trusted_proxies": "the balancer"},
@@ -95,7 +103,13 @@ def test_without_servers_the_command_says_what_to_do(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("DAIRA_PORT", "many"), ("DAIRA_TRUSTED_PROXIES", "10.0.0"), ("DAIRA_LIMIT_CALLS", "0/second")]
+    ("name", "value"),
+    [
+        ("DAIRA_PORT", "many"),
+        ("DAIRA_TRUSTED_PROXIES", "10.0.0"),
+        ("DAIRA_LIMIT_CALLS", "0/second"),
+        ("DAIRA_LIMIT_ROOM_MESSAGE", "often"),
+    ],
 )
 def test_a_wrong_setting_is_named_on_the_command_line(tmp_path, name, value):
     result = subprocess.run(
@@ -106,3 +120,52 @@ def test_a_wrong_setting_is_named_on_the_command_line(tmp_path, name, value):
     assert result.returncode == 2
     assert name in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_limits_are_listed_with_their_methods_and_what_is_in_force(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(
+        "DAIRA_LIMIT_ROOM_MESSAGE=7/minute\nDAIRA_LIMIT_POST=1/hour\nDAIRA_LIMIT_CALLS=9/second\n"
+    )
+    monkeypatch.setenv("DAIRA_LIMIT_POST", "2/hour")
+    listed = {each.limit.name: each for each in rates.in_force(Settings())}
+    assert listed["post"] == (Limit("post", "10/hour", "post.create by user"), ["post.create"], "2/hour")
+    assert (listed["room_message"].methods, listed["room_message"].rate) == (["room.send"], "7/minute")
+    assert listed["mention"].methods == ["post.create", "post.edit"]
+    assert {"circle.create", "user.update"} <= set(listed["write"].methods)
+    assert listed["calls"].rate == "9/second"
+    assert all(
+        each.rate == each.limit.rate for name, each in listed.items() if name not in ("post", "room_message", "calls")
+    )
+
+
+def test_a_limit_that_nothing_counts_is_refused():
+    with pytest.raises(SettingsError, match=r"DAIRA_LIMIT_POSTS"):
+        rates.rates(settings(limit={"posts": "1/hour"}))
+
+
+def test_a_method_declares_a_limit_that_can_be_read_and_is_the_only_one_of_its_name():
+    def change(call, request: NoArguments) -> Nothing: ...
+
+    table = MethodTable()
+    table.rpc("one.change", limit=Limit("some", "1/hour", "calls by user"))(change)
+    with pytest.raises(ValueError, match="limit some is declared twice"):
+        table.rpc("other.change", counts=(Limit("some", "2/hour", "calls by user"),))(change)
+    with pytest.raises(ValueError, match="often"):
+        table.rpc("third.change", limit=Limit("often", "often", "calls by user"))(change)
+
+
+def test_the_command_line_lists_limits_and_refuses_unknown_ones(tmp_path):
+    def run(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "gateway.cli", command],
+            env={"PATH": "", "PYTHONPATH": str(ROOT), "COLUMNS": "200", **environment},
+            capture_output=True, text=True, check=False, cwd=tmp_path,
+        )  # fmt: skip
+
+    listed = run("limits", DAIRA_LIMIT_FOLLOW="3/minute")
+    [follow] = [line.split() for line in listed.stdout.splitlines() if "DAIRA_LIMIT_FOLLOW" in line]
+    assert follow == ["graph.follow", "graph.follow", "by", "user", "DAIRA_LIMIT_FOLLOW", "400/24", "hour", "3/minute"]
+    refused = run("limits", DAIRA_LIMIT_FOLOW="3/minute")
+    assert refused.returncode == 1
+    assert "DAIRA_LIMIT_FOLOW" in refused.stderr
