@@ -37,7 +37,7 @@ def digest_room(
     return RoomDigest(
         room_id=str(room["id"]),
         topic=room["topic"],
-        host=present.user_lite(room, "host_id"),
+        host=present.user_lite(room, room["host_id"]),
         started_at=present.optional_time(room["started_at"]),
         ended_at=to_wire(room["ended_at"]),
         peak=peak,
@@ -45,7 +45,7 @@ def digest_room(
             AttendancePoint(at=to_wire(datetime.fromtimestamp(minute, UTC)), count=count)
             for minute, count in list(by_minute.items())[-MOST_POINTS:]
         ],
-        speakers=[StageTime(user=present.user_lite(row), seconds=round(row["seconds"])) for row in stage],
+        speakers=[StageTime(user=present.user_lite(row, row["id"]), seconds=round(row["seconds"])) for row in stage],
         top_messages=[
             TopMessage(message=shown[message_id], reactions=dict(reacted[message_id])) for message_id in top[:MOST_TOP]
         ],

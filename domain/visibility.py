@@ -2,12 +2,12 @@
 
 from typing import Literal
 
-from storage.database import Row
+from storage.posts import PostRow
 
 Reason = Literal["follow", "mention"]
 
 
-def may_see(row: Row, viewer_id: int) -> bool:
+def may_see(row: PostRow, viewer_id: int) -> bool:
     """row: a post with its author's privacy and the viewer's relation to the author.
 
     Whether the viewer is in a post's circle is its owner's secret, which the row policy alone can tell.
@@ -23,7 +23,7 @@ def may_see(row: Row, viewer_id: int) -> bool:
     return True
 
 
-def feed_reason(row: Row, viewer_id: int) -> Reason | None:
+def feed_reason(row: PostRow, viewer_id: int) -> Reason | None:
     """Why the post stands in the viewer's feed; None where it must not."""
     if not may_see(row, viewer_id) or row["mutes_posts"] or row["author_id"] == viewer_id:
         return None

@@ -145,7 +145,7 @@ class SignIn:
                         await self._bus.join(member, names.author(author_id), author_id)
             recovered = None
             if claim is not None and back is not None:
-                recovered = await self._recover(member, claim, back.offset, present.user_lite(row))
+                recovered = await self._recover(member, claim, back.offset, present.user_lite(row, row["id"]))
                 if recovered is None:
                     # Under another pid first: should this fail, the next attempt must find the rooms of the older one.
                     offset = await self._enter(member, back)

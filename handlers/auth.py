@@ -27,7 +27,7 @@ from protocol.rpc import NoArguments, Nothing, methods
 from protocol.timestamps import to_wire
 from rooms.messages import Revoked
 from storage import accounts, audit, present, users
-from storage.database import Row, Transaction
+from storage.database import Transaction
 from storage.limits import address_key
 
 NOBODY = 1  # no user's id
@@ -253,7 +253,9 @@ async def open_session(call: Call, tx: Transaction, user_id: int, device: Device
     return answer
 
 
-def _signed_in(call: Call, user: Row, session_id: int, refresh_token: str, now: datetime) -> tuple[SignedIn, Viewer]:
+def _signed_in(
+    call: Call, user: users.ProfileRow, session_id: int, refresh_token: str, now: datetime
+) -> tuple[SignedIn, Viewer]:
     access_token, expires_at = call.services.tokens.mint(user["id"], session_id, now)
     answer = SignedIn(
         user=present.user(user),

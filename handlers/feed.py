@@ -9,7 +9,7 @@ from protocol import errors
 from protocol.posts import FeedItem, FeedPage, GetFeed
 from protocol.rpc import methods
 from storage import posts, present
-from storage.database import Row, Transaction
+from storage.database import Transaction
 from storage.feeds import LONGEST, LONGEST_READING
 
 # Posts that the viewer may not see leave gaps, which are filled from further down, at most so often a page.
@@ -78,7 +78,7 @@ async def _ranked(call: Call, tx: Transaction, cursor: str | None, limit: int) -
     )
 
 
-def _item(call: Call, row: Row, score: float | None) -> FeedItem | None:
+def _item(call: Call, row: posts.PostRow, score: float | None) -> FeedItem | None:
     reason = visibility.feed_reason(row, call.viewer.id)
     return reason and FeedItem(post=present.post(row), reason=reason, score=score and round(score, 4))
 

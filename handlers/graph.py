@@ -154,7 +154,7 @@ async def unmute(call: Call, request: UnmuteUser, tx: Transaction) -> Nothing:
     return Nothing()
 
 
-async def _other(call: Call, tx: Transaction, user_id: str) -> Row:
+async def _other(call: Call, tx: Transaction, user_id: str) -> users.ProfileRow:
     """Somebody whom the caller can see, and not the caller."""
     if int(user_id) == call.viewer.id:
         raise errors.invalid("user_id", "is the caller's own")

@@ -13,7 +13,7 @@ from protocol.posts import CreatePost, EditPost, ListPosts, Post, PostPage, Post
 from protocol.rpc import Nothing, methods
 from rooms import names
 from storage import circles, graph, posts, present, users
-from storage.database import Row, Transaction
+from storage.database import Transaction
 
 MENTION = Limit("mention", "200/hour", "users mentioned in posts, by author, counted one by one")
 
@@ -140,7 +140,7 @@ async def _count_mentions(call: Call, user_ids: Sequence[int]) -> None:
         await call.services.limits.hit(MENTION.name, call.viewer.id, others)
 
 
-async def _load(call: Call, tx: Transaction, post_id: int) -> Row:
+async def _load(call: Call, tx: Transaction, post_id: int) -> posts.PostRow:
     rows = await posts.load(tx, [post_id])
     if not rows or not visibility.may_see(rows[0], call.viewer.id):
         raise errors.not_found("post")

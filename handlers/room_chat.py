@@ -47,7 +47,7 @@ async def send_message(call: Call, request: SendToRoom, tx: Transaction) -> Room
     return RoomMessage(
         id=str(message_id),
         room_id=request.room_id,
-        sender=present.user_lite(room, prefix="my_"),
+        sender=present.viewer_lite(room, viewer_id),
         text=request.text,
         created_at=to_wire(minted_at(message_id)),
     )

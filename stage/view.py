@@ -20,7 +20,7 @@ def shown(row: Row, look: Look, people: Mapping[int, Row]) -> Room:
     return Room(
         id=str(row["id"]),
         topic=row["topic"],
-        host=present.user_lite(row, "host_id"),
+        host=present.user_lite(row, row["host_id"]),
         state=row["state"],
         visibility=row["visibility"],
         capacity=row["capacity"],
@@ -29,10 +29,10 @@ def shown(row: Row, look: Look, people: Mapping[int, Row]) -> Room:
         started_at=present.optional_time(row["started_at"]),
         ended_at=present.optional_time(row["ended_at"]),
         audience_count=look.inside,
-        speakers=[present.user_lite(people[user_id]) for user_id in stage],
+        speakers=[present.user_lite(people[user_id], user_id) for user_id in stage],
         cohost_ids=[str(user_id) for user_id in stage if look.stage[user_id] == "cohost"],
         muted_ids=[str(user_id) for user_id in stage if people[user_id]["is_muted"]],
-        hands=[present.user_lite(people[user_id]) for user_id in look.hands if user_id in people],
+        hands=[present.user_lite(people[user_id], user_id) for user_id in look.hands if user_id in people],
         version=row["version"],
     )
 
@@ -41,7 +41,7 @@ def participants(user_ids: Sequence[int], look: Look, people: Mapping[int, Row])
     """Of those among them whom the viewer may see, in that order."""
     return [
         Participant(
-            user=present.user_lite(people[user_id]),
+            user=present.user_lite(people[user_id], user_id),
             role=people[user_id]["role"],
             hand_raised_at=_time(look.hands.get(user_id)),
             muted=people[user_id]["is_muted"],

@@ -5,16 +5,16 @@ from datetime import datetime
 from typing import Any
 
 from storage.database import Row, Transaction
+from storage.users import lite_columns
 
-_ROOM = """
-    SELECT r.*, h.username, h.display_name, h.avatar_url, h.is_verified FROM rooms r JOIN users h ON h.id = r.host_id
+_ROOM = f"""
+    SELECT r.*, {lite_columns("h")} FROM rooms r JOIN users h ON h.id = r.host_id
 """
-_STANDING = """
-    SELECT r.*, h.username, h.display_name, h.avatar_url, h.is_verified,
+_STANDING = f"""
+    SELECT r.*, {lite_columns("h")},
            CASE WHEN r.host_id = $2 THEN 'host' ELSE coalesce(o.role, 'listener') END AS role,
            coalesce(o.is_muted, false) AS is_muted, b.room_id IS NOT NULL AS is_banned,
-           me.id AS my_id, me.username AS my_username, me.display_name AS my_display_name,
-           me.avatar_url AS my_avatar_url, me.is_verified AS my_is_verified
+           {lite_columns("me", "my_")}
     FROM rooms r JOIN users h ON h.id = r.host_id JOIN users me ON me.id = $2
     LEFT JOIN room_roles o ON o.room_id = r.id AND o.user_id = $2
     LEFT JOIN room_bans b ON b.room_id = r.id AND b.user_id = $2 AND (b.until IS NULL OR b.until > now())

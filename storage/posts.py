@@ -1,22 +1,51 @@
 """Posts: rows with their author, mentions and the viewer's relation, in one query however many are asked for."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import NamedTuple, cast
 
 import orjson
 
+from protocol.posts import Visibility
 from storage.database import Row, Transaction
+from storage.users import LiteRow, lite_columns, lite_object
+
+
+class PostRow(LiteRow):
+    """A post with its author, mentions and the viewer's relation to the author."""
+
+    id: int
+    author_id: int
+    text: str
+    visibility: Visibility
+    circle_id: int | None
+    hashtags: list[str]
+    mention_ids: list[int]
+    mentions: str  # JSON
+    version: int
+    reactions: str  # JSON
+    comment_count: int
+    share_count: int
+    save_count: int
+    view_count: int
+    edited_at: datetime | None
+    author_is_private: bool
+    author_is_large: bool
+    follows: bool
+    followed_by: bool
+    blocks: bool
+    blocked_by: bool
+    mutes_posts: bool
+
 
 _AUTHORS = "(SELECT coalesce(array_agg(DISTINCT author_id), '{}') FROM wanted)"
 _LOAD = f"""
-    SELECT w.*, u.username, u.display_name, u.avatar_url, u.is_verified, u.is_private AS author_is_private,
+    SELECT w.*, {lite_columns("u")}, u.is_private AS author_is_private,
            u.is_large AS author_is_large,
            coalesce(r.follows, false) AS follows, coalesce(r.followed_by, false) AS followed_by,
            coalesce(r.blocks, false) AS blocks, coalesce(r.blocked_by, false) AS blocked_by,
            coalesce(r.mutes_posts, false) AS mutes_posts,
-           (SELECT coalesce(jsonb_agg(jsonb_build_object(
-                'id', m.id::text, 'username', m.username, 'display_name', m.display_name,
-                'avatar_url', m.avatar_url, 'is_verified', m.is_verified) ORDER BY m.username), '[]')
+           (SELECT coalesce(jsonb_agg({lite_object("m")} ORDER BY m.username), '[]')
             FROM users m WHERE m.id = ANY (w.mention_ids) AND m.status = 'active') AS mentions
     FROM wanted w
     JOIN users u ON u.id = w.author_id AND u.status = 'active'
@@ -63,16 +92,17 @@ async def _insert_mentions(tx: Transaction, post_id: int, author_id: int, user_i
         )
 
 
-async def load(tx: Transaction, post_ids: Sequence[int]) -> list[Row]:
+async def load(tx: Transaction, post_ids: Sequence[int]) -> list[PostRow]:
     """Those the viewer may see, newest first."""
-    return await tx.fetch(
+    rows = await tx.fetch(
         "WITH wanted AS MATERIALIZED (SELECT * FROM posts WHERE id = ANY ($1) AND status = 'published')" + _LOAD,
         post_ids,
     )
+    return cast("list[PostRow]", rows)
 
 
-async def load_of_author(tx: Transaction, author_id: int, before: int, limit: int) -> list[Row]:
-    return await tx.fetch(
+async def load_of_author(tx: Transaction, author_id: int, before: int, limit: int) -> list[PostRow]:
+    rows = await tx.fetch(
         """WITH wanted AS MATERIALIZED (SELECT * FROM posts WHERE author_id = $1 AND status = 'published'
             AND id < $2 ORDER BY id DESC LIMIT $3)"""
         + _LOAD,
@@ -80,12 +110,13 @@ async def load_of_author(tx: Transaction, author_id: int, before: int, limit: in
         before,
         limit,
     )
+    return cast("list[PostRow]", rows)
 
 
 class Latest(NamedTuple):
     """A stretch of the feed: posts that can be shown, how many were looked at, and the oldest id among those."""
 
-    rows: list[Row]
+    rows: list[PostRow]
     candidates: int
     oldest: int
 
@@ -104,7 +135,7 @@ async def load_latest(tx: Transaction, inbox: Sequence[int], before: int, limit:
         before,
         limit,
     )
-    rows = [row for row in fetched if row["id"] is not None]
+    rows = [cast("PostRow", row) for row in fetched if row["id"] is not None]
     return Latest(rows, fetched[0]["candidates"], fetched[0]["oldest"])
 
 
@@ -206,7 +237,7 @@ async def ids_of_author(
     return [row["id"] for row in rows]
 
 
-def reactions(row: Row) -> dict[str, int]:
+def reactions(row: PostRow) -> dict[str, int]:
     found: dict[str, int] = orjson.loads(row["reactions"])
     return found
 

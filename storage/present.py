@@ -10,20 +10,33 @@ from protocol.timestamps import to_wire
 from protocol.users import Relation, User, UserLite
 from storage import posts
 from storage.database import Row
+from storage.posts import PostRow
 from storage.snowflakes import minted_at
+from storage.users import LiteRow, ProfileRow
 
 
-def user_lite(row: Row, id_column: str = "id", prefix: str = "") -> UserLite:
+def user_lite(row: Row | LiteRow, user_id: int) -> UserLite:
     return UserLite(
-        id=str(row[prefix + id_column]),
-        username=row[f"{prefix}username"],
-        display_name=row[f"{prefix}display_name"],
-        avatar_url=row[f"{prefix}avatar_url"],
-        is_verified=row[f"{prefix}is_verified"],
+        id=str(user_id),
+        username=row["username"],
+        display_name=row["display_name"],
+        avatar_url=row["avatar_url"],
+        is_verified=row["is_verified"],
     )
 
 
-def user(row: Row) -> User:
+def viewer_lite(standing: Row, viewer_id: int) -> UserLite:
+    """The viewer, from the row of their standing in a live room."""
+    return UserLite(
+        id=str(viewer_id),
+        username=standing["my_username"],
+        display_name=standing["my_display_name"],
+        avatar_url=standing["my_avatar_url"],
+        is_verified=standing["my_is_verified"],
+    )
+
+
+def user(row: Row | ProfileRow) -> User:
     return User(
         id=str(row["id"]),
         username=row["username"],
@@ -46,10 +59,10 @@ def user(row: Row) -> User:
     )
 
 
-def post(row: Row) -> Post:
+def post(row: PostRow) -> Post:
     return Post(
         id=str(row["id"]),
-        author=user_lite(row, "author_id"),
+        author=user_lite(row, row["author_id"]),
         text=row["text"],
         media=[],
         hashtags=row["hashtags"],
@@ -69,9 +82,9 @@ def post(row: Row) -> Post:
     )
 
 
-def circle(row: Row, members: dict[int, Row]) -> Circle:
+def circle(row: Row, members: dict[int, LiteRow]) -> Circle:
     """members: rows of user-lite by id; who is not among them is gone or hidden from the viewer."""
-    shown = [user_lite(members[user_id]) for user_id in row["member_ids"] if user_id in members]
+    shown = [user_lite(members[user_id], user_id) for user_id in row["member_ids"] if user_id in members]
     return Circle(id=str(row["id"]), name=row["name"], members=shown, created_at=to_wire(row["created_at"]))
 
 
@@ -79,7 +92,7 @@ def room_message(row: Row) -> RoomMessage:
     return RoomMessage(
         id=str(row["id"]),
         room_id=str(row["room_id"]),
-        sender=user_lite(row, "sender_id"),
+        sender=user_lite(row, row["sender_id"]),
         text=row["text"],
         created_at=to_wire(minted_at(row["id"])),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from storage.database import Row, Transaction
+from storage.users import lite_columns
 
 MOST_MESSAGES = 1_000  # kept of a room
 
@@ -42,7 +43,7 @@ async def remaining(tx: Transaction, room_id: int, message_ids: Sequence[int]) -
 
 async def load_for_workers(tx: Transaction, message_id: int) -> Row | None:
     return await tx.fetchrow(
-        """SELECT m.id, m.room_id, m.text, u.id AS sender_id, u.username, u.display_name, u.avatar_url, u.is_verified
+        f"""SELECT m.id, m.room_id, m.text, m.sender_id, {lite_columns("u")}
         FROM room_messages m JOIN users u ON u.id = m.sender_id WHERE m.id = $1 AND m.deleted_at IS NULL""",
         message_id,
     )
@@ -51,7 +52,7 @@ async def load_for_workers(tx: Transaction, message_id: int) -> Row | None:
 async def load_all_for_workers(tx: Transaction, room_id: int) -> Sequence[Row]:
     """All that are kept, oldest first."""
     return await tx.fetch(
-        """SELECT m.id, m.room_id, m.text, u.id AS sender_id, u.username, u.display_name, u.avatar_url, u.is_verified
+        f"""SELECT m.id, m.room_id, m.text, m.sender_id, {lite_columns("u")}
         FROM room_messages m JOIN users u ON u.id = m.sender_id
         WHERE m.room_id = $1 AND m.deleted_at IS NULL ORDER BY m.id""",
         room_id,

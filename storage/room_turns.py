@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from storage.database import Row, Transaction
+from storage.users import lite_columns
 
 
 async def lock(tx: Transaction, room_id: int) -> None:
@@ -27,7 +28,7 @@ async def end(tx: Transaction, room_id: int, user_id: int) -> None:
 async def seconds(tx: Transaction, room_id: int) -> Sequence[Row]:
     """user_id, seconds and columns of user-lite of all who were on the stage, longest first."""
     return await tx.fetch(
-        """SELECT u.id, u.username, u.display_name, u.avatar_url, u.is_verified,
+        f"""SELECT u.id, {lite_columns("u")},
             sum(extract(epoch FROM coalesce(t.ended_at, now()) - t.began_at))::float8 AS seconds
         FROM room_turns t JOIN users u ON u.id = t.user_id WHERE t.room_id = $1
         GROUP BY u.id ORDER BY seconds DESC, u.id""",

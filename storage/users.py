@@ -1,8 +1,52 @@
-"""People: profiles as the viewer sees them, in one query however many are asked for."""
+"""Users: profiles as the viewer sees them, in one query however many are asked for."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import TypedDict, cast
 
-from storage.database import Row, Transaction
+from storage.database import Transaction
+
+
+class LiteRow(TypedDict):
+    """What `present.user_lite` reads: the columns that `lite_columns` selects."""
+
+    username: str
+    display_name: str
+    avatar_url: str | None
+    is_verified: bool
+
+
+class ProfileRow(LiteRow):
+    """A user with the viewer's relation, as `present.user` reads it."""
+
+    id: int
+    bio: str
+    is_private: bool
+    follower_count: int
+    following_count: int
+    post_count: int
+    created_at: datetime
+    presence_status: str
+    presence_text: str
+    presence_version: int
+    follows: bool
+    followed_by: bool
+    requested: bool
+    blocks: bool
+    mutes: bool
+    blocked_by: bool
+
+
+def lite_columns(users: str, prefix: str = "") -> str:
+    """SQL that selects them from a table of users by its alias, under names with that prefix."""
+    return ", ".join(f"{users}.{column} AS {prefix}{column}" for column in LiteRow.__annotations__)
+
+
+def lite_object(users: str) -> str:
+    """SQL that makes the JSON of a `UserLite` from a table of users."""
+    columns = ", ".join(f"'{column}', {users}.{column}" for column in LiteRow.__annotations__)
+    return f"jsonb_build_object('id', {users}.id::text, {columns})"
+
 
 _PROFILE = """
     SELECT u.*, coalesce(r.follows, false) AS follows, coalesce(r.followed_by, false) AS followed_by,
@@ -13,13 +57,13 @@ _PROFILE = """
 """
 
 
-async def load(tx: Transaction, user_ids: Sequence[int]) -> dict[int, Row]:
+async def load(tx: Transaction, user_ids: Sequence[int]) -> dict[int, ProfileRow]:
     """Profiles by id, each with the viewer's relation; without those whom the viewer may not see."""
-    rows = await tx.fetch(f"{_PROFILE} u.id = ANY ($1)", user_ids)
+    rows = cast("list[ProfileRow]", await tx.fetch(f"{_PROFILE} u.id = ANY ($1)", user_ids))
     return {row["id"]: row for row in rows if not row["blocked_by"]}
 
 
-async def load_one(tx: Transaction, user_id: int) -> Row | None:
+async def load_one(tx: Transaction, user_id: int) -> ProfileRow | None:
     return (await load(tx, [user_id])).get(user_id)
 
 
@@ -37,13 +81,12 @@ async def ids_of(tx: Transaction, usernames: Sequence[str]) -> list[int]:
     return [row["id"] for row in rows]
 
 
-async def load_lite(tx: Transaction, user_ids: Sequence[int]) -> dict[int, Row]:
+async def load_lite(tx: Transaction, user_ids: Sequence[int]) -> dict[int, LiteRow]:
+    """By id, without those whom the viewer may not see."""
     rows = await tx.fetch(
-        """SELECT id, username, display_name, avatar_url, is_verified FROM users
-        WHERE id = ANY ($1) AND status = 'active'""",
-        user_ids,
+        f"SELECT u.id, {lite_columns('u')} FROM users u WHERE u.id = ANY ($1) AND u.status = 'active'", user_ids
     )
-    return {row["id"]: row for row in rows}
+    return {row["id"]: cast("LiteRow", row) for row in rows}
 
 
 async def update(

@@ -127,4 +127,4 @@ async def _push_of(
     doer = (await users.load_lite(tx, [doer_id])).get(doer_id)
     if doer is None:
         return None
-    return told_id, doer_id, kind(id=f"{kind.event}:{job.event_id}", user=present.user_lite(doer))
+    return told_id, doer_id, kind(id=f"{kind.event}:{job.event_id}", user=present.user_lite(doer, doer_id))
