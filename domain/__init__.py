@@ -1,4 +1,4 @@
-"""Rules that decide and compute, one file a subject. Handlers, workers and the gateway ask them.
+"""Rules that decide and compute, one file a subject, for handlers, workers, stages and the gateway.
 
-They know no calls, no jobs and no channels. Most are pure functions of rows; some read what they decide on.
+They know no calls, jobs or channels. Most are pure functions; a few read from PostgreSQL or count in Redis.
 """

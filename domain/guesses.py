@@ -1,14 +1,14 @@
-"""How often a password may be guessed.
+"""Limits on guesses at passwords.
 
-Only wrong passwords count, and nobody can lock an account that is not theirs:
+Only wrong passwords count, and nobody can lock another user out:
 
-* A device with a `device.token` of the account, from an earlier sign-in, has a budget of its own.
-* A device whose fingerprint is that of a live session has one too, for each address: a fingerprint is only a claim.
-* All others share a budget for each account and address, and one for each address.
-* Once an account has had too many wrong passwords from devices that prove nothing, their guesses are slowed down. The
-  delay grows, is bounded, and holds neither a connection to PostgreSQL nor a thread.
+* A device that sends the `device.token` of an earlier sign-in has a budget of its own.
+* A device with the fingerprint of an active session has a budget for each address: a fingerprint proves nothing.
+* All other devices share a budget for each account and address, and one for each address.
+* After too many wrong passwords from unproven devices, further guesses of such devices at that account are delayed. The
+  delay grows up to a bound, and holds neither a connection to PostgreSQL nor a thread.
 
-Whether there is such an account makes no difference to a stranger.
+Answers and times are the same for an account that does not exist.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from storage.limits import Limits
 
 FIRST_DELAY_S = 0.25
 MOST_DELAY_S = 4.0  # below the deadline of a call
-MOST_DELAYED = 8  # guesses at one account that a node delays at a time
+MOST_DELAYED = 8  # guesses at one account at a time, on one node
 
 BY_ACCOUNT, BY_ADDRESS = "login", "login_address"  # names of limits
 
@@ -41,11 +41,11 @@ class Guesses:
         self._delayed: Counter[str] = Counter()
 
     def device_token(self, user_id: int, session_id: int) -> str:
-        """Proves that the device has signed in to the account. It opens nothing, and lasts as long as our key."""
+        """A proof that the device has signed in to the account. It gives no access, and expires with its key."""
         return f"{session_id}.{self._mac(self._keys[0], user_id, session_id)}"
 
     def session_of(self, user_id: int, device_token: str) -> int | None:
-        """By which session of that user the token was given out; None where it is not theirs, or not ours."""
+        """The session that the token was made for; None if it is another user's, or forged."""
         session_id, _, mac = device_token.partition(".")
         if not (session_id.isascii() and session_id.isdecimal() and len(session_id) < 20):
             return None
@@ -54,10 +54,10 @@ class Guesses:
 
     @asynccontextmanager
     async def counted(self, *budgets: Budget, slowed: str | None = None) -> AsyncIterator[Guess]:
-        """One guess, which counts where the body finds that `is_wrong`.
+        """One guess, which counts if the body sets `is_wrong`.
 
-        slowed: the account, unless the device has proved that it is known there.
-        Raises RESOURCE_EXHAUSTED, also for more guesses than may be delayed at once; RedisError.
+        slowed: the account whose delay applies; None for a device that has signed in to it before.
+        Raises RESOURCE_EXHAUSTED, also when too many guesses are being delayed already; RedisError.
         """
         guess, counted = Guess(), list[Budget]()
         try:
@@ -77,7 +77,7 @@ class Guesses:
         if too_many <= 0:
             return
         if self._delayed[account] >= MOST_DELAYED:
-            raise errors.exhausted("too many guess the password of this account at once", int(MOST_DELAY_S * 1_000))
+            raise errors.exhausted("too many guesses at this account's password at once", int(MOST_DELAY_S * 1_000))
         self._delayed[account] += 1
         try:
             await asyncio.sleep(min(FIRST_DELAY_S * 2 ** min(too_many, 10), MOST_DELAY_S))

@@ -1,4 +1,4 @@
-"""Passwords: which ones are refused; bcrypt, off the event loop and behind a bounded queue."""
+"""Passwords: the common ones are refused; bcrypt runs in threads, behind a bounded queue."""
 
 import asyncio
 import base64
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def check_new(field: str, password: str) -> None:
-    """Raises INVALID_ARGUMENT for a password that others guess first, in any case and in any digits."""
+    """Raises INVALID_ARGUMENT for a common password, whatever the case of its letters and the script of its digits."""
     if len(set(password)) == 1 or fold(password.strip()) in _COMMON:
         raise errors.invalid(field, "is one of the most common passwords")
 
@@ -37,12 +37,12 @@ class Passwords:
         self._dummy: bytes | None = None
 
     async def hash(self, password: str) -> str:
-        """Raises RESOURCE_EXHAUSTED when too many wait already."""
+        """Raises RESOURCE_EXHAUSTED if the queue is full."""
         salted = await self._run(lambda: bcrypt.hashpw(_digest(password), bcrypt.gensalt(self._cost)))
         return salted.decode()
 
     async def verify(self, password: str, hashed: str | None) -> bool:
-        """Takes as long for None, an account that does not exist, as for a wrong password."""
+        """Takes as long for None (there is no such account) as for a wrong password. Raises RESOURCE_EXHAUSTED."""
         if hashed is None:
             await self._run(lambda: bcrypt.checkpw(_digest(password), self._dummy_hash()))
             return False
@@ -58,7 +58,7 @@ class Passwords:
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._waiting >= _LONGEST_QUEUE:
-            raise errors.exhausted("too many people sign in at once", 1_000)
+            raise errors.exhausted("too many users sign in at once", 1_000)
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -67,5 +67,5 @@ class Passwords:
 
 
 def _digest(password: str) -> bytes:
-    """bcrypt takes 72 bytes, 36 Arabic letters: the digest of any password fits."""
+    """A digest that fits into the 72 bytes that bcrypt reads, which are only 36 Arabic letters."""
     return base64.b64encode(hashlib.sha256(password.encode()).digest())

@@ -1,6 +1,6 @@
-"""What a post's text names: hashtags and people.
+"""Hashtags and mentions in the text of a post.
 
-Both begin and end at the edge of a word. Addresses of pages and e-mail addresses name neither.
+Both begin and end at the edge of a word. Parts of web and e-mail addresses are neither.
 """
 
 import re
@@ -13,9 +13,9 @@ MOST_HASHTAGS = 30
 MOST_MENTIONS = 20
 LONGEST_HASHTAG = 100
 
-# Possessive: an address is read once, so that no text takes more than linear time.
+# Possessive quantifiers prevent backtracking, so that any text takes linear time.
 _ADDRESS = re.compile(r"(?<![\w.-])(?:\w{1,20}://|www\.|[\w-]++(?:\.[\w-]++)++[/?])\S*+", re.ASCII | re.IGNORECASE)
-# Letters, marks, numbers, underscores, and joiners: what UAX #29 keeps in a word. No fillers, and no parts of a keycap.
+# Letters, marks, numbers, underscores and joiners, as UAX #29 keeps them in a word, without fillers and keycap parts.
 _IN_WORD = r"[[\p{L}\p{Mn}\p{Mc}\p{N}_\u200c\u200d]--[\u115f\u1160\u3164\uffa0\ufe00-\ufe0f]]"
 _HASHTAG = regex.compile(rf"(?<!{_IN_WORD}|[#＃&])[#＃](?=[\p{{L}}\p{{N}}_])({_IN_WORD}++)", regex.V1)
 _LETTER = regex.compile(r"\p{L}")
@@ -24,7 +24,7 @@ _MENTION = regex.compile(rf"(?<!{_IN_WORD}|[@.])@([A-Za-z0-9_.]++)(?!{_IN_WORD}|
 
 
 def hashtags(text: str) -> list[str]:
-    """As written, without the #; each word once, in order. Without a letter it is no hashtag."""
+    """Hashtags as written, without #, in order. Of spellings that fold to one word the first; each has a letter."""
     found: dict[str, str] = {}
     for word in _HASHTAG.findall(_without_addresses(text)):
         tag = word.rstrip(_JOINERS)
@@ -35,7 +35,7 @@ def hashtags(text: str) -> list[str]:
 
 
 def mentioned_usernames(text: str) -> list[str]:
-    """Lower case, each once, in order. A full stop that ends the sentence is no part of a name."""
+    """Usernames in lower case, each once, in order. A full stop at the end of a name belongs to the sentence."""
     found = (name.rstrip(".").lower() for name in _MENTION.findall(_without_addresses(text)))
     return [name for name in dict.fromkeys(found) if 3 <= len(name) <= 30][:MOST_MENTIONS]
 

@@ -1,7 +1,7 @@
 """Ranking: 0.35·affinity + 0.35·quality + 0.15·freshness + 0.10·diversity − 0.40·negatives, each in 0…1.
 
-Source: "EdgeRank++" in the product's founding letters. Where a signal has no source yet, its neutral value stands.
-A reading ranks up to 500 posts on the event loop, so signals are plain numbers and times are milliseconds.
+Source: "EdgeRank++" in the product's founding letters. A signal that has no source yet has its neutral value.
+Up to 500 posts are ranked on the event loop, so signals are plain numbers and times are milliseconds.
 """
 
 from collections import Counter
@@ -17,10 +17,10 @@ from storage.snowflakes import EPOCH_MS, milliseconds
 CAIRO = ZoneInfo("Africa/Cairo")
 HOUR_MS = 3_600_000
 HALF_LIFE_MS = 6 * HOUR_MS
-# Posts of the evening, when Egypt is online, keep for longer.
+# Posts of the evening, when Egypt is online, stay fresh longer.
 EVENING_HOURS = range(20, 23)
 EVENING_HALF_LIFE_MS = 9 * HOUR_MS
-# A post is taken for this good until enough people have seen it to tell.
+# The quality of a post that few users have seen is close to this.
 PRIOR_QUALITY = 0.5
 PRIOR_VIEWS = 20
 
@@ -30,7 +30,7 @@ def score(affinity: float, quality: float, freshness: float, diversity: float, n
 
 
 def rank(candidates: Iterable[Candidate], now: datetime) -> list[tuple[int, float]]:
-    """Post ids with their scores, best first; an author's further posts lose diversity one by one."""
+    """Post ids with their scores, best first; each further post of an author has less diversity."""
     now_ms = int(now.timestamp() * 1_000) - EPOCH_MS
     merits = []
     for post_id, author_id, follows, followed_by, is_named, reactions, comments, shares, saves, views in candidates:
@@ -60,7 +60,7 @@ def quality(reactions: int, comments: int, shares: int, saves: int, views: int) 
 
 
 def freshness(posted_ms: int, now_ms: int) -> float:
-    """1 for a post of this moment, half of it after each half-life. Both times: milliseconds since 2024-01-01."""
+    """1 for a post of this moment, halved after each half-life. Both times: milliseconds since 2024-01-01."""
     half_life_ms = EVENING_HALF_LIFE_MS if _is_evening(posted_ms // HOUR_MS) else HALF_LIFE_MS
     return exp2(min(posted_ms - now_ms, 0) / half_life_ms)
 

@@ -1,4 +1,4 @@
-"""Usernames that nobody can register: those that seem to speak for DAIRA, and those that addresses are made of."""
+"""Usernames that cannot be registered: they seem to speak for DAIRA, or appear in addresses."""
 
 _RESERVED = """
     about abuse account accounts admin administration administrator administrators admins anonymous api app apps
@@ -11,12 +11,12 @@ _RESERVED = """
     store superuser support supportteam sysadmin sysop system team terms trust undefined unknown user username users
     verification verified verify webmaster www
 """
-# Digits and letters that are read as another letter; both sides of a comparison are folded.
+# Digits and letters that look like another letter. Both sides of a comparison are folded.
 _READ_AS = str.maketrans("0134578l", "oieastbi", "._")
 
 
 def is_reserved(username: str) -> bool:
-    """In any case, with any punctuation, and with digits that stand for letters."""
+    """Whether the name is reserved, whatever its case and punctuation, also with digits in place of letters."""
     return _fold(username) in _FOLDED
 
 

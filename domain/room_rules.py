@@ -1,9 +1,9 @@
-"""The stage of a live room: its states, its roles, and every right in one table.
+"""Live rooms: states, roles, and every right in one table.
 
     scheduled ──start──▶ live ──close──▶ ended
         └────────────────close─────────────▲
 
-Handlers load the standing, ask `check`, and change the rows. Nothing here waits or knows where things are kept.
+Handlers load the standing, call `check`, and change the rows. These are pure functions.
 """
 
 from typing import Literal, NamedTuple
@@ -26,9 +26,9 @@ _LIVE: frozenset[RoomState] = frozenset({"live"})
 
 
 class Right(NamedTuple):
-    """In which states who may do it, and to whom; a cohost never to another one.
+    """The states, actors and targets of an action. A cohost is never a target of another cohost.
 
-    To speak, raise a hand or write one must be inside as well, which is the roster's to say.
+    To speak, raise a hand or write, a user must also be inside, which the roster knows.
     """
 
     states: frozenset[RoomState]
@@ -61,19 +61,22 @@ def check(action: Action, state: RoomState, actor: Role, target: Role | None = N
     if state not in right.states:
         raise errors.failed_precondition(f"the room is {state}")
     if actor not in right.actors:
-        raise errors.permission_denied(f"not as {actor} of the room")
+        raise errors.permission_denied(f"a {actor} of the room may not do this")
     if target is not None and (target not in right.targets or actor == target == "cohost"):
-        raise errors.permission_denied(f"not to the {target} of the room")
+        raise errors.permission_denied(f"a {actor} may not do this to a {target}")
 
 
 def check_grant(actor: Role, granted: Role) -> None:
-    """Who is made a cohost is made so by the host alone. Raises PERMISSION_DENIED."""
+    """Raises PERMISSION_DENIED unless the host makes the cohost."""
     if granted == "cohost" and actor != "host":
-        raise errors.permission_denied("only the host names cohosts")
+        raise errors.permission_denied("only the host makes cohosts")
 
 
 def successor(inside: list[tuple[int, Role]]) -> int | None:
-    """Who takes over from a host who is gone: the oldest cohost, else the oldest speaker. inside: oldest first."""
+    """The user who becomes host when the host is gone: the oldest cohost, else the oldest speaker, else None.
+
+    inside: users in the room with their roles, the oldest role first.
+    """
     for wanted in ("cohost", "speaker"):
         for user_id, role in inside:
             if role == wanted:

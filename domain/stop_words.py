@@ -1,6 +1,6 @@
-"""Words so common in chats that they say nothing of the topic, greetings and small talk among them.
+"""Words that are too common in chats to tell the topic, including greetings and small talk.
 
-Spelt as summaries normalise them; of one letter there are none, for such words are never looked at.
+They are spelt as summaries normalise them. Summaries ignore words of one letter, so there are none here.
 """
 
 _ARABIC = """

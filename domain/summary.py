@@ -1,8 +1,9 @@
-"""Summaries of a room's chat: the messages that say best what was talked about.
+"""Summaries of a chat: the messages that represent it best.
 
-SumBasic (Nenkova and Vanderwende, "The Impact of Frequency on Summarization", 2005): a word weighs as much as it is
-common; of the texts with the weightiest word, the one of the best average is chosen; its words then weigh their
-square, so that the next one says something else. Arabic, English and Franco words are compared by their stems.
+SumBasic (Nenkova and Vanderwende, "The Impact of Frequency on Summarization", 2005): the weight
+of a word is its frequency. Of the texts with the heaviest word, the one with the highest average weight is chosen. The
+weights of its words are then squared, so that the next text is about something else. Arabic, English and Franco words
+are compared by their stems.
 """
 
 import re
@@ -15,13 +16,13 @@ from domain.stop_words import STOP_WORDS
 from protocol.text import fold
 
 MOST_CHOSEN = 20
-FEWEST_WORDS = 3  # that say something, in a text worth choosing
-TYPICAL_WORDS = 6  # a text of fewer is worth no more for being short
-LONGEST_READ = 300  # characters of a text: what it is about, it says at its beginning
+FEWEST_WORDS = 3  # other than stop words, in a text that may be chosen
+TYPICAL_WORDS = 6  # a shorter text does not gain from its shortness
+LONGEST_READ = 300  # characters of a text: its beginning tells the topic
 LONGEST_WORD = 25  # stemming takes quadratic time
-MOST_STEMMED = 1_500  # words, the most common ones, at 0.1 ms each; the others are compared as they are
+MOST_STEMMED = 1_500  # the most common words, at 0.1 ms each; others are compared as they are
 
-Stems = tuple[str, ...]  # of what a text says: each once, sorted
+Stems = tuple[str, ...]  # of a text: each once, sorted
 
 _APOSTROPHES = re.compile("['’]")
 _STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
@@ -33,9 +34,9 @@ _PLURAL = re.compile(r"(?<=..)ات$")
 
 
 def summarise(texts: Sequence[str], most: int) -> list[int]:
-    """The indexes of the texts to quote, in their order: at most `most`, and never more than MOST_CHOSEN.
+    """The indexes of the texts to quote, ascending: at most `most`, and at most MOST_CHOSEN.
 
-    Meant for up to 1,000 texts of 2,000 characters, in NFC; these may take half a second: not on an event loop.
+    Texts must be in NFC. 1,000 texts of 2,000 characters take up to half a second: do not call it on an event loop.
     """
     said = _distinct(texts)
     weights = _weigh(said)
@@ -53,7 +54,7 @@ def summarise(texts: Sequence[str], most: int) -> list[int]:
 
 
 def _distinct(texts: Sequence[str]) -> dict[Stems, int]:
-    """What was said, and the first text that said it: who repeats a message does not make it weightier."""
+    """Stems → index of the first text with them, so that repeating a message adds no weight."""
     words = [_words(text) for text in texts]
     stem_of = _stem(Counter(word for spoken in words for word in spoken))
     said: dict[Stems, int] = {}
@@ -64,7 +65,7 @@ def _distinct(texts: Sequence[str]) -> dict[Stems, int]:
 
 
 def _words(text: str) -> list[str]:
-    """The normalised words of a text that say something."""
+    """The normalised words of a text, without addresses, stop words, numbers and laughter."""
     plain = " ".join(part for part in text[:LONGEST_READ].split() if not _is_address(part))
     return [word for word in _WORD.findall(_normalise(plain)) if _says_something(word)]
 
@@ -74,7 +75,7 @@ def _is_address(part: str) -> bool:
 
 
 def _normalise(text: str) -> str:
-    """Spellings that people mix become one: what `fold` unites, apostrophes, stretched letters."""
+    """Unify spellings: `fold`, then remove apostrophes and repeated letters."""
     return _STRETCHED.sub(r"\1", _APOSTROPHES.sub("", fold(text)))
 
 
@@ -88,18 +89,18 @@ def _says_something(word: str) -> bool:
 
 
 def _stem(words: Counter[str]) -> dict[str, str]:
-    # A stemmer keeps state while it works, so each call has its own.
+    # A stemmer has state while it works, so each call uses its own.
     arabic, english = snowballstemmer.stemmer("arabic"), snowballstemmer.stemmer("english")
     stem_of = {word: word for word in words}
     for word, _ in words.most_common(MOST_STEMMED):
-        # Snowball stems شركه unlike الشركه and شركات, and keeps an article behind و.
+        # Snowball stems شركه differently from الشركه and شركات, and keeps an article after و.
         bare = _PLURAL.sub("ه", _ARTICLE.sub("", word))
         stem_of[word] = (english if bare.isascii() else arabic).stemWord(bare)
     return stem_of
 
 
 def _weigh(said: Iterable[Stems]) -> dict[str, float]:
-    """The probability of each stem. It counts once in a text, so that nobody makes it weightier by repeating it."""
+    """The frequency of each stem, counted once per text."""
     common = Counter(stem for stems in said for stem in stems)
     total = common.total()
     return {stem: count / total for stem, count in common.items()}
@@ -111,5 +112,5 @@ def _worth(stems: Stems, weights: Mapping[str, float]) -> tuple[float, float]:
 
 
 def _is_new(stems: Stems, covered: set[str]) -> bool:
-    """Whether half of it at least was not chosen yet."""
+    """Whether at least half of the stems are not covered yet."""
     return 2 * len(covered.intersection(stems)) <= len(stems)

@@ -1,4 +1,4 @@
-"""Viewer rules: who may see a post, and whose feed wants it. Row policies are the second lock behind these."""
+"""Visibility: who may see a post, and whose feed shows it. Row policies check the same again in PostgreSQL."""
 
 from typing import Literal
 
@@ -8,9 +8,9 @@ Reason = Literal["follow", "mention"]
 
 
 def may_see(row: PostRow, viewer_id: int) -> bool:
-    """row: a post with its author's privacy and the viewer's relation to the author.
+    """Whether the viewer may see the post.
 
-    Whether the viewer is in a post's circle is its owner's secret, which the row policy alone can tell.
+    Only the row policy checks whether the viewer is in a post's circle, because members of a circle are a secret.
     """
     if row["author_id"] == viewer_id:
         return True
@@ -24,7 +24,7 @@ def may_see(row: PostRow, viewer_id: int) -> bool:
 
 
 def feed_reason(row: PostRow, viewer_id: int) -> Reason | None:
-    """Why the post stands in the viewer's feed; None where it must not."""
+    """Why the viewer's feed shows the post; None if it must not."""
     if not may_see(row, viewer_id) or row["mutes_posts"] or row["author_id"] == viewer_id:
         return None
     if row["follows"]:

@@ -1,4 +1,4 @@
-"""What calls do: one file a domain. A handler checks, calls storage, returns or raises; it never sees a socket."""
+"""Handlers of calls, one file a domain. A handler checks, calls storage, and returns or raises; it sees no socket."""
 
 from handlers import (
     auth,

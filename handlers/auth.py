@@ -30,7 +30,7 @@ from storage import accounts, audit, present, users
 from storage.database import Transaction
 from storage.limits import address_key
 
-NOBODY = 1  # no user's id
+NOBODY = 1  # an id that no user has
 
 REGISTER = Limit("register", "3/hour", "auth.register by address, and by device")
 REFRESH = Limit("refresh", "10/hour", "auth.refresh by session")
@@ -62,7 +62,7 @@ async def register(call: Call, request: Register) -> SignedIn:
 
 
 async def _open_account(call: Call, request: Register, *, is_private: bool) -> SignedIn:
-    """Raises ALREADY_EXISTS."""
+    """Create the account and its first session. Raises ALREADY_EXISTS for a username or email that is taken."""
     password_hash = await call.services.passwords.hash(request.password)
     user_id = call.services.ids.mint()
     async with call.services.database.transaction(user_id, share=call.share) as tx:
@@ -80,7 +80,7 @@ async def _open_account(call: Call, request: Register, *, is_private: bool) -> S
 
 
 async def _repeat_registration(call: Call, request: Register) -> SignedIn | None:
-    """For a client whose answer was lost: a login, under all its limits. None where it is somebody else's account."""
+    """Log in a client that lost the answer to its registration. Returns None if the account is not its own."""
     async with call.services.database.transaction(share=call.share) as tx:
         if not await accounts.registered_just_now(tx, request.email, request.username):
             return None
@@ -88,7 +88,7 @@ async def _repeat_registration(call: Call, request: Register) -> SignedIn | None
         repeated = Login(email=request.email, password=request.password, device=request.device)
         signed_in: SignedIn = await login(call, repeated)
     except errors.CallError:
-        return None  # whatever the cause: that the account is new is not told
+        return None  # any cause: the answer must not reveal that this account is new
     return signed_in
 
 
@@ -109,7 +109,7 @@ async def login(call: Call, request: Login) -> SignedIn:
                 await _audit(call, tx, known_id, "auth.login_failed", f"email:{key}")
             raise errors.unauthenticated("email or password is wrong")
         async with call.services.database.transaction(known_id, share=call.share) as tx:
-            # Verifying took a while: a password that was changed meanwhile opens nothing.
+            # Verifying takes 0.2 s. If the password was changed meanwhile, the old one must not open a session.
             if not await accounts.password_stands(tx, known_id, known_hash):
                 raise errors.unauthenticated("email or password is wrong")
             return await open_session(call, tx, known_id, request.device, "auth.login")
@@ -117,7 +117,7 @@ async def login(call: Call, request: Login) -> SignedIn:
 
 @methods.rpc("auth.refresh", anonymous=True, counts=(REFRESH,), by_session=True)
 async def refresh(call: Call, request: Refresh) -> SignedIn:
-    """Change a refresh token for new tokens; on a socket of the same session this extends it."""
+    """Exchange a refresh token for new tokens. On a socket of the same session, this extends its sign-in."""
     tokens = call.services.refresh_tokens
     session_id, family = tokens.read(request.refresh_token)
     token_hash = refresh_tokens.digest(request.refresh_token)
@@ -131,7 +131,7 @@ async def refresh(call: Call, request: Refresh) -> SignedIn:
         session = await accounts.lock_session(tx, session_id)
         user = await users.load_one(tx, owner_id)
         if session is None or user is None or session["revoked_at"] or session["expires_at"] < now:
-            raise errors.unauthenticated("the session is over: sign in again")
+            raise errors.unauthenticated("the session has ended: sign in again")
         next_token = tokens.successor(request.refresh_token, session)
         reused = session["refresh_hash"] != token_hash
         if reused and not tokens.is_repetition(request.refresh_token, session, now):
@@ -158,7 +158,7 @@ async def refresh(call: Call, request: Refresh) -> SignedIn:
 
 @methods.rpc("auth.logout", limit=None, by_session=True)
 async def logout(call: Call, request: NoArguments, tx: Transaction) -> Nothing:
-    """Revoke this session; all its sockets are disconnected."""
+    """Revoke this session and disconnect all its sockets."""
     session_id = call.viewer.session_id
     await accounts.revoke_session(tx, session_id, "logout")
     await _announce_end(call, tx, call.viewer.id, [session_id], "logout")
@@ -173,13 +173,13 @@ async def change_password(call: Call, request: ChangePassword) -> Nothing:
     """Set a new password and end all other sessions. Repeating it changes nothing."""
     viewer = call.viewer
     passwords.check_new("new_password", request.new_password)
-    # By session: who holds another one, and guesses, does not keep the user from it.
+    # Counted by session: an attacker who guesses in another session must not use up this user's guesses.
     async with call.services.guesses.counted((guesses.BY_ACCOUNT, f"session:{viewer.session_id}")) as guess:
         async with call.services.database.transaction(viewer.id, share=call.share) as tx:
             old_hash = await accounts.password_hash(tx, viewer.id)
         if not await call.services.passwords.verify(request.old_password, old_hash):
             if await call.services.passwords.verify(request.new_password, old_hash):
-                return Nothing()  # it has been changed to that already: the first answer was lost
+                return Nothing()  # a repetition: the first call changed it, and its answer was lost
             guess.is_wrong = True
             raise errors.invalid("old_password", "is wrong")
     new_hash = await call.services.passwords.hash(request.new_password)
@@ -195,7 +195,7 @@ async def change_password(call: Call, request: ChangePassword) -> Nothing:
 
 @methods.rpc("session.list", reads=True, by_session=True)
 async def list_sessions(call: Call, request: ListSessions, tx: Transaction) -> SessionList:
-    """The caller's sessions that are alive, newest first."""
+    """The caller's active sessions, newest first."""
     limit = request.limit or DEFAULT_LIMIT
     rows = await accounts.list_sessions(tx, call.viewer.id, page_start(call, "", request.cursor), limit)
     items = [
@@ -215,7 +215,7 @@ async def list_sessions(call: Call, request: ListSessions, tx: Transaction) -> S
 
 @methods.rpc("session.revoke", limit=None, by_session=True)
 async def revoke_session(call: Call, request: SessionRef, tx: Transaction) -> Nothing:
-    """End one of the caller's sessions; its sockets on all nodes are disconnected. Repeating it changes nothing."""
+    """Revoke one of the caller's sessions and disconnect its sockets on all nodes. Repeating it changes nothing."""
     session_id = int(request.session_id)
     if not await accounts.revoke_session(tx, session_id, "revoked"):
         if not await accounts.has_session(tx, session_id):
@@ -228,7 +228,7 @@ async def revoke_session(call: Call, request: SessionRef, tx: Transaction) -> No
 
 
 async def open_session(call: Call, tx: Transaction, user_id: int, device: Device | None, action: str) -> SignedIn:
-    """A new session of that user, with the socket signed in to it."""
+    """Open a session for the user and sign the socket in to it. Raises UNAUTHENTICATED for a suspended user."""
     session_id = call.services.ids.mint()
     now = call.services.now()
     token, family = call.services.refresh_tokens.mint(session_id)
@@ -270,9 +270,9 @@ def _signed_in(
 
 
 async def _budgets(call: Call, device: Device | None, user_id: int | None, key: str) -> tuple[list[Budget], str | None]:
-    """What a wrong password is counted in, and the account that it slows down; None for a device of that account.
+    """The limits that a wrong password counts in, and the account that it slows down; None for a known device.
 
-    The same work whether or not there is an account, so that the time it takes tells nothing.
+    It does the same work for an account that does not exist, so that its time reveals nothing.
     """
     address = address_key(call.address)
     earlier = call.services.guesses.session_of(user_id or NOBODY, device.token) if device and device.token else None
@@ -307,7 +307,7 @@ async def _audit(call: Call, tx: Transaction, actor_id: int | None, action: str,
 async def _announce_end(
     call: Call, tx: Transaction, user_id: int, session_ids: list[int], reason: RevocationReason
 ) -> None:
-    """The durable word; `_revoke_sockets` is the quick one."""
+    """Add the event by which workers close the sockets, in case `_revoke_sockets` fails after the commit."""
     event = SessionsEndedEvent(user_id=user_id, session_ids=tuple(session_ids), reason=reason)
     await call.services.outbox.add(tx, event)
 

@@ -1,4 +1,4 @@
-"""What a handler is given: who calls, the services behind the call, and doors back to the caller's own socket."""
+"""What a handler gets: the caller, the services of the process, and what it may do to the caller's own socket."""
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -31,7 +31,7 @@ from storage.snowflakes import Snowflakes
 
 
 class Viewer(msgspec.Struct, frozen=True):
-    """Who is signed in on the socket, by which session, and until when its access token lasts."""
+    """The user who is signed in on the socket, the session, and the expiry of its access token."""
 
     id: int
     session_id: int
@@ -64,29 +64,29 @@ class Services:
 
 
 class CallerSocket(Protocol):
-    """The doors back to the socket that the call came from."""
+    """What handlers may do to the socket that the call came from."""
 
     connected_at: float  # seconds since 1970
 
     def sign_in(self, viewer: Viewer) -> None:
-        """The socket belongs to that session from now on; on a signed-in one, its token is extended."""
+        """Sign the socket in, or extend the token of a socket that is signed in."""
 
     def is_in(self, room: str) -> bool: ...
 
     async def watch(self, rooms: Mapping[str, int]) -> None:
-        """Once it returns, what is published to these rooms, each given with its owner, reaches the socket."""
+        """Subscribe the socket. rooms: name → owner id. All that is published after it returns reaches the socket."""
 
     async def unwatch(self, room: str) -> None: ...
 
     async def leave(self, room: str) -> bool:
-        """Out of the room, with older sockets of the same session on this node. True where one of them was inside."""
+        """Remove this socket, and older ones of its session on this node, from the room. True if one was inside."""
 
     def forget_recovery(self) -> None:
-        """Whoever comes back with what this socket's client knows starts afresh."""
+        """Make the socket's recovery claim worthless: its client starts fresh when it reconnects."""
 
 
 class Call(msgspec.Struct):
-    """One call under way."""
+    """One call that is being handled."""
 
     method: str
     number: int  # of this process
@@ -113,36 +113,36 @@ class Call(msgspec.Struct):
         return self.signed_in_viewer
 
     def sign_in(self, viewer: Viewer) -> None:
-        """Of this socket, once the call has succeeded."""
+        """Sign this socket in, or extend its token, once the call has succeeded."""
         self.after_commit(lambda: _now(partial(self.socket.sign_in, viewer)))
 
     def forget_recovery(self) -> None:
-        """Once the call has succeeded, a client that comes back by what this socket's knows starts afresh."""
+        """Once the call has succeeded, make the socket's recovery claim worthless."""
         self.after_commit(lambda: _now(self.socket.forget_recovery))
 
     def disconnect(self) -> None:
-        """End the socket after the answer; official clients do not come back by themselves."""
+        """Close the socket after the answer, in a way after which official clients do not reconnect by themselves."""
         self.disconnects = True
 
     def after_commit(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Before the answer, once the transaction stands. What fails here is logged, not told: it may be lost."""
+        """Run this after the commit, before the answer. Only for work that may be lost: a failure is just logged."""
         self.after_commit_work.append(work)
 
     def after_reply(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Once the answer is on its way, and only if the call succeeded."""
+        """Run this after the answer was sent, if the call succeeded."""
         self.after_reply_work.append(work)
 
     def after_refusal(self, work: Callable[[], Awaitable[None]]) -> None:
-        """The same of a call that is refused: what must follow the refusal, not overtake it."""
+        """Run this after an error was sent, for work that must not overtake the error."""
         self.after_refusal_work.append(work)
 
 
-# Unique without asking the system for randomness at every call.
+# A random part per process and a number per call: unique, without a system call for each.
 _process = secrets.token_hex(6)
 
 
 def request_id_of(number: int) -> str:
-    """What finds the process's call of that number in the logs."""
+    """The request id of the process's call of that number: what its log lines carry."""
     return f"{_process}-{number:x}"
 
 

@@ -1,4 +1,4 @@
-"""Circles: named lists of people that only their owner sees, used as visibility of posts."""
+"""Circles: named lists of users, seen by their owner alone, which posts and rooms can be limited to."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from storage.database import Row, Transaction
 
 @methods.rpc("circle.create")
 async def create_circle(call: Call, request: CreateCircle, tx: Transaction) -> Circle:
-    """A new circle, with those people in it."""
+    """Create a circle with these users in it."""
     circle_id = call.services.ids.mint()
     await circles.insert(tx, id=circle_id, owner_id=call.viewer.id, name=request.name)
     await _add(call, tx, circle_id, request.user_ids or [])
@@ -32,7 +32,7 @@ async def update_circle(call: Call, request: UpdateCircle, tx: Transaction) -> C
 
 @methods.rpc("circle.delete")
 async def delete_circle(call: Call, request: CircleRef, tx: Transaction) -> Nothing:
-    """Delete a circle; its posts are then seen by their author alone. Repeating it changes nothing."""
+    """Delete a circle. Only their author then sees its posts. Repeating it changes nothing."""
     place = idempotency.Place(call.viewer.id, call.method, request.circle_id)
     if not await circles.delete(tx, int(request.circle_id)):
         if await idempotency.first_answer(tx, place, b"") is None:
@@ -55,7 +55,7 @@ async def list_circles(call: Call, request: ListCircles, tx: Transaction) -> Cir
 
 @methods.rpc("circle.add")
 async def add_to_circle(call: Call, request: CircleMembers, tx: Transaction) -> Circle:
-    """Put people into a circle."""
+    """Add users to a circle."""
     circle_id = int(request.circle_id)
     await _lock(tx, circle_id)
     await _add(call, tx, circle_id, request.user_ids)
@@ -64,7 +64,7 @@ async def add_to_circle(call: Call, request: CircleMembers, tx: Transaction) -> 
 
 @methods.rpc("circle.remove")
 async def remove_from_circle(call: Call, request: CircleMembers, tx: Transaction) -> Circle:
-    """Take people out of a circle; they lose sight of its posts."""
+    """Remove users from a circle. They no longer see its posts."""
     circle_id = int(request.circle_id)
     await _lock(tx, circle_id)
     removed = tuple(map(int, request.user_ids))
@@ -83,7 +83,7 @@ async def _add(call: Call, tx: Transaction, circle_id: int, user_ids: Sequence[s
     wanted = {int(user_id) for user_id in user_ids}
     found = await users.load(tx, list(wanted))
     if wanted - found.keys() or call.viewer.id in wanted or any(row["blocks"] for row in found.values()):
-        raise errors.invalid("user_ids", "names somebody who cannot be in the circle")
+        raise errors.invalid("user_ids", "contains a user who cannot be in the circle")
     if wanted:
         await circles.add(tx, circle_id, call.viewer.id, list(wanted))
 

@@ -1,4 +1,4 @@
-"""The feed: ids from the inbox and the large authors, one batched load, viewer rules, present."""
+"""The feed: post ids from the inbox and from large authors, one query for their rows, viewer rules, messages."""
 
 import secrets
 
@@ -12,13 +12,13 @@ from storage import posts, present
 from storage.database import Transaction
 from storage.feeds import LONGEST, LONGEST_READING
 
-# Posts that the viewer may not see leave gaps, which are filled from further down, at most so often a page.
+# Hidden posts leave gaps in a page. They are filled with older posts, by at most this many queries a page.
 MOST_REFILLS = 5
 
 
 @methods.rpc("feed.get", reads=True)
 async def get_feed(call: Call, request: GetFeed, tx: Transaction) -> FeedPage:
-    """The caller's feed, ranked (pages of one reading keep their order for 10 minutes) or newest first."""
+    """The caller's feed, ranked or newest first. Pages of a ranked feed keep one order for 10 minutes."""
     limit = request.limit or DEFAULT_LIMIT
     if request.mode == "latest":
         return await _latest(call, tx, request.cursor, limit)
@@ -45,7 +45,7 @@ async def _latest(call: Call, tx: Transaction, cursor: str | None, limit: int) -
 
 
 async def _ranked(call: Call, tx: Transaction, cursor: str | None, limit: int) -> FeedPage:
-    """cursor: the frozen order's token and the place in it."""
+    """cursor: the token of the stored order, and the position in it."""
     viewer_id = call.viewer.id
     scope = "feed.get:ranked"
     place = call.services.cursors.open(viewer_id, scope, cursor)
@@ -60,7 +60,7 @@ async def _ranked(call: Call, tx: Transaction, cursor: str | None, limit: int) -
         used = int(passed)
         kept = await call.services.feeds.reading(token)
         if kept is None:
-            raise errors.failed_precondition("this reading of the feed has expired: begin again without a cursor")
+            raise errors.failed_precondition("this cursor has expired: begin again without one")
         order = kept
     items: list[FeedItem] = []
     for _ in range(MOST_REFILLS):
@@ -84,7 +84,7 @@ def _item(call: Call, row: posts.PostRow, score: float | None) -> FeedItem | Non
 
 
 async def _inbox(call: Call, tx: Transaction) -> list[int]:
-    """Post ids, newest first; rebuilt where the inbox is gone."""
+    """Post ids, newest first. Rebuilds an inbox that Redis has lost or evicted."""
     feeds, viewer_id = call.services.feeds, call.viewer.id
     found = await feeds.read(viewer_id)
     if found is None:

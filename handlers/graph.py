@@ -1,4 +1,4 @@
-"""The graph: follow, ask and accept, block, mute, and the lists of who follows whom."""
+"""The graph: follows and requests to follow, blocks, mutes, and lists of followers."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -30,17 +30,17 @@ LONGEST_MUTE = timedelta(days=3_650)
 
 @methods.rpc("graph.follow", limit=Limit("follow", "400/24 hour", "graph.follow by user"))
 async def follow(call: Call, request: UserRef, tx: Transaction) -> FollowResult:
-    """Follow somebody, or ask to where their account is private. Repeating it changes nothing."""
+    """Follow a user, or request to if the account is private. Repeating it changes nothing."""
     other = await _other(call, tx, request.user_id)
     if other["blocks"]:
-        raise errors.failed_precondition("unblock them first")
+        raise errors.failed_precondition("unblock the user first")
     pair = {"follower_id": call.viewer.id, "followee_id": other["id"]}
     status = await graph.follow(tx, id=call.services.ids.mint(), **pair)
     if status is None:
         standing = await graph.follow_status(tx, **pair)
-        if standing is None:  # blocked at this very moment
+        if standing is None:  # a block was committed since `_other` read
             raise errors.not_found("user")
-        # A request to an account that is open now was left behind: it is asked anew.
+        # The request was made while the account was private, and the account is public now: follow it at once.
         if standing == "pending" and not other["is_private"] and await graph.unfollow(tx, **pair, status="pending"):
             status = await graph.follow(tx, id=call.services.ids.mint(), **pair)
         if status is None:
@@ -51,7 +51,7 @@ async def follow(call: Call, request: UserRef, tx: Transaction) -> FollowResult:
 
 @methods.rpc("graph.unfollow")
 async def unfollow(call: Call, request: UserRef, tx: Transaction) -> Nothing:
-    """Stop following, or withdraw the request. Repeating it changes nothing."""
+    """Stop following a user, or withdraw the request. Repeating it changes nothing."""
     other_id = int(request.user_id)
     if await graph.unfollow(tx, call.viewer.id, other_id):
         await _announce(call, tx, call.viewer.id, other_id, "ended")
@@ -61,7 +61,7 @@ async def unfollow(call: Call, request: UserRef, tx: Transaction) -> Nothing:
 
 @methods.rpc("graph.accept")
 async def accept(call: Call, request: UserRef, tx: Transaction) -> Nothing:
-    """Let somebody follow who has asked to. Repeating it changes nothing."""
+    """Accept a user's request to follow the caller. Repeating it changes nothing."""
     other_id = int(request.user_id)
     if not await graph.accept(tx, other_id, call.viewer.id):
         if await graph.follow_status(tx, other_id, call.viewer.id) != "active":
@@ -73,7 +73,7 @@ async def accept(call: Call, request: UserRef, tx: Transaction) -> Nothing:
 
 @methods.rpc("graph.reject")
 async def reject(call: Call, request: UserRef, tx: Transaction) -> Nothing:
-    """Turn a request down; whoever asked is not told. Repeating it changes nothing."""
+    """Reject a request to follow; its user is not notified. Repeating it changes nothing."""
     pair = {"follower_id": int(request.user_id), "followee_id": call.viewer.id}
     if not await graph.unfollow(tx, **pair, status="pending") and await graph.follow_status(tx, **pair) == "active":
         raise errors.not_found("request")
@@ -82,7 +82,7 @@ async def reject(call: Call, request: UserRef, tx: Transaction) -> Nothing:
 
 @methods.rpc("graph.requests", reads=True)
 async def list_requests(call: Call, request: ListRequests, tx: Transaction) -> UserPage:
-    """Who asks to follow the caller, newest first."""
+    """Users who request to follow the caller, newest first."""
     limit = request.limit or DEFAULT_LIMIT
     rows = await graph.list_requests(tx, call.viewer.id, page_start(call, "", request.cursor), limit)
     return await _page(call, tx, "", rows, limit)
@@ -90,7 +90,7 @@ async def list_requests(call: Call, request: ListRequests, tx: Transaction) -> U
 
 @methods.rpc("graph.followers", reads=True)
 async def list_followers(call: Call, request: ListFollows, tx: Transaction) -> UserPage:
-    """Who follows that person, newest first."""
+    """The followers of a user, newest first."""
     user_id, limit = await _open_list(tx, request)
     scope = request.user_id
     rows = await graph.list_followers(tx, user_id, page_start(call, scope, request.cursor), limit)
@@ -99,7 +99,7 @@ async def list_followers(call: Call, request: ListFollows, tx: Transaction) -> U
 
 @methods.rpc("graph.following", reads=True)
 async def list_following(call: Call, request: ListFollows, tx: Transaction) -> UserPage:
-    """Whom that person follows, newest first."""
+    """The users whom a user follows, newest first."""
     user_id, limit = await _open_list(tx, request)
     scope = request.user_id
     rows = await graph.list_following(tx, user_id, page_start(call, scope, request.cursor), limit)
@@ -108,12 +108,12 @@ async def list_following(call: Call, request: ListFollows, tx: Transaction) -> U
 
 @methods.rpc("graph.block")
 async def block(call: Call, request: BlockUser, tx: Transaction) -> Nothing:
-    """Neither sees the other's posts any more, and the other finds no trace of the caller."""
+    """Block a user: neither sees the other's posts, and the blocked user no longer finds the caller."""
     viewer_id, other_id = call.viewer.id, int(request.user_id)
     if other_id == viewer_id:
-        raise errors.invalid("user_id", "is the caller's own")
-    # Also of somebody who blocks the caller: whom one cannot see one may still block. An id that nobody has is answered
-    # the same, or the answer would tell the two apart.
+        raise errors.invalid("user_id", "is the caller's own id")
+    # A user who blocks the caller can be blocked, although the caller cannot see that user. An id that does not exist
+    # gets the same answer: otherwise the answer would tell these two cases apart.
     if await graph.block(tx, viewer_id, other_id, request.reason):
         await call.services.outbox.add(tx, BlockedEvent(blocker_id=viewer_id, blocked_id=other_id))
         for one, other in ((viewer_id, other_id), (other_id, viewer_id)):
@@ -126,7 +126,7 @@ async def block(call: Call, request: BlockUser, tx: Transaction) -> Nothing:
 
 @methods.rpc("graph.unblock")
 async def unblock(call: Call, request: UserRef, tx: Transaction) -> Nothing:
-    """Lift a block; what it cut is not restored."""
+    """Remove a block. Follows and circles that it ended are not restored."""
     other_id = int(request.user_id)
     if await graph.unblock(tx, call.viewer.id, other_id):
         await call.services.outbox.add(tx, UnblockedEvent(blocker_id=call.viewer.id, blocked_id=other_id))
@@ -135,11 +135,11 @@ async def unblock(call: Call, request: UserRef, tx: Transaction) -> Nothing:
 
 @methods.rpc("graph.mute")
 async def mute(call: Call, request: MuteUser, tx: Transaction) -> Nothing:
-    """Keep somebody's posts or stories out of the caller's feed, until a time or for good. They are not told."""
+    """Hide a user's posts or stories from the caller, until a time or for good. The user is not notified."""
     other = await _other(call, tx, request.user_id)
     now = call.services.now()
     if request.until is not None and not now < request.until < now + LONGEST_MUTE:
-        raise errors.invalid("until", "is past, or more than ten years away")
+        raise errors.invalid("until", "is in the past, or more than ten years ahead")
     await graph.mute(tx, call.viewer.id, other["id"], request.kind, request.until)
     await call.services.outbox.add(tx, MuteChangedEvent(user_id=call.viewer.id, muted_id=other["id"]))
     return Nothing()
@@ -147,7 +147,7 @@ async def mute(call: Call, request: MuteUser, tx: Transaction) -> Nothing:
 
 @methods.rpc("graph.unmute")
 async def unmute(call: Call, request: UnmuteUser, tx: Transaction) -> Nothing:
-    """Lift a mute of one kind, or of all kinds."""
+    """Remove a mute of one kind, or of all kinds."""
     other_id = int(request.user_id)
     await graph.unmute(tx, call.viewer.id, other_id, request.kind)
     await call.services.outbox.add(tx, MuteChangedEvent(user_id=call.viewer.id, muted_id=other_id))
@@ -155,9 +155,9 @@ async def unmute(call: Call, request: UnmuteUser, tx: Transaction) -> Nothing:
 
 
 async def _other(call: Call, tx: Transaction, user_id: str) -> users.ProfileRow:
-    """Somebody whom the caller can see, and not the caller."""
+    """Another user. Raises NOT_FOUND for one whom the caller may not see, INVALID_ARGUMENT for the caller."""
     if int(user_id) == call.viewer.id:
-        raise errors.invalid("user_id", "is the caller's own")
+        raise errors.invalid("user_id", "is the caller's own id")
     other = await users.load_one(tx, int(user_id))
     if other is None:
         raise errors.not_found("user")
@@ -177,7 +177,7 @@ async def _open_list(tx: Transaction, request: ListFollows) -> tuple[int, int]:
 
 
 async def _page(call: Call, tx: Transaction, scope: str, rows: Sequence[Row], limit: int) -> UserPage:
-    """rows: follow_id and user_id. People whom the caller may not see are left out, so a page may be short."""
+    """rows: follow_id and user_id. Users whom the caller may not see are left out, so a page may be short."""
     found = await users.load(tx, [row["user_id"] for row in rows])
     items = [present.user(found[row["user_id"]]) for row in rows if row["user_id"] in found]
     last = rows[-1]["follow_id"] if len(rows) == limit else None

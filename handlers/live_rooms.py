@@ -1,4 +1,4 @@
-"""Live rooms: open, find, enter, leave and end them. What is done inside is in `room_stage` and `room_chat`."""
+"""Live rooms: create, list, start, join, leave and close. `room_stage` and `room_chat` hold what is done inside."""
 
 from datetime import timedelta
 
@@ -44,7 +44,7 @@ FIRST_PARTICIPANTS = 20
 
 @methods.rpc("room.create", limit=Limit("room", "30/hour", "room.create by user"))
 async def create_room(call: Call, request: CreateRoom, tx: Transaction) -> Room:
-    """Open a room that waits for room.start; the caller is its host."""
+    """Create a scheduled room with the caller as its host; room.start makes it live."""
     seen_by = request.visibility or "public"
     circle_id = int(request.circle_id) if request.circle_id is not None else None
     if (seen_by == "circle") != (circle_id is not None):
@@ -53,7 +53,7 @@ async def create_room(call: Call, request: CreateRoom, tx: Transaction) -> Room:
         raise errors.not_found("circle")
     now = call.services.now()
     if request.starts_at is not None and not now - timedelta(minutes=1) < request.starts_at < now + MOST_AHEAD:
-        raise errors.invalid("starts_at", "is past, or more than a year away")
+        raise errors.invalid("starts_at", "is in the past, or more than a year ahead")
     room_id = call.services.ids.mint()
     await live_rooms.insert(
         tx,
@@ -71,7 +71,7 @@ async def create_room(call: Call, request: CreateRoom, tx: Transaction) -> Room:
 
 @methods.rpc("room.update")
 async def update_room(call: Call, request: UpdateRoom, tx: Transaction) -> Room:
-    """Change topic, capacity or slow mode of a room that is still at that version. Who is inside stays inside."""
+    """Change topic, capacity or slow mode of a room that is still at that version. A lower capacity removes nobody."""
     room = await locked(call, tx, request.room_id)
     allow("update", room)
     wanted = {name: getattr(request, name) for name in ("topic", "capacity", "slow_mode_s")}
@@ -86,7 +86,7 @@ async def update_room(call: Call, request: UpdateRoom, tx: Transaction) -> Room:
 
 @methods.rpc("room.list", reads=True)
 async def list_rooms(call: Call, request: ListRooms, tx: Transaction) -> RoomPage:
-    """Rooms that the caller may see, newest first; without `state`, those that have not ended."""
+    """Rooms that the caller may see, newest first. Without `state`, those that have not ended."""
     limit, scope = request.limit or DEFAULT_LIMIT, request.state or ""
     rows = await live_rooms.load_page(tx, request.state, page_start(call, scope, request.cursor), limit)
     looks = await call.services.roster.look_at({row["id"]: 0 for row in rows if row["state"] == "live"})
@@ -104,7 +104,7 @@ async def get_room(call: Call, request: RoomRef, tx: Transaction) -> Room:
 
 @methods.rpc("room.start")
 async def start_room(call: Call, request: VersionedRoomRef, tx: Transaction) -> Room:
-    """The room is live from now on. Repeating it changes nothing."""
+    """Make a scheduled room live. Repeating it changes nothing."""
     room = await locked(call, tx, request.room_id)
     if room["state"] == "live" and room["role"] == "host":
         return await _shown(call, tx, room["id"])
@@ -119,7 +119,7 @@ async def start_room(call: Call, request: VersionedRoomRef, tx: Transaction) -> 
 
 @methods.rpc("room.close")
 async def close_room(call: Call, request: VersionedRoomRef, tx: Transaction) -> Room:
-    """The room has ended, for everybody. Repeating it changes nothing."""
+    """End a room for everybody. Repeating it changes nothing."""
     room = await locked(call, tx, request.room_id)
     if room["state"] == "ended" and room["role"] == "host":
         return await _shown(call, tx, room["id"])
@@ -133,7 +133,7 @@ async def close_room(call: Call, request: VersionedRoomRef, tx: Transaction) -> 
 
 @methods.rpc("room.join", limit=Limit("room_join", "60/minute", "room.join by user"))
 async def join_room(call: Call, request: RoomRef, tx: Transaction) -> JoinedRoom:
-    """Come in on this socket: the room as it is, and from now on what happens in it."""
+    """Join a room on this socket. Returns the room as it is; pushes about it follow."""
     room = await standing(call, tx, request.room_id)
     room_rules.check("join", room["state"], room["role"])
     room_id, viewer_id, channel = room["id"], call.viewer.id, names.live(room["id"])
@@ -154,12 +154,12 @@ async def join_room(call: Call, request: RoomRef, tx: Transaction) -> JoinedRoom
         people = await live_rooms.people(tx, room_id, list({*view.named(look), *look.page}))
         row = await live_rooms.load(tx, room_id)
         if row is None or row["state"] != "live":
-            raise errors.failed_precondition("the room is ended")
+            raise errors.failed_precondition("the room has ended")
         recent = await room_messages.load_page(tx, room_id, MAX_ID, RECENT_MESSAGES)
-        if room["role"] in room_rules.ON_STAGE:  # last, as it locks the room
+        if room["role"] in room_rules.ON_STAGE:  # last, because it locks the room
             await turns.begin(tx, call.services.roster, room_id, viewer_id)
         if not call.socket.is_in(channel):
-            raise errors.failed_precondition(REFUSALS["kicked"])  # at this very moment
+            raise errors.failed_precondition(REFUSALS["kicked"])  # removed while this call ran
     except BaseException:
         await call.socket.unwatch(channel)
         raise
@@ -176,7 +176,7 @@ async def join_room(call: Call, request: RoomRef, tx: Transaction) -> JoinedRoom
 
 @methods.rpc("room.leave", limit=None)
 async def leave_room(call: Call, request: RoomRef, tx: Transaction) -> Nothing:
-    """Go out on this device. A host who goes hands over at once. Repeating it changes nothing."""
+    """Leave a room on this device. A host who leaves is replaced at once. Repeating it changes nothing."""
     channel, viewer = names.live(int(request.room_id)), call.viewer
     if await call.socket.leave(channel):
         await call.services.attendance.leave(int(request.room_id), viewer.id)
@@ -188,7 +188,7 @@ async def leave_room(call: Call, request: RoomRef, tx: Transaction) -> Nothing:
 
 @methods.rpc("room.participants", reads=True)
 async def list_participants(call: Call, request: ListParticipants, tx: Transaction) -> ParticipantPage:
-    """Who is inside: the stage whole, then listeners as they came."""
+    """Users in the room: the whole stage, then listeners in the order in which they joined."""
     room = await standing(call, tx, request.room_id)
     limit = request.limit or DEFAULT_LIMIT
     cursors: Cursors = call.services.cursors
@@ -204,11 +204,11 @@ async def list_participants(call: Call, request: ListParticipants, tx: Transacti
 
 @methods.rpc("room.digest", reads=True)
 async def get_digest(call: Call, request: RoomRef, tx: Transaction) -> RoomDigest:
-    """What became of a room; there a moment after it has closed."""
+    """The digest of a room that has ended, available a moment after its end."""
     room = await standing(call, tx, request.room_id)
     body = await live_rooms.digest(tx, room["id"])
     if body is None:
-        raise errors.failed_precondition(f"the room is {room['state']}: its digest comes after")
+        raise errors.failed_precondition(f"the room is {room['state']}: its digest is made after its end")
     return await _seen_by_viewer(tx, room["id"], msgspec.json.decode(body, type=RoomDigest))
 
 
@@ -221,7 +221,7 @@ async def _shown(call: Call, tx: Transaction, room_id: int) -> Room:
 
 
 async def _hand_over(call: Call, tx: Transaction, room_id: int) -> None:
-    """To the oldest cohost inside, else speaker; where there is none, the room waits for the host."""
+    """If the host has left, make the oldest cohost inside host, else the oldest speaker, else nobody."""
     await live_rooms.lock(tx, room_id)
     row = await live_rooms.standing(tx, room_id, call.viewer.id)
     if row is None or row["role"] != "host" or row["state"] != "live":
@@ -251,7 +251,7 @@ def _next_participants(call: Call, room_id: int, look: Look, limit: int) -> str 
 
 
 async def _seen_by_viewer(tx: Transaction, room_id: int, digest: RoomDigest) -> RoomDigest:
-    """Without the people whom the viewer may not see, and what has been taken back since."""
+    """The digest without users whom the viewer may not see, and without messages deleted since."""
     messages = [*digest.summary, *(top.message for top in digest.top_messages)]
     named = {message.sender.id for message in messages} | {speaker.user.id for speaker in digest.speakers}
     seen = {str(user_id) for user_id in await live_rooms.people(tx, room_id, [int(user_id) for user_id in named])}

@@ -1,4 +1,4 @@
-"""Keyset pages: newest first by an id, with a sealed cursor that continues below the last one."""
+"""Keyset pages, newest first by an id: a sealed cursor continues below the last id of the page."""
 
 from handlers.call import Call
 from protocol import errors
@@ -13,12 +13,12 @@ def page_start(call: Call, scope: str, cursor: str | None) -> int:
     if place is None:
         return MAX_ID
     if not place.isdecimal():
-        raise errors.invalid("cursor", "is not one of this list")
+        raise errors.invalid("cursor", "does not belong to this list")
     return int(place)
 
 
 def next_cursor(call: Call, scope: str, last_id: int | None) -> str | None:
-    """last_id: of the last row of a full page; None at the end of the list."""
+    """last_id: the id of the last row of a full page, or None at the end of the list."""
     if last_id is None:
         return None
     return call.services.cursors.seal(call.viewer.id, f"{call.method}:{scope}", str(last_id))

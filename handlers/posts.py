@@ -1,4 +1,4 @@
-"""Posts: publish, read, edit, delete, and watch one that is open."""
+"""Posts: publish, read, edit, delete, and watch a post that is open in the app."""
 
 from collections.abc import Sequence
 
@@ -58,7 +58,7 @@ async def get_post(call: Call, request: PostRef, tx: Transaction) -> Post:
 
 @methods.rpc("post.list", reads=True)
 async def list_posts(call: Call, request: ListPosts, tx: Transaction) -> PostPage:
-    """A person's posts, newest first; those that the caller may see."""
+    """A user's posts that the caller may see, newest first."""
     author_id, limit = int(request.user_id), request.limit or DEFAULT_LIMIT
     if not await users.load_one(tx, author_id):
         raise errors.not_found("user")
@@ -73,7 +73,7 @@ async def list_posts(call: Call, request: ListPosts, tx: Transaction) -> PostPag
 
 @methods.rpc("post.edit", counts=(MENTION,))
 async def edit_post(call: Call, request: EditPost, tx: Transaction) -> Post:
-    """Change the text of an own post that is still at that version."""
+    """Change the text of the caller's own post if it is still at that version."""
     if not request.text:
         raise errors.invalid("text", "is empty")
     post_id = int(request.post_id)
@@ -81,7 +81,7 @@ async def edit_post(call: Call, request: EditPost, tx: Transaction) -> Post:
     if standing is None:
         raise errors.not_found("post")
     if standing["version"] == request.version + 1 and standing["text"] == request.text:
-        return present.post(await _load(call, tx, post_id))  # its first answer was lost
+        return present.post(await _load(call, tx, post_id))  # a repetition: the first answer was lost
     if standing["version"] != request.version:
         raise errors.stale_version()
     mention_ids = await users.ids_of(tx, mentioned_usernames(request.text))
@@ -101,7 +101,7 @@ async def edit_post(call: Call, request: EditPost, tx: Transaction) -> Post:
 
 @methods.rpc("post.delete")
 async def delete_post(call: Call, request: PostRef, tx: Transaction) -> Nothing:
-    """Take an own post down. Repeating it changes nothing."""
+    """Delete the caller's own post. Repeating it changes nothing."""
     post_id = int(request.post_id)
     if await posts.lock_own(tx, post_id, call.viewer.id) is None:
         if not await posts.was_deleted(tx, post_id, call.viewer.id):
@@ -114,12 +114,12 @@ async def delete_post(call: Call, request: PostRef, tx: Transaction) -> Nothing:
 
 @methods.rpc("post.watch", limit=None)
 async def watch_post(call: Call, request: PostRef, tx: Transaction) -> Post:
-    """The post as it stands, and from now on what happens to it."""
+    """The post as it is now; pushes about its changes follow."""
     row = await _load(call, tx, int(request.post_id))
     room = names.post(row["id"])
     await call.socket.watch({room: row["author_id"]})
     try:
-        # Loaded again from inside the room: nothing happens between what is answered and what is pushed.
+        # Loaded again after subscribing, so that no change falls between the answer and the first push.
         return present.post(await _load(call, tx, row["id"]))
     except BaseException:
         await call.socket.unwatch(room)
@@ -134,7 +134,7 @@ async def unwatch_post(call: Call, request: PostRef) -> Nothing:
 
 
 async def _count_mentions(call: Call, user_ids: Sequence[int]) -> None:
-    """Of others: each of them may be notified."""
+    """Count the other users among them, since each may be notified. Raises RESOURCE_EXHAUSTED."""
     others = len({*user_ids} - {call.viewer.id})
     if others:
         await call.services.limits.hit(MENTION.name, call.viewer.id, others)

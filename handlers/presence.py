@@ -1,4 +1,4 @@
-"""Presence and typing: what one shows of oneself, and whom one watches."""
+"""Presence and typing: what users show of themselves, and whose presence they watch."""
 
 from handlers.call import Call
 from presence import tracker
@@ -13,24 +13,24 @@ from storage.database import Transaction
 
 @methods.rpc("presence.set", limit=Limit("presence", "60/minute", "presence.set by user"))
 async def set_presence(call: Call, request: SetPresence, tx: Transaction) -> Nothing:
-    """What others are shown, on all the caller's devices and until it is set anew."""
+    """Set what others see of the caller, on all devices and until it is set again."""
     text = request.text or ""
     version = await users.choose_presence(tx, call.viewer.id, request.status, text)
-    # Before the commit: who is told that they are invisible must be.
+    # Before the commit: once the call has answered "invisible", no watcher may still see the user.
     await call.services.presence.choose(call.viewer.id, tracker.Chosen(request.status, text, version))
     return Nothing()
 
 
 @methods.rpc("presence.watch", limit=Limit("watch", "120/minute", "presence.watch by user"))
 async def watch(call: Call, request: WatchPresence, tx: Transaction) -> PresenceList:
-    """How these people are shown now, and from now on when that changes. Others than may be watched are offline."""
+    """The presence of these users now; pushes of changes follow. Users whom the caller may not watch are offline."""
     asked = list(dict.fromkeys(map(int, request.user_ids)))
     allowed = await users.may_watch(tx, [(user_id, call.viewer.id) for user_id in asked])
     rooms = {names.presence(user_id): user_id for user_id, _ in allowed}
     still: set[str] = {room for room in rooms if call.socket.is_in(room)}
     try:
         await call.socket.watch(rooms)
-        # Asked again from inside: whoever lost the right meanwhile was not there yet to be sent out.
+        # Checked again after subscribing: a right that was lost before could not evict this socket yet.
         still = {names.presence(user_id) for user_id, _ in await users.may_watch(tx, allowed)}
     finally:
         for room in rooms.keys() - still:
@@ -41,7 +41,7 @@ async def watch(call: Call, request: WatchPresence, tx: Transaction) -> Presence
 
 @methods.rpc("presence.unwatch", limit=None)
 async def unwatch(call: Call, request: WatchPresence) -> Nothing:
-    """Stop watching. Repeating it changes nothing."""
+    """Stop watching these users. Repeating it changes nothing."""
     for user_id in map(int, request.user_ids):
         await call.socket.unwatch(names.presence(user_id))
     return Nothing()
@@ -49,20 +49,20 @@ async def unwatch(call: Call, request: WatchPresence) -> Nothing:
 
 @methods.rpc("typing.start", limit=None)
 def start_typing(call: Call, request: Typing) -> Nothing:
-    """The caller types; over by itself after 6 s, unless it is said again."""
+    """The caller is typing. It expires after 6 s unless it is repeated."""
     call.services.typing.start(call.viewer.id, _place(call, request))
     return Nothing()
 
 
 @methods.rpc("typing.stop", limit=None)
 def stop_typing(call: Call, request: Typing) -> Nothing:
-    """No longer. Repeating it changes nothing."""
+    """The caller is no longer typing. Repeating it changes nothing."""
     call.services.typing.stop(call.viewer.id, _place(call, request))
     return Nothing()
 
 
 def _place(call: Call, request: Typing) -> str:
-    """The room of where it is; whoever does not hear what is said there does not type there."""
+    """The channel of the room or post. Raises FAILED_PRECONDITION unless this socket is subscribed to it."""
     if (request.room_id is None) == (request.post_id is None):
         raise errors.invalid("room_id", "give either room_id or post_id")
     if request.room_id is not None:

@@ -1,4 +1,4 @@
-"""The caller's place in a live room, which every act in it begins with, and what every act leaves behind."""
+"""What handlers of live rooms share: the caller's standing in the room, versions, events and audit rows."""
 
 import msgspec
 
@@ -12,14 +12,14 @@ from storage.database import Row, Transaction
 
 REFUSALS = {
     "full": "the room is full",
-    "banned": "banned from the room",
-    "kicked": "sent out of the room",
-    "ended": "the room is ended",
+    "banned": "you are banned from the room",
+    "kicked": "you were removed from the room",
+    "ended": "the room has ended",
 }
 
 
 async def standing(call: Call, tx: Transaction, room_id: str) -> Row:
-    """The room and the caller's place in it. Raises NOT_FOUND, and PERMISSION_DENIED for the banned."""
+    """The room with the caller's role, mute and ban in it. Raises NOT_FOUND; PERMISSION_DENIED for a banned caller."""
     row = await live_rooms.standing(tx, int(room_id), call.viewer.id)
     if row is None:
         raise errors.not_found("room")
@@ -29,8 +29,8 @@ async def standing(call: Call, tx: Transaction, room_id: str) -> Row:
 
 
 async def locked(call: Call, tx: Transaction, room_id: str) -> Row:
-    """The same of a room that nobody else changes until the act is done."""
-    # What holds is read once the lock is: somebody may have been made a listener while this waited.
+    """The same, with the room locked until the transaction ends."""
+    # Read after locking: the caller's role may have changed while this waited for the lock.
     await live_rooms.lock(tx, int(room_id))
     return await standing(call, tx, room_id)
 
@@ -41,15 +41,15 @@ def allow(action: room_rules.Action, room: Row, target: Role | None = None) -> N
 
 
 def check_version(room: Row, version: int | None) -> None:
-    """Raises ABORTED where the room is not at the version that the caller has seen."""
+    """Raises ABORTED if the room is no longer at the version that the caller has seen."""
     if version is not None and room["version"] != version:
         raise errors.stale_version()
 
 
 def is_repetition(room: Row, version: int | None) -> bool:
-    """Whether the call may have been made before: the version is the one before the room's.
+    """Whether this call may be a repetition: the room is one version ahead of the caller's.
 
-    Where the room is as the call asks for, its first answer was lost.
+    If the room then is already as the call wants it, the first answer was lost.
     """
     return version is not None and room["version"] == version + 1
 
@@ -62,7 +62,7 @@ async def changed(call: Call, tx: Transaction, room_id: int, change: str, user_i
 
 
 async def note(call: Call, tx: Transaction, action: str, room_id: int, **changes: object) -> None:
-    """One audit row for each act of moderation."""
+    """Add an audit row for an act of moderation."""
     await audit.add(
         tx,
         id=call.services.ids.mint(),

@@ -1,4 +1,4 @@
-"""What is said in a live room: messages and reactions."""
+"""The chat of a live room: messages and reactions."""
 
 from datetime import timedelta
 
@@ -24,17 +24,17 @@ from storage import present, room_messages
 from storage.database import Transaction
 from storage.snowflakes import minted_at
 
-UNHEARD_OF = timedelta(minutes=1)  # for longer no message waits for the roster to hear of it
+UNHEARD_OF = timedelta(minutes=1)  # an older message must be known to the roster
 
 
 @methods.rpc("room.send", limit=Limit("room_message", "120/minute", "room.send by user"))
 async def send_message(call: Call, request: SendToRoom, tx: Transaction) -> RoomMessage:
-    """Say something to the room; in slow mode, listeners at most once in its interval."""
+    """Send a message to the room. In slow mode, a listener may send one per interval."""
     room = await standing(call, tx, request.room_id)
     room_rules.check("send", room["state"], room["role"])
     _check_inside(call, room["id"])
     if room["is_muted"]:
-        raise errors.permission_denied("muted in this room")
+        raise errors.permission_denied("you are muted in this room")
     viewer_id, roster = call.viewer.id, call.services.roster
     if room["slow_mode_s"] and room["role"] == "listener":
         wait_ms = await roster.hit_slow_mode(room["id"], viewer_id, room["slow_mode_s"])
@@ -55,7 +55,7 @@ async def send_message(call: Call, request: SendToRoom, tx: Transaction) -> Room
 
 @methods.rpc("room.messages", reads=True)
 async def list_messages(call: Call, request: ListRoomMessages, tx: Transaction) -> RoomMessagePage:
-    """What was said, newest first; of a room the newest 1,000 messages are kept."""
+    """Messages of the room, newest first. The newest 1,000 of each room are kept."""
     room = await standing(call, tx, request.room_id)
     limit = request.limit or DEFAULT_LIMIT
     rows = await room_messages.load_page(tx, room["id"], page_start(call, request.room_id, request.cursor), limit)
@@ -67,7 +67,7 @@ async def list_messages(call: Call, request: ListRoomMessages, tx: Transaction) 
 
 @methods.rpc("room.delete_message")
 async def delete_message(call: Call, request: DeleteRoomMessage, tx: Transaction) -> Nothing:
-    """Take back an own message, or as host or cohost anybody's. Repeating it changes nothing."""
+    """Delete the caller's own message, or any as host or cohost. Repeating it changes nothing."""
     room = await standing(call, tx, request.room_id)
     message_id = int(request.message_id)
     message = await room_messages.load(tx, room["id"], message_id)
@@ -89,15 +89,15 @@ async def delete_message(call: Call, request: DeleteRoomMessage, tx: Transaction
 
 @methods.rpc("room.react", limit=None)
 async def react(call: Call, request: ReactInRoom) -> Nothing:
-    """Applaud the room, or one of its messages. Told once a second, for all together."""
+    """React to the room or to one of its messages. Pushed once a second, summed up for all users."""
     room_id = int(request.room_id)
     _check_inside(call, room_id)
     if emojis.can_spell(request.emoji):
-        # Only these need the database: users muted in the room could write with them.
+        # A muted user could write with these, so the database must be asked. Other emoji do without a query.
         async with call.services.database.transaction(call.viewer.id, share=call.share) as tx:
             room = await standing(call, tx, request.room_id)
         if room["is_muted"]:
-            raise errors.permission_denied("muted in this room")
+            raise errors.permission_denied("you are muted in this room")
     if request.message_id is not None and not await _may_be_reacted_to(call, room_id, int(request.message_id)):
         raise errors.not_found("message")
     call.services.pulse.react(room_id, request.emoji, int(request.message_id or 0))
@@ -105,7 +105,7 @@ async def react(call: Call, request: ReactInRoom) -> Nothing:
 
 
 async def _may_be_reacted_to(call: Call, room_id: int, message_id: int) -> bool:
-    """The roster knows the messages; of the last ones it may not have heard yet."""
+    """Whether there is such a message. The roster may not know those of the last minute yet: ask the database then."""
     if await call.services.roster.has_message(room_id, message_id):
         return True
     if call.services.now() - minted_at(message_id) > UNHEARD_OF:
@@ -115,6 +115,6 @@ async def _may_be_reacted_to(call: Call, room_id: int, message_id: int) -> bool:
 
 
 def _check_inside(call: Call, room_id: int) -> None:
-    """On this socket: whoever joined with another hears of it there."""
+    """Raises FAILED_PRECONDITION unless the caller has joined on this socket."""
     if not call.socket.is_in(names.live(room_id)):
         raise errors.failed_precondition("join the room first")

@@ -1,4 +1,4 @@
-"""What is done on the stage of a live room: hands, roles, moderation. Rights are in `domain.room_rules`."""
+"""The stage of a live room: hands, roles, moderation, voice. Rights are in `domain.room_rules`."""
 
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
@@ -32,7 +32,7 @@ INVITE = Limit("invite", "500/24 hour", "users invited to rooms, by inviter, cou
 
 @methods.rpc("room.raise_hand")
 async def raise_hand(call: Call, request: RaiseHand, tx: Transaction) -> Nothing:
-    """Ask to speak, in the order of asking, or no longer. Repeating it changes nothing."""
+    """Raise or lower the caller's hand. Hands stay in the order of raising. Repeating it changes nothing."""
     room = await standing(call, tx, request.room_id)
     if request.raised:
         room_rules.check("raise_hand", room["state"], room["role"])
@@ -44,7 +44,7 @@ async def raise_hand(call: Call, request: RaiseHand, tx: Transaction) -> Nothing
 
 @methods.rpc("room.set_role")
 async def set_role(call: Call, request: SetRole, tx: Transaction) -> Nothing:
-    """Onto the stage as cohost or speaker, or back among the listeners; anybody may step down by themselves."""
+    """Make a user cohost, speaker or listener. Any user may step down without a right."""
     if int(request.user_id) == call.viewer.id:
         return await _step_down(call, request, tx)
     room, target = await _target(call, tx, request.room_id, "set_role", request.user_id)
@@ -62,7 +62,7 @@ async def set_role(call: Call, request: SetRole, tx: Transaction) -> Nothing:
 
 @methods.rpc("room.transfer_host")
 async def transfer_host(call: Call, request: RoomMember, tx: Transaction) -> Nothing:
-    """Somebody who is inside is the host from now on; the caller stays as a cohost. Repeating it changes nothing."""
+    """Make a user in the room its host; the caller becomes a cohost. Repeating it changes nothing."""
     room = await locked(call, tx, request.room_id)
     if room["role"] == "cohost" and int(request.user_id) == room["host_id"]:
         return Nothing()
@@ -78,7 +78,7 @@ async def transfer_host(call: Call, request: RoomMember, tx: Transaction) -> Not
 
 @methods.rpc("room.mute")
 async def mute(call: Call, request: MuteInRoom, tx: Transaction) -> Nothing:
-    """Somebody neither speaks nor writes, until they are unmuted; also somebody who has left since."""
+    """Mute or unmute a user, who may then neither speak nor write. Also works for a user with a role who has left."""
     room, target = await _target(call, tx, request.room_id, "mute", request.user_id)
     if target.is_muted == request.muted and is_repetition(room, request.version):
         return Nothing()
@@ -94,7 +94,7 @@ async def mute(call: Call, request: MuteInRoom, tx: Transaction) -> Nothing:
 
 @methods.rpc("room.kick")
 async def kick(call: Call, request: KickFromRoom, tx: Transaction) -> Nothing:
-    """Out of the room on all devices; they may come again. Repeating it changes nothing."""
+    """Remove a user from the room on all devices. The user may join again. Repeating it changes nothing."""
     room, target = await _target(call, tx, request.room_id, "kick", request.user_id)
     if not target.is_inside and await call.services.roster.was_kicked(room["id"], target.id):
         return Nothing()
@@ -110,10 +110,10 @@ async def kick(call: Call, request: KickFromRoom, tx: Transaction) -> Nothing:
 
 @methods.rpc("room.ban")
 async def ban(call: Call, request: BanFromRoom, tx: Transaction) -> Nothing:
-    """Out of the room on all devices, and not in again, until a time or for good."""
+    """Remove a user from the room on all devices, and refuse further joins until a time or for good."""
     now = call.services.now()
     if request.until is not None and not now < request.until < now + LONGEST_BAN:
-        raise errors.invalid("until", "is past, or more than ten years away")
+        raise errors.invalid("until", "is in the past, or more than ten years ahead")
     room, target = await _target(call, tx, request.room_id, "ban", request.user_id)
     await live_rooms.ban(tx, room["id"], target.id, call.viewer.id, request.reason, request.until)
     await room_turns.end(tx, room["id"], target.id)
@@ -127,14 +127,14 @@ async def ban(call: Call, request: BanFromRoom, tx: Transaction) -> Nothing:
 
 @methods.rpc("room.unban")
 async def unban(call: Call, request: RoomMember, tx: Transaction) -> Nothing:
-    """They may come in again. Repeating it changes nothing."""
+    """Let a banned user join again. Repeating it changes nothing."""
     room = await locked(call, tx, request.room_id)
     allow("unban", room)
     check_version(room, request.version)
     user_id = int(request.user_id)
     if await live_rooms.unban(tx, room["id"], user_id):
         await note(call, tx, "room.unban", room["id"], user_id=user_id)
-    # Also where no ban stands: the roster may not have heard of its end.
+    # Also without a ban: the roster may not know yet that it has ended.
     await call.services.outbox.add(tx, RoomUnbannedEvent(room_id=room["id"], user_id=user_id))
     call.after_commit(lambda: call.services.roster.pardon(room["id"], user_id))
     return Nothing()
@@ -142,10 +142,10 @@ async def unban(call: Call, request: RoomMember, tx: Transaction) -> Nothing:
 
 @methods.rpc("room.invite", counts=(INVITE,))
 async def invite(call: Call, request: InviteToRoom, tx: Transaction) -> Nothing:
-    """Who is invited may come in, whoever else may see the room.
+    """Invite users, who may then see and join the room whatever its visibility.
 
-    Two kinds of users are left out without a word: those who have a block with the caller, and those who have had
-    enough invitations from strangers today.
+    Two kinds of users are left out silently: those who have a block with the caller, and those who have had enough
+    invitations from users they do not follow today.
     """
     room = await locked(call, tx, request.room_id)
     allow("invite", room)
@@ -161,7 +161,7 @@ async def invite(call: Call, request: InviteToRoom, tx: Transaction) -> Nothing:
 
 @methods.rpc("room.media_token")
 async def media_token(call: Call, request: RoomRef, tx: Transaction) -> MediaToken:
-    """To speak or listen with through LiveKit, as the caller's role allows."""
+    """A token for LiveKit: to speak or only to listen, as the caller's role allows."""
     tokens = call.services.media_tokens
     if tokens is None:
         raise errors.failed_precondition("voice is not set up on this server")
@@ -181,7 +181,7 @@ async def media_token(call: Call, request: RoomRef, tx: Transaction) -> MediaTok
 
 
 class _Target(NamedTuple):
-    """To whom an act of moderation is done; see `room_target()` in the schema."""
+    """The user whom an act of moderation is done to; see `room_target` in storage/functions/room_stage.sql."""
 
     id: int
     role: Role
@@ -195,9 +195,10 @@ class _Target(NamedTuple):
 async def _target(
     call: Call, tx: Transaction, room_id: str, action: room_rules.Action, user_id: str
 ) -> tuple[Row, _Target]:
-    """The room, locked, and to whom it is done. Raises NOT_FOUND and what `locked` and `allow` do.
+    """The locked room and the target. Raises NOT_FOUND, and what `locked` and `allow` raise.
 
-    A block shields nobody who is in the room or has a place there; of others it is not told apart from nobody.
+    A user who blocks the moderator can be moderated if inside the room or with a place in it. Otherwise the answer is
+    the same as for a user who does not exist.
     """
     room = await locked(call, tx, room_id)
     allow(action, room)
@@ -213,17 +214,17 @@ async def _target(
 
 
 def _check_takes_part(target: _Target) -> None:
-    """Nobody is put on a stage, or made its host, who has not come in, or who could not."""
+    """Only a user who is inside, and still may be, can be put on the stage or made host. Raises if not."""
     if not target.may_enter:
         raise errors.not_found("user")
     if target.is_banned:
-        raise errors.failed_precondition("they are banned from the room")
+        raise errors.failed_precondition("the user is banned from the room")
     _check_inside(target)
 
 
 def _check_inside(target: _Target) -> None:
     if not target.is_inside:
-        raise errors.failed_precondition("they are not in the room")
+        raise errors.failed_precondition("the user is not in the room")
 
 
 async def _send_out(
@@ -235,7 +236,10 @@ async def _send_out(
     version: int,
     until: datetime | None = None,
 ) -> None:
-    """At once, and by the event for good; also who comes in at this moment. Who is not in the room is not told."""
+    """Remove the user from the roster and the channel after the commit; workers repeat it, should this node fail.
+
+    A user who joins at this moment is removed, too. Only a user who was inside gets room.removed.
+    """
     services = call.services
     joined = (await services.roster.joined(room_id, [user_id])).get(user_id)
     event = RoomRemovedEvent(room_id=room_id, user_id=user_id, reason=reason, joined=joined)
@@ -254,7 +258,7 @@ async def _send_out(
 
 
 async def _give_role(call: Call, tx: Transaction, room_id: int, user_id: int, role: Role) -> int:
-    """Answers the room's version that it stands with."""
+    """Returns the version of the room after the change."""
     await live_rooms.set_role(tx, room_id, user_id, role)
     version = await live_rooms.touch(tx, room_id)
     if role not in room_rules.ON_STAGE:
@@ -262,7 +266,7 @@ async def _give_role(call: Call, tx: Transaction, room_id: int, user_id: int, ro
     else:
         await turns.begin(tx, call.services.roster, room_id, user_id)
     await changed(call, tx, room_id, "role", user_id)
-    # At once, so that what the caller does next finds it; the event's reaction does the same for good.
+    # Now, so that the caller's next call finds the role in the roster. Workers repeat it, should this node fail.
     call.after_commit(lambda: call.services.roster.set_role(room_id, user_id, role, version))
     return version
 
@@ -271,11 +275,11 @@ async def _step_down(call: Call, request: SetRole, tx: Transaction) -> Nothing:
     await room_turns.lock(tx, int(request.room_id))
     room = await standing(call, tx, request.room_id)
     if room["role"] == "host":
-        raise errors.failed_precondition("a host transfers the room first")
+        raise errors.failed_precondition("the host must transfer the room first")
     if request.role != "listener" and request.role != room["role"]:
-        raise errors.permission_denied("nobody promotes themselves")
+        raise errors.permission_denied("users cannot promote themselves")
     if room["state"] == "ended":
-        raise errors.failed_precondition("the room is ended")
+        raise errors.failed_precondition("the room has ended")
     if request.role == room["role"] and is_repetition(room, request.version):
         return Nothing()
     check_version(room, request.version)

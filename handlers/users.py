@@ -1,4 +1,4 @@
-"""People: read and change profiles."""
+"""Users: read and change profiles."""
 
 from msgspec import UNSET
 
@@ -32,7 +32,7 @@ async def get_user(call: Call, request: GetUser, tx: Transaction) -> User:
 
 @methods.rpc("user.list", reads=True)
 async def list_users(call: Call, request: ListUsers, tx: Transaction) -> UserList:
-    """Profiles in the order of their ids in the request, without those whom the caller may not see."""
+    """Profiles in the order of the requested ids, without users whom the caller may not see."""
     ids = list(dict.fromkeys(map(int, request.user_ids)))
     found = await users.load(tx, ids)
     return UserList(items=[present.user(found[user_id]) for user_id in ids if user_id in found])
@@ -40,7 +40,7 @@ async def list_users(call: Call, request: ListUsers, tx: Transaction) -> UserLis
 
 @methods.rpc("user.update")
 async def update_user(call: Call, request: UpdateUser, tx: Transaction) -> User:
-    """Change the caller's profile. Opening a private account accepts all who wait."""
+    """Change the caller's profile. Making a private account public accepts all requests to follow it."""
     if isinstance(request.avatar_media_id, str):
         raise errors.invalid("avatar_media_id", "there is no such media")
     viewer_id = call.viewer.id

@@ -32,10 +32,10 @@ class Cursors:
             sealed = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
             place = sealed[_SIGNATURE_BYTES:].decode()
         except ValueError:
-            raise errors.invalid("cursor", "is not one of this list") from None
+            raise errors.invalid("cursor", "does not belong to this list") from None
         expected = (_sign(key, viewer_id, scope, place.encode()) for key in self._keys)
         if not any(hmac.compare_digest(sealed[:_SIGNATURE_BYTES], signature) for signature in expected):
-            raise errors.invalid("cursor", "is not one of this list")
+            raise errors.invalid("cursor", "does not belong to this list")
         return place
 
 

@@ -1,4 +1,4 @@
-"""Reactions to events: one file a domain. At least once, in order per key, safe to repeat."""
+"""Reactions to events, one file a domain. Each runs at least once, in order per key, so each is safe to repeat."""
 
 from workers import digests, fanout, graph, live_rooms, sessions, voice
 

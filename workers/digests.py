@@ -26,7 +26,7 @@ async def digest_room(job: Job, event: RoomClosedEvent) -> None:
     digest = await asyncio.to_thread(partial(digests.digest_room, room, messages, stage, **past._asdict()))
     async with tools.database.transaction() as tx:
         await live_rooms.keep_digest(tx, event.room_id, msgspec.json.encode(digest))
-    # Also when the digest was stored before: the job that stored it may have died here. Equal ids make it one push.
+    # Also if the digest was stored before: that job may have died here. Clients drop a push whose id they have seen.
     told = RoomDigested(id=f"room.digested:{event.room_id}", room_id=str(event.room_id))
     async for page in tools.roster.were_inside(event.room_id):
         await tools.broadcaster.publish_to_users(page, told)

@@ -1,7 +1,7 @@
-"""Fan-out: put each new post into the feeds of those who should have it, and take it out again.
+"""Fan-out: insert each new post into the inboxes of its audience, and remove it when it is deleted.
 
-Authors below 10,000 followers are written into inboxes; posts of larger ones are merged at read, and their live
-push is one broadcast to the room that their online followers sit in.
+Posts of large authors (see `domain.audience`) are merged into feeds when these are read. Their push is one broadcast to
+the author's channel, which their online followers are subscribed to.
 """
 
 import msgspec
@@ -22,7 +22,7 @@ PAGE = 1_000
 
 @consumes(PostCreatedEvent, group="fanout")
 async def fan_out_post(job: Job, event: PostCreatedEvent) -> None:
-    """Safe to repeat: inserting into a feed twice changes nothing, and a push goes out once."""
+    """Safe to repeat: inserting a post twice changes nothing, and clients drop a push with an id they have seen."""
     async with job.tools.database.transaction() as tx:
         post = await posts.for_fanout(tx, event.post_id)
         if post is None or post["status"] != "published":
@@ -33,13 +33,13 @@ async def fan_out_post(job: Job, event: PostCreatedEvent) -> None:
     async with job.tools.database.transaction() as tx:
         post = await posts.for_fanout(tx, event.post_id)
     if post is not None and post["status"] != "published":
-        # It was deleted meanwhile, and its withdrawal may have come before us.
+        # The post was deleted meanwhile, and `withdraw_post` may have run before these inserts.
         await _remove(job, readers, event.post_id)
 
 
 @consumes(PostEditedEvent, group="fanout")
 async def announce_edit(job: Job, event: PostEditedEvent) -> None:
-    """Tell who watches the post; whoever it names anew finds it in their feed."""
+    """Push the edit to users who watch the post, and insert the post for users whom it mentions for the first time."""
     async with job.tools.database.transaction() as tx:
         post = await posts.for_fanout(tx, event.post_id)
         rows = await posts.load(tx, [event.post_id])
@@ -47,7 +47,8 @@ async def announce_edit(job: Job, event: PostEditedEvent) -> None:
             return
         named = [user_id for user_id in await audience.mentioned_in(tx, post) if user_id in event.named]
         edited = present.post(rows[0])
-        # Whom it names is pushed to all alike: people who hide from somebody are left to what each may load.
+        # The same push goes to all watchers, so it leaves out mentioned users who block anybody: each watcher can load
+        # the mentions that it may see.
         hiding = await graph.who_block_somebody(tx, [int(user.id) for user in edited.mentions])
     mentions = [user for user in edited.mentions if int(user.id) not in hiding]
     push = PostEdited(id=f"post.edited:{job.event_id}", post=msgspec.structs.replace(edited, mentions=mentions))
@@ -58,7 +59,7 @@ async def announce_edit(job: Job, event: PostEditedEvent) -> None:
 
 @consumes(PostDeletedEvent, group="fanout")
 async def withdraw_post(job: Job, event: PostDeletedEvent) -> None:
-    """Out of the inboxes, and whoever is online hears of it."""
+    """Remove the post from inboxes, and tell watchers and feeds that are online."""
     async with job.tools.database.transaction() as tx:
         post = await posts.for_fanout(tx, event.post_id)
         if post is None:
@@ -71,14 +72,14 @@ async def withdraw_post(job: Job, event: PostDeletedEvent) -> None:
 
 
 async def _deliver(job: Job, post: Row, readers: list[int]) -> None:
-    """Insert and push a page at a time, people who are online first."""
+    """Insert and push in pages, online users first."""
     added = _added(post)
     online = await job.tools.locations.online(readers)
     ordered = sorted(readers, key=lambda user_id: user_id not in online)
     for start in range(0, len(ordered), PAGE):
         page = ordered[start : start + PAGE]
         await job.tools.feeds.insert(page, post["id"])
-        # Only now: a client that loads its feed on the push must find the post in it.
+        # After the insert: a client that loads its feed on this push must find the post in it.
         here = [user_id for user_id in page if user_id in online]
         await job.tools.broadcaster.publish_to_users(
             here, added, actor_id=post["author_id"], about=names.post(post["id"])

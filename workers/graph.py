@@ -1,6 +1,6 @@
-"""The graph's consequences: inboxes, rooms and pushes follow who listens to whom.
+"""Reactions to changes of the graph: inboxes, subscriptions to authors, hiding, and pushes.
 
-Reactions bring things in line with the present state, so late or repeated events do no harm.
+Each reaction reads the present state and applies it, so a late or repeated event does no harm.
 """
 
 from domain import audience
@@ -18,7 +18,7 @@ from workers.job import Job, consumes
 
 @consumes(FollowChangedEvent, group="graph")
 async def react_to_follow(job: Job, event: FollowChangedEvent) -> None:
-    """Feed and rooms of the follower, size class of the followee, and a push to the one it was done to."""
+    """Update the follower's inbox and subscriptions and the followee's size class, and push to the affected user."""
     await _settle_size(job, event.followee_id)
     await _settle_listening(job, event.follower_id, event.followee_id)
     if event.change == "ended":
@@ -33,7 +33,7 @@ async def react_to_follow(job: Job, event: FollowChangedEvent) -> None:
 
 @consumes(BlockedEvent, group="graph")
 async def react_to_block(job: Job, event: BlockedEvent) -> None:
-    """Neither has the other's posts in their feed or hears of them."""
+    """Remove both users' posts from each other's inbox, and stop pushes between them."""
     for reader_id, author_id in ((event.blocker_id, event.blocked_id), (event.blocked_id, event.blocker_id)):
         await _settle_hiding(job, reader_id, author_id)
         await _settle_size(job, author_id)
@@ -43,14 +43,14 @@ async def react_to_block(job: Job, event: BlockedEvent) -> None:
 
 @consumes(UnblockedEvent, group="graph")
 async def react_to_unblock(job: Job, event: UnblockedEvent) -> None:
-    """What the block cut is not restored, but each hears of the other's acts again."""
+    """Allow pushes between the two users again. Follows that the block ended are not restored."""
     await _settle_hiding(job, event.blocker_id, event.blocked_id)
     await _settle_hiding(job, event.blocked_id, event.blocker_id)
 
 
 @consumes(AccessNarrowedEvent, group="graph")
 async def react_to_narrowing(job: Job, event: AccessNarrowedEvent) -> None:
-    """Who has such a post open must be let in again."""
+    """Evict users who watch posts that they may no longer see. Those who still may subscribe again."""
     if event.user_ids:
         await job.tools.broadcaster.evict(event.user_ids, event.owner_id)
     else:
@@ -64,11 +64,11 @@ async def react_to_mute(job: Job, event: MuteChangedEvent) -> None:
 
 
 async def _settle_listening(job: Job, reader_id: int, author_id: int) -> None:
-    """The reader's inbox holds the author's posts, and their sockets sit in the author's room, if they listen."""
+    """Fill the inbox and subscribe the sockets of a reader who follows the author and has not muted them; else undo it."""
     async with job.tools.database.transaction() as tx:
         listens = await graph.listens(tx, reader_id, author_id)
         is_large = await users.is_large(tx, author_id)
-        # The place of posts that name the reader does not hang on the follow.
+        # Posts that mention the reader stay in the inbox without a follow.
         newest = await posts.ids_of_author(
             tx, author_id, reader_id, BACKFILL if listens else LONGEST, naming_reader=listens
         )
@@ -82,16 +82,16 @@ async def _settle_listening(job: Job, reader_id: int, author_id: int) -> None:
 
 
 async def _settle_hiding(job: Job, user_id: int, actor_id: int) -> None:
-    """The person's sockets are kept from the actor's acts, or no longer."""
+    """Tell nodes until when the user's sockets must not get pushes about the actor."""
     async with job.tools.database.transaction() as tx:
-        # Told before anybody else may look: what was read last is told last.
+        # Published under the lock: of two concurrent jobs, the one that reads last also publishes last.
         await graph.lock_pair(tx, user_id, actor_id)
         until, posts_until = await graph.hidden_until(tx, user_id, actor_id)
         await job.tools.broadcaster.change_hiding(HidingChanged([user_id], actor_id, until, posts_until))
 
 
 async def _settle_size(job: Job, author_id: int) -> None:
-    """Change the way of fan-out where the number of followers asks for it."""
+    """Make the author large or small again when the number of followers has crossed a threshold."""
     async with job.tools.database.transaction() as tx:
         becomes_large = await users.size_change(tx, author_id, audience.LARGE_FROM, audience.SMALL_BELOW)
         newest = await posts.ids_of_author(tx, author_id, author_id, BACKFILL)
@@ -105,7 +105,7 @@ async def _settle_size(job: Job, author_id: int) -> None:
         for follower_id in followers:
             await job.tools.feeds.backfill(follower_id, newest)
         await job.tools.broadcaster.leave(followers, room)
-    # Last, so that a crash on the way is made good by the repetition.
+    # Last: if this job dies before it, its repetition does all the work again.
     async with job.tools.database.transaction() as tx:
         await users.set_large(tx, author_id, becomes_large)
 
@@ -113,7 +113,7 @@ async def _settle_size(job: Job, author_id: int) -> None:
 async def _push_of(
     tx: Transaction, job: Job, event: FollowChangedEvent, status: str | None
 ) -> tuple[int, int, Push] | None:
-    """Whom to tell, of whose act, what; None where what the event says is no longer so."""
+    """The user to push to, the user who acted, and the push; None if the state has changed since the event."""
     kind: type[GraphRequested] | type[GraphFollowed] | type[GraphAccepted]
     match (event.change, status):
         case ("requested", "pending"):

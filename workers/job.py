@@ -1,4 +1,4 @@
-"""What a reaction is given, and how it declares what it reacts to."""
+"""What a reaction gets, and how it declares the event it reacts to."""
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
@@ -31,12 +31,12 @@ class Tools:
     roster: Roster
     ids: Snowflakes
     outbox: Outbox
-    voice: Voice | None  # where LiveKit is set up
+    voice: Voice | None  # None without LiveKit
 
 
 @dataclass(frozen=True)
 class Job:
-    """One reaction under way; ids of its pushes derive from `event_id`."""
+    """One run of a reaction. Ids of its pushes derive from `event_id`, so that a repeated run pushes nothing new."""
 
     event_id: int
     tools: Tools
@@ -49,7 +49,7 @@ _groups: defaultdict[str, dict[str, Reaction]] = defaultdict(dict)
 def consumes(
     event: type[EventT], *, group: str
 ) -> Callable[[Callable[[Job, EventT], Awaitable[None]]], Callable[[Job, EventT], Awaitable[None]]]:
-    """Declare a reaction; a group reacts to a topic in one way."""
+    """Declare a reaction. Raises ValueError if the group already reacts to that topic."""
 
     def declare(
         reaction: Callable[[Job, EventT], Awaitable[None]],

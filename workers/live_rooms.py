@@ -1,4 +1,7 @@
-"""Live rooms: what was decided reaches everybody inside, and rooms that are left alone find a host or an end."""
+"""Live rooms: push changes to the users inside, and keep rooms whose host or stage is gone.
+
+The keeper gives such a room a new host, or ends it.
+"""
 
 import asyncio
 import time
@@ -29,7 +32,7 @@ from workers.job import Job, Tools, consumes
 HOST_GRACE_S = 20.0
 EMPTY_STAGE_S = 300.0
 LOOK_EVERY_S = 0.5
-FIND_EVERY_S = 60.0  # also those whose time to be looked at was lost with Redis
+FIND_EVERY_S = 60.0  # finds rooms whose due time was lost with Redis
 LATER_S = 10.0
 PAGE = 500
 
@@ -38,7 +41,7 @@ log = structlog.get_logger()
 
 @consumes(RoomChangedEvent, group="rooms")
 async def announce_change(job: Job, event: RoomChangedEvent) -> None:
-    """The roster knows the role, whom it was given to is told, and everybody sees the room as it is now."""
+    """Write the role into the roster, tell the user who got it, and push the room as it is now."""
     tools = job.tools
     concerned = {event.user_id, event.actor_id if event.change == "host" else 0} - {0}
     for user_id in concerned:
@@ -67,7 +70,7 @@ async def announce_deletion(job: Job, event: RoomMessageDeletedEvent) -> None:
         id=f"room.message_deleted:{event.message_id}", room_id=str(event.room_id), message_id=str(event.message_id)
     )
     await job.tools.roster.forget_message(event.room_id, event.message_id)
-    # To nobody who hides the sender: they have never seen the message.
+    # Not to users who block or mute the sender: they never saw the message.
     await job.tools.broadcaster.publish(names.live(event.room_id), push, actor_id=event.sender_id)
 
 
@@ -85,20 +88,20 @@ async def announce_invitation(job: Job, event: RoomInvitedEvent) -> None:
 
 @consumes(RoomRemovedEvent, group="rooms")
 async def send_out(job: Job, event: RoomRemovedEvent) -> None:
-    """As the call has done already, unless it was cut short; who has come back since a kick stays."""
+    """Repeat what the call did, should its node have failed. A user who has rejoined since a kick stays."""
     tools, room_id, user_id = job.tools, event.room_id, event.user_id
     async with tools.database.transaction() as tx:
         room = await live_rooms.load_for_all(tx, room_id)
         ban = await live_rooms.ban_of(tx, room_id, user_id)
     if room is None or (event.reason == "banned" and ban is None):
-        return  # lifted meanwhile
+        return  # the ban has been lifted since
     removed = await tools.roster.remove(
         room_id, user_id, event.reason, room["version"],
         until=ban["until"] if ban else None,
         before=event.joined or 0,
     )  # fmt: skip
     if ban is not None:
-        await _pardon_unless_banned(tools, room_id, user_id)  # it may have been lifted at this moment
+        await _pardon_unless_banned(tools, room_id, user_id)  # the ban may have been lifted since it was read
     if removed.outcome == "back":
         return
     await departures.put_out(
@@ -114,7 +117,7 @@ async def send_out(job: Job, event: RoomRemovedEvent) -> None:
 
 @consumes(RoomUnbannedEvent, group="rooms")
 async def let_in_again(job: Job, event: RoomUnbannedEvent) -> None:
-    """As the call has done, unless it was cut short."""
+    """Repeat what the call did, should its node have failed."""
     await _pardon_unless_banned(job.tools, event.room_id, event.user_id)
 
 
@@ -139,7 +142,10 @@ async def _pardon_unless_banned(tools: Tools, room_id: int, user_id: int) -> Non
 
 
 async def _show_host(tools: Tools, room_id: int, cause: str) -> None:
-    """Who has a block with the host may be in the room no more, and is out before anybody is shown who it is."""
+    """Remove users who have a block with the new host, then show the host to the room.
+
+    In this order, so that none of them sees who the host is.
+    """
     async with tools.database.transaction() as tx:
         room = await live_rooms.load_for_all(tx, room_id)
         if room is None:
@@ -148,7 +154,7 @@ async def _show_host(tools: Tools, room_id: int, cause: str) -> None:
         inside: set[int] = set()
         for start in range(0, len(strangers), PAGE):
             inside |= await tools.roster.are_inside(room_id, strangers[start : start + PAGE])
-        stay = await live_rooms.may_stay(tx, [(room_id, user_id) for user_id in inside])  # who has opened the room may
+        stay = await live_rooms.may_stay(tx, [(room_id, user_id) for user_id in inside])  # its owner may
     for user_id in inside - {user_id for _, user_id in stay}:
         await departures.put_out(tools.broadcaster, room_id, user_id, "access", cause=cause)
     await tools.roster.show_host(room_id, room["host_id"])
@@ -162,14 +168,14 @@ async def _settle_role(job: Job, room_id: int, user_id: int) -> None:
         return
     role, version, channel = room["role"], room["version"], names.live(room_id)
     await job.tools.roster.set_role(room_id, user_id, role, version)
-    if role in room_rules.ON_STAGE:  # who had left before the roster heard of it has left as a listener
+    if role in room_rules.ON_STAGE:  # a user who left before the roster got the role left as a listener
         async with job.tools.database.transaction() as tx:
             await turns.end(tx, job.tools.roster, room_id, user_id)
     await job.tools.broadcaster.change_role(user_id, channel, role, version)
     if role == "listener":
-        await job.tools.broadcaster.doubt([user_id], channel)  # the stage may have been what let them in
+        await job.tools.broadcaster.doubt([user_id], channel)  # they may have been allowed in by that role alone
     if not sees and not await job.tools.roster.are_inside(room_id, [user_id]):
-        return  # it would tell them of a room that is kept from them
+        return  # the push would reveal a room that they may not see
     told = RoomRoleChanged(
         id=f"room.role_changed:{job.event_id}:{user_id}",
         room_id=str(room_id),
@@ -183,7 +189,7 @@ async def _settle_role(job: Job, room_id: int, user_id: int) -> None:
 
 
 async def keep_rooms(tools: Tools, stop: asyncio.Event) -> None:
-    """Until stopped: look at rooms whose host or stage has gone."""
+    """Check rooms whose host or stage is gone, until `stop` is set."""
     find_at = 0.0
     while not stop.is_set():
         try:
@@ -193,7 +199,7 @@ async def keep_rooms(tools: Tools, stop: asyncio.Event) -> None:
             for room_id, due in (await tools.roster.due(time.time(), PAGE)).items():
                 await _look_after_safely(tools, room_id, due)
         except OUT_OF_REACH as error:
-            log.warning("rooms could not be looked after", error=f"{type(error).__name__}: {error}")
+            log.warning("live rooms could not be checked", error=f"{type(error).__name__}: {error}")
         try:
             async with asyncio.timeout(LOOK_EVERY_S):
                 await stop.wait()
@@ -211,7 +217,7 @@ async def _find_live(tools: Tools) -> None:
             look = looks[room_id]
             if host_id not in look.stage:
                 await tools.roster.watch_out(room_id)
-            if look.host_id != host_id:  # what the roster had noted was lost with Redis
+            if look.host_id != host_id:  # Redis has lost the host of this room
                 await _show_host(tools, room_id, f"sweep-{host_id}")
         if len(page) < PAGE:
             return
@@ -219,21 +225,21 @@ async def _find_live(tools: Tools) -> None:
 
 
 async def _look_after_safely(tools: Tools, room_id: int, due: str) -> None:
-    """One that cannot be looked after does not keep the others from it."""
+    """`_look_after`, but an error is logged and the room checked again later, so that others are not delayed."""
     try:
         await _look_after(tools, room_id, due)
     except Exception as error:
-        log.warning("a room could not be looked after", room_id=room_id, error=f"{type(error).__name__}: {error}")
+        log.warning("a live room could not be checked", room_id=room_id, error=f"{type(error).__name__}: {error}")
         await tools.roster.looked(room_id, due, time.time() + LATER_S)
 
 
 async def _look_after(tools: Tools, room_id: int, due: str) -> None:
-    """Hand over, end, or come back when it may be time to."""
+    """Give the room a new host or end it if it is time, else note when to check it again."""
     again = None
     async with tools.database.transaction() as tx:
         room = await live_rooms.lock_live(tx, room_id)
         if room is None and await live_rooms.states(tx, [room_id]) == {room_id: "live"}:
-            return  # somebody else is at it
+            return  # another keeper has locked it
         if room is not None:
             absence = await tools.roster.absence(room_id, room["host_id"])
             again = _look_again_at(absence)
@@ -247,7 +253,7 @@ async def _look_after(tools: Tools, room_id: int, due: str) -> None:
 
 
 async def _succeed(tools: Tools, tx: Transaction, room: Row) -> None:
-    """Give the room to the oldest cohost inside, else speaker."""
+    """Make the oldest cohost inside host, else the oldest speaker, else nobody."""
     stage = await live_rooms.stage_roles(tx, room["id"])
     inside = await tools.roster.are_inside(room["id"], [user_id for user_id, _ in stage])
     heir_id = room_rules.successor([pair for pair in stage if pair[0] in inside])
@@ -259,7 +265,7 @@ async def _succeed(tools: Tools, tx: Transaction, room: Row) -> None:
 
 
 def _look_again_at(absence: Absence) -> float | None:
-    """When there may be something to do (s since 1970); None while host and stage are there."""
+    """When to check the room again (s since 1970); None while its host and stage are present."""
     waits = []
     if absence.host_s is not None and absence.host_s < HOST_GRACE_S:
         waits.append(HOST_GRACE_S - absence.host_s)
@@ -269,7 +275,7 @@ def _look_again_at(absence: Absence) -> float | None:
 
 
 async def _note(tools: Tools, tx: Transaction, action: str, room: Row, **changes: object) -> None:
-    """By nobody: the room was left alone."""
+    """Add an audit row without an actor."""
     await audit.add(
         tx,
         id=tools.ids.mint(),

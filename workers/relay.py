@@ -1,7 +1,7 @@
-"""The relay: carries the outbox's rows to the event log, and keeps both from growing for ever.
+"""The relay: appends rows of the outbox to the event log, and trims both.
 
-Woken by NOTIFY after commits, polling besides. One relay at a time is at work in a database, however many run. A
-log that has lost its end (it remembers an older batch than we sent) is given again what it lost.
+NOTIFY wakes it after commits, and it polls as well. Several relays may run; a lock lets one work at a time. If the log
+remembers an older batch than was sent, it has lost its end: the relay then sends the lost events again.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 
 async def run_relay(tools: Tools, listen_url: str, stop: asyncio.Event) -> None:
-    """Until `stop`."""
+    """Run until `stop` is set."""
     await _Relay(tools, listen_url).run(stop)
 
 
@@ -41,7 +41,7 @@ class _Relay:
         self._listen_url = listen_url
         self._wake = asyncio.Event()
         self._check_log_at = 0.0
-        self._appended = 0  # the last batch
+        self._appended = 0  # the number of the last batch
         self._tidy_at = time.monotonic() + TIDY_EVERY_S
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -54,7 +54,7 @@ class _Relay:
                     if await self._carry() == BATCH:
                         continue
                 except (DatabaseUnavailable, RedisError, LogFull) as error:
-                    log.warning("the relay waits", error=f"{type(error).__name__}: {error}")
+                    log.warning("the relay waits for a service", error=f"{type(error).__name__}: {error}")
                     self._check_log_at = 0.0
                     await asyncio.wait({stopping}, timeout=RETRY_S)
                 woken = asyncio.create_task(self._wake.wait())
@@ -65,7 +65,7 @@ class _Relay:
             await end(listening, stopping)
 
     async def _carry(self) -> int:
-        """Answers how many rows went over."""
+        """Append the next batch to the log. Returns its number of rows."""
         database, event_log = self._tools.database, self._tools.event_log
         if time.monotonic() >= self._check_log_at:
             await self._send_again_what_was_lost()
@@ -76,7 +76,7 @@ class _Relay:
             batch = await outbox.next_batch(tx)
             records = [Record(row["id"], row["topic"], row["key"], row["payload"]) for row in rows]
             remembered = await event_log.append(batch, records)
-            if remembered != self._appended:  # another relay has been at work, or the log has lost its end
+            if remembered != self._appended:  # another relay has appended, or the log has lost its end
                 _count_repeated(await outbox.unsend_after(tx, remembered))
             await outbox.mark_sent(tx, [row["id"] for row in rows], batch)
         self._appended = batch
@@ -85,7 +85,7 @@ class _Relay:
 
     async def _send_again_what_was_lost(self) -> None:
         async with self._tools.database.transaction() as tx:
-            # Before the log is asked: a batch of another relay that is under way has not been lost.
+            # Take the turn before asking the log: a batch that another relay is appending has not been lost.
             repeated = 0
             if await outbox.take_relay_turn(tx):
                 repeated = await outbox.unsend_after(tx, await self._tools.event_log.last_batch())
@@ -108,7 +108,7 @@ class _Relay:
             await schema.ensure_partitions(tx)
 
     async def _listen(self, stop: asyncio.Event) -> None:
-        """Keep a listening connection; without it, polling alone carries on."""
+        """Keep a connection that listens for NOTIFY. Without it, polling goes on."""
         while not stop.is_set():
             try:
                 connection = await listen(self._listen_url, outbox.CHANNEL, self._wake)
@@ -126,4 +126,4 @@ class _Relay:
 def _count_repeated(events: int) -> None:
     if events:
         REPEATED.inc(events)
-        log.warning("the event log has gone backwards: sending again", events=events)
+        log.warning("the event log had lost events: sending them again", events=events)

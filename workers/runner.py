@@ -1,6 +1,6 @@
-"""Runs a group: decodes records, retries reactions with backoff, puts what keeps failing among the dead letters.
+"""Runs a group: decodes records, retries reactions with backoff, and buries records that keep failing as dead letters.
 
-A lost dependency is no fault of the record: it is waited for as long as it takes, and holds up the partition.
+While PostgreSQL or Redis is gone, the record is retried without limit, and its partition waits.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 
 async def run_group(tools: Tools, group: str, stop: asyncio.Event) -> None:
-    """Until `stop`; then what is under way ends."""
+    """Run until `stop` is set. Reactions that are running then finish."""
     reactions = groups()[group]
 
     async def react(records: Sequence[Record]) -> None:
@@ -64,7 +64,7 @@ async def _settle(tools: Tools, group: str, reaction: Reaction, record: Record) 
             return "ok"
     await tools.event_log.bury(group, record, cause)
     log.error(
-        "a record was given up; `daira dead-letters list` shows it, `daira dead-letters replay` tries again",
+        "a record became a dead letter: see `daira dead-letters list`, retry with `daira dead-letters replay`",
         group=group,
         topic=record.topic,
         event_id=record.event_id,

@@ -1,4 +1,4 @@
-"""Sessions that ended: their sockets are closed, should the word that went out at once have been lost."""
+"""Ended sessions: close their sockets, in case the broadcast that followed the commit was lost."""
 
 from protocol.events import SessionsEndedEvent
 from rooms.messages import Revoked
@@ -7,5 +7,5 @@ from workers.job import Job, consumes
 
 @consumes(SessionsEndedEvent, group="sessions")
 async def close_sockets(job: Job, event: SessionsEndedEvent) -> None:
-    """Safe to repeat: sockets that are closed are not found."""
+    """Safe to repeat: a node closes only sockets that it has."""
     await job.tools.broadcaster.revoke(Revoked(list(event.session_ids), event.reason))

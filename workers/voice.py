@@ -1,7 +1,7 @@
-"""Voice: who was sent out, silenced or given the stage is so at LiveKit too, and what was missed is made good.
+"""Voice: apply removals, mutes and roles to LiveKit, and repair differences.
 
-A group of its own, so that LiveKit holds up nobody else. Without LiveKit it lets its events go by: a group that stopped
-reading would keep the event log from being trimmed.
+It is a group of its own, so that a slow LiveKit delays no other reaction. Without LiveKit it reads its events and does
+nothing: the event log is only trimmed up to what all groups have read.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 @consumes(RoomChangedEvent, group="voice")
 async def settle_speaker(job: Job, event: RoomChangedEvent) -> None:
-    """May speak at once, or is silent at once."""
+    """Let the user speak, or silence the user, at LiveKit."""
     if job.tools.voice is not None:
         for user_id in {event.user_id, event.actor_id if event.change == "host" else 0} - {0}:
             await job.tools.voice.settle(event.room_id, user_id)
@@ -26,7 +26,7 @@ async def settle_speaker(job: Job, event: RoomChangedEvent) -> None:
 
 @consumes(RoomRemovedEvent, group="voice")
 async def send_out_of_voice(job: Job, event: RoomRemovedEvent) -> None:
-    """Perhaps before the roster has heard of it; who has come back since stays."""
+    """Disconnect the user from LiveKit, unless the user has rejoined since. The roster may not know the removal yet."""
     if job.tools.voice is not None:
         await job.tools.voice.settle(event.room_id, event.user_id, joined_after=event.joined or 0)
 
@@ -38,12 +38,12 @@ async def end_voice(job: Job, event: RoomClosedEvent) -> None:
 
 
 async def keep_voice(tools: Tools, stop: asyncio.Event) -> None:
-    """Until stopped: find who is connected to LiveKit and should not be, or not so."""
+    """Find users at LiveKit who should not be there or have the wrong rights, until `stop` is set."""
     while tools.voice is not None and not stop.is_set():
         try:
             await tools.voice.look_around()
         except OUT_OF_REACH as error:
-            log.warning("voice could not be looked at", error=f"{type(error).__name__}: {error}")
+            log.warning("voice could not be checked", error=f"{type(error).__name__}: {error}")
         try:
             async with asyncio.timeout(voice.LOOK_EVERY_S):
                 await stop.wait()

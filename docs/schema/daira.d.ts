@@ -709,133 +709,133 @@ export interface ClientToServerEvents {
   "auth.change_password": (request: ChangePassword, ack: (answer: Answer<Nothing>) => void) => void;
   /** Sign this socket in. */
   "auth.login": (request: Login, ack: (answer: Answer<SignedIn>) => void) => void;
-  /** Revoke this session; all its sockets are disconnected. */
+  /** Revoke this session and disconnect all its sockets. */
   "auth.logout": (ack: (answer: Answer<Nothing>) => void) => void;
-  /** Change a refresh token for new tokens; on a socket of the same session this extends it. */
+  /** Exchange a refresh token for new tokens. On a socket of the same session, this extends its sign-in. */
   "auth.refresh": (request: Refresh, ack: (answer: Answer<SignedIn>) => void) => void;
-  /** Open an account and sign this socket in. Repeating it within ten minutes opens another session of it. */
+  /** Open an account and sign this socket in. A repetition within ten minutes opens another session of that account. */
   "auth.register": (request: Register, ack: (answer: Answer<SignedIn>) => void) => void;
-  /** Put people into a circle. */
+  /** Add users to a circle. */
   "circle.add": (request: CircleMembers, ack: (answer: Answer<Circle>) => void) => void;
-  /** A new circle, with those people in it. */
+  /** Create a circle with these users in it. */
   "circle.create": (request: CreateCircle, ack: (answer: Answer<Circle>) => void) => void;
-  /** Delete a circle; its posts are then seen by their author alone. Repeating it changes nothing. */
+  /** Delete a circle. Only their author then sees its posts. Repeating it changes nothing. */
   "circle.delete": (request: CircleRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** The caller's circles, newest first. */
   "circle.list": (request: ListCircles, ack: (answer: Answer<CircleList>) => void) => void;
-  /** Take people out of a circle; they lose sight of its posts. */
+  /** Remove users from a circle. They no longer see its posts. */
   "circle.remove": (request: CircleMembers, ack: (answer: Answer<Circle>) => void) => void;
   /** Rename a circle. */
   "circle.update": (request: UpdateCircle, ack: (answer: Answer<Circle>) => void) => void;
-  /** The caller's feed, ranked (pages of one reading keep their order for 10 minutes) or newest first. */
+  /** The caller's feed, ranked or newest first. Pages of a ranked feed keep one order for 10 minutes. */
   "feed.get": (request: GetFeed, ack: (answer: Answer<FeedPage>) => void) => void;
-  /** Let somebody follow who has asked to. Repeating it changes nothing. */
+  /** Accept a user's request to follow the caller. Repeating it changes nothing. */
   "graph.accept": (request: UserRef, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Neither sees the other's posts any more, and the other finds no trace of the caller. */
+  /** Block a user: neither sees the other's posts, and the blocked user no longer finds the caller. */
   "graph.block": (request: BlockUser, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Follow somebody, or ask to where their account is private. Repeating it changes nothing. */
+  /** Follow a user, or request to if the account is private. Repeating it changes nothing. */
   "graph.follow": (request: UserRef, ack: (answer: Answer<FollowResult>) => void) => void;
-  /** Who follows that person, newest first. */
+  /** The followers of a user, newest first. */
   "graph.followers": (request: ListFollows, ack: (answer: Answer<UserPage>) => void) => void;
-  /** Whom that person follows, newest first. */
+  /** The users whom a user follows, newest first. */
   "graph.following": (request: ListFollows, ack: (answer: Answer<UserPage>) => void) => void;
-  /** Keep somebody's posts or stories out of the caller's feed, until a time or for good. They are not told. */
+  /** Hide a user's posts or stories from the caller, until a time or for good. The user is not notified. */
   "graph.mute": (request: MuteUser, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Turn a request down; whoever asked is not told. Repeating it changes nothing. */
+  /** Reject a request to follow; its user is not notified. Repeating it changes nothing. */
   "graph.reject": (request: UserRef, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Who asks to follow the caller, newest first. */
+  /** Users who request to follow the caller, newest first. */
   "graph.requests": (request: ListRequests, ack: (answer: Answer<UserPage>) => void) => void;
-  /** Lift a block; what it cut is not restored. */
+  /** Remove a block. Follows and circles that it ended are not restored. */
   "graph.unblock": (request: UserRef, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Stop following, or withdraw the request. Repeating it changes nothing. */
+  /** Stop following a user, or withdraw the request. Repeating it changes nothing. */
   "graph.unfollow": (request: UserRef, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Lift a mute of one kind, or of all kinds. */
+  /** Remove a mute of one kind, or of all kinds. */
   "graph.unmute": (request: UnmuteUser, ack: (answer: Answer<Nothing>) => void) => void;
   /** Publish a post. The same idempotency key returns the first answer. */
   "post.create": (request: CreatePost, ack: (answer: Answer<Post>) => void) => void;
-  /** Take an own post down. Repeating it changes nothing. */
+  /** Delete the caller's own post. Repeating it changes nothing. */
   "post.delete": (request: PostRef, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Change the text of an own post that is still at that version. */
+  /** Change the text of the caller's own post if it is still at that version. */
   "post.edit": (request: EditPost, ack: (answer: Answer<Post>) => void) => void;
   /** One post. */
   "post.get": (request: PostRef, ack: (answer: Answer<Post>) => void) => void;
-  /** A person's posts, newest first; those that the caller may see. */
+  /** A user's posts that the caller may see, newest first. */
   "post.list": (request: ListPosts, ack: (answer: Answer<PostPage>) => void) => void;
   /** Stop watching. Repeating it changes nothing. */
   "post.unwatch": (request: PostRef, ack: (answer: Answer<Nothing>) => void) => void;
-  /** The post as it stands, and from now on what happens to it. */
+  /** The post as it is now; pushes about its changes follow. */
   "post.watch": (request: PostRef, ack: (answer: Answer<Post>) => void) => void;
-  /** What others are shown, on all the caller's devices and until it is set anew. */
+  /** Set what others see of the caller, on all devices and until it is set again. */
   "presence.set": (request: SetPresence, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Stop watching. Repeating it changes nothing. */
+  /** Stop watching these users. Repeating it changes nothing. */
   "presence.unwatch": (request: WatchPresence, ack: (answer: Answer<Nothing>) => void) => void;
-  /** How these people are shown now, and from now on when that changes. Others than may be watched are offline. */
+  /** The presence of these users now; pushes of changes follow. Users whom the caller may not watch are offline. */
   "presence.watch": (request: WatchPresence, ack: (answer: Answer<PresenceList>) => void) => void;
-  /** Out of the room on all devices, and not in again, until a time or for good. */
+  /** Remove a user from the room on all devices, and refuse further joins until a time or for good. */
   "room.ban": (request: BanFromRoom, ack: (answer: Answer<Nothing>) => void) => void;
-  /** The room has ended, for everybody. Repeating it changes nothing. */
+  /** End a room for everybody. Repeating it changes nothing. */
   "room.close": (request: VersionedRoomRef, ack: (answer: Answer<Room>) => void) => void;
-  /** Open a room that waits for room.start; the caller is its host. */
+  /** Create a scheduled room with the caller as its host; room.start makes it live. */
   "room.create": (request: CreateRoom, ack: (answer: Answer<Room>) => void) => void;
-  /** Take back an own message, or as host or cohost anybody's. Repeating it changes nothing. */
+  /** Delete the caller's own message, or any as host or cohost. Repeating it changes nothing. */
   "room.delete_message": (request: DeleteRoomMessage, ack: (answer: Answer<Nothing>) => void) => void;
-  /** What became of a room; there a moment after it has closed. */
+  /** The digest of a room that has ended, available a moment after its end. */
   "room.digest": (request: RoomRef, ack: (answer: Answer<RoomDigest>) => void) => void;
   /** One room. */
   "room.get": (request: RoomRef, ack: (answer: Answer<Room>) => void) => void;
-  /** Who is invited may come in, whoever else may see the room. */
+  /** Invite users, who may then see and join the room whatever its visibility. */
   "room.invite": (request: InviteToRoom, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Come in on this socket: the room as it is, and from now on what happens in it. */
+  /** Join a room on this socket. Returns the room as it is; pushes about it follow. */
   "room.join": (request: RoomRef, ack: (answer: Answer<JoinedRoom>) => void) => void;
-  /** Out of the room on all devices; they may come again. Repeating it changes nothing. */
+  /** Remove a user from the room on all devices. The user may join again. Repeating it changes nothing. */
   "room.kick": (request: KickFromRoom, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Go out on this device. A host who goes hands over at once. Repeating it changes nothing. */
+  /** Leave a room on this device. If the host leaves, a cohost or speaker becomes host. Repeating it changes nothing. */
   "room.leave": (request: RoomRef, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Rooms that the caller may see, newest first; without `state`, those that have not ended. */
+  /** Rooms that the caller may see, newest first. Without `state`, those that have not ended. */
   "room.list": (request: ListRooms, ack: (answer: Answer<RoomPage>) => void) => void;
-  /** To speak or listen with through LiveKit, as the caller's role allows. */
+  /** A token for LiveKit: to speak or only to listen, as the caller's role allows. */
   "room.media_token": (request: RoomRef, ack: (answer: Answer<MediaToken>) => void) => void;
-  /** What was said, newest first; of a room the newest 1,000 messages are kept. */
+  /** Messages of the room, newest first. The newest 1,000 of each room are kept. */
   "room.messages": (request: ListRoomMessages, ack: (answer: Answer<RoomMessagePage>) => void) => void;
-  /** Somebody neither speaks nor writes, until they are unmuted; also somebody who has left since. */
+  /** Mute or unmute a user, who may then neither speak nor write. Also works for a user with a role who has left. */
   "room.mute": (request: MuteInRoom, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Who is inside: the stage whole, then listeners as they came. */
+  /** Users in the room: the whole stage, then listeners in the order in which they joined. */
   "room.participants": (request: ListParticipants, ack: (answer: Answer<ParticipantPage>) => void) => void;
-  /** Ask to speak, in the order of asking, or no longer. Repeating it changes nothing. */
+  /** Raise or lower the caller's hand. Hands keep the order in which they were raised. Repeating it changes nothing. */
   "room.raise_hand": (request: RaiseHand, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Applaud the room, or one of its messages. Told once a second, for all together. */
+  /** React to the room or to one of its messages. Pushed once a second, summed up for all users. */
   "room.react": (request: ReactInRoom, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Say something to the room; in slow mode, listeners at most once in its interval. */
+  /** Send a message to the room. In slow mode, a listener may send one per interval. */
   "room.send": (request: SendToRoom, ack: (answer: Answer<RoomMessage>) => void) => void;
-  /** Onto the stage as cohost or speaker, or back among the listeners; anybody may step down by themselves. */
+  /** Make a user cohost, speaker or listener. Any user may step down without a right. */
   "room.set_role": (request: SetRole, ack: (answer: Answer<Nothing>) => void) => void;
-  /** The room is live from now on. Repeating it changes nothing. */
+  /** Make a scheduled room live. Repeating it changes nothing. */
   "room.start": (request: VersionedRoomRef, ack: (answer: Answer<Room>) => void) => void;
-  /** Somebody who is inside is the host from now on; the caller stays as a cohost. Repeating it changes nothing. */
+  /** Make a user in the room its host; the caller becomes a cohost. Repeating it changes nothing. */
   "room.transfer_host": (request: RoomMember, ack: (answer: Answer<Nothing>) => void) => void;
-  /** They may come in again. Repeating it changes nothing. */
+  /** Let a banned user join again. Repeating it changes nothing. */
   "room.unban": (request: RoomMember, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Change topic, capacity or slow mode of a room that is still at that version. Who is inside stays inside. */
+  /** Change topic, capacity or slow mode of a room that is still at that version. A lower capacity removes nobody. */
   "room.update": (request: UpdateRoom, ack: (answer: Answer<Room>) => void) => void;
-  /** The caller's sessions that are alive, newest first. */
+  /** The caller's active sessions, newest first. */
   "session.list": (request: ListSessions, ack: (answer: Answer<SessionList>) => void) => void;
-  /** End one of the caller's sessions; its sockets on all nodes are disconnected. Repeating it changes nothing. */
+  /** Revoke one of the caller's sessions and disconnect its sockets on all nodes. Repeating it changes nothing. */
   "session.revoke": (request: SessionRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** All methods with JSON Schemas of their requests and results. */
   "system.methods": (ack: (answer: Answer<MethodList>) => void) => void;
   /** The server's time. */
   "system.ping": (ack: (answer: Answer<Pong>) => void) => void;
-  /** The caller types; over by itself after 6 s, unless it is said again. */
+  /** The caller is typing. It expires after 6 s unless it is repeated. */
   "typing.start": (request: Typing, ack: (answer: Answer<Nothing>) => void) => void;
-  /** No longer. Repeating it changes nothing. */
+  /** The caller is no longer typing. Repeating it changes nothing. */
   "typing.stop": (request: Typing, ack: (answer: Answer<Nothing>) => void) => void;
   /** A profile, by id or by username. */
   "user.get": (request: GetUser, ack: (answer: Answer<User>) => void) => void;
-  /** Profiles in the order of their ids in the request, without those whom the caller may not see. */
+  /** Profiles in the order of the requested ids, without users whom the caller may not see. */
   "user.list": (request: ListUsers, ack: (answer: Answer<UserList>) => void) => void;
   /** The caller's own profile. */
   "user.me": (ack: (answer: Answer<User>) => void) => void;
-  /** Change the caller's profile. Opening a private account accepts all who wait. */
+  /** Change the caller's profile. Making a private account public accepts all requests to follow it. */
   "user.update": (request: UpdateUser, ack: (answer: Answer<User>) => void) => void;
 }
 

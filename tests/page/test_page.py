@@ -190,7 +190,7 @@ async def test_who_is_banned_stays_out_until_the_ban_is_lifted(pair):
     await hers.click("#log-entries [data-name='room.ban'] summary")
     await hers.see("#log-entries pre", "ضوضاء")
     await his.click("#rooms li button", "Join")
-    await his.see("#notice", "PERMISSION_DENIED, banned from the room")
+    await his.see("#notice", "PERMISSION_DENIED, you are banned from the room")
     await his.see_no("#room")
 
     await hers.click("#banned button", "Unban")
