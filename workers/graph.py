@@ -64,7 +64,7 @@ async def react_to_mute(job: Job, event: MuteChangedEvent) -> None:
 
 
 async def _settle_listening(job: Job, reader_id: int, author_id: int) -> None:
-    """Fill the inbox and subscribe the sockets of a reader who follows the author and has not muted them; else undo it."""
+    """Fill the inbox and subscribe the sockets of a reader who follows and has not muted the author; else undo it."""
     async with job.tools.database.transaction() as tx:
         listens = await graph.listens(tx, reader_id, author_id)
         is_large = await users.is_large(tx, author_id)
