@@ -713,7 +713,7 @@ export interface ClientToServerEvents {
   "auth.logout": (ack: (answer: Answer<Nothing>) => void) => void;
   /** Exchange a refresh token for new tokens. On a socket of the same session, this extends its sign-in. */
   "auth.refresh": (request: Refresh, ack: (answer: Answer<SignedIn>) => void) => void;
-  /** Open an account and sign this socket in. A repetition within ten minutes opens another session of that account. */
+  /** Open an account and sign this socket in. Repeating it within ten minutes opens another session of it. */
   "auth.register": (request: Register, ack: (answer: Answer<SignedIn>) => void) => void;
   /** Add users to a circle. */
   "circle.add": (request: CircleMembers, ack: (answer: Answer<Circle>) => void) => void;
@@ -789,7 +789,7 @@ export interface ClientToServerEvents {
   "room.join": (request: RoomRef, ack: (answer: Answer<JoinedRoom>) => void) => void;
   /** Remove a user from the room on all devices. The user may join again. Repeating it changes nothing. */
   "room.kick": (request: KickFromRoom, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Leave a room on this device. If the host leaves, a cohost or speaker becomes host. Repeating it changes nothing. */
+  /** Leave a room on this device. A host who leaves is replaced at once. Repeating it changes nothing. */
   "room.leave": (request: RoomRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** Rooms that the caller may see, newest first. Without `state`, those that have not ended. */
   "room.list": (request: ListRooms, ack: (answer: Answer<RoomPage>) => void) => void;
@@ -801,7 +801,7 @@ export interface ClientToServerEvents {
   "room.mute": (request: MuteInRoom, ack: (answer: Answer<Nothing>) => void) => void;
   /** Users in the room: the whole stage, then listeners in the order in which they joined. */
   "room.participants": (request: ListParticipants, ack: (answer: Answer<ParticipantPage>) => void) => void;
-  /** Raise or lower the caller's hand. Hands keep the order in which they were raised. Repeating it changes nothing. */
+  /** Raise or lower the caller's hand. Hands stay in the order of raising. Repeating it changes nothing. */
   "room.raise_hand": (request: RaiseHand, ack: (answer: Answer<Nothing>) => void) => void;
   /** React to the room or to one of its messages. Pushed once a second, summed up for all users. */
   "room.react": (request: ReactInRoom, ack: (answer: Answer<Nothing>) => void) => void;
