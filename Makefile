@@ -2,28 +2,28 @@
 PYTHON ?= python3
 VENV := .venv/bin
 PIP := $(VENV)/python -m pip --quiet --disable-pip-version-check
-# What the lock says, and nothing else: never resolved, never built from source.
+# Installs exactly the lock: never resolves, never builds from source.
 LOCKED := $(PIP) install --no-deps --require-hashes --only-binary :all: --requirement
 LOCK := $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --only-binary :all: --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate pyproject.toml
 
-# The newest that the module proxy has whole: since 1.13.6 it is built with forks of pion that are not there.
+# The newest release that the module proxy can build: since 1.13.6 LiveKit needs forks of pion that the proxy lacks.
 LIVEKIT := v1.13.5
 GO := $(or $(shell command -v go),$(wildcard /usr/local/go/bin/go))
 
-# The last of 2.0 and of 2.1, which brought acknowledgements with a time-out and listeners to any event.
+# The last releases of 2.0 and 2.1; 2.1 added acknowledgements with a time-out and listeners to any event.
 JAVA_CLIENTS := 2.0.1 2.1.2
 CLIENTS := $(addprefix tests/clients/,node_modules/.installed go/target/driver \
 	rust/target/debug/daira-test-client java/target/.made)
 
-.PHONY: help install voice clients run test mutants check fresh format schema lock outdated bench bench-realtime clean
+.PHONY: help install voice clients run test mutants check fresh format schema lock outdated bench bench-realtime picture clean
 
-help: ## print what can be made
+help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-14s\033[0m %s\n", $$1, $$2}' Makefile
 
-# The stamp is newer than what it was installed from, so a second call costs nothing.
+# The stamp is newer than the lock that was installed, so a second call does nothing.
 .venv/installed: requirements.txt pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "Python is missing: there is no $(PYTHON) here." >&2; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "Python is missing: $(PYTHON) was not found." >&2; exit 1; }
 	@test -x $(VENV)/python || $(PYTHON) deploy/virtual_environment.py
 	@echo "Installing DAIRA into .venv …"
 	@$(LOCKED) requirements.txt
@@ -31,7 +31,7 @@ help: ## print what can be made
 	@touch $@
 
 .venv/installed-dev: requirements-dev.txt .venv/installed
-	@echo "Installing what tests and checks need …"
+	@echo "Installing the packages for tests and checks …"
 	@$(LOCKED) requirements-dev.txt
 	@touch $@
 
@@ -41,27 +41,27 @@ help: ## print what can be made
 		GOBIN=$(CURDIR)/.venv/livekit $(GO) install -trimpath -ldflags "-s -w" \
 			github.com/livekit/livekit-server/cmd/server@$(LIVEKIT) \
 		&& mv .venv/livekit/server $(VENV)/livekit-server && rmdir .venv/livekit && touch $@ \
-		|| echo "LiveKit could not be built: tests of voice will be skipped"; \
-	else echo "Go is not here: LiveKit is not built, and tests of voice will be skipped"; fi
+		|| echo "Building LiveKit failed: voice tests will be skipped"; \
+	else echo "Go is missing: LiveKit is not built, and voice tests will be skipped"; fi
 
 tests/clients/node_modules/.installed: tests/clients/package-lock.json
 	@if command -v npm >/dev/null; then \
 		echo "Installing the official JavaScript clients …"; \
 		cd tests/clients && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
-	else echo "npm is not here: tests with the official JavaScript clients will be skipped"; fi
+	else echo "npm is missing: tests with the official JavaScript clients will be skipped"; fi
 
 tests/clients/go/target/driver: tests/clients/go/driver.go tests/clients/go/go.mod tests/clients/go/go.sum
 	@if [ -n "$(GO)" ]; then \
 		echo "Building the driver of the Go client …"; \
-		$(GO) build -C tests/clients/go -trimpath -o target/driver . || echo "It could not be built: its tests will be skipped"; \
-	else echo "Go is not here: tests with the Go client will be skipped"; fi
+		$(GO) build -C tests/clients/go -trimpath -o target/driver . || echo "The build failed: its tests will be skipped"; \
+	else echo "Go is missing: tests with the Go client will be skipped"; fi
 
 tests/clients/rust/target/debug/daira-test-client: $(wildcard tests/clients/rust/src/*) tests/clients/rust/Cargo.lock
 	@if command -v cargo >/dev/null; then \
-		echo "Building the driver of the Rust clients: about a minute …"; \
+		echo "Building the driver of the Rust clients, about a minute …"; \
 		cd tests/clients/rust && cargo build --quiet --locked --target-dir target \
-		|| echo "It could not be built: its tests will be skipped"; \
-	else echo "Cargo is not here: tests with the Rust clients will be skipped"; fi
+		|| echo "The build failed: its tests will be skipped"; \
+	else echo "Cargo is missing: tests with the Rust clients will be skipped"; fi
 
 tests/clients/java/target/.made: $(wildcard tests/clients/java/*.java) tests/clients/java/pom.xml
 	@if command -v mvn >/dev/null && command -v javac >/dev/null; then \
@@ -71,20 +71,20 @@ tests/clients/java/target/.made: $(wildcard tests/clients/java/*.java) tests/cli
 			mvn --quiet --batch-mode dependency:copy-dependencies -Dclient=$$version -DoutputDirectory=target/$$version || exit 1; \
 		done \
 		&& javac -cp "target/$(firstword $(JAVA_CLIENTS))/*" -d target/classes *.java && touch target/.made \
-		|| echo "It could not be built: its tests will be skipped"; \
-	else echo "Maven or a JDK is not here: tests with the Java clients will be skipped"; fi
+		|| echo "The build failed: its tests will be skipped"; \
+	else echo "Maven or a JDK is missing: tests with the Java clients will be skipped"; fi
 
 bench/realtime/peers/node/node_modules/.installed: bench/realtime/peers/node/package-lock.json
 	@if command -v npm >/dev/null; then \
 		echo "Installing the peers on Node.js …"; \
 		cd bench/realtime/peers/node && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
-	else echo "npm is not here: the peers on Node.js will be left out"; fi
+	else echo "npm is missing: the peers on Node.js will be left out"; fi
 
 install: .venv/installed ## install DAIRA into .venv
 
 voice: .venv/livekit-$(LIVEKIT) ## build LiveKit, which carries the voice of live rooms; needs Go
 
-clients: $(CLIENTS) ## build the drivers of the official clients that tests use; needs npm, Go, Cargo, Maven
+clients: $(CLIENTS) ## build the drivers of the official clients for the tests; needs npm, Go, Cargo, Maven
 
 run: .venv/installed ## run everything on this machine: servers, gateway, workers, demo data
 	@$(VENV)/daira up --demo
@@ -94,46 +94,49 @@ ifdef ARGS
 	@$(VENV)/pytest $(ARGS)
 else
 	@$(VENV)/pytest --cov --cov-report=term -m "not chaos"
-	@echo "Now what kills servers and processes, one after the other, without measuring coverage …"
+	@echo "Now the chaos tests, which kill servers and processes: one at a time, without coverage …"
 	@$(VENV)/pytest -m chaos -n 0
 endif
 
-mutants: .venv/installed-dev ## put small faults into a copy, which tests must notice; ARGS="--seed 7 --minutes 20 --module rooms/recovery"
+mutants: .venv/installed-dev ## mutation testing: do the tests notice small faults in the code? ARGS="--seed 7 --minutes 20 --module rooms/recovery"
 	@nice $(VENV)/python -m tests.mutants $(ARGS)
 
-check: .venv/installed-dev ## format, lint, types, layers, and that the lock is complete
+check: .venv/installed-dev ## check format, lint, types, import layers, and that the lock is complete
 	@$(VENV)/ruff format --check .
 	@$(VENV)/ruff check .
 	@$(VENV)/mypy
 	@$(VENV)/lint-imports
 	@$(VENV)/python -m tests.installing.lock
 
-fresh: ## install and test on new Debians; needs root and debootstrap; ARGS="trixie" takes one
+fresh: ## install and test on new Debian systems; needs root and debootstrap; ARGS="trixie" selects one
 	@$(PYTHON) tests/installing/fresh.py $(ARGS)
 
-format: .venv/installed-dev ## format the code and mend what lint can mend
+format: .venv/installed-dev ## format the code and apply lint's automatic fixes
 	@$(VENV)/ruff format .
 	@$(VENV)/ruff check --fix .
 
 schema: .venv/installed ## write the client contract: AsyncAPI, JSON Schemas, TypeScript
 	@$(VENV)/daira schema docs/schema
 
-lock: .venv/installed-dev ## pin and hash the requirements anew
+lock: .venv/installed-dev ## write new locks: pinned and hashed requirements
 	@$(LOCK) --extra build -o requirements.txt
 	@$(LOCK) --extra build --extra dev -c requirements.txt -o requirements-dev.txt
 	@$(VENV)/python -m tests.installing.lock wheels
 
-outdated: .venv/installed-dev ## say which pins have newer releases
+outdated: .venv/installed-dev ## list pins that have newer releases
 	@$(PIP) list --outdated --exclude pip
 
-bench: .venv/installed-dev ## measure calls and fan-out beside their bare SQL and Redis cost, then one user beside an abuser, rooms and presence
+bench: .venv/installed-dev ## measure calls and fan-out against their bare SQL and Redis cost; then fairness, rooms and presence
 	@$(VENV)/python -m bench
 	@$(VENV)/python -m bench.fairness
 	@$(VENV)/python -m bench.realtime --rounds 1 --docs .bench \
 		--only room-join --only room-message --only presence --only presence-flood $(ARGS)
 
-bench-realtime: .venv/installed-dev bench/realtime/peers/node/node_modules/.installed ## measure the gateway beside its peers
+bench-realtime: .venv/installed-dev bench/realtime/peers/node/node_modules/.installed ## measure the gateway and its peers in one run
 	@$(VENV)/python -m bench.realtime $(ARGS)
+
+picture: .venv/installed-dev ## take docs/page.webp, the README's picture, from a running `make run`; needs Chromium
+	@$(VENV)/python -m tests.page.picture http://127.0.0.1:8000/
 
 clean: ## remove the virtual environment and all local data
 	@if test -e .daira/servers.json; then $(VENV)/daira erase; fi

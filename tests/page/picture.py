@@ -1,0 +1,64 @@
+"""`make picture`: take docs/page.webp, the README's picture, from a running `make run`.
+
+Two demo users, each in a browser of their own, post and talk in a live room; the picture shows the second user's page.
+"""
+
+import asyncio
+import base64
+import sys
+from pathlib import Path
+
+from tests.page.browser import Browser
+
+TARGET = Path(__file__).parent.parent.parent / "docs" / "page.webp"
+HOST, GUEST = "mona_elsayed", "ahmed_elsayed"  # the guest follows the host in the demo data
+TOPIC = "ليلة كشري في وسط البلد"
+
+
+async def sign_in(url: str, username: str) -> Browser:
+    window = await asyncio.to_thread(Browser, username)
+    await window.do(window.driver.get, url)
+    await window.send("#sign-in input", username)
+    await window.see("#connection", "connected")
+    return window
+
+
+async def talk(host: Browser, guest: Browser) -> None:
+    await host.write("#compose textarea", "صباح الخير يا مصر ☀️ #القاهرة")
+    await host.click("#compose button")
+    await guest.see("#posts li p", "صباح الخير")
+    await host.send("#open-room input", TOPIC)
+    await host.see("#topic", TOPIC)
+    await guest.click("#refresh-rooms")
+    await guest.see("#rooms li", TOPIC)
+    await guest.click("#rooms li button", "Join")
+    await guest.click("#raise-hand")
+    await host.click("#hands button", "Make speaker")
+    await guest.see("#my-role", "speaker")
+    await host.send("#say input", "أهلا بيكم! مين بيعمل أحسن كشري؟")
+    await guest.see("#messages .theirs p", "أهلا بيكم")
+    await guest.send("#say input", "اللي في شارع شامبليون 😋")
+    await host.see("#messages .theirs p", "شامبليون")
+    await host.click("#reactions button", "👏")
+    await guest.see("#reactions button", "👏 1")
+
+
+async def main(url: str) -> None:
+    windows: list[Browser] = []
+    try:
+        for username in (HOST, GUEST):
+            windows.append(await sign_in(url, username))
+        host, guest = windows
+        await talk(host, guest)
+        shot = await guest.do(guest.driver.execute_cdp_cmd, "Page.captureScreenshot", {"format": "webp", "quality": 80})
+        TARGET.write_bytes(base64.b64decode(shot["data"]))
+        await host.click("#close-room")
+        await guest.see("#digest-topic", TOPIC)
+    finally:
+        for window in windows:
+            await window.quit()
+    print(f"{TARGET}: {TARGET.stat().st_size // 1024} KiB")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
