@@ -1,1 +1,1 @@
-"""Benchmarks: what DAIRA adds to the bare cost of the servers below it, measured in one run on one machine."""
+"""Benchmarks: the cost that DAIRA adds to bare PostgreSQL and Redis, measured in one run on one machine."""

@@ -1,7 +1,7 @@
-"""`make bench`: calls through a real socket, and fan-out, beside bare SQL and Redis on the same servers.
+"""`make bench`: calls through a real socket, and fan-out, compared with bare SQL and Redis on the same servers.
 
 A node, its workers and the client share this machine's cores, as on a laptop. Nothing is asserted: machines are
-noisy, ratios are what to hold on to.
+noisy, so compare the ratios.
 """
 
 import asyncio
@@ -120,7 +120,7 @@ class Bench:
         return row
 
     async def _push_to_another_node(self) -> Row:
-        """From a post's acknowledgement to its push, by way of outbox, relay, event log and fan-out."""
+        """Time from a post's acknowledgement to its push, through outbox, relay, event log and fan-out."""
         author, reader = await self.cluster.person("poster"), await self.cluster.person("reader", node="b")
         await reader.call("graph.follow", user_id=author.id)
         await self.cluster.settle(reader)
@@ -153,7 +153,7 @@ class Bench:
         return row
 
     async def _fan_out(self, followers: int) -> Row:
-        """From the acknowledgement of a post to its push, every inbox written; the watcher is the last page's."""
+        """Time from the call until the post is in the last inbox."""
         author = await self.cluster.person("writer")
         watcher = await self.cluster.person("watcher", node="b")
         owner = await self.cluster.owner()
@@ -184,7 +184,7 @@ class Bench:
                 await pipe.execute()
 
         return Row(
-            f"post to {followers:,} inboxes, from the call on", ours, f"{followers:,} ZADD in a pipeline",
+            f"post to {followers:,} inboxes, from the call", ours, f"{followers:,} ZADD in a pipeline",
             await timed("bare", bare, FANOUT_ROUNDS, warm_up=1), "~50 for 1,000",
         )  # fmt: skip
 

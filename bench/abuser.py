@@ -1,7 +1,7 @@
 """`python -m bench.abuser PORT`: one account that keeps 20 sockets busy; part of `bench.fairness`.
 
-A process of its own, at the lowest priority: what it costs to read the answers is not the server's doing.
-Standard input brings a line of JSON: {auth, method, argument}. It says a line once all sockets are connected.
+It is a separate process with the lowest priority, so that the cost of reading its answers is not measured. It reads one
+line of JSON from standard input, {auth, method, argument}, and prints a line once all sockets are connected.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ import uvloop
 from bench.realtime import frames
 from bench.realtime.load import Crowd
 
-SOCKETS = 20  # a session has no more
+SOCKETS = 20  # the most that a session may have
 CALLS = 50  # a second on each socket
 
 
 async def main(port: int, auth: dict[str, Any], calls: bytes) -> None:
-    """All sockets send their calls of a second at once."""
+    """Connect, and let each socket send its calls of a second at once, forever."""
     crowd = Crowd()
     await crowd.connect([port], [auth] * SOCKETS)
     for socket in crowd.sockets:

@@ -1,8 +1,8 @@
-"""`python -m bench.fairness`: what one abuser, within all limits, does to another user's latency.
+"""`python -m bench.fairness`: how one abuser, within all limits, changes another user's latency.
 
-The victim calls `post.get` at a steady pace, alone and then beside one account that keeps 20 sockets busy
-(`bench.abuser`). A node with the default limits has a core of its own; PostgreSQL, Redis and the load share the other.
-Nothing is asserted: the machine is noisy, and the ratio is what counts.
+The victim calls `post.get` at a steady pace, first alone, then while one account keeps 20 sockets busy
+(`bench.abuser`). A node with the default limits has one core; PostgreSQL, Redis and the load share the other. Nothing
+is asserted: the machine is noisy, so compare the ratio.
 """
 
 import json
@@ -44,7 +44,7 @@ class Latency(NamedTuple):
 
 
 async def measure(contender: Ours, kind: str, argument: dict[str, Any]) -> tuple[Latency, Latency]:
-    """The victim's latency alone, and beside the abuser."""
+    """Return the victim's latency alone, and beside the abuser."""
     await contender.start(1, 0)
     victim = Crowd()
     try:
@@ -81,7 +81,7 @@ async def _abuser(contender: Ours, method: str, argument: dict[str, Any]) -> Asy
 
 async def main() -> None:
     table = Table(
-        "the abuser calls", "victim alone, p50 / p95 ms", "beside it", "ratio of p95", "refused to the victim"
+        "the abuser calls", "victim alone, p50 / p95 ms", "beside it", "ratio of p95", "victim's calls refused"
     )
     with tempfile.TemporaryDirectory(prefix="daira-fairness-") as folder:
         async with open_world(Path(folder), PEOPLE, 1, 2) as world:

@@ -1,4 +1,4 @@
-"""Timing of awaited work, and the table that it ends in."""
+"""Time awaited work, and print the results as a table."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -18,7 +18,7 @@ class Timing(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A measured thing beside the bare cost below it; `target` is what the design asks of p50/p95/p99."""
+    """One measurement and the bare cost of the same work; `target` is the design's for p50/p95/p99."""
 
     what: str
     ours: Timing
@@ -28,7 +28,7 @@ class Row(NamedTuple):
 
 
 async def timed(what: str, work: Callable[[int], Awaitable[object]], rounds: int, warm_up: int = 5) -> Timing:
-    """`work` hears the number of its round; where it answers seconds, those count instead of its own duration."""
+    """Time `work`, called with the number of the round. If it returns seconds, they replace the measured duration."""
     for number in range(warm_up):
         await work(-1 - number)
     samples = []

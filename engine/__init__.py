@@ -1,1 +1,1 @@
-"""Sockets: Engine.IO over WebSocket and long polling, written to directly and bounded in both directions."""
+"""Sockets: Engine.IO over WebSocket and long polling, with bounded input and output."""

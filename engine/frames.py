@@ -1,7 +1,7 @@
-"""A client's WebSocket frames, taken apart as strictly as RFC 6455 asks of a server.
+"""Parse a client's WebSocket frames as strictly as RFC 6455 requires of a server.
 
-States: between frames → within one → between frames …; beside it, within a message of several frames or not. Between
-frames nothing is kept, and a frame that comes whole is read where it lies: so do nearly all.
+States: between frames → within a frame → between frames …; independently, inside a fragmented message or not. The
+reader buffers nothing between frames. Nearly all frames arrive whole and are parsed without copying the chunk.
 """
 
 from struct import Struct
@@ -15,18 +15,18 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 
 _WHOLE = (FINAL | TEXT, FINAL | BINARY)
 _FIRST_CONTROL = FINAL | CLOSE
-_LONGEST_CONTROL = 125  # bytes; longer lengths are written behind the head
+_LONGEST_CONTROL = 125  # bytes; a longer length is in an extended length field
 _LENGTH = Struct("!Q").unpack_from
-# Reserved bits, unknown opcodes and control frames in parts are in none of these.
+# These exclude reserved bits, unknown opcodes and fragmented control frames.
 _FIRST_BYTES = frozenset(
     (CONTINUATION, TEXT, BINARY, *(FINAL | opcode for opcode in (CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG)))
 )
-# RFC 6455, 7.4, and IANA's registry of them; 1004 to 1006 and 1015 are never sent.
+# RFC 6455, 7.4, and IANA's registry; 1004 to 1006 and 1015 must not appear in a frame.
 _CLOSE_CODES = frozenset((*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)))
 
 
 class Listener(Protocol):
-    """None of these may raise."""
+    """Receives what was parsed. None of these methods may raise."""
 
     def hold_writes(self) -> None:
         """More frames of the same read follow: what is written meanwhile may wait for `release_writes`."""
@@ -38,7 +38,7 @@ class Listener(Protocol):
     def bytes_received(self, data: bytes) -> None: ...
 
     def part_received(self) -> None:
-        """A frame of a message that goes on."""
+        """A fragment that does not end its message has arrived."""
 
     def ping_received(self, payload: bytes) -> None: ...
 
@@ -47,7 +47,7 @@ class Listener(Protocol):
     def close_received(self) -> None: ...
 
     def broken(self, code: WSCloseCode) -> None:
-        """The client has sent what it must not: close with that code. Nothing more comes from here."""
+        """The client has broken the protocol: close with `code`. The reader reports nothing more."""
 
 
 class _Refused(Exception):
@@ -56,20 +56,20 @@ class _Refused(Exception):
 
 
 class FrameReader:
-    """`feed` it what the network brings, however it is cut. It stops between two frames while it is paused."""
+    """Parses the chunks given to `feed`, which may split frames anywhere. While paused it stops between two frames."""
 
     __slots__ = ("_begun", "_holds", "_listener", "_message", "_needed", "_opcode", "is_over", "is_paused", "largest")
 
     def __init__(self, listener: Listener, largest: int) -> None:
-        self.is_over = False  # what comes still is not looked at
+        self.is_over = False  # further chunks are ignored
         self.is_paused = False
         self._listener = listener
         self._holds = False  # the listener holds its writes
-        self.largest = largest  # message, in bytes
-        self._begun: bytearray | None = None  # a frame, up to where it has come
-        self._needed = 0  # bytes of it, before it is looked at again
-        self._opcode = 0  # of the message that goes on
-        self._message: bytearray | None = None
+        self.largest = largest  # bytes of a message
+        self._begun: bytearray | None = None  # an incomplete frame
+        self._needed = 0  # bytes of it that the next parsing step needs
+        self._opcode = 0  # of the fragmented message
+        self._message: bytearray | None = None  # its fragments so far
 
     def feed(self, data: bytes) -> None:
         if self.is_over:
@@ -93,7 +93,7 @@ class FrameReader:
             self._begun = bytearray(data[read:])
 
     def _read(self, data: bytes) -> int:
-        """Reads all frames that are there in full. Returns where the first one begins that is left."""
+        """Parse all complete frames. Returns the offset of the first unread one. Raises _Refused."""
         at, end = 0, len(data)
         self._needed = 0
         while not self.is_over and not self.is_paused:
@@ -135,7 +135,7 @@ class FrameReader:
         return at
 
     def _check_place(self, first: int, length: int) -> None:
-        """Whether such a frame may come now."""
+        """Raise _Refused if such a frame may not follow the earlier ones, or makes the message too large."""
         if first >= _FIRST_CONTROL:
             return
         is_continuation = first in (CONTINUATION, FINAL | CONTINUATION)
@@ -145,7 +145,7 @@ class FrameReader:
             raise _Refused(WSCloseCode.MESSAGE_TOO_BIG)
 
     def _take(self, first: int, payload: bytearray) -> None:
-        """A control frame, or a part of a message."""
+        """Handle a control frame or a fragment."""
         listener = self._listener
         if first == FINAL | PING:
             listener.ping_received(bytes(payload))
@@ -173,6 +173,6 @@ class FrameReader:
 def _check_close(payload: bytearray) -> None:
     if not payload:
         return
-    if int.from_bytes(payload[:2], "big") not in _CLOSE_CODES:  # nor is what one byte can say
+    if int.from_bytes(payload[:2], "big") not in _CLOSE_CODES:  # a code of one byte is never among them
         raise _Refused(WSCloseCode.PROTOCOL_ERROR)
     payload[2:].decode()

@@ -1,6 +1,6 @@
-"""HTTP for the gateway and the sidecar: whatever a client does, it holds a connection for 10 s at most.
+"""HTTP for the gateway and the sidecar: a client that stalls holds a connection for 10 s at most.
 
-aiohttp waits for ever for the headers of a connection's first request, and for a client to read its answer.
+aiohttp has no timeout for the headers of a connection's first request, nor for a client that does not read its answer.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ from engine.metrics import CUT_OFF, UNREADABLE
 KEPT_ALIVE_S = 10.0
 PATIENCE_S = 8.0
 LOOK_EVERY_S = 1.0
-LINGERING_S = 1.0  # in which the rest of a body that nobody reads may come
+LINGERING_S = 1.0  # for the rest of a body that the handler did not read
 
 
 @asynccontextmanager
 async def serve_http(app: web.Application, *listeners: socket.socket) -> AsyncIterator[web.AppRunner]:
-    """Serve until the context ends. Bodies arrive as they were sent: nothing is decompressed."""
+    """Serve until the context ends. Request bodies are not decompressed."""
     runner = web.AppRunner(
         app, access_log=None, shutdown_timeout=1.0, handle_signals=False, handler_cancellation=True,
         keepalive_timeout=KEPT_ALIVE_S, lingering_time=LINGERING_S, auto_decompress=False, logger=_log,
@@ -40,7 +40,7 @@ async def serve_http(app: web.Application, *listeners: socket.socket) -> AsyncIt
 
 
 async def _cut_off_the_stuck(runner: web.AppRunner) -> None:
-    """For ever: close connections that have not moved for too long. WebSockets have left aiohttp and are not seen."""
+    """Close, forever, connections whose client has stalled for PATIENCE_S. WebSockets are no longer among them."""
     assert runner.server is not None
     waits: dict[Any, tuple[object, float]] = {}  # connection → what it waits for, and since when
     while True:
@@ -61,7 +61,7 @@ async def _cut_off_the_stuck(runner: web.AppRunner) -> None:
 
 
 def _what_it_waits_for(connection: Any) -> object:
-    """None where the client owes nothing."""
+    """Return what the client must send or read next, or None if it owes nothing."""
     if connection.transport is None:
         return None
     if not connection._request_count:
@@ -73,7 +73,7 @@ def _what_it_waits_for(connection: Any) -> object:
 
 
 class _WithoutClientsFaults(logging.Filter):
-    """Counts requests that are no HTTP, instead of logging what they carry: it may be a secret."""
+    """Counts invalid HTTP requests instead of logging them: their content may be a secret."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None

@@ -1,4 +1,4 @@
-"""Long polling: packets wait here for the client's next GET, and a POST's body is taken apart."""
+"""Long polling: queue packets for the client's next GET, and split a POST's body into packets."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -14,12 +14,12 @@ MOST_PACKETS_A_GET = 16  # python-engineio's client takes no more
 BODY_WITHIN_S = 8.0
 
 
-class UnreadablePayload(Exception):
-    """A payload that is none; its socket is closed."""
+class Unreadable(Exception):
+    """The payload is invalid; the caller closes its socket."""
 
 
 class Mailbox:
-    """What a polling client has yet to fetch, and the GET that waits for it."""
+    """The packets that a polling client has not fetched yet, and the GET that waits for more."""
 
     def __init__(self) -> None:
         self._packets: list[packet.Packet] = []
@@ -37,7 +37,7 @@ class Mailbox:
 
     @property
     def is_drained(self) -> bool:
-        """Closed, and all that waited has been fetched."""
+        """Whether it is closed and every packet has been fetched."""
         return self._closed and not self._packets
 
     def put(self, kind: int, data: str | bytes | None = None) -> None:
@@ -46,12 +46,15 @@ class Mailbox:
         self._wake()
 
     def close(self) -> None:
-        """What waits can still be fetched."""
+        """End the waiting GET. Packets already queued can still be fetched."""
         self._closed = True
         self._wake()
 
     async def take(self, timeout_s: float) -> list[packet.Packet]:
-        """What waits, in portions; what comes first within the timeout; or nothing. One GET at a time."""
+        """Return up to MOST_PACKETS_A_GET packets, waiting for the first one; an empty list after the timeout.
+
+        Only one GET may wait at a time.
+        """
         if not self._packets and not self._closed:
             self._waiting = asyncio.get_running_loop().create_future()
             try:
@@ -75,9 +78,9 @@ class Mailbox:
 
 
 async def read_packets(request: web.Request, bounds: "Bounds") -> list[str]:
-    """The packets in a POST's body: text with its type digit, or `b` and a message in base64.
+    """Return the packets in a POST's body: each is a type digit and text, or `b` and a message in base64.
 
-    Raises UnreadablePayload, also for more packets than a second allows: a body of separators alone has a million.
+    Raises Unreadable, also for more packets than the bound of one second: a body of only separators has a million.
     """
     try:
         async with asyncio.timeout(BODY_WITHIN_S):
@@ -90,7 +93,7 @@ async def read_packets(request: web.Request, bounds: "Bounds") -> list[str]:
 
 
 async def _read_body(request: web.Request, largest: int) -> bytes:
-    """Raises UnreadablePayload as soon as it is larger, whatever its head says."""
+    """Return the body. Raises Unreadable once it exceeds `largest`, whatever its Content-Length says."""
     body = bytearray()
     async for part in request.content.iter_any():
         body += part

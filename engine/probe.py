@@ -1,4 +1,4 @@
-"""How a polling client moves to a WebSocket: it probes, is answered, and says that it has moved."""
+"""Upgrade from polling to WebSocket: the client sends a probe, gets an answer, and confirms the upgrade."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Probe:
-    """A WebSocket beside a polling session."""
+    """The WebSocket of a polling session until the upgrade completes. It implements the WebSocket's Receiver."""
 
     def __init__(self, socket: "EngineSocket") -> None:
         self._socket = socket
@@ -62,7 +62,7 @@ class Probe:
         return
 
     def web_socket_closed(self) -> None:
-        """Polling goes on."""
+        """The upgrade was abandoned; the session continues by polling."""
         self._stop_timer()
         if self._socket.probed_by is self:
             self._socket.upgrading = False

@@ -1,6 +1,6 @@
-"""The Engine.IO endpoint, and the Socket.IO endpoint over it.
+"""The Engine.IO endpoint, and the Socket.IO endpoint on top of it.
 
-python-engineio keeps the query, CORS, session ids and payloads; what happens per socket, packet and frame is ours.
+python-engineio handles the query, CORS, session ids and payloads; sockets, packets and frames are handled here.
 """
 
 import json
@@ -19,7 +19,7 @@ Accept = Callable[[EngineSocket, web.Request], Peer]
 
 
 class HandshakeRefused(Exception):
-    """Not now: the client comes again by itself."""
+    """The node refuses a connection for now; clients retry by themselves."""
 
     def __init__(self, status: str) -> None:
         super().__init__(status)
@@ -27,17 +27,17 @@ class HandshakeRefused(Exception):
 
 
 class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
-    """Accepts sockets; `accept` says who lives on one, or raises HandshakeRefused."""
+    """Accepts sockets. `accept` returns the peer of a new socket, or raises HandshakeRefused."""
 
     accept: Accept
-    first_bounds: Bounds  # of what a socket may send, until its peer sets others
-    own_hosts: Callable[[web.Request], list[str]]  # names and ports under which the client may have reached us
+    first_bounds: Bounds  # of a new socket, until its peer changes them
+    own_hosts: Callable[[web.Request], list[str]]  # host names and ports that may be this server's own
 
     async def handle_request(self, request: web.Request) -> Any:
         try:
             return await self._handle(request)
         except ConnectionError:
-            return web.Response(status=400)  # to nobody: the client is gone
+            return web.Response(status=400)  # the client is gone and will not read it
 
     async def _handle(self, request: web.Request) -> Any:
         if "Content-Encoding" in request.headers:
@@ -55,7 +55,9 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
         return await super().handle_request(request)
 
     async def _take_post(self, socket: EngineSocket, request: web.Request) -> web.Response:
-        """The library's own way takes a cancelled request for a broken handler, and answers 500 where a socket ends."""
+        """Handle a POST. python-engineio would treat a cancelled request as a broken handler, and answer 500 when
+        the socket ends.
+        """
         environ = {"aiohttp.request": request, "REQUEST_METHOD": "POST"}
         origin = request.headers.get("Origin")
         if origin is not None:
@@ -74,7 +76,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
     # ------------------------------------------------------------------------------------------ origins and headers
 
     def _cors_allowed_origins(self, environ: dict[str, Any]) -> list[str] | None:
-        """None allows every origin. Pages of this very server are always allowed, by whichever scheme they name."""
+        """Return the allowed origins; None allows all. The server's own hosts are always allowed, with any scheme."""
         if self.cors_allowed_origins == "*":
             return None
         origins = list(self.cors_allowed_origins or ())
@@ -83,7 +85,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
         return origins
 
     def _cors_headers(self, environ: dict[str, Any]) -> list[tuple[str, str]]:
-        """The library's, and what keeps answers out of caches."""
+        """Return the library's headers, and those that keep answers out of caches."""
         headers: list[tuple[str, str]] = super()._cors_headers(environ)
         return [*headers, ("Cache-Control", "no-store"), ("Vary", "Origin")]
 

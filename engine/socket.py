@@ -1,4 +1,4 @@
-"""One client's Engine.IO socket, over whichever transport it is on.
+"""One client's Engine.IO socket, over polling or WebSocket.
 
 States: polling → upgrading → websocket, or websocket from the start; then closed. Protocol:
 https://socket.io/docs/v4/engine-io-protocol/
@@ -33,20 +33,20 @@ _PING_FRAME = websocket_frame(0x81, b"2")
 
 
 class Bounds(NamedTuple):
-    """What a client may send: bytes in one message, and packets a second. A large packet counts as several."""
+    """The most that a client may send: bytes in a message, packets per second. A large packet counts as several."""
 
     payload: int
     packets_per_s: int
 
 
 class Peer(Protocol):
-    """What lives on a socket."""
+    """The layer above a socket: it receives messages and the close."""
 
     def receive(self, data: str | bytes) -> None:
-        """One message from the client. Never raises, never waits."""
+        """Handle one message from the client. Must neither raise nor block."""
 
     def closed(self) -> None:
-        """The socket is gone."""
+        """The socket has closed."""
 
 
 class EngineSocket:
@@ -59,7 +59,7 @@ class EngineSocket:
     def __init__(self, server: "EngineServer", sid: str, *, is_text_only: bool = False) -> None:
         self.server = server
         self.sid = sid
-        self.is_text_only = is_text_only  # binary messages go out as text, in base64
+        self.is_text_only = is_text_only  # binary messages are sent as text, in base64
         self.bounds = server.first_bounds
         self.connected = False
         self.upgrading = False
@@ -70,9 +70,9 @@ class EngineSocket:
         self._web_socket: WebSocket | None = None
         self._transport: asyncio.Transport | TextTransport | GatheredWrites | None = None
         self._mailbox: Mailbox | None = None
-        self._behind_since: float | None = None  # the client reads more slowly than it is written to
-        self._latest: dict[Hashable, bytes] | None = None
-        self._reader: asyncio.Future[None] | None = None  # who waits for the client to catch up
+        self._behind_since: float | None = None  # loop time since which the write buffer has been full
+        self._latest: dict[Hashable, bytes] | None = None  # conflated frames for a slow reader, by key
+        self._reader: asyncio.Future[None] | None = None  # done once the client has caught up
         self._budget = self.bounds.packets_per_s
         self._refilled_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -81,9 +81,9 @@ class EngineSocket:
     # ------------------------------------------------------------------------------------------ outbound
 
     def write(self, frame: bytes) -> None:
-        """Finished WebSocket frames that must arrive. A client that leaves more than 1 MiB unread is cut off.
+        """Write finished WebSocket frames that must arrive. Drops a client that leaves more than 1 MiB unread.
 
-        One frame always passes, so that an answer larger than the bound reaches a client that reads.
+        The bound is checked before writing, so that an answer larger than the bound reaches a client that reads.
         """
         transport = self._transport
         if transport is None:
@@ -103,14 +103,14 @@ class EngineSocket:
             gathered.flush()
 
     def write_or_drop(self, frame: bytes) -> None:
-        """One that a reader who is behind can do without."""
+        """Write an ephemeral frame; it is not sent to a slow reader."""
         if self._behind_since is None:
             self.write(frame)
         else:
             DROPPED.inc()
 
     def write_latest(self, key: Hashable, frame: bytes) -> None:
-        """One that makes older ones of its key worthless: who is behind gets the newest, once they read again."""
+        """Write a frame that replaces older ones of its key: a slow reader gets only the newest, when it catches up."""
         if self._behind_since is None:
             self.write(frame)
             return
@@ -125,18 +125,18 @@ class EngineSocket:
 
     @property
     def outbound_bytes(self) -> int:
-        """What has been written and not yet been taken by the network or the next GET."""
+        """Bytes written that the network or the next GET has not taken yet."""
         if self._transport is not None:
             return self._transport.get_write_buffer_size()
         return self._mailbox.bytes_waiting if self._mailbox is not None else 0
 
     @property
     def is_behind(self) -> bool:
-        """The client reads more slowly than it is written to."""
+        """Whether the client reads more slowly than the server writes."""
         return self._behind_since is not None
 
     async def caught_up(self) -> None:
-        """The client has read nearly all, or is gone."""
+        """Wait until the client has read nearly everything, or is gone."""
         if self._behind_since is not None and not self.closed:
             if self._reader is None:
                 self._reader = asyncio.get_running_loop().create_future()
@@ -162,7 +162,7 @@ class EngineSocket:
             self._reader = None
 
     def _post(self, frame: bytes) -> None:
-        """Into the mailbox of a polling client."""
+        """Put a frame's messages into the mailbox of a polling client."""
         if self.closed or self._mailbox is None:
             return
         if self._mailbox.bytes_waiting > MAX_OUTBOUND:
@@ -174,7 +174,7 @@ class EngineSocket:
     # ------------------------------------------------------------------------------------------ inbound
 
     def text_received(self, text: str) -> None:
-        """An Engine.IO packet in a text frame or a polling payload."""
+        """Handle an Engine.IO packet from a text frame or a polling payload."""
         if not self._may_go_on(len(text)):
             return
         match text[:1]:
@@ -196,15 +196,15 @@ class EngineSocket:
             self.peer.receive(data)
 
     def control_received(self) -> None:
-        """A WebSocket's own frame, or a part of a message."""
+        """A WebSocket control frame or a fragment has arrived; it counts as a packet."""
         self._may_go_on()
 
     def broken(self, code: WSCloseCode) -> None:
-        """The client does not keep to the WebSocket protocol."""
+        """The client has broken the WebSocket protocol."""
         self.finish("protocol", code)
 
     def _may_go_on(self, size: int = 0) -> bool:
-        """Count a packet, before anything else is done with it. A client beyond its bounds is cut off."""
+        """Count a packet before handling it, and drop a client that exceeds its bounds. Returns whether to continue."""
         self._budget -= 1 + size // BYTES_COUNTED_AS_A_PACKET
         if self._budget > 0:
             return not self.closed
@@ -216,7 +216,7 @@ class EngineSocket:
         return not self.closed
 
     def set_bounds(self, bounds: Bounds) -> None:
-        """From the next message on."""
+        """Set what the client may send, from the next message on."""
         self.bounds = bounds
         self._budget = bounds.packets_per_s
         if self._web_socket is not None:
@@ -251,7 +251,7 @@ class EngineSocket:
         return self._mailbox
 
     async def handle_get_request(self, environ: dict[str, Any]) -> "list[packet.Packet] | web.StreamResponse":
-        """A GET that fetches what waits, or that turns into a WebSocket. Raises EngineIOError."""
+        """Handle a GET that fetches packets or upgrades to WebSocket. Raises EngineIOError."""
         if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
             return await self._accept(environ["aiohttp.request"])
         if self.upgrading:
@@ -273,7 +273,7 @@ class EngineSocket:
         return packets
 
     async def receive_payload(self, request: web.Request) -> None:
-        """A polling client's packets. Raises UnreadablePayload."""
+        """Handle a polling client's POST. Raises Unreadable."""
         for text in await read_packets(request, self.bounds):
             if self.closed:
                 return
@@ -295,11 +295,11 @@ class EngineSocket:
 
     @property
     def has_web_socket(self) -> bool:
-        """Or somebody who wants to be it."""
+        """Whether a WebSocket is in use or probing."""
         return self.upgraded or self.probed_by is not None
 
     def take(self, web_socket: WebSocket) -> None:
-        """What was waiting for a GET goes first."""
+        """Move to `web_socket`; packets that waited for a GET are written first."""
         self.connected = self.upgraded = True
         self.upgrading = False
         self.probed_by = None
@@ -318,7 +318,7 @@ class EngineSocket:
             self.write(websocket_frame(0x81 if text else 0x82, encoded.encode() if text else encoded))
 
     def probed(self) -> None:
-        """From here on GETs are sent away, and the one that waits ends."""
+        """The client has probed: end the waiting GET, and answer further ones with NOOP."""
         self.upgrading = True
         if self._mailbox is not None and self._mailbox.is_awaited:
             self._mailbox.put(packet.NOOP)
@@ -326,7 +326,7 @@ class EngineSocket:
     # ------------------------------------------------------------------------------------------ time and end
 
     def open(self, opening: str) -> None:
-        """Say OPEN, with the session's parameters as JSON."""
+        """Send OPEN. opening: the session's parameters as JSON."""
         if self._transport is not None:
             self._transport.write(websocket_frame(0x81, b"0" + opening.encode()))
         elif self._mailbox is not None:
@@ -346,7 +346,7 @@ class EngineSocket:
 
     def _pong(self) -> None:
         if not self._awaits_pong:
-            return  # some clients send one unasked
+            return  # some clients send unsolicited pongs
         if self._is_stuck():
             self.drop("slow")
         else:
@@ -357,7 +357,7 @@ class EngineSocket:
         self.drop("ping timeout")
 
     def _is_stuck(self) -> bool:
-        """Answering pings is not enough: a client must read as well."""
+        """Whether the client has been a slow reader for longer than a ping timeout, even if it answers pings."""
         since = self._behind_since
         return since is not None and asyncio.get_running_loop().time() - since > self.server.ping_timeout
 
@@ -367,14 +367,14 @@ class EngineSocket:
         self._timer = None if self.closed else asyncio.get_running_loop().call_later(seconds, work)
 
     async def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:
-        """python-engineio's way to end a socket; ours are `finish` and `drop`."""
+        """Close for python-engineio, which calls this; other code calls `finish` or `drop`."""
         self.drop(reason or "server")
 
     def linger(self, reason: str) -> None:
-        """The peer is done; the client gets a moment to take what was written, and to close the socket itself.
+        """Detach the peer, and give the client LINGER_S to read what was written and to close the socket itself.
 
-        CLOSE tells clients that would take the end of a WebSocket for a lost network. A polling client gets it last:
-        in one payload with an answer, some would drop the answer.
+        CLOSE is for clients that would treat the end of a WebSocket as a lost network. A polling client gets it only
+        at the end: some drop an answer in the same payload.
         """
         if self.peer is not None and not self.closed:
             self._leave_peer()
@@ -383,9 +383,9 @@ class EngineSocket:
             self._set_timer(LINGER_S, lambda: self.finish(reason))
 
     def finish(self, reason: str, code: WSCloseCode = WSCloseCode.OK, last: int = packet.CLOSE) -> None:
-        """Close after what has been written; the client is given two seconds to take it.
+        """Close after the client has read what was written, or after two seconds.
 
-        code: of a WebSocket's close. last: the packet that a polling client's waiting or next GET ends with.
+        code: of a WebSocket's close frame. last: the last packet of a polling client's waiting or next GET.
         """
         if self.closed or (self._mailbox is not None and self._mailbox.is_closed):
             return
@@ -395,14 +395,14 @@ class EngineSocket:
             self._end()
         elif self._mailbox is not None:
             self._mailbox.put(last)
-            self._mailbox.close()  # the GET that takes the rest of it is the last
+            self._mailbox.close()  # the GET that empties it is the last
             self._leave_peer()
             self._set_timer(CLOSE_TIMEOUT_S, self._end)
         else:
             self._end()
 
     def drop(self, reason: str) -> None:
-        """Close at once and free what waits to be read."""
+        """Close at once and discard unread output."""
         if self.closed:
             return
         CLOSED.labels(reason).inc()
@@ -411,7 +411,7 @@ class EngineSocket:
         self._end()
 
     def web_socket_closed(self) -> None:
-        """The client has closed it, or the network has."""
+        """The client or the network has closed the WebSocket."""
         self._end()
 
     def _close_by_client(self) -> None:

@@ -1,4 +1,4 @@
-"""A WebSocket's transport for clients that asked for text alone (`b64=1`, as `forceBase64` of the official client)."""
+"""A WebSocket's transport for clients that accept only text (`b64=1`, the official client's `forceBase64`)."""
 
 import asyncio
 from base64 import b64encode
@@ -10,13 +10,13 @@ BINARY = 0x82
 
 
 class TextTransport:
-    """Writes binary messages as text frames `b<base64>`, and hands everything else on."""
+    """Writes binary messages as text frames `b<base64>`, and passes everything else through."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
 
     def write(self, frames: bytes) -> None:
-        """frames: finished WebSocket frames, all binary or all text."""
+        """Write finished WebSocket frames, which are all binary or all text."""
         if frames[0] == BINARY:
             payloads = [payload for payload in frame_payloads(frames) if isinstance(payload, bytes)]
             frames = b"".join(websocket_frame(0x81, b"b" + b64encode(payload)) for payload in payloads)

@@ -1,8 +1,7 @@
-"""A WebSocket on a transport that aiohttp has upgraded and then lets go of.
+"""A WebSocket on a transport that is detached from aiohttp after the handshake.
 
-aiohttp does the handshake. Everything that it keeps for a request (its task, parser, headers, response) is freed once
-the connection is ours: an idle socket costs little, and a frame is handled inside the loop's read callback, with no
-queue or task between.
+aiohttp does the handshake. Then the state of its request (task, parser, headers, response) is freed, so an idle socket
+costs little. A frame is handled inside the loop's read callback, without a queue or a task.
 """
 
 import asyncio
@@ -16,17 +15,17 @@ CLOSE_TIMEOUT_S = 2.0
 
 
 class Receiver(Protocol):
-    """Who lives on the WebSocket. None of these may wait or raise."""
+    """The layer above a WebSocket. None of these methods may block or raise."""
 
     def text_received(self, text: str) -> None: ...
 
     def bytes_received(self, data: bytes) -> None: ...
 
     def control_received(self) -> None:
-        """A ping or pong of the WebSocket's own, or a part of a message."""
+        """A WebSocket ping or pong, or a fragment, has arrived."""
 
     def broken(self, code: WSCloseCode) -> None:
-        """The client has sent what it must not: close with that code."""
+        """The client has broken the protocol: close with `code`."""
 
     def hold_writes(self) -> None:
         """More frames of the same read follow: what is written meanwhile may wait for `release_writes`."""
@@ -34,7 +33,7 @@ class Receiver(Protocol):
     def release_writes(self) -> None: ...
 
     def write_paused(self) -> None:
-        """The client reads more slowly than it is written to."""
+        """The client reads more slowly than the server writes."""
 
     def write_resumed(self) -> None: ...
 
@@ -42,7 +41,7 @@ class Receiver(Protocol):
 
 
 class WebSocket(asyncio.Protocol):
-    """From `accept` on it is the transport's protocol."""
+    """The transport's protocol, from `accept` until the connection is lost."""
 
     __slots__ = ("_reader", "data_received", "is_behind", "receiver", "transport")
 
@@ -57,9 +56,10 @@ class WebSocket(asyncio.Protocol):
     async def accept(
         cls, request: web.Request, receiver: Receiver, max_payload: int
     ) -> "tuple[WebSocket, web.StreamResponse]":
-        """Shake hands and take the connection away from aiohttp.
+        """Do the handshake and detach the connection from aiohttp.
 
-        The response is for aiohttp's handler to return: it has been sent. Raises HTTPBadRequest, ConnectionError.
+        Returns the WebSocket and the response, already sent, that aiohttp's handler must return. Raises
+        HTTPBadRequest, ConnectionError.
         """
         handshake = _Handshake(compress=False)
         await handshake.prepare(request)
@@ -70,7 +70,7 @@ class WebSocket(asyncio.Protocol):
         transport.set_protocol(web_socket)
         early = _Tail()
         handler.set_parser(early)  # type: ignore[arg-type]
-        handler.transport = None  # aiohttp must not close what is no longer its own
+        handler.transport = None  # so that aiohttp does not close it
         handler.connection_lost(None)
         if early.data:
             asyncio.get_running_loop().call_soon(web_socket.data_received, early.data)
@@ -92,7 +92,7 @@ class WebSocket(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self.ignore_rest()
         self.receiver.web_socket_closed()
-        del self._reader, self.data_received  # which refer to us: no work for the garbage collector
+        del self._reader, self.data_received  # break reference cycles, so that no garbage collection is needed
 
     # ------------------------------------------------------------------------------------------ from the reader
 
@@ -127,11 +127,11 @@ class WebSocket(asyncio.Protocol):
         self.receiver.broken(code)
 
     def set_max_payload(self, max_payload: int) -> None:
-        """Bytes in one message, from the next one on."""
+        """Set the most bytes of one message, from the next message on."""
         self._reader.largest = max_payload
 
     def ignore_rest(self) -> None:
-        """Of what the client sends."""
+        """Ignore further input from the client."""
         self._reader.is_over = True
 
     def pause_reading(self) -> None:
@@ -147,7 +147,7 @@ class WebSocket(asyncio.Protocol):
     # ------------------------------------------------------------------------------------------ outbound
 
     def close(self, code: WSCloseCode) -> None:
-        """After what has been written already, which the client is given two seconds to take."""
+        """Close after the client has read what was written, or after two seconds."""
         self.receiver.release_writes()
         self._write_control(CLOSE, code.to_bytes(2, "big"))
         self.transport.close()
@@ -160,9 +160,9 @@ class WebSocket(asyncio.Protocol):
 
 
 class _Handshake(web.WebSocketResponse):
-    """aiohttp's handshake without the reading and closing that it would do afterwards.
+    """aiohttp's handshake without its reading and closing afterwards.
 
-    No compression: a broadcast would be compressed again for each recipient.
+    Compression is off: a broadcast would be compressed again for each recipient.
     """
 
     def _post_start(self, request: Any, protocol: str | None, writer: Any) -> None:
@@ -171,7 +171,7 @@ class _Handshake(web.WebSocketResponse):
 
 
 class _Tail:
-    """Takes what a client sent behind its handshake, before the connection was ours."""
+    """Collects what the client sent after its handshake, before the transport had its new protocol."""
 
     data = b""
 

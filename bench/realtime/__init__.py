@@ -1,1 +1,1 @@
-"""The realtime benchmarks: our gateway beside its peers, in one run, under one load generator."""
+"""The realtime benchmarks: DAIRA's gateway and its peers, in one run, under one load generator."""

@@ -1,6 +1,6 @@
-"""`make bench-realtime`: the gateway beside its peers, round by round, in one run.
+"""`make bench-realtime`: measure the gateway and its peers, round by round, in one run.
 
-Rounds are interleaved (ours, node, stock, ours, …), so that a machine that slows down slows down for all.
+Rounds are interleaved (ours, node, stock, ours, …), so that a slow phase of the machine affects all contenders.
 """
 
 import asyncio
@@ -40,13 +40,15 @@ notes = Console(stderr=True)
 
 @app.command()
 def main(
-    quick: Annotated[bool, typer.Option("--quick", help="small sizes, one round: does it work at all")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="small sizes and one round, to check that everything works")
+    ] = False,
     only: Annotated[list[str] | None, typer.Option(help=f"one scenario of: {', '.join(NAMES)}; repeatable")] = None,
     against: Annotated[list[str] | None, typer.Option(help="one contender; repeatable; default: all")] = None,
-    rounds: Annotated[int, typer.Option(help="of each contender in each scenario; default: 3")] = 0,
-    docs: Annotated[Path | None, typer.Option(help="where to write; default: docs, or .bench with --quick")] = None,
+    rounds: Annotated[int, typer.Option(help="rounds of each contender in each scenario; default: 3")] = 0,
+    docs: Annotated[Path | None, typer.Option(help="folder to write to; default: docs, or .bench with --quick")] = None,
 ) -> None:
-    """Measure the gateway beside its peers, and write docs/benchmarks.md."""
+    """Measure the gateway and its peers, and write docs/benchmarks.md."""
     unknown = {*(only or ())} - {*NAMES} or {*(against or ())} - {contender.name for contender in ALL}
     if unknown:
         raise typer.BadParameter(f"there is no {', '.join(unknown)}")
@@ -75,7 +77,7 @@ async def run(scenarios: list[Scenario], against: list[str], sizes: Sizes, round
     ):
         task = progress.add_task("starting servers", total=None)
         async with open_world(Path(folder), sizes.people, sizes.rooms, READERS) as world:
-            # Ours to wait for: with thousands of sockets a full collection takes longer than what we measure.
+            # With thousands of sockets, a full garbage collection takes longer than the intervals measured here.
             gc.collect()
             gc.freeze()
             gc.disable()
@@ -88,7 +90,7 @@ async def run(scenarios: list[Scenario], against: list[str], sizes: Sizes, round
             ]
             progress.update(task, total=len(plan))
             for scenario, contender, number in plan:
-                if number == 0 and contender is Ours:  # who is in all, and goes first
+                if number == 0 and contender is Ours:  # Ours is first, and in all scenarios
                     results.begin(scenario)
                 progress.update(task, description=f"{scenario.name}, {contender.name}, round {number + 1}")
                 await _measure(scenario, contender, world, sizes, results, progress)
@@ -98,7 +100,7 @@ async def run(scenarios: list[Scenario], against: list[str], sizes: Sizes, round
 async def _measure(
     scenario: Scenario, contender: type[Contender], world: World, sizes: Sizes, results: Results, progress: Progress
 ) -> None:
-    """A contender that fails loses its round, and not the run."""
+    """Measure one round. A contender's failure is printed and costs it this round; the run continues."""
     playing = contender(world)
     try:
         async with (
@@ -128,7 +130,7 @@ def _is_here(contender: type[Contender], against: list[str]) -> bool:
         return False
     reason = contender.missing()
     if reason:
-        notes.print(f"{contender.label} is left out: {reason}")
+        notes.print(f"{contender.label} is skipped: {reason}")
     return reason is None
 
 

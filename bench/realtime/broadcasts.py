@@ -1,4 +1,4 @@
-"""Scenarios of pushing: hot rooms, many small rooms, pushes to people on two nodes, and who pays for others' rooms."""
+"""Push scenarios: hot rooms, many small rooms, pushes to users on two nodes, and what broadcasts cost other nodes."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from bench.realtime.stage import TICK_S, Stage
 from bench.realtime.tick import MARK
 
 ROOM_SIZE = 10
-STRIDE = 389  # neighbouring rooms share members: a socket must not be in two rooms published to at once
+STRIDE = 389  # neighbouring rooms share members, and no socket should be in two rooms that get a push at once
 PUSHES_PER_SECOND = 5.0
 SINGLE_PUSHES_PER_SECOND = 50.0
 IDLE_NODE_MESSAGES = 50.0  # a second, to a room of 1,000: 50,000 deliveries
@@ -43,7 +43,7 @@ async def _hot_room(stage: Stage, members: int) -> Values:
 
 
 async def small_rooms(stage: Stage) -> Values:
-    """As many sockets as rooms, each in ten of them."""
+    """As many sockets as rooms; each socket is in ten rooms."""
     rooms = stage.sizes.rooms
     await stage.connect(rooms)
     await stage.join([((room + step) % rooms, room) for room in range(rooms) for step in range(ROOM_SIZE)])
@@ -85,7 +85,7 @@ async def pushes(stage: Stage) -> Values:
 
 
 async def _redis_hops(url: str) -> list[float]:
-    """Milliseconds from publishing to hearing of it, with nothing in between."""
+    """Return the milliseconds from publishing to receiving, through Redis alone."""
     async with Redis.from_url(url, protocol=2) as redis, redis.pubsub() as heard:
         await heard.subscribe("bench")
         await heard.get_message(timeout=5)
@@ -99,11 +99,11 @@ async def _redis_hops(url: str) -> list[float]:
 
 
 async def idle_node(stage: Stage) -> Values:
-    """All members of a hot room are on the first node, and somebody who is not in it on the second."""
+    """All members of a hot room are on the first node; the second has one connection, which is not in the room."""
     members = stage.sizes.hot
     await stage.connect(members, node=0)
     await stage.join([(number, 0) for number in range(members)])
-    await stage.connect(1, members, node=1)  # some servers listen to their peers from the first socket on
+    await stage.connect(1, members, node=1)  # some servers subscribe only once they have a socket
     await stage.settle()
     idle = stage.contender.nodes[1]
     began, cpu = time.perf_counter(), idle.cpu
@@ -121,7 +121,7 @@ async def idle_node(stage: Stage) -> Values:
 
 
 async def spread_room(stage: Stage) -> Values:
-    """One room over all nodes: what docs/scaling.md predicts from a single one."""
+    """One room over all nodes, to compare with the prediction of docs/scaling.md."""
     members = stage.sizes.hot
     await stage.connect(members)
     await stage.join([(number, 0) for number in range(members)])
@@ -141,9 +141,9 @@ def _spread(nodes: int) -> Scenario:
 
 def _hot_figures(members: str) -> tuple[Figure, ...]:
     return (
-        Figure("moderate", f"room of {members}, one frame a write", _PER_SECOND, more=True),
-        Figure("saturated", f"room of {members}, as fast as it goes", _PER_SECOND, more=True),
-        Figure("gathered", f"room of {members}, as fast as it goes: frames a read of the client", "", ratio=False),
+        Figure("moderate", f"room of {members}, one frame per write", _PER_SECOND, more=True),
+        Figure("saturated", f"room of {members}, at full speed", _PER_SECOND, more=True),
+        Figure("gathered", f"room of {members}, at full speed: frames per read of the client", "", ratio=False),
     )
 
 
@@ -162,23 +162,23 @@ SCENARIOS = (
         _PEERS, small_rooms, room_size=lambda sizes: ROOM_SIZE, publishes=True,
     ),
     Scenario(
-        "pushes", "A push to 1,000 people on two nodes",
+        "pushes", "A push to 1,000 users on two nodes",
         (
-            Figure("cpu", "push to 1,000 people on two nodes", "µs of both nodes' CPU per delivery"),
-            Figure("p50", "to 1,000 people: from publishing to each client, p50", "ms"),
-            Figure("p99", "to 1,000 people: from publishing to each client, p99", "ms"),
-            Figure("one_p50", "to one person: from publishing to the client, p50", "ms"),
-            Figure("one_p99", "to one person: from publishing to the client, p99", "ms"),
-            Figure("hop_p50", "a bare hop over Redis beside it, p50", "ms", ratio=False),
-            Figure("hop_p99", "a bare hop over Redis beside it, p99", "ms", ratio=False),
+            Figure("cpu", "push to 1,000 users on two nodes", "µs of both nodes' CPU per delivery"),
+            Figure("p50", "push to 1,000 users: from publishing to each client, p50", "ms"),
+            Figure("p99", "push to 1,000 users: from publishing to each client, p99", "ms"),
+            Figure("one_p50", "push to one user: from publishing to the client, p50", "ms"),
+            Figure("one_p99", "push to one user: from publishing to the client, p99", "ms"),
+            Figure("hop_p50", "publishing through Redis alone, p50", "ms", ratio=False),
+            Figure("hop_p99", "publishing through Redis alone, p99", "ms", ratio=False),
         ),
         (Ours, Node, Stock), pushes, nodes=2, publishes=True,
     ),
     Scenario(
-        "idle-node", "A node without members, beside a hot room",
+        "idle-node", "A node without members, while another serves a hot room",
         (
-            Figure("busy", "node without members, 50 broadcasts a second elsewhere", "% of a core"),
-            Figure("at_rest", "the same at rest", "% of a core", ratio=False),
+            Figure("busy", "node without members, 50 broadcasts a second on another node", "% of a core"),
+            Figure("at_rest", "the same node without broadcasts", "% of a core", ratio=False),
         ),
         (Ours, Node, Stock), idle_node, nodes=2, publishes=True,
     ),

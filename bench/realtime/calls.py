@@ -1,4 +1,4 @@
-"""Scenarios of calling: echoes against the peers, and what our own real calls cost."""
+"""Call scenarios: echoes, against the peers, and the cost of DAIRA's real calls."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ async def echo(stage: Stage) -> Values:
 
 
 async def _echo(stage: Stage, depth: int) -> float:
-    """Microseconds of the server a call."""
+    """Return the server's CPU time for each call, in µs."""
     calls = [frames.call(number, "system.ping", {}) for number in range(depth)]
     for socket in stage.crowd.sockets:
         socket.echo(calls)
@@ -35,7 +35,7 @@ async def _echo(stage: Stage, depth: int) -> float:
 
 
 async def real_calls(stage: Stage) -> Values:
-    """One at a time."""
+    """One client makes one call at a time."""
     await stage.connect(1)
     [reader] = stage.crowd.sockets
     values = {}

@@ -1,4 +1,4 @@
-"""Charts as SVG, by hand: a group of bars a figure and a bar a contender, or curves over sizes ten times apart."""
+"""Draw charts as SVG: bars, grouped by figure, one for each contender; or curves over sizes ten times apart."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ CURVES = ("#0f766e", "#c2703d", "#6b8e23", "#94a3b8")
 
 @dataclass(frozen=True)
 class Bar:
-    """`said` stands at its end."""
+    """`said` is the text at its end."""
 
     contender: str
     label: str
@@ -41,7 +41,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Curve:
-    """Size → value and what stands beside it."""
+    """points: size → value and its text."""
 
     label: str
     points: Mapping[int, tuple[float, str]]
@@ -56,7 +56,7 @@ class Plot:
 
 
 def draw(title: str, note: str, groups: Sequence[Group]) -> str:
-    """Each group has a scale of its own: its longest bar is full."""
+    """Return the SVG. Each group has its own scale: its longest bar has the full width."""
     parts, y = _head(title, note)
     for group in groups:
         y += GROUP_GAP + HEAD - 6
@@ -79,7 +79,7 @@ def draw(title: str, note: str, groups: Sequence[Group]) -> str:
 
 
 def draw_curves(title: str, note: str, plots: Sequence[Plot]) -> str:
-    """Sizes go by their logarithm; each plot's values from 0 up, on a scale of its own."""
+    """Return the SVG. The x axis is logarithmic; each plot has its own linear y axis from 0."""
     parts, y = _head(title, note)
     sizes = sorted({size for plot in plots for curve in plot.curves for size in curve.points})
     first, last = math.log(sizes[0]), math.log(sizes[-1])
@@ -101,7 +101,7 @@ def draw_curves(title: str, note: str, plots: Sequence[Plot]) -> str:
             parts.append(f'<line x1="{x:.1f}" y1="{y}" x2="{x:.1f}" y2="{bottom}" stroke="{GRID}"/>')
             parts.append(_text(x, bottom + 16, f"{size:,}", colour=FAINT, anchor="middle"))
         parts.append(f'<line x1="{PLOT_LEFT}" y1="{bottom}" x2="{PLOT_LEFT + width}" y2="{bottom}" stroke="{FAINT}"/>')
-        taken: list[tuple[float, float]] = []  # where text stands
+        taken: list[tuple[float, float]] = []  # positions of texts
         for curve, colour in zip(plot.curves, CURVES, strict=False):
             points = [(x_of(size), bottom - value / most * PLOT, said) for size, (value, said) in curve.points.items()]
             path = " ".join(f"{x:.1f},{height:.1f}" for x, height, _ in points)
@@ -119,7 +119,7 @@ def draw_curves(title: str, note: str, plots: Sequence[Plot]) -> str:
 
 
 def _free(taken: list[tuple[float, float]], x: float, y: float, step: int) -> float:
-    """Where in that column no text stands yet; takes the place."""
+    """Return the next y in that column without text near it, and add it to `taken`."""
     while any(x == other and abs(y - there) < 12 for other, there in taken):
         y += step
     taken.append((x, y))
@@ -127,7 +127,7 @@ def _free(taken: list[tuple[float, float]], x: float, y: float, step: int) -> fl
 
 
 def _head(title: str, note: str) -> tuple[list[str], int]:
-    """And where it ends."""
+    """Return the title and note, and the y at which they end."""
     y = PADDING + 18
     return [_text(PADDING, y, title, size=17, weight=600), _text(PADDING, y + 20, note, size=12, colour=FAINT)], y + 20
 

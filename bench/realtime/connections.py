@@ -1,4 +1,4 @@
-"""Scenarios of connections: their memory, their coming and going, and a storm of reconnects."""
+"""Connection scenarios: memory, connecting and disconnecting, and a reconnect storm."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ STORM_S = 60.0
 
 
 async def idle_memory(stage: Stage) -> Values:
-    """What the first ones need is not counted: they fill pools and caches that the others share."""
+    """The first connections are not counted: they fill pools and caches that the others share."""
     first, more = FIRST_SOCKETS, stage.sizes.idle
     await stage.connect(first)
     before = await _resident(stage)
@@ -53,7 +53,7 @@ async def coming_and_going(stage: Stage) -> Values:
 
 
 class Traveller:
-    """What one client remembers between its connections, as socket.io-client does, and what it has heard since."""
+    """The state that a client keeps between connections, as socket.io-client does, and the pushes it has received."""
 
     def __init__(self) -> None:
         self.pid: str | None = None
@@ -80,7 +80,7 @@ class Traveller:
 
 
 async def storm(stage: Stage) -> Values:
-    """All leave at once, miss some pushes to their room, and come back with what they remember."""
+    """All clients disconnect at once, miss some pushes to their room, and reconnect with their recovery state."""
     amount, publish = stage.sizes.storm, stage.to_rooms([0])
     travellers = [Traveller() for _ in range(amount)]
     await _come(stage, travellers)
@@ -106,7 +106,7 @@ async def storm(stage: Stage) -> Values:
 
 
 async def _come(stage: Stage, travellers: list[Traveller]) -> None:
-    """Each socket is its traveller's, with what they remember beside their token."""
+    """Connect a socket for each traveller, with its token and its recovery state."""
     auths = [(stage.contender.auth(number) or {}) | who.memory for number, who in enumerate(travellers)]
     waiting = iter(travellers)
     try:
@@ -118,7 +118,7 @@ async def _come(stage: Stage, travellers: list[Traveller]) -> None:
                 prepare=lambda socket: setattr(socket, "on_packet", next(waiting).hear),
             )
     except TimeoutError:
-        raise LoadError(f"{len(stage.crowd.sockets)} of {len(travellers)} came in {STORM_S:.0f} s") from None
+        raise LoadError(f"{len(stage.crowd.sockets)} of {len(travellers)} reconnected in {STORM_S:.0f} s") from None
 
 
 _EVERYONE = (Ours, Node, BareNode, Stock)
@@ -133,10 +133,10 @@ SCENARIOS = (
     ),
     Scenario(
         "connections",
-        "Coming and going",
+        "Connecting and disconnecting",
         [
-            Figure(f"{key}_{number}", f"{what} of {crowd:,}", "µs of CPU each")
-            for key, what in (("connect", "connecting and signing in"), ("disconnect", "disconnecting at once"))
+            Figure(f"{key}_{number}", what.format(f"{crowd:,}"), "µs of CPU each")
+            for key, what in (("connect", "{} clients connect and sign in"), ("disconnect", "{} disconnect at once"))
             for number, crowd in enumerate(FULL.crowds)
         ],
         _EVERYONE,
@@ -144,12 +144,12 @@ SCENARIOS = (
     ),
     Scenario(
         "storm",
-        "A storm of reconnects",
+        "A reconnect storm",
         (
             Figure("cpu", "reconnecting after 5 missed pushes", "µs of CPU each"),
             Figure("per_second", "reconnecting, all at once", "connections a second", more=True),
             Figure("recovered", "sessions recovered", "%", more=True),
-            Figure("caught_up", "clients that got exactly what they had missed", "%", more=True),
+            Figure("caught_up", "clients that got exactly the pushes they missed", "%", more=True),
         ),
         (Ours,),
         storm,

@@ -1,4 +1,4 @@
-"""Who is measured: our gateway and its peers, behind one interface."""
+"""The contenders: DAIRA's gateway and its peers, behind one interface."""
 
 import asyncio
 import shutil
@@ -20,7 +20,7 @@ NODES_KEY = "daira:{0}:nodes"
 
 
 class Contender:
-    """Starts nodes on the servers' core and a publisher on the load's; `nodes` and `ports` go together."""
+    """Starts nodes on the servers' core and a publisher on the load's core. `ports[n]` is the port of `nodes[n]`."""
 
     name: str
     label: str
@@ -37,7 +37,7 @@ class Contender:
 
     @classmethod
     def missing(cls) -> str | None:
-        """Why it cannot run here."""
+        """Return why it cannot run on this machine, or None."""
         return None
 
     # ------------------------------------------------------------------------------------------ what differs
@@ -49,11 +49,11 @@ class Contender:
         return {"token": self.world.tokens[number]}
 
     def room(self, number: int) -> str:
-        """What the publisher calls it."""
+        """Return the room's name, as the publisher takes it."""
         return f"room-{number}"
 
     def join(self, number: int) -> tuple[str, dict[str, Any]] | None:
-        """Method and argument; None where sockets are in rooms by their order."""
+        """Return method and argument of the call that joins; None if the order of connecting decides the room."""
         return "join", {"room": self.room(number)}
 
     # ------------------------------------------------------------------------------------------ life
@@ -71,7 +71,7 @@ class Contender:
         await self.publisher.said_ready()
 
     async def start_workers(self) -> None:
-        """Where it has any."""
+        """Start workers, if the contender has any."""
 
     async def stop(self) -> None:
         for process in {*self.nodes, self.publisher, self.workers}:
@@ -83,16 +83,16 @@ class Contender:
         self.publisher.write(line)
 
     async def answered(self) -> str:
-        """The publisher's next line."""
+        """Return the publisher's next line."""
         assert self.publisher is not None
         return await self.publisher.said()
 
     def collect_garbage(self) -> None:
-        """Where memory would otherwise be what nobody has collected yet."""
+        """Collect garbage, where it would otherwise count as memory of connections."""
 
     @property
     def cpu(self) -> float:
-        """Seconds, of all nodes."""
+        """CPU seconds of all nodes."""
         return sum(process.cpu for process in self.nodes)
 
     def _log(self, role: str) -> Path:
@@ -114,13 +114,13 @@ class Ours(Contender):
         return "post.watch", {"post_id": self.room(number)}
 
     async def start(self, nodes: int, room_size: int) -> None:
-        # The first seconds of a node would go into taking back what the one of the last round said of its people.
+        # Otherwise the node would first remove the users of the previous round's node.
         async with Redis.from_url(self.world.servers.redis_url) as redis:
             await redis.delete(NODES_KEY)
         await super().start(nodes, room_size)
 
     async def start_workers(self) -> None:
-        """What they have to do waits for them: no need to wait until they are there."""
+        """Events wait in the log, so there is no need to wait until the workers are ready."""
         settings = {**self.settings(0), "DAIRA_WORKER_SIDECAR_PORT": "0"}
         self.workers = Process((*python("gateway.cli"), "work"), settings, LOAD_CORE, self._log("workers"))
 
@@ -133,7 +133,7 @@ class Node(Contender):
     @classmethod
     def missing(cls) -> str | None:
         if shutil.which("node") is None:
-            return "there is no node on the path"
+            return "node is not on the PATH"
         return None if (ROOT / NODE / "node_modules").is_dir() else f"run `npm ci` in {NODE}"
 
     def collect_garbage(self) -> None:
@@ -142,7 +142,7 @@ class Node(Contender):
 
 
 class BareNode(Node):
-    """Without the checks, limits and metrics that we have."""
+    """Node.js without DAIRA's checks, limits and metrics."""
 
     name, label = "bare", "Node.js, bare"
     server = (*Node.server, "--bare")
@@ -160,9 +160,9 @@ class StockDeflate(Stock):
 
 
 class Limit(Contender):
-    """Server and publisher in one: a loop of write(2)."""
+    """The lower limit: a loop of write(2), server and publisher in one process."""
 
-    name, label = "limit", "one write(2) each"
+    name, label = "limit", "bare write(2)"
 
     @classmethod
     def missing(cls) -> str | None:
@@ -188,7 +188,7 @@ class Limit(Contender):
         await self.publisher.said_ready()
 
     async def start_publisher(self) -> None:
-        """It is one."""
+        """The server itself publishes."""
 
 
 ALL: tuple[type[Contender], ...] = (Ours, Node, BareNode, Stock, StockDeflate, Limit)

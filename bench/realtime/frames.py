@@ -1,4 +1,4 @@
-"""Just enough WebSocket and Socket.IO for a load generator: all peers see the same bytes."""
+"""The WebSocket and Socket.IO frames that the load generator needs: all peers get the same bytes."""
 
 import base64
 import secrets
@@ -10,7 +10,7 @@ import msgpack
 CONNECT, EVENT, ACK, CONNECT_ERROR = 0, 2, 3, 4
 TEXT, BINARY, CLOSE = 1, 2, 8
 
-_MASK = bytes.fromhex("5ac3961f")  # any will do, but for zero, which some servers need not undo
+_MASK = bytes.fromhex("5ac3961f")  # any mask but zero, which some servers skip
 
 
 def upgrade(port: int, deflate: bool) -> bytes:
@@ -29,7 +29,7 @@ def upgrade(port: int, deflate: bool) -> bytes:
 
 
 def masked(opcode: int, payload: bytes) -> bytes:
-    """A finished client frame."""
+    """Return a finished client frame."""
     size = len(payload)
     length = bytes([0x80 | size]) if size < 126 else bytes([0x80 | 126]) + size.to_bytes(2, "big")
     mask = int.from_bytes((_MASK * (size // 4 + 1))[:size], "big")
@@ -47,7 +47,7 @@ def call(number: int, method: str, argument: dict[str, Any]) -> bytes:
 
 
 def event(name: str, argument: dict[str, Any]) -> bytes:
-    """A finished server frame, of 126 bytes or more."""
+    """Return a finished server frame with a payload of at least 126 bytes."""
     payload: bytes = msgpack.packb({"type": EVENT, "nsp": "/", "data": [name, argument]})
     return bytes([0x80 | BINARY, 126]) + len(payload).to_bytes(2, "big") + payload
 

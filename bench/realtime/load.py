@@ -1,7 +1,7 @@
-"""The load generator: thousands of raw sockets in one event loop, which mostly count.
+"""The load generator: thousands of raw sockets in one event loop, which mostly count frames.
 
-A socket's states: upgrading (HTTP) → opening (waits for CONNECT's answer) → counting, where whatever frames come are
-added to the crowd's counts, or are given to `on_frame` where somebody wants to see them.
+A socket's states: upgrading (HTTP) → opening (waits for CONNECT's answer) → counting, where each frame is added to
+the crowd's counts, and passed to `on_frame` if it is set.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from bench.realtime import frames
 
 PATIENCE_S = 60.0
-ADDRESSES = 64  # a loopback address has 28,000 ports, and closed ones rest for a minute
+ADDRESSES = 64  # one loopback address has 28,000 ports, and a closed port is unusable for a minute
 
 _addresses = itertools.cycle([f"127.0.{number}.1" for number in range(1, ADDRESSES + 1)])
 
@@ -22,27 +22,27 @@ OnPacket = Callable[[dict[str, Any]], None]
 
 
 class LoadError(Exception):
-    """A peer did not do what the benchmark needs of it."""
+    """A peer did not do what the benchmark needs."""
 
 
 class Counts:
-    """Of a crowd: `frames` that came, in how many `reads`, and sockets `lost` that we had not closed."""
+    """Counts of a crowd: `frames` received, `reads` they came in, and sockets `lost` that the crowd did not close."""
 
     def __init__(self) -> None:
         self.frames = 0
         self.reads = 0
         self.lost = 0
-        # How the newest long frame began, and its length: see Socket._counted.
+        # The first bytes of the newest long frame, and its length: see Socket._counted.
         self.head = b""
         self.length = 1
 
 
 class Socket(asyncio.Protocol):
-    """`first_packet` is CONNECT's answer, there once `ready` is done; without `opening`, a mere sink of frames."""
+    """One raw connection. `ready` resolves to CONNECT's answer; without `auth` the socket only counts frames."""
 
     def __init__(self, counts: Counts, port: int, auth: dict[str, Any] | None, deflate: bool) -> None:
         self.on_frame: OnFrame | None = None
-        self.on_packet: OnPacket | None = None  # sees all, from CONNECT's answer on
+        self.on_packet: OnPacket | None = None  # gets every packet, from CONNECT's answer on
         self.ready: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._transport: Any = None
         self._counts = counts
@@ -90,7 +90,7 @@ class Socket(asyncio.Protocol):
     # ------------------------------------------------------------------------------------------ frames
 
     def _counted(self, chunk: bytes) -> bool:
-        """The fast way: a chunk of nothing but whole frames like the newest, of which the last must end it."""
+        """Count a chunk without parsing it, if it consists of whole frames like the newest. Returns whether it did."""
         counts = self._counts
         head, size = counts.head, len(chunk)
         amount, odd = divmod(size, counts.length)
@@ -146,12 +146,12 @@ class Socket(asyncio.Protocol):
         for waiting in (self.ready, *self._answers.values()):
             if not waiting.done():
                 waiting.set_exception(LoadError(reason))
-                waiting.exception()  # whoever waits hears it; where nobody does, nothing is said
+                waiting.exception()  # avoids a warning if nobody waits for it
 
     # ------------------------------------------------------------------------------------------ calls
 
     async def call(self, method: str, argument: dict[str, Any]) -> Any:
-        """The answer's `data`. Raises LoadError, also for an answer that is not ok."""
+        """Return the answer's `data`. Raises LoadError, also for an answer that is not ok."""
         if self._transport.is_closing():
             raise LoadError("the connection is closed")
         number = next(self._numbers)
@@ -168,16 +168,16 @@ class Socket(asyncio.Protocol):
         return bool(self._transport.is_closing())
 
     def write(self, sent: bytes) -> None:
-        """Finished frames, whose answers are counted alone."""
+        """Write finished frames; their answers are only counted."""
         self._transport.write(sent)
 
     def listen(self, on_packet: OnPacket) -> None:
-        """From now on to all that comes."""
+        """Pass every packet to `on_packet` from now on."""
         self.on_packet = on_packet
         self.on_frame = self._packet
 
     def echo(self, calls: Sequence[bytes]) -> None:
-        """As many calls under way as there are in `calls`, the next one for each answer, until `on_frame` is None."""
+        """Send all `calls`, then the next one after each answer, until `on_frame` is None."""
         again = itertools.cycle(calls)
         write = self._transport.write
 
@@ -195,20 +195,20 @@ class Socket(asyncio.Protocol):
 
 
 class Answers(NamedTuple):
-    """Milliseconds that calls took, and what was said of those that failed, by the number of the socket."""
+    """Durations of the calls that succeeded, in ms, and errors of those that failed, by the number of the socket."""
 
     took: list[float]
     failures: dict[int, str]
 
     def all(self) -> list[float]:
-        """Raises LoadError where one failed."""
+        """Return all durations. Raises LoadError if a call failed."""
         for said in self.failures.values():
             raise LoadError(f"{len(self.failures)} of {len(self.took) + len(self.failures)} calls failed: {said}")
         return self.took
 
 
 class Crowd:
-    """Sockets that are counted together."""
+    """Sockets that share their counts."""
 
     def __init__(self) -> None:
         self.counts = Counts()
@@ -223,7 +223,7 @@ class Crowd:
         at_once: int = 100,
         prepare: Callable[[Socket], None] = lambda socket: None,
     ) -> None:
-        """A socket for each of `auths`, over the ports in turn; `prepare` sees each before its first byte."""
+        """Open a socket for each of `auths`, over the ports in turn; `prepare` gets each socket before it connects."""
         loop = asyncio.get_running_loop()
         targets = zip(itertools.cycle(ports), auths)  # the ports never end
 
@@ -238,7 +238,7 @@ class Crowd:
         await asyncio.gather(*(work() for _ in range(at_once)))
 
     async def call_each(self, calls: Iterable[tuple[int, str, dict[str, Any]]], at_once: int = 50) -> None:
-        """calls: number of the socket, method, argument."""
+        """Make all calls. calls: number of the socket, method, argument. Raises LoadError."""
         waiting = iter(calls)
 
         async def work() -> None:
@@ -248,7 +248,7 @@ class Crowd:
         await asyncio.gather(*(work() for _ in range(at_once)))
 
     async def call_at_pace(self, calls: Sequence[tuple[int, str, dict[str, Any]]], per_second: float) -> "Answers":
-        """So many begun a second, whatever has been answered."""
+        """Start `per_second` calls a second, without waiting for answers."""
         answers = Answers([], {})
 
         async def work(number: int, method: str, argument: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Scenarios of presence: what a change costs as more people watch, and what watchers get of a flood of changes."""
+"""Presence scenarios: the cost of a change by number of watchers, and the pushes during a flood of changes."""
 
 import asyncio
 import time
@@ -16,11 +16,11 @@ CHANGES_PER_SECOND = 100.0
 WATCHERS_OF_ALL = 10
 WATCHED_IN_A_CALL = 100
 FLOOD = 10_000.0  # changes a second
-LATE_S = 2.0  # until the last change has been told
+LATE_S = 2.0  # until the last change has been pushed
 
 
 class Watcher:
-    """What one socket is told of each person whom it watches: when."""
+    """Records when one socket received `presence.changed`, by user."""
 
     def __init__(self) -> None:
         self.told: defaultdict[str, list[float]] = defaultdict(list)
@@ -31,7 +31,7 @@ class Watcher:
 
 
 async def presence(stage: Stage) -> Values:
-    """One person on the second node changes what they show; all who watch them are on the first."""
+    """A user on the second node changes their presence; all watchers are on the first node."""
     await stage.connect(1, node=1)
     user_id = str(stage.world.users[0])
     amount = int(CHANGES_PER_SECOND * stage.sizes.seconds)
@@ -53,7 +53,7 @@ async def presence(stage: Stage) -> Values:
         await asyncio.sleep(LATE_S)
         told, moments = stage.crowd.counts.frames - frames - amount, watcher.told[user_id]
         if told != len(moments) * audience:
-            raise LoadError(f"{told} pushes, {len(moments)} of them to one of {audience} watchers")
+            raise LoadError(f"{audience} watchers got {told} pushes, one of them {len(moments)}")
         values |= {
             at("changing", audience): (changing.cpu - changing_cpu) / amount * 1e6,
             at("watching", audience): (watching.cpu - watching_cpu) / amount * 1e6,
@@ -64,7 +64,7 @@ async def presence(stage: Stage) -> Values:
 
 
 async def presence_flood(stage: Stage) -> Values:
-    """Changes as nodes say them to Redis, of people all of whom a few watch."""
+    """Changes as nodes report them to Redis, of users who are all watched by a few sockets."""
     watched = stage.sizes.watched
     await stage.connect(watched + WATCHERS_OF_ALL)
     ids = [str(user_id) for user_id in stage.world.users[:watched]]
@@ -82,7 +82,7 @@ async def presence_flood(stage: Stage) -> Values:
     await asyncio.sleep(LATE_S)
     missing = sum(watched - len(watcher.told) for watcher in watchers)
     if missing:
-        raise LoadError(f"{missing} of {watched * WATCHERS_OF_ALL} times somebody was never told of")
+        raise LoadError(f"{missing} of {watched * WATCHERS_OF_ALL} pairs of watcher and user got no push")
     rates = [_per_second(moments) for watcher in watchers for moments in watcher.told.values()]
     return {"changes": changes / took, "told": max(rates), "node": cpu / took * 100}
 
@@ -93,10 +93,10 @@ def _per_second(moments: Sequence[float]) -> float:
 
 SCENARIOS = (
     Scenario(
-        "presence", "One person's presence changes 100 times a second",
+        "presence", "One user's presence changes 100 times a second",
         (
-            Figure("changing", "presence.set, node of who changes", "µs of CPU a change"),
-            Figure("watching", "the same, node of the watchers", "µs of CPU a change"),
+            Figure("changing", "presence.set, node of the user", "µs of CPU a change"),
+            Figure("watching", "presence.set, node of the watchers", "µs of CPU a change"),
             Figure("p50", "presence.set, p50", "ms"),
             Figure("told", "presence.changed to each watcher", "pushes a second", asked="≤ 1"),
         ),
@@ -105,9 +105,9 @@ SCENARIOS = (
     Scenario(
         "presence-flood", "A flood of changes",
         (
-            Figure("changes", "changes of presence, of 200 people", "a second", more=True, asked="10,000"),
-            Figure("told", "to one of 10 who watch them all, of each of them, at most", "pushes a second", asked="≤ 1"),
-            Figure("node", "their node meanwhile", "% of a core"),
+            Figure("changes", "presence changes of 200 users", "a second", more=True, asked="10,000"),
+            Figure("told", "most pushes about one user to one of 10 watchers of all", "pushes a second", asked="≤ 1"),
+            Figure("node", "node of the watchers meanwhile", "% of a core"),
         ),
         (Ours,), presence_flood, publishes=True, section="rooms",
     ),

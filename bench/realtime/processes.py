@@ -20,11 +20,11 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class ProcessFailed(Exception):
-    """It ended, or never answered; the message ends in what it said."""
+    """A process ended, or never answered; the message includes the end of its log."""
 
 
 class Process:
-    """`speaks`: its standard output is for us, and not for the log."""
+    """A child process pinned to a core. speaks: its standard output is read by `said`, not written to the log."""
 
     def __init__(
         self, command: Sequence[str], settings: dict[str, str], core: int, log: Path, *, speaks: bool = False
@@ -40,8 +40,8 @@ class Process:
 
     @property
     def cpu(self) -> float:
-        """Seconds that all of its threads have burnt, in user and in system mode."""
-        # Another process's clock, as clock_getcpuclockid(3) makes it: far finer than the ticks of /proc.
+        """CPU seconds of all its threads, in user and system mode."""
+        # The clock id of another process, as in clock_getcpuclockid(3): far finer than the ticks of /proc.
         return time.clock_gettime(~self.pid << 3 | 2)
 
     @property
@@ -58,11 +58,11 @@ class Process:
         self._process.stdin.flush()
 
     async def said_ready(self) -> None:
-        """Until it has written a line."""
+        """Wait until it has written a line."""
         await self.said()
 
     async def said(self) -> str:
-        """Its next line."""
+        """Return its next line. Raises ProcessFailed if it has ended."""
         assert self._process.stdout is not None
         line = await asyncio.wait_for(asyncio.to_thread(self._process.stdout.readline), START_TIMEOUT_S)
         if not line:
@@ -108,7 +108,7 @@ def python(module: str) -> list[str]:
 
 
 async def settled(processes: Sequence[Process], patience: float) -> None:
-    """Until they have been all but idle three times in a row, or that many seconds have passed."""
+    """Wait until the processes were nearly idle three times in a row, or for `patience` seconds."""
     quiet, deadline = 0, time.monotonic() + patience
     before = sum(process.cpu for process in processes)
     while quiet < 3 and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""Results as people read them: tables on the screen, and sections with charts in the document."""
+"""Show results: as tables on the screen, and as sections with charts in docs/benchmarks.md."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,13 +16,13 @@ MARKS = {
     "peers": ("<!-- realtime: begin -->", "<!-- realtime: end -->"),
     "rooms": ("<!-- rooms: begin -->", "<!-- rooms: end -->"),
 }
-OF_PEERS = "*n ×* is how many times better DAIRA is, and below 1 worse"
+OF_PEERS = "*n ×* is how many times better DAIRA is (below 1: worse)"
 
 _LABELS = {contender.name: contender.label for contender in ALL}
 
 
 class Rows(NamedTuple):
-    """A table: what stands above its columns, and its rows, each of as many cells."""
+    """A table: its column headings, and rows of as many cells."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -38,7 +38,7 @@ def print_tables(results: Results, scenarios: Sequence[Scenario]) -> None:
 
 
 def write_document(folder: Path, results: Results, scenarios: Sequence[Scenario]) -> None:
-    """Between the marks of benchmarks.md; what stands outside of them stays."""
+    """Replace the text between the marks of benchmarks.md, and write the charts."""
     charts = folder / "benchmarks"
     charts.mkdir(parents=True, exist_ok=True)
     document = folder / "benchmarks.md"
@@ -61,7 +61,7 @@ def _of(section: str, scenarios: Sequence[Scenario]) -> list[Scenario]:
 
 
 def _charts(folder: Path, results: Results, scenarios: Sequence[Scenario]) -> Iterator[str]:
-    """Draws them, and answers how the document shows each."""
+    """Draw the charts, and yield the Markdown that shows each."""
     for scenario in scenarios:
         drawn = ""
         if plots := list(_plots(results, scenario)):
@@ -79,12 +79,12 @@ def _markdown(table: Rows) -> str:
 
 
 def _tables(results: Results, scenarios: Sequence[Scenario]) -> list[Rows]:
-    """Those with something in them."""
+    """Return the tables that are not empty."""
     present = _present(results, scenarios)
     plain = [scenario for scenario in scenarios if not scenario.against]
     asked = any(figure.asked for scenario in plain for figure in scenario.figures)
     labels = [_LABELS[name] for name in present]
-    found = [Rows(["measured", *labels, *(["asked"] if asked else [])], list(_rows(results, plain, present, asked)))]
+    found = [Rows(["measured", *labels, *(["target"] if asked else [])], list(_rows(results, plain, present, asked)))]
     for scenario in scenarios:
         if scenario.against:
             found.insert(0, _growth(results, scenario))
@@ -92,7 +92,7 @@ def _tables(results: Results, scenarios: Sequence[Scenario]) -> list[Rows]:
 
 
 def _growth(results: Results, scenario: Scenario) -> Rows:
-    """Figures by size, and how many times the first the last one is."""
+    """Return the figures by size, and the ratio of the last to the first."""
     curves = {figure: results.curve(scenario, "ours", figure) for figure in scenario.figures}
     sizes = sorted({size for curve in curves.values() for size in curve})
     rows = []
@@ -102,11 +102,11 @@ def _growth(results: Results, scenario: Scenario) -> Rows:
             cells = [_say(curve[size]) if size in curve else "" for size in sizes]
             growth = f"{last / first:.1f} ×" if first else ""
             rows.append([f"{figure.what}, {figure.unit}", *cells, growth])
-    return Rows([f"{scenario.title}: {scenario.against}", *(f"{size:,}" for size in sizes), "last : first"], rows)
+    return Rows([f"{scenario.title}: {scenario.against}", *(f"{size:,}" for size in sizes), "last ÷ first"], rows)
 
 
 def _plots(results: Results, scenario: Scenario) -> Iterator[Plot]:
-    """Figures of one unit share a plot."""
+    """Yield one plot for all figures of a unit."""
     by_unit: dict[str, list[Curve]] = {}
     for figure in scenario.figures:
         curve = results.curve(scenario, "ours", figure)
@@ -161,7 +161,7 @@ def _chart_note(scenario: Scenario) -> str:
 
 
 def _groups(results: Results, scenario: Scenario) -> Iterator[Group]:
-    """Figures by which peers are compared."""
+    """Yield a group of bars for each figure that compares peers."""
     for figure in scenario.figures:
         bars = []
         for name, label in _LABELS.items():

@@ -1,4 +1,4 @@
-"""What was measured: the values of all rounds, kept beside the document that shows them."""
+"""The measured values of all rounds, stored beside docs/benchmarks.md."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from bench.realtime.scenario import Figure, Scenario, Values, at
 
 
 class Measured(NamedTuple):
-    """Over the rounds."""
+    """Median, minimum and maximum over the rounds."""
 
     middle: float
     least: float
@@ -33,7 +33,7 @@ class Results(msgspec.Struct):
         path.write_bytes(rounded + b"\n")
 
     def begin(self, scenario: Scenario) -> None:
-        """Contenders are compared within one run alone: what is there from an earlier one goes."""
+        """Remove the values of earlier runs: contenders are compared only within one run."""
         self.values[scenario.name] = {}
 
     def add(self, scenario: Scenario, contender: str, values: Values) -> None:
@@ -46,7 +46,7 @@ class Results(msgspec.Struct):
         return Measured(median(rounds), min(rounds), max(rounds)) if rounds else None
 
     def curve(self, scenario: Scenario, contender: str, figure: Figure) -> dict[int, Measured]:
-        """By size, smallest first."""
+        """Return the figure by size, smallest first."""
         keys = self.values.get(scenario.name, {}).get(contender, {})
         sizes = sorted(
             int(size) for key, _, size in (each.partition("@") for each in keys) if key == figure.key and size
@@ -55,7 +55,7 @@ class Results(msgspec.Struct):
         return {size: measured for size, measured in found.items() if measured}
 
     def lead(self, scenario: Scenario, contender: str, figure: Figure) -> float | None:
-        """How many times better we are: above 1 we lead."""
+        """Return how many times better DAIRA is than the contender; below 1 it is worse."""
         ours, theirs = self.of(scenario, "ours", figure), self.of(scenario, contender, figure)
         if not figure.ratio or not ours or not theirs or min(ours.middle, theirs.middle) <= 0:
             return None
@@ -63,7 +63,7 @@ class Results(msgspec.Struct):
 
 
 def show(value: float) -> str:
-    """Three digits are more than these machines are good for."""
+    """Format a value with at most three digits: more would be noise."""
     if value >= 10_000:
         return f"{value / 1_000:,.0f} k"
     if value >= 100:

@@ -1,4 +1,4 @@
-"""Scenarios of live rooms: what joining one costs, and being told something there, as they grow; and a big evening."""
+"""Live room scenarios: the cost of a join and of a message as the room grows; and a big evening."""
 
 import asyncio
 import time
@@ -15,17 +15,17 @@ from bench.realtime.scenario import Figure, Scenario, Values, at, quantile
 from bench.realtime.stage import ON_STAGE, Stage
 
 JOINS_PER_SECOND = 100.0
-TOLD_S = 1.2  # until the room has been told how many are inside
+TOLD_S = 1.2  # until the room has got its newest audience count
 DELIVERIES = 20_000
 FEWEST_MESSAGES = 20
 WARM_UP_MESSAGES = 3
 EVENING_MESSAGES = 5
-DEVICES = 3  # of the person who is sent out
+DEVICES = 3  # of the user who is kicked
 PATIENCE_S = 60.0
 
 
 async def room_join(stage: Stage) -> Values:
-    """People come into rooms of that many, so many rooms that each about doubles at most."""
+    """Users join rooms of each size. The number of rooms is chosen so that no room more than about doubles."""
     await _end_rooms(stage)
     values: Values = {}
     async with Redis.from_url(stage.world.servers.redis_url) as redis:
@@ -57,7 +57,7 @@ async def _join(stage: Stage, audience: int, redis: Redis) -> Values:
 
 
 async def room_message(stage: Stage) -> Values:
-    """The host is alone on the second node, so that the first does nothing but deliver."""
+    """The host is alone on the second node, so that the first node only delivers."""
     await _end_rooms(stage)
     await stage.connect(1, node=1)
     values: Values = {}
@@ -85,7 +85,7 @@ async def room_message(stage: Stage) -> Values:
 
 
 class Ear:
-    """What one socket hears, with the moment at which it did."""
+    """Records the pushes to one socket, with the time of each."""
 
     def __init__(self, socket: Socket) -> None:
         self.heard: list[tuple[float, str, dict[str, Any]]] = []
@@ -96,7 +96,7 @@ class Ear:
             self.heard.append((time.perf_counter(), *packet["data"][:2]))
 
     async def hears(self, event: str, **fields: object) -> float:
-        """The moment at which it heard the newest such push, once the newest of that kind is one. Raises LoadError."""
+        """Wait until the newest `event` has these fields, and return when it came. Raises LoadError."""
         deadline = time.perf_counter() + PATIENCE_S
         while time.perf_counter() < deadline:
             such = ((when, said) for when, name, said in reversed(self.heard) if name == event)
@@ -104,11 +104,11 @@ class Ear:
             if newest is not None and fields.items() <= newest[1].items():
                 return newest[0]
             await asyncio.sleep(0.01)
-        raise LoadError(f"no {event} with {fields} came")
+        raise LoadError(f"no {event} with {fields} arrived")
 
 
 async def big_evening(stage: Stage) -> Values:
-    """A host, three speakers and a crowd that joins within half a minute; one of them, on three devices, is kicked."""
+    """A host, three speakers and listeners who join within half a minute; one listener, on three devices, is kicked."""
     await _end_rooms(stage)
     listeners, kicked = stage.sizes.listeners, ON_STAGE
     people = ON_STAGE + listeners - (DEVICES - 1)
@@ -130,7 +130,7 @@ async def big_evening(stage: Stage) -> Values:
     answers = await stage.crowd.call_at_pace(coming, listeners / stage.sizes.joining)
     took = answers.took or answers.all()
     busy = (stage.contender.cpu - cpu) / (time.perf_counter() - began)
-    await enter(stage, [(number, room_id) for number in answers.failures])  # as a client would, who is told to wait
+    await enter(stage, [(number, room_id) for number in answers.failures])  # a client retries when it is told to wait
     came = time.perf_counter()
     counted = [await ear.hears("room.audience", count=people) for ear in speakers]
     values = {
@@ -157,7 +157,7 @@ async def big_evening(stage: Stage) -> Values:
     await _say(stage, 0, room_id, len(sockets) - DEVICES)
     await stage.quiet(TOLD_S)
     if any(event == "room.message" for ear in devices for _, event, _ in ear.heard):
-        raise LoadError("who was sent out still hears what is said")
+        raise LoadError("the kicked user still receives messages")
     return values
 
 
@@ -165,7 +165,7 @@ async def big_evening(stage: Stage) -> Values:
 
 
 async def open_room(stage: Stage, host: int) -> str:
-    """A live room with that socket's person in it."""
+    """Open a live room that this socket's user hosts and has joined. Returns its id."""
     socket = stage.crowd.sockets[host]
     capacity = max(stage.sizes.people, 2)
     room = await socket.call("room.create", {"topic": "سهرة الخميس", "capacity": capacity})
@@ -175,25 +175,25 @@ async def open_room(stage: Stage, host: int) -> str:
 
 
 async def enter(stage: Stage, seats: Sequence[tuple[int, str]]) -> None:
-    """seats: number of the socket, room."""
+    """Join rooms. seats: number of the socket, room."""
     await stage.crowd.call_each((number, "room.join", {"room_id": room_id}) for number, room_id in seats)
 
 
 async def _first_word(stage: Stage, host: int, room_id: str) -> None:
-    """Until the workers are there and have told of all that came before it."""
+    """Send a message and wait for it: then the workers run, and have handled all earlier events."""
     ear = Ear(stage.crowd.sockets[host])
     await stage.crowd.sockets[host].call("room.send", {"room_id": room_id, "text": "مساء الخير"})
     await ear.hears("room.message", room_id=room_id)
 
 
 async def _say(stage: Stage, host: int, room_id: str, inside: int) -> float:
-    """Seconds from the call until the last socket in the room has the message, which the host's has as well."""
-    frames, began = stage.crowd.counts.frames + inside + 1, time.perf_counter()  # the answer is one, too
+    """Return the seconds from the call until all sockets in the room, the host's included, have the message."""
+    frames, began = stage.crowd.counts.frames + inside + 1, time.perf_counter()  # 1: the call's answer
     await stage.crowd.sockets[host].call("room.send", {"room_id": room_id, "text": "مساء الخير يا جماعة"})
     await stage.delivered(frames)
     took = time.perf_counter() - began
     if stage.crowd.counts.frames > frames:
-        raise LoadError("something else came as well: who has the message cannot be told by counting")
+        raise LoadError("other frames came too, so counting frames does not tell who has the message")
     return took
 
 
@@ -203,14 +203,14 @@ async def _fill_up(stage: Stage, amount: int) -> None:
 
 
 async def _end_rooms(stage: Stage) -> None:
-    """Those of earlier rounds: nobody may have many open."""
+    """End the rooms of earlier rounds: a user may have only a few open rooms."""
     owner = await asyncpg.connect(stage.world.servers.postgres_url("daira_owner"))
     await owner.execute("UPDATE rooms SET state = 'ended', ended_at = now() WHERE state <> 'ended'")
     await owner.close()
 
 
 async def _redis_work(redis: Redis) -> tuple[float, float]:
-    """Commands so far, those within scripts among them, and seconds of CPU."""
+    """Return the commands so far, including those within scripts, and the CPU seconds."""
     info: dict[str, float] = await redis.info()
     return info["total_commands_processed"], info["used_cpu_user"] + info["used_cpu_sys"]
 
@@ -223,19 +223,19 @@ SCENARIOS = (
             Figure("redis", "room.join, Redis", "µs of CPU a join"),
             Figure("p50", "room.join, p50", "ms"),
             Figure("p95", "room.join, p95", "ms"),
-            Figure("commands", "room.join, with those in scripts", "Redis commands a join"),
+            Figure("commands", "room.join, including commands in scripts", "Redis commands a join"),
         ),
-        (Ours,), room_join, section="rooms", against="people in the room",
+        (Ours,), room_join, section="rooms", against="users in the room",
     ),
     Scenario(
         "room-message", "A message to a live room",
         (
             Figure("cpu", "node of the listeners", "µs of CPU a delivery"),
             Figure("send", "node of the host", "µs of CPU a message"),
-            Figure("p50", "from room.send until all have it, p50", "ms"),
-            Figure("p95", "from room.send until all have it, p95", "ms"),
+            Figure("p50", "from room.send until all have the message, p50", "ms"),
+            Figure("p95", "from room.send until all have the message, p95", "ms"),
         ),
-        (Ours,), room_message, nodes=2, works=True, section="rooms", against="people in the room",
+        (Ours,), room_message, nodes=2, works=True, section="rooms", against="users in the room",
     ),
     Scenario(
         "room-evening", "A big evening",
@@ -245,11 +245,11 @@ SCENARIOS = (
             Figure("join_p95", "join, p95", "ms", asked="< 250"),
             Figure("join_p99", "join, p99", "ms"),
             Figure("join_most", "join, the slowest", "ms"),
-            Figure("join_cpu", "both nodes, with what others are told", "µs of CPU a join"),
-            Figure("busy", "both nodes while people join", "% of a core"),
+            Figure("join_cpu", "both nodes, pushes to others included", "µs of CPU a join"),
+            Figure("busy", "both nodes while users join", "% of a core"),
             Figure("counted", "from the last join until all speakers see the right count", "s", asked="< 2"),
-            Figure("message", "from room.send until all have it, the slowest of 5", "s", asked="< 1"),
-            Figure("kick", "from room.kick until the last of 3 sockets is out", "s", asked="< 1"),
+            Figure("message", "from room.send until all have the message, the slowest of 5", "s", asked="< 1"),
+            Figure("kick", "from room.kick until the last of 3 sockets is removed", "s", asked="< 1"),
         ),
         (Ours,), big_evening, nodes=2, works=True, section="rooms",
     ),

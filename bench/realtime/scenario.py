@@ -1,4 +1,4 @@
-"""What a scenario is: figures, contenders, and a function that measures one contender once."""
+"""Types of a scenario: its figures, its contenders, and the function that measures one contender once."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Values: TypeAlias = dict[str, float]
 
 @dataclass(frozen=True)
 class Figure:
-    """`ratio`: whether peers are compared by it; `more`: whether more is better; `asked`: what it has to be."""
+    """One measured quantity. ratio: peers are compared by it; more: more is better; asked: its target."""
 
     key: str
     what: str
@@ -24,9 +24,9 @@ class Figure:
 
 @dataclass(frozen=True)
 class Scenario:
-    """Its nodes, workers and publisher are started anew for each contender in each round.
+    """A scenario. Nodes, workers and publisher are started anew for each contender in each round.
 
-    against: what its figures are drawn against, where they are measured at several sizes, by keys as `at` makes them.
+    against: the x axis of its charts, for figures that are measured at several sizes, under keys that `at` makes.
     """
 
     name: str

@@ -11,11 +11,11 @@ from bench.realtime.load import Crowd, LoadError
 from bench.realtime.processes import settled
 from bench.realtime.world import World
 
-BUSY = 0.5  # of a core: what a moderate rate makes of the server
-FIRST_DELIVERIES = 2_000.0  # a second: before we know what the server can bear
-MOST_DELIVERIES = 90_000.0  # a second: what the load generator bears
+BUSY = 0.5  # of a core: the server's load at a moderate rate
+FIRST_DELIVERIES = 2_000.0  # a second: the first trial of a server
+MOST_DELIVERIES = 90_000.0  # a second: the most that the load generator can count
 TICK_S = 0.002
-FIRST_SOCKETS = 300  # are connected before memory is measured
+FIRST_SOCKETS = 300  # connected before memory is measured
 BACKLOG = 64  # messages under way at saturation
 BACKLOG_DELIVERIES = 160_000
 PATIENCE_S = 30.0
@@ -65,7 +65,7 @@ QUICK = Sizes(
 
 @dataclass(frozen=True)
 class Delivered:
-    """What a stretch of publishing cost the servers."""
+    """The servers' cost of a period of publishing."""
 
     cpu: float
     seconds: float
@@ -79,7 +79,7 @@ class Delivered:
 
     @property
     def busy(self) -> float:
-        """Per cent of a core: well below 100 at saturation, somebody else is the bottleneck."""
+        """Per cent of a core. Well below 100 at saturation, the server is not the bottleneck."""
         return self.cpu / self.seconds * 100
 
     @property
@@ -95,31 +95,31 @@ class Stage:
         self.crowd = Crowd()
 
     async def connect(self, amount: int, first: int = 0, *, node: int | None = None) -> None:
-        """To all nodes in turn, or to that one."""
+        """Open `amount` sockets, to all nodes in turn or to one. first: the number of the first user."""
         ports = self.contender.ports if node is None else [self.contender.ports[node]]
         auths = map(self.contender.auth, range(first, first + amount))
         await self.crowd.connect(ports, auths, deflate=self.contender.deflate)
 
     async def join(self, rooms: list[tuple[int, int]]) -> None:
-        """rooms: number of the socket, number of the room."""
+        """Join rooms. rooms: number of the socket, number of the room."""
         joins = [(number, self.contender.join(room)) for number, room in rooms]
         await self.crowd.call_each((number, *join) for number, join in joins if join is not None)
 
     async def delivered(self, frames: int) -> None:
-        """Until the crowd has got so many at all. Raises LoadError."""
+        """Wait until the crowd has received `frames` in total. Raises LoadError."""
         counts, deadline = self.crowd.counts, time.perf_counter() + PATIENCE_S
         while counts.frames < frames:
             if time.perf_counter() > deadline or counts.lost:
-                raise LoadError(f"{frames - counts.frames:,} pushes did not come, {counts.lost} sockets were lost")
+                raise LoadError(f"{frames - counts.frames:,} pushes did not arrive, {counts.lost} sockets were lost")
             await asyncio.sleep(TICK_S / 4)
 
     async def quiet(self, seconds: float) -> None:
-        """Until the servers are idle and for so long nothing has come. Raises LoadError."""
+        """Wait until nothing has arrived for `seconds` and the servers are idle. Raises LoadError."""
         counts, deadline = self.crowd.counts, time.perf_counter() + PATIENCE_S
         frames = -1
         while frames != counts.frames:
             if time.perf_counter() > deadline:
-                raise LoadError("pushes do not cease")
+                raise LoadError("pushes do not stop")
             frames = counts.frames
             await asyncio.sleep(seconds)
         await self.settle()
@@ -128,7 +128,7 @@ class Stage:
         await settled(self.contender.nodes, patience)
 
     def to_rooms(self, numbers: list[int]) -> Publish:
-        """Publishes to these rooms in turn."""
+        """Return a function that publishes to these rooms in turn."""
         names = [self.contender.room(number) for number in numbers]
         position = 0
 
@@ -150,7 +150,7 @@ class Stage:
         return publish
 
     async def moderate(self, publish: Publish, members: int) -> Delivered:
-        """At a rate that leaves the server half idle, so that each frame is written alone."""
+        """Publish at a rate that leaves the server half idle, so that each frame is a write of its own."""
         rate = max(FIRST_DELIVERIES / members, 4.0)
         for _ in range(2):
             trial = await self.at_rate(publish, members, rate, self.sizes.warm_up)
@@ -158,7 +158,7 @@ class Stage:
         return await self.at_rate(publish, members, rate, self.sizes.seconds)
 
     async def at_rate(self, publish: Publish, members: int, rate: float, seconds: float) -> Delivered:
-        """Until all has been delivered. Raises LoadError."""
+        """Publish for `seconds`, and wait until everything has been delivered. Raises LoadError."""
         ended = self._measure()
         began, sent = time.perf_counter(), 0
         while (elapsed := time.perf_counter() - began) < seconds or not sent:
@@ -172,14 +172,14 @@ class Stage:
         while delivered.frames < sent * members:
             if time.perf_counter() > deadline or self.crowd.counts.lost:
                 raise LoadError(
-                    f"{delivered.frames:,} of {sent * members:,} came, {self.crowd.counts.lost} sockets were lost"
+                    f"{delivered.frames:,} of {sent * members:,} arrived, {self.crowd.counts.lost} sockets were lost"
                 )
             await asyncio.sleep(TICK_S)
             delivered = ended(sent)
         return delivered
 
     async def saturated(self, publish: Publish, members: int) -> Delivered:
-        """As fast as it goes, with a bounded number of messages under way."""
+        """Publish at full speed, with a bounded number of messages under way."""
         backlog = max(min(BACKLOG, BACKLOG_DELIVERIES // members), 2)
         counts, sent = self.crowd.counts, 0
         at_start = counts.frames
@@ -196,7 +196,7 @@ class Stage:
         return measured(0)
 
     def _measure(self) -> Callable[[int], Delivered]:
-        """Begins now; what it answers is called with the number of messages at the end."""
+        """Start measuring. Returns the function that ends it, called with the number of messages."""
         counts = self.crowd.counts
         began, cpu, frames, reads = time.perf_counter(), self.contender.cpu, counts.frames, counts.reads
 

@@ -1,4 +1,4 @@
-"""The push that all benchmarks broadcast: of one length, carrying the moment at which it was published."""
+"""The push that all benchmarks broadcast: it has a fixed length and carries the time of publishing."""
 
 import itertools
 import secrets
@@ -12,7 +12,7 @@ from protocol.pushes import Push
 
 EVENT = "bench.tick"
 TEXT = "as long as what a push usually says about somebody's post"
-MARK = b"sent_at\xcf"  # and eight bytes: nanoseconds of the monotonic clock, which all processes share
+MARK = b"sent_at\xcf"  # followed by eight bytes: nanoseconds of the monotonic clock, which all processes share
 
 _run = secrets.token_hex(3)  # a push's id is published once, and a publisher starts anew for each measurement
 _numbers = itertools.count(1)
@@ -25,10 +25,10 @@ class Tick(Push, frozen=True):
 
 
 def next_tick() -> Tick:
-    # Of fixed width: a reader that knows the length of one frame can count those in a chunk without parsing it.
+    # Fixed width: a reader that knows the length of one frame can count the frames of a chunk without parsing it.
     return Tick(id=f"tick:{_run}{next(_numbers):08}", sent_at=time.monotonic_ns())
 
 
 def frame() -> bytes:
-    """A tick as the WebSocket frame that a client gets, but for an offset."""
+    """Return a tick as the WebSocket frame that a client gets, without an offset."""
     return frames.event(EVENT, to_builtins(next_tick()))

@@ -1,4 +1,4 @@
-"""What all peers of a run share: the servers below them, people with tokens, and posts to watch."""
+"""Shared by all contenders of a run: PostgreSQL and Redis, users with tokens, and posts to watch."""
 
 import asyncio
 import itertools
@@ -22,7 +22,7 @@ from storage import seeding
 from storage.schema import migrate
 from tests.cluster import RAISED_LIMITS
 
-# Servers that are measured have a core of their own; the load, the publishers and Redis have another.
+# The measured servers have one core; the load, the publishers and Redis share another.
 _CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = _CORES[0], _CORES[-1]
 
@@ -33,7 +33,7 @@ POSTS_EACH = 10
 
 @dataclass(frozen=True)
 class World:
-    """`users[n]` signs in by `tokens[n]`; the first of them follow people with posts."""
+    """`users[n]` signs in with `tokens[n]`; the first users follow authors with posts."""
 
     folder: Path
     servers: Servers
@@ -53,7 +53,7 @@ class World:
 
 @asynccontextmanager
 async def open_world(folder: Path, people: int, rooms: int, readers: int) -> AsyncIterator[World]:
-    """Our process and all that it starts move to the load's core."""
+    """Start the servers and create the users. This process and its children move to the load's core."""
     os.sched_setaffinity(0, {LOAD_CORE})
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -84,7 +84,7 @@ def free_port() -> int:
 
 
 async def _populate(owner_url: str, names: list[str], rooms: int, readers: int) -> tuple[list[int], list[int]]:
-    """Answers the users and the posts to watch. The readers' feeds are full."""
+    """Return the users and the posts to watch. The first `readers` users follow authors who have posted."""
     owner = await asyncpg.connect(owner_url)
     try:
         async with owner.transaction():

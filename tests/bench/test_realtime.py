@@ -1,4 +1,4 @@
-"""What the realtime benchmarks' figures rest on: frames are counted right, and the document keeps its other parts."""
+"""The realtime benchmarks count frames correctly, and keep the rest of the document."""
 
 from pathlib import Path
 from xml.etree import ElementTree
@@ -18,7 +18,7 @@ PING, OTHER = b"\x81\x012", b"\x82\x05other"
 
 
 class Wire:
-    """Takes what the socket writes."""
+    """Records what the socket writes."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []
@@ -31,7 +31,7 @@ class Wire:
     sent=st.lists(st.sampled_from([PING, OTHER, "tick", "tick", "tick"]), max_size=40),
     cuts=st.lists(st.sampled_from([1, 3, 139, 278, 417, 500]), min_size=1, max_size=20),
 )
-async def test_frames_are_counted_however_they_are_cut(sent, cuts):
+async def test_frames_are_counted_wherever_chunks_split_them(sent, cuts):
     counts, wire = Counts(), Wire()
     socket = Socket(counts, 0, None, deflate=False)
     socket.connection_made(wire)
@@ -56,7 +56,7 @@ def test_a_traveller_knows_whether_its_session_was_recovered():
 
 
 def measured() -> Results:
-    """Every figure of everybody is 2, and at sizes ten times apart ten times that."""
+    """Every figure of every contender is 2, and 2 and 20 at the sizes 10 and 100."""
     results = Results(where="here")
     for scenario in SCENARIOS:
         results.begin(scenario)
@@ -68,7 +68,7 @@ def measured() -> Results:
     return results
 
 
-def test_the_document_keeps_what_stands_outside_of_the_marks(tmp_path: Path):
+def test_the_document_keeps_the_text_outside_the_marks(tmp_path: Path):
     document = tmp_path / "benchmarks.md"
     (begin, end), (begin_rooms, end_rooms) = MARKS["peers"], MARKS["rooms"]
     document.write_text(f"before\n{begin}\nstale\n{end}\nbetween\n{begin_rooms}\nstale\n{end_rooms}\nafter\n")
@@ -81,10 +81,10 @@ def test_the_document_keeps_what_stands_outside_of_the_marks(tmp_path: Path):
     assert "1.0 ×" in (tmp_path / "benchmarks" / "echo.svg").read_text()
 
 
-def test_figures_at_several_sizes_are_told_by_size_with_their_growth(tmp_path: Path):
+def test_figures_at_several_sizes_are_shown_by_size_with_their_growth(tmp_path: Path):
     write_document(tmp_path, measured(), SCENARIOS)
     text = (tmp_path / "benchmarks.md").read_text()
-    assert "| Joining a live room: people in the room | 10 | 100 | last : first |" in text
+    assert "| Joining a live room: users in the room | 10 | 100 | last ÷ first |" in text
     assert "| room.join, p95, ms | 2.00 | 20.0 | 10.0 × |" in text
     assert "| join, p95, ms | 2.00 | < 250 |" in text
     chart = (tmp_path / "benchmarks" / "room-join.svg").read_text()

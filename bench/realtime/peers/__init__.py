@@ -1,1 +1,1 @@
-"""Programs that run beside us: the peers' servers, and publishers for them and for us."""
+"""Programs that the benchmark starts: the peers' servers, and the publishers."""

@@ -1,4 +1,4 @@
-"""Publishes as our workers do: through the broadcaster, from a process of its own."""
+"""DAIRA's publisher: it publishes through the broadcaster from its own process, as workers do."""
 
 import asyncio
 import time
@@ -28,9 +28,9 @@ async def main() -> None:
         tracker = Tracker(stores.shards, stores.names, Members(), stores.broadcaster, "flood")
 
         async def flood(rate: float, seconds: float, people: list[str]) -> int:
-            """As a node says its people's changes, all of them new. Answers how many it came to."""
+            """Report presence changes as a node does, each a new one. Returns how many were made."""
             ids, done, began = list(map(int, people)), 0, time.perf_counter()
-            newest = time.time_ns() // 1_000  # above the versions of floods before it
+            newest = time.time_ns() // 1_000  # above the versions of earlier floods
             while (elapsed := time.perf_counter() - began) < seconds:
                 due = range(done, int(elapsed * rate))
                 await asyncio.gather(

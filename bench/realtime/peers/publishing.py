@@ -1,7 +1,7 @@
-"""What publishers in Python share: one line on standard input is one order to publish.
+"""Shared by the publishers in Python: each line on standard input is an order to publish.
 
-`room NAME…` publishes a tick to each of these rooms, `users ID…` one tick to all of these people. `flood RATE SECONDS
-ID…`, where there is presence, changes what these people show, so many times a second in all; answered with how often.
+`room NAME…` publishes a tick to each of these rooms, `users ID…` one tick to all of these users. `flood RATE SECONDS
+ID…`, for DAIRA only, changes the presence of these users RATE times a second in all, and prints the number of changes.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ async def obey(
     to_users: Callable[[list[str]], Awaitable[None]],
     flood: Callable[[float, float, list[str]], Awaitable[int]] | None = None,
 ) -> None:
-    """Until standard input ends."""
+    """Carry out orders until standard input ends."""
     orders = asyncio.StreamReader(limit=LONGEST_LINE)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
     print("ready", flush=True)

@@ -1,4 +1,4 @@
-"""Publishes by python-socketio's own manager for processes that only write."""
+"""python-socketio's publisher: its write-only Redis manager."""
 
 import os
 

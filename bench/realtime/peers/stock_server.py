@@ -1,4 +1,4 @@
-"""Unmodified python-socketio over aiohttp and uvloop, with the least that an application on it needs.
+"""Unmodified python-socketio on aiohttp and uvloop, with a minimal application.
 
 Environment: PORT, REDIS_URL, TOKEN_KEY. It compresses for clients that offer permessage-deflate, as it does by default.
 """

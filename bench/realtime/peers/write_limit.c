@@ -1,8 +1,8 @@
-/* The limit of one write a delivery: nothing but write(2) of a finished frame to each socket of a room.
+/* The lower limit of one write per delivery: write(2) of a finished frame to each socket of a room, and nothing else.
  *
- * Usage: write_limit PORT FRAME_LENGTH ROOM_SIZE. A line "room N…" on standard input writes one frame to each of the
- * ROOM_SIZE sockets from the N-th on, in the order in which they were accepted, around the end. A client that has sent
- * nothing gets nothing but such frames; there is no handshake. */
+ * Usage: write_limit PORT FRAME_LENGTH ROOM_SIZE. For each N of a line "room N…" on standard input, it writes one frame
+ * to ROOM_SIZE sockets, starting with the N-th in the order of accepting and wrapping around. There is no handshake:
+ * clients send nothing and receive only such frames. */
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-// Publishes by @socket.io/redis-emitter what the lines on its standard input say: "room NAME…" or "users ID…".
+// Publishes with @socket.io/redis-emitter. Each line on standard input is an order: "room NAME…" or "users ID…".
 
 import { randomBytes } from "node:crypto";
 import { createInterface } from "node:readline";

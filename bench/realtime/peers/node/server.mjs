@@ -1,5 +1,5 @@
-// Socket.IO on Node.js doing DAIRA's work per connection and per call; with --bare, none of it.
-// Environment: PORT, REDIS_URL, TOKEN_KEY. SIGUSR2 collects garbage, so that memory is what connections hold.
+// Socket.IO on Node.js with DAIRA's work for each connection and call; with --bare, without it.
+// Environment: PORT, REDIS_URL, TOKEN_KEY. SIGUSR2 collects garbage, so that only connections count as memory.
 
 import { createServer } from "node:http";
 import { createAdapter } from "@socket.io/redis-adapter";
@@ -41,7 +41,7 @@ class TokenBucket {
   }
 }
 
-// Every call passes here: limit, validation, answer, metrics.
+// Registers a method: limit, validation, answer, metrics.
 function call(socket, method, handler) {
   if (bare) {
     socket.on(method, (argument, answer) => answer({ ok: true, data: handler(argument) }));
