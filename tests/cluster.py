@@ -1,4 +1,4 @@
-"""The real servers with two gateway nodes and the workers over them, in the process of the tests."""
+"""Real servers, two gateway nodes and the workers; nodes and workers run in the tests' process."""
 
 import asyncio
 import itertools
@@ -42,7 +42,7 @@ class Cluster:
     worker_database: Database
 
     def __init__(self, data_dir: Path, driver: Driver | None, *, voice: bool = False, **overrides: Any) -> None:
-        """voice: with LiveKit, whose keeper the tests run themselves. overrides: of all nodes' settings."""
+        """voice: start LiveKit; the tests run its keeper themselves. overrides: settings of all nodes."""
         self.embedded = EmbeddedServers(data_dir, voice=voice)
         self.data_dir = data_dir
         self.driver = driver
@@ -89,7 +89,7 @@ class Cluster:
         self.embedded.erase()
 
     async def add_node(self, name: str, **overrides: Any) -> Node:
-        """One more node over the same servers, under other settings; it ends with the cluster."""
+        """Start one more node on the same servers, with other settings. It stops with the cluster."""
         settings = self.settings(**overrides)
         closing = await self._closing.enter_async_context(AsyncExitStack())
         stores = await closing.enter_async_context(open_stores(settings))
@@ -106,7 +106,7 @@ class Cluster:
         return node
 
     async def remove_node(self, name: str) -> None:
-        """Before the cluster ends."""
+        """Stop a node before the cluster stops."""
         await self._stacks.pop(name).aclose()
         del self.nodes[name], self.ports[name]
 
@@ -120,7 +120,7 @@ class Cluster:
         return f"{name}_{self._run}{next(self._suffixes)}"
 
     async def person(self, name: str = "alice", *, node: str = "a", kind: str = "python-msgpack") -> Person:
-        """Somebody new, signed in on that node and ready."""
+        """Return a new user, signed in on that node, after `session.ready`."""
         username = self.unique(name)
         [token] = await self.tokens([username])
         who = self.new_client(username, kind)
@@ -128,17 +128,17 @@ class Cluster:
         return who
 
     async def again(self, person: Person, *, node: str = "b", kind: str = "python-msgpack") -> Person:
-        """The same person on another device, with a session of its own."""
+        """Return the same user on another device, with its own session."""
         [token] = await self.tokens([person.name])
         other = self.new_client(person.name, kind)
         await self.connect(other, node=node, codec=kind.split("-")[1], token=token)
         return other
 
     def new_client(self, username: str, kind: str) -> Person:
-        """Not connected yet."""
+        """Return a client that is not connected yet."""
         if kind.startswith("js"):
             if not HAS_JAVASCRIPT:
-                pytest.skip(NO_JAVASCRIPT)  # in CI nothing has run then
+                pytest.skip(NO_JAVASCRIPT)  # never in CI, where collection fails instead
             assert self.driver is not None
             who: Person = DrivenPerson(username, "", self.driver)
         else:
@@ -147,11 +147,11 @@ class Cluster:
         return who
 
     def add(self, person: Person) -> None:
-        """A client made elsewhere, which `leave` closes as well."""
+        """Let `leave` close this client too."""
         self._people.append(person)
 
     async def connect(self, who: Any, *, node: str, codec: str, token: str | None, **options: Any) -> Any:
-        """Waits for session.ready and answers it."""
+        """Connect, and return the first `session.ready`."""
         who.token = token
         await who.connect(self.url(node), codec, {"token": token} if token else None, **options)
         ready = await who.expect("session.ready")
@@ -159,7 +159,7 @@ class Cluster:
         return ready
 
     async def guest(self, *, node: str = "a", kind: str = "python-msgpack") -> Person:
-        """An anonymous socket."""
+        """Return an anonymous client."""
         who = self.new_client("guest", kind)
         await self.connect(who, node=node, codec=kind.split("-")[1], token=None)
         return who
@@ -171,19 +171,21 @@ class Cluster:
         return await demo.mint_tokens(owner, keys, usernames, create=True, lifetime=lifetime)
 
     async def _is_awake(self) -> None:
-        """Tests without the event loop stop it; after a long one, leases have lapsed and links are made anew."""
+        """Wait for leases and Redis links. Tests outside the event loop stop it, and after a long one leases have
+        expired and links reconnect.
+        """
         async with asyncio.timeout(WAIT_S):
             for stores in (self.stores, *(node._stores for node in self.nodes.values())):
                 while not (stores.ids.is_leased and stores.shards.are_up):
                     await asyncio.sleep(0.01)
 
     async def leave(self) -> None:
-        """Everybody goes home."""
+        """Close all clients."""
         await asyncio.gather(*(person.close() for person in self._people if hasattr(person, "client") or person.log))
         self._people.clear()
 
     async def settle(self, *people: Person) -> None:
-        """All events so far have been reacted to, and these people have received what came of it."""
+        """Wait until all events so far have been handled, and these users have received the resulting pushes."""
         async with asyncio.timeout(WAIT_S):
             while not await self._is_idle():
                 await asyncio.sleep(0.01)
@@ -203,11 +205,11 @@ class Cluster:
         return unsent == 0 and all(lag.records == 0 for lag in await self.stores.event_log.lags())
 
     async def owner(self) -> Any:
-        """A connection as the owner of the tables, past all policies."""
+        """Return a connection as the owner of the tables, which bypasses all policies."""
         return await asyncpg.connect(self.servers.postgres_url("daira_owner"))
 
     async def as_app(self, viewer_id: str | int) -> Any:
-        """A connection under the application's role with that viewer set."""
+        """Return a connection with the application's role and that viewer."""
         connection = await asyncpg.connect(self.servers.postgres_url("daira_app"))
         await connection.execute("SELECT set_config('app.user_id', $1, false)", str(viewer_id))
         return connection

@@ -1,4 +1,4 @@
-"""Fixtures: the cluster lives as long as the run, people as long as their test."""
+"""Fixtures: the cluster lives for the whole run, users for one test."""
 
 import asyncio
 import os
@@ -20,9 +20,9 @@ from tests.people import HAS_JAVASCRIPT, NO_JAVASCRIPT, NODE, Driver, Person
 PersonFactory = Callable[..., Awaitable[Person]]
 NodeFactory = Callable[..., Awaitable[str]]
 NOT_MADE = "The driver of this official client is not built (its tool may be missing; see `make clients`):"
-NO_LIVEKIT = "LiveKit is not here: install Go 1.26 or later, then `make voice`"
+NO_LIVEKIT = "LiveKit is missing: install Go 1.26 or later, then `make voice`"
 
-# How long an example takes is the machine's affair.
+# Examples have no deadline: their duration depends on the machine.
 settings.register_profile("daira", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("daira")
 
@@ -48,14 +48,14 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def person(cluster: Cluster) -> AsyncIterator[PersonFactory]:
-    """`await person("alice", node="b", kind="js-json")`: somebody new, signed in."""
+    """`await person("alice", node="b", kind="js-json")` returns a new user, signed in."""
     yield cluster.person
     await cluster.leave()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def node(cluster: Cluster) -> AsyncIterator[NodeFactory]:
-    """`await node(limit_calls="10/second")`: the name of one more node, which ends with the test."""
+    """`await node(limit_calls="10/second")` starts one more node for this test and returns its name."""
     names: list[str] = []
 
     async def add(**overrides: Any) -> str:
@@ -64,13 +64,13 @@ async def node(cluster: Cluster) -> AsyncIterator[NodeFactory]:
         return names[-1]
 
     yield add
-    await cluster.leave()  # else clients would try to come back to a node that is gone
+    await cluster.leave()  # otherwise clients would try to reconnect to a stopped node
     for name in names:
         await cluster.remove_node(name)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What this machine lacks is left out. In CI only LiveKit may be, and clients whose toolchain is not there."""
+    """Skip tests whose tools are missing. In CI, only LiveKit and clients without a toolchain may be missing."""
     if not HAS_JAVASCRIPT:
         if os.environ.get("CI"):
             raise pytest.UsageError(NO_JAVASCRIPT)

@@ -1,4 +1,4 @@
-"""What goes wrong in between, on purpose; and what to look at then."""
+"""Faults that tests cause on purpose, and the state that they check afterwards."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ from tests.patience import WAIT_S
 
 
 async def soon(look, wanted) -> object:
-    """What `look` answers once it is as wanted, or at the last."""
+    """Call `look` until it returns `wanted` or time runs out; return its last result."""
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + WAIT_S
     while (seen := await look()) != wanted and loop.time() < give_up_at:
@@ -24,20 +24,20 @@ async def soon(look, wanted) -> object:
 
 
 def blink(cluster, node: str) -> None:
-    """That node's link to Redis is lost, and back a fifth of a second later."""
+    """Break that node's link to Redis; it reconnects a fifth of a second later."""
     for link in cluster.node(node)._stores.shards._links.values():
         link.reopen()
 
 
 async def forget_place(cluster, who) -> None:
-    """Redis no longer knows where somebody's sockets are, as after an outage that was longer than it is kept."""
+    """Remove a user's locations from Redis, as after an outage that is longer than they are kept."""
     stores = cluster.stores
     await stores.shards.call(stores.names.shard_of_person(int(who.id)), "DEL", stores.names.places(int(who.id)))
 
 
 @asynccontextmanager
 async def cut(node: Node) -> AsyncIterator[None]:
-    """The node's link to Redis is down, and up again behind it."""
+    """Keep the node's link to Redis down within the context, and wait until it is up again after it."""
     link = next(iter(node._stores.shards._links.values()))
 
     async def refuse():
@@ -54,14 +54,14 @@ async def cut(node: Node) -> AsyncIterator[None]:
 
 
 def catches_up(monkeypatch) -> asyncio.Event:
-    """Is set once a node that was deaf has said again who is here."""
+    """Return an event that is set once a node has reported its users again after a lost link."""
     seen = Held(monkeypatch, CatchingUp, "until_done")
     seen.go.set()
     return seen.done
 
 
 async def calm(person, room_id: str) -> None:
-    """The room has been told all that was to be told of it so far: a second beat comes behind all of the first."""
+    """Wait until the room has got all pushes caused so far: the second pulse follows everything of the first."""
     for emoji in ("👏", "🔥"):
         await person.call("room.react", room_id=room_id, emoji=emoji)
         while emoji not in (await person.expect("room.reacted"))["counts"]:
@@ -69,7 +69,7 @@ async def calm(person, room_id: str) -> None:
 
 
 class Held:
-    """A method whose next call, with such arguments, waits, before or behind what it does, until it is let go."""
+    """Make the next call of a method wait until `go` is set. behind: wait after its work, not before."""
 
     def __init__(self, monkeypatch, thing, name: str, *, behind: bool = False, when=lambda *_: True) -> None:
         self.came, self.go, self.done = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -91,7 +91,7 @@ class Held:
 
 
 def sockets_inside(cluster, room_id: str, who) -> int:
-    """How many of somebody's sockets the room's pushes reach."""
+    """Return how many sockets of a user are members of the room."""
     members = [member for name in "ab" for member in cluster.node(name).members.of_user(int(who.id))]
     return sum(names.live(int(room_id)) in member.rooms for member in members)
 
@@ -101,7 +101,7 @@ async def inside(cluster, room_id: str) -> set[int]:
 
 
 async def waiting_for_rows(cluster) -> int:
-    """How many transactions wait for another's end."""
+    """Return how many transactions wait for another transaction."""
     owner = await cluster.owner()
     try:
         return await owner.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
@@ -125,7 +125,7 @@ async def open_turns(cluster, room_id: str, who) -> int:
 
 
 def break_once(monkeypatch, thing, name: str, *, behind: bool = False, when=lambda *_: True) -> None:
-    """Redis goes away before the method is run with such arguments, or behind it, before the answer comes."""
+    """Make the next call of a method fail as if Redis was lost. behind: after its work, before the answer."""
     real = getattr(thing, name)
 
     def broken(*arguments, **options):

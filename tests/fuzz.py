@@ -1,7 +1,7 @@
 """Structured fuzzing of both codecs over real sockets: `.venv/bin/python -m tests.fuzz --seconds 60`.
 
-Packets as clients send them are bent in ways that keep them near to valid: types, ids, arguments, bytes, frames and
-their order. Nothing may break inside, nobody beside may notice, and nothing may stay behind.
+It changes valid packets slightly: types, ids, arguments, bytes, frames and their order. Handlers must not break, other
+clients must not be disturbed, and no object may leak.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def value(random_: random.Random, depth: int = 0) -> Any:
 
 
 def argument(random_: random.Random, name: str) -> Any:
-    """Mostly an object with the method's own fields, some of them bent."""
+    """Return mostly an object with the method's own fields, some with wrong values."""
     method = methods.get(name)
     if method is None or random_.random() < 0.2:
         return value(random_)
@@ -56,7 +56,7 @@ def argument(random_: random.Random, name: str) -> Any:
 
 def packet(random_: random.Random) -> dict[str, Any]:
     names = [method.name for method in methods if not method.name.startswith("auth.") or random_.random() < 0.05]
-    name = random_.choice([*names, "no.such", value(random_)])  # passwords take long to hash
+    name = random_.choice([*names, "no.such", value(random_)])  # few auth.* calls: hashing passwords is slow
     data: Any = [name, argument(random_, name) if isinstance(name, str) else value(random_)]
     if random_.random() < 0.1:
         data = random_.choice([[], [name], [*data, 1], name, None, {}])
@@ -100,7 +100,7 @@ def damaged(random_: random.Random, encoded: bytes) -> bytes:
 
 
 async def still_open(socket: aiohttp.ClientWebSocketResponse) -> bool:
-    """Reads what comes within two milliseconds."""
+    """Read for two milliseconds, and return whether the socket is open."""
     try:
         async with asyncio.timeout(0.002):
             message = await socket.receive()
@@ -110,7 +110,7 @@ async def still_open(socket: aiohttp.ClientWebSocketResponse) -> bool:
 
 
 async def one_client(cluster: Cluster, session: aiohttp.ClientSession, seed: int, token: str) -> int:
-    """Answers how many packets it got to send."""
+    """Return how many packets it could send."""
     random_ = random.Random(seed)
     binary = random_.random() < 0.5
     auth = random_.choice([{"token": token}, {"token": token}, {}, value(random_)])
@@ -142,7 +142,7 @@ async def one_client(cluster: Cluster, session: aiohttp.ClientSession, seed: int
 
 
 def broken() -> float:
-    """What must not happen: connections and handlers that broke."""
+    """Return the number of broken connections and of INTERNAL errors so far."""
     closed = REGISTRY.get_sample_value("daira_sockets_closed_total", {"reason": "broken"}) or 0.0
     internal = sum(
         sample.value
@@ -154,14 +154,14 @@ def broken() -> float:
 
 
 def of_clients() -> dict[int, Any]:
-    """What stands in memory for clients, by identity."""
+    """Return all objects of connections in memory, by identity."""
     gc.collect()
     return {id(each): each for each in gc.get_objects() if isinstance(each, EngineSocket | Connection)}
 
 
 async def fuzz(cluster: Cluster, seconds: float, seed: int) -> dict[str, float]:
-    """Answers what was sent, what broke, what stayed behind, and the slowest answer that a bystander got."""
-    earlier = of_clients()  # held, so that no identity comes again; others' sockets may still be timing out
+    """Return counts of packets sent, faults and leaked objects, and the slowest answer of a bystander in seconds."""
+    earlier = of_clients()  # kept alive, so that no identity is reused; sockets of other tests may still time out
     bystander = await cluster.person("bystander", node="a")
     [token] = await cluster.tokens([cluster.unique("fuzzer")])
     before, began, sent, slowest = broken(), time.monotonic(), 0, 0.0

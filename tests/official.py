@@ -1,4 +1,4 @@
-"""The official clients of all languages: which there are, what each can do, and what is missing to run them."""
+"""The official clients of all languages: their combinations, their abilities, and whether they are built."""
 
 import shutil
 import sys
@@ -13,10 +13,10 @@ WEBSOCKET, POLLING, UPGRADE = ("websocket",), ("polling",), ("polling", "websock
 
 @dataclass(frozen=True)
 class Language:
-    command: tuple[str, ...]  # of its driver, run in `clients/`
-    tool: str  # that builds it
-    made: str  # what the tool leaves in `clients/`
-    end: str | None = SERVER_DISCONNECT  # what the client calls a server disconnect
+    command: tuple[str, ...]  # starts its driver, in `clients/`
+    tool: str  # builds the driver
+    made: str  # file in `clients/` that exists once it is built
+    end: str | None = SERVER_DISCONNECT  # the client's reason for a server disconnect
 
     @property
     def tool_is_here(self) -> bool:
@@ -66,22 +66,22 @@ class Client:
 
     @property
     def recovers(self) -> bool:
-        """It knows connection state recovery."""
+        """Whether it supports connection state recovery."""
         return self.variant == "newest" or self.language == "go"
 
     @property
     def calls_at_once(self) -> int:
-        """Rust's clients draw a call's number by lot among 999, and lose answers where two are the same."""
+        """Rust's clients choose a call's number at random among 999, and lose answers when two are equal."""
         return 1 if self.language == "rust" else 20
 
     @property
     def sends_binary(self) -> bool:
-        """As a part of an argument: Rust's clients send it as the whole argument alone."""
+        """Whether it can send binary inside an argument; Rust's clients send it only as a whole argument."""
         return self.language != "rust"
 
 
 def _clients() -> list[Client]:
-    """All versions by all transports on Node.js with both codecs; elsewhere codecs and base64 with the newest alone."""
+    """On Node.js all versions, transports and codecs; on other runtimes MessagePack and base64 only with the newest."""
     by = (WEBSOCKET, POLLING, UPGRADE)
     codecs = ("json", "msgpack")
     versions = ("3.1", "4.0", "4.5", "newest")

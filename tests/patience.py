@@ -1,3 +1,3 @@
-"""How long tests wait for what must come: as long as a slow machine may take, for no test is about a time."""
+"""How long tests wait for something that must happen: long enough for a slow machine. No test asserts a duration."""
 
 WAIT_S = 30.0

@@ -1,4 +1,4 @@
-"""People on real clients: the official Python client, and those of other languages through the drivers in `clients/`.
+"""Users on real clients: the official Python client, and official clients of other languages through `clients/`.
 
 alice = await person("alice")
 post = await alice.call("post.create", text="…")
@@ -20,7 +20,7 @@ from tests.patience import WAIT_S
 CLIENTS = Path(__file__).parent / "clients"
 NODE = ("node", "driver.mjs")
 HAS_JAVASCRIPT = shutil.which("node") is not None and (CLIENTS / "node_modules").is_dir()
-NO_JAVASCRIPT = "Node.js or the official JavaScript clients are not here: install Node.js with npm, then `make test`"
+NO_JAVASCRIPT = "Node.js or the official JavaScript clients are missing: install Node.js with npm, then `make test`"
 
 
 class CallFailed(Exception):
@@ -34,7 +34,7 @@ class CallFailed(Exception):
 
 
 class Person:
-    """What tests do with somebody's socket; kinds of clients differ below."""
+    """One user's client, as tests use it; the subclasses are kinds of clients."""
 
     def __init__(self, name: str, user_id: str) -> None:
         self.name = name
@@ -45,26 +45,26 @@ class Person:
         self._news = asyncio.Condition()
 
     async def call(self, method: str, **argument: Any) -> Any:
-        """The answer's data. Raises CallFailed."""
+        """Return the answer's data. Raises CallFailed."""
         return await self.send(method, argument)
 
     async def send(self, method: str, *arguments: Any) -> Any:
-        """The same with the arguments as they are."""
+        """Call with any arguments; return the answer's data. Raises CallFailed."""
         answer = await self.answer(method, *arguments)
         if not answer["ok"]:
             raise CallFailed(answer["error"])
         return answer["data"]
 
     async def refused(self, method: str, **argument: Any) -> CallFailed:
-        """The error that the call must end in."""
+        """Return the error of a call that must fail."""
         try:
             data = await self.call(method, **argument)
         except CallFailed as failed:
             return failed
-        raise AssertionError(f"{method} was not refused but answered {data}")
+        raise AssertionError(f"{method} was not refused, but returned {data}")
 
     async def expect(self, event: str, **fields: Any) -> Any:
-        """Wait for such a push, and take it out of what was received."""
+        """Wait for a push with these fields, remove it from `received`, and return it."""
 
         def find() -> int | None:
             return next(
@@ -80,7 +80,7 @@ class Person:
         return self.received.pop(index)[1]
 
     async def happened(self, what: str) -> dict[str, Any]:
-        """Wait for a change of the connection, and take it out of the log."""
+        """Wait for a change of the connection, remove it from the log, and return it."""
 
         def find() -> int | None:
             return next((index for index, entry in enumerate(self.log) if entry["is"] == what), None)
@@ -88,7 +88,7 @@ class Person:
         return self.log.pop(await self._until(find, f"{what}; happened {self.log}"))
 
     def heard(self, event: str) -> list[Any]:
-        """All such pushes received and not yet expected."""
+        """Return all such pushes that were received and not taken by `expect`."""
         return [push for name, push in self.received if name == event]
 
     async def _until(self, find: Callable[[], int | None], what: str) -> int:
@@ -98,7 +98,7 @@ class Person:
                     while (index := find()) is None:
                         await self._news.wait()
             except TimeoutError:
-                raise AssertionError(f"{self.name} waited in vain for {what}") from None
+                raise AssertionError(f"{self.name} did not receive {what}") from None
         return index
 
     async def _note(self, event: str, push: Any) -> None:
@@ -122,7 +122,7 @@ class PythonPerson(Person):
     """The official Python client."""
 
     async def connect(self, url: str, codec: str, auth: dict[str, Any] | None, **options: Any) -> None:
-        """Raises socketio's ConnectionError, with CONNECT_ERROR's content in the log."""
+        """Connect. Raises socketio's ConnectionError; the data of CONNECT_ERROR is then in the log."""
         serializer = "msgpack" if codec == "msgpack" else "default"
         self.client = socketio.AsyncClient(serializer=serializer, reconnection=options.pop("reconnection", False))
         self.client.on("*", self._on_push)
@@ -147,7 +147,7 @@ class PythonPerson(Person):
 
 
 class Driver:
-    """A process that holds clients of another language. clients/README.md has its line protocol."""
+    """A process with clients of another language. clients/README.md describes its line protocol."""
 
     def __init__(self, *command: str) -> None:
         self._command = command
@@ -185,7 +185,7 @@ class Driver:
 
 
 class DrivenPerson(Person):
-    """An official client behind a driver, with its own defaults (it reconnects) unless options say otherwise."""
+    """An official client in a driver process, with the client's own defaults (it reconnects) unless options differ."""
 
     _keys = itertools.count()
 

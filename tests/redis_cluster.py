@@ -1,4 +1,4 @@
-"""A Redis Cluster of three masters and three replicas, in processes of its own."""
+"""A Redis Cluster of three masters and three replicas, each in its own process."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ SLOTS = 16_384
 
 
 class RedisServers:
-    """Servers by their ports, each in a folder of its own."""
+    """Redis servers by port, each in its own folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -46,7 +46,7 @@ class RedisServers:
         self._processes[port].wait()
 
     def stop_for_now(self, port: int) -> None:
-        """It keeps its connections, and says nothing."""
+        """Suspend the process: its connections stay open, but it does not answer."""
         os.kill(self._processes[port].pid, signal.SIGSTOP)
 
     async def stop(self) -> None:
@@ -67,7 +67,7 @@ class RedisServers:
         return "\n".join(map(str, answer)) if isinstance(answer, list) else str(answer)
 
     async def until(self, port: int, words: str, *command: str) -> None:
-        """The command's answer has these words in it."""
+        """Wait until the command's answer contains these words."""
         async with asyncio.timeout(WAIT_S):
             while words not in await self.ask(port, *command):
                 await asyncio.sleep(0.05)
@@ -108,7 +108,7 @@ class RedisCluster(RedisServers):
 
 
 def _ports_with_a_bus(amount: int) -> list[int]:
-    """The servers talk to each other 10,000 ports above."""
+    """Return free ports whose cluster bus ports, 10,000 above, are valid too."""
     ports: list[int] = []
     while len(ports) < amount:
         ports += [port for port in free_ports(amount) if port < 55_000 and port not in ports]

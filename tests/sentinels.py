@@ -1,4 +1,4 @@
-"""A Redis master with a replica, and three Sentinels that watch them, in processes of their own."""
+"""A Redis master, a replica, and three Sentinels that watch them, each in its own process."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ class Sentinels(RedisServers):
         for port in self.sentinels:
             self._spawn_sentinel(port)
         for port in self.sentinels:
-            # How often they ask and tell: the default seconds make a returning master wait for long.
+            # Shorter intervals: with the default seconds, a returning master waits long.
             await self.until(port, "OK", "sentinel", "debug", "info-period", "500", "publish-period", "200")
         for port in self.sentinels:
             await self.until(port, f"num-other-sentinels\n{SENTINELS - 1}\n", "sentinel", "master", SERVICE)
@@ -36,7 +36,7 @@ class Sentinels(RedisServers):
         self.spawn(port, "--save", "", "--appendonly", "yes", "--repl-diskless-sync-delay", "0", *options)
 
     def _spawn_sentinel(self, port: int) -> None:
-        settings = self.folder(port) / "sentinel.conf"  # which it writes to
+        settings = self.folder(port) / "sentinel.conf"  # Sentinel writes to it
         settings.write_text(
             f"sentinel monitor {SERVICE} 127.0.0.1 {self.master} 2\n"
             f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}\n"

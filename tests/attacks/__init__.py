@@ -1,1 +1,1 @@
-"""What attackers try: each frame and each request is cheap, and leaves nothing behind."""
+"""Attacks: hostile frames and requests must cost little and leave nothing in memory."""

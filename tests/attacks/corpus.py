@@ -1,4 +1,4 @@
-"""Frames that cost as much as their sender can make them cost, at whichever size is asked for."""
+"""Frames that are as expensive as possible for the server, of any size."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import msgpack
 
 
 class Hostile(NamedTuple):
-    """frames: of about so many bytes, text for the default parser and bytes for MessagePack."""
+    """frames(n) returns frames of about n bytes: text for the default parser, bytes for MessagePack."""
 
     codec: str
     frames: Callable[[int], list[str | bytes]]
@@ -49,20 +49,20 @@ HOSTILE = {
     ),
     "a long method name": Hostile("json", lambda n: [f'421["{"m" * n}"]']),
     "marks that decompose into marks": Hostile("json", lambda n: call("post.create", f'{{"text":"{"ཱི" * (n // 3)}"}}')),
-    "a number without end": Hostile("json", lambda n: call("system.ping", "1" * n)),
+    "a very long number": Hostile("json", lambda n: call("system.ping", "1" * n)),
     "broken JSON": Hostile("json", lambda n: [f'421["system.ping",{"[" * 10}{"0," * (n // 2)}']),
     "an attachment to a flat array": Hostile(
         "json", lambda n: ['451-1["system.ping",[' + "0," * (n // 2) + '{"_placeholder":true,"num":0}]]', b"x"]
     ),
     "many attachments": Hostile("json", lambda n: ['4516-1["system.ping",{}]', *[b"x" * (n // 16)] * 16]),
-    "an acknowledgement of nothing": Hostile("json", lambda n: ["431[" + "0," * (n // 2) + "0]"]),
+    "an acknowledgement without a call": Hostile("json", lambda n: ["431[" + "0," * (n // 2) + "0]"]),
     "an extension and empty arrays": Hostile(
         "msgpack", lambda n: packed("auth.login", LOGIN + array(n + 1) + b"\x90" * n + b"\xd4\x00\x00")
     ),
     "an extension and empty maps": Hostile(
         "msgpack", lambda n: packed("auth.login", LOGIN + array(n + 1) + b"\x80" * n + b"\xd4\x00\x00")
     ),
-    "undefined without end": Hostile(
+    "many undefined values": Hostile(
         "msgpack", lambda n: packed("auth.login", LOGIN + array(n // 3) + b"\xd4\x00\x00" * (n // 3))
     ),
     "undefined in many fields": Hostile(
@@ -75,7 +75,7 @@ HOSTILE = {
     "packed ids": Hostile(
         "msgpack", lambda n: packed("user.list", b"\x81\xa8user_ids" + array(n // 2) + b"\xa11" * (n // 2))
     ),
-    "an array that says it is larger": Hostile("msgpack", lambda n: packed("system.ping", array(2**32 - 1) + b"\x90")),
+    "an array with a false length": Hostile("msgpack", lambda n: packed("system.ping", array(2**32 - 1) + b"\x90")),
     "unknown keys in the envelope": Hostile(
         "msgpack", lambda n: [b"\xdf" + (n // 3).to_bytes(4, "big") + b"\xa1a\x90" * (n // 3)]
     ),

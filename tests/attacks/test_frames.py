@@ -1,4 +1,4 @@
-"""No frame holds the event loop for long, whoever sends it and whatever it carries."""
+"""No frame blocks the event loop for long, whatever it carries, from anonymous or signed-in clients."""
 
 import asyncio
 import time
@@ -12,18 +12,18 @@ from tests.cluster import Cluster
 from tests.engine.test_framing import BINARY, FINAL, TEXT, BareSocket
 from tests.patience import WAIT_S
 
-HELD_S = 0.02  # CPU time, so that a busy machine does not count
+HELD_S = 0.02  # of CPU time, so that a busy machine does not matter
 TRIES = 3
 PING = {"json": call("system.ping", "{}"), "msgpack": packed("system.ping", b"\x80")}
 
 
 def unmasked(first_byte: int, payload: bytes) -> bytes:
-    """Under a mask of zeros: writing it costs the test nothing."""
+    """Return a frame with a mask of zeros, so that the test needs no masking."""
     return bytes([first_byte, 0xFF]) + len(payload).to_bytes(8, "big") + bytes(4) + payload
 
 
 def encoded(hostile: Hostile, size: int) -> bytes:
-    """The frames, and a call behind them: some of them have no answer of their own."""
+    """Return the frames followed by a ping call, because some of them get no answer."""
     frames = [*hostile.frames(size), *PING[hostile.codec]]
     return b"".join(
         unmasked(FINAL | TEXT, frame.encode()) if isinstance(frame, str) else unmasked(FINAL | BINARY, frame)
@@ -32,7 +32,7 @@ def encoded(hostile: Hostile, size: int) -> bytes:
 
 
 class Longest:
-    """The longest step of the event loop, in seconds of its thread's CPU time."""
+    """Measures the longest step of the event loop, in seconds of its thread's CPU time."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -66,7 +66,7 @@ async def held_by(cluster: Cluster, token: str | None, codec: str, data: bytes) 
 
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("signed_in", [True, False], ids=["signed in", "anonymous"])
-async def test_no_frame_holds_the_loop(cluster: Cluster, name: str, signed_in: bool):
+async def test_no_frame_blocks_the_loop(cluster: Cluster, name: str, signed_in: bool):
     hostile = HOSTILE[name]
     size = (MAX_PAYLOAD if signed_in else ANONYMOUS_BOUNDS.payload) - 200
     data = encoded(hostile, size)
@@ -75,7 +75,7 @@ async def test_no_frame_holds_the_loop(cluster: Cluster, name: str, signed_in: b
     assert min(held) < HELD_S
 
 
-async def test_an_anonymous_client_sends_no_large_messages(cluster: Cluster):
+async def test_a_large_message_of_an_anonymous_client_closes_with_1009(cluster: Cluster):
     socket = await BareSocket().open(cluster.ports["a"])
     await socket.enter()
     socket.send(unmasked(FINAL | TEXT, b"4" * (ANONYMOUS_BOUNDS.payload + 1)))

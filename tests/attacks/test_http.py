@@ -1,4 +1,4 @@
-"""HTTP clients that lie, stall or hide what they send: nothing of them is logged, kept or held."""
+"""Hostile HTTP clients (invalid, stalled or compressed requests): nothing is logged, and no connection stays open."""
 
 import asyncio
 import gzip
@@ -32,7 +32,7 @@ async def polling_url(http: aiohttp.ClientSession, base: str) -> str:
 
 
 async def sent(port: int, data: bytes) -> bytes:
-    """All that comes back until the server hangs up."""
+    """Send data, and return everything received until the server closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(data)
     async with asyncio.timeout(WAIT_S):
@@ -44,7 +44,7 @@ async def sent(port: int, data: bytes) -> bytes:
             writer.close()
 
 
-async def test_a_request_that_is_none_is_not_logged(cluster: Cluster, capfd):
+async def test_an_invalid_request_is_not_logged(cluster: Cluster, capfd):
     request = f"GET {HANDSHAKE} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer S3CRET\x00\r\n\r\n"
     assert b" 400 " in await sent(cluster.ports["a"], request.encode())
     logged = capfd.readouterr().err
@@ -66,7 +66,7 @@ async def test_a_body_that_stalls_is_cut_off(cluster: Cluster, http, node, impat
 async def test_an_answer_that_nobody_reads_is_cut_off(cluster: Cluster, impatient):
     running = sidecar(cluster.settings(), 0, cluster.stores, cluster.node_a.database, cluster.node_a)
     reader, writer = await asyncio.open_connection("127.0.0.1", await running.start(), limit=1)
-    assert reader  # which reads no more than it has room for
+    assert reader  # kept open; its limit stops it from reading
     writer.write(b"GET /asyncapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
     async with asyncio.timeout(WAIT_S):
         await _closed(writer)
@@ -83,7 +83,7 @@ async def _closed(writer: asyncio.StreamWriter) -> None:
         return
 
 
-async def test_a_compressed_body_is_refused_unopened(cluster: Cluster, http):
+async def test_a_compressed_body_is_refused_without_decompression(cluster: Cluster, http):
     url = await polling_url(http, cluster.url())
     bomb = gzip.compress(bytes(2**24))
     async with http.post(url, data=bomb, headers={"Content-Encoding": "gzip"}) as response:
@@ -92,7 +92,7 @@ async def test_a_compressed_body_is_refused_unopened(cluster: Cluster, http):
         assert response.status == 200
 
 
-async def test_a_body_larger_than_it_may_be_is_refused(cluster: Cluster, http):
+async def test_too_large_a_body_is_refused(cluster: Cluster, http):
     url = await polling_url(http, cluster.url())
     async with http.post(url, data="4" * 100_000) as response:
         assert response.status == 400
@@ -100,7 +100,7 @@ async def test_a_body_larger_than_it_may_be_is_refused(cluster: Cluster, http):
         assert response.status == 400
 
 
-async def test_one_address_cannot_connect_without_end(cluster: Cluster, http, node):
+async def test_connections_from_one_address_are_limited(cluster: Cluster, http, node):
     base = cluster.url(await node(limit_connect="1/second", limit_loopback=True))
     statuses = []
     for _ in range(5):
@@ -119,8 +119,8 @@ async def test_one_address_cannot_connect_without_end(cluster: Cluster, http, no
         ("evil.example.org", 421), ("127.0.0.1.evil.example.org", 421), ("evil.example.org:8001", 421),
     ],
 )  # fmt: skip
-async def test_the_sidecar_answers_to_its_own_names(cluster: Cluster, http, host, status):
-    """A page of another site that points its name here would read what operators read."""
+async def test_the_sidecar_answers_only_to_its_own_host_names(cluster: Cluster, http, host, status):
+    """Otherwise another site could point its host name at the sidecar and read it (DNS rebinding)."""
     settings = cluster.settings(sidecar_names="ops.example.org")
     running = sidecar(settings, 0, cluster.stores, cluster.node_a.database, cluster.node_a)
     port = await running.start()
@@ -129,7 +129,7 @@ async def test_the_sidecar_answers_to_its_own_names(cluster: Cluster, http, host
     await running.stop()
 
 
-async def test_the_sidecar_cuts_off_headers_that_never_end(cluster: Cluster, impatient):
+async def test_the_sidecar_closes_a_connection_whose_headers_never_end(cluster: Cluster, impatient):
     running = sidecar(cluster.settings(), 0, cluster.stores, cluster.node_a.database, cluster.node_a)
     port = await running.start()
     assert await sent(port, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Slow: ") == b""

@@ -1,4 +1,4 @@
-"""What attackers sent is forgotten: no reference cycles that wait for a collector which seldom runs, no grown heap."""
+"""Hostile input leaves nothing in memory: no reference cycles for the rare garbage collection, no larger heap."""
 
 import asyncio
 import gc
@@ -34,7 +34,7 @@ REFUSED = [
 
 @pytest.fixture
 def collected():
-    """Collects at the test's word alone, and keeps what it finds."""
+    """Disable automatic garbage collection; yield a function that collects and returns the garbage."""
     gc.collect()
     gc.disable()
     gc.set_debug(gc.DEBUG_SAVEALL)
@@ -61,7 +61,7 @@ async def test_a_refused_call_leaves_no_cycle(cluster: Cluster, person, collecte
 
 
 class Node:
-    """A node in a process of its own, over the servers of the cluster."""
+    """A node in its own process, on the cluster's servers."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._installation = Installation(cluster.data_dir)
@@ -91,7 +91,7 @@ class Node:
 
 
 async def attack(port: int, token: str | None, codec: str, frames: bytes, amount: int) -> None:
-    """So many times these frames, each on a socket of its own as soon as the one before it was cut off."""
+    """Send these frames `amount` times, over AT_ONCE sockets; a socket that is closed is replaced."""
     left = iter(range(amount))
 
     async def send_some() -> None:
@@ -115,12 +115,12 @@ async def attack(port: int, token: str | None, codec: str, frames: bytes, amount
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads a process's memory from /proc, as on Linux")
 @pytest.mark.timeout(300)
-async def test_ten_thousand_hostile_frames_leave_a_node_as_it_was(cluster: Cluster):
+async def test_ten_thousand_hostile_frames_do_not_grow_a_nodes_memory(cluster: Cluster):
     node = Node(cluster)
     await node.listens()
     [token] = await cluster.tokens([cluster.unique("mallory")])
     try:
-        for amount in (FRAMES // 4, FRAMES):  # the first round fills what a node fills once
+        for amount in (FRAMES // 4, FRAMES):  # the first round fills pools and caches
             before = node.memory
             for hostile in HOSTILE.values():
                 anonymous = encoded(hostile, ANONYMOUS_BOUNDS.payload - 200)

@@ -1,4 +1,4 @@
-"""Copies the checkout and runs the session inside the copy, so that no mutant ever stands in the checkout."""
+"""Copy the checkout and run the session in the copy, so that the checkout never contains a mutant."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
-# "node_modules": JavaScript clients would double the time of a trial and reach the same lines.
+# Without node_modules the JavaScript clients are skipped: they double the time of a trial and reach the same lines.
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".daira", ".bench", "node_modules", ".*_cache", ".hypothesis")
 
 

@@ -1,4 +1,4 @@
-"""Mutants of row policies and functions, from the definitions that hold once all revisions have been applied."""
+"""Mutants of row policies and functions, made from their definitions in a migrated database."""
 
 from collections.abc import Iterator
 
@@ -28,7 +28,7 @@ async def functions(connection: "asyncpg.Connection[asyncpg.Record]") -> list[Mu
 
 def _of_policy(row: asyncpg.Record) -> Iterator[Mutant]:
     text = row["beginning"]
-    whole = []  # where each condition stands
+    whole = []  # start and end of each condition
     for word, condition in (("USING", row["qual"]), ("WITH CHECK", row["with_check"])):
         if condition is not None:
             text += f"\n{word} ("

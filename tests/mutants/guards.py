@@ -1,4 +1,4 @@
-"""Which modules guard people and promises, and which tests guard the modules: those that need no server first."""
+"""The modules that mutation testing covers, and the test files for each; tests without servers come first."""
 
 RECOVERY = (
     "tests/contract/test_coming_back.py", "tests/contract/test_recovery.py", "tests/contract/test_recovery_attacks.py",

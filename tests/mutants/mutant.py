@@ -1,4 +1,4 @@
-"""One small fault, as text."""
+"""One mutant: a small fault in the text of a file, policy or function."""
 
 import difflib
 from collections.abc import Callable, Iterator
@@ -6,16 +6,16 @@ from typing import NamedTuple
 
 
 class Mutant(NamedTuple):
-    """`place` is a file's path, or the policy or function in the database whose definition is changed."""
+    """`place` is a file's path, or the name of the policy or function in the database."""
 
     module: str
     place: str
     line: int  # of the original, from 1
     original: str
-    make: Callable[[], str]  # the whole text with the fault in it
+    make: Callable[[], str]  # returns the whole text with the fault
 
     def changed_lines(self) -> tuple[str, str]:
-        """What stood there and what stands there now, without indentation."""
+        """Return the changed lines of the original and of the mutant, without indentation."""
         was, becomes = self.original.splitlines(), self.make().splitlines()
         changed = [line for line in _differing(was, becomes) if line[2:].strip()]
         return (
@@ -31,7 +31,7 @@ class Mutant(NamedTuple):
 
 
 def _differing(was: list[str], becomes: list[str]) -> Iterator[str]:
-    """As ndiff would, but fast: one place differs."""
+    """Yield the differing lines as ndiff does, but faster, because only one place differs."""
     start = 0
     while start < min(len(was), len(becomes)) and was[start] == becomes[start]:
         start += 1

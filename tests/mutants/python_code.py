@@ -1,4 +1,4 @@
-"""Mutants of Python code: one token or one part of a syntax tree is another.
+"""Mutants of Python code: one token or one part of the syntax tree is replaced.
 
 The operators are those of cosmic-ray and a few more. The package itself cannot be locked: two of its dependencies would
 have to be built from source.
@@ -14,7 +14,7 @@ import parso
 
 from tests.mutants.mutant import Mutant
 
-# Of each comparison its opposite and its neighbour, of each calculation one other: more would show the same.
+# Each comparison becomes its opposite and its neighbour, each calculation one other; more would show nothing new.
 COMPARISONS = {
     "==": ("!=",), "!=": ("==",), "<": ("<=", ">="), "<=": ("<", ">"), ">": (">=", "<="), ">=": (">", "<"),
     "is": ("is not",),
@@ -29,16 +29,16 @@ class Operator:
     """Changes one kind of node; the same node may be changed in several ways."""
 
     def mutation_positions(self, node: Any) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-        """Start and end of each way, as lines and columns."""
+        """Yield start and end, as lines and columns, of each possible change."""
         raise NotImplementedError
 
     def mutate(self, node: Any, index: int) -> Any:
-        """The node that stands there instead, for the way of that index."""
+        """Return the node after the change with that index."""
         raise NotImplementedError
 
 
 class ReplaceToken(Operator):
-    """A token becomes another, where it stands in nodes of these types."""
+    """Replaces a token, within nodes of the given types."""
 
     def __init__(self, becomes: Mapping[str, tuple[str, ...]], within: tuple[str, ...] = ()) -> None:
         self._becomes = becomes
@@ -55,7 +55,7 @@ class ReplaceToken(Operator):
 
 
 class ReplaceNumber(Operator):
-    """One more, one less."""
+    """Adds 1 to a number, or subtracts 1."""
 
     def mutation_positions(self, node: Any) -> Iterator[Any]:
         if node.type == "number":
@@ -68,7 +68,7 @@ class ReplaceNumber(Operator):
 
 
 class ReplaceChild(Operator):
-    """A part of a node becomes that text; `{}` in it stands for what it was."""
+    """Replaces a part of a node with a text; `{}` in it is the original part."""
 
     def __init__(self, types: tuple[str, ...], child: int, becomes: str) -> None:
         self._types = types
@@ -87,7 +87,7 @@ class ReplaceChild(Operator):
 
 
 class DropUnary(Operator):
-    """`not x` and `-x` become `x`; `is not` becomes `is`."""
+    """Turns `not x` and `-x` into `x`, and `is not` into `is`."""
 
     def mutation_positions(self, node: Any) -> Iterator[Any]:
         is_unary = node.type == "not_test" or (node.type == "factor" and node.children[0] == "-")
@@ -101,7 +101,7 @@ class DropUnary(Operator):
 
 
 class DropDecorator(Operator):
-    """A decorator is left out."""
+    """Removes a decorator."""
 
     def mutation_positions(self, node: Any) -> Iterator[Any]:
         if node.type == "decorator":
@@ -112,7 +112,7 @@ class DropDecorator(Operator):
 
 
 class DropStatement(Operator):
-    """A statement that is there for its effect alone, or leaves the function, is left out."""
+    """Removes a statement that has only an effect, or that leaves the function."""
 
     def mutation_positions(self, node: Any) -> Iterator[Any]:
         if node.type == "simple_stmt" and self._has_effect(node.children[0]) and not self._ends_anyway(node):
@@ -124,7 +124,7 @@ class DropStatement(Operator):
         return node
 
     def _has_effect(self, statement: Any) -> bool:
-        if statement.type == "expr_stmt":  # names alone would be missing further down
+        if statement.type == "expr_stmt":  # not plain names: later code would miss them
             return statement.children[0].type != "name" or (
                 statement.children[1].type == "operator" and (statement.children[1].value != "=")
             )
@@ -132,7 +132,7 @@ class DropStatement(Operator):
         return leaves or statement.type in ("atom_expr", "power", "await_expr")
 
     def _ends_anyway(self, node: Any) -> bool:
-        """`return None` at the end of a function."""
+        """Whether it is a `return None` at the end of a function."""
         is_last = (
             node.parent.type == "suite" and node.parent.parent.type == "funcdef" and node is node.parent.children[-1]
         )
@@ -140,7 +140,7 @@ class DropStatement(Operator):
 
 
 class DropOperand(Operator):
-    """One condition of several is left out."""
+    """Removes one of several conditions."""
 
     def mutation_positions(self, node: Any) -> Iterator[Any]:
         if node.type in ("and_test", "or_test"):
@@ -155,7 +155,7 @@ class DropOperand(Operator):
 
 
 class SwapIn(Operator):
-    """`in` becomes `not in`, and the other way round."""
+    """Turns `in` into `not in`, and `not in` into `in`."""
 
     def mutation_positions(self, node: Any) -> Iterator[Any]:
         if node.type == "comparison" and self._is_membership(node.children[1]):
@@ -171,7 +171,7 @@ class SwapIn(Operator):
 
 
 class CatchNothing(Operator):
-    """What a handler was for goes on its way."""
+    """Lets an `except` clause re-raise instead of handling the exception."""
 
     def mutation_positions(self, node: Any) -> Iterator[Any]:
         if node.type == "except_clause":
@@ -183,7 +183,7 @@ class CatchNothing(Operator):
 
 
 class DropFilter(Operator):
-    """A comprehension takes all."""
+    """Removes a comprehension's condition."""
 
     def mutation_positions(self, node: Any) -> Iterator[Any]:
         if node.type == "comp_if":
@@ -195,7 +195,7 @@ class DropFilter(Operator):
 
 
 class DropElement(Operator):
-    """A set has one element less."""
+    """Removes an element of a set."""
 
     def mutation_positions(self, node: Any) -> Iterator[Any]:
         for element in self._elements(node)[::2]:
@@ -207,7 +207,7 @@ class DropElement(Operator):
         return node
 
     def _elements(self, node: Any) -> list[Any]:
-        """With the commas between them."""
+        """Return the elements with the commas between them."""
         if node.type != "atom" or node.children[0] != "{" or node.children[1].type != "dictorsetmaker":
             return []
         inside: list[Any] = node.children[1].children
@@ -232,7 +232,7 @@ OPERATORS: tuple[Operator, ...] = (
     DropFilter(),
     DropElement(),
 )
-# Nobody is promised what is logged and counted.
+# Logs and metrics are not promised, so they are not mutated.
 NO_PROMISE = re.compile(r"log\.|[A-Z_]+\.(labels\(.*\)\.)?(inc|dec|set|observe)\(")
 
 
@@ -256,7 +256,7 @@ def _nodes(node: Any) -> Iterator[Any]:
 
 
 def _mutated(code: str, operator: Operator, occurrence: int) -> str:
-    """The code with that occurrence of what the operator changes changed."""
+    """Return the code with the operator applied to that occurrence."""
     tree = parso.parse(code)
     for node in list(_nodes(tree)):
         ways = len(list(operator.mutation_positions(node)))

@@ -1,4 +1,4 @@
-"""Mutants of Lua scripts and of the database's own rules, by their tokens: both languages write conditions alike."""
+"""Mutants of Lua scripts and of SQL policies and functions, by tokens: both languages write conditions alike."""
 
 import re
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ from tests.mutants.mutant import Mutant
 
 
 class Language(NamedTuple):
-    skipped: str  # pattern of comments, strings and what else is no condition
-    tokens: str  # pattern of all tokens, `skipped` first
+    skipped: str  # pattern of comments, strings and other text without conditions
+    tokens: str  # pattern of all other tokens
     swaps: dict[str, tuple[str, ...]]
-    edges: frozenset[str]  # no operand of `and` and `or` reaches beyond these
+    edges: frozenset[str]  # tokens that end an operand of `and` and `or`
 
 
 COMMENT_OR_STRING = r"--[^\n]*|'[^']*'"
@@ -63,7 +63,7 @@ def mutants(module: str, place: str, text: str, language: Language) -> Iterator[
 
 
 def _lua_alone(module: str, place: str, text: str) -> Iterator[Mutant]:
-    """Turned conditions, and commands that are left out."""
+    """Yield mutants with a negated condition, and with a command removed."""
     for condition in re.finditer(r"^ *(?:else)?if (.+?) then\b", text, re.DOTALL | re.MULTILINE):
         yield mutant_of(module, place, text, *condition.span(1), f"not ({condition[1]})")
     for command in re.finditer(r"^ *(redis\.call\(.*\)|\w+\([^()]*\)) *(?:--.*)?$", text, re.MULTILINE):
@@ -84,7 +84,7 @@ def _is_compared(tokens: list[_Token], index: int) -> bool:
 
 
 def _operand(tokens: list[_Token], at: int, step: int, language: Language) -> tuple[int, int]:
-    """Where the operand before (-1) or after (1) that `and` or `or` begins and ends."""
+    """Return start and end of the operand before (step -1) or after (step 1) the `and` or `or` at this index."""
     opening, closing = ("(", ")") if step > 0 else (")", "(")
     opening, closing = {opening, "[" if step > 0 else "]"}, {closing, "]" if step > 0 else "["}
     depth, index = 0, at + step

@@ -1,4 +1,4 @@
-"""A sample of mutants, each tried against the tests that guard its module; runs inside a copy of the checkout."""
+"""Mutation testing: run the tests of a module against a sample of its mutants, inside a copy of the checkout."""
 
 import argparse
 import asyncio
@@ -33,11 +33,11 @@ console = Console()
 
 
 class Equivalent(NamedTuple):
-    """A mutant that no test can tell from the code, or whose difference nobody is promised; `reason` says why."""
+    """A mutant that behaves like the code, or changes only behaviour that is not promised; `reason` says why."""
 
     module: str
-    was: str  # the line, wherever it stands now
-    becomes: str | None  # None: whatever becomes of the line
+    was: str  # the line, anywhere in the module
+    becomes: str | None  # the mutant's line; None: any change of the line
     reason: str
 
     def is_of(self, mutant: Mutant) -> bool:
@@ -80,12 +80,12 @@ class Session:
             await asyncio.to_thread(self._measure)
             await asyncio.to_thread(self._try, by_module)
         finally:
-            self._deadline = 0  # if it was interrupted
+            self._deadline = 0  # ends the thread of an interrupted run
             await servers.stop()
             servers.erase()
 
     async def _of_database(self, servers: Servers) -> dict[str, list[Mutant]]:
-        """Migrates it, and sets it aside for trials to copy."""
+        """Migrate a database, make its mutants, and rename it as the template that trials copy."""
         roles = (servers.postgres_url(role) for role in ("daira_owner", "daira_app", "daira_worker"))
         await migrate(*roles)
         connection = await asyncpg.connect(servers.postgres_url("daira_owner"))
@@ -100,23 +100,23 @@ class Session:
         return found
 
     def _measure(self) -> None:
-        """Without a mutant all tests should pass; which of them reach which line, and how long each takes."""
+        """Run all tests without a mutant: record which tests reach which line, and how long each takes."""
         tests = list(dict.fromkeys(test for module in self._modules for test in GUARDS[module]))
         paths = [f"{module}.py" for module in self._modules if Path(f"{module}.py").exists()]
-        with console.status(f"Running the {len(tests)} files of tests without a mutant …"):
+        with console.status(f"Running {len(tests)} test files without a mutant …"):
             asked = Asked(self._servers, DATABASE, tests, measured=(*paths, "none.py"))
             told = trial.run(asked, LONGEST_BASELINE_S, self._output)
         if told is None or not set(told.failures) <= told.seconds.keys():
             print(self._output.read_text()[-8_000:])
-            sys.exit(f"the tests cannot be run without a mutant: {told.failures if told else 'they do not end'}")
+            sys.exit(f"the tests cannot run without a mutant: {told.failures if told else 'they do not end'}")
         for test in told.failures:
-            console.print(f"[red]fails without a mutant, and guards nothing here: {test}")
+            console.print(f"[red]fails without a mutant, so it is not used: {test}")
         self._seconds = {test: seconds for test, seconds in told.seconds.items() if test not in told.failures}
         self._reached = told.reached
         console.print(f"{len(self._seconds)} tests pass without a mutant, in {sum(told.seconds.values()):.0f} s")
 
     def _tests_of(self, mutant: Mutant) -> list[str]:
-        """Those that reach the line, the quickest first; all that guard the module where that cannot be told."""
+        """Return the tests that reach the line, fastest first; all of the module's tests if that is unknown."""
         lines = self._reached.get(mutant.place, {})
         tests = lines.get(mutant.line if mutant.place.endswith(".py") else 0, {""})
         guards = GUARDS[mutant.module]
@@ -150,7 +150,7 @@ class Session:
                     progress.console.print(mutant.diff(), markup=False, highlight=False, soft_wrap=True)
 
     def _outcome(self, mutant: Mutant) -> str | None:
-        """None for what is not a fault."""
+        """Return the outcome; None if the mutant is invalid or equivalent."""
         if not _is_code(mutant) or any(each.is_of(mutant) for each in self._equivalents):
             return None
         tests = self._tests_of(mutant)
@@ -166,12 +166,12 @@ class Session:
                 told = trial.run(asked, timeout, self._output)
             finally:
                 path.write_text(mutant.original)
-                os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # its bytecode is good again
+                os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # its bytecode is valid again
         return _judge(told)
 
 
 def _is_code(mutant: Mutant) -> bool:
-    """Some operators make what Python cannot read, as of the `*` between parameters."""
+    """Return whether it compiles: some operators produce invalid Python, for example from a `*` between parameters."""
     if not mutant.place.endswith(".py"):
         return True
     try:
@@ -190,7 +190,7 @@ def _judge(told: Told | None) -> str | None:
 
 
 def _in_turns(by_module: dict[str, list[Mutant]]) -> list[Mutant]:
-    """Each module's share of any beginning is that of its mutants."""
+    """Return all mutants, interleaved so that any prefix holds the same share of each module's mutants."""
     places = [
         ((index + 0.5) / len(mutants), mutant) for mutants in by_module.values() for index, mutant in enumerate(mutants)
     ]
@@ -216,8 +216,10 @@ def _cells(counts: Counter[str]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
-    parser.add_argument("--seed", type=int, default=1, help="which sample is taken")
-    parser.add_argument("--minutes", type=float, default=30, help="when to end, with what has been tried until then")
+    parser.add_argument("--seed", type=int, default=1, help="selects the sample")
+    parser.add_argument(
+        "--minutes", type=float, default=30, help="stop after this time and report the mutants tried so far"
+    )
     parser.add_argument(
         "--module", action="append", choices=GUARDS, metavar="MODULE", help="one of " + ", ".join(GUARDS)
     )

@@ -1,4 +1,4 @@
-"""The mutators find what they should, and what is written down about modules still holds."""
+"""The mutators make the expected mutants, and the lists of modules and equivalent mutants are up to date."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def test_python(tmp_path):
         "if not (a is None and b < 3):", "pass", "return b not in {1, 2}", "return b in {1}",
     }  # fmt: skip
     mutants = list(python_code.mutants("module", path))
-    assert not [each for each in mutants if each.line in (1, 3)]  # annotations and logs are no promises
+    assert not [each for each in mutants if each.line in (1, 3)]  # annotations and logs are not mutated
     assert {each.original for each in mutants} == {path.read_text()}
 
 
@@ -50,12 +50,12 @@ def test_sql():
 
 
 @pytest.mark.parametrize("module", GUARDS)
-def test_modules_and_their_guards_are_there(module):
+def test_modules_and_their_test_files_exist(module):
     assert module.startswith("database/") or Path(module).is_dir() or Path(f"{module}.py").is_file()
     assert all(Path(test).is_file() for test in GUARDS[module])
 
 
-def test_what_is_said_to_be_equivalent_is_still_in_the_code():
+def test_lines_of_equivalent_mutants_are_still_in_the_code():
     stale = [
         each
         for each in equivalents()
@@ -70,6 +70,6 @@ def source(module: str) -> str:
     return " ".join(line.strip() for path in paths for line in path.read_text().splitlines())
 
 
-def test_a_line_that_is_gone_is_told_without_the_blank_before_it():
+def test_a_removed_line_is_shown_without_the_blank_line_before_it():
     mutant = Mutant("m", "m.py", 2, "a\n\n@b\nc\n", lambda: "a\nc\n")
     assert mutant.changed_lines() == ("@b", "")

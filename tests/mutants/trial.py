@@ -1,6 +1,6 @@
-"""One run of some tests in a process of its own, forked from one that has imported what is slow to import.
+"""Run some tests in a new process, forked from one that has already imported the slow packages.
 
-The servers stay up between trials; each trial that needs them begins with a copy of the migrated database and an empty
+The servers stay up between trials; each trial that needs them starts with a copy of the migrated database and an empty
 Redis.
 """
 
@@ -19,14 +19,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
-# The package's own modules are not among them: each trial imports them as they are then.
+# DAIRA's own modules are not listed: each trial imports them from their current files.
 SLOW_TO_IMPORT = [
     "tests.mutants.trial", "pytest", "uvloop",
     "asyncpg", "aiohttp.web", "socketio", "redis.asyncio", "sqlalchemy.ext.asyncio", "alembic.command", "msgspec",
     "structlog", "aioboto3", "limits.aio.strategies", "jwt", "bcrypt", "typer", "rich.progress", "prometheus_client",
     "pydantic_settings", "livekit.api", "snowballstemmer", "stamina", "coverage", "jsonschema",
 ]  # fmt: skip
-WAIT_S = 8.0  # what a healthy node needs a tenth of a second for
+WAIT_S = 8.0  # a healthy node needs a tenth of a second
 MOST_MEMORY = 4 * 1024**3
 
 _PROCESSES = multiprocessing.get_context("forkserver")
@@ -34,26 +34,26 @@ _PROCESSES.set_forkserver_preload(SLOW_TO_IMPORT)
 
 
 class Asked(NamedTuple):
-    servers: Path  # the data folder of those that are up
-    database: str  # the migrated one
+    servers: Path  # data folder of the running servers
+    database: str  # name of the migrated template
     tests: Sequence[str]
-    statement: str = ""  # a mutant of the database
-    measured: Sequence[str] = ()  # paths whose lines are watched: of the trial that has no mutant
+    statement: str = ""  # SQL that puts a mutant into the database
+    measured: Sequence[str] = ()  # paths to measure coverage of, in the trial without a mutant
 
 
 class Told(NamedTuple):
-    failures: list[str]  # tests, or what else went wrong
+    failures: list[str]  # failed tests, or other errors
     seconds: dict[str, float]  # by test
-    reached: dict[str, dict[int, set[str]]]  # path → line (0: of a script, which has no lines) → tests
-    is_possible: bool = True  # else the mutant is none: the database does not take its statement
+    reached: dict[str, dict[int, set[str]]]  # path → line (0 for the whole of a Lua script) → tests
+    is_possible: bool = True  # False: the database refuses the mutant's statement
 
 
 class NotPossible(Exception):
-    """The database does not take the statement."""
+    """The database refuses the mutant's statement."""
 
 
 def run(asked: Asked, timeout: float, output: Path) -> Told | None:
-    """None where it has not ended in time. Blocks."""
+    """Run the tests, blocking. Returns None if they did not end in time."""
     reader, writer = _PROCESSES.Pipe(duplex=False)
     process = _PROCESSES.Process(target=_run, args=(writer, asked, output))
     process.start()
@@ -82,7 +82,7 @@ def _run(writer: Connection, asked: Asked, output: Path) -> None:
     with output.open("wb") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    # A mutant may be as long as what it stands for, and written in the same second: it must leave no bytecode.
+    # A mutant can have the size and time of the original, which validate bytecode: so it must not write any.
     sys.dont_write_bytecode = not asked.measured
     try:
         writer.send(_test(asked))
@@ -108,7 +108,7 @@ def _test(asked: Asked) -> Told:
 
 
 class _Watch:
-    """The plugin that gives the tests the servers that are up, and notes what happens."""
+    """The pytest plugin that gives the tests the running servers and records outcomes and coverage."""
 
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
@@ -129,7 +129,7 @@ class _Watch:
             self._watch_scripts()
         from tests import patience
 
-        patience.WAIT_S = WAIT_S  # before anybody takes it from there
+        patience.WAIT_S = WAIT_S  # before any module imports it
         import tests.cluster
 
         tests.cluster.EmbeddedServers = _warm_servers(self._asked, self._refuse)  # type: ignore[misc, assignment]
@@ -167,7 +167,7 @@ class _Watch:
         self.refused = True
 
     def _watch_scripts(self) -> None:
-        """Which tests run which Lua script."""
+        """Record which tests run which Lua script."""
         from storage.redis_link import LinkScript
 
         watch, begin = self, LinkScript.__init__
@@ -191,7 +191,7 @@ class _Watch:
 
 
 def _warm_servers(asked: Asked, refuse: Callable[[], None]) -> type:
-    """What stands in the place of EmbeddedServers."""
+    """Return the class that replaces EmbeddedServers: it uses the running servers."""
     import asyncpg
     from redis.asyncio import Redis
 
