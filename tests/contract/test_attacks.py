@@ -1,4 +1,4 @@
-"""Attacks that once succeeded, each kept from coming back."""
+"""Attacks that once succeeded, kept as regression tests."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ async def test_a_guessed_session_id_revokes_nothing_and_costs_its_owner_nothing(
     assert LIFETIME.days == 30
 
 
-async def test_marks_piled_on_a_letter_do_not_freeze_the_node(cluster: Cluster, person):
+async def test_many_combining_marks_do_not_block_the_node(cluster: Cluster, person):
     guest, bystander = await cluster.guest(), await person("alice")
     piles = "\u0301\u0327" * 3_000
     began = time.process_time()
@@ -48,7 +48,7 @@ async def test_marks_piled_on_a_letter_do_not_freeze_the_node(cluster: Cluster, 
     assert (await bystander.call("post.create", text=text))["text"]
 
 
-async def test_answers_above_a_mebibyte_reach_who_reads(cluster: Cluster, person):
+async def test_an_answer_above_a_mebibyte_reaches_a_client_that_reads(cluster: Cluster, person):
     alice = await person("alice", kind="js-json")
     for number in range(60):
         await alice.call("post.create", text=f"{number} " + "\U00020000" * 4_990)
@@ -56,7 +56,7 @@ async def test_answers_above_a_mebibyte_reach_who_reads(cluster: Cluster, person
     assert len(page["items"]) == 60
 
 
-async def test_a_socket_that_closes_while_it_signs_in_leaves_nothing_behind(cluster: Cluster, person, monkeypatch):
+async def test_a_socket_that_closes_during_sign_in_leaves_no_state(cluster: Cluster, person, monkeypatch):
     alice, _ = await register(cluster)
     members = cluster.node_a.members
     sign_in, signed_in = Connection.sign_in, []
@@ -82,7 +82,7 @@ async def test_a_socket_that_closes_while_it_signs_in_leaves_nothing_behind(clus
     assert len(members.of_user(int(alice.id))) == 1
 
 
-async def test_a_follow_beside_a_block_does_not_survive(cluster: Cluster, person):
+async def test_a_follow_concurrent_with_a_block_does_not_survive(cluster: Cluster, person):
     for _ in range(15):
         alice, eve = await person("alice", node="a"), await person("eve", node="b")
         await asyncio.gather(
@@ -95,7 +95,7 @@ async def test_a_follow_beside_a_block_does_not_survive(cluster: Cluster, person
         assert (await eve.refused("post.get", post_id=post["id"])).code == "NOT_FOUND"
 
 
-async def test_a_watch_beside_turning_private_hears_nothing(cluster: Cluster, person):
+async def test_a_watch_concurrent_with_turning_private_gets_no_pushes(cluster: Cluster, person):
     for _ in range(15):
         alice, eve = await person("alice", node="a"), await person("eve", node="b")
         post = await alice.call("post.create", text="open")
@@ -108,7 +108,7 @@ async def test_a_watch_beside_turning_private_hears_nothing(cluster: Cluster, pe
         assert eve.heard("post.edited") == [], watched
 
 
-async def test_a_push_names_nobody_who_hides_from_its_reader(cluster: Cluster, person):
+async def test_a_push_names_no_user_who_blocks_its_reader(cluster: Cluster, person):
     author, reader, carol = await person("author"), await person("reader"), await person("carol")
     await carol.call("graph.block", user_id=reader.id)
     post = await author.call("post.create", text="hello")
@@ -122,7 +122,7 @@ async def test_a_push_names_nobody_who_hides_from_its_reader(cluster: Cluster, p
     ]
 
 
-async def test_a_login_with_the_old_password_does_not_outlive_its_change(cluster: Cluster, person):
+async def test_a_login_concurrent_with_a_password_change_does_not_outlive_it(cluster: Cluster, person):
     alice, _ = await register(cluster)
     guests = [await cluster.guest() for _ in range(3)]
     login = {"email": f"{alice.name}@example.org", "password": PASSWORD}
@@ -152,7 +152,7 @@ async def test_input_that_once_broke_a_handler(cluster: Cluster, person, raw, co
     assert len(json.dumps(answer)) < 2_000
 
 
-async def test_times_at_the_end_of_time(cluster: Cluster, person):
+async def test_times_at_the_end_of_the_range(cluster: Cluster, person):
     alice, bob = await person("alice"), await person("bob")
     failed = await alice.refused("graph.mute", user_id=bob.id, until="9999-12-31T23:59:59-12:00")
     assert (failed.code, failed.fields) == ("INVALID_ARGUMENT", ["until"])
@@ -178,7 +178,7 @@ async def test_a_strange_user_agent(cluster: Cluster, person):
         ['451-7["post.create",{"text":{"_placeholder":true,"num":0}}]', '428["system.ping"]'],
     ],
 )  # fmt: skip
-async def test_envelopes_that_are_none(cluster: Cluster, person, raw, frames, capfd):  # noqa: F811
+async def test_invalid_envelopes(cluster: Cluster, person, raw, frames, capfd):  # noqa: F811
     alice = await person("alice")
     socket = await raw("json", alice.token)
     for frame in frames:
@@ -209,7 +209,7 @@ async def polling(session: aiohttp.ClientSession, cluster: Cluster) -> str:
         return f"{url}&sid={json.loads((await response.text())[1:])['sid']}"
 
 
-async def test_polling_bodies_in_pieces_and_many_packets(cluster: Cluster, person):
+async def test_polling_bodies_in_chunks_and_with_many_packets(cluster: Cluster, person):
     async def in_pieces(text: str):
         for start in range(0, len(text), 40):
             yield text[start : start + 40].encode()
@@ -243,7 +243,7 @@ async def test_one_session_has_one_websocket(cluster: Cluster, person):
         assert (await first.receive(timeout=WAIT_S)).data.startswith("40")
 
 
-async def test_a_large_authors_followers_keep_their_place_when_a_circle_goes(cluster: Cluster, person):
+async def test_a_large_authors_followers_stay_subscribed_when_a_circle_is_deleted(cluster: Cluster, person):
     star, fan = await person("star", node="a"), await person("fan", node="b")
     await fan.call("graph.follow", user_id=star.id)
     await cluster.settle(fan)
@@ -261,13 +261,13 @@ async def test_a_large_authors_followers_keep_their_place_when_a_circle_goes(clu
     await owner.close()
 
 
-async def test_what_was_missed_in_a_gap_is_made_good(cluster: Cluster, person):
-    """A node that was deaf finds out whose sessions ended and who must not watch any more."""
+async def test_a_node_catches_up_on_rights_after_a_gap(cluster: Cluster, person):
+    """After its link was lost, a node finds out which sessions ended and which users may no longer watch."""
     alice, eve = await person("alice", node="a"), await person("eve", node="b")
     gone = await person("gone", node="b")
     post = await alice.call("post.create", text="open")
     await eve.call("post.watch", post_id=post["id"])
-    owner = await cluster.owner()  # as if every word of it had been lost
+    owner = await cluster.owner()  # as if every notice of it had been lost
     await owner.execute("INSERT INTO blocks (blocker_id, blocked_id) VALUES ($1, $2)", int(alice.id), int(eve.id))
     await owner.execute(
         "UPDATE sessions SET revoked_at = now(), revoked_reason = 'revoked' WHERE user_id = $1",
@@ -279,15 +279,15 @@ async def test_what_was_missed_in_a_gap_is_made_good(cluster: Cluster, person):
     async with asyncio.timeout(WAIT_S):
         while any(one.rooms for one in cluster.node_b.members.of_user(int(eve.id))):
             await asyncio.sleep(0.02)
-        while not cluster.node_a.bus.is_whole:  # it has lost its link, too
+        while not cluster.node_a.bus.is_whole:  # it has lost its link too
             await asyncio.sleep(0.02)
     await alice.call("post.edit", post_id=post["id"], version=1, text="not for eve")
     await cluster.settle(eve)
     assert eve.heard("post.edited") == []
 
 
-async def test_a_client_that_closes_before_its_last_poll_arrives_gets_an_end_all_the_same(cluster: Cluster):
-    """Both are sent at once, over two connections."""
+async def test_a_polling_client_that_closes_before_its_last_get_still_gets_an_answer(cluster: Cluster):
+    """The client sends its close and its GET at once, over two connections."""
     async with aiohttp.ClientSession() as session:
         url = await polling(session, cluster)
         async with session.post(url, data="1") as closing:
@@ -297,7 +297,9 @@ async def test_a_client_that_closes_before_its_last_poll_arrives_gets_an_end_all
                 assert last.status == status
 
 
-async def test_a_revocation_whose_quick_word_was_lost_comes_by_the_log(cluster: Cluster, person, monkeypatch):
+async def test_a_revocation_whose_direct_notice_was_lost_arrives_through_the_event_log(
+    cluster: Cluster, person, monkeypatch
+):
     alice, other = await person("alice", node="a"), None
     other = await cluster.again(alice, node="b")
     published: list[Revoked] = []
@@ -312,7 +314,7 @@ async def test_a_revocation_whose_quick_word_was_lost_comes_by_the_log(cluster: 
     assert published
 
 
-async def test_one_session_has_so_many_sockets(cluster: Cluster, person):
+async def test_the_sockets_of_a_session_are_bounded(cluster: Cluster, person):
     alice = await person("alice")
     for _ in range(MOST_SOCKETS_OF_A_SESSION - 1):
         await cluster.connect(cluster.new_client(alice.name, "js-json"), node="a", codec="json", token=alice.token)

@@ -11,7 +11,7 @@ PASSWORD = "كلمة سر طويلة"
 
 
 async def register(cluster: Cluster, *, node="a", kind="python-msgpack", **fields):
-    """A guest who registers; their socket and the answer."""
+    """Register a guest; return their client and the answer."""
     guest = await cluster.guest(node=node, kind=kind)
     username = cluster.unique("user")
     fields = {"username": username, "email": f"{username}@example.org", "password": PASSWORD, **fields}
@@ -32,7 +32,7 @@ async def test_registering_signs_the_same_socket_in(cluster: Cluster, person):
         assert answer[time].endswith("Z")
 
 
-async def test_names_and_addresses_are_taken_once_in_any_case(cluster: Cluster, person):
+async def test_usernames_and_emails_are_unique_regardless_of_case(cluster: Cluster, person):
     taken, answer = await register(cluster)
     guest = await cluster.guest()
     failed = await guest.refused(
@@ -67,7 +67,7 @@ async def test_names_and_addresses_are_taken_once_in_any_case(cluster: Cluster, 
         ("device", "phone"),
     ],
 )
-async def test_what_is_wrong_with_a_registration_is_named(cluster: Cluster, person, field, value):
+async def test_a_refused_registration_names_the_field(cluster: Cluster, person, field, value):
     guest = await cluster.guest()
     username = cluster.unique("bad")
     fields = {"username": username, "email": f"{username}@example.org", "password": PASSWORD, field: value}
@@ -114,7 +114,7 @@ async def test_revoking_a_session_disconnects_its_sockets_on_another_node(cluste
     assert (await alice.refused("session.revoke", session_id="1")).code == "NOT_FOUND"
 
 
-async def test_nobody_revokes_the_sessions_of_others(cluster: Cluster, person):
+async def test_a_user_cannot_revoke_other_users_sessions(cluster: Cluster, person):
     alice, bob = await person("alice"), await person("bob")
     [session] = (await bob.call("session.list"))["items"]
     assert (await alice.refused("session.revoke", session_id=session["id"])).code == "NOT_FOUND"
@@ -135,7 +135,7 @@ async def test_a_new_password_ends_the_other_sessions(cluster: Cluster, person):
     assert (await guest.call("auth.login", email=email, password="new password"))["user"]["id"] == alice.id
 
 
-async def test_a_lost_answer_may_be_asked_for_again(cluster: Cluster, person):
+async def test_a_lost_refresh_answer_can_be_requested_again(cluster: Cluster, person):
     alice, first = await register(cluster)
     second = await alice.call("auth.refresh", refresh_token=first["refresh_token"])
     again = await alice.call("auth.refresh", refresh_token=first["refresh_token"])
@@ -168,12 +168,12 @@ async def test_without_leeway_any_reuse_revokes(cluster: Cluster, person, node):
 
 
 @pytest.mark.parametrize("token", ["", "x", "1.", ".x", "1.x", "١.x", "9" * 30 + ".x", "1\x00.x"])
-async def test_refresh_tokens_that_are_none(cluster: Cluster, person, token):
+async def test_invalid_refresh_tokens(cluster: Cluster, person, token):
     guest = await cluster.guest()
     assert (await guest.refused("auth.refresh", refresh_token=token)).code in ("UNAUTHENTICATED", "INVALID_ARGUMENT")
 
 
-async def test_acts_on_accounts_leave_audit_rows_without_secrets(cluster: Cluster, person):
+async def test_account_actions_leave_audit_rows_without_secrets(cluster: Cluster, person):
     alice, answer = await register(cluster)
     await alice.call("auth.refresh", refresh_token=answer["refresh_token"])
     guest = await cluster.guest()
@@ -205,7 +205,7 @@ async def test_stored_secrets_are_hashes(cluster: Cluster, person):
     assert answer["refresh_token"].partition(".")[2] not in str(tuple(session))
 
 
-async def test_tokens_of_a_retired_key_are_good_until_it_is_removed(cluster: Cluster, person, node):
+async def test_tokens_of_an_old_key_are_valid_until_it_is_removed(cluster: Cluster, person, node):
     keys = cluster.settings().keys
     [(old_id, old_secret)] = keys.items()
     both = f"new:{'n' * 40},{old_id}:{old_secret}"
@@ -220,14 +220,14 @@ async def test_tokens_of_a_retired_key_are_good_until_it_is_removed(cluster: Clu
 
 
 async def rotated(cluster: Cluster, session_id: str, seconds_ago: float) -> None:
-    """The session's refresh token was used so long ago."""
+    """Pretend that the session's refresh token was used that long ago."""
     owner = await cluster.owner()
     moment = "now() - make_interval(secs => $2)"
     await owner.execute(f"UPDATE sessions SET rotated_at = {moment} WHERE id = $1", int(session_id), seconds_ago)
     await owner.close()
 
 
-async def test_a_used_refresh_token_is_honoured_for_the_leeway_and_not_longer(cluster: Cluster, person, node):
+async def test_a_used_refresh_token_is_accepted_only_within_the_leeway(cluster: Cluster, person, node):
     hour = await node(refresh_leeway=3_600)
     alice, first = await register(cluster, node=hour)
     second = await alice.call("auth.refresh", refresh_token=first["refresh_token"])
@@ -250,7 +250,7 @@ async def test_the_leeway_is_ten_seconds(cluster: Cluster, person):
     assert cluster.settings().refresh_leeway == 10
 
 
-async def test_a_session_past_its_end_cannot_be_refreshed(cluster: Cluster, person):
+async def test_an_expired_session_cannot_be_refreshed(cluster: Cluster, person):
     alice, first = await register(cluster)
     owner = await cluster.owner()
     await owner.execute("UPDATE sessions SET expires_at = now() WHERE id = $1", int(first["session_id"]))
@@ -258,7 +258,7 @@ async def test_a_session_past_its_end_cannot_be_refreshed(cluster: Cluster, pers
     assert (await alice.refused("auth.refresh", refresh_token=first["refresh_token"])).code == "UNAUTHENTICATED"
 
 
-async def test_a_refresh_extends_a_socket_of_its_own_session_alone(cluster: Cluster, person):
+async def test_a_refresh_extends_only_sockets_of_its_own_session(cluster: Cluster, person):
     alice, first = await register(cluster)
     bob = await person("bob")
     sockets = [*cluster.node_a.members.of_user(int(alice.id)), *cluster.node_a.members.of_user(int(bob.id))]
@@ -277,7 +277,7 @@ async def test_a_refresh_extends_a_socket_of_its_own_session_alone(cluster: Clus
     assert (await guest.refused("user.me")).code == "UNAUTHENTICATED"
 
 
-async def test_how_long_tokens_last_and_that_each_refresh_begins_it_anew(cluster: Cluster, person):
+async def test_token_lifetimes_and_that_each_refresh_renews_the_session(cluster: Cluster, person):
     alice, first = await register(cluster)
     owner = await cluster.owner()
     await owner.execute(

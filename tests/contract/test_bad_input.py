@@ -1,4 +1,4 @@
-"""Hostile input: a clear error that names the field, nothing written, no traceback, nobody else disturbed."""
+"""Invalid input: a clear error that names the field, no write, no traceback, and no effect on other clients."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ CODECS = ("json", "msgpack")
 
 
 class Raw:
-    """A socket on which the test writes its own frames."""
+    """A WebSocket on which the test writes raw frames."""
 
     def __init__(self, web_socket: aiohttp.ClientWebSocketResponse, codec: str) -> None:
         self.web_socket = web_socket
@@ -33,7 +33,7 @@ class Raw:
             await self.web_socket.receive()
 
     async def event(self, method: str, encoded: bytes) -> dict:
-        """Call with that encoded argument, whatever it is; the answer."""
+        """Call with an encoded argument, valid or not; return the answer."""
         if self.codec == "json":
             await self.web_socket.send_str(f'421["{method}",' + encoded.decode("utf-8", "surrogatepass") + "]")
             message = await self.web_socket.receive(timeout=WAIT_S)
@@ -47,7 +47,7 @@ class Raw:
         return json.dumps(value).encode() if self.codec == "json" else msgpack.packb(value)
 
     async def ends(self) -> None:
-        """The server closes the connection."""
+        """Wait until the server closes the connection."""
         async with asyncio.timeout(WAIT_S):
             while True:
                 message = await self.web_socket.receive()
@@ -165,7 +165,7 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize(("codec", "frame"), UNREADABLE, ids=range(len(UNREADABLE)))
-async def test_an_unreadable_envelope_closes_that_connection_alone(cluster: Cluster, person, raw, codec, frame, capfd):
+async def test_an_unreadable_envelope_closes_only_that_connection(cluster: Cluster, person, raw, codec, frame, capfd):
     alice = await person("alice")
     socket, bystander = await raw(codec, alice.token), await raw(codec, alice.token)
     if isinstance(frame, str):
@@ -220,7 +220,7 @@ async def test_unreadable_polling_payloads(cluster: Cluster, person, body):
             assert response.status in (200, 400)
 
 
-async def test_a_polling_payload_of_more_packets_than_a_second_may_bring(cluster: Cluster, person, monkeypatch):
+async def test_a_polling_payload_with_more_packets_than_the_rate_of_a_second(cluster: Cluster, person, monkeypatch):
     looked_at = []
     received = EngineSocket.text_received
     monkeypatch.setattr(EngineSocket, "text_received", lambda *what: looked_at.append(what) or received(*what))

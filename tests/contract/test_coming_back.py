@@ -1,4 +1,4 @@
-"""Recovery on the wire, by a client that keeps its `pid` and offset: what is replayed, once, in order, and to whom."""
+"""Recovery on the wire, with a client that keeps its `pid` and offset: missed pushes are replayed once and in order."""
 
 import asyncio
 import itertools
@@ -21,7 +21,7 @@ numbers = itertools.count(1)
 
 
 class Reader(PythonPerson):
-    """Notes the last offset, as the official JavaScript client does; drops nothing."""
+    """A client that stores the last offset, as the official JavaScript client does, but keeps repeated pushes."""
 
     offset = ""
 
@@ -31,13 +31,13 @@ class Reader(PythonPerson):
         await super()._on_push(event, push)
 
     async def told(self, event: str = "post.deleted") -> list[str]:
-        """Ids of all that has been written to the socket so far, and not been expected."""
+        """Return the ids of all pushes written to the socket so far and not taken by `expect`."""
         await self.call("system.ping")
         return [push["id"] for push in self.heard(event)]
 
 
 async def arrive(cluster: Cluster, node: str = "a", like: Person | None = None, **auth: str) -> Reader:
-    """Somebody new, or another socket of somebody."""
+    """Connect a new user, or another socket of the same user."""
     reader = Reader(like.name if like else cluster.unique("reader"), "")
     cluster._people.append(reader)
     reader.token = like.token if like else (await cluster.tokens([reader.name]))[0]
@@ -50,14 +50,14 @@ async def arrive(cluster: Cluster, node: str = "a", like: Person | None = None, 
 
 
 async def leave(cluster: Cluster, reader: Reader) -> None:
-    """The network is gone: no DISCONNECT, no goodbye."""
+    """Drop the transport without a DISCONNECT, as a lost network does."""
     reader.member.drop("cut off")
     await reader.happened("disconnect")
     await gone(cluster, reader)
 
 
 async def gone(cluster: Cluster, reader: Reader) -> None:
-    """Redis knows it, too: what a node tells it on one link comes in one order."""
+    """Wait until Redis knows that the socket is gone; a node's commands on one link arrive in order."""
     for node in (cluster.node_a, cluster.node_b):
         while reader.member in node.members.all:
             await asyncio.sleep(0.001)
@@ -77,21 +77,21 @@ async def publish(cluster: Cluster, room: str, actor_id: int | str = 0, kind: ty
 
 @pytest.fixture
 async def post(cluster: Cluster, person):
-    """Somebody's post, and who follows them."""
+    """Return a user with a post, and a follower."""
     author = await person("author")
     made = await author.call("post.create", text="open")
     return author, made["id"], names.post(int(made["id"]))
 
 
 async def reading(cluster: Cluster, post, node: str = "a") -> Reader:
-    """Has the post open, and has had something of it."""
+    """Return a reader who watches the post and has received a push of it."""
     reader = await arrive(cluster, node)
     await reader.call("post.watch", post_id=post[1])
     await reader.expect("post.deleted", id=await publish(cluster, post[2]))
     return reader
 
 
-async def test_what_was_missed_is_replayed_once_in_order_and_without_gaps(cluster: Cluster, post):
+async def test_missed_pushes_are_replayed_once_in_order_and_without_gaps(cluster: Cluster, post):
     author, _, room = post
     reader = await reading(cluster, post)
     await reader.call("graph.follow", user_id=author.id)
@@ -111,8 +111,8 @@ async def test_what_was_missed_is_replayed_once_in_order_and_without_gaps(cluste
     assert back.offset > reader.offset
 
 
-async def test_what_comes_while_the_logs_are_read_is_told_once(cluster: Cluster, post, monkeypatch):
-    """It reaches the socket, which is in the room already, and stands in the log that is about to be read."""
+async def test_a_push_that_arrives_while_the_logs_are_read_is_sent_once(cluster: Cluster, post, monkeypatch):
+    """The socket, already a member of the room, gets the push directly; the log to be read contains it too."""
     _, _, room = post
     reader = await reading(cluster, post)
     await leave(cluster, reader)
@@ -133,8 +133,8 @@ async def test_what_comes_while_the_logs_are_read_is_told_once(cluster: Cluster,
 
 
 @pytest.mark.parametrize("where", ["room", "inbox"])
-async def test_what_comes_while_a_gap_is_closed_is_told_once(cluster: Cluster, post, monkeypatch, where):
-    """The node hears it and finds it in the log as well, for it listens again before it reads."""
+async def test_a_push_that_arrives_while_a_gap_is_closed_is_sent_once(cluster: Cluster, post, monkeypatch, where):
+    """The node subscribes again before it reads the log, so it gets the push from both."""
     _, _, room = post
     reader = await reading(cluster, post, "b")
     reads = Held(monkeypatch, cluster.node_b._gaps, "_read")
@@ -159,7 +159,7 @@ async def test_what_comes_while_a_gap_is_closed_is_told_once(cluster: Cluster, p
     assert await reader.told() == [missed, both]
 
 
-async def test_the_acts_of_whom_they_hide_are_not_replayed(cluster: Cluster, post, person):
+async def test_pushes_of_hidden_actors_are_not_replayed(cluster: Cluster, post, person):
     _, _, room = post
     eve, mona = await person("eve"), await person("mona")
     reader = await reading(cluster, post)
@@ -173,7 +173,7 @@ async def test_the_acts_of_whom_they_hide_are_not_replayed(cluster: Cluster, pos
     assert await back.told() == [seen]
 
 
-async def test_of_a_post_that_was_closed_to_them_nothing_is_replayed(cluster: Cluster, post):
+async def test_pushes_of_a_post_that_became_invisible_are_not_replayed(cluster: Cluster, post):
     author, _, room = post
     reader = await reading(cluster, post)
     await leave(cluster, reader)
@@ -185,8 +185,8 @@ async def test_of_a_post_that_was_closed_to_them_nothing_is_replayed(cluster: Cl
     assert (await back.told(), back.member.rooms) == ([], {})
 
 
-async def test_before_they_had_opened_it_nothing_was_missed(cluster: Cluster, post):
-    """Their last offset is older than when they came into the room."""
+async def test_pushes_from_before_the_watch_are_not_replayed(cluster: Cluster, post):
+    """The client's last offset is older than its joining of the room."""
     _, post_id, room = post
     reader = await arrive(cluster)
     reader.offset = (await cluster.node_a._sign_in._recovery.enter(1, 1, "somebody's")).text
@@ -199,7 +199,7 @@ async def test_before_they_had_opened_it_nothing_was_missed(cluster: Cluster, po
     assert await back.told() == [missed]
 
 
-async def test_rooms_they_have_closed_are_not_theirs_again(cluster: Cluster, post):
+async def test_unwatched_rooms_are_not_restored(cluster: Cluster, post):
     _, post_id, room = post
     reader = await reading(cluster, post)
     await reader.call("post.unwatch", post_id=post_id)
@@ -214,7 +214,7 @@ async def test_rooms_they_have_closed_are_not_theirs_again(cluster: Cluster, pos
     "changes",
     [{"pid": "somebody else's"}, {"offset": ""}, {"offset": "x" * 20}, {"offset": "9" * 20}, {"offset": "0" * 30}],
 )
-async def test_who_brings_what_is_not_theirs_starts_afresh(cluster: Cluster, post, changes):
+async def test_a_client_with_a_false_pid_or_offset_starts_fresh(cluster: Cluster, post, changes):
     _, _, room = post
     reader = await reading(cluster, post)
     await leave(cluster, reader)
@@ -225,7 +225,7 @@ async def test_who_brings_what_is_not_theirs_starts_afresh(cluster: Cluster, pos
     assert back.member.pid != reader.member.pid
 
 
-async def test_a_pid_opens_nothing_to_another_session(cluster: Cluster, post):
+async def test_a_pid_is_useless_to_another_session(cluster: Cluster, post):
     reader = await reading(cluster, post)
     await leave(cluster, reader)
     [other_session] = await cluster.tokens([reader.name])
@@ -236,8 +236,8 @@ async def test_a_pid_opens_nothing_to_another_session(cluster: Cluster, post):
     assert (await come_back(cluster, reader)).ready["recovered"] is True
 
 
-async def test_who_starts_afresh_hears_nothing_of_rooms_they_were_in(cluster: Cluster, post, monkeypatch):
-    """More was missed than is replayed: told to load anew, under another pid, in no room."""
+async def test_a_fresh_client_is_in_none_of_its_earlier_rooms(cluster: Cluster, post, monkeypatch):
+    """More was missed than can be replayed: the client must reload, gets another pid, and is in no room."""
     _, _, room = post
     reader = await reading(cluster, post)
     await leave(cluster, reader)
@@ -256,7 +256,7 @@ class Few(PostDeleted, frozen=True):
     history: ClassVar[History] = History(pushes=2)
 
 
-async def test_what_is_no_longer_kept_whole_is_not_replayed_in_part(cluster: Cluster, post):
+async def test_an_incomplete_log_is_not_replayed_in_part(cluster: Cluster, post):
     _, _, room = post
     reader = await reading(cluster, post)
     await leave(cluster, reader)
@@ -266,7 +266,7 @@ async def test_what_is_no_longer_kept_whole_is_not_replayed_in_part(cluster: Clu
     assert (back.ready["recovered"], await back.told()) == (False, [])
 
 
-async def test_coming_back_ends_the_older_socket(cluster: Cluster, post):
+async def test_a_recovery_closes_the_older_socket(cluster: Cluster, post):
     reader = await reading(cluster, post)
     back = await come_back(cluster, reader)
     assert back.ready["recovered"] is True
@@ -274,21 +274,21 @@ async def test_coming_back_ends_the_older_socket(cluster: Cluster, post):
     assert (await back.call("user.me"))["id"] == reader.id
 
 
-async def test_who_said_goodbye_starts_afresh(cluster: Cluster, post):
+async def test_a_client_that_sent_disconnect_starts_fresh(cluster: Cluster, post):
     reader = await reading(cluster, post)
     await reader.client.eio.send("1")  # DISCONNECT
     await gone(cluster, reader)
     assert (await come_back(cluster, reader)).ready["recovered"] is False
 
 
-async def test_a_new_password_makes_all_start_afresh(cluster: Cluster, post):
+async def test_after_a_password_change_a_client_starts_fresh(cluster: Cluster, post):
     reader = await reading(cluster, post)
     reader.member.forget_recovery()
     await leave(cluster, reader)
     assert (await come_back(cluster, reader)).ready["recovered"] is False
 
 
-async def test_back_in_a_live_room_they_are_inside_and_hear_it(cluster: Cluster, person):
+async def test_a_recovered_client_is_in_its_live_room_and_gets_its_pushes(cluster: Cluster, person):
     host, reader = await person("host"), await arrive(cluster)
     room_id = await open_room(host)
     await reader.call("room.join", room_id=room_id)
@@ -303,7 +303,7 @@ async def test_back_in_a_live_room_they_are_inside_and_hear_it(cluster: Cluster,
 
 
 @pytest.mark.parametrize("reason", ["ended", "kicked", "banned", "access"])
-async def test_why_they_are_no_longer_in_a_live_room(cluster: Cluster, person, reason):
+async def test_a_recovered_client_is_told_why_it_left_a_live_room(cluster: Cluster, person, reason):
     host, reader = await person("host"), await arrive(cluster)
     room_id = await open_room(host)
     await reader.call("room.join", room_id=room_id)
@@ -324,8 +324,8 @@ async def test_why_they_are_no_longer_in_a_live_room(cluster: Cluster, person, r
     assert names.live(int(room_id)) not in back.member.rooms
 
 
-async def test_nothing_unkept_and_nothing_twice_is_replayed(cluster: Cluster, post, monkeypatch):
-    """What has no offset waits for no CONNECT; how things stand is told last."""
+async def test_pushes_without_offset_are_sent_after_the_replay_and_none_twice(cluster: Cluster, post, monkeypatch):
+    """Pushes without an offset are sent only after CONNECT; conflated pushes are sent last."""
     _, _, room = post
     reader = await reading(cluster, post)
     await leave(cluster, reader)

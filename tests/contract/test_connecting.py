@@ -26,7 +26,7 @@ async def test_without_a_token_only_auth_and_system_answer(cluster: Cluster, per
     assert (await guest.refused("post.create", text="hi")).code == "UNAUTHENTICATED"
 
 
-async def test_session_ready_says_who_one_is(cluster: Cluster, person):
+async def test_session_ready_carries_the_user(cluster: Cluster, person):
     guest = cluster.new_client("guest", "python-json")
     ready = await cluster.connect(guest, node="a", codec="json", token=None)
     assert ready["user"] is None
@@ -44,7 +44,7 @@ async def test_session_ready_says_who_one_is(cluster: Cluster, person):
     ("case", "reason"),
     [("garbage", "malformed"), ("expired", "expired"), ("foreign key", "malformed"), ("logged out", "revoked")],
 )
-async def test_a_token_that_is_not_good_is_told_by_connect_error(cluster: Cluster, person, kind, case, reason):
+async def test_an_invalid_token_is_refused_with_connect_error(cluster: Cluster, person, kind, case, reason):
     alice = await person()
     token = alice.token
     if case == "garbage":
@@ -90,7 +90,7 @@ async def test_default_options_open_with_polling_and_upgrade(cluster: Cluster, p
 
 
 @pytest.mark.parametrize("kind", JAVASCRIPT)
-async def test_polling_alone_carries_calls_and_pushes(cluster: Cluster, person, kind):
+async def test_polling_without_upgrade_carries_calls_and_pushes(cluster: Cluster, person, kind):
     author = await person("author")
     reader = cluster.new_client(cluster.unique("reader"), kind)
     [token] = await cluster.tokens([reader.name])
@@ -103,17 +103,17 @@ async def test_polling_alone_carries_calls_and_pushes(cluster: Cluster, person, 
 
 
 @pytest.mark.parametrize("kind", JAVASCRIPT)
-async def test_a_server_disconnect_makes_no_client_reconnect(cluster: Cluster, person, kind):
+async def test_clients_do_not_reconnect_after_a_server_disconnect(cluster: Cluster, person, kind):
     alice = await person("alice", kind=kind)
     assert await alice.call("auth.logout") == {}
     assert (await alice.happened("disconnect"))["reason"] == "io server disconnect"
-    with pytest.raises(TimeoutError):  # it would after a second and a half at most
+    with pytest.raises(TimeoutError):  # a reconnect would come within a second and a half
         async with asyncio.timeout(2):
             await alice.happened("reconnect_attempt")
 
 
 @pytest.mark.parametrize("kind", JAVASCRIPT)
-async def test_a_lost_transport_makes_the_client_come_back(cluster: Cluster, person, kind):
+async def test_clients_reconnect_after_a_lost_transport(cluster: Cluster, person, kind):
     alice = await person("alice", kind=kind)
     await alice.do("drop")
     await alice.happened("reconnect_attempt")
@@ -122,7 +122,7 @@ async def test_a_lost_transport_makes_the_client_come_back(cluster: Cluster, per
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_every_call_is_answered_and_errors_are_whole(cluster: Cluster, person, kind):
+async def test_every_call_is_answered_and_errors_have_all_fields(cluster: Cluster, person, kind):
     alice = await person("alice", kind=kind)
     failed = await alice.refused("no.such_method")
     assert failed.code == "UNIMPLEMENTED"
@@ -162,10 +162,10 @@ async def test_binary_in_arguments_is_read_and_refused_by_field(cluster: Cluster
 
 
 @pytest.mark.parametrize("kind", JAVASCRIPT)
-async def test_a_payload_just_under_the_bound_is_taken_and_one_above_closes(cluster: Cluster, person, kind):
+async def test_a_payload_just_under_the_bound_is_accepted_and_one_above_closes(cluster: Cluster, person, kind):
     alice = await person("alice", kind=kind)
     failed = await alice.refused("post.create", text="x" * (1024 * 1024 - 400))
-    assert (failed.code, failed.fields) == ("INVALID_ARGUMENT", ["$"])  # no text may be that long
+    assert (failed.code, failed.fields) == ("INVALID_ARGUMENT", ["$"])  # the call is larger than its fields allow
     bystander = await person("bob", kind=kind)
     await alice.do("emit", method="post.create", args=[{"text": "x" * (1024 * 1024 + 10)}])
     await alice.happened("disconnect")
@@ -174,7 +174,7 @@ async def test_a_payload_just_under_the_bound_is_taken_and_one_above_closes(clus
 
 @pytest.mark.javascript
 @pytest.mark.parametrize("kind", ["js-msgpack", "js-json"])
-async def test_what_javascript_leaves_undefined_stays_and_what_it_makes_null_is_cleared(person, kind):
+async def test_undefined_in_javascript_leaves_a_field_and_null_clears_it(person, kind):
     alice = await person("alice", kind=kind)
     await alice.call("user.update", display_name="Alice", bio="about her")
     changed = await alice.send("user.update", {"display_name": {"$undefined": 1}, "bio": None})
@@ -199,7 +199,7 @@ async def test_writes_of_one_connection_run_in_arrival_order(cluster: Cluster, p
     assert (await alice.call("user.me"))["display_name"] == names[-1]
 
 
-async def test_a_socket_is_told_when_its_token_has_expired(cluster: Cluster, person):
+async def test_a_socket_gets_session_expired_when_its_token_expires(cluster: Cluster, person):
     alice = await person("alice")
     [token] = await cluster.tokens([alice.name], lifetime=timedelta(seconds=-50))
     other = cluster.new_client(alice.name, "js-json")
@@ -222,7 +222,7 @@ async def test_refreshing_on_a_live_socket_extends_it(cluster: Cluster, person):
     assert (await guest.call("user.me"))["id"] == signed_in["user"]["id"]
 
 
-async def test_handshakes_of_strange_origins_are_refused(cluster: Cluster, person):
+async def test_handshakes_from_other_origins_are_refused(cluster: Cluster, person):
     stranger = cluster.new_client("stranger", "js-json")
     await stranger.connect(cluster.url(), "json", None, extraHeaders={"Origin": "https://evil.example"})
     await stranger.happened("connect_error")

@@ -1,4 +1,4 @@
-"""One user, within all limits, does not take the service from others."""
+"""One user, within all limits, cannot starve other users."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ async def waiting_for_locks(cluster: Cluster) -> int:
 
 
 async def test_calls_that_wait_for_a_lock_leave_connections_for_others(cluster: Cluster, person, node):
-    """More calls of one user than there are connections to PostgreSQL."""
+    """One user has more calls under way than there are connections to PostgreSQL."""
     small = await node(postgres_pool=5)
     abuser, victim = await person("abuser", node=small), await person("victim", node=small)
     devices = [abuser, *[await cluster.again(abuser, node=small) for _ in range(SOCKETS - 1)]]
@@ -41,7 +41,7 @@ async def test_calls_that_wait_for_a_lock_leave_connections_for_others(cluster: 
     assert {answer["data"]["version"] for answer in answers if answer["ok"]} == {2}
 
 
-async def test_a_user_has_one_share_over_all_sockets(cluster: Cluster, person, node):
+async def test_all_sockets_of_a_user_share_one_budget(cluster: Cluster, person, node):
     strict = await node(limit_work="6000/minute")
     alice, bob = await person("alice", node=strict), await person("bob", node=strict)
     other = await cluster.again(alice, node=strict)
@@ -57,8 +57,8 @@ async def test_a_user_has_one_share_over_all_sockets(cluster: Cluster, person, n
     assert (await bob.call("user.me"))["id"] == bob.id
 
 
-async def test_what_a_user_has_under_way_is_bounded_over_all_sockets(cluster: Cluster, person, node):
-    """Each socket stays within the rate of calls."""
+async def test_unanswered_calls_of_a_user_are_bounded_over_all_sockets(cluster: Cluster, person, node):
+    """Each socket by itself stays within its rate of calls."""
     limited = await node(limit_calls="50/second")
     abuser, victim = await person("abuser", node=limited), await person("victim", node=limited)
     devices = [abuser, *[await cluster.again(abuser, node=limited) for _ in range(SOCKETS - 1)]]
@@ -71,7 +71,7 @@ async def test_what_a_user_has_under_way_is_bounded_over_all_sockets(cluster: Cl
     assert len(refused) < len(calls)
 
 
-async def test_who_spends_a_users_share_cannot_keep_them_from_ending_the_session(cluster: Cluster, person, node):
+async def test_a_user_whose_budget_is_spent_can_still_end_the_session(cluster: Cluster, person, node):
     strict = await node(limit_work="6000/minute")
     alice = await person("alice", node=strict)
     thief = await cluster.again(alice, node=strict)

@@ -1,4 +1,4 @@
-"""The product in one picture: somebody posts, others see it appear."""
+"""The core of the product: a user posts, and followers get the post live."""
 
 import pytest
 

@@ -12,7 +12,7 @@ PAGES = {"ranked": 3, "latest": 3}
 
 
 async def read_all(who, **arguments):
-    """All post ids of a feed, page by page."""
+    """Return all post ids of a feed, read page by page."""
     seen, cursor = [], None
     while True:
         page = await who.call("feed.get", cursor=cursor, **arguments)
@@ -23,7 +23,7 @@ async def read_all(who, **arguments):
 
 
 async def authors_and_reader(cluster: Cluster, person, authors: int, posts: int):
-    """A reader who follows authors with posts; the reader, the authors, and post ids newest first."""
+    """Return a reader, the authors whom they follow, and the authors' post ids, newest first."""
     reader = await person("reader", node="b")
     writers = [await person(f"author{number}") for number in range(authors)]
     for writer in writers:
@@ -35,7 +35,7 @@ async def authors_and_reader(cluster: Cluster, person, authors: int, posts: int)
     return reader, writers, ids[::-1]
 
 
-async def test_latest_pages_hold_everything_once_newest_first(cluster: Cluster, person):
+async def test_latest_pages_contain_every_post_once_newest_first(cluster: Cluster, person):
     reader, _, ids = await authors_and_reader(cluster, person, 3, 11)
     assert await read_all(reader, mode="latest", limit=4) == ids
 
@@ -58,9 +58,9 @@ async def test_ranked_pages_are_stable_while_new_posts_come(cluster: Cluster, pe
     assert newer["id"] in await read_all(reader, limit=4)
 
 
-async def test_short_pages_are_refilled_past_what_is_gone(cluster: Cluster, person):
+async def test_pages_are_refilled_when_posts_are_gone(cluster: Cluster, person):
     reader, _, ids = await authors_and_reader(cluster, person, 2, 12)
-    owner = await cluster.owner()  # behind the workers' back, so that the inbox still names them
+    owner = await cluster.owner()  # without the workers, so that the inbox still contains them
     await owner.execute("UPDATE posts SET status = 'deleted' WHERE id = ANY ($1)", [int(i) for i in ids[1:7]])
     await owner.close()
     page = await reader.call("feed.get", mode="latest", limit=3)
@@ -69,7 +69,7 @@ async def test_short_pages_are_refilled_past_what_is_gone(cluster: Cluster, pers
     assert sorted(await read_all(reader, mode="ranked", limit=3)) == sorted([ids[0], *ids[7:]])
 
 
-async def test_an_expired_reading_and_foreign_cursors(cluster: Cluster, person):
+async def test_expired_and_foreign_cursors(cluster: Cluster, person):
     reader, writers, _ = await authors_and_reader(cluster, person, 1, 4)
     cursor = (await reader.call("feed.get", limit=2))["next_cursor"]
     failed = await writers[0].refused("feed.get", cursor=cursor)
@@ -82,7 +82,7 @@ async def test_an_expired_reading_and_foreign_cursors(cluster: Cluster, person):
     assert (await reader.refused("feed.get", cursor=cursor)).code == "FAILED_PRECONDITION"
 
 
-async def test_a_lost_inbox_is_rebuilt_with_all_that_belongs_in_it(cluster: Cluster, person):
+async def test_a_lost_inbox_is_rebuilt_completely(cluster: Cluster, person):
     reader, writers, ids = await authors_and_reader(cluster, person, 2, 6)
     stranger = await person("stranger")
     named = (await stranger.call("post.create", text=f"@{reader.name}"))["id"]
@@ -90,20 +90,20 @@ async def test_a_lost_inbox_is_rebuilt_with_all_that_belongs_in_it(cluster: Clus
     before = await read_all(reader, mode="latest")
     assert before == [named, *ids]
     await cluster.stores.redis.commands.delete(cluster.stores.redis.key("feed", reader.id))
-    # An expired inbox must not come back with one post.
+    # A new post must not recreate an expired inbox.
     newest = (await writers[0].call("post.create", text="while it is gone"))["id"]
     await reader.expect("feed.added", post_id=newest)
     assert await read_all(reader, mode="latest") == [newest, *before]
 
 
-async def test_a_rebuilding_that_died_is_begun_again(cluster: Cluster, person):
+async def test_an_interrupted_rebuild_starts_again(cluster: Cluster, person):
     reader, _, ids = await authors_and_reader(cluster, person, 1, 3)
     await cluster.stores.redis.commands.delete(cluster.stores.redis.key("feed", reader.id))
     await cluster.stores.feeds.begin_rebuild(int(reader.id))
     assert await read_all(reader, mode="latest") == ids
 
 
-async def test_following_backfills_what_was_posted_before(cluster: Cluster, person):
+async def test_following_adds_earlier_posts(cluster: Cluster, person):
     author, reader = await person("author"), await person("reader")
     assert (await reader.call("feed.get"))["items"] == []
     post = await author.call("post.create", text="before")
@@ -143,7 +143,7 @@ async def test_large_authors_are_merged_at_read_and_pushed_by_one_broadcast(clus
         assert await read_all(fan, mode="latest", limit=3) == posts[::-1]
         assert sorted(await read_all(fan, mode="ranked", limit=4)) == sorted(posts)
 
-    # Who connects later sits in the room as well; who unfollows, mutes or is blocked leaves it.
+    # Followers who connect later join the room too; those who unfollow, mute or are blocked leave it.
     late = await cluster.again(fans[0], node="b")
     await fans[1].call("graph.unfollow", user_id=star.id)
     await fans[2].call("graph.mute", user_id=star.id)
@@ -162,7 +162,7 @@ async def test_large_authors_are_merged_at_read_and_pushed_by_one_broadcast(clus
     await cluster.settle(late)
     assert hidden not in [push["post_id"] for push in late.heard("feed.added")]
 
-    # 5 followers became 3: small again, and nothing that was posted meanwhile is lost.
+    # From 5 followers to 3: small again, and no post of that time is lost.
     assert not await is_large(cluster, star)
     assert posts[1] in await read_all(fans[0], mode="latest")
     again = (await star.call("post.create", text="small again"))["id"]

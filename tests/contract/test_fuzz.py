@@ -1,4 +1,4 @@
-"""A few seconds of what `python -m tests.fuzz` does for as long as one likes."""
+"""Run `tests.fuzz` for a few seconds."""
 
 import random
 
@@ -6,7 +6,7 @@ from tests.cluster import Cluster
 from tests.fuzz import fuzz
 
 
-async def test_bent_packets_break_nothing(cluster: Cluster, person):
+async def test_fuzzed_packets_break_nothing(cluster: Cluster, person):
     await cluster.leave()
     seed = random.randrange(10_000_000)
     found = await fuzz(cluster, 4, seed)

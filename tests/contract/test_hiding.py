@@ -1,4 +1,4 @@
-"""In shared rooms, the acts of blocked and muted people do not reach those who block or mute them."""
+"""In shared rooms, pushes caused by blocked or muted users do not reach the users who block or mute them."""
 
 import asyncio
 import datetime
@@ -17,7 +17,7 @@ numbers = itertools.count(1)
 
 
 class FakeTime:
-    """In the place of the module."""
+    """Replaces the module `time`."""
 
     def __init__(self, now: float) -> None:
         self._now = now
@@ -27,7 +27,7 @@ class FakeTime:
 
 
 async def act(cluster: Cluster, room: str, actor) -> str:
-    """Something that somebody does in a room that others are in; answers the push's id."""
+    """Publish a push by `actor` to a room that others are in; return its id."""
     push_id = f"act:{next(numbers)}:{room}"
     push = PostDeleted(id=push_id, post_id="1")
     await cluster.stores.broadcaster.publish(room, push, actor_id=int(actor.id))
@@ -36,7 +36,7 @@ async def act(cluster: Cluster, room: str, actor) -> str:
 
 @pytest.fixture
 async def room(cluster: Cluster, person):
-    """Carol's post, open at hers; answers its room, and how others open it."""
+    """Return the room of Carol's post, which she watches, and a function that lets others watch it."""
     carol = await person("carol")
     post = await carol.call("post.create", text="all welcome")
 
@@ -86,7 +86,7 @@ async def test_a_mute_hides_one_way_until_it_is_lifted(cluster: Cluster, person,
     await bob.expect("post.deleted", id=again)
 
 
-async def test_who_is_hidden_is_known_again_after_signing_in(cluster: Cluster, person, room):
+async def test_hidden_users_are_loaded_at_sign_in(cluster: Cluster, person, room):
     alice, bob = await person("alice"), await person("bob")
     await bob.call("graph.block", user_id=alice.id)
     device = await cluster.again(bob, node="b")
@@ -96,7 +96,7 @@ async def test_who_is_hidden_is_known_again_after_signing_in(cluster: Cluster, p
     assert device.heard("post.deleted") == []
 
 
-async def test_edits_of_a_muted_author_stay_away_from_an_open_post(cluster: Cluster, person):
+async def test_edits_by_a_muted_author_do_not_reach_a_watched_post(cluster: Cluster, person):
     alice, bob = await person("alice"), await person("bob", node="b")
     post = await alice.call("post.create", text="first")
     await bob.call("post.watch", post_id=post["id"])
@@ -109,7 +109,7 @@ async def test_edits_of_a_muted_author_stay_away_from_an_open_post(cluster: Clus
 
 @pytest.mark.parametrize("first", ["all", "posts"])
 @pytest.mark.parametrize("learnt", ["as it happens", "by signing in"])
-async def test_a_mute_for_a_while_ends_and_one_beside_it_stands(
+async def test_a_temporary_mute_ends_while_another_mute_stays(
     cluster: Cluster, person, room, monkeypatch, first, learnt
 ):
     alice, bob, dina = await person("alice"), await person("bob", node="b"), await person("dina", node="b")
@@ -132,7 +132,7 @@ async def test_a_mute_for_a_while_ends_and_one_beside_it_stands(
     assert hides_from(int(alice.id), names.live(1)) == set()
 
 
-async def test_who_blocks_and_unblocks_still_mutes(cluster: Cluster, person, room):
+async def test_a_mute_survives_a_block_and_unblock(cluster: Cluster, person, room):
     alice, bob = await person("alice"), await person("bob", node="b")
     await bob.call("graph.mute", user_id=alice.id, kind="posts")
     await bob.call("graph.block", user_id=alice.id)
@@ -144,8 +144,8 @@ async def test_who_blocks_and_unblocks_still_mutes(cluster: Cluster, person, roo
     assert bob.heard("post.deleted") == []
 
 
-async def test_what_was_read_before_a_block_is_not_told_after_it(cluster: Cluster, person, monkeypatch):
-    """A worker that is slow about a mute must not undo the block that follows it."""
+async def test_an_older_read_is_not_applied_after_a_block(cluster: Cluster, person, monkeypatch):
+    """A worker that handles a mute late must not undo the later block."""
     alice, bob = await person("alice"), await person("bob", node="b")
     reached, go_on = asyncio.Event(), asyncio.Event()
     told: list[float] = []
@@ -163,7 +163,7 @@ async def test_what_was_read_before_a_block_is_not_told_after_it(cluster: Cluste
     await bob.call("graph.mute", user_id=alice.id, kind="posts")
     await reached.wait()
     blocking = asyncio.create_task(bob.call("graph.block", user_id=alice.id))
-    await asyncio.wait([blocking], timeout=0.5)  # it waits for its turn; were there none, it would be done
+    await asyncio.wait([blocking], timeout=0.5)  # it waits for the lock; without the lock it would be done
     go_on.set()
     await blocking
     await cluster.settle(bob)
@@ -171,7 +171,7 @@ async def test_what_was_read_before_a_block_is_not_told_after_it(cluster: Cluste
     assert cluster.node_b.members.hides_from(int(alice.id), names.live(1)) == {int(bob.id)}
 
 
-async def test_nobody_is_left_in_the_index_of_who_hides_whom(cluster: Cluster, person):
+async def test_the_index_of_hidden_users_is_emptied(cluster: Cluster, person):
     alice, bob = await person("alice"), await person("bob")
     await bob.call("graph.block", user_id=alice.id)
     await cluster.settle(bob)
@@ -183,8 +183,8 @@ async def test_nobody_is_left_in_the_index_of_who_hides_whom(cluster: Cluster, p
     assert not members.hides_from(int(alice.id), "post:1")
 
 
-def test_of_two_who_load_whom_somebody_hides_each_is_noted_what_changes():
-    """As at two sign-ins at once, of which the later is done first."""
+def test_two_concurrent_loads_of_hidden_users_both_record_changes():
+    """Two sign-ins of one user load at once, and the later one finishes first."""
     members, hiding = Members(), Hiding(2.0**40, 0)
     with members.loading_hiding(1) as changes:
         with members.loading_hiding(1):

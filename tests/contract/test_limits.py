@@ -7,7 +7,7 @@ import pytest_asyncio
 from domain import guesses
 from tests.cluster import Cluster
 
-# The documented rates; everything else on this node is plentiful.
+# The documented rates; all other limits of this node are very high.
 DOCUMENTED = {
     "limit_post": "10/hour",
     "limit_login": "5/15 minute",
@@ -22,7 +22,7 @@ PASSWORD = "كلمة سر طويلة"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def limited(cluster: Cluster):
-    """With a node under the documented limits, behind a proxy on this machine."""
+    """The cluster with a node that has the documented limits, behind a proxy on this machine."""
     await cluster.add_node("limited", **DOCUMENTED, trusted_proxies="127.0.0.1")
     yield cluster
     await cluster.remove_node("limited")
@@ -30,7 +30,7 @@ async def limited(cluster: Cluster):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def guessed(cluster: Cluster):
-    """The same, with the limits on guesses alone."""
+    """The cluster with a node that limits only password guesses."""
     few = {name: DOCUMENTED[name] for name in ("limit_login", "limit_login_address")}
     await cluster.add_node("guessed", **few, trusted_proxies="127.0.0.1")
     yield cluster
@@ -42,7 +42,7 @@ def exhausted(failed) -> bool:
 
 
 async def until_refused(make_call, at_most: int) -> int:
-    """How many calls succeed or fail otherwise before the limit answers."""
+    """Return how many calls are answered otherwise before RESOURCE_EXHAUSTED."""
     for number in range(at_most + 1):
         answer = await make_call(number)
         if not answer["ok"] and answer["error"]["code"] == "RESOURCE_EXHAUSTED":
@@ -88,7 +88,7 @@ async def test_logins_by_account(limited: Cluster, person):
 
 
 async def from_address(cluster: Cluster, address: str, *, node: str = "limited"):
-    """A guest on that node, coming through the proxy from that address."""
+    """Return a guest on that node, from that address, through the proxy."""
     guest = cluster.new_client("guest", "python-json")
     await cluster.connect(guest, node=node, codec="json", token=None, headers={"X-Forwarded-For": address})
     return guest
@@ -104,7 +104,7 @@ async def test_logins_by_address(limited: Cluster, person):
 
 
 async def known_account(cluster: Cluster, **device):
-    """Registered on that node, from an address of its own: the arguments to log in with, and the answer."""
+    """Register a user from an address of its own; return the arguments of a login, and the answer."""
     guest = await from_address(cluster, "198.51.100.250", node="guessed")
     name = cluster.unique("known")
     login = {"email": f"{name}@example.org", "password": PASSWORD}
@@ -120,14 +120,14 @@ async def guess_until_refused(cluster: Cluster, address: str, email: str) -> int
     )
 
 
-async def test_wrong_passwords_of_a_stranger_lock_nobody_out(guessed: Cluster, person):
+async def test_wrong_passwords_of_a_stranger_do_not_lock_the_owner_out(guessed: Cluster, person):
     login, _ = await known_account(guessed)
     assert await guess_until_refused(guessed, "198.51.100.20", login["email"]) == 5
     elsewhere = await from_address(guessed, "198.51.100.21", node="guessed")
     assert (await elsewhere.call("auth.login", **login))["access_token"]
 
 
-async def test_a_known_device_has_a_budget_that_strangers_at_its_address_cannot_spend(guessed: Cluster, person):
+async def test_a_known_device_has_its_own_budget_at_a_shared_address(guessed: Cluster, person):
     login, known = await known_account(guessed, fingerprint="phone of the owner")
     address = "198.51.100.30"
     assert await guess_until_refused(guessed, address, login["email"]) == 5
@@ -145,7 +145,7 @@ async def test_a_known_device_has_a_budget_that_strangers_at_its_address_cannot_
         assert (await owner.call("auth.login", **login, device=device))["device_token"]
 
 
-async def test_a_known_device_may_guess_as_rarely_as_others(guessed: Cluster, person):
+async def test_a_known_device_has_the_same_limit_of_guesses(guessed: Cluster, person):
     login, known = await known_account(guessed)
     thief = await from_address(guessed, "198.51.100.40", node="guessed")
     tokens = (f"{'0' * (number % 2)}{known['device_token']}" for number in range(10))
@@ -162,7 +162,7 @@ async def test_right_passwords_do_not_count(guessed: Cluster, person):
         assert (await guest.call("auth.login", **login))["session_id"]
 
 
-async def test_nobody_learns_from_limits_whether_there_is_an_account(guessed: Cluster, person):
+async def test_limits_do_not_reveal_whether_an_account_exists(guessed: Cluster, person):
     login, _ = await known_account(guessed)
     for address, email in (("198.51.100.60", login["email"]), ("198.51.100.61", "nobody@example.org")):
         assert await guess_until_refused(guessed, address, email) == 5
@@ -197,7 +197,7 @@ async def test_guesses_from_many_addresses_are_slowed_down_and_the_owner_is_not_
     assert slept == []
 
 
-async def test_a_thief_who_guesses_does_not_keep_the_owner_from_changing_the_password(guessed: Cluster, person):
+async def test_guesses_of_a_stolen_session_do_not_stop_the_owner_from_changing_the_password(guessed: Cluster, person):
     login, _ = await known_account(guessed)
     owner = await from_address(guessed, "198.51.100.70", node="guessed")
     thief = await from_address(guessed, "198.51.100.71", node="guessed")
@@ -256,7 +256,7 @@ async def test_anonymous_handshakes_by_address(cluster: Cluster, person, node):
         await guest.expect("session.ready")
     third = cluster.new_client("guest", "js-json")
     await third.connect(url, "json", None, extraHeaders=headers)
-    # Closed without CONNECT_ERROR, so that the official client comes again by itself.
+    # Closed without CONNECT_ERROR, so that the official client reconnects by itself.
     await third.happened("reconnect_attempt")
     assert (await alice.call("user.me"))["id"] == alice.id
 
@@ -269,7 +269,7 @@ async def test_calls_of_one_connection(person, node):
     assert all(error["code"] == "RESOURCE_EXHAUSTED" and error["retry_after_ms"] >= 1 for error in refused)
 
 
-async def test_a_call_past_its_deadline_is_given_up_whole(cluster: Cluster, person, node):
+async def test_a_call_past_its_deadline_is_rolled_back(cluster: Cluster, person, node):
     alice = await person("alice")
     hasty = await cluster.again(alice, node=await node(call_deadline=0.3))
     post = await alice.call("post.create", text="as it was")
@@ -282,7 +282,7 @@ async def test_a_call_past_its_deadline_is_given_up_whole(cluster: Cluster, pers
     await alice.call("post.edit", post_id=post["id"], version=1, text="in time")
 
 
-async def test_forged_forwarding_is_not_believed_of_strangers(limited: Cluster, person):
+async def test_forwarding_headers_are_ignored_unless_the_proxy_is_trusted(limited: Cluster, person):
     from gateway.node import client_address
 
     proxies = limited.settings(trusted_proxies="10.0.0.0/8").proxies

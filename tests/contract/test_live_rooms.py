@@ -1,4 +1,4 @@
-"""Live rooms as clients see them, over two nodes."""
+"""Live rooms as clients see them, on two nodes."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from tests.people import Person
 
 
 async def open_room(host: Person, **options) -> str:
-    """Live, with its host inside."""
+    """Open a live room that its host has joined; return its id."""
     room = await host.call("room.create", topic="ليلة الكشري", **options)
     await host.call("room.start", room_id=room["id"])
     await host.call("room.join", room_id=room["id"])
@@ -17,7 +17,7 @@ async def open_room(host: Person, **options) -> str:
 
 
 async def open_stage(person, *, node: str) -> tuple[Person, Person, str]:
-    """A live room with its host inside, and a speaker, who is on that node."""
+    """Open a live room with its host and a speaker, who is on `node`."""
     host, speaker = await person("host"), await person("speaker", node=node)
     room_id = await open_room(host)
     await speaker.call("room.join", room_id=room_id)
@@ -115,7 +115,7 @@ async def test_cohosts_cannot_overwrite_each_other(person):
 
 
 @pytest.mark.parametrize("act", ["kick", "ban"])
-async def test_who_is_sent_out_is_out_on_all_devices(cluster, person, act):
+async def test_a_removed_user_is_out_on_all_devices(cluster, person, act):
     host, mona = await person("host"), await person("mona")
     second = await cluster.again(mona, node="b")
     room_id = await open_room(host)
@@ -141,7 +141,7 @@ async def test_who_is_sent_out_is_out_on_all_devices(cluster, person, act):
     await mona.call("room.join", room_id=room_id)
 
 
-async def test_every_act_of_moderation_leaves_an_audit_row(cluster, person):
+async def test_every_moderation_action_leaves_an_audit_row(cluster, person):
     host, mona = await person("host"), await person("mona")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -161,7 +161,7 @@ async def test_every_act_of_moderation_leaves_an_audit_row(cluster, person):
     assert {row["actor_id"] for row in rows} == {int(host.id)}
 
 
-async def test_the_muted_neither_speak_nor_write(person):
+async def test_a_muted_user_can_neither_speak_nor_write(person):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -172,7 +172,7 @@ async def test_the_muted_neither_speak_nor_write(person):
     await mona.call("room.send", room_id=room_id, text="thanks")
 
 
-async def test_slow_mode_holds_over_all_devices(cluster, person):
+async def test_slow_mode_applies_across_all_devices(cluster, person):
     host, mona = await person("host"), await person("mona")
     second = await cluster.again(mona, node="b")
     room_id = await open_room(host, slow_mode_s=60)
@@ -189,7 +189,7 @@ async def test_slow_mode_holds_over_all_devices(cluster, person):
         await host.call("room.send", room_id=room_id, text="the stage goes on")
 
 
-async def test_capacity_is_exact_over_two_nodes(cluster, person):
+async def test_capacity_is_exact_across_two_nodes(cluster, person):
     host = await person("host")
     room_id = await open_room(host, capacity=6)
     people = [await person(f"p{number}", node="ab"[number % 2]) for number in range(12)]
@@ -203,7 +203,7 @@ async def test_capacity_is_exact_over_two_nodes(cluster, person):
     await outside.call("room.join", room_id=room_id)
 
 
-async def test_a_host_who_goes_hands_over(person):
+async def test_a_host_who_leaves_is_succeeded(person):
     host, cohost, speaker = [await person(name) for name in ("host", "cohost", "speaker")]
     room_id = await open_room(host)
     for each, role in ((speaker, "speaker"), (cohost, "cohost")):
@@ -217,7 +217,7 @@ async def test_a_host_who_goes_hands_over(person):
     assert (await host.call("room.get", room_id=room_id))["host"]["id"] == speaker.id
 
 
-async def test_private_rooms_are_there_for_whom_they_are_for(cluster, person):
+async def test_private_rooms_are_visible_only_to_invited_users(cluster, person):
     host, friend, guest, stranger = [await person(name) for name in ("host", "friend", "guest", "stranger")]
     await friend.call("graph.follow", user_id=host.id)
     followers_only = await open_room(host, visibility="followers")
@@ -231,7 +231,7 @@ async def test_private_rooms_are_there_for_whom_they_are_for(cluster, person):
     await guest.call("room.join", room_id=private)
     listed = {room["id"] for room in (await stranger.call("room.list", state="live", limit=100))["items"]}
     assert not listed & {followers_only, private}
-    # Who loses the right is sent out.
+    # A user who loses access is removed.
     await friend.call("graph.unfollow", user_id=host.id)
     assert (await friend.expect("room.removed"))["reason"] == "access"
     await host.call("graph.block", user_id=guest.id)
@@ -239,7 +239,7 @@ async def test_private_rooms_are_there_for_whom_they_are_for(cluster, person):
     assert (await host.call("room.get", room_id=private))["audience_count"] == 1
 
 
-async def test_who_has_a_block_with_the_new_host_is_sent_out(person):
+async def test_a_user_who_has_a_block_with_the_new_host_is_removed(person):
     host, heir, mona, omar = [await person(name) for name in ("host", "heir", "mona", "omar")]
     room_id = await open_room(host)
     await mona.call("graph.block", user_id=heir.id)
@@ -254,8 +254,8 @@ async def test_who_has_a_block_with_the_new_host_is_sent_out(person):
     assert (await heir.call("room.get", room_id=room_id))["audience_count"] == 2
 
 
-async def test_the_list_has_every_room_that_may_be_seen_and_no_other(person):
-    """For whatever reason: what `room.list` shows, in pages, is what `room.get` answers."""
+async def test_the_list_has_exactly_the_rooms_that_the_user_may_see(person):
+    """For every kind of access, the pages of `room.list` contain exactly the rooms that `room.get` returns."""
     host, friend, guest, stranger, blocked = [
         await person(name) for name in ("host", "friend", "guest", "stranger", "blocked")
     ]
@@ -284,7 +284,7 @@ async def test_the_list_has_every_room_that_may_be_seen_and_no_other(person):
 
 
 async def listed(who, rooms, state: str | None) -> list[str]:
-    """Of those rooms, from pages of two."""
+    """Return those of the rooms that are listed, in pages of two."""
     found, cursor = [], None
     while True:
         page = await who.call("room.list", state=state, limit=2, cursor=cursor)
@@ -294,7 +294,7 @@ async def listed(who, rooms, state: str | None) -> list[str]:
             return found
 
 
-async def test_nobody_hears_whom_they_hide(cluster, person):
+async def test_pushes_of_hidden_users_are_not_received(cluster, person):
     host, mona, omar = [await person(name) for name in ("host", "mona", "omar")]
     room_id = await open_room(host)
     await mona.call("graph.block", user_id=omar.id)
@@ -336,13 +336,13 @@ async def test_participants_and_messages_page(person):
     assert texts == [f"message {number}" for number in (4, 3, 2, 1, 0)]
 
 
-async def test_media_tokens_need_livekit(person):
+async def test_media_tokens_require_livekit(person):
     host = await person("host")
     room_id = await open_room(host)
     assert (await host.refused("room.media_token", room_id=room_id)).code == "FAILED_PRECONDITION"
 
 
-async def test_who_is_not_inside_says_nothing(person):
+async def test_a_user_outside_the_room_can_send_nothing(person):
     host, mona = await person("host"), await person("mona")
     room_id = await open_room(host)
     for method, arguments in (
@@ -354,7 +354,7 @@ async def test_who_is_not_inside_says_nothing(person):
         assert (await mona.refused(method, room_id=room_id, **arguments)).code == "FAILED_PRECONDITION", method
 
 
-async def test_the_stage_is_shown_short_of_whom_one_hides(cluster, person):
+async def test_the_stage_is_shown_without_hidden_users(cluster, person):
     host, mona, omar = await person("host"), await person("mona", node="b"), await person("omar")
     room_id = await open_room(host)
     await mona.call("graph.block", user_id=omar.id)

@@ -1,4 +1,4 @@
-"""Live rooms when connections drop: who returns in time keeps their place, and what is left alone is taken care of."""
+"""Live rooms after connections drop: users who return in time keep their place, and abandoned rooms are handled."""
 
 import pytest
 
@@ -13,11 +13,11 @@ from workers import live_rooms as keeper
 
 @pytest.fixture
 def short_grace(monkeypatch):
-    """Nobody waits five seconds for who has dropped."""
+    """Shorten the grace period for dropped connections from five seconds."""
     monkeypatch.setattr(attendance, "GRACE_S", 0.2)
 
 
-async def test_a_host_who_is_gone_is_succeeded(person, monkeypatch, short_grace):
+async def test_an_absent_host_is_succeeded(person, monkeypatch, short_grace):
     monkeypatch.setattr(keeper, "HOST_GRACE_S", 0.5)
     host, cohost, speaker = [await person(name, node=node) for name, node in (("h", "a"), ("c", "b"), ("s", "a"))]
     room_id = await open_room(host)
@@ -47,7 +47,7 @@ async def test_a_host_who_returns_in_time_stays_host(cluster, person, monkeypatc
     assert (await cohost.call("room.get", room_id=room_id))["host"]["id"] == host.id
 
 
-async def test_a_room_without_a_stage_ends(person, monkeypatch, short_grace):
+async def test_a_room_with_an_empty_stage_ends(person, monkeypatch, short_grace):
     host, listener = await person("host"), await person("listener", node="b")
     room_id = await open_room(host)
     await listener.call("room.join", room_id=room_id)
@@ -73,7 +73,7 @@ async def test_a_dropped_listener_keeps_seat_and_hand(cluster, person, monkeypat
 
 
 @pytest.mark.javascript
-async def test_a_recovered_client_is_back_in_its_room(cluster, person, short_grace):
+async def test_a_recovered_client_is_in_its_room_again(cluster, person, short_grace):
     host, mona = await person("host"), await online(cluster, "mona")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -89,7 +89,7 @@ async def test_a_recovered_client_is_back_in_its_room(cluster, person, short_gra
 
 
 @pytest.mark.javascript
-async def test_who_was_sent_out_while_away_is_not_back(cluster, person, monkeypatch):
+async def test_a_user_removed_while_away_is_not_in_the_room_again(cluster, person, monkeypatch):
     monkeypatch.setattr(attendance, "GRACE_S", WAIT_S)
     host, mona = await person("host"), await online(cluster, "mona")
     room_id = await open_room(host)
@@ -103,7 +103,7 @@ async def test_who_was_sent_out_while_away_is_not_back(cluster, person, monkeypa
 
 
 @pytest.mark.javascript
-async def test_a_room_that_ended_meanwhile_is_told_of(cluster, person):
+async def test_the_end_of_a_room_is_told_after_a_recovery(cluster, person):
     host, mona = await person("host"), await online(cluster, "mona")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -115,7 +115,7 @@ async def test_a_room_that_ended_meanwhile_is_told_of(cluster, person):
 
 
 @pytest.mark.javascript
-async def test_a_recovered_client_goes_on_watching(cluster, person):
+async def test_a_recovered_client_still_watches_presence(cluster, person):
     omar, mona = await person("omar"), await online(cluster, "mona")
     await mona.call("presence.watch", user_ids=[omar.id])
     await away(cluster, mona)
@@ -123,12 +123,12 @@ async def test_a_recovered_client_goes_on_watching(cluster, person):
     assert (await back(cluster, mona, node="b"))["recovered"] is True
     assert (await mona.expect("presence.changed"))["presence"]["status"] == "busy"
     await omar.call("presence.set", status="away")
-    while (await mona.expect("presence.changed"))["presence"]["status"] != "away":  # busy may be told again
+    while (await mona.expect("presence.changed"))["presence"]["status"] != "away":  # busy may be repeated
         continue
 
 
-async def test_a_room_whose_host_the_roster_has_wrong_is_told_of_again(cluster, person):
-    """A Redis that took over had not heard of the new one yet, and nobody would be shown them."""
+async def test_a_wrong_host_in_the_roster_is_corrected(cluster, person):
+    """After a failover Redis may not know the new host, and rooms would show no host."""
     host, heir = await person("host"), await person("heir")
     room_id = await open_room(host)
     await heir.call("room.join", room_id=room_id)
@@ -139,12 +139,12 @@ async def test_a_room_whose_host_the_roster_has_wrong_is_told_of_again(cluster, 
     heir.received.clear()
     version = (await heir.call("room.get", room_id=room_id))["version"]
     await heir.call("room.update", room_id=room_id, version=version, topic="جديد")
-    while (await heir.expect("room.updated"))["room"]["topic"] != "جديد":  # the hand-over may still be told of
+    while (await heir.expect("room.updated"))["room"]["topic"] != "جديد":  # the push of the hand-over may still arrive
         continue
 
 
-async def test_what_a_dead_node_said_is_taken_back(cluster, person):
-    """Its people are neither in rooms nor online; they were silent for long enough."""
+async def test_the_users_of_a_dead_node_are_removed(cluster, person):
+    """Its users are neither in rooms nor online after it was silent for long enough."""
     host, watcher, mona = await person("host"), await person("watcher"), await person("mona", node="b")
     room_id = await open_room(host)
     for each in (watcher, mona):
@@ -154,14 +154,14 @@ async def test_what_a_dead_node_said_is_taken_back(cluster, person):
     await survivor._take_back(dead.name)
     assert (await watcher.expect("presence.changed"))["presence"]["status"] == "offline"
     assert (await host.expect("room.left"))["user_id"] == mona.id
-    # It was only slow: once it notices, it says all again.
+    # The node was only slow: once it notices, it reports its users again.
     dead._catch_up()
     assert (await watcher.expect("presence.changed"))["presence"]["status"] == "online"
     assert await soon(lambda: count(host, room_id), 3) == 3
 
 
-async def test_a_node_that_is_heard_again_is_not_taken_for_dead(cluster, person):
-    """It stood on a list of silent nodes when another began to go through that."""
+async def test_a_node_that_is_heard_again_is_not_treated_as_dead(cluster, person):
+    """It was in the list of silent nodes when another node started to handle that list."""
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -170,7 +170,7 @@ async def test_a_node_that_is_heard_again_is_not_taken_for_dead(cluster, person)
     assert not host.heard("room.left")
 
 
-async def test_what_happened_while_redis_was_away_is_made_good(cluster, person, monkeypatch, short_grace):
+async def test_changes_during_an_outage_of_redis_are_applied_afterwards(cluster, person, monkeypatch, short_grace):
     monkeypatch.setattr(tracker, "GRACE_S", 0.2)
     host, watcher = await person("host", node="b"), await person("watcher", node="a")
     here, there = await person("here", node="a"), await person("there", node="b")
@@ -180,7 +180,7 @@ async def test_what_happened_while_redis_was_away_is_made_good(cluster, person, 
     await watcher.call("presence.watch", user_ids=[here.id, there.id])
     async with cut(cluster.node_a):
         for each in (here, there):
-            await each.close()  # node a cannot say so, and its watcher cannot hear it
+            await each.close()  # node a cannot report it, and its watcher cannot get the push
         await host.expect("room.left", user_id=there.id)
     await host.expect("room.left", user_id=here.id)
     shown = {}

@@ -1,4 +1,4 @@
-"""Official clients of five languages connect, call, get pushes, recover or start fresh, and stay away once ended."""
+"""Official clients of five languages connect, call, get pushes, recover or start fresh, and respect a disconnect."""
 
 import asyncio
 import base64
@@ -18,7 +18,7 @@ from tests.people import DrivenPerson, Driver
 
 Official = Callable[..., Awaitable[DrivenPerson]]
 RECONNECT_AFTER_MS = 20
-EVENTS = ["session.ready", "graph.followed", "post.deleted"]  # which Java's client of 2.0 must be told
+EVENTS = ["session.ready", "graph.followed", "post.deleted"]  # Java's 2.0 client cannot listen to all events
 BINARY = {"$bytes": base64.b64encode(bytes(range(256))).decode()}
 numbers = itertools.count(1)
 
@@ -29,7 +29,7 @@ each_client = pytest.mark.parametrize(
 
 
 class Drivers:
-    """Each language's is started when it is first asked for."""
+    """Starts the driver of a language when it is first needed."""
 
     def __init__(self) -> None:
         self._running: dict[str, Driver] = {}
@@ -81,7 +81,7 @@ async def official(cluster: Cluster, drivers: Drivers) -> AsyncIterator[Official
 
     yield connect
     await cluster.leave()
-    await drivers.stop("rust")  # a synchronous client's thread spins from its end on
+    await drivers.stop("rust")  # a synchronous client's thread spins after its end
 
 
 def sockets(cluster: Cluster, who: DrivenPerson) -> list[Connection]:
@@ -96,20 +96,20 @@ async def upgraded(cluster: Cluster, who: DrivenPerson) -> None:
 
 
 def lose_transport(cluster: Cluster, who: DrivenPerson) -> None:
-    """Cut off by the server without a word, as by the network."""
+    """Drop the client's transport without a message, as a lost network does."""
     [connection] = sockets(cluster, who)
     connection.drop("test")
 
 
 def tries(who: DrivenPerson) -> list[dict]:
-    """To connect, and how they ended, since the last that was expected."""
+    """Return the client's connection changes that `happened` has not taken yet."""
     return [entry for entry in who.log if entry["is"] in ("connect", "connect_error", "reconnect_attempt")]
 
 
 @each_client
-async def test_calls_are_answered_and_pushes_heard(cluster: Cluster, person, official: Official, client: Client):
+async def test_calls_are_answered_and_pushes_received(cluster: Cluster, person, official: Official, client: Client):
     alice = await official(client, "alice")
-    text = "صباح الخير ☕ " * 300  # more than a line of anything
+    text = "صباح الخير ☕ " * 300  # longer than any line buffer
     post = await alice.call("post.create", text=text)
     assert (await alice.call("post.get", post_id=post["id"]))["text"] == post["text"]
     answers = await asyncio.gather(*(alice.call("user.get", user_id=alice.id) for _ in range(client.calls_at_once)))
@@ -125,7 +125,7 @@ async def test_calls_are_answered_and_pushes_heard(cluster: Cluster, person, off
     await alice.call("post.watch", post_id=post["id"])
     pushes = [PostDeleted(id=f"post.deleted:{next(numbers)}", post_id="1") for _ in range(40)]
     await asyncio.gather(*(cluster.stores.broadcaster.publish(names.post(int(post["id"])), push) for push in pushes))
-    for push in pushes:  # more than a polling client takes in one payload
+    for push in pushes:  # more packets than a polling client takes in one payload
         await alice.expect("post.deleted", id=push.id)
     await alice.close()
     async with asyncio.timeout(WAIT_S):
@@ -134,9 +134,7 @@ async def test_calls_are_answered_and_pushes_heard(cluster: Cluster, person, off
 
 
 @each_client
-async def test_after_a_lost_transport_it_is_recovered_or_starts_afresh(
-    cluster: Cluster, official: Official, client: Client
-):
+async def test_after_a_lost_transport_it_recovers_or_starts_fresh(cluster: Cluster, official: Official, client: Client):
     alice = await official(client, "alice")
     post = await alice.call("post.create", text="open")
     await alice.call("post.watch", post_id=post["id"])
@@ -154,7 +152,7 @@ async def test_after_a_lost_transport_it_is_recovered_or_starts_afresh(
 
 
 @each_client
-async def test_after_logging_out_or_a_refusal_it_stays_away(cluster: Cluster, official: Official, client: Client):
+async def test_after_a_logout_or_a_refusal_it_does_not_reconnect(cluster: Cluster, official: Official, client: Client):
     alice, eve = await official(client, "alice"), await official(client, "eve", "no-token")
     witness = await official(client, "witness", delay_ms=RECONNECT_AFTER_MS * 4)  # delays vary by half
     assert (await eve.happened("connect_error"))["data"] == {"code": "UNAUTHENTICATED", "reason": "malformed"}
@@ -162,15 +160,15 @@ async def test_after_logging_out_or_a_refusal_it_stays_away(cluster: Cluster, of
     assert await alice.call("auth.logout") == {}
     assert (await alice.happened("disconnect"))["reason"] == LANGUAGES[client.language].end
     async with asyncio.timeout(WAIT_S):
-        while not connection._socket.closed:  # by either side: some clients do not close it themselves
+        while not connection._socket.closed:  # by client or server: some clients do not close it
             await asyncio.sleep(0.005)
     lose_transport(cluster, witness)
-    await witness.happened("connect")  # the others have had the time to try as well
+    await witness.happened("connect")  # by then the others would have reconnected too
     assert (tries(alice), tries(eve)) == ([], [])
 
 
 @pytest.mark.client("go")
-async def test_a_client_that_reads_no_more_once_the_transport_closes_has_the_answer_of_its_logout(official: Official):
+async def test_a_logout_is_answered_before_the_transport_closes(official: Official):
     [go] = [client for client in CLIENTS_TO_TRY if client.language == "go"]
     everybody = [await official(go, "alice") for _ in range(20)]
     assert await asyncio.gather(*(who.call("auth.logout") for who in everybody)) == [{}] * 20

@@ -1,4 +1,4 @@
-"""Which pages may connect: those of this very server, by whichever scheme they name it, and those that are listed."""
+"""Allowed origins: the server's own hosts, with any scheme, and the listed ones."""
 
 import aiohttp
 import pytest
@@ -23,7 +23,7 @@ async def status(http: aiohttp.ClientSession, base: str, origin: str, **headers:
 
 @pytest.mark.parametrize("listed", ["", "https://app.example.org"])
 @pytest.mark.parametrize("scheme", ["http", "https", "ws", "wss"])
-async def test_its_own_pages_may_connect(cluster: Cluster, http, node, scheme, listed):
+async def test_pages_of_the_server_itself_may_connect(cluster: Cluster, http, node, scheme, listed):
     base = cluster.url(await node(allowed_origins=listed))
     assert await status(http, base, f"{scheme}://{OWN}") == 200
 
@@ -31,13 +31,13 @@ async def test_its_own_pages_may_connect(cluster: Cluster, http, node, scheme, l
 @pytest.mark.parametrize(
     "origin", ["https://evil.example.org", "null", f"https://{OWN}.evil.example.org", "https://chat.example.org", "x"]
 )
-async def test_other_pages_may_not(cluster: Cluster, http, node, origin):
+async def test_pages_of_other_origins_may_not_connect(cluster: Cluster, http, node, origin):
     base = cluster.url(await node(allowed_origins="https://app.example.org"))
     assert await status(http, base, origin) == 400
     assert await status(http, base, "https://app.example.org") == 200
 
 
-async def test_a_proxy_names_the_host_only_if_it_is_trusted(cluster: Cluster, http, node):
+async def test_a_forwarded_host_counts_only_from_a_trusted_proxy(cluster: Cluster, http, node):
     trusting = cluster.url(await node(trusted_proxies="127.0.0.1"))
     page, host = "https://www.example.org", "www.example.org"
     assert await status(http, cluster.url(), page, X_Forwarded_Host=host) == 400

@@ -22,7 +22,7 @@ async def test_profiles_by_id_by_name_and_in_lists(cluster: Cluster, person):
     assert (await alice.refused("user.get", user_id=bob.id, username=bob.name)).fields == ["user_id"]
 
 
-async def test_null_clears_and_absent_leaves(cluster: Cluster, person):
+async def test_null_clears_a_field_and_absent_leaves_it(cluster: Cluster, person):
     alice = await person("alice")
     changed = await alice.call("user.update", display_name="  منى\u0301 ", bio="one\ntwo")
     assert (changed["display_name"], changed["bio"]) == ("منى\u0301", "one\ntwo")
@@ -74,7 +74,7 @@ async def test_two_people_following_each_other_at_once(cluster: Cluster, person)
     assert (me["follower_count"], me["following_count"]) == (0, 0)
 
 
-async def test_private_accounts_are_asked(cluster: Cluster, person):
+async def test_following_a_private_account_needs_its_consent(cluster: Cluster, person):
     shy, fan, other = await person("shy", node="a"), await person("fan", node="b"), await person("other")
     await shy.call("user.update", is_private=True)
     post = await shy.call("post.create", text="for my followers")
@@ -100,7 +100,7 @@ async def test_private_accounts_are_asked(cluster: Cluster, person):
     assert (await other.call("user.get", user_id=shy.id))["viewer"]["requested"] is False
 
 
-async def test_opening_an_account_accepts_who_waits(cluster: Cluster, person):
+async def test_opening_an_account_accepts_pending_requests(cluster: Cluster, person):
     shy, fan = await person("shy"), await person("fan")
     await shy.call("user.update", is_private=True)
     await fan.call("graph.follow", user_id=shy.id)
@@ -109,7 +109,7 @@ async def test_opening_an_account_accepts_who_waits(cluster: Cluster, person):
     assert (await shy.call("user.me"))["follower_count"] == 1
 
 
-async def test_the_blocked_see_and_receive_nothing_of_the_blocker(cluster: Cluster, person):
+async def test_a_blocked_user_sees_and_receives_nothing_of_the_blocker(cluster: Cluster, person):
     alice, eve = await person("alice", node="a"), await person("eve", node="b", kind="js-json")
     await eve.call("graph.follow", user_id=alice.id)
     await alice.call("graph.follow", user_id=eve.id)
@@ -140,7 +140,7 @@ async def test_the_blocked_see_and_receive_nothing_of_the_blocker(cluster: Clust
     assert (await eve.call("feed.get", mode="latest"))["items"] == []
     assert (await eve.call("user.me"))["following_count"] == 0
 
-    # The blocker does not see the blocked one's posts either, but finds the profile to lift the block.
+    # The blocker does not see the blocked user's posts either, but finds the profile, to lift the block.
     assert (await alice.refused("post.get", post_id=eves["id"])).code == "NOT_FOUND"
     assert (await alice.call("feed.get"))["items"] == []
     assert (await alice.call("user.get", user_id=eve.id))["viewer"]["blocks"] is True
@@ -149,7 +149,7 @@ async def test_the_blocked_see_and_receive_nothing_of_the_blocker(cluster: Clust
     assert (await eve.call("user.get", user_id=alice.id))["viewer"]["follows"] is False
 
 
-async def test_mutes_keep_posts_out_and_lifting_them_brings_posts_back(cluster: Cluster, person):
+async def test_a_mute_removes_posts_and_lifting_it_restores_them(cluster: Cluster, person):
     alice, bob = await person("alice", node="a"), await person("bob", node="b")
     await bob.call("graph.follow", user_id=alice.id)
     first = await alice.call("post.create", text="first")
@@ -168,7 +168,7 @@ async def test_mutes_keep_posts_out_and_lifting_them_brings_posts_back(cluster: 
     assert [item["post"]["id"] for item in feed["items"]] == [second["id"], first["id"]]
 
 
-async def test_muting_stories_leaves_posts(cluster: Cluster, person):
+async def test_muting_stories_keeps_posts(cluster: Cluster, person):
     alice, bob = await person("alice"), await person("bob")
     await bob.call("graph.follow", user_id=alice.id)
     await bob.call("graph.mute", user_id=alice.id, kind="stories")
@@ -176,7 +176,7 @@ async def test_muting_stories_leaves_posts(cluster: Cluster, person):
     await bob.expect("feed.added", post_id=post["id"])
 
 
-async def test_a_mute_ends_by_itself(cluster: Cluster, person, monkeypatch):
+async def test_a_mute_expires(cluster: Cluster, person, monkeypatch):
     alice, bob = await person("alice"), await person("bob")
     failed = await bob.refused("graph.mute", user_id=alice.id, until="2020-01-01T00:00:00Z")
     assert failed.fields == ["until"]
@@ -196,13 +196,13 @@ async def test_a_mute_ends_by_itself(cluster: Cluster, person, monkeypatch):
 
 
 @pytest.mark.parametrize("method", ["graph.block", "graph.mute", "graph.follow"])
-async def test_nobody_does_it_to_themselves(cluster: Cluster, person, method):
+async def test_a_user_cannot_follow_block_or_mute_themselves(cluster: Cluster, person, method):
     alice = await person("alice")
     failed = await alice.refused(method, user_id=alice.id)
     assert (failed.code, failed.fields) == ("INVALID_ARGUMENT", ["user_id"])
 
 
-async def test_unfollowing_takes_the_posts_out_of_the_feed(cluster: Cluster, person):
+async def test_unfollowing_removes_the_posts_from_the_feed(cluster: Cluster, person):
     alice, bob = await person("alice"), await person("bob")
     await bob.call("graph.follow", user_id=alice.id)
     post = await alice.call("post.create", text="a post")

@@ -10,7 +10,7 @@ from tests.faults import break_once
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_post_as_it_comes_back(cluster: Cluster, person, kind):
+async def test_a_created_post_is_returned_in_full(cluster: Cluster, person, kind):
     alice, bob = await person("alice", kind=kind), await person("bob")
     text = f"يا مساء الخير 👋🏽 #القاهرة #Cairo #cairo #123 @{bob.name.upper()}. @nobody.at.all"
     post = await alice.call("post.create", text=f"  {text}\n")
@@ -53,7 +53,7 @@ async def test_pages_of_a_persons_posts(cluster: Cluster, person):
         assert (failed.code, failed.fields) == ("INVALID_ARGUMENT", ["cursor"])
 
 
-async def test_editing_needs_the_present_version(cluster: Cluster, person):
+async def test_editing_needs_the_current_version(cluster: Cluster, person):
     alice, bob = await person("alice"), await person("bob", node="b", kind="js-msgpack")
     post = await alice.call("post.create", text="first #one")
     assert (await bob.call("post.watch", post_id=post["id"]))["id"] == post["id"]
@@ -83,7 +83,7 @@ async def test_two_editors_of_one_version(cluster: Cluster, person):
     assert sorted(getattr(outcome, "code", "OK") for outcome in outcomes) == ["ABORTED", "OK"]
 
 
-async def test_deleting_takes_a_post_out_of_everything(cluster: Cluster, person):
+async def test_a_deleted_post_is_gone_everywhere(cluster: Cluster, person):
     alice, bob = await person("alice", node="a"), await person("bob", node="b")
     await bob.call("graph.follow", user_id=alice.id)
     post = await alice.call("post.create", text="soon gone")
@@ -100,7 +100,7 @@ async def test_deleting_takes_a_post_out_of_everything(cluster: Cluster, person)
     assert (await alice.call("user.me"))["post_count"] == 0
 
 
-async def test_who_sees_what(cluster: Cluster, person):
+async def test_visibility_of_posts_by_relation(cluster: Cluster, person):
     alice = await person("alice")
     people = {name: await person(name, node="b") for name in ("follower", "friend", "stranger")}
     for name in ("follower", "friend"):
@@ -140,7 +140,7 @@ async def can_read(who, post_id):
     return answer["ok"]
 
 
-async def test_circles_are_their_owners_secret(cluster: Cluster, person):
+async def test_the_members_of_a_circle_are_known_only_to_its_owner(cluster: Cluster, person):
     alice, bob, eve = await person("alice"), await person("bob"), await person("eve")
     await bob.call("graph.follow", user_id=alice.id)
     circle = await alice.call("circle.create", name="أصحاب", user_ids=[bob.id])
@@ -184,7 +184,7 @@ async def test_circles_are_their_owners_secret(cluster: Cluster, person):
         ({"reply_policy": "x"}, "reply_policy"),
     ],
 )
-async def test_posts_that_contradict_themselves(cluster: Cluster, person, arguments, field):
+async def test_contradictory_posts_are_refused(cluster: Cluster, person, arguments, field):
     alice = await person("alice")
     failed = await alice.refused("post.create", text="x", **arguments)
     assert (failed.code, failed.fields) == ("INVALID_ARGUMENT", [field])
@@ -208,7 +208,7 @@ async def test_one_key_makes_one_post(cluster: Cluster, person):
         assert (await alice.refused("post.create", text="x", idempotency_key=key)).fields == ["idempotency_key"]
 
 
-async def test_a_failure_is_not_kept(cluster: Cluster, person):
+async def test_a_failed_call_does_not_use_its_idempotency_key(cluster: Cluster, person):
     alice = await person("alice")
     key = {"idempotency_key": "again"}
     arguments = {"text": "x", "visibility": "circle", "circle_id": "5"}
@@ -216,7 +216,7 @@ async def test_a_failure_is_not_kept(cluster: Cluster, person):
     assert (await alice.call("post.create", text="x", **key))["text"] == "x"
 
 
-async def test_watching_again_in_vain_ends_nothing(cluster: Cluster, person, monkeypatch):
+async def test_a_failed_repeated_watch_keeps_the_earlier_watch(cluster: Cluster, person, monkeypatch):
     alice, bob = await person("alice"), await person("bob", node="b")
     post = await alice.call("post.create", text="open")
     await bob.call("post.watch", post_id=post["id"])
@@ -226,8 +226,8 @@ async def test_watching_again_in_vain_ends_nothing(cluster: Cluster, person, mon
     await bob.expect("post.edited")
 
 
-async def test_who_gave_up_watching_does_not_watch(cluster: Cluster, person, monkeypatch):
-    """Their call's time is over before Redis has confirmed that the node listens."""
+async def test_a_watch_that_timed_out_has_no_effect(cluster: Cluster, person, monkeypatch):
+    """The call's deadline expires before Redis has confirmed the node's subscription."""
     alice, bob = await person("alice"), await person("bob", node="b")
     post = await alice.call("post.create", text="open")
     shards = cluster.node_b._stores.shards
@@ -239,7 +239,7 @@ async def test_who_gave_up_watching_does_not_watch(cluster: Cluster, person, mon
     assert not [room for room in member.rooms if names.is_post(room)]
 
 
-async def test_turning_private_shuts_out_who_watches(cluster: Cluster, person):
+async def test_turning_private_removes_watchers(cluster: Cluster, person):
     alice, eve = await person("alice", node="a"), await person("eve", node="b")
     post = await alice.call("post.create", text="open")
     await eve.call("post.watch", post_id=post["id"])

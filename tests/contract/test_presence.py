@@ -1,4 +1,4 @@
-"""Presence and typing as clients see them, over several devices and two nodes."""
+"""Presence and typing as clients see them, on several devices and two nodes."""
 
 import asyncio
 import itertools
@@ -15,18 +15,18 @@ from tests.patience import WAIT_S
 
 @pytest.fixture
 def short_grace(monkeypatch):
-    """Nobody waits five seconds for who has left."""
+    """Shorten the grace period after a disconnect from five seconds."""
     monkeypatch.setattr(tracker, "GRACE_S", 0.3)
 
 
 @pytest.fixture
 def long_grace(monkeypatch):
-    """Who has left is waited for, however slow the machine is."""
+    """Lengthen the grace period after a disconnect, so that a slow machine does not matter."""
     monkeypatch.setattr(tracker, "GRACE_S", WAIT_S)
 
 
 async def statuses(watcher, user_id: str, until: str) -> list[str]:
-    """What was pushed of that person, up to that status."""
+    """Return the statuses pushed about that user, up to and including `until`."""
     found = []
     while not found or found[-1] != until:
         push = await watcher.expect("presence.changed")
@@ -40,14 +40,14 @@ async def watch(watcher, *people) -> list[dict]:
 
 
 def be_idle(node, who) -> None:
-    """Their sockets on that node have called nothing for long."""
+    """Pretend that the user's sockets on that node have made no call for a long time."""
     for member in node.members.of_user(int(who.id)):
         member.called_at -= tracker.IDLE_AFTER_S + 1
     node.presence._check_idle(int(who.id), time.monotonic())
 
 
 async def ask_redis(cluster, who, command: str, *parts):
-    """What it holds of that person's presence."""
+    """Return what the node stores about that user's presence."""
     stores, user_id = cluster.stores, int(who.id)
     return await stores.shards.call(
         stores.names.shard_of_person(user_id), command, stores.names.person(user_id), *parts
@@ -55,7 +55,7 @@ async def ask_redis(cluster, who, command: str, *parts):
 
 
 async def may_be_told(cluster, who) -> None:
-    """A second has passed since the last push about them."""
+    """Wait until a second has passed since the last push about them, so that the next may be sent."""
     stores, user_id = cluster.stores, int(who.id)
     quiet = f"{stores.names.person(user_id)}:quiet"
     while await stores.shards.call(stores.names.shard_of_person(user_id), "EXISTS", quiet):
@@ -63,7 +63,7 @@ async def may_be_told(cluster, who) -> None:
 
 
 def break_saying(cluster, monkeypatch, who, what: str, *, behind: bool = False) -> None:
-    """Node a loses Redis when it says that of them."""
+    """Make node a lose Redis when it reports that status of the user."""
     person = cluster.stores.names.person(int(who.id))
 
     def is_meant(shard: int, script, keys, arguments) -> bool:
@@ -73,13 +73,13 @@ def break_saying(cluster, monkeypatch, who, what: str, *, behind: bool = False) 
 
 
 async def leave(cluster, who, node: str) -> None:
-    """Their last device on that node is gone, and Redis knows."""
+    """Disconnect the user's last device on that node, and wait until Redis knows."""
     await who.close()
     while await ask_redis(cluster, who, "HGET", f"at:{cluster.node(node).name}") == b"1":
         await asyncio.sleep(0.01)
 
 
-async def test_three_devices_on_two_nodes_come_and_go_once(cluster, person, short_grace):
+async def test_three_devices_on_two_nodes_go_online_and_offline_once(cluster, person, short_grace):
     watcher, mona = await person("watcher"), await person("mona")
     devices = [mona, await cluster.again(mona, node="b"), await cluster.again(mona, node="b")]
     [shown] = await watch(watcher, mona)
@@ -96,7 +96,7 @@ async def test_three_devices_on_two_nodes_come_and_go_once(cluster, person, shor
     assert not watcher.heard("presence.changed")
 
 
-async def test_a_flapping_connection_does_not_blink(cluster, person, long_grace):
+async def test_a_flapping_connection_does_not_flicker(cluster, person, long_grace):
     watcher, mona = await person("watcher"), await person("mona")
     await watch(watcher, mona)
     for node in "bab":
@@ -106,7 +106,7 @@ async def test_a_flapping_connection_does_not_blink(cluster, person, long_grace)
     assert not watcher.heard("presence.changed")
 
 
-async def test_who_flaps_is_waited_for_from_the_last_time(cluster, person, monkeypatch):
+async def test_each_disconnect_restarts_the_grace_period(cluster, person, monkeypatch):
     watcher, mona = await person("watcher"), await person("mona")
     await watch(watcher, mona)
     monkeypatch.setattr(tracker, "GRACE_S", 1.0)
@@ -114,12 +114,12 @@ async def test_who_flaps_is_waited_for_from_the_last_time(cluster, person, monke
     mona = await cluster.again(mona, node="a")
     monkeypatch.setattr(tracker, "GRACE_S", WAIT_S)
     await leave(cluster, mona, "a")
-    await asyncio.sleep(1.0)  # the first grace is over, this one is not
+    await asyncio.sleep(1.0)  # the first grace period is over, the second is not
     [shown] = await watch(watcher, mona)
     assert shown["status"] == "online"
 
 
-async def test_who_leaves_two_nodes_is_waited_for_on_both(cluster, person, long_grace):
+async def test_the_grace_period_applies_on_both_of_a_users_nodes(cluster, person, long_grace):
     watcher, mona = await person("watcher"), await person("mona")
     laptop = await cluster.again(mona, node="b")
     await leave(cluster, mona, "a")
@@ -129,7 +129,7 @@ async def test_who_leaves_two_nodes_is_waited_for_on_both(cluster, person, long_
     assert shown["status"] == "online"
 
 
-async def test_what_was_chosen_just_before_leaving_is_told_while_they_are_waited_for(cluster, person):
+async def test_a_status_set_just_before_leaving_is_pushed_during_the_grace_period(cluster, person):
     watcher, mona = await person("watcher", node="b"), await person("mona")
     await watch(watcher, mona)
     for text in ("one", "two"):
@@ -141,7 +141,7 @@ async def test_what_was_chosen_just_before_leaving_is_told_while_they_are_waited
         shown = (await watcher.expect("presence.changed"))["presence"]
 
 
-async def test_a_node_forgets_who_is_only_elsewhere_now(cluster, person, short_grace):
+async def test_a_node_forgets_a_user_who_is_only_on_another_node(cluster, person, short_grace):
     mona, node = await person("mona"), cluster.node_a
     await cluster.again(mona, node="b")
     shard = cluster.stores.names.shard_of_person(int(mona.id))
@@ -156,7 +156,7 @@ async def test_a_node_forgets_who_is_only_elsewhere_now(cluster, person, short_g
     assert await soon(is_of_node, 0) == 0
 
 
-async def test_who_left_long_before_a_node_of_theirs_died_was_last_seen_then(cluster, person, short_grace):
+async def test_last_seen_of_a_user_who_left_long_before_their_node_died(cluster, person, short_grace):
     watcher, mona = await person("watcher"), await person("mona", node="b")
     laptop = await cluster.again(mona, node="a")
     await watch(watcher, mona)
@@ -169,7 +169,7 @@ async def test_who_left_long_before_a_node_of_theirs_died_was_last_seen_then(clu
     assert shown["last_seen_at"] == "2023-11-14T22:13:20.000Z"
 
 
-async def test_who_is_waited_for_when_their_node_dies_was_last_seen_when_they_left(cluster, person):
+async def test_last_seen_of_a_user_whose_node_dies_during_the_grace_period(cluster, person):
     watcher, mona = await person("watcher"), await person("mona", node="b")
     await watch(watcher, mona)
     await leave(cluster, mona, "b")
@@ -179,7 +179,7 @@ async def test_who_is_waited_for_when_their_node_dies_was_last_seen_when_they_le
     assert (shown["status"], shown["last_seen_at"]) == ("offline", "2023-11-14T22:13:20.000Z")
 
 
-async def test_what_one_chooses_to_show(person):
+async def test_setting_a_status(person):
     watcher, mona = await person("watcher", node="b"), await person("mona")
     await watch(watcher, mona)
     await mona.call("presence.set", status="busy", text="في اجتماع")
@@ -193,9 +193,9 @@ async def test_what_one_chooses_to_show(person):
     assert (again["status"], again["last_seen_at"]) == ("offline", frozen)
 
 
-async def test_the_invisible_come_online_unseen(cluster, person, short_grace):
+async def test_an_invisible_user_comes_online_unnoticed(cluster, person, short_grace):
     watcher, mona = await person("watcher"), await person("mona")
-    await may_be_told(cluster, mona)  # at once, and not a second later to who watches then
+    await may_be_told(cluster, mona)  # so that a push would be sent at once, not a second later
     await mona.call("presence.set", status="invisible")
     await mona.close()
     await watch(watcher, mona)
@@ -206,8 +206,10 @@ async def test_the_invisible_come_online_unseen(cluster, person, short_grace):
     assert await statuses(watcher, mona.id, "online") == ["online"]
 
 
-async def test_a_device_that_signs_in_with_what_was_chosen_before_shows_nobody(cluster, person, monkeypatch):
-    """It has read "online"; meanwhile another device becomes invisible."""
+async def test_a_device_that_signs_in_with_an_older_status_does_not_show_an_invisible_user(
+    cluster, person, monkeypatch
+):
+    """The device has read "online"; meanwhile another device sets "invisible"."""
     watcher, mona = await person("watcher"), await person("mona")
     await watch(watcher, mona)
     sign_ins = cluster.node_b._sign_in._sign_ins
@@ -231,7 +233,7 @@ async def test_a_device_that_signs_in_with_what_was_chosen_before_shows_nobody(c
     assert shown["status"] == "offline"
 
 
-async def test_who_may_not_watch_sees_nobody_there(cluster, person):
+async def test_a_user_without_the_right_to_watch_sees_offline(cluster, person):
     watcher, mona, private = [await person(name) for name in ("watcher", "mona", "private")]
     await private.call("user.update", is_private=True)
     await mona.call("graph.block", user_id=watcher.id)
@@ -253,7 +255,7 @@ async def test_who_may_not_watch_sees_nobody_there(cluster, person):
     assert not watcher.heard("presence.changed")
 
 
-async def test_presence_can_be_kept_from_all_but_followers(person):
+async def test_presence_can_be_limited_to_followers(person):
     watcher, mona = await person("watcher"), await person("mona")
     await mona.call("user.update", presence_audience="followers")
     assert (await watch(watcher, mona))[0]["status"] == "offline"
@@ -263,7 +265,7 @@ async def test_presence_can_be_kept_from_all_but_followers(person):
     assert (await watch(watcher, mona))[0]["status"] == "offline"
 
 
-async def test_changes_are_told_once_a_second_and_the_last_one_in_the_end(person):
+async def test_changes_are_pushed_once_a_second_and_the_last_one_always(person):
     watcher, mona = await person("watcher"), await person("mona", node="b")
     await watch(watcher, mona)
     began = time.monotonic()
@@ -275,8 +277,8 @@ async def test_changes_are_told_once_a_second_and_the_last_one_in_the_end(person
 
 
 @pytest.mark.parametrize("lost", ["answer", "push"])
-async def test_a_change_that_nobody_was_told_of_is_told_later(cluster, person, monkeypatch, lost):
-    """Redis has it, so setting it again changes nothing."""
+async def test_a_change_whose_push_was_lost_is_pushed_later(cluster, person, monkeypatch, lost):
+    """Redis has stored the change, so setting it again would change nothing."""
     watcher, mona = await person("watcher", node="b"), await person("mona")
     await watch(watcher, mona)
     await may_be_told(cluster, mona)
@@ -290,7 +292,7 @@ async def test_a_change_that_nobody_was_told_of_is_told_later(cluster, person, m
     assert await statuses(watcher, mona.id, "busy") == ["busy"]
 
 
-async def test_a_change_whose_turn_comes_while_redis_is_away_is_told_later(cluster, person, monkeypatch):
+async def test_a_change_that_is_due_while_redis_is_away_is_pushed_later(cluster, person, monkeypatch):
     watcher, mona = await person("watcher", node="b"), await person("mona")
     await watch(watcher, mona)
     await may_be_told(cluster, mona)
@@ -306,8 +308,8 @@ async def test_watching_is_bounded(person):
     assert refused.fields == ["user_ids"]
 
 
-async def test_who_is_refused_to_watch_does_not_watch(cluster, person, monkeypatch):
-    """The database goes away between the two times that it is asked."""
+async def test_a_refused_watch_has_no_effect(cluster, person, monkeypatch):
+    """The database is lost between the two checks of the right to watch."""
     bob, mona = await person("bob"), await person("mona", node="b")
     asked = itertools.count()
     break_once(monkeypatch, users, "may_watch", when=lambda *_: next(asked) == 1)
@@ -316,7 +318,7 @@ async def test_who_is_refused_to_watch_does_not_watch(cluster, person, monkeypat
     assert names.presence(int(bob.id)) not in member.rooms
 
 
-async def test_who_is_idle_everywhere_is_away(cluster, person, monkeypatch):
+async def test_a_user_who_is_idle_on_all_devices_is_away(cluster, person, monkeypatch):
     watcher, mona = await person("watcher"), await person("mona")
     second = await cluster.again(mona, node="b")
     await watch(watcher, mona)
@@ -330,7 +332,7 @@ async def test_who_is_idle_everywhere_is_away(cluster, person, monkeypatch):
     assert await statuses(watcher, mona.id, "online") == ["online"]
 
 
-async def test_who_is_shown_again_is_encoded_once(cluster, person, monkeypatch):
+async def test_an_unchanged_presence_is_encoded_once(cluster, person, monkeypatch):
     mona, *watchers = [await person(name) for name in ("mona", "first", "second", "third")]
     for watcher in watchers:
         await watch(watcher, mona)
@@ -348,7 +350,7 @@ async def test_who_is_shown_again_is_encoded_once(cluster, person, monkeypatch):
     assert encoded.count(names.presence(int(mona.id))) == 1
 
 
-async def test_who_leaves_where_they_were_active_is_away(cluster, person, short_grace):
+async def test_a_user_whose_only_active_device_leaves_is_away(cluster, person, short_grace):
     watcher, mona = await person("watcher"), await person("mona")
     laptop = await cluster.again(mona, node="b")
     await watch(watcher, mona)
@@ -357,8 +359,8 @@ async def test_who_leaves_where_they_were_active_is_away(cluster, person, short_
     assert await statuses(watcher, mona.id, "away") == ["away"]
 
 
-async def test_who_is_idle_stays_away_when_all_is_said_again(cluster, person):
-    """After a gap a node repeats itself, and nobody has called anything by that."""
+async def test_an_idle_user_stays_away_when_a_node_repeats_its_reports(cluster, person):
+    """After a gap a node repeats its reports; that is not activity of the user."""
     watcher, mona = await person("watcher"), await person("mona", node="b")
     await watch(watcher, mona)
     be_idle(cluster.node_b, mona)
@@ -373,7 +375,7 @@ def short_typing(monkeypatch):
     monkeypatch.setattr(typing_indicators, "ENDS_AFTER_S", 2.0)
 
 
-async def test_typing_is_told_and_ends_by_itself(person, short_typing):
+async def test_typing_is_pushed_and_expires(person, short_typing):
     author, mona, omar = [
         await person(name, node=node) for name, node in (("author", "a"), ("mona", "a"), ("omar", "b"))
     ]
@@ -388,7 +390,7 @@ async def test_typing_is_told_and_ends_by_itself(person, short_typing):
     assert not omar.heard("typing.changed")
 
 
-async def test_who_starts_and_stops_in_turn_is_told_of_once(cluster, person, monkeypatch):
+async def test_repeated_starting_and_stopping_of_typing_is_pushed_once(cluster, person, monkeypatch):
     monkeypatch.setattr(typing_indicators, "TELL_AGAIN_AFTER_S", 60.0)
     author, mona = await person("author"), await person("mona")
     post = await author.call("post.create", text="what do you think?")
@@ -401,13 +403,13 @@ async def test_who_starts_and_stops_in_turn_is_told_of_once(cluster, person, mon
     assert [push["typing"] for push in author.heard("typing.changed")] == [True, False]
 
 
-async def test_typing_needs_a_place_that_one_is_in(person):
+async def test_typing_needs_a_joined_room_or_a_watched_post(person):
     mona = await person("mona")
     assert (await mona.refused("typing.start", post_id="1")).code == "FAILED_PRECONDITION"
     assert (await mona.refused("typing.start")).fields == ["room_id"]
 
 
-async def test_the_blocked_see_nobody_typing(cluster, person):
+async def test_a_blocked_user_does_not_see_the_blocker_typing(cluster, person):
     author, mona, omar = [await person(name) for name in ("author", "mona", "omar")]
     post = await author.call("post.create", text="what do you think?")
     for each in (author, mona, omar):

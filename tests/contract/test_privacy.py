@@ -1,4 +1,4 @@
-"""Row policies, the second lock: under the application's role, B reads nothing of A that is private."""
+"""Row policies, the second lock: with the application's role, B reads no private data of A."""
 
 import asyncpg
 import pytest
@@ -12,7 +12,7 @@ PRIVATE_TABLES = (
 
 @pytest.fixture
 async def secrets_of_alice(cluster: Cluster, person):
-    """Alice with something private in every table, and a friend who is party to it."""
+    """Create Alice with private rows in every table, and a friend who shares them."""
     alice, friend, foe = await person("alice"), await person("friend"), await person("foe")
     await friend.call("graph.follow", user_id=alice.id)
     await alice.call("graph.follow", user_id=friend.id)
@@ -48,7 +48,7 @@ async def test_a_stranger_reads_no_row(cluster: Cluster, secrets_of_alice, perso
     await connection.close()
 
 
-async def test_nobody_reads_nothing(cluster: Cluster, secrets_of_alice):
+async def test_without_a_viewer_no_row_is_read(cluster: Cluster, secrets_of_alice):
     connection = await cluster.as_app("")
     for table in (*PRIVATE_TABLES, "users", "posts"):
         assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 0, table

@@ -1,4 +1,4 @@
-"""Connection state recovery: official clients come back and have missed nothing."""
+"""Connection state recovery: official clients reconnect and have missed nothing."""
 
 import asyncio
 import itertools
@@ -34,7 +34,7 @@ async def online(cluster: Cluster, name: str = "reader", node: str = "a", codec:
 
 
 async def away(cluster: Cluster, who: DrivenPerson) -> None:
-    """The network is gone, and the client does not come back by itself."""
+    """Cut the client's network; it does not reconnect until `resume`."""
     await who.do("hold")
     await who.happened("disconnect")
     members = (cluster.node_a.members, cluster.node_b.members)
@@ -43,26 +43,26 @@ async def away(cluster: Cluster, who: DrivenPerson) -> None:
 
 
 async def back(cluster: Cluster, who: DrivenPerson, node: str | None = None) -> dict:
-    """Answers the connect that follows."""
+    """Let the client reconnect; return its log entry."""
     await who.do("resume", url=cluster.url(node) if node else None)
     return await who.happened("connect")
 
 
 class Remembered(PostDeleted, frozen=True):
-    """Of a class of which only a few are kept."""
+    """A push of a class of which Redis keeps only a few."""
 
     history: ClassVar[History] = History(pushes=10)
 
 
 async def push(cluster: Cluster, room: str, kind: type[PostDeleted] = PostDeleted) -> str:
-    """Publish something recoverable; answers its id."""
+    """Publish a recoverable push; return its id."""
     push_id = f"post.deleted:{next(numbers)}:{room}"
     await cluster.stores.broadcaster.publish(room, kind(id=push_id, post_id="1"))
     return push_id
 
 
 async def away_too_long(cluster: Cluster, person) -> DrivenPerson:
-    """Somebody who has missed more of a post than is kept."""
+    """Return a reader who has missed more pushes of a post than are kept."""
     alice, reader = await person("alice"), await online(cluster)
     post = await alice.call("post.create", text="very busy")
     await reader.call("post.watch", post_id=post["id"])
@@ -73,7 +73,7 @@ async def away_too_long(cluster: Cluster, person) -> DrivenPerson:
 
 
 @pytest.mark.parametrize("codec", ["msgpack", "json"])
-async def test_what_came_while_away_is_replayed_once_and_in_order(cluster: Cluster, person, codec):
+async def test_pushes_missed_while_away_are_replayed_once_and_in_order(cluster: Cluster, person, codec):
     alice, reader = await person("alice"), await online(cluster, codec=codec)
     post = await alice.call("post.create", text="open")
     await reader.call("post.watch", post_id=post["id"])
@@ -89,7 +89,7 @@ async def test_what_came_while_away_is_replayed_once_and_in_order(cluster: Clust
     assert (await reader.expect("session.ready"))["recovered"] is True
 
 
-async def test_onto_another_node_with_no_event_received_yet(cluster: Cluster, person):
+async def test_recovery_on_another_node_before_any_push_was_received(cluster: Cluster, person):
     alice, reader = await person("alice"), await online(cluster, node="a")
     await reader.call("graph.follow", user_id=alice.id)
     await cluster.settle(alice)
@@ -114,7 +114,7 @@ async def test_an_idle_client_is_recovered_however_old_its_last_offset_is(cluste
     assert reader.heard("post.deleted") == []
 
 
-async def test_more_than_is_kept_is_not_replayed_in_part(cluster: Cluster, person):
+async def test_an_incomplete_log_is_not_replayed_in_part(cluster: Cluster, person):
     reader = await away_too_long(cluster, person)
     assert (await back(cluster, reader))["recovered"] is False
     ready = await reader.expect("session.ready", recovered=False)
@@ -122,8 +122,8 @@ async def test_more_than_is_kept_is_not_replayed_in_part(cluster: Cluster, perso
     assert reader.heard("post.deleted") == []
 
 
-async def test_a_second_attempt_after_a_failed_one(cluster: Cluster, person):
-    """The first one ends between the claim and CONNECT; another must find the same."""
+async def test_a_second_attempt_recovers_after_a_failed_one(cluster: Cluster, person):
+    """The first attempt ends between the claim and CONNECT; the second must replay the same pushes."""
     alice, reader = await person("alice"), await online(cluster)
     post = await alice.call("post.create", text="open")
     await reader.call("post.watch", post_id=post["id"])
@@ -141,14 +141,14 @@ async def test_a_second_attempt_after_a_failed_one(cluster: Cluster, person):
     await reader.expect("post.deleted", id=missed)
 
 
-async def test_a_second_attempt_after_one_that_found_too_much(cluster: Cluster, person, monkeypatch):
-    """The first one ends before it is somebody new; another must not miss the room in silence."""
+async def test_a_second_attempt_starts_fresh_after_one_that_had_missed_too_much(cluster: Cluster, person, monkeypatch):
+    """The first attempt ends before it started fresh; the second must not lose the room's pushes without being told."""
     reader = await away_too_long(cluster, person)
     break_once(monkeypatch, cluster.node_a._sign_in._recovery, "enter")
     assert (await back(cluster, reader))["recovered"] is False
 
 
-async def test_rights_are_asked_again(cluster: Cluster, person):
+async def test_rights_are_checked_again(cluster: Cluster, person):
     alice, reader = await person("alice"), await online(cluster)
     await reader.call("graph.follow", user_id=alice.id)
     await cluster.settle(alice)
@@ -169,7 +169,7 @@ async def test_rights_are_asked_again(cluster: Cluster, person):
     assert reader.heard("post.deleted") == [], later
 
 
-async def test_nobody_is_put_back_to_a_post_that_they_were_made_to_leave(cluster: Cluster, person):
+async def test_a_watch_that_was_ended_by_the_server_is_not_restored(cluster: Cluster, person):
     alice, reader = await person("alice"), await online(cluster)
     await reader.call("graph.follow", user_id=alice.id)
     post = await alice.call("post.create", text="open")
@@ -184,7 +184,7 @@ async def test_nobody_is_put_back_to_a_post_that_they_were_made_to_leave(cluster
     assert reader.heard("post.deleted") == []
 
 
-async def test_nobody_is_put_back_into_a_room_that_they_were_sent_out_of(cluster: Cluster, person):
+async def test_a_removed_user_is_not_restored_to_the_room(cluster: Cluster, person):
     host, guest = await person("host"), await online(cluster)
     room_id = await open_room(host)
     await guest.call("room.join", room_id=room_id)
@@ -198,7 +198,7 @@ async def test_nobody_is_put_back_into_a_room_that_they_were_sent_out_of(cluster
     assert await inside(cluster, room_id) == {int(host.id)}
 
 
-async def test_the_end_of_a_room_that_went_to_a_half_open_socket_is_told_again(cluster: Cluster, person):
+async def test_the_end_of_a_room_that_a_half_open_socket_missed_is_replayed(cluster: Cluster, person):
     host, guest = await person("host"), await online(cluster)
     room_id = await open_room(host)
     await guest.call("room.join", room_id=room_id)
@@ -212,7 +212,7 @@ async def test_the_end_of_a_room_that_went_to_a_half_open_socket_is_told_again(c
     await other.expect("room.removed", room_id=room_id, reason="ended")
 
 
-async def test_a_session_of_too_many_rooms_is_forgotten(cluster: Cluster):
+async def test_a_connection_in_too_many_rooms_is_not_recovered(cluster: Cluster):
     reader = await online(cluster)
     [member] = cluster.node_a.members.of_user(int(reader.id))
     recovery = cluster.node_a._sign_in._recovery
@@ -222,7 +222,7 @@ async def test_a_session_of_too_many_rooms_is_forgotten(cluster: Cluster):
     assert (await back(cluster, reader))["recovered"] is False
 
 
-async def test_a_stranger_with_the_pid_gets_nothing(cluster: Cluster, person):
+async def test_another_user_with_the_pid_recovers_nothing(cluster: Cluster, person):
     alice, reader = await person("alice"), await online(cluster)
     await reader.call("graph.follow", user_id=alice.id)
     await cluster.settle(alice)
@@ -253,7 +253,7 @@ async def test_logging_out_ends_recovery(cluster: Cluster, person):
     assert (await other.expect("session.ready"))["recovered"] is False
 
 
-async def test_who_comes_back_closes_the_half_open_socket(cluster: Cluster, person):
+async def test_a_recovery_closes_the_half_open_socket(cluster: Cluster, person):
     reader = await online(cluster, node="a")
     await reader.do("tell_pid")
     known = await reader.happened("pid")
@@ -264,8 +264,8 @@ async def test_who_comes_back_closes_the_half_open_socket(cluster: Cluster, pers
     assert (await reader.happened("disconnect"))["reason"] == "transport close"
 
 
-async def test_after_an_outage_of_redis_what_was_published_is_healed(cluster: Cluster, person):
-    """The node loses its link alone; what others publish meanwhile comes when it is back."""
+async def test_pushes_missed_by_a_node_are_delivered_when_its_link_returns(cluster: Cluster, person):
+    """Only the node's link is lost; the pushes that others publish meanwhile are delivered when it returns."""
     alice, reader = await person("alice", node="b"), await online(cluster, node="a")
     post = await alice.call("post.create", text="open")
     await reader.call("post.watch", post_id=post["id"])
@@ -278,8 +278,8 @@ async def test_after_an_outage_of_redis_what_was_published_is_healed(cluster: Cl
     assert reader.heard("post.deleted") == []
 
 
-async def test_what_comes_while_listening_anew_hides_nothing_that_was_missed(cluster: Cluster, person, monkeypatch):
-    """The room is heard again, the node still subscribes to others, and somebody publishes."""
+async def test_a_push_that_arrives_while_resubscribing_does_not_hide_missed_ones(cluster: Cluster, person, monkeypatch):
+    """The room is subscribed again while the node still subscribes to others, and a push is published."""
     alice, reader = await person("alice", node="b"), await online(cluster, node="a")
     post = await alice.call("post.create", text="open")
     await reader.call("post.watch", post_id=post["id"])
@@ -301,7 +301,7 @@ async def test_what_comes_while_listening_anew_hides_nothing_that_was_missed(clu
     assert [(await reader.expect("post.deleted"))["id"] for _ in published] == published
 
 
-async def test_who_cannot_be_healed_is_told(cluster: Cluster, person):
+async def test_a_client_whose_missed_pushes_are_lost_is_told_to_reload(cluster: Cluster, person):
     alice, reader = await person("alice", node="b"), await online(cluster, node="a")
     post = await alice.call("post.create", text="open")
     await reader.call("post.watch", post_id=post["id"])
@@ -312,7 +312,7 @@ async def test_who_cannot_be_healed_is_told(cluster: Cluster, person):
     assert ready["user"]["id"] == reader.id
 
 
-async def test_a_gap_is_followed_by_one_look_at_who_is_here(cluster: Cluster, person, monkeypatch):
+async def test_a_gap_causes_one_check_of_all_sessions(cluster: Cluster, person, monkeypatch):
     await person("alice", node="b")
     sign_ins = cluster.node_b._catching_up._sign_ins
     load_many, looks = sign_ins.load_many, []
@@ -330,15 +330,15 @@ async def test_a_gap_is_followed_by_one_look_at_who_is_here(cluster: Cluster, pe
     assert len(looks) == 1
 
 
-async def test_what_was_not_kept_is_not_claimed_while_the_gap_is_closed(cluster: Cluster, monkeypatch):
-    """Its node says again where the socket is, and has yet to tell it to start afresh."""
+async def test_lost_pushes_are_not_recovered_while_a_gap_is_closed(cluster: Cluster, monkeypatch):
+    """The node has reported the socket's place again, but has not told it to start fresh yet."""
     reader = await online(cluster, node="b")
     await reader.do("tell_pid")
     known = await reader.happened("pid")
     held = Held(monkeypatch, cluster.node_b.services.presence, "repeat")
     released = Held(monkeypatch, cluster.node_b._gaps, "on_gap", behind=True)
     await forget_place(cluster, reader)
-    cluster.node_b._gaps._heard_at[:] = [0.0] * cluster.stores.shards.amount  # a long while ago
+    cluster.node_b._gaps._heard_at[:] = [0.0] * cluster.stores.shards.amount  # long ago
     blink(cluster, "b")
     await held.came.wait()
     await released.came.wait()
@@ -350,8 +350,8 @@ async def test_what_was_not_kept_is_not_claimed_while_the_gap_is_closed(cluster:
     released.go.set()
 
 
-async def test_how_somebody_is_now_is_told_last(cluster: Cluster, person, monkeypatch):
-    """They change while the watcher comes back, who has looked at them already."""
+async def test_the_newest_presence_is_sent_last(cluster: Cluster, person, monkeypatch):
+    """The presence changes while the watcher reconnects and has already read it."""
     bob, reader = await person("bob"), await online(cluster, node="b")
     await reader.call("presence.watch", user_ids=[bob.id])
     await may_be_told(cluster, bob)
@@ -369,7 +369,7 @@ async def test_how_somebody_is_now_is_told_last(cluster: Cluster, person, monkey
     assert [push["presence"]["status"] for push in reader.heard("presence.changed")] == ["online", "busy"]
 
 
-async def test_who_has_come_back_before_is_told_to_start_afresh_on_the_same_socket(cluster: Cluster):
+async def test_a_recovered_client_is_told_to_start_fresh_on_the_same_socket(cluster: Cluster):
     reader = await online(cluster, node="b")
     await away(cluster, reader)
     assert (await back(cluster, reader))["recovered"] is True
@@ -380,8 +380,8 @@ async def test_who_has_come_back_before_is_told_to_start_afresh_on_the_same_sock
     assert [*cluster.node_b.members.of_user(int(reader.id))] == [member]
 
 
-async def test_what_a_gap_has_missed_is_found_by_the_next(cluster: Cluster, person, monkeypatch):
-    """The first cannot be read, as another server is away, until the link is lost again and is about to be back."""
+async def test_pushes_of_an_unread_gap_are_read_with_the_next_gap(cluster: Cluster, person, monkeypatch):
+    """The first gap cannot be read, as another server is away, until the link is lost again and about to return."""
     alice, reader = await person("alice"), await online(cluster, node="b")
     post = await alice.call("post.create", text="open")
     await reader.call("post.watch", post_id=post["id"])
@@ -402,7 +402,7 @@ async def test_what_a_gap_has_missed_is_found_by_the_next(cluster: Cluster, pers
     blink(cluster, "b")
     await subscribing.came.wait()
     async with asyncio.timeout(WAIT_S):
-        while bus._delivery._holds > 1:  # until the first has given up
+        while bus._delivery._holds > 1:  # until the first gap's reading has given up
             await asyncio.sleep(0.01)
     readable.set()
     subscribing.go.set()

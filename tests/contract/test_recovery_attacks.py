@@ -1,4 +1,4 @@
-"""Ways in which recovery was once broken."""
+"""Attacks and races that once broke recovery, kept as regression tests."""
 
 import asyncio
 import json
@@ -25,14 +25,14 @@ def holders(cluster: Cluster, pid: str) -> list[Member]:
 
 
 def text_frame(text: str) -> bytes:
-    """As a client masks it."""
+    """Return a frame masked as clients must."""
     data = text.encode()
     length = bytes((0x80 | len(data),)) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
     return b"\x81" + length + b"\0\0\0\0" + data
 
 
 @pytest.mark.parametrize("behind", ["1", "9", "41", "4x"])
-async def test_a_socket_that_closes_in_the_frame_behind_connect_leaves_nothing(cluster: Cluster, person, behind):
+async def test_a_socket_that_closes_right_after_connect_leaves_no_state(cluster: Cluster, person, behind):
     alice = await person("alice", node="b")
     members = cluster.node_a.members
     for _ in range(5):
@@ -51,7 +51,7 @@ async def test_a_socket_that_closes_in_the_frame_behind_connect_leaves_nothing(c
     assert len(members.of_user(int(other.id))) == 1
 
 
-async def test_of_claims_at_once_one_lives(cluster: Cluster, person):
+async def test_of_concurrent_recoveries_only_one_socket_stays(cluster: Cluster, person):
     alice = await person("alice")
     async with aiohttp.ClientSession() as session:
         for _ in range(5):
@@ -61,14 +61,14 @@ async def test_of_claims_at_once_one_lives(cluster: Cluster, person):
             async def come_back(node: str, auth=auth):
                 try:
                     return await connected(cluster, session, auth, node)
-                except (TypeError, AttributeError):  # closed instead of welcomed
+                except (TypeError, AttributeError):  # closed instead of connected
                     return None
 
             back = [each for each in await asyncio.gather(*(come_back(node) for node in "abab")) if each is not None]
             async with asyncio.timeout(WAIT_S):
                 while len(holders(cluster, first.pid)) > 1:
                     await asyncio.sleep(0.01)
-            # A moment later the same one lives: whoever was told to make way has made it.
+            # A moment later only one is open: the replaced sockets have closed.
             [one] = holders(cluster, first.pid)
             await cluster.settle(alice)
             assert holders(cluster, first.pid) == [one]
@@ -76,7 +76,7 @@ async def test_of_claims_at_once_one_lives(cluster: Cluster, person):
                 await each.socket.close()
 
 
-async def test_another_tabs_goodbye_does_not_end_what_is_kept_for_the_first(cluster: Cluster, person):
+async def test_a_disconnect_of_another_tab_does_not_end_the_recovery_of_the_first(cluster: Cluster, person):
     alice = await person("alice", node="b")
     async with aiohttp.ClientSession() as session:
         one = await connected(cluster, session, {"token": alice.token})
@@ -96,7 +96,7 @@ async def test_another_tabs_goodbye_does_not_end_what_is_kept_for_the_first(clus
         await third.socket.close()
 
 
-async def test_a_replay_larger_than_what_a_socket_may_have_unread(cluster: Cluster, person):
+async def test_a_replay_larger_than_the_outbound_bound(cluster: Cluster, person):
     alice = await person("alice", node="b")
     post = await alice.call("post.create", text="open")
     room = names.post(int(post["id"]))
@@ -113,7 +113,7 @@ async def test_a_replay_larger_than_what_a_socket_may_have_unread(cluster: Clust
         assert [push["id"] for event, push, _ in back.received if event == "post.deleted"] == ids
 
 
-async def test_a_flood_of_packets_that_do_nothing_is_cut_off(cluster: Cluster, person, node):
+async def test_a_flood_of_no_op_packets_closes_the_connection(cluster: Cluster, person, node):
     strict = await node(limit_calls="50/second")
     bob = await person("bob")
     async with aiohttp.ClientSession() as session:
@@ -129,7 +129,7 @@ async def test_a_flood_of_packets_that_do_nothing_is_cut_off(cluster: Cluster, p
                     pass
 
 
-async def test_attachments_are_bounded_in_sum(cluster: Cluster, person):
+async def test_the_total_size_of_attachments_is_bounded(cluster: Cluster, person):
     bob = await person("bob")
     async with aiohttp.ClientSession() as session:
         client = await connected(cluster, session, {"token": bob.token})

@@ -1,4 +1,4 @@
-"""Every call that changes something is made twice, as by a client whose first answer was lost: it must not fail."""
+"""Each writing call is repeated, as by a client that lost the first answer: the repetition must succeed."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -15,7 +15,7 @@ KEY = {"idempotency_key": "a key"}
 
 
 class World:
-    """Alice, who calls; Bob, to whom it is done; and what they have between them."""
+    """Alice, who calls; Bob, the target; and the objects that they share."""
 
     def __init__(self, cluster: Cluster, alice: Person, bob: Person) -> None:
         self.cluster = cluster
@@ -36,7 +36,7 @@ class World:
         return {"room_id": room["id"], "version": room["version"]}
 
     async def live(self) -> dict[str, Any]:
-        """With both inside."""
+        """Open a room that both have joined."""
         room_id = await open_room(self.alice)
         await self.bob.call("room.join", room_id=room_id)
         return {"room_id": room_id}
@@ -81,7 +81,7 @@ class World:
 
 Arguments = Callable[[World], Awaitable[dict[str, Any]]]
 
-# What each method is called with: what is there before, and further arguments.
+# For each method: the object that must exist before, and further arguments.
 CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
     "circle.add": (World.members, {}),
     "circle.create": (World.nothing, {"name": "friends", **KEY}),
@@ -126,18 +126,18 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
     "typing.stop": (World.live, {}),
     "user.update": (World.nothing, {"is_private": True, "display_name": "منى"}),
 }  # fmt: skip
-# What is tried below or elsewhere, for it signs in or out: `test_auth` has the refresh, `test_rights` the registration.
+# Tested below or elsewhere, since they sign in or out: `test_auth` has the refresh, `test_rights` the registration.
 ELSEWHERE = {"auth.change_password", "auth.login", "auth.logout", "auth.refresh", "auth.register"}
-# It answers a token and changes nothing; it needs a LiveKit.
+# It returns a token and changes nothing; it needs LiveKit.
 NO_CHANGE = {"room.media_token"}
 
 
-def test_every_method_that_changes_something_is_tried():
+def test_every_writing_method_is_covered():
     assert CALLS.keys() | ELSEWHERE | NO_CHANGE == {method.name for method in methods if not method.reads}
 
 
 @pytest.mark.parametrize("method", CALLS)
-async def test_a_call_may_be_repeated(cluster: Cluster, person, method):
+async def test_a_call_can_be_repeated(cluster: Cluster, person, method):
     world = World(cluster, await person("alice"), await person("bob", node="b"))
     prepare, more = CALLS[method]
     arguments = {**await prepare(world), **more}
@@ -146,10 +146,10 @@ async def test_a_call_may_be_repeated(cluster: Cluster, person, method):
         arguments["user_ids"] = [world.bob.id]
     first = await world.alice.call(method, **arguments)
     second = await world.alice.call(method, **arguments)
-    assert second == first or method == "room.join"  # whose answer is a picture of that moment
+    assert second == first or method == "room.join"  # its answer is a snapshot of that moment
 
 
-async def test_a_change_of_the_password_may_be_repeated(cluster: Cluster, person):
+async def test_a_password_change_can_be_repeated(cluster: Cluster, person):
     alice, _ = await register(cluster)
     change = {"old_password": PASSWORD, "new_password": "another password"}
     for _ in range(2):
@@ -158,7 +158,7 @@ async def test_a_change_of_the_password_may_be_repeated(cluster: Cluster, person
     assert (await alice.refused("auth.change_password", **wrong)).fields == ["old_password"]
 
 
-async def test_a_login_may_be_repeated(cluster: Cluster, person):
+async def test_a_login_can_be_repeated(cluster: Cluster, person):
     alice, _ = await register(cluster)
     for _ in range(2):
         guest = await cluster.guest()
@@ -175,8 +175,10 @@ async def test_a_login_may_be_repeated(cluster: Cluster, person):
         ("room.mute", World.on_bob_at_version, {"muted": False}, "ABORTED"),
     ],
 )
-async def test_another_change_since_is_no_repetition(cluster: Cluster, person, method, prepare, more, code):
-    """The version is the one before, but what stands is not what is asked for."""
+async def test_a_call_is_no_repetition_if_the_state_changed_since(
+    cluster: Cluster, person, method, prepare, more, code
+):
+    """The version is the previous one, but the state is not the requested one."""
     world = World(cluster, await person("alice"), await person("bob", node="b"))
     arguments = await prepare(world)
     await world.alice.call(method, **{**arguments, **CALLS[method][1]})
@@ -184,11 +186,13 @@ async def test_another_change_since_is_no_repetition(cluster: Cluster, person, m
 
 
 @pytest.mark.parametrize("method", ["graph.accept", "post.delete", "circle.delete", "session.revoke", "room.close"])
-async def test_what_somebody_else_did_is_no_repetition(cluster: Cluster, person, method):
+async def test_a_call_is_no_repetition_of_another_users_call(cluster: Cluster, person, method):
     world = World(cluster, await person("alice"), await person("bob", node="b"))
     prepare, more = CALLS[method]
     arguments = {**await prepare(world), **more}
     await world.alice.call(method, **arguments)
     stranger = await person("stranger")
-    expected = "FAILED_PRECONDITION" if method == "room.close" else "NOT_FOUND"  # who sees the room sees its end
+    expected = (
+        "FAILED_PRECONDITION" if method == "room.close" else "NOT_FOUND"
+    )  # users who see the room see that it has ended
     assert (await stranger.refused(method, **arguments)).code == expected

@@ -1,4 +1,4 @@
-"""Who may do what to whom, and how often: also of many calls at once, and without telling who exists."""
+"""Rights and limits, also with concurrent calls; refusals do not reveal which users exist."""
 
 import asyncio
 import secrets
@@ -17,7 +17,7 @@ NOBODY = "1"  # an id that no user has
 
 
 async def outcome(person: Person, method: str, **arguments: Any) -> Any:
-    """The answer without what differs in each call."""
+    """Return the answer without the fields that differ in each call."""
     answer = await person.answer(method, arguments)
     return answer | {"error": {**answer["error"], "request_id": None}} if not answer["ok"] else answer
 
@@ -36,7 +36,7 @@ async def outcome(person: Person, method: str, **arguments: Any) -> Any:
     ],
     ids=["host", "cohost", "speaker", "mute"],
 )
-async def test_nothing_is_given_to_somebody_who_has_not_come_in(cluster, person, method, arguments, is_live):
+async def test_no_role_or_mute_for_a_user_who_has_not_joined(cluster, person, method, arguments, is_live):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = (await host.call("room.create", topic="ليلة الكشري"))["id"]
     if is_live:
@@ -54,8 +54,8 @@ async def test_nothing_is_given_to_somebody_who_has_not_come_in(cluster, person,
 @pytest.mark.parametrize(
     ("method", "arguments"), [("room.transfer_host", {}), ("room.set_role", {"role": "speaker"})], ids=["host", "role"]
 )
-async def test_nothing_is_given_across_a_block(person, method, arguments, who_blocks):
-    """A cohost's block does not keep somebody out of the room, but the two have nothing to do with each other."""
+async def test_no_role_is_given_across_a_block(person, method, arguments, who_blocks):
+    """A cohost's block does not keep a user out of the room, but the two cannot give each other roles."""
     host, other = await person("host"), await person("other")
     room_id = await open_room(host)
     first = await person("first")
@@ -73,7 +73,7 @@ async def test_nothing_is_given_across_a_block(person, method, arguments, who_bl
     assert there["error"]["code"] == "NOT_FOUND"
 
 
-async def test_somebody_with_a_place_may_be_put_off_the_stage_whatever_they_block(cluster, person):
+async def test_a_user_on_the_stage_can_be_removed_from_it_despite_a_block(cluster, person):
     host, cohost, mona = [await person(name) for name in ("host", "cohost", "mona")]
     room_id = await open_room(host)
     for each in (cohost, mona):
@@ -88,7 +88,7 @@ async def test_somebody_with_a_place_may_be_put_off_the_stage_whatever_they_bloc
     assert await soon(lambda: speakers(host, room_id), [host.id, cohost.id]) == [host.id, cohost.id]
 
 
-async def test_a_stage_has_so_many_also_by_giving_the_room_away(cluster, person):
+async def test_the_size_of_a_stage_is_bounded_also_for_a_transfer(cluster, person):
     host, mona = await person("host"), await person("mona")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -112,7 +112,7 @@ async def test_a_stage_has_so_many_also_by_giving_the_room_away(cluster, person)
     await host.call("room.transfer_host", room_id=room_id, user_id=mona.id)
 
 
-async def test_messages_that_are_not_there_are_not_reacted_to(cluster: Cluster, person):
+async def test_reactions_to_missing_messages_are_refused(cluster: Cluster, person):
     host, mona = await person("host"), await person("mona", node="b")
     room_id, other_room = await open_room(host), await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -121,8 +121,8 @@ async def test_messages_that_are_not_there_are_not_reacted_to(cluster: Cluster, 
         assert refused.code == "NOT_FOUND"
     message = await host.call("room.send", room_id=room_id, text="here")
     react = {"room_id": room_id, "emoji": "🔥", "message_id": message["id"]}
-    await mona.call("room.react", **react)  # at once: nobody may have heard of the message yet
-    await cluster.settle()  # a worker that hears of it behind its deletion would note it once more, for a moment
+    await mona.call("room.react", **react)  # at once: the roster may not know the message yet
+    await cluster.settle()  # a worker that handles the message after its deletion would store it for a moment
     await host.call("room.delete_message", room_id=room_id, message_id=message["id"])
     assert (await mona.refused("room.react", **react)).code == "NOT_FOUND"
     await mona.call("room.react", room_id=room_id, emoji="🔥")
@@ -131,7 +131,7 @@ async def test_messages_that_are_not_there_are_not_reacted_to(cluster: Cluster, 
 # ---------------------------------------------------------------------------------------------- who is told of whom
 
 
-async def test_no_answer_tells_who_blocks_the_caller_from_who_does_not_exist(person):
+async def test_a_user_who_blocks_the_caller_looks_like_a_missing_user(person):
     alice, eve = await person("alice"), await person("eve")
     await alice.call("graph.block", user_id=eve.id)
     circle = await eve.call("circle.create", name="c")
@@ -158,7 +158,7 @@ async def test_no_answer_tells_who_blocks_the_caller_from_who_does_not_exist(per
     assert shown[0] | {"user_id": ""} == shown[1] | {"user_id": ""}
 
 
-async def test_a_block_of_somebody_who_blocks_the_caller_stands(person):
+async def test_a_user_can_block_a_user_who_blocks_them(person):
     alice, eve = await person("alice"), await person("eve")
     await alice.call("graph.block", user_id=eve.id)
     await eve.call("graph.block", user_id=alice.id)
@@ -168,7 +168,7 @@ async def test_a_block_of_somebody_who_blocks_the_caller_stands(person):
 
 
 @pytest.mark.parametrize("hiding", ["graph.block", "graph.mute"])
-async def test_nobody_hears_of_the_end_of_a_message_that_was_kept_from_them(cluster, person, hiding):
+async def test_the_deletion_of_a_hidden_message_is_not_pushed(cluster, person, hiding):
     host, mona, omar = [await person(name) for name in ("host", "mona", "omar")]
     room_id = await open_room(host)
     await mona.call(hiding, user_id=omar.id)
@@ -183,7 +183,7 @@ async def test_nobody_hears_of_the_end_of_a_message_that_was_kept_from_them(clus
 
 
 @pytest.mark.parametrize("field", ["topic", "capacity", "slow_mode_s"])
-async def test_null_clears_nothing_of_a_room(person, field):
+async def test_null_does_not_clear_fields_of_a_room(person, field):
     host = await person("host")
     room = await host.call("room.create", topic="ليلة الكشري")
     refused = await host.refused("room.update", room_id=room["id"], version=1, **{field: None})
@@ -207,7 +207,7 @@ async def test_sessions_and_circles_page(cluster: Cluster, person):
 # ---------------------------------------------------------------------------------------------- at once
 
 
-async def test_of_eighty_circles_at_once_fifty_are_made(cluster: Cluster, person):
+async def test_of_eighty_concurrent_circles_fifty_are_created(cluster: Cluster, person):
     alice = await person("alice")
     devices = [alice, *[await cluster.again(alice, node="ab"[number % 2]) for number in range(15)]]
     answers = await asyncio.gather(
@@ -220,7 +220,7 @@ async def test_of_eighty_circles_at_once_fifty_are_made(cluster: Cluster, person
     await owner.close()
 
 
-async def test_a_circle_is_filled_to_its_bound_and_not_beyond(cluster: Cluster, person):
+async def test_the_size_of_a_circle_is_bounded(cluster: Cluster, person):
     alice = await person("alice")
     other = await cluster.again(alice, node="b")
     names = [cluster.unique("friend") for _ in range(520)]
@@ -244,7 +244,7 @@ async def test_a_circle_is_filled_to_its_bound_and_not_beyond(cluster: Cluster, 
 
 
 async def test_follows_while_an_account_opens_and_closes(cluster: Cluster, person):
-    """Each follow is as the account was at that moment: nobody is left waiting, nobody slips in."""
+    """Each follow gets the status that fits the account at that moment: none stays pending, none is active wrongly."""
     star = await person("star")
     fans = [await person(f"fan{number}", node="ab"[number % 2]) for number in range(36)]
     for is_private in (False, True, False):
@@ -256,7 +256,7 @@ async def test_follows_while_an_account_opens_and_closes(cluster: Cluster, perso
         await asyncio.gather(*followed)
         pending = await pending_follows(cluster, star)
         if is_private:
-            # Those who came before it was closed follow, and all later ones wait.
+            # Follows from before the closing are active, and all later ones pending.
             assert pending + (await star.call("user.me"))["follower_count"] == len(fans)
         else:
             assert pending == 0
@@ -266,11 +266,11 @@ async def test_follows_while_an_account_opens_and_closes(cluster: Cluster, perso
             await fan.call("graph.unfollow", user_id=star.id)
 
 
-async def test_no_follow_slips_in_behind_the_closing_of_an_account(cluster: Cluster, person):
+async def test_a_follow_concurrent_with_closing_an_account_is_pending(cluster: Cluster, person):
     star, fan = await person("star"), await person("fan", node="b")
     owner = await cluster.owner()
     transaction = owner.transaction()
-    await transaction.start()  # the account is being closed, and that is not visible yet
+    await transaction.start()  # the closing of the account is not committed yet
     await owner.execute("SELECT hold('privacy', $1)", int(star.id))
     await owner.execute("UPDATE users SET is_private = true WHERE id = $1", int(star.id))
     following = asyncio.create_task(fan.call("graph.follow", user_id=star.id))
@@ -283,11 +283,11 @@ async def test_no_follow_slips_in_behind_the_closing_of_an_account(cluster: Clus
     await owner.close()
 
 
-async def test_asking_again_heals_a_request_that_was_left_behind(cluster: Cluster, person):
+async def test_following_again_repairs_a_stale_request(cluster: Cluster, person):
     star, fan = await person("star"), await person("fan", node="b")
     await star.call("user.update", is_private=True)
     assert await fan.call("graph.follow", user_id=star.id) == {"status": "pending"}
-    owner = await cluster.owner()  # as if it had been opened beside the request
+    owner = await cluster.owner()  # as if the account had been opened concurrently with the request
     await owner.execute("UPDATE users SET is_private = false WHERE id = $1", int(star.id))
     await owner.close()
     assert await fan.call("graph.follow", user_id=star.id) == {"status": "active"}
@@ -309,20 +309,20 @@ async def pending_follows(cluster: Cluster, star: Person) -> int:
 # ---------------------------------------------------------------------------------------------- strangers
 
 
-async def test_invitations_are_counted_by_whom_they_reach(person, node):
+async def test_invitations_are_counted_by_new_recipients(person, node):
     limited = await node(limit_invite="5/hour")
     host, guests = await person("host", node=limited), [await person(f"guest{number}") for number in range(7)]
     room_id = (await host.call("room.create", topic="spam", visibility="private"))["id"]
     ids = [guest.id for guest in guests]
     await host.call("room.invite", room_id=room_id, user_ids=ids[:3])
-    await host.call("room.invite", room_id=room_id, user_ids=ids[:3])  # nobody new
+    await host.call("room.invite", room_id=room_id, user_ids=ids[:3])  # no new recipient
     refused = await host.refused("room.invite", room_id=room_id, user_ids=ids[3:])
     assert (refused.code, refused.error["retry_after_ms"] > 0) == ("RESOURCE_EXHAUSTED", True)
     await host.call("room.invite", room_id=room_id, user_ids=ids[3:5])
     assert (await guests[6].refused("room.get", room_id=room_id)).code == "NOT_FOUND"
 
 
-async def test_somebody_has_so_many_invitations_a_day_from_strangers(cluster: Cluster, person):
+async def test_invitations_from_strangers_are_bounded_for_each_day(cluster: Cluster, person):
     mona, friend = await person("mona"), await person("friend")
     hosts = [await person(f"host{number}", node="ab"[number % 2]) for number in range(12)]
     rooms = [
@@ -340,13 +340,13 @@ async def test_somebody_has_so_many_invitations_a_day_from_strangers(cluster: Cl
     await mona.expect("room.invited")
 
 
-async def test_an_edit_tells_whom_it_names_anew_and_counts_them(cluster: Cluster, person, node):
+async def test_an_edit_notifies_and_counts_new_mentions(cluster: Cluster, person, node):
     limited = await node(limit_mention="3/hour")
     alice = await person("alice", node=limited)
     bob, carol, dora, eve = [await person(name) for name in ("bob", "carol", "dora", "eve")]
     post = await alice.call("post.create", text=f"hello @{bob.name} @{alice.name}")
     await bob.expect("feed.added", post_id=post["id"])
-    # The push of a post goes out once within a quarter of an hour: let it be forgotten.
+    # The push of a post is sent once within 15 minutes: forget its id.
     await forget_pushes(cluster, bob)
     await alice.call("post.edit", post_id=post["id"], version=1, text=f"hello @{bob.name} @{carol.name}")
     await carol.expect("feed.added", post_id=post["id"])
@@ -361,7 +361,7 @@ async def test_an_edit_tells_whom_it_names_anew_and_counts_them(cluster: Cluster
 
 
 async def forget_pushes(cluster: Cluster, person: Person) -> None:
-    """As if they had come long ago."""
+    """Make the invitations look old."""
     stores = cluster.stores
     await stores.shards.call(stores.names.shard_of_person(int(person.id)), "DEL", stores.names.inbox(int(person.id)))
 
@@ -369,7 +369,7 @@ async def forget_pushes(cluster: Cluster, person: Person) -> None:
 # ---------------------------------------------------------------------------------------------- suspension
 
 
-async def test_a_suspension_closes_all_sockets_whatever_tool_it_comes_by(cluster: Cluster, person):
+async def test_a_suspension_closes_all_sockets_also_when_made_by_sql(cluster: Cluster, person):
     alice, answer = await register(cluster, node="a")
     other = await cluster.again(alice, node="b", kind="python-json")
     owner = await cluster.owner()
@@ -395,7 +395,7 @@ async def test_a_suspension_closes_all_sockets_whatever_tool_it_comes_by(cluster
     ]  # fmt: skip
 
 
-async def test_a_login_beside_a_suspension_opens_nothing(cluster: Cluster, person):
+async def test_a_login_concurrent_with_a_suspension_opens_no_session(cluster: Cluster, person):
     alice, _ = await register(cluster)
     guest = await cluster.guest()
     owner = await cluster.owner()
@@ -418,7 +418,7 @@ async def test_a_login_beside_a_suspension_opens_nothing(cluster: Cluster, perso
 # ---------------------------------------------------------------------------------------------- repeated registrations
 
 
-async def test_a_registration_whose_answer_was_lost_may_be_repeated(cluster: Cluster, person):
+async def test_a_registration_whose_answer_was_lost_can_be_repeated(cluster: Cluster, person):
     alice, first = await register(cluster)
     fields = {"username": alice.name, "email": f"{alice.name}@example.org", "password": PASSWORD}
     guest = await cluster.guest(node="b")
@@ -433,7 +433,7 @@ async def test_a_registration_whose_answer_was_lost_may_be_repeated(cluster: Clu
     assert (await (await cluster.guest()).refused("auth.register", **fields)).code == "ALREADY_EXISTS"
 
 
-async def test_a_repeated_registration_is_under_the_limits_of_logins(cluster: Cluster, person, node):
+async def test_a_repeated_registration_counts_against_the_limits_of_logins(cluster: Cluster, person, node):
     limited = await node(limit_login="3/hour")
     alice, _ = await register(cluster, node=limited)
     guest = await cluster.guest(node=limited)

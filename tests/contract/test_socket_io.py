@@ -1,4 +1,4 @@
-"""What Socket.IO's own server does and its clients in other languages count on, on the wire."""
+"""Details of Socket.IO's own server that clients in other languages rely on, tested on the wire."""
 
 import asyncio
 import base64
@@ -36,7 +36,7 @@ async def fetched(http: aiohttp.ClientSession, url: str) -> list[str]:
 
 
 async def entered(http: aiohttp.ClientSession, cluster: Cluster, token: str | None = None) -> str:
-    """The address of a polling session that is connected and ready."""
+    """Return the URL of a polling session that is connected and ready."""
     url = await polling(http, cluster)
     await posted(http, url, "40" + json.dumps({"token": token} if token else {}))
     received: list[str] = []
@@ -48,7 +48,7 @@ async def entered(http: aiohttp.ClientSession, cluster: Cluster, token: str | No
 # ---------------------------------------------------------------------------------------------- polling
 
 
-async def test_a_get_brings_no_more_packets_than_clients_take(cluster: Cluster, http):
+async def test_a_get_returns_no_more_packets_than_clients_accept(cluster: Cluster, http):
     url = await entered(http, cluster)
     await posted(http, url, SEPARATOR.join(f'42{number}["system.ping"]' for number in range(40)))
     answers: list[str] = []
@@ -59,7 +59,7 @@ async def test_a_get_brings_no_more_packets_than_clients_take(cluster: Cluster, 
     assert [packet.partition("[")[0] for packet in answers] == [f"43{number}" for number in range(40)]
 
 
-async def test_closing_answers_the_get_that_waits_and_each_post(cluster: Cluster, http):
+async def test_a_close_answers_the_waiting_get_and_each_post(cluster: Cluster, http):
     url = await entered(http, cluster)
     waiting = asyncio.create_task(fetched(http, url))
     assert await posted(http, url, "41") == "ok"
@@ -67,7 +67,7 @@ async def test_closing_answers_the_get_that_waits_and_each_post(cluster: Cluster
     assert await waiting == ["6"]
 
 
-async def test_answers_stay_out_of_caches(cluster: Cluster, http):
+async def test_answers_forbid_caching(cluster: Cluster, http):
     url = await polling(http, cluster)
     responses = [
         await http.post(url, data="40"),
@@ -81,7 +81,7 @@ async def test_answers_stay_out_of_caches(cluster: Cluster, http):
 
 
 @pytest.mark.parametrize("wrap", [76, 10_000], ids=["as Java wraps them", "in one line"])
-async def test_base64_may_have_line_breaks(cluster: Cluster, http, wrap):
+async def test_base64_may_contain_line_breaks(cluster: Cluster, http, wrap):
     url = await polling(http, cluster)
     packet = msgpack.packb({"type": 0, "nsp": "/", "data": {"unknown": "x" * 200}})
     encoded = base64.b64encode(packet).decode()
@@ -91,7 +91,7 @@ async def test_base64_may_have_line_breaks(cluster: Cluster, http, wrap):
 
 
 async def test_a_hot_room_reaches_a_polling_client_packet_by_packet(cluster: Cluster, http, person):
-    """Pushes that are gathered into one write are packets of their own again."""
+    """Pushes that were gathered into one write are separate packets again."""
     author = await person("author")
     post = await author.call("post.create", text="open")
     [token] = await cluster.tokens([cluster.unique("reader")])
@@ -99,7 +99,7 @@ async def test_a_hot_room_reaches_a_polling_client_packet_by_packet(cluster: Clu
     await posted(http, url, "421" + json.dumps(["post.watch", {"post_id": post["id"]}]))
     assert (await fetched(http, url))[0].startswith("431")
     delivery = cluster.node_a.bus._delivery
-    delivery._gather()  # as when there is much to do
+    delivery._gather()  # as under load
     for version in range(1, 6):
         await author.call("post.edit", post_id=post["id"], version=version, text=f"edit {version}")
     edits: list[str] = []
@@ -111,7 +111,7 @@ async def test_a_hot_room_reaches_a_polling_client_packet_by_packet(cluster: Clu
 # ---------------------------------------------------------------------------------------------- WebSocket
 
 
-async def test_a_client_that_sends_text_alone_is_answered_in_text(cluster: Cluster):
+async def test_a_client_that_accepts_only_text_is_answered_in_text(cluster: Cluster):
     socket = BareSocket()
     await socket.shake_hands(cluster.ports["a"], "&b64=1")
     assert (await socket.receive())[1].startswith(b"0")
@@ -123,15 +123,15 @@ async def test_a_client_that_sends_text_alone_is_answered_in_text(cluster: Clust
     await socket.close()
 
 
-async def test_base64_that_is_none_closes(cluster: Cluster):
+async def test_invalid_base64_closes_the_connection(cluster: Cluster):
     socket = await BareSocket().open(cluster.ports["a"])
     socket.send(text("b%%%"))
     assert await socket.close_code() is None
 
 
-async def test_pongs_and_acknowledgements_that_nobody_asked_for_are_ignored(cluster: Cluster):
+async def test_unsolicited_pongs_and_acknowledgements_are_ignored(cluster: Cluster):
     socket = await BareSocket().open(cluster.ports["a"])
-    socket.send(text("3"))  # as Rust's client says right after OPEN
+    socket.send(text("3"))  # Rust's client sends it right after OPEN
     await socket.enter()
     socket.send(text("3") + text("437[1]") + text('461-7[{"_placeholder":true,"num":0}]') + frame(FINAL | BINARY, b"x"))
     socket.send(text('421["system.ping",{}]'))
@@ -139,7 +139,7 @@ async def test_pongs_and_acknowledgements_that_nobody_asked_for_are_ignored(clus
     await socket.close()
 
 
-async def test_a_pong_that_nobody_asked_for_does_not_end_polling(cluster: Cluster, http):
+async def test_an_unsolicited_pong_does_not_end_polling(cluster: Cluster, http):
     url = await entered(http, cluster)
     await posted(http, url, SEPARATOR.join(["3", '421["system.ping"]']))
     assert (await fetched(http, url))[0].startswith("431")
@@ -155,7 +155,7 @@ async def test_every_field_of_auth_may_be_a_string(cluster: Cluster, person):
 
 @pytest.mark.parametrize("ends", ["auth.logout", "session.revoke"])
 async def test_the_last_answer_comes_before_the_transport_closes(cluster: Cluster, person, ends):
-    """A server disconnect, then CLOSE, and only then, where the client does not close by itself, the end."""
+    """The server sends DISCONNECT, then CLOSE, and closes the transport only if the client does not."""
     alice = await person("alice")
     [session] = (await alice.call("session.list"))["items"]
     socket = await BareSocket().open(cluster.ports["a"])
@@ -187,7 +187,7 @@ async def test_a_recovered_socket_keeps_its_id(cluster: Cluster):
 @pytest.mark.parametrize(
     ("act", "reason"), [("room.kick", "kicked"), ("room.ban", "banned"), ("graph.block", "access")]
 )
-async def test_a_removal_while_away_is_told_once(cluster: Cluster, person, act, reason):
+async def test_a_removal_while_away_is_pushed_once(cluster: Cluster, person, act, reason):
     host = await person("host")
     reader = await arrive(cluster)
     room_id = await open_room(host)
@@ -226,7 +226,7 @@ async def test_a_newer_tab_stays_in_the_room_that_an_older_one_leaves(cluster: C
     await newer.call("room.send", room_id=room_id, text="still here")
 
 
-async def test_undefined_fields_are_as_absent_as_in_json(cluster: Cluster, person):
+async def test_undefined_fields_count_as_absent_as_in_json(cluster: Cluster, person):
     alice = await person("alice", kind="python-msgpack")
     undefined = msgpack.ExtType(0, b"\0")
     found = await alice.send("user.get", {"username": alice.name, "cache": undefined})

@@ -1,4 +1,4 @@
-"""The age of a user on a day, from the date of birth."""
+"""A user's age on a given day, from the date of birth."""
 
 from datetime import date
 

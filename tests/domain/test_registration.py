@@ -1,4 +1,4 @@
-"""Which usernames and passwords are refused."""
+"""Usernames and passwords that registration refuses."""
 
 import pytest
 
@@ -11,11 +11,11 @@ from protocol.errors import CallError
 @pytest.mark.parametrize(
     "name", ["admin", "Support", "ad.min", "admin_", "_r00t_", "0fficial", "m.o.d.e.r.a.t.o.r", "daira"]
 )
-def test_names_that_seem_to_speak_for_us_are_reserved(name):
+def test_official_looking_names_are_reserved(name):
     assert is_reserved(name)
 
 
-def test_names_of_people_are_free():
+def test_ordinary_names_are_not_reserved():
     names = {username for username, _ in demo._people(0, 5_000)}
     assert [
         name for name in {*names, "badmin", "administer", "modesty", "rooty", "mona.help"} if is_reserved(name)
@@ -36,12 +36,12 @@ def test_names_of_people_are_free():
         "!!!!!!!!",
     ],
 )
-def test_passwords_that_are_guessed_first_are_refused(password):
+def test_common_passwords_are_refused(password):
     with pytest.raises(CallError) as refused:
         check_new("password", password)
     assert (refused.value.code, refused.value.details[0].field) == ("INVALID_ARGUMENT", "password")
 
 
 @pytest.mark.parametrize("password", ["كلمة سر طويلة", "correct horse", "jL4!xz0q", "password of mine"])
-def test_other_passwords_pass(password):
+def test_other_passwords_are_accepted(password):
     check_new("password", password)

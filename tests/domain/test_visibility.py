@@ -1,4 +1,4 @@
-"""Who may see a post, and whose feed wants it: this lock alone, without the row policies behind it."""
+"""Visibility of posts, and their place in feeds, by the rules in Python alone, without row policies."""
 
 import itertools
 
@@ -10,7 +10,7 @@ AUTHOR, VIEWER, OTHER = 1, 2, 3
 
 
 def row(visibility="public", **changes):
-    """A public post of a stranger with an open account."""
+    """Return a row of a post; by default public, from a stranger with an open account."""
     relation = dict.fromkeys(("blocks", "blocked_by", "follows", "mutes_posts", "author_is_private"), False)
     return {"author_id": AUTHOR, "visibility": visibility, "mention_ids": [], **relation, **changes}
 
@@ -26,7 +26,7 @@ def row(visibility="public", **changes):
         ("followers", False, True, True),
         ("followers", True, False, False),
         ("followers", True, True, True),
-        ("circle", False, False, True),  # whether the viewer is in the circle is for the row policy
+        ("circle", False, False, True),  # the row policy decides whether the viewer is in the circle
         ("circle", True, False, True),
         ("private", False, True, False),
         ("private", True, True, False),
@@ -45,7 +45,7 @@ def test_a_block_either_way_hides_every_post_even_from_followers(audience, block
 
 
 @pytest.mark.parametrize("audience", ["public", "followers", "circle", "private"])
-def test_authors_see_all_their_posts_and_their_feed_wants_none(audience):
+def test_authors_see_all_their_posts_and_none_is_in_their_feed(audience):
     own = row(audience, author_is_private=True, mention_ids=[AUTHOR])
     assert visibility.may_see(own, AUTHOR) is True
     assert visibility.feed_reason(own, AUTHOR) is None
@@ -68,8 +68,8 @@ def test_why_a_post_is_in_a_feed(changes, reason):
     assert visibility.feed_reason(row(**changes), VIEWER) == reason
 
 
-def test_no_feed_wants_what_its_owner_may_not_see():
-    """A feed's own reasons never open what `may_see` keeps shut."""
+def test_a_feed_has_no_post_that_its_owner_may_not_see():
+    """A reason to be in a feed never overrides `may_see`."""
     flags = ("blocks", "blocked_by", "follows", "mutes_posts", "author_is_private")
     for audience, *values in itertools.product(("public", "followers", "circle", "private"), *[(False, True)] * 5):
         post = row(audience, mention_ids=[VIEWER], **dict(zip(flags, values, strict=True)))

@@ -1,4 +1,4 @@
-"""WebSocket frames that RFC 6455 forbids a client, over bare sockets against a node; and odd ones that it allows."""
+"""WebSocket frames that RFC 6455 forbids clients, and unusual ones that it allows, over raw sockets to a node."""
 
 import asyncio
 import itertools
@@ -29,7 +29,7 @@ HANDSHAKE = (
 
 
 def frame(first_byte: int, payload: bytes = b"", *, masked: bool = True, declared: int | None = None) -> bytes:
-    """`declared`: the length that it claims to have."""
+    """Return a client frame. declared: the length in its head, if it differs."""
     mask = os.urandom(4)
     length = len(payload)
     if declared is not None:
@@ -54,7 +54,7 @@ PING_CALL = '421["system.ping",{}]'
 
 
 class BareSocket:
-    """A WebSocket on which the test writes bytes."""
+    """A WebSocket on which the test writes raw bytes."""
 
     async def open(self, port: int) -> "BareSocket":
         await self.shake_hands(port)
@@ -68,7 +68,7 @@ class BareSocket:
         assert b" 101 " in await self._reader.readuntil(b"\r\n\r\n")
 
     async def enter(self, token: str | None = None, codec: str = "json") -> None:
-        """Without a token: as an anonymous client, which may call system.ping."""
+        """Send CONNECT. Without a token the client is anonymous, and may call system.ping."""
         auth = {"token": token} if token else {}
         if codec == "json":
             self.send(text("40" + json.dumps(auth)))
@@ -81,7 +81,7 @@ class BareSocket:
         self._writer.write(data)
 
     async def receive(self) -> tuple[int, bytes]:
-        """First byte and payload of the next frame."""
+        """Return the first byte and the payload of the next frame."""
         async with asyncio.timeout(WAIT_S):
             first, length = await self._reader.readexactly(2)
             if length > 125:
@@ -100,12 +100,12 @@ class BareSocket:
             return
 
     async def close_code(self) -> int | None:
-        """What the server closes with, as the last thing that it says; None where it says nothing and hangs up."""
+        """Return the code of the server's close frame, its last one; None if it hangs up without one."""
         code = None
         try:
             while True:
                 first, payload = await self.receive()
-                assert code is None, "something came behind the close"
+                assert code is None, "a frame followed the close"
                 if first == FINAL | CLOSE:
                     code = int.from_bytes(payload[:2], "big")
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -182,7 +182,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-async def test_what_a_client_may_not_send_closes_the_connection(bare: BareSocket, what: str):
+async def test_a_forbidden_frame_closes_the_connection(bare: BareSocket, what: str):
     sent, code = REFUSED[what]
     bare.send(sent)
     assert await bare.close_code() == code
@@ -199,7 +199,7 @@ async def test_a_close_without_a_code_is_answered_with_a_close(bare: BareSocket)
     assert await bare.close_code() == 1000
 
 
-async def test_who_leaves_much_unread_is_told_nothing_behind_the_close(cluster: Cluster, bare: BareSocket):
+async def test_a_client_with_much_unread_gets_nothing_after_the_close(cluster: Cluster, bare: BareSocket):
     socket = next(each for each in cluster.node_a.socket_server.sockets if each.sid == bare.sid)
     push = websocket_frame(FINAL | TEXT, b"x" * 10_000)
     while not socket.is_behind:
@@ -213,7 +213,7 @@ async def test_who_leaves_much_unread_is_told_nothing_behind_the_close(cluster: 
     assert await bare.close_code() == 1002
 
 
-async def test_a_refused_frame_of_a_probe_leaves_polling_as_it_was(cluster: Cluster):
+async def test_a_refused_frame_of_a_probe_does_not_affect_polling(cluster: Cluster):
     url = f"{cluster.url()}/socket.io/?EIO=4&transport=polling"
     async with aiohttp.ClientSession() as session:
         sid = json.loads((await (await session.get(url)).text())[1:])["sid"]
@@ -228,7 +228,7 @@ async def test_a_refused_frame_of_a_probe_leaves_polling_as_it_was(cluster: Clus
         assert (await (await session.get(f"{url}&sid={sid}")).text()).startswith("40")
 
 
-async def test_nothing_is_heard_behind_a_refused_frame(bare: BareSocket):
+async def test_frames_after_a_refused_frame_are_ignored(bare: BareSocket):
     bare.send(frame(FINAL | TEXT, b"2", masked=False) + text(PING_CALL))
     assert await bare.close_code() == 1002
 
@@ -248,7 +248,7 @@ LARGE = {length: '421["system.ping"' + " " * (length - 18) + "]" for length in (
 
 
 @pytest.mark.parametrize("how", ALLOWED)
-async def test_a_call_is_answered_however_it_is_cut_into_frames(bare: BareSocket, how: str):
+async def test_a_call_is_answered_however_it_is_fragmented(bare: BareSocket, how: str):
     bare.send(ALLOWED[how])
     assert (await bare.answer())["ok"]
 
@@ -259,7 +259,7 @@ async def test_a_call_larger_than_its_fields_is_answered_and_refused(bare: BareS
     assert (await bare.answer())["error"]["details"][0]["field"] == "$"
 
 
-async def test_a_message_as_large_as_is_allowed_may_come_in_parts(bare: BareSocket):
+async def test_a_message_of_the_largest_size_may_be_fragmented(bare: BareSocket):
     call = LARGE[MAX_PAYLOAD].encode()
     bare.send(
         frame(TEXT, call[:1_000]) + frame(CONTINUED, call[1_000:70_000]) + frame(FINAL | CONTINUED, call[70_000:])
@@ -267,14 +267,14 @@ async def test_a_message_as_large_as_is_allowed_may_come_in_parts(bare: BareSock
     assert (await bare.answer())["error"]["code"] == "INVALID_ARGUMENT"
 
 
-async def test_a_letter_may_be_cut_in_two(bare: BareSocket):
+async def test_a_character_may_be_split_between_fragments(bare: BareSocket):
     call = '421["system.ping",{"س":1}]'.encode()
     cut = call.index("س".encode()) + 1
     bare.send(frame(TEXT, call[:cut]) + frame(FINAL | CONTINUED, call[cut:]))
     assert (await bare.answer())["error"]["code"] == "INVALID_ARGUMENT"
 
 
-async def test_pings_come_between_the_parts_of_a_message(bare: BareSocket):
+async def test_pings_may_come_between_fragments(bare: BareSocket):
     asked = bytes(range(125))
     bare.send(
         frame(TEXT, CALL[:5]) + frame(FINAL | PING, asked) + frame(FINAL | PONG) + frame(FINAL | CONTINUED, CALL[5:])
@@ -336,7 +336,7 @@ def test_writes_are_gathered_up_to_a_bound():
     assert transport.written[1:] == [b"d"]
 
 
-async def test_parts_of_nothing_without_end_are_a_flood(cluster: Cluster, node):
+async def test_endless_empty_fragments_are_a_flood(cluster: Cluster, node):
     bare = await BareSocket().open(cluster.ports[await node(limit_calls="10/second")])
     bare.send(frame(TEXT) + frame(CONTINUED) * 3_000)
     assert await bare.close_code() is None
@@ -346,7 +346,7 @@ MESSAGES = st.lists(st.one_of(st.text(max_size=200), st.binary(max_size=200)), m
 
 
 class Heard(list[object]):
-    """Listens to a reader."""
+    """Records what a FrameReader reports."""
 
     held = 0
 
@@ -367,7 +367,7 @@ class Heard(list[object]):
 
 @given(messages=MESSAGES, choices=st.randoms(use_true_random=False))
 @settings(max_examples=200)
-def test_messages_arrive_whole_however_frames_and_reads_are_cut(messages: list[str | bytes], choices: Random):
+def test_messages_arrive_whole_however_frames_and_reads_are_split(messages: list[str | bytes], choices: Random):
     sent = b""
     for message in messages:
         opcode, payload = (TEXT, message.encode()) if isinstance(message, str) else (BINARY, message)

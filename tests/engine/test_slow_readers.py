@@ -1,4 +1,4 @@
-"""Clients that do not read, read too little, or never get to the point: gone, with what they cost."""
+"""Clients that do not read, read too slowly, or never finish a handshake are closed, and their memory is freed."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ class Stuck:
                     return self
 
     async def _receive(self) -> str:
-        """The next that is no ping; pings are answered."""
+        """Return the next message that is not a ping, and answer pings."""
         while (text := (await self.socket.receive()).data) == "2":
             await self.socket.send_str("3")
         return text
@@ -75,13 +75,13 @@ class Stuck:
     async def read_to_the_end(self) -> None:
         self.socket._response.connection.transport.resume_reading()
         while (message := await self.socket.receive()).type is aiohttp.WSMsgType.TEXT:
-            assert message.data != "41", "a slow client must not be told DISCONNECT: it would not come back"
+            assert message.data != "41", "a slow client must not get DISCONNECT: it would not reconnect"
             self.note(message.data)
 
 
 @pytest.fixture
 async def stuck(cluster: Cluster, person):
-    """Somebody on node a with a post of Alice's open, and the room's name."""
+    """Return a reader on node a who watches a post of Alice's, and the name of its room."""
     alice, reader = await person("alice"), await person("reader")
     post = await alice.call("post.create", text="hot")
     await reader.close()
@@ -97,7 +97,7 @@ def socket_of(cluster: Cluster, user_id: int):
     return member._socket
 
 
-async def test_who_does_not_read_is_cut_off_within_the_bound_and_has_it_all_on_return(cluster: Cluster, stuck):
+async def test_a_client_that_does_not_read_is_closed_at_the_bound_and_recovers(cluster: Cluster, stuck):
     client, room, alice, post = stuck
     await alice.call("post.watch", post_id=post["id"])
     socket = socket_of(cluster, client.id)
@@ -122,13 +122,13 @@ async def test_who_does_not_read_is_cut_off_within_the_bound_and_has_it_all_on_r
     assert returned.received[-1][1]["recovered"] is True
 
 
-async def test_a_reader_who_is_behind_gets_the_newest_of_a_kind_and_misses_what_passes(cluster: Cluster, stuck):
+async def test_a_slow_reader_gets_the_newest_conflated_push_and_no_ephemeral_ones(cluster: Cluster, stuck):
     client, room, alice, post = stuck
     await alice.call("post.watch", post_id=post["id"])
     socket = socket_of(cluster, client.id)
     client.stop_reading()
     number = 0
-    while socket.outbound_bytes < MAX_OUTBOUND // 2:  # much more than the network may still take
+    while socket.outbound_bytes < MAX_OUTBOUND // 2:  # much more than the network can still take
         number += 1
         await cluster.stores.broadcaster.publish(room, Loud(id=f"fill:{post['id']}:{number}", post_id="1"))
     await alice.expect("post.deleted", id=f"fill:{post['id']}:{number}")
@@ -147,7 +147,7 @@ async def test_a_reader_who_is_behind_gets_the_newest_of_a_kind_and_misses_what_
     assert kinds.count("passing") <= 1
 
 
-async def test_answering_pings_without_reading_does_not_help(cluster: Cluster, person, node):
+async def test_a_client_that_answers_pings_but_does_not_read_is_closed(cluster: Cluster, person, node):
     impatient = await node(ping_interval=0.5, ping_timeout=2.0)
     alice, reader = await person("alice"), await person("reader")
     post = await alice.call("post.create", text="hot")
@@ -174,7 +174,7 @@ async def test_answering_pings_without_reading_does_not_help(cluster: Cluster, p
     assert slow._value.get() == cut_off + 1
 
 
-async def test_a_handshake_that_never_finishes_is_cut_off(cluster: Cluster, monkeypatch, node):
+async def test_an_unfinished_handshake_is_closed(cluster: Cluster, monkeypatch, node):
     monkeypatch.setattr("engine.http.PATIENCE_S", 0.2)
     monkeypatch.setattr("engine.http.LOOK_EVERY_S", 0.05)
     host, port = "127.0.0.1", cluster.ports[await node()]
@@ -193,7 +193,7 @@ async def test_a_handshake_that_never_finishes_is_cut_off(cluster: Cluster, monk
     other.close()
 
 
-async def test_a_flood_of_calls_is_refused_and_then_cut_off(cluster: Cluster, person, node):
+async def test_a_flood_of_calls_is_refused_and_then_closed(cluster: Cluster, person, node):
     rated = await node(limit_calls="10/second")
     bob = await person("bob")
     async with aiohttp.ClientSession() as session:

@@ -1,4 +1,4 @@
-"""`servers.json`, the only copy of the passwords that the laptop's data opens with."""
+"""`servers.json`, which holds the only copy of the passwords of the embedded servers."""
 
 import os
 import stat
@@ -10,7 +10,7 @@ from gateway.embedded.addresses import reachable_servers
 from tests.gateway.test_commands import Installation
 
 
-async def test_addresses_are_written_once_and_for_their_owner_alone(tmp_path):
+async def test_addresses_are_written_once_and_readable_only_by_their_owner(tmp_path):
     servers = await reachable_servers(tmp_path, voice=False)
     path = tmp_path / "servers.json"
     written = path.stat()
@@ -20,7 +20,7 @@ async def test_addresses_are_written_once_and_for_their_owner_alone(tmp_path):
     assert os.listdir(tmp_path) == ["servers.json"]
 
 
-async def test_new_ports_are_written_beside_the_old_until_they_are_whole(tmp_path, monkeypatch):
+async def test_new_ports_replace_the_file_atomically(tmp_path, monkeypatch):
     servers = await reachable_servers(tmp_path, voice=False)
 
     def dies(*_: object) -> None:
@@ -38,14 +38,14 @@ async def test_new_ports_are_written_beside_the_old_until_they_are_whole(tmp_pat
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"id": "x"}', b"\xff"])
-def test_a_file_that_cannot_be_read_is_named_with_what_to_do(tmp_path, content):
+def test_an_invalid_file_is_named_with_a_remedy(tmp_path, content):
     (tmp_path / "servers.json").write_bytes(content)
     with pytest.raises(EmbeddedError, match=r"servers\.json cannot be read .* bring the file back"):
         find_servers(tmp_path)
 
 
 @pytest.mark.parametrize("command", [["seed"], ["erase"], ["serve"], ["token", "alice"], ["dead-letters", "list"]])
-def test_each_command_says_so_in_a_sentence(tmp_path, command):
+def test_each_command_reports_an_invalid_file_in_one_sentence(tmp_path, command):
     (tmp_path / "servers.json").write_bytes(b"{")
     result = Installation(tmp_path).run(*command)
     assert result.returncode == 1

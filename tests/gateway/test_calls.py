@@ -1,4 +1,4 @@
-"""How many calls of one connection may wait, however it is read from."""
+"""Bounds on the waiting calls of a connection and of a user."""
 
 import asyncio
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ from tests.patience import WAIT_S
 
 
 class Held:
-    """A dispatcher whose answers wait to be let go."""
+    """A dispatcher whose answers wait until the test releases them."""
 
     def __init__(self) -> None:
         self.may_end = asyncio.Event()
@@ -37,7 +37,7 @@ class Held:
         return SimpleNamespace(answer="answered", disconnects=False)
 
     async def finish(self, answered) -> None:
-        """Nothing was left to do."""
+        """Assert that no call is running or waiting."""
 
     def refuse(self, name: str, refusal: errors.CallError) -> str:
         self.refused.append(refusal)
@@ -45,7 +45,7 @@ class Held:
 
 
 class Polling:
-    """A connection that cannot stop its client from sending."""
+    """A connection that cannot pause its client."""
 
     def __init__(self) -> None:
         self.replies: list[tuple[int, str]] = []
@@ -77,14 +77,14 @@ def call(number: int, size: int = 20) -> wire.Packet:
 
 
 async def let_go(calls: Calls, dispatcher: Held) -> None:
-    """All that run or wait are answered."""
+    """Release and answer all calls that run or wait."""
     idle = asyncio.Event()
     dispatcher.may_end.set()
     calls.when_idle(idle.set)
     await asyncio.wait_for(idle.wait(), WAIT_S)
 
 
-async def test_more_calls_than_may_wait_are_refused_and_the_others_answered():
+async def test_calls_above_the_bound_are_refused_and_the_others_answered():
     calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=10))
     room = MOST_CALLS_AT_ONCE + MOST_WAITING
     for number in range(room + 5):
@@ -99,7 +99,7 @@ async def test_more_calls_than_may_wait_are_refused_and_the_others_answered():
     assert owner.dropped == []
 
 
-async def test_who_goes_on_while_too_many_wait_is_cut_off():
+async def test_a_client_that_continues_after_many_refusals_is_closed():
     calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=10))
     for number in range(MOST_CALLS_AT_ONCE + MOST_WAITING + MOST_REFUSALS + 1):
         calls.take(call(number))
@@ -108,7 +108,7 @@ async def test_who_goes_on_while_too_many_wait_is_cut_off():
     await let_go(calls, dispatcher)
 
 
-async def test_large_calls_that_wait_are_bounded_by_their_bytes():
+async def test_waiting_calls_are_bounded_by_their_bytes():
     calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=100))
     room = (MOST_BYTES_AT_ONCE + MOST_BYTES_WAITING) // wire.MAX_PAYLOAD
     assert room < MOST_CALLS_AT_ONCE
@@ -124,7 +124,7 @@ async def test_large_calls_that_wait_are_bounded_by_their_bytes():
 
 
 class Writes(Held):
-    """A dispatcher of writes that end one by one."""
+    """A dispatcher whose writes end one by one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -140,8 +140,8 @@ class Writes(Held):
         return await super().answer(method, packet, caller, share, at)
 
 
-async def test_a_write_does_not_overtake_those_that_wait():
-    """It comes in the turn of the loop in which the one that left no room has ended."""
+async def test_a_write_does_not_overtake_waiting_writes():
+    """It arrives in the loop turn in which the write that used the last slot ends."""
     dispatcher, loop = Writes(), asyncio.get_running_loop()
     dispatcher.may_end.set()
     calls = Calls(dispatcher, Polling(), CallRate(per_second=1e9, burst=100))
@@ -180,7 +180,7 @@ async def test_the_calls_of_a_user_are_bounded_over_all_their_connections():
     assert dispatcher.share.calls == 0
 
 
-async def test_calls_of_who_has_spent_their_share_are_refused_until_it_is_paid_back():
+async def test_calls_of_a_user_whose_budget_is_spent_are_refused_until_it_refills():
     calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=10))
     dispatcher.share = Share(1, WorkRate(per_second=0.5, burst=1))
     dispatcher.share.spend(2)
@@ -199,7 +199,7 @@ async def test_calls_of_who_has_spent_their_share_are_refused_until_it_is_paid_b
     await let_go(calls, dispatcher)
 
 
-async def test_a_connection_that_breaks_gives_back_what_waits_on_it():
+async def test_a_broken_connection_releases_its_waiting_calls():
     calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=10))
     for number in range(MOST_CALLS_AT_ONCE + 10):
         calls.take(call(number))

@@ -1,4 +1,4 @@
-"""The command line against a real installation: `daira up` in a process of its own, used as a newcomer would."""
+"""The command line on a real installation: `daira up` in its own process, used as by a newcomer."""
 
 import asyncio
 import json
@@ -17,14 +17,14 @@ from gateway import doctor
 from storage.schema import newest_version
 from tests.patience import WAIT_S
 
-# Every step starts a process, several of them PostgreSQL.
+# Every step starts a process, and several start PostgreSQL.
 pytestmark = pytest.mark.timeout(300)
 
 DAIRA = [sys.executable, "-m", "gateway.cli"]
 
 
 class Installation:
-    """A data folder, ports of its own, and the processes that the test starts in it."""
+    """A data folder with its own ports, and the processes that the test starts in it."""
 
     def __init__(self, data_dir: Path) -> None:
         self.port, self.sidecar_port, self.worker_sidecar_port = free_ports(3)
@@ -74,7 +74,7 @@ def wait_for_line(process: subprocess.Popen[str], words: str) -> list[str]:
         lines.append(line.strip())
         if words in line:
             return lines
-    raise AssertionError(f"{words!r} never came: {lines} {process.stderr and process.stderr.read()}")
+    raise AssertionError(f"{words!r} was not printed: {lines} {process.stderr and process.stderr.read()}")
 
 
 async def answers(url: str, status: int = 200) -> dict:
@@ -96,7 +96,7 @@ def listens(port: int) -> bool:
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory) -> Iterator[Installation]:
-    """`daira up --demo` in a folder whose path has a space, left running for the module."""
+    """Run `daira up --demo` for the whole module, in a folder whose path contains a space."""
     place = Installation(tmp_path_factory.mktemp("an installation") / ".daira")
     process = place.start("up", "--demo")
     wait_for_line(process, "call feed.get")
@@ -152,7 +152,7 @@ async def test_the_developer_page_comes_with_up(installation):
         assert "token" in await signing_in.json()
 
 
-def test_a_refused_call_says_so_and_exits_with_1(installation):
+def test_a_refused_call_prints_its_error_and_exits_with_1(installation):
     result = installation.run("call", "post.get", '{"post_id": "1"}', "--as", "mona_elsayed")
     assert result.returncode == 1
     assert json.loads(result.stdout)["error"]["code"] == "NOT_FOUND"
@@ -164,7 +164,7 @@ def test_a_refused_call_says_so_and_exits_with_1(installation):
     assert "Traceback" not in result.stderr
 
 
-def test_tokens_one_a_line(installation):
+def test_tokens_are_printed_one_per_line(installation):
     result = installation.run("token", "load", "--create", "--count", "1000")
     tokens = result.stdout.split()
     assert len(set(tokens)) == 1_000
@@ -172,14 +172,14 @@ def test_tokens_one_a_line(installation):
     assert len(installation.run("token", "load_7").stdout.split()) == 1
 
 
-def test_a_slow_reader_gets_all_that_is_printed(installation):
+def test_a_slow_reader_of_standard_output_gets_everything(installation):
     process = installation.start("token", "load", "--count", "1000", PYTHONUNBUFFERED="1")
     installation.call("system.ping", {}, "load_1")  # long enough for the pipe to fill
     printed, _ = process.communicate()
     assert len(printed.split()) == 1_000
 
 
-def test_a_suspended_user_hears_so_until_they_are_restored(installation):
+def test_a_suspended_user_is_refused_until_restored(installation):
     assert installation.run("token", "troll", "--create").returncode == 0
     watching = installation.start("watch", "--as", "troll")
     wait_for_line(watching, "session.ready")
@@ -199,7 +199,7 @@ def test_seeding_more_people(installation):
     assert installation.call("user.get", {"username": "mona_elsayed"}, "ahmed_elsayed")["follower_count"] > 100
 
 
-def test_the_doctor_finds_everything_well_and_what_is_not(installation):
+def test_the_doctor_reports_health_and_faults(installation):
     result = installation.run("doctor")
     assert result.returncode == 0, result.stdout
     assert "Valkey 9." in result.stdout
@@ -246,7 +246,7 @@ def test_dead_letters_and_schema_and_migrate(installation, tmp_path):
     assert installation.run("version").stdout.strip()
 
 
-def test_a_second_up_on_the_same_data_says_who_is_there(installation):
+def test_a_second_up_on_the_same_data_names_the_first(installation):
     other = free_ports(2)
     result = installation.run("up", DAIRA_PORT=str(other[0]), DAIRA_SIDECAR_PORT=str(other[1]))
     assert result.returncode == 1
@@ -254,7 +254,7 @@ def test_a_second_up_on_the_same_data_says_who_is_there(installation):
     assert "in use" in installation.run("erase").stderr
 
 
-def test_a_taken_port_is_named(installation):
+def test_a_port_in_use_is_named(installation):
     result = installation.run("serve")
     assert result.returncode == 1
     assert "DAIRA_PORT" in result.stderr

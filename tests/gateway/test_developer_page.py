@@ -1,4 +1,4 @@
-"""The developer page's doors: shut unless a setting opens them, and then to this machine's own page alone."""
+"""Access to the developer page: off by default; when it is on, only its own page on this machine may use it."""
 
 import json
 from collections.abc import AsyncIterator
@@ -29,14 +29,14 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def test_nothing_of_it_is_there_by_default(cluster: Cluster, http):
+async def test_the_page_is_off_by_default(cluster: Cluster, http):
     for path in ("/", "/page/page.js", "/dev/people"):
         assert (await http.get(cluster.url() + path)).status == 404
     answer = await http.post(f"{cluster.url()}/dev/sign-in", json={"username": "mona_elsayed"})
     assert answer.status == 404
 
 
-async def test_every_file_is_served_and_none_needs_another_site(url, http):
+async def test_every_file_is_served_and_none_refers_to_another_site(url, http):
     page = await http.get(f"{url}/")
     assert "DAIRA" in await page.text()
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
@@ -48,7 +48,7 @@ async def test_every_file_is_served_and_none_needs_another_site(url, http):
     assert (await http.get(f"{url}/page/%2e%2e/settings.py")).status == 404
 
 
-async def test_somebody_without_a_password_is_signed_in(cluster: Cluster, url, http, person):
+async def test_a_user_without_a_password_can_be_signed_in(cluster: Cluster, url, http, person):
     alice = await person("alice")
     answer = await http.post(f"{url}/dev/sign-in", json={"username": alice.name})
     other = cluster.new_client(alice.name, "python-json")
@@ -59,7 +59,7 @@ async def test_somebody_without_a_password_is_signed_in(cluster: Cluster, url, h
     assert set(people[0]) == {"username", "display_name"}
 
 
-async def test_nobodys_own_account_is_signed_in(cluster: Cluster, url, http):
+async def test_a_user_with_a_password_cannot_be_signed_in(cluster: Cluster, url, http):
     guest = await cluster.guest()
     name = cluster.unique("owner")
     await guest.call("auth.register", username=name, email=f"{name}@example.com", password="correct horse")
@@ -92,7 +92,7 @@ async def test_other_sites_get_nothing(url, http, headers):
     assert "Access-Control-Allow-Origin" not in page.headers
 
 
-async def test_a_form_signs_nobody_in(url, http):
+async def test_a_form_of_another_page_cannot_sign_in(url, http):
     assert (await http.post(f"{url}/dev/sign-in", data={"username": "mona_elsayed"})).status == 415
     as_text = {"Content-Type": "text/plain"}
     assert (await http.post(f"{url}/dev/sign-in", data='{"username": "mona"}', headers=as_text)).status == 415
@@ -102,7 +102,7 @@ async def test_a_form_signs_nobody_in(url, http):
 
 
 @pytest.mark.parametrize("fields", [{"host": "0.0.0.0"}, {"host": "example.org"}, {"trusted_proxies": "127.0.0.1/32"}])
-def test_where_others_could_reach_it_it_is_refused(fields):
+def test_it_is_refused_on_an_address_that_other_machines_reach(fields):
     with pytest.raises(ValidationError, match="DAIRA_DEVELOPER_PAGE"):
         Settings(_env_file=None, developer_page=True, **fields)
     assert not Settings(_env_file=None, **fields).for_a_laptop().developer_page
@@ -114,7 +114,7 @@ def test_up_turns_it_on_unless_it_was_turned_off():
     assert not Settings(_env_file=None, developer_page=False).for_a_laptop().developer_page
 
 
-def test_the_client_it_serves_is_the_one_that_the_tests_use():
+def test_its_socket_io_client_is_the_one_that_the_tests_use():
     lock = json.loads((ROOT / "tests" / "clients" / "package-lock.json").read_text())
     version = lock["packages"]["node_modules/socket.io-client"]["version"]
     assert f"Socket.IO v{version}\n" in (PAGE / "vendor" / "socket.io.esm.min.js").read_text()

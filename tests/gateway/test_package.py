@@ -1,4 +1,4 @@
-"""What an installation from a wheel holds: the Python packages, and beside them what they read when they run."""
+"""A wheel contains all Python packages and the data files that they read at run time."""
 
 import tomllib
 from pathlib import Path
@@ -13,12 +13,12 @@ def folders() -> list[Path]:
     return [ROOT / package for package in PACKAGES if "." not in package]
 
 
-def test_each_folder_with_python_in_it_is_a_package():
+def test_each_folder_with_python_files_is_a_package():
     found = {path.parent for folder in folders() for path in folder.rglob("*.py")}
     assert {".".join(path.relative_to(ROOT).parts) for path in found} == set(PACKAGES)
 
 
-def test_each_file_beside_the_python_is_packaged():
+def test_each_data_file_is_packaged():
     packaged = {
         path
         for package in PACKAGES

@@ -1,4 +1,4 @@
-"""Settings: listed in .env.example, refused with a sentence that names them, never shown where they are secret."""
+"""Settings: .env.example lists them, a wrong one is refused in a sentence that names it, secrets are never shown."""
 
 import subprocess
 import sys
@@ -45,7 +45,7 @@ def test_env_example_lists_each_setting_with_its_default():
     assert listed == expected
 
 
-def test_servers_of_ones_own_need_all_of_them():
+def test_own_servers_need_all_their_settings():
     assert settings(**EXTERNAL).app_database == EXTERNAL["postgres_url"]
     for name in ("postgres_worker_url", "redis_url", "s3_endpoint", "token_keys"):
         with pytest.raises(ValidationError, match=f"DAIRA_{name.upper()}"):
@@ -69,12 +69,12 @@ def test_servers_of_ones_own_need_all_of_them():
         {"prefix": "has:colon"},
     ],
 )
-def test_what_is_wrong_is_refused(fields):
+def test_wrong_values_are_refused(fields):
     with pytest.raises(ValidationError):
         settings(**fields)
 
 
-def test_proxies_are_networks_of_either_kind():
+def test_trusted_proxies_are_ipv4_and_ipv6_networks():
     proxies = settings(trusted_proxies=" 10.0.0.1/8, 2001:db8::/32 ,::ffff:192.0.2.0/120,").proxies
     assert list(map(str, proxies)) == ["10.0.0.0/8", "2001:db8::/32", "192.0.2.0/24"]
     assert client_address("::ffff:10.0.0.1", ["198.51.100.2"], proxies) == "198.51.100.2"
@@ -91,7 +91,7 @@ def test_secrets_are_not_shown():
         assert secret not in shown
 
 
-def test_without_servers_the_command_says_what_to_do(tmp_path):
+def test_a_command_without_servers_prints_a_remedy(tmp_path):
     result = subprocess.run(
         [sys.executable, "-m", "gateway.cli", "serve"],
         env={"DAIRA_DATA_DIR": str(tmp_path / "nothing"), "PATH": ""},

@@ -1,4 +1,4 @@
-"""Health and metrics, as an operator reads them."""
+"""Health and metrics of a node, over its sidecar."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from tests.patience import WAIT_S
 
 @pytest.fixture
 async def beside(cluster: Cluster):
-    """The address of node a's sidecar."""
+    """Return the URL of node a's sidecar."""
     running = sidecar(cluster.settings(), 0, cluster.stores, cluster.node_a.database, cluster.node_a)
     port = await running.start()
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
@@ -46,7 +46,7 @@ async def test_a_dependency_that_fails_turns_readiness_red_unless_it_is_optional
         assert (response.status, (await response.json())["status"]) == (503, "not ready")
 
 
-async def test_metrics_tell_what_operators_ask(cluster: Cluster, person, beside):
+async def test_metrics_have_the_documented_names(cluster: Cluster, person, beside):
     session, _ = beside
     alice, bob = await person("alice"), await person("bob", kind="python-json")
     await bob.call("graph.follow", user_id=alice.id)
@@ -57,7 +57,7 @@ async def test_metrics_tell_what_operators_ask(cluster: Cluster, person, beside)
     at_rest = ("daira_outbox_unsent 0.0", 'daira_event_log_lag{group="fanout",topic="post.created"} 0.0')
     text = ""
     async with asyncio.timeout(WAIT_S):
-        while not all(line in text for line in at_rest):  # what others have written may still be under way
+        while not all(line in text for line in at_rest):  # writes of other tests may still be under way
             async with session.get("/metrics") as response:
                 text = await response.text()
     for line in (
@@ -88,7 +88,9 @@ async def test_version_and_contract(beside):
         assert (await response.json())["asyncapi"] == "3.0.0"
 
 
-async def test_calls_are_logged_with_who_and_how_long_and_no_secret(cluster: Cluster, person, capfd, monkeypatch):
+async def test_calls_are_logged_with_user_and_duration_and_without_secrets(
+    cluster: Cluster, person, capfd, monkeypatch
+):
     monkeypatch.setattr(cluster.node_a._dispatcher, "_logs_every_call", True)  # as DAIRA_LOG_LEVEL=debug does
     guest = await cluster.guest()
     name = cluster.unique("logged")

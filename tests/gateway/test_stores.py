@@ -1,4 +1,4 @@
-"""What a process that cannot reach its stores is told."""
+"""Errors of a process that cannot reach its stores."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.cluster import Cluster
 
 
 @pytest.mark.parametrize("name", ["redis_url", "realtime_redis_url"])
-async def test_a_redis_out_of_reach_is_named_without_its_password(cluster: Cluster, monkeypatch, name):
+async def test_an_unreachable_redis_is_named_without_its_password(cluster: Cluster, monkeypatch, name):
     monkeypatch.setattr("gateway.stores.START_TIMEOUT_S", 0.5)
     monkeypatch.setattr("gateway.background.START_TIMEOUT_S", 0.5)
     settings = cluster.settings(**{name: "redis://:a-secret@127.0.0.1:1/0"})

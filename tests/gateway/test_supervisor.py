@@ -1,4 +1,4 @@
-"""Children of `serve --processes`: given the time that they drain for, and no longer than that."""
+"""Children of `serve --processes` get the time of their drain to end, and are then killed."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ time.sleep(60)
 
 @pytest.fixture
 def spawned(monkeypatch):
-    """Children that end so many seconds after SIGTERM; and those that were started."""
+    """Return a function that starts children which end that many seconds after SIGTERM, and the list of children."""
     started: list[subprocess.Popen[bytes]] = []
 
     def stubborn(seconds: float) -> list[subprocess.Popen[bytes]]:
@@ -33,7 +33,7 @@ def spawned(monkeypatch):
         def spawn(listener: object) -> subprocess.Popen[bytes]:
             process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
             assert process.stdout is not None
-            process.stdout.readline()  # from here on it hears the signal
+            process.stdout.readline()  # from here on it handles the signal
             started.append(process)
             return process
 
@@ -46,7 +46,7 @@ def spawned(monkeypatch):
         process.communicate()
 
 
-async def test_a_child_may_take_all_of_its_drain(spawned, monkeypatch):
+async def test_a_child_may_use_its_whole_drain_time(spawned, monkeypatch):
     monkeypatch.setattr(supervisor, "CLOSING_S", 0.5)
     started = spawned(1.0)
     async with supervisor.children(None, 1, drain_s=10.0):
@@ -59,5 +59,5 @@ async def test_children_that_do_not_end_are_killed_together(spawned, monkeypatch
     started = spawned(60.0)
     async with supervisor.children(None, 5, drain_s=1.0):
         began = time.monotonic()
-    assert 1.5 <= time.monotonic() - began < 5 * 1.5  # which is one after the other
+    assert 1.5 <= time.monotonic() - began < 5 * 1.5  # the time of killing one after the other
     assert [process.wait(WAIT_S) for process in started] == [-9] * 5
