@@ -1,4 +1,4 @@
-"""A deployment a test."""
+"""A deployment for each test."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Real servers, nodes and workers in processes of their own, to be killed."""
+"""Real servers, and nodes and workers in separate processes that tests can kill."""
 
 import asyncio
 import subprocess
@@ -18,7 +18,7 @@ PLENTY = "1000000/hour"
 
 
 class Client(socketio.AsyncClient):
-    """The official client, which tells when its socket is gone."""
+    """The official client, with an event for a lost socket."""
 
     def __init__(self, **options) -> None:
         super().__init__(**options)
@@ -95,7 +95,7 @@ class Deployment(Installation):
         return await demo.mint_tokens(owner, keys, names, create=True, lifetime=timedelta(hours=1))
 
     async def client(self, token: str, node: int) -> "Client":
-        """Connected; tries the nodes in turn until one takes it."""
+        """Return a connected client; tries the nodes in turn until one accepts it."""
         async with asyncio.timeout(60):
             while True:
                 client = Client(serializer="msgpack", reconnection=False)

@@ -1,4 +1,4 @@
-"""kill -9 of everything while posts are being made: nothing that was acknowledged is lost, and all heals by itself."""
+"""kill -9 of each process while posts are created: no acknowledged post is lost, and the system recovers by itself."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ FOLLOWERS = 5
 
 @dataclass
 class Ledger:
-    """What the author was told."""
+    """The answers that the author got."""
 
     acknowledged: list[str] = field(default_factory=list)
     codes: dict[str, int] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Ledger:
 
 
 async def publish_for_ever(deployment: Deployment, token: str, ledger: Ledger, stop: asyncio.Event) -> None:
-    """Post after post, each with its key, each repeated until it is acknowledged."""
+    """Create posts one after the other, each with an idempotency key, and each retried until it is acknowledged."""
     node, number = 0, 0
     client = await deployment.client(token, node)
     while not stop.is_set():
@@ -55,14 +55,14 @@ async def publish_for_ever(deployment: Deployment, token: str, ledger: Ledger, s
 
 
 async def answer_or_loss(client: "Client", method: str, arguments: dict) -> dict:
-    """The official Python client's `call` does not notice that its socket is gone. Raises ConnectionError."""
+    """Call, and raise ConnectionError if the socket is lost, which the official client's `call` does not notice."""
     calling = asyncio.ensure_future(client.call(method, arguments, timeout=LATEST_ANSWER_S))
     lost = asyncio.ensure_future(client.lost.wait())
     await asyncio.wait({calling, lost}, return_when=asyncio.FIRST_COMPLETED)
     lost.cancel()
     if not calling.done():
         calling.cancel()
-        raise ConnectionError("lost in the middle of a call")
+        raise ConnectionError("the socket was lost during a call")
     return calling.result()
 
 
@@ -100,7 +100,7 @@ async def test_no_acknowledged_post_is_lost_whatever_is_killed(deployment: Deplo
             deployment.spawn(victim)
         else:
             os.kill(deployment.servers_running.process_id(victim), signal.SIGKILL)
-        # Healed: posts are acknowledged again.
+        # Recovered: posts are acknowledged again.
         await progress(ledger, 20)
     stop.set()
     await publishing
@@ -122,14 +122,14 @@ async def test_no_acknowledged_post_is_lost_whatever_is_killed(deployment: Deplo
 
 
 async def progress(ledger: Ledger, posts: int) -> None:
-    """Wait until so many more posts have been acknowledged."""
+    """Wait until that many more posts have been acknowledged."""
     goal = len(ledger.acknowledged) + posts
     async with asyncio.timeout(60):
         while len(ledger.acknowledged) < goal:
             await asyncio.sleep(0.02)
 
 
-async def test_a_node_without_its_servers_says_so_and_heals(deployment: Deployment):
+async def test_a_node_without_its_servers_reports_it_and_recovers(deployment: Deployment):
     sidecar = free_ports(1)[0]
     deployment.processes["node-1"].terminate()
     deployment.processes["node-1"].wait()
@@ -142,7 +142,7 @@ async def test_a_node_without_its_servers_says_so_and_heals(deployment: Deployme
     [token] = await deployment.tokens(["somebody"])
     client = await deployment.client(token, 1)
     process = deployment.servers_running.process_id("redis")
-    os.kill(process, signal.SIGSTOP)  # alive, and silent
+    os.kill(process, signal.SIGSTOP)  # alive, but silent
     try:
         body = await answers(ready, 503)
         assert body["dependencies"]["redis"]["ok"] is False
@@ -160,8 +160,8 @@ async def test_a_node_without_its_servers_says_so_and_heals(deployment: Deployme
     await client.disconnect()
 
 
-async def test_redis_restarted_under_load_leaves_nobody_in_the_dark(deployment: Deployment):
-    """Sockets stay; calls are refused at once; what was pushed is there, or the client is told to load afresh."""
+async def test_redis_restarted_under_load_leaves_no_client_uninformed(deployment: Deployment):
+    """Sockets stay, calls are refused at once, and each client gets all pushes or is told to reload."""
     author_token, *tokens = await deployment.tokens(["author", *(f"reader{number}" for number in range(10))])
     author = await deployment.client(author_token, 0)
     post_id = (await author.call("post.create", {"text": "open"}))["data"]["id"]
@@ -202,9 +202,9 @@ async def test_redis_restarted_under_load_leaves_nobody_in_the_dark(deployment: 
     for log in received:
         texts = {push["post"]["text"] for event, push in log if event == "post.edited"}
         afresh = sum(event == "session.ready" and not push["recovered"] for event, push in log)
-        assert len(texts) >= edits - 1 or afresh, f"misses {edits - len(texts)} edits and was not told"
+        assert len(texts) >= edits - 1 or afresh, f"a client missed {edits - len(texts)} edits and was not told"
         told += afresh
-    print(f"\n{edits} edits, answers {codes}, slowest {slowest:.2f} s, told to load afresh {told} times")
+    print(f"\n{edits} edits, answers {codes}, slowest {slowest:.2f} s, told to reload {told} times")
     assert codes <= HONEST
     assert not any(reader.lost.is_set() for reader in [author, *readers])
     for reader in [author, *readers]:
@@ -212,7 +212,7 @@ async def test_redis_restarted_under_load_leaves_nobody_in_the_dark(deployment: 
 
 
 async def hears(log: list[tuple[str, dict]], text: str) -> bool:
-    """Whether the edit comes within a second."""
+    """Return whether the edit arrives within a second."""
     for _ in range(50):
         if any(event == "post.edited" and push["post"]["text"] == text for event, push in log):
             return True

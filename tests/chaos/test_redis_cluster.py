@@ -57,7 +57,7 @@ async def test_pushes_reach_rooms_and_people_on_all_shards(cluster: Cluster, per
 
 @pytest.mark.javascript
 async def test_a_client_is_recovered_on_another_node(cluster: Cluster, person, sharded):
-    # Shards younger than their clocks may differ cannot be known to be whole since another shard's offset.
+    # Until then a shard may be younger than the clocks' difference, and cannot prove that it is complete.
     await asyncio.sleep(OTHER_SHARDS_MARGIN_US / 1_000_000)
     alice = await person("alice", node="x")
     posts = [(await alice.call("post.create", text=f"room {number}"))["id"] for number in range(ROOMS)]
@@ -78,8 +78,8 @@ async def test_a_client_is_recovered_on_another_node(cluster: Cluster, person, s
         await reader.expect("post.deleted", id=f"missed:{post_id}")
 
 
-async def test_who_is_here_is_rechecked_while_one_server_is_away(cluster: Cluster, person, sharded):
-    """Or a gap that another server has left could not be healed."""
+async def test_sessions_are_rechecked_while_one_server_is_away(cluster: Cluster, person, sharded):
+    """Otherwise a gap on another server could not be closed."""
     await people_in_rooms(cluster, person)
     node = cluster.node("y")
     async with cut(node):
@@ -90,7 +90,7 @@ def heard_of(reader) -> set[str]:
     return {push["id"] for push in reader.heard("post.deleted")}
 
 
-async def test_a_lost_master_is_survived(cluster: Cluster, person, sharded):
+async def test_pushes_continue_after_a_lost_master(cluster: Cluster, person, sharded):
     posts, readers = await people_in_rooms(cluster, person)
     broadcaster = cluster.node("x").services.broadcaster
     published: dict[str, list[str]] = {post_id: [] for post_id in posts}
@@ -98,7 +98,7 @@ async def test_a_lost_master_is_survived(cluster: Cluster, person, sharded):
     numbers = itertools.count(1)
 
     async def publish_to_all() -> bool:
-        """Answers whether every room could be reached."""
+        """Publish to every room; return whether all could be reached."""
         nonlocal refused
         number, whole = next(numbers), True
         for post_id in posts:
@@ -125,7 +125,7 @@ async def test_a_lost_master_is_survived(cluster: Cluster, person, sharded):
         assert (await readers[0].call("user.me"))["id"] == readers[0].id
         while not await publish_to_all():
             await asyncio.sleep(0.05)
-        # The other node may find the new master a moment later: go on until everybody hears every room again.
+        # The other node may find the new master later: publish until every reader gets pushes of every room again.
         before = {post_id: len(ids) for post_id, ids in published.items()}
         while any(
             heard_of(reader).isdisjoint(ids[before[post_id] :])
@@ -144,9 +144,9 @@ async def test_a_lost_master_is_survived(cluster: Cluster, person, sharded):
         got = heard_of(reader) | set(last.values())
         missing = {push_id for ids in published.values() for push_id in ids} - got
         told = [ready for ready in reader.heard("session.ready") if not ready["recovered"]]
-        assert not missing or told, f"{reader.name} misses {missing} and was not told"
+        assert not missing or told, f"{reader.name} missed {missing} and was not told"
         lost += len(missing)
         ids = [push["id"] for push in reader.heard("post.deleted")]
         assert len(ids) == len(set(ids))
         assert not [entry for entry in reader.log if entry["is"] == "disconnect"]
-    print(f"\n{sum(map(len, published.values()))} published, {refused} refused, {lost} not delivered, those told")
+    print(f"\n{sum(map(len, published.values()))} published, {refused} refused, {lost} not delivered, readers told")

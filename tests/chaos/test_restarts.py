@@ -1,4 +1,4 @@
-"""Two nodes and 2,000 official clients under load: nodes are restarted and killed, and nobody misses a push."""
+"""Two nodes and 2,000 official clients under load: nodes are restarted and killed, and no client misses a push."""
 
 import asyncio
 import itertools
@@ -22,7 +22,7 @@ BETWEEN_PUSHES_S = 0.2
 
 
 class Crowd:
-    """The process with the clients."""
+    """The process that holds the clients."""
 
     async def start(self, urls: list[str], people: list[dict[str, str]]) -> None:
         self._process = await asyncio.create_subprocess_exec(
@@ -38,7 +38,7 @@ class Crowd:
     async def until(self, what: str, amount: int, at_most_s: float = 120) -> dict[str, int]:
         began = time.monotonic()
         while (report := await self.report())[what] < amount:
-            assert time.monotonic() - began < at_most_s, f"waited in vain for {amount} {what}: {report}"
+            assert time.monotonic() - began < at_most_s, f"never reached {amount} {what}: {report}"
             await asyncio.sleep(0.1)
         return report
 
@@ -54,7 +54,7 @@ class Crowd:
 
 
 class Load:
-    """The same number to every room, again and again."""
+    """Publishes a rising number to every room, again and again."""
 
     def __init__(self, broadcaster: Broadcaster, post_ids: list[str]) -> None:
         self._broadcaster = broadcaster
@@ -100,7 +100,7 @@ async def test_rolling_restart_and_sigkill_lose_nothing(deployment: Deployment):
         began = time.monotonic()
         deployment.kill("node-0")
         await crowd.until("slowest", load.number + 1)
-        print(f"everybody had all again {time.monotonic() - began:.1f} s after the SIGKILL")
+        print(f"all clients had all pushes {time.monotonic() - began:.1f} s after the SIGKILL")
         loading.cancel()
         await asyncio.wait([loading])
         report = await crowd.until("slowest", load.number - 1)

@@ -1,4 +1,4 @@
-"""A live room whose host's node is killed: it lives on, and nobody is left in it who is not there."""
+"""A live room whose host's node is killed continues, and absent users are removed from it."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ async def test_a_room_outlives_its_hosts_node(deployment: Deployment):
     cohost.on("*", lambda event, push, *_: pushes.append((time.monotonic(), event, push)))
 
     async def pushed(event: str, fits) -> float:
-        """Seconds until such a push came."""
+        """Wait for such a push; return the seconds until it came."""
         began = time.monotonic()
         async with asyncio.timeout(WAIT_S):
             while True:
@@ -48,7 +48,7 @@ async def test_a_room_outlives_its_hosts_node(deployment: Deployment):
         if name != "host":
             await call(client, "room.join", room_id=room_id)
     await call(host, "room.set_role", room_id=room_id, user_id=me["cohost"], role="cohost")
-    # Nobody but these is on node 0 and does not come back.
+    # These users are on node 0 and do not return.
     await call(cohost, "presence.watch", user_ids=[me["watched"], me["cohost"]])
     gone = [name for index, name in enumerate(names) if index % 2 == 0 and name != "host"]
     deployment.kill("node-0")
@@ -81,8 +81,8 @@ async def test_a_room_outlives_its_hosts_node(deployment: Deployment):
 
 
 @pytest.mark.parametrize("how", ["killed", "stopped"])
-async def test_when_redis_was_away_nobody_was_offline(deployment: Deployment, how: str):
-    """Stopped for longer than a node may be silent, or killed with what it had in memory."""
+async def test_an_outage_of_redis_shows_no_user_offline(deployment: Deployment, how: str):
+    """Redis is stopped for longer than a node may be silent, or killed with the data in its memory."""
     names = ["host", "watcher", "quiet", "leaver"]
     tokens = dict(zip(names, await deployment.tokens(names), strict=True))
     clients = {name: await deployment.client(tokens[name], index % 2) for index, name in enumerate(names)}

@@ -1,4 +1,4 @@
-"""Everything on a Redis behind Sentinel, whose master dies under load or hands over to its replica."""
+"""A deployment on Redis behind Sentinel, whose master dies under load or hands over to its replica."""
 
 import asyncio
 import itertools
@@ -32,7 +32,7 @@ async def sentinels(tmp_path):
 
 @pytest.fixture
 async def evening(sentinels: Sentinels, tmp_path):
-    """Two nodes and the workers, all on the Redis behind Sentinel, and people under load."""
+    """Two nodes and the workers on Redis behind Sentinel, with users under load."""
     cluster = Cluster(tmp_path / "servers", None, redis_url=sentinels.url)
     await cluster.start()
     people = Evening(cluster)
@@ -43,7 +43,7 @@ async def evening(sentinels: Sentinels, tmp_path):
 
 
 async def everything(who: Person, method: str, **argument: Any) -> list[Any]:
-    """All pages."""
+    """Return the items of all pages."""
     items: list[Any] = []
     cursor = None
     while True:
@@ -60,11 +60,11 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
             while not await holds():
                 await asyncio.sleep(0.05)
     except TimeoutError:
-        raise AssertionError(f"waited in vain: {holds.__doc__ or holds.__name__}") from None
+        raise AssertionError(f"it never held: {holds.__doc__ or holds.__name__}") from None
 
 
 class Evening:
-    """An author with followers, and a live room, at work until `end`."""
+    """An author with followers, and a live room, active until `end`."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -120,7 +120,7 @@ class Evening:
             await asyncio.sleep(BETWEEN_CALLS_S)
 
     async def _call(self, who: Person, method: str, **argument: Any) -> Any:
-        """The answer's data; None where it was refused."""
+        """Return the answer's data, or None if the call was refused."""
         began = time.monotonic()
         answer = await who.answer(method, argument)
         self.slowest = max(self.slowest, (time.monotonic() - began, method))
@@ -152,7 +152,7 @@ class Evening:
         await self._call(listener, "room.raise_hand", room_id=self.room_id, raised=number % 2 == 0)
 
     async def goes_on(self) -> None:
-        """Posts and messages are acknowledged."""
+        """Wait until posts and messages are acknowledged."""
         posts, messages = len(self.posts) + 20, len(self.messages) + 20
         async with asyncio.timeout(WAIT_S):
             while len(self.posts) < posts or len(self.messages) < messages:
@@ -162,7 +162,7 @@ class Evening:
                 await asyncio.sleep(0.02)
 
     async def end(self) -> str:
-        """All that must hold at the end does. Answers what was seen."""
+        """Assert the invariants at the end; return a summary."""
         self._ending.set()
         await asyncio.gather(*self._work)
         slowest_s, method = self.slowest
@@ -179,10 +179,10 @@ class Evening:
             f"{self.times_told_to_load_anew()} times in all"
         )
 
-    # ------------------------------------------------------------------------------------------ what must hold
+    # ------------------------------------------------------------------------------------------ invariants
 
     async def rosters_are_right(self) -> bool:
-        """who is in the room, on either node"""
+        """both nodes show the right users in the room"""
         wanted = sorted(each.id for each in self.inside)
         for asked in self.listeners[:2]:
             found = await everything(asked, "room.participants", room_id=self.room_id)
@@ -192,7 +192,7 @@ class Evening:
         return True
 
     async def presence_is_right(self) -> bool:
-        """all are online but who has left, on either node"""
+        """both nodes show all users online except the one who left"""
         asked = [each.id for each in (*self.everybody, self.leaver)]
         for watcher in self.readers[:2]:
             shown = (await watcher.call("presence.watch", user_ids=asked))["items"]
@@ -201,7 +201,7 @@ class Evening:
         return True
 
     async def feeds_are_whole(self) -> bool:
-        """feeds of all acknowledged posts"""
+        """all feeds contain all acknowledged posts"""
         wanted = sorted(self.posts, key=int, reverse=True)
         for reader in self.readers:
             feed = [item["post"]["id"] for item in await everything(reader, "feed.get", mode="latest")]
@@ -210,7 +210,7 @@ class Evening:
         return True
 
     def _missed(self) -> int:
-        """How many pushes did not come, to people who were told to load anew."""
+        """Return how many pushes did not arrive; their clients must have been told to reload."""
         missed = 0
         for people, event, said in (
             (self.readers, "feed.added", set(self.posts)),
@@ -227,9 +227,9 @@ class Evening:
         return sum(len(each.heard("session.ready")) for each in self.everybody)
 
 
-async def test_a_lost_master_is_survived_and_its_return_disturbs_nobody(evening: Evening, sentinels: Sentinels):
+async def test_a_lost_master_is_replaced_and_its_return_has_no_effect(evening: Evening, sentinels: Sentinels):
     old, new = sentinels.master, sentinels.replica
-    # What comes now the replica will never know: a failover loses it.
+    # The replica never gets the writes from now on: the failover loses them.
     await sentinels.ask(new, "config", "set", "masterauth", "refused")
     await sentinels.ask(old, "client", "kill", "type", "replica")
     await evening.goes_on()
@@ -246,7 +246,7 @@ async def test_a_lost_master_is_survived_and_its_return_disturbs_nobody(evening:
 
     await evening.goes_on()
     told = evening.times_told_to_load_anew()
-    sentinels.spawn_server(old)  # with what it had, and as a master until it is told better
+    sentinels.spawn_server(old)  # with its old data, as a master until Sentinel demotes it
     await sentinels.until(old, "master_link_status:up", "info", "replication")
     await evening.goes_on()
     assert evening.times_told_to_load_anew() == told
@@ -254,7 +254,7 @@ async def test_a_lost_master_is_survived_and_its_return_disturbs_nobody(evening:
 
 
 async def test_a_master_that_hands_over_is_followed(evening: Evening, sentinels: Sentinels):
-    """As in maintenance: it lives, and for a while believes that it is master still. A Sentinel hangs as well."""
+    """As in maintenance: the old master lives, and believes for a while that it is still master. A Sentinel hangs."""
     hung, asked, _ = sentinels.sentinels
     sentinels.stop_for_now(hung)
     began = time.monotonic()

@@ -1,6 +1,6 @@
-// Many official clients that each have a post open, count what they hear, and go to another node when one goes away.
-// In:  {urls, people: [{token, post}]}, then {do: "report"} whenever a report is wanted. Out: one line a report.
-// What is pushed is numbered by `post_id`, from 1 in each room: a gap, a repetition or a disorder is seen at once.
+// Many official clients that each watch a post, count its pushes, and connect to the other node when one is lost.
+// Input: {urls, people: [{token, post}]}, then {do: "report"} for each report. Output: one line for each report.
+// Pushes are numbered by `post_id`, from 1 in each room, so that gaps, repetitions and disorder are detected.
 import { createInterface } from "node:readline";
 import { io } from "socket.io-client";
 import msgpackParser from "socket.io-msgpack-parser";
@@ -26,7 +26,7 @@ function join(urls, { token, post }, number) {
     if (ok && !client.watching) { client.watching = true; totals.watching++; }
     else if (!ok && error.retryable) setTimeout(watch, error.retry_after_ms ?? 1000);
   });
-  // The client also tells of a transport that closed before CONNECT was answered: that is a failed attempt.
+  // The client also reports a transport that closed before CONNECT was answered: that is a failed attempt.
   socket.on("disconnect", () => { if (client.up) totals.disconnects++; client.up = false; });
   socket.io.on("reconnect_attempt", () => { turn = (turn + 1) % urls.length; socket.io.uri = urls[turn]; });
   socket.on("post.deleted", ({ id, post_id }) => {

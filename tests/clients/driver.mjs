@@ -11,7 +11,7 @@ const sockets = new Map();
 
 const tell = (message) => process.stdout.write(JSON.stringify(message) + "\n");
 
-// {"$bytes": base64} stands for binary, {"$undefined": 1} for undefined, {"$date": ms} for a Date.
+// {"$bytes": base64} means binary, {"$undefined": 1} undefined, {"$date": ms} a Date.
 const revive = (value) => {
   if (Array.isArray(value)) return value.map(revive);
   if (value === null || typeof value !== "object") return value;
@@ -43,7 +43,7 @@ const commands = {
   drop({ client }) {
     sockets.get(client).io.engine.close();
   },
-  // The network goes, and the client does not try again until it is told to, perhaps at another node.
+  // Cut the network; the client reconnects only after `resume`, perhaps to another node.
   hold({ client }) {
     const { io } = sockets.get(client);
     io.reconnection(false);

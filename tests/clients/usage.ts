@@ -1,4 +1,4 @@
-// How an app uses the generated types: the compiler knows every call, answer and push.
+// An app that uses the generated types: the compiler checks every call, answer and push.
 import { io, type Socket } from "socket.io-client";
 import type { ClientToServerEvents, FeedPage, Post, ServerToClientEvents } from "../../docs/schema/daira";
 

@@ -1,4 +1,4 @@
-"""A small server made of our engine, for Socket.IO's own protocol suites.
+"""A small server on DAIRA's engine, for Socket.IO's own protocol test suites.
 
 The suites are in the `socketio/socket.io` repository under `docs/`: `engine.io-protocol/v4-test-suite` and
 `socket.io-protocol/v5-test-suite`. They expect a server on port 3000 with the settings below.
@@ -28,7 +28,7 @@ NAMESPACES = ("/", "/custom")
 
 
 class Echo:
-    """Engine.IO: what comes goes back."""
+    """Engine.IO: echo every message."""
 
     def __init__(self, socket: EngineSocket) -> None:
         self.socket = socket
@@ -42,7 +42,7 @@ class Echo:
 
 
 class Client(Echo):
-    """Socket.IO: namespaces, events, acknowledgements and attachments, read by our codec."""
+    """Socket.IO: namespaces, events, acknowledgements and attachments, decoded by DAIRA's codec."""
 
     def __init__(self, socket: EngineSocket) -> None:
         super().__init__(socket)
@@ -101,7 +101,7 @@ class Client(Echo):
 
 @asynccontextmanager
 async def started(kind: str, port: int) -> AsyncIterator[int]:
-    """Answers the port, which the system chooses where 0 is asked for."""
+    """Run the server; yield its port, which the system chooses if `port` is 0."""
     accept: Accept = lambda socket, _: Echo(socket) if kind == "engine" else Client(socket)  # noqa: E731
     server = SocketServer(
         accept, ping_interval=0.3, ping_timeout=0.2, max_payload=1_000_000, allowed_origins="*", polling=True,

@@ -1,4 +1,4 @@
-"""The rights of live rooms, written a second time as sentences would say them, and tried in every combination."""
+"""The rights of live rooms, written down a second time, and tested in every combination."""
 
 import itertools
 from typing import get_args
@@ -10,7 +10,7 @@ from protocol.errors import CallError
 from protocol.live_rooms import Role, RoomState
 
 ROLES, STATES = get_args(Role), get_args(RoomState)
-# Action → the states it needs, who may, and to whom ("": to nobody in particular).
+# Action → allowed states, roles that may act, and roles of targets ("": without a target).
 TABLE = {
     "update": ("scheduled live", "host cohost", ""),
     "start": ("scheduled", "host", ""),
@@ -43,7 +43,7 @@ def test_every_right_is_in_the_table():
 
 
 @pytest.mark.parametrize("action", TABLE)
-def test_who_may_do_what_to_whom_and_when(action):
+def test_rights_by_action_state_actor_and_target(action):
     states, actors, targets = (words.split() for words in TABLE[action])
     for state, actor, target in itertools.product(STATES, ROLES, (None, *ROLES)):
         if state not in states:
@@ -60,7 +60,7 @@ def test_who_may_do_what_to_whom_and_when(action):
 
 @pytest.mark.parametrize("granted", ROLES)
 @pytest.mark.parametrize("actor", ROLES)
-def test_only_the_host_names_cohosts(actor, granted):
+def test_only_the_host_makes_cohosts(actor, granted):
     expected = "PERMISSION_DENIED" if granted == "cohost" and actor != "host" else None
     assert refusal(room_rules.check_grant, actor, granted) == expected
 
@@ -75,8 +75,8 @@ def test_only_the_host_names_cohosts(actor, granted):
         ([(1, "host"), (2, "listener"), (3, "speaker")], 3),
     ],
 )
-def test_the_oldest_cohost_takes_over_else_the_oldest_speaker(inside, heir):
-    assert room_rules.successor(inside) == heir
+def test_the_oldest_cohost_succeeds_else_the_oldest_speaker(inside, heir):
+    assert rules.successor(inside) == heir
 
 
 def test_groups_of_roles():

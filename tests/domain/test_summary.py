@@ -1,4 +1,4 @@
-"""Summaries of chats: what was talked about is quoted, once, in its order; noise is not."""
+"""Summaries of chats quote each topic once, in the chat's order, and no noise."""
 
 import itertools
 import os
@@ -45,7 +45,7 @@ MIXED = [
 ]
 
 
-def test_one_quote_for_each_thing_talked_about():
+def test_one_quote_for_each_topic():
     assert summarise(METRO, 3) == [3, 8, 11]
 
 
@@ -82,17 +82,17 @@ def test_languages_may_mix():
     ],
 )
 def test_spellings_and_forms_of_a_word_are_one(one, other):
-    # Two words are too few for a quote: a form apart would be the third.
+    # Two words are too few for a quote: a form counted separately would be the third.
     assert summarise([f"زحام {one} {other}"], 1) == []
     assert summarise([f"زحام {one} قطار"], 1) == [0]
 
 
-def test_a_link_or_a_mention_says_nothing_but_a_hashtag_does():
+def test_links_and_mentions_do_not_count_but_hashtags_do():
     assert summarise(["@ali شوفوا الماتش https://t.example/a?b=1 youtu.example/xyz www.example.com"], 1) == []
     assert summarise(["#غلاء_الأسعار بالقاهرة"], 1) == [0]
 
 
-def test_what_most_talk_about_comes_first():
+def test_the_most_common_topic_is_quoted_first():
     texts = [
         "جمعوا توقيعات ضد قفل الحديقة القديمة",
         "جمعوا توقيعات ضد قفل الحديقة الجديدة",
@@ -104,7 +104,7 @@ def test_what_most_talk_about_comes_first():
     assert summarise(texts, 1)[0] >= 2
 
 
-def test_the_second_quote_says_something_else():
+def test_the_second_quote_is_about_another_topic():
     texts = [
         "أسعار اللحمة زادت في السوق",
         "زادت أسعار اللحمة تاني في السوق كله",
@@ -116,16 +116,16 @@ def test_the_second_quote_says_something_else():
     assert second == 3
 
 
-def test_what_adds_little_is_not_quoted():
+def test_a_message_that_adds_little_is_not_quoted():
     assert len(summarise(["الحكومة رفعت سعر البنزين", "الحكومة رفعت سعر البنزين امبارح بليل"], 2)) == 1
 
 
-def test_repeating_a_message_does_not_make_it_weightier():
+def test_repeating_a_message_does_not_raise_its_weight():
     advertisement = "اكسب فلوس كتير من البيت كلمني خاص"
     assert summarise([advertisement] * 50 + METRO, 1)[0] >= 50
 
 
-def test_repeating_a_word_does_not_make_it_weightier():
+def test_repeating_a_word_does_not_raise_its_weight():
     assert summarise(["بيتزا " * 40 + "سخنة لذيذة", *METRO], 1) != [0]
 
 
@@ -153,17 +153,17 @@ def test_noise_has_no_summary(texts):
     assert summarise(texts, 5) == []
 
 
-def test_stop_words_are_spelt_as_they_are_looked_up():
-    # Two words are too few for a quote: each of these would be the third.
+def test_stop_words_are_stored_in_normalised_spelling():
+    # Two words are too few for a quote: a stop word that counted would be the third.
     assert [word for word in STOP_WORDS if summarise([f"المترو زحمة {word}"], 1)] == []
 
 
-def test_none_asked_for_none_given():
+def test_no_quotes_if_none_are_requested():
     assert summarise(METRO, 0) == []
 
 
 @given(st.lists(st.one_of(st.sampled_from(METRO + MIXED), st.text(max_size=80)), max_size=40), st.integers(0, 30))
-def test_any_texts_have_an_orderly_summary(texts, most):
+def test_any_texts_have_a_valid_summary(texts, most):
     quoted = summarise(texts, most)
     assert quoted == sorted(set(quoted))
     assert len(quoted) <= min(most, MOST_CHOSEN, len(texts))
@@ -171,8 +171,8 @@ def test_any_texts_have_an_orderly_summary(texts, most):
     assert quoted == summarise(texts, most)
 
 
-def test_every_process_answers_the_same():
-    program = f"from domain.summary import summarise; print(summarise({METRO + MIXED!r}, 6))"
+def test_the_summary_is_the_same_in_every_process():
+    program = f"from workers.summary import summarise; print(summarise({METRO + MIXED!r}, 6))"
     answers = set()
     for seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": seed}
@@ -181,8 +181,8 @@ def test_every_process_answers_the_same():
     assert answers == {f"{summarise(METRO + MIXED, 6)}\n".encode()}
 
 
-def test_of_the_largest_chat_the_most_common_words_alone_are_stemmed(monkeypatch):
-    """All of them would take several seconds."""
+def test_only_the_most_common_words_of_a_very_large_chat_are_stemmed(monkeypatch):
+    """Stemming all words would take several seconds."""
     letters = "ابتثجحخدذرزسشصضطظعغفقكلمنهوي"
     words = [
         "وبال" + "".join(four) + "اتهم" for four in itertools.islice(itertools.product(letters, repeat=4), 150_000)

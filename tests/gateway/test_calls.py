@@ -37,7 +37,7 @@ class Held:
         return SimpleNamespace(answer="answered", disconnects=False)
 
     async def finish(self, answered) -> None:
-        """Assert that no call is running or waiting."""
+        """Nothing is left to do after an answer."""
 
     def refuse(self, name: str, refusal: errors.CallError) -> str:
         self.refused.append(refusal)

@@ -92,7 +92,7 @@ async def test_other_sites_get_nothing(url, http, headers):
     assert "Access-Control-Allow-Origin" not in page.headers
 
 
-async def test_a_form_of_another_page_cannot_sign_in(url, http):
+async def test_sign_in_accepts_only_valid_json(url, http):
     assert (await http.post(f"{url}/dev/sign-in", data={"username": "mona_elsayed"})).status == 415
     as_text = {"Content-Type": "text/plain"}
     assert (await http.post(f"{url}/dev/sign-in", data='{"username": "mona"}', headers=as_text)).status == 415

@@ -24,7 +24,7 @@ time.sleep(60)
 
 @pytest.fixture
 def spawned(monkeypatch):
-    """Return a function that starts children which end that many seconds after SIGTERM, and the list of children."""
+    """Return a function that makes children end that many seconds after SIGTERM; it returns the list of children."""
     started: list[subprocess.Popen[bytes]] = []
 
     def stubborn(seconds: float) -> list[subprocess.Popen[bytes]]:

@@ -1,9 +1,9 @@
-"""Installs and tests DAIRA on new Debians, as a newcomer would: `make fresh`, or `make fresh ARGS="trixie"`.
+"""Install and test DAIRA on new Debian systems, as a newcomer would: `make fresh`, or `make fresh ARGS="trixie"`.
 
-debootstrap makes a minimal root for each release. In a copy of it a plain user, whose home nobody else may enter, has
-a clean clone at a path with a space, and runs the README's two commands. All of it happens in a mount and process
-namespace of its own, so no mount and no process outlives this script, however it ends.
-The mirror and pip's settings are those of this machine, and are written into the copies alone.
+debootstrap makes a minimal root for each release. In a copy of it, a plain user with a private home (mode 0700) has a
+clean clone at a path with a space, and runs the README's two commands. Each copy has its own mount and process
+namespace, so no mount and no process outlives this script, however it ends. The mirror and pip's settings are those of
+this machine; they are written only into the copies.
 """
 
 import argparse
@@ -28,23 +28,23 @@ ROOT = Path(__file__).parents[2]
 CACHE = Path("/var/cache/daira-fresh")
 SUITES = ("bookworm", "trixie")  # Python 3.11 and 3.13
 PACKAGES = "python3,make,ca-certificates"
-APT = "-qq -o Acquire::Check-Valid-Until=false"  # a mirror may stand still
+APT = "-qq -o Acquire::Check-Valid-Until=false"  # a mirror may be stale
 WHO = 1000
 HOME = Path("/home/newcomer")
 CLONE = HOME / "a place" / "daira"
 PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "proxy", "default-timeout", "timeout", "cert")
 RUN_TIMEOUT_S = 900
-# Mounts and processes that end with us, kill -9 included.
+# The namespaces end with this script, also after kill -9.
 ISOLATED = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child=SIGKILL"]
 MOUNTS = 'mount -t proc proc "$0/proc" && mount -t tmpfs tmpfs "$0/dev/shm" && '
 
 
 class Failed(Exception):
-    """The message says what did not go as the README promises."""
+    """Something differs from the README's promise; the message says what."""
 
 
 class Debian:
-    """A root of its own, which is gone with the context."""
+    """A root folder with a Debian, in its own namespaces."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -54,7 +54,7 @@ class Debian:
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", **_proxies()}
         environment |= {"HOME": "/root"} if as_root else {"HOME": str(HOME), "USER": "newcomer", **self.ports}
         who = [] if as_root else [f"--userspec={WHO}:{WHO}"]
-        # The shell stays as the first process of its namespace, to collect what others leave behind.
+        # The shell stays the first process of its namespace, to reap orphaned processes.
         inside = ["chroot", *who, str(self.root), "sh", "-c", f"{command}; exit $?"]
         return subprocess.Popen(
             [*ISOLATED, "sh", "-c", MOUNTS + shlex.join(inside), str(self.root)],
@@ -62,14 +62,14 @@ class Debian:
         )  # fmt: skip
 
     def run(self, command: str, *, as_root: bool = False) -> tuple[int, str]:
-        """Return the exit code, and what was printed."""
+        """Run a command; return its exit code and output."""
         process = self.start(command, as_root=as_root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         with _ended(process):
             output, _ = process.communicate()
         return process.returncode, output.decode()
 
     def must(self, command: str) -> str:
-        """Run it as root."""
+        """Run a command as root; return its output. Raises Failed."""
         code, output = self.run(command, as_root=True)
         if code:
             raise Failed(f"{command} ended with code {code}:\n{output}")
@@ -86,12 +86,12 @@ def main() -> int:
         return print(missing, file=sys.stderr) or 1
     if subprocess.run(["git", "-C", ROOT, "status", "--porcelain"], capture_output=True, check=True).stdout:
         print("Changes that are not committed are left out: each Debian gets a clean clone.")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # past what cleans up
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # runs the cleanup
     CACHE.mkdir(parents=True, exist_ok=True)
     failures = 0
     with (CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # one at a time
-        for left in CACHE.glob("*-*/"):  # by a run that was killed
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one run at a time
+        for left in CACHE.glob("*-*/"):  # left by a killed run
             shutil.rmtree(left)
         for suite in arguments.suites:
             try:
@@ -146,7 +146,7 @@ def _run_until_it_answers(debian: Debian) -> subprocess.Popen[bytes]:
 
 
 def _interrupt(running: subprocess.Popen[bytes]) -> None:
-    """As a terminal does: all of the foreground hears of it."""
+    """Send the signal to all foreground processes, as a terminal does."""
     with _ended(running):
         os.killpg(running.pid, signal.SIGINT)
         try:
@@ -172,11 +172,11 @@ def _in_clone(command: str) -> str:
 
 
 def _pristine(suite: str) -> Path:
-    """Return a root as debootstrap makes it, kept from one run to the next. Raises Failed."""
+    """Return a root made by debootstrap, cached between runs. Raises Failed."""
     root = CACHE / suite
     if not root.exists():
         with tempfile.TemporaryDirectory(dir=CACHE, prefix="new-") as scratch:
-            # Debian's releases are all made alike; a name that this debootstrap does not know yet is no obstacle.
+            # debootstrap handles all Debian releases alike, so a release that it does not know yet works too.
             made = subprocess.run(
                 [
                     *ISOLATED, "debootstrap", "--variant=minbase", f"--include={PACKAGES}",
@@ -207,7 +207,7 @@ def _copy(pristine: Path) -> Iterator[Debian]:
 
 
 def _mirror() -> str:
-    """Return the one that this machine's apt uses for Debian itself. Raises Failed."""
+    """Return the mirror that this machine's apt uses for Debian itself. Raises Failed."""
     listed = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)", "Identifier: Packages"],
         capture_output=True, text=True, check=True,
@@ -219,7 +219,7 @@ def _mirror() -> str:
 
 
 def _give_pip_settings(root: Path) -> None:
-    """Where this machine's pip finds packages, and whose certificates it trusts."""
+    """Return pip's settings of this machine: its index and its certificates."""
     listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True)
     settings = {}
     for line in listed.stdout.splitlines():
@@ -232,7 +232,7 @@ def _give_pip_settings(root: Path) -> None:
     (root / "etc" / "pip.conf").write_text("\n".join(["[global]", *lines, ""]))
 
 
-# ----------------------------------------------------------------------------------------------------------- helpers
+# ----------------------------------------------------------------------------------------------------------- private
 
 
 def _what_is_missing() -> str | None:
@@ -258,7 +258,7 @@ def _step(suite: str, name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """With the first process of its namespace all others are gone."""
+    """Kill the first process of its namespace at the end; all others end with it."""
     try:
         yield
     finally:

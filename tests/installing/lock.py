@@ -1,8 +1,8 @@
-"""Checks that the lock files hold all that installing needs, on every machine that DAIRA runs on.
+"""Check that the lock files pin everything that an installation needs, on every machine that DAIRA supports.
 
 Installing never resolves (`pip install --no-deps`), so a requirement that is not pinned would be missing at run time.
 `make check` looks for such requirements without asking a package index. It reads them from the packages that are
-installed here, so it cannot see what a package needs that is installed on other machines alone.
+installed on this machine, so it cannot see the requirements of packages that are installed only on other machines.
 `make lock` asks the index whether each pin has a wheel for each machine (`wheels`): nothing is built from source.
 """
 
@@ -32,7 +32,7 @@ Pins = dict[str, list[Requirement]]
 
 
 def environments() -> Iterator[Environment]:
-    """Yield what markers ask of each machine that DAIRA runs on."""
+    """Yield the marker environment of each supported Python and machine."""
     for python in PYTHONS:
         for sys_platform, system, machine in MACHINES.values():
             yield {
@@ -47,7 +47,7 @@ def environments() -> Iterator[Environment]:
 
 
 def read_pins(lock: Path) -> Pins:
-    """Return each package's lines; a package may have several, each with a marker of its own."""
+    """Return each package's lines; a package may have several, each with its own marker."""
     pins: Pins = {}
     for line in lock.read_text().replace("\\\n", " ").splitlines():
         pin = Requirement(line.partition(" --hash=")[0])
@@ -56,13 +56,13 @@ def read_pins(lock: Path) -> Pins:
 
 
 def project_requirements(extras: set[str]) -> list[Requirement]:
-    """Return what pyproject.toml asks for, with those extras."""
+    """Return the requirements in pyproject.toml, with those extras."""
     lines = [*PROJECT["dependencies"], *(line for name in extras for line in PROJECT["optional-dependencies"][name])]
     return [Requirement(line) for line in lines]
 
 
 def problems(pins: Pins, requirements: list[Requirement], environment: Environment) -> set[str]:
-    """Return what is wrong with a lock on one machine: pins that are missing, doubled, or not what is asked for."""
+    """Return the problems of a lock on one machine: pins that are missing, doubled, or outside the requirement."""
     found: set[str] = set()
     seen: set[tuple[str, str]] = set()
     waiting = [("daira", "", requirement) for requirement in requirements]
@@ -86,7 +86,7 @@ def problems(pins: Pins, requirements: list[Requirement], environment: Environme
 
 
 def differences(pins: Pins) -> set[str]:
-    """Return the pins of this machine that are not what is installed, so that requirements are those of the pins."""
+    """Return the pins of this machine that differ from the installed packages, whose requirements are checked."""
     found = set()
     for name, lines in pins.items():
         for pin in lines:
@@ -101,7 +101,7 @@ def differences(pins: Pins) -> set[str]:
 
 
 def without_wheels(lock: Path) -> Iterator[str]:
-    """Yield what uv says of each machine for which a pin has no wheel. Asks the package index."""
+    """Yield uv's error for each machine on which a pin has no wheel. Asks the package index."""
     for python in PYTHONS:
         for machine in MACHINES:
             looking = subprocess.run(

@@ -1,4 +1,4 @@
-"""What is missing for an installation is said in one sentence."""
+"""A missing requirement of the installation is reported in one sentence."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# A Python that is of another release, or on another machine, or lacks a module.
+# Simulates another release of Python, another machine, or a missing module.
 PRETENDING = """
 import platform, runpy, sys
 {pretence}
@@ -31,30 +31,32 @@ def test_a_python_that_is_too_old_or_too_new(version):
 
 
 @pytest.mark.parametrize("version", ["(3, 11, 2)", "(3, 12, 0)", "(3, 13, 5)", "(3, 14, 0)"])
-def test_each_python_that_is_promised_is_taken(version):
+def test_each_supported_python_is_accepted(version):
     assert said(f"sys.version_info = {version}") == "None\n"
 
 
 @pytest.mark.parametrize("module", ["ensurepip", "venv"])
-def test_a_python_without_its_modules_for_virtual_environments(module):
+def test_a_python_without_venv_or_ensurepip(module):
     sentence = said(f"sys.modules[{module!r}] = None")
     assert sentence.count("\n") == 1
     assert "`apt-get install python3-venv`" in sentence
 
 
-def test_a_machine_without_packages():
+def test_an_unsupported_machine():
     assert said("platform.machine = lambda: 'riscv64'").endswith("and this is Linux on riscv64.\n")
     assert "glibc" in said("platform.system = lambda: 'Linux'; platform.libc_ver = lambda: ('', '')")
 
 
-def test_make_says_it_and_ends(tmp_path):
-    """In a checkout that has no virtual environment yet."""
+def test_make_prints_the_sentence_and_stops(tmp_path):
+    """Run make in a checkout without a virtual environment."""
     for name in ("Makefile", "pyproject.toml", "requirements.txt", "deploy"):
         (tmp_path / name).symlink_to(ROOT / name)
     old = tmp_path / "old-python"
     old.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c 'import sys; sys.exit(\"one sentence\")'\n")
     old.chmod(0o755)
-    environment = {name: value for name, value in os.environ.items() if "MAKE" not in name}  # we may run under `make`
+    environment = {
+        name: value for name, value in os.environ.items() if "MAKE" not in name
+    }  # this test may run under `make`
     for python, sentence in ((old, "one sentence"), ("no-such-python", "Python is missing")):
         result = subprocess.run(
             ["make", "run", f"PYTHON={python}"], cwd=tmp_path, env=environment, capture_output=True, text=True

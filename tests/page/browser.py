@@ -22,10 +22,10 @@ def is_here() -> bool:
 
 
 class Browser:
-    """With a profile of its own. Elements are named by a selector and a part of their text, and waited for."""
+    """A browser with its own profile. Methods wait for the element with a selector and a part of its text."""
 
     def __init__(self, username: str) -> None:
-        self.username = username  # of whoever sits before it
+        self.username = username  # of the user who signs in with it
         options = webdriver.ChromeOptions()
         options.binary_location = str(shutil.which("chromium"))
         for option in (*OPTIONS, "--window-size=1400,900"):
@@ -44,7 +44,7 @@ class Browser:
         await self._until(f"to click {selector} {text}", lambda: self._click(selector, text))
 
     async def write(self, selector: str, text: str) -> None:
-        """Into an empty field."""
+        """Type into an empty field."""
         await self._until(f"to write into {selector}", lambda: self._write(selector, text))
 
     async def send(self, selector: str, text: str) -> None:
@@ -53,11 +53,11 @@ class Browser:
         await self.write(selector, Keys.ENTER)
 
     async def do(self, act: Callable[..., Any], *arguments: Any) -> Any:
-        """Of the driver; not in the thread of the servers, which are to answer meanwhile."""
+        """Call the driver in another thread, so that the servers in this one can answer."""
         return await asyncio.to_thread(act, *arguments)
 
     async def complaints(self) -> list[str]:
-        """What the console says of errors and of what the page's security policy has kept out."""
+        """Return the console's errors and violations of the content security policy."""
         entries = await self.do(self.driver.get_log, "browser")
         return [entry["message"] for entry in entries if entry["level"] in ("SEVERE", "WARNING")]
 
@@ -87,12 +87,12 @@ class Browser:
                 try:
                     if happens():
                         return
-                except WebDriverException:  # drawn anew between the look and the act
+                except WebDriverException:  # the page redrew the element after it was found
                     if time.monotonic() > over_at:
                         raise
                 if time.monotonic() > over_at:
                     body = self.driver.find_element(By.TAG_NAME, "body").text
-                    raise AssertionError(f"waited in vain for {what}; the page shows:\n{body}")
+                    raise AssertionError(f"did not see {what}; the page shows:\n{body}")
                 time.sleep(0.05)
 
         await self.do(wait)

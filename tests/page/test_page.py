@@ -1,4 +1,4 @@
-"""The developer page in real browsers: two people, each in a browser of their own, who see each other."""
+"""The developer page in real browsers: two users, each in their own browser, who see each other's actions."""
 
 import asyncio
 import os
@@ -45,16 +45,16 @@ async def sign_in(cluster: Cluster, node: str) -> AsyncIterator[Callable[[str], 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def pair(cluster: Cluster, person, sign_in) -> tuple[Browser, Browser]:
-    """The browsers of Alice and of Bob, who follows her."""
+    """Return the browsers of Alice and of Bob, who follows her."""
     alice, bob = await person("alice"), await person("bob")
     await bob.call("graph.follow", user_id=alice.id)
-    await cluster.leave()  # now they have nothing but their browsers
+    await cluster.leave()  # close their other clients: now they have only their browsers
     hers, his = await asyncio.gather(sign_in(alice.name), sign_in(bob.name))
     return hers, his
 
 
 async def meet(hers: Browser, his: Browser, topic: str) -> None:
-    """She opens a room, and he joins."""
+    """Alice opens a room, and Bob joins it."""
     await hers.send("#open-room input", topic)
     await hers.see("#topic", topic)
     await his.click("#refresh-rooms")
@@ -63,14 +63,14 @@ async def meet(hers: Browser, his: Browser, topic: str) -> None:
 
 
 async def join(window: Browser, topic: str) -> None:
-    """The newest of the rooms."""
+    """Join the room with this topic."""
     await window.see("#rooms li", topic)
     await window.click("#rooms li button", "Join")
     await window.see("#topic", topic)
 
 
 async def act_on(window: Browser, line: str, act: str) -> None:
-    """On whoever is on that line of the room, by their card."""
+    """Use a button on the card of the user on that line of the room."""
     await window.click(f"{line} button", "⋯")
     await window.click("#card button", act)
 
@@ -88,7 +88,7 @@ async def test_a_post_is_in_a_followers_feed_at_once(pair):
     assert await hers.complaints() == await his.complaints() == []
 
 
-async def test_whom_one_follows_comes_into_the_feed_live(pair):
+async def test_following_and_unfollowing_change_the_feed_live(pair):
     hers, his = pair
     alice = hers.username
     await his.write(f"#followed [data-username='{alice}'] .name", Keys.ENTER)
@@ -114,7 +114,7 @@ async def test_whom_one_follows_comes_into_the_feed_live(pair):
     assert await hers.complaints() == await his.complaints() == []
 
 
-async def test_presence_is_seen_until_the_browser_closes(pair):
+async def test_presence_is_shown_until_the_browser_closes(pair):
     hers, his = pair
     dot = f"#followed [data-username='{hers.username}'] .dot[data-status='%s']"
     await his.see(dot % "online")
@@ -178,7 +178,7 @@ async def test_a_room_with_a_stage_hands_and_chat(pair):
         await window.see("#digest-topic", "مجلس الجمعة")
 
 
-async def test_who_is_banned_stays_out_until_the_ban_is_lifted(pair):
+async def test_a_banned_user_stays_out_until_the_ban_is_lifted(pair):
     hers, his = pair
     await meet(hers, his, "بدون ضوضاء")
     await hers.click("#listeners button", "⋯")
@@ -199,7 +199,7 @@ async def test_who_is_banned_stays_out_until_the_ban_is_lifted(pair):
     await hers.see("#listeners", "bob")
 
 
-async def test_who_is_handed_the_room_has_its_hosts_rights(pair):
+async def test_a_user_who_gets_the_room_has_the_hosts_rights(pair):
     hers, his = pair
     await meet(hers, his, "from hand to hand")
     for selector in ("#close-room", "#invite", ".controls"):
@@ -217,7 +217,7 @@ async def test_who_is_handed_the_room_has_its_hosts_rights(pair):
     await hers.see_no("#invite")
 
 
-async def test_an_invitation_lets_into_a_private_room(pair):
+async def test_an_invited_user_can_enter_a_private_room(pair):
     hers, his = pair
     await hers.click("#open-room option", "by invitation")
     await hers.send("#open-room input", "بيننا")
@@ -231,7 +231,7 @@ async def test_an_invitation_lets_into_a_private_room(pair):
     await hers.see("#listeners", "bob")
 
 
-async def test_the_digest_of_a_room_that_has_ended_is_shown_to_all_who_were_in_it(pair):
+async def test_the_digest_of_an_ended_room_is_shown_to_all_who_were_in_it(pair):
     hers, his = pair
     await meet(hers, his, "ليلة الكشري <b>")
     await his.send("#say input", "أحلى كشري في وسط البلد")
@@ -253,7 +253,7 @@ async def test_the_digest_of_a_room_that_has_ended_is_shown_to_all_who_were_in_i
     await his.see("#digest-topic", "ليلة الكشري <b>")
 
 
-async def test_a_lost_connection_is_shown_and_caught_up(cluster: Cluster, pair):
+async def test_a_lost_connection_is_shown_and_recovered(cluster: Cluster, pair):
     hers, his = pair
     await meet(hers, his, "still here")
     for socket in cluster.node("page").socket_server.sockets:
@@ -265,7 +265,7 @@ async def test_a_lost_connection_is_shown_and_caught_up(cluster: Cluster, pair):
     await his.see("#messages .theirs p", "after")
 
 
-async def test_each_tab_remembers_its_own_person(cluster: Cluster, pair):
+async def test_each_tab_remembers_its_own_user(cluster: Cluster, pair):
     hers, _ = pair
     await hers.send("#open-room input", "to come back to")
     await hers.see("#topic", "to come back to")

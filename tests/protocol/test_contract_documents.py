@@ -1,4 +1,4 @@
-"""The machine-readable contract is what the code says, and TypeScript's compiler agrees."""
+"""The machine-readable contract matches the code, and TypeScript's compiler accepts it."""
 
 import subprocess
 from pathlib import Path
@@ -20,7 +20,7 @@ def test_the_documents_are_up_to_date(name):
     assert (FOLDER / name).read_text() == documents(methods)[name], "run `make schema` and commit what it writes"
 
 
-def test_every_reference_leads_somewhere():
+def test_every_reference_resolves():
     document = asyncapi(methods)
 
     def references(node):
@@ -40,7 +40,7 @@ def test_every_reference_leads_somewhere():
     assert len(handlers.MODULES) > 0
 
 
-def test_schemas_are_schemas():
+def test_schemas_are_valid():
     for schema in asyncapi(methods)["components"]["schemas"].values():
         jsonschema.Draft202012Validator.check_schema(schema)
 
@@ -58,7 +58,7 @@ def test_the_typescript_compiles_with_the_official_clients_types():
 
 
 @pytest.mark.javascript
-def test_the_typescript_refuses_what_the_contract_refuses():
+def test_the_typescript_refuses_wrong_calls():
     bad = CLIENTS / "bad-usage.ts"
     bad.write_text((CLIENTS / "usage.ts").read_text() + '\nsocket.emit("post.create", { txt: "x" }, () => {});\n')
     try:

@@ -1,4 +1,4 @@
-"""Which reactions are emoji, and which of them can be read."""
+"""Reactions: which strings are emoji, and which emoji show letters or digits."""
 
 import emoji
 import pytest
@@ -9,7 +9,7 @@ from protocol.errors import CallError
 RGI = [sequence for sequence, data in emoji.EMOJI_DATA.items() if data["status"] == emoji.STATUS["fully_qualified"]]
 
 
-def test_every_recommended_emoji_is_taken_as_it_is():
+def test_every_recommended_emoji_is_accepted_unchanged():
     assert len(RGI) > 3_500
     assert [sequence for sequence in RGI if emojis.clean("emoji", sequence) != sequence] == []
 
@@ -18,7 +18,7 @@ def test_every_recommended_emoji_is_taken_as_it_is():
     ("sent", "kept"),
     [("❤", "❤️"), ("1⃣", "1️⃣"), ("👁‍🗨", "👁️‍🗨️"), ("ℹ", "ℹ️"), ("👍🏽", "👍🏽"), ("🏽", "🏽"), ("#️⃣", "#️⃣")],
 )
-def test_what_lacks_a_variation_selector_is_completed(sent, kept):
+def test_a_missing_variation_selector_is_added(sent, kept):
     assert emojis.clean("emoji", sent) == kept
 
 
@@ -29,13 +29,13 @@ def test_what_lacks_a_variation_selector_is_completed(sent, kept):
         "👍🏽🏽", "🇪", "🇪🇿", "\U000e0041", "🏴\U000e0061\U000e007f", "👨\u200d", "\u202e🔥", "ﷺ", "☪\ufe0e", "𝕏",
     ],
 )  # fmt: skip
-def test_nothing_else_is_taken(sent):
+def test_everything_else_is_refused(sent):
     with pytest.raises(CallError) as refused:
         emojis.clean("emoji", sent)
     assert (refused.value.code, refused.value.details[0].field) == ("INVALID_ARGUMENT", "emoji")
 
 
-def test_what_can_be_read_is_told_from_pictures():
+def test_emoji_with_letters_or_digits_are_recognised():
     readable = "🅰️ 🆎 🅱️ 🅾️ 🆑 🆗 Ⓜ️ ℹ️ ™️ ©️ ®️ 1️⃣ #️⃣ *️⃣ 🔟 💯 🔠 🔤 🔞 🔙 🔜 🏧 🚾 🈁 ㊗️ 🇪🇬 🏴󠁧󠁢󠁥󠁮󠁧󠁿"
     pictures = "👏 ❤️ 😂 🔥 🌙 👍🏽 👨‍👩‍👧‍👦 🏳️‍🌈 🏴‍☠️ ❓ ❗ ♥️ 🟥 🕋"
     assert [each for each in readable.split() if not emojis.can_spell(emojis.clean("emoji", each))] == []

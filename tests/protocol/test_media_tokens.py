@@ -1,4 +1,4 @@
-"""Media tokens: each role may do in LiveKit what it may do in the room, and no more."""
+"""Media tokens: each role has the same rights in LiveKit as in the room."""
 
 from datetime import UTC, datetime
 
@@ -17,7 +17,7 @@ def mint(role="speaker", muted=False, tokens=TOKENS):
 
 
 def read(token, secret=SECRET):
-    """As LiveKit does; without our clock's say."""
+    """Decode and verify a token as LiveKit does, without checking its time."""
     unchecked = {"verify_exp": False, "verify_nbf": False}
     return jwt.decode(token, secret, algorithms=["HS256"], issuer="APIkey", options=unchecked)
 
@@ -57,7 +57,7 @@ def test_a_token_has_the_documented_claims():
         ("listener", True, False),
     ],
 )
-def test_what_a_role_may_do(role, muted, speaks):
+def test_grants_by_role(role, muted, speaks):
     grant = read(mint(role, muted)[0])["video"]
     assert grant["roomJoin"] is grant["canSubscribe"] is True
     assert grant["canPublish"] is speaks
@@ -68,16 +68,16 @@ def test_what_a_role_may_do(role, muted, speaks):
     assert "hidden" not in grant
 
 
-def test_a_token_opens_the_door_for_ten_minutes():
+def test_a_token_is_valid_for_ten_minutes():
     assert mint()[1] == datetime(2026, 1, 2, 3, 14, 5, tzinfo=UTC)
 
 
-def test_the_expiry_told_is_the_tokens_own():
+def test_the_returned_expiry_is_the_tokens_own():
     token, expires_at = mint()
     assert read(token)["exp"] == expires_at.timestamp()
 
 
-def test_only_the_secret_signs():
+def test_a_token_verifies_only_with_the_secret():
     token, _ = mint(tokens=MediaTokens(TOKENS.url, "APIkey", "x" * 32))
     with pytest.raises(jwt.InvalidSignatureError):
         read(token)

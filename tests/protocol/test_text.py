@@ -1,4 +1,4 @@
-"""What a text field takes, and what it costs to find out."""
+"""The rules for text fields, and the cost of checking them."""
 
 import re
 import sys
@@ -22,7 +22,7 @@ NAME = Text(1, 50, lines=False)
 
 
 def text_fields() -> dict[str, Text]:
-    """Every field of every request that carries a `Text`, by its name."""
+    """Return every `Text` field of every request, by name."""
     found = {}
     structs = [method.request for method in methods]
     while structs:
@@ -56,7 +56,7 @@ def seconds(work: Callable[[], object], tries: int) -> float:
 
 
 def grows_faster_than_its_input(work: Callable[[str], object], unit: str, longest: int) -> bool:
-    """Whether 16 times the input takes more than 64 times as long; quadratic work takes 256 times as long."""
+    """Return whether 16 times the input takes more than 64 times as long (quadratic work takes 256 times as long)."""
     long, short = (unit * longest)[:longest], (unit * longest)[: longest // 16]
     return all(
         seconds(lambda: work(long), tries) > 64 * seconds(lambda: work(short), tries + 1) for tries in (1, 3, 9, 27)
@@ -64,7 +64,7 @@ def grows_faster_than_its_input(work: Callable[[str], object], unit: str, longes
 
 
 def one_of_each_kind() -> list[str]:
-    """A character of each kind that normalising tells apart, from every block of Unicode; of ideographs, a sample.
+    """Return a character of each kind that normalisation distinguishes, from every block; of ideographs, a sample.
 
     Blocks begin and end at multiples of 16.
     """
@@ -93,7 +93,7 @@ def test_fields_of_all_kinds_are_found():
 
 
 def test_no_character_of_any_block_takes_more_than_linear_time():
-    """Up to the longest input that is looked at; all fields share the code."""
+    """It is tested up to the longest input that is read; all fields share the code."""
     message = Text(1, 2_000)
     slow = [
         unit
@@ -104,7 +104,7 @@ def test_no_character_of_any_block_takes_more_than_linear_time():
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
-def test_what_is_too_long_is_refused_before_it_is_read(rule):
+def test_too_long_a_text_is_refused_before_it_is_processed(rule):
     assert "characters" in refusal(rule, "\u0f73" * (4 * rule.longest + 101))
     assert seconds(lambda: refusal(rule, "\u0f73" * 1_000_000), tries=3) < 0.005
 
@@ -174,7 +174,7 @@ INVISIBLE = (
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
 @pytest.mark.parametrize("text", INVISIBLE, ids=ascii)
-def test_what_shows_nothing_is_refused_in_every_field(rule, text):
+def test_invisible_texts_are_refused_in_every_field(rule, text):
     assert refusal(rule, text * max(rule.shortest, 1))
     filling = "x" * rule.shortest
     assert refusal(rule, f"a{filling}") is None
@@ -183,7 +183,7 @@ def test_what_shows_nothing_is_refused_in_every_field(rule, text):
 @pytest.mark.parametrize(
     "text", ["a", "ا", "٣", "👍🏽", "❤️", ".", "一", "हिन्दी", "می‌خواهم", "۝", "\ue000", "\U0001fad9"]
 )
-def test_what_shows_something_passes_as_it_is(text):
+def test_visible_texts_are_accepted_unchanged(text):
     assert NAME.clean("field", text) == text
     assert POST.clean("field", f" \u2003{text}\n") == text
 
@@ -191,7 +191,7 @@ def test_what_shows_something_passes_as_it_is(text):
 @pytest.mark.parametrize(
     "character", "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\t\x00\x7f\u202a\u202b\u202c\u202d\u202e"
 )
-def test_one_line_fields_stay_in_their_line(character):
+def test_one_line_fields_refuse_line_breaks_and_controls(character):
     assert refusal(NAME, f"a{character}b")
     assert refusal(NAME, f"a{character}b\u202c")
 
@@ -203,12 +203,12 @@ def test_one_line_fields_stay_in_their_line(character):
         "\u202bاب", "\u202ea", "a\u202c", "\u2066" * 200 + "a", "\u2067a\u2029b\u2069",
     ],
 )  # fmt: skip
-def test_directions_are_closed_where_they_are_opened(text):
+def test_open_directions_are_refused(text):
     assert refusal(POST, text)
     assert refusal(NAME, text)
 
 
-def test_closed_directions_and_plain_marks_of_direction_pass():
+def test_closed_directions_and_direction_marks_are_accepted():
     assert refusal(POST, "call \u202a+20 100\u202c\nand \u2067\u2066a\u2069\u2069 \u200f\u061c\u200e") is None
     assert refusal(NAME, "\u2068مريم\u2069 \u200f") is None
     assert refusal(NAME, "\u202aa\u202c")
@@ -231,7 +231,7 @@ def test_spellings_of_a_word_fold_to_one(spellings):
     assert len({fold(spelling) for spelling in spellings}) == 1
 
 
-def test_marks_that_make_another_word_are_kept():
+def test_marks_that_change_the_word_are_kept():
     assert fold("रिश्ता") == "रिश्ता"
     assert fold("résumé") == "résumé"
 

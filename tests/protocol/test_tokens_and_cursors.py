@@ -1,4 +1,4 @@
-"""Tokens and cursors: ours are read, all others are refused."""
+"""Tokens and cursors: own ones are accepted, all others are refused."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)
 KEY = "k" * 32
 
 
-def test_a_token_says_whose_it_is_and_until_when():
+def test_a_token_carries_user_session_and_expiry():
     tokens = AccessTokens({"one": KEY})
     token, expires_at = tokens.mint(5, 6, NOW)
     claims = tokens.verify(token, NOW)
@@ -25,7 +25,7 @@ def test_a_token_says_whose_it_is_and_until_when():
     assert jwt.get_unverified_header(token)["kid"] == "one"
 
 
-def test_a_token_is_honoured_for_a_minute_after_its_expiry():
+def test_a_token_is_accepted_for_a_minute_after_its_expiry():
     tokens = AccessTokens({"one": KEY})
     token, expires_at = tokens.mint(5, 6, NOW)
     tokens.verify(token, expires_at + timedelta(seconds=60))
@@ -34,7 +34,7 @@ def test_a_token_is_honoured_for_a_minute_after_its_expiry():
     assert caught.value.reason == "expired"
 
 
-def test_a_token_of_a_node_whose_clock_is_ahead_is_good():
+def test_a_token_of_a_node_whose_clock_is_ahead_is_valid():
     tokens, ahead = AccessTokens({"one": KEY}), NOW + timedelta(days=36_500)
     token, _ = tokens.mint(5, 6, ahead)
     assert tokens.verify(token, ahead).user_id == 5
@@ -77,7 +77,7 @@ def test_garbage_is_no_token(garbage):
 
 
 @given(st.integers(1, 2**63 - 1), st.text(max_size=20), st.text(max_size=40))
-def test_cursors_open_for_whom_and_what_they_were_sealed(viewer, scope, place):
+def test_cursors_open_only_for_their_viewer_and_scope(viewer, scope, place):
     cursors = Cursors([b"key"])
     sealed = cursors.seal(viewer, scope, place)
     assert cursors.open(viewer, scope, sealed) == place

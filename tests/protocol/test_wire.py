@@ -1,4 +1,4 @@
-"""Both codecs, frame by frame; what one encodes the official decoders of the other side read."""
+"""Both codecs, frame by frame, tested against the official decoders."""
 
 import json
 
@@ -19,7 +19,7 @@ def one_payload(frame: bytes) -> bytes | str:
     return payload
 
 
-def test_pushes_end_in_an_object_and_data_stands_last():
+def test_pushes_end_in_an_object_and_data_is_the_last_key():
     payload = one_payload(wire.MSGPACK.push(PUSH))
     assert isinstance(payload, bytes)
     packet = msgpack.unpackb(payload)
@@ -73,7 +73,7 @@ def test_an_absent_argument_is_an_empty_object():
         wire.JSON.decode_argument(None, CreatePost)
 
 
-def test_undefined_is_left_out_and_null_stays_however_deep():
+def test_undefined_is_omitted_and_null_kept_at_any_depth():
     undefined = msgpack.ExtType(0, b"\0")
 
     class Inner(msgspec.Struct, forbid_unknown_fields=True):
@@ -88,7 +88,7 @@ def test_undefined_is_left_out_and_null_stays_however_deep():
     assert wire.MSGPACK.decode_argument(argument, Outer) == Outer(Inner(there=None), [None, 1])
 
 
-def test_binary_where_a_text_is_due_names_the_field():
+def test_binary_in_place_of_a_text_names_the_field():
     packet = wire.JSON.decode('52-3["post.create",{"text":{"_placeholder":true,"num":1}}]')
     assert wire.add_attachment(packet, b"zero") is False
     assert wire.add_attachment(packet, b"one") is True
@@ -132,7 +132,7 @@ def test_no_binary_frame_breaks_the_decoder(frame):
         lambda c: st.lists(c) | st.dictionaries(st.text(), c),
     )
 )
-def test_answers_reach_both_kinds_of_clients_alike(value):
+def test_answers_are_equal_in_both_codecs(value):
     answer = wire.Ok(value)
     as_msgpack = msgpack.unpackb(one_payload(wire.MSGPACK.ack(1, answer)), strict_map_key=False)["data"][0]
     as_json = json.loads(one_payload(wire.JSON.ack(1, answer))[2:])[0]

@@ -1,4 +1,4 @@
-"""Sockets that keep what they are given, and pushes to give them."""
+"""Fake sockets that record their frames, and pushes for them."""
 
 import itertools
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ class Socket:
 
     @property
     def heard(self) -> list[str]:
-        """Ids of the pushes, each for itself."""
+        """Return the ids of the received pushes, gathered ones separately."""
         return [part.id for written in self.received for part in written.parts or (written,)]
 
 
@@ -40,7 +40,7 @@ def user(user_id: int) -> UserLite:
 
 
 def act(push_id: str, room: str = "post:1", actor_id: int = 0, kind: type[Push] = PostDeleted) -> Written:
-    """Of a kind that has an id alone, as it comes from the bus."""
+    """Return a push with only an id, as it comes from the bus."""
     fields = {
         PostDeleted: {"post_id": "1"},
         RoomAudience: {"room_id": "1", "count": 1},
@@ -50,7 +50,7 @@ def act(push_id: str, room: str = "post:1", actor_id: int = 0, kind: type[Push] 
 
 
 def stage(push_id: str, room: str, shown: list[int]) -> Written:
-    """What shows people beside the one whose act it tells of."""
+    """Return a push that shows users other than its actor."""
     people = [user(each) for each in shown]
     state = Room(
         "1", "topic", user(90), "live", "public", 10, 0, None, None, None, 1,

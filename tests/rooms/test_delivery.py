@@ -1,4 +1,4 @@
-"""Who is written what and in which order: alone, gathered, in slices, held back."""
+"""Delivery of pushes to sockets and its order: alone, gathered, in slices, held back."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ ALWAYS = Hiding(FOR_GOOD, 0)
 
 @pytest.fixture
 def gathering(monkeypatch):
-    """All that follows a first write waits until the loop comes to it."""
+    """Make everything after the first write wait for the next loop turn."""
     monkeypatch.setattr(module, "HOT_WRITES", 1)
 
 
@@ -32,7 +32,7 @@ def in_room(*pushes) -> list[Item]:
     return [Item(each.room, (), each) for each in pushes]
 
 
-async def test_a_push_alone_is_written_at_once_to_all_in_its_room_or_to_its_people():
+async def test_a_push_alone_is_written_at_once_to_its_room_or_users():
     members, [alice, bob] = members_in(ROOM, 1, 2)
     tablet, outside = Socket(1), Socket(3)
     members.add(tablet)
@@ -46,7 +46,7 @@ async def test_a_push_alone_is_written_at_once_to_all_in_its_room_or_to_its_peop
 
 
 @pytest.mark.parametrize("people", [(), (1, 2, 3)])
-async def test_nobody_hears_of_the_acts_of_whom_they_hide(people):
+async def test_pushes_of_hidden_actors_are_not_written(people):
     members, [alice, bob, carol] = members_in(ROOM, 1, 2, 3)
     members.set_hiding(1, 3, ALWAYS)
     delivery = Delivery(members)
@@ -56,24 +56,24 @@ async def test_nobody_hears_of_the_acts_of_whom_they_hide(people):
     assert bob.heard == carol.heard == ["hers", "nobody's"]
 
 
-async def test_hidden_people_are_taken_out_of_what_shows_them():
+async def test_hidden_users_are_removed_from_pushes_that_show_them():
     members, sockets = members_in(LIVE, 1, 2, 3, 4)
     alice, bob, carol, dina = sockets
     members.set_hiding(1, 7, ALWAYS)
     members.set_hiding(2, 7, ALWAYS)
     members.set_hiding(2, 8, ALWAYS)
-    members.set_hiding(4, 9, ALWAYS)  # who is not shown
+    members.set_hiding(4, 9, ALWAYS)  # a user whom the push does not show
     delivery = Delivery(members)
     whole = stage("stage", LIVE, [7, 8])
     delivery.take(Item(LIVE, (), whole))
     shown = [[number for number in (b'"7"', b'"8"') if number in socket.received[0].json] for socket in sockets]
     assert shown == [[b'"8"'], [], [b'"7"', b'"8"'], [b'"7"', b'"8"']]
-    assert carol.received[0] is whole  # not encoded anew
+    assert carol.received[0] is whole  # not encoded again
     assert dina.received[0] is whole
     assert all(b"user7" not in socket.received[0].msgpack for socket in (alice, bob))
 
 
-async def test_what_is_gathered_is_written_at_once_and_in_its_order(gathering):
+async def test_gathered_pushes_are_written_together_and_in_order(gathering):
     members, [alice, bob] = members_in(ROOM, 1, 2)
     delivery = Delivery(members)
     pushes = [act(f"push {number}") for number in range(5)]
@@ -87,13 +87,13 @@ async def test_what_is_gathered_is_written_at_once_and_in_its_order(gathering):
         assert (rest.pushes, rest.offset, rest.flow, rest.room) == (4, pushes[-1].offset, "recover", ROOM)
 
 
-async def test_while_much_is_written_what_comes_is_gathered_and_then_no_more(gathering):
+async def test_pushes_are_gathered_only_under_load(gathering):
     members, [alice] = members_in(ROOM, 1)
     delivery = Delivery(members)
     for number in range(1, 4):
         await deliver(delivery, *in_room(act(f"a{number}"), act(f"b{number}")))
         delivery.take(Item(ROOM, (), act(f"c{number}")))
-        assert alice.heard[-1] == f"b{number}"  # c waits, for so many writes were made just now
+        assert alice.heard[-1] == f"b{number}"  # c waits, because many writes were made just now
     await delivery.settled()
     await asyncio.sleep(3 * module.GATHER_S)  # the timer runs out with nothing to do
     delivery.take(Item(ROOM, (), act("at once")))
@@ -101,14 +101,14 @@ async def test_while_much_is_written_what_comes_is_gathered_and_then_no_more(gat
 
 
 @pytest.mark.parametrize(("window_s", "waits"), [(60.0, True), (0.0, False)])
-async def test_only_writes_of_one_moment_make_it_hot(monkeypatch, window_s, waits):
+async def test_only_writes_within_a_window_count_as_load(monkeypatch, window_s, waits):
     monkeypatch.setattr(module, "HOT_WRITES", 3)
     monkeypatch.setattr(module, "GATHER_S", window_s)
     members, [alice] = members_in(ROOM, 1)
     delivery = Delivery(members)
     for number in range(4):
         delivery.take(Item(ROOM, (), act(f"push {number}")))
-        await asyncio.sleep(0.001)  # the clock goes on
+        await asyncio.sleep(0.001)  # the clock advances
     assert (alice.heard[-1] == "push 2") is waits
     delivery.hold()
     delivery.release((), lambda item: item)
@@ -116,8 +116,8 @@ async def test_only_writes_of_one_moment_make_it_hot(monkeypatch, window_s, wait
 
 
 @pytest.mark.parametrize("hidden", [0, 1, 2])
-async def test_hiding_holds_for_what_would_be_gathered(gathering, hidden):
-    """Whichever of them is hidden's: the first, the one that follows, or one between others."""
+async def test_hiding_applies_to_gathered_pushes(gathering, hidden):
+    """The hidden actor's push is the first, the last, or one between others."""
     members, [alice, bob] = members_in(ROOM, 1, 2)
     members.set_hiding(1, 9, ALWAYS)
     pushes = [act(f"push {number}", actor_id=9 if number == hidden else 8) for number in range(3)]
@@ -127,7 +127,7 @@ async def test_hiding_holds_for_what_would_be_gathered(gathering, hidden):
 
 
 @pytest.mark.parametrize("place", [0, 1])
-async def test_what_shows_people_is_not_gathered(gathering, place):
+async def test_pushes_that_show_users_are_not_gathered(gathering, place):
     members, [alice, bob] = members_in(LIVE, 1, 2)
     members.set_hiding(1, 7, ALWAYS)
     pushes = [act("plain", LIVE)]
@@ -138,7 +138,7 @@ async def test_what_shows_people_is_not_gathered(gathering, place):
     assert b"user7" in b"".join(each.json for each in bob.received)
 
 
-async def test_only_what_goes_the_same_way_is_gathered(gathering):
+async def test_only_pushes_to_the_same_target_are_gathered(gathering):
     members, [alice, bob] = members_in(ROOM, 1, 2)
     members.join(alice, "post:2", 0)
     items = [
@@ -157,7 +157,7 @@ async def test_only_what_goes_the_same_way_is_gathered(gathering):
     assert bob.heard == ["before", "a", "b", "to bob", "dropped 1", "dropped 2", "newest 1", "newest 2"]
 
 
-async def test_one_write_takes_no_more_than_its_bytes(gathering, monkeypatch):
+async def test_the_bytes_of_one_write_are_bounded(gathering, monkeypatch):
     members, [alice] = members_in(ROOM, 1)
     pushes = [act(f"push {number}") for number in range(7)]
     monkeypatch.setattr(module, "MOST_BYTES_IN_ONE_WRITE", 2 * len(pushes[0].msgpack))
@@ -167,7 +167,7 @@ async def test_one_write_takes_no_more_than_its_bytes(gathering, monkeypatch):
 
 
 @pytest.mark.parametrize("people", [2, 4, 7])
-async def test_a_large_room_is_served_in_slices_and_nobody_twice(monkeypatch, people):
+async def test_a_large_room_is_served_in_slices_and_no_socket_twice(monkeypatch, people):
     monkeypatch.setattr(module, "SLICE_WRITES", 2)
     members, sockets = members_in(ROOM, *range(1, people + 1))
     delivery = Delivery(members)
@@ -178,7 +178,7 @@ async def test_a_large_room_is_served_in_slices_and_nobody_twice(monkeypatch, pe
     assert [socket.heard for socket in sockets] == [[*both, "third"], *[both] * (people - 1)]
 
 
-async def test_a_slice_leaves_the_loop_to_others(monkeypatch, gathering):
+async def test_a_slice_yields_to_the_event_loop(monkeypatch, gathering):
     monkeypatch.setattr(module, "SLICE_WRITES", 2)
     members, [alice] = members_in(ROOM, 1)
     delivery = Delivery(members)
@@ -190,11 +190,11 @@ async def test_a_slice_leaves_the_loop_to_others(monkeypatch, gathering):
         seen.append(len(alice.received))
         await asyncio.sleep(0)
     assert {1, 3, 5} <= {*seen}  # one at once, then two at a time
-    assert len([number for number in seen if number > 1]) < 1_000  # turns of the loop: none is waited through
+    assert len([number for number in seen if number > 1]) < 1_000  # turns of the loop: it does not poll
     assert alice.heard == [f"push {number}" for number in range(6)]
 
 
-async def test_nothing_waits_for_more_than_can_be_held(gathering, monkeypatch):
+async def test_waiting_pushes_are_bounded(gathering, monkeypatch):
     monkeypatch.setattr(module, "MOST_WAITING", 3)
     members, [alice] = members_in(ROOM, 1)
     delivery = Delivery(members)
@@ -205,7 +205,7 @@ async def test_nothing_waits_for_more_than_can_be_held(gathering, monkeypatch):
     assert alice.heard == ["push 0", "push 1", "push 2", "push 3"]
 
 
-async def test_what_is_held_back_follows_what_was_read_meanwhile():
+async def test_held_back_pushes_follow_those_read_meanwhile():
     members, [alice] = members_in(ROOM, 1)
     delivery = Delivery(members)
     assert not delivery.is_held
@@ -226,7 +226,7 @@ async def test_what_is_held_back_follows_what_was_read_meanwhile():
     assert alice.heard[-1] == "at once"
 
 
-async def test_what_came_before_the_hold_stays_in_front(gathering):
+async def test_pushes_from_before_the_hold_stay_first(gathering):
     members, [alice] = members_in(ROOM, 1)
     delivery = Delivery(members)
     for name in ("at once", "waited"):
@@ -238,7 +238,7 @@ async def test_what_came_before_the_hold_stays_in_front(gathering):
     assert alice.heard == ["at once", "waited", "missed", "held"]
 
 
-async def test_a_timer_that_was_set_before_the_hold_delivers_nothing_during_it(gathering):
+async def test_an_earlier_timer_delivers_nothing_during_a_hold(gathering):
     members, [alice] = members_in(ROOM, 1)
     delivery = Delivery(members)
     for name in ("at once", "waits"):
@@ -250,7 +250,7 @@ async def test_a_timer_that_was_set_before_the_hold_delivers_nothing_during_it(g
     assert alice.heard == ["at once", "waits"]
 
 
-async def test_after_a_hold_in_which_nothing_came_all_goes_on(gathering):
+async def test_delivery_continues_after_an_empty_hold(gathering):
     members, [alice] = members_in(ROOM, 1)
     delivery = Delivery(members)
     delivery.take(Item(ROOM, (), act("before")))
@@ -275,7 +275,7 @@ async def test_two_holds_need_two_releases_and_keep_their_order():
     assert alice.heard == ["missed 1", "missed 2", "held 1", "held 2"]
 
 
-async def test_more_than_can_be_held_back_is_refused(monkeypatch):
+async def test_held_back_pushes_are_bounded(monkeypatch):
     monkeypatch.setattr(module, "MOST_WAITING", 2)
     members, [alice] = members_in(ROOM, 1)
     delivery = Delivery(members)
@@ -288,7 +288,7 @@ async def test_more_than_can_be_held_back_is_refused(monkeypatch):
     assert alice.heard == ["1", "2"]
 
 
-async def test_settled_waits_for_what_was_taken_and_for_nothing_else(gathering):
+async def test_settled_waits_only_for_pushes_already_taken(gathering):
     members, [alice] = members_in(ROOM, 1)
     delivery = Delivery(members)
     await delivery.settled()

@@ -1,4 +1,4 @@
-"""The index of a node's sockets: what is found by which key, what is left behind, and who is kept from whose acts."""
+"""The index of a node's sockets: look-ups by each key, removal without leftovers, and hidden actors."""
 
 import pytest
 
@@ -13,7 +13,7 @@ NOW = 1_000.0
 
 
 class Clock:
-    """In the place of the module `time`."""
+    """Replaces the module `time`."""
 
     now = NOW
 
@@ -29,7 +29,7 @@ def clock(monkeypatch) -> Clock:
 
 
 def indexed(members: Members) -> list[int]:
-    """How much is in each index: nothing may stay behind."""
+    """Return the size of each index; all must be 0 at the end."""
     return [len(index) for name, index in vars(members).items() if name != "_hiding_notes"]
 
 
@@ -50,7 +50,7 @@ def test_sockets_are_found_by_all_their_keys():
     assert not members.rooms_of_owner(9)
 
 
-def test_the_last_socket_of_a_person_leaves_nothing_behind():
+def test_the_last_socket_of_a_user_leaves_no_entries():
     members = Members()
     phone, tablet = Socket(1, 11), Socket(1, 11)
     members.add(phone)
@@ -89,7 +89,7 @@ def test_rooms_and_their_owners():
     assert one.rooms == {}
 
 
-def test_who_is_not_among_the_members_joins_nothing():
+def test_an_unknown_member_cannot_join():
     members, gone, here = Members(), Socket(1), Socket(1)
     members.add(here)
     assert not members.is_here(gone)
@@ -98,7 +98,7 @@ def test_who_is_not_among_the_members_joins_nothing():
     assert (gone.rooms, [*members.in_room(POST)], members.rooms) == ({}, [], [])
 
 
-def test_another_pid_takes_the_place_of_the_first():
+def test_a_second_pid_replaces_the_first():
     members, here, gone = Members(), Socket(1, pid="first"), Socket(2, pid="first")
     members.add(here)
     members.change_pid(here, "second")
@@ -110,7 +110,7 @@ def test_another_pid_takes_the_place_of_the_first():
     assert {*members.of_pid("second")} == {here}
 
 
-def test_what_is_left_meanwhile_is_noted_whether_it_was_in_or_not():
+def test_leaves_are_recorded_for_members_and_non_members():
     members, one, two = Members(), Socket(1), Socket(2)
     for socket in (one, two):
         members.add(socket)
@@ -127,7 +127,7 @@ def test_what_is_left_meanwhile_is_noted_whether_it_was_in_or_not():
     assert later == [LIVE]
 
 
-def test_of_nobody_is_noted_anything_any_more():
+def test_recording_ends():
     members = Members()
     with pytest.raises(RuntimeError), members.loading_hiding(1):
         raise RuntimeError
@@ -136,12 +136,12 @@ def test_of_nobody_is_noted_anything_any_more():
     assert not any(map(len, (members._hiding_notes, members._leaving_notes)))
 
 
-def test_changes_are_noted_for_all_who_load_and_hold_at_once():
+def test_changes_are_recorded_for_all_concurrent_loads_and_applied_at_once():
     members = Members()
     members.add(Socket(1))
     with members.loading_hiding(1) as first, members.loading_hiding(1) as second, members.loading_hiding(2) as others:
         members.change_hiding(1, 7, ALWAYS)
-        members.set_hiding(1, 8, ALWAYS)  # is no change but what was loaded
+        members.set_hiding(1, 8, ALWAYS)  # loaded, not changed
     assert first == second == [(7, ALWAYS)]
     assert others == []
     assert {*members.hides_from(7, LIVE)} == {*members.hides_from(8, LIVE)} == {1}
@@ -150,7 +150,7 @@ def test_changes_are_noted_for_all_who_load_and_hold_at_once():
 @pytest.mark.parametrize(
     ("hiding", "of_posts", "elsewhere"), [(ALWAYS, True, True), (POSTS, True, False), (Hiding(0, 0), False, False)]
 )
-def test_a_mute_of_posts_hides_in_posts_alone(hiding, of_posts, elsewhere):
+def test_a_mute_of_posts_hides_only_in_posts(hiding, of_posts, elsewhere):
     members = Members()
     members.add(Socket(1))
     members.set_hiding(1, 7, hiding)
@@ -160,7 +160,7 @@ def test_a_mute_of_posts_hides_in_posts_alone(hiding, of_posts, elsewhere):
     assert members.hidden_from(2, [7], POST) == set()
 
 
-def test_hiding_ends_when_the_longest_of_it_does(clock):
+def test_hiding_ends_with_its_longest_reason(clock):
     members = Members()
     members.add(Socket(1))
     members.set_hiding(1, 7, Hiding(NOW + 10, NOW + 20))
@@ -178,7 +178,7 @@ def test_hiding_ends_when_the_longest_of_it_does(clock):
     assert hiding() == [set(), set()]
 
 
-def test_what_is_loaded_takes_the_place_of_what_was_known():
+def test_a_load_replaces_the_earlier_state():
     members = Members()
     members.add(Socket(1))
     members.add(Socket(2))
@@ -193,7 +193,7 @@ def test_what_is_loaded_takes_the_place_of_what_was_known():
     assert not any(members._hidden_from.values())
 
 
-def test_of_who_is_not_here_nothing_is_kept():
+def test_nothing_is_stored_for_users_without_sockets():
     members = Members()
     members.change_hiding(1, 7, ALWAYS)
     members.hide(1, {8: ALWAYS})

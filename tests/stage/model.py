@@ -1,6 +1,6 @@
-"""What a live room is meant to do, told a second time and apart from the product: one room, one act after the other.
+"""A model of a live room, independent of the product: one room, one action at a time.
 
-Each act answers "OK" or the code of its refusal, and changes the model as the room must change.
+Each action returns "OK" or the code of its refusal, and changes the model as the room must change.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ RANKS = ("host", "cohost", "speaker", "listener")
 
 @dataclass
 class Model:
-    """People are numbers. `roles` holds cohosts and speakers, who was given it first in front; `hands` likewise."""
+    """Users are numbers. `roles` is in the order of getting them, `hands` in the order of raising."""
 
     host: int
     capacity: int
@@ -22,17 +22,17 @@ class Model:
     banned: set[int] = field(default_factory=set)
     muted: set[int] = field(default_factory=set)
     kicked: set[int] = field(default_factory=set)
-    placed: set[int] = field(default_factory=set)  # whoever has, or had, a role or a mute
+    placed: set[int] = field(default_factory=set)  # users who have or had a role or a mute
 
     def role(self, person: int) -> str:
         return "host" if person == self.host else self.roles.get(person, "listener")
 
     def speakers(self, ids: list[int]) -> list[int]:
-        """Those on the stage who are inside, as clients are shown them; ids: of each person."""
+        """Return the users on the stage who are in the room, in the order that clients see. ids: of each user."""
         shown = [person for person in self.inside if self.role(person) != "listener"]
         return sorted(shown, key=lambda person: (RANKS.index(self.role(person)), ids[person]))
 
-    # ------------------------------------------------------------------------------------------ coming and going
+    # ------------------------------------------------------------------------------------------ join and leave
 
     def join(self, person: int) -> str:
         if person in self.banned:
@@ -151,7 +151,7 @@ class Model:
         return person not in self.banned and self.role(person) in ("host", "cohost")
 
     def _may(self, actor: int, target: int) -> bool:
-        """A moderator, to whoever ranks below."""
+        """Return the code for an action of a moderator on a user of lower rank."""
         return self._moderates(actor) and RANKS.index(self.role(actor)) < RANKS.index(self.role(target))
 
     def _step_down(self, person: int, role: str) -> str:
@@ -167,7 +167,7 @@ class Model:
         return OK
 
     def _give(self, person: int, role: str) -> None:
-        """Whoever is given a role anew stands last among those who have it; who is muted stays so."""
+        """Give a role. The user becomes the last among those who have it; a mute stays."""
         self.roles.pop(person, None)
         self.placed.add(person)
         if role != "listener":
@@ -176,7 +176,7 @@ class Model:
         self.version += 1
 
     def _crown(self, heir: int) -> None:
-        """The former host stays as a cohost."""
+        """Make a user the host; the former host becomes a cohost."""
         self.roles.pop(heir, None)
         self.muted.discard(heir)
         self.placed.discard(heir)

@@ -1,4 +1,4 @@
-"""Who is in a live room and who is out, when links blink, processes end half-way, and calls cross."""
+"""Membership of live rooms when links break, processes end in the middle, and calls run concurrently."""
 
 import asyncio
 import itertools
@@ -28,10 +28,10 @@ from tests.faults import (
 )
 from tests.patience import WAIT_S
 
-# ---------------------------------------------------------------------------------------------- sent out, still there
+# ---------------------------------------------------------------------------------------------- removed, still there
 
 
-async def test_who_is_kicked_while_their_node_is_deaf_is_out(cluster, person, monkeypatch):
+async def test_a_user_kicked_while_their_node_has_no_link_is_removed(cluster, person, monkeypatch):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -46,8 +46,8 @@ async def test_who_is_kicked_while_their_node_is_deaf_is_out(cluster, person, mo
     assert not mona.heard("room.message")
 
 
-async def test_who_is_banned_just_after_redis_forgot_where_they_are_is_out(cluster, person, monkeypatch):
-    """Their node has rechecked its people, and has yet to say again what it knows of them."""
+async def test_a_user_banned_just_after_redis_lost_their_location_is_removed(cluster, person, monkeypatch):
+    """Their node has rechecked its users, and has not reported them again yet."""
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -60,7 +60,7 @@ async def test_who_is_banned_just_after_redis_forgot_where_they_are_is_out(clust
     held.go.set()
 
 
-async def test_who_was_deaf_when_a_room_ended_is_told_that_it_has(cluster, person):
+async def test_a_user_whose_node_had_no_link_when_a_room_ended_is_told(cluster, person):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -72,8 +72,8 @@ async def test_who_was_deaf_when_a_room_ended_is_told_that_it_has(cluster, perso
     assert not mona.heard("room.removed")
 
 
-async def test_who_finds_out_that_a_room_has_ended_was_in_it_until_then(cluster, person, monkeypatch):
-    """Their node asks while the worker has yet to close the roster."""
+async def test_a_user_told_of_the_end_by_a_recheck_gets_the_digest_too(cluster, person, monkeypatch):
+    """Their node checks before the worker has closed the roster."""
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -92,8 +92,8 @@ async def test_who_finds_out_that_a_room_has_ended_was_in_it_until_then(cluster,
     await mona.expect("room.digested", room_id=room_id)
 
 
-async def test_who_is_blocked_is_told_once_on_each_device(cluster, person, monkeypatch):
-    """Of two on one node, and one on the other, which find out at the same time; the worker says it later."""
+async def test_a_blocked_user_is_told_once_on_each_device(cluster, person, monkeypatch):
+    """Two devices on one node and one on the other are found out at the same time; the worker tells them later."""
     host, mona = await person("host"), await person("mona", node="b")
     devices = [mona, await cluster.again(mona, node="b"), await cluster.again(mona, node="a")]
     room_id = await open_room(host)
@@ -119,8 +119,8 @@ async def test_who_is_blocked_is_told_once_on_each_device(cluster, person, monke
 
 
 @pytest.mark.parametrize("act", ["kick", "ban"])
-async def test_sending_out_that_is_cut_short_is_made_good(cluster, person, monkeypatch, act):
-    """The node ends behind the roster's change, before anybody was told to leave."""
+async def test_an_interrupted_removal_is_completed(cluster, person, monkeypatch, act):
+    """The node ends after the roster's change, before any socket was told to leave."""
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -133,8 +133,8 @@ async def test_sending_out_that_is_cut_short_is_made_good(cluster, person, monke
     assert not mona.heard("room.message")
 
 
-async def test_a_ban_of_a_node_that_ends_is_told_to_the_room(cluster, person, monkeypatch):
-    """The worker alone sends out, and the others see it."""
+async def test_an_interrupted_ban_is_pushed_to_the_room(cluster, person, monkeypatch):
+    """Only the worker removes the user, and the others see it."""
     host, mona, omar = await person("host"), await person("mona", node="b"), await person("omar", node="b")
     room_id = await open_room(host)
     for each in (mona, omar):
@@ -151,10 +151,10 @@ async def test_a_ban_of_a_node_that_ends_is_told_to_the_room(cluster, person, mo
         continue
 
 
-# ---------------------------------------------------------------------------------------------- let in, still out
+# ---------------------------------------------------------------------------------------------- allowed, still out
 
 
-async def test_a_ban_whose_lifting_was_lost_can_be_lifted(cluster, person, monkeypatch):
+async def test_an_unban_that_was_lost_can_be_repeated(cluster, person, monkeypatch):
     host, mona = await person("host"), await person("mona")
     room_id = await open_room(host)
     await host.call("room.ban", room_id=room_id, user_id=mona.id)
@@ -166,8 +166,8 @@ async def test_a_ban_whose_lifting_was_lost_can_be_lifted(cluster, person, monke
     await mona.call("room.join", room_id=room_id)
 
 
-async def test_a_ban_told_late_does_not_outlive_its_lifting(cluster, person, monkeypatch):
-    """The worker has read the ban, and sets it in the roster once it is lifted."""
+async def test_a_ban_applied_late_does_not_outlive_its_unban(cluster, person, monkeypatch):
+    """The worker has read the ban, and sets it in the roster after the unban."""
     host, mona = await person("host"), await person("mona")
     room_id = await open_room(host)
     held = Held(monkeypatch, cluster.workers.tools.roster, "remove")
@@ -182,8 +182,8 @@ async def test_a_ban_told_late_does_not_outlive_its_lifting(cluster, person, mon
     await mona.call("room.join", room_id=room_id)
 
 
-async def test_who_comes_again_while_their_node_hears_of_an_old_kick_stays(cluster, person, monkeypatch):
-    """The node was deaf when they were sent out, and says again that they are there."""
+async def test_a_user_who_rejoins_while_their_node_learns_of_an_old_kick_stays(cluster, person, monkeypatch):
+    """The node missed the kick, and reports the user as present again."""
     host, mona = await person("host"), await person("mona", node="b")
     tablet = await cluster.again(mona, node="b")
     room_id = await open_room(host)
@@ -199,8 +199,8 @@ async def test_who_comes_again_while_their_node_hears_of_an_old_kick_stays(clust
     assert await inside(cluster, room_id) == {int(host.id), int(mona.id)}
 
 
-async def test_who_is_back_after_a_kick_stays_whatever_the_nodes_clocks(cluster, person, monkeypatch):
-    """The worker reacts late, to an event of a node whose clock is an hour ahead."""
+async def test_a_user_who_rejoins_after_a_kick_stays_despite_clock_skew(cluster, person, monkeypatch):
+    """The worker handles the event late; it came from a node whose clock is an hour ahead."""
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -220,7 +220,7 @@ async def test_who_is_back_after_a_kick_stays_whatever_the_nodes_clocks(cluster,
 # ---------------------------------------------------------------------------------------------- ghosts
 
 
-async def test_who_leaves_while_redis_is_away_has_left(cluster, person):
+async def test_a_user_who_leaves_while_redis_is_away_has_left(cluster, person):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -232,8 +232,8 @@ async def test_who_leaves_while_redis_is_away_has_left(cluster, person):
     assert await soon(lambda: count(host, room_id), 1) == 1
 
 
-async def test_who_left_while_redis_was_away_and_comes_in_in_vain_has_left(cluster, person, monkeypatch):
-    """Their leaving is said again while another socket of theirs waits to hear the room, which then fails."""
+async def test_a_user_who_left_while_redis_was_away_and_fails_to_rejoin_has_left(cluster, person, monkeypatch):
+    """The leave is reported again while another socket of theirs subscribes to the room, which then fails."""
     host, mona = await person("host"), await person("mona", node="b")
     tablet = await cluster.again(mona, node="b")
     room_id = await open_room(host)
@@ -257,8 +257,8 @@ async def test_who_left_while_redis_was_away_and_comes_in_in_vain_has_left(clust
     assert await soon(lambda: inside(cluster, room_id), {int(host.id)}) == {int(host.id)}
 
 
-async def test_a_device_that_is_refused_does_not_take_the_seat_of_one_that_comes_in(cluster, person, monkeypatch):
-    """The second is let in while the first has yet to hear that the room was full; its own answer is lost."""
+async def test_two_devices_that_fail_to_join_at_once_leave_no_seat(cluster, person, monkeypatch):
+    """The second enters before the first has its answer that the room was full; the second's answer is lost."""
     host, mona, omar = await person("host"), await person("mona", node="b"), await person("omar")
     tablet = await cluster.again(mona, node="b")
     room_id = await open_room(host, capacity=2)
@@ -287,7 +287,7 @@ async def test_a_device_that_is_refused_does_not_take_the_seat_of_one_that_comes
     assert await soon(lambda: inside(cluster, room_id), {int(host.id)}) == {int(host.id)}
 
 
-async def test_nothing_is_kept_of_who_was_in_a_room_that_has_ended(cluster, person):
+async def test_seats_of_an_ended_room_are_forgotten(cluster, person):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -300,7 +300,7 @@ async def test_nothing_is_kept_of_who_was_in_a_room_that_has_ended(cluster, pers
     assert not mona.heard("room.removed")
 
 
-async def test_who_was_not_told_that_they_are_inside_is_not(cluster, person, monkeypatch):
+async def test_a_join_whose_answer_was_lost_is_undone(cluster, person, monkeypatch):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     break_once(monkeypatch, cluster.node_b.services.roster, "enter", behind=True)
@@ -308,7 +308,7 @@ async def test_who_was_not_told_that_they_are_inside_is_not(cluster, person, mon
     assert await soon(lambda: count(host, room_id), 1) == 1
 
 
-async def test_who_is_banned_while_coming_in_is_not_told_that_they_are_inside(cluster, person, monkeypatch):
+async def test_a_join_concurrent_with_a_ban_is_refused(cluster, person, monkeypatch):
     host, mona, room_id = await open_stage(person, node="b")
     await mona.call("room.leave", room_id=room_id)
     held = Held(monkeypatch, cluster.node_b.services.roster, "enter", behind=True)
@@ -323,8 +323,8 @@ async def test_who_is_banned_while_coming_in_is_not_told_that_they_are_inside(cl
     assert not answer["ok"]
 
 
-async def test_another_device_of_the_banned_does_not_hide_the_first(cluster, person, monkeypatch):
-    """It is refused between the ban and the word to the nodes."""
+async def test_a_refused_join_of_a_banned_user_does_not_hide_their_other_device(cluster, person, monkeypatch):
+    """It is refused between the ban and the notice to the nodes."""
     host, mona = await person("host"), await person("mona", node="b")
     tablet = await cluster.again(mona, node="b")
     room_id = await open_room(host)
@@ -350,7 +350,7 @@ async def test_another_device_of_the_banned_does_not_hide_the_first(cluster, per
     assert not sockets_inside(cluster, room_id, mona)
 
 
-async def test_a_join_that_is_cut_short_leaves_no_ear_behind(cluster, person, monkeypatch):
+async def test_an_interrupted_join_leaves_no_subscription(cluster, person, monkeypatch):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     break_once(monkeypatch, cluster.node_b.bus, "join", behind=True)
@@ -358,8 +358,8 @@ async def test_a_join_that_is_cut_short_leaves_no_ear_behind(cluster, person, mo
     assert not sockets_inside(cluster, room_id, mona)
 
 
-async def test_who_comes_in_while_they_are_banned_hears_nothing_more(cluster, person, monkeypatch):
-    """The ban has found them outside; they come in before it stands."""
+async def test_a_user_who_joins_during_their_ban_is_removed(cluster, person, monkeypatch):
+    """The ban finds the user outside; the user joins before the ban takes effect."""
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     held = Held(monkeypatch, cluster.node_a.services.roster, "joined", behind=True)
@@ -373,8 +373,8 @@ async def test_who_comes_in_while_they_are_banned_hears_nothing_more(cluster, pe
     assert not sockets_inside(cluster, room_id, mona)
 
 
-async def test_a_kick_told_again_does_not_hit_who_is_coming_in_again(cluster, person, monkeypatch):
-    """Their socket listens already, and the roster has not been asked yet."""
+async def test_a_repeated_kick_does_not_remove_a_user_who_rejoins(cluster, person, monkeypatch):
+    """Their socket has subscribed already, and has not entered the roster yet."""
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -391,7 +391,7 @@ async def test_a_kick_told_again_does_not_hit_who_is_coming_in_again(cluster, pe
     assert sockets_inside(cluster, room_id, mona) == 1
 
 
-async def test_a_device_that_was_kicked_does_not_take_the_seat_of_one_that_came_after(cluster, person, monkeypatch):
+async def test_a_kicked_device_does_not_take_the_seat_of_a_later_one(cluster, person, monkeypatch):
     host, mona = await person("host"), await person("mona", node="b")
     tablet = await cluster.again(mona, node="b")
     room_id = await open_room(host)
@@ -409,7 +409,7 @@ async def test_a_device_that_was_kicked_does_not_take_the_seat_of_one_that_came_
     assert await soon(lambda: count(host, room_id), 1) == 1
 
 
-async def test_who_finds_the_room_full_while_their_leaving_is_said_is_outside(cluster, person, monkeypatch):
+async def test_a_user_who_finds_the_room_full_during_their_leave_is_outside(cluster, person, monkeypatch):
     host, mona, omar = await person("host"), await person("mona", node="b"), await person("omar")
     tablet = await cluster.again(mona, node="b")
     room_id = await open_room(host, capacity=2)
@@ -430,7 +430,9 @@ async def test_who_finds_the_room_full_while_their_leaving_is_said_is_outside(cl
     assert await inside(cluster, room_id) == {int(host.id), int(omar.id)}
 
 
-async def test_who_finds_the_room_full_while_their_node_says_again_who_is_here_is_outside(cluster, person, monkeypatch):
+async def test_a_user_who_finds_the_room_full_while_their_node_repeats_its_reports_is_outside(
+    cluster, person, monkeypatch
+):
     host, mona, omar = await person("host"), await person("mona", node="b"), await person("omar")
     room_id = await open_room(host, capacity=2)
     await omar.call("room.join", room_id=room_id)
@@ -444,7 +446,7 @@ async def test_who_finds_the_room_full_while_their_node_says_again_who_is_here_i
 
 
 @pytest.mark.parametrize("node", ["a", "b"])
-async def test_who_lost_access_and_has_it_again_may_come_back(cluster, person, node):
+async def test_a_user_who_regains_access_can_rejoin(cluster, person, node):
     host, mona = await person("host"), await person("mona", node=node)
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -458,7 +460,7 @@ async def test_who_lost_access_and_has_it_again_may_come_back(cluster, person, n
     assert not cluster.node(node).attendance._put_out
 
 
-async def test_nothing_is_kept_of_who_was_kicked(cluster, person):
+async def test_kicks_are_forgotten(cluster, person):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -467,8 +469,8 @@ async def test_nothing_is_kept_of_who_was_kicked(cluster, person):
     assert not cluster.node_b.attendance._put_out
 
 
-async def test_who_is_sent_out_while_the_roster_lets_them_in_is_no_ghost_there(cluster, person, monkeypatch):
-    """For their lost access, which the roster knows nothing of."""
+async def test_a_user_removed_while_they_enter_is_not_left_in_the_roster(cluster, person, monkeypatch):
+    """The reason is lost access, which the roster does not know."""
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     held = Held(monkeypatch, cluster.node_b.services.roster, "enter", behind=True)
@@ -482,7 +484,7 @@ async def test_who_is_sent_out_while_the_roster_lets_them_in_is_no_ghost_there(c
     await mona.call("room.join", room_id=room_id)
 
 
-async def test_a_turn_that_begins_anew_is_not_ended_by_the_last_leaving(cluster, person, monkeypatch):
+async def test_a_new_turn_is_not_ended_by_the_previous_leave(cluster, person, monkeypatch):
     host, mona, room_id = await open_stage(person, node="b")
     tablet = await cluster.again(mona, node="b")
     held = Held(monkeypatch, cluster.node_b.services.attendance, "taken_back")
@@ -495,7 +497,7 @@ async def test_a_turn_that_begins_anew_is_not_ended_by_the_last_leaving(cluster,
     assert await open_turns(cluster, room_id, mona) == 1
 
 
-async def test_a_turn_ends_though_the_call_to_leave_was_cut_short(cluster, person, monkeypatch):
+async def test_a_turn_ends_although_the_leave_timed_out(cluster, person, monkeypatch):
     _, mona, room_id = await open_stage(person, node="b")
     await cluster.settle()
     Held(monkeypatch, cluster.node_b.services.roster, "leave", behind=True)
@@ -504,8 +506,8 @@ async def test_a_turn_ends_though_the_call_to_leave_was_cut_short(cluster, perso
     assert await soon(lambda: open_turns(cluster, room_id, mona), 0) == 0
 
 
-async def test_a_turn_ends_though_redis_was_away_twice_while_leaving_was_said(cluster, person, monkeypatch):
-    """The second time the answer is lost alone."""
+async def test_a_turn_ends_although_redis_failed_three_reports_of_the_leave(cluster, person, monkeypatch):
+    """The first two reports fail; of the third only the answer is lost."""
     _, mona, room_id = await open_stage(person, node="b")
     await cluster.settle()
     roster, calls = cluster.node_b.services.roster, itertools.count()
@@ -513,7 +515,7 @@ async def test_a_turn_ends_though_redis_was_away_twice_while_leaving_was_said(cl
 
     async def leave_in_vain(*arguments):
         number = next(calls)
-        if number < 2:  # by the call, and by the socket
+        if number < 2:  # made by the call, and by the socket
             raise RedisDown("the link to Redis is down")
         answer = await leave(*arguments)
         if number == 2:
@@ -525,8 +527,8 @@ async def test_a_turn_ends_though_redis_was_away_twice_while_leaving_was_said(cl
     assert await soon(lambda: open_turns(cluster, room_id, mona), 0) == 0
 
 
-async def test_a_turn_begins_again_though_it_failed_when_its_person_was_said_again(cluster, person, monkeypatch):
-    """Their node was taken for dead, and is not."""
+async def test_a_turn_starts_again_although_its_first_attempt_failed(cluster, person, monkeypatch):
+    """The user's node was wrongly treated as dead, and reports its users again."""
     _, mona, room_id = await open_stage(person, node="b")
     await cluster.settle()
     await cluster.node_a.attendance.take_back(cluster.node_b.name)
@@ -536,7 +538,7 @@ async def test_a_turn_begins_again_though_it_failed_when_its_person_was_said_aga
     assert await soon(lambda: open_turns(cluster, room_id, mona), 1) == 1
 
 
-async def test_who_leaves_before_the_roster_hears_of_their_role_has_no_turn(cluster, person, monkeypatch):
+async def test_a_user_who_leaves_before_the_roster_knows_their_role_has_no_turn(cluster, person, monkeypatch):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -551,7 +553,7 @@ async def test_who_leaves_before_the_roster_hears_of_their_role_has_no_turn(clus
     assert await soon(lambda: open_turns(cluster, room_id, mona), 0) == 0
 
 
-async def test_a_turn_ends_though_the_answer_to_leaving_was_lost(cluster, person, monkeypatch):
+async def test_a_turn_ends_although_the_answer_of_the_leave_was_lost(cluster, person, monkeypatch):
     _, mona, room_id = await open_stage(person, node="b")
     await cluster.settle()
     break_once(monkeypatch, cluster.node_b.services.roster, "leave", behind=True)
@@ -559,9 +561,9 @@ async def test_a_turn_ends_though_the_answer_to_leaving_was_lost(cluster, person
     assert await soon(lambda: open_turns(cluster, room_id, mona), 0) == 0
 
 
-@pytest.mark.parametrize("is_told", [False, True], ids=["told later", "told before they are inside"])
-async def test_who_is_given_a_role_while_coming_in_has_a_turn(cluster, person, monkeypatch, is_told):
-    """With another device, on which they leave."""
+@pytest.mark.parametrize("is_told", [False, True], ids=["roster knows later", "roster knows before the join"])
+async def test_a_user_who_gets_a_role_while_joining_has_a_turn(cluster, person, monkeypatch, is_told):
+    """The user is in the room with another device, which leaves meanwhile."""
     host, mona = await person("host"), await person("mona", node="b")
     tablet = await cluster.again(mona, node="a")
     room_id = await open_room(host)
@@ -578,7 +580,7 @@ async def test_who_is_given_a_role_while_coming_in_has_a_turn(cluster, person, m
     assert await soon(lambda: open_turns(cluster, room_id, mona), 1) == 1
 
 
-async def test_who_leaves_while_they_are_given_a_role_has_no_turn(cluster, person, monkeypatch):
+async def test_a_user_who_leaves_while_they_get_a_role_has_no_turn(cluster, person, monkeypatch):
     host, mona, room_id = await open_stage(person, node="b")
     held = Held(monkeypatch, cluster.node_a.services.roster, "are_inside", behind=True)
     promoting = asyncio.create_task(host.call("room.set_role", room_id=room_id, user_id=mona.id, role="cohost"))

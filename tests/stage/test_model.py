@@ -1,6 +1,6 @@
-"""Live rooms under random acts: one after the other against a model, and from twenty clients at once.
+"""Live rooms under random actions: programs of sequential actions, compared with a model.
 
-`DAIRA_MODEL_EXAMPLES=500` tries more programs, `DAIRA_STORM_SEED=7 DAIRA_STORM_ACTS=500` another and longer storm.
+`DAIRA_MODEL_EXAMPLES=500` tries more programs.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ PEOPLE = 8
 EXAMPLES = int(os.environ.get("DAIRA_MODEL_EXAMPLES", "20"))
 STEPS = 40
 
-# Whether it is to be anybody (0) or one of those for whom the act is made, and which.
+# 0: any user; else: a user for whom the action makes sense. Then the user's number.
 Pick = tuple[int, int]
 picks = st.tuples(st.integers(0, 5), st.integers(0, PEOPLE - 1))
 capacities = st.integers(2, PEOPLE)
@@ -32,9 +32,9 @@ roles = st.sampled_from(["speaker", "cohost", "listener"])
 
 
 class Stage(RuleBasedStateMachine):
-    """The official clients do what the model does, and must be answered and shown what it says.
+    """The clients perform the model's actions, and must get the answers and see the state that the model predicts.
 
-    Hypothesis runs this in a thread of its own: its machines cannot wait, and the clients live on the tests' loop.
+    Hypothesis' machines are synchronous, so this runs in a thread of its own; the clients live on the tests' loop.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -55,7 +55,7 @@ class Stage(RuleBasedStateMachine):
 
     @rule(act=st.sampled_from(ACTS), actor=picks, other=picks, role=roles, capacity=capacities, flag=st.booleans())
     def act(self, act: str, actor: Pick, other: Pick, role: str, capacity: int, flag: bool) -> None:
-        """One rule for all: given one each, Hypothesis does most programs with a few of them."""
+        """One rule for all actions: with a rule for each, most programs of Hypothesis would use only a few."""
         match act:
             case "set_role":
                 self.set_role(actor, other, role)
@@ -129,7 +129,7 @@ class Stage(RuleBasedStateMachine):
 
     @invariant()
     def the_room_is_as_the_model_says(self) -> None:
-        """Soon: who leaves and who steps down is told to the roster behind the answer."""
+        """It soon is: the roster learns of leaves and role changes after the answer."""
         model = self.model
         expected = {
             "host": self.ids[model.host],
@@ -145,7 +145,7 @@ class Stage(RuleBasedStateMachine):
         if hasattr(self, "model"):
             self._wait(self._close())
 
-    # ------------------------------------------------------------------------------------------ how
+    # ------------------------------------------------------------------------------------------ private
 
     def _pick(self, pick: Pick, fitting: Collection[int]) -> int:
         kind, number = pick
@@ -171,11 +171,11 @@ class Stage(RuleBasedStateMachine):
 
     async def _close(self) -> None:
         await self.people[self.model.host].call("room.close", room_id=self.room_id)
-        # The worker sends them out as well, but a socket is in ten rooms at most and the next program begins at once.
+        # The worker removes them too, but a socket may be in ten rooms at most, and the next program starts at once.
         await asyncio.gather(*(person.call("room.leave", room_id=self.room_id) for person in self.people))
 
     async def _until_shown(self, expected: dict[str, Any]) -> dict[str, Any]:
-        """What the room looks like, waited for until it is as expected, and no longer than it may take."""
+        """Return the room's state as clients see it, once it is as expected or time runs out."""
         Stage.looks += 1
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + self.patience_s
@@ -191,7 +191,7 @@ class Stage(RuleBasedStateMachine):
             }
             if shown == expected or loop.time() > give_up_at:
                 if shown != expected:
-                    Stage.patience_s = 0.5  # else it would take minutes to shrink what was found
+                    Stage.patience_s = 0.5  # otherwise shrinking the counterexample would take minutes
                 return shown
             await asyncio.sleep(0.005)
 
@@ -199,8 +199,8 @@ class Stage(RuleBasedStateMachine):
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
 
 
-@pytest.mark.timeout(600 if EXAMPLES <= 100 else 0)  # seconds in truth, but a counterexample takes time to shrink
-async def test_random_programs_answer_and_show_what_the_model_says(person):
+@pytest.mark.timeout(600 if EXAMPLES <= 100 else 0)  # it takes seconds, but shrinking a counterexample takes longer
+async def test_random_programs_behave_as_the_model(person):
     people = [await person(f"p{number}", node="ab"[number % 2]) for number in range(PEOPLE)]
     here = {"loop": asyncio.get_running_loop(), "people": people, "ids": [int(each.id) for each in people]}
     machine = type("StageHere", (Stage,), here)

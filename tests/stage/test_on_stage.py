@@ -1,4 +1,4 @@
-"""Hosts, roles, hands and what is told of them, when links blink, processes end half-way, and calls cross."""
+"""Hosts, roles, hands and their pushes when links break, processes end in the middle, and calls run concurrently."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ from tests.faults import (
 from workers import live_rooms as keeper
 
 
-async def test_reactions_outlive_a_redis_that_is_away(cluster, person, monkeypatch):
+async def test_reactions_survive_an_outage_of_redis(cluster, person, monkeypatch):
     host = await person("host")
     room_id = await open_room(host)
     break_once(monkeypatch, cluster.node_a.services.roster, "pulse")
@@ -28,7 +28,7 @@ async def test_reactions_outlive_a_redis_that_is_away(cluster, person, monkeypat
     assert (await host.expect("room.reacted"))["counts"] == {"👏": 1}
 
 
-async def test_more_may_leave_the_stage_at_once_than_there_are_connections(cluster, person):
+async def test_more_users_than_database_connections_can_leave_the_stage_at_once(cluster, person):
     host = await person("host")
     room_id = await open_room(host)
     people = [await person(f"p{number}") for number in range(cluster.node_a.database._largest + 4)]
@@ -45,7 +45,7 @@ async def test_more_may_leave_the_stage_at_once_than_there_are_connections(clust
     assert await soon(turns, 0) == 0
 
 
-async def test_a_host_who_leaves_with_one_device_of_two_is_still_the_host(cluster, person):
+async def test_a_host_who_leaves_with_one_of_two_devices_stays_host(cluster, person):
     host, cohost = await person("host"), await person("cohost")
     second = await cluster.again(host, node="b")
     room_id = await open_room(host)
@@ -56,7 +56,7 @@ async def test_a_host_who_leaves_with_one_device_of_two_is_still_the_host(cluste
     assert (await cohost.call("room.get", room_id=room_id))["host"]["id"] == host.id
 
 
-async def test_a_role_taken_while_coming_in_does_not_come_back(cluster, person, monkeypatch):
+async def test_a_role_removed_during_a_join_does_not_return(cluster, person, monkeypatch):
     host, mona, room_id = await open_stage(person, node="b")
     await mona.call("room.leave", room_id=room_id)
     held = Held(monkeypatch, cluster.node_b.services.roster, "enter")
@@ -70,7 +70,7 @@ async def test_a_role_taken_while_coming_in_does_not_come_back(cluster, person, 
     assert await soon(lambda: speakers(host, room_id), [host.id]) == [host.id]
 
 
-async def test_who_steps_down_from_what_has_changed_since_is_told(person):
+async def test_stepping_down_with_an_old_version_is_aborted(person):
     host, mona, room_id = await open_stage(person, node="b")
     seen = (await mona.call("room.get", room_id=room_id))["version"]
     await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="cohost")
@@ -80,7 +80,7 @@ async def test_who_steps_down_from_what_has_changed_since_is_told(person):
     await mona.call("room.set_role", **down, version=seen + 1)
 
 
-async def test_a_role_taken_while_the_node_is_deaf_does_not_come_back(cluster, person, monkeypatch):
+async def test_a_role_removed_while_the_node_has_no_link_does_not_return(cluster, person, monkeypatch):
     host, mona, room_id = await open_stage(person, node="b")
     await cluster.settle()
     caught_up = catches_up(monkeypatch)
@@ -91,7 +91,7 @@ async def test_a_role_taken_while_the_node_is_deaf_does_not_come_back(cluster, p
     assert await soon(lambda: speakers(host, room_id), [host.id]) == [host.id]
 
 
-async def test_a_role_told_late_does_not_undo_a_newer_one(cluster, person, monkeypatch):
+async def test_a_role_applied_late_does_not_undo_a_newer_one(cluster, person, monkeypatch):
     host, cohost, mona = await person("host"), await person("cohost", node="b"), await person("mona")
     room_id = await open_room(host)
     for each in (cohost, mona):
@@ -107,8 +107,8 @@ async def test_a_role_told_late_does_not_undo_a_newer_one(cluster, person, monke
     assert await soon(lambda: speakers(host, room_id), [host.id, cohost.id]) == [host.id, cohost.id]
 
 
-async def test_a_host_who_goes_while_a_keeper_looks_is_succeeded(cluster, person, monkeypatch):
-    """The keeper has found the host inside, and forgets the room that has just asked to be looked at."""
+async def test_a_host_who_leaves_while_a_keeper_checks_is_succeeded(cluster, person, monkeypatch):
+    """The keeper has found the host in the room, and removes the room from the queue just after it was added again."""
     monkeypatch.setattr(attendance, "GRACE_S", 0.05)
     monkeypatch.setattr(keeper, "HOST_GRACE_S", 0.5)
     host, cohost = await person("host"), await person("cohost", node="b")
@@ -141,7 +141,7 @@ async def test_a_host_who_goes_while_a_keeper_looks_is_succeeded(cluster, person
     assert await soon(host_id, cohost.id) == cohost.id
 
 
-async def test_a_hand_raised_while_getting_onto_the_stage_is_down(cluster, person, monkeypatch):
+async def test_a_hand_raised_while_getting_a_role_is_lowered(cluster, person, monkeypatch):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -155,8 +155,8 @@ async def test_a_hand_raised_while_getting_onto_the_stage_is_down(cluster, perso
     assert not (await host.call("room.get", room_id=room_id))["hands"]
 
 
-async def test_what_is_pushed_last_is_the_newest(cluster, person, monkeypatch):
-    """The pulse of a node has read the room, and tells it behind the worker that has read it since."""
+async def test_the_last_push_carries_the_newest_state(cluster, person, monkeypatch):
+    """A node's pulse has read the room, and publishes it after a worker that read it later."""
     host = await person("host")
     room_id = await open_room(host)
     await cluster.settle(host)
@@ -185,7 +185,7 @@ async def test_what_is_pushed_last_is_the_newest(cluster, person, monkeypatch):
     assert (last["version"], last["topic"], ids(last["hands"])) == (3, "new", [mona.id])
 
 
-async def test_hands_are_told_though_the_first_try_fails(cluster, person, monkeypatch):
+async def test_hands_are_pushed_although_the_first_attempt_fails(cluster, person, monkeypatch):
     host, mona = await person("host"), await person("mona")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -197,8 +197,8 @@ async def test_hands_are_told_though_the_first_try_fails(cluster, person, monkey
         continue
 
 
-async def test_a_cohost_demoted_meanwhile_is_told_so(cluster, person):
-    """Waiting for the room's lock, their call sees their role of before."""
+async def test_a_cohost_demoted_while_their_call_waits_is_refused(cluster, person):
+    """The call read the old role before it waited for the room's lock."""
     host, cohost, mona = await person("host"), await person("cohost"), await person("mona")
     room_id = await open_room(host)
     for each in (cohost, mona):
@@ -223,7 +223,7 @@ async def test_a_cohost_demoted_meanwhile_is_told_so(cluster, person):
         assert answer["error"]["code"] == "PERMISSION_DENIED", answer
 
 
-async def test_who_is_banned_is_not_made_the_host(person):
+async def test_a_banned_user_cannot_become_host(person):
     host, mona = await person("host"), await person("mona")
     room = await host.call("room.create", topic="ليلة الكشري")
     await host.call("room.ban", room_id=room["id"], user_id=mona.id)

@@ -1,6 +1,6 @@
-"""A live room that twenty people on two nodes pull at all at once: whoever wins, what must hold holds at every moment.
+"""A live room in which twenty users on two nodes act at once: its invariants hold at every moment.
 
-`DAIRA_STORM_SEED=7 DAIRA_STORM_ACTS=500` tries another storm, of so many acts a person.
+`DAIRA_STORM_SEED=7 DAIRA_STORM_ACTS=500` runs another storm, with that many actions for each user.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from tests.people import Person
 PEOPLE = 20
 SEED = int(os.environ.get("DAIRA_STORM_SEED", "1"))
 ACTS = int(os.environ.get("DAIRA_STORM_ACTS", "100"))
-STAGE = 5  # the first of them take turns on the stage; the rest are never more than listeners
+STAGE = 5  # the first users may be on the stage; the others are always listeners
 CAPACITY = 10
 LOOK_EVERY_S = 0.01
 CLOCKS_APART_S = 0.05
@@ -32,7 +32,7 @@ WEIGHTS = {
 
 
 class Storm:
-    """Everybody acts at random; `look_on` watches the roster, one atomic picture after the other."""
+    """All users act at random; `look_on` checks the roster, one atomic snapshot after the other."""
 
     def __init__(self, cluster: Cluster, people: list[Person], room_id: str) -> None:
         self.cluster = cluster
@@ -41,11 +41,15 @@ class Storm:
         self.ids = [int(person.id) for person in people]
         self.answers: Counter[tuple[str, str]] = Counter()
         self.broken: list[Any] = []
-        self.versions: defaultdict[int, int] = defaultdict(int)  # by person: the newest that they have seen
-        self.hands_up: defaultdict[int, list[tuple[float, float]]] = defaultdict(list)  # by id: begun, answered
-        self.barred: set[int] = set()  # ids of those whose ban has been answered, and whom nobody has begun to let in
-        self.lettings_in: Counter[int] = Counter()  # by id, begun so far
-        self.letting_in: Counter[int] = Counter()  # by id, under way
+        self.versions: defaultdict[int, int] = defaultdict(
+            int
+        )  # by number of the user: the newest version that they have seen
+        self.hands_up: defaultdict[int, list[tuple[float, float]]] = defaultdict(
+            list
+        )  # by id: times of call and answer
+        self.barred: set[int] = set()  # ids of users whose ban has been answered, and no unban called
+        self.lettings_in: Counter[int] = Counter()  # unbans called so far, by id
+        self.letting_in: Counter[int] = Counter()  # unbans under way, by id
         self.looks = 0
         self.is_over = False
 
@@ -68,7 +72,7 @@ class Storm:
             case "update":
                 arguments |= {"topic": f"topic {acts.randrange(9)}", "version": self.versions[number] or 1}
         if act in ("set_role", "transfer_host", "mute", "kick", "ban", "unban"):
-            # Mostly by somebody who may: else nearly all would be refused.
+            # Mostly by users who may be moderators: otherwise nearly all would be refused.
             number = acts.randrange(STAGE) if acts.random() < 0.8 else number
             arguments["user_id"] = str(self.ids[acts.choice(others)])
         await getattr(self, f"_{act}", self._other)(act, number, arguments)
@@ -86,7 +90,7 @@ class Storm:
         was_barred, lettings_in = user_id in self.barred, self.lettings_in[user_id]
         answer = await self._other(act, number, arguments)
         if answer["ok"] and was_barred and lettings_in == self.lettings_in[user_id]:
-            self.broken.append(("who is banned came in", user_id))
+            self.broken.append(("a banned user joined", user_id))
 
     async def _get(self, act: str, number: int, arguments: dict[str, Any]) -> None:
         seen = self.versions[number]
@@ -107,7 +111,7 @@ class Storm:
 
     async def _ban(self, act: str, number: int, arguments: dict[str, Any]) -> None:
         user_id = int(arguments["user_id"])
-        # A letting in that was under way may end before the answer comes, and lift what is asked for here.
+        # An unban that was under way may end before the answer comes, and lift this ban.
         may_be_lifted, lettings_in = self.letting_in[user_id] > 0, self.lettings_in[user_id]
         answer = await self._other(act, number, arguments)
         if answer["ok"] and not may_be_lifted and lettings_in == self.lettings_in[user_id]:
@@ -121,20 +125,20 @@ class Storm:
         await self._other(act, number, arguments)
         self.letting_in[user_id] -= 1
 
-    # ------------------------------------------------------------------------------------------ what must hold
+    # ------------------------------------------------------------------------------------------ invariants
 
     def check_shown(self, room: dict[str, Any]) -> None:
-        """What clients are shown, in an answer or a push."""
+        """Check a room as clients see it, in an answer or a push."""
         speakers = [int(each["id"]) for each in room["speakers"]]
         if int(room["host"]["id"]) not in self.ids[:STAGE] or len({*speakers}) != len(speakers):
-            self.broken.append(("not one host, or somebody twice on the stage", room))
+            self.broken.append(("a wrong host, or a user twice on the stage", room))
         if not {*speakers} <= {*self.ids[:STAGE]}:
-            self.broken.append(("on the stage is who never was given a role", room))
+            self.broken.append(("a user without a role is on the stage", room))
         if room["audience_count"] > CAPACITY + STAGE:
-            self.broken.append(("more inside than may be", room))
+            self.broken.append(("more users in the room than allowed", room))
 
     async def look_on(self) -> None:
-        """Until it is over."""
+        """Check snapshots of the roster until the storm is over."""
         roster, room_id = self.cluster.stores.roster, int(self.room_id)
         while not self.is_over:
             barred = {*self.barred}
@@ -142,15 +146,15 @@ class Storm:
             self.looks += 1
             inside = {*look.page}
             if look.inside != len(inside):
-                self.broken.append(("the count is not who is there", look))
-            if len(inside - {*self.ids[:STAGE]}) > CAPACITY:  # a full room takes in the stage alone
-                self.broken.append(("more listeners than may be", look))
+                self.broken.append(("the count differs from the users in the room", look))
+            if len(inside - {*self.ids[:STAGE]}) > CAPACITY:  # a full room admits only the stage
+                self.broken.append(("more listeners than allowed", look))
             if here := barred & self.barred & inside:
-                self.broken.append(("who is banned is inside", here, look))
+                self.broken.append(("a banned user is in the room", here, look))
             if not {*look.hands} <= inside:
-                self.broken.append(("a hand of who is not inside", look))
+                self.broken.append(("a hand of a user outside", look))
             if {*look.hands} & {*look.stage}:
-                self.broken.append(("a hand on the stage", look))
+                self.broken.append(("a hand of a user on the stage", look))
             if list(look.hands.values()) != sorted(look.hands.values()):
                 self.broken.append(("hands out of order", look))
             for user_id, clock in look.hands.items():
@@ -158,15 +162,15 @@ class Storm:
             await asyncio.sleep(LOOK_EVERY_S)
 
     def _check_raised(self, user_id: int, at: float) -> None:
-        """A hand stands where it does because its owner raised it then; who has not been answered yet is let be."""
+        """Check that the user raised the hand at that time; skip users whose call is not answered yet."""
         raised = self.hands_up[user_id]
         newest = max((answered for _, answered in raised), default=0)
         if at < newest and not any(b - CLOCKS_APART_S <= at <= a + CLOCKS_APART_S for b, a in raised):
-            self.broken.append(("a hand that was raised at another time", user_id, at, raised))
+            self.broken.append(("a hand with the time of no call", user_id, at, raised))
 
 
 @pytest.mark.parametrize("seed", [SEED])
-async def test_invariants_hold_while_twenty_people_act_at_once(cluster, person, seed):
+async def test_invariants_hold_while_twenty_users_act_at_once(cluster, person, seed):
     people = [await person(f"p{number}", node="ab"[number % 2]) for number in range(PEOPLE)]
     host = people[0]
     room = await host.call("room.create", topic="زحمة", capacity=CAPACITY)
@@ -245,16 +249,16 @@ async def banned(owner: Any, room_id: int) -> set[int]:
 
 
 async def check_that_all_agree(storm: Storm) -> None:
-    """Database, roster and sockets, once it is quiet: turns end, and a host is succeeded, in their own time."""
+    """Check that database, roster and sockets soon agree: turns end, and hosts are succeeded, after a delay."""
     give_up_at = time.monotonic() + WAIT_S
     while (quarrel := await disagreements(storm)) and time.monotonic() < give_up_at:
         await asyncio.sleep(0.05)
     storm.broken += quarrel
-    # Whoever is let in may come in: nothing of a lifted ban has stayed.
+    # Users whose ban was lifted can join.
     owner = await storm.cluster.owner()
     bans = await banned(owner, int(storm.room_id))
     answer: dict[str, Any] = {"ok": False}
-    while not answer["ok"]:  # the host may be another meanwhile
+    while not answer["ok"]:  # the host may have changed meanwhile
         host = storm.people[storm.ids.index(await host_of(owner, int(storm.room_id)))]
         version = (await host.call("room.get", room_id=storm.room_id))["version"]
         wider = {"room_id": storm.room_id, "version": version, "capacity": 1_000}
@@ -263,4 +267,4 @@ async def check_that_all_agree(storm: Storm) -> None:
     for user_id, person in zip(storm.ids, storm.people, strict=True):
         answer = await person.answer("room.join", {"room_id": storm.room_id})
         if answer["ok"] != (user_id not in bans):
-            storm.broken.append(("a ban and the door do not agree", user_id in bans, answer))
+            storm.broken.append(("a ban and a join disagree", user_id in bans, answer))

@@ -1,4 +1,4 @@
-"""What people try in live rooms that they may not; policies of the database are the second lock."""
+"""Forbidden actions in live rooms; the database's policies are the second lock."""
 
 import asyncio
 from contextlib import suppress
@@ -12,7 +12,7 @@ from tests.faults import Held, calm, count, open_turns, soon
 
 
 @pytest.mark.parametrize("act", ["kick", "ban", "mute"])
-async def test_blocking_a_cohost_is_no_shield_from_them(person, act):
+async def test_a_block_does_not_protect_from_a_cohosts_moderation(person, act):
     host, cohost, troll = await person("host"), await person("cohost"), await person("troll")
     room_id = await open_room(host)
     for each in (cohost, troll):
@@ -23,7 +23,7 @@ async def test_blocking_a_cohost_is_no_shield_from_them(person, act):
     await cohost.call(f"room.{act}", room_id=room_id, user_id=troll.id, **arguments)
 
 
-async def test_who_leaves_the_stage_of_a_private_room_stays_or_is_out(cluster, person):
+async def test_a_user_who_leaves_the_stage_of_a_private_room_stays_only_with_access(cluster, person):
     host, mona = await person("host"), await person("mona")
     room_id = await open_room(host, visibility="private")
     await host.call("room.invite", room_id=room_id, user_ids=[mona.id])
@@ -40,7 +40,7 @@ async def test_who_leaves_the_stage_of_a_private_room_stays_or_is_out(cluster, p
     assert bool(mona.heard("room.message")) == may_see
 
 
-async def test_the_turn_of_a_speaker_whom_the_host_blocks_ends(cluster, person):
+async def test_the_turn_of_a_speaker_ends_when_the_host_blocks_them(cluster, person):
     host, mona = await person("host"), await person("mona")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -51,7 +51,7 @@ async def test_the_turn_of_a_speaker_whom_the_host_blocks_ends(cluster, person):
     assert await soon(lambda: open_turns(cluster, room_id, mona), 0) == 0
 
 
-async def test_who_may_not_see_a_room_is_not_shown_it_by_an_invitation(cluster, person):
+async def test_an_invitation_is_not_pushed_to_a_user_who_may_not_see_the_room(cluster, person):
     host, cohost, mona = await person("host"), await person("cohost"), await person("mona")
     room_id = await open_room(host, visibility="private")
     await host.call("room.invite", room_id=room_id, user_ids=[cohost.id])
@@ -64,14 +64,14 @@ async def test_who_may_not_see_a_room_is_not_shown_it_by_an_invitation(cluster, 
     assert not mona.heard("room.invited")
 
 
-async def test_nobody_is_shown_a_new_host_whom_they_have_blocked(cluster, person, monkeypatch):
-    """The worker has not sent them out yet, and a hand goes up, which the room is told of."""
+async def test_a_new_host_is_not_shown_to_a_user_who_blocks_them(cluster, person, monkeypatch):
+    """The worker has not removed the user yet, and a raised hand causes a push to the room."""
     host, heir, mona, omar = [await person(name) for name in ("host", "heir", "mona", "omar")]
     room_id = await open_room(host)
     await mona.call("graph.block", user_id=heir.id)
     for each in (heir, mona, omar):
         await each.call("room.join", room_id=room_id)
-    await cluster.settle()  # the block, too, has rooms looked at again
+    await cluster.settle()  # the block causes a check of the rooms too
     held = Held(monkeypatch, graph, "blocked_either_way")
     await host.call("room.transfer_host", room_id=room_id, user_id=heir.id)
     await held.came.wait()
@@ -85,7 +85,7 @@ async def test_nobody_is_shown_a_new_host_whom_they_have_blocked(cluster, person
 
 
 @pytest.mark.parametrize("act", ["set_role", "mute"])
-async def test_nobody_is_told_of_a_room_that_is_kept_from_them(cluster, person, act):
+async def test_no_role_is_pushed_to_a_user_who_may_not_see_the_room(cluster, person, act):
     host, mona = await person("host"), await person("mona")
     room_id = await open_room(host)
     await mona.call("graph.block", user_id=host.id)
@@ -95,7 +95,7 @@ async def test_nobody_is_told_of_a_room_that_is_kept_from_them(cluster, person, 
     assert not mona.heard("room.role_changed")
 
 
-async def test_strangers_are_not_told_that_they_were_sent_out(cluster, person):
+async def test_users_outside_get_no_room_removed(cluster, person):
     host, stranger = await person("host"), await person("stranger")
     room_id = await open_room(host, visibility="private")
     await host.answer("room.kick", {"room_id": room_id, "user_id": stranger.id})
@@ -103,7 +103,7 @@ async def test_strangers_are_not_told_that_they_were_sent_out(cluster, person):
     assert not stranger.heard("room.removed")
 
 
-async def test_what_its_sender_took_back_is_not_in_the_digest(cluster, person):
+async def test_a_deleted_message_is_not_in_the_digest(cluster, person):
     host, mona = await person("host"), await person("mona")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -119,12 +119,12 @@ async def test_what_its_sender_took_back_is_not_in_the_digest(cluster, person):
     assert not digest["summary"]
 
 
-async def test_reactions_to_nothing_do_not_crowd_out_the_others(cluster, person):
+async def test_invalid_reactions_do_not_displace_valid_ones(cluster, person):
     host, troll = await person("host"), await person("troll")
     room_id = await open_room(host)
     await troll.call("room.join", room_id=room_id)
     message = await host.call("room.send", room_id=room_id, text="welcome")
-    await host.expect("room.message")  # from then on it may be reacted to
+    await host.expect("room.message")  # from then on reactions to it are accepted
     for start in range(0, 5_000, 500):
         await asyncio.gather(
             *(
@@ -142,7 +142,7 @@ async def test_reactions_to_nothing_do_not_crowd_out_the_others(cluster, person)
     assert [top["reactions"] for top in digest["top_messages"]] == [{"👏": 1}]
 
 
-async def test_nobody_opens_more_rooms_than_they_may_by_hurrying(cluster, person):
+async def test_concurrent_calls_cannot_open_more_rooms_than_allowed(cluster, person):
     host = await person("host")
     devices = [host, *[await cluster.again(host, node="ab"[number % 2]) for number in range(9)]]
     answers = await asyncio.gather(
@@ -192,7 +192,7 @@ async def test_policies_keep_strangers_from_writing_into_rooms(cluster, person):
     assert not holes
 
 
-async def test_policies_keep_cohosts_below_the_host(cluster, person):
+async def test_policies_forbid_cohosts_the_hosts_rights(cluster, person):
     host, cohost, mona = await person("host"), await person("cohost"), await person("mona")
     room = await open_room(host)
     room_id = int(room)

@@ -1,4 +1,4 @@
-"""What row policies are tried on."""
+"""The fixture for tests of row policies."""
 
 from collections.abc import AsyncIterator
 

@@ -1,13 +1,11 @@
-"""Connections to PostgreSQL that are lost."""
+"""Lost connections to PostgreSQL."""
 
 import asyncio
 
 from tests.cluster import Cluster
 
 
-async def test_a_connection_lost_while_it_is_given_back_leaves_the_call_that_it_served_well(
-    cluster: Cluster, monkeypatch
-):
+async def test_a_connection_lost_on_release_does_not_fail_its_call(cluster: Cluster, monkeypatch):
     database = cluster.worker_database
     async with database.transaction() as tx:
         connection = tx._con

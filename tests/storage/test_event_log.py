@@ -1,4 +1,4 @@
-"""The contract of an event log: in order per key, at least once, nothing lost when a consumer ends in the middle."""
+"""The event log's contract: at least once, in order for each key, nothing lost when a consumer dies."""
 
 import asyncio
 import secrets
@@ -17,7 +17,7 @@ from tests.redis_cluster import RedisServers
 
 @pytest.fixture
 async def redis(cluster: Cluster):
-    """A Redis prefix of the test's own."""
+    """A Redis with its own prefix."""
     own = Redis(cluster.servers.redis_url, f"log-{secrets.token_hex(4)}")
     yield own
     await own.close()
@@ -35,7 +35,7 @@ def records(topic: str, keys: int, each: int) -> list[Record]:
 
 
 class Reader:
-    """Consumes until told to stop; remembers what it was given."""
+    """Consumes until told to stop, and records what it gets."""
 
     def __init__(self, event_log: RedisStreams, group: str, topics: list[str], fail_at: int | None = None) -> None:
         self.seen: list[Record] = []
@@ -62,7 +62,7 @@ class Reader:
 
 
 def in_order(seen: list[Record]) -> bool:
-    """By key, ignoring repetitions."""
+    """Return the records by key, without repetitions."""
     newest: dict[str, int] = {}
     first = {}
     for record in seen:
@@ -94,7 +94,7 @@ async def test_each_group_reads_everything_in_order_per_key(event_log):
     assert await event_log.last_batch() == 350
 
 
-async def test_a_group_that_comes_later_reads_what_is_still_there(event_log):
+async def test_a_new_group_reads_all_records_that_are_still_kept(event_log):
     await event_log.append(1, records("t", 3, 3))
     assert await event_log.lags() == []
     late = Reader(event_log, "late", ["t"])
@@ -102,14 +102,14 @@ async def test_a_group_that_comes_later_reads_what_is_still_there(event_log):
     await late.end()
 
 
-async def test_two_members_share_partitions_and_a_leaver_leaves_nothing_behind(event_log):
+async def test_two_consumers_share_partitions_and_take_over_when_one_ends(event_log):
     first = Reader(event_log, "g", ["t"])
     sent = records("t", keys=40, each=10)
     await event_log.append(1, sent[:200])
     await first.until(200)
     second = Reader(event_log, "g", ["t"])
     async with asyncio.timeout(WAIT_S):
-        while len(second.seen) == 0:  # until the newcomer has been given its share
+        while len(second.seen) == 0:  # until the second has its share of partitions
             await event_log.append(2, sent[200:201])
             sent_again = records("t", keys=40, each=1)
             await event_log.append(2, sent_again)
@@ -123,7 +123,7 @@ async def test_two_members_share_partitions_and_a_leaver_leaves_nothing_behind(e
 
 
 async def unread_by(event_log: RedisStreams, redis: Redis) -> list[tuple[str, int]]:
-    """What is counted of a group that is given three of seven, and acknowledges one; and of one that is new."""
+    """Return the lag of a group that got three of seven records and acknowledged one, and of a new group."""
     await event_log.append(1, records("t", keys=1, each=7))
     stream = event_log.stream("t", partition("key0"))
     for group in ("behind", "new"):
@@ -133,7 +133,7 @@ async def unread_by(event_log: RedisStreams, redis: Redis) -> list[tuple[str, in
     return [(lag.group, lag.records) for lag in await event_log.lags()]
 
 
-async def test_lag_is_counted_without_reading_what_is_counted(event_log, redis, monkeypatch):
+async def test_lag_is_counted_without_reading_records(event_log, redis, monkeypatch):
     groups = event_log._groups
 
     async def of_a_server_that_lost_count() -> list:
@@ -150,16 +150,16 @@ async def test_lag_is_counted_without_reading_what_is_counted(event_log, redis, 
     assert [lag.records for lag in await event_log.lags()] == [4, 2]
 
 
-async def test_lag_is_counted_by_the_server_as_long_as_it_can(event_log, redis, monkeypatch):
+async def test_lag_comes_from_the_server_if_it_knows_it(event_log, redis, monkeypatch):
     monkeypatch.setattr("storage.redis_streams.MOST_COUNTED", 1)
     assert await unread_by(event_log, redis) == [("behind", 6), ("new", 7)]
     stream = event_log.stream("t", partition("key0"))
     middle = (await redis.commands.xrange(stream))[4][0]
-    await redis.commands.xdel(stream, middle)  # from here on it does not know
+    await redis.commands.xdel(stream, middle)  # from here on the server does not know it
     assert [lag.records for lag in await event_log.lags()] == [3, 1]
 
 
-async def test_what_was_not_acknowledged_comes_again_in_order(event_log):
+async def test_unacknowledged_records_are_delivered_again_in_order(event_log):
     await event_log.append(1, records("t", keys=1, each=50))
     failing = Reader(event_log, "g", ["t"], fail_at=20)
     await failing.until(20)
@@ -171,7 +171,7 @@ async def test_what_was_not_acknowledged_comes_again_in_order(event_log):
     await healthy.end()
 
 
-async def test_what_was_done_on_a_master_that_has_been_replaced_is_done_again(cluster: Cluster):
+async def test_work_on_a_replaced_master_is_repeated(cluster: Cluster):
     class Replicated(Redis):
         master = ("old", 1)
 
@@ -195,7 +195,7 @@ async def test_what_was_done_on_a_master_that_has_been_replaced_is_done_again(cl
     await redis.close()
 
 
-async def test_an_acknowledgement_that_a_server_lost_in_a_crash_does_not_hide_its_record(tmp_path):
+async def test_a_record_whose_acknowledgement_was_lost_in_a_crash_is_delivered_again(tmp_path):
     servers, [port] = RedisServers(tmp_path), free_ports(1)
     persistent = ("--save", "", "--appendonly", "yes", "--appendfsync", "always")
     servers.spawn(port, *persistent)
@@ -204,7 +204,7 @@ async def test_an_acknowledgement_that_a_server_lost_in_a_crash_does_not_hide_it
     event_log = RedisStreams(redis)
     reader = Reader(event_log, "g", ["t"])
     await event_log.append(1, records("t", keys=1, each=1))
-    await reader.until(1)  # before that the group may not be on its partition
+    await reader.until(1)  # before that the group may not read its partition yet
     async with asyncio.timeout(WAIT_S):
         while [lag.records for lag in await event_log.lags()] != [0]:
             await asyncio.sleep(0.01)
@@ -221,7 +221,7 @@ async def test_an_acknowledgement_that_a_server_lost_in_a_crash_does_not_hide_it
     await servers.stop()
 
 
-async def test_a_group_reads_on_whatever_its_reading_stumbled_over(event_log, redis, monkeypatch):
+async def test_a_group_continues_after_errors_while_reading(event_log, redis, monkeypatch):
     read, stumbled = redis.blocking.xreadgroup, asyncio.Event()
 
     async def stumbles_once(*arguments, **options):
@@ -238,7 +238,7 @@ async def test_a_group_reads_on_whatever_its_reading_stumbled_over(event_log, re
     await reader.end()
 
 
-async def test_one_stuck_partition_holds_up_no_other(event_log):
+async def test_a_stuck_partition_does_not_block_others(event_log):
     released = asyncio.Event()
     done: list[int] = []
     stuck_key = "key0"
@@ -267,7 +267,7 @@ async def test_one_stuck_partition_holds_up_no_other(event_log):
     await task
 
 
-async def test_dead_letters_are_kept_with_their_cause_and_replayed(event_log):
+async def test_dead_letters_are_stored_with_their_cause_and_replayed(event_log):
     reader = Reader(event_log, "g", ["t"])
     record = Record(7, "t", "key", b"payload")
     await event_log.bury("g", record, "ValueError: broken")
@@ -284,7 +284,7 @@ async def test_dead_letters_are_kept_with_their_cause_and_replayed(event_log):
     await reader.end()
 
 
-async def test_trimming_keeps_what_some_group_has_not_read(event_log, redis, monkeypatch):
+async def test_trimming_keeps_records_that_a_group_has_not_read(event_log, redis, monkeypatch):
     monkeypatch.setattr("storage.redis_streams.KEEP_READ_MS", -1_000)
     sent = records("t", keys=1, each=3_000)
     fast = Reader(event_log, "fast", ["t"])

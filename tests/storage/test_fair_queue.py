@@ -1,4 +1,4 @@
-"""Who is next for a connection to PostgreSQL."""
+"""The order in which calls get connections to PostgreSQL."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ PLENTY = WorkRate(per_second=1.0, burst=1e9)
 
 
 class Turns:
-    """Who got a connection, in order."""
+    """A queue, and the shares that got a connection, in order."""
 
     def __init__(self, slots: int) -> None:
         self.queue = FairQueue(slots)
@@ -31,7 +31,7 @@ class Turns:
         self.given.append(share)
 
     async def end(self, share: Share | None) -> None:
-        """Of one that was given."""
+        """Give a connection back."""
         self.queue.leave(share, 0)
         await asyncio.sleep(0)
 
@@ -81,7 +81,7 @@ async def test_users_take_turns_however_many_calls_of_one_wait(turns):
     assert one.given == [alice, bob, carol, alice, bob, alice]
 
 
-async def test_our_own_work_takes_every_other_turn(turns):
+async def test_internal_work_gets_every_other_turn(turns):
     one, alice = turns(3), Share(1, PLENTY)
     await one.ask(None, 3)
     await one.ask(alice, 3)
@@ -93,7 +93,7 @@ async def test_our_own_work_takes_every_other_turn(turns):
     assert one.given in ([None, alice] * 3, [alice, None] * 3)
 
 
-async def test_a_busy_user_runs_one_at_a_time_without_rest(turns):
+async def test_a_busy_user_runs_one_call_at_a_time_without_pauses(turns):
     some, alice = turns(20), Share(1, WorkRate(per_second=0.5, burst=1))
     alice.spend(0.1)
     await some.ask(alice, 3)
@@ -103,7 +103,7 @@ async def test_a_busy_user_runs_one_at_a_time_without_rest(turns):
     assert some.given == [alice] * 2
 
 
-async def test_a_heavy_user_runs_one_at_a_time_and_rests_until_it_is_paid_back(turns):
+async def test_a_heavy_user_runs_one_call_at_a_time_and_pauses_until_the_budget_refills(turns):
     some, alice = turns(20), Share(1, WorkRate(per_second=0.5, burst=1))
     alice.spend(0.3)
     assert alice.pays_back_in(0.02) == 0.04
@@ -120,20 +120,20 @@ async def test_a_heavy_user_runs_one_at_a_time_and_rests_until_it_is_paid_back(t
     assert alice.spent == pytest.approx(0.32)
 
 
-async def test_a_wait_for_a_lock_is_charged_in_part(turns):
+async def test_waiting_for_a_lock_is_charged_only_in_part(turns):
     some, alice = turns(20), Share(1, PLENTY)
     await some.ask(alice)
     some.queue.leave(alice, 8)
     assert alice.spent == fair_queue.MOST_CHARGED_S
 
 
-async def test_who_gives_up_takes_no_connection_along(turns):
+async def test_a_cancelled_wait_takes_no_connection(turns):
     one, alice, bob = turns(2), Share(1, PLENTY), Share(2, PLENTY)
     await one.ask(None, 2)
     gives_up = asyncio.create_task(one.queue.enter(alice))
     await asyncio.sleep(0)
     await one.ask(bob)
-    one.queue.leave(None, 0)  # it is alice's turn
+    one.queue.leave(None, 0)  # now it is alice's turn
     gives_up.cancel()
     await asyncio.wait([gives_up])
     await asyncio.sleep(0)
@@ -141,11 +141,11 @@ async def test_who_gives_up_takes_no_connection_along(turns):
     assert alice.running == 0
 
 
-async def test_waiting_ends(turns, monkeypatch):
+async def test_waiting_times_out(turns, monkeypatch):
     monkeypatch.setattr(fair_queue, "WAIT_S", 0.05)
     some, alice, bob = turns(2), Share(1, PLENTY), Share(2, PLENTY)
     await some.ask(alice)
-    with pytest.raises(CallError) as refused:  # own calls alone are in the way
+    with pytest.raises(CallError) as refused:  # only the user's own calls are in the way
         await asyncio.wait_for(some.queue.enter(alice), WAIT_S)
     assert refused.value.code == "RESOURCE_EXHAUSTED"
     await some.ask(None)

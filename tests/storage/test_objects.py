@@ -1,4 +1,4 @@
-"""The bucket is made once and found again."""
+"""The bucket is created once and then reused."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from storage.objects import Objects, ObjectsUnavailable
 from tests.cluster import Cluster
 
 
-async def test_a_bucket_is_made_once_and_found_again(cluster: Cluster):
+async def test_a_bucket_is_created_once_and_reused(cluster: Cluster):
     objects = Objects(*cluster.settings().s3, "test-bucket")
     await objects.connect()
     with pytest.raises(ObjectsUnavailable):
@@ -17,7 +17,7 @@ async def test_a_bucket_is_made_once_and_found_again(cluster: Cluster):
     await objects.close()
 
 
-async def test_wrong_keys_are_told(cluster: Cluster):
+async def test_wrong_keys_are_reported(cluster: Cluster):
     endpoint, access_key, _ = cluster.settings().s3
     objects = Objects(endpoint, access_key, "wrong" * 8, "test-bucket")
     await objects.connect()

@@ -1,4 +1,4 @@
-"""Privileges of the two roles are those that are written down: a new table, column grant or function needs a row."""
+"""The two roles have exactly the privileges of the written table: a new table, column or function needs a row."""
 
 from typing import Any
 
@@ -53,7 +53,7 @@ async def test_every_table_denies_by_default(world: World):
 
 
 @ROLES
-async def test_columns_are_granted_as_written(world: World, role: str, rules: dict[str, Rules]):
+async def test_column_grants_match_the_table(world: World, role: str, rules: dict[str, Rules]):
     nothing = Rules("", "", False, ())
     for name, table in (await tables(world, partitions=False)).items():
         expected = rules.get(name, nothing)
@@ -64,7 +64,7 @@ async def test_columns_are_granted_as_written(world: World, role: str, rules: di
 
 
 @ROLES
-async def test_partitions_are_reached_by_their_table_alone(world: World, role: str, rules: dict[str, Rules]):
+async def test_partitions_are_accessible_only_through_their_parent(world: World, role: str, rules: dict[str, Rules]):
     for name, table in (await tables(world, partitions=True)).items():
         for privilege in ("SELECT", "INSERT", "UPDATE"):
             assert not await columns(world, role, table, privilege), name
@@ -73,7 +73,7 @@ async def test_partitions_are_reached_by_their_table_alone(world: World, role: s
 
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("name", OF_VIEWERS)
-async def test_every_write_is_tried_where_it_is_granted_and_refused_elsewhere(world: World, name: str, verb: str):
+async def test_every_granted_write_is_tested_and_every_other_refused(world: World, name: str, verb: str):
     rules = OF_VIEWERS[name]
     granted = {"INSERT": bool(rules.inserts), "UPDATE": bool(rules.updates), "DELETE": rules.deletes}[verb]
     if granted:
@@ -86,7 +86,7 @@ async def test_every_write_is_tried_where_it_is_granted_and_refused_elsewhere(wo
         assert not await world.writes(HARMLESS[verb].format(name, column), viewer)
 
 
-async def test_no_policy_lets_the_application_write_whatever_it_likes(world: World):
+async def test_no_write_policy_is_unconditional(world: World):
     async with world.viewing("nobody", OWNER_ROLE) as connection:
         wide = await connection.fetch(
             """SELECT tablename, policyname FROM pg_policies WHERE roles && ARRAY ['public', 'daira_app']::name[]
@@ -107,7 +107,7 @@ async def functions(world: World, condition: str, *arguments: object) -> list[st
 
 
 @pytest.mark.parametrize(("role", "written"), [(APP_ROLE, FUNCTIONS.keys()), (WORKER_ROLE, TO_WORKERS)])
-async def test_functions_are_granted_as_written(world: World, role: str, written: set[str]):
+async def test_function_grants_match_the_table(world: World, role: str, written: set[str]):
     assert await functions(world, "has_function_privilege($1, oid, 'EXECUTE')", role) == sorted(written)
 
 
@@ -115,13 +115,13 @@ async def test_every_function_has_a_row(world: World):
     assert await functions(world, "true") == sorted(INTERNAL | FUNCTIONS.keys())
 
 
-async def test_functions_that_see_past_policies_find_their_tables_in_one_schema(world: World):
-    """Else a temporary table of the caller's would be taken for ours."""
+async def test_security_definer_functions_set_their_search_path(world: World):
+    """Otherwise a caller's temporary table could replace one of the database's tables."""
     condition = "prosecdef AND NOT coalesce('search_path=public, pg_temp' = ANY (proconfig), false)"
     assert await functions(world, condition) == []
 
 
-async def test_a_new_function_is_nobodys_until_it_is_granted(world: World):
+async def test_a_new_function_is_granted_to_no_role(world: World):
     async with world.viewing("nobody", OWNER_ROLE) as connection:
         await connection.execute("CREATE FUNCTION fresh() RETURNS integer LANGUAGE sql RETURN 1")
         for role in (APP_ROLE, WORKER_ROLE):
@@ -131,7 +131,7 @@ async def test_a_new_function_is_nobodys_until_it_is_granted(world: World):
 @pytest.mark.parametrize(
     ("answered", "query"), [pytest.param(*each, id=each[1]) for rows in FUNCTIONS.values() for each in rows]
 )
-async def test_a_function_answers_the_viewers_that_the_table_names(world: World, answered: str, query: str):
+async def test_a_function_answers_exactly_the_viewers_in_the_table(world: World, answered: str, query: str):
     found = set()
     for viewer in VIEWERS:
         async with world.viewing(viewer) as connection:

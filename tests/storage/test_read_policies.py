@@ -1,4 +1,4 @@
-"""What the database shows to whom, under the application's role: this lock alone, by SQL."""
+"""Row policies for reads, tested alone: SQL with the application's role."""
 
 import itertools
 from collections.abc import AsyncIterator
@@ -11,13 +11,13 @@ from tests.cluster import Cluster
 
 AUDIENCES = ("circle", "followers", "private", "public")
 VIEWERS = ("author", "follower", "asker", "member", "stranger", "blocker", "blocked")
-# To the author all of these are strangers; "foe" is blocked by the host, "hater" blocks the host.
+# These are strangers to the author; "foe" is blocked by the host, "hater" blocks the host.
 IN_ROOMS = ("host", "cohost", "speaker", "listener", "invited", "banned", "foe", "hater")
 ids = itertools.count(10**17)
 
 
 class World:
-    """An author with a post and a live room for each audience, and everybody who stands to them in some way."""
+    """An author with a post and a live room for each audience, and viewers with each relation to the author."""
 
     def __init__(self, cluster: Cluster, people: dict[str, int], posts: dict[str, int], rooms: dict[str, int]) -> None:
         self._cluster = cluster
@@ -26,7 +26,7 @@ class World:
         self.rooms = rooms
 
     async def rows(self, viewer: str, statement: str, *arguments: object) -> list[object]:
-        """The first column, as that viewer; "" is nobody."""
+        """Return the first column that the viewer reads; "" is no viewer."""
         connection = await self._cluster.as_app(self.people.get(viewer, ""))
         try:
             return sorted(row[0] for row in await connection.fetch(statement, *arguments))
@@ -46,7 +46,7 @@ async def world(cluster: Cluster, request: pytest.FixtureRequest):
     await owner.execute("UPDATE users SET is_private = $2 WHERE id = $1", author, request.param)
     active = [(people[role], author) for role in ("follower", "member", "blocker", "blocked")]
     active.append((author, people["stranger"]))
-    # Past the triggers, which set the status and cut ties by blocks: a block must hide by itself as well.
+    # Without the triggers, which set the status and end follows at a block: a block alone must hide too.
     async with without_triggers(owner, "follows"):
         await owner.executemany(
             "INSERT INTO follows (id, follower_id, followee_id, status) VALUES ($1, $2, $3, $4)",
@@ -84,7 +84,7 @@ async def without_triggers(owner, table: str) -> AsyncIterator[None]:
 
 
 async def open_room(owner, people: dict[str, int], audience: str, circle: int) -> int:
-    """The author's, whom the host has taken over from; with something in each table."""
+    """Create a room of the author, now with another host, and a row in each table."""
     room_id = next(ids)
     await owner.execute(
         """INSERT INTO rooms (id, owner_id, host_id, topic, state, visibility, circle_id, capacity)
@@ -131,12 +131,12 @@ async def test_posts(world, viewer):
 async def test_the_author_of_posts(world, viewer):
     shown, _ = world
     author = shown.people["author"]
-    expected = [] if viewer in ("blocked", "") else [author]  # who blocks somebody may see whom
+    expected = [] if viewer in ("blocked", "") else [author]  # blockers still see the account that they block
     assert await shown.rows(viewer, "SELECT id FROM users WHERE id = $1", author) == expected
 
 
 @pytest.mark.parametrize("status", ["suspended", "deleted"])
-async def test_who_is_gone_is_seen_by_themselves_alone(world, cluster: Cluster, status):
+async def test_an_inactive_account_is_visible_only_to_itself(world, cluster: Cluster, status):
     shown, _ = world
     who = shown.people["stranger"]
     owner = await cluster.owner()
@@ -150,7 +150,7 @@ async def test_who_is_gone_is_seen_by_themselves_alone(world, cluster: Cluster, 
         await owner.close()
 
 
-# Table → its rows about the author, and who sees how many of them.
+# Table → condition of its rows about the author, and how many each viewer sees.
 PRIVATE = {
     "follows": ("$1 IN (follower_id, followee_id)", {"author": 6, **dict.fromkeys(VIEWERS[1:], 1)}),
     "blocks": ("$1 IN (blocker_id, blocked_id)", {"author": 1, "blocker": 1}),
@@ -164,7 +164,7 @@ PRIVATE = {
 
 
 @pytest.mark.parametrize("table", PRIVATE)
-async def test_rows_between_people_are_for_those_they_are_about(world, table):
+async def test_rows_between_users_are_visible_only_to_them(world, table):
     shown, _ = world
     condition, seen = PRIVATE[table]
     counts = {
@@ -179,8 +179,8 @@ async def test_rows_between_people_are_for_those_they_are_about(world, table):
     ("function", "of_author"),
     [("follower_ids", ("follower", "member", "blocker", "blocked")), ("following_ids", ("stranger",))],
 )
-async def test_lists_of_followers_are_open_where_the_account_is(world, viewer, function, of_author):
-    """Who asks to follow is in no list."""
+async def test_lists_of_followers_are_visible_if_the_account_is(world, viewer, function, of_author):
+    """Pending requests are in no list."""
     shown, is_private = world
     may = viewer in ("author", "follower", "member", "blocker") or (viewer in ("asker", "stranger") and not is_private)
     expected = sorted(shown.people[role] for role in of_author) if may else []
@@ -188,7 +188,7 @@ async def test_lists_of_followers_are_open_where_the_account_is(world, viewer, f
     assert await shown.rows(viewer, statement, shown.people["author"]) == expected
 
 
-async def test_lists_of_followers_go_on_where_a_page_ended(world):
+async def test_lists_of_followers_continue_after_a_page(world):
     shown, _ = world
     statement = "SELECT follow_id FROM follower_ids($1, $2, $3)"
     everybody = await shown.rows("author", statement, shown.people["author"], 2**63 - 1, 100)
@@ -207,7 +207,7 @@ async def test_lists_of_followers_go_on_where_a_page_ended(world):
         ("blocked", {"follows", "blocked_by"}),
     ],
 )
-async def test_how_the_viewer_stands_to_the_author(world, cluster: Cluster, viewer, expected):
+async def test_relations_between_viewer_and_author(world, cluster: Cluster, viewer, expected):
     shown, _ = world
     connection = await cluster.as_app(shown.people[viewer])
     [row] = await connection.fetch("SELECT * FROM relations(ARRAY[$1::bigint])", shown.people["author"])
@@ -215,14 +215,16 @@ async def test_how_the_viewer_stands_to_the_author(world, cluster: Cluster, view
     assert {name for name, value in row.items() if value is True} == expected
 
 
-async def test_the_feed_is_rebuilt_from_what_may_be_in_it(world):
+async def test_the_feed_is_rebuilt_only_from_visible_posts(world):
     shown, _ = world
     statement = "SELECT id FROM inbox_post_ids(100) AS id"
     posts = shown.posts
     assert await shown.rows("follower", statement) == sorted([posts["followers"], posts["public"]])
     assert await shown.rows("member", statement) == sorted([posts["circle"], posts["followers"], posts["public"]])
     assert await shown.rows("asker", statement) == []
-    assert await shown.rows("stranger", statement) == sorted(posts.values())  # is named in all; each is asked for then
+    assert await shown.rows("stranger", statement) == sorted(
+        posts.values()
+    )  # the stranger is mentioned in all posts, so the function returns all ids
 
 
 EVERY = set(AUDIENCES)
@@ -241,8 +243,8 @@ SEES_ROOMS = {
 
 
 @pytest.mark.parametrize("viewer", SEES_ROOMS)
-async def test_rooms_and_what_is_in_them(world, viewer):
-    """A block by the owner or the host, either way, is stronger than an invitation."""
+async def test_rooms_and_their_rows(world, viewer):
+    """A block with the owner or the host, in either direction, overrides an invitation."""
     shown, is_private = world
     expected = SEES_ROOMS[viewer]
     if is_private and viewer in ("asker", "stranger", "listener", "banned"):
@@ -259,7 +261,7 @@ async def test_rooms_and_what_is_in_them(world, viewer):
 
 
 @pytest.mark.parametrize("viewer", SEES_ROOMS)
-async def test_bans_and_invitations_are_for_who_they_are_of_and_moderators(world, viewer):
+async def test_bans_and_invitations_are_visible_to_their_user_and_moderators(world, viewer):
     shown, _ = world
     in_rooms = "WHERE room_id = ANY ($1)"
     mine = [*shown.rooms.values()]

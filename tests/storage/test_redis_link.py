@@ -1,4 +1,4 @@
-"""The link to Redis: who waits on it is told when it ends."""
+"""The link to Redis: waiting commands fail when it ends."""
 
 import asyncio
 from functools import partial
@@ -14,7 +14,7 @@ from tests.cluster import Cluster
 from tests.patience import WAIT_S
 
 
-async def test_who_waits_for_an_answer_is_told_when_the_link_is_ended(cluster: Cluster):
+async def test_waiting_commands_fail_when_the_link_is_closed(cluster: Cluster):
     servers = servers_of(cluster.servers.redis_url)
     link = RedisLink(partial(servers.connect, ANYWHERE), (), lambda channel, message: None)
     task = asyncio.create_task(link.keep_up(partial(asyncio.sleep, 0)))
@@ -28,7 +28,7 @@ async def test_who_waits_for_an_answer_is_told_when_the_link_is_ended(cluster: C
         link.call("PING")
 
 
-async def test_a_server_that_is_silent_is_given_up_however_many_wait_for_it(cluster: Cluster):
+async def test_a_silent_server_is_disconnected_however_many_commands_wait(cluster: Cluster):
     servers = servers_of(cluster.servers.redis_url)
     link = RedisLink(partial(servers.connect, ANYWHERE), (), lambda channel, message: None)
     link.most_unanswered, link.ping_every_s, link.answer_timeout_s = 5, 0.1, 0.4
@@ -43,7 +43,7 @@ async def test_a_server_that_is_silent_is_given_up_however_many_wait_for_it(clus
 
 
 class Replaced:
-    """A master that is dead, and replaced once it has been asked for."""
+    """A dead master that is replaced after the first request for its address."""
 
     shards, is_cluster, may_be_replaced = 1, False, True
 
@@ -61,7 +61,7 @@ class Replaced:
         return await self._real.connect(ANYWHERE)
 
 
-async def test_a_process_may_start_while_a_master_is_replaced(cluster: Cluster):
+async def test_a_process_can_start_while_a_master_is_replaced(cluster: Cluster):
     shards = Shards(Replaced(servers_of(cluster.servers.redis_url)), "moving", ())
     async with asyncio.timeout(WAIT_S):
         await shards.start()

@@ -1,4 +1,4 @@
-"""What a Redis URL says: hosts, ports, names and passwords, whatever the kind of servers."""
+"""Redis URLs: hosts, ports, names and passwords, for all kinds of servers."""
 
 import pytest
 
@@ -8,7 +8,7 @@ LOGIN = {"username": "us:er", "password": "p@ss/w%rd"}
 QUOTED = "us%3Aer:p%40ss%2Fw%25rd"
 
 
-def test_names_and_passwords_are_unquoted_for_every_kind_of_servers():
+def test_names_and_passwords_are_unquoted_for_all_kinds_of_servers():
     single = servers_of(f"redis://{QUOTED}@h/0")
     assert LOGIN.items() <= single._pool.connection_kwargs.items()
     assert servers_of(f"redis+sentinel://{QUOTED}@h/service").login == LOGIN
@@ -17,7 +17,7 @@ def test_names_and_passwords_are_unquoted_for_every_kind_of_servers():
     assert servers_of("redis+sentinel://h/service").login == {}
 
 
-def test_a_port_that_is_left_out_is_the_usual_one():
+def test_a_missing_port_is_the_default_one():
     sentinels = servers_of("redis+sentinel://a,b:7/service")
     assert isinstance(sentinels, SentinelServers)
     asked = [each.connection_pool.connection_kwargs for each in sentinels.sentinel.sentinels]
@@ -29,6 +29,6 @@ def test_a_port_that_is_left_out_is_the_usual_one():
 
 
 @pytest.mark.parametrize("url", ["redis+sentinel:///service", "redis+cluster://a,,b", "redis+cluster://a:many", "a:1"])
-def test_a_url_that_names_no_servers_is_refused(url):
+def test_a_url_without_servers_is_refused(url):
     with pytest.raises(ValueError, match=r"host|[Pp]ort|begins with"):
         servers_of(url)

@@ -1,4 +1,4 @@
-"""What users have spent, on one node and on all."""
+"""The work that users have spent, on one node and on all nodes."""
 
 from storage.shares import Shares, WorkRate
 from tests.cluster import Cluster
@@ -6,7 +6,7 @@ from tests.cluster import Cluster
 RATE = WorkRate(per_second=0.001, burst=1)
 
 
-async def test_what_a_user_spends_on_one_node_counts_on_the_others(cluster: Cluster):
+async def test_work_on_one_node_counts_on_the_others(cluster: Cluster):
     key = cluster.unique("user")
     here, there = Shares(cluster.stores.shards, RATE), Shares(cluster.stores.shards, RATE)
     here.of(key).spend(0.9)
@@ -19,7 +19,7 @@ async def test_what_a_user_spends_on_one_node_counts_on_the_others(cluster: Clus
     assert there.of(cluster.unique("user")).wait_ms == 0
 
 
-async def test_redis_is_not_asked_for_those_who_spend_little(cluster: Cluster):
+async def test_users_who_spend_little_need_no_redis_command(cluster: Cluster):
     key = cluster.unique("user")
     here = Shares(cluster.stores.shards, RATE)
     here.of(key).spend(0.04)
@@ -27,7 +27,7 @@ async def test_redis_is_not_asked_for_those_who_spend_little(cluster: Cluster):
     assert here.of(key).unsettled == 0.04
 
 
-async def test_what_is_paid_back_is_forgotten(cluster: Cluster):
+async def test_a_full_budget_is_forgotten(cluster: Cluster):
     shares = Shares(cluster.stores.shards, WorkRate(per_second=1e9, burst=1))
     share = shares.of(1)
     share.spend(0.5)

@@ -1,4 +1,4 @@
-"""Ids: unique, rising, and never minted without a lease."""
+"""Ids are unique and rising, and never minted without a lease."""
 
 import asyncio
 import secrets
@@ -19,7 +19,7 @@ async def redis(cluster: Cluster):
     await own.close()
 
 
-async def test_ids_rise_and_tell_their_time(redis):
+async def test_ids_rise_and_contain_their_time(redis):
     ids = Snowflakes(redis)
     await ids.lease()
     minted = [ids.mint() for _ in range(20_000)]
@@ -29,7 +29,7 @@ async def test_ids_rise_and_tell_their_time(redis):
     assert max(minted) < 2**63
 
 
-async def test_no_two_processes_share_a_number(redis, monkeypatch):
+async def test_no_two_processes_share_a_node_number(redis, monkeypatch):
     monkeypatch.setattr(snowflakes, "NODES", 4)
     holders = [Snowflakes(redis) for _ in range(4)]
     for holder in holders:
@@ -45,7 +45,7 @@ async def test_no_two_processes_share_a_number(redis, monkeypatch):
         holders[2].mint()
 
 
-async def test_minting_stops_when_the_lease_may_have_ended(redis, monkeypatch):
+async def test_minting_stops_when_the_lease_may_have_expired(redis, monkeypatch):
     ids = Snowflakes(redis)
     with pytest.raises(MintingStopped):
         ids.mint()
@@ -56,7 +56,7 @@ async def test_minting_stops_when_the_lease_may_have_ended(redis, monkeypatch):
         ids.mint()
 
 
-async def test_a_lease_that_could_not_be_renewed_is_soon(redis, monkeypatch):
+async def test_a_failed_renewal_of_a_lease_is_soon_repeated(redis, monkeypatch):
     ids = Snowflakes(redis)
     await ids.lease()
     ids.renew_every_s = 0.01
@@ -79,7 +79,7 @@ async def test_a_lease_that_could_not_be_renewed_is_soon(redis, monkeypatch):
     ids.mint()
 
 
-async def test_a_clock_that_goes_back_repeats_no_id(redis, monkeypatch):
+async def test_a_clock_that_goes_back_causes_no_duplicate_id(redis, monkeypatch):
     ids = Snowflakes(redis)
     await ids.lease()
     before = [ids.mint() for _ in range(10)]

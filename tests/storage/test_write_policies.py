@@ -19,18 +19,18 @@ def cases(table: dict[str, Rules]) -> list[object]:
 
 
 @pytest.mark.parametrize(("allowed", "statement"), cases(OF_VIEWERS))
-async def test_a_write_is_allowed_to_the_viewers_that_the_table_names(world: World, allowed: str, statement: str):
+async def test_a_write_is_allowed_only_to_the_viewers_in_the_table(world: World, allowed: str, statement: str):
     assert {viewer for viewer in VIEWERS if await world.writes(statement, viewer)} == set(allowed.split())
 
 
 @pytest.mark.parametrize(("allowed", "statement"), cases(OF_WORKERS))
-async def test_a_write_is_allowed_to_workers_where_the_table_says_so(world: World, allowed: str, statement: str):
+async def test_a_write_is_allowed_to_workers_only_as_in_the_table(world: World, allowed: str, statement: str):
     assert await world.writes(statement, "nobody", WORKER_ROLE) == (allowed == "worker")
 
 
 @pytest.mark.parametrize(("allowed", "statement"), cases(OF_VIEWERS) + cases(OF_WORKERS))
-async def test_only_rights_stand_against_a_write(world: World, allowed: str, statement: str):
-    """Else a misspelt statement would pass for one that is refused."""
+async def test_a_refused_write_is_valid_for_the_owner_of_the_tables(world: World, allowed: str, statement: str):
+    """Otherwise a misspelt statement would count as refused."""
     async with world.viewing("nobody", OWNER_ROLE) as connection:
         assert not (await connection.execute(world.filled(statement))).endswith(" 0")
 
@@ -43,12 +43,12 @@ async def test_only_rights_stand_against_a_write(world: World, allowed: str, sta
         "INSERT INTO circle_members (circle_id, owner_id, user_id) VALUES ({circle}, {owner}, {blocked})",
     ],
 )
-async def test_a_block_keeps_both_sides_from_a_tie(world: World, statement: str):
+async def test_a_block_forbids_relations_in_both_directions(world: World, statement: str):
     assert not await world.writes(statement, "owner")
     assert not await world.writes(statement, "blocked")
 
 
-async def test_nobody_follows_a_private_account_before_it_accepts(world: World):
+async def test_a_follow_of_a_private_account_stays_pending_until_accepted(world: World):
     statement = (
         "INSERT INTO follows (id, follower_id, followee_id, status) VALUES ({new}, {stranger}, {owner}, 'active')"
     )
@@ -59,7 +59,7 @@ async def test_nobody_follows_a_private_account_before_it_accepts(world: World):
     assert status in (None, "pending")
 
 
-async def test_a_circle_that_takes_over_a_deleted_id_opens_no_posts(world: World):
+async def test_a_circle_with_the_id_of_a_deleted_one_opens_no_posts(world: World):
     async with world.viewing("stranger") as connection:
         await connection.execute(
             world.filled("INSERT INTO circles (id, owner_id, name) VALUES ({lost_circle}, {stranger}, 'mine')")
@@ -73,6 +73,6 @@ async def test_a_circle_that_takes_over_a_deleted_id_opens_no_posts(world: World
 
 @pytest.mark.parametrize("topic", EVENTS)
 def test_every_event_has_a_row(topic: str):
-    """A new one needs a policy over the outbox, which says whose it is."""
+    """A new event needs a policy on the outbox, which says which viewer may write it."""
     verdicts = {bool(allowed) for allowed, statement in OUTBOX["outbox"].writes if f"'{topic}'" in statement}
     assert True in verdicts

@@ -1,4 +1,4 @@
-"""A cluster with LiveKit. Nobody looks around before `look_around()`: what is done at LiveKit till then, events do."""
+"""A cluster with LiveKit. The keeper of voice runs only after `look_around()`; until then, only events act."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -29,7 +29,7 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def enter() -> AsyncIterator[Enter]:
-    """`await enter(media)`: somebody's device, connected with what room.media_token has answered."""
+    """`await enter(media)` returns a device, connected with an answer of room.media_token."""
     devices: list[Device] = []
 
     async def enter(media: dict[str, Any]) -> Device:
@@ -44,7 +44,7 @@ async def enter() -> AsyncIterator[Enter]:
 
 @pytest.fixture
 def device(enter: Enter) -> Callable[[Person, str], Awaitable[Device]]:
-    """`await device(mona, room_id)`: hers, connected with a new token."""
+    """`await device(mona, room_id)` returns a device of hers, connected with a new token."""
 
     async def enter_anew(who: Person, room_id: str) -> Device:
         return await enter(await who.call("room.media_token", room_id=room_id))
@@ -54,7 +54,7 @@ def device(enter: Enter) -> Callable[[Person, str], Awaitable[Device]]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def look_around(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[], None]]:
-    """From its call on, the keeper of voice looks around all the time."""
+    """Return a function that starts the keeper of voice, with short intervals."""
     monkeypatch.setattr(voice, "LOOK_EVERY_S", 0.1)
     monkeypatch.setattr(voice, "DOUBT_S", 0.3)
     stop = asyncio.Event()

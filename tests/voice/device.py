@@ -1,4 +1,4 @@
-"""Somebody's phone at LiveKit, by the official client: it speaks and listens over real media."""
+"""A user's device at LiveKit, with the official client: it speaks and listens over real media."""
 
 import asyncio
 from collections.abc import Callable
@@ -27,12 +27,12 @@ class Device:
         self.ended = rtc.DisconnectReason.Name(reason)
 
     async def enter(self, media: dict[str, Any]) -> None:
-        """media: what room.media_token answers."""
+        """Connect. media: an answer of room.media_token."""
         async with asyncio.timeout(WAIT_S):
             await self._room.connect(media["url"], media["token"])
 
     async def speak(self) -> None:
-        """Publish a microphone. LiveKit leaves who may not do so without an answer."""
+        """Publish a microphone. LiveKit does not answer a user without the right to publish."""
         track = rtc.LocalAudioTrack.create_audio_track("microphone", rtc.AudioSource(48_000, 1))
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
         await self._room.local_participant.publish_track(track, options)

@@ -1,4 +1,4 @@
-"""What no event tells is found by looking: who has left, who may be there no more, who came by an old token."""
+"""The keeper's checks find users at LiveKit whom no event names: who left, lost access, or used an old token."""
 
 import asyncio
 import os
@@ -19,13 +19,13 @@ def requests(request: str, outcome: str) -> float:
 
 
 def foreign_token(cluster, name: str, room: str, **grants) -> dict[str, str]:
-    """Of somebody else who knows the key of the same server."""
+    """Return the answer of room.media_token as another application with the same key would make it."""
     url, key, secret = cluster.settings().livekit
     token = AccessToken(key, secret).with_identity(name).with_grants(VideoGrants(room_join=True, room=room, **grants))
     return {"url": url, "token": token.to_jwt()}
 
 
-async def test_whom_the_host_blocks_is_disconnected(person, device, look_around):
+async def test_a_user_whom_the_host_blocks_is_disconnected(person, device, look_around):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -37,7 +37,7 @@ async def test_whom_the_host_blocks_is_disconnected(person, device, look_around)
     assert not other.ended
 
 
-async def test_who_leaves_the_room_is_disconnected(person, device, look_around):
+async def test_a_user_who_leaves_the_room_is_disconnected(person, device, look_around):
     host, mona = await person("host"), await person("mona")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -47,7 +47,7 @@ async def test_who_leaves_the_room_is_disconnected(person, device, look_around):
     await listening.until(lambda: listening.ended)
 
 
-async def test_the_people_of_a_dead_node_are_disconnected(cluster, person, device, look_around):
+async def test_users_of_a_dead_node_are_disconnected(cluster, person, device, look_around):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -58,7 +58,7 @@ async def test_the_people_of_a_dead_node_are_disconnected(cluster, person, devic
     cluster.node("b")._catch_up()
 
 
-async def test_an_old_token_does_not_bring_back_who_was_kicked(cluster, person, enter, look_around):
+async def test_a_kicked_user_with_an_old_token_is_disconnected_again(cluster, person, enter, look_around):
     host, mona = await person("host"), await person("mona")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -71,7 +71,7 @@ async def test_an_old_token_does_not_bring_back_who_was_kicked(cluster, person, 
     assert again.ended == "PARTICIPANT_REMOVED"
 
 
-async def test_an_old_token_does_not_give_back_the_stage(cluster, person, enter, look_around):
+async def test_a_user_with_an_old_token_of_a_speaker_is_silenced(cluster, person, enter, look_around):
     host, mona = await person("host"), await person("mona")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -86,7 +86,7 @@ async def test_an_old_token_does_not_give_back_the_stage(cluster, person, enter,
     assert not again.ended
 
 
-async def test_an_old_token_does_not_open_a_room_that_has_ended(cluster, person, enter, look_around):
+async def test_a_user_with_a_token_of_an_ended_room_is_disconnected(cluster, person, enter, look_around):
     host = await person("host")
     room_id = await open_room(host)
     kept = await host.call("room.media_token", room_id=room_id)
@@ -98,8 +98,8 @@ async def test_an_old_token_does_not_open_a_room_that_has_ended(cluster, person,
     assert again.ended == "ROOM_DELETED"
 
 
-async def test_nobody_is_sent_out_for_being_missing_a_moment(cluster, person, device, monkeypatch):
-    """As where Redis comes back without its data, until the nodes have said again who is here."""
+async def test_a_user_missing_for_a_moment_is_not_disconnected(cluster, person, device, monkeypatch):
+    """So it is when Redis returns without its data, until the nodes have reported their users again."""
     monkeypatch.setattr(voice, "DOUBT_S", 0.1)
     host = await person("host")
     room_id = await open_room(host)
@@ -119,9 +119,7 @@ async def test_nobody_is_sent_out_for_being_missing_a_moment(cluster, person, de
     await listening.speak()
 
 
-async def test_who_does_not_belong_to_the_room_is_out_and_other_rooms_are_left_alone(
-    cluster, person, enter, device, look_around
-):
+async def test_foreign_participants_are_removed_and_foreign_rooms_ignored(cluster, person, enter, device, look_around):
     host = await person("host")
     room_id = await open_room(host)
     known = await device(host, room_id)
@@ -132,7 +130,7 @@ async def test_who_does_not_belong_to_the_room_is_out_and_other_rooms_are_left_a
     assert not any(each.ended for each in (known, *elsewhere))
 
 
-async def test_livekit_that_hangs_holds_up_nobody(cluster, person, device, monkeypatch, look_around):
+async def test_a_hanging_livekit_does_not_delay_calls(cluster, person, device, monkeypatch, look_around):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -145,7 +143,7 @@ async def test_livekit_that_hangs_holds_up_nobody(cluster, person, device, monke
         await host.call("room.kick", room_id=room_id, user_id=mona.id)
         await mona.expect("room.removed", room_id=room_id)
         await host.expect("room.left", user_id=mona.id)
-        assert requests("remove", "failed") == before  # it is still being waited for
+        assert requests("remove", "failed") == before  # the reaction still waits for LiveKit
         async with asyncio.timeout(WAIT_S):
             while requests("remove", "failed") == before:
                 await asyncio.sleep(0.05)
@@ -155,8 +153,8 @@ async def test_livekit_that_hangs_holds_up_nobody(cluster, person, device, monke
     assert listening.ended == "PARTICIPANT_REMOVED"
 
 
-async def test_what_livekit_was_not_told_is_made_good(cluster, person, device, monkeypatch, look_around):
-    """The event is over with; only a look remains."""
+async def test_a_request_that_livekit_missed_is_repeated_by_a_check(cluster, person, device, monkeypatch, look_around):
+    """The event has been handled, so only a check can repeat the request."""
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)

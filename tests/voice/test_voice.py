@@ -1,4 +1,4 @@
-"""Voice follows the room: what is decided on the stage holds for who is connected to LiveKit, at once."""
+"""Voice follows the room: decisions on the stage apply at once to users who are connected to LiveKit."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ async def put_on_stage(host, who, room_id: str) -> None:
     await host.call("room.set_role", room_id=room_id, user_id=who.id, role="speaker")
 
 
-async def test_a_token_lets_a_speaker_in_and_others_hear_them(person, device):
+async def test_a_speaker_connects_with_a_token_and_is_heard(person, device):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -27,7 +27,7 @@ async def test_a_token_lets_a_speaker_in_and_others_hear_them(person, device):
     await listening.until(lambda: listening.hears(host.id))
 
 
-async def test_a_listener_publishes_nothing(cluster, person, device):
+async def test_a_listener_cannot_publish(cluster, person, device):
     host, mona = await person("host"), await person("mona")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -43,7 +43,7 @@ async def test_a_listener_publishes_nothing(cluster, person, device):
 
 
 @pytest.mark.parametrize("act", ["kick", "ban"])
-async def test_who_is_sent_out_is_disconnected(person, device, act):
+async def test_a_removed_user_is_disconnected(person, device, act):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await put_on_stage(host, mona, room_id)
@@ -57,12 +57,14 @@ async def test_who_is_sent_out_is_disconnected(person, device, act):
     assert not other.ended
 
 
-async def test_who_is_sent_out_is_disconnected_before_the_roster_knows(person, device, monkeypatch):
+async def test_a_removed_user_is_disconnected_before_the_roster_knows(person, device, monkeypatch):
     host, mona = await person("host"), await person("mona")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
     listening = await device(mona, room_id)
-    held = [Held(monkeypatch, Roster, "remove") for _ in range(2)]  # by the call, and by the reaction that repeats it
+    held = [
+        Held(monkeypatch, Roster, "remove") for _ in range(2)
+    ]  # made by the call, and by the reaction that repeats it
     kicking = asyncio.create_task(host.call("room.kick", room_id=room_id, user_id=mona.id))
     try:
         await listening.until(lambda: listening.ended)
@@ -72,7 +74,7 @@ async def test_who_is_sent_out_is_disconnected_before_the_roster_knows(person, d
         await kicking
 
 
-async def test_who_comes_back_after_a_kick_stays(cluster, person, device):
+async def test_a_user_who_rejoins_after_a_kick_stays_connected(cluster, person, device):
     host, mona = await person("host"), await person("mona")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -89,7 +91,7 @@ async def test_who_comes_back_after_a_kick_stays(cluster, person, device):
 @pytest.mark.parametrize(
     "act", [("room.mute", {"muted": True}), ("room.set_role", {"role": "listener"})], ids=["mute", "demotion"]
 )
-async def test_who_is_silenced_is_heard_no_more(person, device, act):
+async def test_a_silenced_user_is_no_longer_heard(person, device, act):
     method, arguments = act
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
@@ -103,7 +105,7 @@ async def test_who_is_silenced_is_heard_no_more(person, device, act):
     assert not speaking.ended
 
 
-async def test_who_steps_down_is_heard_no_more(person, device):
+async def test_a_user_who_steps_down_is_no_longer_heard(person, device):
     host, mona = await person("host"), await person("mona")
     room_id = await open_room(host)
     await put_on_stage(host, mona, room_id)
@@ -113,7 +115,7 @@ async def test_who_steps_down_is_heard_no_more(person, device):
 
 
 @pytest.mark.parametrize("way", ["promotion", "unmuting", "host"])
-async def test_who_is_given_the_stage_speaks_with_the_token_they_have(person, device, way):
+async def test_a_user_who_gets_the_stage_speaks_with_their_old_token(person, device, way):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -150,7 +152,7 @@ async def test_a_room_that_ends_is_silent(cluster, person, device):
     assert await soon(is_there, False) is False
 
 
-async def test_an_event_that_comes_late_or_twice_changes_nothing(cluster, person, device):
+async def test_a_late_or_repeated_event_changes_nothing(cluster, person, device):
     host, mona = await person("host"), await person("mona")
     room_id = await open_room(host)
     await put_on_stage(host, mona, room_id)

@@ -1,4 +1,4 @@
-"""A room has one digest, however often its end is told."""
+"""A room has one digest, however often its end is handled."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from workers.job import Job
 CHAT = ("الكشري أحلى أكلة في مصر كلها", "أنا بحب الكشري بالدقة والشطة الزيادة", "ok", "الكشري من عند أبو طارق أحسن")
 
 
-async def test_an_end_told_thrice_makes_one_digest(cluster, person):
+async def test_an_end_handled_three_times_makes_one_digest(cluster, person):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
@@ -38,7 +38,7 @@ async def test_an_end_told_thrice_makes_one_digest(cluster, person):
 
 
 def test_the_curve_has_every_minute():
-    """Three come in the first minute; two leave in the third, of which one is back at once; nobody in the last."""
+    """Three users join in the first minute; two leave in the third, and one of them rejoins; the last has no change."""
     most, last = {100: 3, 102: 2, 104: 2}, {100: 3, 102: 2, 104: 2}
     curve = _by_minute(most, last)
     assert curve == {6000: 3, 6060: 3, 6120: 3, 6180: 2, 6240: 2}

@@ -1,4 +1,4 @@
-"""The event path: retries, dead letters, a log that loses its end, repetition that no client sees."""
+"""The event path: retries, dead letters, a log that loses its end, repetitions that clients do not see."""
 
 import asyncio
 import dataclasses
@@ -24,7 +24,7 @@ from workers.relay import _Relay
 
 @pytest.fixture
 async def own_log(cluster: Cluster, monkeypatch):
-    """An event log of the test's own, with quick retries."""
+    """An event log with its own prefix and quick retries."""
     monkeypatch.setattr(runner, "FIRST_WAIT_S", 0.001)
     redis = Redis(cluster.servers.redis_url, f"own-{secrets.token_hex(4)}")
     yield RedisStreams(redis)
@@ -42,7 +42,7 @@ def record(event_id: int, post_id: int = 1) -> Record:
 
 @pytest.fixture
 def group(monkeypatch):
-    """A group of the test's own; `attempts` tells what it was given."""
+    """A group of the test; `attempts` records the events that it got."""
     name = f"test-{secrets.token_hex(4)}"
     attempts: list[int] = []
 
@@ -56,7 +56,7 @@ def group(monkeypatch):
     del jobs._groups[name]
 
 
-async def test_what_fails_is_retried_then_given_up_with_its_cause_and_replayed(cluster, own_log, group):
+async def test_a_failing_event_is_retried_then_dead_lettered_with_its_cause_and_replayed(cluster, own_log, group):
     name, attempts = group
     stop = asyncio.Event()
     running = asyncio.create_task(runner.run_group(tools_with(cluster, own_log), name, stop))
@@ -91,7 +91,7 @@ async def test_unknown_topics_and_versions_become_dead_letters(cluster, own_log,
     await running
 
 
-async def test_a_repeated_event_changes_nothing_that_a_client_sees(cluster: Cluster, person):
+async def test_a_repeated_event_is_invisible_to_clients(cluster: Cluster, person):
     alice, bob = await person("alice", node="a"), await person("bob", node="b")
     await bob.call("graph.follow", user_id=alice.id)
     await cluster.settle(bob)
@@ -106,7 +106,7 @@ async def test_a_repeated_event_changes_nothing_that_a_client_sees(cluster: Clus
 
 
 async def received(cluster: Cluster, person) -> tuple[Person, Person, dict]:
-    """An author, a follower with an inbox (else it would be built from the database), and a post that is in it."""
+    """Return an author, a follower with an inbox (otherwise it would be built from the database), and a post in it."""
     alice, bob = await person("alice"), await person("bob")
     await bob.call("graph.follow", user_id=alice.id)
     await cluster.settle(bob)
@@ -117,7 +117,7 @@ async def received(cluster: Cluster, person) -> tuple[Person, Person, dict]:
 
 
 async def batch_of(cluster: Cluster, post: dict) -> int:
-    """The batch in which the news of it went to the log."""
+    """Return the batch in which the post's event was relayed."""
     owner = await cluster.owner()
     try:
         return await owner.fetchval(
@@ -129,10 +129,10 @@ async def batch_of(cluster: Cluster, post: dict) -> int:
         await owner.close()
 
 
-async def test_a_log_that_lost_its_end_is_given_again_what_it_lost(cluster: Cluster, person):
+async def test_events_that_the_log_lost_are_relayed_again(cluster: Cluster, person):
     _, bob, lost = await received(cluster, person)
     redis = cluster.stores.redis
-    # As after a crash of Redis: the inbox entry and the batch are forgotten.
+    # As after a crash of Redis: the inbox entry and the batch number are lost.
     await cluster.stores.feeds.remove([int(bob.id)], [int(lost["id"])])
     await redis.commands.set(redis.key("log-batch"), await batch_of(cluster, lost) - 1)
     async with asyncio.timeout(WAIT_S):
@@ -141,10 +141,8 @@ async def test_a_log_that_lost_its_end_is_given_again_what_it_lost(cluster: Clus
     assert bob.heard("feed.added") == []
 
 
-async def test_a_log_that_lost_its_end_between_two_batches_is_given_again_what_it_lost(
-    cluster: Cluster, person, monkeypatch
-):
-    """As after a failover that is over before anybody has looked."""
+async def test_events_that_the_log_lost_between_two_batches_are_relayed_again(cluster: Cluster, person, monkeypatch):
+    """As after a failover that ends before any check."""
     alice, bob, lost = await received(cluster, person)
     monkeypatch.setattr(_Relay, "_send_again_what_was_lost", lambda relay: asyncio.sleep(0))
     redis = cluster.stores.redis
@@ -157,7 +155,7 @@ async def test_a_log_that_lost_its_end_between_two_batches_is_given_again_what_i
             await asyncio.sleep(0.05)
 
 
-async def test_old_rows_are_forgotten_and_fresh_ones_kept(cluster: Cluster, person):
+async def test_old_rows_are_deleted_and_recent_ones_kept(cluster: Cluster, person):
     alice = await person("alice")
     await alice.call("post.create", text="x", idempotency_key="k")
     await cluster.settle(alice)
@@ -166,13 +164,13 @@ async def test_old_rows_are_forgotten_and_fresh_ones_kept(cluster: Cluster, pers
     await owner.execute(
         "UPDATE idempotency SET created_at = now() - interval '25 hours' WHERE user_id = $1", int(alice.id)
     )
-    await alice.call("post.create", text="y", idempotency_key="k")  # the old key is free again
+    await alice.call("post.create", text="y", idempotency_key="k")  # the old key can be used again
     await cluster.settle(alice)
     relay = _Relay(cluster.workers.tools, "")
 
     async def kept() -> tuple[int, int]:
         relay._tidy_at = 0
-        await relay._tidy_sometimes()  # unless it is the turn of the workers' own
+        await relay._tidy_sometimes()  # unless the cluster's own relay does it now
         events = await owner.fetchval("SELECT count(*) FROM outbox WHERE key = $1", alice.id)
         return events, await owner.fetchval("SELECT count(*) FROM idempotency WHERE user_id = $1", int(alice.id))
 

@@ -47,7 +47,7 @@ func tell(client, is string, fields message) {
 	}
 }
 
-// {"$bytes": base64} stands for binary.
+// {"$bytes": base64} means binary.
 func revive(value any) any {
 	switch value := value.(type) {
 	case []any:
@@ -111,7 +111,7 @@ func connect(command command) {
 
 func call(command command) {
 	args := append(revive(command.Args).([]any), func(answer []any, err error) {
-		if err == nil { // else the connection is lost and nobody waits
+		if err == nil { // otherwise the connection is lost and no test waits
 			tell(command.Client, "answer", message{"call": command.Call, "answer": answer[0]})
 		}
 	})

@@ -44,7 +44,7 @@ public final class Driver {
             options.reconnectionDelay = options.reconnectionDelayMax = wish.getLong("reconnectionDelay");
         }
         if (wish.has("auth")) {
-            options.auth = new HashMap<>(); // which holds nothing but strings
+            options.auth = new HashMap<>(); // it may hold only strings
             for (String name : JSONObject.getNames(wish.getJSONObject("auth"))) {
                 options.auth.put(name, wish.getJSONObject("auth").getString(name));
             }
@@ -61,7 +61,7 @@ public final class Driver {
             "message", errors[0].toString()));
         socket.on(Socket.EVENT_DISCONNECT, reasons -> tell(client, "disconnect", "reason", reasons[0]));
         socket.io().on(Manager.EVENT_RECONNECT_ATTEMPT, attempts -> tell(client, "reconnect_attempt"));
-        for (String event : strings(wish.getJSONArray("events"))) { // version 2.0 cannot listen to any event
+        for (String event : strings(wish.getJSONArray("events"))) { // version 2.0 cannot listen to all events
             socket.on(event, pushes -> tell(client, "push", "event", event, "push", pushes[0]));
         }
         socket.connect();
@@ -78,7 +78,7 @@ public final class Driver {
         SOCKETS.get(client).emit(command.getString("method"), revived, tellAnswer);
     }
 
-    /** {"$bytes": base64} stands for binary. */
+    /** {"$bytes": base64} means binary. */
     private static Object revive(Object value) throws JSONException {
         if (value instanceof JSONObject object) {
             if (object.has("$bytes")) {

@@ -12,7 +12,7 @@ import org.msgpack.core.MessagePacker;
 import org.msgpack.core.MessageUnpacker;
 import org.msgpack.value.Value;
 
-/** What an app writes to speak MessagePack: the client's own encoder and decoder options. */
+/** The code that an app needs for MessagePack, with the client's own encoder and decoder options. */
 final class MessagePack {
     private MessagePack() {}
 

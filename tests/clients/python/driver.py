@@ -28,7 +28,7 @@ def tell(client: str, what: str, **fields: Any) -> None:
 
 
 def revive(value: Any) -> Any:
-    """{"$bytes": base64} stands for binary."""
+    """Replace {"$bytes": base64} by binary."""
     if isinstance(value, list):
         return [revive(item) for item in value]
     if not isinstance(value, dict):
@@ -39,7 +39,7 @@ def revive(value: Any) -> Any:
 
 
 class Client:
-    """What both have in common: listeners, which either calls as plain functions."""
+    """The common part of both clients: listeners, which both call as plain functions."""
 
     def __init__(self, name: str, command: dict[str, Any], kind: Any) -> None:
         options = command["options"]
@@ -71,7 +71,7 @@ class SyncClient(Client):
         threading.Thread(target=work, args=arguments, daemon=True).start()
 
     def connect(self) -> None:
-        with contextlib.suppress(socketio.exceptions.ConnectionError):  # the listener has told it
+        with contextlib.suppress(socketio.exceptions.ConnectionError):  # the listener reports it
             self.socket.connect(**self.target)
 
     def call(self, number: int, method: str, arguments: list[Any]) -> None:
@@ -90,7 +90,7 @@ class AsyncClient(Client):
         asyncio.run_coroutine_threadsafe(work(*arguments), loop)
 
     async def connect(self) -> None:
-        with contextlib.suppress(socketio.exceptions.ConnectionError):  # the listener has told it
+        with contextlib.suppress(socketio.exceptions.ConnectionError):  # the listener reports it
             await self.socket.connect(**self.target)
 
     async def call(self, number: int, method: str, arguments: list[Any]) -> None:
@@ -115,7 +115,7 @@ def main() -> None:
             client.spawn(client.call, command["call"], command["method"], revive(command["args"]))
         else:
             clients[name].spawn(clients[name].close)
-    os._exit(0)  # without waiting for threads of clients that are trying to come back
+    os._exit(0)  # without waiting for threads of clients that try to reconnect
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The written table of what the two roles may do, and the people that it is tried on."""
+"""The table of the two roles' rights, and the users that it is tested with."""
 
 from tests.storage.policies.events import OUTBOX
 from tests.storage.policies.people import PEOPLE

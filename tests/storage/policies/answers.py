@@ -1,7 +1,7 @@
-"""Whom each function of the database answers, as far as the application's role may call it.
+"""The viewers whom each function of the database answers, for functions that the application's role may call.
 
-A query is answered where its first row holds something; of two commands the second looks, as the owner, at what the
-first has done as the viewer.
+A viewer is answered if the first row of the query is not empty. Of two commands, the viewer runs the first, and the
+owner of the tables checks its effect with the second.
 """
 
 from tests.storage.policies.world import VIEWERS
@@ -9,11 +9,11 @@ from tests.storage.policies.world import VIEWERS
 NO_ONE = ""
 _EVERYBODY = " ".join(VIEWERS)
 _SIGNED_IN = _EVERYBODY.replace(" nobody", "")
-_FOLLOWERS = "owner cohost other muted banned"  # and who is theirs
+_FOLLOWERS = "owner cohost other muted banned"  # the owner and the followers
 _LAST = "9223372036854775807"
 
 FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
-    # The viewer, and how others stand to them.
+    # The viewer and their relations.
     "viewer_id": ((_SIGNED_IN, "SELECT viewer_id() = {me}"),),
     "snowflake_at": ((_EVERYBODY, "SELECT snowflake_at(now())"),),
     "blocks_viewer": (("blocked", "SELECT blocks_viewer({owner})"),),
@@ -26,7 +26,7 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         (_FOLLOWERS, "SELECT graph_open({owner})"),
         (_SIGNED_IN, "SELECT graph_open({open})"),
     ),
-    # Whether an account is private is what everybody may see of it, but those whom it blocks; a trigger stops these.
+    # Everybody may see whether an account is private, except users whom it blocks; a trigger stops those.
     "is_open_now": (
         (_EVERYBODY, "SELECT is_open_now({open})"),
         (NO_ONE, "SELECT is_open_now({owner})"),
@@ -100,14 +100,14 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         (NO_ONE, "SELECT begin_turn({room}, {banned});"
                  "SELECT true FROM room_turns WHERE room_id = {room} AND user_id = {banned}"),
     ),
-    # What they answer of each event is in `events`: the outbox asks them.
+    # Their answers for each event are in `events`: the outbox's policies call them.
     "may_tell_of_post": ((NO_ONE, "SELECT may_tell_of_post('post.pinned', '{me}', '{{\"author_id\": {me}}}')"),),
     "may_tell_of_graph": ((NO_ONE, "SELECT may_tell_of_graph('graph.liked', '{me}', '{{\"user_id\": {me}}}')"),),
     "may_tell_of_session": ((NO_ONE, "SELECT may_tell_of_session('session.begun', '{me}', '{{\"user_id\": {me}}}')"),),
     "may_tell_of_room": ((NO_ONE, "SELECT may_tell_of_room('room.bought', '{room}', '{{\"room_id\": {room}}}')"),),
 }  # fmt: skip
 
-# What policies, triggers and the functions above call: the roles may not.
+# Called only by policies, triggers and the functions above: not granted to the roles.
 INTERNAL = {
     "room_role", "room_visible_to", "may_stand", "count_follow", "follows_counted", "posts_counted", "tie_allowed",
     "take_turn", "blocks_sever", "ensure_partitions", "room_change_allowed", "hold_shared", "mint_id", "bounded",

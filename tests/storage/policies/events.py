@@ -1,4 +1,4 @@
-"""What the application's role may put into the outbox, in the form of `rules`: what the viewer has done."""
+"""Events that the application's role may write to the outbox, in the form of `rules`: only the viewer's own actions."""
 
 from tests.storage.policies.rules import NO_ONE, Rules
 from tests.storage.policies.world import ANYONE
@@ -32,7 +32,7 @@ OUTBOX = {
     "outbox": Rules(
         "id topic key payload", "", False,
         (
-            # In one transaction with what it tells of.
+            # In one transaction with the row that it is about.
             (ANYONE, _NEW_POST + _event("post.created", "{me}", '"post_id": {new}, "author_id": {me}')),
             ("owner", _event("post.created", "{owner}", '"post_id": {post}, "author_id": {owner}')),
             ("owner", _event("post.edited", "{owner}", '"post_id": {post}, "author_id": {owner}')),
@@ -57,7 +57,7 @@ OUTBOX = {
             (NO_ONE, _event("session.ended", "{owner}", '"user_id": {owner}, "session_ids": [{session}]')),
             (NO_ONE, _event("session.ended", "{speaker}", '"user_id": {speaker}, "session_ids": [{revoked_session}]')),
             ("owner cohost", _changed("room", "{me}", "0", "updated")),
-            ("muted", _changed("room", "{muted}", "{muted}", "role")),  # having stepped down
+            ("muted", _changed("room", "{muted}", "{muted}", "role")),  # after stepping down
             (NO_ONE, _changed("room", "{speaker}", "0", "updated")),
             (NO_ONE, _changed("ended", "{me}", "0", "updated")),
             ("other", _room("message_sent", "room", ', "message_id": {message}')),

@@ -1,4 +1,4 @@
-"""What the application's role may write of people, their graph and their posts, in the form of `rules`."""
+"""Writes of the application's role to users, their graph and their posts, in the form of `rules`."""
 
 from tests.storage.policies.rules import NO_ONE, Rules
 from tests.storage.policies.world import ANYONE
@@ -91,7 +91,7 @@ PEOPLE = {
         "circle_id owner_id user_id", "", True,
         (
             ("owner", "INSERT INTO circle_members (circle_id, owner_id, user_id) VALUES ({circle}, {owner}, {open})"),
-            # Into somebody else's circle, which its members' posts and rooms would then be open to.
+            # Into another user's circle: its posts and rooms would then be open to the added user.
             ("owner", "INSERT INTO circle_members (circle_id, owner_id, user_id) VALUES ({circle}, {me}, {open})"),
             ("owner", "INSERT INTO circle_members (circle_id, owner_id, user_id) VALUES ({circle}, {me}, {me})"),
             ("owner", "DELETE FROM circle_members WHERE circle_id = {circle}"),

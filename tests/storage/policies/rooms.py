@@ -1,4 +1,4 @@
-"""What the application's role may write of live rooms, in the form of `rules`."""
+"""Writes of the application's role to live rooms, in the form of `rules`."""
 
 from tests.storage.policies.rules import NO_ONE, Rules
 from tests.storage.policies.world import ANYONE
@@ -45,7 +45,7 @@ ROOMS = {
             ("owner cohost", _ROLE + " ({room}, {other}, 'listener')"),
             ("owner", _ROLE + " ({room}, {other}, 'cohost')"),
             ("owner", _ROLE + " ({room}, {owner}, 'cohost')"),
-            # Themselves, into a room that they may see or not.
+            # The viewer adds themselves to a room, visible or not.
             ("owner", _ROLE + " ({room}, {me}, 'cohost') ON CONFLICT DO NOTHING"),
             ("owner", _ROLE + " ({room}, {me}, 'speaker') ON CONFLICT DO NOTHING"),
             (NO_ONE, _ROLE + " ({room}, {banned}, 'speaker')"),

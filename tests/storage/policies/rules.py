@@ -1,4 +1,4 @@
-"""The form of the table: for each table of the database, what may be written and by whom."""
+"""The form of the rules: for each table of the database, the allowed writes and their viewers."""
 
 from typing import NamedTuple
 
@@ -6,9 +6,9 @@ NO_ONE = ""
 
 
 class Rules(NamedTuple):
-    """Columns that may be inserted and updated, whether rows may be deleted, and (allowed to, statement).
+    """Columns that may be inserted and updated, whether rows may be deleted, and pairs (allowed viewers, statement).
 
-    A statement is tried as every viewer (see `world`), and as the owner of the tables, to whom it must be possible.
+    A statement is tested as every viewer (see `world`), and as the owner of the tables, for whom it must succeed.
     """
 
     inserts: str

@@ -1,4 +1,4 @@
-"""What the workers' role may write, in the form of `rules`; no viewer is set for it."""
+"""Writes of the workers' role, in the form of `rules`; it has no viewer."""
 
 from tests.storage.policies.rules import NO_ONE, Rules
 
@@ -25,7 +25,7 @@ OF_WORKERS = {
             (_WORKER, "UPDATE outbox SET sent_batch = 1, sent_at = now() WHERE id = {post}"),
             (NO_ONE, "UPDATE outbox SET payload = 'x' WHERE id = {post}"),
             (_WORKER, "DELETE FROM outbox WHERE id = {session}"),
-            (NO_ONE, "DELETE FROM outbox WHERE id = {post}"),  # it has not been sent
+            (NO_ONE, "DELETE FROM outbox WHERE id = {post}"),  # it has not been relayed
         ),
     ),
     "idempotency": Rules(

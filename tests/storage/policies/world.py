@@ -1,4 +1,4 @@
-"""People and rows that row policies are tried on, and a write as one of them."""
+"""Users and rows for tests of row policies, and writes as one of the users."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,13 +9,13 @@ import asyncpg
 from storage.schema import APP_ROLE, WORKER_ROLE
 from tests.cluster import Cluster
 
-# How each stands to the owner, who is a private account with a circle, posts, and rooms that followers may see:
-# the others are a cohost of the rooms, a follower, a follower muted and one banned in the live room, somebody who does
-# not follow, somebody whom the owner blocks, somebody who registers at this moment, and a transaction without a viewer.
+# The owner is a private account with a circle, posts, and rooms that followers may see. The others: a cohost of the
+# rooms, a follower, a follower muted and one banned in the live room, a user who does not follow, a user whom the owner
+# blocks, a user who is just registering, and a transaction without a viewer.
 VIEWERS = ("owner", "cohost", "other", "muted", "banned", "stranger", "blocked", "newcomer", "nobody")
 ANYONE = "owner cohost other muted banned stranger blocked"
 OWNER_ROLE = "daira_owner"
-_ALSO = ("speaker", "asker", "open")  # written about: on the stage, with a request to follow, an open account
+_ALSO = ("speaker", "asker", "open")  # not viewers: a speaker, a user with a pending follow, an open account
 _ROWS = """
     post deleted_post circle circle_of_other lost_circle lost_post room scheduled ended undigested message
     deleted_message owner_message session revoked_session expired_session
@@ -23,7 +23,7 @@ _ROWS = """
 
 
 class World:
-    """Ids of people and rows by name, and a connection for each role."""
+    """Ids of users and rows by name, and a connection for each role."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._mint = cluster.stores.ids.mint
@@ -32,7 +32,7 @@ class World:
         self._connections: dict[str, Any] = {}
 
     async def open(self) -> None:
-        """Commits the rows, past all policies."""
+        """Connect, and commit the rows as the owner of the tables, without policies."""
         for role in (OWNER_ROLE, APP_ROLE, WORKER_ROLE):
             self._connections[role] = await asyncpg.connect(self._cluster.servers.postgres_url(role))
         connection = self._connections[OWNER_ROLE]
@@ -54,12 +54,12 @@ class World:
             await connection.close()
 
     def filled(self, statement: str, viewer: str = "stranger") -> str:
-        """With ids for names, that viewer's for `{me}`, and for `{new}` one that nothing has."""
+        """Return the statement with ids for names: `{me}` is the viewer's, `{new}` an unused one."""
         return statement.format_map({**self.ids, "me": self.ids[viewer], "new": self._mint()})
 
     @asynccontextmanager
     async def viewing(self, viewer: str, role: str = APP_ROLE) -> AsyncIterator[Any]:
-        """A connection under that role, in a transaction of that viewer that is rolled back."""
+        """Yield a connection with that role, in a transaction of that viewer, which is rolled back."""
         connection = self._connections[role]
         await connection.execute("BEGIN")
         try:
@@ -70,14 +70,14 @@ class World:
             await connection.execute("ROLLBACK")
 
     async def writes(self, statement: str, viewer: str, role: str = APP_ROLE) -> bool:
-        """Whether it writes a row; False where it is refused or finds none to write."""
+        """Return whether it writes a row; False if it is refused or finds no row."""
         async with self.viewing(viewer, role) as connection:
             try:
                 return not (await connection.execute(self.filled(statement, viewer))).endswith(" 0")
             except (
                 asyncpg.InsufficientPrivilegeError,
                 asyncpg.ForeignKeyViolationError,
-            ):  # a newcomer is not there yet
+            ):  # the newcomer's row does not exist
                 return False
 
 

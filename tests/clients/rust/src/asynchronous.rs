@@ -64,7 +64,7 @@ impl Clients {
 
     pub fn close(&mut self, client: &str) {
         if let Some(socket) = self.sockets.remove(client) {
-            self.runtime.spawn(async move { socket.disconnect().await }); // it may be gone already
+            self.runtime.spawn(async move { socket.disconnect().await }); // it may be closed already
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
-/// What a `connect` command asks for.
+/// The parameters of a `connect` command.
 struct Wish {
     client: String,
     url: String,
@@ -42,7 +42,7 @@ fn text(value: &Value) -> String {
 }
 
 fn tell(message: Value) {
-    println!("{message}"); // one lock a line
+    println!("{message}"); // one lock for each line
 }
 
 fn tell_push(client: &str, event: String, payload: Payload) {
@@ -51,7 +51,7 @@ fn tell_push(client: &str, event: String, payload: Payload) {
     }
 }
 
-/// The client says by one event what CONNECT_ERROR carried and what went wrong with the transport.
+/// The client reports CONNECT_ERROR and transport errors by the same event.
 fn tell_error(client: &str, payload: Payload) {
     if let Payload::Text(arguments) = payload {
         let message = arguments[0].as_str().unwrap_or_default();
@@ -64,7 +64,7 @@ fn tell_error(client: &str, payload: Payload) {
 
 fn tell_answer(client: &str, call: &Value, payload: Payload) {
     if let Payload::Text(arguments) = payload {
-        // The client hands over the acknowledgement's list of arguments as one argument.
+        // The client passes the acknowledgement's list of arguments as one argument.
         tell(json!({"client": client, "is": "answer", "call": call, "answer": arguments[0][0]}));
     }
 }

@@ -43,7 +43,7 @@ impl Clients {
 
     pub fn close(&mut self, client: &str) {
         if let Some(socket) = self.0.remove(client) {
-            let _ = socket.disconnect(); // it may be gone already
+            let _ = socket.disconnect(); // it may be closed already
         }
     }
 }
