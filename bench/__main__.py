@@ -50,7 +50,7 @@ class Bench:
         ]
 
     async def _fill_feed(self, reader: Person) -> None:
-        """The reader follows 50 people with 10 posts each."""
+        """Let the reader follow 50 authors with 10 posts each."""
         owner = await self.cluster.owner()
         async with owner.transaction():
             authors = await seeding.insert_users(owner, [(self.cluster.unique("author"), "a") for _ in range(FOLLOWED)])

@@ -29,7 +29,7 @@ class Listener(Protocol):
     """Receives what was parsed. None of these methods may raise."""
 
     def hold_writes(self) -> None:
-        """More frames of the same read follow: what is written meanwhile may wait for `release_writes`."""
+        """More frames of the same read follow: writes may be held back until `release_writes`."""
 
     def release_writes(self) -> None: ...
 

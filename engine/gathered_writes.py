@@ -1,13 +1,13 @@
-"""Answers to the frames of one read leave in one write: a system call costs more than most answers do."""
+"""Join the answers to all frames of one read into one write: a system call costs more than most answers."""
 
 import asyncio
 from typing import Any
 
-LARGEST = 64 * 1024  # bytes; from there on a write of its own costs little
+LARGEST = 64 * 1024  # bytes; above this size a separate write costs little
 
 
 class GatheredWrites:
-    """Stands in for a transport while a read of several frames is handled."""
+    """Replaces a transport while a read of several frames is handled; `flush` writes everything."""
 
     __slots__ = ("_frames", "_size", "transport")
 
@@ -23,7 +23,7 @@ class GatheredWrites:
             self.flush()
 
     def get_write_buffer_size(self) -> int:
-        """Bytes."""
+        """Return the unsent bytes, gathered ones included."""
         return self.transport.get_write_buffer_size() + self._size
 
     def flush(self) -> None:

@@ -227,7 +227,7 @@ class EngineSocket:
             self.peer.receive(data)
 
     def _message_in_base64(self, text: str) -> None:
-        """A binary message of a client that sends text alone; some wrap its lines."""
+        """Handle a binary message of a client that sends only text; some clients wrap its lines."""
         try:
             data = b64decode("".join(text.split()), validate=True)
         except (binascii.Error, ValueError):

@@ -28,7 +28,7 @@ class Receiver(Protocol):
         """The client has broken the protocol: close with `code`."""
 
     def hold_writes(self) -> None:
-        """More frames of the same read follow: what is written meanwhile may wait for `release_writes`."""
+        """More frames of the same read follow: writes may be held back until `release_writes`."""
 
     def release_writes(self) -> None: ...
 

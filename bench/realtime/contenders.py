@@ -40,7 +40,7 @@ class Contender:
         """Return why it cannot run on this machine, or None."""
         return None
 
-    # ------------------------------------------------------------------------------------------ what differs
+    # ------------------------------------------------------------------------------------------ differences
 
     def settings(self, port: int) -> dict[str, str]:
         return {**self.world.peer_settings, "PORT": str(port), "TEXT": TEXT}

@@ -161,7 +161,7 @@ async def big_evening(stage: Stage) -> Values:
     return values
 
 
-# ---------------------------------------------------------------------------------------------- what they share
+# ---------------------------------------------------------------------------------------------- shared steps
 
 
 async def open_room(stage: Stage, host: int) -> str:

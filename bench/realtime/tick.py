@@ -11,10 +11,10 @@ from bench.realtime import frames
 from protocol.pushes import Push
 
 EVENT = "bench.tick"
-TEXT = "as long as what a push usually says about somebody's post"
+TEXT = "as long as the text of a typical push about a user's post"
 MARK = b"sent_at\xcf"  # followed by eight bytes: nanoseconds of the monotonic clock, which all processes share
 
-_run = secrets.token_hex(3)  # a push's id is published once, and a publisher starts anew for each measurement
+_run = secrets.token_hex(3)  # each push id is published only once, and each measurement starts a new publisher
 _numbers = itertools.count(1)
 
 

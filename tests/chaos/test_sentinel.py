@@ -171,7 +171,7 @@ class Evening:
             await until(check)
         kept = [each["id"] for each in await everything(self.host, "room.messages", room_id=self.room_id)]
         assert sorted(kept) == sorted(self.messages)
-        assert not [each.name for each in self.everybody if each.log], "somebody lost their connection"
+        assert not [each.name for each in self.everybody if each.log], "a client lost its connection"
         await self.cluster.settle(*self.readers, *self.listeners)
         return (
             f"{len(self.posts)} posts and {len(self.messages)} messages acknowledged; answers {dict(self.codes)}, the "
@@ -219,7 +219,7 @@ class Evening:
             for each in people:
                 heard = {push["post_id"] if "post_id" in push else push["message"]["id"] for push in each.heard(event)}
                 told = any(not ready["recovered"] for ready in each.heard("session.ready"))
-                assert said <= heard or told, f"{each.name} misses {len(said - heard)} and was not told"
+                assert said <= heard or told, f"{each.name} missed {len(said - heard)} pushes and was not told"
                 missed += len(said - heard)
         return missed
 

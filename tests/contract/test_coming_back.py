@@ -189,7 +189,7 @@ async def test_pushes_from_before_the_watch_are_not_replayed(cluster: Cluster, p
     """The client's last offset is older than its joining of the room."""
     _, post_id, room = post
     reader = await arrive(cluster)
-    reader.offset = (await cluster.node_a._sign_in._recovery.enter(1, 1, "somebody's")).text
+    reader.offset = (await cluster.node_a._sign_in._recovery.enter(1, 1, "another's")).text
     await publish(cluster, room)
     await reader.call("post.watch", post_id=post_id)
     await leave(cluster, reader)
@@ -212,7 +212,7 @@ async def test_unwatched_rooms_are_not_restored(cluster: Cluster, post):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"pid": "somebody else's"}, {"offset": ""}, {"offset": "x" * 20}, {"offset": "9" * 20}, {"offset": "0" * 30}],
+    [{"pid": "another user's"}, {"offset": ""}, {"offset": "x" * 20}, {"offset": "9" * 20}, {"offset": "0" * 30}],
 )
 async def test_a_client_with_a_false_pid_or_offset_starts_fresh(cluster: Cluster, post, changes):
     _, _, room = post

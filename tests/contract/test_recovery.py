@@ -142,7 +142,7 @@ async def test_a_second_attempt_recovers_after_a_failed_one(cluster: Cluster, pe
 
 
 async def test_a_second_attempt_starts_fresh_after_one_that_had_missed_too_much(cluster: Cluster, person, monkeypatch):
-    """The first attempt ends before it started fresh; the second must not lose the room's pushes without being told."""
+    """The first attempt ends before it has started fresh; the second must start fresh too, not recover in part."""
     reader = await away_too_long(cluster, person)
     break_once(monkeypatch, cluster.node_a._sign_in._recovery, "enter")
     assert (await back(cluster, reader))["recovered"] is False

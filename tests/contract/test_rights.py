@@ -128,7 +128,7 @@ async def test_reactions_to_missing_messages_are_refused(cluster: Cluster, perso
     await mona.call("room.react", room_id=room_id, emoji="🔥")
 
 
-# ---------------------------------------------------------------------------------------------- who is told of whom
+# ---------------------------------------------------------------------------------------------- hidden users
 
 
 async def test_a_user_who_blocks_the_caller_looks_like_a_missing_user(person):
@@ -204,7 +204,7 @@ async def test_sessions_and_circles_page(cluster: Cluster, person):
         assert (found, len(set(found)), pages) == (sorted(found, reverse=True), 5, 3), method
 
 
-# ---------------------------------------------------------------------------------------------- at once
+# ---------------------------------------------------------------------------------------------- concurrent calls
 
 
 async def test_of_eighty_concurrent_circles_fifty_are_created(cluster: Cluster, person):

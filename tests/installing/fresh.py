@@ -123,7 +123,7 @@ def _says_what_is_missing(debian: Debian) -> None:
     code, output = debian.run(_in_clone("make run"))
     sentences = [line for line in output.splitlines() if not line.startswith("make: ***")]
     if code == 0 or len(sentences) != 1 or "apt-get install python3-venv" not in sentences[0]:
-        raise Failed(f"`make run` without python3-venv ended with code {code} and said:\n{output}")
+        raise Failed(f"`make run` without python3-venv ended with code {code} and printed:\n{output}")
 
 
 def _run_until_it_answers(debian: Debian) -> subprocess.Popen[bytes]:
@@ -156,7 +156,7 @@ def _interrupt(running: subprocess.Popen[bytes]) -> None:
 
 
 def _test(debian: Debian, tests: str) -> None:
-    print("Without Node.js, Go and Chromium, `make test` skips what needs them, and says so.", flush=True)
+    print("Without Node.js, Go and Chromium, `make test` skips the tests that need them, and says so.", flush=True)
     process = debian.start(_in_clone(f"make test {'ARGS=' + shlex.quote(tests) if tests else ''}"))
     with _ended(process):
         code = process.wait()
@@ -215,7 +215,7 @@ def _mirror() -> str:
     for line in listed.stdout.splitlines():
         if line.startswith("Debian Debian "):
             return line.split()[2]
-    raise Failed("apt on this machine knows no mirror of Debian: run `apt-get update` first")
+    raise Failed("apt on this machine has no Debian mirror: run `apt-get update` first")
 
 
 def _give_pip_settings(root: Path) -> None:
@@ -237,7 +237,7 @@ def _give_pip_settings(root: Path) -> None:
 
 def _what_is_missing() -> str | None:
     if os.geteuid() != 0:
-        return "`make fresh` makes roots of other Debians, and needs to be run as root."
+        return "`make fresh` makes root folders of other Debian systems, so it must run as root."
     if shutil.which("debootstrap") is None:
         subprocess.run(
             "apt-get -qq update && apt-get -qq install --no-install-recommends debootstrap", shell=True, check=False
@@ -245,7 +245,7 @@ def _what_is_missing() -> str | None:
     if shutil.which("debootstrap") is None:
         return "`make fresh` needs debootstrap (on Debian and Ubuntu: `apt-get install debootstrap`)."
     if subprocess.run([*ISOLATED, "true"], capture_output=True, check=False).returncode:
-        return "`make fresh` needs to be allowed namespaces of mounts and processes (`unshare --mount --pid`)."
+        return "`make fresh` needs permission to make mount and process namespaces (`unshare --mount --pid`)."
     return None
 
 

@@ -17,7 +17,7 @@ FOLDER = ROOT / "docs" / "schema"
 
 @pytest.mark.parametrize("name", sorted(documents(methods)))
 def test_the_documents_are_up_to_date(name):
-    assert (FOLDER / name).read_text() == documents(methods)[name], "run `make schema` and commit what it writes"
+    assert (FOLDER / name).read_text() == documents(methods)[name], "run `make schema` and commit the result"
 
 
 def test_every_reference_resolves():

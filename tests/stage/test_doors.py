@@ -319,7 +319,7 @@ async def test_a_join_concurrent_with_a_ban_is_refused(cluster, person, monkeypa
     held.go.set()
     answer = await joining
     await cluster.settle()
-    assert not await open_turns(cluster, room_id, mona), "a turn that nobody ends"
+    assert not await open_turns(cluster, room_id, mona), "the turn was not ended"
     assert not answer["ok"]
 
 

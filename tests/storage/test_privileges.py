@@ -78,8 +78,8 @@ async def test_every_granted_write_is_tested_and_every_other_refused(world: Worl
     granted = {"INSERT": bool(rules.inserts), "UPDATE": bool(rules.updates), "DELETE": rules.deletes}[verb]
     if granted:
         tried = [allowed for allowed, statement in rules.writes if f"{VERBS[verb]} {name} " in statement]
-        assert any(tried), f"nobody is allowed to {verb} {name}"
-        assert any(set(allowed.split()) != set(VIEWERS) for allowed in tried), f"nobody is refused to {verb} {name}"
+        assert any(tried), f"no viewer is allowed to {verb} {name}"
+        assert any(set(allowed.split()) != set(VIEWERS) for allowed in tried), f"no viewer is refused to {verb} {name}"
         return
     column = min(await columns(world, OWNER_ROLE, (await tables(world, partitions=False))[name], "SELECT"))
     for viewer in VIEWERS:
