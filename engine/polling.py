@@ -14,7 +14,7 @@ MOST_PACKETS_A_GET = 16  # python-engineio's client takes no more
 BODY_WITHIN_S = 8.0
 
 
-class Unreadable(Exception):
+class UnreadablePayload(Exception):
     """The payload is invalid; the caller closes its socket."""
 
 
@@ -80,7 +80,7 @@ class Mailbox:
 async def read_packets(request: web.Request, bounds: "Bounds") -> list[str]:
     """Return the packets in a POST's body: each is a type digit and text, or `b` and a message in base64.
 
-    Raises Unreadable, also for more packets than the bound of one second: a body of only separators has a million.
+    Raises UnreadablePayload, also for more packets than a second allows: a body of only separators has a million.
     """
     try:
         async with asyncio.timeout(BODY_WITHIN_S):
@@ -93,7 +93,7 @@ async def read_packets(request: web.Request, bounds: "Bounds") -> list[str]:
 
 
 async def _read_body(request: web.Request, largest: int) -> bytes:
-    """Return the body. Raises Unreadable once it exceeds `largest`, whatever its Content-Length says."""
+    """Return the body. Raises UnreadablePayload once it exceeds `largest`, whatever its Content-Length says."""
     body = bytearray()
     async for part in request.content.iter_any():
         body += part

@@ -273,7 +273,7 @@ class EngineSocket:
         return packets
 
     async def receive_payload(self, request: web.Request) -> None:
-        """Handle a polling client's POST. Raises Unreadable."""
+        """Handle a polling client's POST. Raises UnreadablePayload."""
         for text in await read_packets(request, self.bounds):
             if self.closed:
                 return

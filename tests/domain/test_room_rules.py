@@ -76,7 +76,7 @@ def test_only_the_host_makes_cohosts(actor, granted):
     ],
 )
 def test_the_oldest_cohost_succeeds_else_the_oldest_speaker(inside, heir):
-    assert rules.successor(inside) == heir
+    assert room_rules.successor(inside) == heir
 
 
 def test_groups_of_roles():
