@@ -54,88 +54,68 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address the gateway listens on")
     port: int = Field(8000, description="port of the gateway", ge=0, le=65535)
     sidecar_port: int = Field(8001, description="port of health and metrics", ge=0, le=65535)
-    worker_sidecar_port: int = Field(8002, description="port of health and metrics of `daira work`", ge=0, le=65535)
-    data_dir: Path = Field(Path(".daira"), description="folder for the data of `daira up`'s servers")
+    worker_sidecar_port: int = Field(8002, description="the same, of `daira work`", ge=0, le=65535)
+    data_dir: Path = Field(Path(".daira"), description="where `daira up` keeps its servers' data")
 
     postgres_url: SecretStr | None = Field(
         None,
-        description="application role, which owns nothing; default: the embedded servers of the data folder",
+        description="application role, owns nothing; without it: the embedded servers of the data folder",
     )
-    postgres_worker_url: SecretStr | None = Field(None, description="worker role; required with DAIRA_POSTGRES_URL")
+    postgres_worker_url: SecretStr | None = Field(None, description="worker role; needed beside DAIRA_POSTGRES_URL")
     postgres_owner_url: SecretStr | None = Field(
         None, description="owner of the tables; for migrate, seed, token and the developer page"
     )
     postgres_direct_url: SecretStr | None = Field(
-        None, description="worker role without PgBouncer, for LISTEN; default: DAIRA_POSTGRES_WORKER_URL"
+        None, description="worker role past PgBouncer, for LISTEN; default: DAIRA_POSTGRES_WORKER_URL"
     )
-    postgres_pool: int = Field(20, description="the most connections of a process, for each role", ge=2, le=500)
+    postgres_pool: int = Field(20, description="most connections a process opens, for each role", ge=2, le=500)
     redis_url: SecretStr | None = Field(
-        None, description="redis:// or redis+sentinel://host:port,…/service; required with DAIRA_POSTGRES_URL"
+        None, description="redis:// or redis+sentinel://host:port,…/service; needed beside DAIRA_POSTGRES_URL"
     )
     realtime_redis_url: SecretStr | None = Field(
-        None, description="for pushes and recovery, also redis+cluster://host:port,…; default: DAIRA_REDIS_URL"
+        None, description="pushes and recovery, also redis+cluster://host:port,…; default: DAIRA_REDIS_URL"
     )
-    prefix: str = Field("daira", description="prefix of every Redis key and channel", pattern=r"^[a-z0-9-]{1,40}$")
+    prefix: str = Field("daira", description="before every Redis key and channel", pattern=r"^[a-z0-9-]{1,40}$")
     s3_endpoint: str | None = Field(None, description="needed beside DAIRA_POSTGRES_URL")
     s3_access_key: SecretStr | None = Field(None, description="access key of the S3 endpoint")
     s3_secret_key: SecretStr | None = Field(None, description="secret key of the S3 endpoint")
-    s3_bucket: str = Field("daira", description="bucket for all objects; created if missing")
-    kafka_brokers: str | None = Field(None, description="not supported yet: the event log uses Redis Streams")
+    s3_bucket: str = Field("daira", description="bucket for all objects; made when missing")
+    kafka_brokers: str | None = Field(None, description="not served yet: the event log is on Redis Streams")
 
     token_keys: SecretStr | None = Field(
         None,
-        description="id:secret[,id:secret…]: the first signs, all verify; secrets have 32 or more characters",
+        description="id:secret[,id:secret…]; the first signs, all verify; secrets of 32 characters or more",
     )
-    refresh_leeway: float = Field(
-        10.0, description="seconds in which a refresh with a lost answer can be repeated; 0: never", ge=0
-    )
-    livekit_url: str | None = Field(
-        None, description="wss://…: the LiveKit that carries the voice of live rooms; requires its key"
-    )
+    refresh_leeway: float = Field(10.0, description="seconds in which a lost refresh may be repeated; 0: never", ge=0)
+    livekit_url: str | None = Field(None, description="wss://…: LiveKit carries the voice of live rooms; with its key")
     livekit_key: str | None = Field(None, description="API key of LiveKit")
     livekit_secret: SecretStr | None = Field(None, description="API secret of LiveKit")
-    call_deadline: float = Field(10.0, description="seconds until a call is cancelled", gt=0)
+    call_deadline: float = Field(10.0, description="seconds until a call is given up", gt=0)
     ping_interval: float = Field(25.0, description="seconds between Engine.IO pings", gt=0)
-    ping_timeout: float = Field(20.0, description="seconds to wait for the answer to a ping", gt=0)
-    drain: float = Field(10.0, description="seconds over which a stopping node closes its connections", ge=0)
-    allowed_origins: str = Field("", description="origins of web apps, comma-separated, or *; default: the same origin")
-    trusted_proxies: str = Field("", description="networks whose X-Forwarded-For is trusted, comma-separated")
-    sidecar_names: str = Field("", description="host names with a dot that the sidecar answers to, comma-separated")
-    sticky: bool = Field(
-        False, description="the balancer keeps each client on its process: allows polling with several processes"
-    )
+    ping_timeout: float = Field(20.0, description="seconds to wait for their answer", gt=0)
+    drain: float = Field(10.0, description="seconds over which a node that stops sends its clients elsewhere", ge=0)
+    allowed_origins: str = Field("", description="origins of web apps, by commas, or *; default: the same origin")
+    trusted_proxies: str = Field("", description="networks whose X-Forwarded-For is believed, by commas")
+    sidecar_names: str = Field("", description="host names with a dot that the sidecar answers to, by commas")
+    sticky: bool = Field(False, description="balancers keep clients on their process: polling with several of them")
 
     developer_page: bool = Field(
         False,
-        description="serve the page at / that can sign in as any demo user; on in `daira up`; needs a local DAIRA_HOST",
+        description="a page at / where anybody is any demo person; `daira up` has it; needs a local DAIRA_HOST",
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="info logs refused and slow calls, debug all calls"
+        "info", description="info logs calls that were refused or slow, debug all of them"
     )
-    log_format: Literal["json", "console"] = Field("json", description="json, or console for reading")
+    log_format: Literal["json", "console"] = Field("json", description="console is for reading")
 
     limit_loopback: bool = Field(False, description="count this machine's own addresses in limits by address")
     limit_connect: Rate = Field("200/second", description="connections by address and node, in memory")
     limit_calls: Rate = Field("50/second", description="calls of one connection, in memory")
     limit_work: Rate = Field(
         "12000/minute",
-        description="ms of PostgreSQL and node time for the calls of one user, over all connections and nodes",
+        description="ms that calls of one user keep PostgreSQL and a node busy, over all sockets and nodes",
     )
-    limit_post: Rate = Field("10/hour", description="post.create by user")
-    limit_follow: Rate = Field("400/24 hour", description="graph.follow by user")
-    limit_write: Rate = Field("1000/hour", description="other writes by user, together")
-    limit_mention: Rate = Field("200/hour", description="users mentioned in posts, by author, each one counted")
-    limit_invite: Rate = Field("500/24 hour", description="users invited to rooms, by inviter, each one counted")
-    limit_room: Rate = Field("30/hour", description="room.create by user")
-    limit_room_join: Rate = Field("60/minute", description="room.join by user")
-    limit_room_message: Rate = Field("120/minute", description="room.send by user")
-    limit_presence: Rate = Field("60/minute", description="presence.set by user")
-    limit_watch: Rate = Field("120/minute", description="presence.watch by user")
-    limit_login: Rate = Field("5/15 minute", description="wrong passwords by account and address, or by known device")
-    limit_login_address: Rate = Field("10/15 minute", description="wrong passwords by address, from unknown devices")
-    limit_register: Rate = Field("3/hour", description="auth.register by address, and by device")
-    limit_refresh: Rate = Field("10/hour", description="auth.refresh by session")
     limit_handshake: Rate = Field("100/minute", description="anonymous connections by address")
     limit: dict[str, Rate] = Field({}, description="limits that methods declare, by name: see `daira limits`")
 
