@@ -1,1 +1,1 @@
-"""The client contract: messages, errors, the method table and the two codecs. Imports nothing else of ours."""
+"""The client contract: messages, errors, the method table and the two codecs. It imports no other package of ours."""

@@ -11,9 +11,9 @@ _SIGNATURE_BYTES = 12
 
 
 class Cursors:
-    """Seals the place where a page ended and opens it again for the same viewer and list.
+    """Seals the position where a page ended, and opens it for the same viewer and list.
 
-    keys: secrets of any length, the same on every node; the first seals, any opens.
+    keys: secrets of any length, the same on every node. The first one seals, all open.
     """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
@@ -25,7 +25,7 @@ class Cursors:
         return urlsafe_b64encode(signature + place.encode()).decode().rstrip("=")
 
     def open(self, viewer_id: int, scope: str, cursor: str | None) -> str | None:
-        """None stays None: the first page. Raises INVALID_ARGUMENT for what we did not seal for this viewer."""
+        """The position; None, for the first page, without a cursor. Raises INVALID_ARGUMENT for any other cursor."""
         if cursor is None:
             return None
         try:

@@ -1,4 +1,4 @@
-"""Emoji: those that Unicode recommends for general interchange (RGI), from the data that the `emoji` package keeps."""
+"""Emoji that Unicode recommends for general interchange (RGI), from the data of the `emoji` package."""
 
 import re
 
@@ -6,18 +6,18 @@ import emoji
 
 from protocol import errors
 
-_VARIATION = "\ufe0f"  # asks for the picture instead of the sign
+_VARIATION = "\ufe0f"  # selects the picture instead of the text form
 _COMPONENTS_AND_QUALIFIED = (emoji.STATUS["component"], emoji.STATUS["fully_qualified"])
 _QUALIFIED = {
     sequence.replace(_VARIATION, ""): sequence
     for sequence, data in emoji.EMOJI_DATA.items()
     if data["status"] in _COMPONENTS_AND_QUALIFIED
 }
-# Each form in Unicode's list, also those that lack a variation selector; clients send these too.
+# All forms in Unicode's list, also those without a variation selector, which clients send, too.
 _RGI = {sequence: _QUALIFIED[sequence.replace(_VARIATION, "")] for sequence in emoji.EMOJI_DATA}
 
-# Keycaps, ©, ®, letters and numbers in circles and squares, flags (they show a country's code where the picture lacks),
-# tags, BACK to ABC, ATM, WC and 100.
+# Emoji with letters or digits: keycaps, ©, ®, enclosed letters and numbers, flags (shown as a country's code where the
+# picture is missing), tags, BACK to ABC, ATM, WC and 100.
 _LETTERS = re.compile(
     "[\x00-\xff\u2100-\u214f\u2460-\u24ff\u3200-\u32ff\U0001f100-\U0001f2ff"
     "\U0001f519-\U0001f524\U0001f3e7\U0001f6be\U0001f4af\U000e0000-\U000e007f]"
@@ -33,5 +33,5 @@ def clean(field: str, value: str) -> str:
 
 
 def can_spell(value: str) -> bool:
-    """Whether a row of such emoji can be read as words or numbers."""
+    """Whether the emoji shows letters or digits, so that several of them can form words or numbers."""
     return _LETTERS.search(value) is not None

@@ -23,12 +23,12 @@ Code = Literal[
     "INTERNAL",
 ]
 
-# The same call may succeed later, with nothing changed by the caller.
+# The same call, unchanged, may succeed later.
 RETRYABLE: frozenset[Code] = frozenset({"RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "UNAVAILABLE", "ABORTED"})
 
 
 class Detail(msgspec.Struct, frozen=True):
-    """What is wrong with one field; `field` is `$` where it is the whole argument."""
+    """What is wrong with one field. `field` is `$` for the whole argument."""
 
     field: str
     reason: str
@@ -46,7 +46,7 @@ class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class CallError(Exception):
-    """A refusal that the client is told in full."""
+    """An error whose message and details the client gets."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ def invalid(field: str, reason: str) -> CallError:
 
 
 def not_found(noun: str) -> CallError:
-    """Also for what the viewer may not see: the two must not be told apart."""
+    """Also for what the viewer may not see, so that the answer does not reveal whether it exists."""
     return CallError("NOT_FOUND", f"there is no such {noun}")
 
 
@@ -91,12 +91,12 @@ def failed_precondition(message: str) -> CallError:
 
 
 def permission_denied(message: str) -> CallError:
-    """For what the viewer may see but not do."""
+    """For an action that the viewer may not do, on what the viewer may see."""
     return CallError("PERMISSION_DENIED", message)
 
 
 def stale_version() -> CallError:
-    return CallError("ABORTED", "it has been changed since: load it again and repeat")
+    return CallError("ABORTED", "it has changed since: load it again and repeat the call")
 
 
 def exhausted(message: str, retry_after_ms: int) -> CallError:
@@ -107,12 +107,12 @@ def unauthenticated(message: str = "sign in first") -> CallError:
     return CallError("UNAUTHENTICATED", message)
 
 
-def unavailable(message: str = "a service we depend on does not answer: try again") -> CallError:
+def unavailable(message: str = "a service that we need does not answer: try again") -> CallError:
     return CallError("UNAVAILABLE", message, retry_after_ms=1_000)
 
 
 def deadline_exceeded() -> CallError:
-    return CallError("DEADLINE_EXCEEDED", "the call took too long and was given up")
+    return CallError("DEADLINE_EXCEEDED", "the call took too long and was cancelled")
 
 
 def unimplemented(method: str) -> CallError:
@@ -120,4 +120,4 @@ def unimplemented(method: str) -> CallError:
 
 
 def internal() -> CallError:
-    return CallError("INTERNAL", "something broke on our side; the request id finds it in our logs")
+    return CallError("INTERNAL", "something failed on our side: the request id finds it in our logs")

@@ -15,8 +15,8 @@ Change = Literal["requested", "followed", "accepted", "ended"]
 class Event(msgspec.Struct, frozen=True):
     """The base of every event.
 
-    Events whose `key` is equal are reacted to in order. `v` is the version of the payload: a reader understands
-    its own and the one before. Reactions load the present state, for an event may come late or twice.
+    Reactions to events with the same `key` run in order. `v` is the version of the payload: a reader understands its
+    own version and the one before. An event may come late or twice, so reactions load the present state.
     """
 
     topic: ClassVar[str]
@@ -41,7 +41,7 @@ class PostEditedEvent(Event, frozen=True):
     topic: ClassVar[str] = "post.edited"
     post_id: int
     author_id: int
-    named: tuple[int, ...] = ()  # people whom the post did not mention before
+    named: tuple[int, ...] = ()  # users whom the post did not mention before
 
     @property
     def key(self) -> str:
@@ -103,7 +103,7 @@ Narrowed = Literal["all", "presence"]
 
 
 class AccessNarrowedEvent(Event, frozen=True):
-    """Some of what the owner shows is no longer for these people; nobody named: not for everybody any more."""
+    """These users may no longer see some of what the owner shows. No user_ids: this holds for everybody."""
 
     topic: ClassVar[str] = "graph.access_narrowed"
     owner_id: int
@@ -119,7 +119,7 @@ RoomChange = Literal["started", "updated", "role", "muted", "host"]
 
 
 class RoomChangedEvent(Event, frozen=True):
-    """The stage is another; `user_id` is to whom it was done, 0 for nobody."""
+    """The room or its stage has changed. `user_id` is the user whom it was done to, or 0."""
 
     topic: ClassVar[str] = "room.changed"
     room_id: int
@@ -146,7 +146,7 @@ class RoomMessageDeletedEvent(Event, frozen=True):
     topic: ClassVar[str] = "room.message_deleted"
     room_id: int
     message_id: int
-    sender_id: int = 0  # an event of before does not say
+    sender_id: int = 0  # 0 in events of an older version
 
     @property
     def key(self) -> str:
@@ -165,13 +165,13 @@ class RoomInvitedEvent(Event, frozen=True):
 
 
 class RoomRemovedEvent(Event, frozen=True):
-    """Somebody was sent out, and is told so where they were inside."""
+    """A user was removed from the room, and is notified if inside."""
 
     topic: ClassVar[str] = "room.removed"
     room_id: int
     user_id: int
     reason: Literal["kicked", "banned"]
-    joined: int | None  # by the roster's clock, since when they were inside; None: they were not
+    joined: int | None  # when the user joined, by the roster's clock; None if not inside
 
     @property
     def key(self) -> str:

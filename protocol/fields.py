@@ -1,7 +1,7 @@
-"""The types of fields that clients send: bounds, normal forms, and the names of what is wrong.
+"""Types of the fields that clients send, with their bounds and normal forms.
 
-The decoder checks patterns and numbers. What it cannot check, a `Request` does: every field whose type carries a
-`clean` function is replaced by what that returns, and other strings hold no control characters.
+The decoder checks patterns and numbers, and `Request` checks the rest: it replaces each field whose type has a `clean`
+function by what that returns, and refuses control characters in other strings.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from protocol.text import Text
 
 MAX_ID = 2**63 - 1
 
-Clean = Callable[[str, str], str]  # of a field's name and value; raises INVALID_ARGUMENT
+Clean = Callable[[str, str], str]  # (field, value) → value; raises INVALID_ARGUMENT
 
 
 def _text_meta(text: Text) -> msgspec.Meta:
@@ -73,7 +73,7 @@ Locale = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The base of every message that a client sends; structs inside it are checked with it."""
+    """The base of every message from a client. Structs inside it are checked, too."""
 
     def __post_init__(self) -> None:
         _check(self, "")
@@ -96,7 +96,7 @@ def _check(struct: msgspec.Struct, path: str) -> None:
 
 
 def _clean_other(field: str, value: str) -> str:
-    # Patterns end in `$`, which also matches before a last line break.
+    # A pattern's `$` also matches before a final line break.
     if not value.isprintable():
         raise errors.invalid(field, "contains control characters")
     if len(value) == 19 and value.isdecimal() and int(value) > MAX_ID:
@@ -106,7 +106,7 @@ def _clean_other(field: str, value: str) -> str:
 
 @cache
 def _cleans(struct: type[msgspec.Struct]) -> tuple[tuple[str, Clean], ...]:
-    """Each field that can hold text or a struct, with what cleans its text."""
+    """Each field that can hold text or a struct, with the function that cleans its text."""
     hints = get_type_hints(struct, include_extras=True)
     found = ((name, _clean_of(hint)) for name, hint in hints.items())
     return tuple((name, clean) for name, clean in found if clean is not None)

@@ -29,7 +29,7 @@ PushT = TypeVar("PushT", bound=Push)
 
 
 class JsonCodec:
-    """Text frames: a type digit, namespace, id, and a JSON value; binary values follow as frames of their own."""
+    """Text frames: a type digit, namespace, id, and a JSON value. Binary values follow in frames of their own."""
 
     name: CodecName = "json"
 
@@ -75,8 +75,8 @@ class JsonCodec:
             packet.argument = event.argument
 
     def _read_surrogates(self, packet: Packet, body: str) -> None:
-        """msgspec takes lone surrogates for broken JSON. Python's parser lets them through, so that the call can be
-        told which of its fields has one."""
+        """Read JSON with lone surrogates, which msgspec refuses as broken. Python's parser accepts them, so that the
+        answer can name the field that contains one."""
         if len(body) > LARGEST:
             raise ValueError("broken JSON")
         event = json.loads(body)
@@ -120,7 +120,7 @@ class JsonCodec:
         return websocket_frame(0x81, event, OFFSET_LENGTH + 2)
 
     def read_push(self, frame: bytes, kind: type[PushT]) -> tuple[PushT, bytes]:
-        """A recoverable push out of its finished frame, and its offset."""
+        """The push in a finished frame, and its offset."""
         header = {126: 4, 127: 10}.get(frame[1], 2)
         _, push, offset = msgspec.json.decode(frame[header + len(b"42") :], type=tuple[str, msgspec.Raw, str])
         return msgspec.json.decode(push, type=kind), offset.encode()

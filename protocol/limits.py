@@ -1,4 +1,4 @@
-"""Rate limits, which methods declare and `DAIRA_LIMIT_<NAME>` overrides; `daira limits` lists them."""
+"""Rate limits that methods declare. `DAIRA_LIMIT_<NAME>` overrides the rate; `daira limits` lists them."""
 
 from typing import NamedTuple
 

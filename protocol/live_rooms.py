@@ -1,4 +1,4 @@
-"""Messages about live rooms: their life, who is inside, what they look like."""
+"""Messages about live rooms: their state, joining and leaving, and who is inside."""
 
 import datetime
 from collections.abc import Collection
@@ -25,8 +25,8 @@ Time = Annotated[datetime.datetime, msgspec.Meta(tz=True)]
 
 
 class Room(msgspec.Struct, frozen=True):
-    """`speakers` are all on the stage who are in the room, the host among them, and of them who are cohosts and who are
-    muted; `hands` the first 50 raised."""
+    """`speakers` are the users on the stage who are in the room, including the host. `cohost_ids` and `muted_ids` name
+    some of them. `hands` are the first 50 raised hands."""
 
     id: str
     topic: str
@@ -54,7 +54,7 @@ class Participant(msgspec.Struct, frozen=True):
 
 
 class CreateRoom(Request, frozen=True):
-    """Without `starts_at` it waits for room.start all the same; the time is what others are shown."""
+    """`starts_at` is only shown to users: the room always starts by room.start."""
 
     topic: Topic
     starts_at: Time | None = None
@@ -66,7 +66,7 @@ class CreateRoom(Request, frozen=True):
 
 
 class UpdateRoom(Request, frozen=True):
-    """Absent leaves as it is."""
+    """Absent fields stay as they are."""
 
     room_id: Id
     version: Version
@@ -80,7 +80,7 @@ class RoomRef(Request, frozen=True):
 
 
 class VersionedRoomRef(Request, frozen=True):
-    """With `version`, ABORTED where the room has changed since."""
+    """With `version`, the call is ABORTED if the room has changed since."""
 
     room_id: Id
     version: Version | None = None
@@ -98,7 +98,7 @@ class RoomPage(msgspec.Struct, frozen=True):
 
 
 class JoinedRoom(msgspec.Struct, frozen=True):
-    """One picture; pushes with an offset above `offset` follow it. `next_cursor` goes on in room.participants."""
+    """A snapshot: pushes with an offset above `offset` come after it. room.participants takes `next_cursor`."""
 
     room: Room
     role: Role
@@ -116,7 +116,7 @@ class ListParticipants(Request, frozen=True):
 
 
 class ParticipantPage(msgspec.Struct, frozen=True):
-    """The first page begins with everybody on the stage, however many; listeners follow as they came."""
+    """The first page begins with all users on the stage, then has listeners in the order in which they joined."""
 
     items: list[Participant]
     next_cursor: str | None

@@ -1,6 +1,6 @@
-"""LiveKit's access tokens: who may enter a room's voice, and what they may do there.
+"""LiveKit's access tokens: who may join the voice of a room, and what they may do there.
 
-Claims as in docs.livekit.io/frontends/reference/tokens-grants; the key is told by `iss`, no header is asked for.
+Claims are those of docs.livekit.io/frontends/reference/tokens-grants. `iss` names the key.
 """
 
 from datetime import datetime, timedelta
@@ -10,16 +10,16 @@ import jwt
 
 from protocol.live_rooms import Role
 
-# Checked when somebody connects; who is connected gets fresh tokens from LiveKit itself.
+# LiveKit checks the expiry when a user connects, and renews tokens of connected users itself.
 MEDIA_LIFETIME = timedelta(minutes=10)
 
 
 class VoiceGrant(NamedTuple):
-    """What LiveKit lets somebody do in a room, by the token they came in with and by what it is told later."""
+    """What LiveKit lets a user do in a room: the claims of a token, and of later changes to it."""
 
     can_publish: bool  # a microphone, nothing else
     can_subscribe: bool = True
-    # Chat, hands and reactions go over our socket, where they are checked, limited and kept.
+    # Chat, hands and reactions go over our socket, which checks, limits and stores them.
     can_publish_data: bool = False
     can_update_own_metadata: bool = False
 
@@ -29,7 +29,7 @@ def voice_grant(role: Role, muted: bool) -> VoiceGrant:
 
 
 class MediaTokens:
-    """Mints with the API key that the LiveKit server at `url` knows."""
+    """Mints tokens with an API key of the LiveKit server at `url`."""
 
     def __init__(self, url: str, api_key: str, api_secret: str) -> None:
         self.url = url
@@ -39,7 +39,7 @@ class MediaTokens:
     def mint(
         self, *, room_id: int, user_id: int, name: str, role: Role, muted: bool, now: datetime
     ) -> tuple[str, datetime]:
-        """The token and its expiry, which is never later than the token's own (whole seconds)."""
+        """The token and its expiry, in whole seconds."""
         expires_at = (now + MEDIA_LIFETIME).replace(microsecond=0)
         claims = {
             "iss": self._api_key,
@@ -53,11 +53,11 @@ class MediaTokens:
 
 
 def _claim(room_id: int, grant: VoiceGrant) -> dict[str, object]:
-    # LiveKit allows much of what a claim leaves out, so refusals are written down too.
+    # LiveKit allows much of what a claim leaves out, so refusals are explicit.
     claim: dict[str, object] = {
         "room": str(room_id),
         "roomJoin": True,
-        # Moderation goes through us: with this a muted cohost could unmute themselves at LiveKit, unchecked.
+        # Moderation goes through our methods: with this claim, a muted cohost could unmute without a check.
         "roomAdmin": False,
         "canSubscribe": grant.can_subscribe,
         "canPublish": grant.can_publish,
@@ -65,6 +65,6 @@ def _claim(room_id: int, grant: VoiceGrant) -> dict[str, object]:
         "canUpdateOwnMetadata": grant.can_update_own_metadata,
     }
     if grant.can_publish:
-        # Never empty: to LiveKit an empty list means every source.
+        # Not empty: LiveKit takes an empty list for all sources.
         claim["canPublishSources"] = ["microphone"]
     return claim

@@ -25,7 +25,7 @@ from protocol.pushes import Push
 
 
 class MsgpackCodec:
-    """Binary frames: one MessagePack map a packet, `data` standing last in ours."""
+    """Binary frames with one MessagePack map a packet. In our own packets, `data` is the last key."""
 
     name: CodecName = "msgpack"
 
@@ -35,12 +35,12 @@ class MsgpackCodec:
         data: msgspec.Raw = msgspec.Raw()
         id: int | None = None
 
-    # {type: ACK, nsp: "/", id: …, data: [ … ]} around what differs.
+    # The bytes of {type: ACK, nsp: "/", id: …, data: [ … ]} that never change.
     _ACK_TO_ID = b"\x84\xa4type" + bytes((ACK,)) + b"\xa3nsp\xa1/\xa2id"
     _ACK_TO_ANSWER = b"\xa4data\x91"
 
     _UNDEFINED = b"\xd4\x00\x00"  # JavaScript's, as the official parser encodes it
-    _ABSENT = (b"", b"\xc0", _UNDEFINED)  # not there, nil, undefined
+    _ABSENT = (b"", b"\xc0", _UNDEFINED)  # missing, nil, undefined
 
     def __init__(self) -> None:
         self._decode_envelope = msgspec.msgpack.Decoder(self._Envelope).decode
@@ -98,14 +98,14 @@ class MsgpackCodec:
         return self._frame({"type": CONNECT_ERROR, "nsp": namespace, "data": body})
 
     def disconnect(self) -> bytes:
-        # The JavaScript parser takes `data: nil` for a parse error and reconnects for ever: the key stays out.
+        # No `data: nil`: the JavaScript parser takes it for a parse error, and its client then reconnects endlessly.
         return self._frame({"type": DISCONNECT, "nsp": "/"})
 
     def push(self, push: Push) -> bytes:
         return self._frame({"type": EVENT, "nsp": "/", "data": (push.event, push)})
 
     def push_before_offset(self, push: Push) -> bytes:
-        # An array of three whose last item, a string, stays out: it is the end of the array, map and frame.
+        # An array of three without its last item: that string, the offset, ends the array, the map and the frame.
         event = self._encode({"type": EVENT, "nsp": "/", "data": (push.event, push, "")})[:-1]
         return websocket_frame(0x82, event + bytes((0xA0 | OFFSET_LENGTH,)), OFFSET_LENGTH)
 

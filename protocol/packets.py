@@ -1,4 +1,4 @@
-"""What the two codecs have in common: packets, what they must be able to do, and finished WebSocket frames."""
+"""What the two codecs share: packets, the interface of a codec, and finished WebSocket frames."""
 
 import re
 from typing import Any, Literal, Protocol, TypeVar
@@ -11,22 +11,22 @@ from protocol.pushes import Push
 CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = range(7)
 MAX_ATTACHMENTS = 16
 MAX_PAYLOAD = 1024 * 1024
-OFFSET_LENGTH = 20  # of a fixed width, so that a frame can be encoded before its offset is known
+OFFSET_LENGTH = 20  # fixed, so that a frame can be encoded before its offset is known
 
 CodecName = Literal["msgpack", "json"]
 RequestT = TypeVar("RequestT")
 
 
 class Unreadable(Exception):
-    """A frame that is no Socket.IO packet; its connection is closed."""
+    """The frame is no Socket.IO packet. The connection is closed."""
 
 
 class Packet(msgspec.Struct):
     """One packet from a client.
 
-    `argument` is the undecoded first argument of an EVENT or the payload of a CONNECT: None where it was absent,
-    `Raw` where the codec's decoder can still read it in one pass, else plain Python values. `missing_attachments`
-    counts the binary frames that still belong to the packet. `size`: bytes, or characters, that it came in.
+    `argument` is the undecoded first argument of an EVENT or the payload of a CONNECT: None if absent, `Raw`
+    if the codec can decode it in one pass, else plain Python values. `missing_attachments` counts the binary frames of
+    the packet that have not come yet. `size` is the length of its frames, in bytes or characters.
     """
 
     type: int
@@ -48,7 +48,7 @@ class EventArray(msgspec.Struct, array_like=True):
 
 
 class Codec(Protocol):
-    """What a connection needs of its codec. Encoders answer finished WebSocket frames."""
+    """What a connection needs from its codec. Encoders return finished WebSocket frames."""
 
     name: CodecName
 
@@ -65,7 +65,7 @@ class Codec(Protocol):
     def push(self, push: Push) -> bytes: ...
 
     def push_before_offset(self, push: Push) -> bytes:
-        """All of a recoverable push's frame but the offset, which is known when it is published."""
+        """The frame of a recoverable push without its offset, which is known only when it is published."""
 
     def add_offset(self, frame: bytes, offset: bytes) -> bytes: ...
 
@@ -83,10 +83,10 @@ class Failed(msgspec.Struct, frozen=True):
 
 
 def add_attachment(packet: Packet, data: bytes) -> bool:
-    """Take one binary frame of a BINARY_EVENT or BINARY_ACK; True once the packet is whole.
+    """Add one binary frame to a BINARY_EVENT or BINARY_ACK. Returns True once the packet is complete.
 
-    No request has a binary field, so only the frame's size is kept. The placeholders that stand for attachments in
-    the argument are objects where a request has text, and are refused by that field's name.
+    No request has a binary field, so only the size of the frame is kept. The argument holds objects as placeholders for
+    attachments; decoding refuses them and names the field.
     """
     packet.size += len(data)
     if packet.size > MAX_PAYLOAD:
@@ -96,7 +96,7 @@ def add_attachment(packet: Packet, data: bytes) -> bool:
 
 
 def frame_payloads(frames: bytes) -> list[bytes | str]:
-    """The Engine.IO messages inside finished frames that follow each other, as a polling client is given them."""
+    """The Engine.IO messages in consecutive finished frames, as polling clients get them."""
     payloads: list[bytes | str] = []
     at = 0
     while at < len(frames):
@@ -111,7 +111,7 @@ def frame_payloads(frames: bytes) -> list[bytes | str]:
 
 
 def invalid_argument(error: msgspec.ValidationError) -> errors.CallError:
-    """msgspec's message, with the field's path taken out of it."""
+    """INVALID_ARGUMENT with the field and the reason of msgspec's message."""
     reason, _, path = str(error).partition(" - at `$")
     field = path.rstrip("`").lstrip(".")
     named = re.search(r"(?:required|unknown) field `([^`]*)`", reason)

@@ -1,7 +1,7 @@
-"""Arguments read as plain Python values, where a codec's typed decoder cannot.
+"""Reads arguments that a codec's typed decoder cannot read, as plain Python values.
 
-Two things need it: lone surrogates in JSON, whose field the caller is told, and the extension types of the official
-MessagePack parser. It works at Python's speed, so both the bytes and the number of values are bounded.
+Two cases need it: JSON with lone surrogates, whose field the error names, and extension types of the official
+MessagePack parser. Plain Python is slow, so the bytes and the number of values are bounded.
 """
 
 import re
@@ -21,7 +21,7 @@ _UNDEFINED = object()
 
 
 def convert(value: Any, into: type[RequestT]) -> RequestT:
-    """Plain values into a request. Raises INVALID_ARGUMENT naming the field."""
+    """The request that the values make up. Raises INVALID_ARGUMENT naming the field."""
     try:
         return msgspec.convert(_Walk().over(value, ""), into)
     except msgspec.ValidationError as error:
@@ -31,9 +31,9 @@ def convert(value: Any, into: type[RequestT]) -> RequestT:
 
 
 def unpack(argument: bytes) -> Any:
-    """Plain values of a MessagePack argument. Raises INVALID_ARGUMENT."""
+    """The values of a MessagePack argument. Raises INVALID_ARGUMENT."""
     if len(argument) > LARGEST:
-        raise errors.invalid("$", f"extension types are read in up to {LARGEST} bytes")
+        raise errors.invalid("$", f"an argument with extension types may have up to {LARGEST} bytes")
     try:
         return msgpack.unpackb(argument, ext_hook=_extension, strict_map_key=False)
     except (ValueError, RecursionError, TypeError) as error:  # TypeError: a map whose key is a map
@@ -41,7 +41,7 @@ def unpack(argument: bytes) -> Any:
 
 
 class _Walk:
-    """Copies values, as JSON.stringify would: undefined is left out of a map and null in an array."""
+    """Copies values as JSON.stringify does: undefined is left out of maps, and becomes null in arrays."""
 
     def __init__(self) -> None:
         self._left = MOST_VALUES

@@ -15,7 +15,8 @@ WatchedIds = Annotated[list[Id], msgspec.Meta(min_length=1, max_length=100)]
 
 
 class Presence(msgspec.Struct, frozen=True):
-    """The invisible are offline, last seen when they vanished; those whom the viewer may not watch were never seen."""
+    """An invisible user is offline, last seen when becoming invisible. A user whom the viewer may not watch is offline
+    without a time."""
 
     user_id: str
     status: ShownStatus
@@ -24,7 +25,7 @@ class Presence(msgspec.Struct, frozen=True):
 
 
 class SetPresence(Request, frozen=True):
-    """Holds until it is set anew, on all devices; without `text`, none is shown."""
+    """Holds on all devices until it is set again. Without `text`, none is shown."""
 
     status: ChosenStatus
     text: StatusText | None = None
@@ -39,7 +40,7 @@ class PresenceList(msgspec.Struct, frozen=True):
 
 
 class Typing(Request, frozen=True):
-    """One of the two says where."""
+    """Exactly one of the two must be given."""
 
     room_id: Id | None = None
     post_id: Id | None = None
@@ -52,7 +53,7 @@ class PresenceChanged(Push, frozen=True):
 
 
 class TypingChanged(Push, frozen=True, omit_defaults=True):
-    """Over 6 s after the last that says so."""
+    """Typing ends 6 s after the last push with `typing: true`."""
 
     event: ClassVar[str] = "typing.changed"
     flow: ClassVar[Flow] = "drop"

@@ -1,4 +1,4 @@
-"""The table of pushes: each domain's module, and the pushes that it declares."""
+"""The table of pushes, collected from the modules that declare them."""
 
 from types import ModuleType
 
@@ -9,12 +9,12 @@ MODULES = (auth, live_rooms, posts, presence, room_chat, room_digests, room_stag
 
 
 def _declared_in(module: ModuleType) -> list[type[Push]]:
-    """The pushes of the module; a class without `event` is a base of others."""
+    """The pushes of the module. A class without `event` is only a base of others."""
     declared = (kind for kind in vars(module).values() if getattr(kind, "__module__", "") == module.__name__)
     return [kind for kind in declared if isinstance(kind, type) and issubclass(kind, Push) and hasattr(kind, "event")]
 
 
-PUSHES: dict[str, type[Push]] = {}  # by event, in the order of their names
+PUSHES: dict[str, type[Push]] = {}  # by event, sorted
 for _push in sorted((push for module in MODULES for push in _declared_in(module)), key=lambda push: push.event):
     if _push.event in PUSHES:
         raise TypeError(f"{_push.__name__} and {PUSHES[_push.event].__name__} are both the push {_push.event}")

@@ -1,6 +1,6 @@
-"""Pushes: what the server tells clients unasked. Each stands beside the messages of its domain (see `push_table`).
+"""The base of pushes, which the server sends without a call. Each push stands beside the messages of its domain.
 
-A push's `id` derives from its cause, so a repetition carries the same one and a client drops what it has seen.
+The `id` of a push derives from its cause. A repeated push has the same id, so clients drop what they have seen.
 """
 
 from collections.abc import Collection
@@ -8,20 +8,20 @@ from typing import ClassVar, Literal, NamedTuple
 
 import msgspec
 
-# What a client gets that is away or reads too slowly: all of it, later or by coming back; the newest of its kind; or
-# what it happens to catch.
+# What a client gets that was away or reads slowly: "recover" all pushes, replayed after it reconnects; "conflate" the
+# newest push of a kind; "drop" only what it can read at once.
 Flow = Literal["recover", "conflate", "drop"]
 
 
 class History(NamedTuple):
-    """How much of a room's recoverable pushes is kept for those who are away."""
+    """How many recoverable pushes of a channel are kept for clients that are away."""
 
     pushes: int = 10_000
-    bytes: int = 4 * 1024 * 1024  # more than a client that stopped reading has unread when it is cut off
+    bytes: int = 4 * 1024 * 1024  # more than a slow client may have unread before it is disconnected
 
 
 class Push(msgspec.Struct, frozen=True):
-    """The base of every push; subclasses name themselves by `event`."""
+    """The base of every push. `event` is its name on the wire."""
 
     event: ClassVar[str]
     flow: ClassVar[Flow] = "recover"
@@ -30,14 +30,14 @@ class Push(msgspec.Struct, frozen=True):
 
     @property
     def replaces(self) -> str:
-        """Which earlier pushes a conflated one makes worthless: those that say the same here."""
+        """A conflated push replaces earlier ones of its channel with the same value."""
         return self.event
 
     @property
     def people(self) -> list[int]:
-        """Whom it shows beside the one whose act it tells of."""
+        """Ids of the users whom the push shows, besides the user who acted."""
         return []
 
     def without(self, hidden: Collection[int]) -> "Push":
-        """For somebody who must not be shown these people."""
+        """The push without these users, for a client that must not see them."""
         return self

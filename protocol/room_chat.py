@@ -1,4 +1,4 @@
-"""Messages about what is said in a live room: texts and reactions."""
+"""Messages about the chat of a live room: messages and reactions."""
 
 from typing import ClassVar
 
@@ -60,7 +60,7 @@ class RoomMessageDeleted(Push, frozen=True):
 
 
 class RoomReacted(Push, frozen=True):
-    """What has come since the last one, at most a second ago."""
+    """Counts of reactions since the last such push, at most a second ago."""
 
     event: ClassVar[str] = "room.reacted"
     flow: ClassVar[Flow] = "drop"

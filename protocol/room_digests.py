@@ -10,7 +10,7 @@ from protocol.users import UserLite
 
 
 class AttendancePoint(msgspec.Struct, frozen=True):
-    """The most who were inside at once within the minute that begins at `at`."""
+    """The most users who were inside at once, within the minute that begins at `at`."""
 
     at: str
     count: int
@@ -27,7 +27,7 @@ class TopMessage(msgspec.Struct, frozen=True):
 
 
 class RoomDigest(msgspec.Struct, frozen=True):
-    """What became of a room: made once, after it has closed."""
+    """The digest of a room, made once, after its end."""
 
     room_id: str
     topic: str
@@ -42,7 +42,7 @@ class RoomDigest(msgspec.Struct, frozen=True):
 
 
 class RoomDigested(Push, frozen=True):
-    """room.digest answers it now, to each as they may see it."""
+    """room.digest now returns the digest, as each user may see it."""
 
     event: ClassVar[str] = "room.digested"
     room_id: str

@@ -31,7 +31,7 @@ class RoomMember(Request, frozen=True):
 
 
 class MuteInRoom(Request, frozen=True):
-    """The muted neither speak nor write."""
+    """A muted user can neither speak nor write."""
 
     room_id: Id
     user_id: Id
@@ -46,7 +46,7 @@ class KickFromRoom(Request, frozen=True):
 
 
 class BanFromRoom(Request, frozen=True):
-    """Without `until`, for as long as the room lives."""
+    """Without `until`, the ban lasts until the room ends."""
 
     room_id: Id
     user_id: Id
@@ -60,7 +60,7 @@ class InviteToRoom(Request, frozen=True):
 
 
 class MediaToken(msgspec.Struct, frozen=True):
-    """For LiveKit at that URL. Ask for one each time you connect."""
+    """A token for LiveKit at that URL. Request one each time you connect."""
 
     url: str
     token: str
@@ -68,7 +68,7 @@ class MediaToken(msgspec.Struct, frozen=True):
 
 
 class RoomRoleChanged(Push, frozen=True):
-    """To whom it was given: a media token of before no longer fits."""
+    """Pushed to the user whose role or mute changed. Media tokens of before are no longer right."""
 
     event: ClassVar[str] = "room.role_changed"
     room_id: str

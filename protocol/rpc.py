@@ -1,8 +1,8 @@
-"""The method table: what a client can call, with which message, under which rules.
+"""The method table: what clients can call, with which messages, under which rules.
 
 A handler's signature is its schema: `async def verb_noun(call, request: Request) -> Result`. A handler that takes
 a third parameter, `tx`, runs inside the one transaction of its call, opened for the viewer and committed after it.
-A handler that waits for nothing is a plain function.
+A handler without an await is a plain function.
 """
 
 import inspect
@@ -21,11 +21,11 @@ from protocol.struct_names import StructNames
 
 
 class Nothing(msgspec.Struct, frozen=True):
-    """The result of methods with nothing to say."""
+    """The result of methods that return nothing."""
 
 
 class NoArguments(Request, frozen=True):
-    """The request of methods that take nothing."""
+    """The request of methods without arguments."""
 
 
 Handler = Callable[..., Any]
@@ -34,12 +34,11 @@ Handler = Callable[..., Any]
 class Method(msgspec.Struct, frozen=True):
     """One row of the table.
 
-    Each call is counted in `limit`, and by its handler in those of `counts`.
-    `anonymous` methods need no sign-in. `reads` may overlap other calls of their connection; all others run one at
-    a time in arrival order. The session pays for `by_session` methods, not the user: who holds another session of that
-    user, and spends the user's share, cannot keep them from being called. `transactional` handlers are given `tx`.
-    `instant` ones are plain functions that never wait: they run at once, without a task. `largest` bounds the packet of
-    a call, in bytes.
+    Each call is counted in `limit`, and its handler counts in those of `counts`. `anonymous` methods need no sign-in.
+    `reads` may overlap other calls of their connection; others run one at a time, in order of arrival. Calls of
+    `by_session` methods are charged to the session instead of the user: otherwise an attacker in another session of the
+    user could spend the user's share and block them. `transactional` handlers get `tx`. `instant` handlers are plain
+    functions, which run without a task. `largest` bounds the packet of a call, in bytes.
     """
 
     name: str
@@ -78,10 +77,12 @@ class MethodTable:
         reads: bool = False,
         by_session: bool = False,
     ) -> Callable[[Handler], Handler]:
-        """Reads and anonymous methods are not counted in `limit`; None is for what must always be possible.
+        """Declare the method that the decorated handler serves.
 
-        Raises TypeError where two structs of the contract share a name, ValueError for a second method or another
-        limit of the same name, and for a rate that is none.
+        Reads and anonymous methods are not counted in `limit`. None is for methods that must always be possible.
+
+        Raises TypeError if two structs of the contract share a name; ValueError for a second method of that name,
+        another limit of the same name, or a rate that cannot be parsed.
         """
 
         def declare(handler: Handler) -> Handler:
@@ -116,7 +117,7 @@ class MethodTable:
 
     @property
     def limits(self) -> list[Limit]:
-        """All that methods declare, in that order."""
+        """All limits, in the order of their declaration."""
         return list(self._limits.values())
 
     def get(self, name: str) -> Method | None:

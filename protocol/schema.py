@@ -1,4 +1,4 @@
-"""The machine-readable contract, made from the code: JSON Schemas, AsyncAPI 3, and TypeScript for socket.io-client."""
+"""The machine-readable contract, from the code: JSON Schemas, AsyncAPI 3, and TypeScript for socket.io-client."""
 
 import inspect
 import json
@@ -18,7 +18,7 @@ _REF = "#/components/schemas/{name}"
 
 
 def describe_methods(methods: MethodTable) -> MethodList:
-    """What `system.methods` answers."""
+    """The answer of `system.methods`."""
     items = [
         MethodItem(
             name=method.name,
@@ -106,7 +106,7 @@ def typescript(methods: MethodTable) -> str:
 
 
 def documents(methods: MethodTable) -> dict[str, str]:
-    """File name → content: what `daira schema` writes and a test holds against the code."""
+    """File name → content: what `daira schema` writes. A test compares it with the files in docs/schema."""
     return {
         "asyncapi.json": _json(asyncapi(methods)),
         "messages.schema.json": _json(json_schemas(methods)),
@@ -126,7 +126,7 @@ def _types(methods: MethodTable) -> list[type[Any]]:
 def _schemas(methods: MethodTable) -> dict[str, Any]:
     _, components = msgspec.json.schema_components(_types(methods), ref_template=_REF)
     for schema in components.values():
-        if "description" in schema:  # a docstring, whose indentation Python 3.13 removes by itself
+        if "description" in schema:  # a docstring; only Python from 3.13 on removes its indentation
             schema["description"] = inspect.cleandoc(schema["description"])
     return dict(sorted(components.items()))
 

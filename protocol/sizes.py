@@ -1,6 +1,6 @@
-"""How large a call can be, from the bounds of its request: what is larger is refused before it is decoded.
+"""The largest packet of a call, computed from the bounds of its request. Larger ones are refused before decoding.
 
-Typed decoding is quick, but a mebibyte of ids still holds a node's event loop for a tenth of a second.
+Typed decoding is fast, but a mebibyte of ids still blocks the event loop of a node for a tenth of a second.
 """
 
 from typing import Any
@@ -8,16 +8,16 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-_LONGEST_STRING = 4_096  # of strings without a bound of their own, such as tokens
-_ESCAPED = 6  # bytes that JSON may take for a character
-_DECOMPOSED = 4  # characters before normalisation for each one after it
+_LONGEST_STRING = 4_096  # for strings without a bound, such as tokens
+_ESCAPED = 6  # bytes per character in JSON, at most
+_DECOMPOSED = 4  # characters before NFC per character after it, at most
 _SCALAR = 64  # numbers, times, booleans, enumerations
 _PUNCTUATION = 8  # quotes, colons, commas and lengths around a value
 _ENVELOPE = 1_024  # type, namespace, id and method of the packet, and blanks
 
 
 def largest_call(request: type[msgspec.Struct]) -> int:
-    """Bytes that a packet with such a request may have, in either codec.
+    """The most bytes that a packet with such a request can have, in either codec.
 
     Raises TypeError for a request with an unbounded list or a map.
     """
@@ -25,7 +25,7 @@ def largest_call(request: type[msgspec.Struct]) -> int:
 
 
 def _largest(kind: inspect.Type, bounds: dict[str, Any]) -> int:
-    """bounds: of the JSON Schema that stands around the type."""
+    """bounds: the JSON Schema of the metadata around the type."""
     match kind:
         case inspect.Metadata():
             return _largest(kind.type, {**bounds, **(kind.extra_json_schema or {})})

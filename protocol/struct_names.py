@@ -1,4 +1,4 @@
-"""The names of the contract's structs: documents and apps know a struct by its name, so two must not share one."""
+"""Names of the structs in the contract. Schemas refer to structs by name, so two structs must not share one."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,13 +8,13 @@ from msgspec import inspect
 
 
 class StructNames:
-    """All structs that messages consist of, by name."""
+    """All structs of the contract, by name."""
 
     def __init__(self) -> None:
         self._structs: dict[str, type[msgspec.Struct]] = {}
 
     def add(self, message: type[msgspec.Struct]) -> None:
-        """Take in the struct and all structs inside it. Raises TypeError where another struct has such a name."""
+        """Add the struct and all structs inside it. Raises TypeError if a different struct has the same name."""
         for struct in _structs_in(inspect.type_info(message)):
             known = self._structs.setdefault(struct.__name__, struct)
             if known is not struct:

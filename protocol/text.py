@@ -1,24 +1,24 @@
-"""The one pipeline for text that clients send, and the fold that brings different spellings of a word together.
+"""Cleans all text that clients send, and folds different spellings of a word into one.
 
-`Text.clean` takes a field's text through these steps, in this order. Each step is linear in the length of its input,
-whatever the characters, because each step may rely on the bounds that the steps before it have set.
+`Text.clean` does these steps in this order. Each takes linear time for any input, because the steps before it have set
+bounds.
 
-1. Length. NFC makes one character of at most four, and white space around the text is not counted, so a text of more
-   than `4 * longest + 100` characters is refused before anything looks at it.
-2. Lone surrogates and NUL are refused: neither PostgreSQL nor UTF-8 takes them.
-3. Marks. Normalising sorts each run of combining marks by insertion, in quadratic time. Runs of more than `MOST_MARKS`
+1. Length. NFC makes one character from at most four, and white space around the text is not counted. A text of more
+   than `4 * longest + 100` characters is refused at once.
+2. Lone surrogates and NUL are refused: UTF-8 and PostgreSQL cannot store them.
+3. Marks. Normalising sorts each run of combining marks in quadratic time. Runs of more than `MOST_MARKS`
    characters that decompose into marks are refused before normalising; U+0F73, U+0F75 and U+0F81 are such characters
    although their own combining class is 0. The same bound then holds for the decomposed text.
 4. NFC.
 5. White space around the text is removed, unless the field keeps it (passwords).
 6. Length in characters, as the contract counts them.
-7. Visibility. A text that is not empty shows at least one letter, digit, sign or symbol: marks, blanks,
-   default-ignorable characters (U+200B, U+3164, …) and signs drawn as nothing (U+2800) do not count.
-8. Lines. A field of one line holds no control characters, no line or paragraph separators, and no embeddings or
+7. Visibility. A text that is not empty must show at least one letter, digit, punctuation mark or symbol. Marks, blanks,
+   default-ignorable characters (U+200B, U+3164, …) and signs without ink (U+2800) do not count.
+8. Lines. A field of one line must hold no control characters, no line or paragraph separators, and no embeddings or
    overrides of direction (U+202A to U+202E).
-9. Direction. Each embedding, override and isolate is closed in the paragraph that opens it, in order, and nothing is
-   closed that was not opened. An unclosed one would reorder what an app shows beside the text. Texts are refused, not
-   mended, so that what is stored is what the author sent.
+9. Direction. Each embedding, override and isolate must be closed in the paragraph that opens it, in order. An unclosed
+   one would reorder what an app shows beside the text. Texts are refused, not repaired, so that users get what the
+   author sent.
 
 Fields with their own small alphabet (ids, usernames, cursors) use patterns instead; see `protocol/fields.py`.
 """
@@ -31,14 +31,14 @@ import regex
 from protocol import errors
 
 MOST_MARKS = 30  # Unicode's Stream-Safe Text Format (UAX #15): no language needs more on one letter
-_MOST_DECOMPOSED = 4  # characters that NFC can make one of
+_MOST_DECOMPOSED = 4  # characters that NFC can make into one
 _MOST_AROUND = 100  # characters of white space around a text
 
 _MARK = r"[\P{ccc=0}\u0f73\u0f75\u0f81]"
 _RUN_OF_MARKS = regex.compile(rf"{_MARK}++")
-# A mark decomposes into at most two, and a letter before them brings at most three: shorter runs keep the bound.
+# A mark decomposes into at most two, and the letter before into at most three: shorter runs stay within the bound.
 _PILE_OF_MARKS = regex.compile(rf"{_MARK}{{{(MOST_MARKS - 3) // 2 + 1}}}")
-# The characters taken away are an empty notehead, hieroglyphic blanks and the object replacement character.
+# The last four are an empty notehead, the object replacement character and hieroglyphic blanks.
 _VISIBLE = regex.compile(
     r"[[\p{L}\p{N}\p{P}\p{S}\p{Co}\p{Cn}\p{Prepended_Concatenation_Mark}]"
     r"--[\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800\ufffc\U0001d159\U00013441\U00013442]]",
@@ -49,7 +49,7 @@ _DIRECTIONS = regex.compile(r"[\u202a-\u202e\u2066-\u2069\p{Bidi_Class=B}]")
 _PDF, _PDI = "\u202c", "\u2069"
 _CLOSED_BY = dict.fromkeys("\u202a\u202b\u202d\u202e", _PDF) | dict.fromkeys("\u2066\u2067\u2068", _PDI)
 
-# Tashkeel and the marks of the Quran, tatweel, and what is never shown.
+# Tashkeel, Quranic marks, tatweel, and characters that are never shown.
 _NOT_FOLDED = regex.compile(
     r"[\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e8\u06ea-\u06ed\p{Default_Ignorable_Code_Point}]+"
 )
@@ -77,11 +77,11 @@ class Text(NamedTuple):
         if not self.shortest <= len(value) <= self.longest:
             raise self._wrong_length(field, value)
         if value and not _VISIBLE.search(value):
-            raise errors.invalid(field, "shows nothing")
+            raise errors.invalid(field, "has no visible character")
         if not self.lines and _NOT_IN_A_LINE.search(value):
             raise errors.invalid(field, "contains line breaks, control characters or overrides of direction")
         if not value.isascii() and not _closes_directions(value):
-            raise errors.invalid(field, "opens or closes a direction of text without its counterpart")
+            raise errors.invalid(field, "has unbalanced characters that change the direction of text")
         return value
 
     def _wrong_length(self, field: str, value: str) -> errors.CallError:
@@ -89,17 +89,17 @@ class Text(NamedTuple):
 
 
 def fold(text: str) -> str:
-    """What spellings of the same word have in common, to look words up by. Idempotent; for a few words at a time.
+    """A form that different spellings of a word share, for lookups. Idempotent. Meant for short texts.
 
     NFKC and case folding, then Arabic: without tashkeel and tatweel, one alef, one ya, ه for ة, and Western digits.
     """
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    # Again: a letter and its hamza may have been kept apart by what is not folded.
+    # Again: a character that is now removed may have stood between a letter and its hamza.
     return unicodedata.normalize("NFKC", _NOT_FOLDED.sub("", text)).translate(_FOLDED)
 
 
 def _compose(field: str, value: str) -> str:
-    """NFC. Raises INVALID_ARGUMENT for what cannot be encoded, and for piles of marks."""
+    """The text in NFC. Raises INVALID_ARGUMENT for lone surrogates and for too many marks on a letter."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -112,7 +112,7 @@ def _compose(field: str, value: str) -> str:
 
 def _check_marks(field: str, value: str) -> None:
     if any(len(run) > MOST_MARKS for run in _RUN_OF_MARKS.findall(value)):
-        raise errors.invalid(field, f"piles up more than {MOST_MARKS} marks on a letter")
+        raise errors.invalid(field, f"has more than {MOST_MARKS} marks on a letter")
 
 
 def _closes_directions(value: str) -> bool:

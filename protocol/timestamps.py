@@ -8,6 +8,6 @@ _encode = msgspec.json.Encoder().encode
 
 
 def to_wire(time: datetime) -> str:
-    # msgspec writes microseconds, or none where they are 0, at a fifth of what isoformat() takes.
+    # msgspec writes microseconds, or none if they are 0, in a fifth of the time of isoformat().
     encoded = _encode(time if time.tzinfo is UTC else time.astimezone(UTC))
     return encoded[1:24].decode() + "Z" if time.microsecond else encoded[1:20].decode() + ".000Z"

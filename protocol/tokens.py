@@ -8,14 +8,14 @@ import jwt
 import msgspec
 
 ACCESS_LIFETIME = timedelta(minutes=15)
-# A token is honoured this long after its expiry, at CONNECT and on live sockets alike.
+# A token is accepted this long after its expiry, at CONNECT and on connected sockets.
 EXPIRY_GRACE = timedelta(seconds=60)
 
 Failure = Literal["expired", "revoked", "malformed"]
 
 
 class AccessClaims(msgspec.Struct, frozen=True):
-    """Whose token it is and until when."""
+    """The user, the session and the expiry of a token."""
 
     user_id: int
     session_id: int
@@ -23,7 +23,7 @@ class AccessClaims(msgspec.Struct, frozen=True):
 
 
 class TokenError(Exception):
-    """A token that is not good; `reason` is what CONNECT_ERROR tells the client."""
+    """The token is not valid. CONNECT_ERROR carries `reason`."""
 
     def __init__(self, reason: Failure) -> None:
         super().__init__(reason)
@@ -31,10 +31,7 @@ class TokenError(Exception):
 
 
 class AccessTokens:
-    """Mints with the first key, verifies with any.
-
-    keys: key id → secret of at least 32 characters; dictionaries keep order, the first one mints.
-    """
+    """keys: key id → secret of at least 32 characters. The first one mints, all verify."""
 
     def __init__(self, keys: Mapping[str, str]) -> None:
         self._keys = dict(keys)
@@ -43,14 +40,14 @@ class AccessTokens:
     def mint(
         self, user_id: int, session_id: int, now: datetime, lifetime: timedelta = ACCESS_LIFETIME
     ) -> tuple[str, datetime]:
-        """The token and its expiry, which is never later than the token's own (whole seconds)."""
+        """The token and its expiry, in whole seconds."""
         expires_at = (now + lifetime).replace(microsecond=0)
         claims = {"sub": str(user_id), "sid": str(session_id), "iat": int(now.timestamp()), "exp": expires_at}
         key = self._keys[self._minting_key_id]
         return jwt.encode(claims, key, algorithm="HS256", headers={"kid": self._minting_key_id}), expires_at
 
     def verify(self, token: str, now: datetime) -> AccessClaims:
-        """Raises TokenError: `malformed` for all that we did not mint, `expired` beyond the grace."""
+        """Raises TokenError: `expired` after the grace period, `malformed` for tokens that these keys did not sign."""
         try:
             key = self._keys[jwt.get_unverified_header(token)["kid"]]
             claims = jwt.decode(

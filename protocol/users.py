@@ -1,4 +1,4 @@
-"""Messages about people and their graph."""
+"""Messages about users and their graph."""
 
 import datetime
 from typing import Annotated, ClassVar, Literal
@@ -11,7 +11,7 @@ from protocol.pushes import Push
 
 
 class UserLite(msgspec.Struct, frozen=True):
-    """A person as they appear beside what they did."""
+    """The part of a user that is shown beside their posts and messages."""
 
     id: str
     username: str
@@ -21,7 +21,7 @@ class UserLite(msgspec.Struct, frozen=True):
 
 
 class Relation(msgspec.Struct, frozen=True):
-    """How the viewer and a person stand to each other."""
+    """The relation between the viewer and a user."""
 
     follows: bool = False
     followed_by: bool = False
@@ -31,7 +31,7 @@ class Relation(msgspec.Struct, frozen=True):
 
 
 class User(msgspec.Struct, frozen=True):
-    """A person's profile as one viewer sees it."""
+    """The profile of a user, as the viewer sees it."""
 
     id: str
     username: str
@@ -65,11 +65,13 @@ class UserPage(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
-PresenceAudience = Literal["everyone", "followers", "nobody"]  # who may watch; of private accounts followers at most
+PresenceAudience = Literal[
+    "everyone", "followers", "nobody"
+]  # who may watch; for a private account, "everyone" means followers
 
 
 class UpdateUser(Request, frozen=True):
-    """Absent leaves as it is; null clears a text or the avatar, and is refused where there is nothing to clear."""
+    """Absent fields stay as they are. null clears a text or the avatar, and is refused for other fields."""
 
     display_name: DisplayName | None | UnsetType = UNSET
     bio: Bio | None | UnsetType = UNSET
@@ -101,7 +103,7 @@ class MuteUser(Request, frozen=True):
 
 
 class UnmuteUser(Request, frozen=True):
-    """Without `kind`, all kinds."""
+    """Without `kind`, mutes of all kinds are removed."""
 
     user_id: Id
     kind: MuteKind | None = None

@@ -1,7 +1,7 @@
-"""The two codecs of one port, which a connection chooses by the first frame it sends.
+"""The two codecs of a port. The first frame of a connection selects one.
 
-Both turn frames into the same `Packet`s and structs into finished WebSocket frames: a push is encoded once per
-codec, whatever the number of its recipients. Protocol: https://socket.io/docs/v4/socket-io-protocol/
+Both decode frames to `Packet`s and encode structs to finished WebSocket frames. A push is encoded once per codec, for
+any number of recipients. Protocol: https://socket.io/docs/v4/socket-io-protocol/
 """
 
 from protocol.json_codec import JsonCodec

@@ -1,1 +1,1 @@
-"""What lasts: PostgreSQL, Redis, objects, the outbox and the event log. SQL and Lua live here and nowhere above."""
+"""Storage: PostgreSQL, Redis, objects, the outbox and the event log. All SQL is here, and the Lua of what it stores."""

@@ -26,7 +26,7 @@ async def insert(
     locale: str | None,
     is_private: bool,
 ) -> None:
-    """The transaction's viewer must be the new user. Raises ALREADY_EXISTS naming `username` or `email`."""
+    """Insert the user and the account. The viewer must be the new user. Raises ALREADY_EXISTS with the field."""
     try:
         await tx.execute(
             "INSERT INTO users (id, username, username_key, display_name, is_private) VALUES ($1, $2, $3, $2, $4)",
@@ -55,7 +55,7 @@ def email_key(email: str) -> str:
 
 
 async def registered_just_now(tx: Transaction, email: str, username: str) -> bool:
-    """Whether that account was opened within the last ten minutes, with that name."""
+    """Whether the account was opened within the last ten minutes, under that username."""
     return bool(await tx.fetchval("SELECT registered_just_now($1, $2)", email_key(email), username.lower()))
 
 
@@ -70,7 +70,7 @@ async def password_hash(tx: Transaction, user_id: int) -> str | None:
 
 
 async def password_stands(tx: Transaction, user_id: int, verified_hash: str) -> bool:
-    """Whether it is still the one that was verified; it then stays so until the transaction ends."""
+    """Whether the password is still the verified one. If so, it cannot change until the transaction ends."""
     found = await tx.fetchval("SELECT password_hash FROM accounts WHERE user_id = $1 FOR SHARE", user_id)
     return bool(found == verified_hash)
 
@@ -80,9 +80,9 @@ async def set_password(tx: Transaction, user_id: int, new_hash: str) -> None:
 
 
 async def set_status(connection: Connection, username: str, status: str) -> bool:
-    """active or suspended; a trigger ends the sessions of the suspended. For the owner of the tables.
+    """Make a user `active` or `suspended`; a trigger ends the sessions of suspended users. For the owner of the tables.
 
-    False where nobody of that name is in the other of these two states.
+    Returns False if no user of that name is in the other of these two states.
     """
     return bool(
         await connection.fetchval(
@@ -107,7 +107,7 @@ async def insert_session(
     user_agent: str | None,
     expires_at: datetime.datetime,
 ) -> bool:
-    """False for somebody who is not active; whoever suspends them at this moment waits, and ends this session, too."""
+    """Returns False if the user is not active. A concurrent suspension waits for this, then ends the session."""
     return bool(
         await tx.fetchval(
             """INSERT INTO sessions (id, user_id, family_hash, refresh_hash, device_name, fingerprint, ip, user_agent,
@@ -128,7 +128,7 @@ async def insert_session(
 
 
 async def has_session_with(tx: Transaction, user_id: int, fingerprint: str) -> bool:
-    """Whether a live session of the viewer was opened with that fingerprint."""
+    """Whether an active session of the viewer was opened with that fingerprint."""
     return bool(
         await tx.fetchval(
             """SELECT EXISTS (SELECT FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()
@@ -140,7 +140,7 @@ async def has_session_with(tx: Transaction, user_id: int, fingerprint: str) -> b
 
 
 async def session_owner(tx: Transaction, session_id: int, family_hash: bytes) -> int | None:
-    """None also where no token of that family was ever given out for the session."""
+    """The user of the session; None if the session does not exist or has another token family."""
     owner: int | None = await tx.fetchval("SELECT session_owner($1, $2)", session_id, family_hash)
     return owner
 
@@ -169,7 +169,7 @@ async def rotate_refresh(
 
 
 async def list_sessions(tx: Transaction, user_id: int, before: int, limit: int) -> Sequence[Row]:
-    """Alive ones, newest first."""
+    """Active sessions, newest first."""
     return await tx.fetch(
         """SELECT id, device_name, ip, created_at, last_seen_at FROM sessions
         WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now() AND id < $2 ORDER BY id DESC LIMIT $3""",
@@ -180,7 +180,7 @@ async def list_sessions(tx: Transaction, user_id: int, before: int, limit: int) 
 
 
 async def revoke_session(tx: Transaction, session_id: int, reason: str) -> bool:
-    """False where the viewer has no such session alive."""
+    """Returns False if the viewer has no such active session."""
     return bool(
         await tx.fetchval(
             """UPDATE sessions SET revoked_at = now(), revoked_reason = $2
@@ -192,7 +192,7 @@ async def revoke_session(tx: Transaction, session_id: int, reason: str) -> bool:
 
 
 async def has_session(tx: Transaction, session_id: int) -> bool:
-    """Whether the viewer has or had that session. Policies let nobody lock one that is over."""
+    """Whether the viewer has or had that session. (Row policies do not allow locking one that has ended.)"""
     return bool(await tx.fetchval("SELECT true FROM sessions WHERE id = $1", session_id))
 
 
@@ -208,5 +208,5 @@ async def revoke_other_sessions(tx: Transaction, user_id: int, kept_id: int, rea
 
 
 async def ended_sessions(tx: Transaction, session_ids: Sequence[int]) -> Sequence[Row]:
-    """session_id and reason of those among them that were revoked."""
+    """session_id and reason of those sessions that were revoked."""
     return await tx.fetch("SELECT session_id, reason FROM ended_sessions($1)", session_ids)

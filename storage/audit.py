@@ -1,4 +1,4 @@
-"""The audit trail: one row for every act on accounts, security and moderation. The application can only add."""
+"""The audit trail: a row for each action on accounts, security and moderation. The application can only insert."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ async def add(
     user_agent: str | None,
     **changes: Any,
 ) -> None:
-    """resource: `noun:id`; changes: whatever tells an auditor what was done, never a secret."""
+    """resource: `noun:id`. changes: what an auditor must know of the action, but no secrets."""
     await tx.execute(
         """INSERT INTO audit (id, actor_id, action, resource, changes, ip, user_agent)
         VALUES ($1, $2, $3, $4, $5, $6, $7)""",

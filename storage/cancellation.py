@@ -1,4 +1,4 @@
-"""Ending tasks for certain."""
+"""Cancels tasks reliably."""
 
 import asyncio
 from typing import Any
@@ -7,7 +7,7 @@ AGAIN_AFTER_S = 0.5
 
 
 async def end(*tasks: "asyncio.Task[Any]") -> None:
-    """Cancel them until they have ended: a library under a task may swallow a cancellation (redis-py's timeouts do)."""
+    """Cancel the tasks repeatedly until they end: a library may swallow a cancellation (redis-py's timeouts do)."""
     pending = {task for task in tasks if not task.done()}
     while pending:
         for task in pending:

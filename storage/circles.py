@@ -1,4 +1,4 @@
-"""Circles: named lists of people, their owner's secret, used as visibility of posts."""
+"""Circles: named lists of users, seen by their owner alone, which posts and rooms can be limited to."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ async def add(tx: Transaction, circle_id: int, owner_id: int, user_ids: Sequence
         SELECT $1, $2, unnest($3::bigint[]) ON CONFLICT DO NOTHING""",
         circle_id,
         owner_id,
-        sorted(user_ids),  # each takes a turn of its own: in one order, or two callers could wait for each other
+        sorted(user_ids),  # a trigger locks each in turn: without one order, two callers could deadlock
     )
 
 
@@ -40,7 +40,7 @@ _LOAD = """
 
 
 async def load(tx: Transaction, circle_id: int) -> Sequence[Row]:
-    """One of the viewer's circles, if there is such a one, with the ids of its members in `member_ids`."""
+    """One of the viewer's circles with its `member_ids`, or nothing."""
     return await tx.fetch(f"{_LOAD} WHERE c.id = $1", circle_id)
 
 
@@ -50,12 +50,12 @@ async def load_page(tx: Transaction, before: int, limit: int) -> Sequence[Row]:
 
 
 async def lock(tx: Transaction, circle_id: int) -> bool:
-    """Of the viewer's own; False where there is no such circle. Keeps its size from changing meanwhile."""
+    """Lock one of the viewer's circles. Returns False if there is no such circle."""
     return bool(await tx.fetchval("SELECT true FROM circles WHERE id = $1 FOR UPDATE", circle_id))
 
 
 async def listening_members(tx: Transaction, circle_id: int, author_id: int) -> list[int]:
-    """Members who follow the author and have not muted the posts. For workers."""
+    """Members who follow the author and have not muted the author's posts. For workers."""
     rows = await tx.fetch(
         """SELECT m.user_id FROM circle_members m
         JOIN follows f ON f.follower_id = m.user_id AND f.followee_id = $2 AND f.status = 'active'

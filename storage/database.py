@@ -1,7 +1,7 @@
-"""PostgreSQL: a bounded pool that users share fairly, and transactions that know their viewer.
+"""PostgreSQL: a bounded pool that users share fairly, and transactions with a viewer.
 
-The viewer is set inside the transaction (`app.user_id`), so row policies hold behind PgBouncer's transaction mode
-too. Lost servers and exhausted pools surface as `DatabaseUnavailable`.
+The viewer is set inside the transaction (`app.user_id`), so row policies also work behind PgBouncer's transaction mode.
+A lost server or an exhausted pool raises `DatabaseUnavailable`.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from protocol import errors
 from storage.fair_queue import FairQueue, NoTurn
 from storage.shares import Share
 
-# asyncpg's classes are generic for type checkers alone.
+# asyncpg's classes are generic only for type checkers.
 if TYPE_CHECKING:
     _BaseConnection = asyncpg.Connection[asyncpg.Record]
     Transaction: TypeAlias = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
@@ -28,11 +28,11 @@ Row: TypeAlias = asyncpg.Record
 OPEN_AT_START = 10
 ACQUIRE_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_S = 8.0  # below the deadline of a call
-BOUNDED = "bounded"  # the constraint that is named where somebody has all they may have; the message is for clients
+BOUNDED = "bounded"  # the constraint that triggers name when a count is at its bound; clients get the message
 
 
 class DatabaseUnavailable(Exception):
-    """PostgreSQL is gone, starting, or has no connection to spare."""
+    """PostgreSQL is down or starting, or all connections are in use."""
 
 
 class Conflict(Exception):
@@ -48,19 +48,19 @@ _LOST: tuple[type[Exception], ...] = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
-    asyncpg.InternalClientError,  # asyncpg's own state, torn by a connection that broke under it
+    asyncpg.InternalClientError,  # asyncpg's state after a broken connection
 )
 _CANNOT_ROLL_BACK: tuple[type[Exception], ...] = (*_LOST, asyncpg.PostgresError)
 
 
 class _Connection(_BaseConnection):
     def get_reset_query(self) -> str:
-        # All our settings are local to their transaction: nothing is left to reset, and no round trip to spend.
+        # All our settings are local to their transaction, so there is nothing to reset: this saves a round trip.
         return ""
 
 
 class Database:
-    """One pool under one role."""
+    """A pool of connections with one role."""
 
     def __init__(self, url: str, *, largest: int) -> None:
         self._url = url
@@ -73,7 +73,7 @@ class Database:
         try:
             self._pool = await asyncpg.create_pool(
                 self._url,
-                # Open before they are needed: a crowd that comes at once would wait for each to be opened.
+                # Opened early: otherwise the first calls of a crowd would wait for each connection.
                 min_size=min(OPEN_AT_START, self._largest),
                 max_size=self._largest,
                 command_timeout=STATEMENT_TIMEOUT_S,
@@ -95,31 +95,31 @@ class Database:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Connections open and, among them, idle."""
+        """The numbers of open connections and of idle ones among them."""
         return (self._pool.get_size(), self._pool.get_idle_size()) if self._pool else (0, 0)
 
     @asynccontextmanager
     async def transaction(
         self, viewer_id: int | None = None, *, share: Share | None = None
     ) -> AsyncIterator[Transaction]:
-        """A transaction as that viewer; committed at the end, rolled back when the body raises.
+        """A transaction of that viewer, committed at the end, or rolled back if the body raises.
 
-        share: whose call it is for, who waits in turn and is charged for it; None is our own work. A call opens no
-        second one inside it under its share, which might wait for the first.
+        share: the share of the user whose call needs it: it waits in the user's queue and is charged to the user. None
+        for work that is no call. A call must not open a second transaction inside: it could wait for the first.
 
-        Raises DatabaseUnavailable, also when the connection breaks inside the body; Conflict; RESOURCE_EXHAUSTED;
-        FAILED_PRECONDITION where a bound on a count is passed.
+        Raises DatabaseUnavailable, also if the connection breaks inside the body; Conflict; RESOURCE_EXHAUSTED;
+        FAILED_PRECONDITION if a count would exceed its bound.
         """
         async with self._connection(share) as connection:
             try:
-                # One simple query, one round trip; the id is an int, so nothing can be smuggled in.
+                # One simple query in one round trip. The id is an int, so it cannot inject SQL.
                 await connection.execute(
                     f"BEGIN; SELECT set_config('app.user_id', '{int(viewer_id)}', true)" if viewer_id else "BEGIN"
                 )
                 yield connection
                 await connection.execute("COMMIT")
             except TimeoutError:
-                raise  # a statement that took too long: the server is there
+                raise  # a slow statement: the server is up
             except _LOST as error:
                 _terminate(connection)
                 raise DatabaseUnavailable(str(error)) from error
@@ -137,7 +137,7 @@ class Database:
             await tx.execute("SELECT 1")
 
     async def notify(self, channel: str) -> None:
-        """Wake whoever listens; outside any transaction, for NOTIFY inside one would serialise commits."""
+        """Wake listeners. Outside any transaction, because NOTIFY inside one serialises commits."""
         try:
             async with self._connection(None) as connection:
                 await connection.execute("SELECT pg_notify($1, '')", channel, timeout=ACQUIRE_TIMEOUT_S)
@@ -171,17 +171,17 @@ class Database:
                 await connection.execute("ROLLBACK", timeout=ACQUIRE_TIMEOUT_S)
         except _CANNOT_ROLL_BACK:
             _terminate(connection)
-        with suppress(asyncpg.InternalClientError):  # lost at this very moment, it has left the pool by itself
+        with suppress(asyncpg.InternalClientError):  # if it was just lost, it has left the pool by itself
             await self._pool.release(connection)
 
 
 def _terminate(connection: Transaction) -> None:
-    with suppress(asyncpg.InterfaceError):  # one that was lost may have left the pool by itself
+    with suppress(asyncpg.InterfaceError):  # a lost one may have left the pool by itself
         connection.terminate()
 
 
 async def listen(url: str, channel: str, wake: asyncio.Event) -> "asyncpg.Connection[Any]":
-    """A connection of its own that sets `wake` at each NOTIFY. Raises DatabaseUnavailable."""
+    """A separate connection that sets `wake` at each NOTIFY. Raises DatabaseUnavailable."""
     try:
         connection = await asyncpg.connect(url, timeout=ACQUIRE_TIMEOUT_S)
         await connection.add_listener(channel, lambda *_: wake.set())

@@ -1,8 +1,8 @@
-"""The event log: what happened, in order per key, read by any number of worker groups.
+"""The event log: events in order per key, which any number of worker groups read.
 
-A topic is 8 partitions, by the hash of the event's key. Records reach a group at least once: a reaction must bear
-repetition. One leased consumer reads a partition at a time, in order, and a record holds up its partition until the
-reaction returns.
+A topic has 8 partitions, by the hash of the event's key. A group gets each record at least once, so reactions must be
+safe to repeat. One consumer at a time has the lease of a partition. It reads records in order, and the next one waits
+until the reaction returns.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ class Record(NamedTuple):
 
 
 class DeadLetter(NamedTuple):
-    """A record that a group gave up on, with the cause."""
+    """A record whose reaction failed too often, with the cause."""
 
     id: str
     group: str
@@ -39,34 +39,34 @@ React = Callable[[Sequence[Record]], Awaitable[None]]
 
 
 class LogFull(Exception):
-    """A partition has reached its bound: nothing is appended until a group reads on."""
+    """A partition is full. Nothing can be appended until its groups have read more."""
 
 
 class EventLog(Protocol):
-    """What a log must do; Redis Streams and Kafka answer to the same contract tests."""
+    """The interface of an event log. The same tests would apply to one on Kafka."""
 
     async def append(self, batch: int, records: Sequence[Record]) -> int:
-        """Append all and remember the batch number, in one step. Answers the one remembered before. Raises LogFull."""
+        """Atomically append all records and store the batch number. Returns the previous number. Raises LogFull."""
 
     async def last_batch(self) -> int:
-        """The newest batch that the log remembers; lower than what was appended if it lost its end."""
+        """The stored batch number; lower than the last appended one if the log has lost its end."""
 
     async def consume(self, group: str, topics: Sequence[str], react: React, stop: asyncio.Event) -> None:
-        """Feed batches of one partition each to `react`, in order, until `stop` is set; then finish and return."""
+        """Call `react` with batches of one partition each, in order, until `stop` is set; then finish running ones."""
 
     async def bury(self, group: str, record: Record, cause: str) -> None:
-        """Put what a group gave up on among the dead letters."""
+        """Store a record that keeps failing as a dead letter."""
 
     async def dead_letters(self, limit: int) -> list[DeadLetter]:
         """Oldest first."""
 
     async def replay(self, ids: Sequence[str] | None) -> int:
-        """Append those dead letters (None: all) to their topics again and forget them. Answers how many."""
+        """Append these dead letters (None: all) to their topics again, and delete them. Returns how many."""
 
     async def lags(self) -> list[Lag]: ...
 
     async def trim(self) -> None:
-        """Let go of what every group has read and nobody needs to look at any more."""
+        """Delete records that all groups have read."""
 
 
 def partition(key: str) -> int:

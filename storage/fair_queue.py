@@ -1,8 +1,8 @@
-"""Who is next for a connection to PostgreSQL: each user has a queue of their own, and users take turns.
+"""The queue for connections to PostgreSQL: each user has a queue, and users take turns.
 
-One user holds a small part of the connections, however many calls of theirs wait. A busy user (see `shares`) holds
-one; a heavy user gets the next once time has paid back what the last transaction cost. Work that is not a user's own
-call, such as signing people in, takes every other turn.
+A user holds only a small part of the connections, however many of their calls wait. A busy user (see `shares`) holds
+one. A heavy user gets the next only when time has paid back the cost of the last transaction. Work that is no user's
+call, such as sign-ins, gets every other turn.
 """
 
 import asyncio
@@ -13,25 +13,25 @@ from storage.metrics import POOL_WAIT
 from storage.shares import Share
 
 WAIT_S = 2.0
-# A transaction may wait for a lock, or for a server that is slow for all: its user is not charged for all of that.
+# A transaction may wait for a lock or a slow server. Its user is not charged for more than this.
 MOST_CHARGED_S = 0.1
-WAIT_MS = 1_000  # told to whose own calls are in the way
+WAIT_MS = 1_000  # sent to users whose own calls block each other
 
 
 class NoTurn(Exception):
-    """All connections are taken by others for too long."""
+    """Others held all connections for too long."""
 
 
 class FairQueue:
     def __init__(self, slots: int) -> None:
         self.most_of_one = max(slots // 5, min(2, slots - 1))
         self._free = slots
-        self._own: deque[asyncio.Future[None]] = deque()  # of work that is nobody's call
+        self._own: deque[asyncio.Future[None]] = deque()  # for work that is no user's call
         self._own_next = True
-        self._ring: OrderedDict[Share, None] = OrderedDict()  # who waits and may hold one more
+        self._ring: OrderedDict[Share, None] = OrderedDict()  # users who wait and may hold one more
 
     async def enter(self, share: Share | None) -> None:
-        """Returns once a connection may be taken. Raises NoTurn; RESOURCE_EXHAUSTED where only own calls hold it up."""
+        """Wait for a turn. Raises NoTurn; RESOURCE_EXHAUSTED if only calls of the same user are ahead."""
         if self._free and (share is None or (not share.waiting and self._may_run(share))):
             self._start(share)
             return
@@ -44,7 +44,7 @@ class FairQueue:
                 async with asyncio.timeout(WAIT_S):
                     await turn
         except BaseException as error:
-            if turn.done() and not turn.cancelled():  # at this very moment it was given
+            if turn.done() and not turn.cancelled():  # the turn came at the same moment
                 self.leave(share, 0)
             elif turn in queue:
                 queue.remove(turn)
@@ -55,7 +55,7 @@ class FairQueue:
             raise NoTurn("no connection was free in time") from None
 
     def leave(self, share: Share | None, held_s: float) -> None:
-        """The connection, which was held for so long, is free again; its user is charged."""
+        """Return a connection that was held for `held_s` seconds, and charge its user."""
         self._free += 1
         if share is not None:
             share.running -= 1

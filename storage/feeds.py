@@ -1,9 +1,9 @@
-"""Inboxes: one sorted set a person, `feed:{user}`, post ids scored by the millisecond they were minted.
+"""Inboxes: a sorted set per user, `feed:{user}`, of post ids scored by the millisecond they were minted.
 
-An inbox lives for an hour after it was last read or its owner was last seen online, and holds the newest 1,000.
-Fan-out writes only into inboxes that exist; who comes back without one gets it rebuilt from PostgreSQL. While that
-goes on the inbox already exists, under the mark "building", so what is posted meanwhile is not missed; if the
-rebuilding dies, the mark makes the next reader start again.
+An inbox holds the newest 1,000 posts. It expires an hour after it was last read or its user was last online. Fan-out
+writes only into inboxes that exist; a missing one is rebuilt from PostgreSQL when it is read. During that time the
+inbox exists with the mark "building", so that fan-out does not miss it. If the rebuild dies, the next reader finds the
+mark and starts again.
 """
 
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ READING_LIFETIME_S = 600
 LONGEST_READING = 500
 
 _BUILDING = "building"
-_FIRST = float("inf")  # marks stand above all posts, out of reach of the trimming
+_FIRST = float("inf")  # above all posts, so that trimming never removes a mark
 _BUILDING_LIFETIME_S = 30
-_MARKS = 2  # entries that are no posts
+_MARKS = 2  # entries that are not posts
 _CAPACITY = LONGEST + _MARKS
 _LUA = Path(__file__).parent / "lua"
 
@@ -39,7 +39,7 @@ class Feeds:
         self._finish = redis.script(_LUA / "finish_feed.lua")
 
     async def insert(self, user_ids: Sequence[int], post_id: int) -> None:
-        """Into the inboxes of those who have one. Safe to repeat."""
+        """Insert the post into those inboxes that exist. Safe to repeat."""
         if user_ids:
             keys = [self._key(user_id) for user_id in user_ids]
             await self._add(keys, [milliseconds(post_id), post_id, _CAPACITY])
@@ -57,7 +57,7 @@ class Feeds:
             await pipe.execute()
 
     async def read(self, user_id: int) -> list[int] | None:
-        """All post ids, newest first; None where the inbox must be rebuilt. Slides its expiry."""
+        """All post ids, newest first; None if the inbox must be rebuilt. Extends its expiry."""
         async with self._redis.commands.pipeline(transaction=False) as pipe:
             pipe.zrevrange(self._key(user_id), 0, -1)
             pipe.expire(self._key(user_id), LIFETIME_S)
@@ -76,19 +76,19 @@ class Feeds:
         await self._finish([self._key(user_id)], [_CAPACITY, LIFETIME_S, *_scored(post_ids)])
 
     async def keep_alive(self, user_ids: Sequence[int]) -> None:
-        """Of people who are online."""
+        """Extend the expiry of online users' inboxes."""
         async with self._redis.commands.pipeline(transaction=False) as pipe:
             for user_id in user_ids:
                 pipe.expire(self._key(user_id), LIFETIME_S)
             await pipe.execute()
 
     async def keep_reading(self, token: str, scored: Sequence[tuple[int, float]]) -> None:
-        """Freeze the order of one reading of a ranked feed."""
+        """Store the order of a ranked feed for its further pages."""
         kept = _encode_reading(scored[:LONGEST_READING])
         await self._redis.commands.set(self._reading_key(token), kept, ex=READING_LIFETIME_S)
 
     async def reading(self, token: str) -> list[tuple[int, float]] | None:
-        """A frozen order; None where it has expired."""
+        """The stored order, as (post id, score); None if it has expired."""
         kept = await self._redis.commands.get(self._reading_key(token))
         return None if kept is None else _decode_reading(kept)
 

@@ -11,7 +11,7 @@ FollowStatus = Literal["active", "pending"]
 
 
 async def follow(tx: Transaction, *, id: int, follower_id: int, followee_id: int) -> FollowStatus | None:
-    """Answers `pending` where the account is private, which a trigger decides; None where a follow already stands."""
+    """Returns `pending` for a private account (a trigger decides), or None if there is a follow already."""
     status: FollowStatus | None = await tx.fetchval(
         """INSERT INTO follows (id, follower_id, followee_id, status) VALUES ($1, $2, $3, 'pending')
         ON CONFLICT DO NOTHING RETURNING status""",
@@ -30,7 +30,7 @@ async def follow_status(tx: Transaction, follower_id: int, followee_id: int) -> 
 
 
 async def unfollow(tx: Transaction, follower_id: int, followee_id: int, status: str | None = None) -> bool:
-    """End the follow, only in that status where one is given. False where there was none."""
+    """End the follow, with `status` only if it has that one. Returns False if there was none."""
     return bool(
         await tx.fetchval(
             """DELETE FROM follows WHERE follower_id = $1 AND followee_id = $2 AND ($3::text IS NULL OR status = $3)
@@ -54,7 +54,7 @@ async def accept(tx: Transaction, follower_id: int, followee_id: int) -> bool:
 
 
 async def accept_all(tx: Transaction, followee_id: int) -> list[int]:
-    """A private account that opens up has nobody waiting at the door. Answers the new followers."""
+    """Accept all requests, when a private account becomes public. Returns the new followers."""
     rows = await tx.fetch(
         "UPDATE follows SET status = 'active' WHERE followee_id = $1 AND status = 'pending' RETURNING follower_id",
         followee_id,
@@ -63,7 +63,7 @@ async def accept_all(tx: Transaction, followee_id: int) -> list[int]:
 
 
 async def list_requests(tx: Transaction, followee_id: int, before: int, limit: int) -> Sequence[Row]:
-    """follow_id and user_id of those who wait, newest first."""
+    """follow_id and user_id of pending requests, newest first."""
     return await tx.fetch(
         """SELECT id AS follow_id, follower_id AS user_id FROM follows
         WHERE followee_id = $1 AND status = 'pending' AND id < $2 ORDER BY id DESC LIMIT $3""",
@@ -74,7 +74,7 @@ async def list_requests(tx: Transaction, followee_id: int, before: int, limit: i
 
 
 async def list_followers(tx: Transaction, user_id: int, before: int, limit: int) -> Sequence[Row]:
-    """follow_id and user_id, newest first; empty where the viewer may not see the list."""
+    """follow_id and user_id, newest first; empty if the viewer may not see the list."""
     return await tx.fetch("SELECT follow_id, user_id FROM follower_ids($1, $2, $3)", user_id, before, limit)
 
 
@@ -83,12 +83,12 @@ async def list_following(tx: Transaction, user_id: int, before: int, limit: int)
 
 
 async def is_open(tx: Transaction, user_id: int) -> bool:
-    """Whether the viewer may see that person's posts and lists at all."""
+    """Whether the viewer may see the user's posts and lists at all."""
     return bool(await tx.fetchval("SELECT graph_open($1)", user_id))
 
 
 async def block(tx: Transaction, blocker_id: int, blocked_id: int, reason: str | None) -> bool:
-    """Cuts follows and circles both ways. False where the block already stood, and where there is no such person."""
+    """A trigger also ends follows and circle memberships. Returns False if blocked before, or there is no such user."""
     return bool(
         await tx.fetchval(
             """INSERT INTO blocks (blocker_id, blocked_id, reason) VALUES ($1, $2, $3)
@@ -151,7 +151,7 @@ async def listening_followers(tx: Transaction, author_id: int, limit: int) -> li
 
 
 async def listens(tx: Transaction, follower_id: int, author_id: int) -> bool:
-    """Whether that person follows the author and wants the posts. For workers."""
+    """Whether the user follows the author and has not muted the author's posts. For workers."""
     return bool(
         await tx.fetchval(
             f"SELECT true FROM follows f WHERE f.follower_id = $1 AND f.followee_id = $2 AND {_LISTENS}",
@@ -162,7 +162,7 @@ async def listens(tx: Transaction, follower_id: int, author_id: int) -> bool:
 
 
 async def follower_pages(database: Database, author_id: int, size: int) -> AsyncIterator[list[int]]:
-    """All listening followers, however many, a page a transaction. For workers."""
+    """All followers who have not muted the author's posts, each page in its own transaction. For workers."""
     before = MAX_ID
     while True:
         async with database.transaction() as tx:
@@ -180,7 +180,7 @@ async def follower_pages(database: Database, author_id: int, size: int) -> Async
 
 
 async def large_followees(tx: Transaction, follower_id: int) -> list[int]:
-    """The large authors whose posts the viewer listens to: whose rooms the viewer's sockets sit in."""
+    """Large authors whom the viewer follows and has not muted: the channels for the viewer's sockets."""
     rows = await tx.fetch(
         f"""SELECT f.followee_id FROM users u JOIN follows f ON f.follower_id = $1 AND f.followee_id = u.id
         WHERE u.is_large AND {_LISTENS}""",
@@ -203,12 +203,12 @@ async def barred(tx: Transaction, author_id: int, user_ids: Sequence[int]) -> se
 
 
 async def lock_pair(tx: Transaction, one_id: int, other_id: int) -> None:
-    """Until the transaction ends nobody else settles what is between the two, and neither blocks the other."""
+    """Lock the pair until the transaction ends: no other job settles it, and neither user can block the other."""
     await tx.execute("SELECT take_turn($1, $2)", one_id, other_id)
 
 
 async def hidden_until(tx: Transaction, user_id: int, other_id: int) -> tuple[float, float]:
-    """Until when (seconds since 1970) that person is kept from all of the other's acts, and from posts. For workers."""
+    """Until when (s since 1970) all pushes about the other, and those of posts, are hidden from a user. For workers."""
     row = await tx.fetchrow(
         """SELECT coalesce(max(until) FILTER (WHERE scope = 'all'), 0) AS until,
                   coalesce(max(until) FILTER (WHERE scope = 'posts'), 0) AS posts_until FROM (
@@ -224,7 +224,7 @@ async def hidden_until(tx: Transaction, user_id: int, other_id: int) -> tuple[fl
 
 
 async def blocked_either_way(tx: Transaction, user_id: int) -> list[int]:
-    """Whom that person blocks, and who blocks them. For workers."""
+    """Users whom the user blocks, and users who block the user. For workers."""
     rows = await tx.fetch(
         """SELECT blocked_id AS id FROM blocks WHERE blocker_id = $1
         UNION SELECT blocker_id FROM blocks WHERE blocked_id = $1""",
@@ -234,6 +234,6 @@ async def blocked_either_way(tx: Transaction, user_id: int) -> list[int]:
 
 
 async def who_block_somebody(tx: Transaction, user_ids: Sequence[int]) -> set[int]:
-    """Those among `user_ids` who have blocked anybody at all. For workers."""
+    """Those among `user_ids` who block anybody. For workers."""
     rows = await tx.fetch("SELECT DISTINCT blocker_id FROM blocks WHERE blocker_id = ANY ($1)", user_ids)
     return {row["blocker_id"] for row in rows}

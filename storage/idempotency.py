@@ -1,4 +1,4 @@
-"""First answers of creating calls, kept for a day and found again by their key."""
+"""Idempotency keys: the first answer of a creating call is kept for a day, and found again by its key."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ KEEP = "24 hours"
 
 
 class Place(NamedTuple):
-    """Where an answer is kept: a key is unique by user and method."""
+    """The place of an answer: keys are unique per user and method."""
 
     user_id: int
     method: str
@@ -17,9 +17,9 @@ class Place(NamedTuple):
 
 
 async def first_answer(tx: Transaction, place: Place, request_hash: bytes) -> bytes | None:
-    """The answer given before; None the first time. A concurrent duplicate waits here for the first to end.
+    """The stored answer; None the first time. A concurrent duplicate waits until the first call has ended.
 
-    Raises ALREADY_EXISTS when the key came with other arguments.
+    Raises ALREADY_EXISTS if the key was used with other arguments.
     """
     name = f"{place.method}\n{place.key}"
     await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, $2))", name, place.user_id)
@@ -48,7 +48,7 @@ async def keep_answer(tx: Transaction, place: Place, request_hash: bytes, answer
 
 
 async def forget_old(tx: Transaction, limit: int) -> int:
-    """Answers how many rows went."""
+    """Returns how many rows were deleted."""
     status = await tx.execute(
         f"""DELETE FROM idempotency WHERE (user_id, method, key) IN (
             SELECT user_id, method, key FROM idempotency

@@ -1,4 +1,4 @@
-"""Rate limits per person, account, session, device and address, counted in Redis over sliding windows."""
+"""Rate limits per user, account, session, device and address, counted in Redis over sliding windows."""
 
 import ipaddress
 import time
@@ -27,7 +27,7 @@ ACQUIRE, LOOK = SCRIPTS = (
 
 
 class _LinkStorage(Storage, SlidingWindowCounterSupport):
-    """The library's own scripts over our links to Redis: its storages cost each limited call ten times as much."""
+    """Runs the library's scripts over our links to Redis, at a tenth of the cost of the library's own storages."""
 
     STORAGE_SCHEME = None
     base_exceptions = RedisError
@@ -46,7 +46,7 @@ class _LinkStorage(Storage, SlidingWindowCounterSupport):
         return int(before or 0), max(before_ms, 0) / 1_000, int(now or 0), max(now_ms, 0) / 1_000
 
     async def _unused(self, *_: object, **__: object) -> Any:
-        """Other strategies than the sliding window counter's would want it."""
+        """Other strategies of the library need it; ours does not."""
         raise NotImplementedError
 
     incr = get = get_expiry = check = reset = clear = clear_sliding_window = _unused
@@ -57,9 +57,9 @@ class _LinkStorage(Storage, SlidingWindowCounterSupport):
 
 
 class Limits:
-    """table: name → "N/period", e.g. {"post": "10/hour"}; every name that is counted must stand in it.
+    """table: name → "N/period", e.g. {"post": "10/hour"}, with every name that is counted.
 
-    count_loopback: whether addresses of this machine count too; on a laptop everybody comes from there.
+    count_loopback: whether addresses of this machine count. On a laptop, all clients have one.
     """
 
     def __init__(self, shards: Shards, table: Mapping[str, str], *, count_loopback: bool) -> None:
@@ -69,7 +69,7 @@ class Limits:
         self._limiter = SlidingWindowCounterRateLimiter(self._storage)
 
     async def hit(self, name: str, key: str | int, cost: int = 1) -> None:
-        """Count as many. Raises RESOURCE_EXHAUSTED with the time to wait; RedisError."""
+        """Count `cost`. Raises RESOURCE_EXHAUSTED with the time to wait; RedisError."""
         item = self._items[name]
         if await self._limiter.hit(item, name, str(key), cost=cost):
             return
@@ -78,7 +78,7 @@ class Limits:
         raise errors.exhausted(f"no more than {item.amount} {name.replace('_', ' ')} per {_period(item)}", wait_ms)
 
     async def hit_beyond(self, name: str, key: str) -> int:
-        """Count one, whatever the limit. Answers how many are beyond it, 0 or less where none is. Raises RedisError."""
+        """Count one, even beyond the limit. Returns by how many it is exceeded; 0 or less if not. Raises RedisError."""
         item = self._items[name]
         await self._add(item, name, key, 1)
         stats = await self._storage.get_sliding_window(item.key_for(name, key), item.get_expiry())
@@ -86,11 +86,11 @@ class Limits:
         return int(before * before_s / item.get_expiry()) + now - item.amount
 
     async def give_back(self, name: str, key: str) -> None:
-        """One that was counted counts no more. Raises RedisError."""
+        """Take back one count. Raises RedisError."""
         await self._add(self._items[name], name, key, -1)
 
     async def hit_address(self, name: str, address: str) -> None:
-        """`hit`, by network address."""
+        """`hit` for a network address, unless it is exempt."""
         if self.counts_address(address):
             await self.hit(name, address_key(address))
 
@@ -103,7 +103,7 @@ class Limits:
 
 @lru_cache(maxsize=10_000)
 def address_key(address: str) -> str:
-    """What is counted as one address, which IPv4 is not mapped into: IPv6 by its /64."""
+    """The key that an address counts under: an IPv4 address itself, an IPv6 address by its /64."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

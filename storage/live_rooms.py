@@ -1,4 +1,4 @@
-"""Live rooms: what of them lasts. Who is inside at the moment is the roster's."""
+"""Live rooms in PostgreSQL: rooms, roles, bans, invitations, digests. The roster in Redis knows who is inside."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -49,12 +49,12 @@ async def insert(
 
 
 async def load(tx: Transaction, room_id: int) -> Row | None:
-    """A room with its host's columns of user-lite, if the viewer may see it."""
+    """A room with user-lite columns of its host; None if the viewer may not see it."""
     return await tx.fetchrow(f"{_ROOM} WHERE r.id = $1", room_id)
 
 
 async def load_page(tx: Transaction, state: str | None, before: int, limit: int) -> Sequence[Row]:
-    """Newest first; without a state, those that have not ended."""
+    """Rooms that the viewer may see, newest first. Without a state, those that have not ended."""
     return await tx.fetch(
         f"{_ROOM} JOIN rooms_shown($1, $2, $3) AS shown ON shown.room_id = r.id ORDER BY r.id DESC",
         [state] if state else ["scheduled", "live"],
@@ -64,22 +64,22 @@ async def load_page(tx: Transaction, state: str | None, before: int, limit: int)
 
 
 async def standing(tx: Transaction, room_id: int, user_id: int) -> Row | None:
-    """The room with that person's `role`, `is_muted`, `is_banned`, and their user-lite under `my_…`."""
+    """The room with the user's `role`, `is_muted`, `is_banned`, and user-lite columns `my_…`; None if hidden."""
     return await tx.fetchrow(_STANDING, room_id, user_id)
 
 
 async def lock(tx: Transaction, room_id: int) -> None:
-    """Keep the room as it is, for a moderator. What was read before may have changed while this waited."""
+    """Lock the room, for a moderator. What was read before may have changed while this waited."""
     await tx.execute("SELECT FROM rooms WHERE id = $1 FOR UPDATE", room_id)
 
 
 async def target(tx: Transaction, room_id: int, user_id: int) -> Row | None:
-    """To whom a moderator does something: the row of `room_target()` in the schema."""
+    """The target of an act of moderation: the row of `room_target`."""
     return await tx.fetchrow("SELECT * FROM room_target($1, $2)", room_id, user_id)
 
 
 async def people(tx: Transaction, room_id: int, user_ids: Sequence[int]) -> dict[int, Row]:
-    """user-lite, role and is_muted by id, as the viewer sees them."""
+    """Users by id, with user-lite columns, role and is_muted, without those whom the viewer may not see."""
     if not user_ids:
         return {}
     rows = await tx.fetch("SELECT * FROM room_people($1, $2)", room_id, user_ids)
@@ -87,7 +87,7 @@ async def people(tx: Transaction, room_id: int, user_ids: Sequence[int]) -> dict
 
 
 async def people_of_rooms(tx: Transaction, people: Mapping[int, Sequence[int]]) -> dict[int, dict[int, Row]]:
-    """The same of several rooms: room → people."""
+    """The same for several rooms: room → users by id."""
     found: dict[int, dict[int, Row]] = {room_id: {} for room_id in people}
     rows = await tx.fetch(
         """SELECT asked.room, p.* FROM (
@@ -102,12 +102,12 @@ async def people_of_rooms(tx: Transaction, people: Mapping[int, Sequence[int]]) 
 
 
 async def load_for_all(tx: Transaction, room_id: int) -> Row | None:
-    """The room as everybody inside is shown it, in a transaction without a viewer; `people` there hides nobody."""
+    """The room as all users inside get it. Only in a transaction without a viewer, where `people` hides nobody."""
     return await tx.fetchrow("SELECT * FROM room_for_all($1)", room_id)
 
 
 async def ended_among(tx: Transaction, room_ids: Sequence[int]) -> set[int]:
-    """Which of them have ended, in a transaction without a viewer."""
+    """Those rooms that have ended. Only in a transaction without a viewer."""
     if not room_ids:
         return set()
     rows = await tx.fetch(
@@ -140,19 +140,19 @@ async def start(tx: Transaction, room_id: int) -> None:
 
 
 async def close(tx: Transaction, room_id: int) -> None:
-    """End everybody's turn on the stage, then the room: nobody moderates a room that has ended."""
+    """End all turns on the stage, then the room. In this order, because nobody may change an ended room."""
     await tx.execute("UPDATE room_turns SET ended_at = now() WHERE room_id = $1 AND ended_at IS NULL", room_id)
     await tx.execute("UPDATE rooms SET state = 'ended', ended_at = now(), version = version + 1 WHERE id = $1", room_id)
 
 
 async def touch(tx: Transaction, room_id: int) -> int:
-    """Count a change of the stage. Answers the version."""
+    """Count a change of the stage. Returns the new version."""
     version: int = await tx.fetchval("UPDATE rooms SET version = version + 1 WHERE id = $1 RETURNING version", room_id)
     return version
 
 
 async def set_role(tx: Transaction, room_id: int, user_id: int, role: str) -> None:
-    """cohost, speaker or listener; who is muted stays so."""
+    """role: cohost, speaker or listener. A mute stays."""
     await tx.execute(
         """INSERT INTO room_roles (room_id, user_id, role) VALUES ($1, $2, $3)
         ON CONFLICT (room_id, user_id) DO UPDATE SET role = excluded.role, granted_at = clock_timestamp()""",
@@ -173,14 +173,14 @@ async def set_muted(tx: Transaction, room_id: int, user_id: int, is_muted: bool)
 
 
 async def transfer_host(tx: Transaction, room_id: int, old_id: int, new_id: int) -> None:
-    """The former host stays as a cohost."""
+    """The former host becomes a cohost."""
     await tx.execute("DELETE FROM room_roles WHERE room_id = $1 AND user_id = $2", room_id, new_id)
     await set_role(tx, room_id, old_id, "cohost")
     await tx.execute("UPDATE rooms SET host_id = $2, version = version + 1 WHERE id = $1", room_id, new_id)
 
 
 async def step_down(tx: Transaction, room_id: int) -> int | None:
-    """The viewer is a listener from now on. Answers the version; None for who was one, or where the room has ended."""
+    """Make the viewer a listener. Returns the version; None if the viewer was one, or the room has ended."""
     version: int | None = await tx.fetchval("SELECT step_down($1)", room_id)
     return version
 
@@ -209,13 +209,13 @@ async def unban(tx: Transaction, room_id: int, user_id: int) -> bool:
 
 
 async def invite(tx: Transaction, room_id: int, inviter_id: int, user_ids: Sequence[int]) -> list[int]:
-    """Answers who had not been invited before, without those whom a trigger leaves out: see the schema."""
+    """Returns the newly invited users. The trigger `invitation_allowed` leaves some out."""
     rows = await tx.fetch(
         """INSERT INTO room_invitations (room_id, user_id, inviter_id) SELECT $1, unnest($3::bigint[]), $2
         ON CONFLICT DO NOTHING RETURNING user_id""",
         room_id,
         inviter_id,
-        sorted(user_ids),  # each is held by itself: in one order, or two callers could wait for each other
+        sorted(user_ids),  # a trigger locks each in turn: without one order, two callers could deadlock
     )
     return [row["user_id"] for row in rows]
 
@@ -224,7 +224,7 @@ async def invite(tx: Transaction, room_id: int, inviter_id: int, user_ids: Seque
 
 
 async def may_stay(tx: Transaction, pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Row]:
-    """Those pairs of a live room and a person in it that are still right, with owner_id, capacity, role and version."""
+    """(room, user) → owner_id, capacity, role and version, for those pairs where the user may still be in the room."""
     rows = await tx.fetch("SELECT * FROM may_stay($1, $2)", [room for room, _ in pairs], [who for _, who in pairs])
     return {(row["room_id"], row["user_id"]): row for row in rows}
 
@@ -233,12 +233,12 @@ async def may_stay(tx: Transaction, pairs: Sequence[tuple[int, int]]) -> dict[tu
 
 
 async def lock_live(tx: Transaction, room_id: int) -> Row | None:
-    """None where it is not live, or somebody else is at it."""
+    """Lock a live room; None if it is not live, or another worker has locked it."""
     return await tx.fetchrow("SELECT * FROM rooms WHERE id = $1 AND state = 'live' FOR UPDATE SKIP LOCKED", room_id)
 
 
 async def who_see(tx: Transaction, room_id: int, user_ids: Sequence[int]) -> list[int]:
-    """Those people who may see that room."""
+    """Those users who may see the room."""
     rows = await tx.fetch(
         """SELECT person FROM rooms r, unnest($2::bigint[]) AS person
         WHERE r.id = $1 AND room_visible_to(person, r.id, r.owner_id, r.host_id, r.visibility, r.circle_id)""",
@@ -253,7 +253,7 @@ async def has_ended(tx: Transaction, room_id: int) -> bool:
 
 
 async def ban_of(tx: Transaction, room_id: int, user_id: int) -> Row | None:
-    """The ban that holds now."""
+    """`until` of the ban in force; None without one."""
     return await tx.fetchrow(
         """SELECT until FROM room_bans WHERE room_id = $1 AND user_id = $2 AND (until IS NULL OR until > now())""",
         room_id,
@@ -262,7 +262,7 @@ async def ban_of(tx: Transaction, room_id: int, user_id: int) -> Row | None:
 
 
 async def live_after(tx: Transaction, room_id: int, limit: int) -> dict[int, int]:
-    """Live rooms and their hosts, in pages by id."""
+    """Live rooms with ids above `room_id`, by id: room → host."""
     rows = await tx.fetch(
         "SELECT id, host_id FROM rooms WHERE state = 'live' AND id > $1 ORDER BY id LIMIT $2", room_id, limit
     )
@@ -284,7 +284,7 @@ async def states(tx: Transaction, room_ids: Sequence[int]) -> dict[int, str]:
 
 
 async def voices(tx: Transaction, room_id: int, user_ids: Sequence[int]) -> Sequence[Row]:
-    """id, role and is_muted of those people who may be in a live room's voice, if they are inside."""
+    """id, role and is_muted of those users who may take part in a live room's voice if they are inside."""
     return await tx.fetch(
         """SELECT u.id, CASE WHEN r.host_id = u.id THEN 'host' ELSE coalesce(o.role, 'listener') END AS role,
             coalesce(o.is_muted, false) AS is_muted
@@ -299,7 +299,7 @@ async def voices(tx: Transaction, room_id: int, user_ids: Sequence[int]) -> Sequ
 
 
 async def keep_digest(tx: Transaction, room_id: int, body: bytes) -> None:
-    """Unless there is one already."""
+    """Store the digest unless there is one already."""
     await tx.execute("INSERT INTO room_digests (room_id, body) VALUES ($1, $2) ON CONFLICT DO NOTHING", room_id, body)
 
 

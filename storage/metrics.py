@@ -1,4 +1,4 @@
-"""How users share PostgreSQL, as operators see it."""
+"""Metrics of how users share PostgreSQL."""
 
 from prometheus_client import Gauge, Histogram
 

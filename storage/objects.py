@@ -1,4 +1,4 @@
-"""Object storage: any S3 endpoint, reached through one client."""
+"""Object storage on any S3 endpoint."""
 
 from contextlib import AsyncExitStack
 from typing import Any
@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 
 class ObjectsUnavailable(Exception):
-    """The S3 endpoint does not answer, or refuses us."""
+    """The S3 endpoint does not answer, or refuses the request."""
 
 
 class Objects:
@@ -37,7 +37,7 @@ class Objects:
         try:
             await self._client.create_bucket(Bucket=self.bucket)
         except (known.BucketAlreadyOwnedByYou, known.BucketAlreadyExists):
-            await self.ping()  # servers differ in what they say of our own
+            await self.ping()  # servers differ in how they refuse a bucket that is already ours
         except (BotoCoreError, ClientError, OSError) as error:
             raise ObjectsUnavailable(str(error)) from error
 

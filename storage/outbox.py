@@ -1,4 +1,4 @@
-"""The transactional outbox: no change without its event, no event without its change."""
+"""The transactional outbox: an event is committed together with the change that it tells of."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _encoder = msgspec.json.Encoder()
 
 
 class Outbox:
-    """Writes events into their transaction and wakes the relay after commits, at most once per 5 ms."""
+    """Inserts events in the caller's transaction, and wakes the relay after commits, at most once per 5 ms."""
 
     def __init__(self, database: Database, snowflakes: Snowflakes) -> None:
         self._database = database
@@ -25,7 +25,7 @@ class Outbox:
         self._waking: asyncio.Task[None] | None = None
 
     async def add(self, tx: Transaction, event: Event) -> int:
-        """The event's id, from which the ids of its pushes derive."""
+        """Insert the event. Returns its id, from which ids of pushes derive."""
         event_id = self._snowflakes.mint()
         await tx.execute(
             "INSERT INTO outbox (id, topic, key, payload) VALUES ($1, $2, $3, $4)",
@@ -37,7 +37,7 @@ class Outbox:
         return event_id
 
     def wake_relay(self) -> None:
-        """After a commit. Losing it costs the relay's polling interval, nothing else."""
+        """Call it after a commit. If the wake-up is lost, the relay finds the event when it polls next."""
         if self._waking is None or self._waking.done():
             self._waking = asyncio.create_task(self._notify())
 
@@ -58,7 +58,7 @@ def encode(event: Event) -> bytes:
 
 
 def decode(topic: str, payload: bytes) -> Event:
-    """Raises ValueError for topics and versions we do not know (ours and the one before are known)."""
+    """Raises ValueError for an unknown topic or version. The current version and the one before are known."""
     kind = EVENTS.get(topic)
     if kind is None:
         raise ValueError(f"no event has the topic {topic}")
@@ -70,15 +70,15 @@ def decode(topic: str, payload: bytes) -> Event:
 
 
 async def take_relay_turn(tx: Transaction) -> bool:
-    """False while another relay is at work; else nobody is until the transaction ends."""
+    """Take the relay's lock until the transaction ends. Returns False while another relay has it."""
     return bool(await tx.fetchval("SELECT pg_try_advisory_xact_lock(hashtext('daira_relay'))"))
 
 
 async def take_unsent(tx: Transaction, limit: int) -> Sequence[Row]:
-    """Unsent rows, oldest first, locked; empty while another relay is at work.
+    """Unsent rows, oldest first, locked; empty while another relay has the lock.
 
-    Ids become visible out of commit order, so rows are taken by what is unsent, never by "id > last". One relay
-    at a time, or rows of one key could overtake each other.
+    Rows are selected by being unsent, not by "id > last", because ids do not become visible in their order. One relay
+    works at a time, so that events of one key stay in order.
     """
     if not await take_relay_turn(tx):
         return ()
@@ -98,7 +98,7 @@ async def mark_sent(tx: Transaction, ids: Sequence[int], batch: int) -> None:
 
 
 async def unsend_after(tx: Transaction, batch: int) -> int:
-    """Send again what was sent in later batches than the last one the event log remembers. Answers how many."""
+    """Mark rows of batches after `batch`, the last that the event log remembers, as unsent. Returns how many."""
     status = await tx.execute("UPDATE outbox SET sent_batch = NULL, sent_at = NULL WHERE sent_batch > $1", batch)
     return int(status.split()[-1])
 
@@ -114,7 +114,7 @@ async def forget_sent(tx: Transaction, limit: int) -> int:
 
 
 async def backlog(tx: Transaction) -> tuple[int, float]:
-    """How many rows are unsent (counted to 100,000) and the age of the oldest in seconds."""
+    """The number of unsent rows (counted up to 100,000) and the age of the oldest, in seconds."""
     row = await tx.fetchrow("SELECT unsent, age FROM outbox_backlog()")
     assert row is not None
     return row["unsent"], row["age"]

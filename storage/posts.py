@@ -93,7 +93,7 @@ async def _insert_mentions(tx: Transaction, post_id: int, author_id: int, user_i
 
 
 async def load(tx: Transaction, post_ids: Sequence[int]) -> list[PostRow]:
-    """Those the viewer may see, newest first."""
+    """Those that the viewer may see, newest first."""
     rows = await tx.fetch(
         "WITH wanted AS MATERIALIZED (SELECT * FROM posts WHERE id = ANY ($1) AND status = 'published')" + _LOAD,
         post_ids,
@@ -114,7 +114,7 @@ async def load_of_author(tx: Transaction, author_id: int, before: int, limit: in
 
 
 class Latest(NamedTuple):
-    """A stretch of the feed: posts that can be shown, how many were looked at, and the oldest id among those."""
+    """Part of a feed: its visible posts, how many posts were considered, and the oldest id of these."""
 
     rows: list[PostRow]
     candidates: int
@@ -122,7 +122,7 @@ class Latest(NamedTuple):
 
 
 async def load_latest(tx: Transaction, inbox: Sequence[int], before: int, limit: int) -> Latest:
-    """The newest `limit` of the inbox and of the large authors the viewer follows, older than `before`."""
+    """The newest `limit` posts, with ids below `before`, of the inbox and of the large authors the viewer follows."""
     fetched = await tx.fetch(
         f"""WITH candidates AS MATERIALIZED (
             SELECT id FROM (SELECT unnest($1::bigint[]) AS id UNION SELECT large_author_post_ids($2, $3)) c
@@ -140,7 +140,7 @@ async def load_latest(tx: Transaction, inbox: Sequence[int], before: int, limit:
 
 
 class Candidate(NamedTuple):
-    """A post that belongs into the viewer's feed, as ranking reads it."""
+    """A post for the viewer's feed, as ranking reads it."""
 
     post_id: int
     author_id: int
@@ -172,7 +172,7 @@ async def lock_own(tx: Transaction, post_id: int, author_id: int) -> Row | None:
 
 
 async def was_deleted(tx: Transaction, post_id: int, author_id: int) -> bool:
-    """Whether the viewer's own post has been taken down."""
+    """Whether the post is the viewer's own and has been deleted."""
     return bool(
         await tx.fetchval(
             "SELECT true FROM posts WHERE id = $1 AND author_id = $2 AND status = 'deleted'", post_id, author_id
@@ -222,7 +222,10 @@ async def for_fanout(tx: Transaction, post_id: int) -> Row | None:
 async def ids_of_author(
     tx: Transaction, author_id: int, reader_id: int, limit: int, *, naming_reader: bool = True
 ) -> list[int]:
-    """The author's newest posts that a follower may see; without those that name them, if asked. For workers."""
+    """The author's newest posts that a follower may see. For workers.
+
+    naming_reader: whether posts that mention the reader are included.
+    """
     rows = await tx.fetch(
         """SELECT id FROM posts p WHERE author_id = $1 AND status = 'published' AND ($4 OR $2 <> ALL (mention_ids))
             AND (visibility IN ('public', 'followers') OR visibility = 'circle' AND EXISTS (
@@ -243,5 +246,5 @@ def reactions(row: PostRow) -> dict[str, int]:
 
 
 async def inbox_ids(tx: Transaction, limit: int) -> list[int]:
-    """What the viewer's inbox holds when it is built from nothing, newest first."""
+    """The post ids that an empty inbox of the viewer is rebuilt from, newest first."""
     return [row[0] for row in await tx.fetch("SELECT inbox_post_ids($1)", limit)]

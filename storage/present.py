@@ -1,4 +1,4 @@
-"""Rows into messages: what a client is shown of them."""
+"""Makes messages of rows."""
 
 from datetime import datetime
 
@@ -26,7 +26,7 @@ def user_lite(row: Row | LiteRow, user_id: int) -> UserLite:
 
 
 def viewer_lite(standing: Row, viewer_id: int) -> UserLite:
-    """The viewer, from the row of their standing in a live room."""
+    """The viewer, from the row of `live_rooms.standing`."""
     return UserLite(
         id=str(viewer_id),
         username=standing["my_username"],
@@ -83,7 +83,7 @@ def post(row: PostRow) -> Post:
 
 
 def circle(row: Row, members: dict[int, LiteRow]) -> Circle:
-    """members: rows of user-lite by id; who is not among them is gone or hidden from the viewer."""
+    """members: by id. Members who are deleted or hidden from the viewer are left out."""
     shown = [user_lite(members[user_id], user_id) for user_id in row["member_ids"] if user_id in members]
     return Circle(id=str(row["id"]), name=row["name"], members=shown, created_at=to_wire(row["created_at"]))
 

@@ -1,4 +1,4 @@
-"""What is raised where a service that we depend on is out of reach, or the work collided and may be repeated."""
+"""Exceptions for a service that cannot be reached, and for a transaction that collided and may be repeated."""
 
 from storage.database import Conflict, DatabaseUnavailable
 from storage.redis import RedisError

@@ -1,4 +1,4 @@
-"""Redis: two clients over bounded pools, a prefix on every key and channel, and the scripts in `lua/`."""
+"""Redis: two clients with bounded pools, a prefix for all keys and channels, and the scripts in `lua/`."""
 
 import asyncio
 from functools import cached_property
@@ -15,7 +15,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from storage.redis_servers import Address, MasterPool, SentinelServers, servers_of
 
-# redis-py's annotations unite the answers of all its modes; ours is one of them.
+# redis-py's annotations are unions over all its modes; we use one.
 Client: TypeAlias = Any
 
 REDIS_UNAVAILABLE = (RedisConnectionError, RedisTimeoutError)
@@ -29,7 +29,7 @@ __all__ = ["REDIS_UNAVAILABLE", "Redis", "RedisError", "Script"]
 
 
 class Script:
-    """One Lua script; it reaches the server once and is called by its hash from then on."""
+    """A Lua script. It is sent to the server once, and then called by its hash."""
 
     def __init__(self, client: "Client", path: Path) -> None:
         self._script = client.register_script(path.read_text())
@@ -38,16 +38,16 @@ class Script:
         return await self._script(keys=keys, args=arguments)
 
     async def add_to(self, pipe: "Client", keys: list[str], arguments: list[Any]) -> None:
-        """It runs with the rest of the pipeline."""
+        """Run the script as part of the pipeline."""
         await self._script(keys=keys, args=arguments, client=pipe)
 
 
 class Redis:
-    """`commands` answers within two seconds or fails, `blocking` is for reads that wait for less than five.
+    """Clients of one server, or of a master behind Sentinel. The realtime paths use other connections (`shards`).
 
-    On one server or behind Sentinel. The realtime paths have links of their own (`shards`).
+    `commands` times out after two seconds. `blocking` is for reads that wait up to five seconds.
 
-    A database number would not isolate channels, so deployments that share a server differ in `prefix`.
+    Deployments that share a server need different prefixes: a database number does not isolate channels.
     """
 
     def __init__(self, url: str, prefix: str) -> None:
@@ -71,11 +71,11 @@ class Redis:
 
     @property
     def master(self) -> Address | None:
-        """Which server commands go to; another may lack the last of what was written. None: there is but one."""
+        """The server that commands go to. After a failover it may lack the last writes. None without Sentinel."""
         return self.pool.master_address if isinstance(self.pool, MasterPool) else None
 
     async def follow_master(self) -> None:
-        """For ever, where there is a Sentinel to ask."""
+        """With Sentinel, follow the master endlessly."""
         pools = [client.connection_pool for client in (self.commands, self.blocking)]
         while isinstance(self.pool, MasterPool):
             await asyncio.sleep(FOLLOW_EVERY_S)
@@ -97,7 +97,7 @@ class Redis:
             "timeout": COMMAND_TIMEOUT_S,
             "socket_connect_timeout": COMMAND_TIMEOUT_S,
             "socket_timeout": timeout,
-            # A pooled connection that died while idle is replaced at once; more tries are the caller's business.
+            # Retries once, for pooled connections that died while idle. Further retries are up to the caller.
             "retry": Retry(NoBackoff(), tries_again),
             "socket_keepalive": True,
             "protocol": 2,

@@ -1,8 +1,8 @@
-"""A pipelined connection to one Redis server: what the realtime paths go through.
+"""A pipelined connection to one Redis server, for the realtime paths.
 
-redis-py connects, authenticates and finds the server; then the transport is ours. Commands are written as they come
-and answered in order, at a tenth of a pooled client's cost, and published messages arrive between the answers in the
-order in which Redis ran things. States: down → up → down …
+redis-py finds the server, connects and authenticates; then this class takes over the transport. Commands are written at
+once and answered in order, at a tenth of the cost of a pooled client. Published messages arrive between answers, in the
+order in which Redis processed them. States: down → up → down …
 """
 
 import asyncio
@@ -32,11 +32,11 @@ log = structlog.get_logger()
 
 
 class LinkDown(_ConnectionError):
-    """The server is away, or is not the one to ask any more."""
+    """The server is gone, or another one has taken over."""
 
 
 class LinkScript:
-    """A Lua script, known to the server by its hash on every link; libraries are put before it."""
+    """A Lua script, which every link loads and calls by its hash. The text of libraries is put before it."""
 
     def __init__(self, path: Path, *libraries: Path) -> None:
         self.text = "\n".join(each.read_text() for each in (*libraries, path))
@@ -46,11 +46,11 @@ class LinkScript:
 class _Unanswered(NamedTuple):
     answer: "asyncio.Future[Any]"
     since: float
-    confirmed_for: bytes | None  # a channel: the answer comes as a push
+    confirmed_for: bytes | None  # a channel: the answer comes as a RESP3 push
 
 
 class RedisLink(asyncio.Protocol):
-    """`on_message` takes a channel and what was published there. It must not wait or raise."""
+    """`on_message` gets the channel and the message. It must neither block nor raise."""
 
     def __init__(
         self,
@@ -67,15 +67,15 @@ class RedisLink(asyncio.Protocol):
         self._on_message = on_message
         self._transport: asyncio.Transport | None = None
         self._is_open = False
-        self._opener: asyncio.Task[Any] | None = None  # may use the link while it is being opened
+        self._opener: asyncio.Task[Any] | None = None  # the task that may use the link before it is up
         self._unanswered: deque[_Unanswered] = deque()
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
-        self._lost: asyncio.Future[str] = asyncio.Future()  # says why
+        self._lost: asyncio.Future[str] = asyncio.Future()  # the reason
 
     # ------------------------------------------------------------------------------------------ commands
 
     def call(self, *parts: Part, confirmed_for: bytes | None = None) -> "asyncio.Future[Any]":
-        """The answer to come. Raises RedisError, at once where the link is down."""
+        """Send a command; the future holds the answer or RedisError. Raises LinkDown while the link is down."""
         if self._transport is None or (not self._is_open and asyncio.current_task() is not self._opener):
             raise LinkDown("the link to Redis is down")
         if len(self._unanswered) >= self.most_unanswered:
@@ -94,13 +94,13 @@ class RedisLink(asyncio.Protocol):
         return self.call("EVALSHA", script.digest, len(keys), *keys, *arguments)
 
     def reopen(self) -> None:
-        """Let go of the connection, and go through `on_up` again."""
+        """Drop the connection and connect again, including `on_up`."""
         self._lose("what it holds has moved")
 
     # ------------------------------------------------------------------------------------------ life
 
     async def keep_up(self, on_up: Callable[[], Awaitable[None]]) -> None:
-        """For ever: connect, and connect again. `on_up` runs before anybody else may use the link."""
+        """Connect and reconnect endlessly. `on_up` runs before others may use the link."""
         while True:
             try:
                 await self._run_once(on_up)
@@ -112,7 +112,7 @@ class RedisLink(asyncio.Protocol):
 
     async def _run_once(self, on_up: Callable[[], Awaitable[None]]) -> None:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            connection = await self._connect()  # kept until the end: it would close what it has opened
+            connection = await self._connect()  # referenced until the end: its finaliser would close the socket
         assert connection._writer is not None
         transport = cast(asyncio.Transport, connection._writer.transport)
         self._lost = asyncio.get_running_loop().create_future()
@@ -129,7 +129,7 @@ class RedisLink(asyncio.Protocol):
             if not self._lost.done():
                 self._is_open = True
                 self.is_up.set()
-            # Shielded: who ends us must not seem to have lost the link, or those who wait would not be told.
+            # Shielded: cancelling this task must not cancel `_lost`, or waiting callers would never get an error.
             raise LinkDown(await asyncio.shield(self._lost))
         finally:
             watch.cancel()
@@ -138,7 +138,7 @@ class RedisLink(asyncio.Protocol):
             connection._reader = connection._writer = None
 
     async def _watch(self) -> None:
-        """Give the connection up once a command has gone without answer for two seconds, also while it is opened."""
+        """Drop the connection when a command has had no answer for two seconds, also during `on_up`."""
         loop = asyncio.get_running_loop()
         pinged_at = loop.time()
         while True:
@@ -154,13 +154,13 @@ class RedisLink(asyncio.Protocol):
         return bool(self._unanswered) and now - self._unanswered[0].since > self.answer_timeout_s
 
     async def _is_silent(self) -> bool:
-        """Where we ourselves were stopped, the answer may be here already, and only not read."""
+        """Whether the answer is really missing: after a pause of this process, it may be received but unread."""
         for _ in range(READS_BEFORE_SILENCE):
             await asyncio.sleep(0)
         return self._is_overdue()
 
     def _lose(self, reason: str) -> None:
-        """From now on nobody may use the connection, and who waits for an answer is told so at once."""
+        """Mark the link as down, and fail all waiting callers at once."""
         if self._lost.done():
             return
         self._lost.set_result(reason)
@@ -171,7 +171,7 @@ class RedisLink(asyncio.Protocol):
         for waiting in unanswered:
             if not waiting.answer.done():
                 waiting.answer.set_exception(LinkDown(f"the link to Redis was lost: {reason}"))
-                waiting.answer.exception()  # nobody may be waiting
+                waiting.answer.exception()  # mark it as seen: no caller may be waiting
 
     # ------------------------------------------------------------------------------------------ from the transport
 
@@ -202,7 +202,7 @@ class RedisLink(asyncio.Protocol):
     def _answered(self, reply: Any) -> None:
         answer = self._unanswered.popleft().answer
         if answer.done():
-            return  # given up by who asked
+            return  # the caller was cancelled
         if isinstance(reply, hiredis.ReplyError):
             text = str(reply)
             if text.startswith(_ELSEWHERE):
@@ -215,7 +215,7 @@ class RedisLink(asyncio.Protocol):
 
 
 _NOTHING = object()
-# What a server answers that is not, or no longer, the one to ask.
+# Errors of a server that is not, or no longer, the right one.
 _ELSEWHERE = ("MOVED", "ASK", "CLUSTERDOWN", "READONLY", "LOADING", "MASTERDOWN", "NOSCRIPT")
-# With RESP3 a subscription is confirmed by a push; each is of one channel and stands for one answer.
+# In RESP3 a push confirms each subscribed channel, in place of an answer.
 _CONFIRMATIONS = (b"subscribe", b"unsubscribe", b"ssubscribe", b"sunsubscribe")

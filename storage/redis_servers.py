@@ -1,4 +1,4 @@
-"""Which Redis servers there are, by the form of the URL:
+"""Finds Redis servers by the form of the URL:
 
 redis://host:port/0                                one server (rediss:// with TLS)
 redis+sentinel://host:port,host:port/service       the master that Sentinel names; a port may be left out
@@ -24,21 +24,21 @@ REDIS_PORT = 6379
 SENTINEL_PORT = 26379
 
 Address = tuple[str, int]
-ANYWHERE: Address = ("", 0)  # where there is but one server to ask for
+ANYWHERE: Address = ("", 0)  # with one server, which needs no address
 
 
 class RedisServers(Protocol):
-    """What links are made to. `shards` is how many hash tags the realtime keys are spread over."""
+    """The servers behind a URL. `shards` is the number of hash tags that realtime keys are spread over."""
 
     shards: int
     is_cluster: bool
-    may_be_replaced: bool  # by a server that is to be asked instead, while the old one still answers
+    may_be_replaced: bool  # another server may take over while the old one still answers
 
     async def find_owners(self) -> list[Address]:
-        """Who holds each shard now. Raises RedisError."""
+        """The server of each shard now. Raises RedisError."""
 
     async def connect(self, address: Address) -> Connection:
-        """A connection that hears pushes between answers (RESP3). Raises RedisError."""
+        """A connection with RESP3, which delivers pushes between answers. Raises RedisError."""
 
 
 class _OneServer:
@@ -64,7 +64,7 @@ class SentinelServers(_OneServer):
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self.service = parts.path.strip("/") or "mymaster"
-        # Redis' own password, where it has one; Sentinels are asked without.
+        # The login is for Redis; Sentinels are asked without one.
         self.login: dict[str, Any] = _login(parts)
         once: dict[str, Any] = {"retry": Retry(NoBackoff(), 0)}
         self.sentinel: Any = Sentinel(  # type: ignore[no-untyped-call]
@@ -139,9 +139,9 @@ class ClusterServers:
 
 
 class MasterPool(BlockingConnectionPool, SentinelConnectionPool):
-    """Waits for a free connection; each that it gives is to the master that was named last.
+    """A bounded pool whose connections all go to the latest master.
 
-    One that was replaced may live, and take what is written to it for seconds until it is told so and forgets it.
+    A replaced master may still accept writes for some seconds, and lose them when it becomes a replica.
     """
 
     async def get_master_address(self) -> Address:
@@ -171,7 +171,7 @@ def servers_of(url: str) -> RedisServers:
 
 
 def _addresses(parts: SplitResult, port: int) -> list[Address]:
-    """port: of those that name none. Raises ValueError."""
+    """port: for addresses without one. Raises ValueError."""
     return [_address(each, port) for each in parts.netloc.rpartition("@")[2].split(",")]
 
 
@@ -183,7 +183,7 @@ def _address(text: str, port: int) -> Address:
 
 
 def _login(parts: SplitResult) -> dict[str, Any]:
-    """Unquoted, as redis-py has it for one server."""
+    """Username, password and TLS, as redis-py takes them for one server."""
     if not parts.password:
         return {}
     return {"username": unquote(parts.username or "") or None, "password": unquote(parts.password)}

@@ -1,4 +1,4 @@
-"""The event log on Redis Streams: a topic is 8 streams, a group's place in them a consumer group."""
+"""The event log on Redis Streams: a topic is 8 streams, and a worker group is a consumer group of each."""
 
 import asyncio
 import time
@@ -14,16 +14,16 @@ from storage.stream_consumer import GroupConsumer, read_record
 
 LONGEST_PARTITION = 250_000
 LONGEST_DEAD_LETTERS = 100_000
-KEEP_READ_MS = 60 * 60 * 1_000  # read records stay for an hour, to be looked at
+KEEP_READ_MS = 60 * 60 * 1_000  # records that all groups have read stay for an hour, for inspection
 MOST_COUNTED = 10_000
 COUNT_UNREAD = Path(__file__).parent / "lua" / "count_unread.lua"
 
 
 class RedisStreams:
-    """A topic is 8 streams; a group's place in them is a consumer group whose only consumer is called `owner`.
+    """A topic is 8 streams. A worker group has a consumer group on each, whose only consumer is named `owner`.
 
-    Who may act as the owner of a partition is a lease of 5 seconds. A new owner first finds what the last one
-    had been given and did not acknowledge.
+    A lease of 5 seconds says which process is the owner of a partition. A new owner first handles the records that the
+    last one got and did not acknowledge.
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -87,7 +87,7 @@ class RedisStreams:
                 for group in groups:
                     key = (topic, group["name"].decode())
                     found[key] = found.get(key, 0) + group["pending"] + (group["lag"] or 0)
-                    if group["lag"] is None:  # the server has lost count
+                    if group["lag"] is None:  # the server does not know the lag
                         uncounted.append(key)
                         await self._count_unread.add_to(pipe, [stream], [group["last-delivered-id"], MOST_COUNTED])
             for key, unread in zip(uncounted, await pipe.execute(), strict=True):
@@ -103,7 +103,7 @@ class RedisStreams:
                 await self._redis.commands.xtrim(stream, minid=bound, approximate=True)
 
     async def ensure_group(self, stream: str, group: str) -> None:
-        """A new group starts with the oldest record that the stream still holds."""
+        """Create the group if it is missing. It starts at the oldest record that the stream still holds."""
         try:
             await self._redis.commands.xgroup_create(stream, group, id="0", mkstream=True)
         except ResponseError as error:
@@ -117,7 +117,7 @@ class RedisStreams:
         return sorted(topic.decode() for topic in await self._redis.commands.smembers(self._topics_key))
 
     async def _groups(self) -> list[tuple[str, str, list[Any]]]:
-        """For each stream: its topic, its name, and what Redis says of its groups."""
+        """Topic, name and groups (as Redis reports them) of each stream."""
         streams = [(topic, self.stream(topic, index)) for topic in await self._topics() for index in range(PARTITIONS)]
         async with self._redis.commands.pipeline(transaction=False) as pipe:
             for _, stream in streams:
@@ -125,13 +125,13 @@ class RedisStreams:
             answers = await pipe.execute(raise_on_error=False)
         found = []
         for (topic, stream), groups in zip(streams, answers, strict=True):
-            if isinstance(groups, ResponseError):  # no such stream yet
+            if isinstance(groups, ResponseError):  # there is no such stream yet
                 continue
             found.append((topic, stream, groups))
         return found
 
     async def _place(self, stream: str, group: Any) -> str:
-        """Up to which the group has dealt with all."""
+        """The id of the last record up to which the group has handled everything."""
         place: str = group["last-delivered-id"].decode()
         if not group["pending"]:
             return place

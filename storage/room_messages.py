@@ -1,11 +1,11 @@
-"""What is written in live rooms, as long as it is kept."""
+"""Messages of live rooms, of which the newest are kept."""
 
 from collections.abc import Sequence
 
 from storage.database import Row, Transaction
 from storage.users import lite_columns
 
-MOST_MESSAGES = 1_000  # kept of a room
+MOST_MESSAGES = 1_000  # that are kept for a room
 
 
 async def insert(tx: Transaction, *, id: int, room_id: int, sender_id: int, text: str) -> None:
@@ -15,12 +15,12 @@ async def insert(tx: Transaction, *, id: int, room_id: int, sender_id: int, text
 
 
 async def load_page(tx: Transaction, room_id: int, before: int, limit: int) -> Sequence[Row]:
-    """Newest first, with the sender's columns of user-lite, as the viewer sees them."""
+    """Messages that the viewer may see, newest first, with user-lite columns of their senders."""
     return await tx.fetch("SELECT * FROM room_messages_for($1, $2, $3)", room_id, before, limit)
 
 
 async def load(tx: Transaction, room_id: int, message_id: int) -> Row | None:
-    """sender_id and is_deleted; None where there is no such message in the room."""
+    """sender_id and is_deleted; None if there is no such message in the room."""
     return await tx.fetchrow(
         """SELECT sender_id, deleted_at IS NOT NULL AS is_deleted FROM room_messages
         WHERE id = $2 AND room_id = $1""",
@@ -34,7 +34,7 @@ async def delete(tx: Transaction, message_id: int) -> None:
 
 
 async def remaining(tx: Transaction, room_id: int, message_ids: Sequence[int]) -> set[int]:
-    """Those messages of the room that have not been taken back."""
+    """Those messages of the room that have not been deleted."""
     rows = await tx.fetch(
         "SELECT id FROM room_messages WHERE room_id = $1 AND id = ANY ($2) AND deleted_at IS NULL", room_id, message_ids
     )
@@ -50,7 +50,7 @@ async def load_for_workers(tx: Transaction, message_id: int) -> Row | None:
 
 
 async def load_all_for_workers(tx: Transaction, room_id: int) -> Sequence[Row]:
-    """All that are kept, oldest first."""
+    """All messages that are kept, oldest first, with user-lite columns of their senders."""
     return await tx.fetch(
         f"""SELECT m.id, m.room_id, m.text, m.sender_id, {lite_columns("u")}
         FROM room_messages m JOIN users u ON u.id = m.sender_id

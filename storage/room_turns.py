@@ -1,4 +1,4 @@
-"""When people of a live room's stage were in it."""
+"""Turns: the times when users were in a live room and on its stage."""
 
 from collections.abc import Sequence
 
@@ -7,12 +7,12 @@ from storage.users import lite_columns
 
 
 async def lock(tx: Transaction, room_id: int) -> None:
-    """Nobody else begins or ends a turn in the room until this transaction ends; a moderator's holds that lock."""
+    """Lock the turns of the room until the transaction ends. Moderators hold this lock while they change roles."""
     await tx.execute("SELECT lock_turns($1)", room_id)
 
 
 async def begin(tx: Transaction, room_id: int, user_id: int) -> None:
-    """In the room from now on, if they are of its stage. Repeating it changes nothing."""
+    """Begin the turn of a user who has a role on the stage. Repeating it changes nothing."""
     await tx.execute("SELECT begin_turn($1, $2)", room_id, user_id)
 
 
@@ -26,7 +26,7 @@ async def end(tx: Transaction, room_id: int, user_id: int) -> None:
 
 
 async def seconds(tx: Transaction, room_id: int) -> Sequence[Row]:
-    """user_id, seconds and columns of user-lite of all who were on the stage, longest first."""
+    """id, seconds and user-lite columns of all users who were on the stage, longest first."""
     return await tx.fetch(
         f"""SELECT u.id, {lite_columns("u")},
             sum(extract(epoch FROM coalesce(t.ended_at, now()) - t.began_at))::float8 AS seconds

@@ -21,7 +21,7 @@ from storage.database import Transaction
 
 APP_ROLE, WORKER_ROLE = "daira_app", "daira_worker"
 FUNCTIONS = Path(__file__).parent / "functions"
-# In this order: PostgreSQL reads a body that follows RETURN at once, so what it calls must be there.
+# Applied in this order: PostgreSQL resolves a body after RETURN at once, so what it calls must exist.
 FUNCTION_FILES = (
     "ids", "locks", "graph", "posts", "feeds", "accounts", "presence",
     "live_rooms", "room_stage", "room_chat", "outbox",
@@ -42,18 +42,18 @@ def newest_version() -> str:
 
 
 async def current_version(tx: "Transaction | asyncpg.Connection[asyncpg.Record]") -> str | None:
-    """What the database stands at, in the form of `newest_version`; None where nothing has been migrated."""
+    """The version that the database was last migrated to, or None."""
     version: str | None = await tx.fetchval("SELECT obj_description(to_regclass('alembic_version'))")
     return version
 
 
 async def ensure_partitions(tx: Transaction) -> None:
-    """Partitions for this month and the next three."""
+    """Create the partitions for this month and the next three."""
     await tx.execute("SELECT ensure_partitions()")
 
 
 async def privileges_too_wide(tx: Transaction) -> str | None:
-    """Why the connected role must not serve calls: row policies would not bind it."""
+    """Why the connected role must not serve calls, because row policies would not apply to it; None if it may."""
     row = await tx.fetchrow(
         """SELECT current_user AS role, rolsuper OR rolbypassrls AS bypasses,
             EXISTS (SELECT FROM pg_class WHERE relowner = pg_roles.oid) AS owns
@@ -80,7 +80,7 @@ async def migrate(owner_url: str, app_url: str, worker_url: str) -> str:
             assert isinstance(driver, asyncpg.Connection)
             if await current_version(driver) != newest_version():
                 await connection.run_sync(_upgrade)
-                await driver.execute(_functions())  # the driver's own: a prepared statement holds one command
+                await driver.execute(_functions())  # by the driver: a prepared statement cannot hold several commands
                 await driver.execute(
                     f"""GRANT SELECT ON alembic_version TO {APP_ROLE}, {WORKER_ROLE};
                     COMMENT ON TABLE alembic_version IS '{newest_version()}'"""
@@ -92,7 +92,7 @@ async def migrate(owner_url: str, app_url: str, worker_url: str) -> str:
 
 
 def _functions() -> str:
-    """All functions with their rights. A function without a GRANT is for triggers and other functions alone."""
+    """All functions with their rights. A function without a GRANT is only for triggers and other functions."""
     texts = [(FUNCTIONS / f"{name}.sql").read_text("utf-8") for name in FUNCTION_FILES]
     revoke = f"REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC, {APP_ROLE}, {WORKER_ROLE};\n"
     return "\n".join([revoke, *texts])
@@ -104,7 +104,7 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-# Roles belong to the whole server: databases that are migrated at the same moment meet here.
+# Roles belong to the whole server, so databases that are migrated concurrently can collide here.
 @stamina.retry(on=(asyncpg.InternalServerError, asyncpg.UniqueViolationError), attempts=5, wait_initial=0.05)
 async def _ensure_roles(owner_url: str, app_url: str, worker_url: str) -> None:
     connection = await asyncpg.connect(owner_url)

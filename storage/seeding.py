@@ -1,4 +1,4 @@
-"""Bulk writing of people, follows and posts by the owner of the tables: demo data and load users."""
+"""Bulk inserts of users, follows and posts by the owner of the tables, for demo data and load tests."""
 
 import itertools
 import random
@@ -21,7 +21,7 @@ SESSION_LIFETIME = timedelta(days=30)
 
 
 def past_ids(amount: int, within: timedelta) -> list[int]:
-    """Snowflakes minted by nobody, spread over the past, newest last."""
+    """Snowflakes of past times, in ascending order."""
     now_ms = time.time_ns() // 1_000_000 - EPOCH_MS
     span_ms = int(within.total_seconds() * 1_000)
     moments = sorted(now_ms - random.randrange(1, span_ms) for _ in range(amount))
@@ -35,7 +35,7 @@ async def count_users(connection: Connection) -> int:
 
 
 async def insert_users(connection: Connection, names: Sequence[tuple[str, str]]) -> list[int]:
-    """names: username, display name. Without passwords: they sign in by minted tokens. Answers their ids."""
+    """names: username, display name. Returns ids. The users have no passwords and sign in by minted tokens."""
     ids = past_ids(len(names), timedelta(days=300))
     people = [
         (user_id, username, username.lower(), display_name)
@@ -53,7 +53,7 @@ async def insert_users(connection: Connection, names: Sequence[tuple[str, str]])
 
 
 async def insert_follows(connection: Connection, pairs: Sequence[tuple[int, int]]) -> None:
-    """pairs: follower, followee, each once. Call `recount` at the end."""
+    """pairs: follower, followee, without duplicates. Call `recount` afterwards."""
     await connection.execute("ALTER TABLE follows DISABLE TRIGGER USER")
     ids = past_ids(len(pairs), timedelta(days=200))
     await connection.copy_records_to_table(
@@ -65,7 +65,7 @@ async def insert_follows(connection: Connection, pairs: Sequence[tuple[int, int]
 
 
 async def insert_posts(connection: Connection, posts: Iterator[tuple[int, str, list[str]]], amount: int) -> None:
-    """posts: author, text, hashtags. Call `recount` at the end."""
+    """posts: author, text, hashtags. Call `recount` afterwards."""
     await connection.execute("ALTER TABLE posts DISABLE TRIGGER posts_counted")
     ids = past_ids(amount, timedelta(days=20))
     await connection.copy_records_to_table(
@@ -103,7 +103,7 @@ async def user_ids(
 
 
 async def list_people(connection: Connection, amount: int) -> list[tuple[str, str]]:
-    """Username and display name of people without passwords, the most followed first."""
+    """Username and display name of users without passwords, most followed first."""
     rows = await connection.fetch(
         """SELECT username, display_name FROM users JOIN accounts ON user_id = id
         WHERE password_hash IS NULL AND status = 'active'
@@ -114,7 +114,7 @@ async def list_people(connection: Connection, amount: int) -> list[tuple[str, st
 
 
 async def most_followed_and_a_follower(connection: Connection) -> tuple[str, str] | None:
-    """Their usernames."""
+    """The usernames of the most followed user and of one follower; None without follows."""
     row = await connection.fetchrow(
         """SELECT u.username, f.username AS follower FROM users u
         JOIN follows ON follows.followee_id = u.id AND follows.status = 'active'
@@ -125,7 +125,7 @@ async def most_followed_and_a_follower(connection: Connection) -> tuple[str, str
 
 
 async def open_sessions(connection: Connection, owners: Sequence[int], device: str) -> list[int]:
-    """A session for each, whose refresh token nobody knows. Answers their ids."""
+    """Open a session for each user, with an unknown refresh token. Returns the ids of the sessions."""
     ids = past_ids(len(owners), timedelta(seconds=1 + len(owners) / 100))
     expires_at = datetime.now(UTC) + SESSION_LIFETIME
     await connection.copy_records_to_table(

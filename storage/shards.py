@@ -1,7 +1,7 @@
-"""Redis as the realtime paths see it: shards, each a hash tag, and a link to the server that holds each.
+"""Redis for the realtime paths: shards, which are hash tags, and a link to each server.
 
-A script touches one shard. A single server is one shard, so that one clock orders everything; a cluster has 64, and
-whoever owns them is found out anew when a server is lost or sends us away.
+A script uses keys of one shard. A single server has one shard, so that one clock orders everything. A cluster has 64
+shards; their owners are looked up again when a server is lost or redirects us.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 class Shards:
-    """`on_message` takes what comes on subscribed channels; `on_up` runs before others may use a link that is back."""
+    """`on_message` gets messages of subscribed channels. `on_up` runs on each new link before others may use it."""
 
     def __init__(self, servers: RedisServers, prefix: str, scripts: Sequence[LinkScript]) -> None:
         self.amount = servers.shards
@@ -39,19 +39,19 @@ class Shards:
         self._links: dict[Address, RedisLink] = {}
         self._tasks: dict[Address, asyncio.Task[None]] = {}
         self._watching: asyncio.Task[None] | None = None
-        sharded = "S" if servers.is_cluster else ""  # sharded pub/sub: a message goes to the servers of its slot alone
+        sharded = "S" if servers.is_cluster else ""  # sharded pub/sub: only the servers of a slot get its messages
         self.publish_command, self._subscribe, self._unsubscribe = (
             f"{sharded}{command}" for command in ("PUBLISH", "SUBSCRIBE", "UNSUBSCRIBE")
         )
 
     async def start(self) -> None:
-        """Returns once all links are up."""
+        """Connect, and return once all links are up."""
         while not self._owners:
             await self._find_owners()
             await asyncio.sleep(0 if self._owners else LOOK_AGAIN_S)
         self._watching = asyncio.create_task(self._watch())
         while not self.are_up:
-            with suppress(TimeoutError):  # which links there are may have changed
+            with suppress(TimeoutError):  # look again: the set of links may have changed
                 async with asyncio.timeout(LOOK_AGAIN_S):
                     await asyncio.gather(*(link.is_up.wait() for link in self._links.values()))
 
@@ -63,7 +63,7 @@ class Shards:
         return all(link.is_up.is_set() for link in self._links.values())
 
     def is_up(self, shards: Iterable[int]) -> bool:
-        """All their links are."""
+        """Whether the links of all these shards are up."""
         return all(
             (link := self._links.get(self._owners[shard])) is not None and link.is_up.is_set() for shard in shards
         )
@@ -76,7 +76,7 @@ class Shards:
 
     @property
     def by_link(self) -> list[list[int]]:
-        """Shards that share a server."""
+        """The shards, grouped by server."""
         groups: dict[Address, list[int]] = {}
         for shard, owner in enumerate(self._owners):
             groups.setdefault(owner, []).append(shard)
@@ -91,11 +91,11 @@ class Shards:
         return self._link(shard).run(script, keys, arguments)
 
     def call(self, shard: int, *parts: Part) -> "asyncio.Future[Any]":
-        """A command on keys of that shard. Raises RedisError."""
+        """Send a command on keys of the shard. Raises RedisError."""
         return self._link(shard).call(*parts)
 
     def send(self, shard: int, *parts: Part) -> None:
-        """The same where nobody waits for the answer, and nothing is lost where Redis is away."""
+        """Send a command whose answer nobody needs. While Redis is down, it is dropped."""
         try:
             self.call(shard, *parts).add_done_callback(_look_away)
         except RedisError:
@@ -110,7 +110,7 @@ class Shards:
         return self._link(shard).listen(self._subscribe, channel)
 
     def unsubscribe(self, shard: int, channel: str) -> None:
-        """Where the link is down, the next one begins with what is listened to then."""
+        """Nothing to do while the link is down: the next one subscribes anew."""
         try:
             self._link(shard).listen(self._unsubscribe, channel).add_done_callback(_look_away)
         except RedisError:
@@ -125,20 +125,20 @@ class Shards:
     # ------------------------------------------------------------------------------------------ who owns what
 
     async def _watch(self) -> None:
-        """For ever: while a link is down, ask who owns its shards now; also before, where nothing else would tell."""
+        """Look up the owners of shards endlessly, while a link is down or a server could be replaced unnoticed."""
         while True:
             await asyncio.sleep(LOOK_AGAIN_S)
             if self._servers.may_be_replaced or (self._servers.is_cluster and not self.are_up):
                 try:
                     await self._find_owners()
                 except Exception:
-                    log.exception("who owns the shards was not understood")
+                    log.exception("the owners of the shards could not be read")
 
     async def _find_owners(self) -> None:
         try:
             before, self._owners = self._owners, await self._servers.find_owners()
         except RedisError as error:
-            log.warning("nobody tells who owns the shards", error=str(error))
+            log.warning("the owners of the shards could not be looked up", error=str(error))
             return
         known = set(self._links)
         for address in set(self._owners) - known:

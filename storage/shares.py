@@ -1,12 +1,12 @@
-"""Each user's share of a node: how much work their calls may cost, over all their sockets and all nodes.
+"""Shares: a budget of work per user, over all sockets and nodes.
 
-Work is the time that a call holds a connection to PostgreSQL, and the time that it keeps the event loop busy. It is
-counted in memory once it is done. Nodes add up in Redis, in the background, what those spent who spend much: no call
-waits for it. Time pays back what was spent, at a steady rate.
+The work of a call is the time that it holds a connection to PostgreSQL, plus the time that it keeps the event loop
+busy. It is charged in memory after the call. In the background, nodes add up in Redis what users spent, unless it is
+little; no call waits for that. Time pays back at a steady rate.
 
-States of a share: light → busy (a sixteenth of what may be spent at once is gone, or many calls wait: one transaction
-at a time, see `fair_queue`) → heavy (a quarter is gone: a rest after each transaction) → spent (calls are refused until
-enough is paid back). A share that is paid back in full is forgotten.
+States of a share: light → busy (a sixteenth of the burst is spent, or many calls wait: one transaction at a time, see
+`fair_queue`) → heavy (a quarter is spent: a rest after each transaction) → spent (calls are refused until enough is
+paid back). A share that is paid back in full is deleted.
 """
 
 import asyncio
@@ -26,8 +26,8 @@ SETTLE = LinkScript(Path(__file__).parent / "lua" / "settle_share.lua")
 SCRIPTS = (SETTLE,)
 
 SETTLE_EVERY_S = 0.5
-MANY_WAITING = 32  # as many as run at a time on one connection
-MOST_SETTLED = 1_000  # shares at a time; the rest follows
+MANY_WAITING = 32  # as many as a connection runs at a time
+MOST_SETTLED = 1_000  # shares at a time; others are settled next time
 MOST_KEPT = 100_000
 
 Key = int | str  # a user, a session, or an address
@@ -36,14 +36,14 @@ log = structlog.get_logger()
 
 
 class WorkRate(msgspec.Struct, frozen=True):
-    """`burst` seconds of work at once, paid back at `per_second`."""
+    """`burst` seconds of work may be spent at once; `per_second` of them are paid back."""
 
     per_second: float
     burst: float
 
 
 class CallSteps(msgspec.Struct, frozen=True):
-    """`burst_s` seconds' worth of calls at once, one more every `step_s` seconds."""
+    """A call costs `step_s` seconds; up to `burst_s` seconds may be spent at once."""
 
     step_s: float
     burst_s: float
@@ -68,14 +68,14 @@ class Share:
     def __init__(self, key: Key, rate: WorkRate) -> None:
         self.key = key
         self.spent = 0.0  # s, not yet paid back
-        self.unsettled = 0.0  # s, not yet told to the other nodes
+        self.unsettled = 0.0  # s, not yet added up in Redis
         self.calls = 0
         self.running = 0
         self.resting = False
         self.waiting: deque[asyncio.Future[None]] = deque()
         self._rate = rate
         self._paid_at = time.monotonic()
-        self._called_until = 0.0  # when the calls so far would end at a steady rate
+        self._called_until = 0.0  # when the calls so far would have ended at the steady rate
 
     def take_call(self, now: float, rate: CallSteps) -> int:
         """Count one call. 0 if it may run, else the milliseconds to wait. now: monotonic, in seconds."""
@@ -109,7 +109,7 @@ class Share:
 
     @property
     def wait_ms(self) -> int:
-        """0 while calls may begin, else how long none may."""
+        """How long no call may start; 0 if calls may."""
         if self.spent <= self._rate.burst:
             return 0
         self.pay_back()
@@ -141,22 +141,22 @@ class Shares:
         return share
 
     async def keep_settling(self) -> None:
-        """For ever."""
+        """Settle with other nodes, endlessly."""
         while True:
             await asyncio.sleep(SETTLE_EVERY_S)
             try:
                 await self.settle()
             except RedisError as error:
-                log.info("what users spent stays on this node for now", error=str(error))
+                log.info("the work of users could not be added up in Redis", error=str(error))
 
     async def settle(self) -> None:
-        """Raises RedisError."""
+        """Add up with other nodes what users spent here. Raises RedisError."""
         for error in await asyncio.gather(*map(self._settle_one, self._swept()), return_exceptions=True):
             if error is not None:
                 raise error
 
     def _swept(self) -> list[Share]:
-        """Pays back and forgets. Answers who has spent so much here that other nodes must know."""
+        """Pay back all shares and delete idle ones. Returns those whose spending other nodes must know."""
         notable: list[Share] = []
         heavy = 0
         for share in list(self._shares.values()):

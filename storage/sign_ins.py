@@ -1,7 +1,7 @@
-"""What a node must know of those who connect, loaded for many at once.
+"""Loads what a node must know of connecting users, in batches.
 
-While one query runs, those who come meanwhile gather for the next: a lone client waits for nobody, and a storm of
-reconnects costs a query per two hundred, not per client.
+While a query runs, further users are collected for the next one. A single client waits for no batch, and a storm of
+reconnects costs one query per 200 clients.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ class SignIns:
         self._running: asyncio.Task[None] | None = None
 
     async def load(self, session_id: int, user_id: int) -> Row | None:
-        """The row of `sign_in()` in the schema; None where the session is over. Raises DatabaseUnavailable."""
+        """The row of the SQL function `sign_in`; None if the session has ended. Raises DatabaseUnavailable."""
         pair = (session_id, user_id)
         answer = self._waiting.get(pair)
         if answer is None:
@@ -38,7 +38,7 @@ class SignIns:
         return await asyncio.shield(answer)
 
     async def load_many(self, pairs: Sequence[Pair]) -> dict[int, Row]:
-        """By session; without those that are over. Raises DatabaseUnavailable."""
+        """Rows by session, without ended sessions. Raises DatabaseUnavailable."""
         async with self._database.transaction() as tx:
             rows = await tx.fetch(
                 "SELECT * FROM sign_in($1, $2)", [session for session, _ in pairs], [user for _, user in pairs]

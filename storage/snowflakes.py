@@ -1,7 +1,7 @@
 """Snowflake ids: 41 bits of milliseconds since 2024-01-01, 10 of node, 12 of sequence.
 
-The node number is leased in Redis. Minting stops when the lease could not be renewed before it may have ended by
-our own monotonic clock: two processes never share a number.
+The node number is leased in Redis. Minting stops when the lease was not renewed in time, by our own monotonic clock, so
+that two processes never share a number.
 """
 
 import asyncio
@@ -27,11 +27,11 @@ log = structlog.get_logger()
 
 
 class MintingStopped(Exception):
-    """No valid lease on a node number: Redis has been out of reach for too long."""
+    """There is no valid lease of a node number: Redis could not be reached for too long."""
 
 
 class Snowflakes:
-    """Mints ids, unique over all processes that share the Redis prefix."""
+    """Mints ids that are unique over all processes with the same Redis prefix."""
 
     def __init__(self, redis: Redis) -> None:
         self.renew_every_s = RENEW_EVERY_S
@@ -51,18 +51,18 @@ class Snowflakes:
 
     @property
     def is_leased(self) -> bool:
-        """Whether the number is certainly still ours."""
+        """Whether the lease is certainly still valid."""
         return time.monotonic() < self._valid_until
 
     async def lease(self) -> None:
-        """Take a free number. Raises RedisError; MintingStopped when all are taken."""
+        """Lease a free number. Raises RedisError; MintingStopped if all are taken."""
         for node in random.sample(range(NODES), NODES):
             if await self._take(node):
                 return
         raise MintingStopped(f"all {NODES} node numbers are leased")
 
     async def keep_lease(self) -> None:
-        """Renew for ever; a number lost to another process is replaced by a new one."""
+        """Renew the lease endlessly. A number that another process has taken is replaced by a new one."""
         is_renewed = True
         while True:
             await asyncio.sleep(self.renew_every_s if is_renewed else RETRY_S)
@@ -72,7 +72,9 @@ class Snowflakes:
                 is_renewed = True
             except (RedisError, MintingStopped) as error:
                 if is_renewed:
-                    log.warning("our node number's lease is not renewed", error=f"{type(error).__name__}: {error}")
+                    log.warning(
+                        "the lease of the node number could not be renewed", error=f"{type(error).__name__}: {error}"
+                    )
                 is_renewed = False
 
     async def release(self) -> None:
@@ -87,7 +89,7 @@ class Snowflakes:
         if now_ms == self._last_ms:
             self._sequence = (self._sequence + 1) & 0xFFF
             if self._sequence == 0:
-                now_ms += 1  # borrow from the next millisecond rather than wait for it
+                now_ms += 1  # use the next millisecond instead of waiting for it
         else:
             self._sequence = 0
         self._last_ms = now_ms
@@ -106,7 +108,7 @@ class Snowflakes:
 
 
 def milliseconds(snowflake: int) -> int:
-    """When it was minted, in ms since 2024-01-01: what feeds are scored by (a double holds it exactly)."""
+    """When it was minted, in ms since 2024-01-01. Feeds use it as the score, which a double holds exactly."""
     return snowflake >> 22
 
 

@@ -1,10 +1,11 @@
-"""One process's share of a group on Redis Streams.
+"""The part of a worker group that runs in this process, on Redis Streams.
 
-A group's only consumer is called `owner`; who may act as the owner of a partition is a lease of 5 seconds. A new owner
-first finds what the last one had been given and did not acknowledge. Members of a group share its partitions evenly.
+The only consumer of a group is named `owner`; a lease of 5 seconds says which process is the owner of a partition. A
+new owner first handles the records that the last one got and did not acknowledge. The processes of a group share its
+partitions evenly.
 
-Redis may lose the last of what was written, by a restart or to a replica that takes over. Then what was done for a
-record may be gone, and the record be given back or not: it is done again.
+Redis may lose its last writes by a restart or a failover: the effects of a reaction in Redis, its acknowledgement, or
+both. Such a record is handled again.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from storage.redis import Redis, RedisError
 
 _LEASE_MS = 5_000
 _RENEW_S = 1.5
-_BLOCK_MS = 250  # also how long a partition may wait to join the common read
+_BLOCK_MS = 250  # also the longest time until a new partition joins the common read
 _RECHECK_S = 30.0
 _BATCH = 100
 _PREFETCHED_BATCHES = 2
@@ -35,18 +36,18 @@ log = structlog.get_logger()
 
 @dataclass
 class _Partition:
-    """A partition that this process holds the lease on."""
+    """A partition whose lease this process holds."""
 
     stream: str
     topic: str
     lease_until: float
     batches: asyncio.Queue[list[Any]] = field(default_factory=lambda: asyncio.Queue(_PREFETCHED_BATCHES))
     task: asyncio.Task[None] | None = None
-    ready: bool = False  # what the last owner left behind has been dealt with
+    ready: bool = False  # records that the last owner left are handled
 
 
 class GroupConsumer:
-    """One process's share of a group: leases partitions, reads them in one command, works on each in its own task."""
+    """Leases partitions, reads them with one command, and handles each in its own task."""
 
     def __init__(
         self,
@@ -56,7 +57,7 @@ class GroupConsumer:
         ensure_group: Callable[[str, str], Awaitable[None]],
         react: React,
     ) -> None:
-        """partitions: stream and topic of each."""
+        """partitions: (stream, topic) of each."""
         self._redis = redis
         self._ensure_group = ensure_group
         self._group = group
@@ -76,7 +77,7 @@ class GroupConsumer:
                 try:
                     await self._share_partitions()
                 except RedisError as error:
-                    log.warning("event log out of reach", group=self._group, error=str(error))
+                    log.warning("the event log cannot be reached", group=self._group, error=str(error))
                 self._drop_expired()
                 try:
                     async with asyncio.timeout(_RENEW_S):
@@ -88,7 +89,7 @@ class GroupConsumer:
             await self._leave()
 
     async def _share_partitions(self) -> None:
-        """Renew what we hold; take or give up partitions until each member holds its share."""
+        """Renew our leases, and take or release partitions until each process holds an equal share."""
         now = time.time()
         members = self._redis.key("log-members", self._group)
         async with self._redis.commands.pipeline(transaction=False) as pipe:
@@ -135,13 +136,13 @@ class GroupConsumer:
                 )
             except RedisError as error:
                 if "NOGROUP" in str(error):
-                    # Redis came back without its memory: the groups are made anew.
+                    # Redis has restarted without its data: create the groups again.
                     for stream in wanted:
                         await self._ensure_group_quietly(stream)
                 await asyncio.sleep(0.2)
                 continue
             except Exception:
-                log.exception("a group's reading stumbled and goes on", group=self._group)
+                log.exception("reading for a group failed and is retried", group=self._group)
                 await asyncio.sleep(0.2)
                 continue
             for stream, entries in found or ():
@@ -153,7 +154,7 @@ class GroupConsumer:
         try:
             await self._ensure_group(stream, self._group)
         except RedisError as error:
-            log.warning("cannot make a consumer group", stream=stream, error=str(error))
+            log.warning("a consumer group could not be created", stream=stream, error=str(error))
 
     async def _work(self, held: _Partition) -> None:
         while True:
@@ -163,11 +164,11 @@ class GroupConsumer:
                 self._changed.set()
                 while True:
                     try:
-                        # Not wait_for: before Python 3.12 it can swallow the cancellation that ends us.
+                        # Not wait_for: before Python 3.12 it can swallow a cancellation.
                         async with asyncio.timeout(_RECHECK_S):
                             entries = await held.batches.get()
                     except TimeoutError:
-                        # A former owner's last read may have been answered after it lost the lease.
+                        # A former owner may have read records after it lost the lease.
                         await self._catch_up(held)
                         continue
                     self._changed.set()
@@ -177,12 +178,12 @@ class GroupConsumer:
                 if "NOGROUP" in str(error):
                     await self._ensure_group_quietly(held.stream)
             except Exception:
-                log.exception("a partition stumbled and starts again", stream=held.stream)
+                log.exception("a partition failed and starts again", stream=held.stream)
             self._forget_read(held)
             await asyncio.sleep(0.5)
 
     async def _begin_anew(self, held: _Partition) -> None:
-        """With what has not been acknowledged."""
+        """Start again with records that were not acknowledged."""
         if held.task is not None:
             await end(held.task)
         self._forget_read(held)
@@ -195,7 +196,7 @@ class GroupConsumer:
             held.batches.get_nowait()
 
     async def _catch_up(self, held: _Partition) -> None:
-        """What has been delivered to an owner of this partition and never acknowledged, oldest first."""
+        """Handle records that an owner of this partition got and never acknowledged, oldest first."""
         while True:
             found = await self._redis.commands.xreadgroup(self._group, "owner", {held.stream: "0"}, count=_BATCH)
             entries = found[0][1] if found else []
@@ -204,13 +205,13 @@ class GroupConsumer:
             await self._process(held, entries)
 
     async def _process(self, held: _Partition, entries: list[Any]) -> None:
-        # A record trimmed while pending comes back without fields.
+        # A record that was trimmed while pending has no fields.
         records = [read_record(held.topic, fields) for _, fields in entries if fields]
         master, is_done = self._redis.master, False
         while not is_done:
             await self._react(records)
             await self._redis.commands.xack(held.stream, self._group, *(entry_id for entry_id, _ in entries))
-            # Another master may have been told that it is done, and not know what was done.
+            # After a failover, the new master may have the acknowledgement but not the effects.
             is_done, master = self._redis.master == master, self._redis.master
 
     def _drop_expired(self) -> None:
@@ -235,7 +236,7 @@ class GroupConsumer:
                 await self._give_up(held)
             await self._redis.commands.zrem(self._redis.key("log-members", self._group), self._id)
         except RedisError as error:
-            log.warning("leases are left to expire", group=self._group, error=str(error))
+            log.warning("leases could not be released and will expire", group=self._group, error=str(error))
 
     def _lease(self, stream: str) -> str:
         return f"{stream}:lease:{self._group}"

@@ -8,7 +8,7 @@ from storage.database import Transaction
 
 
 class LiteRow(TypedDict):
-    """What `present.user_lite` reads: the columns that `lite_columns` selects."""
+    """The columns that `lite_columns` selects and `present.user_lite` reads."""
 
     username: str
     display_name: str
@@ -38,12 +38,12 @@ class ProfileRow(LiteRow):
 
 
 def lite_columns(users: str, prefix: str = "") -> str:
-    """SQL that selects them from a table of users by its alias, under names with that prefix."""
+    """SQL for the user-lite columns of the table with that alias, renamed with the prefix."""
     return ", ".join(f"{users}.{column} AS {prefix}{column}" for column in LiteRow.__annotations__)
 
 
 def lite_object(users: str) -> str:
-    """SQL that makes the JSON of a `UserLite` from a table of users."""
+    """SQL for the JSON of a `UserLite` from the table with that alias."""
     columns = ", ".join(f"'{column}', {users}.{column}" for column in LiteRow.__annotations__)
     return f"jsonb_build_object('id', {users}.id::text, {columns})"
 
@@ -58,7 +58,7 @@ _PROFILE = """
 
 
 async def load(tx: Transaction, user_ids: Sequence[int]) -> dict[int, ProfileRow]:
-    """Profiles by id, each with the viewer's relation; without those whom the viewer may not see."""
+    """Profiles by id with the viewer's relation, without users whom the viewer may not see."""
     rows = cast("list[ProfileRow]", await tx.fetch(f"{_PROFILE} u.id = ANY ($1)", user_ids))
     return {row["id"]: row for row in rows if not row["blocked_by"]}
 
@@ -73,7 +73,7 @@ async def id_of(tx: Transaction, username: str) -> int | None:
 
 
 async def ids_of(tx: Transaction, usernames: Sequence[str]) -> list[int]:
-    """Of those among them whom the viewer may see."""
+    """Ids of those users whom the viewer may see."""
     rows = await tx.fetch(
         "SELECT id FROM users WHERE username_key = ANY ($1) AND status = 'active'",
         [username.lower() for username in usernames],
@@ -82,7 +82,7 @@ async def ids_of(tx: Transaction, usernames: Sequence[str]) -> list[int]:
 
 
 async def load_lite(tx: Transaction, user_ids: Sequence[int]) -> dict[int, LiteRow]:
-    """By id, without those whom the viewer may not see."""
+    """User-lite columns by id, without users whom the viewer may not see."""
     rows = await tx.fetch(
         f"SELECT u.id, {lite_columns('u')} FROM users u WHERE u.id = ANY ($1) AND u.status = 'active'", user_ids
     )
@@ -99,7 +99,7 @@ async def update(
     clear_avatar: bool,
     presence_audience: str | None,
 ) -> None:
-    """None leaves a column as it is; an emptied display name becomes the username again."""
+    """None leaves a column as it is. An empty display name becomes the username."""
     await tx.execute(
         """UPDATE users SET display_name = coalesce(nullif($2, ''), CASE WHEN $2 = '' THEN username END, display_name),
             bio = coalesce($3, bio), is_private = coalesce($4, is_private),
@@ -116,15 +116,15 @@ async def update(
 
 
 async def hold_privacy(tx: Transaction, user_id: int) -> None:
-    """Until the transaction ends nobody follows that account; the follows that were under way have ended.
+    """Lock the privacy of the account: wait for follows that have begun, and block new ones until the transaction ends.
 
-    Before the account's row is locked: a follow that is counted there holds this already.
+    Call it before locking the account's row: a follow takes this lock first, and then that row to count itself.
     """
     await tx.execute("SELECT hold('privacy', $1)", user_id)
 
 
 async def choose_presence(tx: Transaction, user_id: int, status: str, text: str) -> int:
-    """Answers how many times they have chosen."""
+    """Returns the version of the choice, which counts up."""
     version: int = await tx.fetchval(
         """UPDATE users SET presence_status = $2, presence_text = $3, presence_version = presence_version + 1
         WHERE id = $1 RETURNING presence_version""",
@@ -136,7 +136,7 @@ async def choose_presence(tx: Transaction, user_id: int, status: str, text: str)
 
 
 async def may_watch(tx: Transaction, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Those pairs of a person and a watcher where the latter may see whether the former is there."""
+    """Those pairs (user, watcher) where the watcher may see the user's presence."""
     rows = await tx.fetch(
         "SELECT may_watch($1, $2) AS number", [who for who, _ in pairs], [other for _, other in pairs]
     )
@@ -144,12 +144,12 @@ async def may_watch(tx: Transaction, pairs: Sequence[tuple[int, int]]) -> list[t
 
 
 async def is_large(tx: Transaction, user_id: int) -> bool:
-    """Whether the author's posts are merged at read instead of fanned out."""
+    """Whether the author's posts are merged into feeds at read instead of fanned out."""
     return bool(await tx.fetchval("SELECT is_large FROM users WHERE id = $1", user_id))
 
 
 async def size_change(tx: Transaction, user_id: int, up_at: int, down_below: int) -> bool | None:
-    """What `is_large` should become by the followers' count; None where it is right. For workers."""
+    """What `is_large` must become by the number of followers; None if it is right. For workers."""
     change: bool | None = await tx.fetchval(
         """SELECT NOT is_large FROM users
         WHERE id = $1 AND (NOT is_large AND follower_count >= $2 OR is_large AND follower_count < $3)""",

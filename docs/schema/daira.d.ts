@@ -2,13 +2,13 @@
 
 export type Answer<T> = { ok: true; data: T } | { ok: false; error: ErrorBody };
 
-/** The most who were inside at once within the minute that begins at `at`. */
+/** The most users who were inside at once, within the minute that begins at `at`. */
 export interface AttendancePoint {
   at: string;
   count: number;
 }
 
-/** Without `until`, for as long as the room lives. */
+/** Without `until`, the ban lasts until the room ends. */
 export interface BanFromRoom {
   room_id: string;
   user_id: string;
@@ -70,7 +70,7 @@ export interface CreatePost {
   idempotency_key?: string | null;
 }
 
-/** Without `starts_at` it waits for room.start all the same; the time is what others are shown. */
+/** `starts_at` is only shown to users: the room always starts by room.start. */
 export interface CreateRoom {
   topic: string;
   starts_at?: string | null;
@@ -86,7 +86,7 @@ export interface DeleteRoomMessage {
   message_id: string;
 }
 
-/** What is wrong with one field; `field` is `$` where it is the whole argument. */
+/** What is wrong with one field. `field` is `$` for the whole argument. */
 export interface Detail {
   field: string;
   reason: string;
@@ -173,7 +173,7 @@ export interface InviteToRoom {
   user_ids: string[];
 }
 
-/** One picture; pushes with an offset above `offset` follow it. `next_cursor` goes on in room.participants. */
+/** A snapshot: pushes with an offset above `offset` come after it. room.participants takes `next_cursor`. */
 export interface JoinedRoom {
   room: Room;
   role: "cohost" | "host" | "listener" | "speaker";
@@ -250,7 +250,7 @@ export interface Media {
   id: string;
 }
 
-/** For LiveKit at that URL. Ask for one each time you connect. */
+/** A token for LiveKit at that URL. Request one each time you connect. */
 export interface MediaToken {
   url: string;
   token: string;
@@ -272,7 +272,7 @@ export interface MethodList {
   components: Record<string, unknown>;
 }
 
-/** The muted neither speak nor write. */
+/** A muted user can neither speak nor write. */
 export interface MuteInRoom {
   room_id: string;
   user_id: string;
@@ -286,11 +286,11 @@ export interface MuteUser {
   until?: string | null;
 }
 
-/** The request of methods that take nothing. */
+/** The request of methods without arguments. */
 export interface NoArguments {
 }
 
-/** The result of methods with nothing to say. */
+/** The result of methods that return nothing. */
 export interface Nothing {
 }
 
@@ -301,7 +301,7 @@ export interface Participant {
   muted: boolean;
 }
 
-/** The first page begins with everybody on the stage, however many; listeners follow as they came. */
+/** The first page begins with all users on the stage, then has listeners in the order in which they joined. */
 export interface ParticipantPage {
   items: Participant[];
   next_cursor: string | null;
@@ -345,7 +345,7 @@ export interface PostRef {
   post_id: string;
 }
 
-/** The invisible are offline, last seen when they vanished; those whom the viewer may not watch were never seen. */
+/** An invisible user is offline, last seen when becoming invisible. A user whom the viewer may not watch is offline without a time. */
 export interface Presence {
   user_id: string;
   status: "away" | "busy" | "offline" | "online";
@@ -387,7 +387,7 @@ export interface Register {
   device?: Device | null;
 }
 
-/** How the viewer and a person stand to each other. */
+/** The relation between the viewer and a user. */
 export interface Relation {
   follows?: boolean;
   followed_by?: boolean;
@@ -396,7 +396,7 @@ export interface Relation {
   mutes?: boolean;
 }
 
-/** `speakers` are all on the stage who are in the room, the host among them, and of them who are cohosts and who are muted; `hands` the first 50 raised. */
+/** `speakers` are the users on the stage who are in the room, including the host. `cohost_ids` and `muted_ids` name some of them. `hands` are the first 50 raised hands. */
 export interface Room {
   id: string;
   topic: string;
@@ -427,7 +427,7 @@ export interface RoomClosed {
   room: Room;
 }
 
-/** What became of a room: made once, after it has closed. */
+/** The digest of a room, made once, after its end. */
 export interface RoomDigest {
   room_id: string;
   topic: string;
@@ -441,7 +441,7 @@ export interface RoomDigest {
   summary: RoomMessage[];
 }
 
-/** room.digest answers it now, to each as they may see it. */
+/** room.digest now returns the digest, as each user may see it. */
 export interface RoomDigested {
   id: string;
   room_id: string;
@@ -501,7 +501,7 @@ export interface RoomPage {
   next_cursor: string | null;
 }
 
-/** What has come since the last one, at most a second ago. */
+/** Counts of reactions since the last such push, at most a second ago. */
 export interface RoomReacted {
   id: string;
   room_id: string;
@@ -518,7 +518,7 @@ export interface RoomRemoved {
   reason: "access" | "banned" | "ended" | "full" | "kicked";
 }
 
-/** To whom it was given: a media token of before no longer fits. */
+/** Pushed to the user whose role or mute changed. Media tokens of before are no longer right. */
 export interface RoomRoleChanged {
   id: string;
   room_id: string;
@@ -573,7 +573,7 @@ export interface SessionRevoked {
   reason: "logout" | "password_changed" | "reused" | "revoked" | "suspended";
 }
 
-/** Holds until it is set anew, on all devices; without `text`, none is shown. */
+/** Holds on all devices until it is set again. Without `text`, none is shown. */
 export interface SetPresence {
   status: "away" | "busy" | "invisible" | "online";
   text?: string | null;
@@ -607,13 +607,13 @@ export interface TopMessage {
   reactions: Record<string, number>;
 }
 
-/** One of the two says where. */
+/** Exactly one of the two must be given. */
 export interface Typing {
   room_id?: string | null;
   post_id?: string | null;
 }
 
-/** Over 6 s after the last that says so. */
+/** Typing ends 6 s after the last push with `typing: true`. */
 export interface TypingChanged {
   id: string;
   user_id: string;
@@ -622,7 +622,7 @@ export interface TypingChanged {
   post_id?: string | null;
 }
 
-/** Without `kind`, all kinds. */
+/** Without `kind`, mutes of all kinds are removed. */
 export interface UnmuteUser {
   user_id: string;
   kind?: "all" | "posts" | "stories" | null;
@@ -633,7 +633,7 @@ export interface UpdateCircle {
   name: string;
 }
 
-/** Absent leaves as it is. */
+/** Absent fields stay as they are. */
 export interface UpdateRoom {
   room_id: string;
   version: number;
@@ -642,7 +642,7 @@ export interface UpdateRoom {
   slow_mode_s?: number;
 }
 
-/** Absent leaves as it is; null clears a text or the avatar, and is refused where there is nothing to clear. */
+/** Absent fields stay as they are. null clears a text or the avatar, and is refused for other fields. */
 export interface UpdateUser {
   display_name?: string | null;
   bio?: string | null;
@@ -651,7 +651,7 @@ export interface UpdateUser {
   presence_audience?: "everyone" | "followers" | "nobody";
 }
 
-/** A person's profile as one viewer sees it. */
+/** The profile of a user, as the viewer sees it. */
 export interface User {
   id: string;
   username: string;
@@ -671,7 +671,7 @@ export interface UserList {
   items: User[];
 }
 
-/** A person as they appear beside what they did. */
+/** The part of a user that is shown beside their posts and messages. */
 export interface UserLite {
   id: string;
   username: string;
@@ -689,7 +689,7 @@ export interface UserRef {
   user_id: string;
 }
 
-/** With `version`, ABORTED where the room has changed since. */
+/** With `version`, the call is ABORTED if the room has changed since. */
 export interface VersionedRoomRef {
   room_id: string;
   version?: number | null;

@@ -1,6 +1,7 @@
 -- Accounts and sessions: registering, signing in, suspending.
 
--- Before sign-in there is no viewer; once there is one, these tell them nothing of others.
+-- The account of an email address. Before sign-in there is no viewer; with one, this and the next functions return
+-- nothing.
 CREATE OR REPLACE FUNCTION account_for_login(key text) RETURNS TABLE (user_id bigint, password_hash text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT a.user_id, a.password_hash FROM accounts a JOIN users u ON u.id = a.user_id
@@ -8,7 +9,7 @@ CREATE OR REPLACE FUNCTION account_for_login(key text) RETURNS TABLE (user_id bi
 $$;
 GRANT EXECUTE ON FUNCTION account_for_login TO daira_app;
 
--- Whether that account was opened with that name within the last ten minutes: its device may have lost the answer.
+-- Whether the account was opened with that username within the last ten minutes: its client may have lost the answer.
 CREATE OR REPLACE FUNCTION registered_just_now(address text, name text) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     RETURN EXISTS (SELECT FROM public.accounts a JOIN public.users u ON u.id = a.user_id
@@ -16,12 +17,14 @@ CREATE OR REPLACE FUNCTION registered_just_now(address text, name text) RETURNS 
                      AND a.created_at > now() - interval '10 minutes');
 GRANT EXECUTE ON FUNCTION registered_just_now TO daira_app;
 
+-- The user of a session, for a client that knows the family of its refresh tokens.
 CREATE OR REPLACE FUNCTION session_owner(session_id bigint, family bytea) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     RETURN (SELECT s.user_id FROM public.sessions s
             WHERE s.id = session_id AND s.family_hash = family AND public.viewer_id() IS NULL);
 GRANT EXECUTE ON FUNCTION session_owner TO daira_app;
 
+-- Those sessions that were revoked. A node asks it when it may have missed a revocation.
 CREATE OR REPLACE FUNCTION ended_sessions(ids bigint[]) RETURNS TABLE (session_id bigint, reason text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT s.id, s.revoked_reason FROM sessions s
@@ -29,10 +32,11 @@ CREATE OR REPLACE FUNCTION ended_sessions(ids bigint[]) RETURNS TABLE (session_i
 $$;
 GRANT EXECUTE ON FUNCTION ended_sessions TO daira_app;
 
--- What a node needs to know of users who connect, for many of them at once: one row for each session that is alive, with
--- the presence that its user chose. `hidden` names the users whom this user is kept from: `hidden_until` in everything,
--- `posts_hidden_until` in posts, because a mute of one kind stands beside one of another, and a block beside both. The
--- viewer cannot be set for many users, so this reads past the policies, but only what belongs to the pairs asked for.
+-- What a node needs to know of users who connect, for many of them at once: one row for each session that is alive,
+-- with the presence that its user chose. `hidden` names the users whom this user is kept from: `hidden_until` in
+-- everything, `posts_hidden_until` in posts, because a mute of one kind stands beside one of another, and a block
+-- beside both. The viewer cannot be set for many users, so this reads past the policies, but only what belongs to the
+-- pairs asked for.
 CREATE OR REPLACE FUNCTION sign_in(asked_sessions bigint[], asked_users bigint[])
     RETURNS TABLE (session_id bigint, id bigint, username text, display_name text, avatar_url text,
                    is_verified boolean, bio text, is_private boolean, follower_count integer, following_count integer,
@@ -78,8 +82,8 @@ CREATE OR REPLACE FUNCTION sign_in(asked_sessions bigint[], asked_users bigint[]
 $$;
 GRANT EXECUTE ON FUNCTION sign_in TO daira_app;
 
--- Whatever tool suspends or deletes somebody, their sessions end with it: the event closes their sockets. Each change
--- of a status is one audit row.
+-- Suspending or deleting a user, with whatever tool, ends their sessions; the event closes their sockets. Each change
+-- of a status adds an audit row.
 CREATE OR REPLACE FUNCTION status_changed() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -102,6 +106,7 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- Whether the viewer may add this event to the outbox; see `may_tell_of_graph`.
 CREATE OR REPLACE FUNCTION may_tell_of_session(topic text, key text, event jsonb) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     RETURN key = public.viewer_id()::text AND event ->> 'user_id' = key AND topic = 'session.ended' AND NOT EXISTS (

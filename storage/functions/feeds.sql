@@ -1,6 +1,6 @@
--- Feeds: which posts stand in them.
+-- Feeds: the posts that belong into them.
 
--- Newest posts of the large authors whom the viewer follows: what fan-out leaves to the read.
+-- The newest posts of large authors whom the viewer follows, which fan-out leaves to the read.
 CREATE OR REPLACE FUNCTION large_author_post_ids(before bigint, amount integer) RETURNS SETOF bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT p.id
@@ -15,6 +15,7 @@ CREATE OR REPLACE FUNCTION large_author_post_ids(before bigint, amount integer) 
 $$;
 GRANT EXECUTE ON FUNCTION large_author_post_ids TO daira_app;
 
+-- The posts that an inbox is rebuilt from: the newest of other followed users, and those that mention the viewer.
 CREATE OR REPLACE FUNCTION inbox_post_ids(amount integer) RETURNS SETOF bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT id FROM (
@@ -37,9 +38,9 @@ CREATE OR REPLACE FUNCTION inbox_post_ids(amount integer) RETURNS SETOF bigint
 $$;
 GRANT EXECUTE ON FUNCTION inbox_post_ids TO daira_app;
 
--- What ranking reads: the newest `amount` posts of the inbox and of the large authors that the viewer follows, without
--- those that must not stand in the viewer's feed. Relations are read once per author, and the rule of the policy runs
--- only for posts that a follow does not open by itself.
+-- The signals that ranking reads, of the newest `amount` posts of the inbox and of large authors whom the viewer
+-- follows, without posts that must not be in the viewer's feed. Relations are read once per author, and the rule of
+-- the policy runs only for posts that a follow does not open by itself.
 CREATE OR REPLACE FUNCTION feed_candidates(inbox bigint[], amount integer)
     RETURNS TABLE (post_id bigint, author_id bigint, follows boolean, followed_by boolean, is_named boolean,
                    reactions bigint, comments integer, shares integer, saves integer, views integer)

@@ -1,11 +1,12 @@
 -- The graph: follows, blocks, mutes and circles.
 
+-- Whether the user blocks the viewer.
 CREATE OR REPLACE FUNCTION blocks_viewer(other bigint) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     RETURN EXISTS (SELECT FROM public.blocks WHERE blocker_id = other AND blocked_id = public.viewer_id());
 GRANT EXECUTE ON FUNCTION blocks_viewer TO daira_app;
 
--- How viewer and others stand to each other, one row for each id in `others`.
+-- The relation between the viewer and each user in `others`, one row per user.
 CREATE OR REPLACE FUNCTION relations(others bigint[])
     RETURNS TABLE (other_id bigint, follows boolean, followed_by boolean, requested boolean, blocks boolean,
                    blocked_by boolean, mutes boolean, mutes_posts boolean)
@@ -26,7 +27,7 @@ CREATE OR REPLACE FUNCTION relations(others bigint[])
 $$;
 GRANT EXECUTE ON FUNCTION relations TO daira_app, daira_worker;
 
--- Nobody has a list open.
+-- Whether the viewer may see the posts and lists of the target at all. Never without a viewer.
 CREATE OR REPLACE FUNCTION graph_open(target bigint) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     RETURN target = public.viewer_id() OR public.viewer_id() IS NOT NULL AND EXISTS (
@@ -38,6 +39,8 @@ CREATE OR REPLACE FUNCTION graph_open(target bigint) RETURNS boolean
               WHERE f.follower_id = public.viewer_id() AND f.followee_id = target AND f.status = 'active')));
 GRANT EXECUTE ON FUNCTION graph_open TO daira_app;
 
+-- Lists that the policies over `follows` hide from other users: only ids, so that profiles are then loaded under their
+-- own policies. Empty if the viewer may not see the list.
 CREATE OR REPLACE FUNCTION follower_ids(target bigint, before bigint, amount integer)
     RETURNS TABLE (follow_id bigint, user_id bigint)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -56,7 +59,8 @@ CREATE OR REPLACE FUNCTION following_ids(target bigint, before bigint, amount in
 $$;
 GRANT EXECUTE ON FUNCTION following_ids TO daira_app;
 
--- Volatile, so that it sees what was committed while a trigger of the same statement waited for a lock.
+-- Whether a follow of the user needs no request. VOLATILE, to see what was committed while a trigger of the same
+-- statement waited for a lock.
 CREATE OR REPLACE FUNCTION is_open_now(person bigint) RETURNS boolean
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
@@ -64,6 +68,7 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION is_open_now TO daira_app;
 
+-- Inserts no follow and no circle member between users with a block. Blocks themselves only take the turn.
 CREATE OR REPLACE FUNCTION tie_allowed() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -83,13 +88,13 @@ BEGIN
     PERFORM take_turn(one, other);
     IF EXISTS (SELECT FROM blocks WHERE blocker_id = one AND blocked_id = other)
         OR EXISTS (SELECT FROM blocks WHERE blocker_id = other AND blocked_id = one) THEN
-        RETURN NULL; -- no row
+        RETURN NULL; -- inserts no row
     END IF;
     RETURN NEW;
 END $$;
 
--- A block of nobody is no row: it is answered as any other, so it does not tell who exists. Rows in somebody else's name
--- are left to the policy, which refuses them.
+-- Inserts no block of a user who does not exist. The answer is the same as for other blocks, so it does not reveal who
+-- exists. Rows of another blocker are left to the policy, which refuses them.
 CREATE OR REPLACE FUNCTION tie_to_somebody() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
@@ -99,8 +104,9 @@ BEGIN
     RETURN NEW;
 END $$;
 
--- Whether a follow is asked for or stands at once. Many may follow one account beside each other; turning it private or
--- public waits for those under way, and those that come later see it. Fires behind `tie_allowed`.
+-- Makes a follow pending or active. Follows of one account can run concurrently. A change of its privacy waits for
+-- those that have begun, and later ones see it. Fires after `tie_allowed`, because triggers fire in the order of their
+-- names.
 CREATE OR REPLACE FUNCTION tie_decided() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
@@ -109,7 +115,7 @@ BEGIN
     RETURN NEW;
 END $$;
 
--- A block cuts every tie between the two, also those that only the other side may change.
+-- A block deletes all follows and circle members between the two users, also those that only the other user may change.
 CREATE OR REPLACE FUNCTION blocks_sever() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
@@ -120,7 +126,7 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- Both rows in the order of their ids: two people following each other at once must not deadlock.
+-- Updates both rows in the order of ids, so that two users who follow each other at once do not deadlock.
 CREATE OR REPLACE FUNCTION count_follow(follower bigint, followee bigint, step integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
@@ -147,6 +153,8 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- Whether the viewer may add this event to the outbox: its rows are as the viewer alone could have left them, and its
+-- key is the one that keeps its order. Each domain has such a function and a policy; other topics are refused.
 CREATE OR REPLACE FUNCTION may_tell_of_graph(topic text, key text, event jsonb) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE

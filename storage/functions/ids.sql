@@ -1,6 +1,6 @@
 -- The viewer, ids of rows, and partitions by id.
 
--- Who is asking. After a transaction the setting reads '', before the first one it is absent.
+-- The user of the current transaction. The setting is '' after a transaction, and missing before the first one.
 CREATE OR REPLACE FUNCTION viewer_id() RETURNS bigint
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN nullif(current_setting('app.user_id', true), '')::bigint;
@@ -12,13 +12,13 @@ CREATE OR REPLACE FUNCTION snowflake_at(at timestamptz) RETURNS bigint
     RETURN (floor((extract(epoch FROM at) - 1704067200) * 1000)::bigint) << 22;
 GRANT EXECUTE ON FUNCTION snowflake_at TO daira_app, daira_worker;
 
--- An id as Snowflakes mints it, for rows that triggers add: random where a process has its number.
+-- A Snowflake id for rows that triggers insert, with random bits instead of a node number.
 CREATE OR REPLACE FUNCTION mint_id() RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = public, pg_temp AS $$
     SELECT snowflake_at(clock_timestamp()) + floor(random() * (1 << 22))::bigint
 $$;
 
--- Monthly ranges of the id for what grows for ever; a default partition takes what no month has been made for.
+-- Creates monthly partitions, by ranges of the id. Rows outside them go into the default partition.
 CREATE OR REPLACE FUNCTION ensure_partitions(months_ahead integer DEFAULT 3) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE

@@ -1,19 +1,21 @@
--- Live rooms: who may see one, and what may change of it.
+-- Live rooms: who may see a room, and how it may change.
 
--- The person's place in the room by what lasts: null where there is none but a listener's.
+-- The role of a user in the room; null for a listener without a row.
 CREATE OR REPLACE FUNCTION room_role(room bigint, person bigint) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     RETURN (SELECT CASE WHEN r.host_id = person THEN 'host'
                         ELSE (SELECT o.role FROM public.room_roles o WHERE o.room_id = room AND o.user_id = person) END
             FROM public.rooms r WHERE r.id = room);
 
--- Host or cohost of a room that has not ended: nothing of an ended room is moderated.
+-- Whether the viewer is host or cohost. False for a room that has ended, so that nothing of it can be changed.
 CREATE OR REPLACE FUNCTION moderates_room(room bigint) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     RETURN EXISTS (SELECT FROM public.rooms r WHERE r.id = room AND r.state <> 'ended'
                    AND public.room_role(room, public.viewer_id()) IN ('host', 'cohost'));
 GRANT EXECUTE ON FUNCTION moderates_room TO daira_app;
 
+-- A banned user still sees the room and its stage; messages and everything else are refused.
+-- A circle must belong to the owner: a circle of another user that reuses a deleted id opens nothing.
 CREATE OR REPLACE FUNCTION room_visible_to(
     person bigint, room bigint, owner bigint, host bigint, visibility text, circle bigint) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -39,6 +41,7 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION room_visible_to TO daira_worker;
 
+-- Whether the viewer may see the room.
 CREATE OR REPLACE FUNCTION room_visible(room bigint, owner bigint, host bigint, visibility text, circle bigint) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     RETURN public.room_visible_to(public.viewer_id(), room, owner, host, visibility, circle);
@@ -50,8 +53,8 @@ CREATE OR REPLACE FUNCTION sees_room(room bigint) RETURNS boolean
                    AND public.room_visible(r.id, r.owner_id, r.host_id, r.visibility, r.circle_id));
 GRANT EXECUTE ON FUNCTION sees_room TO daira_app;
 
--- Rooms in one of those states that the viewer may see, newest first. From each reason to see one, so that what others
--- keep to themselves is not passed over one by one.
+-- Rooms in these states that the viewer may see, newest first. It starts from each reason to see a room, so that rooms
+-- which are hidden from the viewer are not checked one by one.
 CREATE OR REPLACE FUNCTION rooms_shown(states text[], before bigint, amount integer) RETURNS TABLE (room_id bigint)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp ROWS 20 AS $$
     SELECT found.id FROM (
@@ -87,7 +90,8 @@ CREATE OR REPLACE FUNCTION rooms_shown(states text[], before bigint, amount inte
 $$;
 GRANT EXECUTE ON FUNCTION rooms_shown TO daira_app;
 
--- Of one viewer, or of anybody where a node asks on behalf of nobody.
+-- Those pairs where the user may still be in the room, with the role. For the viewer alone, or for all users without
+-- one.
 CREATE OR REPLACE FUNCTION may_stay(rooms_asked bigint[], people bigint[])
     RETURNS TABLE (room_id bigint, user_id bigint, owner_id bigint, capacity integer, role text, version integer)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -101,7 +105,7 @@ CREATE OR REPLACE FUNCTION may_stay(rooms_asked bigint[], people bigint[])
 $$;
 GRANT EXECUTE ON FUNCTION may_stay TO daira_app, daira_worker;
 
--- The room as everybody inside is shown it; nodes push it to them, on behalf of nobody.
+-- The room as all users inside see it, for nodes, which push it to them. Only without a viewer.
 CREATE OR REPLACE FUNCTION room_for_all(room bigint)
     RETURNS TABLE (id bigint, host_id bigint, topic text, state text, visibility text, capacity integer,
                    slow_mode_s integer, starts_at timestamptz, started_at timestamptz, ended_at timestamptz,
@@ -113,7 +117,8 @@ CREATE OR REPLACE FUNCTION room_for_all(room bigint)
 $$;
 GRANT EXECUTE ON FUNCTION room_for_all TO daira_app, daira_worker;
 
--- Of people in a room: to who may see it, and to nodes and workers, which ask on behalf of nobody.
+-- Users in a room, without those who have a block with the viewer or whom the viewer mutes. For viewers who see the
+-- room, and for nodes and workers, which have no viewer.
 CREATE OR REPLACE FUNCTION room_people(room bigint, people bigint[])
     RETURNS TABLE (id bigint, username text, display_name text, avatar_url text, is_verified boolean, role text,
                    is_muted boolean)
@@ -130,21 +135,23 @@ CREATE OR REPLACE FUNCTION room_people(room bigint, people bigint[])
 $$;
 GRANT EXECUTE ON FUNCTION room_people TO daira_app, daira_worker;
 
+-- Each change counts the version up, states go forward, and only the host starts, ends or transfers the room.
 CREATE OR REPLACE FUNCTION room_change_allowed() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-    IF viewer_id() IS NULL THEN RETURN NEW; END IF; -- workers, whom their policy bounds
+    IF viewer_id() IS NULL THEN RETURN NEW; END IF; -- workers, whose policy says what they may change
     IF NEW.version <> OLD.version + 1
         OR viewer_id() <> OLD.host_id AND (NEW.host_id, NEW.state, NEW.started_at, NEW.ended_at)
             IS DISTINCT FROM (OLD.host_id, OLD.state, OLD.started_at, OLD.ended_at)
         OR NEW.state = 'scheduled' AND OLD.state <> 'scheduled'
         OR NEW.started_at IS DISTINCT FROM OLD.started_at AND NOT (OLD.state = 'scheduled' AND NEW.state = 'live')
         OR NEW.host_id <> OLD.host_id AND NOT may_stand(NEW.id, NEW.host_id) THEN
-        RAISE insufficient_privilege USING MESSAGE = 'the viewer may not change the room so';
+        RAISE insufficient_privilege USING MESSAGE = 'the viewer may not make this change to the room';
     END IF;
     RETURN NEW;
 END $$;
 
+-- Whether the viewer may add this event to the outbox; see `may_tell_of_graph`.
 CREATE OR REPLACE FUNCTION may_tell_of_room(topic text, key text, event jsonb) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -153,7 +160,7 @@ DECLARE
 BEGIN
     IF key IS DISTINCT FROM room::text THEN RETURN false; END IF;
     CASE topic
-    WHEN 'room.changed' THEN -- also by who has stepped down
+    WHEN 'room.changed' THEN -- also from a user who has stepped down
         RETURN event ->> 'actor_id' = me::text
             AND (moderates_room(room) OR event ->> 'change' = 'role' AND event ->> 'user_id' = me::text
                  AND EXISTS (SELECT FROM room_roles o WHERE o.room_id = room AND o.user_id = me));

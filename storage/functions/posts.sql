@@ -1,6 +1,8 @@
 -- Posts: who may see one, and their counts.
 
--- One expression: PL/pgSQL starts an executor for each of its conditions, which costs twice as much.
+-- Whether the viewer may see the post. As one SQL expression, it costs half as much as in PL/pgSQL, which starts an
+-- executor for each condition. A circle must belong to the author: a circle of another user that reuses a deleted id
+-- opens nothing.
 CREATE OR REPLACE FUNCTION post_visible(author bigint, visibility text, circle bigint) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     RETURN viewer_id() IS NOT NULL AND (author = viewer_id() OR visibility <> 'private'
@@ -26,9 +28,7 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- The application may tell of what the viewer has done: the rows that an event speaks of stand as the viewer alone could
--- have left them, in this transaction or before, and its key is the one that keeps their order. Each domain has a policy;
--- a topic without one is nobody's.
+-- Whether the viewer may add this event to the outbox; see `may_tell_of_graph`.
 CREATE OR REPLACE FUNCTION may_tell_of_post(topic text, key text, event jsonb) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     RETURN key = public.viewer_id()::text AND event ->> 'author_id' = key

@@ -1,5 +1,7 @@
 -- Presence: who may watch whom.
 
+-- The numbers of those pairs where the watcher may see the user's presence. For the viewer alone, or for all without
+-- one.
 CREATE OR REPLACE FUNCTION may_watch(watched bigint[], watchers bigint[]) RETURNS SETOF bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT pair.number

@@ -1,5 +1,6 @@
--- What is said in a live room.
+-- The chat of a live room.
 
+-- Whether the viewer may send messages.
 CREATE OR REPLACE FUNCTION may_speak(room bigint) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     RETURN EXISTS (
@@ -12,8 +13,8 @@ CREATE OR REPLACE FUNCTION may_speak(room bigint) RETURNS boolean
                           AND o.is_muted));
 GRANT EXECUTE ON FUNCTION may_speak TO daira_app;
 
--- What was said, newest first, short of those whom the viewer hides. A policy asked for each row would cost more than
--- the rows: this asks once.
+-- Messages, newest first, without those of users whom the viewer blocks or mutes, or who block the viewer. A policy
+-- for each row would cost more than the rows; this function checks the room once.
 CREATE OR REPLACE FUNCTION room_messages_for(room bigint, before bigint, amount integer)
     RETURNS TABLE (id bigint, room_id bigint, text text, sender_id bigint, username text, display_name text,
                    avatar_url text, is_verified boolean)

@@ -1,7 +1,7 @@
--- The stage of a live room: who may stand on it, turns, and whom acts of moderation are done to.
+-- The stage of a live room: who may be on it, turns, targets of moderation, and invitations.
 
--- Whether that person may be on the stage. Who is there already may be given another place, whatever has come between
--- them and the others since; nobody else who is banned, or has a block with the viewer, the owner or the host.
+-- Whether a user may be on the stage. A user who is there already may get another role, despite blocks made since.
+-- Other users may not if they are banned, or have a block with the viewer, the owner or the host.
 CREATE OR REPLACE FUNCTION may_stand(room bigint, person bigint) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     RETURN coalesce(public.room_role(room, person) IN ('host', 'cohost', 'speaker'), false) OR EXISTS (
@@ -14,7 +14,7 @@ CREATE OR REPLACE FUNCTION may_stand(room bigint, person bigint) RETURNS boolean
           AND NOT EXISTS (SELECT FROM public.blocks b WHERE b.blocked_id = person
                           AND b.blocker_id IN (public.viewer_id(), r.owner_id, r.host_id)));
 
--- Whether the viewer may give that person that role, or take it away: a host any, a cohost none to or from a cohost.
+-- Whether the viewer may give or take this role: a host any role, a cohost none to or from a cohost.
 CREATE OR REPLACE FUNCTION may_place(room bigint, person bigint, given text) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     RETURN public.moderates_room(room)
@@ -23,7 +23,8 @@ CREATE OR REPLACE FUNCTION may_place(room bigint, person bigint, given text) RET
         AND (given = 'listener' OR public.may_stand(room, person));
 GRANT EXECUTE ON FUNCTION may_place TO daira_app;
 
--- Whoever is on the stage may leave it, which counts as a change of the room. Answers its version.
+-- Makes the viewer a listener, which counts as a change of the room. Returns the new version; null if there is no
+-- change.
 CREATE OR REPLACE FUNCTION step_down(room bigint) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -41,7 +42,8 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION step_down TO daira_app;
 
--- The lock is for who may be in the room, and for who was on its stage and has lost sight of it.
+-- Locks the turns of the room until the transaction ends, against concurrent turns, roles and bans. For users who see
+-- the room, and for users who were on its stage and no longer see it.
 CREATE OR REPLACE FUNCTION lock_turns(room bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT FROM rooms WHERE id = room AND (viewer_id() IS NULL OR sees_room(room)
@@ -50,7 +52,7 @@ CREATE OR REPLACE FUNCTION lock_turns(room bigint) RETURNS void
 $$;
 GRANT EXECUTE ON FUNCTION lock_turns TO daira_app, daira_worker;
 
--- Somebody of the stage is in the room from now on. The caller has locked the room.
+-- Begins the turn of a user on the stage. The caller must have locked the turns.
 CREATE OR REPLACE FUNCTION begin_turn(room bigint, person bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
@@ -63,8 +65,9 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION begin_turn TO daira_app;
 
--- The user whom an act of moderation is done to. `has_place`: the user has or had a role or a mute there, or is its host;
--- `hides`: blocks the moderator; `may_enter`: there is no block with the moderator, and the user may see the room.
+-- The user whom an act of moderation is done to. `has_place`: the user has or had a role or a mute there, or is its
+-- host; `hides`: blocks the moderator; `may_enter`: there is no block with the moderator, and the user may see the
+-- room.
 CREATE OR REPLACE FUNCTION room_target(room bigint, person bigint)
     RETURNS TABLE (id bigint, role text, is_muted boolean, is_banned boolean, has_place boolean, hides boolean,
                    may_enter boolean)
@@ -85,13 +88,13 @@ CREATE OR REPLACE FUNCTION room_target(room bigint, person bigint)
 $$;
 GRANT EXECUTE ON FUNCTION room_target TO daira_app;
 
--- Whoever has a block with the inviter is left out, and so is whoever has had 20 invitations within a day from people
--- whom they do not follow.
+-- Leaves out users who have a block with the inviter, and users who had 20 invitations within a day from users whom
+-- they do not follow.
 CREATE OR REPLACE FUNCTION invitation_allowed() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     IF NEW.inviter_id IS DISTINCT FROM viewer_id() THEN
-        RETURN NEW; -- which the policy refuses
+        RETURN NEW; -- the policy refuses it
     END IF;
     PERFORM take_turn(NEW.inviter_id, NEW.user_id);
     IF EXISTS (SELECT FROM blocks WHERE (blocker_id, blocked_id) IN ((NEW.inviter_id, NEW.user_id),

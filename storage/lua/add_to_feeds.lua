@@ -1,5 +1,5 @@
--- Add one post to those inboxes that exist: an expired one must not come back holding one post.
--- KEYS inboxes; ARGV[1] score, ARGV[2] post id, ARGV[3] most entries an inbox keeps. Answers how many took it.
+-- Add a post to those inboxes that exist. An expired inbox must not be created with one post in it.
+-- KEYS inboxes; ARGV[1] score, ARGV[2] post id, ARGV[3] most entries an inbox keeps. Returns the number of inboxes that took it.
 local added = 0
 for _, inbox in ipairs(KEYS) do
     if redis.call('EXISTS', inbox) == 1 then

@@ -1,2 +1,2 @@
--- How many records of a stream come after a place. KEYS 1 the stream; ARGV 1 the place, 2 the most that are counted.
+-- Count the records of a stream after an id. KEYS[1] stream; ARGV[1] id, ARGV[2] most that are counted.
 return #redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+', 'COUNT', ARGV[2])

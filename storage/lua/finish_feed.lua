@@ -1,4 +1,4 @@
--- End the rebuilding of an inbox: what was found joins what arrived meanwhile, the mark "building" becomes "built".
+-- Finish the rebuild of an inbox: add what was found to what arrived meanwhile, and replace "building" by "built".
 -- KEYS[1] inbox; ARGV[1] most entries, ARGV[2] lifetime in s, then score, post id, …
 if #ARGV > 2 then
     redis.call('ZADD', KEYS[1], unpack(ARGV, 3))

@@ -1,4 +1,4 @@
--- Give a lease back if it is still ours. KEYS[1] lease; ARGV[1] holder.
+-- Release a lease if it is still ours. KEYS[1] lease; ARGV[1] holder.
 if redis.call('GET', KEYS[1]) == ARGV[1] then
     return redis.call('DEL', KEYS[1])
 end

@@ -1,5 +1,5 @@
--- Add what a node spent of a user's share, and answer what all nodes together have spent and time has not paid back.
--- KEYS[1] hash: spent (ms), at (ms). ARGV[1] spent on this node since it settled last (ms), ARGV[2] paid back per ms.
+-- Add what a user spent on one node. Returns what the user has spent on all nodes and time has not paid back.
+-- KEYS[1] hash: spent (ms), at (ms). ARGV[1] spent here since the last time (ms), ARGV[2] paid back per ms.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local before = redis.call('HMGET', KEYS[1], 'spent', 'at')

@@ -1,4 +1,4 @@
-"""Accounts, graph, posts, outbox: the tables of the first release and the row policies over them."""
+"""Accounts, graph, posts and outbox: their tables, triggers and row policies."""
 
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,6 @@ down_revision = None
 
 
 def upgrade() -> None:
-    # The driver's own connection: a prepared statement could not hold many commands.
+    # By the driver's connection: a prepared statement cannot hold several commands.
     driver: Any = op.get_bind().connection.driver_connection
     await_only(driver.execute(Path(__file__).with_suffix(".sql").read_text()))

@@ -1,10 +1,10 @@
--- Roles: daira_app serves calls and sees what the viewer may see; daira_worker reacts to events and sees all it
--- works on. Neither owns anything. Every table denies by default; each policy below opens one door.
+-- Roles: daira_app serves calls and sees what the viewer may see; daira_worker reacts to events and sees all rows that
+-- it needs. Neither owns anything. Row security denies everything that no policy allows.
 
 GRANT USAGE ON SCHEMA public TO daira_app, daira_worker;
 
--- Policies and triggers name functions. Here they are declared; storage/functions/ holds their text, which each
--- migration applies last.
+-- Policies and triggers need these functions to exist. storage/functions/ has their text, which each migration applies
+-- after all revisions.
 CREATE FUNCTION viewer_id() RETURNS bigint LANGUAGE sql RETURN NULL::bigint;
 CREATE FUNCTION blocks_viewer(other bigint) RETURNS boolean LANGUAGE sql RETURN NULL::boolean;
 CREATE FUNCTION post_visible(author bigint, visibility text, circle bigint) RETURNS boolean
@@ -152,7 +152,7 @@ CREATE TABLE posts (
 ) PARTITION BY RANGE (id);
 CREATE INDEX posts_of_author ON posts (author_id, id DESC) WHERE status = 'published';
 
--- Who is named in a post: what puts it into their feed, and what their feed is rebuilt from.
+-- Users mentioned in a post: it belongs into their feeds, also when these are rebuilt.
 CREATE TABLE post_mentions (
     post_id   bigint NOT NULL,
     author_id bigint NOT NULL REFERENCES users,
@@ -169,7 +169,7 @@ CREATE TABLE outbox (
     key        text NOT NULL,
     payload    bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
-    sent_batch bigint,                              -- which append carried it; null: not yet
+    sent_batch bigint,                              -- the append that sent it; null: not sent
     sent_at    timestamptz
 );
 CREATE INDEX outbox_unsent ON outbox (id) WHERE sent_batch IS NULL;

@@ -1,10 +1,10 @@
--- Who is in a room now lives in Redis. Here is what must not be lost: rooms, roles, bans, what was said, digests.
+-- Redis knows who is in a room. These tables have what must not be lost: rooms, roles, bans, messages, digests.
 
 ---------------------------------------------------------------------------------------------------- rooms
 
 CREATE TABLE rooms (
     id          bigint PRIMARY KEY,
-    owner_id    bigint NOT NULL REFERENCES users,   -- who opened it: `visibility` speaks of their followers and circles
+    owner_id    bigint NOT NULL REFERENCES users,   -- `visibility` means this user's followers and circles
     host_id     bigint NOT NULL REFERENCES users,   -- one column, so there is never more than one
     topic       text NOT NULL,
     state       text NOT NULL DEFAULT 'scheduled' CHECK (state IN ('scheduled', 'live', 'ended')),
@@ -24,7 +24,7 @@ CREATE INDEX rooms_of_owner ON rooms (owner_id, state, id DESC);
 CREATE INDEX rooms_of_host ON rooms (host_id, state, id DESC);
 CREATE INDEX rooms_of_circle ON rooms (circle_id, state, id DESC) WHERE circle_id IS NOT NULL;
 
--- All but the host and plain listeners; a listener has a row while muted.
+-- Roles of users except the host. A listener has a row only while muted, or after a role.
 CREATE TABLE room_roles (
     room_id    bigint NOT NULL REFERENCES rooms ON DELETE CASCADE,
     user_id    bigint NOT NULL REFERENCES users,
@@ -35,7 +35,7 @@ CREATE TABLE room_roles (
 );
 CREATE INDEX room_roles_of_user ON room_roles (user_id) WHERE role <> 'listener';
 
--- When who was on the stage and in the room.
+-- The times when a user was in the room and on its stage.
 CREATE TABLE room_turns (
     room_id  bigint NOT NULL REFERENCES rooms ON DELETE CASCADE,
     user_id  bigint NOT NULL REFERENCES users,
@@ -81,7 +81,7 @@ CREATE TABLE room_digests (
 
 ---------------------------------------------------------------------------------------------------- presence
 
--- What people chose to show; where they are online stands in Redis.
+-- The presence that users chose. Redis knows who is online.
 ALTER TABLE users
     ADD presence_status text NOT NULL DEFAULT 'online' CHECK (presence_status IN ('online', 'away', 'busy', 'invisible')),
     ADD presence_text text NOT NULL DEFAULT '',

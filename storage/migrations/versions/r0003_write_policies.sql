@@ -2,12 +2,12 @@
 -- which values, and a trigger compares the old row with the new one where a policy cannot.
 -- tests/storage/policies holds the table of what is allowed; a new table, grant or function needs a row there.
 
--- Functions are for nobody until they are granted; so far each revision had to remember it.
+-- No role may execute a new function until it is granted.
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
 ---------------------------------------------------------------------------------------------------- columns
 
--- Ids, counts, times and states that the database or the workers decide are out of the application's reach.
+-- The application may not write ids, counts, times and states that the database or workers decide.
 REVOKE INSERT, UPDATE ON accounts, sessions, follows, blocks, mutes, circles, circle_members, post_mentions, outbox,
     idempotency, audit, room_roles, room_bans, room_invitations, room_messages FROM daira_app;
 GRANT INSERT (user_id, email, email_key, password_hash, birth_date, locale), UPDATE (password_hash)
@@ -30,7 +30,7 @@ GRANT INSERT (room_id, user_id, actor_id, reason, until), UPDATE (actor_id, reas
 GRANT INSERT (room_id, user_id, inviter_id) ON room_invitations TO daira_app;
 GRANT INSERT (id, room_id, sender_id, text), UPDATE (deleted_at) ON room_messages TO daira_app;
 
--- When an audit row was really written: its id is the application's word.
+-- The time when an audit row was really written. Its id comes from the application.
 ALTER TABLE audit ADD recorded_at timestamptz NOT NULL DEFAULT now();
 
 ---------------------------------------------------------------------------------------------------- people, graph, posts
@@ -45,7 +45,7 @@ CREATE POLICY changed ON users FOR UPDATE TO daira_app
 DROP POLICY self ON accounts;
 CREATE POLICY self ON accounts TO daira_app USING (user_id = viewer_id()) WITH CHECK (user_id = viewer_id());
 
--- A session that was revoked or has expired stays so.
+-- A revoked or expired session cannot be changed.
 DROP POLICY self ON sessions;
 CREATE POLICY self ON sessions FOR SELECT TO daira_app USING (user_id = viewer_id());
 CREATE POLICY opened ON sessions FOR INSERT TO daira_app WITH CHECK (user_id = viewer_id());
@@ -54,7 +54,7 @@ CREATE POLICY changed ON sessions FOR UPDATE TO daira_app
 
 CREATE FUNCTION is_open_now(person bigint) RETURNS boolean LANGUAGE sql RETURN NULL::boolean;
 
--- A follow of a private account begins as a request, which its owner alone accepts. Blocks refuse both by trigger.
+-- A follow of a private account begins as a request, which only its owner accepts. A trigger enforces blocks.
 DROP POLICY asked ON follows;
 DROP POLICY accepted ON follows;
 CREATE POLICY asked ON follows FOR INSERT TO daira_app
@@ -73,7 +73,7 @@ DROP POLICY self ON circle_members;
 CREATE POLICY self ON circle_members TO daira_app USING (owner_id = viewer_id()) WITH CHECK (owner_id = viewer_id()
     AND EXISTS (SELECT FROM circles c WHERE c.id = circle_id AND c.owner_id = viewer_id()));
 
--- A post that was deleted stays so.
+-- A deleted post cannot be changed.
 DROP POLICY written ON posts;
 DROP POLICY changed ON posts;
 CREATE POLICY written ON posts FOR INSERT TO daira_app WITH CHECK (author_id = viewer_id() AND (
@@ -82,13 +82,13 @@ CREATE POLICY changed ON posts FOR UPDATE TO daira_app
     USING (author_id = viewer_id() AND status = 'published')
     WITH CHECK (author_id = viewer_id() AND (status = 'deleted') = (deleted_at IS NOT NULL));
 
--- Mentions follow the post, which names the same people.
+-- A mention must be one of its post's mention_ids.
 DROP POLICY written ON post_mentions;
 CREATE POLICY written ON post_mentions FOR INSERT TO daira_app WITH CHECK (author_id = viewer_id() AND EXISTS (
     SELECT FROM posts p WHERE p.id = post_id AND p.author_id = viewer_id() AND p.status = 'published'
         AND user_id = ANY (p.mention_ids)));
 
--- An answer that claimed to be younger would be kept for ever.
+-- An answer with a later time would never be deleted.
 DROP POLICY self ON idempotency;
 CREATE POLICY self ON idempotency TO daira_app
     USING (user_id = viewer_id()) WITH CHECK (user_id = viewer_id() AND created_at = now());
@@ -105,7 +105,6 @@ DROP POLICY moderated ON rooms;
 CREATE POLICY moderated ON rooms FOR UPDATE TO daira_app
     USING (moderates_room(id)) WITH CHECK ((state = 'ended') = (ended_at IS NOT NULL));
 
--- What changes of a room: each change counts, its states go forward, and only the host starts it, ends it or gives it away.
 CREATE FUNCTION room_change_allowed() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 CREATE TRIGGER room_change_allowed BEFORE UPDATE ON rooms FOR EACH ROW EXECUTE FUNCTION room_change_allowed();
 
@@ -153,14 +152,15 @@ CREATE POLICY of_sessions ON outbox FOR INSERT TO daira_app
 CREATE POLICY of_rooms ON outbox FOR INSERT TO daira_app
     WITH CHECK (topic LIKE 'room.%' AND may_tell_of_room(topic, key, convert_from(payload, 'UTF8')::jsonb));
 
--- The trail names the viewer, so nobody accuses another. A sign-in that failed has no viewer, but an account it was for.
+-- An audit row names the viewer, so that no user can write rows about another one's actions. A failed login has no
+-- viewer, only the account that it was for.
 DROP POLICY written ON audit;
 CREATE POLICY written ON audit FOR INSERT TO daira_app
     WITH CHECK (actor_id = viewer_id() OR viewer_id() IS NULL AND action = 'auth.login_failed');
 
 ---------------------------------------------------------------------------------------------------- workers
 
--- Workers read what they work on, and write what these lines name.
+-- Workers may read these tables, and write only what these lines name.
 DO $$
 DECLARE
     name text;
@@ -183,13 +183,13 @@ GRANT INSERT (id, actor_id, action, resource, changes, ip, user_agent) ON audit 
 GRANT INSERT (room_id, body) ON room_digests TO daira_worker;
 GRANT INSERT (room_id, user_id, role), UPDATE (role, granted_at) ON room_roles TO daira_worker;
 
--- Whether an author's posts are fanned out: the only column of theirs that workers may change.
+-- is_large, the only column of users that workers may change.
 CREATE POLICY worker_changes ON users FOR UPDATE TO daira_worker USING (true) WITH CHECK (true);
 -- The relay.
 CREATE POLICY worker_changes ON outbox FOR UPDATE TO daira_worker USING (true) WITH CHECK (true);
 CREATE POLICY worker_deletes ON outbox FOR DELETE TO daira_worker USING (sent_at IS NOT NULL);
 CREATE POLICY worker_deletes ON idempotency FOR DELETE TO daira_worker USING (created_at < now() - interval '24 hours');
--- The keeper of live rooms: gives them a new host, or ends them.
+-- The keeper of live rooms gives them a new host, or ends them.
 CREATE POLICY worker_changes ON rooms FOR UPDATE TO daira_worker
     USING (state = 'live') WITH CHECK (state = 'live' AND ended_at IS NULL OR state = 'ended' AND ended_at IS NOT NULL);
 CREATE POLICY worker_adds ON room_roles FOR INSERT TO daira_worker WITH CHECK (role = 'cohost');
@@ -200,7 +200,7 @@ CREATE POLICY worker_changes ON room_turns FOR UPDATE TO daira_worker
 CREATE POLICY worker_adds ON outbox FOR INSERT TO daira_worker WITH CHECK (topic IN ('room.changed', 'room.closed'));
 CREATE POLICY worker_adds ON audit FOR INSERT TO daira_worker
     WITH CHECK (actor_id IS NULL AND action IN ('room.close', 'room.hand_over'));
--- What is written in rooms is trimmed, and told once they have ended.
+-- Workers trim the messages of rooms, and store digests once rooms have ended.
 CREATE POLICY worker_deletes ON room_messages FOR DELETE TO daira_worker USING (true);
 CREATE POLICY worker_adds ON room_digests FOR INSERT TO daira_worker
     WITH CHECK (EXISTS (SELECT FROM rooms r WHERE r.id = room_id AND r.state = 'ended'));

@@ -1,6 +1,4 @@
--- One way to decide: a trigger takes `hold` on what the decision is about, and only then reads what it depends on. Each
--- statement of a plpgsql trigger sees what was committed before that statement, so the decision holds until the end of
--- the transaction, whoever writes: the application, a worker or a person at a SQL prompt. The lock costs no round trip.
+-- Triggers that decide under a lock: see storage/functions/locks.sql.
 
 ---------------------------------------------------------------------------------------------------- bounds
 
@@ -16,7 +14,7 @@ CREATE TRIGGER most_open_rooms AFTER INSERT ON rooms REFERENCING NEW TABLE AS wr
 CREATE TRIGGER most_on_stage AFTER INSERT ON room_roles REFERENCING NEW TABLE AS written
     FOR EACH STATEMENT EXECUTE FUNCTION
     bounded('room_id', '100', $$role <> 'listener'$$, 'no more than %s are on a stage');
--- A second trigger, for one with a transition table cannot be for two events.
+-- A second trigger, because one with a transition table cannot fire on two events.
 CREATE TRIGGER most_on_stage_by_update AFTER UPDATE ON room_roles REFERENCING NEW TABLE AS written
     FOR EACH STATEMENT EXECUTE FUNCTION
     bounded('room_id', '100', $$role <> 'listener'$$, 'no more than %s are on a stage');
