@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import WSCloseCode
 
+from engine.close_reasons import CloseReason
 from engine.metrics import CLOSED
 from engine.web_socket import WebSocket
 from protocol.packets import websocket_frame
@@ -46,7 +47,7 @@ class Probe:
 
     def broken(self, code: WSCloseCode) -> None:
         assert self._web_socket is not None
-        CLOSED.labels("protocol").inc()
+        CLOSED.labels(CloseReason.PROTOCOL.label).inc()
         self._web_socket.close(code)
 
     def hold_writes(self) -> None:

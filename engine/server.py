@@ -12,6 +12,7 @@ import socketio
 from aiohttp import web
 from multidict import CIMultiDict
 
+from engine.close_reasons import CloseReason
 from engine.polling import UnreadablePayload
 from engine.socket import Bounds, EngineSocket, Peer
 
@@ -69,7 +70,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
         try:
             await socket.receive_payload(request)
         except UnreadablePayload as error:
-            socket.drop("unreadable")
+            socket.drop(CloseReason.UNREADABLE)
             status, text = 400, str(error)
         return web.Response(status=status, text=text, headers=CIMultiDict(self._cors_headers(environ)))
 
@@ -117,7 +118,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
         try:
             response = await socket.handle_get_request(environ)
         except BaseException:
-            socket.drop("handshake")
+            socket.drop(CloseReason.HANDSHAKE)
             raise
         socket.open(opening)
         return response

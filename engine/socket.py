@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from aiohttp import WSCloseCode, web
 from engineio import exceptions, packet
 
+from engine.close_reasons import CloseReason
 from engine.gathered_writes import GatheredWrites
 from engine.metrics import BEHIND, CLOSED, CONFLATED, DROPPED
 from engine.polling import Mailbox, read_packets
@@ -89,7 +90,7 @@ class EngineSocket:
         if transport is None:
             self._post(frame)
         elif self._behind_since is not None and transport.get_write_buffer_size() > MAX_OUTBOUND:
-            self.drop("slow")
+            self.drop(CloseReason.SLOW)
         else:
             transport.write(frame)
 
@@ -166,7 +167,7 @@ class EngineSocket:
         if self.closed or self._mailbox is None:
             return
         if self._mailbox.bytes_waiting > MAX_OUTBOUND:
-            self.drop("slow")
+            self.drop(CloseReason.SLOW)
         else:
             for payload in frame_payloads(frame):
                 self._mailbox.put(packet.MESSAGE, payload)
@@ -189,7 +190,7 @@ class EngineSocket:
             case "6":
                 return
             case _:
-                self.drop("protocol")
+                self.drop(CloseReason.PROTOCOL)
 
     def bytes_received(self, data: bytes) -> None:
         if self._may_go_on(len(data)) and self.peer is not None:
@@ -200,8 +201,8 @@ class EngineSocket:
         self._may_go_on()
 
     def broken(self, code: WSCloseCode) -> None:
-        """The client has broken the WebSocket protocol."""
-        self.finish("protocol", code)
+        """The client does not keep to the WebSocket protocol."""
+        self.finish(CloseReason.PROTOCOL, code)
 
     def _may_go_on(self, size: int = 0) -> bool:
         """Count a packet before handling it, and drop a client that exceeds its bounds. Returns whether to continue."""
@@ -210,7 +211,7 @@ class EngineSocket:
             return not self.closed
         now = asyncio.get_running_loop().time()
         if now - self._refilled_at < 1.0:
-            self.drop("flood")
+            self.drop(CloseReason.FLOOD)
             return False
         self._budget, self._refilled_at = self.bounds.packets_per_s, now
         return not self.closed
@@ -231,7 +232,7 @@ class EngineSocket:
         try:
             data = b64decode("".join(text.split()), validate=True)
         except (binascii.Error, ValueError):
-            self.drop("protocol")
+            self.drop(CloseReason.PROTOCOL)
         else:
             self._message(data)
 
@@ -259,12 +260,12 @@ class EngineSocket:
         assert self._mailbox is not None
         if self._mailbox.is_awaited:
             self._mailbox.put(packet.CLOSE)
-            self.drop("two polls at once")
+            self.drop(CloseReason.TWO_POLLS)
             raise exceptions.EngineIOError("another GET is waiting already")
         try:
             packets = await self._mailbox.take(self.server.ping_interval + self.server.ping_timeout)
         except asyncio.CancelledError:
-            self.drop("poll cancelled")
+            self.drop(CloseReason.POLL_FAILED)
             raise
         if self._mailbox.is_drained:
             self._end()
@@ -335,7 +336,7 @@ class EngineSocket:
 
     def _ping(self) -> None:
         if self._is_stuck():
-            self.drop("slow")
+            self.drop(CloseReason.SLOW)
             return
         self._awaits_pong = True
         if self._transport is not None:
@@ -348,13 +349,13 @@ class EngineSocket:
         if not self._awaits_pong:
             return  # some clients send unsolicited pongs
         if self._is_stuck():
-            self.drop("slow")
+            self.drop(CloseReason.SLOW)
         else:
             self._awaits_pong = False
             self._set_timer(self.server.ping_interval, self._ping)
 
     def _time_out(self) -> None:
-        self.drop("ping timeout")
+        self.drop(CloseReason.PING_TIMEOUT)
 
     def _is_stuck(self) -> bool:
         """Whether the client has been a slow reader for longer than a ping timeout, even if it answers pings."""
@@ -367,11 +368,11 @@ class EngineSocket:
         self._timer = None if self.closed else asyncio.get_running_loop().call_later(seconds, work)
 
     async def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:
-        """Close for python-engineio, which calls this; other code calls `finish` or `drop`."""
-        self.drop(reason or "server")
+        """Called by python-engineio alone, after a GET that could not be answered."""
+        self.drop(CloseReason.POLL_FAILED)
 
-    def linger(self, reason: str) -> None:
-        """Detach the peer, and give the client LINGER_S to read what was written and to close the socket itself.
+    def linger(self, reason: CloseReason) -> None:
+        """The peer is done; the client gets a moment to take what was written, and to close the socket itself.
 
         CLOSE is for clients that would treat the end of a WebSocket as a lost network. A polling client gets it only
         at the end: some drop an answer in the same payload.
@@ -382,14 +383,14 @@ class EngineSocket:
                 self._transport.write(_CLOSE_FRAME)
             self._set_timer(LINGER_S, lambda: self.finish(reason))
 
-    def finish(self, reason: str, code: WSCloseCode = WSCloseCode.OK, last: int = packet.CLOSE) -> None:
-        """Close after the client has read what was written, or after two seconds.
+    def finish(self, reason: CloseReason, code: WSCloseCode = WSCloseCode.OK, last: int = packet.CLOSE) -> None:
+        """Close after what has been written; the client is given two seconds to take it.
 
         code: of a WebSocket's close frame. last: the last packet of a polling client's waiting or next GET.
         """
         if self.closed or (self._mailbox is not None and self._mailbox.is_closed):
             return
-        CLOSED.labels(reason).inc()
+        CLOSED.labels(reason.label).inc()
         if self._web_socket is not None:
             self._web_socket.close(code)
             self._end()
@@ -401,11 +402,11 @@ class EngineSocket:
         else:
             self._end()
 
-    def drop(self, reason: str) -> None:
-        """Close at once and discard unread output."""
+    def drop(self, reason: CloseReason) -> None:
+        """Close at once and free what waits to be read."""
         if self.closed:
             return
-        CLOSED.labels(reason).inc()
+        CLOSED.labels(reason.label).inc()
         if self._transport is not None:
             self._transport.abort()
         self._end()
@@ -415,7 +416,7 @@ class EngineSocket:
         self._end()
 
     def _close_by_client(self) -> None:
-        self.finish("client", last=packet.NOOP)
+        self.finish(CloseReason.CLIENT, last=packet.NOOP)
 
     def _end(self) -> None:
         if self.closed:

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from engine.close_reasons import CloseReason
 from gateway.dispatcher import Caller, Dispatcher
 from gateway.observability import OVER_SHARE
 from protocol import errors, wire
@@ -63,9 +64,9 @@ class CallsOwner(Caller):
 
     def resume_reading(self) -> None: ...
 
-    def disconnect(self, reason: str) -> None: ...
+    def disconnect(self, reason: CloseReason) -> None: ...
 
-    def drop(self, reason: str) -> None: ...
+    def drop(self, reason: CloseReason) -> None: ...
 
 
 class _Arrived(msgspec.Struct):
@@ -181,7 +182,7 @@ class Calls:
         self._owner.reply(arrived.packet.id, answered.answer)
         arrived.share.spend(time.monotonic() - replied_at)
         if answered.disconnects:
-            self._owner.disconnect("logout")
+            self._owner.disconnect(CloseReason.LOGOUT)
         await self._dispatcher.finish(answered)
         self._bytes -= arrived.packet.size
         if not arrived.method.reads:
@@ -202,7 +203,7 @@ class Calls:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("a connection broke", exc_info=task.exception())
-            self._owner.drop("broken")
+            self._owner.drop(CloseReason.BROKEN)
             self._give_up_waiting()
             return
         while self._backlog and self._has_room:
@@ -255,7 +256,7 @@ class Calls:
     def _refuse(self, packet: wire.Packet, why: str, wait_ms: int) -> None:
         self._refusals += 1
         if self._refusals > MOST_REFUSALS:
-            self._owner.drop("flood")
+            self._owner.drop(CloseReason.FLOOD)
             return
         refusal = errors.exhausted(why, wait_ms)
         self._owner.reply(packet.id, self._dispatcher.refuse(packet.name, refusal))

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import msgspec
 import structlog
 
+from engine.close_reasons import CloseReason
 from engine.socket import Bounds, EngineSocket
 from gateway.calls import CallRate, Calls
 from gateway.dispatcher import Dispatcher
@@ -124,7 +125,7 @@ class Connection:
         self._joined = False  # stands in the node's index of members
         self._draining = False
         self._afresh_due = False  # has lost pushes and is yet to be told
-        self._timer = asyncio.get_running_loop().call_later(CONNECT_WITHIN_S, socket.drop, "no CONNECT")
+        self._timer = asyncio.get_running_loop().call_later(CONNECT_WITHIN_S, socket.drop, CloseReason.NO_CONNECT)
 
     # ------------------------------------------------------------------------------------------ as a member
 
@@ -156,7 +157,7 @@ class Connection:
             self._revoked_early = True  # told by CONNECT_ERROR
             return
         self._push(SessionRevoked(id=f"session.revoked:{self.session_id}", reason=reason))
-        self.disconnect("revoked")
+        self.disconnect(CloseReason.REVOKED)
 
     def start_afresh(self, delay_s: float) -> None:
         self._afresh_due = True
@@ -164,7 +165,7 @@ class Connection:
             asyncio.get_running_loop().call_later(delay_s, self._spawn_afresh)
 
     def supersede(self) -> None:
-        self._socket.drop("superseded")
+        self._socket.drop(CloseReason.SUPERSEDED)
 
     # ------------------------------------------------------------------------------------------ as the caller's socket
 
@@ -220,7 +221,7 @@ class Connection:
         if not self._draining:
             self._socket.resume_reading()
 
-    def disconnect(self, reason: str) -> None:
+    def disconnect(self, reason: CloseReason) -> None:
         """A server disconnect: official clients do not come back by themselves.
 
         The socket lingers, so that the last answer reaches clients that close as soon as they are told.
@@ -228,14 +229,14 @@ class Connection:
         self._socket.write(self.codec.disconnect())
         self._socket.linger(reason)
 
-    def drop(self, reason: str) -> None:
+    def drop(self, reason: CloseReason) -> None:
         self._socket.drop(reason)
 
     def drain(self) -> None:
         """Close, once its calls have been answered, so that the client goes to another node. Without DISCONNECT."""
         self.pause_reading()
         self._draining = True
-        self._calls.when_idle(lambda: self._socket.finish("draining"))
+        self._calls.when_idle(lambda: self._socket.finish(CloseReason.DRAINING))
 
     # ------------------------------------------------------------------------------------------ from the engine
 
@@ -243,7 +244,7 @@ class Connection:
         if self._held is not None:
             self._held.append(data)
             if len(self._held) > MOST_HELD or sum(map(len, self._held)) > wire.MAX_PAYLOAD:
-                self._socket.drop("flood")
+                self._socket.drop(CloseReason.FLOOD)
             return
         try:
             if self._state == "opened":
@@ -263,10 +264,10 @@ class Connection:
             self._handle(packet)
         except wire.Unreadable as error:
             log.info("an unreadable frame", error=str(error)[:200], user_id=self.user_id or None)
-            self._socket.drop("unreadable")
+            self._socket.drop(CloseReason.UNREADABLE)
         except Exception:
             log.exception("a connection broke", user_id=self.user_id or None)
-            self._socket.drop("broken")
+            self._socket.drop(CloseReason.BROKEN)
 
     def closed(self) -> None:
         was, self._state = self._state, "closed"
@@ -294,7 +295,7 @@ class Connection:
             return
         elif packet.type == wire.DISCONNECT:
             self._leave(goodbye=True)
-            self._socket.linger("client")
+            self._socket.linger(CloseReason.CLIENT)
         elif packet.type not in _ACKS:  # we ask for none, but some clients send them
             raise wire.Unreadable(f"a packet of type {packet.type} in state {self._state}")
 
@@ -330,9 +331,9 @@ class Connection:
         except Refused as refused:
             self._refuse(refused)
             return
-        except Unavailable as reason:
+        except Unavailable as refused:
             # Without CONNECT_ERROR: after one, official clients would not come back by themselves.
-            self._socket.drop(str(reason))
+            self._socket.drop(refused.reason)
             return
         if welcome is not None and welcome.recovered is not None:
             welcome = welcome._replace(offset=await self._replay(welcome.offset, welcome.recovered))
@@ -393,7 +394,7 @@ class Connection:
         assert self._early is not None
         self._early.extend(written.parts or (written,))
         if len(self._early) > MOST_EARLY_PUSHES:
-            self._socket.drop("slow")
+            self._socket.drop(CloseReason.SLOW)
 
     def _refuse(self, refused: Refused) -> None:
         if self._state != "connecting":
@@ -413,8 +414,8 @@ class Connection:
             welcome = await self._join(None)
         except Refused:
             self.revoke("revoked")
-        except Unavailable as reason:
-            self._socket.drop(str(reason))
+        except Unavailable as refused:
+            self._socket.drop(refused.reason)
         else:
             self._announce_ready(welcome.user, welcome.offset, recovered=False)
 
@@ -425,8 +426,11 @@ class Connection:
     async def _afresh(self) -> None:
         try:
             user, offset = await self._sign_in.enter_again(self)
-        except (Refused, Unavailable) as reason:
-            self._socket.drop(str(reason))
+        except Refused:
+            self.revoke("revoked")
+            return
+        except Unavailable as refused:
+            self._socket.drop(refused.reason)
             return
         self._afresh_due = False
         self._announce_ready(user, offset, recovered=False)
@@ -470,14 +474,14 @@ class Connection:
         self._timer.cancel()
         loop = asyncio.get_running_loop()
         if self.viewer is None:
-            self._timer = loop.call_later(ANONYMOUS_FOR_S, self._socket.drop, "anonymous")
+            self._timer = loop.call_later(ANONYMOUS_FOR_S, self._socket.drop, CloseReason.ANONYMOUS)
         else:
             left = (self.viewer.expires_at + EXPIRY_GRACE - datetime.now(UTC)).total_seconds()
             self._timer = loop.call_later(max(left, 0), self._expire)
 
     def _expire(self) -> None:
         self._push(SessionExpired(id=f"session.expired:{secrets.token_hex(8)}"))
-        self.disconnect("expired")
+        self.disconnect(CloseReason.EXPIRED)
 
     def _push(self, push: Push) -> None:
         self._socket.write(self.codec.push(push))
@@ -491,7 +495,7 @@ class Connection:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("a connection broke", user_id=self.user_id or None, exc_info=task.exception())
-            self._socket.drop("broken")
+            self._socket.drop(CloseReason.BROKEN)
 
 
 def _public_id(pid: str) -> str:

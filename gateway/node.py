@@ -17,6 +17,7 @@ from limits import parse
 from domain.guesses import Guesses
 from domain.passwords import Passwords
 from domain.refresh_tokens import RefreshTokens
+from engine.close_reasons import CloseReason
 from engine.http import serve_http
 from engine.server import HandshakeRefused, SocketServer
 from engine.socket import Bounds, EngineSocket
@@ -175,7 +176,7 @@ class Node:
                 return
             await asyncio.sleep(0.05)
         for socket in self.socket_server.sockets:
-            socket.drop("draining")
+            socket.drop(CloseReason.DRAINING)
 
     def _accept(self, socket: EngineSocket, request: web.Request) -> Connection:
         address = self._address(request)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import structlog
 
+from engine.close_reasons import CloseReason
 from gateway.observability import REFUSED
 from gateway.rights import Rights
 from handlers.call import Services, Viewer
@@ -46,7 +47,11 @@ class Refused(Exception):
 
 
 class Unavailable(Exception):
-    """Not now: the transport is closed and the client comes again by itself."""
+    """The transport is closed without CONNECT_ERROR, so that official clients reconnect by themselves."""
+
+    def __init__(self, reason: CloseReason) -> None:
+        super().__init__(reason.label)
+        self.reason = reason
 
 
 class Return(NamedTuple):
@@ -118,7 +123,7 @@ class SignIn:
             raise Refused("UNAUTHENTICATED", error.reason) from None
         except CallError:
             REFUSED.labels("limit").inc()
-            raise Unavailable("limit") from None
+            raise Unavailable(CloseReason.LIMIT) from None
         except RedisError as error:
             raise self._out_of_reach(error) from error
         return Viewer(claims.user_id, claims.session_id, claims.expires_at)
@@ -130,7 +135,7 @@ class SignIn:
         """
         if len(self._members.of_session(member.session_id)) >= MOST_SOCKETS_OF_A_SESSION:
             REFUSED.labels("sockets").inc()
-            raise Unavailable("too many sockets of one session")
+            raise Unavailable(CloseReason.TOO_MANY_SOCKETS)
         if back is not None:
             member.pid = back.pid
         self._members.add(member)
@@ -190,10 +195,10 @@ class SignIn:
     def _check_here(self, member: Member) -> None:
         """Who has gone while Redis was asked, or has come back on another socket, leaves again. Raises Unavailable."""
         if member.claim <= member.superseded_claim:
-            raise Unavailable("superseded")
+            raise Unavailable(CloseReason.SUPERSEDED)
         if not self._members.is_here(member):
             self._recovery.leave(member.user_id, member.pid, member.claim, goodbye=False)
-            raise Unavailable("closed")
+            raise Unavailable(CloseReason.CLIENT)
 
     async def enter_again(self, member: Member) -> tuple[User, Offset]:
         """After pushes were lost: the user to tell, and the offset that counts anew. Raises Refused, Unavailable."""
@@ -297,4 +302,4 @@ class SignIn:
     def _out_of_reach(self, error: Exception) -> Unavailable:
         REFUSED.labels("dependency").inc()
         log.warning("a handshake was refused: a service is out of reach", error=f"{type(error).__name__}: {error}")
-        return Unavailable("dependency")
+        return Unavailable(CloseReason.DEPENDENCY)

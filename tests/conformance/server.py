@@ -17,6 +17,7 @@ import uvloop
 from aiohttp import web
 from socketio.packet import Packet
 
+from engine.close_reasons import CloseReason
 from engine.http import serve_http
 from engine.server import Accept, SocketServer
 from engine.socket import Bounds, EngineSocket
@@ -71,7 +72,7 @@ class Client(Echo):
                 else:
                     self.answer(packet)
         except wire.Unreadable:
-            self.socket.drop("unreadable")
+            self.socket.drop(CloseReason.UNREADABLE)
 
     def connect(self, packet: wire.Packet) -> None:
         self.timer.cancel()

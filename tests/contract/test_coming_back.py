@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from engine.close_reasons import CloseReason
 from gateway import sign_in
 from protocol.posts import PostDeleted
 from protocol.pushes import History
@@ -50,8 +51,8 @@ async def arrive(cluster: Cluster, node: str = "a", like: Person | None = None, 
 
 
 async def leave(cluster: Cluster, reader: Reader) -> None:
-    """Drop the transport without a DISCONNECT, as a lost network does."""
-    reader.member.drop("cut off")
+    """The network is gone: no DISCONNECT, no goodbye."""
+    reader.member.drop(CloseReason.PING_TIMEOUT)
     await reader.happened("disconnect")
     await gone(cluster, reader)
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import pytest_asyncio
 
+from engine.close_reasons import CloseReason
 from gateway.connection import Connection
 from protocol.posts import PostDeleted
 from rooms import names
@@ -98,7 +99,7 @@ async def upgraded(cluster: Cluster, who: DrivenPerson) -> None:
 def lose_transport(cluster: Cluster, who: DrivenPerson) -> None:
     """Drop the client's transport without a message, as a lost network does."""
     [connection] = sockets(cluster, who)
-    connection.drop("test")
+    connection.drop(CloseReason.BROKEN)
 
 
 def tries(who: DrivenPerson) -> list[dict]:

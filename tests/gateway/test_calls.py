@@ -3,6 +3,7 @@
 import asyncio
 from types import SimpleNamespace
 
+from engine.close_reasons import CloseReason
 from gateway.calls import (
     MOST_BYTES_AT_ONCE,
     MOST_BYTES_WAITING,
@@ -49,7 +50,7 @@ class Polling:
 
     def __init__(self) -> None:
         self.replies: list[tuple[int, str]] = []
-        self.dropped: list[str] = []
+        self.dropped: list[CloseReason] = []
         self.reading = True
 
     def reply(self, call_id: int, answer: str) -> None:
@@ -61,7 +62,7 @@ class Polling:
     def resume_reading(self) -> None:
         self.reading = True
 
-    def drop(self, reason: str) -> None:
+    def drop(self, reason: CloseReason) -> None:
         self.dropped.append(reason)
 
 
@@ -103,7 +104,7 @@ async def test_a_client_that_continues_after_many_refusals_is_closed():
     calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=10))
     for number in range(MOST_CALLS_AT_ONCE + MOST_WAITING + MOST_REFUSALS + 1):
         calls.take(call(number))
-    assert owner.dropped == ["flood"]
+    assert owner.dropped == [CloseReason.FLOOD]
     assert len(dispatcher.refused) == MOST_REFUSALS
     await let_go(calls, dispatcher)
 
@@ -212,7 +213,7 @@ async def test_a_broken_connection_releases_its_waiting_calls():
     async with asyncio.timeout(WAIT_S):
         while dispatcher.share.calls:
             await asyncio.sleep(0)
-    assert "broken" in owner.dropped
+    assert CloseReason.BROKEN in owner.dropped
 
 
 async def test_all_connections_of_a_user_share_a_rate():

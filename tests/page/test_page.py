@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from selenium.webdriver.common.keys import Keys
 
+from engine.close_reasons import CloseReason
 from tests.cluster import Cluster
 from tests.page import browser
 from tests.page.browser import Browser
@@ -257,7 +258,7 @@ async def test_a_lost_connection_is_shown_and_recovered(cluster: Cluster, pair):
     hers, his = pair
     await meet(hers, his, "still here")
     for socket in cluster.node("page").socket_server.sockets:
-        socket.drop("test")
+        socket.drop(CloseReason.BROKEN)
     for window in (hers, his):
         await window.see("#log-entries .change", "reconnecting")
         await window.see("#connection", "caught up")
