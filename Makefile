@@ -98,7 +98,7 @@ else
 	@$(VENV)/pytest -m chaos -n 0
 endif
 
-mutants: .venv/installed-dev ## mutation testing: do the tests notice small faults in the code? ARGS="--seed 7 --minutes 20 --module rooms/recovery"
+mutants: .venv/installed-dev ## put small faults into a copy, which tests must notice; ARGS="--seed 7 --minutes 20 --module channels/recovery"
 	@nice $(VENV)/python -m tests.mutants $(ARGS)
 
 check: .venv/installed-dev ## check format, lint, types, import layers, and that the lock is complete

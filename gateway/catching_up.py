@@ -5,13 +5,13 @@ from contextlib import ExitStack
 
 import structlog
 
+from channels import names
+from channels.bus import Bus
+from channels.locations import RENEW_EVERY_S, Locations
+from channels.members import Member, Members
 from gateway.rights import Rights
 from gateway.sign_in import CANNOT_ENTER, chosen, hide
 from handlers.call import Services
-from rooms import names
-from rooms.bus import Bus
-from rooms.locations import RENEW_EVERY_S, Locations
-from rooms.members import Member, Members
 from storage import accounts, graph
 from storage.redis import RedisError
 from storage.sign_ins import SignIns
@@ -52,7 +52,7 @@ class CatchingUp:
         self._rechecked.clear()
 
     async def rechecked(self) -> None:
-        """Sessions, who hides whom, and seats in rooms are as the state says."""
+        """Sessions, who hides whom, and seats in channels are as the state says."""
         await self._rechecked.wait()
 
     async def until_done(self) -> None:
@@ -67,7 +67,7 @@ class CatchingUp:
                 await self._services.attendance.repeat()
                 await self._services.presence.show_again()
                 for member in list(self._members.all):
-                    await self._recheck_rooms(member)
+                    await self._recheck_channels(member)
                 await self._keep_feeds_alive()
                 return
             except CANNOT_ENTER as error:
@@ -90,8 +90,12 @@ class CatchingUp:
 
     async def _recheck_seats(self) -> None:
         """Whoever lost the right to a live room, or to watch somebody, meanwhile is out."""
-        rooms = [room for room in self._members.rooms if names.is_live(room) or names.is_presence(room)]
-        await self._rights.recheck([(member, room) for room in rooms for member in self._members.in_room(room)])
+        channels = [
+            channel for channel in self._members.channels if names.is_live(channel) or names.is_presence(channel)
+        ]
+        await self._rights.recheck(
+            [(member, channel) for channel in channels for member in self._members.in_channel(channel)]
+        )
 
     async def _end_sessions(self, session_ids: list[int]) -> None:
         if not session_ids:
@@ -102,20 +106,20 @@ class CatchingUp:
             for member in list(self._members.of_session(row["session_id"])):
                 member.revoke(row["reason"])
 
-    async def _recheck_rooms(self, member: Member) -> None:
+    async def _recheck_channels(self, member: Member) -> None:
         """The socket stays with the posts that its person may see, and sits with the authors they follow."""
-        rooms = set(member.rooms)  # what it enters while we ask has been checked then
+        channels = set(member.channels)  # what it enters while we ask has been checked then
         with self._members.noting_left(member) as left:
             async with self._services.database.transaction(member.user_id) as tx:
                 followed = await graph.large_followees(tx, member.user_id)
             authors = {names.author(author_id): author_id for author_id in followed}
-            seen = await self._rights.open_to(member.user_id, filter(names.is_post, rooms))
-            for room in rooms - seen - authors.keys():
-                if names.is_post(room) or names.is_author(room):
-                    self._bus.leave(member, room)
-            for room, author_id in authors.items():
-                if room not in left:
-                    await self._bus.join(member, room, author_id)
+            seen = await self._rights.open_to(member.user_id, filter(names.is_post, channels))
+            for channel in channels - seen - authors.keys():
+                if names.is_post(channel) or names.is_author(channel):
+                    self._bus.leave(member, channel)
+            for channel, author_id in authors.items():
+                if channel not in left:
+                    await self._bus.join(member, channel, author_id)
 
     async def _renew_locations(self) -> None:
         await self._locations.renew(self._node, [(member.user_id, member.pid) for member in self._members.all])

@@ -16,6 +16,9 @@ from typing import Any, Literal
 import msgspec
 import structlog
 
+from channels import names
+from channels.messages import Written
+from channels.recovery import Offset
 from engine.close_reasons import CloseReason
 from engine.socket import Bounds, EngineSocket
 from gateway.calls import CallRate, Calls
@@ -30,14 +33,11 @@ from protocol.pushes import Push
 from protocol.timestamps import to_wire
 from protocol.tokens import EXPIRY_GRACE
 from protocol.users import User
-from rooms import names
-from rooms.messages import Written
-from rooms.recovery import Offset
 
 PROTOCOL = 1
 CONNECT_WITHIN_S = 10.0
 ANONYMOUS_FOR_S = 600.0
-MOST_ROOMS = {"post": 200, "live": 10, "presence": MOST_WATCHED}  # of each kind
+MOST_CHANNELS = {"post": 200, "live": 10, "presence": MOST_WATCHED}  # of each kind
 MOST_EARLY_PUSHES = 1_000
 # Enough to sign in with. Whoever has not yet done so costs little.
 ANONYMOUS_BOUNDS = Bounds(payload=16 * 1024, packets_per_s=100)
@@ -62,7 +62,7 @@ class ConnectAuth(msgspec.Struct):
 
 
 class Connection:
-    """Is what a room's member is, what handlers know of the caller's socket, and what lives on an Engine.IO socket."""
+    """A member of channels, the caller's socket for handlers, and the peer of an Engine.IO socket."""
 
     __slots__ = (
         "_afresh_due",
@@ -81,11 +81,11 @@ class Connection:
         "_timer",
         "address",
         "called_at",
+        "channels",
         "claim",
         "codec",
         "connected_at",
         "pid",
-        "rooms",
         "superseded_claim",
         "user_agent",
         "viewer",
@@ -102,7 +102,7 @@ class Connection:
         user_agent: str | None,
     ) -> None:
         """bounds: of what the client may send once it has signed in."""
-        self.rooms: dict[str, int] = {}
+        self.channels: dict[str, int] = {}
         self.viewer: Viewer | None = None
         self.codec: wire.Codec = wire.JSON
         self.address = address
@@ -185,15 +185,15 @@ class Connection:
         if self._joined:
             self._sign_in.forget(self)
 
-    def is_in(self, room: str) -> bool:
-        return room in self.rooms
+    def is_in(self, channel: str) -> bool:
+        return channel in self.channels
 
-    async def watch(self, rooms: Mapping[str, int]) -> None:
-        kinds = Counter(names.kind(room) for room in {*self.rooms, *rooms})
-        for kind, most in MOST_ROOMS.items():
+    async def watch(self, channels: Mapping[str, int]) -> None:
+        kinds = Counter(names.kind(channel) for channel in {*self.channels, *channels})
+        for kind, most in MOST_CHANNELS.items():
             if kinds[kind] > most:
-                raise errors.failed_precondition(f"a socket is in no more than {most} rooms of a kind: leave some")
-        watching = (self._sign_in.watch(self, room, owner_id) for room, owner_id in rooms.items())
+                raise errors.failed_precondition(f"a socket is in no more than {most} channels of a kind: leave some")
+        watching = (self._sign_in.watch(self, channel, owner_id) for channel, owner_id in channels.items())
         ended = await asyncio.gather(*watching, return_exceptions=True)  # none of them goes on behind a failure
         failed = [error for error in ended if error is not None]
         if failed:
@@ -202,11 +202,11 @@ class Connection:
             finally:
                 del ended, failed  # the exception's traceback holds this frame
 
-    async def unwatch(self, room: str) -> None:
-        self._sign_in.unwatch(self, room)
+    async def unwatch(self, channel: str) -> None:
+        self._sign_in.unwatch(self, channel)
 
-    async def leave(self, room: str) -> bool:
-        return self._sign_in.leave_room(self, room)
+    async def leave(self, channel: str) -> bool:
+        return self._sign_in.leave_device(self, channel)
 
     # ------------------------------------------------------------------------------------------ as the calls' owner
 

@@ -14,12 +14,12 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 import structlog
 
+from channels.bus import SubscriptionFailed
 from gateway.observability import CALL_SECONDS, CALLS_REFUSED, logs_every_call
 from handlers.call import Call, CallerSocket, Services, Viewer, request_id_of
 from protocol import errors, wire
 from protocol.errors import CallError
 from protocol.rpc import Method, MethodTable
-from rooms.bus import SubscriptionFailed
 from storage import idempotency
 from storage.database import Conflict, DatabaseUnavailable, Transaction
 from storage.limits import address_key

@@ -14,6 +14,12 @@ import structlog
 from aiohttp import web
 from limits import parse
 
+from channels.bus import Bus
+from channels.delivery import Delivery
+from channels.gaps import Gaps
+from channels.members import Members
+from channels.nodes import Nodes
+from channels.recovery import Recovery
 from domain.guesses import Guesses
 from domain.passwords import Passwords
 from domain.refresh_tokens import RefreshTokens
@@ -42,12 +48,6 @@ from protocol.media_tokens import MediaTokens
 from protocol.rpc import methods
 from protocol.tokens import AccessTokens
 from protocol.wire import MAX_PAYLOAD
-from rooms.bus import Bus
-from rooms.delivery import Delivery
-from rooms.gaps import Gaps
-from rooms.members import Members
-from rooms.nodes import Nodes
-from rooms.recovery import Recovery
 from stage.attendance import Attendance
 from stage.pulse import Pulse
 from storage.database import Database

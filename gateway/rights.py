@@ -1,18 +1,18 @@
-"""Which rooms sockets may be in, asked again when somebody comes back or something between people has changed."""
+"""Which channels sockets may be in, asked again when somebody comes back or something between people has changed."""
 
 from collections.abc import Iterable, Sequence
 
 import structlog
 
+from channels import names
+from channels.broadcaster import Broadcaster
+from channels.bus import Bus
+from channels.members import Member
+from channels.messages import unkept
 from domain import visibility
 from presence import tracker
 from protocol.live_rooms import RemovalReason
 from protocol.users import UserLite
-from rooms import names
-from rooms.broadcaster import Broadcaster
-from rooms.bus import Bus
-from rooms.members import Member
-from rooms.messages import unkept
 from stage import departures
 from stage.attendance import Attendance
 from storage import live_rooms, posts, users
@@ -30,12 +30,12 @@ class Rights:
         self._attendance = attendance
         self._broadcaster = broadcaster
 
-    async def open_to(self, user_id: int, rooms: Iterable[str]) -> set[str]:
+    async def open_to(self, user_id: int, channels: Iterable[str]) -> set[str]:
         """Posts, live rooms and presences among them that the person may be in. Raises what is out of reach."""
-        asked = list(rooms)
-        post_ids = [names.post_id(room) for room in filter(names.is_post, asked)]
-        live_ids = [names.live_id(room) for room in filter(names.is_live, asked)]
-        watched_ids = [names.watched_id(room) for room in filter(names.is_presence, asked)]
+        asked = list(channels)
+        post_ids = [names.post_id(channel) for channel in filter(names.is_post, asked)]
+        live_ids = [names.live_id(channel) for channel in filter(names.is_live, asked)]
+        watched_ids = [names.watched_id(channel) for channel in filter(names.is_presence, asked)]
         seen: set[str] = set()
         if not (post_ids or live_ids or watched_ids):
             return seen
@@ -51,9 +51,9 @@ class Rights:
                 seen.update(names.presence(watched_id) for watched_id, _ in pairs)
         return seen
 
-    async def come_back(self, member: Member, room: str, joined: int, user: UserLite) -> RemovalReason | None:
+    async def come_back(self, member: Member, channel: str, joined: int, user: UserLite) -> RemovalReason | None:
         """Into a live room's roster again; answers why not. Raises what is out of reach."""
-        room_id = names.live_id(room)
+        room_id = names.live_id(channel)
         place = room_id, member.user_id
         async with self._database.transaction(member.user_id) as tx:
             seat = (await live_rooms.may_stay(tx, [place])).get(place)
@@ -77,29 +77,33 @@ class Rights:
             try:
                 may, ended = await self._allowed(page)
             except (DatabaseUnavailable, Conflict, TimeoutError) as error:
-                log.warning("rights could not be asked for: out of the rooms", seats=len(page), error=str(error))
+                log.warning("rights could not be asked for: out of the channels", seats=len(page), error=str(error))
                 may, ended = set(), set()
             out = [
-                (member, room) for member, room in page if (member.user_id, room) not in may and room in member.rooms
+                (member, channel)
+                for member, channel in page
+                if (member.user_id, channel) not in may and channel in member.channels
             ]
-            for room in {room for _, room in out} & ended:
-                self._attendance.emptied(room)  # who was there until the end is the roster's to keep
-            for member, room in out:  # all of them, before anybody is told
-                self._bus.leave(member, room)
-            for member, room in out:
-                if names.is_presence(room):
-                    member.deliver(unkept(tracker.changed(tracker.unknown(names.watched_id(room))), room))
-                elif (member.user_id, room) not in told:  # which reaches all their sockets
-                    told.add((member.user_id, room))
-                    reason: RemovalReason = "ended" if room in ended else "access"
+            for channel in {channel for _, channel in out} & ended:
+                self._attendance.emptied(channel)  # who was there until the end is the roster's to keep
+            for member, channel in out:  # all of them, before anybody is told
+                self._bus.leave(member, channel)
+            for member, channel in out:
+                if names.is_presence(channel):
+                    member.deliver(unkept(tracker.changed(tracker.unknown(names.watched_id(channel))), channel))
+                elif (member.user_id, channel) not in told:  # which reaches all their sockets
+                    told.add((member.user_id, channel))
+                    reason: RemovalReason = "ended" if channel in ended else "access"
                     await departures.put_out(
-                        self._broadcaster, names.live_id(room), member.user_id, reason, cause=cause
+                        self._broadcaster, names.live_id(channel), member.user_id, reason, cause=cause
                     )
 
     async def _allowed(self, seats: Sequence[tuple[Member, str]]) -> tuple[set[tuple[int, str]], set[str]]:
         """Which of them may stay, by person, and which live rooms of the others have ended."""
-        live = [(names.live_id(room), member.user_id) for member, room in seats if names.is_live(room)]
-        watched = [(names.watched_id(room), member.user_id) for member, room in seats if names.is_presence(room)]
+        live = [(names.live_id(channel), member.user_id) for member, channel in seats if names.is_live(channel)]
+        watched = [
+            (names.watched_id(channel), member.user_id) for member, channel in seats if names.is_presence(channel)
+        ]
         async with self._database.transaction() as tx:
             stay = await live_rooms.may_stay(tx, live) if live else {}
             watch = await users.may_watch(tx, watched) if watched else []

@@ -1,4 +1,4 @@
-"""Who a socket belongs to: tokens and sessions at CONNECT, their rooms, and what they have missed."""
+"""Who a socket belongs to: tokens and sessions at CONNECT, their channels, and what they have missed."""
 
 import secrets
 from collections.abc import Iterable
@@ -6,6 +6,13 @@ from typing import NamedTuple
 
 import structlog
 
+from channels import names
+from channels.bus import Bus, SubscriptionFailed
+from channels.delivery import Delivery
+from channels.members import Hiding, Member, Members
+from channels.messages import Written, unkept, without_people
+from channels.metrics import RECOVERIES, REPLAYED
+from channels.recovery import Claim, Offset, Recovery
 from engine.close_reasons import CloseReason
 from gateway.observability import REFUSED
 from gateway.rights import Rights
@@ -16,13 +23,6 @@ from protocol.errors import CallError
 from protocol.live_rooms import RoomRemoved
 from protocol.tokens import TokenError
 from protocol.users import User, UserLite
-from rooms import names
-from rooms.bus import Bus, SubscriptionFailed
-from rooms.delivery import Delivery
-from rooms.members import Hiding, Member, Members
-from rooms.messages import Written, unkept, without_people
-from rooms.metrics import RECOVERIES, REPLAYED
-from rooms.recovery import Claim, Offset, Recovery
 from storage import present, reach
 from storage.database import Row
 from storage.redis import RedisError
@@ -129,7 +129,7 @@ class SignIn:
         return Viewer(claims.user_id, claims.session_id, claims.expires_at)
 
     async def join(self, member: Member, back: Return | None) -> Welcome:
-        """Into the index, the locations and rooms; only then is the session looked up.
+        """Into the index, the locations and channels; only then is the session looked up.
 
         So one that is revoked meanwhile is found either there or in the index. Raises Refused, Unavailable.
         """
@@ -152,10 +152,10 @@ class SignIn:
             if claim is not None and back is not None:
                 recovered = await self._recover(member, claim, back.offset, present.user_lite(row, row["id"]))
                 if recovered is None:
-                    # Under another pid first: should this fail, the next attempt must find the rooms of the older one.
+                    # Under another pid first: if this fails, the next attempt must find the channels of the older one.
                     offset = await self._enter(member, back)
-                    for room in claim.rooms:
-                        self._bus.leave(member, room)
+                    for channel in claim.channels:
+                        self._bus.leave(member, channel)
                     self._check_here(member)
             await self._delivery.settled()
         except CANNOT_ENTER as error:
@@ -179,9 +179,9 @@ class SignIn:
         """Short of what tells of somebody whose acts are kept from them, and of such people in the rest."""
         shown = []
         for written in pushes:
-            if member.user_id in self._members.hides_from(written.actor_id, written.room):
+            if member.user_id in self._members.hides_from(written.actor_id, written.channel):
                 continue
-            hidden = self._members.hidden_from(member.user_id, written.people, written.room)
+            hidden = self._members.hidden_from(member.user_id, written.people, written.channel)
             shown.append(without_people(written, hidden) if hidden else written)
         return shown
 
@@ -219,22 +219,22 @@ class SignIn:
         """The client starts afresh when it comes back."""
         self._recovery.forget(member.user_id, member.pid)
 
-    async def watch(self, member: Member, room: str, owner_id: int) -> None:
-        """Into the room, also after the client has come back. Raises RedisError, SubscriptionFailed."""
-        await self._recovery.remember_room(member.user_id, member.pid, room, owner_id)
-        await self._bus.join(member, room, owner_id)
+    async def watch(self, member: Member, channel: str, owner_id: int) -> None:
+        """Into the channel, also after the client has come back. Raises RedisError, SubscriptionFailed."""
+        await self._recovery.remember_channel(member.user_id, member.pid, channel, owner_id)
+        await self._bus.join(member, channel, owner_id)
 
-    def unwatch(self, member: Member, room: str) -> None:
-        self._bus.leave(member, room)
+    def unwatch(self, member: Member, channel: str) -> None:
+        self._bus.leave(member, channel)
 
-    def leave_room(self, member: Member, room: str) -> bool:
+    def leave_device(self, member: Member, channel: str) -> bool:
         """This socket leaves, and so do older ones of its session on this node, which may be half open.
 
-        True where one of them was in the room.
+        True where one of them was in the channel.
         """
-        was_in = room in member.rooms
-        self._bus.leave(member, room)
-        return self._bus.leave_device(room, member.session_id, member.connected_at) or was_in
+        was_in = channel in member.channels
+        self._bus.leave(member, channel)
+        return self._bus.leave_device(channel, member.session_id, member.connected_at) or was_in
 
     # ------------------------------------------------------------------------------------------ recovery
 
@@ -258,18 +258,18 @@ class SignIn:
         return await self._recovery.enter(member.user_id, member.session_id, member.pid)
 
     async def _recover(self, member: Member, claim: Claim, last: Offset, user: UserLite) -> Recovered | None:
-        """Back into the rooms that are open to them still, and what was missed; None where it is not whole."""
+        """Back into the channels that are open to them still, and what was missed; None where it is not whole."""
         about = {written.about for written in claim.missed if written.about}
-        seen = await self._rights.open_to(member.user_id, {*about, *claim.rooms})
-        since = dict.fromkeys(member.rooms, last)
-        for room, watched in claim.rooms.items():
-            if room in seen:
-                await self._bus.join(member, room, watched.owner_id)
-                since[room] = Offset(last.shard, max(last.clock, watched.joined))
-        now = await self._return_to_rooms(member, claim, seen, user)
-        since = {room: offset for room, offset in since.items() if room in member.rooms}
+        seen = await self._rights.open_to(member.user_id, {*about, *claim.channels})
+        since = dict.fromkeys(member.channels, last)
+        for channel, watched in claim.channels.items():
+            if channel in seen:
+                await self._bus.join(member, channel, watched.owner_id)
+                since[channel] = Offset(last.shard, max(last.clock, watched.joined))
+        now = await self._return_to_channels(member, claim, seen, user)
+        since = {channel: offset for channel, offset in since.items() if channel in member.channels}
         missed = [written for written in claim.missed if not written.about or written.about in seen]
-        for published in (await self._recovery.read_rooms(since)).values():
+        for published in (await self._recovery.read_channels(since)).values():
             if published is None:
                 return None
             missed += published
@@ -279,22 +279,22 @@ class SignIn:
         REPLAYED.inc(len(missed))
         return Recovered(sorted(missed, key=lambda each: each.offset), now)
 
-    async def _return_to_rooms(self, member: Member, claim: Claim, seen: set[str], user: UserLite) -> list[Written]:
+    async def _return_to_channels(self, member: Member, claim: Claim, seen: set[str], user: UserLite) -> list[Written]:
         """Into the rosters of live rooms again. Answers which are closed to them now, and how are those they watch."""
         now = []
-        for room in filter(names.is_live, claim.rooms):
-            reason = await self._rights.come_back(member, room, claim.rooms[room].joined, user)
+        for channel in filter(names.is_live, claim.channels):
+            reason = await self._rights.come_back(member, channel, claim.channels[channel].joined, user)
             if reason is None:
                 continue
-            self._bus.leave(member, room)
-            room_id = str(names.live_id(room))
+            self._bus.leave(member, channel)
+            room_id = str(names.live_id(channel))
             # A kick, a ban or a block told the person already: the replay says so, with its cause.
-            if not any(written.id.startswith(f"room.removed:{room_id}:") for written in claim.missed):
+            if not any(written.id.startswith(f"channel.removed:{room_id}:") for written in claim.missed):
                 removed = RoomRemoved(
-                    id=f"room.removed:{room_id}:{member.pid}:{member.claim}", room_id=room_id, reason=reason
+                    id=f"channel.removed:{room_id}:{member.pid}:{member.claim}", room_id=room_id, reason=reason
                 )
-                now.append(unkept(removed, room))
-        watched = [names.watched_id(room) for room in member.rooms if names.is_presence(room)]
+                now.append(unkept(removed, channel))
+        watched = [names.watched_id(channel) for channel in member.channels if names.is_presence(channel)]
         for user_id, shown in (await self._services.presence.look(watched)).items():
             now.append(unkept(tracker.changed(shown), names.presence(user_id)))
         return now

@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from channels import broadcaster, nodes, recovery
+from channels.broadcaster import Broadcaster
+from channels.locations import Locations
+from channels.names import Names
 from gateway.background import START_TIMEOUT_S, patiently, run_beside
 from gateway.observability import POSTGRES_POOL, REDIS_POOL
 from gateway.settings import Settings
 from presence import tracker
-from rooms import broadcaster, nodes, recovery
-from rooms.broadcaster import Broadcaster
-from rooms.locations import Locations
-from rooms.names import Names
 from stage import roster
 from stage.media_server import MediaServer
 from stage.roster import Roster

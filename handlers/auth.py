@@ -3,6 +3,7 @@
 import hashlib
 from datetime import datetime
 
+from channels.messages import Revoked
 from domain import ages, guesses, passwords, refresh_tokens, reserved_names
 from domain.guesses import Budget
 from handlers.call import Call, Viewer
@@ -25,7 +26,6 @@ from protocol.events import SessionsEndedEvent
 from protocol.limits import Limit
 from protocol.rpc import NoArguments, Nothing, methods
 from protocol.timestamps import to_wire
-from rooms.messages import Revoked
 from storage import accounts, audit, present, users
 from storage.database import Transaction
 from storage.limits import address_key

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from channels.broadcaster import Broadcaster
 from domain.guesses import Guesses
 from domain.passwords import Passwords
 from domain.refresh_tokens import RefreshTokens
@@ -18,7 +19,6 @@ from protocol import errors
 from protocol.cursors import Cursors
 from protocol.media_tokens import MediaTokens
 from protocol.tokens import AccessTokens
-from rooms.broadcaster import Broadcaster
 from stage.attendance import Attendance
 from stage.pulse import Pulse
 from stage.roster import Roster

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
+from channels import names
+from channels.messages import FOR_GOOD, HidingChanged
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from protocol import errors
@@ -20,8 +22,6 @@ from protocol.users import (
     UserPage,
     UserRef,
 )
-from rooms import names
-from rooms.messages import FOR_GOOD, HidingChanged
 from storage import graph, present, users
 from storage.database import Row, Transaction
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import msgspec
 from msgspec import UNSET
 
+from channels import names
 from domain import room_rules
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
@@ -31,7 +32,6 @@ from protocol.live_rooms import (
 from protocol.room_chat import RoomMessage
 from protocol.room_digests import RoomDigest
 from protocol.rpc import Nothing, methods
-from rooms import names
 from stage import turns, view
 from stage.roster import NOBODY, Look
 from storage import circles, live_rooms, present, room_messages

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from channels import names
 from domain import visibility
 from domain.post_text import hashtags, mentioned_usernames
 from handlers.call import Call
@@ -11,7 +12,6 @@ from protocol.events import PostCreatedEvent, PostDeletedEvent, PostEditedEvent
 from protocol.limits import Limit
 from protocol.posts import CreatePost, EditPost, ListPosts, Post, PostPage, PostRef
 from protocol.rpc import Nothing, methods
-from rooms import names
 from storage import circles, graph, posts, present, users
 from storage.database import Transaction
 

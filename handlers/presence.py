@@ -1,12 +1,12 @@
 """Presence and typing: what users show of themselves, and whose presence they watch."""
 
+from channels import names
 from handlers.call import Call
 from presence import tracker
 from protocol import errors
 from protocol.limits import Limit
 from protocol.presence import PresenceList, SetPresence, Typing, WatchPresence
 from protocol.rpc import Nothing, methods
-from rooms import names
 from storage import users
 from storage.database import Transaction
 

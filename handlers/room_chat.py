@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from channels import names
 from domain import room_rules
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
@@ -19,7 +20,6 @@ from protocol.room_chat import (
 )
 from protocol.rpc import Nothing, methods
 from protocol.timestamps import to_wire
-from rooms import names
 from storage import present, room_messages
 from storage.database import Transaction
 from storage.snowflakes import minted_at

@@ -14,15 +14,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
+from channels import names
+from channels.background import Background
+from channels.broadcaster import Broadcaster
+from channels.members import Members
+from channels.messages import unkept
+from channels.names import Names
 from presence.metrics import CHANGES, ONLINE, UNSAID
 from protocol.presence import Presence, PresenceChanged, ShownStatus
 from protocol.timestamps import to_wire
-from rooms import names
-from rooms.background import Background
-from rooms.broadcaster import Broadcaster
-from rooms.members import Members
-from rooms.messages import unkept
-from rooms.names import Names
 from storage.redis import RedisError
 from storage.redis_link import LinkScript
 from storage.shards import Shards
@@ -52,11 +52,9 @@ NOTHING_CHOSEN = Chosen("", "", 0)
 
 
 class Tracker:
-    def __init__(
-        self, shards: Shards, room_names: Names, members: Members, broadcaster: Broadcaster, node: str
-    ) -> None:
+    def __init__(self, shards: Shards, key_names: Names, members: Members, broadcaster: Broadcaster, node: str) -> None:
         self._shards = shards
-        self._names = room_names
+        self._names = key_names
         self._members = members
         self._broadcaster = broadcaster
         self._node = node
@@ -156,13 +154,13 @@ class Tracker:
 
     async def show_again(self) -> None:
         """To everybody here how those they watch are now: changes may have been missed. Raises RedisError."""
-        watched = [names.watched_id(room) for room in self._members.rooms if names.is_presence(room)]
+        watched = [names.watched_id(room) for room in self._members.channels if names.is_presence(room)]
         for start in range(0, len(watched), PAGE):
             for user_id, presence in (await self.look(watched[start : start + PAGE])).items():
                 room = names.presence(user_id)
                 written = unkept(changed(presence), room)
                 hiding = self._members.hides_from(user_id, room)
-                for member in list(self._members.in_room(room)):
+                for member in list(self._members.in_channel(room)):
                     if member.user_id not in hiding:
                         member.deliver(written)
 

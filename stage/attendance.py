@@ -9,15 +9,15 @@ from typing import NamedTuple
 
 import structlog
 
+from channels import names
+from channels.background import Background
+from channels.broadcaster import Broadcaster
+from channels.members import Members
+from channels.messages import CLOCK_LENGTH
+from channels.nodes import DEAD_AFTER_S
 from domain.room_rules import ON_STAGE
 from protocol.live_rooms import Role, RoomJoined
 from protocol.users import UserLite
-from rooms import names
-from rooms.background import Background
-from rooms.broadcaster import Broadcaster
-from rooms.members import Members
-from rooms.messages import CLOCK_LENGTH
-from rooms.nodes import DEAD_AFTER_S
 from stage import departures, turns
 from stage.metrics import INSIDE, UNSAID
 from stage.pulse import Pulse
@@ -139,7 +139,7 @@ class Attendance:
     def emptied(self, room: str) -> None:
         """The room has ended: its roster is closed, and all who have a socket there leave at once."""
         room_id = names.live_id(room)
-        for place in {(room_id, member.user_id) for member in self._members.in_room(room)}:
+        for place in {(room_id, member.user_id) for member in self._members.in_channel(room)}:
             self._stay(*place)
             self._put_out.pop(place, None)
             self._seats.pop(place, None)
@@ -223,7 +223,7 @@ class Attendance:
 
     def _is_here(self, room_id: int, user_id: int) -> bool:
         room = names.live(room_id)
-        return any(room in member.rooms for member in self._members.of_user(user_id))
+        return any(room in member.channels for member in self._members.of_user(user_id))
 
     # ------------------------------------------------------------------------------------------ after a gap
 

@@ -2,10 +2,10 @@
 
 import secrets
 
+from channels import names
+from channels.broadcaster import Broadcaster
 from domain.room_rules import ON_STAGE
 from protocol.live_rooms import RemovalReason, Role, RoomLeft, RoomRemoved
-from rooms import names
-from rooms.broadcaster import Broadcaster
 
 SMALL_ROOM = 200  # below it, everybody hears of each listener
 ANY_TIME = 2**62

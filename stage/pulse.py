@@ -9,10 +9,10 @@ from collections import Counter
 
 import structlog
 
+from channels import names
+from channels.broadcaster import Broadcaster
 from protocol.live_rooms import RoomAudience
 from protocol.room_chat import RoomReacted
-from rooms import names
-from rooms.broadcaster import Broadcaster
 from stage import view
 from stage.metrics import REACTIONS_DROPPED
 from stage.roster import Roster

@@ -2,7 +2,7 @@
 bans and the queue of hands hold whoever asks where.
 
 A person is inside while a node says that one of their sockets is. Nodes repeat what they say after a gap, and what a
-dead node said is taken back (see `rooms.nodes`), so the roster follows what is true.
+dead node said is taken back (see `channels.nodes`), so the roster follows what is true.
 """
 
 import time
@@ -12,9 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
+from channels import names
+from channels.messages import offset_text
 from protocol.live_rooms import Role
-from rooms import names
-from rooms.messages import offset_text
 from stage.metrics import REACTIONS_DROPPED
 from storage.redis_link import LinkScript
 from storage.room_messages import MOST_MESSAGES

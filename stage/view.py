@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from channels import names
+from channels.broadcaster import Broadcaster
 from protocol.live_rooms import Participant, Room, RoomUpdated
 from protocol.timestamps import to_wire
-from rooms import names
-from rooms.broadcaster import Broadcaster
 from stage.roster import Look, Roster
 from storage import live_rooms, present
 from storage.database import Database, Row

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 
 from redis.exceptions import ConnectionError as RedisDown
 
+from channels import names
 from gateway.catching_up import CatchingUp
 from gateway.node import Node
-from rooms import names
 from tests.contract.test_live_rooms import ids
 from tests.patience import WAIT_S
 
@@ -93,7 +93,7 @@ class Held:
 def sockets_inside(cluster, room_id: str, who) -> int:
     """Return how many sockets of a user are members of the room."""
     members = [member for name in "ab" for member in cluster.node(name).members.of_user(int(who.id))]
-    return sum(names.live(int(room_id)) in member.rooms for member in members)
+    return sum(names.live(int(room_id)) in member.channels for member in members)
 
 
 async def inside(cluster, room_id: str) -> set[int]:

@@ -6,12 +6,12 @@ the author's channel, which their online followers are subscribed to.
 
 import msgspec
 
+from channels import names
 from domain import audience
 from protocol.events import PostCreatedEvent, PostDeletedEvent, PostEditedEvent
 from protocol.posts import FeedAdded, FeedRemoved, PostDeleted, PostEdited
 from protocol.pushes import Push
 from protocol.timestamps import to_wire
-from rooms import names
 from storage import graph, posts, present
 from storage.database import Row
 from storage.snowflakes import minted_at

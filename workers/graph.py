@@ -3,12 +3,12 @@
 Each reaction reads the present state and applies it, so a late or repeated event does no harm.
 """
 
+from channels import names
+from channels.messages import HidingChanged
 from domain import audience
 from protocol.events import AccessNarrowedEvent, BlockedEvent, FollowChangedEvent, MuteChangedEvent, UnblockedEvent
 from protocol.pushes import Push
 from protocol.users import GraphAccepted, GraphFollowed, GraphRequested
-from rooms import names
-from rooms.messages import HidingChanged
 from storage import graph, posts, present, users
 from storage.database import Transaction
 from storage.feeds import BACKFILL, LONGEST

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from channels.broadcaster import Broadcaster
+from channels.locations import Locations
 from protocol.events import Event
-from rooms.broadcaster import Broadcaster
-from rooms.locations import Locations
 from stage.roster import Roster
 from stage.voice import Voice
 from storage.database import Database

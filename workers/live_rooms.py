@@ -8,6 +8,7 @@ import time
 
 import structlog
 
+from channels import names
 from domain import room_rules
 from protocol.events import (
     RoomChangedEvent,
@@ -21,7 +22,6 @@ from protocol.events import (
 from protocol.live_rooms import RoomAudience, RoomClosed, RoomInvited
 from protocol.room_chat import RoomMessaged, RoomMessageDeleted
 from protocol.room_stage import RoomRoleChanged
-from rooms import names
 from stage import departures, turns, view
 from stage.roster import NOBODY, Absence
 from storage import audit, graph, live_rooms, present, room_messages

@@ -1,7 +1,7 @@
 """Ended sessions: close their sockets, in case the broadcast that followed the commit was lost."""
 
+from channels.messages import Revoked
 from protocol.events import SessionsEndedEvent
-from rooms.messages import Revoked
 from workers.job import Job, consumes
 
 

@@ -5,9 +5,9 @@ import itertools
 
 import pytest
 
+from channels import names
+from channels.recovery import OTHER_SHARDS_MARGIN_US
 from protocol.posts import PostDeleted
-from rooms import names
-from rooms.recovery import OTHER_SHARDS_MARGIN_US
 from storage.redis import RedisError
 from tests.cluster import Cluster
 from tests.faults import cut

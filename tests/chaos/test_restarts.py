@@ -7,10 +7,10 @@ import time
 
 import pytest
 
+from channels import names
+from channels.broadcaster import Broadcaster
 from gateway.stores import open_stores
 from protocol.posts import PostDeleted
-from rooms import names
-from rooms.broadcaster import Broadcaster
 from tests.chaos.deployment import Deployment
 from tests.people import CLIENTS
 

@@ -8,13 +8,13 @@ import aiohttp
 import msgpack
 import pytest
 
+from channels import names
+from channels.messages import Revoked
 from domain.refresh_tokens import LIFETIME
 from gateway.connection import Connection
 from gateway.sign_in import MOST_SOCKETS_OF_A_SESSION
 from handlers.call import Viewer
 from protocol.text import MOST_MARKS
-from rooms import names
-from rooms.messages import Revoked
 from tests.cluster import Cluster
 from tests.contract.test_auth import PASSWORD, register
 from tests.contract.test_bad_input import Raw, raw  # noqa: F401
@@ -255,7 +255,9 @@ async def test_a_large_authors_followers_stay_subscribed_when_a_circle_is_delete
     await star.call("circle.delete", circle_id=circle["id"])
     await star.call("user.update", is_private=True)
     await cluster.settle(other)
-    [member] = [one for one in cluster.node_b.members.of_user(int(fan.id)) if names.author(int(star.id)) in one.rooms]
+    [member] = [
+        one for one in cluster.node_b.members.of_user(int(fan.id)) if names.author(int(star.id)) in one.channels
+    ]
     assert member.session_id
     await owner.execute("UPDATE users SET is_large = false WHERE id = $1", int(star.id))
     await owner.close()
@@ -277,7 +279,7 @@ async def test_a_node_catches_up_on_rights_after_a_gap(cluster: Cluster, person)
     await cluster.stores.redis.commands.client_kill_filter(_type="pubsub", skipme=False)
     assert (await gone.expect("session.revoked"))["reason"] == "revoked"
     async with asyncio.timeout(WAIT_S):
-        while any(one.rooms for one in cluster.node_b.members.of_user(int(eve.id))):
+        while any(one.channels for one in cluster.node_b.members.of_user(int(eve.id))):
             await asyncio.sleep(0.02)
         while not cluster.node_a.bus.is_whole:  # it has lost its link too
             await asyncio.sleep(0.02)

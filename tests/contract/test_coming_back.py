@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 import pytest
 
+from channels import names
+from channels.messages import encode_push, finish, offset_text
 from engine.close_reasons import CloseReason
 from gateway import sign_in
 from protocol.posts import PostDeleted
 from protocol.pushes import History
 from protocol.room_chat import RoomReacted
-from rooms import names
-from rooms.messages import encode_push, finish, offset_text
 from tests.cluster import Cluster
 from tests.contract.test_live_rooms import open_room
 from tests.faults import Held, cut, inside
@@ -118,7 +118,7 @@ async def test_a_push_that_arrives_while_the_logs_are_read_is_sent_once(cluster:
     reader = await reading(cluster, post)
     await leave(cluster, reader)
     missed = await publish(cluster, room)
-    reads = Held(monkeypatch, cluster.node_b._sign_in._recovery, "read_rooms")
+    reads = Held(monkeypatch, cluster.node_b._sign_in._recovery, "read_channels")
     coming = asyncio.create_task(come_back(cluster, reader))
     await reads.came.wait()
     both = await publish(cluster, room)
@@ -183,7 +183,7 @@ async def test_pushes_of_a_post_that_became_invisible_are_not_replayed(cluster: 
     await cluster.settle(author)
     back = await come_back(cluster, reader)
     assert back.ready["recovered"] is True
-    assert (await back.told(), back.member.rooms) == ([], {})
+    assert (await back.told(), back.member.channels) == ([], {})
 
 
 async def test_pushes_from_before_the_watch_are_not_replayed(cluster: Cluster, post):
@@ -208,7 +208,7 @@ async def test_unwatched_rooms_are_not_restored(cluster: Cluster, post):
     await publish(cluster, room)
     back = await come_back(cluster, reader)
     assert back.ready["recovered"] is True
-    assert (await back.told(), back.member.rooms) == ([], {})
+    assert (await back.told(), back.member.channels) == ([], {})
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ async def test_a_client_with_a_false_pid_or_offset_starts_fresh(cluster: Cluster
     await publish(cluster, room)
     back = await come_back(cluster, reader, **changes)
     assert back.ready["recovered"] is False
-    assert (await back.told(), back.member.rooms) == ([], {})
+    assert (await back.told(), back.member.channels) == ([], {})
     assert back.member.pid != reader.member.pid
 
 
@@ -246,7 +246,7 @@ async def test_a_fresh_client_is_in_none_of_its_earlier_rooms(cluster: Cluster, 
     monkeypatch.setattr(sign_in, "LARGEST_REPLAY", 10)
     back = await come_back(cluster, reader)
     assert back.ready["recovered"] is False
-    assert (await back.told(), back.member.rooms) == ([], {})
+    assert (await back.told(), back.member.channels) == ([], {})
     assert back.member.pid != reader.member.pid
     monkeypatch.undo()
     await leave(cluster, back)
@@ -299,7 +299,7 @@ async def test_a_recovered_client_is_in_its_live_room_and_gets_its_pushes(cluste
     assert back.ready["recovered"] is True
     await back.expect("room.message", room_id=room_id)
     assert int(reader.id) in await inside(cluster, room_id)
-    assert names.live(int(room_id)) in back.member.rooms
+    assert names.live(int(room_id)) in back.member.channels
     assert sent["id"]
 
 
@@ -322,7 +322,7 @@ async def test_a_recovered_client_is_told_why_it_left_a_live_room(cluster: Clust
     back = await come_back(cluster, reader)
     assert back.ready["recovered"] is True
     assert (await back.expect("room.removed", room_id=room_id))["reason"] == reason
-    assert names.live(int(room_id)) not in back.member.rooms
+    assert names.live(int(room_id)) not in back.member.channels
 
 
 async def test_pushes_without_offset_are_sent_after_the_replay_and_none_twice(cluster: Cluster, post, monkeypatch):
@@ -330,7 +330,7 @@ async def test_pushes_without_offset_are_sent_after_the_replay_and_none_twice(cl
     _, _, room = post
     reader = await reading(cluster, post)
     await leave(cluster, reader)
-    reads = Held(monkeypatch, cluster.node_b._sign_in._recovery, "read_rooms")
+    reads = Held(monkeypatch, cluster.node_b._sign_in._recovery, "read_channels")
     coming = asyncio.create_task(come_back(cluster, reader))
     await reads.came.wait()
     [member] = cluster.node_b.members.of_user(int(reader.id))

@@ -6,11 +6,11 @@ import itertools
 
 import pytest
 
+from channels import names
+from channels.broadcaster import Broadcaster
+from channels.members import Hiding, Members
+from channels.messages import HidingChanged
 from protocol.posts import PostDeleted
-from rooms import names
-from rooms.broadcaster import Broadcaster
-from rooms.members import Hiding, Members
-from rooms.messages import HidingChanged
 from tests.cluster import Cluster
 
 numbers = itertools.count(1)
@@ -124,7 +124,7 @@ async def test_a_temporary_mute_ends_while_another_mute_stays(
     where = await room(bob, dina)
     hides_from = cluster.node_b.members.hides_from
     assert hides_from(int(alice.id), names.live(1)) == {int(bob.id)}
-    monkeypatch.setattr("rooms.members.time", FakeTime(soon.timestamp() + 1))
+    monkeypatch.setattr("channels.members.time", FakeTime(soon.timestamp() + 1))
     act_of_alice = await act(cluster, where, alice)
     await dina.expect("post.deleted", id=act_of_alice)
     await cluster.settle(bob)

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from rooms import names
-from rooms.messages import Joined, Left
+from channels import names
+from channels.messages import Joined, Left
 
 AUTHOR_ID = 777
 ROOM = names.author(AUTHOR_ID)
@@ -12,7 +12,7 @@ ROOM = names.author(AUTHOR_ID)
 async def is_in(node, who) -> bool:
     for _ in range(3):  # let background tasks run
         await asyncio.sleep(0)
-    return any(ROOM in member.rooms for member in node.members.of_user(int(who.id)))
+    return any(ROOM in member.channels for member in node.members.of_user(int(who.id)))
 
 
 async def test_a_user_who_follows_and_unfollows_at_once_is_not_in_the_authors_room(cluster, person):

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import pytest_asyncio
 
+from channels import names
 from engine.close_reasons import CloseReason
 from gateway.connection import Connection
 from protocol.posts import PostDeleted
-from rooms import names
 from tests.cluster import Cluster
 from tests.official import CLIENTS_TO_TRY, LANGUAGES, UPGRADE, Client
 from tests.patience import WAIT_S

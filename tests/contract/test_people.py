@@ -189,7 +189,7 @@ async def test_a_mute_expires(cluster: Cluster, person, monkeypatch):
     owner = await cluster.owner()
     await owner.execute("UPDATE mutes SET until = now() WHERE user_id = $1", int(bob.id))
     await owner.close()
-    monkeypatch.setattr("rooms.members.time", FakeTime(until.timestamp() + 1))
+    monkeypatch.setattr("channels.members.time", FakeTime(until.timestamp() + 1))
     later = await alice.call("post.create", text="another")
     await bob.expect("feed.added", post_id=later["id"])
     assert post["id"] != later["id"]

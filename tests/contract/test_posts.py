@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from rooms import names
+from channels import names
 from tests.cluster import KINDS, Cluster
 from tests.faults import break_once
 
@@ -220,7 +220,7 @@ async def test_a_failed_repeated_watch_keeps_the_earlier_watch(cluster: Cluster,
     alice, bob = await person("alice"), await person("bob", node="b")
     post = await alice.call("post.create", text="open")
     await bob.call("post.watch", post_id=post["id"])
-    break_once(monkeypatch, cluster.node_b._sign_in._recovery, "remember_room")
+    break_once(monkeypatch, cluster.node_b._sign_in._recovery, "remember_channel")
     assert (await bob.refused("post.watch", post_id=post["id"])).code == "UNAVAILABLE"
     await alice.call("post.edit", post_id=post["id"], version=1, text="still heard")
     await bob.expect("post.edited")
@@ -236,7 +236,7 @@ async def test_a_watch_that_timed_out_has_no_effect(cluster: Cluster, person, mo
         silent.setattr(cluster.node_b._dispatcher, "_deadline_s", 0.3)
         assert (await bob.refused("post.watch", post_id=post["id"])).code == "DEADLINE_EXCEEDED"
     [member] = cluster.node_b.members.of_user(int(bob.id))
-    assert not [room for room in member.rooms if names.is_post(room)]
+    assert not [room for room in member.channels if names.is_post(room)]
 
 
 async def test_turning_private_removes_watchers(cluster: Cluster, person):

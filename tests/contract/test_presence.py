@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from channels import names
 from presence import tracker, typing_indicators
-from rooms import names
 from storage import users
 from tests.faults import break_once, soon
 from tests.patience import WAIT_S
@@ -315,7 +315,7 @@ async def test_a_refused_watch_has_no_effect(cluster, person, monkeypatch):
     break_once(monkeypatch, users, "may_watch", when=lambda *_: next(asked) == 1)
     assert (await mona.refused("presence.watch", user_ids=[bob.id])).code == "UNAVAILABLE"
     [member] = cluster.node_b.members.of_user(int(mona.id))
-    assert names.presence(int(bob.id)) not in member.rooms
+    assert names.presence(int(bob.id)) not in member.channels
 
 
 async def test_a_user_who_is_idle_on_all_devices_is_away(cluster, person, monkeypatch):

@@ -7,10 +7,10 @@ from typing import ClassVar
 import pytest
 from redis.exceptions import ConnectionError as RedisDown
 
+from channels import names
+from channels.recovery import MOST_CHANNELS_KEPT
 from protocol.posts import PostDeleted
 from protocol.pushes import History
-from rooms import names
-from rooms.recovery import MOST_ROOMS_KEPT
 from tests.cluster import Cluster
 from tests.contract.test_live_rooms import open_room
 from tests.contract.test_presence import may_be_told
@@ -216,8 +216,8 @@ async def test_a_connection_in_too_many_rooms_is_not_recovered(cluster: Cluster)
     reader = await online(cluster)
     [member] = cluster.node_a.members.of_user(int(reader.id))
     recovery = cluster.node_a._sign_in._recovery
-    for number in range(MOST_ROOMS_KEPT + 1):
-        await recovery.remember_room(member.user_id, member.pid, names.post(number), 1)
+    for number in range(MOST_CHANNELS_KEPT + 1):
+        await recovery.remember_channel(member.user_id, member.pid, names.post(number), 1)
     await away(cluster, reader)
     assert (await back(cluster, reader))["recovered"] is False
 

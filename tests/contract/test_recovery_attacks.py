@@ -6,9 +6,9 @@ import json
 import aiohttp
 import pytest
 
+from channels import names
+from channels.members import Member
 from protocol.posts import PostDeleted
-from rooms import names
-from rooms.members import Member
 from tests.cluster import Cluster
 from tests.engine.test_slow_readers import Loud, Stuck
 from tests.patience import WAIT_S

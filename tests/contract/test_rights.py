@@ -136,20 +136,20 @@ async def test_a_user_who_blocks_the_caller_looks_like_a_missing_user(person):
     await alice.call("graph.block", user_id=eve.id)
     circle = await eve.call("circle.create", name="c")
     room_id = await open_room(eve)
-    in_room = {"room_id": room_id}
+    in_channel = {"room_id": room_id}
     calls: list[tuple[str, dict[str, Any]]] = [
         ("user.get", {}), ("graph.follow", {}), ("graph.unfollow", {}), ("graph.accept", {}), ("graph.reject", {}),
         ("graph.followers", {}), ("graph.following", {}), ("graph.mute", {}), ("graph.unmute", {}), ("post.list", {}),
-        ("room.set_role", {**in_room, "role": "speaker"}), ("room.set_role", {**in_room, "role": "listener"}),
-        ("room.transfer_host", in_room), ("room.mute", {**in_room, "muted": True}), ("room.kick", in_room),
-        ("room.ban", in_room), ("room.unban", in_room), ("graph.block", {}), ("graph.unblock", {}),
+        ("room.set_role", {**in_channel, "role": "speaker"}), ("room.set_role", {**in_channel, "role": "listener"}),
+        ("room.transfer_host", in_channel), ("room.mute", {**in_channel, "muted": True}), ("room.kick", in_channel),
+        ("room.ban", in_channel), ("room.unban", in_channel), ("graph.block", {}), ("graph.unblock", {}),
     ]  # fmt: skip
     for method, arguments in calls:
         answers = [await outcome(eve, method, user_id=user_id, **arguments) for user_id in (alice.id, NOBODY)]
         assert answers[0] == answers[1], method
     lists: list[tuple[str, dict[str, Any]]] = [
         ("user.list", {}), ("circle.add", {"circle_id": circle["id"]}), ("circle.remove", {"circle_id": circle["id"]}),
-        ("room.invite", in_room), ("presence.unwatch", {}),
+        ("room.invite", in_channel), ("presence.unwatch", {}),
     ]  # fmt: skip
     for method, arguments in lists:
         answers = [await outcome(eve, method, user_ids=[user_id], **arguments) for user_id in (alice.id, NOBODY)]

@@ -7,11 +7,11 @@ from typing import ClassVar
 import aiohttp
 import pytest
 
+from channels import names
 from engine.metrics import CLOSED
 from engine.socket import MAX_OUTBOUND
 from protocol.posts import PostDeleted
 from protocol.pushes import Flow, History
-from rooms import names
 from tests.cluster import Cluster
 from tests.patience import WAIT_S
 

@@ -7,10 +7,10 @@ from unittest.mock import AsyncMock
 import pytest
 from redis.exceptions import ConnectionError as RedisDown
 
+from channels import names
+from channels.bus import SubscriptionFailed
+from channels.messages import CLOCK_LENGTH
 from gateway.rights import Rights
-from rooms import names
-from rooms.bus import SubscriptionFailed
-from rooms.messages import CLOCK_LENGTH
 from stage import departures
 from tests.contract.test_live_rooms import ids, open_room, open_stage
 from tests.faults import (

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from rooms import names
+from channels import names
 from tests.cluster import Cluster
 from tests.patience import WAIT_S
 from tests.people import Person
@@ -227,7 +227,7 @@ async def disagreements(storm: Storm) -> list[Any]:
         member.user_id
         for name in "ab"
         for member in cluster.node(name).members.all
-        if names.live(room_id) in member.rooms
+        if names.live(room_id) in member.channels
     }
     told = {"roles": look.stage, "turns": {row["user_id"] for row in turns}, "sockets": sockets, "banned": set()}
     true = {

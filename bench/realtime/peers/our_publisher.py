@@ -7,11 +7,11 @@ import uvloop
 
 from bench.realtime.peers.publishing import obey
 from bench.realtime.tick import next_tick
+from channels import names
+from channels.members import Members
 from gateway.settings import Settings
 from gateway.stores import open_stores
 from presence.tracker import Chosen, Tracker
-from rooms import names
-from rooms.members import Members
 
 TICK_S = 0.002
 

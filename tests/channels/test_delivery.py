@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
+from channels import delivery as module
+from channels.delivery import Delivery, Item, TooMuch
+from channels.members import Hiding
+from channels.messages import FOR_GOOD
 from protocol.live_rooms import RoomAudience
 from protocol.room_chat import RoomReacted
-from rooms import delivery as module
-from rooms.delivery import Delivery, Item, TooMuch
-from rooms.members import Hiding
-from rooms.messages import FOR_GOOD
-from tests.rooms.people import Socket, act, members_in, stage
+from tests.channels.people import Socket, act, members_in, stage
 
 ROOM, LIVE = "post:1", "live:1"
 ALWAYS = Hiding(FOR_GOOD, 0)
@@ -28,8 +28,8 @@ async def deliver(delivery: Delivery, *items: Item) -> None:
     await delivery.settled()
 
 
-def in_room(*pushes) -> list[Item]:
-    return [Item(each.room, (), each) for each in pushes]
+def in_channel(*pushes) -> list[Item]:
+    return [Item(each.channel, (), each) for each in pushes]
 
 
 async def test_a_push_alone_is_written_at_once_to_its_room_or_users():
@@ -38,10 +38,10 @@ async def test_a_push_alone_is_written_at_once_to_its_room_or_users():
     members.add(tablet)
     members.add(outside)
     delivery = Delivery(members)
-    delivery.take(Item(ROOM, (), act("to the room")))
+    delivery.take(Item(ROOM, (), act("to the channel")))
     delivery.take(Item("", (1, 3, 4), act("to people", "")))
-    assert alice.heard == ["to the room", "to people"]
-    assert bob.heard == ["to the room"]
+    assert alice.heard == ["to the channel", "to people"]
+    assert bob.heard == ["to the channel"]
     assert tablet.heard == outside.heard == ["to people"]
 
 
@@ -77,21 +77,21 @@ async def test_gathered_pushes_are_written_together_and_in_order(gathering):
     members, [alice, bob] = members_in(ROOM, 1, 2)
     delivery = Delivery(members)
     pushes = [act(f"push {number}") for number in range(5)]
-    await deliver(delivery, *in_room(*pushes))
+    await deliver(delivery, *in_channel(*pushes))
     for socket in (alice, bob):
         first, rest = socket.received
         assert first is pushes[0]
         assert socket.heard == [f"push {number}" for number in range(5)]
         assert rest.msgpack == b"".join(each.msgpack for each in pushes[1:])
         assert rest.json == b"".join(each.json for each in pushes[1:])
-        assert (rest.pushes, rest.offset, rest.flow, rest.room) == (4, pushes[-1].offset, "recover", ROOM)
+        assert (rest.pushes, rest.offset, rest.flow, rest.channel) == (4, pushes[-1].offset, "recover", ROOM)
 
 
 async def test_pushes_are_gathered_only_under_load(gathering):
     members, [alice] = members_in(ROOM, 1)
     delivery = Delivery(members)
     for number in range(1, 4):
-        await deliver(delivery, *in_room(act(f"a{number}"), act(f"b{number}")))
+        await deliver(delivery, *in_channel(act(f"a{number}"), act(f"b{number}")))
         delivery.take(Item(ROOM, (), act(f"c{number}")))
         assert alice.heard[-1] == f"b{number}"  # c waits, because many writes were made just now
     await delivery.settled()
@@ -121,7 +121,7 @@ async def test_hiding_applies_to_gathered_pushes(gathering, hidden):
     members, [alice, bob] = members_in(ROOM, 1, 2)
     members.set_hiding(1, 9, ALWAYS)
     pushes = [act(f"push {number}", actor_id=9 if number == hidden else 8) for number in range(3)]
-    await deliver(Delivery(members), *in_room(act("before"), *pushes))
+    await deliver(Delivery(members), *in_channel(act("before"), *pushes))
     assert alice.heard == ["before", *(f"push {number}" for number in range(3) if number != hidden)]
     assert bob.heard == ["before", "push 0", "push 1", "push 2"]
 
@@ -132,7 +132,7 @@ async def test_pushes_that_show_users_are_not_gathered(gathering, place):
     members.set_hiding(1, 7, ALWAYS)
     pushes = [act("plain", LIVE)]
     pushes.insert(place, stage("stage", LIVE, [7, 8]))
-    await deliver(Delivery(members), *in_room(act("before", LIVE), *pushes))
+    await deliver(Delivery(members), *in_channel(act("before", LIVE), *pushes))
     assert len(alice.received) == len(bob.received) == 3
     assert b"user7" not in b"".join(each.json for each in alice.received)
     assert b"user7" in b"".join(each.json for each in bob.received)
@@ -142,17 +142,17 @@ async def test_only_pushes_to_the_same_target_are_gathered(gathering):
     members, [alice, bob] = members_in(ROOM, 1, 2)
     members.join(alice, "post:2", 0)
     items = [
-        *in_room(act("before")),
-        *in_room(act("a"), act("b")),
-        *in_room(act("other room", "post:2")),
+        *in_channel(act("before")),
+        *in_channel(act("a"), act("b")),
+        *in_channel(act("other channel", "post:2")),
         Item(ROOM, (1,), act("to alice")),
         Item(ROOM, (2,), act("to bob")),
-        *in_room(act("dropped 1", kind=RoomReacted), act("dropped 2", kind=RoomReacted)),
-        *in_room(act("newest 1", kind=RoomAudience), act("newest 2", kind=RoomAudience)),
+        *in_channel(act("dropped 1", kind=RoomReacted), act("dropped 2", kind=RoomReacted)),
+        *in_channel(act("newest 1", kind=RoomAudience), act("newest 2", kind=RoomAudience)),
     ]
     await deliver(Delivery(members), *items)
     assert [[part.id for part in each.parts or (each,)] for each in alice.received] == [
-        ["before"], ["a", "b"], ["other room"], ["to alice"], ["dropped 1", "dropped 2"], ["newest 1"], ["newest 2"],
+        ["before"], ["a", "b"], ["other channel"], ["to alice"], ["dropped 1", "dropped 2"], ["newest 1"], ["newest 2"],
     ]  # fmt: skip
     assert bob.heard == ["before", "a", "b", "to bob", "dropped 1", "dropped 2", "newest 1", "newest 2"]
 
@@ -161,7 +161,7 @@ async def test_the_bytes_of_one_write_are_bounded(gathering, monkeypatch):
     members, [alice] = members_in(ROOM, 1)
     pushes = [act(f"push {number}") for number in range(7)]
     monkeypatch.setattr(module, "MOST_BYTES_IN_ONE_WRITE", 2 * len(pushes[0].msgpack))
-    await deliver(Delivery(members), *in_room(*pushes))
+    await deliver(Delivery(members), *in_channel(*pushes))
     assert [each.pushes for each in alice.received] == [1, 2, 2, 2]
     assert alice.heard == [each.id for each in pushes]
 
@@ -173,7 +173,7 @@ async def test_a_large_room_is_served_in_slices_and_no_socket_twice(monkeypatch,
     delivery = Delivery(members)
     delivery.take(Item(ROOM, (), act("first")))
     assert sum(len(socket.received) for socket in sockets) == 2
-    await deliver(delivery, *in_room(act("second")), Item("", (1,), act("third", "")))
+    await deliver(delivery, *in_channel(act("second")), Item("", (1,), act("third", "")))
     both = ["first", "second"]
     assert [socket.heard for socket in sockets] == [[*both, "third"], *[both] * (people - 1)]
 
@@ -217,7 +217,7 @@ async def test_held_back_pushes_follow_those_read_meanwhile():
     await asyncio.sleep(0)
     assert alice.heard == []
     assert not settled.done()
-    first = in_room(act("missed"), act("both"))
+    first = in_channel(act("missed"), act("both"))
     delivery.release(first, lambda item: None if item.written.id in ("both", "dropped") else item)
     await settled
     assert alice.heard == ["missed", "both", "new"]
@@ -233,7 +233,7 @@ async def test_pushes_from_before_the_hold_stay_first(gathering):
         delivery.take(Item(ROOM, (), act(name)))
     delivery.hold()
     delivery.take(Item(ROOM, (), act("held")))
-    delivery.release(in_room(act("missed")), lambda item: item if item.written.id != "waited" else None)
+    delivery.release(in_channel(act("missed")), lambda item: item if item.written.id != "waited" else None)
     await delivery.settled()
     assert alice.heard == ["at once", "waited", "missed", "held"]
 
@@ -267,10 +267,10 @@ async def test_two_holds_need_two_releases_and_keep_their_order():
     delivery.take(Item(ROOM, (), act("held 1")))
     delivery.hold()
     delivery.take(Item(ROOM, (), act("held 2")))
-    delivery.release(in_room(act("missed 1")), lambda item: item)
+    delivery.release(in_channel(act("missed 1")), lambda item: item)
     assert delivery.is_held
     assert alice.heard == []
-    delivery.release(in_room(act("missed 2")), lambda item: item)
+    delivery.release(in_channel(act("missed 2")), lambda item: item)
     assert not delivery.is_held
     assert alice.heard == ["missed 1", "missed 2", "held 1", "held 2"]
 

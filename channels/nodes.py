@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 from prometheus_client import Counter
 
-from rooms.names import Names
+from channels.names import Names
 from storage.redis import RedisError
 from storage.redis_link import LinkScript
 from storage.shards import Shards

@@ -8,7 +8,7 @@ counts, nothing that was pushed can have been missed unkept.
 import time
 from collections.abc import Sequence
 
-from rooms.names import Names
+from channels.names import Names
 from storage.shards import Shards
 
 RENEW_EVERY_S = 30

@@ -15,4 +15,4 @@ BUS_LAG = Histogram(
 GAPS = Counter("daira_bus_gaps_total", "Times this node began or began again to listen to Redis", ["outcome"])
 RECOVERIES = Counter("daira_recoveries_total", "Clients that came back to be recovered", ["outcome"])
 REPLAYED = Counter("daira_pushes_replayed_total", "Pushes replayed to who had missed them")
-ROOMS = Gauge("daira_rooms", "Rooms with members on this node", multiprocess_mode="livesum")
+CHANNELS = Gauge("daira_channels", "Channels with members on this node", multiprocess_mode="livesum")

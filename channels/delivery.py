@@ -1,7 +1,7 @@
 """From the bus to this node's sockets, in the order of the bus.
 
 A message alone is written at once. Once writing takes a good part of the time (hot), what arrives within 3 ms is
-gathered and the frames of one room that follow each other leave in one write: the more there is to do, the less each
+gathered and the frames of one channel that follow each other leave in one write: the more there is to do, the less each
 delivery costs. Long work yields to the loop between slices.
 """
 
@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from rooms.members import Member, Members
-from rooms.messages import Written, without_people
-from rooms.metrics import DELIVERIES, GATHERED, WRITES
+from channels.members import Member, Members
+from channels.messages import Written, without_people
+from channels.metrics import DELIVERIES, GATHERED, WRITES
 
 GATHER_S = 0.003
 HOT_WRITES = 200  # within one gathering: about half of the time that there is
@@ -23,9 +23,9 @@ MOST_BYTES_IN_ONE_WRITE = 64 * 1024
 
 
 class Item(NamedTuple):
-    """A push to a room, or to people where `people` is not empty; `rest` are the sockets yet to be served of them."""
+    """A push to a channel, or to users where `people` is not empty; `rest` are the sockets not yet served."""
 
-    room: str
+    channel: str
     people: Sequence[int]
     written: Written
     rest: Sequence[Member] = ()
@@ -149,7 +149,7 @@ class Delivery:
                 "",
                 last.flow,
                 None,
-                item.room,
+                item.channel,
                 b"".join([written.msgpack for written in run]),
                 b"".join([written.json for written in run]),
                 last.shard,
@@ -161,12 +161,12 @@ class Delivery:
 
     def _go_together(self, one: Item, other: Item) -> bool:
         return (
-            one.room == other.room
+            one.channel == other.channel
             and one.people == other.people
             and one.written.flow == other.written.flow != "conflate"
             and not (one.written.people or other.written.people)
-            and not self._members.hides_from(one.written.actor_id, one.room)
-            and not self._members.hides_from(other.written.actor_id, other.room)
+            and not self._members.hides_from(one.written.actor_id, one.channel)
+            and not self._members.hides_from(other.written.actor_id, other.channel)
         )
 
     # ------------------------------------------------------------------------------------------ delivering
@@ -179,11 +179,11 @@ class Delivery:
             recipients = recipients[:SLICE_WRITES]
             self._run_soon()
         written = item.written
-        hidden = {each for actor_id in written.people for each in self._members.hides_from(actor_id, item.room)}
+        hidden = {each for actor_id in written.people for each in self._members.hides_from(actor_id, item.channel)}
         versions: dict[frozenset[int], Written] = {}  # nearly all of them hide the same one
         for member in recipients:
             if hidden and member.user_id in hidden:
-                unseen = frozenset(self._members.hidden_from(member.user_id, written.people, item.room))
+                unseen = frozenset(self._members.hidden_from(member.user_id, written.people, item.channel))
                 if unseen not in versions:
                     versions[unseen] = without_people(written, unseen)
                 member.deliver(versions[unseen])
@@ -194,14 +194,14 @@ class Delivery:
         return len(recipients)
 
     def _recipients(self, item: Item) -> Sequence[Member]:
-        hiding = self._members.hides_from(item.written.actor_id, item.room)
+        hiding = self._members.hides_from(item.written.actor_id, item.channel)
         if item.people:
             return [
                 member for user_id in item.people if user_id not in hiding for member in self._members.of_user(user_id)
             ]
         if hiding:
-            return [member for member in self._members.in_room(item.room) if member.user_id not in hiding]
-        return list(self._members.in_room(item.room))
+            return [member for member in self._members.in_channel(item.channel) if member.user_id not in hiding]
+        return list(self._members.in_channel(item.channel))
 
     def _run_soon(self) -> None:
         if self._timer is not None:

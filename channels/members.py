@@ -1,4 +1,4 @@
-"""This node's sockets, found by person, session, recovery id and room, and who of them hides whom.
+"""This node's sockets, found by person, session, recovery id and channel, and who of them hides whom.
 
 Leaving costs what the socket itself is in.
 """
@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple, Protocol, TypeVar
 
+from channels import names
+from channels.messages import Written
 from protocol.auth import RevocationReason
-from rooms import names
-from rooms.messages import Written
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -31,9 +31,9 @@ class Hiding(NamedTuple):
 
 
 class Member(Protocol):
-    """A socket with somebody signed in; `rooms` maps each room it is in to the room's owner."""
+    """A socket with somebody signed in; `channels` maps each channel it is in to the channel's owner."""
 
-    rooms: dict[str, int]
+    channels: dict[str, int]
     pid: str
     claim: int  # 0 until Redis has answered
     superseded_claim: int  # up to which claims of its pid are dead
@@ -64,8 +64,8 @@ class Members:
         self._by_user: defaultdict[int, set[Member]] = defaultdict(set)
         self._by_session: defaultdict[int, set[Member]] = defaultdict(set)
         self._by_pid: defaultdict[str, set[Member]] = defaultdict(set)
-        self._by_room: defaultdict[str, set[Member]] = defaultdict(set)
-        self._rooms_by_owner: defaultdict[int, set[str]] = defaultdict(set)
+        self._by_channel: defaultdict[str, set[Member]] = defaultdict(set)
+        self._channels_by_owner: defaultdict[int, set[str]] = defaultdict(set)
         # Per actor, who is kept from their acts: an empty entry costs a broadcast one look-up, not one a recipient.
         self._hiding: defaultdict[int, dict[int, Hiding]] = defaultdict(dict)
         self._hidden_from: dict[int, set[int]] = {}
@@ -84,8 +84,8 @@ class Members:
 
     def remove(self, member: Member) -> bool:
         """True for the last socket of its person here."""
-        for room in list(member.rooms):
-            self.leave(member, room)
+        for channel in list(member.channels):
+            self.leave(member, channel)
         _discard(self._by_session, member.session_id, member)
         _discard(self._by_pid, member.pid, member)
         _discard(self._by_user, member.user_id, member)
@@ -104,28 +104,28 @@ class Members:
     def is_here(self, member: Member) -> bool:
         return member in self._by_user.get(member.user_id, ())
 
-    def join(self, member: Member, room: str, owner_id: int) -> bool:
+    def join(self, member: Member, channel: str, owner_id: int) -> bool:
         """False for who is not, or no longer, among the members."""
         if not self.is_here(member):
             return False
-        member.rooms[room] = owner_id
-        self._by_room[room].add(member)
-        self._rooms_by_owner[owner_id].add(room)
+        member.channels[channel] = owner_id
+        self._by_channel[channel].add(member)
+        self._channels_by_owner[owner_id].add(channel)
         return True
 
     def noting_left(self, member: Member) -> AbstractContextManager[list[str]]:
-        """Rooms that it is made to leave meanwhile, in or not: who reads where it belongs may read too early."""
+        """Channels that it is made to leave meanwhile, in or not: who reads where it belongs may read too early."""
         return _noting(self._leaving_notes, member)
 
-    def leave(self, member: Member, room: str) -> None:
+    def leave(self, member: Member, channel: str) -> None:
         for left in self._leaving_notes.get(member, ()):
-            left.append(room)
-        owner_id = member.rooms.pop(room, None)
+            left.append(channel)
+        owner_id = member.channels.pop(channel, None)
         if owner_id is None:
             return
-        _discard(self._by_room, room, member)
-        if room not in self._by_room:
-            _discard(self._rooms_by_owner, owner_id, room)
+        _discard(self._by_channel, channel, member)
+        if channel not in self._by_channel:
+            _discard(self._channels_by_owner, owner_id, channel)
 
     # ------------------------------------------------------------------------------------------ finding
 
@@ -138,11 +138,11 @@ class Members:
     def of_pid(self, pid: str) -> Collection[Member]:
         return self._by_pid.get(pid, ())
 
-    def in_room(self, room: str) -> Collection[Member]:
-        return self._by_room.get(room, ())
+    def in_channel(self, channel: str) -> Collection[Member]:
+        return self._by_channel.get(channel, ())
 
-    def rooms_of_owner(self, owner_id: int) -> Collection[str]:
-        return self._rooms_by_owner.get(owner_id, ())
+    def channels_of_owner(self, owner_id: int) -> Collection[str]:
+        return self._channels_by_owner.get(owner_id, ())
 
     @property
     def users(self) -> list[int]:
@@ -153,8 +153,8 @@ class Members:
         return list(self._by_session)
 
     @property
-    def rooms(self) -> list[str]:
-        return list(self._by_room)
+    def channels(self) -> list[str]:
+        return list(self._by_channel)
 
     @property
     def all(self) -> Iterable[Member]:
@@ -188,17 +188,17 @@ class Members:
             self._hidden_from.setdefault(user_id, set()).add(actor_id)
             self._hiding[actor_id][user_id] = hiding
 
-    def hides_from(self, actor_id: int, room: str) -> Collection[int]:
-        """The people here who must not hear of that person's acts in that room."""
+    def hides_from(self, actor_id: int, channel: str) -> Collection[int]:
+        """The people here who must not hear of that person's acts in that channel."""
         hidings = self._hiding.get(actor_id)
         if not hidings:
             return ()
-        now, of_posts = time.time(), names.is_of_posts(room)
+        now, of_posts = time.time(), names.is_of_posts(channel)
         return {user_id for user_id, hiding in hidings.items() if now < hiding.ends(of_posts=of_posts)}
 
-    def hidden_from(self, user_id: int, people: Iterable[int], room: str) -> set[int]:
+    def hidden_from(self, user_id: int, people: Iterable[int], channel: str) -> set[int]:
         """Those of these people whom that person must not be shown there."""
-        now, of_posts = time.time(), names.is_of_posts(room)
+        now, of_posts = time.time(), names.is_of_posts(channel)
         hidings = ((actor_id, self._hiding.get(actor_id, {}).get(user_id)) for actor_id in people)
         return {actor_id for actor_id, hiding in hidings if hiding is not None and now < hiding.ends(of_posts=of_posts)}
 

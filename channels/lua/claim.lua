@@ -1,14 +1,14 @@
 -- A client comes back for what it has missed; it may try more than once.
 -- KEYS clock, places, session, inbox, cut; ARGV as of enter.lua, then 6 where to read from (its last offset, or earlier
 -- where that is of another shard), 7 prefix of the bodies, 8 pid.
--- Answers offset, number of this claim, node of the older socket, rooms and what is known of them, missed offsets and bodies; or nil.
+-- Answers offset, number of this claim, node of the older socket, channels and what is known of them, missed offsets and bodies; or nil.
 local session = redis.call('HGETALL', KEYS[3])
-local fields, rooms = {}, {}
+local fields, channels = {}, {}
 for index = 1, #session, 2 do
-    local room = string.match(session[index], '^room:(.*)')
-    if room then
-        rooms[#rooms + 1] = room
-        rooms[#rooms + 1] = session[index + 1]
+    local channel = string.match(session[index], '^channel:(.*)')
+    if channel then
+        channels[#channels + 1] = channel
+        channels[#channels + 1] = session[index + 1]
     else
         fields[session[index]] = session[index + 1]
     end
@@ -36,4 +36,4 @@ redis.call('EXPIRE', KEYS[2], ARGV[2])
 redis.call('HSET', KEYS[3], 'node', ARGV[5])
 local claim = redis.call('HINCRBY', KEYS[3], 'claim', 1)
 redis.call('EXPIRE', KEYS[3], ARGV[4])
-return {offset, claim, fields.node, rooms, missed}
+return {offset, claim, fields.node, channels, missed}

@@ -1,7 +1,7 @@
-"""Publishing: pushes to rooms and people, wherever their sockets are, and changes to who hears what.
+"""Publishing: pushes to channels and people, wherever their sockets are, and changes to who hears what.
 
 A push is encoded once per codec and travels as finished frames. A recoverable one gets its offset and is kept in the
-same step in which it is published, and its `id` is published once to a room and once to a person, so a reaction may
+same step in which it is published, and its `id` is published once to a channel and once to a person, so a reaction may
 repeat it after a crash. To people on a cluster it is then sent again: clients drop it by its id.
 """
 
@@ -14,11 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from protocol.events import Narrowed
-from protocol.live_rooms import Role
-from protocol.pushes import Push
-from rooms.locations import LIFETIME_S
-from rooms.messages import (
+from channels.locations import LIFETIME_S
+from channels.messages import (
     Closed,
     Control,
     DeviceLeft,
@@ -34,21 +31,24 @@ from rooms.messages import (
     RoleChanged,
     encode_push,
 )
-from rooms.names import Names
+from channels.names import Names
+from protocol.events import Narrowed
+from protocol.live_rooms import Role
+from protocol.pushes import Push
 from storage.redis_link import LinkScript
 from storage.shards import Shards
 
 REMEMBER_S = 900  # as long as the outbox can repeat itself
-MOST_IDS_OF_A_ROOM = 20_000
+MOST_IDS_OF_A_CHANNEL = 20_000
 MOST_IDS_OF_AN_INBOX = 1_000
 KEEP_BODIES_S = LIFETIME_S + 20
 PAGE = 500  # people in one script
 
 _LUA = Path(__file__).parent / "lua"
 _CLOCK = _LUA / "clock.lua"
-PUBLISH_TO_ROOM = LinkScript(_LUA / "publish_to_room.lua", _CLOCK)
+PUBLISH_TO_CHANNEL = LinkScript(_LUA / "publish_to_channel.lua", _CLOCK)
 PUBLISH_TO_PEOPLE = LinkScript(_LUA / "publish_to_people.lua", _CLOCK)
-SCRIPTS = (PUBLISH_TO_ROOM, PUBLISH_TO_PEOPLE)
+SCRIPTS = (PUBLISH_TO_CHANNEL, PUBLISH_TO_PEOPLE)
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -58,22 +58,24 @@ class Broadcaster:
         self._shards = shards
         self._names = names
 
-    async def publish(self, room: str, push: Push, actor_id: int = 0, order: str = "") -> bool:
-        """To everybody in the room but those who hide the actor. Raises RedisError.
+    async def publish(self, channel: str, push: Push, actor_id: int = 0, order: str = "") -> bool:
+        """To everybody in the channel but those who hide the actor. Raises RedisError.
 
         order: sorts pushes of this event by what they show; False for one that is older than what was shown.
         """
         body = _encode(encode_push(push, actor_id))
-        channel = self._names.room_channel(room)
+        redis_channel = self._names.redis_channel(channel)
         if push.flow != "recover":
-            await self._shards.publish(self._shards.of(room), channel, b"E" + body)
+            await self._shards.publish(self._shards.of(channel), redis_channel, b"E" + body)
             return True
         history = push.history
         arguments = (
-            self._shards.publish_command, channel, push.id, body, history.pushes, history.bytes,
-            KEEP_BODIES_S * 1_000_000, MOST_IDS_OF_A_ROOM, REMEMBER_S, push.event, order,
+            self._shards.publish_command, redis_channel, push.id, body, history.pushes, history.bytes,
+            KEEP_BODIES_S * 1_000_000, MOST_IDS_OF_A_CHANNEL, REMEMBER_S, push.event, order,
         )  # fmt: skip
-        outcome = await self._shards.run(self._shards.of(room), PUBLISH_TO_ROOM, self._names.room_keys(room), arguments)
+        outcome = await self._shards.run(
+            self._shards.of(channel), PUBLISH_TO_CHANNEL, self._names.channel_keys(channel), arguments
+        )
         return bool(outcome >= 0)
 
     async def publish_to_users(
@@ -81,7 +83,7 @@ class Broadcaster:
     ) -> None:
         """To those of them who are online or may come back: one message a node. Raises RedisError.
 
-        about: the room of what the push tells of, where who comes back later may have lost the right to see it.
+        about: the channel of what the push tells of, where who comes back later may have lost the right to see it.
         """
         body = _encode(encode_push(push, actor_id, about))
         by_shard: defaultdict[int, list[int]] = defaultdict(list)
@@ -100,7 +102,7 @@ class Broadcaster:
         for user_id in people:
             keys += (self._names.places(user_id), self._names.inbox(user_id), self._names.cut(user_id))
         kept_s = KEEP_BODIES_S if push.flow == "recover" else 0
-        # With several shards the node's channel is of another one than the person's inbox.
+        # With several shards the node's redis_channel is of another one than the person's inbox.
         command = self._shards.publish_command if self._shards.amount == 1 else ""
         offset, *routes = await self._shards.run(
             shard,
@@ -124,32 +126,32 @@ class Broadcaster:
         cause = _new_cause()
         await self._tell(user_ids, lambda here: Evicted(here, owner_id, cause))
 
-    async def join(self, user_ids: Sequence[int], room: str, owner_id: int) -> None:
-        await self._tell(user_ids, lambda here: Joined(here, room, owner_id))
+    async def join(self, user_ids: Sequence[int], channel: str, owner_id: int) -> None:
+        await self._tell(user_ids, lambda here: Joined(here, channel, owner_id))
 
-    async def leave(self, user_ids: Sequence[int], room: str) -> None:
-        await self._tell(user_ids, lambda here: Left(here, room))
+    async def leave(self, user_ids: Sequence[int], channel: str) -> None:
+        await self._tell(user_ids, lambda here: Left(here, channel))
 
-    async def leave_device(self, user_id: int, room: str, session_id: int, before: float) -> None:
-        """Sockets of that session that connected before that time, in seconds since 1970, leave the room."""
-        await self._tell([user_id], lambda here: DeviceLeft(here, room, session_id, before))
+    async def leave_device(self, user_id: int, channel: str, session_id: int, before: float) -> None:
+        """Sockets of that session that connected before that time, in seconds since 1970, leave the channel."""
+        await self._tell([user_id], lambda here: DeviceLeft(here, channel, session_id, before))
 
-    async def change_role(self, user_id: int, room: str, role: Role, version: int) -> None:
-        await self._tell([user_id], lambda here: RoleChanged(here, room, role, version))
+    async def change_role(self, user_id: int, channel: str, role: Role, version: int) -> None:
+        await self._tell([user_id], lambda here: RoleChanged(here, channel, role, version))
 
-    async def put_out(self, user_id: int, room: str, before: int) -> None:
+    async def put_out(self, user_id: int, channel: str, before: int) -> None:
         """Their sockets leave the live room, if they came in until then by the roster's clock."""
-        await self._tell([user_id], lambda here: PutOut(here, room, before))
+        await self._tell([user_id], lambda here: PutOut(here, channel, before))
 
-    async def doubt(self, user_ids: Sequence[int], room: str) -> None:
-        """Whether these people may stay in the room is looked up again."""
+    async def doubt(self, user_ids: Sequence[int], channel: str) -> None:
+        """Whether these people may stay in the channel is looked up again."""
         cause = _new_cause()
-        await self._tell(user_ids, lambda here: Doubted(here, room, cause))
+        await self._tell(user_ids, lambda here: Doubted(here, channel, cause))
 
-    async def empty(self, room: str) -> None:
-        """Everybody leaves the room, on every node that hears it."""
-        channel = self._names.room_channel(room)
-        await self._shards.publish(self._shards.of(room), channel, b"C" + _encode(Emptied(room)))
+    async def empty(self, channel: str) -> None:
+        """Everybody leaves the channel, on every node that hears it."""
+        redis_channel = self._names.redis_channel(channel)
+        await self._shards.publish(self._shards.of(channel), redis_channel, b"C" + _encode(Emptied(channel)))
 
     async def change_hiding(self, changed: HidingChanged) -> None:
         await self._tell(changed.user_ids, lambda here: msgspec.structs.replace(changed, user_ids=here))

@@ -17,8 +17,8 @@ class Frames(msgspec.Struct, frozen=True, array_like=True):
     """A push on the bus: finished WebSocket frames, one a codec; a recoverable push's lack their offset still.
 
     `actor_id` is whose act it tells of, 0 for nobody's: it stays away from those who hide them. `people` are shown in
-    it besides, and are taken out of it for those who hide one of them. `about` is the room of what it tells of, where a
-    replay must ask again whether the recipient may see that.
+    it besides, and are taken out of it for those who hide one of them. `about` is the channel of what it tells of: a
+    replay asks again whether the recipient may see that.
     """
 
     event: str
@@ -44,7 +44,7 @@ class Written(msgspec.Struct):
     about: str
     flow: Flow
     replaces: Hashable
-    room: str
+    channel: str
     msgpack: bytes
     json: bytes
     shard: int = 0
@@ -62,11 +62,11 @@ def encode_push(push: Push, actor_id: int = 0, about: str = "") -> Frames:
     return Frames(push.event, push.id, actor_id, about, push.flow, push.replaces, msgpack, json, push.people)
 
 
-def finish(frames: Frames, room: str, offset: str) -> Written:
-    """What goes to sockets; `room` keeps what replaces what apart between rooms."""
+def finish(frames: Frames, channel: str, offset: str) -> Written:
+    """What goes to sockets; `channel` keeps what replaces what apart between channels."""
     written = Written(
-        frames.event, frames.id, frames.actor_id, frames.about, frames.flow, (room, frames.replaces),
-        room, frames.msgpack, frames.json,
+        frames.event, frames.id, frames.actor_id, frames.about, frames.flow, (channel, frames.replaces),
+        channel, frames.msgpack, frames.json,
     )  # fmt: skip
     if frames.flow == "recover":
         encoded = offset.encode()
@@ -88,10 +88,10 @@ def without_people(written: Written, hidden: Collection[int]) -> Written:
     )
 
 
-def unkept(push: Push, room: str) -> Written:
+def unkept(push: Push, channel: str) -> Written:
     """For one socket alone, where nobody is to find it again: without an offset."""
     msgpack, json = wire.MSGPACK.push(push), wire.JSON.push(push)
-    return Written(push.event, push.id, 0, "", push.flow, (room, push.replaces), room, msgpack, json)
+    return Written(push.event, push.id, 0, "", push.flow, (channel, push.replaces), channel, msgpack, json)
 
 
 FOR_GOOD = float("inf")  # until when somebody is hidden
@@ -131,40 +131,40 @@ class Closed(msgspec.Struct, frozen=True, tag="closed"):
 
 
 class Joined(msgspec.Struct, frozen=True, tag="joined"):
-    """These people's sockets enter that room."""
+    """These people's sockets enter that channel."""
 
     user_ids: list[int]
-    room: str
+    channel: str
     owner_id: int
 
 
 class Left(msgspec.Struct, frozen=True, tag="left"):
-    """These people's sockets leave that room."""
+    """These people's sockets leave that channel."""
 
     user_ids: list[int]
-    room: str
+    channel: str
 
 
 class DeviceLeft(msgspec.Struct, frozen=True, tag="device_left"):
-    """Sockets of that session that connected before that time leave that room: half open ones, it may be."""
+    """Sockets of that session that connected before that time leave that channel: half open ones, it may be."""
 
     user_ids: list[int]
-    room: str
+    channel: str
     session_id: int
     before: float  # seconds since 1970
 
 
 class Emptied(msgspec.Struct, frozen=True, tag="emptied"):
-    """Everybody's sockets leave that room."""
+    """Everybody's sockets leave that channel."""
 
-    room: str
+    channel: str
 
 
 class Doubted(msgspec.Struct, frozen=True, tag="doubted"):
-    """Whether these people may stay in that room is to be looked up."""
+    """Whether these people may stay in that channel is to be looked up."""
 
     user_ids: list[int]
-    room: str
+    channel: str
     cause: str = ""
 
 
@@ -172,7 +172,7 @@ class PutOut(msgspec.Struct, frozen=True, tag="put_out"):
     """These people's sockets leave that live room, if they came in until then by its roster's clock."""
 
     user_ids: list[int]
-    room: str
+    channel: str
     before: int
 
 
@@ -180,7 +180,7 @@ class RoleChanged(msgspec.Struct, frozen=True, tag="role"):
     """That person's role in a live room is another, since that version of it."""
 
     user_ids: list[int]
-    room: str
+    channel: str
     role: Role
     version: int
 

@@ -3,13 +3,13 @@
 import itertools
 from dataclasses import dataclass, field
 
+from channels.members import Members
+from channels.messages import Written, encode_push, finish, offset_text
 from protocol.live_rooms import Room, RoomAudience, RoomUpdated
 from protocol.posts import PostDeleted
 from protocol.pushes import Push
 from protocol.room_chat import RoomReacted
 from protocol.users import UserLite
-from rooms.members import Members
-from rooms.messages import Written, encode_push, finish, offset_text
 
 pid_numbers = itertools.count(1)
 clock = itertools.count(1)
@@ -20,7 +20,7 @@ class Socket:
     user_id: int
     session_id: int = 0
     pid: str = field(default_factory=lambda: f"pid{next(pid_numbers)}")
-    rooms: dict[str, int] = field(default_factory=dict)
+    channels: dict[str, int] = field(default_factory=dict)
     claim: int = 1
     superseded_claim: int = 0
     called_at: float = 0.0
@@ -39,29 +39,29 @@ def user(user_id: int) -> UserLite:
     return UserLite(str(user_id), f"user{user_id}", "", None, False)
 
 
-def act(push_id: str, room: str = "post:1", actor_id: int = 0, kind: type[Push] = PostDeleted) -> Written:
-    """Return a push with only an id, as it comes from the bus."""
+def act(push_id: str, channel: str = "post:1", actor_id: int = 0, kind: type[Push] = PostDeleted) -> Written:
+    """Of a kind that has an id alone, as it comes from the bus."""
     fields = {
         PostDeleted: {"post_id": "1"},
         RoomAudience: {"room_id": "1", "count": 1},
         RoomReacted: {"room_id": "1", "counts": {}},
     }
-    return finish(encode_push(kind(id=push_id, **fields[kind]), actor_id), room, offset_text(0, next(clock)))
+    return finish(encode_push(kind(id=push_id, **fields[kind]), actor_id), channel, offset_text(0, next(clock)))
 
 
-def stage(push_id: str, room: str, shown: list[int]) -> Written:
-    """Return a push that shows users other than its actor."""
+def stage(push_id: str, channel: str, shown: list[int]) -> Written:
+    """What shows people beside the one whose act it tells of."""
     people = [user(each) for each in shown]
     state = Room(
         "1", "topic", user(90), "live", "public", 10, 0, None, None, None, 1,
         speakers=people[:1], cohost_ids=[], muted_ids=[], hands=people[1:], version=1,
     )  # fmt: skip
-    return finish(encode_push(RoomUpdated(id=push_id, room=state), 90), room, offset_text(0, next(clock)))
+    return finish(encode_push(RoomUpdated(id=push_id, room=state), 90), channel, offset_text(0, next(clock)))
 
 
-def members_in(room: str, *user_ids: int) -> tuple[Members, list[Socket]]:
+def members_in(channel: str, *user_ids: int) -> tuple[Members, list[Socket]]:
     members, sockets = Members(), [Socket(user_id) for user_id in user_ids]
     for socket in sockets:
         members.add(socket)
-        members.join(socket, room, 0)
+        members.join(socket, channel, 0)
     return members, sockets

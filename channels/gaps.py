@@ -11,12 +11,12 @@ from typing import NamedTuple, TypeVar
 
 import structlog
 
-from rooms.delivery import Delivery, Item
-from rooms.locations import RECOVERY_WINDOW_S
-from rooms.members import Member, Members
-from rooms.metrics import GAPS, REPLAYED
-from rooms.names import Names
-from rooms.recovery import BEGIN, Offset, Recovery
+from channels.delivery import Delivery, Item
+from channels.locations import RECOVERY_WINDOW_S
+from channels.members import Member, Members
+from channels.metrics import GAPS, REPLAYED
+from channels.names import Names
+from channels.recovery import BEGIN, Offset, Recovery
 from storage.redis import RedisError
 from storage.shards import Shards
 
@@ -147,7 +147,7 @@ class Gaps:
             items.clear()
             lost.update(self._members.all)
         self._forget(lost - forgotten)  # before anything newer tells them an offset that would hide the hole
-        replayed = {(item.room, person, item.written.id) for item in items for person in item.people or (0,)}
+        replayed = {(item.channel, person, item.written.id) for item in items for person in item.people or (0,)}
         self._delivery.release(sorted(items, key=_by_offset), lambda item: _without(replayed, item))
         REPLAYED.inc(len(items))
         GAPS.labels("afresh" if lost else "healed").inc()
@@ -171,14 +171,14 @@ class Gaps:
         """Also for whom it is no longer whole. Raises RedisError."""
         items: list[Item] = []
         lost: set[Member] = set()
-        rooms: dict[str, Offset] = {}
-        for room in self._members.rooms:
-            shard = self._shards.of(room)
+        channels: dict[str, Offset] = {}
+        for channel in self._members.channels:
+            shard = self._shards.of(channel)
             since = missed.get(shard)
             if since is not None:
-                rooms[room] = since
+                channels[channel] = since
             elif shard in missed:
-                lost.update(self._members.in_room(room))
+                lost.update(self._members.in_channel(channel))
         people: dict[int, Offset] = {}
         for user_id in self._members.users:
             shard = self._names.shard_of_person(user_id)
@@ -189,12 +189,12 @@ class Gaps:
                 people[user_id] = since
             elif shard in missed:
                 lost.update(self._members.of_user(user_id))
-        for page in _pages(rooms):
-            for room, published in (await self._recovery.read_rooms(page)).items():
+        for page in _pages(channels):
+            for channel, published in (await self._recovery.read_channels(page)).items():
                 if published is None:
-                    lost.update(self._members.in_room(room))
+                    lost.update(self._members.in_channel(channel))
                 else:
-                    items += [Item(room, (), written) for written in published]
+                    items += [Item(channel, (), written) for written in published]
         for some in _pages(people):
             for user_id, published in (await self._recovery.read_inboxes(some)).items():
                 if published is None:
@@ -217,7 +217,7 @@ def _without(replayed: set[tuple[str, int, str]], item: Item) -> Item | None:
     """What has come since, short of what has been read from the logs already."""
     push_id = item.written.id
     if not item.people:
-        return None if (item.room, 0, push_id) in replayed else item
+        return None if (item.channel, 0, push_id) in replayed else item
     people = [person for person in item.people if ("", person, push_id) not in replayed]
     return item._replace(people=people) if people else None
 

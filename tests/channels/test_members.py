@@ -2,10 +2,10 @@
 
 import pytest
 
-from rooms import members as module
-from rooms.members import Hiding, Members
-from rooms.messages import FOR_GOOD
-from tests.rooms.people import Socket
+from channels import members as module
+from channels.members import Hiding, Members
+from channels.messages import FOR_GOOD
+from tests.channels.people import Socket
 
 POST, AUTHOR, LIVE, OTHER = "post:1", "author:5", "live:1", "post:2"
 ALWAYS, POSTS = Hiding(FOR_GOOD, 0), Hiding(0, FOR_GOOD)
@@ -45,9 +45,9 @@ def test_sockets_are_found_by_all_their_keys():
     assert {*members.all} == {phone, tablet, other}
     assert sorted(members.users) == [1, 2]
     assert sorted(members.sessions) == [11, 12, 21]
-    for found in (members.of_user(9), members.of_session(9), members.of_pid("9"), members.in_room("9")):
+    for found in (members.of_user(9), members.of_session(9), members.of_pid("9"), members.in_channel("9")):
         assert not found
-    assert not members.rooms_of_owner(9)
+    assert not members.channels_of_owner(9)
 
 
 def test_the_last_socket_of_a_user_leaves_no_entries():
@@ -59,9 +59,9 @@ def test_the_last_socket_of_a_user_leaves_no_entries():
     for socket in (phone, tablet):
         members.join(socket, POST, 5)
     assert not members.remove(phone)
-    assert phone.rooms == {}
-    assert {*members.in_room(POST)} == {tablet}
-    assert {*members.rooms_of_owner(5)} == {POST}
+    assert phone.channels == {}
+    assert {*members.in_channel(POST)} == {tablet}
+    assert {*members.channels_of_owner(5)} == {POST}
     assert {*members.of_session(11)} == {tablet}
     assert {*members.hides_from(7, POST)} == {1}
     assert members.remove(tablet)
@@ -76,17 +76,17 @@ def test_rooms_and_their_owners():
     assert members.join(one, POST, 5)
     assert members.join(two, POST, 5)
     assert members.join(one, OTHER, 5)
-    assert one.rooms == {POST: 5, OTHER: 5}
-    assert {*members.rooms_of_owner(5)} == {POST, OTHER}
-    assert sorted(members.rooms) == [POST, OTHER]
+    assert one.channels == {POST: 5, OTHER: 5}
+    assert {*members.channels_of_owner(5)} == {POST, OTHER}
+    assert sorted(members.channels) == [POST, OTHER]
     members.leave(one, POST)
-    assert {*members.in_room(POST)} == {two}
-    assert {*members.rooms_of_owner(5)} == {POST, OTHER}
+    assert {*members.in_channel(POST)} == {two}
+    assert {*members.channels_of_owner(5)} == {POST, OTHER}
     members.leave(one, OTHER)
-    assert members.rooms == [POST]
-    assert {*members.rooms_of_owner(5)} == {POST}
+    assert members.channels == [POST]
+    assert {*members.channels_of_owner(5)} == {POST}
     members.leave(one, OTHER)  # once more
-    assert one.rooms == {}
+    assert one.channels == {}
 
 
 def test_an_unknown_member_cannot_join():
@@ -95,7 +95,7 @@ def test_an_unknown_member_cannot_join():
     assert not members.is_here(gone)
     assert members.is_here(here)
     assert not members.join(gone, POST, 5)
-    assert (gone.rooms, [*members.in_room(POST)], members.rooms) == ({}, [], [])
+    assert (gone.channels, [*members.in_channel(POST)], members.channels) == ({}, [], [])
 
 
 def test_a_second_pid_replaces_the_first():
@@ -154,9 +154,9 @@ def test_a_mute_of_posts_hides_only_in_posts(hiding, of_posts, elsewhere):
     members = Members()
     members.add(Socket(1))
     members.set_hiding(1, 7, hiding)
-    for room, hides in ((POST, of_posts), (AUTHOR, of_posts), (LIVE, elsewhere), ("", elsewhere)):
-        assert (1 in members.hides_from(7, room)) is hides, room
-        assert members.hidden_from(1, [7, 8], room) == ({7} if hides else set()), room
+    for channel, hides in ((POST, of_posts), (AUTHOR, of_posts), (LIVE, elsewhere), ("", elsewhere)):
+        assert (1 in members.hides_from(7, channel)) is hides, channel
+        assert members.hidden_from(1, [7, 8], channel) == ({7} if hides else set()), channel
     assert members.hidden_from(2, [7], POST) == set()
 
 
@@ -167,8 +167,8 @@ def test_hiding_ends_with_its_longest_reason(clock):
     members.set_hiding(1, 8, Hiding(NOW + 20, NOW + 10))
 
     def hiding() -> list[set[int]]:
-        found = [{actor for actor in (7, 8) if members.hides_from(actor, room)} for room in (POST, LIVE)]
-        assert found == [members.hidden_from(1, [7, 8], room) for room in (POST, LIVE)]
+        found = [{actor for actor in (7, 8) if members.hides_from(actor, channel)} for channel in (POST, LIVE)]
+        assert found == [members.hidden_from(1, [7, 8], channel) for channel in (POST, LIVE)]
         return found
 
     assert hiding() == [{7, 8}, {7, 8}]

@@ -1,4 +1,4 @@
--- Publish a push to a room, once, and keep it for those who miss it.
+-- Publish a push to a channel, once, and keep it for those who miss it.
 -- KEYS clock, log (push id → offset), bodies (push id → body), state (bytes, cut). ARGV 1 PUBLISH or SPUBLISH,
 -- 2 channel, 3 push id, 4 body, 5 most bodies, 6 most bytes, 7 µs they are kept, 8 most ids, 9 s ids are kept,
 -- 10 event and 11 order: of those that show how something is, one older than what was shown is not published.

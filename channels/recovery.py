@@ -2,7 +2,7 @@
 
 A session is kept in Redis from the moment a socket is there, under a secret `pid` that the client is given. Whoever
 returns with it and the last offset they saw claims it: the older socket is dead from then on, and what was published
-since is read from their inbox and the logs of their rooms. What is no longer whole is never replayed in part.
+since is read from their inbox and the logs of their channels. What is no longer whole is never replayed in part.
 """
 
 import re
@@ -12,16 +12,16 @@ from typing import NamedTuple
 
 import msgspec
 
+from channels.locations import LIFETIME_S, RECOVERY_WINDOW_S, place
+from channels.messages import CLOCK_LENGTH, Superseded, Written, decode_frames, finish, offset_text
+from channels.names import Names
 from protocol.wire import OFFSET_LENGTH
-from rooms.locations import LIFETIME_S, RECOVERY_WINDOW_S, place
-from rooms.messages import CLOCK_LENGTH, Superseded, Written, decode_frames, finish, offset_text
-from rooms.names import Names
 from storage.redis_link import LinkScript
 from storage.shards import Shards
 
 SESSION_LIFETIME_S = 6 * 3_600  # renewed whenever the socket's token is
-# In a session's record: all that a socket may be in, and rooms that have ended, which stay until its client comes back.
-MOST_ROOMS_KEPT = 500
+# In a session's record: all that a socket may be in, and ended channels, which stay until its client reconnects.
+MOST_CHANNELS_KEPT = 500
 # Offsets of one shard say nothing exact of another, so replays begin earlier and clients drop what they have by id.
 OTHER_SHARDS_MARGIN_US = 5_000_000
 
@@ -32,9 +32,9 @@ ENTER = LinkScript(_LUA / "enter.lua", _CLOCK)
 CLAIM = LinkScript(_LUA / "claim.lua", _CLOCK)
 LEAVE = LinkScript(_LUA / "leave.lua")
 WATCH = LinkScript(_LUA / "watch.lua", _CLOCK)
-READ_ROOM = LinkScript(_LUA / "read_room.lua", _CLOCK)
+READ_CHANNEL = LinkScript(_LUA / "read_channel.lua", _CLOCK)
 READ_INBOX = LinkScript(_LUA / "read_inbox.lua", _CLOCK)
-SCRIPTS = (BEGIN, ENTER, CLAIM, LEAVE, WATCH, READ_ROOM, READ_INBOX)
+SCRIPTS = (BEGIN, ENTER, CLAIM, LEAVE, WATCH, READ_CHANNEL, READ_INBOX)
 
 _OFFSET = re.compile(rf"[0-9]{{{OFFSET_LENGTH}}}")
 
@@ -55,19 +55,19 @@ class Offset(NamedTuple):
         return offset_text(self.shard, self.clock)
 
 
-class WatchedRoom(msgspec.Struct, array_like=True, frozen=True):
-    """A room in a session's record: its owner, and the clock when the socket joined."""
+class WatchedChannel(msgspec.Struct, array_like=True, frozen=True):
+    """A channel in a session's record: its owner, and the clock when the socket joined."""
 
     owner_id: int
     joined: int
 
 
 class Claim(NamedTuple):
-    """`missed` has what came to the person; what came to `rooms` is to be read once they are joined again."""
+    """`missed` has what came to the person; what came to `channels` is to be read once they are joined again."""
 
     offset: Offset
     number: int
-    rooms: dict[str, WatchedRoom]
+    channels: dict[str, WatchedChannel]
     missed: list[Written]
 
 
@@ -103,21 +103,23 @@ class Recovery:
         )
         if answer is None:
             return None
-        clock, number, node, rooms, missed = answer
+        clock, number, node, channels, missed = answer
         watched = {
-            name.decode(): msgspec.json.decode(known, type=WatchedRoom)
-            for name, known in zip(rooms[::2], rooms[1::2], strict=True)
+            name.decode(): msgspec.json.decode(known, type=WatchedChannel)
+            for name, known in zip(channels[::2], channels[1::2], strict=True)
         }
         claim = Claim(Offset(shard, int(clock)), number, watched, read_entries(missed, "", shard))
         return claim, Superseded(pid, number - 1), node.decode()
 
-    async def read_rooms(self, since: Mapping[str, Offset]) -> "dict[str, list[Written] | None]":
-        """What was published to each room after its offset; None where that is no longer whole."""
+    async def read_channels(self, since: Mapping[str, Offset]) -> "dict[str, list[Written] | None]":
+        """What was published to each channel after its offset; None where that is no longer whole."""
         answers = {}
-        for room, offset in since.items():
-            shard = self._shards.of(room)
-            answers[room] = self._shards.run(shard, READ_ROOM, self._names.room_keys(room), (self._read_from(offset),))
-        return {room: _read(await answer, room, self._shards.of(room)) for room, answer in answers.items()}
+        for channel, offset in since.items():
+            shard = self._shards.of(channel)
+            answers[channel] = self._shards.run(
+                shard, READ_CHANNEL, self._names.channel_keys(channel), (self._read_from(offset),)
+            )
+        return {channel: _read(await answer, channel, self._shards.of(channel)) for channel, answer in answers.items()}
 
     async def read_inboxes(self, since: Mapping[int, Offset]) -> "dict[int, list[Written] | None]":
         """The same of people."""
@@ -132,14 +134,14 @@ class Recovery:
             for user_id, answer in answers.items()
         }
 
-    async def remember_room(self, user_id: int, pid: str, room: str, owner_id: int) -> None:
+    async def remember_channel(self, user_id: int, pid: str, channel: str, owner_id: int) -> None:
         """Before it is joined."""
         shard, key = self._session(user_id, pid)
-        await self._shards.run(shard, WATCH, (self._names.clock(shard), key), (room, owner_id, MOST_ROOMS_KEPT))
+        await self._shards.run(shard, WATCH, (self._names.clock(shard), key), (channel, owner_id, MOST_CHANNELS_KEPT))
 
-    def forget_room(self, user_id: int, pid: str, room: str) -> None:
+    def forget_channel(self, user_id: int, pid: str, channel: str) -> None:
         shard, key = self._session(user_id, pid)
-        self._shards.send(shard, "HDEL", key, f"room:{room}")
+        self._shards.send(shard, "HDEL", key, f"channel:{channel}")
 
     def renew(self, user_id: int, pid: str) -> None:
         shard, key = self._session(user_id, pid)
@@ -168,12 +170,12 @@ class Recovery:
         return place(self._node, pid), LIFETIME_S, session_id, SESSION_LIFETIME_S, self._node
 
 
-def _read(answer: "list[bytes] | None", room: str, shard: int) -> "list[Written] | None":
-    return None if answer is None else read_entries(answer, room, shard)
+def _read(answer: "list[bytes] | None", channel: str, shard: int) -> "list[Written] | None":
+    return None if answer is None else read_entries(answer, channel, shard)
 
 
-def read_entries(answer: "list[bytes]", room: str, shard: int) -> list[Written]:
+def read_entries(answer: "list[bytes]", channel: str, shard: int) -> list[Written]:
     return [
-        finish(decode_frames(body), room, offset_text(shard, clock.decode()))
+        finish(decode_frames(body), channel, offset_text(shard, clock.decode()))
         for clock, body in zip(answer[::2], answer[1::2], strict=True)
     ]

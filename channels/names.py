@@ -1,6 +1,6 @@
-"""The names of rooms, and where what belongs to rooms, people and nodes lies in Redis.
+"""The names of channels, and where what belongs to channels, people and nodes lies in Redis.
 
-Each room belongs to an owner, whose posts leave the reach of whoever is barred from them.
+Each channel belongs to an owner, whose posts leave the reach of whoever is barred from them.
 """
 
 from typing import NamedTuple
@@ -8,8 +8,8 @@ from typing import NamedTuple
 from storage.shards import Shards
 
 
-def kind(room: str) -> str:
-    return room.partition(":")[0]
+def kind(channel: str) -> str:
+    return channel.partition(":")[0]
 
 
 def post(post_id: int) -> str:
@@ -17,12 +17,12 @@ def post(post_id: int) -> str:
     return f"post:{post_id}"
 
 
-def is_post(room: str) -> bool:
-    return room.startswith("post:")
+def is_post(channel: str) -> bool:
+    return channel.startswith("post:")
 
 
-def post_id(room: str) -> int:
-    return int(room.removeprefix("post:"))
+def post_id(channel: str) -> int:
+    return int(channel.removeprefix("post:"))
 
 
 def author(author_id: int) -> str:
@@ -35,12 +35,12 @@ def live(room_id: int) -> str:
     return f"live:{room_id}"
 
 
-def is_live(room: str) -> bool:
-    return room.startswith("live:")
+def is_live(channel: str) -> bool:
+    return channel.startswith("live:")
 
 
-def live_id(room: str) -> int:
-    return int(room.removeprefix("live:"))
+def live_id(channel: str) -> int:
+    return int(channel.removeprefix("live:"))
 
 
 def presence(user_id: int) -> str:
@@ -48,25 +48,25 @@ def presence(user_id: int) -> str:
     return f"presence:{user_id}"
 
 
-def is_presence(room: str) -> bool:
-    return room.startswith("presence:")
+def is_presence(channel: str) -> bool:
+    return channel.startswith("presence:")
 
 
-def watched_id(room: str) -> int:
-    return int(room.removeprefix("presence:"))
+def watched_id(channel: str) -> int:
+    return int(channel.removeprefix("presence:"))
 
 
-def is_author(room: str) -> bool:
-    return room.startswith("author:")
+def is_author(channel: str) -> bool:
+    return channel.startswith("author:")
 
 
-def is_of_posts(room: str) -> bool:
+def is_of_posts(channel: str) -> bool:
     """Whether what is pushed there tells of posts."""
-    return room.startswith(("post:", "author:"))
+    return channel.startswith(("post:", "author:"))
 
 
-class RoomKeys(NamedTuple):
-    """clock, log, bodies, state: what scripts on rooms take."""
+class ChannelKeys(NamedTuple):
+    """clock, log, bodies, state: what scripts on channels take."""
 
     clock: str
     log: str
@@ -81,16 +81,16 @@ class Names:
     def clock(self, shard: int) -> str:
         return self._shards.key(shard, "clock")
 
-    # ------------------------------------------------------------------------------------------ rooms
+    # ------------------------------------------------------------------------------------------ channels
 
-    def room_channel(self, room: str) -> str:
-        return self._shards.key(self._shards.of(room), "room", room)
+    def redis_channel(self, channel: str) -> str:
+        return self._shards.key(self._shards.of(channel), "channel", channel)
 
-    def room_keys(self, room: str) -> RoomKeys:
-        shard = self._shards.of(room)
+    def channel_keys(self, channel: str) -> ChannelKeys:
+        shard = self._shards.of(channel)
         key = self._shards.key
-        return RoomKeys(
-            self.clock(shard), key(shard, "log", room), key(shard, "bodies", room), key(shard, "state", room)
+        return ChannelKeys(
+            self.clock(shard), key(shard, "log", channel), key(shard, "bodies", channel), key(shard, "state", channel)
         )
 
     # ------------------------------------------------------------------------------------------ people
