@@ -1,12 +1,11 @@
-"""This node's ears: its own Redis channel, the control channel, and the channels that it has members of.
+"""What this node hears over Redis: pushes to its channels and users, and control messages from other nodes.
 
-What is lost while a link is away is seen to by `channels.gaps`.
+A node subscribes to its own Redis channel, to the control channel of all nodes, and to the channels that its sockets
+are in (`channels.subscriptions`). What is published while a link is lost is replayed by `channels.gaps`.
 """
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 import structlog
@@ -36,38 +35,18 @@ from channels.messages import (
     finish,
     offset_text,
 )
-from channels.metrics import BUS_LAG, CHANNELS
+from channels.metrics import BUS_LAG
 from channels.names import Names
-from channels.recovery import Recovery
-from protocol.live_rooms import Role
-from storage.redis import RedisError
+from channels.seats import Seats
+from channels.subscriptions import SubscriptionFailed, Subscriptions
 from storage.shards import Shards
 
-PAGE = 500
+# Asks whether sockets may stay in channels, and takes out those that may not. The text names the cause.
+Recheck = Callable[[Sequence[tuple[Member, str]], str], Awaitable[None]]
 
 log = structlog.get_logger()
 
 _decode_control = msgspec.msgpack.Decoder(Control).decode
-
-
-class SubscriptionFailed(Exception):
-    """Redis did not confirm the subscription to a channel."""
-
-
-class Seats(Protocol):
-    """This node's people in live rooms, which hear of what becomes of their sockets there."""
-
-    def left(self, user_id: int, channel: str, may_come_back: bool) -> None:
-        """A socket of theirs is in the channel no more; `may_come_back` by itself."""
-
-    def is_put_out(self, user_id: int, channel: str, before: int) -> bool:
-        """Whether who is sent out, and has a socket there, came in until that clock of the channel's."""
-
-    def emptied(self, channel: str) -> None:
-        """Nobody is in the channel any more."""
-
-    def change_role(self, user_id: int, channel: str, role: Role, version: int) -> None:
-        """It is another, since that version of the channel."""
 
 
 class Bus:
@@ -78,133 +57,47 @@ class Bus:
         members: Members,
         delivery: Delivery,
         gaps: Gaps,
-        recovery: Recovery,
+        subscriptions: Subscriptions,
         seats: Seats,
+        recheck: Recheck,
         node: str,
     ) -> None:
-        # Sockets in channels that may no longer be open to them, for a cause: whoever must leave is made to.
-        self.on_doubt: Callable[[Sequence[tuple[Member, str]], str], Awaitable[None]] | None = None
         self._shards = shards
         self._names = key_names
         self._members = members
         self._delivery = delivery
         self._gaps = gaps
-        self._recovery = recovery
+        self._subscriptions = subscriptions
         self._seats = seats
-        self._node = node
-        self._subscribed: set[str] = set()
-        self._confirmations: dict[str, asyncio.Future[Any]] = {}
+        self._recheck = recheck
+        self._own = (
+            (shards.of(node), key_names.node_channel(node)),
+            (0, key_names.control_channel()),
+        )
         self._background = Background("bus")
 
-    @property
-    def is_whole(self) -> bool:
-        """Nothing that was published may be missing here."""
-        return self._shards.are_up and not self._delivery.is_held
-
-    # ------------------------------------------------------------------------------------------ listening
-
     async def resume(self, shards: Sequence[int]) -> None:
-        """Their link is up: begin to listen there, and see to what was missed. Raises RedisError."""
+        """Listen again after these shards' link is back, and replay what was missed in the background.
+
+        Nothing is delivered until the replay is done. Raises RedisError.
+        """
         missed = await self._gaps.begin(shards)
         self._delivery.hold()
         try:
-            await self._subscribe_all(set(shards))
+            await self._subscriptions.resume(set(shards), self._own)
         except BaseException:
             self._gaps.leave_open(missed)
             raise
         self._background.run(self._gaps.close(missed))
 
-    async def _subscribe_all(self, shards: set[int]) -> None:
-        """To what is listened to there; channels that come meanwhile see to themselves."""
-        here = [channel for channel in self._members.channels if self._shards.of(channel) in shards]
-        redis_channels = [(self._shards.of(channel), self._names.redis_channel(channel)) for channel in here]
-        self._subscribed.update(redis_channel for _, redis_channel in redis_channels)
-        for shard, redis_channel in (
-            (self._shards.of(self._node), self._names.node_channel(self._node)),
-            (0, self._names.control_channel()),
-        ):
-            if shard in shards:
-                redis_channels.append((shard, redis_channel))
-        for start in range(0, len(redis_channels), PAGE):
-            page = redis_channels[start : start + PAGE]
-            await asyncio.gather(*(self._shards.subscribe(shard, redis_channel) for shard, redis_channel in page))
-
-    # ------------------------------------------------------------------------------------------ channels
-
-    async def join(self, member: Member, channel: str, owner_id: int) -> None:
-        """Once it returns, what is published to the channel reaches the member. Raises SubscriptionFailed.
-
-        Nothing happens to who is not among the members any more.
-        """
-        if not self._members.join(member, channel, owner_id):
-            return
-        redis_channel = self._names.redis_channel(channel)
-        if redis_channel in self._subscribed:
-            return
-        try:
-            confirmation = self._confirmations.get(redis_channel)
-            if confirmation is None:
-                confirmation = self._confirmations[redis_channel] = self._shards.subscribe(
-                    self._shards.of(channel), redis_channel
-                )
-                confirmation.add_done_callback(lambda done: self._confirmed(channel, redis_channel, done))
-            await asyncio.shield(confirmation)
-        except RedisError as error:
-            self._leave(member, channel)
-            raise SubscriptionFailed(channel) from error
-        except asyncio.CancelledError:
-            self._leave(member, channel)
-            raise
-
-    def leave(self, member: Member, channel: str) -> None:
-        """By their will or not; a client that comes back is not put there again."""
-        self._leave(member, channel)
-        self._recovery.forget_channel(member.user_id, member.pid, channel)
-
-    def leave_device(self, channel: str, session_id: int, before: float) -> bool:
-        """Sockets of the session that connected before that time leave. True where one of them was in the channel."""
-        older = [each for each in self._members.of_session(session_id) if each.connected_at < before]
-        left = [each for each in older if channel in each.channels]
-        for each in left:
-            self.leave(each, channel)
-        return bool(left)
-
-    def _leave(self, member: Member, channel: str) -> None:
-        was_there = channel in member.channels
-        self._members.leave(member, channel)
-        self._forget_empty([channel])
-        if was_there and names.is_live(channel):
-            self._seats.left(member.user_id, channel, False)
-
-    def remove(self, member: Member) -> bool:
-        """True for the last socket of its person here."""
-        channels = list(member.channels)
-        was_last = self._members.remove(member)
-        self._forget_empty(channels)
-        for channel in filter(names.is_live, channels):
-            self._seats.left(member.user_id, channel, True)
-        return was_last
-
-    def _confirmed(self, channel: str, redis_channel: str, confirmation: "asyncio.Future[Any]") -> None:
-        if self._confirmations.get(redis_channel) is confirmation:
-            del self._confirmations[redis_channel]
-        if not confirmation.cancelled() and confirmation.exception() is None:
-            self._subscribed.add(redis_channel)
-            CHANNELS.set(len(self._subscribed))
-            self._forget_empty([channel])
-
-    def _forget_empty(self, channels: Iterable[str]) -> None:
-        for channel in channels:
-            redis_channel = self._names.redis_channel(channel)
-            if redis_channel in self._subscribed and not self._members.in_channel(channel):
-                self._subscribed.discard(redis_channel)
-                CHANNELS.set(len(self._subscribed))
-                self._shards.unsubscribe(self._shards.of(channel), redis_channel)
-
-    # ------------------------------------------------------------------------------------------ what comes
+    # ------------------------------------------------------------------------------------------ messages
 
     def receive(self, redis_channel: bytes, data: bytes) -> None:
-        """A message that cannot be read is logged and left: one bad publisher must not deafen the node."""
+        """Deliver a push, or obey a control message. One that cannot be read is logged: it must not stop the node.
+
+        The first byte says what follows: `R` a push to a channel with its offset, `E` an ephemeral push to a channel,
+        `P` a push to users with its offset and their ids, otherwise a control message.
+        """
         try:
             match data[:1]:
                 case b"R":
@@ -222,20 +115,21 @@ class Bus:
                 case _:
                     self._obey(_decode_control(data[1:]))
         except (msgspec.DecodeError, ValueError) as error:
-            log.error("an unreadable message on the bus", redis_channel=redis_channel.decode(), error=str(error))
+            log.error("an unreadable message on the bus", channel=redis_channel.decode(), error=str(error))
 
     def _take(self, item: Item) -> None:
         written = item.written
         if written.offset:
-            if (
-                item.channel or self._shards.amount == 1
-            ):  # what comes to people comes over the link of the node's redis_channel
+            # Pushes to users come over the link of the node's own Redis channel, whatever shard their offset is of.
+            if item.channel or self._shards.amount == 1:
                 self._gaps.hear(written.shard, written.offset)
             BUS_LAG.observe(max(time.time() - written.offset / 1_000_000, 0))
         try:
             self._delivery.take(item)
         except TooMuch:
             self._gaps.overflow()
+
+    # ------------------------------------------------------------------------------------------ control messages
 
     def _obey(self, control: Control) -> None:
         match control:
@@ -245,8 +139,8 @@ class Bus:
                         member.revoke(reason)
             case Superseded(pid, claim):
                 for member in list(self._members.of_pid(pid)):
-                    member.superseded_claim = max(member.superseded_claim, claim)
-                    if 0 < member.claim <= claim:
+                    member.claim = member.claim.end(claim)
+                    if member.claim.has_ended:
                         member.supersede()
             case Evicted(user_ids, owner_id, cause):
                 seats = [(member, *seat) for member in self._sockets(user_ids) for seat in member.channels.items()]
@@ -267,19 +161,16 @@ class Bus:
                     self._background.run(self._join_quietly(member, channel, owner_id))
             case Left(user_ids, channel):
                 for member in self._sockets(user_ids):
-                    self.leave(member, channel)
+                    self._subscriptions.leave(member, channel)
             case DeviceLeft(_, channel, session_id, before):
-                self.leave_device(channel, session_id, before)
+                self._subscriptions.leave_device(channel, session_id, before)
             case Emptied(channel):
-                # Not forgotten: a client that comes back may not have heard of the end, and is told then.
                 self._seats.emptied(channel)
-                for member in list(self._members.in_channel(channel)):
-                    self._members.leave(member, channel)
-                self._forget_empty([channel])
+                self._subscriptions.empty(channel)
             case PutOut(user_ids, channel, before):
                 for member in self._sockets(user_ids):
                     if channel in member.channels and self._seats.is_put_out(member.user_id, channel, before):
-                        self.leave(member, channel)
+                        self._subscriptions.leave(member, channel)
             case Doubted(user_ids, channel, cause):
                 self._doubt(
                     [(member, channel) for member in self._sockets(user_ids) if channel in member.channels], cause
@@ -296,20 +187,20 @@ class Bus:
         """Out of posts, which are let in again; whether the rest may stay is looked up."""
         for member, channel in seats:
             if names.is_post(channel):
-                self.leave(member, channel)
+                self._subscriptions.leave(member, channel)
         asked = [(member, channel) for member, channel in seats if names.is_live(channel) or names.is_presence(channel)]
-        if asked and self.on_doubt is not None:
-            self._background.run(self.on_doubt(asked, cause))
+        if asked:
+            self._background.run(self._recheck(asked, cause))
 
     def _sockets(self, user_ids: list[int]) -> list[Member]:
         return [member for user_id in user_ids for member in self._members.of_user(user_id)]
 
     async def _join_quietly(self, member: Member, channel: str, owner_id: int) -> None:
         try:
-            if channel in member.channels:  # else made to leave again before this began
-                await self.join(member, channel, owner_id)
+            if channel in member.channels:  # else a later message took the socket out before this began
+                await self._subscriptions.join(member, channel, owner_id)
         except SubscriptionFailed:
-            log.warning("could not enter a channel", channel=channel)
+            log.warning("could not join a channel", channel=channel)
 
 
 def _channel_of(redis_channel: bytes) -> str:

@@ -44,15 +44,22 @@ class Missed(NamedTuple):
 
 class Gaps:
     def __init__(
-        self, shards: Shards, names: Names, members: Members, delivery: Delivery, recovery: Recovery, node: str
+        self,
+        shards: Shards,
+        names: Names,
+        members: Members,
+        delivery: Delivery,
+        recovery: Recovery,
+        recheck: Callable[[], Awaitable[bool]],
+        node: str,
     ) -> None:
-        # Answers whether who hears what has been checked against the state.
-        self.on_gap: Callable[[], Awaitable[bool]] | None = None
+        """recheck: compares sessions, hiding and rights with PostgreSQL; returns whether it could."""
         self._shards = shards
         self._names = names
         self._members = members
         self._delivery = delivery
         self._recovery = recovery
+        self._recheck = recheck
         self._node = node
         self._heard = [0] * shards.amount  # by shard: everything up to there has come
         self._heard_at = [0.0] * shards.amount
@@ -127,7 +134,7 @@ class Gaps:
                 self._forget(lost - forgotten)  # before it is said anew where they are, as if all had been kept
                 forgotten |= lost
                 # Who has lost the right to what is replayed lost it in the gap, too.
-                is_rechecked = await self.on_gap() if self.on_gap is not None else True
+                is_rechecked = await self._recheck()
                 break
             except (RedisError, OSError):
                 if not self._shards.is_up(missed.since):

@@ -30,13 +30,34 @@ class Hiding(NamedTuple):
         return max(self) if of_posts else self.until
 
 
+class Claim(NamedTuple):
+    """Which claim of its session a socket holds: a client that reconnects claims the session and ends older claims."""
+
+    number: int = 0  # 0 until Redis has answered
+    ended: int = 0  # claims up to this one belong to older sockets
+
+    def hold(self, number: int) -> "Claim":
+        return self._replace(number=number)
+
+    def end(self, number: int) -> "Claim":
+        """Claims up to that one have ended."""
+        return self._replace(ended=max(self.ended, number))
+
+    @property
+    def has_ended(self) -> bool:
+        return 0 < self.number <= self.ended
+
+
+NO_CLAIM = Claim()
+FIRST_CLAIM = Claim(number=1)
+
+
 class Member(Protocol):
     """A socket with somebody signed in; `channels` maps each channel it is in to the channel's owner."""
 
     channels: dict[str, int]
     pid: str
-    claim: int  # 0 until Redis has answered
-    superseded_claim: int  # up to which claims of its pid are dead
+    claim: Claim
     connected_at: float  # seconds since 1970
     called_at: float  # monotonic, s: when its client last called something
 

@@ -30,11 +30,17 @@ log = structlog.get_logger()
 
 
 class Nodes:
-    """`on_dead` takes a dead node's people back; `on_forgotten`: others may have done so with ours, say all again."""
-
-    def __init__(self, shards: Shards, names: Names, node: str) -> None:
-        self.on_dead: Callable[[str], Awaitable[None]] | None = None
-        self.on_forgotten: Callable[[], None] | None = None
+    def __init__(
+        self,
+        shards: Shards,
+        names: Names,
+        node: str,
+        on_dead: Callable[[str], Awaitable[None]],
+        on_forgotten: Callable[[], None],
+    ) -> None:
+        """on_dead: takes back what a dead node said of its users. on_forgotten: others may have taken back ours."""
+        self._on_dead = on_dead
+        self._on_forgotten = on_forgotten
         self._shards = shards
         self._names = names
         self._node = node
@@ -52,8 +58,8 @@ class Nodes:
                 if self._steady_since is None or now - self._beaten_at > DEAD_AFTER_S / 2:
                     self._steady_since = now
                 self._beaten_at = now
-                if not known and self.on_forgotten is not None:
-                    self.on_forgotten()
+                if not known:
+                    self._on_forgotten()
                 if now - self._steady_since > STEADY_AFTER_S:
                     self._reap_soon([node.decode() for node in dead])
             except RedisError:
@@ -83,8 +89,7 @@ class Nodes:
         try:
             if await self._is_silent(node):  # still: the list may be minutes old
                 log.warning("a node is dead: what it said is taken back", dead=node)
-                if self.on_dead is not None:
-                    await self.on_dead(node)
+                await self._on_dead(node)
                 await self._shards.call(0, "ZREM", self._names.nodes(), node)
                 REAPED.inc()
         finally:

@@ -62,7 +62,7 @@ class WatchedChannel(msgspec.Struct, array_like=True, frozen=True):
     joined: int
 
 
-class Claim(NamedTuple):
+class Claimed(NamedTuple):
     """`missed` has what came to the person; what came to `channels` is to be read once they are joined again."""
 
     offset: Offset
@@ -88,7 +88,7 @@ class Recovery:
 
     async def claim(
         self, user_id: int, session_id: int, pid: str, last: Offset
-    ) -> "tuple[Claim, Superseded, str] | None":
+    ) -> "tuple[Claimed, Superseded, str] | None":
         """Also whom to tell that an older socket is dead, and on which node; None where it is no longer whole."""
         names = self._names
         shard = names.shard_of_person(user_id)
@@ -108,8 +108,8 @@ class Recovery:
             name.decode(): msgspec.json.decode(known, type=WatchedChannel)
             for name, known in zip(channels[::2], channels[1::2], strict=True)
         }
-        claim = Claim(Offset(shard, int(clock)), number, watched, read_entries(missed, "", shard))
-        return claim, Superseded(pid, number - 1), node.decode()
+        claimed = Claimed(Offset(shard, int(clock)), number, watched, read_entries(missed, "", shard))
+        return claimed, Superseded(pid, number - 1), node.decode()
 
     async def read_channels(self, since: Mapping[str, Offset]) -> "dict[str, list[Written] | None]":
         """What was published to each channel after its offset; None where that is no longer whole."""

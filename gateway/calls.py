@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -53,8 +53,8 @@ def _rate_of_user(rate: CallRate) -> shares.CallSteps:
     return shares.CallSteps(1 / (OF_A_USER * rate.per_second), rate.burst / rate.per_second)
 
 
-class CallsOwner(Caller):
-    """What the calls need of their connection."""
+class CallingConnection(Caller, Protocol):
+    """What the calls need of the connection that they come from."""
 
     called_at: float  # monotonic, s
 
@@ -82,7 +82,7 @@ class Calls:
         "_rate_of_user", "_refilled_at", "_refusals", "_resting", "_tasks", "_tokens", "_writes", "_writing",
     )  # fmt: skip
 
-    def __init__(self, dispatcher: Dispatcher, owner: Any, rate: CallRate) -> None:
+    def __init__(self, dispatcher: Dispatcher, owner: CallingConnection, rate: CallRate) -> None:
         self._dispatcher = dispatcher
         self._owner = owner
         self._rate = rate
@@ -147,13 +147,6 @@ class Calls:
             self._on_idle = work
         else:
             work()
-
-    def let_go(self) -> None:
-        """The connection is closed: once idle, nothing keeps it."""
-        self.when_idle(self._forget_owner)
-
-    def _forget_owner(self) -> None:
-        self._owner = self._on_idle = None
 
     @property
     def _under_way(self) -> int:
@@ -230,7 +223,7 @@ class Calls:
         self._read_on()
 
     def _read_on(self) -> None:
-        if self._owner is not None and self._backlog is None and not self._resting:
+        if self._backlog is None and not self._resting:
             self._owner.resume_reading()
 
     def _give_up_waiting(self) -> None:

@@ -1,4 +1,4 @@
-"""What a node asks again about the people it has, because it may have missed being told."""
+"""What a node asks PostgreSQL and tells Redis again, because it may have missed a change or been taken for dead."""
 
 import asyncio
 from contextlib import ExitStack
@@ -6,11 +6,13 @@ from contextlib import ExitStack
 import structlog
 
 from channels import names
-from channels.bus import Bus
 from channels.locations import RENEW_EVERY_S, Locations
 from channels.members import Member, Members
+from channels.subscriptions import Subscriptions
+from gateway.admission import OUT_OF_REACH
+from gateway.background import again_and_again
 from gateway.rights import Rights
-from gateway.sign_in import CANNOT_ENTER, chosen, hide
+from gateway.sessions import chosen, hide
 from handlers.call import Services
 from storage import accounts, graph
 from storage.redis import RedisError
@@ -18,25 +20,34 @@ from storage.sign_ins import SignIns
 
 PAGE = 500
 RETRY_S = 1.0
+RECHECK_S = 5.0
 
 log = structlog.get_logger()
 
 
 class CatchingUp:
     def __init__(
-        self, services: Services, members: Members, bus: Bus, locations: Locations, rights: Rights, node: str
+        self,
+        services: Services,
+        members: Members,
+        subscriptions: Subscriptions,
+        locations: Locations,
+        rights: Rights,
+        sign_ins: SignIns,
+        node: str,
     ) -> None:
         self._services = services
         self._members = members
-        self._bus = bus
+        self._subscriptions = subscriptions
         self._locations = locations
         self._rights = rights
         self._node = node
-        self._sign_ins = SignIns(services.database)
+        self._sign_ins = sign_ins
         self._rechecked = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
 
     async def keep_locations(self) -> None:
-        """For ever: renew where this node's people are, and the inboxes of who is online."""
+        """For ever: renew where this node's users are, and the feeds of those who are online."""
         while True:
             await asyncio.sleep(RENEW_EVERY_S)
             try:
@@ -48,18 +59,34 @@ class CatchingUp:
     # ------------------------------------------------------------------------------------------ once after a gap
 
     def begin(self) -> None:
-        """Who waits for `rechecked` waits for the `until_done` that follows, not for an earlier one."""
+        """Catch up in the background; start anew if that is under way."""
+        self.stop()
         self._rechecked.clear()
+        self._task = asyncio.create_task(again_and_again("catch up", self.until_done))
 
-    async def rechecked(self) -> None:
-        """Sessions, who hides whom, and seats in channels are as the state says."""
-        await self._rechecked.wait()
+    def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def recheck(self) -> bool:
+        """Catch up, and wait for what a replay needs: sessions, hiding and seats as PostgreSQL has them.
+
+        Returns False if that takes more than 5 s. The rest follows in the background.
+        """
+        self.begin()
+        try:
+            async with asyncio.timeout(RECHECK_S):
+                await self._rechecked.wait()
+        except TimeoutError:
+            log.warning("users could not be rechecked in time")
+            return False
+        return True
 
     async def until_done(self) -> None:
-        """All of it; and what others know of this node's people is told again."""
+        """Retry until all is rechecked, and all that other nodes know of this node's users is repeated."""
         while True:
             try:
-                await self._renew_locations()  # first: until then, nobody here is found by who sends them out
+                await self._renew_locations()  # first: until then, no node finds the users here
                 await self._recheck_people()
                 await self._recheck_seats()
                 self._rechecked.set()
@@ -70,12 +97,12 @@ class CatchingUp:
                     await self._recheck_channels(member)
                 await self._keep_feeds_alive()
                 return
-            except CANNOT_ENTER as error:
+            except OUT_OF_REACH as error:
                 log.warning("sessions could not be rechecked yet", error=str(error))
                 await asyncio.sleep(RETRY_S)
 
     async def _recheck_people(self) -> None:
-        """Revocations may have been missed, and who hides whom."""
+        """Revocations may have been missed, and changes of who hides whom."""
         members = list(self._members.all)
         for start in range(0, len(members), PAGE):
             page = members[start : start + PAGE]
@@ -107,8 +134,8 @@ class CatchingUp:
                 member.revoke(row["reason"])
 
     async def _recheck_channels(self, member: Member) -> None:
-        """The socket stays with the posts that its person may see, and sits with the authors they follow."""
-        channels = set(member.channels)  # what it enters while we ask has been checked then
+        """The socket stays with the posts that its user may see, and sits with the authors they follow."""
+        channels = set(member.channels)  # what it joins while we ask has been checked then
         with self._members.noting_left(member) as left:
             async with self._services.database.transaction(member.user_id) as tx:
                 followed = await graph.large_followees(tx, member.user_id)
@@ -116,10 +143,10 @@ class CatchingUp:
             seen = await self._rights.open_to(member.user_id, filter(names.is_post, channels))
             for channel in channels - seen - authors.keys():
                 if names.is_post(channel) or names.is_author(channel):
-                    self._bus.leave(member, channel)
+                    self._subscriptions.leave(member, channel)
             for channel, author_id in authors.items():
                 if channel not in left:
-                    await self._bus.join(member, channel, author_id)
+                    await self._subscriptions.join(member, channel, author_id)
 
     async def _renew_locations(self) -> None:
         await self._locations.renew(self._node, [(member.user_id, member.pid) for member in self._members.all])

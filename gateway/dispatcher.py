@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 import structlog
 
-from channels.bus import SubscriptionFailed
+from channels.subscriptions import SubscriptionFailed
 from gateway.observability import CALL_SECONDS, CALLS_REFUSED, logs_every_call
 from handlers.call import Call, CallerSocket, Services, Viewer, request_id_of
 from protocol import errors, wire

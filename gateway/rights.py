@@ -6,9 +6,9 @@ import structlog
 
 from channels import names
 from channels.broadcaster import Broadcaster
-from channels.bus import Bus
 from channels.members import Member
 from channels.messages import unkept
+from channels.subscriptions import Subscriptions
 from domain import visibility
 from presence import tracker
 from protocol.live_rooms import RemovalReason
@@ -24,9 +24,11 @@ log = structlog.get_logger()
 
 
 class Rights:
-    def __init__(self, database: Database, bus: Bus, attendance: Attendance, broadcaster: Broadcaster) -> None:
+    def __init__(
+        self, database: Database, subscriptions: Subscriptions, attendance: Attendance, broadcaster: Broadcaster
+    ) -> None:
         self._database = database
-        self._bus = bus
+        self._subscriptions = subscriptions
         self._attendance = attendance
         self._broadcaster = broadcaster
 
@@ -87,7 +89,7 @@ class Rights:
             for channel in {channel for _, channel in out} & ended:
                 self._attendance.emptied(channel)  # who was there until the end is the roster's to keep
             for member, channel in out:  # all of them, before anybody is told
-                self._bus.leave(member, channel)
+                self._subscriptions.leave(member, channel)
             for member, channel in out:
                 if names.is_presence(channel):
                     member.deliver(unkept(tracker.changed(tracker.unknown(names.watched_id(channel))), channel))

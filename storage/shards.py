@@ -21,17 +21,16 @@ from storage.redis_servers import Address, RedisServers
 LOOK_AGAIN_S = 0.3
 
 OnMessage = Callable[[bytes, bytes], None]
+OnUp = Callable[[Sequence[int]], Awaitable[None]]
 
 log = structlog.get_logger()
 
 
 class Shards:
-    """`on_message` gets messages of subscribed channels. `on_up` runs on each new link before others may use it."""
-
     def __init__(self, servers: RedisServers, prefix: str, scripts: Sequence[LinkScript]) -> None:
         self.amount = servers.shards
-        self.on_message: OnMessage | None = None
-        self.on_up: Callable[[Sequence[int]], Awaitable[None]] | None = None
+        self._on_message: OnMessage | None = None
+        self._on_up: OnUp | None = None
         self._servers = servers
         self._prefix = prefix
         self._scripts = scripts
@@ -54,6 +53,16 @@ class Shards:
             with suppress(TimeoutError):  # look again: the set of links may have changed
                 async with asyncio.timeout(LOOK_AGAIN_S):
                     await asyncio.gather(*(link.is_up.wait() for link in self._links.values()))
+
+    def listen(self, on_message: OnMessage, on_up: OnUp) -> None:
+        """Give `on_message` the Redis channel and body of each message, until `stop_listening`.
+
+        `on_up` runs for the shards of a link that is back, before others may use it.
+        """
+        self._on_message, self._on_up = on_message, on_up
+
+    def stop_listening(self) -> None:
+        self._on_message = self._on_up = None
 
     async def stop(self) -> None:
         await end(*([self._watching] if self._watching else []), *self._tasks.values())
@@ -153,12 +162,12 @@ class Shards:
 
     async def _up(self, address: Address) -> None:
         shards = [shard for shard, owner in enumerate(self._owners) if owner == address]
-        if self.on_up is not None and shards:
-            await self.on_up(shards)
+        if self._on_up is not None and shards:
+            await self._on_up(shards)
 
     def _message(self, channel: bytes, message: bytes) -> None:
-        if self.on_message is not None:
-            self.on_message(channel, message)
+        if self._on_message is not None:
+            self._on_message(channel, message)
 
 
 def _look_away(answer: "asyncio.Future[Any]") -> None:

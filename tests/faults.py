@@ -91,8 +91,8 @@ class Held:
 
 
 def sockets_inside(cluster, room_id: str, who) -> int:
-    """Return how many sockets of a user are members of the room."""
-    members = [member for name in "ab" for member in cluster.node(name).members.of_user(int(who.id))]
+    """How many of somebody's sockets the room's pushes reach."""
+    members = [member for name in "ab" for member in cluster.node(name).parts.members.of_user(int(who.id))]
     return sum(names.live(int(room_id)) in member.channels for member in members)
 
 

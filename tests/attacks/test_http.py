@@ -64,7 +64,7 @@ async def test_a_body_that_stalls_is_cut_off(cluster: Cluster, http, node, impat
 
 
 async def test_an_answer_that_nobody_reads_is_cut_off(cluster: Cluster, impatient):
-    running = sidecar(cluster.settings(), 0, cluster.stores, cluster.node_a.database, cluster.node_a)
+    running = sidecar(cluster.settings(), 0, cluster.stores, cluster.node_a.parts.services.database, cluster.node_a)
     reader, writer = await asyncio.open_connection("127.0.0.1", await running.start(), limit=1)
     assert reader  # kept open; its limit stops it from reading
     writer.write(b"GET /asyncapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
@@ -122,15 +122,15 @@ async def test_connections_from_one_address_are_limited(cluster: Cluster, http, 
 async def test_the_sidecar_answers_only_to_its_own_host_names(cluster: Cluster, http, host, status):
     """Otherwise another site could point its host name at the sidecar and read it (DNS rebinding)."""
     settings = cluster.settings(sidecar_names="ops.example.org")
-    running = sidecar(settings, 0, cluster.stores, cluster.node_a.database, cluster.node_a)
+    running = sidecar(settings, 0, cluster.stores, cluster.node_a.parts.services.database, cluster.node_a)
     port = await running.start()
     async with http.get(f"http://127.0.0.1:{port}/health/live", headers={"Host": host}) as response:
         assert response.status == status
     await running.stop()
 
 
-async def test_the_sidecar_closes_a_connection_whose_headers_never_end(cluster: Cluster, impatient):
-    running = sidecar(cluster.settings(), 0, cluster.stores, cluster.node_a.database, cluster.node_a)
+async def test_the_sidecar_cuts_off_headers_that_never_end(cluster: Cluster, impatient):
+    running = sidecar(cluster.settings(), 0, cluster.stores, cluster.node_a.parts.services.database, cluster.node_a)
     port = await running.start()
     assert await sent(port, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Slow: ") == b""
     await running.stop()

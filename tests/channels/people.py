@@ -3,7 +3,7 @@
 import itertools
 from dataclasses import dataclass, field
 
-from channels.members import Members
+from channels.members import FIRST_CLAIM, Claim, Members
 from channels.messages import Written, encode_push, finish, offset_text
 from protocol.live_rooms import Room, RoomAudience, RoomUpdated
 from protocol.posts import PostDeleted
@@ -21,8 +21,7 @@ class Socket:
     session_id: int = 0
     pid: str = field(default_factory=lambda: f"pid{next(pid_numbers)}")
     channels: dict[str, int] = field(default_factory=dict)
-    claim: int = 1
-    superseded_claim: int = 0
+    claim: Claim = FIRST_CLAIM
     called_at: float = 0.0
     received: list[Written] = field(default_factory=list)
 

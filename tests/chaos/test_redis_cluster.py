@@ -45,7 +45,7 @@ async def people_in_rooms(cluster: Cluster, person):
 
 async def test_pushes_reach_rooms_and_people_on_all_shards(cluster: Cluster, person, sharded):
     posts, readers = await people_in_rooms(cluster, person)
-    broadcaster = cluster.node("x").services.broadcaster
+    broadcaster = cluster.node("x").parts.services.broadcaster
     for post_id in posts:
         await broadcaster.publish(names.post(int(post_id)), PostDeleted(id=f"to:{post_id}", post_id=post_id))
     await broadcaster.publish_to_users([int(each.id) for each in readers], PostDeleted(id="to:people", post_id="1"))
@@ -69,7 +69,7 @@ async def test_a_client_is_recovered_on_another_node(cluster: Cluster, person, s
         await reader.call("post.watch", post_id=post_id)
     await reader.do("hold")
     await reader.happened("disconnect")
-    broadcaster = cluster.node("y").services.broadcaster
+    broadcaster = cluster.node("y").parts.services.broadcaster
     for post_id in posts:
         await broadcaster.publish(names.post(int(post_id)), PostDeleted(id=f"missed:{post_id}", post_id=post_id))
     await reader.do("resume", url=cluster.url("y"))
@@ -83,7 +83,7 @@ async def test_sessions_are_rechecked_while_one_server_is_away(cluster: Cluster,
     await people_in_rooms(cluster, person)
     node = cluster.node("y")
     async with cut(node):
-        assert await node._after_gap()
+        assert await node.parts.catching_up.recheck()
 
 
 def heard_of(reader) -> set[str]:
@@ -92,7 +92,7 @@ def heard_of(reader) -> set[str]:
 
 async def test_pushes_continue_after_a_lost_master(cluster: Cluster, person, sharded):
     posts, readers = await people_in_rooms(cluster, person)
-    broadcaster = cluster.node("x").services.broadcaster
+    broadcaster = cluster.node("x").parts.services.broadcaster
     published: dict[str, list[str]] = {post_id: [] for post_id in posts}
     refused = 0
     numbers = itertools.count(1)

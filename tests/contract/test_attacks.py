@@ -12,7 +12,7 @@ from channels import names
 from channels.messages import Revoked
 from domain.refresh_tokens import LIFETIME
 from gateway.connection import Connection
-from gateway.sign_in import MOST_SOCKETS_OF_A_SESSION
+from gateway.sessions import MOST_SOCKETS_OF_A_SESSION
 from handlers.call import Viewer
 from protocol.text import MOST_MARKS
 from tests.cluster import Cluster
@@ -58,7 +58,7 @@ async def test_an_answer_above_a_mebibyte_reaches_a_client_that_reads(cluster: C
 
 async def test_a_socket_that_closes_during_sign_in_leaves_no_state(cluster: Cluster, person, monkeypatch):
     alice, _ = await register(cluster)
-    members = cluster.node_a.members
+    members = cluster.node_a.parts.members
     sign_in, signed_in = Connection.sign_in, []
 
     def sign_in_and_note(connection: Connection, viewer: Viewer) -> None:
@@ -256,7 +256,7 @@ async def test_a_large_authors_followers_stay_subscribed_when_a_circle_is_delete
     await star.call("user.update", is_private=True)
     await cluster.settle(other)
     [member] = [
-        one for one in cluster.node_b.members.of_user(int(fan.id)) if names.author(int(star.id)) in one.channels
+        one for one in cluster.node_b.parts.members.of_user(int(fan.id)) if names.author(int(star.id)) in one.channels
     ]
     assert member.session_id
     await owner.execute("UPDATE users SET is_large = false WHERE id = $1", int(star.id))
@@ -279,9 +279,9 @@ async def test_a_node_catches_up_on_rights_after_a_gap(cluster: Cluster, person)
     await cluster.stores.redis.commands.client_kill_filter(_type="pubsub", skipme=False)
     assert (await gone.expect("session.revoked"))["reason"] == "revoked"
     async with asyncio.timeout(WAIT_S):
-        while any(one.channels for one in cluster.node_b.members.of_user(int(eve.id))):
+        while any(one.channels for one in cluster.node_b.parts.members.of_user(int(eve.id))):
             await asyncio.sleep(0.02)
-        while not cluster.node_a.bus.is_whole:  # it has lost its link too
+        while not cluster.node_a.parts.subscriptions.is_whole:  # it has lost its link, too
             await asyncio.sleep(0.02)
     await alice.call("post.edit", post_id=post["id"], version=1, text="not for eve")
     await cluster.settle(eve)
@@ -309,7 +309,7 @@ async def test_a_revocation_whose_direct_notice_was_lost_arrives_through_the_eve
     async def lose(revoked: Revoked) -> None:
         published.append(revoked)
 
-    monkeypatch.setattr(cluster.node_a.services.broadcaster, "revoke", lose)
+    monkeypatch.setattr(cluster.node_a.parts.services.broadcaster, "revoke", lose)
     [session] = [s for s in (await alice.call("session.list"))["items"] if not s["current"]]
     await alice.call("session.revoke", session_id=session["id"])
     assert (await other.expect("session.revoked"))["reason"] == "revoked"
@@ -323,4 +323,4 @@ async def test_the_sockets_of_a_session_are_bounded(cluster: Cluster, person):
     surplus = cluster.new_client(alice.name, "js-json")
     await surplus.connect(cluster.url(), "json", {"token": alice.token})
     await surplus.happened("reconnect_attempt")
-    assert len(cluster.node_a.members.of_user(int(alice.id))) == MOST_SOCKETS_OF_A_SESSION
+    assert len(cluster.node_a.parts.members.of_user(int(alice.id))) == MOST_SOCKETS_OF_A_SESSION

@@ -261,7 +261,7 @@ async def test_an_expired_session_cannot_be_refreshed(cluster: Cluster, person):
 async def test_a_refresh_extends_only_sockets_of_its_own_session(cluster: Cluster, person):
     alice, first = await register(cluster)
     bob = await person("bob")
-    sockets = [*cluster.node_a.members.of_user(int(alice.id)), *cluster.node_a.members.of_user(int(bob.id))]
+    sockets = [*cluster.node_a.parts.members.of_user(int(alice.id)), *cluster.node_a.parts.members.of_user(int(bob.id))]
     for socket in sockets:
         earlier = socket.viewer.expires_at - datetime.timedelta(minutes=5)
         socket.viewer = msgspec.structs.replace(socket.viewer, expires_at=earlier)

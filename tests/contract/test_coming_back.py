@@ -9,7 +9,7 @@ import pytest
 from channels import names
 from channels.messages import encode_push, finish, offset_text
 from engine.close_reasons import CloseReason
-from gateway import sign_in
+from gateway import replay
 from protocol.posts import PostDeleted
 from protocol.pushes import History
 from protocol.room_chat import RoomReacted
@@ -42,11 +42,11 @@ async def arrive(cluster: Cluster, node: str = "a", like: Person | None = None, 
     reader = Reader(like.name if like else cluster.unique("reader"), "")
     cluster._people.append(reader)
     reader.token = like.token if like else (await cluster.tokens([reader.name]))[0]
-    before = {*cluster.node(node).members.all}
+    before = {*cluster.node(node).parts.members.all}
     await reader.connect(cluster.url(node), "json", {"token": reader.token, **auth})
     reader.ready = await reader.expect("session.ready")
     reader.id = reader.ready["user"]["id"]
-    [reader.member] = {*cluster.node(node).members.of_user(int(reader.id))} - before
+    [reader.member] = {*cluster.node(node).parts.members.of_user(int(reader.id))} - before
     return reader
 
 
@@ -60,7 +60,7 @@ async def leave(cluster: Cluster, reader: Reader) -> None:
 async def gone(cluster: Cluster, reader: Reader) -> None:
     """Wait until Redis knows that the socket is gone; a node's commands on one link arrive in order."""
     for node in (cluster.node_a, cluster.node_b):
-        while reader.member in node.members.all:
+        while reader.member in node.parts.members.all:
             await asyncio.sleep(0.001)
         await node._stores.shards.call(0, "PING")
 
@@ -118,12 +118,12 @@ async def test_a_push_that_arrives_while_the_logs_are_read_is_sent_once(cluster:
     reader = await reading(cluster, post)
     await leave(cluster, reader)
     missed = await publish(cluster, room)
-    reads = Held(monkeypatch, cluster.node_b._sign_in._recovery, "read_channels")
+    reads = Held(monkeypatch, cluster.node_b.parts.recovery, "read_channels")
     coming = asyncio.create_task(come_back(cluster, reader))
     await reads.came.wait()
     both = await publish(cluster, room)
-    [member] = cluster.node_b.members.of_user(int(reader.id))
-    while not any(written.id == both for written in member._early):
+    [member] = cluster.node_b.parts.members.of_user(int(reader.id))
+    while not any(written.id == both for written in member._handshake._early):
         await asyncio.sleep(0.001)
     reads.go.set()
     back = await coming
@@ -138,8 +138,8 @@ async def test_a_push_that_arrives_while_a_gap_is_closed_is_sent_once(cluster: C
     """The node subscribes again before it reads the log, so it gets the push from both."""
     _, _, room = post
     reader = await reading(cluster, post, "b")
-    reads = Held(monkeypatch, cluster.node_b._gaps, "_read")
-    delivery = cluster.node_b.bus._delivery
+    reads = Held(monkeypatch, cluster.node_b.parts.gaps, "_read")
+    delivery = cluster.node_b.parts.bus._delivery
 
     async def publish_one() -> str:
         if where == "room":
@@ -190,7 +190,7 @@ async def test_pushes_from_before_the_watch_are_not_replayed(cluster: Cluster, p
     """The client's last offset is older than its joining of the room."""
     _, post_id, room = post
     reader = await arrive(cluster)
-    reader.offset = (await cluster.node_a._sign_in._recovery.enter(1, 1, "another's")).text
+    reader.offset = (await cluster.node_a.parts.recovery.enter(1, 1, "somebody's")).text
     await publish(cluster, room)
     await reader.call("post.watch", post_id=post_id)
     await leave(cluster, reader)
@@ -243,7 +243,7 @@ async def test_a_fresh_client_is_in_none_of_its_earlier_rooms(cluster: Cluster, 
     reader = await reading(cluster, post)
     await leave(cluster, reader)
     await publish(cluster, room)
-    monkeypatch.setattr(sign_in, "LARGEST_REPLAY", 10)
+    monkeypatch.setattr(replay, "LARGEST_REPLAY", 10)
     back = await come_back(cluster, reader)
     assert back.ready["recovered"] is False
     assert (await back.told(), back.member.channels) == ([], {})
@@ -330,10 +330,10 @@ async def test_pushes_without_offset_are_sent_after_the_replay_and_none_twice(cl
     _, _, room = post
     reader = await reading(cluster, post)
     await leave(cluster, reader)
-    reads = Held(monkeypatch, cluster.node_b._sign_in._recovery, "read_channels")
+    reads = Held(monkeypatch, cluster.node_b.parts.recovery, "read_channels")
     coming = asyncio.create_task(come_back(cluster, reader))
     await reads.came.wait()
-    [member] = cluster.node_b.members.of_user(int(reader.id))
+    [member] = cluster.node_b.parts.members.of_user(int(reader.id))
     dropped = RoomReacted(id="dropped", room_id="1", counts={})
     member.deliver(finish(encode_push(dropped), room, offset_text(0, 0)))
     reads.go.set()

@@ -122,7 +122,7 @@ async def test_a_temporary_mute_ends_while_another_mute_stays(
         bob = await cluster.again(bob)
     await cluster.settle(bob)
     where = await room(bob, dina)
-    hides_from = cluster.node_b.members.hides_from
+    hides_from = cluster.node_b.parts.members.hides_from
     assert hides_from(int(alice.id), names.live(1)) == {int(bob.id)}
     monkeypatch.setattr("channels.members.time", FakeTime(soon.timestamp() + 1))
     act_of_alice = await act(cluster, where, alice)
@@ -168,14 +168,14 @@ async def test_an_older_read_is_not_applied_after_a_block(cluster: Cluster, pers
     await blocking
     await cluster.settle(bob)
     assert told == sorted(told)
-    assert cluster.node_b.members.hides_from(int(alice.id), names.live(1)) == {int(bob.id)}
+    assert cluster.node_b.parts.members.hides_from(int(alice.id), names.live(1)) == {int(bob.id)}
 
 
 async def test_the_index_of_hidden_users_is_emptied(cluster: Cluster, person):
     alice, bob = await person("alice"), await person("bob")
     await bob.call("graph.block", user_id=alice.id)
     await cluster.settle(bob)
-    members = cluster.node_a.members
+    members = cluster.node_a.parts.members
     assert members.hides_from(int(alice.id), "post:1") == {int(bob.id)}
     await bob.close()
     while members.of_user(int(bob.id)):

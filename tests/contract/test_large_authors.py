@@ -12,20 +12,20 @@ ROOM = names.author(AUTHOR_ID)
 async def is_in(node, who) -> bool:
     for _ in range(3):  # let background tasks run
         await asyncio.sleep(0)
-    return any(ROOM in member.channels for member in node.members.of_user(int(who.id)))
+    return any(ROOM in member.channels for member in node.parts.members.of_user(int(who.id)))
 
 
 async def test_a_user_who_follows_and_unfollows_at_once_is_not_in_the_authors_room(cluster, person):
     """Both notices arrive in one read of the link."""
     mona = await person("mona", node="b")
-    cluster.node_b.bus._obey(Joined([int(mona.id)], ROOM, AUTHOR_ID))
-    cluster.node_b.bus._obey(Left([int(mona.id)], ROOM))
+    cluster.node_b.parts.bus._obey(Joined([int(mona.id)], ROOM, AUTHOR_ID))
+    cluster.node_b.parts.bus._obey(Left([int(mona.id)], ROOM))
     assert not await is_in(cluster.node_b, mona)
 
 
-async def test_a_user_who_unfollows_during_sign_in_is_not_in_the_authors_room(cluster, person, monkeypatch):
-    """The unfollow arrives after the database has returned the follows, and before they are applied."""
-    sign_ins, bus = cluster.node_b._sign_in._sign_ins, cluster.node_b.bus
+async def test_who_stops_following_while_they_sign_in_does_not_hear_the_author(cluster, person, monkeypatch):
+    """The database has answered whom they follow, and nobody has looked at that yet."""
+    sign_ins, bus = cluster.node_b.parts.sign_ins, cluster.node_b.parts.bus
     load = sign_ins.load
 
     async def load_and_leave(session_id: int, user_id: int):

@@ -188,7 +188,7 @@ async def test_guesses_from_many_addresses_are_slowed_down_and_the_owner_is_not_
     codes = [answer["error"]["code"] for answer in answers]
     assert sorted(set(codes)) == ["RESOURCE_EXHAUSTED", "UNAUTHENTICATED"]
     assert codes.count("UNAUTHENTICATED") == 2
-    assert limited.node(name).services.guesses._delayed == {}
+    assert limited.node(name).parts.services.guesses._delayed == {}
     assert (await (await come(7)).call("auth.login", **login))["session_id"]
     slept = []
     monkeypatch.setattr(guesses.Guesses, "_slow_down", lambda *arguments: slept.append(arguments))

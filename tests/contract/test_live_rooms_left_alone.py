@@ -151,11 +151,11 @@ async def test_the_users_of_a_dead_node_are_removed(cluster, person):
         await each.call("room.join", room_id=room_id)
     await watcher.call("presence.watch", user_ids=[mona.id])
     survivor, dead = cluster.node("a"), cluster.node("b")
-    await survivor._take_back(dead.name)
+    await survivor.parts.nodes._on_dead(dead.name)
     assert (await watcher.expect("presence.changed"))["presence"]["status"] == "offline"
     assert (await host.expect("room.left"))["user_id"] == mona.id
-    # The node was only slow: once it notices, it reports its users again.
-    dead._catch_up()
+    # It was only slow: once it notices, it says all again.
+    dead.parts.catching_up.begin()
     assert (await watcher.expect("presence.changed"))["presence"]["status"] == "online"
     assert await soon(lambda: count(host, room_id), 3) == 3
 
@@ -165,7 +165,7 @@ async def test_a_node_that_is_heard_again_is_not_treated_as_dead(cluster, person
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
-    await cluster.node_a._nodes._reap(cluster.node_b.name)
+    await cluster.node_a.parts.nodes._reap(cluster.node_b.name)
     assert (await host.call("room.get", room_id=room_id))["audience_count"] == 2
     assert not host.heard("room.left")
 

@@ -86,7 +86,7 @@ async def official(cluster: Cluster, drivers: Drivers) -> AsyncIterator[Official
 
 
 def sockets(cluster: Cluster, who: DrivenPerson) -> list[Connection]:
-    return cluster.node_a.members.of_user(int(who.id))
+    return cluster.node_a.parts.members.of_user(int(who.id))
 
 
 async def upgraded(cluster: Cluster, who: DrivenPerson) -> None:

@@ -220,7 +220,7 @@ async def test_a_failed_repeated_watch_keeps_the_earlier_watch(cluster: Cluster,
     alice, bob = await person("alice"), await person("bob", node="b")
     post = await alice.call("post.create", text="open")
     await bob.call("post.watch", post_id=post["id"])
-    break_once(monkeypatch, cluster.node_b._sign_in._recovery, "remember_channel")
+    break_once(monkeypatch, cluster.node_b.parts.recovery, "remember_channel")
     assert (await bob.refused("post.watch", post_id=post["id"])).code == "UNAVAILABLE"
     await alice.call("post.edit", post_id=post["id"], version=1, text="still heard")
     await bob.expect("post.edited")
@@ -233,9 +233,9 @@ async def test_a_watch_that_timed_out_has_no_effect(cluster: Cluster, person, mo
     shards = cluster.node_b._stores.shards
     with monkeypatch.context() as silent:
         silent.setattr(shards, "subscribe", lambda shard, channel: asyncio.get_running_loop().create_future())
-        silent.setattr(cluster.node_b._dispatcher, "_deadline_s", 0.3)
+        silent.setattr(cluster.node_b.parts.dispatcher, "_deadline_s", 0.3)
         assert (await bob.refused("post.watch", post_id=post["id"])).code == "DEADLINE_EXCEEDED"
-    [member] = cluster.node_b.members.of_user(int(bob.id))
+    [member] = cluster.node_b.parts.members.of_user(int(bob.id))
     assert not [room for room in member.channels if names.is_post(room)]
 
 

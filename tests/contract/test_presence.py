@@ -40,10 +40,10 @@ async def watch(watcher, *people) -> list[dict]:
 
 
 def be_idle(node, who) -> None:
-    """Pretend that the user's sockets on that node have made no call for a long time."""
-    for member in node.members.of_user(int(who.id)):
+    """Their sockets on that node have called nothing for long."""
+    for member in node.parts.members.of_user(int(who.id)):
         member.called_at -= tracker.IDLE_AFTER_S + 1
-    node.presence._check_idle(int(who.id), time.monotonic())
+    node.parts.services.presence._check_idle(int(who.id), time.monotonic())
 
 
 async def ask_redis(cluster, who, command: str, *parts):
@@ -69,7 +69,7 @@ def break_saying(cluster, monkeypatch, who, what: str, *, behind: bool = False) 
     def is_meant(shard: int, script, keys, arguments) -> bool:
         return keys[0] == person and arguments[0] == what
 
-    break_once(monkeypatch, cluster.node_a.presence._shards, "run", behind=behind, when=is_meant)
+    break_once(monkeypatch, cluster.node_a.parts.services.presence._shards, "run", behind=behind, when=is_meant)
 
 
 async def leave(cluster, who, node: str) -> None:
@@ -124,7 +124,7 @@ async def test_the_grace_period_applies_on_both_of_a_users_nodes(cluster, person
     laptop = await cluster.again(mona, node="b")
     await leave(cluster, mona, "a")
     await leave(cluster, laptop, "b")
-    await cluster.node_a.presence._settle(int(mona.id))
+    await cluster.node_a.parts.services.presence._settle(int(mona.id))
     [shown] = await watch(watcher, mona)
     assert shown["status"] == "online"
 
@@ -148,7 +148,7 @@ async def test_a_node_forgets_a_user_who_is_only_on_another_node(cluster, person
 
     async def is_of_node() -> int:
         return await cluster.stores.shards.call(
-            shard, "SISMEMBER", node.presence._people_key(shard, node.name), mona.id
+            shard, "SISMEMBER", node.parts.services.presence._people_key(shard, node.name), mona.id
         )
 
     assert await is_of_node() == 1
@@ -164,7 +164,7 @@ async def test_last_seen_of_a_user_who_left_long_before_their_node_died(cluster,
     await laptop.close()
     assert await statuses(watcher, mona.id, "offline") == ["offline"]
     await ask_redis(cluster, mona, "HSET", "seen", 1_700_000_000)
-    await cluster.node_a.presence.take_back(cluster.node_b.name)
+    await cluster.node_a.parts.services.presence.take_back(cluster.node_b.name)
     [shown] = await watch(watcher, mona)
     assert shown["last_seen_at"] == "2023-11-14T22:13:20.000Z"
 
@@ -174,7 +174,7 @@ async def test_last_seen_of_a_user_whose_node_dies_during_the_grace_period(clust
     await watch(watcher, mona)
     await leave(cluster, mona, "b")
     await ask_redis(cluster, mona, "HSET", "seen", 1_700_000_000)
-    await cluster.node_a.presence.take_back(cluster.node_b.name)
+    await cluster.node_a.parts.services.presence.take_back(cluster.node_b.name)
     shown = (await watcher.expect("presence.changed"))["presence"]
     assert (shown["status"], shown["last_seen_at"]) == ("offline", "2023-11-14T22:13:20.000Z")
 
@@ -212,7 +212,7 @@ async def test_a_device_that_signs_in_with_an_older_status_does_not_show_an_invi
     """The device has read "online"; meanwhile another device sets "invisible"."""
     watcher, mona = await person("watcher"), await person("mona")
     await watch(watcher, mona)
-    sign_ins = cluster.node_b._sign_in._sign_ins
+    sign_ins = cluster.node_b.parts.sign_ins
     load, read, go = sign_ins.load, asyncio.Event(), asyncio.Event()
 
     async def load_slowly(session_id: int, user_id: int):
@@ -285,7 +285,7 @@ async def test_a_change_whose_push_was_lost_is_pushed_later(cluster, person, mon
     if lost == "answer":
         break_saying(cluster, monkeypatch, mona, "set", behind=True)
     else:
-        room, broadcaster = names.presence(int(mona.id)), cluster.node_a.presence._broadcaster
+        room, broadcaster = names.presence(int(mona.id)), cluster.node_a.parts.services.presence._broadcaster
         break_once(monkeypatch, broadcaster, "publish", when=lambda published, *_: published == room)
     assert (await mona.refused("presence.set", status="busy")).code == "UNAVAILABLE"
     await mona.call("presence.set", status="busy")
@@ -314,7 +314,7 @@ async def test_a_refused_watch_has_no_effect(cluster, person, monkeypatch):
     asked = itertools.count()
     break_once(monkeypatch, users, "may_watch", when=lambda *_: next(asked) == 1)
     assert (await mona.refused("presence.watch", user_ids=[bob.id])).code == "UNAVAILABLE"
-    [member] = cluster.node_b.members.of_user(int(mona.id))
+    [member] = cluster.node_b.parts.members.of_user(int(mona.id))
     assert names.presence(int(bob.id)) not in member.channels
 
 
@@ -324,11 +324,11 @@ async def test_a_user_who_is_idle_on_all_devices_is_away(cluster, person, monkey
     await watch(watcher, mona)
     monkeypatch.setattr(tracker, "IDLE_AFTER_S", -1.0)
     for node in "ab":
-        cluster.node(node).presence._check_idle(int(mona.id), asyncio.get_running_loop().time())
+        cluster.node(node).parts.services.presence._check_idle(int(mona.id), asyncio.get_running_loop().time())
     assert await statuses(watcher, mona.id, "away") == ["away"]
     monkeypatch.setattr(tracker, "IDLE_AFTER_S", 300.0)
     await second.call("system.ping")
-    cluster.node("b").presence._check_idle(int(mona.id), asyncio.get_running_loop().time())
+    cluster.node("b").parts.services.presence._check_idle(int(mona.id), asyncio.get_running_loop().time())
     assert await statuses(watcher, mona.id, "online") == ["online"]
 
 
@@ -344,7 +344,7 @@ async def test_an_unchanged_presence_is_encoded_once(cluster, person, monkeypatc
         return unkept(push, room)
 
     monkeypatch.setattr(tracker, "unkept", encode)
-    await cluster.node_a.presence.show_again()
+    await cluster.node_a.parts.services.presence.show_again()
     for watcher in watchers:
         assert (await watcher.expect("presence.changed"))["presence"]["user_id"] == mona.id
     assert encoded.count(names.presence(int(mona.id))) == 1
@@ -365,7 +365,7 @@ async def test_an_idle_user_stays_away_when_a_node_repeats_its_reports(cluster, 
     await watch(watcher, mona)
     be_idle(cluster.node_b, mona)
     assert await statuses(watcher, mona.id, "away") == ["away"]
-    await cluster.node_b.presence.repeat()
+    await cluster.node_b.parts.services.presence.repeat()
     [shown] = await watch(watcher, mona)
     assert shown["status"] == "away"
 

@@ -37,7 +37,7 @@ async def away(cluster: Cluster, who: DrivenPerson) -> None:
     """Cut the client's network; it does not reconnect until `resume`."""
     await who.do("hold")
     await who.happened("disconnect")
-    members = (cluster.node_a.members, cluster.node_b.members)
+    members = (cluster.node_a.parts.members, cluster.node_b.parts.members)
     while any(index.of_user(int(who.id)) for index in members):
         await asyncio.sleep(0.01)
 
@@ -129,7 +129,7 @@ async def test_a_second_attempt_recovers_after_a_failed_one(cluster: Cluster, pe
     await reader.call("post.watch", post_id=post["id"])
     await away(cluster, reader)
     missed = await push(cluster, names.post(int(post["id"])))
-    sign_ins = cluster.node_a._sign_in._sign_ins
+    sign_ins = cluster.node_a.parts.sign_ins
     load = sign_ins.load
 
     async def fail_once(*pair: int):
@@ -144,7 +144,7 @@ async def test_a_second_attempt_recovers_after_a_failed_one(cluster: Cluster, pe
 async def test_a_second_attempt_starts_fresh_after_one_that_had_missed_too_much(cluster: Cluster, person, monkeypatch):
     """The first attempt ends before it has started fresh; the second must start fresh too, not recover in part."""
     reader = await away_too_long(cluster, person)
-    break_once(monkeypatch, cluster.node_a._sign_in._recovery, "enter")
+    break_once(monkeypatch, cluster.node_a.parts.recovery, "enter")
     assert (await back(cluster, reader))["recovered"] is False
 
 
@@ -214,8 +214,8 @@ async def test_the_end_of_a_room_that_a_half_open_socket_missed_is_replayed(clus
 
 async def test_a_connection_in_too_many_rooms_is_not_recovered(cluster: Cluster):
     reader = await online(cluster)
-    [member] = cluster.node_a.members.of_user(int(reader.id))
-    recovery = cluster.node_a._sign_in._recovery
+    [member] = cluster.node_a.parts.members.of_user(int(reader.id))
+    recovery = cluster.node_a.parts.recovery
     for number in range(MOST_CHANNELS_KEPT + 1):
         await recovery.remember_channel(member.user_id, member.pid, names.post(number), 1)
     await away(cluster, reader)
@@ -247,7 +247,7 @@ async def test_logging_out_ends_recovery(cluster: Cluster, person):
     known = await reader.happened("pid")
     other = cluster.new_client(reader.name, "js-json")
     await reader.close()
-    while cluster.node_a.members.of_user(int(reader.id)):
+    while cluster.node_a.parts.members.of_user(int(reader.id)):
         await asyncio.sleep(0.01)
     await other.connect(cluster.url(), "json", {"token": reader.token, **{k: known[k] for k in ("pid", "offset")}})
     assert (await other.expect("session.ready"))["recovered"] is False
@@ -284,18 +284,19 @@ async def test_a_push_that_arrives_while_resubscribing_does_not_hide_missed_ones
     post = await alice.call("post.create", text="open")
     await reader.call("post.watch", post_id=post["id"])
     room = names.post(int(post["id"]))
-    bus = cluster.node_a.bus
-    subscribe_all = bus._subscribe_all
+    bus = cluster.node_a.parts.bus
+    subscriptions = cluster.node_a.parts.subscriptions
+    subscribe_all = subscriptions.resume
     published = []
 
-    async def subscribe_slowly(shards: set[int]) -> None:
-        await subscribe_all(shards)
+    async def subscribe_slowly(*arguments) -> None:
+        await subscribe_all(*arguments)
         published.append(await push(cluster, room))
         async with asyncio.timeout(WAIT_S):
             while not bus._delivery._waiting:
                 await asyncio.sleep(0.01)
 
-    monkeypatch.setattr(bus, "_subscribe_all", subscribe_slowly)
+    monkeypatch.setattr(subscriptions, "resume", subscribe_slowly)
     async with cut(cluster.node_a):
         published.append(await push(cluster, room))
     assert [(await reader.expect("post.deleted"))["id"] for _ in published] == published
@@ -314,7 +315,7 @@ async def test_a_client_whose_missed_pushes_are_lost_is_told_to_reload(cluster: 
 
 async def test_a_gap_causes_one_check_of_all_sessions(cluster: Cluster, person, monkeypatch):
     await person("alice", node="b")
-    sign_ins = cluster.node_b._catching_up._sign_ins
+    sign_ins = cluster.node_b.parts.sign_ins
     load_many, looks = sign_ins.load_many, []
 
     async def count_looks(pairs):
@@ -322,7 +323,7 @@ async def test_a_gap_causes_one_check_of_all_sessions(cluster: Cluster, person, 
         return await load_many(pairs)
 
     monkeypatch.setattr(sign_ins, "load_many", count_looks)
-    caught_up, closed = catches_up(monkeypatch), Held(monkeypatch, cluster.node_b._gaps, "close")
+    caught_up, closed = catches_up(monkeypatch), Held(monkeypatch, cluster.node_b.parts.gaps, "close")
     closed.go.set()
     blink(cluster, "b")
     await caught_up.wait()
@@ -335,10 +336,10 @@ async def test_lost_pushes_are_not_recovered_while_a_gap_is_closed(cluster: Clus
     reader = await online(cluster, node="b")
     await reader.do("tell_pid")
     known = await reader.happened("pid")
-    held = Held(monkeypatch, cluster.node_b.services.presence, "repeat")
-    released = Held(monkeypatch, cluster.node_b._gaps, "on_gap", behind=True)
+    held = Held(monkeypatch, cluster.node_b.parts.services.presence, "repeat")
+    released = Held(monkeypatch, cluster.node_b.parts.gaps, "_recheck", behind=True)
     await forget_place(cluster, reader)
-    cluster.node_b._gaps._heard_at[:] = [0.0] * cluster.stores.shards.amount  # long ago
+    cluster.node_b.parts.gaps._heard_at[:] = [0.0] * cluster.stores.shards.amount  # a long while ago
     blink(cluster, "b")
     await held.came.wait()
     await released.came.wait()
@@ -356,12 +357,12 @@ async def test_the_newest_presence_is_sent_last(cluster: Cluster, person, monkey
     await reader.call("presence.watch", user_ids=[bob.id])
     await may_be_told(cluster, bob)
     await away(cluster, reader)
-    looked = Held(monkeypatch, cluster.node_b.presence, "look", behind=True)
+    looked = Held(monkeypatch, cluster.node_b.parts.services.presence, "look", behind=True)
     coming = asyncio.create_task(back(cluster, reader))
     await looked.done.wait()
     await bob.call("presence.set", status="busy")
-    [member] = cluster.node_b.members.of_user(int(reader.id))
-    while not any(written.event == "presence.changed" for written in member._early):
+    [member] = cluster.node_b.parts.members.of_user(int(reader.id))
+    while not any(written.event == "presence.changed" for written in member._handshake._early):
         await asyncio.sleep(0.01)
     looked.go.set()
     assert (await coming)["recovered"] is True
@@ -374,10 +375,10 @@ async def test_a_recovered_client_is_told_to_start_fresh_on_the_same_socket(clus
     await away(cluster, reader)
     assert (await back(cluster, reader))["recovered"] is True
     await reader.expect("session.ready", recovered=True)
-    [member] = cluster.node_b.members.of_user(int(reader.id))
+    [member] = cluster.node_b.parts.members.of_user(int(reader.id))
     member.start_afresh(0)
     await reader.expect("session.ready", recovered=False)
-    assert [*cluster.node_b.members.of_user(int(reader.id))] == [member]
+    assert [*cluster.node_b.parts.members.of_user(int(reader.id))] == [member]
 
 
 async def test_pushes_of_an_unread_gap_are_read_with_the_next_gap(cluster: Cluster, person, monkeypatch):
@@ -385,7 +386,7 @@ async def test_pushes_of_an_unread_gap_are_read_with_the_next_gap(cluster: Clust
     alice, reader = await person("alice"), await online(cluster, node="b")
     post = await alice.call("post.create", text="open")
     await reader.call("post.watch", post_id=post["id"])
-    gaps, bus = cluster.node_b._gaps, cluster.node_b.bus
+    gaps, bus = cluster.node_b.parts.gaps, cluster.node_b.parts.bus
     read, tried, readable = gaps._read, asyncio.Event(), asyncio.Event()
 
     async def read_in_vain(missed):
@@ -398,7 +399,7 @@ async def test_pushes_of_an_unread_gap_are_read_with_the_next_gap(cluster: Clust
     async with cut(cluster.node_b):
         missed = await push(cluster, names.post(int(post["id"])))
     await tried.wait()
-    subscribing = Held(monkeypatch, bus, "_subscribe_all")
+    subscribing = Held(monkeypatch, cluster.node_b.parts.subscriptions, "resume")
     blink(cluster, "b")
     await subscribing.came.wait()
     async with asyncio.timeout(WAIT_S):

@@ -21,7 +21,7 @@ async def connected(cluster: Cluster, session: aiohttp.ClientSession, auth: dict
 
 
 def holders(cluster: Cluster, pid: str) -> list[Member]:
-    return [member for name in "ab" for member in cluster.node(name).members.of_pid(pid)]
+    return [member for name in "ab" for member in cluster.node(name).parts.members.of_pid(pid)]
 
 
 def text_frame(text: str) -> bytes:
@@ -34,7 +34,7 @@ def text_frame(text: str) -> bytes:
 @pytest.mark.parametrize("behind", ["1", "9", "41", "4x"])
 async def test_a_socket_that_closes_right_after_connect_leaves_no_state(cluster: Cluster, person, behind):
     alice = await person("alice", node="b")
-    members = cluster.node_a.members
+    members = cluster.node_a.parts.members
     for _ in range(5):
         reader, writer = await asyncio.open_connection("127.0.0.1", cluster.ports["a"])
         writer.write(
@@ -84,7 +84,7 @@ async def test_a_disconnect_of_another_tab_does_not_end_the_recovery_of_the_firs
         await alice.close()
         one.socket._response.connection.transport.abort()
         await two.socket.send_str("41")
-        while cluster.node_a.members.of_user(int(alice.id)):
+        while cluster.node_a.parts.members.of_user(int(alice.id)):
             await asyncio.sleep(0.01)
         missed = PostDeleted(id=f"missed:{alice.id}", post_id="1")
         await cluster.stores.broadcaster.publish_to_users([int(alice.id)], missed)

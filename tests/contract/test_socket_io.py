@@ -98,8 +98,8 @@ async def test_a_hot_room_reaches_a_polling_client_packet_by_packet(cluster: Clu
     url = await entered(http, cluster, token)
     await posted(http, url, "421" + json.dumps(["post.watch", {"post_id": post["id"]}]))
     assert (await fetched(http, url))[0].startswith("431")
-    delivery = cluster.node_a.bus._delivery
-    delivery._gather()  # as under load
+    delivery = cluster.node_a.parts.bus._delivery
+    delivery._gather()  # as when there is much to do
     for version in range(1, 6):
         await author.call("post.edit", post_id=post["id"], version=version, text=f"edit {version}")
     edits: list[str] = []

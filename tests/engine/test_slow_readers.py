@@ -93,7 +93,7 @@ async def stuck(cluster: Cluster, person):
 
 
 def socket_of(cluster: Cluster, user_id: int):
-    [member] = cluster.node_a.members.of_user(user_id)
+    [member] = cluster.node_a.parts.members.of_user(user_id)
     return member._socket
 
 
@@ -109,7 +109,7 @@ async def test_a_client_that_does_not_read_is_closed_at_the_bound_and_recovers(c
         most = max(most, socket.outbound_bytes)
         assert sent < 20_000
     assert most < MAX_OUTBOUND + 100_000
-    assert not cluster.node_a.members.of_user(client.id)
+    assert not cluster.node_a.parts.members.of_user(client.id)
     await alice.expect("post.deleted", id=f"loud:{post['id']}:{sent}")
     await client.read_to_the_end()
     had = [push["id"] for event, push, _ in client.received if event == "post.deleted"]
@@ -155,7 +155,7 @@ async def test_a_client_that_answers_pings_but_does_not_read_is_closed(cluster: 
     async with aiohttp.ClientSession() as session:
         client = await Stuck(session).connect(cluster.url(impatient), {"token": reader.token})
         await client.call("post.watch", post_id=post["id"])
-        [member] = cluster.node(impatient).members.of_user(int(reader.id))
+        [member] = cluster.node(impatient).parts.members.of_user(int(reader.id))
         socket, cut_off = member._socket, slow._value.get()
         client.stop_reading()
         number = 0

@@ -12,8 +12,8 @@ from tests.patience import WAIT_S
 
 @pytest.fixture
 async def beside(cluster: Cluster):
-    """Return the URL of node a's sidecar."""
-    running = sidecar(cluster.settings(), 0, cluster.stores, cluster.node_a.database, cluster.node_a)
+    """The address of node a's sidecar."""
+    running = sidecar(cluster.settings(), 0, cluster.stores, cluster.node_a.parts.services.database, cluster.node_a)
     port = await running.start()
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
         yield session, running
@@ -88,10 +88,8 @@ async def test_version_and_contract(beside):
         assert (await response.json())["asyncapi"] == "3.0.0"
 
 
-async def test_calls_are_logged_with_user_and_duration_and_without_secrets(
-    cluster: Cluster, person, capfd, monkeypatch
-):
-    monkeypatch.setattr(cluster.node_a._dispatcher, "_logs_every_call", True)  # as DAIRA_LOG_LEVEL=debug does
+async def test_calls_are_logged_with_who_and_how_long_and_no_secret(cluster: Cluster, person, capfd, monkeypatch):
+    monkeypatch.setattr(cluster.node_a.parts.dispatcher, "_logs_every_call", True)  # as DAIRA_LOG_LEVEL=debug does
     guest = await cluster.guest()
     name = cluster.unique("logged")
     answer = await guest.call("auth.register", username=name, email=f"{name}@example.org", password="a secret word")

@@ -8,8 +8,8 @@ import pytest
 from redis.exceptions import ConnectionError as RedisDown
 
 from channels import names
-from channels.bus import SubscriptionFailed
 from channels.messages import CLOCK_LENGTH
+from channels.subscriptions import SubscriptionFailed
 from gateway.rights import Rights
 from stage import departures
 from tests.contract.test_live_rooms import ids, open_room, open_stage
@@ -51,7 +51,7 @@ async def test_a_user_banned_just_after_redis_lost_their_location_is_removed(clu
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
-    held = Held(monkeypatch, cluster.node_b.services.presence, "repeat")
+    held = Held(monkeypatch, cluster.node_b.parts.services.presence, "repeat")
     await forget_place(cluster, mona)
     blink(cluster, "b")
     await held.came.wait()
@@ -86,7 +86,7 @@ async def test_a_user_told_of_the_end_by_a_recheck_gets_the_digest_too(cluster, 
 
     monkeypatch.setattr(roster, "finish", finish_late)
     await host.call("room.close", room_id=room_id)
-    await cluster.node_b._catching_up._recheck_seats()
+    await cluster.node_b.parts.catching_up._recheck_seats()
     assert (await mona.expect("room.removed"))["reason"] == "ended"
     go.set()
     await mona.expect("room.digested", room_id=room_id)
@@ -143,7 +143,7 @@ async def test_an_interrupted_ban_is_pushed_to_the_room(cluster, person, monkeyp
     await cluster.settle(omar)
     await omar.expect("room.audience", count=3)
     omar.received.clear()
-    break_once(monkeypatch, cluster.node_a.services.roster, "remove")
+    break_once(monkeypatch, cluster.node_a.parts.services.roster, "remove")
     await host.call("room.ban", room_id=room_id, user_id=mona.id)
     await omar.expect("room.left", user_id=mona.id)
     await omar.expect("room.audience", count=2)
@@ -159,7 +159,7 @@ async def test_an_unban_that_was_lost_can_be_repeated(cluster, person, monkeypat
     room_id = await open_room(host)
     await host.call("room.ban", room_id=room_id, user_id=mona.id)
     await cluster.settle()
-    break_once(monkeypatch, cluster.node_a.services.roster, "pardon")
+    break_once(monkeypatch, cluster.node_a.parts.services.roster, "pardon")
     await host.call("room.unban", room_id=room_id, user_id=mona.id)
     await cluster.settle()
     await host.call("room.unban", room_id=room_id, user_id=mona.id)
@@ -190,7 +190,7 @@ async def test_a_user_who_rejoins_while_their_node_learns_of_an_old_kick_stays(c
     await mona.call("room.join", room_id=room_id)
     await cluster.stores.roster.remove(int(room_id), int(mona.id), "kicked", 100)
     held = Held(monkeypatch, cluster.node_b._stores.broadcaster, "put_out")
-    repeating = asyncio.create_task(cluster.node_b.attendance.repeat())
+    repeating = asyncio.create_task(cluster.node_b.parts.services.attendance.repeat())
     await held.came.wait()
     await tablet.call("room.join", room_id=room_id)
     held.go.set()
@@ -204,7 +204,7 @@ async def test_a_user_who_rejoins_after_a_kick_stays_despite_clock_skew(cluster,
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
-    ids = cluster.node_a.services.ids
+    ids = cluster.node_a.parts.services.ids
     mint = ids.mint
     monkeypatch.setattr(ids, "mint", lambda: mint() + (3_600_000 << 22))
     held = Held(monkeypatch, cluster.workers.tools.roster, "remove")
@@ -227,7 +227,7 @@ async def test_a_user_who_leaves_while_redis_is_away_has_left(cluster, person):
     async with cut(cluster.node_b):
         await mona.answer("room.leave", {"room_id": room_id})
         async with asyncio.timeout(WAIT_S):
-            while not cluster.node_b.attendance._unsaid:
+            while not cluster.node_b.parts.services.attendance._unsaid:
                 await asyncio.sleep(0.01)
     assert await soon(lambda: count(host, room_id), 1) == 1
 
@@ -238,8 +238,8 @@ async def test_a_user_who_left_while_redis_was_away_and_fails_to_rejoin_has_left
     tablet = await cluster.again(mona, node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
-    bus, attendance = cluster.node_b.bus, cluster.node_b.attendance
-    join = bus.join
+    subscriptions, attendance = cluster.node_b.parts.subscriptions, cluster.node_b.parts.services.attendance
+    join = subscriptions.join
 
     async def away(*arguments):
         raise RedisDown("the link to Redis is down")
@@ -250,9 +250,9 @@ async def test_a_user_who_left_while_redis_was_away_and_fails_to_rejoin_has_left
         raise SubscriptionFailed
 
     with monkeypatch.context() as broken:
-        broken.setattr(cluster.node_b.services.roster, "leave", away)
+        broken.setattr(cluster.node_b.parts.services.roster, "leave", away)
         await mona.call("room.leave", room_id=room_id)
-        broken.setattr(bus, "join", join_in_vain)
+        broken.setattr(subscriptions, "join", join_in_vain)
         assert (await tablet.refused("room.join", room_id=room_id)).code == "UNAVAILABLE"
     assert await soon(lambda: inside(cluster, room_id), {int(host.id)}) == {int(host.id)}
 
@@ -263,7 +263,7 @@ async def test_two_devices_that_fail_to_join_at_once_leave_no_seat(cluster, pers
     tablet = await cluster.again(mona, node="b")
     room_id = await open_room(host, capacity=2)
     await omar.call("room.join", room_id=room_id)
-    roster = cluster.node_b.services.roster
+    roster = cluster.node_b.parts.services.roster
     first = Held(monkeypatch, roster, "enter", behind=True)
     refused = asyncio.create_task(mona.refused("room.join", room_id=room_id))
     await first.done.wait()
@@ -294,8 +294,8 @@ async def test_seats_of_an_ended_room_are_forgotten(cluster, person):
     await host.call("room.close", room_id=room_id)
     await mona.expect("room.closed")
     await cluster.settle(mona)
-    assert (int(room_id), int(mona.id)) not in cluster.node_b.attendance._seats
-    await cluster.node_b.attendance.repeat()
+    assert (int(room_id), int(mona.id)) not in cluster.node_b.parts.services.attendance._seats
+    await cluster.node_b.parts.services.attendance.repeat()
     await cluster.settle(mona)
     assert not mona.heard("room.removed")
 
@@ -303,7 +303,7 @@ async def test_seats_of_an_ended_room_are_forgotten(cluster, person):
 async def test_a_join_whose_answer_was_lost_is_undone(cluster, person, monkeypatch):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
-    break_once(monkeypatch, cluster.node_b.services.roster, "enter", behind=True)
+    break_once(monkeypatch, cluster.node_b.parts.services.roster, "enter", behind=True)
     assert (await mona.refused("room.join", room_id=room_id)).code == "UNAVAILABLE"
     assert await soon(lambda: count(host, room_id), 1) == 1
 
@@ -311,7 +311,7 @@ async def test_a_join_whose_answer_was_lost_is_undone(cluster, person, monkeypat
 async def test_a_join_concurrent_with_a_ban_is_refused(cluster, person, monkeypatch):
     host, mona, room_id = await open_stage(person, node="b")
     await mona.call("room.leave", room_id=room_id)
-    held = Held(monkeypatch, cluster.node_b.services.roster, "enter", behind=True)
+    held = Held(monkeypatch, cluster.node_b.parts.services.roster, "enter", behind=True)
     joining = asyncio.create_task(mona.answer("room.join", {"room_id": room_id}))
     await held.done.wait()
     await host.call("room.ban", room_id=room_id, user_id=mona.id)
@@ -337,7 +337,7 @@ async def test_a_refused_join_of_a_banned_user_does_not_hide_their_other_device(
         await put_out(*arguments, **options)
 
     monkeypatch.setattr(departures, "put_out", put_out_late)
-    held = Held(monkeypatch, cluster.node_b.services.roster, "enter")
+    held = Held(monkeypatch, cluster.node_b.parts.services.roster, "enter")
     joining = asyncio.create_task(tablet.answer("room.join", {"room_id": room_id}))
     await held.came.wait()
     banning = asyncio.create_task(host.call("room.ban", room_id=room_id, user_id=mona.id))
@@ -353,7 +353,7 @@ async def test_a_refused_join_of_a_banned_user_does_not_hide_their_other_device(
 async def test_an_interrupted_join_leaves_no_subscription(cluster, person, monkeypatch):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
-    break_once(monkeypatch, cluster.node_b.bus, "join", behind=True)
+    break_once(monkeypatch, cluster.node_b.parts.subscriptions, "join", behind=True)
     assert (await mona.refused("room.join", room_id=room_id)).code == "UNAVAILABLE"
     assert not sockets_inside(cluster, room_id, mona)
 
@@ -362,7 +362,7 @@ async def test_a_user_who_joins_during_their_ban_is_removed(cluster, person, mon
     """The ban finds the user outside; the user joins before the ban takes effect."""
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
-    held = Held(monkeypatch, cluster.node_a.services.roster, "joined", behind=True)
+    held = Held(monkeypatch, cluster.node_a.parts.services.roster, "joined", behind=True)
     banning = asyncio.create_task(host.call("room.ban", room_id=room_id, user_id=mona.id))
     await held.came.wait()
     await mona.call("room.join", room_id=room_id)
@@ -381,7 +381,7 @@ async def test_a_repeated_kick_does_not_remove_a_user_who_rejoins(cluster, perso
     await host.call("room.kick", room_id=room_id, user_id=mona.id)
     await mona.expect("room.removed")
     kicked_before = int((await cluster.stores.roster.look(int(room_id))).offset[-CLOCK_LENGTH:])
-    held = Held(monkeypatch, cluster.node_b.services.attendance, "enter")
+    held = Held(monkeypatch, cluster.node_b.parts.services.attendance, "enter")
     joining = asyncio.create_task(mona.call("room.join", room_id=room_id))
     await held.came.wait()
     await cluster.stores.broadcaster.put_out(int(mona.id), names.live(int(room_id)), kicked_before)
@@ -395,7 +395,7 @@ async def test_a_kicked_device_does_not_take_the_seat_of_a_later_one(cluster, pe
     host, mona = await person("host"), await person("mona", node="b")
     tablet = await cluster.again(mona, node="b")
     room_id = await open_room(host)
-    held = Held(monkeypatch, cluster.node_b.services.roster, "enter", behind=True)
+    held = Held(monkeypatch, cluster.node_b.parts.services.roster, "enter", behind=True)
     joining = asyncio.create_task(mona.refused("room.join", room_id=room_id))
     await held.came.wait()
     assert await soon(lambda: count(host, room_id), 2) == 2
@@ -414,7 +414,7 @@ async def test_a_user_who_finds_the_room_full_during_their_leave_is_outside(clus
     tablet = await cluster.again(mona, node="b")
     room_id = await open_room(host, capacity=2)
     await mona.call("room.join", room_id=room_id)
-    roster, place = cluster.node_b.services.roster, (int(room_id), int(mona.id))
+    roster, place = cluster.node_b.parts.services.roster, (int(room_id), int(mona.id))
     leave = Held(monkeypatch, roster, "leave", behind=True, when=lambda *who: who[:2] == place)
     leaving = asyncio.create_task(mona.call("room.leave", room_id=room_id))
     await leave.done.wait()
@@ -436,10 +436,10 @@ async def test_a_user_who_finds_the_room_full_while_their_node_repeats_its_repor
     host, mona, omar = await person("host"), await person("mona", node="b"), await person("omar")
     room_id = await open_room(host, capacity=2)
     await omar.call("room.join", room_id=room_id)
-    enter = Held(monkeypatch, cluster.node_b.services.roster, "enter", behind=True)
+    enter = Held(monkeypatch, cluster.node_b.parts.services.roster, "enter", behind=True)
     joining = asyncio.create_task(mona.refused("room.join", room_id=room_id))
     await enter.done.wait()
-    await cluster.node_b.attendance.repeat()
+    await cluster.node_b.parts.services.attendance.repeat()
     enter.go.set()
     assert (await joining).code == "FAILED_PRECONDITION"
     assert await inside(cluster, room_id) == {int(host.id), int(omar.id)}
@@ -457,7 +457,7 @@ async def test_a_user_who_regains_access_can_rejoin(cluster, person, node):
     await cluster.settle(mona)
     await mona.call("room.join", room_id=room_id)
     assert await inside(cluster, room_id) == {int(host.id), int(mona.id)}
-    assert not cluster.node(node).attendance._put_out
+    assert not cluster.node(node).parts.services.attendance._put_out
 
 
 async def test_kicks_are_forgotten(cluster, person):
@@ -466,14 +466,14 @@ async def test_kicks_are_forgotten(cluster, person):
     await mona.call("room.join", room_id=room_id)
     await host.call("room.kick", room_id=room_id, user_id=mona.id)
     await cluster.settle(mona)
-    assert not cluster.node_b.attendance._put_out
+    assert not cluster.node_b.parts.services.attendance._put_out
 
 
 async def test_a_user_removed_while_they_enter_is_not_left_in_the_roster(cluster, person, monkeypatch):
     """The reason is lost access, which the roster does not know."""
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
-    held = Held(monkeypatch, cluster.node_b.services.roster, "enter", behind=True)
+    held = Held(monkeypatch, cluster.node_b.parts.services.roster, "enter", behind=True)
     joining = asyncio.create_task(mona.refused("room.join", room_id=room_id))
     await held.came.wait()
     await departures.put_out(cluster.stores.broadcaster, int(room_id), int(mona.id), "access")
@@ -487,7 +487,7 @@ async def test_a_user_removed_while_they_enter_is_not_left_in_the_roster(cluster
 async def test_a_new_turn_is_not_ended_by_the_previous_leave(cluster, person, monkeypatch):
     host, mona, room_id = await open_stage(person, node="b")
     tablet = await cluster.again(mona, node="b")
-    held = Held(monkeypatch, cluster.node_b.services.attendance, "taken_back")
+    held = Held(monkeypatch, cluster.node_b.parts.services.attendance, "taken_back")
     leaving = asyncio.create_task(mona.call("room.leave", room_id=room_id))
     await held.came.wait()
     await tablet.call("room.join", room_id=room_id)
@@ -500,8 +500,8 @@ async def test_a_new_turn_is_not_ended_by_the_previous_leave(cluster, person, mo
 async def test_a_turn_ends_although_the_leave_timed_out(cluster, person, monkeypatch):
     _, mona, room_id = await open_stage(person, node="b")
     await cluster.settle()
-    Held(monkeypatch, cluster.node_b.services.roster, "leave", behind=True)
-    monkeypatch.setattr(cluster.node_b._dispatcher, "_deadline_s", 0.3)
+    Held(monkeypatch, cluster.node_b.parts.services.roster, "leave", behind=True)
+    monkeypatch.setattr(cluster.node_b.parts.dispatcher, "_deadline_s", 0.3)
     assert (await mona.refused("room.leave", room_id=room_id)).code == "DEADLINE_EXCEEDED"
     assert await soon(lambda: open_turns(cluster, room_id, mona), 0) == 0
 
@@ -510,7 +510,7 @@ async def test_a_turn_ends_although_redis_failed_three_reports_of_the_leave(clus
     """The first two reports fail; of the third only the answer is lost."""
     _, mona, room_id = await open_stage(person, node="b")
     await cluster.settle()
-    roster, calls = cluster.node_b.services.roster, itertools.count()
+    roster, calls = cluster.node_b.parts.services.roster, itertools.count()
     leave = roster.leave
 
     async def leave_in_vain(*arguments):
@@ -531,10 +531,10 @@ async def test_a_turn_starts_again_although_its_first_attempt_failed(cluster, pe
     """The user's node was wrongly treated as dead, and reports its users again."""
     _, mona, room_id = await open_stage(person, node="b")
     await cluster.settle()
-    await cluster.node_a.attendance.take_back(cluster.node_b.name)
+    await cluster.node_a.parts.services.attendance.take_back(cluster.node_b.name)
     assert await soon(lambda: open_turns(cluster, room_id, mona), 0) == 0
-    break_once(monkeypatch, cluster.node_b.attendance, "begin_turn")
-    await cluster.node_b._catching_up.until_done()
+    break_once(monkeypatch, cluster.node_b.parts.services.attendance, "begin_turn")
+    await cluster.node_b.parts.catching_up.until_done()
     assert await soon(lambda: open_turns(cluster, room_id, mona), 1) == 1
 
 
@@ -542,7 +542,9 @@ async def test_a_user_who_leaves_before_the_roster_knows_their_role_has_no_turn(
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
-    told = [Held(monkeypatch, tools.roster, "set_role") for tools in (cluster.node_a.services, cluster.workers.tools)]
+    told = [
+        Held(monkeypatch, tools.roster, "set_role") for tools in (cluster.node_a.parts.services, cluster.workers.tools)
+    ]
     promoting = asyncio.create_task(host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker"))
     for each in told:
         await each.came.wait()
@@ -556,7 +558,7 @@ async def test_a_user_who_leaves_before_the_roster_knows_their_role_has_no_turn(
 async def test_a_turn_ends_although_the_answer_of_the_leave_was_lost(cluster, person, monkeypatch):
     _, mona, room_id = await open_stage(person, node="b")
     await cluster.settle()
-    break_once(monkeypatch, cluster.node_b.services.roster, "leave", behind=True)
+    break_once(monkeypatch, cluster.node_b.parts.services.roster, "leave", behind=True)
     await mona.call("room.leave", room_id=room_id)
     assert await soon(lambda: open_turns(cluster, room_id, mona), 0) == 0
 
@@ -568,7 +570,7 @@ async def test_a_user_who_gets_a_role_while_joining_has_a_turn(cluster, person, 
     tablet = await cluster.again(mona, node="a")
     room_id = await open_room(host)
     await tablet.call("room.join", room_id=room_id)
-    held = Held(monkeypatch, cluster.node_b.services.roster, "enter")
+    held = Held(monkeypatch, cluster.node_b.parts.services.roster, "enter")
     joining = asyncio.create_task(mona.call("room.join", room_id=room_id))
     await held.came.wait()
     await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
@@ -582,7 +584,7 @@ async def test_a_user_who_gets_a_role_while_joining_has_a_turn(cluster, person, 
 
 async def test_a_user_who_leaves_while_they_get_a_role_has_no_turn(cluster, person, monkeypatch):
     host, mona, room_id = await open_stage(person, node="b")
-    held = Held(monkeypatch, cluster.node_a.services.roster, "are_inside", behind=True)
+    held = Held(monkeypatch, cluster.node_a.parts.services.roster, "are_inside", behind=True)
     promoting = asyncio.create_task(host.call("room.set_role", room_id=room_id, user_id=mona.id, role="cohost"))
     await held.came.wait()
     leaving = asyncio.create_task(mona.call("room.leave", room_id=room_id))

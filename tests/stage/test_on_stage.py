@@ -23,7 +23,7 @@ from workers import live_rooms as keeper
 async def test_reactions_survive_an_outage_of_redis(cluster, person, monkeypatch):
     host = await person("host")
     room_id = await open_room(host)
-    break_once(monkeypatch, cluster.node_a.services.roster, "pulse")
+    break_once(monkeypatch, cluster.node_a.parts.services.roster, "pulse")
     await host.call("room.react", room_id=room_id, emoji="👏")
     assert (await host.expect("room.reacted"))["counts"] == {"👏": 1}
 
@@ -31,7 +31,7 @@ async def test_reactions_survive_an_outage_of_redis(cluster, person, monkeypatch
 async def test_more_users_than_database_connections_can_leave_the_stage_at_once(cluster, person):
     host = await person("host")
     room_id = await open_room(host)
-    people = [await person(f"p{number}") for number in range(cluster.node_a.database._largest + 4)]
+    people = [await person(f"p{number}") for number in range(cluster.node_a.parts.services.database._largest + 4)]
     for each in people:
         await each.call("room.join", room_id=room_id)
         await host.call("room.set_role", room_id=room_id, user_id=each.id, role="speaker")
@@ -59,7 +59,7 @@ async def test_a_host_who_leaves_with_one_of_two_devices_stays_host(cluster, per
 async def test_a_role_removed_during_a_join_does_not_return(cluster, person, monkeypatch):
     host, mona, room_id = await open_stage(person, node="b")
     await mona.call("room.leave", room_id=room_id)
-    held = Held(monkeypatch, cluster.node_b.services.roster, "enter")
+    held = Held(monkeypatch, cluster.node_b.parts.services.roster, "enter")
     joining = asyncio.create_task(mona.call("room.join", room_id=room_id))
     await held.came.wait()
     await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="listener")
@@ -97,7 +97,7 @@ async def test_a_role_applied_late_does_not_undo_a_newer_one(cluster, person, mo
     for each in (cohost, mona):
         await each.call("room.join", room_id=room_id)
     await host.call("room.set_role", room_id=room_id, user_id=cohost.id, role="cohost")
-    held = Held(monkeypatch, cluster.node_a.services.roster, "set_role")
+    held = Held(monkeypatch, cluster.node_a.parts.services.roster, "set_role")
     setting = asyncio.create_task(host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker"))
     await held.came.wait()
     await cohost.call("room.set_role", room_id=room_id, user_id=mona.id, role="listener")
@@ -145,7 +145,7 @@ async def test_a_hand_raised_while_getting_a_role_is_lowered(cluster, person, mo
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
-    held = Held(monkeypatch, cluster.node_b.services.roster, "raise_hand")
+    held = Held(monkeypatch, cluster.node_b.parts.services.roster, "raise_hand")
     raising = asyncio.create_task(mona.answer("room.raise_hand", {"room_id": room_id, "raised": True}))
     await held.came.wait()
     await host.call("room.set_role", room_id=room_id, user_id=mona.id, role="speaker")
@@ -161,7 +161,7 @@ async def test_the_last_push_carries_the_newest_state(cluster, person, monkeypat
     room_id = await open_room(host)
     await cluster.settle(host)
     await calm(host, room_id)
-    broadcaster = cluster.node_a.attendance._broadcaster
+    broadcaster = cluster.node_a.parts.services.attendance._broadcaster
     real = broadcaster.publish
     came, go = asyncio.Event(), asyncio.Event()
 

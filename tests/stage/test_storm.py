@@ -226,7 +226,7 @@ async def disagreements(storm: Storm) -> list[Any]:
     sockets = {
         member.user_id
         for name in "ab"
-        for member in cluster.node(name).members.all
+        for member in cluster.node(name).parts.members.all
         if names.live(room_id) in member.channels
     }
     told = {"roles": look.stage, "turns": {row["user_id"] for row in turns}, "sockets": sockets, "banned": set()}

@@ -52,10 +52,10 @@ async def test_users_of_a_dead_node_are_disconnected(cluster, person, device, lo
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
     listening = await device(mona, room_id)
-    await cluster.node("a")._take_back(cluster.node("b").name)
+    await cluster.node("a").parts.nodes._on_dead(cluster.node("b").name)
     look_around()
     await listening.until(lambda: listening.ended)
-    cluster.node("b")._catch_up()
+    cluster.node("b").parts.catching_up.begin()
 
 
 async def test_a_kicked_user_with_an_old_token_is_disconnected_again(cluster, person, enter, look_around):

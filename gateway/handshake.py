@@ -1,0 +1,144 @@
+"""From CONNECT to its answer: admit the client, join its session, replay what it missed.
+
+A handshake lives while its connection is CONNECTING. Steps: read `auth` → admit the token → join the session, claiming
+the client's older one → write what was missed, as fast as the client reads. Then the connection answers CONNECT.
+Meanwhile the handshake holds the client's frames, which are handled after the answer, and the pushes that arrive,
+which are written after the replay.
+"""
+
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from channels.members import Member
+from channels.messages import Written
+from channels.recovery import Offset
+from engine.close_reasons import CloseReason
+from engine.socket import EngineSocket
+from gateway.admission import Admission, Refused
+from gateway.replay import Recovered, Replay
+from gateway.sessions import Return, Sessions, Welcome, new_pid
+from handlers.call import Viewer
+from protocol import errors, wire
+
+PROTOCOL = 1
+MOST_EARLY_PUSHES = 1_000
+MOST_HELD = 100  # frames
+
+
+class Doors(NamedTuple):
+    """What connections of a node share to let clients in."""
+
+    admission: Admission
+    sessions: Sessions
+    replay: Replay
+
+
+class ConnectAuth(msgspec.Struct):
+    """`auth` of CONNECT. Unknown fields are ignored, and every value may be a string: some clients send no others.
+
+    `pid` and `offset` come from a client that has been connected before.
+    """
+
+    token: str | None = None
+    protocol: int | str | None = None
+    pid: str | None = None
+    offset: str | None = None
+
+
+class Connecting(Member, Protocol):
+    """What a handshake needs of its connection."""
+
+    viewer: Viewer | None
+    codec: wire.Codec
+    address: str
+
+    @property
+    def is_closed(self) -> bool: ...
+
+    async def join(self, back: Return | None) -> Welcome:
+        """Join the viewer's session. Raises Refused, Unavailable."""
+
+    def write(self, written: Written) -> None: ...
+
+
+class Handshake:
+    __slots__ = ("_connection", "_doors", "_early", "_socket", "held", "is_revoked")
+
+    def __init__(self, connection: Connecting, socket: EngineSocket, doors: Doors) -> None:
+        self.held: list[str | bytes] = []  # the client's frames
+        self.is_revoked = False
+        self._connection = connection
+        self._socket = socket
+        self._doors = doors
+        self._early: list[Written] = []
+
+    async def run(self, packet: wire.Packet) -> Welcome | None:
+        """Returns None for an anonymous client, and for one that closed meanwhile. Raises Refused, Unavailable."""
+        connection = self._connection
+        auth = _read_auth(connection.codec, packet)
+        connection.viewer = await self._doors.admission.admit(auth.token, connection.address)
+        if connection.is_closed:
+            return None
+        connection.pid = new_pid()
+        if connection.viewer is None:
+            return None
+        welcome = await connection.join(_return_of(auth))
+        if welcome.recovered is not None:
+            welcome = welcome._replace(offset=await self._replay(welcome.offset, welcome.recovered))
+        return welcome
+
+    # ------------------------------------------------------------------------------------------ meanwhile
+
+    def hold(self, frame: str | bytes) -> None:
+        self.held.append(frame)
+        if len(self.held) > MOST_HELD or sum(map(len, self.held)) > wire.MAX_PAYLOAD:
+            self._socket.drop(CloseReason.FLOOD)
+
+    def keep(self, written: Written) -> None:
+        self._early.extend(written.parts or (written,))
+        if len(self._early) > MOST_EARLY_PUSHES:
+            self._socket.drop(CloseReason.SLOW)
+
+    def take_early(self) -> list[Written]:
+        """The pushes that have arrived so far and that the user may be shown."""
+        early, self._early = self._early, []
+        return self._doors.replay.as_shown(self._connection, early)
+
+    # ------------------------------------------------------------------------------------------ replay
+
+    async def _replay(self, last: Offset, recovered: Recovered) -> Offset:
+        """Write what was missed, then what arrived meanwhile. Returns the offset of the newest push written.
+
+        Conflated pushes that arrive during the replay are sent after the snapshots, as they are newer.
+        """
+        replayed: set[str] = set()
+        # Pushes that arrived while the logs were read may be in the logs, too; later ones are newer.
+        batch = self.take_early() + recovered.missed
+        while batch and not self._connection.is_closed:
+            recovered.now.extend(written for written in batch if written.flow == "conflate")
+            for written in sorted(batch, key=lambda each: each.offset):
+                if written.offset and written.id not in replayed:
+                    replayed.add(written.id)
+                    self._connection.write(written)
+                    last = max(last, Offset(written.shard, written.offset), key=lambda each: each.clock)
+                    if self._socket.is_behind:
+                        await self._socket.caught_up()
+            batch = self.take_early()
+        return last
+
+
+def _read_auth(codec: wire.Codec, packet: wire.Packet) -> ConnectAuth:
+    """Raises Refused."""
+    try:
+        auth = codec.decode_argument(packet.argument, ConnectAuth)
+    except errors.CallError:
+        raise Refused("UNAUTHENTICATED", "malformed") from None
+    if auth.protocol not in (None, PROTOCOL, str(PROTOCOL)):
+        raise Refused("FAILED_PRECONDITION", "protocol")
+    return auth
+
+
+def _return_of(auth: ConnectAuth) -> Return | None:
+    offset = Offset.parse(auth.offset) if auth.offset else None
+    return Return(auth.pid, offset) if auth.pid and offset is not None else None

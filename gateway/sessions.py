@@ -1,0 +1,205 @@
+"""The sessions of this node's sockets: a socket joins its session, perhaps recovering an older one, and leaves it.
+
+A socket that has joined stands in the index of members and in Redis, where others find it, and in its channels.
+"""
+
+import secrets
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from channels import names
+from channels.delivery import Delivery
+from channels.members import FIRST_CLAIM, Hiding, Member, Members
+from channels.metrics import RECOVERIES
+from channels.recovery import Claimed, Offset, Recovery
+from channels.subscriptions import Subscriptions
+from engine.close_reasons import CloseReason
+from gateway.admission import OUT_OF_REACH, Refused, Unavailable, unavailable
+from gateway.observability import REFUSED
+from gateway.replay import Recovered, Replay
+from handlers.call import Services
+from presence.tracker import Chosen
+from protocol.users import User
+from storage import present
+from storage.database import Row
+from storage.sign_ins import SignIns
+
+# Tabs of one browser share a session; more than this is no browser.
+MOST_SOCKETS_OF_A_SESSION = 20
+
+
+class Return(NamedTuple):
+    """What a client sends that has been connected before: its secret, and the last offset that it saw."""
+
+    pid: str
+    offset: Offset
+
+
+class Welcome(NamedTuple):
+    """What a socket is told once it has joined. `recovered` is None for a client that must load everything afresh."""
+
+    user: User
+    offset: Offset
+    recovered: Recovered | None
+
+
+def new_pid() -> str:
+    """A secret: whoever has it and a token of its session is given what its owner has missed."""
+    return secrets.token_urlsafe(18)
+
+
+def chosen(row: Row) -> Chosen:
+    """The presence that the user chose, from a row of SignIns."""
+    return Chosen(row["presence_status"], row["presence_text"], row["presence_version"])
+
+
+def hide(members: Members, row: Row, changes: Iterable[tuple[int, Hiding]]) -> None:
+    """Set whom the user hides to a row of SignIns, with the changes that were made during the query on top."""
+    hidden = zip(row["hidden"], row["hidden_until"], row["posts_hidden_until"], strict=True)
+    members.hide(row["id"], {actor_id: Hiding(until, posts_until) for actor_id, until, posts_until in hidden})
+    for actor_id, hiding in changes:
+        members.set_hiding(row["id"], actor_id, hiding)
+
+
+class Sessions:
+    def __init__(
+        self,
+        services: Services,
+        members: Members,
+        delivery: Delivery,
+        subscriptions: Subscriptions,
+        recovery: Recovery,
+        replay: Replay,
+        sign_ins: SignIns,
+    ) -> None:
+        self._services = services
+        self._members = members
+        self._delivery = delivery
+        self._subscriptions = subscriptions
+        self._recovery = recovery
+        self._replay = replay
+        self._sign_ins = sign_ins
+
+    async def join(self, member: Member, back: Return | None) -> Welcome:
+        """Add the socket to the index, to Redis and to its channels, then load its user. Raises Refused, Unavailable.
+
+        The session is loaded last: one that is revoked meanwhile is found revoked there, or found in the index by the
+        node's control message.
+        """
+        if len(self._members.of_session(member.session_id)) >= MOST_SOCKETS_OF_A_SESSION:
+            REFUSED.labels("sockets").inc()
+            raise Unavailable(CloseReason.TOO_MANY_SOCKETS)
+        if back is not None:
+            member.pid = back.pid
+        self._members.add(member)
+        try:
+            claimed = await self._claim(member, back)
+            offset = claimed.offset if claimed else await self._enter(member, back)
+            self._check_here(member)
+            with self._members.noting_left(member) as left:
+                row = await self._load(member)
+                for author_id in row["large_authors"]:
+                    if names.author(author_id) not in left:
+                        await self._subscriptions.join(member, names.author(author_id), author_id)
+            recovered = None
+            if claimed is not None and back is not None:
+                recovered = await self._replay.recover(member, claimed, back.offset, present.user_lite(row, row["id"]))
+                if recovered is None:
+                    # A new pid first: if this fails, the next attempt must find the older session's channels.
+                    offset = await self._enter(member, back)
+                    for channel in claimed.channels:
+                        self._subscriptions.leave(member, channel)
+                    self._check_here(member)
+            await self._delivery.settled()
+        except OUT_OF_REACH as error:
+            raise unavailable(error) from error
+        if self._members.is_here(member):  # else it has closed meanwhile
+            self._services.presence.came(member.user_id, chosen(row))
+        if back is not None:
+            RECOVERIES.labels("fresh" if recovered is None else "recovered").inc()
+        return Welcome(present.user(row), offset, recovered)
+
+    def leave(self, member: Member, *, goodbye: bool) -> None:
+        """The socket is gone. goodbye: its client will not reconnect for what it misses."""
+        if self._subscriptions.remove(member):
+            self._services.presence.went(member.user_id)
+        goodbye = goodbye or not self._subscriptions.is_whole  # a replay would skip pushes that are not delivered yet
+        self._recovery.leave(member.user_id, member.pid, member.claim.number, goodbye=goodbye)
+
+    async def enter_again(self, member: Member) -> tuple[User, Offset]:
+        """Start the session's record anew after pushes were lost. Raises Refused, Unavailable.
+
+        Returns the user, and the offset that the client's next pushes follow.
+        """
+        try:
+            offset = await self._recovery.enter(member.user_id, member.session_id, member.pid)
+            member.claim = FIRST_CLAIM
+            row = await self._load(member)
+        except OUT_OF_REACH as error:
+            raise unavailable(error) from error
+        self._check_here(member)
+        return present.user(row), offset
+
+    def renew(self, member: Member) -> None:
+        """Keep the session's record for as long as the extended token lasts."""
+        self._recovery.renew(member.user_id, member.pid)
+
+    def forget(self, member: Member) -> None:
+        """Make the client load afresh when it reconnects."""
+        self._recovery.forget(member.user_id, member.pid)
+
+    async def watch(self, member: Member, channel: str, owner_id: int) -> None:
+        """Join the channel, also when the client reconnects. Raises RedisError, SubscriptionFailed."""
+        await self._recovery.remember_channel(member.user_id, member.pid, channel, owner_id)
+        await self._subscriptions.join(member, channel, owner_id)
+
+    def unwatch(self, member: Member, channel: str) -> None:
+        self._subscriptions.leave(member, channel)
+
+    def leave_device(self, member: Member, channel: str) -> bool:
+        """Take this socket out, and older ones of its session on this node, which may be half open.
+
+        Returns whether one of them was in the channel.
+        """
+        was_in = channel in member.channels
+        self._subscriptions.leave(member, channel)
+        return self._subscriptions.leave_device(channel, member.session_id, member.connected_at) or was_in
+
+    # ------------------------------------------------------------------------------------------ joining
+
+    async def _claim(self, member: Member, back: Return | None) -> Claimed | None:
+        """Take over the client's older session. Returns None where nothing can be recovered."""
+        if back is None:
+            return None
+        found = await self._recovery.claim(member.user_id, member.session_id, back.pid, back.offset)
+        if found is None:
+            return None
+        claimed, superseded, node = found
+        member.claim = member.claim.hold(claimed.number)
+        # The older socket may be half open: no client reads it, and it would count as this user's.
+        await self._services.broadcaster.tell_node(node, superseded)
+        return claimed
+
+    async def _enter(self, member: Member, back: Return | None) -> Offset:
+        """Begin a new record of the session; the pid of an older one is not used again."""
+        if back is not None:
+            self._members.change_pid(member, new_pid())
+        member.claim = FIRST_CLAIM
+        return await self._recovery.enter(member.user_id, member.session_id, member.pid)
+
+    async def _load(self, member: Member) -> Row:
+        """Load the session and its user, and set whom the user hides. Raises Refused, and what is out of reach."""
+        with self._members.loading_hiding(member.user_id) as changes:
+            row = await self._sign_ins.load(member.session_id, member.user_id)
+            if row is None:
+                raise Refused("UNAUTHENTICATED", "revoked")
+            hide(self._members, row, changes)
+        return row
+
+    def _check_here(self, member: Member) -> None:
+        """Raises Unavailable if the socket closed, or its client reconnected on another one, during the last query."""
+        if member.claim.has_ended:
+            raise Unavailable(CloseReason.SUPERSEDED)
+        if not self._members.is_here(member):
+            self._recovery.leave(member.user_id, member.pid, member.claim.number, goodbye=False)
+            raise Unavailable(CloseReason.CLIENT)

@@ -1,0 +1,133 @@
+"""The parts of a gateway node, each built once and given what it needs. Nothing is connected later, or elsewhere."""
+
+import hashlib
+import hmac
+from datetime import timedelta
+from typing import NamedTuple
+
+from limits import parse
+
+from channels.bus import Bus
+from channels.delivery import Delivery
+from channels.gaps import Gaps
+from channels.members import Members
+from channels.nodes import Nodes
+from channels.recovery import Recovery
+from channels.subscriptions import Subscriptions
+from domain.guesses import Guesses
+from domain.passwords import Passwords
+from domain.refresh_tokens import RefreshTokens
+from gateway.admission import Admission
+from gateway.catching_up import CatchingUp
+from gateway.dispatcher import Dispatcher
+from gateway.handshake import Doors
+from gateway.rates import rates
+from gateway.replay import Replay
+from gateway.rights import Rights
+from gateway.sessions import Sessions
+from gateway.settings import Settings
+from gateway.stores import Stores
+from handlers.call import Services
+from presence.tracker import Tracker
+from presence.typing_indicators import TypingIndicators
+from protocol.cursors import Cursors
+from protocol.media_tokens import MediaTokens
+from protocol.rpc import methods
+from protocol.tokens import AccessTokens
+from stage.attendance import Attendance
+from stage.pulse import Pulse
+from storage.database import Database
+from storage.limits import Limits
+from storage.outbox import Outbox
+from storage.shares import Shares, WorkRate
+from storage.sign_ins import SignIns
+
+WORK_BURST = 10  # seconds of the rate may be spent at once
+
+
+class Parts(NamedTuple):
+    members: Members
+    services: Services
+    subscriptions: Subscriptions
+    gaps: Gaps
+    bus: Bus
+    nodes: Nodes
+    catching_up: CatchingUp
+    recovery: Recovery
+    sign_ins: SignIns
+    doors: Doors
+    dispatcher: Dispatcher
+
+
+def build_parts(stores: Stores, database: Database, node: str) -> Parts:
+    """node: its name, unique among all nodes that are or have been."""
+    shards, names, broadcaster = stores.shards, stores.names, stores.broadcaster
+    members = Members()
+    delivery = Delivery(members)
+    recovery = Recovery(shards, names, node)
+    pulse = Pulse(stores.roster, broadcaster, database)
+    attendance = Attendance(stores.roster, pulse, members, broadcaster, database, node)
+    presence = Tracker(shards, names, members, broadcaster, node)
+    services = _services(stores, database, members, attendance, pulse, presence)
+
+    # Who is in which channel, and may be.
+    subscriptions = Subscriptions(shards, names, members, delivery, recovery, attendance)
+    rights = Rights(database, subscriptions, attendance, broadcaster)
+    sign_ins = SignIns(database)
+    catching_up = CatchingUp(services, members, subscriptions, stores.locations, rights, sign_ins, node)
+
+    # What comes over Redis, and what was missed of it.
+    gaps = Gaps(shards, names, members, delivery, recovery, catching_up.recheck, node)
+    bus = Bus(shards, names, members, delivery, gaps, subscriptions, attendance, rights.recheck, node)
+
+    async def take_back(dead: str) -> None:
+        await presence.take_back(dead)
+        await attendance.take_back(dead)
+
+    nodes = Nodes(shards, names, node, on_dead=take_back, on_forgotten=catching_up.begin)
+
+    # What connections share.
+    replay = Replay(members, subscriptions, recovery, rights, presence)
+    sessions = Sessions(services, members, delivery, subscriptions, recovery, replay, sign_ins)
+    doors = Doors(Admission(services), sessions, replay)
+    dispatcher = Dispatcher(methods, services, stores.settings.call_deadline)
+    return Parts(members, services, subscriptions, gaps, bus, nodes, catching_up, recovery, sign_ins, doors, dispatcher)
+
+
+def _services(
+    stores: Stores, database: Database, members: Members, attendance: Attendance, pulse: Pulse, presence: Tracker
+) -> Services:
+    settings = stores.settings
+    limits = Limits(stores.shards, rates(settings), count_loopback=settings.limit_loopback)
+    return Services(
+        database=database,
+        ids=stores.ids,
+        outbox=Outbox(database, stores.ids),
+        feeds=stores.feeds,
+        broadcaster=stores.broadcaster,
+        limits=limits,
+        shares=Shares(stores.shards, _work_rate(settings.limit_work)),
+        tokens=AccessTokens(settings.keys),
+        cursors=Cursors(derive_keys(settings, "cursors")),
+        passwords=Passwords(),
+        guesses=Guesses(limits, derive_keys(settings, "devices")),
+        roster=stores.roster,
+        attendance=attendance,
+        pulse=pulse,
+        presence=presence,
+        typing=TypingIndicators(stores.broadcaster, members),
+        media_tokens=MediaTokens(*settings.livekit) if settings.livekit else None,
+        refresh_tokens=RefreshTokens(derive_keys(settings, "refresh"), timedelta(seconds=settings.refresh_leeway)),
+    )
+
+
+def derive_keys(settings: Settings, purpose: str) -> tuple[bytes, ...]:
+    """Secrets for one purpose, from the keys of tokens and in their order."""
+    return tuple(hmac.new(key.encode(), purpose.encode(), hashlib.sha256).digest() for key in settings.keys.values())
+
+
+def _work_rate(rate: str) -> WorkRate:
+    """rate: milliseconds of work per period, as `200/second`."""
+    item = parse(rate)
+    per_second = item.amount / 1_000 / item.get_expiry()
+    return WorkRate(per_second=per_second, burst=WORK_BURST * per_second)
