@@ -23,17 +23,15 @@ from channels.messages import (
     Emptied,
     Evicted,
     HidingChanged,
+    Informed,
     Joined,
     Left,
     PersonalControl,
-    PutOut,
     Revoked,
-    RoleChanged,
     encode_push,
 )
 from channels.names import Names
 from protocol.events import Narrowed
-from protocol.live_rooms import Role
 from protocol.pushes import Push
 from storage.redis_link import LinkScript
 from storage.shards import Shards
@@ -136,12 +134,9 @@ class Broadcaster:
         """Sockets of that session that connected before that time, in seconds since 1970, leave the channel."""
         await self._tell([user_id], lambda here: DeviceLeft(here, channel, session_id, before))
 
-    async def change_role(self, user_id: int, channel: str, role: Role, version: int) -> None:
-        await self._tell([user_id], lambda here: RoleChanged(here, channel, role, version))
-
-    async def put_out(self, user_id: int, channel: str, before: int) -> None:
-        """Their sockets leave the live room, if they came in until then by the roster's clock."""
-        await self._tell([user_id], lambda here: PutOut(here, channel, before))
+    async def inform(self, user_ids: Sequence[int], channel: str, note: bytes) -> None:
+        """Give a note to the hooks of the channel's kind, on the nodes where these users are."""
+        await self._tell(user_ids, lambda here: Informed(here, channel, note))
 
     async def doubt(self, user_ids: Sequence[int], channel: str) -> None:
         """Whether these people may stay in the channel is looked up again."""

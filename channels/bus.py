@@ -10,10 +10,11 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 import structlog
 
-from channels import names
 from channels.background import Background
 from channels.delivery import Delivery, Item, TooMuch
 from channels.gaps import Gaps
+from channels.hooks import HooksByKind
+from channels.kinds import Kinds
 from channels.members import Hiding, Member, Members
 from channels.messages import (
     CLOCK_LENGTH,
@@ -24,11 +25,10 @@ from channels.messages import (
     Emptied,
     Evicted,
     HidingChanged,
+    Informed,
     Joined,
     Left,
-    PutOut,
     Revoked,
-    RoleChanged,
     Superseded,
     Written,
     decode_frames,
@@ -37,7 +37,6 @@ from channels.messages import (
 )
 from channels.metrics import BUS_LAG
 from channels.names import Names
-from channels.seats import Seats
 from channels.subscriptions import SubscriptionFailed, Subscriptions
 from storage.shards import Shards
 
@@ -58,7 +57,8 @@ class Bus:
         delivery: Delivery,
         gaps: Gaps,
         subscriptions: Subscriptions,
-        seats: Seats,
+        kinds: Kinds,
+        hooks: HooksByKind,
         recheck: Recheck,
         node: str,
     ) -> None:
@@ -68,7 +68,8 @@ class Bus:
         self._delivery = delivery
         self._gaps = gaps
         self._subscriptions = subscriptions
-        self._seats = seats
+        self._kinds = kinds
+        self._hooks = hooks
         self._recheck = recheck
         self._own = (
             (shards.of(node), key_names.node_channel(node)),
@@ -143,17 +144,20 @@ class Bus:
                     if member.claim.has_ended:
                         member.supersede()
             case Evicted(user_ids, owner_id, cause):
-                seats = [(member, *seat) for member in self._sockets(user_ids) for seat in member.channels.items()]
-                # Of live rooms all: the host may be another than who owns it.
                 self._doubt(
-                    [(who, channel) for who, channel, owner in seats if owner == owner_id or names.is_live(channel)],
+                    [
+                        (member, channel)
+                        for member in self._sockets(user_ids)
+                        for channel, owner in member.channels.items()
+                        if owner == owner_id or not self._kinds.of(channel).owner_decides
+                    ],
                     cause,
                 )
             case Closed(owner_id, what, cause):
-                channels = self._members.channels_of_owner(owner_id)
-                left = [channel for channel in channels if what == "all" or names.is_presence(channel)]
+                owned = self._members.channels_of_owner(owner_id)
+                narrowed = [channel for channel in owned if what in ("all", self._kinds.of(channel).prefix)]
                 self._doubt(
-                    [(member, channel) for channel in left for member in self._members.in_channel(channel)], cause
+                    [(member, channel) for channel in narrowed for member in self._members.in_channel(channel)], cause
                 )
             case Joined(user_ids, channel, owner_id):
                 for member in self._sockets(user_ids):
@@ -165,30 +169,32 @@ class Bus:
             case DeviceLeft(_, channel, session_id, before):
                 self._subscriptions.leave_device(channel, session_id, before)
             case Emptied(channel):
-                self._seats.emptied(channel)
+                self._hooks.of(channel).emptied(channel)
                 self._subscriptions.empty(channel)
-            case PutOut(user_ids, channel, before):
-                for member in self._sockets(user_ids):
-                    if channel in member.channels and self._seats.is_put_out(member.user_id, channel, before):
-                        self._subscriptions.leave(member, channel)
+            case Informed(user_ids, channel, note):
+                for user_id in user_ids:
+                    if self._hooks.of(channel).informed(user_id, channel, note):
+                        for member in self._sockets([user_id]):
+                            if channel in member.channels:
+                                self._subscriptions.leave(member, channel)
             case Doubted(user_ids, channel, cause):
                 self._doubt(
                     [(member, channel) for member in self._sockets(user_ids) if channel in member.channels], cause
                 )
-            case RoleChanged(user_ids, channel, role, version):
-                for user_id in user_ids:
-                    self._seats.change_role(user_id, channel, role, version)
             case HidingChanged(user_ids, actor_id, until, posts_until):
                 hiding = Hiding(until, posts_until)
                 for user_id in user_ids:
                     self._members.change_hiding(user_id, actor_id, hiding)
 
     def _doubt(self, seats: Sequence[tuple[Member, str]], cause: str) -> None:
-        """Out of posts, which are let in again; whether the rest may stay is looked up."""
+        """Rights have changed: sockets leave or are rechecked, as the kind of the channel says."""
+        asked = []
         for member, channel in seats:
-            if names.is_post(channel):
-                self._subscriptions.leave(member, channel)
-        asked = [(member, channel) for member, channel in seats if names.is_live(channel) or names.is_presence(channel)]
+            match self._kinds.of(channel).on_change:
+                case "leave":
+                    self._subscriptions.leave(member, channel)
+                case "recheck":
+                    asked.append((member, channel))
         if asked:
             self._background.run(self._recheck(asked, cause))
 

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeVar
 import structlog
 
 from channels.delivery import Delivery, Item
+from channels.kinds import Kinds
 from channels.locations import RECOVERY_WINDOW_S
 from channels.members import Member, Members
 from channels.metrics import GAPS, REPLAYED
@@ -50,6 +51,7 @@ class Gaps:
         members: Members,
         delivery: Delivery,
         recovery: Recovery,
+        kinds: Kinds,
         recheck: Callable[[], Awaitable[bool]],
         node: str,
     ) -> None:
@@ -59,6 +61,7 @@ class Gaps:
         self._members = members
         self._delivery = delivery
         self._recovery = recovery
+        self._kinds = kinds
         self._recheck = recheck
         self._node = node
         self._heard = [0] * shards.amount  # by shard: everything up to there has come
@@ -180,6 +183,8 @@ class Gaps:
         lost: set[Member] = set()
         channels: dict[str, Offset] = {}
         for channel in self._members.channels:
+            if not self._kinds.of(channel).is_logged:
+                continue  # `recheck` is followed by snapshots
             shard = self._shards.of(channel)
             since = missed.get(shard)
             if since is not None:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple, Protocol, TypeVar
 
-from channels import names
+from channels.kinds import Kinds
 from channels.messages import Written
 from protocol.auth import RevocationReason
 
@@ -81,7 +81,8 @@ class Member(Protocol):
 
 
 class Members:
-    def __init__(self) -> None:
+    def __init__(self, kinds: Kinds) -> None:
+        self._kinds = kinds
         self._by_user: defaultdict[int, set[Member]] = defaultdict(set)
         self._by_session: defaultdict[int, set[Member]] = defaultdict(set)
         self._by_pid: defaultdict[str, set[Member]] = defaultdict(set)
@@ -170,10 +171,6 @@ class Members:
         return list(self._by_user)
 
     @property
-    def sessions(self) -> list[int]:
-        return list(self._by_session)
-
-    @property
     def channels(self) -> list[str]:
         return list(self._by_channel)
 
@@ -214,12 +211,12 @@ class Members:
         hidings = self._hiding.get(actor_id)
         if not hidings:
             return ()
-        now, of_posts = time.time(), names.is_of_posts(channel)
+        now, of_posts = time.time(), self._kinds.is_about_posts(channel)
         return {user_id for user_id, hiding in hidings.items() if now < hiding.ends(of_posts=of_posts)}
 
     def hidden_from(self, user_id: int, people: Iterable[int], channel: str) -> set[int]:
         """Those of these people whom that person must not be shown there."""
-        now, of_posts = time.time(), names.is_of_posts(channel)
+        now, of_posts = time.time(), self._kinds.is_about_posts(channel)
         hidings = ((actor_id, self._hiding.get(actor_id, {}).get(user_id)) for actor_id in people)
         return {actor_id for actor_id, hiding in hidings if hiding is not None and now < hiding.ends(of_posts=of_posts)}
 

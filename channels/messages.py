@@ -7,7 +7,6 @@ import msgspec
 from protocol import wire
 from protocol.auth import RevocationReason
 from protocol.events import Narrowed
-from protocol.live_rooms import Role
 from protocol.push_table import PUSHES
 from protocol.pushes import Flow, Push
 from protocol.wire import OFFSET_LENGTH
@@ -168,21 +167,12 @@ class Doubted(msgspec.Struct, frozen=True, tag="doubted"):
     cause: str = ""
 
 
-class PutOut(msgspec.Struct, frozen=True, tag="put_out"):
-    """These people's sockets leave that live room, if they came in until then by its roster's clock."""
+class Informed(msgspec.Struct, frozen=True, tag="informed"):
+    """A note about these users in that channel, which the hooks of its kind understand."""
 
     user_ids: list[int]
     channel: str
-    before: int
-
-
-class RoleChanged(msgspec.Struct, frozen=True, tag="role"):
-    """That person's role in a live room is another, since that version of it."""
-
-    user_ids: list[int]
-    channel: str
-    role: Role
-    version: int
+    note: bytes
 
 
 class HidingChanged(msgspec.Struct, frozen=True, tag="hiding"):
@@ -202,17 +192,6 @@ class Superseded(msgspec.Struct, frozen=True, tag="superseded"):
 
 
 Control = (
-    Revoked
-    | Evicted
-    | Closed
-    | DeviceLeft
-    | Doubted
-    | Emptied
-    | Joined
-    | Left
-    | PutOut
-    | RoleChanged
-    | HidingChanged
-    | Superseded
+    Revoked | Evicted | Closed | DeviceLeft | Doubted | Emptied | Joined | Left | HidingChanged | Informed | Superseded
 )
-PersonalControl = DeviceLeft | Doubted | Evicted | Joined | Left | PutOut | RoleChanged | HidingChanged
+PersonalControl = DeviceLeft | Doubted | Evicted | Joined | Left | HidingChanged | Informed

@@ -1,68 +1,8 @@
-"""The names of channels, and where what belongs to channels, people and nodes lies in Redis.
-
-Each channel belongs to an owner, whose posts leave the reach of whoever is barred from them.
-"""
+"""Where data of channels, users and nodes lies in Redis: its keys and Redis channels."""
 
 from typing import NamedTuple
 
 from storage.shards import Shards
-
-
-def kind(channel: str) -> str:
-    return channel.partition(":")[0]
-
-
-def post(post_id: int) -> str:
-    """Who has that post open."""
-    return f"post:{post_id}"
-
-
-def is_post(channel: str) -> bool:
-    return channel.startswith("post:")
-
-
-def post_id(channel: str) -> int:
-    return int(channel.removeprefix("post:"))
-
-
-def author(author_id: int) -> str:
-    """The online followers of an author with too many of them for fan-out."""
-    return f"author:{author_id}"
-
-
-def live(room_id: int) -> str:
-    """Who is in that live room."""
-    return f"live:{room_id}"
-
-
-def is_live(channel: str) -> bool:
-    return channel.startswith("live:")
-
-
-def live_id(channel: str) -> int:
-    return int(channel.removeprefix("live:"))
-
-
-def presence(user_id: int) -> str:
-    """Who watches whether that person is there."""
-    return f"presence:{user_id}"
-
-
-def is_presence(channel: str) -> bool:
-    return channel.startswith("presence:")
-
-
-def watched_id(channel: str) -> int:
-    return int(channel.removeprefix("presence:"))
-
-
-def is_author(channel: str) -> bool:
-    return channel.startswith("author:")
-
-
-def is_of_posts(channel: str) -> bool:
-    """Whether what is pushed there tells of posts."""
-    return channel.startswith(("post:", "author:"))
 
 
 class ChannelKeys(NamedTuple):

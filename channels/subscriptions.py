@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from channels import names
 from channels.delivery import Delivery
+from channels.hooks import HooksByKind
 from channels.members import Member, Members
 from channels.metrics import CHANNELS
 from channels.names import Names
 from channels.recovery import Recovery
-from channels.seats import Seats
 from storage.redis import RedisError
 from storage.shards import Shards
 
@@ -31,14 +30,14 @@ class Subscriptions:
         members: Members,
         delivery: Delivery,
         recovery: Recovery,
-        seats: Seats,
+        hooks: HooksByKind,
     ) -> None:
         self._shards = shards
         self._names = key_names
         self._members = members
         self._delivery = delivery
         self._recovery = recovery
-        self._seats = seats
+        self._hooks = hooks
         self._subscribed: set[str] = set()
         self._confirmations: dict[str, asyncio.Future[Any]] = {}
 
@@ -108,16 +107,16 @@ class Subscriptions:
         channels = list(member.channels)
         was_last = self._members.remove(member)
         self._unsubscribe_empty(channels)
-        for channel in filter(names.is_live, channels):
-            self._seats.left(member.user_id, channel, True)
+        for channel in channels:
+            self._hooks.of(channel).left(member.user_id, channel, may_come_back=True)
         return was_last
 
     def _leave(self, member: Member, channel: str) -> None:
         was_there = channel in member.channels
         self._members.leave(member, channel)
         self._unsubscribe_empty([channel])
-        if was_there and names.is_live(channel):
-            self._seats.left(member.user_id, channel, False)
+        if was_there:
+            self._hooks.of(channel).left(member.user_id, channel, may_come_back=False)
 
     def _confirmed(self, channel: str, redis_channel: str, confirmation: "asyncio.Future[Any]") -> None:
         if self._confirmations.get(redis_channel) is confirmation:

@@ -1,11 +1,12 @@
 """What a node asks PostgreSQL and tells Redis again, because it may have missed a change or been taken for dead."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 import structlog
 
-from channels import names
+from channels.kinds import Kinds
 from channels.locations import RENEW_EVERY_S, Locations
 from channels.members import Member, Members
 from channels.subscriptions import Subscriptions
@@ -14,7 +15,7 @@ from gateway.background import again_and_again
 from gateway.rights import Rights
 from gateway.sessions import chosen, hide
 from handlers.call import Services
-from storage import accounts, graph
+from storage import accounts
 from storage.redis import RedisError
 from storage.sign_ins import SignIns
 
@@ -34,6 +35,7 @@ class CatchingUp:
         locations: Locations,
         rights: Rights,
         sign_ins: SignIns,
+        kinds: Kinds,
         node: str,
     ) -> None:
         self._services = services
@@ -43,6 +45,7 @@ class CatchingUp:
         self._rights = rights
         self._node = node
         self._sign_ins = sign_ins
+        self._kinds = kinds
         self._rechecked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -102,26 +105,43 @@ class CatchingUp:
                 await asyncio.sleep(RETRY_S)
 
     async def _recheck_people(self) -> None:
-        """Revocations may have been missed, and changes of who hides whom."""
+        """Compare sessions, hiding and the channels of `Kind.at_sign_in` with PostgreSQL."""
         members = list(self._members.all)
         for start in range(0, len(members), PAGE):
             page = members[start : start + PAGE]
             with ExitStack() as noting:
-                people = {member.user_id for member in page}
-                notes = {user_id: noting.enter_context(self._members.loading_hiding(user_id)) for user_id in people}
+                users = {member.user_id for member in page}
+                hidings = {user_id: noting.enter_context(self._members.loading_hiding(user_id)) for user_id in users}
+                lefts = {member: noting.enter_context(self._members.noting_left(member)) for member in page}
+                were_in = {member: set(member.channels) for member in page}  # later ones were checked when joined
                 rows = await self._sign_ins.load_many([(member.session_id, member.user_id) for member in page])
                 for row in rows.values():
-                    hide(self._members, row, notes[row["id"]])
+                    hide(self._members, row, hidings[row["id"]])
                     self._services.presence.came(row["id"], chosen(row))
+                for member in page:
+                    if member.session_id in rows:
+                        wanted = self._kinds.at_sign_in(rows[member.session_id])
+                        await self._move(member, wanted, were_in[member], lefts[member])
             await self._end_sessions([member.session_id for member in page if member.session_id not in rows])
 
+    async def _move(self, member: Member, wanted: Mapping[str, int], were_in: set[str], left: Sequence[str]) -> None:
+        """Into the channels that PostgreSQL puts the socket in, and out of others of such kinds."""
+        for channel in were_in - wanted.keys():
+            if self._kinds.of(channel).on_change == "keep":
+                self._subscriptions.leave(member, channel)
+        for channel, owner_id in wanted.items():
+            if channel not in left:
+                await self._subscriptions.join(member, channel, owner_id)
+
     async def _recheck_seats(self) -> None:
-        """Whoever lost the right to a live room, or to watch somebody, meanwhile is out."""
-        channels = [
-            channel for channel in self._members.channels if names.is_live(channel) or names.is_presence(channel)
-        ]
+        """Take out sockets that lost the right to their channel meanwhile."""
         await self._rights.recheck(
-            [(member, channel) for channel in channels for member in self._members.in_channel(channel)]
+            [
+                (member, channel)
+                for channel in self._members.channels
+                if self._kinds.of(channel).on_change == "recheck"
+                for member in self._members.in_channel(channel)
+            ]
         )
 
     async def _end_sessions(self, session_ids: list[int]) -> None:
@@ -134,19 +154,10 @@ class CatchingUp:
                 member.revoke(row["reason"])
 
     async def _recheck_channels(self, member: Member) -> None:
-        """The socket stays with the posts that its user may see, and sits with the authors they follow."""
-        channels = set(member.channels)  # what it joins while we ask has been checked then
-        with self._members.noting_left(member) as left:
-            async with self._services.database.transaction(member.user_id) as tx:
-                followed = await graph.large_followees(tx, member.user_id)
-            authors = {names.author(author_id): author_id for author_id in followed}
-            seen = await self._rights.open_to(member.user_id, filter(names.is_post, channels))
-            for channel in channels - seen - authors.keys():
-                if names.is_post(channel) or names.is_author(channel):
-                    self._subscriptions.leave(member, channel)
-            for channel, author_id in authors.items():
-                if channel not in left:
-                    await self._subscriptions.join(member, channel, author_id)
+        """The same of channels whose rights are asked by one user at a time."""
+        asked = {channel for channel in member.channels if self._kinds.of(channel).on_change == "leave"}
+        for channel in asked - await self._rights.open_to(member.user_id, asked):
+            self._subscriptions.leave(member, channel)
 
     async def _renew_locations(self) -> None:
         await self._locations.renew(self._node, [(member.user_id, member.pid) for member in self._members.all])

@@ -12,7 +12,6 @@ expired for 60 s. Every state may become CLOSED, the last one. The client's firs
 import asyncio
 import secrets
 import time
-from collections import Counter
 from collections.abc import Coroutine, Mapping
 from datetime import UTC, datetime
 from enum import Enum, auto
@@ -21,7 +20,6 @@ from typing import Any
 
 import structlog
 
-from channels import names
 from channels.members import NO_CLAIM
 from channels.messages import Written
 from channels.recovery import Offset
@@ -34,9 +32,8 @@ from gateway.handshake import PROTOCOL, Doors, Handshake
 from gateway.observability import CONNECTIONS, SIGNED_IN
 from gateway.sessions import Return, Welcome
 from handlers.call import Viewer
-from protocol import errors, wire
+from protocol import wire
 from protocol.auth import RevocationReason, SessionExpired, SessionReady, SessionRevoked
-from protocol.presence import MOST_WATCHED
 from protocol.pushes import Push
 from protocol.timestamps import to_wire
 from protocol.tokens import EXPIRY_GRACE
@@ -44,7 +41,6 @@ from protocol.users import User
 
 CONNECT_WITHIN_S = 10.0
 ANONYMOUS_FOR_S = 600.0
-MOST_CHANNELS = {"post": 200, "live": 10, "presence": MOST_WATCHED}  # of each kind
 # Enough to sign in with: a client that has not yet done so must cost little.
 ANONYMOUS_BOUNDS = Bounds(payload=16 * 1024, packets_per_s=100)
 
@@ -186,18 +182,7 @@ class Connection:
         return channel in self.channels
 
     async def watch(self, channels: Mapping[str, int]) -> None:
-        kinds = Counter(names.kind(channel) for channel in {*self.channels, *channels})
-        for kind, most in MOST_CHANNELS.items():
-            if kinds[kind] > most:
-                raise errors.failed_precondition(f"a socket is in no more than {most} rooms of a kind: leave some")
-        watching = (self._doors.sessions.watch(self, channel, owner_id) for channel, owner_id in channels.items())
-        ended = await asyncio.gather(*watching, return_exceptions=True)  # so that all have ended when one has failed
-        failed = [error for error in ended if error is not None]
-        if failed:
-            try:
-                raise failed[0]
-            finally:
-                del ended, failed  # the exception's traceback holds this frame
+        await self._doors.sessions.watch(self, channels)
 
     async def unwatch(self, channel: str) -> None:
         self._doors.sessions.unwatch(self, channel)

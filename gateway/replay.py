@@ -3,16 +3,14 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from channels import names
+from channels.hooks import Comeback, HooksByKind
+from channels.kinds import Kinds
 from channels.members import Member, Members
-from channels.messages import Written, unkept, without_people
+from channels.messages import Written, without_people
 from channels.metrics import REPLAYED
 from channels.recovery import Claimed, Offset, Recovery
 from channels.subscriptions import Subscriptions
 from gateway.rights import Rights
-from presence import tracker
-from presence.tracker import Tracker
-from protocol.live_rooms import RoomRemoved
 from protocol.users import UserLite
 
 LARGEST_REPLAY = 4 * 1024 * 1024  # bytes
@@ -32,13 +30,15 @@ class Replay:
         subscriptions: Subscriptions,
         recovery: Recovery,
         rights: Rights,
-        presence: Tracker,
+        kinds: Kinds,
+        hooks: HooksByKind,
     ) -> None:
         self._members = members
         self._subscriptions = subscriptions
         self._recovery = recovery
         self._rights = rights
-        self._presence = presence
+        self._kinds = kinds
+        self._hooks = hooks
 
     async def recover(self, member: Member, claimed: Claimed, last: Offset, user: UserLite) -> Recovered | None:
         """Rejoin the channels that are still open to the user, and read what was published since `last`.
@@ -53,8 +53,12 @@ class Replay:
             if channel in seen:
                 await self._subscriptions.join(member, channel, watched.owner_id)
                 since[channel] = Offset(last.shard, max(last.clock, watched.joined))
-        now = await self._return_to_channels(member, claimed, seen, user)
-        since = {channel: offset for channel, offset in since.items() if channel in member.channels}
+        now = await self._rejoin(member, claimed, user)
+        since = {
+            channel: offset
+            for channel, offset in since.items()
+            if channel in member.channels and self._kinds.of(channel).is_logged
+        }
         missed = [written for written in claimed.missed if not written.about or written.about in seen]
         for published in (await self._recovery.read_channels(since)).values():
             if published is None:
@@ -76,24 +80,16 @@ class Replay:
             shown.append(without_people(written, hidden) if hidden else written)
         return shown
 
-    async def _return_to_channels(
-        self, member: Member, claimed: Claimed, seen: set[str], user: UserLite
-    ) -> list[Written]:
-        """Return to the rosters of live rooms. Answers which rooms are closed to the user now, and watched presence."""
-        now = []
-        for channel in filter(names.is_live, claimed.channels):
-            reason = await self._rights.come_back(member, channel, claimed.channels[channel].joined, user)
-            if reason is None:
-                continue
-            self._subscriptions.leave(member, channel)
-            room_id = str(names.live_id(channel))
-            # A kick, a ban or a block told the user already: the replay repeats it, with its cause.
-            if not any(written.id.startswith(f"room.removed:{room_id}:") for written in claimed.missed):
-                removed = RoomRemoved(
-                    id=f"room.removed:{room_id}:{member.pid}:{claimed.number}", room_id=room_id, reason=reason
-                )
-                now.append(unkept(removed, channel))
-        watched = [names.watched_id(channel) for channel in member.channels if names.is_presence(channel)]
-        for user_id, shown in (await self._presence.look(watched)).items():
-            now.append(unkept(tracker.changed(shown), names.presence(user_id)))
+    async def _rejoin(self, member: Member, claimed: Claimed, user: UserLite) -> list[Written]:
+        """Let the kinds of channels return the user to what they keep. Returns snapshots and refusals to write."""
+        now: list[Written] = []
+        missed_ids = {written.id for written in claimed.missed}
+        for kind in self._kinds:
+            channels = {name: known for name, known in claimed.channels.items() if kind.includes(name)}
+            if channels:
+                comeback = Comeback(member, user, claimed.number, channels, missed_ids)
+                rejoined = await self._hooks.of_kind(kind).rejoin(comeback)
+                now += rejoined.now
+                for channel in rejoined.refused:
+                    self._subscriptions.leave(member, channel)
         return now

@@ -3,12 +3,13 @@
 A socket that has joined stands in the index of members and in Redis, where others find it, and in its channels.
 """
 
+import asyncio
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from channels import names
 from channels.delivery import Delivery
+from channels.kinds import Kinds
 from channels.members import FIRST_CLAIM, Hiding, Member, Members
 from channels.metrics import RECOVERIES
 from channels.recovery import Claimed, Offset, Recovery
@@ -71,6 +72,7 @@ class Sessions:
         recovery: Recovery,
         replay: Replay,
         sign_ins: SignIns,
+        kinds: Kinds,
     ) -> None:
         self._services = services
         self._members = members
@@ -79,6 +81,7 @@ class Sessions:
         self._recovery = recovery
         self._replay = replay
         self._sign_ins = sign_ins
+        self._kinds = kinds
 
     async def join(self, member: Member, back: Return | None) -> Welcome:
         """Add the socket to the index, to Redis and to its channels, then load its user. Raises Refused, Unavailable.
@@ -98,9 +101,9 @@ class Sessions:
             self._check_here(member)
             with self._members.noting_left(member) as left:
                 row = await self._load(member)
-                for author_id in row["large_authors"]:
-                    if names.author(author_id) not in left:
-                        await self._subscriptions.join(member, names.author(author_id), author_id)
+                for channel, owner_id in self._kinds.at_sign_in(row).items():
+                    if channel not in left:
+                        await self._subscriptions.join(member, channel, owner_id)
             recovered = None
             if claimed is not None and back is not None:
                 recovered = await self._replay.recover(member, claimed, back.offset, present.user_lite(row, row["id"]))
@@ -148,8 +151,22 @@ class Sessions:
         """Make the client load afresh when it reconnects."""
         self._recovery.forget(member.user_id, member.pid)
 
-    async def watch(self, member: Member, channel: str, owner_id: int) -> None:
-        """Join the channel, also when the client reconnects. Raises RedisError, SubscriptionFailed."""
+    async def watch(self, member: Member, channels: Mapping[str, int]) -> None:
+        """Join these channels, each with its owner, now and again when the client reconnects.
+
+        Raises FAILED_PRECONDITION for more than a socket may be in, RedisError, SubscriptionFailed.
+        """
+        self._kinds.check_bounds({*member.channels, *channels})
+        watching = (self._watch(member, channel, owner_id) for channel, owner_id in channels.items())
+        ended = await asyncio.gather(*watching, return_exceptions=True)  # so that all have ended when one has failed
+        failed = [error for error in ended if error is not None]
+        if failed:
+            try:
+                raise failed[0]
+            finally:
+                del ended, failed  # the exception's traceback holds this frame
+
+    async def _watch(self, member: Member, channel: str, owner_id: int) -> None:
         await self._recovery.remember_channel(member.user_id, member.pid, channel, owner_id)
         await self._subscriptions.join(member, channel, owner_id)
 

@@ -10,6 +10,7 @@ from limits import parse
 from channels.bus import Bus
 from channels.delivery import Delivery
 from channels.gaps import Gaps
+from channels.hooks import HooksByKind
 from channels.members import Members
 from channels.nodes import Nodes
 from channels.recovery import Recovery
@@ -19,6 +20,7 @@ from domain.passwords import Passwords
 from domain.refresh_tokens import RefreshTokens
 from gateway.admission import Admission
 from gateway.catching_up import CatchingUp
+from gateway.channel_kinds import KINDS
 from gateway.dispatcher import Dispatcher
 from gateway.handshake import Doors
 from gateway.rates import rates
@@ -28,6 +30,8 @@ from gateway.sessions import Sessions
 from gateway.settings import Settings
 from gateway.stores import Stores
 from handlers.call import Services
+from presence.presence_channel import PRESENCE
+from presence.presence_hooks import PresenceHooks
 from presence.tracker import Tracker
 from presence.typing_indicators import TypingIndicators
 from protocol.cursors import Cursors
@@ -36,6 +40,8 @@ from protocol.rpc import methods
 from protocol.tokens import AccessTokens
 from stage.attendance import Attendance
 from stage.pulse import Pulse
+from stage.room_channel import LIVE_ROOM
+from stage.room_hooks import RoomHooks
 from storage.database import Database
 from storage.limits import Limits
 from storage.outbox import Outbox
@@ -62,7 +68,7 @@ class Parts(NamedTuple):
 def build_parts(stores: Stores, database: Database, node: str) -> Parts:
     """node: its name, unique among all nodes that are or have been."""
     shards, names, broadcaster = stores.shards, stores.names, stores.broadcaster
-    members = Members()
+    members = Members(KINDS)
     delivery = Delivery(members)
     recovery = Recovery(shards, names, node)
     pulse = Pulse(stores.roster, broadcaster, database)
@@ -71,14 +77,18 @@ def build_parts(stores: Stores, database: Database, node: str) -> Parts:
     services = _services(stores, database, members, attendance, pulse, presence)
 
     # Who is in which channel, and may be.
-    subscriptions = Subscriptions(shards, names, members, delivery, recovery, attendance)
-    rights = Rights(database, subscriptions, attendance, broadcaster)
+    hooks = HooksByKind(
+        KINDS,
+        {LIVE_ROOM: RoomHooks(attendance, broadcaster, database), PRESENCE: PresenceHooks(presence)},
+    )
+    subscriptions = Subscriptions(shards, names, members, delivery, recovery, hooks)
+    rights = Rights(database, subscriptions, KINDS, hooks)
     sign_ins = SignIns(database)
-    catching_up = CatchingUp(services, members, subscriptions, stores.locations, rights, sign_ins, node)
+    catching_up = CatchingUp(services, members, subscriptions, stores.locations, rights, sign_ins, KINDS, node)
 
     # What comes over Redis, and what was missed of it.
-    gaps = Gaps(shards, names, members, delivery, recovery, catching_up.recheck, node)
-    bus = Bus(shards, names, members, delivery, gaps, subscriptions, attendance, rights.recheck, node)
+    gaps = Gaps(shards, names, members, delivery, recovery, KINDS, catching_up.recheck, node)
+    bus = Bus(shards, names, members, delivery, gaps, subscriptions, KINDS, hooks, rights.recheck, node)
 
     async def take_back(dead: str) -> None:
         await presence.take_back(dead)
@@ -87,8 +97,8 @@ def build_parts(stores: Stores, database: Database, node: str) -> Parts:
     nodes = Nodes(shards, names, node, on_dead=take_back, on_forgotten=catching_up.begin)
 
     # What connections share.
-    replay = Replay(members, subscriptions, recovery, rights, presence)
-    sessions = Sessions(services, members, delivery, subscriptions, recovery, replay, sign_ins)
+    replay = Replay(members, subscriptions, recovery, rights, KINDS, hooks)
+    sessions = Sessions(services, members, delivery, subscriptions, recovery, replay, sign_ins, KINDS)
     doors = Doors(Admission(services), sessions, replay)
     dispatcher = Dispatcher(methods, services, stores.settings.call_deadline)
     return Parts(members, services, subscriptions, gaps, bus, nodes, catching_up, recovery, sign_ins, doors, dispatcher)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
-from channels import names
 from channels.messages import FOR_GOOD, HidingChanged
+from domain.post_channels import AUTHOR
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from protocol import errors
@@ -120,7 +120,7 @@ async def block(call: Call, request: BlockUser, tx: Transaction) -> Nothing:
             hidden = HidingChanged([one], other, FOR_GOOD, FOR_GOOD)
             call.after_commit(partial(call.services.broadcaster.change_hiding, hidden))
             call.after_commit(partial(call.services.broadcaster.evict, [one], other))
-            call.after_commit(partial(call.services.broadcaster.leave, [one], names.author(other)))
+            call.after_commit(partial(call.services.broadcaster.leave, [one], AUTHOR.channel(other)))
     return Nothing()
 
 

@@ -5,7 +5,6 @@ from datetime import timedelta
 import msgspec
 from msgspec import UNSET
 
-from channels import names
 from domain import room_rules
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
@@ -33,6 +32,7 @@ from protocol.room_chat import RoomMessage
 from protocol.room_digests import RoomDigest
 from protocol.rpc import Nothing, methods
 from stage import turns, view
+from stage.room_channel import LIVE_ROOM
 from stage.roster import NOBODY, Look
 from storage import circles, live_rooms, present, room_messages
 from storage.database import Row, Transaction
@@ -136,7 +136,7 @@ async def join_room(call: Call, request: RoomRef, tx: Transaction) -> JoinedRoom
     """Join a room on this socket. Returns the room as it is; pushes about it follow."""
     room = await standing(call, tx, request.room_id)
     room_rules.check("join", room["state"], room["role"])
-    room_id, viewer_id, channel = room["id"], call.viewer.id, names.live(room["id"])
+    room_id, viewer_id, channel = room["id"], call.viewer.id, LIVE_ROOM.channel(room["id"])
     me = present.viewer_lite(room, viewer_id)
     try:
         await call.socket.watch({channel: room["owner_id"]})
@@ -177,7 +177,7 @@ async def join_room(call: Call, request: RoomRef, tx: Transaction) -> JoinedRoom
 @methods.rpc("room.leave", limit=None)
 async def leave_room(call: Call, request: RoomRef, tx: Transaction) -> Nothing:
     """Leave a room on this device. A host who leaves is replaced at once. Repeating it changes nothing."""
-    channel, viewer = names.live(int(request.room_id)), call.viewer
+    channel, viewer = LIVE_ROOM.channel(int(request.room_id)), call.viewer
     if await call.socket.leave(channel):
         await call.services.attendance.leave(int(request.room_id), viewer.id)
         await _hand_over(call, tx, int(request.room_id))

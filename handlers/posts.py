@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from channels import names
 from domain import visibility
+from domain.post_channels import POST
 from domain.post_text import hashtags, mentioned_usernames
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
@@ -116,7 +116,7 @@ async def delete_post(call: Call, request: PostRef, tx: Transaction) -> Nothing:
 async def watch_post(call: Call, request: PostRef, tx: Transaction) -> Post:
     """The post as it is now; pushes about its changes follow."""
     row = await _load(call, tx, int(request.post_id))
-    room = names.post(row["id"])
+    room = POST.channel(row["id"])
     await call.socket.watch({room: row["author_id"]})
     try:
         # Loaded again after subscribing, so that no change falls between the answer and the first push.
@@ -129,7 +129,7 @@ async def watch_post(call: Call, request: PostRef, tx: Transaction) -> Post:
 @methods.rpc("post.unwatch", limit=None)
 async def unwatch_post(call: Call, request: PostRef) -> Nothing:
     """Stop watching. Repeating it changes nothing."""
-    await call.socket.unwatch(names.post(int(request.post_id)))
+    await call.socket.unwatch(POST.channel(int(request.post_id)))
     return Nothing()
 
 

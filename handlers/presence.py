@@ -1,12 +1,15 @@
 """Presence and typing: what users show of themselves, and whose presence they watch."""
 
-from channels import names
+from domain.post_channels import POST
 from handlers.call import Call
 from presence import tracker
+from presence.presence_channel import PRESENCE
+from presence.typing_indicators import Place
 from protocol import errors
 from protocol.limits import Limit
 from protocol.presence import PresenceList, SetPresence, Typing, WatchPresence
 from protocol.rpc import Nothing, methods
+from stage.room_channel import LIVE_ROOM
 from storage import users
 from storage.database import Transaction
 
@@ -26,12 +29,12 @@ async def watch(call: Call, request: WatchPresence, tx: Transaction) -> Presence
     """The presence of these users now; pushes of changes follow. Users whom the caller may not watch are offline."""
     asked = list(dict.fromkeys(map(int, request.user_ids)))
     allowed = await users.may_watch(tx, [(user_id, call.viewer.id) for user_id in asked])
-    rooms = {names.presence(user_id): user_id for user_id, _ in allowed}
+    rooms = {PRESENCE.channel(user_id): user_id for user_id, _ in allowed}
     still: set[str] = {room for room in rooms if call.socket.is_in(room)}
     try:
         await call.socket.watch(rooms)
         # Checked again after subscribing: a right that was lost before could not evict this socket yet.
-        still = {names.presence(user_id) for user_id, _ in await users.may_watch(tx, allowed)}
+        still = {PRESENCE.channel(user_id) for user_id, _ in await users.may_watch(tx, allowed)}
     finally:
         for room in rooms.keys() - still:
             await call.socket.unwatch(room)
@@ -43,7 +46,7 @@ async def watch(call: Call, request: WatchPresence, tx: Transaction) -> Presence
 async def unwatch(call: Call, request: WatchPresence) -> Nothing:
     """Stop watching these users. Repeating it changes nothing."""
     for user_id in map(int, request.user_ids):
-        await call.socket.unwatch(names.presence(user_id))
+        await call.socket.unwatch(PRESENCE.channel(user_id))
     return Nothing()
 
 
@@ -61,14 +64,16 @@ def stop_typing(call: Call, request: Typing) -> Nothing:
     return Nothing()
 
 
-def _place(call: Call, request: Typing) -> str:
-    """The channel of the room or post. Raises FAILED_PRECONDITION unless this socket is subscribed to it."""
+def _place(call: Call, request: Typing) -> Place:
+    """Where the caller types. Raises FAILED_PRECONDITION for a place whose pushes do not reach this socket."""
     if (request.room_id is None) == (request.post_id is None):
         raise errors.invalid("room_id", "give either room_id or post_id")
     if request.room_id is not None:
-        room, missing = names.live(int(request.room_id)), "join the room first"
+        room_id = int(request.room_id)
+        place, missing = Place(LIVE_ROOM.channel(room_id), room_id=str(room_id)), "join the room first"
     else:
-        room, missing = names.post(int(request.post_id or 0)), "watch the post first"
-    if not call.socket.is_in(room):
+        post_id = int(request.post_id or 0)
+        place, missing = Place(POST.channel(post_id), post_id=str(post_id)), "watch the post first"
+    if not call.socket.is_in(place.channel):
         raise errors.failed_precondition(missing)
-    return room
+    return place

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from channels import names
 from domain import room_rules
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
@@ -20,6 +19,7 @@ from protocol.room_chat import (
 )
 from protocol.rpc import Nothing, methods
 from protocol.timestamps import to_wire
+from stage.room_channel import LIVE_ROOM
 from storage import present, room_messages
 from storage.database import Transaction
 from storage.snowflakes import minted_at
@@ -116,5 +116,5 @@ async def _may_be_reacted_to(call: Call, room_id: int, message_id: int) -> bool:
 
 def _check_inside(call: Call, room_id: int) -> None:
     """Raises FAILED_PRECONDITION unless the caller has joined on this socket."""
-    if not call.socket.is_in(names.live(room_id)):
+    if not call.socket.is_in(LIVE_ROOM.channel(room_id)):
         raise errors.failed_precondition("join the room first")

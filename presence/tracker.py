@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
-from channels import names
 from channels.background import Background
 from channels.broadcaster import Broadcaster
 from channels.members import Members
 from channels.messages import unkept
 from channels.names import Names
 from presence.metrics import CHANGES, ONLINE, UNSAID
+from presence.presence_channel import PRESENCE
 from protocol.presence import Presence, PresenceChanged, ShownStatus
 from protocol.timestamps import to_wire
 from storage.redis import RedisError
@@ -154,10 +154,10 @@ class Tracker:
 
     async def show_again(self) -> None:
         """To everybody here how those they watch are now: changes may have been missed. Raises RedisError."""
-        watched = [names.watched_id(room) for room in self._members.channels if names.is_presence(room)]
+        watched = [PRESENCE.id_of(room) for room in self._members.channels if PRESENCE.includes(room)]
         for start in range(0, len(watched), PAGE):
             for user_id, presence in (await self.look(watched[start : start + PAGE])).items():
-                room = names.presence(user_id)
+                room = PRESENCE.channel(user_id)
                 written = unkept(changed(presence), room)
                 hiding = self._members.hides_from(user_id, room)
                 for member in list(self._members.in_channel(room)):
@@ -200,7 +200,7 @@ class Tracker:
 
     async def _push(self, presence: Presence) -> None:
         user_id = int(presence.user_id)
-        await self._broadcaster.publish(names.presence(user_id), changed(presence), actor_id=user_id)
+        await self._broadcaster.publish(PRESENCE.channel(user_id), changed(presence), actor_id=user_id)
 
     def _people_key(self, shard: int, node: str) -> str:
         return self._shards.key(shard, "people-of", node)

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import structlog
 
-from channels import names
 from channels.background import Background
 from channels.broadcaster import Broadcaster
 from channels.members import Members
@@ -21,6 +20,7 @@ from protocol.users import UserLite
 from stage import departures, turns
 from stage.metrics import INSIDE, UNSAID
 from stage.pulse import Pulse
+from stage.room_channel import LIVE_ROOM
 from stage.roster import Entered, Roster
 from storage.database import Database
 from storage.reach import OUT_OF_REACH
@@ -112,11 +112,10 @@ class Attendance:
         if departures.is_told_of(role, entered.inside):
             push_id = f"room.joined:{room_id}:{user.id}:{entered.offset}"
             came = RoomJoined(id=push_id, room_id=str(room_id), user=user, role=role)
-            self._background.run(self._broadcaster.publish(names.live(room_id), came, actor_id=int(user.id)))
+            self._background.run(self._broadcaster.publish(LIVE_ROOM.channel(room_id), came, actor_id=int(user.id)))
 
-    def left(self, user_id: int, room: str, may_come_back: bool) -> None:
-        """A socket of theirs is in the room no more."""
-        room_id = names.live_id(room)
+    def left(self, user_id: int, room_id: int, *, may_come_back: bool) -> None:
+        """One of their sockets left the room. may_come_back: because it closed."""
         if self._is_here(room_id, user_id):
             return
         self._put_out.pop((room_id, user_id), None)
@@ -127,19 +126,23 @@ class Attendance:
         else:
             self._background.run(self._leave(room_id, user_id))
 
-    def is_put_out(self, user_id: int, room: str, before: int) -> bool:
-        """Whether who is sent out of the room is inside since before that clock, and not back already."""
-        place = names.live_id(room), user_id
+    def is_put_out(self, user_id: int, room_id: int, before: int) -> bool:
+        """Whether a user who is sent out must leave this node: they came in until that clock of the roster.
+
+        If their entry is under way, the roster's answer will tell: `enter` refuses it then.
+        """
+        place = room_id, user_id
+        if not self._is_here(*place):
+            return False
         seat = self._seats.get(place)
         if seat is not None and seat.joined is not None:
             return seat.joined <= before
         self._put_out[place] = max(before, self._put_out.get(place, 0))  # coming in: the roster's answer will tell
         return False
 
-    def emptied(self, room: str) -> None:
+    def emptied(self, room_id: int) -> None:
         """The room has ended: its roster is closed, and all who have a socket there leave at once."""
-        room_id = names.live_id(room)
-        for place in {(room_id, member.user_id) for member in self._members.in_channel(room)}:
+        for place in {(room_id, member.user_id) for member in self._members.in_channel(LIVE_ROOM.channel(room_id))}:
             self._stay(*place)
             self._put_out.pop(place, None)
             self._seats.pop(place, None)
@@ -152,9 +155,9 @@ class Attendance:
         if not self._is_here(room_id, user_id):
             await self._leave(room_id, user_id)
 
-    def change_role(self, user_id: int, room: str, role: Role, version: int) -> None:
+    def change_role(self, user_id: int, room_id: int, role: Role, version: int) -> None:
         """What is said of them from now on."""
-        place = names.live_id(room), user_id
+        place = room_id, user_id
         seat = self._seats.get(place)
         if seat is not None and version >= seat.version:
             self._seats[place] = seat._replace(role=role, version=version)
@@ -222,8 +225,8 @@ class Attendance:
             self._background.run(self.taken_back(room_id, user_id, gone.inside, gone.role))
 
     def _is_here(self, room_id: int, user_id: int) -> bool:
-        room = names.live(room_id)
-        return any(room in member.channels for member in self._members.of_user(user_id))
+        channel = LIVE_ROOM.channel(room_id)
+        return any(channel in member.channels for member in self._members.of_user(user_id))
 
     # ------------------------------------------------------------------------------------------ after a gap
 

@@ -2,10 +2,11 @@
 
 import secrets
 
-from channels import names
 from channels.broadcaster import Broadcaster
 from domain.room_rules import ON_STAGE
 from protocol.live_rooms import RemovalReason, Role, RoomLeft, RoomRemoved
+from stage import room_channel
+from stage.room_channel import LIVE_ROOM
 
 SMALL_ROOM = 200  # below it, everybody hears of each listener
 ANY_TIME = 2**62
@@ -25,7 +26,7 @@ async def put_out(
 
     before: by the roster's clock; who has come in after it stays.
     """
-    await broadcaster.put_out(user_id, names.live(room_id), before)
+    await room_channel.put_out(broadcaster, user_id, room_id, before)
     if not is_told:
         return
     push_id = f"room.removed:{room_id}:{user_id}:{cause or secrets.token_hex(6)}"
@@ -38,7 +39,7 @@ async def tell_left(broadcaster: Broadcaster, room_id: int, user_id: int, inside
     if is_told_of(role, inside):
         push_id = f"room.left:{room_id}:{user_id}:{secrets.token_hex(6)}"
         left = RoomLeft(id=push_id, room_id=str(room_id), user_id=str(user_id))
-        await broadcaster.publish(names.live(room_id), left, actor_id=user_id)
+        await broadcaster.publish(LIVE_ROOM.channel(room_id), left, actor_id=user_id)
 
 
 def is_told_of(role: Role, inside: int) -> bool:

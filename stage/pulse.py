@@ -9,12 +9,12 @@ from collections import Counter
 
 import structlog
 
-from channels import names
 from channels.broadcaster import Broadcaster
 from protocol.live_rooms import RoomAudience
 from protocol.room_chat import RoomReacted
 from stage import view
 from stage.metrics import REACTIONS_DROPPED
+from stage.room_channel import LIVE_ROOM
 from stage.roster import Roster
 from storage.database import Database
 from storage.reach import OUT_OF_REACH
@@ -72,7 +72,7 @@ class Pulse:
                 self._to_tell.add(room_id)
                 return
             untold = pulse.reactions
-            room, push_id = names.live(room_id), secrets.token_hex(6)
+            room, push_id = LIVE_ROOM.channel(room_id), secrets.token_hex(6)
             if pulse.inside is not None:
                 audience = RoomAudience(
                     id=f"room.audience:{room_id}:{push_id}", room_id=str(room_id), count=pulse.inside

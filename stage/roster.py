@@ -12,10 +12,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
-from channels import names
+from channels import recovery
 from channels.messages import offset_text
 from protocol.live_rooms import Role
 from stage.metrics import REACTIONS_DROPPED
+from stage.room_channel import LIVE_ROOM
 from storage.redis_link import LinkScript
 from storage.room_messages import MOST_MESSAGES
 from storage.shards import Shards
@@ -30,7 +31,7 @@ MOST_ROOMS_AT_HAND = 4_096
 PAGE = 500
 
 _HERE = Path(__file__).parent / "lua"
-_LIBRARIES = (Path(names.__file__).parent / "lua" / "clock.lua", _HERE / "roster.lua")
+_LIBRARIES = (Path(recovery.__file__).parent / "lua" / "clock.lua", _HERE / "roster.lua")
 ENTER, LEAVE, REMOVE, HAND, LOOK, PULSE, ROLE, ABSENT, DUE, LOOKED, FINISH = SCRIPTS = tuple(
     LinkScript(_HERE / f"{name}.lua", *_LIBRARIES)
     for name in (
@@ -319,7 +320,7 @@ class Roster:
     # ------------------------------------------------------------------------------------------ keys
 
     def _shard(self, room_id: int) -> int:
-        return self._shards.of(names.live(room_id))
+        return self._shards.of(LIVE_ROOM.channel(room_id))
 
     def _key(self, room_id: int, *parts: str | int) -> str:
         return self._shards.key(self._shard(room_id), "live", room_id, *parts)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from channels import names
 from channels.broadcaster import Broadcaster
 from protocol.live_rooms import Participant, Room, RoomUpdated
 from protocol.timestamps import to_wire
+from stage.room_channel import LIVE_ROOM
 from stage.roster import Look, Roster
 from storage import live_rooms, present
 from storage.database import Database, Row
@@ -86,7 +86,7 @@ async def tell(database: Database, roster: Roster, broadcaster: Broadcaster, roo
             return
         push = RoomUpdated(id=f"room.updated:{room_id}:{cause}", room=room)
         order = f"{room.version:010}{look.offset}"
-        if await broadcaster.publish(names.live(room_id), push, order=order):
+        if await broadcaster.publish(LIVE_ROOM.channel(room_id), push, order=order):
             return
 
 

@@ -179,16 +179,6 @@ async def follower_pages(database: Database, author_id: int, size: int) -> Async
         yield [row["follower_id"] for row in rows]
 
 
-async def large_followees(tx: Transaction, follower_id: int) -> list[int]:
-    """Large authors whom the viewer follows and has not muted: the channels for the viewer's sockets."""
-    rows = await tx.fetch(
-        f"""SELECT f.followee_id FROM users u JOIN follows f ON f.follower_id = $1 AND f.followee_id = u.id
-        WHERE u.is_large AND {_LISTENS}""",
-        follower_id,
-    )
-    return [row["followee_id"] for row in rows]
-
-
 async def barred(tx: Transaction, author_id: int, user_ids: Sequence[int]) -> set[int]:
     """Those among `user_ids` who block the author, are blocked by them, or have muted their posts. For workers."""
     rows = await tx.fetch(

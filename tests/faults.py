@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 
 from redis.exceptions import ConnectionError as RedisDown
 
-from channels import names
 from gateway.catching_up import CatchingUp
 from gateway.node import Node
+from stage.room_channel import LIVE_ROOM
 from tests.contract.test_live_rooms import ids
 from tests.patience import WAIT_S
 
@@ -93,7 +93,7 @@ class Held:
 def sockets_inside(cluster, room_id: str, who) -> int:
     """How many of somebody's sockets the room's pushes reach."""
     members = [member for name in "ab" for member in cluster.node(name).parts.members.of_user(int(who.id))]
-    return sum(names.live(int(room_id)) in member.channels for member in members)
+    return sum(LIVE_ROOM.channel(int(room_id)) in member.channels for member in members)
 
 
 async def inside(cluster, room_id: str) -> set[int]:

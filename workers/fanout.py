@@ -6,8 +6,8 @@ the author's channel, which their online followers are subscribed to.
 
 import msgspec
 
-from channels import names
 from domain import audience
+from domain.post_channels import AUTHOR, POST
 from protocol.events import PostCreatedEvent, PostDeletedEvent, PostEditedEvent
 from protocol.posts import FeedAdded, FeedRemoved, PostDeleted, PostEdited
 from protocol.pushes import Push
@@ -52,7 +52,7 @@ async def announce_edit(job: Job, event: PostEditedEvent) -> None:
         hiding = await graph.who_block_somebody(tx, [int(user.id) for user in edited.mentions])
     mentions = [user for user in edited.mentions if int(user.id) not in hiding]
     push = PostEdited(id=f"post.edited:{job.event_id}", post=msgspec.structs.replace(edited, mentions=mentions))
-    await job.tools.broadcaster.publish(names.post(event.post_id), push, actor_id=post["author_id"])
+    await job.tools.broadcaster.publish(POST.channel(event.post_id), push, actor_id=post["author_id"])
     if named:
         await _deliver(job, post, named)
 
@@ -67,7 +67,7 @@ async def withdraw_post(job: Job, event: PostDeletedEvent) -> None:
         readers = await audience.of_post(tx, post)
     await _remove(job, readers, event.post_id)
     deleted = PostDeleted(id=f"post.deleted:{event.post_id}", post_id=str(event.post_id))
-    await job.tools.broadcaster.publish(names.post(event.post_id), deleted, actor_id=event.author_id)
+    await job.tools.broadcaster.publish(POST.channel(event.post_id), deleted, actor_id=event.author_id)
     await _push(job, post, readers, FeedRemoved(id=f"feed.removed:{event.post_id}", post_id=str(event.post_id)))
 
 
@@ -82,7 +82,7 @@ async def _deliver(job: Job, post: Row, readers: list[int]) -> None:
         # After the insert: a client that loads its feed on this push must find the post in it.
         here = [user_id for user_id in page if user_id in online]
         await job.tools.broadcaster.publish_to_users(
-            here, added, actor_id=post["author_id"], about=names.post(post["id"])
+            here, added, actor_id=post["author_id"], about=POST.channel(post["id"])
         )
 
 
@@ -107,4 +107,4 @@ async def _push(job: Job, post: Row, readers: list[int], push: Push) -> None:
 
 async def _push_to_author_room(job: Job, post: Row, push: Push) -> None:
     if post["is_large"] and post["visibility"] in ("public", "followers"):
-        await job.tools.broadcaster.publish(names.author(post["author_id"]), push, actor_id=post["author_id"])
+        await job.tools.broadcaster.publish(AUTHOR.channel(post["author_id"]), push, actor_id=post["author_id"])

@@ -3,9 +3,9 @@
 Each reaction reads the present state and applies it, so a late or repeated event does no harm.
 """
 
-from channels import names
 from channels.messages import HidingChanged
 from domain import audience
+from domain.post_channels import AUTHOR
 from protocol.events import AccessNarrowedEvent, BlockedEvent, FollowChangedEvent, MuteChangedEvent, UnblockedEvent
 from protocol.pushes import Push
 from protocol.users import GraphAccepted, GraphFollowed, GraphRequested
@@ -74,9 +74,9 @@ async def _settle_listening(job: Job, reader_id: int, author_id: int) -> None:
         )
     if not listens:
         await job.tools.feeds.remove([reader_id], newest)
-        await job.tools.broadcaster.leave([reader_id], names.author(author_id))
+        await job.tools.broadcaster.leave([reader_id], AUTHOR.channel(author_id))
     elif is_large:
-        await job.tools.broadcaster.join([reader_id], names.author(author_id), author_id)
+        await job.tools.broadcaster.join([reader_id], AUTHOR.channel(author_id), author_id)
     else:
         await job.tools.feeds.backfill(reader_id, newest)
 
@@ -97,7 +97,7 @@ async def _settle_size(job: Job, author_id: int) -> None:
         newest = await posts.ids_of_author(tx, author_id, author_id, BACKFILL)
     if becomes_large is None:
         return
-    room = names.author(author_id)
+    room = AUTHOR.channel(author_id)
     async for followers in graph.follower_pages(job.tools.database, author_id, PAGE):
         if becomes_large:
             await job.tools.broadcaster.join(followers, room, author_id)

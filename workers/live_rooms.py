@@ -8,7 +8,6 @@ import time
 
 import structlog
 
-from channels import names
 from domain import room_rules
 from protocol.events import (
     RoomChangedEvent,
@@ -22,7 +21,8 @@ from protocol.events import (
 from protocol.live_rooms import RoomAudience, RoomClosed, RoomInvited
 from protocol.room_chat import RoomMessaged, RoomMessageDeleted
 from protocol.room_stage import RoomRoleChanged
-from stage import departures, turns, view
+from stage import departures, room_channel, turns, view
+from stage.room_channel import LIVE_ROOM
 from stage.roster import NOBODY, Absence
 from storage import audit, graph, live_rooms, present, room_messages
 from storage.database import Row, Transaction
@@ -61,7 +61,7 @@ async def announce_message(job: Job, event: RoomMessageSentEvent) -> None:
         push = RoomMessaged(
             id=f"room.message:{event.message_id}", room_id=str(event.room_id), message=present.room_message(row)
         )
-        await job.tools.broadcaster.publish(names.live(event.room_id), push, actor_id=row["sender_id"])
+        await job.tools.broadcaster.publish(LIVE_ROOM.channel(event.room_id), push, actor_id=row["sender_id"])
 
 
 @consumes(RoomMessageDeletedEvent, group="rooms")
@@ -71,7 +71,7 @@ async def announce_deletion(job: Job, event: RoomMessageDeletedEvent) -> None:
     )
     await job.tools.roster.forget_message(event.room_id, event.message_id)
     # Not to users who block or mute the sender: they never saw the message.
-    await job.tools.broadcaster.publish(names.live(event.room_id), push, actor_id=event.sender_id)
+    await job.tools.broadcaster.publish(LIVE_ROOM.channel(event.room_id), push, actor_id=event.sender_id)
 
 
 @consumes(RoomInvitedEvent, group="rooms")
@@ -82,7 +82,7 @@ async def announce_invitation(job: Job, event: RoomInvitedEvent) -> None:
     if found is not None and found[0].state != "ended":
         push = RoomInvited(id=f"room.invited:{job.event_id}", room=found[0])
         await job.tools.broadcaster.publish_to_users(
-            seeing, push, actor_id=event.actor_id, about=names.live(event.room_id)
+            seeing, push, actor_id=event.actor_id, about=LIVE_ROOM.channel(event.room_id)
         )
 
 
@@ -111,7 +111,7 @@ async def send_out(job: Job, event: RoomRemovedEvent) -> None:
     if removed.outcome == "out":
         await departures.tell_left(tools.broadcaster, room_id, user_id, removed.inside, removed.role)
         count = RoomAudience(id=f"room.audience:{job.event_id}", room_id=str(room_id), count=removed.inside)
-        await tools.broadcaster.publish(names.live(room_id), count)
+        await tools.broadcaster.publish(LIVE_ROOM.channel(room_id), count)
         await view.tell(tools.database, tools.roster, tools.broadcaster, room_id, str(job.event_id))
 
 
@@ -128,7 +128,7 @@ async def announce_close(job: Job, event: RoomClosedEvent) -> None:
         row = await live_rooms.load_for_all(tx, event.room_id)
     await tools.roster.finish(event.room_id)
     if row is not None:
-        room = names.live(event.room_id)
+        room = LIVE_ROOM.channel(event.room_id)
         push = RoomClosed(id=f"room.closed:{event.room_id}", room=view.shown(row, NOBODY, {}))
         await tools.broadcaster.publish(room, push)
         await tools.broadcaster.empty(room)
@@ -166,12 +166,12 @@ async def _settle_role(job: Job, room_id: int, user_id: int) -> None:
         sees = bool(await live_rooms.who_see(tx, room_id, [user_id]))
     if room is None:
         return
-    role, version, channel = room["role"], room["version"], names.live(room_id)
+    role, version, channel = room["role"], room["version"], LIVE_ROOM.channel(room_id)
     await job.tools.roster.set_role(room_id, user_id, role, version)
     if role in room_rules.ON_STAGE:  # a user who left before the roster got the role left as a listener
         async with job.tools.database.transaction() as tx:
             await turns.end(tx, job.tools.roster, room_id, user_id)
-    await job.tools.broadcaster.change_role(user_id, channel, role, version)
+    await room_channel.change_role(job.tools.broadcaster, user_id, room_id, role, version)
     if role == "listener":
         await job.tools.broadcaster.doubt([user_id], channel)  # they may have been allowed in by that role alone
     if not sees and not await job.tools.roster.are_inside(room_id, [user_id]):

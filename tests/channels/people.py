@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from channels.members import FIRST_CLAIM, Claim, Members
 from channels.messages import Written, encode_push, finish, offset_text
+from gateway.channel_kinds import KINDS
 from protocol.live_rooms import Room, RoomAudience, RoomUpdated
 from protocol.posts import PostDeleted
 from protocol.pushes import Push
@@ -59,7 +60,7 @@ def stage(push_id: str, channel: str, shown: list[int]) -> Written:
 
 
 def members_in(channel: str, *user_ids: int) -> tuple[Members, list[Socket]]:
-    members, sockets = Members(), [Socket(user_id) for user_id in user_ids]
+    members, sockets = Members(KINDS), [Socket(user_id) for user_id in user_ids]
     for socket in sockets:
         members.add(socket)
         members.join(socket, channel, 0)

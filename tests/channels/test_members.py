@@ -5,6 +5,7 @@ import pytest
 from channels import members as module
 from channels.members import Hiding, Members
 from channels.messages import FOR_GOOD
+from gateway.channel_kinds import KINDS
 from tests.channels.people import Socket
 
 POST, AUTHOR, LIVE, OTHER = "post:1", "author:5", "live:1", "post:2"
@@ -29,12 +30,12 @@ def clock(monkeypatch) -> Clock:
 
 
 def indexed(members: Members) -> list[int]:
-    """Return the size of each index; all must be 0 at the end."""
-    return [len(index) for name, index in vars(members).items() if name != "_hiding_notes"]
+    """How much is in each index: nothing may stay behind."""
+    return [len(index) for name, index in vars(members).items() if name not in ("_hiding_notes", "_kinds")]
 
 
 def test_sockets_are_found_by_all_their_keys():
-    members = Members()
+    members = Members(KINDS)
     phone, tablet, other = Socket(1, 11), Socket(1, 12), Socket(2, 21)
     assert members.add(phone)
     assert not members.add(tablet)
@@ -44,14 +45,13 @@ def test_sockets_are_found_by_all_their_keys():
     assert {*members.of_pid(other.pid)} == {other}
     assert {*members.all} == {phone, tablet, other}
     assert sorted(members.users) == [1, 2]
-    assert sorted(members.sessions) == [11, 12, 21]
     for found in (members.of_user(9), members.of_session(9), members.of_pid("9"), members.in_channel("9")):
         assert not found
     assert not members.channels_of_owner(9)
 
 
-def test_the_last_socket_of_a_user_leaves_no_entries():
-    members = Members()
+def test_the_last_socket_of_a_person_leaves_nothing_behind():
+    members = Members(KINDS)
     phone, tablet = Socket(1, 11), Socket(1, 11)
     members.add(phone)
     members.add(tablet)
@@ -69,7 +69,7 @@ def test_the_last_socket_of_a_user_leaves_no_entries():
 
 
 def test_rooms_and_their_owners():
-    members = Members()
+    members = Members(KINDS)
     one, two = Socket(1), Socket(2)
     members.add(one)
     members.add(two)
@@ -89,8 +89,8 @@ def test_rooms_and_their_owners():
     assert one.channels == {}
 
 
-def test_an_unknown_member_cannot_join():
-    members, gone, here = Members(), Socket(1), Socket(1)
+def test_who_is_not_among_the_members_joins_nothing():
+    members, gone, here = Members(KINDS), Socket(1), Socket(1)
     members.add(here)
     assert not members.is_here(gone)
     assert members.is_here(here)
@@ -98,8 +98,8 @@ def test_an_unknown_member_cannot_join():
     assert (gone.channels, [*members.in_channel(POST)], members.channels) == ({}, [], [])
 
 
-def test_a_second_pid_replaces_the_first():
-    members, here, gone = Members(), Socket(1, pid="first"), Socket(2, pid="first")
+def test_another_pid_takes_the_place_of_the_first():
+    members, here, gone = Members(KINDS), Socket(1, pid="first"), Socket(2, pid="first")
     members.add(here)
     members.change_pid(here, "second")
     assert here.pid == "second"
@@ -110,8 +110,8 @@ def test_a_second_pid_replaces_the_first():
     assert {*members.of_pid("second")} == {here}
 
 
-def test_leaves_are_recorded_for_members_and_non_members():
-    members, one, two = Members(), Socket(1), Socket(2)
+def test_what_is_left_meanwhile_is_noted_whether_it_was_in_or_not():
+    members, one, two = Members(KINDS), Socket(1), Socket(2)
     for socket in (one, two):
         members.add(socket)
         members.join(socket, POST, 5)
@@ -127,8 +127,8 @@ def test_leaves_are_recorded_for_members_and_non_members():
     assert later == [LIVE]
 
 
-def test_recording_ends():
-    members = Members()
+def test_of_nobody_is_noted_anything_any_more():
+    members = Members(KINDS)
     with pytest.raises(RuntimeError), members.loading_hiding(1):
         raise RuntimeError
     with members.noting_left(Socket(1)):
@@ -136,8 +136,8 @@ def test_recording_ends():
     assert not any(map(len, (members._hiding_notes, members._leaving_notes)))
 
 
-def test_changes_are_recorded_for_all_concurrent_loads_and_applied_at_once():
-    members = Members()
+def test_changes_are_noted_for_all_who_load_and_hold_at_once():
+    members = Members(KINDS)
     members.add(Socket(1))
     with members.loading_hiding(1) as first, members.loading_hiding(1) as second, members.loading_hiding(2) as others:
         members.change_hiding(1, 7, ALWAYS)
@@ -150,8 +150,8 @@ def test_changes_are_recorded_for_all_concurrent_loads_and_applied_at_once():
 @pytest.mark.parametrize(
     ("hiding", "of_posts", "elsewhere"), [(ALWAYS, True, True), (POSTS, True, False), (Hiding(0, 0), False, False)]
 )
-def test_a_mute_of_posts_hides_only_in_posts(hiding, of_posts, elsewhere):
-    members = Members()
+def test_a_mute_of_posts_hides_in_posts_alone(hiding, of_posts, elsewhere):
+    members = Members(KINDS)
     members.add(Socket(1))
     members.set_hiding(1, 7, hiding)
     for channel, hides in ((POST, of_posts), (AUTHOR, of_posts), (LIVE, elsewhere), ("", elsewhere)):
@@ -160,8 +160,8 @@ def test_a_mute_of_posts_hides_only_in_posts(hiding, of_posts, elsewhere):
     assert members.hidden_from(2, [7], POST) == set()
 
 
-def test_hiding_ends_with_its_longest_reason(clock):
-    members = Members()
+def test_hiding_ends_when_the_longest_of_it_does(clock):
+    members = Members(KINDS)
     members.add(Socket(1))
     members.set_hiding(1, 7, Hiding(NOW + 10, NOW + 20))
     members.set_hiding(1, 8, Hiding(NOW + 20, NOW + 10))
@@ -178,8 +178,8 @@ def test_hiding_ends_with_its_longest_reason(clock):
     assert hiding() == [set(), set()]
 
 
-def test_a_load_replaces_the_earlier_state():
-    members = Members()
+def test_what_is_loaded_takes_the_place_of_what_was_known():
+    members = Members(KINDS)
     members.add(Socket(1))
     members.add(Socket(2))
     members.hide(1, {7: ALWAYS, 8: ALWAYS})
@@ -193,8 +193,8 @@ def test_a_load_replaces_the_earlier_state():
     assert not any(members._hidden_from.values())
 
 
-def test_nothing_is_stored_for_users_without_sockets():
-    members = Members()
+def test_of_who_is_not_here_nothing_is_kept():
+    members = Members(KINDS)
     members.change_hiding(1, 7, ALWAYS)
     members.hide(1, {8: ALWAYS})
     assert not any(indexed(members))

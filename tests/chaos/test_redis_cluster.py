@@ -5,8 +5,8 @@ import itertools
 
 import pytest
 
-from channels import names
 from channels.recovery import OTHER_SHARDS_MARGIN_US
+from domain.post_channels import POST
 from protocol.posts import PostDeleted
 from storage.redis import RedisError
 from tests.cluster import Cluster
@@ -47,7 +47,7 @@ async def test_pushes_reach_rooms_and_people_on_all_shards(cluster: Cluster, per
     posts, readers = await people_in_rooms(cluster, person)
     broadcaster = cluster.node("x").parts.services.broadcaster
     for post_id in posts:
-        await broadcaster.publish(names.post(int(post_id)), PostDeleted(id=f"to:{post_id}", post_id=post_id))
+        await broadcaster.publish(POST.channel(int(post_id)), PostDeleted(id=f"to:{post_id}", post_id=post_id))
     await broadcaster.publish_to_users([int(each.id) for each in readers], PostDeleted(id="to:people", post_id="1"))
     for reader in readers:
         for post_id in posts:
@@ -71,7 +71,7 @@ async def test_a_client_is_recovered_on_another_node(cluster: Cluster, person, s
     await reader.happened("disconnect")
     broadcaster = cluster.node("y").parts.services.broadcaster
     for post_id in posts:
-        await broadcaster.publish(names.post(int(post_id)), PostDeleted(id=f"missed:{post_id}", post_id=post_id))
+        await broadcaster.publish(POST.channel(int(post_id)), PostDeleted(id=f"missed:{post_id}", post_id=post_id))
     await reader.do("resume", url=cluster.url("y"))
     assert (await reader.happened("connect"))["recovered"] is True
     for post_id in posts:
@@ -104,7 +104,7 @@ async def test_pushes_continue_after_a_lost_master(cluster: Cluster, person, sha
         for post_id in posts:
             push = PostDeleted(id=f"{post_id}:{number}", post_id=str(number))
             try:
-                await broadcaster.publish(names.post(int(post_id)), push)
+                await broadcaster.publish(POST.channel(int(post_id)), push)
             except RedisError:
                 refused += 1
                 whole = False

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from channels import names
 from channels.broadcaster import Broadcaster
+from domain.post_channels import POST
 from gateway.stores import open_stores
 from protocol.posts import PostDeleted
 from tests.chaos.deployment import Deployment
@@ -65,7 +65,7 @@ class Load:
         for self.number in itertools.count(1):
             for post_id in self._post_ids:
                 push = PostDeleted(id=f"{post_id}:{self.number}", post_id=str(self.number))
-                await self._broadcaster.publish(names.post(int(post_id)), push)
+                await self._broadcaster.publish(POST.channel(int(post_id)), push)
             await asyncio.sleep(BETWEEN_PUSHES_S)
 
 

@@ -8,8 +8,8 @@ import aiohttp
 import msgpack
 import pytest
 
-from channels import names
 from channels.messages import Revoked
+from domain.post_channels import AUTHOR
 from domain.refresh_tokens import LIFETIME
 from gateway.connection import Connection
 from gateway.sessions import MOST_SOCKETS_OF_A_SESSION
@@ -256,7 +256,7 @@ async def test_a_large_authors_followers_stay_subscribed_when_a_circle_is_delete
     await star.call("user.update", is_private=True)
     await cluster.settle(other)
     [member] = [
-        one for one in cluster.node_b.parts.members.of_user(int(fan.id)) if names.author(int(star.id)) in one.channels
+        one for one in cluster.node_b.parts.members.of_user(int(fan.id)) if AUTHOR.channel(int(star.id)) in one.channels
     ]
     assert member.session_id
     await owner.execute("UPDATE users SET is_large = false WHERE id = $1", int(star.id))

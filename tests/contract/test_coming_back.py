@@ -6,13 +6,14 @@ from typing import Any, ClassVar
 
 import pytest
 
-from channels import names
 from channels.messages import encode_push, finish, offset_text
+from domain.post_channels import POST
 from engine.close_reasons import CloseReason
 from gateway import replay
 from protocol.posts import PostDeleted
 from protocol.pushes import History
 from protocol.room_chat import RoomReacted
+from stage.room_channel import LIVE_ROOM
 from tests.cluster import Cluster
 from tests.contract.test_live_rooms import open_room
 from tests.faults import Held, cut, inside
@@ -81,7 +82,7 @@ async def post(cluster: Cluster, person):
     """Return a user with a post, and a follower."""
     author = await person("author")
     made = await author.call("post.create", text="open")
-    return author, made["id"], names.post(int(made["id"]))
+    return author, made["id"], POST.channel(int(made["id"]))
 
 
 async def reading(cluster: Cluster, post, node: str = "a") -> Reader:
@@ -299,7 +300,7 @@ async def test_a_recovered_client_is_in_its_live_room_and_gets_its_pushes(cluste
     assert back.ready["recovered"] is True
     await back.expect("room.message", room_id=room_id)
     assert int(reader.id) in await inside(cluster, room_id)
-    assert names.live(int(room_id)) in back.member.channels
+    assert LIVE_ROOM.channel(int(room_id)) in back.member.channels
     assert sent["id"]
 
 
@@ -322,7 +323,7 @@ async def test_a_recovered_client_is_told_why_it_left_a_live_room(cluster: Clust
     back = await come_back(cluster, reader)
     assert back.ready["recovered"] is True
     assert (await back.expect("room.removed", room_id=room_id))["reason"] == reason
-    assert names.live(int(room_id)) not in back.member.channels
+    assert LIVE_ROOM.channel(int(room_id)) not in back.member.channels
 
 
 async def test_pushes_without_offset_are_sent_after_the_replay_and_none_twice(cluster: Cluster, post, monkeypatch):

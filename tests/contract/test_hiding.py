@@ -6,11 +6,13 @@ import itertools
 
 import pytest
 
-from channels import names
 from channels.broadcaster import Broadcaster
 from channels.members import Hiding, Members
 from channels.messages import HidingChanged
+from domain.post_channels import POST
+from gateway.channel_kinds import KINDS
 from protocol.posts import PostDeleted
+from stage.room_channel import LIVE_ROOM
 from tests.cluster import Cluster
 
 numbers = itertools.count(1)
@@ -43,7 +45,7 @@ async def room(cluster: Cluster, person):
     async def enter(*people):
         for each in people:
             await each.call("post.watch", post_id=post["id"])
-        return names.post(int(post["id"]))
+        return POST.channel(int(post["id"]))
 
     return enter
 
@@ -123,13 +125,13 @@ async def test_a_temporary_mute_ends_while_another_mute_stays(
     await cluster.settle(bob)
     where = await room(bob, dina)
     hides_from = cluster.node_b.parts.members.hides_from
-    assert hides_from(int(alice.id), names.live(1)) == {int(bob.id)}
+    assert hides_from(int(alice.id), LIVE_ROOM.channel(1)) == {int(bob.id)}
     monkeypatch.setattr("channels.members.time", FakeTime(soon.timestamp() + 1))
     act_of_alice = await act(cluster, where, alice)
     await dina.expect("post.deleted", id=act_of_alice)
     await cluster.settle(bob)
     assert bob.heard("post.deleted") == []
-    assert hides_from(int(alice.id), names.live(1)) == set()
+    assert hides_from(int(alice.id), LIVE_ROOM.channel(1)) == set()
 
 
 async def test_a_mute_survives_a_block_and_unblock(cluster: Cluster, person, room):
@@ -168,7 +170,7 @@ async def test_an_older_read_is_not_applied_after_a_block(cluster: Cluster, pers
     await blocking
     await cluster.settle(bob)
     assert told == sorted(told)
-    assert cluster.node_b.parts.members.hides_from(int(alice.id), names.live(1)) == {int(bob.id)}
+    assert cluster.node_b.parts.members.hides_from(int(alice.id), LIVE_ROOM.channel(1)) == {int(bob.id)}
 
 
 async def test_the_index_of_hidden_users_is_emptied(cluster: Cluster, person):
@@ -183,9 +185,9 @@ async def test_the_index_of_hidden_users_is_emptied(cluster: Cluster, person):
     assert not members.hides_from(int(alice.id), "post:1")
 
 
-def test_two_concurrent_loads_of_hidden_users_both_record_changes():
-    """Two sign-ins of one user load at once, and the later one finishes first."""
-    members, hiding = Members(), Hiding(2.0**40, 0)
+def test_of_two_who_load_whom_somebody_hides_each_is_noted_what_changes():
+    """As at two sign-ins at once, of which the later is done first."""
+    members, hiding = Members(KINDS), Hiding(2.0**40, 0)
     with members.loading_hiding(1) as changes:
         with members.loading_hiding(1):
             pass

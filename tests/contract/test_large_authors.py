@@ -2,11 +2,11 @@
 
 import asyncio
 
-from channels import names
 from channels.messages import Joined, Left
+from domain.post_channels import AUTHOR
 
 AUTHOR_ID = 777
-ROOM = names.author(AUTHOR_ID)
+ROOM = AUTHOR.channel(AUTHOR_ID)
 
 
 async def is_in(node, who) -> bool:
@@ -35,4 +35,22 @@ async def test_who_stops_following_while_they_sign_in_does_not_hear_the_author(c
 
     monkeypatch.setattr(sign_ins, "load", load_and_leave)
     mona = await person("mona", node="b")
+    assert not await is_in(cluster.node_b, mona)
+
+
+async def test_after_a_gap_a_socket_is_where_the_database_puts_it(cluster, person, monkeypatch):
+    """The node may have missed that its user follows the author, and that they stopped."""
+    mona = await person("mona", node="b")
+    parts = cluster.node_b.parts
+    load_many = parts.sign_ins.load_many
+    followed = [AUTHOR_ID]
+
+    async def load_followed(pairs):
+        return {session: {**row, "large_authors": followed} for session, row in (await load_many(pairs)).items()}
+
+    monkeypatch.setattr(parts.sign_ins, "load_many", load_followed)
+    await parts.catching_up.until_done()
+    assert await is_in(cluster.node_b, mona)
+    followed.clear()
+    await parts.catching_up.until_done()
     assert not await is_in(cluster.node_b, mona)

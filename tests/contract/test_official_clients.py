@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import pytest_asyncio
 
-from channels import names
+from domain.post_channels import POST
 from engine.close_reasons import CloseReason
 from gateway.connection import Connection
 from protocol.posts import PostDeleted
@@ -125,8 +125,8 @@ async def test_calls_are_answered_and_pushes_received(cluster: Cluster, person, 
     assert (await alice.expect("graph.followed"))["user"]["username"] == bob.name
     await alice.call("post.watch", post_id=post["id"])
     pushes = [PostDeleted(id=f"post.deleted:{next(numbers)}", post_id="1") for _ in range(40)]
-    await asyncio.gather(*(cluster.stores.broadcaster.publish(names.post(int(post["id"])), push) for push in pushes))
-    for push in pushes:  # more packets than a polling client takes in one payload
+    await asyncio.gather(*(cluster.stores.broadcaster.publish(POST.channel(int(post["id"])), push) for push in pushes))
+    for push in pushes:  # more than a polling client takes in one payload
         await alice.expect("post.deleted", id=push.id)
     await alice.close()
     async with asyncio.timeout(WAIT_S):
@@ -140,7 +140,7 @@ async def test_after_a_lost_transport_it_recovers_or_starts_fresh(cluster: Clust
     post = await alice.call("post.create", text="open")
     await alice.call("post.watch", post_id=post["id"])
     lose_transport(cluster, alice)
-    room = names.post(int(post["id"]))
+    room = POST.channel(int(post["id"]))
     missed, later = (PostDeleted(id=f"post.deleted:{next(numbers)}", post_id="1") for _ in range(2))
     await cluster.stores.broadcaster.publish(room, missed)
     ready = await alice.expect("session.ready")

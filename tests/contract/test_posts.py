@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from channels import names
+from domain.post_channels import POST
 from tests.cluster import KINDS, Cluster
 from tests.faults import break_once
 
@@ -236,7 +236,7 @@ async def test_a_watch_that_timed_out_has_no_effect(cluster: Cluster, person, mo
         silent.setattr(cluster.node_b.parts.dispatcher, "_deadline_s", 0.3)
         assert (await bob.refused("post.watch", post_id=post["id"])).code == "DEADLINE_EXCEEDED"
     [member] = cluster.node_b.parts.members.of_user(int(bob.id))
-    assert not [room for room in member.channels if names.is_post(room)]
+    assert not [room for room in member.channels if POST.includes(room)]
 
 
 async def test_turning_private_removes_watchers(cluster: Cluster, person):

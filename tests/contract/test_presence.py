@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from channels import names
 from presence import tracker, typing_indicators
+from presence.presence_channel import PRESENCE
 from storage import users
 from tests.faults import break_once, soon
 from tests.patience import WAIT_S
@@ -285,7 +285,7 @@ async def test_a_change_whose_push_was_lost_is_pushed_later(cluster, person, mon
     if lost == "answer":
         break_saying(cluster, monkeypatch, mona, "set", behind=True)
     else:
-        room, broadcaster = names.presence(int(mona.id)), cluster.node_a.parts.services.presence._broadcaster
+        room, broadcaster = PRESENCE.channel(int(mona.id)), cluster.node_a.parts.services.presence._broadcaster
         break_once(monkeypatch, broadcaster, "publish", when=lambda published, *_: published == room)
     assert (await mona.refused("presence.set", status="busy")).code == "UNAVAILABLE"
     await mona.call("presence.set", status="busy")
@@ -315,7 +315,7 @@ async def test_a_refused_watch_has_no_effect(cluster, person, monkeypatch):
     break_once(monkeypatch, users, "may_watch", when=lambda *_: next(asked) == 1)
     assert (await mona.refused("presence.watch", user_ids=[bob.id])).code == "UNAVAILABLE"
     [member] = cluster.node_b.parts.members.of_user(int(mona.id))
-    assert names.presence(int(bob.id)) not in member.channels
+    assert PRESENCE.channel(int(bob.id)) not in member.channels
 
 
 async def test_a_user_who_is_idle_on_all_devices_is_away(cluster, person, monkeypatch):
@@ -347,7 +347,7 @@ async def test_an_unchanged_presence_is_encoded_once(cluster, person, monkeypatc
     await cluster.node_a.parts.services.presence.show_again()
     for watcher in watchers:
         assert (await watcher.expect("presence.changed"))["presence"]["user_id"] == mona.id
-    assert encoded.count(names.presence(int(mona.id))) == 1
+    assert encoded.count(PRESENCE.channel(int(mona.id))) == 1
 
 
 async def test_a_user_whose_only_active_device_leaves_is_away(cluster, person, short_grace):

@@ -7,8 +7,8 @@ from typing import ClassVar
 import pytest
 from redis.exceptions import ConnectionError as RedisDown
 
-from channels import names
 from channels.recovery import MOST_CHANNELS_KEPT
+from domain.post_channels import POST
 from protocol.posts import PostDeleted
 from protocol.pushes import History
 from tests.cluster import Cluster
@@ -68,7 +68,7 @@ async def away_too_long(cluster: Cluster, person) -> DrivenPerson:
     await reader.call("post.watch", post_id=post["id"])
     await away(cluster, reader)
     for _ in range(20):
-        await push(cluster, names.post(int(post["id"])), Remembered)
+        await push(cluster, POST.channel(int(post["id"])), Remembered)
     return reader
 
 
@@ -77,7 +77,7 @@ async def test_pushes_missed_while_away_are_replayed_once_and_in_order(cluster: 
     alice, reader = await person("alice"), await online(cluster, codec=codec)
     post = await alice.call("post.create", text="open")
     await reader.call("post.watch", post_id=post["id"])
-    room = names.post(int(post["id"]))
+    room = POST.channel(int(post["id"]))
     seen = [await push(cluster, room)]
     await reader.expect("post.deleted", id=seen[0])
     await away(cluster, reader)
@@ -103,7 +103,7 @@ async def test_recovery_on_another_node_before_any_push_was_received(cluster: Cl
 async def test_an_idle_client_is_recovered_however_old_its_last_offset_is(cluster: Cluster, person):
     alice, reader = await person("alice"), await online(cluster)
     post = await alice.call("post.create", text="busy")
-    room = names.post(int(post["id"]))
+    room = POST.channel(int(post["id"]))
     for _ in range(20):  # more than are kept
         await push(cluster, room, Remembered)
     await reader.call("post.watch", post_id=post["id"])
@@ -128,7 +128,7 @@ async def test_a_second_attempt_recovers_after_a_failed_one(cluster: Cluster, pe
     post = await alice.call("post.create", text="open")
     await reader.call("post.watch", post_id=post["id"])
     await away(cluster, reader)
-    missed = await push(cluster, names.post(int(post["id"])))
+    missed = await push(cluster, POST.channel(int(post["id"])))
     sign_ins = cluster.node_a.parts.sign_ins
     load = sign_ins.load
 
@@ -157,14 +157,14 @@ async def test_rights_are_checked_again(cluster: Cluster, person):
     await reader.call("post.watch", post_id=post["id"])
     await away(cluster, reader)
     await alice.call("post.create", text="one more")
-    await push(cluster, names.post(int(post["id"])))
+    await push(cluster, POST.channel(int(post["id"])))
     await cluster.settle(alice)
     await alice.call("graph.block", user_id=reader.id)
     assert (await back(cluster, reader))["recovered"] is True
     await cluster.settle(reader)
     assert reader.heard("feed.added") == []
     assert reader.heard("post.deleted") == []
-    later = await push(cluster, names.post(int(post["id"])))
+    later = await push(cluster, POST.channel(int(post["id"])))
     await cluster.settle(reader)
     assert reader.heard("post.deleted") == [], later
 
@@ -177,9 +177,9 @@ async def test_a_watch_that_was_ended_by_the_server_is_not_restored(cluster: Clu
     await reader.call("graph.unfollow", user_id=alice.id)
     await cluster.settle(reader)
     await away(cluster, reader)
-    await push(cluster, names.post(int(post["id"])))
+    await push(cluster, POST.channel(int(post["id"])))
     assert (await back(cluster, reader))["recovered"] is True
-    await push(cluster, names.post(int(post["id"])))
+    await push(cluster, POST.channel(int(post["id"])))
     await cluster.settle(reader)
     assert reader.heard("post.deleted") == []
 
@@ -217,7 +217,7 @@ async def test_a_connection_in_too_many_rooms_is_not_recovered(cluster: Cluster)
     [member] = cluster.node_a.parts.members.of_user(int(reader.id))
     recovery = cluster.node_a.parts.recovery
     for number in range(MOST_CHANNELS_KEPT + 1):
-        await recovery.remember_channel(member.user_id, member.pid, names.post(number), 1)
+        await recovery.remember_channel(member.user_id, member.pid, POST.channel(number), 1)
     await away(cluster, reader)
     assert (await back(cluster, reader))["recovered"] is False
 
@@ -269,7 +269,7 @@ async def test_pushes_missed_by_a_node_are_delivered_when_its_link_returns(clust
     alice, reader = await person("alice", node="b"), await online(cluster, node="a")
     post = await alice.call("post.create", text="open")
     await reader.call("post.watch", post_id=post["id"])
-    room = names.post(int(post["id"]))
+    room = POST.channel(int(post["id"]))
     async with cut(cluster.node_a):
         missed = [await push(cluster, room) for _ in range(5)]
     for push_id in missed:
@@ -283,7 +283,7 @@ async def test_a_push_that_arrives_while_resubscribing_does_not_hide_missed_ones
     alice, reader = await person("alice", node="b"), await online(cluster, node="a")
     post = await alice.call("post.create", text="open")
     await reader.call("post.watch", post_id=post["id"])
-    room = names.post(int(post["id"]))
+    room = POST.channel(int(post["id"]))
     bus = cluster.node_a.parts.bus
     subscriptions = cluster.node_a.parts.subscriptions
     subscribe_all = subscriptions.resume
@@ -308,7 +308,7 @@ async def test_a_client_whose_missed_pushes_are_lost_is_told_to_reload(cluster: 
     await reader.call("post.watch", post_id=post["id"])
     async with cut(cluster.node_a):
         for _ in range(20):
-            await push(cluster, names.post(int(post["id"])), Remembered)
+            await push(cluster, POST.channel(int(post["id"])), Remembered)
     ready = await reader.expect("session.ready", recovered=False)
     assert ready["user"]["id"] == reader.id
 
@@ -397,7 +397,7 @@ async def test_pushes_of_an_unread_gap_are_read_with_the_next_gap(cluster: Clust
 
     monkeypatch.setattr(gaps, "_read", read_in_vain)
     async with cut(cluster.node_b):
-        missed = await push(cluster, names.post(int(post["id"])))
+        missed = await push(cluster, POST.channel(int(post["id"])))
     await tried.wait()
     subscribing = Held(monkeypatch, cluster.node_b.parts.subscriptions, "resume")
     blink(cluster, "b")

@@ -6,8 +6,8 @@ import json
 import aiohttp
 import pytest
 
-from channels import names
 from channels.members import Member
+from domain.post_channels import POST
 from protocol.posts import PostDeleted
 from tests.cluster import Cluster
 from tests.engine.test_slow_readers import Loud, Stuck
@@ -99,7 +99,7 @@ async def test_a_disconnect_of_another_tab_does_not_end_the_recovery_of_the_firs
 async def test_a_replay_larger_than_the_outbound_bound(cluster: Cluster, person):
     alice = await person("alice", node="b")
     post = await alice.call("post.create", text="open")
-    room = names.post(int(post["id"]))
+    room = POST.channel(int(post["id"]))
     async with aiohttp.ClientSession() as session:
         first = await connected(cluster, session, {"token": alice.token})
         await first.call("post.watch", post_id=post["id"])

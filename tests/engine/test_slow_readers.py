@@ -7,7 +7,7 @@ from typing import ClassVar
 import aiohttp
 import pytest
 
-from channels import names
+from domain.post_channels import POST
 from engine.metrics import CLOSED
 from engine.socket import MAX_OUTBOUND
 from protocol.posts import PostDeleted
@@ -89,7 +89,7 @@ async def stuck(cluster: Cluster, person):
         client = await Stuck(session).connect(cluster.url("a"), {"token": reader.token})
         await client.call("post.watch", post_id=post["id"])
         client.id, client.token = int(reader.id), reader.token
-        yield client, names.post(int(post["id"])), alice, post
+        yield client, POST.channel(int(post["id"])), alice, post
 
 
 def socket_of(cluster: Cluster, user_id: int):
@@ -168,7 +168,7 @@ async def test_a_client_that_answers_pings_but_does_not_read_is_closed(cluster: 
                 elif socket._behind_since is None:
                     number += 1
                     loud = Loud(id=f"l:{post['id']}:{number}", post_id="1")
-                    await cluster.stores.broadcaster.publish(names.post(int(post["id"])), loud)
+                    await cluster.stores.broadcaster.publish(POST.channel(int(post["id"])), loud)
                 else:
                     await asyncio.sleep(0.01)
     assert slow._value.get() == cut_off + 1

@@ -24,6 +24,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "domain/room_rules": ("tests/domain/test_room_rules.py",),
     "storage/idempotency": ("tests/contract/test_posts.py", *CALLS),
     "storage/limits": ("tests/contract/test_limits.py",),
+    "channels/kinds": ("tests/channels/test_kinds.py",),
     "channels/members": ("tests/channels/test_members.py",),
     "channels/delivery": ("tests/channels/test_delivery.py",),
     "channels/recovery": RECOVERY,

@@ -7,11 +7,10 @@ from unittest.mock import AsyncMock
 import pytest
 from redis.exceptions import ConnectionError as RedisDown
 
-from channels import names
 from channels.messages import CLOCK_LENGTH
 from channels.subscriptions import SubscriptionFailed
 from gateway.rights import Rights
-from stage import departures
+from stage import departures, room_channel
 from tests.contract.test_live_rooms import ids, open_room, open_stage
 from tests.faults import (
     Held,
@@ -189,7 +188,7 @@ async def test_a_user_who_rejoins_while_their_node_learns_of_an_old_kick_stays(c
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
     await cluster.stores.roster.remove(int(room_id), int(mona.id), "kicked", 100)
-    held = Held(monkeypatch, cluster.node_b._stores.broadcaster, "put_out")
+    held = Held(monkeypatch, room_channel, "put_out")
     repeating = asyncio.create_task(cluster.node_b.parts.services.attendance.repeat())
     await held.came.wait()
     await tablet.call("room.join", room_id=room_id)
@@ -384,7 +383,7 @@ async def test_a_repeated_kick_does_not_remove_a_user_who_rejoins(cluster, perso
     held = Held(monkeypatch, cluster.node_b.parts.services.attendance, "enter")
     joining = asyncio.create_task(mona.call("room.join", room_id=room_id))
     await held.came.wait()
-    await cluster.stores.broadcaster.put_out(int(mona.id), names.live(int(room_id)), kicked_before)
+    await room_channel.put_out(cluster.stores.broadcaster, int(mona.id), int(room_id), kicked_before)
     await cluster.settle(mona)
     held.go.set()
     await joining

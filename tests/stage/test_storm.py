@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from channels import names
+from stage.room_channel import LIVE_ROOM
 from tests.cluster import Cluster
 from tests.patience import WAIT_S
 from tests.people import Person
@@ -227,7 +227,7 @@ async def disagreements(storm: Storm) -> list[Any]:
         member.user_id
         for name in "ab"
         for member in cluster.node(name).parts.members.all
-        if names.live(room_id) in member.channels
+        if LIVE_ROOM.channel(room_id) in member.channels
     }
     told = {"roles": look.stage, "turns": {row["user_id"] for row in turns}, "sockets": sockets, "banned": set()}
     true = {

@@ -7,8 +7,9 @@ import uvloop
 
 from bench.realtime.peers.publishing import obey
 from bench.realtime.tick import next_tick
-from channels import names
 from channels.members import Members
+from domain.post_channels import POST
+from gateway.channel_kinds import KINDS
 from gateway.settings import Settings
 from gateway.stores import open_stores
 from presence.tracker import Chosen, Tracker
@@ -20,12 +21,12 @@ async def main() -> None:
     async with open_stores(Settings()) as stores:
 
         async def to_room(post_id: str) -> None:
-            await stores.broadcaster.publish(names.post(int(post_id)), next_tick())
+            await stores.broadcaster.publish(POST.channel(int(post_id)), next_tick())
 
         async def to_users(user_ids: list[str]) -> None:
             await stores.broadcaster.publish_to_users(list(map(int, user_ids)), next_tick())
 
-        tracker = Tracker(stores.shards, stores.names, Members(), stores.broadcaster, "flood")
+        tracker = Tracker(stores.shards, stores.names, Members(KINDS), stores.broadcaster, "flood")
 
         async def flood(rate: float, seconds: float, people: list[str]) -> int:
             """Report presence changes as a node does, each a new one. Returns how many were made."""

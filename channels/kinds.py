@@ -1,0 +1,101 @@
+"""Kinds of channels. A domain declares each of its own as one record; `gateway/channel_kinds.py` lists them all.
+
+A channel is named `<prefix>:<id>`. It belongs to an owner: who loses the owner's confidence, by a block or an
+unfollow, may have to leave the owner's channels.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from protocol import errors
+from storage.database import Row, Transaction
+
+Seat = tuple[int, str]  # a user and a channel
+OnChange = Literal["recheck", "leave", "keep"]
+
+
+async def _none(tx: Transaction, seats: Sequence[Seat]) -> Mapping[Seat, Row | None]:
+    return {}
+
+
+async def _no_end(tx: Transaction, channels: Sequence[str]) -> set[str]:
+    return set()
+
+
+def _no_channels(row: Row) -> Mapping[str, int]:
+    return {}
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """What the gateway must know of a kind of channel.
+
+    prefix: names the kind; `AccessNarrowed.to` may name it, too.
+    may_be_in: returns the seats that are allowed, each with the row that says so, or None. With `on_change` recheck,
+        seats are of many users and the transaction has no viewer; otherwise all are of the transaction's viewer.
+    on_change: what sockets do when rights change between their user and the owner. `recheck`: those that may not stay
+        leave. `leave`: all leave, and clients join again if they may. `keep`: nothing; the domain moves sockets itself.
+    owner_decides: False where rights hang on other users than the owner: then every change is rechecked.
+    most_per_socket: how many channels of the kind a client may join on one socket; None without a bound.
+    at_sign_in: the channels that a socket is put into when it signs in, each with its owner, by a row of SignIns.
+    ended_among: the channels that are over for everybody.
+    is_logged: whether missed pushes are replayed from the channel's log. Otherwise `Hooks.rejoin` sends a snapshot.
+    is_about_posts: whether users who mute another's posts hear nothing of them here.
+    """
+
+    prefix: str
+    on_change: OnChange
+    may_be_in: Callable[[Transaction, Sequence[Seat]], Awaitable[Mapping[Seat, Row | None]]] = _none
+    owner_decides: bool = True
+    most_per_socket: int | None = None
+    at_sign_in: Callable[[Row], Mapping[str, int]] = _no_channels
+    ended_among: Callable[[Transaction, Sequence[str]], Awaitable[set[str]]] = _no_end
+    is_logged: bool = True
+    is_about_posts: bool = False
+
+    def channel(self, number: int) -> str:
+        return f"{self.prefix}:{number}"
+
+    def includes(self, channel: str) -> bool:
+        return channel.startswith(f"{self.prefix}:")
+
+    def id_of(self, channel: str) -> int:
+        return int(channel.partition(":")[2])
+
+
+class Kinds:
+    def __init__(self, *kinds: Kind) -> None:
+        """Raises ValueError for two kinds of one prefix."""
+        self._by_prefix = {kind.prefix: kind for kind in kinds}
+        if len(self._by_prefix) < len(kinds):
+            raise ValueError("two kinds of channels have the same prefix")
+        self._about_posts = tuple(f"{kind.prefix}:" for kind in kinds if kind.is_about_posts)
+
+    def __iter__(self) -> Iterator[Kind]:
+        return iter(self._by_prefix.values())
+
+    def of(self, channel: str) -> Kind:
+        return self._by_prefix[channel.partition(":")[0]]
+
+    def group(self, seats: Iterable[Seat]) -> dict[Kind, list[Seat]]:
+        groups: dict[Kind, list[Seat]] = {}
+        for seat in seats:
+            groups.setdefault(self.of(seat[1]), []).append(seat)
+        return groups
+
+    def is_about_posts(self, channel: str) -> bool:
+        """False for pushes to users, which have no channel."""
+        return channel.startswith(self._about_posts)
+
+    def at_sign_in(self, row: Row) -> dict[str, int]:
+        return {channel: owner for kind in self for channel, owner in kind.at_sign_in(row).items()}
+
+    def check_bounds(self, channels: Iterable[str]) -> None:
+        """Raises FAILED_PRECONDITION if one socket may not be in all of these."""
+        amounts = Counter(channel.partition(":")[0] for channel in channels)
+        for prefix, amount in amounts.items():
+            most = self._by_prefix[prefix].most_per_socket
+            if most is not None and amount > most:
+                raise errors.failed_precondition(f"a socket is in no more than {most} rooms of a kind: leave some")

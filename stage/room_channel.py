@@ -1,0 +1,60 @@
+"""The channel of a live room: sockets of the users who are inside."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from channels.broadcaster import Broadcaster
+from channels.kinds import Kind, Seat
+from protocol.live_rooms import Role
+from storage import live_rooms
+from storage.database import Row, Transaction
+
+
+async def _may_stay(tx: Transaction, seats: Sequence[Seat]) -> Mapping[Seat, Row | None]:
+    rows = await live_rooms.may_stay(tx, [(LIVE_ROOM.id_of(channel), user_id) for user_id, channel in seats])
+    return {(user_id, LIVE_ROOM.channel(room_id)): row for (room_id, user_id), row in rows.items()}
+
+
+async def _ended_among(tx: Transaction, channels: Sequence[str]) -> set[str]:
+    ended = await live_rooms.ended_among(tx, [LIVE_ROOM.id_of(channel) for channel in channels])
+    return {LIVE_ROOM.channel(room_id) for room_id in ended}
+
+
+LIVE_ROOM = Kind(
+    "live",
+    on_change="recheck",
+    may_be_in=_may_stay,
+    owner_decides=False,  # the host does, who may be another user than the owner
+    most_per_socket=10,
+    ended_among=_ended_among,
+)
+
+
+class PutOut(msgspec.Struct, frozen=True, tag="put_out"):
+    """The user's sockets leave, unless the user came in after that clock of the roster."""
+
+    before: int
+
+
+class RoleChanged(msgspec.Struct, frozen=True, tag="role"):
+    """The user has that role since that version of the room."""
+
+    role: Role
+    version: int
+
+
+Note = PutOut | RoleChanged
+
+encode_note = msgspec.msgpack.Encoder().encode
+decode_note = msgspec.msgpack.Decoder(Note).decode
+
+
+async def put_out(broadcaster: Broadcaster, user_id: int, room_id: int, before: int) -> None:
+    """Take the user's sockets out of the room on every node. Raises RedisError."""
+    await broadcaster.inform([user_id], LIVE_ROOM.channel(room_id), encode_note(PutOut(before)))
+
+
+async def change_role(broadcaster: Broadcaster, user_id: int, room_id: int, role: Role, version: int) -> None:
+    """Tell every node that the user is on. Raises RedisError."""
+    await broadcaster.inform([user_id], LIVE_ROOM.channel(room_id), encode_note(RoleChanged(role, version)))

@@ -1,0 +1,76 @@
+"""What live rooms do on a node as sockets leave, lose the right to stay, or recover."""
+
+from collections.abc import Collection, Sequence
+
+from channels.broadcaster import Broadcaster
+from channels.hooks import Comeback, Hooks, Rejoined
+from channels.members import Member
+from channels.messages import Written, unkept
+from protocol.live_rooms import RemovalReason, RoomRemoved
+from stage import departures
+from stage.attendance import Attendance
+from stage.room_channel import LIVE_ROOM, PutOut, RoleChanged, decode_note
+from storage import live_rooms
+from storage.database import Database, Row
+
+
+class RoomHooks(Hooks):
+    def __init__(self, attendance: Attendance, broadcaster: Broadcaster, database: Database) -> None:
+        self._attendance = attendance
+        self._broadcaster = broadcaster
+        self._database = database
+
+    def left(self, user_id: int, channel: str, *, may_come_back: bool) -> None:
+        self._attendance.left(user_id, LIVE_ROOM.id_of(channel), may_come_back=may_come_back)
+
+    def emptied(self, channel: str) -> None:
+        self._attendance.emptied(LIVE_ROOM.id_of(channel))
+
+    def informed(self, user_id: int, channel: str, note: bytes) -> bool:
+        room_id = LIVE_ROOM.id_of(channel)
+        match decode_note(note):
+            case PutOut(before):
+                return self._attendance.is_put_out(user_id, room_id, before)
+            case RoleChanged(role, version):
+                self._attendance.change_role(user_id, room_id, role, version)
+        return False
+
+    def stays(self, user_id: int, channel: str, row: Row | None) -> None:
+        if row is not None:
+            self._attendance.change_role(user_id, LIVE_ROOM.id_of(channel), row["role"], row["version"])
+
+    async def lost(self, seats: Sequence[tuple[Member, str]], ended: Collection[str], cause: str) -> None:
+        """Tell each user once: the push reaches all their sockets."""
+        for user_id, channel in dict.fromkeys((member.user_id, channel) for member, channel in seats):
+            reason: RemovalReason = "ended" if channel in ended else "access"
+            await departures.put_out(self._broadcaster, LIVE_ROOM.id_of(channel), user_id, reason, cause=cause)
+
+    async def rejoin(self, comeback: Comeback) -> Rejoined:
+        """Return to the rosters, or tell why not."""
+        now: list[Written] = []
+        refused: list[str] = []
+        for channel, watched in comeback.channels.items():
+            room_id = LIVE_ROOM.id_of(channel)
+            reason = await self._return_to(comeback, room_id, watched.joined)
+            if reason is None:
+                continue
+            refused.append(channel)
+            # A kick, a ban or a block told the user already: the replay repeats it, with its cause.
+            if not any(push_id.startswith(f"room.removed:{room_id}:") for push_id in comeback.missed_ids):
+                push_id = f"room.removed:{room_id}:{comeback.member.pid}:{comeback.claim}"
+                now.append(unkept(RoomRemoved(id=push_id, room_id=str(room_id), reason=reason), channel))
+        return Rejoined(now, refused)
+
+    async def _return_to(self, comeback: Comeback, room_id: int, joined: int) -> RemovalReason | None:
+        """Returns why the user may not return, None if they are inside. joined: by the roster's clock."""
+        place = room_id, comeback.member.user_id
+        async with self._database.transaction(comeback.member.user_id) as tx:
+            seat = (await live_rooms.may_stay(tx, [place])).get(place)
+            if seat is None:
+                return "ended" if await live_rooms.has_ended(tx, room_id) else "access"
+        entered = await self._attendance.enter(
+            *place, seat["role"], seat["version"], seat["capacity"], user=comeback.user, joined=joined
+        )
+        if entered.refused is None:
+            await self._attendance.begin_turn(*place, seat["role"])
+        return entered.refused

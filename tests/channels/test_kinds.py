@@ -1,0 +1,42 @@
+"""Kinds of channels: what is decided by their records alone."""
+
+import pytest
+
+from channels.kinds import Kind, Kinds
+from domain.post_channels import AUTHOR, POST
+from gateway.channel_kinds import KINDS
+from presence.presence_channel import PRESENCE
+from protocol.errors import CallError
+from stage.room_channel import LIVE_ROOM
+
+
+def test_a_channel_leads_to_its_kind_and_id():
+    for kind in KINDS:
+        channel = kind.channel(12)
+        assert KINDS.of(channel) is kind
+        assert kind.id_of(channel) == 12
+        assert [each for each in KINDS if each.includes(channel)] == [kind]
+
+
+def test_two_kinds_of_one_prefix_are_refused():
+    with pytest.raises(ValueError):
+        Kinds(Kind("post", on_change="leave"), POST)
+
+
+def test_channels_of_posts_alone_are_about_posts():
+    assert [kind for kind in KINDS if KINDS.is_about_posts(kind.channel(1))] == [POST, AUTHOR]
+    assert not KINDS.is_about_posts("")
+
+
+@pytest.mark.parametrize(("kind", "most"), [(POST, 200), (LIVE_ROOM, 10), (PRESENCE, 200)])
+def test_a_socket_is_in_a_bounded_number_of_channels_of_a_kind(kind: Kind, most: int):
+    others = [AUTHOR.channel(number) for number in range(300)]
+    channels = [kind.channel(number) for number in range(most + 1)]
+    KINDS.check_bounds(channels[:most] + others)
+    with pytest.raises(CallError) as refused:
+        KINDS.check_bounds(channels + others)
+    assert refused.value.code == "FAILED_PRECONDITION"
+
+
+def test_channels_at_sign_in_come_from_the_row():
+    assert KINDS.at_sign_in({"large_authors": [7, 8]}) == {"author:7": 7, "author:8": 8}
