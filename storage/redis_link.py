@@ -1,8 +1,8 @@
 """A pipelined connection to one Redis server, for the realtime paths.
 
-redis-py finds the server, connects and authenticates; then this class takes over the transport. Commands are written at
-once and answered in order, at a tenth of the cost of a pooled client. Published messages arrive between answers, in the
-order in which Redis processed them. States: down → up → down …
+redis-py finds the server, connects and authenticates; then this class takes over the transport. The commands of one turn
+of the event loop leave in one write and are answered in order, at a tenth of the cost of a pooled client. Published
+messages arrive between answers, in the order in which Redis processed them. States: down → up → down …
 """
 
 import asyncio
@@ -69,6 +69,7 @@ class RedisLink(asyncio.Protocol):
         self._is_open = False
         self._opener: asyncio.Task[Any] | None = None  # the task that may use the link before it is up
         self._unanswered: deque[_Unanswered] = deque()
+        self._outbound: list[bytes] = []
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
         self._lost: asyncio.Future[str] = asyncio.Future()  # the reason
 
@@ -83,8 +84,16 @@ class RedisLink(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
         self._unanswered.append(_Unanswered(answer, loop.time(), confirmed_for))
-        self._transport.write(hiredis.pack_command(tuple(parts)))  # type: ignore[arg-type]
+        if not self._outbound:
+            loop.call_soon(self._flush)
+        self._outbound.append(hiredis.pack_command(tuple(parts)))  # type: ignore[arg-type]
         return answer
+
+    def _flush(self) -> None:
+        """Write the commands of one turn of the loop at once: a system call for each costs more than the commands."""
+        outbound, self._outbound = self._outbound, []
+        if self._transport is not None:
+            self._transport.write(b"".join(outbound))
 
     def listen(self, command: str, channel: str) -> "asyncio.Future[Any]":
         """(S)SUBSCRIBE or (S)UNSUBSCRIBE one channel. Raises RedisError."""
@@ -167,6 +176,7 @@ class RedisLink(asyncio.Protocol):
         self.is_up.clear()
         self._is_open = False
         self._transport = None
+        self._outbound = []
         unanswered, self._unanswered = self._unanswered, deque()
         for waiting in unanswered:
             if not waiting.answer.done():
