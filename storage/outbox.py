@@ -23,6 +23,8 @@ class Outbox:
         self._database = database
         self._snowflakes = snowflakes
         self._waking: asyncio.Task[None] | None = None
+        self._is_due = False  # something was committed since the last NOTIFY
+        self._woken_at = 0.0  # loop time, s
 
     async def add(self, tx: Transaction, event: Event) -> int:
         """Insert the event. Returns its id, from which ids of pushes derive."""
@@ -38,19 +40,23 @@ class Outbox:
 
     def wake_relay(self) -> None:
         """Call it after a commit. If the wake-up is lost, the relay finds the event when it polls next."""
+        self._is_due = True
         if self._waking is None or self._waking.done():
-            self._waking = asyncio.create_task(self._notify())
+            self._waking = asyncio.create_task(self._wake())
 
     async def close(self) -> None:
         if self._waking is not None:
             await self._waking
 
-    async def _notify(self) -> None:
-        await asyncio.sleep(COALESCE_S)
-        try:
-            await self._database.notify(CHANNEL)
-        except DatabaseUnavailable:
-            return
+    async def _wake(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._is_due:
+            await asyncio.sleep(self._woken_at + COALESCE_S - loop.time())
+            self._is_due, self._woken_at = False, loop.time()
+            try:
+                await self._database.notify(CHANNEL)
+            except DatabaseUnavailable:
+                return
 
 
 def encode(event: Event) -> bytes:
