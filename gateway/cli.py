@@ -10,29 +10,19 @@ from collections.abc import Coroutine
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
-import uvloop
-from pydantic import ValidationError
-from redis.exceptions import RedisError
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
-from rich.table import Table
+from rich.table import Column, Table
 
-from gateway import client, demo, doctor, processes, rates, supervisor
-from gateway.app import worker_names
-from gateway.embedded import EmbeddedError, EmbeddedServers, find_servers
-from gateway.observability import configure_logs
-from gateway.settings import Settings, SettingsError
-from gateway.stores import NotMigrated
-from protocol.rpc import methods
-from protocol.schema import documents
-from protocol.tokens import AccessTokens
-from storage.database import DatabaseUnavailable
-from storage.redis import Redis
-from storage.redis_streams import RedisStreams
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
+    from gateway.settings import Settings
+    from storage.redis import Redis
+
+# Each command imports what it runs: `--help` and `call` answer fast only if nobody waits for the gateway's modules.
 app = typer.Typer(
     help="DAIRA (دائرة): the realtime backend of a social network.",
     no_args_is_help=True,
@@ -46,25 +36,14 @@ T = TypeVar("T")
 screen = Console()
 notes = Console(stderr=True)
 
-# What is told in a sentence, not in a traceback.
-EXPECTED = (
-    SettingsError,
-    EmbeddedError,
-    NotMigrated,
-    processes.PortTaken,
-    client.CannotConnect,
-    DatabaseUnavailable,
-    RedisError,
-    LookupError,
-    OSError,
-)
-
 
 @app.command()
 def up(
     with_demo: Annotated[bool, typer.Option("--demo/--no-demo", help="demo people on the first start")] = False,
 ) -> None:
     """Run everything on this machine: servers, gateway, workers."""
+    from gateway import processes
+
     if "DAIRA_LOG_FORMAT" not in os.environ and sys.stderr.isatty():
         os.environ["DAIRA_LOG_FORMAT"] = "console"
     settings = _settings().for_a_laptop()
@@ -84,6 +63,8 @@ def up(
 @app.command()
 def erase() -> None:
     """Remove all data of the servers that `daira up` runs in the data folder."""
+    from gateway.embedded import EmbeddedError, EmbeddedServers, find_servers
+
     settings = _settings()
     try:
         if find_servers(settings.data_dir) is None:
@@ -100,6 +81,8 @@ def serve(
     inherited_socket: Annotated[int, typer.Option(hidden=True)] = -1,
 ) -> None:
     """Run a gateway node."""
+    from gateway import processes, supervisor
+
     settings = _settings()
     if inherited_socket >= 0:
         listener = socket.socket(fileno=inherited_socket)
@@ -117,6 +100,9 @@ def work(
     groups: Annotated[list[str] | None, typer.Argument(help="the relay and worker groups; default: all")] = None,
 ) -> None:
     """Run workers: the relay, fan-out, and the rest."""
+    from gateway import processes
+    from gateway.app import worker_names
+
     names = groups or worker_names()
     unknown = [name for name in names if name not in worker_names()]
     if unknown:
@@ -127,6 +113,8 @@ def work(
 @app.command()
 def migrate() -> None:
     """Bring the database's roles, tables and functions up to date."""
+    from gateway import processes
+
     version = _run(processes.migrate(_settings()))
     screen.print(f"the schema is at version {version}")
 
@@ -134,7 +122,10 @@ def migrate() -> None:
 @app.command()
 def limits() -> None:
     """List all rate limits: what they count, the variables that change them, and what is in force."""
-    table = Table("method", "counts", "variable", "default", "in force", box=None)
+    from gateway import rates
+    from gateway.settings import SettingsError
+
+    table = Table("method", "counts", Column("variable", no_wrap=True), "default", "in force", box=None)
     try:
         in_force = rates.in_force(_settings())
     except SettingsError as error:
@@ -147,6 +138,10 @@ def limits() -> None:
 @app.command()
 def seed(users: Annotated[int, typer.Option(min=2, max=1_000_000, help="how many people")] = 200) -> None:
     """Add demo people who follow each other and have posted."""
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    from gateway import demo
+
     settings = _settings()
     with Progress(TextColumn("{task.description}"), BarColumn(), console=notes) as progress:
         task = progress.add_task("people", total=1.0)
@@ -164,6 +159,8 @@ def seed(users: Annotated[int, typer.Option(min=2, max=1_000_000, help="how many
 @app.command()
 def suspend(username: str) -> None:
     """Suspend somebody: their sessions and sockets end at once."""
+    from gateway import processes
+
     _run(processes.set_status(_settings(), username, "suspended"))
     screen.print(f"{username} is suspended")
 
@@ -171,6 +168,8 @@ def suspend(username: str) -> None:
 @app.command()
 def restore(username: str) -> None:
     """Lift a suspension; the user signs in again."""
+    from gateway import processes
+
     _run(processes.set_status(_settings(), username, "active"))
     screen.print(f"{username} is active")
 
@@ -195,6 +194,8 @@ def call(
     url: Annotated[str | None, typer.Option(help="of the node; default: DAIRA_HOST and DAIRA_PORT")] = None,
 ) -> None:
     """Make one call as somebody, over a real socket."""
+    from gateway import client
+
     settings = _settings()
     try:
         value = json.loads(argument)
@@ -213,6 +214,8 @@ def watch(
     url: Annotated[str | None, typer.Option(help="of the node; default: DAIRA_HOST and DAIRA_PORT")] = None,
 ) -> None:
     """Print somebody's pushes as they come, one a line."""
+    from gateway import client, processes
+
     settings = _settings()
     minted = _mint(settings, [as_user], create=False, hours=24)[0]
 
@@ -228,6 +231,9 @@ def watch(
 @app.command()
 def schema(folder: Annotated[Path, typer.Argument(help="where to write")] = Path("docs/schema")) -> None:
     """Write the client contract: AsyncAPI 3, JSON Schemas, TypeScript for socket.io-client."""
+    from handlers import methods
+    from protocol.schema import documents
+
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in documents(methods).items():
         (folder / name).write_text(content)
@@ -237,6 +243,8 @@ def schema(folder: Annotated[Path, typer.Argument(help="where to write")] = Path
 @app.command("doctor")
 def examine() -> None:
     """Check settings and every dependency, and say what to do."""
+    from gateway import doctor
+
     findings = _run(doctor.examine(_settings()))
     table = Table("", "what", "finding", "what to do", box=None)
     for finding in findings:
@@ -255,6 +263,7 @@ def show_version() -> None:
 @dead_letters.command("list")
 def list_dead_letters(limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50) -> None:
     """Show them, oldest first, with their cause."""
+    from storage.redis_streams import RedisStreams
 
     async def show() -> None:
         redis = _redis()
@@ -273,6 +282,7 @@ def replay_dead_letters(
     ids: Annotated[list[str] | None, typer.Argument(help="as `list` shows them; default: all")] = None,
 ) -> None:
     """Give them to their topics again; reactions that have succeeded bear the repetition."""
+    from storage.redis_streams import RedisStreams
 
     async def replay() -> None:
         redis = _redis()
@@ -294,7 +304,12 @@ def _write_whole_lines() -> None:
         sys.stdout = io.TextIOWrapper(buffer, encoding=sys.stdout.encoding, line_buffering=True)
 
 
-def _settings() -> Settings:
+def _settings() -> "Settings":
+    from pydantic import ValidationError
+
+    from gateway.observability import configure_logs
+    from gateway.settings import Settings
+
     try:
         settings = Settings()
     except ValidationError as error:
@@ -307,12 +322,38 @@ def _settings() -> Settings:
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
+    import uvloop
+
     try:
         return uvloop.run(work)
-    except EXPECTED as error:
-        _fail(str(error) or type(error).__name__)
     except asyncio.CancelledError:
         raise typer.Exit(130) from None
+    except Exception as error:
+        if not isinstance(error, _expected()):
+            raise
+        _fail(str(error) or type(error).__name__)
+
+
+def _expected() -> tuple[type[Exception], ...]:
+    """Errors that are told in a sentence, without a traceback."""
+    from redis.exceptions import RedisError
+
+    from gateway.client import CannotConnect
+    from gateway.embedded import EmbeddedError
+    from gateway.settings import SettingsError
+    from gateway.stores import NotMigrated
+    from storage.database import DatabaseUnavailable
+
+    return (
+        SettingsError,
+        EmbeddedError,
+        NotMigrated,
+        CannotConnect,
+        DatabaseUnavailable,
+        RedisError,
+        LookupError,
+        OSError,
+    )
 
 
 def _fail(message: str) -> NoReturn:
@@ -320,7 +361,10 @@ def _fail(message: str) -> NoReturn:
     raise typer.Exit(1)
 
 
-def _mint(settings: Settings, usernames: list[str], *, create: bool, hours: float) -> list[str]:
+def _mint(settings: "Settings", usernames: list[str], *, create: bool, hours: float) -> list[str]:
+    from gateway import demo
+    from protocol.tokens import AccessTokens
+
     async def mint() -> list[str]:
         tokens = AccessTokens(settings.keys)
         lifetime = timedelta(hours=hours)
@@ -329,20 +373,24 @@ def _mint(settings: Settings, usernames: list[str], *, create: bool, hours: floa
     return _run(mint())
 
 
-def _redis() -> Redis:
+def _redis() -> "Redis":
+    from storage.redis import Redis
+
     settings = _settings()
     return Redis(settings.redis, settings.prefix)
 
 
-def _url(settings: Settings) -> str:
+def _url(settings: "Settings") -> str:
     return f"http://{settings.host}:{settings.port}"
 
 
-def _spinner() -> Progress:
+def _spinner() -> "Progress":
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
     return Progress(SpinnerColumn(), TextColumn("{task.description}"), console=notes, transient=True)
 
 
-def _welcome(settings: Settings, pair: tuple[str, str] | None) -> None:
+def _welcome(settings: "Settings", pair: tuple[str, str] | None) -> None:
     daira = os.path.relpath(sys.argv[0]) if os.sep in sys.argv[0] else sys.argv[0]
     health = f"http://{settings.host}:{settings.sidecar_port}/health/ready"
     screen.print(f"[bold green]DAIRA is ready[/] on {_url(settings)}, health on {health}", soft_wrap=True)

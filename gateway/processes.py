@@ -30,7 +30,7 @@ Progress = Callable[[str], None]
 log = structlog.get_logger()
 
 
-class PortTaken(Exception):
+class PortTaken(OSError):
     """Another program listens there."""
 
 

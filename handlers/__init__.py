@@ -13,5 +13,8 @@ from handlers import (
     system,
     users,
 )
+from protocol.rpc import methods
+
+__all__ = ["MODULES", "methods"]
 
 MODULES = (auth, circles, feed, graph, live_rooms, posts, presence, room_chat, room_stage, system, users)

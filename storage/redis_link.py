@@ -1,8 +1,8 @@
 """A pipelined connection to one Redis server, for the realtime paths.
 
-redis-py finds the server, connects and authenticates; then this class takes over the transport. The commands of one turn
-of the event loop leave in one write and are answered in order, at a tenth of the cost of a pooled client. Published
-messages arrive between answers, in the order in which Redis processed them. States: down → up → down …
+redis-py finds the server, connects and authenticates; then this class takes over the transport. The commands of one
+turn of the event loop leave in one write and are answered in order, at a tenth of the cost of a pooled client.
+Published messages arrive between answers, in the order in which Redis processed them. States: down → up → down …
 """
 
 import asyncio
