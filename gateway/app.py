@@ -49,7 +49,7 @@ class WorkerProcess:
             stores.roster,
             stores.ids,
             Outbox(database, stores.ids),
-            Voice(database, stores.roster, stores.media_server) if stores.media_server else None,
+            Voice(database, stores.roster, stores.voice_server) if stores.voice_server else None,
         )
         self._listen_url = listen_url
         self._names = names
@@ -91,7 +91,7 @@ def sidecar(
         "postgres": database.ping,
         "redis": stores.redis.ping,
         "objects": stores.objects.ping,
-        **({"livekit": stores.media_server.ping} if stores.media_server else {}),
+        **({"livekit": stores.voice_server.ping} if stores.voice_server else {}),
         **more_checks,
     }
     return Sidecar(

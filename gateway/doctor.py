@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from gateway.settings import Settings, SettingsError
-from stage.media_server import MediaServer
+from stage.voice_server import VoiceServer
 from storage import schema
 from storage.database import Database
 from storage.objects import Objects
@@ -118,7 +118,7 @@ async def _objects(settings: Settings) -> str:
 async def _livekit(settings: Settings) -> str:
     if settings.livekit is None:
         return "not set up: rooms have no voice"
-    server = MediaServer(*settings.livekit)
+    server = VoiceServer(*settings.livekit)
     try:
         await server.ping()
     finally:

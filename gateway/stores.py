@@ -19,8 +19,8 @@ from gateway.observability import POSTGRES_POOL, REDIS_POOL
 from gateway.settings import Settings
 from presence import tracker
 from stage import roster
-from stage.media_server import MediaServer
 from stage.roster import Roster
+from stage.voice_server import VoiceServer
 from storage import limits, schema, shares
 from storage.database import Database, DatabaseUnavailable
 from storage.feeds import Feeds
@@ -60,7 +60,7 @@ class Stores:
     broadcaster: Broadcaster
     roster: Roster
     objects: Objects
-    media_server: MediaServer | None
+    voice_server: VoiceServer | None
 
 
 @asynccontextmanager
@@ -84,9 +84,9 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         async with _reaching(settings.realtime_redis, "DAIRA_REALTIME_REDIS_URL"), asyncio.timeout(START_TIMEOUT_S):
             await shards.start()
         names = Names(shards)
-        media_server = MediaServer(*settings.livekit) if settings.livekit else None
-        if media_server is not None:
-            closing.push_async_callback(media_server.close)
+        voice_server = VoiceServer(*settings.livekit) if settings.livekit else None
+        if voice_server is not None:
+            closing.push_async_callback(voice_server.close)
         yield Stores(
             settings=settings,
             redis=redis,
@@ -99,7 +99,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             broadcaster=Broadcaster(shards, names),
             roster=Roster(shards),
             objects=objects,
-            media_server=media_server,
+            voice_server=voice_server,
         )
 
 

@@ -35,9 +35,9 @@ from presence.presence_hooks import PresenceHooks
 from presence.tracker import Tracker
 from presence.typing_indicators import TypingIndicators
 from protocol.cursors import Cursors
-from protocol.media_tokens import MediaTokens
 from protocol.rpc import methods
 from protocol.tokens import AccessTokens
+from protocol.voice_tokens import VoiceTokens
 from stage.attendance import Attendance
 from stage.pulse import Pulse
 from stage.room_channel import LIVE_ROOM
@@ -126,7 +126,7 @@ def _services(
         pulse=pulse,
         presence=presence,
         typing=TypingIndicators(stores.broadcaster, members),
-        media_tokens=MediaTokens(*settings.livekit) if settings.livekit else None,
+        voice_tokens=VoiceTokens(*settings.livekit) if settings.livekit else None,
         refresh_tokens=RefreshTokens(derive_keys(settings, "refresh"), timedelta(seconds=settings.refresh_leeway)),
     )
 

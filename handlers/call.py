@@ -17,8 +17,8 @@ from presence.tracker import Tracker
 from presence.typing_indicators import TypingIndicators
 from protocol import errors
 from protocol.cursors import Cursors
-from protocol.media_tokens import MediaTokens
 from protocol.tokens import AccessTokens
+from protocol.voice_tokens import VoiceTokens
 from stage.attendance import Attendance
 from stage.pulse import Pulse
 from stage.roster import Roster
@@ -59,7 +59,7 @@ class Services:
     pulse: Pulse
     presence: Tracker
     typing: TypingIndicators
-    media_tokens: MediaTokens | None
+    voice_tokens: VoiceTokens | None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 

@@ -162,7 +162,7 @@ async def invite(call: Call, request: InviteToRoom, tx: Transaction) -> Nothing:
 @methods.rpc("room.media_token")
 async def media_token(call: Call, request: RoomRef, tx: Transaction) -> MediaToken:
     """A token for LiveKit: to speak or only to listen, as the caller's role allows."""
-    tokens = call.services.media_tokens
+    tokens = call.services.voice_tokens
     if tokens is None:
         raise errors.failed_precondition("voice is not set up on this server")
     room = await standing(call, tx, request.room_id)

@@ -8,9 +8,9 @@ import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
 from itertools import islice
 
-from protocol.media_tokens import VoiceGrant, voice_grant
-from stage.media_server import MediaServer, own_id
+from protocol.voice_tokens import VoiceGrant, voice_grant
 from stage.roster import Roster
+from stage.voice_server import VoiceServer, own_id
 from storage import live_rooms
 from storage.database import Database
 
@@ -24,7 +24,7 @@ PAGE = 500
 class Voice:
     """All raise DatabaseUnavailable and RedisError."""
 
-    def __init__(self, database: Database, roster: Roster, server: MediaServer) -> None:
+    def __init__(self, database: Database, roster: Roster, server: VoiceServer) -> None:
         self._database = database
         self._roster = roster
         self._server = server

@@ -336,7 +336,7 @@ async def test_participants_and_messages_page(person):
     assert texts == [f"message {number}" for number in (4, 3, 2, 1, 0)]
 
 
-async def test_media_tokens_require_livekit(person):
+async def test_voice_tokens_require_livekit(person):
     host = await person("host")
     room_id = await open_room(host)
     assert (await host.refused("room.media_token", room_id=room_id)).code == "FAILED_PRECONDITION"
@@ -370,7 +370,7 @@ async def test_the_stage_is_shown_without_hidden_users(cluster, person):
     assert ids((await mona.call("room.get", room_id=room_id))["speakers"]) == [host.id]
 
 
-async def test_media_tokens_follow_the_role(person, node):
+async def test_voice_tokens_follow_the_role(person, node):
     secret = "a secret that LiveKit knows as well, of 32 characters or more"
     voice = await node(livekit_url="wss://voice.example", livekit_key="key", livekit_secret=secret)
     host, mona = await person("host", node=voice), await person("mona", node=voice)

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from stage.media_server import MediaServer
 from stage.roster import Roster
+from stage.voice_server import VoiceServer
 from tests.contract.test_live_rooms import open_room
 from tests.faults import Held, soon
 from tests.patience import WAIT_S
@@ -147,7 +147,7 @@ async def test_a_room_that_ends_is_silent(cluster, person, device):
         assert each.ended == "ROOM_DELETED"
 
     async def is_there() -> bool:
-        return int(room_id) in await cluster.stores.media_server.rooms()
+        return int(room_id) in await cluster.stores.voice_server.rooms()
 
     assert await soon(is_there, False) is False
 
@@ -166,7 +166,7 @@ async def test_a_late_or_repeated_event_changes_nothing(cluster, person, device)
 
 
 async def test_without_livekit_only_voice_is_missing():
-    nowhere = MediaServer("ws://127.0.0.1:1", "key", "s" * 32)
+    nowhere = VoiceServer("ws://127.0.0.1:1", "key", "s" * 32)
     try:
         assert await nowhere.rooms() == []
         await nowhere.remove(7, "5")

@@ -22,7 +22,7 @@ from livekit.protocol.room import (
 )
 
 from protocol.fields import MAX_ID
-from protocol.media_tokens import VoiceGrant
+from protocol.voice_tokens import VoiceGrant
 from stage.metrics import VOICE_REQUESTS
 
 TIMEOUT_S = 3.0
@@ -33,7 +33,7 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
-class MediaServer:
+class VoiceServer:
     """Rooms and people go by their ids. Needs a running loop."""
 
     def __init__(self, url: str, api_key: str, api_secret: str) -> None:

@@ -28,7 +28,7 @@ def voice_grant(role: Role, muted: bool) -> VoiceGrant:
     return VoiceGrant(can_publish=role != "listener" and not muted)
 
 
-class MediaTokens:
+class VoiceTokens:
     """Mints tokens with an API key of the LiveKit server at `url`."""
 
     def __init__(self, url: str, api_key: str, api_secret: str) -> None:

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import jwt
 import pytest
 
-from protocol.media_tokens import MediaTokens
+from protocol.voice_tokens import VoiceTokens
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)
 SECRET = "s" * 32
-TOKENS = MediaTokens("wss://media.example", "APIkey", SECRET)
+TOKENS = VoiceTokens("wss://media.example", "APIkey", SECRET)
 
 
 def mint(role="speaker", muted=False, tokens=TOKENS):
@@ -78,7 +78,7 @@ def test_the_returned_expiry_is_the_tokens_own():
 
 
 def test_a_token_verifies_only_with_the_secret():
-    token, _ = mint(tokens=MediaTokens(TOKENS.url, "APIkey", "x" * 32))
+    token, _ = mint(tokens=VoiceTokens(TOKENS.url, "APIkey", "x" * 32))
     with pytest.raises(jwt.InvalidSignatureError):
         read(token)
 
