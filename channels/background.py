@@ -1,4 +1,4 @@
-"""Work that nobody waits for."""
+"""Tasks that no caller waits for."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -12,7 +12,7 @@ log = structlog.get_logger()
 
 
 class Background:
-    """What cannot be done because a service is away is lost, and logged as such: whoever runs it has another way."""
+    """Runs tasks and logs their failures. A task whose service does not answer is lost: its owner must have a retry."""
 
     def __init__(self, name: str) -> None:
         self._name = name

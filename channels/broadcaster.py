@@ -1,8 +1,8 @@
-"""Publishing: pushes to channels and people, wherever their sockets are, and changes to who hears what.
+"""Publishing: pushes to channels and users, wherever their sockets are, and control messages to nodes.
 
-A push is encoded once per codec and travels as finished frames. A recoverable one gets its offset and is kept in the
-same step in which it is published, and its `id` is published once to a channel and once to a person, so a reaction may
-repeat it after a crash. To people on a cluster it is then sent again: clients drop it by its id.
+A push is encoded once per codec and travels as finished frames. One script gives a recoverable push its offset, keeps
+it and publishes it. A channel and an inbox take an `id` once, so a worker may repeat a push after a crash. On a
+cluster, pushes to users are then sent again: clients drop them by their id.
 """
 
 import asyncio
@@ -57,9 +57,9 @@ class Broadcaster:
         self._names = names
 
     async def publish(self, channel: str, push: Push, actor_id: int = 0, order: str = "") -> bool:
-        """To everybody in the channel but those who hide the actor. Raises RedisError.
+        """Push to every socket in the channel, except of users who hide the actor. Raises RedisError.
 
-        order: sorts pushes of this event by what they show; False for one that is older than what was shown.
+        order: sorts pushes of this event that show a state. Returns False for one older than the newest shown.
         """
         body = _encode(encode_push(push, actor_id))
         redis_channel = self._names.redis_channel(channel)
@@ -79,9 +79,9 @@ class Broadcaster:
     async def publish_to_users(
         self, user_ids: Sequence[int], push: Push, *, actor_id: int = 0, about: str = ""
     ) -> None:
-        """To those of them who are online or may come back: one message a node. Raises RedisError.
+        """Push to the users among them who are online or may reconnect: one message a node. Raises RedisError.
 
-        about: the channel of what the push tells of, where who comes back later may have lost the right to see it.
+        about: the channel of what the push tells of: a replay leaves it out if the user may no longer be in it.
         """
         body = _encode(encode_push(push, actor_id, about))
         by_shard: defaultdict[int, list[int]] = defaultdict(list)
@@ -117,10 +117,7 @@ class Broadcaster:
     # ------------------------------------------------------------------------------------------ who hears what
 
     async def evict(self, user_ids: Sequence[int], owner_id: int) -> None:
-        """They leave all of the owner's posts that they have open.
-
-        Whether they may watch the owner's presence still, or be in any live room, is looked up again.
-        """
+        """These users lost rights to what the owner has: their sockets leave or are rechecked, as each kind says."""
         cause = _new_cause()
         await self._tell(user_ids, lambda here: Evicted(here, owner_id, cause))
 
@@ -131,7 +128,7 @@ class Broadcaster:
         await self._tell(user_ids, lambda here: Left(here, channel))
 
     async def leave_device(self, user_id: int, channel: str, session_id: int, before: float) -> None:
-        """Sockets of that session that connected before that time, in seconds since 1970, leave the channel."""
+        """Take the session's sockets that connected before that time (s since 1970) out of the channel."""
         await self._tell([user_id], lambda here: DeviceLeft(here, channel, session_id, before))
 
     async def inform(self, user_ids: Sequence[int], channel: str, note: bytes) -> None:
@@ -139,12 +136,12 @@ class Broadcaster:
         await self._tell(user_ids, lambda here: Informed(here, channel, note))
 
     async def doubt(self, user_ids: Sequence[int], channel: str) -> None:
-        """Whether these people may stay in the channel is looked up again."""
+        """Check again whether these users may stay in the channel."""
         cause = _new_cause()
         await self._tell(user_ids, lambda here: Doubted(here, channel, cause))
 
     async def empty(self, channel: str) -> None:
-        """Everybody leaves the channel, on every node that hears it."""
+        """Take every socket out of the channel, on all nodes."""
         redis_channel = self._names.redis_channel(channel)
         await self._shards.publish(self._shards.of(channel), redis_channel, b"C" + _encode(Emptied(channel)))
 
@@ -152,11 +149,11 @@ class Broadcaster:
         await self._tell(changed.user_ids, lambda here: msgspec.structs.replace(changed, user_ids=here))
 
     async def close(self, owner_id: int, what: Narrowed) -> None:
-        """Everybody on every node leaves what of the owner's is no longer for them."""
+        """The owner narrowed who may see what: on every node, sockets leave or are rechecked."""
         await self.tell_all(Closed(owner_id, what, _new_cause()))
 
     async def revoke(self, revoked: Revoked) -> None:
-        """To every node: a revocation must not depend on what we know of people's whereabouts."""
+        """Tell every node: a revocation must not depend on what Redis knows of where users are."""
         if revoked.session_ids:
             await self.tell_all(revoked)
 

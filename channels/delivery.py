@@ -1,8 +1,8 @@
-"""From the bus to this node's sockets, in the order of the bus.
+"""Writes pushes from the bus to this node's sockets, in the order of the bus.
 
-A message alone is written at once. Once writing takes a good part of the time (hot), what arrives within 3 ms is
-gathered and the frames of one channel that follow each other leave in one write: the more there is to do, the less each
-delivery costs. Long work yields to the loop between slices.
+A push is written at once while there is little to do. While the node is busy, pushes that arrive within 3 ms are
+gathered, and consecutive frames of one channel leave in one write, so that each delivery costs less. Long work yields
+to the event loop between slices.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class Item(NamedTuple):
 
 
 class TooMuch(Exception):
-    """More waits than can be held back: what came last is lost."""
+    """More pushes wait than are held back; the last one was not taken."""
 
 
 class Delivery:
@@ -40,7 +40,7 @@ class Delivery:
         self._members = members
         self._waiting: deque[Item | asyncio.Future[None]] = deque()
         self._holds = 0
-        self._before_hold = 0  # so many of what waits came before the first of them
+        self._before_hold = 0  # items that waited before the first hold
         self._timer: asyncio.Handle | None = None
         self._window_began = 0.0
         self._writes_in_window = 0
@@ -59,7 +59,7 @@ class Delivery:
             self._note(self._deliver(item))
 
     async def settled(self) -> None:
-        """What has been taken until now has been delivered."""
+        """Wait until all that was taken before has been delivered."""
         if self._waiting:
             mark: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(mark)
@@ -68,7 +68,7 @@ class Delivery:
     # ------------------------------------------------------------------------------------------ holding back
 
     def hold(self) -> None:
-        """Nothing is delivered until each hold has been released."""
+        """Deliver nothing until each hold has been released."""
         if not self._holds:
             self._before_hold = len(self._waiting)
         self._holds += 1
@@ -81,7 +81,7 @@ class Delivery:
         return self._holds > 0
 
     def release(self, first: Sequence[Item], of_waiting: Callable[[Item], Item | None]) -> None:
-        """Go on with these, then with what `of_waiting` leaves of what waits."""
+        """Release a hold: deliver `first`, then what waits. `of_waiting` returns what is left of an item."""
         waiting = deque(itertools.islice(self._waiting, self._before_hold))
         waiting.extend(first)
         for each in itertools.islice(self._waiting, self._before_hold, None):
@@ -109,7 +109,7 @@ class Delivery:
         self._timer = asyncio.get_running_loop().call_later(GATHER_S, self._run)
 
     def _run(self) -> None:
-        """Deliver what waits, a slice at a time."""
+        """Deliver what waits, one slice at a time."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -127,7 +127,7 @@ class Delivery:
             self._gather()
 
     def _with_followers(self, item: Item) -> Item:
-        """The item and those right behind it that take the same way, as one."""
+        """Merge the item with the following items that go to the same sockets."""
         run = [item.written]
         size = len(item.written.msgpack)
         while self._waiting and size < MOST_BYTES_IN_ONE_WRITE:
@@ -172,7 +172,7 @@ class Delivery:
     # ------------------------------------------------------------------------------------------ delivering
 
     def _deliver(self, item: Item) -> int:
-        """Answers the number of writes."""
+        """Returns the number of writes."""
         recipients = item.rest or self._recipients(item)
         if len(recipients) > SLICE_WRITES:
             self._waiting.appendleft(item._replace(rest=recipients[SLICE_WRITES:]))
@@ -180,7 +180,7 @@ class Delivery:
             self._run_soon()
         written = item.written
         hidden = {each for actor_id in written.people for each in self._members.hides_from(actor_id, item.channel)}
-        versions: dict[frozenset[int], Written] = {}  # nearly all of them hide the same one
+        versions: dict[frozenset[int], Written] = {}  # nearly always one version: recipients hide the same users
         for member in recipients:
             if hidden and member.user_id in hidden:
                 unseen = frozenset(self._members.hidden_from(member.user_id, written.people, item.channel))

@@ -1,7 +1,8 @@
-"""Up to where this node has heard what is published, and what it has missed while a link was lost.
+"""What this node missed while a link to Redis was lost, and its replay.
 
-States of a link: listening → (lost) → subscribing → closing the gap → listening … What was published meanwhile is read
-from the logs and delivered before anything newer. Sockets for which that cannot be whole are told to start afresh.
+States of a link: listening → (lost) → subscribing → closing the gap → listening … Per shard, a node remembers the
+offset up to which it heard everything. After a gap it reads what was published since from the logs and delivers it
+before anything newer. Sockets whose logs do not reach back so far are told to load afresh.
 """
 
 import asyncio
@@ -33,9 +34,9 @@ log = structlog.get_logger()
 
 
 class Missed(NamedTuple):
-    """By shard: from where on, None where nobody can tell what was missed. `clocks`: up to where, once it is read.
+    """One gap, by shard. `since`: the last offset heard; None if the server's data do not reach back to it.
 
-    `heard_at`: monotonic, s: when anything was heard before.
+    `clocks`: the offset at which the gap ends. `heard_at`: monotonic s at which something was heard before it.
     """
 
     since: dict[int, Offset | None]
@@ -64,7 +65,7 @@ class Gaps:
         self._kinds = kinds
         self._recheck = recheck
         self._node = node
-        self._heard = [0] * shards.amount  # by shard: everything up to there has come
+        self._heard = [0] * shards.amount  # by shard: every push up to this clock has been heard
         self._heard_at = [0.0] * shards.amount
         self._open: dict[int, Missed] = {}  # by shard: the newest gap, until it is closed
         self._overflowed = False
@@ -77,28 +78,28 @@ class Gaps:
         self._heard_at[shard] = time.monotonic()
 
     def overflow(self) -> None:
-        """More came while a gap was being closed than can be held back."""
+        """Pushes were lost while a gap was being closed: more came than are held back."""
         self._overflowed = True
 
     async def keep_hearing(self) -> None:
-        """For ever: notice up to where everything has come, also when nothing is published."""
+        """For ever: advance what counts as heard, also while nothing is published."""
         while True:
             await asyncio.sleep(HEARTBEAT_S)
             for shards in self._shards.by_link:
                 if not self._shards.is_up(shards):
-                    continue  # nothing is listened to there yet, whatever the server answers
+                    continue  # the node has not subscribed there again yet
                 try:
                     seconds, microseconds = await self._shards.call(shards[0], "TIME")
                 except RedisError:
                     continue
-                # Answers and messages come in one order, so whatever was published before this has been heard.
+                # One connection carries answers and messages in order: what was published before has been heard.
                 for shard in shards:
                     self.hear(shard, int(seconds) * 1_000_000 + int(microseconds) - 1)
 
     # ------------------------------------------------------------------------------------------ closing
 
     async def begin(self, shards: Sequence[int]) -> Missed:
-        """Before these are listened to again: what comes then says nothing of what was missed. Raises RedisError."""
+        """Note the gap, before the node subscribes again and hears newer pushes. Raises RedisError."""
         run_id = await self._run_id(shards[0])
         began = [await self._shards.run(shard, BEGIN, [self._names.clock(shard)], [run_id]) for shard in shards]
         missed = Missed({}, {}, {})
@@ -112,7 +113,7 @@ class Gaps:
         return missed
 
     def _delivered(self, shard: int) -> tuple[int, float]:
-        """Up to where nothing is missing, and since when: what has come behind an open gap says nothing of it."""
+        """The clock up to which nothing is missing, and when it was heard. In an open gap, later ones do not count."""
         gap = self._open.get(shard)
         if gap is None:
             return self._heard[shard], self._heard_at[shard]
@@ -120,9 +121,9 @@ class Gaps:
         return since.clock if since is not None else 0, gap.heard_at[shard]
 
     async def close(self, missed: Missed) -> None:
-        """Read what was missed, deliver it before what has come since, and tell whom it is not whole for.
+        """Read what was missed, deliver it before newer pushes, and tell sockets that missed something for good.
 
-        The delivery is held, and released here.
+        `Delivery` is held by the caller, and released here.
         """
         for shard, clock in missed.clocks.items():
             self.hear(shard, clock)
@@ -134,21 +135,21 @@ class Gaps:
         while time.monotonic() < deadline:
             try:
                 items, lost = await self._read(missed.since)
-                self._forget(lost - forgotten)  # before it is said anew where they are, as if all had been kept
+                self._forget(lost - forgotten)  # before `recheck` renews their places, as if all pushes had been kept
                 forgotten |= lost
-                # Who has lost the right to what is replayed lost it in the gap, too.
+                # Rights that were lost in the gap must not be used for the replay.
                 is_rechecked = await self._recheck()
                 break
             except (RedisError, OSError):
                 if not self._shards.is_up(missed.since):
                     self.leave_open(missed)
                     return
-                await asyncio.sleep(RETRY_S)  # what is kept elsewhere cannot be read yet
+                await asyncio.sleep(RETRY_S)  # another shard's server does not answer yet
             except Exception:
                 log.exception("what was missed could not be read")
                 break
         if any(self._open.get(shard) is not missed for shard in missed.since):
-            self.leave_open(missed)  # the next gap has begun already, where this one did
+            self.leave_open(missed)  # the link was lost again: the next gap begins where this one did
             return
         for shard in missed.since:
             del self._open[shard]
@@ -156,7 +157,7 @@ class Gaps:
             self._overflowed = False
             items.clear()
             lost.update(self._members.all)
-        self._forget(lost - forgotten)  # before anything newer tells them an offset that would hide the hole
+        self._forget(lost - forgotten)  # before a newer push gives them an offset past the gap
         replayed = {(item.channel, person, item.written.id) for item in items for person in item.people or (0,)}
         self._delivery.release(sorted(items, key=_by_offset), lambda item: _without(replayed, item))
         REPLAYED.inc(len(items))
@@ -167,10 +168,7 @@ class Gaps:
             member.start_afresh(number / AFRESH_PER_S)
 
     def leave_open(self, missed: Missed) -> None:
-        """The link is lost again: the next gap begins where this one did, and finds what has come since.
-
-        Once it has begun, what waits is for it to sort out.
-        """
+        """The link was lost again: the next gap begins where this one did, and replays what waits."""
         self._delivery.release((), lambda item: None if self._open.get(item.written.shard) is missed else item)
 
     def _forget(self, members: Iterable[Member]) -> None:
@@ -178,7 +176,7 @@ class Gaps:
             self._recovery.forget(member.user_id, member.pid)
 
     async def _read(self, missed: Mapping[int, Offset | None]) -> tuple[list[Item], set[Member]]:
-        """Also for whom it is no longer whole. Raises RedisError."""
+        """Returns what was missed, and the sockets whose logs do not reach back. Raises RedisError."""
         items: list[Item] = []
         lost: set[Member] = set()
         channels: dict[str, Offset] = {}
@@ -195,7 +193,9 @@ class Gaps:
         for user_id in self._members.users:
             shard = self._names.shard_of_person(user_id)
             if shard not in missed:
-                shard = self._shards.of(self._node)  # whose link brings what is kept elsewhere
+                shard = self._shards.of(
+                    self._node
+                )  # pushes to users come over the link of the node's own Redis channel
             since = missed.get(shard)
             if since is not None:
                 people[user_id] = since
@@ -226,7 +226,7 @@ def _by_offset(item: Item) -> int:
 
 
 def _without(replayed: set[tuple[str, int, str]], item: Item) -> Item | None:
-    """What has come since, short of what has been read from the logs already."""
+    """A waiting item without the users to whom the logs have replayed it; None if none is left."""
     push_id = item.written.id
     if not item.people:
         return None if (item.channel, 0, push_id) in replayed else item

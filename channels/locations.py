@@ -1,8 +1,8 @@
-"""Where people's sockets are: what a push to a person is routed by.
+"""Which nodes a user's sockets are on: by this, pushes to users are routed.
 
-One sorted set a person, node/pid → expiry: a place for each socket. A node renews its own while it lives. A place
-outlasts its socket for as long as the client may come back, so that what is pushed meanwhile is kept; and while it
-counts, nothing that was pushed can have been missed unkept.
+A sorted set for each user holds a place, node/pid → expiry, for each socket. A node renews those of its sockets. A
+place outlasts its socket for as long as the client may reconnect: while it has not expired, pushes to the user are
+kept.
 """
 
 import time
@@ -13,7 +13,7 @@ from storage.shards import Shards
 
 RENEW_EVERY_S = 30
 RECOVERY_WINDOW_S = 120
-# Also what a killed node has renewed last must outlive the window.
+# Long enough that the last renewal of a killed node outlives the window.
 LIFETIME_S = RECOVERY_WINDOW_S + 2 * RENEW_EVERY_S
 _PAGE = 1_000
 
@@ -28,9 +28,9 @@ class Locations:
         self._names = names
 
     async def renew(self, node: str, sockets: Sequence[tuple[int, str]]) -> None:
-        """These people, by their sockets' pids, are on that node. Raises RedisError.
+        """Renew the places of these sockets (user id, pid) on that node. Raises RedisError.
 
-        But for those whose server is away: it is said of all once that is back, and until then others need not wait.
+        Users whose server is down are left out, so that others do not wait; all are renewed when it is back.
         """
         until = time.time() + LIFETIME_S
         for start in range(0, len(sockets), _PAGE):
@@ -45,7 +45,7 @@ class Locations:
                 await answer
 
     async def online(self, user_ids: Sequence[int]) -> set[int]:
-        """The people among `user_ids` who have sockets somewhere, or may come back. Raises RedisError."""
+        """Return the users among these who have sockets on a node, or may reconnect. Raises RedisError."""
         online = set()
         now = time.time()
         for start in range(0, len(user_ids), _PAGE):

@@ -1,6 +1,6 @@
-"""This node's sockets, found by person, session, recovery id and channel, and who of them hides whom.
+"""The index of this node's signed-in sockets, by user, session, pid and channel, and who of their users hides whom.
 
-Leaving costs what the socket itself is in.
+Removing a socket costs as much as the number of channels that it is in.
 """
 
 import time
@@ -18,9 +18,9 @@ V = TypeVar("V")
 
 
 class Hiding(NamedTuple):
-    """Until when (seconds since 1970; 0: not at all) somebody's acts are kept from a person, and those in posts.
+    """Until when (s since 1970; 0: not at all) a user's acts are hidden from another, and until when those in posts.
 
-    Several may hide the same one: a block, a mute of all for a while, a mute of posts for good.
+    Both may be set: by a block, a mute of everything for a while, a mute of posts for good.
     """
 
     until: float
@@ -53,13 +53,13 @@ FIRST_CLAIM = Claim(number=1)
 
 
 class Member(Protocol):
-    """A socket with somebody signed in; `channels` maps each channel it is in to the channel's owner."""
+    """A signed-in socket. `channels` maps each channel that it is in to the channel's owner."""
 
     channels: dict[str, int]
     pid: str
     claim: Claim
     connected_at: float  # seconds since 1970
-    called_at: float  # monotonic, s: when its client last called something
+    called_at: float  # monotonic, s: time of the client's last call
 
     @property
     def user_id(self) -> int: ...
@@ -68,16 +68,16 @@ class Member(Protocol):
     def session_id(self) -> int: ...
 
     def deliver(self, written: Written) -> None:
-        """Write the push, never wait."""
+        """Write the push, without waiting."""
 
     def revoke(self, reason: RevocationReason) -> None:
-        """Tell and disconnect."""
+        """Tell the client that its session is revoked, and disconnect it."""
 
     def start_afresh(self, delay_s: float) -> None:
-        """Tell the client, after so long, that pushes were lost: it must load anew."""
+        """Tell the client after `delay_s` that pushes were lost: it must load everything again."""
 
     def supersede(self) -> None:
-        """The client has come back on another socket."""
+        """Close: the client has reconnected on another socket."""
 
 
 class Members:
@@ -88,7 +88,7 @@ class Members:
         self._by_pid: defaultdict[str, set[Member]] = defaultdict(set)
         self._by_channel: defaultdict[str, set[Member]] = defaultdict(set)
         self._channels_by_owner: defaultdict[int, set[str]] = defaultdict(set)
-        # Per actor, who is kept from their acts: an empty entry costs a broadcast one look-up, not one a recipient.
+        # By actor: if nobody here hides the actor, a broadcast costs one look-up instead of one for each recipient.
         self._hiding: defaultdict[int, dict[int, Hiding]] = defaultdict(dict)
         self._hidden_from: dict[int, set[int]] = {}
         self._hiding_notes: defaultdict[int, list[list[tuple[int, Hiding]]]] = defaultdict(list)
@@ -97,7 +97,7 @@ class Members:
     # ------------------------------------------------------------------------------------------ coming and going
 
     def add(self, member: Member) -> bool:
-        """True for the first socket of its person here."""
+        """Returns whether it is its user's first socket here."""
         sockets = self._by_user[member.user_id]
         sockets.add(member)
         self._by_session[member.session_id].add(member)
@@ -105,7 +105,7 @@ class Members:
         return len(sockets) == 1
 
     def remove(self, member: Member) -> bool:
-        """True for the last socket of its person here."""
+        """Returns whether it was its user's last socket here."""
         for channel in list(member.channels):
             self.leave(member, channel)
         _discard(self._by_session, member.session_id, member)
@@ -127,7 +127,7 @@ class Members:
         return member in self._by_user.get(member.user_id, ())
 
     def join(self, member: Member, channel: str, owner_id: int) -> bool:
-        """False for who is not, or no longer, among the members."""
+        """Returns False for a socket that is not in the index."""
         if not self.is_here(member):
             return False
         member.channels[channel] = owner_id
@@ -136,7 +136,7 @@ class Members:
         return True
 
     def noting_left(self, member: Member) -> AbstractContextManager[list[str]]:
-        """Channels that it is made to leave meanwhile, in or not: who reads where it belongs may read too early."""
+        """Records the channels that the socket is told to leave during a query, to apply on top of its result."""
         return _noting(self._leaving_notes, member)
 
     def leave(self, member: Member, channel: str) -> None:
@@ -181,14 +181,14 @@ class Members:
     # ------------------------------------------------------------------------------------------ hiding
 
     def hide(self, user_id: int, hidden: Mapping[int, Hiding]) -> None:
-        """All whom that person, who is here, is kept from; in the place of what was known before."""
+        """Set all whom a user here hides, instead of what was known before."""
         for actor_id in self._hidden_from.pop(user_id, ()):
             self._forget_hiding(user_id, actor_id)
         for actor_id, hiding in hidden.items():
             self.set_hiding(user_id, actor_id, hiding)
 
     def loading_hiding(self, user_id: int) -> AbstractContextManager[list[tuple[int, Hiding]]]:
-        """Notes what changes meanwhile, which who reads the state may read too early or too late."""
+        """Records changes made during the query, to apply on top of its result."""
         return _noting(self._hiding_notes, user_id)
 
     def change_hiding(self, user_id: int, actor_id: int, hiding: Hiding) -> None:
@@ -207,7 +207,7 @@ class Members:
             self._hiding[actor_id][user_id] = hiding
 
     def hides_from(self, actor_id: int, channel: str) -> Collection[int]:
-        """The people here who must not hear of that person's acts in that channel."""
+        """Return the users here from whom the actor's acts in that channel are hidden."""
         hidings = self._hiding.get(actor_id)
         if not hidings:
             return ()
@@ -215,7 +215,7 @@ class Members:
         return {user_id for user_id, hiding in hidings.items() if now < hiding.ends(of_posts=of_posts)}
 
     def hidden_from(self, user_id: int, people: Iterable[int], channel: str) -> set[int]:
-        """Those of these people whom that person must not be shown there."""
+        """Return those of `people` who are hidden from the user in that channel."""
         now, of_posts = time.time(), self._kinds.is_about_posts(channel)
         hidings = ((actor_id, self._hiding.get(actor_id, {}).get(user_id)) for actor_id in people)
         return {actor_id for actor_id, hiding in hidings if hiding is not None and now < hiding.ends(of_posts=of_posts)}
@@ -230,7 +230,7 @@ class Members:
 
 @contextmanager
 def _noting(notes: defaultdict[K, list[list[V]]], key: K) -> Iterator[list[V]]:
-    """A list of its own for what is noted of the key meanwhile."""
+    """A list to which changes of the key are added until the block ends."""
     mine: list[V] = []
     notes[key].append(mine)
     try:

@@ -1,4 +1,4 @@
-"""What nodes tell each other over Redis: frames to write, and changes to who hears what."""
+"""Messages between nodes over Redis: frames to write to sockets, and control messages."""
 
 from collections.abc import Collection, Hashable
 
@@ -13,9 +13,9 @@ from protocol.wire import OFFSET_LENGTH
 
 
 class Frames(msgspec.Struct, frozen=True, array_like=True):
-    """A push on the bus: finished WebSocket frames, one a codec; a recoverable push's lack their offset still.
+    """A push on the bus: finished WebSocket frames, one a codec. Those of a recoverable push still lack their offset.
 
-    `actor_id` is whose act it tells of, 0 for nobody's: it stays away from those who hide them. `people` are shown in
+    `actor_id`: the user whose act it tells of, or 0; users who hide them do not get it. `people` are shown in
     it besides, and are taken out of it for those who hide one of them. `about` is the channel of what it tells of: a
     replay asks again whether the recipient may see that.
     """
@@ -35,7 +35,7 @@ decode_frames = msgspec.msgpack.Decoder(Frames).decode
 
 
 class Written(msgspec.Struct):
-    """Frames as they are written to sockets: of one push, or of several that follow each other."""
+    """Frames as they are written to sockets: of one push, or of several in a row."""
 
     event: str
     id: str
@@ -47,7 +47,7 @@ class Written(msgspec.Struct):
     msgpack: bytes
     json: bytes
     shard: int = 0
-    offset: int = 0  # by that shard's clock; 0 for what is not kept
+    offset: int = 0  # by that shard's clock; 0 for a push that is not kept
     pushes: int = 1
     parts: tuple["Written", ...] = ()
     people: tuple[int, ...] = ()
@@ -62,7 +62,7 @@ def encode_push(push: Push, actor_id: int = 0, about: str = "") -> Frames:
 
 
 def finish(frames: Frames, channel: str, offset: str) -> Written:
-    """What goes to sockets; `channel` keeps what replaces what apart between channels."""
+    """Complete the frames with their offset. Conflated pushes replace each other within one channel only."""
     written = Written(
         frames.event, frames.id, frames.actor_id, frames.about, frames.flow, (channel, frames.replaces),
         channel, frames.msgpack, frames.json,
@@ -77,7 +77,7 @@ def finish(frames: Frames, channel: str, offset: str) -> Written:
 
 
 def without_people(written: Written, hidden: Collection[int]) -> Written:
-    """For somebody who must not be shown these people. Costs an encoding of its own: it is seldom."""
+    """The push without these users, encoded again for a recipient who hides them; that is rare."""
     body, offset = wire.JSON.read_push(written.json, PUSHES[written.event])
     push = body.without(hidden)
     return msgspec.structs.replace(
@@ -88,32 +88,31 @@ def without_people(written: Written, hidden: Collection[int]) -> Written:
 
 
 def unkept(push: Push, channel: str) -> Written:
-    """For one socket alone, where nobody is to find it again: without an offset."""
+    """A push to one socket, without an offset: it is not kept for a replay."""
     msgpack, json = wire.MSGPACK.push(push), wire.JSON.push(push)
     return Written(push.event, push.id, 0, "", push.flow, (channel, push.replaces), channel, msgpack, json)
 
 
-FOR_GOOD = float("inf")  # until when somebody is hidden
+FOR_GOOD = float("inf")  # a hiding without end
 CLOCK_LENGTH = 16  # digits of µs since 1970, until the year 2286
 
 
 def offset_text(shard: int, clock: str | int) -> str:
-    """As clients are given it: the shard whose clock it is of, and the time there."""
+    """The offset as clients get it: shard number, then the shard's clock."""
     return f"{shard:0{OFFSET_LENGTH - CLOCK_LENGTH}}{int(clock):0{CLOCK_LENGTH}}"
 
 
 class Revoked(msgspec.Struct, frozen=True, tag="revoked"):
-    """These sessions are over: close their sockets."""
+    """These sessions ended: close their sockets."""
 
     session_ids: list[int]
     reason: RevocationReason
 
 
 class Evicted(msgspec.Struct, frozen=True, tag="evicted"):
-    """These people leave all posts of that owner that they have open.
+    """These users lost rights to what that owner has: their sockets leave or are rechecked, as each kind says.
 
-    Whether they may watch the owner's presence still, or be in any live room, is to be looked up. Nodes that do so for
-    one `cause` tell it once.
+    Nodes that take a user out for one `cause` tell them once.
     """
 
     user_ids: list[int]
@@ -122,7 +121,7 @@ class Evicted(msgspec.Struct, frozen=True, tag="evicted"):
 
 
 class Closed(msgspec.Struct, frozen=True, tag="closed"):
-    """Everybody leaves what of that owner's is no longer for them; all their posts, which are let in again."""
+    """The owner narrowed who may see what: sockets in the owner's channels leave or are rechecked."""
 
     owner_id: int
     what: Narrowed = "all"
@@ -130,7 +129,7 @@ class Closed(msgspec.Struct, frozen=True, tag="closed"):
 
 
 class Joined(msgspec.Struct, frozen=True, tag="joined"):
-    """These people's sockets enter that channel."""
+    """These users' sockets join that channel."""
 
     user_ids: list[int]
     channel: str
@@ -138,14 +137,14 @@ class Joined(msgspec.Struct, frozen=True, tag="joined"):
 
 
 class Left(msgspec.Struct, frozen=True, tag="left"):
-    """These people's sockets leave that channel."""
+    """These users' sockets leave that channel."""
 
     user_ids: list[int]
     channel: str
 
 
 class DeviceLeft(msgspec.Struct, frozen=True, tag="device_left"):
-    """Sockets of that session that connected before that time leave that channel: half open ones, it may be."""
+    """Sockets of that session that connected before that time leave that channel: they may be half open."""
 
     user_ids: list[int]
     channel: str
@@ -154,13 +153,13 @@ class DeviceLeft(msgspec.Struct, frozen=True, tag="device_left"):
 
 
 class Emptied(msgspec.Struct, frozen=True, tag="emptied"):
-    """Everybody's sockets leave that channel."""
+    """All sockets leave that channel."""
 
     channel: str
 
 
 class Doubted(msgspec.Struct, frozen=True, tag="doubted"):
-    """Whether these people may stay in that channel is to be looked up."""
+    """Whether these users may stay in that channel must be checked again."""
 
     user_ids: list[int]
     channel: str
@@ -176,7 +175,7 @@ class Informed(msgspec.Struct, frozen=True, tag="informed"):
 
 
 class HidingChanged(msgspec.Struct, frozen=True, tag="hiding"):
-    """Until when these people's sockets are kept from that person's acts, and from those in posts; see `Hiding`."""
+    """Until when that actor's acts are hidden from these users, and until when those in posts; see `Hiding`."""
 
     user_ids: list[int]
     actor_id: int
@@ -185,7 +184,7 @@ class HidingChanged(msgspec.Struct, frozen=True, tag="hiding"):
 
 
 class Superseded(msgspec.Struct, frozen=True, tag="superseded"):
-    """A client has come back on another socket: the one of an earlier claim is dead."""
+    """A client has reconnected on another socket: close those of claims up to this one."""
 
     pid: str
     claim: int

@@ -1,8 +1,8 @@
-"""Which nodes live. Each says so every second; what one that is silent has said of its people is taken back by
-another, and by one alone.
+"""Which nodes are alive. Each sends a heartbeat every second. When one has been silent for 5 s, exactly one other node
+takes back what it said of its users.
 
-Silence is only believed by a node that has itself been heard without a break for longer than that: when Redis was
-away from everybody, everybody was silent.
+A node only judges others once its own heartbeats have succeeded for longer than that: while Redis is down, every node
+is silent.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from storage.shards import Shards
 BEAT_EVERY_S = 1.0
 DEAD_AFTER_S = 5.0
 STEADY_AFTER_S = DEAD_AFTER_S + 2.0
-REAPING_S = 120  # then another may try
+REAPING_S = 120  # the lock of a node that takes back; then another may try
 
 BEAT = LinkScript(Path(__file__).parent / "lua" / "beat.lua")
 SCRIPTS = (BEAT,)
@@ -46,7 +46,7 @@ class Nodes:
         self._node = node
         self._steady_since: float | None = None
         self._beaten_at = 0.0
-        self._reaping: asyncio.Task[None] | None = None  # beside the beats, which must not wait for it
+        self._reaping: asyncio.Task[None] | None = None  # runs beside the heartbeats, which must not wait for it
 
     async def keep_alive(self) -> None:
         """For ever."""
@@ -67,7 +67,7 @@ class Nodes:
             await asyncio.sleep(BEAT_EVERY_S)
 
     def stop(self) -> None:
-        """What this node has said is taken back by another, once it has been silent for long enough."""
+        """Another node takes back what this one has said, once it has been silent for long enough."""
         if self._reaping is not None:
             self._reaping.cancel()
 
@@ -80,15 +80,15 @@ class Nodes:
             try:
                 await self._reap(node)
             except Exception:
-                log.exception("a dead node's people could not be taken back yet", dead=node)
+                log.exception("what a dead node said of its users could not be taken back yet", dead=node)
 
     async def _reap(self, node: str) -> None:
         lock = self._names.reaping(node)
         if not await self._shards.call(0, "SET", lock, self._node, "NX", "EX", REAPING_S):
             return
         try:
-            if await self._is_silent(node):  # still: the list may be minutes old
-                log.warning("a node is dead: what it said is taken back", dead=node)
+            if await self._is_silent(node):  # checked again, as the list may be minutes old
+                log.warning("a node is dead: what it said of its users is taken back", dead=node)
                 await self._on_dead(node)
                 await self._shards.call(0, "ZREM", self._names.nodes(), node)
                 REAPED.inc()

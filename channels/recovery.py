@@ -1,8 +1,8 @@
-"""Clients that come back for what they have missed, on whichever node.
+"""Sessions in Redis, so that a client that reconnects to any node gets what it missed.
 
-A session is kept in Redis from the moment a socket is there, under a secret `pid` that the client is given. Whoever
-returns with it and the last offset they saw claims it: the older socket is dead from then on, and what was published
-since is read from their inbox and the logs of their channels. What is no longer whole is never replayed in part.
+A session's record is kept from the moment its socket joins, under a secret `pid` that the client is given. A client
+that sends the pid and the last offset that it saw claims the session: the older socket is closed, and what was
+published since is read from the user's inbox and the channels' logs. If part of that is gone, nothing is replayed.
 """
 
 import re
@@ -19,10 +19,10 @@ from protocol.wire import OFFSET_LENGTH
 from storage.redis_link import LinkScript
 from storage.shards import Shards
 
-SESSION_LIFETIME_S = 6 * 3_600  # renewed whenever the socket's token is
+SESSION_LIFETIME_S = 6 * 3_600  # renewed with the socket's token
 # In a session's record: all that a socket may be in, and ended channels, which stay until its client reconnects.
 MOST_CHANNELS_KEPT = 500
-# Offsets of one shard say nothing exact of another, so replays begin earlier and clients drop what they have by id.
+# The clocks of shards differ, so replays from other shards begin earlier; clients drop repetitions by id.
 OTHER_SHARDS_MARGIN_US = 5_000_000
 
 _LUA = Path(__file__).parent / "lua"
@@ -56,14 +56,14 @@ class Offset(NamedTuple):
 
 
 class WatchedChannel(msgspec.Struct, array_like=True, frozen=True):
-    """A channel in a session's record: its owner, and the clock when the socket joined."""
+    """A channel in a session's record: its owner, and the shard's clock when the socket joined."""
 
     owner_id: int
     joined: int
 
 
 class Claimed(NamedTuple):
-    """`missed` has what came to the person; what came to `channels` is to be read once they are joined again."""
+    """A claimed session. `missed`: from the inbox. The logs of `channels` are read after rejoining them."""
 
     offset: Offset
     number: int
@@ -72,7 +72,7 @@ class Claimed(NamedTuple):
 
 
 class Recovery:
-    """Of one node. What is awaited raises RedisError; the rest, where Redis is away, expires by itself."""
+    """Coroutines raise RedisError. Other methods do not wait; if Redis is down, what they change expires by itself."""
 
     def __init__(self, shards: Shards, names: Names, node: str) -> None:
         self._shards = shards
@@ -80,7 +80,7 @@ class Recovery:
         self._node = node
 
     async def enter(self, user_id: int, session_id: int, pid: str) -> Offset:
-        """From now on what is published to that person is kept. Answers the offset now."""
+        """Keep pushes to that user from now on. Returns the offset now."""
         shard = self._names.shard_of_person(user_id)
         keys = (self._names.clock(shard), self._names.places(user_id), self._names.session(user_id, pid))
         clock = await self._shards.run(shard, ENTER, keys, self._arguments(pid, session_id))
@@ -89,7 +89,7 @@ class Recovery:
     async def claim(
         self, user_id: int, session_id: int, pid: str, last: Offset
     ) -> "tuple[Claimed, Superseded, str] | None":
-        """Also whom to tell that an older socket is dead, and on which node; None where it is no longer whole."""
+        """Returns the claim, the message that closes the older socket, and its node; None if pushes are missing."""
         names = self._names
         shard = names.shard_of_person(user_id)
         if last.shard >= self._shards.amount:
@@ -112,7 +112,7 @@ class Recovery:
         return claimed, Superseded(pid, number - 1), node.decode()
 
     async def read_channels(self, since: Mapping[str, Offset]) -> "dict[str, list[Written] | None]":
-        """What was published to each channel after its offset; None where that is no longer whole."""
+        """Return what was published to each channel after its offset; None where the log does not reach back."""
         answers = {}
         for channel, offset in since.items():
             shard = self._shards.of(channel)
@@ -122,7 +122,7 @@ class Recovery:
         return {channel: _read(await answer, channel, self._shards.of(channel)) for channel, answer in answers.items()}
 
     async def read_inboxes(self, since: Mapping[int, Offset]) -> "dict[int, list[Written] | None]":
-        """The same of people."""
+        """The same for the inboxes of users."""
         answers = {}
         for user_id, offset in since.items():
             shard = self._names.shard_of_person(user_id)
@@ -135,7 +135,7 @@ class Recovery:
         }
 
     async def remember_channel(self, user_id: int, pid: str, channel: str, owner_id: int) -> None:
-        """Before it is joined."""
+        """Add the channel to the session's record, before the socket joins it."""
         shard, key = self._session(user_id, pid)
         await self._shards.run(shard, WATCH, (self._names.clock(shard), key), (channel, owner_id, MOST_CHANNELS_KEPT))
 
@@ -148,19 +148,19 @@ class Recovery:
         self._shards.send(shard, "EXPIRE", key, SESSION_LIFETIME_S)
 
     def forget(self, user_id: int, pid: str) -> None:
-        """It can no longer be claimed."""
+        """Delete the record: the session can no longer be claimed."""
         shard, key = self._session(user_id, pid)
         self._shards.send(shard, "DEL", key)
 
     def leave(self, user_id: int, pid: str, claim: int, *, goodbye: bool) -> None:
-        """Its socket is gone."""
+        """The socket is gone. goodbye: its client will not reconnect, so nothing is kept for it."""
         shard, key = self._session(user_id, pid)
         keys = (self._names.places(user_id), key)
         arguments = (place(self._node, pid), claim, 0 if goodbye else RECOVERY_WINDOW_S)
         self._shards.send(shard, "EVALSHA", LEAVE.digest, 2, *keys, *arguments)
 
     def _read_from(self, last: Offset) -> int:
-        """With several shards, clocks differ and deliveries of one may be behind those of another."""
+        """The clock to read from: earlier than the client's offset if there are several shards."""
         return last.clock if self._shards.amount == 1 else last.clock - OTHER_SHARDS_MARGIN_US
 
     def _session(self, user_id: int, pid: str) -> tuple[int, str]:

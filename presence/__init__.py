@@ -1,1 +1,1 @@
-"""Who is where, and who is typing."""
+"""Presence: who is online, and who is typing."""

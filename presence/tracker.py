@@ -1,9 +1,9 @@
-"""Presence: who is online, over all of a person's devices and nodes.
+"""Presence: who is online, over all of a user's devices and nodes.
 
-States of a person on a node: here → left (no socket there, waited for) → settled. Until that they count as before, and
-where they are settled everywhere they are offline; else online, or away, busy, as chosen, or away while idle on all
-devices. The invisible are offline to others from the start. In Redis a person is a hash with a field for each node that
-they are here on or have left; nodes repeat what they say after a gap, and what a dead node said is taken back.
+States of a user on a node: here → left (the last socket is gone; waited for, 5 s) → settled. A user who is here or
+left on any node is shown as chosen (online, away, busy), and as away while idle on all devices. A user who is settled
+on all nodes is offline; an invisible one is shown as offline at once. In Redis a user is a hash with a field for each
+node that they are here on or left. Nodes repeat what they said after a gap, and what a dead node said is taken back.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ SCRIPTS = (UPDATE,)
 
 
 class Chosen(NamedTuple):
-    """What a person chose to show, and how many times they had chosen: the older choice never undoes the newer."""
+    """What a user chose to show. `version` counts their choices: an older one never replaces a newer one."""
 
     status: str
     text: str
@@ -60,15 +60,15 @@ class Tracker:
         self._node = node
         self._here: dict[int, Chosen] = {}
         self._idle: set[int] = set()
-        self._unsaid: set[int] = set()  # whose coming or going has not been said to the end
-        self._untold: set[int] = set()  # who may have changed without anybody being told
+        self._unsaid: set[int] = set()  # users of whom Redis could not be told yet that they came or left
+        self._untold: set[int] = set()  # users who may have changed without a push to their watchers
         self._leaving: dict[int, asyncio.TimerHandle] = {}  # until they are settled
         self._background = Background("presence")
 
     # ------------------------------------------------------------------------------------------ on this node
 
     def came(self, user_id: int, chosen: Chosen) -> None:
-        """A socket of theirs is here, by what the database says of them. Only the first says anything new."""
+        """A socket of the user is here; `chosen` as the database has it. Only their first socket changes anything."""
         held = self._here.get(user_id)
         if not self._members.of_user(user_id) or (held is not None and held.version >= chosen.version):
             return
@@ -79,20 +79,20 @@ class Tracker:
         self._background.run(self._arrive(user_id))
 
     def went(self, user_id: int) -> None:
-        """The last of their sockets here is gone."""
+        """The user's last socket here is gone."""
         if self._here.pop(user_id, None) is not None:
             self._idle.discard(user_id)
             ONLINE.set(len(self._here))
             self._background.run(self._leave(user_id))
 
     async def choose(self, user_id: int, chosen: Chosen) -> None:
-        """What the person shows from now on. Raises RedisError."""
+        """Set what the user shows. Raises RedisError."""
         if user_id in self._here:
             self._here[user_id] = chosen
         await self._update(user_id, "set", self._node, chosen)
 
     async def _arrive(self, user_id: int) -> None:
-        """Say that they are here, and whether idle; or where they are not, that they have gone."""
+        """Tell Redis that the user is here, and whether idle; or that they left, if they are no longer here."""
         self._unsaid.add(user_id)
         chosen = self._here.get(user_id)
         if chosen is None:
@@ -105,7 +105,7 @@ class Tracker:
     async def _leave(self, user_id: int) -> None:
         self._unsaid.add(user_id)
         await self._update(user_id, "gone", self._node)
-        if user_id in self._here:  # came back while that was said, and perhaps before
+        if user_id in self._here:  # came back meanwhile
             await self._arrive(user_id)
         elif user_id not in self._leaving:
             loop = asyncio.get_running_loop()
@@ -118,7 +118,7 @@ class Tracker:
             self._unsaid.discard(user_id)
 
     async def _tell(self, user_id: int) -> None:
-        """To who watches them, how they are now, whether or not that is news."""
+        """Push the user's presence to their watchers, whether or not it has changed."""
         self._untold.discard(user_id)
         try:
             await self._update(user_id, "tell", self._node)
@@ -129,7 +129,7 @@ class Tracker:
     # ------------------------------------------------------------------------------------------ on all nodes
 
     async def look(self, user_ids: Sequence[int]) -> dict[int, Presence]:
-        """How they are shown to who may watch them. Raises RedisError."""
+        """Return their presence as watchers see it. Raises RedisError."""
         answers = {
             user_id: self._shards.call(
                 self._names.shard_of_person(user_id),
@@ -144,7 +144,7 @@ class Tracker:
         return {user_id: _presence(user_id, *await answer) for user_id, answer in answers.items()}
 
     async def repeat(self) -> None:
-        """Say again who is here, and who has gone meanwhile. Raises RedisError."""
+        """Tell Redis again who is here, and who left meanwhile. Raises RedisError."""
         await self._say_again(list(self._unsaid - self._here.keys()))
         await self._say_again(list(self._here))
 
@@ -153,7 +153,7 @@ class Tracker:
             await asyncio.gather(*(self._arrive(user_id) for user_id in user_ids[start : start + PAGE]))
 
     async def show_again(self) -> None:
-        """To everybody here how those they watch are now: changes may have been missed. Raises RedisError."""
+        """Push to all watchers here how the watched users are now, as they may have missed it. Raises RedisError."""
         watched = [PRESENCE.id_of(room) for room in self._members.channels if PRESENCE.includes(room)]
         for start in range(0, len(watched), PAGE):
             for user_id, presence in (await self.look(watched[start : start + PAGE])).items():
@@ -165,7 +165,7 @@ class Tracker:
                         member.deliver(written)
 
     async def take_back(self, node: str) -> None:
-        """What a dead node has said. Its people have been silent for long enough already. Raises RedisError."""
+        """Take back what a dead node said of its users, without waiting any longer. Raises RedisError."""
         for shard in range(self._shards.amount):
             people = [
                 int(user_id) for user_id in await self._shards.call(shard, "SMEMBERS", self._people_key(shard, node))
@@ -184,14 +184,14 @@ class Tracker:
         arguments = (
             what, user_id, node, *chosen, int(user_id in self._idle), PUSHES_APART_MS, KEPT_S, int(GRACE_S),
         )  # fmt: skip
-        answer = self._shards.run(shard, UPDATE, keys, arguments)  # where nothing can be sent, it raises here
+        answer = self._shards.run(shard, UPDATE, keys, arguments)  # raises at once if the link is down
         try:
             outcome, *rest = await answer
             if outcome == b"now":
                 CHANGES.labels("at once").inc()
                 await self._push(_presence(user_id, *rest))
-        except BaseException:  # a call's deadline, too
-            self._untold.add(user_id)  # Redis may hold the change, and who says it again would find none
+        except BaseException:  # also at a call's deadline
+            self._untold.add(user_id)  # Redis may have the change already, and a retry would find no news to push
             raise
         if outcome == b"late":
             CHANGES.labels("later").inc()
@@ -208,9 +208,9 @@ class Tracker:
     # ------------------------------------------------------------------------------------------ idle
 
     async def keep_idle(self) -> None:
-        """For ever: people whose sockets here have called nothing for long are away, until they do.
+        """For ever: mark users whose sockets here made no call for 5 minutes as idle, until they do.
 
-        Also what could not be said or told, for whatever reason, is tried again.
+        Also retry what Redis or watchers could not be told.
         """
         while True:
             await asyncio.sleep(CHECK_IDLE_EVERY_S)
@@ -244,7 +244,7 @@ def changed(presence: Presence) -> PresenceChanged:
 
 
 def unknown(user_id: int) -> Presence:
-    """How somebody is shown to who may not watch them."""
+    """How a user is shown to users who may not watch them."""
     return Presence(user_id=str(user_id), status="offline", text="", last_seen_at=None)
 
 

@@ -1,5 +1,5 @@
--- A node lives. KEYS nodes (name → when it last said so, s); ARGV 1 its name, 2 s of silence after which one is dead.
--- Answers whether it was known and not taken for dead by now, and who is dead.
+-- A node's heartbeat. KEYS nodes (name → time of its last heartbeat, s); ARGV 1 its name, 2 s of silence after which a
+-- node is dead. Returns 1 if the node was known and not dead itself, and the names of dead nodes.
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 local known = redis.call('ZSCORE', KEYS[1], ARGV[1])

@@ -1,5 +1,5 @@
--- The shard's clock: microseconds that never stand still or go back, whatever the server's own clock does. What is
--- published is ordered by it. `since` is when its data began: nothing older is known to be whole.
+-- The shard's clock: microseconds that always grow, even if the server's clock goes back. Pushes are ordered by it.
+-- `since`: the data of the shard are whole from then on.
 local function tick(clock)
     local time = redis.call('TIME')
     local now = time[1] * 1000000 + time[2]
@@ -14,15 +14,15 @@ local function tick(clock)
     return text
 end
 
--- Whether everything after `from` can still be there; `cut` is up to where it has been cut short.
+-- Whether everything after `from` can still be there. `cut`: older entries have been removed up to this clock.
 local function reaches_back(clock, from, cut)
     local since = tonumber(redis.call('HGET', clock, 'since'))
     local last = tonumber(redis.call('HGET', clock, 'last'))
     return since ~= nil and from >= since and from <= last and from >= (tonumber(cut) or 0)
 end
 
--- What somebody's inbox holds after `from`: offset, body, offset, body …; nil where a body is missing. Bodies are shared
--- between all whom the push went to.
+-- A user's pushes after `from`: offset, body, offset, body …; nil if a body is missing. All recipients of a push share
+-- its body.
 local function read_inbox(inbox, bodies, from)
     local found = {}
     local entries = redis.call('ZRANGEBYSCORE', inbox, '(' .. from, '+inf', 'WITHSCORES')

@@ -1,6 +1,6 @@
--- Somebody's socket is on a node, and can be recovered from now on.
--- KEYS clock, places, session; ARGV 1 place (node/pid), 2 s it counts, 3 session id, 4 s the record is kept, 5 node.
--- Answers the offset that the socket's pushes come after.
+-- A socket has joined its session on a node; from now on it can be recovered.
+-- KEYS clock, places, session; ARGV 1 place (node/pid), 2 s until it expires, 3 session id, 4 s the record is kept, 5 node.
+-- Returns the offset now: the socket's pushes come after it.
 local offset = tick(KEYS[1])
 redis.call('ZADD', KEYS[2], tonumber(offset) / 1000000 + tonumber(ARGV[2]), ARGV[1])
 redis.call('EXPIRE', KEYS[2], ARGV[2])

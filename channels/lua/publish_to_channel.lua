@@ -1,8 +1,8 @@
--- Publish a push to a channel, once, and keep it for those who miss it.
+-- Publish a push to a channel, once for each id, and keep it for sockets that miss it.
 -- KEYS clock, log (push id → offset), bodies (push id → body), state (bytes, cut). ARGV 1 PUBLISH or SPUBLISH,
 -- 2 channel, 3 push id, 4 body, 5 most bodies, 6 most bytes, 7 µs they are kept, 8 most ids, 9 s ids are kept,
--- 10 event and 11 order: of those that show how something is, one older than what was shown is not published.
--- Answers 1 where it was published now, 0 where it was before, -1 where it is older.
+-- 10 event and 11 order: of pushes that show a state, one older than the newest shown is not published.
+-- Returns 1 if it was published now, 0 if before, -1 if it is older than the newest shown.
 local offset = tick(KEYS[1])
 if ARGV[11] ~= '' then
     if (redis.call('HGET', KEYS[4], 'shown:' .. ARGV[10]) or '') > ARGV[11] then

@@ -1,8 +1,8 @@
--- Publish a push to those people who are here or may come back, once to each, and keep it for the latter.
--- KEYS clock, body, then for each person: places (node/pid → expiry), inbox (push id → offset), cut.
+-- Publish a push to users who are online or may reconnect, once to each, and keep it in their inboxes.
+-- KEYS clock, body, then for each user: places (node/pid → expiry), inbox (push id → offset), cut.
 -- ARGV 1 PUBLISH, or empty to leave that to the caller, 2 prefix of the nodes' channels, 3 push id, 4 body,
 -- 5 most ids in an inbox, 6 s ids are kept, 7 s the body is kept (0: nothing is kept), 8… user ids.
--- Answers offset, then node, user ids by commas, node, user ids …
+-- Returns the offset, then node, user ids by commas, node, user ids …
 local offset = tick(KEYS[1])
 local now = tonumber(offset) / 1000000
 local kept = ARGV[7] ~= '0'
@@ -10,7 +10,7 @@ local nodes, by_node = {}, {}
 for index = 8, #ARGV do
     local first = (index - 8) * 3 + 3
     local at = redis.call('ZRANGEBYSCORE', KEYS[first], now, '+inf')
-    -- Where the caller sends it on, it may have died before: then it is sent again, and who has it drops it by its id.
+    -- If the caller sends it on, it may have crashed before it did: it is sent again, and clients drop it by its id.
     if at[1] and (not kept or redis.call('ZADD', KEYS[first + 1], 'NX', offset, ARGV[3]) == 1 or ARGV[1] == '') then
         if kept then
             redis.call('EXPIRE', KEYS[first + 1], ARGV[6])

@@ -1,5 +1,5 @@
--- What a channel's log holds after an offset. KEYS clock, log, bodies, state; ARGV 1 offset.
--- Answers offset, body, offset, body …, or nil where it does not reach back so far.
+-- Read a channel's log after an offset. KEYS clock, log, bodies, state; ARGV 1 offset.
+-- Returns offset, body, offset, body …, or nil if the log does not reach back so far.
 if not reaches_back(KEYS[1], tonumber(ARGV[1]), redis.call('HGET', KEYS[4], 'cut')) then
     return false
 end

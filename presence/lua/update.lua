@@ -1,8 +1,8 @@
--- Something about a person's presence is another. KEYS 1 the person (at:<node>: 1 here, 0 left and waited for;
--- idle:<node>, status, text, version, seen, shown, shown_text), 2 the node's people, 3 quiet, 4 late; ARGV 1 what
--- (here, gone, settle, set, tell), 2 user, 3 node, 4 status, 5 text, 6 version of both, 7 1 for who is idle on the node,
+-- Update a user's presence. KEYS 1 the user (at:<node>: 1 here, 0 left and waited for;
+-- idle:<node>, status, text, version, seen, shown, shown_text), 2 the node's users, 3 quiet, 4 late; ARGV 1 what
+-- (here, gone, settle, set, tell), 2 user, 3 node, 4 status, 5 text, 6 version of both, 7 1 if they are idle on the node,
 -- 8 ms between two pushes, 9 s all is kept, 10 s that who leaves is waited for.
--- Answers `now` and what to push (status, text, s when last seen), `late` and the ms to wait, or `nothing`.
+-- Returns `now` and what to push (status, text, s when last seen), `late` and the ms to wait, or `nothing`.
 local person, what = KEYS[1], ARGV[1]
 local at, idle = 'at:' .. ARGV[3], 'idle:' .. ARGV[3]
 local time = redis.call('TIME')
@@ -28,7 +28,7 @@ if what == 'here' then
     redis.call('SADD', KEYS[2], ARGV[2])
     redis.call('EXPIRE', KEYS[2], ARGV[9])
 elseif what == 'gone' and fields[at] == '1' then
-    set(at, '0') -- counts as a place until it is settled
+    set(at, '0') -- counts as online until it is settled
     if status ~= 'invisible' then
         set('seen', time[1])
     end
@@ -41,7 +41,7 @@ elseif what == 'tell' then
 end
 if (what == 'set' or what == 'here') and tonumber(ARGV[6]) >= tonumber(fields.version or 0) then
     if ARGV[4] == 'invisible' and status ~= 'invisible' and what == 'set' then
-        set('seen', time[1] - ARGV[10]) -- as who has left is shown, after having been waited for
+        set('seen', time[1] - ARGV[10]) -- as for a user who left: they were waited for
     end
     status = ARGV[4]
     set('status', status)
