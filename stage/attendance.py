@@ -1,7 +1,7 @@
-"""This node's people in live rooms: says who comes and goes.
+"""This node's users in live rooms: tells the rosters in Redis who enters and leaves.
 
-A socket that drops is waited for a moment, so that a flapping connection neither blinks nor loses its hand. What the
-roster could not be told, because Redis was away, is said again.
+A user whose connection drops keeps seat and raised hand for 5 s, so that a short loss is not seen by others. What a
+roster could not be told, because Redis was down, is retried.
 """
 
 import asyncio
@@ -35,10 +35,10 @@ log = structlog.get_logger()
 
 
 class _Seat(NamedTuple):
-    """What this node says of a person in a room; `joined` is the roster's clock, None until it has answered."""
+    """What this node tells a roster of a user. `joined`: by the roster's clock; None until it has answered."""
 
     role: Role
-    version: int  # the room's that the role is of
+    version: int  # of the room, when it gave the role
     user: UserLite
     joined: int | None
 
@@ -59,11 +59,11 @@ class Attendance:
         self._broadcaster = broadcaster
         self._database = database
         self._node = node
-        self._seats: dict[tuple[int, int], _Seat] = {}  # by room and person
+        self._seats: dict[tuple[int, int], _Seat] = {}  # by room and user
         self._leaving: dict[tuple[int, int], asyncio.TimerHandle] = {}
-        self._unsaid: set[tuple[int, int]] = set()  # who has left while Redis was away
-        self._unended: set[tuple[int, int]] = set()  # whose turn could not be ended yet
-        self._put_out: dict[tuple[int, int], int] = {}  # who was sent out while they came in: up to which clock
+        self._unsaid: set[tuple[int, int]] = set()  # users whose leaving the roster has yet to be told
+        self._unended: set[tuple[int, int]] = set()  # users whose turn has yet to be ended
+        self._put_out: dict[tuple[int, int], int] = {}  # users who were sent out while they entered: up to which clock
         self._background = Background("live rooms")
 
     # ------------------------------------------------------------------------------------------ coming and going
@@ -79,9 +79,9 @@ class Attendance:
         user: UserLite,
         joined: int | None = None,
     ) -> Entered:
-        """Once the person's socket is in the room on this node. Raises RedisError.
+        """Enter the roster, after the user's socket has joined the room's channel. Raises RedisError.
 
-        The seat is noted first: where the answer is lost, they leave again as anybody does.
+        The seat is noted first: if the roster's answer is lost, the user leaves again like any other.
         """
         place = room_id, user_id
         coming_in = _Seat(role, version, user, None)
@@ -91,24 +91,24 @@ class Attendance:
         clock = int(entered.offset[-CLOCK_LENGTH:])
         seat = self._seats.get(place, coming_in)
         if entered.refused is not None:
-            return entered  # their seat goes with their socket, unless another of theirs is inside, or coming in
+            return entered  # the seat goes with the socket, unless another socket of theirs is inside or enters
         newest = max(seat, coming_in, key=_version)
         self._seats[place] = newest._replace(joined=max(clock, seat.joined or 0))
         INSIDE.set(len(self._seats))
         if clock <= self._put_out.get(place, 0):
-            # While the answer was on its way. As their socket leaves, they leave the roster, too.
+            # Sent out while the answer was on its way. As the socket leaves, the user leaves the roster, too.
             return entered._replace(refused="kicked")
-        if not self._is_here(room_id, user_id):  # it dropped while Redis was asked
+        if not self._is_here(room_id, user_id):  # the socket closed during the query
             self._leave_soon(room_id, user_id)
         if entered.is_new:
             self._pulse.tell(room_id)
             self._tell_of(room_id, user, role, entered)
-        if newest is not coming_in:  # a role was given meanwhile, to somebody who was not inside yet
+        if newest is not coming_in:  # the user was given a role before they were inside
             self._background.run(self.begin_turn(*place, newest.role))
         return entered
 
     def _tell_of(self, room_id: int, user: UserLite, role: Role, entered: Entered) -> None:
-        """That somebody is inside who was not."""
+        """Push that a user is inside who was not before."""
         if departures.is_told_of(role, entered.inside):
             push_id = f"room.joined:{room_id}:{user.id}:{entered.offset}"
             came = RoomJoined(id=push_id, room_id=str(room_id), user=user, role=role)
@@ -141,7 +141,7 @@ class Attendance:
         return False
 
     def emptied(self, room_id: int) -> None:
-        """The room has ended: its roster is closed, and all who have a socket there leave at once."""
+        """The room has ended and its roster is closed: forget all users with sockets there."""
         for place in {(room_id, member.user_id) for member in self._members.in_channel(LIVE_ROOM.channel(room_id))}:
             self._stay(*place)
             self._put_out.pop(place, None)
@@ -151,32 +151,32 @@ class Attendance:
         self._background.run(self._roster.forget_node(room_id, self._node))
 
     async def leave(self, room_id: int, user_id: int) -> None:
-        """By their own will: said at once, if no other socket of theirs is in the room here."""
+        """The user leaves: tell the roster at once, unless another socket of theirs here is in the room."""
         if not self._is_here(room_id, user_id):
             await self._leave(room_id, user_id)
 
     def change_role(self, user_id: int, room_id: int, role: Role, version: int) -> None:
-        """What is said of them from now on."""
+        """Note the user's role, if it is not older than the known one."""
         place = room_id, user_id
         seat = self._seats.get(place)
         if seat is not None and version >= seat.version:
             self._seats[place] = seat._replace(role=role, version=version)
-            if seat.role not in ON_STAGE:  # they may have come in while it was given
+            if seat.role not in ON_STAGE:  # they may have entered while it was given
                 self._background.run(self.begin_turn(*place, role))
 
     async def begin_turn(self, room_id: int, user_id: int, role: Role) -> None:
-        """Of whoever is of the stage. Raises what is out of reach."""
+        """Begin the turn of a user who is on the stage. Raises what is out of reach."""
         if role in ON_STAGE:
             async with self._database.transaction(user_id) as tx:
                 await turns.begin(tx, self._roster, room_id, user_id)
 
     async def taken_back(self, room_id: int, user_id: int, inside: int, role: Role) -> None:
-        """Who is inside no more, on no node: their turn ends and the room, where so many are left, hears of it."""
+        """The user is inside on no node any more: end their turn, and tell the room if it is small enough."""
         self._pulse.tell(room_id)
         try:
             await departures.tell_left(self._broadcaster, room_id, user_id, inside, role)
         except OUT_OF_REACH as error:
-            log.warning("a room was not told who has left", room_id=room_id, error=str(error))
+            log.warning("a room was not told that a user left", room_id=room_id, error=str(error))
         if role in ON_STAGE:
             await self._end_turn(room_id, user_id)
 
@@ -205,7 +205,7 @@ class Attendance:
     async def _leave(self, room_id: int, user_id: int, missing_s: float = 0) -> None:
         place = room_id, user_id
         if self._is_here(room_id, user_id):
-            if place in self._seats:  # else they are only about to come in, and may fail to
+            if place in self._seats:  # else they are still entering, and may fail
                 self._stay(room_id, user_id)
             return
         self._stay(room_id, user_id)
@@ -213,15 +213,15 @@ class Attendance:
         INSIDE.set(len(self._seats))
         try:
             gone = await self._roster.leave(room_id, user_id, self._node, missing_s)
-        except BaseException as error:  # a call's deadline, too
+        except BaseException as error:  # also at a call's deadline
             self._unsaid.add(place)
-            if seat is None or seat.role in ON_STAGE:  # if it was said, it will not be answered again
+            if seat is None or seat.role in ON_STAGE:  # if the roster was told, it will not answer so again
                 self._unended.add(place)
             if isinstance(error, RedisError):
                 return
             raise
-        if gone.gone:  # who has come in meanwhile has said so behind this
-            # Beside the call that may have brought us here: it holds a connection to PostgreSQL, and this needs one.
+        if gone.gone:  # a later entry was told after this
+            # In the background: the call may hold a connection to PostgreSQL, and this needs another one.
             self._background.run(self.taken_back(room_id, user_id, gone.inside, gone.role))
 
     def _is_here(self, room_id: int, user_id: int) -> bool:
@@ -231,7 +231,7 @@ class Attendance:
     # ------------------------------------------------------------------------------------------ after a gap
 
     async def repeat(self) -> None:
-        """Say again who is here, and who has left meanwhile. Raises RedisError."""
+        """Tell the rosters again who is here, and who left meanwhile. Raises RedisError."""
         for place in list(self._unsaid):
             await self._leave(*place)
         pending = list(self._seats)
@@ -240,9 +240,9 @@ class Attendance:
 
     async def _repeat_one(self, room_id: int, user_id: int) -> None:
         seat = self._seats.get((room_id, user_id))
-        if seat is None or seat.joined is None:  # who is coming in says so, and may be refused
+        if seat is None or seat.joined is None:  # `enter` is under way, and may be refused
             return
-        # Who was inside stays inside, whatever the capacity.
+        # A user who was inside stays inside, whatever the capacity.
         entered = await self._roster.enter(
             room_id, user_id, self._node, seat.role, seat.version, NO_CAPACITY, seat.joined
         )
@@ -256,7 +256,7 @@ class Attendance:
         await self.begin_turn(room_id, user_id, seat.role)
 
     async def take_back(self, node: str) -> None:
-        """What a dead node has said. Raises RedisError."""
+        """Take back what a dead node told the rosters. Raises RedisError."""
         for room_id, people in (await self._roster.rooms_of_node(node)).items():
             for start in range(0, len(people), REPEAT_PAGE):
                 page = people[start : start + REPEAT_PAGE]
@@ -272,7 +272,7 @@ class Attendance:
             await self.taken_back(room_id, user_id, gone.inside, gone.role)
 
     async def keep_saying(self) -> None:
-        """For ever: who has left and could not be taken out, for whatever reason, is tried again; so are turns."""
+        """For ever: retry leavings that the rosters could not be told, and turns that could not be ended."""
         while True:
             await asyncio.sleep(SAY_EVERY_S)
             UNSAID.set(len(self._unsaid) + len(self._unended))
@@ -282,7 +282,7 @@ class Attendance:
                 for room_id, user_id in list(self._unsaid)[:REPEAT_PAGE]:
                     await self._leave(room_id, user_id)
             except RedisError as error:
-                log.info("who left cannot be told yet", error=str(error))
+                log.info("rosters cannot be told yet who left", error=str(error))
 
 
 def _version(seat: _Seat) -> int:

@@ -1,4 +1,4 @@
-"""Leaving a live room, as others and the one who leaves are told of it."""
+"""What a user who leaves a live room is told, and what the others are told."""
 
 import secrets
 
@@ -8,7 +8,7 @@ from protocol.live_rooms import RemovalReason, Role, RoomLeft, RoomRemoved
 from stage import room_channel
 from stage.room_channel import LIVE_ROOM
 
-SMALL_ROOM = 200  # below it, everybody hears of each listener
+SMALL_ROOM = 200  # below it, the room is told of each listener
 ANY_TIME = 2**62
 
 
@@ -22,9 +22,9 @@ async def put_out(
     before: int = ANY_TIME,
     is_told: bool = True,
 ) -> None:
-    """Off this person's sockets on all nodes, and told why; once for a cause that is named. Raises RedisError.
+    """Take the user's sockets out on all nodes and tell them why; once for each `cause`. Raises RedisError.
 
-    before: by the roster's clock; who has come in after it stays.
+    before: by the roster's clock; a user who entered after it stays.
     """
     await room_channel.put_out(broadcaster, user_id, room_id, before)
     if not is_told:
@@ -35,7 +35,7 @@ async def put_out(
 
 
 async def tell_left(broadcaster: Broadcaster, room_id: int, user_id: int, inside: int, role: Role) -> None:
-    """The room, where so many are left, that somebody is inside no more. Raises RedisError."""
+    """Tell the room that a user left, if `is_told_of` says so. Raises RedisError."""
     if is_told_of(role, inside):
         push_id = f"room.left:{room_id}:{user_id}:{secrets.token_hex(6)}"
         left = RoomLeft(id=push_id, room_id=str(room_id), user_id=str(user_id))
@@ -43,5 +43,5 @@ async def tell_left(broadcaster: Broadcaster, room_id: int, user_id: int, inside
 
 
 def is_told_of(role: Role, inside: int) -> bool:
-    """Whether everybody hears of the comings and goings of such a person, one by one."""
+    """Whether the room is told when a user with that role enters or leaves."""
     return role in ON_STAGE or inside < SMALL_ROOM

@@ -1,12 +1,12 @@
-"""Live rooms as operators see them."""
+"""Metrics of live rooms."""
 
 from prometheus_client import Counter, Gauge
 
-INSIDE = Gauge("daira_room_seats", "People in live rooms on this node, once for each room", multiprocess_mode="livesum")
+INSIDE = Gauge("daira_room_seats", "Users in live rooms on this node, once for each room", multiprocess_mode="livesum")
 UNSAID = Gauge(
     "daira_room_unsaid",
-    "Who has left a live room, or ended a turn on its stage, and could not be taken out yet",
+    "Users who left a live room or its stage, which Redis or PostgreSQL could not be told yet",
     multiprocess_mode="livesum",
 )
-REACTIONS_DROPPED = Counter("daira_room_reactions_dropped_total", "Reactions that found no place to wait")
-VOICE_REQUESTS = Counter("daira_voice_requests_total", "What LiveKit was asked and told", ["request", "outcome"])
+REACTIONS_DROPPED = Counter("daira_room_reactions_dropped_total", "Reactions dropped because too many kinds waited")
+VOICE_REQUESTS = Counter("daira_voice_requests_total", "Requests to LiveKit", ["request", "outcome"])

@@ -1,6 +1,6 @@
-"""What live rooms are told at most once a second: how many are inside, what is reacted, whose hands are up.
+"""What live rooms are told at most once a second: the size of the audience, reactions, the stage and raised hands.
 
-Whichever node's people have done something asks; the roster lets one of them tell.
+Each node whose users changed something asks the roster, which lets one node a second tell the room.
 """
 
 import asyncio
@@ -32,11 +32,11 @@ class Pulse:
         self._broadcaster = broadcaster
         self._database = database
         self._to_tell: set[int] = set()
-        self._cut_short: set[int] = set()  # rooms that were not told what they should have been
+        self._cut_short: set[int] = set()  # rooms whose last pulse could not be pushed completely
         self._reactions: dict[int, Counter[tuple[str, int]]] = {}  # by room: of emoji and message
 
     def tell(self, room_id: int) -> None:
-        """How many are inside, and hands, with the next pulse."""
+        """Push audience and hands with the next pulse."""
         self._to_tell.add(room_id)
 
     def react(self, room_id: int, emoji: str, message_id: int, times: int = 1) -> None:
@@ -48,7 +48,7 @@ class Pulse:
         self._to_tell.add(room_id)
 
     def forget(self, room_id: int) -> None:
-        """It has ended."""
+        """Forget a room that has ended."""
         self._to_tell.discard(room_id)
         self._cut_short.discard(room_id)
         self._reactions.pop(room_id, None)
@@ -67,7 +67,7 @@ class Pulse:
         untold: dict[str, int] = {}
         try:
             pulse = await self._roster.pulse(room_id, reactions, again=room_id in self._cut_short)
-            reactions.clear()  # they are in the roster
+            reactions.clear()  # the roster has them now
             if pulse is None:
                 self._to_tell.add(room_id)
                 return
@@ -87,10 +87,10 @@ class Pulse:
             if pulse.restage:
                 await view.tell(self._database, self._roster, self._broadcaster, room_id, push_id)
         except OUT_OF_REACH as error:
-            log.warning("a room was not told what is new", room_id=room_id, error=str(error))
+            log.warning("a pulse could not be pushed", room_id=room_id, error=str(error))
             for (emoji, message_id), times in reactions.items():
                 self.react(room_id, emoji, message_id, times)
-            for emoji, times in untold.items():  # their messages have been counted already
+            for emoji, times in untold.items():  # those of messages have been counted already
                 self.react(room_id, emoji, 0, times)
             self._to_tell.add(room_id)
             self._cut_short.add(room_id)

@@ -1,8 +1,8 @@
-"""Who is in which live room now, on all nodes: a roster in Redis for each, changed by scripts, so that capacity,
-bans and the queue of hands hold whoever asks where.
+"""Who is in which live room now, on all nodes: a roster in Redis for each room, changed by scripts only, so that
+capacity, bans and the queue of hands hold on all nodes.
 
-A person is inside while a node says that one of their sockets is. Nodes repeat what they say after a gap, and what a
-dead node said is taken back (see `channels.nodes`), so the roster follows what is true.
+A user is inside while a node says that one of their sockets is. Nodes repeat what they said after a gap, and what a
+dead node said is taken back (see `channels.nodes`).
 """
 
 import time
@@ -43,7 +43,7 @@ Refusal = Literal["full", "banned", "kicked", "ended"]
 
 
 class Entered(NamedTuple):
-    """`refused` where they are not inside; `is_new` for who was not inside before, on any node."""
+    """`refused`: why the user is not inside. `is_new`: they were not inside before, on any node."""
 
     refused: Refusal | None
     is_new: bool
@@ -52,7 +52,7 @@ class Entered(NamedTuple):
 
 
 class Gone(NamedTuple):
-    """`gone` for who is inside no more, on no node; `role` of whoever had one other than a listener's."""
+    """`gone`: the user is inside on no node any more. `role`: the one they had."""
 
     gone: bool
     inside: int
@@ -60,18 +60,18 @@ class Gone(NamedTuple):
 
 
 class Removed(NamedTuple):
-    """`out` for who was inside, `away` for who was not, `back` for who has come in since it was decided."""
+    """`out`: the user was inside. `away`: they were not. `back`: they entered after it was decided."""
 
     outcome: Literal["out", "away", "back"]
     inside: int
     role: Role
-    before: int  # by the roster's clock: who came in until then is out
+    before: int  # by the roster's clock: users who entered until then are out
 
 
 class Look(NamedTuple):
-    """One picture. `hands` and `page` map people to µs since 1970, in their order; `stage` is who of it is inside.
+    """A snapshot. `hands` and `page` map users to µs since 1970, in order; `stage`: users on the stage who are inside.
 
-    `host_id`: the host that everybody inside may be shown; None where nobody has said.
+    `host_id`: the host that everybody inside may see; None if it was not noted.
     """
 
     offset: str
@@ -86,14 +86,14 @@ NOBODY = Look("", 0, {}, {}, {}, None)
 
 
 class Absence(NamedTuple):
-    """Seconds; None for who is there."""
+    """For how long the host and the whole stage have been away, in s; None while they are there."""
 
     host_s: float | None
     stage_s: float | None
 
 
 class PulseReading(NamedTuple):
-    """`inside` is None where it has been told; `restage`: hands have, or who is on the stage."""
+    """`inside`: None if the room knows the number. `restage`: the stage or its hands have changed."""
 
     inside: int | None
     restage: bool
@@ -101,7 +101,7 @@ class PulseReading(NamedTuple):
 
 
 class Past(NamedTuple):
-    """What a digest is made of: the most inside at all and by minute (s since 1970), reactions by message."""
+    """Data for a digest: most users inside at once, the same by minute (s since 1970), reactions by message."""
 
     peak: int
     by_minute: dict[int, int]
@@ -109,7 +109,7 @@ class Past(NamedTuple):
 
 
 class Roster:
-    """All raise RedisError."""
+    """All methods raise RedisError."""
 
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
@@ -120,7 +120,7 @@ class Roster:
     async def enter(
         self, room_id: int, user_id: int, node: str, role: Role, version: int, capacity: int, joined: int | None = None
     ) -> Entered:
-        """version: the room's that the role is of. joined: µs since 1970, for who comes back to where they were."""
+        """version: of the room, when it gave the role. joined: µs since 1970, for a client that recovers."""
         shard = self._shard(room_id)
         arguments = (user_id, node, _stored(role), capacity, room_id, "" if joined is None else joined, version)
         outcome, is_new, count, clock = await self._shards.run(
@@ -130,7 +130,7 @@ class Roster:
         return Entered(refused, bool(is_new), count, offset_text(shard, clock.decode()))
 
     async def leave(self, room_id: int, user_id: int, node: str, missing_s: float = 0) -> Gone:
-        """Nobody of that name has been there for so long, as far as that node can tell."""
+        """This node reports that the user left `missing_s` seconds ago."""
         arguments = (user_id, node, room_id, int(missing_s * 1_000_000))
         answer = await self._shards.run(self._shard(room_id), LEAVE, self._keys_of_node(room_id, node), arguments)
         return _gone(answer)
@@ -139,7 +139,7 @@ class Roster:
         self, room_id: int, user_id: int, reason: Literal["kicked", "banned"], version: int, *,
         until: datetime | None = None, before: int | None = None,
     ) -> Removed:  # fmt: skip
-        """before: by the roster's clock; who came in after it stays, unless banned."""
+        """before: by the roster's clock; a user who entered after it stays, unless banned."""
         until_s = "" if until is None else until.timestamp()
         arguments = (user_id, room_id, reason, until_s, "" if before is None else before, version)
         answer = await self._shards.run(self._shard(room_id), REMOVE, self._keys(room_id), arguments)
@@ -150,17 +150,17 @@ class Roster:
         return bool(await self._shards.call(self._shard(room_id), "HEXISTS", self._key(room_id, "kicked"), user_id))
 
     async def pardon(self, room_id: int, user_id: int) -> None:
-        """A ban is lifted."""
+        """Lift a ban."""
         await self._shards.call(self._shard(room_id), "HDEL", self._key(room_id, "barred"), user_id)
 
     async def forget_node(self, room_id: int, node: str) -> None:
-        """What a node has said of a room that has ended."""
+        """Delete what a node said of a room that has ended."""
         shard = self._shard(room_id)
         self._shards.send(shard, "SREM", self._rooms_key(shard, node), room_id)
         await self._shards.call(shard, "DEL", self._key(room_id, "on", node))
 
     async def rooms_of_node(self, node: str) -> dict[int, list[int]]:
-        """What a node has said, all of it: room → people."""
+        """All that a node said: room → users."""
         found: dict[int, list[int]] = {}
         for shard in range(self._shards.amount):
             for room in await self._shards.call(shard, "SMEMBERS", self._rooms_key(shard, node)):
@@ -171,7 +171,7 @@ class Roster:
     # ------------------------------------------------------------------------------------------ the stage
 
     async def raise_hand(self, room_id: int, user_id: int, *, raised: bool) -> bool:
-        """False for who is not inside."""
+        """Returns False for a user who is not inside."""
         arguments = (user_id, "up" if raised else "down")
         return bool(await self._shards.run(self._shard(room_id), HAND, self._keys(room_id), arguments))
 
@@ -181,11 +181,11 @@ class Roster:
         await self._shards.run(self._shard(room_id), ROLE, self._keys(room_id), arguments)
 
     async def show_host(self, room_id: int, host_id: int) -> None:
-        """Whoever may not see that host is not inside, or not any more."""
+        """Note the host to show. Users who may not see that host must have left before."""
         await self._shards.call(self._shard(room_id), "HSET", self._key(room_id, "state"), "host", host_id)
 
     async def look(self, room_id: int, after: int = 0, amount: int = 0) -> Look:
-        """With `amount` people who joined after that clock."""
+        """Return a snapshot, with `amount` users who joined after that clock."""
         return (await self.look_at({room_id: after}, amount))[room_id]
 
     async def look_at(self, rooms: Mapping[int, int], amount: int = 0) -> dict[int, Look]:
@@ -203,7 +203,7 @@ class Roster:
         return {user_id for user_id, nodes in zip(user_ids, found, strict=True) if nodes}
 
     async def joined(self, room_id: int, user_ids: Sequence[int]) -> dict[int, int]:
-        """By the roster's clock, since when those of them who are inside are."""
+        """Return when those who are inside joined, by the roster's clock."""
         if not user_ids:
             return {}
         found = await self._shards.call(self._shard(room_id), "ZMSCORE", self._key(room_id, "joined"), *user_ids)
@@ -212,7 +212,7 @@ class Roster:
     # ------------------------------------------------------------------------------------------ chat
 
     async def hit_slow_mode(self, room_id: int, user_id: int, slow_mode_s: int) -> int:
-        """In slow mode: 0 where that person may write now, else the milliseconds to wait."""
+        """In slow mode: returns 0 if the user may write now, else the ms to wait."""
         shard, key = self._shard(room_id), self._key(room_id, "slow", user_id)
         if await self._shards.call(shard, "SET", key, 1, "NX", "PX", slow_mode_s * 1_000):
             return 0
@@ -220,22 +220,22 @@ class Roster:
         return max(int(left), SLOW_MODE_MARGIN_MS)
 
     async def undo_slow_mode(self, room_id: int, user_id: int) -> None:
-        """What they wrote has not been kept."""
+        """Their message was not kept: let them write again."""
         await self._shards.call(self._shard(room_id), "DEL", self._key(room_id, "slow", user_id))
 
     async def note_message(self, room_id: int, message_id: int) -> None:
-        """It may be reacted to, while it is among the newest."""
+        """Allow reactions to the message, while it is among the newest."""
         shard, key = self._shard(room_id), self._key(room_id, "messages")
         self._shards.send(shard, "ZADD", key, message_id, message_id)
         self._shards.send(shard, "ZREMRANGEBYRANK", key, 0, -MOST_MESSAGES - 1)
         await self._shards.call(shard, "EXPIRE", key, KEPT_S)
 
     async def forget_message(self, room_id: int, message_id: int) -> None:
-        """It has been taken back."""
+        """The message was deleted."""
         await self._shards.call(self._shard(room_id), "ZREM", self._key(room_id, "messages"), message_id)
 
     async def has_message(self, room_id: int, message_id: int) -> bool:
-        """Whether it may be reacted to; not yet where `note_message` is still to come."""
+        """Whether it may be reacted to: only after `note_message`."""
         score = await self._shards.call(self._shard(room_id), "ZSCORE", self._key(room_id, "messages"), message_id)
         return score is not None
 
@@ -264,12 +264,12 @@ class Roster:
     # ------------------------------------------------------------------------------------------ time
 
     async def watch_out(self, room_id: int) -> None:
-        """A keeper looks at the room next."""
+        """Let a keeper look at the room next."""
         shard = self._shard(room_id)
         await self._shards.call(shard, "ZADD", self._shards.key(shard, "rooms-due"), time.time(), room_id)
 
     async def looked(self, room_id: int, due: str, again: float | None) -> None:
-        """A keeper has; `due` is the time it was to, and stays where it is another now."""
+        """A keeper has looked at the room, which was due at `due`. A newer due time stays."""
         arguments = (room_id, due, "" if again is None else again)
         await self._shards.run(self._shard(room_id), LOOKED, self._keys(room_id), arguments)
 
@@ -283,7 +283,7 @@ class Roster:
         return {int(room): at.decode() for page in pages for room, at in zip(page[::2], page[1::2], strict=True)}
 
     async def claim_voice(self, room_id: int, seconds: float) -> bool:
-        """True for whoever asks first in that time."""
+        """Returns True for the first caller in that time."""
         shard, key = self._shard(room_id), self._key(room_id, "voice")
         return bool(await self._shards.call(shard, "SET", key, 1, "NX", "PX", int(seconds * 1_000)))
 
@@ -292,7 +292,7 @@ class Roster:
         return Absence(_seconds(host_us), _seconds(stage_us))
 
     async def finish(self, room_id: int) -> Past:
-        """The room has ended. Repeating it answers the same for seven days."""
+        """Close the roster. Repeating it returns the same for seven days."""
         keys = (*self._keys(room_id), self._key(room_id, "reacted"), self._key(room_id, "was-inside"))
         state, reacted = await self._shards.run(self._shard(room_id), FINISH, keys, (room_id,))
         fields = {name.decode(): value for name, value in zip(state[::2], state[1::2], strict=True)}
@@ -307,7 +307,7 @@ class Roster:
         return Past(int(fields.get("peak", 0)), _by_minute(most, last), by_message)
 
     async def were_inside(self, room_id: int) -> AsyncIterator[list[int]]:
-        """Who was there when the room ended, in pages; somebody may come twice."""
+        """Users who were inside when the room ended, in pages; a user may appear twice."""
         cursor = b"0"
         while True:
             cursor, page = await self._shards.call(

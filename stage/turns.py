@@ -1,7 +1,7 @@
-"""Turns: when somebody of the stage was in the room, as a digest tells it.
+"""Turns: when a user was on the stage of a room, for the digest.
 
-The roster says who is inside, and what it says may be old when the database is told. So both ask it once nobody else
-may begin or end a turn of the room.
+The roster knows who is inside, but its answer may be stale when it reaches PostgreSQL. So the roster is asked while a
+lock keeps others from beginning or ending turns of the room.
 """
 
 from stage.roster import Roster
@@ -10,14 +10,14 @@ from storage.database import Transaction
 
 
 async def begin(tx: Transaction, roster: Roster, room_id: int, user_id: int) -> None:
-    """If they are inside, and of the stage. Repeating it changes nothing. Raises what is out of reach."""
+    """Begin a turn if the user is inside. Repeating it changes nothing. Raises what is out of reach."""
     await room_turns.lock(tx, room_id)
     if await roster.are_inside(room_id, [user_id]):
         await room_turns.begin(tx, room_id, user_id)
 
 
 async def end(tx: Transaction, roster: Roster, room_id: int, user_id: int) -> None:
-    """Unless they are inside, again or still. Raises what is out of reach."""
+    """End the turn unless the user is inside. Raises what is out of reach."""
     await room_turns.lock(tx, room_id)
     if not await roster.are_inside(room_id, [user_id]):
         await room_turns.end(tx, room_id, user_id)

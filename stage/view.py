@@ -1,4 +1,4 @@
-"""A room as clients are shown it: what lasts of it, and who is inside now."""
+"""A room as clients see it: its row in PostgreSQL, and its roster."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ def shown(row: Row, look: Look, people: Mapping[int, Row]) -> Room:
 
 
 def participants(user_ids: Sequence[int], look: Look, people: Mapping[int, Row]) -> list[Participant]:
-    """Of those among them whom the viewer may see, in that order."""
+    """The users among these whom the viewer may see, in that order."""
     return [
         Participant(
             user=present.user_lite(people[user_id], user_id),
@@ -52,7 +52,7 @@ def participants(user_ids: Sequence[int], look: Look, people: Mapping[int, Row])
 
 
 def named(look: Look) -> list[int]:
-    """Everybody who is shown with the room."""
+    """All users who are shown with the room."""
     return [*look.stage, *look.hands]
 
 
@@ -62,20 +62,20 @@ def _in_order(look: Look) -> list[int]:
 
 
 async def for_all(database: Database, roster: Roster, room_id: int) -> tuple[Room, Look] | None:
-    """As everybody inside is shown it. Raises DatabaseUnavailable, RedisError."""
+    """The room as everybody inside may see it. Raises DatabaseUnavailable, RedisError."""
     async with database.transaction() as tx:
         row = await live_rooms.load_for_all(tx, room_id)
         if row is None:
             return None
-        look = await roster.look(room_id)  # after what lasts, so that of two pictures the newer is newer in both
+        look = await roster.look(room_id)  # after the row, so that the newer of two snapshots is newer in both
         people = await live_rooms.people(tx, room_id, named(look))
     return shown(row, look, people), look
 
 
 async def tell(database: Database, roster: Roster, broadcaster: Broadcaster, room_id: int, cause: str) -> None:
-    """Push a live room as it is now, once for that cause. Where a newer picture was pushed meanwhile, take another.
+    """Push a live room as it is now, once for that cause. If a newer snapshot was pushed meanwhile, take another.
 
-    With a host whom somebody inside may not see, it waits: it is told again once they have been sent out.
+    Nothing is pushed while users are inside who may not see the host: it is pushed once they have left.
     """
     for _ in range(TRIES):
         found = await for_all(database, roster, room_id)

@@ -1,7 +1,7 @@
-"""Voice follows the room: who is inside may be connected to LiveKit, with what their role grants, and nobody else.
+"""Keeps LiveKit in line with the rooms: only users inside are connected, with the permissions of their roles.
 
-A token is checked at the door alone. Whoever has lost their place or their say since is sent out or silenced here,
-always by how things are now, so that it bears repetition in any order.
+LiveKit checks a token at the connect only. Users who left or lost the right to speak since are removed or muted
+here, always by the present state, so that repetitions in any order are harmless.
 """
 
 import asyncio
@@ -15,14 +15,14 @@ from storage import live_rooms
 from storage.database import Database
 
 LOOK_EVERY_S = 5.0
-# A roster that has lost its data with Redis is whole again within it: nobody is sent out for being missing a moment.
+# Nodes restore a roster that was lost with Redis within this time: nobody is removed for a moment's absence.
 DOUBT_S = 6.0
 AT_ONCE = 5  # each may need a connection to PostgreSQL
 PAGE = 500
 
 
 class Voice:
-    """All raise DatabaseUnavailable and RedisError."""
+    """All methods raise DatabaseUnavailable and RedisError."""
 
     def __init__(self, database: Database, roster: Roster, server: VoiceServer) -> None:
         self._database = database
@@ -30,7 +30,7 @@ class Voice:
         self._server = server
 
     async def settle(self, room_id: int, user_id: int, *, joined_after: int = 0) -> None:
-        """One person, at once. joined_after: by the roster's clock; who came in before is out, whatever it says."""
+        """Set one user's permissions at once. joined_after: by the roster's clock; one who joined before is removed."""
         grants = await self._grants(room_id, [user_id], joined_after)
         if user_id in grants:
             await self._server.permit(room_id, str(user_id), grants[user_id])
@@ -38,14 +38,14 @@ class Voice:
             await self._server.remove(room_id, str(user_id))
 
     async def end(self, room_id: int) -> None:
-        """Nobody stays in a room that has ended."""
+        """Remove everybody from a room that has ended."""
         async with self._database.transaction() as tx:
             has_ended = await live_rooms.has_ended(tx, room_id)
         if has_ended:
             await self._server.delete(room_id)
 
     async def look_around(self) -> None:
-        """Every room that LiveKit has, each looked at by whoever asks first."""
+        """Check every room that LiveKit has; of several processes, one checks each room."""
         rooms = await self._server.rooms()
         strangers: list[tuple[int, str]] = []
         for start in range(0, len(rooms), PAGE):
@@ -59,7 +59,7 @@ class Voice:
             await _a_few_at_once(self._remove_stranger(room_id, name) for room_id, name in strangers)
 
     async def _look_at(self, room_id: int, strangers: list[tuple[int, str]]) -> None:
-        """Grants what differs, and notes who should not be there."""
+        """Correct permissions that differ, and collect users who should not be there."""
         if not await self._roster.claim_voice(room_id, LOOK_EVERY_S * 0.9):
             return
         people = await self._server.people(room_id)
@@ -76,7 +76,7 @@ class Voice:
             await self._server.remove(room_id, name)
 
     async def _grants(self, room_id: int, user_ids: Sequence[int], joined_after: int = 0) -> dict[int, VoiceGrant]:
-        """Of those among them who may be connected."""
+        """The permissions of those among them who may be connected."""
         grants: dict[int, VoiceGrant] = {}
         for start in range(0, len(user_ids), PAGE):
             joined = await self._roster.joined(room_id, user_ids[start : start + PAGE])

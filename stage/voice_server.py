@@ -1,6 +1,6 @@
-"""LiveKit, which carries the voice of live rooms: asked who is connected, and told who is out and who may speak.
+"""The API of LiveKit, which carries the voice of live rooms: who is connected, who must leave, who may speak.
 
-What cannot be told is logged, counted and left: `stage.voice` looks at every room again in a few seconds.
+Failures are logged and counted, not raised: `stage.voice` checks every room again within seconds.
 """
 
 import asyncio
@@ -34,10 +34,10 @@ log = structlog.get_logger()
 
 
 class VoiceServer:
-    """Rooms and people go by their ids. Needs a running loop."""
+    """Rooms and users are named by their ids. Needs a running loop."""
 
     def __init__(self, url: str, api_key: str, api_secret: str) -> None:
-        """url: as clients are given it; the server's API is at the same address, over HTTP."""
+        """url: the one that clients connect to; the API is at the same address, over HTTP."""
         self._session = ClientSession(connector=TCPConnector(limit=MOST_AT_ONCE))
         self._rooms = LiveKitAPI(url, api_key, api_secret, session=self._session).room
 
@@ -50,34 +50,34 @@ class VoiceServer:
             await self._rooms.list_rooms(ListRoomsRequest(names=["0"]))
 
     async def rooms(self) -> list[int]:
-        """Those with names like ours; the server may be shared with others."""
+        """The rooms that are named as ours are; the server may be shared with others."""
         found = await _settled("list_rooms", self._rooms.list_rooms(ListRoomsRequest()))
         return [] if found is None else [room_id for room in found.rooms if (room_id := own_id(room.name)) is not None]
 
     async def people(self, room_id: int) -> dict[str, VoiceGrant | None]:
-        """Who is connected, by the name they came in with; None for what no token of ours grants."""
+        """Connected users by name, with their permissions; None for permissions that our tokens never grant."""
         request = ListParticipantsRequest(room=str(room_id))
         found = await _settled("list_people", self._rooms.list_participants(request))
         return {} if found is None else {each.identity: _grant(each.permission) for each in found.participants}
 
     async def permit(self, room_id: int, name: str, grant: VoiceGrant) -> None:
-        """Ends what of theirs is heard and may not be; lets them speak without a new token."""
+        """Set a user's permissions: mutes them, or lets them speak without a new token."""
         request = UpdateParticipantRequest(room=str(room_id), identity=name, permission=_permission(grant))
         await _settled("permit", self._rooms.update_participant(request))
 
     async def remove(self, room_id: int, name: str) -> None:
-        # LiveKit Cloud also refuses tokens from before that time. Left out, it is a minute from now, in which nobody
-        # who was sent out could come back.
+        """Connected users by name, with their permissions; None for some that our tokens never grant."""
+        # who was removed could not return.
         request = RoomParticipantIdentity(room=str(room_id), identity=name, revoke_token_ts=int(time.time()))
         await _settled("remove", self._rooms.remove_participant(request))
 
     async def delete(self, room_id: int) -> None:
-        """Everybody is out."""
+        """Delete the room, which removes everybody."""
         await _settled("delete", self._rooms.delete_room(DeleteRoomRequest(room=str(room_id))))
 
 
 def own_id(name: str) -> int | None:
-    """The room or person that is called so; None for what others have on the same server."""
+    """The id of the room or user with that name; None for names that others use on the same server."""
     if not (name.isascii() and name.isdecimal() and len(name) <= len(str(MAX_ID))):
         return None
     found = int(name)
@@ -85,7 +85,7 @@ def own_id(name: str) -> int | None:
 
 
 async def _settled(request: str, answer: Awaitable[T]) -> T | None:
-    """None where there is nothing of that name, or nobody answers."""
+    """The answer; None if there is nothing of that name, or the request failed."""
     try:
         # The package asks without a timeout, also of a session that has one.
         async with asyncio.timeout(TIMEOUT_S):

@@ -1,6 +1,5 @@
--- Since when the host and the whole stage have been away. KEYS of roster.lua; ARGV 1 host. Answers µs since
--- the host is gone (-1: is here), and since nobody is on the stage (-1: somebody is). What is not known begins to count
--- now.
+-- For how long the host and the whole stage have been away. KEYS of roster.lua; ARGV 1 host. Returns µs since the host
+-- left (-1: is inside), and µs since the stage is empty (-1: it is not). What is not known counts from now.
 local clock = tick(CLOCK)
 local function since(field)
     local began = redis.call('HGET', STATE, field)

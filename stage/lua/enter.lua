@@ -1,10 +1,10 @@
--- Somebody's socket on a node comes in. KEYS of roster.lua, then the node's people here, the node's rooms.
--- ARGV 1 user, 2 node, 3 role ('' for a listener), 4 capacity, 5 room, 6 clock when a client that comes back had joined
--- ('' for who joins anew), 7 the room's version that the role is of. Answers what became of it: inside, full, banned,
+-- A user enters with a socket on a node. KEYS of roster.lua, then the node's users here, the node's rooms.
+-- ARGV 1 user, 2 node, 3 role ('' for a listener), 4 capacity, 5 room, 6 clock when a client that recovers had joined
+-- ('' for a new join), 7 the room's version that gave the role. Returns the outcome: inside, full, banned,
 -- kicked or ended; whether they were not inside before, how many are now, clock.
 local user, node = ARGV[1], ARGV[2]
 local role = ARGV[3]
-if role ~= '' or redis.call('HEXISTS', VERSIONS, user) == 1 then -- of most listeners nothing is to be kept
+if role ~= '' or redis.call('HEXISTS', VERSIONS, user) == 1 then -- nothing is kept of most listeners
     role = give_role(user, role, ARGV[7])
 end
 local clock = tick(CLOCK)
@@ -38,7 +38,7 @@ if role ~= '' then
     redis.call('HDEL', STATE, 'gone:' .. user, 'empty')
     if is_new then
         redis.call('HSET', STATE, 'restage', 1)
-        redis.call('ZADD', DUE, tonumber(clock) / 1000000, ARGV[5]) -- there may be a host to succeed
+        redis.call('ZADD', DUE, tonumber(clock) / 1000000, ARGV[5]) -- a host may have to be replaced
     end
 end
 keep()

@@ -1,5 +1,5 @@
--- The room has ended: nobody comes in any more, and what a digest needs is kept. KEYS of roster.lua, then reacted, and
--- who was inside; ARGV 1 room. Answers the state (field, value, …), reacted (message:emoji, count, …).
+-- The room has ended: nobody may enter any more, and the data for its digest is kept. KEYS of roster.lua, then reacted,
+-- and who was inside; ARGV 1 room. Returns the state (field, value, …), reacted (message:emoji, count, …).
 if redis.call('EXISTS', INSIDE) == 1 then
     note_count(tick(CLOCK))
     redis.call('RENAME', INSIDE, KEYS[12])

@@ -1,4 +1,4 @@
--- A hand goes up or down. KEYS of roster.lua; ARGV 1 user, 2 `up` or `down`. Answers whether they are inside.
+-- A hand goes up or down. KEYS of roster.lua; ARGV 1 user, 2 `up` or `down`. Returns whether they are inside.
 if redis.call('HEXISTS', INSIDE, ARGV[1]) == 0 then
     return 0
 end

@@ -1,5 +1,5 @@
--- Nobody of that name is left on a node. KEYS of roster.lua, then the node's people here, the node's rooms; ARGV 1 user,
--- 2 node, 3 room, 4 µs that they have been missing. Answers whether they are inside no more, how many are, their role.
+-- A user has no socket on a node any more. KEYS of roster.lua, then the node's users here, the node's rooms; ARGV 1 user,
+-- 2 node, 3 room, 4 µs since they left. Returns 1 if no node has them any more, how many are inside, their role.
 local user, node = ARGV[1], ARGV[2]
 redis.call('SREM', KEYS[11], user)
 if redis.call('SCARD', KEYS[11]) == 0 then

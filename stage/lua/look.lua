@@ -1,6 +1,6 @@
--- The room as it is now. KEYS of roster.lua; ARGV 1 most hands, 2 clock after which people joined, 3 how many of them.
--- Answers clock, how many are inside, stage (user, role, …) of those inside, hands (user, clock, …), people in the
--- order they came in (user, clock, …), and the host that everybody inside may be shown ('' where none was noted).
+-- A snapshot of the room. KEYS of roster.lua; ARGV 1 most hands, 2 clock after which people joined, 3 how many of them.
+-- Returns clock, how many are inside, stage (user, role, …) of those inside, hands (user, clock, …), users in the
+-- order they entered (user, clock, …), and the host that everybody inside may see ('' where none was noted).
 return {
     tick(CLOCK), redis.call('HLEN', INSIDE), on_stage(),
     redis.call('ZRANGE', HANDS, 0, ARGV[1] - 1, 'WITHSCORES'),

@@ -1,9 +1,9 @@
--- At most once a second for each room, whichever node asks: what there is to tell. KEYS of roster.lua, then pulse,
+-- What to push to a room, at most once a second for all nodes together. KEYS of roster.lua, then pulse,
 -- reactions (emoji → count), reacted (message:emoji → count), messages (id → id, those that there are); ARGV 1 ms between
--- two, 2 most kinds of reactions, 3 most of `reacted`, 4 `again` where the last telling was cut short, then emoji, message
+-- two, 2 most kinds of reactions, 3 most of `reacted`, 4 `again` if the last push failed, then emoji, message
 -- id or '', count, …: reactions since this node last asked.
--- Answers whether it is time, how many reactions there was no room for, and then how many are inside (-1 where that has
--- been told), whether the stage is to be told anew, reactions (emoji, count, …).
+-- Returns whether it is time, how many reactions were dropped, and then how many are inside (-1 if the room knows),
+-- whether to push the stage, reactions (emoji, count, …).
 local dropped = 0
 for index = 5, #ARGV, 3 do
     local emoji, message = ARGV[index], ARGV[index + 1]

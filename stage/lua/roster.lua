@@ -1,4 +1,4 @@
--- What scripts on a room's roster share. KEYS of all of them: clock, inside (user → nodes by commas), joined (user →
+-- Shared by the scripts of rosters. KEYS of all of them: clock, inside (user → nodes by commas), joined (user →
 -- clock), stage (user → role of whoever has one, inside or not), versions (user → the room's when their role was given or
 -- taken), hands (user → clock), barred (user → until, s; empty: for good), kicked (user → clock), state (peak, most and
 -- last by minute, host, …), due (room → when a keeper looks at it, of the shard).
@@ -11,7 +11,7 @@ local function keep()
     end
 end
 
--- How many are inside: the most at all, the most in this minute, and the last of it.
+-- Note how many are inside: the maximum so far, the maximum of this minute, and the last value of it.
 local function note_count(clock)
     local count = redis.call('HLEN', INSIDE)
     local minute = math.floor(tonumber(clock) / 60000000)
@@ -24,12 +24,12 @@ local function note_count(clock)
     return count
 end
 
--- A role stands with the room's version that gave it: what is told late changes nothing. '' is a listener's.
+-- A role is kept with the room's version that gave it, so that late messages change nothing. '' means listener.
 local function role_of(user)
     return redis.call('HGET', STAGE, user) or ''
 end
 
--- Answers the role that holds.
+-- Returns the role that holds.
 local function give_role(user, role, version)
     if tonumber(version) < tonumber(redis.call('HGET', VERSIONS, user) or 0) then
         return role_of(user)
@@ -44,7 +44,7 @@ local function give_role(user, role, version)
     return role
 end
 
--- user, role, … of those on the stage who are inside.
+-- Returns user, role, … of users on the stage who are inside.
 local function on_stage()
     local found = {}
     local stage = redis.call('HGETALL', STAGE)
@@ -57,7 +57,7 @@ local function on_stage()
     return found
 end
 
--- Out of the roster, where they have been missing since `since`; answers the role of those who had one.
+-- Take a user out of the roster, who left at `since`. Returns their role.
 local function take_out(user, since, room)
     redis.call('HDEL', INSIDE, user)
     redis.call('ZREM', JOINED, user)
