@@ -110,7 +110,7 @@ async def unsend_after(tx: Transaction, batch: int) -> int:
 
 
 async def forget_sent(tx: Transaction, limit: int) -> int:
-    """Answers how many rows went."""
+    """Returns how many rows were deleted."""
     status = await tx.execute(
         f"""DELETE FROM outbox WHERE id IN (
             SELECT id FROM outbox WHERE sent_at < now() - interval '{KEEP_SENT}' LIMIT $1)""",
