@@ -21,8 +21,8 @@ from storage.database import Database, DatabaseUnavailable
 from storage.outbox import Outbox
 from storage.redis import RedisError
 from workers.job import Tools, groups
-from workers.live_rooms import keep_rooms
 from workers.relay import run_relay
+from workers.room_keeper import keep_rooms
 from workers.runner import run_group
 from workers.voice import keep_voice
 

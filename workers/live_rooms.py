@@ -1,12 +1,4 @@
-"""Live rooms: push changes to the users inside, and keep rooms whose host or stage is gone.
-
-The keeper gives such a room a new host, or ends it.
-"""
-
-import asyncio
-import time
-
-import structlog
+"""Live rooms: push changes to the users inside."""
 
 from domain import room_rules
 from protocol.events import (
@@ -23,20 +15,11 @@ from protocol.room_chat import RoomMessaged, RoomMessageDeleted
 from protocol.room_stage import RoomRoleChanged
 from stage import departures, room_channel, turns, view
 from stage.room_channel import LIVE_ROOM
-from stage.roster import NOBODY, Absence
-from storage import audit, graph, live_rooms, present, room_messages
-from storage.database import Row, Transaction
-from storage.reach import OUT_OF_REACH
+from stage.roster import NOBODY
+from storage import graph, live_rooms, present, room_messages
 from workers.job import Job, Tools, consumes
 
-HOST_GRACE_S = 20.0
-EMPTY_STAGE_S = 300.0
-LOOK_EVERY_S = 0.5
-FIND_EVERY_S = 60.0  # finds rooms whose due time was lost with Redis
-LATER_S = 10.0
 PAGE = 500
-
-log = structlog.get_logger()
 
 
 @consumes(RoomChangedEvent, group="rooms")
@@ -47,7 +30,7 @@ async def announce_change(job: Job, event: RoomChangedEvent) -> None:
     for user_id in concerned:
         await _settle_role(job, event.room_id, user_id)
     if event.change == "host":
-        await _show_host(tools, event.room_id, str(job.event_id))
+        await show_host(tools, event.room_id, str(job.event_id))
     await view.tell(tools.database, tools.roster, tools.broadcaster, event.room_id, str(job.event_id))
 
 
@@ -141,7 +124,7 @@ async def _pardon_unless_banned(tools: Tools, room_id: int, user_id: int) -> Non
         await tools.roster.pardon(room_id, user_id)
 
 
-async def _show_host(tools: Tools, room_id: int, cause: str) -> None:
+async def show_host(tools: Tools, room_id: int, cause: str) -> None:
     """Remove users who have a block with the new host, then show the host to the room.
 
     In this order, so that none of them sees who the host is.
@@ -183,106 +166,3 @@ async def _settle_role(job: Job, room_id: int, user_id: int) -> None:
         muted=room["is_muted"],
     )
     await job.tools.broadcaster.publish_to_users([user_id], told)
-
-
-# ---------------------------------------------------------------------------------------------- the keeper
-
-
-async def keep_rooms(tools: Tools, stop: asyncio.Event) -> None:
-    """Check rooms whose host or stage is gone, until `stop` is set."""
-    find_at = 0.0
-    while not stop.is_set():
-        try:
-            if time.monotonic() > find_at:
-                await _find_live(tools)
-                find_at = time.monotonic() + FIND_EVERY_S
-            for room_id, due in (await tools.roster.due(time.time(), PAGE)).items():
-                await _look_after_safely(tools, room_id, due)
-        except OUT_OF_REACH as error:
-            log.warning("live rooms could not be checked", error=f"{type(error).__name__}: {error}")
-        try:
-            async with asyncio.timeout(LOOK_EVERY_S):
-                await stop.wait()
-        except TimeoutError:
-            continue
-
-
-async def _find_live(tools: Tools) -> None:
-    last = 0
-    while True:
-        async with tools.database.transaction() as tx:
-            page = await live_rooms.live_after(tx, last, PAGE)
-        looks = await tools.roster.look_at(dict.fromkeys(page, 0))
-        for room_id, host_id in page.items():
-            look = looks[room_id]
-            if host_id not in look.stage:
-                await tools.roster.watch_out(room_id)
-            if look.host_id != host_id:  # Redis has lost the host of this room
-                await _show_host(tools, room_id, f"sweep-{host_id}")
-        if len(page) < PAGE:
-            return
-        last = max(page)
-
-
-async def _look_after_safely(tools: Tools, room_id: int, due: str) -> None:
-    """`_look_after`, but an error is logged and the room checked again later, so that others are not delayed."""
-    try:
-        await _look_after(tools, room_id, due)
-    except Exception as error:
-        log.warning("a live room could not be checked", room_id=room_id, error=f"{type(error).__name__}: {error}")
-        await tools.roster.looked(room_id, due, time.time() + LATER_S)
-
-
-async def _look_after(tools: Tools, room_id: int, due: str) -> None:
-    """Give the room a new host or end it if it is time, else note when to check it again."""
-    again = None
-    async with tools.database.transaction() as tx:
-        room = await live_rooms.lock_live(tx, room_id)
-        if room is None and await live_rooms.states(tx, [room_id]) == {room_id: "live"}:
-            return  # another keeper has locked it
-        if room is not None:
-            absence = await tools.roster.absence(room_id, room["host_id"])
-            again = _look_again_at(absence)
-            if absence.stage_s is not None and absence.stage_s >= EMPTY_STAGE_S:
-                await live_rooms.close(tx, room_id)
-                await tools.outbox.add(tx, RoomClosedEvent(room_id=room_id))
-                await _note(tools, tx, "room.close", room, reason="nobody on the stage")
-            elif absence.host_s is not None and absence.host_s >= HOST_GRACE_S:
-                await _succeed(tools, tx, room)
-    await tools.roster.looked(room_id, due, again)
-
-
-async def _succeed(tools: Tools, tx: Transaction, room: Row) -> None:
-    """Make the oldest cohost inside host, else the oldest speaker, else nobody."""
-    stage = await live_rooms.stage_roles(tx, room["id"])
-    inside = await tools.roster.are_inside(room["id"], [user_id for user_id, _ in stage])
-    heir_id = room_rules.successor([pair for pair in stage if pair[0] in inside])
-    if heir_id is not None:
-        await live_rooms.transfer_host(tx, room["id"], room["host_id"], heir_id)
-        event = RoomChangedEvent(room_id=room["id"], actor_id=room["host_id"], user_id=heir_id, change="host")
-        await tools.outbox.add(tx, event)
-        await _note(tools, tx, "room.hand_over", room, to=heir_id)
-
-
-def _look_again_at(absence: Absence) -> float | None:
-    """When to check the room again (s since 1970); None while its host and stage are present."""
-    waits = []
-    if absence.host_s is not None and absence.host_s < HOST_GRACE_S:
-        waits.append(HOST_GRACE_S - absence.host_s)
-    if absence.stage_s is not None:
-        waits.append(max(EMPTY_STAGE_S - absence.stage_s, 0))
-    return time.time() + min(waits) if waits else None
-
-
-async def _note(tools: Tools, tx: Transaction, action: str, room: Row, **changes: object) -> None:
-    """Add an audit row without an actor."""
-    await audit.add(
-        tx,
-        id=tools.ids.mint(),
-        actor_id=None,
-        action=action,
-        resource=f"room:{room['id']}",
-        ip=None,
-        user_agent=None,
-        **changes,
-    )

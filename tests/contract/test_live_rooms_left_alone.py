@@ -8,7 +8,7 @@ from tests.contract.test_live_rooms import ids, open_room
 from tests.contract.test_recovery import away, back, online
 from tests.faults import count, cut, is_to_be_looked_at, soon
 from tests.patience import WAIT_S
-from workers import live_rooms as keeper
+from workers import room_keeper as keeper
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.faults import (
     speakers,
     waiting_for_rows,
 )
-from workers import live_rooms as keeper
+from workers import room_keeper as keeper
 
 
 async def test_reactions_survive_an_outage_of_redis(cluster, person, monkeypatch):
