@@ -156,7 +156,7 @@ class Dispatcher:
     async def _once(self, method: Method, call: Call, request: Any, key: str, tx: Transaction) -> Any:
         """The first answer of the key, if there was one: at no cost to limits."""
         request_hash = hashlib.sha256(_encode(request)).digest()
-        place = idempotency.Place(call.viewer.id, method.name, key)
+        place = idempotency.AnswerPlace(call.viewer.id, method.name, key)
         first = await idempotency.first_answer(tx, place, request_hash)
         if first is not None:
             return msgspec.msgpack.decode(first, type=method.result)

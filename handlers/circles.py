@@ -33,7 +33,7 @@ async def update_circle(call: Call, request: UpdateCircle, tx: Transaction) -> C
 @methods.rpc("circle.delete")
 async def delete_circle(call: Call, request: CircleRef, tx: Transaction) -> Nothing:
     """Delete a circle. Only their author then sees its posts. Repeating it changes nothing."""
-    place = idempotency.Place(call.viewer.id, call.method, request.circle_id)
+    place = idempotency.AnswerPlace(call.viewer.id, call.method, request.circle_id)
     if not await circles.delete(tx, int(request.circle_id)):
         if await idempotency.first_answer(tx, place, b"") is None:
             raise errors.not_found("circle")

@@ -8,7 +8,7 @@ from storage.database import Transaction
 KEEP = "24 hours"
 
 
-class Place(NamedTuple):
+class AnswerPlace(NamedTuple):
     """The place of an answer: keys are unique per user and method."""
 
     user_id: int
@@ -16,7 +16,7 @@ class Place(NamedTuple):
     key: str
 
 
-async def first_answer(tx: Transaction, place: Place, request_hash: bytes) -> bytes | None:
+async def first_answer(tx: Transaction, place: AnswerPlace, request_hash: bytes) -> bytes | None:
     """The stored answer; None the first time. A concurrent duplicate waits until the first call has ended.
 
     Raises ALREADY_EXISTS if the key was used with other arguments.
@@ -36,7 +36,7 @@ async def first_answer(tx: Transaction, place: Place, request_hash: bytes) -> by
     return answer
 
 
-async def keep_answer(tx: Transaction, place: Place, request_hash: bytes, answer: bytes) -> None:
+async def keep_answer(tx: Transaction, place: AnswerPlace, request_hash: bytes, answer: bytes) -> None:
     await tx.execute(
         """INSERT INTO idempotency (user_id, method, key, request_hash, answer) VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (user_id, method, key) DO UPDATE
