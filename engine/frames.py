@@ -91,11 +91,12 @@ class FrameReader:
                 self._listener.release_writes()
         if read < len(data) and not self.is_over:
             self._begun = bytearray(data[read:])
+            if self.is_paused:
+                self._needed = 0
 
     def _read(self, data: bytes) -> int:
         """Parse all complete frames. Returns the offset of the first unread one. Raises _Refused."""
         at, end = 0, len(data)
-        self._needed = 0
         while not self.is_over and not self.is_paused:
             if end - at < 2:
                 self._needed = 2

@@ -172,7 +172,7 @@ def test_any_texts_have_a_valid_summary(texts, most):
 
 
 def test_the_summary_is_the_same_in_every_process():
-    program = f"from workers.summary import summarise; print(summarise({METRO + MIXED!r}, 6))"
+    program = f"from domain.summary import summarise; print(summarise({METRO + MIXED!r}, 6))"
     answers = set()
     for seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": seed}

@@ -346,11 +346,20 @@ MESSAGES = st.lists(st.one_of(st.text(max_size=200), st.binary(max_size=200)), m
 
 
 class Heard(list[object]):
-    """Records what a FrameReader reports."""
+    """Records what a FrameReader reports, and pauses it after some messages."""
 
     held = 0
+    reader: FrameReader
 
-    text_received = bytes_received = ping_received = list.append
+    def __init__(self, choices: Random) -> None:
+        super().__init__()
+        self._choices = choices
+
+    def text_received(self, message: str | bytes) -> None:
+        self.append(message)
+        self.reader.is_paused = self._choices.random() < 0.3
+
+    bytes_received = ping_received = text_received
 
     def part_received(self) -> None:
         return
@@ -376,11 +385,14 @@ def test_messages_arrive_whole_however_frames_and_reads_are_split(messages: list
         for index, part in enumerate(parts):
             sent += frame((opcode if index == 0 else CONTINUED) | (FINAL if index == len(parts) - 1 else 0), part)
             sent += frame(FINAL | PONG, b"?") if choices.random() < 0.2 else b""
-    heard = Heard()
-    reader = FrameReader(heard, MAX_PAYLOAD)
+    heard = Heard(choices)
+    reader = heard.reader = FrameReader(heard, MAX_PAYLOAD)
     while sent:
         size = choices.choice((1, 2, 3, 5, 8, 100, 65_536))
         reader.feed(sent[:size])
         assert heard.held == 0
+        while reader.is_paused:
+            reader.is_paused = False
+            reader.feed(b"")
         sent = sent[size:]
     assert heard == messages
