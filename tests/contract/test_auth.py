@@ -101,6 +101,7 @@ async def test_signing_in_and_out_again(cluster: Cluster, person):
 
     assert await guest.call("auth.logout") == {}
     await guest.happened("disconnect")
+    assert guest.heard("session.revoked") == []  # the caller knows why
     assert [session["id"] for session in (await alice.call("session.list"))["items"]] == [first["session_id"]]
 
 

@@ -175,6 +175,29 @@ async def test_pushes_of_hidden_actors_are_not_replayed(cluster: Cluster, post, 
     assert await back.told() == [seen]
 
 
+async def test_a_push_of_a_hidden_user_that_comes_before_hiding_is_loaded_is_dropped(
+    cluster: Cluster, post, person, monkeypatch
+):
+    """The node receives it while the user connects, before it knows whom the user hides."""
+    eve, reader = await person("eve"), await reading(cluster, post)
+    await reader.call("graph.block", user_id=eve.id)
+    await cluster.settle(reader)
+    await leave(cluster, reader)
+    loads = Held(monkeypatch, cluster.node_b.parts.sign_ins, "load")
+    coming = asyncio.create_task(arrive(cluster, "b", reader))
+    await loads.came.wait()
+    [member] = cluster.node_b.parts.members.of_user(int(reader.id))
+    for push_id, actor in (("hidden", eve.id), ("shown", post[0].id)):
+        push = PostDeleted(id=push_id, post_id="1")
+        await cluster.stores.broadcaster.publish_to_users([int(reader.id)], push, actor_id=int(actor))
+    while not any(written.id == "shown" for written in member._handshake._early):
+        await asyncio.sleep(0.001)
+    loads.go.set()
+    back = await coming
+    await back.expect("post.deleted", id="shown")
+    assert await back.told() == []
+
+
 async def test_pushes_of_a_post_that_became_invisible_are_not_replayed(cluster: Cluster, post):
     author, _, room = post
     reader = await reading(cluster, post)

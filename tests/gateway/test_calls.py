@@ -159,6 +159,17 @@ async def test_a_write_does_not_overtake_waiting_writes():
     assert dispatcher.began == [0, 1, 2]
 
 
+async def test_a_refusal_says_when_the_connection_may_call_again():
+    calls, dispatcher, owner = calls_of(CallRate(per_second=0.5, burst=1))
+    calls.take(call(1))
+    calls.take(call(2))
+    assert owner.replies == [(2, "refused")]
+    [refusal] = dispatcher.refused
+    assert refusal.message == "too many calls on this connection"
+    assert 1_000 < refusal.retry_after_ms <= 2_000
+    await let_go(calls, dispatcher)
+
+
 async def test_a_burst_that_the_rate_allows_may_wait():
     calls, dispatcher, _ = calls_of(CallRate(per_second=1e9, burst=1_000))
     for number in range(1_000):

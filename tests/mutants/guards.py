@@ -10,8 +10,10 @@ CALLS = (
     "tests/gateway/test_calls.py", "tests/contract/test_bad_input.py", "tests/contract/test_limits.py",
     "tests/contract/test_posts.py",
 )  # fmt: skip
-PRIVACY = ("tests/storage/test_read_policies.py", "tests/contract/test_privacy.py")
-DATABASE = (*PRIVACY, "tests/stage/test_who_may.py", "tests/contract/test_people.py")
+POLICIES = ("tests/storage/test_read_policies.py", "tests/storage/test_write_policies.py")
+DATABASE = (
+    *POLICIES, "tests/contract/test_privacy.py", "tests/stage/test_who_may.py", "tests/contract/test_people.py",
+)  # fmt: skip
 LIVE_ROOMS = (
     "tests/contract/test_live_rooms.py", "tests/contract/test_live_rooms_left_alone.py", "tests/stage/test_model.py",
 )  # fmt: skip
@@ -22,13 +24,13 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "protocol/tokens": ("tests/protocol/test_tokens_and_cursors.py",),
     "domain/visibility": ("tests/domain/test_visibility.py",),
     "domain/room_rules": ("tests/domain/test_room_rules.py",),
-    "storage/idempotency": ("tests/contract/test_posts.py", *CALLS),
+    "storage/idempotency": ("tests/contract/test_posts.py", "tests/contract/test_limits.py"),
     "storage/limits": ("tests/contract/test_limits.py",),
     "channels/kinds": ("tests/channels/test_kinds.py",),
     "channels/members": ("tests/channels/test_members.py",),
     "channels/delivery": ("tests/channels/test_delivery.py",),
     "channels/recovery": RECOVERY,
-    "gateway/rights": (*RECOVERY, *STAGE, *LIVE_ROOMS, *PRESENCE),
+    "gateway/rights": (*RECOVERY, *LIVE_ROOMS, *PRESENCE, "tests/stage/test_doors.py"),
     "gateway/admission": CONNECTING,
     "gateway/handshake": (*CONNECTING, *RECOVERY),
     "gateway/replay": (*RECOVERY, *HIDING, *STAGE, *PRESENCE),
@@ -37,11 +39,11 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "gateway/dispatcher": (*CALLS, *CONNECTING),
     "domain/ages": ("tests/domain/test_ages.py", "tests/contract/test_auth.py"),
     "domain/refresh_tokens": ("tests/contract/test_auth.py",),
-    "handlers/auth": ("tests/contract/test_auth.py", "tests/contract/test_limits.py"),
+    "handlers/auth": ("tests/contract/test_auth.py", "tests/contract/test_limits.py", "tests/contract/test_rights.py"),
     "channels/lua": (*RECOVERY, *CONNECTING, *STAGE),
     "stage/lua": (*STAGE, *LIVE_ROOMS),
     "storage/lua": ("tests/contract/test_feed_pages.py", "tests/storage/test_event_log.py"),
     "presence/lua": PRESENCE,
-    "database/policies": (*DATABASE, "tests/contract/test_posts.py"),
+    "database/policies": POLICIES,
     "database/functions": (*DATABASE, "tests/contract/test_auth.py"),
 }  # fmt: skip

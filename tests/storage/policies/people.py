@@ -47,6 +47,8 @@ PEOPLE = {
             (NO_ONE, "UPDATE sessions SET refresh_hash = 'x' WHERE id = {revoked_session}"),
             (NO_ONE, "UPDATE sessions SET expires_at = now() + interval '1 day' WHERE id = {expired_session}"),
             (NO_ONE, "UPDATE sessions SET user_id = {me} WHERE id = {session}"),
+            # Without a condition, which would let the policy for reading choose the rows.
+            ("owner other", "UPDATE sessions SET last_seen_at = now()"),
         ),
     ),
     "follows": Rules(

@@ -18,7 +18,7 @@ OWNER_ROLE = "daira_owner"
 _ALSO = ("speaker", "asker", "open")  # not viewers: a speaker, a user with a pending follow, an open account
 _ROWS = """
     post deleted_post circle circle_of_other lost_circle lost_post room scheduled ended undigested message
-    deleted_message owner_message session revoked_session expired_session
+    deleted_message owner_message session revoked_session expired_session session_of_other
 """
 
 
@@ -98,7 +98,8 @@ _BELONGINGS = """
     INSERT INTO sessions (id, user_id, family_hash, refresh_hash, expires_at, revoked_at)
         VALUES ({session}, {owner}, 'f', 'r', now() + interval '1 day', NULL),
                ({revoked_session}, {owner}, 'f', 'r', now() + interval '1 day', now()),
-               ({expired_session}, {owner}, 'f', 'r', now() - interval '1 day', NULL);
+               ({expired_session}, {owner}, 'f', 'r', now() - interval '1 day', NULL),
+               ({session_of_other}, {other}, 'f', 'r', now() + interval '1 day', NULL);
     INSERT INTO idempotency (user_id, method, key, request_hash, answer, created_at)
         VALUES ({owner}, 'post.create', 'k', 'h', 'a', now() - interval '2 days'),
                ({owner}, 'post.create', 'young', 'h', 'a', now());
