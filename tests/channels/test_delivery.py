@@ -288,6 +288,13 @@ async def test_held_back_pushes_are_bounded(monkeypatch):
     assert alice.heard == ["1", "2"]
 
 
+async def test_gathered_pushes_wait_for_milliseconds(gathering):
+    members, _ = members_in(ROOM, 1)
+    delivery = Delivery(members)
+    delivery.take(Item(ROOM, (), act("at once")))
+    assert 0 < delivery._timer.when() - asyncio.get_running_loop().time() <= 0.01
+
+
 async def test_settled_waits_only_for_pushes_already_taken(gathering):
     members, [alice] = members_in(ROOM, 1)
     delivery = Delivery(members)

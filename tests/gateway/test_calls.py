@@ -170,6 +170,68 @@ async def test_a_refusal_says_when_the_connection_may_call_again():
     await let_go(calls, dispatcher)
 
 
+class Counting(Polling):
+    """Counts how often reading goes on."""
+
+    resumed = 0
+
+    def resume_reading(self) -> None:
+        super().resume_reading()
+        self.resumed += 1
+
+
+async def test_a_rest_that_ends_reads_on_only_where_nothing_waits(monkeypatch):
+    monkeypatch.setattr("gateway.calls.REST_S", (0, 0))
+    dispatcher, owner = Held(), Counting()
+    dispatcher.share = Share(1, WorkRate(per_second=1, burst=1))
+    calls = Calls(dispatcher, owner, CallRate(per_second=1e9, burst=10))
+    for number in range(MOST_CALLS_AT_ONCE + 1):
+        calls.take(call(number))
+    dispatcher.share.spend(1_000)
+    calls.take(call(99))
+    assert owner.replies == [(99, "refused")]
+    while calls._resting:
+        await asyncio.sleep(0)
+    assert not owner.reading
+    dispatcher.share.spend(-1_000)
+    await let_go(calls, dispatcher)
+    assert owner.reading
+    assert owner.resumed == 1
+
+
+async def test_a_rest_may_end_after_its_connection():
+    calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=10))
+    dispatcher.share = Share(1, WorkRate(per_second=1, burst=1))
+    dispatcher.share.spend(1_000)
+    calls.take(call(1))
+    calls.let_go()
+    calls._rested()
+    assert not owner.reading
+
+
+async def test_the_user_pays_for_the_time_that_writing_an_answer_takes(monkeypatch):
+    clock = SimpleNamespace(now=1_000.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr("gateway.calls.time", clock)
+    calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=10))
+
+    def slow_reply(*_) -> None:
+        clock.now += 0.25
+
+    owner.reply = slow_reply
+    calls.take(call(1))
+    await let_go(calls, dispatcher)
+    assert dispatcher.share.spent == 0.25
+    dispatcher.find = lambda name: SimpleNamespace(instant=True, reads=True)
+    dispatcher.answer_at_once = lambda *_: "answered"
+    calls.take(call(2))
+    assert dispatcher.share.spent == 0.5
+
+
+def test_the_bounds_are_the_documented_ones():
+    assert (MOST_CALLS_AT_ONCE, MOST_WAITING, MOST_OF_A_USER, MOST_REFUSALS) == (32, 200, 256, 500)
+    assert (MOST_BYTES_AT_ONCE, MOST_BYTES_WAITING) == (4 * wire.MAX_PAYLOAD, 4 * wire.MAX_PAYLOAD)
+
+
 async def test_a_burst_that_the_rate_allows_may_wait():
     calls, dispatcher, _ = calls_of(CallRate(per_second=1e9, burst=1_000))
     for number in range(1_000):

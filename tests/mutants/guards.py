@@ -24,7 +24,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "protocol/tokens": ("tests/protocol/test_tokens_and_cursors.py",),
     "domain/visibility": ("tests/domain/test_visibility.py",),
     "domain/room_rules": ("tests/domain/test_room_rules.py",),
-    "storage/idempotency": ("tests/contract/test_posts.py", "tests/contract/test_limits.py"),
+    "storage/idempotency": ("tests/storage/test_idempotency.py", "tests/contract/test_posts.py"),
     "storage/limits": ("tests/contract/test_limits.py",),
     "channels/kinds": ("tests/channels/test_kinds.py",),
     "channels/members": ("tests/channels/test_members.py",),

@@ -101,10 +101,10 @@ class DropUnary(Operator):
 
 
 class DropDecorator(Operator):
-    """Removes a decorator."""
+    """Removes a decorator, except of a Protocol's method, whose body never runs."""
 
     def mutation_positions(self, node: Any) -> Iterator[Any]:
-        if node.type == "decorator":
+        if node.type == "decorator" and not node.parent.get_code().rstrip().endswith(": ..."):
             yield node.start_pos, node.end_pos
 
     def mutate(self, node: Any, index: int) -> Any:
