@@ -36,7 +36,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "gateway/replay": (*RECOVERY, *HIDING, *STAGE, *PRESENCE),
     "gateway/sessions": (*CONNECTING, *RECOVERY, *HIDING, *STAGE, *PRESENCE),
     "gateway/calls": CALLS,
-    "gateway/dispatcher": (*CALLS, *CONNECTING),
+    "gateway/dispatcher": ("tests/gateway/test_dispatcher.py", *CALLS, *CONNECTING),
     "domain/ages": ("tests/domain/test_ages.py", "tests/contract/test_auth.py"),
     "domain/refresh_tokens": ("tests/contract/test_auth.py",),
     "handlers/auth": ("tests/contract/test_auth.py", "tests/contract/test_limits.py", "tests/contract/test_rights.py"),
