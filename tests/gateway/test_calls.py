@@ -199,16 +199,6 @@ async def test_a_rest_that_ends_reads_on_only_where_nothing_waits(monkeypatch):
     assert owner.resumed == 1
 
 
-async def test_a_rest_may_end_after_its_connection():
-    calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=10))
-    dispatcher.share = Share(1, WorkRate(per_second=1, burst=1))
-    dispatcher.share.spend(1_000)
-    calls.take(call(1))
-    calls.let_go()
-    calls._rested()
-    assert not owner.reading
-
-
 async def test_the_user_pays_for_the_time_that_writing_an_answer_takes(monkeypatch):
     clock = SimpleNamespace(now=1_000.0, monotonic=lambda: clock.now)
     monkeypatch.setattr("gateway.calls.time", clock)

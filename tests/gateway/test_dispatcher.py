@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from redis.exceptions import RedisError
 
+from channels.bus import SubscriptionFailed
 from gateway import dispatcher as module
 from gateway.dispatcher import Dispatcher
 from handlers.call import Call, Viewer
@@ -16,7 +17,6 @@ from protocol import errors, wire
 from protocol.fields import Request
 from protocol.limits import Limit
 from protocol.rpc import MethodTable
-from rooms.bus import SubscriptionFailed
 from storage import idempotency
 from storage.database import Conflict, DatabaseUnavailable, Transaction
 from storage.shares import Share, WorkRate
@@ -173,7 +173,7 @@ async def test_a_call_is_given_up_at_its_deadline(services):
     assert (await answered(services, take_note, deadline_s=0.01)).answer.error.code == "DEADLINE_EXCEEDED"
 
 
-@pytest.mark.parametrize(("rules", "code"), [({}, "UNAUTHENTICATED"), ({"anonymous": True}, None)])
+@pytest.mark.parametrize(("rules", "code"), [({"limit": None}, "UNAUTHENTICATED"), ({"anonymous": True}, None)])
 async def test_who_has_not_signed_in_calls_what_is_open_to_them(services, rules, code):
     result = await answered(services, plain(services), who=caller(None), **rules)
     assert (None if result.answer.ok else result.answer.error.code) == code
@@ -216,7 +216,9 @@ def transactional(services: Services, fails: Exception | None = None):
 
 
 async def test_a_call_is_one_transaction_of_its_viewer(services):
-    assert (await answered(services, transactional(services), limit=NOTES)).answer.ok
+    result = await answered(services, transactional(services), limit=NOTES)
+    assert result.answer.ok
+    assert not result.disconnects
     assert services.log == [("counted", "notes", 1), ("began", 1), "handled", "committed", "woken", "answered"]
 
 
@@ -251,7 +253,7 @@ async def test_a_key_that_was_used_costs_nothing_and_gives_the_first_answer(serv
     second = await answered(services, transactional(services), sent)
     assert services.log == [*once, ("began", 1), "committed", "woken", "answered"]
     assert first.answer == second.answer == wire.Ok(NoteTaken("hello"))
-    assert {*kept} == {idempotency.Place(ALICE.id, "note.take", "k")}
+    assert {*kept} == {idempotency.AnswerPlace(ALICE.id, "note.take", "k")}
     other = await answered(services, transactional(services), packet(text="other", idempotency_key="k"))
     assert other.answer.error.code == "ALREADY_EXISTS"
 

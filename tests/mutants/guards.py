@@ -25,7 +25,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "domain/visibility": ("tests/domain/test_visibility.py",),
     "domain/room_rules": ("tests/domain/test_room_rules.py",),
     "storage/idempotency": ("tests/storage/test_idempotency.py", "tests/contract/test_posts.py"),
-    "storage/limits": ("tests/contract/test_limits.py",),
+    "storage/limits": ("tests/storage/test_limits.py", "tests/contract/test_limits.py"),
     "channels/kinds": ("tests/channels/test_kinds.py",),
     "channels/members": ("tests/channels/test_members.py",),
     "channels/delivery": ("tests/channels/test_delivery.py",),

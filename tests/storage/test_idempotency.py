@@ -7,7 +7,7 @@ import pytest
 
 from protocol.errors import CallError
 from storage import idempotency
-from storage.idempotency import Place
+from storage.idempotency import AnswerPlace
 from tests.cluster import Cluster
 
 AGE = "UPDATE idempotency SET created_at = now() - $2::text::interval WHERE user_id = $1"
@@ -15,17 +15,17 @@ keys = itertools.count()
 
 
 @pytest.fixture
-async def place(cluster: Cluster, person) -> Place:
-    return Place(int((await person("alice")).id), "post.create", f"key {next(keys)}")
+async def place(cluster: Cluster, person) -> AnswerPlace:
+    return AnswerPlace(int((await person("alice")).id), "post.create", f"key {next(keys)}")
 
 
 @asynccontextmanager
-async def viewing(cluster: Cluster, place: Place):
-    async with cluster.node_a.services.database.transaction(place.user_id) as tx:
+async def viewing(cluster: Cluster, place: AnswerPlace):
+    async with cluster.node_a.parts.services.database.transaction(place.user_id) as tx:
         yield tx
 
 
-async def aged(cluster: Cluster, place: Place, age: str) -> None:
+async def aged(cluster: Cluster, place: AnswerPlace, age: str) -> None:
     owner = await cluster.owner()
     await owner.execute(AGE, place.user_id, age)
     await owner.close()
