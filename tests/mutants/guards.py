@@ -42,8 +42,13 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "handlers/auth": ("tests/contract/test_auth.py", "tests/contract/test_limits.py", "tests/contract/test_rights.py"),
     "channels/lua": (*RECOVERY, *CONNECTING, *STAGE),
     "stage/lua": (*STAGE, *LIVE_ROOMS),
-    "storage/lua": ("tests/contract/test_feed_pages.py", "tests/storage/test_event_log.py"),
+    "storage/lua": (
+        "tests/storage/test_shares.py", "tests/storage/test_snowflakes.py", "tests/contract/test_feed_pages.py",
+        "tests/storage/test_event_log.py",
+    ),
     "presence/lua": PRESENCE,
     "database/policies": POLICIES,
-    "database/functions": (*DATABASE, "tests/contract/test_auth.py"),
+    "database/functions": (
+        *DATABASE, *STAGE, *LIVE_ROOMS, "tests/contract/test_auth.py", "tests/contract/test_rights.py",
+    ),
 }  # fmt: skip
