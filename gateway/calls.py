@@ -1,10 +1,11 @@
 """The calls of one connection: how many at a time, how many a second, and in which order.
 
-What all connections of a user have under way, and what their calls have cost, is bounded by the user's share: a
-connection that asks for more is refused, and not read from for a while, so that refusing costs little too.
-Plain handlers run on the spot. Of the others, reads overlap and writes run one at a time as they came. Whoever sends
-more than can run at once is not read from until some have ended; a client that polls goes on being read from, and is
-refused once too many wait.
+A user's share bounds the calls and the work of all their connections. A call beyond it is refused, and its connection
+is not read from for a moment, so that refusals cost little too.
+
+Handlers that are plain functions run at once. Among the others, reads overlap, and writes run one at a time in the
+order of arrival. A connection with more calls than may run at once is not read from until some have ended. Reading from
+a polling client cannot be paused: its calls wait, and are refused once too many wait.
 """
 
 import asyncio
@@ -28,13 +29,13 @@ from storage.shares import Share
 
 MOST_CALLS_AT_ONCE = 32
 MOST_BYTES_AT_ONCE = 4 * wire.MAX_PAYLOAD
-MOST_WAITING = 200  # or the burst that the rate allows, where that is more
+MOST_WAITING = 200  # or the burst that the rate allows, if that is more
 MOST_BYTES_WAITING = 4 * wire.MAX_PAYLOAD
-OF_A_USER = 2  # all connections of a user on a node together, in the rate of one
-MOST_OF_A_USER = 256  # under way or waiting on all their connections; or two bursts, where that is more
-WAIT_MS = 1_000  # told to whose calls fill any of that
+OF_A_USER = 2  # a user's connections on a node may together call at this multiple of one connection's rate
+MOST_OF_A_USER = 256  # calls that run or wait on all connections of a user; or two bursts, if that is more
+WAIT_MS = 1_000  # `retry_after_ms` of a call that is refused because too many wait
 REST_S = (0.5, 1.5)
-# Who goes on after so many refusals in a row does not wait when told to.
+# A client that goes on after this many refusals in a row ignores `retry_after_ms`.
 MOST_REFUSALS = 500
 
 log = structlog.get_logger()
@@ -124,7 +125,7 @@ class Calls:
             self._refuse(packet, "too many calls of this user wait", WAIT_MS)
             self._rest()
             return
-        elif self._backlog is None and self._has_room:  # none overtakes those that wait
+        elif self._backlog is None and self._has_room:  # a call must not overtake waiting ones
             share.calls += 1
             self._begin(_Arrived(packet, method, share, asyncio.get_running_loop().time()))
         elif (
@@ -142,7 +143,7 @@ class Calls:
         self._refusals = 0
 
     def when_idle(self, work: Callable[[], None]) -> None:
-        """Now, or once what is under way has been answered."""
+        """Run `work` now, or once all calls under way have been answered."""
         if self._under_way:
             self._on_idle = work
         else:
@@ -212,7 +213,7 @@ class Calls:
                 self._on_idle()
 
     def _rest(self) -> None:
-        """At random, so that connections of one user do not all come at the same moment again."""
+        """Pause reading for a random time, so that the connections of a user do not all resume at once."""
         if not self._resting:
             self._resting = True
             self._owner.pause_reading()
@@ -234,7 +235,7 @@ class Calls:
     # ------------------------------------------------------------------------------------------ rate
 
     def _take_token(self) -> int:
-        """0 when the call may run, else the milliseconds to wait."""
+        """Return 0 if the call may run, else the milliseconds to wait."""
         now = time.monotonic()
         tokens = self._tokens + (now - self._refilled_at) * self._rate.per_second
         self._refilled_at = self._owner.called_at = now

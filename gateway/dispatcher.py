@@ -1,7 +1,7 @@
 """From a decoded packet to exactly one answer: method, viewer, limits, transaction, handler, errors.
 
-One call is one transaction where its handler asks for `tx`: opened for the viewer, the first answer of an
-idempotency key looked up and kept in it, committed, and only then announced and answered.
+If a handler takes `tx`, its call is one transaction, opened for the viewer. The first answer to an idempotency key is
+looked up and stored in that transaction. Announcements and the answer follow the commit.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class Caller(CallerSocket, Protocol):
 
 
 class Answered(msgspec.Struct):
-    """What to write back, and then to do: `call` is None where it never began."""
+    """The answer to write, and the call whose remaining work follows it. `call` is None if it never began."""
 
     answer: wire.Ok | wire.Failed
     call: Call | None
@@ -70,7 +70,7 @@ class Dispatcher:
         return self._methods.get(name)
 
     def share_of(self, method: Method | None, caller: Caller) -> Share:
-        """Who pays for the call: its user, its session where the method says so, or an anonymous caller's address."""
+        """Return the share that pays: of the user, of the session if the method says so, or of an anonymous address."""
         viewer = caller.viewer
         if viewer is None:
             return self._services.shares.of(address_key(caller.address))
@@ -79,7 +79,7 @@ class Dispatcher:
     def answer_at_once(
         self, method: Method | None, packet: wire.Packet, caller: Caller, share: Share
     ) -> wire.Ok | wire.Failed:
-        """Of an instant method, or of none. Never raises."""
+        """Answer a call of an instant method, or of an unknown one. Never raises."""
         began = time.perf_counter()
         number = next(_numbers)
         try:
@@ -96,7 +96,10 @@ class Dispatcher:
     async def answer(
         self, method: Method, packet: wire.Packet, caller: Caller, share: Share, arrived: float
     ) -> Answered:
-        """Never raises. share: who pays. arrived: loop time, which the deadline counts from."""
+        """Answer a call. Never raises.
+
+        share: pays for the call. arrived: loop time; the deadline counts from it.
+        """
         began = time.perf_counter()
         number = next(_numbers)
         call: Call | None = None
@@ -112,12 +115,12 @@ class Dispatcher:
         return Answered(answer, call)
 
     def refuse(self, name: str, refusal: CallError) -> wire.Failed:
-        """What is refused before it is looked at."""
+        """Return the answer to a call that is refused before it is decoded."""
         CALLS_REFUSED.labels(name if name in self._methods else "unknown", refusal.code).inc()
         return wire.Failed(refusal.body(request_id_of(next(_numbers))))
 
     async def finish(self, answered: Answered) -> None:
-        """What a call left to do once its answer has been written."""
+        """Do the work that the call left for the time after its answer."""
         call = answered.call
         if call is not None:
             for work in call.after_reply_work if answered.answer.ok else call.after_refusal_work:
@@ -154,7 +157,7 @@ class Dispatcher:
         return result
 
     async def _once(self, method: Method, call: Call, request: Any, key: str, tx: Transaction) -> Any:
-        """The first answer of the key, if there was one: at no cost to limits."""
+        """Return the first answer to the key, which costs no limit; otherwise run the handler and store its answer."""
         request_hash = hashlib.sha256(_encode(request)).digest()
         place = idempotency.AnswerPlace(call.viewer.id, method.name, key)
         first = await idempotency.first_answer(tx, place, request_hash)
@@ -202,17 +205,17 @@ def _read(method: Method, packet: wire.Packet, caller: Caller) -> Any:
 
 
 def _failed(error: Exception, method: str, number: int) -> tuple[wire.Failed, errors.Code]:
-    """The answer and its code.
+    """Return the answer and its code.
 
-    No frame of the exception's traceback may keep the exception in a local variable: the two would keep each other,
-    and the packet with them, until the rare run of the garbage collector.
+    No frame of the exception's traceback may hold the exception in a local variable. The two would form a cycle that
+    keeps the packet in memory until the garbage collector runs, which is rare.
     """
     refusal = _refusal(error, method, number)
     return wire.Failed(refusal.body(request_id_of(number))), refusal.code
 
 
 def _refusal(error: Exception, method: str, number: int) -> CallError:
-    """The one place where exceptions become what clients see."""
+    """Turn an exception into the error that the client sees. Nothing else does so."""
     match error:
         case CallError():
             return error

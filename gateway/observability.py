@@ -1,4 +1,4 @@
-"""Logs and metrics of the gateway. Labels are few-valued: methods, codes, kinds; never people or rooms."""
+"""Logs and metrics of the gateway. Labels have few values: methods, codes, kinds; never users or rooms."""
 
 import logging
 import sys
@@ -10,26 +10,28 @@ from prometheus_client import Counter, Gauge, Histogram
 
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
-CALL_SECONDS = Histogram("daira_call_seconds", "Calls answered, by the time it took", ["method"], buckets=_LATENCY)
+CALL_SECONDS = Histogram("daira_call_seconds", "Time to answer calls", ["method"], buckets=_LATENCY)
 CALLS_REFUSED = Counter("daira_calls_refused_total", "Calls answered with an error", ["method", "code"])
 OVER_SHARE = Counter(
-    "daira_calls_over_share_total", "Calls refused for what their user has under way or spent", ["limit"]
+    "daira_calls_over_share_total", "Calls refused because their user is over a limit of their share", ["limit"]
 )
 CONNECTIONS = Gauge("daira_connections", "Sockets connected", ["codec"], multiprocess_mode="livesum")
-SIGNED_IN = Gauge("daira_signed_in_sockets", "Sockets with somebody signed in", multiprocess_mode="livesum")
+SIGNED_IN = Gauge("daira_signed_in_sockets", "Sockets with a signed-in user", multiprocess_mode="livesum")
 REFUSED = Counter("daira_handshakes_refused_total", "Handshakes refused", ["reason"])
 OUTBOUND_BYTES = Gauge(
     "daira_outbound_bytes", "Bytes written to sockets and not yet taken by the network", multiprocess_mode="livesum"
 )
 LOOP_LAG = Histogram(
     "daira_event_loop_lag_seconds",
-    "How late the event loop wakes who sleeps",
+    "Delay of the event loop's timers",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
 
-DEPENDENCY_UP = Gauge("daira_dependency_up", "1 where it answers", ["dependency"], multiprocess_mode="mostrecent")
+DEPENDENCY_UP = Gauge(
+    "daira_dependency_up", "1 if the dependency answers", ["dependency"], multiprocess_mode="mostrecent"
+)
 DEPENDENCY_SECONDS = Gauge(
-    "daira_dependency_seconds", "Time it took to answer", ["dependency"], multiprocess_mode="mostrecent"
+    "daira_dependency_seconds", "Time the dependency took to answer", ["dependency"], multiprocess_mode="mostrecent"
 )
 OUTBOX_UNSENT = Gauge(
     "daira_outbox_unsent", "Events waiting in the outbox (counted to 100,000)", multiprocess_mode="mostrecent"
@@ -38,7 +40,7 @@ OUTBOX_AGE = Gauge(
     "daira_outbox_oldest_seconds", "Age of the oldest event waiting in the outbox", multiprocess_mode="mostrecent"
 )
 LOG_LAG = Gauge(
-    "daira_event_log_lag", "Events that a group has not reacted to", ["group", "topic"], multiprocess_mode="mostrecent"
+    "daira_event_log_lag", "Events that a group has not handled yet", ["group", "topic"], multiprocess_mode="mostrecent"
 )
 POSTGRES_POOL = Gauge(
     "daira_postgres_connections", "Connections to PostgreSQL", ["role", "state"], multiprocess_mode="livesum"
@@ -51,7 +53,7 @@ def logs_every_call() -> bool:
 
 
 def configure_logs(level: str, log_format: str) -> None:
-    """JSON lines on standard error, or colours for reading; the libraries' warnings join them."""
+    """Write JSON lines, or coloured text, to standard error; warnings of libraries as well."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
