@@ -1,4 +1,4 @@
-"""What a process runs besides its sockets: workers and the sidecar."""
+"""The parts of a process besides its sockets: workers and the sidecar."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -72,21 +72,21 @@ class WorkerProcess:
                 return partial(run_group, self.tools, name, self._stop)
 
     async def stop(self) -> None:
-        """What is under way ends; what has not begun stays in the log."""
+        """Let running reactions finish. Other events stay in the log."""
         self._stop.set()
         await asyncio.wait(self._tasks, timeout=STOP_TIMEOUT_S)
         await end(*self._tasks)
 
 
 def worker_names() -> list[str]:
-    """What `daira work` can run."""
+    """Return the names that `daira work` accepts."""
     return ["relay", "keeper", "voice-keeper", *sorted(groups())]
 
 
 def sidecar(
     settings: Settings, port: int, stores: Stores, database: Database, node: Node | None, **more_checks: Check
 ) -> Sidecar:
-    """Health and metrics of this process."""
+    """Return the sidecar with the health and metrics of this process."""
     checks: dict[str, Check] = {
         "postgres": database.ping,
         "redis": stores.redis.ping,
@@ -106,7 +106,7 @@ def sidecar(
 
 
 async def _gather(stores: Stores, database: Database) -> None:
-    """The gauges that are read from elsewhere; what cannot be read keeps its last value."""
+    """Fill the gauges whose values come from servers. A value that cannot be read stays as it was."""
     try:
         async with database.transaction() as tx:
             unsent, age = await outbox.backlog(tx)

@@ -1,4 +1,4 @@
-"""`daira`: everything a developer or an operator does, one command each."""
+"""`daira`: one command for each task of a developer or an operator."""
 
 import asyncio
 import io
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
     from storage.redis import Redis
 
-# Each command imports what it runs: `--help` and `call` answer fast only if nobody waits for the gateway's modules.
+# Each command imports the modules that it runs, so that `--help` and `call` do not wait for the gateway's.
 app = typer.Typer(
     help="DAIRA (دائرة): the realtime backend of a social network.",
     no_args_is_help=True,
@@ -39,7 +39,7 @@ notes = Console(stderr=True)
 
 @app.command()
 def up(
-    with_demo: Annotated[bool, typer.Option("--demo/--no-demo", help="demo people on the first start")] = False,
+    with_demo: Annotated[bool, typer.Option("--demo/--no-demo", help="add demo users on the first start")] = False,
 ) -> None:
     """Run everything on this machine: servers, gateway, workers."""
     from gateway import processes
@@ -77,7 +77,9 @@ def erase() -> None:
 
 @app.command()
 def serve(
-    count: Annotated[int, typer.Option("--processes", min=1, max=256, help="event loops, one a core")] = 1,
+    count: Annotated[
+        int, typer.Option("--processes", min=1, max=256, help="number of event loops, one for each core")
+    ] = 1,
     inherited_socket: Annotated[int, typer.Option(hidden=True)] = -1,
 ) -> None:
     """Run a gateway node."""
@@ -99,7 +101,7 @@ def serve(
 def work(
     groups: Annotated[list[str] | None, typer.Argument(help="the relay and worker groups; default: all")] = None,
 ) -> None:
-    """Run workers: the relay, fan-out, and the rest."""
+    """Run the relay and worker groups."""
     from gateway import processes
     from gateway.app import worker_names
 
@@ -136,15 +138,15 @@ def limits() -> None:
 
 
 @app.command()
-def seed(users: Annotated[int, typer.Option(min=2, max=1_000_000, help="how many people")] = 200) -> None:
-    """Add demo people who follow each other and have posted."""
+def seed(users: Annotated[int, typer.Option(min=2, max=1_000_000, help="number of users")] = 200) -> None:
+    """Add demo users who follow each other and have posted."""
     from rich.progress import BarColumn, Progress, TextColumn
 
     from gateway import demo
 
     settings = _settings()
     with Progress(TextColumn("{task.description}"), BarColumn(), console=notes) as progress:
-        task = progress.add_task("people", total=1.0)
+        task = progress.add_task("users", total=1.0)
 
         def step(name: str, done: float) -> None:
             progress.update(task, description=name, completed=done)
@@ -153,12 +155,12 @@ def seed(users: Annotated[int, typer.Option(min=2, max=1_000_000, help="how many
             await demo.seed(settings.owner_database, users, step)
 
         _run(grow())
-    screen.print(f"{users} people more, who follow each other and have posted")
+    screen.print(f"added {users} users who follow each other and have posted")
 
 
 @app.command()
 def suspend(username: str) -> None:
-    """Suspend somebody: their sessions and sockets end at once."""
+    """Suspend a user. Their sessions and sockets end at once."""
     from gateway import processes
 
     _run(processes.set_status(_settings(), username, "suspended"))
@@ -177,11 +179,11 @@ def restore(username: str) -> None:
 @app.command()
 def token(
     username: str,
-    create: Annotated[bool, typer.Option(help="make the user where there is none")] = False,
+    create: Annotated[bool, typer.Option(help="create the user if there is none")] = False,
     count: Annotated[int, typer.Option(min=0, max=1_000_000, help="USERNAME_1 … USERNAME_N, one token each")] = 0,
     hours: Annotated[float, typer.Option(min=0.01, max=720, help="lifetime of the token")] = 24.0,
 ) -> None:
-    """Print access tokens, one a line."""
+    """Print access tokens, one per line."""
     names = [f"{username}_{number}" for number in range(1, count + 1)] if count else [username]
     print("\n".join(_mint(_settings(), names, create=create, hours=hours)))
 
@@ -190,10 +192,10 @@ def token(
 def call(
     method: str,
     argument: Annotated[str, typer.Argument(help="one JSON object")] = "{}",
-    as_user: Annotated[str | None, typer.Option("--as", metavar="USERNAME", help="who calls")] = None,
+    as_user: Annotated[str | None, typer.Option("--as", metavar="USERNAME", help="the calling user")] = None,
     url: Annotated[str | None, typer.Option(help="of the node; default: DAIRA_HOST and DAIRA_PORT")] = None,
 ) -> None:
-    """Make one call as somebody, over a real socket."""
+    """Make one call over a real socket, as a user or anonymously."""
     from gateway import client
 
     settings = _settings()
@@ -210,10 +212,10 @@ def call(
 
 @app.command()
 def watch(
-    as_user: Annotated[str, typer.Option("--as", metavar="USERNAME", help="whose pushes")],
+    as_user: Annotated[str, typer.Option("--as", metavar="USERNAME", help="the user whose pushes to print")],
     url: Annotated[str | None, typer.Option(help="of the node; default: DAIRA_HOST and DAIRA_PORT")] = None,
 ) -> None:
-    """Print somebody's pushes as they come, one a line."""
+    """Print a user's pushes as they arrive, one per line."""
     from gateway import client, processes
 
     settings = _settings()
@@ -242,7 +244,7 @@ def schema(folder: Annotated[Path, typer.Argument(help="where to write")] = Path
 
 @app.command("doctor")
 def examine() -> None:
-    """Check settings and every dependency, and say what to do."""
+    """Check settings and every dependency, and say how to fix what is wrong."""
     from gateway import doctor
 
     findings = _run(doctor.examine(_settings()))
@@ -262,7 +264,7 @@ def show_version() -> None:
 
 @dead_letters.command("list")
 def list_dead_letters(limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50) -> None:
-    """Show them, oldest first, with their cause."""
+    """List dead letters, oldest first, with their causes."""
     from storage.redis_streams import RedisStreams
 
     async def show() -> None:
@@ -279,9 +281,9 @@ def list_dead_letters(limit: Annotated[int, typer.Option(min=1, max=10_000)] = 5
 
 @dead_letters.command("replay")
 def replay_dead_letters(
-    ids: Annotated[list[str] | None, typer.Argument(help="as `list` shows them; default: all")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(help="ids from `list`; default: all")] = None,
 ) -> None:
-    """Give them to their topics again; reactions that have succeeded bear the repetition."""
+    """Append dead letters to their topics again. Repeating a reaction that succeeded is safe."""
     from storage.redis_streams import RedisStreams
 
     async def replay() -> None:
@@ -298,7 +300,7 @@ def main() -> None:
 
 
 def _write_whole_lines() -> None:
-    """Under PYTHONUNBUFFERED, Python drops what a slow pipe does not take in one write."""
+    """Buffer output: under PYTHONUNBUFFERED, Python drops the rest of a line that a slow pipe takes in part."""
     if isinstance(sys.stdout, io.TextIOWrapper) and isinstance(sys.stdout.buffer, io.RawIOBase):
         buffer = io.BufferedWriter(sys.stdout.buffer)
         sys.stdout = io.TextIOWrapper(buffer, encoding=sys.stdout.encoding, line_buffering=True)
@@ -395,13 +397,13 @@ def _welcome(settings: "Settings", pair: tuple[str, str] | None) -> None:
     health = f"http://{settings.host}:{settings.sidecar_port}/health/ready"
     screen.print(f"[bold green]DAIRA is ready[/] on {_url(settings)}, health on {health}", soft_wrap=True)
     if settings.developer_page:
-        screen.print(f"Open {_url(settings)}/ in two browser windows, as two people", soft_wrap=True)
+        screen.print(f"Open {_url(settings)}/ in two browser windows, as two users", soft_wrap=True)
     voice = settings.livekit
     screen.print(
         f"Voice is on {voice[0]}" if voice else "Rooms have no voice: `make voice` builds LiveKit", soft_wrap=True
     )
     if pair is None:
-        screen.print(f"Make somebody: {daira} token alice --create", soft_wrap=True)
+        screen.print(f"Create a user: {daira} token alice --create", soft_wrap=True)
         return
     author, follower = pair
     screen.print("Try, in other terminals:")

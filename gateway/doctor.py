@@ -1,4 +1,4 @@
-"""`daira doctor`: looks at settings and dependencies as a process would find them."""
+"""`daira doctor`: check settings and dependencies as a process would use them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""What `up`, `serve` and `work` run, from start to SIGTERM."""
+"""The processes of `up`, `serve` and `work`, from start to SIGTERM."""
 
 import asyncio
 import ctypes
@@ -31,13 +31,13 @@ log = structlog.get_logger()
 
 
 class PortTaken(OSError):
-    """Another program listens there."""
+    """Another program listens on the port."""
 
 
 async def up(
     settings: Settings, *, with_demo: bool, progress: Progress, ready: Callable[[tuple[str, str] | None], None]
 ) -> None:
-    """Servers, schema, demo data, node, workers and sidecar in this one process."""
+    """Run servers, schema, demo data, node, workers and sidecar in this one process."""
     stop = stop_on_signals()
     async with AsyncExitStack() as closing:
         listener = _listen(settings, settings.port, "DAIRA_PORT")
@@ -60,7 +60,7 @@ async def up(
 
 
 async def serve(settings: Settings, *, polling: bool, listener: socket.socket | None, announce: bool) -> None:
-    """One gateway node; with an inherited listener, a supervisor's child, whose supervisor runs the sidecar."""
+    """Run one gateway node. With an inherited listener it is a supervisor's child and runs no sidecar."""
     stop = stop_on_signals()
     async with AsyncExitStack() as closing:
         own = listener or _listen(settings, settings.port, "DAIRA_PORT")
@@ -75,7 +75,7 @@ async def serve(settings: Settings, *, polling: bool, listener: socket.socket | 
 
 
 async def supervise(settings: Settings, processes: int) -> None:
-    """N children on one port, and the sidecar for all of them."""
+    """Run `count` children on one port, and the sidecar for all of them."""
     stop = stop_on_signals()
     async with AsyncExitStack() as closing:
         listener = _listen(settings, settings.port, "DAIRA_PORT")
@@ -90,7 +90,7 @@ async def supervise(settings: Settings, processes: int) -> None:
 
 
 async def work(settings: Settings, names: Sequence[str]) -> None:
-    """The relay and worker groups, with a sidecar of their own."""
+    """Run the relay and worker groups with a sidecar of their own."""
     stop = stop_on_signals()
     async with AsyncExitStack() as closing:
         stores = await closing.enter_async_context(open_stores(settings))
@@ -101,12 +101,12 @@ async def work(settings: Settings, names: Sequence[str]) -> None:
 
 
 async def migrate(settings: Settings) -> str:
-    """Returns the version of the schema."""
+    """Migrate, and return the version of the schema."""
     return await schema.migrate(settings.owner_database, settings.app_database, settings.worker_database)
 
 
 async def set_status(settings: Settings, username: str, status: Literal["active", "suspended"]) -> None:
-    """Raises LookupError where there is nobody of that name, or they are in that state already."""
+    """Suspend or restore a user. Raises LookupError for an unknown name, and if the user has that status already."""
     connection = await demo.connect_as_owner(settings.owner_database)
     try:
         if not await accounts.set_status(connection, username, status):
@@ -160,7 +160,7 @@ async def _start_sidecar(
 
 
 async def _demo_people(settings: Settings, progress: Progress) -> tuple[str, str] | None:
-    """On the first start alone. Answers a pair to try things with."""
+    """Add demo data on the first start. Returns a user and a follower to try things with."""
     known = await demo.someone_and_a_follower(settings.owner_database)
     if known is None:
         await demo.seed(settings.owner_database, DEMO_PEOPLE, lambda step, _: progress(f"demo data: {step}"))
@@ -169,9 +169,9 @@ async def _demo_people(settings: Settings, progress: Progress) -> tuple[str, str
 
 
 def _collect_rarely() -> None:
-    """With thousands of sockets a full collection stops the loop for as long as all of them take to look at.
+    """Run full collections rarely: with thousands of sockets, each stops the event loop for long.
 
-    Closed sockets leave no cycles behind; the collector is there for what handlers may leave.
+    Closed sockets leave no cycles. The collector is there for cycles that handlers may leave.
     """
     gc.collect()
     gc.freeze()
@@ -181,7 +181,7 @@ def _collect_rarely() -> None:
 def _map_large_buffers() -> None:
     """Have glibc return buffers of 64 KiB and more to the system as soon as they are freed.
 
-    By default it raises that threshold with each large buffer that is freed, and keeps the next ones on its heap.
+    By default, glibc raises that threshold with each large buffer that is freed, and keeps later ones on its heap.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

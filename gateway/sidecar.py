@@ -1,4 +1,4 @@
-"""The operators' HTTP: health, metrics, version, and the contract. Never on the gateway's port."""
+"""HTTP for operators: health, metrics, version and the contract, on a port of its own."""
 
 import asyncio
 import os
@@ -56,7 +56,7 @@ class Sidecar:
         self._http = AsyncExitStack()
 
     async def start(self) -> int:
-        """Answers the port, which the system chose where 0 was asked for."""
+        """Start, and return the port. The system chooses it if 0 was asked for."""
         app = web.Application(middlewares=[self._for_our_names_alone])
         app.router.add_get("/health/live", self._live)
         app.router.add_get("/health/ready", self._ready)
@@ -73,13 +73,13 @@ class Sidecar:
 
     @web.middleware
     async def _for_our_names_alone(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """A page of another site, whose name was pointed here, must not read what operators read."""
+        """Refuse other host names: a foreign page whose name points here must not read this (DNS rebinding)."""
         if not is_own_name(request.host, self._names):
             return _json({"message": "unknown Host: add it to DAIRA_SIDECAR_NAMES"}, 421)
         return await handler(request)
 
     async def check(self) -> dict[str, dict[str, Any]]:
-        """Dependency → {ok, ms, error?}, all asked at once."""
+        """Ask all dependencies at once. Returns {dependency: {ok, ms, error?}}."""
         results = await asyncio.gather(*(self._check_one(name, check) for name, check in self._checks.items()))
         return dict(results)
 

@@ -1,4 +1,4 @@
-"""A process's connections to what lasts, opened in order and closed in reverse."""
+"""A process's connections to its services, opened in order and closed in reverse."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -42,12 +42,12 @@ log = structlog.get_logger()
 
 
 class NotMigrated(Exception):
-    """The database's schema is not the one that this code works on."""
+    """The database's schema has another version than this code needs."""
 
 
 @dataclass
 class Stores:
-    """A process's connections to what lasts."""
+    """A process's connections to Redis, the event log and the object store, and what is built on them."""
 
     settings: Settings
     redis: Redis
@@ -65,7 +65,7 @@ class Stores:
 
 @asynccontextmanager
 async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
-    """Waits up to 30 s for Redis; raises RedisError, which says where it was looked for."""
+    """Open them. Waits up to 30 s for Redis; raises RedisError, which names the address."""
     async with AsyncExitStack() as closing:
         redis = Redis(settings.redis, settings.prefix)
         closing.push_async_callback(redis.close)
@@ -105,7 +105,10 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
 
 @asynccontextmanager
 async def open_database(url: str, largest: int, *, serves: bool) -> AsyncIterator[Database]:
-    """Waits up to 30 s. Raises DatabaseUnavailable; NotMigrated for the wrong schema or, to serve, the wrong role."""
+    """Open a pool. Waits up to 30 s.
+
+    Raises DatabaseUnavailable; NotMigrated for the wrong schema or, to serve, a role with too many rights.
+    """
     database = Database(url, largest=largest)
     await patiently(database.connect, DatabaseUnavailable)
     async with AsyncExitStack() as closing:
@@ -147,7 +150,7 @@ async def _watch_redis(redis: Redis) -> None:
 
 @asynccontextmanager
 async def _reaching(url: str, variable: str) -> AsyncIterator[None]:
-    """Says what was out of reach, without its password."""
+    """Name the address in the error, without its password."""
     try:
         yield
     except (RedisError, TimeoutError) as error:

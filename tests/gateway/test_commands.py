@@ -195,7 +195,7 @@ def test_a_suspended_user_is_refused_until_restored(installation):
 
 def test_seeding_more_people(installation):
     result = installation.run("seed", "--users", "300")
-    assert "300 people more" in result.stdout
+    assert "added 300 users" in result.stdout
     assert installation.call("user.get", {"username": "mona_elsayed"}, "ahmed_elsayed")["follower_count"] > 100
 
 
