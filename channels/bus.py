@@ -1,4 +1,4 @@
-"""What this node hears over Redis: pushes to its channels and users, and control messages from other nodes.
+"""Receives pushes to this node's channels and users over Redis, and control messages from other nodes.
 
 A node subscribes to its own Redis channel, to the control channel of all nodes, and to the channels that its sockets
 are in (`channels.subscriptions`). What is published while a link is lost is replayed by `channels.gaps`.

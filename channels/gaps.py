@@ -1,4 +1,4 @@
-"""What this node missed while a link to Redis was lost, and its replay.
+"""Gaps: pushes that this node missed while a link to Redis was lost are replayed.
 
 States of a link: listening → (lost) → subscribing → closing the gap → listening … Per shard, a node remembers the
 offset up to which it heard everything. After a gap it reads what was published since from the logs and delivers it

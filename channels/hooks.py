@@ -1,4 +1,4 @@
-"""What a kind of channel does on a node beside delivering pushes. A kind that keeps nothing on nodes has no hooks."""
+"""Hooks: the work of a kind of channel on a node besides delivering pushes. A kind without state on nodes has none."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple

@@ -30,7 +30,7 @@ def _no_channels(row: Row) -> Mapping[str, int]:
 
 @dataclass(frozen=True, eq=False)
 class Kind:
-    """What the gateway must know of a kind of channel.
+    """A kind of channel, as the gateway and `channels/` need to know it.
 
     prefix: names the kind; `AccessNarrowed.to` may name it, too.
     may_be_in: returns the seats that are allowed, each with the row that says so, or None. With `on_change` recheck,

@@ -122,7 +122,7 @@ class Recovery:
         return {channel: _read(await answer, channel, self._shards.of(channel)) for channel, answer in answers.items()}
 
     async def read_inboxes(self, since: Mapping[int, Offset]) -> "dict[int, list[Written] | None]":
-        """The same for the inboxes of users."""
+        """Read the inboxes of users in the same way."""
         answers = {}
         for user_id, offset in since.items():
             shard = self._names.shard_of_person(user_id)

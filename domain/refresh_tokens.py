@@ -61,5 +61,5 @@ class RefreshTokens:
 
 
 def digest(token: str) -> bytes:
-    """What PostgreSQL keeps of a token or family."""
+    """Return the hash under which PostgreSQL stores a token or family."""
     return hashlib.sha256(token.encode()).digest()

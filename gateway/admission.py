@@ -11,7 +11,7 @@ from protocol.tokens import TokenError
 from storage import reach
 from storage.redis import RedisError
 
-# What a connecting client may meet when PostgreSQL or Redis does not answer.
+# The errors of a handshake while PostgreSQL or Redis does not answer.
 OUT_OF_REACH = (*reach.OUT_OF_REACH, SubscriptionFailed)
 
 log = structlog.get_logger()
@@ -59,7 +59,7 @@ class Admission:
 
 
 def unavailable(error: Exception) -> Unavailable:
-    """What a client is told after an error of OUT_OF_REACH."""
+    """Return the refusal for an error of OUT_OF_REACH."""
     REFUSED.labels("dependency").inc()
     log.warning("a handshake was refused: a service is out of reach", error=f"{type(error).__name__}: {error}")
     return Unavailable(CloseReason.DEPENDENCY)

@@ -356,6 +356,7 @@ class Heard(list[object]):
         self._choices = choices
 
     def text_received(self, message: str | bytes) -> None:
+        assert not self.reader.is_paused
         self.append(message)
         self.reader.is_paused = self._choices.random() < 0.3
 
