@@ -1,5 +1,11 @@
-"""Access tokens: short-lived JWTs (HS256) whose `kid` names the key, so that keys can rotate."""
+"""Access tokens: short-lived JWTs (HS256) whose `kid` names the key, so that keys can rotate.
 
+PyJWT mints them. Verifying accepts only what `mint` writes, byte for byte, which is much simpler than JWT: each key has
+one possible header, so nothing is read before the signature is right. PyJWT took a fifth of the cost of connecting.
+"""
+
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -22,6 +28,14 @@ class AccessClaims(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
+class _Payload(msgspec.Struct):
+    """The claims as JSON."""
+
+    sub: str
+    sid: str
+    exp: int
+
+
 class TokenError(Exception):
     """The token is not valid. CONNECT_ERROR carries `reason`."""
 
@@ -34,8 +48,8 @@ class AccessTokens:
     """keys: key id → secret of at least 32 characters. The first one mints, all verify."""
 
     def __init__(self, keys: Mapping[str, str]) -> None:
-        self._keys = dict(keys)
-        self._minting_key_id = next(iter(self._keys))
+        self._key_id, self._key = next(iter(keys.items()))
+        self._secrets = {_header(key_id, secret): secret.encode() for key_id, secret in keys.items()}
 
     def mint(
         self, user_id: int, session_id: int, now: datetime, lifetime: timedelta = ACCESS_LIFETIME
@@ -43,23 +57,32 @@ class AccessTokens:
         """The token and its expiry, in whole seconds."""
         expires_at = (now + lifetime).replace(microsecond=0)
         claims = {"sub": str(user_id), "sid": str(session_id), "iat": int(now.timestamp()), "exp": expires_at}
-        key = self._keys[self._minting_key_id]
-        return jwt.encode(claims, key, algorithm="HS256", headers={"kid": self._minting_key_id}), expires_at
+        return jwt.encode(claims, self._key, algorithm="HS256", headers={"kid": self._key_id}), expires_at
 
     def verify(self, token: str, now: datetime) -> AccessClaims:
         """Raises TokenError: `expired` after the grace period, `malformed` for tokens that these keys did not sign."""
+        signed, _, signature = token.rpartition(".")
+        header, _, payload = signed.partition(".")
         try:
-            key = self._keys[jwt.get_unverified_header(token)["kid"]]
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=["HS256"],
-                options={"require": ["sub", "sid", "exp"], "verify_exp": False, "verify_iat": False},
-            )
-            expires_at = datetime.fromtimestamp(claims["exp"], UTC)
-            found = AccessClaims(int(claims["sub"]), int(claims["sid"]), expires_at)
-        except (jwt.InvalidTokenError, KeyError, TypeError, ValueError, OverflowError):
+            if not hmac.compare_digest(_signature(self._secrets[header], signed), signature.encode()):
+                raise TokenError("malformed")
+            claims = _PAYLOAD.decode(urlsafe_b64decode(payload + "=="))
+            expires_at = datetime.fromtimestamp(claims.exp, UTC)
+            found = AccessClaims(int(claims.sub), int(claims.sid), expires_at)
+        except (KeyError, msgspec.DecodeError, ValueError, OverflowError):
             raise TokenError("malformed") from None
         if now > expires_at + EXPIRY_GRACE:
             raise TokenError("expired")
         return found
+
+
+_PAYLOAD = msgspec.json.Decoder(_Payload)
+
+
+def _header(key_id: str, secret: str) -> str:
+    """The first part of every token that the key signs."""
+    return jwt.encode({}, secret, algorithm="HS256", headers={"kid": key_id}).partition(".")[0]
+
+
+def _signature(secret: bytes, signed: str) -> bytes:
+    return urlsafe_b64encode(hmac.digest(secret, signed.encode(), "sha256")).rstrip(b"=")

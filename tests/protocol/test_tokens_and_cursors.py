@@ -47,7 +47,30 @@ def test_keys_rotate():
         AccessTokens({"new": "n" * 32}).verify(token, NOW)
 
 
-GOOD = {"sub": "5", "sid": "6", "exp": 9e9}
+GOOD = {"sub": "5", "sid": "6", "exp": 9_000_000_000}
+
+
+def test_a_token_is_a_jwt_that_other_programs_can_verify():
+    token, expires_at = AccessTokens({"one": KEY}).mint(5, 6, NOW)
+    claims = jwt.decode(token, KEY, algorithms=["HS256"], options={"verify_exp": False, "verify_iat": False})
+    assert claims == {"sub": "5", "sid": "6", "iat": int(NOW.timestamp()), "exp": int(expires_at.timestamp())}
+
+
+def test_a_program_that_has_the_key_can_mint():
+    minted = jwt.encode(GOOD, KEY, headers={"kid": "one"})
+    assert AccessTokens({"one": KEY}).verify(minted, NOW).user_id == 5
+
+
+@given(st.data())
+def test_a_token_with_another_character_anywhere_is_malformed(data):
+    tokens = AccessTokens({"one": KEY, "two": "t" * 32})
+    token, _ = tokens.mint(5, 6, NOW)
+    at = data.draw(st.integers(0, len(token)))
+    changed = token[:at] + data.draw(st.text(max_size=2)) + token[at + data.draw(st.integers(0, 2)) :]
+    if changed != token:
+        with pytest.raises(TokenError) as caught:
+            tokens.verify(changed, NOW)
+        assert caught.value.reason == "malformed"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +82,10 @@ GOOD = {"sub": "5", "sid": "6", "exp": 9e9}
         (GOOD, KEY, "HS256", {}),
         (GOOD, KEY, "HS256", {"kid": "two"}),
         ({**GOOD, "sub": "five"}, KEY, "HS256", {"kid": "one"}),
-        ({"sub": "5", "exp": 9e9}, KEY, "HS256", {"kid": "one"}),
+        ({**GOOD, "sub": 5}, KEY, "HS256", {"kid": "one"}),
+        ({"sub": "5", "exp": 9_000_000_000}, KEY, "HS256", {"kid": "one"}),
+        ({"sub": "5", "sid": "6"}, KEY, "HS256", {"kid": "one"}),
+        ({**GOOD, "exp": 10**15}, KEY, "HS256", {"kid": "one"}),
         ({**GOOD, "exp": 1e30}, KEY, "HS256", {"kid": "one"}),
     ],
 )
