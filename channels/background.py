@@ -1,11 +1,12 @@
 """Tasks that no caller waits for."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from typing import Any
 
 import structlog
 
+from storage.cancellation import end
 from storage.reach import OUT_OF_REACH
 
 log = structlog.get_logger()
@@ -16,14 +17,20 @@ class Background:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._tasks: set[asyncio.Future[Any]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
 
-    def run(self, work: Awaitable[object]) -> None:
-        task = asyncio.ensure_future(work)
+    def run(self, work: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
-    def _ended(self, task: "asyncio.Future[Any]") -> None:
+    async def stop(self, within_s: float) -> None:
+        """Wait for the tasks, and cancel those that take longer."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=within_s)
+            await end(*late)
+
+    def _ended(self, task: "asyncio.Task[object]") -> None:
         self._tasks.discard(task)
         if task.cancelled() or (error := task.exception()) is None:
             return

@@ -5,7 +5,7 @@ are in (`channels.subscriptions`). What is published while a link is lost is rep
 """
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
 import msgspec
 import structlog
@@ -41,7 +41,7 @@ from channels.subscriptions import SubscriptionFailed, Subscriptions
 from storage.shards import Shards
 
 # Asks whether sockets may stay in channels, and takes out those that may not. The text names the cause.
-Recheck = Callable[[Sequence[tuple[Member, str]], str], Awaitable[None]]
+Recheck = Callable[[Sequence[tuple[Member, str]], str], Coroutine[None, None, None]]
 
 log = structlog.get_logger()
 

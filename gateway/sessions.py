@@ -19,7 +19,7 @@ from gateway.admission import OUT_OF_REACH, Refused, Unavailable, unavailable
 from gateway.observability import REFUSED
 from gateway.replay import Recovered, Replay
 from handlers.call import Services
-from presence.tracker import Chosen
+from presence.reports import Chosen
 from protocol.users import User
 from storage import present
 from storage.database import Row

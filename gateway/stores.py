@@ -17,7 +17,7 @@ from channels.names import Names
 from gateway.background import START_TIMEOUT_S, patiently, run_beside
 from gateway.observability import POSTGRES_POOL, REDIS_POOL
 from gateway.settings import Settings
-from presence import tracker
+from presence import reports
 from stage import roster
 from stage.roster import Roster
 from stage.voice_server import VoiceServer
@@ -32,7 +32,7 @@ from storage.shards import Shards
 from storage.snowflakes import Snowflakes
 
 SCRIPTS = (
-    *broadcaster.SCRIPTS, *recovery.SCRIPTS, *nodes.SCRIPTS, *roster.SCRIPTS, *tracker.SCRIPTS, *limits.SCRIPTS,
+    *broadcaster.SCRIPTS, *recovery.SCRIPTS, *nodes.SCRIPTS, *roster.SCRIPTS, *reports.SCRIPTS, *limits.SCRIPTS,
     *shares.SCRIPTS,
 )  # fmt: skip
 

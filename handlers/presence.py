@@ -2,8 +2,9 @@
 
 from domain.post_channels import POST
 from handlers.call import Call
-from presence import tracker
 from presence.presence_channel import PRESENCE
+from presence.reports import Chosen
+from presence.shown import unknown
 from presence.typing_indicators import Place
 from protocol import errors
 from protocol.limits import Limit
@@ -20,7 +21,7 @@ async def set_presence(call: Call, request: SetPresence, tx: Transaction) -> Not
     text = request.text or ""
     version = await users.choose_presence(tx, call.viewer.id, request.status, text)
     # Before the commit: once the call has answered "invisible", no watcher may still see the user.
-    await call.services.presence.choose(call.viewer.id, tracker.Chosen(request.status, text, version))
+    await call.services.presence.choose(call.viewer.id, Chosen(request.status, text, version))
     return Nothing()
 
 
@@ -39,7 +40,7 @@ async def watch(call: Call, request: WatchPresence, tx: Transaction) -> Presence
         for room in rooms.keys() - still:
             await call.socket.unwatch(room)
     found = await call.services.presence.look([rooms[room] for room in rooms.keys() & still])
-    return PresenceList(items=[found.get(user_id) or tracker.unknown(user_id) for user_id in asked])
+    return PresenceList(items=[found.get(user_id) or unknown(user_id) for user_id in asked])
 
 
 @methods.rpc("presence.unwatch", limit=None)

@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 from channels.hooks import Comeback, Hooks, Rejoined
 from channels.members import Member
 from channels.messages import unkept
-from presence import tracker
 from presence.presence_channel import PRESENCE
+from presence.shown import changed, unknown
 from presence.tracker import Tracker
 
 
@@ -16,10 +16,10 @@ class PresenceHooks(Hooks):
 
     async def lost(self, seats: Sequence[tuple[Member, str]], ended: Collection[str], cause: str) -> None:
         for member, channel in seats:
-            member.deliver(unkept(tracker.changed(tracker.unknown(PRESENCE.id_of(channel))), channel))
+            member.deliver(unkept(changed(unknown(PRESENCE.id_of(channel))), channel))
 
     async def rejoin(self, comeback: Comeback) -> Rejoined:
         """Answer how the users are now whom the socket watches."""
         watched = [PRESENCE.id_of(channel) for channel in comeback.channels if channel in comeback.member.channels]
         found = await self._presence.look(watched)
-        return Rejoined([unkept(tracker.changed(shown), PRESENCE.channel(user_id)) for user_id, shown in found.items()])
+        return Rejoined([unkept(changed(shown), PRESENCE.channel(user_id)) for user_id, shown in found.items()])

@@ -66,7 +66,6 @@ async def test_unanswered_calls_of_a_user_are_bounded_over_all_sockets(cluster: 
     flood = asyncio.gather(*calls)
     assert (await victim.call("user.me"))["id"] == victim.id
     refused = [answer["error"] for answer in await flood if not answer["ok"]]
-    assert {error["code"] for error in refused} == {"RESOURCE_EXHAUSTED"}
     assert "too many calls on all connections of this user" in {error["message"] for error in refused}
     assert len(refused) < len(calls)
 

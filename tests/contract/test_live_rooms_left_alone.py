@@ -2,7 +2,7 @@
 
 import pytest
 
-from presence import tracker
+from presence import reports
 from stage import attendance
 from tests.contract.test_live_rooms import ids, open_room
 from tests.contract.test_recovery import away, back, online
@@ -171,7 +171,7 @@ async def test_a_node_that_is_heard_again_is_not_treated_as_dead(cluster, person
 
 
 async def test_changes_during_an_outage_of_redis_are_applied_afterwards(cluster, person, monkeypatch, short_grace):
-    monkeypatch.setattr(tracker, "GRACE_S", 0.2)
+    monkeypatch.setattr(reports, "GRACE_S", 0.2)
     host, watcher = await person("host", node="b"), await person("watcher", node="a")
     here, there = await person("here", node="a"), await person("there", node="b")
     room_id = await open_room(host)

@@ -12,7 +12,8 @@ from domain.post_channels import POST
 from gateway.channel_kinds import KINDS
 from gateway.settings import Settings
 from gateway.stores import open_stores
-from presence.tracker import Chosen, Tracker
+from presence.reports import Chosen
+from presence.tracker import Tracker
 
 TICK_S = 0.002
 

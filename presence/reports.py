@@ -1,0 +1,179 @@
+"""What a node reports to Redis of its users' presence, and what watchers are told of the outcome.
+
+While the reports of a shard are on their way, further ones are collected, and the next script takes up to 100 of them:
+a node that is drained has thousands within a second. Redis is told until it answers.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from channels.background import Background
+from channels.broadcaster import Broadcaster
+from channels.names import Names
+from presence.metrics import CHANGES
+from presence.presence_channel import PRESENCE
+from presence.shown import changed, shown
+from protocol.presence import Presence
+from storage.redis import RedisError
+from storage.redis_link import LinkScript, Part
+from storage.shards import Shards
+
+GRACE_S = 5.0
+PUSHES_APART_MS = 1_000
+RETRY_S = 1.0
+STOP_S = 2.0
+KEPT_S = 30 * 86_400  # last seen longer ago than that is never
+BATCH = 100  # users in one script: some 2 ms, in which Redis does nothing else
+
+What = Literal["here", "gone", "settle", "set", "tell"]
+
+UPDATE = LinkScript(Path(__file__).parent / "lua" / "update.lua")
+SCRIPTS = (UPDATE,)
+
+
+class Chosen(NamedTuple):
+    """What a user chose to show. `version` counts their choices: an older one never replaces a newer one."""
+
+    status: str
+    text: str
+    version: int
+
+
+NOTHING_CHOSEN = Chosen("", "", 0)
+
+
+class Report(NamedTuple):
+    """What happened to a user on a node.
+
+    here: they have a socket there. gone: their last one closed. settle: nobody waits for them any longer. set: they
+    chose what to show. tell: nothing, but their watchers may not know how they are.
+    """
+
+    user_id: int
+    what: What
+    chosen: Chosen = NOTHING_CHOSEN  # for `here` and `set`
+    is_idle: bool = False
+
+
+class Reports:
+    def __init__(self, shards: Shards, names: Names, broadcaster: Broadcaster, node: str) -> None:
+        self._shards = shards
+        self._names = names
+        self._broadcaster = broadcaster
+        self._node = node
+        # By shard: the newest report of each user, and apart from it whether watchers are to be told.
+        self._waiting: defaultdict[int, dict[tuple[int, bool], Report]] = defaultdict(dict)
+        self._sending: set[int] = set()  # shards
+        self._left: dict[int, float] = {}  # users who are waited for, until when (loop time)
+        self._background = Background("presence")
+
+    @property
+    def waiting(self) -> int:
+        """How many reports Redis has not taken yet."""
+        return sum(map(len, self._waiting.values()))
+
+    def add(self, report: Report) -> None:
+        """Send it soon, in place of an older one of the same user that waits. A user who is gone is settled later."""
+        if report.what in ("here", "gone"):
+            self._left.pop(report.user_id, None)
+        shard = self._names.shard_of_person(report.user_id)
+        self._waiting[shard][report.user_id, report.what == "tell"] = report
+        if shard not in self._sending:
+            self._sending.add(shard)
+            self._background.run(self._send_waiting(shard))
+
+    async def send(self, node: str, reports: Collection[Report]) -> None:
+        """Send the reports of a node at once. Raises RedisError: some of them may have arrived."""
+        by_shard: defaultdict[int, list[Report]] = defaultdict(list)
+        for report in reports:
+            by_shard[self._names.shard_of_person(report.user_id)].append(report)
+        await asyncio.gather(
+            *(
+                self._send_batch(node, shard, some[start : start + BATCH])
+                for shard, some in by_shard.items()
+                for start in range(0, len(some), BATCH)
+            )
+        )
+
+    async def stop(self) -> None:
+        """Return once all is sent, or after 2 s."""
+        await self._background.stop(STOP_S)
+
+    async def users_of(self, node: str) -> list[int]:
+        """The users whom the node has reported as here, and not as settled. Raises RedisError."""
+        shards = range(self._shards.amount)
+        answers = [self._shards.call(shard, "SMEMBERS", self._users(shard, node)) for shard in shards]
+        return [int(user_id) for answer in answers for user_id in await answer]
+
+    async def _send_waiting(self, shard: int) -> None:
+        waiting = self._waiting[shard]
+        try:
+            while waiting:
+                batch = {key: waiting.pop(key) for key in list(islice(waiting, BATCH))}
+                try:
+                    await self._send_batch(self._node, shard, batch.values())
+                except RedisError:
+                    for key, report in batch.items():
+                        waiting.setdefault(key, report)
+                    await asyncio.sleep(RETRY_S)
+                else:
+                    self._wait_for(
+                        [user_id for key, (user_id, what, *_) in batch.items() if what == "gone" and key not in waiting]
+                    )
+        finally:
+            self._sending.discard(shard)
+
+    def _wait_for(self, user_ids: Sequence[int]) -> None:
+        """Settle these users in a while, except those who come back."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + GRACE_S
+        self._left.update(dict.fromkeys(user_ids, until))
+        loop.call_at(until, self._settle, user_ids, until)
+
+    def _settle(self, user_ids: Sequence[int], until: float) -> None:
+        for user_id in user_ids:
+            if self._left.get(user_id) == until:
+                del self._left[user_id]
+                self.add(Report(user_id, "settle"))
+
+    async def _send_batch(self, node: str, shard: int, reports: Collection[Report]) -> None:
+        keys = [self._users(shard, node)]
+        arguments: list[Part] = [node, PUSHES_APART_MS, KEPT_S, int(GRACE_S)]
+        for user_id, what, chosen, is_idle in reports:
+            person = self._names.person(user_id)
+            keys += (person, f"{person}:quiet", f"{person}:late")
+            arguments += (what, user_id, *chosen, int(is_idle))
+        answer = self._shards.run(shard, UPDATE, keys, arguments)  # raises at once if the link is down
+        try:
+            outcomes = await answer
+        except BaseException:  # also at a call's deadline
+            for report in reports:  # Redis may have the change already, and a retry would find no news to push
+                self._tell(report.user_id)
+            raise
+        pushes = []
+        for report, (outcome, *rest) in zip(reports, outcomes, strict=True):
+            if outcome == b"now":
+                CHANGES.labels("at once").inc()
+                pushes.append(self._push(shown(report.user_id, *rest)))
+            elif outcome == b"late":
+                CHANGES.labels("later").inc()
+                asyncio.get_running_loop().call_later(rest[0] / 1_000, self._tell, report.user_id)
+        await asyncio.gather(*pushes)
+
+    async def _push(self, presence: Presence) -> None:
+        user_id = int(presence.user_id)
+        try:
+            await self._broadcaster.publish(PRESENCE.channel(user_id), changed(presence), actor_id=user_id)
+        except BaseException:
+            self._tell(user_id)
+            raise
+
+    def _tell(self, user_id: int) -> None:
+        self.add(Report(user_id, "tell"))
+
+    def _users(self, shard: int, node: str) -> str:
+        return self._shards.key(shard, "people-of", node)
