@@ -25,6 +25,7 @@ READS_BEFORE_SILENCE = 3
 CONNECT_TIMEOUT_S = 2.0
 OPEN_TIMEOUT_S = 30.0
 MOST_UNANSWERED = 20_000
+LARGEST_WRITE = 16 * 1024  # bytes: Redis works on these while the next commands are packed
 
 Part = str | bytes | int | float
 
@@ -62,6 +63,7 @@ class RedisLink(asyncio.Protocol):
         self.most_unanswered = MOST_UNANSWERED
         self.answer_timeout_s = ANSWER_TIMEOUT_S
         self.ping_every_s = PING_EVERY_S
+        self._loop = asyncio.get_running_loop()
         self._connect = connect
         self._scripts = scripts
         self._on_message = on_message
@@ -69,9 +71,9 @@ class RedisLink(asyncio.Protocol):
         self._is_open = False
         self._opener: asyncio.Task[Any] | None = None  # the task that may use the link before it is up
         self._unanswered: deque[_Unanswered] = deque()
-        self._outbound: list[bytes] = []
+        self._outbound = bytearray()
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
-        self._lost: asyncio.Future[str] = asyncio.Future()  # the reason
+        self._lost: asyncio.Future[str] = self._loop.create_future()  # the reason
 
     # ------------------------------------------------------------------------------------------ commands
 
@@ -81,19 +83,20 @@ class RedisLink(asyncio.Protocol):
             raise LinkDown("the link to Redis is down")
         if len(self._unanswered) >= self.most_unanswered:
             raise LinkDown("too many commands wait for Redis")
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Any] = loop.create_future()
-        self._unanswered.append(_Unanswered(answer, loop.time(), confirmed_for))
+        answer: asyncio.Future[Any] = self._loop.create_future()
+        self._unanswered.append(_Unanswered(answer, self._loop.time(), confirmed_for))
         if not self._outbound:
-            loop.call_soon(self._flush)
-        self._outbound.append(hiredis.pack_command(tuple(parts)))  # type: ignore[arg-type]
+            self._loop.call_soon(self._flush)
+        self._outbound += hiredis.pack_command(tuple(parts))  # type: ignore[arg-type]
+        if len(self._outbound) > LARGEST_WRITE:
+            self._flush()
         return answer
 
     def _flush(self) -> None:
         """Write the commands of one turn of the loop at once: a system call for each costs more than the commands."""
-        outbound, self._outbound = self._outbound, []
-        if self._transport is not None:
-            self._transport.write(b"".join(outbound))
+        outbound, self._outbound = self._outbound, bytearray()
+        if outbound and self._transport is not None:
+            self._transport.write(outbound)
 
     def listen(self, command: str, channel: str) -> "asyncio.Future[Any]":
         """(S)SUBSCRIBE or (S)UNSUBSCRIBE one channel. Raises RedisError."""
@@ -124,7 +127,7 @@ class RedisLink(asyncio.Protocol):
             connection = await self._connect()  # referenced until the end: its finaliser would close the socket
         assert connection._writer is not None
         transport = cast(asyncio.Transport, connection._writer.transport)
-        self._lost = asyncio.get_running_loop().create_future()
+        self._lost = self._loop.create_future()
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
         transport.set_protocol(self)
         self._transport = transport
@@ -148,18 +151,17 @@ class RedisLink(asyncio.Protocol):
 
     async def _watch(self) -> None:
         """Drop the connection when a command has had no answer for two seconds, also during `on_up`."""
-        loop = asyncio.get_running_loop()
-        pinged_at = loop.time()
+        pinged_at = self._loop.time()
         while True:
             await asyncio.sleep(self.answer_timeout_s / 2)
             if self._is_overdue() and await self._is_silent():
                 self._lose("Redis does not answer")
-            elif self._is_open and not self._unanswered and loop.time() - pinged_at > self.ping_every_s:
-                pinged_at = loop.time()
+            elif self._is_open and not self._unanswered and self._loop.time() - pinged_at > self.ping_every_s:
+                pinged_at = self._loop.time()
                 self.call("PING")
 
     def _is_overdue(self) -> bool:
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         return bool(self._unanswered) and now - self._unanswered[0].since > self.answer_timeout_s
 
     async def _is_silent(self) -> bool:
@@ -176,7 +178,7 @@ class RedisLink(asyncio.Protocol):
         self.is_up.clear()
         self._is_open = False
         self._transport = None
-        self._outbound = []
+        self._outbound = bytearray()
         unanswered, self._unanswered = self._unanswered, deque()
         for waiting in unanswered:
             if not waiting.answer.done():
