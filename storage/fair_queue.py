@@ -1,8 +1,8 @@
 """The queue for connections to PostgreSQL: each user has a queue, and users take turns.
 
 A user holds only a small part of the connections, however many of their calls wait. A busy user (see `shares`) holds
-one. A heavy user gets the next only when time has paid back the cost of the last transaction. Work that is no user's
-call, such as sign-ins, gets every other turn.
+one. A heavy user rests until time has paid back the cost of the last transaction, and a flooding one for longer. Work
+that is no user's call, such as sign-ins, gets every other turn.
 """
 
 import asyncio
@@ -61,9 +61,10 @@ class FairQueue:
             share.running -= 1
             cost = min(held_s, MOST_CHARGED_S)
             share.spend(cost)
-            if share.is_heavy and cost:
+            rest_s = share.rest_after(cost)
+            if rest_s:
                 share.resting = True
-                asyncio.get_running_loop().call_later(share.pays_back_in(cost), self._rested, share)
+                asyncio.get_running_loop().call_later(rest_s, self._rested, share)
             else:
                 self._line_up(share)
         self._pass_on()

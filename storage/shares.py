@@ -4,9 +4,10 @@ The work of a call is the time that it holds a connection to PostgreSQL, plus th
 busy. It is charged in memory after the call. In the background, nodes add up in Redis what users spent, unless it is
 little; no call waits for that. Time pays back at a steady rate.
 
-States of a share: light → busy (a sixteenth of the burst is spent, or many calls wait: one transaction at a time, see
-`fair_queue`) → heavy (a quarter is spent: a rest after each transaction) → spent (calls are refused until enough is
-paid back). A share that is paid back in full is deleted.
+States of a share: light → busy (a sixteenth of the burst is spent: one transaction at a time, see `fair_queue`) → heavy
+(a quarter is spent: a rest after each transaction) → spent (calls are refused until enough is paid back). A share that
+is paid back in full is deleted. While many calls wait, which only several connections of a user can bring about, the
+share is busy and its rests are long, whatever was spent.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ SCRIPTS = (SETTLE,)
 
 SETTLE_EVERY_S = 0.5
 MANY_WAITING = 32  # as many as a connection runs at a time
+FLOOD_REST = 32  # times what a transaction took: then a flood meets 3 % of what others do
 MOST_SETTLED = 1_000  # shares at a time; others are settled next time
 MOST_KEPT = 100_000
 
@@ -96,16 +98,23 @@ class Share:
         self.spent = max(self.spent - (now - self._paid_at) * self._rate.per_second, 0.0)
         self._paid_at = now
 
-    def pays_back_in(self, seconds: float) -> float:
-        return seconds / self._rate.per_second
+    def rest_after(self, seconds: float) -> float:
+        """How many seconds no transaction may start after one that took so many."""
+        if self._is_flooding:
+            return seconds * FLOOD_REST
+        return seconds / self._rate.per_second if self.is_heavy else 0
 
     @property
     def is_busy(self) -> bool:
-        return self.spent > self._rate.burst / 16 or len(self.waiting) > MANY_WAITING
+        return self.spent > self._rate.burst / 16 or self._is_flooding
 
     @property
     def is_heavy(self) -> bool:
         return self.spent > self._rate.burst / 4
+
+    @property
+    def _is_flooding(self) -> bool:
+        return len(self.waiting) > MANY_WAITING
 
     @property
     def wait_ms(self) -> int:

@@ -106,7 +106,7 @@ async def test_a_busy_user_runs_one_call_at_a_time_without_pauses(turns):
 async def test_a_heavy_user_runs_one_call_at_a_time_and_pauses_until_the_budget_refills(turns):
     some, alice = turns(20), Share(1, WorkRate(per_second=0.5, burst=1))
     alice.spend(0.3)
-    assert alice.pays_back_in(0.02) == 0.04
+    assert alice.rest_after(0.02) == 0.04
     await some.ask(alice, 3)
     assert some.given == [alice]
     some.queue.leave(alice, 0.02)
@@ -118,6 +118,28 @@ async def test_a_heavy_user_runs_one_call_at_a_time_and_pauses_until_the_budget_
             await asyncio.sleep(0.01)
     assert not alice.resting
     assert alice.spent == pytest.approx(0.32)
+
+
+async def test_a_user_with_many_waiting_calls_rests_for_long_whatever_was_spent(turns):
+    some, alice, bob = turns(20), Share(1, PLENTY), Share(2, PLENTY)
+    await some.ask(alice, 37)
+    assert some.given == [alice] * 4
+    assert alice.rest_after(0.001) == 0.032
+    some.queue.leave(alice, 0.001)
+    assert alice.resting
+    await some.ask(bob)
+    assert some.given == [alice] * 4 + [bob]
+    async with asyncio.timeout(WAIT_S):
+        while alice.resting:
+            await asyncio.sleep(0.001)
+    assert some.given.count(alice) == 4  # three of the first calls still run, and a busy user holds one connection
+
+
+async def test_calls_of_one_connection_are_no_flood(turns):
+    some, alice = turns(20), Share(1, PLENTY)
+    await some.ask(alice, 4 + 32)
+    assert not alice.is_busy
+    assert alice.rest_after(0.001) == 0
 
 
 async def test_waiting_for_a_lock_is_charged_only_in_part(turns):
