@@ -36,7 +36,7 @@ class Snowflakes:
     def __init__(self, redis: Redis) -> None:
         self.renew_every_s = RENEW_EVERY_S
         self._redis = redis
-        self._renew = redis.script(_LUA / "renew_lease.lua")
+        self._hold = redis.script(_LUA / "hold_leases.lua")
         self._release = redis.script(_LUA / "release_lease.lua")
         self._holder = secrets.token_hex(8)
         self._node = -1
@@ -97,7 +97,8 @@ class Snowflakes:
 
     async def _take(self, node: int) -> bool:
         asked = time.monotonic()
-        if not await self._renew([self._key(node)], [self._holder, int(LEASE_S * 1_000)]):
+        [is_ours] = await self._hold([self._key(node)], [self._holder, int(LEASE_S * 1_000), 1])
+        if not is_ours:
             return False
         self._node = node
         self._valid_until = asked + LEASE_S

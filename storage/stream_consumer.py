@@ -25,7 +25,8 @@ from storage.redis import Redis, RedisError
 
 _LEASE_MS = 5_000
 _RENEW_S = 1.5
-_BLOCK_MS = 250  # also the longest time until a new partition joins the common read
+_BLOCK_MS = 1_000  # also the longest time until a new partition joins the common read
+_BLOCK_BESIDE_OTHERS_MS = 100  # while a partition is left out that may join at any time
 _RECHECK_S = 30.0
 _BATCH = 100
 _PREFETCHED_BATCHES = 2
@@ -67,7 +68,7 @@ class GroupConsumer:
         self._held: dict[str, _Partition] = {}
         self._run_id = ""  # of the server
         self._changed = asyncio.Event()
-        self._renew = redis.script(_LUA / "renew_lease.lua")
+        self._hold = redis.script(_LUA / "hold_leases.lua")
         self._release = redis.script(_LUA / "release_lease.lua")
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -105,23 +106,24 @@ class GroupConsumer:
         share = math.ceil(len(self._all) / max(member_count, 1))
         for held in list(self._held.values())[share:]:
             await self._give_up(held)
-        for stream, topic in self._all:
-            held_already = stream in self._held
-            if not held_already and len(self._held) >= share:
-                continue
-            asked = time.monotonic()
-            if await self._renew([self._lease(stream)], [self._id, _LEASE_MS]):
-                until = asked + _LEASE_MS / 1_000
-                if held_already:
-                    self._held[stream].lease_until = until
-                else:
-                    await self._ensure_group(stream, self._group)
-                    held = _Partition(stream, topic, until)
-                    held.task = asyncio.create_task(self._work(held))
-                    self._held[stream] = held
-                    self._changed.set()
-            elif held_already:
-                self._drop(self._held[stream])
+        # Leases to renew come first.
+        wanted = sorted(self._all, key=lambda partition: partition[0] not in self._held)
+        until = time.monotonic() + _LEASE_MS / 1_000
+        are_ours = await self._hold([self._lease(stream) for stream, _ in wanted], [self._id, _LEASE_MS, share])
+        for (stream, topic), is_ours in zip(wanted, are_ours, strict=True):
+            known = self._held.get(stream)
+            if known is None and is_ours:
+                await self._begin(stream, topic, until)
+            elif known is not None and is_ours:
+                known.lease_until = until
+            elif known is not None:
+                self._drop(known)
+
+    async def _begin(self, stream: str, topic: str, lease_until: float) -> None:
+        await self._ensure_group(stream, self._group)
+        held = self._held[stream] = _Partition(stream, topic, lease_until)
+        held.task = asyncio.create_task(self._work(held))
+        self._changed.set()
 
     async def _read_for_ever(self) -> None:
         while True:
@@ -130,9 +132,10 @@ class GroupConsumer:
                 self._changed.clear()
                 await self._changed.wait()
                 continue
+            block_ms = _BLOCK_MS if len(wanted) == len(self._held) else _BLOCK_BESIDE_OTHERS_MS
             try:
                 found = await self._redis.blocking.xreadgroup(
-                    self._group, "owner", dict.fromkeys(wanted, ">"), count=_BATCH, block=_BLOCK_MS
+                    self._group, "owner", dict.fromkeys(wanted, ">"), count=_BATCH, block=block_ms
                 )
             except RedisError as error:
                 if "NOGROUP" in str(error):

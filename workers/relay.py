@@ -1,6 +1,6 @@
 """The relay: appends rows of the outbox to the event log, and trims both.
 
-NOTIFY wakes it after commits, and it polls as well. Several relays may run; a lock lets one work at a time. If the log
+NOTIFY wakes it after commits; it also polls, seldom while it can be notified. Several relays may run; a lock lets one work at a time. If the log
 remembers an older batch than was sent, it has lost its end: the relay then sends the lost events again.
 """
 
@@ -18,6 +18,7 @@ from storage.redis import RedisError
 from workers.job import Tools
 
 POLL_S = 0.1
+POLL_WHILE_LISTENING_S = 0.5
 BATCH = 500
 TIDY_EVERY_S = 60.0
 TIDY_BATCH = 5_000
@@ -40,6 +41,7 @@ class _Relay:
         self._tools = tools
         self._listen_url = listen_url
         self._wake = asyncio.Event()
+        self._poll_s = POLL_S
         self._check_log_at = 0.0
         self._appended = 0  # the number of the last batch
         self._tidy_at = time.monotonic() + TIDY_EVERY_S
@@ -58,7 +60,7 @@ class _Relay:
                     self._check_log_at = 0.0
                     await asyncio.wait({stopping}, timeout=RETRY_S)
                 woken = asyncio.create_task(self._wake.wait())
-                await asyncio.wait({woken, stopping}, timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({woken, stopping}, timeout=self._poll_s, return_when=asyncio.FIRST_COMPLETED)
                 woken.cancel()
                 self._wake.clear()
         finally:
@@ -117,9 +119,13 @@ class _Relay:
                 continue
             lost = asyncio.Event()
             connection.add_termination_listener(lambda _, lost=lost: lost.set())
+            self._poll_s = POLL_WHILE_LISTENING_S
+            self._wake.set()  # for what was committed before we listened
             try:
                 await lost.wait()
             finally:
+                self._poll_s = POLL_S
+                self._wake.set()
                 connection.terminate()
 
 

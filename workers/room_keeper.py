@@ -85,6 +85,7 @@ async def _look_after(tools: Tools, room_id: int, due: str) -> None:
                 await _note(tools, tx, "room.close", room, reason="nobody on the stage")
             elif absence.host_s is not None and absence.host_s >= HOST_GRACE_S:
                 await _succeed(tools, tx, room)
+    tools.outbox.wake_relay()
     await tools.roster.looked(room_id, due, again)
 
 

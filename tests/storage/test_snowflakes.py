@@ -60,7 +60,7 @@ async def test_a_failed_renewal_of_a_lease_is_soon_repeated(redis, monkeypatch):
     ids = Snowflakes(redis)
     await ids.lease()
     ids.renew_every_s = 0.01
-    renew, tries = ids._renew, []
+    renew, tries = ids._hold, []
 
     async def renew_badly(*arguments):
         tries.append(arguments)
@@ -69,7 +69,7 @@ async def test_a_failed_renewal_of_a_lease_is_soon_repeated(redis, monkeypatch):
             raise RedisError("away")
         return await renew(*arguments)
 
-    monkeypatch.setattr(ids, "_renew", renew_badly)
+    monkeypatch.setattr(ids, "_hold", renew_badly)
     ids._valid_until = 0
     keeping = asyncio.create_task(ids.keep_lease())
     async with asyncio.timeout(WAIT_S):
