@@ -72,6 +72,8 @@ def is_trusted(peer: str, proxies: Sequence[Network]) -> bool:
 
 def _unmapped(address: str) -> str:
     """10.0.0.1 for ::ffff:10.0.0.1, as a socket that listens for both kinds calls it; anything else as it is."""
+    if ":" not in address:
+        return address
     try:
         mapped = ipaddress.IPv6Address(address).ipv4_mapped
     except ValueError:
