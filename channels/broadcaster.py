@@ -61,20 +61,24 @@ class Broadcaster:
 
         order: sorts pushes of this event that show a state. Returns False for one older than the newest shown.
         """
-        body = _encode(encode_push(push, actor_id))
-        redis_channel = self._names.redis_channel(channel)
         if push.flow != "recover":
-            await self._shards.publish(self._shards.of(channel), redis_channel, b"E" + body)
+            await self.publish_unkept(channel, push, actor_id)
             return True
+        body = _encode(encode_push(push, actor_id))
         history = push.history
         arguments = (
-            self._shards.publish_command, redis_channel, push.id, body, history.pushes, history.bytes,
-            KEEP_BODIES_S * 1_000_000, MOST_IDS_OF_A_CHANNEL, REMEMBER_S, push.event, order,
+            self._shards.publish_command, self._names.redis_channel(channel), push.id, body, history.pushes,
+            history.bytes, KEEP_BODIES_S * 1_000_000, MOST_IDS_OF_A_CHANNEL, REMEMBER_S, push.event, order,
         )  # fmt: skip
         outcome = await self._shards.run(
             self._shards.of(channel), PUBLISH_TO_CHANNEL, self._names.channel_keys(channel), arguments
         )
         return bool(outcome >= 0)
+
+    def publish_unkept(self, channel: str, push: Push, actor_id: int = 0) -> "asyncio.Future[object]":
+        """Publish a push that is not kept for who misses it. Raises RedisError, and so does the future."""
+        body = _encode(encode_push(push, actor_id))
+        return self._shards.publish(self._shards.of(channel), self._names.redis_channel(channel), b"E" + body)
 
     async def publish_to_users(
         self, user_ids: Sequence[int], push: Push, *, actor_id: int = 0, about: str = ""

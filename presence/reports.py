@@ -6,7 +6,7 @@ a node that is drained has thousands within a second. Redis is told until it ans
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -154,22 +154,27 @@ class Reports:
             for report in reports:  # Redis may have the change already, and a retry would find no news to push
                 self._tell(report.user_id)
             raise
-        pushes = []
+        now = {}
         for report, (outcome, *rest) in zip(reports, outcomes, strict=True):
             if outcome == b"now":
                 CHANGES.labels("at once").inc()
-                pushes.append(self._push(shown(report.user_id, *rest)))
+                now[report.user_id] = shown(report.user_id, *rest)
             elif outcome == b"late":
                 CHANGES.labels("later").inc()
                 asyncio.get_running_loop().call_later(rest[0] / 1_000, self._tell, report.user_id)
-        await asyncio.gather(*pushes)
+        await self._push(now)
 
-    async def _push(self, presence: Presence) -> None:
-        user_id = int(presence.user_id)
+    async def _push(self, presences: Mapping[int, Presence]) -> None:
+        publish = self._broadcaster.publish_unkept
         try:
-            await self._broadcaster.publish(PRESENCE.channel(user_id), changed(presence), actor_id=user_id)
+            for answer in [
+                publish(PRESENCE.channel(user_id), changed(presence), user_id)
+                for user_id, presence in presences.items()
+            ]:
+                await answer
         except BaseException:
-            self._tell(user_id)
+            for user_id in presences:
+                self._tell(user_id)
             raise
 
     def _tell(self, user_id: int) -> None:

@@ -1,7 +1,8 @@
 """The relay: appends rows of the outbox to the event log, and trims both.
 
-NOTIFY wakes it after commits; it also polls, seldom while it can be notified. Several relays may run; a lock lets one work at a time. If the log
-remembers an older batch than was sent, it has lost its end: the relay then sends the lost events again.
+NOTIFY wakes it after commits; it also polls, seldom while it can be notified. Several relays may run; a lock lets one
+work at a time. If the log remembers an older batch than was sent, it has lost its end: the relay then sends the lost
+events again.
 """
 
 import asyncio
