@@ -137,7 +137,7 @@ async def join_room(call: Call, request: RoomRef, tx: Transaction) -> JoinedRoom
     room = await standing(call, tx, request.room_id)
     room_rules.check("join", room["state"], room["role"])
     room_id, viewer_id, channel = room["id"], call.viewer.id, LIVE_ROOM.channel(room["id"])
-    me = present.viewer_lite(room, viewer_id)
+    me = present.viewer_lite(room)
     try:
         await call.socket.watch({channel: room["owner_id"]})
         entered = await call.services.attendance.enter(

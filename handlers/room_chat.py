@@ -47,7 +47,7 @@ async def send_message(call: Call, request: SendToRoom, tx: Transaction) -> Room
     return RoomMessage(
         id=str(message_id),
         room_id=request.room_id,
-        sender=present.viewer_lite(room, viewer_id),
+        sender=present.viewer_lite(room),
         text=request.text,
         created_at=to_wire(minted_at(message_id)),
     )

@@ -23,7 +23,7 @@ from protocol.room_stage import (
 from protocol.rpc import Nothing, methods
 from protocol.timestamps import to_wire
 from stage import departures, turns
-from storage import live_rooms, room_turns, users
+from storage import live_rooms, present, room_turns, users
 from storage.database import Row, Transaction
 
 LONGEST_BAN = timedelta(days=3_650)
@@ -172,7 +172,7 @@ async def media_token(call: Call, request: RoomRef, tx: Transaction) -> MediaTok
     token, expires_at = tokens.mint(
         room_id=room["id"],
         user_id=call.viewer.id,
-        name=room["my_display_name"],
+        name=present.viewer_lite(room).display_name,
         role=room["role"],
         muted=room["is_muted"],
         now=call.services.now(),

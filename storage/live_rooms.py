@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from storage.database import Row, Transaction
-from storage.users import lite_columns
+from storage.users import lite_columns, lite_object
 
 _ROOM = f"""
     SELECT r.*, {lite_columns("h")} FROM rooms r JOIN users h ON h.id = r.host_id
@@ -14,12 +14,13 @@ _STANDING = f"""
     SELECT r.*, {lite_columns("h")},
            CASE WHEN r.host_id = $2 THEN 'host' ELSE coalesce(o.role, 'listener') END AS role,
            coalesce(o.is_muted, false) AS is_muted, b.room_id IS NOT NULL AS is_banned,
-           {lite_columns("me", "my_")}
+           {lite_object("me")} AS viewer
     FROM rooms r JOIN users h ON h.id = r.host_id JOIN users me ON me.id = $2
     LEFT JOIN room_roles o ON o.room_id = r.id AND o.user_id = $2
     LEFT JOIN room_bans b ON b.room_id = r.id AND b.user_id = $2 AND (b.until IS NULL OR b.until > now())
     WHERE r.id = $1
 """
+_USER = f"(u.found).id, {lite_columns('(u.found)')}, u.role, u.is_muted"
 
 
 async def insert(
@@ -64,7 +65,7 @@ async def load_page(tx: Transaction, state: str | None, before: int, limit: int)
 
 
 async def standing(tx: Transaction, room_id: int, user_id: int) -> Row | None:
-    """The room with the user's `role`, `is_muted`, `is_banned`, and user-lite columns `my_…`; None if hidden."""
+    """The room with the user's `role`, `is_muted`, `is_banned`, and as JSON `viewer`; None if hidden."""
     return await tx.fetchrow(_STANDING, room_id, user_id)
 
 
@@ -82,7 +83,7 @@ async def people(tx: Transaction, room_id: int, user_ids: Sequence[int]) -> dict
     """Users by id, with user-lite columns, role and is_muted, without those whom the viewer may not see."""
     if not user_ids:
         return {}
-    rows = await tx.fetch("SELECT * FROM room_people($1, $2)", room_id, user_ids)
+    rows = await tx.fetch(f"SELECT {_USER} FROM room_users($1, $2) u", room_id, user_ids)
     return {row["id"]: row for row in rows}
 
 
@@ -90,9 +91,9 @@ async def people_of_rooms(tx: Transaction, people: Mapping[int, Sequence[int]]) 
     """The same for several rooms: room → users by id."""
     found: dict[int, dict[int, Row]] = {room_id: {} for room_id in people}
     rows = await tx.fetch(
-        """SELECT asked.room, p.* FROM (
+        f"""SELECT asked.room, {_USER} FROM (
             SELECT room, array_agg(person) AS people FROM unnest($1::bigint[], $2::bigint[]) AS pairs (room, person)
-            GROUP BY room) asked CROSS JOIN LATERAL room_people(asked.room, asked.people) p""",
+            GROUP BY room) asked CROSS JOIN LATERAL room_users(asked.room, asked.people) u""",
         [room_id for room_id, user_ids in people.items() for _ in user_ids],
         [user_id for user_ids in people.values() for user_id in user_ids],
     )
@@ -103,7 +104,7 @@ async def people_of_rooms(tx: Transaction, people: Mapping[int, Sequence[int]]) 
 
 async def load_for_all(tx: Transaction, room_id: int) -> Row | None:
     """The room as all users inside get it. Only in a transaction without a viewer, where `people` hides nobody."""
-    return await tx.fetchrow("SELECT * FROM room_for_all($1)", room_id)
+    return await tx.fetchrow(f"SELECT (r.found).*, {lite_columns('(r.host)')} FROM room_for_all($1) r", room_id)
 
 
 async def ended_among(tx: Transaction, room_ids: Sequence[int]) -> set[int]:
@@ -111,7 +112,9 @@ async def ended_among(tx: Transaction, room_ids: Sequence[int]) -> set[int]:
     if not room_ids:
         return set()
     rows = await tx.fetch(
-        "SELECT r.id FROM unnest($1::bigint[]) AS asked, room_for_all(asked) AS r WHERE r.state = 'ended'", room_ids
+        """SELECT (r.found).id FROM unnest($1::bigint[]) AS asked, room_for_all(asked) AS r
+        WHERE (r.found).state = 'ended'""",
+        room_ids,
     )
     return {row["id"] for row in rows}
 

@@ -25,15 +25,9 @@ def user_lite(row: Row | LiteRow, user_id: int) -> UserLite:
     )
 
 
-def viewer_lite(standing: Row, viewer_id: int) -> UserLite:
+def viewer_lite(standing: Row) -> UserLite:
     """The viewer, from the row of `live_rooms.standing`."""
-    return UserLite(
-        id=str(viewer_id),
-        username=standing["my_username"],
-        display_name=standing["my_display_name"],
-        avatar_url=standing["my_avatar_url"],
-        is_verified=standing["my_is_verified"],
-    )
+    return msgspec.json.decode(standing["viewer"], type=UserLite)
 
 
 def user(row: Row | ProfileRow) -> User:

@@ -16,7 +16,13 @@ async def insert(tx: Transaction, *, id: int, room_id: int, sender_id: int, text
 
 async def load_page(tx: Transaction, room_id: int, before: int, limit: int) -> Sequence[Row]:
     """Messages that the viewer may see, newest first, with user-lite columns of their senders."""
-    return await tx.fetch("SELECT * FROM room_messages_for($1, $2, $3)", room_id, before, limit)
+    return await tx.fetch(
+        f"""SELECT m.id, m.room_id, m.text, m.sender_id, {lite_columns("(m.sender)")}
+        FROM room_messages_for($1, $2, $3) m""",
+        room_id,
+        before,
+        limit,
+    )
 
 
 async def load(tx: Transaction, room_id: int, message_id: int) -> Row | None:

@@ -16,6 +16,13 @@ MOST_WAITING = 10_000
 
 Pair = tuple[int, int]
 
+# A user has no relation to themselves, which `present.user` reads.
+_SIGN_IN = """
+    SELECT s.session_id, s.large_authors, s.hidden, s.hidden_until, s.posts_hidden_until, (s.owner).*,
+           false AS follows, false AS followed_by, false AS requested, false AS blocks, false AS mutes
+    FROM sign_in($1, $2) s
+"""
+
 log = structlog.get_logger()
 
 
@@ -26,7 +33,7 @@ class SignIns:
         self._running: asyncio.Task[None] | None = None
 
     async def load(self, session_id: int, user_id: int) -> Row | None:
-        """The row of the SQL function `sign_in`; None if the session has ended. Raises DatabaseUnavailable."""
+        """The user's profile and what `sign_in` returns; None if the session has ended. Raises DatabaseUnavailable."""
         pair = (session_id, user_id)
         answer = self._waiting.get(pair)
         if answer is None:
@@ -40,9 +47,7 @@ class SignIns:
     async def load_many(self, pairs: Sequence[Pair]) -> dict[int, Row]:
         """Rows by session, without ended sessions. Raises DatabaseUnavailable."""
         async with self._database.transaction() as tx:
-            rows = await tx.fetch(
-                "SELECT * FROM sign_in($1, $2)", [session for session, _ in pairs], [user for _, user in pairs]
-            )
+            rows = await tx.fetch(_SIGN_IN, [session for session, _ in pairs], [user for _, user in pairs])
         return {row["session_id"]: row for row in rows}
 
     async def _run(self) -> None:

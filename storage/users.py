@@ -37,9 +37,9 @@ class ProfileRow(LiteRow):
     blocked_by: bool
 
 
-def lite_columns(users: str, prefix: str = "") -> str:
-    """SQL for the user-lite columns of the table with that alias, renamed with the prefix."""
-    return ", ".join(f"{users}.{column} AS {prefix}{column}" for column in LiteRow.__annotations__)
+def lite_columns(users: str) -> str:
+    """SQL for the user-lite columns of that row of `users`: an alias, or a column `(alias.column)` of that type."""
+    return ", ".join(f"{users}.{column}" for column in LiteRow.__annotations__)
 
 
 def lite_object(users: str) -> str:

@@ -32,18 +32,14 @@ CREATE OR REPLACE FUNCTION ended_sessions(ids bigint[]) RETURNS TABLE (session_i
 $$;
 GRANT EXECUTE ON FUNCTION ended_sessions TO daira_app;
 
--- What a node needs to know of users who connect, for many of them at once: one row for each session that is alive,
--- with the presence that its user chose. `hidden` names the users whom this user is kept from: `hidden_until` in
+-- What a node needs to know of users who connect, for many of them at once: one row for each session that is alive.
+-- `hidden` names the users whom this user is kept from: `hidden_until` in
 -- everything, `posts_hidden_until` in posts, because a mute of one kind stands beside one of another, and a block
 -- beside both. The viewer cannot be set for many users, so this reads past the policies, but only what belongs to the
 -- pairs asked for.
 CREATE OR REPLACE FUNCTION sign_in(asked_sessions bigint[], asked_users bigint[])
-    RETURNS TABLE (session_id bigint, id bigint, username text, display_name text, avatar_url text,
-                   is_verified boolean, bio text, is_private boolean, follower_count integer, following_count integer,
-                   post_count integer, created_at timestamptz, follows boolean, followed_by boolean,
-                   requested boolean, blocks boolean, mutes boolean, presence_status text, presence_text text,
-                   presence_version integer,
-                   large_authors bigint[], hidden bigint[], hidden_until float8[], posts_hidden_until float8[])
+    RETURNS TABLE (session_id bigint, owner users, large_authors bigint[], hidden bigint[], hidden_until float8[],
+                   posts_hidden_until float8[])
     LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH asked AS (
         SELECT DISTINCT session, person FROM unnest(asked_sessions, asked_users) AS pairs (session, person)
@@ -68,9 +64,7 @@ CREATE OR REPLACE FUNCTION sign_in(asked_sessions bigint[], asked_users bigint[]
               FROM hiding GROUP BY person, other) each_other
         GROUP BY person
     )
-    SELECT s.id, u.id, u.username, u.display_name, u.avatar_url, u.is_verified, u.bio, u.is_private,
-           u.follower_count, u.following_count, u.post_count, u.created_at, false, false, false, false, false,
-           u.presence_status, u.presence_text, u.presence_version,
+    SELECT s.id, u,
            ARRAY(SELECT f.followee_id FROM follows f JOIN users a ON a.id = f.followee_id
                  WHERE f.follower_id = u.id AND f.status = 'active' AND a.is_large
                    AND NOT f.followee_id = ANY (coalesce(h.ids, '{}'))),

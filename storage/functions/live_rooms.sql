@@ -107,25 +107,19 @@ GRANT EXECUTE ON FUNCTION may_stay TO daira_app, daira_worker;
 
 -- The room as all users inside see it, for nodes, which push it to them. Only without a viewer.
 CREATE OR REPLACE FUNCTION room_for_all(room bigint)
-    RETURNS TABLE (id bigint, host_id bigint, topic text, state text, visibility text, capacity integer,
-                   slow_mode_s integer, starts_at timestamptz, started_at timestamptz, ended_at timestamptz,
-                   version integer, username text, display_name text, avatar_url text, is_verified boolean)
+    RETURNS TABLE (found rooms, host users)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT r.id, r.host_id, r.topic, r.state, r.visibility, r.capacity, r.slow_mode_s, r.starts_at, r.started_at,
-           r.ended_at, r.version, h.username, h.display_name, h.avatar_url, h.is_verified
-    FROM rooms r JOIN users h ON h.id = r.host_id WHERE r.id = room AND viewer_id() IS NULL
+    SELECT r, h FROM rooms r JOIN users h ON h.id = r.host_id WHERE r.id = room AND viewer_id() IS NULL
 $$;
 GRANT EXECUTE ON FUNCTION room_for_all TO daira_app, daira_worker;
 
 -- Users in a room, without those who have a block with the viewer or whom the viewer mutes. For viewers who see the
 -- room, and for nodes and workers, which have no viewer.
-CREATE OR REPLACE FUNCTION room_people(room bigint, people bigint[])
-    RETURNS TABLE (id bigint, username text, display_name text, avatar_url text, is_verified boolean, role text,
-                   is_muted boolean)
+CREATE OR REPLACE FUNCTION room_users(room bigint, asked bigint[])
+    RETURNS TABLE (found users, role text, is_muted boolean)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT u.id, u.username, u.display_name, u.avatar_url, u.is_verified,
-           CASE WHEN r.host_id = u.id THEN 'host' ELSE coalesce(o.role, 'listener') END, coalesce(o.is_muted, false)
-    FROM rooms r JOIN users u ON u.id = ANY (people) AND u.status = 'active'
+    SELECT u, CASE WHEN r.host_id = u.id THEN 'host' ELSE coalesce(o.role, 'listener') END, coalesce(o.is_muted, false)
+    FROM rooms r JOIN users u ON u.id = ANY (asked) AND u.status = 'active'
     LEFT JOIN room_roles o ON o.room_id = r.id AND o.user_id = u.id
     WHERE r.id = room AND (viewer_id() IS NULL OR sees_room(room))
       AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = viewer_id() AND b.blocked_id = u.id)
@@ -133,7 +127,7 @@ CREATE OR REPLACE FUNCTION room_people(room bigint, people bigint[])
       AND NOT EXISTS (SELECT FROM mutes x WHERE x.user_id = viewer_id() AND x.muted_id = u.id
                       AND x.kind = 'all' AND (x.until IS NULL OR x.until > now()))
 $$;
-GRANT EXECUTE ON FUNCTION room_people TO daira_app, daira_worker;
+GRANT EXECUTE ON FUNCTION room_users TO daira_app, daira_worker;
 
 -- Each change counts the version up, states go forward, and only the host starts, ends or transfers the room.
 CREATE OR REPLACE FUNCTION room_change_allowed() RETURNS trigger

@@ -16,10 +16,9 @@ GRANT EXECUTE ON FUNCTION may_speak TO daira_app;
 -- Messages, newest first, without those of users whom the viewer blocks or mutes, or who block the viewer. A policy
 -- for each row would cost more than the rows; this function checks the room once.
 CREATE OR REPLACE FUNCTION room_messages_for(room bigint, before bigint, amount integer)
-    RETURNS TABLE (id bigint, room_id bigint, text text, sender_id bigint, username text, display_name text,
-                   avatar_url text, is_verified boolean)
+    RETURNS TABLE (id bigint, room_id bigint, text text, sender_id bigint, sender users)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT m.id, m.room_id, m.text, u.id, u.username, u.display_name, u.avatar_url, u.is_verified
+    SELECT m.id, m.room_id, m.text, m.sender_id, u
     FROM room_messages m JOIN users u ON u.id = m.sender_id
     WHERE m.room_id = room AND m.id < before AND m.deleted_at IS NULL AND sees_room(room)
       AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = viewer_id() AND b.blocked_id = m.sender_id)

@@ -61,9 +61,9 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "hold": ((_EVERYBODY, "SELECT true FROM hold('rooms', {room})"),),
     "ended_sessions": (("nobody", "SELECT session_id FROM ended_sessions(ARRAY [{revoked_session}])"),),
     "sign_in": (
-        ("nobody", "SELECT id FROM sign_in(ARRAY [{session}], ARRAY [{owner}])"),
-        (NO_ONE, "SELECT id FROM sign_in(ARRAY [{session}], ARRAY [{other}])"),
-        (NO_ONE, "SELECT id FROM sign_in(ARRAY [{revoked_session}], ARRAY [{owner}])"),
+        ("nobody", "SELECT session_id FROM sign_in(ARRAY [{session}], ARRAY [{owner}])"),
+        (NO_ONE, "SELECT session_id FROM sign_in(ARRAY [{session}], ARRAY [{other}])"),
+        (NO_ONE, "SELECT session_id FROM sign_in(ARRAY [{revoked_session}], ARRAY [{owner}])"),
     ),
     "outbox_backlog": ((_EVERYBODY, "SELECT age IS NOT NULL FROM outbox_backlog()"),),
     # Live rooms.
@@ -81,8 +81,8 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("owner cohost other muted", "SELECT room_id FROM may_stay(ARRAY [{room}], ARRAY [{me}])"),
     ),
     "room_messages_for": ((_FOLLOWERS, f"SELECT id FROM room_messages_for({{room}}, {_LAST}, 9)"),),
-    "room_people": ((_FOLLOWERS + " nobody", "SELECT id FROM room_people({room}, ARRAY [{speaker}])"),),
-    "room_for_all": (("nobody", "SELECT id FROM room_for_all({room})"),),
+    "room_users": ((_FOLLOWERS + " nobody", "SELECT (found).id FROM room_users({room}, ARRAY [{speaker}])"),),
+    "room_for_all": (("nobody", "SELECT (found).id FROM room_for_all({room})"),),
     "room_target": (("owner cohost", "SELECT id FROM room_target({room}, {other})"),),
     "may_place": (
         ("owner cohost", "SELECT may_place({room}, {other}, 'speaker')"),
@@ -115,5 +115,5 @@ INTERNAL = {
 }  # fmt: skip
 TO_WORKERS = {
     "viewer_id", "snowflake_at", "relations", "ensure_partitions", "outbox_backlog", "take_turn", "may_stay",
-    "room_people", "room_for_all", "room_visible_to", "lock_turns",
+    "room_users", "room_for_all", "room_visible_to", "lock_turns",
 }  # fmt: skip
