@@ -34,6 +34,7 @@ from protocol.rpc import Nothing, methods
 from stage import turns, view
 from stage.room_channel import LIVE_ROOM
 from stage.roster import NOBODY, Look
+from stage.succession import replace_host
 from storage import circles, live_rooms, present, room_messages
 from storage.database import Row, Transaction
 
@@ -221,21 +222,14 @@ async def _shown(call: Call, tx: Transaction, room_id: int) -> Room:
 
 
 async def _hand_over(call: Call, tx: Transaction, room_id: int) -> None:
-    """If the host has left, make the oldest cohost inside host, else the oldest speaker, else nobody."""
+    """Replace the host if the caller is host and has left on all devices."""
     await live_rooms.lock(tx, room_id)
     row = await live_rooms.standing(tx, room_id, call.viewer.id)
     if row is None or row["role"] != "host" or row["state"] != "live":
         return
-    stage = await live_rooms.stage_roles(tx, room_id)
-    inside = await call.services.roster.are_inside(room_id, [call.viewer.id, *(user_id for user_id, _ in stage)])
-    if call.viewer.id in inside:  # on another device
-        return
-    heir_id = room_rules.successor([pair for pair in stage if pair[0] in inside])
-    if heir_id is None:
-        return
-    await live_rooms.transfer_host(tx, room_id, call.viewer.id, heir_id)
-    await changed(call, tx, room_id, "host", heir_id)
-    await note(call, tx, "room.hand_over", room_id, to=heir_id)
+    heir_id = await replace_host(tx, call.services.roster, call.services.outbox, room_id, call.viewer.id)
+    if heir_id is not None:
+        await note(call, tx, "room.hand_over", room_id, to=heir_id)
 
 
 def _first_page(look: Look, people: dict[int, Row]) -> list[Participant]:

@@ -5,11 +5,11 @@ import time
 
 import structlog
 
-from domain import room_rules
-from protocol.events import RoomChangedEvent, RoomClosedEvent
+from protocol.events import RoomClosedEvent
 from stage.roster import Absence
+from stage.succession import replace_host
 from storage import audit, live_rooms
-from storage.database import Row, Transaction
+from storage.database import Transaction
 from storage.reach import OUT_OF_REACH
 from workers.job import Tools
 from workers.live_rooms import show_host
@@ -82,23 +82,13 @@ async def _look_after(tools: Tools, room_id: int, due: str) -> None:
             if absence.stage_s is not None and absence.stage_s >= EMPTY_STAGE_S:
                 await live_rooms.close(tx, room_id)
                 await tools.outbox.add(tx, RoomClosedEvent(room_id=room_id))
-                await _note(tools, tx, "room.close", room, reason="nobody on the stage")
+                await _note(tools, tx, "room.close", room_id, reason="nobody on the stage")
             elif absence.host_s is not None and absence.host_s >= HOST_GRACE_S:
-                await _succeed(tools, tx, room)
+                heir_id = await replace_host(tx, tools.roster, tools.outbox, room_id, room["host_id"])
+                if heir_id is not None:
+                    await _note(tools, tx, "room.hand_over", room_id, to=heir_id)
     tools.outbox.wake_relay()
     await tools.roster.looked(room_id, due, again)
-
-
-async def _succeed(tools: Tools, tx: Transaction, room: Row) -> None:
-    """Make the oldest cohost inside host, else the oldest speaker, else nobody."""
-    stage = await live_rooms.stage_roles(tx, room["id"])
-    inside = await tools.roster.are_inside(room["id"], [user_id for user_id, _ in stage])
-    heir_id = room_rules.successor([pair for pair in stage if pair[0] in inside])
-    if heir_id is not None:
-        await live_rooms.transfer_host(tx, room["id"], room["host_id"], heir_id)
-        event = RoomChangedEvent(room_id=room["id"], actor_id=room["host_id"], user_id=heir_id, change="host")
-        await tools.outbox.add(tx, event)
-        await _note(tools, tx, "room.hand_over", room, to=heir_id)
 
 
 def _look_again_at(absence: Absence) -> float | None:
@@ -111,14 +101,14 @@ def _look_again_at(absence: Absence) -> float | None:
     return time.time() + min(waits) if waits else None
 
 
-async def _note(tools: Tools, tx: Transaction, action: str, room: Row, **changes: object) -> None:
+async def _note(tools: Tools, tx: Transaction, action: str, room_id: int, **changes: object) -> None:
     """Add an audit row without an actor."""
     await audit.add(
         tx,
         id=tools.ids.mint(),
         actor_id=None,
         action=action,
-        resource=f"room:{room['id']}",
+        resource=f"room:{room_id}",
         ip=None,
         user_agent=None,
         **changes,
