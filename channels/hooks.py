@@ -8,7 +8,6 @@ from channels.members import Member
 from channels.messages import Written
 from channels.recovery import WatchedChannel
 from protocol.users import UserLite
-from storage.database import Row
 
 
 class Comeback(NamedTuple):
@@ -39,8 +38,8 @@ class Hooks:
         """A `Broadcaster.inform` for a user, who may be on this node. Returns whether their sockets must leave."""
         return False
 
-    def stays(self, user_id: int, channel: str, row: Row | None) -> None:
-        """A recheck found that the user may stay. row: of `Kind.may_be_in`."""
+    def stays(self, user_id: int, channel: str, found: object) -> None:
+        """A recheck found that the user may stay. found: what `Kind.may_be_in` returned for the seat."""
 
     async def lost(self, seats: Sequence[tuple[Member, str]], ended: Collection[str], cause: str) -> None:
         """These sockets may not stay and have left. ended: channels that are over. Raises RedisError."""

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from protocol import errors
-from storage.database import Row, Transaction
+from storage.database import Transaction
+from storage.sign_ins import SignInRow
 
 Seat = tuple[int, str]  # a user and a channel
 OnChange = Literal["recheck", "leave", "keep"]
 
 
-async def _none(tx: Transaction, seats: Sequence[Seat]) -> Mapping[Seat, Row | None]:
+async def _none(tx: Transaction, seats: Sequence[Seat]) -> Mapping[Seat, object]:
     return {}
 
 
@@ -24,7 +25,7 @@ async def _no_end(tx: Transaction, channels: Sequence[str]) -> set[str]:
     return set()
 
 
-def _no_channels(row: Row) -> Mapping[str, int]:
+def _no_channels(row: SignInRow) -> Mapping[str, int]:
     return {}
 
 
@@ -33,13 +34,13 @@ class Kind:
     """A kind of channel, as the gateway and `channels/` need to know it.
 
     prefix: names the kind; `AccessNarrowed.to` may name it, too.
-    may_be_in: returns the seats that are allowed, each with the row that says so, or None. With `on_change` recheck,
-        seats are of many users and the transaction has no viewer; otherwise all are of the transaction's viewer.
+    may_be_in: returns the seats that are allowed, each with what `Hooks.stays` must know of it. With `on_change`
+        recheck, seats are of many users and the transaction has no viewer; otherwise all are of the viewer.
     on_change: what sockets do when rights change between their user and the owner. `recheck`: those that may not stay
         leave. `leave`: all leave, and clients join again if they may. `keep`: nothing; the domain moves sockets itself.
     owner_decides: False where rights hang on other users than the owner: then every change is rechecked.
     most_per_socket: how many channels of the kind a client may join on one socket; None without a bound.
-    at_sign_in: the channels that a socket is put into when it signs in, each with its owner, by a row of SignIns.
+    at_sign_in: the channels that a socket is put into when it signs in, each with its owner.
     ended_among: the channels that are over for everybody.
     is_logged: whether missed pushes are replayed from the channel's log. Otherwise `Hooks.rejoin` sends a snapshot.
     is_about_posts: whether users who mute another's posts hear nothing of them here.
@@ -47,10 +48,10 @@ class Kind:
 
     prefix: str
     on_change: OnChange
-    may_be_in: Callable[[Transaction, Sequence[Seat]], Awaitable[Mapping[Seat, Row | None]]] = _none
+    may_be_in: Callable[[Transaction, Sequence[Seat]], Awaitable[Mapping[Seat, object]]] = _none
     owner_decides: bool = True
     most_per_socket: int | None = None
-    at_sign_in: Callable[[Row], Mapping[str, int]] = _no_channels
+    at_sign_in: Callable[[SignInRow], Mapping[str, int]] = _no_channels
     ended_among: Callable[[Transaction, Sequence[str]], Awaitable[set[str]]] = _no_end
     is_logged: bool = True
     is_about_posts: bool = False
@@ -89,7 +90,7 @@ class Kinds:
         """False for pushes to users, which have no channel."""
         return channel.startswith(self._about_posts)
 
-    def at_sign_in(self, row: Row) -> dict[str, int]:
+    def at_sign_in(self, row: SignInRow) -> dict[str, int]:
         return {channel: owner for kind in self for channel, owner in kind.at_sign_in(row).items()}
 
     def check_bounds(self, channels: Iterable[str]) -> None:
@@ -98,4 +99,4 @@ class Kinds:
         for prefix, amount in amounts.items():
             most = self._by_prefix[prefix].most_per_socket
             if most is not None and amount > most:
-                raise errors.failed_precondition(f"a socket is in no more than {most} rooms of a kind: leave some")
+                raise errors.failed_precondition(f"a socket is in no more than {most} channels of a kind: leave some")

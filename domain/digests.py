@@ -7,7 +7,9 @@ from domain.summary import summarise
 from protocol.room_digests import AttendancePoint, RoomDigest, StageTime, TopMessage
 from protocol.timestamps import to_wire
 from storage import present
-from storage.database import Row
+from storage.live_rooms import RoomRow
+from storage.room_messages import MessageRow
+from storage.room_turns import StageTimeRow
 
 MOST_POINTS = 1_440  # minutes of a day
 MOST_TOP = 10
@@ -15,9 +17,9 @@ MOST_SUMMARY = 5
 
 
 def digest_room(
-    room: Row,
-    messages: Sequence[Row],
-    stage: Sequence[Row],
+    room: RoomRow,
+    messages: Sequence[MessageRow],
+    stage: Sequence[StageTimeRow],
     *,
     peak: int,
     by_minute: Mapping[int, int],
@@ -25,9 +27,10 @@ def digest_room(
 ) -> RoomDigest:
     """The digest of a room that has ended. Takes up to half a second: not for an event loop.
 
-    stage: users with the `seconds` that they were on the stage. by_minute: users inside, by minute (s since 1970).
+    by_minute: users inside, by minute (s since 1970).
     reacted: message id → emoji → count.
     """
+    assert room["ended_at"] is not None
     shown = {row["id"]: present.room_message(row) for row in messages}
     top = sorted(
         (message_id for message_id in reacted if message_id in shown),

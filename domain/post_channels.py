@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from channels.kinds import Kind, Seat
 from domain import visibility
 from storage import posts
-from storage.database import Row, Transaction
+from storage.database import Transaction
+from storage.sign_ins import SignInRow
 
 
-async def _may_watch(tx: Transaction, seats: Sequence[Seat]) -> Mapping[Seat, Row | None]:
+async def _may_watch(tx: Transaction, seats: Sequence[Seat]) -> Mapping[Seat, object]:
     rows = await posts.load(tx, [POST.id_of(channel) for _, channel in seats])
     by_channel = {POST.channel(row["id"]): row for row in rows}
     return {
@@ -18,7 +19,7 @@ async def _may_watch(tx: Transaction, seats: Sequence[Seat]) -> Mapping[Seat, Ro
     }
 
 
-def _large_authors(row: Row) -> Mapping[str, int]:
+def _large_authors(row: SignInRow) -> Mapping[str, int]:
     return {AUTHOR.channel(author_id): author_id for author_id in row["large_authors"]}
 
 

@@ -8,7 +8,7 @@ from channels.hooks import HooksByKind
 from channels.kinds import Kinds, Seat
 from channels.members import Member
 from channels.subscriptions import Subscriptions
-from storage.database import Conflict, Database, DatabaseUnavailable, Row
+from storage.database import Conflict, Database, DatabaseUnavailable
 
 PAGE = 500
 
@@ -47,8 +47,8 @@ class Rights:
         except (DatabaseUnavailable, Conflict, TimeoutError) as error:
             log.warning("rights could not be rechecked: sockets leave", seats=len(seats), error=str(error))
             may, ended = {}, set()
-        for (user_id, channel), row in may.items():
-            self._hooks.of(channel).stays(user_id, channel, row)
+        for (user_id, channel), found in may.items():
+            self._hooks.of(channel).stays(user_id, channel, found)
         out = [
             (member, channel)
             for member, channel in seats
@@ -62,9 +62,9 @@ class Rights:
             if lost := [(member, channel) for member, channel in out if kind.includes(channel)]:
                 await self._hooks.of_kind(kind).lost(lost, ended, cause)
 
-    async def _allowed(self, seats: Iterable[Seat]) -> tuple[Mapping[Seat, Row | None], set[str]]:
+    async def _allowed(self, seats: Iterable[Seat]) -> tuple[Mapping[Seat, object], set[str]]:
         """The seats that may stay, and the channels among the others that are over."""
-        may: dict[Seat, Row | None] = {}
+        may: dict[Seat, object] = {}
         ended: set[str] = set()
         async with self._database.transaction() as tx:
             for kind, asked in self._kinds.group(seats).items():

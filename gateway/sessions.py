@@ -22,8 +22,7 @@ from handlers.call import Services
 from presence.reports import Chosen
 from protocol.users import User
 from storage import present
-from storage.database import Row
-from storage.sign_ins import SignIns
+from storage.sign_ins import SignInRow, SignIns
 
 # Tabs of one browser share a session; more than this is no browser.
 MOST_SOCKETS_OF_A_SESSION = 20
@@ -49,12 +48,12 @@ def new_pid() -> str:
     return secrets.token_urlsafe(18)
 
 
-def chosen(row: Row) -> Chosen:
+def chosen(row: SignInRow) -> Chosen:
     """The presence that the user chose, from a row of SignIns."""
     return Chosen(row["presence_status"], row["presence_text"], row["presence_version"])
 
 
-def hide(members: Members, row: Row, changes: Iterable[tuple[int, Hiding]]) -> None:
+def hide(members: Members, row: SignInRow, changes: Iterable[tuple[int, Hiding]]) -> None:
     """Set whom the user hides to a row of SignIns, with the changes that were made during the query on top."""
     hidden = zip(row["hidden"], row["hidden_until"], row["posts_hidden_until"], strict=True)
     members.hide(row["id"], {actor_id: Hiding(until, posts_until) for actor_id, until, posts_until in hidden})
@@ -204,7 +203,7 @@ class Sessions:
         member.claim = FIRST_CLAIM
         return await self._recovery.enter(member.user_id, member.session_id, member.pid)
 
-    async def _load(self, member: Member) -> Row:
+    async def _load(self, member: Member) -> SignInRow:
         """Load the session and its user, and set whom the user hides. Raises Refused, and what is out of reach."""
         with self._members.loading_hiding(member.user_id) as changes:
             row = await self._sign_ins.load(member.session_id, member.user_id)

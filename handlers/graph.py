@@ -23,7 +23,7 @@ from protocol.users import (
     UserRef,
 )
 from storage import graph, present, users
-from storage.database import Row, Transaction
+from storage.database import Transaction
 
 LONGEST_MUTE = timedelta(days=3_650)
 
@@ -176,8 +176,8 @@ async def _open_list(tx: Transaction, request: ListFollows) -> tuple[int, int]:
     return user_id, request.limit or DEFAULT_LIMIT
 
 
-async def _page(call: Call, tx: Transaction, scope: str, rows: Sequence[Row], limit: int) -> UserPage:
-    """rows: follow_id and user_id. Users whom the caller may not see are left out, so a page may be short."""
+async def _page(call: Call, tx: Transaction, scope: str, rows: Sequence[graph.FollowRow], limit: int) -> UserPage:
+    """Users whom the caller may not see are left out, so a page may be short."""
     found = await users.load(tx, [row["user_id"] for row in rows])
     items = [present.user(found[row["user_id"]]) for row in rows if row["user_id"] in found]
     last = rows[-1]["follow_id"] if len(rows) == limit else None

@@ -36,7 +36,8 @@ from stage.room_channel import LIVE_ROOM
 from stage.roster import NOBODY, Look
 from stage.succession import replace_host
 from storage import circles, live_rooms, present, room_messages
-from storage.database import Row, Transaction
+from storage.database import Transaction
+from storage.live_rooms import RoomUserRow
 
 MOST_AHEAD = timedelta(days=365)
 RECENT_MESSAGES = 50
@@ -75,9 +76,9 @@ async def update_room(call: Call, request: UpdateRoom, tx: Transaction) -> Room:
     """Change topic, capacity or slow mode of a room that is still at that version. A lower capacity removes nobody."""
     room = await locked(call, tx, request.room_id)
     allow("update", room)
-    wanted = {name: getattr(request, name) for name in ("topic", "capacity", "slow_mode_s")}
-    asked = {name: value for name, value in wanted.items() if value is not UNSET}
-    if is_repetition(room, request.version) and all(room[name] == value for name, value in asked.items()):
+    current = {"topic": room["topic"], "capacity": room["capacity"], "slow_mode_s": room["slow_mode_s"]}
+    asked = {name: value for name in current if (value := getattr(request, name)) is not UNSET}
+    if is_repetition(room, request.version) and current | asked == current:
         return await _shown(call, tx, room["id"])
     check_version(room, request.version)
     await live_rooms.update(tx, room["id"], asked.get("topic"), asked.get("capacity"), asked.get("slow_mode_s"))
@@ -232,7 +233,7 @@ async def _hand_over(call: Call, tx: Transaction, room_id: int) -> None:
         await note(call, tx, "room.hand_over", room_id, to=heir_id)
 
 
-def _first_page(look: Look, people: dict[int, Row]) -> list[Participant]:
+def _first_page(look: Look, people: dict[int, RoomUserRow]) -> list[Participant]:
     listeners = [user_id for user_id in look.page if user_id not in look.stage]
     return view.participants([*look.stage, *listeners], look, people)
 

@@ -8,7 +8,8 @@ from protocol import errors
 from protocol.events import RoomChangedEvent
 from protocol.live_rooms import Role
 from storage import audit, live_rooms
-from storage.database import Row, Transaction
+from storage.database import Transaction
+from storage.live_rooms import StandingRow
 
 REFUSALS = {
     "full": "the room is full",
@@ -18,7 +19,7 @@ REFUSALS = {
 }
 
 
-async def standing(call: Call, tx: Transaction, room_id: str) -> Row:
+async def standing(call: Call, tx: Transaction, room_id: str) -> StandingRow:
     """The room with the caller's role, mute and ban in it. Raises NOT_FOUND; PERMISSION_DENIED for a banned caller."""
     row = await live_rooms.standing(tx, int(room_id), call.viewer.id)
     if row is None:
@@ -28,25 +29,25 @@ async def standing(call: Call, tx: Transaction, room_id: str) -> Row:
     return row
 
 
-async def locked(call: Call, tx: Transaction, room_id: str) -> Row:
+async def locked(call: Call, tx: Transaction, room_id: str) -> StandingRow:
     """The same, with the room locked until the transaction ends."""
     # Read after locking: the caller's role may have changed while this waited for the lock.
     await live_rooms.lock(tx, int(room_id))
     return await standing(call, tx, room_id)
 
 
-def allow(action: room_rules.Action, room: Row, target: Role | None = None) -> None:
+def allow(action: room_rules.Action, room: StandingRow, target: Role | None = None) -> None:
     """Raises what `room_rules.check` does."""
     room_rules.check(action, room["state"], room["role"], target)
 
 
-def check_version(room: Row, version: int | None) -> None:
+def check_version(room: StandingRow, version: int | None) -> None:
     """Raises ABORTED if the room is no longer at the version that the caller has seen."""
     if version is not None and room["version"] != version:
         raise errors.stale_version()
 
 
-def is_repetition(room: Row, version: int | None) -> bool:
+def is_repetition(room: StandingRow, version: int | None) -> bool:
     """Whether this call may be a repetition: the room is one version ahead of the caller's.
 
     If the room then is already as the call wants it, the first answer was lost.

@@ -24,7 +24,8 @@ from protocol.rpc import Nothing, methods
 from protocol.timestamps import to_wire
 from stage import departures, turns
 from storage import live_rooms, present, room_turns, users
-from storage.database import Row, Transaction
+from storage.database import Transaction
+from storage.live_rooms import StandingRow
 
 LONGEST_BAN = timedelta(days=3_650)
 INVITE = Limit("invite", "500/24 hour", "users invited to rooms, by inviter, counted one by one")
@@ -194,7 +195,7 @@ class _Target(NamedTuple):
 
 async def _target(
     call: Call, tx: Transaction, room_id: str, action: room_rules.Action, user_id: str
-) -> tuple[Row, _Target]:
+) -> tuple[StandingRow, _Target]:
     """The locked room and the target. Raises NOT_FOUND, and what `locked` and `allow` raise.
 
     A user who blocks the moderator can be moderated if inside the room or with a place in it. Otherwise the answer is

@@ -8,12 +8,12 @@ from channels.broadcaster import Broadcaster
 from channels.kinds import Kind, Seat
 from protocol.live_rooms import Role
 from storage import live_rooms
-from storage.database import Row, Transaction
+from storage.database import Transaction
 
 
-async def _may_stay(tx: Transaction, seats: Sequence[Seat]) -> Mapping[Seat, Row | None]:
-    rows = await live_rooms.may_stay(tx, [(LIVE_ROOM.id_of(channel), user_id) for user_id, channel in seats])
-    return {(user_id, LIVE_ROOM.channel(room_id)): row for (room_id, user_id), row in rows.items()}
+async def _may_stay(tx: Transaction, seats: Sequence[Seat]) -> Mapping[Seat, object]:
+    found = await live_rooms.may_stay(tx, [(LIVE_ROOM.id_of(channel), user_id) for user_id, channel in seats])
+    return {(user_id, LIVE_ROOM.channel(room_id)): stay for (room_id, user_id), stay in found.items()}
 
 
 async def _ended_among(tx: Transaction, channels: Sequence[str]) -> set[str]:

@@ -11,7 +11,7 @@ from stage import departures
 from stage.attendance import Attendance
 from stage.room_channel import LIVE_ROOM, PutOut, RoleChanged, decode_note
 from storage import live_rooms
-from storage.database import Database, Row
+from storage.database import Database
 
 
 class RoomHooks(Hooks):
@@ -35,9 +35,9 @@ class RoomHooks(Hooks):
                 self._attendance.change_role(user_id, room_id, role, version)
         return False
 
-    def stays(self, user_id: int, channel: str, row: Row | None) -> None:
-        if row is not None:
-            self._attendance.change_role(user_id, LIVE_ROOM.id_of(channel), row["role"], row["version"])
+    def stays(self, user_id: int, channel: str, found: object) -> None:
+        if isinstance(found, live_rooms.Stay):
+            self._attendance.change_role(user_id, LIVE_ROOM.id_of(channel), found.role, found.version)
 
     async def lost(self, seats: Sequence[tuple[Member, str]], ended: Collection[str], cause: str) -> None:
         """Tell each user once: the push reaches all their sockets."""
@@ -69,8 +69,8 @@ class RoomHooks(Hooks):
             if seat is None:
                 return "ended" if await live_rooms.has_ended(tx, room_id) else "access"
         entered = await self._attendance.enter(
-            *place, seat["role"], seat["version"], seat["capacity"], user=comeback.user, joined=joined
+            *place, seat.role, seat.version, seat.capacity, user=comeback.user, joined=joined
         )
         if entered.refused is None:
-            await self._attendance.begin_turn(*place, seat["role"])
+            await self._attendance.begin_turn(*place, seat.role)
         return entered.refused

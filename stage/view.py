@@ -9,12 +9,13 @@ from protocol.timestamps import to_wire
 from stage.room_channel import LIVE_ROOM
 from stage.roster import Look, Roster
 from storage import live_rooms, present
-from storage.database import Database, Row
+from storage.database import Database
+from storage.live_rooms import RoomRow, RoomUserRow
 
 TRIES = 5
 
 
-def shown(row: Row, look: Look, people: Mapping[int, Row]) -> Room:
+def shown(row: RoomRow, look: Look, people: Mapping[int, RoomUserRow]) -> Room:
     """people: those on the stage and of hands whom the viewer may see, as `live_rooms.people` loads them."""
     stage = [user_id for user_id in _in_order(look) if user_id in people]
     return Room(
@@ -37,7 +38,7 @@ def shown(row: Row, look: Look, people: Mapping[int, Row]) -> Room:
     )
 
 
-def participants(user_ids: Sequence[int], look: Look, people: Mapping[int, Row]) -> list[Participant]:
+def participants(user_ids: Sequence[int], look: Look, people: Mapping[int, RoomUserRow]) -> list[Participant]:
     """The users among these whom the viewer may see, in that order."""
     return [
         Participant(

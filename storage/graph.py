@@ -2,12 +2,26 @@
 
 import datetime
 from collections.abc import AsyncIterator, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple, TypedDict, cast
 
 from protocol.fields import MAX_ID
-from storage.database import Database, Row, Transaction
+from storage.database import Database, Transaction
 
 FollowStatus = Literal["active", "pending"]
+
+
+class FollowRow(TypedDict):
+    """A follow, and the user at its other end."""
+
+    follow_id: int
+    user_id: int
+
+
+class HiddenUntil(NamedTuple):
+    """Until when (s since 1970) all pushes about another user, and those of posts, are hidden from a user."""
+
+    all: float
+    posts: float
 
 
 async def follow(tx: Transaction, *, id: int, follower_id: int, followee_id: int) -> FollowStatus | None:
@@ -62,24 +76,28 @@ async def accept_all(tx: Transaction, followee_id: int) -> list[int]:
     return [row["follower_id"] for row in rows]
 
 
-async def list_requests(tx: Transaction, followee_id: int, before: int, limit: int) -> Sequence[Row]:
-    """follow_id and user_id of pending requests, newest first."""
-    return await tx.fetch(
+async def list_requests(tx: Transaction, followee_id: int, before: int, limit: int) -> list[FollowRow]:
+    """Pending requests, newest first."""
+    rows = await tx.fetch(
         """SELECT id AS follow_id, follower_id AS user_id FROM follows
         WHERE followee_id = $1 AND status = 'pending' AND id < $2 ORDER BY id DESC LIMIT $3""",
         followee_id,
         before,
         limit,
     )
+    return cast("list[FollowRow]", rows)
 
 
-async def list_followers(tx: Transaction, user_id: int, before: int, limit: int) -> Sequence[Row]:
-    """follow_id and user_id, newest first; empty if the viewer may not see the list."""
-    return await tx.fetch("SELECT follow_id, user_id FROM follower_ids($1, $2, $3)", user_id, before, limit)
+async def list_followers(tx: Transaction, user_id: int, before: int, limit: int) -> list[FollowRow]:
+    """Followers, newest first; empty if the viewer may not see the list."""
+    rows = await tx.fetch("SELECT follow_id, user_id FROM follower_ids($1, $2, $3)", user_id, before, limit)
+    return cast("list[FollowRow]", rows)
 
 
-async def list_following(tx: Transaction, user_id: int, before: int, limit: int) -> Sequence[Row]:
-    return await tx.fetch("SELECT follow_id, user_id FROM following_ids($1, $2, $3)", user_id, before, limit)
+async def list_following(tx: Transaction, user_id: int, before: int, limit: int) -> list[FollowRow]:
+    """Followed users, newest first; empty if the viewer may not see the list."""
+    rows = await tx.fetch("SELECT follow_id, user_id FROM following_ids($1, $2, $3)", user_id, before, limit)
+    return cast("list[FollowRow]", rows)
 
 
 async def is_open(tx: Transaction, user_id: int) -> bool:
@@ -197,8 +215,8 @@ async def lock_pair(tx: Transaction, one_id: int, other_id: int) -> None:
     await tx.execute("SELECT take_turn($1, $2)", one_id, other_id)
 
 
-async def hidden_until(tx: Transaction, user_id: int, other_id: int) -> tuple[float, float]:
-    """Until when (s since 1970) all pushes about the other, and those of posts, are hidden from a user. For workers."""
+async def hidden_until(tx: Transaction, user_id: int, other_id: int) -> HiddenUntil:
+    """What the user hides of the other by blocks and mutes. For workers."""
     row = await tx.fetchrow(
         """SELECT coalesce(max(until) FILTER (WHERE scope = 'all'), 0) AS until,
                   coalesce(max(until) FILTER (WHERE scope = 'posts'), 0) AS posts_until FROM (
@@ -210,7 +228,7 @@ async def hidden_until(tx: Transaction, user_id: int, other_id: int) -> tuple[fl
         other_id,
     )
     assert row is not None
-    return row["until"], row["posts_until"]
+    return HiddenUntil(row["until"], row["posts_until"])
 
 
 async def blocked_either_way(tx: Transaction, user_id: int) -> list[int]:

@@ -2,10 +2,78 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple, TypedDict, cast
 
-from storage.database import Row, Transaction
-from storage.users import lite_columns, lite_object
+from protocol.live_rooms import Role, RoomState
+from protocol.posts import Visibility
+from storage.database import Transaction
+from storage.users import LiteRow, lite_columns, lite_object
+
+
+class RoomRow(LiteRow):
+    """A room with user-lite columns of its host."""
+
+    id: int
+    owner_id: int
+    host_id: int
+    topic: str
+    state: RoomState
+    visibility: Visibility
+    circle_id: int | None
+    capacity: int
+    slow_mode_s: int
+    starts_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    version: int
+
+
+class StandingRow(RoomRow):
+    """A room with a user's standing in it."""
+
+    role: Role
+    is_muted: bool
+    is_banned: bool
+    viewer: str  # the user, as JSON of `UserLite`
+
+
+class RoomUserRow(LiteRow):
+    """A user with role and mute in a room."""
+
+    id: int
+    role: Role
+    is_muted: bool
+
+
+class TargetRow(TypedDict):
+    """The user whom an act of moderation is done to; see `room_target` in storage/functions/room_stage.sql."""
+
+    id: int
+    role: Role
+    is_muted: bool
+    is_banned: bool
+    has_place: bool
+    hides: bool
+    may_enter: bool
+
+
+class Stay(NamedTuple):
+    """A user may be in a room, with that role."""
+
+    capacity: int
+    role: Role
+    version: int
+
+
+class BanRow(TypedDict):
+    until: datetime | None
+
+
+class VoiceRow(TypedDict):
+    id: int
+    role: Role
+    is_muted: bool
+
 
 _ROOM = f"""
     SELECT r.*, {lite_columns("h")} FROM rooms r JOIN users h ON h.id = r.host_id
@@ -49,24 +117,25 @@ async def insert(
     )
 
 
-async def load(tx: Transaction, room_id: int) -> Row | None:
-    """A room with user-lite columns of its host; None if the viewer may not see it."""
-    return await tx.fetchrow(f"{_ROOM} WHERE r.id = $1", room_id)
+async def load(tx: Transaction, room_id: int) -> RoomRow | None:
+    """None if the viewer may not see the room."""
+    return cast("RoomRow | None", await tx.fetchrow(f"{_ROOM} WHERE r.id = $1", room_id))
 
 
-async def load_page(tx: Transaction, state: str | None, before: int, limit: int) -> Sequence[Row]:
+async def load_page(tx: Transaction, state: str | None, before: int, limit: int) -> list[RoomRow]:
     """Rooms that the viewer may see, newest first. Without a state, those that have not ended."""
-    return await tx.fetch(
+    rows = await tx.fetch(
         f"{_ROOM} JOIN rooms_shown($1, $2, $3) AS shown ON shown.room_id = r.id ORDER BY r.id DESC",
         [state] if state else ["scheduled", "live"],
         before,
         limit,
     )
+    return cast("list[RoomRow]", rows)
 
 
-async def standing(tx: Transaction, room_id: int, user_id: int) -> Row | None:
-    """The room with the user's `role`, `is_muted`, `is_banned`, and as JSON `viewer`; None if hidden."""
-    return await tx.fetchrow(_STANDING, room_id, user_id)
+async def standing(tx: Transaction, room_id: int, user_id: int) -> StandingRow | None:
+    """None if the viewer may not see the room."""
+    return cast("StandingRow | None", await tx.fetchrow(_STANDING, room_id, user_id))
 
 
 async def lock(tx: Transaction, room_id: int) -> None:
@@ -74,22 +143,22 @@ async def lock(tx: Transaction, room_id: int) -> None:
     await tx.execute("SELECT FROM rooms WHERE id = $1 FOR UPDATE", room_id)
 
 
-async def target(tx: Transaction, room_id: int, user_id: int) -> Row | None:
-    """The target of an act of moderation: the row of `room_target`."""
-    return await tx.fetchrow("SELECT * FROM room_target($1, $2)", room_id, user_id)
+async def target(tx: Transaction, room_id: int, user_id: int) -> TargetRow | None:
+    """None if there is no such user, or the viewer does not moderate the room."""
+    return cast("TargetRow | None", await tx.fetchrow("SELECT * FROM room_target($1, $2)", room_id, user_id))
 
 
-async def people(tx: Transaction, room_id: int, user_ids: Sequence[int]) -> dict[int, Row]:
-    """Users by id, with user-lite columns, role and is_muted, without those whom the viewer may not see."""
+async def people(tx: Transaction, room_id: int, user_ids: Sequence[int]) -> dict[int, RoomUserRow]:
+    """Users by id, without those whom the viewer may not see."""
     if not user_ids:
         return {}
     rows = await tx.fetch(f"SELECT {_USER} FROM room_users($1, $2) u", room_id, user_ids)
-    return {row["id"]: row for row in rows}
+    return {row["id"]: cast("RoomUserRow", row) for row in rows}
 
 
-async def people_of_rooms(tx: Transaction, people: Mapping[int, Sequence[int]]) -> dict[int, dict[int, Row]]:
+async def people_of_rooms(tx: Transaction, people: Mapping[int, Sequence[int]]) -> dict[int, dict[int, RoomUserRow]]:
     """The same for several rooms: room → users by id."""
-    found: dict[int, dict[int, Row]] = {room_id: {} for room_id in people}
+    found: dict[int, dict[int, RoomUserRow]] = {room_id: {} for room_id in people}
     rows = await tx.fetch(
         f"""SELECT asked.room, {_USER} FROM (
             SELECT room, array_agg(person) AS people FROM unnest($1::bigint[], $2::bigint[]) AS pairs (room, person)
@@ -98,13 +167,14 @@ async def people_of_rooms(tx: Transaction, people: Mapping[int, Sequence[int]]) 
         [user_id for user_ids in people.values() for user_id in user_ids],
     )
     for row in rows:
-        found[row["room"]][row["id"]] = row
+        found[row["room"]][row["id"]] = cast("RoomUserRow", row)
     return found
 
 
-async def load_for_all(tx: Transaction, room_id: int) -> Row | None:
+async def load_for_all(tx: Transaction, room_id: int) -> RoomRow | None:
     """The room as all users inside get it. Only in a transaction without a viewer, where `people` hides nobody."""
-    return await tx.fetchrow(f"SELECT (r.found).*, {lite_columns('(r.host)')} FROM room_for_all($1) r", room_id)
+    row = await tx.fetchrow(f"SELECT (r.found).*, {lite_columns('(r.host)')} FROM room_for_all($1) r", room_id)
+    return cast("RoomRow | None", row)
 
 
 async def ended_among(tx: Transaction, room_ids: Sequence[int]) -> set[int]:
@@ -226,18 +296,21 @@ async def invite(tx: Transaction, room_id: int, inviter_id: int, user_ids: Seque
 # ---------------------------------------------------------------------------------------------- who may
 
 
-async def may_stay(tx: Transaction, pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Row]:
-    """(room, user) → owner_id, capacity, role and version, for those pairs where the user may still be in the room."""
+async def may_stay(tx: Transaction, pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Stay]:
+    """Those pairs (room, user) where the user may still be in the room."""
     rows = await tx.fetch("SELECT * FROM may_stay($1, $2)", [room for room, _ in pairs], [who for _, who in pairs])
-    return {(row["room_id"], row["user_id"]): row for row in rows}
+    return {(row["room_id"], row["user_id"]): Stay(row["capacity"], row["role"], row["version"]) for row in rows}
 
 
 # ---------------------------------------------------------------------------------------------- for workers
 
 
-async def lock_live(tx: Transaction, room_id: int) -> Row | None:
-    """Lock a live room; None if it is not live, or another worker has locked it."""
-    return await tx.fetchrow("SELECT * FROM rooms WHERE id = $1 AND state = 'live' FOR UPDATE SKIP LOCKED", room_id)
+async def lock_live(tx: Transaction, room_id: int) -> int | None:
+    """Lock a live room and return its host; None if it is not live, or another worker has locked it."""
+    host_id: int | None = await tx.fetchval(
+        "SELECT host_id FROM rooms WHERE id = $1 AND state = 'live' FOR UPDATE SKIP LOCKED", room_id
+    )
+    return host_id
 
 
 async def who_see(tx: Transaction, room_id: int, user_ids: Sequence[int]) -> list[int]:
@@ -255,13 +328,14 @@ async def has_ended(tx: Transaction, room_id: int) -> bool:
     return bool(await tx.fetchval("SELECT state = 'ended' FROM rooms WHERE id = $1", room_id))
 
 
-async def ban_of(tx: Transaction, room_id: int, user_id: int) -> Row | None:
-    """`until` of the ban in force; None without one."""
-    return await tx.fetchrow(
+async def ban_of(tx: Transaction, room_id: int, user_id: int) -> BanRow | None:
+    """The ban in force; None without one."""
+    row = await tx.fetchrow(
         """SELECT until FROM room_bans WHERE room_id = $1 AND user_id = $2 AND (until IS NULL OR until > now())""",
         room_id,
         user_id,
     )
+    return cast("BanRow | None", row)
 
 
 async def live_after(tx: Transaction, room_id: int, limit: int) -> dict[int, int]:
@@ -272,7 +346,7 @@ async def live_after(tx: Transaction, room_id: int, limit: int) -> dict[int, int
     return {row["id"]: row["host_id"] for row in rows}
 
 
-async def stage_roles(tx: Transaction, room_id: int) -> list[tuple[int, Any]]:
+async def stage_roles(tx: Transaction, room_id: int) -> list[tuple[int, Role]]:
     """Cohosts and speakers, oldest first."""
     rows = await tx.fetch(
         "SELECT user_id, role FROM room_roles WHERE room_id = $1 AND role <> 'listener' ORDER BY granted_at, user_id",
@@ -286,9 +360,9 @@ async def states(tx: Transaction, room_ids: Sequence[int]) -> dict[int, str]:
     return {row["id"]: row["state"] for row in rows}
 
 
-async def voices(tx: Transaction, room_id: int, user_ids: Sequence[int]) -> Sequence[Row]:
-    """id, role and is_muted of those users who may take part in a live room's voice if they are inside."""
-    return await tx.fetch(
+async def voices(tx: Transaction, room_id: int, user_ids: Sequence[int]) -> list[VoiceRow]:
+    """Those users who may take part in a live room's voice if they are inside."""
+    rows = await tx.fetch(
         """SELECT u.id, CASE WHEN r.host_id = u.id THEN 'host' ELSE coalesce(o.role, 'listener') END AS role,
             coalesce(o.is_muted, false) AS is_muted
         FROM rooms r JOIN users u ON u.id = ANY ($2) AND u.status = 'active'
@@ -299,6 +373,7 @@ async def voices(tx: Transaction, room_id: int, user_ids: Sequence[int]) -> Sequ
         room_id,
         user_ids,
     )
+    return cast("list[VoiceRow]", rows)
 
 
 async def keep_digest(tx: Transaction, room_id: int, body: bytes) -> None:

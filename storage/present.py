@@ -10,12 +10,14 @@ from protocol.timestamps import to_wire
 from protocol.users import Relation, User, UserLite
 from storage import posts
 from storage.database import Row
+from storage.live_rooms import StandingRow
 from storage.posts import PostRow
+from storage.room_messages import MessageRow
 from storage.snowflakes import minted_at
 from storage.users import LiteRow, ProfileRow
 
 
-def user_lite(row: Row | LiteRow, user_id: int) -> UserLite:
+def user_lite(row: LiteRow, user_id: int) -> UserLite:
     return UserLite(
         id=str(user_id),
         username=row["username"],
@@ -25,12 +27,11 @@ def user_lite(row: Row | LiteRow, user_id: int) -> UserLite:
     )
 
 
-def viewer_lite(standing: Row) -> UserLite:
-    """The viewer, from the row of `live_rooms.standing`."""
+def viewer_lite(standing: StandingRow) -> UserLite:
     return msgspec.json.decode(standing["viewer"], type=UserLite)
 
 
-def user(row: Row | ProfileRow) -> User:
+def user(row: ProfileRow) -> User:
     return User(
         id=str(row["id"]),
         username=row["username"],
@@ -82,7 +83,7 @@ def circle(row: Row, members: dict[int, LiteRow]) -> Circle:
     return Circle(id=str(row["id"]), name=row["name"], members=shown, created_at=to_wire(row["created_at"]))
 
 
-def room_message(row: Row) -> RoomMessage:
+def room_message(row: MessageRow) -> RoomMessage:
     return RoomMessage(
         id=str(row["id"]),
         room_id=str(row["room_id"]),

@@ -1,11 +1,26 @@
 """Messages of live rooms, of which the newest are kept."""
 
 from collections.abc import Sequence
+from typing import TypedDict, cast
 
-from storage.database import Row, Transaction
-from storage.users import lite_columns
+from storage.database import Transaction
+from storage.users import LiteRow, lite_columns
 
 MOST_MESSAGES = 1_000  # that are kept for a room
+
+
+class MessageRow(LiteRow):
+    """A message with user-lite columns of its sender."""
+
+    id: int
+    room_id: int
+    text: str
+    sender_id: int
+
+
+class SenderRow(TypedDict):
+    sender_id: int
+    is_deleted: bool
 
 
 async def insert(tx: Transaction, *, id: int, room_id: int, sender_id: int, text: str) -> None:
@@ -14,25 +29,27 @@ async def insert(tx: Transaction, *, id: int, room_id: int, sender_id: int, text
     )
 
 
-async def load_page(tx: Transaction, room_id: int, before: int, limit: int) -> Sequence[Row]:
-    """Messages that the viewer may see, newest first, with user-lite columns of their senders."""
-    return await tx.fetch(
+async def load_page(tx: Transaction, room_id: int, before: int, limit: int) -> list[MessageRow]:
+    """Messages that the viewer may see, newest first."""
+    rows = await tx.fetch(
         f"""SELECT m.id, m.room_id, m.text, m.sender_id, {lite_columns("(m.sender)")}
         FROM room_messages_for($1, $2, $3) m""",
         room_id,
         before,
         limit,
     )
+    return cast("list[MessageRow]", rows)
 
 
-async def load(tx: Transaction, room_id: int, message_id: int) -> Row | None:
-    """sender_id and is_deleted; None if there is no such message in the room."""
-    return await tx.fetchrow(
+async def load(tx: Transaction, room_id: int, message_id: int) -> SenderRow | None:
+    """None if there is no such message in the room."""
+    row = await tx.fetchrow(
         """SELECT sender_id, deleted_at IS NOT NULL AS is_deleted FROM room_messages
         WHERE id = $2 AND room_id = $1""",
         room_id,
         message_id,
     )
+    return cast("SenderRow | None", row)
 
 
 async def delete(tx: Transaction, message_id: int) -> None:
@@ -47,22 +64,24 @@ async def remaining(tx: Transaction, room_id: int, message_ids: Sequence[int]) -
     return {row["id"] for row in rows}
 
 
-async def load_for_workers(tx: Transaction, message_id: int) -> Row | None:
-    return await tx.fetchrow(
+async def load_for_workers(tx: Transaction, message_id: int) -> MessageRow | None:
+    row = await tx.fetchrow(
         f"""SELECT m.id, m.room_id, m.text, m.sender_id, {lite_columns("u")}
         FROM room_messages m JOIN users u ON u.id = m.sender_id WHERE m.id = $1 AND m.deleted_at IS NULL""",
         message_id,
     )
+    return cast("MessageRow | None", row)
 
 
-async def load_all_for_workers(tx: Transaction, room_id: int) -> Sequence[Row]:
-    """All messages that are kept, oldest first, with user-lite columns of their senders."""
-    return await tx.fetch(
+async def load_all_for_workers(tx: Transaction, room_id: int) -> list[MessageRow]:
+    """All messages that are kept, oldest first."""
+    rows = await tx.fetch(
         f"""SELECT m.id, m.room_id, m.text, m.sender_id, {lite_columns("u")}
         FROM room_messages m JOIN users u ON u.id = m.sender_id
         WHERE m.room_id = $1 AND m.deleted_at IS NULL ORDER BY m.id""",
         room_id,
     )
+    return cast("list[MessageRow]", rows)
 
 
 async def trim(tx: Transaction, room_id: int) -> None:

@@ -1,9 +1,16 @@
 """Turns: the times when users were in a live room and on its stage."""
 
-from collections.abc import Sequence
+from typing import cast
 
-from storage.database import Row, Transaction
-from storage.users import lite_columns
+from storage.database import Transaction
+from storage.users import LiteRow, lite_columns
+
+
+class StageTimeRow(LiteRow):
+    """A user with the time (s) on the stage."""
+
+    id: int
+    seconds: float
 
 
 async def lock(tx: Transaction, room_id: int) -> None:
@@ -25,12 +32,13 @@ async def end(tx: Transaction, room_id: int, user_id: int) -> None:
     )
 
 
-async def seconds(tx: Transaction, room_id: int) -> Sequence[Row]:
-    """id, seconds and user-lite columns of all users who were on the stage, longest first."""
-    return await tx.fetch(
+async def seconds(tx: Transaction, room_id: int) -> list[StageTimeRow]:
+    """All users who were on the stage, longest first."""
+    rows = await tx.fetch(
         f"""SELECT u.id, {lite_columns("u")},
             sum(extract(epoch FROM coalesce(t.ended_at, now()) - t.began_at))::float8 AS seconds
         FROM room_turns t JOIN users u ON u.id = t.user_id WHERE t.room_id = $1
         GROUP BY u.id ORDER BY seconds DESC, u.id""",
         room_id,
     )
+    return cast("list[StageTimeRow]", rows)

@@ -6,20 +6,34 @@ reconnects costs one query per 200 clients.
 
 import asyncio
 from collections.abc import Sequence
+from typing import cast
 
 import structlog
 
-from storage.database import Conflict, Database, DatabaseUnavailable, Row
+from storage.database import Conflict, Database, DatabaseUnavailable
+from storage.users import ProfileRow
 
 LARGEST_BATCH = 200
 MOST_WAITING = 10_000
 
 Pair = tuple[int, int]
 
-# A user has no relation to themselves, which `present.user` reads.
+
+class SignInRow(ProfileRow):
+    """A session and its user; `hidden` and `…until` as `sign_in` in storage/functions/accounts.sql describes them."""
+
+    session_id: int
+    large_authors: list[int]
+    hidden: list[int]
+    hidden_until: list[float]
+    posts_hidden_until: list[float]
+
+
+# A user has no relation to themselves.
 _SIGN_IN = """
     SELECT s.session_id, s.large_authors, s.hidden, s.hidden_until, s.posts_hidden_until, (s.owner).*,
-           false AS follows, false AS followed_by, false AS requested, false AS blocks, false AS mutes
+           false AS follows, false AS followed_by, false AS requested, false AS blocks, false AS mutes,
+           false AS blocked_by
     FROM sign_in($1, $2) s
 """
 
@@ -29,11 +43,11 @@ log = structlog.get_logger()
 class SignIns:
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: dict[Pair, asyncio.Future[Row | None]] = {}
+        self._waiting: dict[Pair, asyncio.Future[SignInRow | None]] = {}
         self._running: asyncio.Task[None] | None = None
 
-    async def load(self, session_id: int, user_id: int) -> Row | None:
-        """The user's profile and what `sign_in` returns; None if the session has ended. Raises DatabaseUnavailable."""
+    async def load(self, session_id: int, user_id: int) -> SignInRow | None:
+        """None if the session has ended. Raises DatabaseUnavailable."""
         pair = (session_id, user_id)
         answer = self._waiting.get(pair)
         if answer is None:
@@ -44,11 +58,11 @@ class SignIns:
             self._running = asyncio.create_task(self._run())
         return await asyncio.shield(answer)
 
-    async def load_many(self, pairs: Sequence[Pair]) -> dict[int, Row]:
+    async def load_many(self, pairs: Sequence[Pair]) -> dict[int, SignInRow]:
         """Rows by session, without ended sessions. Raises DatabaseUnavailable."""
         async with self._database.transaction() as tx:
             rows = await tx.fetch(_SIGN_IN, [session for session, _ in pairs], [user for _, user in pairs])
-        return {row["session_id"]: row for row in rows}
+        return {row["session_id"]: cast("SignInRow", row) for row in rows}
 
     async def _run(self) -> None:
         while self._waiting:

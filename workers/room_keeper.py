@@ -73,18 +73,18 @@ async def _look_after(tools: Tools, room_id: int, due: str) -> None:
     """Give the room a new host or end it if it is time, else note when to check it again."""
     again = None
     async with tools.database.transaction() as tx:
-        room = await live_rooms.lock_live(tx, room_id)
-        if room is None and await live_rooms.states(tx, [room_id]) == {room_id: "live"}:
+        host_id = await live_rooms.lock_live(tx, room_id)
+        if host_id is None and await live_rooms.states(tx, [room_id]) == {room_id: "live"}:
             return  # another keeper has locked it
-        if room is not None:
-            absence = await tools.roster.absence(room_id, room["host_id"])
+        if host_id is not None:
+            absence = await tools.roster.absence(room_id, host_id)
             again = _look_again_at(absence)
             if absence.stage_s is not None and absence.stage_s >= EMPTY_STAGE_S:
                 await live_rooms.close(tx, room_id)
                 await tools.outbox.add(tx, RoomClosedEvent(room_id=room_id))
                 await _note(tools, tx, "room.close", room_id, reason="nobody on the stage")
             elif absence.host_s is not None and absence.host_s >= HOST_GRACE_S:
-                heir_id = await replace_host(tx, tools.roster, tools.outbox, room_id, room["host_id"])
+                heir_id = await replace_host(tx, tools.roster, tools.outbox, room_id, host_id)
                 if heir_id is not None:
                     await _note(tools, tx, "room.hand_over", room_id, to=heir_id)
     tools.outbox.wake_relay()
