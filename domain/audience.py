@@ -6,18 +6,20 @@ change class each time.
 """
 
 from storage import circles, graph
-from storage.database import Row, Transaction
+from storage.database import Transaction
+from storage.posts import FanoutRow
 
 LARGE_FROM = 10_000  # followers
 SMALL_BELOW = 9_000
 
 
-async def of_post(tx: Transaction, post: Row) -> list[int]:
+async def of_post(tx: Transaction, post: FanoutRow) -> list[int]:
     """The users whose inboxes take the post; for a large author, only the users that the post mentions."""
     match post["visibility"]:
         case "private":
             return []
         case "circle":
+            assert post["circle_id"] is not None  # the table checks it
             return await circles.listening_members(tx, post["circle_id"], post["author_id"])
     mentioned = await mentioned_in(tx, post)
     if post["is_large"]:
@@ -26,7 +28,7 @@ async def of_post(tx: Transaction, post: Row) -> list[int]:
     return list(dict.fromkeys([*followers, *mentioned]))
 
 
-async def mentioned_in(tx: Transaction, post: Row) -> list[int]:
+async def mentioned_in(tx: Transaction, post: FanoutRow) -> list[int]:
     """The users that a public post of an open account mentions, without those who block or mute its author."""
     mentioned = [user_id for user_id in post["mention_ids"] if user_id != post["author_id"]]
     if not mentioned or post["visibility"] != "public" or post["is_private"]:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from protocol import errors
-from storage.database import Row
+from storage.accounts import SessionRow
 
 LIFETIME = timedelta(days=30)
 
@@ -42,7 +42,7 @@ class RefreshTokens:
             raise errors.unauthenticated("the refresh token is not valid")
         return int(session_id), family
 
-    def successor(self, token: str, session: Row) -> str:
+    def successor(self, token: str, session: SessionRow) -> str:
         """The token that replaces this one: the one that the session holds, if a key of ours derived it from this."""
         session_id, family = self.read(token)
         secrets_of_keys = (hmac.new(key, token.encode(), hashlib.sha256).hexdigest() for key in self._keys)
@@ -50,12 +50,14 @@ class RefreshTokens:
         known = (each for each in successors if digest(each) == session["refresh_hash"])
         return next(known, successors[0])
 
-    def is_repetition(self, token: str, session: Row, now: datetime) -> bool:
+    def is_repetition(self, token: str, session: SessionRow, now: datetime) -> bool:
         """Whether this token was the last to be replaced, within the leeway, and its successor is still unused."""
+        previous, rotated_at = session["previous_hash"], session["rotated_at"]
         return (
-            session["previous_hash"] is not None
-            and hmac.compare_digest(session["previous_hash"], digest(token))
-            and now - session["rotated_at"] <= self._leeway
+            previous is not None
+            and rotated_at is not None
+            and hmac.compare_digest(previous, digest(token))
+            and now - rotated_at <= self._leeway
             and bool(self._leeway)
         )
 

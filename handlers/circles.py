@@ -9,7 +9,7 @@ from protocol.events import AccessNarrowedEvent
 from protocol.posts import Circle, CircleList, CircleMembers, CircleRef, CreateCircle, ListCircles, UpdateCircle
 from protocol.rpc import Nothing, methods
 from storage import circles, idempotency, present, users
-from storage.database import Row, Transaction
+from storage.database import Transaction
 
 
 @methods.rpc("circle.create")
@@ -93,6 +93,6 @@ async def _present(tx: Transaction, circle_id: int) -> Circle:
     return circle
 
 
-async def _present_all(tx: Transaction, rows: Sequence[Row]) -> list[Circle]:
+async def _present_all(tx: Transaction, rows: Sequence[circles.CircleRow]) -> list[Circle]:
     members = await users.load_lite(tx, [user_id for row in rows for user_id in row["member_ids"]])
     return [present.circle(row, members) for row in rows]

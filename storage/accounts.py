@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, cast
 
 import asyncpg
 
@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 else:
     Connection = asyncpg.Connection
+
+
+class SessionRow(TypedDict):
+    id: int
+    user_id: int
+    refresh_hash: bytes
+    previous_hash: bytes | None
+    rotated_at: datetime.datetime | None
+    expires_at: datetime.datetime
+    revoked_at: datetime.datetime | None
 
 
 async def insert(
@@ -145,8 +155,10 @@ async def session_owner(tx: Transaction, session_id: int, family_hash: bytes) ->
     return owner
 
 
-async def lock_session(tx: Transaction, session_id: int) -> Row | None:
-    return await tx.fetchrow("SELECT * FROM sessions WHERE id = $1 FOR UPDATE", session_id)
+async def lock_session(tx: Transaction, session_id: int) -> SessionRow | None:
+    columns = ", ".join(SessionRow.__annotations__)
+    row = await tx.fetchrow(f"SELECT {columns} FROM sessions WHERE id = $1 FOR UPDATE", session_id)
+    return cast("SessionRow | None", row)
 
 
 async def rotate_refresh(

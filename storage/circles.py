@@ -1,8 +1,17 @@
 """Circles: named lists of users, seen by their owner alone, which posts and rooms can be limited to."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import TypedDict, cast
 
-from storage.database import Row, Transaction
+from storage.database import Transaction
+
+
+class CircleRow(TypedDict):
+    id: int
+    name: str
+    created_at: datetime
+    member_ids: list[int]
 
 
 async def insert(tx: Transaction, *, id: int, owner_id: int, name: str) -> None:
@@ -39,14 +48,15 @@ _LOAD = """
 """
 
 
-async def load(tx: Transaction, circle_id: int) -> Sequence[Row]:
-    """One of the viewer's circles with its `member_ids`, or nothing."""
-    return await tx.fetch(f"{_LOAD} WHERE c.id = $1", circle_id)
+async def load(tx: Transaction, circle_id: int) -> list[CircleRow]:
+    """One of the viewer's circles, or nothing."""
+    return cast("list[CircleRow]", await tx.fetch(f"{_LOAD} WHERE c.id = $1", circle_id))
 
 
-async def load_page(tx: Transaction, before: int, limit: int) -> Sequence[Row]:
+async def load_page(tx: Transaction, before: int, limit: int) -> list[CircleRow]:
     """The viewer's circles, newest first."""
-    return await tx.fetch(f"{_LOAD} WHERE c.id < $1 ORDER BY c.id DESC LIMIT $2", before, limit)
+    rows = await tx.fetch(f"{_LOAD} WHERE c.id < $1 ORDER BY c.id DESC LIMIT $2", before, limit)
+    return cast("list[CircleRow]", rows)
 
 
 async def lock(tx: Transaction, circle_id: int) -> bool:

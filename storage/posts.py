@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypedDict, cast
 
 import orjson
 
@@ -36,6 +36,19 @@ class PostRow(LiteRow):
     blocks: bool
     blocked_by: bool
     mutes_posts: bool
+
+
+class FanoutRow(TypedDict):
+    """A post in any status, and what fan-out must know of its author."""
+
+    id: int
+    author_id: int
+    status: str
+    visibility: Visibility
+    circle_id: int | None
+    mention_ids: list[int]
+    is_large: bool
+    is_private: bool
 
 
 _AUTHORS = "(SELECT coalesce(array_agg(DISTINCT author_id), '{}') FROM wanted)"
@@ -209,14 +222,15 @@ async def delete(tx: Transaction, post_id: int) -> None:
     await tx.execute("DELETE FROM post_mentions WHERE post_id = $1", post_id)
 
 
-async def for_fanout(tx: Transaction, post_id: int) -> Row | None:
-    """A post in any status, and what fan-out must know of its author. For workers."""
-    return await tx.fetchrow(
+async def for_fanout(tx: Transaction, post_id: int) -> FanoutRow | None:
+    """For workers."""
+    row = await tx.fetchrow(
         """SELECT p.id, p.author_id, p.status, p.visibility, p.circle_id, p.mention_ids, u.is_large, u.is_private
         FROM posts p JOIN users u ON u.id = p.author_id AND u.status = 'active'
         WHERE p.id = $1""",
         post_id,
     )
+    return cast("FanoutRow | None", row)
 
 
 async def ids_of_author(

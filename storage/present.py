@@ -9,7 +9,7 @@ from protocol.room_chat import RoomMessage
 from protocol.timestamps import to_wire
 from protocol.users import Relation, User, UserLite
 from storage import posts
-from storage.database import Row
+from storage.circles import CircleRow
 from storage.live_rooms import StandingRow
 from storage.posts import PostRow
 from storage.room_messages import MessageRow
@@ -77,7 +77,7 @@ def post(row: PostRow) -> Post:
     )
 
 
-def circle(row: Row, members: dict[int, LiteRow]) -> Circle:
+def circle(row: CircleRow, members: dict[int, LiteRow]) -> Circle:
     """members: by id. Members who are deleted or hidden from the viewer are left out."""
     shown = [user_lite(members[user_id], user_id) for user_id in row["member_ids"] if user_id in members]
     return Circle(id=str(row["id"]), name=row["name"], members=shown, created_at=to_wire(row["created_at"]))

@@ -13,7 +13,7 @@ from protocol.posts import FeedAdded, FeedRemoved, PostDeleted, PostEdited
 from protocol.pushes import Push
 from protocol.timestamps import to_wire
 from storage import graph, posts, present
-from storage.database import Row
+from storage.posts import FanoutRow
 from storage.snowflakes import minted_at
 from workers.job import Job, consumes
 
@@ -29,7 +29,7 @@ async def fan_out_post(job: Job, event: PostCreatedEvent) -> None:
             return
         readers = await audience.of_post(tx, post)
     await _deliver(job, post, readers)
-    await _push_to_author_room(job, post, _added(post))
+    await _push_to_author_channel(job, post, _added(post))
     async with job.tools.database.transaction() as tx:
         post = await posts.for_fanout(tx, event.post_id)
     if post is not None and post["status"] != "published":
@@ -71,7 +71,7 @@ async def withdraw_post(job: Job, event: PostDeletedEvent) -> None:
     await _push(job, post, readers, FeedRemoved(id=f"feed.removed:{event.post_id}", post_id=str(event.post_id)))
 
 
-async def _deliver(job: Job, post: Row, readers: list[int]) -> None:
+async def _deliver(job: Job, post: FanoutRow, readers: list[int]) -> None:
     """Insert and push in pages, online users first."""
     added = _added(post)
     online = await job.tools.locations.online(readers)
@@ -86,7 +86,7 @@ async def _deliver(job: Job, post: Row, readers: list[int]) -> None:
         )
 
 
-def _added(post: Row) -> FeedAdded:
+def _added(post: FanoutRow) -> FeedAdded:
     return FeedAdded(
         id=f"feed.added:{post['id']}",
         post_id=str(post["id"]),
@@ -100,11 +100,11 @@ async def _remove(job: Job, readers: list[int], post_id: int) -> None:
         await job.tools.feeds.remove(readers[start : start + PAGE], [post_id])
 
 
-async def _push(job: Job, post: Row, readers: list[int], push: Push) -> None:
+async def _push(job: Job, post: FanoutRow, readers: list[int], push: Push) -> None:
     await job.tools.broadcaster.publish_to_users(readers, push)
-    await _push_to_author_room(job, post, push)
+    await _push_to_author_channel(job, post, push)
 
 
-async def _push_to_author_room(job: Job, post: Row, push: Push) -> None:
+async def _push_to_author_channel(job: Job, post: FanoutRow, push: Push) -> None:
     if post["is_large"] and post["visibility"] in ("public", "followers"):
         await job.tools.broadcaster.publish(AUTHOR.channel(post["author_id"]), push, actor_id=post["author_id"])
