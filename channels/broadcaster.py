@@ -40,13 +40,13 @@ REMEMBER_S = 900  # as long as the outbox can repeat itself
 MOST_IDS_OF_A_CHANNEL = 20_000
 MOST_IDS_OF_AN_INBOX = 1_000
 KEEP_BODIES_S = LIFETIME_S + 20
-PAGE = 500  # people in one script
+PAGE = 500  # users in one script
 
 _LUA = Path(__file__).parent / "lua"
 _CLOCK = _LUA / "clock.lua"
 PUBLISH_TO_CHANNEL = LinkScript(_LUA / "publish_to_channel.lua", _CLOCK)
-PUBLISH_TO_PEOPLE = LinkScript(_LUA / "publish_to_people.lua", _CLOCK)
-SCRIPTS = (PUBLISH_TO_CHANNEL, PUBLISH_TO_PEOPLE)
+PUBLISH_TO_USERS = LinkScript(_LUA / "publish_to_users.lua", _CLOCK)
+SCRIPTS = (PUBLISH_TO_CHANNEL, PUBLISH_TO_USERS)
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -90,32 +90,41 @@ class Broadcaster:
         body = _encode(encode_push(push, actor_id, about))
         by_shard: defaultdict[int, list[int]] = defaultdict(list)
         for user_id in user_ids:
-            by_shard[self._names.shard_of_person(user_id)].append(user_id)
+            by_shard[self._names.shard_of_user(user_id)].append(user_id)
         await asyncio.gather(
             *(
-                self._publish_page(shard, people[start : start + PAGE], push, body)
-                for shard, people in by_shard.items()
-                for start in range(0, len(people), PAGE)
+                self._publish_page(shard, of_shard[start : start + PAGE], push, body)
+                for shard, of_shard in by_shard.items()
+                for start in range(0, len(of_shard), PAGE)
             )
         )
 
-    async def _publish_page(self, shard: int, people: Sequence[int], push: Push, body: bytes) -> None:
+    async def _publish_page(self, shard: int, user_ids: Sequence[int], push: Push, body: bytes) -> None:
         keys = [self._names.clock(shard), self._names.bodies(shard) + push.id]
-        for user_id in people:
+        for user_id in user_ids:
             keys += (self._names.places(user_id), self._names.inbox(user_id), self._names.cut(user_id))
         kept_s = KEEP_BODIES_S if push.flow == "recover" else 0
-        # With several shards the node's redis_channel is of another one than the person's inbox.
+        # With several shards, the node's channel and the user's inbox are on different ones.
         command = self._shards.publish_command if self._shards.amount == 1 else ""
         offset, *routes = await self._shards.run(
             shard,
-            PUBLISH_TO_PEOPLE,
+            PUBLISH_TO_USERS,
             keys,
-            (command, self._names.node_prefix(shard), push.id, body, MOST_IDS_OF_AN_INBOX, REMEMBER_S, kept_s, *people),
+            (
+                command,
+                self._names.node_prefix(shard),
+                push.id,
+                body,
+                MOST_IDS_OF_AN_INBOX,
+                REMEMBER_S,
+                kept_s,
+                *user_ids,
+            ),
         )
         if not command:
-            for node, user_ids in zip(routes[::2], routes[1::2], strict=True):
+            for node, here in zip(routes[::2], routes[1::2], strict=True):
                 name = node.decode()
-                message = b"P" + offset + user_ids + b"\n" + body
+                message = b"P" + offset + here + b"\n" + body
                 await self._shards.publish(self._shards.of(name), self._names.node_channel(name), message)
 
     # ------------------------------------------------------------------------------------------ who hears what
@@ -172,7 +181,7 @@ class Broadcaster:
         now = time.time()
         answers = [
             self._shards.call(
-                self._names.shard_of_person(user_id), "ZRANGEBYSCORE", self._names.places(user_id), now, "+inf"
+                self._names.shard_of_user(user_id), "ZRANGEBYSCORE", self._names.places(user_id), now, "+inf"
             )
             for user_id in user_ids
         ]

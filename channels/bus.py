@@ -110,9 +110,9 @@ class Bus:
                     self._take(Item(channel, (), _finish(data[1:], channel, 0, "0")))
                 case b"P":
                     ids, _, body = data[1 + CLOCK_LENGTH :].partition(b"\n")
-                    people = [int(user_id) for user_id in ids.split(b",")]
-                    shard, clock = self._names.shard_of_person(people[0]), data[1 : 1 + CLOCK_LENGTH].decode()
-                    self._take(Item("", people, _finish(body, "", shard, clock)))
+                    user_ids = [int(user_id) for user_id in ids.split(b",")]
+                    shard, clock = self._names.shard_of_user(user_ids[0]), data[1 : 1 + CLOCK_LENGTH].decode()
+                    self._take(Item("", user_ids, _finish(body, "", shard, clock)))
                 case _:
                     self._obey(_decode_control(data[1:]))
         except (msgspec.DecodeError, ValueError) as error:

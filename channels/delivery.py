@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from channels.members import Member, Members
-from channels.messages import Written, without_people
+from channels.messages import Written, without_users
 from channels.metrics import DELIVERIES, GATHERED, WRITES
 
 GATHER_S = 0.003
@@ -23,10 +23,10 @@ MOST_BYTES_IN_ONE_WRITE = 64 * 1024
 
 
 class Item(NamedTuple):
-    """A push to a channel, or to users where `people` is not empty; `rest` are the sockets not yet served."""
+    """A push to a channel, or to users where `user_ids` is not empty; `rest` are the sockets not yet served."""
 
     channel: str
-    people: Sequence[int]
+    user_ids: Sequence[int]
     written: Written
     rest: Sequence[Member] = ()
 
@@ -162,9 +162,9 @@ class Delivery:
     def _go_together(self, one: Item, other: Item) -> bool:
         return (
             one.channel == other.channel
-            and one.people == other.people
+            and one.user_ids == other.user_ids
             and one.written.flow == other.written.flow != "conflate"
-            and not (one.written.people or other.written.people)
+            and not (one.written.shown_ids or other.written.shown_ids)
             and not self._members.hides_from(one.written.actor_id, one.channel)
             and not self._members.hides_from(other.written.actor_id, other.channel)
         )
@@ -179,13 +179,13 @@ class Delivery:
             recipients = recipients[:SLICE_WRITES]
             self._run_soon()
         written = item.written
-        hidden = {each for actor_id in written.people for each in self._members.hides_from(actor_id, item.channel)}
+        hidden = {each for actor_id in written.shown_ids for each in self._members.hides_from(actor_id, item.channel)}
         versions: dict[frozenset[int], Written] = {}  # nearly always one version: recipients hide the same users
         for member in recipients:
             if hidden and member.user_id in hidden:
-                unseen = frozenset(self._members.hidden_from(member.user_id, written.people, item.channel))
+                unseen = frozenset(self._members.hidden_from(member.user_id, written.shown_ids, item.channel))
                 if unseen not in versions:
-                    versions[unseen] = without_people(written, unseen)
+                    versions[unseen] = without_users(written, unseen)
                 member.deliver(versions[unseen])
             else:
                 member.deliver(written)
@@ -195,9 +195,12 @@ class Delivery:
 
     def _recipients(self, item: Item) -> Sequence[Member]:
         hiding = self._members.hides_from(item.written.actor_id, item.channel)
-        if item.people:
+        if item.user_ids:
             return [
-                member for user_id in item.people if user_id not in hiding for member in self._members.of_user(user_id)
+                member
+                for user_id in item.user_ids
+                if user_id not in hiding
+                for member in self._members.of_user(user_id)
             ]
         if hiding:
             return [member for member in self._members.in_channel(item.channel) if member.user_id not in hiding]

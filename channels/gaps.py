@@ -158,7 +158,7 @@ class Gaps:
             items.clear()
             lost.update(self._members.all)
         self._forget(lost - forgotten)  # before a newer push gives them an offset past the gap
-        replayed = {(item.channel, person, item.written.id) for item in items for person in item.people or (0,)}
+        replayed = {(item.channel, user_id, item.written.id) for item in items for user_id in item.user_ids or (0,)}
         self._delivery.release(sorted(items, key=_by_offset), lambda item: _without(replayed, item))
         REPLAYED.inc(len(items))
         GAPS.labels("afresh" if lost else "healed").inc()
@@ -189,16 +189,16 @@ class Gaps:
                 channels[channel] = since
             elif shard in missed:
                 lost.update(self._members.in_channel(channel))
-        people: dict[int, Offset] = {}
+        inboxes: dict[int, Offset] = {}
         for user_id in self._members.users:
-            shard = self._names.shard_of_person(user_id)
+            shard = self._names.shard_of_user(user_id)
             if shard not in missed:
                 shard = self._shards.of(
                     self._node
                 )  # pushes to users come over the link of the node's own Redis channel
             since = missed.get(shard)
             if since is not None:
-                people[user_id] = since
+                inboxes[user_id] = since
             elif shard in missed:
                 lost.update(self._members.of_user(user_id))
         for page in _pages(channels):
@@ -207,7 +207,7 @@ class Gaps:
                     lost.update(self._members.in_channel(channel))
                 else:
                     items += [Item(channel, (), written) for written in published]
-        for some in _pages(people):
+        for some in _pages(inboxes):
             for user_id, published in (await self._recovery.read_inboxes(some)).items():
                 if published is None:
                     lost.update(self._members.of_user(user_id))
@@ -228,10 +228,10 @@ def _by_offset(item: Item) -> int:
 def _without(replayed: set[tuple[str, int, str]], item: Item) -> Item | None:
     """A waiting item without the users to whom the logs have replayed it; None if none is left."""
     push_id = item.written.id
-    if not item.people:
+    if not item.user_ids:
         return None if (item.channel, 0, push_id) in replayed else item
-    people = [person for person in item.people if ("", person, push_id) not in replayed]
-    return item._replace(people=people) if people else None
+    user_ids = [user_id for user_id in item.user_ids if ("", user_id, push_id) not in replayed]
+    return item._replace(user_ids=user_ids) if user_ids else None
 
 
 def _pages(since: dict[K, Offset]) -> Iterator[dict[K, Offset]]:

@@ -36,7 +36,7 @@ class Locations:
         for start in range(0, len(sockets), _PAGE):
             answer = None
             for user_id, pid in sockets[start : start + _PAGE]:
-                shard, key = self._names.shard_of_person(user_id), self._names.places(user_id)
+                shard, key = self._names.shard_of_user(user_id), self._names.places(user_id)
                 if not self._shards.is_up([shard]):
                     continue
                 self._shards.send(shard, "ZADD", key, until, place(node, pid))
@@ -52,7 +52,7 @@ class Locations:
             page = user_ids[start : start + _PAGE]
             answers = [
                 self._shards.call(
-                    self._names.shard_of_person(user_id), "ZCOUNT", self._names.places(user_id), now, "+inf"
+                    self._names.shard_of_user(user_id), "ZCOUNT", self._names.places(user_id), now, "+inf"
                 )
                 for user_id in page
             ]

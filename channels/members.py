@@ -214,10 +214,10 @@ class Members:
         now, of_posts = time.time(), self._kinds.is_about_posts(channel)
         return {user_id for user_id, hiding in hidings.items() if now < hiding.ends(of_posts=of_posts)}
 
-    def hidden_from(self, user_id: int, people: Iterable[int], channel: str) -> set[int]:
-        """Return those of `people` who are hidden from the user in that channel."""
+    def hidden_from(self, user_id: int, actor_ids: Iterable[int], channel: str) -> set[int]:
+        """Return those of `actor_ids` who are hidden from the user in that channel."""
         now, of_posts = time.time(), self._kinds.is_about_posts(channel)
-        hidings = ((actor_id, self._hiding.get(actor_id, {}).get(user_id)) for actor_id in people)
+        hidings = ((actor_id, self._hiding.get(actor_id, {}).get(user_id)) for actor_id in actor_ids)
         return {actor_id for actor_id, hiding in hidings if hiding is not None and now < hiding.ends(of_posts=of_posts)}
 
     def _forget_hiding(self, user_id: int, actor_id: int) -> None:

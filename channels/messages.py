@@ -15,9 +15,9 @@ from protocol.wire import OFFSET_LENGTH
 class Frames(msgspec.Struct, frozen=True, array_like=True):
     """A push on the bus: finished WebSocket frames, one a codec. Those of a recoverable push still lack their offset.
 
-    `actor_id`: the user whose act it tells of, or 0; users who hide them do not get it. `people` are shown in
-    it besides, and are taken out of it for those who hide one of them. `about` is the channel of what it tells of: a
-    replay asks again whether the recipient may see that.
+    actor_id: the user who caused the push, or 0; users who hide that user do not get it. shown_ids: other users in its
+    body, who are removed from it for recipients who hide them. about: the channel of what the push tells of; a replay
+    checks again whether the recipient may see it.
     """
 
     event: str
@@ -28,7 +28,7 @@ class Frames(msgspec.Struct, frozen=True, array_like=True):
     replaces: str
     msgpack: bytes
     json: bytes
-    people: list[int] = []
+    shown_ids: list[int] = []
 
 
 decode_frames = msgspec.msgpack.Decoder(Frames).decode
@@ -50,7 +50,7 @@ class Written(msgspec.Struct):
     offset: int = 0  # by that shard's clock; 0 for a push that is not kept
     pushes: int = 1
     parts: tuple["Written", ...] = ()
-    people: tuple[int, ...] = ()
+    shown_ids: tuple[int, ...] = ()
 
 
 def encode_push(push: Push, actor_id: int = 0, about: str = "") -> Frames:
@@ -58,7 +58,7 @@ def encode_push(push: Push, actor_id: int = 0, about: str = "") -> Frames:
         msgpack, json = wire.MSGPACK.push_before_offset(push), wire.JSON.push_before_offset(push)
     else:
         msgpack, json = wire.MSGPACK.push(push), wire.JSON.push(push)
-    return Frames(push.event, push.id, actor_id, about, push.flow, push.replaces, msgpack, json, push.people)
+    return Frames(push.event, push.id, actor_id, about, push.flow, push.replaces, msgpack, json, push.shown_ids)
 
 
 def finish(frames: Frames, channel: str, offset: str) -> Written:
@@ -71,12 +71,12 @@ def finish(frames: Frames, channel: str, offset: str) -> Written:
         encoded = offset.encode()
         written.msgpack = wire.MSGPACK.add_offset(frames.msgpack, encoded)
         written.json = wire.JSON.add_offset(frames.json, encoded)
-        written.people = tuple(frames.people)
+        written.shown_ids = tuple(frames.shown_ids)
         written.shard, written.offset = int(offset[:-CLOCK_LENGTH]), int(offset[-CLOCK_LENGTH:])
     return written
 
 
-def without_people(written: Written, hidden: Collection[int]) -> Written:
+def without_users(written: Written, hidden: Collection[int]) -> Written:
     """The push without these users, encoded again for a recipient who hides them; that is rare."""
     body, offset = wire.JSON.read_push(written.json, PUSHES[written.event])
     push = body.without(hidden)

@@ -33,32 +33,32 @@ class Names:
             self.clock(shard), key(shard, "log", channel), key(shard, "bodies", channel), key(shard, "state", channel)
         )
 
-    # ------------------------------------------------------------------------------------------ people
+    # ------------------------------------------------------------------------------------------ users
 
-    def shard_of_person(self, user_id: int) -> int:
+    def shard_of_user(self, user_id: int) -> int:
         return self._shards.of(str(user_id))
 
     def places(self, user_id: int) -> str:
-        """Where that person's sockets are, and who may come back to them."""
-        return self._shards.key(self.shard_of_person(user_id), "at", user_id)
+        """The user's places: sockets that are open, and sessions whose client may reconnect."""
+        return self._shards.key(self.shard_of_user(user_id), "at", user_id)
 
-    def person(self, user_id: int) -> str:
-        """Whether that person is there, and how they are shown."""
-        return self._shards.key(self.shard_of_person(user_id), "presence", user_id)
+    def presence(self, user_id: int) -> str:
+        """The user's presence: whether online, and the status that others see."""
+        return self._shards.key(self.shard_of_user(user_id), "presence", user_id)
 
     def inbox(self, user_id: int) -> str:
-        return self._shards.key(self.shard_of_person(user_id), "inbox", user_id)
+        return self._shards.key(self.shard_of_user(user_id), "inbox", user_id)
 
     def cut(self, user_id: int) -> str:
-        """Up to where the inbox has been cut short."""
-        return self._shards.key(self.shard_of_person(user_id), "cut", user_id)
+        """The offset of the newest push that was dropped from a full inbox."""
+        return self._shards.key(self.shard_of_user(user_id), "cut", user_id)
 
     def bodies(self, shard: int) -> str:
         """What precedes the push's id in the key of its body."""
         return self._shards.key(shard, "body", "")
 
     def session(self, user_id: int, pid: str) -> str:
-        return self._shards.key(self.shard_of_person(user_id), "session", pid)
+        return self._shards.key(self.shard_of_user(user_id), "session", pid)
 
     # ------------------------------------------------------------------------------------------ nodes
 

@@ -24,7 +24,7 @@ REAPING_S = 120  # the lock of a node that takes back; then another may try
 
 BEAT = LinkScript(Path(__file__).parent / "lua" / "beat.lua")
 SCRIPTS = (BEAT,)
-REAPED = Counter("daira_nodes_reaped_total", "Dead nodes whose people this node has taken back")
+REAPED = Counter("daira_nodes_reaped_total", "Dead nodes whose users this node has taken back")
 
 log = structlog.get_logger()
 

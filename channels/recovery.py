@@ -81,7 +81,7 @@ class Recovery:
 
     async def enter(self, user_id: int, session_id: int, pid: str) -> Offset:
         """Keep pushes to that user from now on. Returns the offset now."""
-        shard = self._names.shard_of_person(user_id)
+        shard = self._names.shard_of_user(user_id)
         keys = (self._names.clock(shard), self._names.places(user_id), self._names.session(user_id, pid))
         clock = await self._shards.run(shard, ENTER, keys, self._arguments(pid, session_id))
         return Offset(shard, int(clock))
@@ -91,7 +91,7 @@ class Recovery:
     ) -> "tuple[Claimed, Superseded, str] | None":
         """Returns the claim, the message that closes the older socket, and its node; None if pushes are missing."""
         names = self._names
-        shard = names.shard_of_person(user_id)
+        shard = names.shard_of_user(user_id)
         if last.shard >= self._shards.amount:
             return None
         keys = (
@@ -125,13 +125,12 @@ class Recovery:
         """Read the inboxes of users in the same way."""
         answers = {}
         for user_id, offset in since.items():
-            shard = self._names.shard_of_person(user_id)
+            shard = self._names.shard_of_user(user_id)
             keys = (self._names.clock(shard), self._names.inbox(user_id), self._names.cut(user_id))
             arguments = (self._read_from(offset), self._names.bodies(shard))
             answers[user_id] = self._shards.run(shard, READ_INBOX, keys, arguments)
         return {
-            user_id: _read(await answer, "", self._names.shard_of_person(user_id))
-            for user_id, answer in answers.items()
+            user_id: _read(await answer, "", self._names.shard_of_user(user_id)) for user_id, answer in answers.items()
         }
 
     async def remember_channel(self, user_id: int, pid: str, channel: str, owner_id: int) -> None:
@@ -164,7 +163,7 @@ class Recovery:
         return last.clock if self._shards.amount == 1 else last.clock - OTHER_SHARDS_MARGIN_US
 
     def _session(self, user_id: int, pid: str) -> tuple[int, str]:
-        return self._names.shard_of_person(user_id), self._names.session(user_id, pid)
+        return self._names.shard_of_user(user_id), self._names.session(user_id, pid)
 
     def _arguments(self, pid: str, session_id: int) -> tuple[str, int, int, int, str]:
         return place(self._node, pid), LIFETIME_S, session_id, SESSION_LIFETIME_S, self._node

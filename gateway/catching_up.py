@@ -90,7 +90,7 @@ class CatchingUp:
         while True:
             try:
                 await self._renew_locations()  # first: until then, no node finds the users here
-                await self._recheck_people()
+                await self._recheck_users()
                 await self._recheck_seats()
                 self._rechecked.set()
                 await self._services.presence.repeat()
@@ -104,7 +104,7 @@ class CatchingUp:
                 log.warning("sessions could not be rechecked yet", error=str(error))
                 await asyncio.sleep(RETRY_S)
 
-    async def _recheck_people(self) -> None:
+    async def _recheck_users(self) -> None:
         """Compare sessions, hiding and the channels of `Kind.at_sign_in` with PostgreSQL."""
         members = list(self._members.all)
         for start in range(0, len(members), PAGE):

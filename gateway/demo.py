@@ -11,8 +11,8 @@ from domain.post_text import hashtags
 from protocol.tokens import AccessTokens
 from storage import seeding
 
-POSTS_PER_PERSON = 5
-FOLLOWS_PER_PERSON = 20
+POSTS_PER_USER = 5
+FOLLOWS_PER_USER = 20
 FIRST_NAMES = (
     ("mona", "منى"), ("ahmed", "أحمد"), ("nour", "نور"), ("omar", "عمر"), ("salma", "سلمى"), ("youssef", "يوسف"),
     ("hana", "هنا"), ("karim", "كريم"), ("laila", "ليلى"), ("tarek", "طارق"), ("dina", "دينا"), ("mahmoud", "محمود"),
@@ -46,7 +46,7 @@ async def connect_as_owner(url: str) -> "seeding.Connection":
     return await asyncpg.connect(url, timeout=5)
 
 
-async def seed(url: str, people: int, progress: Progress) -> None:
+async def seed(url: str, users: int, progress: Progress) -> None:
     """That many people more, who follow each other and have posted.
 
     Popularity falls with rank as 1/rank, so a few are followed by many and most by few.
@@ -54,13 +54,13 @@ async def seed(url: str, people: int, progress: Progress) -> None:
     connection = await connect_as_owner(url)
     try:
         async with connection.transaction():
-            progress("people", 0.0)
+            progress("users", 0.0)
             start = await seeding.count_users(connection)
-            ids = await seeding.insert_users(connection, list(_people(start, people)))
+            ids = await seeding.insert_users(connection, list(_users(start, users)))
             progress("follows", 0.2)
             await seeding.insert_follows(connection, _follows(ids))
             progress("posts", 0.6)
-            amount = people * POSTS_PER_PERSON
+            amount = users * POSTS_PER_USER
             await seeding.insert_posts(connection, _posts(ids), amount)
             progress("counts", 0.8)
             await seeding.recount(connection, LARGE_FROM)
@@ -78,11 +78,11 @@ async def someone_and_a_follower(url: str) -> tuple[str, str] | None:
         await connection.close()
 
 
-async def list_people(url: str, amount: int) -> list[tuple[str, str]]:
+async def list_users(url: str, amount: int) -> list[tuple[str, str]]:
     """Username and display name of people without passwords, the most followed first."""
     connection = await connect_as_owner(url)
     try:
-        return await seeding.list_people(connection, amount)
+        return await seeding.list_users(connection, amount)
     finally:
         await connection.close()
 
@@ -120,7 +120,7 @@ async def mint_tokens(
     ]
 
 
-def _people(start: int, amount: int) -> Iterator[tuple[str, str]]:
+def _users(start: int, amount: int) -> Iterator[tuple[str, str]]:
     for number in range(start, start + amount):
         first, first_arabic = FIRST_NAMES[number % len(FIRST_NAMES)]
         family, family_arabic = FAMILY_NAMES[number // len(FIRST_NAMES) % len(FAMILY_NAMES)]
@@ -130,7 +130,7 @@ def _people(start: int, amount: int) -> Iterator[tuple[str, str]]:
 
 def _follows(ids: Sequence[int]) -> list[tuple[int, int]]:
     weights = [1 / rank for rank in range(1, len(ids) + 1)]
-    each = min(FOLLOWS_PER_PERSON, len(ids) - 1)
+    each = min(FOLLOWS_PER_USER, len(ids) - 1)
     pairs: set[tuple[int, int]] = set()
     for follower in ids:
         # The most popular is followed by nearly everybody.

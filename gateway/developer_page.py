@@ -18,7 +18,7 @@ from protocol.fields import Username
 from protocol.tokens import AccessTokens
 
 PAGE = Path(__file__).parent / "page"
-PEOPLE_TO_CHOOSE_FROM = 12
+MOST_LISTED = 12
 LIFETIME = timedelta(hours=12)  # the page does not refresh its token
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -50,14 +50,14 @@ class DeveloperPage:
         for path in PAGE.rglob("*"):
             if path.is_file():
                 app.router.add_get(f"/page/{path.relative_to(PAGE).as_posix()}", _on_this_machine(_file(path)))
-        app.router.add_get("/dev/people", _on_this_machine(_from_our_page(self._list_people)))
+        app.router.add_get("/dev/users", _on_this_machine(_from_our_page(self._list_users)))
         app.router.add_post("/dev/sign-in", _on_this_machine(_from_our_page(self._sign_in)))
 
-    async def _list_people(self, request: web.Request) -> web.Response:
+    async def _list_users(self, request: web.Request) -> web.Response:
         """Somebody to be: the demo people whom most follow."""
-        people = await demo.list_people(self._owner_database, PEOPLE_TO_CHOOSE_FROM)
+        users = await demo.list_users(self._owner_database, MOST_LISTED)
         return web.json_response(
-            [{"username": username, "display_name": display_name} for username, display_name in people]
+            [{"username": username, "display_name": display_name} for username, display_name in users]
         )
 
     async def _sign_in(self, request: web.Request) -> web.Response:

@@ -22,7 +22,7 @@ from gateway.stores import Stores, ensure_bucket, open_database, open_stores
 from storage import accounts, schema
 from storage.database import Database
 
-DEMO_PEOPLE = 200
+DEMO_USERS = 200
 M_MMAP_THRESHOLD = -3  # of malloc.h
 
 Progress = Callable[[str], None]
@@ -48,7 +48,7 @@ async def up(
             closing.push_async_callback(servers.stop)
         progress("migrating")
         await migrate(settings)
-        pair = await _demo_people(settings, progress) if with_demo else None
+        pair = await _demo_users(settings, progress) if with_demo else None
         progress("starting the node")
         stores = await closing.enter_async_context(open_stores(settings))
         await ensure_bucket(stores)
@@ -159,11 +159,11 @@ async def _start_sidecar(
     closing.push_async_callback(beside.stop)
 
 
-async def _demo_people(settings: Settings, progress: Progress) -> tuple[str, str] | None:
+async def _demo_users(settings: Settings, progress: Progress) -> tuple[str, str] | None:
     """Add demo data on the first start. Returns a user and a follower to try things with."""
     known = await demo.someone_and_a_follower(settings.owner_database)
     if known is None:
-        await demo.seed(settings.owner_database, DEMO_PEOPLE, lambda step, _: progress(f"demo data: {step}"))
+        await demo.seed(settings.owner_database, DEMO_USERS, lambda step, _: progress(f"demo data: {step}"))
         known = await demo.someone_and_a_follower(settings.owner_database)
     return known
 

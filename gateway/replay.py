@@ -6,7 +6,7 @@ from typing import NamedTuple
 from channels.hooks import Comeback, HooksByKind
 from channels.kinds import Kinds
 from channels.members import Member, Members
-from channels.messages import Written, without_people
+from channels.messages import Written, without_users
 from channels.metrics import REPLAYED
 from channels.recovery import Claimed, Offset, Recovery
 from channels.subscriptions import Subscriptions
@@ -76,8 +76,8 @@ class Replay:
         for written in pushes:
             if member.user_id in self._members.hides_from(written.actor_id, written.channel):
                 continue
-            hidden = self._members.hidden_from(member.user_id, written.people, written.channel)
-            shown.append(without_people(written, hidden) if hidden else written)
+            hidden = self._members.hidden_from(member.user_id, written.shown_ids, written.channel)
+            shown.append(without_users(written, hidden) if hidden else written)
         return shown
 
     async def _rejoin(self, member: Member, claimed: Claimed, user: UserLite) -> list[Written]:

@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge
 
-ONLINE = Gauge("daira_presence_people", "Users with a socket on this node", multiprocess_mode="livesum")
+ONLINE = Gauge("daira_presence_users", "Users with a socket on this node", multiprocess_mode="livesum")
 UNSAID = Gauge(
     "daira_presence_unsaid",
     "Users whose presence others could not be told yet",

@@ -80,7 +80,7 @@ class Reports:
         """Send it soon, in place of an older one of the same user that waits. A user who is gone is settled later."""
         if report.what in ("here", "gone"):
             self._left.pop(report.user_id, None)
-        shard = self._names.shard_of_person(report.user_id)
+        shard = self._names.shard_of_user(report.user_id)
         self._waiting[shard][report.user_id, report.what == "tell"] = report
         if shard not in self._sending:
             self._sending.add(shard)
@@ -90,7 +90,7 @@ class Reports:
         """Send the reports of a node at once. Raises RedisError: some of them may have arrived."""
         by_shard: defaultdict[int, list[Report]] = defaultdict(list)
         for report in reports:
-            by_shard[self._names.shard_of_person(report.user_id)].append(report)
+            by_shard[self._names.shard_of_user(report.user_id)].append(report)
         await asyncio.gather(
             *(
                 self._send_batch(node, shard, some[start : start + BATCH])
@@ -144,8 +144,8 @@ class Reports:
         keys = [self._users(shard, node)]
         arguments: list[Part] = [node, PUSHES_APART_MS, KEPT_S, int(GRACE_S)]
         for user_id, what, chosen, is_idle in reports:
-            person = self._names.person(user_id)
-            keys += (person, f"{person}:quiet", f"{person}:late")
+            key = self._names.presence(user_id)
+            keys += (key, f"{key}:quiet", f"{key}:late")
             arguments += (what, user_id, *chosen, int(is_idle))
         answer = self._shards.run(shard, UPDATE, keys, arguments)  # raises at once if the link is down
         try:
@@ -181,4 +181,4 @@ class Reports:
         self.add(Report(user_id, "tell"))
 
     def _users(self, shard: int, node: str) -> str:
-        return self._shards.key(shard, "people-of", node)
+        return self._shards.key(shard, "users-of", node)

@@ -73,9 +73,9 @@ class Tracker:
         """Return their presence as watchers see it. Raises RedisError."""
         answers = {
             user_id: self._shards.call(
-                self._names.shard_of_person(user_id),
+                self._names.shard_of_user(user_id),
                 "HMGET",
-                self._names.person(user_id),
+                self._names.presence(user_id),
                 "shown",
                 "shown_text",
                 "seen",
@@ -119,9 +119,9 @@ class Tracker:
             await asyncio.sleep(CHECK_IDLE_EVERY_S)
             UNSAID.set(self._reports.waiting)
             now = time.monotonic()
-            people = list(self._here)
-            for start in range(0, len(people), PAGE):
-                for user_id in people[start : start + PAGE]:
+            user_ids = list(self._here)
+            for start in range(0, len(user_ids), PAGE):
+                for user_id in user_ids[start : start + PAGE]:
                     self._check_idle(user_id, now)
                 await asyncio.sleep(0)
 

@@ -128,7 +128,7 @@ class _PushOfRoom(Push, frozen=True):
     room: Room
 
     @property
-    def people(self) -> list[int]:
+    def shown_ids(self) -> list[int]:
         return [int(user.id) for user in (*self.room.speakers, *self.room.hands)]
 
     def without(self, hidden: Collection[int]) -> Push:

@@ -34,7 +34,7 @@ class Push(msgspec.Struct, frozen=True):
         return self.event
 
     @property
-    def people(self) -> list[int]:
+    def shown_ids(self) -> list[int]:
         """Ids of the users whom the push shows, besides the user who acted."""
         return []
 

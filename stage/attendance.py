@@ -257,9 +257,9 @@ class Attendance:
 
     async def take_back(self, node: str) -> None:
         """Take back what a dead node told the rosters. Raises RedisError."""
-        for room_id, people in (await self._roster.rooms_of_node(node)).items():
-            for start in range(0, len(people), REPEAT_PAGE):
-                page = people[start : start + REPEAT_PAGE]
+        for room_id, user_ids in (await self._roster.rooms_of_node(node)).items():
+            for start in range(0, len(user_ids), REPEAT_PAGE):
+                page = user_ids[start : start + REPEAT_PAGE]
                 await asyncio.gather(*(self._take_back_one(room_id, user_id, node) for user_id in page))
 
     async def _take_back_one(self, room_id: int, user_id: int, node: str) -> None:

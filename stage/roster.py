@@ -164,8 +164,8 @@ class Roster:
         found: dict[int, list[int]] = {}
         for shard in range(self._shards.amount):
             for room in await self._shards.call(shard, "SMEMBERS", self._rooms_key(shard, node)):
-                people = await self._shards.call(shard, "SMEMBERS", self._key(int(room), "on", node))
-                found[int(room)] = [int(user_id) for user_id in people]
+                members = await self._shards.call(shard, "SMEMBERS", self._key(int(room), "on", node))
+                found[int(room)] = [int(user_id) for user_id in members]
         return found
 
     # ------------------------------------------------------------------------------------------ the stage

@@ -62,12 +62,12 @@ class Voice:
         """Correct permissions that differ, and collect users who should not be there."""
         if not await self._roster.claim_voice(room_id, LOOK_EVERY_S * 0.9):
             return
-        people = await self._server.people(room_id)
-        ids = [user_id for name in people if (user_id := own_id(name)) is not None]
+        participants = await self._server.participants(room_id)
+        ids = [user_id for name in participants if (user_id := own_id(name)) is not None]
         grants = {str(user_id): grant for user_id, grant in (await self._grants(room_id, ids)).items()}
-        strangers += [(room_id, name) for name in people if name not in grants]
+        strangers += [(room_id, name) for name in participants if name not in grants]
         await _a_few_at_once(
-            self._server.permit(room_id, name, grant) for name, grant in grants.items() if people[name] != grant
+            self._server.permit(room_id, name, grant) for name, grant in grants.items() if participants[name] != grant
         )
 
     async def _remove_stranger(self, room_id: int, name: str) -> None:

@@ -54,10 +54,10 @@ class VoiceServer:
         found = await _settled("list_rooms", self._rooms.list_rooms(ListRoomsRequest()))
         return [] if found is None else [room_id for room in found.rooms if (room_id := own_id(room.name)) is not None]
 
-    async def people(self, room_id: int) -> dict[str, VoiceGrant | None]:
+    async def participants(self, room_id: int) -> dict[str, VoiceGrant | None]:
         """Connected users by name, with their permissions; None for permissions that our tokens never grant."""
         request = ListParticipantsRequest(room=str(room_id))
-        found = await _settled("list_people", self._rooms.list_participants(request))
+        found = await _settled("list_participants", self._rooms.list_participants(request))
         return {} if found is None else {each.identity: _grant(each.permission) for each in found.participants}
 
     async def permit(self, room_id: int, name: str, grant: VoiceGrant) -> None:

@@ -37,16 +37,16 @@ async def count_users(connection: Connection) -> int:
 async def insert_users(connection: Connection, names: Sequence[tuple[str, str]]) -> list[int]:
     """names: username, display name. Returns ids. The users have no passwords and sign in by minted tokens."""
     ids = past_ids(len(names), timedelta(days=300))
-    people = [
+    users = [
         (user_id, username, username.lower(), display_name)
         for user_id, (username, display_name) in zip(ids, names, strict=True)
     ]
     await connection.copy_records_to_table(
-        "users", records=people, columns=("id", "username", "username_key", "display_name")
+        "users", records=users, columns=("id", "username", "username_key", "display_name")
     )
     await connection.copy_records_to_table(
         "accounts",
-        records=[(user_id, f"{key}@demo.invalid", f"{key}@demo.invalid") for user_id, _, key, _ in people],
+        records=[(user_id, f"{key}@demo.invalid", f"{key}@demo.invalid") for user_id, _, key, _ in users],
         columns=("user_id", "email", "email_key"),
     )
     return ids
@@ -102,7 +102,7 @@ async def user_ids(
     return {row["username_key"]: row["id"] for row in rows}
 
 
-async def list_people(connection: Connection, amount: int) -> list[tuple[str, str]]:
+async def list_users(connection: Connection, amount: int) -> list[tuple[str, str]]:
     """Username and display name of users without passwords, most followed first."""
     rows = await connection.fetch(
         """SELECT username, display_name FROM users JOIN accounts ON user_id = id

@@ -32,7 +32,7 @@ def blink(cluster, node: str) -> None:
 async def forget_place(cluster, who) -> None:
     """Remove a user's locations from Redis, as after an outage that is longer than they are kept."""
     stores = cluster.stores
-    await stores.shards.call(stores.names.shard_of_person(int(who.id)), "DEL", stores.names.places(int(who.id)))
+    await stores.shards.call(stores.names.shard_of_user(int(who.id)), "DEL", stores.names.places(int(who.id)))
 
 
 @asynccontextmanager

@@ -72,7 +72,7 @@ function leave(words) {
   location.reload();
 }
 
-const listDemoPeople = () => fetchJson("/dev/people");
+const listDemoPeople = () => fetchJson("/dev/users");
 
 /** Where one is asked for a name. */
 async function suggestUsernames() {

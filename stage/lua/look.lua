@@ -1,4 +1,4 @@
--- A snapshot of the room. KEYS of roster.lua; ARGV 1 most hands, 2 clock after which people joined, 3 how many of them.
+-- A snapshot of the room. KEYS of roster.lua; ARGV 1 most hands, 2 clock after which users joined, 3 how many of them.
 -- Returns clock, how many are inside, stage (user, role, …) of those inside, hands (user, clock, …), users in the
 -- order they entered (user, clock, …), and the host that everybody inside may see ('' where none was noted).
 return {

@@ -16,7 +16,7 @@ def test_official_looking_names_are_reserved(name):
 
 
 def test_ordinary_names_are_not_reserved():
-    names = {username for username, _ in demo._people(0, 5_000)}
+    names = {username for username, _ in demo._users(0, 5_000)}
     assert [
         name for name in {*names, "badmin", "administer", "modesty", "rooty", "mona.help"} if is_reserved(name)
     ] == []

@@ -145,7 +145,7 @@ def test_calls_and_watched_pushes(installation):
 
 async def test_the_developer_page_comes_with_up(installation):
     url = f"http://127.0.0.1:{installation.port}"
-    people = await answers(f"{url}/dev/people")
+    people = await answers(f"{url}/dev/users")
     assert {"username": "mona_elsayed", "display_name": "منى السيد"} in people
     async with aiohttp.ClientSession() as session:
         signing_in = await session.post(f"{url}/dev/sign-in", json={"username": "mona_elsayed"})

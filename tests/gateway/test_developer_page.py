@@ -30,7 +30,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def test_the_page_is_off_by_default(cluster: Cluster, http):
-    for path in ("/", "/page/page.js", "/dev/people"):
+    for path in ("/", "/page/page.js", "/dev/users"):
         assert (await http.get(cluster.url() + path)).status == 404
     answer = await http.post(f"{cluster.url()}/dev/sign-in", json={"username": "mona_elsayed"})
     assert answer.status == 404
@@ -54,7 +54,7 @@ async def test_a_user_without_a_password_can_be_signed_in(cluster: Cluster, url,
     other = cluster.new_client(alice.name, "python-json")
     ready = await cluster.connect(other, node="a", codec="json", token=(await answer.json())["token"])
     assert ready["user"]["id"] == alice.id
-    people = await (await http.get(f"{url}/dev/people")).json()
+    people = await (await http.get(f"{url}/dev/users")).json()
     assert 0 < len(people) <= 12
     assert set(people[0]) == {"username", "display_name"}
 
@@ -85,7 +85,7 @@ async def test_a_user_with_a_password_cannot_be_signed_in(cluster: Cluster, url,
 )
 async def test_other_sites_get_nothing(url, http, headers):
     signing_in = await http.post(f"{url}/dev/sign-in", json={"username": "mona_elsayed"}, headers=headers)
-    listing = await http.get(f"{url}/dev/people", headers=headers)
+    listing = await http.get(f"{url}/dev/users", headers=headers)
     assert (signing_in.status, listing.status) == (403, 403)
     page = await http.get(f"{url}/", headers=headers)
     assert page.status == (403 if headers.keys() & {"Host", "X-Forwarded-For"} else 200)

@@ -21,14 +21,14 @@ for index = 8, #ARGV do
         end
         for _, place in ipairs(at) do
             local node = string.match(place, '^[^/]+')
-            local people = by_node[node]
-            if not people then
-                people = {}
-                by_node[node] = people
+            local users = by_node[node]
+            if not users then
+                users = {}
+                by_node[node] = users
                 nodes[#nodes + 1] = node
             end
-            if people[#people] ~= ARGV[index] then
-                people[#people + 1] = ARGV[index]
+            if users[#users] ~= ARGV[index] then
+                users[#users + 1] = ARGV[index]
             end
         end
     end
@@ -38,11 +38,11 @@ if nodes[1] and kept then
     redis.call('SET', KEYS[2], ARGV[4], 'EX', ARGV[7])
 end
 for _, node in ipairs(nodes) do
-    local people = table.concat(by_node[node], ',')
+    local users = table.concat(by_node[node], ',')
     if ARGV[1] ~= '' then
-        redis.call(ARGV[1], ARGV[2] .. node, 'P' .. offset .. people .. '\n' .. ARGV[4])
+        redis.call(ARGV[1], ARGV[2] .. node, 'P' .. offset .. users .. '\n' .. ARGV[4])
     end
     answer[#answer + 1] = node
-    answer[#answer + 1] = people
+    answer[#answer + 1] = users
 end
 return answer
