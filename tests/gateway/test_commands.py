@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from gateway import doctor
+from gateway import client, doctor
 from storage.schema import newest_version
 from tests.patience import WAIT_S
 
@@ -159,9 +159,19 @@ def test_a_refused_call_prints_its_error_and_exits_with_1(installation):
     assert installation.run("call", "user.me", "not json", "--as", "mona_elsayed").returncode == 1
     result = installation.run("call", "user.me", "--as", "nobody_at_all")
     assert (result.returncode, "--create" in result.stderr) == (1, True)
+
+
+def test_a_call_without_a_node_says_in_one_line_what_to_do(installation):
     result = installation.run("call", "system.ping", "--url", "http://127.0.0.1:1")
     assert result.returncode == 1
-    assert "Traceback" not in result.stderr
+    assert result.stderr == (
+        "daira: no node answers at http://127.0.0.1:1: start one with `daira up`, or name another with --url\n"
+    )
+
+
+async def test_a_refused_token_is_told_with_its_code(installation):
+    with pytest.raises(client.CannotConnect, match=f"127.0.0.1:{installation.port} refused .*UNAUTHENTICATED"):
+        await client.call(f"http://127.0.0.1:{installation.port}", "no token", "user.me", {})
 
 
 def test_tokens_are_printed_one_per_line(installation):
