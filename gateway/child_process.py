@@ -1,4 +1,4 @@
-"""Child processes that end with us, however we end."""
+"""Child processes that end when this process ends, even by SIGKILL."""
 
 import ctypes
 import os
@@ -10,17 +10,17 @@ from typing import Any
 _PR_SET_PDEATHSIG = 1
 
 
-def spawn(command: list[Any], at_our_death: signal.Signals, **options: Any) -> "subprocess.Popen[bytes]":
-    """Like Popen; on Linux the child is sent that signal when we are gone, kill -9 included.
+def spawn(command: list[Any], end_signal: signal.Signals, **options: Any) -> "subprocess.Popen[bytes]":
+    """Start a process as Popen does. On Linux, the kernel sends it the signal when this process ends.
 
-    From the main thread alone: the tie is to the thread that spawns.
+    Call it on the main thread: Linux sends the signal when the thread that spawned the child ends.
     """
     parent = os.getpid()
 
     def tie_to_parent() -> None:
         if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, at_our_death)
-            if os.getppid() != parent:  # it died before the tie was made
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, end_signal)
+            if os.getppid() != parent:  # the parent died before prctl
                 os._exit(1)
 
     return subprocess.Popen(command, preexec_fn=tie_to_parent, **options)

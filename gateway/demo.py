@@ -1,4 +1,4 @@
-"""People to look at: a seeded network with a heavy tail, and tokens for people who never chose a password."""
+"""Demo data: users who follow each other and have posted, and access tokens for users without a password."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -47,9 +47,10 @@ async def connect_as_owner(url: str) -> "seeding.Connection":
 
 
 async def seed(url: str, users: int, progress: Progress) -> None:
-    """That many people more, who follow each other and have posted.
+    """Add that many users, who follow each other and have posted.
 
-    Popularity falls with rank as 1/rank, so a few are followed by many and most by few.
+    Popularity falls with rank as 1/rank, so a few are followed by many and most by few. progress: called with the name
+    of each step and the part done (0 to 1).
     """
     connection = await connect_as_owner(url)
     try:
@@ -70,7 +71,7 @@ async def seed(url: str, users: int, progress: Progress) -> None:
 
 
 async def someone_and_a_follower(url: str) -> tuple[str, str] | None:
-    """Usernames to try things with: whom many follow, and one of those; None where nobody is."""
+    """The username of the most followed user and of one follower; None if there are no users."""
     connection = await connect_as_owner(url)
     try:
         return await seeding.most_followed_and_a_follower(connection)
@@ -79,7 +80,7 @@ async def someone_and_a_follower(url: str) -> tuple[str, str] | None:
 
 
 async def list_users(url: str, amount: int) -> list[tuple[str, str]]:
-    """Username and display name of people without passwords, the most followed first."""
+    """Usernames and display names of users without a password, the most followed first."""
     connection = await connect_as_owner(url)
     try:
         return await seeding.list_users(connection, amount)
@@ -96,9 +97,9 @@ async def mint_tokens(
     lifetime: timedelta,
     without_password: bool = False,
 ) -> list[str]:
-    """An access token each, with a session behind it. Raises LookupError naming who is not there.
+    """Open a session for each user and return its access tokens. Raises LookupError for an unknown username.
 
-    without_password: nobody who has one is there.
+    create: add users that are missing. without_password: users with a password count as unknown.
     """
     connection = await connect_as_owner(url)
     try:

@@ -1,8 +1,8 @@
-"""The developer page: the product in a browser, for those who work on it; never in production.
+"""The developer page: the product in a browser, for its developers. It is never served in production.
 
-It signs anybody in as any demo person. Every site that a developer visits can have their browser send requests to
-their own machine, so `/dev/` answers only its own page, and all of it only under this machine's own names (a foreign
-name can be made to point here) and past no proxy (behind which anybody may be).
+It signs anyone in as any demo user. A site that a developer visits can make the browser send requests to the
+developer's machine. So `/dev/` answers only the page itself. All of it answers only to the names of this machine,
+because another name can be made to resolve to it, and only without a proxy, which could forward requests of others.
 """
 
 import re
@@ -36,7 +36,7 @@ _OF_PROXIES = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-IP")
 _THIS_MACHINE = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.ASCII | re.IGNORECASE)
 
 
-class ChosenPerson(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ChosenUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     username: Username
 
 
@@ -54,18 +54,18 @@ class DeveloperPage:
         app.router.add_post("/dev/sign-in", _on_this_machine(_from_our_page(self._sign_in)))
 
     async def _list_users(self, request: web.Request) -> web.Response:
-        """Somebody to be: the demo people whom most follow."""
+        """The most followed demo users, to choose from."""
         users = await demo.list_users(self._owner_database, MOST_LISTED)
         return web.json_response(
             [{"username": username, "display_name": display_name} for username, display_name in users]
         )
 
     async def _sign_in(self, request: web.Request) -> web.Response:
-        """{username} → {token}. Only for people without a password: nobody's own account."""
-        if request.content_type != "application/json":  # which no form can send
+        """{username} → {token}. Only for users without a password, who are demo users."""
+        if request.content_type != "application/json":  # a form cannot send it
             return _refused(415, "send application/json")
         try:
-            asked = msgspec.json.decode(await request.read(), type=ChosenPerson)
+            asked = msgspec.json.decode(await request.read(), type=ChosenUser)
         except msgspec.DecodeError as error:
             return _refused(400, str(error))
         try:
@@ -74,7 +74,7 @@ class DeveloperPage:
                 create=False, lifetime=LIFETIME, without_password=True,
             )  # fmt: skip
         except LookupError:
-            return _refused(404, f"there is no demo person {asked.username}")
+            return _refused(404, f"there is no demo user {asked.username}")
         return web.json_response({"token": token})
 
 
@@ -86,14 +86,14 @@ def _file(path: Path) -> Handler:
 
 
 def _on_this_machine(handler: Handler) -> Handler:
-    """Under our own names, straight to us, and with what keeps the page to itself."""
+    """Refuse requests to other host names and through proxies, and add the security headers."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         is_direct = not any(name in request.headers for name in _OF_PROXIES)
         if is_direct and _THIS_MACHINE.fullmatch(request.host):
             response = await handler(request)
         else:
-            response = _refused(403, "this page is for http://localhost and http://127.0.0.1 alone, without a proxy")
+            response = _refused(403, "open this page at http://localhost or http://127.0.0.1, without a proxy")
         response.headers.update(HEADERS)
         return response
 
@@ -101,13 +101,13 @@ def _on_this_machine(handler: Handler) -> Handler:
 
 
 def _from_our_page(handler: Handler) -> Handler:
-    """Browsers say where a request comes from; what is no browser may do this anyway."""
+    """Refuse requests of other pages. Browsers name the page; other programs could read the database anyway."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         origin = request.headers.get("Origin", f"{request.scheme}://{request.host}")
         site = request.headers.get("Sec-Fetch-Site", "same-origin")
         if origin != f"{request.scheme}://{request.host}" or site != "same-origin":
-            return _refused(403, "this is for the developer page alone")
+            return _refused(403, "only the developer page may send this")
         return await handler(request)
 
     return answer

@@ -1,4 +1,4 @@
-"""Settings: the one place that reads the environment. `.env.example` lists them all; a test keeps it so."""
+"""Settings: the one place that reads the environment. A test checks that `.env.example` lists all of them."""
 
 import ipaddress
 from functools import cached_property
@@ -22,7 +22,7 @@ def _rate(value: str) -> str:
     try:
         parse(value)
     except ValueError:
-        raise ValueError(f"{value!r} is no rate such as 10/hour or 5/15 minute") from None
+        raise ValueError(f"{value!r} is not a rate, such as 10/hour or 5/15 minute") from None
     return value
 
 
@@ -33,7 +33,7 @@ def _networks(value: str) -> list[Network]:
 
 
 def _unmapped(network: Network) -> Network:
-    """Clients' addresses are compared as IPv4 where they are."""
+    """The network as IPv4 if it is IPv4 mapped to IPv6, because addresses of clients are compared in that form."""
     mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
     return network if mapped is None else ipaddress.ip_network((mapped, network.prefixlen - 96))
 
@@ -51,73 +51,93 @@ class Settings(BaseSettings):
         env_nested_max_split=1,
     )
 
-    host: str = Field("127.0.0.1", description="address the gateway listens on")
-    port: int = Field(8000, description="port of the gateway", ge=0, le=65535)
-    sidecar_port: int = Field(8001, description="port of health and metrics", ge=0, le=65535)
-    worker_sidecar_port: int = Field(8002, description="the same, of `daira work`", ge=0, le=65535)
-    data_dir: Path = Field(Path(".daira"), description="where `daira up` keeps its servers' data")
+    host: str = Field("127.0.0.1", description="Address that the gateway listens on.")
+    port: int = Field(8000, description="Port of the gateway.", ge=0, le=65535)
+    sidecar_port: int = Field(8001, description="Port of the sidecar, which serves health and metrics.", ge=0, le=65535)
+    worker_sidecar_port: int = Field(8002, description="Port of the sidecar of `daira work`.", ge=0, le=65535)
+    data_dir: Path = Field(Path(".daira"), description="Folder where `daira up` keeps the data of its servers.")
 
     postgres_url: SecretStr | None = Field(
         None,
-        description="application role, owns nothing; without it: the embedded servers of the data folder",
+        description="PostgreSQL as the application role, which owns nothing. Default: the embedded servers.",
     )
-    postgres_worker_url: SecretStr | None = Field(None, description="worker role; needed beside DAIRA_POSTGRES_URL")
+    postgres_worker_url: SecretStr | None = Field(
+        None, description="PostgreSQL as the worker role. Required with DAIRA_POSTGRES_URL."
+    )
     postgres_owner_url: SecretStr | None = Field(
-        None, description="owner of the tables; for migrate, seed, token and the developer page"
+        None, description="PostgreSQL as the owner of the tables, for migrate, seed, token and the developer page."
     )
     postgres_direct_url: SecretStr | None = Field(
-        None, description="worker role past PgBouncer, for LISTEN; default: DAIRA_POSTGRES_WORKER_URL"
+        None,
+        description="PostgreSQL as the worker role without PgBouncer, for LISTEN. Default: DAIRA_POSTGRES_WORKER_URL.",
     )
-    postgres_pool: int = Field(20, description="most connections a process opens, for each role", ge=2, le=500)
+    postgres_pool: int = Field(20, description="Most connections that a process opens for each role.", ge=2, le=500)
     redis_url: SecretStr | None = Field(
-        None, description="redis:// or redis+sentinel://host:port,…/service; needed beside DAIRA_POSTGRES_URL"
+        None, description="redis:// or redis+sentinel://host:port,…/service. Required with DAIRA_POSTGRES_URL."
     )
     realtime_redis_url: SecretStr | None = Field(
-        None, description="pushes and recovery, also redis+cluster://host:port,…; default: DAIRA_REDIS_URL"
+        None, description="Redis for pushes and recovery; may be redis+cluster://host:port,… Default: DAIRA_REDIS_URL."
     )
-    prefix: str = Field("daira", description="before every Redis key and channel", pattern=r"^[a-z0-9-]{1,40}$")
-    s3_endpoint: str | None = Field(None, description="needed beside DAIRA_POSTGRES_URL")
-    s3_access_key: SecretStr | None = Field(None, description="access key of the S3 endpoint")
-    s3_secret_key: SecretStr | None = Field(None, description="secret key of the S3 endpoint")
-    s3_bucket: str = Field("daira", description="bucket for all objects; made when missing")
-    kafka_brokers: str | None = Field(None, description="not served yet: the event log is on Redis Streams")
+    prefix: str = Field("daira", description="Prefix of all Redis keys and channels.", pattern=r"^[a-z0-9-]{1,40}$")
+    s3_endpoint: str | None = Field(None, description="URL of the S3 endpoint. Required with DAIRA_POSTGRES_URL.")
+    s3_access_key: SecretStr | None = Field(None, description="Access key of the S3 endpoint.")
+    s3_secret_key: SecretStr | None = Field(None, description="Secret key of the S3 endpoint.")
+    s3_bucket: str = Field("daira", description="Bucket for all objects. It is created if it is missing.")
+    kafka_brokers: str | None = Field(None, description="Not supported yet: the event log is on Redis Streams.")
 
     token_keys: SecretStr | None = Field(
         None,
-        description="id:secret[,id:secret…]; the first signs, all verify; secrets of 32 characters or more",
+        description="id:secret[,id:secret…]: the first signs tokens, all verify. Secrets of 32 characters or more.",
     )
-    refresh_leeway: float = Field(10.0, description="seconds in which a lost refresh may be repeated; 0: never", ge=0)
-    livekit_url: str | None = Field(None, description="wss://…: LiveKit carries the voice of live rooms; with its key")
-    livekit_key: str | None = Field(None, description="API key of LiveKit")
-    livekit_secret: SecretStr | None = Field(None, description="API secret of LiveKit")
-    call_deadline: float = Field(10.0, description="seconds until a call is given up", gt=0)
-    ping_interval: float = Field(25.0, description="seconds between Engine.IO pings", gt=0)
-    ping_timeout: float = Field(20.0, description="seconds to wait for their answer", gt=0)
-    drain: float = Field(10.0, description="seconds over which a node that stops sends its clients elsewhere", ge=0)
-    allowed_origins: str = Field("", description="origins of web apps, by commas, or *; default: the same origin")
-    trusted_proxies: str = Field("", description="networks whose X-Forwarded-For is believed, by commas")
-    sidecar_names: str = Field("", description="host names with a dot that the sidecar answers to, by commas")
-    sticky: bool = Field(False, description="balancers keep clients on their process: polling with several of them")
+    refresh_leeway: float = Field(
+        10.0, description="Seconds in which a client may repeat a refresh whose answer it lost. 0: never.", ge=0
+    )
+    livekit_url: str | None = Field(
+        None, description="wss://… of LiveKit, which carries the voice of live rooms. Requires its key and secret."
+    )
+    livekit_key: str | None = Field(None, description="API key of LiveKit.")
+    livekit_secret: SecretStr | None = Field(None, description="API secret of LiveKit.")
+    call_deadline: float = Field(10.0, description="Seconds after which a call is cancelled.", gt=0)
+    ping_interval: float = Field(25.0, description="Seconds between Engine.IO pings.", gt=0)
+    ping_timeout: float = Field(20.0, description="Seconds to wait for the answer to a ping.", gt=0)
+    drain: float = Field(
+        10.0,
+        description="Seconds over which a stopping node closes its connections; clients reconnect to other nodes.",
+        ge=0,
+    )
+    allowed_origins: str = Field(
+        "", description="Allowed origins of web apps, separated by commas, or *. Default: the same origin."
+    )
+    trusted_proxies: str = Field("", description="Networks whose X-Forwarded-For is trusted, separated by commas.")
+    sidecar_names: str = Field(
+        "", description="Host names that contain a dot and that the sidecar answers to, separated by commas."
+    )
+    sticky: bool = Field(
+        False,
+        description="Whether balancers keep each client on one process. Required for polling with several processes.",
+    )
 
     developer_page: bool = Field(
         False,
-        description="a page at / where anybody is any demo person; `daira up` has it; needs a local DAIRA_HOST",
+        description="A page at / where anyone signs in as any demo user. On in `daira up`. Needs a local DAIRA_HOST.",
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="info logs calls that were refused or slow, debug all of them"
+        "info", description="info logs refused and slow calls, debug logs all calls."
     )
-    log_format: Literal["json", "console"] = Field("json", description="console is for reading")
+    log_format: Literal["json", "console"] = Field("json", description="json, or console for reading in a terminal.")
 
-    limit_loopback: bool = Field(False, description="count this machine's own addresses in limits by address")
-    limit_connect: Rate = Field("200/second", description="connections by address and node, in memory")
-    limit_calls: Rate = Field("50/second", description="calls of one connection, in memory")
+    limit_loopback: bool = Field(
+        False, description="Whether limits by address also count the addresses of this machine."
+    )
+    limit_connect: Rate = Field("200/second", description="Connections by address on one node, counted in memory.")
+    limit_calls: Rate = Field("50/second", description="Calls of one connection, counted in memory.")
     limit_work: Rate = Field(
         "12000/minute",
-        description="ms that calls of one user keep PostgreSQL and a node busy, over all sockets and nodes",
+        description="Milliseconds that the calls of one user keep PostgreSQL and all nodes busy.",
     )
-    limit_handshake: Rate = Field("100/minute", description="anonymous connections by address")
-    limit: dict[str, Rate] = Field({}, description="limits that methods declare, by name: see `daira limits`")
+    limit_handshake: Rate = Field("100/minute", description="Anonymous connections by address.")
+    limit: dict[str, Rate] = Field({}, description="Limits that methods declare, by name: see `daira limits`.")
 
     @field_validator("redis_url", "realtime_redis_url", mode="after")
     @classmethod
@@ -125,7 +145,7 @@ class Settings(BaseSettings):
         if value:
             servers = servers_of(value.get_secret_value())
             if servers.is_cluster and info.field_name == "redis_url":
-                raise ValueError("a cluster is for DAIRA_REALTIME_REDIS_URL alone")
+                raise ValueError("only DAIRA_REALTIME_REDIS_URL may be a cluster")
         return value
 
     @field_validator("postgres_url", "postgres_worker_url", "postgres_owner_url", "postgres_direct_url", mode="after")
@@ -144,23 +164,23 @@ class Settings(BaseSettings):
     @field_validator("limit", mode="before")
     @classmethod
     def _without_fields(cls, value: dict[str, str]) -> dict[str, str]:
-        """Limits that are settings of their own match DAIRA_LIMIT_* too."""
+        """Leave out variables DAIRA_LIMIT_* that are settings of their own."""
         return {name: rate for name, rate in value.items() if f"limit_{name}" not in cls.model_fields}
 
     @field_validator("limit_calls", "limit_work", mode="after")
     @classmethod
     def _allows_something(cls, value: str) -> str:
         if parse(value).amount < 1:
-            raise ValueError("something must be allowed, as in 1/second")
+            raise ValueError("must allow at least one, as in 1/second")
         return value
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         if self.kafka_brokers:
-            raise ValueError("DAIRA_KAFKA_BROKERS is not served yet: unset it, the event log is on Redis Streams")
+            raise ValueError("DAIRA_KAFKA_BROKERS is not supported yet: unset it, the event log is on Redis Streams")
         if self.developer_page and not self.is_for_this_machine_alone:
             raise ValueError(
-                "DAIRA_DEVELOPER_PAGE signs anybody in as any demo person: it needs DAIRA_HOST=127.0.0.1 and no "
+                "DAIRA_DEVELOPER_PAGE signs anyone in as any demo user: it requires DAIRA_HOST=127.0.0.1 and no "
                 "DAIRA_TRUSTED_PROXIES"
             )
         if self.postgres_url:
@@ -175,7 +195,7 @@ class Settings(BaseSettings):
         return self
 
     def for_a_laptop(self) -> Self:
-        """With the developer page, unless it was turned off or others could reach it."""
+        """These settings with the developer page, unless it is set, or other machines can reach the gateway."""
         if "developer_page" in self.model_fields_set:
             return self
         return self.model_copy(update={"developer_page": self.is_for_this_machine_alone})
@@ -184,7 +204,7 @@ class Settings(BaseSettings):
 
     @property
     def is_for_this_machine_alone(self) -> bool:
-        """Nobody else reaches the gateway, not even through a proxy."""
+        """Whether only this machine reaches the gateway, and not through a proxy."""
         try:
             is_loopback = ipaddress.ip_address(self.host).is_loopback
         except ValueError:
@@ -217,11 +237,11 @@ class Settings(BaseSettings):
 
     @property
     def owner_database(self) -> str:
-        """Raises SettingsError."""
+        """The URL for the owner of the tables. Raises SettingsError if it is not set."""
         if not self.postgres_url:
             return self._embedded.postgres_url("daira_owner")
         if not self.postgres_owner_url:
-            raise SettingsError("this command works as the owner of the tables: set DAIRA_POSTGRES_OWNER_URL")
+            raise SettingsError("this command connects as the owner of the tables: set DAIRA_POSTGRES_OWNER_URL")
         return self._secret(self.postgres_owner_url)
 
     @property
@@ -254,7 +274,7 @@ class Settings(BaseSettings):
 
     @property
     def origins(self) -> list[str] | str | None:
-        """In python-engineio's terms: None is the same origin."""
+        """The allowed origins: None means the same origin, "*" all."""
         if self.allowed_origins.strip() == "*":
             return "*"
         return [origin.strip() for origin in self.allowed_origins.split(",") if origin.strip()] or None

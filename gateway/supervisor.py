@@ -1,7 +1,7 @@
-"""`serve --processes N`: one port, N children with an event loop each, one sidecar for all.
+"""`serve --processes N`: N child processes on one port, and one sidecar for all of them.
 
-The supervisor binds the port exclusively and hands the listening socket down, so a second program on the port
-fails instead of sharing its traffic silently. Children share nothing but Redis; one that dies is started again.
+The supervisor binds the port exclusively and passes the listening socket to its children. So a second program on the
+port fails, instead of taking part of the traffic unnoticed. Children share only Redis. A child that dies is restarted.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from prometheus_client import multiprocess
 from gateway.child_process import spawn
 
 RESTART_S = 0.5
-CLOSING_S = 8.0  # past its drain a child answers last calls and closes what it has open
+CLOSING_S = 8.0  # after its drain, for the last calls and for closing connections
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 log = structlog.get_logger()
@@ -36,9 +36,9 @@ class ChildrenMissing(Exception):
 async def children(
     listener: socket.socket, amount: int, drain_s: float
 ) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """Run them for as long as the body lasts; SIGTERM ends them, SIGKILL those that take too long.
+    """Run that many children until the body ends. SIGTERM ends them; children that take too long get SIGKILL.
 
-    The check that is yielded raises ChildrenMissing.
+    Yields a check for the sidecar, which raises ChildrenMissing.
     """
     processes: list[subprocess.Popen[bytes]] = [_spawn(listener) for _ in range(amount)]
     watching = asyncio.create_task(_watch(processes, listener))
@@ -46,7 +46,7 @@ async def children(
     async def check() -> None:
         running = sum(process.poll() is None for process in processes)
         if running < amount:
-            raise ChildrenMissing(f"{running} of {amount} run")
+            raise ChildrenMissing(f"{running} of {amount} processes run")
 
     try:
         yield check
@@ -65,9 +65,9 @@ async def children(
 
 @contextmanager
 def shared_metrics() -> Iterator[None]:
-    """A folder in which the metrics of all processes add up.
+    """Provide the folder through which prometheus_client adds up the metrics of all processes.
 
-    prometheus_client looks for it when it is imported, so the first time this starts the command over.
+    The library reads the variable when it is imported, so this sets it and then executes the command again.
     """
     if FOLDER not in os.environ:
         os.environ[FOLDER] = tempfile.mkdtemp(prefix="daira-metrics-")
@@ -83,7 +83,7 @@ async def _watch(processes: list[subprocess.Popen[bytes]], listener: socket.sock
         await asyncio.sleep(RESTART_S)
         for index, process in enumerate(processes):
             if process.poll() is not None:
-                log.warning("a gateway process died and is started again", code=process.returncode)
+                log.warning("a gateway process died and is restarted", code=process.returncode)
                 multiprocess.mark_process_dead(process.pid)  # type: ignore[no-untyped-call]
                 processes[index] = _spawn(listener)
 

