@@ -91,7 +91,7 @@ class Held:
 
 
 def sockets_inside(cluster, room_id: str, who) -> int:
-    """How many of somebody's sockets the room's pushes reach."""
+    """Return how many sockets of the user are in the room's channel, on both nodes."""
     members = [member for name in "ab" for member in cluster.node(name).parts.members.of_user(int(who.id))]
     return sum(LIVE_ROOM.channel(int(room_id)) in member.channels for member in members)
 

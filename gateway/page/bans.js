@@ -1,4 +1,4 @@
-// Whom this tab has banned from a room: no call lists them, and who is to be let in again must be named.
+// The users whom this tab has banned from a room. No call lists bans, and room.unban needs the user's id.
 
 export class Bans {
   #keptAs;

@@ -1,4 +1,4 @@
-// Somebody's card: who they are, following them, and what one may do about them in a room. Every name opens it.
+// The card of a user: profile, follow button, and actions on the user in a room. Every name opens it.
 import { avatar, draw, element, find, nameTag, onSubmit, toUsername } from "./dom.js";
 
 export class Card {
@@ -54,13 +54,13 @@ export class Card {
     draw("card-acts", acts, (act) => this.#roomButton(act));
   }
 
-  /** [words, act] of what may be done about following them. */
+  /** The buttons for following, as [label, action]. */
   get #following() {
     const { id, is_private, viewer } = this.#user;
     if (id === this.#me.id) return [];
     if (viewer.follows) return [["Unfollow", () => this.#people.unfollow(this.#user)]];
-    if (viewer.requested) return [["Take the request back", () => this.#people.unfollow(this.#user)]];
-    return [[is_private ? "Ask to follow" : "Follow", () => this.#people.follow(this.#user)]];
+    if (viewer.requested) return [["Withdraw the request", () => this.#people.unfollow(this.#user)]];
+    return [[is_private ? "Request to follow" : "Follow", () => this.#people.follow(this.#user)]];
   }
 
   #button(words, act) {

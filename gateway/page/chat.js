@@ -1,4 +1,4 @@
-// What is said in the room: messages, who is typing, reactions.
+// The chat of a room: messages, typing users, reactions.
 import { avatar, draw, element, find, nameButton, nameTag, onSubmit, timeOf } from "./dom.js";
 
 const LIKED = "❤️";
@@ -22,7 +22,7 @@ export class Chat {
     form.addEventListener("input", (event) => (event.target.value ? this.#type() : this.#stopTyping()));
   }
 
-  /** Of typing.changed in this room. */
+  /** Show a push of typing.changed in this room. */
   hear({ user_id: userId, typing }) {
     if (userId === this.#state.me.id) return;
     clearTimeout(this.#typing.get(userId));
@@ -76,8 +76,8 @@ export class Chat {
     const controls = element(
       "span",
       { class: "controls" },
-      button(LIKED, "like it, for the digest as well", "room.react", { emoji: LIKED }),
-      (isMine || this.#state.mayModerate) && button(isMine ? "Take back" : "Delete", "", "room.delete_message"),
+      button(LIKED, "Like it. The digest counts likes.", "room.react", { emoji: LIKED }),
+      (isMine || this.#state.mayModerate) && button("Delete", "", "room.delete_message"),
     );
     return element(
       "li",

@@ -1,14 +1,14 @@
-// What became of a room that has ended: how many were inside when, who spoke for how long, what was said.
+// The digest of a room that has ended: attendance over time, time on the stage, messages.
 import { avatar, draw, drawing, element, find, nameButton, timeOf } from "./dom.js";
 
 const HEIGHT = 60; // of the chart; its width is minutes
 const MINUTE_MS = 60_000;
 
-/** digest: what room.digest answers. */
+/** digest: the answer of room.digest. */
 export function showDigest({ topic, host, started_at, ended_at, peak, attendance, speakers, top_messages, summary }) {
   find("digest-topic").textContent = topic;
   find("digest-host").replaceChildren(avatar(host), nameButton(host), element("span", { class: "role" }, "host"));
-  find("digest-peak").textContent = `At most ${peak} inside at once`;
+  find("digest-peak").textContent = `At most ${peak} users inside at once`;
   find("digest-times").replaceChildren(...[started_at, ended_at].filter(Boolean).map(timeOf));
   showAttendance(attendance, peak, ended_at);
   const longest = Math.max(1, ...speakers.map(({ seconds }) => seconds));
@@ -17,7 +17,7 @@ export function showDigest({ topic, host, started_at, ended_at, peak, attendance
   draw("digest-summary", summary, (message) => messageLine(message));
 }
 
-/** A point for each minute from the first change to the last, of a day at most; from there the line goes straight. */
+/** Points of the curve, one for each minute from the first change to the last, for one day at most. */
 function showAttendance(points, peak, endedAt) {
   const began = Date.parse(points[0]?.at ?? endedAt);
   const minutes = (time) => (Date.parse(time) - began) / MINUTE_MS;

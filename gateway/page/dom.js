@@ -1,12 +1,12 @@
-// Elements. What people wrote only ever becomes text, never markup.
+// Elements. Text of users becomes text nodes only, never markup.
 
-/** The element of that id. */
+/** Return the element with that id. */
 export const find = (id) => document.getElementById(id);
 
-/** element("button", { class: "small", onclick: act }, "Act"); children that say nothing are left out. */
+/** element("button", { class: "small", onclick: act }, "Act"); empty children are left out. */
 export const element = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
 
-/** The same of SVG. */
+/** Like `element`, for SVG. */
 export const drawing = (tag, attributes, ...children) =>
   fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 
@@ -20,8 +20,8 @@ function fill(made, attributes = {}, children = []) {
 }
 
 /**
- * Fill a list. Lines that it shows already stay, so that whoever is about to click or has tabbed there keeps what they
- * aim at; so lines that look the same must do the same.
+ * Fill a list. Lines with the same markup stay in place, so that the focus and the target of a click do not change.
+ * Lines with the same markup must therefore do the same.
  */
 export function draw(id, items, line) {
   const parent = find(id);
@@ -40,7 +40,7 @@ export function show(shown, ...hidden) {
   for (const other of hidden) other.hidden = true;
 }
 
-/** What to do with the text of a form's first field: it is emptied when that is done, and sent once at a time. */
+/** Call `act` with the text of the form's first field, one call at a time, and then empty the field. */
 export function onSubmit(form, act) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -58,22 +58,22 @@ export function onSubmit(form, act) {
   });
 }
 
-/** A round picture of somebody without one: the first letter of their name, in a colour of their own. */
+/** The avatar of a user without a picture: the first letter of the name, in a colour by the id. */
 export function avatar(user) {
   const made = element("span", { class: "avatar", "aria-hidden": "true" }, [...nameOf(user)][0]);
   made.style.setProperty("--hue", Number(BigInt(user.id) % 360n));
   return made;
 }
 
-/** Their name, kept from turning the line around it. */
+/** The user's name, isolated so that its direction does not affect the line. */
 export const nameTag = (user) => element("bdi", { title: `@${user.username}` }, nameOf(user));
 
-/** The same, to press for what there is to know of them and to do about them: see card.js. */
+/** The name as a button that opens the user's card: see card.js. */
 export const nameButton = (user) => element("button", { class: "name", "data-person": user.id }, nameTag(user));
 
 export const nameOf = (user) => user.display_name || user.username;
 
-/** As people write it. */
+/** Format a time for reading. */
 export const toUsername = (text) => text.replace(/^@/, "");
 
 export function timeOf(text) {

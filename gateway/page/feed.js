@@ -2,7 +2,7 @@
 import { avatar, draw, element, find, nameButton, onSubmit, timeOf } from "./dom.js";
 
 const SHOWN = 50;
-const NEWEST = 5; // of somebody whom one has just begun to follow
+const NEWEST = 5; // posts of a user who has just been followed
 
 export class Feed {
   #session;
@@ -13,7 +13,7 @@ export class Feed {
     onSubmit(find("compose"), async (text) => {
       this.#add([await session.call("post.create", { text, idempotency_key: crypto.randomUUID() })]);
     });
-    // The push only says that there is a post; the post itself is for those who may see it.
+    // The push only names the post, so load it; the server checks who may see it.
     session.on("feed.added", async ({ post_id }) => this.#add([await session.call("post.get", { post_id })]));
     session.on("feed.removed", ({ post_id }) => this.#keep(({ id }) => id !== post_id));
   }
@@ -24,7 +24,7 @@ export class Feed {
     this.#show();
   }
 
-  /** The server fills the feed in a moment; their own list is there at once. */
+  /** Add posts from the user's own list at once, because workers add them to the feed a moment later. */
   async include(author) {
     const { items } = await this.#session.call("post.list", { user_id: author.id, limit: NEWEST });
     this.#add(items);
@@ -59,5 +59,5 @@ function article(post) {
   );
 }
 
-/** Ids are too long for numbers. */
+/** Compare ids as BigInt, because they are too long for numbers. */
 const newestFirst = (one, other) => (BigInt(one.id) < BigInt(other.id) ? 1 : -1);

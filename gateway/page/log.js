@@ -1,4 +1,4 @@
-// The raw side: calls with their answers, pushes, and what becomes of the connection, newest first.
+// The log: calls with answers, pushes, and changes of the connection, newest first.
 import { element, find } from "./dom.js";
 
 const KEPT = 200;

@@ -1,11 +1,11 @@
-// One line at the top for what should not be missed.
+// The notice: one line at the top of the page.
 import { find } from "./dom.js";
 
 const SHOWN_MS = 8_000;
 
 let clearing;
 
-/** words: text, and names among it. */
+/** words: texts and elements, such as names. */
 export function notify(...words) {
   find("notice").replaceChildren(...words);
   clearTimeout(clearing);

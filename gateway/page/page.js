@@ -1,4 +1,4 @@
-// The developer page: asks who to be, then shows the product as that person sees it. Each tab is a person of its own.
+// The developer page: signs in as a demo user and shows the product as that user sees it. Each tab has its own user.
 import { Card } from "./card.js";
 import { element, find, nameOf, onSubmit, show, toUsername } from "./dom.js";
 import { Feed } from "./feed.js";
@@ -17,8 +17,8 @@ async function askWho() {
   notify(sessionStorage.getItem(FAREWELL) ?? "");
   sessionStorage.removeItem(FAREWELL);
   onSubmit(find("sign-in"), signIn);
-  find("demo-people").replaceChildren(
-    ...(await listDemoPeople()).map(({ username, display_name }) =>
+  find("demo-users").replaceChildren(
+    ...(await listDemoUsers()).map(({ username, display_name }) =>
       element(
         "button",
         { onclick: () => signIn(username) },
@@ -65,16 +65,16 @@ function enter(token) {
   suggestUsernames();
 }
 
-/** Forget who this tab was, and ask anew. */
+/** Sign out, and show the sign-in form again. */
 function leave(words) {
   sessionStorage.clear();
   sessionStorage.setItem(FAREWELL, words);
   location.reload();
 }
 
-const listDemoPeople = () => fetchJson("/dev/users");
+const listDemoUsers = () => fetchJson("/dev/users");
 
-/** Where one is asked for a name. */
+/** Suggest usernames in all forms that ask for one. */
 async function suggestUsernames() {
   const options = (await listDemoPeople()).map(({ username, display_name }) =>
     element("option", { value: username }, display_name),
@@ -82,7 +82,7 @@ async function suggestUsernames() {
   find("usernames").replaceChildren(...options);
 }
 
-/** Throws what the server has to say against it. */
+/** Return the JSON answer. Throws the server's message if it refuses. */
 async function fetchJson(path, options) {
   const response = await fetch(path, options);
   const answer = await response.json().catch(() => ({ message: `${path} answers ${response.status}` }));
@@ -90,7 +90,7 @@ async function fetchJson(path, options) {
   return answer;
 }
 
-// Whatever a click led to and nobody handled, such as a refused call.
+// Errors of clicks that no code handles, such as refused calls.
 window.addEventListener("unhandledrejection", (event) => {
   notify(event.reason.message);
   event.preventDefault();

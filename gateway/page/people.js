@@ -1,11 +1,11 @@
-// Who I am, how I appear, and whom I follow: who of them is there.
+// The viewer's own profile and presence, and the presence of the users whom the viewer follows.
 import { avatar, draw, element, find, nameButton, nameTag } from "./dom.js";
 import { notify } from "./notice.js";
 
 const MOST = 50;
 
 export class People {
-  /** Called with whom one has begun or ceased to follow. */
+  /** Called with the user who was followed or unfollowed. */
   onFollowed = () => {};
   onUnfollowed = () => {};
 
@@ -28,7 +28,7 @@ export class People {
     await this.#list();
   }
 
-  /** Or ask to, where their account is private. */
+  /** Follow, or request to if the account is private. */
   async follow(user) {
     const { status } = await this.#session.call("graph.follow", { user_id: user.id });
     if (status === "active") await this.#begin(user);
@@ -61,7 +61,7 @@ export class People {
     this.#show();
   }
 
-  /** Who is there first, otherwise as they were followed. */
+  /** Draw online users first, otherwise in the order of following. */
   #show() {
     const people = this.#users.map((user) => ({ user, presence: this.#presences.get(user.id) }));
     const isHere = ({ presence }) => presence !== undefined && presence.status !== "offline";

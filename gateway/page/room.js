@@ -1,4 +1,4 @@
-// Being in a room: from joining it to leaving, being sent out, or its end.
+// The room that the viewer is in: joining, leaving, removal, end.
 import { Chat } from "./chat.js";
 import { find, nameTag, onSubmit, toUsername } from "./dom.js";
 import { notify } from "./notice.js";
@@ -9,9 +9,9 @@ import { Stage } from "./stage.js";
 const KEPT_AS = "room"; // in the tab's storage, to come back to after a reload
 
 export class Room {
-  /** Called when one is in it no more: with its id if it is over for all. */
+  /** Called when the viewer is out of the room: with its id if the room has ended. */
   onEnd = () => {};
-  /** Called when what one may do about somebody may have changed. */
+  /** Called when the actions that the viewer may take may have changed. */
   onChange = () => {};
 
   #session;
@@ -27,9 +27,9 @@ export class Room {
     this.#chat = new Chat(session);
     for (const name of CHANGING) session.on(name, (push) => this.#change(name, push));
     session.on("typing.changed", (push) => this.#isHere(push) && this.#chat.hear(push));
-    session.on("room.role_changed", (push) => this.#isHere(push) && notify(`You are ${push.role} now`));
-    session.on("room.removed", (push) => this.#isHere(push) && this.#end(`You are out of the room: ${push.reason}`));
-    session.on("room.closed", (push) => this.#isHere(push) && this.#end("The room has closed", push.room.id));
+    session.on("room.role_changed", (push) => this.#isHere(push) && notify(`You are now ${push.role}`));
+    session.on("room.removed", (push) => this.#isHere(push) && this.#end(`You were removed from the room: ${push.reason}`));
+    session.on("room.closed", (push) => this.#isHere(push) && this.#end("The room has ended", push.room.id));
     find("leave-room").addEventListener("click", async () => {
       await session.call("room.leave", { room_id: this.#state.id });
       this.#end("You have left the room");
@@ -54,7 +54,7 @@ export class Room {
     this.#show();
   }
 
-  /** Go back to where this tab was. Answers whether it is there now. */
+  /** Rejoin the room that this tab was in. Returns whether it succeeded. */
   async resume(me) {
     this.#me = me;
     const roomId = sessionStorage.getItem(KEPT_AS);
@@ -69,12 +69,12 @@ export class Room {
     return true;
   }
 
-  /** What is not done every minute, to somebody inside or not. */
+  /** Rare actions on a user, inside or not. */
   actsOn(user) {
     return this.#state ? rareActs(this.#state, user) : [];
   }
 
-  /** One of room_acts.js. */
+  /** Do an act of room_acts.js. */
   async act({ method, user, argument }, reason) {
     const state = this.#state;
     await this.#session.call(method, { room_id: state.id, ...argument, ...(reason && { reason }) });
@@ -121,7 +121,7 @@ export class Room {
   }
 }
 
-/** Who may come; a public room needs no word. */
+/** The label of each visibility; a public room has none. */
 export const VISIBILITIES = { public: "", followers: "for followers", circle: "for a circle", private: "by invitation" };
 
 const roomOf = (push) => push.room_id ?? push.room.id;

@@ -1,19 +1,19 @@
-// What one may do about somebody in a room: nothing is offered that domain/room_rules.py would refuse to one's role.
+// The actions on a user in a room. Only those are offered that domain/room_rules.py allows to the viewer's role.
 // An act is {words, method, user, argument, takesReason?}; the argument is beside the room's id.
 
-/** What is done all the time, to somebody inside. */
+/** Frequent actions, on a user who is inside. */
 export function frequentActs(state, { user, role, muted }) {
   if (!mayActOn(state, user, role)) return [];
   const act = (words, method, more) => ({ words, method, user, argument: { user_id: user.id, ...more } });
   return [
     role === "listener" && act("Make speaker", "room.set_role", { role: "speaker" }),
     role === "speaker" && state.role === "host" && act("Make cohost", "room.set_role", { role: "cohost" }),
-    role !== "listener" && act("To the audience", "room.set_role", { role: "listener" }),
+    role !== "listener" && act("Make listener", "room.set_role", { role: "listener" }),
     act(muted ? "Unmute" : "Mute", "room.mute", { muted: !muted }),
   ].filter(Boolean);
 }
 
-/** What should not happen by a slip of the hand; to anybody, inside or not. */
+/** Actions that must not happen by accident, on users inside or not. */
 export function rareActs(state, user) {
   const role = state.roleOf(user.id);
   if (!mayActOn(state, user, role)) return [];
@@ -23,7 +23,7 @@ export function rareActs(state, user) {
   return [
     act("Kick", "room.kick", true),
     act("Ban", "room.ban", true),
-    state.role === "host" && act("Hand the room over", "room.transfer_host"),
+    state.role === "host" && act("Make host", "room.transfer_host"),
   ].filter(Boolean);
 }
 

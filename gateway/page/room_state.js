@@ -1,9 +1,9 @@
-// What is known of the room one is in: what room.join answered, and what pushes have changed since.
+// The state of the room that the viewer is in: the answer of room.join, changed by pushes since.
 import { Bans } from "./bans.js";
 
 const MESSAGES_KEPT = 200;
 
-// Each says how things are from then on, so one that the answer already knew of does no harm.
+// Each push carries the new state, so one that the answer already includes changes nothing.
 const CHANGES = {
   "room.updated": (state, { room }) => (state.room = room),
   "room.joined": (state, { user, role }) => {
@@ -31,7 +31,7 @@ export class RoomState {
     this.addMessages(recent_messages);
   }
 
-  /** Of a push of that name. */
+  /** Apply a push with that name. */
   apply(name, push) {
     CHANGES[name](this, push);
   }
@@ -70,19 +70,19 @@ export class RoomState {
     return [...this.participants.values()].filter(({ user }) => !onStage.has(user.id));
   }
 
-  /** In the order of asking. */
+  /** The raised hands, in the order of raising. */
   get hands() {
     return this.room.hands.map((user) => this.participants.get(user.id) ?? { user, role: "listener", muted: false });
   }
 
-  /** undefined for who is not known to be inside. */
+  /** The role of a user; undefined if the user is not known to be inside. */
   roleOf(userId) {
     if (userId === this.room.host.id) return "host";
     const onStage = this.stage.find(({ user }) => user.id === userId);
     return onStage?.role ?? (this.participants.has(userId) ? "listener" : undefined);
   }
 
-  /** Whoever of the room that is; undefined for who is not known to be inside. */
+  /** The user with that id; undefined if the user is not known to be inside. */
   user(userId) {
     return this.participants.get(userId)?.user ?? this.room.speakers.find(({ id }) => id === userId);
   }

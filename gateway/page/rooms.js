@@ -1,4 +1,4 @@
-// The lobby: which rooms are live, opening one, and what became of those that have ended.
+// The lobby: live rooms, ended rooms with their digests, and the form that opens a room.
 import { showDigest } from "./digest.js";
 import { avatar, draw, element, find, nameButton, onSubmit, show, timeOf } from "./dom.js";
 import { notify } from "./notice.js";
@@ -13,7 +13,7 @@ export class Rooms {
   #closedId; // the room that has ended while one was in it
   #digestedId; // of which there is a digest now; which of the two is told first is open
 
-  /** room: where who joins goes. */
+  /** room: shows the room that the viewer joins. */
   constructor(session, room) {
     this.#session = session;
     this.#room = room;
@@ -25,7 +25,7 @@ export class Rooms {
       await this.#enter(id);
     });
     find("refresh-rooms").addEventListener("click", () => this.#list());
-    // Nobody is told of rooms that they are not in, so look when somebody turns to this window.
+    // There are no pushes about rooms that the user is not in, so refresh when the window gets the focus.
     window.addEventListener("focus", () => this.#lookAgain());
     session.on("room.invited", ({ room: { topic } }) => {
       notify("You are invited: ", element("bdi", {}, topic));
@@ -87,7 +87,7 @@ export class Rooms {
   #liveLine(room) {
     return lineOf(
       room,
-      element("span", { class: "count", title: "people inside" }, String(room.audience_count)),
+      element("span", { class: "count", title: "users inside" }, String(room.audience_count)),
       element("button", { onclick: () => this.#enter(room.id) }, "Join"),
     );
   }

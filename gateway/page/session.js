@@ -1,10 +1,10 @@
-// Somebody's socket: calls and their answers, pushes once each, and what becomes of the connection.
+// The socket of the tab's user: calls and answers, pushes (each once), and changes of the connection.
 import { io } from "./vendor/socket.io.esm.min.js";
 
 const ANSWER_WITHIN_MS = 15_000; // the server answers sooner, if only that it took too long
 const PUSHES_REMEMBERED = 1_000;
 
-/** A call's error, as the contract has it: `code`, `message`, `details`, … */
+/** The error of a call, with the fields of the contract: `code`, `message`, `details`, … */
 export class CallRefused extends Error {
   constructor(method, error) {
     const details = (error.details ?? []).map(({ field, reason }) => ` (${field}: ${reason})`).join("");
@@ -19,7 +19,7 @@ export class Session {
   #listeners = new Map();
   #seen = new Set();
 
-  /** onState(state, words): "on", "waiting", or "over", which the client does not come back from by itself. */
+  /** onState(state, words): "on"; "waiting" to reconnect; or "over", when the client does not reconnect. */
   constructor(token, log, onState) {
     this.#log = log;
     this.#socket = io({ auth: { token }, transports: ["websocket"] });
@@ -28,24 +28,24 @@ export class Session {
       onState(state, words);
     };
     this.#socket.on("connect", () => {
-      change("on", this.#socket.recovered ? "connected, all caught up" : "connected", { id: this.#socket.id });
+      change("on", this.#socket.recovered ? "connected, session recovered" : "connected", { id: this.#socket.id });
     });
     this.#socket.on("disconnect", (reason) => {
       change(this.#socket.active ? "waiting" : "over", this.#socket.active ? "reconnecting" : "signed out", { reason });
     });
     this.#socket.on("connect_error", (error) => {
-      const words = this.#socket.active ? "reconnecting" : `not let in: ${error.data?.reason ?? error.message}`;
+      const words = this.#socket.active ? "reconnecting" : `refused: ${error.data?.reason ?? error.message}`;
       change(this.#socket.active ? "waiting" : "over", words, error.data ?? { message: error.message });
     });
     this.#socket.onAny((name, push) => this.#hear(name, push));
   }
 
-  /** What is to happen on such a push. */
+  /** Call `listener` with each push of that name. */
   on(name, listener) {
     this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), listener]);
   }
 
-  /** The answer's data. Throws CallRefused. */
+  /** Call, and return the data of the answer. Throws CallRefused. */
   async call(method, argument = {}) {
     const began = performance.now();
     let answer;
@@ -65,7 +65,7 @@ export class Session {
 
   #hear(name, push) {
     const repeated = this.#seen.has(push.id);
-    this.#log.addPush(name, push, repeated ? "seen before" : "");
+    this.#log.addPush(name, push, repeated ? "repeated" : "");
     if (repeated) return;
     this.#seen.add(push.id);
     if (this.#seen.size > PUSHES_REMEMBERED) this.#seen.delete(this.#seen.values().next().value);

@@ -1,4 +1,4 @@
-// The stage, the hands raised before it, and who listens; with what a host may do about them.
+// The stage, raised hands and listeners of a room, with the actions of moderators.
 import { avatar, draw, element, find, nameButton, nameOf } from "./dom.js";
 import { frequentActs, rareActs, unban } from "./room_acts.js";
 
@@ -6,7 +6,7 @@ export class Stage {
   #act;
   #state;
 
-  /** act: does one of room_acts.js. */
+  /** act: does an act of room_acts.js. */
   constructor(session, act) {
     this.#act = act;
     find("raise-hand").addEventListener("click", () => {

@@ -45,7 +45,7 @@ async def test_frames_are_counted_wherever_chunks_split_them(sent, cuts):
     assert len(wire.written) == sent.count(PING)
 
 
-def test_a_traveller_knows_whether_its_session_was_recovered():
+def test_a_reconnecting_client_knows_whether_its_session_was_recovered():
     traveller = Traveller()
     traveller.hear({"type": 0, "data": {"sid": "1", "pid": "secret"}})
     traveller.hear({"type": 2, "data": ["bench.tick", {}, "0001"]})

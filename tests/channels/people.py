@@ -40,7 +40,7 @@ def user(user_id: int) -> UserLite:
 
 
 def act(push_id: str, channel: str = "post:1", actor_id: int = 0, kind: type[Push] = PostDeleted) -> Written:
-    """Of a kind that has an id alone, as it comes from the bus."""
+    """Return a push as it arrives from the bus, with default fields."""
     fields = {
         PostDeleted: {"post_id": "1"},
         RoomAudience: {"room_id": "1", "count": 1},
@@ -50,11 +50,11 @@ def act(push_id: str, channel: str = "post:1", actor_id: int = 0, kind: type[Pus
 
 
 def stage(push_id: str, channel: str, shown: list[int]) -> Written:
-    """What shows people beside the one whose act it tells of."""
-    people = [user(each) for each in shown]
+    """Return a push of a room that shows these users besides its host, user 90."""
+    users = [user(each) for each in shown]
     state = Room(
         "1", "topic", user(90), "live", "public", 10, 0, None, None, None, 1,
-        speakers=people[:1], cohost_ids=[], muted_ids=[], hands=people[1:], version=1,
+        speakers=users[:1], cohost_ids=[], muted_ids=[], hands=users[1:], version=1,
     )  # fmt: skip
     return finish(encode_push(RoomUpdated(id=push_id, room=state), 90), channel, offset_text(0, next(clock)))
 

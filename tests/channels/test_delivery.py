@@ -205,7 +205,7 @@ async def test_waiting_pushes_are_bounded(gathering, monkeypatch):
     assert alice.heard == ["push 0", "push 1", "push 2", "push 3"]
 
 
-async def test_held_back_pushes_follow_those_read_meanwhile():
+async def test_held_pushes_are_delivered_after_those_of_the_log():
     members, [alice] = members_in(ROOM, 1)
     delivery = Delivery(members)
     assert not delivery.is_held

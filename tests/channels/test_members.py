@@ -30,7 +30,7 @@ def clock(monkeypatch) -> Clock:
 
 
 def indexed(members: Members) -> list[int]:
-    """How much is in each index: nothing may stay behind."""
+    """Return the size of each index, to check that nothing stays behind."""
     return [len(index) for name, index in vars(members).items() if name not in ("_hiding_notes", "_kinds")]
 
 
@@ -50,7 +50,7 @@ def test_sockets_are_found_by_all_their_keys():
     assert not members.channels_of_owner(9)
 
 
-def test_the_last_socket_of_a_person_leaves_nothing_behind():
+def test_the_last_socket_of_a_user_leaves_nothing_behind():
     members = Members(KINDS)
     phone, tablet = Socket(1, 11), Socket(1, 11)
     members.add(phone)
@@ -89,7 +89,7 @@ def test_rooms_and_their_owners():
     assert one.channels == {}
 
 
-def test_who_is_not_among_the_members_joins_nothing():
+def test_a_socket_outside_the_index_joins_no_channel():
     members, gone, here = Members(KINDS), Socket(1), Socket(1)
     members.add(here)
     assert not members.is_here(gone)
@@ -98,7 +98,7 @@ def test_who_is_not_among_the_members_joins_nothing():
     assert (gone.channels, [*members.in_channel(POST)], members.channels) == ({}, [], [])
 
 
-def test_another_pid_takes_the_place_of_the_first():
+def test_a_new_pid_replaces_the_first():
     members, here, gone = Members(KINDS), Socket(1, pid="first"), Socket(2, pid="first")
     members.add(here)
     members.change_pid(here, "second")
@@ -110,7 +110,7 @@ def test_another_pid_takes_the_place_of_the_first():
     assert {*members.of_pid("second")} == {here}
 
 
-def test_what_is_left_meanwhile_is_noted_whether_it_was_in_or_not():
+def test_channels_left_during_a_load_are_recorded_even_if_not_joined():
     members, one, two = Members(KINDS), Socket(1), Socket(2)
     for socket in (one, two):
         members.add(socket)
@@ -127,7 +127,7 @@ def test_what_is_left_meanwhile_is_noted_whether_it_was_in_or_not():
     assert later == [LIVE]
 
 
-def test_of_nobody_is_noted_anything_any_more():
+def test_no_changes_are_recorded_after_the_last_load():
     members = Members(KINDS)
     with pytest.raises(RuntimeError), members.loading_hiding(1):
         raise RuntimeError
@@ -136,7 +136,7 @@ def test_of_nobody_is_noted_anything_any_more():
     assert not any(map(len, (members._hiding_notes, members._leaving_notes)))
 
 
-def test_changes_are_noted_for_all_who_load_and_hold_at_once():
+def test_changes_are_recorded_for_all_concurrent_loads_and_apply_at_once():
     members = Members(KINDS)
     members.add(Socket(1))
     with members.loading_hiding(1) as first, members.loading_hiding(1) as second, members.loading_hiding(2) as others:
@@ -178,7 +178,7 @@ def test_hiding_ends_when_the_longest_of_it_does(clock):
     assert hiding() == [set(), set()]
 
 
-def test_what_is_loaded_takes_the_place_of_what_was_known():
+def test_loaded_hiding_replaces_earlier_hiding():
     members = Members(KINDS)
     members.add(Socket(1))
     members.add(Socket(2))
@@ -193,7 +193,7 @@ def test_what_is_loaded_takes_the_place_of_what_was_known():
     assert not any(members._hidden_from.values())
 
 
-def test_of_who_is_not_here_nothing_is_kept():
+def test_nothing_is_kept_about_users_without_a_socket():
     members = Members(KINDS)
     members.change_hiding(1, 7, ALWAYS)
     members.hide(1, {8: ALWAYS})

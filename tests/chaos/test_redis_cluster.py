@@ -43,7 +43,7 @@ async def people_in_rooms(cluster: Cluster, person):
     return posts, readers
 
 
-async def test_pushes_reach_rooms_and_people_on_all_shards(cluster: Cluster, person, sharded):
+async def test_pushes_reach_channels_and_users_on_all_shards(cluster: Cluster, person, sharded):
     posts, readers = await people_in_rooms(cluster, person)
     broadcaster = cluster.node("x").parts.services.broadcaster
     for post_id in posts:

@@ -185,8 +185,8 @@ async def test_the_index_of_hidden_users_is_emptied(cluster: Cluster, person):
     assert not members.hides_from(int(alice.id), "post:1")
 
 
-def test_of_two_who_load_whom_somebody_hides_each_is_noted_what_changes():
-    """As at two sign-ins at once, of which the later is done first."""
+def test_two_concurrent_loads_of_hidden_users_each_record_changes():
+    """As in two concurrent sign-ins, of which the later one finishes first."""
     members, hiding = Members(KINDS), Hiding(2.0**40, 0)
     with members.loading_hiding(1) as changes:
         with members.loading_hiding(1):

@@ -1,4 +1,4 @@
-"""Rooms of large authors: a follower's sockets are members as long as the user follows."""
+"""Channels of large authors: a follower's sockets are in them as long as the user follows."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ async def is_in(node, who) -> bool:
     return any(ROOM in member.channels for member in node.parts.members.of_user(int(who.id)))
 
 
-async def test_a_user_who_follows_and_unfollows_at_once_is_not_in_the_authors_room(cluster, person):
+async def test_a_user_who_follows_and_unfollows_at_once_is_not_in_the_authors_channel(cluster, person):
     """Both notices arrive in one read of the link."""
     mona = await person("mona", node="b")
     cluster.node_b.parts.bus._obey(Joined([int(mona.id)], ROOM, AUTHOR_ID))
@@ -23,8 +23,8 @@ async def test_a_user_who_follows_and_unfollows_at_once_is_not_in_the_authors_ro
     assert not await is_in(cluster.node_b, mona)
 
 
-async def test_who_stops_following_while_they_sign_in_does_not_hear_the_author(cluster, person, monkeypatch):
-    """The database has answered whom they follow, and nobody has looked at that yet."""
+async def test_a_user_who_unfollows_during_sign_in_gets_no_pushes_of_the_author(cluster, person, monkeypatch):
+    """The unfollow comes after the database has answered, and before the node has applied the answer."""
     sign_ins, bus = cluster.node_b.parts.sign_ins, cluster.node_b.parts.bus
     load = sign_ins.load
 
@@ -38,8 +38,8 @@ async def test_who_stops_following_while_they_sign_in_does_not_hear_the_author(c
     assert not await is_in(cluster.node_b, mona)
 
 
-async def test_after_a_gap_a_socket_is_where_the_database_puts_it(cluster, person, monkeypatch):
-    """The node may have missed that its user follows the author, and that they stopped."""
+async def test_after_a_gap_a_socket_is_in_the_channels_of_the_authors_it_follows(cluster, person, monkeypatch):
+    """The node may have missed that its user followed or unfollowed the author."""
     mona = await person("mona", node="b")
     parts = cluster.node_b.parts
     load_many = parts.sign_ins.load_many

@@ -64,7 +64,7 @@ async def test_following_counts_and_lists_newest_first(cluster: Cluster, person)
     assert (await star.refused("graph.follow", user_id="1")).code == "NOT_FOUND"
 
 
-async def test_two_people_following_each_other_at_once(cluster: Cluster, person):
+async def test_two_users_follow_each_other_at_once(cluster: Cluster, person):
     alice, bob = await person("alice", node="a"), await person("bob", node="b")
     for _ in range(10):
         await asyncio.gather(alice.call("graph.follow", user_id=bob.id), bob.call("graph.follow", user_id=alice.id))

@@ -37,7 +37,7 @@ async def test_text_is_counted_in_characters_after_nfc(cluster: Cluster, person)
     assert (await alice.refused("post.create", text=" \n ")).fields == ["text"]
 
 
-async def test_pages_of_a_persons_posts(cluster: Cluster, person):
+async def test_pages_of_a_users_posts(cluster: Cluster, person):
     alice, bob = await person("alice"), await person("bob")
     posts = [(await alice.call("post.create", text=f"post {number}"))["id"] for number in range(7)]
     seen, cursor, pages = [], None, 0

@@ -41,7 +41,7 @@ async def watch(watcher, *people) -> list[dict]:
 
 
 def be_idle(node, who) -> None:
-    """Their sockets on that node have called nothing for long."""
+    """Make the user's sockets on that node look idle."""
     for member in node.parts.members.of_user(int(who.id)):
         member.called_at -= tracker.IDLE_AFTER_S + 1
     node.parts.services.presence._check_idle(int(who.id), time.monotonic())
@@ -56,7 +56,7 @@ async def ask_redis(cluster, who, command: str, *parts):
 
 
 async def may_be_told(cluster, who) -> None:
-    """Wait until a second has passed since the last push about them, so that the next may be sent."""
+    """Wait until the next push about the user may be sent: one second after the last one."""
     stores, user_id = cluster.stores, int(who.id)
     quiet = f"{stores.names.presence(user_id)}:quiet"
     while await stores.shards.call(stores.names.shard_of_user(user_id), "EXISTS", quiet):

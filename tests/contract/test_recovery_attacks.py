@@ -51,7 +51,7 @@ async def test_a_socket_that_closes_right_after_connect_leaves_no_state(cluster:
     assert len(members.of_user(int(other.id))) == 1
 
 
-async def test_of_concurrent_recoveries_only_one_socket_stays(cluster: Cluster, person):
+async def test_only_one_socket_stays_after_concurrent_recoveries(cluster: Cluster, person):
     alice = await person("alice")
     async with aiohttp.ClientSession() as session:
         for _ in range(5):

@@ -207,7 +207,7 @@ async def test_sessions_and_circles_page(cluster: Cluster, person):
 # ---------------------------------------------------------------------------------------------- concurrent calls
 
 
-async def test_of_eighty_concurrent_circles_fifty_are_created(cluster: Cluster, person):
+async def test_eighty_concurrent_calls_create_fifty_circles(cluster: Cluster, person):
     alice = await person("alice")
     devices = [alice, *[await cluster.again(alice, node="ab"[number % 2]) for number in range(15)]]
     answers = await asyncio.gather(
@@ -322,7 +322,7 @@ async def test_invitations_are_counted_by_new_recipients(person, node):
     assert (await guests[6].refused("room.get", room_id=room_id)).code == "NOT_FOUND"
 
 
-async def test_invitations_from_strangers_are_bounded_for_each_day(cluster: Cluster, person):
+async def test_invitations_from_strangers_are_bounded_per_day(cluster: Cluster, person):
     mona, friend = await person("mona"), await person("friend")
     hosts = [await person(f"host{number}", node="ab"[number % 2]) for number in range(12)]
     rooms = [

@@ -1,4 +1,4 @@
-"""What a post's text names."""
+"""Mentions and hashtags in the text of a post."""
 
 import pytest
 

@@ -199,7 +199,7 @@ async def test_a_close_without_a_code_is_answered_with_a_close(bare: BareSocket)
     assert await bare.close_code() == 1000
 
 
-async def test_a_client_with_much_unread_gets_nothing_after_the_close(cluster: Cluster, bare: BareSocket):
+async def test_a_client_with_unread_output_gets_nothing_after_the_close(cluster: Cluster, bare: BareSocket):
     socket = next(each for each in cluster.node_a.socket_server.sockets if each.sid == bare.sid)
     push = websocket_frame(FINAL | TEXT, b"x" * 10_000)
     while not socket.is_behind:

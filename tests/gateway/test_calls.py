@@ -38,7 +38,7 @@ class Held:
         return SimpleNamespace(answer="answered", disconnects=False)
 
     async def finish(self, answered) -> None:
-        """Nothing is left to do after an answer."""
+        """Do nothing: there is no work after an answer."""
 
     def refuse(self, name: str, refusal: errors.CallError) -> str:
         self.refused.append(refusal)
@@ -142,7 +142,7 @@ class Writes(Held):
 
 
 async def test_a_write_does_not_overtake_waiting_writes():
-    """It arrives in the loop turn in which the write that used the last slot ends."""
+    """The call arrives in the loop turn in which the write that used the last slot ends."""
     dispatcher, loop = Writes(), asyncio.get_running_loop()
     dispatcher.may_end.set()
     calls = Calls(dispatcher, Polling(), CallRate(per_second=1e9, burst=100))
@@ -171,7 +171,7 @@ async def test_a_refusal_says_when_the_connection_may_call_again():
 
 
 class Counting(Polling):
-    """Counts how often reading goes on."""
+    """Counts how often reading is resumed."""
 
     resumed = 0
 
@@ -180,7 +180,7 @@ class Counting(Polling):
         self.resumed += 1
 
 
-async def test_a_rest_that_ends_reads_on_only_where_nothing_waits(monkeypatch):
+async def test_reading_resumes_after_a_pause_only_if_no_calls_wait(monkeypatch):
     monkeypatch.setattr("gateway.calls.REST_S", (0, 0))
     dispatcher, owner = Held(), Counting()
     dispatcher.share = Share(1, WorkRate(per_second=1, burst=1))

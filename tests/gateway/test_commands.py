@@ -203,7 +203,7 @@ def test_a_suspended_user_is_refused_until_restored(installation):
     assert installation.call("user.me", {}, "troll")["username"] == "troll"
 
 
-def test_seeding_more_people(installation):
+def test_seeding_more_users(installation):
     result = installation.run("seed", "--users", "300")
     assert "added 300 users" in result.stdout
     assert installation.call("user.get", {"username": "mona_elsayed"}, "ahmed_elsayed")["follower_count"] > 100

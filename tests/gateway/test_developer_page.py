@@ -102,19 +102,19 @@ async def test_sign_in_accepts_only_valid_json(url, http):
 
 
 @pytest.mark.parametrize("fields", [{"host": "0.0.0.0"}, {"host": "example.org"}, {"trusted_proxies": "127.0.0.1/32"}])
-def test_it_is_refused_on_an_address_that_other_machines_reach(fields):
+def test_the_page_is_refused_on_an_address_that_other_machines_reach(fields):
     with pytest.raises(ValidationError, match="DAIRA_DEVELOPER_PAGE"):
         Settings(_env_file=None, developer_page=True, **fields)
     assert not Settings(_env_file=None, **fields).for_a_laptop().developer_page
 
 
-def test_up_turns_it_on_unless_it_was_turned_off():
+def test_up_turns_the_page_on_unless_a_setting_turns_it_off():
     for host in ("127.0.0.1", "::1", "localhost"):
         assert Settings(_env_file=None, host=host).for_a_laptop().developer_page
     assert not Settings(_env_file=None, developer_page=False).for_a_laptop().developer_page
 
 
-def test_its_socket_io_client_is_the_one_that_the_tests_use():
+def test_the_page_has_the_socket_io_client_of_the_tests():
     lock = json.loads((ROOT / "tests" / "clients" / "package-lock.json").read_text())
     version = lock["packages"]["node_modules/socket.io-client"]["version"]
     assert f"Socket.IO v{version}\n" in (PAGE / "vendor" / "socket.io.esm.min.js").read_text()

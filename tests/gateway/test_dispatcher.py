@@ -1,4 +1,4 @@
-"""From a packet to one answer: who may call, what counts, what is committed, and what each exception becomes."""
+"""The dispatcher: access, limits, transactions, and the answer to each exception."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -36,7 +36,7 @@ class NoteTaken(msgspec.Struct, frozen=True):
 
 
 class Services:
-    """Writes down what is done with them, in order."""
+    """Records the calls of its methods, in order."""
 
     def __init__(self) -> None:
         self.log: list[object] = []
@@ -89,7 +89,7 @@ async def answered(services: Services, handler, sent: wire.Packet | None = None,
 
 
 def plain(services: Services, fails: Exception | None = None):
-    """A handler that leaves such work to do."""
+    """Return a handler that leaves work for after the commit, the reply and a refusal."""
 
     async def take_note(call: Call, request: TakeNote) -> NoteTaken:
         """Take a note."""
@@ -142,20 +142,20 @@ async def test_what_exceptions_become(services, error, code):
     assert len({each.error.request_id for each in (answer, *at_once)}) == 3
 
 
-async def test_what_comes_before_and_after_the_answer(services):
+async def test_the_order_of_a_calls_steps(services):
     result = await answered(services, plain(services), packet(text="hello"))
     assert result.answer == wire.Ok(NoteTaken("hello"))
     assert result.disconnects
     assert services.log == [("counted", "write", 1), "handled", "lost", "after commit", "answered", "after reply"]
 
 
-async def test_after_a_refusal_nothing_else_is_done(services):
+async def test_a_refused_call_does_nothing_else(services):
     result = await answered(services, plain(services, fails=errors.not_found("note")))
     assert not result.disconnects
     assert services.log == [("counted", "write", 1), "handled", "answered", "after refusal"]
 
 
-async def test_work_after_the_commit_does_not_hold_up_the_answer(services, monkeypatch):
+async def test_work_after_the_commit_does_not_delay_the_answer(services, monkeypatch):
     monkeypatch.setattr(module, "AFTER_COMMIT_S", 0.01)
 
     async def take_note(call: Call, request: TakeNote) -> NoteTaken:
@@ -174,7 +174,7 @@ async def test_a_call_is_given_up_at_its_deadline(services):
 
 
 @pytest.mark.parametrize(("rules", "code"), [({"limit": None}, "UNAUTHENTICATED"), ({"anonymous": True}, None)])
-async def test_who_has_not_signed_in_calls_what_is_open_to_them(services, rules, code):
+async def test_anonymous_clients_call_only_methods_that_allow_it(services, rules, code):
     result = await answered(services, plain(services), who=caller(None), **rules)
     assert (None if result.answer.ok else result.answer.error.code) == code
     assert ("handled" in services.log) == (code is None)
@@ -189,14 +189,14 @@ async def test_a_call_that_is_too_large_or_has_too_much_is_not_handled(services)
     assert (await answered(services, plain(services), packet(size=method.largest))).answer.ok
 
 
-def test_a_method_that_is_none(services):
+def test_an_unknown_method_is_refused(services):
     dispatcher, _ = dispatching(services, plain(services))
     answer = dispatcher.answer_at_once(None, packet(name="note.eat"), caller(), None)
     assert answer.error.code == "UNIMPLEMENTED"
     assert dispatcher.find("note.eat") is None
 
 
-def test_who_pays(services):
+def test_each_call_is_charged_to_one_share(services):
     dispatcher, method = dispatching(services, plain(services))
     _, of_session = dispatching(services, plain(services), by_session=True)
     assert dispatcher.share_of(method, caller()) == dispatcher.share_of(None, caller()) == ALICE.id
@@ -227,7 +227,7 @@ async def test_reads_are_not_counted_and_wake_nobody(services):
     assert services.log == [("began", 1), "handled", "committed", "answered"]
 
 
-async def test_what_fails_is_not_committed(services):
+async def test_a_failed_call_is_not_committed(services):
     assert not (await answered(services, transactional(services, errors.not_found("note")))).answer.ok
     assert services.log == [("counted", "write", 1), ("began", 1), "handled", "answered"]
 
@@ -259,7 +259,7 @@ async def test_a_key_that_was_used_costs_nothing_and_gives_the_first_answer(serv
 
 
 @pytest.mark.parametrize("name", ["note.take", "note.eat"])
-def test_what_is_refused_before_it_is_looked_at(services, name):
+def test_calls_of_known_and_unknown_methods_can_be_refused_at_once(services, name):
     dispatcher, _ = dispatching(services, plain(services))
     refused = dispatcher.refuse(name, errors.exhausted("too many", 100))
     assert (refused.ok, refused.error.code, refused.error.retry_after_ms) == (False, "RESOURCE_EXHAUSTED", 100)

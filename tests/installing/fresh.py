@@ -40,7 +40,7 @@ MOUNTS = 'mount -t proc proc "$0/proc" && mount -t tmpfs tmpfs "$0/dev/shm" && '
 
 
 class Failed(Exception):
-    """Something differs from the README's promise; the message says what."""
+    """A check failed; the message says what differs from the README."""
 
 
 class Debian:

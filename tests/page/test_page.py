@@ -152,7 +152,7 @@ async def test_a_room_with_a_stage_hands_and_chat(pair):
     await his.see_no("#messages .theirs button", "Delete")
     await his.send("#say input", "spam")
     await his.see("#messages li:last-child", "spam")
-    await his.click("#messages li:last-child button", "Take back")
+    await his.click("#messages li:last-child button", "Delete")
     for window in (hers, his):
         await window.see_no("#messages p", "spam")
     await his.send("#say input", "more spam")
@@ -175,7 +175,7 @@ async def test_a_room_with_a_stage_hands_and_chat(pair):
     await his.see("#messages p", "أهلا بيكي")
     await hers.click("#close-room")
     for window in (hers, his):
-        await window.see("#notice", "closed")
+        await window.see("#notice", "The room has ended")
         await window.see("#digest-topic", "مجلس الجمعة")
 
 
@@ -185,7 +185,7 @@ async def test_a_banned_user_stays_out_until_the_ban_is_lifted(pair):
     await hers.click("#listeners button", "⋯")
     await hers.write("#card-reason", "ضوضاء")
     await hers.click("#card button", "Ban")
-    await his.see("#notice", "out of the room: banned")
+    await his.see("#notice", "removed from the room: banned")
     await his.see("#lobby")
     await hers.see_no("#listeners", "bob")
     await hers.click("#log-entries [data-name='room.ban'] summary")
@@ -205,14 +205,14 @@ async def test_a_user_who_gets_the_room_has_the_hosts_rights(pair):
     await meet(hers, his, "from hand to hand")
     for selector in ("#close-room", "#invite", ".controls"):
         await his.see_no(f"#room {selector}")
-    await act_on(hers, "#listeners", "Hand the room over")
-    await his.see("#notice", "You are host now")
+    await act_on(hers, "#listeners", "Make host")
+    await his.see("#notice", "You are now host")
     await his.see("#close-room")
     await his.see("#invite")
     await hers.see("#my-role", "cohost")
     await hers.see_no("#close-room")
     await hers.see_no("#stage button", "⋯")
-    await his.click("#stage [data-role='cohost'] button", "To the audience")
+    await his.click("#stage [data-role='cohost'] button", "Make listener")
     await hers.see("#my-role", "listener")
     await hers.see("#raise-hand")
     await hers.see_no("#invite")
@@ -241,7 +241,7 @@ async def test_the_digest_of_an_ended_room_is_shown_to_all_who_were_in_it(pair):
     await hers.click("#close-room")
     for window in (hers, his):
         await window.see("#digest-topic", "ليلة الكشري <b>")
-        await window.see("#digest-peak", "At most 2 inside")
+        await window.see("#digest-peak", "At most 2 users inside")
         await window.see("#attendance .edge")
         await window.see(f"#digest-speakers [data-username='{hers.username}']", " s")
         await window.see("#digest-top li", "أحلى كشري في وسط البلد")
@@ -261,7 +261,7 @@ async def test_a_lost_connection_is_shown_and_recovered(cluster: Cluster, pair):
         socket.drop(CloseReason.BROKEN)
     for window in (hers, his):
         await window.see("#log-entries .change", "reconnecting")
-        await window.see("#connection", "caught up")
+        await window.see("#connection", "session recovered")
     await hers.send("#say input", "after")
     await his.see("#messages .theirs p", "after")
 
@@ -275,8 +275,8 @@ async def test_each_tab_remembers_its_own_user(cluster: Cluster, pair):
     await hers.see("#topic", "to come back to")
     await hers.click("header a")
     await hers.do(lambda: hers.driver.switch_to.window(hers.driver.window_handles[-1]))
-    await hers.see("#door", "Who are you?")
-    await hers.click("#demo-people button")
+    await hers.see("#door", "Sign in as a demo user")
+    await hers.click("#demo-users button")
     await hers.see("#connection", "connected")
     await hers.click("#sign-out")
     await hers.see("#notice", "signed out")

@@ -92,7 +92,7 @@ async def test_a_user_told_of_the_end_by_a_recheck_gets_the_digest_too(cluster, 
 
 
 async def test_a_blocked_user_is_told_once_on_each_device(cluster, person, monkeypatch):
-    """Two devices on one node and one on the other are found out at the same time; the worker tells them later."""
+    """Two devices on one node and one on the other are found blocked at once; the worker tells them later."""
     host, mona = await person("host"), await person("mona", node="b")
     devices = [mona, await cluster.again(mona, node="b"), await cluster.again(mona, node="a")]
     room_id = await open_room(host)

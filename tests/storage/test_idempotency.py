@@ -62,7 +62,7 @@ async def test_a_key_is_free_again_after_a_day(cluster: Cluster, place):
         assert await idempotency.first_answer(tx, place, b"another request") == b"another answer"
 
 
-async def test_so_many_old_answers_are_forgotten_at_a_time(cluster: Cluster, place):
+async def test_old_answers_are_deleted_in_bounded_batches(cluster: Cluster, place):
     owner = await cluster.owner()
     await owner.execute("BEGIN")  # never committed: the workers forget, too
     await owner.execute("DELETE FROM idempotency")

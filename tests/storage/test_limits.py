@@ -24,7 +24,7 @@ def test_what_counts_as_one_address(address, key):
 @pytest.mark.parametrize(
     ("address", "is_here"), [("127.0.0.1", True), ("::1", True), ("192.0.2.1", False), ("no address", False)]
 )
-async def test_addresses_of_this_machine_count_where_they_shall(cluster: Cluster, address, is_here):
+async def test_addresses_of_this_machine_count_only_if_the_setting_says_so(cluster: Cluster, address, is_here):
     for count_loopback in (False, True):
         limits = Limits(cluster.stores.shards, {"knock": "1/hour"}, count_loopback=count_loopback)
         counts = count_loopback or not is_here
@@ -53,7 +53,7 @@ async def test_a_refusal_says_what_the_limit_is_and_when_it_ends(cluster: Cluste
     assert refused.value.message == "no more than 3 note per hour"
 
 
-async def test_what_is_beyond_a_limit_is_counted_and_given_back(cluster: Cluster):
+async def test_hits_beyond_a_limit_are_counted_and_given_back(cluster: Cluster):
     limits = Limits(cluster.stores.shards, {"guess": "2/hour"}, count_loopback=True)
     key = cluster.unique("account")
     assert [await limits.hit_beyond("guess", key) for _ in range(4)] == [-1, 0, 1, 2]
@@ -62,8 +62,8 @@ async def test_what_is_beyond_a_limit_is_counted_and_given_back(cluster: Cluster
     assert await limits.hit_beyond("guess", key) == 1
 
 
-async def test_a_window_that_has_passed_counts_as_far_as_it_reaches_into_the_present(cluster: Cluster):
-    """Hits of the window before weigh what is left of its hour."""
+async def test_the_previous_window_counts_in_proportion_to_its_overlap(cluster: Cluster):
+    """Hits of the previous window count in proportion to its overlap with the last hour."""
     limits = Limits(cluster.stores.shards, {"guess": "2/hour"}, count_loopback=True)
     key, storage = cluster.unique("account"), limits._storage
     item = limits._items["guess"]
