@@ -7,7 +7,7 @@ https://socket.io/docs/v4/engine-io-protocol/
 import asyncio
 import binascii
 from base64 import b64decode
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from aiohttp import WSCloseCode, web
@@ -15,9 +15,10 @@ from engineio import exceptions, packet
 
 from engine.close_reasons import CloseReason
 from engine.gathered_writes import GatheredWrites
-from engine.metrics import BEHIND, CLOSED, CONFLATED, DROPPED
+from engine.metrics import CLOSED, DROPPED
 from engine.polling import Mailbox, read_packets
 from engine.probe import Probe
+from engine.slow_reader import SlowReader
 from engine.text_transport import TextTransport
 from engine.web_socket import CLOSE_TIMEOUT_S, WebSocket
 from protocol.packets import frame_payloads, websocket_frame
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from engine.server import EngineServer
 
 MAX_OUTBOUND = 1024 * 1024  # bytes
-MAX_CONFLATED_KEYS = 1_000
 LINGER_S = 1.5
 BYTES_COUNTED_AS_A_PACKET = 4_096
 _CLOSE_FRAME = websocket_frame(0x81, b"1")
@@ -52,8 +52,7 @@ class Peer(Protocol):
 
 class EngineSocket:
     __slots__ = (
-        "_awaits_pong", "_behind_since", "_budget", "_latest", "_mailbox", "_reader", "_refilled_at", "_timer",
-        "_transport", "_web_socket",
+        "_awaits_pong", "_budget", "_mailbox", "_refilled_at", "_slow_reader", "_timer", "_transport", "_web_socket",
         "bounds", "closed", "connected", "is_text_only", "peer", "probed_by", "server", "sid", "upgraded", "upgrading",
     )  # fmt: skip
 
@@ -71,9 +70,7 @@ class EngineSocket:
         self._web_socket: WebSocket | None = None
         self._transport: asyncio.Transport | TextTransport | GatheredWrites | None = None
         self._mailbox: Mailbox | None = None
-        self._behind_since: float | None = None  # loop time since which the write buffer has been full
-        self._latest: dict[Hashable, bytes] | None = None  # conflated frames for a slow reader, by key
-        self._reader: asyncio.Future[None] | None = None  # done once the client has caught up
+        self._slow_reader: SlowReader | None = None  # while the client reads too slowly
         self._budget = self.bounds.packets_per_s
         self._refilled_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -89,7 +86,7 @@ class EngineSocket:
         transport = self._transport
         if transport is None:
             self._post(frame)
-        elif self._behind_since is not None and transport.get_write_buffer_size() > MAX_OUTBOUND:
+        elif self._slow_reader is not None and transport.get_write_buffer_size() > MAX_OUTBOUND:
             self.drop(CloseReason.SLOW)
         else:
             transport.write(frame)
@@ -105,24 +102,17 @@ class EngineSocket:
 
     def write_or_drop(self, frame: bytes) -> None:
         """Write an ephemeral frame; it is not sent to a slow reader."""
-        if self._behind_since is None:
+        if self._slow_reader is None:
             self.write(frame)
         else:
             DROPPED.inc()
 
     def write_latest(self, key: Hashable, frame: bytes) -> None:
         """Write a frame that replaces older ones of its key: a slow reader gets only the newest, when it catches up."""
-        if self._behind_since is None:
+        if self._slow_reader is None:
             self.write(frame)
-            return
-        if self._latest is None:
-            self._latest = {}
-        if self._latest.pop(key, None) is not None:
-            CONFLATED.inc()
-        elif len(self._latest) >= MAX_CONFLATED_KEYS:
-            self._latest.pop(next(iter(self._latest)))
-            DROPPED.inc()
-        self._latest[key] = frame
+        else:
+            self._slow_reader.keep_latest(key, frame)
 
     @property
     def outbound_bytes(self) -> int:
@@ -134,33 +124,23 @@ class EngineSocket:
     @property
     def is_behind(self) -> bool:
         """Whether the client reads more slowly than the server writes."""
-        return self._behind_since is not None
+        return self._slow_reader is not None
 
     async def caught_up(self) -> None:
         """Wait until the client has read nearly everything, or is gone."""
-        if self._behind_since is not None and not self.closed:
-            if self._reader is None:
-                self._reader = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._reader)
+        if self._slow_reader is not None:
+            await self._slow_reader.caught_up()
 
     def write_paused(self) -> None:
-        self._behind_since = asyncio.get_running_loop().time()
-        BEHIND.inc()
+        self._slow_reader = SlowReader()
 
     def write_resumed(self) -> None:
-        self._catch_up()
-        if self._latest:
-            latest, self._latest = self._latest, None
-            for frame in latest.values():
-                self.write(frame)
+        for frame in self._catch_up():
+            self.write(frame)
 
-    def _catch_up(self) -> None:
-        if self._behind_since is not None:
-            self._behind_since = None
-            BEHIND.dec()
-        if self._reader is not None:
-            self._reader.set_result(None)
-            self._reader = None
+    def _catch_up(self) -> Iterable[bytes]:
+        slow_reader, self._slow_reader = self._slow_reader, None
+        return () if slow_reader is None else slow_reader.end()
 
     def _post(self, frame: bytes) -> None:
         """Put a frame's messages into the mailbox of a polling client."""
@@ -359,8 +339,7 @@ class EngineSocket:
 
     def _is_stuck(self) -> bool:
         """Whether the client has been a slow reader for longer than a ping timeout, even if it answers pings."""
-        since = self._behind_since
-        return since is not None and asyncio.get_running_loop().time() - since > self.server.ping_timeout
+        return self._slow_reader is not None and self._slow_reader.is_older_than(self.server.ping_timeout)
 
     def _set_timer(self, seconds: float, work: Callable[[], None]) -> None:
         if self._timer is not None:
@@ -426,7 +405,6 @@ class EngineSocket:
             self._web_socket.ignore_rest()
         self._transport = self._web_socket = None
         self._catch_up()
-        self._latest = None
         if self._timer is not None:
             self._timer.cancel()
         if self._mailbox is not None:

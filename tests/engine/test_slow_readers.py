@@ -165,7 +165,7 @@ async def test_a_client_that_answers_pings_but_does_not_read_is_closed(cluster: 
                     await client.socket.send_str("3")
                     while socket._awaits_pong and not socket.closed:
                         await asyncio.sleep(0.01)
-                elif socket._behind_since is None:
+                elif not socket.is_behind:
                     number += 1
                     loud = Loud(id=f"l:{post['id']}:{number}", post_id="1")
                     await cluster.stores.broadcaster.publish(POST.channel(int(post["id"])), loud)
