@@ -1,26 +1,25 @@
 """`daira`: one command for each task of a developer or an operator."""
 
-import asyncio
 import io
 import json
 import os
 import socket
 import sys
-from collections.abc import Coroutine
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
+
+from gateway import dead_letters
+from gateway.terminal import fail, load_settings, notes, run, screen
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from gateway.settings import Settings
-    from storage.redis import Redis
 
 # Each command imports the modules that it runs, so that `--help` and `call` do not wait for the gateway's.
 app = typer.Typer(
@@ -29,12 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-dead_letters = typer.Typer(help="Events that a worker group gave up on.", no_args_is_help=True)
-app.add_typer(dead_letters, name="dead-letters")
-
-T = TypeVar("T")
-screen = Console()
-notes = Console(stderr=True)
+app.add_typer(dead_letters.app, name="dead-letters")
 
 
 @app.command()
@@ -46,7 +40,7 @@ def up(
 
     if "DAIRA_LOG_FORMAT" not in os.environ and sys.stderr.isatty():
         os.environ["DAIRA_LOG_FORMAT"] = "console"
-    settings = _settings().for_a_laptop()
+    settings = load_settings().for_a_laptop()
     with _spinner() as progress:
         task = progress.add_task("starting", total=None)
 
@@ -57,7 +51,7 @@ def up(
         def step(name: str) -> None:
             progress.update(task, description=name)
 
-        _run(processes.up(settings, with_demo=with_demo, progress=step, ready=ready))
+        run(processes.up(settings, with_demo=with_demo, progress=step, ready=ready))
 
 
 @app.command()
@@ -65,13 +59,13 @@ def erase() -> None:
     """Remove all data of the servers that `daira up` runs in the data folder."""
     from gateway.embedded import EmbeddedError, EmbeddedServers, find_servers
 
-    settings = _settings()
+    settings = load_settings()
     try:
         if find_servers(settings.data_dir) is None:
-            _fail(f"there are no servers in {settings.data_dir}")
+            fail(f"there are no servers in {settings.data_dir}")
         EmbeddedServers(settings.data_dir).erase()
     except EmbeddedError as error:
-        _fail(str(error))
+        fail(str(error))
     screen.print(f"{settings.data_dir} is gone")
 
 
@@ -85,16 +79,16 @@ def serve(
     """Run a gateway node."""
     from gateway import processes, supervisor
 
-    settings = _settings()
+    settings = load_settings()
     if inherited_socket >= 0:
         listener = socket.socket(fileno=inherited_socket)
         listener.setblocking(False)
-        _run(processes.serve(settings, polling=settings.sticky, listener=listener, announce=False))
+        run(processes.serve(settings, polling=settings.sticky, listener=listener, announce=False))
     elif count == 1:
-        _run(processes.serve(settings, polling=True, listener=None, announce=True))
+        run(processes.serve(settings, polling=True, listener=None, announce=True))
     else:
         with supervisor.shared_metrics():
-            _run(processes.supervise(settings, count))
+            run(processes.supervise(settings, count))
 
 
 @app.command()
@@ -108,8 +102,8 @@ def work(
     names = groups or worker_names()
     unknown = [name for name in names if name not in worker_names()]
     if unknown:
-        _fail(f"there is no group {unknown[0]}: known are {', '.join(worker_names())}")
-    _run(processes.work(_settings(), names))
+        fail(f"there is no group {unknown[0]}: known are {', '.join(worker_names())}")
+    run(processes.work(load_settings(), names))
 
 
 @app.command()
@@ -117,7 +111,7 @@ def migrate() -> None:
     """Bring the database's roles, tables and functions up to date."""
     from gateway import processes
 
-    version = _run(processes.migrate(_settings()))
+    version = run(processes.migrate(load_settings()))
     screen.print(f"the schema is at version {version}")
 
 
@@ -129,9 +123,9 @@ def limits() -> None:
 
     table = Table("method", "counts", Column("variable", no_wrap=True), "default", "in force", box=None)
     try:
-        in_force = rates.in_force(_settings())
+        in_force = rates.in_force(load_settings())
     except SettingsError as error:
-        _fail(str(error))
+        fail(str(error))
     for limit, names, rate in in_force:
         table.add_row(", ".join(names), limit.counts, limit.variable, limit.rate, rate)
     screen.print(table)
@@ -144,7 +138,7 @@ def seed(users: Annotated[int, typer.Option(min=2, max=1_000_000, help="number o
 
     from gateway import demo
 
-    settings = _settings()
+    settings = load_settings()
     with Progress(TextColumn("{task.description}"), BarColumn(), console=notes) as progress:
         task = progress.add_task("users", total=1.0)
 
@@ -154,7 +148,7 @@ def seed(users: Annotated[int, typer.Option(min=2, max=1_000_000, help="number o
         async def grow() -> None:
             await demo.seed(settings.owner_database, users, step)
 
-        _run(grow())
+        run(grow())
     screen.print(f"added {users} users who follow each other and have posted")
 
 
@@ -163,7 +157,7 @@ def suspend(username: str) -> None:
     """Suspend a user. Their sessions and sockets end at once."""
     from gateway import processes
 
-    _run(processes.set_status(_settings(), username, "suspended"))
+    run(processes.set_status(load_settings(), username, "suspended"))
     screen.print(f"{username} is suspended")
 
 
@@ -172,7 +166,7 @@ def restore(username: str) -> None:
     """Lift a suspension; the user signs in again."""
     from gateway import processes
 
-    _run(processes.set_status(_settings(), username, "active"))
+    run(processes.set_status(load_settings(), username, "active"))
     screen.print(f"{username} is active")
 
 
@@ -185,7 +179,7 @@ def token(
 ) -> None:
     """Print access tokens, one per line."""
     names = [f"{username}_{number}" for number in range(1, count + 1)] if count else [username]
-    print("\n".join(_mint(_settings(), names, create=create, hours=hours)))
+    print("\n".join(_mint(load_settings(), names, create=create, hours=hours)))
 
 
 @app.command()
@@ -198,13 +192,13 @@ def call(
     """Make one call over a real socket, as a user or anonymously."""
     from gateway import client
 
-    settings = _settings()
+    settings = load_settings()
     try:
         value = json.loads(argument)
     except json.JSONDecodeError as error:
-        _fail(f"the argument is not JSON: {error}")
+        fail(f"the argument is not JSON: {error}")
     minted = _mint(settings, [as_user], create=False, hours=0.25)[0] if as_user else None
-    answer = _run(client.call(url or _url(settings), minted, method, value))
+    answer = run(client.call(url or _url(settings), minted, method, value))
     screen.print_json(json.dumps(answer, ensure_ascii=False))
     if not answer["ok"]:
         raise typer.Exit(1)
@@ -218,7 +212,7 @@ def watch(
     """Print a user's pushes as they arrive, one per line."""
     from gateway import client, processes
 
-    settings = _settings()
+    settings = load_settings()
     minted = _mint(settings, [as_user], create=False, hours=24)[0]
 
     def show(event: str, push: Any) -> None:
@@ -227,7 +221,7 @@ def watch(
     async def until_stopped() -> None:
         await client.watch(url or _url(settings), minted, show, processes.stop_on_signals())
 
-    _run(until_stopped())
+    run(until_stopped())
 
 
 @app.command()
@@ -247,7 +241,7 @@ def examine() -> None:
     """Check settings and every dependency, and say how to fix what is wrong."""
     from gateway import doctor
 
-    findings = _run(doctor.examine(_settings()))
+    findings = run(doctor.examine(load_settings()))
     table = Table("", "what", "finding", "what to do", box=None)
     for finding in findings:
         table.add_row("[green]✓" if finding.ok else "[red]✗", finding.what, finding.finding, finding.advice)
@@ -262,38 +256,6 @@ def show_version() -> None:
     print(version("daira"))
 
 
-@dead_letters.command("list")
-def list_dead_letters(limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50) -> None:
-    """List dead letters, oldest first, with their causes."""
-    from storage.redis_streams import RedisStreams
-
-    async def show() -> None:
-        redis = _redis()
-        table = Table("id", "group", "topic", "event", "cause", box=None)
-        for letter in await RedisStreams(redis).dead_letters(limit):
-            record = letter.record
-            table.add_row(letter.id, letter.group, record.topic, str(record.event_id), letter.cause)
-        screen.print(table if table.row_count else "there are none")
-        await redis.close()
-
-    _run(show())
-
-
-@dead_letters.command("replay")
-def replay_dead_letters(
-    ids: Annotated[list[str] | None, typer.Argument(help="ids from `list`; default: all")] = None,
-) -> None:
-    """Append dead letters to their topics again. Repeating a reaction that succeeded is safe."""
-    from storage.redis_streams import RedisStreams
-
-    async def replay() -> None:
-        redis = _redis()
-        screen.print(f"{await RedisStreams(redis).replay(ids)} replayed")
-        await redis.close()
-
-    _run(replay())
-
-
 def main() -> None:
     _write_whole_lines()
     app()
@@ -306,63 +268,6 @@ def _write_whole_lines() -> None:
         sys.stdout = io.TextIOWrapper(buffer, encoding=sys.stdout.encoding, line_buffering=True)
 
 
-def _settings() -> "Settings":
-    from pydantic import ValidationError
-
-    from gateway.observability import configure_logs
-    from gateway.settings import Settings
-
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        for problem in error.errors():
-            name = "_".join(("DAIRA", *map(str, problem["loc"]))).upper() if problem["loc"] else "settings"
-            notes.print(f"[red]{name}[/]: {problem['msg']}", highlight=False)
-        raise typer.Exit(2) from None
-    configure_logs(settings.log_level, settings.log_format)
-    return settings
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    import uvloop
-
-    try:
-        return uvloop.run(work)
-    except asyncio.CancelledError:
-        raise typer.Exit(130) from None
-    except Exception as error:
-        if not isinstance(error, _expected()):
-            raise
-        _fail(str(error) or type(error).__name__)
-
-
-def _expected() -> tuple[type[Exception], ...]:
-    """Errors that are told in a sentence, without a traceback."""
-    from redis.exceptions import RedisError
-
-    from gateway.client import CannotConnect
-    from gateway.embedded import EmbeddedError
-    from gateway.settings import SettingsError
-    from gateway.stores import NotMigrated
-    from storage.database import DatabaseUnavailable
-
-    return (
-        SettingsError,
-        EmbeddedError,
-        NotMigrated,
-        CannotConnect,
-        DatabaseUnavailable,
-        RedisError,
-        LookupError,
-        OSError,
-    )
-
-
-def _fail(message: str) -> NoReturn:
-    notes.print(f"[red]daira:[/] {message}", highlight=False, soft_wrap=True)
-    raise typer.Exit(1)
-
-
 def _mint(settings: "Settings", usernames: list[str], *, create: bool, hours: float) -> list[str]:
     from gateway import demo
     from protocol.tokens import AccessTokens
@@ -372,14 +277,7 @@ def _mint(settings: "Settings", usernames: list[str], *, create: bool, hours: fl
         lifetime = timedelta(hours=hours)
         return await demo.mint_tokens(settings.owner_database, tokens, usernames, create=create, lifetime=lifetime)
 
-    return _run(mint())
-
-
-def _redis() -> "Redis":
-    from storage.redis import Redis
-
-    settings = _settings()
-    return Redis(settings.redis, settings.prefix)
+    return run(mint())
 
 
 def _url(settings: "Settings") -> str:
