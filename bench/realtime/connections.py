@@ -15,6 +15,7 @@ COLLECT_S = 1.0
 WARM_UP_SOCKETS = 200
 MISSED = 5
 GOING_S = 300.0
+LATER_S = 10.0  # presence, for one, waits 5 s for users to return
 STORM_AT_ONCE = 200
 STORM_S = 60.0
 
@@ -38,18 +39,23 @@ async def _resident(stage: Stage) -> int:
 async def coming_and_going(stage: Stage) -> Values:
     values = {}
     await stage.connect(WARM_UP_SOCKETS)
-    stage.crowd.close()
+    await _disconnect_all(stage)
     for number, crowd in enumerate(stage.sizes.crowds):
-        await stage.settle()
         cpu = stage.contender.cpu
         await stage.connect(crowd)
         await stage.settle()
         values[f"connect_{number}"] = (stage.contender.cpu - cpu) / crowd * 1e6
         cpu = stage.contender.cpu
-        stage.crowd.close()
-        await stage.settle(GOING_S)
+        await _disconnect_all(stage)
         values[f"disconnect_{number}"] = (stage.contender.cpu - cpu) / crowd * 1e6
     return values
+
+
+async def _disconnect_all(stage: Stage) -> None:
+    """Close all sockets, and wait until the server has done what it does later."""
+    stage.crowd.close()
+    await stage.settle(GOING_S)
+    await asyncio.sleep(LATER_S)
 
 
 class Traveller:
@@ -136,7 +142,10 @@ SCENARIOS = (
         "Connecting and disconnecting",
         [
             Figure(f"{key}_{number}", what.format(f"{crowd:,}"), "µs of CPU each")
-            for key, what in (("connect", "{} clients connect and sign in"), ("disconnect", "{} disconnect at once"))
+            for key, what in (
+                ("connect", "{} clients connect and sign in"),
+                ("disconnect", "{} disconnect at once, with the 10 s after"),
+            )
             for number, crowd in enumerate(FULL.crowds)
         ],
         _EVERYONE,
