@@ -17,6 +17,7 @@ SINGLE_PUSHES_PER_SECOND = 50.0
 IDLE_NODE_MESSAGES = 50.0  # a second, to a room of 1,000: 50,000 deliveries
 SPREAD_MESSAGES = 30.0
 HOPS = 300
+EQUAL_RATE = 2_000.0  # messages a second to small rooms
 
 _PEERS = (Ours, Node, BareNode, Stock, Limit)
 _PER_SECOND = "deliveries per core-second"
@@ -48,7 +49,9 @@ async def small_rooms(stage: Stage) -> Values:
     await stage.connect(rooms)
     await stage.join([((room + step) % rooms, room) for room in range(rooms) for step in range(ROOM_SIZE)])
     publish = stage.to_rooms([number * STRIDE % rooms for number in range(rooms)])
-    return {"moderate": (await stage.moderate(publish, ROOM_SIZE)).per_cpu_second}
+    moderate = await stage.moderate(publish, ROOM_SIZE)
+    equal = await stage.at_rate(publish, ROOM_SIZE, EQUAL_RATE, stage.sizes.seconds)
+    return {"moderate": moderate.per_cpu_second, "equal": equal.cpu / equal.frames * 1e6}
 
 
 async def pushes(stage: Stage) -> Values:
@@ -158,7 +161,10 @@ SCENARIOS = (
     ),
     Scenario(
         "small-rooms", "1,000 rooms of 10",
-        (Figure("moderate", "1,000 rooms of 10, in turn", _PER_SECOND, more=True),),
+        (
+            Figure("moderate", "1,000 rooms of 10, in turn", _PER_SECOND, more=True),
+            Figure("equal", f"1,000 rooms of 10, {EQUAL_RATE:,.0f} messages a second", "µs of CPU a delivery"),
+        ),
         _PEERS, small_rooms, room_size=lambda sizes: ROOM_SIZE, publishes=True,
     ),
     Scenario(
