@@ -12,7 +12,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
+import msgspec
 
+from bench.realtime.statements import open_handlers, real_calls
 from gateway import demo
 from gateway.embedded import EmbeddedServers, Servers
 from gateway.settings import Settings
@@ -33,13 +35,17 @@ POSTS_EACH = 10
 
 @dataclass(frozen=True)
 class World:
-    """`users[n]` signs in with `tokens[n]`; the first users follow authors with posts."""
+    """`users[n]` signs in with `tokens[n]`; the first users follow authors with posts.
+
+    statements: method → the SQL of its call, from BEGIN to COMMIT.
+    """
 
     folder: Path
     servers: Servers
     users: list[int]
     tokens: list[str]
     posts: list[int]
+    statements: dict[str, list[str]]
 
     @property
     def our_settings(self) -> dict[str, str]:
@@ -48,7 +54,12 @@ class World:
 
     @property
     def peer_settings(self) -> dict[str, str]:
-        return {"REDIS_URL": self.servers.redis_url, "TOKEN_KEY": self.servers.token_key}
+        return {
+            "REDIS_URL": self.servers.redis_url,
+            "DATABASE_URL": self.servers.postgres_url("daira_app"),
+            "TOKEN_KEY": self.servers.token_key,
+            "STATEMENTS": msgspec.json.encode(self.statements).decode(),
+        }
 
 
 @asynccontextmanager
@@ -70,7 +81,11 @@ async def open_world(folder: Path, people: int, rooms: int, readers: int) -> Asy
             owner_url, AccessTokens(settings.keys), names, create=True, lifetime=TOKENS_LAST
         )
         users, posts = await _populate(owner_url, names, rooms, readers)
-        yield World(folder, servers, users, tokens, posts)
+        async with open_handlers(folder, users[0]) as handlers:
+            for call in real_calls(users).values():  # the first call also rebuilds what Redis has lost
+                await handlers.run(call)
+            statements = {call.method: (await handlers.run(call)).statements for call in real_calls(users).values()}
+        yield World(folder, servers, users, tokens, posts, statements)
     finally:
         await embedded.stop()
         await asyncio.to_thread(embedded.erase)

@@ -12,6 +12,7 @@ from bench.realtime.load import Counts, Socket
 from bench.realtime.report import MARKS, write_document
 from bench.realtime.results import Results
 from bench.realtime.scenario import at
+from bench.realtime.statements import open_handlers, real_calls
 from bench.realtime.tick import frame
 
 PING, OTHER = b"\x81\x012", b"\x82\x05other"
@@ -53,6 +54,19 @@ def test_a_reconnecting_client_knows_whether_its_session_was_recovered():
     assert not traveller.recovered
     traveller.hear({"type": 0, "data": {"sid": "2", "pid": "secret"}})
     assert traveller.recovered
+
+
+async def test_the_sql_of_a_call_is_recorded_with_its_answer(cluster, person):
+    alice, bob = await person("alice"), await person("bob")
+    async with open_handlers(cluster.data_dir, int(alice.id)) as handlers:
+        calls = real_calls([int(alice.id), int(bob.id)])
+        ran = {key: await handlers.run(call) for key, call in calls.items()}
+    for each in ran.values():
+        assert each.statements[0] == "BEGIN; SELECT set_config('app.user_id', '{viewer}', true)"
+        assert each.statements[-1] == "COMMIT"
+        assert each.seconds > 0
+    assert ran["user"].answer == await alice.call("user.get", user_id=bob.id)
+    assert ran["create"].answer == await alice.call("post.get", post_id=ran["create"].answer["id"])
 
 
 def measured() -> Results:
