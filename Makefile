@@ -15,6 +15,7 @@ GO := $(or $(shell command -v go),$(wildcard /usr/local/go/bin/go))
 JAVA_CLIENTS := 2.0.1 2.1.2
 CLIENTS := $(addprefix tests/clients/,node_modules/.installed go/target/driver \
 	rust/target/debug/daira-test-client java/target/.made)
+RUST_PEER := bench/realtime/peers/rust/target/release/daira-bench-rust-peer
 
 .PHONY: help install voice clients run test mutants check fresh format schema lock outdated bench bench-realtime picture clean
 
@@ -76,9 +77,16 @@ tests/clients/java/target/.made: $(wildcard tests/clients/java/*.java) tests/cli
 
 bench/realtime/peers/node/node_modules/.installed: bench/realtime/peers/node/package-lock.json
 	@if command -v npm >/dev/null; then \
-		echo "Installing the peers on Node.js …"; \
+		echo "Installing the peers on Node.js and Bun …"; \
 		cd bench/realtime/peers/node && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed; \
-	else echo "npm is missing: the peers on Node.js will be left out"; fi
+	else echo "npm is missing: the peers on Node.js and Bun will be left out"; fi
+
+$(RUST_PEER): $(wildcard bench/realtime/peers/rust/src/*) bench/realtime/peers/rust/Cargo.lock
+	@if command -v cargo >/dev/null; then \
+		echo "Building the peer in Rust, about two minutes …"; \
+		cd bench/realtime/peers/rust && cargo build --quiet --release --locked --target-dir target \
+		|| echo "The build failed: the peer in Rust will be left out"; \
+	else echo "Cargo is missing: the peer in Rust will be left out"; fi
 
 install: .venv/installed ## install DAIRA into .venv
 
@@ -132,7 +140,7 @@ bench: .venv/installed-dev ## measure calls and fan-out against their bare SQL a
 	@$(VENV)/python -m bench.realtime --rounds 1 --docs .bench \
 		--only room-join --only room-message --only presence --only presence-flood $(ARGS)
 
-bench-realtime: .venv/installed-dev bench/realtime/peers/node/node_modules/.installed ## measure the gateway and its peers in one run
+bench-realtime: .venv/installed-dev bench/realtime/peers/node/node_modules/.installed $(RUST_PEER) ## measure the gateway and its peers in one run
 	@$(VENV)/python -m bench.realtime $(ARGS)
 
 picture: .venv/installed-dev ## take docs/page.webp, the README's picture, from a running `make run`; needs Chromium
@@ -140,4 +148,5 @@ picture: .venv/installed-dev ## take docs/page.webp, the README's picture, from 
 
 clean: ## remove the virtual environment and all local data
 	@if test -e .daira/servers.json; then $(VENV)/daira erase; fi
-	@rm -rf .venv .daira .bench tests/clients/node_modules tests/clients/*/target bench/realtime/peers/node/node_modules
+	@rm -rf .venv .daira .bench tests/clients/node_modules tests/clients/*/target bench/realtime/peers/node/node_modules \
+		bench/realtime/peers/rust/target

@@ -5,7 +5,7 @@ import time
 
 from redis.asyncio import Redis
 
-from bench.realtime.contenders import BareNode, Limit, Node, Ours, Stock
+from bench.realtime.contenders import BareNode, Bun, Limit, Node, Ours, Rust, Stock
 from bench.realtime.scenario import Figure, Scenario, Values, quantile
 from bench.realtime.stage import TICK_S, Stage
 from bench.realtime.tick import MARK
@@ -19,7 +19,7 @@ SPREAD_MESSAGES = 30.0
 HOPS = 300
 EQUAL_RATE = 2_000.0  # messages a second to small rooms
 
-_PEERS = (Ours, Node, BareNode, Stock, Limit)
+_PEERS = (Ours, Node, BareNode, Bun, Rust, Stock, Limit)
 _PER_SECOND = "deliveries per core-second"
 
 

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from bench.realtime import frames
-from bench.realtime.contenders import BareNode, Node, Ours, Stock
+from bench.realtime.contenders import BareNode, Bun, Node, Ours, Rust, Stock
 from bench.realtime.load import LoadError
 from bench.realtime.scenario import Figure, Scenario, Values, quantile
 from bench.realtime.stage import Stage
@@ -94,7 +94,7 @@ SCENARIOS = (
             Figure(key, f"echo, {connections} connections × {depth} under way", "µs of CPU a call")
             for key, (connections, depth) in ECHOES.items()
         ],
-        (Ours, Node, BareNode, Stock),
+        (Ours, Node, BareNode, Bun, Rust, Stock),
         echo,
     ),
     Scenario(

@@ -16,6 +16,8 @@ COLOURS = {
     "ours": "#0f766e",
     "node": "#6b8e23",
     "bare": "#a3b86c",
+    "bun": "#b8a13a",
+    "rust": "#8c4a6b",
     "stock": "#c2703d",
     "deflate": "#dba37f",
     "limit": "#94a3b8",

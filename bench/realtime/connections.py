@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import Any
 
-from bench.realtime.contenders import BareNode, Node, Ours, Stock, StockDeflate
+from bench.realtime.contenders import BareNode, Bun, Node, Ours, Rust, Stock, StockDeflate
 from bench.realtime.frames import CONNECT, EVENT
 from bench.realtime.load import Crowd, LoadError
 from bench.realtime.scenario import Figure, Scenario, Values
@@ -127,7 +127,7 @@ async def _come(stage: Stage, travellers: list[Traveller]) -> None:
         raise LoadError(f"{len(stage.crowd.sockets)} of {len(travellers)} reconnected in {STORM_S:.0f} s") from None
 
 
-_EVERYONE = (Ours, Node, BareNode, Stock)
+_EVERYONE = (Ours, Node, BareNode, Bun, Rust, Stock)
 
 SCENARIOS = (
     Scenario(

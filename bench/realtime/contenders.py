@@ -16,6 +16,7 @@ from bench.realtime.world import LOAD_CORE, SERVER_CORE, World, free_port
 
 PEERS = Path("bench/realtime/peers")
 NODE = PEERS / "node"
+RUST = PEERS / "rust/target/release/daira-bench-rust-peer"
 NODES_KEY = "daira:{0}:nodes"
 
 
@@ -148,6 +149,29 @@ class BareNode(Node):
     server = (*Node.server, "--bare")
 
 
+class Bun(Node):
+    """Bun's own engine: it connects, and echoes one call at a time, at a lower cost than Bun with Node.js' engine."""
+
+    name, label = "bun", "Socket.IO on Bun"
+    server = (str(NODE / "node_modules/.bin/bun"), str(NODE / "bun_server.mjs"))
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return None if (ROOT / cls.server[0]).exists() else f"run `npm ci` in {NODE}"
+
+
+class Rust(Contender):
+    """socketioxide on one thread, with DAIRA's checks, limits and metrics."""
+
+    name, label = "rust", "socketioxide (Rust)"
+    server = (str(RUST),)
+    publishes_by = python("bench.realtime.peers.rust_publisher")
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return None if (ROOT / RUST).exists() else "run `make bench-realtime`, which builds it with cargo"
+
+
 class Stock(Contender):
     name, label = "stock", "python-socketio"
     server = python("bench.realtime.peers.stock_server")
@@ -191,4 +215,4 @@ class Limit(Contender):
         """The server itself publishes."""
 
 
-ALL: tuple[type[Contender], ...] = (Ours, Node, BareNode, Stock, StockDeflate, Limit)
+ALL: tuple[type[Contender], ...] = (Ours, Node, BareNode, Bun, Rust, Stock, StockDeflate, Limit)
