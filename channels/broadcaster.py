@@ -40,7 +40,7 @@ REMEMBER_S = 900  # as long as the outbox can repeat itself
 MOST_IDS_OF_A_CHANNEL = 20_000
 MOST_IDS_OF_AN_INBOX = 1_000
 KEEP_BODIES_S = LIFETIME_S + 20
-PAGE = 500  # users in one script
+PAGE = 100  # users in one script: the first are sent their push while Redis works on the next
 
 _LUA = Path(__file__).parent / "lua"
 _CLOCK = _LUA / "clock.lua"
@@ -100,9 +100,7 @@ class Broadcaster:
         )
 
     async def _publish_page(self, shard: int, user_ids: Sequence[int], push: Push, body: bytes) -> None:
-        keys = [self._names.clock(shard), self._names.bodies(shard) + push.id]
-        for user_id in user_ids:
-            keys += (self._names.places(user_id), self._names.inbox(user_id), self._names.cut(user_id))
+        keys = (self._names.clock(shard), self._names.bodies(shard) + push.id)
         kept_s = KEEP_BODIES_S if push.flow == "recover" else 0
         # With several shards, the node's channel and the user's inbox are on different ones.
         command = self._shards.publish_command if self._shards.amount == 1 else ""
@@ -118,6 +116,7 @@ class Broadcaster:
                 MOST_IDS_OF_AN_INBOX,
                 REMEMBER_S,
                 kept_s,
+                *self._names.users(shard),
                 *user_ids,
             ),
         )

@@ -14,6 +14,14 @@ class ChannelKeys(NamedTuple):
     state: str
 
 
+class UserPrefixes(NamedTuple):
+    """What precedes a user's id in the keys of their places, inbox and cut."""
+
+    places: str
+    inbox: str
+    cut: str
+
+
 class Names:
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
@@ -38,20 +46,24 @@ class Names:
     def shard_of_user(self, user_id: int) -> int:
         return self._shards.of(str(user_id))
 
+    def users(self, shard: int) -> UserPrefixes:
+        key = self._shards.key
+        return UserPrefixes(key(shard, "at", ""), key(shard, "inbox", ""), key(shard, "cut", ""))
+
     def places(self, user_id: int) -> str:
         """The user's places: sockets that are open, and sessions whose client may reconnect."""
-        return self._shards.key(self.shard_of_user(user_id), "at", user_id)
+        return f"{self.users(self.shard_of_user(user_id)).places}{user_id}"
 
     def presence(self, user_id: int) -> str:
         """The user's presence: whether online, and the status that others see."""
         return self._shards.key(self.shard_of_user(user_id), "presence", user_id)
 
     def inbox(self, user_id: int) -> str:
-        return self._shards.key(self.shard_of_user(user_id), "inbox", user_id)
+        return f"{self.users(self.shard_of_user(user_id)).inbox}{user_id}"
 
     def cut(self, user_id: int) -> str:
         """The offset of the newest push that was dropped from a full inbox."""
-        return self._shards.key(self.shard_of_user(user_id), "cut", user_id)
+        return f"{self.users(self.shard_of_user(user_id)).cut}{user_id}"
 
     def bodies(self, shard: int) -> str:
         """What precedes the push's id in the key of its body."""

@@ -1,22 +1,22 @@
 -- Publish a push to users who are online or may reconnect, once to each, and keep it in their inboxes.
--- KEYS clock, body, then for each user: places (node/pid → expiry), inbox (push id → offset), cut.
--- ARGV 1 PUBLISH, or empty to leave that to the caller, 2 prefix of the nodes' channels, 3 push id, 4 body,
--- 5 most ids in an inbox, 6 s ids are kept, 7 s the body is kept (0: nothing is kept), 8… user ids.
+-- KEYS clock, body. ARGV 1 PUBLISH, or empty to leave that to the caller, 2 prefix of the nodes' channels, 3 push id,
+-- 4 body, 5 most ids in an inbox, 6 s ids are kept, 7 s the body is kept (0: nothing is kept), prefixes of users' keys:
+-- 8 places (node/pid → expiry), 9 inbox (push id → offset), 10 cut; 11… user ids.
 -- Returns the offset, then node, user ids by commas, node, user ids …
 local offset = tick(KEYS[1])
 local now = tonumber(offset) / 1000000
 local kept = ARGV[7] ~= '0'
 local nodes, by_node = {}, {}
-for index = 8, #ARGV do
-    local first = (index - 8) * 3 + 3
-    local at = redis.call('ZRANGEBYSCORE', KEYS[first], now, '+inf')
+for index = 11, #ARGV do
+    local at = redis.call('ZRANGEBYSCORE', ARGV[8] .. ARGV[index], now, '+inf')
+    local inbox = ARGV[9] .. ARGV[index]
     -- If the caller sends it on, it may have crashed before it did: it is sent again, and clients drop it by its id.
-    if at[1] and (not kept or redis.call('ZADD', KEYS[first + 1], 'NX', offset, ARGV[3]) == 1 or ARGV[1] == '') then
+    if at[1] and (not kept or redis.call('ZADD', inbox, 'NX', offset, ARGV[3]) == 1 or ARGV[1] == '') then
         if kept then
-            redis.call('EXPIRE', KEYS[first + 1], ARGV[6])
-            while redis.call('ZCARD', KEYS[first + 1]) > tonumber(ARGV[5]) do
-                local oldest = redis.call('ZPOPMIN', KEYS[first + 1])
-                redis.call('SET', KEYS[first + 2], oldest[2], 'EX', ARGV[6])
+            redis.call('EXPIRE', inbox, ARGV[6])
+            while redis.call('ZCARD', inbox) > tonumber(ARGV[5]) do
+                local oldest = redis.call('ZPOPMIN', inbox)
+                redis.call('SET', ARGV[10] .. ARGV[index], oldest[2], 'EX', ARGV[6])
             end
         end
         for _, place in ipairs(at) do
