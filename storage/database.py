@@ -6,8 +6,8 @@ A lost server or an exhausted pool raises `DatabaseUnavailable`.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
@@ -111,26 +111,19 @@ class Database:
         FAILED_PRECONDITION if a count would exceed its bound.
         """
         async with self._connection(share) as connection:
-            try:
+            with _translated(connection):
                 # One simple query in one round trip. The id is an int, so it cannot inject SQL.
                 await connection.execute(
                     f"BEGIN; SELECT set_config('app.user_id', '{int(viewer_id)}', true)" if viewer_id else "BEGIN"
                 )
                 yield connection
                 await connection.execute("COMMIT")
-            except TimeoutError:
-                raise  # a slow statement: the server is up
-            except _LOST as error:
-                _terminate(connection)
-                raise DatabaseUnavailable(str(error)) from error
-            except _COLLIDED as error:
-                raise Conflict(str(error)) from error
-            except asyncpg.CheckViolationError as error:
-                if error.constraint_name != BOUNDED:
-                    raise
-                raise errors.failed_precondition(error.args[0]) from error
-            except asyncpg.DataError as error:
-                raise errors.invalid("$", "holds a value out of range") from error
+
+    async def fetch(self, statement: str, *arguments: object) -> "list[Row]":
+        """Run one statement without a viewer, in one round trip. Raises DatabaseUnavailable, Conflict."""
+        async with self._connection(None) as connection:
+            with _translated(connection):
+                return await connection.fetch(statement, *arguments)
 
     async def ping(self) -> None:
         async with self.transaction() as tx:
@@ -173,6 +166,26 @@ class Database:
             _terminate(connection)
         with suppress(asyncpg.InternalClientError):  # if it was just lost, it has left the pool by itself
             await self._pool.release(connection)
+
+
+@contextmanager
+def _translated(connection: Transaction) -> Iterator[None]:
+    """Turn errors of PostgreSQL into ours."""
+    try:
+        yield
+    except TimeoutError:
+        raise  # a slow statement: the server is up
+    except _LOST as error:
+        _terminate(connection)
+        raise DatabaseUnavailable(str(error)) from error
+    except _COLLIDED as error:
+        raise Conflict(str(error)) from error
+    except asyncpg.CheckViolationError as error:
+        if error.constraint_name != BOUNDED:
+            raise
+        raise errors.failed_precondition(error.args[0]) from error
+    except asyncpg.DataError as error:
+        raise errors.invalid("$", "holds a value out of range") from error
 
 
 def _terminate(connection: Transaction) -> None:

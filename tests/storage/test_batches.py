@@ -1,0 +1,97 @@
+"""How questions are collected while others are under way."""
+
+import asyncio
+
+import pytest
+
+from storage import batches
+from storage.batches import Batches
+from storage.database import DatabaseUnavailable
+from storage.redis import RedisError
+
+
+class Asked:
+    """Answers numbers by their double, except 0, once it is told to go on."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[str, list[int]]] = []
+        self.go = asyncio.Event()
+        self.failing: tuple[int, Exception] | None = None
+        self.questions = Batches(self._ask)
+
+    async def _ask(self, group: str, numbers: list[int]) -> dict[int, int]:
+        self.batches.append((group, list(numbers)))
+        await self.go.wait()
+        if self.failing is not None and self.failing[0] in numbers:
+            raise self.failing[1]
+        return {number: 2 * number for number in numbers if number}
+
+    def begin(self, group: str, *numbers: int) -> list[asyncio.Task[int | None]]:
+        return [asyncio.create_task(self.questions.answer(group, number)) for number in numbers]
+
+
+async def turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_questions_that_arrive_meanwhile_are_asked_together():
+    asked = Asked()
+    first, *others = asked.begin("a", 1, 2, 3, 2, 0)
+    await turns()
+    assert asked.batches == [("a", [1])]
+    asked.go.set()
+    assert await asyncio.gather(first, *others) == [2, 4, 6, 4, None]
+    assert asked.batches == [("a", [1]), ("a", [2, 3, 0])]
+    assert await asked.questions.answer("a", 4) == 8
+    assert not asked.questions._waiting
+
+
+async def test_groups_do_not_wait_for_each_other():
+    asked = Asked()
+    both = [*asked.begin("a", 1), *asked.begin("b", 1)]
+    await turns()
+    assert asked.batches == [("a", [1]), ("b", [1])]
+    asked.go.set()
+    await asyncio.gather(*both)
+
+
+async def test_batches_and_their_queue_are_bounded(monkeypatch):
+    monkeypatch.setattr(batches, "LARGEST_BATCH", 2)
+    monkeypatch.setattr(batches, "MOST_WAITING", 3)
+    asked = Asked()
+    tasks = asked.begin("a", *range(1, 6))
+    await turns()
+    with pytest.raises(DatabaseUnavailable):
+        await tasks[-1]
+    asked.go.set()
+    await asyncio.gather(*tasks[:-1])
+    assert [numbers for _, numbers in asked.batches] == [[1], [2, 3], [4]]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"), [(RedisError("down"), RedisError), (ValueError("broken"), DatabaseUnavailable)]
+)
+async def test_a_failed_batch_fails_its_questions_alone(error, told):
+    asked = Asked()
+    asked.failing = 2, error
+    first, *others = asked.begin("a", 1, 2, 3)
+    await turns()
+    asked.go.set()
+    assert await first == 2
+    for each in others:
+        with pytest.raises(told):
+            await each
+    assert await asked.questions.answer("a", 4) == 8
+
+
+async def test_a_cancelled_question_takes_no_other_with_it():
+    asked = Asked()
+    first, second, third = asked.begin("a", 1, 2, 3)
+    await turns()
+    first.cancel()
+    await turns()
+    second.cancel()
+    asked.go.set()
+    assert await third == 6
+    assert [first.cancelled(), second.cancelled()] == [True, True]
