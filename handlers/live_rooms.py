@@ -33,7 +33,7 @@ from protocol.room_digests import RoomDigest
 from protocol.rpc import Nothing, methods
 from stage import turns, view
 from stage.room_channel import LIVE_ROOM
-from stage.roster import NOBODY, Look
+from stage.roster import FIRST_LISTENERS, NOBODY, Look
 from stage.succession import replace_host
 from storage import circles, live_rooms, present, room_messages
 from storage.database import Transaction
@@ -41,7 +41,6 @@ from storage.live_rooms import RoomUserRow
 
 MOST_AHEAD = timedelta(days=365)
 RECENT_MESSAGES = 50
-FIRST_PARTICIPANTS = 20
 
 
 @methods.rpc("room.create", limit=Limit("room", "30/hour", "room.create by user"))
@@ -152,7 +151,7 @@ async def join_room(call: Call, request: RoomRef, tx: Transaction) -> JoinedRoom
         )
         if entered.refused is not None:
             raise errors.failed_precondition(REFUSALS[entered.refused])
-        look = await call.services.roster.look(room_id, 0, FIRST_PARTICIPANTS)
+        look = entered.look
         people = await live_rooms.people(tx, room_id, list({*view.named(look), *look.page}))
         row = await live_rooms.load(tx, room_id)
         if row is None or row["state"] != "live":
@@ -170,7 +169,7 @@ async def join_room(call: Call, request: RoomRef, tx: Transaction) -> JoinedRoom
         role=room["role"],
         muted=room["is_muted"],
         participants=_first_page(look, people),
-        next_cursor=_next_participants(call, room_id, look, FIRST_PARTICIPANTS),
+        next_cursor=_next_participants(call, room_id, look, FIRST_LISTENERS),
         recent_messages=[present.room_message(message) for message in reversed(recent)],
         offset=look.offset,
     )

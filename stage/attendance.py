@@ -12,7 +12,6 @@ import structlog
 from channels.background import Background
 from channels.broadcaster import Broadcaster
 from channels.members import Members
-from channels.messages import CLOCK_LENGTH
 from channels.nodes import DEAD_AFTER_S
 from domain.room_rules import ON_STAGE
 from protocol.live_rooms import Role, RoomJoined
@@ -88,14 +87,13 @@ class Attendance:
         self._seats.setdefault(place, coming_in)
         self._stay(room_id, user_id)
         entered = await self._roster.enter(room_id, user_id, self._node, role, version, capacity, joined)
-        clock = int(entered.offset[-CLOCK_LENGTH:])
         seat = self._seats.get(place, coming_in)
         if entered.refused is not None:
             return entered  # the seat goes with the socket, unless another socket of theirs is inside or enters
         newest = max(seat, coming_in, key=_version)
-        self._seats[place] = newest._replace(joined=max(clock, seat.joined or 0))
+        self._seats[place] = newest._replace(joined=max(entered.joined, seat.joined or 0))
         INSIDE.set(len(self._seats))
-        if clock <= self._put_out.get(place, 0):
+        if entered.joined <= self._put_out.get(place, 0):
             # Sent out while the answer was on its way. As the socket leaves, the user leaves the roster, too.
             return entered._replace(refused="kicked")
         if not self._is_here(room_id, user_id):  # the socket closed during the query
@@ -109,8 +107,8 @@ class Attendance:
 
     def _tell_of(self, room_id: int, user: UserLite, role: Role, entered: Entered) -> None:
         """Push that a user is inside who was not before."""
-        if departures.is_told_of(role, entered.inside):
-            push_id = f"room.joined:{room_id}:{user.id}:{entered.offset}"
+        if departures.is_told_of(role, entered.look.inside):
+            push_id = f"room.joined:{room_id}:{user.id}:{entered.joined}"
             came = RoomJoined(id=push_id, room_id=str(room_id), user=user, role=role)
             self._background.run(self._broadcaster.publish(LIVE_ROOM.channel(room_id), came, actor_id=int(user.id)))
 
@@ -247,8 +245,7 @@ class Attendance:
             room_id, user_id, self._node, seat.role, seat.version, NO_CAPACITY, seat.joined
         )
         if entered.refused is not None:
-            before = int(entered.offset[-CLOCK_LENGTH:])
-            await departures.put_out(self._broadcaster, room_id, user_id, entered.refused, before=before)
+            await departures.put_out(self._broadcaster, room_id, user_id, entered.refused, before=entered.joined)
             return
         if entered.is_new:
             self._pulse.tell(room_id)

@@ -17,11 +17,13 @@ from channels.messages import offset_text
 from protocol.live_rooms import Role
 from stage.metrics import REACTIONS_DROPPED
 from stage.room_channel import LIVE_ROOM
-from storage.redis_link import LinkScript
+from storage.batches import Batches
+from storage.redis_link import LinkScript, Part
 from storage.room_messages import MOST_MESSAGES
 from storage.shards import Shards
 
 MOST_HANDS = 50
+FIRST_LISTENERS = 20  # in what a user sees who enters
 PULSE_MS = 950
 MOST_KINDS_OF_REACTIONS = 50
 MOST_REACTED = 5_000
@@ -40,15 +42,6 @@ ENTER, LEAVE, REMOVE, HAND, LOOK, PULSE, ROLE, ABSENT, DUE, LOOKED, FINISH = SCR
 )  # fmt: skip
 
 Refusal = Literal["full", "banned", "kicked", "ended"]
-
-
-class Entered(NamedTuple):
-    """`refused`: why the user is not inside. `is_new`: they were not inside before, on any node."""
-
-    refused: Refusal | None
-    is_new: bool
-    inside: int
-    offset: str
 
 
 class Gone(NamedTuple):
@@ -85,6 +78,26 @@ class Look(NamedTuple):
 NOBODY = Look("", 0, {}, {}, {}, None)
 
 
+class Entered(NamedTuple):
+    """`refused`: why the user is not inside. `is_new`: they were not inside before, on any node.
+
+    `joined`: when they entered or were refused, by the roster's clock. `look`: taken just after it.
+    """
+
+    refused: Refusal | None
+    is_new: bool
+    joined: int
+    look: Look
+
+
+class _Entrant(NamedTuple):
+    user_id: int
+    role: Role
+    version: int
+    capacity: int
+    joined: int | None
+
+
 class Absence(NamedTuple):
     """For how long the host and the whole stage have been away, in s; None while they are there."""
 
@@ -113,6 +126,7 @@ class Roster:
 
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
+        self._entrances = Batches(self._enter)
         self._keys = lru_cache(MOST_ROOMS_AT_HAND)(self._keys_of_room)  # each a hash of the room's name
 
     # ------------------------------------------------------------------------------------------ coming and going
@@ -120,14 +134,28 @@ class Roster:
     async def enter(
         self, room_id: int, user_id: int, node: str, role: Role, version: int, capacity: int, joined: int | None = None
     ) -> Entered:
-        """version: of the room, when it gave the role. joined: µs since 1970, for a client that recovers."""
+        """version: of the room, when it gave the role. joined: by the roster's clock, for a client that recovers.
+
+        Users who enter a room while a script runs for it enter together by the next one.
+        """
+        entered = await self._entrances.answer((room_id, node), _Entrant(user_id, role, version, capacity, joined))
+        assert entered is not None
+        return entered
+
+    async def _enter(self, place: tuple[int, str], entrants: Sequence[_Entrant]) -> dict[_Entrant, Entered]:
+        """place: room and node."""
+        room_id, node = place
         shard = self._shard(room_id)
-        arguments = (user_id, node, _stored(role), capacity, room_id, "" if joined is None else joined, version)
-        outcome, is_new, count, clock = await self._shards.run(
-            shard, ENTER, self._keys_of_node(room_id, node), arguments
-        )
-        refused = None if outcome == b"inside" else cast(Refusal, outcome.decode())
-        return Entered(refused, bool(is_new), count, offset_text(shard, clock.decode()))
+        arguments: list[Part] = [node, room_id, MOST_HANDS, FIRST_LISTENERS]
+        for each in entrants:
+            joined = "" if each.joined is None else each.joined
+            arguments += (each.user_id, _stored(each.role), each.version, each.capacity, joined)
+        snapshot, entered = await self._shards.run(shard, ENTER, self._keys_of_node(room_id, node), arguments)
+        look = _look(shard, snapshot)
+        return {
+            each: Entered(_refusal(outcome), bool(is_new), int(clock), look)
+            for each, (outcome, is_new, clock) in zip(entrants, entered, strict=True)
+        }
 
     async def leave(self, room_id: int, user_id: int, node: str, missing_s: float = 0) -> Gone:
         """This node reports that the user left `missing_s` seconds ago."""
@@ -147,11 +175,13 @@ class Roster:
 
     async def was_kicked(self, room_id: int, user_id: int) -> bool:
         """Whether they have been kicked, at any time."""
-        return bool(await self._shards.call(self._shard(room_id), "HEXISTS", self._key(room_id, "kicked"), user_id))
+        return bool(
+            await self._shards.call(self._shard(room_id), "HEXISTS", self._key(room_id, "state"), f"kicked:{user_id}")
+        )
 
     async def pardon(self, room_id: int, user_id: int) -> None:
         """Lift a ban."""
-        await self._shards.call(self._shard(room_id), "HDEL", self._key(room_id, "barred"), user_id)
+        await self._shards.call(self._shard(room_id), "HDEL", self._key(room_id, "state"), f"barred:{user_id}")
 
     async def forget_node(self, room_id: int, node: str) -> None:
         """Delete what a node said of a room that has ended."""
@@ -330,7 +360,7 @@ class Roster:
 
     def _keys_of_room(self, room_id: int) -> tuple[str, ...]:
         shard = self._shard(room_id)
-        parts = ("inside", "joined", "stage", "versions", "hands", "barred", "kicked", "state")
+        parts = ("inside", "joined", "stage", "hands", "state")
         return (
             self._shards.key(shard, "clock"), *(self._shards.key(shard, "live", room_id, part) for part in parts),
             self._shards.key(shard, "rooms-due"),
@@ -343,6 +373,10 @@ class Roster:
 
 def _stored(role: Role) -> str:
     return "" if role == "listener" else role
+
+
+def _refusal(outcome: bytes) -> Refusal | None:
+    return None if outcome == b"inside" else cast(Refusal, outcome.decode())
 
 
 def _gone(answer: "list[int | bytes]") -> Gone:

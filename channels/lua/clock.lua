@@ -1,6 +1,7 @@
 -- The shard's clock: microseconds that always grow, even if the server's clock goes back. Pushes are ordered by it.
 -- `since`: the data of the shard are whole from then on.
-local function tick(clock)
+-- Takes one tick, or `amount` of them. Returns the last.
+local function tick(clock, amount)
     local time = redis.call('TIME')
     local now = time[1] * 1000000 + time[2]
     local last = tonumber(redis.call('HGET', clock, 'last'))
@@ -9,7 +10,7 @@ local function tick(clock)
     elseif now <= last then
         now = last + 1
     end
-    local text = string.format('%.0f', now)
+    local text = string.format('%.0f', now + (amount or 1) - 1)
     redis.call('HSET', clock, 'last', text)
     return text
 end

@@ -14,7 +14,7 @@ local host_gone, empty = -1, -1
 if redis.call('HEXISTS', INSIDE, ARGV[1]) == 0 then
     host_gone = since('gone:' .. ARGV[1])
 end
-if host_gone >= 0 and not on_stage()[1] then
+if host_gone >= 0 and not stage_now()[1] then
     empty = since('empty')
 end
 return {host_gone, empty}

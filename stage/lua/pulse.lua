@@ -7,23 +7,26 @@
 local dropped = 0
 for index = 5, #ARGV, 3 do
     local emoji, message = ARGV[index], ARGV[index + 1]
-    if redis.call('HLEN', KEYS[12]) < tonumber(ARGV[2]) or redis.call('HEXISTS', KEYS[12], emoji) == 1 then
-        redis.call('HINCRBY', KEYS[12], emoji, ARGV[index + 2])
+    if redis.call('HLEN', KEYS[9]) < tonumber(ARGV[2]) or redis.call('HEXISTS', KEYS[9], emoji) == 1 then
+        redis.call('HINCRBY', KEYS[9], emoji, ARGV[index + 2])
     else
         dropped = dropped + tonumber(ARGV[index + 2])
     end
     local field = message .. ':' .. emoji
-    if message ~= '' and redis.call('ZSCORE', KEYS[14], message)
-        and (redis.call('HLEN', KEYS[13]) < tonumber(ARGV[3]) or redis.call('HEXISTS', KEYS[13], field) == 1) then
-        redis.call('HINCRBY', KEYS[13], field, ARGV[index + 2])
+    if message ~= '' and redis.call('ZSCORE', KEYS[11], message)
+        and (redis.call('HLEN', KEYS[10]) < tonumber(ARGV[3]) or redis.call('HEXISTS', KEYS[10], field) == 1) then
+        redis.call('HINCRBY', KEYS[10], field, ARGV[index + 2])
     end
 end
-redis.call('EXPIRE', KEYS[12], KEPT_S)
-redis.call('EXPIRE', KEYS[13], KEPT_S)
-if not redis.call('SET', KEYS[11], 1, 'NX', 'PX', ARGV[1]) then
+if ARGV[5] then
+    redis.call('EXPIRE', KEYS[9], KEPT_S)
+    redis.call('EXPIRE', KEYS[10], KEPT_S)
+end
+if not redis.call('SET', KEYS[8], 1, 'NX', 'PX', ARGV[1]) then
     return {0, dropped}
 end
-local count = redis.call('HLEN', INSIDE)
+keep()
+local count = note_count(tick(CLOCK), 0)
 local restage = redis.call('HDEL', STATE, 'restage')
 if ARGV[4] == 'again' then
     restage = 1
@@ -33,6 +36,6 @@ end
 if count >= 0 then
     redis.call('HSET', STATE, 'told', count)
 end
-local reactions = redis.call('HGETALL', KEYS[12])
-redis.call('DEL', KEYS[12])
+local reactions = redis.call('HGETALL', KEYS[9])
+redis.call('DEL', KEYS[9])
 return {1, dropped, count, restage, reactions}

@@ -13,12 +13,12 @@ elseif joined > 0 then
     role = take_out(user, clock, ARGV[2])
 end
 if is_ban then
-    redis.call('HSET', BARRED, user, ARGV[4])
+    redis.call('HSET', STATE, 'barred:' .. user, ARGV[4])
 elseif outcome == 'out' or ARGV[5] == '' then
-    redis.call('HSET', KICKED, user, clock)
+    redis.call('HSET', STATE, 'kicked:' .. user, clock)
 end
-if outcome ~= 'back' and redis.call('HEXISTS', VERSIONS, user) == 1 then
+if outcome ~= 'back' and redis.call('HEXISTS', STATE, 'version:' .. user) == 1 then
     give_role(user, '', ARGV[6])
 end
 keep()
-return {outcome, redis.call('HLEN', INSIDE), role, not is_ban and redis.call('HGET', KICKED, user) or clock}
+return {outcome, redis.call('HLEN', INSIDE), role, not is_ban and redis.call('HGET', STATE, 'kicked:' .. user) or clock}

@@ -1,27 +1,28 @@
 -- Shared by the scripts of rosters. KEYS of all of them: clock, inside (user → nodes by commas), joined (user →
--- clock), stage (user → role of whoever has one, inside or not), versions (user → the room's when their role was given or
--- taken), hands (user → clock), barred (user → until, s; empty: for good), kicked (user → clock), state (peak, most and
--- last by minute, host, …), due (room → when a keeper looks at it, of the shard).
-local CLOCK, INSIDE, JOINED, STAGE, VERSIONS, HANDS, BARRED, KICKED, STATE, DUE = unpack(KEYS)
+-- clock), stage (user → role of whoever has one, inside or not), hands (user → clock), state, due (room → when a keeper
+-- looks at it, of the shard).
+-- Fields of the state: ended; host; told; restage; empty; peak, most:<minute> and last:<minute> (see note_count); and of
+-- some users gone:<user> (since when), version:<user> (the room's when their role was given or taken), barred:<user>
+-- (until, s; empty: for good) and kicked:<user> (clock).
+local CLOCK, INSIDE, JOINED, STAGE, HANDS, STATE, DUE = unpack(KEYS)
 local KEPT_S = 7 * 86400
 
 local function keep()
-    for index = 2, 9 do
+    for index = 2, 6 do
         redis.call('EXPIRE', KEYS[index], KEPT_S)
     end
 end
 
--- Note how many are inside: the maximum so far, the maximum of this minute, and the last value of it.
-local function note_count(clock)
+-- Note how many are inside before so many leave: the maximum so far, the maximum of this minute, and the last value of
+-- it. As long as users only enter, the next pulse is early enough. Returns how many are left.
+local function note_count(clock, leave)
     local count = redis.call('HLEN', INSIDE)
     local minute = math.floor(tonumber(clock) / 60000000)
-    for _, field in ipairs({'peak', 'most:' .. minute}) do
-        if count > tonumber(redis.call('HGET', STATE, field) or 0) then
-            redis.call('HSET', STATE, field, count)
-        end
-    end
-    redis.call('HSET', STATE, 'last:' .. minute, count)
-    return count
+    local most = 'most:' .. minute
+    local noted = redis.call('HMGET', STATE, 'peak', most)
+    redis.call('HSET', STATE, 'peak', math.max(count, tonumber(noted[1] or 0)),
+        most, math.max(count, tonumber(noted[2] or 0)), 'last:' .. minute, count - leave)
+    return count - leave
 end
 
 -- A role is kept with the room's version that gave it, so that late messages change nothing. '' means listener.
@@ -31,10 +32,10 @@ end
 
 -- Returns the role that holds.
 local function give_role(user, role, version)
-    if tonumber(version) < tonumber(redis.call('HGET', VERSIONS, user) or 0) then
+    if tonumber(version) < tonumber(redis.call('HGET', STATE, 'version:' .. user) or 0) then
         return role_of(user)
     end
-    redis.call('HSET', VERSIONS, user, version)
+    redis.call('HSET', STATE, 'version:' .. user, version)
     if role == '' then
         redis.call('HDEL', STAGE, user)
     else
@@ -44,30 +45,59 @@ local function give_role(user, role, version)
     return role
 end
 
--- Returns user, role, … of users on the stage who are inside.
-local function on_stage()
+-- Returns user → nodes of those among the users who are inside.
+local function nodes_of(users)
     local found = {}
-    local stage = redis.call('HGETALL', STAGE)
-    for index = 1, #stage, 2 do
-        if redis.call('HEXISTS', INSIDE, stage[index]) == 1 then
-            found[#found + 1] = stage[index]
-            found[#found + 1] = stage[index + 1]
+    if users[1] then
+        for index, nodes in ipairs(redis.call('HMGET', INSIDE, unpack(users))) do
+            found[users[index]] = nodes or nil
         end
     end
     return found
 end
 
--- Take a user out of the roster, who left at `since`. Returns their role.
+-- Returns the roles (user, role, …) of those who are inside, by `nodes_of`.
+local function on_stage(roles, nodes)
+    local found = {}
+    for index = 1, #roles, 2 do
+        if nodes[roles[index]] then
+            found[#found + 1] = roles[index]
+            found[#found + 1] = roles[index + 1]
+        end
+    end
+    return found
+end
+
+-- The same, read now.
+local function stage_now()
+    local roles, users = redis.call('HGETALL', STAGE), {}
+    for index = 1, #roles, 2 do
+        users[#users + 1] = roles[index]
+    end
+    return on_stage(roles, nodes_of(users))
+end
+
+-- Returns clock, how many are inside, the stage (user, role, …), so many hands (user, clock, …), so many users who joined
+-- after a clock, in that order (user, clock, …), and the host that everybody inside may see ('' where none was noted).
+local function snapshot(clock, count, stage, host, hands, after, amount)
+    return {
+        clock, count, stage,
+        redis.call('ZRANGE', HANDS, 0, hands - 1, 'WITHSCORES'),
+        redis.call('ZRANGEBYSCORE', JOINED, '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, amount),
+        host or '',
+    }
+end
+
+-- Take a user out of the roster, who left at `since`. Returns their role, and how many are left inside.
 local function take_out(user, since, room)
+    local left = note_count(tick(CLOCK), 1)
     redis.call('HDEL', INSIDE, user)
     redis.call('ZREM', JOINED, user)
     redis.call('ZREM', HANDS, user)
-    note_count(tick(CLOCK))
     local role = role_of(user)
     if role ~= '' then
-        redis.call('HSET', STATE, 'gone:' .. user, since)
-        redis.call('HSET', STATE, 'restage', 1)
+        redis.call('HSET', STATE, 'gone:' .. user, since, 'restage', 1)
         redis.call('ZADD', DUE, tonumber(since) / 1000000, room)
     end
-    return role
+    return role, left
 end
