@@ -45,6 +45,7 @@ from stage.room_hooks import RoomHooks
 from storage.database import Database
 from storage.limits import Limits
 from storage.outbox import Outbox
+from storage.room_entries import RoomEntries
 from storage.shares import Shares, WorkRate
 from storage.sign_ins import SignIns
 
@@ -121,6 +122,7 @@ def _services(
         cursors=Cursors(derive_keys(settings, "cursors")),
         passwords=Passwords(),
         guesses=Guesses(limits, derive_keys(settings, "devices")),
+        room_entries=RoomEntries(database),
         roster=stores.roster,
         attendance=attendance,
         pulse=pulse,

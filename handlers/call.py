@@ -26,6 +26,7 @@ from storage.database import Database
 from storage.feeds import Feeds
 from storage.limits import Limits
 from storage.outbox import Outbox
+from storage.room_entries import RoomEntries
 from storage.shares import Share, Shares
 from storage.snowflakes import Snowflakes
 
@@ -54,6 +55,7 @@ class Services:
     cursors: Cursors
     passwords: Passwords
     guesses: Guesses
+    room_entries: RoomEntries
     roster: Roster
     attendance: Attendance
     pulse: Pulse

@@ -1,5 +1,6 @@
 """Live rooms: create, list, start, join, leave and close. `room_stage` and `room_chat` hold what is done inside."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import msgspec
@@ -8,11 +9,20 @@ from msgspec import UNSET
 from domain import room_rules
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
-from handlers.room_access import REFUSALS, allow, changed, check_version, is_repetition, locked, note, standing
+from handlers.room_access import (
+    REFUSALS,
+    admitted,
+    allow,
+    changed,
+    check_version,
+    is_repetition,
+    locked,
+    note,
+    standing,
+)
 from protocol import errors
 from protocol.cursors import Cursors
 from protocol.events import RoomClosedEvent
-from protocol.fields import MAX_ID
 from protocol.limits import Limit
 from protocol.live_rooms import (
     DEFAULT_CAPACITY,
@@ -31,7 +41,7 @@ from protocol.live_rooms import (
 from protocol.room_chat import RoomMessage
 from protocol.room_digests import RoomDigest
 from protocol.rpc import Nothing, methods
-from stage import turns, view
+from stage import view
 from stage.room_channel import LIVE_ROOM
 from stage.roster import FIRST_LISTENERS, NOBODY, Look
 from stage.succession import replace_host
@@ -40,7 +50,6 @@ from storage.database import Transaction
 from storage.live_rooms import RoomUserRow
 
 MOST_AHEAD = timedelta(days=365)
-RECENT_MESSAGES = 50
 
 
 @methods.rpc("room.create", limit=Limit("room", "30/hour", "room.create by user"))
@@ -133,44 +142,41 @@ async def close_room(call: Call, request: VersionedRoomRef, tx: Transaction) -> 
 
 
 @methods.rpc("room.join", limit=Limit("room_join", "60/minute", "room.join by user"))
-async def join_room(call: Call, request: RoomRef, tx: Transaction) -> JoinedRoom:
+async def join_room(call: Call, request: RoomRef) -> JoinedRoom:
     """Join a room on this socket. Returns the room as it is; pushes about it follow."""
-    room = await standing(call, tx, request.room_id)
-    room_rules.check("join", room["state"], room["role"])
-    room_id, viewer_id, channel = room["id"], call.viewer.id, LIVE_ROOM.channel(room["id"])
-    me = present.viewer_lite(room)
+    room_id, viewer_id, services = int(request.room_id), call.viewer.id, call.services
+    channel = LIVE_ROOM.channel(room_id)
+    me = admitted(await services.room_entries.standing(room_id, viewer_id))
+    room_rules.check("join", me["state"], me["role"])
     try:
-        await call.socket.watch({channel: room["owner_id"]})
-        entered = await call.services.attendance.enter(
+        await call.socket.watch({channel: me["owner_id"]})
+        entered = await services.attendance.enter(
             room_id,
             viewer_id,
-            room["role"],
-            room["version"],
-            room["capacity"],
-            user=me,
+            me["role"],
+            me["version"],
+            me["capacity"],
+            user=present.user_lite(me, viewer_id),
         )
         if entered.refused is not None:
             raise errors.failed_precondition(REFUSALS[entered.refused])
         look = entered.look
-        people = await live_rooms.people(tx, room_id, list({*view.named(look), *look.page}))
-        row = await live_rooms.load(tx, room_id)
-        if row is None or row["state"] != "live":
+        scene = await services.room_entries.scene(room_id, viewer_id, frozenset((*view.named(look), *look.page)))
+        if scene is None or scene.room["state"] != "live":
             raise errors.failed_precondition("the room has ended")
-        recent = await room_messages.load_page(tx, room_id, MAX_ID, RECENT_MESSAGES)
-        if room["role"] in room_rules.ON_STAGE:  # last, because it locks the room
-            await turns.begin(tx, call.services.roster, room_id, viewer_id)
+        await services.attendance.begin_turn(room_id, viewer_id, me["role"])  # last, because it locks the room
         if not call.socket.is_in(channel):
             raise errors.failed_precondition(REFUSALS["kicked"])  # removed while this call ran
     except BaseException:
         await call.socket.unwatch(channel)
         raise
     return JoinedRoom(
-        room=view.shown(row, look, people),
-        role=room["role"],
-        muted=room["is_muted"],
-        participants=_first_page(look, people),
+        room=view.shown(scene.room, look, scene.people),
+        role=me["role"],
+        muted=me["is_muted"],
+        participants=_first_page(look, scene.people),
         next_cursor=_next_participants(call, room_id, look, FIRST_LISTENERS),
-        recent_messages=[present.room_message(message) for message in reversed(recent)],
+        recent_messages=[present.room_message(message) for message in scene.messages],
         offset=look.offset,
     )
 
@@ -232,7 +238,7 @@ async def _hand_over(call: Call, tx: Transaction, room_id: int) -> None:
         await note(call, tx, "room.hand_over", room_id, to=heir_id)
 
 
-def _first_page(look: Look, people: dict[int, RoomUserRow]) -> list[Participant]:
+def _first_page(look: Look, people: Mapping[int, RoomUserRow]) -> list[Participant]:
     listeners = [user_id for user_id in look.page if user_id not in look.stage]
     return view.participants([*look.stage, *listeners], look, people)
 

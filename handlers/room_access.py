@@ -1,5 +1,7 @@
 """What handlers of live rooms share: the caller's standing in the room, versions, events and audit rows."""
 
+from typing import TypeVar
+
 import msgspec
 
 from domain import room_rules
@@ -10,6 +12,9 @@ from protocol.live_rooms import Role
 from storage import audit, live_rooms
 from storage.database import Transaction
 from storage.live_rooms import StandingRow
+from storage.room_entries import EntrantRow
+
+S = TypeVar("S", StandingRow, EntrantRow)
 
 REFUSALS = {
     "full": "the room is full",
@@ -21,12 +26,16 @@ REFUSALS = {
 
 async def standing(call: Call, tx: Transaction, room_id: str) -> StandingRow:
     """The room with the caller's role, mute and ban in it. Raises NOT_FOUND; PERMISSION_DENIED for a banned caller."""
-    row = await live_rooms.standing(tx, int(room_id), call.viewer.id)
-    if row is None:
+    return admitted(await live_rooms.standing(tx, int(room_id), call.viewer.id))
+
+
+def admitted(standing: S | None) -> S:
+    """The standing of a user who sees the room and is not banned. Raises NOT_FOUND, PERMISSION_DENIED."""
+    if standing is None:
         raise errors.not_found("room")
-    if row["is_banned"]:
+    if standing["is_banned"]:
         raise errors.permission_denied(REFUSALS["banned"])
-    return row
+    return standing
 
 
 async def locked(call: Call, tx: Transaction, room_id: str) -> StandingRow:

@@ -298,7 +298,11 @@ async def invite(tx: Transaction, room_id: int, inviter_id: int, user_ids: Seque
 
 async def may_stay(tx: Transaction, pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Stay]:
     """Those pairs (room, user) where the user may still be in the room."""
-    rows = await tx.fetch("SELECT * FROM may_stay($1, $2)", [room for room, _ in pairs], [who for _, who in pairs])
+    rows = await tx.fetch(
+        "SELECT * FROM room_standings($1, $2) WHERE state <> 'ended' AND NOT is_banned",
+        [room for room, _ in pairs],
+        [user for _, user in pairs],
+    )
     return {(row["room_id"], row["user_id"]): Stay(row["capacity"], row["role"], row["version"]) for row in rows}
 
 

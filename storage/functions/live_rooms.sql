@@ -90,20 +90,25 @@ CREATE OR REPLACE FUNCTION rooms_shown(states text[], before bigint, amount inte
 $$;
 GRANT EXECUTE ON FUNCTION rooms_shown TO daira_app;
 
--- Those pairs where the user may still be in the room, with the role. For the viewer alone, or for all users without
--- one.
-CREATE OR REPLACE FUNCTION may_stay(rooms_asked bigint[], people bigint[])
-    RETURNS TABLE (room_id bigint, user_id bigint, owner_id bigint, capacity integer, role text, version integer)
+-- What users may do in rooms that they may see, with their user-lite columns. For the viewer alone, or for all users
+-- without one.
+CREATE OR REPLACE FUNCTION room_standings(rooms_asked bigint[], people bigint[])
+    RETURNS TABLE (room_id bigint, user_id bigint, owner_id bigint, state text, capacity integer, version integer,
+                   role text, is_muted boolean, is_banned boolean,
+                   username text, display_name text, avatar_url text, is_verified boolean)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT r.id, pair.person, r.owner_id, r.capacity, coalesce(room_role(r.id, pair.person), 'listener'), r.version
+    SELECT r.id, u.id, r.owner_id, r.state, r.capacity, r.version,
+           CASE WHEN r.host_id = u.id THEN 'host' ELSE coalesce(o.role, 'listener') END, coalesce(o.is_muted, false),
+           EXISTS (SELECT FROM room_bans b WHERE b.room_id = r.id AND b.user_id = u.id
+                   AND (b.until IS NULL OR b.until > now())),
+           u.username, u.display_name, u.avatar_url, u.is_verified
     FROM unnest(rooms_asked, people) AS pair (room, person)
-    JOIN rooms r ON r.id = pair.room AND r.state <> 'ended'
-    WHERE (viewer_id() IS NULL OR pair.person = viewer_id())
-      AND room_visible_to(pair.person, r.id, r.owner_id, r.host_id, r.visibility, r.circle_id)
-      AND NOT EXISTS (SELECT FROM room_bans b WHERE b.room_id = r.id AND b.user_id = pair.person
-                      AND (b.until IS NULL OR b.until > now()))
+    JOIN rooms r ON r.id = pair.room JOIN users u ON u.id = pair.person
+    LEFT JOIN room_roles o ON o.room_id = r.id AND o.user_id = u.id
+    WHERE (viewer_id() IS NULL OR u.id = viewer_id())
+      AND room_visible_to(u.id, r.id, r.owner_id, r.host_id, r.visibility, r.circle_id)
 $$;
-GRANT EXECUTE ON FUNCTION may_stay TO daira_app, daira_worker;
+GRANT EXECUTE ON FUNCTION room_standings TO daira_app, daira_worker;
 
 -- The room as all users inside see it, for nodes, which push it to them. Only without a viewer.
 CREATE OR REPLACE FUNCTION room_for_all(room bigint)
@@ -128,6 +133,44 @@ CREATE OR REPLACE FUNCTION room_users(room bigint, asked bigint[])
                       AND x.kind = 'all' AND (x.until IS NULL OR x.until > now()))
 $$;
 GRANT EXECUTE ON FUNCTION room_users TO daira_app, daira_worker;
+
+-- What users see who have entered the room, for nodes: the room, those people in it, its newest messages, which of the
+-- viewers may see it, and pairs of a viewer and a person or sender who is hidden from them. Only without a viewer.
+CREATE OR REPLACE FUNCTION room_scene(room bigint, viewers bigint[], people_asked bigint[], amount integer)
+    RETURNS TABLE (id bigint, host_id bigint, topic text, state text, visibility text, capacity integer,
+                   slow_mode_s integer, starts_at timestamptz, started_at timestamptz, ended_at timestamptz,
+                   version integer, username text, display_name text, avatar_url text, is_verified boolean,
+                   people json, messages json, seen_by bigint[], hiding bigint[], hidden bigint[])
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH found AS (
+        SELECT (u.found).id, (u.found).username, (u.found).display_name, (u.found).avatar_url, (u.found).is_verified,
+               u.role, u.is_muted
+        FROM room_users(room, people_asked) u),
+    newest AS (
+        SELECT m.id, m.room_id, m.text, m.sender_id, u.username, u.display_name, u.avatar_url, u.is_verified
+        FROM room_messages m JOIN users u ON u.id = m.sender_id
+        WHERE m.room_id = room AND m.deleted_at IS NULL ORDER BY m.id DESC LIMIT amount),
+    others AS (SELECT array(SELECT f.id FROM found f UNION SELECT n.sender_id FROM newest n) AS ids),
+    pairs AS (
+        SELECT b.blocker_id AS viewer, b.blocked_id AS other FROM others, blocks b
+        WHERE b.blocker_id = ANY (viewers) AND b.blocked_id = ANY (ids)
+        UNION
+        SELECT b.blocked_id, b.blocker_id FROM others, blocks b
+        WHERE b.blocked_id = ANY (viewers) AND b.blocker_id = ANY (ids)
+        UNION
+        SELECT x.user_id, x.muted_id FROM others, mutes x
+        WHERE x.user_id = ANY (viewers) AND x.muted_id = ANY (ids) AND x.kind = 'all'
+          AND (x.until IS NULL OR x.until > now()))
+    SELECT r.id, r.host_id, r.topic, r.state, r.visibility, r.capacity, r.slow_mode_s, r.starts_at, r.started_at,
+           r.ended_at, r.version, h.username, h.display_name, h.avatar_url, h.is_verified,
+           coalesce((SELECT json_agg(f) FROM found f), '[]'), coalesce((SELECT json_agg(n ORDER BY n.id) FROM newest n), '[]'),
+           array(SELECT viewer FROM unnest(viewers) AS viewer
+                 WHERE room_visible_to(viewer, r.id, r.owner_id, r.host_id, r.visibility, r.circle_id)),
+           array(SELECT p.viewer FROM pairs p ORDER BY p.viewer, p.other),
+           array(SELECT p.other FROM pairs p ORDER BY p.viewer, p.other)
+    FROM rooms r JOIN users h ON h.id = r.host_id WHERE r.id = room AND viewer_id() IS NULL
+$$;
+GRANT EXECUTE ON FUNCTION room_scene TO daira_app;
 
 -- Each change counts the version up, states go forward, and only the host starts, ends or transfers the room.
 CREATE OR REPLACE FUNCTION room_change_allowed() RETURNS trigger

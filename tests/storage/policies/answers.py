@@ -76,9 +76,15 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "rooms_shown": (
         (_FOLLOWERS, f"SELECT true FROM rooms_shown(ARRAY ['live'], {_LAST}, 99) WHERE room_id = {{room}}"),
     ),
-    "may_stay": (
-        ("other nobody", "SELECT room_id FROM may_stay(ARRAY [{room}], ARRAY [{other}])"),
-        ("owner cohost other muted", "SELECT room_id FROM may_stay(ARRAY [{room}], ARRAY [{me}])"),
+    "room_standings": (
+        ("other nobody", "SELECT room_id FROM room_standings(ARRAY [{room}], ARRAY [{other}])"),
+        (_FOLLOWERS, "SELECT room_id FROM room_standings(ARRAY [{room}], ARRAY [{me}])"),
+        ("banned", "SELECT room_id FROM room_standings(ARRAY [{room}], ARRAY [{me}]) WHERE is_banned"),
+        ("cohost", "SELECT room_id FROM room_standings(ARRAY [{room}], ARRAY [{me}]) WHERE role = 'cohost'"),
+        ("muted", "SELECT room_id FROM room_standings(ARRAY [{room}], ARRAY [{me}]) WHERE is_muted"),
+    ),
+    "room_scene": (
+        ("nobody", "SELECT id FROM room_scene({room}, ARRAY [{other}], ARRAY [{speaker}], 9)"),
     ),
     "room_messages_for": ((_FOLLOWERS, f"SELECT id FROM room_messages_for({{room}}, {_LAST}, 9)"),),
     "room_users": ((_FOLLOWERS + " nobody", "SELECT (found).id FROM room_users({room}, ARRAY [{speaker}])"),),
@@ -114,6 +120,6 @@ INTERNAL = {
     "tie_decided", "tie_to_somebody", "invitation_allowed", "status_changed",
 }  # fmt: skip
 TO_WORKERS = {
-    "viewer_id", "snowflake_at", "relations", "ensure_partitions", "outbox_backlog", "take_turn", "may_stay",
+    "viewer_id", "snowflake_at", "relations", "ensure_partitions", "outbox_backlog", "take_turn", "room_standings",
     "room_users", "room_for_all", "room_visible_to", "lock_turns",
 }  # fmt: skip
