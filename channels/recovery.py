@@ -5,6 +5,7 @@ that sends the pid and the last offset that it saw claims the session: the older
 published since is read from the user's inbox and the channels' logs. If part of that is gone, nothing is replayed.
 """
 
+import asyncio
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,7 +32,7 @@ BEGIN = LinkScript(_LUA / "begin.lua", _CLOCK)
 ENTER = LinkScript(_LUA / "enter.lua", _CLOCK)
 CLAIM = LinkScript(_LUA / "claim.lua", _CLOCK)
 LEAVE = LinkScript(_LUA / "leave.lua")
-WATCH = LinkScript(_LUA / "watch.lua", _CLOCK)
+WATCH = LinkScript(_LUA / "watch.lua")
 READ_CHANNEL = LinkScript(_LUA / "read_channel.lua", _CLOCK)
 READ_INBOX = LinkScript(_LUA / "read_inbox.lua", _CLOCK)
 SCRIPTS = (BEGIN, ENTER, CLAIM, LEAVE, WATCH, READ_CHANNEL, READ_INBOX)
@@ -133,10 +134,10 @@ class Recovery:
             user_id: _read(await answer, "", self._names.shard_of_user(user_id)) for user_id, answer in answers.items()
         }
 
-    async def remember_channel(self, user_id: int, pid: str, channel: str, owner_id: int) -> None:
-        """Add the channel to the session's record, before the socket joins it."""
+    def remember_channel(self, user_id: int, pid: str, channel: str, owner_id: int) -> "asyncio.Future[object]":
+        """Add the channel to the session's record, before the socket joins it. Raises RedisError, as the future may."""
         shard, key = self._session(user_id, pid)
-        await self._shards.run(shard, WATCH, (self._names.clock(shard), key), (channel, owner_id, MOST_CHANNELS_KEPT))
+        return self._shards.run(shard, WATCH, (self._names.clock(shard), key), (channel, owner_id, MOST_CHANNELS_KEPT))
 
     def forget_channel(self, user_id: int, pid: str, channel: str) -> None:
         shard, key = self._session(user_id, pid)

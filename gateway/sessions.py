@@ -156,7 +156,10 @@ class Sessions:
         Raises FAILED_PRECONDITION for more than a socket may be in, RedisError, SubscriptionFailed.
         """
         self._kinds.check_bounds({*member.channels, *channels})
-        watching = (self._watch(member, channel, owner_id) for channel, owner_id in channels.items())
+        watching = [self._watch(member, channel, owner_id) for channel, owner_id in channels.items()]
+        if len(watching) == 1:
+            await watching[0]
+            return
         ended = await asyncio.gather(*watching, return_exceptions=True)  # so that all have ended when one has failed
         failed = [error for error in ended if error is not None]
         if failed:
@@ -166,8 +169,9 @@ class Sessions:
                 del ended, failed  # the exception's traceback holds this frame
 
     async def _watch(self, member: Member, channel: str, owner_id: int) -> None:
-        await self._recovery.remember_channel(member.user_id, member.pid, channel, owner_id)
+        remembered = self._recovery.remember_channel(member.user_id, member.pid, channel, owner_id)
         await self._subscriptions.join(member, channel, owner_id)
+        await remembered
 
     def unwatch(self, member: Member, channel: str) -> None:
         self._subscriptions.leave(member, channel)
