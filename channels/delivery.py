@@ -17,7 +17,7 @@ from channels.metrics import DELIVERIES, GATHERED, WRITES
 
 GATHER_S = 0.003
 HOT_WRITES = 200  # within one gathering: about half of the time that there is
-SLICE_WRITES = 2_000
+SLICE_WRITES = 1_000
 MOST_WAITING = 50_000
 MOST_BYTES_IN_ONE_WRITE = 64 * 1024
 
