@@ -147,25 +147,33 @@ class Database:
         began = time.monotonic()
         try:
             try:
-                connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+                # The queue gives no more turns than there are connections, and connecting has a timeout of its own. A
+                # timeout here would cost a task.
+                connection = await self._pool.acquire()
             except _LOST as error:
                 raise DatabaseUnavailable(str(error)) from error
             try:
                 yield connection
             finally:
-                await asyncio.shield(self._give_back(connection))
+                if connection.is_closed() or not connection.is_in_transaction():
+                    await self._release(connection)
+                else:
+                    await asyncio.shield(self._roll_back(connection))
         finally:
             self._queue.leave(share, time.monotonic() - began)
 
-    async def _give_back(self, connection: Transaction) -> None:
-        assert self._pool is not None
+    async def _roll_back(self, connection: Transaction) -> None:
         try:
-            if not connection.is_closed() and connection.is_in_transaction():
-                await connection.execute("ROLLBACK", timeout=ACQUIRE_TIMEOUT_S)
+            await connection.execute("ROLLBACK", timeout=ACQUIRE_TIMEOUT_S)
         except _CANNOT_ROLL_BACK:
             _terminate(connection)
+        await self._release(connection)
+
+    async def _release(self, connection: Transaction) -> None:
+        """Return the connection to the pool, also if the caller is cancelled meanwhile."""
+        assert self._pool is not None
         with suppress(asyncpg.InternalClientError):  # if it was just lost, it has left the pool by itself
-            await self._pool.release(connection)
+            await self._pool.release(connection, timeout=ACQUIRE_TIMEOUT_S)
 
 
 @contextmanager
