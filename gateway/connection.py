@@ -181,8 +181,8 @@ class Connection:
     def is_in(self, channel: str) -> bool:
         return channel in self.channels
 
-    async def watch(self, channels: Mapping[str, int]) -> None:
-        await self._doors.sessions.watch(self, channels)
+    async def watch(self, channels: Mapping[str, int]) -> "asyncio.Future[list[object]]":
+        return await self._doors.sessions.watch(self, channels)
 
     async def unwatch(self, channel: str) -> None:
         self._doors.sessions.unwatch(self, channel)

@@ -150,28 +150,32 @@ class Sessions:
         """Make the client load afresh when it reconnects."""
         self._recovery.forget(member.user_id, member.pid)
 
-    async def watch(self, member: Member, channels: Mapping[str, int]) -> None:
+    async def watch(self, member: Member, channels: Mapping[str, int]) -> "asyncio.Future[list[object]]":
         """Join these channels, each with its owner, now and again when the client reconnects.
 
+        Once it returns, pushes reach the socket. The future is done once the session's record has the channels.
         Raises FAILED_PRECONDITION for more than a socket may be in, RedisError, SubscriptionFailed.
         """
         self._kinds.check_bounds({*member.channels, *channels})
-        watching = [self._watch(member, channel, owner_id) for channel, owner_id in channels.items()]
-        if len(watching) == 1:
-            await watching[0]
-            return
-        ended = await asyncio.gather(*watching, return_exceptions=True)  # so that all have ended when one has failed
+        recorded = asyncio.gather(
+            *(
+                self._recovery.remember_channel(member.user_id, member.pid, channel, owner_id)
+                for channel, owner_id in channels.items()
+            )
+        )
+        recorded.add_done_callback(_look_away)
+        joining = [self._subscriptions.join(member, channel, owner_id) for channel, owner_id in channels.items()]
+        if len(joining) == 1:  # the common case, which needs no task
+            await joining[0]
+            return recorded
+        ended = await asyncio.gather(*joining, return_exceptions=True)  # so that all have ended when one has failed
         failed = [error for error in ended if error is not None]
         if failed:
             try:
                 raise failed[0]
             finally:
                 del ended, failed  # the exception's traceback holds this frame
-
-    async def _watch(self, member: Member, channel: str, owner_id: int) -> None:
-        remembered = self._recovery.remember_channel(member.user_id, member.pid, channel, owner_id)
-        await self._subscriptions.join(member, channel, owner_id)
-        await remembered
+        return recorded
 
     def unwatch(self, member: Member, channel: str) -> None:
         self._subscriptions.leave(member, channel)
@@ -223,3 +227,9 @@ class Sessions:
         if not self._members.is_here(member):
             self._recovery.leave(member.user_id, member.pid, member.claim.number, goodbye=False)
             raise Unavailable(CloseReason.CLIENT)
+
+
+def _look_away(recorded: "asyncio.Future[list[object]]") -> None:
+    """Mark the error as seen: nobody waits for the record of a socket that could not join."""
+    if not recorded.cancelled():
+        recorded.exception()

@@ -1,5 +1,6 @@
 """What a handler gets: the caller, the services of the process, and what it may do to the caller's own socket."""
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -75,8 +76,11 @@ class CallerSocket(Protocol):
 
     def is_in(self, room: str) -> bool: ...
 
-    async def watch(self, rooms: Mapping[str, int]) -> None:
-        """Subscribe the socket. rooms: name → owner id. All that is published after it returns reaches the socket."""
+    async def watch(self, channels: Mapping[str, int]) -> "asyncio.Future[list[object]]":
+        """Put the socket into channels, each with its owner. All that is published after it returns reaches the socket.
+
+        The future is done once the channels are recorded: then a client that reconnects is put into them again.
+        """
 
     async def unwatch(self, room: str) -> None: ...
 

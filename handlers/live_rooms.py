@@ -149,7 +149,7 @@ async def join_room(call: Call, request: RoomRef) -> JoinedRoom:
     me = admitted(await services.room_entries.standing(room_id, viewer_id))
     room_rules.check("join", me["state"], me["role"])
     try:
-        await call.socket.watch({channel: me["owner_id"]})
+        recorded = await call.socket.watch({channel: me["owner_id"]})
         entered = await services.attendance.enter(
             room_id,
             viewer_id,
@@ -160,6 +160,7 @@ async def join_room(call: Call, request: RoomRef) -> JoinedRoom:
         )
         if entered.refused is not None:
             raise errors.failed_precondition(REFUSALS[entered.refused])
+        await recorded
         look = entered.look
         scene = await services.room_entries.scene(room_id, viewer_id, frozenset((*view.named(look), *look.page)))
         if scene is None or scene.room["state"] != "live":

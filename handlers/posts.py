@@ -117,10 +117,12 @@ async def watch_post(call: Call, request: PostRef, tx: Transaction) -> Post:
     """The post as it is now; pushes about its changes follow."""
     row = await _load(call, tx, int(request.post_id))
     room = POST.channel(row["id"])
-    await call.socket.watch({room: row["author_id"]})
+    recorded = await call.socket.watch({room: row["author_id"]})
     try:
         # Loaded again after subscribing, so that no change falls between the answer and the first push.
-        return present.post(await _load(call, tx, row["id"]))
+        row = await _load(call, tx, row["id"])
+        await recorded
+        return present.post(row)
     except BaseException:
         await call.socket.unwatch(room)
         raise

@@ -33,7 +33,8 @@ async def watch(call: Call, request: WatchPresence, tx: Transaction) -> Presence
     rooms = {PRESENCE.channel(user_id): user_id for user_id, _ in allowed}
     still: set[str] = {room for room in rooms if call.socket.is_in(room)}
     try:
-        await call.socket.watch(rooms)
+        recorded = await call.socket.watch(rooms)
+        await recorded
         # Checked again after subscribing: a right that was lost before could not evict this socket yet.
         still = {PRESENCE.channel(user_id) for user_id, _ in await users.may_watch(tx, allowed)}
     finally:
