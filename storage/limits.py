@@ -1,59 +1,23 @@
 """Rate limits per user, account, session, device and address, counted in Redis over sliding windows."""
 
+import asyncio
 import ipaddress
 import time
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-import limits
 from limits import RateLimitItem, parse
-from limits.aio.storage import SlidingWindowCounterSupport, Storage
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from protocol import errors
-from storage.redis import RedisError
 from storage.redis_link import LinkScript
 from storage.shards import Shards
 
 UNLIMITED = 2**53
+LEAST_WAIT_MS = 100
 
-_SCRIPTS = Path(limits.__file__).parent / "resources" / "redis" / "lua_scripts"
-ACQUIRE, LOOK = SCRIPTS = (
-    LinkScript(_SCRIPTS / "acquire_sliding_window.lua"),
-    LinkScript(_SCRIPTS / "sliding_window.lua"),
-)
-
-
-class _LinkStorage(Storage, SlidingWindowCounterSupport):
-    """Runs the library's scripts over our links to Redis, at a tenth of the cost of the library's own storages."""
-
-    STORAGE_SCHEME = None
-    base_exceptions = RedisError
-
-    def __init__(self, shards: Shards) -> None:
-        super().__init__()
-        self._shards = shards
-
-    async def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        shard, keys = self._windows(key)
-        return bool(await self._shards.run(shard, ACQUIRE, keys, (limit, expiry, amount)))
-
-    async def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
-        shard, keys = self._windows(key)
-        before, before_ms, now, now_ms = await self._shards.run(shard, LOOK, keys, (expiry,))
-        return int(before or 0), max(before_ms, 0) / 1_000, int(now or 0), max(now_ms, 0) / 1_000
-
-    async def _unused(self, *_: object, **__: object) -> Any:
-        """Other strategies of the library need it; ours does not."""
-        raise NotImplementedError
-
-    incr = get = get_expiry = check = reset = clear = clear_sliding_window = _unused
-
-    def _windows(self, key: str) -> tuple[int, tuple[str, str]]:
-        shard = self._shards.of(key)
-        return shard, (self._shards.key(shard, "limit", key, "before"), self._shards.key(shard, "limit", key, "now"))
+HIT = LinkScript(Path(__file__).parent / "lua" / "hit_limit.lua")
+SCRIPTS = (HIT,)
 
 
 class Limits:
@@ -65,29 +29,24 @@ class Limits:
     def __init__(self, shards: Shards, table: Mapping[str, str], *, count_loopback: bool) -> None:
         self._items: dict[str, RateLimitItem] = {name: parse(rate) for name, rate in table.items()}
         self._count_loopback = count_loopback
-        self._storage = _LinkStorage(shards)
-        self._limiter = SlidingWindowCounterRateLimiter(self._storage)
+        self._shards = shards
 
     async def hit(self, name: str, key: str | int, cost: int = 1) -> None:
         """Count `cost`. Raises RESOURCE_EXHAUSTED with the time to wait; RedisError."""
         item = self._items[name]
-        if await self._limiter.hit(item, name, str(key), cost=cost):
-            return
-        stats = await self._limiter.get_window_stats(item, name, str(key))
-        wait_ms = max(int((stats.reset_time - time.time()) * 1_000), 100)
-        raise errors.exhausted(f"no more than {item.amount} {name.replace('_', ' ')} per {_period(item)}", wait_ms)
+        is_counted, _, wait_ms = await self._count(name, key, cost, item.amount)
+        if not is_counted:
+            message = f"no more than {item.amount} {name.replace('_', ' ')} per {_period(item)}"
+            raise errors.exhausted(message, max(wait_ms, LEAST_WAIT_MS))
 
     async def hit_beyond(self, name: str, key: str) -> int:
         """Count one, even beyond the limit. Returns by how many it is exceeded; 0 or less if not. Raises RedisError."""
-        item = self._items[name]
-        await self._add(item, name, key, 1)
-        stats = await self._storage.get_sliding_window(item.key_for(name, key), item.get_expiry())
-        before, before_s, now, _ = stats
-        return int(before * before_s / item.get_expiry()) + now - item.amount
+        _, hits, _ = await self._count(name, key, 1, UNLIMITED)
+        return hits - self._items[name].amount
 
     async def give_back(self, name: str, key: str) -> None:
         """Take back one count. Raises RedisError."""
-        await self._add(self._items[name], name, key, -1)
+        await self._count(name, key, -1, UNLIMITED)
 
     async def hit_address(self, name: str, address: str) -> None:
         """`hit` for a network address, unless it is exempt."""
@@ -97,8 +56,13 @@ class Limits:
     def counts_address(self, address: str) -> bool:
         return self._count_loopback or not _is_loopback(address)
 
-    async def _add(self, item: RateLimitItem, name: str, key: str, amount: int) -> None:
-        await self._storage.acquire_sliding_window_entry(item.key_for(name, key), UNLIMITED, item.get_expiry(), amount)
+    def _count(self, name: str, key: str | int, cost: int, most: int) -> "asyncio.Future[tuple[int, int, int]]":
+        """Returns whether the cost was counted, the hits with it, and the milliseconds to wait."""
+        item = self._items[name]
+        counted = item.key_for(name, str(key))
+        shard = self._shards.of(counted)
+        arguments = (int(time.time() * 1_000), item.get_expiry() * 1_000, most, cost)
+        return self._shards.run(shard, HIT, (self._shards.key(shard, "limit", counted),), arguments)
 
 
 @lru_cache(maxsize=10_000)

@@ -1,5 +1,7 @@
 """What counts as one address, and how limits count beyond a window and give back."""
 
+import time
+
 import pytest
 
 from protocol.errors import CallError
@@ -62,16 +64,41 @@ async def test_hits_beyond_a_limit_are_counted_and_given_back(cluster: Cluster):
     assert await limits.hit_beyond("guess", key) == 1
 
 
-async def test_the_previous_window_counts_in_proportion_to_its_overlap(cluster: Cluster):
-    """Hits of the previous window count in proportion to its overlap with the last hour."""
+@pytest.mark.parametrize(
+    ("after_s", "cost", "wait_s"),
+    [
+        (0, 1, 3_600),  # hits of this window weigh fully until it is the one before
+        (1_800, 1, 1_800),
+        (1_800, 4, 1_800 + 3 * 360),
+        (3_600 + 900, 4, 180),  # 7 of the 10 are less than an hour ago
+        (3_600 + 900, 3, 0),
+        (2 * 3_600, 10, 0),
+        (2 * 3_600, 11, 2 * 3_600),
+    ],
+)
+async def test_hits_of_the_window_before_weigh_what_is_left_of_it(cluster: Cluster, monkeypatch, after_s, cost, wait_s):
+    limits = Limits(cluster.stores.shards, {"guess": "10/hour"}, count_loopback=True)
+    key, now = cluster.unique("account"), int(time.time())
+    monkeypatch.setattr(time, "time", lambda: now)
+    await limits.hit("guess", key, cost=10)
+    now += after_s
+    if wait_s:
+        with pytest.raises(CallError) as refused:
+            await limits.hit("guess", key, cost)
+        assert refused.value.retry_after_ms == wait_s * 1_000 + 1
+        if cost <= 10:
+            now += wait_s - 0.001
+            with pytest.raises(CallError):
+                await limits.hit("guess", key, cost)
+            now += 0.005
+            await limits.hit("guess", key, cost)
+    else:
+        await limits.hit("guess", key, cost)
+
+
+async def test_the_clock_of_another_node_may_be_behind(cluster: Cluster, monkeypatch):
     limits = Limits(cluster.stores.shards, {"guess": "2/hour"}, count_loopback=True)
-    key, storage = cluster.unique("account"), limits._storage
-    item = limits._items["guess"]
-    shard, (before, _) = storage._windows(item.key_for("guess", key))
-    await cluster.stores.shards.call(shard, "SET", before, 10, "PX", 1_790_000)
-    assert await limits.hit_beyond("guess", key) == 4 + 1 - 2
-    counts = await storage.get_sliding_window(item.key_for("guess", key), 3_600)
-    assert (counts[0], counts[2]) == (10, 1)
-    assert 1_700 < counts[1] <= 1_790
-    assert 3_600 < counts[3] <= 7_200
-    assert await storage.get_sliding_window(item.key_for("guess", "nobody's"), 3_600) == (0, 0, 0, 0)
+    key, began = cluster.unique("account"), time.time()
+    assert await limits.hit_beyond("guess", key) == -1
+    monkeypatch.setattr(time, "time", lambda: began - 60)
+    assert await limits.hit_beyond("guess", key) == 0
