@@ -230,13 +230,19 @@ async def _shown(call: Call, tx: Transaction, room_id: int) -> Room:
 
 async def _hand_over(call: Call, tx: Transaction, room_id: int) -> None:
     """Replace the host if the caller is host and has left on all devices."""
+    if not await _is_host(call, tx, room_id):
+        return
     await live_rooms.lock(tx, room_id)
-    row = await live_rooms.standing(tx, room_id, call.viewer.id)
-    if row is None or row["role"] != "host" or row["state"] != "live":
+    if not await _is_host(call, tx, room_id):  # no longer, since another transaction had the lock
         return
     heir_id = await replace_host(tx, call.services.roster, call.services.outbox, room_id, call.viewer.id)
     if heir_id is not None:
         await note(call, tx, "room.hand_over", room_id, to=heir_id)
+
+
+async def _is_host(call: Call, tx: Transaction, room_id: int) -> bool:
+    row = await live_rooms.standing(tx, room_id, call.viewer.id)
+    return row is not None and row["role"] == "host" and row["state"] == "live"
 
 
 def _first_page(look: Look, people: Mapping[int, RoomUserRow]) -> list[Participant]:
