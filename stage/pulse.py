@@ -1,4 +1,5 @@
 """What live rooms are told at most once a second: the size of the audience, reactions, the stage and raised hands.
+Rooms of more than 5,000 users are told less often.
 
 Each node whose users changed something asks the roster, which lets one node a second tell the room.
 """
