@@ -48,7 +48,7 @@ async def test_a_refusal_says_what_the_limit_is_and_when_it_ends(cluster: Cluste
     with pytest.raises(CallError) as refused:
         await limits.hit("some_notes", key)
     assert refused.value.message == "no more than 2 some notes per 15 minutes"
-    assert 100 <= refused.value.retry_after_ms <= 15 * 60_000
+    assert 100 <= refused.value.retry_after_ms <= 15 * 60_000 + 1  # when the window is over
     await limits.hit("note", key, cost=3)
     with pytest.raises(CallError) as refused:
         await limits.hit("note", key)
