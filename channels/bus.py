@@ -107,7 +107,7 @@ class Bus:
                     self._take(Item(channel, (), _finish(data[1 + CLOCK_LENGTH :], channel, shard, clock)))
                 case b"E":
                     channel = _channel_of(redis_channel)
-                    self._take(Item(channel, (), _finish(data[1:], channel, 0, "0")))
+                    self._take(Item(channel, (), finish(decode_frames(data[1:]), channel, offset="")))
                 case b"P":
                     ids, _, body = data[1 + CLOCK_LENGTH :].partition(b"\n")
                     user_ids = [int(user_id) for user_id in ids.split(b",")]

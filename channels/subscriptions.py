@@ -119,9 +119,8 @@ class Subscriptions:
             self._hooks.of(channel).left(member.user_id, channel, may_come_back=False)
 
     def _confirmed(self, channel: str, redis_channel: str, confirmation: "asyncio.Future[Any]") -> None:
-        if self._confirmations.get(redis_channel) is confirmation:
-            del self._confirmations[redis_channel]
-        if not confirmation.cancelled() and confirmation.exception() is None:
+        del self._confirmations[redis_channel]
+        if confirmation.exception() is None:  # those who wait shield it, so that it is never cancelled
             self._subscribed.add(redis_channel)
             CHANNELS.set(len(self._subscribed))
             self._unsubscribe_empty([channel])
