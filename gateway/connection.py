@@ -230,9 +230,12 @@ class Connection:
             if self._state is State.OPENED:
                 self.codec = wire.MSGPACK if isinstance(data, bytes) else wire.JSON
             if self._incomplete is not None:
-                packet = self._completed(data)
-                if packet is None:
+                packet = self._incomplete
+                if not isinstance(data, bytes):
+                    raise wire.Unreadable("a packet where an attachment was due")
+                if not wire.add_attachment(packet, data):
                     return
+                self._incomplete = None
             else:
                 packet = self.codec.decode(data)
                 packet.size = len(data)
@@ -256,15 +259,6 @@ class Connection:
             CONNECTIONS.labels(self.codec.name).dec()
         self._leave()
         del self._calls  # calls under way keep this connection; nothing else does, so that it is freed at once
-
-    def _completed(self, data: str | bytes) -> wire.Packet | None:
-        packet = self._incomplete
-        if packet is None or not isinstance(data, bytes):
-            raise wire.Unreadable("a packet where an attachment was due")
-        if not wire.add_attachment(packet, data):
-            return None
-        self._incomplete = None
-        return packet
 
     def _handle(self, packet: wire.Packet) -> None:
         if packet.type in _EVENTS and self._state is State.CONNECTED and packet.namespace == "/":
@@ -408,7 +402,7 @@ class Connection:
             self._timer = loop.call_later(ANONYMOUS_FOR_S, self._socket.drop, CloseReason.ANONYMOUS)
         else:
             left = (self.viewer.expires_at + EXPIRY_GRACE - datetime.now(UTC)).total_seconds()
-            self._timer = loop.call_later(max(left, 0), self._expire)
+            self._timer = loop.call_later(left, self._expire)
 
     def _expire(self) -> None:
         self._push(SessionExpired(id=f"session.expired:{secrets.token_hex(8)}"))
