@@ -3,6 +3,9 @@
 import asyncio
 from types import SimpleNamespace
 
+import pytest
+from structlog.testing import capture_logs
+
 from engine.close_reasons import CloseReason
 from gateway.calls import (
     MOST_BYTES_AT_ONCE,
@@ -11,12 +14,20 @@ from gateway.calls import (
     MOST_OF_A_USER,
     MOST_REFUSALS,
     MOST_WAITING,
+    REST_S,
     CallRate,
     Calls,
 )
 from protocol import errors, wire
 from storage.shares import Share, WorkRate
 from tests.patience import WAIT_S
+
+
+@pytest.fixture(autouse=True)
+def logs():
+    """Tracebacks are kept and not rendered, which takes long."""
+    with capture_logs() as entries:
+        yield entries
 
 
 class Held:
@@ -220,6 +231,7 @@ async def test_the_user_pays_for_the_time_that_writing_an_answer_takes(monkeypat
 def test_the_bounds_are_the_documented_ones():
     assert (MOST_CALLS_AT_ONCE, MOST_WAITING, MOST_OF_A_USER, MOST_REFUSALS) == (32, 200, 256, 500)
     assert (MOST_BYTES_AT_ONCE, MOST_BYTES_WAITING) == (4 * wire.MAX_PAYLOAD, 4 * wire.MAX_PAYLOAD)
+    assert 0 < REST_S[0] < REST_S[1]  # so that the connections of a user do not all read on at once
 
 
 async def test_a_burst_that_the_rate_allows_may_wait():
@@ -289,3 +301,301 @@ async def test_all_connections_of_a_user_share_a_rate():
     assert {error.message for error in dispatcher.refused} == {"too many calls on all connections of this user"}
     for each in (calls, *others):
         await let_go(each, dispatcher)
+
+
+async def test_the_rate_of_a_connection_is_a_token_bucket(monkeypatch):
+    clock = SimpleNamespace(now=1_000.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr("gateway.calls.time", clock)
+    calls, dispatcher, owner = calls_of(CallRate(per_second=2, burst=3))
+    dispatcher.find = lambda name: SimpleNamespace(instant=True, reads=True)
+    dispatcher.answer_at_once = lambda *_: "answered"
+
+    def waits(count: int = 1) -> list[int]:
+        """Call so often; return the waits of the calls that are refused."""
+        dispatcher.refused.clear()
+        for _ in range(count):
+            calls.take(call(1))
+            assert owner.called_at == clock.now
+        return [refusal.retry_after_ms for refusal in dispatcher.refused]
+
+    assert waits(5) == [500, 500]
+    clock.now += 0.125
+    assert waits() == [375]
+    clock.now += 0.375
+    assert waits(2) == [500]  # exactly one token had come back
+    clock.now += 1_000
+    assert waits(4) == [500]  # no more than the burst are saved up
+
+
+async def test_a_wait_is_at_least_a_millisecond(monkeypatch):
+    monkeypatch.setattr("gateway.calls.time", SimpleNamespace(monotonic=lambda: 1_000.0))
+    calls, dispatcher, _ = calls_of(CallRate(per_second=1e6, burst=1))
+    for number in range(2):
+        calls.take(call(number))
+    assert [refusal.retry_after_ms for refusal in dispatcher.refused] == [1]
+    await let_go(calls, dispatcher)
+
+
+async def test_refusals_count_only_in_a_row():
+    calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=10))
+    share, spent = dispatcher.share, Share(1, WorkRate(per_second=1e-9, burst=1))
+    spent.spend(2)
+    for _ in range(2):
+        dispatcher.share = spent
+        for number in range(MOST_REFUSALS):
+            calls.take(call(number))
+        dispatcher.share = share
+        calls.take(call(1))
+    assert owner.dropped == []
+    dispatcher.share = spent
+    for each in (calls, Calls(dispatcher, owner, CallRate(per_second=1e9, burst=10))):
+        owner.dropped.clear()
+        for number in range(MOST_REFUSALS + 1):
+            each.take(call(number))
+        assert owner.dropped == [CloseReason.FLOOD]
+    await let_go(calls, dispatcher)
+
+
+async def test_an_unknown_method_is_answered_at_once():
+    calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=10))
+    dispatcher.find = lambda name: None
+    dispatcher.answer_at_once = lambda method, *_: method
+    calls.take(call(1))
+    assert owner.replies == [(1, None)]
+
+
+async def test_a_call_is_finished_after_its_answer_and_may_end_the_connection():
+    calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=10))
+    log = []
+    owner.reply = lambda call_id, answer: log.append(("reply", call_id, answer))
+    owner.disconnect = lambda reason: log.append(("disconnect", reason))
+
+    async def answer(method, packet, *_) -> SimpleNamespace:
+        return SimpleNamespace(answer="answered", disconnects=packet.id == 2)
+
+    async def finish(answered) -> None:
+        log.append(("finish", answered.disconnects))
+
+    dispatcher.answer, dispatcher.finish = answer, finish
+    calls.take(call(1))
+    await let_go(calls, dispatcher)
+    calls.take(call(2))
+    await let_go(calls, dispatcher)
+    assert log == [
+        ("reply", 1, "answered"), ("finish", False),
+        ("reply", 2, "answered"), ("disconnect", CloseReason.LOGOUT), ("finish", True),
+    ]  # fmt: skip
+
+
+class Working(Held):
+    """A dispatcher that counts how many calls run at once."""
+
+    running = most = 0
+
+    async def answer(self, *arguments) -> SimpleNamespace:
+        self.running += 1
+        self.most = max(self.most, self.running)
+        answered = await super().answer(*arguments)
+        await asyncio.sleep(0)
+        self.running -= 1
+        return answered
+
+
+async def test_waiting_calls_begin_as_others_end():
+    dispatcher, owner = Working(), Counting()
+    calls = Calls(dispatcher, owner, CallRate(per_second=1e9, burst=10))
+    for number in range(MOST_CALLS_AT_ONCE):
+        calls.take(call(number))
+    assert owner.reading
+    for number in range(3 * MOST_CALLS_AT_ONCE):
+        calls.take(call(number))
+    assert not owner.reading
+    await let_go(calls, dispatcher)
+    assert (dispatcher.most, len(owner.replies), owner.reading) == (MOST_CALLS_AT_ONCE, 4 * MOST_CALLS_AT_ONCE, True)
+    assert owner.resumed == 1
+    calls.take(call(1))
+    await let_go(calls, dispatcher)
+    assert owner.resumed == 1  # reading was not paused
+
+
+async def test_waiting_writes_take_a_place_each():
+    dispatcher, owner = Working(), Counting()
+    dispatcher.find = lambda name: SimpleNamespace(instant=False, reads=False)
+    calls = Calls(dispatcher, owner, CallRate(per_second=1e9, burst=10))
+    for number in range(MOST_CALLS_AT_ONCE):
+        calls.take(call(number))
+    assert owner.reading
+    calls.take(call(MOST_CALLS_AT_ONCE))
+    assert not owner.reading
+    await let_go(calls, dispatcher)
+    assert (dispatcher.most, owner.reading) == (1, True)
+    assert [number for number, _ in owner.replies] == [*range(MOST_CALLS_AT_ONCE + 1)]
+
+
+async def test_a_call_runs_while_those_under_way_are_below_the_bound_on_bytes():
+    calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=10))
+    calls.take(call(1, MOST_BYTES_AT_ONCE - 1))
+    calls.take(call(2, 1))
+    assert owner.reading
+    calls.take(call(3, MOST_BYTES_WAITING - 1))
+    assert not owner.reading
+    calls.take(call(4, 1))
+    calls.take(call(5, 1))
+    assert owner.replies == [(5, "refused")]
+    await let_go(calls, dispatcher)
+    calls.take(call(6, MOST_BYTES_AT_ONCE - 1))
+    calls.take(call(7, 1))
+    assert owner.reading
+    await let_go(calls, dispatcher)
+
+
+async def test_the_calls_of_a_user_may_be_two_bursts():
+    calls, dispatcher, _ = calls_of(CallRate(per_second=1e9, burst=200))
+    other = Calls(dispatcher, Polling(), CallRate(per_second=1e9, burst=200))
+    for each in (calls, other):
+        for number in range(MOST_CALLS_AT_ONCE + 200):
+            each.take(call(number))
+    assert dispatcher.share.calls == 400
+    assert len(dispatcher.refused) == 64
+    for each in (calls, other):
+        await let_go(each, dispatcher)
+
+
+@pytest.mark.parametrize("reads", [True, False])
+async def test_a_broken_connection_begins_none_of_its_waiting_calls(reads, faults):
+    calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=10))
+    dispatcher.find = lambda name: SimpleNamespace(instant=False, reads=reads)
+    for number in range(MOST_CALLS_AT_ONCE + 10):
+        calls.take(call(number))
+    assert dispatcher.share.calls == MOST_CALLS_AT_ONCE + 10
+    tried = []
+
+    def is_broken(call_id, answer) -> None:
+        tried.append(call_id)
+        raise RuntimeError
+
+    owner.reply = is_broken
+    dispatcher.may_end.set()
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert (len(tried), dispatcher.share.calls) == (MOST_CALLS_AT_ONCE if reads else 1, 0)
+    assert ({*owner.dropped}, faults) == ({CloseReason.BROKEN}, [])
+
+
+@pytest.fixture
+async def faults():
+    """Exceptions in callbacks, which nobody else would see."""
+    found = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: found.append(context))
+    yield found
+    loop.set_exception_handler(None)
+
+
+async def test_a_broken_connection_without_waiting_calls_is_closed(faults):
+    calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=10))
+
+    async def break_down(answered) -> None:
+        raise RuntimeError
+
+    dispatcher.finish = break_down
+    dispatcher.may_end.set()
+    calls.take(call(1))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert (owner.dropped, dispatcher.share.calls, faults) == ([CloseReason.BROKEN], 0, [])
+
+
+async def test_a_cancelled_call_breaks_nothing():
+    """As at the end of the process."""
+    calls, _, owner = calls_of(CallRate(per_second=1e9, burst=10))
+    calls.take(call(1))
+    [task] = calls._tasks
+    task.cancel()
+    idle = asyncio.Event()
+    calls.when_idle(idle.set)
+    assert not idle.is_set()
+    await asyncio.wait_for(idle.wait(), WAIT_S)
+    assert owner.dropped == []
+
+
+async def test_a_connection_becomes_idle_without_anybody_waiting_for_it(faults):
+    calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=10))
+    calls.take(call(1))
+    dispatcher.may_end.set()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert (owner.replies, faults) == ([(1, "answered")], [])
+
+
+async def test_work_for_an_idle_connection_runs_at_once():
+    calls, _, _ = calls_of(CallRate(per_second=1e9, burst=10))
+    done = []
+    calls.when_idle(lambda: done.append(True))
+    assert done == [True]
+
+
+async def test_an_idle_connection_is_one_without_any_call():
+    calls, dispatcher, _ = calls_of(CallRate(per_second=1e9, burst=10))
+    may_end = {1: asyncio.Event(), 2: asyncio.Event()}
+
+    async def answer(method, packet, *_) -> SimpleNamespace:
+        await may_end[packet.id].wait()
+        return SimpleNamespace(answer="answered", disconnects=False)
+
+    dispatcher.answer = answer
+    for number in may_end:
+        calls.take(call(number))
+    done = []
+    calls.when_idle(lambda: done.append(True))
+    for number, so_far in ((1, []), (2, [True])):
+        may_end[number].set()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert done == so_far
+
+
+async def test_a_connection_rests_once_for_several_refusals_and_reads_on_only_then(monkeypatch):
+    """Also where its waiting calls end meanwhile."""
+    rests, log = [], []
+    loop = SimpleNamespace(call_later=lambda _, rested: rests.append(rested), time=lambda: 0.0)
+    replaced = SimpleNamespace(get_running_loop=lambda: loop, ensure_future=asyncio.ensure_future)
+    monkeypatch.setattr("gateway.calls.asyncio", replaced)
+    calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=10))
+    owner.pause_reading = lambda: log.append("pause")
+    owner.resume_reading = lambda: log.append("resume")
+    for number in range(MOST_CALLS_AT_ONCE + 1):
+        calls.take(call(number))
+    assert log == ["pause"]
+    dispatcher.share, share = Share(1, WorkRate(per_second=1e-9, burst=1)), dispatcher.share
+    dispatcher.share.spend(2)
+    for number in range(3):
+        calls.take(call(number))
+    assert (log, len(rests)) == (["pause", "pause"], 1)
+    dispatcher.share = share
+    await let_go(calls, dispatcher)
+    assert log == ["pause", "pause"]
+    rests.pop()()
+    assert log == ["pause", "pause", "resume"]
+    dispatcher.share.spend(2e9)
+    calls.take(call(1))
+    assert (log[3:], len(rests)) == (["pause"], 1)
+
+
+class Called(Share):
+    """The share of a user whose connections have called too often."""
+
+    def take_call(self, *_) -> int:
+        return 7
+
+
+@pytest.mark.parametrize("why", ["rate", "calls"])
+async def test_a_connection_rests_after_each_refusal_for_its_user(why):
+    calls, dispatcher, owner = calls_of(CallRate(per_second=0.001, burst=10))
+    if why == "rate":
+        dispatcher.share = Called(1, WorkRate(per_second=1e9, burst=1e9))
+    else:
+        dispatcher.share.calls = MOST_OF_A_USER
+    calls.take(call(1))
+    [refusal] = dispatcher.refused
+    assert (refusal.retry_after_ms, owner.reading) == (7 if why == "rate" else 1_000, False)
