@@ -1,11 +1,15 @@
 """Accounts and sessions through the socket."""
 
+import asyncio
 import datetime
 
 import msgspec
 import pytest
 
+from protocol.rpc import methods
+from storage import accounts, users
 from tests.cluster import Cluster
+from tests.faults import Held
 
 PASSWORD = "كلمة سر طويلة"
 
@@ -76,9 +80,62 @@ async def test_a_refused_registration_names_the_field(cluster: Cluster, person, 
     assert failed.fields[0].split(".")[0] in (field, "name")
 
 
+def test_who_may_call_account_methods_and_which_limits_apply():
+    """Those that end sessions are charged to a session: an attacker in another one must not be able to block them."""
+    assert {
+        each.name: (each.anonymous, each.by_session, each.reads, each.limit, [limit.name for limit in each.counts])
+        for each in methods
+        if each.handler.__module__ == "handlers.auth"
+    } == {
+        "auth.register": (True, False, False, None, ["register"]),
+        "auth.login": (True, False, False, None, ["login", "login_address"]),
+        "auth.refresh": (True, True, False, None, ["refresh"]),
+        "auth.logout": (False, True, False, None, []),
+        "auth.change_password": (False, True, False, None, ["login"]),
+        "session.list": (False, True, True, None, []),
+        "session.revoke": (False, True, False, None, []),
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "field"),
+    [
+        ({"password": "Password1"}, "INVALID_ARGUMENT", "password"),
+        ({"username": "adm1n"}, "ALREADY_EXISTS", "username"),
+    ],
+)
+async def test_common_passwords_and_reserved_names_are_refused(cluster: Cluster, person, fields, code, field):
+    guest = await cluster.guest()
+    username = cluster.unique("user")
+    plain = {"username": username, "email": f"{username}@example.org", "password": PASSWORD}
+    failed = await guest.refused("auth.register", **{**plain, **fields})
+    assert (failed.code, failed.fields) == (code, [field])
+    alice, _ = await register(cluster)
+    failed = await alice.refused("auth.change_password", old_password=PASSWORD, new_password="Password1")
+    assert (failed.code, failed.fields) == ("INVALID_ARGUMENT", ["new_password"])
+
+
+async def test_a_user_who_is_signed_in_cannot_register(cluster: Cluster, person):
+    alice, _ = await register(cluster)
+    username = cluster.unique("second")
+    fields = {"username": username, "email": f"{username}@example.org", "password": PASSWORD}
+    assert (await alice.refused("auth.register", **fields)).code == "FAILED_PRECONDITION"
+
+
+async def test_devices_without_a_fingerprint_share_no_limit(cluster: Cluster, person, node):
+    strict = await node(limit_register="1/hour")
+    for _ in range(2):
+        await register(cluster, node=strict, device={"name": "phone"})
+    await register(cluster, node=strict, device={"fingerprint": cluster.unique("phone")})
+
+
 async def test_minors_are_private_and_children_refused(cluster: Cluster, person):
     _, answer = await register(cluster, birth_date="2011-01-01")
     assert answer["user"]["is_private"] is True
+    today = datetime.datetime.now(datetime.UTC).date()
+    of_age_now = datetime.date(today.year - 18, today.month, min(today.day, 28))
+    _, answer = await register(cluster, birth_date=of_age_now.isoformat())
+    assert answer["user"]["is_private"] is False
     _, answer = await register(cluster, birth_date="1990-05-05")
     assert answer["user"]["is_private"] is False
 
@@ -174,6 +231,16 @@ async def test_invalid_refresh_tokens(cluster: Cluster, person, token):
     assert (await guest.refused("auth.refresh", refresh_token=token)).code in ("UNAUTHENTICATED", "INVALID_ARGUMENT")
 
 
+async def test_a_forged_refresh_token_does_not_count_for_its_session(cluster: Cluster, person, node):
+    """Otherwise whoever knows the id of a session could stop its owner from refreshing it."""
+    alice, first = await register(cluster, node=await node(limit_refresh="1/hour"))
+    _, _, proof = first["refresh_token"].partition(".")
+    forged = f"{first['session_id']}.{'x' * len(proof.partition('.')[0])}.{proof.partition('.')[2]}"
+    for _ in range(2):
+        assert (await alice.refused("auth.refresh", refresh_token=forged)).code == "UNAUTHENTICATED"
+    assert (await alice.call("auth.refresh", refresh_token=first["refresh_token"]))["session_id"] == first["session_id"]
+
+
 async def test_account_actions_leave_audit_rows_without_secrets(cluster: Cluster, person):
     alice, answer = await register(cluster)
     await alice.call("auth.refresh", refresh_token=answer["refresh_token"])
@@ -257,6 +324,74 @@ async def test_an_expired_session_cannot_be_refreshed(cluster: Cluster, person):
     await owner.execute("UPDATE sessions SET expires_at = now() WHERE id = $1", int(first["session_id"]))
     await owner.close()
     assert (await alice.refused("auth.refresh", refresh_token=first["refresh_token"])).code == "UNAUTHENTICATED"
+
+
+@pytest.mark.parametrize("ended", ["revoked", "expired", "user gone"])
+async def test_a_refresh_looks_at_the_session_itself_too(cluster: Cluster, person, monkeypatch, ended):
+    """Row policies hide ended sessions and users from it already; that is another lock."""
+    alice, first = await register(cluster)
+    now = datetime.datetime.now(datetime.UTC)
+    changes = {"revoked": {"revoked_at": now}, "expired": {"expires_at": now - datetime.timedelta(seconds=1)}}
+    lock_session = accounts.lock_session
+
+    async def lock(tx, session_id):
+        return {**await lock_session(tx, session_id), **changes.get(ended, {})}
+
+    async def load_none(tx, user_id):
+        return None
+
+    monkeypatch.setattr(accounts, "lock_session", lock)
+    if ended == "user gone":
+        monkeypatch.setattr(users, "load_one", load_none)
+    failed = await alice.refused("auth.refresh", refresh_token=first["refresh_token"])
+    assert (failed.code, failed.error["message"]) == ("UNAUTHENTICATED", "the session has ended: sign in again")
+
+
+async def test_nobody_signs_in_to_an_account_that_is_gone(cluster: Cluster, person, monkeypatch):
+    """It went while the password was verified."""
+    alice, _ = await register(cluster)
+
+    async def load_none(tx, user_id):
+        return None
+
+    monkeypatch.setattr(users, "load_one", load_none)
+    guest = await cluster.guest()
+    failed = await guest.refused("auth.login", email=f"{alice.name}@example.org", password=PASSWORD)
+    assert failed.code == "UNAUTHENTICATED"
+
+
+async def test_a_password_that_is_changed_while_a_login_verifies_it_opens_no_session(
+    cluster: Cluster, person, monkeypatch
+):
+    alice, _ = await register(cluster)
+    verifies = Held(monkeypatch, cluster.node_b.parts.services.passwords, "verify", behind=True)
+    guest = await cluster.guest(node="b")
+    coming = asyncio.create_task(
+        guest.answer("auth.login", {"email": f"{alice.name}@example.org", "password": PASSWORD})
+    )
+    await verifies.done.wait()
+    await alice.call("auth.change_password", old_password=PASSWORD, new_password="another password")
+    verifies.go.set()
+    assert (await coming)["error"]["code"] == "UNAUTHENTICATED"
+    assert len((await alice.call("session.list"))["items"]) == 1
+
+
+async def test_sessions_are_listed_in_pages_newest_first(cluster: Cluster, person):
+    alice, first = await register(cluster)
+    others = [await cluster.again(alice) for _ in range(4)]
+    sessions = {first["session_id"], *(str(each) for each in sessions_of(cluster, others))}
+    newest_first = sorted(sessions, key=int, reverse=True)
+    page = await alice.call("session.list", limit=3)
+    rest = await alice.call("session.list", limit=3, cursor=page["next_cursor"])
+    assert [item["id"] for item in page["items"]] == newest_first[:3]
+    assert ([item["id"] for item in rest["items"]], rest["next_cursor"]) == (newest_first[3:], None)
+    items = (await alice.call("session.list"))["items"]
+    assert [item["id"] for item in items if item["current"]] == [first["session_id"]]
+    assert len(items) == 5
+
+
+def sessions_of(cluster: Cluster, people) -> set[int]:
+    return {member.session_id for who in people for member in cluster.node_b.parts.members.of_user(int(who.id))}
 
 
 async def test_a_refresh_extends_only_sockets_of_its_own_session(cluster: Cluster, person):

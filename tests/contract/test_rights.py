@@ -1,7 +1,6 @@
 """Rights and limits, also with concurrent calls; refusals do not reveal which users exist."""
 
 import asyncio
-import secrets
 from typing import Any
 
 import pytest
@@ -393,52 +392,3 @@ async def test_a_suspension_closes_all_sockets_also_when_made_by_sql(cluster: Cl
     assert [("suspended" in row["changes"], '"ended_sessions": 2' in row["changes"]) for row in rows] == [
         (True, True), (True, False)
     ]  # fmt: skip
-
-
-async def test_a_login_concurrent_with_a_suspension_opens_no_session(cluster: Cluster, person):
-    alice, _ = await register(cluster)
-    guest = await cluster.guest()
-    owner = await cluster.owner()
-    transaction = owner.transaction()
-    await transaction.start()
-    await owner.execute("UPDATE users SET status = 'suspended' WHERE id = $1", int(alice.id))
-    login = {"email": f"{alice.name}@example.org", "password": PASSWORD}
-    signing_in = asyncio.create_task(guest.answer("auth.login", login))
-    watcher = await cluster.owner()
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-    assert await soon(lambda: watcher.fetchval(waiting), 1) == 1
-    await transaction.commit()
-    assert (await signing_in)["error"]["code"] == "UNAUTHENTICATED"
-    alive = "SELECT count(*) FROM sessions WHERE user_id = $1 AND revoked_at IS NULL"
-    assert await owner.fetchval(alive, int(alice.id)) == 0
-    await watcher.close()
-    await owner.close()
-
-
-# ---------------------------------------------------------------------------------------------- repeated registrations
-
-
-async def test_a_registration_whose_answer_was_lost_can_be_repeated(cluster: Cluster, person):
-    alice, first = await register(cluster)
-    fields = {"username": alice.name, "email": f"{alice.name}@example.org", "password": PASSWORD}
-    guest = await cluster.guest(node="b")
-    for wrong in ({"password": "another password"}, {"username": cluster.unique("other")}, {"email": "x@example.org"}):
-        assert (await guest.refused("auth.register", **fields | wrong)).code == "ALREADY_EXISTS", wrong
-    again = await guest.call("auth.register", **fields)
-    assert again["user"]["id"] == first["user"]["id"]
-    assert again["session_id"] != first["session_id"]
-    owner = await cluster.owner()
-    await owner.execute("UPDATE accounts SET created_at = now() - interval '1 hour' WHERE user_id = $1", int(alice.id))
-    await owner.close()
-    assert (await (await cluster.guest()).refused("auth.register", **fields)).code == "ALREADY_EXISTS"
-
-
-async def test_a_repeated_registration_counts_against_the_limits_of_logins(cluster: Cluster, person, node):
-    limited = await node(limit_login="3/hour")
-    alice, _ = await register(cluster, node=limited)
-    guest = await cluster.guest(node=limited)
-    fields = {"username": alice.name, "email": f"{alice.name}@example.org"}
-    for _ in range(4):
-        guess = {**fields, "password": secrets.token_hex(8)}
-        assert (await guest.refused("auth.register", **guess)).code == "ALREADY_EXISTS"
-    assert (await guest.refused("auth.register", **fields, password=PASSWORD)).code == "ALREADY_EXISTS"

@@ -1,5 +1,6 @@
 """First answers of calls: found again by their key, for a day."""
 
+import asyncio
 import itertools
 from contextlib import asynccontextmanager
 
@@ -11,6 +12,7 @@ from storage.idempotency import AnswerPlace
 from tests.cluster import Cluster
 
 AGE = "UPDATE idempotency SET created_at = now() - $2::text::interval WHERE user_id = $1"
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
 keys = itertools.count()
 
 
@@ -60,6 +62,22 @@ async def test_a_key_is_free_again_after_a_day(cluster: Cluster, place):
         assert await idempotency.first_answer(tx, place, b"another request") is None
         await idempotency.keep_answer(tx, place, b"another request", b"another answer")
         assert await idempotency.first_answer(tx, place, b"another request") == b"another answer"
+
+
+async def test_a_concurrent_call_waits_for_the_answer_of_the_first(cluster: Cluster, place):
+    async def repeat() -> bytes | None:
+        async with viewing(cluster, place) as tx:
+            return await idempotency.first_answer(tx, place, b"request")
+
+    owner = await cluster.owner()
+    async with viewing(cluster, place) as tx:
+        assert await idempotency.first_answer(tx, place, b"request") is None
+        repeating = asyncio.create_task(repeat())
+        while not (repeating.done() or await owner.fetchval(WAITING)):
+            await asyncio.sleep(0.01)
+        await idempotency.keep_answer(tx, place, b"request", b"answer")
+    await owner.close()
+    assert await repeating == b"answer"
 
 
 async def test_old_answers_are_deleted_in_bounded_batches(cluster: Cluster, place):
