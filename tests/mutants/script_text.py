@@ -57,7 +57,8 @@ def mutants(module: str, place: str, text: str, language: Language) -> Iterator[
         if token.text in ("and", "or"):
             neutral = {"and": "true", "or": "false"}[token.text]
             for start, end in (_operand(tokens, index, -1, language), _operand(tokens, index, 1, language)):
-                yield mutant_of(module, place, text, start, end, neutral)
+                if text[start:end].lower() != neutral:
+                    yield mutant_of(module, place, text, start, end, neutral)
     if language is LUA:
         yield from _lua_alone(module, place, text)
 
@@ -85,8 +86,7 @@ def _is_compared(tokens: list[_Token], index: int) -> bool:
 
 def _operand(tokens: list[_Token], at: int, step: int, language: Language) -> tuple[int, int]:
     """Return start and end of the operand before (step -1) or after (step 1) the `and` or `or` at this index."""
-    opening, closing = ("(", ")") if step > 0 else (")", "(")
-    opening, closing = {opening, "[" if step > 0 else "]"}, {closing, "]" if step > 0 else "["}
+    opening, closing = ({*"([{"}, {*")]}"}) if step > 0 else ({*")]}"}, {*"([{"})
     depth, index = 0, at + step
     while 0 <= index < len(tokens):
         text = tokens[index].text

@@ -39,6 +39,19 @@ def test_lua():
     }  # fmt: skip
 
 
+def test_operands_end_at_brackets():
+    text = "return {a or '', f(b and c[1], d)}"
+    assert changed(list(script_text.mutants("m", "x.lua", text, script_text.LUA))) >= {
+        text.replace("a or", "false or"), text.replace("or ''", "or false"), text.replace("b and", "true and"),
+        text.replace("and c[1]", "and true"),
+    }  # fmt: skip
+
+
+def test_every_mutant_differs_from_the_original():
+    text = "return a or false"
+    assert text not in changed(list(script_text.mutants("m", "x.lua", text, script_text.LUA)))
+
+
 def test_sql():
     text = "SELECT FROM t WHERE (a = 1 OR b = 'x and y') AND NOT EXISTS (SELECT FROM u) ORDER BY a"
     assert changed(list(script_text.mutants("m", "f", text, script_text.SQL))) >= {
