@@ -13,6 +13,9 @@ from hypothesis import HealthCheck, settings
 
 from gateway.embedded import livekit_program
 from gateway.observability import configure_logs
+from gateway.stores import SCRIPTS
+from storage.redis_servers import servers_of
+from storage.shards import Shards
 from tests.cluster import Cluster
 from tests.official import LANGUAGES
 from tests.people import HAS_JAVASCRIPT, NO_JAVASCRIPT, NODE, Driver, Person
@@ -44,6 +47,15 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
     await running.stop()
     if driver is not None:
         await driver.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def shards(cluster: Cluster) -> AsyncIterator[Shards]:
+    """Redis with a prefix of this test's own: it holds no data, and the test may set its clock."""
+    own = Shards(servers_of(cluster.servers.redis_url), cluster.unique("test"), SCRIPTS)
+    await own.start()
+    yield own
+    await own.stop()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

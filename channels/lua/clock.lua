@@ -22,7 +22,7 @@ local function reaches_back(clock, from, cut)
     return since ~= nil and from >= since and from <= last and from >= (tonumber(cut) or 0)
 end
 
--- A user's pushes after `from`: offset, body, offset, body …; nil if a body is missing. All recipients of a push share
+-- A user's pushes after `from`: offset, body, offset, body …; false if a body is missing. All recipients of a push share
 -- its body.
 local function read_inbox(inbox, bodies, from)
     local found = {}
@@ -30,7 +30,7 @@ local function read_inbox(inbox, bodies, from)
     for index = 1, #entries, 2 do
         local body = redis.call('GET', bodies .. entries[index])
         if not body then
-            return nil
+            return false
         end
         found[index] = entries[index + 1]
         found[index + 1] = body

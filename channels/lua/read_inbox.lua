@@ -3,4 +3,4 @@
 if not reaches_back(KEYS[1], tonumber(ARGV[1]), redis.call('GET', KEYS[3])) then
     return false
 end
-return read_inbox(KEYS[2], ARGV[2], ARGV[1]) or false
+return read_inbox(KEYS[2], ARGV[2], ARGV[1])
