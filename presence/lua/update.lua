@@ -21,10 +21,10 @@ local function update(key, quiet, late, what, user, chosen_status, chosen_text, 
         end
     end
 
-    local status = fields.status or 'online'
+    local status = fields.status
     if what == 'here' then
         set(at, '1')
-        set(idle, is_idle == '1' and '1' or nil)
+        set(idle, is_idle == '1' and '1')
         redis.call('SADD', KEYS[1], user)
         redis.call('EXPIRE', KEYS[1], ARGV[3])
     elseif what == 'gone' and fields[at] == '1' then
@@ -50,19 +50,19 @@ local function update(key, quiet, late, what, user, chosen_status, chosen_text, 
     end
     redis.call('EXPIRE', key, ARGV[3])
 
-    local places, awake = 0, 0
+    local is_here, is_awake = false, false -- on any node
     for field in pairs(fields) do
         if string.sub(field, 1, 3) == 'at:' then
-            places = places + 1
+            is_here = true
             if not fields['idle:' .. string.sub(field, 4)] then
-                awake = awake + 1
+                is_awake = true
             end
         end
     end
     local shown, text = 'offline', ''
-    if places > 0 and status ~= 'invisible' then
-        shown, text = status, fields.text or ''
-        if shown == 'online' and awake == 0 then
+    if is_here and status ~= 'invisible' then
+        shown, text = status, fields.text
+        if shown == 'online' and not is_awake then
             shown = 'away'
         end
     end
