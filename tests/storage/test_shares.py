@@ -1,6 +1,9 @@
 """The work that users have spent, on one node and on all nodes."""
 
-from storage.shares import Shares, WorkRate
+import pytest
+
+from storage.shards import Shards
+from storage.shares import SETTLE, Shares, WorkRate
 from tests.cluster import Cluster
 
 RATE = WorkRate(per_second=0.001, burst=1)
@@ -42,3 +45,60 @@ async def test_a_user_with_calls_under_way_is_not_forgotten(cluster: Cluster):
     share.calls = 1
     await shares.settle()
     assert shares.of(1) is share
+
+
+class Spent:
+    """What a user spent on all nodes, as Redis adds it up."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+        self.key = shards.key(0, "share", "user")
+
+    async def redis(self, *parts):
+        return await self._shards.call(0, *parts)
+
+    async def settle(self, ms: int, per_ms: str) -> int:
+        """Add what was spent; return what is spent and not paid back, in ms."""
+        return int(await self._shards.run(0, SETTLE, (self.key,), (ms, per_ms)))
+
+    async def now_ms(self) -> float:
+        seconds, microseconds = await self.redis("TIME")
+        return int(seconds) * 1_000 + int(microseconds) / 1_000
+
+    async def kept(self) -> tuple[float, int]:
+        """Return the ms spent, and when that was added up."""
+        spent, at = await self.redis("HMGET", self.key, "spent", "at")
+        return float(spent), int(at)
+
+
+@pytest.fixture
+async def spent(shards: Shards) -> Spent:
+    return Spent(shards)
+
+
+async def test_what_nodes_report_is_added_up(spent: Spent):
+    before = await spent.now_ms()
+    assert await spent.settle(100, "0.000000001") == 100
+    assert await spent.settle(50, "0.000000001") in (149, 150)
+    _, at = await spent.kept()
+    assert int(before) <= at <= await spent.now_ms()
+
+
+async def test_time_pays_back_what_was_spent(spent: Spent):
+    long_ago = int(await spent.now_ms()) - 1_000_000
+    await spent.redis("HSET", spent.key, "spent", 5_000_000, "at", long_ago)
+    answer = await spent.settle(1_000, "0.5")
+    kept, at = await spent.kept()
+    assert kept == 5_000_000 - (at - long_ago) * 0.5 + 1_000
+    assert answer == int(kept)
+
+
+async def test_no_more_is_paid_back_than_was_spent(spent: Spent):
+    await spent.redis("HSET", spent.key, "spent", 5, "at", int(await spent.now_ms()) - 1_000_000)
+    assert await spent.settle(100, "1") == 100
+
+
+async def test_what_was_spent_is_forgotten_a_second_after_it_is_paid_back(spent: Spent):
+    await spent.settle(100, "0.001")
+    _, at = await spent.kept()
+    assert await spent.redis("PEXPIRETIME", spent.key) == at + 100 / 0.001 + 1_000
