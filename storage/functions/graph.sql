@@ -126,17 +126,13 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- Updates both rows in the order of ids, so that two users who follow each other at once do not deadlock.
+-- Locks both rows in the order of ids, so that two users who follow each other at once do not deadlock.
 CREATE OR REPLACE FUNCTION count_follow(follower bigint, followee bigint, step integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-    IF follower < followee THEN
-        UPDATE users SET following_count = following_count + step WHERE id = follower;
-        UPDATE users SET follower_count = follower_count + step WHERE id = followee;
-    ELSE
-        UPDATE users SET follower_count = follower_count + step WHERE id = followee;
-        UPDATE users SET following_count = following_count + step WHERE id = follower;
-    END IF;
+    PERFORM FROM users WHERE id IN (follower, followee) ORDER BY id FOR NO KEY UPDATE;
+    UPDATE users SET following_count = following_count + step WHERE id = follower;
+    UPDATE users SET follower_count = follower_count + step WHERE id = followee;
 END $$;
 
 CREATE OR REPLACE FUNCTION follows_counted() RETURNS trigger

@@ -10,9 +10,6 @@ CALLS = (
     "tests/contract/test_posts.py",
 )  # fmt: skip
 POLICIES = ("tests/storage/test_read_policies.py", "tests/storage/test_write_policies.py")
-DATABASE = (
-    *POLICIES, "tests/contract/test_privacy.py", "tests/stage/test_who_may.py", "tests/contract/test_people.py",
-)  # fmt: skip
 LIVE_ROOMS = (
     "tests/contract/test_live_rooms.py", "tests/contract/test_live_rooms_left_alone.py", "tests/stage/test_model.py",
 )  # fmt: skip
@@ -49,15 +46,21 @@ GUARDS: dict[str, tuple[str, ...]] = {
     ),
     "stage/room_hooks": ("tests/stage/test_room_hooks.py",),
     "presence/presence_hooks": ("tests/presence/test_presence_hooks.py",),
-    "channels/lua": (*RECOVERY, *CONNECTING, *STAGE),
+    "channels/lua": (
+        "tests/channels/test_recovery.py", "tests/channels/test_broadcaster.py", "tests/channels/test_nodes.py",
+    ),
     "stage/lua": (*STAGE, *LIVE_ROOMS),
     "storage/lua": (
-        "tests/storage/test_shares.py", "tests/storage/test_snowflakes.py", "tests/contract/test_feed_pages.py",
+        "tests/storage/test_leases.py", "tests/storage/test_inboxes.py", "tests/storage/test_shares.py",
         "tests/storage/test_event_log.py",
     ),
-    "presence/lua": PRESENCE,
+    "presence/lua": ("tests/presence/test_update.py",),
     "database/policies": POLICIES,
     "database/functions": (
-        *DATABASE, *STAGE, *LIVE_ROOMS, "tests/contract/test_auth.py", "tests/contract/test_rights.py",
+        "tests/storage/functions/test_accounts.py", "tests/storage/functions/test_feeds.py",
+        "tests/storage/functions/test_graph.py", "tests/storage/functions/test_ids_and_outbox.py",
+        "tests/storage/functions/test_live_rooms.py", "tests/storage/functions/test_posts.py",
+        "tests/storage/functions/test_presence.py", "tests/storage/functions/test_room_chat.py",
+        "tests/storage/functions/test_room_stage.py", "tests/storage/test_privileges.py",
     ),
 }  # fmt: skip

@@ -1,0 +1,72 @@
+"""Ids, bounds and the outbox, by the database functions alone."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.storage.functions.rows import Rows
+
+EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+async def test_snowflake_at_counts_milliseconds_since_2024(rows: Rows):
+    assert await rows.ask(None, "snowflake_at", EPOCH) == 0
+    assert await rows.ask(None, "snowflake_at", EPOCH + timedelta(seconds=1, microseconds=2_999)) == 1_002 << 22
+
+
+async def test_mint_id_is_of_this_millisecond(rows: Rows):
+    [(before, minted, after)] = await rows.table(
+        "SELECT snowflake_at(clock_timestamp()), mint_id(), snowflake_at(clock_timestamp() + interval '1 ms')"
+    )
+    assert before <= minted < after
+
+
+async def test_ensure_partitions_creates_one_for_each_month_ahead(rows: Rows):
+    await rows.ask(None, "ensure_partitions", 14)
+    await rows.ask(None, "ensure_partitions", 14)
+    for parent in ("posts", "audit"):
+        found = await rows.table(
+            """SELECT relname, pg_get_expr(relpartbound, c.oid) FROM pg_class c JOIN pg_inherits ON inhrelid = c.oid
+            WHERE inhparent = $1::regclass AND relname <> $2 ORDER BY relname""",
+            parent, f"{parent}_default",
+        )  # fmt: skip
+        first = (await rows.now()).astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        months = [first]
+        while len(months) < 16:
+            months.append((months[-1] + timedelta(days=31)).replace(day=1))
+        bounds = [await rows.ask(None, "snowflake_at", month) for month in months]
+        assert found == [
+            (f"{parent}_{month:%Y%m}", f"FOR VALUES FROM ('{start}') TO ('{stop}')")
+            for month, start, stop in zip(months[:-1], bounds[:-1], bounds[1:], strict=True)
+        ]
+
+
+async def test_outbox_backlog_counts_unsent_events_and_knows_the_age_of_the_oldest(rows: Rows):
+    await rows.connection.execute("DELETE FROM outbox")
+    assert tuple(await rows.ask(None, "outbox_backlog")) == (0, 0)
+    for age, batch in ((5, None), (9, None), (60, 1)):
+        created_at = await rows.now(seconds=-age)
+        await rows.added("outbox", topic="", key="", payload=b"", created_at=created_at, sent_batch=batch)
+    assert tuple(await rows.ask(None, "outbox_backlog")) == (2, 9)
+
+
+async def test_bounded_refuses_one_row_too_many_of_an_owner(rows: Rows):
+    alice, bob = await rows.users(2)
+    for _ in range(49):
+        await rows.circle(alice)
+    insert = "INSERT INTO circles (id, owner_id, name) VALUES ($1, $2, '')"
+    assert not await rows.is_refused(insert, 1_001, alice)
+    assert await rows.is_refused(insert, 1_002, alice)
+    assert not await rows.is_refused(insert, 1_003, bob)
+
+
+@pytest.mark.parametrize(("role", "is_refused"), [("speaker", True), ("listener", False)])
+async def test_bounded_counts_only_rows_that_count(rows: Rows, role: str, is_refused: bool):
+    host = await rows.user()
+    room, other = await rows.room(host), await rows.room(host)
+    for user in await rows.users(100):
+        await rows.role(room, user, "speaker")
+    insert = "INSERT INTO room_roles (room_id, user_id, role) VALUES ($1, $2, $3)"
+    await rows.view_as(host)
+    assert await rows.is_refused(insert, room, await rows.user(), role) == is_refused
+    assert not await rows.is_refused(insert, other, await rows.user(), role)

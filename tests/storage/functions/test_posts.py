@@ -1,0 +1,79 @@
+"""Posts, by the database functions alone: who may see one, their counts, and events of them."""
+
+import pytest
+
+from tests.storage.functions.rows import Rows
+
+
+@pytest.mark.parametrize(
+    ("visibility", "is_private", "viewers"),
+    [
+        ("public", False, "author follower asker stranger member"),
+        ("public", True, "author follower"),
+        ("followers", False, "author follower"),
+        ("circle", False, "author member"),
+        ("private", False, "author"),
+        ("private", True, "author"),
+    ],
+)
+async def test_post_visible(rows: Rows, visibility: str, is_private: bool, viewers: str):
+    author = await rows.user(is_private=is_private)
+    names = ["follower", "asker", "stranger", "member", "blocker", "blocked"]
+    people = dict(zip(names, await rows.users(len(names)), strict=True))
+    for name in ("follower", "blocker", "blocked"):
+        await rows.follow(people[name], author)
+    await rows.follow(people["asker"], author, "pending")
+    await rows.follow(author, people["stranger"])
+    await rows.block(people["blocker"], author)
+    await rows.block(author, people["blocked"])
+    circle = await rows.circle(author, people["member"], people["blocker"])
+    people |= {"author": author}
+    seen = {name for name, user in people.items() if await rows.ask(user, "post_visible", author, visibility, circle)}
+    assert seen == set(viewers.split())
+    assert not await rows.ask(None, "post_visible", author, visibility, circle)
+
+
+async def test_post_visible_asks_the_circle_of_the_author(rows: Rows):
+    author, other, alice = await rows.users(3)
+    await rows.circle(author, alice)
+    for circle in (await rows.circle(author, other), await rows.circle(other, alice)):
+        assert not await rows.ask(alice, "post_visible", author, "circle", circle)
+
+
+async def test_posts_counted(rows: Rows):
+    alice, bob = await rows.users(2)
+
+    async def count() -> list[int]:
+        found = await rows.table("SELECT post_count FROM users WHERE id IN ($1, $2) ORDER BY id", alice, bob)
+        return [each for (each,) in found]
+
+    values = {"author_id": alice, "text": "", "visibility": "public", "reply_policy": "everyone"}
+    for post in (1, 2):
+        await rows.write("posts", id=post, **values)
+    assert await count() == [2, 0]
+    await rows.connection.execute("UPDATE posts SET status = 'published' WHERE id = 1")
+    assert await count() == [2, 0]
+    await rows.connection.execute("UPDATE posts SET status = 'deleted' WHERE id = 1")
+    assert await count() == [1, 0]
+    await rows.connection.execute("UPDATE posts SET status = 'deleted' WHERE id = 1")
+    assert await count() == [1, 0]
+
+
+async def test_may_tell_of_post_that_is_the_viewers(rows: Rows):
+    alice, bob = await rows.users(2)
+    post, deleted, of_bob = await rows.post(alice), await rows.post(alice, status="deleted"), await rows.post(bob)
+
+    async def may(topic: str, post_id: int, *, key: int = alice, author: int = alice) -> bool:
+        return await rows.may_tell(alice, "may_tell_of_post", topic, key, post_id=post_id, author_id=author)
+
+    for topic in ("post.created", "post.edited"):
+        assert await may(topic, post)
+        assert not await may(topic, deleted)
+    assert await may("post.deleted", deleted)
+    assert not await may("post.deleted", post)
+    assert not await may("post.pinned", post)
+    assert not await may("post.created", post, key=bob)
+    assert not await may("post.created", post, author=bob)
+    assert not await may("post.created", of_bob)
+    assert not await may("post.created", of_bob, key=bob, author=bob)
+    assert not await may("post.created", 0)
