@@ -15,7 +15,8 @@ CREATE OR REPLACE FUNCTION large_author_post_ids(before bigint, amount integer) 
 $$;
 GRANT EXECUTE ON FUNCTION large_author_post_ids TO daira_app;
 
--- The posts that an inbox is rebuilt from: the newest of other followed users, and those that mention the viewer.
+-- The posts that an inbox is rebuilt from: the newest of other followed users, and those that mention the viewer. Only
+-- posts for a circle have a circle.
 CREATE OR REPLACE FUNCTION inbox_post_ids(amount integer) RETURNS SETOF bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT id FROM (
@@ -26,7 +27,7 @@ CREATE OR REPLACE FUNCTION inbox_post_ids(amount integer) RETURNS SETOF bigint
             SELECT id FROM posts
             WHERE author_id = f.followee_id AND status = 'published'
               AND (visibility IN ('public', 'followers') AND NOT u.is_large
-                   OR visibility = 'circle' AND EXISTS (
+                   OR EXISTS (
                        SELECT FROM circle_members m WHERE m.circle_id = posts.circle_id AND m.user_id = viewer_id()
                        AND m.owner_id = posts.author_id))
             ORDER BY id DESC LIMIT 200) p

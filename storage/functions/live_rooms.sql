@@ -182,7 +182,7 @@ BEGIN
             IS DISTINCT FROM (OLD.host_id, OLD.state, OLD.started_at, OLD.ended_at)
         OR NEW.state = 'scheduled' AND OLD.state <> 'scheduled'
         OR NEW.started_at IS DISTINCT FROM OLD.started_at AND NOT (OLD.state = 'scheduled' AND NEW.state = 'live')
-        OR NEW.host_id <> OLD.host_id AND NOT may_stand(NEW.id, NEW.host_id) THEN
+        OR NOT may_stand(NEW.id, NEW.host_id) THEN
         RAISE insufficient_privilege USING MESSAGE = 'the viewer may not make this change to the room';
     END IF;
     RETURN NEW;

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import asyncpg
+from redis import Redis, ResponseError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -76,7 +77,9 @@ class Session:
     async def run(self) -> None:
         servers = EmbeddedServers(self._servers)
         try:
-            of_database = await self._of_database(await servers.start())
+            running = await servers.start()
+            self._redis_url = running.redis_url
+            of_database = await self._of_database(running)
             by_module = {module: of_database.get(module) or of_files(module) for module in self._modules}
             for mutants in by_module.values():
                 self._random.shuffle(mutants)
@@ -160,7 +163,7 @@ class Session:
 
     def _outcome(self, mutant: Mutant) -> str | None:
         """Return the outcome; None if the mutant is invalid or equivalent."""
-        if not _is_code(mutant) or any(each.is_of(mutant) for each in self._equivalents):
+        if not self._is_code(mutant) or any(each.is_of(mutant) for each in self._equivalents):
             return None
         tests = self._tests_of(mutant)
         asked = Asked(self._servers, DATABASE, tests)
@@ -178,16 +181,19 @@ class Session:
                 os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # its bytecode is valid again
         return _judge(told)
 
-
-def _is_code(mutant: Mutant) -> bool:
-    """Return whether it compiles: some operators produce invalid Python, for example from a `*` between parameters."""
-    if not mutant.place.endswith(".py"):
+    def _is_code(self, mutant: Mutant) -> bool:
+        """Return whether it compiles: some operators make invalid code, for example of a `*` between parameters, or of
+        the `-` of a negative number.
+        """
+        try:
+            if mutant.place.endswith(".py"):
+                compile(mutant.make(), mutant.place, "exec")
+            elif mutant.place.endswith(".lua"):
+                with Redis.from_url(self._redis_url) as redis:
+                    redis.script_load(mutant.make())
+        except (SyntaxError, ResponseError):
+            return False
         return True
-    try:
-        compile(mutant.make(), mutant.place, "exec")
-    except SyntaxError:
-        return False
-    return True
 
 
 def _judge(told: Told | None) -> str | None:

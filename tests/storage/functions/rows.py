@@ -49,6 +49,14 @@ class Rows:
     async def block(self, blocker: int, blocked: int) -> None:
         await self.add("blocks", blocker_id=blocker, blocked_id=blocked)
 
+    async def tie_to_others(self, *users: int) -> None:
+        """Let each follow, be followed by, block and be blocked by somebody who must not matter."""
+        for user in users:
+            other = await self.user()
+            for tie in (self.follow, self.block):
+                await tie(user, other)
+                await tie(other, user)
+
     async def mute(self, user: int, muted: int, kind: str = "all", until: Any = None) -> None:
         await self.add("mutes", user_id=user, muted_id=muted, kind=kind, until=until)
 

@@ -1,5 +1,6 @@
 """Follows, blocks, mutes and circles, by the database functions alone."""
 
+import asyncpg
 import pytest
 
 from tests.storage.functions.rows import LAST, Rows
@@ -86,6 +87,7 @@ async def test_graph_open(rows: Rows, is_private: bool, status: str, viewers: st
     await rows.follow(target, people["stranger"])
     await rows.block(people["blocker"], target)
     await rows.block(target, people["blocked"])
+    await rows.tie_to_others(target, *(people[name] for name in ("follower", "asker", "stranger", "blocker")))
     people |= {"self": target}
     assert {name for name, user in people.items() if await rows.ask(user, "graph_open", target)} == set(viewers.split())
     assert not await rows.ask(None, "graph_open", target)
@@ -195,6 +197,15 @@ async def test_tie_to_somebody_writes_no_block_of_a_user_who_does_not_exist(rows
     assert await rows.table("SELECT blocked_id FROM blocks WHERE blocker_id = $1", alice) == [(bob,)]
 
 
+async def test_tie_to_somebody_leaves_rows_of_another_blocker_to_the_policy(rows: Rows):
+    """Tests write past the policies, so the foreign key refuses the row here."""
+    alice, bob = await rows.users(2)
+    await rows.view_as(alice)
+    with pytest.raises(asyncpg.ForeignKeyViolationError):
+        async with rows.connection.transaction():
+            await rows.write("blocks", blocker_id=bob, blocked_id=LAST)
+
+
 async def test_blocks_sever_all_ties_between_the_two_users(rows: Rows):
     alice, bob, carol = await rows.users(3)
     pairs = [(alice, bob), (bob, alice), (alice, carol), (carol, alice), (bob, carol), (carol, bob)]
@@ -280,8 +291,8 @@ async def test_may_tell_of_graph_as_the_follow_is(
 @pytest.mark.parametrize(("topic", "is_blocked"), [("graph.blocked", True), ("graph.unblocked", False)])
 async def test_may_tell_of_graph_as_the_block_is(rows: Rows, topic: str, is_blocked: bool):
     alice, bob, carol = await rows.users(3)
-    await rows.block(bob, alice)
-    await rows.block(*((alice, bob) if is_blocked else (alice, carol)))
+    for pair in ((bob, alice), (carol, bob), (alice, bob if is_blocked else carol)):
+        await rows.block(*pair)
 
     async def may(viewer: int, key: int = bob, *, other: str = topic) -> bool:
         return await rows.may_tell(viewer, "may_tell_of_graph", other, key, blocker_id=alice, blocked_id=bob)
@@ -301,5 +312,6 @@ async def test_may_tell_of_graph_what_the_viewer_did(rows: Rows, topic: str, nam
     event = dict(zip(names.split(), (alice, bob), strict=False))
     key = list(event.values())[-1]
     assert await rows.may_tell(alice, "may_tell_of_graph", topic, key, **event)
-    assert not await rows.may_tell(bob, "may_tell_of_graph", topic, key, **event)
+    for other_key in (key, bob):
+        assert not await rows.may_tell(bob, "may_tell_of_graph", topic, other_key, **event)
     assert not await rows.may_tell(alice, "may_tell_of_graph", topic, 0, **event)

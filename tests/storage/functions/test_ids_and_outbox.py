@@ -15,10 +15,13 @@ async def test_snowflake_at_counts_milliseconds_since_2024(rows: Rows):
 
 
 async def test_mint_id_is_of_this_millisecond(rows: Rows):
-    [(before, minted, after)] = await rows.table(
-        "SELECT snowflake_at(clock_timestamp()), mint_id(), snowflake_at(clock_timestamp() + interval '1 ms')"
+    found = await rows.table(
+        """SELECT snowflake_at(clock_timestamp()), mint_id(), snowflake_at(clock_timestamp() + interval '1 ms')
+        FROM generate_series(1, 200)"""
     )
-    assert before <= minted < after
+    assert all(before <= minted < after for before, minted, after in found)
+    assert max(minted % 2**22 for _, minted, _ in found) > 2**21
+    assert len({minted for _, minted, _ in found}) > 190
 
 
 async def test_ensure_partitions_creates_one_for_each_month_ahead(rows: Rows):

@@ -74,6 +74,7 @@ async def test_room_visible_to_its_audience(rows: Rows, visibility: str, is_priv
     await rows.follow(people["asker"], owner, "pending")
     await rows.follow(people["of_host"], host)
     await rows.follow(owner, people["stranger"])
+    await rows.tie_to_others(owner, host, *people.values())
     circle = await rows.circle(owner, people["member"]) if visibility == "circle" else None
     room = await rows.room(owner, visibility, host_id=host, circle_id=circle)
     assert {name for name, user in people.items() if await visible(rows, room, user)} == set(viewers.split())

@@ -25,6 +25,7 @@ async def test_may_watch_asks_the_audience(rows: Rows, audience: str, is_private
     await rows.follow(alice, stranger)
     await rows.block(blocker, alice)
     await rows.block(alice, blocked)
+    await rows.tie_to_others(alice, follower, asker, stranger)
     names = ["self", "follower", "asker", "stranger", "blocker", "blocked"]
     people = [alice, follower, asker, stranger, blocker, blocked]
     found = await rows.list(None, "may_watch", [alice] * len(people), people)
