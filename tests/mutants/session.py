@@ -38,12 +38,13 @@ class Equivalent(NamedTuple):
     """A mutant that behaves like the code, or changes only behaviour that is not promised; `reason` says why."""
 
     module: str
-    was: str  # the line, anywhere in the module
+    place: str | None  # as of a mutant; None: anywhere in the module
+    was: str  # the line
     becomes: str | None  # the mutant's line; None: any change of the line
     reason: str
 
     def is_of(self, mutant: Mutant) -> bool:
-        if self.module != mutant.module:
+        if self.module != mutant.module or self.place not in (None, mutant.place):
             return False
         was, becomes = mutant.changed_lines()  # which takes its time
         return self.was == was and self.becomes in (None, becomes)
@@ -51,7 +52,7 @@ class Equivalent(NamedTuple):
 
 def equivalents() -> list[Equivalent]:
     entries: list[dict[str, Any]] = tomllib.loads(EQUIVALENT.read_text())["equivalent"]
-    return [Equivalent(each["module"], each["was"], each.get("becomes"), each["reason"]) for each in entries]
+    return [Equivalent(**{"place": None, "becomes": None, **each}) for each in entries]
 
 
 def of_files(module: str) -> list[Mutant]:

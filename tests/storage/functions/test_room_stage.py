@@ -199,7 +199,8 @@ async def test_room_target_has_role_and_place(rows: Rows):
     room, other = await rows.room(host), await rows.room(stranger)
     await rows.role(room, cohost, "cohost")
     await rows.role(room, muted, "listener", is_muted=True)
-    await rows.role(other, host, "speaker")
+    for user in (host, stranger):
+        await rows.role(other, user, "speaker")
     found = {}
     for person in (host, cohost, muted, stranger):
         each = await target(rows, cohost, room, person)
