@@ -7,6 +7,8 @@ from typing import Any
 import asyncpg
 
 LAST = 2**63 - 1
+# Rows that other tests have committed have larger ids than those of a test here.
+BEFORE_OTHERS = 10**6
 
 
 class Rows:

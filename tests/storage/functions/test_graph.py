@@ -213,8 +213,11 @@ async def test_blocks_sever_all_ties_between_the_two_users(rows: Rows):
         await rows.follow(*pair)
         await rows.circle(*pair)
     await rows.write("blocks", blocker_id=alice, blocked_id=bob)
-    assert await rows.table("SELECT follower_id, followee_id FROM follows ORDER BY id") == pairs[2:]
-    assert await rows.table("SELECT owner_id, user_id FROM circle_members ORDER BY circle_id") == pairs[2:]
+    users = [alice, bob, carol]
+    follows = "SELECT follower_id, followee_id FROM follows WHERE follower_id = ANY ($1) ORDER BY id"
+    assert await rows.table(follows, users) == pairs[2:]
+    members = "SELECT owner_id, user_id FROM circle_members WHERE owner_id = ANY ($1) ORDER BY circle_id"
+    assert await rows.table(members, users) == pairs[2:]
 
 
 async def test_follows_counted(rows: Rows):

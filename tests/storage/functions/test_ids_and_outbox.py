@@ -45,7 +45,7 @@ async def test_ensure_partitions_creates_one_for_each_month_ahead(rows: Rows):
 
 
 async def test_outbox_backlog_counts_unsent_events_and_knows_the_age_of_the_oldest(rows: Rows):
-    await rows.connection.execute("DELETE FROM outbox")
+    await rows.connection.execute("LOCK TABLE outbox IN EXCLUSIVE MODE; DELETE FROM outbox")
     assert tuple(await rows.ask(None, "outbox_backlog")) == (0, 0)
     for age, batch in ((5, None), (9, None), (60, 1)):
         created_at = await rows.now(seconds=-age)

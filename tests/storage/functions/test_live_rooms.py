@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.storage.functions.rows import LAST, Rows
+from tests.storage.functions.rows import BEFORE_OTHERS, Rows
 
 ENDS = pytest.mark.parametrize(("seconds", "holds"), [(None, True), (1, True), (0, False), (-1, False)])
 
@@ -50,7 +50,7 @@ async def visible(rows: Rows, room: int, person: int | None) -> bool:
     seen = await rows.ask(None, "room_visible_to", person, room, owner, host, visibility, circle)
     assert await rows.ask(person, "room_visible", room, owner, host, visibility, circle) == seen
     assert await rows.ask(person, "sees_room", room) == seen
-    shown = await rows.list(person, "rooms_shown", ["live"], LAST, 9)
+    shown = await rows.list(person, "rooms_shown", ["live"], BEFORE_OTHERS, 9)
     assert shown == ([room] if seen else [])
     return bool(seen)
 
@@ -137,7 +137,7 @@ async def test_room_visible_to_members_of_the_circle_of_its_owner(rows: Rows):
 # ---------------------------------------------------------------------------------------------- rooms_shown
 
 
-async def shown(rows: Rows, viewer: int, *states: str, before: int = LAST, amount: int = 9) -> list[int]:
+async def shown(rows: Rows, viewer: int, *states: str, before: int = BEFORE_OTHERS, amount: int = 9) -> list[int]:
     found: list[int] = await rows.list(viewer, "rooms_shown", list(states), before, amount)
     return found
 
