@@ -9,7 +9,7 @@ from channels.broadcaster import Broadcaster
 from channels.locations import LIFETIME_S, RECOVERY_WINDOW_S
 from channels.messages import Superseded
 from channels.names import Names
-from channels.recovery import BEGIN, SESSION_LIFETIME_S, Offset, Recovery, WatchedChannel
+from channels.recovery import BEGIN, SESSION_LIFETIME_S, Offset, Recovery
 from protocol.posts import PostDeleted
 from storage.redis_link import LinkScript
 from storage.shards import Shards
@@ -149,19 +149,6 @@ async def test_a_session_without_a_place_cannot_be_claimed(redis: Redis):
     offset = await redis.enter()
     await redis("ZREM", redis.places, f"here/{PID}")
     assert await redis.claim(offset) is None
-
-
-async def test_a_claim_returns_missed_pushes_and_watched_channels_in_order(redis: Redis):
-    offset = await redis.enter()
-    await redis.here.remember_channel(USER, PID, "post:1", 11)
-    await redis.here.remember_channel(USER, PID, "post:2", 12)
-    pushes = [await redis.push(number) for number in (1, 2)]
-    claimed, *_ = await redis.claim(offset)
-    assert claimed.channels == {
-        "post:1": WatchedChannel(11, AHEAD + 2),
-        "post:2": WatchedChannel(12, AHEAD + 3),
-    }
-    assert [(push.id, push.offset) for push in claimed.missed] == [(pushes[0], AHEAD + 4), (pushes[1], AHEAD + 5)]
 
 
 @pytest.mark.parametrize("lost", ["the log was cut", "a body expired"])

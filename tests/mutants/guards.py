@@ -51,7 +51,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
     ),
     "stage/lua": (*STAGE, *LIVE_ROOMS),
     "storage/lua": (
-        "tests/storage/test_leases.py", "tests/storage/test_inboxes.py", "tests/storage/test_shares.py",
+        "tests/storage/test_inboxes.py", "tests/storage/test_shares.py",
         "tests/storage/test_event_log.py",
     ),
     "presence/lua": ("tests/presence/test_update.py",),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from presence.tracker import UPDATE
+from presence.reports import UPDATE
 from storage.shards import Shards
 
 USER = 7

@@ -83,8 +83,8 @@ async def sign_in(rows: Rows, user: int, *more: int):
     """Sign these users in, each with a new session; return the row of the first."""
     sessions = [await rows.session(each) for each in (user, *more)]
     found = await rows.list(None, "sign_in", sessions, [user, *more])
-    assert [each["id"] for each in found if each["id"] == user] == [user]
-    return next(each for each in found if each["id"] == user)
+    assert [each["owner"]["id"] for each in found if each["owner"]["id"] == user] == [user]
+    return next(each for each in found if each["owner"]["id"] == user)
 
 
 async def test_sign_in_answers_for_sessions_that_are_alive(rows: Rows):
@@ -93,7 +93,7 @@ async def test_sign_in_answers_for_sessions_that_are_alive(rows: Rows):
     revoked, of_gone = await rows.session(alice, revoked_at=await rows.now()), await rows.session(gone)
     asked = [alive, other, revoked, of_gone], [alice, bob, alice, gone]
     found = await rows.list(None, "sign_in", *asked)
-    assert {(each["session_id"], each["id"]) for each in found} == {(alive, alice), (other, bob)}
+    assert {(each["session_id"], each["owner"]["id"]) for each in found} == {(alive, alice), (other, bob)}
     assert await rows.list(alice, "sign_in", *asked) == []
 
 

@@ -197,47 +197,6 @@ async def test_rooms_shown_for_a_requested_follow_are_none(rows: Rows):
     assert await shown(rows, alice, "live") == []
 
 
-# ---------------------------------------------------------------------------------------------- may_stay
-
-
-async def test_may_stay_answers_with_role_and_room(rows: Rows):
-    owner, host, cohost, alice = await rows.users(4)
-    room = await rows.room(owner, host_id=host, capacity=7, version=3)
-    await rows.role(room, cohost, "cohost")
-    found = await rows.list(None, "may_stay", [room] * 3, [host, cohost, alice])
-    assert [tuple(each) for each in found] == [
-        (room, host, owner, 7, "host", 3),
-        (room, cohost, owner, 7, "cohost", 3),
-        (room, alice, owner, 7, "listener", 3),
-    ]
-
-
-async def test_may_stay_only_in_rooms_that_the_user_sees_and_that_have_not_ended(rows: Rows):
-    owner, alice = await rows.users(2)
-    live, scheduled = await rows.room(owner), await rows.room(owner, state="scheduled")
-    ended, private = await rows.room(owner, state="ended"), await rows.room(owner, "private")
-    rooms = [live, scheduled, ended, private]
-    found = await rows.list(None, "may_stay", rooms, [alice] * len(rooms))
-    assert [each["room_id"] for each in found] == [live, scheduled]
-
-
-async def test_may_stay_answers_viewers_for_themselves_alone(rows: Rows):
-    owner, alice, bob = await rows.users(3)
-    room = await rows.room(owner)
-    found = await rows.list(alice, "may_stay", [room, room], [alice, bob])
-    assert [each["user_id"] for each in found] == [alice]
-
-
-@ENDS
-async def test_may_stay_after_a_ban_has_ended(rows: Rows, seconds: int | None, holds: bool):
-    owner, alice, bob = await rows.users(3)
-    room, other = await rows.room(owner), await rows.room(owner)
-    await rows.ban(room, alice, await end(rows, seconds))
-    pairs = [room, room, other], [alice, bob, alice]
-    found = {(each["room_id"], each["user_id"]) for each in await rows.list(None, "may_stay", *pairs)}
-    assert found == {(room, bob), (other, alice)} | (set() if holds else {(room, alice)})
-
-
 # ---------------------------------------------------------------------------------------------- what users see
 
 
@@ -246,13 +205,17 @@ async def test_room_for_all_is_for_nodes(rows: Rows):
     room = await rows.room(owner, host_id=host)
     await rows.room(owner)
     [found] = await rows.list(None, "room_for_all", room)
-    assert (found["id"], found["host_id"], found["username"]) == (room, host, f"user{host - 1}")
+    assert (found["found"]["id"], found["found"]["host_id"], found["host"]["username"]) == (
+        room,
+        host,
+        f"user{host - 1}",
+    )
     assert await rows.list(host, "room_for_all", room) == []
 
 
 async def people(rows: Rows, viewer: int | None, room: int, *asked: int) -> dict[int, tuple[str, bool]]:
-    found = await rows.list(viewer, "room_people", room, list(asked))
-    return {each["id"]: (each["role"], each["is_muted"]) for each in found}
+    found = await rows.list(viewer, "room_users", room, list(asked))
+    return {each["found"]["id"]: (each["role"], each["is_muted"]) for each in found}
 
 
 async def test_room_people_have_their_roles(rows: Rows):
