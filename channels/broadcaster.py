@@ -92,12 +92,13 @@ class Broadcaster:
         for user_id in user_ids:
             by_shard[self._names.shard_of_user(user_id)].append(user_id)
         await asyncio.gather(
-            *(
-                self._publish_page(shard, of_shard[start : start + PAGE], push, body)
-                for shard, of_shard in by_shard.items()
-                for start in range(0, len(of_shard), PAGE)
-            )
+            *(self._publish_on_shard(shard, of_shard, push, body) for shard, of_shard in by_shard.items())
         )
+
+    async def _publish_on_shard(self, shard: int, user_ids: Sequence[int], push: Push, body: bytes) -> None:
+        """One page after the other: Redis would send nothing of pages that wait for it together before the last."""
+        for start in range(0, len(user_ids), PAGE):
+            await self._publish_page(shard, user_ids[start : start + PAGE], push, body)
 
     async def _publish_page(self, shard: int, user_ids: Sequence[int], push: Push, body: bytes) -> None:
         keys = (self._names.clock(shard), self._names.bodies(shard) + push.id)
