@@ -63,15 +63,15 @@ class Bench:
 
     async def _feed_get(self, alice: Person, mode: str) -> Row:
         ours = await timed(f"feed.get {mode}", lambda _: alice.call("feed.get", mode=mode), ROUNDS)
-        inbox = await self.cluster.stores.feeds.read(int(alice.id)) or []
+        feed = await self.cluster.stores.feeds.read(int(alice.id)) or []
         key = self.cluster.stores.redis.key("feed", alice.id)
 
         async def bare(_: int) -> None:
             await self.redis.zrevrange(key, 0, -1)
-            await posts.load(self.bare, inbox[:20])
+            await posts.load(self.bare, feed[:20])
 
         return Row(
-            f"feed.get, {mode}, page of 20", ours, "inbox + one load of 20 posts", await timed("bare", bare, ROUNDS),
+            f"feed.get, {mode}, page of 20", ours, "feed + one load of 20 posts", await timed("bare", bare, ROUNDS),
             "50/100/200",
         )  # fmt: skip
 
@@ -153,7 +153,7 @@ class Bench:
         return row
 
     async def _fan_out(self, followers: int) -> Row:
-        """Time from the call until the post is in the last inbox."""
+        """Time from the call until the post is in the last feed."""
         author = await self.cluster.person("writer")
         watcher = await self.cluster.person("watcher", node="b")
         owner = await self.cluster.owner()
@@ -184,7 +184,7 @@ class Bench:
                 await pipe.execute()
 
         return Row(
-            f"post to {followers:,} inboxes, from the call", ours, f"{followers:,} ZADD in a pipeline",
+            f"post to {followers:,} feeds, from the call", ours, f"{followers:,} ZADD in a pipeline",
             await timed("bare", bare, FANOUT_ROUNDS, warm_up=1), "~50 for 1,000",
         )  # fmt: skip
 

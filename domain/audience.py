@@ -1,7 +1,7 @@
-"""The audience of a post: the users whose inboxes take it.
+"""The audience of a post: the users whose feeds take it.
 
-Posts of authors below LARGE_FROM followers are written into inboxes. Posts of larger authors are merged into feeds when
-these are read. An author becomes small again below SMALL_BELOW, so that one who gains and loses a follower does not
+Posts of authors below LARGE_FROM followers are written into stored feeds. Posts of larger authors are merged in when a
+feed is read. An author becomes small again below SMALL_BELOW, so that one who gains and loses a follower does not
 change class each time.
 """
 
@@ -14,7 +14,7 @@ SMALL_BELOW = 9_000
 
 
 async def of_post(tx: Transaction, post: FanoutRow) -> list[int]:
-    """The users whose inboxes take the post; for a large author, only the users that the post mentions."""
+    """The users whose feeds take the post; for a large author, only the users that the post mentions."""
     match post["visibility"]:
         case "private":
             return []

@@ -1,4 +1,4 @@
-"""The feed: post ids from the inbox and from large authors, one query for their rows, viewer rules, messages."""
+"""The feed: post ids from the stored feed and from large authors, one query for their rows, viewer rules, messages."""
 
 import secrets
 
@@ -27,10 +27,10 @@ async def get_feed(call: Call, request: GetFeed, tx: Transaction) -> FeedPage:
 
 async def _latest(call: Call, tx: Transaction, cursor: str | None, limit: int) -> FeedPage:
     before = page_start(call, "latest", cursor)
-    inbox = await _inbox(call, tx)
+    stored = await _stored(call, tx)
     items: list[FeedItem] = []
     for _ in range(MOST_REFILLS):
-        older = [post_id for post_id in inbox if post_id < before][:limit]
+        older = [post_id for post_id in stored if post_id < before][:limit]
         stretch = await posts.load_latest(tx, older, before, limit)
         for row in stretch.rows:
             item = _item(call, row, score=None)
@@ -50,8 +50,8 @@ async def _ranked(call: Call, tx: Transaction, cursor: str | None, limit: int) -
     scope = "feed.get:ranked"
     place = call.services.cursors.open(viewer_id, scope, cursor)
     if place is None:
-        inbox = await _inbox(call, tx)
-        order = ranking.rank(await posts.load_candidates(tx, inbox, LONGEST_READING), call.services.now())
+        stored = await _stored(call, tx)
+        order = ranking.rank(await posts.load_candidates(tx, stored, LONGEST_READING), call.services.now())
         token, used = secrets.token_hex(8), 0
         if len(order) > limit:
             await call.services.feeds.keep_reading(token, order)
@@ -83,13 +83,13 @@ def _item(call: Call, row: posts.PostRow, score: float | None) -> FeedItem | Non
     return reason and FeedItem(post=present.post(row), reason=reason, score=score and round(score, 4))
 
 
-async def _inbox(call: Call, tx: Transaction) -> list[int]:
-    """Post ids, newest first. Rebuilds an inbox that Redis has lost or evicted."""
+async def _stored(call: Call, tx: Transaction) -> list[int]:
+    """Post ids, newest first. Rebuilds a feed that Redis has lost or evicted."""
     feeds, viewer_id = call.services.feeds, call.viewer.id
     found = await feeds.read(viewer_id)
     if found is None:
         await feeds.begin_rebuild(viewer_id)
-        rebuilt = await posts.inbox_ids(tx, LONGEST)
+        rebuilt = await posts.feed_ids(tx, LONGEST)
         await feeds.finish_rebuild(viewer_id, rebuilt)
         found = await feeds.read(viewer_id)
     return found if found is not None else rebuilt

@@ -1,8 +1,8 @@
-"""Inboxes: a sorted set per user, `feed:{user}`, of post ids scored by the millisecond they were minted.
+"""Feeds: a sorted set per user, `feed:{user}`, of post ids scored by the millisecond they were minted.
 
-An inbox holds the newest 1,000 posts. It expires an hour after it was last read or its user was last online. Fan-out
-writes only into inboxes that exist; a missing one is rebuilt from PostgreSQL when it is read. During that time the
-inbox exists with the mark "building", so that fan-out does not miss it. If the rebuild dies, the next reader finds the
+A feed holds the newest 1,000 posts. It expires an hour after it was last read or its user was last online. Fan-out
+writes only into feeds that exist; a missing one is rebuilt from PostgreSQL when it is read. Meanwhile the feed
+exists with the mark "building", so that fan-out does not miss it. If the rebuild dies, the next reader finds the
 mark and starts again.
 """
 
@@ -39,7 +39,7 @@ class Feeds:
         self._finish = redis.script(_LUA / "finish_feed.lua")
 
     async def insert(self, user_ids: Sequence[int], post_id: int) -> None:
-        """Insert the post into those inboxes that exist. Safe to repeat."""
+        """Insert the post into those feeds that exist. Safe to repeat."""
         if user_ids:
             keys = [self._key(user_id) for user_id in user_ids]
             await self._add(keys, [milliseconds(post_id), post_id, _CAPACITY])
@@ -57,7 +57,7 @@ class Feeds:
             await pipe.execute()
 
     async def read(self, user_id: int) -> list[int] | None:
-        """All post ids, newest first; None if the inbox must be rebuilt. Extends its expiry."""
+        """All post ids, newest first; None if the feed must be rebuilt. Extends its expiry."""
         async with self._redis.commands.pipeline(transaction=False) as pipe:
             pipe.zrevrange(self._key(user_id), 0, -1)
             pipe.expire(self._key(user_id), LIFETIME_S)
@@ -76,7 +76,7 @@ class Feeds:
         await self._finish([self._key(user_id)], [_CAPACITY, LIFETIME_S, *_scored(post_ids)])
 
     async def keep_alive(self, user_ids: Sequence[int]) -> None:
-        """Extend the expiry of online users' inboxes."""
+        """Extend the expiry of online users' feeds."""
         async with self._redis.commands.pipeline(transaction=False) as pipe:
             for user_id in user_ids:
                 pipe.expire(self._key(user_id), LIFETIME_S)

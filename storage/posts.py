@@ -134,8 +134,8 @@ class Latest(NamedTuple):
     oldest: int
 
 
-async def load_latest(tx: Transaction, inbox: Sequence[int], before: int, limit: int) -> Latest:
-    """The newest `limit` posts, with ids below `before`, of the inbox and of the large authors the viewer follows."""
+async def load_latest(tx: Transaction, stored: Sequence[int], before: int, limit: int) -> Latest:
+    """The newest `limit` posts with ids below `before`, of the stored feed and of followed large authors."""
     fetched = await tx.fetch(
         f"""WITH candidates AS MATERIALIZED (
             SELECT id FROM (SELECT unnest($1::bigint[]) AS id UNION SELECT large_author_post_ids($2, $3)) c
@@ -144,7 +144,7 @@ async def load_latest(tx: Transaction, inbox: Sequence[int], before: int, limit:
             SELECT * FROM posts WHERE id = ANY (ARRAY (SELECT id FROM candidates)) AND status = 'published')
         SELECT * FROM (SELECT count(*) AS candidates, coalesce(min(id), 0) AS oldest FROM candidates) looked_at
         LEFT JOIN ({_LOAD}) page ON true ORDER BY page.id DESC""",
-        inbox,
+        stored,
         before,
         limit,
     )
@@ -167,9 +167,9 @@ class Candidate(NamedTuple):
     views: int
 
 
-async def load_candidates(tx: Transaction, inbox: Sequence[int], limit: int) -> Iterable[Candidate]:
+async def load_candidates(tx: Transaction, stored: Sequence[int], limit: int) -> Iterable[Candidate]:
     """The newest `limit` posts that `load_latest` would go through, without hidden ones."""
-    rows = await tx.fetch("SELECT * FROM feed_candidates($1, $2)", inbox, limit)
+    rows = await tx.fetch("SELECT * FROM feed_candidates($1, $2)", stored, limit)
     # Records unpack as tuples do: making tuples of 500 would cost more than ranking them.
     return cast("Iterable[Candidate]", rows)
 
@@ -259,6 +259,6 @@ def reactions(row: PostRow) -> dict[str, int]:
     return found
 
 
-async def inbox_ids(tx: Transaction, limit: int) -> list[int]:
-    """The post ids that an empty inbox of the viewer is rebuilt from, newest first."""
+async def feed_ids(tx: Transaction, limit: int) -> list[int]:
+    """The post ids that the viewer's feed is rebuilt from, newest first."""
     return [row[0] for row in await tx.fetch("SELECT inbox_post_ids($1)", limit)]

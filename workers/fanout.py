@@ -1,4 +1,4 @@
-"""Fan-out: insert each new post into the inboxes of its audience, and remove it when it is deleted.
+"""Fan-out: insert each new post into the feeds of its audience, and remove it when it is deleted.
 
 Posts of large authors (see `domain.audience`) are merged into feeds when these are read. Their push is one broadcast to
 the author's channel, which their online followers are subscribed to.
@@ -59,7 +59,7 @@ async def announce_edit(job: Job, event: PostEditedEvent) -> None:
 
 @consumes(PostDeletedEvent, group="fanout")
 async def withdraw_post(job: Job, event: PostDeletedEvent) -> None:
-    """Remove the post from inboxes, and tell watchers and feeds that are online."""
+    """Remove the post from stored feeds, and push that to its watchers and to online readers."""
     async with job.tools.database.transaction() as tx:
         post = await posts.for_fanout(tx, event.post_id)
         if post is None:

@@ -1,4 +1,4 @@
-"""Reactions to changes of the graph: inboxes, subscriptions to authors, hiding, and pushes.
+"""Reactions to changes of the graph: feeds, subscriptions to authors, hiding, and pushes.
 
 Each reaction reads the present state and applies it, so a late or repeated event does no harm.
 """
@@ -18,7 +18,7 @@ from workers.job import Job, consumes
 
 @consumes(FollowChangedEvent, group="graph")
 async def react_to_follow(job: Job, event: FollowChangedEvent) -> None:
-    """Update the follower's inbox and subscriptions and the followee's size class, and push to the affected user."""
+    """Update the follower's feed and subscriptions and the followee's size class, and push to the affected user."""
     await _settle_size(job, event.followee_id)
     await _settle_listening(job, event.follower_id, event.followee_id)
     if event.change == "ended":
@@ -33,7 +33,7 @@ async def react_to_follow(job: Job, event: FollowChangedEvent) -> None:
 
 @consumes(BlockedEvent, group="graph")
 async def react_to_block(job: Job, event: BlockedEvent) -> None:
-    """Remove both users' posts from each other's inbox, and stop pushes between them."""
+    """Remove both users' posts from each other's feed, and stop pushes between them."""
     for reader_id, author_id in ((event.blocker_id, event.blocked_id), (event.blocked_id, event.blocker_id)):
         await _settle_hiding(job, reader_id, author_id)
         await _settle_size(job, author_id)
@@ -64,11 +64,11 @@ async def react_to_mute(job: Job, event: MuteChangedEvent) -> None:
 
 
 async def _settle_listening(job: Job, reader_id: int, author_id: int) -> None:
-    """Fill the inbox and subscribe the sockets of a reader who follows and has not muted the author; else undo it."""
+    """Fill the feed and subscribe the sockets of a reader who follows and has not muted the author; else undo it."""
     async with job.tools.database.transaction() as tx:
         listens = await graph.listens(tx, reader_id, author_id)
         is_large = await users.is_large(tx, author_id)
-        # Posts that mention the reader stay in the inbox without a follow.
+        # Posts that mention the reader stay in the feed without a follow.
         newest = await posts.ids_of_author(
             tx, author_id, reader_id, BACKFILL if listens else LONGEST, naming_reader=listens
         )
@@ -97,14 +97,14 @@ async def _settle_size(job: Job, author_id: int) -> None:
         newest = await posts.ids_of_author(tx, author_id, author_id, BACKFILL)
     if becomes_large is None:
         return
-    room = AUTHOR.channel(author_id)
+    channel = AUTHOR.channel(author_id)
     async for followers in graph.follower_pages(job.tools.database, author_id, PAGE):
         if becomes_large:
-            await job.tools.broadcaster.join(followers, room, author_id)
+            await job.tools.broadcaster.join(followers, channel, author_id)
             continue
         for follower_id in followers:
             await job.tools.feeds.backfill(follower_id, newest)
-        await job.tools.broadcaster.leave(followers, room)
+        await job.tools.broadcaster.leave(followers, channel)
     # Last: if this job dies before it, its repetition does all the work again.
     async with job.tools.database.transaction() as tx:
         await users.set_large(tx, author_id, becomes_large)

@@ -15,7 +15,7 @@ CREATE OR REPLACE FUNCTION large_author_post_ids(before bigint, amount integer) 
 $$;
 GRANT EXECUTE ON FUNCTION large_author_post_ids TO daira_app;
 
--- The posts that an inbox is rebuilt from: the newest of other followed users, and those that mention the viewer. Only
+-- The posts that a feed is rebuilt from: the newest of other followed users, and those that mention the viewer. Only
 -- posts for a circle have a circle.
 CREATE OR REPLACE FUNCTION inbox_post_ids(amount integer) RETURNS SETOF bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -39,7 +39,7 @@ CREATE OR REPLACE FUNCTION inbox_post_ids(amount integer) RETURNS SETOF bigint
 $$;
 GRANT EXECUTE ON FUNCTION inbox_post_ids TO daira_app;
 
--- The signals that ranking reads, of the newest `amount` posts of the inbox and of large authors whom the viewer
+-- The signals that ranking reads, of the newest `amount` posts of the stored feed and of large authors whom the viewer
 -- follows, without posts that must not be in the viewer's feed. Relations are read once per author, and the rule of
 -- the policy runs only for posts that a follow does not open by itself.
 CREATE OR REPLACE FUNCTION feed_candidates(inbox bigint[], amount integer)

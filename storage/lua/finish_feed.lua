@@ -1,5 +1,5 @@
--- Finish the rebuild of an inbox: add what was found to what arrived meanwhile, and replace "building" by "built".
--- KEYS[1] inbox; ARGV[1] most entries, ARGV[2] lifetime in s, then score, post id, …
+-- Finish the rebuild of a feed: add what was found to what arrived meanwhile, and replace "building" by "built".
+-- KEYS[1] feed; ARGV[1] most entries, ARGV[2] lifetime in s, then score, post id, …
 if ARGV[3] then
     redis.call('ZADD', KEYS[1], unpack(ARGV, 3))
 end
