@@ -19,7 +19,6 @@ from channels.messages import (
     Closed,
     Control,
     DeviceLeft,
-    Doubted,
     Emptied,
     Evicted,
     HidingChanged,
@@ -28,6 +27,7 @@ from channels.messages import (
     Left,
     PersonalControl,
     Revoked,
+    RightsChanged,
     encode_push,
 )
 from channels.names import Names
@@ -148,10 +148,10 @@ class Broadcaster:
         """Give a note to the hooks of the channel's kind, on the nodes where these users are."""
         await self._tell(user_ids, lambda here: Informed(here, channel, note))
 
-    async def doubt(self, user_ids: Sequence[int], channel: str) -> None:
+    async def recheck(self, user_ids: Sequence[int], channel: str) -> None:
         """Check again whether these users may stay in the channel."""
         cause = _new_cause()
-        await self._tell(user_ids, lambda here: Doubted(here, channel, cause))
+        await self._tell(user_ids, lambda here: RightsChanged(here, channel, cause))
 
     async def empty(self, channel: str) -> None:
         """Take every socket out of the channel, on all nodes."""
@@ -181,12 +181,12 @@ class Broadcaster:
         now = time.time()
         answers = [
             self._shards.call(
-                self._names.shard_of_user(user_id), "ZRANGEBYSCORE", self._names.places(user_id), now, "+inf"
+                self._names.shard_of_user(user_id), "ZRANGEBYSCORE", self._names.locations(user_id), now, "+inf"
             )
             for user_id in user_ids
         ]
         for user_id, answer in zip(user_ids, answers, strict=True):
-            for node in {place.decode().partition("/")[0] for place in await answer}:
+            for node in {location.decode().partition("/")[0] for location in await answer}:
                 by_node[node].append(user_id)
         for node, here in by_node.items():
             await self.tell_node(node, control(here))

@@ -21,7 +21,6 @@ from channels.messages import (
     Closed,
     Control,
     DeviceLeft,
-    Doubted,
     Emptied,
     Evicted,
     HidingChanged,
@@ -29,6 +28,7 @@ from channels.messages import (
     Joined,
     Left,
     Revoked,
+    RightsChanged,
     Superseded,
     Written,
     decode_frames,
@@ -96,8 +96,8 @@ class Bus:
     def receive(self, redis_channel: bytes, data: bytes) -> None:
         """Deliver a push, or obey a control message. One that cannot be read is logged: it must not stop the node.
 
-        The first byte says what follows: `R` a push to a channel with its offset, `E` an ephemeral push to a channel,
-        `P` a push to users with its offset and their ids, otherwise a control message.
+        The first byte says what follows: `R` a recoverable push to a channel with its offset, `E` another push to a
+        channel, `P` a push to users with its offset and their ids, otherwise a control message.
         """
         try:
             match data[:1]:
@@ -144,7 +144,7 @@ class Bus:
                     if member.claim.has_ended:
                         member.supersede()
             case Evicted(user_ids, owner_id, cause):
-                self._doubt(
+                self._apply_changed_rights(
                     [
                         (member, channel)
                         for member in self._sockets(user_ids)
@@ -156,7 +156,7 @@ class Bus:
             case Closed(owner_id, what, cause):
                 owned = self._members.channels_of_owner(owner_id)
                 narrowed = [channel for channel in owned if what in ("all", self._kinds.of(channel).prefix)]
-                self._doubt(
+                self._apply_changed_rights(
                     [(member, channel) for channel in narrowed for member in self._members.in_channel(channel)], cause
                 )
             case Joined(user_ids, channel, owner_id):
@@ -177,8 +177,8 @@ class Bus:
                         for member in self._sockets([user_id]):
                             if channel in member.channels:
                                 self._subscriptions.leave(member, channel)
-            case Doubted(user_ids, channel, cause):
-                self._doubt(
+            case RightsChanged(user_ids, channel, cause):
+                self._apply_changed_rights(
                     [(member, channel) for member in self._sockets(user_ids) if channel in member.channels], cause
                 )
             case HidingChanged(user_ids, actor_id, until, posts_until):
@@ -186,7 +186,7 @@ class Bus:
                 for user_id in user_ids:
                     self._members.change_hiding(user_id, actor_id, hiding)
 
-    def _doubt(self, seats: Sequence[tuple[Member, str]], cause: str) -> None:
+    def _apply_changed_rights(self, seats: Sequence[tuple[Member, str]], cause: str) -> None:
         """Rights have changed: sockets leave or are rechecked, as the kind of the channel says."""
         asked = []
         for member, channel in seats:

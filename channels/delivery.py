@@ -16,7 +16,7 @@ from channels.messages import Written, without_users
 from channels.metrics import DELIVERIES, GATHERED, WRITES
 
 GATHER_S = 0.003
-HOT_WRITES = 200  # within one gathering: about half of the time that there is
+HOT_WRITES = 200  # so many writes take half of GATHER_S
 SLICE_WRITES = 1_000
 MOST_WAITING = 50_000
 MOST_BYTES_IN_ONE_WRITE = 64 * 1024
@@ -46,7 +46,7 @@ class Delivery:
         self._writes_in_window = 0
 
     def take(self, item: Item) -> None:
-        """Raises TooMuch while held."""
+        """Raises TooMuch if MOST_WAITING items wait while held."""
         if self._holds:
             if len(self._waiting) >= MOST_WAITING:
                 raise TooMuch

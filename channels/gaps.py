@@ -2,7 +2,8 @@
 
 States of a link: listening → (lost) → subscribing → closing the gap → listening … Per shard, a node remembers the
 offset up to which it heard everything. After a gap it reads what was published since from the logs and delivers it
-before anything newer. Sockets whose logs do not reach back so far are told to load afresh.
+before anything newer. Sockets whose logs do not reach back so far are told to load afresh: all of them after a gap of
+more than 120 s. The record of a socket that closes during a gap is deleted, so its client loads afresh, too.
 """
 
 import asyncio
@@ -82,7 +83,7 @@ class Gaps:
         self._overflowed = True
 
     async def keep_hearing(self) -> None:
-        """For ever: advance what counts as heard, also while nothing is published."""
+        """Advance what counts as heard every 5 s, forever, also while nothing is published."""
         while True:
             await asyncio.sleep(HEARTBEAT_S)
             for shards in self._shards.by_link:
@@ -113,7 +114,10 @@ class Gaps:
         return missed
 
     def _delivered(self, shard: int) -> tuple[int, float]:
-        """The clock up to which nothing is missing, and when it was heard. In an open gap, later ones do not count."""
+        """The clock up to which nothing is missing, and when it was heard.
+
+        While a gap is open, the clock at which it began, and the time of that.
+        """
         gap = self._open.get(shard)
         if gap is None:
             return self._heard[shard], self._heard_at[shard]
@@ -121,8 +125,9 @@ class Gaps:
         return since.clock if since is not None else 0, gap.heard_at[shard]
 
     async def close(self, missed: Missed) -> None:
-        """Read what was missed, deliver it before newer pushes, and tell sockets that missed something for good.
+        """Read what was missed, deliver it before newer pushes, and tell sockets that missed something to load afresh.
 
+        All sockets load afresh if their users could not be rechecked in time, or if more pushes came than are held.
         `Delivery` is held by the caller, and released here.
         """
         for shard, clock in missed.clocks.items():
@@ -135,7 +140,7 @@ class Gaps:
         while time.monotonic() < deadline:
             try:
                 items, lost = await self._read(missed.since)
-                self._forget(lost - forgotten)  # before `recheck` renews their places, as if all pushes had been kept
+                self._forget(lost - forgotten)  # first: renewed locations would make these sessions look complete
                 forgotten |= lost
                 # Rights that were lost in the gap must not be used for the replay.
                 is_rechecked = await self._recheck()

@@ -10,8 +10,11 @@ from channels.recovery import WatchedChannel
 from protocol.users import UserLite
 
 
-class Comeback(NamedTuple):
-    """A client that recovers its session. `channels`: what it was in, of one kind, whether or not it may be still."""
+class RecoveredClient(NamedTuple):
+    """A client that recovers its session.
+
+    `channels`: channels of one kind that the session was in, including those no longer allowed.
+    """
 
     member: Member
     user: UserLite
@@ -32,7 +35,7 @@ class Hooks:
         """One of the user's sockets left. may_come_back: because it closed."""
 
     def emptied(self, channel: str) -> None:
-        """The channel has ended: all sockets are about to leave, and nothing is to be said of them."""
+        """The channel has ended: all sockets are about to leave it, and `left` must report nothing of them."""
 
     def informed(self, user_id: int, channel: str, note: bytes) -> bool:
         """A `Broadcaster.inform` for a user, who may be on this node. Returns whether their sockets must leave."""
@@ -44,8 +47,8 @@ class Hooks:
     async def lost(self, seats: Sequence[tuple[Member, str]], ended: Collection[str], cause: str) -> None:
         """These sockets may not stay and have left. ended: channels that are over. Raises RedisError."""
 
-    async def rejoin(self, comeback: Comeback) -> Rejoined:
-        """A client has recovered its session and rejoined what it may. Raises what is out of reach."""
+    async def rejoin(self, client: RecoveredClient) -> Rejoined:
+        """A client has recovered its session and rejoined what it may. Raises an error of OUT_OF_REACH."""
         return Rejoined()
 
 

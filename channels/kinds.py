@@ -1,7 +1,7 @@
 """Kinds of channels. A domain declares each of its own as one record; `gateway/channel_kinds.py` lists them all.
 
-A channel is named `<prefix>:<id>`. It belongs to an owner: who loses the owner's confidence, by a block or an
-unfollow, may have to leave the owner's channels.
+A channel is named `<prefix>:<id>`. It belongs to an owner: a user whom the owner blocks, or who unfollows the owner,
+may have to leave the owner's channels.
 """
 
 from collections import Counter
@@ -34,11 +34,13 @@ class Kind:
     """A kind of channel, as the gateway and `channels/` need to know it.
 
     prefix: names the kind; `AccessNarrowed.to` may name it, too.
-    may_be_in: returns the seats that are allowed, each with what `Hooks.stays` must know of it. With `on_change`
-        recheck, seats are of many users and the transaction has no viewer; otherwise all are of the viewer.
+    may_be_in: returns the allowed seats, each mapped to its row for `Hooks.stays`, or to None if the kind needs no row.
+        With `on_change` recheck, seats are of many users and the transaction has no viewer; otherwise all are of the
+        viewer.
     on_change: what sockets do when rights change between their user and the owner. `recheck`: those that may not stay
         leave. `leave`: all leave, and clients join again if they may. `keep`: nothing; the domain moves sockets itself.
-    owner_decides: False where rights hang on other users than the owner: then every change is rechecked.
+        `keep` requires `at_sign_in`: after a gap, sockets are moved to the channels that it returns.
+    owner_decides: False where rights depend on other users than the owner: then every change is rechecked.
     most_per_socket: how many channels of the kind a client may join on one socket; None without a bound.
     at_sign_in: the channels that a socket is put into when it signs in, each with its owner.
     ended_among: the channels that are over for everybody.

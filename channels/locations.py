@@ -1,8 +1,8 @@
 """Which nodes a user's sockets are on: by this, pushes to users are routed.
 
-A sorted set for each user holds a place, node/pid → expiry, for each socket. A node renews those of its sockets. A
-place outlasts its socket for as long as the client may reconnect: while it has not expired, pushes to the user are
-kept.
+A sorted set for each user holds a location, node/pid → expiry, for each socket. A node renews the locations of its
+sockets. A location outlasts its socket for as long as the client may reconnect: until it expires, pushes to the user
+are kept.
 """
 
 import time
@@ -18,7 +18,7 @@ LIFETIME_S = RECOVERY_WINDOW_S + 2 * RENEW_EVERY_S
 _PAGE = 1_000
 
 
-def place(node: str, pid: str) -> str:
+def location(node: str, pid: str) -> str:
     return f"{node}/{pid}"
 
 
@@ -28,7 +28,7 @@ class Locations:
         self._names = names
 
     async def renew(self, node: str, sockets: Sequence[tuple[int, str]]) -> None:
-        """Renew the places of these sockets (user id, pid) on that node. Raises RedisError.
+        """Renew the locations of these sockets (user id, pid) on that node. Raises RedisError.
 
         Users whose server is down are left out, so that others do not wait; all are renewed when it is back.
         """
@@ -36,10 +36,10 @@ class Locations:
         for start in range(0, len(sockets), _PAGE):
             answer = None
             for user_id, pid in sockets[start : start + _PAGE]:
-                shard, key = self._names.shard_of_user(user_id), self._names.places(user_id)
+                shard, key = self._names.shard_of_user(user_id), self._names.locations(user_id)
                 if not self._shards.is_up([shard]):
                     continue
-                self._shards.send(shard, "ZADD", key, until, place(node, pid))
+                self._shards.send(shard, "ZADD", key, until, location(node, pid))
                 answer = self._shards.call(shard, "EXPIRE", key, LIFETIME_S)
             if answer is not None:
                 await answer
@@ -52,7 +52,7 @@ class Locations:
             page = user_ids[start : start + _PAGE]
             answers = [
                 self._shards.call(
-                    self._names.shard_of_user(user_id), "ZCOUNT", self._names.places(user_id), now, "+inf"
+                    self._names.shard_of_user(user_id), "ZCOUNT", self._names.locations(user_id), now, "+inf"
                 )
                 for user_id in page
             ]

@@ -158,7 +158,7 @@ class Emptied(msgspec.Struct, frozen=True, tag="emptied"):
     channel: str
 
 
-class Doubted(msgspec.Struct, frozen=True, tag="doubted"):
+class RightsChanged(msgspec.Struct, frozen=True, tag="rights_changed"):
     """Whether these users may stay in that channel must be checked again."""
 
     user_ids: list[int]
@@ -191,6 +191,16 @@ class Superseded(msgspec.Struct, frozen=True, tag="superseded"):
 
 
 Control = (
-    Revoked | Evicted | Closed | DeviceLeft | Doubted | Emptied | Joined | Left | HidingChanged | Informed | Superseded
+    Revoked
+    | Evicted
+    | Closed
+    | DeviceLeft
+    | RightsChanged
+    | Emptied
+    | Joined
+    | Left
+    | HidingChanged
+    | Informed
+    | Superseded
 )
-PersonalControl = DeviceLeft | Doubted | Evicted | Joined | Left | HidingChanged | Informed
+PersonalControl = DeviceLeft | RightsChanged | Evicted | Joined | Left | HidingChanged | Informed

@@ -15,9 +15,9 @@ class ChannelKeys(NamedTuple):
 
 
 class UserPrefixes(NamedTuple):
-    """What precedes a user's id in the keys of their places, inbox and cut."""
+    """Key prefixes of a user's locations, inbox and cut; the user id follows."""
 
-    places: str
+    locations: str
     inbox: str
     cut: str
 
@@ -50,9 +50,9 @@ class Names:
         key = self._shards.key
         return UserPrefixes(key(shard, "at", ""), key(shard, "inbox", ""), key(shard, "cut", ""))
 
-    def places(self, user_id: int) -> str:
-        """The user's places: sockets that are open, and sessions whose client may reconnect."""
-        return f"{self.users(self.shard_of_user(user_id)).places}{user_id}"
+    def locations(self, user_id: int) -> str:
+        """The locations of the user's sockets: open ones, and those whose client may reconnect."""
+        return f"{self.users(self.shard_of_user(user_id)).locations}{user_id}"
 
     def presence(self, user_id: int) -> str:
         """The user's presence: whether online, and the status that others see."""
@@ -66,7 +66,7 @@ class Names:
         return f"{self.users(self.shard_of_user(user_id)).cut}{user_id}"
 
     def bodies(self, shard: int) -> str:
-        """What precedes the push's id in the key of its body."""
+        """Key prefix of push bodies."""
         return self._shards.key(shard, "body", "")
 
     def session(self, user_id: int, pid: str) -> str:
@@ -81,7 +81,7 @@ class Names:
         return self.node_prefix(self._shards.of(node)) + node
 
     def nodes(self) -> str:
-        """Which nodes live."""
+        """The nodes that are alive: node → s of its last heartbeat."""
         return self._shards.key(0, "nodes")
 
     def reaping(self, node: str) -> str:

@@ -1,5 +1,5 @@
 """Which nodes are alive. Each sends a heartbeat every second. When one has been silent for 5 s, exactly one other node
-takes back what it said of its users.
+removes its users from rosters and presence.
 
 A node only judges others once its own heartbeats have succeeded for longer than that: while Redis is down, every node
 is silent.
@@ -20,11 +20,11 @@ from storage.shards import Shards
 BEAT_EVERY_S = 1.0
 DEAD_AFTER_S = 5.0
 STEADY_AFTER_S = DEAD_AFTER_S + 2.0
-REAPING_S = 120  # the lock of a node that takes back; then another may try
+REAPING_S = 120  # the lock of the node that removes a dead one's users; then another may try
 
 BEAT = LinkScript(Path(__file__).parent / "lua" / "beat.lua")
 SCRIPTS = (BEAT,)
-REAPED = Counter("daira_nodes_reaped_total", "Dead nodes whose users this node has taken back")
+REAPED = Counter("daira_nodes_reaped_total", "Dead nodes whose users this node has removed")
 
 log = structlog.get_logger()
 
@@ -38,7 +38,7 @@ class Nodes:
         on_dead: Callable[[str], Awaitable[None]],
         on_forgotten: Callable[[], None],
     ) -> None:
-        """on_dead: takes back what a dead node said of its users. on_forgotten: others may have taken back ours."""
+        """on_dead: removes a dead node's users. on_forgotten: another node may have removed this node's users."""
         self._on_dead = on_dead
         self._on_forgotten = on_forgotten
         self._shards = shards
@@ -49,7 +49,7 @@ class Nodes:
         self._reaping: asyncio.Task[None] | None = None  # runs beside the heartbeats, which must not wait for it
 
     async def keep_alive(self) -> None:
-        """For ever."""
+        """Send a heartbeat every second, forever, and remove the users of dead nodes."""
         loop = asyncio.get_running_loop()
         while True:
             try:
@@ -67,7 +67,7 @@ class Nodes:
             await asyncio.sleep(BEAT_EVERY_S)
 
     def stop(self) -> None:
-        """Another node takes back what this one has said, once it has been silent for long enough."""
+        """Stop removing users of dead nodes. This node's own users are removed by another node 5 s later."""
         if self._reaping is not None:
             self._reaping.cancel()
 
@@ -80,7 +80,7 @@ class Nodes:
             try:
                 await self._reap(node)
             except Exception:
-                log.exception("what a dead node said of its users could not be taken back yet", dead=node)
+                log.exception("the users of a dead node could not be removed yet", dead=node)
 
     async def _reap(self, node: str) -> None:
         lock = self._names.reaping(node)
@@ -88,7 +88,7 @@ class Nodes:
             return
         try:
             if await self._is_silent(node):  # checked again, as the list may be minutes old
-                log.warning("a node is dead: what it said of its users is taken back", dead=node)
+                log.warning("a node is dead: its users are removed from rosters and presence", dead=node)
                 await self._on_dead(node)
                 await self._shards.call(0, "ZREM", self._names.nodes(), node)
                 REAPED.inc()

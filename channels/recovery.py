@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from channels.locations import LIFETIME_S, RECOVERY_WINDOW_S, place
+from channels.locations import LIFETIME_S, RECOVERY_WINDOW_S, location
 from channels.messages import CLOCK_LENGTH, Superseded, Written, decode_frames, finish, offset_text
 from channels.names import Names
 from protocol.wire import OFFSET_LENGTH
@@ -23,7 +23,7 @@ from storage.shards import Shards
 SESSION_LIFETIME_S = 6 * 3_600  # renewed with the socket's token
 # In a session's record: all that a socket may be in, and ended channels, which stay until its client reconnects.
 MOST_CHANNELS_KEPT = 500
-# The clocks of shards differ, so replays from other shards begin earlier; clients drop repetitions by id.
+# The clocks of shards differ, so on a cluster every read begins this much earlier; clients drop repetitions by id.
 OTHER_SHARDS_MARGIN_US = 5_000_000
 
 _LUA = Path(__file__).parent / "lua"
@@ -83,20 +83,23 @@ class Recovery:
     async def enter(self, user_id: int, session_id: int, pid: str) -> Offset:
         """Keep pushes to that user from now on. Returns the offset now."""
         shard = self._names.shard_of_user(user_id)
-        keys = (self._names.clock(shard), self._names.places(user_id), self._names.session(user_id, pid))
+        keys = (self._names.clock(shard), self._names.locations(user_id), self._names.session(user_id, pid))
         clock = await self._shards.run(shard, ENTER, keys, self._arguments(pid, session_id))
         return Offset(shard, int(clock))
 
     async def claim(
         self, user_id: int, session_id: int, pid: str, last: Offset
     ) -> "tuple[Claimed, Superseded, str] | None":
-        """Returns the claim, the message that closes the older socket, and its node; None if pushes are missing."""
+        """Returns the claim, the message that closes the older socket, and that socket's node.
+
+        Returns None if the session cannot be recovered: its record is gone or another session's, or pushes are missing.
+        """
         names = self._names
         shard = names.shard_of_user(user_id)
         if last.shard >= self._shards.amount:
             return None
         keys = (
-            names.clock(shard), names.places(user_id), names.session(user_id, pid), names.inbox(user_id),
+            names.clock(shard), names.locations(user_id), names.session(user_id, pid), names.inbox(user_id),
             names.cut(user_id),
         )  # fmt: skip
         answer = await self._shards.run(
@@ -155,8 +158,8 @@ class Recovery:
     def leave(self, user_id: int, pid: str, claim: int, *, goodbye: bool) -> None:
         """The socket is gone. goodbye: its client will not reconnect, so nothing is kept for it."""
         shard, key = self._session(user_id, pid)
-        keys = (self._names.places(user_id), key)
-        arguments = (place(self._node, pid), claim, 0 if goodbye else RECOVERY_WINDOW_S)
+        keys = (self._names.locations(user_id), key)
+        arguments = (location(self._node, pid), claim, 0 if goodbye else RECOVERY_WINDOW_S)
         self._shards.send(shard, "EVALSHA", LEAVE.digest, 2, *keys, *arguments)
 
     def _read_from(self, last: Offset) -> int:
@@ -167,7 +170,7 @@ class Recovery:
         return self._names.shard_of_user(user_id), self._names.session(user_id, pid)
 
     def _arguments(self, pid: str, session_id: int) -> tuple[str, int, int, int, str]:
-        return place(self._node, pid), LIFETIME_S, session_id, SESSION_LIFETIME_S, self._node
+        return location(self._node, pid), LIFETIME_S, session_id, SESSION_LIFETIME_S, self._node
 
 
 def _read(answer: "list[bytes] | None", channel: str, shard: int) -> "list[Written] | None":

@@ -12,7 +12,7 @@ from storage import reach
 from storage.redis import RedisError
 
 # The errors of a handshake while PostgreSQL or Redis does not answer.
-OUT_OF_REACH = (*reach.OUT_OF_REACH, SubscriptionFailed)
+HANDSHAKE_OUT_OF_REACH = (*reach.OUT_OF_REACH, SubscriptionFailed)
 
 log = structlog.get_logger()
 
@@ -59,7 +59,7 @@ class Admission:
 
 
 def unavailable(error: Exception) -> Unavailable:
-    """Return the refusal for an error of OUT_OF_REACH."""
+    """Return the refusal for an error of HANDSHAKE_OUT_OF_REACH."""
     REFUSED.labels("dependency").inc()
     log.warning("a handshake was refused: a service is out of reach", error=f"{type(error).__name__}: {error}")
     return Unavailable(CloseReason.DEPENDENCY)

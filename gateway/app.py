@@ -8,9 +8,9 @@ import structlog
 
 import handlers
 import workers
-from gateway.background import again_and_again
 from gateway.node import Node
 from gateway.observability import LOG_LAG, OUTBOX_AGE, OUTBOX_UNSENT
+from gateway.retrying import again_and_again
 from gateway.settings import Settings
 from gateway.sidecar import Check, Sidecar
 from gateway.stores import Stores

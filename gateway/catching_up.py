@@ -1,4 +1,4 @@
-"""What a node asks PostgreSQL and tells Redis again, because it may have missed a change or been taken for dead."""
+"""After a gap, or after being taken for dead, a node rechecks its users in PostgreSQL and repeats its reports."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,8 @@ from channels.kinds import Kinds
 from channels.locations import RENEW_EVERY_S, Locations
 from channels.members import Member, Members
 from channels.subscriptions import Subscriptions
-from gateway.admission import OUT_OF_REACH
-from gateway.background import again_and_again
+from gateway.admission import HANDSHAKE_OUT_OF_REACH
+from gateway.retrying import again_and_again
 from gateway.rights import Rights
 from gateway.sessions import chosen, hide
 from handlers.call import Services
@@ -50,7 +50,7 @@ class CatchingUp:
         self._task: asyncio.Task[None] | None = None
 
     async def keep_locations(self) -> None:
-        """For ever: renew where this node's users are, and the feeds of those who are online."""
+        """Every 30 s, forever: renew the locations of this node's sockets, and the expiry of its users' feeds."""
         while True:
             await asyncio.sleep(RENEW_EVERY_S)
             try:
@@ -100,7 +100,7 @@ class CatchingUp:
                     await self._recheck_channels(member)
                 await self._keep_feeds_alive()
                 return
-            except OUT_OF_REACH as error:
+            except HANDSHAKE_OUT_OF_REACH as error:
                 log.warning("sessions could not be rechecked yet", error=str(error))
                 await asyncio.sleep(RETRY_S)
 
@@ -125,7 +125,7 @@ class CatchingUp:
             await self._end_sessions([member.session_id for member in page if member.session_id not in rows])
 
     async def _move(self, member: Member, wanted: Mapping[str, int], were_in: set[str], left: Sequence[str]) -> None:
-        """Into the channels that PostgreSQL puts the socket in, and out of others of such kinds."""
+        """Join the channels of `Kind.at_sign_in`, and leave others of those kinds: their `on_change` is keep."""
         for channel in were_in - wanted.keys():
             if self._kinds.of(channel).on_change == "keep":
                 self._subscriptions.leave(member, channel)
@@ -154,7 +154,7 @@ class CatchingUp:
                 member.revoke(row["reason"])
 
     async def _recheck_channels(self, member: Member) -> None:
-        """The same of channels whose rights are asked by one user at a time."""
+        """Recheck channels of kinds with `on_change` leave, one user per query."""
         asked = {channel for channel in member.channels if self._kinds.of(channel).on_change == "leave"}
         for channel in asked - await self._rights.open_to(member.user_id, asked):
             self._subscriptions.leave(member, channel)

@@ -61,7 +61,7 @@ async def _connected(
                 raise CannotConnect(_why(url, refusals)) from None
             yield client
         finally:
-            # Not `disconnect`, which does not end the attempts of a client that is reconnecting.
+            # `disconnect` does not stop a reconnecting client.
             await client.shutdown()
 
 

@@ -28,9 +28,9 @@ from engine.socket import Bounds, EngineSocket
 from gateway.admission import Refused, Unavailable
 from gateway.calls import CallRate, Calls
 from gateway.dispatcher import Dispatcher
-from gateway.handshake import PROTOCOL, Doors, Handshake
+from gateway.handshake import PROTOCOL, Entry, Handshake
 from gateway.observability import CONNECTIONS, SIGNED_IN
-from gateway.sessions import Return, Welcome
+from gateway.sessions import ReturningClient, Welcome
 from handlers.call import Viewer
 from protocol import wire
 from protocol.auth import RevocationReason, SessionExpired, SessionReady, SessionRevoked
@@ -63,8 +63,8 @@ class Connection:
     __slots__ = (
         "_bounds",
         "_calls",
-        "_doors",
         "_draining",
+        "_entry",
         "_handshake",
         "_incomplete",
         "_is_member",
@@ -88,7 +88,7 @@ class Connection:
         self,
         socket: EngineSocket,
         dispatcher: Dispatcher,
-        doors: Doors,
+        entry: Entry,
         rate: CallRate,
         bounds: Bounds,
         address: str,
@@ -105,7 +105,7 @@ class Connection:
         self.connected_at = time.time()
         self.called_at = time.monotonic()
         self._socket = socket
-        self._doors = doors
+        self._entry = entry
         self._bounds = bounds
         self._calls = Calls(dispatcher, self, rate)
         self._state = State.OPENED
@@ -170,25 +170,25 @@ class Connection:
         self.viewer = viewer
         self._set_timer()
         if extends:
-            self._doors.sessions.renew(self)
+            self._entry.sessions.renew(self)
         else:
             self._spawn(self._settle())
 
     def forget_recovery(self) -> None:
         if self._is_member:
-            self._doors.sessions.forget(self)
+            self._entry.sessions.forget(self)
 
     def is_in(self, channel: str) -> bool:
         return channel in self.channels
 
     async def watch(self, channels: Mapping[str, int]) -> "asyncio.Future[list[object]]":
-        return await self._doors.sessions.watch(self, channels)
+        return await self._entry.sessions.watch(self, channels)
 
     async def unwatch(self, channel: str) -> None:
-        self._doors.sessions.unwatch(self, channel)
+        self._entry.sessions.unwatch(self, channel)
 
     async def leave(self, channel: str) -> bool:
-        return self._doors.sessions.leave_device(self, channel)
+        return self._entry.sessions.leave_device(self, channel)
 
     # ------------------------------------------------------------------------------------------ as what calls come from
 
@@ -282,7 +282,7 @@ class Connection:
         if self._state is not State.OPENED:
             raise wire.Unreadable("a second CONNECT")
         self._state = State.CONNECTING
-        self._handshake = Handshake(self, self._socket, self._doors)
+        self._handshake = Handshake(self, self._socket, self._entry)
         self.pause_reading()
         self._spawn(self._connect(self._handshake, packet))
 
@@ -328,13 +328,13 @@ class Connection:
         data = {"code": refused.code, "reason": refused.reason}
         self._socket.write(self.codec.connect_error(f"{refused.code}: {refused.reason}", data))
 
-    async def join(self, back: Return | None) -> Welcome:
+    async def join(self, returning: ReturningClient | None) -> Welcome:
         """Join the viewer's session, so that pushes find this socket. Raises Refused, Unavailable."""
         self._socket.set_bounds(self._bounds)
         self._is_member = True
         SIGNED_IN.inc()
         try:
-            welcome = await self._doors.sessions.join(self, back)
+            welcome = await self._entry.sessions.join(self, returning)
             if self._handshake is not None and self._handshake.is_revoked:
                 raise Refused("UNAUTHENTICATED", "revoked")
         except (Refused, Unavailable):
@@ -359,7 +359,7 @@ class Connection:
         if self._is_member:
             self._is_member = False
             SIGNED_IN.dec()
-            self._doors.sessions.leave(self, goodbye=goodbye or self._must_load_afresh)
+            self._entry.sessions.leave(self, goodbye=goodbye or self._must_load_afresh)
 
     def _announce_ready(self, user: User | None, offset: Offset | None, *, recovered: bool) -> None:
         ready = SessionReady(
@@ -384,7 +384,7 @@ class Connection:
     async def _afresh(self) -> None:
         """Tell the client to load everything again, with an offset that later pushes follow."""
         try:
-            user, offset = await self._doors.sessions.enter_again(self)
+            user, offset = await self._entry.sessions.enter_again(self)
         except Refused:
             self.revoke("revoked")
         except Unavailable as unavailable:

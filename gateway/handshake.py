@@ -2,8 +2,9 @@
 
 A handshake lives while its connection is CONNECTING. Steps: read `auth` → admit the token → join the session, claiming
 the client's older one → write what was missed, as fast as the client reads. Then the connection answers CONNECT.
-Meanwhile the handshake holds the client's frames, which are handled after the answer, and the pushes that arrive,
-which are written after the replay.
+Meanwhile the handshake holds the client's frames, which are handled after the answer, and the pushes that arrive. A new
+client is sent those after the answer. In a recovery, recoverable ones are replayed with what was missed, in the order
+of their offsets; conflated ones follow the snapshots, after the answer; ephemeral ones are dropped.
 """
 
 from typing import NamedTuple, Protocol
@@ -17,7 +18,7 @@ from engine.close_reasons import CloseReason
 from engine.socket import EngineSocket
 from gateway.admission import Admission, Refused
 from gateway.replay import Recovered, Replay
-from gateway.sessions import Return, Sessions, Welcome, new_pid
+from gateway.sessions import ReturningClient, Sessions, Welcome, new_pid
 from handlers.call import Viewer
 from protocol import errors, wire
 
@@ -26,7 +27,7 @@ MOST_EARLY_PUSHES = 1_000
 MOST_HELD = 100  # frames
 
 
-class Doors(NamedTuple):
+class Entry(NamedTuple):
     """What connections of a node share to let clients in."""
 
     admission: Admission
@@ -56,34 +57,34 @@ class Connecting(Member, Protocol):
     @property
     def is_closed(self) -> bool: ...
 
-    async def join(self, back: Return | None) -> Welcome:
+    async def join(self, returning: ReturningClient | None) -> Welcome:
         """Join the viewer's session. Raises Refused, Unavailable."""
 
     def write(self, written: Written) -> None: ...
 
 
 class Handshake:
-    __slots__ = ("_connection", "_doors", "_early", "_socket", "held", "is_revoked")
+    __slots__ = ("_connection", "_early", "_entry", "_socket", "held", "is_revoked")
 
-    def __init__(self, connection: Connecting, socket: EngineSocket, doors: Doors) -> None:
+    def __init__(self, connection: Connecting, socket: EngineSocket, entry: Entry) -> None:
         self.held: list[str | bytes] = []  # the client's frames
         self.is_revoked = False
         self._connection = connection
         self._socket = socket
-        self._doors = doors
+        self._entry = entry
         self._early: list[Written] = []
 
     async def run(self, packet: wire.Packet) -> Welcome | None:
         """Returns None for an anonymous client, and for one that closed meanwhile. Raises Refused, Unavailable."""
         connection = self._connection
         auth = _read_auth(connection.codec, packet)
-        connection.viewer = await self._doors.admission.admit(auth.token, connection.address)
+        connection.viewer = await self._entry.admission.admit(auth.token, connection.address)
         if connection.is_closed:
             return None
         connection.pid = new_pid()
         if connection.viewer is None:
             return None
-        welcome = await connection.join(_return_of(auth))
+        welcome = await connection.join(_returning_client(auth))
         if welcome.recovered is not None:
             welcome = welcome._replace(offset=await self._replay(welcome.offset, welcome.recovered))
         return welcome
@@ -103,14 +104,15 @@ class Handshake:
     def take_early(self) -> list[Written]:
         """The pushes that have arrived so far and that the user may be shown."""
         early, self._early = self._early, []
-        return self._doors.replay.as_shown(self._connection, early)
+        return self._entry.replay.as_shown(self._connection, early)
 
     # ------------------------------------------------------------------------------------------ replay
 
     async def _replay(self, last: Offset, recovered: Recovered) -> Offset:
-        """Write what was missed, then what arrived meanwhile. Returns the offset of the newest push written.
+        """Write what was missed and what arrived meanwhile, by offset. Returns the offset of the newest push written.
 
-        Conflated pushes that arrive during the replay are sent after the snapshots, as they are newer.
+        Only recoverable pushes are written here. Conflated ones that arrived are sent after the snapshots, as they are
+        newer; ephemeral ones are dropped.
         """
         replayed: set[str] = set()
         # Pushes that arrived while the logs were read may be in the logs, too; later ones are newer.
@@ -139,6 +141,6 @@ def _read_auth(codec: wire.Codec, packet: wire.Packet) -> ConnectAuth:
     return auth
 
 
-def _return_of(auth: ConnectAuth) -> Return | None:
+def _returning_client(auth: ConnectAuth) -> ReturningClient | None:
     offset = Offset.parse(auth.offset) if auth.offset else None
-    return Return(auth.pid, offset) if auth.pid and offset is not None else None
+    return ReturningClient(auth.pid, offset) if auth.pid and offset is not None else None

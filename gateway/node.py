@@ -16,11 +16,11 @@ from engine.http import serve_http
 from engine.server import HandshakeRefused, SocketServer
 from engine.socket import Bounds, EngineSocket
 from gateway.addresses import AddressRate, client_address, is_trusted
-from gateway.background import patiently, run_beside
 from gateway.calls import CallRate
 from gateway.connection import ANONYMOUS_BOUNDS, Connection
 from gateway.developer_page import DeveloperPage
 from gateway.observability import LOOP_LAG, OUTBOUND_BYTES, REFUSED
+from gateway.retrying import patiently, run_beside
 from gateway.stores import Stores
 from gateway.wiring import build_parts
 from protocol.wire import MAX_PAYLOAD
@@ -101,7 +101,7 @@ class Node:
         try:
             await shards.call(0, "PING")  # answered after all that was sent before
         except RedisError as error:
-            log.info("Redis was not told that users left; their places expire", error=str(error))
+            log.info("Redis was not told that users left; their locations expire", error=str(error))
         await self.parts.services.outbox.close()
         self.parts.services.passwords.close()
 
@@ -135,7 +135,7 @@ class Node:
             raise HandshakeRefused("503 SERVICE UNAVAILABLE")
         user_agent = request.headers.get("User-Agent", "").encode(errors="replace").decode()[:300] or None
         parts = self.parts
-        return Connection(socket, parts.dispatcher, parts.doors, self._rate, self._bounds, address, user_agent)
+        return Connection(socket, parts.dispatcher, parts.entry, self._rate, self._bounds, address, user_agent)
 
     def _address(self, request: web.Request) -> str:
         forwarded = request.headers.getall("X-Forwarded-For", [])
@@ -149,7 +149,7 @@ class Node:
         return hosts
 
     async def _watch_loop(self) -> None:
-        """For ever: measure how late the event loop is, and now and then what waits to be written."""
+        """Forever: measure how late the event loop is, and now and then what waits to be written."""
         loop = asyncio.get_running_loop()
         measure_at = 0.0
         while True:

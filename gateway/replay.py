@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from channels.hooks import Comeback, HooksByKind
+from channels.hooks import HooksByKind, RecoveredClient
 from channels.kinds import Kinds
 from channels.members import Member, Members
 from channels.messages import Written, without_users
@@ -43,8 +43,8 @@ class Replay:
     async def recover(self, member: Member, claimed: Claimed, last: Offset, user: UserLite) -> Recovered | None:
         """Rejoin the channels that are still open to the user, and read what was published since `last`.
 
-        Returns None where the logs no longer reach back so far, or more was missed than is replayed. Raises what
-        `gateway.admission.OUT_OF_REACH` lists.
+        Returns None if the logs no longer reach back so far, or more was missed than is replayed. Raises an error of
+        HANDSHAKE_OUT_OF_REACH.
         """
         about = {written.about for written in claimed.missed if written.about}
         seen = await self._rights.open_to(member.user_id, {*about, *claimed.channels})
@@ -87,8 +87,8 @@ class Replay:
         for kind in self._kinds:
             channels = {name: known for name, known in claimed.channels.items() if kind.includes(name)}
             if channels:
-                comeback = Comeback(member, user, claimed.number, channels, missed_ids)
-                rejoined = await self._hooks.of_kind(kind).rejoin(comeback)
+                client = RecoveredClient(member, user, claimed.number, channels, missed_ids)
+                rejoined = await self._hooks.of_kind(kind).rejoin(client)
                 now += rejoined.now
                 for channel in rejoined.refused:
                     self._subscriptions.leave(member, channel)

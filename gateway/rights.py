@@ -23,7 +23,7 @@ class Rights:
         self._hooks = hooks
 
     async def open_to(self, user_id: int, channels: Iterable[str]) -> set[str]:
-        """Return the channels among these that the user may be in. Raises what is out of reach."""
+        """Return the channels among these that the user may be in. Raises an error of OUT_OF_REACH."""
         groups = self._kinds.group((user_id, channel) for channel in channels)
         found: set[str] = set()
         if groups:

@@ -15,7 +15,7 @@ from channels.metrics import RECOVERIES
 from channels.recovery import Claimed, Offset, Recovery
 from channels.subscriptions import Subscriptions
 from engine.close_reasons import CloseReason
-from gateway.admission import OUT_OF_REACH, Refused, Unavailable, unavailable
+from gateway.admission import HANDSHAKE_OUT_OF_REACH, Refused, Unavailable, unavailable
 from gateway.observability import REFUSED
 from gateway.replay import Recovered, Replay
 from handlers.call import Services
@@ -28,7 +28,7 @@ from storage.sign_ins import SignInRow, SignIns
 MOST_SOCKETS_OF_A_SESSION = 20
 
 
-class Return(NamedTuple):
+class ReturningClient(NamedTuple):
     """What a client sends that has been connected before: its secret, and the last offset that it saw."""
 
     pid: str
@@ -82,21 +82,20 @@ class Sessions:
         self._sign_ins = sign_ins
         self._kinds = kinds
 
-    async def join(self, member: Member, back: Return | None) -> Welcome:
-        """Add the socket to the index, to Redis and to its channels, then load its user. Raises Refused, Unavailable.
+    async def join(self, member: Member, returning: ReturningClient | None) -> Welcome:
+        """Add the socket to the index and to Redis, load its user, then join its channels. Raises Refused, Unavailable.
 
-        The session is loaded last: one that is revoked meanwhile is found revoked there, or found in the index by the
-        node's control message.
+        The index comes before the query, so that a revocation is seen either in the row or by control message.
         """
         if len(self._members.of_session(member.session_id)) >= MOST_SOCKETS_OF_A_SESSION:
             REFUSED.labels("sockets").inc()
             raise Unavailable(CloseReason.TOO_MANY_SOCKETS)
-        if back is not None:
-            member.pid = back.pid
+        if returning is not None:
+            member.pid = returning.pid
         self._members.add(member)
         try:
-            claimed = await self._claim(member, back)
-            offset = claimed.offset if claimed else await self._enter(member, back)
+            claimed = await self._claim(member, returning)
+            offset = claimed.offset if claimed else await self._enter(member, returning)
             self._check_here(member)
             with self._members.noting_left(member) as left:
                 row = await self._load(member)
@@ -104,28 +103,31 @@ class Sessions:
                     if channel not in left:
                         await self._subscriptions.join(member, channel, owner_id)
             recovered = None
-            if claimed is not None and back is not None:
-                recovered = await self._replay.recover(member, claimed, back.offset, present.user_lite(row, row["id"]))
+            if claimed is not None and returning is not None:
+                recovered = await self._replay.recover(
+                    member, claimed, returning.offset, present.user_lite(row, row["id"])
+                )
                 if recovered is None:
-                    # A new pid first: if this fails, the next attempt must find the older session's channels.
-                    offset = await self._enter(member, back)
+                    # Enter under a new pid before leaving channels: if it fails, the old record still lists them.
+                    offset = await self._enter(member, returning)
                     for channel in claimed.channels:
                         self._subscriptions.leave(member, channel)
                     self._check_here(member)
             await self._delivery.settled()
-        except OUT_OF_REACH as error:
+        except HANDSHAKE_OUT_OF_REACH as error:
             raise unavailable(error) from error
         if self._members.is_here(member):  # else it has closed meanwhile
             self._services.presence.came(member.user_id, chosen(row))
-        if back is not None:
+        if returning is not None:
             RECOVERIES.labels("fresh" if recovered is None else "recovered").inc()
         return Welcome(present.user(row), offset, recovered)
 
     def leave(self, member: Member, *, goodbye: bool) -> None:
-        """The socket is gone. goodbye: its client will not reconnect for what it misses."""
+        """The socket is gone. goodbye: nothing is kept for its client."""
         if self._subscriptions.remove(member):
             self._services.presence.went(member.user_id)
-        goodbye = goodbye or not self._subscriptions.is_whole  # a replay would skip pushes that are not delivered yet
+        # During a gap of one shard, the client's last offset may be a newer one of another shard, which hides the gap.
+        goodbye = goodbye or not self._subscriptions.is_whole
         self._recovery.leave(member.user_id, member.pid, member.claim.number, goodbye=goodbye)
 
     async def enter_again(self, member: Member) -> tuple[User, Offset]:
@@ -137,7 +139,7 @@ class Sessions:
             offset = await self._recovery.enter(member.user_id, member.session_id, member.pid)
             member.claim = FIRST_CLAIM
             row = await self._load(member)
-        except OUT_OF_REACH as error:
+        except HANDSHAKE_OUT_OF_REACH as error:
             raise unavailable(error) from error
         self._check_here(member)
         return present.user(row), offset
@@ -191,11 +193,11 @@ class Sessions:
 
     # ------------------------------------------------------------------------------------------ joining
 
-    async def _claim(self, member: Member, back: Return | None) -> Claimed | None:
-        """Take over the client's older session. Returns None where nothing can be recovered."""
-        if back is None:
+    async def _claim(self, member: Member, returning: ReturningClient | None) -> Claimed | None:
+        """Take over the client's older session. Returns None if nothing can be recovered."""
+        if returning is None:
             return None
-        found = await self._recovery.claim(member.user_id, member.session_id, back.pid, back.offset)
+        found = await self._recovery.claim(member.user_id, member.session_id, returning.pid, returning.offset)
         if found is None:
             return None
         claimed, superseded, node = found
@@ -204,15 +206,15 @@ class Sessions:
         await self._services.broadcaster.tell_node(node, superseded)
         return claimed
 
-    async def _enter(self, member: Member, back: Return | None) -> Offset:
+    async def _enter(self, member: Member, returning: ReturningClient | None) -> Offset:
         """Begin a new record of the session; the pid of an older one is not used again."""
-        if back is not None:
+        if returning is not None:
             self._members.change_pid(member, new_pid())
         member.claim = FIRST_CLAIM
         return await self._recovery.enter(member.user_id, member.session_id, member.pid)
 
     async def _load(self, member: Member) -> SignInRow:
-        """Load the session and its user, and set whom the user hides. Raises Refused, and what is out of reach."""
+        """Load the session and its user, and set whom the user hides. Raises Refused or an error of OUT_OF_REACH."""
         with self._members.loading_hiding(member.user_id) as changes:
             row = await self._sign_ins.load(member.session_id, member.user_id)
             if row is None:

@@ -14,8 +14,8 @@ from channels import broadcaster, nodes, recovery
 from channels.broadcaster import Broadcaster
 from channels.locations import Locations
 from channels.names import Names
-from gateway.background import START_TIMEOUT_S, patiently, run_beside
 from gateway.observability import POSTGRES_POOL, REDIS_POOL
+from gateway.retrying import START_TIMEOUT_S, patiently, run_beside
 from gateway.settings import Settings
 from presence import reports
 from stage import roster
@@ -36,7 +36,7 @@ SCRIPTS = (
     *shares.SCRIPTS,
 )  # fmt: skip
 
-WATCH_EVERY_S = 5.0  # each process its own pools; where there are several, they add up
+WATCH_EVERY_S = 5.0  # metrics are per process: add them up
 
 log = structlog.get_logger()
 
@@ -133,7 +133,7 @@ async def ensure_bucket(stores: Stores) -> None:
 
 
 async def _watch_database(database: Database, role: str) -> None:
-    """For ever."""
+    """Set the gauges of the pool every 5 s, forever."""
     while True:
         size, idle = database.size
         POSTGRES_POOL.labels(role, "idle").set(idle)
@@ -142,7 +142,7 @@ async def _watch_database(database: Database, role: str) -> None:
 
 
 async def _watch_redis(redis: Redis) -> None:
-    """For ever."""
+    """Set the gauge of the pool every 5 s, forever."""
     while True:
         REDIS_POOL.labels("busy").set(len(redis.pool._in_use_connections))
         await asyncio.sleep(WATCH_EVERY_S)

@@ -22,7 +22,7 @@ from gateway.admission import Admission
 from gateway.catching_up import CatchingUp
 from gateway.channel_kinds import KINDS
 from gateway.dispatcher import Dispatcher
-from gateway.handshake import Doors
+from gateway.handshake import Entry
 from gateway.rates import rates
 from gateway.replay import Replay
 from gateway.rights import Rights
@@ -62,7 +62,7 @@ class Parts(NamedTuple):
     catching_up: CatchingUp
     recovery: Recovery
     sign_ins: SignIns
-    doors: Doors
+    entry: Entry
     dispatcher: Dispatcher
 
 
@@ -91,18 +91,18 @@ def build_parts(stores: Stores, database: Database, node: str) -> Parts:
     gaps = Gaps(shards, names, members, delivery, recovery, KINDS, catching_up.recheck, node)
     bus = Bus(shards, names, members, delivery, gaps, subscriptions, KINDS, hooks, rights.recheck, node)
 
-    async def take_back(dead: str) -> None:
-        await presence.take_back(dead)
-        await attendance.take_back(dead)
+    async def remove_users_of(dead: str) -> None:
+        await presence.remove_users_of(dead)
+        await attendance.remove_users_of(dead)
 
-    nodes = Nodes(shards, names, node, on_dead=take_back, on_forgotten=catching_up.begin)
+    nodes = Nodes(shards, names, node, on_dead=remove_users_of, on_forgotten=catching_up.begin)
 
     # What connections share.
     replay = Replay(members, subscriptions, recovery, rights, KINDS, hooks)
     sessions = Sessions(services, members, delivery, subscriptions, recovery, replay, sign_ins, KINDS)
-    doors = Doors(Admission(services), sessions, replay)
+    entry = Entry(Admission(services), sessions, replay)
     dispatcher = Dispatcher(methods, services, stores.settings.call_deadline)
-    return Parts(members, services, subscriptions, gaps, bus, nodes, catching_up, recovery, sign_ins, doors, dispatcher)
+    return Parts(members, services, subscriptions, gaps, bus, nodes, catching_up, recovery, sign_ins, entry, dispatcher)
 
 
 def _services(

@@ -74,7 +74,7 @@ class CallerSocket(Protocol):
     def sign_in(self, viewer: Viewer) -> None:
         """Sign the socket in, or extend the token of a socket that is signed in."""
 
-    def is_in(self, room: str) -> bool: ...
+    def is_in(self, channel: str) -> bool: ...
 
     async def watch(self, channels: Mapping[str, int]) -> "asyncio.Future[list[object]]":
         """Put the socket into channels, each with its owner. All that is published after it returns reaches the socket.
@@ -82,10 +82,13 @@ class CallerSocket(Protocol):
         The future is done once the channels are recorded: then a client that reconnects is put into them again.
         """
 
-    async def unwatch(self, room: str) -> None: ...
+    async def unwatch(self, channel: str) -> None: ...
 
-    async def leave(self, room: str) -> bool:
-        """Remove this socket, and older ones of its session on this node, from the room. True if one was inside."""
+    async def leave(self, channel: str) -> bool:
+        """Take this socket, and older ones of its session on this node, out of the channel.
+
+        Returns whether one of them was in it.
+        """
 
     def forget_recovery(self) -> None:
         """Make the socket's recovery claim worthless: its client starts fresh when it reconnects."""

@@ -30,17 +30,17 @@ async def watch(call: Call, request: WatchPresence, tx: Transaction) -> Presence
     """The presence of these users now; pushes of changes follow. Users whom the caller may not watch are offline."""
     asked = list(dict.fromkeys(map(int, request.user_ids)))
     allowed = await users.may_watch(tx, [(user_id, call.viewer.id) for user_id in asked])
-    rooms = {PRESENCE.channel(user_id): user_id for user_id, _ in allowed}
-    still: set[str] = {room for room in rooms if call.socket.is_in(room)}
+    channels = {PRESENCE.channel(user_id): user_id for user_id, _ in allowed}
+    still: set[str] = {channel for channel in channels if call.socket.is_in(channel)}
     try:
-        recorded = await call.socket.watch(rooms)
+        recorded = await call.socket.watch(channels)
         await recorded
         # Checked again after subscribing: a right that was lost before could not evict this socket yet.
         still = {PRESENCE.channel(user_id) for user_id, _ in await users.may_watch(tx, allowed)}
     finally:
-        for room in rooms.keys() - still:
-            await call.socket.unwatch(room)
-    found = await call.services.presence.look([rooms[room] for room in rooms.keys() & still])
+        for channel in channels.keys() - still:
+            await call.socket.unwatch(channel)
+    found = await call.services.presence.look([channels[channel] for channel in channels.keys() & still])
     return PresenceList(items=[found.get(user_id) or unknown(user_id) for user_id in asked])
 
 

@@ -249,7 +249,7 @@ async def _send_out(
     async def send_out_now() -> None:
         removed = await services.roster.remove(room_id, user_id, reason, version, until=until)
         if removed.outcome == "out":
-            await services.attendance.taken_back(room_id, user_id, removed.inside, removed.role)
+            await services.attendance.after_leaving(room_id, user_id, removed.inside, removed.role)
         await departures.put_out(
             services.broadcaster, room_id, user_id, reason, cause=str(event_id), before=removed.before,
             is_told=joined is not None or removed.outcome == "out",

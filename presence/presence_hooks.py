@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from channels.hooks import Comeback, Hooks, Rejoined
+from channels.hooks import Hooks, RecoveredClient, Rejoined
 from channels.members import Member
 from channels.messages import unkept
 from presence.presence_channel import PRESENCE
@@ -18,8 +18,8 @@ class PresenceHooks(Hooks):
         for member, channel in seats:
             member.deliver(unkept(changed(unknown(PRESENCE.id_of(channel))), channel))
 
-    async def rejoin(self, comeback: Comeback) -> Rejoined:
-        """Answer how the users are now whom the socket watches."""
-        watched = [PRESENCE.id_of(channel) for channel in comeback.channels if channel in comeback.member.channels]
+    async def rejoin(self, client: RecoveredClient) -> Rejoined:
+        """Return the current presence of watched users."""
+        watched = [PRESENCE.id_of(channel) for channel in client.channels if channel in client.member.channels]
         found = await self._presence.look(watched)
         return Rejoined([unkept(changed(shown), PRESENCE.channel(user_id)) for user_id, shown in found.items()])

@@ -1,7 +1,7 @@
 """What a node reports to Redis of its users' presence, and what watchers are told of the outcome.
 
 While the reports of a shard are on their way, further ones are collected, and the next script takes up to 100 of them:
-a node that is drained has thousands within a second. Redis is told until it answers.
+a node that is drained has thousands within a second. Reports are retried until Redis takes them.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ GRACE_S = 5.0
 PUSHES_APART_MS = 1_000
 RETRY_S = 1.0
 STOP_S = 2.0
-KEPT_S = 30 * 86_400  # last seen longer ago than that is never
+KEPT_S = 30 * 86_400  # after this, last_seen_at is unknown
 BATCH = 100  # users in one script: some 2 ms, in which Redis does nothing else
 
 What = Literal["here", "gone", "settle", "set", "tell"]
@@ -49,8 +49,8 @@ NOTHING_CHOSEN = Chosen("", "", 0)
 class Report(NamedTuple):
     """What happened to a user on a node.
 
-    here: they have a socket there. gone: their last one closed. settle: nobody waits for them any longer. set: they
-    chose what to show. tell: nothing, but their watchers may not know how they are.
+    here: they have a socket there. gone: their last one closed. settle: the grace period after that is over. set: they
+    chose what to show. tell: nothing happened, but their watchers may not know their presence.
     """
 
     user_id: int
@@ -68,7 +68,7 @@ class Reports:
         # By shard: the newest report of each user, and apart from it whether watchers are to be told.
         self._waiting: defaultdict[int, dict[tuple[int, bool], Report]] = defaultdict(dict)
         self._sending: set[int] = set()  # shards
-        self._left: dict[int, float] = {}  # users who are waited for, until when (loop time)
+        self._left: dict[int, float] = {}  # users in their grace period → its end (loop time)
         self._background = Background("presence")
 
     @property
@@ -128,7 +128,7 @@ class Reports:
             self._sending.discard(shard)
 
     def _wait_for(self, user_ids: Sequence[int]) -> None:
-        """Settle these users in a while, except those who come back."""
+        """Settle these users after the grace period, except those who come back."""
         loop = asyncio.get_running_loop()
         until = loop.time() + GRACE_S
         self._left.update(dict.fromkeys(user_ids, until))

@@ -1,9 +1,10 @@
 """Presence: who is online, over all of a user's devices and nodes.
 
 States of a user on a node: here → left (the last socket is gone; waited for, 5 s) → settled. A user who is here or
-left on any node is shown as chosen (online, away, busy), and as away while idle on all devices. A user who is settled
-on all nodes is offline; an invisible one is shown as offline at once. In Redis a user is a hash with a field for each
-node that they are here on or left. Nodes repeat what they said after a gap, and what a dead node said is taken back.
+left on any node is shown as chosen: online, away or busy. While the user is idle on all devices, online becomes away. A
+user who is settled on all nodes is offline; an invisible one is shown as offline at once. In Redis a user is a hash
+with a field for each node that they are here on or left. After a gap, nodes repeat their reports. Another node removes
+the users of a dead one (`channels.nodes`).
 """
 
 import asyncio
@@ -39,7 +40,10 @@ class Tracker:
     # ------------------------------------------------------------------------------------------ on this node
 
     def came(self, user_id: int, chosen: Chosen) -> None:
-        """A socket of the user is here; `chosen` as the database has it. Only their first socket changes anything."""
+        """A socket of the user is here. chosen: as the database has it.
+
+        Redis is told of the user's first socket, and of a newer version of `chosen`.
+        """
         held = self._here.get(user_id)
         if not self._members.of_user(user_id) or (held is not None and held.version >= chosen.version):
             return
@@ -61,7 +65,7 @@ class Tracker:
         await self._reports.send(self._node, [Report(user_id, "set", chosen)])
 
     async def stop(self) -> None:
-        """Tell Redis what it has not been told, for 2 s at most."""
+        """Send the reports that wait, for 2 s at most."""
         await self._reports.stop()
 
     def _here_report(self, user_id: int) -> Report:
@@ -92,19 +96,19 @@ class Tracker:
             await self._reports.send(self._node, page)
 
     async def show_again(self) -> None:
-        """Push to all watchers here how the watched users are now, as they may have missed it. Raises RedisError."""
-        watched = [PRESENCE.id_of(room) for room in self._members.channels if PRESENCE.includes(room)]
+        """Push the presence of watched users to watchers here, who may have missed a change. Raises RedisError."""
+        watched = [PRESENCE.id_of(name) for name in self._members.channels if PRESENCE.includes(name)]
         for start in range(0, len(watched), PAGE):
             for user_id, presence in (await self.look(watched[start : start + PAGE])).items():
-                room = PRESENCE.channel(user_id)
-                written = unkept(changed(presence), room)
-                hiding = self._members.hides_from(user_id, room)
-                for member in list(self._members.in_channel(room)):
+                channel = PRESENCE.channel(user_id)
+                written = unkept(changed(presence), channel)
+                hiding = self._members.hides_from(user_id, channel)
+                for member in list(self._members.in_channel(channel)):
                     if member.user_id not in hiding:
                         member.deliver(written)
 
-    async def take_back(self, node: str) -> None:
-        """Take back what a dead node said of its users, without waiting any longer. Raises RedisError."""
+    async def remove_users_of(self, node: str) -> None:
+        """Remove the users of a dead node, without a further grace period. Raises RedisError."""
         users = await self._reports.users_of(node)
         for start in range(0, len(users), PAGE):
             page = users[start : start + PAGE]
@@ -114,7 +118,7 @@ class Tracker:
     # ------------------------------------------------------------------------------------------ idle
 
     async def keep_idle(self) -> None:
-        """For ever: mark users whose sockets here made no call for 5 minutes as idle, until they do."""
+        """Every 5 s, forever: mark users whose sockets here made no call for 5 minutes as idle, until they do."""
         while True:
             await asyncio.sleep(CHECK_IDLE_EVERY_S)
             UNSAID.set(self._reports.waiting)

@@ -1,6 +1,7 @@
-"""Who is typing in a room or under a post: told when it starts and while it goes on; it ends 6 s after the last word.
+"""Who is typing in a room or under a post: pushed when it starts and while it goes on. It ends 6 s after the last
+typing.start.
 
-Nothing is stored. Repetitions within 3 s are not told.
+Only in this node's memory. Repetitions within 3 s are not pushed.
 """
 
 import asyncio

@@ -1,1 +1,1 @@
-"""Live rooms: who may do what on the stage, and who is in the room now."""
+"""Live rooms: who is inside now, their turns on the stage, and voice."""

@@ -125,7 +125,7 @@ class Attendance:
             self._background.run(self._leave(room_id, user_id))
 
     def is_put_out(self, user_id: int, room_id: int, before: int) -> bool:
-        """Whether a user who is sent out must leave this node: they came in until that clock of the roster.
+        """Whether the user entered at or before `before`, by the roster's clock, and so must leave.
 
         If their entry is under way, the roster's answer will tell: `enter` refuses it then.
         """
@@ -163,13 +163,16 @@ class Attendance:
                 self._background.run(self.begin_turn(*place, role))
 
     async def begin_turn(self, room_id: int, user_id: int, role: Role) -> None:
-        """Begin the turn of a user who is on the stage. Raises what is out of reach."""
+        """Begin the turn of a user who is on the stage. Raises an error of OUT_OF_REACH."""
         if role in ON_STAGE:
             async with self._database.transaction(user_id) as tx:
                 await turns.begin(tx, self._roster, room_id, user_id)
 
-    async def taken_back(self, room_id: int, user_id: int, inside: int, role: Role) -> None:
-        """The user is inside on no node any more: end their turn, and tell the room if it is small enough."""
+    async def after_leaving(self, room_id: int, user_id: int, inside: int, role: Role) -> None:
+        """The user is inside on no node any more: end their turn, and tell the room.
+
+        Large rooms are told only of users on the stage.
+        """
         self._pulse.tell(room_id)
         try:
             await departures.tell_left(self._broadcaster, room_id, user_id, inside, role)
@@ -220,7 +223,7 @@ class Attendance:
             raise
         if gone.gone:  # a later entry was told after this
             # In the background: the call may hold a connection to PostgreSQL, and this needs another one.
-            self._background.run(self.taken_back(room_id, user_id, gone.inside, gone.role))
+            self._background.run(self.after_leaving(room_id, user_id, gone.inside, gone.role))
 
     def _is_here(self, room_id: int, user_id: int) -> bool:
         channel = LIVE_ROOM.channel(room_id)
@@ -252,24 +255,24 @@ class Attendance:
             self._tell_of(room_id, seat.user, seat.role, entered)
         await self.begin_turn(room_id, user_id, seat.role)
 
-    async def take_back(self, node: str) -> None:
-        """Take back what a dead node told the rosters. Raises RedisError."""
+    async def remove_users_of(self, node: str) -> None:
+        """Remove the users of a dead node from the rosters. Raises RedisError."""
         for room_id, user_ids in (await self._roster.rooms_of_node(node)).items():
             for start in range(0, len(user_ids), REPEAT_PAGE):
                 page = user_ids[start : start + REPEAT_PAGE]
-                await asyncio.gather(*(self._take_back_one(room_id, user_id, node) for user_id in page))
+                await asyncio.gather(*(self._remove_one(room_id, user_id, node) for user_id in page))
 
-    async def _take_back_one(self, room_id: int, user_id: int, node: str) -> None:
+    async def _remove_one(self, room_id: int, user_id: int, node: str) -> None:
         try:
             gone = await self._roster.leave(room_id, user_id, node, DEAD_AFTER_S)
         except RedisError:
             self._unended.add((room_id, user_id))  # if it was said, it will not be answered again
             raise
         if gone.gone:
-            await self.taken_back(room_id, user_id, gone.inside, gone.role)
+            await self.after_leaving(room_id, user_id, gone.inside, gone.role)
 
     async def keep_saying(self) -> None:
-        """For ever: retry leavings that the rosters could not be told, and turns that could not be ended."""
+        """Every 0.5 s, forever: retry to tell rosters who left, and to end turns."""
         while True:
             await asyncio.sleep(SAY_EVERY_S)
             UNSAID.set(len(self._unsaid) + len(self._unended))

@@ -55,7 +55,7 @@ class Pulse:
         self._reactions.pop(room_id, None)
 
     async def keep_telling(self) -> None:
-        """For ever."""
+        """Pulse the rooms that have something to tell, every 0.5 s, forever."""
         while True:
             await asyncio.sleep(PULSE_EVERY_S)
             rooms = list(self._to_tell)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from channels.broadcaster import Broadcaster
-from channels.hooks import Comeback, Hooks, Rejoined
+from channels.hooks import Hooks, RecoveredClient, Rejoined
 from channels.members import Member
 from channels.messages import Written, unkept
 from protocol.live_rooms import RemovalReason, RoomRemoved
@@ -45,31 +45,31 @@ class RoomHooks(Hooks):
             reason: RemovalReason = "ended" if channel in ended else "access"
             await departures.put_out(self._broadcaster, LIVE_ROOM.id_of(channel), user_id, reason, cause=cause)
 
-    async def rejoin(self, comeback: Comeback) -> Rejoined:
+    async def rejoin(self, client: RecoveredClient) -> Rejoined:
         """Return to the rosters, or tell why not."""
         now: list[Written] = []
         refused: list[str] = []
-        for channel, watched in comeback.channels.items():
+        for channel, watched in client.channels.items():
             room_id = LIVE_ROOM.id_of(channel)
-            reason = await self._return_to(comeback, room_id, watched.joined)
+            reason = await self._return_to(client, room_id, watched.joined)
             if reason is None:
                 continue
             refused.append(channel)
             # A kick, a ban or a block told the user already: the replay repeats it, with its cause.
-            if not any(push_id.startswith(f"room.removed:{room_id}:") for push_id in comeback.missed_ids):
-                push_id = f"room.removed:{room_id}:{comeback.member.pid}:{comeback.claim}"
+            if not any(push_id.startswith(f"room.removed:{room_id}:") for push_id in client.missed_ids):
+                push_id = f"room.removed:{room_id}:{client.member.pid}:{client.claim}"
                 now.append(unkept(RoomRemoved(id=push_id, room_id=str(room_id), reason=reason), channel))
         return Rejoined(now, refused)
 
-    async def _return_to(self, comeback: Comeback, room_id: int, joined: int) -> RemovalReason | None:
+    async def _return_to(self, client: RecoveredClient, room_id: int, joined: int) -> RemovalReason | None:
         """Returns why the user may not return, None if they are inside. joined: by the roster's clock."""
-        place = room_id, comeback.member.user_id
-        async with self._database.transaction(comeback.member.user_id) as tx:
+        place = room_id, client.member.user_id
+        async with self._database.transaction(client.member.user_id) as tx:
             seat = (await live_rooms.may_stay(tx, [place])).get(place)
             if seat is None:
                 return "ended" if await live_rooms.has_ended(tx, room_id) else "access"
         entered = await self._attendance.enter(
-            *place, seat.role, seat.version, seat.capacity, user=comeback.user, joined=joined
+            *place, seat.role, seat.version, seat.capacity, user=client.user, joined=joined
         )
         if entered.refused is None:
             await self._attendance.begin_turn(*place, seat.role)

@@ -1,8 +1,8 @@
 """Who is in which live room now, on all nodes: a roster in Redis for each room, changed by scripts only, so that
 capacity, bans and the queue of hands hold on all nodes.
 
-A user is inside while a node says that one of their sockets is. Nodes repeat what they said after a gap, and what a
-dead node said is taken back (see `channels.nodes`).
+A user is inside while a node reports that one of their sockets is. After a gap, nodes repeat their reports. Another
+node removes the users of a dead one (`channels.nodes`).
 """
 
 import time
@@ -53,12 +53,12 @@ class Gone(NamedTuple):
 
 
 class Removed(NamedTuple):
-    """`out`: the user was inside. `away`: they were not. `back`: they entered after it was decided."""
+    """`out`: the user was inside. `away`: they were not. `back`: they entered after the given `before`, and stay."""
 
     outcome: Literal["out", "away", "back"]
     inside: int
     role: Role
-    before: int  # by the roster's clock: users who entered until then are out
+    before: int  # by the roster's clock: users who entered at or before it are out
 
 
 class Look(NamedTuple):
@@ -106,7 +106,7 @@ class Absence(NamedTuple):
 
 
 class PulseReading(NamedTuple):
-    """`inside`: None if the room knows the number. `restage`: the stage or its hands have changed."""
+    """`inside`: None if unchanged since the last push. `restage`: the stage or its hands have changed."""
 
     inside: int | None
     restage: bool

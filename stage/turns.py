@@ -10,14 +10,14 @@ from storage.database import Transaction
 
 
 async def begin(tx: Transaction, roster: Roster, room_id: int, user_id: int) -> None:
-    """Begin a turn if the user is inside. Repeating it changes nothing. Raises what is out of reach."""
+    """Begin a turn if the user is inside. Repeating it changes nothing. Raises an error of OUT_OF_REACH."""
     await room_turns.lock(tx, room_id)
     if await roster.are_inside(room_id, [user_id]):
         await room_turns.begin(tx, room_id, user_id)
 
 
 async def end(tx: Transaction, roster: Roster, room_id: int, user_id: int) -> None:
-    """End the turn unless the user is inside. Raises what is out of reach."""
+    """End the turn unless the user is inside. Raises an error of OUT_OF_REACH."""
     await room_turns.lock(tx, room_id)
     if not await roster.are_inside(room_id, [user_id]):
         await room_turns.end(tx, room_id, user_id)

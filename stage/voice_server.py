@@ -66,8 +66,9 @@ class VoiceServer:
         await _settled("permit", self._rooms.update_participant(request))
 
     async def remove(self, room_id: int, name: str) -> None:
-        """Connected users by name, with their permissions; None for some that our tokens never grant."""
-        # who was removed could not return.
+        """Disconnect the user."""
+        # LiveKit Cloud also refuses tokens issued before `revoke_token_ts`. Its default is a minute from now, in which
+        # nobody who was removed could return.
         request = RoomParticipantIdentity(room=str(room_id), identity=name, revoke_token_ts=int(time.time()))
         await _settled("remove", self._rooms.remove_participant(request))
 

@@ -5,7 +5,7 @@ new owner first handles the records that the last one got and did not acknowledg
 partitions evenly.
 
 Redis may lose its last writes by a restart or a failover: the effects of a reaction in Redis, its acknowledgement, or
-both. Such a record is handled again.
+both. Unacknowledged records are handled again when the run id changes, running ones when the master changes.
 """
 
 import asyncio

@@ -29,10 +29,10 @@ def blink(cluster, node: str) -> None:
         link.reopen()
 
 
-async def forget_place(cluster, who) -> None:
+async def forget_location(cluster, who) -> None:
     """Remove a user's locations from Redis, as after an outage that is longer than they are kept."""
     stores = cluster.stores
-    await stores.shards.call(stores.names.shard_of_user(int(who.id)), "DEL", stores.names.places(int(who.id)))
+    await stores.shards.call(stores.names.shard_of_user(int(who.id)), "DEL", stores.names.locations(int(who.id)))
 
 
 @asynccontextmanager

@@ -156,7 +156,7 @@ async def _settle_role(job: Job, room_id: int, user_id: int) -> None:
             await turns.end(tx, job.tools.roster, room_id, user_id)
     await room_channel.change_role(job.tools.broadcaster, user_id, room_id, role, version)
     if role == "listener":
-        await job.tools.broadcaster.doubt([user_id], channel)  # they may have been allowed in by that role alone
+        await job.tools.broadcaster.recheck([user_id], channel)  # they may have been allowed in by that role alone
     if not sees and not await job.tools.roster.are_inside(room_id, [user_id]):
         return  # the push would reveal a room that they may not see
     told = RoomRoleChanged(

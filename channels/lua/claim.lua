@@ -1,6 +1,6 @@
 -- A client that reconnects claims its session, to get what it missed. It may try more than once.
--- KEYS clock, places, session, inbox, cut; ARGV as of enter.lua, then 6 where to read from (its last offset, or earlier
--- where that is of another shard), 7 prefix of the bodies, 8 pid.
+-- KEYS clock, locations, session, inbox, cut; ARGV as of enter.lua, then 6 where to read from (its last offset; on a
+-- cluster 5 s earlier), 7 key prefix of push bodies, 8 pid.
 -- Returns the offset now, number of this claim, node of the older socket, channels with their records, and missed offsets
 -- with bodies; nil if the session cannot be recovered.
 local session = redis.call('HGETALL', KEYS[3])
@@ -19,7 +19,7 @@ if fields.session ~= ARGV[3] then
 end
 local offset = tick(KEYS[1])
 local now = tonumber(offset) / 1000000
--- Once the place of the older socket has expired, pushes are no longer kept for it.
+-- Once the location of the older socket has expired, pushes are no longer kept for it.
 local older = fields.node .. '/' .. ARGV[8]
 if tonumber(redis.call('ZSCORE', KEYS[2], older) or 0) < now then
     return false

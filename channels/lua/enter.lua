@@ -1,5 +1,6 @@
 -- A socket has joined its session on a node; from now on it can be recovered.
--- KEYS clock, places, session; ARGV 1 place (node/pid), 2 s until it expires, 3 session id, 4 s the record is kept, 5 node.
+-- KEYS clock, locations, session; ARGV 1 location (node/pid), 2 s until it expires, 3 session id, 4 s the record is kept,
+-- 5 node.
 -- Returns the offset now: the socket's pushes come after it.
 local offset = tick(KEYS[1])
 redis.call('ZADD', KEYS[2], tonumber(offset) / 1000000 + tonumber(ARGV[2]), ARGV[1])

@@ -1,5 +1,5 @@
--- A socket is gone. KEYS places, session; ARGV 1 its place, 2 number of its claim, 3 s in which its client may reconnect;
--- 0 if it will not. Changes nothing if the session has been claimed since.
+-- A socket is gone. KEYS locations, session; ARGV 1 its location, 2 number of its claim, 3 s in which its client may
+-- reconnect, 0 if it will not. Changes nothing if the session has been claimed since.
 local seconds = tonumber(ARGV[3])
 if redis.call('HGET', KEYS[2], 'claim') ~= ARGV[2] then
     return 0

@@ -1,7 +1,7 @@
 -- Publish a push to users who are online or may reconnect, once to each, and keep it in their inboxes.
 -- KEYS clock, body. ARGV 1 PUBLISH, or empty to leave that to the caller, 2 prefix of the nodes' channels, 3 push id,
 -- 4 body, 5 most ids in an inbox, 6 s ids are kept, 7 s the body is kept (0: nothing is kept), prefixes of users' keys:
--- 8 places (node/pid → expiry), 9 inbox (push id → offset), 10 cut; 11… user ids.
+-- 8 locations (node/pid → expiry), 9 inbox (push id → offset), 10 cut; 11… user ids.
 -- Returns the offset, then node, user ids by commas, node, user ids …
 local offset = tick(KEYS[1])
 local now = tonumber(offset) / 1000000
@@ -19,8 +19,8 @@ for index = 11, #ARGV do
                 redis.call('SET', ARGV[10] .. ARGV[index], oldest[2], 'EX', ARGV[6])
             end
         end
-        for _, place in ipairs(at) do
-            local node = string.match(place, '^[^/]+')
+        for _, location in ipairs(at) do
+            local node = string.match(location, '^[^/]+')
             local users = by_node[node]
             if not users then
                 users = {}

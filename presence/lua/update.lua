@@ -1,8 +1,13 @@
--- Update the presence of users of one node. KEYS 1 the node's users, then for each user: the user (at:<node>: 1 here,
--- 0 left and waited for; idle:<node>, status, text, version, seen, shown, shown_text), quiet, late. ARGV 1 node, 2 ms
--- between two pushes, 3 s all is kept, 4 s that who leaves is waited for, then for each user: what (here, gone, settle,
--- set, tell), user, status, text, version of both, 1 if they are idle on the node.
--- Returns for each user: `now` and what to push (status, text, s when last seen), `late` and the ms to wait, or `nothing`.
+-- Update the presence of users of one node, and decide for each what to push to watchers.
+-- KEYS 1 the node's users, then for each user: their hash, quiet, late.
+--   The hash has at:<node> for each node with the user (1: a socket is there; 0: the last one closed, in the grace period),
+--   idle:<node> (1 if no socket there has called for long), what the user chose (status, text, version), seen (s when
+--   last seen), and what watchers were told last (shown, shown_text).
+--   quiet exists for a while after each push: no further push meanwhile. late exists while a push is due after it.
+-- ARGV 1 node, 2 ms between two pushes, 3 s all is kept, 4 s of grace period, then for each user: what (here, gone,
+--   settle, set, tell, see presence/reports.py), user, status, text, version of both, 1 if they are idle on the node.
+-- Returns for each user: `now` and what to push (status, text, s when last seen); `late` and the ms after which the
+-- caller sends `tell`; or `nothing`, if nothing has changed or another caller will send `tell`.
 local at, idle = 'at:' .. ARGV[1], 'idle:' .. ARGV[1]
 local now = redis.call('TIME')[1]
 
@@ -41,7 +46,7 @@ local function update(key, quiet, late, what, user, chosen_status, chosen_text, 
     end
     if (what == 'set' or what == 'here') and tonumber(version) >= tonumber(fields.version or 0) then
         if chosen_status == 'invisible' and status ~= 'invisible' and what == 'set' then
-            set('seen', now - ARGV[4]) -- as for a user who left: they were waited for
+            set('seen', now - ARGV[4]) -- as for a user who left: after the grace period
         end
         status = chosen_status
         set('status', status)

@@ -1,7 +1,7 @@
 -- Remove a user from the room, on all nodes. KEYS of roster.lua; ARGV 1 user, 2 room, 3 `kicked` or
 -- `banned`, 4 until (s; empty: for good), 5 a clock: a user who entered after it stays (empty: nobody does),
 -- 6 the room's version. Returns `out` if the user was inside, `away` if not, `back` if they entered since; how many are
--- inside now, the role they had, and the clock: users who entered until then are out.
+-- inside now, the role they had, and a clock: users who entered at or before it are out.
 local user, is_ban = ARGV[1], ARGV[3] == 'banned'
 local clock = tick(CLOCK)
 local joined = tonumber(redis.call('ZSCORE', JOINED, user) or 0)

@@ -15,7 +15,6 @@ from channels.messages import (
     FOR_GOOD,
     Closed,
     DeviceLeft,
-    Doubted,
     Emptied,
     Evicted,
     HidingChanged,
@@ -23,6 +22,7 @@ from channels.messages import (
     Joined,
     Left,
     Revoked,
+    RightsChanged,
     Superseded,
     encode_push,
 )
@@ -324,7 +324,7 @@ async def test_doubted_users_in_the_channel_are_rechecked(node):
     node.socket(1, book_1=9)
     node.socket(1, book_2=9)
     node.socket(2, book_1=9)
-    await node.obey(Doubted([1, 99], "book:1", "the cause"))
+    await node.obey(RightsChanged([1, 99], "book:1", "the cause"))
     assert node.log == [("recheck", [(1, "book:1")], "the cause")]
 
 

@@ -27,7 +27,7 @@ class Redis:
         self.names = Names(shards)
         self.here, self.there = Recovery(shards, self.names, "here"), Recovery(shards, self.names, "there")
         self.clock = self.names.clock(SHARD)
-        self.places, self.session = self.names.places(USER), self.names.session(USER, PID)
+        self.locations, self.session = self.names.locations(USER), self.names.session(USER, PID)
         self.inbox, self.cut = self.names.inbox(USER), self.names.cut(USER)
 
     async def __call__(self, *parts):
@@ -92,8 +92,8 @@ async def test_data_are_whole_since_the_first_connection_to_the_same_server(redi
 
 async def test_a_socket_that_entered_has_a_place_and_a_record_which_expire(redis: Redis):
     assert await redis.enter() == Offset(SHARD, AHEAD + 1)
-    assert float(await redis("ZSCORE", redis.places, f"here/{PID}")) == (AHEAD + 1) / 1_000_000 + LIFETIME_S
-    assert 0 < await redis("TTL", redis.places) <= LIFETIME_S
+    assert float(await redis("ZSCORE", redis.locations, f"here/{PID}")) == (AHEAD + 1) / 1_000_000 + LIFETIME_S
+    assert 0 < await redis("TTL", redis.locations) <= LIFETIME_S
     assert LIFETIME_S < await redis("TTL", redis.session) <= SESSION_LIFETIME_S
 
 
@@ -111,14 +111,14 @@ async def test_entering_again_starts_a_new_record(redis: Redis):
 
 async def test_a_claim_moves_the_session_to_the_claiming_node(redis: Redis):
     offset = await redis.enter()
-    await redis("PERSIST", redis.places)
+    await redis("PERSIST", redis.locations)
     await redis("EXPIRE", redis.session, 1_000)
     claimed, superseded, node = await redis.claim(offset)
     assert claimed == (Offset(SHARD, AHEAD + 2), 2, {}, [])
     assert (superseded, node) == (Superseded(PID, 1), "here")
-    assert await redis("ZRANGE", redis.places, 0, -1) == [f"there/{PID}".encode()]
-    assert float(await redis("ZSCORE", redis.places, f"there/{PID}")) == (AHEAD + 2) / 1_000_000 + LIFETIME_S
-    assert 0 < await redis("TTL", redis.places) <= LIFETIME_S
+    assert await redis("ZRANGE", redis.locations, 0, -1) == [f"there/{PID}".encode()]
+    assert float(await redis("ZSCORE", redis.locations, f"there/{PID}")) == (AHEAD + 2) / 1_000_000 + LIFETIME_S
+    assert 0 < await redis("TTL", redis.locations) <= LIFETIME_S
     assert await redis("TTL", redis.session) > 1_000
     claimed, superseded, node = await redis.claim(offset)
     assert (claimed.number, superseded, node) == (3, Superseded(PID, 2), "there")
@@ -127,7 +127,7 @@ async def test_a_claim_moves_the_session_to_the_claiming_node(redis: Redis):
 async def test_a_claim_on_the_same_node_keeps_the_place(redis: Redis):
     offset = await redis.enter()
     assert await redis.here.claim(USER, SESSION, PID, offset)
-    assert await redis("ZRANGE", redis.places, 0, -1) == [f"here/{PID}".encode()]
+    assert await redis("ZRANGE", redis.locations, 0, -1) == [f"here/{PID}".encode()]
 
 
 @pytest.mark.parametrize(("session_id", "pid"), [(SESSION + 1, PID), (SESSION, "guessed")])
@@ -141,13 +141,13 @@ async def test_only_the_same_session_with_the_secret_pid_may_claim(redis: Redis,
 async def test_a_session_may_be_claimed_until_its_place_expires(redis: Redis, early_us: int, may_claim: bool):
     offset = await redis.enter()
     expiry = (AHEAD + 2 - early_us) / 1_000_000  # the claim's own clock is AHEAD + 2
-    await redis("ZADD", redis.places, repr(expiry), f"here/{PID}")
+    await redis("ZADD", redis.locations, repr(expiry), f"here/{PID}")
     assert bool(await redis.claim(offset)) == may_claim
 
 
 async def test_a_session_without_a_place_cannot_be_claimed(redis: Redis):
     offset = await redis.enter()
-    await redis("ZREM", redis.places, f"here/{PID}")
+    await redis("ZREM", redis.locations, f"here/{PID}")
     assert await redis.claim(offset) is None
 
 
@@ -160,7 +160,7 @@ async def test_a_session_that_lacks_a_push_cannot_be_claimed(redis: Redis, lost:
     else:
         await redis("DEL", redis.names.bodies(SHARD) + push_id)
     assert await redis.claim(offset) is None
-    assert await redis("ZRANGE", redis.places, 0, -1) == [f"here/{PID}".encode()]
+    assert await redis("ZRANGE", redis.locations, 0, -1) == [f"here/{PID}".encode()]
 
 
 async def test_a_claim_without_a_clock_is_refused(redis: Redis):
@@ -210,7 +210,7 @@ async def test_a_lost_socket_keeps_its_place_and_record_for_the_window(redis: Re
     await redis.enter()
     before = await server_time(redis.shards)
     redis.here.leave(USER, PID, 1, goodbye=False)
-    expires_at = float(await redis("ZSCORE", redis.places, f"here/{PID}"))
+    expires_at = float(await redis("ZSCORE", redis.locations, f"here/{PID}"))
     assert int(before) <= expires_at - RECOVERY_WINDOW_S <= await server_time(redis.shards)
     assert 0 < await redis("TTL", redis.session) <= RECOVERY_WINDOW_S
 
@@ -218,7 +218,7 @@ async def test_a_lost_socket_keeps_its_place_and_record_for_the_window(redis: Re
 async def test_a_goodbye_ends_the_session(redis: Redis):
     await redis.enter()
     redis.here.leave(USER, PID, 1, goodbye=True)
-    assert await redis("ZSCORE", redis.places, f"here/{PID}") is None
+    assert await redis("ZSCORE", redis.locations, f"here/{PID}") is None
     assert await redis("EXISTS", redis.session) == 0
 
 
@@ -233,9 +233,9 @@ async def test_an_older_socket_that_leaves_does_not_end_a_claimed_session(redis:
 
 async def test_a_socket_without_a_place_gets_none_when_it_leaves(redis: Redis):
     await redis.enter()
-    await redis("ZREM", redis.places, f"here/{PID}")
+    await redis("ZREM", redis.locations, f"here/{PID}")
     redis.here.leave(USER, PID, 1, goodbye=False)
-    assert await redis("EXISTS", redis.places) == 0
+    assert await redis("EXISTS", redis.locations) == 0
 
 
 # ---------------------------------------------------------------------------------------------- channels of a session

@@ -165,7 +165,7 @@ async def test_last_seen_of_a_user_who_left_long_before_their_node_died(cluster,
     await laptop.close()
     assert await statuses(watcher, mona.id, "offline") == ["offline"]
     await ask_redis(cluster, mona, "HSET", "seen", 1_700_000_000)
-    await cluster.node_a.parts.services.presence.take_back(cluster.node_b.name)
+    await cluster.node_a.parts.services.presence.remove_users_of(cluster.node_b.name)
     [shown] = await watch(watcher, mona)
     assert shown["last_seen_at"] == "2023-11-14T22:13:20.000Z"
 
@@ -175,7 +175,7 @@ async def test_last_seen_of_a_user_whose_node_dies_during_the_grace_period(clust
     await watch(watcher, mona)
     await leave(cluster, mona, "b")
     await ask_redis(cluster, mona, "HSET", "seen", 1_700_000_000)
-    await cluster.node_a.parts.services.presence.take_back(cluster.node_b.name)
+    await cluster.node_a.parts.services.presence.remove_users_of(cluster.node_b.name)
     shown = (await watcher.expect("presence.changed"))["presence"]
     assert (shown["status"], shown["last_seen_at"]) == ("offline", "2023-11-14T22:13:20.000Z")
 

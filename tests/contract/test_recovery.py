@@ -14,7 +14,7 @@ from protocol.pushes import History
 from tests.cluster import Cluster
 from tests.contract.test_live_rooms import open_room
 from tests.contract.test_presence import may_be_told
-from tests.faults import Held, blink, break_once, catches_up, cut, forget_place, inside
+from tests.faults import Held, blink, break_once, catches_up, cut, forget_location, inside
 from tests.patience import WAIT_S
 from tests.people import DrivenPerson
 
@@ -338,7 +338,7 @@ async def test_lost_pushes_are_not_recovered_while_a_gap_is_closed(cluster: Clus
     known = await reader.happened("pid")
     held = Held(monkeypatch, cluster.node_b.parts.services.presence, "repeat")
     released = Held(monkeypatch, cluster.node_b.parts.gaps, "_recheck", behind=True)
-    await forget_place(cluster, reader)
+    await forget_location(cluster, reader)
     cluster.node_b.parts.gaps._heard_at[:] = [0.0] * cluster.stores.shards.amount  # a long while ago
     blink(cluster, "b")
     await held.came.wait()

@@ -70,5 +70,5 @@ async def test_without_redis_a_client_reconnects_later():
 
 
 def test_a_failed_subscription_is_out_of_reach_too():
-    assert {*module.OUT_OF_REACH} == {*reach.OUT_OF_REACH, SubscriptionFailed}
+    assert {*module.HANDSHAKE_OUT_OF_REACH} == {*reach.OUT_OF_REACH, SubscriptionFailed}
     assert module.unavailable(TimeoutError()).reason is CloseReason.DEPENDENCY

@@ -20,10 +20,10 @@ from gateway import connection as module
 from gateway.admission import Refused, Unavailable
 from gateway.calls import CallRate
 from gateway.connection import Connection
-from gateway.handshake import Doors
+from gateway.handshake import Entry
 from gateway.observability import CONNECTIONS, SIGNED_IN
 from gateway.replay import Recovered
-from gateway.sessions import Return, Welcome
+from gateway.sessions import ReturningClient, Welcome
 from handlers.call import Viewer
 from protocol import wire
 from protocol.live_rooms import RoomAudience
@@ -69,7 +69,7 @@ class Dispatcher:
 
 
 class Peer:
-    """The socket below a connection, and the doors above it; `log` records what is done."""
+    """The socket below a connection, and the entry above it; `log` records what is done."""
 
     is_behind = False
 
@@ -82,9 +82,9 @@ class Peer:
         self.may_join = asyncio.Event()
         self.may_join.set()
         self.dispatcher = Dispatcher()
-        doors = Doors(self, self, self)
+        entry = Entry(self, self, self)
         rate = CallRate(per_second=1e9, burst=100)
-        self.connection = Connection(self, self.dispatcher, doors, rate, BOUNDS, "192.0.2.1", "a browser")
+        self.connection = Connection(self, self.dispatcher, entry, rate, BOUNDS, "192.0.2.1", "a browser")
         self.peer: Connection | None = self.connection
 
     @property
@@ -149,7 +149,7 @@ class Peer:
             raise self.fails
         return self.viewer if token else None
 
-    async def join(self, member: Connection, back: Return | None) -> Welcome:
+    async def join(self, member: Connection, back: ReturningClient | None) -> Welcome:
         self.log.append(("join", member.user_id, member.session_id, back))
         await self.may_join.wait()
         if self.fails is not None:

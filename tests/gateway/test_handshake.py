@@ -12,9 +12,9 @@ from channels.recovery import Offset
 from engine.close_reasons import CloseReason
 from gateway import handshake as module
 from gateway.admission import Refused
-from gateway.handshake import Doors, Handshake
+from gateway.handshake import Entry, Handshake
 from gateway.replay import Recovered
-from gateway.sessions import Return, Welcome
+from gateway.sessions import ReturningClient, Welcome
 from handlers.call import Viewer
 from protocol import wire
 from protocol.live_rooms import RoomAudience
@@ -30,7 +30,7 @@ def push(push_id: str, clock: int) -> Written:
 
 
 class Client:
-    """A connection, its socket and the node's doors in one; it records what is done with it."""
+    """A connection, its socket and the node's entry in one; it records what is done with it."""
 
     codec = wire.JSON
     address = "192.0.2.1"
@@ -42,12 +42,12 @@ class Client:
     def __init__(self, recovered: Recovered | None = None, viewer: Viewer | None = VIEWER) -> None:
         self.admits = viewer
         self.admitted: tuple[str | None, str] | None = None
-        self.joined: list[Return | None] = []
+        self.joined: list[ReturningClient | None] = []
         self.written: list[str] = []
         self.dropped: list[CloseReason] = []
         self.waits = 0
         self.welcome = Welcome("alice", OFFSET, recovered)
-        self.handshake = Handshake(self, self, Doors(self, None, self))
+        self.handshake = Handshake(self, self, Entry(self, None, self))
 
     async def run(self, **auth: object) -> Welcome | None:
         return await self.handshake.run(wire.Packet(0, argument=Raw(encode(auth))))
@@ -56,7 +56,7 @@ class Client:
         self.admitted = token, address
         return self.admits
 
-    async def join(self, back: Return | None) -> Welcome:
+    async def join(self, back: ReturningClient | None) -> Welcome:
         assert self.viewer is self.admits
         self.joined.append(back)
         return self.welcome
@@ -125,7 +125,7 @@ async def test_auth_of_a_wrong_type_is_refused():
 @pytest.mark.parametrize(
     ("auth", "back"),
     [
-        ({"pid": "secret", "offset": OFFSET.text}, Return("secret", OFFSET)),
+        ({"pid": "secret", "offset": OFFSET.text}, ReturningClient("secret", OFFSET)),
         ({"pid": "secret"}, None),
         ({"pid": "secret", "offset": "no offset"}, None),
         ({"pid": "secret", "offset": ""}, None),
@@ -232,7 +232,7 @@ async def test_pushes_without_an_offset_are_not_replayed_and_conflated_ones_foll
 async def test_nothing_is_written_to_a_client_that_closed_while_it_joined():
     client = Client(Recovered([push("one", 201)], []))
 
-    async def join(back: Return | None) -> Welcome:
+    async def join(back: ReturningClient | None) -> Welcome:
         client.is_closed = True
         return client.welcome
 

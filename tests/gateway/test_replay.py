@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from channels.hooks import Comeback, Hooks, HooksByKind, Rejoined
+from channels.hooks import Hooks, HooksByKind, RecoveredClient, Rejoined
 from channels.kinds import Kind, Kinds
 from channels.members import Hiding, Members
 from channels.messages import FOR_GOOD, Written
@@ -25,11 +25,11 @@ class Returning(Hooks):
     """Records who returns, and answers what the test sets."""
 
     def __init__(self) -> None:
-        self.comebacks: list[Comeback] = []
+        self.clients: list[RecoveredClient] = []
         self.answer = Rejoined()
 
-    async def rejoin(self, comeback: Comeback) -> Rejoined:
-        self.comebacks.append(comeback)
+    async def rejoin(self, client: RecoveredClient) -> Rejoined:
+        self.clients.append(client)
         return self.answer
 
 
@@ -148,8 +148,8 @@ async def test_each_kind_returns_its_own_channels(world):
     missed = [push("missed", 101)]
     recovered = await world.recover(missed, book_1=50, book_2=60, film_1=70)
     assert recovered.now == snapshots
-    [books], [films] = world.books.comebacks, world.films.comebacks
-    assert books == Comeback(
+    [books], [films] = world.books.clients, world.films.clients
+    assert books == RecoveredClient(
         world.reader, user(1), 3, {"book:1": WatchedChannel(9, 50), "book:2": WatchedChannel(9, 60)}, {"missed"}
     )
     assert films.channels == {"film:1": WatchedChannel(9, 70)}
@@ -157,7 +157,7 @@ async def test_each_kind_returns_its_own_channels(world):
 
 async def test_kinds_without_channels_are_not_asked(world):
     await world.recover(film_1=70)
-    assert (world.books.comebacks, len(world.films.comebacks)) == ([], 1)
+    assert (world.books.clients, len(world.films.clients)) == ([], 1)
 
 
 async def test_channels_that_their_kind_refuses_are_left_and_not_read(world):

@@ -18,14 +18,14 @@ from engine.close_reasons import CloseReason
 from gateway import sessions as module
 from gateway.admission import Refused, Unavailable
 from gateway.replay import Recovered
-from gateway.sessions import Return, Sessions
+from gateway.sessions import ReturningClient, Sessions
 from presence.reports import Chosen
 from protocol.errors import CallError
 from storage.database import Conflict, DatabaseUnavailable
 from tests.channels.people import Socket
 
 ENTERED, CLAIMED, LAST = Offset(0, 200), Offset(0, 300), Offset(0, 100)
-BACK = Return("secret", LAST)
+BACK = ReturningClient("secret", LAST)
 RECOVERED = Recovered([], [])
 ROW = {
     "id": 1, "username": "alice", "display_name": "Alice", "avatar_url": None, "is_verified": False, "bio": "",

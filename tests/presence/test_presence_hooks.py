@@ -2,7 +2,7 @@
 
 import json
 
-from channels.hooks import Comeback
+from channels.hooks import RecoveredClient
 from channels.messages import Written
 from channels.recovery import WatchedChannel
 from presence.presence_hooks import PresenceHooks
@@ -33,6 +33,6 @@ async def test_watchers_who_may_not_watch_see_the_user_as_unknown():
 async def test_a_recovered_watcher_gets_the_presence_of_users_it_may_still_watch():
     member = Socket(1, channels={"presence:7": 7, "presence:9": 9})
     channels = {f"presence:{number}": WatchedChannel(number, 50) for number in (7, 8)}
-    rejoined = await PresenceHooks(Looking()).rejoin(Comeback(member, user(1), 3, channels, ()))
+    rejoined = await PresenceHooks(Looking()).rejoin(RecoveredClient(member, user(1), 3, channels, ()))
     assert [shown(written) for written in rejoined.now] == [("presence:7", "7", "online")]
     assert rejoined.refused == ()

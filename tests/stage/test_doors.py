@@ -19,7 +19,7 @@ from tests.faults import (
     catches_up,
     count,
     cut,
-    forget_place,
+    forget_location,
     inside,
     open_turns,
     sockets_inside,
@@ -51,7 +51,7 @@ async def test_a_user_banned_just_after_redis_lost_their_location_is_removed(clu
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
     held = Held(monkeypatch, cluster.node_b.parts.services.presence, "repeat")
-    await forget_place(cluster, mona)
+    await forget_location(cluster, mona)
     blink(cluster, "b")
     await held.came.wait()
     await host.call("room.ban", room_id=room_id, user_id=mona.id)
@@ -486,7 +486,7 @@ async def test_a_user_removed_while_they_enter_is_not_left_in_the_roster(cluster
 async def test_a_new_turn_is_not_ended_by_the_previous_leave(cluster, person, monkeypatch):
     host, mona, room_id = await open_stage(person, node="b")
     tablet = await cluster.again(mona, node="b")
-    held = Held(monkeypatch, cluster.node_b.parts.services.attendance, "taken_back")
+    held = Held(monkeypatch, cluster.node_b.parts.services.attendance, "after_leaving")
     leaving = asyncio.create_task(mona.call("room.leave", room_id=room_id))
     await held.came.wait()
     await tablet.call("room.join", room_id=room_id)
@@ -530,7 +530,7 @@ async def test_a_turn_starts_again_although_its_first_attempt_failed(cluster, pe
     """The user's node was wrongly treated as dead, and reports its users again."""
     _, mona, room_id = await open_stage(person, node="b")
     await cluster.settle()
-    await cluster.node_a.parts.services.attendance.take_back(cluster.node_b.name)
+    await cluster.node_a.parts.services.attendance.remove_users_of(cluster.node_b.name)
     assert await soon(lambda: open_turns(cluster, room_id, mona), 0) == 0
     break_once(monkeypatch, cluster.node_b.parts.services.attendance, "begin_turn")
     await cluster.node_b.parts.catching_up.until_done()

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from channels.hooks import Comeback
+from channels.hooks import RecoveredClient
 from channels.recovery import WatchedChannel
 from protocol.live_rooms import RoomRemoved
 from stage import room_hooks as module
@@ -75,7 +75,7 @@ class World:
     async def rejoin(self, *room_ids: int, missed_ids: tuple[str, ...] = ()):
         """User 1 comes back to these rooms, which they joined at 50, with the third claim of the session."""
         channels = {f"live:{room_id}": WatchedChannel(9, 50) for room_id in room_ids}
-        return await self.hooks.rejoin(Comeback(Socket(1, pid="pid"), user(1), 3, channels, missed_ids))
+        return await self.hooks.rejoin(RecoveredClient(Socket(1, pid="pid"), user(1), 3, channels, missed_ids))
 
 
 @pytest.fixture

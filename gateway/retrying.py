@@ -1,4 +1,4 @@
-"""Work that goes on beside everything else: started, kept going, and ended for certain."""
+"""Work that is retried: at the start until a service answers, in the background for as long as its owner lives."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 
 async def again_and_again(name: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Until it returns; what breaks in it is logged, and it begins anew."""
+    """Run `work`; on an error, log it and restart after 1 s."""
     while True:
         try:
             return await work()
@@ -27,12 +27,13 @@ async def again_and_again(name: str, work: Callable[[], Awaitable[None]]) -> Non
 
 
 async def patiently(work: Any, error: type[Exception]) -> None:
+    """Retry `work` for up to 30 s while it raises `error`."""
     async for attempt in stamina.retry_context(on=error, attempts=None, timeout=START_TIMEOUT_S, wait_max=1.0):
         with attempt:
             await work()
 
 
 async def run_beside(closing: AsyncExitStack, name: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Work that ends with the stack, and not before."""
+    """Run `work` in the background until the stack closes; restart it on errors."""
     task = asyncio.create_task(again_and_again(name, work))
     closing.push_async_callback(end, task)
