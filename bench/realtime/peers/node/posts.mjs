@@ -11,7 +11,7 @@ const DEFAULT_LIMIT = 20;
 const INBOX_LIFETIME_S = 3_600;
 const LARGEST_ID = 2n ** 63n - 1n;
 const LONGEST_TEXT = 5_000;
-const MARKS = 2; // entries of an inbox that are not posts
+const MARKS = 2; // entries of a feed that are not posts
 const MOST_REFILLS = 5;
 const SIGNATURE_BYTES = 12;
 
@@ -37,10 +37,10 @@ export const getFeed = {
     const viewerId = socket.data.userId;
     let before = cursor === undefined ? LARGEST_ID : openCursor(viewerId, cursor);
     return transact("feed.get", viewerId, async (loadLatest) => {
-      const inbox = await readInbox(viewerId);
+      const stored = await readFeed(viewerId);
       const items = [];
       for (let refill = 0; refill < MOST_REFILLS; refill += 1) {
-        const older = inbox.filter((id) => id < before).slice(0, limit);
+        const older = stored.filter((id) => id < before).slice(0, limit);
         const rows = await loadLatest(older.map(String), String(before), limit);
         for (const row of rows) {
           const reason = row.id !== null && feedReason(row, viewerId);
@@ -88,11 +88,11 @@ export const createPost = {
   },
 };
 
-// Returns the post ids of the inbox, newest first.
-async function readInbox(viewerId) {
+// Returns the post ids of the stored feed, newest first.
+async function readFeed(viewerId) {
   const key = `daira:feed:${viewerId}`;
   const [entries] = await Promise.all([redis.zRange(key, 0, -1, { REV: true }), redis.expire(key, INBOX_LIFETIME_S)]);
-  if (!entries.slice(0, MARKS).includes("built")) throw new Error("the inbox must be rebuilt");
+  if (!entries.slice(0, MARKS).includes("built")) throw new Error("the feed must be rebuilt");
   return entries
     .slice(1)
     .map(BigInt)
