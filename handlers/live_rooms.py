@@ -100,8 +100,8 @@ async def list_rooms(call: Call, request: ListRooms, tx: Transaction) -> RoomPag
     limit, scope = request.limit or DEFAULT_LIMIT, request.state or ""
     rows = await live_rooms.load_page(tx, request.state, page_start(call, scope, request.cursor), limit)
     looks = await call.services.roster.look_at({row["id"]: 0 for row in rows if row["state"] == "live"})
-    people = await live_rooms.people_of_rooms(tx, {room_id: view.named(look) for room_id, look in looks.items()})
-    items = [view.shown(row, looks.get(row["id"], NOBODY), people.get(row["id"], {})) for row in rows]
+    users = await live_rooms.users_of_rooms(tx, {room_id: view.named(look) for room_id, look in looks.items()})
+    items = [view.shown(row, looks.get(row["id"], NOBODY), users.get(row["id"], {})) for row in rows]
     last = rows[-1]["id"] if len(rows) == limit else None
     return RoomPage(items=items, next_cursor=next_cursor(call, scope, last))
 
@@ -172,10 +172,10 @@ async def join_room(call: Call, request: RoomRef) -> JoinedRoom:
         await call.socket.unwatch(channel)
         raise
     return JoinedRoom(
-        room=view.shown(scene.room, look, scene.people),
+        room=view.shown(scene.room, look, scene.users),
         role=me["role"],
         muted=me["is_muted"],
-        participants=_first_page(look, scene.people),
+        participants=_first_page(look, scene.users),
         next_cursor=_next_participants(call, room_id, look, FIRST_LISTENERS),
         recent_messages=[present.room_message(message) for message in scene.messages],
         offset=look.offset,
@@ -202,11 +202,11 @@ async def list_participants(call: Call, request: ListParticipants, tx: Transacti
     cursors: Cursors = call.services.cursors
     place = cursors.open(call.viewer.id, f"{call.method}:{request.room_id}", request.cursor)
     look = await call.services.roster.look(room["id"], int(place or 0), limit)
-    people = await live_rooms.people(tx, room["id"], list({*view.named(look), *look.page}))
+    users = await live_rooms.room_users(tx, room["id"], list({*view.named(look), *look.page}))
     if place is None:
-        items = _first_page(look, people)
+        items = _first_page(look, users)
     else:
-        items = view.participants([user_id for user_id in look.page if user_id not in look.stage], look, people)
+        items = view.participants([user_id for user_id in look.page if user_id not in look.stage], look, users)
     return ParticipantPage(items=items, next_cursor=_next_participants(call, room["id"], look, limit))
 
 
@@ -225,7 +225,7 @@ async def _shown(call: Call, tx: Transaction, room_id: int) -> Room:
     if row is None:
         raise errors.not_found("room")
     look = await call.services.roster.look(room_id) if row["state"] == "live" else NOBODY
-    return view.shown(row, look, await live_rooms.people(tx, room_id, view.named(look)))
+    return view.shown(row, look, await live_rooms.room_users(tx, room_id, view.named(look)))
 
 
 async def _hand_over(call: Call, tx: Transaction, room_id: int) -> None:
@@ -245,9 +245,9 @@ async def _is_host(call: Call, tx: Transaction, room_id: int) -> bool:
     return row is not None and row["role"] == "host" and row["state"] == "live"
 
 
-def _first_page(look: Look, people: Mapping[int, RoomUserRow]) -> list[Participant]:
+def _first_page(look: Look, users: Mapping[int, RoomUserRow]) -> list[Participant]:
     listeners = [user_id for user_id in look.page if user_id not in look.stage]
-    return view.participants([*look.stage, *listeners], look, people)
+    return view.participants([*look.stage, *listeners], look, users)
 
 
 def _next_participants(call: Call, room_id: int, look: Look, limit: int) -> str | None:
@@ -261,7 +261,7 @@ async def _seen_by_viewer(tx: Transaction, room_id: int, digest: RoomDigest) -> 
     """The digest without users whom the viewer may not see, and without messages deleted since."""
     messages = [*digest.summary, *(top.message for top in digest.top_messages)]
     named = {message.sender.id for message in messages} | {speaker.user.id for speaker in digest.speakers}
-    seen = {str(user_id) for user_id in await live_rooms.people(tx, room_id, [int(user_id) for user_id in named])}
+    seen = {str(user_id) for user_id in await live_rooms.room_users(tx, room_id, [int(user_id) for user_id in named])}
     kept = {
         str(message_id)
         for message_id in await room_messages.remaining(tx, room_id, [int(each.id) for each in messages])

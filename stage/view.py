@@ -15,9 +15,9 @@ from storage.live_rooms import RoomRow, RoomUserRow
 TRIES = 5
 
 
-def shown(row: RoomRow, look: Look, people: Mapping[int, RoomUserRow]) -> Room:
-    """people: those on the stage and of hands whom the viewer may see, as `live_rooms.people` loads them."""
-    stage = [user_id for user_id in _in_order(look) if user_id in people]
+def shown(row: RoomRow, look: Look, users: Mapping[int, RoomUserRow]) -> Room:
+    """users: those on the stage and of hands whom the viewer may see, as `live_rooms.room_users` loads them."""
+    stage = [user_id for user_id in _in_order(look) if user_id in users]
     return Room(
         id=str(row["id"]),
         topic=row["topic"],
@@ -30,25 +30,25 @@ def shown(row: RoomRow, look: Look, people: Mapping[int, RoomUserRow]) -> Room:
         started_at=present.optional_time(row["started_at"]),
         ended_at=present.optional_time(row["ended_at"]),
         audience_count=look.inside,
-        speakers=[present.user_lite(people[user_id], user_id) for user_id in stage],
+        speakers=[present.user_lite(users[user_id], user_id) for user_id in stage],
         cohost_ids=[str(user_id) for user_id in stage if look.stage[user_id] == "cohost"],
-        muted_ids=[str(user_id) for user_id in stage if people[user_id]["is_muted"]],
-        hands=[present.user_lite(people[user_id], user_id) for user_id in look.hands if user_id in people],
+        muted_ids=[str(user_id) for user_id in stage if users[user_id]["is_muted"]],
+        hands=[present.user_lite(users[user_id], user_id) for user_id in look.hands if user_id in users],
         version=row["version"],
     )
 
 
-def participants(user_ids: Sequence[int], look: Look, people: Mapping[int, RoomUserRow]) -> list[Participant]:
+def participants(user_ids: Sequence[int], look: Look, users: Mapping[int, RoomUserRow]) -> list[Participant]:
     """The users among these whom the viewer may see, in that order."""
     return [
         Participant(
-            user=present.user_lite(people[user_id], user_id),
-            role=people[user_id]["role"],
+            user=present.user_lite(users[user_id], user_id),
+            role=users[user_id]["role"],
             hand_raised_at=_time(look.hands.get(user_id)),
-            muted=people[user_id]["is_muted"],
+            muted=users[user_id]["is_muted"],
         )
         for user_id in user_ids
-        if user_id in people
+        if user_id in users
     ]
 
 
@@ -69,8 +69,8 @@ async def for_all(database: Database, roster: Roster, room_id: int) -> tuple[Roo
         if row is None:
             return None
         look = await roster.look(room_id)  # after the row, so that the newer of two snapshots is newer in both
-        people = await live_rooms.people(tx, room_id, named(look))
-    return shown(row, look, people), look
+        users = await live_rooms.room_users(tx, room_id, named(look))
+    return shown(row, look, users), look
 
 
 async def tell(database: Database, roster: Roster, broadcaster: Broadcaster, room_id: int, cause: str) -> None:

@@ -148,7 +148,7 @@ async def target(tx: Transaction, room_id: int, user_id: int) -> TargetRow | Non
     return cast("TargetRow | None", await tx.fetchrow("SELECT * FROM room_target($1, $2)", room_id, user_id))
 
 
-async def people(tx: Transaction, room_id: int, user_ids: Sequence[int]) -> dict[int, RoomUserRow]:
+async def room_users(tx: Transaction, room_id: int, user_ids: Sequence[int]) -> dict[int, RoomUserRow]:
     """Users by id, without those whom the viewer may not see."""
     if not user_ids:
         return {}
@@ -156,15 +156,15 @@ async def people(tx: Transaction, room_id: int, user_ids: Sequence[int]) -> dict
     return {row["id"]: cast("RoomUserRow", row) for row in rows}
 
 
-async def people_of_rooms(tx: Transaction, people: Mapping[int, Sequence[int]]) -> dict[int, dict[int, RoomUserRow]]:
+async def users_of_rooms(tx: Transaction, asked: Mapping[int, Sequence[int]]) -> dict[int, dict[int, RoomUserRow]]:
     """The same for several rooms: room → users by id."""
-    found: dict[int, dict[int, RoomUserRow]] = {room_id: {} for room_id in people}
+    found: dict[int, dict[int, RoomUserRow]] = {room_id: {} for room_id in asked}
     rows = await tx.fetch(
         f"""SELECT asked.room, {_USER} FROM (
-            SELECT room, array_agg(person) AS people FROM unnest($1::bigint[], $2::bigint[]) AS pairs (room, person)
-            GROUP BY room) asked CROSS JOIN LATERAL room_users(asked.room, asked.people) u""",
-        [room_id for room_id, user_ids in people.items() for _ in user_ids],
-        [user_id for user_ids in people.values() for user_id in user_ids],
+            SELECT room, array_agg(user_id) AS user_ids FROM unnest($1::bigint[], $2::bigint[]) AS pairs (room, user_id)
+            GROUP BY room) asked CROSS JOIN LATERAL room_users(asked.room, asked.user_ids) u""",
+        [room_id for room_id, user_ids in asked.items() for _ in user_ids],
+        [user_id for user_ids in asked.values() for user_id in user_ids],
     )
     for row in rows:
         found[row["room"]][row["id"]] = cast("RoomUserRow", row)
@@ -172,7 +172,7 @@ async def people_of_rooms(tx: Transaction, people: Mapping[int, Sequence[int]]) 
 
 
 async def load_for_all(tx: Transaction, room_id: int) -> RoomRow | None:
-    """The room as all users inside get it. Only in a transaction without a viewer, where `people` hides nobody."""
+    """The room as all users inside get it. Only in a transaction without a viewer, where `room_users` hides nobody."""
     row = await tx.fetchrow(f"SELECT (r.found).*, {lite_columns('(r.host)')} FROM room_for_all($1) r", room_id)
     return cast("RoomRow | None", row)
 
@@ -320,12 +320,12 @@ async def lock_live(tx: Transaction, room_id: int) -> int | None:
 async def who_see(tx: Transaction, room_id: int, user_ids: Sequence[int]) -> list[int]:
     """Those users who may see the room."""
     rows = await tx.fetch(
-        """SELECT person FROM rooms r, unnest($2::bigint[]) AS person
-        WHERE r.id = $1 AND room_visible_to(person, r.id, r.owner_id, r.host_id, r.visibility, r.circle_id)""",
+        """SELECT asked FROM rooms r, unnest($2::bigint[]) AS asked
+        WHERE r.id = $1 AND room_visible_to(asked, r.id, r.owner_id, r.host_id, r.visibility, r.circle_id)""",
         room_id,
         user_ids,
     )
-    return [row["person"] for row in rows]
+    return [row["asked"] for row in rows]
 
 
 async def has_ended(tx: Transaction, room_id: int) -> bool:

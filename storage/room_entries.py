@@ -14,7 +14,7 @@ from storage.users import LiteRow
 
 RECENT_MESSAGES = 50
 
-Place = tuple[int, int]  # a room and a user
+RoomUser = tuple[int, int]  # a room and a user
 
 
 class EntrantRow(LiteRow):
@@ -35,16 +35,16 @@ class Scene(NamedTuple):
     """What a user sees who has entered. `messages`: the newest, oldest first."""
 
     room: RoomRow
-    people: Mapping[int, RoomUserRow]
+    users: Mapping[int, RoomUserRow]
     messages: Sequence[MessageRow]
 
 
 class _Viewer(NamedTuple):
     user_id: int
-    people: frozenset[int]
+    users: frozenset[int]
 
 
-_people = msgspec.json.Decoder(list[RoomUserRow])
+_users = msgspec.json.Decoder(list[RoomUserRow])
 _messages = msgspec.json.Decoder(list[MessageRow])
 
 
@@ -60,13 +60,13 @@ class RoomEntries:
         """None if the room is hidden from the user."""
         return await self._standings.answer(None, (room_id, user_id))
 
-    async def scene(self, room_id: int, user_id: int, people: frozenset[int]) -> Scene | None:
-        """The room with those people in it, without users who are hidden; None if the room is hidden from the user."""
-        return await self._scenes.answer(room_id, _Viewer(user_id, people))
+    async def scene(self, room_id: int, user_id: int, users: frozenset[int]) -> Scene | None:
+        """The room with those users in it, without hidden ones; None if the room is hidden from the user."""
+        return await self._scenes.answer(room_id, _Viewer(user_id, users))
 
-    async def _load_standings(self, group: None, places: Sequence[Place]) -> Mapping[Place, EntrantRow]:
+    async def _load_standings(self, group: None, asked: Sequence[RoomUser]) -> Mapping[RoomUser, EntrantRow]:
         rows = await self._database.fetch(
-            "SELECT * FROM room_standings($1, $2)", [room for room, _ in places], [user for _, user in places]
+            "SELECT * FROM room_standings($1, $2)", [room for room, _ in asked], [user for _, user in asked]
         )
         return {(row["room_id"], row["user_id"]): cast("EntrantRow", row) for row in rows}
 
@@ -75,7 +75,7 @@ class RoomEntries:
             "SELECT * FROM room_scene($1, $2, $3, $4)",
             room_id,
             [viewer.user_id for viewer in viewers],
-            list(frozenset().union(*(viewer.people for viewer in viewers))),
+            list(frozenset().union(*(viewer.users for viewer in viewers))),
             RECENT_MESSAGES,
         )
         if not rows:
@@ -83,7 +83,7 @@ class RoomEntries:
         row = rows[0]
         everything = Scene(
             cast("RoomRow", row),
-            {each["id"]: each for each in _people.decode(row["people"])},
+            {each["id"]: each for each in _users.decode(row["people"])},
             _messages.decode(row["messages"]),
         )
         hidden: dict[int, set[int]] = {}
@@ -99,6 +99,6 @@ class RoomEntries:
 
 def _without(scene: Scene, hidden: set[int]) -> Scene:
     return scene._replace(
-        people={user_id: row for user_id, row in scene.people.items() if user_id not in hidden},
+        users={user_id: row for user_id, row in scene.users.items() if user_id not in hidden},
         messages=[row for row in scene.messages if row["sender_id"] not in hidden],
     )

@@ -45,8 +45,8 @@ async def test_users_who_enter_together_see_different_people(cluster, person):
     first, *scenes = await asyncio.gather(
         *(entries.scene(int(room_id), int(who.id), people) for who in (host, mona, omar, blocked, host))
     )
-    seen = [scene and (set(scene.people), [message["sender_id"] for message in scene.messages]) for scene in scenes]
+    seen = [scene and (set(scene.users), [message["sender_id"] for message in scene.messages]) for scene in scenes]
     everything = (set(people), [int(salma.id)])
     without_her = ({int(host.id)}, [])
     assert seen == [without_her, without_her, None, everything]
-    assert (set(first.people), len(first.messages)) == (set(people), 1)
+    assert (set(first.users), len(first.messages)) == (set(people), 1)
