@@ -1,7 +1,7 @@
 """This node's users in live rooms: tells the rosters in Redis who enters and leaves.
 
-A user whose connection drops keeps seat and raised hand for 5 s, so that a short loss is not seen by others. What a
-roster could not be told, because Redis was down, is retried.
+A user whose connection drops stays inside and keeps a raised hand for 5 s, so that others do not see a short loss. What
+a roster could not be told, because Redis was down, is retried.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ NO_CAPACITY = 2**31
 log = structlog.get_logger()
 
 
-class _Seat(NamedTuple):
+class _Attendee(NamedTuple):
     """What this node tells a roster of a user. `joined`: by the roster's clock; None until it has answered."""
 
     role: Role
@@ -58,7 +58,7 @@ class Attendance:
         self._broadcaster = broadcaster
         self._database = database
         self._node = node
-        self._seats: dict[tuple[int, int], _Seat] = {}  # by room and user
+        self._attendees: dict[tuple[int, int], _Attendee] = {}  # by room and user
         self._leaving: dict[tuple[int, int], asyncio.TimerHandle] = {}
         self._unsaid: set[tuple[int, int]] = set()  # users whose leaving the roster has yet to be told
         self._unended: set[tuple[int, int]] = set()  # users whose turn has yet to be ended
@@ -80,20 +80,20 @@ class Attendance:
     ) -> Entered:
         """Enter the roster, after the user's socket has joined the room's channel. Raises RedisError.
 
-        The seat is noted first: if the roster's answer is lost, the user leaves again like any other.
+        The user is noted as attendee first: if the roster's answer is lost, the user leaves again like any other.
         """
-        place = room_id, user_id
-        coming_in = _Seat(role, version, user, None)
-        self._seats.setdefault(place, coming_in)
+        key = room_id, user_id
+        coming_in = _Attendee(role, version, user, None)
+        self._attendees.setdefault(key, coming_in)
         self._stay(room_id, user_id)
         entered = await self._roster.enter(room_id, user_id, self._node, role, version, capacity, joined)
-        seat = self._seats.get(place, coming_in)
+        attendee = self._attendees.get(key, coming_in)
         if entered.refused is not None:
-            return entered  # the seat goes with the socket, unless another socket of theirs is inside or enters
-        newest = max(seat, coming_in, key=_version)
-        self._seats[place] = newest._replace(joined=max(entered.joined, seat.joined or 0))
-        INSIDE.set(len(self._seats))
-        if entered.joined <= self._put_out.get(place, 0):
+            return entered  # forgotten with the socket, unless another socket of theirs is inside or enters
+        newest = max(attendee, coming_in, key=_version)
+        self._attendees[key] = newest._replace(joined=max(entered.joined, attendee.joined or 0))
+        INSIDE.set(len(self._attendees))
+        if entered.joined <= self._put_out.get(key, 0):
             # Sent out while the answer was on its way. As the socket leaves, the user leaves the roster, too.
             return entered._replace(refused="kicked")
         if not self._is_here(room_id, user_id):  # the socket closed during the query
@@ -102,7 +102,7 @@ class Attendance:
             self._pulse.tell(room_id)
             self._tell_of(room_id, user, role, entered)
         if newest is not coming_in:  # the user was given a role before they were inside
-            self._background.run(self.begin_turn(*place, newest.role))
+            self._background.run(self.begin_turn(*key, newest.role))
         return entered
 
     def _tell_of(self, room_id: int, user: UserLite, role: Role, entered: Entered) -> None:
@@ -117,7 +117,7 @@ class Attendance:
         if self._is_here(room_id, user_id):
             return
         self._put_out.pop((room_id, user_id), None)
-        if (room_id, user_id) not in self._seats:
+        if (room_id, user_id) not in self._attendees:
             return
         if may_come_back:
             self._leave_soon(room_id, user_id)
@@ -129,22 +129,22 @@ class Attendance:
 
         If their entry is under way, the roster's answer will tell: `enter` refuses it then.
         """
-        place = room_id, user_id
-        if not self._is_here(*place):
+        key = room_id, user_id
+        if not self._is_here(*key):
             return False
-        seat = self._seats.get(place)
-        if seat is not None and seat.joined is not None:
-            return seat.joined <= before
-        self._put_out[place] = max(before, self._put_out.get(place, 0))  # coming in: the roster's answer will tell
+        attendee = self._attendees.get(key)
+        if attendee is not None and attendee.joined is not None:
+            return attendee.joined <= before
+        self._put_out[key] = max(before, self._put_out.get(key, 0))  # coming in: the roster's answer will tell
         return False
 
     def emptied(self, room_id: int) -> None:
         """The room has ended and its roster is closed: forget all users with sockets there."""
-        for place in {(room_id, member.user_id) for member in self._members.in_channel(LIVE_ROOM.channel(room_id))}:
-            self._stay(*place)
-            self._put_out.pop(place, None)
-            self._seats.pop(place, None)
-        INSIDE.set(len(self._seats))
+        for key in {(room_id, member.user_id) for member in self._members.in_channel(LIVE_ROOM.channel(room_id))}:
+            self._stay(*key)
+            self._put_out.pop(key, None)
+            self._attendees.pop(key, None)
+        INSIDE.set(len(self._attendees))
         self._pulse.forget(room_id)
         self._background.run(self._roster.forget_node(room_id, self._node))
 
@@ -155,12 +155,12 @@ class Attendance:
 
     def change_role(self, user_id: int, room_id: int, role: Role, version: int) -> None:
         """Note the user's role, if it is not older than the known one."""
-        place = room_id, user_id
-        seat = self._seats.get(place)
-        if seat is not None and version >= seat.version:
-            self._seats[place] = seat._replace(role=role, version=version)
-            if seat.role not in ON_STAGE:  # they may have entered while it was given
-                self._background.run(self.begin_turn(*place, role))
+        key = room_id, user_id
+        attendee = self._attendees.get(key)
+        if attendee is not None and version >= attendee.version:
+            self._attendees[key] = attendee._replace(role=role, version=version)
+            if attendee.role not in ON_STAGE:  # they may have entered while it was given
+                self._background.run(self.begin_turn(*key, role))
 
     async def begin_turn(self, room_id: int, user_id: int, role: Role) -> None:
         """Begin the turn of a user who is on the stage. Raises an error of OUT_OF_REACH."""
@@ -204,20 +204,20 @@ class Attendance:
             )
 
     async def _leave(self, room_id: int, user_id: int, missing_s: float = 0) -> None:
-        place = room_id, user_id
+        key = room_id, user_id
         if self._is_here(room_id, user_id):
-            if place in self._seats:  # else they are still entering, and may fail
+            if key in self._attendees:  # else they are still entering, and may fail
                 self._stay(room_id, user_id)
             return
         self._stay(room_id, user_id)
-        seat = self._seats.pop(place, None)
-        INSIDE.set(len(self._seats))
+        attendee = self._attendees.pop(key, None)
+        INSIDE.set(len(self._attendees))
         try:
             gone = await self._roster.leave(room_id, user_id, self._node, missing_s)
         except BaseException as error:  # also at a call's deadline
-            self._unsaid.add(place)
-            if seat is None or seat.role in ON_STAGE:  # if the roster was told, it will not answer so again
-                self._unended.add(place)
+            self._unsaid.add(key)
+            if attendee is None or attendee.role in ON_STAGE:  # if the roster was told, it will not answer so again
+                self._unended.add(key)
             if isinstance(error, RedisError):
                 return
             raise
@@ -233,27 +233,27 @@ class Attendance:
 
     async def repeat(self) -> None:
         """Tell the rosters again who is here, and who left meanwhile. Raises RedisError."""
-        for place in list(self._unsaid):
-            await self._leave(*place)
-        pending = list(self._seats)
+        for key in list(self._unsaid):
+            await self._leave(*key)
+        pending = list(self._attendees)
         for start in range(0, len(pending), REPEAT_PAGE):
             await asyncio.gather(*(self._repeat_one(*pair) for pair in pending[start : start + REPEAT_PAGE]))
 
     async def _repeat_one(self, room_id: int, user_id: int) -> None:
-        seat = self._seats.get((room_id, user_id))
-        if seat is None or seat.joined is None:  # `enter` is under way, and may be refused
+        attendee = self._attendees.get((room_id, user_id))
+        if attendee is None or attendee.joined is None:  # `enter` is under way, and may be refused
             return
         # A user who was inside stays inside, whatever the capacity.
         entered = await self._roster.enter(
-            room_id, user_id, self._node, seat.role, seat.version, NO_CAPACITY, seat.joined
+            room_id, user_id, self._node, attendee.role, attendee.version, NO_CAPACITY, attendee.joined
         )
         if entered.refused is not None:
             await departures.put_out(self._broadcaster, room_id, user_id, entered.refused, before=entered.joined)
             return
         if entered.is_new:
             self._pulse.tell(room_id)
-            self._tell_of(room_id, seat.user, seat.role, entered)
-        await self.begin_turn(room_id, user_id, seat.role)
+            self._tell_of(room_id, attendee.user, attendee.role, entered)
+        await self.begin_turn(room_id, user_id, attendee.role)
 
     async def remove_users_of(self, node: str) -> None:
         """Remove the users of a dead node from the rosters. Raises RedisError."""
@@ -276,8 +276,8 @@ class Attendance:
         while True:
             await asyncio.sleep(SAY_EVERY_S)
             UNSAID.set(len(self._unsaid) + len(self._unended))
-            for place in list(self._unended)[:REPEAT_PAGE]:
-                await self._end_turn(*place)
+            for key in list(self._unended)[:REPEAT_PAGE]:
+                await self._end_turn(*key)
             try:
                 for room_id, user_id in list(self._unsaid)[:REPEAT_PAGE]:
                     await self._leave(room_id, user_id)
@@ -285,5 +285,5 @@ class Attendance:
                 log.info("rosters cannot be told yet who left", error=str(error))
 
 
-def _version(seat: _Seat) -> int:
-    return seat.version
+def _version(attendee: _Attendee) -> int:
+    return attendee.version

@@ -63,14 +63,14 @@ class RoomHooks(Hooks):
 
     async def _return_to(self, client: RecoveredClient, room_id: int, joined: int) -> RemovalReason | None:
         """Returns why the user may not return, None if they are inside. joined: by the roster's clock."""
-        place = room_id, client.member.user_id
+        room_user = room_id, client.member.user_id
         async with self._database.transaction(client.member.user_id) as tx:
-            seat = (await live_rooms.may_stay(tx, [place])).get(place)
-            if seat is None:
+            stay = (await live_rooms.may_stay(tx, [room_user])).get(room_user)
+            if stay is None:
                 return "ended" if await live_rooms.has_ended(tx, room_id) else "access"
         entered = await self._attendance.enter(
-            *place, seat.role, seat.version, seat.capacity, user=client.user, joined=joined
+            *room_user, stay.role, stay.version, stay.capacity, user=client.user, joined=joined
         )
         if entered.refused is None:
-            await self._attendance.begin_turn(*place, seat.role)
+            await self._attendance.begin_turn(*room_user, stay.role)
         return entered.refused

@@ -142,9 +142,9 @@ class Roster:
         assert entered is not None
         return entered
 
-    async def _enter(self, place: tuple[int, str], entrants: Sequence[_Entrant]) -> dict[_Entrant, Entered]:
-        """place: room and node."""
-        room_id, node = place
+    async def _enter(self, group: tuple[int, str], entrants: Sequence[_Entrant]) -> dict[_Entrant, Entered]:
+        """group: room and node."""
+        room_id, node = group
         shard = self._shard(room_id)
         arguments: list[Part] = [node, room_id, MOST_HANDS, FIRST_LISTENERS]
         for each in entrants:

@@ -70,7 +70,7 @@ for number = 1, amount do
     end
     entered[number] = {outcome, known and 0 or 1, clock}
 end
-if here[1] then -- all that follows is deleted as users leave, or are taken back from a dead node
+if here[1] then -- all that follows is deleted as users leave, or with the users of a dead node
     redis.call('SADD', KEYS[8], unpack(here))
     redis.call('SADD', KEYS[9], room)
 end

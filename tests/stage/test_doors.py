@@ -286,14 +286,14 @@ async def test_two_devices_that_fail_to_join_at_once_leave_no_seat(cluster, pers
     assert await soon(lambda: inside(cluster, room_id), {int(host.id)}) == {int(host.id)}
 
 
-async def test_seats_of_an_ended_room_are_forgotten(cluster, person):
+async def test_attendees_of_an_ended_room_are_forgotten(cluster, person):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)
     await mona.call("room.join", room_id=room_id)
     await host.call("room.close", room_id=room_id)
     await mona.expect("room.closed")
     await cluster.settle(mona)
-    assert (int(room_id), int(mona.id)) not in cluster.node_b.parts.services.attendance._seats
+    assert (int(room_id), int(mona.id)) not in cluster.node_b.parts.services.attendance._attendees
     await cluster.node_b.parts.services.attendance.repeat()
     await cluster.settle(mona)
     assert not mona.heard("room.removed")
