@@ -40,7 +40,7 @@ async def test_new_ports_replace_the_file_atomically(tmp_path, monkeypatch):
 @pytest.mark.parametrize("content", [b"", b"{", b'{"id": "x"}', b"\xff"])
 def test_an_invalid_file_is_named_with_a_remedy(tmp_path, content):
     (tmp_path / "servers.json").write_bytes(content)
-    with pytest.raises(EmbeddedError, match=r"servers\.json cannot be read .* bring the file back"):
+    with pytest.raises(EmbeddedError, match=r"servers\.json cannot be read .* restore the file from a copy"):
         find_servers(tmp_path)
 
 
@@ -49,5 +49,5 @@ def test_each_command_reports_an_invalid_file_in_one_sentence(tmp_path, command)
     (tmp_path / "servers.json").write_bytes(b"{")
     result = Installation(tmp_path).run(*command)
     assert result.returncode == 1
-    assert "bring the file back" in result.stderr
+    assert "restore the file from a copy" in result.stderr
     assert "Traceback" not in result.stderr
