@@ -1,8 +1,9 @@
 """The database's schema: revisions, functions, and the two roles that own nothing.
 
 Revisions hold tables, policies and triggers, each as it was when it was written. `functions/` holds the current text of
-all functions, which every migration applies after the revisions. A revision whose policies or triggers need a new
-function declares it with an empty body. A revision that changes the arguments or the result of a function drops it.
+all functions, which every migration applies after the revisions, file by file in alphabetic order. A revision declares
+with an empty body each new function that its policies or triggers call, or that a body after RETURN calls in an earlier
+file: PostgreSQL resolves those at once. A revision that changes the arguments or the result of a function drops it.
 """
 
 import hashlib
@@ -21,11 +22,6 @@ from storage.database import Transaction
 
 APP_ROLE, WORKER_ROLE = "daira_app", "daira_worker"
 FUNCTIONS = Path(__file__).parent / "functions"
-# Applied in this order: PostgreSQL resolves a body after RETURN at once, so what it calls must exist.
-FUNCTION_FILES = (
-    "ids", "locks", "graph", "posts", "feeds", "accounts", "presence",
-    "live_rooms", "room_stage", "room_chat", "outbox",
-)  # fmt: skip
 
 
 def _config() -> Config:
@@ -93,9 +89,9 @@ async def migrate(owner_url: str, app_url: str, worker_url: str) -> str:
 
 def _functions() -> str:
     """All functions with their rights. A function without a GRANT is only for triggers and other functions."""
-    texts = [(FUNCTIONS / f"{name}.sql").read_text("utf-8") for name in FUNCTION_FILES]
-    revoke = f"REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC, {APP_ROLE}, {WORKER_ROLE};\n"
-    return "\n".join([revoke, *texts])
+    start = f"""SET LOCAL check_function_bodies = off;  -- a quoted body may call functions of later files
+    REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC, {APP_ROLE}, {WORKER_ROLE};"""
+    return "\n".join([start, *(path.read_text("utf-8") for path in sorted(FUNCTIONS.glob("*.sql")))])
 
 
 def _upgrade(connection: Connection) -> None:

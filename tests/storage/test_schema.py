@@ -1,6 +1,8 @@
 """Functions of the database are those of storage/functions/, whatever stood there before."""
 
 import re
+import shutil
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -33,10 +35,21 @@ async def functions(owner: "asyncpg.Connection[asyncpg.Record]") -> list[tuple[s
 
 
 async def test_every_function_is_in_a_file_and_every_file_is_applied(owner):
-    texts = {path.stem: path.read_text() for path in schema.FUNCTIONS.iterdir()}
-    assert texts.keys() == set(schema.FUNCTION_FILES)
-    written = [name for text in texts.values() for name in re.findall(r"^CREATE OR REPLACE FUNCTION (\w+)", text, re.M)]
+    texts = [path.read_text() for path in schema.FUNCTIONS.iterdir()]
+    written = [name for text in texts for name in re.findall(r"^CREATE OR REPLACE FUNCTION (\w+)", text, re.M)]
     assert sorted(written) == sorted(name.partition("(")[0] for name, _, _ in await functions(owner))
+
+
+async def test_a_new_file_is_applied_whatever_its_functions_call(owner, monkeypatch, tmp_path):
+    copy = Path(shutil.copytree(schema.FUNCTIONS, tmp_path / "functions"))
+    calls_later = "CREATE OR REPLACE FUNCTION early() RETURNS integer LANGUAGE sql AS $$ SELECT late() $$;"
+    (copy / "aaa.sql").write_text(calls_later)
+    (copy / "zzz.sql").write_text("CREATE OR REPLACE FUNCTION late() RETURNS integer LANGUAGE sql RETURN 7;")
+    monkeypatch.setattr(schema, "FUNCTIONS", copy)
+    await owner.execute("BEGIN")
+    await owner.execute(schema._functions())
+    assert await owner.fetchval("SELECT early()") == 7
+    await owner.execute("ROLLBACK")
 
 
 async def test_functions_and_rights_become_what_the_files_say(owner):
