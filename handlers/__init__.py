@@ -1,20 +1,11 @@
 """Handlers of calls, one file a domain. A handler checks, calls storage, and returns or raises; it sees no socket."""
 
-from handlers import (
-    auth,
-    circles,
-    feed,
-    graph,
-    live_rooms,
-    posts,
-    presence,
-    room_chat,
-    room_stage,
-    system,
-    users,
-)
+import pkgutil
+from importlib import import_module
+
 from protocol.rpc import methods
 
 __all__ = ["MODULES", "methods"]
 
-MODULES = (auth, circles, feed, graph, live_rooms, posts, presence, room_chat, room_stage, system, users)
+# Importing a module declares its methods.
+MODULES = tuple(import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))

@@ -1,5 +1,7 @@
 """Reactions to events, one file a domain. Each runs at least once, in order per key, so each is safe to repeat."""
 
-from workers import digests, fanout, graph, live_rooms, sessions, voice
+import pkgutil
+from importlib import import_module
 
-MODULES = (digests, fanout, graph, live_rooms, sessions, voice)
+# Importing a module declares its reactions.
+MODULES = tuple(import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
