@@ -80,7 +80,14 @@ class Kinds:
         return iter(self._by_prefix.values())
 
     def of(self, channel: str) -> Kind:
-        return self._by_prefix[channel.partition(":")[0]]
+        """Raises LookupError for a kind that is not listed."""
+        prefix = channel.partition(":")[0]
+        try:
+            return self._by_prefix[prefix]
+        except KeyError:
+            raise LookupError(
+                f"no kind of channel has the prefix {prefix!r}: add it to gateway/channel_kinds.py"
+            ) from None
 
     def group(self, seats: Iterable[Seat]) -> dict[Kind, list[Seat]]:
         groups: dict[Kind, list[Seat]] = {}
@@ -97,8 +104,8 @@ class Kinds:
 
     def check_bounds(self, channels: Iterable[str]) -> None:
         """Raises FAILED_PRECONDITION if one socket may not be in all of these."""
-        amounts = Counter(channel.partition(":")[0] for channel in channels)
-        for prefix, amount in amounts.items():
-            most = self._by_prefix[prefix].most_per_socket
+        amounts = Counter(map(self.of, channels))
+        for kind, amount in amounts.items():
+            most = kind.most_per_socket
             if most is not None and amount > most:
                 raise errors.failed_precondition(f"a socket is in no more than {most} channels of a kind: leave some")

@@ -1,7 +1,13 @@
 """Kinds of channels: what is decided by their records alone."""
 
+import importlib
+import pkgutil
+
 import pytest
 
+import domain
+import presence
+import stage
 from channels.kinds import Kind, Kinds
 from domain.post_channels import AUTHOR, POST
 from gateway.channel_kinds import KINDS
@@ -21,6 +27,24 @@ def test_a_channel_leads_to_its_kind_and_id():
 def test_two_kinds_of_one_prefix_are_refused():
     with pytest.raises(ValueError):
         Kinds(Kind("post", on_change="leave"), POST)
+
+
+def test_every_declared_kind_is_listed():
+    declared = {
+        value
+        for package in (domain, presence, stage)
+        for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+        for value in vars(importlib.import_module(found.name)).values()
+        if isinstance(value, Kind)
+    }
+    assert declared == set(KINDS), "list each kind in gateway/channel_kinds.py"
+
+
+def test_a_kind_that_is_not_listed_is_named():
+    unlisted = Kind("unlisted", on_change="leave").channel(1)
+    for use in (KINDS.of, lambda channel: KINDS.check_bounds([channel])):
+        with pytest.raises(LookupError, match=r"the prefix 'unlisted': add it to gateway/channel_kinds\.py"):
+            use(unlisted)
 
 
 def test_channels_of_posts_alone_are_about_posts():
