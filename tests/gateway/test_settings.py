@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -28,21 +29,22 @@ def settings(**fields) -> Settings:
     return Settings(_env_file=None, **fields)
 
 
+def shown(default: object) -> str:
+    if default is None:
+        return ""
+    return str(default).lower() if isinstance(default, bool) else f"{default}"
+
+
 def test_env_example_lists_each_setting_with_its_default():
     lines = (ROOT / ".env.example").read_text().splitlines()
-    listed = {line.lstrip("# ").partition("=")[0]: line.partition("=")[2] for line in lines if "=" in line}
-    expected = {}
-    for name, field in Settings.model_fields.items():
-        if name == "limit":
-            continue
-        default = field.default
-        shown = "" if default is None else str(default).lower() if isinstance(default, bool) else f"{default}"
-        expected[f"DAIRA_{name.upper()}"] = shown
-        assert f"# {field.description}" in lines, name
-    for limit, _, _ in rates.in_force(settings()):
-        assert f"# {limit.counts}" in lines, limit
-        expected[limit.variable] = limit.rate
-    assert listed == expected
+    listed = {f"{above}\n{line}" for above, line in pairwise(lines) if "=" in line}
+    fields = {name: field for name, field in Settings.model_fields.items() if name != "limit"}
+    expected = {
+        f"# {field.description}\n#DAIRA_{name.upper()}={shown(field.default)}" for name, field in fields.items()
+    }
+    expected |= {f"# {limit.counts}\n#{limit.variable}={limit.rate}" for limit, _, _ in rates.in_force(settings())}
+    assert not expected - listed, "\n\n".join(["add to .env.example:", *(expected - listed)])
+    assert not listed - expected, "\n\n".join(["remove from .env.example:", *(listed - expected)])
 
 
 def test_own_servers_need_all_their_settings():

@@ -75,4 +75,4 @@ async def test_a_circle_with_the_id_of_a_deleted_one_opens_no_posts(world: World
 def test_every_event_has_a_row(topic: str):
     """A new event needs a policy on the outbox, which says which viewer may write it."""
     verdicts = {bool(allowed) for allowed, statement in OUTBOX["outbox"].writes if f"'{topic}'" in statement}
-    assert True in verdicts
+    assert True in verdicts, f"add a write of {topic} that a viewer may do to tests/storage/policies/events.py"
