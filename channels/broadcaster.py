@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from channels.kinds import Kinds
 from channels.locations import LIFETIME_S
 from channels.messages import (
     Closed,
@@ -52,18 +53,23 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Broadcaster:
-    def __init__(self, shards: Shards, names: Names) -> None:
+    def __init__(self, shards: Shards, names: Names, kinds: Kinds) -> None:
         self._shards = shards
         self._names = names
+        self._kinds = kinds
 
     async def publish(self, channel: str, push: Push, actor_id: int = 0, order: str = "") -> bool:
         """Push to every socket in the channel, except of users who hide the actor. Raises RedisError.
 
         order: sorts pushes of this event that show a state. Returns False for one older than the newest shown.
+        Raises ValueError for a recoverable push to a channel that is not logged: nothing would replay it.
         """
         if push.flow != "recover":
             await self.publish_unkept(channel, push, actor_id)
             return True
+        kind = self._kinds.of(channel)
+        if not kind.is_logged:
+            raise ValueError(f"{type(push).__name__}.flow is 'recover', but channels of {kind.prefix!r} are not logged")
         body = _encode(encode_push(push, actor_id))
         history = push.history
         arguments = (

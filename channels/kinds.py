@@ -36,7 +36,8 @@ class Kind:
     prefix: names the kind; `AccessNarrowed.to` may name it, too.
     may_be_in: returns the allowed seats, each mapped to its row for `Hooks.stays`, or to None if the kind needs no row.
         With `on_change` recheck, seats are of many users and the transaction has no viewer; otherwise all are of the
-        viewer.
+        viewer. Without a viewer, row policies hide every row: a rule that reads tables then evicts all users. Ask a
+        SECURITY DEFINER function about pairs of ids, as `presence/presence_channel.py` does with `may_watch`.
     on_change: what sockets do when rights change between their user and the owner. `recheck`: those that may not stay
         leave. `leave`: all leave, and clients join again if they may. `keep`: nothing; the domain moves sockets itself.
         `keep` requires `at_sign_in`: after a gap, sockets are moved to the channels that it returns.
@@ -44,7 +45,8 @@ class Kind:
     most_per_socket: how many channels of the kind a client may join on one socket; None without a bound.
     at_sign_in: the channels that a socket is put into when it signs in, each with its owner.
     ended_among: the channels that are over for everybody.
-    is_logged: whether missed pushes are replayed from the channel's log. Otherwise `Hooks.rejoin` sends a snapshot.
+    is_logged: whether missed pushes with the flow "recover" are replayed. Otherwise no push may have that flow, and
+        nothing is sent after a reconnection unless the kind's `Hooks.rejoin` (listed in `gateway/wiring.py`) does.
     is_about_posts: whether users who mute another's posts hear nothing of them here.
     """
 

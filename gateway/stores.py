@@ -14,6 +14,7 @@ from channels import broadcaster, nodes, recovery
 from channels.broadcaster import Broadcaster
 from channels.locations import Locations
 from channels.names import Names
+from gateway.channel_kinds import KINDS
 from gateway.observability import POSTGRES_POOL, REDIS_POOL
 from gateway.retrying import START_TIMEOUT_S, patiently, run_beside
 from gateway.settings import Settings
@@ -96,7 +97,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             shards=shards,
             names=names,
             locations=Locations(shards, names),
-            broadcaster=Broadcaster(shards, names),
+            broadcaster=Broadcaster(shards, names, KINDS),
             roster=Roster(shards),
             objects=objects,
             voice_server=voice_server,

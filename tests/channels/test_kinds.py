@@ -13,7 +13,9 @@ from domain.post_channels import AUTHOR, POST
 from gateway.channel_kinds import KINDS
 from presence.presence_channel import PRESENCE
 from protocol.errors import CallError
+from protocol.posts import PostDeleted
 from stage.room_channel import LIVE_ROOM
+from tests.cluster import Cluster
 
 
 def test_a_channel_leads_to_its_kind_and_id():
@@ -64,3 +66,9 @@ def test_a_socket_is_in_a_bounded_number_of_channels_of_a_kind(kind: Kind, most:
 
 def test_channels_at_sign_in_come_from_the_row():
     assert KINDS.at_sign_in({"large_authors": [7, 8]}) == {"author:7": 7, "author:8": 8}
+
+
+async def test_a_recoverable_push_is_refused_where_nothing_would_replay_it(cluster: Cluster):
+    push = PostDeleted(id="post.deleted:1", post_id="1")
+    with pytest.raises(ValueError, match=r"PostDeleted\.flow is 'recover', but channels of 'presence' are not logged"):
+        await cluster.stores.broadcaster.publish(PRESENCE.channel(1), push)

@@ -10,6 +10,7 @@ from channels.locations import LIFETIME_S, RECOVERY_WINDOW_S
 from channels.messages import Superseded
 from channels.names import Names
 from channels.recovery import BEGIN, SESSION_LIFETIME_S, Offset, Recovery
+from gateway.channel_kinds import KINDS
 from protocol.posts import PostDeleted
 from storage.redis_link import LinkScript
 from storage.shards import Shards
@@ -42,7 +43,7 @@ class Redis:
     async def push(self, number: int) -> str:
         """Push to the user; return the push's id."""
         push = PostDeleted(id=f"post.deleted:{number}", post_id="1")
-        await Broadcaster(self.shards, self.names).publish_to_users([USER], push)
+        await Broadcaster(self.shards, self.names, KINDS).publish_to_users([USER], push)
         return push.id
 
     async def missed(self, clock: int) -> list[str] | None:
