@@ -1,20 +1,25 @@
 -- Posts: who may see one, and their counts.
 
--- Whether the viewer may see the post. As one SQL expression, it costs half as much as in PL/pgSQL, which starts an
+-- Whether the user may see the post. As one SQL expression, it costs half as much as in PL/pgSQL, which starts an
 -- executor for each condition. A circle must belong to the author: a circle of another user that reuses a deleted id
 -- opens nothing.
-CREATE OR REPLACE FUNCTION post_visible(author bigint, visibility text, circle bigint) RETURNS boolean
+CREATE OR REPLACE FUNCTION post_visible_to(person bigint, author bigint, visibility text, circle bigint) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
-    RETURN viewer_id() IS NOT NULL AND (author = viewer_id() OR visibility <> 'private'
-        AND NOT EXISTS (SELECT FROM blocks WHERE blocker_id = viewer_id() AND blocked_id = author)
-        AND NOT EXISTS (SELECT FROM blocks WHERE blocker_id = author AND blocked_id = viewer_id())
+    RETURN person IS NOT NULL AND (author = person OR visibility <> 'private'
+        AND NOT EXISTS (SELECT FROM blocks WHERE blocker_id = person AND blocked_id = author)
+        AND NOT EXISTS (SELECT FROM blocks WHERE blocker_id = author AND blocked_id = person)
         AND CASE WHEN visibility = 'circle' THEN EXISTS (
-                SELECT FROM circle_members WHERE circle_id = circle AND user_id = viewer_id() AND owner_id = author)
+                SELECT FROM circle_members WHERE circle_id = circle AND user_id = person AND owner_id = author)
             ELSE
                 EXISTS (SELECT FROM follows
-                        WHERE follower_id = viewer_id() AND followee_id = author AND status = 'active')
+                        WHERE follower_id = person AND followee_id = author AND status = 'active')
                 OR visibility = 'public' AND EXISTS (SELECT FROM users WHERE id = author AND NOT is_private)
             END);
+
+-- Whether the viewer may see the post.
+CREATE OR REPLACE FUNCTION post_visible(author bigint, visibility text, circle bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN public.post_visible_to(public.viewer_id(), author, visibility, circle);
 GRANT EXECUTE ON FUNCTION post_visible TO daira_app;
 
 CREATE OR REPLACE FUNCTION posts_counted() RETURNS trigger

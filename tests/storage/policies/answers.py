@@ -115,9 +115,9 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
 
 # Called only by policies, triggers and the functions above: not granted to the roles.
 INTERNAL = {
-    "room_role", "room_visible_to", "may_stand", "count_follow", "follows_counted", "posts_counted", "tie_allowed",
-    "take_turn", "blocks_sever", "ensure_partitions", "room_change_allowed", "hold_shared", "mint_id", "bounded",
-    "tie_decided", "tie_to_somebody", "invitation_allowed", "status_changed",
+    "room_role", "room_visible_to", "post_visible_to", "may_stand", "count_follow", "follows_counted", "posts_counted",
+    "tie_allowed", "take_turn", "blocks_sever", "ensure_partitions", "room_change_allowed", "hold_shared", "mint_id",
+    "bounded", "tie_decided", "tie_to_somebody", "invitation_allowed", "status_changed",
 }  # fmt: skip
 TO_WORKERS = {
     "viewer_id", "snowflake_at", "relations", "ensure_partitions", "outbox_backlog", "take_turn", "room_standings",
