@@ -14,7 +14,6 @@ from gateway.channel_kinds import KINDS
 from presence.presence_channel import PRESENCE
 from protocol.errors import CallError
 from protocol.posts import PostDeleted
-from stage.room_channel import LIVE_ROOM
 from tests.cluster import Cluster
 
 
@@ -54,8 +53,10 @@ def test_channels_of_posts_alone_are_about_posts():
     assert not KINDS.is_about_posts("")
 
 
-@pytest.mark.parametrize(("kind", "most"), [(POST, 200), (LIVE_ROOM, 10), (PRESENCE, 200)])
-def test_a_socket_is_in_a_bounded_number_of_channels_of_a_kind(kind: Kind, most: int):
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.on_change != "keep"], ids=lambda kind: kind.prefix)
+def test_a_socket_is_in_a_bounded_number_of_channels_of_a_kind(kind: Kind):
+    most = kind.most_per_socket
+    assert most, "set most_per_socket: clients may join as many as they like"
     others = [AUTHOR.channel(number) for number in range(300)]
     channels = [kind.channel(number) for number in range(most + 1)]
     KINDS.check_bounds(channels[:most] + others)

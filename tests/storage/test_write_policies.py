@@ -32,7 +32,8 @@ async def test_a_write_is_allowed_to_workers_only_as_in_the_table(world: World, 
 async def test_a_refused_write_is_valid_for_the_owner_of_the_tables(world: World, allowed: str, statement: str):
     """Otherwise a misspelt statement would count as refused."""
     async with world.viewing("nobody", OWNER_ROLE) as connection:
-        assert not (await connection.execute(world.filled(statement))).endswith(" 0")
+        done = await connection.execute(world.filled(statement))
+    assert not done.endswith(" 0"), "it finds no row: add one to _BELONGINGS in tests/storage/policies/world.py"
 
 
 @pytest.mark.parametrize(
