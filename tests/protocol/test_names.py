@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+import handlers
 from protocol import posts
 from protocol.events import EVENTS
 from protocol.push_table import PUSHES
@@ -55,6 +56,13 @@ def test_all_pushes_are_in_their_table():
     declared = {kind for kind in ours if hasattr(kind, "event")}
     assert declared == set(PUSHES.values()), "list the module in protocol/push_table.py"
     assert list(PUSHES) == sorted(push.event for push in declared)
+
+
+def test_every_watch_can_be_ended():
+    names = {method.name for method in handlers.methods}
+    watches = {name for name in names if name.endswith(".watch")}
+    assert {"post.watch", "presence.watch"} <= watches
+    assert {name.replace(".watch", ".unwatch") for name in watches} - names == set(), "declare these methods, too"
 
 
 def test_no_class_is_named_like_both_an_event_and_a_push():
