@@ -72,6 +72,11 @@ class Reports:
         self._background = Background("presence")
 
     @property
+    def in_grace(self) -> list[int]:
+        """Users who are gone and not settled."""
+        return list(self._left)
+
+    @property
     def waiting(self) -> int:
         """How many reports Redis has not taken yet."""
         return sum(map(len, self._waiting.values()))

@@ -89,10 +89,13 @@ class Tracker:
         return {user_id: shown(user_id, *await answer) for user_id, answer in answers.items()}
 
     async def repeat(self) -> None:
-        """Tell Redis again who is here. Raises RedisError."""
-        here = list(self._here)
-        for start in range(0, len(here), PAGE):
-            page = [self._here_report(user_id) for user_id in here[start : start + PAGE] if user_id in self._here]
+        """Tell Redis again who is here, and who left and is in their grace period. Raises RedisError."""
+        users = [*self._here, *self._reports.in_grace]
+        for start in range(0, len(users), PAGE):
+            page = [
+                self._here_report(user_id) if user_id in self._here else Report(user_id, "gone")
+                for user_id in users[start : start + PAGE]
+            ]
             await self._reports.send(self._node, page)
 
     async def show_again(self) -> None:

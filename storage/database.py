@@ -155,10 +155,10 @@ class Database:
             try:
                 yield connection
             finally:
-                if connection.is_closed() or not connection.is_in_transaction():
-                    await self._release(connection)
-                else:
+                if _is_in_transaction(connection):
                     await asyncio.shield(self._roll_back(connection))
+                else:
+                    await self._release(connection)
         finally:
             self._queue.leave(share, time.monotonic() - began)
 
@@ -194,6 +194,12 @@ def _translated(connection: Transaction) -> Iterator[None]:
         raise errors.failed_precondition(error.args[0]) from error
     except asyncpg.DataError as error:
         raise errors.invalid("$", "holds a value out of range") from error
+
+
+def _is_in_transaction(connection: Transaction) -> bool:
+    with suppress(asyncpg.InterfaceError):  # a lost one may have left the pool by itself
+        return not connection.is_closed() and connection.is_in_transaction()
+    return False
 
 
 def _terminate(connection: Transaction) -> None:

@@ -371,6 +371,17 @@ async def test_an_idle_user_stays_away_when_a_node_repeats_its_reports(cluster, 
     assert shown["status"] == "away"
 
 
+async def test_a_user_who_left_just_before_redis_lost_that_goes_offline(cluster, person, monkeypatch):
+    """A new master may lack the last writes of the old one."""
+    monkeypatch.setattr(reports, "GRACE_S", 1.0)
+    watcher, mona = await person("watcher"), await person("mona", node="b")
+    await watch(watcher, mona)
+    await leave(cluster, mona, "b")
+    await ask_redis(cluster, mona, "HSET", f"at:{cluster.node_b.name}", 1)
+    await cluster.node_b.parts.services.presence.repeat()
+    assert await statuses(watcher, mona.id, "offline") == ["offline"]
+
+
 @pytest.fixture
 def short_typing(monkeypatch):
     monkeypatch.setattr(typing_indicators, "ENDS_AFTER_S", 2.0)
