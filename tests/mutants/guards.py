@@ -4,16 +4,11 @@ RECOVERY = (
     "tests/contract/test_coming_back.py", "tests/contract/test_recovery.py", "tests/contract/test_recovery_attacks.py",
 )  # fmt: skip
 CONNECTING = ("tests/contract/test_connecting.py", "tests/contract/test_auth.py", "tests/contract/test_attacks.py")
-STAGE = ("tests/stage/test_who_may.py", "tests/stage/test_doors.py", "tests/stage/test_on_stage.py")
 CALLS = (
     "tests/gateway/test_calls.py", "tests/contract/test_bad_input.py", "tests/contract/test_limits.py",
     "tests/contract/test_posts.py",
 )  # fmt: skip
 POLICIES = ("tests/storage/test_read_policies.py", "tests/storage/test_write_policies.py")
-LIVE_ROOMS = (
-    "tests/contract/test_live_rooms.py", "tests/contract/test_live_rooms_left_alone.py", "tests/stage/test_model.py",
-)  # fmt: skip
-PRESENCE = ("tests/contract/test_presence.py",)
 
 GUARDS: dict[str, tuple[str, ...]] = {
     "protocol/cursors": ("tests/protocol/test_tokens_and_cursors.py",),
@@ -49,7 +44,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "channels/lua": (
         "tests/channels/test_recovery.py", "tests/channels/test_broadcaster.py", "tests/channels/test_nodes.py",
     ),
-    "stage/lua": (*STAGE, *LIVE_ROOMS),
+    "stage/lua": ("tests/stage/test_roster.py",),
     "storage/lua": (
         "tests/storage/test_inboxes.py", "tests/storage/test_shares.py",
         "tests/storage/test_event_log.py",
