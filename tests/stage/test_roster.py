@@ -212,6 +212,7 @@ async def test_nobody_enters_a_room_that_has_ended(room: Room):
     await room.finish(ROOM)
     assert await room.come(BOB) == "ended"
     assert await room.come(HOST, role="host") == "ended"
+    assert not await room.redis("EXISTS", room.key("stage"))
 
 
 async def test_a_user_who_enters_with_an_older_role_keeps_the_newer_one(room: Room):
@@ -280,12 +281,13 @@ async def test_nobody_of_users_who_enter_together_is_let_in(room: Room):
 
 async def test_users_who_enter_together_with_roles_given_before(room: Room):
     """A newer role wins over the one that they bring."""
+    await room.come(HOST, role="host")
     await room.give(BOB, "cohost", version=5)
     await room.give(CAROL, "speaker", version=5)
     entered = await room.come_together(
         (ALICE, "speaker", 1, 9, None), (BOB, "speaker", 4, 9, None), (CAROL, "listener", 6, 9, None)
     )
-    assert entered[0].look.stage == {ALICE: "speaker", BOB: "cohost"}
+    assert entered[0].look.stage == {HOST: "host", ALICE: "speaker", BOB: "cohost"}
 
 
 async def test_a_snapshot_for_users_who_enter_is_bounded(room: Room, monkeypatch):
