@@ -5,7 +5,7 @@ from collections import deque
 
 import pytest
 
-from channels.broadcaster import PUBLISH_TO_CHANNEL
+from channels.broadcaster import PUBLISH_TO_CHANNEL, PUBLISH_TO_USERS
 from channels.names import Names
 from channels.recovery import READ_CHANNEL
 from storage.shards import Shards
@@ -13,7 +13,8 @@ from tests.channels.clocks import AHEAD, SHARD, set_clock
 from tests.patience import WAIT_S
 
 CHANNEL = "post:1"
-IDS_S = 900
+IDS_S, BODY_S = 900, 200
+ALICE, BOB, CAROL = 1, 2, 3
 
 
 class Redis:
@@ -63,6 +64,29 @@ class Redis:
 
     async def cut(self) -> int:
         return int(await self("HGET", self.keys.state, "cut") or 0)
+
+    # ------------------------------------------------------------------------------------------ users
+
+    async def locate(self, user_id: int, *locations: str, expiry: float = AHEAD) -> None:
+        for each in locations:
+            await self("ZADD", self.names.locations(user_id), repr(expiry), each)
+
+    async def publish_to(
+        self, *users: int, push_id: str = "one", body: str = "body", command: str = "PUBLISH", most_ids: int = 100,
+        body_s: int = BODY_S,
+    ) -> dict[str, str]:  # fmt: skip
+        """Return the users by node."""
+        keys = (self.names.clock(SHARD), self.body_key(push_id))
+        prefixes = self.names.users(SHARD)
+        arguments = (command, "node:", push_id, body, most_ids, IDS_S, body_s, *prefixes, *users)
+        _, *routes = [each.decode() for each in await self.shards.run(SHARD, PUBLISH_TO_USERS, keys, arguments)]
+        return dict(zip(routes[::2], routes[1::2], strict=True))
+
+    def body_key(self, push_id: str) -> str:
+        return self.names.bodies(SHARD) + push_id
+
+    async def inbox(self, user_id: int) -> list[str]:
+        return [each.decode() for each in await self("ZRANGE", self.names.inbox(user_id), 0, -1)]
 
 
 async def _nothing(shards) -> None: ...
@@ -169,3 +193,73 @@ async def test_a_channel_that_lost_a_body_is_not_whole(redis: Redis):
     await redis.publish("one")
     await redis("HDEL", redis.keys.bodies, "one")
     assert await redis.kept() is None
+
+
+# ---------------------------------------------------------------------------------------------- users
+
+
+async def test_a_push_to_users_goes_to_each_of_their_nodes_once(redis: Redis):
+    await redis.locate(ALICE, "a/phone", "a/tablet", "b/laptop")
+    await redis.locate(BOB, "a/phone")
+    for node in ("a", "b"):
+        await redis.listen(f"node:{node}")
+    assert await redis.publish_to(ALICE, BOB, CAROL) == {"a": "1,2", "b": "1"}
+    heard = await redis.heard()
+    assert sorted(heard) == [b"P%d1\nbody" % (AHEAD + 1), b"P%d1,2\nbody" % (AHEAD + 1)]
+
+
+async def test_a_push_to_users_is_sent_once_for_each_id(redis: Redis):
+    await redis.locate(ALICE, "a/phone")
+    assert await redis.publish_to(ALICE) == {"a": "1"}
+    assert await redis.publish_to(ALICE) == {}
+    assert await redis.publish_to(ALICE, push_id="two") == {"a": "1"}
+
+
+async def test_a_push_that_the_caller_sends_on_is_routed_again(redis: Redis):
+    """The caller may have crashed after the first call."""
+    await redis.locate(ALICE, "a/phone")
+    await redis.listen("node:a")
+    for _ in range(2):
+        assert await redis.publish_to(ALICE, command="") == {"a": "1"}
+    assert await redis.heard() == []
+    assert await redis.inbox(ALICE) == ["one"]
+
+
+async def test_a_push_is_kept_for_users_who_may_read_it(redis: Redis):
+    for user_id in (ALICE, BOB):
+        await redis.locate(user_id, "a/phone")
+    await redis.publish_to(ALICE, BOB, body="hello")
+    for user_id in (ALICE, BOB):
+        assert await redis.inbox(user_id) == ["one"]
+        assert 0 < await redis("TTL", redis.names.inbox(user_id)) <= IDS_S
+        assert float(await redis("ZSCORE", redis.names.inbox(user_id), "one")) == AHEAD + 1
+        assert await redis("EXISTS", redis.names.cut(user_id)) == 0
+    assert await redis("GET", redis.body_key("one")) == b"hello"
+    assert 0 < await redis("TTL", redis.body_key("one")) <= BODY_S
+
+
+@pytest.mark.parametrize("command", ["PUBLISH", ""])
+async def test_nothing_is_kept_for_users_who_are_offline(redis: Redis, command: str):
+    await redis.locate(ALICE, "a/phone", expiry=(AHEAD - 1) / 1_000_000)
+    assert await redis.publish_to(ALICE, BOB, command=command) == {}
+    assert await redis.inbox(ALICE) == await redis.inbox(BOB) == []
+    assert await redis("EXISTS", redis.body_key("one")) == 0
+
+
+async def test_a_push_that_is_not_kept_is_sent_each_time(redis: Redis):
+    await redis.locate(ALICE, "a/phone")
+    for _ in range(2):
+        assert await redis.publish_to(ALICE, body_s=0) == {"a": "1"}
+    assert await redis.inbox(ALICE) == []
+    assert await redis("EXISTS", redis.body_key("one")) == 0
+
+
+async def test_an_inbox_remembers_so_many_ids_and_is_cut_at_the_last_that_it_forgot(redis: Redis):
+    for user_id in (ALICE, BOB):
+        await redis.locate(user_id, "a/phone")
+    for push_id in ("one", "two", "three"):
+        await redis.publish_to(ALICE, BOB, push_id=push_id, most_ids=2)
+    for user_id in (ALICE, BOB):
+        assert await redis.inbox(user_id) == ["two", "three"]
+        assert int(await redis("GET", redis.names.cut(user_id))) == AHEAD + 1
+        assert 0 < await redis("TTL", redis.names.cut(user_id)) <= IDS_S

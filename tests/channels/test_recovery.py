@@ -9,7 +9,7 @@ from channels.broadcaster import Broadcaster
 from channels.locations import LIFETIME_S, RECOVERY_WINDOW_S
 from channels.messages import Superseded
 from channels.names import Names
-from channels.recovery import BEGIN, SESSION_LIFETIME_S, Offset, Recovery
+from channels.recovery import BEGIN, SESSION_LIFETIME_S, Offset, Recovery, WatchedChannel
 from gateway.channel_kinds import KINDS
 from protocol.posts import PostDeleted
 from storage.redis_link import LinkScript
@@ -150,6 +150,16 @@ async def test_a_session_without_a_place_cannot_be_claimed(redis: Redis):
     offset = await redis.enter()
     await redis("ZREM", redis.locations, f"here/{PID}")
     assert await redis.claim(offset) is None
+
+
+async def test_a_claim_returns_missed_pushes_in_order_and_channels_with_the_clock_when_they_were_watched(redis: Redis):
+    offset = await redis.enter()
+    await redis.here.remember_channel(USER, PID, "post:1", 11)
+    pushes = [await redis.push(number) for number in (1, 2)]
+    await redis.here.remember_channel(USER, PID, "post:2", 12)
+    claimed, *_ = await redis.claim(offset)
+    assert claimed.channels == {"post:1": WatchedChannel(11, AHEAD + 1), "post:2": WatchedChannel(12, AHEAD + 3)}
+    assert [(push.id, push.offset) for push in claimed.missed] == [(pushes[0], AHEAD + 2), (pushes[1], AHEAD + 3)]
 
 
 @pytest.mark.parametrize("lost", ["the log was cut", "a body expired"])
