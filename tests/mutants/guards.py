@@ -1,8 +1,5 @@
 """The modules that mutation testing covers, and the test files for each; tests without servers come first."""
 
-RECOVERY = (
-    "tests/contract/test_coming_back.py", "tests/contract/test_recovery.py", "tests/contract/test_recovery_attacks.py",
-)  # fmt: skip
 CONNECTING = ("tests/contract/test_connecting.py", "tests/contract/test_auth.py", "tests/contract/test_attacks.py")
 CALLS = (
     "tests/gateway/test_calls.py", "tests/contract/test_bad_input.py", "tests/contract/test_limits.py",
@@ -46,8 +43,8 @@ GUARDS: dict[str, tuple[str, ...]] = {
     ),
     "stage/lua": ("tests/stage/test_roster.py",),
     "storage/lua": (
-        "tests/storage/test_inboxes.py", "tests/storage/test_shares.py",
-        "tests/storage/test_event_log.py",
+        "tests/storage/test_leases.py", "tests/storage/test_inboxes.py", "tests/storage/test_shares.py",
+        "tests/storage/test_limits.py", "tests/storage/test_event_log.py",
     ),
     "presence/lua": ("tests/presence/test_update.py",),
     "database/policies": POLICIES,
