@@ -1,11 +1,13 @@
 """What counts as one address, and how limits count beyond a window and give back."""
 
+import random
 import time
 
 import pytest
 
 from protocol.errors import CallError
-from storage.limits import Limits, address_key
+from storage.limits import HIT, Limits, address_key
+from storage.shards import Shards
 from tests.cluster import Cluster
 
 
@@ -102,3 +104,77 @@ async def test_the_clock_of_another_node_may_be_behind(cluster: Cluster, monkeyp
     assert await limits.hit_beyond("guess", key) == -1
     monkeypatch.setattr(time, "time", lambda: began - 60)
     assert await limits.hit_beyond("guess", key) == 0
+
+
+# ---------------------------------------------------------------------------------------------- the script
+
+
+PERIOD, MOST = 100_000, 10
+
+
+class Window:
+    """One limit of 10 hits in 100 s, counted by the script alone."""
+
+    def __init__(self, shards: Shards) -> None:
+        self.shards, self.key = shards, shards.key(0, "limit", "window")
+
+    async def hit(self, now: int, hits: int, most: int = MOST) -> tuple[bool, int, int]:
+        """Return whether they were added, the hits with them, and the ms to wait."""
+        is_added, counted, wait_ms = await self.shards.run(0, HIT, (self.key,), (now, PERIOD, most, hits))
+        return bool(is_added), counted, wait_ms
+
+
+@pytest.fixture
+def window(shards: Shards) -> Window:
+    return Window(shards)
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_hits_are_counted_exactly_and_clients_that_wait_as_told_get_through(window: Window, seed: int):
+    """All hits that were added are compared with those that a window and the part of the one before it may have."""
+    chance = random.Random(seed)
+    added: list[tuple[int, int]] = []
+    now = began = 1_000_000
+
+    def count(hits: int) -> int:
+        nonlocal began
+        if now >= began + 2 * PERIOD:
+            began = now
+        elif now >= began + PERIOD:
+            began += PERIOD
+        here = sum(each for at, each in added if began <= at)
+        before = sum(each for at, each in added if began - PERIOD <= at < began)
+        return before * (began + PERIOD - now) // PERIOD + here + hits
+
+    for _ in range(40):
+        hits = chance.choice([1, 1, 2, 3, 7, -1] if added else [1, 4])
+        counted = count(hits)
+        is_added, said, wait_ms = await window.hit(now, hits)
+        assert (is_added, said) == (counted <= MOST, counted)
+        if is_added:
+            assert wait_ms == 0
+        else:
+            assert not (await window.hit(now + wait_ms - 1, hits))[0]
+            now += wait_ms
+            assert count(hits) <= MOST
+            assert (await window.hit(now, hits))[0]
+        added.append((now, hits))
+        now += chance.choice([0, 1, 5_000, 30_000, PERIOD - 1, PERIOD, 2 * PERIOD - 1, 2 * PERIOD])
+
+
+async def test_more_hits_than_the_limit_are_never_added(window: Window):
+    assert await window.hit(1_000, MOST + 1) == (False, MOST + 1, 2 * PERIOD + 1)
+    await window.hit(1_000, 5)
+    assert await window.hit(1_100, MOST + 1) == (False, MOST + 6, PERIOD - 100 + PERIOD + 1)
+    assert not (await window.hit(1_100 + 2 * PERIOD, MOST + 1))[0]
+
+
+async def test_a_limit_is_reached_to_the_last_hit(window: Window):
+    assert await window.hit(1_000, MOST - 1) == (True, MOST - 1, 0)
+    assert await window.hit(1_000, 1) == (True, MOST, 0)
+    assert await window.hit(1_000, 1) == (False, MOST + 1, PERIOD + 1)
+
+
+async def test_a_count_expires_when_it_weighs_nothing_any_more(window: Window):
+    await window.hit(1_000, 1)
+    assert PERIOD < await window.shards.call(0, "PTTL", window.key) <= 2 * PERIOD
