@@ -51,8 +51,9 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "database/functions": (
         "tests/storage/functions/test_accounts.py", "tests/storage/functions/test_feeds.py",
         "tests/storage/functions/test_graph.py", "tests/storage/functions/test_ids_and_outbox.py",
-        "tests/storage/functions/test_live_rooms.py", "tests/storage/functions/test_posts.py",
-        "tests/storage/functions/test_presence.py", "tests/storage/functions/test_room_chat.py",
-        "tests/storage/functions/test_room_stage.py", "tests/storage/test_privileges.py",
+        "tests/storage/functions/test_live_rooms.py", "tests/storage/functions/test_room_entries.py",
+        "tests/storage/functions/test_posts.py", "tests/storage/functions/test_presence.py",
+        "tests/storage/functions/test_room_chat.py", "tests/storage/functions/test_room_stage.py",
+        "tests/storage/test_privileges.py",
     ),
 }  # fmt: skip
