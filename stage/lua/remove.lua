@@ -4,11 +4,11 @@
 -- inside now, the role they had, and a clock: users who entered at or before it are out.
 local user, is_ban = ARGV[1], ARGV[3] == 'banned'
 local clock = tick(CLOCK)
-local joined = tonumber(redis.call('ZSCORE', JOINED, user) or 0)
+local joined = redis.call('ZSCORE', JOINED, user)
 local outcome, role = 'away', ''
-if joined > 0 and not is_ban and ARGV[5] ~= '' and joined > tonumber(ARGV[5]) then
+if joined and not is_ban and ARGV[5] ~= '' and tonumber(joined) > tonumber(ARGV[5]) then
     outcome = 'back'
-elseif joined > 0 then
+elseif joined then
     outcome = 'out'
     role = take_out(user, clock, ARGV[2])
 end
