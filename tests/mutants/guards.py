@@ -13,6 +13,8 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "domain/visibility": ("tests/domain/test_visibility.py",),
     "domain/room_rules": ("tests/domain/test_room_rules.py",),
     "storage/idempotency": ("tests/storage/test_idempotency.py",),
+    "storage/fair_queue": ("tests/storage/test_fair_queue.py",),
+    "storage/batches": ("tests/storage/test_batches.py",),
     "storage/limits": ("tests/storage/test_limits.py", "tests/contract/test_limits.py"),
     "channels/kinds": ("tests/channels/test_kinds.py",),
     "channels/members": ("tests/channels/test_members.py",),
@@ -37,6 +39,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
         "tests/contract/test_repeated_registrations.py", "tests/contract/test_limits.py",
     ),
     "stage/room_hooks": ("tests/stage/test_room_hooks.py",),
+    "presence/reports": ("tests/presence/test_reports.py",),
     "presence/presence_hooks": ("tests/presence/test_presence_hooks.py",),
     "channels/lua": (
         "tests/channels/test_recovery.py", "tests/channels/test_broadcaster.py", "tests/channels/test_nodes.py",
