@@ -24,7 +24,7 @@ SLOW_TO_IMPORT = [
     "tests.mutants.trial", "pytest", "uvloop",
     "asyncpg", "aiohttp.web", "socketio", "redis.asyncio", "sqlalchemy.ext.asyncio", "alembic.command", "msgspec",
     "structlog", "aioboto3", "limits.aio.strategies", "jwt", "bcrypt", "typer", "rich.progress", "prometheus_client",
-    "pydantic_settings", "livekit.api", "snowballstemmer", "stamina", "coverage", "jsonschema",
+    "pydantic_settings", "livekit.api", "snowballstemmer", "stamina", "coverage", "jsonschema", "hypothesis.strategies",
 ]  # fmt: skip
 WAIT_S = 8.0  # a healthy node needs a tenth of a second
 MOST_MEMORY = 4 * 1024**3
@@ -96,7 +96,8 @@ def _run(writer: Connection, asked: Asked, output: Path) -> None:
 def _test(asked: Asked) -> Told:
     watch = _Watch(asked)
     stop = [] if asked.measured else ["-x"]
-    arguments = [*stop, "-o", "addopts=", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly", *asked.tests]
+    options = ["-o", "addopts=", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly"]
+    arguments = [*stop, *options, "-W", "ignore::pytest.PytestAssertRewriteWarning", *asked.tests]  # of SLOW_TO_IMPORT
     with watch:
         code = pytest.main(arguments, plugins=[watch])
     if watch.refused:
