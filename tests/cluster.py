@@ -63,6 +63,10 @@ class Cluster:
         return Settings(_env_file=None, data_dir=self.data_dir, limit=limit, **fields)
 
     async def start(self) -> None:
+        await self.start_servers()
+        await self.start_processes()
+
+    async def start_servers(self) -> None:
         self.servers = await self.embedded.start()
         self._closing.push_async_callback(self.embedded.stop)
         await migrate(
@@ -72,6 +76,9 @@ class Cluster:
         )
         self.stores = await self._closing.enter_async_context(open_stores(self.settings()))
         await ensure_bucket(self.stores)
+
+    async def start_processes(self) -> None:
+        """Start two nodes and the workers."""
         self.node_a = await self.add_node("a")
         self.node_b = await self.add_node("b")
         self.worker_database = await self._closing.enter_async_context(

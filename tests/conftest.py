@@ -35,24 +35,31 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
+async def idle_cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
+    """The servers and their stores. Nodes and workers run once a test has asked for `cluster`."""
     configure_logs("info", "json")
     driver = None
     if HAS_JAVASCRIPT:
         driver = Driver(*NODE)
         await driver.start()
     running = Cluster(Path(tmp_path_factory.mktemp("servers")), driver)
-    await running.start()
+    await running.start_servers()
     yield running
     await running.stop()
     if driver is not None:
         await driver.stop()
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def cluster(idle_cluster: Cluster) -> Cluster:
+    await idle_cluster.start_processes()
+    return idle_cluster
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def shards(cluster: Cluster) -> AsyncIterator[Shards]:
+async def shards(idle_cluster: Cluster) -> AsyncIterator[Shards]:
     """Redis with a prefix of this test's own: it holds no data, and the test may set its clock."""
-    own = Shards(servers_of(cluster.servers.redis_url), cluster.unique("test"), SCRIPTS)
+    own = Shards(servers_of(idle_cluster.servers.redis_url), idle_cluster.unique("test"), SCRIPTS)
     await own.start()
     yield own
     await own.stop()

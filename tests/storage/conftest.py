@@ -9,8 +9,8 @@ from tests.storage.policies.world import World
 
 
 @pytest.fixture(scope="session")
-async def world(cluster: Cluster) -> AsyncIterator[World]:
-    found = World(cluster)
+async def world(idle_cluster: Cluster) -> AsyncIterator[World]:
+    found = World(idle_cluster)
     await found.open()
     yield found
     await found.close()

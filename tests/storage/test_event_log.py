@@ -16,9 +16,9 @@ from tests.redis_cluster import RedisServers
 
 
 @pytest.fixture
-async def redis(cluster: Cluster):
+async def redis(idle_cluster: Cluster):
     """A Redis with its own prefix."""
-    own = Redis(cluster.servers.redis_url, f"log-{secrets.token_hex(4)}")
+    own = Redis(idle_cluster.servers.redis_url, f"log-{secrets.token_hex(4)}")
     yield own
     await own.close()
 
@@ -171,11 +171,11 @@ async def test_unacknowledged_records_are_delivered_again_in_order(event_log):
     await healthy.end()
 
 
-async def test_work_on_a_replaced_master_is_repeated(cluster: Cluster):
+async def test_work_on_a_replaced_master_is_repeated(idle_cluster: Cluster):
     class Replicated(Redis):
         master = ("old", 1)
 
-    redis = Replicated(cluster.servers.redis_url, f"log-{secrets.token_hex(4)}")
+    redis = Replicated(idle_cluster.servers.redis_url, f"log-{secrets.token_hex(4)}")
     event_log = RedisStreams(redis)
     seen: list[int] = []
     stop = asyncio.Event()

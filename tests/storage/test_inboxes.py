@@ -30,8 +30,8 @@ class Inboxes(Feeds):
 
 
 @pytest.fixture
-async def inboxes(cluster: Cluster):
-    own = Redis(cluster.servers.redis_url, f"inboxes-{secrets.token_hex(4)}")
+async def inboxes(idle_cluster: Cluster):
+    own = Redis(idle_cluster.servers.redis_url, f"inboxes-{secrets.token_hex(4)}")
     yield Inboxes(own)
     await own.close()
 

@@ -39,8 +39,8 @@ class Leases:
 
 
 @pytest.fixture
-async def leases(cluster: Cluster):
-    own = Redis(cluster.servers.redis_url, f"leases-{secrets.token_hex(4)}")
+async def leases(idle_cluster: Cluster):
+    own = Redis(idle_cluster.servers.redis_url, f"leases-{secrets.token_hex(4)}")
     yield Leases(own)
     await own.close()
 

@@ -28,13 +28,13 @@ def test_what_counts_as_one_address(address, key):
 @pytest.mark.parametrize(
     ("address", "is_here"), [("127.0.0.1", True), ("::1", True), ("192.0.2.1", False), ("no address", False)]
 )
-async def test_addresses_of_this_machine_count_only_if_the_setting_says_so(cluster: Cluster, address, is_here):
+async def test_addresses_of_this_machine_count_only_if_the_setting_says_so(idle_cluster: Cluster, address, is_here):
     for count_loopback in (False, True):
-        limits = Limits(cluster.stores.shards, {"knock": "1/hour"}, count_loopback=count_loopback)
+        limits = Limits(idle_cluster.stores.shards, {"knock": "1/hour"}, count_loopback=count_loopback)
         counts = count_loopback or not is_here
         assert limits.counts_address(address) == counts
-        name = cluster.unique("knock")
-        limits = Limits(cluster.stores.shards, {name: "1/hour"}, count_loopback=count_loopback)
+        name = idle_cluster.unique("knock")
+        limits = Limits(idle_cluster.stores.shards, {name: "1/hour"}, count_loopback=count_loopback)
         await limits.hit_address(name, address)
         if counts:
             with pytest.raises(CallError):
@@ -43,9 +43,9 @@ async def test_addresses_of_this_machine_count_only_if_the_setting_says_so(clust
             await limits.hit_address(name, address)
 
 
-async def test_a_refusal_says_what_the_limit_is_and_when_it_ends(cluster: Cluster):
-    limits = Limits(cluster.stores.shards, {"some_notes": "2/15 minute", "note": "3/hour"}, count_loopback=True)
-    key = cluster.unique("somebody")
+async def test_a_refusal_says_what_the_limit_is_and_when_it_ends(idle_cluster: Cluster):
+    limits = Limits(idle_cluster.stores.shards, {"some_notes": "2/15 minute", "note": "3/hour"}, count_loopback=True)
+    key = idle_cluster.unique("somebody")
     await limits.hit("some_notes", key, cost=2)
     with pytest.raises(CallError) as refused:
         await limits.hit("some_notes", key)
@@ -57,9 +57,9 @@ async def test_a_refusal_says_what_the_limit_is_and_when_it_ends(cluster: Cluste
     assert refused.value.message == "no more than 3 note per hour"
 
 
-async def test_hits_beyond_a_limit_are_counted_and_given_back(cluster: Cluster):
-    limits = Limits(cluster.stores.shards, {"guess": "2/hour"}, count_loopback=True)
-    key = cluster.unique("account")
+async def test_hits_beyond_a_limit_are_counted_and_given_back(idle_cluster: Cluster):
+    limits = Limits(idle_cluster.stores.shards, {"guess": "2/hour"}, count_loopback=True)
+    key = idle_cluster.unique("account")
     assert [await limits.hit_beyond("guess", key) for _ in range(4)] == [-1, 0, 1, 2]
     for _ in range(2):
         await limits.give_back("guess", key)
@@ -78,9 +78,11 @@ async def test_hits_beyond_a_limit_are_counted_and_given_back(cluster: Cluster):
         (2 * 3_600, 11, 2 * 3_600),
     ],
 )
-async def test_hits_of_the_window_before_weigh_what_is_left_of_it(cluster: Cluster, monkeypatch, after_s, cost, wait_s):
-    limits = Limits(cluster.stores.shards, {"guess": "10/hour"}, count_loopback=True)
-    key, now = cluster.unique("account"), int(time.time())
+async def test_hits_of_the_window_before_weigh_what_is_left_of_it(
+    idle_cluster: Cluster, monkeypatch, after_s, cost, wait_s
+):
+    limits = Limits(idle_cluster.stores.shards, {"guess": "10/hour"}, count_loopback=True)
+    key, now = idle_cluster.unique("account"), int(time.time())
     monkeypatch.setattr(time, "time", lambda: now)
     await limits.hit("guess", key, cost=10)
     now += after_s
@@ -98,9 +100,9 @@ async def test_hits_of_the_window_before_weigh_what_is_left_of_it(cluster: Clust
         await limits.hit("guess", key, cost)
 
 
-async def test_the_clock_of_another_node_may_be_behind(cluster: Cluster, monkeypatch):
-    limits = Limits(cluster.stores.shards, {"guess": "2/hour"}, count_loopback=True)
-    key, began = cluster.unique("account"), time.time()
+async def test_the_clock_of_another_node_may_be_behind(idle_cluster: Cluster, monkeypatch):
+    limits = Limits(idle_cluster.stores.shards, {"guess": "2/hour"}, count_loopback=True)
+    key, began = idle_cluster.unique("account"), time.time()
     assert await limits.hit_beyond("guess", key) == -1
     monkeypatch.setattr(time, "time", lambda: began - 60)
     assert await limits.hit_beyond("guess", key) == 0

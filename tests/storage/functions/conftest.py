@@ -11,9 +11,9 @@ from tests.storage.functions.rows import Rows
 
 
 @pytest.fixture(scope="session")
-async def connection(cluster: Cluster) -> AsyncIterator[Any]:
+async def connection(idle_cluster: Cluster) -> AsyncIterator[Any]:
     """A superuser's: it may write rows without triggers."""
-    found = await asyncpg.connect(cluster.servers.postgres_url("postgres"))
+    found = await asyncpg.connect(idle_cluster.servers.postgres_url("postgres"))
     yield found
     await found.close()
 
