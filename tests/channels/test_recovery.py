@@ -17,7 +17,7 @@ from storage.shards import Shards
 from tests.channels.clocks import AHEAD, CLOCK_LUA, SHARD, server_time, set_clock
 
 USER, SESSION, PID = 7, 70, "pid"
-TICK_TWICE = LinkScript(Path(__file__).parent / "tick_twice.lua", CLOCK_LUA)
+TICKS = LinkScript(Path(__file__).parent / "ticks.lua", CLOCK_LUA)
 
 
 class Redis:
@@ -70,9 +70,10 @@ async def test_the_clock_is_the_servers_time_in_microseconds(shards: Shards):
 
 
 async def test_the_clock_rises_while_the_servers_time_stands_still(shards: Shards):
-    await shards.call(SHARD, "SCRIPT", "LOAD", TICK_TWICE.text)
-    first, second = await shards.run(SHARD, TICK_TWICE, [Names(shards).clock(SHARD)], [])
+    await shards.call(SHARD, "SCRIPT", "LOAD", TICKS.text)
+    first, second, last_of_three = await shards.run(SHARD, TICKS, [Names(shards).clock(SHARD)], [])
     assert int(second) == int(first) + 1
+    assert int(last_of_three) == int(second) + 3
 
 
 async def test_the_clock_rises_when_the_servers_time_goes_back(redis: Redis):

@@ -146,6 +146,7 @@ async def test_room_scene_hides_people_and_senders_with_a_block(rows: Rows, kind
     await rows.block(alice, bob)
     await rows.block(bob, carol)
     await rows.block(carol, other)
+    await rows.block(alice, other)
     await rows.block(other, alice)
     found = await scene(rows, room, [alice, bob], people)
     assert hidden(found) == [(alice, bob), (bob, alice), (bob, carol)]
