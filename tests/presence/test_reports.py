@@ -120,7 +120,7 @@ async def test_a_report_is_sent_at_once_with_the_keys_of_its_user(world: World, 
     assert shard == 0
     assert keys == ["0:users-of:here", "0:presence:5", "0:presence:5:quiet", "0:presence:5:late"]
     assert arguments == [
-        "here", module.PUSHES_APART_MS, module.KEPT_S, 7, "here", 5, "busy", "hello", 3, 1,
+        "here", 1_000, 30 * 86_400, 7, "here", 5, "busy", "hello", 3, 1,
     ]  # fmt: skip
 
 
@@ -137,6 +137,13 @@ async def test_reports_are_collected_while_others_are_on_their_way(world: World,
     assert world.reports.waiting == 0
     world.add((5, "here"))
     await world.comes_to([(1, "here")], [(2, "here"), (3, "gone")], [(4, "set")], [(5, "here")])
+
+
+async def test_a_script_takes_at_most_100_reports(world: World):
+    world.add(*((user, "here") for user in range(1, 202)))
+    await until(lambda: not world.is_sending)
+    await world.reports.send("here", [Report(user, "settle") for user in range(1, 102)])
+    assert [len(batch) for batch in world.redis.batches] == [100, 100, 1, 100, 1]
 
 
 async def test_the_newest_report_of_a_user_replaces_one_that_waits(world: World):

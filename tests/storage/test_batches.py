@@ -1,10 +1,10 @@
 """How questions are collected while others are under way."""
 
 import asyncio
+import gc
 
 import pytest
 
-from storage import batches
 from storage.batches import Batches
 from storage.database import DatabaseUnavailable
 from storage.redis import RedisError
@@ -44,7 +44,9 @@ async def test_questions_that_arrive_meanwhile_are_asked_together():
     assert await asyncio.gather(first, *others) == [2, 4, 6, 4, None]
     assert asked.batches == [("a", [1]), ("a", [2, 3, 0])]
     assert await asked.questions.answer("a", 4) == 8
+    await turns()
     assert not asked.questions._waiting
+    assert not asked.questions._tasks
 
 
 async def test_groups_do_not_wait_for_each_other():
@@ -56,17 +58,15 @@ async def test_groups_do_not_wait_for_each_other():
     await asyncio.gather(*both)
 
 
-async def test_batches_and_their_queue_are_bounded(monkeypatch):
-    monkeypatch.setattr(batches, "LARGEST_BATCH", 2)
-    monkeypatch.setattr(batches, "MOST_WAITING", 3)
+async def test_batches_and_their_queue_are_bounded():
     asked = Asked()
-    tasks = asked.begin("a", *range(1, 6))
+    tasks = asked.begin("a", *range(1, 10_003))
     await turns()
     with pytest.raises(DatabaseUnavailable):
         await tasks[-1]
     asked.go.set()
     await asyncio.gather(*tasks[:-1])
-    assert [numbers for _, numbers in asked.batches] == [[1], [2, 3], [4]]
+    assert [len(numbers) for _, numbers in asked.batches] == [1, *[200] * 50]
 
 
 @pytest.mark.parametrize(
@@ -95,3 +95,24 @@ async def test_a_cancelled_question_takes_no_other_with_it():
     asked.go.set()
     assert await third == 6
     assert [first.cancelled(), second.cancelled()] == [True, True]
+
+
+async def test_a_failure_that_no_caller_waits_for_is_not_reported():
+    reported: list[object] = []
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _, context: reported.append(context))
+    try:
+        asked = Asked()
+        asked.failing = 2, RedisError("down")
+        first, second = asked.begin("a", 1, 2)
+        await turns()
+        second.cancel()
+        asked.go.set()
+        await first
+        await turns()
+        assert [numbers for _, numbers in asked.batches] == [[1], [2]]
+        gc.collect()
+        assert not reported
+    finally:
+        loop.set_exception_handler(before)

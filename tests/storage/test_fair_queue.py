@@ -93,6 +93,14 @@ async def test_internal_work_gets_every_other_turn(turns):
     assert one.given in ([None, alice] * 3, [alice, None] * 3)
 
 
+async def test_internal_work_gets_every_turn_while_no_user_waits(turns):
+    one = turns(2)
+    await one.ask(None, 5)
+    for given in (3, 4, 5):
+        await one.end(None)
+        assert one.given == [None] * given
+
+
 async def test_a_busy_user_runs_one_call_at_a_time_without_pauses(turns):
     some, alice = turns(20), Share(1, WorkRate(per_second=0.5, burst=1))
     alice.spend(0.1)
@@ -171,8 +179,9 @@ async def test_waiting_times_out(turns, monkeypatch):
         await asyncio.wait_for(some.queue.enter(alice), WAIT_S)
     assert refused.value.code == "RESOURCE_EXHAUSTED"
     await some.ask(None)
-    with pytest.raises(NoTurn):
-        await asyncio.wait_for(some.queue.enter(bob), WAIT_S)
+    for share in (bob, None):
+        with pytest.raises(NoTurn):
+            await asyncio.wait_for(some.queue.enter(share), WAIT_S)
     await some.end(alice)
     await some.ask(bob)
     assert some.given[-1] is bob
