@@ -722,6 +722,8 @@ async def test_the_digest_knows_the_most_users_of_each_minute(room: Room):
     for user in (ALICE, BOB, CAROL):
         await room.come(user)
     await room.go(CAROL)
+    await room.go(BOB)
+    await room.come(BOB)
     await set_clock(room._shards, start + minute)
     await room.go(ALICE)
     await set_clock(room._shards, start + 3 * minute)

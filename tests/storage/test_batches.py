@@ -112,6 +112,7 @@ async def test_a_failure_that_no_caller_waits_for_is_not_reported():
         await first
         await turns()
         assert [numbers for _, numbers in asked.batches] == [[1], [2]]
+        del first, second
         gc.collect()
         assert not reported
     finally:
