@@ -1,7 +1,6 @@
 """How questions are collected while others are under way."""
 
 import asyncio
-import gc
 
 import pytest
 
@@ -95,25 +94,3 @@ async def test_a_cancelled_question_takes_no_other_with_it():
     asked.go.set()
     assert await third == 6
     assert [first.cancelled(), second.cancelled()] == [True, True]
-
-
-async def test_a_failure_that_no_caller_waits_for_is_not_reported():
-    reported: list[object] = []
-    loop = asyncio.get_running_loop()
-    before = loop.get_exception_handler()
-    loop.set_exception_handler(lambda _, context: reported.append(context))
-    try:
-        asked = Asked()
-        asked.failing = 2, RedisError("down")
-        first, second = asked.begin("a", 1, 2)
-        await turns()
-        second.cancel()
-        asked.go.set()
-        await first
-        await turns()
-        assert [numbers for _, numbers in asked.batches] == [[1], [2]]
-        del first, second
-        gc.collect()
-        assert not reported
-    finally:
-        loop.set_exception_handler(before)
