@@ -353,14 +353,17 @@ class EngineSocket:
     def linger(self, reason: CloseReason) -> None:
         """The peer is done; the client gets a moment to take what was written, and to close the socket itself.
 
-        CLOSE is for clients that would treat the end of a WebSocket as a lost network. A polling client gets it only
-        at the end: some drop an answer in the same payload.
+        Then it gets CLOSE, for clients that would treat the end of a WebSocket as a lost network. It does not come
+        earlier, because some clients drop an answer that they read together with it.
         """
         if self.peer is not None and not self.closed:
             self._leave_peer()
-            if self._transport is not None:
-                self._transport.write(_CLOSE_FRAME)
-            self._set_timer(LINGER_S, lambda: self.finish(reason))
+            self._set_timer(LINGER_S, lambda: self._end_lingering(reason))
+
+    def _end_lingering(self, reason: CloseReason) -> None:
+        if self._transport is not None:
+            self._transport.write(_CLOSE_FRAME)
+        self.finish(reason)
 
     def finish(self, reason: CloseReason, code: WSCloseCode = WSCloseCode.OK, last: int = packet.CLOSE) -> None:
         """Close after what has been written; the client is given two seconds to take it.

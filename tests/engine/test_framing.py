@@ -88,6 +88,14 @@ class BareSocket:
                 length = int.from_bytes(await self._reader.readexactly(2 if length == 126 else 8), "big")
             return first, await self._reader.readexactly(length)
 
+    async def has_read_more(self) -> bool:
+        """Whether more than the received frames arrived with them. Loses a byte if so."""
+        try:
+            async with asyncio.timeout(0):
+                return bool(await self._reader.read(1))
+        except TimeoutError:
+            return False
+
     async def answer(self) -> dict:
         first, payload = await self.receive()
         assert (first, payload[:3]) == (FINAL | TEXT, b"431")
