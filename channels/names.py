@@ -1,4 +1,4 @@
-"""Where data of channels, users and nodes lies in Redis: its keys and Redis channels."""
+"""Names the keys and Redis channels that hold data of channels, users and nodes."""
 
 from typing import NamedTuple
 

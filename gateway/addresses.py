@@ -1,4 +1,4 @@
-"""Where a request comes from, by which name it reached us, and how often one address may connect."""
+"""Addresses of clients, host names of this server, and the rate at which one address may connect."""
 
 import ipaddress
 import socket

@@ -55,7 +55,7 @@ def _rate_of_user(rate: CallRate) -> shares.CallSteps:
 
 
 class CallingConnection(Caller, Protocol):
-    """What the calls need of the connection that they come from."""
+    """The part of a connection that its calls use."""
 
     called_at: float  # monotonic, s
 

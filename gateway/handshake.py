@@ -28,7 +28,7 @@ MOST_HELD = 100  # frames
 
 
 class Entry(NamedTuple):
-    """What connections of a node share to let clients in."""
+    """The objects with which all connections of a node let clients in."""
 
     admission: Admission
     sessions: Sessions
@@ -48,7 +48,7 @@ class ConnectAuth(msgspec.Struct):
 
 
 class Connecting(Member, Protocol):
-    """What a handshake needs of its connection."""
+    """The part of a connection that its handshake uses."""
 
     viewer: Viewer | None
     codec: wire.Codec

@@ -1,4 +1,4 @@
-"""What a client missed while it was away: read from the logs for the session that it has claimed."""
+"""Replays the pushes that a client missed: reads them from the logs for the session that it has claimed."""
 
 from collections.abc import Iterable
 from typing import NamedTuple

@@ -29,14 +29,14 @@ MOST_SOCKETS_OF_A_SESSION = 20
 
 
 class ReturningClient(NamedTuple):
-    """What a client sends that has been connected before: its secret, and the last offset that it saw."""
+    """The recovery state that a reconnecting client sends: its secret, and the last offset that it received."""
 
     pid: str
     offset: Offset
 
 
 class Welcome(NamedTuple):
-    """What a socket is told once it has joined. `recovered` is None for a client that must load everything afresh."""
+    """The result of joining a session. `recovered` is None for a client that must load everything afresh."""
 
     user: User
     offset: Offset

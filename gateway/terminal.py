@@ -1,4 +1,4 @@
-"""What all commands of `daira` share: their output, their settings, and errors in one sentence."""
+"""Output, settings and one-sentence errors, shared by all commands of `daira`."""
 
 import asyncio
 from collections.abc import Coroutine

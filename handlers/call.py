@@ -1,4 +1,4 @@
-"""What a handler gets: the caller, the services of the process, and what it may do to the caller's own socket."""
+"""The context of a call: the caller, the services of the process, and the caller's own socket."""
 
 import asyncio
 import secrets
@@ -67,7 +67,7 @@ class Services:
 
 
 class CallerSocket(Protocol):
-    """What handlers may do to the socket that the call came from."""
+    """The socket that the call came from, as far as handlers may change it."""
 
     connected_at: float  # seconds since 1970
 

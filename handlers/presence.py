@@ -67,7 +67,10 @@ def stop_typing(call: Call, request: Typing) -> Nothing:
 
 
 def _place(call: Call, request: Typing) -> Place:
-    """Where the caller types. Raises FAILED_PRECONDITION for a place whose pushes do not reach this socket."""
+    """Return the place in which the caller types.
+
+    Raises FAILED_PRECONDITION for a place whose pushes do not reach this socket.
+    """
     if (request.room_id is None) == (request.post_id is None):
         raise errors.invalid("room_id", "give either room_id or post_id")
     if request.room_id is not None:

@@ -1,4 +1,4 @@
-"""What handlers of live rooms share: the caller's standing in the room, versions, events and audit rows."""
+"""The caller's standing in a room, versions, events and audit rows, shared by all handlers of live rooms."""
 
 from typing import TypeVar
 

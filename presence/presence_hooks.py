@@ -1,4 +1,4 @@
-"""What watchers of presence are told when they lose the right to watch, and when they recover their session."""
+"""Pushes to watchers of presence who lose the right to watch, or whose session recovers."""
 
 from collections.abc import Collection, Sequence
 

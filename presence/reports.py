@@ -1,4 +1,4 @@
-"""What a node reports to Redis of its users' presence, and what watchers are told of the outcome.
+"""Reports the presence of a node's users to Redis, and pushes changes to watchers.
 
 While the reports of a shard are on their way, further ones are collected, and the next script takes up to 100 of them:
 a node that is drained has thousands within a second. Reports are retried until Redis takes them.
@@ -36,7 +36,7 @@ SCRIPTS = (UPDATE,)
 
 
 class Chosen(NamedTuple):
-    """What a user chose to show. `version` counts their choices: an older one never replaces a newer one."""
+    """The status that a user chose. `version` counts choices: an older one never replaces a newer one."""
 
     status: str
     text: str
@@ -47,10 +47,10 @@ NOTHING_CHOSEN = Chosen("", "", 0)
 
 
 class Report(NamedTuple):
-    """What happened to a user on a node.
+    """A change of one user's presence on a node.
 
-    here: they have a socket there. gone: their last one closed. settle: the grace period after that is over. set: they
-    chose what to show. tell: nothing happened, but their watchers may not know their presence.
+    here: the user has a socket there. gone: the last socket closed. settle: the grace period has ended. set: the user
+    chose a status. tell: nothing changed, but watchers may have missed a push.
     """
 
     user_id: int
@@ -78,7 +78,7 @@ class Reports:
 
     @property
     def waiting(self) -> int:
-        """How many reports Redis has not taken yet."""
+        """The number of reports that Redis has not taken yet."""
         return sum(map(len, self._waiting.values()))
 
     def add(self, report: Report) -> None:

@@ -1,4 +1,4 @@
-"""How a user is shown to those who watch them."""
+"""The presence of a user as watchers see it."""
 
 import secrets
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ def shown(user_id: int, status: bytes | None, text: bytes | None, seen: bytes | 
 
 
 def unknown(user_id: int) -> Presence:
-    """How a user is shown to users who may not watch them."""
+    """The presence that users see who may not watch this user."""
     return Presence(user_id=str(user_id), status="offline", text="", last_seen_at=None)
 
 

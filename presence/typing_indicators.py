@@ -1,7 +1,6 @@
-"""Who is typing in a room or under a post: pushed when it starts and while it goes on. It ends 6 s after the last
-typing.start.
+"""Pushes that a user types in a room or under a post. Typing ends 6 s after the last typing.start.
 
-Only in this node's memory. Repetitions within 3 s are not pushed.
+This node's memory alone holds the state. Repetitions within 3 s are not pushed.
 """
 
 import asyncio
@@ -22,7 +21,7 @@ LARGE_CHANNEL = 200  # sockets in it on this node: more users than a reader coul
 
 
 class Place(NamedTuple):
-    """Where a user types: the channel, and how pushes name it."""
+    """The channel in which a user types, and its name in pushes."""
 
     channel: str
     room_id: str | None = None

@@ -14,7 +14,7 @@ Flow = Literal["recover", "conflate", "drop"]
 
 
 class History(NamedTuple):
-    """How many recoverable pushes of a channel are kept for clients that are away."""
+    """The bounds on recoverable pushes of a channel that are kept for disconnected clients."""
 
     pushes: int = 10_000
     bytes: int = 4 * 1024 * 1024  # more than a slow client may have unread before it is disconnected

@@ -15,7 +15,7 @@ MEDIA_LIFETIME = timedelta(minutes=10)
 
 
 class VoiceGrant(NamedTuple):
-    """What LiveKit lets a user do in a room: the claims of a token, and of later changes to it."""
+    """A user's rights in a room of LiveKit: the claims of a token, and of later changes to it."""
 
     can_publish: bool  # a microphone, nothing else
     can_subscribe: bool = True

@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 
 class _Attendee(NamedTuple):
-    """What this node tells a roster of a user. `joined`: by the roster's clock; None until it has answered."""
+    """A user's state, as this node reports it to a roster. `joined`: by the roster's clock; None until it answers."""
 
     role: Role
     version: int  # of the room, when it gave the role

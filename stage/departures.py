@@ -1,4 +1,4 @@
-"""What a user who leaves a live room is told, and what the others are told."""
+"""Pushes about a departure from a live room: to the user who leaves, and to the others."""
 
 import secrets
 

@@ -1,5 +1,5 @@
-"""What live rooms are told at most once a second: the size of the audience, reactions, the stage and raised hands.
-Rooms of more than 5,000 users are told less often.
+"""Pushes the size of the audience, reactions, the stage and raised hands to live rooms, at most once a second.
+Rooms of more than 5,000 users get these pushes less often.
 
 Each node whose users changed something asks the roster, which lets one node a second tell the room.
 """

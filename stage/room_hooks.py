@@ -1,4 +1,4 @@
-"""What live rooms do on a node as sockets leave, lose the right to stay, or recover."""
+"""Updates live rooms when sockets on this node leave, lose the right to stay, or recover."""
 
 from collections.abc import Collection, Sequence
 

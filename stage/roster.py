@@ -1,5 +1,7 @@
-"""Who is in which live room now, on all nodes: a roster in Redis for each room, changed by scripts only, so that
-capacity, bans and the queue of hands hold on all nodes.
+"""Rosters: the users inside each live room, over all nodes.
+
+Redis holds a roster for each room. Scripts alone change it, so that capacity, bans and the queue of hands hold on all
+nodes.
 
 A user is inside while a node reports that one of their sockets is. After a gap, nodes repeat their reports. Another
 node removes the users of a dead one (`channels.nodes`).

@@ -216,7 +216,7 @@ async def lock_pair(tx: Transaction, one_id: int, other_id: int) -> None:
 
 
 async def hidden_until(tx: Transaction, user_id: int, other_id: int) -> HiddenUntil:
-    """What the user hides of the other by blocks and mutes. For workers."""
+    """Return until when the user's blocks and mutes hide the other. For workers."""
     row = await tx.fetchrow(
         """SELECT coalesce(max(until) FILTER (WHERE scope = 'all'), 0) AS until,
                   coalesce(max(until) FILTER (WHERE scope = 'posts'), 0) AS posts_until FROM (

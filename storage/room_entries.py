@@ -1,4 +1,4 @@
-"""Loads what users who enter live rooms may do there, and what they see, in batches: a crowd costs few queries."""
+"""Loads the rights and the view of users who enter live rooms, in batches: a crowd costs few queries."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
@@ -18,7 +18,7 @@ RoomUser = tuple[int, int]  # a room and a user
 
 
 class EntrantRow(LiteRow):
-    """A user and what they may do in a room, by the SQL function `room_standings`."""
+    """A user and their rights in a room, from the SQL function `room_standings`."""
 
     room_id: int
     user_id: int
@@ -32,7 +32,7 @@ class EntrantRow(LiteRow):
 
 
 class Scene(NamedTuple):
-    """What a user sees who has entered. `messages`: the newest, oldest first."""
+    """A room as a user sees it on entering. `messages`: the newest ones, in order of time."""
 
     room: RoomRow
     users: Mapping[int, RoomUserRow]

@@ -99,7 +99,7 @@ class Share:
         self._paid_at = now
 
     def rest_after(self, seconds: float) -> float:
-        """How many seconds no transaction may start after one that took so many."""
+        """Return for how many seconds no transaction may start after one that took `seconds`."""
         if self._is_flooding:
             return seconds * FLOOD_REST
         return seconds / self._rate.per_second if self.is_heavy else 0
@@ -118,7 +118,7 @@ class Share:
 
     @property
     def wait_ms(self) -> int:
-        """How long no call may start; 0 if calls may."""
+        """The milliseconds in which no call may start; 0 if calls may."""
         if self.spent <= self._rate.burst:
             return 0
         self.pay_back()

@@ -1,4 +1,4 @@
-"""Loads what a node must know of connecting users, in batches: a storm of reconnects costs few queries."""
+"""Loads sessions and users as they connect, in batches: a storm of reconnects costs few queries."""
 
 from collections.abc import Mapping, Sequence
 from typing import cast

@@ -149,7 +149,7 @@ async def is_large(tx: Transaction, user_id: int) -> bool:
 
 
 async def size_change(tx: Transaction, user_id: int, up_at: int, down_below: int) -> bool | None:
-    """What `is_large` must become by the number of followers; None if it is right. For workers."""
+    """Return the value that `is_large` must get, by the number of followers; None if it is right. For workers."""
     change: bool | None = await tx.fetchval(
         """SELECT NOT is_large FROM users
         WHERE id = $1 AND (NOT is_large AND follower_count >= $2 OR is_large AND follower_count < $3)""",

@@ -1,4 +1,4 @@
--- What to push to a room, at most once a second for all nodes together, and less often to many users.
+-- Collect the changes to push to a room. All nodes together get them at most once a second, large rooms less often.
 -- KEYS of roster.lua, then pulse,
 -- reactions (emoji → count), reacted (message:emoji → count), messages (id → id, those that there are); ARGV 1 ms between
 -- two, 2 most kinds of reactions, 3 most of `reacted`, 4 `again` if the last push failed, then emoji, message

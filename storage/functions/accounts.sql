@@ -32,7 +32,7 @@ CREATE OR REPLACE FUNCTION ended_sessions(ids bigint[]) RETURNS TABLE (session_i
 $$;
 GRANT EXECUTE ON FUNCTION ended_sessions TO daira_app;
 
--- What a node needs to know of users who connect, for many of them at once: one row for each session that is alive.
+-- Load the users who connect to a node, for many sessions at once: one row for each session that is alive.
 -- `hidden` names the users whom this user is kept from: `hidden_until` in
 -- everything, `posts_hidden_until` in posts, because a mute of one kind stands beside one of another, and a block
 -- beside both. The viewer cannot be set for many users, so this reads past the policies, but only what belongs to the

@@ -90,8 +90,8 @@ CREATE OR REPLACE FUNCTION rooms_shown(states text[], before bigint, amount inte
 $$;
 GRANT EXECUTE ON FUNCTION rooms_shown TO daira_app;
 
--- What users may do in rooms that they may see, with their user-lite columns. For the viewer alone, or for all users
--- without one.
+-- The rights of users in rooms that they may see, and the users' rows. With a viewer, it answers for the viewer alone;
+-- without one, for all users.
 CREATE OR REPLACE FUNCTION room_standings(rooms_asked bigint[], people bigint[])
     RETURNS TABLE (room_id bigint, user_id bigint, owner_id bigint, state text, capacity integer, version integer,
                    role text, is_muted boolean, is_banned boolean,
@@ -134,8 +134,8 @@ CREATE OR REPLACE FUNCTION room_users(room bigint, asked bigint[])
 $$;
 GRANT EXECUTE ON FUNCTION room_users TO daira_app, daira_worker;
 
--- What users see who have entered the room, for nodes: the room, those people in it, its newest messages, which of the
--- viewers may see it, and pairs of a viewer and a person or sender who is hidden from them. Only without a viewer.
+-- Load a room for several viewers who have entered it, for nodes: the room, those users in it, its newest messages, which
+-- viewers may see it, and pairs of a viewer and a hidden user or sender. It answers only without a viewer.
 CREATE OR REPLACE FUNCTION room_scene(room bigint, viewers bigint[], people_asked bigint[], amount integer)
     RETURNS TABLE (id bigint, host_id bigint, topic text, state text, visibility text, capacity integer,
                    slow_mode_s integer, starts_at timestamptz, started_at timestamptz, ended_at timestamptz,

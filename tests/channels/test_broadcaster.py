@@ -1,4 +1,4 @@
-"""What Redis keeps of published pushes, by the scripts alone: once for each id, in order, and within bounds."""
+"""Redis keeps published pushes once for each id, in order, and within bounds. Tests call the scripts alone."""
 
 import asyncio
 from collections import deque

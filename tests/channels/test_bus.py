@@ -50,7 +50,7 @@ class Socket(people.Socket):
 
 
 class Node(Hooks):
-    """What the bus works with, on a node with so many shards; it records what is done."""
+    """The collaborators of a bus on a node with that many shards; it records their calls."""
 
     def __init__(self, amount: int = 1) -> None:
         kinds = Kinds(BOOK, FILM, PAPER, NOTE)

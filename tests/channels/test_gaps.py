@@ -159,7 +159,7 @@ async def test_a_node_that_has_heard_nothing_yet_has_missed_everything(node):
 
 
 async def test_a_link_that_is_lost_again_has_missed_everything_since_the_first_time(node):
-    """What is heard while the gap is open does not close it."""
+    """A push that arrives while the gap is open does not close it."""
     node.heard(700)
     first = await node.lose()
     node.now += 5

@@ -43,7 +43,7 @@ class World(Hooks):
 
     @property
     def subscribed(self) -> list[str]:
-        """What was subscribed to (+) and unsubscribed from (-), in order, by shard."""
+        """The SUBSCRIBEs (+) and UNSUBSCRIBEs (-), in order, by shard."""
         return [f"{sign}{shard} {channel}" for sign, shard, channel in self.shards.log]
 
 

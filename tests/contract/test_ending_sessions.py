@@ -1,4 +1,4 @@
-"""What ends sessions: the sockets are told directly, and by an event in case that fails."""
+"""Ended sessions: their sockets are closed directly, and by an event in case that fails."""
 
 import asyncio
 

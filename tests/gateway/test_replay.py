@@ -1,4 +1,4 @@
-"""What a recovered client is given: channels that are still open to it, missed pushes in order, and snapshots."""
+"""A recovered client gets the channels that are still open to it, missed pushes in order, and snapshots."""
 
 import pytest
 from msgspec.structs import replace

@@ -1,4 +1,4 @@
-"""What watchers of presence are told when they lose the right to watch, and when they recover."""
+"""Watchers of presence get pushes when they lose the right to watch, and when they recover."""
 
 import json
 

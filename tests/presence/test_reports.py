@@ -1,4 +1,4 @@
-"""How reports on users are collected, sent again and told to watchers. Tests control Redis and the broadcaster."""
+"""Reports are collected, retried and pushed to watchers. Tests control Redis and the broadcaster."""
 
 import asyncio
 from collections.abc import Callable

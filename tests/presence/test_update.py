@@ -1,4 +1,4 @@
-"""How a user is shown, by the script alone: from their sockets on all nodes and what they chose."""
+"""The script derives a user's presence from their sockets on all nodes and the status that they chose."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What live rooms do on a node as sockets leave, lose the right to stay, or recover."""
+"""Live rooms are updated when sockets leave, lose the right to stay, or recover."""
 
 from contextlib import asynccontextmanager
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""How questions are collected while others are under way."""
+"""Questions are collected while others are under way."""
 
 import asyncio
 

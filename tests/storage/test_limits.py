@@ -1,4 +1,4 @@
-"""What counts as one address, and how limits count beyond a window and give back."""
+"""Limits: addresses that count as one, counts over two windows, and counts that are given back."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""How commits wake the relay."""
+"""Commits wake the relay."""
 
 import asyncio
 

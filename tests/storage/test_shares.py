@@ -48,7 +48,7 @@ async def test_a_user_with_calls_under_way_is_not_forgotten(idle_cluster: Cluste
 
 
 class Spent:
-    """What a user spent on all nodes, as Redis adds it up."""
+    """The work of a user on all nodes, as Redis adds it up."""
 
     def __init__(self, shards: Shards) -> None:
         self._shards = shards

@@ -1,4 +1,4 @@
-"""Who may watch whose presence, by the database function alone."""
+"""The right to watch a user's presence, by the database function alone."""
 
 import pytest
 

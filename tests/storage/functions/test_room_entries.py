@@ -1,4 +1,4 @@
-"""What users who enter a live room may do and see, by the database functions alone."""
+"""The rights and the view of users who enter a live room, by the database functions alone."""
 
 import json
 from typing import Any
