@@ -8,6 +8,8 @@ from collections.abc import Collection, Sequence
 
 from limits import parse
 
+from storage.limits import address_key, is_loopback
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MOST_ADDRESSES = 20_000
@@ -29,15 +31,9 @@ class AddressRate:
 
     def take(self, address: str) -> bool:
         """False where it connects too often. IPv6 counts by its /64."""
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            key = address
-        else:
-            if parsed.is_loopback and not self._count_loopback:
-                return True
-            is_long = isinstance(parsed, ipaddress.IPv6Address)
-            key = str(ipaddress.ip_network((parsed, 64), strict=False)) if is_long else address
+        if not self._count_loopback and is_loopback(address):
+            return True
+        key = address_key(address)
         now = time.monotonic()
         paid_until = max(self._paid_until.pop(key, now), now)
         may = paid_until - now <= BURST_S

@@ -54,7 +54,7 @@ class Limits:
             await self.hit(name, address_key(address))
 
     def counts_address(self, address: str) -> bool:
-        return self._count_loopback or not _is_loopback(address)
+        return self._count_loopback or not is_loopback(address)
 
     def _count(self, name: str, key: str | int, cost: int, most: int) -> "asyncio.Future[tuple[int, int, int]]":
         """Returns whether the cost was counted, the hits with it, and the milliseconds to wait."""
@@ -77,7 +77,7 @@ def address_key(address: str) -> str:
     return address
 
 
-def _is_loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:

@@ -51,6 +51,16 @@ class Rows:
     async def block(self, blocker: int, blocked: int) -> None:
         await self.add("blocks", blocker_id=blocker, blocked_id=blocked)
 
+    async def audience(self, owner: int, *others: str) -> dict[str, int]:
+        """Return a follower, an asker who waits for approval, a stranger whom the owner follows, and others, by name."""
+        names = ["follower", "asker", "stranger", *others]
+        found = dict(zip(names, await self.users(len(names)), strict=True))
+        await self.follow(found["follower"], owner)
+        await self.follow(found["asker"], owner, "pending")
+        await self.follow(owner, found["stranger"])
+        await self.tie_to_others(owner, *found.values())
+        return found
+
     async def tie_to_others(self, *users: int) -> None:
         """Let each follow, be followed by, block and be blocked by somebody who must not matter."""
         for user in users:

@@ -79,16 +79,10 @@ async def test_relations_know_mutes_until_they_end(
 )
 async def test_graph_open(rows: Rows, is_private: bool, status: str, viewers: str):
     target = await rows.user(is_private=is_private, status=status)
-    names = ["follower", "asker", "stranger", "blocker", "blocked"]
-    people = dict(zip(names, await rows.users(len(names)), strict=True))
-    for name in ("follower", "blocked"):
-        await rows.follow(people[name], target)
-    await rows.follow(people["asker"], target, "pending")
-    await rows.follow(target, people["stranger"])
+    people = {"self": target, **await rows.audience(target, "blocker", "blocked")}
+    await rows.follow(people["blocked"], target)
     await rows.block(people["blocker"], target)
     await rows.block(target, people["blocked"])
-    await rows.tie_to_others(target, *(people[name] for name in ("follower", "asker", "stranger", "blocker")))
-    people |= {"self": target}
     assert {name for name, user in people.items() if await rows.ask(user, "graph_open", target)} == set(viewers.split())
     assert not await rows.ask(None, "graph_open", target)
 

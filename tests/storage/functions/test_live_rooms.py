@@ -67,14 +67,10 @@ async def visible(rows: Rows, room: int, person: int | None) -> bool:
 )
 async def test_room_visible_to_its_audience(rows: Rows, visibility: str, is_private: bool, viewers: str):
     owner, host = await rows.user(is_private=is_private), await rows.user()
-    names = ["follower", "asker", "stranger", "member", "of_host"]
-    people = dict(zip(names, await rows.users(len(names)), strict=True))
-    for name in ("follower", "member"):
-        await rows.follow(people[name], owner)
-    await rows.follow(people["asker"], owner, "pending")
+    people = await rows.audience(owner, "member", "of_host")
+    await rows.follow(people["member"], owner)
     await rows.follow(people["of_host"], host)
-    await rows.follow(owner, people["stranger"])
-    await rows.tie_to_others(owner, host, *people.values())
+    await rows.tie_to_others(host)
     circle = await rows.circle(owner, people["member"]) if visibility == "circle" else None
     room = await rows.room(owner, visibility, host_id=host, circle_id=circle)
     assert {name for name, user in people.items() if await visible(rows, room, user)} == set(viewers.split())

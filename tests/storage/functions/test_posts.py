@@ -18,17 +18,12 @@ from tests.storage.functions.rows import Rows
 )
 async def test_post_visible(rows: Rows, visibility: str, is_private: bool, viewers: str):
     author = await rows.user(is_private=is_private)
-    names = ["follower", "asker", "stranger", "member", "blocker", "blocked"]
-    people = dict(zip(names, await rows.users(len(names)), strict=True))
-    for name in ("follower", "blocker", "blocked"):
+    people = {"author": author, **await rows.audience(author, "member", "blocker", "blocked")}
+    for name in ("blocker", "blocked"):
         await rows.follow(people[name], author)
-    await rows.follow(people["asker"], author, "pending")
-    await rows.follow(author, people["stranger"])
     await rows.block(people["blocker"], author)
     await rows.block(author, people["blocked"])
-    await rows.tie_to_others(author, *(people[name] for name in ("follower", "asker", "stranger", "member")))
     circle = await rows.circle(author, people["member"], people["blocker"])
-    people |= {"author": author}
     seen = {name for name, user in people.items() if await rows.ask(user, "post_visible", author, visibility, circle)}
     assert seen == set(viewers.split())
     assert not await rows.ask(None, "post_visible", author, visibility, circle)

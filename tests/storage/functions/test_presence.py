@@ -18,18 +18,13 @@ from tests.storage.functions.rows import Rows
 )
 async def test_may_watch_asks_the_audience(rows: Rows, audience: str, is_private: bool, watchers: str):
     alice = await rows.user(presence_audience=audience, is_private=is_private)
-    follower, asker, stranger, blocker, blocked = await rows.users(5)
-    for user in (follower, blocker, blocked):
-        await rows.follow(user, alice)
-    await rows.follow(asker, alice, "pending")
-    await rows.follow(alice, stranger)
-    await rows.block(blocker, alice)
-    await rows.block(alice, blocked)
-    await rows.tie_to_others(alice, follower, asker, stranger)
-    names = ["self", "follower", "asker", "stranger", "blocker", "blocked"]
-    people = [alice, follower, asker, stranger, blocker, blocked]
-    found = await rows.list(None, "may_watch", [alice] * len(people), people)
-    assert {names[number - 1] for number in found} == set(watchers.split())
+    people = {"self": alice, **await rows.audience(alice, "blocker", "blocked")}
+    for name in ("blocker", "blocked"):
+        await rows.follow(people[name], alice)
+    await rows.block(people["blocker"], alice)
+    await rows.block(alice, people["blocked"])
+    found = await rows.list(None, "may_watch", [alice] * len(people), list(people.values()))
+    assert {list(people)[number - 1] for number in found} == set(watchers.split())
 
 
 @pytest.mark.parametrize("status", ["suspended", "deleted"])
