@@ -2,6 +2,9 @@
 
 import asyncio
 
+import pytest
+
+from storage.database import DatabaseUnavailable
 from tests.cluster import Cluster
 
 
@@ -17,4 +20,17 @@ async def test_a_connection_lost_on_release_does_not_fail_its_call(cluster: Clus
 
         monkeypatch.setattr(connection, "_on_release", is_lost)
     assert connection.is_closed()
+    await database.ping()
+
+
+async def test_a_connection_lost_in_a_transaction_makes_its_call_unavailable(cluster: Cluster):
+    database = cluster.worker_database
+
+    async def lose() -> None:
+        async with database.transaction() as tx:
+            tx._con.terminate()
+            await tx.execute("SELECT 1")
+
+    with pytest.raises(DatabaseUnavailable):
+        await lose()
     await database.ping()

@@ -52,7 +52,7 @@ class Rows:
         await self.add("blocks", blocker_id=blocker, blocked_id=blocked)
 
     async def audience(self, owner: int, *others: str) -> dict[str, int]:
-        """Return a follower, an asker who waits for approval, a stranger whom the owner follows, and others, by name."""
+        """Return by name a follower, an asker whose follow waits, a stranger whom the owner follows, and others."""
         names = ["follower", "asker", "stranger", *others]
         found = dict(zip(names, await self.users(len(names)), strict=True))
         await self.follow(found["follower"], owner)
