@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from protocol import emojis, errors
+from protocol import emojis, errors, time_zones
 from protocol.text import Text
 
 MAX_ID = 2**63 - 1
@@ -70,6 +70,15 @@ Cursor = Annotated[str, msgspec.Meta(min_length=1, max_length=512, description="
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=100)]
 IdempotencyKey = Annotated[str, msgspec.Meta(pattern=r"^[\x20-\x7e]{1,64}$", max_length=64)]
 Locale = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", max_length=30)]
+TimeZone = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[A-Za-z0-9_+/-]{1,40}$",
+        max_length=40,
+        description="a name of the IANA database, as in Africa/Cairo",
+        extra={"clean": time_zones.clean},
+    ),
+]
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,10 +2,10 @@
 
 from types import ModuleType
 
-from protocol import auth, live_rooms, posts, presence, room_chat, room_digests, room_stage, users
+from protocol import auth, live_rooms, posts, presence, room_chat, room_digests, room_stage, settings, users
 from protocol.pushes import Push
 
-MODULES = (auth, live_rooms, posts, presence, room_chat, room_digests, room_stage, users)
+MODULES = (auth, live_rooms, posts, presence, room_chat, room_digests, room_stage, settings, users)
 
 
 def _declared_in(module: ModuleType) -> list[type[Push]]:

@@ -2,6 +2,15 @@
 
 export type Answer<T> = { ok: true; data: T } | { ok: false; error: ErrorBody };
 
+/** `messages_from`, `comments_from` and `mentions_from`: who may contact the user so. A message of an admitted user whom the caller does not follow is a request first. Users below 18 get messages only of users whom they follow. */
+export interface AccountSettings {
+  messages_from: "everyone" | "followed" | "followers" | "nobody";
+  comments_from: "everyone" | "followed" | "followers" | "nobody";
+  mentions_from: "everyone" | "followed" | "followers" | "nobody";
+  locale: string;
+  timezone: string;
+}
+
 /** The most users who were inside at once, within the minute that begins at `at`. */
 export interface AttendancePoint {
   at: string;
@@ -586,6 +595,12 @@ export interface SetRole {
   version?: number | null;
 }
 
+/** To the user's own devices. */
+export interface SettingsChanged {
+  id: string;
+  settings: AccountSettings;
+}
+
 /** The answer of register, login and refresh. */
 export interface SignedIn {
   user: User;
@@ -640,6 +655,15 @@ export interface UpdateRoom {
   topic?: string;
   capacity?: number;
   slow_mode_s?: number;
+}
+
+/** Absent fields stay as they are. */
+export interface UpdateSettings {
+  messages_from?: "everyone" | "followed" | "followers" | "nobody";
+  comments_from?: "everyone" | "followed" | "followers" | "nobody";
+  mentions_from?: "everyone" | "followed" | "followers" | "nobody";
+  locale?: string;
+  timezone?: string;
 }
 
 /** Absent fields stay as they are. null clears a text or the avatar, and is refused for other fields. */
@@ -821,6 +845,10 @@ export interface ClientToServerEvents {
   "session.list": (request: ListSessions, ack: (answer: Answer<SessionList>) => void) => void;
   /** Revoke one of the caller's sessions and disconnect its sockets on all nodes. Repeating it changes nothing. */
   "session.revoke": (request: SessionRef, ack: (answer: Answer<Nothing>) => void) => void;
+  /** The caller's settings. */
+  "settings.get": (ack: (answer: Answer<AccountSettings>) => void) => void;
+  /** Change the caller's settings. Chats and comments that exist stay as they are. */
+  "settings.update": (request: UpdateSettings, ack: (answer: Answer<AccountSettings>) => void) => void;
   /** All methods with JSON Schemas of their requests and results. */
   "system.methods": (ack: (answer: Answer<MethodList>) => void) => void;
   /** The server's time. */
@@ -863,5 +891,6 @@ export interface ServerToClientEvents {
   "session.expired": (push: SessionExpired, offset?: string) => void;
   "session.ready": (push: SessionReady, offset?: string) => void;
   "session.revoked": (push: SessionRevoked, offset?: string) => void;
+  "settings.changed": (push: SettingsChanged, offset?: string) => void;
   "typing.changed": (push: TypingChanged, offset?: string) => void;
 }

@@ -122,6 +122,7 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
     "room.unban": (World.on_bob_at_version, {}),
     "room.update": (World.scheduled, {"topic": "ليلة الفول", "capacity": 9}),
     "session.revoke": (World.session, {}),
+    "settings.update": (World.nothing, {"messages_from": "nobody", "timezone": "Africa/Cairo"}),
     "typing.start": (World.live, {}),
     "typing.stop": (World.live, {}),
     "user.update": (World.nothing, {"is_private": True, "display_name": "منى"}),

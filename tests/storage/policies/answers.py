@@ -117,7 +117,7 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
 INTERNAL = {
     "room_role", "room_visible_to", "post_visible_to", "may_stand", "count_follow", "follows_counted", "posts_counted",
     "tie_allowed", "take_turn", "blocks_sever", "ensure_partitions", "room_change_allowed", "hold_shared", "mint_id",
-    "bounded", "tie_decided", "tie_to_somebody", "invitation_allowed", "status_changed",
+    "bounded", "tie_decided", "tie_to_somebody", "invitation_allowed", "status_changed", "admits",
 }  # fmt: skip
 TO_WORKERS = {
     "viewer_id", "snowflake_at", "relations", "ensure_partitions", "outbox_backlog", "take_turn", "room_standings",

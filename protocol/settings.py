@@ -1,0 +1,44 @@
+"""Messages about the settings of the caller's account."""
+
+from typing import ClassVar, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from protocol.fields import Locale, Request, TimeZone
+from protocol.pushes import Flow, Push
+
+# `followers` follow the user; `followed` are those whom the user follows.
+ContactAudience = Literal["everyone", "followers", "followed", "nobody"]
+
+
+class AccountSettings(msgspec.Struct, frozen=True):
+    """`messages_from`, `comments_from` and `mentions_from`: who may contact the user so.
+
+    A message of an admitted user whom the caller does not follow is a request first. Users below 18 get messages only
+    of users whom they follow.
+    """
+
+    messages_from: ContactAudience
+    comments_from: ContactAudience
+    mentions_from: ContactAudience
+    locale: str
+    timezone: str
+
+
+class UpdateSettings(Request, frozen=True):
+    """Absent fields stay as they are."""
+
+    messages_from: ContactAudience | UnsetType = UNSET
+    comments_from: ContactAudience | UnsetType = UNSET
+    mentions_from: ContactAudience | UnsetType = UNSET
+    locale: Locale | UnsetType = UNSET
+    timezone: TimeZone | UnsetType = UNSET
+
+
+class SettingsChanged(Push, frozen=True):
+    """To the user's own devices."""
+
+    event: ClassVar[str] = "settings.changed"
+    flow: ClassVar[Flow] = "conflate"
+    settings: AccountSettings
