@@ -76,7 +76,7 @@ const listDemoUsers = () => fetchJson("/dev/users");
 
 /** Suggest usernames in all forms that ask for one. */
 async function suggestUsernames() {
-  const options = (await listDemoPeople()).map(({ username, display_name }) =>
+  const options = (await listDemoUsers()).map(({ username, display_name }) =>
     element("option", { value: username }, display_name),
   );
   find("usernames").replaceChildren(...options);

@@ -40,6 +40,10 @@ class Browser:
     async def see_no(self, selector: str, text: str = "") -> None:
         await self._until(f"no {selector} {text}", lambda: not self._find(selector, text))
 
+    async def has(self, selector: str) -> None:
+        """Wait for an element, also an invisible one."""
+        await self._until(f"to have {selector}", lambda: self.driver.find_elements(By.CSS_SELECTOR, selector))
+
     async def click(self, selector: str, text: str = "") -> None:
         await self._until(f"to click {selector} {text}", lambda: self._click(selector, text))
 

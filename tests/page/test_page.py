@@ -37,6 +37,7 @@ async def sign_in(cluster: Cluster, node: str) -> AsyncIterator[Callable[[str], 
         await window.send("#sign-in input", username)
         await window.see("#me", f"@{username}")
         await window.see("#connection", "connected")
+        await window.has("#usernames option")
         return window
 
     yield open_and_sign_in
