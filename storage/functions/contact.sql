@@ -24,3 +24,9 @@ CREATE OR REPLACE FUNCTION admits(target bigint, actor bigint, what text) RETURN
                 SELECT FROM follows f WHERE f.follower_id = target AND f.followee_id = actor AND f.status = 'active')
             ELSE false END
 $$;
+
+-- Whether the viewer may mention the user.
+CREATE OR REPLACE FUNCTION admits_mention(target bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN public.admits(target, public.viewer_id(), 'mentions');
+GRANT EXECUTE ON FUNCTION admits_mention TO daira_app;

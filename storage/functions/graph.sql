@@ -6,6 +6,23 @@ CREATE OR REPLACE FUNCTION blocks_viewer(other bigint) RETURNS boolean
     RETURN EXISTS (SELECT FROM public.blocks WHERE blocker_id = other AND blocked_id = public.viewer_id());
 GRANT EXECUTE ON FUNCTION blocks_viewer TO daira_app;
 
+-- Whether there is a block between the user and the viewer, in either direction.
+CREATE OR REPLACE FUNCTION blocks_or_blocked(other bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN EXISTS (SELECT FROM public.blocks WHERE blocker_id = other AND blocked_id = public.viewer_id())
+        OR EXISTS (SELECT FROM public.blocks WHERE blocker_id = public.viewer_id() AND blocked_id = other);
+GRANT EXECUTE ON FUNCTION blocks_or_blocked TO daira_app;
+
+-- Users whose comments and reactions are hidden from the viewer: both sides of a block, and users muted for everything.
+-- Without SECURITY DEFINER, so that it becomes part of its caller's plan, which then reads this list once.
+CREATE OR REPLACE FUNCTION hidden_users() RETURNS TABLE (user_id bigint)
+    LANGUAGE sql STABLE AS $$
+    SELECT blocked_id FROM blocks WHERE blocker_id = viewer_id()
+    UNION ALL SELECT blocker_id FROM blocks WHERE blocked_id = viewer_id()
+    UNION ALL SELECT muted_id FROM mutes
+              WHERE mutes.user_id = viewer_id() AND kind = 'all' AND (until IS NULL OR until > now())
+$$;
+
 -- The relation between the viewer and each user in `others`, one row per user.
 CREATE OR REPLACE FUNCTION relations(others bigint[])
     RETURNS TABLE (other_id bigint, follows boolean, followed_by boolean, requested boolean, blocks boolean,

@@ -22,6 +22,15 @@ CREATE OR REPLACE FUNCTION post_visible(author bigint, visibility text, circle b
     RETURN public.post_visible_to(public.viewer_id(), author, visibility, circle);
 GRANT EXECUTE ON FUNCTION post_visible TO daira_app;
 
+-- Whether the viewer may see the post with that id, and with it its comments and reactions.
+CREATE OR REPLACE FUNCTION sees_post(post bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN EXISTS (
+        SELECT FROM public.posts p JOIN public.users u ON u.id = p.author_id
+        WHERE p.id = post AND p.status = 'published' AND u.status = 'active'
+          AND public.post_visible(p.author_id, p.visibility, p.circle_id));
+GRANT EXECUTE ON FUNCTION sees_post TO daira_app;
+
 CREATE OR REPLACE FUNCTION posts_counted() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
