@@ -6,12 +6,15 @@ CREATE OR REPLACE FUNCTION blocks_viewer(other bigint) RETURNS boolean
     RETURN EXISTS (SELECT FROM public.blocks WHERE blocker_id = other AND blocked_id = public.viewer_id());
 GRANT EXECUTE ON FUNCTION blocks_viewer TO daira_app;
 
--- Whether there is a block between the user and the viewer, in either direction.
-CREATE OR REPLACE FUNCTION blocks_or_blocked(other bigint) RETURNS boolean
+-- Whether the viewer may see what the user writes and does: the account is active, and neither blocks the other. Never
+-- without a viewer.
+CREATE OR REPLACE FUNCTION sees_user(other bigint) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
-    RETURN EXISTS (SELECT FROM public.blocks WHERE blocker_id = other AND blocked_id = public.viewer_id())
-        OR EXISTS (SELECT FROM public.blocks WHERE blocker_id = public.viewer_id() AND blocked_id = other);
-GRANT EXECUTE ON FUNCTION blocks_or_blocked TO daira_app;
+    RETURN public.viewer_id() IS NOT NULL
+        AND EXISTS (SELECT FROM public.users WHERE id = other AND status = 'active')
+        AND NOT EXISTS (SELECT FROM public.blocks WHERE blocker_id = other AND blocked_id = public.viewer_id())
+        AND NOT EXISTS (SELECT FROM public.blocks WHERE blocker_id = public.viewer_id() AND blocked_id = other);
+GRANT EXECUTE ON FUNCTION sees_user TO daira_app;
 
 -- Users whose comments and reactions are hidden from the viewer: both sides of a block, and users muted for everything.
 -- Without SECURITY DEFINER, so that it becomes part of its caller's plan, which then reads this list once.

@@ -6,9 +6,9 @@ CREATE OR REPLACE FUNCTION target_post(target_type text, target_id bigint) RETUR
     RETURN CASE target_type
         WHEN 'post' THEN CASE WHEN public.sees_post(target_id) THEN target_id END
         WHEN 'comment' THEN (
-            SELECT c.post_id FROM public.comments c JOIN public.users u ON u.id = c.author_id
-            WHERE c.id = target_id AND c.status = 'published' AND u.status = 'active'
-              AND NOT public.blocks_or_blocked(c.author_id) AND public.sees_post(c.post_id)) END;
+            SELECT c.post_id FROM public.comments c
+            WHERE c.id = target_id AND c.status = 'published'
+              AND public.sees_user(c.author_id) AND public.sees_post(c.post_id)) END;
 GRANT EXECUTE ON FUNCTION target_post TO daira_app;
 
 -- Reactions of these kinds, newest first, without those of hidden users; empty if the viewer may not see the target. It

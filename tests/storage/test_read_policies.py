@@ -13,6 +13,7 @@ from tests.cluster import Cluster
 AUDIENCES = ("circle", "followers", "private", "public")
 VIEWERS = ("author", "follower", "asker", "member", "stranger", "blocker", "blocked")
 # These are strangers to the author; "foe" is blocked by the host, "hater" blocks the host.
+WROTE = ("stranger", "host")  # comments and reactions on each post
 IN_ROOMS = ("host", "cohost", "speaker", "listener", "invited", "banned", "foe", "hater")
 ids = itertools.count(10**17)
 
@@ -65,6 +66,8 @@ async def world(cluster: Cluster, request: pytest.FixtureRequest):
         )  # fmt: skip
         mention = "INSERT INTO post_mentions (post_id, author_id, user_id) VALUES ($1, $2, $3)"
         await owner.execute(mention, post_id, author, people["stranger"])
+        for role in WROTE:
+            await comment_on(owner, post_id, people[role])
     answer = "INSERT INTO idempotency (user_id, method, key, request_hash, answer) VALUES ($1, 'm', 'k', 'h', 'a')"
     await owner.execute(answer, author)
     mute = "INSERT INTO mutes (user_id, muted_id, kind) VALUES ($1, $2, 'posts')"
@@ -76,6 +79,15 @@ async def world(cluster: Cluster, request: pytest.FixtureRequest):
     rooms = {audience: await open_room(owner, people, audience, circle) for audience in AUDIENCES}
     yield World(cluster, people, posts, rooms), request.param
     await owner.close()
+
+
+async def comment_on(owner, post_id: int, user_id: int) -> None:
+    """Let the user comment on the post and react to it. A second comment is deleted."""
+    comment = "INSERT INTO comments (id, post_id, author_id, text, status) VALUES ($1, $2, $3, 'x', $4)"
+    for status in ("published", "deleted"):
+        await owner.execute(comment, next(ids), post_id, user_id, status)
+    reaction = "INSERT INTO reactions (target_type, target_id, user_id, kind, id) VALUES ('post', $1, $2, 'like', $3)"
+    await owner.execute(reaction, post_id, user_id, next(ids))
 
 
 @asynccontextmanager
@@ -130,6 +142,24 @@ async def test_posts(world, viewer):
     assert await shown.rows(viewer, "SELECT visibility FROM posts WHERE id = ANY ($1)", mine) == sorted(expected)
 
 
+@pytest.mark.parametrize("viewer", [*SEES, *WROTE, "foe", "hater"])
+async def test_comments_and_reactions_on_posts(world, viewer):
+    """A block with their author, in either direction, hides them. Users see their own reactions to hidden posts too."""
+    shown, is_private = world
+    audiences = SEES.get(viewer, {"public"})
+    if is_private and audiences == {"public"}:
+        audiences = set()
+    posts = [shown.posts[audience] for audience in audiences]
+    authors = {shown.people["stranger"]} | ({shown.people["host"]} if viewer not in ("foe", "hater") else set())
+    me, mine = shown.people.get(viewer, 0), [*shown.posts.values()]
+    expected = sorted(f"{post} {author}" for post in posts for author in authors)
+    statement = "SELECT post_id || ' ' || author_id FROM comments WHERE post_id = ANY ($1)"
+    assert await shown.rows(viewer, statement, mine) == expected
+    own = {f"{post} {me}" for post in mine} if viewer in WROTE else set()
+    statement = "SELECT target_id || ' ' || user_id FROM reactions WHERE target_id = ANY ($1)"
+    assert await shown.rows(viewer, statement, mine) == sorted({*expected} | own)
+
+
 @pytest.mark.parametrize("viewer", SEES)
 async def test_the_author_of_posts(world, viewer):
     shown, _ = world
@@ -167,8 +197,8 @@ PRIVATE = {
 }
 # Tables whose reads have tests of their own here.
 OTHERS = {
-    "users", "posts", "rooms", "room_messages", "room_digests", "room_turns", "room_roles", "room_bans",
-    "room_invitations",
+    "users", "posts", "comments", "reactions", "rooms", "room_messages", "room_digests", "room_turns", "room_roles",
+    "room_bans", "room_invitations",
 }  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 -- Comments and reactions.
 
 CREATE FUNCTION sees_post(post bigint) RETURNS boolean LANGUAGE sql RETURN NULL::boolean;
-CREATE FUNCTION blocks_or_blocked(other bigint) RETURNS boolean LANGUAGE sql RETURN NULL::boolean;
+CREATE FUNCTION sees_user(other bigint) RETURNS boolean LANGUAGE sql RETURN NULL::boolean;
 CREATE FUNCTION admits_mention(target bigint) RETURNS boolean LANGUAGE sql RETURN NULL::boolean;
 CREATE FUNCTION may_comment(post bigint, parent bigint) RETURNS boolean LANGUAGE sql RETURN NULL::boolean;
 CREATE FUNCTION comments_placed() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
@@ -61,7 +61,7 @@ GRANT SELECT ON reactions TO daira_worker;
 
 -- A comment is deleted by `delete_comment`, because the author of the post may do that too, and nothing else.
 CREATE POLICY visible ON comments FOR SELECT TO daira_app
-    USING (status = 'published' AND sees_post(post_id) AND NOT blocks_or_blocked(author_id));
+    USING (status = 'published' AND sees_post(post_id) AND sees_user(author_id));
 CREATE POLICY written ON comments FOR INSERT TO daira_app
     WITH CHECK (author_id = viewer_id() AND may_comment(post_id, parent_id)
         AND NOT EXISTS (SELECT FROM unnest(mention_ids) AS named (id) WHERE NOT admits_mention(named.id)));
@@ -74,7 +74,7 @@ CREATE POLICY worker_changes ON comments FOR UPDATE TO daira_worker USING (true)
 
 -- Users may withdraw their own reaction from what they no longer see.
 CREATE POLICY visible ON reactions FOR SELECT TO daira_app USING (user_id = viewer_id()
-    OR target_post(target_type, target_id) IS NOT NULL AND NOT blocks_or_blocked(user_id));
+    OR target_post(target_type, target_id) IS NOT NULL AND sees_user(user_id));
 CREATE POLICY given ON reactions FOR INSERT TO daira_app
     WITH CHECK (user_id = viewer_id() AND target_post(target_type, target_id) IS NOT NULL);
 CREATE POLICY changed ON reactions FOR UPDATE TO daira_app USING (user_id = viewer_id())

@@ -38,6 +38,38 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("owner other", "SELECT post_visible({owner}, 'circle', {circle})"),
         ("owner", "SELECT post_visible({owner}, 'private', NULL)"),
     ),
+    "sees_post": (
+        (_FOLLOWERS, "SELECT sees_post({post})"),
+        (_SIGNED_IN, "SELECT sees_post({open_post})"),
+        (NO_ONE, "SELECT sees_post({deleted_post})"),
+    ),
+    "sees_user": ((_SIGNED_IN.replace(" blocked", ""), "SELECT sees_user({owner})"),),
+    "admits_mention": (
+        (_EVERYBODY, "SELECT admits_mention({open})"),
+        (NO_ONE, "SELECT admits_mention({shy})"),
+    ),
+    # Comments and reactions.
+    "may_comment": (
+        (_FOLLOWERS, "SELECT may_comment({post}, NULL)"),
+        (_FOLLOWERS, "SELECT may_comment({post}, {comment})"),
+        (NO_ONE, "SELECT may_comment({post}, {deleted_comment})"),
+        (NO_ONE, "SELECT may_comment({open_post}, NULL)"),
+    ),
+    "comment_page": (
+        (_FOLLOWERS, f"SELECT id FROM comment_page({{post}}, NULL, {_LAST}, 9, 2)"),
+        (_FOLLOWERS, "SELECT id FROM comment_page({post}, {comment}, 0, 9, 2)"),
+    ),
+    "delete_comment": (
+        ("owner other", "SELECT is_new FROM delete_comment({comment})"),
+        ("other", "SELECT is_new FROM delete_comment({lost_comment})"),
+    ),
+    "target_post": (
+        (_FOLLOWERS, "SELECT target_post('post', {post})"),
+        (_SIGNED_IN.replace(" blocked", ""), "SELECT target_post('comment', {owner_comment})"),
+        (NO_ONE, "SELECT target_post('comment', {deleted_comment})"),
+        (NO_ONE, "SELECT target_post('comment', {lost_comment})"),
+    ),
+    "reactions_to": ((_FOLLOWERS, f"SELECT id FROM reactions_to('post', {{post}}, ARRAY ['like'], {_LAST}, 9)"),),
     "large_author_post_ids": ((NO_ONE, f"SELECT true FROM large_author_post_ids({_LAST}, 9) id WHERE id = {{post}}"),),
     "inbox_post_ids": (
         (_FOLLOWERS.replace("owner ", ""), "SELECT true FROM inbox_post_ids(100) id WHERE id = {post}"),
@@ -108,6 +140,12 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     # Their answers for each event are in `events`: the outbox's policies call them.
     "may_tell_of_post": ((NO_ONE, "SELECT may_tell_of_post('post.pinned', '{me}', '{{\"author_id\": {me}}}')"),),
+    "may_tell_of_comment": (
+        (NO_ONE, "SELECT may_tell_of_comment('comment.pinned', '{post}', '{{\"post_id\": {post}}}')"),
+    ),
+    "may_tell_of_reaction": (
+        (NO_ONE, "SELECT may_tell_of_reaction('reaction.seen', '{me}', '{{\"user_id\": {me}}}')"),
+    ),
     "may_tell_of_graph": ((NO_ONE, "SELECT may_tell_of_graph('graph.liked', '{me}', '{{\"user_id\": {me}}}')"),),
     "may_tell_of_session": ((NO_ONE, "SELECT may_tell_of_session('session.begun', '{me}', '{{\"user_id\": {me}}}')"),),
     "may_tell_of_room": ((NO_ONE, "SELECT may_tell_of_room('room.bought', '{room}', '{{\"room_id\": {room}}}')"),),
@@ -118,6 +156,7 @@ INTERNAL = {
     "room_role", "room_visible_to", "post_visible_to", "may_stand", "count_follow", "follows_counted", "posts_counted",
     "tie_allowed", "take_turn", "blocks_sever", "ensure_partitions", "room_change_allowed", "hold_shared", "mint_id",
     "bounded", "tie_decided", "tie_to_somebody", "invitation_allowed", "status_changed", "admits",
+    "comments_placed", "hidden_users", "judged_comments", "has_visible_replies",
 }  # fmt: skip
 TO_WORKERS = {
     "viewer_id", "snowflake_at", "relations", "ensure_partitions", "outbox_backlog", "take_turn", "room_standings",

@@ -22,6 +22,16 @@ def _changed(room: str, actor: str, user: str, change: str) -> str:
     return _room("changed", room, f', "actor_id": {actor}, "user_id": {user}, "change": "{change}"')
 
 
+def _comment(change: str, comment: str, author: str) -> str:
+    payload = f'"comment_id": {{{comment}}}, "post_id": {{post}}, "author_id": {{{author}}}'
+    return _event(f"comment.{change}", "{post}", payload)
+
+
+def _reaction(change: str, user: str, kind: str) -> str:
+    target = '"target_type": "post", "target_id": {post}, "post_id": {post}'
+    return _event(f"reaction.{change}", f"{{{user}}}", f'{target}, "user_id": {{{user}}}, "kind": "{kind}"')
+
+
 _NEW_POST = """INSERT INTO posts (id, author_id, text, visibility, reply_policy)
     VALUES ({new}, {me}, 'x', 'public', 'everyone');"""
 _ASKS = "INSERT INTO follows (id, follower_id, followee_id, status) VALUES ({new}, {stranger}, {owner}, 'pending');"
@@ -40,6 +50,18 @@ OUTBOX = {
             (NO_ONE, _event("post.deleted", "{owner}", '"post_id": {post}, "author_id": {owner}')),
             (NO_ONE, _event("post.created", "{stranger}", '"post_id": {post}, "author_id": {owner}')),
             (NO_ONE, _event("post.created", "{speaker}", '"post_id": {post}, "author_id": {speaker}')),
+            ("other", _comment("created", "comment", "other")),
+            ("other", _comment("edited", "comment", "other")),
+            ("owner other", _comment("deleted", "deleted_comment", "other")),
+            (NO_ONE, _comment("created", "comment", "cohost")),
+            (NO_ONE, _comment("created", "deleted_comment", "other")),
+            (NO_ONE, _comment("created", "lost_comment", "other")),
+            (NO_ONE, _comment("deleted", "comment", "other")),
+            ("other", _reaction("created", "other", "like")),
+            ("cohost", _reaction("removed", "cohost", "like")),
+            (NO_ONE, _reaction("created", "other", "love")),
+            (NO_ONE, _reaction("created", "cohost", "like")),
+            (NO_ONE, _reaction("removed", "other", "like")),
             ("stranger", _ASKS + _follow("stranger", "owner", "requested")),
             ("other", _follow("other", "owner", "followed")),
             ("owner", _follow("other", "owner", "accepted")),

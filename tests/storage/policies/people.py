@@ -7,6 +7,7 @@ _USER = "INSERT INTO users (id, username, username_key) VALUES"
 _SESSION = "INSERT INTO sessions (id, user_id, family_hash, refresh_hash, expires_at)"
 _FOLLOW = "INSERT INTO follows (id, follower_id, followee_id, status) VALUES"
 _POST = "INSERT INTO posts (id, author_id, text, visibility, circle_id, reply_policy) VALUES"
+_MENTIONING_POST = "INSERT INTO posts (id, author_id, text, visibility, reply_policy, mention_ids) VALUES"
 _MENTION = "INSERT INTO post_mentions (post_id, author_id, user_id) VALUES"
 _ANSWER = "INSERT INTO idempotency (user_id, method, key, request_hash, answer"
 
@@ -111,6 +112,8 @@ PEOPLE = {
             ("owner", _POST + " ({new}, {me}, 'x', 'circle', {circle}, 'everyone')"),
             ("other", _POST + " ({new}, {me}, 'x', 'circle', {circle_of_other}, 'everyone')"),
             (NO_ONE, _POST + " ({new}, {me}, 'x', 'circle', {lost_circle}, 'everyone')"),
+            (NO_ONE, _MENTIONING_POST + " ({new}, {me}, 'x', 'public', 'everyone', ARRAY [{shy}])"),
+            (NO_ONE, "UPDATE posts SET mention_ids = ARRAY [{other}, {shy}] WHERE id = {post}"),
             ("owner", "UPDATE posts SET text = 'y', version = version + 1, edited_at = now() WHERE id = {post}"),
             ("owner", "UPDATE posts SET status = 'deleted', deleted_at = now() WHERE id = {post}"),
             (NO_ONE, "UPDATE posts SET status = 'published', deleted_at = NULL WHERE id = {deleted_post}"),

@@ -6,6 +6,7 @@ _WORKER = "worker"
 _EVENT = "INSERT INTO outbox (id, topic, key, payload) VALUES"
 _AUDIT = "INSERT INTO audit (id, actor_id, action, resource) VALUES"
 _ROLE = "INSERT INTO room_roles (room_id, user_id, role) VALUES"
+_COUNTS = "reply_count = 1, reactions = '{{}}', counts_version = 1"
 _UPDATE = "UPDATE rooms SET version = version + 1, "
 
 OF_WORKERS = {
@@ -65,6 +66,13 @@ OF_WORKERS = {
         (
             (_WORKER, "UPDATE room_turns SET ended_at = now() WHERE room_id = {room}"),
             (NO_ONE, "UPDATE room_turns SET ended_at = NULL WHERE room_id = {ended}"),
+        ),
+    ),
+    "comments": Rules(
+        "", "reply_count reactions counts_version", False,
+        (
+            (_WORKER, f"UPDATE comments SET {_COUNTS} WHERE id = {{comment}}"),
+            (NO_ONE, "UPDATE comments SET text = 'y' WHERE id = {comment}"),
         ),
     ),
     "room_messages": Rules("", "", True, ((_WORKER, "DELETE FROM room_messages WHERE room_id = {room}"),)),

@@ -15,10 +15,12 @@ from tests.cluster import Cluster
 VIEWERS = ("owner", "cohost", "other", "muted", "banned", "stranger", "blocked", "newcomer", "nobody")
 ANYONE = "owner cohost other muted banned stranger blocked"
 OWNER_ROLE = "daira_owner"
-_ALSO = ("speaker", "asker", "open")  # not viewers: a speaker, a user with a pending follow, an open account
+# Not viewers: a speaker, a user with a pending follow, an open account, a user whom nobody may mention.
+_ALSO = ("speaker", "asker", "open", "shy")
 _ROWS = """
-    post deleted_post circle circle_of_other lost_circle lost_post room scheduled ended undigested message
-    deleted_message owner_message session revoked_session expired_session session_of_other
+    post open_post deleted_post lost_post comment reply own_comment owner_comment deleted_comment lost_comment circle
+    circle_of_other lost_circle room scheduled ended undigested message deleted_message owner_message session
+    revoked_session expired_session session_of_other
 """
 
 
@@ -83,7 +85,8 @@ class World:
 
 _BELONGINGS = """
     UPDATE follows SET status = 'active' WHERE followee_id = {owner} AND follower_id <> {asker};
-    INSERT INTO accounts (user_id, email, email_key) VALUES ({owner}, '{owner}', '{owner}');
+    INSERT INTO accounts (user_id, email, email_key, mentions_from)
+        VALUES ({owner}, '{owner}', '{owner}', 'everyone'), ({shy}, '{shy}', '{shy}', 'nobody');
     INSERT INTO blocks (blocker_id, blocked_id) VALUES ({owner}, {blocked});
     INSERT INTO mutes (user_id, muted_id, kind) VALUES ({owner}, {other}, 'posts');
     INSERT INTO circles (id, owner_id, name)
@@ -93,7 +96,18 @@ _BELONGINGS = """
         VALUES ({post}, {owner}, 'x', 'followers', NULL, 'everyone', ARRAY [{other}, {speaker}], 'published', NULL),
                ({deleted_post}, {owner}, 'x', 'public', NULL, 'everyone', ARRAY [{other}], 'deleted', now()),
                ({lost_post}, {owner}, 'x', 'circle', {lost_circle}, 'everyone', '{{}}', 'published', NULL);
+    INSERT INTO posts (id, author_id, text, visibility, reply_policy)
+        VALUES ({open_post}, {open}, 'x', 'public', 'followers');
     INSERT INTO post_mentions (post_id, author_id, user_id) VALUES ({post}, {owner}, {other});
+    INSERT INTO comments (id, post_id, parent_id, author_id, text)
+        VALUES ({comment}, {post}, NULL, {other}, 'x'), ({own_comment}, {open_post}, NULL, {stranger}, 'x'),
+               ({owner_comment}, {open_post}, NULL, {owner}, 'x'), ({deleted_comment}, {post}, NULL, {other}, 'x'),
+               ({lost_comment}, {deleted_post}, NULL, {other}, 'x');
+    INSERT INTO comments (id, post_id, parent_id, author_id, text) VALUES ({reply}, {post}, {comment}, {cohost}, 'x');
+    UPDATE comments SET status = 'deleted', deleted_at = now() WHERE id = {deleted_comment};
+    INSERT INTO reactions (target_type, target_id, user_id, kind, id)
+        VALUES ('post', {post}, {other}, 'like', {post}), ('comment', {owner_comment}, {stranger}, 'like', {post}),
+               ('post', {deleted_post}, {other}, 'like', {post});
     DELETE FROM circles WHERE id = {lost_circle};
     INSERT INTO sessions (id, user_id, family_hash, refresh_hash, expires_at, revoked_at)
         VALUES ({session}, {owner}, 'f', 'r', now() + interval '1 day', NULL),
