@@ -1,11 +1,10 @@
 """Posts: publish, read, edit, delete, and watch a post that is open in the app."""
 
-from collections.abc import Sequence
-
 from domain import visibility
 from domain.post_channels import POST
-from domain.post_text import hashtags, mentioned_usernames
+from domain.post_text import hashtags
 from handlers.call import Call
+from handlers.mentions import MENTION, count_mentions, find_mentioned
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from protocol import errors
 from protocol.events import PostCreatedEvent, PostDeletedEvent, PostEditedEvent
@@ -14,8 +13,6 @@ from protocol.posts import CreatePost, EditPost, ListPosts, Post, PostPage, Post
 from protocol.rpc import Nothing, methods
 from storage import circles, graph, posts, present, users
 from storage.database import Transaction
-
-MENTION = Limit("mention", "200/hour", "users mentioned in posts, by author, counted one by one")
 
 
 @methods.rpc("post.create", limit=Limit("post", "10/hour", "post.create by user"), counts=(MENTION,))
@@ -31,8 +28,8 @@ async def create_post(call: Call, request: CreatePost, tx: Transaction) -> Post:
         raise errors.invalid("circle_id", "goes with visibility circle, and only with it")
     if circle_id is not None and not await circles.lock(tx, circle_id):
         raise errors.not_found("circle")
-    mention_ids = await users.ids_of(tx, mentioned_usernames(request.text))
-    await _count_mentions(call, mention_ids)
+    mention_ids = await find_mentioned(tx, request.text)
+    await count_mentions(call, mention_ids)
     post_id = call.services.ids.mint()
     await posts.insert(
         tx,
@@ -84,9 +81,9 @@ async def edit_post(call: Call, request: EditPost, tx: Transaction) -> Post:
         return present.post(await _load(call, tx, post_id))  # a repetition: the first answer was lost
     if standing["version"] != request.version:
         raise errors.stale_version()
-    mention_ids = await users.ids_of(tx, mentioned_usernames(request.text))
+    mention_ids = await find_mentioned(tx, request.text)
     named = tuple(sorted({*mention_ids} - {*standing["mention_ids"]}))
-    await _count_mentions(call, named)
+    await count_mentions(call, named)
     await posts.edit(
         tx,
         id=post_id,
@@ -133,13 +130,6 @@ async def unwatch_post(call: Call, request: PostRef) -> Nothing:
     """Stop watching. Repeating it changes nothing."""
     await call.socket.unwatch(POST.channel(int(request.post_id)))
     return Nothing()
-
-
-async def _count_mentions(call: Call, user_ids: Sequence[int]) -> None:
-    """Count the other users among them, since each may be notified. Raises RESOURCE_EXHAUSTED."""
-    others = len({*user_ids} - {call.viewer.id})
-    if others:
-        await call.services.limits.hit(MENTION.name, call.viewer.id, others)
 
 
 async def _load(call: Call, tx: Transaction, post_id: int) -> posts.PostRow:

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from protocol.auth import RevocationReason
+from protocol.reactions import ReactionKind, TargetType
 
 Change = Literal["requested", "followed", "accepted", "ended"]
 
@@ -56,6 +57,66 @@ class PostDeletedEvent(Event, frozen=True):
     @property
     def key(self) -> str:
         return str(self.author_id)
+
+
+class CommentCreatedEvent(Event, frozen=True):
+    topic: ClassVar[str] = "comment.created"
+    comment_id: int
+    post_id: int
+    author_id: int
+
+    @property
+    def key(self) -> str:
+        return str(self.post_id)
+
+
+class CommentEditedEvent(Event, frozen=True):
+    topic: ClassVar[str] = "comment.edited"
+    comment_id: int
+    post_id: int
+    author_id: int
+    named: tuple[int, ...] = ()  # users whom the comment did not mention before
+
+    @property
+    def key(self) -> str:
+        return str(self.post_id)
+
+
+class CommentDeletedEvent(Event, frozen=True):
+    topic: ClassVar[str] = "comment.deleted"
+    comment_id: int
+    post_id: int
+    author_id: int
+
+    @property
+    def key(self) -> str:
+        return str(self.post_id)
+
+
+class ReactionSetEvent(Event, frozen=True):
+    """The user reacted, or changed the kind. Its key spreads the reactions to one post."""
+
+    topic: ClassVar[str] = "reaction.created"
+    target_type: TargetType
+    target_id: int
+    post_id: int
+    user_id: int
+    kind: ReactionKind
+
+    @property
+    def key(self) -> str:
+        return str(self.user_id)
+
+
+class ReactionUnsetEvent(Event, frozen=True):
+    topic: ClassVar[str] = "reaction.removed"
+    target_type: TargetType
+    target_id: int
+    user_id: int
+
+    @property
+    def key(self) -> str:
+        return str(self.user_id)
 
 
 class FollowChangedEvent(Event, frozen=True):

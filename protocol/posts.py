@@ -14,6 +14,7 @@ from protocol.fields import (
     Request,
 )
 from protocol.pushes import Push
+from protocol.reactions import ReactionKind
 from protocol.users import UserLite
 
 Visibility = Literal["public", "followers", "circle", "private"]
@@ -30,7 +31,7 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class ViewerOfPost(msgspec.Struct, frozen=True):
-    reaction: str | None = None
+    reaction: ReactionKind | None = None
     saved: bool = False
 
 
@@ -41,6 +42,8 @@ class Media(msgspec.Struct, frozen=True):
 
 
 class Post(msgspec.Struct, frozen=True):
+    """viewer: None in pushes, which are the same for all."""
+
     id: str
     author: UserLite
     text: str
@@ -52,7 +55,7 @@ class Post(msgspec.Struct, frozen=True):
     created_at: str
     edited_at: str | None
     counts: Counts
-    viewer: ViewerOfPost
+    viewer: ViewerOfPost | None
 
 
 class CreatePost(Request, frozen=True):

@@ -2,10 +2,24 @@
 
 from types import ModuleType
 
-from protocol import auth, live_rooms, posts, presence, room_chat, room_digests, room_stage, settings, users
+from protocol import (
+    auth,
+    comments,
+    live_rooms,
+    posts,
+    presence,
+    reactions,
+    room_chat,
+    room_digests,
+    room_stage,
+    settings,
+    users,
+)
 from protocol.pushes import Push
 
-MODULES = (auth, live_rooms, posts, presence, room_chat, room_digests, room_stage, settings, users)
+MODULES = (
+    auth, comments, live_rooms, posts, presence, reactions, room_chat, room_digests, room_stage, settings, users,
+)  # fmt: skip
 
 
 def _declared_in(module: ModuleType) -> list[type[Push]]:

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypedDict, cast
 import orjson
 
 from protocol.posts import Visibility
+from protocol.reactions import ReactionKind
 from storage.database import Row, Transaction
 from storage.users import LiteRow, lite_columns, lite_object
 
@@ -36,6 +37,7 @@ class PostRow(LiteRow):
     blocks: bool
     blocked_by: bool
     mutes_posts: bool
+    reaction: ReactionKind | None  # the viewer's
 
 
 class FanoutRow(TypedDict):
@@ -59,7 +61,9 @@ _LOAD = f"""
            coalesce(r.blocks, false) AS blocks, coalesce(r.blocked_by, false) AS blocked_by,
            coalesce(r.mutes_posts, false) AS mutes_posts,
            (SELECT coalesce(jsonb_agg({lite_object("m")} ORDER BY m.username), '[]')
-            FROM users m WHERE m.id = ANY (w.mention_ids) AND m.status = 'active') AS mentions
+            FROM users m WHERE m.id = ANY (w.mention_ids) AND m.status = 'active') AS mentions,
+           (SELECT x.kind FROM reactions x
+            WHERE x.target_type = 'post' AND x.target_id = w.id AND x.user_id = viewer_id()) AS reaction
     FROM wanted w
     JOIN users u ON u.id = w.author_id AND u.status = 'active'
     LEFT JOIN relations({_AUTHORS}) r ON r.other_id = w.author_id

@@ -4,14 +4,18 @@ from datetime import datetime
 
 import msgspec
 
+from protocol.comments import Comment, ViewerOfComment
 from protocol.posts import Circle, Counts, Post, ViewerOfPost
+from protocol.reactions import Reaction
 from protocol.room_chat import RoomMessage
 from protocol.timestamps import to_wire
 from protocol.users import Relation, User, UserLite
 from storage import posts
 from storage.circles import CircleRow
+from storage.comments import CommentRow
 from storage.live_rooms import StandingRow
 from storage.posts import PostRow
+from storage.reactions import ReactionRow
 from storage.room_messages import MessageRow
 from storage.snowflakes import minted_at
 from storage.users import LiteRow, ProfileRow
@@ -73,8 +77,31 @@ def post(row: PostRow) -> Post:
             saves=row["save_count"],
             views=row["view_count"],
         ),
-        viewer=ViewerOfPost(),
+        viewer=ViewerOfPost(reaction=row["reaction"]),
     )
+
+
+def comment(row: CommentRow) -> Comment:
+    author_id = row["author_id"]
+    return Comment(
+        id=str(row["id"]),
+        post_id=str(row["post_id"]),
+        parent_id=None if row["parent_id"] is None else str(row["parent_id"]),
+        author=None if author_id is None else user_lite(row, author_id),
+        text=row["text"],
+        mentions=msgspec.json.decode(row["mentions"], type=list[UserLite]),
+        depth=row["depth"],
+        reply_count=row["reply_count"],
+        reactions=msgspec.json.decode(row["reactions"] or "{}", type=dict[str, int]),
+        deleted=author_id is None,
+        created_at=to_wire(minted_at(row["id"])),
+        edited_at=optional_time(row["edited_at"]),
+        viewer=ViewerOfComment(reaction=row["reaction"]),
+    )
+
+
+def reaction(row: ReactionRow) -> Reaction:
+    return Reaction(user=user_lite(row, row["user_id"]), kind=row["kind"], created_at=to_wire(minted_at(row["id"])))
 
 
 def circle(row: CircleRow, members: dict[int, LiteRow]) -> Circle:

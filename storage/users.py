@@ -72,10 +72,10 @@ async def id_of(tx: Transaction, username: str) -> int | None:
     return found
 
 
-async def ids_of(tx: Transaction, usernames: Sequence[str]) -> list[int]:
-    """Ids of those users whom the viewer may see."""
+async def mentionable(tx: Transaction, usernames: Sequence[str]) -> list[int]:
+    """Ids of those users whom the viewer may mention."""
     rows = await tx.fetch(
-        "SELECT id FROM users WHERE username_key = ANY ($1) AND status = 'active'",
+        "SELECT id FROM users WHERE username_key = ANY ($1) AND admits_mention(id)",
         [username.lower() for username in usernames],
     )
     return [row["id"] for row in rows]

@@ -51,7 +51,9 @@ async def announce_edit(job: Job, event: PostEditedEvent) -> None:
         # the mentions that it may see.
         hiding = await graph.who_block_somebody(tx, [int(user.id) for user in edited.mentions])
     mentions = [user for user in edited.mentions if int(user.id) not in hiding]
-    push = PostEdited(id=f"post.edited:{job.event_id}", post=msgspec.structs.replace(edited, mentions=mentions))
+    push = PostEdited(
+        id=f"post.edited:{job.event_id}", post=msgspec.structs.replace(edited, mentions=mentions, viewer=None)
+    )
     await job.tools.broadcaster.publish(POST.channel(event.post_id), push, actor_id=post["author_id"])
     if named:
         await _deliver(job, post, named)

@@ -1,0 +1,143 @@
+"""Comments: trees below posts, read in pages."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple, TypedDict, cast
+
+from protocol.reactions import ReactionKind
+from storage.database import Row, Transaction
+from storage.users import LiteRow, lite_columns, lite_object
+
+DEEPEST = 199  # the depth of a comment whose path still fits into its index
+REPLIES_EACH = 2  # replies that a page shows below each of its comments
+
+
+class CommentRow(LiteRow):
+    """A comment with user-lite columns of its author; only with its place if `author_id` is None."""
+
+    id: int
+    post_id: int
+    parent_id: int | None
+    depth: int
+    author_id: int | None
+    text: str | None
+    mentions: str  # JSON
+    reply_count: int
+    reactions: str | None  # JSON
+    edited_at: datetime | None
+    reaction: ReactionKind | None  # the viewer's
+
+
+class Place(TypedDict):
+    """Where a comment is to be written, and whether the viewer may."""
+
+    may: bool
+    depth: int
+
+
+class Page(NamedTuple):
+    """rows: in the order of the tree. next_place: where the next page begins; None at the end."""
+
+    rows: list[CommentRow]
+    next_place: int | None
+
+
+_MORE = f"""
+    (SELECT coalesce(jsonb_agg({lite_object("m")} ORDER BY m.username), '[]')
+     FROM users m WHERE m.id = ANY (c.mention_ids) AND m.status = 'active') AS mentions,
+    (SELECT r.kind FROM reactions r
+     WHERE r.target_type = 'comment' AND r.target_id = c.id AND r.user_id = viewer_id()) AS reaction
+"""
+
+
+async def place(tx: Transaction, post_id: int, parent_id: int | None) -> Place | None:
+    """The place of a new comment; None if the viewer may not see the post or the parent."""
+    row = await tx.fetchrow(
+        """SELECT may_comment($1, $2) AS may,
+            coalesce((SELECT depth + 1 FROM comments WHERE id = $2), 0) AS depth
+        WHERE sees_post($1) AND ($2::bigint IS NULL OR target_post('comment', $2) = $1)""",
+        post_id,
+        parent_id,
+    )
+    return cast("Place | None", row)
+
+
+async def insert(
+    tx: Transaction,
+    *,
+    id: int,
+    post_id: int,
+    parent_id: int | None,
+    author_id: int,
+    text: str,
+    mention_ids: Sequence[int],
+) -> bool:
+    """Returns False if the parent was deleted meanwhile."""
+    status = await tx.execute(
+        "INSERT INTO comments (id, post_id, parent_id, author_id, text, mention_ids) VALUES ($1, $2, $3, $4, $5, $6)",
+        id,
+        post_id,
+        parent_id,
+        author_id,
+        text,
+        mention_ids,
+    )
+    return status == "INSERT 0 1"
+
+
+async def load(tx: Transaction, comment_id: int) -> CommentRow | None:
+    """A comment that the viewer may see."""
+    row = await tx.fetchrow(
+        f"""SELECT c.*, {lite_columns("u")}, {_MORE} FROM comments c
+        JOIN users u ON u.id = c.author_id AND u.status = 'active' WHERE c.id = $1 AND c.status = 'published'""",
+        comment_id,
+    )
+    return cast("CommentRow | None", row)
+
+
+async def load_page(tx: Transaction, post_id: int, parent_id: int | None, start: int, limit: int) -> Page | None:
+    """Comments on the post below the id `start`, newest first, or replies to the parent above it, oldest first.
+
+    Each is followed by its first replies. None if the viewer may not see the post or the parent.
+    """
+    rows = await tx.fetch(
+        f"""SELECT c.*, $1::bigint AS post_id, {lite_columns("(c.author)")}, {_MORE}
+        FROM comment_page($1, $2, $3, $4, {REPLIES_EACH}) c""",
+        post_id,
+        parent_id,
+        start,
+        limit,
+    )
+    if not rows:
+        return None
+    return Page([cast("CommentRow", row) for row in rows if row["id"] is not None], rows[0]["next_place"])
+
+
+async def lock_own(tx: Transaction, comment_id: int, author_id: int) -> Row | None:
+    """post_id, text and mention_ids of the viewer's own comment."""
+    return await tx.fetchrow(
+        "SELECT post_id, text, mention_ids FROM comments WHERE id = $1 AND author_id = $2 FOR UPDATE",
+        comment_id,
+        author_id,
+    )
+
+
+async def edit(tx: Transaction, comment_id: int, text: str, mention_ids: Sequence[int]) -> None:
+    await tx.execute(
+        "UPDATE comments SET text = $2, mention_ids = $3, edited_at = now() WHERE id = $1",
+        comment_id,
+        text,
+        mention_ids,
+    )
+
+
+class Deleted(TypedDict):
+    post_id: int
+    author_id: int
+    is_new: bool  # False if it had been deleted before
+
+
+async def delete(tx: Transaction, comment_id: int) -> Deleted | None:
+    """None if the viewer wrote neither such a comment nor its post."""
+    row = await tx.fetchrow("SELECT post_id, author_id, is_new FROM delete_comment($1)", comment_id)
+    return cast("Deleted | None", row)

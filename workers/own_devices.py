@@ -1,0 +1,29 @@
+"""Pushes to the other devices of a user, about what the user did on one of them."""
+
+from protocol.events import ReactionSetEvent, ReactionUnsetEvent
+from protocol.reactions import ReactionChanged
+from storage import reactions
+from workers.job import Job, consumes
+
+
+@consumes(ReactionSetEvent, group="own-devices")
+async def announce_reaction(job: Job, event: ReactionSetEvent) -> None:
+    await _announce(job, event)
+
+
+@consumes(ReactionUnsetEvent, group="own-devices")
+async def announce_withdrawal(job: Job, event: ReactionUnsetEvent) -> None:
+    await _announce(job, event)
+
+
+async def _announce(job: Job, event: ReactionSetEvent | ReactionUnsetEvent) -> None:
+    """Push the present reaction. Events of one user run in order, so the last push has the last reaction."""
+    async with job.tools.database.transaction() as tx:
+        kind = await reactions.kind_of(tx, event.target_type, event.target_id, event.user_id)
+    changed = ReactionChanged(
+        id=f"reaction.changed:{job.event_id}",
+        target_type=event.target_type,
+        target_id=str(event.target_id),
+        kind=kind,
+    )
+    await job.tools.broadcaster.publish_to_users([event.user_id], changed)
