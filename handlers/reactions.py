@@ -5,7 +5,7 @@ from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from protocol import errors
 from protocol.events import ReactionSetEvent, ReactionUnsetEvent
 from protocol.limits import Limit
-from protocol.reactions import ListReactions, ReactionPage, SetReaction, TargetType, UnsetReaction
+from protocol.reactions import ListReactions, ReactionPage, SetReaction, UnsetReaction
 from protocol.rpc import Nothing, methods
 from storage import present, reactions
 from storage.database import Transaction
@@ -44,8 +44,6 @@ async def unset_reaction(call: Call, request: UnsetReaction, tx: Transaction) ->
     if await reactions.unset(tx, request.target_type, target_id, call.viewer.id):
         event = ReactionUnsetEvent(target_type=request.target_type, target_id=target_id, user_id=call.viewer.id)
         await call.services.outbox.add(tx, event)
-    else:
-        await _check_target(tx, request.target_type, target_id)
     return Nothing()
 
 
@@ -53,16 +51,11 @@ async def unset_reaction(call: Call, request: UnsetReaction, tx: Transaction) ->
 async def list_reactions(call: Call, request: ListReactions, tx: Transaction) -> ReactionPage:
     """Reactions to a post or comment, newest first, of one kind or of all."""
     target_id, limit = int(request.target_id), request.limit or DEFAULT_LIMIT
-    await _check_target(tx, request.target_type, target_id)
+    if not await reactions.is_visible(tx, request.target_type, target_id):
+        raise errors.not_found(request.target_type)
     scope = f"{request.target_type}:{request.target_id}:{request.kind or ''}"
     before = page_start(call, scope, request.cursor)
     kinds = [request.kind] if request.kind is not None else reactions.KINDS
     rows = await reactions.load_page(tx, request.target_type, target_id, kinds, before, limit)
     last = rows[-1]["id"] if len(rows) == limit else None
     return ReactionPage(items=[present.reaction(row) for row in rows], next_cursor=next_cursor(call, scope, last))
-
-
-async def _check_target(tx: Transaction, target_type: TargetType, target_id: int) -> None:
-    """Raises NOT_FOUND if the caller may not see the target."""
-    if not await reactions.is_visible(tx, target_type, target_id):
-        raise errors.not_found(target_type)

@@ -58,8 +58,8 @@ $$;
 -- replies of any depth, in the order of the tree. Comments that are deleted or hidden from the viewer are without
 -- author and text if they have visible replies, and left out if not; the page is searched in five times its length.
 -- `reply_count` is the number of direct replies that the viewer would be shown, from 10 on at least the stored one.
--- `next_place` is on each row: where the next page begins, or null. A page without comments is one row of nulls. There
--- is no row if the viewer may not see the post or the parent.
+-- `next_place` is on each row: where the next page begins, or null. A page without comments is one row without an id.
+-- There is no row if the viewer may not see the post or the parent.
 CREATE OR REPLACE FUNCTION comment_page(post bigint, parent bigint, place bigint, amount integer, replies_each integer)
     RETURNS TABLE (next_place bigint, id bigint, parent_id bigint, depth integer, author_id bigint, author users,
                    text text, mention_ids bigint[], reply_count integer, reactions jsonb, edited_at timestamptz)

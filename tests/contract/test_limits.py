@@ -62,6 +62,15 @@ async def test_posts(limited: Cluster, person):
     assert (await bob.call("post.create", text="mine"))["text"] == "mine"
 
 
+async def test_comments_and_reactions(limited: Cluster, person):
+    alice = await person("alice", node="limited")
+    post = (await alice.call("post.create", text="hello"))["id"]
+    assert await until_refused(lambda n: alice.answer("comment.create", {"post_id": post, "text": f"{n}"}), 31) == 30
+    reaction = {"target_type": "post", "target_id": post, "kind": "like"}
+    assert await until_refused(lambda _: alice.answer("reaction.set", reaction), 101) == 100
+    assert await alice.call("reaction.unset", target_type="post", target_id=post) == {}
+
+
 async def test_follows(person, node):
     alice = await person("alice", node=await node(limit_follow="20/24 hour"))
     bob = await person("bob")

@@ -25,6 +25,18 @@ class World:
     async def post(self) -> dict[str, Any]:
         return {"post_id": (await self.alice.call("post.create", text="hello"))["id"]}
 
+    async def comment(self) -> dict[str, Any]:
+        comment = await self.alice.call("comment.create", **await self.post(), text="hello")
+        return {"comment_id": comment["id"]}
+
+    async def target(self) -> dict[str, Any]:
+        return {"target_type": "post", "target_id": (await self.post())["post_id"]}
+
+    async def reacted(self) -> dict[str, Any]:
+        target = await self.target()
+        await self.alice.call("reaction.set", **target, kind="like")
+        return target
+
     async def circle(self) -> dict[str, Any]:
         return {"circle_id": (await self.alice.call("circle.create", name="friends"))["id"]}
 
@@ -88,6 +100,9 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
     "circle.delete": (World.circle, {}),
     "circle.remove": (World.members, {}),
     "circle.update": (World.circle, {"name": "family"}),
+    "comment.create": (World.post, {"text": "hello", **KEY}),
+    "comment.delete": (World.comment, {}),
+    "comment.edit": (World.comment, {"text": "hello again"}),
     "graph.accept": (World.asked_by_bob, {}),
     "graph.block": (World.user, {}),
     "graph.follow": (World.user, {}),
@@ -104,6 +119,8 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
     "presence.set": (World.nothing, {"status": "busy"}),
     "presence.unwatch": (World.users, {}),
     "presence.watch": (World.users, {}),
+    "reaction.set": (World.target, {"kind": "like"}),
+    "reaction.unset": (World.reacted, {}),
     "room.ban": (World.on_bob, {}),
     "room.close": (World.scheduled, {}),
     "room.create": (World.nothing, {"topic": "ليلة الكشري", **KEY}),
@@ -187,7 +204,9 @@ async def test_a_call_is_no_repetition_if_the_state_changed_since(
     assert (await world.alice.refused(method, **{**arguments, **more})).code == code
 
 
-@pytest.mark.parametrize("method", ["graph.accept", "post.delete", "circle.delete", "session.revoke", "room.close"])
+@pytest.mark.parametrize(
+    "method", ["graph.accept", "post.delete", "comment.delete", "circle.delete", "session.revoke", "room.close"]
+)
 async def test_a_call_is_no_repetition_of_another_users_call(cluster: Cluster, person, method):
     world = World(cluster, await person("alice"), await person("bob", node="b"))
     prepare, more = CALLS[method]

@@ -82,6 +82,18 @@ class Rows:
         columns = {"author_id": author, "text": "", "visibility": visibility, "reply_policy": "everyone", **columns}
         return await self.added("posts", **columns)
 
+    async def comment(self, post: int, author: int, parent: int | None = None) -> int:
+        """Add a comment, whose path the trigger sets."""
+        comment = next(self._ids)
+        await self.write("comments", id=comment, post_id=post, parent_id=parent, author_id=author, text=f"by {author}")
+        return comment
+
+    async def delete_comment(self, comment: int) -> None:
+        await self.connection.execute("UPDATE comments SET status = 'deleted' WHERE id = $1", comment)
+
+    async def react(self, user: int, target: int, kind: str = "like", target_type: str = "comment") -> int:
+        return await self.added("reactions", target_type=target_type, target_id=target, user_id=user, kind=kind)
+
     async def session(self, user: int, **columns: Any) -> int:
         columns = {"family_hash": b"family", "refresh_hash": b"", "expires_at": await self.now(hours=1), **columns}
         return await self.added("sessions", user_id=user, **columns)
