@@ -5,6 +5,7 @@ from typing import Literal, Protocol
 import msgspec
 
 Kind = Literal["fcm", "apns", "webpush", "email"]
+LONGEST_COLLAPSE_KEY = 64  # bytes; APNs refuses longer ones
 
 
 class Device(msgspec.Struct, frozen=True):
@@ -23,9 +24,9 @@ class Message(msgspec.Struct, frozen=True):
     title: str
     body: str
     data: dict[str, str] = {}
-    """For the app, beside the texts: what to open. Its names and values together stay below 1 KB."""
+    """For the app, beside the texts: what to open. Names and values together stay below 1 KB."""
     collapse_key: str | None = None
-    """A later message with the same key replaces this one on the device."""
+    """A later message with the same key replaces this one on the device. At most 64 bytes."""
     silent: bool = False
     """Wakes the app without showing anything, for example to dismiss what was read elsewhere."""
     urgent: bool = False
@@ -33,25 +34,35 @@ class Message(msgspec.Struct, frozen=True):
     expires_s: int = 86_400
     """Seconds for which the provider keeps the message for a device that is not reachable."""
 
+    def __post_init__(self) -> None:
+        if len((self.collapse_key or "").encode()) > LONGEST_COLLAPSE_KEY:
+            raise ValueError(f"the collapse key is longer than {LONGEST_COLLAPSE_KEY} bytes")
+        if self.silent and self.urgent:
+            raise ValueError("a silent message cannot be urgent")
 
-class Sent(msgspec.Struct, frozen=True, tag="sent"):
+
+class Sent(msgspec.Struct, frozen=True):
     """The provider accepted the message."""
 
 
-class DeadToken(msgspec.Struct, frozen=True, tag="dead_token"):
+class DeadToken(msgspec.Struct, frozen=True):
     """The provider does not know the token any more, or never did: delete the device."""
 
     reason: str
+    since: float | None = None
+    """Seconds since 1970, if the provider says when the token died: a device that registered later is alive."""
 
 
-class Retry(msgspec.Struct, frozen=True, tag="retry"):
+class Retry(msgspec.Struct, frozen=True):
     """The provider is overloaded or out of reach: send the same message again after that many seconds."""
 
     after_s: float
     reason: str
+    is_for_all: bool = False
+    """The provider would not accept any message now: none is sent to it until then."""
 
 
-class Refused(msgspec.Struct, frozen=True, tag="refused"):
+class Refused(msgspec.Struct, frozen=True):
     """The provider does not accept this message, and would not accept it later. The device stays."""
 
     reason: str
@@ -60,13 +71,19 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
 Outcome = Sent | DeadToken | Retry | Refused
 
 
+class Unusable(Exception):
+    """A provider does not answer, or rejects our key; the message says which, without secrets."""
+
+
 class Sender(Protocol):
-    """One provider. `senders.providers` bounds how many messages are under way, and counts outcomes."""
+    """One provider. `Providers` bounds how many messages are under way and how long each takes, and counts outcomes."""
+
+    most_at_once: int
 
     async def send(self, device: Device, message: Message) -> Outcome:
         """Send once. Never raises for what the provider or the network does."""
 
     async def ping(self) -> str:
-        """Return where the provider was reached, for `daira doctor`. Raises if it does not answer, or refuses us."""
+        """Return what answered, for `daira doctor`. Raises Unusable."""
 
     async def close(self) -> None: ...

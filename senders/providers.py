@@ -1,0 +1,58 @@
+"""All configured providers as one: bounded, measured, and left alone while they refuse everything."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+import structlog
+
+from senders import metrics
+from senders.sender import DeadToken, Device, Kind, Message, Outcome, Refused, Retry, Sender, Sent
+
+TIMEOUT_S = 20.0  # of one message, with the time that it waits for its turn
+NOT_CONFIGURED = Refused("the provider is not configured")
+TIMED_OUT = Retry(30.0, "no answer in time")
+_NAMES = {Sent: "sent", DeadToken: "dead_token", Retry: "retry", Refused: "refused"}
+
+log = structlog.get_logger()
+
+
+class Providers:
+    def __init__(self, senders: Mapping[Kind, Sender]) -> None:
+        self._senders = dict(senders)
+        self._turns = {kind: asyncio.Semaphore(sender.most_at_once) for kind, sender in senders.items()}
+        self._paused_until: dict[Kind, float] = {}  # on the monotonic clock
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """The kinds of devices whose provider is configured."""
+        return frozenset(self._senders)
+
+    async def send(self, device: Device, message: Message) -> Outcome:
+        """Send once, within 20 s; the caller repeats a Retry. Counts what it does not send, too."""
+        if device.kind not in self._senders:
+            metrics.SENT.labels(device.kind, "not_configured").inc()
+            return NOT_CONFIGURED
+        started = time.monotonic()
+        outcome = self._pause(device.kind, started) or await self._send_in_turn(device, message)
+        if isinstance(outcome, Retry) and outcome.is_for_all:
+            self._paused_until[device.kind] = time.monotonic() + outcome.after_s
+            log.warning("a provider is paused", provider=device.kind, reason=outcome.reason, seconds=outcome.after_s)
+        metrics.SECONDS.labels(device.kind).observe(time.monotonic() - started)
+        metrics.SENT.labels(device.kind, _NAMES[type(outcome)]).inc()
+        return outcome
+
+    async def close(self) -> None:
+        for sender in self._senders.values():
+            await sender.close()
+
+    def _pause(self, kind: Kind, now: float) -> Retry | None:
+        left = self._paused_until.get(kind, 0.0) - now
+        return Retry(left, "the provider is paused") if left > 0 else None
+
+    async def _send_in_turn(self, device: Device, message: Message) -> Outcome:
+        try:
+            async with asyncio.timeout(TIMEOUT_S), self._turns[device.kind]:
+                return await self._senders[device.kind].send(device, message)
+        except TimeoutError:
+            return TIMED_OUT
