@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -18,10 +18,17 @@ log = structlog.get_logger()
 
 
 class Providers:
-    def __init__(self, senders: Mapping[Kind, Sender]) -> None:
+    def __init__(
+        self,
+        senders: Mapping[Kind, Sender],
+        timeout_s: float = TIMEOUT_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._senders = dict(senders)
         self._turns = {kind: asyncio.Semaphore(sender.most_at_once) for kind, sender in senders.items()}
-        self._paused_until: dict[Kind, float] = {}  # on the monotonic clock
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._paused_until: dict[Kind, float] = {}
 
     @property
     def kinds(self) -> frozenset[Kind]:
@@ -33,12 +40,12 @@ class Providers:
         if device.kind not in self._senders:
             metrics.SENT.labels(device.kind, "not_configured").inc()
             return NOT_CONFIGURED
-        started = time.monotonic()
+        started = self._clock()
         outcome = self._pause(device.kind, started) or await self._send_in_turn(device, message)
         if isinstance(outcome, Retry) and outcome.is_for_all:
-            self._paused_until[device.kind] = time.monotonic() + outcome.after_s
+            self._paused_until[device.kind] = self._clock() + outcome.after_s
             log.warning("a provider is paused", provider=device.kind, reason=outcome.reason, seconds=outcome.after_s)
-        metrics.SECONDS.labels(device.kind).observe(time.monotonic() - started)
+        metrics.SECONDS.labels(device.kind).observe(self._clock() - started)
         metrics.SENT.labels(device.kind, _NAMES[type(outcome)]).inc()
         return outcome
 
@@ -52,7 +59,7 @@ class Providers:
 
     async def _send_in_turn(self, device: Device, message: Message) -> Outcome:
         try:
-            async with asyncio.timeout(TIMEOUT_S), self._turns[device.kind]:
+            async with asyncio.timeout(self._timeout_s), self._turns[device.kind]:
                 return await self._senders[device.kind].send(device, message)
         except TimeoutError:
             return TIMED_OUT
