@@ -50,6 +50,7 @@ class WorkerProcess:
             stores.ids,
             Outbox(database, stores.ids),
             Voice(database, stores.roster, stores.voice_server) if stores.voice_server else None,
+            stores.providers,
         )
         self._listen_url = listen_url
         self._names = names

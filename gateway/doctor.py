@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import NamedTuple
 
+from gateway.senders import BUILDERS
 from gateway.settings import Settings, SettingsError
+from senders.sender import Kind
 from stage.voice_server import VoiceServer
 from storage import schema
 from storage.database import Database
@@ -38,6 +41,10 @@ async def examine(settings: Settings) -> list[Finding]:
         ("redis", _redis, "is the server up, and DAIRA_REDIS_URL right?"),
         ("objects", _objects, "is the server up, and are DAIRA_S3_ENDPOINT and its keys right?"),
         ("livekit", _livekit, "is the server up, and are DAIRA_LIVEKIT_URL, DAIRA_LIVEKIT_KEY and its secret right?"),
+        *(
+            (f"sends by {kind}", partial(_sender, kind), "is the server up, and are its settings right?")
+            for kind in BUILDERS
+        ),
         ("gateway", _gateway, "start one: `daira up` or `daira serve`"),
     )
     findings = []
@@ -124,6 +131,19 @@ async def _livekit(settings: Settings) -> str:
     finally:
         await server.close()
     return f"at {settings.livekit[0]}"
+
+
+async def _sender(kind: Kind, settings: Settings) -> str:
+    try:
+        sender = BUILDERS[kind](settings)
+    except SettingsError as error:
+        raise Ill(str(error), "see .env.example") from None
+    if sender is None:
+        return "not set up: skipped"
+    try:
+        return await sender.ping()
+    finally:
+        await sender.close()
 
 
 async def _gateway(settings: Settings) -> str:

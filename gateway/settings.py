@@ -1,6 +1,7 @@
 """Settings: the one place that reads the environment. A test checks that `.env.example` lists all of them."""
 
 import ipaddress
+from email.utils import parseaddr
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -37,6 +38,13 @@ def _unmapped(network: Network) -> Network:
     mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
     return network if mapped is None else ipaddress.ip_network((mapped, network.prefixlen - 96))
 
+
+# Settings of push services and e-mail, each with those that it cannot be used without.
+_NEEDED = {
+    "apns_key": ("apns_key_id", "apns_team_id", "apns_topic"),
+    "webpush_key": ("webpush_subject",),
+    "smtp_url": ("smtp_from",),
+}
 
 Rate = Annotated[str, AfterValidator(_rate)]
 
@@ -97,6 +105,38 @@ class Settings(BaseSettings):
     )
     livekit_key: str | None = Field(None, description="API key of LiveKit.")
     livekit_secret: SecretStr | None = Field(None, description="API secret of LiveKit.")
+    fcm_service_account: SecretStr | None = Field(
+        None, description="JSON of the service account for Firebase Cloud Messaging, or the path of its file."
+    )
+    fcm_url: str = Field("https://fcm.googleapis.com", description="URL of Firebase Cloud Messaging.")
+    apns_key: SecretStr | None = Field(
+        None,
+        description="Key (.p8) for Apple's push service, or the path of its file. Requires its id, team and topic.",
+    )
+    apns_key_id: str | None = Field(None, description="Id of that key.")
+    apns_team_id: str | None = Field(None, description="Id of the team that owns it.")
+    apns_topic: str | None = Field(None, description="Bundle id of the app.")
+    apns_url: str = Field(
+        "https://api.push.apple.com",
+        description="URL of Apple's push service. For development builds: https://api.sandbox.push.apple.com",
+    )
+    webpush_key: SecretStr | None = Field(
+        None, description="Private VAPID key, as PEM or base64url, or the path of its file. Requires its subject."
+    )
+    webpush_subject: str | None = Field(
+        None, description="mailto: or https: URL at which push services reach the operator."
+    )
+    webpush_hosts: str = Field(
+        "fcm.googleapis.com,updates.push.services.mozilla.com,*.notify.windows.com,*.push.apple.com",
+        description="Push services of browsers: host, host:port or *.domain, separated by commas.",
+    )
+    smtp_url: SecretStr | None = Field(
+        None, description="smtp://user:password@host:port, encrypted by STARTTLS, or smtps://… Requires the sender."
+    )
+    smtp_from: str | None = Field(None, description="Sender of e-mail: an address, or name <address>.")
+    smtp_unsubscribe: str | None = Field(
+        None, description="mailto: or https: URL to unsubscribe from e-mail. Default: mailto: the sender's address."
+    )
     call_deadline: float = Field(10.0, description="Seconds after which a call is cancelled.", gt=0)
     ping_interval: float = Field(25.0, description="Seconds between Engine.IO pings.", gt=0)
     ping_timeout: float = Field(20.0, description="Seconds to wait for the answer to a ping.", gt=0)
@@ -191,6 +231,10 @@ class Settings(BaseSettings):
         livekit = (self.livekit_url, self.livekit_key, self.livekit_secret)
         if any(livekit) and not all(livekit):
             raise ValueError("LiveKit needs all of DAIRA_LIVEKIT_URL, DAIRA_LIVEKIT_KEY and DAIRA_LIVEKIT_SECRET")
+        for name, others in _NEEDED.items():
+            absent = [f"DAIRA_{other.upper()}" for other in others if not getattr(self, other)]
+            if getattr(self, name) and absent:
+                raise ValueError(f"DAIRA_{name.upper()} also needs {', '.join(absent)}")
         self._parse_token_keys()
         return self
 
@@ -273,6 +317,35 @@ class Settings(BaseSettings):
         return None if self.postgres_url else self._embedded.livekit
 
     @property
+    def fcm(self) -> str | None:
+        """The JSON of the service account."""
+        return self._text_or_file(self.fcm_service_account)
+
+    @property
+    def apns(self) -> tuple[str, str, str, str] | None:
+        """Key as PEM, its id, team, topic."""
+        key = self._text_or_file(self.apns_key)
+        return (key, self.apns_key_id or "", self.apns_team_id or "", self.apns_topic or "") if key else None
+
+    @property
+    def webpush(self) -> tuple[str, str] | None:
+        """Private key, subject."""
+        key = self._text_or_file(self.webpush_key)
+        return (key, self.webpush_subject or "") if key else None
+
+    @property
+    def push_hosts(self) -> list[str]:
+        return self.webpush_hosts.split(",")
+
+    @property
+    def smtp(self) -> tuple[str, str, str] | None:
+        """URL, sender, URL to unsubscribe."""
+        if not self.smtp_url:
+            return None
+        sender = self.smtp_from or ""
+        return self._secret(self.smtp_url), sender, self.smtp_unsubscribe or f"mailto:{parseaddr(sender)[1]}"
+
+    @property
     def origins(self) -> list[str] | str | None:
         """The allowed origins: None means the same origin, "*" all."""
         if self.allowed_origins.strip() == "*":
@@ -288,6 +361,17 @@ class Settings(BaseSettings):
         if any(not key_id or len(secret) < 32 for key_id, _, secret in pairs):
             raise ValueError("DAIRA_TOKEN_KEYS is id:secret[,id:secret…] with secrets of 32 characters or more")
         return {key_id.strip(): secret for key_id, _, secret in pairs}
+
+    @classmethod
+    def _text_or_file(cls, value: SecretStr | None) -> str | None:
+        """A secret that may be the path of the file that holds it. Raises SettingsError."""
+        text = cls._secret(value).strip()
+        if not text or text.startswith(("{", "-----BEGIN")) or not Path(text).is_file():
+            return text or None
+        try:
+            return Path(text).read_text()
+        except OSError as error:
+            raise SettingsError(f"{text} cannot be read: {error.strerror}") from None
 
     @staticmethod
     def _secret(value: SecretStr | None) -> str:

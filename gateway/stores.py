@@ -17,8 +17,10 @@ from channels.names import Names
 from gateway.channel_kinds import KINDS
 from gateway.observability import POSTGRES_POOL, REDIS_POOL
 from gateway.retrying import START_TIMEOUT_S, patiently, run_beside
+from gateway.senders import open_senders
 from gateway.settings import Settings
 from presence import reports
+from senders.providers import Providers
 from stage import roster
 from stage.roster import Roster
 from stage.voice_server import VoiceServer
@@ -48,7 +50,7 @@ class NotMigrated(Exception):
 
 @dataclass
 class Stores:
-    """A process's connections to Redis, the event log and the object store, and what is built on them."""
+    """A process's connections to all servers but PostgreSQL, and what is built on them."""
 
     settings: Settings
     redis: Redis
@@ -62,11 +64,12 @@ class Stores:
     roster: Roster
     objects: Objects
     voice_server: VoiceServer | None
+    providers: Providers
 
 
 @asynccontextmanager
 async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
-    """Open them. Waits up to 30 s for Redis; raises RedisError, which names the address."""
+    """Open them. Waits up to 30 s for Redis; raises RedisError, which names the address, and SettingsError."""
     async with AsyncExitStack() as closing:
         redis = Redis(settings.redis, settings.prefix)
         closing.push_async_callback(redis.close)
@@ -88,6 +91,8 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         voice_server = VoiceServer(*settings.livekit) if settings.livekit else None
         if voice_server is not None:
             closing.push_async_callback(voice_server.close)
+        providers = Providers(await open_senders(settings))
+        closing.push_async_callback(providers.close)
         yield Stores(
             settings=settings,
             redis=redis,
@@ -101,6 +106,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             roster=Roster(shards),
             objects=objects,
             voice_server=voice_server,
+            providers=providers,
         )
 
 

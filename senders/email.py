@@ -42,13 +42,17 @@ class MailServer(NamedTuple):
 
 def read_url(url: str) -> MailServer:
     """Read smtp://user:password@host:port or smtps://… Raises ValueError."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-        raise ValueError("is not smtp://user:password@host:port or smtps://…")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:  # its text may contain the password
+        host, port = None, None
+    if not host or parts.scheme not in ("smtp", "smtps"):
+        raise ValueError("it is not smtp://user:password@host:port or smtps://…")
     is_tls = parts.scheme == "smtps"
     username = unquote(parts.username) if parts.username else None
     password = unquote(parts.password) if parts.password else None
-    return MailServer(parts.hostname, parts.port or (465 if is_tls else 587), username, password, is_tls)
+    return MailServer(host, port or (465 if is_tls else 587), username, password, is_tls)
 
 
 class Email:

@@ -50,9 +50,9 @@ class Fcm:
 
         Raises ValueError for a private key that cannot be read.
         """
-        connector = TCPConnector(limit=self.most_at_once, ssl=tls or True)
+        self._token = GoogleToken(account)
+        connector = TCPConnector(limit=self.most_at_once, ssl=tls or ssl.create_default_context())
         self._session = ClientSession(connector=connector, timeout=ClientTimeout(TIMEOUT_S))
-        self._token = GoogleToken(account, self._session)
         self._url = f"{url}/v1/projects/{account.project_id}/messages:send"
 
     async def send(self, device: Device, message: Message) -> Outcome:
@@ -71,11 +71,11 @@ class Fcm:
 
     async def _post(self, body: bytes) -> Outcome:
         try:
-            token = await self._token.get()
+            token = await self._token.get(self._session)
             outcome = await self._post_with(token, body)
             if outcome == _our_fault("UNAUTHENTICATED"):  # the token was revoked before its time
                 self._token.drop(token)
-                outcome = await self._post_with(await self._token.get(), body)
+                outcome = await self._post_with(await self._token.get(self._session), body)
         except NoToken as no:
             return no.retry
         except (ClientError, TimeoutError) as error:

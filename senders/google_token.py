@@ -47,23 +47,22 @@ class _Denied(msgspec.Struct):
 
 
 class GoogleToken:
-    def __init__(self, account: ServiceAccount, session: ClientSession) -> None:
+    def __init__(self, account: ServiceAccount) -> None:
         """Raises ValueError for a private key that cannot be read."""
         private = load_pem_private_key(account.private_key.encode(), None)
         if not isinstance(private, RSAPrivateKey):
             raise ValueError("not an RSA key")
         self._private = private
         self._account = account
-        self._session = session
         self._token: str | None = None
         self._renew_at = 0.0  # on the monotonic clock
         self._asking = asyncio.Lock()
 
-    async def get(self) -> str:
+    async def get(self, session: ClientSession) -> str:
         """Return a valid token. Raises NoToken."""
         async with self._asking:  # messages that wait for a token share one request
             if self._token is None or time.monotonic() >= self._renew_at:
-                granted = await self._ask()
+                granted = await self._ask(session)
                 self._token = granted.access_token
                 self._renew_at = time.monotonic() + granted.expires_in - RENEW_BEFORE_S
             return self._token
@@ -73,10 +72,10 @@ class GoogleToken:
         if self._token == token:
             self._token = None
 
-    async def _ask(self) -> _Granted:
+    async def _ask(self, session: ClientSession) -> _Granted:
         form = {"grant_type": GRANT, "assertion": self._assertion(int(time.time()))}
         try:
-            async with self._session.post(self._account.token_uri, data=form, allow_redirects=False) as response:
+            async with session.post(self._account.token_uri, data=form, allow_redirects=False) as response:
                 answer = await response.content.read(LARGEST_ANSWER)
                 if response.status == 200:
                     return msgspec.json.decode(answer, type=_Granted)

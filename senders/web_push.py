@@ -43,7 +43,10 @@ class VapidKey:
     def read(cls, text: str, subject: str) -> "VapidKey":
         """text: PEM, or 32 bytes as base64url. Raises ValueError for a key that is not on P-256."""
         if "-----BEGIN" not in text:
-            return cls(derive_private_key(int.from_bytes(decoded(text.strip()), "big"), SECP256R1()), subject)
+            number = decoded(text.strip())
+            if len(number) != 32:
+                raise ValueError("not 32 bytes")
+            return cls(derive_private_key(int.from_bytes(number, "big"), SECP256R1()), subject)
         private = load_pem_private_key(text.encode(), None)
         if not isinstance(private, EllipticCurvePrivateKey) or not isinstance(private.curve, SECP256R1):
             raise ValueError("not a key on P-256")
@@ -69,7 +72,9 @@ class WebPush:
         """tls: for servers whose certificates the system does not trust. Needs a running loop."""
         self._key = key
         self._hosts = hosts
-        connector = TCPConnector(limit=self.most_at_once, ssl=tls or True, resolver=PublicResolver(hosts))
+        connector = TCPConnector(
+            limit=self.most_at_once, ssl=tls or ssl.create_default_context(), resolver=PublicResolver(hosts)
+        )
         self._session = ClientSession(connector=connector, timeout=ClientTimeout(TIMEOUT_S))
 
     async def send(self, device: Device, message: Message) -> Outcome:

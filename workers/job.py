@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from channels.broadcaster import Broadcaster
 from channels.locations import Locations
 from protocol.events import Event
+from senders.providers import Providers
 from stage.roster import Roster
 from stage.voice import Voice
 from storage.database import Database
@@ -32,6 +33,7 @@ class Tools:
     ids: Snowflakes
     outbox: Outbox
     voice: Voice | None  # None without LiveKit
+    providers: Providers
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 class Trust(NamedTuple):
     server: ssl.SSLContext
     client: ssl.SSLContext
+    file: str  # what clients trust
 
 
 def make_trust(folder: Path, *protocols: str) -> Trust:
@@ -43,4 +44,4 @@ def make_trust(folder: Path, *protocols: str) -> Trust:
     server.load_cert_chain(file)
     if protocols:
         server.set_alpn_protocols(protocols)
-    return Trust(server, ssl.create_default_context(cafile=str(file)))
+    return Trust(server, ssl.create_default_context(cafile=str(file)), str(file))

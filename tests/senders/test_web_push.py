@@ -145,7 +145,7 @@ def test_a_key_may_be_pem():
     assert VapidKey.read(pem, SUBJECT).public == VapidKey.read(KEY, SUBJECT).public
 
 
-@pytest.mark.parametrize("key", ["", "x", "!", base64.urlsafe_b64encode(b"\xff" * 32).decode(), "-----BEGIN X-----"])
+@pytest.mark.parametrize("key", ["", "x", "!", "SECRET", "_" * 43, "-----BEGIN X-----"])
 def test_a_wrong_key_is_refused(key):
     with pytest.raises(ValueError):
         VapidKey.read(key, SUBJECT)
