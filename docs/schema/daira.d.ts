@@ -56,6 +56,50 @@ export interface CircleRef {
   circle_id: string;
 }
 
+/** A comment on a post, or a reply to another comment. depth: 0 for a comment on the post itself. deleted: it is deleted or hidden from the viewer, and only its place in the tree is shown, because it has replies. viewer: None in pushes, which are the same for all. */
+export interface Comment {
+  id: string;
+  post_id: string;
+  parent_id: string | null;
+  author: UserLite | null;
+  text: string | null;
+  mentions: UserLite[];
+  depth: number;
+  reply_count: number;
+  reactions: Record<string, number>;
+  deleted: boolean;
+  created_at: string;
+  edited_at: string | null;
+  viewer: ViewerOfComment | null;
+}
+
+export interface CommentCreated {
+  id: string;
+  comment: Comment;
+}
+
+export interface CommentDeleted {
+  id: string;
+  post_id: string;
+  comment_id: string;
+}
+
+export interface CommentEdited {
+  id: string;
+  comment: Comment;
+}
+
+/** items: up to `limit` comments, each followed by its first replies of any depth, in the order of the tree. more: for each comment of items with replies that are not among them, how many direct ones are not. */
+export interface CommentPage {
+  items: Comment[];
+  more: Record<string, number>;
+  next_cursor: string | null;
+}
+
+export interface CommentRef {
+  comment_id: string;
+}
+
 export interface Counts {
   reactions: Record<string, number>;
   comments: number;
@@ -67,6 +111,13 @@ export interface Counts {
 export interface CreateCircle {
   name: string;
   user_ids?: string[] | null;
+  idempotency_key?: string | null;
+}
+
+export interface CreateComment {
+  post_id: string;
+  text: string;
+  parent_id?: string | null;
   idempotency_key?: string | null;
 }
 
@@ -106,6 +157,11 @@ export interface Device {
   name?: string | null;
   fingerprint?: string | null;
   token?: string | null;
+}
+
+export interface EditComment {
+  comment_id: string;
+  text: string;
 }
 
 export interface EditPost {
@@ -204,6 +260,14 @@ export interface ListCircles {
   limit?: number | null;
 }
 
+/** Without parent_id: comments on the post itself, newest first. With it: replies to that comment, oldest first. */
+export interface ListComments {
+  post_id: string;
+  parent_id?: string | null;
+  cursor?: string | null;
+  limit?: number | null;
+}
+
 export interface ListFollows {
   user_id: string;
   cursor?: string | null;
@@ -218,6 +282,14 @@ export interface ListParticipants {
 
 export interface ListPosts {
   user_id: string;
+  cursor?: string | null;
+  limit?: number | null;
+}
+
+export interface ListReactions {
+  target_type: "comment" | "post";
+  target_id: string;
+  kind?: "angry" | "laugh" | "like" | "love" | "sad" | null;
   cursor?: string | null;
   limit?: number | null;
 }
@@ -320,6 +392,7 @@ export interface Pong {
   server_time: string;
 }
 
+/** viewer: None in pushes, which are the same for all. */
 export interface Post {
   id: string;
   author: UserLite;
@@ -332,7 +405,7 @@ export interface Post {
   created_at: string;
   edited_at: string | null;
   counts: Counts;
-  viewer: ViewerOfPost;
+  viewer: ViewerOfPost | null;
 }
 
 export interface PostDeleted {
@@ -381,6 +454,25 @@ export interface ReactInRoom {
   room_id: string;
   emoji: string;
   message_id?: string | null;
+}
+
+export interface Reaction {
+  user: UserLite;
+  kind: "angry" | "laugh" | "like" | "love" | "sad";
+  created_at: string;
+}
+
+/** To the user who reacted, on all devices. kind: None once it was unset. */
+export interface ReactionChanged {
+  id: string;
+  target_type: "comment" | "post";
+  target_id: string;
+  kind: "angry" | "laugh" | "like" | "love" | "sad" | null;
+}
+
+export interface ReactionPage {
+  items: Reaction[];
+  next_cursor: string | null;
 }
 
 export interface Refresh {
@@ -588,6 +680,12 @@ export interface SetPresence {
   text?: string | null;
 }
 
+export interface SetReaction {
+  target_type: "comment" | "post";
+  target_id: string;
+  kind: "angry" | "laugh" | "like" | "love" | "sad";
+}
+
 export interface SetRole {
   room_id: string;
   user_id: string;
@@ -641,6 +739,11 @@ export interface TypingChanged {
 export interface UnmuteUser {
   user_id: string;
   kind?: "all" | "posts" | "stories" | null;
+}
+
+export interface UnsetReaction {
+  target_type: "comment" | "post";
+  target_id: string;
 }
 
 export interface UpdateCircle {
@@ -719,8 +822,12 @@ export interface VersionedRoomRef {
   version?: number | null;
 }
 
+export interface ViewerOfComment {
+  reaction?: "angry" | "laugh" | "like" | "love" | "sad" | null;
+}
+
 export interface ViewerOfPost {
-  reaction?: string | null;
+  reaction?: "angry" | "laugh" | "like" | "love" | "sad" | null;
   saved?: boolean;
 }
 
@@ -751,6 +858,16 @@ export interface ClientToServerEvents {
   "circle.remove": (request: CircleMembers, ack: (answer: Answer<Circle>) => void) => void;
   /** Rename a circle. */
   "circle.update": (request: UpdateCircle, ack: (answer: Answer<Circle>) => void) => void;
+  /** Comment on a post, or reply to a comment. The same idempotency key returns the first answer. */
+  "comment.create": (request: CreateComment, ack: (answer: Answer<Comment>) => void) => void;
+  /** Delete the caller's own comment, or any on the caller's post; replies stay. Repeating it changes nothing. */
+  "comment.delete": (request: CommentRef, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Change the text of the caller's own comment. Repeating it changes nothing. */
+  "comment.edit": (request: EditComment, ack: (answer: Answer<Comment>) => void) => void;
+  /** One comment. */
+  "comment.get": (request: CommentRef, ack: (answer: Answer<Comment>) => void) => void;
+  /** Comments on a post, newest first, or replies to one, oldest first. Each is followed by its first replies. */
+  "comment.list": (request: ListComments, ack: (answer: Answer<CommentPage>) => void) => void;
   /** The caller's feed, ranked or newest first. Pages of a ranked feed keep one order for 10 minutes. */
   "feed.get": (request: GetFeed, ack: (answer: Answer<FeedPage>) => void) => void;
   /** Accept a user's request to follow the caller. Repeating it changes nothing. */
@@ -795,6 +912,12 @@ export interface ClientToServerEvents {
   "presence.unwatch": (request: WatchPresence, ack: (answer: Answer<Nothing>) => void) => void;
   /** The presence of these users now; pushes of changes follow. Users whom the caller may not watch are offline. */
   "presence.watch": (request: WatchPresence, ack: (answer: Answer<PresenceList>) => void) => void;
+  /** Reactions to a post or comment, newest first, of one kind or of all. */
+  "reaction.list": (request: ListReactions, ack: (answer: Answer<ReactionPage>) => void) => void;
+  /** React to a post or comment, in place of an earlier reaction. Repeating it changes nothing. */
+  "reaction.set": (request: SetReaction, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Withdraw a reaction, also from what the caller no longer sees. Repeating it changes nothing. */
+  "reaction.unset": (request: UnsetReaction, ack: (answer: Answer<Nothing>) => void) => void;
   /** Remove a user from the room on all devices, and refuse further joins until a time or for good. */
   "room.ban": (request: BanFromRoom, ack: (answer: Answer<Nothing>) => void) => void;
   /** End a room for everybody. Repeating it changes nothing. */
@@ -868,6 +991,9 @@ export interface ClientToServerEvents {
 }
 
 export interface ServerToClientEvents {
+  "comment.created": (push: CommentCreated, offset?: string) => void;
+  "comment.deleted": (push: CommentDeleted, offset?: string) => void;
+  "comment.edited": (push: CommentEdited, offset?: string) => void;
   "feed.added": (push: FeedAdded, offset?: string) => void;
   "feed.removed": (push: FeedRemoved, offset?: string) => void;
   "graph.accepted": (push: GraphAccepted, offset?: string) => void;
@@ -876,6 +1002,7 @@ export interface ServerToClientEvents {
   "post.deleted": (push: PostDeleted, offset?: string) => void;
   "post.edited": (push: PostEdited, offset?: string) => void;
   "presence.changed": (push: PresenceChanged, offset?: string) => void;
+  "reaction.changed": (push: ReactionChanged, offset?: string) => void;
   "room.audience": (push: RoomAudience, offset?: string) => void;
   "room.closed": (push: RoomClosed, offset?: string) => void;
   "room.digested": (push: RoomDigested, offset?: string) => void;
