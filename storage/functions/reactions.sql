@@ -16,13 +16,11 @@ GRANT EXECUTE ON FUNCTION target_post TO daira_app;
 CREATE OR REPLACE FUNCTION reactions_to(target_type text, target_id bigint, kinds text[], before bigint, amount integer)
     RETURNS TABLE (id bigint, kind text, user_id bigint, person users)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT r.id, r.kind, r.user_id, u
-    FROM unnest(kinds) AS asked (kind) CROSS JOIN LATERAL (
-        SELECT x.id, x.kind, x.user_id FROM reactions x
+    SELECT r.* FROM unnest(kinds) AS asked (kind) CROSS JOIN LATERAL (
+        SELECT x.id, x.kind, x.user_id, u FROM reactions x JOIN users u ON u.id = x.user_id AND u.status = 'active'
         WHERE x.target_type = reactions_to.target_type AND x.target_id = reactions_to.target_id
           AND x.kind = asked.kind AND x.id < before AND x.user_id NOT IN (SELECT h.user_id FROM hidden_users() h)
         ORDER BY x.id DESC LIMIT amount) r
-    JOIN users u ON u.id = r.user_id AND u.status = 'active'
     WHERE target_post(target_type, target_id) IS NOT NULL
     ORDER BY r.id DESC LIMIT amount
 $$;

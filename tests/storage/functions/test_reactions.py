@@ -77,6 +77,7 @@ async def test_reactions_to(rows: Rows):
         assert await listed([kind]) == [row for row in expected if row[1] == kind]
     assert await listed(KINDS, amount=2) == expected[:2]
     assert await listed(KINDS, before=expected[1][0]) == expected[2:]
+    assert await listed(KINDS, amount=1) == expected[:1]  # the newest reaction, of a deleted user, takes no place
     await rows.connection.execute("UPDATE posts SET visibility = 'private' WHERE id = $1", post)
     assert await listed(KINDS) == []
 
