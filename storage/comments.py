@@ -28,14 +28,14 @@ class CommentRow(LiteRow):
     reaction: ReactionKind | None  # the viewer's
 
 
-class Place(TypedDict):
+class CommentPlace(TypedDict):
     """Where a comment is to be written, and whether the viewer may."""
 
     may: bool
     depth: int
 
 
-class Page(NamedTuple):
+class TreePage(NamedTuple):
     """rows: in the order of the tree. next_place: where the next page begins; None at the end."""
 
     rows: list[CommentRow]
@@ -50,7 +50,7 @@ _MORE = f"""
 """
 
 
-async def place(tx: Transaction, post_id: int, parent_id: int | None) -> Place | None:
+async def place(tx: Transaction, post_id: int, parent_id: int | None) -> CommentPlace | None:
     """The place of a new comment; None if the viewer may not see the post or the parent."""
     row = await tx.fetchrow(
         """SELECT may_comment($1, $2) AS may,
@@ -59,7 +59,7 @@ async def place(tx: Transaction, post_id: int, parent_id: int | None) -> Place |
         post_id,
         parent_id,
     )
-    return cast("Place | None", row)
+    return cast("CommentPlace | None", row)
 
 
 async def insert(
@@ -95,7 +95,7 @@ async def load(tx: Transaction, comment_id: int) -> CommentRow | None:
     return cast("CommentRow | None", row)
 
 
-async def load_page(tx: Transaction, post_id: int, parent_id: int | None, start: int, limit: int) -> Page | None:
+async def load_page(tx: Transaction, post_id: int, parent_id: int | None, start: int, limit: int) -> TreePage | None:
     """Comments on the post below the id `start`, newest first, or replies to the parent above it, oldest first.
 
     Each is followed by its first replies. None if the viewer may not see the post or the parent.
@@ -110,7 +110,7 @@ async def load_page(tx: Transaction, post_id: int, parent_id: int | None, start:
     )
     if not rows:
         return None
-    return Page([cast("CommentRow", row) for row in rows if row["id"] is not None], rows[0]["next_place"])
+    return TreePage([cast("CommentRow", row) for row in rows if row["id"] is not None], rows[0]["next_place"])
 
 
 async def lock_own(tx: Transaction, comment_id: int, author_id: int) -> Row | None:
@@ -131,13 +131,13 @@ async def edit(tx: Transaction, comment_id: int, text: str, mention_ids: Sequenc
     )
 
 
-class Deleted(TypedDict):
+class DeletedComment(TypedDict):
     post_id: int
     author_id: int
     is_new: bool  # False if it had been deleted before
 
 
-async def delete(tx: Transaction, comment_id: int) -> Deleted | None:
+async def delete(tx: Transaction, comment_id: int) -> DeletedComment | None:
     """None if the viewer wrote neither such a comment nor its post."""
     row = await tx.fetchrow("SELECT post_id, author_id, is_new FROM delete_comment($1)", comment_id)
-    return cast("Deleted | None", row)
+    return cast("DeletedComment | None", row)

@@ -10,6 +10,8 @@ from tests.cluster import Cluster
 # The documented rates; all other limits of this node are very high.
 DOCUMENTED = {
     "limit_post": "10/hour",
+    "limit_comment": "30/hour",
+    "limit_reaction": "100/hour",
     "limit_login": "5/15 minute",
     "limit_refresh": "10/hour",
     "limit_write": "1000/hour",
