@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, cast, get_args
 
 from protocol.reactions import ReactionKind, TargetType
-from storage.database import Transaction
+from storage.database import Database, Transaction
 from storage.users import LiteRow, lite_columns
 
 KINDS = get_args(ReactionKind)
@@ -78,12 +78,12 @@ async def load_page(
     return cast("list[ReactionRow]", rows)
 
 
-async def kind_of(tx: Transaction, target_type: TargetType, target_id: int, user_id: int) -> ReactionKind | None:
+async def kind_of(database: Database, target_type: TargetType, target_id: int, user_id: int) -> ReactionKind | None:
     """For workers."""
-    kind: ReactionKind | None = await tx.fetchval(
+    rows = await database.fetch(
         "SELECT kind FROM reactions WHERE target_type = $1 AND target_id = $2 AND user_id = $3",
         target_type,
         target_id,
         user_id,
     )
-    return kind
+    return cast("ReactionKind", rows[0]["kind"]) if rows else None

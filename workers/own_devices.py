@@ -18,8 +18,7 @@ async def announce_withdrawal(job: Job, event: ReactionUnsetEvent) -> None:
 
 async def _announce(job: Job, event: ReactionSetEvent | ReactionUnsetEvent) -> None:
     """Push the present reaction. Events of one user run in order, so the last push has the last reaction."""
-    async with job.tools.database.transaction() as tx:
-        kind = await reactions.kind_of(tx, event.target_type, event.target_id, event.user_id)
+    kind = await reactions.kind_of(job.tools.database, event.target_type, event.target_id, event.user_id)
     changed = ReactionChanged(
         id=f"reaction.changed:{job.event_id}",
         target_type=event.target_type,
