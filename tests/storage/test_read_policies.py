@@ -198,7 +198,7 @@ PRIVATE = {
 # Tables whose reads have tests of their own here.
 OTHERS = {
     "users", "posts", "comments", "reactions", "rooms", "room_messages", "room_digests", "room_turns", "room_roles",
-    "room_bans", "room_invitations",
+    "room_bans", "room_invitations", "chats", "chat_members", "chat_messages", "chat_edits", "chat_reactions", "chat_hidden",
 }  # fmt: skip
 
 
@@ -322,3 +322,59 @@ async def test_bans_and_invitations_are_visible_to_their_user_and_moderators(wor
     [invitations] = await shown.rows(viewer, f"SELECT count(*) FROM room_invitations {in_rooms}", mine)
     of_each = {"host": 3, "cohost": 3, "invited": 1, "foe": 1, "hater": 1}.get(viewer, 0)
     assert invitations == len(mine) * of_each
+
+
+# What each viewer reads of a group and of a direct chat between two users with a block: (table, rows of the group).
+# The follower joined after the first message.
+IN_CHATS = {
+    "chats": {"author": 1, "follower": 1, "asker": 1},
+    "chat_members": {"author": 1, "follower": 1, "asker": 1, "stranger": 1},
+    "chat_messages": {"author": 2, "follower": 1, "asker": 2},
+    "chat_edits": {"author": 2, "follower": 1, "asker": 2},
+    "chat_reactions": {"follower": 1},
+    "chat_hidden": {"follower": 1},
+}
+
+
+async def open_chats(owner, people: dict[str, int]) -> tuple[int, int]:
+    """Write a group of the author, and a direct chat of the author and a user whom the author blocks."""
+    group, direct = next(ids), next(ids)
+    author, follower, blocked = (people[name] for name in ("author", "follower", "blocked"))
+    await owner.execute("INSERT INTO chats (id, kind, creator_id, last_seq) VALUES ($1, 'group', $2, 2)", group, author)
+    await owner.execute(
+        """INSERT INTO chats (id, kind, creator_id, low_id, high_id, last_seq)
+        VALUES ($1, 'direct', $2, least($2::bigint, $3), greatest($2, $3), 2)""",
+        direct, author, blocked,
+    )  # fmt: skip
+    members = [
+        (group, author, "active", 1), (group, follower, "active", 2), (group, people["asker"], "requested", 1),
+        (group, people["stranger"], "left", 1), (direct, author, "active", 1), (direct, blocked, "active", 1),
+    ]  # fmt: skip
+    member = "INSERT INTO chat_members (chat_id, user_id, state, first_seq) VALUES ($1, $2, $3, $4)"
+    await owner.executemany(member, members)
+    for chat_id, seq in itertools.product((group, direct), (1, 2)):
+        message = "INSERT INTO chat_messages (chat_id, seq, sender_id, text) VALUES ($1, $2, $3, 'x')"
+        await owner.execute(message, chat_id, seq, author)
+        edit = "INSERT INTO chat_edits (chat_id, seq, number, text, written_at) VALUES ($1, $2, 1, 'y', now())"
+        await owner.execute(edit, chat_id, seq)
+    reaction = "INSERT INTO chat_reactions (chat_id, seq, user_id, emoji) VALUES ($1, 2, $2, 'x')"
+    await owner.execute(reaction, group, follower)
+    await owner.execute("INSERT INTO chat_hidden (chat_id, seq, user_id) VALUES ($1, 2, $2)", group, follower)
+    return group, direct
+
+
+async def test_chats_are_visible_to_their_members(world, cluster: Cluster):
+    shown, _ = world
+    owner = await cluster.owner()
+    group, direct = await open_chats(owner, shown.people)
+    for table, seen in IN_CHATS.items():
+        statement = f"SELECT count(*) FROM {table} WHERE {'id' if table == 'chats' else 'chat_id'} = $1"
+        for viewer in (*VIEWERS, ""):
+            assert await shown.rows(viewer, statement, group) == [seen.get(viewer, 0)], (table, viewer)
+            # A block hides the chat; what remains is the row of one's own membership.
+            own = int(table == "chat_members" and viewer in ("author", "blocked"))
+            assert await shown.rows(viewer, statement, direct) == [own], (table, viewer)
+    for table in ("chat_hidden", "chat_reactions", "chat_edits", "chat_messages", "chat_reads", "chat_members"):
+        await owner.execute(f"DELETE FROM {table} WHERE chat_id IN ($1, $2)", group, direct)
+    await owner.execute("DELETE FROM chats WHERE id IN ($1, $2)", group, direct)
+    await owner.close()

@@ -1,8 +1,9 @@
 """The table of the two roles' rights, and the users that it is tested with."""
 
+from tests.storage.policies.chats import CHATS
 from tests.storage.policies.engagement import ENGAGEMENT
 from tests.storage.policies.events import OUTBOX
 from tests.storage.policies.people import PEOPLE
 from tests.storage.policies.rooms import ROOMS
 
-OF_VIEWERS = {**PEOPLE, **ENGAGEMENT, **ROOMS, **OUTBOX}
+OF_VIEWERS = {**PEOPLE, **ENGAGEMENT, **ROOMS, **CHATS, **OUTBOX}

@@ -12,6 +12,9 @@ _SIGNED_IN = _EVERYBODY.replace(" nobody", "")
 _FOLLOWERS = "owner cohost other muted banned"  # the owner and the followers
 _LAST = "9223372036854775807"
 
+_SEND = """SELECT verdict = 'sent' FROM send_chat_messages({{{chat}}}, ARRAY [{{{sender}}}]::bigint[], ARRAY ['x'],
+    ARRAY [NULL]::integer[], ARRAY [NULL], ARRAY [NULL]::bytea[], ARRAY [true])"""
+
 FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     # The viewer and their relations.
     "viewer_id": ((_SIGNED_IN, "SELECT viewer_id() = {me}"),),
@@ -138,6 +141,90 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         (NO_ONE, "SELECT begin_turn({room}, {banned});"
                  "SELECT true FROM room_turns WHERE room_id = {room} AND user_id = {banned}"),
     ),
+    # Chats.
+    "sees_chat": (
+        ("owner cohost other muted", "SELECT sees_chat({chat})"),
+        ("owner other", "SELECT sees_chat({direct})"),
+        (NO_ONE, "SELECT sees_chat({hidden_direct})"),
+    ),
+    "who_see_chats": (
+        ("other nobody", "SELECT who_see_chats(ARRAY [{chat}], ARRAY [{other}])"),
+        ("owner cohost other muted", "SELECT who_see_chats(ARRAY [{chat}], ARRAY [{me}])"),
+    ),
+    "writes_in_chat": (
+        ("owner cohost other", "SELECT writes_in_chat({chat})"),
+        ("owner other", "SELECT writes_in_chat({direct})"),
+        (NO_ONE, "SELECT writes_in_chat({hidden_direct})"),
+    ),
+    "moderates_chat": (
+        ("owner cohost", "SELECT moderates_chat({chat})"),
+        (NO_ONE, "SELECT moderates_chat({direct})"),
+    ),
+    "sees_chat_message": (
+        ("owner cohost other muted", "SELECT sees_chat_message({chat}, 1)"),
+        (NO_ONE, "SELECT sees_chat_message({hidden_direct}, 1)"),
+    ),
+    "chat_typing_audience": (("owner cohost other", "SELECT chat_typing_audience({chat}, 9)"),),
+    "chat_page": (
+        ("owner cohost other", "SELECT true FROM chat_page(NULL, 'active', NULL, NULL, 9) id WHERE id = {chat}"),
+        ("muted", "SELECT true FROM chat_page(NULL, 'requested', NULL, NULL, 9) id WHERE id = {chat}"),
+        (NO_ONE, "SELECT true FROM chat_page(NULL, 'active', NULL, NULL, 9) id WHERE id = {hidden_direct}"),
+        ("owner cohost other muted banned", "SELECT true FROM chat_page('0', '', NULL, NULL, 9) id WHERE id = {chat}"),
+    ),
+    "chat_entries": (
+        ("owner cohost other muted", "SELECT title = 'x' FROM chat_entries(ARRAY [{chat}])"),
+        ("banned", "SELECT state = 'left' FROM chat_entries(ARRAY [{chat}])"),
+        ("owner blocked", "SELECT state = 'left' FROM chat_entries(ARRAY [{hidden_direct}])"),
+    ),
+    "chat_history": (
+        ("owner cohost other muted", "SELECT last_seq FROM chat_history({chat}, NULL, NULL, NULL, 9)"),
+        (NO_ONE, "SELECT last_seq FROM chat_history({hidden_direct}, NULL, NULL, NULL, 9)"),
+    ),
+    "chat_members_for": (
+        ("owner cohost other muted", "SELECT user_id FROM chat_members_for({chat}, 0, 9, 9)"),
+        (
+            "owner cohost other",
+            "SELECT read_seq = 1 FROM chat_members_for({chat}, 0, 9, 9) WHERE user_id = {other}",
+        ),
+    ),
+    "chat_read_by": (("owner cohost other", "SELECT user_id FROM chat_read_by({chat}, 1, 9)"),),
+    "unread_in_chat": (
+        ("cohost nobody", "SELECT unread_in_chat({cohost}, {chat}) = 2"),
+        ("cohost muted", "SELECT unread_in_chat({me}, {chat}) = 2"),
+    ),
+    "send_chat_messages": (
+        ("owner cohost other", _SEND.format(chat="chat", sender="me")),
+        ("other nobody", _SEND.format(chat="chat", sender="other")),
+        ("owner other", _SEND.format(chat="direct", sender="me")),
+        (NO_ONE, _SEND.format(chat="hidden_direct", sender="me")),
+    ),
+    "open_direct_chat": (
+        ("owner cohost other muted banned stranger blocked",
+         "SELECT outcome = 'requested' FROM open_direct_chat({new}, {open})"),
+        ("other", "SELECT outcome = 'found' FROM open_direct_chat({new}, {owner})"),
+        ("owner", "SELECT outcome = 'blocked' FROM open_direct_chat({new}, {blocked})"),
+    ),
+    "create_group_chat": (
+        ("owner", "SELECT create_group_chat({new}, 'z'); SELECT title = 'z' FROM chat_entries(ARRAY [{new}])"),
+    ),
+    "add_to_chat": (("owner cohost", "SELECT is_new FROM add_to_chat({chat}, ARRAY [{open}, {blocked}])"),),
+    "accept_chat": (("muted", "SELECT accept_chat({chat})"),),
+    "reject_chat": (("muted", "SELECT reject_chat({chat})"),),
+    "leave_chat": (
+        ("owner cohost other", "SELECT is_done FROM leave_chat({chat})"),
+        ("owner", "SELECT heir = {cohost} FROM leave_chat({chat})"),
+        (NO_ONE, "SELECT is_done FROM leave_chat({direct})"),
+    ),
+    "remove_from_chat": (
+        ("owner cohost", "SELECT remove_from_chat({chat}, {other})"),
+        ("owner", "SELECT remove_from_chat({chat}, {cohost})"),
+        (NO_ONE, "SELECT remove_from_chat({chat}, {owner})"),
+    ),
+    "set_chat_role": (
+        ("owner", "SELECT set_chat_role({chat}, {other}, 'admin')"),
+        (NO_ONE, "SELECT set_chat_role({chat}, {muted}, 'admin')"),
+    ),
+    "may_tell_of_chat": ((NO_ONE, "SELECT may_tell_of_chat('chat.burnt', '{chat}', '{{\"chat_id\": {chat}}}')"),),
     # Their answers for each event are in `events`: the outbox's policies call them.
     "may_tell_of_post": ((NO_ONE, "SELECT may_tell_of_post('post.pinned', '{me}', '{{\"author_id\": {me}}}')"),),
     "may_tell_of_comment": (
@@ -156,9 +243,12 @@ INTERNAL = {
     "room_role", "room_visible_to", "post_visible_to", "may_stand", "count_follow", "follows_counted", "posts_counted",
     "tie_allowed", "take_turn", "blocks_sever", "ensure_partitions", "room_change_allowed", "hold_shared", "mint_id",
     "bounded", "tie_decided", "tie_to_somebody", "invitation_allowed", "status_changed", "admits",
-    "comments_placed", "hidden_users", "judged_comments", "has_visible_replies",
+    "comments_placed", "hidden_users", "judged_comments", "has_visible_replies", "chat_visible_to",
+    "hidden_ids", "chat_users", "place_in_chat", "follows_now", "owns_chat", "chat_unread", "shown_chat_messages",
+    "chat_changed", "chats_blocked", "chat_member_changed", "chat_members_counted", "chat_read_noted",
+    "chat_message_changed", "chat_message_hidden",
 }  # fmt: skip
 TO_WORKERS = {
     "viewer_id", "snowflake_at", "relations", "ensure_partitions", "outbox_backlog", "take_turn", "room_standings",
-    "room_users", "room_for_all", "room_visible_to", "lock_turns",
+    "room_users", "room_for_all", "room_visible_to", "lock_turns", "chat_users", "unread_in_chat",
 }  # fmt: skip

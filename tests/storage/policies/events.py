@@ -32,6 +32,10 @@ def _reaction(change: str, user: str, kind: str) -> str:
     return _event(f"reaction.{change}", f"{{{user}}}", f'{target}, "user_id": {{{user}}}, "kind": "{kind}"')
 
 
+def _chat(topic: str, chat: str, payload: str) -> str:
+    return _event(f"chat.{topic}", f"{{{chat}}}", f'"chat_id": {{{chat}}}{payload}')
+
+
 _NEW_POST = """INSERT INTO posts (id, author_id, text, visibility, reply_policy)
     VALUES ({new}, {me}, 'x', 'public', 'everyone');"""
 _ASKS = "INSERT INTO follows (id, follower_id, followee_id, status) VALUES ({new}, {stranger}, {owner}, 'pending');"
@@ -78,6 +82,14 @@ OUTBOX = {
             ("owner", _event("session.ended", "{owner}", '"user_id": {owner}, "session_ids": [{revoked_session}]')),
             (NO_ONE, _event("session.ended", "{owner}", '"user_id": {owner}, "session_ids": [{session}]')),
             (NO_ONE, _event("session.ended", "{speaker}", '"user_id": {speaker}, "session_ids": [{revoked_session}]')),
+            ("owner cohost other muted banned", _chat("changed", "chat", ', "actor_id": {me}, "user_ids": []')),
+            (NO_ONE, _chat("changed", "chat", ', "actor_id": {speaker}, "user_ids": []')),
+            ("owner cohost other", _chat("message_changed", "chat", ', "actor_id": {me}, "seq": 1')),
+            (NO_ONE, _chat("message_changed", "hidden_direct", ', "actor_id": {me}, "seq": 1')),
+            ("owner cohost other muted", _chat("marked", "chat", ', "user_id": {me}')),
+            (NO_ONE, _chat("marked", "hidden_direct", ', "user_id": {me}')),
+            ("other", _chat("message_sent", "chat", ', "first_seq": 2, "last_seq": 2')),
+            (NO_ONE, _chat("message_sent", "chat", ', "first_seq": 1, "last_seq": 3')),
             ("owner cohost", _changed("room", "{me}", "0", "updated")),
             ("muted", _changed("room", "{muted}", "{muted}", "role")),  # after stepping down
             (NO_ONE, _changed("room", "{speaker}", "0", "updated")),

@@ -20,7 +20,7 @@ _ALSO = ("speaker", "asker", "open", "shy")
 _ROWS = """
     post open_post deleted_post lost_post comment reply own_comment owner_comment deleted_comment lost_comment circle
     circle_of_other lost_circle room scheduled ended undigested message deleted_message owner_message session
-    revoked_session expired_session session_of_other
+    revoked_session expired_session session_of_other chat direct hidden_direct
 """
 
 
@@ -140,4 +140,24 @@ _BELONGINGS = """
         VALUES ({message}, {room}, {other}, 'x', NULL), ({deleted_message}, {room}, {other}, 'x', now()),
                ({owner_message}, {room}, {owner}, 'x', NULL);
     INSERT INTO room_digests (room_id, body) VALUES ({ended}, '{{}}');
+
+    INSERT INTO chats (id, kind, title, creator_id, last_seq) VALUES ({chat}, 'group', 'x', {owner}, 3);
+    INSERT INTO chats (id, kind, creator_id, low_id, high_id, last_seq) VALUES
+        ({direct}, 'direct', {owner}, least({owner}, {other}), greatest({owner}, {other}), 1),
+        ({hidden_direct}, 'direct', {owner}, least({owner}, {blocked}), greatest({owner}, {blocked}), 1);
+    INSERT INTO chat_members (chat_id, user_id, role, state)
+        VALUES ({chat}, {owner}, 'owner', 'active'), ({chat}, {cohost}, 'admin', 'active'),
+               ({chat}, {other}, 'member', 'active'), ({chat}, {muted}, 'member', 'requested'),
+               ({chat}, {banned}, 'member', 'left'),
+               ({direct}, {owner}, 'member', 'active'), ({direct}, {other}, 'member', 'active'),
+               ({hidden_direct}, {owner}, 'member', 'active'), ({hidden_direct}, {blocked}, 'member', 'active');
+    INSERT INTO chat_messages (chat_id, seq, sender_id, text, deleted_at)
+        VALUES ({chat}, 1, {owner}, 'x', NULL), ({chat}, 2, {other}, 'x', NULL), ({chat}, 3, {other}, '', now()),
+               ({direct}, 1, {other}, 'x', NULL), ({hidden_direct}, 1, {owner}, 'x', NULL);
+    INSERT INTO chat_edits (chat_id, seq, number, text, written_at) VALUES ({chat}, 1, 1, 'y', now());
+    INSERT INTO chat_reactions (chat_id, seq, user_id, emoji)
+        VALUES ({chat}, 2, {other}, 'x'), ({chat}, 2, {banned}, 'x');
+    INSERT INTO chat_hidden (chat_id, user_id, seq) VALUES ({chat}, {other}, 3);
+    UPDATE chat_members SET read_seq = 1 WHERE chat_id = {chat} AND user_id = {other};
+    INSERT INTO chat_reads (chat_id, user_id, seqs, ats) VALUES ({chat}, {owner}, ARRAY [1], ARRAY [now()]);
 """

@@ -1,0 +1,240 @@
+"""Chats by the database functions alone: who sees and writes, the list, and its cost."""
+
+import json
+
+import pytest
+
+from tests.storage.functions.rows import Rows
+
+MANY = 5_000
+
+
+async def chat(rows: Rows, *members: int, last_seq: int = 0, state: str = "active", **columns: object) -> int:
+    """A group, of which the first member is the owner; the last gets that state."""
+    columns = {"kind": "group", "creator_id": members[0], "member_count": len(members), **columns}
+    chat_id = await rows.added("chats", last_seq=last_seq, **columns)
+    for member in members:
+        role = "owner" if member == members[0] and columns["kind"] == "group" else "member"
+        given = state if member == members[-1] else "active"
+        await rows.add("chat_members", chat_id=chat_id, user_id=member, role=role, state=given)
+    for seq in range(1, last_seq + 1):
+        await message(rows, chat_id, seq, members[0])
+    return chat_id
+
+
+async def direct(rows: Rows, one: int, other: int, **columns: object) -> int:
+    return await chat(rows, one, other, kind="direct", low_id=min(one, other), high_id=max(one, other), **columns)
+
+
+async def message(rows: Rows, chat_id: int, seq: int, sender: int, **columns: object) -> None:
+    await rows.add("chat_messages", chat_id=chat_id, seq=seq, sender_id=sender, text="x", **columns)
+
+
+async def change(rows: Rows, table: str, chat_id: int, user: int, **columns: object) -> None:
+    """Update a row without triggers."""
+    values = ", ".join(f"{name} = ${number}" for number, name in enumerate(columns, 3))
+    await rows.connection.execute("SET LOCAL session_replication_role = replica")
+    await rows.connection.execute(
+        f"UPDATE {table} SET {values} WHERE chat_id = $1 AND user_id = $2", chat_id, user, *columns.values()
+    )
+    await rows.connection.execute("SET LOCAL session_replication_role = origin")
+
+
+async def page(rows: Rows, viewer: int, since: str | None = None, state: str = "active", amount: int = 9) -> list[int]:
+    await rows.view_as(viewer)
+    found = await rows.connection.fetch(
+        "SELECT chat_page($1::text::xid8, $2, NULL, NULL, $3) AS id", since, state, amount
+    )
+    return [row["id"] for row in found]
+
+
+# ---------------------------------------------------------------------------------------------- who sees and writes
+
+
+@pytest.mark.parametrize(
+    ("state", "sees", "writes"), [("active", True, True), ("requested", True, False), ("left", False, False)]
+)
+async def test_the_state_of_a_member_decides(rows: Rows, state: str, sees: bool, writes: bool):
+    alice, bob, carol = await rows.users(3)
+    group, other = await chat(rows, alice, bob, state=state), await chat(rows, bob, carol)
+    for viewer, expected in (
+        (bob, (sees, writes)),
+        (alice, (True, True)),
+        (carol, (False, False)),
+        (None, (False, False)),
+    ):
+        found = await rows.ask(viewer, "sees_chat", group), await rows.ask(viewer, "writes_in_chat", group)
+        assert found == expected
+    assert not await rows.ask(alice, "sees_chat", other)
+
+
+@pytest.mark.parametrize("is_blocked", [False, True])
+async def test_a_block_hides_direct_chats_alone(rows: Rows, is_blocked: bool):
+    alice, bob, carol = await rows.users(3)
+    shut, still = await direct(rows, alice, bob), await direct(rows, alice, carol)
+    group = await chat(rows, alice, bob)
+    await rows.block(*((bob, alice) if is_blocked else (alice, bob)))
+    for viewer in (alice, bob):
+        assert not await rows.ask(viewer, "sees_chat", shut)
+        assert await rows.ask(viewer, "sees_chat", group)
+    assert await rows.ask(alice, "sees_chat", still)
+
+
+@pytest.mark.parametrize(("role", "moderates"), [("owner", True), ("admin", True), ("member", False)])
+async def test_owners_and_admins_moderate(rows: Rows, role: str, moderates: bool):
+    alice, bob = await rows.users(2)
+    group = await chat(rows, alice, bob)
+    await change(rows, "chat_members", group, bob, role=role)
+    assert await rows.ask(bob, "moderates_chat", group) == moderates
+    await change(rows, "chat_members", group, bob, state="left")
+    assert not await rows.ask(bob, "moderates_chat", group)
+
+
+async def test_hidden_ids_are_blocks_and_mutes(rows: Rows):
+    alice, blocked, blocker, muted, posts, ended, stranger = await rows.users(7)
+    await rows.block(alice, blocked)
+    await rows.block(blocker, alice)
+    await rows.mute(alice, muted)
+    await rows.mute(alice, posts, "posts")
+    await rows.mute(alice, ended, until=await rows.now(seconds=-1))
+    await rows.mute(stranger, alice)
+    assert sorted(await rows.ask(alice, "hidden_ids", alice)) == sorted([blocked, blocker, muted])
+
+
+async def test_typing_is_shown_to_the_others_of_a_small_chat(rows: Rows):
+    alice, bob, asked = await rows.users(3)
+    group = await chat(rows, alice, bob, asked, state="requested", member_count=2)
+    assert await rows.ask(alice, "chat_typing_audience", group, 2) == [bob]
+    assert await rows.ask(alice, "chat_typing_audience", group, 1) == []
+    assert await rows.list(asked, "chat_typing_audience", group, 9) in ([], [None])
+
+
+# ---------------------------------------------------------------------------------------------- the list
+
+
+async def test_the_page_is_of_one_state(rows: Rows):
+    alice, bob = await rows.users(2)
+    active, asked, left = [await chat(rows, alice, bob, state=state) for state in ("active", "requested", "left")]
+    assert await page(rows, bob) == [active]
+    assert await page(rows, bob, state="requested") == [asked]
+    assert set(await page(rows, bob, since="0")) == {active, asked, left}
+
+
+async def test_the_page_has_the_newest_message_first(rows: Rows):
+    alice, bob = await rows.users(2)
+    chats = [await chat(rows, alice, bob, last_at=await rows.now(minutes=minutes)) for minutes in (1, 3, 2, 2)]
+    order = [chats[1], chats[3], chats[2], chats[0]]
+    assert await page(rows, alice) == order
+    assert await page(rows, alice, amount=2) == order[:2]
+    await rows.view_as(alice)
+    rest = await rows.connection.fetch(
+        "SELECT chat_page(NULL, 'active', $1, $2, 9) AS id", await rows.now(minutes=2), chats[3]
+    )
+    assert [row["id"] for row in rest] == order[2:]
+
+
+async def test_entries_show_nothing_of_a_chat_that_is_hidden(rows: Rows):
+    alice, bob = await rows.users(2)
+    shut = await direct(rows, alice, bob, last_seq=1)
+    [entry] = await rows.list(bob, "chat_entries", [shut])
+    assert (entry["state"], entry["unread"], len(json.loads(entry["users"]))) == ("active", 1, 2)
+    assert json.loads(entry["last_message"])["seq"] == 1
+    await rows.block(alice, bob)
+    [entry] = await rows.list(bob, "chat_entries", [shut])
+    assert (entry["state"], entry["unread"], entry["users"], entry["last_message"]) == ("left", 0, "[]", None)
+
+
+async def test_a_change_of_a_row_changes_its_version(rows: Rows):
+    """In this transaction all changes have the same version, which the rows written before must not have."""
+    alice, bob = await rows.users(2)
+    group = await chat(rows, alice, bob, last_seq=1, version=7)
+    for user in (alice, bob):
+        await change(rows, "chat_members", group, user, version=7)
+    current = await rows.connection.fetchval("SELECT pg_current_xact_id()::text")
+    versions = "SELECT version::text FROM chat_members WHERE chat_id = $1 ORDER BY user_id"
+    assert await page(rows, bob, since=current) == []
+    await rows.connection.execute("UPDATE chat_members SET muted_until = now() WHERE user_id = $1", bob)
+    assert [row[0] for row in await rows.table(versions, group)] == ["7", current]
+    assert await page(rows, alice, since=current) == []
+    await rows.connection.execute("UPDATE chat_messages SET text = 'y' WHERE chat_id = $1", group)
+    assert await page(rows, alice, since=current) == [group]
+
+
+async def test_a_block_changes_the_versions_of_shared_chats(rows: Rows):
+    alice, bob, carol = await rows.users(3)
+    shared, other = await chat(rows, alice, bob, carol), await chat(rows, alice, carol)
+    for group, user in ((shared, alice), (shared, bob), (shared, carol), (other, alice)):
+        await change(rows, "chat_members", group, user, version=7)
+    await rows.write("blocks", blocker_id=alice, blocked_id=bob)
+    kept = await rows.table("SELECT chat_id, user_id FROM chat_members WHERE version = '7'")
+    assert set(kept) == {(shared, carol), (other, alice)}
+
+
+# ---------------------------------------------------------------------------------------------- cost
+
+
+async def cost(rows: Rows, statement: str, *arguments: object) -> tuple[int, int]:
+    """The number of rows and of pages that the statement reads, shared buffers of all its parts together."""
+    [row] = await rows.connection.fetch(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", *arguments)
+    plan = json.loads(row[0])[0]["Plan"]
+    return plan["Actual Rows"], plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+
+
+async def add_many(rows: Rows, alice: int, bob: int) -> int:
+    """Alice is in 5,000 groups with Bob, each with a message; returns the first id."""
+    first = 10**12
+    await rows.connection.execute("SET LOCAL session_replication_role = replica")
+    for statement in (
+        """INSERT INTO chats (id, kind, creator_id, last_seq, last_at, version, member_count)
+        SELECT $1::bigint + n, 'group', $2, 1, now() + n * interval '1 s', '7', 2 FROM generate_series(1, $4) n
+        WHERE $3 > 0""",
+        """INSERT INTO chat_members (chat_id, user_id, state, version)
+        SELECT $1::bigint + n, unnest(ARRAY [$2, $3]::bigint[]), 'active', '7' FROM generate_series(1, $4) n""",
+        """INSERT INTO chat_messages (chat_id, seq, sender_id, text)
+        SELECT $1::bigint + n, 1, $2, 'x' FROM generate_series(1, $4) n WHERE $3 > 0""",
+    ):
+        await rows.connection.execute(statement, first, bob, alice, MANY)
+    await rows.connection.execute("SET LOCAL session_replication_role = origin")
+    for table in ("chats", "chat_members", "chat_messages"):
+        await rows.connection.execute(f"ANALYZE {table}")
+    return first
+
+
+async def test_a_device_with_many_chats_gets_those_that_changed(rows: Rows):
+    alice, bob = await rows.users(2)
+    first = await add_many(rows, alice, bob)
+    current = await rows.connection.fetchval("SELECT pg_current_xact_id()::text")
+    changed = [first + number for number in (5, 2_500, 4_999)]
+    await rows.connection.execute("UPDATE chats SET title = 'new' WHERE id = ANY ($1)", changed)
+    assert sorted(await page(rows, alice, since=current, amount=100)) == changed
+
+
+async def test_the_last_page_of_the_list_costs_what_the_first_costs(rows: Rows):
+    alice, bob = await rows.users(2)
+    first = await add_many(rows, alice, bob)
+    await rows.view_as(alice)
+    statement = "SELECT * FROM chat_entries(ARRAY(SELECT chat_page(NULL, 'active', $1::timestamptz, $2::bigint, 20)))"
+    place = await rows.now(seconds=21), first + 21
+    amount, blocks = await cost(rows, statement, None, None)
+    last_amount, last_blocks = await cost(rows, statement, *place)
+    assert amount == last_amount == 20
+    assert last_blocks <= 1.5 * blocks
+
+
+async def test_a_page_of_history_costs_the_same_everywhere(rows: Rows):
+    alice, bob = await rows.users(2)
+    group = await chat(rows, alice, bob)
+    await rows.connection.execute("SET LOCAL session_replication_role = replica")
+    await rows.connection.execute(
+        """INSERT INTO chat_messages (chat_id, seq, sender_id, text)
+        SELECT $1, n, $2, 'x' FROM generate_series(1, 20000) n""",
+        group, alice,
+    )  # fmt: skip
+    await rows.connection.execute("UPDATE chats SET last_seq = 20000 WHERE id = $1", group)
+    await rows.connection.execute("SET LOCAL session_replication_role = origin")
+    await rows.connection.execute("ANALYZE chat_messages")
+    await rows.view_as(bob)
+    statement = "SELECT * FROM chat_history($1, $2, NULL, NULL, 20)"
+    await cost(rows, statement, group, None)  # loads the catalogues
+    costs = [(await cost(rows, statement, group, before))[1] for before in (None, 10_000, 21)]
+    assert max(costs) <= 1.5 * min(costs)
