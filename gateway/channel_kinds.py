@@ -1,6 +1,7 @@
 """Every kind of channel that this gateway serves. A new kind is one record in its domain, and one line here."""
 
 from channels.kinds import Kinds
+from domain.chat_channels import CHAT
 from domain.post_channels import AUTHOR, POST
 from presence.presence_channel import PRESENCE
 from stage.room_channel import LIVE_ROOM
@@ -10,4 +11,5 @@ KINDS = Kinds(
     AUTHOR,
     LIVE_ROOM,
     PRESENCE,
+    CHAT,
 )

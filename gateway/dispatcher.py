@@ -5,7 +5,6 @@ looked up and stored in that transaction. Announcements and the answer follow th
 """
 
 import asyncio
-import hashlib
 import itertools
 import time
 from collections.abc import Awaitable, Callable
@@ -33,8 +32,6 @@ AFTER_COMMIT_S = 2.0
 SLOW_S = 1.0
 
 log = structlog.get_logger()
-
-_encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
 class Caller(CallerSocket, Protocol):
@@ -158,14 +155,14 @@ class Dispatcher:
 
     async def _once(self, method: Method, call: Call, request: Any, key: str, tx: Transaction) -> Any:
         """Return the first answer to the key, which costs no limit; otherwise run the handler and store its answer."""
-        request_hash = hashlib.sha256(_encode(request)).digest()
+        request_hash = idempotency.hash_of(request)
         place = idempotency.AnswerPlace(call.viewer.id, method.name, key)
         first = await idempotency.first_answer(tx, place, request_hash)
         if first is not None:
             return msgspec.msgpack.decode(first, type=method.result)
         await self._count(method, call)
         result = await method.handler(call, request, tx)
-        await idempotency.keep_answer(tx, place, request_hash, _encode(result))
+        await idempotency.keep_answer(tx, place, request_hash, idempotency.encode(result))
         return result
 
     async def _count(self, method: Method, call: Call) -> None:

@@ -137,6 +137,12 @@ class Settings(BaseSettings):
     smtp_unsubscribe: str | None = Field(
         None, description="mailto: or https: URL to unsubscribe from e-mail. Default: mailto: the sender's address."
     )
+    chat_edit_window: float = Field(
+        900.0, description="Seconds after which a chat message can no longer be edited.", ge=0
+    )
+    chat_delete_window: float = Field(
+        172_800.0, description="Seconds after which a chat message can no longer be deleted for everyone.", ge=0
+    )
     call_deadline: float = Field(10.0, description="Seconds after which a call is cancelled.", gt=0)
     ping_interval: float = Field(25.0, description="Seconds between Engine.IO pings.", gt=0)
     ping_timeout: float = Field(20.0, description="Seconds to wait for the answer to a ping.", gt=0)

@@ -15,6 +15,7 @@ from channels.members import Members
 from channels.nodes import Nodes
 from channels.recovery import Recovery
 from channels.subscriptions import Subscriptions
+from domain.chat_rules import Windows
 from domain.guesses import Guesses
 from domain.passwords import Passwords
 from domain.refresh_tokens import RefreshTokens
@@ -33,6 +34,7 @@ from handlers.call import Services
 from presence.presence_channel import PRESENCE
 from presence.presence_hooks import PresenceHooks
 from presence.tracker import Tracker
+from presence.typing_audiences import TypingAudiences
 from presence.typing_indicators import TypingIndicators
 from protocol.cursors import Cursors
 from protocol.rpc import methods
@@ -42,6 +44,7 @@ from stage.attendance import Attendance
 from stage.pulse import Pulse
 from stage.room_channel import LIVE_ROOM
 from stage.room_hooks import RoomHooks
+from storage.chat_sends import ChatSends
 from storage.database import Database
 from storage.limits import Limits
 from storage.outbox import Outbox
@@ -110,10 +113,11 @@ def _services(
 ) -> Services:
     settings = stores.settings
     limits = Limits(stores.shards, rates(settings), count_loopback=settings.limit_loopback)
+    outbox = Outbox(database, stores.ids)
     return Services(
         database=database,
         ids=stores.ids,
-        outbox=Outbox(database, stores.ids),
+        outbox=outbox,
         feeds=stores.feeds,
         broadcaster=stores.broadcaster,
         limits=limits,
@@ -128,6 +132,11 @@ def _services(
         pulse=pulse,
         presence=presence,
         typing=TypingIndicators(stores.broadcaster, members),
+        typing_audiences=TypingAudiences(database),
+        chat_sends=ChatSends(database, outbox),
+        chat_windows=Windows(
+            edit=timedelta(seconds=settings.chat_edit_window), delete=timedelta(seconds=settings.chat_delete_window)
+        ),
         voice_tokens=VoiceTokens(*settings.livekit) if settings.livekit else None,
         refresh_tokens=RefreshTokens(derive_keys(settings, "refresh"), timedelta(seconds=settings.refresh_leeway)),
     )

@@ -11,10 +11,12 @@ from typing import Protocol
 import msgspec
 
 from channels.broadcaster import Broadcaster
+from domain.chat_rules import Windows
 from domain.guesses import Guesses
 from domain.passwords import Passwords
 from domain.refresh_tokens import RefreshTokens
 from presence.tracker import Tracker
+from presence.typing_audiences import TypingAudiences
 from presence.typing_indicators import TypingIndicators
 from protocol import errors
 from protocol.cursors import Cursors
@@ -23,6 +25,7 @@ from protocol.voice_tokens import VoiceTokens
 from stage.attendance import Attendance
 from stage.pulse import Pulse
 from stage.roster import Roster
+from storage.chat_sends import ChatSends
 from storage.database import Database
 from storage.feeds import Feeds
 from storage.limits import Limits
@@ -62,6 +65,9 @@ class Services:
     pulse: Pulse
     presence: Tracker
     typing: TypingIndicators
+    typing_audiences: TypingAudiences
+    chat_sends: ChatSends
+    chat_windows: Windows
     voice_tokens: VoiceTokens | None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 

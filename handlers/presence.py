@@ -1,5 +1,8 @@
 """Presence and typing: what users show of themselves, and whose presence they watch."""
 
+from collections.abc import Sequence
+
+from domain.chat_channels import CHAT
 from domain.post_channels import POST
 from handlers.call import Call
 from presence.presence_channel import PRESENCE
@@ -53,26 +56,33 @@ async def unwatch(call: Call, request: WatchPresence) -> Nothing:
 
 
 @methods.rpc("typing.start", limit=None)
-def start_typing(call: Call, request: Typing) -> Nothing:
+async def start_typing(call: Call, request: Typing) -> Nothing:
     """The caller is typing. It expires after 6 s unless it is repeated."""
-    call.services.typing.start(call.viewer.id, _place(call, request))
+    call.services.typing.start(call.viewer.id, *await _place(call, request))
     return Nothing()
 
 
 @methods.rpc("typing.stop", limit=None)
-def stop_typing(call: Call, request: Typing) -> Nothing:
+async def stop_typing(call: Call, request: Typing) -> Nothing:
     """The caller is no longer typing. Repeating it changes nothing."""
-    call.services.typing.stop(call.viewer.id, _place(call, request))
+    call.services.typing.stop(call.viewer.id, *await _place(call, request))
     return Nothing()
 
 
-def _place(call: Call, request: Typing) -> Place:
-    """Return the place in which the caller types.
+async def _place(call: Call, request: Typing) -> tuple[Place, Sequence[int]]:
+    """Return the place in which the caller types, and the users who are told in a chat.
 
-    Raises FAILED_PRECONDITION for a place whose pushes do not reach this socket.
+    Raises NOT_FOUND for a chat in which the caller may not write, and FAILED_PRECONDITION for another place whose
+    pushes do not reach this socket.
     """
-    if (request.room_id is None) == (request.post_id is None):
-        raise errors.invalid("room_id", "give either room_id or post_id")
+    if sum(each is not None for each in (request.chat_id, request.room_id, request.post_id)) != 1:
+        raise errors.invalid("room_id", "give one of chat_id, room_id and post_id")
+    if request.chat_id is not None:
+        chat_id = int(request.chat_id)
+        audience = await call.services.typing_audiences.of(call.viewer.id, chat_id)
+        if audience is None:
+            raise errors.not_found("chat")
+        return Place(CHAT.channel(chat_id), chat_id=str(chat_id)), audience
     if request.room_id is not None:
         room_id = int(request.room_id)
         place, missing = Place(LIVE_ROOM.channel(room_id), room_id=str(room_id)), "join the room first"
@@ -81,4 +91,4 @@ def _place(call: Call, request: Typing) -> Place:
         place, missing = Place(POST.channel(post_id), post_id=str(post_id)), "watch the post first"
     if not call.socket.is_in(place.channel):
         raise errors.failed_precondition(missing)
-    return place
+    return place, ()

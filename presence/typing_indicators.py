@@ -1,10 +1,11 @@
-"""Pushes that a user types in a room or under a post. Typing ends 6 s after the last typing.start.
+"""Pushes that a user types in a chat, in a room or under a post. Typing ends 6 s after the last typing.start.
 
 This node's memory alone holds the state. Repetitions within 3 s are not pushed.
 """
 
 import asyncio
 import secrets
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from channels.background import Background
@@ -21,9 +22,13 @@ LARGE_CHANNEL = 200  # sockets in it on this node: more users than a reader coul
 
 
 class Place(NamedTuple):
-    """The channel in which a user types, and its name in pushes."""
+    """The channel in which a user types, and its name in pushes.
+
+    Sockets are in the channel of a room or a post. That of a chat has none: its pushes go to users.
+    """
 
     channel: str
+    chat_id: str | None = None
     room_id: str | None = None
     post_id: str | None = None
 
@@ -37,8 +42,11 @@ class TypingIndicators:
         self._stopped: set[tuple[int, Place]] = set()
         self._background = Background("typing")
 
-    def start(self, user_id: int, place: Place) -> None:
-        """Raises RESOURCE_EXHAUSTED for a user who types in too many places at once."""
+    def start(self, user_id: int, place: Place, audience: Sequence[int] = ()) -> None:
+        """audience: the users who are told, in a chat.
+
+        Raises RESOURCE_EXHAUSTED for a user who types in too many places at once.
+        """
         if len(self._members.in_channel(place.channel)) > LARGE_CHANNEL:
             return
         places = self._typing.setdefault(user_id, {})
@@ -50,11 +58,11 @@ class TypingIndicators:
         if (user_id, place) not in self._told:
             self._told.add((user_id, place))
             loop.call_later(TELL_AGAIN_AFTER_S, self._told.discard, (user_id, place))
-            self._tell(user_id, place, typing=True)
-        places[place] = loop.call_later(ENDS_AFTER_S, self.stop, user_id, place)
+            self._tell(user_id, place, audience, typing=True)
+        places[place] = loop.call_later(ENDS_AFTER_S, self.stop, user_id, place, audience)
         TYPING.set(len(self._typing))
 
-    def stop(self, user_id: int, place: Place) -> None:
+    def stop(self, user_id: int, place: Place, audience: Sequence[int] = ()) -> None:
         """Repeating it changes nothing."""
         places = self._typing.get(user_id)
         if places is None or place not in places:
@@ -67,14 +75,18 @@ class TypingIndicators:
         if (user_id, place) not in self._stopped:
             self._stopped.add((user_id, place))
             asyncio.get_running_loop().call_later(TELL_AGAIN_AFTER_S, self._stopped.discard, (user_id, place))
-            self._tell(user_id, place, typing=False)
+            self._tell(user_id, place, audience, typing=False)
 
-    def _tell(self, user_id: int, place: Place, *, typing: bool) -> None:
+    def _tell(self, user_id: int, place: Place, audience: Sequence[int], *, typing: bool) -> None:
         push = TypingChanged(
             id=f"typing.changed:{user_id}:{secrets.token_hex(6)}",
             user_id=str(user_id),
             typing=typing,
+            chat_id=place.chat_id,
             room_id=place.room_id,
             post_id=place.post_id,
         )
-        self._background.run(self._broadcaster.publish(place.channel, push, actor_id=user_id))
+        if place.chat_id is None:
+            self._background.run(self._broadcaster.publish(place.channel, push, actor_id=user_id))
+        elif audience:
+            self._background.run(self._broadcaster.publish_to_users(audience, push, actor_id=user_id))

@@ -258,6 +258,59 @@ class RoomClosedEvent(Event, frozen=True):
         return str(self.room_id)
 
 
+ChatChange = Literal["opened", "updated", "added", "removed", "left", "accepted", "role"]
+MessageChange = Literal["edited", "deleted", "reacted"]
+
+
+class ChatChangedEvent(Event, frozen=True):
+    """The chat or its members have changed; `user_ids` are the members whose own state or role did."""
+
+    topic: ClassVar[str] = "chat.changed"
+    chat_id: int
+    actor_id: int
+    user_ids: tuple[int, ...]
+    change: ChatChange
+
+    @property
+    def key(self) -> str:
+        return str(self.chat_id)
+
+
+class ChatMessagesSentEvent(Event, frozen=True):
+    """Messages that one transaction sent. The database writes this event: see `send_chat_messages`."""
+
+    topic: ClassVar[str] = "chat.message_sent"
+    chat_id: int
+    first_seq: int
+    last_seq: int
+
+    @property
+    def key(self) -> str:
+        return str(self.chat_id)
+
+
+class ChatMessageChangedEvent(Event, frozen=True):
+    topic: ClassVar[str] = "chat.message_changed"
+    chat_id: int
+    seq: int
+    actor_id: int
+    change: MessageChange
+
+    @property
+    def key(self) -> str:
+        return str(self.chat_id)
+
+
+class ChatMarkedEvent(Event, frozen=True):
+    topic: ClassVar[str] = "chat.marked"
+    chat_id: int
+    user_id: int
+
+    @property
+    def key(self) -> str:
+        return str(self.chat_id)
+
+
 class SessionsEndedEvent(Event, frozen=True):
     topic: ClassVar[str] = "session.ended"
     user_id: int

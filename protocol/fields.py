@@ -56,6 +56,7 @@ Fingerprint = Annotated[str, _text_meta(Text(1, 128, lines=False))]
 DeviceToken = Annotated[str, msgspec.Meta(max_length=100)]
 Reason = Annotated[str, _text_meta(Text(0, 300))]
 Topic = Annotated[str, _text_meta(Text(1, 150, lines=False))]
+ChatTitle = Annotated[str, _text_meta(Text(1, 100, lines=False))]
 MessageText = Annotated[str, _text_meta(Text(1, 2_000))]
 StatusText = Annotated[str, _text_meta(Text(0, 100, lines=False))]
 Emoji = Annotated[

@@ -40,8 +40,9 @@ class PresenceList(msgspec.Struct, frozen=True):
 
 
 class Typing(Request, frozen=True):
-    """Exactly one of the two must be given."""
+    """Exactly one of the three must be given."""
 
+    chat_id: Id | None = None
     room_id: Id | None = None
     post_id: Id | None = None
 
@@ -59,5 +60,6 @@ class TypingChanged(Push, frozen=True, omit_defaults=True):
     flow: ClassVar[Flow] = "drop"
     user_id: str
     typing: bool
+    chat_id: str | None = None
     room_id: str | None = None
     post_id: str | None = None

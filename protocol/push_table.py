@@ -4,6 +4,9 @@ from types import ModuleType
 
 from protocol import (
     auth,
+    chat_members,
+    chat_messages,
+    chats,
     comments,
     live_rooms,
     posts,
@@ -18,7 +21,8 @@ from protocol import (
 from protocol.pushes import Push
 
 MODULES = (
-    auth, comments, live_rooms, posts, presence, reactions, room_chat, room_digests, room_stage, settings, users,
+    auth, chat_members, chat_messages, chats, comments, live_rooms, posts, presence, reactions, room_chat,
+    room_digests, room_stage, settings, users,
 )  # fmt: skip
 
 

@@ -1,11 +1,16 @@
 """Idempotency keys: the first answer of a creating call is kept for a day, and found again by its key."""
 
+import hashlib
 from typing import NamedTuple
+
+import msgspec
 
 from protocol import errors
 from storage.database import Transaction
 
 KEEP = "24 hours"
+
+encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
 class AnswerPlace(NamedTuple):
@@ -14,6 +19,10 @@ class AnswerPlace(NamedTuple):
     user_id: int
     method: str
     key: str
+
+
+def hash_of(request: msgspec.Struct) -> bytes:
+    return hashlib.sha256(encode(request)).digest()
 
 
 async def first_answer(tx: Transaction, place: AnswerPlace, request_hash: bytes) -> bytes | None:

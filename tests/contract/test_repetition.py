@@ -8,6 +8,7 @@ import pytest
 from protocol.rpc import methods
 from tests.cluster import Cluster
 from tests.contract.test_auth import PASSWORD, register
+from tests.contract.test_chats import create_group
 from tests.contract.test_live_rooms import open_room
 from tests.people import Person
 
@@ -77,6 +78,27 @@ class World:
         sent = await self.alice.call("room.send", **room, text="hello")
         return {**room, "message_id": sent["id"]}
 
+    async def chat(self) -> dict[str, Any]:
+        """Create a group of Alice's with Bob in it."""
+        return {"chat_id": await create_group(self.alice, self.bob)}
+
+    async def chat_without_bob(self) -> dict[str, Any]:
+        chat = await self.alice.call("chat.create", title="x", user_ids=["1"])
+        return {"chat_id": chat["chat"]["id"], "user_ids": [self.bob.id]}
+
+    async def bob_in_chat(self) -> dict[str, Any]:
+        return {**await self.chat(), "user_id": self.bob.id}
+
+    async def chat_message(self) -> dict[str, Any]:
+        chat = await self.chat()
+        return {**chat, "seq": (await self.alice.call("chat.send", **chat, text="hello"))["seq"]}
+
+    async def chat_with_message(self) -> dict[str, Any]:
+        return {"chat_id": (await self.chat_message())["chat_id"]}
+
+    async def chat_request(self) -> dict[str, Any]:
+        return {"chat_id": (await self.bob.call("chat.open", user_ids=[self.alice.id]))["chat"]["id"]}
+
     async def session(self) -> dict[str, Any]:
         await self.cluster.again(self.alice)
         [other] = [item for item in (await self.alice.call("session.list"))["items"] if not item["current"]]
@@ -95,6 +117,21 @@ Arguments = Callable[[World], Awaitable[dict[str, Any]]]
 
 # For each method: the object that must exist before, and further arguments.
 CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
+    "chat.accept": (World.chat_request, {}),
+    "chat.add": (World.chat_without_bob, {}),
+    "chat.create": (World.users, {"title": "العيلة", **KEY}),
+    "chat.delete": (World.chat_message, {"for": "everyone"}),
+    "chat.edit": (World.chat_message, {"text": "hello again"}),
+    "chat.leave": (World.chat, {}),
+    "chat.mark": (World.chat_with_message, {"received_seq": 1, "read_seq": 1}),
+    "chat.mute": (World.chat, {"muted": True}),
+    "chat.open": (World.users, {}),
+    "chat.react": (World.chat_message, {"emoji": "🔥"}),
+    "chat.reject": (World.chat_request, {}),
+    "chat.remove": (World.bob_in_chat, {}),
+    "chat.send": (World.chat, {"text": "hello", **KEY}),
+    "chat.set_role": (World.bob_in_chat, {"role": "owner"}),
+    "chat.update": (World.chat, {"title": "الشلة"}),
     "circle.add": (World.members, {}),
     "circle.create": (World.nothing, {"name": "friends", **KEY}),
     "circle.delete": (World.circle, {}),

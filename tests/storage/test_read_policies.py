@@ -198,7 +198,8 @@ PRIVATE = {
 # Tables whose reads have tests of their own here.
 OTHERS = {
     "users", "posts", "comments", "reactions", "rooms", "room_messages", "room_digests", "room_turns", "room_roles",
-    "room_bans", "room_invitations", "chats", "chat_members", "chat_messages", "chat_edits", "chat_reactions", "chat_hidden",
+    "room_bans", "room_invitations", "chats", "chat_members", "chat_messages", "chat_edits", "chat_reactions",
+    "chat_hidden",
 }  # fmt: skip
 
 

@@ -1,0 +1,59 @@
+"""What handlers of chats share: the caller's standing in a chat, events, and pushes to the caller's own devices."""
+
+from datetime import datetime
+from functools import partial
+
+from handlers.call import Call
+from protocol import errors
+from protocol.chats import ChatMembershipChanged, ChatRole, ChatState
+from protocol.events import ChatChange, ChatChangedEvent
+from protocol.pushes import Push
+from protocol.rpc import Nothing
+from storage import chats, present
+from storage.chats import ChatStandingRow
+from storage.database import Transaction
+
+
+async def standing(tx: Transaction, chat_id: int) -> ChatStandingRow:
+    """What the caller is in the chat. Raises NOT_FOUND."""
+    row = await chats.standing(tx, chat_id)
+    if row is None:
+        raise errors.not_found("chat")
+    return row
+
+
+async def ended_well(tx: Transaction, chat_id: int) -> Nothing:
+    """The answer to a call that ends the caller's membership and found nothing to end: success if it has ended before.
+
+    Raises NOT_FOUND, or FAILED_PRECONDITION for a member.
+    """
+    state = await chats.own_state(tx, chat_id)
+    if state is None:
+        raise errors.not_found("chat")
+    if state != "left":
+        raise errors.failed_precondition(f"this does not end a chat that is {state}")
+    return Nothing()
+
+
+async def note(call: Call, tx: Transaction, chat_id: int, change: ChatChange, *user_ids: int) -> None:
+    event = ChatChangedEvent(chat_id=chat_id, actor_id=call.viewer.id, user_ids=user_ids, change=change)
+    await call.services.outbox.add(tx, event)
+
+
+def tell_own_devices(call: Call, chat_id: int, role: ChatRole, state: ChatState, muted_until: datetime | None) -> None:
+    """Push the caller's own state to all their devices after the commit."""
+    push_to_self(
+        call,
+        ChatMembershipChanged(
+            id=f"chat.membership_changed:{call.services.ids.mint()}",
+            chat_id=str(chat_id),
+            role=role,
+            state=state,
+            muted_until=present.optional_time(muted_until),
+        ),
+    )
+
+
+def push_to_self(call: Call, push: Push) -> None:
+    """Push to all devices of the caller after the commit. A device that misses it finds the change in `chat.list`."""
+    call.after_commit(partial(call.services.broadcaster.publish_to_users, [call.viewer.id], push))

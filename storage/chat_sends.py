@@ -1,0 +1,72 @@
+"""Sends messages to chats in batches: those that wait for the same chat go in one transaction, with one lock."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from storage.batches import Batches
+from storage.database import Database, DatabaseUnavailable
+from storage.outbox import Outbox
+
+Verdict = Literal["sent", "kept", "again", "used", "missing", "requested", "waiting", "limit", "reply"]
+
+
+class Draft(NamedTuple):
+    """A message to send. `may_spend`: whether the sender's limit admits it; otherwise it can only be a repetition.
+
+    `number` makes two equal drafts differ.
+    """
+
+    number: int
+    sender_id: int
+    text: str
+    reply_to_seq: int | None
+    key: str | None
+    request_hash: bytes
+    may_spend: bool
+
+
+class Sent(NamedTuple):
+    """The verdict of `send_chat_messages`; the others are None unless the message was sent, now or before."""
+
+    verdict: Verdict
+    seq: int | None
+    created_at: datetime | None
+
+
+class ChatSends:
+    """Built once a process."""
+
+    def __init__(self, database: Database, outbox: Outbox) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._numbers = itertools.count()
+        self._batches = Batches(self._send)
+
+    async def send(
+        self, chat_id: int, sender_id: int, text: str, reply_to_seq: int | None, key: str | None, request_hash: bytes,
+        *, may_spend: bool,
+    ) -> Sent:  # fmt: skip
+        """Raises DatabaseUnavailable."""
+        while True:
+            draft = Draft(next(self._numbers), sender_id, text, reply_to_seq, key, request_hash, may_spend)
+            sent = await self._batches.answer(chat_id, draft)
+            if sent is None:
+                raise DatabaseUnavailable("a message got no answer")
+            if sent.verdict != "again":  # a draft with the same key stood before it in the batch
+                return sent
+
+    async def _send(self, chat_id: int, drafts: Sequence[Draft]) -> Mapping[Draft, Sent]:
+        rows = await self._database.fetch(
+            "SELECT number, verdict, seq, created_at FROM send_chat_messages($1, $2, $3, $4, $5, $6, $7)",
+            chat_id,
+            [draft.sender_id for draft in drafts],
+            [draft.text for draft in drafts],
+            [draft.reply_to_seq for draft in drafts],
+            [draft.key for draft in drafts],
+            [draft.request_hash for draft in drafts],
+            [draft.may_spend for draft in drafts],
+        )
+        self._outbox.wake_relay()
+        return {drafts[row["number"] - 1]: Sent(row["verdict"], row["seq"], row["created_at"]) for row in rows}

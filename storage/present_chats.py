@@ -1,0 +1,79 @@
+"""Makes messages of the rows of chats."""
+
+import msgspec
+
+from protocol.chat_members import ChatMember
+from protocol.chat_messages import ChatMessage, ShownChatMessage
+from protocol.chats import Chat, ChatEntry
+from protocol.timestamps import to_wire
+from protocol.users import UserLite
+from storage import present
+from storage.chat_members import ChatMemberRow
+from storage.chat_messages import ChatMessageRow, ShownMessageRow
+from storage.chats import ChatEntryRow, ChatRow
+
+_users = msgspec.json.Decoder(list[UserLite])
+_message = msgspec.json.Decoder(ShownMessageRow)
+_messages = msgspec.json.Decoder(list[ShownMessageRow])
+
+
+def chat(row: ChatRow) -> Chat:
+    return Chat(
+        id=str(row["id"]),
+        kind=row["kind"],
+        title=row["title"],
+        creator_id=str(row["creator_id"]),
+        users=_users.decode(row["users"]),
+        member_count=row["member_count"],
+        last_seq=row["last_seq"],
+        created_at=to_wire(row["created_at"]),
+    )
+
+
+def entry(row: ChatEntryRow) -> ChatEntry:
+    last = row["last_message"]
+    return ChatEntry(
+        chat=chat(row),
+        role=row["role"],
+        state=row["state"],
+        last_message=None if last is None else shown_message(_message.decode(last)),
+        unread=row["unread"],
+        received_seq=row["received_seq"],
+        read_seq=row["read_seq"],
+        muted_until=present.optional_time(row["muted_until"]),
+    )
+
+
+def member(row: ChatMemberRow) -> ChatMember:
+    return ChatMember(
+        user=present.user_lite(row, row["user_id"]),
+        role=row["role"],
+        state=row["state"],
+        received_seq=row["received_seq"],
+        read_seq=row["read_seq"],
+    )
+
+
+def message(row: ChatMessageRow) -> ChatMessage:
+    return ChatMessage(
+        chat_id=str(row["chat_id"]),
+        seq=row["seq"],
+        sender_id=str(row["sender_id"]),
+        text=row["text"],
+        media=[],
+        reply_to_seq=row["reply_to_seq"],
+        created_at=to_wire(row["created_at"]),
+        edited_at=present.optional_time(row["edited_at"]),
+        deleted=row["is_deleted"],
+    )
+
+
+def shown_message(row: ShownMessageRow) -> ShownChatMessage:
+    return ShownChatMessage(
+        **msgspec.structs.asdict(message(row)), reactions=row["reactions"], my_reaction=row["my_reaction"]
+    )
+
+
+def shown_messages(encoded: str) -> list[ShownChatMessage]:
+    """encoded: the JSON of a list of `ShownMessageRow`."""
+    return [shown_message(row) for row in _messages.decode(encoded)]

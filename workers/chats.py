@@ -1,0 +1,115 @@
+"""Chats: push messages, marks and changes to the members who are online.
+
+A push names the member who caused it, so that nodes keep it from users who hide that member, and the chat, so that a
+replay leaves it out for users who no longer see the chat.
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+from domain.chat_channels import CHAT
+from domain.chat_rules import RECEIPTS_UP_TO
+from protocol.chat_members import ChatMarked
+from protocol.chat_messages import ChatMessaged, ChatMessageDeleted, ChatMessageEdited, ChatMessageReacted
+from protocol.chats import ChatMembershipChanged, ChatUpdated
+from protocol.events import ChatChangedEvent, ChatMarkedEvent, ChatMessageChangedEvent, ChatMessagesSentEvent
+from protocol.pushes import Push
+from storage import chat_members, chat_messages, chats, present, present_chats
+from storage.database import Transaction
+from workers.job import Job, consumes
+
+
+@consumes(ChatMessagesSentEvent, group="chats")
+async def announce_messages(job: Job, event: ChatMessagesSentEvent) -> None:
+    async with job.tools.database.transaction() as tx:
+        members = await chat_members.active_for_workers(tx, event.chat_id)
+        rows = await chat_messages.range_for_workers(tx, event.chat_id, event.first_seq, event.last_seq)
+    online = await job.tools.locations.online(list(members))
+    # Started in the order of `seq`, and Redis gets them in that order.
+    await asyncio.gather(
+        *(
+            _push(
+                job,
+                event.chat_id,
+                [user_id for user_id in online if members[user_id] <= row["seq"]],
+                ChatMessaged(id=f"chat.message:{event.chat_id}:{row['seq']}", message=present_chats.message(row)),
+                actor_id=row["sender_id"],
+            )
+            for row in rows
+        )
+    )
+
+
+@consumes(ChatChangedEvent, group="chats")
+async def announce_change(job: Job, event: ChatChangedEvent) -> None:
+    """Tell members whose own state changed of it, and show the chat as it is now to all active members."""
+    async with job.tools.database.transaction() as tx:
+        chat = await chats.load_for_workers(tx, event.chat_id)
+        changed = await chat_members.own_for_workers(tx, event.chat_id, event.user_ids)
+        members = await chat_members.active_for_workers(tx, event.chat_id)
+    for row in changed:
+        if row["state"] != "left" and not members:
+            continue  # a block hides the direct chat
+        push = ChatMembershipChanged(
+            id=f"chat.membership_changed:{job.event_id}:{row['user_id']}",
+            chat_id=str(event.chat_id),
+            role=row["role"],
+            state=row["state"],
+            muted_until=present.optional_time(row["muted_until"]),
+        )
+        await job.tools.broadcaster.publish_to_users([row["user_id"]], push)
+    if chat is not None:
+        updated = ChatUpdated(id=f"chat.updated:{job.event_id}", chat=present_chats.chat(chat))
+        await _push(job, event.chat_id, await job.tools.locations.online(list(members)), updated)
+
+
+@consumes(ChatMessageChangedEvent, group="chats")
+async def announce_message_change(job: Job, event: ChatMessageChangedEvent) -> None:
+    async with job.tools.database.transaction() as tx:
+        members = await chat_members.active_for_workers(tx, event.chat_id)
+        rows = await chat_messages.range_for_workers(tx, event.chat_id, event.seq, event.seq)
+        if not rows:
+            return
+        sender_id = rows[0]["sender_id"]
+        push = await _push_of(tx, job, event, rows[0])
+        hiding = await chat_members.who_hide(tx, sender_id, list(members))
+    seeing = [user_id for user_id, first_seq in members.items() if first_seq <= event.seq and user_id not in hiding]
+    if push is not None:
+        await _push(job, event.chat_id, await job.tools.locations.online(seeing), push, actor_id=event.actor_id)
+
+
+@consumes(ChatMarkedEvent, group="chats")
+async def announce_marks(job: Job, event: ChatMarkedEvent) -> None:
+    """To the member's own devices, and to the others in a chat of at most 300. Of a request, others are not told."""
+    async with job.tools.database.transaction() as tx:
+        own = await chat_members.own_for_workers(tx, event.chat_id, [event.user_id])
+        members = await chat_members.active_for_workers(tx, event.chat_id)
+    if not own:
+        return
+    push = ChatMarked(
+        id=f"chat.marked:{job.event_id}",
+        chat_id=str(event.chat_id),
+        user_id=str(event.user_id),
+        received_seq=own[0]["received_seq"],
+        read_seq=own[0]["read_seq"],
+    )
+    is_told = event.user_id in members and len(members) <= RECEIPTS_UP_TO
+    await _push(job, event.chat_id, members if is_told else [event.user_id], push, actor_id=event.user_id)
+
+
+async def _push_of(
+    tx: Transaction, job: Job, event: ChatMessageChangedEvent, row: chat_messages.ChatMessageRow
+) -> Push | None:
+    """The push of the change; None if the message was deleted since, which has a push of its own."""
+    push_id, chat_id = f"chat.{event.change}:{job.event_id}", str(event.chat_id)
+    if row["is_deleted"]:
+        deleted = ChatMessageDeleted(id=push_id, chat_id=chat_id, seq=event.seq)
+        return deleted if event.change == "deleted" else None
+    if event.change == "reacted":
+        given = await chat_messages.reaction_for_workers(tx, event.chat_id, event.seq, event.actor_id)
+        return ChatMessageReacted(id=push_id, chat_id=chat_id, seq=event.seq, user_id=str(event.actor_id), emoji=given)
+    return ChatMessageEdited(id=push_id, message=present_chats.message(row))
+
+
+async def _push(job: Job, chat_id: int, user_ids: Iterable[int], push: Push, *, actor_id: int = 0) -> None:
+    await job.tools.broadcaster.publish_to_users(list(user_ids), push, actor_id=actor_id, about=CHAT.channel(chat_id))
