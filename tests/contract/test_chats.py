@@ -167,6 +167,19 @@ async def test_opening_a_chat_that_waits_accepts_it(person):
     assert (opened["chat"]["id"], opened["state"]) == (chat_id, "active")
 
 
+async def test_settings_refuse_strangers(person):
+    alice, bob, eve = await person("alice"), await person("bob"), await person("eve")
+    await alice.call("settings.update", messages_from="followed")
+    await alice.call("graph.follow", user_id=bob.id)
+    assert (await eve.refused("chat.open", user_ids=[alice.id])).code == "PERMISSION_DENIED"
+    assert (await eve.call("chat.create", title="x", user_ids=[alice.id]))["chat"]["member_count"] == 1
+    assert await listed(alice, requests=True) == []
+    assert (await bob.call("chat.open", user_ids=[alice.id]))["chat"]["member_count"] == 2
+    await alice.call("settings.update", messages_from="nobody")
+    assert (await eve.refused("chat.open", user_ids=[alice.id])).code == "PERMISSION_DENIED"
+    await open_direct(bob, alice)  # it is open already
+
+
 async def test_requests_are_limited(cluster: Cluster, person, node):
     name = await node(limit_chat_stranger="1/24 hour")
     eve, alice, bob = await person("eve", node=name), await person("alice"), await person("bob")

@@ -281,7 +281,8 @@ async def test_a_deleted_message_loses_its_texts_and_reactions(rows: Rows):
     await rows.connection.execute("UPDATE chat_messages SET text = 'y' WHERE chat_id = $1", group)
     for seq in (1, 2):
         await rows.write("chat_reactions", chat_id=group, seq=seq, user_id=bob, emoji="x")
-    assert await rows.table("SELECT seq, number, text FROM chat_edits ORDER BY seq") == [(1, 1, "x"), (2, 1, "x")]
+    edits = "SELECT seq, number, text FROM chat_edits WHERE chat_id = $1 ORDER BY seq"
+    assert await rows.table(edits, group) == [(1, 1, "x"), (2, 1, "x")]
     await rows.connection.execute("UPDATE chat_messages SET deleted_at = now() WHERE chat_id = $1 AND seq = 1", group)
     assert await rows.table("SELECT text FROM chat_messages WHERE chat_id = $1 ORDER BY seq", group) == [("",), ("y",)]
     for table in ("chat_edits", "chat_reactions"):
