@@ -11,6 +11,17 @@ export interface AccountSettings {
   timezone: string;
 }
 
+export interface AddToChat {
+  chat_id: string;
+  user_ids: string[];
+}
+
+/** The given users who are in the chat now. Those who do not accept messages from the caller are left out. */
+export interface AddedToChat {
+  members: string[];
+  requested: string[];
+}
+
 /** The most users who were inside at once, within the minute that begins at `at`. */
 export interface AttendancePoint {
   at: string;
@@ -33,6 +44,175 @@ export interface BlockUser {
 export interface ChangePassword {
   old_password: string;
   new_password: string;
+}
+
+/** `users` are both users of a direct chat, whose title is empty; a group's are in `chat.members`. */
+export interface Chat {
+  id: string;
+  kind: "direct" | "group";
+  title: string;
+  creator_id: string;
+  users: UserLite[];
+  member_count: number;
+  last_seq: number;
+  created_at: string;
+}
+
+/** A text that the message had, from `written_at` until the next one. */
+export interface ChatEdit {
+  text: string;
+  written_at: string;
+}
+
+/** Oldest first; the last is the present text. */
+export interface ChatEdits {
+  items: ChatEdit[];
+}
+
+/** A chat as the viewer's list shows it. `unread` is exact below 1,000, and 1,000 stands for more. `requested`: the chat waits until the viewer accepts it. `left`: the viewer left it, or no longer sees it. */
+export interface ChatEntry {
+  chat: Chat;
+  role: "admin" | "member" | "owner";
+  state: "active" | "left" | "requested";
+  last_message: ShownChatMessage | null;
+  unread: number;
+  received_seq: number;
+  read_seq: number;
+  muted_until: string | null;
+}
+
+/** The messages numbered `from_seq` to `to_seq`, oldest first, without those that are hidden from the viewer. `first_seq` is the first message that the viewer may see, `last_seq` the last of the chat. */
+export interface ChatHistory {
+  items: ShownChatMessage[];
+  from_seq: number;
+  to_seq: number;
+  first_seq: number;
+  last_seq: number;
+}
+
+export interface ChatMarked {
+  id: string;
+  chat_id: string;
+  user_id: string;
+  received_seq: number;
+  read_seq: number;
+}
+
+export interface ChatMarks {
+  received_seq: number;
+  read_seq: number;
+  unread: number;
+}
+
+/** An attachment of a message. */
+export interface ChatMedia {
+  id: string;
+}
+
+/** Marks are null where the viewer may not know them, and in chats of more than 300 members. */
+export interface ChatMember {
+  user: UserLite;
+  role: "admin" | "member" | "owner";
+  state: "active" | "left" | "requested";
+  received_seq: number | null;
+  read_seq: number | null;
+}
+
+export interface ChatMemberPage {
+  items: ChatMember[];
+  next_cursor: string | null;
+}
+
+export interface ChatMemberRef {
+  chat_id: string;
+  user_id: string;
+}
+
+/** The user's own role, state or mute in a chat has changed. `chat.get` returns a chat that the client lacks. */
+export interface ChatMembershipChanged {
+  id: string;
+  chat_id: string;
+  role: "admin" | "member" | "owner";
+  state: "active" | "left" | "requested";
+  muted_until: string | null;
+}
+
+/** `seq` counts from 1 in each chat without gaps. A deleted message has no text. */
+export interface ChatMessage {
+  chat_id: string;
+  seq: number;
+  sender_id: string;
+  text: string;
+  media: ChatMedia[];
+  reply_to_seq: number | null;
+  created_at: string;
+  edited_at: string | null;
+  deleted: boolean;
+}
+
+/** The message was deleted for everyone. */
+export interface ChatMessageDeleted {
+  id: string;
+  chat_id: string;
+  seq: number;
+}
+
+export interface ChatMessageEdited {
+  id: string;
+  message: ChatMessage;
+}
+
+/** The user deleted the message for themselves, on another device. */
+export interface ChatMessageHidden {
+  id: string;
+  chat_id: string;
+  seq: number;
+}
+
+/** The user's reaction to the message is now this one, or none. */
+export interface ChatMessageReacted {
+  id: string;
+  chat_id: string;
+  seq: number;
+  user_id: string;
+  emoji: string | null;
+}
+
+export interface ChatMessageRef {
+  chat_id: string;
+  seq: number;
+}
+
+export interface ChatMessaged {
+  id: string;
+  message: ChatMessage;
+}
+
+/** Chats with the newest message first. Keep the `version` of the first page for the next `since_version`. */
+export interface ChatPage {
+  items: ChatEntry[];
+  version: string;
+  next_cursor: string | null;
+}
+
+/** `read_at` is null if it is no longer known: the last 50 steps of each member are kept. */
+export interface ChatReader {
+  user_id: string;
+  read_at: string | null;
+}
+
+export interface ChatReaders {
+  items: ChatReader[];
+}
+
+export interface ChatRef {
+  chat_id: string;
+}
+
+/** The title or the members of a chat have changed. */
+export interface ChatUpdated {
+  id: string;
+  chat: Chat;
 }
 
 export interface Circle {
@@ -108,6 +288,12 @@ export interface Counts {
   views: number;
 }
 
+export interface CreateChat {
+  title: string;
+  user_ids: string[];
+  idempotency_key?: string | null;
+}
+
 export interface CreateCircle {
   name: string;
   user_ids?: string[] | null;
@@ -141,6 +327,13 @@ export interface CreateRoom {
   idempotency_key?: string | null;
 }
 
+/** `me` hides the message from the caller alone. */
+export interface DeleteChatMessage {
+  chat_id: string;
+  seq: number;
+  for: "everyone" | "me";
+}
+
 export interface DeleteRoomMessage {
   room_id: string;
   message_id: string;
@@ -157,6 +350,12 @@ export interface Device {
   name?: string | null;
   fingerprint?: string | null;
   token?: string | null;
+}
+
+export interface EditChatMessage {
+  chat_id: string;
+  seq: number;
+  text: string;
 }
 
 export interface EditComment {
@@ -207,6 +406,15 @@ export interface FollowResult {
   status: "active" | "pending";
 }
 
+/** At most one of the three; none: the newest messages. */
+export interface GetChatHistory {
+  chat_id: string;
+  before_seq?: number | null;
+  after_seq?: number | null;
+  around_seq?: number | null;
+  limit?: number | null;
+}
+
 export interface GetFeed {
   mode?: "latest" | "ranked" | null;
   cursor?: string | null;
@@ -253,6 +461,20 @@ export interface KickFromRoom {
   room_id: string;
   user_id: string;
   reason?: string | null;
+}
+
+export interface ListChatMembers {
+  chat_id: string;
+  cursor?: string | null;
+  limit?: number | null;
+}
+
+/** With `since_version`, the chats of every state that changed since. Without, active ones, or only requests. */
+export interface ListChats {
+  since_version?: string | null;
+  requests?: boolean;
+  cursor?: string | null;
+  limit?: number | null;
 }
 
 export interface ListCircles {
@@ -326,6 +548,13 @@ export interface Login {
   device?: Device | null;
 }
 
+/** All messages up to these numbers. What was read was received. Marks never go back. */
+export interface MarkChat {
+  chat_id: string;
+  received_seq?: number | null;
+  read_seq?: number | null;
+}
+
 /** An attachment of a post. */
 export interface Media {
   id: string;
@@ -353,6 +582,13 @@ export interface MethodList {
   components: Record<string, unknown>;
 }
 
+/** Until that time, or for good. */
+export interface MuteChat {
+  chat_id: string;
+  muted: boolean;
+  until?: string | null;
+}
+
 /** A muted user can neither speak nor write. */
 export interface MuteInRoom {
   room_id: string;
@@ -373,6 +609,12 @@ export interface NoArguments {
 
 /** The result of methods that return nothing. */
 export interface Nothing {
+}
+
+/** One user: the direct chat with that user. Several: a new group without a title. */
+export interface OpenChat {
+  user_ids: string[];
+  idempotency_key?: string | null;
 }
 
 export interface Participant {
@@ -447,6 +689,13 @@ export interface PresenceList {
 export interface RaiseHand {
   room_id: string;
   raised: boolean;
+}
+
+/** Null takes the reaction back. */
+export interface ReactInChat {
+  chat_id: string;
+  seq: number;
+  emoji?: string | null;
 }
 
 /** To the room, or to one of its messages. */
@@ -632,6 +881,14 @@ export interface RoomUpdated {
   room: Room;
 }
 
+export interface SendToChat {
+  chat_id: string;
+  text: string;
+  media_ids?: string[] | null;
+  reply_to_seq?: number | null;
+  idempotency_key?: string | null;
+}
+
 export interface SendToRoom {
   room_id: string;
   text: string;
@@ -674,6 +931,13 @@ export interface SessionRevoked {
   reason: "logout" | "password_changed" | "reused" | "revoked" | "suspended";
 }
 
+/** A new owner replaces the caller, who becomes an admin. */
+export interface SetChatRole {
+  chat_id: string;
+  user_id: string;
+  role: "admin" | "member" | "owner";
+}
+
 /** Holds on all devices until it is set again. Without `text`, none is shown. */
 export interface SetPresence {
   status: "away" | "busy" | "invisible" | "online";
@@ -699,6 +963,21 @@ export interface SettingsChanged {
   settings: AccountSettings;
 }
 
+/** A message with the reactions that the viewer may see: emoji → users. */
+export interface ShownChatMessage {
+  chat_id: string;
+  seq: number;
+  sender_id: string;
+  text: string;
+  media: ChatMedia[];
+  reply_to_seq: number | null;
+  created_at: string;
+  edited_at: string | null;
+  deleted: boolean;
+  reactions: Record<string, number>;
+  my_reaction: string | null;
+}
+
 /** The answer of register, login and refresh. */
 export interface SignedIn {
   user: User;
@@ -720,8 +999,9 @@ export interface TopMessage {
   reactions: Record<string, number>;
 }
 
-/** Exactly one of the two must be given. */
+/** Exactly one of the three must be given. */
 export interface Typing {
+  chat_id?: string | null;
   room_id?: string | null;
   post_id?: string | null;
 }
@@ -731,6 +1011,7 @@ export interface TypingChanged {
   id: string;
   user_id: string;
   typing: boolean;
+  chat_id?: string | null;
   room_id?: string | null;
   post_id?: string | null;
 }
@@ -744,6 +1025,11 @@ export interface UnmuteUser {
 export interface UnsetReaction {
   target_type: "comment" | "post";
   target_id: string;
+}
+
+export interface UpdateChat {
+  chat_id: string;
+  title: string;
 }
 
 export interface UpdateCircle {
@@ -846,6 +1132,48 @@ export interface ClientToServerEvents {
   "auth.refresh": (request: Refresh, ack: (answer: Answer<SignedIn>) => void) => void;
   /** Open an account and sign this socket in. Repeating it within ten minutes opens another session of it. */
   "auth.register": (request: Register, ack: (answer: Answer<SignedIn>) => void) => void;
+  /** Accept a chat request. Repeating it changes nothing. */
+  "chat.accept": (request: ChatRef, ack: (answer: Answer<ChatEntry>) => void) => void;
+  /** Add users to a group, as its owner or an admin. Users who do not follow the caller get a request. */
+  "chat.add": (request: AddToChat, ack: (answer: Answer<AddedToChat>) => void) => void;
+  /** Create a group, of which the caller is the owner. Users who do not follow the caller get a request. */
+  "chat.create": (request: CreateChat, ack: (answer: Answer<ChatEntry>) => void) => void;
+  /** Delete a message for the caller alone, or for everyone: the caller's own, or any as owner or admin of a group. */
+  "chat.delete": (request: DeleteChatMessage, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Change the text of the caller's own message. Members see its earlier texts. */
+  "chat.edit": (request: EditChatMessage, ack: (answer: Answer<ChatMessage>) => void) => void;
+  /** The texts that the message has had, oldest first. */
+  "chat.edits": (request: ChatMessageRef, ack: (answer: Answer<ChatEdits>) => void) => void;
+  /** One chat, as in the caller's list. */
+  "chat.get": (request: ChatRef, ack: (answer: Answer<ChatEntry>) => void) => void;
+  /** Messages before, after or around a number; otherwise the newest. */
+  "chat.history": (request: GetChatHistory, ack: (answer: Answer<ChatHistory>) => void) => void;
+  /** Leave a group. The oldest admin, or else member, becomes the owner after its owner. Repeating changes nothing. */
+  "chat.leave": (request: ChatRef, ack: (answer: Answer<Nothing>) => void) => void;
+  /** The caller's chats with the newest message first; with `since_version`, all that changed since then. */
+  "chat.list": (request: ListChats, ack: (answer: Answer<ChatPage>) => void) => void;
+  /** Advance how far the caller has received and read the chat. Returns the marks as they are then. */
+  "chat.mark": (request: MarkChat, ack: (answer: Answer<ChatMarks>) => void) => void;
+  /** Members of the chat in the order of their ids, and users whom a request waits for. */
+  "chat.members": (request: ListChatMembers, ack: (answer: Answer<ChatMemberPage>) => void) => void;
+  /** Mute the chat's notifications for the caller, until a time or for good, or unmute them. */
+  "chat.mute": (request: MuteChat, ack: (answer: Answer<Nothing>) => void) => void;
+  /** The direct chat with a user, created if there is none; with several users, a new group. */
+  "chat.open": (request: OpenChat, ack: (answer: Answer<ChatEntry>) => void) => void;
+  /** Set or take back the caller's reaction to a message. Repeating it changes nothing. */
+  "chat.react": (request: ReactInChat, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Members who have read the message, and when. Not in chats of more than 300 members. */
+  "chat.read_by": (request: ChatMessageRef, ack: (answer: Answer<ChatReaders>) => void) => void;
+  /** Refuse a chat request; its sender is not told. Repeating it changes nothing. */
+  "chat.reject": (request: ChatRef, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Remove a user from a group: its owner anybody, an admin members. Repeating it changes nothing. */
+  "chat.remove": (request: ChatMemberRef, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Send a message. The same idempotency key returns the first answer. */
+  "chat.send": (request: SendToChat, ack: (answer: Answer<ChatMessage>) => void) => void;
+  /** Give a member of the caller's group another role. Repeating it changes nothing. */
+  "chat.set_role": (request: SetChatRole, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Change the title of a group, as its owner or an admin. */
+  "chat.update": (request: UpdateChat, ack: (answer: Answer<ChatEntry>) => void) => void;
   /** Add users to a circle. */
   "circle.add": (request: CircleMembers, ack: (answer: Answer<Circle>) => void) => void;
   /** Create a circle with these users in it. */
@@ -991,6 +1319,14 @@ export interface ClientToServerEvents {
 }
 
 export interface ServerToClientEvents {
+  "chat.deleted": (push: ChatMessageDeleted, offset?: string) => void;
+  "chat.edited": (push: ChatMessageEdited, offset?: string) => void;
+  "chat.hidden": (push: ChatMessageHidden, offset?: string) => void;
+  "chat.marked": (push: ChatMarked, offset?: string) => void;
+  "chat.membership_changed": (push: ChatMembershipChanged, offset?: string) => void;
+  "chat.message": (push: ChatMessaged, offset?: string) => void;
+  "chat.reacted": (push: ChatMessageReacted, offset?: string) => void;
+  "chat.updated": (push: ChatUpdated, offset?: string) => void;
   "comment.created": (push: CommentCreated, offset?: string) => void;
   "comment.deleted": (push: CommentDeleted, offset?: string) => void;
   "comment.edited": (push: CommentEdited, offset?: string) => void;
