@@ -15,8 +15,10 @@ from typing import Any
 import asyncpg
 import uvloop
 
+from bench.conversations import Conversations
 from bench.measure import Row, print_table, timed
 from gateway.observability import configure_logs
+from protocol.events import PostCreatedEvent
 from storage import posts, seeding
 from storage.snowflakes import milliseconds
 from tests.cluster import Cluster
@@ -77,23 +79,18 @@ class Bench:
 
     async def _post_create(self, alice: Person) -> Row:
         ours = await timed("post.create", lambda n: alice.call("post.create", text=f"post {n} #tag"), ROUNDS)
-        author = int(alice.id)
+        author, outbox = int(alice.id), self.cluster.nodes["a"].parts.services.outbox
 
         async def bare(_: int) -> None:
+            post_id = self._mint()
             async with self.bare.transaction():
                 await posts.insert(
-                    self.bare, id=self._mint(), author_id=author, text="x", visibility="public", circle_id=None,
+                    self.bare, id=post_id, author_id=author, text="x", visibility="public", circle_id=None,
                     reply_policy="everyone", hashtags=["tag"], mention_ids=[],
                 )  # fmt: skip
-                await self.bare.execute(
-                    "INSERT INTO outbox (id, topic, key, payload) VALUES ($1, 'bench', 'bench', '{}')", self._mint()
-                )
+                await outbox.add(self.bare, PostCreatedEvent(post_id=post_id, author_id=author))
 
-        row = Row("post.create", ours, "insert of post and event", await timed("bare", bare, ROUNDS), "30/60/100")
-        owner = await self.cluster.owner()
-        await owner.execute("DELETE FROM outbox WHERE topic = 'bench'")
-        await owner.close()
-        return row
+        return Row("post.create", ours, "insert of post and event", await timed("bare", bare, ROUNDS), "30/60/100")
 
     async def _refresh(self) -> Row:
         guest = await self.cluster.guest()
@@ -199,7 +196,7 @@ async def main() -> None:
             cluster = Cluster(Path(folder), driver=None)
             closing.push_async_callback(cluster.stop)
             await cluster.start()
-            rows: list[Any] = await Bench(cluster).run()
+            rows = [*await Bench(cluster).run(), *await Conversations(cluster).run()]
             await cluster.leave()
     print_table(rows)
 
