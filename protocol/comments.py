@@ -15,11 +15,11 @@ class ViewerOfComment(msgspec.Struct, frozen=True):
     reaction: ReactionKind | None = None
 
 
-class Comment(msgspec.Struct, frozen=True):
-    """A comment on a post, or a reply to another comment.
+class CommentForAll(msgspec.Struct, frozen=True):
+    """A comment in a push, which is the same for all.
 
     depth: 0 for a comment on the post itself. deleted: it is deleted or hidden from the viewer, and only its place in
-    the tree is shown, because it has replies. viewer: None in pushes, which are the same for all.
+    the tree is shown, because it has replies.
     """
 
     id: str
@@ -34,7 +34,12 @@ class Comment(msgspec.Struct, frozen=True):
     deleted: bool
     created_at: str
     edited_at: str | None
-    viewer: ViewerOfComment | None
+
+
+class Comment(CommentForAll, frozen=True):
+    """A comment on a post or a reply to another comment, and what the viewer has done with it."""
+
+    viewer: ViewerOfComment
 
 
 class CreateComment(Request, frozen=True):
@@ -74,7 +79,7 @@ class CommentPage(msgspec.Struct, frozen=True):
 
 
 class _OfComment(Push, frozen=True):
-    comment: Comment
+    comment: CommentForAll
 
     @property
     def shown_ids(self) -> list[int]:

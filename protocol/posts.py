@@ -41,8 +41,8 @@ class Media(msgspec.Struct, frozen=True):
     id: str
 
 
-class Post(msgspec.Struct, frozen=True):
-    """viewer: None in pushes, which are the same for all."""
+class PostForAll(msgspec.Struct, frozen=True):
+    """A post in a push, which is the same for all."""
 
     id: str
     author: UserLite
@@ -55,7 +55,12 @@ class Post(msgspec.Struct, frozen=True):
     created_at: str
     edited_at: str | None
     counts: Counts
-    viewer: ViewerOfPost | None
+
+
+class Post(PostForAll, frozen=True):
+    """A post, and what the viewer has done with it."""
+
+    viewer: ViewerOfPost
 
 
 class CreatePost(Request, frozen=True):
@@ -159,7 +164,7 @@ class FeedRemoved(Push, frozen=True):
 
 class PostEdited(Push, frozen=True):
     event: ClassVar[str] = "post.edited"
-    post: Post
+    post: PostForAll
 
 
 class PostDeleted(Push, frozen=True):

@@ -1,11 +1,12 @@
 """Makes messages of rows."""
 
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 
-from protocol.comments import Comment, ViewerOfComment
-from protocol.posts import Circle, Counts, Post, ViewerOfPost
+from protocol.comments import Comment, CommentForAll, ViewerOfComment
+from protocol.posts import Circle, Counts, Post, PostForAll, ViewerOfPost
 from protocol.reactions import Reaction
 from protocol.room_chat import RoomMessage
 from protocol.timestamps import to_wire
@@ -19,6 +20,8 @@ from storage.reactions import ReactionRow
 from storage.room_messages import MessageRow
 from storage.snowflakes import minted_at
 from storage.users import LiteRow, ProfileRow
+
+MessageT = TypeVar("MessageT", bound=msgspec.Struct)
 
 
 def user_lite(row: LiteRow, user_id: int) -> UserLite:
@@ -81,6 +84,10 @@ def post(row: PostRow) -> Post:
     )
 
 
+def post_for_all(row: PostRow) -> PostForAll:
+    return _without_viewer(PostForAll, post(row))
+
+
 def comment(row: CommentRow) -> Comment:
     author_id = row["author_id"]
     return Comment(
@@ -98,6 +105,10 @@ def comment(row: CommentRow) -> Comment:
         edited_at=optional_time(row["edited_at"]),
         viewer=ViewerOfComment(reaction=row["reaction"]),
     )
+
+
+def comment_for_all(row: CommentRow) -> CommentForAll:
+    return _without_viewer(CommentForAll, comment(row))
 
 
 def reaction(row: ReactionRow) -> Reaction:
@@ -118,6 +129,11 @@ def room_message(row: MessageRow) -> RoomMessage:
         text=row["text"],
         created_at=to_wire(minted_at(row["id"])),
     )
+
+
+def _without_viewer(kind: type[MessageT], message: MessageT) -> MessageT:
+    """The message as its base class, which has no `viewer`."""
+    return kind(**{name: getattr(message, name) for name in kind.__struct_fields__})
 
 
 def optional_time(time: datetime | None) -> str | None:

@@ -3,8 +3,6 @@
 A push shows one comment, and its author is the actor: nodes do not send it to users who hide the author.
 """
 
-import msgspec
-
 from domain.post_channels import POST
 from protocol.comments import CommentCreated, CommentDeleted, CommentEdited
 from protocol.events import CommentCreatedEvent, CommentDeletedEvent, CommentEditedEvent
@@ -47,6 +45,5 @@ async def _show(
         row = await comments.load(tx, event.comment_id)
     if post is None or post["status"] != "published" or row is None:
         return
-    shown = msgspec.structs.replace(present.comment(row), viewer=None)
-    push = kind(id=push_id, comment=shown)
+    push = kind(id=push_id, comment=present.comment_for_all(row))
     await job.tools.broadcaster.publish(POST.channel(event.post_id), push, actor_id=event.author_id)

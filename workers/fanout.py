@@ -46,14 +46,12 @@ async def announce_edit(job: Job, event: PostEditedEvent) -> None:
         if post is None or not rows:
             return
         named = [user_id for user_id in await audience.mentioned_in(tx, post) if user_id in event.named]
-        edited = present.post(rows[0])
+        edited = present.post_for_all(rows[0])
         # The same push goes to all watchers, so it leaves out mentioned users who block anybody: each watcher can load
         # the mentions that it may see.
         hiding = await graph.who_block_somebody(tx, [int(user.id) for user in edited.mentions])
     mentions = [user for user in edited.mentions if int(user.id) not in hiding]
-    push = PostEdited(
-        id=f"post.edited:{job.event_id}", post=msgspec.structs.replace(edited, mentions=mentions, viewer=None)
-    )
+    push = PostEdited(id=f"post.edited:{job.event_id}", post=msgspec.structs.replace(edited, mentions=mentions))
     await job.tools.broadcaster.publish(POST.channel(event.post_id), push, actor_id=post["author_id"])
     if named:
         await _deliver(job, post, named)

@@ -28,7 +28,7 @@ async def test_a_comment_is_returned_in_full_and_pushed_to_the_open_post(cluster
 
 def shown(comment):
     """The comment as a push shows it to all."""
-    return {**comment, "viewer": None}
+    return {name: value for name, value in comment.items() if name != "viewer"}
 
 
 def lite(who):
