@@ -57,7 +57,7 @@ $$;
 -- A page of comments on the post, newest first, or of replies to `parent`, oldest first, each followed by its first
 -- replies of any depth, in the order of the tree. Comments that are deleted or hidden from the viewer are without
 -- author and text if they have visible replies, and left out if not; the page is searched in five times its length.
--- `reply_count` is the number of direct replies that the viewer would be shown, from 10 on at least the stored one.
+-- `reply_count` is the number of direct replies that the viewer would be shown, from 5 on at least the stored one.
 -- `next_place` is on each row: where the next page begins, or null. A page without comments is one row without an id.
 -- There is no row if the viewer may not see the post or the parent.
 CREATE OR REPLACE FUNCTION comment_page(post bigint, parent bigint, place bigint, amount integer, replies_each integer)
@@ -98,11 +98,11 @@ CREATE OR REPLACE FUNCTION comment_page(post bigint, parent bigint, place bigint
                   AND (is_visible OR has_visible_replies(post, (comment).path))))) ending
     LEFT JOIN shown ON true
     LEFT JOIN LATERAL (
-        SELECT CASE WHEN count(*) < 10 THEN count(*) FILTER (WHERE is_shown)
+        SELECT CASE WHEN count(*) < 5 THEN count(*) FILTER (WHERE is_shown)
                     ELSE greatest((shown.comment).reply_count, count(*) FILTER (WHERE is_shown)) END AS replies
         FROM (SELECT is_visible OR has_visible_replies((comment).post_id, (comment).path) AS is_shown
               FROM judged_comments() WHERE (comment).parent_id = (shown.comment).id
-              ORDER BY (comment).id LIMIT 10) each) direct ON true
+              ORDER BY (comment).id LIMIT 5) each) direct ON true
     ORDER BY CASE WHEN parent IS NULL THEN (comment).path[1] END DESC, (comment).path
 $$;
 GRANT EXECUTE ON FUNCTION comment_page TO daira_app;

@@ -35,7 +35,7 @@ def page_of(siblings: list[Node], amount: int, replies_each: int) -> tuple[list[
     for node in top:
         first = [each for each in node.below[:10] if each.is_shown]
         shown += [node, *first[:replies_each]]
-    page = [(node.id, node.visible, sum(reply.is_shown for reply in node.replies[:10])) for node in shown]
+    page = [(node.id, node.visible, sum(reply.is_shown for reply in node.replies[:5])) for node in shown]
     if len(top) == amount:
         return page, top[-1].id
     return page, looked_at[-1].id if len(looked_at) == 5 * amount else None
