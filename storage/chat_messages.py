@@ -1,9 +1,11 @@
 """Messages of chats."""
 
 from datetime import datetime
-from typing import TypedDict, cast
+from typing import NamedTuple, TypedDict, cast
 
-from storage.database import Transaction
+import msgspec
+
+from storage.database import Database, Transaction
 
 
 class ChatMessageRow(TypedDict):
@@ -39,6 +41,14 @@ class ChatEditRow(TypedDict):
     written_at: datetime
 
 
+class ForPush(NamedTuple):
+    """`members`: each with the first message that they see."""
+
+    members: dict[int, int]
+    messages: list[ChatMessageRow]
+
+
+_rows = msgspec.json.Decoder(list[ChatMessageRow])
 _COLUMNS = (
     """chat_id, seq, sender_id, text, reply_to_seq, created_at, edited_at, deleted_at IS NOT NULL AS is_deleted"""
 )
@@ -100,6 +110,30 @@ async def react(tx: Transaction, chat_id: int, seq: int, emoji: str | None) -> b
         emoji,
     )
     return not status.endswith(" 0")
+
+
+async def for_push(database: Database, chat_id: int, first: int, most: int) -> ForPush:
+    """For workers, in one round trip: messages from `first` on, and the active members.
+
+    Both members of a direct chat with a block are left out.
+    """
+    [row] = await database.fetch(
+        f"""SELECT members.user_ids, members.first_seqs, EXISTS (
+                SELECT FROM blocks b
+                WHERE b.blocker_id IN (c.low_id, c.high_id) AND b.blocked_id IN (c.low_id, c.high_id)) AS is_shut, (
+                SELECT coalesce(json_agg(found ORDER BY seq), '[]') FROM (
+                    SELECT {_COLUMNS} FROM chat_messages
+                    WHERE chat_id = $1 AND seq >= $2 ORDER BY seq LIMIT $3) found) AS messages
+        FROM chats c CROSS JOIN LATERAL (
+            SELECT array_agg(m.user_id) AS user_ids, array_agg(m.first_seq) AS first_seqs
+            FROM chat_members m WHERE m.chat_id = c.id AND m.state = 'active') members
+        WHERE c.id = $1""",
+        chat_id,
+        first,
+        most,
+    )
+    members = {} if row["is_shut"] else dict(zip(row["user_ids"] or (), row["first_seqs"] or (), strict=True))
+    return ForPush(members, _rows.decode(row["messages"]))
 
 
 async def range_for_workers(tx: Transaction, chat_id: int, first: int, last: int) -> list[ChatMessageRow]:

@@ -18,12 +18,18 @@ from storage import chat_members, chat_messages, chats, present, present_chats
 from storage.database import Transaction
 from workers.job import Job, consumes
 
+MOST_AT_ONCE = 200  # messages, as many as one transaction sends
+
 
 @consumes(ChatMessagesSentEvent, group="chats")
 async def announce_messages(job: Job, event: ChatMessagesSentEvent) -> None:
-    async with job.tools.database.transaction() as tx:
-        members = await chat_members.active_for_workers(tx, event.chat_id)
-        rows = await chat_messages.range_for_workers(tx, event.chat_id, event.first_seq, event.last_seq)
+    """Push these messages, and those after them: the further behind, the more at once.
+
+    Later events of messages that were pushed already have nothing to do.
+    """
+    if job.tools.pushed.includes(event.chat_id, event.last_seq):
+        return
+    members, rows = await chat_messages.for_push(job.tools.database, event.chat_id, event.first_seq, MOST_AT_ONCE)
     online = await job.tools.locations.online(list(members))
     # Started in the order of `seq`, and Redis gets them in that order.
     await asyncio.gather(
@@ -38,6 +44,7 @@ async def announce_messages(job: Job, event: ChatMessagesSentEvent) -> None:
             for row in rows
         )
     )
+    job.tools.pushed.note(event.chat_id, rows[-1]["seq"])
 
 
 @consumes(ChatChangedEvent, group="chats")

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from channels.broadcaster import Broadcaster
@@ -16,6 +16,7 @@ from storage.event_log import EventLog
 from storage.feeds import Feeds
 from storage.outbox import Outbox
 from storage.snowflakes import Snowflakes
+from workers.pushed_chats import PushedChats
 
 EventT = TypeVar("EventT", bound=Event)
 
@@ -34,6 +35,7 @@ class Tools:
     outbox: Outbox
     voice: Voice | None  # None without LiveKit
     providers: Providers
+    pushed: PushedChats = field(default_factory=PushedChats)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ class Contender:
     name: str
     label: str
     deflate = False
+    server_cores, load_cores = SERVER_CORE, LOAD_CORE
     server: Sequence[str]
     publishes_by: Sequence[str]
 
@@ -62,13 +63,15 @@ class Contender:
     async def start(self, nodes: int, room_size: int) -> None:
         for _ in range(nodes):
             port = free_port()
-            process = Process(self.server, self.settings(port), SERVER_CORE, self._log("server"))
+            process = Process(self.server, self.settings(port), self.server_cores, self._log("server"))
             self.nodes.append(process)
             self.ports.append(port)
             await process.listens(port)
 
     async def start_publisher(self) -> None:
-        self.publisher = Process(self.publishes_by, self.settings(0), LOAD_CORE, self._log("publisher"), speaks=True)
+        self.publisher = Process(
+            self.publishes_by, self.settings(0), self.load_cores, self._log("publisher"), speaks=True
+        )
         await self.publisher.said_ready()
 
     async def start_workers(self) -> None:
@@ -123,7 +126,7 @@ class Ours(Contender):
     async def start_workers(self) -> None:
         """Events wait in the log, so there is no need to wait until the workers are ready."""
         settings = {**self.settings(0), "DAIRA_WORKER_SIDECAR_PORT": "0"}
-        self.workers = Process((*python("gateway.cli"), "work"), settings, LOAD_CORE, self._log("workers"))
+        self.workers = Process((*python("gateway.cli"), "work"), settings, self.load_cores, self._log("workers"))
 
 
 class Node(Contender):

@@ -27,10 +27,10 @@ class Process:
     """A child process pinned to a core. speaks: its standard output is read by `said`, not written to the log."""
 
     def __init__(
-        self, command: Sequence[str], settings: dict[str, str], core: int, log: Path, *, speaks: bool = False
+        self, command: Sequence[str], settings: dict[str, str], cores: str, log: Path, *, speaks: bool = False
     ) -> None:
         self._log = log
-        pinned = ["taskset", "--cpu-list", str(core), *command]
+        pinned = ["taskset", "--cpu-list", cores, *command]
         with log.open("wb") as said:
             self._process = spawn(
                 pinned, signal.SIGKILL, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), **settings},

@@ -26,7 +26,8 @@ from tests.cluster import RAISED_LIMITS
 
 # The measured servers have one core; the load, the publishers and Redis share another.
 _CORES = sorted(os.sched_getaffinity(0))
-SERVER_CORE, LOAD_CORE = _CORES[0], _CORES[-1]
+SERVER_CORE, LOAD_CORE = str(_CORES[0]), str(_CORES[-1])
+ALL_CORES = ",".join(map(str, _CORES))
 
 TOKENS_LAST = timedelta(hours=12)
 FOLLOWED = 50
@@ -63,9 +64,11 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(folder: Path, people: int, rooms: int, readers: int) -> AsyncIterator[World]:
-    """Start the servers and create the users. This process and its children move to the load's core."""
-    os.sched_setaffinity(0, {LOAD_CORE})
+async def open_world(
+    folder: Path, people: int, rooms: int, readers: int, cores: str = LOAD_CORE
+) -> AsyncIterator[World]:
+    """Start the servers and create the users. This process and its children move to these cores."""
+    os.sched_setaffinity(0, map(int, cores.split(",")))
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     embedded = EmbeddedServers(folder)
