@@ -1,8 +1,7 @@
 """The relay: appends rows of the outbox to the event log, and trims both.
 
-NOTIFY wakes it after commits; it also polls, seldom while it can be notified. Several relays may run; a lock lets one
-work at a time. If the log remembers an older batch than was sent, it has lost its end: the relay then sends the lost
-events again.
+Several relays may run; a lock lets one work at a time. If the log remembers an older batch than was sent, it has lost
+its end: the relay then sends the lost events again.
 """
 
 import asyncio
@@ -12,19 +11,17 @@ import structlog
 from prometheus_client import Counter
 
 from storage import idempotency, outbox, schema
-from storage.cancellation import end
-from storage.database import DatabaseUnavailable, listen
+from storage.database import DatabaseUnavailable
 from storage.event_log import LogFull, Record
 from storage.redis import RedisError
 from workers.job import Tools
+from workers.woken_loop import Pace, run_when_woken
 
-POLL_S = 0.1
-POLL_WHILE_LISTENING_S = 0.5
+PACE = Pace(poll_s=0.1, poll_while_listening_s=0.5)
 BATCH = 500
 TIDY_EVERY_S = 60.0
 TIDY_BATCH = 5_000
 CHECK_LOG_EVERY_S = 1.0
-RETRY_S = 0.5
 
 RELAYED = Counter("daira_outbox_relayed_total", "Events carried from the outbox to the event log")
 REPEATED = Counter("daira_outbox_repeated_total", "Events sent again because the event log had lost them")
@@ -34,38 +31,24 @@ log = structlog.get_logger()
 
 async def run_relay(tools: Tools, listen_url: str, stop: asyncio.Event) -> None:
     """Run until `stop` is set."""
-    await _Relay(tools, listen_url).run(stop)
+    await run_when_woken("relay", _Relay(tools).turn, PACE, listen_url, stop)
 
 
 class _Relay:
-    def __init__(self, tools: Tools, listen_url: str) -> None:
+    def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._listen_url = listen_url
-        self._wake = asyncio.Event()
-        self._poll_s = POLL_S
         self._check_log_at = 0.0
         self._appended = 0  # the number of the last batch
         self._tidy_at = time.monotonic() + TIDY_EVERY_S
 
-    async def run(self, stop: asyncio.Event) -> None:
-        listening = asyncio.create_task(self._listen(stop))
-        stopping = asyncio.create_task(stop.wait())
+    async def turn(self) -> bool:
+        """Carry a batch. Returns whether there may be more."""
         try:
-            while not stop.is_set():
-                try:
-                    await self._tidy_sometimes()
-                    if await self._carry() == BATCH:
-                        continue
-                except (DatabaseUnavailable, RedisError, LogFull) as error:
-                    log.warning("the relay waits for a service", error=f"{type(error).__name__}: {error}")
-                    self._check_log_at = 0.0
-                    await asyncio.wait({stopping}, timeout=RETRY_S)
-                woken = asyncio.create_task(self._wake.wait())
-                await asyncio.wait({woken, stopping}, timeout=self._poll_s, return_when=asyncio.FIRST_COMPLETED)
-                woken.cancel()
-                self._wake.clear()
-        finally:
-            await end(listening, stopping)
+            await self._tidy_sometimes()
+            return await self._carry() == BATCH
+        except (DatabaseUnavailable, RedisError, LogFull):
+            self._check_log_at = 0.0
+            raise
 
     async def _carry(self) -> int:
         """Append the next batch to the log. Returns its number of rows."""
@@ -109,25 +92,6 @@ class _Relay:
         await self._tools.event_log.trim()
         async with self._tools.database.transaction() as tx:
             await schema.ensure_partitions(tx)
-
-    async def _listen(self, stop: asyncio.Event) -> None:
-        """Keep a connection that listens for NOTIFY. Without it, polling goes on."""
-        while not stop.is_set():
-            try:
-                connection = await listen(self._listen_url, outbox.CHANNEL, self._wake)
-            except DatabaseUnavailable:
-                await asyncio.sleep(RETRY_S)
-                continue
-            lost = asyncio.Event()
-            connection.add_termination_listener(lambda _, lost=lost: lost.set())
-            self._poll_s = POLL_WHILE_LISTENING_S
-            self._wake.set()  # for what was committed before we listened
-            try:
-                await lost.wait()
-            finally:
-                self._poll_s = POLL_S
-                self._wake.set()
-                connection.terminate()
 
 
 def _count_repeated(events: int) -> None:

@@ -166,7 +166,7 @@ async def test_old_rows_are_deleted_and_recent_ones_kept(cluster: Cluster, perso
     )
     await alice.call("post.create", text="y", idempotency_key="k")  # the old key can be used again
     await cluster.settle(alice)
-    relay = _Relay(cluster.workers.tools, "")
+    relay = _Relay(cluster.workers.tools)
 
     async def kept() -> tuple[int, int]:
         relay._tidy_at = 0
