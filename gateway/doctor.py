@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from gateway.senders import BUILDERS
 from gateway.settings import Settings, SettingsError
-from senders.sender import Kind
+from protocol.devices import DeviceKind
 from stage.voice_server import VoiceServer
 from storage import schema
 from storage.database import Database
@@ -133,7 +133,7 @@ async def _livekit(settings: Settings) -> str:
     return f"at {settings.livekit[0]}"
 
 
-async def _sender(kind: Kind, settings: Settings) -> str:
+async def _sender(kind: DeviceKind, settings: Settings) -> str:
     try:
         sender = BUILDERS[kind](settings)
     except SettingsError as error:

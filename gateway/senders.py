@@ -7,20 +7,21 @@ from typing import TypeVar
 import msgspec
 
 from gateway.settings import Settings, SettingsError
+from protocol.devices import DeviceKind
 from senders.apns import Apns, ApnsKey
 from senders.email import Email, read_url
 from senders.fcm import Fcm
 from senders.google_token import ServiceAccount
-from senders.sender import Kind, Sender
+from senders.sender import Sender
 from senders.subscriptions import PushHosts
 from senders.web_push import VapidKey, WebPush
 
 T = TypeVar("T")
 
 
-async def open_senders(settings: Settings) -> dict[Kind, Sender]:
+async def open_senders(settings: Settings) -> dict[DeviceKind, Sender]:
     """Return those that are configured. Raises SettingsError, which names the wrong setting."""
-    opened: dict[Kind, Sender] = {}
+    opened: dict[DeviceKind, Sender] = {}
     try:
         for kind, build in BUILDERS.items():
             sender = build(settings)
@@ -64,7 +65,7 @@ def _email(settings: Settings) -> Email | None:
     return _checked("smtp_from", partial(Email, _checked("smtp_url", partial(read_url, url)), sender, unsubscribe))
 
 
-BUILDERS: dict[Kind, Callable[[Settings], Sender | None]] = {
+BUILDERS: dict[DeviceKind, Callable[[Settings], Sender | None]] = {
     "fcm": _fcm,
     "apns": _apns,
     "webpush": _web_push,

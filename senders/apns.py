@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from senders.payloads import fitted
 from senders.retry_after import retry_after
-from senders.sender import DeadToken, Device, Message, Outcome, Refused, Retry, Sent, Unusable
+from senders.sender import DeadToken, Endpoint, Message, Outcome, Rejected, Retry, Sent, Unusable
 
 URL = "https://api.push.apple.com"
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
@@ -107,9 +107,9 @@ class Apns:
             timeout=TIMEOUT, trust_env=False,
         )  # fmt: skip
 
-    async def send(self, device: Device, message: Message) -> Outcome:
+    async def send(self, device: Endpoint, message: Message) -> Outcome:
         body = fitted(message, _encode)
-        return Refused("too large") if body is None else await self._post(device.token, message, body)
+        return Rejected("too large") if body is None else await self._post(device.token, message, body)
 
     async def ping(self) -> str:
         """Send to a device that cannot exist: the credentials are good if just that is refused."""
@@ -168,7 +168,7 @@ def _outcome(response: httpx.Response) -> tuple[Outcome, bool]:
         return Retry(retry_after(after, PAUSES[reason]), reason, is_for_all=True), reason == "ExpiredProviderToken"
     if reason in RETRIES or response.status_code == 429 or response.status_code >= 500:
         return Retry(retry_after(after, RETRIES.get(reason, 30.0)), reason), False
-    return Refused(reason), False
+    return Rejected(reason), False
 
 
 def _encode(message: Message) -> bytes:

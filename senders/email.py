@@ -19,7 +19,7 @@ from aiosmtplib import (
     SMTPResponseException,
 )
 
-from senders.sender import DeadToken, Device, Message, Outcome, Refused, Retry, Sent, Unusable
+from senders.sender import DeadToken, Endpoint, Message, Outcome, Rejected, Retry, Sent, Unusable
 from senders.texts import language_of
 
 TIMEOUT_S = 10.0  # of each step
@@ -69,9 +69,9 @@ class Email:
         self._unsubscribe = unsubscribe
         self._tls = tls or ssl.create_default_context()
 
-    async def send(self, device: Device, message: Message) -> Outcome:
+    async def send(self, device: Endpoint, message: Message) -> Outcome:
         if message.silent:
-            return Refused("silent")
+            return Rejected("silent")
         try:
             mail = self._compose(device, message)
         except ValueError:  # what accounts accept as an address may be none to a mail server
@@ -85,7 +85,7 @@ class Email:
         try:
             await client.send_message(mail)
         except SMTPNotSupported as error:  # the address has letters that this server cannot write
-            return Refused(_reason(error))
+            return Rejected(_reason(error))
         except (SMTPException, OSError) as error:
             return _outcome(error)
         else:
@@ -116,7 +116,7 @@ class Email:
             local_hostname=self._domain,
         )  # fmt: skip
 
-    def _compose(self, device: Device, message: Message) -> EmailMessage:
+    def _compose(self, device: Endpoint, message: Message) -> EmailMessage:
         """Raises ValueError if the device's token is not an address."""
         language, direction = language_of(device.locale)
         mail = EmailMessage(LINES)
@@ -160,7 +160,7 @@ def _outcome(error: Exception) -> Outcome:
     reason = _reason(error)
     if error.code < 500:
         return Retry(RETRY_S, reason, is_for_all=error.code == 421)
-    return DeadToken(reason) if reason in DEAD else Refused(reason)
+    return DeadToken(reason) if reason in DEAD else Rejected(reason)
 
 
 def _reason(error: Exception) -> str:

@@ -10,7 +10,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from senders.google_token import LARGEST_ANSWER, GoogleToken, NoToken, ServiceAccount
 from senders.payloads import fitted
 from senders.retry_after import retry_after
-from senders.sender import DeadToken, Device, Message, Outcome, Refused, Retry, Sent, Unusable
+from senders.sender import DeadToken, Endpoint, Message, Outcome, Rejected, Retry, Sent, Unusable
 
 URL = "https://fcm.googleapis.com"
 TIMEOUT_S = 10.0
@@ -38,7 +38,7 @@ class _Error(msgspec.Struct):
     details: list[_Detail] = []
 
 
-class _Answer(msgspec.Struct):
+class _Failure(msgspec.Struct):
     error: _Error = msgspec.field(default_factory=_Error)
 
 
@@ -55,14 +55,14 @@ class Fcm:
         self._session = ClientSession(connector=connector, timeout=ClientTimeout(TIMEOUT_S))
         self._url = f"{url}/v1/projects/{account.project_id}/messages:send"
 
-    async def send(self, device: Device, message: Message) -> Outcome:
+    async def send(self, device: Endpoint, message: Message) -> Outcome:
         body = fitted(message, partial(_encode, device.token))
-        return Refused("too large") if body is None else await self._post(body)
+        return Rejected("too large") if body is None else await self._post(body)
 
     async def ping(self) -> str:
         """Send a message without a target, to be validated only: the credentials are good if just that is refused."""
         outcome = await self._post(b'{"validate_only":true,"message":{}}')
-        if outcome != Refused("INVALID_ARGUMENT"):
+        if outcome != Rejected("INVALID_ARGUMENT"):
             raise Unusable(getattr(outcome, "reason", "a message without a target was accepted"))
         return f"at {self._url}"
 
@@ -93,7 +93,7 @@ def _outcome(status: int, answer: bytes, after: str | None) -> Outcome:
     if status == 200:
         return Sent()
     try:
-        error = msgspec.json.decode(answer, type=_Answer).error
+        error = msgspec.json.decode(answer, type=_Failure).error
     except msgspec.DecodeError:  # not FCM, but a proxy on the way
         error = _Error()
     # FCM's own code stands in the details; the general status says less (NOT_FOUND is also a wrong project).
@@ -105,7 +105,7 @@ def _outcome(status: int, answer: bytes, after: str | None) -> Outcome:
         return _our_fault(code)
     if code in RETRIES or status == 429 or status >= 500:
         return Retry(retry_after(after, RETRIES.get(code, MINUTE)), code, is_for_all=status >= 500)
-    return Refused(code)
+    return Rejected(code)
 
 
 def _our_fault(code: str) -> Retry:

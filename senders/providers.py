@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
+from protocol.devices import DeviceKind
 from senders import metrics
-from senders.sender import DeadToken, Device, Kind, Message, Outcome, Refused, Retry, Sender, Sent
+from senders.sender import DeadToken, Endpoint, Message, Outcome, Rejected, Retry, Sender, Sent
 
 TIMEOUT_S = 20.0  # of one message, with the time that it waits for its turn
-NOT_CONFIGURED = Refused("the provider is not configured")
+NOT_CONFIGURED = Rejected("the provider is not configured")
 TIMED_OUT = Retry(30.0, "no answer in time")
-_NAMES = {Sent: "sent", DeadToken: "dead_token", Retry: "retry", Refused: "refused"}
+_NAMES = {Sent: "sent", DeadToken: "dead_token", Retry: "retry", Rejected: "rejected"}
 
 log = structlog.get_logger()
 
@@ -20,7 +21,7 @@ log = structlog.get_logger()
 class Providers:
     def __init__(
         self,
-        senders: Mapping[Kind, Sender],
+        senders: Mapping[DeviceKind, Sender],
         timeout_s: float = TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -28,14 +29,14 @@ class Providers:
         self._turns = {kind: asyncio.Semaphore(sender.most_at_once) for kind, sender in senders.items()}
         self._timeout_s = timeout_s
         self._clock = clock
-        self._paused_until: dict[Kind, float] = {}
+        self._paused_until: dict[DeviceKind, float] = {}
 
     @property
-    def kinds(self) -> frozenset[Kind]:
+    def kinds(self) -> frozenset[DeviceKind]:
         """The kinds of devices whose provider is configured."""
         return frozenset(self._senders)
 
-    async def send(self, device: Device, message: Message) -> Outcome:
+    async def send(self, device: Endpoint, message: Message) -> Outcome:
         """Send once, within 20 s; the caller repeats a Retry. Counts what it does not send, too."""
         if device.kind not in self._senders:
             metrics.SENT.labels(device.kind, "not_configured").inc()
@@ -53,11 +54,11 @@ class Providers:
         for sender in self._senders.values():
             await sender.close()
 
-    def _pause(self, kind: Kind, now: float) -> Retry | None:
+    def _pause(self, kind: DeviceKind, now: float) -> Retry | None:
         left = self._paused_until.get(kind, 0.0) - now
         return Retry(left, "the provider is paused") if left > 0 else None
 
-    async def _send_in_turn(self, device: Device, message: Message) -> Outcome:
+    async def _send_in_turn(self, device: Endpoint, message: Message) -> Outcome:
         try:
             async with asyncio.timeout(self._timeout_s), self._turns[device.kind]:
                 return await self._senders[device.kind].send(device, message)

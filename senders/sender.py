@@ -1,17 +1,18 @@
 """The interface of all providers that reach a user outside of their connections: push services and e-mail."""
 
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 
-Kind = Literal["fcm", "apns", "webpush", "email"]
+from protocol.devices import DeviceKind
+
 LONGEST_COLLAPSE_KEY = 64  # bytes; APNs refuses longer ones
 
 
-class Device(msgspec.Struct, frozen=True):
-    """A registered device. `token` is the provider's: a push token, a push subscription as JSON, an e-mail address."""
+class Endpoint(msgspec.Struct, frozen=True):
+    """Where a provider reaches a device: its push token, its push subscription as JSON, or an e-mail address."""
 
-    kind: Kind
+    kind: DeviceKind
     token: str
     locale: str
 
@@ -62,13 +63,13 @@ class Retry(msgspec.Struct, frozen=True):
     """The provider would not accept any message now: none is sent to it until then."""
 
 
-class Refused(msgspec.Struct, frozen=True):
+class Rejected(msgspec.Struct, frozen=True):
     """The provider does not accept this message, and would not accept it later. The device stays."""
 
     reason: str
 
 
-Outcome = Sent | DeadToken | Retry | Refused
+Outcome = Sent | DeadToken | Retry | Rejected
 
 
 class Unusable(Exception):
@@ -80,7 +81,7 @@ class Sender(Protocol):
 
     most_at_once: int
 
-    async def send(self, device: Device, message: Message) -> Outcome:
+    async def send(self, device: Endpoint, message: Message) -> Outcome:
         """Send once. Never raises for what the provider or the network does."""
 
     async def ping(self) -> str:

@@ -15,7 +15,7 @@ from yarl import URL
 from senders.encryption import LARGEST, encrypt, raw_point
 from senders.payloads import fitted
 from senders.retry_after import retry_after
-from senders.sender import DeadToken, Device, Message, Outcome, Refused, Retry, Sent, Unusable
+from senders.sender import DeadToken, Endpoint, Message, Outcome, Rejected, Retry, Sent, Unusable
 from senders.subscriptions import PublicResolver, PushHosts, decoded, encoded, read_subscription
 
 TIMEOUT_S = 10.0
@@ -77,16 +77,16 @@ class WebPush:
         )
         self._session = ClientSession(connector=connector, timeout=ClientTimeout(TIMEOUT_S))
 
-    async def send(self, device: Device, message: Message) -> Outcome:
+    async def send(self, device: Endpoint, message: Message) -> Outcome:
         if message.silent:  # browsers end a subscription that shows nothing
-            return Refused("silent")
+            return Rejected("silent")
         try:
             subscription = read_subscription(device.token, self._hosts)
         except ValueError as error:  # the host is not listed any more
-            return Refused(str(error))
+            return Rejected(str(error))
         plain = fitted(message, _encode, LARGEST)
         if plain is None:
-            return Refused("too large")
+            return Rejected("too large")
         body = encrypt(plain, subscription.public_key(), subscription.auth_secret())
         return await self._post(subscription.url, self._headers(subscription.url, message), body)
 
@@ -131,7 +131,7 @@ def _outcome(status: int, after: str | None) -> Outcome:
         return DeadToken(str(status))
     if status in RETRIES:
         return Retry(retry_after(after, RETRIES[status]), str(status))
-    return Refused(str(status))
+    return Rejected(str(status))
 
 
 def _encode(message: Message) -> bytes:

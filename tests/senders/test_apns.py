@@ -6,11 +6,11 @@ import time
 import pytest
 
 from senders.apns import Apns
-from senders.sender import DeadToken, Device, Message, Refused, Retry, Sent, Unusable
+from senders.sender import DeadToken, Endpoint, Message, Rejected, Retry, Sent, Unusable
 from tests.senders.apns_server import TOPIC, Answer, ApnsServer
 from tests.senders.certificates import Trust, make_trust
 
-PHONE = Device("apns", "a" * 64, "ar-EG")
+PHONE = Endpoint("apns", "a" * 64, "ar-EG")
 HELLO = Message(1, "تعليق جديد", "مرحبا", {"type": "comment", "id": "5"}, "comment:5", urgent=True, expires_s=60)
 
 
@@ -69,7 +69,7 @@ async def test_data_cannot_replace_what_apple_reads(sender, server):
 async def test_a_long_text_is_shortened_to_the_largest_payload(sender, server):
     assert await sender.send(PHONE, Message(1, "title", "م" * 5_000)) == Sent()
     assert server.received[0][1]["aps"]["alert"]["body"].endswith("م…")
-    assert await sender.send(PHONE, Message(1, "title", "body", {"a": "x" * 5_000})) == Refused("too large")
+    assert await sender.send(PHONE, Message(1, "title", "body", {"a": "x" * 5_000})) == Rejected("too large")
 
 
 async def test_many_messages_share_one_connection_and_one_token(sender, server):
@@ -85,9 +85,9 @@ async def test_many_messages_share_one_connection_and_one_token(sender, server):
         (Answer(400, "DeviceTokenNotForTopic"), DeadToken("DeviceTokenNotForTopic")),
         (Answer(410, "Unregistered", 1_700_000_000_500), DeadToken("Unregistered", 1_700_000_000.5)),
         (Answer(410, "ExpiredToken"), DeadToken("ExpiredToken")),
-        (Answer(400, "PayloadEmpty"), Refused("PayloadEmpty")),
-        (Answer(400, "BadTopic"), Refused("BadTopic")),
-        (Answer(413, "PayloadTooLarge"), Refused("PayloadTooLarge")),
+        (Answer(400, "PayloadEmpty"), Rejected("PayloadEmpty")),
+        (Answer(400, "BadTopic"), Rejected("BadTopic")),
+        (Answer(413, "PayloadTooLarge"), Rejected("PayloadTooLarge")),
         (Answer(429, "TooManyRequests"), Retry(60, "TooManyRequests")),
         (Answer(429, "TooManyRequests", retry_after="7"), Retry(7, "TooManyRequests")),
         (Answer(429, "TooManyProviderTokenUpdates"), Retry(1_200, "TooManyProviderTokenUpdates", True)),
@@ -105,7 +105,7 @@ async def test_what_a_reason_means(sender, server, answer, outcome):
 
 
 async def test_a_device_that_is_not_registered(sender):
-    assert await sender.send(Device("apns", "b" * 64, "en"), HELLO) == DeadToken("BadDeviceToken")
+    assert await sender.send(Endpoint("apns", "b" * 64, "en"), HELLO) == DeadToken("BadDeviceToken")
 
 
 class Clock:

@@ -3,13 +3,13 @@
 import pytest
 
 from senders.email import Email, read_url
-from senders.sender import DeadToken, Device, Message, Refused, Retry, Sent, Unusable
+from senders.sender import DeadToken, Endpoint, Message, Rejected, Retry, Sent, Unusable
 from tests.senders.certificates import Trust
 from tests.senders.mail_server import MailServer
 
 FROM = "DAIRA دائرة <hello@daira.test>"
 UNSUBSCRIBE = "mailto:unsubscribe@daira.test"
-MONA = Device("email", "mona@users.test", "ar-EG")
+MONA = Endpoint("email", "mona@users.test", "ar-EG")
 HELLO = Message(7, "تعليق جديد من \u2068Ali\u2069", "مرحبا <b>\nثم سطر آخر")
 
 
@@ -90,9 +90,9 @@ async def test_a_wrong_password_is_not_the_address_fault(server, trust):
         ("550 5.1.1 No such user", DeadToken("5.1.1")),
         ("550 5.1.10 Null MX", DeadToken("5.1.10")),
         ("550 5.2.1 Mailbox disabled", DeadToken("5.2.1")),
-        ("550 5.7.1 Blocked by policy", Refused("5.7.1")),
-        ("550 No", Refused("550")),
-        ("552 5.2.2 Mailbox full", Refused("5.2.2")),
+        ("550 5.7.1 Blocked by policy", Rejected("5.7.1")),
+        ("550 No", Rejected("550")),
+        ("552 5.2.2 Mailbox full", Rejected("5.2.2")),
         ("450 4.2.1 Greylisted", Retry(300, "4.2.1")),
         ("421 4.3.2 Shutting down", Retry(300, "4.3.2", True)),
     ],
@@ -109,12 +109,12 @@ async def test_what_a_refusal_means(sender, server, answer, outcome):
 @pytest.mark.parametrize("address", ["x,victim@users.test", "x(y)@users.test", "x>@users.test", "منى@users.test", "x"])
 async def test_what_is_no_address_to_a_mail_server(sender, server, address):
     """Otherwise the message would go to another address than the account's."""
-    assert await sender.send(Device("email", address, "en"), HELLO) == DeadToken("not an address")
+    assert await sender.send(Endpoint("email", address, "en"), HELLO) == DeadToken("not an address")
     assert not server.received
 
 
 async def test_a_silent_message_is_not_sent(sender, server):
-    assert await sender.send(MONA, Message(1, "", "", silent=True)) == Refused("silent")
+    assert await sender.send(MONA, Message(1, "", "", silent=True)) == Rejected("silent")
     assert not server.received
 
 

@@ -6,11 +6,11 @@ import pytest
 from aiohttp import web
 
 from senders.fcm import Fcm
-from senders.sender import DeadToken, Device, Message, Refused, Retry, Sent, Unusable
+from senders.sender import DeadToken, Endpoint, Message, Rejected, Retry, Sent, Unusable
 from tests.senders.certificates import Trust
 from tests.senders.fcm_server import FcmServer, fcm_error
 
-PHONE = Device("fcm", "a-token", "ar-EG")
+PHONE = Endpoint("fcm", "a-token", "ar-EG")
 HELLO = Message(1, "تعليق جديد", "مرحبا", {"type": "comment", "id": "5"}, "comment:5", urgent=True, expires_s=60)
 
 
@@ -64,7 +64,7 @@ async def test_a_long_text_is_shortened_to_the_largest_payload(fcm, server):
         assert message["notification"]["body"].endswith("…")
         assert len(message["notification"]["body"]) > 300
         server.received.clear()
-    assert await fcm.send(PHONE, Message(1, "title", "body", {"a": "x" * 5_000})) == Refused("too large")
+    assert await fcm.send(PHONE, Message(1, "title", "body", {"a": "x" * 5_000})) == Rejected("too large")
 
 
 async def test_messages_share_one_access_token(fcm, server):
@@ -92,10 +92,10 @@ async def test_a_revoked_access_token_is_replaced(fcm, server):
         (("404", "NOT_FOUND", "UNREGISTERED"), DeadToken("UNREGISTERED")),
         (("403", "PERMISSION_DENIED", "SENDER_ID_MISMATCH"), DeadToken("SENDER_ID_MISMATCH")),
         (("400", "INVALID_ARGUMENT", "INVALID_ARGUMENT", "message.token"), DeadToken("INVALID_ARGUMENT")),
-        (("400", "INVALID_ARGUMENT", "INVALID_ARGUMENT", "message.data"), Refused("INVALID_ARGUMENT")),
-        (("400", "INVALID_ARGUMENT"), Refused("INVALID_ARGUMENT")),
-        (("404", "NOT_FOUND"), Refused("NOT_FOUND")),  # the project does not exist: the device may be alive
-        (("401", "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"), Refused("THIRD_PARTY_AUTH_ERROR")),
+        (("400", "INVALID_ARGUMENT", "INVALID_ARGUMENT", "message.data"), Rejected("INVALID_ARGUMENT")),
+        (("400", "INVALID_ARGUMENT"), Rejected("INVALID_ARGUMENT")),
+        (("404", "NOT_FOUND"), Rejected("NOT_FOUND")),  # the project does not exist: the device may be alive
+        (("401", "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"), Rejected("THIRD_PARTY_AUTH_ERROR")),
         (("403", "PERMISSION_DENIED"), Retry(300, "PERMISSION_DENIED", True)),
         (("429", "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED"), Retry(60, "QUOTA_EXCEEDED")),
         (("500", "INTERNAL", "INTERNAL"), Retry(10, "INTERNAL", True)),
@@ -121,10 +121,10 @@ def pages(*statuses: int) -> list[web.Response]:
 
 async def test_answers_that_are_not_fcms(fcm, server):
     server.answers = [fcm_error(302, "", Location="http://127.0.0.1:1/"), *pages(502, 200, 404)]
-    assert await fcm.send(PHONE, HELLO) == Refused("302")
+    assert await fcm.send(PHONE, HELLO) == Rejected("302")
     assert await fcm.send(PHONE, HELLO) == Retry(60, "502", True)
     assert await fcm.send(PHONE, HELLO) == Sent()
-    assert await fcm.send(PHONE, HELLO) == Refused("404")
+    assert await fcm.send(PHONE, HELLO) == Rejected("404")
 
 
 async def test_a_token_endpoint_that_refuses_or_fails(fcm, server):

@@ -9,9 +9,9 @@ from prometheus_client import REGISTRY
 
 from senders.providers import NOT_CONFIGURED, TIMED_OUT, Providers
 from senders.retry_after import retry_after
-from senders.sender import DeadToken, Device, Message, Outcome, Refused, Retry, Sent
+from senders.sender import DeadToken, Endpoint, Message, Outcome, Rejected, Retry, Sent
 
-PHONE = Device("fcm", "token", "en")
+PHONE = Endpoint("fcm", "token", "en")
 HELLO = Message(1, "title", "body")
 
 
@@ -29,7 +29,7 @@ class Scripted:
         self.most_under_way = 0
         self.is_closed = False
 
-    async def send(self, device: Device, message: Message) -> Outcome:
+    async def send(self, device: Endpoint, message: Message) -> Outcome:
         self.asked += 1
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
@@ -60,7 +60,7 @@ async def test_a_provider_that_is_not_configured_is_skipped_and_counted():
     before = counted("apns", "not_configured")
     providers = Providers({"fcm": Scripted()})
     assert providers.kinds == {"fcm"}
-    assert await providers.send(Device("apns", "token", "en"), HELLO) == NOT_CONFIGURED
+    assert await providers.send(Endpoint("apns", "token", "en"), HELLO) == NOT_CONFIGURED
     assert counted("apns", "not_configured") == before + 1
 
 
@@ -94,7 +94,7 @@ async def test_a_provider_that_refuses_everything_is_left_alone_until_then():
     assert await providers.send(PHONE, HELLO) == Retry(30, "UNAVAILABLE", is_for_all=True)
     clock.now += 29
     assert await providers.send(PHONE, HELLO) == Retry(1, "the provider is paused")
-    assert await providers.send(Device("apns", "token", "en"), HELLO) == Sent()
+    assert await providers.send(Endpoint("apns", "token", "en"), HELLO) == Sent()
     assert sender.asked == 1
     clock.now += 1
     assert await providers.send(PHONE, HELLO) == Sent()
@@ -110,7 +110,7 @@ async def test_a_message_that_must_wait_pauses_no_other():
 
 @pytest.mark.parametrize(
     ("outcome", "name"),
-    [(Sent(), "sent"), (DeadToken("x"), "dead_token"), (Retry(1, "x"), "retry"), (Refused("x"), "refused")],
+    [(Sent(), "sent"), (DeadToken("x"), "dead_token"), (Retry(1, "x"), "retry"), (Rejected("x"), "rejected")],
 )
 async def test_outcomes_are_counted(outcome, name):
     sender = Scripted()

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from senders.encryption import encrypt
-from senders.sender import DeadToken, Device, Message, Refused, Retry, Sent, Unusable
+from senders.sender import DeadToken, Endpoint, Message, Rejected, Retry, Sent, Unusable
 from senders.subscriptions import PublicResolver, PushHosts, decoded, read_subscription
 from senders.web_push import VapidKey, WebPush
 from tests.senders.certificates import Trust
@@ -38,8 +38,8 @@ async def sender(service: PushService, trust: Trust):
 
 
 @pytest.fixture
-def device(service: PushService) -> Device:
-    return Device("webpush", service.subscription, "ar-EG")
+def device(service: PushService) -> Endpoint:
+    return Endpoint("webpush", service.subscription, "ar-EG")
 
 
 def test_the_example_of_rfc_8291():
@@ -80,7 +80,7 @@ async def test_messages_with_one_collapse_key_have_one_topic(sender, service, de
 async def test_a_long_text_is_shortened_to_the_largest_payload(sender, service, device):
     assert await sender.send(device, Message(1, "title", "م" * 5_000)) == Sent()
     assert service.received[0][1]["body"].endswith("م…")
-    assert await sender.send(device, Message(1, "title", "body", {"a": "x" * 5_000})) == Refused("too large")
+    assert await sender.send(device, Message(1, "title", "body", {"a": "x" * 5_000})) == Rejected("too large")
 
 
 async def test_messages_to_one_service_share_a_token(sender, service, device):
@@ -90,7 +90,7 @@ async def test_messages_to_one_service_share_a_token(sender, service, device):
 
 async def test_a_silent_message_is_not_sent(sender, service, device):
     """Browsers end a subscription whose messages show nothing."""
-    assert await sender.send(device, Message(1, "", "", silent=True)) == Refused("silent")
+    assert await sender.send(device, Message(1, "", "", silent=True)) == Rejected("silent")
     assert not service.received
 
 
@@ -99,10 +99,10 @@ async def test_a_silent_message_is_not_sent(sender, service, device):
     [
         ((404, {}), DeadToken("404")),
         ((410, {}), DeadToken("410")),
-        ((400, {}), Refused("400")),
-        ((401, {}), Refused("401")),
-        ((413, {}), Refused("413")),
-        ((302, {"Location": "http://127.0.0.1:1/"}), Refused("302")),
+        ((400, {}), Rejected("400")),
+        ((401, {}), Rejected("401")),
+        ((413, {}), Rejected("413")),
+        ((302, {"Location": "http://127.0.0.1:1/"}), Rejected("302")),
         ((429, {"Retry-After": "90"}), Retry(90, "429")),
         ((429, {}), Retry(60, "429")),
         ((503, {}), Retry(30, "503")),
@@ -117,7 +117,7 @@ async def test_what_a_status_means(sender, service, device, answer, outcome):
 async def test_a_subscription_with_another_application_key(service, device, trust):
     """The setting may be wrong, so the device stays."""
     sender = WebPush(VapidKey.read(KEY, SUBJECT), PushHosts([service.host]), trust.client)
-    assert await sender.send(device, HELLO) == Refused("403")
+    assert await sender.send(device, HELLO) == Rejected("403")
     await sender.close()
 
 
@@ -130,7 +130,7 @@ async def test_an_outage_is_retried_for_that_service_alone(sender, service, devi
 
 async def test_a_host_that_is_not_listed_any_more(service, device, trust):
     sender = WebPush(VapidKey.read(KEY, SUBJECT), PushHosts(["push.example"]), trust.client)
-    assert await sender.send(device, HELLO) == Refused("has an endpoint at a host that is no known push service")
+    assert await sender.send(device, HELLO) == Rejected("has an endpoint at a host that is no known push service")
     assert not service.received
     await sender.close()
 
