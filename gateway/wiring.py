@@ -27,6 +27,7 @@ from gateway.handshake import Entry
 from gateway.rates import rates
 from gateway.replay import Replay
 from gateway.rights import Rights
+from gateway.senders import build_vapid_key
 from gateway.sessions import Sessions
 from gateway.settings import Settings
 from gateway.stores import Stores
@@ -40,6 +41,7 @@ from protocol.cursors import Cursors
 from protocol.rpc import methods
 from protocol.tokens import AccessTokens
 from protocol.voice_tokens import VoiceTokens
+from senders.subscriptions import PushHosts
 from stage.attendance import Attendance
 from stage.pulse import Pulse
 from stage.room_channel import LIVE_ROOM
@@ -112,6 +114,7 @@ def _services(
     stores: Stores, database: Database, members: Members, attendance: Attendance, pulse: Pulse, presence: Tracker
 ) -> Services:
     settings = stores.settings
+    vapid_key = build_vapid_key(settings)
     limits = Limits(stores.shards, rates(settings), count_loopback=settings.limit_loopback)
     outbox = Outbox(database, stores.ids)
     return Services(
@@ -138,6 +141,8 @@ def _services(
             edit=timedelta(seconds=settings.chat_edit_window), delete=timedelta(seconds=settings.chat_delete_window)
         ),
         voice_tokens=VoiceTokens(*settings.livekit) if settings.livekit else None,
+        push_hosts=PushHosts(settings.push_hosts),
+        webpush_key=vapid_key.public if vapid_key else None,
         refresh_tokens=RefreshTokens(derive_keys(settings, "refresh"), timedelta(seconds=settings.refresh_leeway)),
     )
 

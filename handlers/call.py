@@ -22,6 +22,7 @@ from protocol import errors
 from protocol.cursors import Cursors
 from protocol.tokens import AccessTokens
 from protocol.voice_tokens import VoiceTokens
+from senders.subscriptions import PushHosts
 from stage.attendance import Attendance
 from stage.pulse import Pulse
 from stage.roster import Roster
@@ -69,6 +70,8 @@ class Services:
     chat_sends: ChatSends
     chat_windows: Windows
     voice_tokens: VoiceTokens | None
+    push_hosts: PushHosts
+    webpush_key: str | None  # the public part; None if no web pushes are sent
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 

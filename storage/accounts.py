@@ -64,6 +64,12 @@ def email_key(email: str) -> str:
     return email.strip().lower()
 
 
+async def email(tx: Transaction, user_id: int) -> str | None:
+    """The viewer's address; None for a user without an account."""
+    found: str | None = await tx.fetchval("SELECT email FROM accounts WHERE user_id = $1", user_id)
+    return found
+
+
 async def registered_just_now(tx: Transaction, email: str, username: str) -> bool:
     """Whether the account was opened within the last ten minutes, under that username."""
     return bool(await tx.fetchval("SELECT registered_just_now($1, $2)", email_key(email), username.lower()))

@@ -156,6 +156,8 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
     "presence.set": (World.nothing, {"status": "busy"}),
     "presence.unwatch": (World.users, {}),
     "presence.watch": (World.users, {}),
+    "push.register": (World.nothing, {"kind": "fcm", "token": "token-of-a-phone"}),
+    "push.unregister": (World.nothing, {"kind": "fcm", "token": "token-of-a-phone"}),
     "reaction.set": (World.target, {"kind": "like"}),
     "reaction.unset": (World.reacted, {}),
     "room.ban": (World.on_bob, {}),

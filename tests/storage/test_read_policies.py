@@ -70,6 +70,11 @@ async def world(cluster: Cluster, request: pytest.FixtureRequest):
             await comment_on(owner, post_id, people[role])
     answer = "INSERT INTO idempotency (user_id, method, key, request_hash, answer) VALUES ($1, 'm', 'k', 'h', 'a')"
     await owner.execute(answer, author)
+    await owner.execute(
+        """INSERT INTO push_devices (id, user_id, kind, token)
+        SELECT $1, user_id, 'email', email FROM accounts WHERE user_id = $2""",
+        next(ids), author,
+    )  # fmt: skip
     mute = "INSERT INTO mutes (user_id, muted_id, kind) VALUES ($1, $2, 'posts')"
     await owner.execute(mute, people["follower"], author)
     async with without_triggers(owner, "blocks"):
@@ -193,6 +198,7 @@ PRIVATE = {
     "post_mentions": ("author_id = $1", {"author": 4, "stranger": 4}),
     "accounts": ("user_id = $1", {"author": 1}),
     "sessions": ("user_id = $1", {"author": 1}),
+    "push_devices": ("user_id = $1", {"author": 1}),
     "idempotency": ("user_id = $1", {"author": 1}),
 }
 # Tables whose reads have tests of their own here.

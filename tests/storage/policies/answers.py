@@ -246,9 +246,10 @@ INTERNAL = {
     "comments_placed", "hidden_users", "judged_comments", "has_visible_replies", "chat_visible_to",
     "hidden_ids", "chat_users", "place_in_chat", "follows_now", "owns_chat", "chat_unread", "shown_chat_messages",
     "chat_changed", "chats_blocked", "chat_member_changed", "chat_members_counted", "chat_read_noted",
-    "chat_message_changed", "chat_message_hidden",
+    "chat_message_changed", "chat_message_hidden", "device_registered", "session_loses_devices", "push_devices_of",
 }  # fmt: skip
 TO_WORKERS = {
     "viewer_id", "snowflake_at", "relations", "ensure_partitions", "outbox_backlog", "take_turn", "room_standings",
     "room_users", "room_for_all", "room_visible_to", "lock_turns", "chat_users", "unread_in_chat",
+    "push_devices_of",
 }  # fmt: skip

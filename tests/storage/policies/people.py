@@ -9,6 +9,7 @@ _FOLLOW = "INSERT INTO follows (id, follower_id, followee_id, status) VALUES"
 _POST = "INSERT INTO posts (id, author_id, text, visibility, circle_id, reply_policy) VALUES"
 _MENTIONING_POST = "INSERT INTO posts (id, author_id, text, visibility, reply_policy, mention_ids) VALUES"
 _MENTION = "INSERT INTO post_mentions (post_id, author_id, user_id) VALUES"
+_DEVICE = "INSERT INTO push_devices (id, user_id, session_id, kind, token) VALUES"
 _ANSWER = "INSERT INTO idempotency (user_id, method, key, request_hash, answer"
 
 PEOPLE = {
@@ -53,6 +54,24 @@ PEOPLE = {
             (NO_ONE, "UPDATE sessions SET user_id = {me} WHERE id = {session}"),
             # Without a condition, which would let the policy for reading choose the rows.
             ("owner other", "UPDATE sessions SET last_seen_at = now()"),
+        ),
+    ),
+    "push_devices": Rules(
+        "id user_id session_id kind token", "session_id registered_at", True,
+        (
+            ("owner", _DEVICE + " ({new}, {me}, {session}, 'apns', repeat('ab', 32))"),
+            ("other", _DEVICE + " ({new}, {other}, {session_of_other}, 'fcm', 'a new token')"),
+            ("other", _DEVICE + " ({new}, {me}, {session_of_other}, 'fcm', 'token of {owner}')"), # the device moves
+            (NO_ONE, _DEVICE + " ({new}, {me}, {expired_session}, 'fcm', 'a new token')"),
+            ("owner", _DEVICE + " ({new}, {me}, NULL, 'email', '{owner}')"),
+            (NO_ONE, _DEVICE + " ({new}, {me}, NULL, 'email', 'another address')"),
+            ("owner", "UPDATE push_devices SET registered_at = now(), session_id = {session} WHERE id = {device}"),
+            (NO_ONE, "UPDATE push_devices SET session_id = {session_of_other} WHERE id = {device}"),
+            (NO_ONE, "UPDATE push_devices SET session_id = {revoked_session} WHERE id = {device}"),
+            (NO_ONE, "UPDATE push_devices SET session_id = {expired_session} WHERE id = {device}"),
+            (NO_ONE, "UPDATE push_devices SET token = 'x' WHERE id = {device}"),
+            (NO_ONE, "UPDATE push_devices SET user_id = {me} WHERE id = {device}"),
+            ("owner", "DELETE FROM push_devices WHERE id = {device}"),
         ),
     ),
     "follows": Rules(

@@ -17,6 +17,7 @@ OF_WORKERS = {
             (NO_ONE, "UPDATE users SET is_private = false WHERE id = {owner}"),
         ),
     ),
+    "push_devices": Rules("", "", True, ((_WORKER, "DELETE FROM push_devices WHERE id = {device}"),)),
     "outbox": Rules(
         "id topic key payload", "sent_batch sent_at", True,
         (

@@ -21,6 +21,7 @@ _ROWS = """
     post open_post deleted_post lost_post comment reply own_comment owner_comment deleted_comment lost_comment circle
     circle_of_other lost_circle room scheduled ended undigested message deleted_message owner_message session
     revoked_session expired_session session_of_other chat direct hidden_direct
+    device
 """
 
 
@@ -114,6 +115,8 @@ _BELONGINGS = """
                ({revoked_session}, {owner}, 'f', 'r', now() + interval '1 day', now()),
                ({expired_session}, {owner}, 'f', 'r', now() - interval '1 day', NULL),
                ({session_of_other}, {other}, 'f', 'r', now() + interval '1 day', NULL);
+    INSERT INTO push_devices (id, user_id, session_id, kind, token)
+        VALUES ({device}, {owner}, {session}, 'fcm', 'token of {owner}');
     INSERT INTO idempotency (user_id, method, key, request_hash, answer, created_at)
         VALUES ({owner}, 'post.create', 'k', 'h', 'a', now() - interval '2 days'),
                ({owner}, 'post.create', 'young', 'h', 'a', now());
