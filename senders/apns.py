@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from senders.payloads import fitted
 from senders.retry_after import retry_after
-from senders.sender import DeadToken, Endpoint, Message, Outcome, Rejected, Retry, Sent, Unusable
+from senders.sender import Accepted, DeadToken, Endpoint, Message, Outcome, Rejected, Retry, Unusable
 
 URL = "https://api.push.apple.com"
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
@@ -155,7 +155,7 @@ class Apns:
 def _outcome(response: httpx.Response) -> tuple[Outcome, bool]:
     """Return the outcome, and whether our token had expired."""
     if response.status_code == 200:
-        return Sent(), False
+        return Accepted(), False
     try:
         answer = msgspec.json.decode(response.content, type=_Answer)
     except msgspec.DecodeError:  # not Apple, but a proxy on the way

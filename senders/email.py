@@ -19,7 +19,7 @@ from aiosmtplib import (
     SMTPResponseException,
 )
 
-from senders.sender import DeadToken, Endpoint, Message, Outcome, Rejected, Retry, Sent, Unusable
+from senders.sender import Accepted, DeadToken, Endpoint, Message, Outcome, Rejected, Retry, Unusable
 from senders.texts import language_of
 
 TIMEOUT_S = 10.0  # of each step
@@ -90,7 +90,7 @@ class Email:
             return _outcome(error)
         else:
             await _leave(client)
-            return Sent()
+            return Accepted()
         finally:
             client.close()
 

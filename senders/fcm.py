@@ -10,7 +10,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from senders.google_token import LARGEST_ANSWER, GoogleToken, NoToken, ServiceAccount
 from senders.payloads import fitted
 from senders.retry_after import retry_after
-from senders.sender import DeadToken, Endpoint, Message, Outcome, Rejected, Retry, Sent, Unusable
+from senders.sender import Accepted, DeadToken, Endpoint, Message, Outcome, Rejected, Retry, Unusable
 
 URL = "https://fcm.googleapis.com"
 TIMEOUT_S = 10.0
@@ -91,7 +91,7 @@ class Fcm:
 
 def _outcome(status: int, answer: bytes, after: str | None) -> Outcome:
     if status == 200:
-        return Sent()
+        return Accepted()
     try:
         error = msgspec.json.decode(answer, type=_Failure).error
     except msgspec.DecodeError:  # not FCM, but a proxy on the way

@@ -4,7 +4,7 @@ from prometheus_client import Counter, Histogram
 
 SENT = Counter(
     "daira_sender_messages_total",
-    "Messages to push services and mail servers; an outcome is sent, dead_token, retry, rejected or not_configured",
+    "Messages to push services and mail servers; an outcome is accepted, dead_token, retry, rejected or not_configured",
     ["provider", "outcome"],
 )
 SECONDS = Histogram(

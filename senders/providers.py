@@ -8,12 +8,12 @@ import structlog
 
 from protocol.devices import DeviceKind
 from senders import metrics
-from senders.sender import DeadToken, Endpoint, Message, Outcome, Rejected, Retry, Sender, Sent
+from senders.sender import Accepted, DeadToken, Endpoint, Message, Outcome, Rejected, Retry, Sender
 
 TIMEOUT_S = 20.0  # of one message, with the time that it waits for its turn
 NOT_CONFIGURED = Rejected("the provider is not configured")
 TIMED_OUT = Retry(30.0, "no answer in time")
-_NAMES = {Sent: "sent", DeadToken: "dead_token", Retry: "retry", Rejected: "rejected"}
+_NAMES = {Accepted: "accepted", DeadToken: "dead_token", Retry: "retry", Rejected: "rejected"}
 
 log = structlog.get_logger()
 

@@ -42,7 +42,7 @@ class Message(msgspec.Struct, frozen=True):
             raise ValueError("a silent message cannot be urgent")
 
 
-class Sent(msgspec.Struct, frozen=True):
+class Accepted(msgspec.Struct, frozen=True):
     """The provider accepted the message."""
 
 
@@ -69,7 +69,7 @@ class Rejected(msgspec.Struct, frozen=True):
     reason: str
 
 
-Outcome = Sent | DeadToken | Retry | Rejected
+Outcome = Accepted | DeadToken | Retry | Rejected
 
 
 class Unusable(Exception):

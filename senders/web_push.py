@@ -15,7 +15,7 @@ from yarl import URL
 from senders.encryption import LARGEST, encrypt, raw_point
 from senders.payloads import fitted
 from senders.retry_after import retry_after
-from senders.sender import DeadToken, Endpoint, Message, Outcome, Rejected, Retry, Sent, Unusable
+from senders.sender import Accepted, DeadToken, Endpoint, Message, Outcome, Rejected, Retry, Unusable
 from senders.subscriptions import PublicResolver, PushHosts, decoded, encoded, read_subscription
 
 TIMEOUT_S = 10.0
@@ -126,7 +126,7 @@ class WebPush:
 
 def _outcome(status: int, after: str | None) -> Outcome:
     if status in SENT:
-        return Sent()
+        return Accepted()
     if status in DEAD:
         return DeadToken(str(status))
     if status in RETRIES:

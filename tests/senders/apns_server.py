@@ -41,7 +41,7 @@ class ApnsServer:
         self._server: asyncio.Server | None = None
         self.connections: list[_Connection] = []
         self.most_streams = 1_000
-        self.at_once = 0
+        self.answers_together = 1  # requests wait until so many have come
         self.provider_tokens: set[str] = set()
         self.expired: set[str] = set()
         self.registered = {"a" * 64}
@@ -128,6 +128,7 @@ class _Connection(asyncio.Protocol):
         self._server = server
         self._http = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
         self._requests: dict[int, tuple[dict[str, str], bytearray]] = {}
+        self._complete: list[int] = []
         self._transport: Any = None
 
     def connection_made(self, transport: Any) -> None:
@@ -142,15 +143,15 @@ class _Connection(asyncio.Protocol):
         for event in self._http.receive_data(data):
             if isinstance(event, RequestReceived):
                 self._requests[event.stream_id] = dict(event.headers), bytearray()
-                self._server.at_once = max(self._server.at_once, len(self._requests))
             elif isinstance(event, DataReceived):
                 self._requests[event.stream_id][1].extend(event.data)
                 self._http.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             elif isinstance(event, StreamEnded):
                 self._server.asked.set()
-                if not self._server.keeps_silent.is_set():
-                    # Not at once, so that requests overlap; beyond the bound on streams, h2 refuses them.
-                    asyncio.get_running_loop().call_later(0.002, self._answer, event.stream_id)
+                self._complete.append(event.stream_id)
+                if len(self._complete) >= self._server.answers_together and not self._server.keeps_silent.is_set():
+                    while self._complete:
+                        self._answer(self._complete.pop())
             elif isinstance(event, ConnectionTerminated):
                 self._transport.close()
         self._write()
@@ -167,8 +168,6 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _answer(self, stream_id: int) -> None:
-        if self._transport.is_closing():
-            return
         headers, body = self._requests.pop(stream_id)
         answer = self._server.answer(headers, bytes(body))
         sent = [(":status", str(answer.status)), ("apns-id", headers.get("apns-id", ""))]
@@ -178,7 +177,6 @@ class _Connection(asyncio.Protocol):
         if answer.status != 200:
             said = {"reason": answer.reason, **({"timestamp": answer.timestamp} if answer.timestamp else {})}
             self._http.send_data(stream_id, json.dumps(said).encode(), end_stream=True)
-        self._write()
 
     def _write(self) -> None:
         self._transport.write(self._http.data_to_send())

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from senders.apns import Apns
-from senders.sender import DeadToken, Endpoint, Message, Rejected, Retry, Sent, Unusable
+from senders.sender import Accepted, DeadToken, Endpoint, Message, Rejected, Retry, Unusable
 from tests.senders.apns_server import TOPIC, Answer, ApnsServer
 from tests.senders.certificates import Trust, make_trust
 
@@ -36,7 +36,7 @@ async def sender(server: ApnsServer, trust: Trust):
 
 async def test_an_alert(sender, server):
     before = int(time.time())
-    assert await sender.send(PHONE, HELLO) == Sent()
+    assert await sender.send(PHONE, HELLO) == Accepted()
     [(headers, payload)] = server.received
     assert payload == {
         "aps": {"alert": {"title": "تعليق جديد", "body": "مرحبا"}, "sound": "default"}, "type": "comment", "id": "5",
@@ -47,7 +47,7 @@ async def test_an_alert(sender, server):
 
 
 async def test_a_silent_message(sender, server):
-    assert await sender.send(PHONE, Message(1, "", "", {"type": "dismiss"}, silent=True)) == Sent()
+    assert await sender.send(PHONE, Message(1, "", "", {"type": "dismiss"}, silent=True)) == Accepted()
     [(headers, payload)] = server.received
     assert payload == {"aps": {"content-available": 1}, "type": "dismiss"}
     assert (headers["apns-push-type"], headers["apns-priority"]) == ("background", "5")
@@ -67,15 +67,15 @@ async def test_data_cannot_replace_what_apple_reads(sender, server):
 
 
 async def test_a_long_text_is_shortened_to_the_largest_payload(sender, server):
-    assert await sender.send(PHONE, Message(1, "title", "م" * 5_000)) == Sent()
+    assert await sender.send(PHONE, Message(1, "title", "م" * 5_000)) == Accepted()
     assert server.received[0][1]["aps"]["alert"]["body"].endswith("م…")
     assert await sender.send(PHONE, Message(1, "title", "body", {"a": "x" * 5_000})) == Rejected("too large")
 
 
 async def test_many_messages_share_one_connection_and_one_token(sender, server):
-    server.most_streams = 10
-    assert await asyncio.gather(*(sender.send(PHONE, HELLO) for _ in range(100))) == [Sent()] * 100
-    assert (len(server.connections), len(server.provider_tokens), server.at_once) == (1, 1, 10)
+    server.most_streams = server.answers_together = 10
+    assert await asyncio.gather(*(sender.send(PHONE, HELLO) for _ in range(100))) == [Accepted()] * 100
+    assert (len(server.connections), len(server.provider_tokens)) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ async def test_many_messages_share_one_connection_and_one_token(sender, server):
 async def test_what_a_reason_means(sender, server, answer, outcome):
     server.answers = [answer]
     assert await sender.send(PHONE, HELLO) == outcome
-    assert await sender.send(PHONE, HELLO) == Sent()
+    assert await sender.send(PHONE, HELLO) == Accepted()
 
 
 async def test_a_device_that_is_not_registered(sender):
@@ -131,7 +131,7 @@ async def test_a_token_is_reused_for_40_minutes(aging, server):
     sender, clock = aging
     for minutes_ago, tokens in ((50, 1), (11, 1), (9, 2), (0, 2)):
         clock.minutes_ago = minutes_ago
-        assert await sender.send(PHONE, HELLO) == Sent()
+        assert await sender.send(PHONE, HELLO) == Accepted()
         assert len(server.provider_tokens) == tokens
 
 
@@ -140,7 +140,7 @@ async def test_a_token_that_expired_early_is_replaced(aging, server):
     await sender.send(PHONE, HELLO)
     server.expired |= server.provider_tokens
     clock.minutes_ago = 29
-    assert await sender.send(PHONE, HELLO) == Sent()
+    assert await sender.send(PHONE, HELLO) == Accepted()
     assert len(server.provider_tokens) == 2
 
 
@@ -173,7 +173,7 @@ async def test_go_away_moves_later_messages_to_a_new_connection(sender, server):
     for closes in (False, True):
         await sender.send(PHONE, HELLO)
         server.connections[-1].go_away(closes=closes)
-        assert await sender.send(PHONE, HELLO) == Sent()
+        assert await sender.send(PHONE, HELLO) == Accepted()
     assert len(server.connections) == 3
     assert len(server.received) == 4
 
@@ -181,7 +181,7 @@ async def test_go_away_moves_later_messages_to_a_new_connection(sender, server):
 async def test_a_reset_moves_later_messages_to_a_new_connection(sender, server):
     await sender.send(PHONE, HELLO)
     server.connections[-1].abort()
-    assert await asyncio.gather(*(sender.send(PHONE, HELLO) for _ in range(5))) == [Sent()] * 5
+    assert await asyncio.gather(*(sender.send(PHONE, HELLO) for _ in range(5))) == [Accepted()] * 5
     assert len(server.connections) == 2
 
 
@@ -200,7 +200,7 @@ async def test_an_outage_pauses_all_messages_and_ends(sender, server):
     await server.stop()
     assert await sender.send(PHONE, HELLO) == Retry(5, "ConnectError", True)
     await server.start(server.port)
-    assert await sender.send(PHONE, HELLO) == Sent()
+    assert await sender.send(PHONE, HELLO) == Accepted()
 
 
 async def test_a_server_whose_certificate_is_not_trusted(server):

@@ -3,7 +3,7 @@
 import pytest
 
 from senders.email import Email, read_url
-from senders.sender import DeadToken, Endpoint, Message, Rejected, Retry, Sent, Unusable
+from senders.sender import Accepted, DeadToken, Endpoint, Message, Rejected, Retry, Unusable
 from tests.senders.certificates import Trust
 from tests.senders.mail_server import MailServer
 
@@ -34,7 +34,7 @@ def sender(server: MailServer, trust: Trust) -> Email:
 
 
 async def test_a_message(sender, server):
-    assert await sender.send(MONA, HELLO) == Sent()
+    assert await sender.send(MONA, HELLO) == Accepted()
     [message] = server.received
     assert server.recipients == ["mona@users.test"]
     assert message["From"] == FROM
@@ -59,7 +59,7 @@ async def test_a_repetition_has_the_same_message_id(sender, server):
 async def test_tls_from_the_beginning(trust):
     server = MailServer(trust, is_tls=True)
     await server.start()
-    assert await email(server, trust, scheme="smtps").send(MONA, HELLO) == Sent()
+    assert await email(server, trust, scheme="smtps").send(MONA, HELLO) == Accepted()
     await server.stop()
 
 
@@ -102,7 +102,7 @@ async def test_what_a_refusal_means(sender, server, answer, outcome):
     assert await sender.send(MONA, HELLO) == outcome
     server.message_answers = [answer]
     assert await sender.send(MONA, HELLO) == outcome
-    assert await sender.send(MONA, HELLO) == Sent()
+    assert await sender.send(MONA, HELLO) == Accepted()
     assert len(server.received) == 1
 
 

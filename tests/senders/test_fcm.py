@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 
 from senders.fcm import Fcm
-from senders.sender import DeadToken, Endpoint, Message, Rejected, Retry, Sent, Unusable
+from senders.sender import Accepted, DeadToken, Endpoint, Message, Rejected, Retry, Unusable
 from tests.senders.certificates import Trust
 from tests.senders.fcm_server import FcmServer, fcm_error
 
@@ -30,7 +30,7 @@ async def fcm(server: FcmServer, trust: Trust):
 
 
 async def test_a_message_with_texts(fcm, server):
-    assert await fcm.send(PHONE, HELLO) == Sent()
+    assert await fcm.send(PHONE, HELLO) == Accepted()
     [message] = server.received
     assert message == {
         "token": "a-token",
@@ -44,7 +44,7 @@ async def test_a_message_with_texts(fcm, server):
 
 
 async def test_a_silent_message_has_only_data(fcm, server):
-    assert await fcm.send(PHONE, Message(1, "", "", {"type": "dismiss"}, silent=True)) == Sent()
+    assert await fcm.send(PHONE, Message(1, "", "", {"type": "dismiss"}, silent=True)) == Accepted()
     [message] = server.received
     assert message == {
         "token": "a-token",
@@ -59,7 +59,7 @@ async def test_a_silent_message_has_only_data(fcm, server):
 
 async def test_a_long_text_is_shortened_to_the_largest_payload(fcm, server):
     for letter in 'aم"😀':
-        assert await fcm.send(PHONE, Message(1, "title", letter * 5_000)) == Sent()
+        assert await fcm.send(PHONE, Message(1, "title", letter * 5_000)) == Accepted()
         [message] = server.received
         assert message["notification"]["body"].endswith("…")
         assert len(message["notification"]["body"]) > 300
@@ -68,7 +68,7 @@ async def test_a_long_text_is_shortened_to_the_largest_payload(fcm, server):
 
 
 async def test_messages_share_one_access_token(fcm, server):
-    assert await asyncio.gather(*(fcm.send(PHONE, HELLO) for _ in range(30))) == [Sent()] * 30
+    assert await asyncio.gather(*(fcm.send(PHONE, HELLO) for _ in range(30))) == [Accepted()] * 30
     assert server.tokens_granted == 1
 
 
@@ -82,7 +82,7 @@ async def test_an_access_token_is_renewed_before_it_expires(fcm, server):
 async def test_a_revoked_access_token_is_replaced(fcm, server):
     await fcm.send(PHONE, HELLO)
     server.valid_token = "another"
-    assert await fcm.send(PHONE, HELLO) == Sent()
+    assert await fcm.send(PHONE, HELLO) == Accepted()
     assert server.tokens_granted == 2
 
 
@@ -106,7 +106,7 @@ async def test_what_an_error_means(fcm, server, answer, outcome):
     status, *names = answer
     server.answers = [fcm_error(int(status), *names)]
     assert await fcm.send(PHONE, HELLO) == outcome
-    assert await fcm.send(PHONE, HELLO) == Sent()
+    assert await fcm.send(PHONE, HELLO) == Accepted()
 
 
 @pytest.mark.parametrize(("header", "seconds"), [("120", 120), ("0", 1), ("999999", 3_600), ("soon", 60)])
@@ -123,7 +123,7 @@ async def test_answers_that_are_not_fcms(fcm, server):
     server.answers = [fcm_error(302, "", Location="http://127.0.0.1:1/"), *pages(502, 200, 404)]
     assert await fcm.send(PHONE, HELLO) == Rejected("302")
     assert await fcm.send(PHONE, HELLO) == Retry(60, "502", True)
-    assert await fcm.send(PHONE, HELLO) == Sent()
+    assert await fcm.send(PHONE, HELLO) == Accepted()
     assert await fcm.send(PHONE, HELLO) == Rejected("404")
 
 
@@ -131,7 +131,7 @@ async def test_a_token_endpoint_that_refuses_or_fails(fcm, server):
     server.token_answers = pages(503, 200)
     assert await fcm.send(PHONE, HELLO) == Retry(10, "oauth: 503", True)
     assert await fcm.send(PHONE, HELLO) == Retry(10, "oauth: DecodeError", True)
-    assert await fcm.send(PHONE, HELLO) == Sent()
+    assert await fcm.send(PHONE, HELLO) == Accepted()
 
 
 async def test_wrong_credentials_are_not_the_devices_fault(server, trust):

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 
 from senders.providers import NOT_CONFIGURED, TIMED_OUT, Providers
 from senders.retry_after import retry_after
-from senders.sender import DeadToken, Endpoint, Message, Outcome, Rejected, Retry, Sent
+from senders.sender import Accepted, DeadToken, Endpoint, Message, Outcome, Rejected, Retry
 
 PHONE = Endpoint("fcm", "token", "en")
 HELLO = Message(1, "title", "body")
@@ -35,7 +35,7 @@ class Scripted:
         self.most_under_way = max(self.most_under_way, self.under_way)
         await self.gate.wait()
         self.under_way -= 1
-        return self.answers.pop(0) if self.answers else Sent()
+        return self.answers.pop(0) if self.answers else Accepted()
 
     async def ping(self) -> str:
         return "here"
@@ -72,7 +72,7 @@ async def test_few_messages_at_once():
     while sender.asked < 3:
         await asyncio.sleep(0)
     sender.gate.set()
-    assert await asyncio.gather(*sending) == [Sent()] * 10
+    assert await asyncio.gather(*sending) == [Accepted()] * 10
     assert (sender.asked, sender.most_under_way) == (10, 3)
 
 
@@ -84,7 +84,7 @@ async def test_a_message_that_takes_too_long_is_retried():
     assert await asyncio.gather(*(providers.send(PHONE, HELLO) for _ in range(4))) == [TIMED_OUT] * 4
     assert sender.asked == 3
     sender.gate.set()
-    assert await providers.send(PHONE, HELLO) == Sent()
+    assert await providers.send(PHONE, HELLO) == Accepted()
 
 
 async def test_a_provider_that_refuses_everything_is_left_alone_until_then():
@@ -94,10 +94,10 @@ async def test_a_provider_that_refuses_everything_is_left_alone_until_then():
     assert await providers.send(PHONE, HELLO) == Retry(30, "UNAVAILABLE", is_for_all=True)
     clock.now += 29
     assert await providers.send(PHONE, HELLO) == Retry(1, "the provider is paused")
-    assert await providers.send(Endpoint("apns", "token", "en"), HELLO) == Sent()
+    assert await providers.send(Endpoint("apns", "token", "en"), HELLO) == Accepted()
     assert sender.asked == 1
     clock.now += 1
-    assert await providers.send(PHONE, HELLO) == Sent()
+    assert await providers.send(PHONE, HELLO) == Accepted()
 
 
 async def test_a_message_that_must_wait_pauses_no_other():
@@ -105,12 +105,12 @@ async def test_a_message_that_must_wait_pauses_no_other():
     sender.answers = [Retry(30, "QUOTA_EXCEEDED")]
     providers = Providers({"fcm": sender})
     await providers.send(PHONE, HELLO)
-    assert await providers.send(PHONE, HELLO) == Sent()
+    assert await providers.send(PHONE, HELLO) == Accepted()
 
 
 @pytest.mark.parametrize(
     ("outcome", "name"),
-    [(Sent(), "sent"), (DeadToken("x"), "dead_token"), (Retry(1, "x"), "retry"), (Rejected("x"), "rejected")],
+    [(Accepted(), "accepted"), (DeadToken("x"), "dead_token"), (Retry(1, "x"), "retry"), (Rejected("x"), "rejected")],
 )
 async def test_outcomes_are_counted(outcome, name):
     sender = Scripted()

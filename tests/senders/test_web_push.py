@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from senders.encryption import encrypt
-from senders.sender import DeadToken, Endpoint, Message, Rejected, Retry, Sent, Unusable
+from senders.sender import Accepted, DeadToken, Endpoint, Message, Rejected, Retry, Unusable
 from senders.subscriptions import PublicResolver, PushHosts, decoded, read_subscription
 from senders.web_push import VapidKey, WebPush
 from tests.senders.certificates import Trust
@@ -63,7 +63,7 @@ def test_the_example_of_rfc_8291():
 
 
 async def test_a_message(sender, service, device):
-    assert await sender.send(device, HELLO) == Sent()
+    assert await sender.send(device, HELLO) == Accepted()
     [(headers, content)] = service.received
     assert content == {"title": "تعليق جديد", "body": "مرحبا", "data": {"type": "comment"}, "tag": "comment:5"}
     assert (headers["TTL"], headers["Urgency"], len(headers["Topic"])) == ("60", "high", 32)
@@ -78,13 +78,13 @@ async def test_messages_with_one_collapse_key_have_one_topic(sender, service, de
 
 
 async def test_a_long_text_is_shortened_to_the_largest_payload(sender, service, device):
-    assert await sender.send(device, Message(1, "title", "م" * 5_000)) == Sent()
+    assert await sender.send(device, Message(1, "title", "م" * 5_000)) == Accepted()
     assert service.received[0][1]["body"].endswith("م…")
     assert await sender.send(device, Message(1, "title", "body", {"a": "x" * 5_000})) == Rejected("too large")
 
 
 async def test_messages_to_one_service_share_a_token(sender, service, device):
-    assert await asyncio.gather(*(sender.send(device, HELLO) for _ in range(20))) == [Sent()] * 20
+    assert await asyncio.gather(*(sender.send(device, HELLO) for _ in range(20))) == [Accepted()] * 20
     assert len(service.tokens) == 1
 
 
@@ -111,7 +111,7 @@ async def test_a_silent_message_is_not_sent(sender, service, device):
 async def test_what_a_status_means(sender, service, device, answer, outcome):
     service.answers = [answer]
     assert await sender.send(device, HELLO) == outcome
-    assert await sender.send(device, HELLO) == Sent()
+    assert await sender.send(device, HELLO) == Accepted()
 
 
 async def test_a_subscription_with_another_application_key(service, device, trust):
