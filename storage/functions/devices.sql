@@ -35,14 +35,14 @@ END $$;
 CREATE OR REPLACE FUNCTION push_devices_of(users bigint[])
     RETURNS TABLE (id bigint, user_id bigint, kind text, token text, locale text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    -- LIMIT and the subquery keep the planner from reading all accounts and sessions for a few hundred devices.
     SELECT d.id, d.user_id, d.kind, d.token, a.locale
     FROM push_devices d
-    JOIN users u ON u.id = d.user_id AND u.status = 'active'
-    JOIN accounts a ON a.user_id = d.user_id
-    LEFT JOIN sessions s ON s.id = d.session_id
+    CROSS JOIN LATERAL (SELECT email, accounts.locale FROM accounts JOIN users u ON u.id = accounts.user_id
+                        WHERE accounts.user_id = d.user_id AND u.status = 'active' LIMIT 1) a
     WHERE d.user_id = ANY (users) AND CASE d.kind
         WHEN 'email' THEN d.token = a.email
-        ELSE s.revoked_at IS NULL AND s.expires_at > now()
+        ELSE (SELECT s.revoked_at IS NULL AND s.expires_at > now() FROM sessions s WHERE s.id = d.session_id)
     END
     ORDER BY d.id
 $$;
