@@ -71,8 +71,11 @@ async def delete_message(call: Call, request: DeleteRoomMessage, tx: Transaction
     room = await standing(call, tx, request.room_id)
     message_id = int(request.message_id)
     message = await room_messages.load(tx, room["id"], message_id)
-    is_own = message is not None and message["sender_id"] == call.viewer.id
-    if message is None or (message["is_deleted"] and not is_own and room["role"] not in room_rules.MODERATORS):
+    if message is None:
+        raise errors.not_found("message")
+    is_own = message["sender_id"] == call.viewer.id
+    is_hidden = message["is_deleted"] or not message["is_shown"]
+    if is_hidden and not is_own and room["role"] not in room_rules.MODERATORS:
         raise errors.not_found("message")
     if message["is_deleted"]:
         return Nothing()

@@ -19,8 +19,11 @@ class MessageRow(LiteRow):
 
 
 class SenderRow(TypedDict):
+    """is_shown: the viewer may see the sender."""
+
     sender_id: int
     is_deleted: bool
+    is_shown: bool
 
 
 async def insert(tx: Transaction, *, id: int, room_id: int, sender_id: int, text: str) -> None:
@@ -44,8 +47,9 @@ async def load_page(tx: Transaction, room_id: int, before: int, limit: int) -> l
 async def load(tx: Transaction, room_id: int, message_id: int) -> SenderRow | None:
     """None if there is no such message in the room."""
     row = await tx.fetchrow(
-        """SELECT sender_id, deleted_at IS NOT NULL AS is_deleted FROM room_messages
-        WHERE id = $2 AND room_id = $1""",
+        """SELECT sender_id, deleted_at IS NOT NULL AS is_deleted,
+            EXISTS (SELECT FROM room_users($1, ARRAY [sender_id])) AS is_shown
+        FROM room_messages WHERE id = $2 AND room_id = $1""",
         room_id,
         message_id,
     )
