@@ -1,0 +1,49 @@
+"""The whole matrix: the rows of all domains, and what needs none."""
+
+from tests.contract.privacy import comments, live_rooms, posts, reactions, users
+from tests.contract.privacy.rows import CallRow, PushRow
+
+DOMAINS = (users, posts, comments, reactions, live_rooms)
+BEFORE = (posts.make, posts.watch, comments.make, reactions.react, live_rooms.make)
+SINCE = (posts.watch, users.watch, reactions.react)
+
+CALLS: dict[str, CallRow] = {method: row for domain in DOMAINS for method, row in domain.CALLS.items()}
+PUSHES: dict[str, PushRow] = {event: row for domain in DOMAINS for event, row in domain.PUSHES.items()}
+
+# Methods and pushes that can show nothing of another user. "own": they are about the caller alone; "silent": the answer
+# is the same for every id; "count": a number without names; "voice": it needs LiveKit.
+NO_ROW = {
+    "auth.change_password": "own",
+    "auth.login": "own",
+    "auth.logout": "own",
+    "auth.refresh": "own",
+    "auth.register": "own",
+    "graph.block": "silent",
+    "graph.unblock": "silent",
+    "graph.unfollow": "silent",
+    "graph.unmute": "silent",
+    "post.unwatch": "silent",
+    "presence.set": "own",
+    "presence.unwatch": "silent",
+    "reaction.changed": "own",
+    "reaction.unset": "silent",
+    "room.audience": "count",
+    "room.create": "own",
+    "room.leave": "silent",
+    "room.media_token": "voice",
+    "room.reacted": "count",
+    "room.removed": "own",
+    "room.role_changed": "own",
+    "session.expired": "own",
+    "session.list": "own",
+    "session.ready": "own",
+    "session.revoke": "own",
+    "session.revoked": "own",
+    "settings.changed": "own",
+    "settings.get": "own",
+    "settings.update": "own",
+    "system.methods": "own",
+    "system.ping": "own",
+    "user.me": "own",
+    "user.update": "own",
+}

@@ -1,0 +1,93 @@
+"""Each method and each push shows each viewer exactly what the rule in `relations` allows, whatever the relation."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from protocol.push_table import PUSHES as ALL_PUSHES
+from protocol.rpc import methods
+from tests.cluster import Cluster
+from tests.contract.privacy.matrix import BEFORE, CALLS, NO_ROW, PUSHES, SINCE
+from tests.contract.privacy.rows import CallRow, Cell
+from tests.contract.privacy.world import VIEWERS, World, build
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def world(cluster: Cluster) -> AsyncIterator[World]:
+    built = await build(cluster, BEFORE, SINCE)
+    yield built
+    await built.close()
+
+
+def test_every_method_and_push_is_in_the_matrix():
+    names = {method.name for method in methods} | ALL_PUSHES.keys()
+    assert CALLS.keys() | PUSHES.keys() | NO_ROW.keys() == names, "add a row to CALLS or PUSHES of its domain"
+
+
+@pytest.mark.parametrize("method", CALLS)
+async def test_a_call_shows_what_the_viewer_may_see(world: World, method):
+    row = CALLS[method]
+    cells = {viewer: row.cells(world, viewer) for viewer in VIEWERS}
+    assert any(cells.values())
+    answers = await world.everybody(
+        method, {viewer: [cell.arguments for cell in many] for viewer, many in cells.items()}
+    )
+    await row.restore(world)
+    wrong = [
+        f"{viewer} {cell.arguments}: {fault}"
+        for viewer, many in cells.items()
+        for cell, answer in zip(many, answers[viewer], strict=True)
+        if (fault := _fault(world, row, cell, answer))
+    ]
+    assert not wrong, "\n".join([f"{len(wrong)} wrong cells:", *wrong[:20]])
+
+
+@pytest.mark.parametrize("event", PUSHES)
+async def test_a_push_reaches_those_who_may_see_it(world: World, event):
+    row = PUSHES[event]
+    await world.quiet()
+    told = await row.causes(world)
+    expected = {viewer: {each.things for each in told if viewer in each.viewers} for viewer in VIEWERS}
+    assert any(expected.values())
+    await asyncio.gather(*(world.receives(viewer, event, expected[viewer], last=row.last) for viewer in VIEWERS))
+    # What is still on its way to the others now comes before a push that is published after it.
+    await world.cluster.settle(*world.people.values())
+    heard = {viewer: world.pushes(viewer, event) for viewer in VIEWERS}
+    leaks = {viewer: _leaks(world, viewer) for viewer in VIEWERS}
+    await row.restore(world)
+    for viewer in VIEWERS:
+        if row.last:
+            last = heard[viewer][-1]
+            heard[viewer] = [each for each in heard[viewer] if not each <= last] + [last]
+    wrong = [viewer for viewer in VIEWERS if {*heard[viewer]} != expected[viewer]]
+    assert not wrong, "\n".join(f"{viewer} heard {heard[viewer]} instead of {expected[viewer]}" for viewer in wrong)
+    assert not any(leaks.values()), {viewer: each for viewer, each in leaks.items() if each}
+
+
+def _fault(world: World, row: CallRow, cell: Cell, answer: Any) -> str | None:
+    """What is wrong with the answer; None if nothing is."""
+    if not answer["ok"]:
+        code, named = answer["error"]["code"], world.read(answer["error"], cell.arguments)
+        if code != cell.refused:
+            return f"{answer['error']} instead of {cell.refused or 'an answer'}"
+        return f"the refusal names {named}" if named else None
+    if cell.refused:
+        return f"answered {answer['data']} instead of {cell.refused}"
+    shown = row.reads(world, answer["data"], cell.arguments)
+    # The ids in the arguments do not count in the answer, nor in what it should show.
+    needed = {*cell.shows}
+    if leaked := shown - needed - {*cell.also}:
+        return f"shows {leaked}"
+    return f"hides {needed - shown}" if needed - shown else None
+
+
+def _leaks(world: World, viewer: str) -> list[tuple[str, Any]]:
+    """Pushes that name a thing which the viewer may not see, whatever they are about. Deleted things do not count."""
+    return [
+        (event, named)
+        for event, push in world.people[viewer].received
+        if (named := [each for each in world.read(push) if not each.is_deleted and not world.sees(viewer, each)])
+    ]

@@ -1,0 +1,293 @@
+"""Users with every relation to two accounts, and the things of these accounts, which each have a token in their text.
+
+What an answer or a push shows is read from it: the tokens and the ids of things, wherever they stand.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import orjson
+
+from tests.cluster import Cluster
+from tests.contract.privacy.relations import INVERSE, RELATIONS, Tie, may_see
+from tests.people import Person, PythonPerson
+
+ACCOUNTS = ("open", "private")  # each viewer has the same relation to both
+VIEWERS = (*RELATIONS, *ACCOUNTS)
+VISIBILITIES = ("public", "followers", "circle", "private")
+HOST = "host"  # an open account without relations. In its post and its room, all others meet.
+
+_ID = re.compile(r"(?<!\d)\d{15,19}(?!\d)")
+
+
+@dataclass(eq=False)
+class Thing:
+    """conditions: pairs of a user and what a viewer must be able to see of that user, as `may_see` names it.
+    shows: things that are shown with it, to a viewer who may see this much of their owners.
+    """
+
+    kind: str
+    name: str
+    id: str
+    owner: str
+    conditions: tuple[tuple[str, str], ...]
+    shows: tuple[tuple["Thing", str], ...] = ()
+    part_of: "Thing | None" = None  # the post of a comment
+    is_deleted: bool = False
+
+    def __repr__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+Things = frozenset[Thing]
+
+
+class World:
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.people: dict[str, Person] = {}
+        self.things: dict[str, Thing] = {}  # by token
+        self.circles: dict[str, str] = {}  # by owner: the id of the circle that the relations mean
+        self.is_past = True  # while things are made
+        self._by_id: dict[str, Thing] = {}
+        self._prefix = cluster.unique("m")
+        self._token = re.compile(rf"(?<!@){self._prefix}(?:\.[a-z_]+[0-9]*)+")
+        self._numbers = count()
+
+    # ------------------------------------------------------------------------------------------ the rule
+
+    def tie(self, viewer: str, owner: str) -> Tie:
+        """What stands between these users now."""
+        if viewer == owner:
+            return frozenset({"self"})
+        if owner in ACCOUNTS and viewer in RELATIONS:
+            return self._tie(viewer, owner)
+        if viewer in ACCOUNTS and owner in RELATIONS:
+            return frozenset(INVERSE[word] for word in self._tie(owner, viewer) if word in INVERSE)
+        return frozenset()
+
+    def may(self, viewer: str, owner: str, *whats: str) -> bool:
+        is_private = owner == "private"
+        return all(may_see(self.tie(viewer, owner), what, is_private) for what in whats)
+
+    def sees(self, viewer: str, thing: Thing) -> bool:
+        return not thing.is_deleted and all(self.may(viewer, owner, what) for owner, what in thing.conditions)
+
+    def saw(self, viewer: str, thing: Thing) -> bool:
+        """Whether the viewer saw it before relations changed."""
+        now, self.is_past = self.is_past, True
+        try:
+            return self.sees(viewer, thing)
+        finally:
+            self.is_past = now
+
+    def shown(self, viewer: str, things: Iterable[Thing]) -> Things:
+        """Those of the things that the viewer may see, with what is shown with them."""
+        found: set[Thing] = set()
+        for thing in things:
+            if self.sees(viewer, thing):
+                nested = [other for other, what in thing.shows if self.may(viewer, other.owner, what)]
+                found |= {thing} | self.shown(viewer, nested)
+        return frozenset(found)
+
+    def audience(self, *whats: tuple[str, str]) -> set[str]:
+        """Viewers who may see all that. whats: pairs of a user and what of that user."""
+        return {viewer for viewer in VIEWERS if all(self.may(viewer, owner, what) for owner, what in whats)}
+
+    def related(self, word: str, account: str) -> list[Thing]:
+        """The users whose tie to the account has that word."""
+        return [self.user(name) for name in RELATIONS if word in self.tie(name, account)]
+
+    def _tie(self, viewer: str, account: str) -> Tie:
+        relation = RELATIONS[viewer]
+        found = relation.before if self.is_past else relation.now
+        return found if account == "private" else found - {"requested"}
+
+    # ------------------------------------------------------------------------------------------ things
+
+    def user(self, name: str) -> Thing:
+        return self.things[self.token(name)]
+
+    def place(self, kind: str) -> Thing:
+        """The post or the room of the host, where all meet."""
+        [found] = self.of_kind(kind, [HOST])
+        return found
+
+    def of_kind(self, kind: str, owners: Iterable[str] = (*ACCOUNTS, HOST)) -> list[Thing]:
+        return [thing for thing in self.things.values() if thing.kind == kind and thing.owner in owners]
+
+    def token(self, name: str) -> str:
+        return f"{self._prefix}.{name}"
+
+    def new_name(self, *parts: str) -> str:
+        """A name that no thing has yet."""
+        return ".".join((*parts, f"new{next(self._numbers)}"))
+
+    def add(self, thing: Thing) -> Thing:
+        self.things[self.token(thing.name)] = self._by_id[thing.id] = thing
+        return thing
+
+    def read(self, value: Any, without: Any = None) -> Things:
+        """The things that a value of JSON shows. without: a value whose ids do not count: the caller has them."""
+        text = orjson.dumps(value).decode()
+        known = set(_ID.findall(orjson.dumps(without).decode()))
+        by_token = {self.things[token] for token in self._token.findall(text) if token in self.things}
+        by_id = {self._by_id[found] for found in set(_ID.findall(text)) - known if found in self._by_id}
+        return frozenset(by_token | by_id)
+
+    async def publish(self, owner: str, visibility: str, name: str, *, mentions: Iterable[str] = ()) -> Thing:
+        """A new post. Nobody may comment on those of the accounts: how a comment is refused tells who sees the post."""
+        arguments = {"text": self.text(name, mentions), "visibility": visibility}
+        if owner in ACCOUNTS:
+            arguments["reply_policy"] = "nobody"
+        if visibility == "circle":
+            arguments["circle_id"] = self.circles[owner]
+        post = await self.people[owner].call("post.create", **arguments)
+        shows = ((self.user(owner), "profile"), *((self.user(each), "profile") for each in mentions))
+        return self.add(Thing("post", name, post["id"], owner, ((owner, visibility),), shows))
+
+    def text(self, name: str, mentions: Iterable[str] = ()) -> str:
+        return " ".join([self.token(name), *(f"@{self.token(each)}" for each in mentions)])
+
+    async def delete_post(self, post: Thing) -> None:
+        await self.people[post.owner].call("post.delete", post_id=post.id)
+        post.is_deleted = True
+
+    # ------------------------------------------------------------------------------------------ calls and pushes
+
+    async def everybody(self, method: str, arguments: dict[str, list[dict[str, Any]]]) -> dict[str, list[Any]]:
+        """Call as each of these users at once, one call after the other; return the answers."""
+
+        async def calls(who: str) -> list[Any]:
+            return [await self.people[who].answer(method, each) for each in arguments[who]]
+
+        answers = await asyncio.gather(*map(calls, arguments))
+        return dict(zip(arguments, answers, strict=True))
+
+    async def everybody_may(self, method: str, arguments: dict[str, list[dict[str, Any]]]) -> None:
+        """The same with calls that none may be refused."""
+        answers = await self.everybody(method, arguments)
+        assert all(answer["ok"] for many in answers.values() for answer in many), (method, answers)
+
+    async def quiet(self) -> None:
+        """Wait until no push is on its way, and forget those received."""
+        await self.cluster.settle(*self.people.values())
+        for person in self.people.values():
+            person.received.clear()
+
+    def pushes(self, viewer: str, event: str) -> list[Things]:
+        """What each push of that event, since `quiet`, has shown to the viewer."""
+        return [self.read(push) for push in self.people[viewer].heard(event)]
+
+    async def receives(self, viewer: str, event: str, expected: Iterable[Things], *, last: bool) -> None:
+        """Wait for these pushes; with `last`, until one of them is the last one. Raises AssertionError."""
+
+        def find() -> int | None:
+            pushes = self.pushes(viewer, event)
+            return 0 if {*expected} <= {*(pushes[-1:] if last else pushes)} else None
+
+        person = self.people[viewer]
+        await person._until(find, f"{event} about {expected}, but only about {self.pushes(viewer, event)}")
+
+    async def close(self) -> None:
+        await asyncio.gather(*(person.close() for person in self.people.values()))
+
+
+Act = Callable[[World], Awaitable[None]]
+
+
+async def build(cluster: Cluster, before: Iterable[Act], since: Iterable[Act]) -> World:
+    """A world in which these acts were done before relations changed to what they are now, and since."""
+    world = World(cluster)
+    names = [*VIEWERS, HOST]
+    tokens = await cluster.tokens([world.token(name) for name in names])
+    await _insert_relations(world, names)
+    for name in names:
+        world.people[name] = PythonPerson(world.token(name), world.user(name).id)
+    connections = (
+        cluster.connect(person, node="ab"[number % 2], codec=("msgpack", "json")[number // 2 % 2], token=token)
+        for number, (person, token) in enumerate(zip(world.people.values(), tokens, strict=True))
+    )
+    await asyncio.gather(*connections)
+    for act in before:
+        await act(world)
+    await _change_relations(world)
+    world.is_past = False
+    for act in since:
+        await act(world)
+    await world.quiet()
+    return world
+
+
+async def _insert_relations(world: World, names: list[str]) -> None:
+    """Insert the ties of the past, before anyone connects."""
+    connection = await world.cluster.owner()
+    try:
+        for name in names:
+            user_id = await connection.fetchval("SELECT id FROM users WHERE username = $1", world.token(name))
+            world.add(Thing("user", name, str(user_id), name, ((name, "profile"),)))
+        await connection.execute("UPDATE users SET is_private = true WHERE id = $1", int(world.user("private").id))
+        for account in ACCOUNTS:
+            owner = int(world.user(account).id)
+            circle = world.cluster.stores.ids.mint()
+            world.circles[account] = str(circle)
+            await connection.execute("INSERT INTO circles (id, owner_id, name) VALUES ($1, $2, 'c')", circle, owner)
+            for name in RELATIONS:
+                viewer, words = int(world.user(name).id), world.tie(name, account)
+                ids = {"viewer": viewer, "owner": owner, "circle": circle}
+                for word in sorted(words):
+                    statement = _INSERTS[word].format(id=world.cluster.stores.ids.mint(), **ids)
+                    await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+_FOLLOW = "INSERT INTO follows (id, follower_id, followee_id, status) VALUES "
+_ACTIVE = "; UPDATE follows SET status = 'active' WHERE id = {id}"
+_BLOCK = "INSERT INTO blocks (blocker_id, blocked_id) VALUES "
+_MUTE = "INSERT INTO mutes (user_id, muted_id, kind) VALUES "
+_INSERTS = {
+    "follows": _FOLLOW + "({id}, {viewer}, {owner}, 'pending')" + _ACTIVE,
+    "followed": _FOLLOW + "({id}, {owner}, {viewer}, 'pending')" + _ACTIVE,
+    "requested": _FOLLOW + "({id}, {viewer}, {owner}, 'pending')",
+    "circle": "INSERT INTO circle_members (circle_id, owner_id, user_id) VALUES ({circle}, {owner}, {viewer})",
+    "blocks": _BLOCK + "({viewer}, {owner})",
+    "blocked": _BLOCK + "({owner}, {viewer})",
+    "mutes": _MUTE + "({viewer}, {owner}, 'all')",
+    "mutes_posts": _MUTE + "({viewer}, {owner}, 'posts')",
+    "mutes_stories": _MUTE + "({viewer}, {owner}, 'stories')",
+    "muted": _MUTE + "({owner}, {viewer}, 'all')",
+}
+
+
+# A word that a tie gains (+) or loses (-): which user calls which method. A block also ends follows and circles.
+_CHANGES = {
+    "+blocks": ("viewer", "graph.block"),
+    "-blocks": ("viewer", "graph.unblock"),
+    "+blocked": ("owner", "graph.block"),
+    "+mutes": ("viewer", "graph.mute"),
+    "-mutes": ("viewer", "graph.unmute"),
+    "-follows": ("viewer", "graph.unfollow"),
+    "-requested": ("owner", "graph.reject"),
+    "-circle": ("owner", "circle.remove"),
+}
+
+
+async def _change_relations(world: World) -> None:
+    for name, relation in RELATIONS.items():
+        gained = [f"+{word}" for word in relation.now - relation.before]
+        lost = [f"-{word}" for word in relation.before - relation.now]
+        for account in ACCOUNTS:
+            viewer, owner = world.people[name], world.people[account]
+            for change in [each for each in gained if "block" in each] or gained + lost:
+                by_viewer, method = _CHANGES[change][0] == "viewer", _CHANGES[change][1]
+                caller, other = (viewer, owner) if by_viewer else (owner, viewer)
+                if method == "circle.remove":
+                    await caller.call(method, circle_id=world.circles[account], user_ids=[other.id])
+                else:
+                    await caller.call(method, user_id=other.id)
+    await world.cluster.settle(*world.people.values())
