@@ -236,7 +236,7 @@ export interface CircleRef {
   circle_id: string;
 }
 
-/** A comment on a post, or a reply to another comment. depth: 0 for a comment on the post itself. deleted: it is deleted or hidden from the viewer, and only its place in the tree is shown, because it has replies. viewer: None in pushes, which are the same for all. */
+/** A comment on a post or a reply to another comment, and what the viewer has done with it. */
 export interface Comment {
   id: string;
   post_id: string;
@@ -250,12 +250,12 @@ export interface Comment {
   deleted: boolean;
   created_at: string;
   edited_at: string | null;
-  viewer: ViewerOfComment | null;
+  viewer: ViewerOfComment;
 }
 
 export interface CommentCreated {
   id: string;
-  comment: Comment;
+  comment: CommentForAll;
 }
 
 export interface CommentDeleted {
@@ -266,7 +266,23 @@ export interface CommentDeleted {
 
 export interface CommentEdited {
   id: string;
-  comment: Comment;
+  comment: CommentForAll;
+}
+
+/** A comment in a push, which is the same for all. depth: 0 for a comment on the post itself. deleted: it is deleted or hidden from the viewer, and only its place in the tree is shown, because it has replies. */
+export interface CommentForAll {
+  id: string;
+  post_id: string;
+  parent_id: string | null;
+  author: UserLite | null;
+  text: string | null;
+  mentions: UserLite[];
+  depth: number;
+  reply_count: number;
+  reactions: Record<string, number>;
+  deleted: boolean;
+  created_at: string;
+  edited_at: string | null;
 }
 
 /** items: up to `limit` comments, each followed by its first replies of any depth, in the order of the tree. more: for each comment of items with replies that are not among them, how many direct ones are not. */
@@ -350,6 +366,12 @@ export interface Device {
   name?: string | null;
   fingerprint?: string | null;
   token?: string | null;
+}
+
+/** `token` is the registration token of FCM, the device token of APNs in hexadecimal, the JSON of a browser's PushSubscription, or the account's e-mail address. */
+export interface DeviceRef {
+  kind: "apns" | "email" | "fcm" | "webpush";
+  token: string;
 }
 
 export interface EditChatMessage {
@@ -634,7 +656,7 @@ export interface Pong {
   server_time: string;
 }
 
-/** viewer: None in pushes, which are the same for all. */
+/** A post, and what the viewer has done with it. */
 export interface Post {
   id: string;
   author: UserLite;
@@ -647,7 +669,7 @@ export interface Post {
   created_at: string;
   edited_at: string | null;
   counts: Counts;
-  viewer: ViewerOfPost | null;
+  viewer: ViewerOfPost;
 }
 
 export interface PostDeleted {
@@ -657,7 +679,22 @@ export interface PostDeleted {
 
 export interface PostEdited {
   id: string;
-  post: Post;
+  post: PostForAll;
+}
+
+/** A post in a push, which is the same for all. */
+export interface PostForAll {
+  id: string;
+  author: UserLite;
+  text: string;
+  media: Media[];
+  hashtags: string[];
+  mentions: UserLite[];
+  visibility: "circle" | "followers" | "private" | "public";
+  version: number;
+  created_at: string;
+  edited_at: string | null;
+  counts: Counts;
 }
 
 export interface PostPage {
@@ -684,6 +721,20 @@ export interface PresenceChanged {
 
 export interface PresenceList {
   items: Presence[];
+}
+
+/** `session_id` is null for e-mail, which belongs to the account. */
+export interface PushDevice {
+  id: string;
+  kind: "apns" | "email" | "fcm" | "webpush";
+  session_id: string | null;
+  created_at: string;
+}
+
+/** `webpush_key` is the `applicationServerKey` that browsers subscribe with; null if no web pushes are sent. */
+export interface PushDeviceList {
+  items: PushDevice[];
+  webpush_key: string | null;
 }
 
 export interface RaiseHand {
@@ -1240,6 +1291,12 @@ export interface ClientToServerEvents {
   "presence.unwatch": (request: WatchPresence, ack: (answer: Answer<Nothing>) => void) => void;
   /** The presence of these users now; pushes of changes follow. Users whom the caller may not watch are offline. */
   "presence.watch": (request: WatchPresence, ack: (answer: Answer<PresenceList>) => void) => void;
+  /** The caller's devices, newest first, and the key that browsers need to subscribe. */
+  "push.list": (ack: (answer: Answer<PushDeviceList>) => void) => void;
+  /** Notify the caller on this device until the session ends, or by e-mail. */
+  "push.register": (request: DeviceRef, ack: (answer: Answer<PushDevice>) => void) => void;
+  /** Notify the caller no longer on this device. Repeating it changes nothing. */
+  "push.unregister": (request: DeviceRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** Reactions to a post or comment, newest first, of one kind or of all. */
   "reaction.list": (request: ListReactions, ack: (answer: Answer<ReactionPage>) => void) => void;
   /** React to a post or comment, in place of an earlier reaction. Repeating it changes nothing. */
