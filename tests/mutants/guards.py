@@ -53,6 +53,8 @@ GUARDS: dict[str, tuple[str, ...]] = {
     "database/policies": POLICIES,
     "database/functions": (
         "tests/storage/functions/test_accounts.py", "tests/storage/functions/test_feeds.py",
+        "tests/storage/functions/test_comment_trees.py", "tests/storage/functions/test_comments.py",
+        "tests/storage/functions/test_contact.py", "tests/storage/functions/test_reactions.py",
         "tests/storage/functions/test_graph.py", "tests/storage/functions/test_ids_and_outbox.py",
         "tests/storage/functions/test_live_rooms.py", "tests/storage/functions/test_room_entries.py",
         "tests/storage/functions/test_posts.py", "tests/storage/functions/test_presence.py",

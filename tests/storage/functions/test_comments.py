@@ -140,6 +140,8 @@ async def test_the_page_of_a_parent_that_the_viewer_may_not_see_has_no_row(rows:
     author, viewer, blocked = await rows.users(3)
     await rows.block(viewer, blocked)
     post, other_post = await rows.post(author), await rows.post(author)
+    visible = await rows.comment(post, author)
+    assert len(await rows.list(viewer, "comment_page", post, visible, 0, 20, 2)) == 1
     deleted = await rows.comment(post, author)
     await rows.delete_comment(deleted)
     hidden = await rows.comment(post, blocked)
@@ -147,6 +149,18 @@ async def test_the_page_of_a_parent_that_the_viewer_may_not_see_has_no_row(rows:
         assert await rows.list(viewer, "comment_page", post, parent, 0, 20, 2) == []
     reply = await rows.comment(post, author, hidden)
     assert await ids(rows, viewer, post, hidden) == [reply]
+
+
+@pytest.mark.parametrize(("replies", "stored", "expected"), [(4, 9, 4), (5, 9, 9), (6, 9, 9), (6, 0, 5), (0, 9, 0)])
+async def test_replies_are_counted_exactly_up_to_four(rows: Rows, replies: int, stored: int, expected: int):
+    author, viewer = await rows.users(2)
+    post = await rows.post(author)
+    top = await rows.comment(post, author)
+    for _ in range(replies):
+        await rows.comment(post, author, top)
+    await rows.connection.execute("UPDATE comments SET reply_count = $2 WHERE id = $1", top, stored)
+    page = await rows.list(viewer, "comment_page", post, None, LAST, 20, 2)
+    assert page[0]["reply_count"] == expected
 
 
 async def test_a_page_goes_on_behind_many_hidden_comments(rows: Rows):

@@ -102,3 +102,4 @@ async def test_may_tell_of_reaction(rows: Rows):
     assert not await may("reaction.created", other, key=other, user_id=other)
     assert await may("reaction.removed", other, key=other, user_id=other)
     assert not await may("reaction.removed", other, key=other)
+    assert not await may("reaction.seen", other, key=other, user_id=other)
