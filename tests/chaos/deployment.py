@@ -35,7 +35,7 @@ class Deployment(Installation):
     def __init__(self, data_dir) -> None:
         super().__init__(data_dir)
         self.environment |= {
-            **{f"DAIRA_LIMIT_{name}": PLENTY for name in ("POST", "WRITE", "FOLLOW")},
+            **{f"DAIRA_LIMIT_{name}": PLENTY for name in ("POST", "WRITE", "FOLLOW", "CHAT_MESSAGE", "CHAT_MARK")},
             "DAIRA_LIMIT_CALLS": "1000/second",
             "DAIRA_LOG_LEVEL": "error",
         }
