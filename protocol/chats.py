@@ -26,7 +26,6 @@ class Chat(msgspec.Struct, frozen=True):
     id: str
     kind: ChatKind
     title: str
-    creator_id: str
     users: list[UserLite]
     member_count: int
     last_seq: int

@@ -16,7 +16,6 @@ class ChatRow(TypedDict):
     id: int
     kind: ChatKind
     title: str
-    creator_id: int
     member_count: int
     last_seq: int
     created_at: datetime
@@ -134,7 +133,7 @@ async def who_see(tx: Transaction, pairs: Sequence[tuple[int, int]]) -> list[tup
 
 async def load_for_workers(tx: Transaction, chat_id: int) -> ChatRow | None:
     row: Row | None = await tx.fetchrow(
-        """SELECT c.id, c.kind, c.title, c.creator_id, c.member_count, c.last_seq, c.created_at,
+        """SELECT c.id, c.kind, c.title, c.member_count, c.last_seq, c.created_at,
             chat_users(c.low_id, c.high_id) AS users FROM chats c WHERE c.id = $1""",
         chat_id,
     )

@@ -22,7 +22,6 @@ def chat(row: ChatRow) -> Chat:
         id=str(row["id"]),
         kind=row["kind"],
         title=row["title"],
-        creator_id=str(row["creator_id"]),
         users=_users.decode(row["users"]),
         member_count=row["member_count"],
         last_seq=row["last_seq"],

@@ -88,11 +88,11 @@ GRANT EXECUTE ON FUNCTION chat_page TO daira_app;
 -- Those chats as the viewer sees them, in the order of `ids`. One that the viewer no longer sees is `left`, and shows
 -- nothing more. `users`: both users of a direct chat.
 CREATE OR REPLACE FUNCTION chat_entries(ids bigint[])
-    RETURNS TABLE (id bigint, kind text, title text, creator_id bigint, member_count integer, last_seq integer,
+    RETURNS TABLE (id bigint, kind text, title text, member_count integer, last_seq integer,
                    created_at timestamptz, last_at timestamptz, users jsonb, role text, state text, first_seq integer,
                    received_seq integer, read_seq integer, muted_until timestamptz, unread integer, last_message json)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT c.id, c.kind, CASE WHEN s.sees THEN c.title ELSE '' END, c.creator_id, c.member_count, c.last_seq,
+    SELECT c.id, c.kind, CASE WHEN s.sees THEN c.title ELSE '' END, c.member_count, c.last_seq,
            c.created_at, c.last_at, CASE WHEN s.sees THEN chat_users(c.low_id, c.high_id) ELSE '[]' END, m.role,
            CASE WHEN s.sees THEN m.state ELSE 'left' END, m.first_seq, m.received_seq, m.read_seq, m.muted_until,
            CASE WHEN s.sees THEN chat_unread(m.user_id, c.id, greatest(m.read_seq, m.first_seq - 1), s.hidden)
