@@ -16,7 +16,7 @@ async def make(world: World) -> None:
         others = [name for name in VIEWERS if name != owner and world.may(owner, name, "contact")]
         arguments = {"title": world.token(f"{owner}.club"), "user_ids": [world.user(name).id for name in others]}
         entry = await world.people[owner].call("chat.create", **arguments)
-        club = Thing("group", f"{owner}.club", entry["chat"]["id"], owner, (), ((world.user(owner), "profile"),))
+        club = Thing("group", f"{owner}.club", entry["chat"]["id"], owner, ())
         club.only = frozenset({owner, *others})
         await world.everybody_may("chat.accept", {name: [_at(world.add(club))] for name in others})
         for sender in {HOST, *ACCOUNTS} & club.only:
@@ -89,12 +89,13 @@ def _about_chats(then: str | None = None, **more: Any) -> Cells:
 
 
 def _entries(world: World, viewer: str) -> list[Cell]:
-    """An entry may show the last message."""
+    """An entry may show the last message. A direct chat has nothing but its id to be known by."""
     found = []
     for chat in _chats(world, viewer):
         if world.sees(viewer, chat):
             also = world.shown(viewer, _said_in(world, chat))
-            found.append(Cell(_at(chat), world.shown(viewer, [chat]), also=also))
+            shows = world.shown(viewer, [chat]) - {chat if chat.kind == "chat" else None}
+            found.append(Cell(_at(chat), shows, also=also))
         else:
             found.append(Cell(_at(chat), refused="NOT_FOUND"))
     return found

@@ -1,11 +1,11 @@
 """The whole matrix: the rows of all domains, and what needs none."""
 
-from tests.contract.privacy import comments, live_rooms, posts, reactions, users
+from tests.contract.privacy import chats, comments, live_rooms, posts, reactions, users
 from tests.contract.privacy.rows import CallRow, PushRow
 
-DOMAINS = (users, posts, comments, reactions, live_rooms)
-BEFORE = (posts.make, posts.watch, comments.make, reactions.react, live_rooms.make)
-SINCE = (posts.watch, users.watch, reactions.react)
+DOMAINS = (users, posts, comments, reactions, chats, live_rooms)
+BEFORE = (posts.make, posts.watch, comments.make, reactions.react, chats.make, chats.talk, live_rooms.make)
+SINCE = (posts.watch, users.watch, reactions.react, chats.talk)
 
 CALLS: dict[str, CallRow] = {method: row for domain in DOMAINS for method, row in domain.CALLS.items()}
 PUSHES: dict[str, PushRow] = {event: row for domain in DOMAINS for event, row in domain.PUSHES.items()}
@@ -18,6 +18,11 @@ NO_ROW = {
     "auth.logout": "own",
     "auth.refresh": "own",
     "auth.register": "own",
+    "chat.create": "own",
+    "chat.hidden": "own",
+    "chat.leave": "own",
+    "chat.membership_changed": "own",
+    "chat.reject": "own",
     "graph.block": "silent",
     "graph.unblock": "silent",
     "graph.unfollow": "silent",

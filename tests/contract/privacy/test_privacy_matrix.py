@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -24,12 +25,13 @@ async def world(cluster: Cluster) -> AsyncIterator[World]:
 
 def test_every_method_and_push_is_in_the_matrix():
     names = {method.name for method in methods} | ALL_PUSHES.keys()
-    assert CALLS.keys() | PUSHES.keys() | NO_ROW.keys() == names, "add a row to CALLS or PUSHES of its domain"
+    rows = {name.partition(" ")[0] for name in (*CALLS, *PUSHES)}
+    assert rows | NO_ROW.keys() == names, "add a row to CALLS or PUSHES of its domain"
 
 
-@pytest.mark.parametrize("method", CALLS)
-async def test_a_call_shows_what_the_viewer_may_see(world: World, method):
-    row = CALLS[method]
+@pytest.mark.parametrize("name", CALLS)
+async def test_a_call_shows_what_the_viewer_may_see(world: World, name):
+    row, method = CALLS[name], name.partition(" ")[0]
     cells = {viewer: row.cells(world, viewer) for viewer in VIEWERS}
     assert any(cells.values())
     answers = await world.everybody(
@@ -45,14 +47,15 @@ async def test_a_call_shows_what_the_viewer_may_see(world: World, method):
     assert not wrong, "\n".join([f"{len(wrong)} wrong cells:", *wrong[:20]])
 
 
-@pytest.mark.parametrize("event", PUSHES)
-async def test_a_push_reaches_those_who_may_see_it(world: World, event):
-    row = PUSHES[event]
+@pytest.mark.parametrize("name", PUSHES)
+async def test_a_push_reaches_those_who_may_see_it(world: World, name):
+    row, event = PUSHES[name], name.partition(" ")[0]
     await world.quiet()
     told = await row.causes(world)
     expected = {viewer: {each.things for each in told if viewer in each.viewers} for viewer in VIEWERS}
     assert any(expected.values())
-    await asyncio.gather(*(world.receives(viewer, event, expected[viewer], last=row.last) for viewer in VIEWERS))
+    with suppress(AssertionError):  # what is missing is found below
+        await asyncio.gather(*(world.receives(viewer, event, expected[viewer], last=row.last) for viewer in VIEWERS))
     # What is still on its way to the others now comes before a push that is published after it.
     await world.cluster.settle(*world.people.values())
     heard = {viewer: world.pushes(viewer, event) for viewer in VIEWERS}

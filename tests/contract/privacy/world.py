@@ -36,7 +36,9 @@ class Thing:
     owner: str
     conditions: tuple[tuple[str, str], ...]
     shows: tuple[tuple["Thing", str], ...] = ()
-    part_of: "Thing | None" = None  # the post of a comment
+    only: frozenset[str] | None = None  # the users who may see it at all; None: all
+    part_of: "Thing | None" = None  # the post of a comment, the chat of a message
+    number: int = 0  # of a message in its chat
     is_deleted: bool = False
 
     def __repr__(self) -> str:
@@ -75,7 +77,9 @@ class World:
         return all(may_see(self.tie(viewer, owner), what, is_private) for what in whats)
 
     def sees(self, viewer: str, thing: Thing) -> bool:
-        return not thing.is_deleted and all(self.may(viewer, owner, what) for owner, what in thing.conditions)
+        if thing.is_deleted or (thing.only is not None and viewer not in thing.only):
+            return False
+        return all(self.may(viewer, owner, what) for owner, what in thing.conditions)
 
     def saw(self, viewer: str, thing: Thing) -> bool:
         """Whether the viewer saw it before relations changed."""
@@ -128,7 +132,9 @@ class World:
         return ".".join((*parts, f"new{next(self._numbers)}"))
 
     def add(self, thing: Thing) -> Thing:
-        self.things[self.token(thing.name)] = self._by_id[thing.id] = thing
+        self.things[self.token(thing.name)] = thing
+        if thing.id:
+            self._by_id[thing.id] = thing
         return thing
 
     def read(self, value: Any, without: Any = None) -> Things:
@@ -191,7 +197,7 @@ class World:
             return 0 if {*expected} <= {*(pushes[-1:] if last else pushes)} else None
 
         person = self.people[viewer]
-        await person._until(find, f"{event} about {expected}, but only about {self.pushes(viewer, event)}")
+        await person._until(find, event)
 
     async def close(self) -> None:
         await asyncio.gather(*(person.close() for person in self.people.values()))
