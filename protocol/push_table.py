@@ -9,6 +9,7 @@ from protocol import (
     chats,
     comments,
     live_rooms,
+    notifications,
     posts,
     presence,
     reactions,
@@ -21,8 +22,8 @@ from protocol import (
 from protocol.pushes import Push
 
 MODULES = (
-    auth, chat_members, chat_messages, chats, comments, live_rooms, posts, presence, reactions, room_chat,
-    room_digests, room_stage, settings, users,
+    auth, chat_members, chat_messages, chats, comments, live_rooms, notifications, posts, presence, reactions,
+    room_chat, room_digests, room_stage, settings, users,
 )  # fmt: skip
 
 
