@@ -51,6 +51,7 @@ class WorkerProcess:
             Outbox(database, stores.ids),
             Voice(database, stores.roster, stores.voice_server) if stores.voice_server else None,
             stores.providers,
+            stores.settings.delays,
         )
         self._listen_url = listen_url
         self._names = names

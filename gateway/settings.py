@@ -1,6 +1,7 @@
 """Settings: the one place that reads the environment. A test checks that `.env.example` lists all of them."""
 
 import ipaddress
+from datetime import timedelta
 from email.utils import parseaddr
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ from limits import parse
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from domain.notification_rules import Delays
 from gateway.addresses import Network
 from gateway.embedded import Servers, find_servers
 from storage.redis_servers import servers_of
@@ -142,6 +144,12 @@ class Settings(BaseSettings):
     )
     chat_delete_window: float = Field(
         172_800.0, description="Seconds after which a chat message can no longer be deleted for everyone.", ge=0
+    )
+    push_delay: float = Field(
+        45.0, description="Seconds for which a notification stays unseen before devices get it by push.", ge=0
+    )
+    email_delay: float = Field(
+        3600.0, description="Seconds for which a notification stays unseen before it is sent by e-mail.", ge=0
     )
     call_deadline: float = Field(10.0, description="Seconds after which a call is cancelled.", gt=0)
     ping_interval: float = Field(25.0, description="Seconds between Engine.IO pings.", gt=0)
@@ -350,6 +358,10 @@ class Settings(BaseSettings):
             return None
         sender = self.smtp_from or ""
         return self._secret(self.smtp_url), sender, self.smtp_unsubscribe or f"mailto:{parseaddr(sender)[1]}"
+
+    @property
+    def delays(self) -> Delays:
+        return Delays(push=timedelta(seconds=self.push_delay), email=timedelta(seconds=self.email_delay))
 
     @property
     def origins(self) -> list[str] | str | None:

@@ -22,7 +22,7 @@ from protocol.auth import (
     SessionRef,
     SignedIn,
 )
-from protocol.events import SessionsEndedEvent
+from protocol.events import SessionsEndedEvent, SessionStartedEvent
 from protocol.limits import Limit
 from protocol.rpc import NoArguments, Nothing, methods
 from protocol.timestamps import to_wire
@@ -112,7 +112,8 @@ async def login(call: Call, request: Login) -> SignedIn:
             # Verifying takes 0.2 s. If the password was changed meanwhile, the old one must not open a session.
             if not await accounts.password_stands(tx, known_id, known_hash):
                 raise errors.unauthenticated("email or password is wrong")
-            return await open_session(call, tx, known_id, request.device, "auth.login")
+            is_new_device = not await _is_known(call, tx, known_id, request.device)
+            return await open_session(call, tx, known_id, request.device, "auth.login", is_new_device=is_new_device)
 
 
 @methods.rpc("auth.refresh", anonymous=True, counts=(REFRESH,), by_session=True)
@@ -227,7 +228,9 @@ async def revoke_session(call: Call, request: SessionRef, tx: Transaction) -> No
     return Nothing()
 
 
-async def open_session(call: Call, tx: Transaction, user_id: int, device: Device | None, action: str) -> SignedIn:
+async def open_session(
+    call: Call, tx: Transaction, user_id: int, device: Device | None, action: str, *, is_new_device: bool = False
+) -> SignedIn:
     """Open a session for the user and sign the socket in to it. Raises UNAUTHENTICATED for a suspended user."""
     session_id = call.services.ids.mint()
     now = call.services.now()
@@ -248,9 +251,20 @@ async def open_session(call: Call, tx: Transaction, user_id: int, device: Device
     if not opened or user is None:  # suspended while the password was verified
         raise errors.unauthenticated("email or password is wrong")
     await _audit(call, tx, user_id, action, f"session:{session_id}")
+    started = SessionStartedEvent(user_id=user_id, session_id=session_id, is_new_device=is_new_device)
+    await call.services.outbox.add(tx, started)
     answer, viewer = _signed_in(call, user, session_id, token, now)
     call.sign_in(viewer)
     return answer
+
+
+async def _is_known(call: Call, tx: Transaction, user_id: int, device: Device | None) -> bool:
+    """Whether the device has a token of an earlier session, or the fingerprint of an active one."""
+    if device is None:
+        return False
+    if device.token and call.services.guesses.session_of(user_id, device.token) is not None:
+        return True
+    return device.fingerprint is not None and await accounts.has_session_with(tx, user_id, device.fingerprint)
 
 
 def _signed_in(

@@ -322,6 +322,19 @@ class SessionsEndedEvent(Event, frozen=True):
         return str(self.user_id)
 
 
+class SessionStartedEvent(Event, frozen=True):
+    """A user signed in. `is_new_device`: from a device that no earlier session of the user is known to be on."""
+
+    topic: ClassVar[str] = "session.started"
+    user_id: int
+    session_id: int
+    is_new_device: bool
+
+    @property
+    def key(self) -> str:
+        return str(self.user_id)
+
+
 EVENTS: dict[str, type[Event]] = {event.topic: event for event in Event.__subclasses__()}
 if len(EVENTS) < len(Event.__subclasses__()):
     raise TypeError("two events have the same topic")

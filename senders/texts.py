@@ -20,8 +20,8 @@ from babel.numbers import format_decimal
 
 TextKind = Literal[
     "follow", "follow_request", "acceptance", "reaction", "comment", "reply", "mention", "share", "chat_request",
-    "chat_message", "room_live", "room_invitation", "digest", "security_new_device", "security_password_changed",
-    "system",
+    "chat_message", "room_live", "room_invitation", "room_digest", "digest", "security_new_device",
+    "security_password_changed", "system",
 ]  # fmt: skip
 KINDS: tuple[TextKind, ...] = get_args(TextKind)
 LOCALES = {"ar": Locale("ar", "EG"), "en": Locale("en")}  # of each catalogue, where an account names no known region
@@ -32,7 +32,7 @@ LONGEST_BODY = 300
 # The marks and controls that change the direction of text, and all other controls with line breaks.
 _CONTROLS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _ARABIC_DIGITS = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
-_UNCOUNTED = {"security_new_device", "security_password_changed", "system"}
+_UNCOUNTED = {"room_digest", "security_new_device", "security_password_changed", "system"}
 _WITH_BODY = {"security_new_device", "security_password_changed"}
 _FOLDER = Path(__file__).with_name("catalogues")
 
@@ -43,8 +43,8 @@ def notification_text(
     """Return title and body; the body may be empty.
 
     `actors` are display names, the newest first: the first is shown, the second beside it if there are only two.
-    `actor_count` counts all of them; for a digest, its items. `detail` is what it is about: the beginning of a post or
-    a message, a room's topic, a device's name, the text of a system message.
+    `actor_count` counts all of them; for a digest, its notifications. `detail` is what it is about: the beginning of a
+    post or a message, a room's topic, a device's name, the text of a system message.
     """
     found = _locale(locale)
     texts = _catalogue(found.language)

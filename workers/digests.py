@@ -9,7 +9,9 @@ from domain import digests
 from protocol.events import RoomClosedEvent
 from protocol.room_digests import RoomDigested
 from storage import live_rooms, room_messages, room_turns
+from storage.notifications import Cause
 from workers.job import Job, consumes
+from workers.notifications import tell
 
 
 @consumes(RoomClosedEvent, group="digests")
@@ -30,3 +32,4 @@ async def digest_room(job: Job, event: RoomClosedEvent) -> None:
     told = RoomDigested(id=f"room.digested:{event.room_id}", room_id=str(event.room_id))
     async for page in tools.roster.were_inside(event.room_id):
         await tools.broadcaster.publish_to_users(page, told)
+        await tell(job, Cause("digest", "room", event.room_id, 0), page)

@@ -3,10 +3,12 @@
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from channels.broadcaster import Broadcaster
 from channels.locations import Locations
+from domain.notification_rules import Delays
 from protocol.events import Event
 from senders.providers import Providers
 from stage.roster import Roster
@@ -35,7 +37,9 @@ class Tools:
     outbox: Outbox
     voice: Voice | None  # None without LiveKit
     providers: Providers
+    delays: Delays
     pushed: PushedChats = field(default_factory=PushedChats)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
 @dataclass(frozen=True)

@@ -103,8 +103,13 @@ END $$;
 -- Whether the viewer may add this event to the outbox; see `may_tell_of_graph`.
 CREATE OR REPLACE FUNCTION may_tell_of_session(topic text, key text, event jsonb) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
-    RETURN key = public.viewer_id()::text AND event ->> 'user_id' = key AND topic = 'session.ended' AND NOT EXISTS (
-        SELECT FROM jsonb_array_elements_text(event -> 'session_ids') AS ended (id)
-        WHERE NOT EXISTS (SELECT FROM public.sessions s WHERE s.id = ended.id::bigint
-                          AND s.user_id = public.viewer_id() AND s.revoked_at IS NOT NULL));
+    RETURN key = public.viewer_id()::text AND event ->> 'user_id' = key AND CASE topic
+        WHEN 'session.started' THEN EXISTS (
+            SELECT FROM public.sessions s WHERE s.id = (event ->> 'session_id')::bigint
+                AND s.user_id = public.viewer_id() AND s.revoked_at IS NULL)
+        WHEN 'session.ended' THEN NOT EXISTS (
+            SELECT FROM jsonb_array_elements_text(event -> 'session_ids') AS ended (id)
+            WHERE NOT EXISTS (SELECT FROM public.sessions s WHERE s.id = ended.id::bigint
+                              AND s.user_id = public.viewer_id() AND s.revoked_at IS NOT NULL))
+        ELSE false END;
 GRANT EXECUTE ON FUNCTION may_tell_of_session TO daira_app;

@@ -104,6 +104,25 @@ class World:
         [other] = [item for item in (await self.alice.call("session.list"))["items"] if not item["current"]]
         return {"session_id": other["id"]}
 
+    async def notified(self) -> str:
+        """Return the id of Alice's notification that Bob follows her."""
+        await self.bob.call("graph.follow", user_id=self.alice.id)
+        told: str = (await self.alice.expect("notification.created"))["notification"]["id"]
+        return told
+
+    async def up_to(self) -> dict[str, Any]:
+        return {"up_to_id": await self.notified()}
+
+    async def notifications(self) -> dict[str, Any]:
+        return {"ids": [await self.notified()]}
+
+    async def kept_back(self) -> dict[str, Any]:
+        await self.alice.call("notification.set_preferences", strangers="filter")
+        await self.bob.call("graph.follow", user_id=self.alice.id)
+        await self.cluster.settle()
+        [item] = (await self.alice.call("notification.filtered"))["items"]
+        return {"ids": [item["id"]]}
+
     async def watched(self) -> dict[str, Any]:
         post = await self.post()
         await self.alice.call("post.watch", **post)
@@ -148,6 +167,11 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
     "graph.unblock": (World.user, {}),
     "graph.unfollow": (World.user, {}),
     "graph.unmute": (World.user, {}),
+    "notification.accept_filtered": (World.kept_back, {}),
+    "notification.dismiss_filtered": (World.kept_back, {}),
+    "notification.mark_read": (World.notifications, {}),
+    "notification.mark_seen": (World.up_to, {}),
+    "notification.set_preferences": (World.nothing, {"strangers": "filter", "ungrouped": ["follow"]}),
     "post.create": (World.nothing, {"text": "hello", **KEY}),
     "post.delete": (World.post, {}),
     "post.edit": (World.post, {"version": 1, "text": "hello again"}),

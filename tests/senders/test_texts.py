@@ -87,6 +87,7 @@ def test_how_many_notifications(count, arabic, english):
         ("room_invitation", "دعوة إلى غرفة مباشرة من {}", "Invitation to a live room from {}"),
         ("security_new_device", "تسجيل دخول جديد إلى حسابك", "New sign-in to your account"),
         ("security_password_changed", "تغيير كلمة مرور حسابك", "The password of your account was changed"),
+        ("room_digest", "ملخص غرفة مباشرة", "Summary of a live room"),
         ("system", "رسالة من دائرة", "Message from DAIRA"),
         ("digest", "إشعار جديد", "1 new notification"),
     ],

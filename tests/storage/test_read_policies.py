@@ -75,6 +75,11 @@ async def world(cluster: Cluster, request: pytest.FixtureRequest):
         SELECT $1, user_id, 'email', email FROM accounts WHERE user_id = $2""",
         next(ids), author,
     )  # fmt: skip
+    preferences = "INSERT INTO notification_preferences (user_id) VALUES ($1)"
+    await owner.execute(preferences, author)
+    notification = """INSERT INTO notifications (id, user_id, kind, target_type, target_id, place)
+        VALUES ($1, $2, 'system', 'user', $2, 'list')"""
+    await owner.execute(notification, next(ids), author)
     mute = "INSERT INTO mutes (user_id, muted_id, kind) VALUES ($1, $2, 'posts')"
     await owner.execute(mute, people["follower"], author)
     async with without_triggers(owner, "blocks"):
@@ -200,6 +205,8 @@ PRIVATE = {
     "sessions": ("user_id = $1", {"author": 1}),
     "push_devices": ("user_id = $1", {"author": 1}),
     "idempotency": ("user_id = $1", {"author": 1}),
+    "notifications": ("user_id = $1", {"author": 1}),
+    "notification_preferences": ("user_id = $1", {"author": 1}),
 }
 # Tables whose reads have tests of their own here.
 OTHERS = {

@@ -3,7 +3,8 @@
 from tests.storage.policies.chats import CHATS
 from tests.storage.policies.engagement import ENGAGEMENT
 from tests.storage.policies.events import OUTBOX
+from tests.storage.policies.notifications import NOTIFICATIONS
 from tests.storage.policies.people import PEOPLE
 from tests.storage.policies.rooms import ROOMS
 
-OF_VIEWERS = {**PEOPLE, **ENGAGEMENT, **ROOMS, **CHATS, **OUTBOX}
+OF_VIEWERS = {**PEOPLE, **ENGAGEMENT, **ROOMS, **CHATS, **NOTIFICATIONS, **OUTBOX}

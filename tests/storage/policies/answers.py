@@ -4,6 +4,7 @@ A viewer is answered if the first row of the query is not empty. Of two commands
 owner of the tables checks its effect with the second.
 """
 
+from tests.storage.policies import notifications
 from tests.storage.policies.world import VIEWERS
 
 NO_ONE = ""
@@ -16,6 +17,7 @@ _SEND = """SELECT verdict = 'sent' FROM send_chat_messages({{{chat}}}, ARRAY [{{
     ARRAY [NULL]::integer[], ARRAY [NULL], ARRAY [NULL]::bytea[], ARRAY [true])"""
 
 FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
+    **notifications.ANSWERED,
     # The viewer and their relations.
     "viewer_id": ((_SIGNED_IN, "SELECT viewer_id() = {me}"),),
     "snowflake_at": ((_EVERYBODY, "SELECT snowflake_at(now())"),),
@@ -240,6 +242,7 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
 
 # Called only by policies, triggers and the functions above: not granted to the roles.
 INTERNAL = {
+    *notifications.INTERNAL,
     "room_role", "room_visible_to", "post_visible_to", "may_stand", "count_follow", "follows_counted", "posts_counted",
     "tie_allowed", "take_turn", "blocks_sever", "ensure_partitions", "room_change_allowed", "hold_shared", "mint_id",
     "bounded", "tie_decided", "tie_to_somebody", "invitation_allowed", "status_changed", "admits",
@@ -249,6 +252,7 @@ INTERNAL = {
     "chat_message_changed", "chat_message_hidden", "device_registered", "session_loses_devices", "push_devices_of",
 }  # fmt: skip
 TO_WORKERS = {
+    *notifications.TO_WORKERS,
     "viewer_id", "snowflake_at", "relations", "ensure_partitions", "outbox_backlog", "take_turn", "room_standings",
     "room_users", "room_for_all", "room_visible_to", "lock_turns", "chat_users", "unread_in_chat",
     "push_devices_of",

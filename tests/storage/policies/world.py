@@ -21,7 +21,7 @@ _ROWS = """
     post open_post deleted_post lost_post comment reply own_comment owner_comment deleted_comment lost_comment circle
     circle_of_other lost_circle room scheduled ended undigested message deleted_message owner_message session
     revoked_session expired_session session_of_other chat direct hidden_direct
-    device
+    device notification filtered_notification
 """
 
 
@@ -163,4 +163,13 @@ _BELONGINGS = """
     INSERT INTO chat_hidden (chat_id, user_id, seq) VALUES ({chat}, {other}, 3);
     UPDATE chat_members SET read_seq = 1 WHERE chat_id = {chat} AND user_id = {other};
     INSERT INTO chat_reads (chat_id, user_id, seqs, ats) VALUES ({chat}, {owner}, ARRAY [1], ARRAY [now()]);
+    INSERT INTO notifications (id, user_id, kind, target_type, target_id, place, actor_ids, actor_count)
+        VALUES ({notification}, {owner}, 'follow', 'user', {owner}, 'list', ARRAY [{other}], 1),
+               ({filtered_notification}, {owner}, 'mention', 'user', {speaker}, 'filtered', ARRAY [{speaker}], 1);
+    INSERT INTO notification_causes (user_id, kind, target_type, target_id, actor_id, notification_id, created_at)
+        VALUES ({owner}, 'follow', 'user', {owner}, {other}, {notification}, now()),
+               ({owner}, 'follow', 'user', {owner}, {cohost}, NULL, now() - interval '91 days');
+    INSERT INTO notification_preferences (user_id, strangers) VALUES ({owner}, 'filter');
+    INSERT INTO notification_deliveries (notification_id, channel, user_id, due_at)
+        VALUES ({notification}, 'push', {owner}, now());
 """

@@ -1,0 +1,86 @@
+"""Notifications as their user sees them, in the app and on devices."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from protocol.notifications import Kind, Notification, Target
+from protocol.timestamps import to_wire
+from protocol.users import UserLite
+from senders.sender import Message
+from senders.texts import TextKind, notification_text
+from storage.notifications import NotificationRow
+
+AT_ONCE: frozenset[Kind] = frozenset({"security", "chat_message", "chat_request"})  # also while a device saves power
+MOST_LINES = 4  # of a message about several notifications
+MOST_IDS = 40  # in a message: its data stays below 1 KB
+
+
+def notification(row: NotificationRow, locale: str) -> Notification:
+    actors = _actors(row)
+    return Notification(
+        id=str(row["id"]),
+        kind=row["kind"],
+        actors=actors,
+        actor_count=row["actor_count"],
+        target=Target(row["target_type"], str(row["target_id"])),
+        text=_text(row, actors, locale)[0],
+        created_at=to_wire(row["first_at"]),
+        updated_at=to_wire(row["updated_at"]),
+        seen=row["seen_at"] is not None,
+        read=row["read_at"] is not None,
+    )
+
+
+def device_message(rows: Sequence[NotificationRow], details: Mapping[int, str], locale: str) -> Message:
+    """One message about notifications of one user, the newest first. `details`: what each is about, by its id."""
+    newest = rows[0]
+    texts = [_text(row, _actors(row), locale, details.get(row["id"], "")) for row in rows[:MOST_LINES]]
+    title, body = texts[0]
+    if len(rows) > 1:
+        title = notification_text(locale, "digest", [], len(rows))[0]
+        body = "\n".join(each for each, _ in texts)
+    return Message(
+        newest["id"],
+        title,
+        body,
+        {
+            "notification_ids": ",".join(str(row["id"]) for row in rows[:MOST_IDS]),
+            "kind": newest["kind"],
+            "target_type": newest["target_type"],
+            "target_id": str(newest["target_id"]),
+        },
+        collapse_key=_key(newest),
+        urgent=any(row["kind"] in AT_ONCE for row in rows),
+    )
+
+
+def dismissal(notification_ids: Sequence[int]) -> Message:
+    """Removes from devices the messages about at most MOST_IDS notifications."""
+    listed = ",".join(map(str, notification_ids))
+    return Message(notification_ids[0], "", "", {"dismissed_ids": listed}, silent=True)
+
+
+def _key(row: NotificationRow) -> str:
+    """A later message about the same notification, or the same chat, replaces the first."""
+    return f"chat:{row['target_id']}" if row["target_type"] == "chat" else f"notification:{row['id']}"
+
+
+def _actors(row: NotificationRow) -> list[UserLite]:
+    return msgspec.json.decode(row["actors"], type=list[UserLite])
+
+
+def _text(row: NotificationRow, actors: Sequence[UserLite], locale: str, detail: str = "") -> tuple[str, str]:
+    """Title and body in the language of the locale."""
+    names = [actor.display_name or actor.username for actor in actors]
+    return notification_text(locale, _text_kind(row), names, row["actor_count"], detail)
+
+
+def _text_kind(row: NotificationRow) -> TextKind:
+    match row["kind"]:
+        case "digest":
+            return "room_digest"
+        case "security":
+            return "security_password_changed" if row["target_type"] == "password" else "security_new_device"
+        case kind:
+            return kind

@@ -1,0 +1,250 @@
+-- Notifications: who is told of what, what a user may see of it, and what the user has seen.
+
+-- Whether the user hides the other, or is hidden from by a block of the other.
+CREATE OR REPLACE FUNCTION hides(person bigint, other bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN EXISTS (SELECT FROM public.blocks WHERE blocker_id = person AND blocked_id = other)
+        OR EXISTS (SELECT FROM public.blocks WHERE blocker_id = other AND blocked_id = person)
+        OR EXISTS (SELECT FROM public.mutes WHERE user_id = person AND muted_id = other AND kind = 'all'
+                   AND (until IS NULL OR until > now()));
+
+-- Whether the user may see what a notification is about.
+CREATE OR REPLACE FUNCTION target_visible_to(person bigint, type text, target bigint) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    CASE type
+    WHEN 'post' THEN
+        RETURN EXISTS (SELECT FROM posts p WHERE p.id = target AND p.status = 'published'
+                       AND post_visible_to(person, p.author_id, p.visibility, p.circle_id));
+    WHEN 'comment' THEN
+        RETURN EXISTS (SELECT FROM comments c JOIN posts p ON p.id = c.post_id
+                       WHERE c.id = target AND c.status = 'published' AND p.status = 'published'
+                         AND post_visible_to(person, p.author_id, p.visibility, p.circle_id));
+    WHEN 'chat' THEN
+        RETURN chat_visible_to(person, target);
+    WHEN 'room' THEN
+        RETURN EXISTS (SELECT FROM rooms r WHERE r.id = target
+                       AND room_visible_to(person, r.id, r.owner_id, r.host_id, r.visibility, r.circle_id));
+    WHEN 'user' THEN
+        RETURN EXISTS (SELECT FROM users u WHERE u.id = target AND u.status = 'active');
+    ELSE
+        RETURN true;
+    END CASE;
+END $$;
+
+-- What happens to a notification of the user: 'accept', 'filter' (the user's policy keeps it back) or 'drop'.
+CREATE OR REPLACE FUNCTION notification_verdict(person bigint, kind text, type text, target bigint, actor bigint)
+    RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    policies text[];
+BEGIN
+    IF NOT target_visible_to(person, type, target) OR actor <> 0 AND hides(person, actor)
+        OR kind = 'mention' AND NOT admits(person, actor, 'mentions') THEN
+        RETURN 'drop';
+    END IF;
+    IF actor = 0 OR kind = 'acceptance' THEN RETURN 'accept'; END IF; -- the user waits for it
+    SELECT ARRAY [p.strangers, CASE WHEN u.created_at > now() - interval '72 hours' THEN p.new_accounts END]
+        INTO policies FROM notification_preferences p, users u
+        WHERE p.user_id = person AND u.id = actor AND NOT EXISTS (
+            SELECT FROM follows f WHERE f.follower_id = person AND f.followee_id = actor AND f.status = 'active');
+    RETURN CASE WHEN 'drop' = ANY (policies) THEN 'drop' WHEN 'filter' = ANY (policies) THEN 'filter' ELSE 'accept' END;
+END $$;
+
+-- Notify people of what the actor (0: nobody) did, each once for a cause. `ids` are ids for new notifications, one for
+-- each of `people`. Reactions and follows join the notification of their target while the user has not seen it, and
+-- for 12 hours. Returns the notifications that are new or have a new actor, also those that another run of this event
+-- made less than ten minutes ago: its push may have been lost.
+CREATE OR REPLACE FUNCTION notify(told_kind text, type text, target bigint, actor bigint, people bigint[], ids bigint[])
+    RETURNS TABLE (user_id bigint, notification_id bigint, place text, is_new boolean)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    is_grouped boolean := told_kind IN ('reaction', 'follow');
+BEGIN
+    IF is_grouped THEN -- in the order of ids, so that two statements with the same users do not deadlock
+        PERFORM hold('notifications', o.person) FROM (SELECT unnest(people) AS person ORDER BY 1) o;
+        UPDATE notifications n SET group_key = NULL
+        WHERE n.user_id = ANY (people) AND n.group_key IN (concat_ws(':', told_kind, type, target, 'accept'),
+                                                           concat_ws(':', told_kind, type, target, 'filter'))
+          AND n.first_at <= now() - interval '12 hours';
+    END IF;
+    RETURN QUERY
+    WITH asked AS MATERIALIZED (
+        SELECT pair.person, pair.id, notification_verdict(pair.person, told_kind, type, target, actor) AS verdict,
+               is_grouped AND NOT told_kind = ANY (coalesce(p.ungrouped, '{}')) AS joins
+        FROM unnest(people, ids) AS pair (person, id)
+        JOIN users u ON u.id = pair.person AND u.status = 'active'
+        LEFT JOIN notification_preferences p ON p.user_id = pair.person
+        WHERE pair.person <> actor AND NOT EXISTS (
+            SELECT FROM notification_causes c WHERE c.user_id = pair.person AND c.kind = told_kind
+                AND c.target_type = type AND c.target_id = target AND c.actor_id = actor)
+    ), told AS (
+        SELECT a.person, a.verdict, CASE a.verdict WHEN 'accept' THEN 'list' ELSE 'filtered' END AS place, a.id,
+               CASE WHEN a.joins THEN concat_ws(':', told_kind, type, target, a.verdict) END AS key, o.id AS open_id
+        FROM asked a
+        LEFT JOIN notifications o ON o.user_id = a.person
+            AND o.group_key = CASE WHEN a.joins THEN concat_ws(':', told_kind, type, target, a.verdict) END
+    ), fresh AS (
+        INSERT INTO notification_causes AS c (user_id, kind, target_type, target_id, actor_id, notification_id)
+        SELECT t.person, told_kind, type, target, actor,
+               CASE WHEN t.verdict <> 'drop' THEN coalesce(t.open_id, t.id) END
+        FROM told t ON CONFLICT DO NOTHING RETURNING c.user_id, c.notification_id
+    ), added AS (
+        INSERT INTO notifications AS n
+            (id, user_id, kind, target_type, target_id, place, group_key, actor_ids, actor_count)
+        SELECT t.id, t.person, told_kind, type, target, t.place, t.key, array_remove(ARRAY [actor], 0::bigint),
+               (actor <> 0)::integer
+        FROM told t JOIN fresh f ON f.user_id = t.person AND f.notification_id = t.id
+        RETURNING n.user_id, n.id, n.place
+    ), joined AS (
+        UPDATE notifications n
+        SET actor_ids = (actor || n.actor_ids)[1:8], actor_count = n.actor_count + 1, updated_at = now()
+        FROM told t JOIN fresh f ON f.user_id = t.person AND f.notification_id = t.open_id
+        WHERE n.id = t.open_id
+        RETURNING n.user_id, n.id, n.place
+    )
+    SELECT a.user_id, a.id, a.place, true FROM added a
+    UNION ALL SELECT j.user_id, j.id, j.place, false FROM joined j
+    UNION ALL SELECT c.user_id, c.notification_id, n.place, false
+        FROM notification_causes c JOIN notifications n ON n.id = c.notification_id
+        WHERE c.user_id = ANY (people) AND c.kind = told_kind AND c.target_type = type AND c.target_id = target
+          AND c.actor_id = actor AND c.created_at > now() - interval '10 minutes' AND n.seen_at IS NULL;
+END $$;
+GRANT EXECUTE ON FUNCTION notify TO daira_worker;
+
+-- How to reach these users.
+CREATE OR REPLACE FUNCTION notification_recipients(people bigint[])
+    RETURNS TABLE (user_id bigint, locale text, timezone text, channels jsonb, quiet_from time, quiet_until time,
+                   has_push boolean, has_email boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT u.id, coalesce(a.locale, 'ar-EG'), coalesce(a.timezone, 'Africa/Cairo'), coalesce(p.channels, '{}'),
+           p.quiet_from, p.quiet_until,
+           coalesce(d.has_push, false), coalesce(d.has_email, false)
+    FROM users u LEFT JOIN accounts a ON a.user_id = u.id LEFT JOIN notification_preferences p ON p.user_id = u.id
+    LEFT JOIN (SELECT d.user_id, bool_or(d.kind <> 'email') AS has_push, bool_or(d.kind = 'email') AS has_email
+               FROM push_devices_of(people) d GROUP BY d.user_id) d ON d.user_id = u.id
+    WHERE u.id = ANY (people) AND u.status = 'active'
+$$;
+GRANT EXECUTE ON FUNCTION notification_recipients TO daira_worker;
+
+-- The beginning of the text that a notification is about.
+CREATE OR REPLACE FUNCTION notification_detail(type text, target bigint) RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    RETURN CASE type
+        WHEN 'post' THEN (SELECT left(text, 300) FROM posts WHERE id = target)
+        WHEN 'comment' THEN (SELECT left(text, 300) FROM comments WHERE id = target)
+        WHEN 'room' THEN (SELECT topic FROM rooms WHERE id = target)
+        WHEN 'session' THEN (SELECT device_name FROM sessions WHERE id = target) END;
+END $$;
+GRANT EXECUTE ON FUNCTION notification_detail TO daira_worker;
+
+-- Those notifications of the user that the user may see now, with the number and the newest 8 of the actors who are
+-- not hidden from the user.
+CREATE OR REPLACE FUNCTION notifications_shown_to(person bigint, asked bigint[])
+    RETURNS TABLE (found notifications, shown_count integer, actors users[])
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH hidden AS MATERIALIZED (
+        SELECT blocked_id AS id FROM blocks WHERE blocker_id = person
+        UNION SELECT blocker_id FROM blocks WHERE blocked_id = person
+        UNION SELECT muted_id FROM mutes WHERE user_id = person AND kind = 'all' AND (until IS NULL OR until > now())
+    ), lost AS MATERIALIZED (
+        SELECT c.notification_id AS id, count(*)::integer AS amount
+        FROM hidden h JOIN notification_causes c ON c.user_id = person AND c.actor_id = h.id
+        WHERE c.notification_id = ANY (asked) GROUP BY 1)
+    SELECT n, n.actor_count - coalesce(l.amount, 0), shown.actors
+    FROM notifications n LEFT JOIN lost l ON l.id = n.id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(array_agg(u ORDER BY sample.place), '{}') AS actors
+        FROM unnest(CASE WHEN l.id IS NULL THEN n.actor_ids ELSE ARRAY (
+                SELECT c.actor_id FROM notification_causes c
+                WHERE c.notification_id = n.id AND c.actor_id NOT IN (SELECT h.id FROM hidden h)
+                ORDER BY c.created_at DESC LIMIT 8) END) WITH ORDINALITY AS sample (id, place)
+        JOIN users u ON u.id = sample.id AND u.status = 'active') shown
+    WHERE n.id = ANY (asked) AND n.user_id = person AND (n.actor_count = 0 OR cardinality(shown.actors) > 0)
+      AND target_visible_to(person, n.target_type, n.target_id)
+      AND (n.kind <> 'follow_request' OR EXISTS ( -- it was not withdrawn nor rejected
+          SELECT FROM follows f WHERE f.follower_id = n.target_id AND f.followee_id = person))
+$$;
+GRANT EXECUTE ON FUNCTION notifications_shown_to TO daira_worker;
+
+-- The same of the viewer.
+CREATE OR REPLACE FUNCTION notifications_shown(asked bigint[])
+    RETURNS TABLE (found notifications, shown_count integer, actors users[])
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$ SELECT * FROM notifications_shown_to(viewer_id(), asked) $$;
+GRANT EXECUTE ON FUNCTION notifications_shown TO daira_app;
+
+-- The number of notifications that the user may see and has not seen, among the newest 100 unseen ones.
+CREATE OR REPLACE FUNCTION unseen_count_of(person bigint) RETURNS integer
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT count(*)::integer FROM notifications_shown_to(person, ARRAY (
+        SELECT id FROM notifications WHERE user_id = person AND place = 'list' AND seen_at IS NULL
+        ORDER BY id DESC LIMIT 100))
+$$;
+GRANT EXECUTE ON FUNCTION unseen_count_of TO daira_worker;
+
+CREATE OR REPLACE FUNCTION unseen_count() RETURNS integer
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$ SELECT unseen_count_of(viewer_id()) $$;
+GRANT EXECUTE ON FUNCTION unseen_count TO daira_app;
+
+-- Devices that were told of these notifications are to dismiss them.
+CREATE OR REPLACE FUNCTION dismiss_deliveries(asked bigint[]) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH told AS (
+        UPDATE notification_deliveries SET outcome = 'dismissed'
+        WHERE notification_id = ANY (asked) AND channel = 'push' AND outcome = 'sent'
+        RETURNING notification_id, user_id)
+    INSERT INTO notification_deliveries (notification_id, channel, user_id, due_at)
+    SELECT t.notification_id, 'dismiss', t.user_id, now() FROM told t
+    ON CONFLICT (notification_id, channel) DO UPDATE SET due_at = now(), outcome = NULL, attempts = 0
+$$;
+
+-- The viewer has seen the list down from the notification `up_to`, and its groups are closed. Returns the ids that
+-- were unseen.
+CREATE OR REPLACE FUNCTION see_notifications(up_to bigint) RETURNS SETOF bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    seen bigint[];
+BEGIN
+    PERFORM hold('notifications', viewer_id()); -- no actor joins a group meanwhile
+    WITH changed AS (
+        UPDATE notifications SET seen_at = now(), group_key = NULL
+        WHERE user_id = viewer_id() AND place = 'list' AND seen_at IS NULL AND id <= up_to RETURNING id)
+    SELECT array_agg(id) INTO seen FROM changed;
+    PERFORM dismiss_deliveries(seen);
+    RETURN QUERY SELECT unnest(seen);
+END $$;
+GRANT EXECUTE ON FUNCTION see_notifications TO daira_app;
+
+-- The viewer has opened these notifications. Returns the ids that were unread.
+CREATE OR REPLACE FUNCTION read_notifications(asked bigint[]) RETURNS SETOF bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    opened bigint[];
+BEGIN
+    PERFORM hold('notifications', viewer_id());
+    WITH changed AS (
+        UPDATE notifications SET read_at = now(), seen_at = coalesce(seen_at, now()), group_key = NULL
+        WHERE user_id = viewer_id() AND place = 'list' AND read_at IS NULL AND id = ANY (asked) RETURNING id)
+    SELECT array_agg(id) INTO opened FROM changed;
+    PERFORM dismiss_deliveries(opened);
+    RETURN QUERY SELECT unnest(opened);
+END $$;
+GRANT EXECUTE ON FUNCTION read_notifications TO daira_app;
+
+-- The viewer accepts what the policy kept back, into the list, or dismisses it.
+CREATE OR REPLACE FUNCTION settle_filtered(asked bigint[], accepted boolean) RETURNS SETOF bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    PERFORM hold('notifications', viewer_id());
+    IF accepted THEN
+        RETURN QUERY UPDATE notifications SET place = 'list', group_key = NULL
+            WHERE user_id = viewer_id() AND place = 'filtered' AND id = ANY (asked) RETURNING id;
+    ELSE
+        RETURN QUERY DELETE FROM notifications
+            WHERE user_id = viewer_id() AND place = 'filtered' AND id = ANY (asked) RETURNING id;
+    END IF;
+END $$;
+GRANT EXECUTE ON FUNCTION settle_filtered TO daira_app;

@@ -1,0 +1,165 @@
+"""Causes of notifications: which event tells whom of what."""
+
+from prometheus_client import Counter
+
+from protocol.events import (
+    BlockedEvent,
+    CommentCreatedEvent,
+    CommentEditedEvent,
+    FollowChangedEvent,
+    MuteChangedEvent,
+    PostCreatedEvent,
+    PostEditedEvent,
+    ReactionSetEvent,
+    RoomChangedEvent,
+    RoomInvitedEvent,
+    SessionsEndedEvent,
+    SessionStartedEvent,
+    UnblockedEvent,
+)
+from protocol.notifications import Kind, NotificationCounted
+from storage import graph, live_rooms, notification_targets, notifications, posts
+from storage.notifications import Cause
+from workers.job import Job, consumes
+from workers.notifications import PAGE, tell
+
+MOST_FOLLOWERS_TOLD = 10_000  # of a live room, the newest followers
+
+CUT = Counter("daira_notification_audiences_cut_total", "Events of which not all followers were notified")
+
+
+@consumes(FollowChangedEvent, group="notifications")
+async def tell_of_follow(job: Job, event: FollowChangedEvent) -> None:
+    """A follow, a request or an acceptance that still stands."""
+    follower_id, followee_id = event.follower_id, event.followee_id
+    async with job.tools.database.transaction() as tx:
+        status = await graph.follow_status(tx, follower_id, followee_id)
+    match (event.change, status):
+        case ("requested", "pending"):
+            await tell(job, Cause("follow_request", "user", follower_id, follower_id), [followee_id])
+        case ("followed", "active"):
+            await tell(job, Cause("follow", "user", followee_id, follower_id), [followee_id])
+        case ("accepted", "active"):
+            await tell(job, Cause("acceptance", "user", followee_id, followee_id), [follower_id])
+
+
+@consumes(PostCreatedEvent, group="notifications")
+async def tell_of_post(job: Job, event: PostCreatedEvent) -> None:
+    """Users whom a new post mentions."""
+    mentioned = await _mentioned(job, event.post_id)
+    await tell(job, Cause("mention", "post", event.post_id, event.author_id), mentioned)
+
+
+@consumes(PostEditedEvent, group="notifications")
+async def tell_of_edit(job: Job, event: PostEditedEvent) -> None:
+    """Users whom an edit mentions for the first time."""
+    named = [user_id for user_id in await _mentioned(job, event.post_id) if user_id in event.named]
+    await tell(job, Cause("mention", "post", event.post_id, event.author_id), named)
+
+
+@consumes(ReactionSetEvent, group="notifications")
+async def tell_of_reaction(job: Job, event: ReactionSetEvent) -> None:
+    async with job.tools.database.transaction() as tx:
+        author_id = await notification_targets.author_of_reaction_target(
+            tx, event.target_type, event.target_id, event.user_id
+        )
+    if author_id is not None:
+        await tell(job, Cause("reaction", event.target_type, event.target_id, event.user_id), [author_id])
+
+
+@consumes(CommentCreatedEvent, group="notifications")
+async def tell_of_comment(job: Job, event: CommentCreatedEvent) -> None:
+    """The author of the comment that it replies to, users whom it mentions, and the author of the post: each once."""
+    async with job.tools.database.transaction() as tx:
+        comment = await notification_targets.comment(tx, event.comment_id)
+    if comment is None:
+        return
+    parent_author_id = comment["parent_author_id"]
+    replied_to = set() if parent_author_id is None else {parent_author_id}
+    mentioned = {*comment["mention_ids"]} - replied_to
+    others = {comment["post_author_id"]} - replied_to - mentioned
+    kinds: tuple[tuple[Kind, set[int]], ...] = (("reply", replied_to), ("mention", mentioned), ("comment", others))
+    for kind, user_ids in kinds:
+        await tell(job, Cause(kind, "comment", event.comment_id, event.author_id), sorted(user_ids))
+
+
+@consumes(CommentEditedEvent, group="notifications")
+async def tell_of_edited_comment(job: Job, event: CommentEditedEvent) -> None:
+    """Users whom an edit mentions for the first time."""
+    async with job.tools.database.transaction() as tx:
+        comment = await notification_targets.comment(tx, event.comment_id)
+    if comment is not None:
+        named = [user_id for user_id in comment["mention_ids"] if user_id in event.named]
+        await tell(job, Cause("mention", "comment", event.comment_id, event.author_id), named)
+
+
+@consumes(RoomInvitedEvent, group="notifications")
+async def tell_of_invitation(job: Job, event: RoomInvitedEvent) -> None:
+    async with job.tools.database.transaction() as tx:
+        has_ended = await live_rooms.has_ended(tx, event.room_id)
+    if not has_ended:
+        await tell(job, Cause("room_invitation", "room", event.room_id, event.actor_id), event.user_ids)
+
+
+@consumes(RoomChangedEvent, group="notifications")
+async def tell_of_live_room(job: Job, event: RoomChangedEvent) -> None:
+    """Followers of the host who may see the room, while it is live."""
+    if event.change != "started":
+        return
+    told = 0
+    async for followers in graph.follower_pages(job.tools.database, event.actor_id, PAGE):
+        async with job.tools.database.transaction() as tx:
+            state = (await live_rooms.states(tx, [event.room_id])).get(event.room_id)
+        if state != "live":
+            return
+        if told == MOST_FOLLOWERS_TOLD:
+            CUT.inc()
+            return
+        await tell(job, Cause("room_live", "room", event.room_id, event.actor_id), followers)
+        told += PAGE
+
+
+@consumes(SessionsEndedEvent, group="notifications")
+async def tell_of_new_password(job: Job, event: SessionsEndedEvent) -> None:
+    if event.reason == "password_changed":
+        await tell(job, Cause("security", "password", job.event_id, 0), [event.user_id])
+
+
+@consumes(SessionStartedEvent, group="notifications")
+async def tell_of_new_device(job: Job, event: SessionStartedEvent) -> None:
+    if event.is_new_device:
+        await tell(job, Cause("security", "session", event.session_id, 0), [event.user_id])
+
+
+@consumes(BlockedEvent, group="notifications")
+async def count_after_block(job: Job, event: BlockedEvent) -> None:
+    await _count(job, event.blocker_id, event.blocked_id)
+
+
+@consumes(UnblockedEvent, group="notifications")
+async def count_after_unblock(job: Job, event: UnblockedEvent) -> None:
+    await _count(job, event.blocker_id, event.blocked_id)
+
+
+@consumes(MuteChangedEvent, group="notifications")
+async def count_after_mute(job: Job, event: MuteChangedEvent) -> None:
+    await _count(job, event.user_id)
+
+
+async def _mentioned(job: Job, post_id: int) -> list[int]:
+    """The users whom the post mentions, without those who mute its author's posts."""
+    async with job.tools.database.transaction() as tx:
+        post = await posts.for_fanout(tx, post_id)
+        if post is None or post["status"] != "published":
+            return []
+        barred = await graph.barred(tx, post["author_id"], post["mention_ids"])
+    return [user_id for user_id in post["mention_ids"] if user_id not in barred]
+
+
+async def _count(job: Job, *user_ids: int) -> None:
+    """Push how many notifications are unseen: some have been hidden, or are back."""
+    async with job.tools.database.transaction() as tx:
+        counts = await notifications.unseen_counts(tx, user_ids)
+    for user_id, count in counts.items():
+        push = NotificationCounted(id=f"notification.counted:{job.event_id}:{user_id}", unseen_count=count)
+        await job.tools.broadcaster.publish_to_users([user_id], push)

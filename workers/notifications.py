@@ -1,0 +1,96 @@
+"""Notifications: tell users of what others did, at once on their sockets, later on their devices if it stays unseen.
+
+`tell` is safe to repeat: a user is told once of each cause, however often its event is delivered.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+import msgspec
+
+from domain.notification_rules import Recipient, decide
+from protocol.notifications import Decision, NotificationCounted, NotificationCreated
+from senders.shown import notification
+from storage import notification_deliveries, notifications
+from storage.database import Transaction
+from storage.notification_deliveries import Channel, RecipientRow
+from storage.notifications import Cause, NotificationRow, ToldRow
+from storage.snowflakes import minted_at
+from workers.job import Job, Tools
+
+PAGE = 500
+OLDEST = timedelta(days=90)  # older causes have been deleted, so a replay must not find their events
+
+
+async def tell(job: Job, cause: Cause, user_ids: Sequence[int]) -> None:
+    """Notify these users of the cause, each once. Users who may not see it, or hide its actor, are left out."""
+    if minted_at(job.event_id) < datetime.now(UTC) - OLDEST:
+        return
+    asked = list(dict.fromkeys(user_ids))
+    for start in range(0, len(asked), PAGE):
+        await _tell_page(job.tools, cause, asked[start : start + PAGE])
+
+
+async def _tell_page(tools: Tools, cause: Cause, user_ids: list[int]) -> None:
+    online = await tools.locations.online(user_ids)
+    new_ids = [tools.ids.mint() for _ in user_ids]
+    async with tools.database.transaction() as tx:
+        told = [row for row in await notifications.notify(tx, cause, user_ids, new_ids) if row["place"] == "list"]
+        if not told:
+            return
+        users = await load_recipients(tx, [row["user_id"] for row in told])
+        await _schedule(tools, tx, cause, [row for row in told if row["is_new"]], users, online)
+        here = [row for row in told if row["user_id"] in online and users[row["user_id"]].wants(cause.kind, "socket")]
+        shown = await notifications.load_shown(tx, [(row["user_id"], row["notification_id"]) for row in here])
+        counts = await notifications.unseen_counts(tx, [row["user_id"] for row in shown])
+    await asyncio.gather(
+        *(_push(tools, cause, row, users[row["user_id"]].locale, counts[row["user_id"]]) for row in shown)
+    )
+
+
+async def _schedule(
+    tools: Tools, tx: Transaction, cause: Cause, told: list[ToldRow], users: dict[int, Recipient], online: set[int]
+) -> None:
+    """Decide about each new notification, and schedule what is sent later."""
+    decided: dict[int, list[Decision]] = {}
+    due: list[tuple[int, Channel, int, datetime]] = []
+    for row in told:
+        to = users[row["user_id"]]
+        rulings = decide(cause.kind, to, tools.delays, tools.now(), is_online=to.user_id in online)
+        decided[row["notification_id"]] = [ruling.shown() for ruling in rulings]
+        due += [
+            (row["notification_id"], cast("Channel", ruling.channel), to.user_id, ruling.at)
+            for ruling in rulings
+            if ruling.is_due_later
+        ]
+    if decided:
+        await notification_deliveries.schedule(tx, decided, due)
+
+
+async def _push(tools: Tools, cause: Cause, row: NotificationRow, locale: str, unseen_count: int) -> None:
+    # The same id when the event is repeated: the user's inbox takes it once.
+    act = f"{row['id']}:{cause.actor_id}"
+    created = NotificationCreated(id=f"notification.created:{act}", notification=notification(row, locale))
+    counted = NotificationCounted(id=f"notification.counted:{act}", unseen_count=unseen_count)
+    await tools.broadcaster.publish_to_users([row["user_id"]], created, actor_id=cause.actor_id)
+    await tools.broadcaster.publish_to_users([row["user_id"]], counted)
+
+
+async def load_recipients(tx: Transaction, user_ids: Sequence[int]) -> dict[int, Recipient]:
+    rows = await notification_deliveries.load_recipients(tx, user_ids)
+    return {user_id: _recipient(row) for user_id, row in rows.items()}
+
+
+def _recipient(row: RecipientRow) -> Recipient:
+    return Recipient(
+        user_id=row["user_id"],
+        timezone=row["timezone"],
+        locale=row["locale"],
+        channels=msgspec.json.decode(row["channels"], type=dict[str, dict[str, bool]]),
+        quiet_from=row["quiet_from"],
+        quiet_until=row["quiet_until"],
+        has_push=row["has_push"],
+        has_email=row["has_email"],
+    )
