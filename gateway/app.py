@@ -20,6 +20,7 @@ from storage.cancellation import end
 from storage.database import Database, DatabaseUnavailable
 from storage.outbox import Outbox
 from storage.redis import RedisError
+from workers.deliveries import deliver
 from workers.job import Tools, groups
 from workers.relay import run_relay
 from workers.room_keeper import keep_rooms
@@ -68,6 +69,8 @@ class WorkerProcess:
                 return partial(run_relay, self.tools, self._listen_url, self._stop)
             case "keeper":
                 return partial(keep_rooms, self.tools, self._stop)
+            case "deliveries":
+                return partial(deliver, self.tools, self._stop)
             case "voice-keeper":
                 return partial(keep_voice, self.tools, self._stop)
             case _:
@@ -82,7 +85,7 @@ class WorkerProcess:
 
 def worker_names() -> list[str]:
     """Return the names that `daira work` accepts."""
-    return ["relay", "keeper", "voice-keeper", *sorted(groups())]
+    return ["relay", "keeper", "deliveries", "voice-keeper", *sorted(groups())]
 
 
 def sidecar(

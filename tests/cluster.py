@@ -84,7 +84,8 @@ class Cluster:
         self.worker_database = await self._closing.enter_async_context(
             open_database(self.servers.postgres_url("daira_worker"), 10, serves=False)
         )
-        names = [name for name in worker_names() if name != "voice-keeper"]
+        # Tests of voice and of deliveries run these themselves.
+        names = [name for name in worker_names() if name not in ("voice-keeper", "deliveries")]
         self.workers = WorkerProcess(
             self.stores, self.worker_database, self.servers.postgres_url("daira_worker"), names
         )

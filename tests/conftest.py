@@ -17,6 +17,7 @@ from gateway.stores import SCRIPTS
 from storage.redis_servers import servers_of
 from storage.shards import Shards
 from tests.cluster import Cluster
+from tests.courier import HOUR, Courier
 from tests.official import LANGUAGES
 from tests.people import HAS_JAVASCRIPT, NO_JAVASCRIPT, NODE, Driver, Person
 
@@ -86,6 +87,12 @@ async def node(cluster: Cluster) -> AsyncIterator[NodeFactory]:
     await cluster.leave()  # otherwise clients would try to reconnect to a stopped node
     for name in names:
         await cluster.remove_node(name)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def courier(cluster: Cluster) -> Courier:
+    await Courier(cluster).later(30 * HOUR)  # sends what other tests left
+    return Courier(cluster)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

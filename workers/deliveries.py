@@ -1,0 +1,197 @@
+"""Deliveries: send what stayed unseen to the devices of its users, once it is due.
+
+What is due for one user goes out as one message. Everything is checked again at that time. A delivery is leased while
+it is sent: if the worker dies, another one sends it again, and devices replace the first message by its key.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
+
+import structlog
+from prometheus_client import Counter
+
+from domain.notification_rules import Recipient, Ruling, rule_again
+from senders.sender import Accepted, DeadToken, Endpoint, Message, Outcome, Retry
+from senders.shown import MOST_IDS, device_message, dismissal
+from storage import devices, notification_deliveries, notifications
+from storage.devices import DeviceRow
+from storage.notification_deliveries import Channel, DueDelivery, Step
+from storage.notifications import NotificationRow
+from storage.reach import OUT_OF_REACH
+from workers.job import Tools
+from workers.notifications import load_recipients
+
+BATCH = 200
+LOOK_EVERY_S = 0.5
+MOST_ATTEMPTS = 6
+FIRST_WAIT = timedelta(seconds=5)
+LONGEST_WAIT = timedelta(hours=1)
+
+DELIVERIES = Counter("daira_notification_deliveries_total", "Deliveries of notifications", ["channel", "outcome"])
+
+log = structlog.get_logger()
+
+
+class _Known(NamedTuple):
+    """What is known about the users and notifications of a batch when it is sent."""
+
+    now: datetime
+    rows: Mapping[int, NotificationRow]
+    why_hidden: Mapping[int, str]
+    details: Mapping[int, str]
+    users: Mapping[int, Recipient]
+    devices: Sequence[DeviceRow]
+    online: set[int]
+
+
+async def deliver(tools: Tools, stop: asyncio.Event) -> None:
+    """Send what is due until `stop` is set."""
+    while not stop.is_set():
+        try:
+            if await deliver_due(tools):
+                continue
+        except OUT_OF_REACH as error:
+            log.warning("notifications could not be delivered", error=f"{type(error).__name__}: {error}")
+        try:
+            async with asyncio.timeout(LOOK_EVERY_S):
+                await stop.wait()
+        except TimeoutError:
+            continue
+
+
+async def deliver_due(tools: Tools) -> int:
+    """Send the next batch. Returns how many deliveries were due."""
+    now = tools.now()
+    async with tools.database.transaction() as tx:
+        due = await notification_deliveries.take_due(tx, now, BATCH)
+    if not due:
+        return 0
+    by_user: defaultdict[tuple[int, Channel], list[DueDelivery]] = defaultdict(list)
+    for delivery in due:
+        by_user[delivery.user_id, delivery.channel].append(delivery)
+    known = await _look_up(tools, due, now)
+    settled = await asyncio.gather(*(_deliver_safely(tools, known, each) for each in by_user.values()))
+    steps = [step for each in settled for step in each]
+    async with tools.database.transaction() as tx:
+        await notification_deliveries.settle(tx, steps)
+    for step in steps:
+        DELIVERIES.labels(step.delivery.channel, step.outcome or "later").inc()
+    return len(due)
+
+
+async def _look_up(tools: Tools, due: Sequence[DueDelivery], now: datetime) -> _Known:
+    user_ids = sorted({delivery.user_id for delivery in due})
+    ids = sorted({delivery.notification_id for delivery in due})
+    online = await tools.locations.online(user_ids)
+    async with tools.database.transaction() as tx:
+        pairs = [(delivery.user_id, delivery.notification_id) for delivery in due]
+        rows = {row["id"]: row for row in await notifications.load_shown(tx, pairs)}
+        hidden = [each for each in ids if each not in rows]
+        details = await notification_deliveries.load_details(tx, [*rows])
+        return _Known(
+            now,
+            rows,
+            await notification_deliveries.why_hidden(tx, hidden) if hidden else {},
+            details,
+            await load_recipients(tx, user_ids),
+            await devices.of_users(tx, user_ids),
+            online,
+        )
+
+
+async def _deliver_safely(tools: Tools, known: _Known, deliveries: Sequence[DueDelivery]) -> list[Step]:
+    """Send what is due for one user on one channel. Returns what becomes of each delivery.
+
+    An error is logged and the delivery repeated later, so that other users are not delayed.
+    """
+    try:
+        if deliveries[0].channel == "dismiss":
+            return await _dismiss(tools, known, deliveries)
+        return await _send_wanted(tools, known, deliveries)
+    except Exception as error:
+        log.warning("a notification could not be sent", user_id=deliveries[0].user_id, exc_info=True)
+        failed = Retry(0, type(error).__name__)
+        return [_step(each, _again_or_failed(each, [failed], known.now)) for each in deliveries]
+
+
+async def _send_wanted(tools: Tools, known: _Known, deliveries: Sequence[DueDelivery]) -> list[Step]:
+    rulings = [(each, _check(known, each)) for each in deliveries]
+    wanted = [each for each, ruling in rulings if ruling.decision == "scheduled"]
+    steps = [_step(each, ruling) for each, ruling in rulings if ruling.decision != "scheduled"]
+    if not wanted:
+        return steps
+    outcomes = await _send(tools, known, wanted)
+    sent = sum(isinstance(outcome, Accepted) for outcome in outcomes)
+    if not sent:
+        return [*steps, *(_step(each, _again_or_failed(each, outcomes, known.now)) for each in wanted)]
+    ruling = Ruling(_channel(wanted[0]), "sent", f"to {sent} of {len(outcomes)} devices", known.now)
+    return [*steps, *(_step(each, ruling) for each in wanted)]
+
+
+def _check(known: _Known, delivery: DueDelivery) -> Ruling:
+    """Whether the notification is still to be sent: its ruling is `scheduled` if so."""
+    channel, now = _channel(delivery), known.now
+    to, row = known.users.get(delivery.user_id), known.rows.get(delivery.notification_id)
+    if to is None:
+        return Ruling(channel, "dropped", "the account is not active", now)
+    if row is None:
+        return Ruling(channel, "dropped", known.why_hidden.get(delivery.notification_id, "no longer visible"), now)
+    is_seen, is_online = row["seen_at"] is not None, delivery.user_id in known.online
+    return rule_again(channel, row["kind"], to, now, is_seen=is_seen, is_online=is_online)
+
+
+def _again_or_failed(delivery: DueDelivery, outcomes: Sequence[Outcome], now: datetime) -> Ruling:
+    """Nothing was sent: repeat it later, a few times, if a provider asks for it."""
+    channel = _channel(delivery)
+    retry = min((each for each in outcomes if isinstance(each, Retry)), key=lambda each: each.after_s, default=None)
+    if retry is not None and delivery.attempts < MOST_ATTEMPTS:
+        wait = min(max(timedelta(seconds=retry.after_s), FIRST_WAIT * 2**delivery.attempts), LONGEST_WAIT)
+        return Ruling(channel, "scheduled", f"again, since: {retry.reason}", now + wait)
+    reasons = [each.reason for each in outcomes if not isinstance(each, Accepted)]
+    return Ruling(channel, "failed", retry.reason if retry else (reasons or ["no device is left"])[0], now)
+
+
+def _step(delivery: DueDelivery, ruling: Ruling) -> Step:
+    if ruling.is_due_later:
+        return Step(delivery, ruling.at, None, ruling.shown())
+    return Step(delivery, None, ruling.decision, ruling.shown())
+
+
+async def _send(tools: Tools, known: _Known, deliveries: Sequence[DueDelivery]) -> list[Outcome]:
+    """Send one message to each device of the user."""
+    rows = sorted((known.rows[each.notification_id] for each in deliveries), key=lambda row: -row["id"])
+    sending = (
+        _send_to(tools, device, device_message(rows, known.details, device["locale"]))
+        for device in _devices(known, deliveries[0].user_id, deliveries[0].channel)
+    )
+    return await asyncio.gather(*sending)
+
+
+async def _dismiss(tools: Tools, known: _Known, deliveries: Sequence[DueDelivery]) -> list[Step]:
+    """Remove from the user's devices what was seen elsewhere. It is tried once: if it is lost, a notice stays."""
+    ids = sorted((each.notification_id for each in deliveries), reverse=True)
+    for start in range(0, len(ids), MOST_IDS):
+        message = dismissal(ids[start : start + MOST_IDS])
+        to = _devices(known, deliveries[0].user_id, "dismiss")
+        await asyncio.gather(*(_send_to(tools, device, message) for device in to))
+    return [Step(each, None, "sent", None) for each in deliveries]
+
+
+async def _send_to(tools: Tools, row: DeviceRow, message: Message) -> Outcome:
+    outcome = await tools.providers.send(Endpoint(row["kind"], row["token"], row["locale"]), message)
+    if isinstance(outcome, DeadToken):
+        async with tools.database.transaction() as tx:
+            await devices.remove_dead(tx, row["id"], outcome.since)
+    return outcome
+
+
+def _devices(known: _Known, user_id: int, channel: Channel) -> list[DeviceRow]:
+    is_email = channel == "email"
+    return [row for row in known.devices if row["user_id"] == user_id and (row["kind"] == "email") == is_email]
+
+
+def _channel(delivery: DueDelivery) -> Literal["push", "email"]:
+    return "email" if delivery.channel == "email" else "push"  # a dismissal belongs to pushes
