@@ -8,7 +8,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 import structlog
 from prometheus_client import Counter
@@ -16,7 +16,9 @@ from prometheus_client import Counter
 from domain.notification_rules import Recipient, Ruling, rule_again
 from senders.sender import Accepted, DeadToken, Endpoint, Message, Outcome, Retry
 from senders.shown import MOST_IDS, device_message, dismissal
-from storage import devices, notification_deliveries, notifications
+from storage import chat_notifications, devices, notification_deliveries, notifications
+from storage.chat_notifications import UnreadRow
+from storage.database import Transaction
 from storage.devices import DeviceRow
 from storage.notification_deliveries import Channel, DueDelivery, Step
 from storage.notifications import NotificationRow
@@ -42,6 +44,7 @@ class _Known(NamedTuple):
     rows: Mapping[int, NotificationRow]
     why_hidden: Mapping[int, str]
     details: Mapping[int, str]
+    last_seqs: Mapping[int, int]  # of chats
     users: Mapping[int, Recipient]
     devices: Sequence[DeviceRow]
     online: set[int]
@@ -77,6 +80,7 @@ async def deliver_due(tools: Tools) -> int:
     steps = [step for each in settled for step in each]
     async with tools.database.transaction() as tx:
         await notification_deliveries.settle(tx, steps)
+        await _settle_chats(tools, tx, known, steps)
     for step in steps:
         DELIVERIES.labels(step.delivery.channel, step.outcome or "later").inc()
     return len(due)
@@ -91,15 +95,38 @@ async def _look_up(tools: Tools, due: Sequence[DueDelivery], now: datetime) -> _
         rows = {row["id"]: row for row in await notifications.load_shown(tx, pairs)}
         hidden = [each for each in ids if each not in rows]
         details = await notification_deliveries.load_details(tx, [*rows])
+        chats = [row["id"] for row in rows.values() if row["kind"] == "chat_message"]
+        unread = await chat_notifications.load_unread(tx, chats) if chats else {}
+        for notification_id, chat in unread.items():
+            rows[notification_id] = _with_unread(rows[notification_id], chat, now)
+            details[notification_id] = chat["text"] or ""
         return _Known(
             now,
             rows,
             await notification_deliveries.why_hidden(tx, hidden) if hidden else {},
             details,
+            {each: chat["last_seq"] for each, chat in unread.items()},
             await load_recipients(tx, user_ids),
             await devices.of_users(tx, user_ids),
             online,
         )
+
+
+def _with_unread(row: NotificationRow, chat: UnreadRow, now: datetime) -> NotificationRow:
+    """Show a notification of a chat with the senders of its unread messages; without any, it is seen."""
+    senders, amount = chat["senders"], chat["sender_count"]
+    seen_at = None if chat["unread"] else now
+    return cast("NotificationRow", {**row, "actors": senders, "actor_count": amount, "seen_at": seen_at})
+
+
+async def _settle_chats(tools: Tools, tx: Transaction, known: _Known, steps: Sequence[Step]) -> None:
+    """Note which messages devices were told of, and schedule those that came meanwhile."""
+    finished = [step.delivery.notification_id for step in steps if step.due_at is None]
+    told = [(each, known.last_seqs[each]) for each in finished if each in known.last_seqs]
+    if told:
+        await chat_notifications.note_told(tx, told)
+        chat_ids = [known.rows[each]["target_id"] for each, _ in told]
+        await chat_notifications.schedule_newer(tx, chat_ids, known.now + tools.delays.push)
 
 
 async def _deliver_safely(tools: Tools, known: _Known, deliveries: Sequence[DueDelivery]) -> list[Step]:

@@ -4,6 +4,9 @@ from prometheus_client import Counter
 
 from protocol.events import (
     BlockedEvent,
+    ChatChangedEvent,
+    ChatMarkedEvent,
+    ChatMessagesSentEvent,
     CommentCreatedEvent,
     CommentEditedEvent,
     FollowChangedEvent,
@@ -18,7 +21,7 @@ from protocol.events import (
     UnblockedEvent,
 )
 from protocol.notifications import Kind, NotificationCounted
-from storage import graph, live_rooms, notification_targets, notifications, posts
+from storage import chat_notifications, graph, live_rooms, notification_targets, notifications, posts
 from storage.notifications import Cause
 from workers.job import Job, consumes
 from workers.notifications import PAGE, tell
@@ -91,6 +94,32 @@ async def tell_of_edited_comment(job: Job, event: CommentEditedEvent) -> None:
     if comment is not None:
         named = [user_id for user_id in comment["mention_ids"] if user_id in event.named]
         await tell(job, Cause("mention", "comment", event.comment_id, event.author_id), named)
+
+
+@consumes(ChatChangedEvent, group="notifications")
+async def tell_of_group(job: Job, event: ChatChangedEvent) -> None:
+    """Users for whom a group waits as a request."""
+    if event.change in ("opened", "added"):
+        async with job.tools.database.transaction() as tx:
+            requested = await chat_notifications.requests_of_group(tx, event.chat_id, event.user_ids)
+        await tell(job, Cause("chat_request", "chat", event.chat_id, event.actor_id), requested)
+
+
+@consumes(ChatMessagesSentEvent, group="notifications")
+async def tell_of_messages(job: Job, event: ChatMessagesSentEvent) -> None:
+    """A user for whom the chat waits as a request, and devices of members who do not read it meanwhile."""
+    due_at = job.tools.now() + job.tools.delays.push
+    async with job.tools.database.transaction() as tx:
+        request = await chat_notifications.request_by_message(tx, event.chat_id, event.first_seq)
+        await chat_notifications.schedule(tx, event.chat_id, event.last_seq, due_at)
+    if request is not None:
+        await tell(job, Cause("chat_request", "chat", event.chat_id, request.sender_id), request.user_ids)
+
+
+@consumes(ChatMarkedEvent, group="notifications")
+async def dismiss_read_messages(job: Job, event: ChatMarkedEvent) -> None:
+    async with job.tools.database.transaction() as tx:
+        await chat_notifications.dismiss(tx, event.chat_id, event.user_id)
 
 
 @consumes(RoomInvitedEvent, group="notifications")

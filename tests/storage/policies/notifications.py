@@ -75,5 +75,6 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
 }  # fmt: skip
 TO_WORKERS = {
     "notify", "notification_recipients", "notification_detail", "notifications_shown_to", "unseen_count_of",
+    "notify_of_messages", "unread_messages", "dismiss_messages",
 }  # fmt: skip
 INTERNAL = TO_WORKERS | {"hides", "target_visible_to", "notification_verdict", "dismiss_deliveries"}
