@@ -10,7 +10,7 @@ import time
 import structlog
 from prometheus_client import Counter
 
-from storage import idempotency, outbox, schema
+from storage import idempotency, notifications, outbox, schema
 from storage.database import DatabaseUnavailable
 from storage.event_log import LogFull, Record
 from storage.redis import RedisError
@@ -82,7 +82,13 @@ class _Relay:
         if time.monotonic() < self._tidy_at:
             return
         self._tidy_at = time.monotonic() + TIDY_EVERY_S
-        for forget in (outbox.forget_sent, idempotency.forget_old):
+        for forget in (
+            outbox.forget_sent,
+            idempotency.forget_old,
+            notifications.forget_old,
+            notifications.forget_surplus,
+            notifications.forget_old_causes,
+        ):
             gone = TIDY_BATCH
             while gone == TIDY_BATCH:
                 async with self._tools.database.transaction() as tx:
