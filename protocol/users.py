@@ -133,3 +133,20 @@ class GraphRequested(Push, frozen=True):
 class GraphAccepted(Push, frozen=True):
     event: ClassVar[str] = "graph.accepted"
     user: UserLite
+
+
+class GraphMuted(Push, frozen=True):
+    """To the user's own devices: one of them muted that user."""
+
+    event: ClassVar[str] = "graph.muted"
+    user_id: str
+    kind: MuteKind
+    until: str | None
+
+
+class GraphUnmuted(Push, frozen=True):
+    """To the user's own devices. Without `kind`, mutes of all kinds are removed."""
+
+    event: ClassVar[str] = "graph.unmuted"
+    user_id: str
+    kind: MuteKind | None

@@ -176,6 +176,18 @@ async def test_muting_stories_keeps_posts(cluster: Cluster, person):
     await bob.expect("feed.added", post_id=post["id"])
 
 
+async def test_a_mute_is_pushed_to_the_users_other_devices(cluster: Cluster, person):
+    alice, bob = await person("alice"), await person("bob")
+    other = await cluster.again(bob, node="b")
+    until = "2031-01-01T00:00:00.000Z"
+    await bob.call("graph.mute", user_id=alice.id, kind="posts", until=until)
+    await other.expect("graph.muted", user_id=alice.id, kind="posts", until=until)
+    await bob.call("graph.unmute", user_id=alice.id)
+    await other.expect("graph.unmuted", user_id=alice.id, kind=None)
+    await cluster.settle(alice)
+    assert alice.heard("graph.muted") == alice.heard("graph.unmuted") == []
+
+
 async def test_a_mute_expires(cluster: Cluster, person, monkeypatch):
     alice, bob = await person("alice"), await person("bob")
     failed = await bob.refused("graph.mute", user_id=alice.id, until="2020-01-01T00:00:00Z")
