@@ -95,13 +95,38 @@ async def test_many_messages_share_one_connection_and_one_token(sender, server):
         (Answer(503, "ServiceUnavailable", retry_after="20"), Retry(20, "ServiceUnavailable", True)),
         (Answer(503, "Shutdown"), Retry(5, "Shutdown", True)),
         (Answer(403, "Forbidden"), Retry(300, "Forbidden", True)),
-        (Answer(502), Retry(30, "502")),
+        (Answer(400, "IdleTimeout"), Retry(1, "IdleTimeout")),
+        (Answer(429), Retry(30, "429")),
+        (Answer(500), Retry(30, "500")),
+        (Answer(418), Rejected("418")),
     ],
 )
 async def test_what_a_reason_means(sender, server, answer, outcome):
     server.answers = [answer]
     assert await sender.send(PHONE, HELLO) == outcome
     assert await sender.send(PHONE, HELLO) == Accepted()
+
+
+# Of all reasons in Apple's table: which are about the device, and which about us. All others are about the message.
+OF_THE_DEVICE = ["BadDeviceToken", "DeviceTokenNotForTopic", "ExpiredToken", "Unregistered"]
+OURS = [
+    "BadCertificate", "BadCertificateEnvironment", "Forbidden", "InvalidProviderToken", "MissingProviderToken",
+    "TooManyProviderTokenUpdates", "ServiceUnavailable", "Shutdown",
+]  # fmt: skip
+OF_THE_MESSAGE = [
+    "BadCollapseId", "BadExpirationDate", "BadMessageId", "BadPriority", "BadTopic", "DuplicateHeaders",
+    "InvalidPushType", "MissingDeviceToken", "MissingTopic", "PayloadEmpty", "TopicDisallowed", "BadPath",
+    "MethodNotAllowed", "PayloadTooLarge",
+]  # fmt: skip
+
+
+async def test_only_reasons_about_the_device_end_it(sender, server):
+    for reason in (*OF_THE_DEVICE, *OURS, *OF_THE_MESSAGE):
+        server.answers = [Answer(400, reason)]
+        outcome = await sender.send(PHONE, HELLO)
+        assert isinstance(outcome, DeadToken) == (reason in OF_THE_DEVICE), reason
+        assert (isinstance(outcome, Retry) and outcome.is_for_all) == (reason in OURS), reason
+        assert isinstance(outcome, Rejected) == (reason in OF_THE_MESSAGE), reason
 
 
 async def test_a_device_that_is_not_registered(sender):

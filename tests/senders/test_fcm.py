@@ -1,6 +1,7 @@
 """FCM: what is sent, one token for many messages, and what each error means for device and message."""
 
 import asyncio
+import json
 
 import pytest
 from aiohttp import web
@@ -109,6 +110,13 @@ async def test_what_an_error_means(fcm, server, answer, outcome):
     assert await fcm.send(PHONE, HELLO) == Accepted()
 
 
+async def test_the_code_may_come_after_other_details(fcm, server):
+    error = json.loads(fcm_error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", "message.token").body)
+    error["error"]["details"].reverse()
+    server.answers = [web.json_response(error, status=400)]
+    assert await fcm.send(PHONE, HELLO) == DeadToken("INVALID_ARGUMENT")
+
+
 @pytest.mark.parametrize(("header", "seconds"), [("120", 120), ("0", 1), ("999999", 3_600), ("soon", 60)])
 async def test_a_throttled_message_waits_as_long_as_the_server_says(fcm, server, header, seconds):
     server.answers = [fcm_error(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED", Retry_After=header)]
@@ -120,11 +128,13 @@ def pages(*statuses: int) -> list[web.Response]:
 
 
 async def test_answers_that_are_not_fcms(fcm, server):
-    server.answers = [fcm_error(302, "", Location="http://127.0.0.1:1/"), *pages(502, 200, 404)]
+    server.answers = [fcm_error(302, "", Location="http://127.0.0.1:1/"), *pages(502, 200, 404, 429, 500)]
     assert await fcm.send(PHONE, HELLO) == Rejected("302")
     assert await fcm.send(PHONE, HELLO) == Retry(60, "502", True)
     assert await fcm.send(PHONE, HELLO) == Accepted()
     assert await fcm.send(PHONE, HELLO) == Rejected("404")
+    assert await fcm.send(PHONE, HELLO) == Retry(60, "429")
+    assert await fcm.send(PHONE, HELLO) == Retry(60, "500", True)
 
 
 async def test_a_token_endpoint_that_refuses_or_fails(fcm, server):

@@ -132,6 +132,10 @@ def test_a_name_cannot_break_out(one, other):
     assert not set(first + second) & set(TURNING)
 
 
+def test_a_count_that_fell_to_zero_meanwhile():
+    assert notification_text("en", "follow", ["Mona"], 0)[0] == "New follower: \u2068Mona\u2069"
+
+
 def test_an_actor_without_a_visible_name():
     assert notification_text("en", "follow", ["\u2069\u202e"], 1)[0] == "New follower: a user"
     assert notification_text("ar-EG", "follow", [], 12)[0] == "متابعات جديدة من مستخدم و١١ شخصًا آخر"

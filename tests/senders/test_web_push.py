@@ -135,8 +135,12 @@ async def test_a_host_that_is_not_listed_any_more(service, device, trust):
     await sender.close()
 
 
-async def test_a_ping_names_the_public_key(sender, service):
-    assert await sender.ping() == f"{service.host} answer; the public key is {service.application_key}"
+async def test_a_ping_names_the_public_key(service, trust):
+    """Only hosts that are listed by their whole name are known."""
+    sender = WebPush(VapidKey.read(KEY, SUBJECT), PushHosts([service.host, "*.push.example"]), trust.client)
+    public_key = VapidKey.read(KEY, SUBJECT).public
+    assert await sender.ping() == f"{service.host} answer; the public key is {public_key}"
+    await sender.close()
 
 
 def test_a_key_may_be_pem():
