@@ -46,12 +46,24 @@ export interface ChangePassword {
   new_password: string;
 }
 
+/** Whether the channel is used. Absent fields stay as they are. */
+export interface ChannelChoice {
+  socket?: boolean;
+  push?: boolean;
+  email?: boolean;
+}
+
+export interface Channels {
+  socket: boolean;
+  push: boolean;
+  email: boolean;
+}
+
 /** `users` are both users of a direct chat, whose title is empty; a group's are in `chat.members`. */
 export interface Chat {
   id: string;
   kind: "direct" | "group";
   title: string;
-  creator_id: string;
   users: UserLite[];
   member_count: number;
   last_seq: number;
@@ -343,6 +355,18 @@ export interface CreateRoom {
   idempotency_key?: string | null;
 }
 
+/** What was decided about one channel, oldest first in a list. `scheduled`: it is sent at `at` if nothing changes until then. `held`: scheduled later than usual. `sent`, `dropped` and `failed` are final. */
+export interface Decision {
+  channel: "email" | "push" | "socket";
+  decision: "dropped" | "failed" | "held" | "scheduled" | "sent";
+  reason: string;
+  at: string;
+}
+
+export interface Decisions {
+  decisions: Decision[];
+}
+
 /** `me` hides the message from the caller alone. */
 export interface DeleteChatMessage {
   chat_id: string;
@@ -424,6 +448,11 @@ export interface FeedRemoved {
   post_id: string;
 }
 
+export interface FilteredPage {
+  items: Notification[];
+  next_cursor: string | null;
+}
+
 export interface FollowResult {
   status: "active" | "pending";
 }
@@ -458,9 +487,24 @@ export interface GraphFollowed {
   user: UserLite;
 }
 
+/** To the user's own devices: one of them muted that user. */
+export interface GraphMuted {
+  id: string;
+  user_id: string;
+  kind: "all" | "posts" | "stories";
+  until: string | null;
+}
+
 export interface GraphRequested {
   id: string;
   user: UserLite;
+}
+
+/** To the user's own devices. Without `kind`, mutes of all kinds are removed. */
+export interface GraphUnmuted {
+  id: string;
+  user_id: string;
+  kind: "all" | "posts" | "stories" | null;
 }
 
 export interface InviteToRoom {
@@ -483,6 +527,25 @@ export interface KickFromRoom {
   room_id: string;
   user_id: string;
   reason?: string | null;
+}
+
+/** Choices by kind of notification. */
+export interface KindChoices {
+  follow?: ChannelChoice;
+  follow_request?: ChannelChoice;
+  acceptance?: ChannelChoice;
+  reaction?: ChannelChoice;
+  comment?: ChannelChoice;
+  reply?: ChannelChoice;
+  mention?: ChannelChoice;
+  share?: ChannelChoice;
+  chat_request?: ChannelChoice;
+  chat_message?: ChannelChoice;
+  room_live?: ChannelChoice;
+  room_invitation?: ChannelChoice;
+  digest?: ChannelChoice;
+  security?: ChannelChoice;
+  system?: ChannelChoice;
 }
 
 export interface ListChatMembers {
@@ -514,6 +577,11 @@ export interface ListComments {
 
 export interface ListFollows {
   user_id: string;
+  cursor?: string | null;
+  limit?: number | null;
+}
+
+export interface ListNotifications {
   cursor?: string | null;
   limit?: number | null;
 }
@@ -577,6 +645,11 @@ export interface MarkChat {
   read_seq?: number | null;
 }
 
+/** The newest notification that was shown: it and all older ones are seen. */
+export interface MarkSeen {
+  up_to_id: string;
+}
+
 /** An attachment of a post. */
 export interface Media {
   id: string;
@@ -631,6 +704,67 @@ export interface NoArguments {
 
 /** The result of methods that return nothing. */
 export interface Nothing {
+}
+
+/** A notification as its user may see it: users whom the user hides are not among the actors, nor counted. `actors` are the newest of `actor_count`. While a notification is unseen, further actors may join it; `created_at` stays. */
+export interface Notification {
+  id: string;
+  kind: "acceptance" | "chat_message" | "chat_request" | "comment" | "digest" | "follow" | "follow_request" | "mention" | "reaction" | "reply" | "room_invitation" | "room_live" | "security" | "share" | "system";
+  actors: UserLite[];
+  actor_count: number;
+  target: Target;
+  text: string;
+  created_at: string;
+  updated_at: string;
+  seen: boolean;
+  read: boolean;
+}
+
+export interface NotificationCounted {
+  id: string;
+  unseen_count: number;
+}
+
+/** The notification is new, or a further actor joined it: then it replaces the one with the same id. */
+export interface NotificationCreated {
+  id: string;
+  notification: Notification;
+}
+
+/** To the user's own devices: these notifications were seen, read or dismissed on one of them. */
+export interface NotificationDismissed {
+  id: string;
+  ids: string[];
+}
+
+/** `unseen_count` counts up to 100. */
+export interface NotificationPage {
+  items: Notification[];
+  unseen_count: number;
+  next_cursor: string | null;
+}
+
+/** How notifications reach the caller. `strangers` are users whom the caller does not follow, `new_accounts` those among them whose account is younger than three days: their notifications are accepted, kept back (`notification.filtered`), or dropped. */
+export interface NotificationPreferences {
+  channels: Record<string, Channels>;
+  ungrouped: ("follow" | "reaction")[];
+  quiet_hours: QuietHours | null;
+  strangers: "accept" | "drop" | "filter";
+  new_accounts: "accept" | "drop" | "filter";
+}
+
+/** To the user's own devices. */
+export interface NotificationPreferencesChanged {
+  id: string;
+  preferences: NotificationPreferences;
+}
+
+export interface NotificationRef {
+  id: string;
+}
+
+export interface NotificationRefs {
+  ids: string[];
 }
 
 /** One user: the direct chat with that user. Several: a new group without a title. */
@@ -735,6 +869,12 @@ export interface PushDevice {
 export interface PushDeviceList {
   items: PushDevice[];
   webpush_key: string | null;
+}
+
+/** In the time zone of the account's settings. Security is never held back. */
+export interface QuietHours {
+  start: string;
+  end: string;
 }
 
 export interface RaiseHand {
@@ -989,6 +1129,15 @@ export interface SetChatRole {
   role: "admin" | "member" | "owner";
 }
 
+/** Absent fields stay as they are; null clears quiet hours. */
+export interface SetNotificationPreferences {
+  channels?: KindChoices;
+  ungrouped?: ("follow" | "reaction")[];
+  quiet_hours?: QuietHours | null;
+  strangers?: "accept" | "drop" | "filter";
+  new_accounts?: "accept" | "drop" | "filter";
+}
+
 /** Holds on all devices until it is set again. Without `text`, none is shown. */
 export interface SetPresence {
   status: "away" | "busy" | "invisible" | "online";
@@ -1045,6 +1194,12 @@ export interface StageTime {
   seconds: number;
 }
 
+/** What a notification is about. The id of a `password` is that of its change. */
+export interface Target {
+  type: "chat" | "comment" | "password" | "post" | "room" | "session" | "user";
+  id: string;
+}
+
 export interface TopMessage {
   message: RoomMessage;
   reactions: Record<string, number>;
@@ -1071,6 +1226,10 @@ export interface TypingChanged {
 export interface UnmuteUser {
   user_id: string;
   kind?: "all" | "posts" | "stories" | null;
+}
+
+export interface Unseen {
+  unseen_count: number;
 }
 
 export interface UnsetReaction {
@@ -1271,6 +1430,24 @@ export interface ClientToServerEvents {
   "graph.unfollow": (request: UserRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** Remove a mute of one kind, or of all kinds. */
   "graph.unmute": (request: UnmuteUser, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Move notifications that a policy kept back into the list. Repeating it changes nothing. */
+  "notification.accept_filtered": (request: NotificationRefs, ack: (answer: Answer<Unseen>) => void) => void;
+  /** Delete notifications that a policy kept back. Repeating it changes nothing. */
+  "notification.dismiss_filtered": (request: NotificationRefs, ack: (answer: Answer<Unseen>) => void) => void;
+  /** What the caller's policies kept back, newest first. */
+  "notification.filtered": (request: ListNotifications, ack: (answer: Answer<FilteredPage>) => void) => void;
+  /** The caller's notifications, newest first by their first event, and how many are unseen. */
+  "notification.list": (request: ListNotifications, ack: (answer: Answer<NotificationPage>) => void) => void;
+  /** Mark notifications as read, and seen. Ids that the caller does not have change nothing. */
+  "notification.mark_read": (request: NotificationRefs, ack: (answer: Answer<Unseen>) => void) => void;
+  /** Mark a notification and all older ones as seen. Repeating it changes nothing. */
+  "notification.mark_seen": (request: MarkSeen, ack: (answer: Answer<Unseen>) => void) => void;
+  /** The caller's preferences, with defaults where the caller chose nothing. */
+  "notification.preferences": (ack: (answer: Answer<NotificationPreferences>) => void) => void;
+  /** Change the caller's preferences, also for what is not sent yet. */
+  "notification.set_preferences": (request: SetNotificationPreferences, ack: (answer: Answer<NotificationPreferences>) => void) => void;
+  /** What was decided about a notification on each channel, and why; the oldest decision first. */
+  "notification.why": (request: NotificationRef, ack: (answer: Answer<Decisions>) => void) => void;
   /** Publish a post. The same idempotency key returns the first answer. */
   "post.create": (request: CreatePost, ack: (answer: Answer<Post>) => void) => void;
   /** Delete the caller's own post. Repeating it changes nothing. */
@@ -1391,7 +1568,13 @@ export interface ServerToClientEvents {
   "feed.removed": (push: FeedRemoved, offset?: string) => void;
   "graph.accepted": (push: GraphAccepted, offset?: string) => void;
   "graph.followed": (push: GraphFollowed, offset?: string) => void;
+  "graph.muted": (push: GraphMuted, offset?: string) => void;
   "graph.requested": (push: GraphRequested, offset?: string) => void;
+  "graph.unmuted": (push: GraphUnmuted, offset?: string) => void;
+  "notification.counted": (push: NotificationCounted, offset?: string) => void;
+  "notification.created": (push: NotificationCreated, offset?: string) => void;
+  "notification.dismissed": (push: NotificationDismissed, offset?: string) => void;
+  "notification.preferences_changed": (push: NotificationPreferencesChanged, offset?: string) => void;
   "post.deleted": (push: PostDeleted, offset?: string) => void;
   "post.edited": (push: PostEdited, offset?: string) => void;
   "presence.changed": (push: PresenceChanged, offset?: string) => void;

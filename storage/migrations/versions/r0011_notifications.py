@@ -1,4 +1,4 @@
-"""Devices that get what their users miss: push tokens of phones, subscriptions of browsers, e-mail."""
+"""Notifications: what users are told, once for each cause, and its deliveries to their devices."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.util import await_only
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 
 
 def upgrade() -> None:
