@@ -87,3 +87,44 @@ async def test_typing_reaches_the_other_members(cluster: Cluster, person, pair):
     await cluster.settle(alice)
     assert not alice.heard("typing.changed")
     assert (await alice.refused("typing.start", chat_id=chat_id, post_id="1")).code == "INVALID_ARGUMENT"
+
+
+async def join_crowd(cluster: Cluster, chat_id: str, amount: int) -> None:
+    """Add so many users to the chat, who never connect."""
+    owner, first = await cluster.owner(), cluster.stores.ids.mint()
+    await owner.execute(
+        "INSERT INTO users (id, username, username_key) SELECT $1::bigint + n, $1 + n, $1 + n FROM generate_series(1, $2) n",
+        first, amount,
+    )  # fmt: skip
+    await owner.execute(
+        """INSERT INTO chat_members (chat_id, user_id, state)
+        SELECT $1, $2::bigint + n, 'active' FROM generate_series(1, $3) n""",
+        int(chat_id), first, amount,
+    )  # fmt: skip
+    await owner.close()
+
+
+async def test_nobody_is_told_of_typing_in_a_large_chat(cluster: Cluster, pair):
+    alice, bob, chat_id = pair
+    await join_crowd(cluster, chat_id, 198)
+    await alice.call("typing.start", chat_id=chat_id)
+    await bob.expect("typing.changed", typing=True)
+    await join_crowd(cluster, chat_id, 1)
+    await bob.call("typing.start", chat_id=chat_id)
+    await cluster.settle(alice)
+    assert not alice.heard("typing.changed")
+
+
+async def test_nobody_is_told_of_marks_in_a_large_chat(cluster: Cluster, pair):
+    alice, bob, chat_id = pair
+    phone = await cluster.again(bob)
+    await join_crowd(cluster, chat_id, 299)
+    await say(alice, chat_id, "hello")
+    await bob.call("chat.mark", chat_id=chat_id, read_seq=1)
+    await phone.expect("chat.marked", read_seq=1)
+    await cluster.settle(alice)
+    assert not alice.heard("chat.marked")
+    assert (await alice.refused("chat.read_by", chat_id=chat_id, seq=1)).code == "FAILED_PRECONDITION"
+    members = (await alice.call("chat.members", chat_id=chat_id, limit=100))["items"]
+    assert {each["read_seq"] for each in members if each["user"]["id"] != alice.id} == {None}
+    assert (await entry(bob, chat_id))["unread"] == 0
