@@ -93,7 +93,8 @@ async def join_crowd(cluster: Cluster, chat_id: str, amount: int) -> None:
     """Add so many users to the chat, who never connect."""
     owner, first = await cluster.owner(), cluster.stores.ids.mint()
     await owner.execute(
-        "INSERT INTO users (id, username, username_key) SELECT $1::bigint + n, $1 + n, $1 + n FROM generate_series(1, $2) n",
+        """INSERT INTO users (id, username, username_key)
+        SELECT $1::bigint + n, $1 + n, $1 + n FROM generate_series(1, $2) n""",
         first, amount,
     )  # fmt: skip
     await owner.execute(

@@ -141,7 +141,9 @@ async def test_entries_show_nothing_of_a_chat_that_is_hidden(rows: Rows):
     assert json.loads(entry["last_message"])["seq"] == 1
     await rows.block(alice, bob)
     [entry] = await rows.list(bob, "chat_entries", [shut])
-    assert (entry["state"], entry["unread"], entry["users"], entry["last_message"]) == ("left", 0, "[]", None)
+    shown = [entry[name] for name in ("state", "title", "users", "last_message")]
+    assert shown == ["left", "", "[]", None]
+    assert entry["member_count"] == entry["last_seq"] == entry["unread"] == 0
 
 
 async def test_a_change_of_a_row_changes_its_version(rows: Rows):
