@@ -1,11 +1,20 @@
 """The whole matrix: the rows of all domains, and what needs none."""
 
-from tests.contract.privacy import chats, comments, live_rooms, posts, reactions, users
+from tests.contract.privacy import chats, comments, live_rooms, notifications, posts, reactions, users
 from tests.contract.privacy.rows import CallRow, PushRow
 
-DOMAINS = (users, posts, comments, reactions, chats, live_rooms)
-BEFORE = (posts.make, posts.watch, comments.make, reactions.react, chats.make, chats.talk, live_rooms.make)
-SINCE = (posts.watch, users.watch, reactions.react, chats.talk)
+DOMAINS = (users, posts, comments, reactions, chats, notifications, live_rooms)
+BEFORE = (
+    posts.make,
+    posts.watch,
+    comments.make,
+    reactions.react,
+    chats.make,
+    chats.talk,
+    notifications.make,
+    live_rooms.make,
+)
+SINCE = (posts.watch, users.watch, reactions.react, chats.talk, notifications.load)
 
 CALLS: dict[str, CallRow] = {method: row for domain in DOMAINS for method, row in domain.CALLS.items()}
 PUSHES: dict[str, PushRow] = {event: row for domain in DOMAINS for event, row in domain.PUSHES.items()}
@@ -24,12 +33,26 @@ NO_ROW = {
     "chat.membership_changed": "own",
     "chat.reject": "own",
     "graph.block": "silent",
+    "graph.muted": "own",
     "graph.unblock": "silent",
     "graph.unfollow": "silent",
     "graph.unmute": "silent",
+    "graph.unmuted": "own",
+    "notification.accept_filtered": "silent",
+    "notification.counted": "count",
+    "notification.dismiss_filtered": "silent",
+    "notification.dismissed": "own",
+    "notification.mark_read": "silent",
+    "notification.mark_seen": "silent",
+    "notification.preferences": "own",
+    "notification.preferences_changed": "own",
+    "notification.set_preferences": "own",
     "post.unwatch": "silent",
     "presence.set": "own",
     "presence.unwatch": "silent",
+    "push.list": "own",
+    "push.register": "own",
+    "push.unregister": "own",
     "reaction.changed": "own",
     "reaction.unset": "silent",
     "room.audience": "count",

@@ -57,7 +57,7 @@ def _mentions(world: World, viewer: str) -> list[Cell]:
 
 
 def _feeds(world: World, viewer: str) -> list[Cell]:
-    posts = [post for post in world.of_kind("post") if world.may(viewer, post.owner, "feed")]
+    posts = [post for post in world.of_kind("post", (*VIEWERS, HOST)) if world.may(viewer, post.owner, "feed")]
     if viewer in ACCOUNTS:
         posts += world.of_kind("post", [HOST])  # it mentions them
     return [Cell({"mode": mode, "limit": 100}, world.shown(viewer, posts)) for mode in ("latest", "ranked")]

@@ -30,7 +30,9 @@ def _sets(world: World, viewer: str) -> list[Cell]:
 def _lists(world: World, viewer: str) -> list[Cell]:
     cells = []
     for target in _targets(world):
-        people = [name for name in (*VIEWERS, HOST) if world.saw(name, target) or world.sees(name, target)]
+        people = [
+            name for name in (*VIEWERS, HOST) if world.in_past(world.sees, name, target) or world.sees(name, target)
+        ]
         shows = [world.user(name) for name in people if world.may(viewer, name, "profile", "act")]
         cells.append(opens(world, viewer, target, _at(target, limit=100))._replace(shows=shows))
     return cells

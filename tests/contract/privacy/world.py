@@ -81,11 +81,11 @@ class World:
             return False
         return all(self.may(viewer, owner, what) for owner, what in thing.conditions)
 
-    def saw(self, viewer: str, thing: Thing) -> bool:
-        """Whether the viewer saw it before relations changed."""
+    def in_past(self, question: Callable[..., bool], *arguments: Any) -> bool:
+        """The answer before relations changed."""
         now, self.is_past = self.is_past, True
         try:
-            return self.sees(viewer, thing)
+            return question(*arguments)
         finally:
             self.is_past = now
 

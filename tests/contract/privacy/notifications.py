@@ -1,0 +1,77 @@
+"""Notifications: what the accounts do is told to users who may hear of it, and is hidden when they no longer may."""
+
+from tests.contract.privacy.relations import RELATIONS
+from tests.contract.privacy.rows import CallRow, Cell, PushRow, Told, told
+from tests.contract.privacy.world import ACCOUNTS, HOST, VIEWERS, Thing, World
+
+
+async def make(world: World) -> None:
+    """A post of each user, to which the accounts react if they may."""
+    for name in RELATIONS:
+        await world.publish(name, "public", f"{name}.own")
+    for account, post in _reachable(world):
+        await _comment(world, account, post, f"{account}.comments.{post.owner}")
+        arguments = {"target_type": "post", "target_id": post.id, "kind": "love"}
+        await world.people[account].call("reaction.set", **arguments)
+
+
+def _reachable(world: World) -> list[tuple[str, Thing]]:
+    """The accounts, each with the posts of users on which it may comment."""
+    posts = world.of_kind("post", RELATIONS)
+    return [(account, post) for account in ACCOUNTS for post in posts if world.sees(account, post)]
+
+
+async def _comment(world: World, account: str, post: Thing, name: str) -> Thing:
+    comment = await world.people[account].call("comment.create", post_id=post.id, text=world.token(name))
+    return world.add(Thing("note", name, comment["id"], account, (*post.conditions, (account, "contact"))))
+
+
+async def load(world: World) -> None:
+    """Learn the ids of some notifications."""
+    for name in ("mutual", "was_blocked", "has_muted", *ACCOUNTS):
+        page = await world.people[name].call("notification.list")
+        for item in page["items"]:
+            thing = Thing("notification", f"{name}.notified{item['id']}", item["id"], name, ())
+            world.add(thing).only = frozenset({name})
+
+
+def _lists(world: World, viewer: str) -> list[Cell]:
+    """Users who could see what an account did then and can now are told of it. Whatever else is told must be seen."""
+    users = [name for name in (*VIEWERS, HOST) if name != viewer and world.may(viewer, name, "act")]
+    also = {thing for thing in world.things.values() if thing.kind != "user" and world.sees(viewer, thing)}
+    also |= {world.user(name) for name in (*users, viewer)}
+    shows = [world.user(account) for account in ACCOUNTS if viewer in RELATIONS and _was_told(world, viewer, account)]
+    return [Cell({"limit": 100}, shows, also=also)]
+
+
+def _was_told(world: World, viewer: str, account: str) -> bool:
+    return world.may(viewer, account, "act") and world.in_past(world.may, viewer, account, "act")
+
+
+def _filtered(world: World, viewer: str) -> list[Cell]:
+    """Nobody here has a policy that keeps anything back."""
+    return [Cell({"limit": 100})]
+
+
+def _foreign(world: World, viewer: str) -> list[Cell]:
+    notifications = world.of_kind("notification", VIEWERS)
+    return [Cell({"id": each.id}, refused="NOT_FOUND") for each in notifications if each.owner != viewer]
+
+
+async def _created(world: World) -> list[Told]:
+    found = []
+    for account, post in _reachable(world):
+        comment = await _comment(world, account, post, world.new_name(account, "comments"))
+        viewers = {post.owner} & world.audience((account, "act"))
+        found.append(told(viewers, comment, world.user(account)))
+    return found
+
+
+CALLS = {
+    "notification.filtered": CallRow(_filtered),
+    "notification.list": CallRow(_lists),
+    "notification.why": CallRow(_foreign),
+}
+PUSHES = {
+    "notification.created": PushRow(_created),
+}
