@@ -15,6 +15,7 @@ from typing import Any
 import asyncpg
 import uvloop
 
+from bench import notifications
 from bench.conversations import Conversations
 from bench.measure import Row, print_table, timed
 from gateway.observability import configure_logs
@@ -196,7 +197,11 @@ async def main() -> None:
             cluster = Cluster(Path(folder), driver=None)
             closing.push_async_callback(cluster.stop)
             await cluster.start()
-            rows = [*await Bench(cluster).run(), *await Conversations(cluster).run()]
+            rows = [
+                *await Bench(cluster).run(),
+                *await Conversations(cluster).run(),
+                *await notifications.measure(cluster),
+            ]
             await cluster.leave()
     print_table(rows)
 
