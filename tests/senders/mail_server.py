@@ -25,6 +25,7 @@ class MailServer:
         self._server: asyncio.Server | None = None
         self.received: list[EmailMessage] = []
         self.recipients: list[str] = []
+        self.farewells = 0
         self.recipient_answers: list[str] = []
         self.message_answers: list[str] = []
 
@@ -55,6 +56,10 @@ class MailServer:
         self.received.append(message)
         self.recipients.extend(envelope.rcpt_tos)
         return "250 2.0.0 OK"
+
+    async def handle_QUIT(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        self.farewells += 1
+        return "221 2.0.0 Bye"
 
     def _protocol(self) -> SMTP:
         tls = self._trust.server if self._starts_tls else None

@@ -56,6 +56,13 @@ async def test_a_repetition_has_the_same_message_id(sender, server):
     assert first == second != other
 
 
+async def test_each_connection_ends_with_a_farewell(sender, server):
+    """Mail servers count connections that end without one against their client."""
+    await sender.send(MONA, HELLO)
+    await sender.ping()
+    assert server.farewells == 2
+
+
 async def test_tls_from_the_beginning(trust):
     server = MailServer(trust, is_tls=True)
     await server.start()

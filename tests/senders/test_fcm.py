@@ -138,8 +138,18 @@ async def test_answers_that_are_not_fcms(fcm, server):
 
 
 async def test_a_token_endpoint_that_refuses_or_fails(fcm, server):
-    server.token_answers = pages(503, 200)
-    assert await fcm.send(PHONE, HELLO) == Retry(10, "oauth: 503", True)
+    server.token_answers = [
+        *pages(503, 429, 400),
+        web.Response(status=307, headers={"Location": "/token"}),
+        *pages(200),
+    ]
+    for outcome in (
+        Retry(10, "oauth: 503", True),
+        Retry(10, "oauth: 429", True),
+        Retry(300, "oauth: 400", True),
+        Retry(300, "oauth: 307", True),
+    ):
+        assert await fcm.send(PHONE, HELLO) == outcome
     assert await fcm.send(PHONE, HELLO) == Retry(10, "oauth: DecodeError", True)
     assert await fcm.send(PHONE, HELLO) == Accepted()
 

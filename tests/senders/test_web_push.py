@@ -88,6 +88,17 @@ async def test_messages_to_one_service_share_a_token(sender, service, device):
     assert len(service.tokens) == 1
 
 
+def test_tokens_are_kept_for_a_bounded_number_of_services():
+    """Endpoints come from clients. (A second signature of the same claims differs from the first.)"""
+    key = VapidKey.read(KEY, SUBJECT)
+    first = key.authorization("https://push.example")
+    for number in range(99):
+        key.authorization(f"https://{number}.push.example")
+    assert key.authorization("https://push.example") == first
+    key.authorization("https://99.push.example")
+    assert key.authorization("https://push.example") != first
+
+
 async def test_a_silent_message_is_not_sent(sender, service, device):
     """Browsers end a subscription whose messages show nothing."""
     assert await sender.send(device, Message(1, "", "", silent=True)) == Rejected("silent")
@@ -103,9 +114,17 @@ async def test_a_silent_message_is_not_sent(sender, service, device):
         ((401, {}), Rejected("401")),
         ((413, {}), Rejected("413")),
         ((302, {"Location": "http://127.0.0.1:1/"}), Rejected("302")),
+        ((501, {}), Rejected("501")),
+        ((200, {}), Accepted()),
+        ((202, {}), Accepted()),
+        ((204, {}), Accepted()),
+        ((408, {}), Retry(10, "408")),
         ((429, {"Retry-After": "90"}), Retry(90, "429")),
         ((429, {}), Retry(60, "429")),
+        ((500, {}), Retry(30, "500")),
+        ((502, {}), Retry(10, "502")),
         ((503, {}), Retry(30, "503")),
+        ((504, {}), Retry(10, "504")),
     ],
 )
 async def test_what_a_status_means(sender, service, device, answer, outcome):
