@@ -30,14 +30,21 @@ def score(affinity: float, quality: float, freshness: float, diversity: float, n
 
 
 def rank(candidates: Iterable[Candidate], now: datetime) -> list[tuple[int, float]]:
-    """Post ids with their scores, best first; each further post of an author has less diversity."""
+    """Post ids with their scores, best first; each further post of an author has less diversity.
+
+    Of a post and its shares, only the best is kept.
+    """
     now_ms = int(now.timestamp() * 1_000) - EPOCH_MS
     merits = []
-    for post_id, author_id, follows, followed_by, is_named, reactions, comments, shares, saves, views in candidates:
+    originals = {}
+    for (
+        post_id, author_id, follows, followed_by, is_named, reactions, comments, shares, saves, views, original_id,
+    ) in candidates:  # fmt: skip
         near = affinity(follows, followed_by, is_named)
         good = quality(reactions, comments, shares, saves, views)
         fresh = freshness(milliseconds(post_id), now_ms)
         merits.append((near + good + fresh, post_id, author_id, near, good, fresh))
+        originals[post_id] = original_id
     merits.sort(reverse=True)
     seen: Counter[int] = Counter()
     scored = []
@@ -45,7 +52,10 @@ def rank(candidates: Iterable[Candidate], now: datetime) -> list[tuple[int, floa
         scored.append((score(near, good, fresh, 1 / (1 + seen[author_id])), post_id))
         seen[author_id] += 1
     scored.sort(reverse=True)
-    return [(post_id, points) for points, post_id in scored]
+    best: dict[int, tuple[int, float]] = {}
+    for points, post_id in scored:
+        best.setdefault(originals[post_id], (post_id, points))
+    return list(best.values())
 
 
 def affinity(follows: bool, followed_by: bool, is_named: bool) -> float:

@@ -24,8 +24,10 @@ def may_see(row: PostRow, viewer_id: int) -> bool:
 
 
 def feed_reason(row: PostRow, viewer_id: int) -> Reason | None:
-    """Why the viewer's feed shows the post; None if it must not."""
+    """Why the viewer's feed shows the post; None if it must not, or if it is a share that shows nothing."""
     if not may_see(row, viewer_id) or row["mutes_posts"] or row["author_id"] == viewer_id:
+        return None
+    if row["mutes_shared"] or (row["shared_post_id"] is not None and row["shared"] is None and not row["text"]):
         return None
     if row["follows"]:
         return "follow"

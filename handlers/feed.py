@@ -29,12 +29,18 @@ async def _latest(call: Call, tx: Transaction, cursor: str | None, limit: int) -
     before = page_start(call, "latest", cursor)
     stored = await _stored(call, tx)
     items: list[FeedItem] = []
+    # A post and its shares are one item, shown where the newest of them is.
+    shown = set[int]()
+    if cursor is not None:
+        shown = await posts.originals_shared_above(tx, stored, before, LONGEST_READING)
     for _ in range(MOST_REFILLS):
         older = [post_id for post_id in stored if post_id < before][:limit]
         stretch = await posts.load_latest(tx, older, before, limit)
         for row in stretch.rows:
             item = _item(call, row, score=None)
-            if item is not None:
+            original_id = row["shared_post_id"] or row["id"]
+            if item is not None and original_id not in shown:
+                shown.add(original_id)
                 items.append(item)
                 if len(items) == limit:
                     return FeedPage(items=items, next_cursor=next_cursor(call, "latest", row["id"]))

@@ -1,4 +1,4 @@
-"""Posts: publish, read, edit, delete, and watch a post that is open in the app."""
+"""Posts: publish, share, read, edit, delete, and watch a post that is open in the app."""
 
 from domain import visibility
 from domain.post_channels import POST
@@ -7,12 +7,24 @@ from handlers.call import Call
 from handlers.mentions import MENTION, count_mentions, find_mentioned
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from protocol import errors
-from protocol.events import PostCreatedEvent, PostDeletedEvent, PostEditedEvent
+from protocol.events import PostCreatedEvent, PostDeletedEvent, PostEditedEvent, PostEngagementEvent
 from protocol.limits import Limit
-from protocol.posts import CreatePost, EditPost, ListPosts, Post, PostPage, PostRef
+from protocol.posts import (
+    CreatePost,
+    CreateShare,
+    EditPost,
+    ListPosts,
+    Post,
+    PostPage,
+    PostRef,
+    ReplyPolicy,
+    Visibility,
+)
 from protocol.rpc import Nothing, methods
 from storage import circles, graph, posts, present, users
 from storage.database import Transaction
+
+SHARE = Limit("share", "60/hour", "share.create by user")
 
 
 @methods.rpc("post.create", limit=Limit("post", "10/hour", "post.create by user"), counts=(MENTION,))
@@ -28,23 +40,31 @@ async def create_post(call: Call, request: CreatePost, tx: Transaction) -> Post:
         raise errors.invalid("circle_id", "goes with visibility circle, and only with it")
     if circle_id is not None and not await circles.lock(tx, circle_id):
         raise errors.not_found("circle")
-    mention_ids = await find_mentioned(tx, request.text)
-    await count_mentions(call, mention_ids)
-    post_id = call.services.ids.mint()
-    await posts.insert(
-        tx,
-        id=post_id,
-        author_id=call.viewer.id,
-        text=request.text,
-        visibility=seen_by,
-        circle_id=circle_id,
-        reply_policy=request.reply_policy or "everyone",
-        hashtags=hashtags(request.text),
-        mention_ids=mention_ids,
+    return await _publish(
+        call, tx, request.text, visibility=seen_by, circle_id=circle_id, reply_policy=request.reply_policy
     )
-    # One transaction: no post without its event, no event without its post.
-    await call.services.outbox.add(tx, PostCreatedEvent(post_id=post_id, author_id=call.viewer.id))
-    return present.post(await _load(call, tx, post_id))
+
+
+@methods.rpc("share.create", limit=SHARE, counts=(MENTION,))
+async def share_post(call: Call, request: CreateShare, tx: Transaction) -> Post:
+    """Share a post that everybody may see, as a post of the caller. A share of a share points to the original.
+
+    Without a text, sharing a post again returns the first share.
+    """
+    shared = await _load(call, tx, int(request.post_id))
+    if shared["shared_post_id"] is not None:
+        shared = await _load(call, tx, shared["shared_post_id"])
+    if shared["visibility"] != "public" or shared["author_is_private"]:
+        raise errors.failed_precondition("only public posts of open accounts can be shared")
+    if not request.text:
+        await posts.lock_shares(tx, call.viewer.id)
+        standing_id = await posts.plain_share(tx, call.viewer.id, shared["id"])
+        if standing_id is not None:
+            return present.post(await _load(call, tx, standing_id))
+    share = await _publish(call, tx, request.text or "", shared_post_id=shared["id"])
+    event = PostEngagementEvent(post_id=shared["id"], user_id=call.viewer.id, action="share")
+    await call.services.outbox.add(tx, event)
+    return share
 
 
 @methods.rpc("post.get", reads=True)
@@ -130,6 +150,36 @@ async def unwatch_post(call: Call, request: PostRef) -> Nothing:
     """Stop watching. Repeating it changes nothing."""
     await call.socket.unwatch(POST.channel(int(request.post_id)))
     return Nothing()
+
+
+async def _publish(
+    call: Call,
+    tx: Transaction,
+    text: str,
+    *,
+    visibility: Visibility = "public",
+    circle_id: int | None = None,
+    reply_policy: ReplyPolicy | None = None,
+    shared_post_id: int | None = None,
+) -> Post:
+    mention_ids = await find_mentioned(tx, text)
+    await count_mentions(call, mention_ids)
+    post_id = call.services.ids.mint()
+    await posts.insert(
+        tx,
+        id=post_id,
+        author_id=call.viewer.id,
+        text=text,
+        visibility=visibility,
+        circle_id=circle_id,
+        reply_policy=reply_policy or "everyone",
+        hashtags=hashtags(text),
+        mention_ids=mention_ids,
+        shared_post_id=shared_post_id,
+    )
+    # One transaction: no post without its event, no event without its post.
+    await call.services.outbox.add(tx, PostCreatedEvent(post_id=post_id, author_id=call.viewer.id))
+    return present.post(await _load(call, tx, post_id))
 
 
 async def _load(call: Call, tx: Transaction, post_id: int) -> posts.PostRow:

@@ -19,7 +19,7 @@ class CommentForAll(msgspec.Struct, frozen=True):
     """A comment in a push, which is the same for all.
 
     depth: 0 for a comment on the post itself. deleted: it is deleted or hidden from the viewer, and only its place in
-    the tree is shown, because it has replies.
+    the tree is shown, because it has replies. counts_version: as in `PostForAll`.
     """
 
     id: str
@@ -31,6 +31,7 @@ class CommentForAll(msgspec.Struct, frozen=True):
     depth: int
     reply_count: int
     reactions: dict[str, int]
+    counts_version: int
     deleted: bool
     created_at: str
     edited_at: str | None

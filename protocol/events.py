@@ -119,6 +119,23 @@ class ReactionUnsetEvent(Event, frozen=True):
         return str(self.user_id)
 
 
+Engagement = Literal["save", "unsave", "share", "view"]
+
+
+class PostEngagementEvent(Event, frozen=True):
+    """A user saved, shared or viewed the post. Its key spreads the events of one post."""
+
+    topic: ClassVar[str] = "post.engagement"
+    post_id: int
+    user_id: int
+    action: Engagement
+    dwell_ms: int = 0  # of a view
+
+    @property
+    def key(self) -> str:
+        return str(self.user_id)
+
+
 class FollowChangedEvent(Event, frozen=True):
     topic: ClassVar[str] = "graph.follow_changed"
     follower_id: int

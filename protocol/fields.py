@@ -51,6 +51,7 @@ Bio = Annotated[str, _text_meta(Text(0, 300))]
 PostText = Annotated[str, _text_meta(Text(0, 5_000))]
 CommentText = Annotated[str, _text_meta(Text(1, 2_000))]
 CircleName = Annotated[str, _text_meta(Text(1, 50, lines=False))]
+CollectionName = Annotated[str, _text_meta(Text(1, 50, lines=False))]
 DeviceName = Annotated[str, _text_meta(Text(0, 100, lines=False))]
 Fingerprint = Annotated[str, _text_meta(Text(1, 128, lines=False))]
 DeviceToken = Annotated[str, msgspec.Meta(max_length=100)]
@@ -103,6 +104,8 @@ def _check(struct: msgspec.Struct, path: str) -> None:
             for index, item in enumerate(value):
                 if item.__class__ is str:
                     value[index] = clean(f"{field}[{index}]", item)
+                elif isinstance(item, msgspec.Struct):
+                    _check(item, f"{field}[{index}].")
         elif isinstance(value, msgspec.Struct):
             _check(value, f"{field}.")
 

@@ -1,18 +1,12 @@
 """Messages about posts, circles and the feed."""
 
+from collections.abc import Collection
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
-from protocol.fields import (
-    CircleName,
-    Cursor,
-    Id,
-    IdempotencyKey,
-    PageSize,
-    PostText,
-    Request,
-)
+from protocol.counts import Counts
+from protocol.fields import CircleName, Cursor, Id, IdempotencyKey, PageSize, PostText, Request
 from protocol.pushes import Push
 from protocol.reactions import ReactionKind
 from protocol.users import UserLite
@@ -20,14 +14,6 @@ from protocol.users import UserLite
 Visibility = Literal["public", "followers", "circle", "private"]
 ReplyPolicy = Literal["everyone", "followers", "mentioned", "nobody"]
 Version = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
-
-
-class Counts(msgspec.Struct, frozen=True):
-    reactions: dict[str, int]
-    comments: int
-    shares: int
-    saves: int
-    views: int
 
 
 class ViewerOfPost(msgspec.Struct, frozen=True):
@@ -41,8 +27,8 @@ class Media(msgspec.Struct, frozen=True):
     id: str
 
 
-class PostForAll(msgspec.Struct, frozen=True):
-    """A post in a push, which is the same for all."""
+class PostLite(msgspec.Struct, frozen=True):
+    """A post inside a share of it. `post.get` and `post.watch` return it with its counts."""
 
     id: str
     author: UserLite
@@ -54,7 +40,20 @@ class PostForAll(msgspec.Struct, frozen=True):
     version: int
     created_at: str
     edited_at: str | None
+
+
+class PostForAll(PostLite, frozen=True):
+    """A post in a push, which is the same for all.
+
+    is_share: it shares another post; `shared` is None if the viewer may not see that one. counts: for a viewer, without
+    reactions and comments of users who are hidden from the viewer. counts_version: it rises with each change of the
+    counts, so that clients can order them and `post.counted`.
+    """
+
     counts: Counts
+    counts_version: int
+    is_share: bool
+    shared: PostLite | None
 
 
 class Post(PostForAll, frozen=True):
@@ -69,6 +68,12 @@ class CreatePost(Request, frozen=True):
     visibility: Visibility | None = None
     circle_id: Id | None = None
     reply_policy: ReplyPolicy | None = None
+    idempotency_key: IdempotencyKey | None = None
+
+
+class CreateShare(Request, frozen=True):
+    post_id: Id
+    text: PostText | None = None
     idempotency_key: IdempotencyKey | None = None
 
 
@@ -165,6 +170,20 @@ class FeedRemoved(Push, frozen=True):
 class PostEdited(Push, frozen=True):
     event: ClassVar[str] = "post.edited"
     post: PostForAll
+
+    @property
+    def shown_ids(self) -> list[int]:
+        """Of the post that it shares. Its own mentions are left out if a client might not see them."""
+        shared = self.post.shared
+        return [] if shared is None else [int(user.id) for user in (shared.author, *shared.mentions)]
+
+    def without(self, hidden: Collection[int]) -> Push:
+        shared = self.post.shared
+        if shared is None or int(shared.author.id) in hidden:
+            return msgspec.structs.replace(self, post=msgspec.structs.replace(self.post, shared=None))
+        mentions = [user for user in shared.mentions if int(user.id) not in hidden]
+        shared = msgspec.structs.replace(shared, mentions=mentions)
+        return msgspec.structs.replace(self, post=msgspec.structs.replace(self.post, shared=shared))
 
 
 class PostDeleted(Push, frozen=True):

@@ -8,6 +8,7 @@ from protocol import (
     chat_messages,
     chats,
     comments,
+    counts,
     live_rooms,
     notifications,
     posts,
@@ -16,14 +17,15 @@ from protocol import (
     room_chat,
     room_digests,
     room_stage,
+    saves,
     settings,
     users,
 )
 from protocol.pushes import Push
 
 MODULES = (
-    auth, chat_members, chat_messages, chats, comments, live_rooms, notifications, posts, presence, reactions,
-    room_chat, room_digests, room_stage, settings, users,
+    auth, chat_members, chat_messages, chats, comments, counts, live_rooms, notifications, posts, presence, reactions,
+    room_chat, room_digests, room_stage, saves, settings, users,
 )  # fmt: skip
 
 

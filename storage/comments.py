@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NamedTuple, TypedDict, cast
 
 from protocol.reactions import ReactionKind
+from storage.counts import marks_join
 from storage.database import Row, Transaction
 from storage.users import LiteRow, lite_columns, lite_object
 
@@ -24,6 +25,8 @@ class CommentRow(LiteRow):
     mentions: str  # JSON
     reply_count: int
     reactions: str | None  # JSON
+    counts_version: int | None
+    hidden_counts: str | None  # JSON: what the viewer's counts are less by, by field
     edited_at: datetime | None
     reaction: ReactionKind | None  # the viewer's
 
@@ -45,9 +48,9 @@ class TreePage(NamedTuple):
 _MORE = f"""
     (SELECT coalesce(jsonb_agg({lite_object("m")} ORDER BY m.username), '[]')
      FROM users m WHERE m.id = ANY (c.mention_ids) AND m.status = 'active') AS mentions,
-    (SELECT r.kind FROM reactions r
-     WHERE r.target_type = 'comment' AND r.target_id = c.id AND r.user_id = viewer_id()) AS reaction
+    v.reaction, v.hidden AS hidden_counts
 """
+_MARKS = marks_join("comment", "page c")
 
 
 async def place(tx: Transaction, post_id: int, parent_id: int | None) -> CommentPlace | None:
@@ -88,8 +91,9 @@ async def insert(
 async def load(tx: Transaction, comment_id: int) -> CommentRow | None:
     """A comment that the viewer may see."""
     row = await tx.fetchrow(
-        f"""SELECT c.*, {lite_columns("u")}, {_MORE} FROM comments c
-        JOIN users u ON u.id = c.author_id AND u.status = 'active' WHERE c.id = $1 AND c.status = 'published'""",
+        f"""WITH page AS MATERIALIZED (SELECT * FROM comments WHERE id = $1 AND status = 'published')
+        SELECT c.*, {lite_columns("u")}, {_MORE}
+        FROM page c JOIN users u ON u.id = c.author_id AND u.status = 'active' {_MARKS}""",
         comment_id,
     )
     return cast("CommentRow | None", row)
@@ -101,8 +105,10 @@ async def load_page(tx: Transaction, post_id: int, parent_id: int | None, start:
     Each is followed by its first replies. None if the viewer may not see the post or the parent.
     """
     rows = await tx.fetch(
-        f"""SELECT c.*, $1::bigint AS post_id, {lite_columns("(c.author)")}, {_MORE}
-        FROM comment_page($1, $2, $3, $4, {REPLIES_EACH}) c""",
+        f"""WITH page AS MATERIALIZED (
+            SELECT *, row_number() OVER () AS place FROM comment_page($1, $2, $3, $4, {REPLIES_EACH}))
+        SELECT c.*, $1::bigint AS post_id, {lite_columns("(c.author)")}, {_MORE}
+        FROM page c {_MARKS} ORDER BY c.place""",
         post_id,
         parent_id,
         start,

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple, TypedDict, cast
 
-import orjson
-
 from protocol.posts import Visibility
 from protocol.reactions import ReactionKind
+from storage.counts import marks_join
 from storage.database import Row, Transaction
 from storage.users import LiteRow, lite_columns, lite_object
 
@@ -29,6 +28,12 @@ class PostRow(LiteRow):
     share_count: int
     save_count: int
     view_count: int
+    counts_version: int
+    hidden_counts: str | None  # JSON: what the viewer's counts are less by, by field
+    saved: bool
+    shared_post_id: int | None
+    shared: str | None  # JSON; None also if the viewer may not see that post
+    mutes_shared: bool  # the viewer mutes posts of its author
     edited_at: datetime | None
     author_is_private: bool
     author_is_large: bool
@@ -54,19 +59,36 @@ class FanoutRow(TypedDict):
 
 
 _AUTHORS = "(SELECT coalesce(array_agg(DISTINCT author_id), '{}') FROM wanted)"
-_LOAD = f"""
+_MENTIONS = f"""
+    (SELECT coalesce(jsonb_agg({lite_object("m")} ORDER BY m.username), '[]')
+     FROM users m WHERE m.id = ANY (%s.mention_ids) AND m.status = 'active')
+"""
+# The row policies decide whether the viewer may see it. Without a viewer, it is what everybody may see.
+_SHARED = f"""
+    SELECT o.author_id, jsonb_build_object(
+        'id', o.id, 'author', {lite_object("a")}, 'text', o.text, 'hashtags', o.hashtags,
+        'mentions', {_MENTIONS % "o"}, 'visibility', o.visibility, 'version', o.version, 'edited_at', o.edited_at
+    ) AS shared
+    FROM posts o JOIN users a ON a.id = o.author_id AND a.status = 'active'
+    WHERE o.id = w.shared_post_id AND o.status = 'published'
+      AND (viewer_id() IS NOT NULL OR o.visibility = 'public' AND NOT a.is_private)
+"""
+LOAD = f"""
     SELECT w.*, {lite_columns("u")}, u.is_private AS author_is_private,
            u.is_large AS author_is_large,
            coalesce(r.follows, false) AS follows, coalesce(r.followed_by, false) AS followed_by,
            coalesce(r.blocks, false) AS blocks, coalesce(r.blocked_by, false) AS blocked_by,
            coalesce(r.mutes_posts, false) AS mutes_posts,
-           (SELECT coalesce(jsonb_agg({lite_object("m")} ORDER BY m.username), '[]')
-            FROM users m WHERE m.id = ANY (w.mention_ids) AND m.status = 'active') AS mentions,
-           (SELECT x.kind FROM reactions x
-            WHERE x.target_type = 'post' AND x.target_id = w.id AND x.user_id = viewer_id()) AS reaction
+           {_MENTIONS % "w"} AS mentions, o.shared,
+           v.reaction, v.is_saved AS saved, v.hidden AS hidden_counts,
+           EXISTS (SELECT FROM mutes m WHERE m.user_id = viewer_id() AND m.muted_id = o.author_id
+                                         AND m.kind IN ('all', 'posts') AND (m.until IS NULL OR m.until > now()))
+               AS mutes_shared
     FROM wanted w
     JOIN users u ON u.id = w.author_id AND u.status = 'active'
     LEFT JOIN relations({_AUTHORS}) r ON r.other_id = w.author_id
+    {marks_join("post", "wanted w")}
+    LEFT JOIN LATERAL ({_SHARED}) o ON true
     ORDER BY w.id DESC
 """
 
@@ -82,10 +104,12 @@ async def insert(
     reply_policy: str,
     hashtags: Sequence[str],
     mention_ids: Sequence[int],
+    shared_post_id: int | None = None,
 ) -> None:
     await tx.execute(
-        """INSERT INTO posts (id, author_id, text, visibility, circle_id, reply_policy, hashtags, mention_ids)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
+        """INSERT INTO posts
+            (id, author_id, text, visibility, circle_id, reply_policy, hashtags, mention_ids, shared_post_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
         id,
         author_id,
         text,
@@ -94,6 +118,7 @@ async def insert(
         reply_policy,
         hashtags,
         mention_ids,
+        shared_post_id,
     )
     await _insert_mentions(tx, id, author_id, mention_ids)
 
@@ -112,7 +137,7 @@ async def _insert_mentions(tx: Transaction, post_id: int, author_id: int, user_i
 async def load(tx: Transaction, post_ids: Sequence[int]) -> list[PostRow]:
     """Those that the viewer may see, newest first."""
     rows = await tx.fetch(
-        "WITH wanted AS MATERIALIZED (SELECT * FROM posts WHERE id = ANY ($1) AND status = 'published')" + _LOAD,
+        "WITH wanted AS MATERIALIZED (SELECT * FROM posts WHERE id = ANY ($1) AND status = 'published')" + LOAD,
         post_ids,
     )
     return cast("list[PostRow]", rows)
@@ -122,7 +147,7 @@ async def load_of_author(tx: Transaction, author_id: int, before: int, limit: in
     rows = await tx.fetch(
         """WITH wanted AS MATERIALIZED (SELECT * FROM posts WHERE author_id = $1 AND status = 'published'
             AND id < $2 ORDER BY id DESC LIMIT $3)"""
-        + _LOAD,
+        + LOAD,
         author_id,
         before,
         limit,
@@ -147,13 +172,19 @@ async def load_latest(tx: Transaction, stored: Sequence[int], before: int, limit
         wanted AS MATERIALIZED (
             SELECT * FROM posts WHERE id = ANY (ARRAY (SELECT id FROM candidates)) AND status = 'published')
         SELECT * FROM (SELECT count(*) AS candidates, coalesce(min(id), 0) AS oldest FROM candidates) looked_at
-        LEFT JOIN ({_LOAD}) page ON true ORDER BY page.id DESC""",
+        LEFT JOIN ({LOAD}) page ON true ORDER BY page.id DESC""",
         stored,
         before,
         limit,
     )
     rows = [cast("PostRow", row) for row in fetched if row["id"] is not None]
     return Latest(rows, fetched[0]["candidates"], fetched[0]["oldest"])
+
+
+async def originals_shared_above(tx: Transaction, stored: Sequence[int], before: int, limit: int) -> set[int]:
+    """The posts that shares in the viewer's feed with ids from `before` up show. limit: of posts of large authors."""
+    rows = await tx.fetch("SELECT originals_shared_above($1, $2, $3)", stored, before, limit)
+    return {row[0] for row in rows}
 
 
 class Candidate(NamedTuple):
@@ -169,6 +200,7 @@ class Candidate(NamedTuple):
     shares: int
     saves: int
     views: int
+    original_id: int  # of a share; else the post's own
 
 
 async def load_candidates(tx: Transaction, stored: Sequence[int], limit: int) -> Iterable[Candidate]:
@@ -258,8 +290,19 @@ async def ids_of_author(
     return [row["id"] for row in rows]
 
 
-def reactions(row: PostRow) -> dict[str, int]:
-    found: dict[str, int] = orjson.loads(row["reactions"])
+async def lock_shares(tx: Transaction, author_id: int) -> None:
+    """Let the user make one share at a time."""
+    await tx.execute("SELECT hold('shares', $1)", author_id)
+
+
+async def plain_share(tx: Transaction, author_id: int, original_id: int) -> int | None:
+    """The user's share of that post without a text."""
+    found: int | None = await tx.fetchval(
+        """SELECT id FROM posts WHERE shared_post_id = $2 AND author_id = $1 AND text = '' AND status = 'published'
+        ORDER BY id LIMIT 1""",
+        author_id,
+        original_id,
+    )
     return found
 
 

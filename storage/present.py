@@ -1,23 +1,29 @@
 """Makes messages of rows."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TypeVar
 
 import msgspec
+import orjson
 
 from protocol.comments import Comment, CommentForAll, ViewerOfComment
-from protocol.posts import Circle, Counts, Post, PostForAll, ViewerOfPost
+from protocol.counts import CommentCounted, Counts, PostCounted
+from protocol.posts import Circle, Post, PostForAll, PostLite, ViewerOfPost, Visibility
 from protocol.reactions import Reaction
 from protocol.room_chat import RoomMessage
+from protocol.saves import Collection, SavedPost
 from protocol.timestamps import to_wire
 from protocol.users import Relation, User, UserLite
-from storage import posts
 from storage.circles import CircleRow
+from storage.collections import CollectionRow
 from storage.comments import CommentRow
+from storage.counts import CountedComment, CountedPost, CountsRow
 from storage.live_rooms import StandingRow
 from storage.posts import PostRow
 from storage.reactions import ReactionRow
 from storage.room_messages import MessageRow
+from storage.saves import SavedRow
 from storage.snowflakes import minted_at
 from storage.users import LiteRow, ProfileRow
 
@@ -61,6 +67,19 @@ def user(row: ProfileRow) -> User:
     )
 
 
+class _Shared(msgspec.Struct, frozen=True):
+    """The JSON of `PostRow.shared`."""
+
+    id: int
+    author: UserLite
+    text: str
+    hashtags: list[str]
+    mentions: list[UserLite]
+    visibility: Visibility
+    version: int
+    edited_at: datetime | None
+
+
 def post(row: PostRow) -> Post:
     return Post(
         id=str(row["id"]),
@@ -73,19 +92,89 @@ def post(row: PostRow) -> Post:
         version=row["version"],
         created_at=to_wire(minted_at(row["id"])),
         edited_at=optional_time(row["edited_at"]),
-        counts=Counts(
-            reactions=posts.reactions(row),
-            comments=row["comment_count"],
-            shares=row["share_count"],
-            saves=row["save_count"],
-            views=row["view_count"],
-        ),
-        viewer=ViewerOfPost(reaction=row["reaction"]),
+        counts=post_counts(row),
+        counts_version=row["counts_version"],
+        viewer=ViewerOfPost(reaction=row["reaction"], saved=row["saved"]),
+        is_share=row["shared_post_id"] is not None,
+        shared=_shared(row["shared"]),
     )
 
 
 def post_for_all(row: PostRow) -> PostForAll:
     return _without_viewer(PostForAll, post(row))
+
+
+def post_counts(row: CountsRow) -> Counts:
+    """The counts, less what is hidden from the viewer."""
+    hidden: dict[str, int] = orjson.loads(row["hidden_counts"] or "{}")
+    return Counts(
+        reactions=shown_reactions(row["reactions"], hidden),
+        comments=max(row["comment_count"] - hidden.get("comments", 0), 0),
+        shares=row["share_count"],
+        saves=row["save_count"],
+        views=row["view_count"],
+    )
+
+
+def post_counted(row: CountedPost) -> PostCounted:
+    version = row["counts_version"]
+    return PostCounted(
+        id=f"post.counted:{row['id']}:{version}",
+        post_id=str(row["id"]),
+        counts=post_counts(row),
+        version=version,
+    )
+
+
+def comment_counted(row: CountedComment) -> CommentCounted:
+    version = row["counts_version"]
+    return CommentCounted(
+        id=f"comment.counted:{row['id']}:{version}",
+        post_id=str(row["post_id"]),
+        comment_id=str(row["id"]),
+        reply_count=row["reply_count"],
+        reactions=shown_reactions(row["reactions"], {}),
+        version=version,
+    )
+
+
+def shown_reactions(reactions: str, hidden: Mapping[str, int]) -> dict[str, int]:
+    """reactions: JSON. hidden: what to subtract, by kind. Workers may not have counted all of that yet."""
+    counted: dict[str, int] = orjson.loads(reactions)
+    if not hidden:
+        return counted
+    return {kind: shown for kind, amount in counted.items() if (shown := amount - hidden.get(kind, 0)) > 0}
+
+
+def _shared(row: str | None) -> PostLite | None:
+    if row is None:
+        return None
+    found = msgspec.json.decode(row, type=_Shared)
+    return PostLite(
+        id=str(found.id),
+        author=found.author,
+        text=found.text,
+        media=[],
+        hashtags=found.hashtags,
+        mentions=found.mentions,
+        visibility=found.visibility,
+        version=found.version,
+        created_at=to_wire(minted_at(found.id)),
+        edited_at=optional_time(found.edited_at),
+    )
+
+
+def saved_post(row: SavedRow) -> SavedPost:
+    collection_id = row["collection_id"]
+    return SavedPost(
+        post=post(row),
+        collection_id=None if collection_id is None else str(collection_id),
+        saved_at=to_wire(minted_at(row["save_id"])),
+    )
+
+
+def collection(row: CollectionRow) -> Collection:
+    return Collection(id=str(row["id"]), name=row["name"], created_at=to_wire(row["created_at"]))
 
 
 def comment(row: CommentRow) -> Comment:
@@ -99,7 +188,8 @@ def comment(row: CommentRow) -> Comment:
         mentions=msgspec.json.decode(row["mentions"], type=list[UserLite]),
         depth=row["depth"],
         reply_count=row["reply_count"],
-        reactions=msgspec.json.decode(row["reactions"] or "{}", type=dict[str, int]),
+        reactions=shown_reactions(row["reactions"] or "{}", orjson.loads(row["hidden_counts"] or "{}")),
+        counts_version=row["counts_version"] or 0,
         deleted=author_id is None,
         created_at=to_wire(minted_at(row["id"])),
         edited_at=optional_time(row["edited_at"]),

@@ -1,8 +1,9 @@
 """Pushes to the other devices of a user, about what the user did on one of them."""
 
-from protocol.events import ReactionSetEvent, ReactionUnsetEvent
+from protocol.events import PostEngagementEvent, ReactionSetEvent, ReactionUnsetEvent
 from protocol.reactions import ReactionChanged
-from storage import reactions
+from protocol.saves import SaveChanged
+from storage import reactions, saves
 from workers.job import Job, consumes
 
 
@@ -24,5 +25,21 @@ async def _announce(job: Job, event: ReactionSetEvent | ReactionUnsetEvent) -> N
         target_type=event.target_type,
         target_id=str(event.target_id),
         kind=kind,
+    )
+    await job.tools.broadcaster.publish_to_users([event.user_id], changed)
+
+
+@consumes(PostEngagementEvent, group="own-devices")
+async def announce_save(job: Job, event: PostEngagementEvent) -> None:
+    """Push whether the post is saved now, and where."""
+    if event.action not in ("save", "unsave"):
+        return
+    found = await saves.find(job.tools.database, event.user_id, event.post_id)
+    collection_id = None if found is None else found["collection_id"]
+    changed = SaveChanged(
+        id=f"save.changed:{job.event_id}",
+        post_id=str(event.post_id),
+        saved=found is not None,
+        collection_id=None if collection_id is None else str(collection_id),
     )
     await job.tools.broadcaster.publish_to_users([event.user_id], changed)

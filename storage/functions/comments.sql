@@ -62,7 +62,8 @@ $$;
 -- There is no row if the viewer may not see the post or the parent.
 CREATE OR REPLACE FUNCTION comment_page(post bigint, parent bigint, place bigint, amount integer, replies_each integer)
     RETURNS TABLE (next_place bigint, id bigint, parent_id bigint, depth integer, author_id bigint, author users,
-                   text text, mention_ids bigint[], reply_count integer, reactions jsonb, edited_at timestamptz)
+                   text text, mention_ids bigint[], reply_count integer, reactions jsonb, counts_version bigint,
+                   edited_at timestamptz)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp ROWS 80 AS $$
     WITH looked_at AS (
         (SELECT * FROM judged_comments()
@@ -88,7 +89,8 @@ CREATE OR REPLACE FUNCTION comment_page(post bigint, parent bigint, place bigint
            CASE WHEN is_visible THEN author END, CASE WHEN is_visible THEN (comment).text END,
            CASE WHEN is_visible THEN (comment).mention_ids END,
            direct.replies,
-           CASE WHEN is_visible THEN (comment).reactions END, CASE WHEN is_visible THEN (comment).edited_at END
+           CASE WHEN is_visible THEN (comment).reactions END, (comment).counts_version,
+           CASE WHEN is_visible THEN (comment).edited_at END
     FROM (SELECT CASE WHEN (SELECT count(*) FROM page) = amount
                           THEN (SELECT (comment).id FROM page OFFSET amount - 1)
                       WHEN (SELECT count(*) FROM looked_at) = 5 * amount

@@ -44,7 +44,8 @@ GRANT EXECUTE ON FUNCTION inbox_post_ids TO daira_app;
 -- the policy runs only for posts that a follow does not open by itself.
 CREATE OR REPLACE FUNCTION feed_candidates(inbox bigint[], amount integer)
     RETURNS TABLE (post_id bigint, author_id bigint, follows boolean, followed_by boolean, is_named boolean,
-                   reactions bigint, comments integer, shares integer, saves integer, views integer)
+                   reactions bigint, comments integer, shares integer, saves integer, views integer,
+                   original_id bigint)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH wanted AS MATERIALIZED (
         SELECT * FROM posts WHERE status = 'published' AND author_id <> viewer_id() AND id = ANY (ARRAY (
@@ -53,7 +54,7 @@ CREATE OR REPLACE FUNCTION feed_candidates(inbox bigint[], amount integer)
     SELECT w.id, w.author_id, r.follows, r.followed_by, viewer_id() = ANY (w.mention_ids),
            CASE WHEN w.reactions = '{}' THEN 0 ELSE (
                SELECT sum(amount.value::bigint)::bigint FROM jsonb_each_text(w.reactions) amount) END,
-           w.comment_count, w.share_count, w.save_count, w.view_count
+           w.comment_count, w.share_count, w.save_count, w.view_count, coalesce(w.shared_post_id, w.id)
     FROM relations((SELECT array_agg(DISTINCT author_id) FROM wanted)) r
     JOIN users u ON u.id = r.other_id AND u.status = 'active'
     JOIN wanted w ON w.author_id = r.other_id
@@ -64,3 +65,16 @@ CREATE OR REPLACE FUNCTION feed_candidates(inbox bigint[], amount integer)
     ORDER BY w.id DESC
 $$;
 GRANT EXECUTE ON FUNCTION feed_candidates TO daira_app;
+
+-- The originals of shares that are in the viewer's feed at `before` or above it: of the stored feed, and of the newest
+-- `amount` posts of large authors whom the viewer follows.
+CREATE OR REPLACE FUNCTION originals_shared_above(inbox bigint[], before bigint, amount integer) RETURNS SETOF bigint
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT p.shared_post_id
+    FROM posts p JOIN users u ON u.id = p.author_id AND u.status = 'active'
+    WHERE p.shared_post_id IS NOT NULL AND p.status = 'published' AND p.id = ANY (ARRAY (
+        SELECT c.id FROM (SELECT unnest(inbox) AS id UNION SELECT large_author_post_ids(9223372036854775807, amount)) c
+        WHERE c.id >= before))
+      AND post_visible(p.author_id, p.visibility, p.circle_id)
+$$;
+GRANT EXECUTE ON FUNCTION originals_shared_above TO daira_app;

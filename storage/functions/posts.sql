@@ -31,6 +31,21 @@ CREATE OR REPLACE FUNCTION sees_post(post bigint) RETURNS boolean
           AND public.post_visible(p.author_id, p.visibility, p.circle_id));
 GRANT EXECUTE ON FUNCTION sees_post TO daira_app;
 
+-- Whether the viewer may share the post: what everybody may see, and no share.
+CREATE OR REPLACE FUNCTION may_share(post bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN public.sees_post(post) AND EXISTS (
+        SELECT FROM public.posts p JOIN public.users u ON u.id = p.author_id
+        WHERE p.id = post AND p.visibility = 'public' AND p.shared_post_id IS NULL AND NOT u.is_private);
+GRANT EXECUTE ON FUNCTION may_share TO daira_app;
+
+-- Whether a view of the viewer counts. Authors do not count as viewers of their own posts.
+CREATE OR REPLACE FUNCTION may_view(post bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN public.sees_post(post) AND EXISTS (
+        SELECT FROM public.posts p WHERE p.id = post AND p.author_id <> public.viewer_id());
+GRANT EXECUTE ON FUNCTION may_view TO daira_app;
+
 CREATE OR REPLACE FUNCTION posts_counted() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
@@ -45,8 +60,21 @@ END $$;
 -- Whether the viewer may add this event to the outbox; see `may_tell_of_graph`.
 CREATE OR REPLACE FUNCTION may_tell_of_post(topic text, key text, event jsonb) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
-    RETURN key = public.viewer_id()::text AND event ->> 'author_id' = key
-        AND topic IN ('post.created', 'post.edited', 'post.deleted') AND EXISTS (
+    RETURN key = public.viewer_id()::text AND CASE
+        WHEN topic IN ('post.created', 'post.edited', 'post.deleted') THEN event ->> 'author_id' = key AND EXISTS (
             SELECT FROM public.posts p WHERE p.id = (event ->> 'post_id')::bigint AND p.author_id = public.viewer_id()
-                AND (p.status = 'deleted') = (topic = 'post.deleted'));
+                AND (p.status = 'deleted') = (topic = 'post.deleted'))
+        WHEN topic = 'post.engagement' THEN event ->> 'user_id' = key AND CASE event ->> 'action'
+            WHEN 'view' THEN public.may_view((event ->> 'post_id')::bigint)
+            WHEN 'share' THEN EXISTS (
+                SELECT FROM public.posts p WHERE p.shared_post_id = (event ->> 'post_id')::bigint
+                    AND p.author_id = public.viewer_id() AND p.status = 'published')
+            WHEN 'save' THEN EXISTS (
+                SELECT FROM public.saves s
+                WHERE s.user_id = public.viewer_id() AND s.post_id = (event ->> 'post_id')::bigint)
+            WHEN 'unsave' THEN NOT EXISTS (
+                SELECT FROM public.saves s
+                WHERE s.user_id = public.viewer_id() AND s.post_id = (event ->> 'post_id')::bigint)
+            ELSE false END
+        ELSE false END;
 GRANT EXECUTE ON FUNCTION may_tell_of_post TO daira_app;

@@ -128,6 +128,17 @@ class World:
         await self.alice.call("post.watch", **post)
         return post
 
+    async def collection(self) -> dict[str, Any]:
+        return {"collection_id": (await self.alice.call("collection.create", name="recipes"))["id"]}
+
+    async def saved(self) -> dict[str, Any]:
+        post = await self.post()
+        await self.alice.call("save.add", **post)
+        return post
+
+    async def viewed(self) -> dict[str, Any]:
+        return {"views": [{**await self.post(), "dwell_ms": 100}]}
+
     async def nothing(self) -> dict[str, Any]:
         return {}
 
@@ -156,6 +167,9 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
     "circle.delete": (World.circle, {}),
     "circle.remove": (World.members, {}),
     "circle.update": (World.circle, {"name": "family"}),
+    "collection.create": (World.nothing, {"name": "recipes", **KEY}),
+    "collection.delete": (World.collection, {}),
+    "collection.update": (World.collection, {"name": "food"}),
     "comment.create": (World.post, {"text": "hello", **KEY}),
     "comment.delete": (World.comment, {}),
     "comment.edit": (World.comment, {"text": "hello again"}),
@@ -201,10 +215,14 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
     "room.transfer_host": (World.on_bob_at_version, {}),
     "room.unban": (World.on_bob_at_version, {}),
     "room.update": (World.scheduled, {"topic": "ليلة الفول", "capacity": 9}),
+    "save.add": (World.saved, {}),
+    "save.remove": (World.saved, {}),
     "session.revoke": (World.session, {}),
+    "share.create": (World.post, KEY),
     "settings.update": (World.nothing, {"messages_from": "nobody", "timezone": "Africa/Cairo"}),
     "typing.start": (World.live, {}),
     "typing.stop": (World.live, {}),
+    "view.report": (World.viewed, {}),
     "user.update": (World.nothing, {"is_private": True, "display_name": "منى"}),
 }  # fmt: skip
 # Tested below or elsewhere, since they sign in or out: `test_auth` has the refresh, `test_rights` the registration.
@@ -268,7 +286,16 @@ async def test_a_call_is_no_repetition_if_the_state_changed_since(
 
 
 @pytest.mark.parametrize(
-    "method", ["graph.accept", "post.delete", "comment.delete", "circle.delete", "session.revoke", "room.close"]
+    "method",
+    [
+        "graph.accept",
+        "post.delete",
+        "comment.delete",
+        "circle.delete",
+        "collection.delete",
+        "session.revoke",
+        "room.close",
+    ],
 )
 async def test_a_call_is_no_repetition_of_another_users_call(cluster: Cluster, person, method):
     world = World(cluster, await person("alice"), await person("bob", node="b"))

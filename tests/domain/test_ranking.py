@@ -42,8 +42,9 @@ def test_freshness_halves_and_evenings_keep_for_longer(posted_at, half_life_h):
     assert ranking.freshness(posted, posted - ranking.HOUR_MS) == 1
 
 
-def candidate(post_id=1, author_id=1, *, follows=True, followed_by=False, is_named=False, views=0):
-    return Candidate(ms(NOON) << 22 | post_id, author_id, follows, followed_by, is_named, 0, 0, 0, 0, views)
+def candidate(post_id=1, author_id=1, *, follows=True, followed_by=False, is_named=False, views=0, original=None):
+    number = ms(NOON) << 22 | post_id
+    return Candidate(number, author_id, follows, followed_by, is_named, 0, 0, 0, 0, views, original or number)
 
 
 def test_engagement_raises_quality_and_being_ignored_lowers_it():
@@ -65,6 +66,14 @@ def test_friends_rank_above_acquaintances_and_an_author_does_not_fill_the_page()
     scores = [score for _, score in ranking.rank(talkative, NOON)]
     assert scores == sorted(scores, reverse=True)
     assert scores[0] - scores[1] == pytest.approx(0.05)
+
+
+def test_of_a_post_and_its_shares_the_best_is_kept():
+    post = candidate(1, 1)
+    shares = [candidate(number, number, followed_by=number == 3, original=post.post_id) for number in (2, 3, 4)]
+    other = candidate(5, 5)
+    ranked = [post_id for post_id, _ in ranking.rank([post, *shares, other], NOON)]
+    assert ranked == [shares[1].post_id, other.post_id]
 
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.booleans(), st.booleans(), st.integers(0, 10_000)), max_size=30))

@@ -12,7 +12,8 @@ AUTHOR, VIEWER, OTHER = 1, 2, 3
 def row(visibility="public", **changes):
     """Return a row of a post; by default public, from a stranger with an open account."""
     relation = dict.fromkeys(("blocks", "blocked_by", "follows", "mutes_posts", "author_is_private"), False)
-    return {"author_id": AUTHOR, "visibility": visibility, "mention_ids": [], **relation, **changes}
+    share = {"text": "x", "shared_post_id": None, "shared": None, "mutes_shared": False}
+    return {"author_id": AUTHOR, "visibility": visibility, "mention_ids": [], **share, **relation, **changes}
 
 
 @pytest.mark.parametrize(
@@ -62,6 +63,10 @@ def test_authors_see_all_their_posts_and_none_is_in_their_feed(audience):
         ({"follows": True, "mutes_posts": True}, None),
         ({"mention_ids": [VIEWER], "mutes_posts": True}, None),
         ({"mention_ids": [VIEWER], "author_is_private": True}, None),
+        ({"follows": True, "shared_post_id": 9, "shared": "{}", "text": ""}, "follow"),
+        ({"follows": True, "shared_post_id": 9, "shared": None}, "follow"),
+        ({"follows": True, "shared_post_id": 9, "shared": None, "text": ""}, None),
+        ({"follows": True, "shared_post_id": 9, "shared": "{}", "mutes_shared": True}, None),
     ],
 )
 def test_why_a_post_is_in_a_feed(changes, reason):

@@ -133,7 +133,7 @@ def test_limits_are_listed_with_their_methods_and_what_is_in_force(tmp_path, mon
     listed = {each.limit.name: each for each in rates.in_force(Settings())}
     assert listed["post"] == (Limit("post", "10/hour", "post.create by user"), ["post.create"], "2/hour")
     assert (listed["room_message"].methods, listed["room_message"].rate) == (["room.send"], "7/minute")
-    assert listed["mention"].methods == ["comment.create", "comment.edit", "post.create", "post.edit"]
+    assert listed["mention"].methods == ["comment.create", "comment.edit", "post.create", "post.edit", "share.create"]
     assert {"circle.create", "user.update"} <= set(listed["write"].methods)
     assert listed["calls"].rate == "9/second"
     assert all(

@@ -41,7 +41,7 @@ def test_two_structs_of_one_name_are_refused_where_the_second_is_declared():
     table = MethodTable()
     table.rpc("post.get")(post_with_counts)
     table.rpc("post.again")(post_with_counts)
-    with pytest.raises(TypeError, match=r"protocol\.posts and tests\.protocol\.test_names both declare .* Counts"):
+    with pytest.raises(TypeError, match=r"protocol\.counts and tests\.protocol\.test_names both declare .* Counts"):
         table.rpc("counts.get")(other_counts)
     with pytest.raises(TypeError, match="both declare a struct FeedAdded"):
         table.rpc("feed.added")(answer_like_a_push)

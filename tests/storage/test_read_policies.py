@@ -80,6 +80,9 @@ async def world(cluster: Cluster, request: pytest.FixtureRequest):
     notification = """INSERT INTO notifications (id, user_id, kind, target_type, target_id, place)
         VALUES ($1, $2, 'system', 'user', $2, 'list')"""
     await owner.execute(notification, next(ids), author)
+    await owner.execute("INSERT INTO collections (id, owner_id, name) VALUES ($1, $2, 'c')", next(ids), author)
+    save = "INSERT INTO saves (id, user_id, post_id) VALUES ($1, $2, $3)"
+    await owner.execute(save, next(ids), author, posts["public"])
     mute = "INSERT INTO mutes (user_id, muted_id, kind) VALUES ($1, $2, 'posts')"
     await owner.execute(mute, people["follower"], author)
     async with without_triggers(owner, "blocks"):
@@ -200,6 +203,8 @@ PRIVATE = {
     "mutes": ("muted_id = $1", {"follower": 1}),
     "circles": ("owner_id = $1", {"author": 1}),
     "circle_members": ("owner_id = $1", {"author": 1}),
+    "collections": ("owner_id = $1", {"author": 1}),
+    "saves": ("user_id = $1", {"author": 1}),
     "post_mentions": ("author_id = $1", {"author": 4, "stranger": 4}),
     "accounts": ("user_id = $1", {"author": 1}),
     "sessions": ("user_id = $1", {"author": 1}),

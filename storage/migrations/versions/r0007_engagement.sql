@@ -44,7 +44,7 @@ CREATE TABLE reactions (
     user_id     bigint NOT NULL REFERENCES users,
     kind        text NOT NULL CHECK (kind IN ('like', 'love', 'laugh', 'sad', 'angry')),
     id          bigint NOT NULL,                    -- minted when the kind was set; pages the lists, newest first
-    PRIMARY KEY (target_type, target_id, user_id)
+    PRIMARY KEY (target_type, target_id, user_id) INCLUDE (kind) -- a user's own needs no other index
 );
 CREATE INDEX reactions_of_target ON reactions (target_type, target_id, kind, id DESC) INCLUDE (user_id);
 

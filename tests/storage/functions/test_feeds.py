@@ -116,9 +116,11 @@ async def test_feed_candidates_carry_the_signals_of_ranking(rows: Rows):
     liked = await rows.post(bob, reactions=json.dumps({"like": 2, "love": 3}), mention_ids=[alice])
     found = [tuple(each) for each in await rows.list(alice, "feed_candidates", [plain, liked], 9)]
     assert found == [
-        (liked, bob, True, False, True, 5, 0, 0, 0, 0),
-        (plain, bob, True, False, False, 0, 1, 2, 3, 4),
+        (liked, bob, True, False, True, 5, 0, 0, 0, 0, liked),
+        (plain, bob, True, False, False, 0, 1, 2, 3, 4, plain),
     ]
+    share = await rows.post(bob, shared_post_id=plain)
+    assert (await rows.list(alice, "feed_candidates", [share], 9))[0]["original_id"] == plain
     await rows.follow(bob, alice)
     assert (await rows.list(alice, "feed_candidates", [plain], 9))[0]["followed_by"]
 
@@ -181,3 +183,30 @@ async def test_feed_candidates_of_a_circle_are_for_its_members(rows: Rows):
     post = await rows.post(bob, "circle", circle_id=await rows.circle(bob, member))
     assert await candidates(rows, member, post) == [post]
     assert await candidates(rows, follower, post) == []
+
+
+# ---------------------------------------------------------------------------------------------- originals_shared_above
+
+
+async def test_originals_shared_above_are_of_shares_in_the_feed_from_an_id_up(rows: Rows):
+    alice, bob, star = *await rows.users(2), await rows.user(is_large=True)
+    await rows.follow(alice, star)
+    originals = [await rows.post(bob) for _ in range(4)]
+    below = await rows.post(bob, shared_post_id=originals[0])
+    stored = await rows.post(bob, shared_post_id=originals[1])
+    await rows.post(star, shared_post_id=originals[2])
+    await rows.post(bob, shared_post_id=originals[3])  # in no feed of the viewer's
+    inbox = [below, stored, originals[0]]
+    found = await rows.list(alice, "originals_shared_above", inbox, stored, 9)
+    assert sorted(found) == [originals[1], originals[2]]
+
+
+async def test_originals_shared_above_are_of_shares_that_the_viewer_sees(rows: Rows):
+    alice, bob, gone = *await rows.users(2), await rows.user(status="suspended")
+    original = await rows.post(bob)
+    hidden = [
+        await rows.post(bob, "private", shared_post_id=original),
+        await rows.post(bob, shared_post_id=original, status="deleted"),
+        await rows.post(gone, shared_post_id=original),
+    ]
+    assert await rows.list(alice, "originals_shared_above", hidden, 0, 9) == []

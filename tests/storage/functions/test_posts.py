@@ -73,3 +73,43 @@ async def test_may_tell_of_post_that_is_the_viewers(rows: Rows):
     assert not await may("post.created", post, key=bob, author=bob)
     assert not await may("post.created", of_bob)
     assert not await may("post.created", 0)
+
+
+# ---------------------------------------------------------------------------------------------- may_share, may_view
+
+
+async def test_what_everybody_may_see_can_be_shared(rows: Rows):
+    alice, bob = await rows.users(2)
+    await rows.follow(alice, bob)
+    public = await rows.post(bob)
+    assert await rows.ask(alice, "may_share", public)
+    assert await rows.ask(bob, "may_share", public)
+    others = [
+        await rows.post(bob, "followers"),
+        await rows.post(bob, "private"),
+        await rows.post(bob, status="deleted"),
+        await rows.post(bob, shared_post_id=public),
+    ]
+    for viewer in (alice, bob):
+        for post in others:
+            assert not await rows.ask(viewer, "may_share", post)
+    assert not await rows.ask(None, "may_share", public)
+
+
+async def test_posts_of_private_suspended_and_blocked_accounts_cannot_be_shared(rows: Rows):
+    alice = await rows.user()
+    private, gone, blocked = await rows.user(is_private=True), await rows.user(status="suspended"), await rows.user()
+    for author in (private, gone, blocked):
+        await rows.follow(alice, author)
+    await rows.block(alice, blocked)
+    for author in (private, gone, blocked):
+        assert not await rows.ask(alice, "may_share", await rows.post(author))
+
+
+async def test_a_view_counts_of_what_another_user_has_written_and_the_viewer_sees(rows: Rows):
+    alice, bob = await rows.users(2)
+    public, followers = await rows.post(bob), await rows.post(bob, "followers")
+    assert await rows.ask(alice, "may_view", public)
+    assert not await rows.ask(alice, "may_view", followers)
+    assert not await rows.ask(bob, "may_view", public)
+    assert not await rows.ask(None, "may_view", public)

@@ -84,6 +84,23 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         (_FOLLOWERS.replace("owner ", ""), "SELECT true FROM feed_candidates(ARRAY [{post}], 9)"),
         (NO_ONE, "SELECT true FROM feed_candidates(ARRAY [{lost_post}], 9)"),
     ),
+    "originals_shared_above": (
+        (_SIGNED_IN, "SELECT true FROM originals_shared_above(ARRAY [{share}], 0, 9) id WHERE id = {open_post}"),
+    ),
+    "viewer_marks": (
+        ("owner blocked", "SELECT hidden IS NOT NULL FROM viewer_marks('post', ARRAY [{open_post}])"),
+        ("other", "SELECT reaction FROM viewer_marks('post', ARRAY [{post}])"),
+        ("other", "SELECT is_saved FROM viewer_marks('post', ARRAY [{lost_post}])"),
+    ),
+    "may_share": (
+        (_SIGNED_IN, "SELECT may_share({open_post})"),
+        (NO_ONE, "SELECT may_share({share})"),
+        (NO_ONE, "SELECT may_share({post})"),
+    ),
+    "may_view": (
+        (_FOLLOWERS.replace("owner ", ""), "SELECT may_view({post})"),
+        (NO_ONE, "SELECT may_view({deleted_post})"),
+    ),
     "may_watch": (
         ("other nobody", "SELECT may_watch(ARRAY [{owner}], ARRAY [{other}])"),
         (_FOLLOWERS, "SELECT may_watch(ARRAY [{owner}], ARRAY [{me}])"),
@@ -102,6 +119,7 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         (NO_ONE, "SELECT session_id FROM sign_in(ARRAY [{session}], ARRAY [{other}])"),
         (NO_ONE, "SELECT session_id FROM sign_in(ARRAY [{revoked_session}], ARRAY [{owner}])"),
     ),
+    "counts_backlog": ((_EVERYBODY, "SELECT age IS NOT NULL FROM counts_backlog()"),),
     "outbox_backlog": ((_EVERYBODY, "SELECT age IS NOT NULL FROM outbox_backlog()"),),
     # Live rooms.
     "moderates_room": (
@@ -250,10 +268,13 @@ INTERNAL = {
     "hidden_ids", "chat_users", "place_in_chat", "follows_now", "owns_chat", "chat_unread", "shown_chat_messages",
     "chat_changed", "chats_blocked", "chat_member_changed", "chat_members_counted", "chat_read_noted",
     "chat_message_changed", "chat_message_hidden", "device_registered", "session_loses_devices", "push_devices_of",
+    "reactions_changed", "comments_changed", "shares_changed", "saves_changed", "views_changed", "added_up",
+    "take_counts_turn", "fold_counts", "counts_wait", "keep_sketch", "counts_drift", "counts_repair",
 }  # fmt: skip
 TO_WORKERS = {
     *notifications.TO_WORKERS,
     "viewer_id", "snowflake_at", "relations", "ensure_partitions", "outbox_backlog", "take_turn", "room_standings",
     "room_users", "room_for_all", "room_visible_to", "lock_turns", "chat_users", "unread_in_chat",
-    "push_devices_of",
+    "push_devices_of", "take_counts_turn", "fold_counts", "counts_backlog", "counts_wait", "keep_sketch",
+    "counts_drift", "counts_repair", "viewer_marks",
 }  # fmt: skip

@@ -14,6 +14,11 @@ def _follow(follower: str, followee: str, change: str) -> str:
     return _event("graph.follow_changed", f"{{{followee}}}", payload)
 
 
+def _engaged(post: str, action: str) -> str:
+    payload = f'"post_id": {{{post}}}, "user_id": {{me}}, "action": "{action}"'
+    return _event("post.engagement", "{me}", payload)
+
+
 def _room(topic: str, room: str, payload: str) -> str:
     return _event(f"room.{topic}", f"{{{room}}}", f'"room_id": {{{room}}}{payload}')
 
@@ -38,6 +43,8 @@ def _chat(topic: str, chat: str, payload: str) -> str:
 
 _NEW_POST = """INSERT INTO posts (id, author_id, text, visibility, reply_policy)
     VALUES ({new}, {me}, 'x', 'public', 'everyone');"""
+_NEW_SHARE = """INSERT INTO posts (id, author_id, text, visibility, reply_policy, shared_post_id)
+    VALUES ({new}, {me}, '', 'public', 'everyone', {open_post});"""
 _ASKS = "INSERT INTO follows (id, follower_id, followee_id, status) VALUES ({new}, {stranger}, {owner}, 'pending');"
 _ENDS = "UPDATE rooms SET state = 'ended', ended_at = now(), version = version + 1 WHERE id = {room};"
 _REMOVED = ', "user_id": %s, "reason": "kicked", "joined": null'
@@ -66,6 +73,15 @@ OUTBOX = {
             (NO_ONE, _reaction("created", "other", "love")),
             (NO_ONE, _reaction("created", "cohost", "like")),
             (NO_ONE, _reaction("removed", "other", "like")),
+            (ANYONE, _NEW_SHARE + _engaged("open_post", "share")),
+            (NO_ONE, _engaged("open_post", "share")),
+            ("other", _engaged("lost_post", "save")),
+            ("owner cohost muted banned stranger blocked newcomer", _engaged("lost_post", "unsave")),
+            ("cohost other muted banned", _engaged("post", "view")),
+            (NO_ONE, _engaged("deleted_post", "view")),
+            (NO_ONE, _engaged("post", "like")),
+            (NO_ONE, _event("post.engagement", "{me}", '"post_id": {post}, "user_id": {speaker}, "action": "view"')),
+            (NO_ONE, _event("post.engagement", "{post}", '"post_id": {post}, "user_id": {me}, "action": "view"')),
             ("stranger", _ASKS + _follow("stranger", "owner", "requested")),
             ("other", _follow("other", "owner", "followed")),
             ("owner", _follow("other", "owner", "accepted")),

@@ -8,6 +8,8 @@ _SESSION = "INSERT INTO sessions (id, user_id, family_hash, refresh_hash, expire
 _FOLLOW = "INSERT INTO follows (id, follower_id, followee_id, status) VALUES"
 _POST = "INSERT INTO posts (id, author_id, text, visibility, circle_id, reply_policy) VALUES"
 _MENTIONING_POST = "INSERT INTO posts (id, author_id, text, visibility, reply_policy, mention_ids) VALUES"
+_SHARE = """INSERT INTO posts (id, author_id, text, reply_policy, visibility, shared_post_id)
+    VALUES ({new}, {me}, '', 'everyone',"""
 _MENTION = "INSERT INTO post_mentions (post_id, author_id, user_id) VALUES"
 _DEVICE = "INSERT INTO push_devices (id, user_id, session_id, kind, token) VALUES"
 _ANSWER = "INSERT INTO idempotency (user_id, method, key, request_hash, answer"
@@ -123,7 +125,7 @@ PEOPLE = {
         ),
     ),
     "posts": Rules(
-        "id author_id text visibility circle_id reply_policy hashtags mention_ids",
+        "id author_id text visibility circle_id reply_policy hashtags mention_ids shared_post_id",
         "text hashtags mention_ids version edited_at status deleted_at", False,
         (
             (ANYONE, _POST + " ({new}, {me}, 'x', 'public', NULL, 'everyone')"),
@@ -133,6 +135,12 @@ PEOPLE = {
             (NO_ONE, _POST + " ({new}, {me}, 'x', 'circle', {lost_circle}, 'everyone')"),
             (NO_ONE, _MENTIONING_POST + " ({new}, {me}, 'x', 'public', 'everyone', ARRAY [{shy}])"),
             (NO_ONE, "UPDATE posts SET mention_ids = ARRAY [{other}, {shy}] WHERE id = {post}"),
+            (ANYONE, _SHARE + " 'public', {open_post})"),
+            (NO_ONE, _SHARE + " 'followers', {open_post})"),
+            (NO_ONE, _SHARE + " 'public', {post})"),  # not for everybody
+            (NO_ONE, _SHARE + " 'public', {share})"),
+            (NO_ONE, "UPDATE posts SET shared_post_id = {open_post} WHERE id = {post}"),
+            (NO_ONE, "UPDATE posts SET counts_version = 9 WHERE id = {post}"),
             ("owner", "UPDATE posts SET text = 'y', version = version + 1, edited_at = now() WHERE id = {post}"),
             ("owner", "UPDATE posts SET status = 'deleted', deleted_at = now() WHERE id = {post}"),
             (NO_ONE, "UPDATE posts SET status = 'published', deleted_at = NULL WHERE id = {deleted_post}"),

@@ -35,6 +35,28 @@ OF_WORKERS = {
     "idempotency": Rules(
         "", "", True, ((NO_ONE, "DELETE FROM idempotency WHERE user_id = {owner} AND key = 'young'"),),
     ),
+    "views": Rules(
+        "", "", True,
+        (
+            (_WORKER, "DELETE FROM views WHERE post_id = {viewed_post}"),
+            (NO_ONE, "DELETE FROM views WHERE post_id = {post}"),  # it has no sketch to move them into
+        ),
+    ),
+    "view_sketches": Rules(
+        "", "is_due", False,
+        (
+            (_WORKER, "UPDATE view_sketches SET is_due = false WHERE post_id = {viewed_post}"),
+            (NO_ONE, "UPDATE view_sketches SET counted = 0 WHERE post_id = {viewed_post}"),
+        ),
+    ),
+    "counts_unpushed": Rules(
+        "", "", True,
+        (
+            (_WORKER, "SELECT keep_sketch({viewed_post}, '', 0); SELECT fold_counts(1000000);"
+                      "DELETE FROM counts_unpushed WHERE target_id = {viewed_post}"),
+        ),
+    ),
+    "posts": Rules("", "", False, ((NO_ONE, "UPDATE posts SET view_count = 1000000 WHERE id = {post}"),)),
     "audit": Rules(
         "id actor_id action resource changes ip user_agent", "", False,
         (

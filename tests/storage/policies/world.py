@@ -22,6 +22,7 @@ _ROWS = """
     circle_of_other lost_circle room scheduled ended undigested message deleted_message owner_message session
     revoked_session expired_session session_of_other chat direct hidden_direct
     device notification filtered_notification
+    viewed_post share collection collection_of_other
 """
 
 
@@ -98,7 +99,18 @@ _BELONGINGS = """
                ({deleted_post}, {owner}, 'x', 'public', NULL, 'everyone', ARRAY [{other}], 'deleted', now()),
                ({lost_post}, {owner}, 'x', 'circle', {lost_circle}, 'everyone', '{{}}', 'published', NULL);
     INSERT INTO posts (id, author_id, text, visibility, reply_policy)
-        VALUES ({open_post}, {open}, 'x', 'public', 'followers');
+        VALUES ({open_post}, {open}, 'x', 'public', 'followers'), ({viewed_post}, {open}, 'x', 'public', 'everyone');
+    INSERT INTO collections (id, owner_id, name)
+        VALUES ({collection}, {owner}, 'recipes'), ({collection_of_other}, {other}, 'recipes');
+    INSERT INTO posts (id, author_id, text, visibility, reply_policy, shared_post_id)
+        VALUES ({share}, {open}, '', 'public', 'everyone', {open_post});
+    INSERT INTO reactions (target_type, target_id, user_id, kind, id)
+        VALUES ('post', {open_post}, {blocked}, 'like', {post});
+    INSERT INTO saves (id, user_id, post_id) VALUES ({post}, {other}, {lost_post});
+    ALTER TABLE views DISABLE TRIGGER USER;
+    INSERT INTO views (post_id, user_id) VALUES ({post}, {asker}), ({viewed_post}, {asker});
+    ALTER TABLE views ENABLE TRIGGER USER;
+    INSERT INTO view_sketches (post_id, counted, is_due) VALUES ({viewed_post}, 1000, false);
     INSERT INTO post_mentions (post_id, author_id, user_id) VALUES ({post}, {owner}, {other});
     INSERT INTO comments (id, post_id, parent_id, author_id, text)
         VALUES ({comment}, {post}, NULL, {other}, 'x'), ({own_comment}, {open_post}, NULL, {stranger}, 'x'),

@@ -1,0 +1,147 @@
+"""Counts of posts and comments: folding the changes that triggers have noted, and comparing counts with their rows.
+
+For workers. Counts change in transactions that hold one lock (`take_turn`), and are pushed in such, so that of two
+workers, the one that commits last also pushes last.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, TypedDict, cast
+
+from storage.database import Database, Transaction
+
+Kind = Literal["post", "comment"]
+KINDS: tuple[Kind, ...] = ("post", "comment")
+
+
+class CountsRow(TypedDict):
+    """Counts of a post, as `present.post_counts` reads them."""
+
+    reactions: str  # JSON
+    comment_count: int
+    share_count: int
+    save_count: int
+    view_count: int
+    hidden_counts: str | None  # JSON: what the viewer's counts are less by, by field
+
+
+class CountedPost(CountsRow):
+    id: int
+    counts_version: int
+
+
+class CountedComment(TypedDict):
+    id: int
+    post_id: int
+    reply_count: int
+    reactions: str  # JSON
+    counts_version: int
+
+
+class Unpushed(NamedTuple):
+    """Counts that clients have not been told of, and how many targets there were."""
+
+    posts: list[CountedPost]
+    comments: list[CountedComment]
+    targets: int
+
+
+class Drift(NamedTuple):
+    """A count that differs from its rows. field: a kind of reaction, or comments, replies, shares, saves, views."""
+
+    target_id: int
+    field: str
+    stored: int
+    expected: int
+
+
+def marks_join(kind: Kind, rows: str) -> str:
+    """SQL that joins `viewer_marks` of posts or comments as `v`: the viewer's reaction, and what is hidden.
+
+    rows: a common table with ids, and the alias under which it is joined, as in "wanted w".
+    """
+    table, _, alias = rows.partition(" ")
+    return f"LEFT JOIN viewer_marks('{kind}', ARRAY (SELECT id FROM {table})) v ON v.target_id = {alias}.id"
+
+
+async def wait(database: Database) -> bool:
+    """Whether there are changes to fold, counts to push, or views to move into a sketch."""
+    [row] = await database.fetch("SELECT counts_wait()")
+    return bool(row[0])
+
+
+async def take_turn(tx: Transaction) -> bool:
+    """Take the lock until the transaction ends. Returns False while another transaction has it."""
+    return bool(await tx.fetchval("SELECT take_counts_turn()"))
+
+
+async def fold(tx: Transaction, limit: int) -> int:
+    """Fold up to `limit` changes, oldest first, and return how many. Call it after `take_turn`."""
+    folded: int = await tx.fetchval("SELECT fold_counts($1)", limit)
+    return folded
+
+
+async def load(tx: Transaction, post_ids: Sequence[int]) -> list[CountedPost]:
+    """The counts of those posts that the viewer may see. Without a viewer, nothing is hidden."""
+    rows = await tx.fetch(
+        f"""WITH wanted AS MATERIALIZED (SELECT * FROM posts WHERE id = ANY ($1) AND status = 'published')
+        SELECT w.id, w.reactions, w.comment_count, w.share_count, w.save_count, w.view_count, w.counts_version,
+            v.hidden AS hidden_counts
+        FROM wanted w {marks_join("post", "wanted w")}""",
+        post_ids,
+    )
+    return cast("list[CountedPost]", rows)
+
+
+async def take_unpushed(tx: Transaction, limit: int) -> Unpushed:
+    """Counts to push now, of visible posts and comments. Call it after `take_turn`."""
+    taken = await tx.fetch(
+        """DELETE FROM counts_unpushed WHERE (target_type, target_id) IN (
+            SELECT target_type, target_id FROM counts_unpushed LIMIT $1) RETURNING target_type, target_id""",
+        limit,
+    )
+    ids: dict[str, list[int]] = {kind: [] for kind in KINDS}
+    for row in taken:
+        ids[row["target_type"]].append(row["target_id"])
+    posts, comments = [], []
+    if ids["post"]:
+        posts = await load(tx, ids["post"])
+    if ids["comment"]:
+        comments = await tx.fetch(
+            """SELECT id, post_id, reply_count, reactions, counts_version
+            FROM comments WHERE id = ANY ($1) AND status = 'published'""",
+            ids["comment"],
+        )
+    return Unpushed(posts, cast("list[CountedComment]", comments), len(taken))
+
+
+async def backlog(tx: Transaction) -> tuple[int, float]:
+    """The number of changes to fold (counted up to 100,000) and the age of the oldest, in seconds."""
+    row = await tx.fetchrow("SELECT unfolded, age FROM counts_backlog()")
+    assert row is not None
+    return row["unfolded"], row["age"]
+
+
+# ---------------------------------------------------------------------------------------------- comparing
+
+
+async def targets(tx: Transaction, kind: Kind) -> int:
+    """How many there are."""
+    found: int = await tx.fetchval("SELECT count(*) FROM posts" if kind == "post" else "SELECT count(*) FROM comments")
+    return found
+
+
+async def targets_after(tx: Transaction, kind: Kind, after: int, limit: int) -> list[int]:
+    """Ids of the next targets, in their order."""
+    table = "posts" if kind == "post" else "comments"
+    rows = await tx.fetch(f"SELECT id FROM {table} WHERE id > $1 ORDER BY id LIMIT $2", after, limit)
+    return [row["id"] for row in rows]
+
+
+async def drift(tx: Transaction, kind: Kind, ids: Sequence[int]) -> list[Drift]:
+    """Counts of these targets that differ from their rows. Exact, also while calls and workers run."""
+    return [Drift(*row) for row in await tx.fetch("SELECT * FROM counts_drift($1, $2)", kind, ids)]
+
+
+async def repair(tx: Transaction, kind: Kind, ids: Sequence[int]) -> list[Drift]:
+    """Note a change for each of these differences, which the next fold adds to the count. Returns them."""
+    return [Drift(*row) for row in await tx.fetch("SELECT * FROM counts_repair($1, $2)", kind, ids)]

@@ -1,0 +1,96 @@
+"""Views of posts: one row for each user and day, until a post has so many that a HyperLogLog counts them.
+
+Redis computes the sketches, PostgreSQL keeps them: a lost Redis loses no view.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from protocol.events import PostEngagementEvent
+from storage.database import Transaction
+from storage.outbox import encode
+from storage.redis import Redis
+
+
+class Sketch(NamedTuple):
+    """bytes: as Redis keeps a HyperLogLog."""
+
+    bytes: bytes
+    estimate: int
+
+
+class DueSketch(NamedTuple):
+    post_id: int
+    bytes: bytes | None
+    members: list[str]  # of views that it does not contain yet
+
+
+async def report(tx: Transaction, user_id: int, events: Mapping[int, PostEngagementEvent]) -> None:
+    """Count the views of posts that the viewer may see and has not written, and add their events, by event id."""
+    await tx.execute(
+        """WITH seen AS MATERIALIZED (
+            SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::bytea[]) AS r (event_id, post_id, payload)
+            WHERE may_view(post_id)
+        ), counted AS (
+            INSERT INTO views (post_id, user_id) SELECT post_id, $1 FROM seen ORDER BY post_id ON CONFLICT DO NOTHING
+        )
+        INSERT INTO outbox (id, topic, key, payload) SELECT event_id, $5, $1::bigint::text, payload FROM seen""",
+        user_id,
+        list(events),
+        [event.post_id for event in events.values()],
+        [encode(event) for event in events.values()],
+        PostEngagementEvent.topic,
+    )
+
+
+async def take_due(tx: Transaction, posts: int, rows: int) -> list[DueSketch]:
+    """For workers: take the rows of up to `posts` posts that have a sketch. If there are more rows, some stay due."""
+    due = await tx.fetch(
+        "SELECT post_id, sketch FROM view_sketches WHERE is_due ORDER BY post_id LIMIT $1 FOR UPDATE SKIP LOCKED", posts
+    )
+    if not due:
+        return []
+    post_ids = [row["post_id"] for row in due]
+    taken = await tx.fetch(
+        """DELETE FROM views WHERE (post_id, user_id, day) IN (
+            SELECT post_id, user_id, day FROM views WHERE post_id = ANY ($1) LIMIT $2)
+        RETURNING post_id, user_id, day""",
+        post_ids,
+        rows,
+    )
+    if len(taken) < rows:
+        await tx.execute("UPDATE view_sketches SET is_due = false WHERE post_id = ANY ($1)", post_ids)
+    members: defaultdict[int, list[str]] = defaultdict(list)
+    for row in taken:
+        members[row["post_id"]].append(f"{row['user_id']}:{row['day']}")
+    return [DueSketch(row["post_id"], row["sketch"], members[row["post_id"]]) for row in due if members[row["post_id"]]]
+
+
+async def keep(tx: Transaction, post_id: int, sketch: Sketch) -> None:
+    """For workers."""
+    await tx.execute("SELECT keep_sketch($1, $2, $3)", post_id, sketch.bytes, sketch.estimate)
+
+
+class Sketches:
+    """Adds members to sketches, by Redis."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def add(self, due: Sequence[DueSketch]) -> list[Sketch]:
+        """The sketches with their new members. Raises RedisError."""
+        return await asyncio.gather(*map(self._add, due))
+
+    async def _add(self, due: DueSketch) -> Sketch:
+        key = self._redis.key("sketch", due.post_id)  # it exists only while Redis computes
+        async with self._redis.commands.pipeline(transaction=True) as pipe:
+            if due.bytes is not None:
+                pipe.set(key, due.bytes)
+            pipe.pfadd(key, *due.members)
+            pipe.pfcount(key)
+            pipe.get(key)
+            pipe.delete(key)
+            *_, estimate, kept, _ = await pipe.execute()
+        return Sketch(kept, estimate)
