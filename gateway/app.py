@@ -9,17 +9,19 @@ import structlog
 import handlers
 import workers
 from gateway.node import Node
-from gateway.observability import LOG_LAG, OUTBOX_AGE, OUTBOX_UNSENT
+from gateway.observability import COUNTS_AGE, COUNTS_UNFOLDED, LOG_LAG, OUTBOX_AGE, OUTBOX_UNSENT
 from gateway.retrying import again_and_again
 from gateway.settings import Settings
 from gateway.sidecar import Check, Sidecar
 from gateway.stores import Stores
 from stage.voice import Voice
-from storage import outbox
+from storage import counts, outbox
 from storage.cancellation import end
 from storage.database import Database, DatabaseUnavailable
 from storage.outbox import Outbox
 from storage.redis import RedisError
+from storage.views import Sketches
+from workers.counters import run_counters
 from workers.deliveries import deliver
 from workers.job import Tools, groups
 from workers.relay import run_relay
@@ -38,7 +40,7 @@ log = structlog.get_logger()
 
 
 class WorkerProcess:
-    """The relay and worker groups of one process."""
+    """The loops and worker groups of one process."""
 
     def __init__(self, stores: Stores, database: Database, listen_url: str, names: Sequence[str]) -> None:
         self.tools = Tools(
@@ -50,6 +52,7 @@ class WorkerProcess:
             stores.roster,
             stores.ids,
             Outbox(database, stores.ids),
+            Sketches(stores.redis),
             Voice(database, stores.roster, stores.voice_server) if stores.voice_server else None,
             stores.providers,
             stores.settings.delays,
@@ -67,6 +70,8 @@ class WorkerProcess:
         match name:
             case "relay":
                 return partial(run_relay, self.tools, self._listen_url, self._stop)
+            case "counters":
+                return partial(run_counters, self.tools, self._listen_url, self._stop)
             case "keeper":
                 return partial(keep_rooms, self.tools, self._stop)
             case "deliveries":
@@ -85,7 +90,7 @@ class WorkerProcess:
 
 def worker_names() -> list[str]:
     """Return the names that `daira work` accepts."""
-    return ["relay", "keeper", "deliveries", "voice-keeper", *sorted(groups())]
+    return ["relay", "counters", "keeper", "deliveries", "voice-keeper", *sorted(groups())]
 
 
 def sidecar(
@@ -114,9 +119,12 @@ async def _gather(stores: Stores, database: Database) -> None:
     """Fill the gauges whose values come from servers. A value that cannot be read stays as it was."""
     try:
         async with database.transaction() as tx:
-            unsent, age = await outbox.backlog(tx)
+            unsent, unsent_age = await outbox.backlog(tx)
+            unfolded, unfolded_age = await counts.backlog(tx)
         OUTBOX_UNSENT.set(unsent)
-        OUTBOX_AGE.set(age)
+        OUTBOX_AGE.set(unsent_age)
+        COUNTS_UNFOLDED.set(unfolded)
+        COUNTS_AGE.set(unfolded_age)
         for lag in await stores.event_log.lags():
             LOG_LAG.labels(lag.group, lag.topic).set(lag.records)
     except (DatabaseUnavailable, RedisError, TimeoutError) as error:

@@ -39,6 +39,13 @@ OUTBOX_UNSENT = Gauge(
 OUTBOX_AGE = Gauge(
     "daira_outbox_oldest_seconds", "Age of the oldest event waiting in the outbox", multiprocess_mode="mostrecent"
 )
+COUNTS_UNFOLDED = Gauge(
+    "daira_counts_unfolded", "Changes of counts waiting to be folded (counted to 100,000)",
+    multiprocess_mode="mostrecent",
+)  # fmt: skip
+COUNTS_AGE = Gauge(
+    "daira_counts_oldest_seconds", "Age of the oldest change waiting to be folded", multiprocess_mode="mostrecent"
+)
 LOG_LAG = Gauge(
     "daira_event_log_lag", "Events that a group has not handled yet", ["group", "topic"], multiprocess_mode="mostrecent"
 )

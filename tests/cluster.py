@@ -193,7 +193,7 @@ class Cluster:
         self._people.clear()
 
     async def settle(self, *people: Person) -> None:
-        """Wait until all events so far have been handled, and these users have received the resulting pushes."""
+        """Wait until all events so far have been handled and all counts pushed, and these users have the pushes."""
         async with asyncio.timeout(WAIT_S):
             while not await self._is_idle():
                 await asyncio.sleep(0.01)
@@ -207,10 +207,13 @@ class Cluster:
     async def _is_idle(self) -> bool:
         owner = await self.owner()
         try:
-            unsent = await owner.fetchval("SELECT count(*) FROM outbox WHERE sent_batch IS NULL")
+            waits = await owner.fetchval(
+                """SELECT EXISTS (SELECT FROM outbox WHERE sent_batch IS NULL)
+                OR EXISTS (SELECT FROM count_changes) OR EXISTS (SELECT FROM counts_unpushed)"""
+            )
         finally:
             await owner.close()
-        return unsent == 0 and all(lag.records == 0 for lag in await self.stores.event_log.lags())
+        return not waits and all(lag.records == 0 for lag in await self.stores.event_log.lags())
 
     async def owner(self) -> Any:
         """Return a connection as the owner of the tables, which bypasses all policies."""

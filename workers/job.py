@@ -18,6 +18,7 @@ from storage.event_log import EventLog
 from storage.feeds import Feeds
 from storage.outbox import Outbox
 from storage.snowflakes import Snowflakes
+from storage.views import Sketches
 from workers.pushed_chats import PushedChats
 
 EventT = TypeVar("EventT", bound=Event)
@@ -35,6 +36,7 @@ class Tools:
     roster: Roster
     ids: Snowflakes
     outbox: Outbox
+    sketches: Sketches
     voice: Voice | None  # None without LiveKit
     providers: Providers
     delays: Delays
