@@ -18,6 +18,8 @@ from channels.subscriptions import Subscriptions
 from domain.chat_rules import Windows
 from domain.guesses import Guesses
 from domain.passwords import Passwords
+from domain.post_channels import POST
+from domain.post_hooks import PostHooks
 from domain.refresh_tokens import RefreshTokens
 from gateway.admission import Admission
 from gateway.catching_up import CatchingUp
@@ -85,7 +87,11 @@ def build_parts(stores: Stores, database: Database, node: str) -> Parts:
     # Who is in which channel, and may be.
     hooks = HooksByKind(
         KINDS,
-        {LIVE_ROOM: RoomHooks(attendance, broadcaster, database), PRESENCE: PresenceHooks(presence)},
+        {
+            POST: PostHooks(database),
+            LIVE_ROOM: RoomHooks(attendance, broadcaster, database),
+            PRESENCE: PresenceHooks(presence),
+        },
     )
     subscriptions = Subscriptions(shards, names, members, delivery, recovery, hooks)
     rights = Rights(database, subscriptions, KINDS, hooks)

@@ -113,6 +113,19 @@ async def test_missed_pushes_are_replayed_once_in_order_and_without_gaps(cluster
     assert back.offset > reader.offset
 
 
+async def test_a_recovered_watcher_gets_the_counts_that_have_changed(cluster: Cluster, post):
+    author, post_id, _ = post
+    reader = await reading(cluster, post)
+    await leave(cluster, reader)
+    await author.call("reaction.set", target_type="post", target_id=post_id, kind="love")
+    await cluster.settle()
+    back = await come_back(cluster, reader)
+    push = await back.expect("post.counted", post_id=post_id)
+    shown = await back.call("post.get", post_id=post_id)
+    assert (push["counts"], push["version"]) == (shown["counts"], shown["counts_version"])
+    assert push["counts"]["reactions"] == {"love": 1}
+
+
 async def test_a_push_that_arrives_while_the_logs_are_read_is_sent_once(cluster: Cluster, post, monkeypatch):
     """The socket, already a member of the room, gets the push directly; the log to be read contains it too."""
     _, _, room = post
