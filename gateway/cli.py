@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Column, Table
 
-from gateway import dead_letters
+from gateway import checks, dead_letters
 from gateway.terminal import fail, load_settings, notes, run, screen
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(checks.app, name="check")
 app.add_typer(dead_letters.app, name="dead-letters")
 
 

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
+import asyncpg
 import pytest
 
 from gateway import client, doctor
+from gateway.embedded import Servers
 from storage.schema import newest_version
 from tests.patience import WAIT_S
 
@@ -125,6 +127,7 @@ def test_help_names_every_command(installation):
         "schema",
         "doctor",
         "dead-letters",
+        "check",
     ):
         assert f" {command} " in text
 
@@ -254,6 +257,26 @@ def test_dead_letters_and_schema_and_migrate(installation, tmp_path):
     assert newest_version() in installation.run("migrate").stdout
     assert "known are" in installation.run("work", "no-such-group").stderr
     assert installation.run("version").stdout.strip()
+
+
+async def test_counts_are_checked_and_repaired_while_all_runs(installation):
+    post = installation.call("post.create", {"text": "x"}, "mona_elsayed")["id"]
+    clean = installation.run("check", "counts")
+    assert (clean.returncode, clean.stdout) == (0, "0 counts differ\n"), clean.stderr
+    owner = await asyncpg.connect(Servers(**installation.servers()).postgres_url("daira_owner"))
+    await owner.execute("UPDATE posts SET save_count = 7, reactions = '{\"like\": 2}' WHERE id = $1", int(post))
+    await owner.close()
+    found = installation.run("check", "counts")
+    assert found.returncode == 1
+    assert found.stdout.splitlines() == [
+        f"post {post}: like 2, but its rows make 0",
+        f"post {post}: saves 7, but its rows make 0",
+        "2 counts differ",
+    ]
+    assert installation.run("check", "counts", "--repair").returncode == 0
+    assert installation.run("check", "counts").returncode == 0
+    counts = installation.call("post.get", {"post_id": post}, "mona_elsayed")["counts"]
+    assert (counts["saves"], counts["reactions"]) == (0, {})
 
 
 def test_a_second_up_on_the_same_data_names_the_first(installation):

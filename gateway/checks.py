@@ -1,0 +1,79 @@
+"""`daira check`: compares what is stored twice, and repairs it."""
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.terminal import load_settings, notes, run, screen
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from gateway.settings import Settings
+    from storage.database import Database
+
+BATCH = 500  # targets
+RETRY_S = 0.05
+
+app = typer.Typer(help="Compare what is stored twice.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Compare what is stored twice."""  # with one command alone, typer would leave out its name
+
+
+@app.command("counts")
+def check_counts(
+    repair: Annotated[bool, typer.Option("--repair", help="make each count what its rows say")] = False,
+) -> None:
+    """Compare the counts of posts and comments with their rows, also while all runs. Exits with 1 if some differ."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=notes, transient=True) as progress:
+        differences = run(_compare(load_settings(), progress, repair=repair))
+    screen.print(f"{differences} counts differ{'ed and are repaired' if repair and differences else ''}")
+    if differences and not repair:
+        raise typer.Exit(1)
+
+
+async def _compare(settings: "Settings", progress: "Progress", *, repair: bool) -> int:
+    """Print each difference. Returns how many there are."""
+    from gateway.stores import open_database
+    from storage import counts
+
+    differences = 0
+    async with open_database(settings.worker_database, 1, serves=False) as database:
+        for kind in counts.KINDS:
+            async with database.transaction() as tx:
+                bar = progress.add_task(f"{kind}s", total=await counts.targets(tx, kind))
+            after, ids = 0, [0] * BATCH
+            while len(ids) == BATCH:
+                async with database.transaction() as tx:
+                    ids = await counts.targets_after(tx, kind, after, BATCH)
+                    found = await (counts.repair if repair else counts.drift)(tx, kind, ids)
+                for each in found:
+                    what = f"{kind} {each.target_id}: {each.field} {each.stored}, but its rows make {each.expected}"
+                    screen.print(what, highlight=False, soft_wrap=True)
+                differences += len(found)
+                progress.advance(bar, len(ids))
+                after = ids[-1] if ids else after
+        if repair and differences:
+            await _fold(database)
+    return differences
+
+
+async def _fold(database: "Database") -> None:
+    """Fold what the repair has noted: perhaps no worker runs."""
+    from storage import counts
+
+    folded = BATCH
+    while folded == BATCH:
+        async with database.transaction() as tx:
+            has_turn = await counts.take_turn(tx)
+            if has_turn:
+                folded = await counts.fold(tx, BATCH)
+        if not has_turn:
+            await asyncio.sleep(RETRY_S)
