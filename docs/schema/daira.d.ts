@@ -11,6 +11,12 @@ export interface AccountSettings {
   timezone: string;
 }
 
+/** collection_id: None saves the post outside all collections, and takes a saved post out of its collection. */
+export interface AddSave {
+  post_id: string;
+  collection_id?: string | null;
+}
+
 export interface AddToChat {
   chat_id: string;
   user_ids: string[];
@@ -248,6 +254,21 @@ export interface CircleRef {
   circle_id: string;
 }
 
+export interface Collection {
+  id: string;
+  name: string;
+  created_at: string;
+}
+
+export interface CollectionList {
+  items: Collection[];
+  next_cursor: string | null;
+}
+
+export interface CollectionRef {
+  collection_id: string;
+}
+
 /** A comment on a post or a reply to another comment, and what the viewer has done with it. */
 export interface Comment {
   id: string;
@@ -259,10 +280,21 @@ export interface Comment {
   depth: number;
   reply_count: number;
   reactions: Record<string, number>;
+  counts_version: number;
   deleted: boolean;
   created_at: string;
   edited_at: string | null;
   viewer: ViewerOfComment;
+}
+
+/** To users who watch the post of the comment. version: as in `PostCounted`, for this comment. */
+export interface CommentCounted {
+  id: string;
+  post_id: string;
+  comment_id: string;
+  reply_count: number;
+  reactions: Record<string, number>;
+  version: number;
 }
 
 export interface CommentCreated {
@@ -281,7 +313,7 @@ export interface CommentEdited {
   comment: CommentForAll;
 }
 
-/** A comment in a push, which is the same for all. depth: 0 for a comment on the post itself. deleted: it is deleted or hidden from the viewer, and only its place in the tree is shown, because it has replies. */
+/** A comment in a push, which is the same for all. depth: 0 for a comment on the post itself. deleted: it is deleted or hidden from the viewer, and only its place in the tree is shown, because it has replies. counts_version: as in `PostForAll`. */
 export interface CommentForAll {
   id: string;
   post_id: string;
@@ -292,6 +324,7 @@ export interface CommentForAll {
   depth: number;
   reply_count: number;
   reactions: Record<string, number>;
+  counts_version: number;
   deleted: boolean;
   created_at: string;
   edited_at: string | null;
@@ -308,6 +341,7 @@ export interface CommentRef {
   comment_id: string;
 }
 
+/** reactions: by kind, without kinds that nobody uses. */
 export interface Counts {
   reactions: Record<string, number>;
   comments: number;
@@ -325,6 +359,11 @@ export interface CreateChat {
 export interface CreateCircle {
   name: string;
   user_ids?: string[] | null;
+  idempotency_key?: string | null;
+}
+
+export interface CreateCollection {
+  name: string;
   idempotency_key?: string | null;
 }
 
@@ -352,6 +391,12 @@ export interface CreateRoom {
   circle_id?: string | null;
   capacity?: number | null;
   slow_mode_s?: number | null;
+  idempotency_key?: string | null;
+}
+
+export interface CreateShare {
+  post_id: string;
+  text?: string | null;
   idempotency_key?: string | null;
 }
 
@@ -567,6 +612,11 @@ export interface ListCircles {
   limit?: number | null;
 }
 
+export interface ListCollections {
+  cursor?: string | null;
+  limit?: number | null;
+}
+
 /** Without parent_id: comments on the post itself, newest first. With it: replies to that comment, oldest first. */
 export interface ListComments {
   post_id: string;
@@ -619,6 +669,13 @@ export interface ListRoomMessages {
 
 export interface ListRooms {
   state?: "ended" | "live" | "scheduled" | null;
+  cursor?: string | null;
+  limit?: number | null;
+}
+
+/** collection_id: None for all saved posts. */
+export interface ListSaves {
+  collection_id?: string | null;
   cursor?: string | null;
   limit?: number | null;
 }
@@ -803,7 +860,18 @@ export interface Post {
   created_at: string;
   edited_at: string | null;
   counts: Counts;
+  counts_version: number;
+  is_share: boolean;
+  shared: PostLite | null;
   viewer: ViewerOfPost;
+}
+
+/** To users who watch the post, at most about four times a second. version: of the counts, as in `Post.counts_version`. Clients ignore a push with a version that is not higher. */
+export interface PostCounted {
+  id: string;
+  post_id: string;
+  counts: Counts;
+  version: number;
 }
 
 export interface PostDeleted {
@@ -816,7 +884,7 @@ export interface PostEdited {
   post: PostForAll;
 }
 
-/** A post in a push, which is the same for all. */
+/** A post in a push, which is the same for all. is_share: it shares another post; `shared` is None if the viewer may not see that one. counts: for a viewer, without reactions and comments of users who are hidden from the viewer. counts_version: it rises with each change of the counts, so that clients can order them and `post.counted`. */
 export interface PostForAll {
   id: string;
   author: UserLite;
@@ -829,6 +897,23 @@ export interface PostForAll {
   created_at: string;
   edited_at: string | null;
   counts: Counts;
+  counts_version: number;
+  is_share: boolean;
+  shared: PostLite | null;
+}
+
+/** A post inside a share of it. `post.get` and `post.watch` return it with its counts. */
+export interface PostLite {
+  id: string;
+  author: UserLite;
+  text: string;
+  media: Media[];
+  hashtags: string[];
+  mentions: UserLite[];
+  visibility: "circle" | "followers" | "private" | "public";
+  version: number;
+  created_at: string;
+  edited_at: string | null;
 }
 
 export interface PostPage {
@@ -935,6 +1020,16 @@ export interface Relation {
   requested?: boolean;
   blocks?: boolean;
   mutes?: boolean;
+}
+
+export interface ReportViews {
+  views: ReportedView[];
+}
+
+/** dwell_ms: how long the post was on the screen. */
+export interface ReportedView {
+  post_id: string;
+  dwell_ms: number;
 }
 
 /** `speakers` are the users on the stage who are in the room, including the host. `cohost_ids` and `muted_ids` name some of them. `hands` are the first 50 raised hands. */
@@ -1070,6 +1165,25 @@ export interface RoomRoleChanged {
 export interface RoomUpdated {
   id: string;
   room: Room;
+}
+
+/** To the user's own devices. */
+export interface SaveChanged {
+  id: string;
+  post_id: string;
+  saved: boolean;
+  collection_id: string | null;
+}
+
+export interface SavedPost {
+  post: Post;
+  collection_id: string | null;
+  saved_at: string;
+}
+
+export interface SavedPostPage {
+  items: SavedPost[];
+  next_cursor: string | null;
 }
 
 export interface SendToChat {
@@ -1247,6 +1361,11 @@ export interface UpdateCircle {
   name: string;
 }
 
+export interface UpdateCollection {
+  collection_id: string;
+  name: string;
+}
+
 /** Absent fields stay as they are. */
 export interface UpdateRoom {
   room_id: string;
@@ -1396,6 +1515,14 @@ export interface ClientToServerEvents {
   "circle.remove": (request: CircleMembers, ack: (answer: Answer<Circle>) => void) => void;
   /** Rename a circle. */
   "circle.update": (request: UpdateCircle, ack: (answer: Answer<Circle>) => void) => void;
+  /** Create an empty collection. */
+  "collection.create": (request: CreateCollection, ack: (answer: Answer<Collection>) => void) => void;
+  /** Delete a collection. Its posts stay saved, outside all collections. Repeating it changes nothing. */
+  "collection.delete": (request: CollectionRef, ack: (answer: Answer<Nothing>) => void) => void;
+  /** The caller's collections, newest first. */
+  "collection.list": (request: ListCollections, ack: (answer: Answer<CollectionList>) => void) => void;
+  /** Rename a collection. */
+  "collection.update": (request: UpdateCollection, ack: (answer: Answer<Collection>) => void) => void;
   /** Comment on a post, or reply to a comment. The same idempotency key returns the first answer. */
   "comment.create": (request: CreateComment, ack: (answer: Answer<Comment>) => void) => void;
   /** Delete the caller's own comment, or any on the caller's post; replies stay. Repeating it changes nothing. */
@@ -1526,6 +1653,12 @@ export interface ClientToServerEvents {
   "room.unban": (request: RoomMember, ack: (answer: Answer<Nothing>) => void) => void;
   /** Change topic, capacity or slow mode of a room that is still at that version. A lower capacity removes nobody. */
   "room.update": (request: UpdateRoom, ack: (answer: Answer<Room>) => void) => void;
+  /** Save a post, or move a saved one into another collection. Repeating it changes nothing. */
+  "save.add": (request: AddSave, ack: (answer: Answer<Nothing>) => void) => void;
+  /** The caller's saved posts that the caller may still see, last saved first. */
+  "save.list": (request: ListSaves, ack: (answer: Answer<SavedPostPage>) => void) => void;
+  /** Take a save back, also of a post that the caller no longer sees. Repeating it changes nothing. */
+  "save.remove": (request: PostRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** The caller's active sessions, newest first. */
   "session.list": (request: ListSessions, ack: (answer: Answer<SessionList>) => void) => void;
   /** Revoke one of the caller's sessions and disconnect its sockets on all nodes. Repeating it changes nothing. */
@@ -1534,6 +1667,8 @@ export interface ClientToServerEvents {
   "settings.get": (ack: (answer: Answer<AccountSettings>) => void) => void;
   /** Change the caller's settings. Chats and comments that exist stay as they are. */
   "settings.update": (request: UpdateSettings, ack: (answer: Answer<AccountSettings>) => void) => void;
+  /** Share a post that everybody may see, as a post of the caller. A share of a share points to the original. */
+  "share.create": (request: CreateShare, ack: (answer: Answer<Post>) => void) => void;
   /** All methods with JSON Schemas of their requests and results. */
   "system.methods": (ack: (answer: Answer<MethodList>) => void) => void;
   /** The server's time. */
@@ -1550,6 +1685,8 @@ export interface ClientToServerEvents {
   "user.me": (ack: (answer: Answer<User>) => void) => void;
   /** Change the caller's profile. Making a private account public accepts all requests to follow it. */
   "user.update": (request: UpdateUser, ack: (answer: Answer<User>) => void) => void;
+  /** Report views of posts. Views of the caller's own posts and of posts that the caller may not see do not count. */
+  "view.report": (request: ReportViews, ack: (answer: Answer<Nothing>) => void) => void;
 }
 
 export interface ServerToClientEvents {
@@ -1561,6 +1698,7 @@ export interface ServerToClientEvents {
   "chat.message": (push: ChatMessaged, offset?: string) => void;
   "chat.reacted": (push: ChatMessageReacted, offset?: string) => void;
   "chat.updated": (push: ChatUpdated, offset?: string) => void;
+  "comment.counted": (push: CommentCounted, offset?: string) => void;
   "comment.created": (push: CommentCreated, offset?: string) => void;
   "comment.deleted": (push: CommentDeleted, offset?: string) => void;
   "comment.edited": (push: CommentEdited, offset?: string) => void;
@@ -1575,6 +1713,7 @@ export interface ServerToClientEvents {
   "notification.created": (push: NotificationCreated, offset?: string) => void;
   "notification.dismissed": (push: NotificationDismissed, offset?: string) => void;
   "notification.preferences_changed": (push: NotificationPreferencesChanged, offset?: string) => void;
+  "post.counted": (push: PostCounted, offset?: string) => void;
   "post.deleted": (push: PostDeleted, offset?: string) => void;
   "post.edited": (push: PostEdited, offset?: string) => void;
   "presence.changed": (push: PresenceChanged, offset?: string) => void;
@@ -1591,6 +1730,7 @@ export interface ServerToClientEvents {
   "room.removed": (push: RoomRemoved, offset?: string) => void;
   "room.role_changed": (push: RoomRoleChanged, offset?: string) => void;
   "room.updated": (push: RoomUpdated, offset?: string) => void;
+  "save.changed": (push: SaveChanged, offset?: string) => void;
   "session.expired": (push: SessionExpired, offset?: string) => void;
   "session.ready": (push: SessionReady, offset?: string) => void;
   "session.revoked": (push: SessionRevoked, offset?: string) => void;
