@@ -66,7 +66,7 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "delete_comment": (
         ("owner other", "SELECT is_new FROM delete_comment({comment})"),
-        ("other", "SELECT is_new FROM delete_comment({lost_comment})"),
+        ("banned", "SELECT is_new FROM delete_comment({lost_comment})"),
     ),
     "target_post": (
         (_FOLLOWERS, "SELECT target_post('post', {post})"),

@@ -29,7 +29,8 @@ ENGAGEMENT = {
             (NO_ONE, "UPDATE comments SET author_id = {me} WHERE id = {comment}"),
             (NO_ONE, "UPDATE comments SET path = ARRAY [1, id], depth = 1 WHERE id = {comment}"),
             (NO_ONE, "UPDATE comments SET reply_count = 9 WHERE id = {comment}"),
-            # Without a condition, which would let the policy for reading choose the rows.
+            # Without a condition, which would let the policy for reading choose the rows. Muted and banned have written
+            # only what is deleted or below a deleted post.
             ("cohost other stranger owner", "UPDATE comments SET edited_at = now()"),
         ),
     ),

@@ -114,8 +114,8 @@ _BELONGINGS = """
     INSERT INTO post_mentions (post_id, author_id, user_id) VALUES ({post}, {owner}, {other});
     INSERT INTO comments (id, post_id, parent_id, author_id, text)
         VALUES ({comment}, {post}, NULL, {other}, 'x'), ({own_comment}, {open_post}, NULL, {stranger}, 'x'),
-               ({owner_comment}, {open_post}, NULL, {owner}, 'x'), ({deleted_comment}, {post}, NULL, {other}, 'x'),
-               ({lost_comment}, {deleted_post}, NULL, {other}, 'x');
+               ({owner_comment}, {open_post}, NULL, {owner}, 'x'), ({deleted_comment}, {post}, NULL, {muted}, 'x'),
+               ({lost_comment}, {deleted_post}, NULL, {banned}, 'x');
     INSERT INTO comments (id, post_id, parent_id, author_id, text) VALUES ({reply}, {post}, {comment}, {cohost}, 'x');
     UPDATE comments SET status = 'deleted', deleted_at = now() WHERE id = {deleted_comment};
     INSERT INTO reactions (target_type, target_id, user_id, kind, id)
