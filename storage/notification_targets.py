@@ -3,7 +3,7 @@
 from typing import TypedDict, cast
 
 from protocol.reactions import TargetType
-from storage.database import Transaction
+from storage.database import Database, Transaction
 
 
 class AnsweringCommentRow(TypedDict):
@@ -27,16 +27,24 @@ async def comment(tx: Transaction, comment_id: int) -> AnsweringCommentRow | Non
     return cast("AnsweringCommentRow | None", row)
 
 
-async def author_of_reaction_target(
-    tx: Transaction, target_type: TargetType, target_id: int, user_id: int
+async def author_to_tell_of_reaction(
+    database: Database, event_id: int, target_type: TargetType, target_id: int, user_id: int
 ) -> int | None:
-    """The author of what the user reacted to; None if the reaction was withdrawn."""
-    author_id: int | None = await tx.fetchval(
-        """SELECT CASE target_type WHEN 'post' THEN (SELECT author_id FROM posts WHERE id = target_id)
-                                   ELSE (SELECT author_id FROM comments WHERE id = target_id) END
-        FROM reactions WHERE target_type = $1 AND target_id = $2 AND user_id = $3""",
+    """The author of what the user reacted to; None if it was withdrawn, or the author knows of an earlier reaction.
+
+    In one round trip: users change and repeat their reactions often.
+    """
+    rows = await database.fetch(
+        """SELECT author.id FROM reactions r CROSS JOIN LATERAL (
+            SELECT author_id AS id FROM posts WHERE r.target_type = 'post' AND posts.id = r.target_id
+            UNION ALL
+            SELECT author_id FROM comments WHERE r.target_type = 'comment' AND comments.id = r.target_id) author
+        WHERE r.target_type = $2 AND r.target_id = $3 AND r.user_id = $4 AND NOT EXISTS (
+            SELECT FROM notification_causes c WHERE c.user_id = author.id AND c.kind = 'reaction'
+                AND c.target_type = $2 AND c.target_id = $3 AND c.actor_id = $4 AND c.event_id <> $1)""",
+        event_id,
         target_type,
         target_id,
         user_id,
     )
-    return author_id
+    return rows[0]["id"] if rows else None

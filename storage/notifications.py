@@ -54,12 +54,14 @@ _SHOWN = f"""
 """
 
 
-async def notify(tx: Transaction, cause: Cause, user_ids: Sequence[int], new_ids: Sequence[int]) -> list[ToldRow]:
+async def notify(
+    tx: Transaction, event_id: int, cause: Cause, user_ids: Sequence[int], new_ids: Sequence[int]
+) -> list[ToldRow]:
     """Tell each user once of the cause, except users who may not see it or hide its actor. For workers.
 
     new_ids: an unused id for each of the users.
     """
-    rows = await tx.fetch("SELECT * FROM notify($1, $2, $3, $4, $5, $6)", *cause, user_ids, new_ids)
+    rows = await tx.fetch("SELECT * FROM notify($1, $2, $3, $4, $5, $6, $7)", event_id, *cause, user_ids, new_ids)
     return cast("list[ToldRow]", rows)
 
 

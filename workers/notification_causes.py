@@ -62,10 +62,9 @@ async def tell_of_edit(job: Job, event: PostEditedEvent) -> None:
 
 @consumes(ReactionSetEvent, group="notifications")
 async def tell_of_reaction(job: Job, event: ReactionSetEvent) -> None:
-    async with job.tools.database.transaction() as tx:
-        author_id = await notification_targets.author_of_reaction_target(
-            tx, event.target_type, event.target_id, event.user_id
-        )
+    author_id = await notification_targets.author_to_tell_of_reaction(
+        job.tools.database, job.event_id, event.target_type, event.target_id, event.user_id
+    )
     if author_id is not None:
         await tell(job, Cause("reaction", event.target_type, event.target_id, event.user_id), [author_id])
 

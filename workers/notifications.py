@@ -30,14 +30,16 @@ async def tell(job: Job, cause: Cause, user_ids: Sequence[int]) -> None:
         return
     asked = list(dict.fromkeys(user_ids))
     for start in range(0, len(asked), PAGE):
-        await _tell_page(job.tools, cause, asked[start : start + PAGE])
+        await _tell_page(job.tools, job.event_id, cause, asked[start : start + PAGE])
 
 
-async def _tell_page(tools: Tools, cause: Cause, user_ids: list[int]) -> None:
+async def _tell_page(tools: Tools, event_id: int, cause: Cause, user_ids: list[int]) -> None:
     online = await tools.locations.online(user_ids)
     new_ids = [tools.ids.mint() for _ in user_ids]
     async with tools.database.transaction() as tx:
-        told = [row for row in await notifications.notify(tx, cause, user_ids, new_ids) if row["place"] == "list"]
+        told = [
+            row for row in await notifications.notify(tx, event_id, cause, user_ids, new_ids) if row["place"] == "list"
+        ]
         if not told:
             return
         users = await load_recipients(tx, [row["user_id"] for row in told])

@@ -55,7 +55,8 @@ END $$;
 -- each of `people`. Reactions and follows join the notification of their target while the user has not seen it, and
 -- for 12 hours. Returns the notifications that are new or have a new actor, also those that another run of this event
 -- made less than ten minutes ago: its push may have been lost.
-CREATE OR REPLACE FUNCTION notify(told_kind text, type text, target bigint, actor bigint, people bigint[], ids bigint[])
+CREATE OR REPLACE FUNCTION notify(event bigint, told_kind text, type text, target bigint, actor bigint,
+                                  people bigint[], ids bigint[])
     RETURNS TABLE (user_id bigint, notification_id bigint, place text, is_new boolean)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 #variable_conflict use_column
@@ -86,8 +87,8 @@ BEGIN
         LEFT JOIN notifications o ON o.user_id = a.person
             AND o.group_key = CASE WHEN a.joins THEN concat_ws(':', told_kind, type, target, a.verdict) END
     ), fresh AS (
-        INSERT INTO notification_causes AS c (user_id, kind, target_type, target_id, actor_id, notification_id)
-        SELECT t.person, told_kind, type, target, actor,
+        INSERT INTO notification_causes AS c (user_id, kind, target_type, target_id, actor_id, event_id, notification_id)
+        SELECT t.person, told_kind, type, target, actor, event,
                CASE WHEN t.verdict <> 'drop' THEN coalesce(t.open_id, t.id) END
         FROM told t ON CONFLICT DO NOTHING RETURNING c.user_id, c.notification_id
     ), added AS (
@@ -109,7 +110,8 @@ BEGIN
     UNION ALL SELECT c.user_id, c.notification_id, n.place, false
         FROM notification_causes c JOIN notifications n ON n.id = c.notification_id
         WHERE c.user_id = ANY (people) AND c.kind = told_kind AND c.target_type = type AND c.target_id = target
-          AND c.actor_id = actor AND c.created_at > now() - interval '10 minutes' AND n.seen_at IS NULL;
+          AND c.actor_id = actor AND c.event_id = event AND c.created_at > now() - interval '10 minutes'
+          AND n.seen_at IS NULL;
 END $$;
 GRANT EXECUTE ON FUNCTION notify TO daira_worker;
 

@@ -50,8 +50,8 @@ async def alice(idle_cluster: Cluster, owner: Any) -> AsyncIterator[int]:
         ids, person, actors, AMOUNT - 20,
     )  # fmt: skip
     await owner.execute(
-        """INSERT INTO notification_causes (user_id, kind, target_type, target_id, actor_id, notification_id)
-        SELECT $1, 'mention', 'user', id, actor_ids[1], id FROM notifications WHERE user_id = $1""",
+        """INSERT INTO notification_causes (user_id, kind, target_type, target_id, actor_id, event_id, notification_id)
+        SELECT $1, 'mention', 'user', id, actor_ids[1], 1, id FROM notifications WHERE user_id = $1""",
         person,
     )
     await owner.executemany(

@@ -31,6 +31,7 @@ CREATE TABLE notification_causes (
     target_type     text NOT NULL,
     target_id       bigint NOT NULL,
     actor_id        bigint NOT NULL,                -- 0 without an actor
+    event_id        bigint NOT NULL,                -- of the first event with this cause
     notification_id bigint,                         -- null: the user was not told
     created_at      timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (user_id, kind, target_type, target_id, actor_id)

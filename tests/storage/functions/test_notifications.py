@@ -11,10 +11,13 @@ from tests.storage.functions.rows import Rows
 new_ids = count(10**6)
 
 
-async def tell(rows: Rows, kind: str, actor: int, *people: int, target: tuple[str, int] | None = None) -> list[int]:
+async def tell(
+    rows: Rows, kind: str, actor: int, *people: int, target: tuple[str, int] | None = None, event: int = 1
+) -> list[int]:
     """Notify people of the actor's act; return those who are told in the list."""
     type_, target_id = target or ("user", actor)
-    told = await rows.list(None, "notify", kind, type_, target_id, actor, list(people), [next(new_ids) for _ in people])
+    ids = [next(new_ids) for _ in people]
+    told = await rows.list(None, "notify", event, kind, type_, target_id, actor, list(people), ids)
     return sorted(each["user_id"] for each in told if each["place"] == "list")
 
 
@@ -41,8 +44,9 @@ async def test_a_user_is_told_once_of_a_cause(rows: Rows):
     assert await tell(rows, "mention", alice, bob, carol) == [bob, carol]
     assert await shown(rows, bob) != []
     before = await rows.table("SELECT id, updated_at, actor_count FROM notifications ORDER BY id")
-    # A repetition within ten minutes returns what was told, so that a lost push is repeated, and changes nothing.
+    # The same event within ten minutes returns what was told, so that a lost push is repeated, and changes nothing.
     assert await tell(rows, "mention", alice, bob, carol) == [bob, carol]
+    assert await tell(rows, "mention", alice, bob, carol, event=2) == []
     await rows.connection.execute("UPDATE notification_causes SET created_at = now() - interval '11 minutes'")
     assert await tell(rows, "mention", alice, bob, carol) == []
     assert await rows.table("SELECT id, updated_at, actor_count FROM notifications ORDER BY id") == before

@@ -6,7 +6,7 @@ _WORKER = "worker"
 _PREFERENCES = "INSERT INTO notification_preferences (user_id, strangers) VALUES"
 _PREFERRED = "channels ungrouped quiet_from quiet_until strangers new_accounts"
 _NOTIFICATION = "INSERT INTO notifications (id, user_id, kind, target_type, target_id, place) VALUES"
-_CAUSE = "INSERT INTO notification_causes (user_id, kind, target_type, target_id, actor_id) VALUES"
+_CAUSE = "INSERT INTO notification_causes (user_id, kind, target_type, target_id, actor_id, event_id) VALUES"
 _DELIVERY = "INSERT INTO notification_deliveries (notification_id, channel, user_id, due_at) VALUES"
 
 NOTIFICATIONS = {
@@ -43,7 +43,7 @@ OF_WORKERS = {
         (
             (_WORKER, "DELETE FROM notification_causes WHERE actor_id = {cohost}"),
             (NO_ONE, "DELETE FROM notification_causes WHERE actor_id = {other}"),  # it is not old
-            (NO_ONE, _CAUSE + " ({owner}, 'follow', 'user', {owner}, {open})"),
+            (NO_ONE, _CAUSE + " ({owner}, 'follow', 'user', {owner}, {open}, 1)"),
         ),
     ),
     "notification_deliveries": Rules(

@@ -178,9 +178,10 @@ _BELONGINGS = """
     INSERT INTO notifications (id, user_id, kind, target_type, target_id, place, actor_ids, actor_count)
         VALUES ({notification}, {owner}, 'follow', 'user', {owner}, 'list', ARRAY [{other}], 1),
                ({filtered_notification}, {owner}, 'mention', 'user', {speaker}, 'filtered', ARRAY [{speaker}], 1);
-    INSERT INTO notification_causes (user_id, kind, target_type, target_id, actor_id, notification_id, created_at)
-        VALUES ({owner}, 'follow', 'user', {owner}, {other}, {notification}, now()),
-               ({owner}, 'follow', 'user', {owner}, {cohost}, NULL, now() - interval '91 days');
+    INSERT INTO notification_causes
+        (user_id, kind, target_type, target_id, actor_id, event_id, notification_id, created_at)
+        VALUES ({owner}, 'follow', 'user', {owner}, {other}, 1, {notification}, now()),
+               ({owner}, 'follow', 'user', {owner}, {cohost}, 1, NULL, now() - interval '91 days');
     INSERT INTO notification_preferences (user_id, strangers) VALUES ({owner}, 'filter');
     INSERT INTO notification_deliveries (notification_id, channel, user_id, due_at)
         VALUES ({notification}, 'push', {owner}, now());
