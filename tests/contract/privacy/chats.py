@@ -3,6 +3,7 @@
 Members of a group who hide each other stay in it. A block hides a direct chat from both, and what was said in it.
 """
 
+import asyncio
 from typing import Any
 
 from tests.contract.privacy.relations import RELATIONS
@@ -25,17 +26,20 @@ async def make(world: World) -> None:
 
 async def talk(world: World) -> None:
     """Let each account open the direct chats that it may, and say something in a new one."""
-    for account in ACCOUNTS:
-        for name in RELATIONS:
-            if world.may(name, account, "contact") and world.token(_direct(account, name)) not in world.things:
-                entry = await world.people[account].call("chat.open", user_ids=[world.user(name).id])
-                both = (account, name)
-                conditions = tuple((each, "contact") for each in both)
-                shows = tuple((world.user(each), "profile") for each in both)
-                chat = Thing("chat", _direct(account, name), entry["chat"]["id"], account, conditions, shows)
-                chat.only = frozenset(both)
-                await world.people[name].call("chat.accept", **_at(world.add(chat)))
-                await _say(world, account, chat, f"{chat.name}.says")
+    await asyncio.gather(*(_talk(world, account, name) for account in ACCOUNTS for name in RELATIONS))
+
+
+async def _talk(world: World, account: str, name: str) -> None:
+    if not world.may(name, account, "contact") or world.token(_direct(account, name)) in world.things:
+        return
+    entry = await world.people[account].call("chat.open", user_ids=[world.user(name).id])
+    both = (account, name)
+    conditions = tuple((each, "contact") for each in both)
+    shows = tuple((world.user(each), "profile") for each in both)
+    chat = Thing("chat", _direct(account, name), entry["chat"]["id"], account, conditions, shows)
+    chat.only = frozenset(both)
+    await world.people[name].call("chat.accept", **_at(world.add(chat)))
+    await _say(world, account, chat, f"{chat.name}.says")
 
 
 def _direct(account: str, name: str) -> str:

@@ -1,5 +1,6 @@
 """Live rooms: who sees them, their stage, their messages, and who is inside."""
 
+import asyncio
 from typing import Any
 
 from tests.contract.privacy.relations import RELATIONS
@@ -9,16 +10,19 @@ from tests.contract.privacy.world import ACCOUNTS, HOST, VIEWERS, VISIBILITIES, 
 
 async def make(world: World) -> None:
     """Rooms of each visibility without users inside, rooms that have ended, and the room in which all are."""
-    for account in ACCOUNTS:
-        for visibility in VISIBILITIES:
-            await _open_room(world, account, visibility, f"{account}.{visibility}_room")
-        await _close_room(world, await _open_room(world, account, "public", f"{account}.ended_room"))
+    await asyncio.gather(*(_make_rooms(world, account) for account in ACCOUNTS))
     hall = await _open_room(world, HOST, "public", "hall")
     await world.everybody_may("room.join", {name: [{"room_id": hall.id}] for name in (HOST, *VIEWERS)})
     for name in (HOST, *ACCOUNTS):
         await _say(world, name, f"{name}.says")
     hall.shows += tuple((world.user(account), "act") for account in ACCOUNTS)
     await _raise_hands(world)
+
+
+async def _make_rooms(world: World, account: str) -> None:
+    for visibility in VISIBILITIES:
+        await _open_room(world, account, visibility, f"{account}.{visibility}_room")
+    await _close_room(world, await _open_room(world, account, "public", f"{account}.ended_room"))
 
 
 async def _open_room(world: World, owner: str, visibility: str, name: str) -> Thing:

@@ -1,5 +1,7 @@
 """Notifications: what the accounts do is told to users who may hear of it, and is hidden when they no longer may."""
 
+import asyncio
+
 from tests.contract.privacy.relations import RELATIONS
 from tests.contract.privacy.rows import CallRow, Cell, PushRow, Told, told
 from tests.contract.privacy.world import ACCOUNTS, HOST, VIEWERS, Thing, World
@@ -7,12 +9,14 @@ from tests.contract.privacy.world import ACCOUNTS, HOST, VIEWERS, Thing, World
 
 async def make(world: World) -> None:
     """A post of each user, to which the accounts react if they may."""
-    for name in RELATIONS:
-        await world.publish(name, "public", f"{name}.own")
-    for account, post in _reachable(world):
-        await _comment(world, account, post, f"{account}.comments.{post.owner}")
-        arguments = {"target_type": "post", "target_id": post.id, "kind": "love"}
-        await world.people[account].call("reaction.set", **arguments)
+    await asyncio.gather(*(world.publish(name, "public", f"{name}.own") for name in RELATIONS))
+    await asyncio.gather(*(_take_part(world, account, post) for account, post in _reachable(world)))
+
+
+async def _take_part(world: World, account: str, post: Thing) -> None:
+    await _comment(world, account, post, f"{account}.comments.{post.owner}")
+    arguments = {"target_type": "post", "target_id": post.id, "kind": "love"}
+    await world.people[account].call("reaction.set", **arguments)
 
 
 def _reachable(world: World) -> list[tuple[str, Thing]]:

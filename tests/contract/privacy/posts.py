@@ -1,19 +1,27 @@
 """Posts, the feed, and typing, which posts and live rooms have in common."""
 
+import asyncio
 from typing import Any
 
 from tests.contract.privacy.rows import CallRow, Cell, Cells, PushRow, Told, opens, told
 from tests.contract.privacy.world import ACCOUNTS, HOST, VIEWERS, VISIBILITIES, Thing, World
 
+# A mention puts a public post of an open account into a feed, and opens nothing. These users block nobody: the push of
+# an edit would leave out those who do.
+MENTIONED = ("stranger", "requester", "member", "mutes", "mutes_posts", "muted", "unfollowed")
+
 
 async def make(world: World) -> None:
     """Posts of each visibility, deleted ones, and the post in which all meet."""
-    for account in ACCOUNTS:
-        for visibility in VISIBILITIES:
-            await world.publish(account, visibility, f"{account}.{visibility}")
-        for visibility in VISIBILITIES[:2]:
-            await world.delete_post(await world.publish(account, visibility, f"{account}.{visibility}.deleted"))
+    await asyncio.gather(*(_make_posts(world, account) for account in ACCOUNTS))
     await world.publish(HOST, "public", "square", mentions=ACCOUNTS)
+
+
+async def _make_posts(world: World, account: str) -> None:
+    for visibility in VISIBILITIES:
+        await world.publish(account, visibility, f"{account}.{visibility}", mentions=MENTIONED)
+    for visibility in VISIBILITIES[:2]:
+        await world.delete_post(await world.publish(account, visibility, f"{account}.{visibility}.deleted"))
 
 
 async def watch(world: World) -> None:
@@ -57,10 +65,15 @@ def _mentions(world: World, viewer: str) -> list[Cell]:
 
 
 def _feeds(world: World, viewer: str) -> list[Cell]:
-    posts = [post for post in world.of_kind("post", (*VIEWERS, HOST)) if world.may(viewer, post.owner, "feed")]
-    if viewer in ACCOUNTS:
-        posts += world.of_kind("post", [HOST])  # it mentions them
-    return [Cell({"mode": mode, "limit": 100}, world.shown(viewer, posts)) for mode in ("latest", "ranked")]
+    """A feed that was rebuilt may also show posts for a circle that mention the viewer."""
+    posts = [post for post in world.of_kind("post", (*VIEWERS, HOST)) if viewer in _in_feeds(world, post)]
+    also = world.shown(viewer, [post for post in world.of_kind("post") if _mentions_listener(world, viewer, post)])
+    return [Cell({"mode": mode, "limit": 100}, world.shown(viewer, posts), also=also) for mode in ("latest", "ranked")]
+
+
+def _mentions_listener(world: World, viewer: str, post: Thing) -> bool:
+    names = [user.owner for user in world.mentioned_in(post)]
+    return viewer in names and world.may(viewer, post.owner, "act on posts")
 
 
 def _hidden_places(world: World, viewer: str) -> list[Cell]:
@@ -71,7 +84,7 @@ def _hidden_places(world: World, viewer: str) -> list[Cell]:
 
 async def _publish(world: World) -> list[Thing]:
     return [
-        await world.publish(account, visibility, world.new_name(account, visibility))
+        await world.publish(account, visibility, world.new_name(account, visibility), mentions=MENTIONED)
         for account in ACCOUNTS
         for visibility in VISIBILITIES
     ]
@@ -88,7 +101,11 @@ def _watchers(world: World, post: Thing, actor: str) -> set[str]:
 
 
 def _in_feeds(world: World, post: Thing) -> set[str]:
-    return world.audience(*post.conditions, (post.owner, "feed"))
+    """The users whose feeds show the post: those who follow its author, and those whom it mentions."""
+    followers = world.audience(*post.conditions, (post.owner, "feed"))
+    is_open = post.conditions == ((post.owner, "public"),) and post.owner != "private"
+    mentioned = {user.owner for user in world.mentioned_in(post)} if is_open else set()
+    return followers | mentioned & world.audience(*post.conditions, (post.owner, "act on posts"))
 
 
 async def _added(world: World) -> list[Told]:
@@ -113,8 +130,10 @@ async def _edited(world: World) -> list[Told]:
     for post in _published(world):
         author = world.people[post.owner]
         version = (await author.call("post.get", post_id=post.id))["version"]
-        await author.call("post.edit", post_id=post.id, version=version, text=f"{world.text(post.name)} again")
-        found.append(told(_watchers(world, post, post.owner), post, world.user(post.owner)))
+        mentioned = world.mentioned_in(post)
+        text = f"{world.text(post.name, [user.name for user in mentioned])} again"
+        await author.call("post.edit", post_id=post.id, version=version, text=text)
+        found.append(told(_watchers(world, post, post.owner), post, world.user(post.owner), *mentioned))
     return found
 
 

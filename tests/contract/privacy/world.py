@@ -159,6 +159,9 @@ class World:
     def text(self, name: str, mentions: Iterable[str] = ()) -> str:
         return " ".join([self.token(name), *(f"@{self.token(each)}" for each in mentions)])
 
+    def mentioned_in(self, post: Thing) -> list[Thing]:
+        return [other for other, _ in post.shows if other.owner != post.owner]
+
     async def delete_post(self, post: Thing) -> None:
         await self.people[post.owner].call("post.delete", post_id=post.id)
         post.is_deleted = True
@@ -284,16 +287,19 @@ _CHANGES = {
 
 
 async def _change_relations(world: World) -> None:
-    for name, relation in RELATIONS.items():
-        gained = [f"+{word}" for word in relation.now - relation.before]
-        lost = [f"-{word}" for word in relation.before - relation.now]
-        for account in ACCOUNTS:
-            viewer, owner = world.people[name], world.people[account]
-            for change in [each for each in gained if "block" in each] or gained + lost:
-                by_viewer, method = _CHANGES[change][0] == "viewer", _CHANGES[change][1]
-                caller, other = (viewer, owner) if by_viewer else (owner, viewer)
-                if method == "circle.remove":
-                    await caller.call(method, circle_id=world.circles[account], user_ids=[other.id])
-                else:
-                    await caller.call(method, user_id=other.id)
+    await world.cluster.settle()
+    await asyncio.gather(*(_change(world, name, account) for name in RELATIONS for account in ACCOUNTS))
     await world.cluster.settle(*world.people.values())
+
+
+async def _change(world: World, name: str, account: str) -> None:
+    relation, viewer, owner = RELATIONS[name], world.people[name], world.people[account]
+    gained = [f"+{word}" for word in relation.now - relation.before]
+    lost = [f"-{word}" for word in relation.before - relation.now]
+    for change in [each for each in gained if "block" in each] or gained + lost:
+        by_viewer, method = _CHANGES[change][0] == "viewer", _CHANGES[change][1]
+        caller, other = (viewer, owner) if by_viewer else (owner, viewer)
+        if method == "circle.remove":
+            await caller.call(method, circle_id=world.circles[account], user_ids=[other.id])
+        else:
+            await caller.call(method, user_id=other.id)
