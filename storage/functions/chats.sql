@@ -39,15 +39,6 @@ CREATE OR REPLACE FUNCTION moderates_chat(chat bigint) RETURNS boolean
                      AND m.role IN ('owner', 'admin'));
 GRANT EXECUTE ON FUNCTION moderates_chat TO daira_app;
 
--- The users whose acts in groups are hidden from that user: a block in either direction, or a mute of all.
-CREATE OR REPLACE FUNCTION hidden_ids(person bigint) RETURNS bigint[]
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT ARRAY(SELECT blocked_id FROM blocks WHERE blocker_id = person
-                 UNION SELECT blocker_id FROM blocks WHERE blocked_id = person
-                 UNION SELECT muted_id FROM mutes
-                 WHERE user_id = person AND kind = 'all' AND (until IS NULL OR until > now()))
-$$;
-
 -- The active members whom typing in the chat is shown to; null if the viewer may not write there. Nobody is shown
 -- typing in a large group, nor in a direct chat that waits as a request.
 CREATE OR REPLACE FUNCTION chat_typing_audience(chat bigint, largest integer) RETURNS bigint[]

@@ -246,7 +246,7 @@ CREATE OR REPLACE FUNCTION viewer_marks(kind text, ids bigint[])
         SELECT x.target_id, x.kind FROM reactions x
         WHERE x.target_type = viewer_marks.kind AND x.target_id = ANY (ids) AND x.user_id = viewer_id()
     ), hidden AS MATERIALIZED (
-        SELECT DISTINCT user_id FROM hidden_users() LIMIT 1000
+        SELECT DISTINCT user_id FROM hidden_users(viewer_id()) LIMIT 1000
     ), less AS MATERIALIZED (
         SELECT r.target_id, r.kind AS field, count(*) AS amount FROM hidden h CROSS JOIN LATERAL (
             SELECT x.target_id, x.kind FROM reactions x

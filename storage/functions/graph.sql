@@ -16,14 +16,21 @@ CREATE OR REPLACE FUNCTION sees_user(other bigint) RETURNS boolean
         AND NOT EXISTS (SELECT FROM public.blocks WHERE blocker_id = public.viewer_id() AND blocked_id = other);
 GRANT EXECUTE ON FUNCTION sees_user TO daira_app;
 
--- Users whose comments and reactions are hidden from the viewer: both sides of a block, and users muted for everything.
--- Without SECURITY DEFINER, so that it becomes part of its caller's plan, which then reads this list once.
-CREATE OR REPLACE FUNCTION hidden_users() RETURNS TABLE (user_id bigint)
+-- Users whose comments, reactions and acts in groups are hidden from that user: both sides of a block, and users muted
+-- for everything. Without SECURITY DEFINER, so that it becomes part of its caller's plan, which then reads this list
+-- once.
+CREATE OR REPLACE FUNCTION hidden_users(person bigint) RETURNS TABLE (user_id bigint)
     LANGUAGE sql STABLE AS $$
-    SELECT blocked_id FROM blocks WHERE blocker_id = viewer_id()
-    UNION ALL SELECT blocker_id FROM blocks WHERE blocked_id = viewer_id()
+    SELECT blocked_id FROM blocks WHERE blocker_id = person
+    UNION ALL SELECT blocker_id FROM blocks WHERE blocked_id = person
     UNION ALL SELECT muted_id FROM mutes
-              WHERE mutes.user_id = viewer_id() AND kind = 'all' AND (until IS NULL OR until > now())
+              WHERE mutes.user_id = person AND kind = 'all' AND (until IS NULL OR until > now())
+$$;
+
+-- The same users as an array, for callers that ask for several users at once.
+CREATE OR REPLACE FUNCTION hidden_ids(person bigint) RETURNS bigint[]
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT ARRAY(SELECT DISTINCT h.user_id FROM hidden_users(person) h)
 $$;
 
 -- The relation between the viewer and each user in `others`, one row per user.

@@ -19,7 +19,7 @@ CREATE OR REPLACE FUNCTION reactions_to(target_type text, target_id bigint, kind
     SELECT r.* FROM unnest(kinds) AS asked (kind) CROSS JOIN LATERAL (
         SELECT x.id, x.kind, x.user_id, u FROM reactions x JOIN users u ON u.id = x.user_id AND u.status = 'active'
         WHERE x.target_type = reactions_to.target_type AND x.target_id = reactions_to.target_id
-          AND x.kind = asked.kind AND x.id < before AND x.user_id NOT IN (SELECT h.user_id FROM hidden_users() h)
+          AND x.kind = asked.kind AND x.id < before AND x.user_id NOT IN (SELECT h.user_id FROM hidden_users(viewer_id()) h)
         ORDER BY x.id DESC LIMIT amount) r
     WHERE target_post(target_type, target_id) IS NOT NULL
     ORDER BY r.id DESC LIMIT amount
