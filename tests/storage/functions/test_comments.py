@@ -186,6 +186,7 @@ async def test_delete_comment(rows: Rows):
     assert await rows.list(None, "delete_comment", by_writer) == []
     assert [tuple(row) for row in await rows.list(writer, "delete_comment", by_writer)] == [(post, writer, True)]
     assert [tuple(row) for row in await rows.list(writer, "delete_comment", by_writer)] == [(post, writer, False)]
+    assert await rows.table("SELECT id FROM comments WHERE post_id = $1 AND status = 'deleted'", post) == [(by_writer,)]
     assert [tuple(row) for row in await rows.list(author, "delete_comment", by_author)] == [(post, writer, True)]
     [deleted] = await rows.table("SELECT status, deleted_at = now() FROM comments WHERE id = $1", by_author)
     assert deleted == ("deleted", True)
@@ -222,5 +223,7 @@ async def test_may_tell_of_comment(rows: Rows):
     assert not await may(writer, "comment.created", comment, key=0)
     assert not await may(writer, "comment.created", comment, by=other)
     assert not await may(writer, "comment.created", 0)
-    other_key = {"comment_id": comment, "post_id": post, "author_id": writer}
-    assert not await rows.may_tell(writer, "may_tell_of_comment", "comment.created", 0, **other_key)
+    told = {"comment_id": comment, "post_id": post, "author_id": writer}
+    assert await rows.may_tell(writer, "may_tell_of_comment", "comment.created", post, **told)
+    for key, changed in ((0, {}), (post, {"post_id": 0})):
+        assert not await rows.may_tell(writer, "may_tell_of_comment", "comment.created", key, **{**told, **changed})
