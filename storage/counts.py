@@ -32,6 +32,7 @@ class CountedPost(CountsRow):
 class CountedComment(TypedDict):
     id: int
     post_id: int
+    author_id: int
     reply_count: int
     reactions: str  # JSON
     counts_version: int
@@ -107,7 +108,7 @@ async def take_unpushed(tx: Transaction, limit: int) -> Unpushed:
         posts = await load(tx, ids["post"])
     if ids["comment"]:
         comments = await tx.fetch(
-            """SELECT id, post_id, reply_count, reactions, counts_version
+            """SELECT id, post_id, author_id, reply_count, reactions, counts_version
             FROM comments WHERE id = ANY ($1) AND status = 'published'""",
             ids["comment"],
         )

@@ -86,12 +86,17 @@ class Counters:
                     return
                 unpushed = await counts.take_unpushed(tx, PUSHES)
                 # Before the commit: if this process dies here, the next turn pushes them again.
-                pushes = [
-                    *((post["id"], present.post_counted(post)) for post in unpushed.posts),
-                    *((comment["post_id"], present.comment_counted(comment)) for comment in unpushed.comments),
-                ]
                 publish = self._tools.broadcaster.publish
-                await asyncio.gather(*(publish(POST.channel(post_id), push) for post_id, push in pushes))
+                await asyncio.gather(
+                    *(publish(POST.channel(post["id"]), present.post_counted(post)) for post in unpushed.posts),
+                    # Not to users who hide the author: they do not see the comment.
+                    *(
+                        publish(
+                            POST.channel(each["post_id"]), present.comment_counted(each), actor_id=each["author_id"]
+                        )
+                        for each in unpushed.comments
+                    ),
+                )
             targets = unpushed.targets
 
     async def sketch(self) -> None:
