@@ -1,20 +1,22 @@
 """The whole matrix: the rows of all domains, and what needs none."""
 
-from tests.contract.privacy import chats, comments, live_rooms, notifications, posts, reactions, users
+from tests.contract.privacy import chats, comments, live_rooms, notifications, posts, reactions, saves, users
 from tests.contract.privacy.rows import CallRow, PushRow
 
-DOMAINS = (users, posts, comments, reactions, chats, notifications, live_rooms)
+DOMAINS = (users, posts, comments, reactions, saves, chats, notifications, live_rooms)
 BEFORE = (
     posts.make,
     posts.watch,
     comments.make,
     reactions.react,
+    saves.make,
+    saves.save,
     chats.make,
     chats.talk,
     notifications.make,
     live_rooms.make,
 )
-SINCE = (posts.watch, users.watch, reactions.react, chats.talk, notifications.load)
+SINCE = (posts.watch, users.watch, reactions.react, saves.save, chats.talk, notifications.load)
 
 CALLS: dict[str, CallRow] = {method: row for domain in DOMAINS for method, row in domain.CALLS.items()}
 PUSHES: dict[str, PushRow] = {event: row for domain in DOMAINS for event, row in domain.PUSHES.items()}
@@ -32,6 +34,7 @@ NO_ROW = {
     "chat.leave": "own",
     "chat.membership_changed": "own",
     "chat.reject": "own",
+    "collection.create": "own",
     "graph.block": "silent",
     "graph.muted": "own",
     "graph.unblock": "silent",
@@ -62,6 +65,8 @@ NO_ROW = {
     "room.reacted": "count",
     "room.removed": "own",
     "room.role_changed": "own",
+    "save.changed": "own",
+    "save.remove": "silent",
     "session.expired": "own",
     "session.list": "own",
     "session.ready": "own",
@@ -74,4 +79,5 @@ NO_ROW = {
     "system.ping": "own",
     "user.me": "own",
     "user.update": "own",
+    "view.report": "silent",
 }
