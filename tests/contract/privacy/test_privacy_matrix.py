@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ import pytest_asyncio
 from protocol.push_table import PUSHES as ALL_PUSHES
 from protocol.rpc import methods
 from tests.cluster import Cluster
+from tests.contract.privacy.counts import differences
 from tests.contract.privacy.matrix import BEFORE, CALLS, NO_ROW, PUSHES, SINCE
 from tests.contract.privacy.rows import CallRow, Cell
 from tests.contract.privacy.world import VIEWERS, World, build
+from tests.faults import soon
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -68,6 +71,11 @@ async def test_a_push_reaches_those_who_may_see_it(world: World, name):
     wrong = [viewer for viewer in VIEWERS if {*heard[viewer]} != expected[viewer]]
     assert not wrong, "\n".join(f"{viewer} heard {heard[viewer]} instead of {expected[viewer]}" for viewer in wrong)
     assert not any(leaks.values()), {viewer: each for viewer, each in leaks.items() if each}
+
+
+async def test_counts_agree_with_lists(world: World):
+    """Workers count, so it may take a moment."""
+    assert await soon(partial(differences, world), []) == []
 
 
 def _fault(world: World, row: CallRow, cell: Cell, answer: Any) -> str | None:

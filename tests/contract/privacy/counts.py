@@ -1,0 +1,37 @@
+"""Counts that a viewer is told of, beside the lists that the viewer can load: hidden users are in neither."""
+
+import asyncio
+from typing import Any
+
+from tests.contract.privacy.world import VIEWERS, World
+
+
+async def differences(world: World) -> list[str]:
+    """Counts of posts, notifications and chats that differ from their lists."""
+    found = await asyncio.gather(*(_differences(world, viewer) for viewer in VIEWERS))
+    return [each for many in found for each in many]
+
+
+async def _differences(world: World, viewer: str) -> list[str]:
+    call = world.people[viewer].call
+    pairs: list[tuple[str, Any, Any]] = []
+    for post in world.of_kind("post"):
+        if world.sees(viewer, post):
+            counts = (await call("post.get", post_id=post.id))["counts"]
+            reactions = (await call("reaction.list", target_type="post", target_id=post.id, limit=100))["items"]
+            comments = (await call("comment.list", post_id=post.id, limit=100))["items"]
+            pairs.append((f"reactions to {post}", sum(counts["reactions"].values()), len(reactions)))
+            pairs.append(
+                (f"comments on {post}", counts["comments"], len([1 for each in comments if not each["deleted"]]))
+            )
+    page = await call("notification.list", limit=100)
+    pairs.append(("notifications", page["unseen_count"], len([1 for each in page["items"] if not each["seen"]])))
+    for entry in (await call("chat.list", limit=100))["items"]:
+        history = (await call("chat.history", chat_id=entry["chat"]["id"], limit=100))["items"]
+        unread = [
+            each
+            for each in history
+            if each["seq"] > entry["read_seq"] and not each["deleted"] and each["sender_id"] != world.people[viewer].id
+        ]
+        pairs.append((f"messages of {entry['chat']['title']}", entry["unread"], len(unread)))
+    return [f"{viewer}: {count} {what}, but {listed} listed" for what, count, listed in pairs if count != listed]
