@@ -27,6 +27,16 @@ async def comment(tx: Transaction, comment_id: int) -> AnsweringCommentRow | Non
     return cast("AnsweringCommentRow | None", row)
 
 
+async def author_of_shared_post(tx: Transaction, post_id: int) -> int | None:
+    """The author of the post that this post shares; None if it is no share, or one of them is deleted."""
+    author_id: int | None = await tx.fetchval(
+        """SELECT o.author_id FROM posts p JOIN posts o ON o.id = p.shared_post_id AND o.status = 'published'
+        WHERE p.id = $1 AND p.status = 'published'""",
+        post_id,
+    )
+    return author_id
+
+
 async def author_to_tell_of_reaction(
     database: Database, event_id: int, target_type: TargetType, target_id: int, user_id: int
 ) -> int | None:

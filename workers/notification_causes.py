@@ -48,9 +48,14 @@ async def tell_of_follow(job: Job, event: FollowChangedEvent) -> None:
 
 @consumes(PostCreatedEvent, group="notifications")
 async def tell_of_post(job: Job, event: PostCreatedEvent) -> None:
-    """Users whom a new post mentions."""
+    """The author of what a new post shares, and users whom it mentions: each once."""
     mentioned = await _mentioned(job, event.post_id)
-    await tell(job, Cause("mention", "post", event.post_id, event.author_id), mentioned)
+    async with job.tools.database.transaction() as tx:
+        shared_author_id = await notification_targets.author_of_shared_post(tx, event.post_id)
+    if shared_author_id is not None:
+        await tell(job, Cause("share", "post", event.post_id, event.author_id), [shared_author_id])
+    others = [user_id for user_id in mentioned if user_id != shared_author_id]
+    await tell(job, Cause("mention", "post", event.post_id, event.author_id), others)
 
 
 @consumes(PostEditedEvent, group="notifications")

@@ -325,6 +325,26 @@ async def test_repeated_and_changed_reactions_are_quiet(cluster: Cluster, person
     assert [each["actor_count"] for each in await listed(alice)] == [1]
 
 
+async def test_shares_are_told_to_an_author_who_may_see_them(cluster: Cluster, person):
+    alice, bob, carol = [await person(name) for name in ("alice", "bob", "carol")]
+    post = await alice.call("post.create", text="hello")
+    await carol.call("user.update", is_private=True)
+    await carol.call("share.create", post_id=post["id"])
+    for _ in range(2):
+        share = await bob.call("share.create", post_id=post["id"])
+        await cluster.settle()
+    await bob.call("share.create", post_id=post["id"], text=f"@{alice.name}")
+    await cluster.settle(alice)
+    newer, older = await listed(alice)
+    assert newer["kind"] == older["kind"] == "share"
+    assert older["target"] == {"type": "post", "id": share["id"]}
+    await bob.call("post.delete", post_id=share["id"])
+    assert await listed(alice) == [newer]
+    await alice.call("share.create", post_id=post["id"])
+    await cluster.settle(alice)
+    assert await listed(alice) == [newer]
+
+
 async def test_a_comment_tells_each_user_once(cluster: Cluster, person):
     """The author of the parent, then mentioned users, then the author of the post."""
     alice, bob, carol, dina = [await person(name) for name in ("alice", "bob", "carol", "dina")]
