@@ -146,9 +146,9 @@ async def forget_old(tx: Transaction, limit: int) -> int:
     """Delete notifications that are too old. Returns how many."""
     return await _delete(
         tx,
-        f"""notifications WHERE id IN (
+        f"""notifications WHERE id = ANY (ARRAY (
             SELECT id FROM notifications WHERE id < snowflake_at(now() - interval '{KEEP}')
-                AND (place <> 'push' OR updated_at < now() - interval '{KEEP}') ORDER BY id LIMIT $1)""",
+                AND (place <> 'push' OR updated_at < now() - interval '{KEEP}') ORDER BY id LIMIT $1))""",
         limit,
     )
 
@@ -167,13 +167,13 @@ async def forget_surplus(tx: Transaction, limit: int) -> int:
     """Delete the oldest notifications of users who were notified lately and have too many. Returns how many."""
     return await _delete(
         tx,
-        f"""notifications WHERE id IN (
+        f"""notifications WHERE id = ANY (ARRAY (
             SELECT n.id FROM (
                 SELECT DISTINCT user_id FROM notifications WHERE id > snowflake_at(now() - interval '1 hour')) lately
             CROSS JOIN LATERAL (
                 SELECT id FROM notifications WHERE user_id = lately.user_id AND place = 'list'
                 ORDER BY id DESC OFFSET {MOST_OF_A_USER}) n
-            LIMIT $1)""",
+            LIMIT $1))""",
         limit,
     )
 

@@ -158,12 +158,14 @@ CREATE OR REPLACE FUNCTION notifications_shown_to(person bigint, asked bigint[])
     SELECT n, n.actor_count - coalesce(l.amount, 0), shown.actors
     FROM notifications n LEFT JOIN lost l ON l.id = n.id
     CROSS JOIN LATERAL (
-        SELECT coalesce(array_agg(u ORDER BY sample.place), '{}') AS actors
+        SELECT coalesce(array_agg(actor.row ORDER BY sample.place), '{}') AS actors
         FROM unnest(CASE WHEN l.id IS NULL THEN n.actor_ids ELSE ARRAY (
                 SELECT c.actor_id FROM notification_causes c
                 WHERE c.notification_id = n.id AND c.actor_id NOT IN (SELECT h.id FROM hidden h)
                 ORDER BY c.created_at DESC LIMIT 8) END) WITH ORDINALITY AS sample (id, place)
-        JOIN users u ON u.id = sample.id AND u.status = 'active') shown
+        -- OFFSET 0 has each user read by key: a join of these few would read all users.
+        CROSS JOIN LATERAL (
+            SELECT u AS row FROM users u WHERE u.id = sample.id AND u.status = 'active' OFFSET 0) actor) shown
     WHERE n.id = ANY (asked) AND n.user_id = person AND (n.actor_count = 0 OR cardinality(shown.actors) > 0)
       AND target_visible_to(person, n.target_type, n.target_id)
       AND (n.kind <> 'follow_request' OR EXISTS ( -- it was not withdrawn nor rejected
