@@ -24,8 +24,10 @@ def is_here() -> bool:
 class Browser:
     """A browser with its own profile. Methods wait for the element with a selector and a part of its text."""
 
-    def __init__(self, username: str) -> None:
-        self.username = username  # of the user who signs in with it
+    username: str  # of the user who is signed in
+
+    def __init__(self) -> None:
+        self.is_open = True
         options = webdriver.ChromeOptions()
         options.binary_location = str(shutil.which("chromium"))
         for option in (*OPTIONS, "--window-size=1400,900"):
@@ -65,8 +67,23 @@ class Browser:
         entries = await self.do(self.driver.get_log, "browser")
         return [entry["message"] for entry in entries if entry["level"] in ("SEVERE", "WARNING")]
 
+    async def forget(self) -> None:
+        """Sign out and close all tabs but one, for the next test."""
+        await self.do(self._forget)
+
     async def quit(self) -> None:
+        self.is_open = False
         await self.do(self.driver.quit)
+
+    def _forget(self) -> None:
+        first, *others = self.driver.window_handles
+        for other in others:
+            self.driver.switch_to.window(other)
+            self.driver.close()
+        self.driver.switch_to.window(first)
+        self.driver.execute_script("sessionStorage.clear()")
+        self.driver.get("about:blank")
+        self.driver.get_log("browser")
 
     def _find(self, selector: str, text: str) -> WebElement | None:
         found = self.driver.find_elements(By.CSS_SELECTOR, selector)

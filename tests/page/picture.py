@@ -16,7 +16,7 @@ TOPIC = "ليلة كشري في وسط البلد"
 
 
 async def sign_in(url: str, username: str) -> Browser:
-    window = await asyncio.to_thread(Browser, username)
+    window = await asyncio.to_thread(Browser)
     await window.do(window.driver.get, url)
     await window.send("#sign-in input", username)
     await window.see("#connection", "connected")

@@ -1,58 +1,10 @@
 """The developer page in real browsers: two users, each in their own browser, who see each other's actions."""
 
-import asyncio
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-
-import pytest
-import pytest_asyncio
 from selenium.webdriver.common.keys import Keys
 
 from engine.close_reasons import CloseReason
 from tests.cluster import Cluster
-from tests.page import browser
 from tests.page.browser import Browser
-
-NEEDED = "needs Chromium and its driver (Debian: apt-get install chromium chromium-driver)"
-if not browser.is_here() and os.environ.get("CI"):
-    raise pytest.UsageError(NEEDED)
-pytestmark = [pytest.mark.timeout(180), pytest.mark.skipif(not browser.is_here(), reason=NEEDED)]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def node(cluster: Cluster) -> AsyncIterator[str]:
-    await cluster.add_node("page", developer_page=True)
-    yield "page"
-    await cluster.remove_node("page")
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def sign_in(cluster: Cluster, node: str) -> AsyncIterator[Callable[[str], Awaitable[Browser]]]:
-    opened: list[Browser] = []
-
-    async def open_and_sign_in(username: str) -> Browser:
-        window = await asyncio.to_thread(Browser, username)
-        opened.append(window)
-        await window.do(window.driver.get, cluster.url(node))
-        await window.send("#sign-in input", username)
-        await window.see("#me", f"@{username}")
-        await window.see("#connection", "connected")
-        await window.has("#usernames option")
-        return window
-
-    yield open_and_sign_in
-    for window in opened:
-        await window.quit()
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def pair(cluster: Cluster, person, sign_in) -> tuple[Browser, Browser]:
-    """Return the browsers of Alice and of Bob, who follows her."""
-    alice, bob = await person("alice"), await person("bob")
-    await bob.call("graph.follow", user_id=alice.id)
-    await cluster.leave()  # close their other clients: now they have only their browsers
-    hers, his = await asyncio.gather(sign_in(alice.name), sign_in(bob.name))
-    return hers, his
 
 
 async def meet(hers: Browser, his: Browser, topic: str) -> None:
