@@ -20,11 +20,11 @@ function fill(made, attributes = {}, children = []) {
 }
 
 /**
- * Fill a list. Lines with the same markup stay in place, so that the focus and the target of a click do not change.
- * Lines with the same markup must therefore do the same.
+ * Fill a list, given as an element or its id. Lines with the same markup stay in place, so that the focus and the target
+ * of a click do not change. Lines with the same markup must therefore do the same.
  */
-export function draw(id, items, line) {
-  const parent = find(id);
+export function draw(list, items, line) {
+  const parent = typeof list === "string" ? find(list) : list;
   const shown = [...parent.childNodes];
   for (const made of items.map(line)) {
     const place = shown.findIndex((child) => child.isEqualNode(made));
@@ -32,6 +32,12 @@ export function draw(id, items, line) {
     else for (const passed of shown.splice(0, place + 1).slice(0, -1)) passed.remove();
   }
   for (const rest of shown) rest.remove();
+}
+
+/** Label a button with a sign and a number, such as "💬 2", and for screen readers with words. */
+export function showCount(button, sign, words, number = 0) {
+  button.textContent = number ? `${sign} ${number}` : sign;
+  button.title = button.ariaLabel = number ? `${words}: ${number}` : words;
 }
 
 /** Show one element instead of another. */
@@ -73,9 +79,9 @@ export const nameButton = (user) => element("button", { class: "name", "data-per
 
 export const nameOf = (user) => user.display_name || user.username;
 
-/** Format a time for reading. */
 export const toUsername = (text) => text.replace(/^@/, "");
 
+/** Format a time for reading. */
 export function timeOf(text) {
   const time = new Date(text);
   const today = time.toDateString() === new Date().toDateString();

@@ -1,12 +1,15 @@
-// The feed, newest first: loaded once, then live.
-import { avatar, draw, element, find, nameButton, onSubmit, timeOf } from "./dom.js";
+// The feed, newest first: loaded once, then live. Only open posts are watched.
+import { CHANGING } from "./comment_tree.js";
+import { draw, find, onSubmit } from "./dom.js";
+import { Post } from "./post.js";
 
 const SHOWN = 50;
 const NEWEST = 5; // posts of a user who has just been followed
 
 export class Feed {
   #session;
-  #posts = []; // newest first
+  #me;
+  #posts = new Map(); // by id, newest first
 
   constructor(session) {
     this.#session = session;
@@ -15,13 +18,25 @@ export class Feed {
     });
     // The push only names the post, so load it; the server checks who may see it.
     session.on("feed.added", async ({ post_id }) => this.#add([await session.call("post.get", { post_id })]));
-    session.on("feed.removed", ({ post_id }) => this.#keep(({ id }) => id !== post_id));
+    for (const name of ["feed.removed", "post.deleted"]) {
+      session.on(name, ({ post_id }) => this.#keep(({ id }) => id !== post_id));
+    }
+    session.on("post.edited", ({ post }) => this.#posts.get(post.id)?.show(post));
+    session.on("post.counted", (push) => this.#posts.get(push.post_id)?.count(push));
+    session.on("save.changed", ({ post_id, saved }) => this.#posts.get(post_id)?.keep(saved));
+    session.on("reaction.changed", (push) => this.#posts.forEach((post) => post.react(push)));
+    for (const name of CHANGING) {
+      session.on(name, (push) => this.#posts.get(push.post_id ?? push.comment.post_id)?.hear(name, push));
+    }
   }
 
-  async load() {
+  async load(me) {
+    this.#me = me;
     const { items } = await this.#session.call("feed.get", { mode: "latest", limit: SHOWN });
-    this.#posts = items.map(({ post }) => post);
-    this.#show();
+    this.#keep(({ id }) => items.some(({ post }) => post.id === id));
+    this.#add(items.map(({ post }) => post));
+    // A new connection watches nothing yet.
+    await Promise.all([...this.#posts.values()].filter(({ isOpen }) => isOpen).map((post) => post.open()));
   }
 
   /** Add posts from the user's own list at once, because workers add them to the feed a moment later. */
@@ -35,28 +50,27 @@ export class Feed {
   }
 
   #add(posts) {
-    const byId = new Map([...this.#posts, ...posts].map((post) => [post.id, post]));
-    this.#posts = [...byId.values()].sort(newestFirst).slice(0, SHOWN);
-    this.#show();
+    for (const post of posts) {
+      const shown = this.#posts.get(post.id);
+      if (shown) shown.show(post);
+      else this.#posts.set(post.id, new Post(this.#session, this.#me, post));
+    }
+    const newest = [...this.#posts.values()].sort(newestFirst).slice(0, SHOWN);
+    this.#keep((post) => newest.includes(post));
   }
 
   #keep(isWanted) {
-    this.#posts = this.#posts.filter(isWanted);
+    for (const post of this.#posts.values()) {
+      if (isWanted(post)) continue;
+      if (post.isOpen) post.close();
+      this.#posts.delete(post.id);
+    }
     this.#show();
   }
 
   #show() {
-    draw("posts", this.#posts, article);
+    draw("posts", [...this.#posts.values()].sort(newestFirst), ({ element }) => element);
   }
-}
-
-function article(post) {
-  return element(
-    "li",
-    { "data-id": post.id },
-    element("header", { class: "line" }, avatar(post.author), nameButton(post.author), timeOf(post.created_at)),
-    element("p", { dir: "auto" }, post.text),
-  );
 }
 
 /** Compare ids as BigInt, because they are too long for numbers. */

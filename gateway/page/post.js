@@ -1,0 +1,129 @@
+// One post of the feed: its text, reactions, save and share, and its comments while it is open. An open post is live.
+import { avatar, element, nameButton, showCount, timeOf } from "./dom.js";
+import { notify } from "./notice.js";
+import { moved, Reactions } from "./reactions.js";
+import { Thread } from "./thread.js";
+
+export class Post {
+  element;
+  #session;
+  #me;
+  #post;
+  #thread = null; // while the post is open
+  #text = element("p", { dir: "auto" });
+  #edited = element("small");
+  #reactions;
+  #comments = element("button", { class: "comments-of", "aria-expanded": "false", onclick: () => this.#toggle() });
+  #save = element("button", { class: "save", onclick: () => this.#keep() });
+  #share = element("button", { class: "share-it", onclick: () => this.#pass() });
+
+  constructor(session, me, post) {
+    this.#session = session;
+    this.#me = me;
+    this.#reactions = new Reactions(session, "post", post.id, (kind) => this.#react(kind));
+    this.element = element(
+      "li",
+      { "data-id": post.id },
+      headerOf(post, this.#edited),
+      this.#text,
+      post.is_share && original(post.shared),
+      element("footer", { class: "line" }, this.#reactions.element, this.#comments, this.#save, this.#share),
+    );
+    this.show(post);
+  }
+
+  get id() {
+    return this.#post.id;
+  }
+
+  get author() {
+    return this.#post.author;
+  }
+
+  get isOpen() {
+    return this.#thread !== null;
+  }
+
+  /** Show the post as it is now. */
+  show(post) {
+    this.#post = { ...post, viewer: post.viewer ?? this.#post.viewer };
+    const { text, edited_at, counts, viewer } = this.#post;
+    this.#text.textContent = text;
+    this.#edited.textContent = edited_at ? "edited" : "";
+    this.#reactions.show(counts.reactions, viewer.reaction);
+    showCount(this.#comments, "💬", "comments", counts.comments);
+    showCount(this.#save, "🔖", "save", counts.saves);
+    this.#save.ariaPressed = String(viewer.saved);
+    showCount(this.#share, "🔁", "share", counts.shares);
+  }
+
+  /** Show new counts, unless newer ones are shown. */
+  count({ counts, version }) {
+    if (version > this.#post.counts_version) this.show({ ...this.#post, counts, counts_version: version });
+  }
+
+  /** Apply a push about a comment. */
+  hear(name, push) {
+    this.#thread?.hear(name, push);
+  }
+
+  /** The viewer's reaction to the post, or to a comment on it, is now this one. */
+  react({ target_type, target_id, kind }) {
+    if (target_type === "comment") this.#thread?.react(target_id, kind);
+    else if (target_id === this.id) this.#react(kind);
+  }
+
+  /** The viewer has saved the post, or no longer. */
+  keep(saved) {
+    this.show({ ...this.#post, viewer: { ...this.#post.viewer, saved } });
+  }
+
+  async open() {
+    this.#leaveThread();
+    const thread = (this.#thread = new Thread(this.#session, this.#me, this.#post));
+    this.element.append(thread.element);
+    this.#comments.ariaExpanded = "true";
+    this.show(await this.#session.call("post.watch", { post_id: this.id }));
+    if (thread === this.#thread) await thread.load();
+  }
+
+  async close() {
+    this.#leaveThread();
+    await this.#session.call("post.unwatch", { post_id: this.id });
+  }
+
+  #react(kind) {
+    const { counts, viewer } = this.#post;
+    // Pushes bring the counts of an open post only.
+    const reactions = this.isOpen ? counts.reactions : moved(counts.reactions, viewer.reaction, kind);
+    this.show({ ...this.#post, counts: { ...counts, reactions }, viewer: { ...viewer, reaction: kind } });
+  }
+
+  #leaveThread() {
+    this.#thread?.element.remove();
+    this.#thread = null;
+    this.#comments.ariaExpanded = "false";
+  }
+
+  #toggle() {
+    return this.isOpen ? this.close() : this.open();
+  }
+
+  async #keep() {
+    const saved = !this.#post.viewer.saved;
+    await this.#session.call(saved ? "save.add" : "save.remove", { post_id: this.id });
+    this.keep(saved);
+  }
+
+  async #pass() {
+    await this.#session.call("share.create", { post_id: this.id, idempotency_key: crypto.randomUUID() });
+    notify("Shared with your followers");
+  }
+}
+
+/** The post that was shared; null: the viewer may not see it. */
+const original = (post) =>
+  element("blockquote", {}, ...(post ? [headerOf(post), element("p", { dir: "auto" }, post.text)] : ["not available"]));
+
+const headerOf = ({ author, created_at }, ...more) =>
+  element("header", { class: "line" }, avatar(author), nameButton(author), timeOf(created_at), ...more);
