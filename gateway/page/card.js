@@ -1,17 +1,19 @@
-// The card of a user: profile, follow button, and actions on the user in a room. Every name opens it.
+// The card of a user: profile, buttons to follow and to talk, and actions on the user in a room. Every name opens it.
 import { avatar, draw, element, find, nameTag, onSubmit, toUsername } from "./dom.js";
 
 export class Card {
   #session;
   #people;
   #room;
+  #chats;
   #me;
   #user; // whom it shows
 
-  constructor(session, people, room) {
+  constructor(session, people, room, chats) {
     this.#session = session;
     this.#people = people;
     this.#room = room;
+    this.#chats = chats;
     room.onChange = () => this.#isOpen && this.#show();
     document.addEventListener("click", (event) => {
       const pressed = event.target.closest("[data-person]");
@@ -47,20 +49,29 @@ export class Card {
     const counts = [`${post_count} posts`, `${follower_count} followers`, `${following_count} followed`];
     if (viewer.followed_by) counts.push("follows you");
     find("card-counts").textContent = counts.join(" · ");
-    draw("card-following", this.#following, ([words, act]) => this.#button(words, act));
+    draw("card-following", this.#acts, ([words, act]) => this.#button(words, act));
     const acts = this.#room.actsOn(this.#user);
     find("card-room").hidden = acts.length === 0;
     find("card-reason").hidden = !acts.some(({ takesReason }) => takesReason);
     draw("card-acts", acts, (act) => this.#roomButton(act));
   }
 
-  /** The buttons for following, as [label, action]. */
-  get #following() {
+  /** The buttons for following and talking, as [label, action]. */
+  get #acts() {
     const { id, is_private, viewer } = this.#user;
     if (id === this.#me.id) return [];
-    if (viewer.follows) return [["Unfollow", () => this.#people.unfollow(this.#user)]];
-    if (viewer.requested) return [["Withdraw the request", () => this.#people.unfollow(this.#user)]];
-    return [[is_private ? "Request to follow" : "Follow", () => this.#people.follow(this.#user)]];
+    const unfollow = () => this.#people.unfollow(this.#user);
+    const follow = () => this.#people.follow(this.#user);
+    const talk = () => {
+      find("card").hidePopover();
+      return this.#chats.openWith(this.#user);
+    };
+    return [
+      viewer.follows && ["Unfollow", unfollow],
+      viewer.requested && ["Withdraw the request", unfollow],
+      !viewer.follows && !viewer.requested && [is_private ? "Request to follow" : "Follow", follow],
+      ["Message", talk],
+    ].filter(Boolean);
   }
 
   #button(words, act) {

@@ -1,89 +1,130 @@
-// The chat of a room: messages, typing users, reactions.
-import { avatar, draw, element, find, nameButton, nameTag, onSubmit, timeOf } from "./dom.js";
+// The open chat: history, sending, editing and deleting, typing, and how far messages have come.
+import { ChatState, CHANGING } from "./chat_state.js";
+import { chatAvatar, chatTitle } from "./chat_title.js";
+import { Composer } from "./composer.js";
+import { draw, find } from "./dom.js";
+import { messageLine } from "./message.js";
+import { Typing } from "./typing.js";
 
-const LIKED = "❤️";
-const EMOJI = ["👏", LIKED, "😂", "🔥", "🌙"];
-const TYPING_LASTS_MS = 6_000;
-const TYPING_AGAIN_MS = 3_000;
+const PAGE = 30;
+const MEMBERS = 100;
+const LONGEST = 2_000;
 
 export class Chat {
+  /** Called with the chat's id and the answer of chat.mark. */
+  onMarked = () => {};
+
   #session;
-  #state;
-  #typing = new Map(); // user id → what ends it
-  #saidAt = -Infinity; // when it was last said that I am typing
+  #me;
+  #state = null;
+  #wanted; // id of the chat that was opened last
+  #early = null; // while a chat opens: pushes that overtake the answers
+  #composer;
+  #typing;
 
   constructor(session) {
     this.#session = session;
-    const form = find("say");
-    onSubmit(form, async (text) => {
-      await session.call("room.send", { room_id: this.#state.id, text, idempotency_key: crypto.randomUUID() });
-      this.#stopTyping();
-    });
-    form.addEventListener("input", (event) => (event.target.value ? this.#type() : this.#stopTyping()));
+    this.#composer = new Composer("Write a message", LONGEST, (text) => this.#send(text));
+    find("chat-composer").append(this.#composer.element);
+    this.#typing = new Typing(session, this.#composer.element, find("chat-typing"));
+    for (const name of CHANGING) session.on(name, (push) => this.#change(name, push));
+    session.on("typing.changed", (push) => push.chat_id && this.#isHere(push) && this.#typing.hear(push));
+    find("chat-earlier").addEventListener("click", () => this.#loadEarlier());
+    find("close-chat").addEventListener("click", () => this.leave(this.#state?.id));
+    document.addEventListener("visibilitychange", () => this.#markRead());
   }
 
-  /** Show a push of typing.changed in this room. */
-  hear({ user_id: userId, typing }) {
-    if (userId === this.#state.me.id) return;
-    clearTimeout(this.#typing.get(userId));
-    this.#typing.delete(userId);
-    if (typing) {
-      const end = setTimeout(() => this.hear({ user_id: userId, typing: false }), TYPING_LASTS_MS);
-      this.#typing.set(userId, end);
-    }
-    this.#showTyping();
+  /** Load the open chat again after a new connection. */
+  async load(me) {
+    this.#me = me;
+    if (this.#state) await this.open(await this.#session.call("chat.get", { chat_id: this.#state.id }));
   }
 
-  show(state) {
-    this.#state = state;
-    draw("reactions", EMOJI, (emoji) => this.#reaction(emoji));
-    const newest = find("messages").lastChild?.dataset.id;
-    draw("messages", [...state.messages.values()], (message) => this.#line(message));
-    const last = find("messages").lastChild;
-    if (last?.dataset.id !== newest) find("messages").scrollTop = find("messages").scrollHeight;
-    this.#showTyping();
+  /** entry: of chat.list. */
+  async open(entry) {
+    const chat_id = entry.chat.id;
+    const early = (this.#early = []);
+    this.#wanted = chat_id;
+    const answers = await Promise.all([
+      this.#session.call("chat.history", { chat_id, limit: PAGE }),
+      this.#session.call("chat.members", { chat_id, limit: MEMBERS }),
+    ]).finally(() => early === this.#early && (this.#early = null));
+    if (chat_id !== this.#wanted) return; // another chat was opened meanwhile
+    this.#state = new ChatState(entry, ...answers, this.#me);
+    for (const [name, push] of early) if (chatOf(push) === chat_id) this.#state.apply(name, push);
+    find("chat").hidden = false;
+    this.#show();
+    await this.#markRead();
   }
 
-  #type() {
-    if (performance.now() - this.#saidAt < TYPING_AGAIN_MS) return;
-    this.#saidAt = performance.now();
-    this.#session.call("typing.start", { room_id: this.#state.id });
+  /** Close the chat with that id, if it is open. */
+  leave(chatId) {
+    if (!this.#state || this.#state.id !== chatId) return;
+    this.#typing.stop();
+    this.#state = null;
+    find("chat").hidden = true;
   }
 
-  #stopTyping() {
-    this.#saidAt = -Infinity;
-    this.#session.call("typing.stop", { room_id: this.#state.id });
+  #isHere(push) {
+    return this.#state?.id === chatOf(push);
   }
 
-  #showTyping() {
-    const users = [...this.#typing.keys()].map((userId) => this.#state.user(userId)).filter(Boolean);
-    find("typing").replaceChildren(...users.flatMap((user) => [nameTag(user), " is typing… "]));
+  async #change(name, push) {
+    this.#early?.push([name, push]);
+    if (!this.#isHere(push)) return;
+    this.#state.apply(name, push);
+    this.#show();
+    await this.#markRead();
   }
 
-  #reaction(emoji) {
-    const count = this.#state.reactions[emoji];
-    const react = () => this.#session.call("room.react", { room_id: this.#state.id, emoji });
-    return element("button", { onclick: react }, count ? `${emoji} ${count}` : emoji);
+  async #loadEarlier() {
+    const state = this.#state;
+    const before = { chat_id: state.id, before_seq: state.fromSeq, limit: PAGE };
+    state.addHistory(await this.#session.call("chat.history", before));
+    if (state === this.#state) this.#show();
   }
 
-  #line(message) {
-    const { id, sender, text, created_at } = message;
-    const isMine = sender.id === this.#state.me.id;
-    const button = (words, title, method, more) => {
-      const act = () => this.#session.call(method, { room_id: this.#state.id, message_id: id, ...more });
-      return element("button", { title, onclick: act }, words);
+  /** The viewer has read what is shown, if the window is visible. */
+  async #markRead() {
+    const state = this.#state;
+    if (!state || document.visibilityState !== "visible" || state.readSeq >= state.lastSeq) return;
+    state.readSeq = state.lastSeq;
+    this.onMarked(state.id, await this.#session.call("chat.mark", { chat_id: state.id, read_seq: state.readSeq }));
+  }
+
+  async #send(text) {
+    const { id } = this.#state;
+    const message = await this.#session.call("chat.send", { chat_id: id, text, idempotency_key: crypto.randomUUID() });
+    this.#typing.stop();
+    this.#change("chat.message", { message });
+  }
+
+  #edit({ chat_id, seq, text }) {
+    this.#composer.begin(["Edit your message"], async (changed) => {
+      const message = await this.#session.call("chat.edit", { chat_id, seq, text: changed });
+      this.#typing.stop();
+      this.#change("chat.edited", { message });
+    }, text);
+  }
+
+  get #acts() {
+    return {
+      edit: (message) => this.#edit(message),
+      remove: ({ chat_id, seq }, whose) => this.#session.call("chat.delete", { chat_id, seq, for: whose }),
     };
-    const controls = element(
-      "span",
-      { class: "controls" },
-      button(LIKED, "Like it. The digest counts likes.", "room.react", { emoji: LIKED }),
-      (isMine || this.#state.mayModerate) && button("Delete", "", "room.delete_message"),
-    );
-    return element(
-      "li",
-      { "data-id": id, class: isMine ? "mine" : "theirs" },
-      element("header", { class: "line" }, avatar(sender), nameButton(sender), timeOf(created_at), controls),
-      element("p", { dir: "auto" }, text),
-    );
+  }
+
+  #show() {
+    const { chat, messages, hasEarlier } = this.#state;
+    find("chat-title").replaceChildren(chatAvatar(chat, this.#me), chatTitle(chat, this.#me));
+    find("chat-members").textContent = chat.kind === "group" ? `${chat.member_count} members` : "";
+    find("chat-earlier").hidden = !hasEarlier;
+    const list = find("chat-messages");
+    const newest = list.lastChild?.dataset.seq;
+    draw(list, [...messages.values()], (message) => messageLine(message, this.#state, this.#acts));
+    if (list.lastChild?.dataset.seq !== newest) list.scrollTop = list.scrollHeight;
+    this.#typing.enter({ chat_id: chat.id }, (userId) => this.#state.user(userId));
   }
 }
+
+const chatOf = (push) => push.chat_id ?? push.chat?.id ?? push.message.chat_id;

@@ -1,5 +1,7 @@
 // The developer page: signs in as a demo user and shows the product as that user sees it. Each tab has its own user.
 import { Card } from "./card.js";
+import { Chat } from "./chat.js";
+import { Chats } from "./chats.js";
 import { element, find, nameOf, onSubmit, show, toUsername } from "./dom.js";
 import { Feed } from "./feed.js";
 import { Log } from "./log.js";
@@ -52,7 +54,8 @@ function enter(token) {
   people.onFollowed = (user) => feed.include(user);
   people.onUnfollowed = (user) => feed.leaveOut(user);
   const room = new Room(session);
-  const panels = [new Card(session, people, room), people, feed, new Rooms(session, room)];
+  const chats = new Chats(session, new Chat(session));
+  const panels = [new Card(session, people, room, chats), people, feed, chats, new Rooms(session, room)];
   let isWhole = false;
   session.on("session.ready", async ({ user, recovered }) => {
     if (recovered && isWhole) return; // what was missed has come already

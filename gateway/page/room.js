@@ -1,5 +1,5 @@
 // The room that the viewer is in: joining, leaving, removal, end.
-import { Chat } from "./chat.js";
+import { RoomChat } from "./room_chat.js";
 import { find, nameTag, onSubmit, toUsername } from "./dom.js";
 import { notify } from "./notice.js";
 import { invite, rareActs } from "./room_acts.js";
@@ -24,9 +24,9 @@ export class Room {
   constructor(session) {
     this.#session = session;
     this.#stage = new Stage(session, (act) => this.act(act));
-    this.#chat = new Chat(session);
+    this.#chat = new RoomChat(session);
     for (const name of CHANGING) session.on(name, (push) => this.#change(name, push));
-    session.on("typing.changed", (push) => this.#isHere(push) && this.#chat.hear(push));
+    session.on("typing.changed", (push) => push.room_id && this.#isHere(push) && this.#chat.hear(push));
     session.on("room.role_changed", (push) => this.#isHere(push) && notify(`You are now ${push.role}`));
     session.on("room.removed", (push) => this.#isHere(push) && this.#end(`You were removed from the room: ${push.reason}`));
     session.on("room.closed", (push) => this.#isHere(push) && this.#end("The room has ended", push.room.id));
