@@ -17,9 +17,9 @@ export class Card {
     room.onChange = () => this.#isOpen && this.#show();
     document.addEventListener("click", (event) => {
       const pressed = event.target.closest("[data-person]");
-      if (pressed) this.#open({ user_id: pressed.dataset.person });
+      if (pressed) this.open({ user_id: pressed.dataset.person });
     });
-    onSubmit(find("find-person"), (name) => this.#open({ username: toUsername(name) }));
+    onSubmit(find("find-person"), (name) => this.open({ username: toUsername(name) }));
   }
 
   load(me) {
@@ -30,7 +30,7 @@ export class Card {
     return find("card").matches(":popover-open");
   }
 
-  async #open(whom) {
+  async open(whom) {
     await this.#look(whom);
     find("card-reason").value = "";
     if (!this.#isOpen) find("card").showPopover();

@@ -42,6 +42,10 @@ export class Chats {
     await this.#chat.open(this.#add(await this.#session.call("chat.open", { user_ids: [user.id] })));
   }
 
+  async open(chatId) {
+    await this.#chat.open(await this.#read(chatId));
+  }
+
   async #read(chatId) {
     const entry = this.#add(await this.#session.call("chat.get", { chat_id: chatId }));
     await this.#markReceived(entry);

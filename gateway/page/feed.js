@@ -49,6 +49,14 @@ export class Feed {
     this.#keep((post) => post.author.id !== author.id);
   }
 
+  /** Open a post, wherever it is from. */
+  async open(postId) {
+    this.#add([await this.#session.call("post.get", { post_id: postId })]);
+    const post = this.#posts.get(postId);
+    post?.element.scrollIntoView({ block: "nearest" });
+    if (post && !post.isOpen) await post.open();
+  }
+
   #add(posts) {
     for (const post of posts) {
       const shown = this.#posts.get(post.id);

@@ -1,4 +1,5 @@
 // The developer page: signs in as a demo user and shows the product as that user sees it. Each tab has its own user.
+import { Bell } from "./bell.js";
 import { Card } from "./card.js";
 import { Chat } from "./chat.js";
 import { Chats } from "./chats.js";
@@ -43,7 +44,7 @@ async function signIn(username) {
 
 function enter(token) {
   show(find("product"), find("door"));
-  show(find("sign-out"));
+  for (const id of ["sign-out", "bell"]) show(find(id));
   const session = new Session(token, new Log(), (state, words) => {
     find("connection").dataset.state = state;
     find("connection").textContent = words;
@@ -55,7 +56,14 @@ function enter(token) {
   people.onUnfollowed = (user) => feed.leaveOut(user);
   const room = new Room(session);
   const chats = new Chats(session, new Chat(session));
-  const panels = [new Card(session, people, room, chats), people, feed, chats, new Rooms(session, room)];
+  const card = new Card(session, people, room, chats);
+  const bell = new Bell(session, async ({ type, id }) => {
+    if (type === "user") await card.open({ user_id: id });
+    if (type === "chat") await chats.open(id);
+    if (type === "post") await feed.open(id);
+    if (type === "comment") await feed.open((await session.call("comment.get", { comment_id: id })).post_id);
+  });
+  const panels = [card, people, feed, chats, bell, new Rooms(session, room)];
   let isWhole = false;
   session.on("session.ready", async ({ user, recovered }) => {
     if (recovered && isWhole) return; // what was missed has come already
