@@ -1,4 +1,4 @@
-"""Demo data: users who follow each other and have posted, and access tokens for users without a password."""
+"""Demo data: users who follow each other, post and talk, and access tokens for users without a password."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -8,6 +8,7 @@ import asyncpg
 
 from domain.audience import LARGE_FROM
 from domain.post_text import hashtags
+from gateway.demo_conversations import insert_conversations
 from protocol.tokens import AccessTokens
 from storage import seeding
 
@@ -47,7 +48,7 @@ async def connect_as_owner(url: str) -> "seeding.Connection":
 
 
 async def seed(url: str, users: int, progress: Progress) -> None:
-    """Add that many users, who follow each other and have posted.
+    """Add that many users, who follow each other, have posted and talk.
 
     Popularity falls with rank as 1/rank, so a few are followed by many and most by few. progress: called with the name
     of each step and the part done (0 to 1).
@@ -63,6 +64,8 @@ async def seed(url: str, users: int, progress: Progress) -> None:
             progress("posts", 0.6)
             amount = users * POSTS_PER_USER
             await seeding.insert_posts(connection, _posts(ids), amount)
+            progress("conversations", 0.7)
+            await insert_conversations(connection, ids)
             progress("counts", 0.8)
             await seeding.recount(connection, LARGE_FROM)
         progress("done", 1.0)

@@ -135,6 +135,7 @@ def test_help_names_every_command(installation):
 def test_calls_and_watched_pushes(installation):
     star = installation.call("user.me", {}, "mona_elsayed")
     assert star["follower_count"] > 100
+    assert installation.call("chat.list", {}, "mona_elsayed")["items"]
     watching = installation.start("watch", "--as", "ahmed_elsayed")
     assert json.loads(wait_for_line(watching, "session.ready")[-1])["event"] == "session.ready"
     post = installation.call("post.create", {"text": "من سطر الأوامر"}, "mona_elsayed")
