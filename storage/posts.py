@@ -56,6 +56,7 @@ class FanoutRow(TypedDict):
     mention_ids: list[int]
     is_large: bool
     is_private: bool
+    original_author_id: int | None  # of a share
 
 
 _AUTHORS = "(SELECT coalesce(array_agg(DISTINCT author_id), '{}') FROM wanted)"
@@ -261,7 +262,8 @@ async def delete(tx: Transaction, post_id: int) -> None:
 async def for_fanout(tx: Transaction, post_id: int) -> FanoutRow | None:
     """For workers."""
     row = await tx.fetchrow(
-        """SELECT p.id, p.author_id, p.status, p.visibility, p.circle_id, p.mention_ids, u.is_large, u.is_private
+        """SELECT p.id, p.author_id, p.status, p.visibility, p.circle_id, p.mention_ids, u.is_large, u.is_private,
+            (SELECT o.author_id FROM posts o WHERE o.id = p.shared_post_id) AS original_author_id
         FROM posts p JOIN users u ON u.id = p.author_id AND u.status = 'active'
         WHERE p.id = $1""",
         post_id,

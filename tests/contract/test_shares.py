@@ -117,6 +117,25 @@ async def test_a_feed_leaves_out_shares_that_show_nothing(cluster: Cluster, scen
     assert await feed(carol, mode) == []
 
 
+@pytest.mark.parametrize("hides", ["mutes", "blocks", "is blocked"])
+async def test_followers_are_not_told_of_a_share_that_shows_them_nothing(cluster: Cluster, person, scene, hides):
+    alice, bob, carol, post = scene
+    dina = await person("dina", node="b")
+    await dina.call("graph.follow", user_id=bob.id)
+    match hides:
+        case "mutes":
+            await carol.call("graph.mute", user_id=alice.id)
+        case "blocks":
+            await carol.call("graph.block", user_id=alice.id)
+        case "is blocked":
+            await alice.call("graph.block", user_id=carol.id)
+    await cluster.settle(carol, dina)
+    share = await bob.call("share.create", post_id=post["id"])
+    await soon_in_feed(dina, share["id"])
+    await cluster.settle(carol)
+    assert carol.heard("feed.added") == []
+
+
 @pytest.mark.parametrize("mode", ["latest", "ranked"])
 async def test_a_feed_shows_a_post_and_its_shares_once(cluster: Cluster, person, scene, mode):
     alice, bob, carol, post = scene
