@@ -147,11 +147,8 @@ GRANT EXECUTE ON FUNCTION notification_detail TO daira_worker;
 CREATE OR REPLACE FUNCTION notifications_shown_to(person bigint, asked bigint[])
     RETURNS TABLE (found notifications, shown_count integer, actors users[])
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    WITH hidden AS MATERIALIZED (
-        SELECT blocked_id AS id FROM blocks WHERE blocker_id = person
-        UNION SELECT blocker_id FROM blocks WHERE blocked_id = person
-        UNION SELECT muted_id FROM mutes WHERE user_id = person AND kind = 'all' AND (until IS NULL OR until > now())
-    ), lost AS MATERIALIZED (
+    WITH hidden AS MATERIALIZED (SELECT DISTINCT h.user_id AS id FROM hidden_users(person) h),
+    lost AS MATERIALIZED (
         SELECT c.notification_id AS id, count(*)::integer AS amount
         FROM hidden h JOIN notification_causes c ON c.user_id = person AND c.actor_id = h.id
         WHERE c.notification_id = ANY (asked) GROUP BY 1)

@@ -1,11 +1,17 @@
 """Notifications, as users get them: what happens to them is pushed, listed, grouped, seen, read and explained."""
 
+from dataclasses import replace
+
 import pytest
 
+from channels.broadcaster import Broadcaster
+from protocol.events import SessionsEndedEvent
 from tests.cluster import Cluster
 from tests.contract.test_auth import PASSWORD, register
 from tests.contract.test_live_rooms import open_room
 from tests.people import Person
+from workers.job import Job
+from workers.notification_causes import tell_of_new_password
 
 
 async def notified(person: Person, **fields: object) -> dict:
@@ -264,6 +270,30 @@ async def test_pages_follow_each_other(cluster: Cluster, person):
     second = await alice.call("notification.list", limit=3, cursor=first["next_cursor"])
     assert first["items"] + second["items"] == everything
     assert (len(everything), second["next_cursor"]) == (4, None)
+
+
+class Lost(Broadcaster):
+    """A broadcaster of a worker that dies before it publishes."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def publish_to_users(self, *_: object, **__: object) -> None:
+        raise ConnectionError
+
+
+async def test_a_push_that_was_lost_with_its_worker_is_repeated_with_the_event(cluster: Cluster, person):
+    alice = await person("alice")
+    event_id = cluster.stores.ids.mint()
+    event = SessionsEndedEvent(user_id=int(alice.id), session_ids=(), reason="password_changed")
+    tools = cluster.workers.tools
+    with pytest.raises(ConnectionError):
+        await tell_of_new_password(Job(event_id, replace(tools, broadcaster=Lost())), event)
+    assert alice.heard("notification.created") == []
+    for _ in range(2):
+        await tell_of_new_password(Job(event_id, tools), event)
+    await cluster.settle(alice)
+    assert len(alice.heard("notification.created")) == len(await listed(alice)) == 1
 
 
 async def test_a_replay_of_all_events_creates_nothing_and_pushes_nothing(cluster: Cluster, person):
