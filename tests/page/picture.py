@@ -1,6 +1,7 @@
 """`make picture`: take docs/page.webp, the README's picture, from a running `make run`.
 
-Two demo users, each in a browser of their own, post and talk in a live room; the picture shows the second user's page.
+Two demo users, each in a browser of their own, meet in a live room, comment and chat; the picture shows the second
+user's page.
 """
 
 import asyncio
@@ -23,10 +24,8 @@ async def sign_in(url: str, username: str) -> Browser:
     return window
 
 
-async def talk(host: Browser, guest: Browser) -> None:
-    await host.write("#compose textarea", "صباح الخير يا مصر ☀️ #القاهرة")
-    await host.click("#compose button")
-    await guest.see("#posts li p", "صباح الخير")
+async def meet(host: Browser, guest: Browser) -> None:
+    """In a live room."""
     await host.send("#open-room input", TOPIC)
     await host.see("#topic", TOPIC)
     await guest.click("#refresh-rooms")
@@ -37,10 +36,40 @@ async def talk(host: Browser, guest: Browser) -> None:
     await guest.see("#my-role", "speaker")
     await host.send("#say input", "أهلا بيكم! مين بيعمل أحسن كشري؟")
     await guest.see("#messages .theirs p", "أهلا بيكم")
-    await guest.send("#say input", "اللي في شارع شامبليون 😋")
-    await host.see("#messages .theirs p", "شامبليون")
     await host.click("#reactions button", "👏")
     await guest.see("#reactions button", "👏 1")
+
+
+async def comment(host: Browser, guest: Browser) -> None:
+    """Under a post of the host."""
+    await host.write("#compose textarea", "صباح الخير يا مصر ☀️ حد جرب كشري شارع شامبليون؟ #القاهرة")
+    await host.click("#compose button")
+    for window in (host, guest):
+        await window.see("#posts li p", "صباح الخير يا مصر ☀️ حد جرب")
+        await window.click("#posts .comments-of")
+        await window.see(".thread")
+    await guest.click("#posts [data-kind='love']")
+    await guest.send(".thread input", "جربته امبارح، تحفة! 😋")
+    await host.click(".comments [data-kind='laugh']")
+    await host.click(".comments button", "Reply")
+    await host.send(".thread input", "يبقى نروح الجمعة سوا")
+    await guest.see(".comments p", "الجمعة")
+    await guest.see(".comments [data-kind='laugh']", "1")
+    await guest.see("#posts [data-kind='love']", "1")
+
+
+async def talk(host: Browser, guest: Browser) -> None:
+    """In their chat, with the guest's notifications open."""
+    await guest.send("#find-person input", HOST)
+    await guest.click("#card button", "Message")
+    await guest.send("#chat-composer input", "معادنا الجمعة الساعة 2، على القهوة ☕")
+    await host.see("#chat-list .last", "معادنا")
+    await host.click("#chat-list li:first-child .name")
+    await guest.see("#chat-messages li:last-child [data-progress='read']")
+    await guest.click("#bell")
+    await guest.see("#notification-list .new")
+    await host.write("#chat-composer input", "ماشي")
+    await guest.see("#chat-typing", "typing")
 
 
 async def main(url: str) -> None:
@@ -49,7 +78,8 @@ async def main(url: str) -> None:
         for username in (HOST, GUEST):
             windows.append(await sign_in(url, username))
         host, guest = windows
-        await talk(host, guest)
+        for act in (meet, comment, talk):
+            await act(host, guest)
         shot = await guest.do(guest.driver.execute_cdp_cmd, "Page.captureScreenshot", {"format": "webp", "quality": 80})
         TARGET.write_bytes(base64.b64decode(shot["data"]))
         await host.click("#close-room")
