@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from tests.contract.privacy.rows import CallRow, Cell, Cells, PushRow, Told, opens, told
-from tests.contract.privacy.world import ACCOUNTS, HOST, VIEWERS, VISIBILITIES, Thing, World
+from tests.contract.privacy.world import ACCOUNTS, HOST, SHARER, VIEWERS, VISIBILITIES, Thing, World
 
 # A mention puts a public post of an open account into a feed, and opens nothing. These users block nobody: the push of
 # an edit would leave out those who do.
@@ -65,9 +65,10 @@ def _mentions(world: World, viewer: str) -> list[Cell]:
 
 
 def _feeds(world: World, viewer: str) -> list[Cell]:
-    """A feed that was rebuilt may also show posts for a circle that mention the viewer."""
+    """A feed may also show shares, and if it was rebuilt, posts for a circle that mention the viewer."""
     posts = [post for post in world.of_kind("post", (*VIEWERS, HOST)) if viewer in _in_feeds(world, post)]
-    also = world.shown(viewer, [post for post in world.of_kind("post") if _mentions_listener(world, viewer, post)])
+    others = [post for post in world.of_kind("post") if _mentions_listener(world, viewer, post)]
+    also = world.shown(viewer, others + world.of_kind("share", [SHARER]))
     return [Cell({"mode": mode, "limit": 100}, world.shown(viewer, posts), also=also) for mode in ("latest", "ranked")]
 
 

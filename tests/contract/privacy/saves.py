@@ -3,15 +3,20 @@
 from typing import Any
 
 from tests.contract.privacy.rows import CallRow, Cell, Cells, PushRow, Told, opens, told
-from tests.contract.privacy.world import ACCOUNTS, VIEWERS, Thing, World
+from tests.contract.privacy.world import ACCOUNTS, SHARER, VIEWERS, Thing, World
 
 
 async def make(world: World) -> None:
-    """A collection of each account."""
+    """A collection of each account, and a share of a post with a text and one without."""
     for account in ACCOUNTS:
         name = f"{account}.collection"
         collection = await world.people[account].call("collection.create", name=world.token(name))
         world.add(Thing("collection", name, collection["id"], account, ())).only = frozenset({account})
+    shared = world.things[world.token("open.public")]
+    for name, text in (("share", None), ("comment_on_share", world.token("comment_on_share"))):
+        share = await world.people[SHARER].call("share.create", post_id=shared.id, text=text)
+        shows = ((world.user(SHARER), "profile"), (shared, "contact"))
+        world.add(Thing("share", name, share["id"], SHARER, ((SHARER, "public"),), shows))
 
 
 async def save(world: World) -> None:
@@ -51,6 +56,17 @@ def _shares(world: World, viewer: str) -> list[Cell]:
     return shared + [Cell({"post_id": post.id}, refused="NOT_FOUND") for post in public]
 
 
+def _each_share(world: World, viewer: str) -> list[Cell]:
+    """A share shows the post to those who may see it, and itself to all."""
+    shares = world.of_kind("share", [SHARER])
+    return [Cell({"post_id": share.id}, world.shown(viewer, [share]) - {share}, also=[share]) for share in shares]
+
+
+def _list_of_shares(world: World, viewer: str) -> list[Cell]:
+    shares = world.of_kind("share", [SHARER])
+    return [Cell({"user_id": world.user(SHARER).id, "limit": 100}, world.shown(viewer, shares))]
+
+
 async def _react(world: World, kind: str, reaction: str) -> list[Thing]:
     """The accounts react to their own things and to those of the host."""
     targets = [target for target in world.of_kind(kind) if not target.is_deleted]
@@ -84,6 +100,9 @@ CALLS = {
     "collection.delete": CallRow(_collections()),
     "collection.list": CallRow(_own_collections),
     "collection.update": CallRow(_collections(name="mine")),
+    "post.get of shares": CallRow(_each_share),
+    "post.list of shares": CallRow(_list_of_shares),
+    "post.watch of shares": CallRow(_each_share),
     "save.add": CallRow(_saves),
     "save.list": CallRow(_lists),
     "share.create": CallRow(_shares),

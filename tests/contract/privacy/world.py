@@ -20,6 +20,7 @@ ACCOUNTS = ("open", "private")  # each viewer has the same relation to both
 VIEWERS = (*RELATIONS, *ACCOUNTS)
 VISIBILITIES = ("public", "followers", "circle", "private")
 HOST = "host"  # an open account without relations. In its post and its room, all others meet.
+SHARER = "sharer"  # an open account that users with a relation follow; it shares a post of an account
 
 _ID = re.compile(r"(?<!\d)\d{15,19}(?!\d)")
 
@@ -68,6 +69,8 @@ class World:
             return frozenset({"self"})
         if owner in ACCOUNTS and viewer in RELATIONS:
             return self._tie(viewer, owner)
+        if owner == SHARER and viewer in RELATIONS:
+            return frozenset({"follows"})
         if viewer in ACCOUNTS and owner in RELATIONS:
             return frozenset(INVERSE[word] for word in self._tie(owner, viewer) if word in INVERSE)
         return frozenset()
@@ -212,7 +215,7 @@ Act = Callable[[World], Awaitable[None]]
 async def build(cluster: Cluster, before: Iterable[Act], since: Iterable[Act]) -> World:
     """A world in which these acts were done before relations changed to what they are now, and since."""
     world = World(cluster)
-    names = [*VIEWERS, HOST]
+    names = [*VIEWERS, HOST, SHARER]
     tokens = await cluster.tokens([world.token(name) for name in names])
     await _insert_relations(world, names)
     for name in names:
@@ -239,6 +242,9 @@ async def _insert_relations(world: World, names: list[str]) -> None:
         for name in names:
             user_id = await connection.fetchval("SELECT id FROM users WHERE username = $1", world.token(name))
             world.add(Thing("user", name, str(user_id), name, ((name, "profile"),)))
+        for name in RELATIONS:
+            ids = {"viewer": world.user(name).id, "owner": world.user(SHARER).id}
+            await connection.execute(_INSERTS["follows"].format(id=world.cluster.stores.ids.mint(), **ids))
         await connection.execute("UPDATE users SET is_private = true WHERE id = $1", int(world.user("private").id))
         for account in ACCOUNTS:
             owner = int(world.user(account).id)
