@@ -91,14 +91,15 @@ async def test_owners_and_admins_moderate(rows: Rows, role: str, moderates: bool
 
 
 async def test_hidden_ids_are_blocks_and_mutes(rows: Rows):
-    alice, blocked, blocker, muted, posts, ended, stranger = await rows.users(7)
+    alice, blocked, blocker, muted, for_now, posts, ended, stranger = await rows.users(8)
     await rows.block(alice, blocked)
     await rows.block(blocker, alice)
     await rows.mute(alice, muted)
+    await rows.mute(alice, for_now, until=await rows.now(seconds=1))
     await rows.mute(alice, posts, "posts")
     await rows.mute(alice, ended, until=await rows.now(seconds=-1))
     await rows.mute(stranger, alice)
-    assert sorted(await rows.ask(alice, "hidden_ids", alice)) == sorted([blocked, blocker, muted])
+    assert sorted(await rows.ask(alice, "hidden_ids", alice)) == sorted([blocked, blocker, muted, for_now])
 
 
 async def test_typing_is_shown_to_the_others_of_a_small_chat(rows: Rows):

@@ -70,6 +70,8 @@ CHATS = {
             ("other", "UPDATE chat_reactions SET emoji = 'y' WHERE chat_id = {chat} AND user_id = {other}"),
             ("other", "DELETE FROM chat_reactions WHERE chat_id = {chat} AND user_id = {other}"),
             (NO_ONE, "DELETE FROM chat_reactions WHERE chat_id = {chat} AND user_id = {banned}"),
+            (NO_ONE, "UPDATE chat_reactions SET emoji = 'y' WHERE chat_id = {hidden_direct}"),
+            (NO_ONE, "DELETE FROM chat_reactions WHERE chat_id = {hidden_direct}"),
         ),
     ),
     "chat_hidden": Rules(

@@ -171,7 +171,7 @@ _BELONGINGS = """
                ({direct}, 1, {other}, 'x', NULL), ({hidden_direct}, 1, {owner}, 'x', NULL);
     INSERT INTO chat_edits (chat_id, seq, number, text, written_at) VALUES ({chat}, 1, 1, 'y', now());
     INSERT INTO chat_reactions (chat_id, seq, user_id, emoji)
-        VALUES ({chat}, 2, {other}, 'x'), ({chat}, 2, {banned}, 'x');
+        VALUES ({chat}, 2, {other}, 'x'), ({chat}, 2, {banned}, 'x'), ({hidden_direct}, 1, {owner}, 'x');
     INSERT INTO chat_hidden (chat_id, user_id, seq) VALUES ({chat}, {other}, 3);
     UPDATE chat_members SET read_seq = 1 WHERE chat_id = {chat} AND user_id = {other};
     INSERT INTO chat_reads (chat_id, user_id, seqs, ats) VALUES ({chat}, {owner}, ARRAY [1], ARRAY [now()]);
