@@ -4,7 +4,7 @@ import asyncio
 
 from tests.contract.privacy.relations import RELATIONS
 from tests.contract.privacy.rows import CallRow, Cell, PushRow, Told, told
-from tests.contract.privacy.world import ACCOUNTS, HOST, VIEWERS, Thing, World
+from tests.contract.privacy.world import ACCOUNTS, HOST, SHARER, VIEWERS, Thing, World
 
 
 async def make(world: World) -> None:
@@ -41,7 +41,7 @@ async def load(world: World) -> None:
 
 def _lists(world: World, viewer: str) -> list[Cell]:
     """Users who could see what an account did then and can now are told of it. Whatever else is told must be seen."""
-    users = [name for name in (*VIEWERS, HOST) if name != viewer and world.may(viewer, name, "act")]
+    users = [name for name in (*VIEWERS, HOST, SHARER) if name != viewer and world.may(viewer, name, "act")]
     also = {thing for thing in world.things.values() if thing.kind != "user" and world.sees(viewer, thing)}
     also |= {world.user(name) for name in (*users, viewer)}
     shows = [world.user(account) for account in ACCOUNTS if viewer in RELATIONS and _was_told(world, viewer, account)]
