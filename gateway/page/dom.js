@@ -25,6 +25,7 @@ function fill(made, attributes = {}, children = []) {
  */
 export function draw(list, items, line) {
   const parent = typeof list === "string" ? find(list) : list;
+  const returnFocus = noteFocus(parent);
   const shown = [...parent.childNodes];
   for (const made of items.map(line)) {
     const place = shown.findIndex((child) => child.isEqualNode(made));
@@ -32,6 +33,21 @@ export function draw(list, items, line) {
     else for (const passed of shown.splice(0, place + 1).slice(0, -1)) passed.remove();
   }
   for (const rest of shown) rest.remove();
+  returnFocus();
+}
+
+/** Return what gives the focus back to a button whose line was replaced by another with the same data attributes. */
+function noteFocus(parent) {
+  const focused = document.activeElement;
+  const line = [...parent.children].find((child) => child.contains(focused));
+  const place = line ? [...line.querySelectorAll("button")].indexOf(focused) : -1;
+  if (place === -1) return () => {};
+  const key = JSON.stringify(line.dataset);
+  return () => {
+    if (focused.isConnected) return;
+    const same = [...parent.children].find(({ dataset }) => JSON.stringify(dataset) === key);
+    same?.querySelectorAll("button")[place]?.focus();
+  };
 }
 
 /** Label a button with a sign and a number, such as "💬 2", and for screen readers with words. */

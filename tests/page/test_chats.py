@@ -113,3 +113,16 @@ async def test_each_chat_has_its_own_messages(person, pair):
     await hers.see(MESSAGE, "deleted message")
     await hers.click("#chat-list .name", "dina")
     await hers.see(f"{MESSAGE} p", "hello")
+
+
+async def test_a_button_keeps_the_focus_when_its_message_is_read(pair):
+    hers, his = pair
+    await hers.send("#find-person input", his.username)
+    await hers.click("#card button", "Message")
+    await hers.send(FIELD, "hello")
+    await hers.see(f"{MESSAGE} [data-progress='delivered']")
+    await hers.write(FIELD, Keys.SHIFT + Keys.TAB)
+    await hers.see(f"{MESSAGE} button:focus", "Delete")
+    await his.click("#chat-list .name", "alice")
+    await hers.see(f"{MESSAGE} [data-progress='read']")
+    await hers.see(f"{MESSAGE} button:focus", "Delete")
