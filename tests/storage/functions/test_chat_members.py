@@ -31,6 +31,7 @@ async def test_a_direct_chat_of_users_who_follow_is_open_at_once(rows: Rows):
     alice, bob, carol = await rows.users(3)
     await rows.follow(bob, alice)
     await rows.follow(carol, alice, "pending")
+    await rows.tie_to_others(alice, bob, carol)
     assert await opened(rows, alice, bob, 7) == (7, "created")
     assert await opened(rows, alice, carol, 8) == (8, "requested")
     assert await opened(rows, alice, bob, 9) == (7, "found")
@@ -80,6 +81,29 @@ async def test_settings_refuse_messages(rows: Rows):
 
 
 # ---------------------------------------------------------------------------------------------- groups
+
+
+async def test_a_group_belongs_to_the_viewer(rows: Rows):
+    alice, bob = await rows.users(2)
+    gone = await rows.user(status="deleted")
+    await rows.ask(alice, "create_group_chat", 99, "friends")
+    assert await rows.table("SELECT kind, title, creator_id FROM chats WHERE id = 99") == [("group", "friends", alice)]
+    assert await state(rows, 99, alice) == ("owner", "active", 1, 0)
+    assert await state(rows, 99, bob) is None
+    for viewer in (gone, None):
+        await rows.list(viewer, "create_group_chat", 100, "friends")
+    assert await rows.table("SELECT FROM chats WHERE id = 100") == []
+
+
+async def test_adding_does_not_tell_of_members_with_a_block(rows: Rows):
+    alice, blocker, blocked = await rows.users(3)
+    group = await chat(rows, alice, blocker, blocked)
+    await rows.tie_to_others(alice, blocker, blocked)
+    found = await rows.list(alice, "add_to_chat", group, [blocker, blocked])
+    assert [row["user_id"] for row in found] == [blocker, blocked]
+    await rows.block(blocker, alice)
+    await rows.block(alice, blocked)
+    assert await rows.list(alice, "add_to_chat", group, [blocker, blocked]) == []
 
 
 async def test_users_who_follow_are_added_at_once(rows: Rows):
@@ -197,6 +221,7 @@ async def test_marks_are_shown_in_small_chats_between_users_who_hide_nothing(row
     assert await marks(rows, alice, group) == {alice: 2, bob: None, asked: None}
     assert await marks(rows, bob, group) == {alice: 2, bob: 2, carol: 2, asked: None}
     assert await marks(rows, carol, group) == {alice: None, bob: 2, carol: 2, asked: None}
+    assert await marks(rows, await rows.user(), group) == {}
 
 
 async def test_a_mute_hides_no_marks_in_a_direct_chat(rows: Rows):

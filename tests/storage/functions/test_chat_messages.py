@@ -113,7 +113,7 @@ async def test_a_key_has_one_answer(rows: Rows):
     assert await send(rows, group, draft, draft._replace(hash=b"other")) == [("kept", 1), ("used", 1)]
     assert await verdict(rows, other, draft._replace(hash=b"other chat")) == "used"
     assert await verdict(rows, group, draft._replace(sender=bob)) == "sent"
-    await rows.connection.execute("UPDATE idempotency SET created_at = now() - interval '25 hours'")
+    await rows.connection.execute("UPDATE idempotency SET created_at = now() - interval '24 hours'")
     assert await send(rows, group, draft) == [("sent", 3)]
     assert await send(rows, group, draft) == [("kept", 3)]
 
@@ -148,6 +148,9 @@ async def test_a_reply_names_a_message_that_the_sender_sees(rows: Rows):
     await rows.block(bob, carol)
     found = [await verdict(rows, group, Draft(bob, reply=seq)) for seq in (1, 2, 4, 5, 99)]
     assert found == ["reply", "sent", "reply", "reply", "reply"]
+    pair = await direct(rows, alice, bob, last_seq=1)
+    await rows.mute(bob, alice)
+    assert await verdict(rows, pair, Draft(bob, reply=1)) == "sent"
 
 
 # ---------------------------------------------------------------------------------------------- unread
@@ -300,13 +303,14 @@ async def test_a_message_is_edited_fifty_times_at_most(rows: Rows):
 
 async def test_reactions_of_hidden_users_are_left_out(rows: Rows):
     alice, bob, carol = await rows.users(3)
-    group = await chat(rows, alice, bob, carol, last_seq=1)
+    group = await chat(rows, alice, bob, carol, last_seq=2)
+    await rows.write("chat_reactions", chat_id=group, seq=2, user_id=bob, emoji="c")
     for user, emoji in ((alice, "a"), (bob, "b"), (carol, "a")):
         await rows.write("chat_reactions", chat_id=group, seq=1, user_id=user, emoji=emoji)
 
     async def shown(viewer: int) -> tuple[Any, Any]:
         [row] = await rows.list(viewer, "chat_history", group, None, None, None, 9)
-        [found] = json.loads(row["messages"])
+        found, _ = json.loads(row["messages"])
         return found["reactions"], found["my_reaction"]
 
     assert await shown(bob) == ({"a": 2, "b": 1}, "b")

@@ -74,10 +74,12 @@ async def test_a_block_hides_direct_chats_alone(rows: Rows, is_blocked: bool):
     shut, still = await direct(rows, alice, bob), await direct(rows, alice, carol)
     group = await chat(rows, alice, bob)
     await rows.block(*((bob, alice) if is_blocked else (alice, bob)))
-    for viewer in (alice, bob):
-        assert not await rows.ask(viewer, "sees_chat", shut)
-        assert await rows.ask(viewer, "sees_chat", group)
-    assert await rows.ask(alice, "sees_chat", still)
+    await rows.tie_to_others(alice, bob, carol)
+    for function in ("sees_chat", "writes_in_chat"):
+        for viewer in (alice, bob):
+            assert not await rows.ask(viewer, function, shut)
+            assert await rows.ask(viewer, function, group)
+        assert await rows.ask(alice, function, still)
 
 
 @pytest.mark.parametrize(("role", "moderates"), [("owner", True), ("admin", True), ("member", False)])
@@ -132,6 +134,10 @@ async def test_the_page_has_the_newest_message_first(rows: Rows):
         "SELECT chat_page(NULL, 'active', $1, $2, 9) AS id", await rows.now(minutes=2), chats[3]
     )
     assert [row["id"] for row in rest] == order[2:]
+    since = await rows.connection.fetch(
+        "SELECT chat_page('0', '', $1, $2, 9) AS id", await rows.now(minutes=2), chats[3]
+    )
+    assert since == rest
 
 
 async def test_entries_show_nothing_of_a_chat_that_is_hidden(rows: Rows):
@@ -158,6 +164,11 @@ async def test_a_change_of_a_row_changes_its_version(rows: Rows):
     assert await page(rows, bob, since=current) == []
     await rows.connection.execute("UPDATE chat_members SET muted_until = now() WHERE user_id = $1", bob)
     assert [row[0] for row in await rows.table(versions, group)] == ["7", current]
+    assert await page(rows, alice, since=current) == []
+    await rows.write("chat_hidden", chat_id=group, user_id=alice, seq=1)
+    assert [row[0] for row in await rows.table(versions, group)] == [current, current]
+    for user in (alice, bob):
+        await change(rows, "chat_members", group, user, version=7)
     assert await page(rows, alice, since=current) == []
     await rows.connection.execute("UPDATE chat_messages SET text = 'y' WHERE chat_id = $1", group)
     assert await page(rows, alice, since=current) == [group]
