@@ -10,12 +10,13 @@ from tests.contract.privacy.world import ACCOUNTS, HOST, Thing, Things, World
 
 
 async def make(world: World) -> None:
-    """Comments of the accounts, and replies of the host to those on the host's post."""
+    """Comments of the accounts, of which one is deleted, and replies of the host to those on the host's post."""
     for account in ACCOUNTS:
         for post in _commented(world, account):
             comment = await _write(world, account, post, f"{post.name}.{account}.comment")
             if post.owner == HOST:
                 await _write(world, HOST, post, f"{account}.answered", parent=comment)
+                await _delete(world, await _write(world, account, post, f"{account}.took_back"))
 
 
 def _commented(world: World, account: str) -> list[Thing]:
@@ -30,6 +31,11 @@ async def _write(world: World, author: str, post: Thing, name: str, *, parent: T
     thing = Thing("comment", name, comment["id"], author, conditions, ((world.user(author), "profile"),))
     thing.part_of = post
     return world.add(thing)
+
+
+async def _delete(world: World, comment: Thing) -> None:
+    await world.people[comment.owner].call("comment.delete", comment_id=comment.id)
+    comment.is_deleted = True
 
 
 def _comments(world: World, viewer: str) -> list[Cell]:
@@ -126,8 +132,7 @@ async def _deleted(world: World) -> list[Told]:
 async def _delete_new(world: World) -> None:
     for comment in world.of_kind("comment", ACCOUNTS):
         if ".new" in comment.name and not comment.is_deleted:
-            await world.people[comment.owner].call("comment.delete", comment_id=comment.id)
-            comment.is_deleted = True
+            await _delete(world, comment)
 
 
 CALLS = {

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.contract.privacy.rows import CallRow, Cell, PushRow, opens
+from tests.contract.privacy.rows import CallRow, Cell, opens
 from tests.contract.privacy.world import HOST, VIEWERS, Thing, World
 
 
@@ -15,7 +15,9 @@ async def react(world: World) -> None:
 
 
 def _targets(world: World) -> list[Thing]:
-    return world.of_kind("post") + world.of_kind("comment")
+    """All posts; of comments, those whose post all see."""
+    comments = [comment for comment in world.of_kind("comment") if comment.part_of is world.place("post")]
+    return world.of_kind("post") + comments
 
 
 def _at(target: Thing, **more: Any) -> dict[str, Any]:
@@ -42,4 +44,3 @@ CALLS = {
     "reaction.list": CallRow(_lists),
     "reaction.set": CallRow(_sets),
 }
-PUSHES: dict[str, PushRow] = {}
