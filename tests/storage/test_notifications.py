@@ -13,6 +13,7 @@ from storage.schema import WORKER_ROLE
 from tests.cluster import Cluster
 
 AMOUNT = 21_000
+TWO_HOURS = 7_200_000 << 22  # between ids
 
 
 class Captured(Exception):
@@ -33,7 +34,10 @@ async def owner(idle_cluster: Cluster) -> AsyncIterator[Any]:
 
 @pytest.fixture(scope="module")
 async def alice(idle_cluster: Cluster, owner: Any) -> AsyncIterator[int]:
-    """A user with many notifications of many actors, all seen but the newest 20."""
+    """A user with many notifications of many actors, all seen but the newest 20.
+
+    They are two hours old: while the tests run, workers delete what users have too much of who were notified lately.
+    """
     mint = idle_cluster.stores.ids.mint
     people = [mint() for _ in range(51)]
     await owner.executemany(
@@ -41,7 +45,7 @@ async def alice(idle_cluster: Cluster, owner: Any) -> AsyncIterator[int]:
         [(person, idle_cluster.unique("crowd")) for person in people],
     )
     person, *actors = people
-    ids = [mint() for _ in range(AMOUNT)]
+    ids = [mint() - TWO_HOURS for _ in range(AMOUNT)]
     await owner.execute(
         """INSERT INTO notifications (id, user_id, kind, target_type, target_id, place, actor_ids, actor_count, seen_at)
         SELECT n.id, $2, 'mention', 'user', ($3::bigint[])[1], 'list', ARRAY [($3::bigint[])[1 + n.number % 50]], 1,
@@ -97,6 +101,12 @@ async def as_worker(idle_cluster: Cluster, work: Any) -> int:
 
 
 async def test_a_user_keeps_the_newest_notifications(idle_cluster: Cluster, owner: Any, alice: int):
+    await owner.execute(
+        """INSERT INTO notifications (id, user_id, kind, target_type, target_id, place)
+        VALUES ($1, $2, 'mention', 'user', $2, 'list')""",
+        idle_cluster.stores.ids.mint(),
+        alice,
+    )
     await as_worker(idle_cluster, notifications.forget_surplus)
     kept = "SELECT count(*), min(id) FROM notifications WHERE user_id = $1"
     assert (await owner.fetchrow(kept, alice))[0] == notifications.MOST_OF_A_USER
