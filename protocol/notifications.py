@@ -1,5 +1,6 @@
 """Messages about notifications."""
 
+from collections.abc import Collection
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
@@ -168,10 +169,24 @@ class SetNotificationPreferences(Request, frozen=True):
 
 
 class NotificationCreated(Push, frozen=True):
-    """The notification is new, or a further actor joined it: then it replaces the one with the same id."""
+    """The notification is new, or a further actor joined it: then it replaces the one with the same id.
+
+    `text` is empty if the user has hidden one of its actors since: then load `notification.list`.
+    """
 
     event: ClassVar[str] = "notification.created"
     notification: Notification
+
+    @property
+    def shown_ids(self) -> list[int]:
+        return [int(user.id) for user in self.notification.actors]
+
+    def without(self, hidden: Collection[int]) -> Push:
+        """The text names the actors, so it is empty then; `notification.list` has one without these users."""
+        actors = [user for user in self.notification.actors if int(user.id) not in hidden]
+        count = self.notification.actor_count - len(self.notification.actors) + len(actors)
+        shown = msgspec.structs.replace(self.notification, actors=actors, actor_count=count, text="")
+        return msgspec.structs.replace(self, notification=shown)
 
 
 class NotificationCounted(Push, frozen=True):
