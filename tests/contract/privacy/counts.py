@@ -7,7 +7,7 @@ from tests.contract.privacy.world import VIEWERS, World
 
 
 async def differences(world: World) -> list[str]:
-    """Counts of posts, notifications and chats that differ from their lists."""
+    """Counts of posts, comments, notifications and chats that differ from their lists."""
     found = await asyncio.gather(*(_differences(world, viewer) for viewer in VIEWERS))
     return [each for many in found for each in many]
 
@@ -24,6 +24,14 @@ async def _differences(world: World, viewer: str) -> list[str]:
             pairs.append(
                 (f"comments on {post}", counts["comments"], len([1 for each in comments if not each["deleted"]]))
             )
+    square = world.place("post").id
+    for comment in (await call("comment.list", post_id=square, limit=100))["items"]:
+        replies = (await call("comment.list", post_id=square, parent_id=comment["id"], limit=100))["items"]
+        pairs.append(("replies to a comment", comment["reply_count"], len(replies)))
+        if not comment["deleted"]:
+            target = {"target_type": "comment", "target_id": comment["id"]}
+            reactions = (await call("reaction.list", **target, limit=100))["items"]
+            pairs.append(("reactions to a comment", sum(comment["reactions"].values()), len(reactions)))
     page = await call("notification.list", limit=100)
     pairs.append(("notifications", page["unseen_count"], len([1 for each in page["items"] if not each["seen"]])))
     for entry in (await call("chat.list", limit=100))["items"]:

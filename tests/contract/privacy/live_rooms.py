@@ -14,8 +14,23 @@ async def make(world: World) -> None:
     await world.everybody_may("room.join", {name: [{"room_id": hall.id}] for name in (HOST, *VIEWERS)})
     for name in (HOST, *ACCOUNTS):
         await say(world, name, f"{name}.says")
+    await _end_annex(world)
     hall.shows += tuple((world.user(account), "act") for account in ACCOUNTS)
     await raise_hands(world)
+
+
+async def _end_annex(world: World) -> None:
+    """A room of the host that has ended, in which the accounts said something that its digest shows."""
+    annex = await open_room(world, HOST, "public", "annex")
+    annex.kind = "ended room"
+    for name in (HOST, *ACCOUNTS):
+        await world.people[name].call("room.join", room_id=annex.id)
+        said = await say(world, name, f"{name}.said", annex)
+        await world.people[name].call("room.react", room_id=annex.id, message_id=said.id, emoji="🔥")
+    missing = 1 + len(ACCOUNTS)
+    while missing > 0:
+        missing -= (await world.people[HOST].expect("room.reacted", room_id=annex.id))["counts"]["🔥"]
+    await close_room(world, annex)
 
 
 async def _make_rooms(world: World, account: str) -> None:
@@ -39,12 +54,14 @@ async def close_room(world: World, room: Thing) -> None:
     room.kind = "ended room"
 
 
-async def say(world: World, sender: str, name: str) -> Thing:
-    """A new message in the room where all are."""
-    hall = world.place("room")
-    sent = await world.people[sender].call("room.send", room_id=hall.id, text=world.token(name))
-    conditions = (*hall.conditions, (sender, "act"))
-    return world.add(Thing("room message", name, sent["id"], sender, conditions, ((world.user(sender), "act"),)))
+async def say(world: World, sender: str, name: str, room: Thing | None = None) -> Thing:
+    """A new message in the room, or else in the one where all are."""
+    room = room or world.place("room")
+    sent = await world.people[sender].call("room.send", room_id=room.id, text=world.token(name))
+    conditions = (*room.conditions, (sender, "act"))
+    message = Thing("room message", name, sent["id"], sender, conditions, ((world.user(sender), "act"),))
+    message.part_of = room
+    return world.add(message)
 
 
 async def raise_hands(world: World) -> None:
@@ -93,7 +110,7 @@ def _taking_part(world: World, viewer: str) -> Things:
 
 def _room_messages(world: World, viewer: str) -> list[Cell]:
     hall = world.place("room")
-    messages = world.shown(viewer, world.of_kind("room message"))
+    messages = world.shown(viewer, [each for each in world.of_kind("room message") if each.part_of is hall])
     cells = [opens(world, viewer, room, {"room_id": room.id}) for room in world.of_kind("room", ACCOUNTS)]
     return [Cell({"room_id": hall.id}, messages), *(cell._replace(shows=()) for cell in cells)]
 
@@ -102,7 +119,12 @@ def _digests(world: World, viewer: str) -> list[Cell]:
     live = [
         opens(world, viewer, room, {"room_id": room.id}, then="FAILED_PRECONDITION") for room in world.of_kind("room")
     ]
-    return live + [opens(world, viewer, room, {"room_id": room.id}) for room in world.of_kind("ended room")]
+    ended = []
+    for room in world.of_kind("ended room"):
+        said = world.shown(viewer, [each for each in world.of_kind("room message") if each.part_of is room])
+        cell = opens(world, viewer, room, {"room_id": room.id})
+        ended.append(cell._replace(shows={*cell.shows, *said}))
+    return live + ended
 
 
 def _commands(then: str = "PERMISSION_DENIED", **more: Any) -> Cells:
@@ -148,7 +170,7 @@ def _foreign_messages(world: World, viewer: str) -> list[Cell]:
     return [
         opens(world, viewer, message, {"room_id": hall.id, "message_id": message.id}, then="PERMISSION_DENIED")
         for message in world.of_kind("room message")
-        if message.owner != viewer
+        if message.part_of is hall and message.owner != viewer
     ]
 
 
