@@ -26,7 +26,8 @@ CREATE OR REPLACE FUNCTION notify_of_messages(chat bigint, last integer, due tim
 $$;
 GRANT EXECUTE ON FUNCTION notify_of_messages TO daira_worker;
 
--- What a member has not read in a chat: how many messages, their senders, and the text of the newest.
+-- What a member is to be told of a chat: how many messages are unread, none while the chat is muted, their senders, and
+-- the text of the newest.
 CREATE OR REPLACE FUNCTION unread_messages(person bigint, chat bigint)
     RETURNS TABLE (unread integer, last_seq integer, sender_count integer, senders users[], text text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -38,10 +39,11 @@ CREATE OR REPLACE FUNCTION unread_messages(person bigint, chat bigint)
             CASE c.kind WHEN 'group' THEN hidden_ids(person) ELSE '{}' END) s
         WHERE c.id = chat AND s.sender_id <> person AND NOT s.is_deleted
     ), senders AS (SELECT sender_id, max(seq) AS seq FROM newest GROUP BY sender_id)
-    SELECT unread_in_chat(person, chat), (SELECT last_seq FROM chats WHERE id = chat),
+    SELECT CASE WHEN m.muted_until > now() THEN 0 ELSE unread_in_chat(person, chat) END, c.last_seq,
            (SELECT count(*)::integer FROM senders),
            ARRAY (SELECT u FROM senders s JOIN users u ON u.id = s.sender_id ORDER BY s.seq DESC LIMIT 8),
            (SELECT left(n.text, 300) FROM newest n ORDER BY n.seq DESC LIMIT 1)
+    FROM chats c JOIN chat_members m ON m.chat_id = c.id AND m.user_id = person WHERE c.id = chat
 $$;
 GRANT EXECUTE ON FUNCTION unread_messages TO daira_worker;
 

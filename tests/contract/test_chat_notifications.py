@@ -79,7 +79,9 @@ async def test_reading_a_chat_dismisses_its_push_once(cluster: Cluster, person, 
     assert courier.dismissed(phone) == [message.data["notification_ids"]]
 
 
-@pytest.mark.parametrize("why", ["mutes the chat", "mutes the sender", "blocks the sender", "turned off", "deleted"])
+@pytest.mark.parametrize(
+    "why", ["mutes the chat", "mutes it later", "mutes the sender", "blocks the sender", "turned off", "deleted"]
+)
 async def test_why_a_message_is_not_pushed(cluster: Cluster, person, courier: Courier, why):
     alice, bob, carol = [await person(name) for name in ("alice", "bob", "carol")]
     phone = await courier.register(alice)
@@ -93,6 +95,8 @@ async def test_why_a_message_is_not_pushed(cluster: Cluster, person, courier: Co
         await alice.call("chat.mute", chat_id=group, muted=True, until=until.isoformat())
     seq = await send(cluster, bob, group, "hello")
     match why:
+        case "mutes it later":
+            await alice.call("chat.mute", chat_id=group, muted=True)
         case "mutes the sender":
             await alice.call("graph.mute", user_id=bob.id)
         case "blocks the sender":
