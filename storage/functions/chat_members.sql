@@ -203,17 +203,19 @@ END $$;
 
 -- Members in the order of their ids, without users who block the viewer. Marks are null where the viewer may not know
 -- them: of a request, in a chat of more than `receipts` members, and between users of whom one hides the other.
+-- The other user of a direct chat who refused it is shown as if they had not decided.
 CREATE OR REPLACE FUNCTION chat_members_for(chat bigint, after bigint, amount integer, receipts integer)
     RETURNS TABLE (user_id bigint, role text, state text, received_seq integer, read_seq integer, member users)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT m.user_id, m.role, m.state, CASE WHEN known.are THEN m.received_seq END,
+    SELECT m.user_id, m.role, CASE m.state WHEN 'left' THEN 'requested' ELSE m.state END,
+           CASE WHEN known.are THEN m.received_seq END,
            CASE WHEN known.are THEN m.read_seq END, u
     FROM chat_members m JOIN users u ON u.id = m.user_id JOIN chats c ON c.id = m.chat_id
     CROSS JOIN (SELECT hidden_ids(viewer_id()) AS ids OFFSET 0) mine
     CROSS JOIN LATERAL (
         SELECT m.user_id = viewer_id() OR writes_in_chat(chat) AND m.state = 'active' AND c.member_count <= receipts
                AND (c.kind = 'direct' OR m.user_id <> ALL (mine.ids)) AS are) known
-    WHERE m.chat_id = chat AND m.user_id > after AND m.state <> 'left' AND sees_chat(chat)
+    WHERE m.chat_id = chat AND m.user_id > after AND (m.state <> 'left' OR c.kind = 'direct') AND sees_chat(chat)
       AND (u.status = 'active' AND NOT blocks_viewer(u.id) OR u.id = viewer_id())
     ORDER BY m.user_id LIMIT amount
 $$;
@@ -255,10 +257,12 @@ END $$;
 
 CREATE OR REPLACE FUNCTION chat_members_counted() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    step integer := (NEW.state = 'active')::integer - (TG_OP = 'UPDATE' AND OLD.state = 'active')::integer;
 BEGIN
-    UPDATE chats c SET member_count = member_count + (NEW.state = 'active')::integer
-        - (TG_OP = 'UPDATE' AND OLD.state = 'active')::integer
-    WHERE c.id = NEW.chat_id;
+    IF step <> 0 THEN -- otherwise its version would tell others of a request that was refused
+        UPDATE chats c SET member_count = member_count + step WHERE c.id = NEW.chat_id;
+    END IF;
     RETURN NULL;
 END $$;
 

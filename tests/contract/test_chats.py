@@ -145,10 +145,13 @@ async def test_a_rejected_request_is_gone_and_its_sender_is_not_told(cluster: Cl
     await eve.call("chat.send", chat_id=chat_id, text="hello?")
     await cluster.settle(eve)
     eve.received.clear()
+    version, members = await quiet_version(eve), await eve.call("chat.members", chat_id=chat_id)
     await alice.call("chat.reject", chat_id=chat_id)
     assert (await alice.expect("chat.membership_changed", state="left"))["chat_id"] == chat_id
     assert (await alice.refused("chat.get", chat_id=chat_id)).code == "NOT_FOUND"
     assert await listed(alice, requests=True) == []
+    assert await eve.call("chat.members", chat_id=chat_id) == members
+    assert await listed(eve, since_version=version) == []
     await eve.call("chat.send", chat_id=chat_id, text="are you there?")
     await cluster.settle(alice, eve)
     assert {name for name, _ in eve.received} == {"chat.message"}
