@@ -111,13 +111,16 @@ BEGIN
                    WHERE f.follower_id = follower AND f.followee_id = followee AND f.status = 'active');
 END $$;
 
--- The viewer takes a request. Returns false if none waits.
+-- The viewer takes a request; the first to do so in a group without members becomes its owner. Returns false if none
+-- waits.
 CREATE OR REPLACE FUNCTION accept_chat(chat bigint) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     PERFORM FROM chats c WHERE c.id = chat FOR NO KEY UPDATE;
-    UPDATE chat_members m SET state = 'active', joined_at = now()
-    WHERE m.chat_id = chat AND m.user_id = viewer_id() AND m.state = 'requested';
+    UPDATE chat_members m SET state = 'active', joined_at = now(),
+        role = CASE WHEN c.kind = 'group' AND c.member_count = 0 THEN 'owner' ELSE m.role END
+    FROM chats c
+    WHERE c.id = chat AND m.chat_id = chat AND m.user_id = viewer_id() AND m.state = 'requested';
     RETURN FOUND;
 END $$;
 GRANT EXECUTE ON FUNCTION accept_chat TO daira_app;

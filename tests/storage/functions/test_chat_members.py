@@ -162,6 +162,19 @@ async def test_the_heir_of_an_owner_who_leaves(rows: Rows, roles: tuple[str, ...
     assert await state(rows, group, alice) == ("member", "left", 1, 0)
 
 
+async def test_the_first_who_accepts_a_group_without_members_owns_it(rows: Rows):
+    alice, bob, carol = await rows.users(3)
+    group = await chat(rows, alice, bob, state="requested", member_count=1)
+    await rows.add("chat_members", chat_id=group, user_id=carol, state="requested")
+    await rows.list(alice, "leave_chat", group)
+    for user, role in ((bob, "owner"), (carol, "member")):
+        assert await rows.ask(user, "accept_chat", group)
+        assert await state(rows, group, user) == (role, "active", 1, 0)
+    chat_id, _ = await opened(rows, alice, bob)
+    await rows.ask(bob, "accept_chat", chat_id)
+    assert await state(rows, chat_id, bob) == ("member", "active", 1, 0)
+
+
 async def test_the_owner_alone_gives_roles(rows: Rows):
     alice, bob, carol, asked = await rows.users(4)
     group = await chat(rows, alice, bob, carol, asked, state="requested")
