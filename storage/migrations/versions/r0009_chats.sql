@@ -162,7 +162,9 @@ CREATE POLICY visible ON chat_edits FOR SELECT TO daira_app USING (sees_chat_mes
 
 CREATE POLICY self ON chat_reactions FOR SELECT TO daira_app USING (user_id = viewer_id());
 CREATE POLICY given ON chat_reactions FOR INSERT TO daira_app
-    WITH CHECK (user_id = viewer_id() AND writes_in_chat(chat_id) AND sees_chat_message(chat_id, seq));
+    WITH CHECK (user_id = viewer_id() AND writes_in_chat(chat_id) AND EXISTS (
+        SELECT FROM chat_messages m -- those that the viewer sees
+        WHERE m.chat_id = chat_reactions.chat_id AND m.seq = chat_reactions.seq AND m.deleted_at IS NULL));
 CREATE POLICY changed ON chat_reactions FOR UPDATE TO daira_app
     USING (user_id = viewer_id() AND writes_in_chat(chat_id)) WITH CHECK (user_id = viewer_id());
 CREATE POLICY taken ON chat_reactions FOR DELETE TO daira_app

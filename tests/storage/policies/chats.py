@@ -67,6 +67,7 @@ CHATS = {
             ("owner other", _REACTION + " ({direct}, 1, {me}, 'x')"),
             (NO_ONE, _REACTION + " ({hidden_direct}, 1, {me}, 'x')"),
             (NO_ONE, _REACTION + " ({chat}, 1, {speaker}, 'x')"),
+            (NO_ONE, _REACTION + " ({chat}, 3, {me}, 'x')"),
             ("other", "UPDATE chat_reactions SET emoji = 'y' WHERE chat_id = {chat} AND user_id = {other}"),
             ("other", "DELETE FROM chat_reactions WHERE chat_id = {chat} AND user_id = {other}"),
             (NO_ONE, "DELETE FROM chat_reactions WHERE chat_id = {chat} AND user_id = {banned}"),
