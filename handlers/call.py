@@ -20,6 +20,7 @@ from presence.typing_audiences import TypingAudiences
 from presence.typing_indicators import TypingIndicators
 from protocol import errors
 from protocol.cursors import Cursors
+from protocol.pushes import Push
 from protocol.tokens import AccessTokens
 from protocol.voice_tokens import VoiceTokens
 from senders.subscriptions import PushHosts
@@ -145,6 +146,10 @@ class Call(msgspec.Struct):
     def after_commit(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run this after the commit, before the answer. Only for work that may be lost: a failure is just logged."""
         self.after_commit_work.append(work)
+
+    def push_to_own_devices(self, push: Push) -> None:
+        """Push to all devices of the caller, this one included, after the commit. The push may be lost."""
+        self.after_commit(partial(self.services.broadcaster.publish_to_users, [self.viewer.id], push))
 
     def after_reply(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run this after the answer was sent, if the call succeeded."""

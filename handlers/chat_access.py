@@ -1,13 +1,11 @@
 """What handlers of chats share: the caller's standing in a chat, events, and pushes to the caller's own devices."""
 
 from datetime import datetime
-from functools import partial
 
 from handlers.call import Call
 from protocol import errors
 from protocol.chats import ChatMembershipChanged, ChatRole, ChatState
 from protocol.events import ChatChange, ChatChangedEvent
-from protocol.pushes import Push
 from protocol.rpc import Nothing
 from storage import chats, present
 from storage.chats import ChatStandingRow
@@ -41,19 +39,13 @@ async def note(call: Call, tx: Transaction, chat_id: int, change: ChatChange, *u
 
 
 def tell_own_devices(call: Call, chat_id: int, role: ChatRole, state: ChatState, muted_until: datetime | None) -> None:
-    """Push the caller's own state to all their devices after the commit."""
-    push_to_self(
-        call,
+    """Push the caller's own state after the commit. A device that misses it finds the change in `chat.list`."""
+    call.push_to_own_devices(
         ChatMembershipChanged(
-            id=f"chat.membership_changed:{call.services.ids.mint()}",
+            id=f"chat.membership_changed:{call.request_id}",
             chat_id=str(chat_id),
             role=role,
             state=state,
             muted_until=present.optional_time(muted_until),
-        ),
+        )
     )
-
-
-def push_to_self(call: Call, push: Push) -> None:
-    """Push to all devices of the caller after the commit. A device that misses it finds the change in `chat.list`."""
-    call.after_commit(partial(call.services.broadcaster.publish_to_users, [call.viewer.id], push))

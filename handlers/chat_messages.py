@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from domain import chat_rules
 from handlers.call import Call
-from handlers.chat_access import push_to_self, standing
+from handlers.chat_access import standing
 from handlers.paging import DEFAULT_LIMIT
 from protocol import errors
 from protocol.chat_messages import (
@@ -146,7 +146,7 @@ async def delete_message(call: Call, request: DeleteChatMessage, tx: Transaction
     if request.for_whom == "me":
         await chat_messages.hide(tx, chat_id, request.seq)
         hidden = ChatMessageHidden(id=f"chat.hidden:{chat_id}:{request.seq}", chat_id=request.chat_id, seq=request.seq)
-        push_to_self(call, hidden)
+        call.push_to_own_devices(hidden)
         return Nothing()
     found = await standing(tx, chat_id)
     is_own = message["sender_id"] == call.viewer.id

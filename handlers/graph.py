@@ -11,7 +11,6 @@ from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from protocol import errors
 from protocol.events import BlockedEvent, Change, FollowChangedEvent, MuteChangedEvent, UnblockedEvent
 from protocol.limits import Limit
-from protocol.pushes import Push
 from protocol.rpc import Nothing, methods
 from protocol.users import (
     BlockUser,
@@ -145,14 +144,13 @@ async def mute(call: Call, request: MuteUser, tx: Transaction) -> Nothing:
         raise errors.invalid("until", "is in the past, or more than ten years ahead")
     await graph.mute(tx, call.viewer.id, other["id"], request.kind, request.until)
     await call.services.outbox.add(tx, MuteChangedEvent(user_id=call.viewer.id, muted_id=other["id"]))
-    _push_to_own_devices(
-        call,
+    call.push_to_own_devices(
         GraphMuted(
             id=f"graph.muted:{call.request_id}",
             user_id=request.user_id,
             kind=request.kind,
             until=present.optional_time(request.until),
-        ),
+        )
     )
     return Nothing()
 
@@ -163,14 +161,10 @@ async def unmute(call: Call, request: UnmuteUser, tx: Transaction) -> Nothing:
     other_id = int(request.user_id)
     await graph.unmute(tx, call.viewer.id, other_id, request.kind)
     await call.services.outbox.add(tx, MuteChangedEvent(user_id=call.viewer.id, muted_id=other_id))
-    _push_to_own_devices(
-        call, GraphUnmuted(id=f"graph.unmuted:{call.request_id}", user_id=request.user_id, kind=request.kind)
+    call.push_to_own_devices(
+        GraphUnmuted(id=f"graph.unmuted:{call.request_id}", user_id=request.user_id, kind=request.kind)
     )
     return Nothing()
-
-
-def _push_to_own_devices(call: Call, push: Push) -> None:
-    call.after_commit(partial(call.services.broadcaster.publish_to_users, [call.viewer.id], push))
 
 
 async def _other(call: Call, tx: Transaction, user_id: str) -> users.ProfileRow:

@@ -1,7 +1,6 @@
 """Preferences of notifications: channels by kind, grouping, quiet hours, and policies for strangers."""
 
 from datetime import time
-from functools import partial
 from typing import get_args
 
 import msgspec
@@ -55,7 +54,7 @@ async def set_preferences(call: Call, request: SetNotificationPreferences, tx: T
     push = NotificationPreferencesChanged(
         id=f"notification.preferences_changed:{call.request_id}", preferences=preferences
     )
-    call.after_commit(partial(call.services.broadcaster.publish_to_users, [call.viewer.id], push))
+    call.push_to_own_devices(push)
     return preferences
 
 

@@ -1,7 +1,6 @@
 """Notifications: the list, what was seen and read, what a policy kept back, and why something was sent or not."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Literal
 
 import msgspec
@@ -22,7 +21,6 @@ from protocol.notifications import (
     NotificationRefs,
     Unseen,
 )
-from protocol.pushes import Push
 from protocol.rpc import methods
 from senders.shown import notification
 from storage import notifications
@@ -96,11 +94,11 @@ async def _load(call: Call, request: ListNotifications, tx: Transaction, place: 
 async def _announce(call: Call, tx: Transaction, *, dismissed: Sequence[int] = ()) -> Unseen:
     """Push the change to the caller's devices after the commit; return the number of unseen notifications."""
     unseen_count = await notifications.unseen_count(tx)
-    pushes: list[Push] = [
-        NotificationCounted(id=f"notification.counted:{call.request_id}", unseen_count=unseen_count),
-    ]
+    call.push_to_own_devices(
+        NotificationCounted(id=f"notification.counted:{call.request_id}", unseen_count=unseen_count)
+    )
     if dismissed:
-        pushes.append(NotificationDismissed(id=f"notification.dismissed:{call.request_id}", ids=[*map(str, dismissed)]))
-    for push in pushes:
-        call.after_commit(partial(call.services.broadcaster.publish_to_users, [call.viewer.id], push))
+        call.push_to_own_devices(
+            NotificationDismissed(id=f"notification.dismissed:{call.request_id}", ids=[*map(str, dismissed)])
+        )
     return Unseen(unseen_count=unseen_count)

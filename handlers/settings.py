@@ -1,7 +1,5 @@
 """Settings of the caller's account: who may contact the caller, language and time zone."""
 
-from functools import partial
-
 import msgspec
 
 from handlers.call import Call
@@ -27,7 +25,7 @@ async def update_settings(call: Call, request: UpdateSettings, tx: Transaction) 
     }
     changed = _present(await account_settings.update(tx, call.viewer.id, **given))
     push = SettingsChanged(id=f"settings.changed:{call.request_id}", settings=changed)
-    call.after_commit(partial(call.services.broadcaster.publish_to_users, [call.viewer.id], push))
+    call.push_to_own_devices(push)
     return changed
 
 
