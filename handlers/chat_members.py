@@ -4,7 +4,7 @@ from domain import chat_rules
 from handlers.call import Call
 from handlers.chat_access import ended_well, note, standing
 from handlers.chats import STRANGER, others_among, place
-from handlers.paging import DEFAULT_LIMIT
+from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from protocol import errors
 from protocol.chat_members import (
     AddedToChat,
@@ -97,13 +97,12 @@ async def list_members(call: Call, request: ListChatMembers, tx: Transaction) ->
     """Members of the chat in the order of their ids, and users whom a request waits for."""
     chat_id, limit = int(request.chat_id), request.limit or DEFAULT_LIMIT
     await standing(tx, chat_id)
-    scope = f"{call.method}:{chat_id}"
-    after = int(call.services.cursors.open(call.viewer.id, scope, request.cursor) or 0)
+    after = page_start(call, request.chat_id, request.cursor, first=0)
     rows = await chat_members.load_page(tx, chat_id, after, limit, chat_rules.RECEIPTS_UP_TO)
-    cursor = None
-    if len(rows) == limit:
-        cursor = call.services.cursors.seal(call.viewer.id, scope, str(rows[-1]["user_id"]))
-    return ChatMemberPage(items=[present_chats.member(row) for row in rows], next_cursor=cursor)
+    last = rows[-1]["user_id"] if len(rows) == limit else None
+    return ChatMemberPage(
+        items=[present_chats.member(row) for row in rows], next_cursor=next_cursor(call, request.chat_id, last)
+    )
 
 
 @methods.rpc("chat.mark", limit=Limit("chat_mark", "300/minute", "chat.mark by user"))
