@@ -33,5 +33,5 @@ async def mentioned_in(tx: Transaction, post: FanoutRow) -> list[int]:
     mentioned = [user_id for user_id in post["mention_ids"] if user_id != post["author_id"]]
     if not mentioned or post["visibility"] != "public" or post["is_private"]:
         return []
-    barred = await graph.barred(tx, post["author_id"], mentioned)
-    return [user_id for user_id in mentioned if user_id not in barred]
+    hiding = await graph.who_hide_posts(tx, post["author_id"], mentioned)
+    return [user_id for user_id in mentioned if user_id not in hiding]

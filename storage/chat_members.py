@@ -151,16 +151,3 @@ async def active_for_workers(tx: Transaction, chat_id: int) -> dict[int, int]:
         chat_id,
     )
     return {row["user_id"]: row["first_seq"] for row in rows}
-
-
-async def who_hide(tx: Transaction, user_id: int, others: Sequence[int]) -> set[int]:
-    """Those among the others who have a block with the user, or mute them. For workers."""
-    rows = await tx.fetch(
-        """SELECT blocker_id AS id FROM blocks WHERE blocked_id = $1 AND blocker_id = ANY ($2)
-        UNION SELECT blocked_id FROM blocks WHERE blocker_id = $1 AND blocked_id = ANY ($2)
-        UNION SELECT user_id FROM mutes WHERE muted_id = $1 AND user_id = ANY ($2) AND kind = 'all'
-            AND (until IS NULL OR until > now())""",
-        user_id,
-        others,
-    )
-    return {row["id"] for row in rows}

@@ -197,17 +197,14 @@ async def follower_pages(database: Database, author_id: int, size: int) -> Async
         yield [row["follower_id"] for row in rows]
 
 
-async def barred(tx: Transaction, author_id: int, user_ids: Sequence[int]) -> set[int]:
-    """Those among `user_ids` who block the author, are blocked by them, or have muted their posts. For workers."""
-    rows = await tx.fetch(
-        """SELECT blocked_id AS id FROM blocks WHERE blocker_id = $1 AND blocked_id = ANY ($2)
-        UNION SELECT blocker_id FROM blocks WHERE blocked_id = $1 AND blocker_id = ANY ($2)
-        UNION SELECT user_id FROM mutes WHERE muted_id = $1 AND user_id = ANY ($2)
-            AND kind IN ('all', 'posts') AND (until IS NULL OR until > now())""",
-        author_id,
-        user_ids,
-    )
-    return {row["id"] for row in rows}
+async def who_hide(tx: Transaction, actor_id: int, user_ids: Sequence[int]) -> set[int]:
+    """Those among `user_ids` who block the actor, are blocked by them, or have muted them. For workers."""
+    return await _who_hide(tx, actor_id, user_ids, ["all"])
+
+
+async def who_hide_posts(tx: Transaction, author_id: int, user_ids: Sequence[int]) -> set[int]:
+    """The same, and those who have muted the author's posts alone. For workers."""
+    return await _who_hide(tx, author_id, user_ids, ["all", "posts"])
 
 
 async def lock_pair(tx: Transaction, one_id: int, other_id: int) -> None:
@@ -245,3 +242,16 @@ async def who_block_somebody(tx: Transaction, user_ids: Sequence[int]) -> set[in
     """Those among `user_ids` who block anybody. For workers."""
     rows = await tx.fetch("SELECT DISTINCT blocker_id FROM blocks WHERE blocker_id = ANY ($1)", user_ids)
     return {row["blocker_id"] for row in rows}
+
+
+async def _who_hide(tx: Transaction, actor_id: int, user_ids: Sequence[int], mute_kinds: Sequence[str]) -> set[int]:
+    rows = await tx.fetch(
+        """SELECT blocked_id AS id FROM blocks WHERE blocker_id = $1 AND blocked_id = ANY ($2)
+        UNION SELECT blocker_id FROM blocks WHERE blocked_id = $1 AND blocker_id = ANY ($2)
+        UNION SELECT user_id FROM mutes WHERE muted_id = $1 AND user_id = ANY ($2)
+            AND kind = ANY ($3) AND (until IS NULL OR until > now())""",
+        actor_id,
+        user_ids,
+        mute_kinds,
+    )
+    return {row["id"] for row in rows}

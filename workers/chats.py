@@ -14,7 +14,7 @@ from protocol.chat_messages import ChatMessaged, ChatMessageDeleted, ChatMessage
 from protocol.chats import ChatMembershipChanged, ChatUpdated
 from protocol.events import ChatChangedEvent, ChatMarkedEvent, ChatMessageChangedEvent, ChatMessagesSentEvent
 from protocol.pushes import Push
-from storage import chat_members, chat_messages, chats, present, present_chats
+from storage import chat_members, chat_messages, chats, graph, present, present_chats
 from storage.database import Transaction
 from workers.job import Job, consumes
 
@@ -79,7 +79,7 @@ async def announce_message_change(job: Job, event: ChatMessageChangedEvent) -> N
             return
         sender_id = rows[0]["sender_id"]
         push = await _push_of(tx, job, event, rows[0])
-        hiding = await chat_members.who_hide(tx, sender_id, list(members))
+        hiding = await graph.who_hide(tx, sender_id, list(members))
     seeing = [user_id for user_id, first_seq in members.items() if first_seq <= event.seq and user_id not in hiding]
     if push is not None:
         await _push(job, event.chat_id, await job.tools.locations.online(seeing), push, actor_id=event.actor_id)

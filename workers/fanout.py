@@ -75,24 +75,24 @@ async def _deliver(job: Job, post: FanoutRow, readers: list[int]) -> None:
     """Insert and push in pages, online users first."""
     added = _added(post)
     online = await job.tools.locations.online(readers)
-    untold = await _barred_from_original(job, post, list(online))
+    hiding = await _hiding_original(job, post, list(online))
     ordered = sorted(readers, key=lambda user_id: user_id not in online)
     for start in range(0, len(ordered), PAGE):
         page = ordered[start : start + PAGE]
         await job.tools.feeds.insert(page, post["id"])
         # After the insert: a client that loads its feed on this push must find the post in it.
-        here = [user_id for user_id in page if user_id in online and user_id not in untold]
+        here = [user_id for user_id in page if user_id in online and user_id not in hiding]
         await job.tools.broadcaster.publish_to_users(
             here, added, actor_id=post["author_id"], about=POST.channel(post["id"])
         )
 
 
-async def _barred_from_original(job: Job, post: FanoutRow, user_ids: list[int]) -> set[int]:
+async def _hiding_original(job: Job, post: FanoutRow, user_ids: list[int]) -> set[int]:
     """Users who hide the author of a shared post, or are blocked by them: the share would show them nothing."""
     if post["original_author_id"] is None:
         return set()
     async with job.tools.database.transaction() as tx:
-        return await graph.barred(tx, post["original_author_id"], user_ids)
+        return await graph.who_hide_posts(tx, post["original_author_id"], user_ids)
 
 
 def _added(post: FanoutRow) -> FeedAdded:

@@ -185,8 +185,8 @@ async def _mentioned(job: Job, post_id: int) -> list[int]:
         post = await posts.for_fanout(tx, post_id)
         if post is None or post["status"] != "published":
             return []
-        barred = await graph.barred(tx, post["author_id"], post["mention_ids"])
-    return [user_id for user_id in post["mention_ids"] if user_id not in barred]
+        hiding = await graph.who_hide_posts(tx, post["author_id"], post["mention_ids"])
+    return [user_id for user_id in post["mention_ids"] if user_id not in hiding]
 
 
 async def _count(job: Job, *user_ids: int) -> None:
