@@ -22,9 +22,9 @@ from storage.database import Transaction
 from storage.devices import DeviceRow
 from storage.notification_deliveries import Channel, DueDelivery, Step
 from storage.notifications import NotificationRow
-from storage.reach import OUT_OF_REACH
 from workers.job import Tools
 from workers.notifications import load_recipients
+from workers.polling_loop import run_polling
 
 BATCH = 200
 LOOK_EVERY_S = 0.5
@@ -52,17 +52,11 @@ class _Known(NamedTuple):
 
 async def deliver(tools: Tools, stop: asyncio.Event) -> None:
     """Send what is due until `stop` is set."""
-    while not stop.is_set():
-        try:
-            if await deliver_due(tools):
-                continue
-        except OUT_OF_REACH as error:
-            log.warning("notifications could not be delivered", error=f"{type(error).__name__}: {error}")
-        try:
-            async with asyncio.timeout(LOOK_EVERY_S):
-                await stop.wait()
-        except TimeoutError:
-            continue
+
+    async def turn() -> bool:
+        return await deliver_due(tools) > 0
+
+    await run_polling("deliveries", turn, LOOK_EVERY_S, stop)
 
 
 async def deliver_due(tools: Tools) -> int:

@@ -10,9 +10,9 @@ from stage.roster import Absence
 from stage.succession import replace_host
 from storage import audit, live_rooms
 from storage.database import Transaction
-from storage.reach import OUT_OF_REACH
 from workers.job import Tools
 from workers.live_rooms import show_host
+from workers.polling_loop import run_polling
 
 HOST_GRACE_S = 20.0
 EMPTY_STAGE_S = 300.0
@@ -27,20 +27,17 @@ log = structlog.get_logger()
 async def keep_rooms(tools: Tools, stop: asyncio.Event) -> None:
     """Check rooms whose host or stage is gone, until `stop` is set."""
     find_at = 0.0
-    while not stop.is_set():
-        try:
-            if time.monotonic() > find_at:
-                await _find_live(tools)
-                find_at = time.monotonic() + FIND_EVERY_S
-            for room_id, due in (await tools.roster.due(time.time(), PAGE)).items():
-                await _look_after_safely(tools, room_id, due)
-        except OUT_OF_REACH as error:
-            log.warning("live rooms could not be checked", error=f"{type(error).__name__}: {error}")
-        try:
-            async with asyncio.timeout(LOOK_EVERY_S):
-                await stop.wait()
-        except TimeoutError:
-            continue
+
+    async def turn() -> bool:
+        nonlocal find_at
+        if time.monotonic() > find_at:
+            await _find_live(tools)
+            find_at = time.monotonic() + FIND_EVERY_S
+        for room_id, due in (await tools.roster.due(time.time(), PAGE)).items():
+            await _look_after_safely(tools, room_id, due)
+        return False
+
+    await run_polling("keeper", turn, LOOK_EVERY_S, stop)
 
 
 async def _find_live(tools: Tools) -> None:

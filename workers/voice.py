@@ -6,14 +6,10 @@ nothing: the event log is only trimmed up to what all groups have read.
 
 import asyncio
 
-import structlog
-
 from protocol.events import RoomChangedEvent, RoomClosedEvent, RoomRemovedEvent
 from stage import voice
-from storage.reach import OUT_OF_REACH
 from workers.job import Job, Tools, consumes
-
-log = structlog.get_logger()
+from workers.polling_loop import run_polling
 
 
 @consumes(RoomChangedEvent, group="voice")
@@ -39,13 +35,12 @@ async def end_voice(job: Job, event: RoomClosedEvent) -> None:
 
 async def keep_voice(tools: Tools, stop: asyncio.Event) -> None:
     """Find users at LiveKit who should not be there or have the wrong rights, until `stop` is set."""
-    while tools.voice is not None and not stop.is_set():
-        try:
-            await tools.voice.look_around()
-        except OUT_OF_REACH as error:
-            log.warning("voice could not be checked", error=f"{type(error).__name__}: {error}")
-        try:
-            async with asyncio.timeout(voice.LOOK_EVERY_S):
-                await stop.wait()
-        except TimeoutError:
-            continue
+    if tools.voice is None:
+        return
+    look_around = tools.voice.look_around
+
+    async def turn() -> bool:
+        await look_around()
+        return False
+
+    await run_polling("voice-keeper", turn, voice.LOOK_EVERY_S, stop)

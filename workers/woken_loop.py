@@ -1,6 +1,6 @@
-"""A loop that commits wake: by NOTIFY, and by polling, which is rarer while it can be notified.
+"""A loop that runs after each commit: PostgreSQL wakes it by NOTIFY. It also polls, less often while NOTIFY works.
 
-Several processes may run the same loop: its turns take a lock in PostgreSQL.
+Several processes may run the same loop: each turn takes a lock in PostgreSQL.
 """
 
 import asyncio
@@ -11,9 +11,9 @@ import structlog
 
 from storage import outbox
 from storage.cancellation import end
-from storage.database import Conflict, DatabaseUnavailable, listen
+from storage.database import DatabaseUnavailable, listen
 from storage.event_log import LogFull
-from storage.redis import RedisError
+from storage.reach import OUT_OF_REACH
 
 RETRY_S = 0.5
 
@@ -56,7 +56,7 @@ class _WokenLoop:
                 has_more = False
                 try:
                     has_more = await self._turn()
-                except (DatabaseUnavailable, Conflict, RedisError, LogFull) as error:
+                except (*OUT_OF_REACH, LogFull) as error:
                     log.warning("a loop waits for a service", loop=self._name, error=f"{type(error).__name__}: {error}")
                     await asyncio.wait({stopping}, timeout=RETRY_S)
                 if self._pace.rest_s:
@@ -74,7 +74,7 @@ class _WokenLoop:
         self._wake.clear()
 
     async def _listen(self, stop: asyncio.Event) -> None:
-        """Keep a connection that listens for NOTIFY. Without it, polling goes on."""
+        """Keep a connection that listens for NOTIFY. Without it, the loop only polls."""
         while not stop.is_set():
             try:
                 connection = await listen(self._listen_url, outbox.CHANNEL, self._wake)
