@@ -94,9 +94,9 @@ def serve(
 
 @app.command()
 def work(
-    groups: Annotated[list[str] | None, typer.Argument(help="the relay and worker groups; default: all")] = None,
+    groups: Annotated[list[str] | None, typer.Argument(help="loops and worker groups; default: all")] = None,
 ) -> None:
-    """Run the relay and worker groups."""
+    """Run loops (relay, counters, deliveries, keepers) and worker groups."""
     from gateway import processes
     from gateway.app import worker_names
 

@@ -20,16 +20,18 @@ async def standing(tx: Transaction, chat_id: int) -> ChatStandingRow:
     return row
 
 
-async def ended_well(tx: Transaction, chat_id: int) -> Nothing:
-    """The answer to a call that ends the caller's membership and found nothing to end: success if it has ended before.
+async def answer_ended(tx: Transaction, chat_id: int) -> Nothing:
+    """Answer chat.leave or chat.reject that found nothing to end: success if the membership has ended before.
 
-    Raises NOT_FOUND, or FAILED_PRECONDITION for a member.
+    Raises NOT_FOUND for a user who was never a member, FAILED_PRECONDITION if the other call is the right one.
     """
     state = await chats.own_state(tx, chat_id)
     if state is None:
         raise errors.not_found("chat")
-    if state != "left":
-        raise errors.failed_precondition(f"this does not end a chat that is {state}")
+    if state == "requested":
+        raise errors.failed_precondition("the chat is a request: call chat.reject")
+    if state == "active":
+        raise errors.failed_precondition("only groups can be left, by chat.leave, and only requests rejected")
     return Nothing()
 
 

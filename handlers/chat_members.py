@@ -2,8 +2,8 @@
 
 from domain import chat_rules
 from handlers.call import Call
-from handlers.chat_access import ended_well, note, standing
-from handlers.chats import STRANGER, others_among, place
+from handlers.chat_access import answer_ended, note, standing
+from handlers.chats import STRANGER, add_users, others_among
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from protocol import errors
 from protocol.chat_members import (
@@ -38,7 +38,7 @@ async def add_members(call: Call, request: AddToChat, tx: Transaction) -> AddedT
     chat_id = int(request.chat_id)
     found = await standing(tx, chat_id)
     chat_rules.check("add", found["kind"], found["role"], found["state"])
-    placed = await place(call, tx, chat_id, others_among(call, request.user_ids))
+    placed = await add_users(call, tx, chat_id, others_among(call, request.user_ids))
     new = [row["user_id"] for row in placed if row["is_new"]]
     if new:
         await note(call, tx, chat_id, "added", *new)
@@ -53,7 +53,7 @@ async def remove_member(call: Call, request: ChatMemberRef, tx: Transaction) -> 
     found = await standing(tx, chat_id)
     chat_rules.check("remove", found["kind"], found["role"], found["state"])
     if user_id == call.viewer.id:
-        raise errors.invalid("user_id", "is the caller: chat.leave")
+        raise errors.invalid("user_id", "is the caller: call chat.leave")
     if await chat_members.remove(tx, chat_id, user_id):
         await note(call, tx, chat_id, "removed", user_id)
     elif await chat_members.load_one(tx, chat_id, user_id) is not None:
@@ -67,7 +67,7 @@ async def leave_chat(call: Call, request: ChatRef, tx: Transaction) -> Nothing:
     chat_id = int(request.chat_id)
     left = await chat_members.leave(tx, chat_id)
     if not left.is_done:
-        return await ended_well(tx, chat_id)
+        return await answer_ended(tx, chat_id)
     changed = (call.viewer.id,) if left.heir_id is None else (call.viewer.id, left.heir_id)
     await note(call, tx, chat_id, "left", *changed)
     return Nothing()
@@ -83,7 +83,7 @@ async def set_role(call: Call, request: SetChatRole, tx: Transaction) -> Nothing
         return Nothing()  # a repetition: the caller was the owner before
     chat_rules.check("set_role", found["kind"], found["role"], found["state"])
     if user_id == call.viewer.id:
-        raise errors.invalid("user_id", "is the caller")
+        raise errors.invalid("user_id", "is the caller: make another member the owner")
     if target is None or target["state"] != "active":
         raise errors.not_found("member")
     if await chat_members.set_role(tx, chat_id, user_id, request.role):

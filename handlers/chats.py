@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from domain import chat_rules
 from handlers.call import Call
-from handlers.chat_access import ended_well, note, standing, tell_own_devices
+from handlers.chat_access import answer_ended, note, standing, tell_own_devices
 from handlers.paging import DEFAULT_LIMIT
 from protocol import errors
 from protocol.chats import (
@@ -114,7 +114,7 @@ async def reject_chat(call: Call, request: ChatRef, tx: Transaction) -> Nothing:
     """Refuse a chat request; its sender is not told. Repeating it changes nothing."""
     chat_id = int(request.chat_id)
     if not await chats.reject(tx, chat_id):
-        return await ended_well(tx, chat_id)
+        return await answer_ended(tx, chat_id)
     tell_own_devices(call, chat_id, "member", "left", None)
     return Nothing()
 
@@ -142,7 +142,7 @@ def others_among(call: Call, user_ids: Sequence[str]) -> list[int]:
     return others
 
 
-async def place(call: Call, tx: Transaction, chat_id: int, others: Sequence[int]) -> list[PlacedMemberRow]:
+async def add_users(call: Call, tx: Transaction, chat_id: int, others: Sequence[int]) -> list[PlacedMemberRow]:
     """Add these users to the group. Raises RESOURCE_EXHAUSTED for a caller who sends too many requests."""
     placed = await chat_members.add(tx, chat_id, others)
     await _count_requests(call, sum(row["is_new"] and row["state"] == "requested" for row in placed))
@@ -157,7 +157,7 @@ async def _count_requests(call: Call, amount: int) -> None:
 async def _create_group(call: Call, tx: Transaction, title: str, others: Sequence[int]) -> ChatEntry:
     chat_id = call.services.ids.mint()
     await chats.create_group(tx, chat_id, title)
-    placed = await place(call, tx, chat_id, others)
+    placed = await add_users(call, tx, chat_id, others)
     await note(call, tx, chat_id, "opened", call.viewer.id, *(row["user_id"] for row in placed))
     return present_chats.entry(await _load(tx, chat_id))
 

@@ -6,7 +6,7 @@ from protocol import errors
 from protocol.rpc import Nothing, methods
 from protocol.saves import (
     Collection,
-    CollectionList,
+    CollectionPage,
     CollectionRef,
     CreateCollection,
     ListCollections,
@@ -45,9 +45,9 @@ async def delete_collection(call: Call, request: CollectionRef, tx: Transaction)
 
 
 @methods.rpc("collection.list", reads=True)
-async def list_collections(call: Call, request: ListCollections, tx: Transaction) -> CollectionList:
+async def list_collections(call: Call, request: ListCollections, tx: Transaction) -> CollectionPage:
     """The caller's collections, newest first."""
     limit = request.limit or DEFAULT_LIMIT
     rows = await collections.load_page(tx, page_start(call, "", request.cursor), limit)
     last = rows[-1]["id"] if len(rows) == limit else None
-    return CollectionList(items=list(map(present.collection, rows)), next_cursor=next_cursor(call, "", last))
+    return CollectionPage(items=list(map(present.collection, rows)), next_cursor=next_cursor(call, "", last))

@@ -36,6 +36,7 @@ class ChatEntry(msgspec.Struct, frozen=True):
     """A chat as the viewer's list shows it. `unread` is exact below 1,000, and 1,000 stands for more.
 
     `requested`: the chat waits until the viewer accepts it. `left`: the viewer left it, or no longer sees it.
+    `muted_until` is null if the chat is not muted; a time in the past does not mute either.
     """
 
     chat: Chat
@@ -71,7 +72,7 @@ class UpdateChat(Request, frozen=True):
 
 
 class MuteChat(Request, frozen=True):
-    """Until that time, or for good."""
+    """Mutes until that time; without it, for good (`muted_until` is then ten years ahead). `muted: false` unmutes."""
 
     chat_id: Id
     muted: bool

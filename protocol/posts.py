@@ -45,7 +45,7 @@ class PostLite(msgspec.Struct, frozen=True):
 class PostForAll(PostLite, frozen=True):
     """A post in a push, which is the same for all.
 
-    is_share: it shares another post; `shared` is None if the viewer may not see that one. counts: for a viewer, without
+    is_share: it shares another post; `shared` is null if the viewer may not see that one. counts: for a viewer, without
     reactions and comments of users who are hidden from the viewer. counts_version: it rises with each change of the
     counts, so that clients can order them and `post.counted`.
     """

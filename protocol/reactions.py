@@ -43,7 +43,7 @@ class ReactionPage(msgspec.Struct, frozen=True):
 
 
 class ReactionChanged(Push, frozen=True):
-    """To the user who reacted, on all devices. kind: None once it was unset."""
+    """To the user's own devices. `kind` is null after `reaction.unset`."""
 
     event: ClassVar[str] = "reaction.changed"
     target_type: TargetType

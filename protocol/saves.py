@@ -10,14 +10,14 @@ from protocol.pushes import Push
 
 
 class AddSave(Request, frozen=True):
-    """collection_id: None saves the post outside all collections, and takes a saved post out of its collection."""
+    """Without `collection_id`, the post is saved outside all collections; a saved post leaves its collection."""
 
     post_id: Id
     collection_id: Id | None = None
 
 
 class ListSaves(Request, frozen=True):
-    """collection_id: None for all saved posts."""
+    """Without `collection_id`: all saved posts."""
 
     collection_id: Id | None = None
     cursor: Cursor | None = None
@@ -50,7 +50,7 @@ class Collection(msgspec.Struct, frozen=True):
     created_at: str
 
 
-class CollectionList(msgspec.Struct, frozen=True):
+class CollectionPage(msgspec.Struct, frozen=True):
     items: list[Collection]
     next_cursor: str | None
 

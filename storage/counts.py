@@ -64,7 +64,7 @@ def marks_join(kind: Kind, rows: str) -> str:
     return f"LEFT JOIN viewer_marks('{kind}', ARRAY (SELECT id FROM {table})) v ON v.target_id = {alias}.id"
 
 
-async def wait(database: Database) -> bool:
+async def has_work(database: Database) -> bool:
     """Whether there are changes to fold, counts to push, or views to move into a sketch."""
     [row] = await database.fetch("SELECT counts_wait()")
     return bool(row[0])

@@ -54,7 +54,7 @@ class Counters:
     async def turn(self) -> bool:
         """Fold, push and check. Returns whether there is more to fold."""
         has_more = False
-        if await counts.wait(self._tools.database):
+        if await counts.has_work(self._tools.database):
             has_more = await self.fold()
             await self.push()
             if time.monotonic() >= self._sketch_at:
