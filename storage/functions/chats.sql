@@ -87,8 +87,13 @@ CREATE OR REPLACE FUNCTION chat_entries(ids bigint[])
                    received_seq integer, read_seq integer, muted_until timestamptz, unread integer, last_message json)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT c.id, c.kind, CASE WHEN s.sees THEN c.title ELSE '' END,
-           CASE WHEN s.sees THEN c.member_count ELSE 0 END, CASE WHEN s.sees THEN c.last_seq ELSE 0 END, c.created_at, c.last_at, CASE WHEN s.sees THEN chat_users(c.low_id, c.high_id) ELSE '[]' END, m.role,
-           CASE WHEN s.sees THEN m.state ELSE 'left' END, m.first_seq, m.received_seq, m.read_seq, m.muted_until,
+           CASE WHEN s.sees THEN c.member_count ELSE 0 END,
+           CASE WHEN s.sees THEN c.last_seq ELSE 0 END,
+           c.created_at, c.last_at,
+           CASE WHEN s.sees THEN chat_users(c.low_id, c.high_id) ELSE '[]' END,
+           m.role,
+           CASE WHEN s.sees THEN m.state ELSE 'left' END,
+           m.first_seq, m.received_seq, m.read_seq, m.muted_until,
            CASE WHEN s.sees THEN chat_unread(m.user_id, c.id, greatest(m.read_seq, m.first_seq - 1), s.hidden)
                 ELSE 0 END,
            CASE WHEN s.sees THEN (
