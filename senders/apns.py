@@ -9,14 +9,12 @@ from typing import Any
 import httpx
 import jwt
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from senders.encryption import read_private_key
 from senders.payloads import fitted
 from senders.retry_after import retry_after
 from senders.sender import Accepted, DeadToken, Endpoint, Message, Outcome, Rejected, Retry, Unusable
 
-URL = "https://api.push.apple.com"
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 RENEW_S = 40 * 60.0  # Apple refuses tokens older than an hour, and new ones within 20 minutes of the last
 SHORTEST_S = 20 * 60.0
@@ -58,10 +56,7 @@ class ProviderToken:
     def __init__(self, key: ApnsKey, clock: Clock = time.time) -> None:
         """Raises ValueError for another key than one on P-256."""
         self._clock = clock
-        private = load_pem_private_key(key.pem.encode(), None)
-        if not isinstance(private, EllipticCurvePrivateKey) or not isinstance(private.curve, SECP256R1):
-            raise ValueError("not a key on P-256")
-        self._private = private
+        self._private = read_private_key(key.pem)
         self._key = key
         self._minted_at = 0.0  # seconds since 1970
         self._text = ""
@@ -90,7 +85,7 @@ class Apns:
     most_at_once = 100  # streams of a connection; the server may allow fewer
 
     def __init__(
-        self, key: ApnsKey, topic: str, url: str = URL, tls: ssl.SSLContext | None = None, clock: Clock = time.time
+        self, key: ApnsKey, topic: str, url: str, tls: ssl.SSLContext | None = None, clock: Clock = time.time
     ) -> None:
         """topic: the app's bundle id. tls: for servers whose certificates the system does not trust.
 

@@ -1,4 +1,7 @@
-"""Encryption of web pushes, so that push services cannot read them: RFC 8291 over RFC 8188 (aes128gcm)."""
+"""Keys on the curve P-256, and the encryption of web pushes: RFC 8291 over RFC 8188 (aes128gcm).
+
+Push services cannot read what they carry.
+"""
 
 import os
 
@@ -12,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 RECORD_SIZE = 4_096
 OVERHEAD = 103  # bytes: a header of 86, a delimiter, a tag of 16
@@ -35,6 +38,14 @@ def encrypt(
     nonce = _derive(salt, secret, b"Content-Encoding: nonce\0", 12)
     header = salt + RECORD_SIZE.to_bytes(4, "big") + bytes([len(ours)]) + ours
     return header + AESGCM(key).encrypt(nonce, plain + b"\x02", None)
+
+
+def read_private_key(pem: str) -> EllipticCurvePrivateKey:
+    """Raises ValueError for a key that is not on P-256, the curve of Apple's tokens and of VAPID."""
+    private = load_pem_private_key(pem.encode(), None)
+    if not isinstance(private, EllipticCurvePrivateKey) or not isinstance(private.curve, SECP256R1):
+        raise ValueError("not a key on P-256")
+    return private
 
 
 def raw_point(key: EllipticCurvePublicKey) -> bytes:

@@ -12,7 +12,6 @@ from senders.payloads import fitted
 from senders.retry_after import retry_after
 from senders.sender import Accepted, DeadToken, Endpoint, Message, Outcome, Rejected, Retry, Unusable
 
-URL = "https://fcm.googleapis.com"
 TIMEOUT_S = 10.0
 MINUTE = 60.0  # Google asks to wait at least a minute after 429 without Retry-After
 
@@ -45,7 +44,7 @@ class _Failure(msgspec.Struct):
 class Fcm:
     most_at_once = 100
 
-    def __init__(self, account: ServiceAccount, url: str = URL, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, account: ServiceAccount, url: str, tls: ssl.SSLContext | None = None) -> None:
         """tls: for servers whose certificates the system does not trust. Needs a running loop.
 
         Raises ValueError for a private key that cannot be read.

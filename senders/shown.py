@@ -38,7 +38,7 @@ def device_message(rows: Sequence[NotificationRow], details: Mapping[int, str], 
     texts = [_text(row, _actors(row), locale, details.get(row["id"], "")) for row in rows[:MOST_LINES]]
     title, body = texts[0]
     if len(rows) > 1:
-        title = notification_text(locale, "digest", [], len(rows))[0]
+        title = notification_text(locale, "several", [], len(rows))[0]
         body = "\n".join(each for each, _ in texts)
     return Message(
         newest["id"],

@@ -20,7 +20,7 @@ from babel.numbers import format_decimal
 
 TextKind = Literal[
     "follow", "follow_request", "acceptance", "reaction", "comment", "reply", "mention", "share", "chat_request",
-    "chat_message", "room_live", "room_invitation", "room_digest", "digest", "security_new_device",
+    "chat_message", "room_live", "room_invitation", "room_digest", "several", "security_new_device",
     "security_password_changed", "system",
 ]  # fmt: skip
 KINDS: tuple[TextKind, ...] = get_args(TextKind)
@@ -43,8 +43,8 @@ def notification_text(
     """Return title and body; the body may be empty.
 
     `actors` are display names, the newest first: the first is shown, the second beside it if there are only two.
-    `actor_count` counts all of them; for a digest, its notifications. `detail` is what it is about: the beginning of a
-    post or a message, a room's topic, a device's name, the text of a system message.
+    `actor_count` counts all of them; for `several`, it counts the notifications. `detail` is what it is about: the
+    beginning of a post or a message, a room's topic, a device's name, the text of a system message.
     """
     found = _locale(locale)
     texts = _catalogue(found.language)
@@ -52,7 +52,7 @@ def notification_text(
     if kind in _UNCOUNTED:
         title = texts.gettext(f"{kind}.title")
     else:
-        count = actor_count if kind == "digest" else max(actor_count, 1)
+        count = actor_count if kind == "several" else max(actor_count, 1)
         title = texts.ngettext(f"{kind}.title", f"{kind}.title", count)
         title = title.format(names=_names(found, actors, count), count=_number(found, count))
     if kind in _WITH_BODY:

@@ -9,10 +9,9 @@ import jwt
 import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, derive_private_key
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from yarl import URL
 
-from senders.encryption import LARGEST, encrypt, raw_point
+from senders.encryption import LARGEST, encrypt, raw_point, read_private_key
 from senders.payloads import fitted
 from senders.retry_after import retry_after
 from senders.sender import Accepted, DeadToken, Endpoint, Message, Outcome, Rejected, Retry, Unusable
@@ -47,10 +46,7 @@ class VapidKey:
             if len(number) != 32:
                 raise ValueError("not 32 bytes")
             return cls(derive_private_key(int.from_bytes(number, "big"), SECP256R1()), subject)
-        private = load_pem_private_key(text.encode(), None)
-        if not isinstance(private, EllipticCurvePrivateKey) or not isinstance(private.curve, SECP256R1):
-            raise ValueError("not a key on P-256")
-        return cls(private, subject)
+        return cls(read_private_key(text), subject)
 
     def authorization(self, origin: str) -> str:
         """Return the header for a push service."""

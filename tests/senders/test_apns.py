@@ -190,7 +190,7 @@ async def test_wrong_credentials_are_not_the_devices_fault(server, trust, change
 
 async def test_a_wrong_key_is_refused_at_start(server):
     with pytest.raises(ValueError, match=r"PEM|key"):
-        Apns(server.key(pem="-----BEGIN PRIVATE KEY-----"), TOPIC)
+        Apns(server.key(pem="-----BEGIN PRIVATE KEY-----"), TOPIC, server.url)
 
 
 async def test_go_away_moves_later_messages_to_a_new_connection(sender, server):

@@ -66,8 +66,8 @@ def test_how_many_others(others, arabic, english):
     ],
 )
 def test_how_many_notifications(count, arabic, english):
-    assert notification_text("ar", "digest", [], count)[0] == arabic
-    assert notification_text("en", "digest", [], count)[0] == english
+    assert notification_text("ar", "several", [], count)[0] == arabic
+    assert notification_text("en", "several", [], count)[0] == english
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_how_many_notifications(count, arabic, english):
         ("security_password_changed", "تغيير كلمة مرور حسابك", "The password of your account was changed"),
         ("room_digest", "ملخص غرفة مباشرة", "Summary of a live room"),
         ("system", "رسالة من دائرة", "Message from DAIRA"),
-        ("digest", "إشعار جديد", "1 new notification"),
+        ("several", "إشعار جديد", "1 new notification"),
     ],
 )
 def test_the_title_of_each_kind(kind, arabic, english):
@@ -157,7 +157,7 @@ def test_an_actor_without_a_visible_name():
 )
 def test_the_language_and_the_digits_of_a_locale(locale, language, direction, eleven):
     assert language_of(locale) == (language, direction)
-    assert eleven in notification_text(locale, "digest", [], 11)[0]
+    assert eleven in notification_text(locale, "several", [], 11)[0]
 
 
 def test_shortening():
