@@ -133,15 +133,15 @@ async def delete_post(call: Call, request: PostRef, tx: Transaction) -> Nothing:
 async def watch_post(call: Call, request: PostRef, tx: Transaction) -> Post:
     """The post as it is now; pushes about its changes follow."""
     row = await _load(call, tx, int(request.post_id))
-    room = POST.channel(row["id"])
-    recorded = await call.socket.watch({room: row["author_id"]})
+    channel = POST.channel(row["id"])
+    recorded = await call.socket.watch({channel: row["author_id"]})
     try:
         # Loaded again after subscribing, so that no change falls between the answer and the first push.
         row = await _load(call, tx, row["id"])
         await recorded
         return present.post(row)
     except BaseException:
-        await call.socket.unwatch(room)
+        await call.socket.unwatch(channel)
         raise
 
 
