@@ -11,7 +11,7 @@ export interface AccountSettings {
   timezone: string;
 }
 
-/** collection_id: None saves the post outside all collections, and takes a saved post out of its collection. */
+/** Without `collection_id`, the post is saved outside all collections; a saved post leaves its collection. */
 export interface AddSave {
   post_id: string;
   collection_id?: string | null;
@@ -87,7 +87,7 @@ export interface ChatEdits {
   items: ChatEdit[];
 }
 
-/** A chat as the viewer's list shows it. `unread` is exact below 1,000, and 1,000 stands for more. `requested`: the chat waits until the viewer accepts it. `left`: the viewer left it, or no longer sees it. */
+/** A chat as the viewer's list shows it. `unread` is exact below 1,000, and 1,000 stands for more. `requested`: the chat waits until the viewer accepts it. `left`: the viewer left it, or no longer sees it. `muted_until` is null if the chat is not muted; a time in the past does not mute either. */
 export interface ChatEntry {
   chat: Chat;
   role: "admin" | "member" | "owner";
@@ -260,7 +260,7 @@ export interface Collection {
   created_at: string;
 }
 
-export interface CollectionList {
+export interface CollectionPage {
   items: Collection[];
   next_cursor: string | null;
 }
@@ -673,7 +673,7 @@ export interface ListRooms {
   limit?: number | null;
 }
 
-/** collection_id: None for all saved posts. */
+/** Without `collection_id`: all saved posts. */
 export interface ListSaves {
   collection_id?: string | null;
   cursor?: string | null;
@@ -734,7 +734,7 @@ export interface MethodList {
   components: Record<string, unknown>;
 }
 
-/** Until that time, or for good. */
+/** Mutes until that time; without it, for good (`muted_until` is then ten years ahead). `muted: false` unmutes. */
 export interface MuteChat {
   chat_id: string;
   muted: boolean;
@@ -782,7 +782,7 @@ export interface NotificationCounted {
   unseen_count: number;
 }
 
-/** The notification is new, or a further actor joined it: then it replaces the one with the same id. */
+/** The notification is new, or a further actor joined it: then it replaces the one with the same id. `text` is empty if the user has hidden one of its actors since: then load `notification.list`. */
 export interface NotificationCreated {
   id: string;
   notification: Notification;
@@ -884,7 +884,7 @@ export interface PostEdited {
   post: PostForAll;
 }
 
-/** A post in a push, which is the same for all. is_share: it shares another post; `shared` is None if the viewer may not see that one. counts: for a viewer, without reactions and comments of users who are hidden from the viewer. counts_version: it rises with each change of the counts, so that clients can order them and `post.counted`. */
+/** A post in a push, which is the same for all. is_share: it shares another post; `shared` is null if the viewer may not see that one. counts: for a viewer, without reactions and comments of users who are hidden from the viewer. counts_version: it rises with each change of the counts, so that clients can order them and `post.counted`. */
 export interface PostForAll {
   id: string;
   author: UserLite;
@@ -987,7 +987,7 @@ export interface Reaction {
   created_at: string;
 }
 
-/** To the user who reacted, on all devices. kind: None once it was unset. */
+/** To the user's own devices. `kind` is null after `reaction.unset`. */
 export interface ReactionChanged {
   id: string;
   target_type: "comment" | "post";
@@ -1520,7 +1520,7 @@ export interface ClientToServerEvents {
   /** Delete a collection. Its posts stay saved, outside all collections. Repeating it changes nothing. */
   "collection.delete": (request: CollectionRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** The caller's collections, newest first. */
-  "collection.list": (request: ListCollections, ack: (answer: Answer<CollectionList>) => void) => void;
+  "collection.list": (request: ListCollections, ack: (answer: Answer<CollectionPage>) => void) => void;
   /** Rename a collection. */
   "collection.update": (request: UpdateCollection, ack: (answer: Answer<Collection>) => void) => void;
   /** Comment on a post, or reply to a comment. The same idempotency key returns the first answer. */
