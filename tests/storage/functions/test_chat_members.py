@@ -28,9 +28,11 @@ async def opened(rows: Rows, viewer: int, other: int, new_id: int = 99) -> tuple
 
 
 async def test_a_direct_chat_of_users_who_follow_is_open_at_once(rows: Rows):
-    alice, bob, carol = await rows.users(3)
+    before, alice, bob, carol = await rows.users(4)
     await rows.follow(bob, alice)
     await rows.follow(carol, alice, "pending")
+    for number, pair in enumerate([(before, bob), (alice, await rows.user())]):
+        await opened(rows, *pair, number + 1)  # other chats of the two
     await rows.tie_to_others(alice, bob, carol)
     assert await opened(rows, alice, bob, 7) == (7, "created")
     assert await opened(rows, alice, carol, 8) == (8, "requested")
@@ -235,6 +237,13 @@ async def test_marks_are_shown_in_small_chats_between_users_who_hide_nothing(row
     assert await marks(rows, bob, group) == {alice: 2, bob: 2, carol: 2, asked: None}
     assert await marks(rows, carol, group) == {alice: None, bob: 2, carol: 2, asked: None}
     assert await marks(rows, await rows.user(), group) == {}
+
+
+async def test_members_are_paged_in_the_order_of_their_ids(rows: Rows):
+    people = await rows.users(4)
+    group = await chat(rows, *people)
+    pages = [await rows.list(people[0], "chat_members_for", group, after, 2, 9) for after in (0, people[1], people[3])]
+    assert [[row["user_id"] for row in page] for page in pages] == [people[:2], people[2:], []]
 
 
 async def test_a_mute_hides_no_marks_in_a_direct_chat(rows: Rows):

@@ -86,10 +86,27 @@ async def test_a_block_hides_direct_chats_alone(rows: Rows, is_blocked: bool):
 async def test_owners_and_admins_moderate(rows: Rows, role: str, moderates: bool):
     alice, bob = await rows.users(2)
     group = await chat(rows, alice, bob)
+    await chat(rows, bob, alice)  # where Bob is the owner
     await change(rows, "chat_members", group, bob, role=role)
     assert await rows.ask(bob, "moderates_chat", group) == moderates
     await change(rows, "chat_members", group, bob, state="left")
     assert not await rows.ask(bob, "moderates_chat", group)
+
+
+async def test_a_message_is_seen_by_members_who_joined_before(rows: Rows):
+    alice, bob, carol = await rows.users(3)
+    group, _ = await chat(rows, alice, bob, last_seq=3), await chat(rows, bob, alice)
+    await change(rows, "chat_members", group, bob, first_seq=2)
+    assert [await rows.ask(bob, "sees_chat_message", group, seq) for seq in range(5)] == [
+        False,
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert not await rows.ask(carol, "sees_chat_message", group, 2)
+    await rows.mute(bob, alice)
+    assert not await rows.ask(bob, "sees_chat_message", group, 2)
 
 
 async def test_hidden_ids_are_blocks_and_mutes(rows: Rows):
