@@ -92,7 +92,9 @@ DECLARE
     comment_changes jsonb[];
 BEGIN
     WITH taken AS (
-        DELETE FROM count_changes WHERE id IN (SELECT id FROM count_changes ORDER BY id LIMIT amount) RETURNING *
+        -- By an array, whose ids are looked up: a join would read the whole backlog for each fold.
+        DELETE FROM count_changes WHERE id = ANY (ARRAY (SELECT id FROM count_changes ORDER BY id LIMIT amount))
+        RETURNING *
     ), summed AS (
         SELECT target_type, target_id, field, sum(delta) AS delta, count(*) AS rows
         FROM taken GROUP BY target_type, target_id, field

@@ -329,3 +329,15 @@ async def test_viewer_marks_of_comments_count_reactions(rows: Rows):
     await rows.write("reactions", target_type="post", target_id=first, user_id=bob, kind="sad", id=2)
     await rows.block(alice, bob)
     assert await marks(rows, alice, "comment", first) == {first: (None, False, {"sad": 1})}
+
+
+async def test_a_fold_does_not_read_the_whole_backlog(rows: Rows):
+    await rows.connection.execute(
+        """INSERT INTO count_changes (target_type, target_id, field, delta)
+        SELECT 'post', -n, 'like', 1 FROM generate_series(1, 20000) n"""
+    )
+    await rows.connection.execute("ANALYZE count_changes")
+    read = "SELECT seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'count_changes'"
+    before = await rows.connection.fetchval(read)
+    assert await rows.ask(None, "fold_counts", 100) == 100
+    assert await rows.connection.fetchval(read) == before
