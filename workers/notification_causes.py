@@ -180,13 +180,10 @@ async def count_after_mute(job: Job, event: MuteChangedEvent) -> None:
 
 
 async def _mentioned(job: Job, post_id: int) -> list[int]:
-    """The users whom the post mentions, without those who mute its author's posts."""
+    """The users whom the post mentions."""
     async with job.tools.database.transaction() as tx:
         post = await posts.for_fanout(tx, post_id)
-        if post is None or post["status"] != "published":
-            return []
-        hiding = await graph.who_hide_posts(tx, post["author_id"], post["mention_ids"])
-    return [user_id for user_id in post["mention_ids"] if user_id not in hiding]
+    return [] if post is None or post["status"] != "published" else post["mention_ids"]
 
 
 async def _count(job: Job, *user_ids: int) -> None:

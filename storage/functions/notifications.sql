@@ -40,7 +40,9 @@ DECLARE
     policies text[];
 BEGIN
     IF NOT target_visible_to(person, type, target) OR actor <> 0 AND hides(person, actor)
-        OR kind = 'mention' AND NOT admits(person, actor, 'mentions') THEN
+        OR kind = 'mention' AND (NOT admits(person, actor, 'mentions') OR type = 'post' AND EXISTS (
+            SELECT FROM mutes m WHERE m.user_id = person AND m.muted_id = actor AND m.kind = 'posts'
+                AND (m.until IS NULL OR m.until > now()))) THEN
         RETURN 'drop';
     END IF;
     IF actor = 0 OR kind = 'acceptance' THEN RETURN 'accept'; END IF; -- the user waits for it

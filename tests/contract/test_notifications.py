@@ -314,6 +314,19 @@ async def test_a_replay_of_all_events_creates_nothing_and_pushes_nothing(cluster
     assert [len(each.heard("notification.created")) for each in (alice, bob, carol)] == pushes
 
 
+async def test_a_replay_after_an_unmute_does_not_tell_of_what_was_muted(cluster: Cluster, person):
+    alice, bob = await person("alice"), await person("bob")
+    await alice.call("graph.mute", user_id=bob.id, kind="posts")
+    await bob.call("post.create", text=f"@{alice.name}")
+    await cluster.settle(alice)
+    await alice.call("graph.unmute", user_id=bob.id)
+    owner = await cluster.owner()
+    await owner.execute("UPDATE outbox SET sent_batch = NULL, sent_at = NULL WHERE topic = 'post.created'")
+    await owner.close()
+    await cluster.settle(alice)
+    assert await listed(alice) == []
+
+
 async def everything_stored(cluster: Cluster) -> list[list[tuple]]:
     """Return all that an event can change. Deliveries of earlier tests come due meanwhile, which changes the rest."""
     owner = await cluster.owner()
