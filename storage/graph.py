@@ -179,9 +179,13 @@ async def listens(tx: Transaction, follower_id: int, author_id: int) -> bool:
     )
 
 
-async def follower_pages(database: Database, author_id: int, size: int) -> AsyncIterator[list[int]]:
-    """All followers who have not muted the author's posts, each page in its own transaction. For workers."""
-    before = MAX_ID
+async def follower_pages(
+    database: Database, author_id: int, size: int, *, before: int = MAX_ID
+) -> AsyncIterator[list[int]]:
+    """Followers who have not muted the author's posts, each page in its own transaction. For workers.
+
+    before: leaves out users who followed, or asked to, after this id was minted.
+    """
     while True:
         async with database.transaction() as tx:
             rows = await tx.fetch(

@@ -136,11 +136,11 @@ async def tell_of_invitation(job: Job, event: RoomInvitedEvent) -> None:
 
 @consumes(RoomChangedEvent, group="notifications")
 async def tell_of_live_room(job: Job, event: RoomChangedEvent) -> None:
-    """Followers of the host who may see the room, while it is live."""
+    """Users who followed the host before the room started and may see it, while it is live."""
     if event.change != "started":
         return
     told = 0
-    async for followers in graph.follower_pages(job.tools.database, event.actor_id, PAGE):
+    async for followers in graph.follower_pages(job.tools.database, event.actor_id, PAGE, before=job.event_id):
         async with job.tools.database.transaction() as tx:
             state = (await live_rooms.states(tx, [event.room_id])).get(event.room_id)
         if state != "live":

@@ -320,11 +320,26 @@ async def test_a_replay_after_an_unmute_does_not_tell_of_what_was_muted(cluster:
     await bob.call("post.create", text=f"@{alice.name}")
     await cluster.settle(alice)
     await alice.call("graph.unmute", user_id=bob.id)
-    owner = await cluster.owner()
-    await owner.execute("UPDATE outbox SET sent_batch = NULL, sent_at = NULL WHERE topic = 'post.created'")
-    await owner.close()
+    await replay(cluster, "post.created")
     await cluster.settle(alice)
     assert await listed(alice) == []
+
+
+async def test_a_replay_does_not_tell_a_new_follower_of_a_live_room(cluster: Cluster, person):
+    host, fan, late = [await person(name) for name in ("host", "fan", "late")]
+    await fan.call("graph.follow", user_id=host.id)
+    await open_room(host)
+    await notified(fan, kind="room_live")
+    await late.call("graph.follow", user_id=host.id)
+    await replay(cluster, "room.changed")
+    await cluster.settle(late)
+    assert await listed(late) == []
+
+
+async def replay(cluster: Cluster, topic: str) -> None:
+    owner = await cluster.owner()
+    await owner.execute("UPDATE outbox SET sent_batch = NULL, sent_at = NULL WHERE topic = $1", topic)
+    await owner.close()
 
 
 async def everything_stored(cluster: Cluster) -> list[list[tuple]]:
