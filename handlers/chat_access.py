@@ -1,4 +1,4 @@
-"""What handlers of chats share: the caller's standing in a chat, events, and pushes to the caller's own devices."""
+"""Functions that handlers of chats share: the caller's standing in a chat, events, pushes to the caller's devices."""
 
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from storage.database import Transaction
 
 
 async def standing(tx: Transaction, chat_id: int) -> ChatStandingRow:
-    """What the caller is in the chat. Raises NOT_FOUND."""
+    """The kind and size of the chat, and the caller's role and state in it. Raises NOT_FOUND."""
     row = await chats.standing(tx, chat_id)
     if row is None:
         raise errors.not_found("chat")

@@ -1,4 +1,4 @@
-"""Devices that get by push or e-mail what their users miss while they are offline."""
+"""Devices that are notified by push or e-mail while their user is offline."""
 
 from handlers.call import Call
 from protocol import errors

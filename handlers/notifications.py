@@ -1,4 +1,4 @@
-"""Notifications: the list, what was seen and read, what a policy kept back, and why something was sent or not."""
+"""Notifications: list them, mark them as seen or read, settle those kept back by a policy, explain decisions."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -41,7 +41,7 @@ async def list_notifications(call: Call, request: ListNotifications, tx: Transac
 
 @methods.rpc("notification.filtered", reads=True)
 async def list_filtered(call: Call, request: ListNotifications, tx: Transaction) -> FilteredPage:
-    """What the caller's policies kept back, newest first."""
+    """Notifications that the caller's policies kept back, newest first."""
     page = await _load(call, request, tx, "filtered")
     return FilteredPage(
         items=[notification(row, page.locale) for row in page.rows], next_cursor=next_cursor(call, "", page.last_id)
@@ -75,7 +75,7 @@ async def dismiss_filtered(call: Call, request: NotificationRefs, tx: Transactio
 
 @methods.rpc("notification.why", reads=True)
 async def explain(call: Call, request: NotificationRef, tx: Transaction) -> Decisions:
-    """What was decided about a notification on each channel, and why; the oldest decision first."""
+    """The decisions about a notification on each channel, with their reasons, oldest first."""
     found = await notifications.decisions(tx, int(request.id))
     if found is None:
         raise errors.not_found("notification")

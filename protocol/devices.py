@@ -1,4 +1,4 @@
-"""Messages about devices that get what their users miss."""
+"""Messages about devices that are notified while their user is offline."""
 
 from typing import Literal
 

@@ -25,7 +25,7 @@ MOST_IDS = 100
 
 
 class Target(msgspec.Struct, frozen=True):
-    """What a notification is about. The id of a `password` is that of its change."""
+    """The subject of a notification. The id of a `password` is that of its change."""
 
     type: TargetType
     id: str
@@ -87,7 +87,7 @@ class Unseen(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What was decided about one channel, oldest first in a list.
+    """A decision about one channel.
 
     `scheduled`: it is sent at `at` if nothing changes until then. `held`: scheduled later than usual. `sent`, `dropped`
     and `failed` are final.

@@ -173,7 +173,7 @@ class PostEdited(Push, frozen=True):
 
     @property
     def shown_ids(self) -> list[int]:
-        """Of the post that it shares. Its own mentions are left out if a client might not see them."""
+        """The author and mentions of the shared post. Workers left out own mentions that some client may not see."""
         shared = self.post.shared
         return [] if shared is None else [int(user.id) for user in (shared.author, *shared.mentions)]
 

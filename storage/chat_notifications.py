@@ -9,7 +9,7 @@ from storage.users import lite_object
 
 
 class UnreadRow(TypedDict):
-    """What a member has not read in a chat. `senders` is JSON, the newest first; `text` is the newest message's."""
+    """A member's unread messages in a chat. `senders` is JSON, the newest first; `text` is the newest message's."""
 
     notification_id: int
     unread: int

@@ -1,4 +1,4 @@
-"""Chats: opening them, what the viewer is in one, and the list of the viewer's chats."""
+"""Chats: opening them, the viewer's standing in one, and the list of the viewer's chats."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -59,7 +59,7 @@ async def create_group(tx: Transaction, new_id: int, title: str) -> None:
 
 
 async def standing(tx: Transaction, chat_id: int) -> ChatStandingRow | None:
-    """What the viewer is in the chat; None if it is hidden from the viewer."""
+    """The chat's kind and size, and the viewer's role and state in it; None if it is hidden from the viewer."""
     row = await tx.fetchrow(
         """SELECT c.kind, c.member_count, m.role, m.state
         FROM chats c JOIN chat_members m ON m.chat_id = c.id AND m.user_id = viewer_id() WHERE c.id = $1""",

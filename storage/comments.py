@@ -26,7 +26,7 @@ class CommentRow(LiteRow):
     reply_count: int
     reactions: str | None  # JSON
     counts_version: int | None
-    hidden_counts: str | None  # JSON: what the viewer's counts are less by, by field
+    hidden_counts: str | None  # JSON: field → number to subtract for the viewer
     edited_at: datetime | None
     reaction: ReactionKind | None  # the viewer's
 

@@ -1,7 +1,7 @@
 """Counts of posts and comments: folding the changes that triggers have noted, and comparing counts with their rows.
 
-For workers. Counts change in transactions that hold one lock (`take_turn`), and are pushed in such, so that of two
-workers, the one that commits last also pushes last.
+For workers. Transactions that change counts or push them hold one lock (`take_turn`), so that of two workers, the one
+that commits last also pushes last.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class CountsRow(TypedDict):
     share_count: int
     save_count: int
     view_count: int
-    hidden_counts: str | None  # JSON: what the viewer's counts are less by, by field
+    hidden_counts: str | None  # JSON: field → number to subtract for the viewer
 
 
 class CountedPost(CountsRow):

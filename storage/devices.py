@@ -1,4 +1,4 @@
-"""Devices that get what their users miss: phones, browsers, the account's e-mail."""
+"""Devices that are notified while their user is offline: phones, browsers, the account's e-mail."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ class OwnDeviceRow(TypedDict):
 
 
 class DeviceRow(TypedDict):
-    """What workers send to."""
+    """A device that workers send to."""
 
     id: int
     user_id: int

@@ -37,7 +37,7 @@ class DueDelivery(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What becomes of a delivery: it is due again at `due_at`, or finished with that outcome."""
+    """The next step of a delivery: it is due again at `due_at`, or finished with that outcome."""
 
     delivery: DueDelivery
     due_at: datetime | None

@@ -1,4 +1,4 @@
-"""Whom an event may notify. All functions are for workers."""
+"""The users whom an event may notify. All functions are for workers."""
 
 from typing import TypedDict, cast
 

@@ -38,7 +38,7 @@ class ToldRow(TypedDict):
 
 
 class Cause(NamedTuple):
-    """What notifies users. Each user is told once of a cause. `actor_id` is 0 without an actor."""
+    """The reason to notify users. Each user is told once of a cause. `actor_id` is 0 without an actor."""
 
     kind: Kind
     target_type: TargetType

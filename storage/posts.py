@@ -29,7 +29,7 @@ class PostRow(LiteRow):
     save_count: int
     view_count: int
     counts_version: int
-    hidden_counts: str | None  # JSON: what the viewer's counts are less by, by field
+    hidden_counts: str | None  # JSON: field → number to subtract for the viewer
     saved: bool
     shared_post_id: int | None
     shared: str | None  # JSON; None also if the viewer may not see that post

@@ -1,7 +1,7 @@
 """The counters: fold changes into the counts of posts and comments, and push these to users who watch the posts.
 
-Several may run; a lock lets one work at a time. A turn folds first and pushes in later transactions: what it has folded
-and not pushed is noted in PostgreSQL, so whoever takes the next turn pushes it.
+Several may run; a lock lets one work at a time. A turn folds first and pushes in later transactions. PostgreSQL records
+the counts that were folded and not pushed yet, so after a crash the next turn pushes them.
 """
 
 import asyncio

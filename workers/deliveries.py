@@ -1,7 +1,7 @@
-"""Deliveries: send what stayed unseen to the devices of its users, once it is due.
+"""Deliveries: send notifications that stayed unseen to the devices of their users, once they are due.
 
-What is due for one user goes out as one message. Everything is checked again at that time. A delivery is leased while
-it is sent: if the worker dies, another one sends it again, and devices replace the first message by its key.
+All that is due for one user goes out as one message. Everything is checked again at that time. A delivery is leased
+while it is sent: if the worker dies, another one sends it again, and devices replace the first message by its key.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ log = structlog.get_logger()
 
 
 class _Known(NamedTuple):
-    """What is known about the users and notifications of a batch when it is sent."""
+    """The present state of the users and notifications of a batch."""
 
     now: datetime
     rows: Mapping[int, NotificationRow]
@@ -114,7 +114,7 @@ def _with_unread(row: NotificationRow, chat: UnreadRow, now: datetime) -> Notifi
 
 
 async def _settle_chats(tools: Tools, tx: Transaction, known: _Known, steps: Sequence[Step]) -> None:
-    """Note which messages devices were told of, and schedule those that came meanwhile."""
+    """Record which messages devices were told of, and schedule a push for later ones."""
     finished = [step.delivery.notification_id for step in steps if step.due_at is None]
     told = [(each, known.last_seqs[each]) for each in finished if each in known.last_seqs]
     if told:

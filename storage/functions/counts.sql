@@ -80,8 +80,8 @@ $$;
 GRANT EXECUTE ON FUNCTION take_counts_turn TO daira_worker;
 
 -- Folds the oldest changes into the counts of their targets, which are locked in the order of ids. Returns how many
--- changes. All in one transaction, so a change counts once, whatever dies when. A post with 1,000 views gets a sketch;
--- from then on its count is the sketch's.
+-- changes. All in one transaction, so a change counts once, even if a worker dies. A post with 1,000 views gets a
+-- sketch; from then on its count is the sketch's.
 CREATE OR REPLACE FUNCTION fold_counts(amount integer) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -237,10 +237,10 @@ GRANT EXECUTE ON FUNCTION counts_repair TO daira_worker;
 
 ---------------------------------------------------------------------------------------------------- for a viewer
 
--- What a viewer has done about each of these targets, and what the viewer's counts are less by: reactions and comments
--- of up to 1,000 users who are hidden from the viewer, which lists do not show either. It takes a few steps in an index
--- for each target and hidden user, however popular a post is: OFFSET 0 keeps the order of the joins, and without row
--- policies, the viewer's id is a condition of the index.
+-- For each of these targets: the viewer's reaction and save, and the numbers to subtract from its counts for the viewer:
+-- reactions and comments of up to 1,000 users who are hidden from the viewer, which lists do not show either. It takes a
+-- few steps in an index for each target and hidden user, however popular a post is: OFFSET 0 keeps the order of the
+-- joins, and without row policies, the viewer's id is a condition of the index.
 CREATE OR REPLACE FUNCTION viewer_marks(kind text, ids bigint[])
     RETURNS TABLE (target_id bigint, reaction text, is_saved boolean, hidden jsonb)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp ROWS 20 AS $$

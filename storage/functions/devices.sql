@@ -1,4 +1,4 @@
--- Devices that get what their users miss.
+-- Devices that are notified while their user is offline.
 
 -- Before a device is registered: it leaves the user who had it before and replaces the session's last one of its kind,
 -- and a user keeps the 20 that were registered last.
