@@ -400,7 +400,7 @@ export interface CreateShare {
   idempotency_key?: string | null;
 }
 
-/** What was decided about one channel, oldest first in a list. `scheduled`: it is sent at `at` if nothing changes until then. `held`: scheduled later than usual. `sent`, `dropped` and `failed` are final. */
+/** A decision about one channel. `scheduled`: it is sent at `at` if nothing changes until then. `held`: scheduled later than usual. `sent`, `dropped` and `failed` are final. */
 export interface Decision {
   channel: "email" | "push" | "socket";
   decision: "dropped" | "failed" | "held" | "scheduled" | "sent";
@@ -1308,7 +1308,7 @@ export interface StageTime {
   seconds: number;
 }
 
-/** What a notification is about. The id of a `password` is that of its change. */
+/** The subject of a notification. The id of a `password` is that of its change. */
 export interface Target {
   type: "chat" | "comment" | "password" | "post" | "room" | "session" | "user";
   id: string;
@@ -1561,7 +1561,7 @@ export interface ClientToServerEvents {
   "notification.accept_filtered": (request: NotificationRefs, ack: (answer: Answer<Unseen>) => void) => void;
   /** Delete notifications that a policy kept back. Repeating it changes nothing. */
   "notification.dismiss_filtered": (request: NotificationRefs, ack: (answer: Answer<Unseen>) => void) => void;
-  /** What the caller's policies kept back, newest first. */
+  /** Notifications that the caller's policies kept back, newest first. */
   "notification.filtered": (request: ListNotifications, ack: (answer: Answer<FilteredPage>) => void) => void;
   /** The caller's notifications, newest first by their first event, and how many are unseen. */
   "notification.list": (request: ListNotifications, ack: (answer: Answer<NotificationPage>) => void) => void;
@@ -1573,7 +1573,7 @@ export interface ClientToServerEvents {
   "notification.preferences": (ack: (answer: Answer<NotificationPreferences>) => void) => void;
   /** Change the caller's preferences, also for what is not sent yet. */
   "notification.set_preferences": (request: SetNotificationPreferences, ack: (answer: Answer<NotificationPreferences>) => void) => void;
-  /** What was decided about a notification on each channel, and why; the oldest decision first. */
+  /** The decisions about a notification on each channel, with their reasons, oldest first. */
   "notification.why": (request: NotificationRef, ack: (answer: Answer<Decisions>) => void) => void;
   /** Publish a post. The same idempotency key returns the first answer. */
   "post.create": (request: CreatePost, ack: (answer: Answer<Post>) => void) => void;
