@@ -9,7 +9,7 @@ from storage.database import Transaction
 from storage.users import lite_object
 
 KEEP = "90 days"
-MOST_OF_A_USER = 1_000
+MOST_OF_A_USER = 1_000  # in the list, and as many that a policy keeps back
 
 
 class NotificationRow(TypedDict):
@@ -171,8 +171,11 @@ async def forget_surplus(tx: Transaction, limit: int) -> int:
             SELECT n.id FROM (
                 SELECT DISTINCT user_id FROM notifications WHERE id > snowflake_at(now() - interval '1 hour')) lately
             CROSS JOIN LATERAL (
-                SELECT id FROM notifications WHERE user_id = lately.user_id AND place = 'list'
-                ORDER BY id DESC OFFSET {MOST_OF_A_USER}) n
+                (SELECT id FROM notifications WHERE user_id = lately.user_id AND place = 'list'
+                 ORDER BY id DESC OFFSET {MOST_OF_A_USER})
+                UNION ALL
+                (SELECT id FROM notifications WHERE user_id = lately.user_id AND place = 'filtered'
+                 ORDER BY id DESC OFFSET {MOST_OF_A_USER})) n
             LIMIT $1))""",
         limit,
     )

@@ -115,6 +115,18 @@ async def test_a_user_keeps_the_newest_notifications(idle_cluster: Cluster, owne
     assert tuple(await owner.fetchrow(kept, alice)) == (notifications.MOST_OF_A_USER, oldest)
 
 
+async def test_what_a_policy_keeps_back_is_bounded_too(idle_cluster: Cluster, owner: Any, alice: int):
+    await owner.execute(
+        """INSERT INTO notifications (id, user_id, kind, target_type, target_id, place)
+        SELECT snowflake_at(now()) + n, $1, 'system', 'user', $1, 'filtered' FROM generate_series(1, $2::integer) n""",
+        alice,
+        notifications.MOST_OF_A_USER + 10,
+    )
+    await as_worker(idle_cluster, notifications.forget_surplus)
+    taken = "DELETE FROM notifications WHERE user_id = $1 AND place = 'filtered'"
+    assert await owner.execute(taken, alice) == f"DELETE {notifications.MOST_OF_A_USER}"
+
+
 async def test_old_notifications_and_causes_are_deleted(idle_cluster: Cluster, owner: Any, alice: int):
     rows = [("91 days", 1, "list", "0"), ("91 days", 2, "push", "1 day"), ("91 days", 3, "push", "91 days"),
             ("89 days", 4, "list", "0")]  # fmt: skip
