@@ -26,8 +26,8 @@ CREATE OR REPLACE FUNCTION notify_of_messages(chat bigint, last integer, due tim
 $$;
 GRANT EXECUTE ON FUNCTION notify_of_messages TO daira_worker;
 
--- What a member is to be told of a chat: how many messages are unread, none while the chat is muted, their senders, and
--- the text of the newest.
+-- What a member is to be told of a chat: how many messages are unread, their senders, and the text of the newest. None
+-- while the chat is muted, nor those of users whom the member mutes, which a direct chat shows but does not push.
 CREATE OR REPLACE FUNCTION unread_messages(person bigint, chat bigint)
     RETURNS TABLE (unread integer, last_seq integer, sender_count integer, senders users[], text text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -36,14 +36,15 @@ CREATE OR REPLACE FUNCTION unread_messages(person bigint, chat bigint)
         FROM chats c JOIN chat_members m ON m.chat_id = c.id AND m.user_id = person
         CROSS JOIN LATERAL shown_chat_messages(
             person, c.id, greatest(m.read_seq + 1, m.first_seq, c.last_seq - 99), c.last_seq, 100,
-            CASE c.kind WHEN 'group' THEN hidden_ids(person) ELSE '{}' END) s
+            hidden_ids(person)) s
         WHERE c.id = chat AND s.sender_id <> person AND NOT s.is_deleted
+          AND (m.muted_until IS NULL OR m.muted_until <= now())
     ), senders AS (SELECT sender_id, max(seq) AS seq FROM newest GROUP BY sender_id)
-    SELECT CASE WHEN m.muted_until > now() THEN 0 ELSE unread_in_chat(person, chat) END, c.last_seq,
+    SELECT CASE WHEN EXISTS (SELECT FROM newest) THEN unread_in_chat(person, chat) ELSE 0 END,
+           (SELECT last_seq FROM chats WHERE id = chat),
            (SELECT count(*)::integer FROM senders),
            ARRAY (SELECT u FROM senders s JOIN users u ON u.id = s.sender_id ORDER BY s.seq DESC LIMIT 8),
            (SELECT left(n.text, 300) FROM newest n ORDER BY n.seq DESC LIMIT 1)
-    FROM chats c JOIN chat_members m ON m.chat_id = c.id AND m.user_id = person WHERE c.id = chat
 $$;
 GRANT EXECUTE ON FUNCTION unread_messages TO daira_worker;
 

@@ -109,6 +109,19 @@ async def test_why_a_message_is_not_pushed(cluster: Cluster, person, courier: Co
     assert courier.pushed(phone) == []
 
 
+async def test_messages_of_a_muted_user_in_a_direct_chat_are_not_pushed(cluster: Cluster, person, courier: Courier):
+    alice, bob = await person("alice"), await person("bob")
+    phone = await courier.register(alice)
+    chat_id = await open_chat(cluster, alice, bob)
+    await courier.later(MINUTE)
+    await alice.call("graph.mute", user_id=bob.id)
+    await courier.empty()
+    await send(cluster, bob, chat_id, "hello")
+    await courier.later(MINUTE)
+    assert courier.pushed(phone) == []
+    assert (await alice.call("chat.get", chat_id=chat_id))["unread"] == 1
+
+
 async def test_a_request_is_a_notification_and_no_message(cluster: Cluster, person, courier: Courier):
     alice, stranger = await person("alice"), await person("stranger")
     phone = await courier.register(alice)
