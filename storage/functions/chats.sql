@@ -53,7 +53,8 @@ GRANT EXECUTE ON FUNCTION chat_typing_audience TO daira_app;
 ---------------------------------------------------------------------------------------------------- the list
 
 -- A page of the ids of the viewer's chats, those with the newest message first. With `since`: chats of every state that
--- changed in this or a later transaction, also those that the viewer left or no longer sees.
+-- changed in this or a later transaction, also those that the viewer left or no longer sees. The place of one that the
+-- viewer left does not tell when others write in it.
 -- OFFSET 0 keeps the chats of the viewer a lookup each: a hash join would read the chats of all users. Above the sort,
 -- it keeps the check of blocks to the rows of the page.
 CREATE OR REPLACE FUNCTION chat_page(since xid8, wanted text, before_at timestamptz, before_id bigint, amount integer)
@@ -63,7 +64,9 @@ BEGIN
     -- A version of the future comes from a database that was restored since.
     IF since <= pg_snapshot_xmax(pg_current_snapshot()) THEN
         RETURN QUERY SELECT c.id FROM chat_members m
-        CROSS JOIN LATERAL (SELECT * FROM chats WHERE chats.id = m.chat_id OFFSET 0) c
+        CROSS JOIN LATERAL (
+            SELECT chats.id, version, CASE m.state WHEN 'left' THEN m.joined_at ELSE last_at END AS last_at
+            FROM chats WHERE chats.id = m.chat_id OFFSET 0) c
         WHERE m.user_id = viewer_id() AND (m.version >= since OR m.state <> 'left' AND c.version >= since)
           AND (before_at IS NULL OR (c.last_at, c.id) < (before_at, before_id))
         ORDER BY c.last_at DESC, c.id DESC LIMIT amount;
@@ -89,7 +92,8 @@ CREATE OR REPLACE FUNCTION chat_entries(ids bigint[])
     SELECT c.id, c.kind, CASE WHEN s.sees THEN c.title ELSE '' END,
            CASE WHEN s.sees THEN c.member_count ELSE 0 END,
            CASE WHEN s.sees THEN c.last_seq ELSE 0 END,
-           c.created_at, c.last_at,
+           c.created_at,
+           CASE m.state WHEN 'left' THEN m.joined_at ELSE c.last_at END,
            CASE WHEN s.sees THEN chat_users(c.low_id, c.high_id) ELSE '[]' END,
            m.role,
            CASE WHEN s.sees THEN m.state ELSE 'left' END,

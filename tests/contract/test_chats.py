@@ -350,6 +350,17 @@ async def test_the_list_since_a_version_has_what_changed(person):
     assert int(await quiet_version(alice)) >= int(changed["version"])
 
 
+async def test_the_list_tells_nobody_when_others_write_in_a_chat_that_they_left(person):
+    alice, bob, carol = await person("alice"), await person("bob"), await person("carol")
+    left = await create_group(alice, bob, carol)
+    await alice.call("chat.leave", chat_id=left)
+    before = await alice.call("chat.list", since_version="0", limit=1)
+    await bob.call("chat.send", chat_id=left, text="she has left")
+    after = await alice.call("chat.list", since_version="0", limit=1)
+    assert before["items"] == after["items"] != []
+    assert before["next_cursor"] == after["next_cursor"]
+
+
 async def test_a_version_of_the_future_is_as_none(person):
     alice, bob = await person("alice"), await person("bob")
     chat_id = await create_group(alice, bob)
