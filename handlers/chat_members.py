@@ -43,7 +43,7 @@ async def add_members(call: Call, request: AddToChat, tx: Transaction) -> AddedT
     if new:
         await note(call, tx, chat_id, "added", *new)
     by_state = {state: [str(row["user_id"]) for row in placed if row["state"] == state] for state in _PLACED}
-    return AddedToChat(members=by_state["active"], requested=by_state["requested"])
+    return AddedToChat(member_ids=by_state["active"], requested_ids=by_state["requested"])
 
 
 @methods.rpc("chat.remove")

@@ -19,8 +19,8 @@ class AddToChat(Request, frozen=True):
 class AddedToChat(msgspec.Struct, frozen=True):
     """The given users who are in the chat now. Those who do not accept messages from the caller are left out."""
 
-    members: list[str]
-    requested: list[str]
+    member_ids: list[str]
+    requested_ids: list[str]
 
 
 class ChatMemberRef(Request, frozen=True):

@@ -24,8 +24,8 @@ export interface AddToChat {
 
 /** The given users who are in the chat now. Those who do not accept messages from the caller are left out. */
 export interface AddedToChat {
-  members: string[];
-  requested: string[];
+  member_ids: string[];
+  requested_ids: string[];
 }
 
 /** The most users who were inside at once, within the minute that begins at `at`. */

@@ -74,10 +74,12 @@ BEGIN
     END IF;
     RETURN QUERY
     WITH asked AS MATERIALIZED (
-        SELECT pair.person, pair.id, notification_verdict(pair.person, told_kind, type, target, actor) AS verdict,
+        SELECT pair.person, pair.id, CASE u.status
+                   WHEN 'active' THEN notification_verdict(pair.person, told_kind, type, target, actor)
+                   ELSE 'drop' END AS verdict,
                is_grouped AND NOT told_kind = ANY (coalesce(p.ungrouped, '{}')) AS joins
         FROM unnest(people, ids) AS pair (person, id)
-        JOIN users u ON u.id = pair.person AND u.status = 'active'
+        JOIN users u ON u.id = pair.person
         LEFT JOIN notification_preferences p ON p.user_id = pair.person
         WHERE pair.person <> actor AND NOT EXISTS (
             SELECT FROM notification_causes c WHERE c.user_id = pair.person AND c.kind = told_kind

@@ -231,7 +231,7 @@ async def test_strangers_are_added_as_requests(cluster: Cluster, person):
     alice, bob, eve = await person("alice"), await person("bob"), await person("eve", node="b")
     chat_id = await create_group(alice, bob)
     added = await alice.call("chat.add", chat_id=chat_id, user_ids=[eve.id, bob.id, "1"])
-    assert added == {"members": [bob.id], "requested": [eve.id]}
+    assert added == {"member_ids": [bob.id], "requested_ids": [eve.id]}
     await alice.call("chat.send", chat_id=chat_id, text="hello")
     await cluster.settle(eve)
     assert await listed(eve, requests=True) == [chat_id]
@@ -266,7 +266,7 @@ async def test_a_removed_member_sees_nothing_more(cluster: Cluster, person):
         "",
     )
     # Added again, he sees what follows.
-    assert (await alice.call("chat.add", chat_id=chat_id, user_ids=[bob.id]))["members"] == [bob.id]
+    assert (await alice.call("chat.add", chat_id=chat_id, user_ids=[bob.id]))["member_ids"] == [bob.id]
     await alice.call("chat.send", chat_id=chat_id, text="welcome back")
     history = await bob.call("chat.history", chat_id=chat_id)
     assert ([item["text"] for item in history["items"]], history["first_seq"]) == (["welcome back"], 3)

@@ -57,8 +57,10 @@ async def test_nobody_is_told_of_an_own_act(rows: Rows):
     assert await tell(rows, "mention", alice, alice, bob) == [bob]
 
 
-async def test_inactive_users_are_not_told(rows: Rows):
+async def test_inactive_users_are_not_told_nor_later(rows: Rows):
     alice, bob = await rows.user(), await rows.user(status="suspended")
+    assert await tell(rows, "mention", alice, bob) == []
+    await rows.connection.execute("UPDATE users SET status = 'active' WHERE id = $1", bob)
     assert await tell(rows, "mention", alice, bob) == []
 
 
