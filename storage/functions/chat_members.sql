@@ -156,8 +156,9 @@ BEGIN
         IF had = 'owner' THEN
             UPDATE chat_members m SET role = 'owner'
             WHERE m.chat_id = chat AND m.user_id = (
-                SELECT n.user_id FROM chat_members n WHERE n.chat_id = chat AND n.state = 'active'
-                ORDER BY n.role, n.joined_at, n.user_id LIMIT 1) -- admin stands before member
+                SELECT n.user_id FROM chat_members n JOIN users u ON u.id = n.user_id
+                WHERE n.chat_id = chat AND n.state = 'active'
+                ORDER BY u.status <> 'active', n.role, n.joined_at, n.user_id LIMIT 1) -- admin stands before member
             RETURNING m.user_id INTO heir;
         END IF;
     END IF;

@@ -164,6 +164,15 @@ async def test_the_heir_of_an_owner_who_leaves(rows: Rows, roles: tuple[str, ...
     assert await state(rows, group, alice) == ("member", "left", 1, 0)
 
 
+async def test_the_heir_of_an_owner_is_an_active_user(rows: Rows):
+    alice, bob = await rows.users(2)
+    gone = await rows.user(status="deleted")
+    group = await chat(rows, alice, gone, bob)
+    await change(rows, "chat_members", group, gone, role="admin")
+    [row] = await rows.list(alice, "leave_chat", group)
+    assert row["heir"] == bob
+
+
 async def test_the_first_who_accepts_a_group_without_members_owns_it(rows: Rows):
     alice, bob, carol = await rows.users(3)
     group = await chat(rows, alice, bob, state="requested", member_count=1)
