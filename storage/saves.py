@@ -2,8 +2,11 @@
 
 from typing import Literal, NamedTuple, TypedDict, cast
 
+import asyncpg
+
+from protocol import errors
 from storage import posts
-from storage.database import Database, Transaction
+from storage.database import Database, Row, Transaction
 from storage.posts import PostRow
 
 Added = Literal["new", "moved", "unchanged"]
@@ -29,7 +32,22 @@ class SavedPart(NamedTuple):
 
 
 async def add(tx: Transaction, *, id: int, user_id: int, post_id: int, collection_id: int | None) -> Added | None:
-    """Save the post in that collection. None: there is no such post or collection for the viewer."""
+    """Save the post in that collection. None: there is no such post or collection for the viewer.
+
+    Raises NOT_FOUND for a collection that is deleted at the same time.
+    """
+    try:
+        row = await _insert(tx, id, user_id, post_id, collection_id)
+    except asyncpg.ForeignKeyViolationError:
+        raise errors.not_found("collection") from None
+    if not row["is_saved"]:
+        return None
+    if not row["was_saved"]:
+        return "new"
+    return "unchanged" if row["was_in"] == collection_id else "moved"
+
+
+async def _insert(tx: Transaction, id: int, user_id: int, post_id: int, collection_id: int | None) -> Row:
     row = await tx.fetchrow(
         """WITH standing AS (
             SELECT collection_id FROM saves WHERE user_id = $2 AND post_id = $3
@@ -47,11 +65,7 @@ async def add(tx: Transaction, *, id: int, user_id: int, post_id: int, collectio
         collection_id,
     )
     assert row is not None
-    if not row["is_saved"]:
-        return None
-    if not row["was_saved"]:
-        return "new"
-    return "unchanged" if row["was_in"] == collection_id else "moved"
+    return row
 
 
 async def remove(tx: Transaction, user_id: int, post_id: int) -> bool:

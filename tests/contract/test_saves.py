@@ -1,5 +1,7 @@
 """Saves and collections: each user's own, on all of their devices."""
 
+import asyncio
+
 import pytest
 
 from tests.cluster import Cluster
@@ -116,6 +118,24 @@ async def test_collections_belong_to_their_owner(cluster: Cluster, person):
         assert (await bob.refused(method, collection_id=recipes, **more)).code == "NOT_FOUND", method
     assert (await bob.call("collection.list"))["items"] == []
     assert await ids(bob) == []
+
+
+async def test_a_save_into_a_collection_that_is_deleted_meanwhile_is_refused(cluster: Cluster, person):
+    alice, bob = await person("alice"), await person("bob")
+    post = (await bob.call("post.create", text="x"))["id"]
+    collection = (await alice.call("collection.create", name="recipes"))["id"]
+    owner, looker = await cluster.owner(), await cluster.owner()
+    async with owner.transaction():
+        await owner.execute("DELETE FROM collections WHERE id = $1", int(collection))
+        saving = asyncio.create_task(alice.refused("save.add", post_id=post, collection_id=collection))
+        blocker = owner.get_server_pid()
+        waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND $1 = ANY (pg_blocking_pids(pid)))"
+        while not await looker.fetchval(waits, blocker):
+            await asyncio.sleep(0.01)
+    assert (await saving).code == "NOT_FOUND"
+    assert await ids(alice) == []
+    await owner.close()
+    await looker.close()
 
 
 async def test_nobody_has_more_than_a_hundred_collections(cluster: Cluster, person):
