@@ -136,6 +136,7 @@ outdated: .venv/installed-dev ## list pins that have newer releases
 
 bench: .venv/installed-dev ## measure calls and fan-out against their bare SQL and Redis cost; then fairness, chats, rooms and presence
 	@$(VENV)/python -m bench
+	@$(VENV)/python -m bench.conversations
 	@$(VENV)/python -m bench.fairness
 	@$(VENV)/python -m bench.chat
 	@$(VENV)/python -m bench.realtime --rounds 1 --docs .bench \

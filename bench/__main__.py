@@ -15,8 +15,6 @@ from typing import Any
 import asyncpg
 import uvloop
 
-from bench import notifications
-from bench.conversations import Conversations
 from bench.measure import Row, print_table, timed
 from gateway.observability import configure_logs
 from protocol.events import PostCreatedEvent
@@ -197,11 +195,7 @@ async def main() -> None:
             cluster = Cluster(Path(folder), driver=None)
             closing.push_async_callback(cluster.stop)
             await cluster.start()
-            rows = [
-                *await Bench(cluster).run(),
-                *await Conversations(cluster).run(),
-                *await notifications.measure(cluster),
-            ]
+            rows: list[Any] = await Bench(cluster).run()
             await cluster.leave()
     print_table(rows)
 

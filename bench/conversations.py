@@ -1,131 +1,114 @@
-"""Calls of conversations beside their SQL: reactions, comments, chats."""
+"""`python -m bench.conversations`: calls of conversations through a node, beside the time of their SQL.
+
+A node has one core; PostgreSQL, Redis, the workers and the client share the other. One client makes one call at a
+time. "Its SQL" is what the call's own statements take, from BEGIN to COMMIT, in a process that runs the handler alone.
+"""
 
 import itertools
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from bench.measure import Row, timed
-from protocol.events import CommentCreatedEvent, ReactionSetEvent
-from protocol.reactions import ReactionKind
-from storage import chat_messages, comments, reactions
-from tests.cluster import Cluster
-from tests.people import Person
+import asyncpg
+import uvloop
+
+from bench.measure import Row, Timing, print_table, timed
+from bench.realtime.contenders import Ours
+from bench.realtime.load import Crowd, Socket
+from bench.realtime.statements import Handlers, RealCall, open_handlers
+from bench.realtime.world import World, open_world
+from storage import seeding
 
 ROUNDS = 300
 COMMENTS = 1_000
 REPLIED = 50  # how many of these have replies
 MESSAGES = 1_000
-KINDS: Iterator[ReactionKind] = itertools.cycle(("like", "love"))  # each call changes the reaction
+NOTIFICATIONS = 20_020  # page 1,000 and one more
 
 WRITES, READS = "30/60/100", "40/80/150"
-Work = Callable[[int], Awaitable[object]]
 
 
-class Conversations:
-    """Alice reacts to and comments on Bob's post, and they talk in a chat."""
+class Measured(NamedTuple):
+    """A call by its number, and its target for p50/p95/p99, in ms."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
-        self._mint = cluster.stores.ids.mint
-        self._outbox = cluster.nodes["a"].parts.services.outbox
+    what: str
+    call: Callable[[int], RealCall]
+    target: str
 
-    async def run(self) -> list[Row]:
-        self._alice, bob = await self._cluster.person("alice"), await self._cluster.person("bob")
-        await bob.call("graph.follow", user_id=self._alice.id)
-        self._post = int((await bob.call("post.create", text="what do you think?"))["id"])
-        self._chat = int((await self._alice.call("chat.open", user_ids=[bob.id]))["chat"]["id"])
-        self._bare: Any = await self._cluster.as_app(self._alice.id)
-        await self._fill(bob)
-        rows = [
-            await self._row("reaction.set", self._react, "insert of reaction and event", self._bare_react, WRITES),
-            await self._row("comment.create", self._comment, "insert of comment and event", self._bare_comment, WRITES),
-            await self._row(
-                "comment.list, page of 20", self._list_comments, "its query", self._bare_list_comments, READS
-            ),
-            await self._row("chat.send", self._send, "its statement", self._bare_send, WRITES),
-            await self._row("chat.history, page of 20", self._history, "its query", self._bare_history, READS),
-        ]
-        await self._bare.close()
-        return rows
 
-    async def _fill(self, bob: Person) -> None:
-        owner = await self._cluster.owner()
-        ids = [self._mint() for _ in range(COMMENTS)]
-        parents = [None] * (COMMENTS - REPLIED) + ids[:REPLIED]
-        await owner.executemany(
-            "INSERT INTO comments (id, post_id, parent_id, author_id, text) VALUES ($1, $2, $3, $4, 'a comment')",
-            [(comment, self._post, parent, int(bob.id)) for comment, parent in zip(ids, parents, strict=True)],
-        )
-        for start in range(0, MESSAGES, 100):
-            await owner.fetch(_SEND, self._chat, [int(self._alice.id)] * 100, [f"message {start}"] * 100)
-        await owner.execute("ANALYZE comments, chat_messages")
-        await owner.close()
+async def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="daira-conversations-") as folder:
+        async with open_world(Path(folder), 2, 1, 2) as world:
+            ours, crowd = Ours(world), Crowd()
+            await ours.start(1, 0)
+            await ours.start_workers()
+            await crowd.connect(ours.ports, [ours.auth(0)])
+            try:
+                async with open_handlers(world.folder, world.users[0]) as handlers:
+                    calls = [each async for each in _prepare(world, handlers, crowd.sockets[0])]
+                    rows = [await _measure(each, ours, crowd.sockets[0], handlers) for each in calls]
+            finally:
+                crowd.close()
+                await ours.stop()
+    print_table(rows)
 
-    async def _row(self, what: str, ours: Work, bare_what: str, bare: Work, target: str) -> Row:
-        timing = await timed(what, ours, ROUNDS)
-        return Row(what, timing, bare_what, await timed("bare", bare, ROUNDS), target)
 
-    # ------------------------------------------------------------------------------------------ calls
+async def _measure(measured: Measured, ours: Ours, socket: Socket, handlers: Handlers) -> Row:
+    async def call(number: int) -> None:
+        await socket.call(*measured.call(number))
 
-    async def _react(self, _: int) -> None:
-        await self._alice.call("reaction.set", target_type="post", target_id=str(self._post), kind=next(KINDS))
+    async def run(number: int) -> float:
+        return (await handlers.run(measured.call(number))).seconds
 
-    async def _comment(self, number: int) -> None:
-        await self._alice.call("comment.create", post_id=str(self._post), text=f"comment {number}")
+    await timed(f"{measured.what}, warm-up", call, ROUNDS // 3)
+    cpu = ours.cpu
+    timing = await timed(measured.what, call, ROUNDS, warm_up=0)
+    timing = Timing(timing.p50, timing.p95, timing.p99, (ours.cpu - cpu) / ROUNDS * 1_000)
+    return Row(measured.what, timing, "its SQL", await timed("its SQL", run, ROUNDS), measured.target)
 
-    async def _list_comments(self, _: int) -> None:
-        await self._alice.call("comment.list", post_id=str(self._post))
 
-    async def _send(self, number: int) -> None:
-        await self._alice.call("chat.send", chat_id=str(self._chat), text=f"message {number}")
+async def _prepare(world: World, handlers: Handlers, socket: Socket) -> AsyncIterator[Measured]:
+    alice, bob = world.users
+    post = {"post_id": str(world.posts[0])}
+    owner: Any = await asyncpg.connect(world.servers.postgres_url("daira_owner"))
+    await seeding.insert_follows(owner, [(bob, alice)])
+    chat = {"chat_id": (await handlers.run(RealCall("chat.open", {"user_ids": [str(bob)]}))).answer["chat"]["id"]}
+    await _fill(owner, alice, bob, world.posts[0], int(chat["chat_id"]))
+    await owner.close()
+    kinds = itertools.cycle(("like", "love"))  # each call changes the reaction
+    target = {"target_type": "post", "target_id": str(world.posts[0])}
+    yield Measured("reaction.set", lambda _: RealCall("reaction.set", {**target, "kind": next(kinds)}), WRITES)
+    yield Measured("comment.create", lambda n: RealCall("comment.create", {**post, "text": f"comment {n}"}), WRITES)
+    yield Measured("comment.list, page of 20", lambda _: RealCall("comment.list", post), READS)
+    yield Measured("chat.send", lambda n: RealCall("chat.send", {**chat, "text": f"message {n}"}), WRITES)
+    yield Measured("chat.history, page of 20", lambda _: RealCall("chat.history", chat), READS)
+    cursor = None
+    yield Measured("notification.list, page of 20", lambda _: RealCall("notification.list", {}), READS)
+    for _ in range(200):  # pages of 100: 1,000 pages of 20
+        cursor = (await socket.call("notification.list", {"limit": 100, "cursor": cursor}))["next_cursor"]
+    deep = {"cursor": cursor}
+    yield Measured("notification.list, page 1,000", lambda _: RealCall("notification.list", deep), READS)
 
-    async def _history(self, _: int) -> None:
-        await self._alice.call("chat.history", chat_id=str(self._chat))
 
-    # ------------------------------------------------------------------------------------------ their SQL
-
-    async def _bare_react(self, _: int) -> None:
-        async with self._bare.transaction():
-            await reactions.set_kind(
-                self._bare,
-                id=self._mint(),
-                target_type="post",
-                target_id=self._post,
-                user_id=int(self._alice.id),
-                kind=(kind := next(KINDS)),
-            )
-            await self._outbox.add(
-                self._bare,
-                ReactionSetEvent(
-                    target_type="post", target_id=self._post, post_id=self._post, user_id=int(self._alice.id), kind=kind
-                ),
-            )
-
-    async def _bare_comment(self, number: int) -> None:
-        async with self._bare.transaction():
-            comment_id = self._mint()
-            await comments.insert(
-                self._bare,
-                id=comment_id,
-                post_id=self._post,
-                parent_id=None,
-                author_id=int(self._alice.id),
-                text=f"comment {number}",
-                mention_ids=[],
-            )
-            await self._outbox.add(
-                self._bare,
-                CommentCreatedEvent(comment_id=comment_id, post_id=self._post, author_id=int(self._alice.id)),
-            )
-
-    async def _bare_list_comments(self, _: int) -> None:
-        await comments.load_page(self._bare, self._post, None, 2**63 - 1, 20)
-
-    async def _bare_send(self, number: int) -> None:
-        await self._bare.fetch(_SEND, self._chat, [int(self._alice.id)], [f"message {number}"])
-
-    async def _bare_history(self, _: int) -> None:
-        await chat_messages.load_history(self._bare, self._chat, before=2**31 - 1, after=None, around=None, limit=20)
+async def _fill(owner: Any, alice: int, bob: int, post: int, chat: int) -> None:
+    ids = seeding.past_ids(COMMENTS, timedelta(days=1))
+    parents = [None] * (COMMENTS - REPLIED) + ids[:REPLIED]
+    await owner.executemany(
+        "INSERT INTO comments (id, post_id, parent_id, author_id, text) VALUES ($1, $2, $3, $4, 'a comment')",
+        [(comment, post, parent, bob) for comment, parent in zip(ids, parents, strict=True)],
+    )
+    for start in range(0, MESSAGES, 100):
+        await owner.fetch(_SEND, chat, [alice] * 100, [f"message {start}"] * 100)
+    await owner.execute(
+        """INSERT INTO notifications (id, user_id, kind, target_type, target_id, place, actor_ids, actor_count, seen_at)
+        SELECT id, $2, 'mention', 'user', $3, 'list', ARRAY [$3::bigint], 1, now() FROM unnest($1::bigint[]) AS id""",
+        seeding.past_ids(NOTIFICATIONS, timedelta(days=2)),
+        alice,
+        bob,
+    )
+    await owner.execute("ANALYZE comments, chat_messages, notifications")
 
 
 _SEND = """
@@ -133,3 +116,6 @@ _SEND = """
         $1, $2, $3, array_fill(NULL::integer, length), array_fill(NULL::text, length), array_fill(NULL::bytea, length),
         array_fill(true, length)) sent
 """
+
+if __name__ == "__main__":
+    uvloop.run(main())

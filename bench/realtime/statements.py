@@ -20,6 +20,7 @@ from gateway.stores import open_database, open_stores
 from gateway.wiring import build_parts
 from handlers.call import Call, CallerSocket, Services, Viewer
 from protocol.rpc import methods
+from tests.cluster import PLENTY
 
 assert handlers.MODULES  # importing them declares the methods
 
@@ -50,7 +51,7 @@ def real_calls(users: Sequence[int]) -> dict[str, RealCall]:
 
 
 class Handlers:
-    """Runs handlers for one user, each in a transaction on the same connection."""
+    """Runs handlers for one user, on the same connection, each in a transaction if it takes one."""
 
     def __init__(self, services: Services, user_id: int) -> None:
         self._services = services
@@ -67,8 +68,12 @@ class Handlers:
         share = self._services.shares.of(self._viewer.id)
         call = Call(real.method, 0, self._services, self._viewer, share, "127.0.0.1", None, _NO_SOCKET)
         self._queries.clear()
-        async with self._services.database.transaction(self._viewer.id) as tx:
-            answer = await method.handler(call, msgspec.convert(real.argument, method.request), tx)
+        request = msgspec.convert(real.argument, method.request)
+        if method.transactional:
+            async with self._services.database.transaction(self._viewer.id) as tx:
+                answer = await method.handler(call, request, tx)
+        else:
+            answer = await method.handler(call, request)
         await asyncio.sleep(0)  # asyncpg reports in the next turn of the loop
         texts = [query.query.replace(str(self._viewer.id), VIEWER) for query in self._queries]
         return Ran(msgspec.to_builtins(answer), texts, sum(query.elapsed for query in self._queries))
@@ -76,7 +81,8 @@ class Handlers:
 
 @asynccontextmanager
 async def open_handlers(data_dir: Path, user_id: int) -> AsyncIterator[Handlers]:
-    settings = Settings(_env_file=None, data_dir=data_dir)
+    plenty = dict.fromkeys((each.name for each in methods.limits), PLENTY)
+    settings = Settings(_env_file=None, data_dir=data_dir, limit=plenty)
     async with open_stores(settings) as stores, open_database(settings.app_database, 1, serves=True) as database:
         running = Handlers(build_parts(stores, database, "bench").services, user_id)
         await running.listen()
