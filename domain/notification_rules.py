@@ -1,4 +1,4 @@
-"""What is done about a notification on each channel, and why. Pure functions; `workers/` act on what they return."""
+"""Decides on each channel whether and when a notification is sent, and why. `workers/` carry the decisions out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Whom typing in a chat is shown to, kept for a few seconds: users type often, and members change seldom."""
+"""Caches the users who see typing in a chat, for a few seconds: users type often, and members change seldom."""
 
 import time
 from collections import OrderedDict

@@ -21,7 +21,7 @@ SHORTEST_S = 20 * 60.0
 Clock = Callable[[], float]  # seconds since 1970
 _DELIVERIES = uuid.UUID("6c1de1f0-6a6e-4c86-9b0e-8f6d3a1f7f52")  # the namespace of our message ids
 
-# What each reason means. Reasons that are not here are refusals of the message.
+# Reasons map to outcomes; other reasons reject the message.
 DEAD = {"BadDeviceToken", "DeviceTokenNotForTopic", "ExpiredToken", "Unregistered"}
 RETRIES = {"TooManyRequests": 60.0, "IdleTimeout": 1.0, "InternalServerError": 10.0}  # seconds; of this message alone
 PAUSES = {  # seconds without Retry-After; no message will be accepted before, or until an operator acts

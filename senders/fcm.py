@@ -15,7 +15,7 @@ from senders.sender import Accepted, DeadToken, Endpoint, Message, Outcome, Reje
 TIMEOUT_S = 10.0
 MINUTE = 60.0  # Google asks to wait at least a minute after 429 without Retry-After
 
-# What each code means for the device and the message. Codes that are not here are refusals. INVALID_ARGUMENT blames
+# Codes map to outcomes for the device or the message; other codes reject the message. INVALID_ARGUMENT blames
 # either the token or the message: the violated field says which.
 DEAD = {"UNREGISTERED", "SENDER_ID_MISMATCH"}
 RETRIES = {"QUOTA_EXCEEDED": MINUTE, "UNAVAILABLE": 10.0, "INTERNAL": 10.0}  # seconds without Retry-After

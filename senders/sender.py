@@ -21,7 +21,7 @@ class Message(msgspec.Struct, frozen=True):
     """One delivery to one device, with texts in the device's language (`senders.texts`)."""
 
     delivery_id: int
-    """The same for each repetition of a delivery: providers and mail programs recognise repetitions by it."""
+    """Repetitions of a delivery have the same id, by which providers and mail programs recognise them."""
     title: str
     body: str
     data: dict[str, str] = {}

@@ -23,7 +23,7 @@ class _Keys(msgspec.Struct, frozen=True):
 
 
 class Subscription(msgspec.Struct, frozen=True):
-    """What `PushSubscription.toJSON()` returns in a browser; `expirationTime` is ignored."""
+    """The result of `PushSubscription.toJSON()` in a browser, without `expirationTime`."""
 
     endpoint: str
     keys: _Keys

@@ -29,5 +29,5 @@ def stored_token(kind: DeviceKind, token: str, hosts: PushHosts) -> str:
 
 
 def _encoded(subscription: Subscription) -> str:
-    # The same for each order of names and all white space.
+    # Subscriptions that differ only in white space or in the order of names become one text.
     return msgspec.json.encode(subscription).decode()

@@ -4,7 +4,7 @@ import { element, onSubmit } from "./dom.js";
 export class Composer {
   element;
   #field;
-  #what = element("small"); // what the next text does, if it is not simply added
+  #what = element("small"); // says that the next text is a reply or an edit
   #add;
   #act;
 

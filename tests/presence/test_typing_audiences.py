@@ -1,4 +1,4 @@
-"""Whom typing in a chat is shown to: kept for a few seconds, then asked again."""
+"""The cache of users who see typing in a chat keeps an answer for a few seconds, then asks again."""
 
 import pytest
 
