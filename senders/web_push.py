@@ -22,7 +22,7 @@ TOKEN_S = 12 * 3_600  # push services accept tokens of at most 24 hours
 RENEW_BEFORE_S = 3_600
 MOST_TOKENS = 100  # one for each origin; kept
 
-# What each status means. Others are refusals of the message, also redirects, which are not followed.
+# Statuses map to outcomes; others reject the message, also redirects, which are not followed.
 SENT = {200, 201, 202, 204}
 DEAD = {404, 410}
 RETRIES = {408: 10.0, 429: 60.0, 500: 30.0, 502: 10.0, 503: 30.0, 504: 10.0}  # seconds without Retry-After
