@@ -6,6 +6,7 @@ installed on this machine, so it cannot see the requirements of packages that ar
 `make lock` asks the index whether each pin has a wheel for each machine (`wheels`): nothing is built from source.
 """
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -26,6 +27,9 @@ MACHINES = {  # by uv's name for them
     "aarch64-manylinux_2_28": ("linux", "Linux", "aarch64"),
     "aarch64-apple-darwin": ("darwin", "Darwin", "arm64"),
 }
+
+# Wheels of FFmpeg need it; uv assumes an older one.
+OLDEST_MACOS = "14.0"
 
 Environment = dict[str, str]
 Pins = dict[str, list[Requirement]]
@@ -110,6 +114,7 @@ def without_wheels(lock: Path) -> Iterator[str]:
                     "--require-hashes", "--only-binary", ":all:", "--target", ROOT / ".venv" / "none",
                     "--python-version", python, "--python-platform", machine, "--requirements", lock,
                 ],
+                env=os.environ | {"MACOSX_DEPLOYMENT_TARGET": OLDEST_MACOS},
                 capture_output=True, text=True, check=False,
             )  # fmt: skip
             if looking.returncode:
