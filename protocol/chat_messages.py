@@ -5,15 +5,10 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 
 from protocol.fields import Emoji, Id, IdempotencyKey, MessageText, PageSize, Request
+from protocol.media import Media
 from protocol.pushes import Push
 
 Seq = Annotated[int, msgspec.Meta(ge=1, le=2_000_000_000)]
-
-
-class ChatMedia(msgspec.Struct, frozen=True):
-    """An attachment of a message."""
-
-    id: str
 
 
 class ChatMessage(msgspec.Struct, frozen=True):
@@ -23,7 +18,7 @@ class ChatMessage(msgspec.Struct, frozen=True):
     seq: int
     sender_id: str
     text: str
-    media: list[ChatMedia]
+    media: list[Media]
     reply_to_seq: int | None
     created_at: str
     edited_at: str | None

@@ -255,6 +255,28 @@ class ChatMarkedEvent(Event, frozen=True):
     user_id: int
 
 
+class MediaUploadedEvent(Event, frozen=True):
+    """A file is to be processed. The database writes this event: see `media_told`."""
+
+    topic: ClassVar[str] = "media.uploaded"
+    keyed_by: ClassVar[str] = "media_id"
+    media_id: int
+    owner_id: int
+
+
+class MediaDeletedEvent(Event, frozen=True):
+    """Objects with these beginnings of keys are to be deleted. The database writes this event: see `media_told`.
+
+    upload_id: of the file's multipart upload, if the file itself is gone; its key is `<prefix>original`.
+    """
+
+    topic: ClassVar[str] = "media.deleted"
+    keyed_by: ClassVar[str] = "media_id"
+    media_id: int
+    prefixes: tuple[str, ...]
+    upload_id: str | None = None
+
+
 class SessionsEndedEvent(Event, frozen=True):
     topic: ClassVar[str] = "session.ended"
     keyed_by: ClassVar[str] = "user_id"

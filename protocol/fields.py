@@ -60,6 +60,8 @@ Reason = Annotated[str, _text_meta(Text(0, 300))]
 Topic = Annotated[str, _text_meta(Text(1, 150, lines=False))]
 ChatTitle = Annotated[str, _text_meta(Text(1, 100, lines=False))]
 MessageText = Annotated[str, _text_meta(Text(1, 2_000))]
+Filename = Annotated[str, _text_meta(Text(1, 255, lines=False))]
+AltText = Annotated[str, _text_meta(Text(0, 1_500))]
 StatusText = Annotated[str, _text_meta(Text(0, 100, lines=False))]
 Emoji = Annotated[
     str,

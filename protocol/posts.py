@@ -7,6 +7,7 @@ import msgspec
 
 from protocol.counts import Counts
 from protocol.fields import CircleName, Cursor, Id, IdempotencyKey, PageSize, PostText, Request
+from protocol.media import Media
 from protocol.pushes import Push
 from protocol.reactions import ReactionKind
 from protocol.users import UserLite
@@ -19,12 +20,6 @@ Version = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 class ViewerOfPost(msgspec.Struct, frozen=True):
     reaction: ReactionKind | None = None
     saved: bool = False
-
-
-class Media(msgspec.Struct, frozen=True):
-    """An attachment of a post."""
-
-    id: str
 
 
 class PostLite(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from protocol import (
     comments,
     counts,
     live_rooms,
+    media,
     notifications,
     posts,
     presence,
@@ -24,8 +25,8 @@ from protocol import (
 from protocol.pushes import Push
 
 MODULES = (
-    auth, chat_members, chat_messages, chats, comments, counts, live_rooms, notifications, posts, presence, reactions,
-    room_chat, room_digests, room_stage, saves, settings, users,
+    auth, chat_members, chat_messages, chats, comments, counts, live_rooms, media, notifications, posts, presence,
+    reactions, room_chat, room_digests, room_stage, saves, settings, users,
 )  # fmt: skip
 
 

@@ -66,6 +66,7 @@ async def world(cluster: Cluster, request: pytest.FixtureRequest):
         )  # fmt: skip
         mention = "INSERT INTO post_mentions (post_id, author_id, user_id) VALUES ($1, $2, $3)"
         await owner.execute(mention, post_id, author, people["stranger"])
+        await add_file(owner, author, "post", post_id)
         for role in WROTE:
             await comment_on(owner, post_id, people[role])
     answer = "INSERT INTO idempotency (user_id, method, key, request_hash, answer) VALUES ($1, 'm', 'k', 'h', 'a')"
@@ -92,6 +93,19 @@ async def world(cluster: Cluster, request: pytest.FixtureRequest):
     rooms = {audience: await open_room(owner, people, audience, circle) for audience in AUDIENCES}
     yield World(cluster, people, posts, rooms), request.param
     await owner.close()
+
+
+async def add_file(owner, owner_id: int, target_type: str | None, target_id: int | None, seq: int | None = None) -> int:
+    """Write the row of a file with that use, or without one."""
+    file_id = next(ids)
+    await owner.execute(
+        """INSERT INTO media (id, owner_id, kind, status, content_type, filename, size_bytes, object_key, target_type,
+                              target_id, target_seq, position)
+        VALUES ($1, $2, 'image', 'ready', 'image/png', 'x', 9, 'private/' || $1::bigint || '/', $3::text, $4, $5,
+                CASE WHEN $3 IS NOT NULL THEN 0 END)""",
+        file_id, owner_id, target_type, target_id, seq,
+    )  # fmt: skip
+    return file_id
 
 
 async def comment_on(owner, post_id: int, user_id: int) -> None:
@@ -155,6 +169,54 @@ async def test_posts(world, viewer):
     assert await shown.rows(viewer, "SELECT visibility FROM posts WHERE id = ANY ($1)", mine) == sorted(expected)
 
 
+@pytest.mark.parametrize("viewer", SEES)
+async def test_files_of_posts(world, viewer):
+    """Who sees the post sees its files; authors see all of theirs."""
+    shown, is_private = world
+    expected = SEES[viewer] - ({"public"} if is_private and viewer in ("asker", "stranger") else set())
+    posts = sorted(shown.posts[audience] for audience in expected)
+    mine = [*shown.posts.values()]
+    statement = "SELECT target_id FROM media WHERE target_type = 'post' AND target_id = ANY ($1)"
+    assert await shown.rows(viewer, statement, mine) == posts
+    assert await shown.rows(viewer, "SELECT target_id FROM media_of('post', $1)", mine) == posts
+
+
+async def test_files_of_other_uses(world, cluster: Cluster):
+    """Of comments, rooms, messages and accounts; one that nothing uses is its owner's."""
+    shown, is_private = world
+    owner = await cluster.owner()
+    people = shown.people
+    public = ("author", "follower", "member", *(() if is_private else ("asker", "stranger")))
+    room = await open_room(owner, people, "followers", 0)
+    group, direct = await open_chats(owner, people)
+    comment = next(ids)
+    await owner.execute(
+        "INSERT INTO comments (id, post_id, author_id, text) VALUES ($1, $2, $3, 'x')",
+        comment, shown.posts["public"], people["stranger"],
+    )  # fmt: skip
+    files = {
+        await add_file(owner, people["stranger"], "comment", comment): {*public, "stranger"},
+        await add_file(owner, people["host"], "room", room): {"author", "follower", "member"},
+        await add_file(owner, people["author"], "message", group, 1): {"author", "asker"},
+        await add_file(owner, people["author"], "message", group, 2): {"author", "asker", "follower"},
+        await add_file(owner, people["author"], "message", direct, 2): {"author"},
+        await add_file(owner, people["author"], "user", people["author"]): {*VIEWERS} - {"blocked"},
+        await add_file(owner, people["author"], None, None): {"author"},
+    }
+    for file_id, seen_by in files.items():
+        found = {
+            name for name in (*VIEWERS, "") if await shown.rows(name, "SELECT id FROM media WHERE id = $1", file_id)
+        }
+        assert found == seen_by, await owner.fetchval("SELECT target_type FROM media WHERE id = $1", file_id)
+    await owner.execute("DELETE FROM media WHERE id = ANY ($1)", [*files])
+    await owner.execute("DELETE FROM comments WHERE id = $1", comment)
+    for table in ("chat_hidden", "chat_reactions", "chat_edits", "chat_messages", "chat_reads", "chat_members"):
+        await owner.execute(f"DELETE FROM {table} WHERE chat_id IN ($1, $2)", group, direct)
+    await owner.execute("DELETE FROM chats WHERE id IN ($1, $2)", group, direct)
+    await owner.execute("DELETE FROM rooms WHERE id = $1", room)
+    await owner.close()
+
+
 @pytest.mark.parametrize("viewer", [*SEES, *WROTE, "foe", "hater"])
 async def test_comments_and_reactions_on_posts(world, viewer):
     """A block with their author, in either direction, hides them. Users see their own reactions to hidden posts too."""
@@ -212,12 +274,13 @@ PRIVATE = {
     "idempotency": ("user_id = $1", {"author": 1}),
     "notifications": ("user_id = $1", {"author": 1}),
     "notification_preferences": ("user_id = $1", {"author": 1}),
+    "media_usage": ("user_id = $1", {"author": 1}),
 }
 # Tables whose reads have tests of their own here.
 OTHERS = {
-    "users", "posts", "comments", "reactions", "rooms", "room_messages", "room_digests", "room_turns", "room_roles",
-    "room_bans", "room_invitations", "chats", "chat_members", "chat_messages", "chat_edits", "chat_reactions",
-    "chat_hidden",
+    "users", "posts", "media", "comments", "reactions", "rooms", "room_messages", "room_digests", "room_turns",
+    "room_roles", "room_bans", "room_invitations", "chats", "chat_members", "chat_messages", "chat_edits",
+    "chat_reactions", "chat_hidden",
 }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ A viewer is answered if the first row of the query is not empty. Of two commands
 owner of the tables checks its effect with the second.
 """
 
-from tests.storage.policies import notifications
+from tests.storage.policies import media, notifications
 from tests.storage.policies.world import VIEWERS
 
 NO_ONE = ""
@@ -17,6 +17,7 @@ _SEND = """SELECT verdict = 'sent' FROM send_chat_messages({{{chat}}}, ARRAY [{{
     ARRAY [NULL]::integer[], ARRAY [NULL], ARRAY [NULL]::bytea[], ARRAY [true])"""
 
 FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
+    **media.ANSWERED,
     **notifications.ANSWERED,
     # The viewer and their relations.
     "viewer_id": ((_SIGNED_IN, "SELECT viewer_id() = {me}"),),
@@ -260,6 +261,7 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
 
 # Called only by policies, triggers and the functions above: not granted to the roles.
 INTERNAL = {
+    *media.INTERNAL,
     *notifications.INTERNAL,
     "room_role", "room_visible_to", "post_visible_to", "may_stand", "count_follow", "follows_counted", "posts_counted",
     "tie_allowed", "take_turn", "blocks_sever", "ensure_partitions", "room_change_allowed", "hold_shared", "mint_id",
@@ -272,6 +274,7 @@ INTERNAL = {
     "take_counts_turn", "fold_counts", "counts_wait", "keep_sketch", "counts_drift", "counts_repair",
 }  # fmt: skip
 TO_WORKERS = {
+    *media.TO_WORKERS,
     *notifications.TO_WORKERS,
     "viewer_id", "snowflake_at", "relations", "ensure_partitions", "outbox_backlog", "take_turn", "room_standings",
     "room_users", "room_for_all", "room_visible_to", "lock_turns", "chat_users", "unread_in_chat",

@@ -49,6 +49,9 @@ _ASKS = "INSERT INTO follows (id, follower_id, followee_id, status) VALUES ({new
 _ENDS = "UPDATE rooms SET state = 'ended', ended_at = now(), version = version + 1 WHERE id = {room};"
 _REMOVED = ', "user_id": %s, "reason": "kicked", "joined": null'
 
+# Only triggers write them: no viewer may.
+OF_TRIGGERS = {"media.uploaded", "media.deleted"}
+
 OUTBOX = {
     "outbox": Rules(
         "id topic key payload", "", False,
@@ -129,6 +132,8 @@ OUTBOX = {
             ("owner", _room("closed", "ended", "")),
             (NO_ONE, _room("closed", "room", "")),
             (NO_ONE, _event("room.closed", "{me}", '"room_id": {ended}')),
+            (NO_ONE, _event("media.uploaded", "{loose_file}", '"media_id": {loose_file}, "owner_id": {me}')),
+            (NO_ONE, _event("media.deleted", "{loose_file}", '"media_id": {loose_file}, "prefixes": ["private/"]')),
             (NO_ONE, _event("wallet.credited", "{me}", '"user_id": {me}, "actor_id": {me}')),
             (NO_ONE, _event("room.closed", "{room}", "")),
             (NO_ONE, "INSERT INTO outbox (id, topic, key, payload, sent_batch) VALUES ({new}, 'x', 'x', 'x', 9)"),

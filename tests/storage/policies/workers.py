@@ -1,6 +1,6 @@
 """Writes of the workers' role, in the form of `rules`; it has no viewer."""
 
-from tests.storage.policies import notifications
+from tests.storage.policies import media, notifications
 from tests.storage.policies.rules import NO_ONE, Rules
 
 _WORKER = "worker"
@@ -11,6 +11,7 @@ _COUNTS = "reply_count = 1, reactions = '{{}}', counts_version = 1"
 _UPDATE = "UPDATE rooms SET version = version + 1, "
 
 OF_WORKERS = {
+    **media.OF_WORKERS,
     **notifications.OF_WORKERS,
     "users": Rules(
         "", "is_large", False,

@@ -23,6 +23,7 @@ _ROWS = """
     revoked_session expired_session session_of_other chat direct hidden_direct
     device notification filtered_notification
     viewed_post share collection collection_of_other
+    file loose_file upload upload_of_other expired_file
 """
 
 
@@ -185,4 +186,14 @@ _BELONGINGS = """
     INSERT INTO notification_preferences (user_id, strangers) VALUES ({owner}, 'filter');
     INSERT INTO notification_deliveries (notification_id, channel, user_id, due_at)
         VALUES ({notification}, 'push', {owner}, now());
+    INSERT INTO media (id, owner_id, kind, status, content_type, filename, size_bytes, object_key, upload_id,
+                       expires_at)
+        SELECT id, owner, kind, status, kind || '/x', 'x', 9, 'private/' || id || '/', 'u', now() + age::interval
+        FROM (VALUES ({upload}, {owner}, 'image', 'uploading', '1 day'),
+                     ({upload_of_other}, {other}, 'video', 'processing', '1 day'),
+                     ({loose_file}, {owner}, 'image', 'ready', '1 day'),
+                     ({expired_file}, {owner}, 'image', 'ready', '-1 day')) AS files (id, owner, kind, status, age);
+    INSERT INTO media (id, owner_id, kind, status, content_type, filename, size_bytes, object_key, target_type,
+                       target_id, position)
+        VALUES ({file}, {owner}, 'image', 'ready', 'image/png', 'x', 9, 'private/{file}/', 'post', {post}, 0);
 """

@@ -1,0 +1,179 @@
+"""Media: a row for each file. Its objects are in the object store, below `object_key`."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Literal, NamedTuple, TypedDict, cast
+
+from protocol.media import MediaKind, MediaStatus
+from storage.database import Row, Transaction
+
+ORIGINAL = "original"  # what the user uploaded, after `object_key`
+
+UPLOAD_KEPT = timedelta(hours=24)  # an unfinished upload, since its URLs were signed last
+UNUSED_KEPT = timedelta(hours=24)  # a file that nothing uses, since its upload was completed
+FAILED_KEPT = timedelta(hours=24)
+
+Lane = Literal["quick", "bulk"]
+TargetKind = Literal["post", "comment", "message", "user", "room"]
+
+
+class VariantRow(TypedDict):
+    """One form of a file. `file` follows `object_key` or `public_key`: together they are the key of its object."""
+
+    name: str
+    file: str
+    content_type: str
+    width: int | None
+    height: int | None
+    size_bytes: int
+
+
+class MediaRow(TypedDict):
+    id: int
+    owner_id: int
+    kind: MediaKind
+    status: MediaStatus
+    content_type: str
+    filename: str
+    size_bytes: int
+    sha256: bytes | None
+    created_at: datetime
+    expires_at: datetime | None
+    target_type: TargetKind | None
+    target_id: int | None
+    target_seq: int | None
+    position: int | None
+    object_key: str
+    public_key: str | None
+    upload_id: str | None
+    alt: str
+    is_sensitive: bool
+    width: int | None
+    height: int | None
+    duration_ms: int | None
+    blurhash: str | None
+    waveform: list[int] | None
+    variants: list[VariantRow]
+    perceptual_hash: bytes | None
+    error_code: str | None
+    error_text: str | None
+    lane: Lane | None
+    attempts: int
+    started_at: datetime | None
+    due_at: datetime | None
+
+
+class Quota(NamedTuple):
+    """What all files of a user may take together."""
+
+    bytes: int
+    video_ms: int
+
+
+class NewMedia(NamedTuple):
+    """A file that is to be uploaded. `upload_id` is that of the store's multipart upload."""
+
+    id: int
+    kind: MediaKind
+    content_type: str
+    filename: str
+    size_bytes: int
+    sha256: bytes | None
+    duration_ms: int | None
+    alt: str
+    is_sensitive: bool
+    object_key: str
+    upload_id: str
+
+
+Verdict = Literal["created", "bytes", "video"]
+
+_COLUMNS = ", ".join(MediaRow.__annotations__)
+
+
+def media_row(row: Row) -> MediaRow:
+    """A row of the table, with its variants decoded."""
+    found: dict[str, Any] = {**row, "variants": json.loads(row["variants"])}
+    return cast("MediaRow", found)
+
+
+async def create(tx: Transaction, new: NewMedia, quota: Quota) -> Verdict | None:
+    """Create the viewer's upload. Returns "created", the quota that is exhausted, or None for an inactive account.
+
+    Raises FAILED_PRECONDITION if the user has 100 unfinished uploads.
+    """
+    holders = ", ".join(f"${number}" for number in range(1, len(new) + 4))
+    verdict: Verdict | None = await tx.fetchval(f"SELECT create_media({holders})", *new, UPLOAD_KEPT, *quota)
+    return verdict
+
+
+async def load(tx: Transaction, media_id: int) -> MediaRow | None:
+    """The file, if the viewer may see it. Workers see all."""
+    row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM media WHERE id = $1", media_id)
+    return None if row is None else media_row(row)
+
+
+async def load_own(tx: Transaction, media_id: int, owner_id: int) -> MediaRow | None:
+    row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM media WHERE id = $1 AND owner_id = $2", media_id, owner_id)
+    return None if row is None else media_row(row)
+
+
+async def of_targets(
+    tx: Transaction, target_type: TargetKind, target_ids: Sequence[int], seqs: Sequence[int] | None = None
+) -> dict[tuple[int, int | None], list[MediaRow]]:
+    """The files of those targets that the viewer sees, in order, by (target_id, target_seq). seqs: of messages."""
+    found: dict[tuple[int, int | None], list[MediaRow]] = {}
+    for row in await tx.fetch(f"SELECT {_COLUMNS} FROM media_of($1, $2, $3)", target_type, target_ids, seqs):
+        found.setdefault((row["target_id"], row["target_seq"]), []).append(media_row(row))
+    return found
+
+
+async def renew(tx: Transaction, media_id: int, upload_id: str, replacement: str | None = None) -> bool:
+    """Keep the viewer's unfinished upload for longer. replacement: a multipart upload in the place of a lost one.
+
+    Returns False if the upload is finished, or its multipart upload is another one by now.
+    """
+    statement = "SELECT renew_media($1, $2, $3, $4)"
+    return bool(await tx.fetchval(statement, media_id, upload_id, replacement or upload_id, UPLOAD_KEPT))
+
+
+async def complete(tx: Transaction, media_id: int, content_type: str) -> bool:
+    """Hand the viewer's upload to the workers. Returns False if it is not unfinished."""
+    return bool(await tx.fetchval("SELECT complete_media($1, $2, $3)", media_id, content_type, UNUSED_KEPT))
+
+
+async def drop(tx: Transaction, media_id: int, code: str, reason: str) -> bool:
+    """Let the viewer's unused file end as failed; its objects are deleted by an event. Returns whether it was done."""
+    return bool(await tx.fetchval("SELECT drop_media($1, $2, $3, $4)", media_id, code, reason, FAILED_KEPT))
+
+
+async def use(
+    tx: Transaction, media_ids: Sequence[int], target_type: TargetKind, target_id: int, target_seq: int | None = None
+) -> list[int]:
+    """Use these files of the viewer in what the viewer wrote, in their order.
+
+    Returns the places in `media_ids` of those that cannot be used: none of the viewer's, used already, unfinished,
+    failed, or named twice. Raises ValueError if the viewer did not write the target.
+    """
+    places: list[int] | None = await tx.fetchval(
+        "SELECT use_media($1, $2, $3, $4)", media_ids, target_type, target_id, target_seq
+    )
+    if places is None:
+        raise ValueError(f"the viewer did not write the {target_type} {target_id}")
+    return places
+
+
+async def reserve_video(tx: Transaction, media_id: int, duration_ms: int, most_video_ms: int) -> bool:
+    """Record the duration that was found. Returns False if the owner's quota has no room for it. For workers."""
+    return bool(await tx.fetchval("SELECT reserve_video($1, $2, $3)", media_id, duration_ms, most_video_ms))
+
+
+async def sweep(tx: Transaction, limit: int) -> int:
+    """Delete files that have expired; their objects are deleted by events. Returns how many. For workers."""
+    status = await tx.execute(
+        """DELETE FROM media WHERE id IN (
+            SELECT id FROM media WHERE expires_at < now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)""",
+        limit,
+    )
+    return int(status.split()[-1])
