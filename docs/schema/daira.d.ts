@@ -122,11 +122,6 @@ export interface ChatMarks {
   unread: number;
 }
 
-/** An attachment of a message. */
-export interface ChatMedia {
-  id: string;
-}
-
 /** Marks are null where the viewer may not know them, and in chats of more than 300 members. */
 export interface ChatMember {
   user: UserLite;
@@ -161,7 +156,7 @@ export interface ChatMessage {
   seq: number;
   sender_id: string;
   text: string;
-  media: ChatMedia[];
+  media: Media[];
   reply_to_seq: number | null;
   created_at: string;
   edited_at: string | null;
@@ -707,9 +702,46 @@ export interface MarkSeen {
   up_to_id: string;
 }
 
-/** An attachment of a post. */
+/** A file. Its URLs expire at `urls_expire_at`; `media.get` returns new ones. waveform: of audio, 0 to 100 each. A sensitive file is shown blurred until the viewer asks for it. */
 export interface Media {
   id: string;
+  kind: "audio" | "image" | "video";
+  status: "failed" | "processing" | "ready" | "uploading";
+  alt: string;
+  is_sensitive: boolean;
+  width: number | null;
+  height: number | null;
+  duration_ms: number | null;
+  blurhash: string | null;
+  waveform: number[];
+  variants: MediaVariant[];
+  hls_url: string | null;
+  poster_url: string | null;
+  urls_expire_at: string | null;
+  error: MediaError | null;
+}
+
+/** Why a file failed: a code for programs, and a text for its owner. */
+export interface MediaError {
+  code: string;
+  message: string;
+}
+
+export interface MediaFailed {
+  id: string;
+  media: Media;
+}
+
+/** To the owner, while a file is processed. */
+export interface MediaProgressed {
+  id: string;
+  media_id: string;
+  percent: number;
+}
+
+export interface MediaReady {
+  id: string;
+  media: Media;
 }
 
 /** A token for LiveKit at that URL. Request one each time you connect. */
@@ -717,6 +749,21 @@ export interface MediaToken {
   url: string;
   token: string;
   expires_at: string;
+}
+
+/** A ready file has more variants. */
+export interface MediaUpdated {
+  id: string;
+  media: Media;
+}
+
+/** One form of the file. A client chooses by width and by the content types that it can show. */
+export interface MediaVariant {
+  name: string;
+  content_type: string;
+  url: string;
+  width: number | null;
+  height: number | null;
 }
 
 export interface MethodItem {
@@ -1283,7 +1330,7 @@ export interface ShownChatMessage {
   seq: number;
   sender_id: string;
   text: string;
-  media: ChatMedia[];
+  media: Media[];
   reply_to_seq: number | null;
   created_at: string;
   edited_at: string | null;
@@ -1709,6 +1756,10 @@ export interface ServerToClientEvents {
   "graph.muted": (push: GraphMuted, offset?: string) => void;
   "graph.requested": (push: GraphRequested, offset?: string) => void;
   "graph.unmuted": (push: GraphUnmuted, offset?: string) => void;
+  "media.failed": (push: MediaFailed, offset?: string) => void;
+  "media.progressed": (push: MediaProgressed, offset?: string) => void;
+  "media.ready": (push: MediaReady, offset?: string) => void;
+  "media.updated": (push: MediaUpdated, offset?: string) => void;
   "notification.counted": (push: NotificationCounted, offset?: string) => void;
   "notification.created": (push: NotificationCreated, offset?: string) => void;
   "notification.dismissed": (push: NotificationDismissed, offset?: string) => void;
