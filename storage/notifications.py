@@ -65,6 +65,12 @@ async def notify(
     return cast("list[ToldRow]", rows)
 
 
+async def told_lately(tx: Transaction, event_id: int, cause: Cause, user_ids: Sequence[int]) -> list[ToldRow]:
+    """The same users again whom that event notified less than ten minutes ago: their pushes may have been lost."""
+    rows = await tx.fetch("SELECT * FROM told_lately($1, $2, $3, $4, $5, $6)", event_id, *cause, user_ids)
+    return cast("list[ToldRow]", rows)
+
+
 async def load_shown(tx: Transaction, pairs: Sequence[tuple[int, int]]) -> list[NotificationRow]:
     """Notifications, each as its user may see it. pairs: the user and the notification. For workers."""
     rows = await tx.fetch(

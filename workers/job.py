@@ -46,10 +46,15 @@ class Tools:
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a reaction. Ids of its pushes derive from `event_id`, so that a repeated run pushes nothing new."""
+    """One run of a reaction. Ids of its pushes derive from `event_id`, so that a repeated run pushes nothing new.
+
+    `is_repeated`: an earlier run has finished, or the event is older than 30 days. Groups that do not remember their
+    events always get False.
+    """
 
     event_id: int
     tools: Tools
+    is_repeated: bool = False
 
 
 Reaction = Callable[[Job, Any], Awaitable[None]]

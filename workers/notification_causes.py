@@ -115,7 +115,8 @@ async def tell_of_messages(job: Job, event: ChatMessagesSentEvent) -> None:
     due_at = job.tools.now() + job.tools.delays.push
     async with job.tools.database.transaction() as tx:
         request = await chat_notifications.request_by_message(tx, event.chat_id, event.first_seq)
-        await chat_notifications.schedule(tx, event.chat_id, event.last_seq, due_at)
+        if not job.is_repeated:
+            await chat_notifications.schedule(tx, event.chat_id, event.last_seq, due_at)
     if request is not None:
         await tell(job, Cause("chat_request", "chat", event.chat_id, request.sender_id), request.user_ids)
 

@@ -25,21 +25,22 @@ OLDEST = timedelta(days=90)  # older causes have been deleted, so a replay must 
 
 
 async def tell(job: Job, cause: Cause, user_ids: Sequence[int]) -> None:
-    """Notify these users of the cause, each once. Users who may not see it, or hide its actor, are left out."""
+    """Notify these users of the cause, each once. Users who may not see it, or hide its actor, are left out.
+
+    A repeated event notifies nobody; it pushes again what it has created lately.
+    """
     if minted_at(job.event_id) < datetime.now(UTC) - OLDEST:
         return
     asked = list(dict.fromkeys(user_ids))
     for start in range(0, len(asked), PAGE):
-        await _tell_page(job.tools, job.event_id, cause, asked[start : start + PAGE])
+        await _tell_page(job, cause, asked[start : start + PAGE])
 
 
-async def _tell_page(tools: Tools, event_id: int, cause: Cause, user_ids: list[int]) -> None:
+async def _tell_page(job: Job, cause: Cause, user_ids: list[int]) -> None:
+    tools = job.tools
     online = await tools.locations.online(user_ids)
-    new_ids = [tools.ids.mint() for _ in user_ids]
     async with tools.database.transaction() as tx:
-        told = [
-            row for row in await notifications.notify(tx, event_id, cause, user_ids, new_ids) if row["place"] == "list"
-        ]
+        told = [row for row in await _notify(job, tx, cause, user_ids) if row["place"] == "list"]
         if not told:
             return
         users = await load_recipients(tx, [row["user_id"] for row in told])
@@ -50,6 +51,12 @@ async def _tell_page(tools: Tools, event_id: int, cause: Cause, user_ids: list[i
     await asyncio.gather(
         *(_push(tools, cause, row, users[row["user_id"]].locale, counts[row["user_id"]]) for row in shown)
     )
+
+
+async def _notify(job: Job, tx: Transaction, cause: Cause, user_ids: list[int]) -> list[ToldRow]:
+    if job.is_repeated:
+        return await notifications.told_lately(tx, job.event_id, cause, user_ids)
+    return await notifications.notify(tx, job.event_id, cause, user_ids, [job.tools.ids.mint() for _ in user_ids])
 
 
 async def _schedule(

@@ -10,7 +10,7 @@ import time
 import structlog
 from prometheus_client import Counter
 
-from storage import idempotency, notifications, outbox, schema
+from storage import handled_events, idempotency, notifications, outbox, schema
 from storage.database import DatabaseUnavailable
 from storage.event_log import LogFull, Record
 from storage.redis import RedisError
@@ -85,6 +85,7 @@ class _Relay:
         for forget in (
             outbox.forget_sent,
             idempotency.forget_old,
+            handled_events.forget_old,
             notifications.forget_old,
             notifications.forget_surplus,
             notifications.forget_old_causes,

@@ -6,12 +6,13 @@ While PostgreSQL or Redis is gone, the record is retried without limit, and its 
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 import structlog
 from prometheus_client import Counter, Histogram
 
-from storage import outbox
+from storage import handled_events, outbox
 from storage.database import DatabaseUnavailable
 from storage.event_log import Record
 from storage.redis import REDIS_UNAVAILABLE
@@ -20,11 +21,14 @@ from workers.job import Job, Reaction, Tools, groups
 ATTEMPTS = 5
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 5.0
+REMEMBERING = frozenset({"notifications"})  # groups whose reactions are told whether their event is repeated
 
 REACTIONS = Counter("daira_reactions_total", "Reactions to events", ["group", "topic", "outcome"])
 REACTION_SECONDS = Histogram("daira_reaction_seconds", "Time of a reaction with its retries", ["group", "topic"])
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 
 async def run_group(tools: Tools, group: str, stop: asyncio.Event) -> None:
@@ -32,22 +36,47 @@ async def run_group(tools: Tools, group: str, stop: asyncio.Event) -> None:
     reactions = groups()[group]
 
     async def react(records: Sequence[Record]) -> None:
+        repeated = await _repeated(tools, records) if group in REMEMBERING else set()
+        finished = []
         for record in records:
+            job = Job(record.event_id, tools, is_repeated=record.event_id in repeated)
             with REACTION_SECONDS.labels(group, record.topic).time():
-                outcome = await _settle(tools, group, reactions[record.topic], record)
+                outcome = await _settle(job, group, reactions[record.topic], record)
             REACTIONS.labels(group, record.topic, outcome).inc()
+            if outcome == "ok" and not job.is_repeated:
+                finished.append(record.event_id)
+        # Once for the batch, and last: if the worker dies before, the events are delivered again as new ones.
+        if finished and group in REMEMBERING:
+            await _through_outages(lambda: handled_events.add(tools.database, finished))
 
     await tools.event_log.consume(group, sorted(reactions), react, stop)
 
 
-async def _settle(tools: Tools, group: str, reaction: Reaction, record: Record) -> str:
+async def _repeated(tools: Tools, records: Sequence[Record]) -> set[int]:
+    event_ids = [record.event_id for record in records]
+    return await _through_outages(lambda: handled_events.known(tools.database, event_ids))
+
+
+async def _through_outages(work: Callable[[], Awaitable[T]]) -> T:
+    """Repeat the work until the database answers."""
+    outages = 0
+    while True:
+        try:
+            return await work()
+        except DatabaseUnavailable as error:
+            outages += 1
+            log.warning("a worker group waits for a service", error=str(error))
+            await asyncio.sleep(_backoff(outages))
+
+
+async def _settle(job: Job, group: str, reaction: Reaction, record: Record) -> str:
     cause = ""
     failures = outages = 0
     started = time.monotonic()
     while failures < ATTEMPTS:
         try:
             event = outbox.decode(record.topic, record.payload)
-            await reaction(Job(record.event_id, tools), event)
+            await reaction(job, event)
         except (DatabaseUnavailable, *REDIS_UNAVAILABLE) as error:
             outages += 1
             log.warning("a reaction waits for a service", group=group, topic=record.topic, error=str(error))
@@ -62,7 +91,7 @@ async def _settle(tools: Tools, group: str, reaction: Reaction, record: Record) 
             log.debug("reacted", group=group, topic=record.topic, event_id=record.event_id,
                       ms=round((time.monotonic() - started) * 1_000, 1))  # fmt: skip
             return "ok"
-    await tools.event_log.bury(group, record, cause)
+    await job.tools.event_log.bury(group, record, cause)
     log.error(
         "a record became a dead letter: see `daira dead-letters list`, retry with `daira dead-letters replay`",
         group=group,

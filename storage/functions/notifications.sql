@@ -53,6 +53,19 @@ BEGIN
     RETURN CASE WHEN 'drop' = ANY (policies) THEN 'drop' WHEN 'filter' = ANY (policies) THEN 'filter' ELSE 'accept' END;
 END $$;
 
+-- What another run of the event told these people less than ten minutes ago: its push may have been lost.
+CREATE OR REPLACE FUNCTION told_lately(event bigint, told_kind text, type text, target bigint, actor bigint,
+                                       people bigint[])
+    RETURNS TABLE (user_id bigint, notification_id bigint, place text, is_new boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT c.user_id, c.notification_id, n.place, false
+    FROM notification_causes c JOIN notifications n ON n.id = c.notification_id
+    WHERE c.user_id = ANY (people) AND c.kind = told_kind AND c.target_type = type AND c.target_id = target
+      AND c.actor_id = actor AND c.event_id = event AND c.created_at > now() - interval '10 minutes'
+      AND n.seen_at IS NULL
+$$;
+GRANT EXECUTE ON FUNCTION told_lately TO daira_worker;
+
 -- Notify people of what the actor (0: nobody) did, each once for a cause. `ids` are ids for new notifications, one for
 -- each of `people`. Reactions and follows join the notification of their target while the user has not seen it, and
 -- for 12 hours. Returns the notifications that are new or have a new actor, also those that another run of this event
@@ -111,11 +124,7 @@ BEGIN
     )
     SELECT a.user_id, a.id, a.place, true FROM added a
     UNION ALL SELECT j.user_id, j.id, j.place, false FROM joined j
-    UNION ALL SELECT c.user_id, c.notification_id, n.place, false
-        FROM notification_causes c JOIN notifications n ON n.id = c.notification_id
-        WHERE c.user_id = ANY (people) AND c.kind = told_kind AND c.target_type = type AND c.target_id = target
-          AND c.actor_id = actor AND c.event_id = event AND c.created_at > now() - interval '10 minutes'
-          AND n.seen_at IS NULL;
+    UNION ALL SELECT * FROM told_lately(event, told_kind, type, target, actor, people);
 END $$;
 GRANT EXECUTE ON FUNCTION notify TO daira_worker;
 

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from protocol.fields import MAX_ID
-from storage import notifications
+from storage import handled_events, notifications
 from storage.schema import WORKER_ROLE
 from tests.cluster import Cluster
 
@@ -151,3 +151,13 @@ async def test_old_notifications_and_causes_are_deleted(idle_cluster: Cluster, o
     found = await owner.fetch("SELECT id & 7 AS number FROM notifications WHERE user_id = $1 ORDER BY 1", alice)
     assert [row["number"] for row in found] == [2, 4]
     assert await owner.fetchval("SELECT count(*) FROM notification_causes WHERE user_id = $1", alice) == left
+
+
+async def test_handled_events_are_forgotten_after_30_days(idle_cluster: Cluster, owner: Any):
+    await owner.execute(
+        """INSERT INTO handled_events SELECT snowflake_at(now() - age * interval '1 day')
+        FROM unnest(ARRAY [29, 31, 32]) AS age"""
+    )
+    assert await as_worker(idle_cluster, handled_events.forget_old) >= 2
+    oldest = await owner.fetchval("SELECT min(event_id) > snowflake_at(now() - interval '30 days') FROM handled_events")
+    assert oldest

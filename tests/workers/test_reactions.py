@@ -75,6 +75,44 @@ async def test_a_failing_event_is_retried_then_dead_lettered_with_its_cause_and_
     await running
 
 
+async def test_a_group_that_remembers_its_events_is_told_which_are_repeated(cluster, own_log, monkeypatch):
+    """An event is repeated once it was handled, and if it is too old to know. A dead letter was not handled."""
+    name = f"test-{secrets.token_hex(4)}"
+    monkeypatch.setattr(runner, "REMEMBERING", {name})
+    good, failing = cluster.stores.ids.mint(), cluster.stores.ids.mint()
+    old, broken = 1, {failing}
+    seen: list[tuple[int, bool]] = []
+
+    @consumes(PostCreatedEvent, group=name)
+    async def react(job: Job, event: PostCreatedEvent) -> None:
+        if job.event_id in broken:
+            raise ValueError("it is broken")
+        seen.append((job.event_id, job.is_repeated))
+
+    async def lag() -> int:
+        return sum(each.records for each in await own_log.lags())
+
+    async def buried() -> int:
+        return len(await own_log.dead_letters(10))
+
+    stop = asyncio.Event()
+    running = asyncio.create_task(runner.run_group(tools_with(cluster, own_log), name, stop))
+    try:
+        await own_log.append(1, [record(good), record(failing)])
+        assert await soon(buried, 1) == 1
+        assert await soon(lag, 0) == 0
+        broken.clear()
+        assert await own_log.replay(None) == 1
+        assert await soon(lag, 0) == 0
+        await own_log.append(2, [record(good), record(failing), record(old)])
+        assert await soon(lag, 0) == 0
+    finally:
+        stop.set()
+        await running
+        del jobs._groups[name]
+    assert seen == [(good, False), (failing, False), (good, True), (failing, True), (old, True)]
+
+
 async def test_unknown_topics_and_versions_become_dead_letters(cluster, own_log, group):
     name, attempts = group
     stop = asyncio.Event()

@@ -327,7 +327,9 @@ async def test_devices_that_got_a_push_are_told_to_dismiss_it(rows: Rows):
         )
     await rows.list(alice, "see_notifications", newest)
     await rows.list(alice, "read_notifications", [newest, oldest])
-    dismissed = "SELECT notification_id, outcome FROM notification_deliveries WHERE channel = 'dismiss' AND user_id = $1"
+    dismissed = (
+        "SELECT notification_id, outcome FROM notification_deliveries WHERE channel = 'dismiss' AND user_id = $1"
+    )
     assert await rows.table(dismissed, alice) == [(oldest, None)]
 
 

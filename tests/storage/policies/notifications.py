@@ -17,6 +17,7 @@ NOTIFICATIONS = {
     "notification_deliveries": Rules(
         "", "", False, ((NO_ONE, "DELETE FROM notification_deliveries WHERE user_id = {owner}"),)
     ),
+    "handled_events": Rules("", "", False, ((NO_ONE, "DELETE FROM handled_events WHERE event_id = {post}"),)),
     "notification_preferences": Rules(
         f"user_id {_PREFERRED}", _PREFERRED, False,
         (
@@ -29,6 +30,14 @@ NOTIFICATIONS = {
 }  # fmt: skip
 
 OF_WORKERS = {
+    "handled_events": Rules(
+        "event_id", "", True,
+        (
+            (_WORKER, "INSERT INTO handled_events (event_id) VALUES ({new})"),
+            (_WORKER, "DELETE FROM handled_events WHERE event_id = 1"),
+            (NO_ONE, "DELETE FROM handled_events WHERE event_id = {post}"),  # it is not old
+        ),
+    ),
     "notifications": Rules(
         "", "decisions told_seq", True,
         (
@@ -74,7 +83,7 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
     ),
 }  # fmt: skip
 TO_WORKERS = {
-    "notify", "notification_recipients", "notification_detail", "notifications_shown_to", "unseen_count_of",
-    "notify_of_messages", "unread_messages", "dismiss_messages",
+    "notify", "told_lately", "notification_recipients", "notification_detail", "notifications_shown_to",
+    "unseen_count_of", "notify_of_messages", "unread_messages", "dismiss_messages",
 }  # fmt: skip
 INTERNAL = TO_WORKERS | {"hides", "target_visible_to", "notification_verdict", "dismiss_deliveries"}

@@ -183,6 +183,7 @@ _BELONGINGS = """
         (user_id, kind, target_type, target_id, actor_id, event_id, notification_id, created_at)
         VALUES ({owner}, 'follow', 'user', {owner}, {other}, 1, {notification}, now()),
                ({owner}, 'follow', 'user', {owner}, {cohost}, 1, NULL, now() - interval '91 days');
+    INSERT INTO handled_events (event_id) VALUES (1), ({post});
     INSERT INTO notification_preferences (user_id, strangers) VALUES ({owner}, 'filter');
     INSERT INTO notification_deliveries (notification_id, channel, user_id, due_at)
         VALUES ({notification}, 'push', {owner}, now());

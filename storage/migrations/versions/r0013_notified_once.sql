@@ -1,0 +1,14 @@
+-- It exists when an older database is upgraded; functions/ holds its text.
+CREATE OR REPLACE FUNCTION snowflake_at(at timestamptz) RETURNS bigint LANGUAGE sql IMMUTABLE RETURN 0;
+
+-- Events that the worker group `notifications` has handled. If one is repeated, it notifies no user whom it did not
+-- notify then.
+CREATE TABLE handled_events (
+    event_id bigint PRIMARY KEY
+);
+ALTER TABLE handled_events ENABLE ROW LEVEL SECURITY;
+GRANT SELECT, INSERT (event_id), DELETE ON handled_events TO daira_worker;
+CREATE POLICY worker_reads ON handled_events FOR SELECT TO daira_worker USING (true);
+CREATE POLICY worker_adds ON handled_events FOR INSERT TO daira_worker WITH CHECK (true);
+CREATE POLICY worker_deletes ON handled_events FOR DELETE TO daira_worker
+    USING (event_id < snowflake_at(now() - interval '30 days'));
