@@ -32,9 +32,10 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Notification(msgspec.Struct, frozen=True):
-    """A notification as its user may see it: users whom the user hides are not among the actors, nor counted.
+    """A notification as its user may see it.
 
-    `actors` are the newest of `actor_count`. While a notification is unseen, further actors may join it; `created_at`
+    `actors` are the newest of `actor_count`. Users whom the user hides are not among them, nor counted, nor those who
+    withdrew the reaction or ended the follow. While a notification is unseen, further actors may join it; `created_at`
     stays.
     """
 

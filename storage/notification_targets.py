@@ -1,6 +1,6 @@
 """The users whom an event may notify. All functions are for workers."""
 
-from typing import TypedDict, cast
+from typing import NamedTuple, TypedDict, cast
 
 from protocol.reactions import TargetType
 from storage.database import Database, Transaction
@@ -14,6 +14,19 @@ class AnsweringCommentRow(TypedDict):
     mention_ids: list[int]
     post_author_id: int
     parent_author_id: int | None
+
+
+class ReactedTo(NamedTuple):
+    """`was_withdrawn`: the author was told of the user's earlier reaction, which the user withdrew."""
+
+    author_id: int
+    was_withdrawn: bool
+
+
+_AUTHOR = """
+    SELECT author_id AS id FROM posts WHERE $1 = 'post' AND posts.id = $2
+    UNION ALL SELECT author_id FROM comments WHERE $1 = 'comment' AND comments.id = $2
+"""
 
 
 async def comment(tx: Transaction, comment_id: int) -> AnsweringCommentRow | None:
@@ -39,22 +52,26 @@ async def author_of_shared_post(tx: Transaction, post_id: int) -> int | None:
 
 async def author_to_tell_of_reaction(
     database: Database, event_id: int, target_type: TargetType, target_id: int, user_id: int
-) -> int | None:
+) -> ReactedTo | None:
     """The author of what the user reacted to; None if it was withdrawn, or the author knows of an earlier reaction.
 
     In one round trip: users change and repeat their reactions often.
     """
     rows = await database.fetch(
-        """SELECT author.id FROM reactions r CROSS JOIN LATERAL (
-            SELECT author_id AS id FROM posts WHERE r.target_type = 'post' AND posts.id = r.target_id
-            UNION ALL
-            SELECT author_id FROM comments WHERE r.target_type = 'comment' AND comments.id = r.target_id) author
-        WHERE r.target_type = $2 AND r.target_id = $3 AND r.user_id = $4 AND NOT EXISTS (
-            SELECT FROM notification_causes c WHERE c.user_id = author.id AND c.kind = 'reaction'
-                AND c.target_type = $2 AND c.target_id = $3 AND c.actor_id = $4 AND c.event_id <> $1)""",
-        event_id,
+        f"""SELECT author.id, coalesce(c.is_withdrawn, false) FROM ({_AUTHOR}) author
+        JOIN reactions r ON r.target_type = $1 AND r.target_id = $2 AND r.user_id = $3
+        LEFT JOIN notification_causes c ON c.user_id = author.id AND c.kind = 'reaction'
+            AND c.target_type = $1 AND c.target_id = $2 AND c.actor_id = $3
+        WHERE c.user_id IS NULL OR c.is_withdrawn OR c.event_id = $4""",
         target_type,
         target_id,
         user_id,
+        event_id,
     )
+    return ReactedTo(*rows[0]) if rows else None
+
+
+async def author(database: Database, target_type: TargetType, target_id: int) -> int | None:
+    """The author of a post or comment."""
+    rows = await database.fetch(_AUTHOR, target_type, target_id)
     return rows[0]["id"] if rows else None

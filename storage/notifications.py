@@ -65,6 +65,14 @@ async def notify(
     return cast("list[ToldRow]", rows)
 
 
+async def recheck(tx: Transaction, cause: Cause, user_id: int) -> bool:
+    """Take the actor out of the user's notification if the reaction or follow has ended, or back if it stands again.
+
+    Returns whether the notification has changed. For workers.
+    """
+    return bool(await tx.fetchval("SELECT recheck_cause($1, $2, $3, $4, $5)", *cause, user_id))
+
+
 async def told_lately(tx: Transaction, event_id: int, cause: Cause, user_ids: Sequence[int]) -> list[ToldRow]:
     """The same users again whom that event notified less than ten minutes ago: their pushes may have been lost."""
     rows = await tx.fetch("SELECT * FROM told_lately($1, $2, $3, $4, $5, $6)", event_id, *cause, user_ids)

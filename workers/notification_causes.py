@@ -14,6 +14,7 @@ from protocol.events import (
     PostCreatedEvent,
     PostEditedEvent,
     ReactionSetEvent,
+    ReactionUnsetEvent,
     RoomChangedEvent,
     RoomInvitedEvent,
     SessionsEndedEvent,
@@ -33,15 +34,17 @@ CUT = Counter("daira_notification_audiences_cut_total", "Events of which not all
 
 @consumes(FollowChangedEvent, group="notifications")
 async def tell_of_follow(job: Job, event: FollowChangedEvent) -> None:
-    """A follow, a request or an acceptance that still stands."""
+    """A follow, a request or an acceptance that still stands; the end of a follow takes it out of its notification."""
     follower_id, followee_id = event.follower_id, event.followee_id
+    follow = Cause("follow", "user", followee_id, follower_id)
+    await _recheck(job, follow, followee_id)
     async with job.tools.database.transaction() as tx:
         status = await graph.follow_status(tx, follower_id, followee_id)
     match (event.change, status):
         case ("requested", "pending"):
             await tell(job, Cause("follow_request", "user", follower_id, follower_id), [followee_id])
         case ("followed", "active"):
-            await tell(job, Cause("follow", "user", followee_id, follower_id), [followee_id])
+            await tell(job, follow, [followee_id])
         case ("accepted", "active"):
             await tell(job, Cause("acceptance", "user", followee_id, followee_id), [follower_id])
 
@@ -67,11 +70,23 @@ async def tell_of_edit(job: Job, event: PostEditedEvent) -> None:
 
 @consumes(ReactionSetEvent, group="notifications")
 async def tell_of_reaction(job: Job, event: ReactionSetEvent) -> None:
-    author_id = await notification_targets.author_to_tell_of_reaction(
+    found = await notification_targets.author_to_tell_of_reaction(
         job.tools.database, job.event_id, event.target_type, event.target_id, event.user_id
     )
+    if found is None:
+        return
+    cause = Cause("reaction", event.target_type, event.target_id, event.user_id)
+    if found.was_withdrawn:
+        await _recheck(job, cause, found.author_id)
+    else:
+        await tell(job, cause, [found.author_id])
+
+
+@consumes(ReactionUnsetEvent, group="notifications")
+async def take_out_reaction(job: Job, event: ReactionUnsetEvent) -> None:
+    author_id = await notification_targets.author(job.tools.database, event.target_type, event.target_id)
     if author_id is not None:
-        await tell(job, Cause("reaction", event.target_type, event.target_id, event.user_id), [author_id])
+        await _recheck(job, Cause("reaction", event.target_type, event.target_id, event.user_id), author_id)
 
 
 @consumes(CommentCreatedEvent, group="notifications")
@@ -167,6 +182,10 @@ async def tell_of_new_device(job: Job, event: SessionStartedEvent) -> None:
 
 @consumes(BlockedEvent, group="notifications")
 async def count_after_block(job: Job, event: BlockedEvent) -> None:
+    """A block also ends the follows of the two users."""
+    for follower_id, followee_id in ((event.blocker_id, event.blocked_id), (event.blocked_id, event.blocker_id)):
+        async with job.tools.database.transaction() as tx:
+            await notifications.recheck(tx, Cause("follow", "user", followee_id, follower_id), followee_id)
     await _count(job, event.blocker_id, event.blocked_id)
 
 
@@ -185,6 +204,13 @@ async def _mentioned(job: Job, post_id: int) -> list[int]:
     async with job.tools.database.transaction() as tx:
         post = await posts.for_fanout(tx, post_id)
     return [] if post is None or post["status"] != "published" else post["mention_ids"]
+
+
+async def _recheck(job: Job, cause: Cause, user_id: int) -> None:
+    async with job.tools.database.transaction() as tx:
+        has_changed = await notifications.recheck(tx, cause, user_id)
+    if has_changed:
+        await _count(job, user_id)
 
 
 async def _count(job: Job, *user_ids: int) -> None:

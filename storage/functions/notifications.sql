@@ -53,6 +53,48 @@ BEGIN
     RETURN CASE WHEN 'drop' = ANY (policies) THEN 'drop' WHEN 'filter' = ANY (policies) THEN 'filter' ELSE 'accept' END;
 END $$;
 
+-- Whether the actor's reaction to the target, or follow of the person, has not ended.
+CREATE OR REPLACE FUNCTION cause_stands(person bigint, kind text, type text, target bigint, actor bigint)
+    RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN CASE kind
+        WHEN 'follow' THEN EXISTS (
+            SELECT FROM public.follows f
+            WHERE f.follower_id = actor AND f.followee_id = person AND f.status = 'active')
+        WHEN 'reaction' THEN EXISTS (
+            SELECT FROM public.reactions r
+            WHERE r.target_type = type AND r.target_id = target AND r.user_id = actor) END;
+
+-- A reaction or follow has ended or is back: its actor leaves the person's notification, or is shown there again. One
+-- without actors is hidden and closed, and devices dismiss it. Returns whether the notification has changed.
+CREATE OR REPLACE FUNCTION recheck_cause(told_kind text, type text, target bigint, actor bigint, person bigint)
+    RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    changed bigint;
+    is_gone boolean;
+    is_empty boolean;
+BEGIN
+    PERFORM hold('notifications', person); -- `notify` stores no cause meanwhile
+    UPDATE notification_causes c SET is_withdrawn = NOT c.is_withdrawn
+    WHERE c.user_id = person AND c.kind = told_kind AND c.target_type = type AND c.target_id = target
+      AND c.actor_id = actor AND c.is_withdrawn = cause_stands(person, told_kind, type, target, actor)
+    RETURNING c.notification_id, c.is_withdrawn INTO changed, is_gone;
+    UPDATE notifications n
+    SET actor_count = n.actor_count + CASE WHEN is_gone THEN -1 ELSE 1 END,
+        actor_ids = ARRAY (SELECT c.actor_id FROM notification_causes c
+                           WHERE c.notification_id = n.id AND NOT c.is_withdrawn ORDER BY c.created_at DESC LIMIT 8),
+        group_key = CASE WHEN NOT is_gone OR n.actor_count > 1 THEN n.group_key END
+    WHERE n.id = changed
+    RETURNING n.actor_count = 0 INTO is_empty;
+    IF is_empty THEN
+        PERFORM dismiss_deliveries(ARRAY [changed]);
+    END IF;
+    RETURN is_empty IS NOT NULL;
+END $$;
+GRANT EXECUTE ON FUNCTION recheck_cause TO daira_worker;
+
 -- What another run of the event told these people less than ten minutes ago: its push may have been lost.
 CREATE OR REPLACE FUNCTION told_lately(event bigint, told_kind text, type text, target bigint, actor bigint,
                                        people bigint[])
@@ -68,7 +110,7 @@ GRANT EXECUTE ON FUNCTION told_lately TO daira_worker;
 
 -- Notify people of what the actor (0: nobody) did, each once for a cause. `ids` are ids for new notifications, one for
 -- each of `people`. Reactions and follows join the notification of their target while the user has not seen it, and
--- for 12 hours. Returns the notifications that are new or have a new actor, also those that another run of this event
+-- for 12 hours; one that has ended meanwhile is not told. Returns the notifications that are new or have a new actor, also those that another run of this event
 -- made less than ten minutes ago: its push may have been lost.
 CREATE OR REPLACE FUNCTION notify(event bigint, told_kind text, type text, target bigint, actor bigint,
                                   people bigint[], ids bigint[])
@@ -94,7 +136,8 @@ BEGIN
         FROM unnest(people, ids) AS pair (person, id)
         JOIN users u ON u.id = pair.person
         LEFT JOIN notification_preferences p ON p.user_id = pair.person
-        WHERE pair.person <> actor AND NOT EXISTS (
+        WHERE pair.person <> actor
+            AND (NOT is_grouped OR cause_stands(pair.person, told_kind, type, target, actor)) AND NOT EXISTS (
             SELECT FROM notification_causes c WHERE c.user_id = pair.person AND c.kind = told_kind
                 AND c.target_type = type AND c.target_id = target AND c.actor_id = actor)
     ), told AS (
@@ -164,19 +207,21 @@ CREATE OR REPLACE FUNCTION notifications_shown_to(person bigint, asked bigint[])
     lost AS MATERIALIZED (
         SELECT c.notification_id AS id, count(*)::integer AS amount
         FROM hidden h JOIN notification_causes c ON c.user_id = person AND c.actor_id = h.id
-        WHERE c.notification_id = ANY (asked) GROUP BY 1)
+        WHERE c.notification_id = ANY (asked) AND NOT c.is_withdrawn GROUP BY 1)
     SELECT n, n.actor_count - coalesce(l.amount, 0), shown.actors
     FROM notifications n LEFT JOIN lost l ON l.id = n.id
     CROSS JOIN LATERAL (
         SELECT coalesce(array_agg(actor.row ORDER BY sample.place), '{}') AS actors
         FROM unnest(CASE WHEN l.id IS NULL THEN n.actor_ids ELSE ARRAY (
                 SELECT c.actor_id FROM notification_causes c
-                WHERE c.notification_id = n.id AND c.actor_id NOT IN (SELECT h.id FROM hidden h)
+                WHERE c.notification_id = n.id AND NOT c.is_withdrawn
+                  AND c.actor_id NOT IN (SELECT h.id FROM hidden h)
                 ORDER BY c.created_at DESC LIMIT 8) END) WITH ORDINALITY AS sample (id, place)
         -- OFFSET 0 has each user read by key: a join of these few would read all users.
         CROSS JOIN LATERAL (
             SELECT u AS row FROM users u WHERE u.id = sample.id AND u.status = 'active' OFFSET 0) actor) shown
-    WHERE n.id = ANY (asked) AND n.user_id = person AND (n.actor_count = 0 OR cardinality(shown.actors) > 0)
+    WHERE n.id = ANY (asked) AND n.user_id = person
+      AND (cardinality(shown.actors) > 0 OR n.actor_count = 0 AND n.kind NOT IN ('reaction', 'follow'))
       AND target_visible_to(person, n.target_type, n.target_id)
       AND (n.kind <> 'follow_request' OR EXISTS ( -- it was not withdrawn nor rejected
           SELECT FROM follows f WHERE f.follower_id = n.target_id AND f.followee_id = person))

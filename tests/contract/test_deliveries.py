@@ -316,3 +316,18 @@ async def test_two_workers_send_it_once(cluster: Cluster, person, courier: Couri
     await asyncio.gather(courier.later(46 * SECOND), courier.later(0 * SECOND))
     told = [each for message in courier.pushed(phone) for each in message.data["notification_ids"].split(",")]
     assert sorted(told) == sorted(each["id"] for each in await listed(alice))
+
+
+async def test_a_reaction_that_is_withdrawn_is_removed_from_devices(cluster: Cluster, person, courier: Courier):
+    alice, bob = await person("alice"), await person("bob")
+    phone = await courier.register(alice)
+    post = await alice.call("post.create", text="hello")
+    target = {"target_type": "post", "target_id": post["id"]}
+    await bob.call("reaction.set", **target, kind="like")
+    told = await notified(alice, kind="reaction")
+    await courier.later(46 * SECOND)
+    assert len(courier.pushed(phone)) == 1
+    await bob.call("reaction.unset", **target)
+    await cluster.settle()
+    await courier.later(MINUTE)
+    assert courier.dismissed(phone) == [told["id"]]

@@ -57,14 +57,36 @@ async def test_follows_are_grouped_until_they_are_seen(cluster: Cluster, person)
 
 
 async def test_a_repeated_follow_is_quiet(cluster: Cluster, person):
+    """The follower leaves the notification with each end of the follow, and returns to it."""
     alice, bob = await person("alice"), await person("bob")
     for _ in range(3):
         await bob.call("graph.follow", user_id=alice.id)
         await cluster.settle()
+        assert [each["actor_count"] for each in await listed(alice)] == [1]
         await bob.call("graph.unfollow", user_id=alice.id)
+        await cluster.settle()
+        assert await listed(alice) == []
     await cluster.settle(alice)
     assert len(alice.heard("notification.created")) == 1
-    assert [each["actor_count"] for each in await listed(alice)] == [1]
+
+
+async def test_an_ended_follow_leaves_the_others_in_the_group(cluster: Cluster, person):
+    alice, bob, carol, dina = [await person(name) for name in ("alice", "bob", "carol", "dina")]
+    for follower in (bob, carol, dina):
+        await follower.call("graph.follow", user_id=alice.id)
+        await notified(alice)
+    await carol.call("graph.unfollow", user_id=alice.id)
+    await bob.call("graph.block", user_id=alice.id)
+    await cluster.settle()
+    await bob.call("graph.unblock", user_id=alice.id)
+    await cluster.settle()
+    [group] = await listed(alice)
+    assert (group["actor_count"], [actor["id"] for actor in group["actors"]]) == (1, [dina.id])
+    await dina.call("graph.unfollow", user_id=alice.id)
+    await alice.expect("notification.counted", unseen_count=0)
+    assert await listed(alice) == []
+    await carol.call("graph.follow", user_id=alice.id)
+    await alice.expect("notification.counted", unseen_count=1)
 
 
 async def test_requests_and_acceptances(cluster: Cluster, person):
@@ -461,11 +483,14 @@ async def test_repeated_and_changed_reactions_are_quiet(cluster: Cluster, person
     for kind in ("like", "love", "sad"):
         await bob.call("reaction.set", **target, kind=kind)
         await cluster.settle()
+        assert [each["actor_count"] for each in await listed(alice)] == [1]
+        await bob.call("reaction.set", **target, kind="angry")
         await bob.call("reaction.unset", **target)
+        await cluster.settle()
+        assert await listed(alice) == []
     await alice.call("reaction.set", **target, kind="like")
     await cluster.settle(alice)
     assert len(alice.heard("notification.created")) == 1
-    assert [each["actor_count"] for each in await listed(alice)] == [1]
 
 
 async def test_shares_are_told_to_an_author_who_may_see_them(cluster: Cluster, person):

@@ -6,6 +6,10 @@ CREATE OR REPLACE FUNCTION snowflake_at(at timestamptz) RETURNS bigint LANGUAGE 
 CREATE TABLE handled_events (
     event_id bigint PRIMARY KEY
 );
+
+-- The reaction or follow has ended: its actor is left out of the notification.
+ALTER TABLE notification_causes ADD COLUMN is_withdrawn boolean NOT NULL DEFAULT false;
+
 ALTER TABLE handled_events ENABLE ROW LEVEL SECURITY;
 GRANT SELECT, INSERT (event_id), DELETE ON handled_events TO daira_worker;
 CREATE POLICY worker_reads ON handled_events FOR SELECT TO daira_worker USING (true);

@@ -14,11 +14,29 @@ new_ids = count(10**6)
 async def tell(
     rows: Rows, kind: str, actor: int, *people: int, target: tuple[str, int] | None = None, event: int = 1
 ) -> list[int]:
-    """Notify people of the actor's act; return those who are told in the list."""
+    """Notify people of the actor's act, after it; return those who are told in the list."""
     type_, target_id = target or ("user", actor)
+    for person in people:
+        await act(rows, kind, actor, person, target_id)
     ids = [next(new_ids) for _ in people]
     told = await rows.list(None, "notify", event, kind, type_, target_id, actor, list(people), ids)
     return sorted(each["user_id"] for each in told if each["place"] == "list")
+
+
+async def act(rows: Rows, kind: str, actor: int, person: int, target_id: int) -> None:
+    """Add the row of a follow or a reaction to a post, if it is missing: without it, nobody is told."""
+    if kind == "follow" and not await rows.table(
+        "SELECT FROM follows WHERE follower_id = $1 AND followee_id = $2", actor, person
+    ):
+        await rows.follow(actor, person)
+    if kind == "reaction" and not await rows.table(
+        "SELECT FROM reactions WHERE user_id = $1 AND target_id = $2", actor, target_id
+    ):
+        await rows.react(actor, target_id, target_type="post")
+
+
+async def recheck(rows: Rows, kind: str, type_: str, target_id: int, actor: int, person: int) -> bool:
+    return bool(await rows.ask(None, "recheck_cause", kind, type_, target_id, actor, person))
 
 
 async def shown(rows: Rows, person: int) -> list[tuple[int, int, list[int]]]:
@@ -188,8 +206,10 @@ class Model:
         self.groups: list[list[int]] = []
         self.is_open = False
         self.known: set[int] = set()
+        self.withdrawn: set[int] = set()
 
     def act(self, actor: int) -> None:
+        self.withdrawn.discard(actor)
         if actor in self.known:
             return
         self.known.add(actor)
@@ -199,24 +219,49 @@ class Model:
             self.groups.insert(0, [actor])
             self.is_open = True
 
+    def withdraw(self, actor: int) -> None:
+        if actor in self.known:
+            self.withdrawn.add(actor)
+            if self.groups[0] and not self._left(self.groups[0]):
+                self.close()
+
     def close(self) -> None:
         self.is_open = False
+
+    def shown(self) -> list[tuple[int, list[int]]]:
+        """The number of actors of each group, and the newest eight."""
+        left = [self._left(group) for group in self.groups]
+        return [(len(each), each[:8]) for each in left if each]
+
+    def _left(self, group: list[int]) -> list[int]:
+        return [actor for actor in group if actor not in self.withdrawn]
 
 
 @pytest.mark.parametrize("seed", range(8))
 async def test_groups_form_as_in_the_model(rows: Rows, seed: int):
-    """Reactions of many actors, while the user sees the list, reads, and twelve hours pass."""
+    """Actors react and withdraw it, while the user sees the list, reads, and twelve hours pass."""
     choose = random.Random(seed)
     alice, *actors = await rows.users(16)
     posts = [await rows.post(alice) for _ in range(2)]
     models = {post: Model() for post in posts}
-    for _ in range(80):
-        post = choose.choice(posts)
-        match choose.choices(["act", "see", "read", "wait"], [20, 1, 1, 1])[0]:
+    for moment in range(120):
+        post, actor = choose.choice(posts), choose.choice(actors)
+        match choose.choices(["act", "withdraw", "see", "read", "wait"], [20, 8, 1, 1, 1])[0]:
             case "act":
-                actor = choose.choice(actors)
                 await tell(rows, "reaction", actor, alice, target=("post", post))
+                await recheck(rows, "reaction", "post", post, actor, alice)
+                await rows.connection.execute(
+                    """UPDATE notification_causes SET created_at = now() + $3 * interval '1 second'
+                    WHERE actor_id = $1 AND target_id = $2 AND created_at = now()""",
+                    actor, post, moment + 1,
+                )  # fmt: skip
                 models[post].act(actor)
+            case "withdraw":
+                await rows.connection.execute(
+                    "DELETE FROM reactions WHERE user_id = $1 AND target_id = $2", actor, post
+                )
+                await recheck(rows, "reaction", "post", post, actor, alice)
+                models[post].withdraw(actor)
             case "see":
                 await rows.list(alice, "see_notifications", next(new_ids))
                 for model in models.values():
@@ -239,7 +284,32 @@ async def compare(rows: Rows, person: int, models: dict[int, Model]) -> None:
     targets = dict(await rows.table("SELECT id, target_id FROM notifications WHERE user_id = $1", person))
     for notification, amount, actors in await shown(rows, person):
         found[targets[notification]].append((amount, actors))
-    assert found == {post: [(len(each), each[:8]) for each in model.groups] for post, model in models.items()}
+    assert found == {post: model.shown() for post, model in models.items()}
+
+
+async def test_a_withdrawn_reaction_leaves_its_notification_and_returns_quietly(rows: Rows):
+    alice, bob = await rows.users(2)
+    post = await rows.post(alice)
+    cause = ("reaction", "post", post, bob, alice)
+    assert await tell(rows, "reaction", bob, alice, target=("post", post)) == [alice]
+    [before] = await shown(rows, alice)
+    assert not await recheck(rows, *cause)
+    await rows.connection.execute("DELETE FROM reactions WHERE user_id = $1", bob)
+    assert await recheck(rows, *cause)
+    assert not await recheck(rows, *cause)
+    assert await shown(rows, alice) == []
+    assert await rows.ask(alice, "unseen_count") == 0
+    assert await tell(rows, "reaction", bob, alice, target=("post", post), event=2) == []
+    assert await recheck(rows, *cause)
+    assert await shown(rows, alice) == [before]
+
+
+async def test_a_reaction_that_was_withdrawn_before_is_not_told(rows: Rows):
+    """It was read before the withdrawal, whose event found no cause."""
+    alice, bob = await rows.users(2)
+    post = await rows.post(alice)
+    told = await rows.list(None, "notify", 1, "reaction", "post", post, bob, [alice], [next(new_ids)])
+    assert told == await rows.table("SELECT FROM notification_causes WHERE user_id = $1", alice) == []
 
 
 async def test_replies_are_never_grouped(rows: Rows):

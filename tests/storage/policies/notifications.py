@@ -83,7 +83,7 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
     ),
 }  # fmt: skip
 TO_WORKERS = {
-    "notify", "told_lately", "notification_recipients", "notification_detail", "notifications_shown_to",
-    "unseen_count_of", "notify_of_messages", "unread_messages", "dismiss_messages",
+    "notify", "recheck_cause", "told_lately", "notification_recipients", "notification_detail",
+    "notifications_shown_to", "unseen_count_of", "notify_of_messages", "unread_messages", "dismiss_messages",
 }  # fmt: skip
-INTERNAL = TO_WORKERS | {"hides", "target_visible_to", "notification_verdict", "dismiss_deliveries"}
+INTERNAL = TO_WORKERS | {"hides", "target_visible_to", "notification_verdict", "cause_stands", "dismiss_deliveries"}
