@@ -8,7 +8,7 @@ from tests.cluster import Cluster
 from tests.storage.policies.world import World
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def world(idle_cluster: Cluster) -> AsyncIterator[World]:
     found = World(idle_cluster)
     await found.open()

@@ -34,7 +34,7 @@ OF_WORKERS = {
         "event_id", "", True,
         (
             (_WORKER, "INSERT INTO handled_events (event_id) VALUES ({new})"),
-            (_WORKER, "DELETE FROM handled_events WHERE event_id = 1"),
+            (_WORKER, "DELETE FROM handled_events WHERE event_id = {owner} >> 24"),
             (NO_ONE, "DELETE FROM handled_events WHERE event_id = {post}"),  # it is not old
         ),
     ),
