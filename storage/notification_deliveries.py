@@ -34,6 +34,7 @@ class DueDelivery(NamedTuple):
     channel: Channel
     user_id: int
     attempts: int  # with this one
+    sent_to: frozenset[int]  # devices that got it in earlier attempts
 
 
 class Step(NamedTuple):
@@ -43,6 +44,7 @@ class Step(NamedTuple):
     due_at: datetime | None
     outcome: str | None
     decision: Decision | None
+    sent_to: frozenset[int]  # devices that have got it so far
 
 
 async def load_recipients(tx: Transaction, user_ids: Sequence[int]) -> dict[int, RecipientRow]:
@@ -81,20 +83,23 @@ async def take_due(tx: Transaction, now: datetime, limit: int) -> list[DueDelive
             LIMIT $3 * 2 FOR UPDATE SKIP LOCKED)
         UPDATE notification_deliveries d SET leased_until = $2, attempts = attempts + 1
         FROM taken t WHERE d.notification_id = t.notification_id AND d.channel = t.channel
-        RETURNING d.notification_id, d.channel, d.user_id, d.attempts""",
+        RETURNING d.notification_id, d.channel, d.user_id, d.attempts, d.sent_to""",
         now,
         now + LEASE,
         limit,
     )
-    return [DueDelivery(*row) for row in rows]
+    return [
+        DueDelivery(row["notification_id"], row["channel"], row["user_id"], row["attempts"], frozenset(row["sent_to"]))
+        for row in rows
+    ]
 
 
 async def settle(tx: Transaction, steps: Sequence[Step]) -> None:
     """Finish or reschedule deliveries, and record the decisions. A delivery that was held back starts to count anew."""
     await tx.execute(
         f"""WITH step AS (
-            SELECT * FROM unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::integer[])
-                AS s (id, channel, due_at, outcome, decision, attempts)
+            SELECT * FROM unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::integer[],
+                $7::text[]) AS s (id, channel, due_at, outcome, decision, attempts, sent_to)
         ), added AS (
             SELECT id, jsonb_agg(decision::jsonb) AS decisions FROM step WHERE decision IS NOT NULL GROUP BY id
         ), noted AS (
@@ -102,7 +107,8 @@ async def settle(tx: Transaction, steps: Sequence[Step]) -> None:
                 WHEN jsonb_array_length(n.decisions) < {MOST_DECISIONS} THEN n.decisions ELSE '[]' END || a.decisions
             FROM added a WHERE n.id = a.id)
         UPDATE notification_deliveries d
-        SET due_at = coalesce(s.due_at, d.due_at), outcome = s.outcome, attempts = s.attempts, leased_until = NULL
+        SET due_at = coalesce(s.due_at, d.due_at), outcome = s.outcome, attempts = s.attempts, leased_until = NULL,
+            sent_to = s.sent_to::bigint[]
         FROM step s WHERE d.notification_id = s.id AND d.channel = s.channel""",
         [step.delivery.notification_id for step in steps],
         [step.delivery.channel for step in steps],
@@ -110,6 +116,7 @@ async def settle(tx: Transaction, steps: Sequence[Step]) -> None:
         [step.outcome for step in steps],
         [_encode(step.decision).decode() if step.decision else None for step in steps],
         [0 if step.decision and step.decision.decision == "held" else step.delivery.attempts for step in steps],
+        [f"{{{','.join(map(str, sorted(step.sent_to)))}}}" for step in steps],
     )
 
 

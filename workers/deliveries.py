@@ -1,12 +1,13 @@
 """Deliveries: send notifications that stayed unseen to the devices of their users, once they are due.
 
 All that is due for one user goes out as one message. Everything is checked again at that time. A delivery is leased
-while it is sent: if the worker dies, another one sends it again, and devices replace the first message by its key.
+while it is sent: if the worker dies, another one sends it again, and devices replace the first message by its key. A
+message that some devices could not get is repeated to these alone.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, cast
 
@@ -115,11 +116,15 @@ def _with_unread(row: NotificationRow, chat: UnreadRow, now: datetime) -> Notifi
 
 async def _settle_chats(tools: Tools, tx: Transaction, known: _Known, steps: Sequence[Step]) -> None:
     """Record which messages devices were told of, and schedule a push for later ones."""
-    finished = [step.delivery.notification_id for step in steps if step.due_at is None]
-    told = [(each, known.last_seqs[each]) for each in finished if each in known.last_seqs]
+    of_chats = [step for step in steps if step.delivery.notification_id in known.last_seqs]
+    finished = [step for step in of_chats if step.due_at is None]
+    # Devices that got the message in an earlier attempt were not told of those that came since.
+    told = [step for step in of_chats if not step.delivery.sent_to and (step.due_at is None or step.sent_to)]
     if told:
-        await chat_notifications.note_told(tx, told)
-        chat_ids = [known.rows[each]["target_id"] for each, _ in told]
+        ids = [step.delivery.notification_id for step in told]
+        await chat_notifications.note_told(tx, [(each, known.last_seqs[each]) for each in ids])
+    if finished:
+        chat_ids = [known.rows[step.delivery.notification_id]["target_id"] for step in finished]
         await chat_notifications.schedule_newer(tx, chat_ids, known.now + tools.delays.push)
 
 
@@ -135,7 +140,7 @@ async def _deliver_safely(tools: Tools, known: _Known, deliveries: Sequence[DueD
     except Exception as error:
         log.warning("a notification could not be sent", user_id=deliveries[0].user_id, exc_info=True)
         failed = Retry(0, type(error).__name__)
-        return [_step(each, _again_or_failed(each, [failed], known.now)) for each in deliveries]
+        return [_step(each, _rule_after(each, each.sent_to, [failed], known.now)) for each in deliveries]
 
 
 async def _send_wanted(tools: Tools, known: _Known, deliveries: Sequence[DueDelivery]) -> list[Step]:
@@ -145,11 +150,12 @@ async def _send_wanted(tools: Tools, known: _Known, deliveries: Sequence[DueDeli
     if not wanted:
         return steps
     outcomes = await _send(tools, known, wanted)
-    sent = sum(isinstance(outcome, Accepted) for outcome in outcomes)
-    if not sent:
-        return [*steps, *(_step(each, _again_or_failed(each, outcomes, known.now)) for each in wanted)]
-    ruling = Ruling(_channel(wanted[0]), "sent", f"to {sent} of {len(outcomes)} devices", known.now)
-    return [*steps, *(_step(each, ruling) for each in wanted)]
+    for each in wanted:
+        of_this = {device_id: outcome for device_id, outcome in outcomes.items() if device_id not in each.sent_to}
+        sent_to = each.sent_to.union(key for key, outcome in of_this.items() if isinstance(outcome, Accepted))
+        ruling = _rule_after(each, sent_to, [*of_this.values()], known.now)
+        steps.append(_step(each, ruling, sent_to))
+    return steps
 
 
 def _check(known: _Known, delivery: DueDelivery) -> Ruling:
@@ -164,31 +170,36 @@ def _check(known: _Known, delivery: DueDelivery) -> Ruling:
     return rule_again(channel, row["kind"], to, now, is_seen=is_seen, is_online=is_online)
 
 
-def _again_or_failed(delivery: DueDelivery, outcomes: Sequence[Outcome], now: datetime) -> Ruling:
-    """Nothing was sent: repeat it later, a few times, if a provider asks for it."""
+def _rule_after(delivery: DueDelivery, sent_to: Collection[int], outcomes: Sequence[Outcome], now: datetime) -> Ruling:
+    """Whether it was sent, to at least one device. It is repeated a few times while a provider asks for that."""
     channel = _channel(delivery)
     retry = min((each for each in outcomes if isinstance(each, Retry)), key=lambda each: each.after_s, default=None)
     if retry is not None and delivery.attempts < MOST_ATTEMPTS:
         wait = min(max(timedelta(seconds=retry.after_s), FIRST_WAIT * 2**delivery.attempts), LONGEST_WAIT)
         return Ruling(channel, "scheduled", f"again, since: {retry.reason}", now + wait)
+    if sent_to:
+        total = len(delivery.sent_to) + len(outcomes)
+        return Ruling(channel, "sent", f"to {len(sent_to)} of {total} devices", now)
     reasons = [each.reason for each in outcomes if not isinstance(each, Accepted)]
     return Ruling(channel, "failed", retry.reason if retry else (reasons or ["no device is left"])[0], now)
 
 
-def _step(delivery: DueDelivery, ruling: Ruling) -> Step:
+def _step(delivery: DueDelivery, ruling: Ruling, sent_to: frozenset[int] | None = None) -> Step:
+    so_far = delivery.sent_to if sent_to is None else sent_to
     if ruling.is_due_later:
-        return Step(delivery, ruling.at, None, ruling.shown())
-    return Step(delivery, None, ruling.decision, ruling.shown())
+        return Step(delivery, ruling.at, None, ruling.shown(), so_far)
+    return Step(delivery, None, ruling.decision, ruling.shown(), so_far)
 
 
-async def _send(tools: Tools, known: _Known, deliveries: Sequence[DueDelivery]) -> list[Outcome]:
-    """Send one message to each device of the user."""
-    rows = sorted((known.rows[each.notification_id] for each in deliveries), key=lambda row: -row["id"])
-    sending = (
-        _send_to(tools, device, device_message(rows, known.details, device["locale"]))
-        for device in _devices(known, deliveries[0].user_id, deliveries[0].channel)
-    )
-    return await asyncio.gather(*sending)
+async def _send(tools: Tools, known: _Known, deliveries: Sequence[DueDelivery]) -> dict[int, Outcome]:
+    """Send to each device of the user one message about all that it has not got yet. Returns outcomes by device."""
+    newest_first = sorted(deliveries, key=lambda each: -each.notification_id)
+    sending = {}
+    for device in _devices(known, deliveries[0].user_id, deliveries[0].channel):
+        rows = [known.rows[each.notification_id] for each in newest_first if device["id"] not in each.sent_to]
+        if rows:
+            sending[device["id"]] = _send_to(tools, device, device_message(rows, known.details, device["locale"]))
+    return dict(zip(sending, await asyncio.gather(*sending.values()), strict=True))
 
 
 async def _dismiss(tools: Tools, known: _Known, deliveries: Sequence[DueDelivery]) -> list[Step]:
@@ -198,7 +209,7 @@ async def _dismiss(tools: Tools, known: _Known, deliveries: Sequence[DueDelivery
         message = dismissal(ids[start : start + MOST_IDS])
         to = _devices(known, deliveries[0].user_id, "dismiss")
         await asyncio.gather(*(_send_to(tools, device, message) for device in to))
-    return [Step(each, None, "sent", None) for each in deliveries]
+    return [Step(each, None, "sent", None, each.sent_to) for each in deliveries]
 
 
 async def _send_to(tools: Tools, row: DeviceRow, message: Message) -> Outcome:

@@ -21,7 +21,8 @@ CREATE OR REPLACE FUNCTION notify_of_messages(chat bigint, last integer, due tim
         RETURNING id, user_id)
     INSERT INTO notification_deliveries AS d (notification_id, channel, user_id, due_at)
     SELECT k.id, 'push', k.user_id, due FROM known k
-    ON CONFLICT (notification_id, channel) DO UPDATE SET due_at = excluded.due_at, outcome = NULL, attempts = 0
+    ON CONFLICT (notification_id, channel) DO UPDATE
+    SET due_at = excluded.due_at, outcome = NULL, attempts = 0, sent_to = '{}'
     WHERE d.outcome IS NOT NULL
 $$;
 GRANT EXECUTE ON FUNCTION notify_of_messages TO daira_worker;

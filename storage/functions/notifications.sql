@@ -253,7 +253,8 @@ CREATE OR REPLACE FUNCTION dismiss_deliveries(asked bigint[]) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH told AS (
         UPDATE notification_deliveries SET outcome = 'dismissed'
-        WHERE notification_id = ANY (asked) AND channel = 'push' AND outcome = 'sent'
+        WHERE notification_id = ANY (asked) AND channel = 'push'
+          AND (outcome = 'sent' OR outcome IS NULL AND sent_to <> '{}')
         RETURNING notification_id, user_id)
     INSERT INTO notification_deliveries (notification_id, channel, user_id, due_at)
     SELECT t.notification_id, 'dismiss', t.user_id, now() FROM told t

@@ -4,6 +4,7 @@ import datetime
 
 import pytest
 
+from senders.sender import Accepted, Retry
 from tests.cluster import Cluster
 from tests.contract.test_notifications import listed, notified
 from tests.courier import HOUR, MINUTE, SECOND, Courier, gone
@@ -167,4 +168,25 @@ async def test_a_message_that_comes_while_a_push_is_sent_is_not_lost(cluster: Cl
     await courier.later(MINUTE)
     assert [each.body for each in courier.pushed(phone)] == ["one"]
     await courier.later(MINUTE)
+    assert [each.body for each in courier.pushed(phone)] == ["one", "two"]
+
+
+async def test_a_device_is_told_of_messages_that_came_while_another_was_tried_again(
+    cluster: Cluster, person, courier: Courier
+):
+    alice, bob = await person("alice"), await person("bob")
+    chat_id = await open_chat(cluster, alice, bob)
+    second = await cluster.again(alice)
+    phone, other = await courier.register(alice), f"second-{alice.id}"
+    await second.call("push.register", kind="fcm", token=other)
+    await courier.empty()
+    courier.phone.outcomes = [Accepted(), Retry(30, "busy")]
+    await send(cluster, bob, chat_id, "one")
+    await courier.later(46 * SECOND)
+    await send(cluster, bob, chat_id, "two")
+    await courier.later(31 * SECOND)
+    assert [[each.body for each in courier.pushed(token)] for token in (phone, other)] == [["one"], ["one", "two"]]
+    await courier.later(46 * SECOND)
+    assert [each.body for each in courier.pushed(phone)] == ["one", "two"]
+    await courier.later(HOUR)
     assert [each.body for each in courier.pushed(phone)] == ["one", "two"]

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from senders.sender import DeadToken, Rejected, Retry
+from senders.sender import Accepted, DeadToken, Rejected, Retry
 from tests.cluster import Cluster
 from tests.contract.test_auth import PASSWORD, register
 from tests.contract.test_notifications import listed, notified
@@ -233,6 +233,66 @@ async def test_a_retry_that_succeeds(cluster: Cluster, person, courier: Courier)
     await courier.later(31 * SECOND)
     assert (await why(alice, "push"))[-1] == "sent: to 1 of 1 devices"
     assert len(courier.pushed(phone)) == 2
+
+
+async def two_phones(cluster: Cluster, courier: Courier, person: Person) -> tuple[str, str]:
+    """Register a device of the person and one of another session; the next message fails at the second."""
+    second = await cluster.again(person)
+    tokens = await courier.register(person), f"second-{person.id}"
+    await second.call("push.register", kind="fcm", token=tokens[1])
+    courier.phone.outcomes = [Accepted(), Retry(30, "busy")]
+    return tokens
+
+
+async def test_a_message_is_repeated_to_the_device_alone_that_did_not_get_it(
+    cluster: Cluster, person, courier: Courier
+):
+    alice, bob = await person("alice"), await person("bob")
+    first, second = await two_phones(cluster, courier, alice)
+    await mention(cluster, bob, alice)
+    await courier.later(46 * SECOND)
+    assert (await why(alice, "push"))[-1] == "scheduled: again, since: busy"
+    await courier.later(31 * SECOND)
+    assert (len(courier.pushed(first)), len(courier.pushed(second))) == (1, 2)
+    assert (await why(alice, "push"))[-1] == "sent: to 2 of 2 devices"
+    await courier.later(HOUR)
+    assert len(courier.phone.sent) == 3
+
+
+async def test_a_device_gets_what_it_missed_with_what_is_new(cluster: Cluster, person, courier: Courier):
+    alice, bob = await person("alice"), await person("bob")
+    first, second = await two_phones(cluster, courier, alice)
+    await mention(cluster, bob, alice)
+    await courier.later(46 * SECOND)
+    await mention(cluster, bob, alice)
+    await courier.later(31 * SECOND)
+    newer, older = [each["id"] for each in await listed(alice)]
+    told = [[each.data["notification_ids"] for each in courier.pushed(phone)] for phone in (first, second)]
+    assert told == [[older, newer], [older, f"{newer},{older}"]]
+
+
+async def test_a_device_that_never_gets_it_does_not_hide_that_another_did(cluster: Cluster, person, courier: Courier):
+    alice, bob = await person("alice"), await person("bob")
+    first, second = await two_phones(cluster, courier, alice)
+    courier.phone.outcomes = [Accepted(), *[Retry(600, "busy")] * MOST_ATTEMPTS]
+    await mention(cluster, bob, alice)
+    await courier.later(46 * SECOND)
+    for _ in range(2 * MOST_ATTEMPTS):
+        await courier.later(601 * SECOND)
+    assert (len(courier.pushed(first)), len(courier.pushed(second))) == (1, MOST_ATTEMPTS)
+    assert (await why(alice, "push"))[-1] == "sent: to 1 of 2 devices"
+
+
+async def test_what_is_seen_before_the_second_device_got_it(cluster: Cluster, person, courier: Courier):
+    alice, bob = await person("alice"), await person("bob")
+    first, second = await two_phones(cluster, courier, alice)
+    await mention(cluster, bob, alice)
+    await courier.later(46 * SECOND)
+    told = await notified(alice, kind="mention")
+    await alice.call("notification.mark_seen", up_to_id=told["id"])
+    await courier.later(MINUTE)
+    assert courier.dismissed(first) == [told["id"]]
+    assert len(courier.pushed(second)) == 1
 
 
 async def test_a_provider_that_is_not_configured_is_skipped(cluster: Cluster, person, courier: Courier):

@@ -10,6 +10,11 @@ CREATE TABLE handled_events (
 -- The reaction or follow has ended: its actor is left out of the notification.
 ALTER TABLE notification_causes ADD COLUMN is_withdrawn boolean NOT NULL DEFAULT false;
 
+-- Devices that got the message while others could not be reached; at most 20 devices of a user in each attempt.
+ALTER TABLE notification_deliveries ADD COLUMN sent_to bigint[] NOT NULL DEFAULT '{}'
+    CHECK (cardinality(sent_to) <= 1000);
+GRANT UPDATE (sent_to) ON notification_deliveries TO daira_worker;
+
 ALTER TABLE handled_events ENABLE ROW LEVEL SECURITY;
 GRANT SELECT, INSERT (event_id), DELETE ON handled_events TO daira_worker;
 CREATE POLICY worker_reads ON handled_events FOR SELECT TO daira_worker USING (true);

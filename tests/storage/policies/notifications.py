@@ -56,7 +56,7 @@ OF_WORKERS = {
         ),
     ),
     "notification_deliveries": Rules(
-        "notification_id channel user_id due_at", "due_at leased_until attempts outcome", False,
+        "notification_id channel user_id due_at", "due_at leased_until attempts outcome sent_to", False,
         (
             (_WORKER, _DELIVERY + " ({notification}, 'email', {owner}, now())"),
             (NO_ONE, _DELIVERY + " ({notification}, 'email', {other}, now())"),
