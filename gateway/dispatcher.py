@@ -144,7 +144,7 @@ class Dispatcher:
         key: str | None = getattr(request, "idempotency_key", None)
         if key is None:
             await self._count(method, call)
-        async with self._services.database.transaction(call.viewer.id, share=call.share) as tx:
+        async with self._services.database.transaction(call.viewer.id, share=call.share, reads=method.reads) as tx:
             if key is None:
                 result = await method.handler(call, request, tx)
             else:

@@ -67,6 +67,7 @@ class Database:
         self._largest = largest
         self._queue = FairQueue(largest)
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._returning: set[asyncio.Task[None]] = set()
 
     async def connect(self) -> None:
         """Raises DatabaseUnavailable."""
@@ -100,24 +101,27 @@ class Database:
 
     @asynccontextmanager
     async def transaction(
-        self, viewer_id: int | None = None, *, share: Share | None = None
+        self, viewer_id: int | None = None, *, share: Share | None = None, reads: bool = False
     ) -> AsyncIterator[Transaction]:
         """A transaction of that viewer, committed at the end, or rolled back if the body raises.
 
+        reads: the transaction cannot write, so the caller does not wait for its end.
         share: the share of the user whose call needs it: it waits in the user's queue and is charged to the user. None
         for work that is no call. A call must not open a second transaction inside: it could wait for the first.
 
         Raises DatabaseUnavailable, also if the connection breaks inside the body; Conflict; RESOURCE_EXHAUSTED;
         FAILED_PRECONDITION if a count would exceed its bound.
         """
-        async with self._connection(share) as connection:
+        async with self._connection(share, reads=reads) as connection:
             with _translated(connection):
+                begin = "BEGIN READ ONLY" if reads else "BEGIN"
                 # One simple query in one round trip. The id is an int, so it cannot inject SQL.
                 await connection.execute(
-                    f"BEGIN; SELECT set_config('app.user_id', '{int(viewer_id)}', true)" if viewer_id else "BEGIN"
+                    f"{begin}; SELECT set_config('app.user_id', '{int(viewer_id)}', true)" if viewer_id else begin
                 )
                 yield connection
-                await connection.execute("COMMIT")
+                if not reads:
+                    await connection.execute("COMMIT")
 
     async def fetch(self, statement: str, *arguments: object) -> "list[Row]":
         """Run one statement without a viewer, in one round trip. Raises DatabaseUnavailable, Conflict."""
@@ -138,7 +142,7 @@ class Database:
             raise DatabaseUnavailable(str(error)) from error
 
     @asynccontextmanager
-    async def _connection(self, share: Share | None) -> AsyncIterator[Transaction]:
+    async def _connection(self, share: Share | None, *, reads: bool = False) -> AsyncIterator[Transaction]:
         assert self._pool is not None, "connect() first"
         try:
             await self._queue.enter(share)
@@ -146,31 +150,37 @@ class Database:
             raise DatabaseUnavailable(str(error)) from error
         began = time.monotonic()
         try:
-            try:
-                # The queue gives no more turns than there are connections, and connecting has a timeout of its own. A
-                # timeout here would cost a task.
-                connection = await self._pool.acquire()
-            except _LOST as error:
+            # The queue gives no more turns than there are connections, and connecting has a timeout of its own. A
+            # timeout here would cost a task.
+            connection = await self._pool.acquire()
+        except BaseException as error:
+            self._queue.leave(share, time.monotonic() - began)
+            if isinstance(error, _LOST):
                 raise DatabaseUnavailable(str(error)) from error
-            try:
-                yield connection
-            finally:
-                if _is_in_transaction(connection):
-                    await asyncio.shield(self._roll_back(connection))
-                else:
-                    await self._release(connection)
+            raise
+        try:
+            yield connection
+        finally:
+            holds_locks = not reads and _is_in_transaction(connection)
+            returning = asyncio.ensure_future(self._return(connection, share, began, "COMMIT" if reads else "ROLLBACK"))
+            self._returning.add(returning)
+            returning.add_done_callback(self._returning.discard)
+            if holds_locks:
+                await asyncio.shield(returning)
+
+    async def _return(self, connection: Transaction, share: Share | None, began: float, end: str) -> None:
+        """End the transaction if one is open, and return the connection to the pool."""
+        try:
+            if _is_in_transaction(connection):
+                try:
+                    await connection.execute(end, timeout=ACQUIRE_TIMEOUT_S)
+                except _CANNOT_ROLL_BACK:
+                    _terminate(connection)
+            await self._release(connection)
         finally:
             self._queue.leave(share, time.monotonic() - began)
 
-    async def _roll_back(self, connection: Transaction) -> None:
-        try:
-            await connection.execute("ROLLBACK", timeout=ACQUIRE_TIMEOUT_S)
-        except _CANNOT_ROLL_BACK:
-            _terminate(connection)
-        await self._release(connection)
-
     async def _release(self, connection: Transaction) -> None:
-        """Return the connection to the pool, also if the caller is cancelled meanwhile."""
         assert self._pool is not None
         with suppress(asyncpg.InternalClientError):  # if it was just lost, it has left the pool by itself
             await self._pool.release(connection, timeout=ACQUIRE_TIMEOUT_S)

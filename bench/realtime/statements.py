@@ -70,13 +70,18 @@ class Handlers:
         self._queries.clear()
         request = msgspec.convert(real.argument, method.request)
         if method.transactional:
-            async with self._services.database.transaction(self._viewer.id) as tx:
+            async with self._services.database.transaction(self._viewer.id, reads=method.reads) as tx:
                 answer = await method.handler(call, request, tx)
         else:
             answer = await method.handler(call, request)
+        while self._services.database.size[1] == 0:  # a transaction that reads ends behind its caller's back
+            await asyncio.sleep(0)
         await asyncio.sleep(0)  # asyncpg reports in the next turn of the loop
-        texts = [query.query.replace(str(self._viewer.id), VIEWER) for query in self._queries]
-        return Ran(msgspec.to_builtins(answer), texts, sum(query.elapsed for query in self._queries))
+        queries = [query for query in self._queries if "pg_notify" not in query.query]
+        if not method.reads:
+            self._services.outbox.wake_relay()  # as after a call: the workers' work costs the statements time, too
+        texts = [query.query.replace(str(self._viewer.id), VIEWER) for query in queries]
+        return Ran(msgspec.to_builtins(answer), texts, sum(query.elapsed for query in queries))
 
 
 @asynccontextmanager
