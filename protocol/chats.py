@@ -16,7 +16,8 @@ ChatState = Literal["active", "requested", "left"]
 
 ChatUserIds = Annotated[list[Id], msgspec.Meta(min_length=1, max_length=100)]
 ChatVersion = Annotated[
-    str, msgspec.Meta(pattern=r"^[0-9]{1,19}$", max_length=19, description="opaque; from chat.list")
+    str,
+    msgspec.Meta(pattern=r"^[0-9]{1,19}\.[0-9]{1,10}$", max_length=30, description="opaque; from chat.list"),
 ]
 
 

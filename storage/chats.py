@@ -87,12 +87,14 @@ async def load_page(
 ) -> EntryPage:
     """The viewer's chats by their newest message, and the version from which on to ask for changes.
 
-    since: a version; then all chats that changed since, whatever their state.
+    since: a version, `transaction.time` in seconds; then all chats that changed since, whatever their state.
     """
     before_at, before_id = before or (None, None)
     rows: list[Any] = await tx.fetch(
-        """SELECT v.version, e.* FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS version) v
-        LEFT JOIN chat_entries(ARRAY(SELECT chat_page($1::text::xid8, $2, $3, $4, $5))) e ON true""",
+        """SELECT v.version, e.* FROM (SELECT
+            pg_snapshot_xmin(pg_current_snapshot()) || '.' || extract(epoch FROM now())::bigint AS version) v
+        LEFT JOIN chat_entries(ARRAY(SELECT chat_page(
+            split_part($1, '.', 1)::xid8, to_timestamp(split_part($1, '.', 2)::bigint), $2, $3, $4, $5))) e ON true""",
         since,
         state,
         before_at,

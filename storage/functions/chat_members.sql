@@ -90,16 +90,18 @@ CREATE OR REPLACE FUNCTION place_in_chat(chat bigint, person bigint, given_role 
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     last integer;
+    listed timestamptz;
 BEGIN
-    SELECT c.last_seq INTO last FROM chats c WHERE c.id = chat FOR NO KEY UPDATE;
+    SELECT c.last_seq, c.listed_until INTO last, listed FROM chats c WHERE c.id = chat FOR NO KEY UPDATE;
     IF (SELECT count(*) FROM chat_members m WHERE m.chat_id = chat AND m.state <> 'left') >= 1000 THEN
         RAISE check_violation USING MESSAGE = 'a chat has no more than 1000 members', CONSTRAINT = 'bounded';
     END IF;
-    INSERT INTO chat_members AS m (chat_id, user_id, role, state, first_seq, received_seq, read_seq)
-        VALUES (chat, person, given_role, given_state, last + 1, last, last)
+    INSERT INTO chat_members AS m (chat_id, user_id, role, state, first_seq, received_seq, read_seq, listed_until)
+        VALUES (chat, person, given_role, given_state, last + 1, last, last, listed)
     ON CONFLICT (chat_id, user_id) DO UPDATE
         SET role = excluded.role, state = excluded.state, first_seq = excluded.first_seq,
-            received_seq = excluded.received_seq, read_seq = excluded.read_seq, joined_at = now()
+            received_seq = excluded.received_seq, read_seq = excluded.read_seq, joined_at = now(),
+            listed_until = excluded.listed_until
         WHERE m.state = 'left';
 END $$;
 
@@ -254,6 +256,9 @@ BEGIN
         SELECT c.last_seq INTO last FROM chats c WHERE c.id = NEW.chat_id;
         NEW.read_seq := greatest(OLD.read_seq, least(NEW.read_seq, last));
         NEW.received_seq := greatest(OLD.received_seq, least(NEW.received_seq, last), NEW.read_seq);
+    END IF;
+    IF OLD.state <> NEW.state OR clock_timestamp() > NEW.changed_until THEN -- a chat that is left moves no mark
+        NEW.changed_until := clock_timestamp() + interval '1 day';
     END IF;
     NEW.version := pg_current_xact_id();
     RETURN NEW;

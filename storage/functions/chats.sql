@@ -53,14 +53,20 @@ GRANT EXECUTE ON FUNCTION chat_typing_audience TO daira_app;
 ---------------------------------------------------------------------------------------------------- the list
 
 -- A page of the ids of the viewer's chats, those with the newest message first. With `since`: chats of every state that
--- changed in this or a later transaction, also those that the viewer left or no longer sees. The place of one that the
--- viewer left does not tell when others write in it.
--- OFFSET 0 keeps the chats of the viewer a lookup each: a hash join would read the chats of all users. Above the sort,
--- it keeps the check of blocks to the rows of the page.
-CREATE OR REPLACE FUNCTION chat_page(since xid8, wanted text, before_at timestamptz, before_id bigint, amount integer)
+-- changed in this or a later transaction, also those that the viewer left or no longer sees; `since_at` is the time when
+-- the viewer asked before. The place of one that the viewer left does not tell when others write in it.
+-- Both read chats near the page, or changed since, by the marks of members (r0014). OFFSET 0 keeps these a lookup each:
+-- a hash join would read the chats of all users. Above the sort, it keeps the check of blocks to the rows of the page.
+CREATE OR REPLACE FUNCTION chat_page(since xid8, since_at timestamptz, wanted text, before_at timestamptz,
+                                     before_id bigint, amount integer)
     RETURNS SETOF bigint
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    -- The end of a page whose chats come by their marks. No chat with an earlier mark has a newer message.
+    least_at timestamptz;
 BEGIN
+    before_id := coalesce(before_id, 9223372036854775807);
+    before_at := coalesce(before_at, 'infinity');
     -- A version of the future comes from a database that was restored since.
     IF since <= pg_snapshot_xmax(pg_current_snapshot()) THEN
         RETURN QUERY SELECT c.id FROM chat_members m
@@ -68,17 +74,25 @@ BEGIN
             SELECT chats.id, version, CASE m.state WHEN 'left' THEN m.joined_at ELSE last_at END AS last_at
             FROM chats WHERE chats.id = m.chat_id OFFSET 0) c
         WHERE m.user_id = viewer_id() AND (m.version >= since OR m.state <> 'left' AND c.version >= since)
-          AND (before_at IS NULL OR (c.last_at, c.id) < (before_at, before_id))
+          AND m.changed_until > since_at - interval '1 hour' -- no transaction runs so long
+          AND (c.last_at, c.id) < (before_at, before_id)
         ORDER BY c.last_at DESC, c.id DESC LIMIT amount;
-    ELSE
-        RETURN QUERY SELECT page.id FROM (
-            SELECT c.id, c.kind FROM chat_members m
-            CROSS JOIN LATERAL (SELECT * FROM chats WHERE chats.id = m.chat_id OFFSET 0) c
-            WHERE m.user_id = viewer_id() AND m.state = wanted
-              AND (before_at IS NULL OR (c.last_at, c.id) < (before_at, before_id))
-            ORDER BY c.last_at DESC, c.id DESC OFFSET 0) page
-        WHERE page.kind = 'group' OR sees_chat(page.id) LIMIT amount;
+        RETURN;
     END IF;
+    SELECT CASE count(*) WHEN amount THEN min(first.last_at) ELSE '-infinity' END INTO least_at FROM (
+        SELECT c.last_at FROM chat_members m
+        CROSS JOIN LATERAL (SELECT * FROM chats WHERE chats.id = m.chat_id OFFSET 0) c
+        WHERE m.user_id = viewer_id() AND m.state = wanted AND m.listed_until <= before_at + interval '1 day'
+          AND (c.last_at, c.id) < (before_at, before_id) AND (c.kind = 'group' OR sees_chat(c.id))
+        ORDER BY m.listed_until DESC LIMIT amount) first;
+    RETURN QUERY SELECT page.id FROM (
+        SELECT c.id, c.kind FROM chat_members m
+        CROSS JOIN LATERAL (SELECT * FROM chats WHERE chats.id = m.chat_id OFFSET 0) c
+        WHERE m.user_id = viewer_id() AND m.state = wanted
+          AND m.listed_until BETWEEN least_at AND before_at + interval '1 day'
+          AND (c.last_at, c.id) < (before_at, before_id)
+        ORDER BY c.last_at DESC, c.id DESC OFFSET 0) page
+    WHERE page.kind = 'group' OR sees_chat(page.id) LIMIT amount;
 END $$;
 GRANT EXECUTE ON FUNCTION chat_page TO daira_app;
 
@@ -125,11 +139,21 @@ GRANT EXECUTE ON FUNCTION chat_users TO daira_worker;
 
 ---------------------------------------------------------------------------------------------------- changes
 
--- Each change of a chat or a member gets the version by which devices find it.
+-- Each change of a chat or a member gets the version by which devices find it, within the marks of r0014.
 CREATE OR REPLACE FUNCTION chat_changed() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    passes boolean := NEW.last_at > OLD.listed_until;
 BEGIN
     NEW.version := pg_current_xact_id();
+    IF passes OR clock_timestamp() > OLD.changed_until THEN
+        NEW.listed_until := CASE WHEN passes THEN NEW.last_at + interval '1 day' ELSE OLD.listed_until END;
+        NEW.changed_until := clock_timestamp() + interval '1 day';
+        -- In the order in which a block locks them.
+        PERFORM FROM chat_members m WHERE m.chat_id = NEW.id AND m.state <> 'left' ORDER BY m.user_id FOR NO KEY UPDATE;
+        UPDATE chat_members m SET listed_until = NEW.listed_until, changed_until = NEW.changed_until
+        WHERE m.chat_id = NEW.id AND m.state <> 'left';
+    END IF;
     RETURN NEW;
 END $$;
 

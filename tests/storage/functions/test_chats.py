@@ -1,6 +1,7 @@
 """Chats by the database functions alone: who sees and writes, the list, and its cost."""
 
 import json
+import random
 
 import pytest
 
@@ -43,7 +44,7 @@ async def change(rows: Rows, table: str, chat_id: int, user: int, **columns: obj
 async def page(rows: Rows, viewer: int, since: str | None = None, state: str = "active", amount: int = 9) -> list[int]:
     await rows.view_as(viewer)
     found = await rows.connection.fetch(
-        "SELECT chat_page($1::text::xid8, $2, NULL, NULL, $3) AS id", since, state, amount
+        "SELECT chat_page($1::text::xid8, now(), $2, NULL, NULL, $3) AS id", since, state, amount
     )
     return [row["id"] for row in found]
 
@@ -148,11 +149,11 @@ async def test_the_page_has_the_newest_message_first(rows: Rows):
     assert await page(rows, alice, amount=2) == order[:2]
     await rows.view_as(alice)
     rest = await rows.connection.fetch(
-        "SELECT chat_page(NULL, 'active', $1, $2, 9) AS id", await rows.now(minutes=2), chats[3]
+        "SELECT chat_page(NULL, NULL, 'active', $1, $2, 9) AS id", await rows.now(minutes=2), chats[3]
     )
     assert [row["id"] for row in rest] == order[2:]
     since = await rows.connection.fetch(
-        "SELECT chat_page('0', '', $1, $2, 9) AS id", await rows.now(minutes=2), chats[3]
+        "SELECT chat_page('0', '-infinity', '', $1, $2, 9) AS id", await rows.now(minutes=2), chats[3]
     )
     assert since == rest
 
@@ -212,19 +213,27 @@ async def cost(rows: Rows, statement: str, *arguments: object) -> tuple[int, int
 
 
 async def add_many(rows: Rows, alice: int, bob: int) -> int:
-    """Alice is in 5,000 groups with Bob, each with a message; returns the first id."""
+    """Alice is in 5,000 groups with Bob, each with a message and an hour older than the next; returns the first id."""
     first = 10**12
     await rows.connection.execute("SET LOCAL session_replication_role = replica")
     for statement in (
         """INSERT INTO chats (id, kind, creator_id, last_seq, last_at, version, member_count)
-        SELECT $1::bigint + n, 'group', $2, 1, now() + n * interval '1 s', '7', 2 FROM generate_series(1, $4) n
-        WHERE $3 > 0""",
+        SELECT $1::bigint + n, 'group', $2, 1, now() - ($4 - n) * interval '1 hour', '7', 2
+        FROM generate_series(1, $4) n WHERE $3 > 0""",
         """INSERT INTO chat_members (chat_id, user_id, state, version)
         SELECT $1::bigint + n, unnest(ARRAY [$2, $3]::bigint[]), 'active', '7' FROM generate_series(1, $4) n""",
         """INSERT INTO chat_messages (chat_id, seq, sender_id, text)
         SELECT $1::bigint + n, 1, $2, 'x' FROM generate_series(1, $4) n WHERE $3 > 0""",
     ):
         await rows.connection.execute(statement, first, bob, alice, MANY)
+    await rows.connection.execute(
+        "UPDATE chats SET listed_until = last_at + interval '1 day', changed_until = last_at WHERE id > $1", first
+    )
+    await rows.connection.execute(
+        """UPDATE chat_members m SET listed_until = c.listed_until, changed_until = c.changed_until
+        FROM chats c WHERE c.id = m.chat_id AND c.id > $1""",
+        first,
+    )
     await rows.connection.execute("SET LOCAL session_replication_role = origin")
     for table in ("chats", "chat_members", "chat_messages"):
         await rows.connection.execute(f"ANALYZE {table}")
@@ -238,18 +247,81 @@ async def test_a_device_with_many_chats_gets_those_that_changed(rows: Rows):
     changed = [first + number for number in (5, 2_500, 4_999)]
     await rows.connection.execute("UPDATE chats SET title = 'new' WHERE id = ANY ($1)", changed)
     assert sorted(await page(rows, alice, since=current, amount=100)) == changed
+    statement = "SELECT chat_page($1::text::xid8, now(), '', NULL, NULL, 100)"
+    await cost(rows, statement, current)  # loads the catalogues
+    amount, blocks = await cost(rows, statement, current)
+    assert amount == 3
+    assert blocks < 400  # a lookup of each chat would read 20,000
 
 
-async def test_the_last_page_of_the_list_costs_what_the_first_costs(rows: Rows):
+async def test_all_pages_of_the_list_cost_the_same(rows: Rows):
     alice, bob = await rows.users(2)
     first = await add_many(rows, alice, bob)
     await rows.view_as(alice)
-    statement = "SELECT * FROM chat_entries(ARRAY(SELECT chat_page(NULL, 'active', $1::timestamptz, $2::bigint, 20)))"
-    place = await rows.now(seconds=21), first + 21
-    amount, blocks = await cost(rows, statement, None, None)
-    last_amount, last_blocks = await cost(rows, statement, *place)
-    assert amount == last_amount == 20
-    assert last_blocks <= 1.5 * blocks
+    statement = """SELECT * FROM chat_entries(ARRAY(
+        SELECT chat_page(NULL, NULL, 'active', $1::timestamptz, $2::bigint, 20)))"""
+    await cost(rows, statement, None, None)  # loads the catalogues
+    costs = []
+    for number in (MANY + 1, MANY - 2_000, 21):  # the first page, page 100, and the last
+        costs.append(await cost(rows, statement, await rows.now(hours=number - MANY), first + number))
+    assert {amount for amount, _ in costs} == {20}
+    blocks = [each for _, each in costs]
+    assert max(blocks) < 1.5 * min(blocks) < 4_000, blocks
+
+
+# ---------------------------------------------------------------------------------------------- marks
+
+
+async def marks(rows: Rows, chat_id: int) -> "list[tuple[object, ...]]":
+    return await rows.table(
+        "SELECT listed_until, changed_until > now() FROM chat_members WHERE chat_id = $1 ORDER BY user_id", chat_id
+    )
+
+
+async def test_a_message_after_the_mark_moves_the_marks_of_members(rows: Rows):
+    alice, bob, carol = await rows.users(3)
+    now, past = await rows.now(), await rows.now(days=-2)
+    group = await chat(rows, alice, bob, carol, state="left", last_at=past, listed_until=now, changed_until=past)
+    await rows.connection.execute("SET LOCAL session_replication_role = replica")
+    await rows.connection.execute("UPDATE chat_members SET listed_until = $1, changed_until = $2", now, past)
+    await rows.connection.execute("SET LOCAL session_replication_role = origin")
+    statement = "UPDATE chats SET last_at = $2 WHERE id = $1"
+    await rows.connection.execute(statement, group, now)
+    assert await marks(rows, group) == [(now, True), (now, True), (now, False)]
+    later = await rows.now(seconds=1)
+    await rows.connection.execute(statement, group, later)
+    day_after = await rows.now(days=1, seconds=1)
+    assert await marks(rows, group) == [(day_after, True), (day_after, True), (now, False)]
+    await rows.connection.execute(statement, group, await rows.now(hours=1))
+    assert await marks(rows, group) == [(day_after, True), (day_after, True), (now, False)]
+    await rows.ask(None, "place_in_chat", group, carol, "member", "active")
+    assert await marks(rows, group) == [(day_after, True)] * 3
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_pages_by_marks_are_those_by_messages(rows: Rows, seed: int):
+    """Marks are up to a day after the last messages, in any order; some chats are hidden by blocks."""
+    random_list = random.Random(seed)
+    alice = await rows.user()
+    expected = []
+    for _ in range(30):
+        other, minutes = await rows.user(), random_list.randint(0, 4_000)
+        ahead = random_list.randint(0, 1_440)
+        columns = {"last_at": await rows.now(minutes=minutes), "listed_until": await rows.now(minutes=minutes + ahead)}
+        found = await direct(rows, alice, other, **columns)
+        await change(rows, "chat_members", found, alice, listed_until=columns["listed_until"])
+        if random_list.random() < 0.2:
+            await rows.block(other, alice)
+        else:
+            expected.append((columns["last_at"], found))
+    amount, place = random_list.randint(1, 9), (None, None)
+    pages: list[int] = []
+    await rows.view_as(alice)
+    while found := await rows.table("SELECT chat_page(NULL, NULL, 'active', $1, $2, $3)", *place, amount):
+        pages += [chat_id for (chat_id,) in found]
+        assert len(found) == amount or len(pages) == len(expected)
+        place = await rows.connection.fetchrow("SELECT last_at, id FROM chats WHERE id = $1", pages[-1])
+    assert pages == [chat_id for _, chat_id in sorted(expected, reverse=True)]
 
 
 async def test_a_page_of_history_costs_the_same_everywhere(rows: Rows):

@@ -187,10 +187,13 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "chat_typing_audience": (("owner cohost other", "SELECT chat_typing_audience({chat}, 9)"),),
     "chat_page": (
-        ("owner cohost other", "SELECT true FROM chat_page(NULL, 'active', NULL, NULL, 9) id WHERE id = {chat}"),
-        ("muted", "SELECT true FROM chat_page(NULL, 'requested', NULL, NULL, 9) id WHERE id = {chat}"),
-        (NO_ONE, "SELECT true FROM chat_page(NULL, 'active', NULL, NULL, 9) id WHERE id = {hidden_direct}"),
-        ("owner cohost other muted banned", "SELECT true FROM chat_page('0', '', NULL, NULL, 9) id WHERE id = {chat}"),
+        ("owner cohost other", "SELECT true FROM chat_page(NULL, NULL, 'active', NULL, NULL, 9) id WHERE id = {chat}"),
+        ("muted", "SELECT true FROM chat_page(NULL, NULL, 'requested', NULL, NULL, 9) id WHERE id = {chat}"),
+        (NO_ONE, "SELECT true FROM chat_page(NULL, NULL, 'active', NULL, NULL, 9) id WHERE id = {hidden_direct}"),
+        (
+            "owner cohost other muted banned",
+            "SELECT true FROM chat_page('0', '-infinity', '', NULL, NULL, 9) id WHERE id = {chat}",
+        ),
     ),
     "chat_entries": (
         ("owner cohost other muted", "SELECT title = 'x' FROM chat_entries(ARRAY [{chat}])"),
