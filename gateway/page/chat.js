@@ -1,8 +1,9 @@
-// The open chat: history, sending, editing and deleting, typing, and how far messages have come.
+// The open chat: history, sending, editing, deleting, reactions, typing, and how far messages have come.
 import { ChatState, CHANGING } from "./chat_state.js";
 import { chatAvatar, chatTitle } from "./chat_title.js";
 import { Composer } from "./composer.js";
 import { draw, find } from "./dom.js";
+import { Group } from "./group.js";
 import { messageLine } from "./message.js";
 import { Typing } from "./typing.js";
 
@@ -19,18 +20,23 @@ export class Chat {
   #state = null;
   #wanted; // id of the chat that was opened last
   #early = null; // while a chat opens: pushes that overtake the answers
+  #reloaded = Promise.resolve(); // when all that pushes do not carry was loaded again
   #composer;
   #typing;
+  #group;
 
   constructor(session) {
     this.#session = session;
     this.#composer = new Composer("Write a message", LONGEST, (text) => this.#send(text));
     find("chat-composer").append(this.#composer.element);
     this.#typing = new Typing(session, this.#composer.element, find("chat-typing"));
+    this.#group = new Group(session);
     for (const name of CHANGING) session.on(name, (push) => this.#change(name, push));
     session.on("typing.changed", (push) => push.chat_id && this.#isHere(push) && this.#typing.hear(push));
+    session.on("chat.reacted", (push) => this.#isHere(push) && this.#reload(() => this.#loadMessage(push)));
     find("chat-earlier").addEventListener("click", () => this.#loadEarlier());
     find("close-chat").addEventListener("click", () => this.leave(this.#state?.id));
+    find("mute-chat").addEventListener("click", () => this.#mute());
     document.addEventListener("visibilitychange", () => this.#markRead());
   }
 
@@ -47,12 +53,12 @@ export class Chat {
     this.#wanted = chat_id;
     const answers = await Promise.all([
       this.#session.call("chat.history", { chat_id, limit: PAGE }),
-      this.#session.call("chat.members", { chat_id, limit: MEMBERS }),
+      this.#listMembers(chat_id),
     ]).finally(() => early === this.#early && (this.#early = null));
     if (chat_id !== this.#wanted) return; // another chat was opened meanwhile
     this.#state = new ChatState(entry, ...answers, this.#me);
-    for (const [name, push] of early) if (chatOf(push) === chat_id) this.#state.apply(name, push);
     find("chat").hidden = false;
+    for (const [name, push] of early) if (chatOf(push) === chat_id) this.#apply(name, push);
     this.#show();
     await this.#markRead();
   }
@@ -72,9 +78,45 @@ export class Chat {
   async #change(name, push) {
     this.#early?.push([name, push]);
     if (!this.#isHere(push)) return;
-    this.#state.apply(name, push);
+    this.#apply(name, push);
     this.#show();
     await this.#markRead();
+  }
+
+  #apply(name, push) {
+    this.#state.apply(name, push);
+    if (name === "chat.updated") this.#reload(() => this.#loadMembers());
+  }
+
+  /** Load something again, one call after the other, so that the newest answer is shown. */
+  #reload(load) {
+    this.#reloaded = this.#reloaded.then(load, load);
+    return this.#reloaded;
+  }
+
+  #listMembers(chat_id) {
+    return this.#session.call("chat.members", { chat_id, limit: MEMBERS });
+  }
+
+  /** A push says that the chat has changed, but not its members. */
+  async #loadMembers() {
+    const state = this.#state;
+    if (!state) return;
+    state.setMembers(await this.#listMembers(state.id));
+    if (state === this.#state) this.#show();
+  }
+
+  /** A push says how a user reacts now, but not how before, so the counts are with the message only. */
+  async #loadMessage({ chat_id, seq }) {
+    const state = this.#state;
+    if (state?.id !== chat_id || !state.messages.has(seq)) return;
+    const { items } = await this.#session.call("chat.history", { chat_id, around_seq: seq, limit: 1 });
+    state.add(items);
+    if (state === this.#state) this.#show();
+  }
+
+  #mute() {
+    return this.#session.call("chat.mute", { chat_id: this.#state.id, muted: !this.#state.isMuted });
   }
 
   async #loadEarlier() {
@@ -111,13 +153,15 @@ export class Chat {
     return {
       edit: (message) => this.#edit(message),
       remove: ({ chat_id, seq }, whose) => this.#session.call("chat.delete", { chat_id, seq, for: whose }),
+      react: ({ chat_id, seq }, emoji) => this.#session.call("chat.react", { chat_id, seq, ...(emoji && { emoji }) }),
     };
   }
 
   #show() {
-    const { chat, messages, hasEarlier } = this.#state;
+    const { chat, messages, hasEarlier, isMuted } = this.#state;
     find("chat-title").replaceChildren(chatAvatar(chat, this.#me), chatTitle(chat, this.#me));
-    find("chat-members").textContent = chat.kind === "group" ? `${chat.member_count} members` : "";
+    find("mute-chat").ariaPressed = String(isMuted);
+    this.#group.show(this.#state);
     find("chat-earlier").hidden = !hasEarlier;
     const list = find("chat-messages");
     const newest = list.lastChild?.dataset.seq;

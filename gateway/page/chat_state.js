@@ -8,22 +8,28 @@ const CHANGES = {
   "chat.hidden": (state, { seq }) => state.messages.delete(seq),
   "chat.marked": (state, push) => state.mark(push),
   "chat.updated": (state, { chat }) => (state.chat = chat),
+  "chat.membership_changed": (state, { role, muted_until }) => Object.assign(state, { role, mutedUntil: muted_until }),
 };
 
 export const CHANGING = Object.keys(CHANGES);
 
 export class ChatState {
   messages = new Map(); // by seq, oldest first
+  members = new Map(); // by user id
 
   /** entry: of chat.list. */
-  constructor({ chat, read_seq }, history, members, me) {
-    Object.assign(this, { chat, me, readSeq: read_seq, firstSeq: history.first_seq });
-    this.members = new Map(members.items.map((member) => [member.user.id, member]));
+  constructor({ chat, role, muted_until, read_seq }, history, members, me) {
+    Object.assign(this, { chat, role, mutedUntil: muted_until, me, readSeq: read_seq, firstSeq: history.first_seq });
+    this.setMembers(members);
     this.addHistory(history);
   }
 
   get id() {
     return this.chat.id;
+  }
+
+  get isMuted() {
+    return this.mutedUntil !== null && Date.parse(this.mutedUntil) > Date.now();
   }
 
   get lastSeq() {
@@ -40,14 +46,22 @@ export class ChatState {
     this.add(items);
   }
 
+  /** Take the members from an answer of chat.members. Pushes of marks may have overtaken it. */
+  setMembers({ items }) {
+    const known = [...this.members.values()];
+    this.members = new Map(items.map((member) => [member.user.id, { ...member }]));
+    for (const { user, received_seq, read_seq } of known) this.mark({ user_id: user.id, received_seq, read_seq });
+  }
+
   /** Apply a push with that name. */
   apply(name, push) {
     CHANGES[name](this, push);
   }
 
+  /** Pushes have no reactions: a message keeps those that it had. */
   add(messages) {
-    const inOrder = [...this.messages.values(), ...messages].sort((one, other) => one.seq - other.seq);
-    this.messages = new Map(inOrder.map((message) => [message.seq, message]));
+    for (const message of messages) this.messages.set(message.seq, { ...this.messages.get(message.seq), ...message });
+    this.messages = new Map([...this.messages].sort(([one], [other]) => one - other));
   }
 
   remove(seq) {
@@ -69,7 +83,7 @@ export class ChatState {
 
   /** How far a message of the viewer has come with all other members: "sent", "delivered" or "read". */
   progress({ seq }) {
-    const others = [...this.members.values()].filter(({ user }) => user.id !== this.me.id);
+    const others = [...this.members.values()].filter(({ user, state }) => user.id !== this.me.id && state === "active");
     if (others.length > 0 && others.every(({ read_seq }) => read_seq >= seq)) return "read";
     if (others.length > 0 && others.every(({ received_seq }) => received_seq >= seq)) return "delivered";
     return "sent";

@@ -1,6 +1,7 @@
 // The viewer's chats with their unread messages, and requests of strangers. It tells the server what has been received.
 import { chatAvatar, chatTitle } from "./chat_title.js";
 import { draw, element, find, timeOf } from "./dom.js";
+import { offerNewGroup } from "./group.js";
 
 const SHOWN = 50;
 
@@ -14,12 +15,17 @@ export class Chats {
   constructor(session, chat) {
     this.#session = session;
     this.#chat = chat;
+    offerNewGroup(session, (entry) => chat.open(this.#add(entry)));
     chat.onMarked = (chatId, marks) => this.#change(chatId, marks);
     session.on("chat.message", ({ message }) => this.#receive(message));
     session.on("chat.updated", (push) => this.#change(push.chat.id, { chat: push.chat }));
     session.on("chat.edited", ({ message }) => this.#look(message));
     for (const name of ["chat.deleted", "chat.hidden"]) session.on(name, (push) => this.#look(push));
     session.on("chat.marked", (push) => push.user_id === this.#me.id && this.#learnMarks(push));
+    // No push brings the messages of a request; a notification says that there are some.
+    session.on("notification.created", ({ notification: { kind, target } }) => {
+      return kind === "chat_request" && this.#read(target.id);
+    });
     session.on("chat.membership_changed", ({ chat_id, state }) => {
       if (state !== "left") return this.#read(chat_id);
       this.#entries.delete(chat_id);

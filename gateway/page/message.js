@@ -1,9 +1,10 @@
-// One message of a chat, with what the viewer can do to it.
-import { avatar, element, nameButton, timeOf } from "./dom.js";
+// One message of a chat, with its reactions and what the viewer can do to it.
+import { avatar, element, nameButton, showCount, timeOf } from "./dom.js";
 
 const TICKS = { sent: "✓", delivered: "✓✓", read: "✓✓" };
+const EMOJI = ["👍", "❤️", "😂", "😮", "🙏"];
 
-/** acts: {edit(message), remove(message, whose)}. */
+/** acts: {edit(message), remove(message, whose), react(message, emoji or null)}. */
 export function messageLine(message, state, acts) {
   const { chat_id, seq, sender_id, text, created_at, edited_at, deleted } = message;
   const isMine = sender_id === state.me.id;
@@ -20,7 +21,9 @@ export function messageLine(message, state, acts) {
       !deleted && isMine && ticks(state.progress(message)),
       !deleted && controls(message, isMine, acts),
     ),
-    deleted ? element("small", {}, "deleted message") : element("p", { dir: "auto" }, text),
+    deleted
+      ? element("small", {}, "deleted message")
+      : element("div", { class: "said line" }, element("p", { dir: "auto" }, text), reactionsTo(message, acts)),
   );
 }
 
@@ -33,6 +36,24 @@ function controls(message, isMine, { edit, remove }) {
     isMine && button("Delete", () => remove(message, "everyone")),
     !isMine && button("Hide", () => remove(message, "me")),
   );
+}
+
+/** A button for each emoji of ours and of the others. The viewer's own is pressed. */
+function reactionsTo(message, { react }) {
+  const { reactions = {}, my_reaction = null } = message;
+  const button = (emoji) => {
+    const isMine = emoji === my_reaction;
+    const made = element("button", {
+      "data-emoji": emoji,
+      "data-count": reactions[emoji] ?? 0,
+      "aria-pressed": isMine,
+      onclick: () => react(message, isMine ? null : emoji),
+    });
+    showCount(made, emoji, `React with ${emoji}`, reactions[emoji]);
+    return made;
+  };
+  const shown = new Set([...EMOJI, ...Object.keys(reactions)]);
+  return element("span", { class: "reactions", role: "group", "aria-label": "Reactions" }, ...[...shown].map(button));
 }
 
 const ticks = (progress) =>

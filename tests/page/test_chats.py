@@ -74,6 +74,7 @@ async def test_a_strangers_chat_waits_as_a_request(pair):
     await his.click("#card button", "Message")
     await his.send(FIELD, "you do not know me")
     await hers.see("#chat-requests li", "bob")
+    await hers.see("#chat-requests .last", "you do not know me")
     await hers.see_no("#chats-unread")
     await his.see(f"{MESSAGE} [data-progress='sent']", "✓")
     await hers.click("#chat-requests button", "Accept")
@@ -122,7 +123,40 @@ async def test_a_button_keeps_the_focus_when_its_message_is_read(pair):
     await hers.send(FIELD, "hello")
     await hers.see(f"{MESSAGE} [data-progress='delivered']")
     await hers.write(FIELD, Keys.SHIFT + Keys.TAB)
-    await hers.see(f"{MESSAGE} button:focus", "Delete")
+    await hers.see(f"{MESSAGE} [data-emoji='🙏']:focus")
     await his.click("#chat-list .name", "alice")
     await hers.see(f"{MESSAGE} [data-progress='read']")
-    await hers.see(f"{MESSAGE} button:focus", "Delete")
+    await hers.see(f"{MESSAGE} [data-emoji='🙏']:focus")
+
+
+async def test_reactions_to_messages_appear_live(pair):
+    hers, his = pair
+    await start_chat(hers, his)
+    love = f"{MESSAGE} [data-emoji='❤️']"
+    await his.click(love)
+    for window, is_pressed in ((hers, "false"), (his, "true")):
+        await window.see(f"{love}[aria-pressed='{is_pressed}']", "❤️ 1")
+    await hers.click(love)
+    await his.see(f"{love}[aria-pressed='true']", "❤️ 2")
+    await his.click(f"{MESSAGE} [data-emoji='😂']")
+    await hers.see(f"{MESSAGE} [data-emoji='😂']", "😂 1")
+    await hers.see(f"{love}[aria-pressed='true']", "❤️ 1")
+    await hers.click(f"{MESSAGE}.mine button", "Edit")
+    await hers.send(FIELD, "!")
+    await his.see(f"{MESSAGE} p", "أهلا يا بوب!")
+    await his.see(f"{MESSAGE} [data-emoji='😂'][aria-pressed='true']", "😂 1")
+    await his.click(f"{MESSAGE} [data-emoji='😂']")
+    await hers.see(f"{MESSAGE} [data-emoji='😂'][data-count='0']")
+    assert await hers.complaints() == await his.complaints() == []
+
+
+async def test_a_muted_chat_stays_muted_after_a_reload(pair):
+    hers, his = pair
+    await start_chat(hers, his)
+    await hers.click("#mute-chat")
+    await hers.see("#mute-chat[aria-pressed='true']")
+    await hers.do(hers.driver.refresh)
+    await hers.click("#chat-list .name", "bob")
+    await hers.see("#mute-chat[aria-pressed='true']")
+    await hers.click("#mute-chat")
+    await hers.see("#mute-chat[aria-pressed='false']")
