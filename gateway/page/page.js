@@ -5,11 +5,14 @@ import { Chat } from "./chat.js";
 import { Chats } from "./chats.js";
 import { element, find, nameOf, onSubmit, show, toUsername } from "./dom.js";
 import { Feed } from "./feed.js";
+import { Filtered } from "./filtered.js";
 import { Log } from "./log.js";
 import { notify } from "./notice.js";
 import { People } from "./people.js";
+import { Preferences } from "./preferences.js";
 import { Room } from "./room.js";
 import { Rooms } from "./rooms.js";
+import { Saves } from "./saves.js";
 import { Session } from "./session.js";
 
 const TOKEN = "token"; // in the tab's storage
@@ -44,7 +47,7 @@ async function signIn(username) {
 
 function enter(token) {
   show(find("product"), find("door"));
-  for (const id of ["sign-out", "bell"]) show(find(id));
+  for (const id of ["sign-out", "open-saves", "bell"]) show(find(id));
   const session = new Session(token, new Log(), (state, words) => {
     find("connection").dataset.state = state;
     find("connection").textContent = words;
@@ -63,7 +66,9 @@ function enter(token) {
     if (type === "post") await feed.open(id);
     if (type === "comment") await feed.open((await session.call("comment.get", { comment_id: id })).post_id);
   });
-  const panels = [card, people, feed, chats, bell, new Rooms(session, room)];
+  new Filtered(session, () => bell.load());
+  const saves = new Saves(session, (postId) => feed.open(postId));
+  const panels = [card, people, feed, chats, bell, new Preferences(session), saves, new Rooms(session, room)];
   let isWhole = false;
   session.on("session.ready", async ({ user, recovered }) => {
     if (recovered && isWhole) return; // what was missed has come already

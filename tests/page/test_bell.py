@@ -1,4 +1,10 @@
-"""Notifications on the developer page: a bell that counts, empties, and explains."""
+"""Notifications on the developer page: the bell counts, empties and explains; preferences hold some back."""
+
+from selenium.webdriver.common.keys import Keys
+
+from tests.page.browser import Browser
+
+LIKES = "#preferred-channels [data-kind='reaction'][data-channel='socket']"
 
 
 async def test_the_bell_counts_and_empties(pair, person):
@@ -45,3 +51,77 @@ async def test_reactions_are_grouped_until_they_are_seen(pair, person):
     await hers.see("#notification-list .new:first-child", "bob")
     await hers.see("#notification-list .new:nth-child(2)", "bob")
     await hers.see_no("#notification-list li:nth-child(3)")
+
+
+async def test_what_a_policy_keeps_back_waits_in_an_inbox_of_its_own(pair, person):
+    hers, _ = pair
+    carol = await person("carol")
+    await hers.see("#unseen", "1")  # Bob follows her
+    await open_preferences(hers)
+    await hers.click("#strangers")
+    await hers.click("#strangers option", "keep back")
+    await hers.see("#log-entries .call", "notification.set_preferences")
+    await hers.write("#notifications", Keys.ESCAPE)
+    await hers.write("#compose textarea", "who is there?")
+    await hers.click("#compose button")
+    await hers.see("#posts li p", "who is there?")
+    post = await hers.do(hers.driver.execute_script, "return document.querySelector('#posts li').dataset.id")
+    await carol.call("comment.create", post_id=post, text="a stranger")
+    await hers.click("#posts .comments-of")
+    await hers.see(".comments li p", "a stranger")
+    await hers.click("#bell")
+    await hers.click("#filtered summary")
+    await hers.see("#filtered-list li", "carol")
+    await hers.see_no("#notification-list li", "carol")
+    await hers.click("#filtered-list button", "Accept")
+    await hers.see("#notification-list li", "carol")
+    await hers.see_no("#filtered-list li")
+    await carol.call("comment.create", post_id=post, text="again")
+    await hers.see("#posts .comments-of", "💬 2")
+    await hers.click("#filtered summary")
+    await hers.click("#filtered summary")
+    await hers.click("#filtered-list button", "Dismiss")
+    await hers.see_no("#filtered-list li")
+    assert await hers.complaints() == []
+
+
+async def test_preferences_are_the_same_in_all_windows_and_after_a_reload(person, sign_in):
+    alice = await person("alice")
+    one, other = await sign_in(alice.name), await sign_in(alice.name)
+    for window in (one, other):
+        await open_preferences(window)
+    await one.see(f"{LIKES}:checked")
+    await one.click(LIKES)
+    await one.click("#grouped [name='follow']")
+    await one.click("#quiet-hours [name='on']")
+    for window in (one, other):
+        await window.see(f"{LIKES}:not(:checked)")
+        await window.see("#grouped [name='follow']:not(:checked)")
+        await window.see("#quiet-hours [name='on']:checked")
+    await other.write("#quiet-hours [name='start']", "1030PM")
+    await one.see("#log-entries .push", "notification.preferences_changed")
+    await one.do(one.driver.refresh)
+    await open_preferences(one)
+    await one.see(f"{LIKES}:not(:checked)")
+    await one.see("#grouped [name='reaction']:checked")
+    await one.see("#quiet-hours [name='on']:checked")
+    start = "return document.querySelector('#quiet-hours [name=start]').value"
+    assert await one.do(one.driver.execute_script, start) == "22:30"
+    assert await one.complaints() == await other.complaints() == []
+
+
+async def test_a_refused_preference_is_shown_as_it_stands(person, sign_in):
+    window = await sign_in((await person("alice")).name)
+    await open_preferences(window)
+    await window.click("#quiet-hours [name='on']")
+    await window.see("#quiet-hours [name='on']:checked")
+    await window.write("#quiet-hours [name='start']", "0700AM")
+    await window.see("#notice", "quiet_hours.end")
+    start = "return document.querySelector('#quiet-hours [name=start]').value"
+    assert await window.do(window.driver.execute_script, start) != "07:00"
+
+
+async def open_preferences(window: Browser) -> None:
+    await window.click("#bell")
+    await window.click("#preferences summary")
+    await window.see("#preferred-channels tr")
