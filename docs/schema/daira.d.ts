@@ -810,7 +810,7 @@ export interface NoArguments {
 export interface Nothing {
 }
 
-/** A notification as its user may see it: users whom the user hides are not among the actors, nor counted. `actors` are the newest of `actor_count`. While a notification is unseen, further actors may join it; `created_at` stays. */
+/** A notification as its user may see it. `actors` are the newest of `actor_count`. Users whom the user hides are not among them, nor counted, nor those who withdrew the reaction or ended the follow. While a notification is unseen, further actors may join it; `created_at` stays. */
 export interface Notification {
   id: string;
   kind: "acceptance" | "chat_message" | "chat_request" | "comment" | "digest" | "follow" | "follow_request" | "mention" | "reaction" | "reply" | "room_invitation" | "room_live" | "security" | "share" | "system";
