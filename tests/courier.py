@@ -1,5 +1,6 @@
 """Deliveries of notifications, driven by a test, with senders that record what they are given."""
 
+import asyncio
 import datetime
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -8,7 +9,7 @@ from senders.providers import Providers
 from senders.sender import Accepted, Endpoint, Message, Outcome
 from tests.cluster import Cluster
 from tests.people import Person
-from workers.deliveries import deliver_due
+from workers.deliveries import Slow, deliver_due
 
 SECOND, MINUTE, HOUR = (datetime.timedelta(seconds=seconds) for seconds in (1, 60, 3_600))
 
@@ -44,6 +45,7 @@ class Courier:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.phone, self.mail = Recorder(), Recorder()
+        self.slow: Slow = set()
         self._ahead = datetime.timedelta(0)
         providers = Providers({"fcm": self.phone, "email": self.mail})
         self.tools = replace(cluster.workers.tools, providers=providers, now=self.now)
@@ -61,10 +63,18 @@ class Courier:
         await person.call("push.register", kind=kind, token=token)
         return token
 
+    def advance(self, later: datetime.timedelta) -> None:
+        self._ahead += later
+
     async def later(self, later: datetime.timedelta) -> None:
         """Let that time pass, and send what is due then."""
-        self._ahead += later
-        while await deliver_due(self.tools):
+        await self.begin(later)
+        await asyncio.gather(*self.slow)
+
+    async def begin(self, later: datetime.timedelta) -> None:
+        """The same, but do not wait for what a provider has not answered after a second."""
+        self.advance(later)
+        while await deliver_due(self.tools, self.slow):
             pass
 
     async def empty(self) -> None:

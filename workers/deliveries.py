@@ -2,7 +2,8 @@
 
 All that is due for one user goes out as one message. Everything is checked again at that time. A delivery is leased
 while it is sent: if the worker dies, another one sends it again, and devices replace the first message by its key. A
-message that some devices could not get is repeated to these alone.
+message that some devices could not get is repeated to these alone. What a slow provider has not answered after a second
+goes on beside the next batches, so that it does not delay other users.
 """
 
 import asyncio
@@ -12,22 +13,26 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, cast
 
 import structlog
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from domain.notification_rules import Recipient, Ruling, rule_again
 from senders.sender import Accepted, DeadToken, Endpoint, Message, Outcome, Retry
 from senders.shown import MOST_IDS, device_message, dismissal
 from storage import chat_notifications, devices, notification_deliveries, notifications
+from storage.cancellation import end
 from storage.chat_notifications import UnreadRow
 from storage.database import Transaction
 from storage.devices import DeviceRow
 from storage.notification_deliveries import Channel, DueDelivery, Step
 from storage.notifications import NotificationRow
+from storage.reach import OUT_OF_REACH
 from workers.job import Tools
 from workers.notifications import load_recipients
 from workers.polling_loop import run_polling
 
 BATCH = 200
+PATIENCE_S = 1.0
+MOST_SLOW = 2_000  # users whose messages are on their way for longer; then no further ones are sent
 LOOK_EVERY_S = 0.5
 MOST_ATTEMPTS = 6
 FIRST_WAIT = timedelta(seconds=5)
@@ -35,7 +40,15 @@ LONGEST_WAIT = timedelta(hours=1)
 
 DELIVERIES = Counter("daira_notification_deliveries_total", "Deliveries of notifications", ["channel", "outcome"])
 
+SLOW = Gauge(
+    "daira_notification_deliveries_slow",
+    "Users whose messages are on their way for more than a second; none are sent beyond 2,000",
+    multiprocess_mode="livesum",
+)
+
 log = structlog.get_logger()
+
+Slow = set[asyncio.Task[None]]  # deliveries to users that are settled when their providers have answered
 
 
 class _Known(NamedTuple):
@@ -53,15 +66,22 @@ class _Known(NamedTuple):
 
 async def deliver(tools: Tools, stop: asyncio.Event) -> None:
     """Send what is due until `stop` is set."""
+    slow: Slow = set()
 
     async def turn() -> bool:
-        return await deliver_due(tools) > 0
+        return await deliver_due(tools, slow) > 0
 
-    await run_polling("deliveries", turn, LOOK_EVERY_S, stop)
+    try:
+        await run_polling("deliveries", turn, LOOK_EVERY_S, stop)
+        await asyncio.gather(*slow)
+    finally:
+        await end(*slow)
 
 
-async def deliver_due(tools: Tools) -> int:
-    """Send the next batch. Returns how many deliveries were due."""
+async def deliver_due(tools: Tools, slow: Slow) -> int:
+    """Send the next batch, and add to `slow` what takes longer than a second. Returns how many deliveries were due."""
+    if len(slow) >= MOST_SLOW:
+        await asyncio.wait(slow, return_when=asyncio.FIRST_COMPLETED)
     now = tools.now()
     async with tools.database.transaction() as tx:
         due = await notification_deliveries.take_due(tx, now, BATCH)
@@ -71,14 +91,35 @@ async def deliver_due(tools: Tools) -> int:
     for delivery in due:
         by_user[delivery.user_id, delivery.channel].append(delivery)
     known = await _look_up(tools, due, now)
-    settled = await asyncio.gather(*(_deliver_safely(tools, known, each) for each in by_user.values()))
-    steps = [step for each in settled for step in each]
+    sending = [asyncio.create_task(_deliver_safely(tools, known, each)) for each in by_user.values()]
+    try:
+        sent, late = await asyncio.wait(sending, timeout=PATIENCE_S)
+    except asyncio.CancelledError:
+        await end(*sending)
+        raise
+    for each in late:
+        task = asyncio.create_task(_settle_late(tools, known, each))
+        slow.add(task)
+        task.add_done_callback(slow.discard)
+    SLOW.set(len(slow))
+    await _settle(tools, known, [step for each in sent for step in each.result()])
+    return len(due)
+
+
+async def _settle_late(tools: Tools, known: _Known, sending: asyncio.Task[list[Step]]) -> None:
+    steps = await sending
+    try:
+        await _settle(tools, known, steps)
+    except OUT_OF_REACH as error:
+        log.warning("sent notifications are sent again after their lease", error=f"{type(error).__name__}: {error}")
+
+
+async def _settle(tools: Tools, known: _Known, steps: Sequence[Step]) -> None:
     async with tools.database.transaction() as tx:
         await notification_deliveries.settle(tx, steps)
         await _settle_chats(tools, tx, known, steps)
     for step in steps:
         DELIVERIES.labels(step.delivery.channel, step.outcome or "later").inc()
-    return len(due)
 
 
 async def _look_up(tools: Tools, due: Sequence[DueDelivery], now: datetime) -> _Known:

@@ -1,6 +1,7 @@
 """Deliveries of notifications to devices: what is sent, when, and why not."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -9,8 +10,10 @@ from tests.cluster import Cluster
 from tests.contract.test_auth import PASSWORD, register
 from tests.contract.test_notifications import listed, notified
 from tests.courier import HOUR, MINUTE, SECOND, Courier, gone
+from tests.faults import soon
 from tests.people import Person
-from workers.deliveries import MOST_ATTEMPTS
+from workers import deliveries
+from workers.deliveries import MOST_ATTEMPTS, deliver_due
 
 
 class Died(BaseException):
@@ -391,3 +394,50 @@ async def test_a_reaction_that_is_withdrawn_is_removed_from_devices(cluster: Clu
     await cluster.settle()
     await courier.later(MINUTE)
     assert courier.dismissed(phone) == [told["id"]]
+
+
+@pytest.fixture
+async def gate(courier: Courier, monkeypatch) -> AsyncIterator[asyncio.Event]:
+    """The next message waits until the gate is opened; the loop waits for no provider."""
+    monkeypatch.setattr(deliveries, "PATIENCE_S", 0.01)
+    opened = asyncio.Event()
+    courier.phone.meanwhile = opened.wait
+    yield opened
+    opened.set()
+    await asyncio.gather(*courier.slow)
+
+
+async def test_a_provider_that_does_not_answer_delays_no_other_user(
+    cluster: Cluster, person, courier: Courier, gate: asyncio.Event
+):
+    alice, bob, carol = [await person(name) for name in ("alice", "bob", "carol")]
+    first, second = [await courier.register(each) for each in (alice, carol)]
+    await mention(cluster, bob, alice)
+    await courier.begin(46 * SECOND)
+    await mention(cluster, bob, carol)
+    await courier.begin(46 * SECOND)
+    sent = ["scheduled: in 45 s if it is unseen then", "sent: to 1 of 1 devices"]
+    assert await soon(lambda: why(carol, "push"), sent) == sent
+    assert await why(alice, "push") == sent[:1]
+    assert (len(courier.pushed(first)), len(courier.pushed(second))) == (1, 1)
+    gate.set()
+    await courier.later(0 * SECOND)
+    assert await why(alice, "push") == sent
+    assert len(courier.phone.sent) == 2
+
+
+async def test_no_more_is_sent_while_too_many_users_wait_for_providers(
+    cluster: Cluster, person, courier: Courier, gate: asyncio.Event, monkeypatch
+):
+    monkeypatch.setattr(deliveries, "MOST_SLOW", 1)
+    alice, bob = await person("alice"), await person("bob")
+    phone = await courier.register(alice)
+    await mention(cluster, bob, alice)
+    courier.advance(46 * SECOND)
+    full = {asyncio.create_task(gate.wait())}
+    waiting = asyncio.create_task(deliver_due(courier.tools, full))
+    await cluster.settle(alice)
+    assert await deliver_due(courier.tools, courier.slow) == 1  # it was left to this loop
+    gate.set()
+    assert await waiting == 0
+    assert len(courier.pushed(phone)) == 1
