@@ -15,6 +15,7 @@ from protocol.notifications import (
     ListNotifications,
     MarkSeen,
     NotificationCounted,
+    NotificationCreated,
     NotificationDismissed,
     NotificationPage,
     NotificationRef,
@@ -63,7 +64,12 @@ async def mark_read(call: Call, request: NotificationRefs, tx: Transaction) -> U
 @methods.rpc("notification.accept_filtered")
 async def accept_filtered(call: Call, request: NotificationRefs, tx: Transaction) -> Unseen:
     """Move notifications that a policy kept back into the list. Repeating it changes nothing."""
-    await notifications.settle_filtered(tx, _ids(request), accepted=True)
+    accepted = await notifications.settle_filtered(tx, _ids(request), accepted=True)
+    if accepted:
+        rows, locale = await notifications.load_own(tx, accepted)
+        for row in rows:
+            push_id = f"notification.created:{row['id']}:accepted"
+            call.push_to_own_devices(NotificationCreated(id=push_id, notification=notification(row, locale)))
     return await _announce(call, tx)
 
 

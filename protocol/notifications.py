@@ -170,7 +170,9 @@ class SetNotificationPreferences(Request, frozen=True):
 
 
 class NotificationCreated(Push, frozen=True):
-    """The notification is new, or a further actor joined it: then it replaces the one with the same id.
+    """The notification is new in the list, or a further actor joined it: then it replaces the one with the same id.
+
+    It is also pushed when the user accepts a notification that a policy kept back.
 
     `text` is empty if the user has hidden one of its actors since: then load `notification.list`.
     """

@@ -46,6 +46,7 @@ class Cause(NamedTuple):
     actor_id: int
 
 
+_LOCALE = "coalesce((SELECT locale FROM accounts WHERE user_id = viewer_id()), 'ar-EG')"
 _STORED = ("id", "user_id", "kind", "target_type", "target_id", "first_at", "updated_at", "seen_at", "read_at")
 _SHOWN = f"""
     SELECT {", ".join(f"(s.found).{column}" for column in _STORED)}, s.shown_count AS actor_count,
@@ -115,8 +116,7 @@ async def load_page(tx: Transaction, place: Literal["list", "filtered"], before:
             SELECT id FROM notifications WHERE user_id = viewer_id() AND place = '{place}' AND id < $1
             ORDER BY id DESC LIMIT $2)
         SELECT * FROM (
-            SELECT count(*) AS looked_at, min(id) AS last_id, unseen_count() AS unseen_count, coalesce((
-                SELECT locale FROM accounts WHERE user_id = viewer_id()), 'ar-EG') AS locale
+            SELECT count(*) AS looked_at, min(id) AS last_id, unseen_count() AS unseen_count, {_LOCALE} AS locale
             FROM page) head
         LEFT JOIN ({_SHOWN} FROM notifications_shown(ARRAY (SELECT id FROM page)) s) shown ON true
         ORDER BY shown.id DESC""",
@@ -127,6 +127,12 @@ async def load_page(tx: Transaction, place: Literal["list", "filtered"], before:
     rows = [cast("NotificationRow", row) for row in fetched if row["id"] is not None]
     last_id = head["last_id"] if head["looked_at"] == limit else None
     return Page(rows, last_id, head["unseen_count"], head["locale"])
+
+
+async def load_own(tx: Transaction, ids: Sequence[int]) -> tuple[list[NotificationRow], str]:
+    """Those of the viewer's notifications, the oldest first, and the viewer's locale."""
+    rows = await tx.fetch(f"{_SHOWN} FROM notifications_shown($1) s ORDER BY 1", ids)
+    return [cast("NotificationRow", row) for row in rows], await tx.fetchval(f"SELECT {_LOCALE}")
 
 
 async def unseen_count(tx: Transaction) -> int:
