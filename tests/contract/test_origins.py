@@ -1,5 +1,7 @@
 """Allowed origins: the server's own hosts, with any scheme, and the listed ones."""
 
+import json
+
 import aiohttp
 import pytest
 
@@ -16,9 +18,15 @@ async def http():
 
 
 async def status(http: aiohttp.ClientSession, base: str, origin: str, **headers: str) -> int:
-    names = {name.replace("_", "-"): value for name, value in headers.items()}
-    async with http.get(base + HANDSHAKE, headers={"Origin": origin, "Host": OWN, **names}) as response:
-        return response.status
+    """Return the handshake's status, and close the session that it opened: a node that stops would wait for it."""
+    names = {"Origin": origin, "Host": OWN, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    async with http.get(base + HANDSHAKE, headers=names) as response:
+        answer = await response.text()
+    if response.status == 200:
+        url = f"{base}{HANDSHAKE}&sid={json.loads(answer.removeprefix('0'))['sid']}"
+        async with http.post(url, data="1", headers=names) as closed, http.get(url, headers=names) as last:
+            assert (closed.status, last.status) == (200, 200)
+    return response.status
 
 
 @pytest.mark.parametrize("listed", ["", "https://app.example.org"])
