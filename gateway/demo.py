@@ -106,22 +106,32 @@ async def mint_tokens(
     """
     connection = await connect_as_owner(url)
     try:
-        async with connection.transaction():
-            found = await seeding.user_ids(connection, usernames, without_password=without_password)
-            missing = [name for name in usernames if name.lower() not in found]
-            if missing and not create:
-                raise LookupError(f"there is no user {missing[0]}: add --create, or run `daira seed` first")
-            if missing:
-                await seeding.insert_users(connection, [(name, name) for name in missing])
-                found = await seeding.user_ids(connection, usernames)
-            owners = [found[name.lower()] for name in usernames]
-            sessions = await seeding.open_sessions(connection, owners, "daira token")
+        sessions = await open_sessions(connection, usernames, create=create, without_password=without_password)
     finally:
         await connection.close()
+    return access_tokens(tokens, sessions, lifetime)
+
+
+async def open_sessions(
+    connection: "seeding.Connection", usernames: Sequence[str], *, create: bool, without_password: bool = False
+) -> list[tuple[int, int]]:
+    """Open a session for each user, as `mint_tokens` does; return pairs of a user's id and the session's."""
+    async with connection.transaction():
+        found = await seeding.user_ids(connection, usernames, without_password=without_password)
+        missing = [name for name in usernames if name.lower() not in found]
+        if missing and not create:
+            raise LookupError(f"there is no user {missing[0]}: add --create, or run `daira seed` first")
+        if missing:
+            await seeding.insert_users(connection, [(name, name) for name in missing])
+            found = await seeding.user_ids(connection, usernames)
+        owners = [found[name.lower()] for name in usernames]
+        return list(zip(owners, await seeding.open_sessions(connection, owners, "daira token"), strict=True))
+
+
+def access_tokens(tokens: AccessTokens, sessions: Sequence[tuple[int, int]], lifetime: timedelta) -> list[str]:
+    """Return a token for each pair of a user's id and a session's."""
     now = datetime.now(UTC)
-    return [
-        tokens.mint(owner, session_id, now, lifetime)[0] for owner, session_id in zip(owners, sessions, strict=True)
-    ]
+    return [tokens.mint(user_id, session_id, now, lifetime)[0] for user_id, session_id in sessions]
 
 
 def _users(start: int, amount: int) -> Iterator[tuple[str, str]]:

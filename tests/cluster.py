@@ -40,6 +40,8 @@ class Cluster:
     node_b: Node
     workers: WorkerProcess
     worker_database: Database
+    _owners: Any  # a pool of connections as the owner of the tables
+    _keys: AccessTokens
 
     def __init__(self, data_dir: Path, driver: Driver | None, *, voice: bool = False, **overrides: Any) -> None:
         """voice: start LiveKit; the tests run its keeper themselves. overrides: settings of all nodes."""
@@ -74,6 +76,10 @@ class Cluster:
             self.servers.postgres_url("daira_app"),
             self.servers.postgres_url("daira_worker"),
         )
+        self._owners = await self._closing.enter_async_context(
+            asyncpg.create_pool(self.servers.postgres_url("daira_owner"), min_size=1, max_size=4)
+        )
+        self._keys = AccessTokens(self.settings().keys)
         self.stores = await self._closing.enter_async_context(open_stores(self.settings()))
         await ensure_bucket(self.stores)
 
@@ -174,9 +180,9 @@ class Cluster:
 
     async def tokens(self, usernames: list[str], lifetime: timedelta = timedelta(minutes=15)) -> list[str]:
         await self._is_awake()
-        keys = AccessTokens(self.settings().keys)
-        owner = self.servers.postgres_url("daira_owner")
-        return await demo.mint_tokens(owner, keys, usernames, create=True, lifetime=lifetime)
+        async with self._owners.acquire() as owner:
+            sessions = await demo.open_sessions(owner, usernames, create=True)
+        return demo.access_tokens(self._keys, sessions, lifetime)
 
     async def _is_awake(self) -> None:
         """Wait for leases and Redis links. Tests outside the event loop stop it, and after a long one leases have
@@ -205,14 +211,10 @@ class Cluster:
             await person.expect("feed.removed", id=fence.id)
 
     async def _is_idle(self) -> bool:
-        owner = await self.owner()
-        try:
-            waits = await owner.fetchval(
-                """SELECT EXISTS (SELECT FROM outbox WHERE sent_batch IS NULL)
-                OR EXISTS (SELECT FROM count_changes) OR EXISTS (SELECT FROM counts_unpushed)"""
-            )
-        finally:
-            await owner.close()
+        waits = await self._owners.fetchval(
+            """SELECT EXISTS (SELECT FROM outbox WHERE sent_batch IS NULL)
+            OR EXISTS (SELECT FROM count_changes) OR EXISTS (SELECT FROM counts_unpushed)"""
+        )
         return not waits and all(lag.records == 0 for lag in await self.stores.event_log.lags())
 
     async def owner(self) -> Any:
