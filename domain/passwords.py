@@ -30,15 +30,14 @@ def check_new(field: str, password: str) -> None:
 
 
 class Passwords:
-    def __init__(self, cost: int = COST) -> None:
-        self._cost = cost
+    def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="bcrypt")
         self._waiting = 0
         self._dummy: bytes | None = None
 
     async def hash(self, password: str) -> str:
         """Raises RESOURCE_EXHAUSTED if the queue is full."""
-        salted = await self._run(lambda: bcrypt.hashpw(_digest(password), bcrypt.gensalt(self._cost)))
+        salted = await self._run(lambda: bcrypt.hashpw(_digest(password), bcrypt.gensalt(COST)))
         return salted.decode()
 
     async def verify(self, password: str, hashed: str | None) -> bool:
@@ -53,7 +52,7 @@ class Passwords:
 
     def _dummy_hash(self) -> bytes:
         if self._dummy is None:
-            self._dummy = bcrypt.hashpw(b"nobody", bcrypt.gensalt(self._cost))
+            self._dummy = bcrypt.hashpw(b"nobody", bcrypt.gensalt(COST))
         return self._dummy
 
     async def _run(self, work: Callable[[], T]) -> T:

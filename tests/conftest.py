@@ -11,6 +11,7 @@ import pytest_asyncio
 import uvloop
 from hypothesis import HealthCheck, settings
 
+from domain import passwords
 from gateway.embedded import livekit_program
 from gateway.observability import configure_logs
 from gateway.stores import SCRIPTS
@@ -25,6 +26,9 @@ PersonFactory = Callable[..., Awaitable[Person]]
 NodeFactory = Callable[..., Awaitable[str]]
 NOT_MADE = "The driver of this official client is not built (its tool may be missing; see `make clients`):"
 NO_LIVEKIT = "LiveKit is missing: install Go 1.26 or later, then `make voice`"
+
+PASSWORD_COST = passwords.COST
+passwords.COST = 4  # bcrypt's least, in this process: the real cost is a quarter of a second each time
 
 # Examples have no deadline: their duration depends on the machine.
 settings.register_profile("daira", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -64,6 +68,11 @@ async def shards(idle_cluster: Cluster) -> AsyncIterator[Shards]:
     await own.start()
     yield own
     await own.stop()
+
+
+@pytest.fixture
+def real_password_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "COST", PASSWORD_COST)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

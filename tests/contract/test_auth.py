@@ -262,7 +262,7 @@ async def test_account_actions_leave_audit_rows_without_secrets(cluster: Cluster
     assert answer["refresh_token"] not in str([tuple(row) for row in rows])
 
 
-async def test_stored_secrets_are_hashes(cluster: Cluster, person):
+async def test_stored_secrets_are_hashes(cluster: Cluster, person, real_password_cost):
     alice, answer = await register(cluster)
     owner = await cluster.owner()
     account = await owner.fetchrow("SELECT * FROM accounts WHERE user_id = $1", int(alice.id))
