@@ -1,5 +1,6 @@
 """Access to the developer page: off by default; when it is on, only its own page on this machine may use it."""
 
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from tests.cluster import Cluster
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "gateway" / "page"
+# SHA-256 of dist/hls.light.min.mjs in hls.js 1.7.4 on npm.
+HLS = "3d82a88cf9ae0d9aaab3cbe9ff6ecbb64bb89c54a399c34ae9bf8b559baeb20f"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -118,3 +121,7 @@ def test_the_page_has_the_socket_io_client_of_the_tests():
     lock = json.loads((ROOT / "tests" / "clients" / "package-lock.json").read_text())
     version = lock["packages"]["node_modules/socket.io-client"]["version"]
     assert f"Socket.IO v{version}\n" in (PAGE / "vendor" / "socket.io.esm.min.js").read_text()
+
+
+def test_the_page_has_hls_js_as_npm_has_it():
+    assert hashlib.sha256((PAGE / "vendor" / "hls.light.min.mjs").read_bytes()).hexdigest() == HLS
