@@ -49,7 +49,7 @@ class Services:
         self.log.append(("counted", name, key))
 
     @asynccontextmanager
-    async def _transaction(self, viewer_id, *, share):
+    async def _transaction(self, viewer_id, *, share, reads):
         self.log.append(("began", viewer_id))
         yield "tx"
         self.log.append("committed")
