@@ -60,6 +60,8 @@ $$;
 -- `reply_count` is the number of direct replies that the viewer would be shown, from 5 on at least the stored one.
 -- `next_place` is on each row: where the next page begins, or null. A page without comments is one row without an id.
 -- There is no row if the viewer may not see the post or the parent.
+-- `(SELECT post)` keeps the plan to the index of the post: for one with many comments, the planner would read all
+-- comments from the newest on.
 CREATE OR REPLACE FUNCTION comment_page(post bigint, parent bigint, place bigint, amount integer, replies_each integer)
     RETURNS TABLE (next_place bigint, id bigint, parent_id bigint, depth integer, author_id bigint, author users,
                    text text, mention_ids bigint[], reply_count integer, reactions jsonb, counts_version bigint,
@@ -67,7 +69,7 @@ CREATE OR REPLACE FUNCTION comment_page(post bigint, parent bigint, place bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp ROWS 80 AS $$
     WITH looked_at AS (
         (SELECT * FROM judged_comments()
-         WHERE parent IS NULL AND (comment).post_id = post AND (comment).parent_id IS NULL AND (comment).id < place
+         WHERE parent IS NULL AND (comment).post_id = (SELECT post) AND (comment).parent_id IS NULL AND (comment).id < place
          ORDER BY (comment).id DESC LIMIT 5 * amount)
         UNION ALL
         (SELECT * FROM judged_comments()
