@@ -1,6 +1,6 @@
 """The calls of one connection: how many at a time, how many a second, and in which order.
 
-A user's share bounds the calls and the work of all their connections. A call beyond it is refused, and its connection
+A user's budget bounds the calls and the work of all their connections. A call beyond it is refused, and its connection
 is not read from for a moment, so that refusals cost little too.
 
 Handlers that are plain functions run at once. Among the others, reads overlap, and writes run one at a time in the
@@ -21,11 +21,11 @@ import structlog
 
 from engine.close_reasons import CloseReason
 from gateway.dispatcher import Caller, Dispatcher
-from gateway.observability import OVER_SHARE
+from gateway.observability import OVER_BUDGET
 from protocol import errors, wire
 from protocol.rpc import Method
-from storage import shares
-from storage.shares import Share
+from storage import budgets
+from storage.budgets import Budget
 
 MOST_CALLS_AT_ONCE = 32
 MOST_BYTES_AT_ONCE = 4 * wire.MAX_PAYLOAD
@@ -49,9 +49,9 @@ class CallRate(msgspec.Struct, frozen=True):
 
 
 @cache
-def _rate_of_user(rate: CallRate) -> shares.CallSteps:
+def _rate_of_user(rate: CallRate) -> budgets.CallSteps:
     """The rate of all connections of a user together."""
-    return shares.CallSteps(1 / (OF_A_USER * rate.per_second), rate.burst / rate.per_second)
+    return budgets.CallSteps(1 / (OF_A_USER * rate.per_second), rate.burst / rate.per_second)
 
 
 class CallingConnection(Caller, Protocol):
@@ -73,7 +73,7 @@ class CallingConnection(Caller, Protocol):
 class _Arrived(msgspec.Struct):
     packet: wire.Packet
     method: Method
-    share: Share
+    budget: Budget
     at: float
 
 
@@ -106,28 +106,28 @@ class Calls:
             self._refuse(packet, "too many calls on this connection", wait_ms)
             return
         method = self._dispatcher.find(packet.name)
-        share = self._dispatcher.share_of(method, self._owner)
-        if wait_ms := share.take_call(self._refilled_at, self._rate_of_user):
-            OVER_SHARE.labels("rate").inc()
+        budget = self._dispatcher.budget_of(method, self._owner)
+        if wait_ms := budget.take_call(self._refilled_at, self._rate_of_user):
+            OVER_BUDGET.labels("rate").inc()
             self._refuse(packet, "too many calls on all connections of this user", wait_ms)
             self._rest()
             return
-        if wait_ms := share.wait_ms:
-            OVER_SHARE.labels("work").inc()
-            self._refuse(packet, f"work: no more than {share.allowance} for all calls of a user", wait_ms)
+        if wait_ms := budget.wait_ms:
+            OVER_BUDGET.labels("work").inc()
+            self._refuse(packet, f"work: no more than {budget.allowance} for all calls of a user", wait_ms)
             self._rest()
             return
         if method is None or method.instant:
-            self._owner.reply(packet.id, self._dispatcher.answer_at_once(method, packet, self._owner, share))
-            share.spend(time.monotonic() - self._refilled_at)
-        elif share.calls >= max(MOST_OF_A_USER, 2 * self._rate.burst):
-            OVER_SHARE.labels("calls").inc()
+            self._owner.reply(packet.id, self._dispatcher.answer_at_once(method, packet, self._owner, budget))
+            budget.spend(time.monotonic() - self._refilled_at)
+        elif budget.calls >= max(MOST_OF_A_USER, 2 * self._rate.burst):
+            OVER_BUDGET.labels("calls").inc()
             self._refuse(packet, "too many calls of this user wait", WAIT_MS)
             self._rest()
             return
         elif self._backlog is None and self._has_room:  # a call must not overtake waiting ones
-            share.calls += 1
-            self._begin(_Arrived(packet, method, share, asyncio.get_running_loop().time()))
+            budget.calls += 1
+            self._begin(_Arrived(packet, method, budget, asyncio.get_running_loop().time()))
         elif (
             len(self._backlog or ()) >= max(MOST_WAITING, self._rate.burst) or self._bytes_waiting >= MOST_BYTES_WAITING
         ):
@@ -137,8 +137,8 @@ class Calls:
             if self._backlog is None:
                 self._backlog = deque()
                 self._owner.pause_reading()
-            share.calls += 1
-            self._backlog.append(_Arrived(packet, method, share, asyncio.get_running_loop().time()))
+            budget.calls += 1
+            self._backlog.append(_Arrived(packet, method, budget, asyncio.get_running_loop().time()))
             self._bytes_waiting += packet.size
         self._refusals = 0
 
@@ -170,11 +170,13 @@ class Calls:
             self._spawn(self._run(arrived))
 
     async def _run(self, arrived: _Arrived) -> None:
-        answered = await self._dispatcher.answer(arrived.method, arrived.packet, self._owner, arrived.share, arrived.at)
-        arrived.share.calls -= 1
+        answered = await self._dispatcher.answer(
+            arrived.method, arrived.packet, self._owner, arrived.budget, arrived.at
+        )
+        arrived.budget.calls -= 1
         replied_at = time.monotonic()
         self._owner.reply(arrived.packet.id, answered.answer)
-        arrived.share.spend(time.monotonic() - replied_at)
+        arrived.budget.spend(time.monotonic() - replied_at)
         if answered.disconnects:
             self._owner.disconnect(CloseReason.LOGOUT)
         await self._dispatcher.finish(answered)
@@ -229,7 +231,7 @@ class Calls:
 
     def _give_up_waiting(self) -> None:
         for arrived in (*(self._writes or ()), *(self._backlog or ())):
-            arrived.share.calls -= 1
+            arrived.budget.calls -= 1
         self._writes = self._backlog = None
 
     # ------------------------------------------------------------------------------------------ rate

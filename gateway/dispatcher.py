@@ -20,10 +20,10 @@ from protocol import errors, wire
 from protocol.errors import CallError
 from protocol.rpc import Method, MethodTable
 from storage import idempotency
+from storage.budgets import Budget
 from storage.database import Conflict, DatabaseUnavailable, Transaction
 from storage.limits import address_key
 from storage.redis import RedisError
-from storage.shares import Share
 from storage.snowflakes import MintingStopped
 
 T = TypeVar("T")
@@ -66,15 +66,15 @@ class Dispatcher:
     def find(self, name: str) -> Method | None:
         return self._methods.get(name)
 
-    def share_of(self, method: Method | None, caller: Caller) -> Share:
-        """Return the share that pays: of the user, of the session if the method says so, or of an anonymous address."""
+    def budget_of(self, method: Method | None, caller: Caller) -> Budget:
+        """Return the budget that pays: of the user, the session if the method says so, or an anonymous address."""
         viewer = caller.viewer
         if viewer is None:
-            return self._services.shares.of(address_key(caller.address))
-        return self._services.shares.of(viewer.session_id if method is not None and method.by_session else viewer.id)
+            return self._services.budgets.of(address_key(caller.address))
+        return self._services.budgets.of(viewer.session_id if method is not None and method.by_session else viewer.id)
 
     def answer_at_once(
-        self, method: Method | None, packet: wire.Packet, caller: Caller, share: Share
+        self, method: Method | None, packet: wire.Packet, caller: Caller, budget: Budget
     ) -> wire.Ok | wire.Failed:
         """Answer a call of an instant method, or of an unknown one. Never raises."""
         began = time.perf_counter()
@@ -82,7 +82,7 @@ class Dispatcher:
         try:
             if method is None:
                 raise errors.unimplemented(packet.name)
-            call = self._begin(method, number, caller, share)
+            call = self._begin(method, number, caller, budget)
             answer: wire.Ok | wire.Failed = wire.Ok(method.handler(call, _read(method, packet, caller)))
             code = "OK"
         except Exception as error:
@@ -91,18 +91,18 @@ class Dispatcher:
         return answer
 
     async def answer(
-        self, method: Method, packet: wire.Packet, caller: Caller, share: Share, arrived: float
+        self, method: Method, packet: wire.Packet, caller: Caller, budget: Budget, arrived: float
     ) -> Answered:
         """Answer a call. Never raises.
 
-        share: pays for the call. arrived: loop time; the deadline counts from it.
+        budget: pays for the call. arrived: loop time; the deadline counts from it.
         """
         began = time.perf_counter()
         number = next(_numbers)
         call: Call | None = None
         try:
             async with asyncio.timeout_at(arrived + self._deadline_s):
-                call = self._begin(method, number, caller, share)
+                call = self._begin(method, number, caller, budget)
                 result = await self._perform(method, call, _read(method, packet, caller))
             answer: wire.Ok | wire.Failed = wire.Ok(result)
             code = "OK"
@@ -123,11 +123,11 @@ class Dispatcher:
             for work in call.after_reply_work if answered.answer.ok else call.after_refusal_work:
                 await _or_log(work, call)
 
-    def _begin(self, method: Method, number: int, caller: Caller, share: Share) -> Call:
+    def _begin(self, method: Method, number: int, caller: Caller, budget: Budget) -> Call:
         if caller.viewer is None and not method.anonymous:
             raise errors.unauthenticated()
         return Call(
-            method.name, number, self._services, caller.viewer, share, caller.address, caller.user_agent, caller
+            method.name, number, self._services, caller.viewer, budget, caller.address, caller.user_agent, caller
         )
 
     async def _perform(self, method: Method, call: Call, request: Any) -> Any:
@@ -144,7 +144,7 @@ class Dispatcher:
         key: str | None = getattr(request, "idempotency_key", None)
         if key is None:
             await self._count(method, call)
-        async with self._services.database.transaction(call.viewer.id, share=call.share, reads=method.reads) as tx:
+        async with self._services.database.transaction(call.viewer.id, budget=call.budget, reads=method.reads) as tx:
             if key is None:
                 result = await method.handler(call, request, tx)
             else:

@@ -75,7 +75,7 @@ class Node:
         await run_beside(self._running, "keep telling rooms", services.pulse.keep_telling)
         await run_beside(self._running, "keep saying who left", services.attendance.keep_saying)
         await run_beside(self._running, "keep idle", services.presence.keep_idle)
-        await run_beside(self._running, "settle shares", services.shares.keep_settling)
+        await run_beside(self._running, "settle budgets", services.budgets.keep_settling)
         await run_beside(self._running, "watch the loop", self._watch_loop)
         app = web.Application(client_max_size=MAX_PAYLOAD)
         self.socket_server.route(app, PATH)

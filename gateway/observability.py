@@ -12,8 +12,8 @@ _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 CALL_SECONDS = Histogram("daira_call_seconds", "Time to answer calls", ["method"], buckets=_LATENCY)
 CALLS_REFUSED = Counter("daira_calls_refused_total", "Calls answered with an error", ["method", "code"])
-OVER_SHARE = Counter(
-    "daira_calls_over_share_total", "Calls refused because their user is over a limit of their share", ["limit"]
+OVER_BUDGET = Counter(
+    "daira_calls_over_budget_total", "Calls refused because their user is over a limit of their budget", ["limit"]
 )
 CONNECTIONS = Gauge("daira_connections", "Sockets connected", ["codec"], multiprocess_mode="livesum")
 SIGNED_IN = Gauge("daira_signed_in_sockets", "Sockets with a signed-in user", multiprocess_mode="livesum")

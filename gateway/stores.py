@@ -24,7 +24,7 @@ from senders.providers import Providers
 from stage import roster
 from stage.roster import Roster
 from stage.voice_server import VoiceServer
-from storage import limits, schema, shares
+from storage import budgets, limits, schema
 from storage.database import Database, DatabaseUnavailable
 from storage.feeds import Feeds
 from storage.objects import Objects, ObjectsUnavailable
@@ -36,7 +36,7 @@ from storage.snowflakes import Snowflakes
 
 SCRIPTS = (
     *broadcaster.SCRIPTS, *recovery.SCRIPTS, *nodes.SCRIPTS, *roster.SCRIPTS, *reports.SCRIPTS, *limits.SCRIPTS,
-    *shares.SCRIPTS,
+    *budgets.SCRIPTS,
 )  # fmt: skip
 
 WATCH_EVERY_S = 5.0  # metrics are per process: add them up

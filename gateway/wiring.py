@@ -48,12 +48,12 @@ from stage.attendance import Attendance
 from stage.pulse import Pulse
 from stage.room_channel import LIVE_ROOM
 from stage.room_hooks import RoomHooks
+from storage.budgets import Budgets, WorkRate
 from storage.chat_sends import ChatSends
 from storage.database import Database
 from storage.limits import Limits
 from storage.outbox import Outbox
 from storage.room_entries import RoomEntries
-from storage.shares import Shares, WorkRate
 from storage.sign_ins import SignIns
 
 WORK_BURST = 10  # seconds of the rate may be spent at once
@@ -130,7 +130,7 @@ def _services(
         feeds=stores.feeds,
         broadcaster=stores.broadcaster,
         limits=limits,
-        shares=Shares(stores.shards, _work_rate(settings.limit_work)),
+        budgets=Budgets(stores.shards, _work_rate(settings.limit_work)),
         tokens=AccessTokens(settings.keys),
         cursors=Cursors(derive_keys(settings, "cursors")),
         passwords=Passwords(),

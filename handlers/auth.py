@@ -65,7 +65,7 @@ async def _open_account(call: Call, request: Register, *, is_private: bool) -> S
     """Create the account and its first session. Raises ALREADY_EXISTS for a username or email that is taken."""
     password_hash = await call.services.passwords.hash(request.password)
     user_id = call.services.ids.mint()
-    async with call.services.database.transaction(user_id, share=call.share) as tx:
+    async with call.services.database.transaction(user_id, budget=call.budget) as tx:
         await accounts.insert(
             tx,
             user_id=user_id,
@@ -81,7 +81,7 @@ async def _open_account(call: Call, request: Register, *, is_private: bool) -> S
 
 async def _repeat_registration(call: Call, request: Register) -> SignedIn | None:
     """Log in a client that lost the answer to its registration. Returns None if the account is not its own."""
-    async with call.services.database.transaction(share=call.share) as tx:
+    async with call.services.database.transaction(budget=call.budget) as tx:
         if not await accounts.registered_just_now(tx, request.email, request.username):
             return None
     try:
@@ -96,7 +96,7 @@ async def _repeat_registration(call: Call, request: Register) -> SignedIn | None
 async def login(call: Call, request: Login) -> SignedIn:
     """Sign this socket in."""
     _must_be_anonymous(call)
-    async with call.services.database.transaction(share=call.share) as tx:
+    async with call.services.database.transaction(budget=call.budget) as tx:
         account = await accounts.for_login(tx, request.email)
     known_id, known_hash = (account["user_id"], account["password_hash"]) if account else (None, None)
     key = hashlib.sha256(accounts.email_key(request.email).encode()).hexdigest()[:32]
@@ -105,10 +105,10 @@ async def login(call: Call, request: Login) -> SignedIn:
         right = await call.services.passwords.verify(request.password, known_hash)
         if known_id is None or known_hash is None or not right:
             guess.is_wrong = True
-            async with call.services.database.transaction(share=call.share) as tx:
+            async with call.services.database.transaction(budget=call.budget) as tx:
                 await _audit(call, tx, known_id, "auth.login_failed", f"email:{key}")
             raise errors.unauthenticated("email or password is wrong")
-        async with call.services.database.transaction(known_id, share=call.share) as tx:
+        async with call.services.database.transaction(known_id, budget=call.budget) as tx:
             # Verifying takes 0.2 s. If the password was changed meanwhile, the old one must not open a session.
             if not await accounts.password_stands(tx, known_id, known_hash):
                 raise errors.unauthenticated("email or password is wrong")
@@ -122,13 +122,13 @@ async def refresh(call: Call, request: Refresh) -> SignedIn:
     tokens = call.services.refresh_tokens
     session_id, family = tokens.read(request.refresh_token)
     token_hash = refresh_tokens.digest(request.refresh_token)
-    async with call.services.database.transaction(share=call.share) as tx:
+    async with call.services.database.transaction(budget=call.budget) as tx:
         owner_id = await accounts.session_owner(tx, session_id, refresh_tokens.digest(family))
     if owner_id is None:
         raise errors.unauthenticated("the refresh token is not valid")
     await call.services.limits.hit(REFRESH.name, session_id)
     now = call.services.now()
-    async with call.services.database.transaction(owner_id, share=call.share) as tx:
+    async with call.services.database.transaction(owner_id, budget=call.budget) as tx:
         session = await accounts.lock_session(tx, session_id)
         user = await users.load_one(tx, owner_id)
         if session is None or user is None or session["revoked_at"] or session["expires_at"] < now:
@@ -176,7 +176,7 @@ async def change_password(call: Call, request: ChangePassword) -> Nothing:
     passwords.check_new("new_password", request.new_password)
     # Counted by session: an attacker who guesses in another session must not use up this user's guesses.
     async with call.services.guesses.counted((guesses.BY_ACCOUNT, f"session:{viewer.session_id}")) as guess:
-        async with call.services.database.transaction(viewer.id, share=call.share) as tx:
+        async with call.services.database.transaction(viewer.id, budget=call.budget) as tx:
             old_hash = await accounts.password_hash(tx, viewer.id)
         if not await call.services.passwords.verify(request.old_password, old_hash):
             if await call.services.passwords.verify(request.new_password, old_hash):
@@ -184,7 +184,7 @@ async def change_password(call: Call, request: ChangePassword) -> Nothing:
             guess.is_wrong = True
             raise errors.invalid("old_password", "is wrong")
     new_hash = await call.services.passwords.hash(request.new_password)
-    async with call.services.database.transaction(viewer.id, share=call.share) as tx:
+    async with call.services.database.transaction(viewer.id, budget=call.budget) as tx:
         await accounts.set_password(tx, viewer.id, new_hash)
         ended = await accounts.revoke_other_sessions(tx, viewer.id, viewer.session_id, "password_changed")
         await _audit(call, tx, viewer.id, "auth.change_password", f"user:{viewer.id}", ended_sessions=len(ended))
@@ -293,7 +293,7 @@ async def _budgets(call: Call, device: Device | None, user_id: int | None, key: 
     if earlier is not None:
         return [(guesses.BY_ACCOUNT, f"device:{key}:{earlier}")], None
     if device and device.fingerprint:
-        async with call.services.database.transaction(user_id or NOBODY, share=call.share) as tx:
+        async with call.services.database.transaction(user_id or NOBODY, budget=call.budget) as tx:
             if await accounts.has_session_with(tx, user_id or NOBODY, device.fingerprint):
                 return [(guesses.BY_ACCOUNT, f"fingerprint:{key}:{device.fingerprint}:{address}")], key
     budgets = [(guesses.BY_ADDRESS, address)] if call.services.limits.counts_address(call.address) else []

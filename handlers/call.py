@@ -27,13 +27,13 @@ from senders.subscriptions import PushHosts
 from stage.attendance import Attendance
 from stage.pulse import Pulse
 from stage.roster import Roster
+from storage.budgets import Budget, Budgets
 from storage.chat_sends import ChatSends
 from storage.database import Database
 from storage.feeds import Feeds
 from storage.limits import Limits
 from storage.outbox import Outbox
 from storage.room_entries import RoomEntries
-from storage.shares import Share, Shares
 from storage.snowflakes import Snowflakes
 
 
@@ -55,7 +55,7 @@ class Services:
     feeds: Feeds
     broadcaster: Broadcaster
     limits: Limits
-    shares: Shares
+    budgets: Budgets
     tokens: AccessTokens
     refresh_tokens: RefreshTokens
     cursors: Cursors
@@ -111,7 +111,7 @@ class Call(msgspec.Struct):
     number: int  # of this process
     services: Services
     signed_in_viewer: Viewer | None
-    share: Share  # pays for it
+    budget: Budget  # pays for it
     address: str
     user_agent: str | None
     socket: CallerSocket

@@ -97,7 +97,7 @@ async def react(call: Call, request: ReactInRoom) -> Nothing:
     _check_inside(call, room_id)
     if emojis.can_spell(request.emoji):
         # A muted user could write with these, so the database must be asked. Other emoji do without a query.
-        async with call.services.database.transaction(call.viewer.id, share=call.share) as tx:
+        async with call.services.database.transaction(call.viewer.id, budget=call.budget) as tx:
             room = await standing(call, tx, request.room_id)
         if room["is_muted"]:
             raise errors.permission_denied("you are muted in this room")
@@ -113,7 +113,7 @@ async def _may_be_reacted_to(call: Call, room_id: int, message_id: int) -> bool:
         return True
     if call.services.now() - minted_at(message_id) > UNHEARD_OF:
         return False
-    async with call.services.database.transaction(call.viewer.id, share=call.share) as tx:
+    async with call.services.database.transaction(call.viewer.id, budget=call.budget) as tx:
         return bool(await room_messages.remaining(tx, room_id, [message_id]))
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import asyncpg
 
 from protocol import errors
+from storage.budgets import Budget
 from storage.fair_queue import FairQueue, NoTurn
-from storage.shares import Share
 
 # asyncpg's classes are generic only for type checkers.
 if TYPE_CHECKING:
@@ -101,18 +101,18 @@ class Database:
 
     @asynccontextmanager
     async def transaction(
-        self, viewer_id: int | None = None, *, share: Share | None = None, reads: bool = False
+        self, viewer_id: int | None = None, *, budget: Budget | None = None, reads: bool = False
     ) -> AsyncIterator[Transaction]:
         """A transaction of that viewer, committed at the end, or rolled back if the body raises.
 
         reads: the transaction cannot write, so the caller does not wait for its end.
-        share: the share of the user whose call needs it: it waits in the user's queue and is charged to the user. None
-        for work that is no call. A call must not open a second transaction inside: it could wait for the first.
+        budget: of the user whose call needs it: it waits in the user's queue and is charged to the user. None for work
+        that is no call. A call must not open a second transaction inside: it could wait for the first.
 
         Raises DatabaseUnavailable, also if the connection breaks inside the body; Conflict; RESOURCE_EXHAUSTED;
         FAILED_PRECONDITION if a count would exceed its bound.
         """
-        async with self._connection(share, reads=reads) as connection:
+        async with self._connection(budget, reads=reads) as connection:
             with _translated(connection):
                 begin = "BEGIN READ ONLY" if reads else "BEGIN"
                 # One simple query in one round trip. The id is an int, so it cannot inject SQL.
@@ -142,10 +142,10 @@ class Database:
             raise DatabaseUnavailable(str(error)) from error
 
     @asynccontextmanager
-    async def _connection(self, share: Share | None, *, reads: bool = False) -> AsyncIterator[Transaction]:
+    async def _connection(self, budget: Budget | None, *, reads: bool = False) -> AsyncIterator[Transaction]:
         assert self._pool is not None, "connect() first"
         try:
-            await self._queue.enter(share)
+            await self._queue.enter(budget)
         except NoTurn as error:
             raise DatabaseUnavailable(str(error)) from error
         began = time.monotonic()
@@ -154,7 +154,7 @@ class Database:
             # timeout here would cost a task.
             connection = await self._pool.acquire()
         except BaseException as error:
-            self._queue.leave(share, time.monotonic() - began)
+            self._queue.leave(budget, time.monotonic() - began)
             if isinstance(error, _LOST):
                 raise DatabaseUnavailable(str(error)) from error
             raise
@@ -162,13 +162,14 @@ class Database:
             yield connection
         finally:
             holds_locks = not reads and _is_in_transaction(connection)
-            returning = asyncio.ensure_future(self._return(connection, share, began, "COMMIT" if reads else "ROLLBACK"))
+            end = "COMMIT" if reads else "ROLLBACK"
+            returning = asyncio.ensure_future(self._return(connection, budget, began, end))
             self._returning.add(returning)
             returning.add_done_callback(self._returning.discard)
             if holds_locks:
                 await asyncio.shield(returning)
 
-    async def _return(self, connection: Transaction, share: Share | None, began: float, end: str) -> None:
+    async def _return(self, connection: Transaction, budget: Budget | None, began: float, end: str) -> None:
         """End the transaction if one is open, and return the connection to the pool."""
         try:
             if _is_in_transaction(connection):
@@ -178,7 +179,7 @@ class Database:
                     _terminate(connection)
             await self._release(connection)
         finally:
-            self._queue.leave(share, time.monotonic() - began)
+            self._queue.leave(budget, time.monotonic() - began)
 
     async def _release(self, connection: Transaction) -> None:
         assert self._pool is not None

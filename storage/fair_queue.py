@@ -1,6 +1,6 @@
 """The queue for connections to PostgreSQL: each user has a queue, and users take turns.
 
-A user holds only a small part of the connections, however many of their calls wait. A busy user (see `shares`) holds
+A user holds only a small part of the connections, however many of their calls wait. A busy user (see `budgets`) holds
 one. A heavy user rests until time has paid back the cost of the last transaction, and a flooding one for longer. Work
 that is no user's call, such as sign-ins, gets every other turn.
 """
@@ -9,8 +9,8 @@ import asyncio
 from collections import OrderedDict, deque
 
 from protocol import errors
+from storage.budgets import Budget
 from storage.metrics import POOL_WAIT
-from storage.shares import Share
 
 WAIT_S = 2.0
 # A transaction may wait for a lock or a slow server. Its user is not charged for more than this.
@@ -28,77 +28,77 @@ class FairQueue:
         self._free = slots
         self._own: deque[asyncio.Future[None]] = deque()  # for work that is no user's call
         self._own_next = True
-        self._ring: OrderedDict[Share, None] = OrderedDict()  # users who wait and may hold one more
+        self._ring: OrderedDict[Budget, None] = OrderedDict()  # users who wait and may hold one more
 
-    async def enter(self, share: Share | None) -> None:
+    async def enter(self, budget: Budget | None) -> None:
         """Wait for a turn. Raises NoTurn; RESOURCE_EXHAUSTED if only calls of the same user are ahead."""
-        if self._free and (share is None or (not share.waiting and self._may_run(share))):
-            self._start(share)
+        if self._free and (budget is None or (not budget.waiting and self._may_run(budget))):
+            self._start(budget)
             return
-        queue = self._own if share is None else share.waiting
+        queue = self._own if budget is None else budget.waiting
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         queue.append(turn)
-        self._line_up(share)
+        self._line_up(budget)
         try:
-            with POOL_WAIT.labels("own" if share is None else "call").time():
+            with POOL_WAIT.labels("own" if budget is None else "call").time():
                 async with asyncio.timeout(WAIT_S):
                     await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():  # the turn came at the same moment
-                self.leave(share, 0)
+                self.leave(budget, 0)
             elif turn in queue:
                 queue.remove(turn)
             if not isinstance(error, TimeoutError):
                 raise
-            if share is not None and not self._may_run(share):
+            if budget is not None and not self._may_run(budget):
                 raise errors.exhausted("too many of this user's calls wait for the database", WAIT_MS) from None
             raise NoTurn("no connection was free in time") from None
 
-    def leave(self, share: Share | None, held_s: float) -> None:
+    def leave(self, budget: Budget | None, held_s: float) -> None:
         """Return a connection that was held for `held_s` seconds, and charge its user."""
         self._free += 1
-        if share is not None:
-            share.running -= 1
+        if budget is not None:
+            budget.running -= 1
             cost = min(held_s, MOST_CHARGED_S)
-            share.spend(cost)
-            rest_s = share.rest_after(cost)
+            budget.spend(cost)
+            rest_s = budget.rest_after(cost)
             if rest_s:
-                share.resting = True
-                asyncio.get_running_loop().call_later(rest_s, self._rested, share)
+                budget.resting = True
+                asyncio.get_running_loop().call_later(rest_s, self._rested, budget)
             else:
-                self._line_up(share)
+                self._line_up(budget)
         self._pass_on()
 
-    def _rested(self, share: Share) -> None:
-        share.resting = False
-        self._line_up(share)
+    def _rested(self, budget: Budget) -> None:
+        budget.resting = False
+        self._line_up(budget)
         self._pass_on()
 
-    def _may_run(self, share: Share) -> bool:
-        return not share.resting and share.running < (1 if share.is_busy else self.most_of_one)
+    def _may_run(self, budget: Budget) -> bool:
+        return not budget.resting and budget.running < (1 if budget.is_busy else self.most_of_one)
 
-    def _line_up(self, share: Share | None) -> None:
-        if share is not None and share.waiting and self._may_run(share):
-            self._ring.setdefault(share)
+    def _line_up(self, budget: Budget | None) -> None:
+        if budget is not None and budget.waiting and self._may_run(budget):
+            self._ring.setdefault(budget)
 
     def _pass_on(self) -> None:
         while self._free and (self._own or self._ring):
             if self._own and (self._own_next or not self._ring):
-                share, queue = None, self._own
+                budget, queue = None, self._own
             else:
-                share, _ = self._ring.popitem(last=False)
-                queue = share.waiting
-            self._own_next = share is not None
-            if queue and (share is None or self._may_run(share)):
-                self._give(queue.popleft(), share)
-                self._line_up(share)
+                budget, _ = self._ring.popitem(last=False)
+                queue = budget.waiting
+            self._own_next = budget is not None
+            if queue and (budget is None or self._may_run(budget)):
+                self._give(queue.popleft(), budget)
+                self._line_up(budget)
 
-    def _give(self, turn: "asyncio.Future[None]", share: Share | None) -> None:
+    def _give(self, turn: "asyncio.Future[None]", budget: Budget | None) -> None:
         if not turn.done():
             turn.set_result(None)
-            self._start(share)
+            self._start(budget)
 
-    def _start(self, share: Share | None) -> None:
+    def _start(self, budget: Budget | None) -> None:
         self._free -= 1
-        if share is not None:
-            share.running += 1
+        if budget is not None:
+            budget.running += 1

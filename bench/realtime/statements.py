@@ -65,8 +65,8 @@ class Handlers:
     async def run(self, real: RealCall) -> Ran:
         method = methods.get(real.method)
         assert method is not None
-        share = self._services.shares.of(self._viewer.id)
-        call = Call(real.method, 0, self._services, self._viewer, share, "127.0.0.1", None, _NO_SOCKET)
+        budget = self._services.budgets.of(self._viewer.id)
+        call = Call(real.method, 0, self._services, self._viewer, budget, "127.0.0.1", None, _NO_SOCKET)
         self._queries.clear()
         request = msgspec.convert(real.argument, method.request)
         if method.transactional:

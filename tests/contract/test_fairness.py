@@ -45,10 +45,10 @@ async def test_all_sockets_of_a_user_share_one_budget(cluster: Cluster, person, 
     strict = await node(limit_work="6000/minute")
     alice, bob = await person("alice", node=strict), await person("bob", node=strict)
     other = await cluster.again(alice, node=strict)
-    shares = cluster.node(strict).parts.services.shares
+    budgets = cluster.node(strict).parts.services.budgets
     await alice.call("user.me")
-    assert shares.of(int(alice.id)).spent > 0
-    shares.of(int(alice.id)).spend(60)
+    assert budgets.of(int(alice.id)).spent > 0
+    budgets.of(int(alice.id)).spend(60)
     for who, method in ((alice, "user.me"), (alice, "system.ping"), (other, "post.list"), (other, "system.methods")):
         error = (await who.refused(method)).error
         assert (error["code"], error["retryable"]) == ("RESOURCE_EXHAUSTED", True)
@@ -74,7 +74,7 @@ async def test_a_user_whose_budget_is_spent_can_still_end_the_session(cluster: C
     strict = await node(limit_work="6000/minute")
     alice = await person("alice", node=strict)
     thief = await cluster.again(alice, node=strict)
-    cluster.node(strict).parts.services.shares.of(int(alice.id)).spend(60)
+    cluster.node(strict).parts.services.budgets.of(int(alice.id)).spend(60)
     for who in (alice, thief):
         assert (await who.refused("user.me")).code == "RESOURCE_EXHAUSTED"
     [session] = [each for each in (await alice.call("session.list"))["items"] if not each["current"]]

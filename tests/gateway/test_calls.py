@@ -19,7 +19,7 @@ from gateway.calls import (
     Calls,
 )
 from protocol import errors, wire
-from storage.shares import Share, WorkRate
+from storage.budgets import Budget, WorkRate
 from tests.patience import WAIT_S
 
 
@@ -36,15 +36,15 @@ class Held:
     def __init__(self) -> None:
         self.may_end = asyncio.Event()
         self.refused: list[errors.CallError] = []
-        self.share = Share(1, WorkRate(per_second=1e9, burst=1e9))
+        self.budget = Budget(1, WorkRate(per_second=1e9, burst=1e9))
 
     def find(self, name: str) -> SimpleNamespace:
         return SimpleNamespace(instant=False, reads=True)
 
-    def share_of(self, method, caller) -> Share:
-        return self.share
+    def budget_of(self, method, caller) -> Budget:
+        return self.budget
 
-    async def answer(self, method, packet, caller, share, at) -> SimpleNamespace:
+    async def answer(self, method, packet, caller, budget, at) -> SimpleNamespace:
         await self.may_end.wait()
         return SimpleNamespace(answer="answered", disconnects=False)
 
@@ -146,10 +146,10 @@ class Writes(Held):
     def find(self, name: str) -> SimpleNamespace:
         return SimpleNamespace(instant=False, reads=False)
 
-    async def answer(self, method, packet, caller, share, at) -> SimpleNamespace:
+    async def answer(self, method, packet, caller, budget, at) -> SimpleNamespace:
         self.began.append(packet.id)
         await self.ends[packet.id].wait()
-        return await super().answer(method, packet, caller, share, at)
+        return await super().answer(method, packet, caller, budget, at)
 
 
 async def test_a_write_does_not_overtake_waiting_writes():
@@ -194,17 +194,17 @@ class Counting(Polling):
 async def test_reading_resumes_after_a_pause_only_if_no_calls_wait(monkeypatch):
     monkeypatch.setattr("gateway.calls.REST_S", (0, 0))
     dispatcher, owner = Held(), Counting()
-    dispatcher.share = Share(1, WorkRate(per_second=1, burst=1))
+    dispatcher.budget = Budget(1, WorkRate(per_second=1, burst=1))
     calls = Calls(dispatcher, owner, CallRate(per_second=1e9, burst=10))
     for number in range(MOST_CALLS_AT_ONCE + 1):
         calls.take(call(number))
-    dispatcher.share.spend(1_000)
+    dispatcher.budget.spend(1_000)
     calls.take(call(99))
     assert owner.replies == [(99, "refused")]
     while calls._resting:
         await asyncio.sleep(0)
     assert not owner.reading
-    dispatcher.share.spend(-1_000)
+    dispatcher.budget.spend(-1_000)
     await let_go(calls, dispatcher)
     assert owner.reading
     assert owner.resumed == 1
@@ -221,11 +221,11 @@ async def test_the_user_pays_for_the_time_that_writing_an_answer_takes(monkeypat
     owner.reply = slow_reply
     calls.take(call(1))
     await let_go(calls, dispatcher)
-    assert dispatcher.share.spent == 0.25
+    assert dispatcher.budget.spent == 0.25
     dispatcher.find = lambda name: SimpleNamespace(instant=True, reads=True)
     dispatcher.answer_at_once = lambda *_: "answered"
     calls.take(call(2))
-    assert dispatcher.share.spent == 0.5
+    assert dispatcher.budget.spent == 0.5
 
 
 def test_the_bounds_are_the_documented_ones():
@@ -248,18 +248,18 @@ async def test_the_calls_of_a_user_are_bounded_over_all_their_connections():
     for each in (calls, *others):
         for number in range(MOST_OF_A_USER // 2):
             each.take(call(number))
-    assert dispatcher.share.calls == MOST_OF_A_USER
+    assert dispatcher.budget.calls == MOST_OF_A_USER
     assert {error.message for error in dispatcher.refused} == {"too many calls of this user wait"}
     assert len(dispatcher.refused) == MOST_OF_A_USER
     for each in (calls, *others):
         await let_go(each, dispatcher)
-    assert dispatcher.share.calls == 0
+    assert dispatcher.budget.calls == 0
 
 
 async def test_calls_of_a_user_whose_budget_is_spent_are_refused_until_it_refills():
     calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=10))
-    dispatcher.share = Share(1, WorkRate(per_second=0.5, burst=1))
-    dispatcher.share.spend(2)
+    dispatcher.budget = Budget(1, WorkRate(per_second=0.5, burst=1))
+    dispatcher.budget.spend(2)
     calls.take(call(1))
     [refusal] = dispatcher.refused
     assert refusal.message == "work: no more than 500 ms a second for all calls of a user"
@@ -269,7 +269,7 @@ async def test_calls_of_a_user_whose_budget_is_spent_are_refused_until_it_refill
     async with asyncio.timeout(WAIT_S):
         while not owner.reading:
             await asyncio.sleep(0.01)
-    dispatcher.share.spend(-1.5)
+    dispatcher.budget.spend(-1.5)
     calls.take(call(2))
     assert len(dispatcher.refused) == 1
     await let_go(calls, dispatcher)
@@ -286,7 +286,7 @@ async def test_a_broken_connection_releases_its_waiting_calls():
     owner.reply = is_broken
     dispatcher.may_end.set()
     async with asyncio.timeout(WAIT_S):
-        while dispatcher.share.calls:
+        while dispatcher.budget.calls:
             await asyncio.sleep(0)
     assert CloseReason.BROKEN in owner.dropped
 
@@ -297,7 +297,7 @@ async def test_all_connections_of_a_user_share_a_rate():
     for each in (calls, *others):
         for number in range(9):
             each.take(call(number))
-    assert dispatcher.share.calls == 2 * 10 + 1  # the first is paid for when the second comes
+    assert dispatcher.budget.calls == 2 * 10 + 1  # the first is paid for when the second comes
     assert {error.message for error in dispatcher.refused} == {"too many calls on all connections of this user"}
     for each in (calls, *others):
         await let_go(each, dispatcher)
@@ -338,16 +338,16 @@ async def test_a_wait_is_at_least_a_millisecond(monkeypatch):
 
 async def test_refusals_count_only_in_a_row():
     calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=10))
-    share, spent = dispatcher.share, Share(1, WorkRate(per_second=1e-9, burst=1))
+    budget, spent = dispatcher.budget, Budget(1, WorkRate(per_second=1e-9, burst=1))
     spent.spend(2)
     for _ in range(2):
-        dispatcher.share = spent
+        dispatcher.budget = spent
         for number in range(MOST_REFUSALS):
             calls.take(call(number))
-        dispatcher.share = share
+        dispatcher.budget = budget
         calls.take(call(1))
     assert owner.dropped == []
-    dispatcher.share = spent
+    dispatcher.budget = spent
     for each in (calls, Calls(dispatcher, owner, CallRate(per_second=1e9, burst=10))):
         owner.dropped.clear()
         for number in range(MOST_REFUSALS + 1):
@@ -455,7 +455,7 @@ async def test_the_calls_of_a_user_may_be_two_bursts():
     for each in (calls, other):
         for number in range(MOST_CALLS_AT_ONCE + 200):
             each.take(call(number))
-    assert dispatcher.share.calls == 400
+    assert dispatcher.budget.calls == 400
     assert len(dispatcher.refused) == 64
     for each in (calls, other):
         await let_go(each, dispatcher)
@@ -467,7 +467,7 @@ async def test_a_broken_connection_begins_none_of_its_waiting_calls(reads, fault
     dispatcher.find = lambda name: SimpleNamespace(instant=False, reads=reads)
     for number in range(MOST_CALLS_AT_ONCE + 10):
         calls.take(call(number))
-    assert dispatcher.share.calls == MOST_CALLS_AT_ONCE + 10
+    assert dispatcher.budget.calls == MOST_CALLS_AT_ONCE + 10
     tried = []
 
     def is_broken(call_id, answer) -> None:
@@ -478,7 +478,7 @@ async def test_a_broken_connection_begins_none_of_its_waiting_calls(reads, fault
     dispatcher.may_end.set()
     for _ in range(100):
         await asyncio.sleep(0)
-    assert (len(tried), dispatcher.share.calls) == (MOST_CALLS_AT_ONCE if reads else 1, 0)
+    assert (len(tried), dispatcher.budget.calls) == (MOST_CALLS_AT_ONCE if reads else 1, 0)
     assert ({*owner.dropped}, faults) == ({CloseReason.BROKEN}, [])
 
 
@@ -503,7 +503,7 @@ async def test_a_broken_connection_without_waiting_calls_is_closed(faults):
     calls.take(call(1))
     for _ in range(10):
         await asyncio.sleep(0)
-    assert (owner.dropped, dispatcher.share.calls, faults) == ([CloseReason.BROKEN], 0, [])
+    assert (owner.dropped, dispatcher.budget.calls, faults) == ([CloseReason.BROKEN], 0, [])
 
 
 async def test_a_cancelled_call_breaks_nothing():
@@ -567,23 +567,23 @@ async def test_a_connection_rests_once_for_several_refusals_and_reads_on_only_th
     for number in range(MOST_CALLS_AT_ONCE + 1):
         calls.take(call(number))
     assert log == ["pause"]
-    dispatcher.share, share = Share(1, WorkRate(per_second=1e-9, burst=1)), dispatcher.share
-    dispatcher.share.spend(2)
+    dispatcher.budget, budget = Budget(1, WorkRate(per_second=1e-9, burst=1)), dispatcher.budget
+    dispatcher.budget.spend(2)
     for number in range(3):
         calls.take(call(number))
     assert (log, len(rests)) == (["pause", "pause"], 1)
-    dispatcher.share = share
+    dispatcher.budget = budget
     await let_go(calls, dispatcher)
     assert log == ["pause", "pause"]
     rests.pop()()
     assert log == ["pause", "pause", "resume"]
-    dispatcher.share.spend(2e9)
+    dispatcher.budget.spend(2e9)
     calls.take(call(1))
     assert (log[3:], len(rests)) == (["pause"], 1)
 
 
-class Called(Share):
-    """The share of a user whose connections have called too often."""
+class Called(Budget):
+    """The budget of a user whose connections have called too often."""
 
     def take_call(self, *_) -> int:
         return 7
@@ -593,9 +593,9 @@ class Called(Share):
 async def test_a_connection_rests_after_each_refusal_for_its_user(why):
     calls, dispatcher, owner = calls_of(CallRate(per_second=0.001, burst=10))
     if why == "rate":
-        dispatcher.share = Called(1, WorkRate(per_second=1e9, burst=1e9))
+        dispatcher.budget = Called(1, WorkRate(per_second=1e9, burst=1e9))
     else:
-        dispatcher.share.calls = MOST_OF_A_USER
+        dispatcher.budget.calls = MOST_OF_A_USER
     calls.take(call(1))
     [refusal] = dispatcher.refused
     assert (refusal.retry_after_ms, owner.reading) == (7 if why == "rate" else 1_000, False)

@@ -29,7 +29,7 @@ from protocol import wire
 from protocol.live_rooms import RoomAudience
 from protocol.room_chat import RoomReacted
 from protocol.users import Relation, User
-from storage.shares import Share, WorkRate
+from storage.budgets import Budget, WorkRate
 from tests.channels.people import act
 
 ALICE = User("1", "alice", "Alice", None, False, "", False, 0, 0, 0, "2026", Relation(*[False] * 5))
@@ -46,17 +46,17 @@ class Dispatcher:
         self.method = SimpleNamespace(instant=True, reads=True)
         self.calls: list[tuple[str, int]] = []  # name and size
         self.may_end = asyncio.Event()
-        self.share = Share(1, WorkRate(per_second=1e9, burst=1e9))
+        self.budget = Budget(1, WorkRate(per_second=1e9, burst=1e9))
 
     def find(self, name: str) -> SimpleNamespace:
         if name == "broken":
             raise RuntimeError
         return self.method
 
-    def share_of(self, method: object, caller: Connection) -> Share:
-        return self.share
+    def budget_of(self, method: object, caller: Connection) -> Budget:
+        return self.budget
 
-    def answer_at_once(self, method: object, packet: wire.Packet, caller: Connection, share: Share) -> wire.Ok:
+    def answer_at_once(self, method: object, packet: wire.Packet, caller: Connection, budget: Budget) -> wire.Ok:
         self.calls.append((packet.name, packet.size))
         return wire.Ok("taken")
 

@@ -18,8 +18,8 @@ from protocol.fields import Request
 from protocol.limits import Limit
 from protocol.rpc import MethodTable
 from storage import idempotency
+from storage.budgets import Budget, WorkRate
 from storage.database import Conflict, DatabaseUnavailable, Transaction
-from storage.shares import Share, WorkRate
 from storage.snowflakes import MintingStopped
 
 ALICE = Viewer(1, 7, datetime.max.replace(tzinfo=UTC))
@@ -42,14 +42,14 @@ class Services:
         self.log: list[object] = []
         self.limits = SimpleNamespace(hit=self._hit)
         self.outbox = SimpleNamespace(wake_relay=lambda: self.log.append("woken"))
-        self.shares = SimpleNamespace(of=lambda key: key)
+        self.budgets = SimpleNamespace(of=lambda key: key)
         self.database = SimpleNamespace(transaction=self._transaction)
 
     async def _hit(self, name: str, key: object) -> None:
         self.log.append(("counted", name, key))
 
     @asynccontextmanager
-    async def _transaction(self, viewer_id, *, share, reads):
+    async def _transaction(self, viewer_id, *, budget, reads):
         self.log.append(("began", viewer_id))
         yield "tx"
         self.log.append("committed")
@@ -80,9 +80,9 @@ def packet(surplus: bool = False, size: int = 20, name: str = "note.take", **fie
 
 async def answered(services: Services, handler, sent: wire.Packet | None = None, who=None, deadline_s=5, **rules):
     dispatcher, method = dispatching(services, handler, deadline_s, **rules)
-    share = Share(1, WorkRate(per_second=1, burst=1))
+    budget = Budget(1, WorkRate(per_second=1, burst=1))
     now = asyncio.get_running_loop().time()
-    result = await dispatcher.answer(method, sent or packet(), who or caller(), share, now)
+    result = await dispatcher.answer(method, sent or packet(), who or caller(), budget, now)
     services.log.append("answered")
     await dispatcher.finish(result)
     return result
@@ -196,13 +196,13 @@ def test_an_unknown_method_is_refused(services):
     assert dispatcher.find("note.eat") is None
 
 
-def test_each_call_is_charged_to_one_share(services):
+def test_each_call_is_charged_to_one_budget(services):
     dispatcher, method = dispatching(services, plain(services))
     _, of_session = dispatching(services, plain(services), by_session=True)
-    assert dispatcher.share_of(method, caller()) == dispatcher.share_of(None, caller()) == ALICE.id
-    assert dispatcher.share_of(of_session, caller()) == ALICE.session_id
+    assert dispatcher.budget_of(method, caller()) == dispatcher.budget_of(None, caller()) == ALICE.id
+    assert dispatcher.budget_of(of_session, caller()) == ALICE.session_id
     for each in (method, of_session, None):
-        assert dispatcher.share_of(each, caller(None, "2001:db8::1:2:3:4")) == "2001:db8::"
+        assert dispatcher.budget_of(each, caller(None, "2001:db8::1:2:3:4")) == "2001:db8::"
 
 
 def transactional(services: Services, fails: Exception | None = None):

@@ -54,7 +54,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
     ),
     "stage/lua": ("tests/stage/test_roster.py",),
     "storage/lua": (
-        "tests/storage/test_leases.py", "tests/storage/test_inboxes.py", "tests/storage/test_shares.py",
+        "tests/storage/test_leases.py", "tests/storage/test_inboxes.py", "tests/storage/test_budgets.py",
         "tests/storage/test_limits.py", "tests/storage/test_event_log.py",
     ),
     "presence/lua": ("tests/presence/test_update.py",),

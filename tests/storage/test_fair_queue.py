@@ -6,33 +6,33 @@ import pytest
 
 from protocol.errors import CallError
 from storage import fair_queue
+from storage.budgets import Budget, WorkRate
 from storage.fair_queue import FairQueue, NoTurn
-from storage.shares import Share, WorkRate
 from tests.patience import WAIT_S
 
 PLENTY = WorkRate(per_second=1.0, burst=1e9)
 
 
 class Turns:
-    """A queue, and the shares that got a connection, in order."""
+    """A queue, and the budgets that got a connection, in order."""
 
     def __init__(self, slots: int) -> None:
         self.queue = FairQueue(slots)
-        self.given: list[Share | None] = []
+        self.given: list[Budget | None] = []
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def ask(self, share: Share | None, times: int = 1) -> None:
+    async def ask(self, budget: Budget | None, times: int = 1) -> None:
         for _ in range(times):
-            self._tasks.append(asyncio.create_task(self._enter(share)))
+            self._tasks.append(asyncio.create_task(self._enter(budget)))
             await asyncio.sleep(0)
 
-    async def _enter(self, share: Share | None) -> None:
-        await self.queue.enter(share)
-        self.given.append(share)
+    async def _enter(self, budget: Budget | None) -> None:
+        await self.queue.enter(budget)
+        self.given.append(budget)
 
-    async def end(self, share: Share | None) -> None:
+    async def end(self, budget: Budget | None) -> None:
         """Give a connection back."""
-        self.queue.leave(share, 0)
+        self.queue.leave(budget, 0)
         await asyncio.sleep(0)
 
     def give_up(self) -> None:
@@ -54,7 +54,7 @@ async def turns():
 
 
 async def test_one_user_holds_a_small_part_of_the_connections(turns):
-    some, alice, bob = turns(20), Share(1, PLENTY), Share(2, PLENTY)
+    some, alice, bob = turns(20), Budget(1, PLENTY), Budget(2, PLENTY)
     await some.ask(alice, 30)
     assert some.given == [alice] * 4
     await some.ask(bob)
@@ -69,7 +69,7 @@ async def test_no_user_ever_holds_all_connections(slots, most):
 
 
 async def test_users_take_turns_however_many_calls_of_one_wait(turns):
-    one, alice, bob, carol = turns(3), *(Share(key, PLENTY) for key in (1, 2, 3))
+    one, alice, bob, carol = turns(3), *(Budget(key, PLENTY) for key in (1, 2, 3))
     await one.ask(None, 3)
     await one.ask(alice, 20)
     await one.ask(bob, 2)
@@ -82,7 +82,7 @@ async def test_users_take_turns_however_many_calls_of_one_wait(turns):
 
 
 async def test_internal_work_gets_every_other_turn(turns):
-    one, alice = turns(3), Share(1, PLENTY)
+    one, alice = turns(3), Budget(1, PLENTY)
     await one.ask(None, 3)
     await one.ask(alice, 3)
     await one.ask(None, 3)
@@ -102,7 +102,7 @@ async def test_internal_work_gets_every_turn_while_no_user_waits(turns):
 
 
 async def test_a_busy_user_runs_one_call_at_a_time_without_pauses(turns):
-    some, alice = turns(20), Share(1, WorkRate(per_second=0.5, burst=1))
+    some, alice = turns(20), Budget(1, WorkRate(per_second=0.5, burst=1))
     alice.spend(0.1)
     await some.ask(alice, 3)
     assert some.given == [alice]
@@ -112,7 +112,7 @@ async def test_a_busy_user_runs_one_call_at_a_time_without_pauses(turns):
 
 
 async def test_a_heavy_user_runs_one_call_at_a_time_and_pauses_until_the_budget_refills(turns):
-    some, alice = turns(20), Share(1, WorkRate(per_second=0.5, burst=1))
+    some, alice = turns(20), Budget(1, WorkRate(per_second=0.5, burst=1))
     alice.spend(0.3)
     assert alice.rest_after(0.02) == 0.04
     await some.ask(alice, 3)
@@ -129,7 +129,7 @@ async def test_a_heavy_user_runs_one_call_at_a_time_and_pauses_until_the_budget_
 
 
 async def test_a_user_with_many_waiting_calls_rests_for_long_whatever_was_spent(turns):
-    some, alice, bob = turns(20), Share(1, PLENTY), Share(2, PLENTY)
+    some, alice, bob = turns(20), Budget(1, PLENTY), Budget(2, PLENTY)
     await some.ask(alice, 37)
     assert some.given == [alice] * 4
     assert alice.rest_after(0.001) == 0.032
@@ -144,21 +144,21 @@ async def test_a_user_with_many_waiting_calls_rests_for_long_whatever_was_spent(
 
 
 async def test_calls_of_one_connection_are_no_flood(turns):
-    some, alice = turns(20), Share(1, PLENTY)
+    some, alice = turns(20), Budget(1, PLENTY)
     await some.ask(alice, 4 + 32)
     assert not alice.is_busy
     assert alice.rest_after(0.001) == 0
 
 
 async def test_waiting_for_a_lock_is_charged_only_in_part(turns):
-    some, alice = turns(20), Share(1, PLENTY)
+    some, alice = turns(20), Budget(1, PLENTY)
     await some.ask(alice)
     some.queue.leave(alice, 8)
     assert alice.spent == fair_queue.MOST_CHARGED_S
 
 
 async def test_a_cancelled_wait_takes_no_connection(turns):
-    one, alice, bob = turns(2), Share(1, PLENTY), Share(2, PLENTY)
+    one, alice, bob = turns(2), Budget(1, PLENTY), Budget(2, PLENTY)
     await one.ask(None, 2)
     gives_up = asyncio.create_task(one.queue.enter(alice))
     await asyncio.sleep(0)
@@ -173,15 +173,15 @@ async def test_a_cancelled_wait_takes_no_connection(turns):
 
 async def test_waiting_times_out(turns, monkeypatch):
     monkeypatch.setattr(fair_queue, "WAIT_S", 0.05)
-    some, alice, bob = turns(2), Share(1, PLENTY), Share(2, PLENTY)
+    some, alice, bob = turns(2), Budget(1, PLENTY), Budget(2, PLENTY)
     await some.ask(alice)
     with pytest.raises(CallError) as refused:  # only the user's own calls are in the way
         await asyncio.wait_for(some.queue.enter(alice), WAIT_S)
     assert refused.value.code == "RESOURCE_EXHAUSTED"
     await some.ask(None)
-    for share in (bob, None):
+    for budget in (bob, None):
         with pytest.raises(NoTurn):
-            await asyncio.wait_for(some.queue.enter(share), WAIT_S)
+            await asyncio.wait_for(some.queue.enter(budget), WAIT_S)
     await some.end(alice)
     await some.ask(bob)
     assert some.given[-1] is bob

@@ -1,13 +1,13 @@
-"""Shares: a budget of work per user, over all sockets and nodes.
+"""A budget of work per user, over all sockets and nodes.
 
 The work of a call is the time that it holds a connection to PostgreSQL, plus the time that it keeps the event loop
 busy. It is charged in memory after the call. In the background, nodes add up in Redis what users spent, unless it is
 little; no call waits for that. Time pays back at a steady rate.
 
-States of a share: light → busy (a sixteenth of the burst is spent: one transaction at a time, see `fair_queue`) → heavy
-(a quarter is spent: a rest after each transaction) → spent (calls are refused until enough is paid back). A share that
-is paid back in full is deleted. While many calls wait, which only several connections of a user can bring about, the
-share is busy and its rests are long, whatever was spent.
+States of a budget: light → busy (a sixteenth of the burst is spent: one transaction at a time, see `fair_queue`) →
+heavy (a quarter is spent: a rest after each transaction) → spent (calls are refused until enough is paid back). A
+budget that is paid back in full is deleted. While many calls wait, which only several connections of a user can bring
+about, the budget is busy and its rests are long, whatever was spent.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ from storage.redis import RedisError
 from storage.redis_link import LinkScript
 from storage.shards import Shards
 
-SETTLE = LinkScript(Path(__file__).parent / "lua" / "settle_share.lua")
+SETTLE = LinkScript(Path(__file__).parent / "lua" / "settle_budget.lua")
 SCRIPTS = (SETTLE,)
 
 SETTLE_EVERY_S = 0.5
 MANY_WAITING = 32  # as many as a connection runs at a time
 FLOOD_REST = 32  # times what a transaction took: then a flood meets 3 % of what others do
-MOST_SETTLED = 1_000  # shares at a time; others are settled next time
+MOST_SETTLED = 1_000  # budgets at a time; others are settled next time
 MOST_KEPT = 100_000
 
 Key = int | str  # a user, a session, or an address
@@ -51,7 +51,7 @@ class CallSteps(msgspec.Struct, frozen=True):
     burst_s: float
 
 
-class Share:
+class Budget:
     """`calls` are accepted and not yet answered. `running` and `waiting` belong to the queue for connections."""
 
     __slots__ = (
@@ -135,19 +135,19 @@ class Share:
         return is_at_rest and not (self.spent or self.calls or self.running or self.waiting)
 
 
-class Shares:
+class Budgets:
     def __init__(self, shards: Shards, rate: WorkRate) -> None:
         self._shards = shards
         self._rate = rate
-        self._shares: dict[Key, Share] = {}
+        self._budgets: dict[Key, Budget] = {}
 
-    def of(self, key: Key) -> Share:
-        share = self._shares.get(key)
-        if share is None:
-            share = Share(key, self._rate)
-            if len(self._shares) < MOST_KEPT:
-                self._shares[key] = share
-        return share
+    def of(self, key: Key) -> Budget:
+        budget = self._budgets.get(key)
+        if budget is None:
+            budget = Budget(key, self._rate)
+            if len(self._budgets) < MOST_KEPT:
+                self._budgets[key] = budget
+        return budget
 
     async def keep_settling(self) -> None:
         """Settle with other nodes, endlessly."""
@@ -164,24 +164,24 @@ class Shares:
             if error is not None:
                 raise error
 
-    def _swept(self) -> list[Share]:
-        """Pay back all shares and delete idle ones. Returns those whose spending other nodes must know."""
-        notable: list[Share] = []
+    def _swept(self) -> list[Budget]:
+        """Pay back all budgets and delete idle ones. Returns those whose spending other nodes must know."""
+        notable: list[Budget] = []
         heavy = 0
-        for share in list(self._shares.values()):
-            share.pay_back()
-            heavy += share.is_heavy
-            if share.is_idle:
-                del self._shares[share.key]
-            elif share.unsettled > self._rate.burst / 20 and len(notable) < MOST_SETTLED:
-                notable.append(share)
+        for budget in list(self._budgets.values()):
+            budget.pay_back()
+            heavy += budget.is_heavy
+            if budget.is_idle:
+                del self._budgets[budget.key]
+            elif budget.unsettled > self._rate.burst / 20 and len(notable) < MOST_SETTLED:
+                notable.append(budget)
         HEAVY.set(heavy)
         return notable
 
-    async def _settle_one(self, share: Share) -> None:
-        spent, share.unsettled = share.unsettled, 0.0
-        shard = self._shards.of(str(share.key))
-        key = self._shards.key(shard, "share", share.key)
+    async def _settle_one(self, budget: Budget) -> None:
+        spent, budget.unsettled = budget.unsettled, 0.0
+        shard = self._shards.of(str(budget.key))
+        key = self._shards.key(shard, "budget", budget.key)
         arguments = round(spent * 1_000), str(self._rate.per_second)
         spent_on_all = await self._shards.run(shard, SETTLE, (key,), arguments) / 1_000
-        share.spent = max(share.spent, spent_on_all + share.unsettled)
+        budget.spent = max(budget.spent, spent_on_all + budget.unsettled)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from storage.budgets import SETTLE, Budgets, WorkRate
 from storage.shards import Shards
-from storage.shares import SETTLE, Shares, WorkRate
 from tests.cluster import Cluster
 
 RATE = WorkRate(per_second=0.001, burst=1)
@@ -11,7 +11,7 @@ RATE = WorkRate(per_second=0.001, burst=1)
 
 async def test_work_on_one_node_counts_on_the_others(idle_cluster: Cluster):
     key = idle_cluster.unique("user")
-    here, there = Shares(idle_cluster.stores.shards, RATE), Shares(idle_cluster.stores.shards, RATE)
+    here, there = Budgets(idle_cluster.stores.shards, RATE), Budgets(idle_cluster.stores.shards, RATE)
     here.of(key).spend(0.9)
     assert here.of(key).wait_ms == 0
     await here.settle()
@@ -24,27 +24,27 @@ async def test_work_on_one_node_counts_on_the_others(idle_cluster: Cluster):
 
 async def test_users_who_spend_little_need_no_redis_command(idle_cluster: Cluster):
     key = idle_cluster.unique("user")
-    here = Shares(idle_cluster.stores.shards, RATE)
+    here = Budgets(idle_cluster.stores.shards, RATE)
     here.of(key).spend(0.04)
     await here.settle()
     assert here.of(key).unsettled == 0.04
 
 
 async def test_a_full_budget_is_forgotten(idle_cluster: Cluster):
-    shares = Shares(idle_cluster.stores.shards, WorkRate(per_second=1e9, burst=1))
-    share = shares.of(1)
-    share.spend(0.5)
-    await shares.settle()
-    assert share.spent == 0
-    assert shares.of(1) is not share
+    budgets = Budgets(idle_cluster.stores.shards, WorkRate(per_second=1e9, burst=1))
+    budget = budgets.of(1)
+    budget.spend(0.5)
+    await budgets.settle()
+    assert budget.spent == 0
+    assert budgets.of(1) is not budget
 
 
 async def test_a_user_with_calls_under_way_is_not_forgotten(idle_cluster: Cluster):
-    shares = Shares(idle_cluster.stores.shards, RATE)
-    share = shares.of(1)
-    share.calls = 1
-    await shares.settle()
-    assert shares.of(1) is share
+    budgets = Budgets(idle_cluster.stores.shards, RATE)
+    budget = budgets.of(1)
+    budget.calls = 1
+    await budgets.settle()
+    assert budgets.of(1) is budget
 
 
 class Spent:
@@ -52,7 +52,7 @@ class Spent:
 
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
-        self.key = shards.key(0, "share", "user")
+        self.key = shards.key(0, "budget", "user")
 
     async def redis(self, *parts):
         return await self._shards.call(0, *parts)
