@@ -7,7 +7,7 @@ from channels.messages import Revoked
 from domain import ages, guesses, passwords, refresh_tokens, reserved_names
 from domain.guesses import Budget
 from handlers.call import Call, Viewer
-from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
+from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
 from protocol import errors
 from protocol.auth import (
     ChangePassword,
@@ -210,8 +210,8 @@ async def list_sessions(call: Call, request: ListSessions, tx: Transaction) -> S
         )
         for row in rows
     ]
-    last = rows[-1]["id"] if len(rows) == limit else None
-    return SessionList(items=items, next_cursor=next_cursor(call, "", last))
+    cursor = cursor_after(call, "", [row["id"] for row in rows], limit)
+    return SessionList(items=items, next_cursor=cursor)
 
 
 @methods.rpc("session.revoke", limit=None, by_session=True)

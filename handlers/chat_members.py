@@ -4,7 +4,7 @@ from domain import chat_rules
 from handlers.call import Call
 from handlers.chat_access import answer_ended, note, standing
 from handlers.chats import STRANGER, add_users, others_among
-from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
+from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
 from protocol import errors
 from protocol.chat_members import (
     AddedToChat,
@@ -99,10 +99,8 @@ async def list_members(call: Call, request: ListChatMembers, tx: Transaction) ->
     await standing(tx, chat_id)
     after = page_start(call, request.chat_id, request.cursor, first=0)
     rows = await chat_members.load_page(tx, chat_id, after, limit, chat_rules.RECEIPTS_UP_TO)
-    last = rows[-1]["user_id"] if len(rows) == limit else None
-    return ChatMemberPage(
-        items=[present_chats.member(row) for row in rows], next_cursor=next_cursor(call, request.chat_id, last)
-    )
+    cursor = cursor_after(call, request.chat_id, [row["user_id"] for row in rows], limit)
+    return ChatMemberPage(items=[present_chats.member(row) for row in rows], next_cursor=cursor)
 
 
 @methods.rpc("chat.mark", limit=Limit("chat_mark", "300/minute", "chat.mark by user"))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from handlers.call import Call
-from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
+from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
 from protocol import errors
 from protocol.events import AccessNarrowedEvent
 from protocol.posts import Circle, CircleList, CircleMembers, CircleRef, CreateCircle, ListCircles, UpdateCircle
@@ -49,8 +49,8 @@ async def list_circles(call: Call, request: ListCircles, tx: Transaction) -> Cir
     """The caller's circles, newest first."""
     limit = request.limit or DEFAULT_LIMIT
     rows = await circles.load_page(tx, page_start(call, "", request.cursor), limit)
-    last = rows[-1]["id"] if len(rows) == limit else None
-    return CircleList(items=await _present_all(tx, rows), next_cursor=next_cursor(call, "", last))
+    cursor = cursor_after(call, "", [row["id"] for row in rows], limit)
+    return CircleList(items=await _present_all(tx, rows), next_cursor=cursor)
 
 
 @methods.rpc("circle.add")

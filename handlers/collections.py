@@ -1,7 +1,7 @@
 """Collections: named lists of saved posts, seen by their owner alone."""
 
 from handlers.call import Call
-from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
+from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
 from protocol import errors
 from protocol.rpc import Nothing, methods
 from protocol.saves import (
@@ -49,5 +49,5 @@ async def list_collections(call: Call, request: ListCollections, tx: Transaction
     """The caller's collections, newest first."""
     limit = request.limit or DEFAULT_LIMIT
     rows = await collections.load_page(tx, page_start(call, "", request.cursor), limit)
-    last = rows[-1]["id"] if len(rows) == limit else None
-    return CollectionPage(items=list(map(present.collection, rows)), next_cursor=next_cursor(call, "", last))
+    cursor = cursor_after(call, "", [row["id"] for row in rows], limit)
+    return CollectionPage(items=list(map(present.collection, rows)), next_cursor=cursor)

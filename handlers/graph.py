@@ -7,7 +7,7 @@ from functools import partial
 from channels.messages import FOR_GOOD, HidingChanged
 from domain.post_channels import AUTHOR
 from handlers.call import Call
-from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
+from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
 from protocol import errors
 from protocol.events import BlockedEvent, Change, FollowChangedEvent, MuteChangedEvent, UnblockedEvent
 from protocol.limits import Limit
@@ -193,5 +193,5 @@ async def _page(call: Call, tx: Transaction, scope: str, rows: Sequence[graph.Fo
     """Users whom the caller may not see are left out, so a page may be short."""
     found = await users.load(tx, [row["user_id"] for row in rows])
     items = [present.user(found[row["user_id"]]) for row in rows if row["user_id"] in found]
-    last = rows[-1]["follow_id"] if len(rows) == limit else None
-    return UserPage(items=items, next_cursor=next_cursor(call, scope, last))
+    cursor = cursor_after(call, scope, [row["follow_id"] for row in rows], limit)
+    return UserPage(items=items, next_cursor=cursor)

@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from domain import room_rules
 from handlers.call import Call
-from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
+from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
 from handlers.room_access import (
     REFUSALS,
     admitted,
@@ -102,8 +102,8 @@ async def list_rooms(call: Call, request: ListRooms, tx: Transaction) -> RoomPag
     looks = await call.services.roster.look_at({row["id"]: 0 for row in rows if row["state"] == "live"})
     users = await live_rooms.users_of_rooms(tx, {room_id: view.named(look) for room_id, look in looks.items()})
     items = [view.shown(row, looks.get(row["id"], NOBODY), users.get(row["id"], {})) for row in rows]
-    last = rows[-1]["id"] if len(rows) == limit else None
-    return RoomPage(items=items, next_cursor=next_cursor(call, scope, last))
+    cursor = cursor_after(call, scope, [row["id"] for row in rows], limit)
+    return RoomPage(items=items, next_cursor=cursor)
 
 
 @methods.rpc("room.get", reads=True)

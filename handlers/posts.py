@@ -5,7 +5,7 @@ from domain.post_channels import POST
 from domain.post_text import hashtags
 from handlers.call import Call
 from handlers.mentions import MENTION, count_mentions, find_mentioned
-from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
+from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
 from protocol import errors
 from protocol.events import PostCreatedEvent, PostDeletedEvent, PostEditedEvent, PostEngagementEvent
 from protocol.limits import Limit
@@ -84,8 +84,8 @@ async def list_posts(call: Call, request: ListPosts, tx: Transaction) -> PostPag
     before = page_start(call, request.user_id, request.cursor)
     rows = await posts.load_of_author(tx, author_id, before, limit)
     items = [present.post(row) for row in rows if visibility.may_see(row, call.viewer.id)]
-    last = rows[-1]["id"] if len(rows) == limit else None
-    return PostPage(items=items, next_cursor=next_cursor(call, request.user_id, last))
+    cursor = cursor_after(call, request.user_id, [row["id"] for row in rows], limit)
+    return PostPage(items=items, next_cursor=cursor)
 
 
 @methods.rpc("post.edit", counts=(MENTION,))

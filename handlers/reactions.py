@@ -1,7 +1,7 @@
 """Reactions: like, love, laugh, sad and angry, to posts and comments."""
 
 from handlers.call import Call
-from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
+from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
 from protocol import errors
 from protocol.events import ReactionSetEvent, ReactionUnsetEvent
 from protocol.limits import Limit
@@ -57,5 +57,5 @@ async def list_reactions(call: Call, request: ListReactions, tx: Transaction) ->
     before = page_start(call, scope, request.cursor)
     kinds = [request.kind] if request.kind is not None else reactions.KINDS
     rows = await reactions.load_page(tx, request.target_type, target_id, kinds, before, limit)
-    last = rows[-1]["id"] if len(rows) == limit else None
-    return ReactionPage(items=[present.reaction(row) for row in rows], next_cursor=next_cursor(call, scope, last))
+    cursor = cursor_after(call, scope, [row["id"] for row in rows], limit)
+    return ReactionPage(items=[present.reaction(row) for row in rows], next_cursor=cursor)

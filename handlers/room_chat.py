@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from domain import room_rules
 from handlers.call import Call
-from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
+from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
 from handlers.room_access import note, standing
 from protocol import emojis, errors
 from protocol.events import RoomMessageDeletedEvent, RoomMessageSentEvent
@@ -59,10 +59,8 @@ async def list_messages(call: Call, request: ListRoomMessages, tx: Transaction) 
     room = await standing(call, tx, request.room_id)
     limit = request.limit or DEFAULT_LIMIT
     rows = await room_messages.load_page(tx, room["id"], page_start(call, request.room_id, request.cursor), limit)
-    last = rows[-1]["id"] if len(rows) == limit else None
-    return RoomMessagePage(
-        items=[present.room_message(row) for row in rows], next_cursor=next_cursor(call, request.room_id, last)
-    )
+    cursor = cursor_after(call, request.room_id, [row["id"] for row in rows], limit)
+    return RoomMessagePage(items=[present.room_message(row) for row in rows], next_cursor=cursor)
 
 
 @methods.rpc("room.delete_message")
