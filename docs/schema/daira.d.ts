@@ -829,7 +829,7 @@ export interface NotificationCounted {
   unseen_count: number;
 }
 
-/** The notification is new, or a further actor joined it: then it replaces the one with the same id. `text` is empty if the user has hidden one of its actors since: then load `notification.list`. */
+/** The notification is new in the list, or a further actor joined it: then it replaces the one with the same id. It is also pushed when the user accepts a notification that a policy kept back. `text` is empty if the user has hidden one of its actors since: then load `notification.list`. */
 export interface NotificationCreated {
   id: string;
   notification: Notification;
