@@ -101,13 +101,13 @@ async def deliver_due(tools: Tools, slow: Slow) -> int:
         task = asyncio.create_task(_settle_late(tools, known, each))
         slow.add(task)
         task.add_done_callback(slow.discard)
-    SLOW.set(len(slow))
     await _settle(tools, known, [step for each in sent for step in each.result()])
     return len(due)
 
 
 async def _settle_late(tools: Tools, known: _Known, sending: asyncio.Task[list[Step]]) -> None:
-    steps = await sending
+    with SLOW.track_inprogress():
+        steps = await sending
     try:
         await _settle(tools, known, steps)
     except OUT_OF_REACH as error:
