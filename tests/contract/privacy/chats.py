@@ -112,7 +112,7 @@ def _lists(world: World, viewer: str) -> list[Cell]:
     hidden = [chat for chat in chats if viewer in (chat.only or ()) and chat not in shows]  # listed as left
     return [
         Cell({"limit": 100}, shows, also=also),
-        Cell({"limit": 100, "since_version": "0"}, shows, also={*also, *hidden}),
+        Cell({"limit": 100, "since_version": "0.0"}, shows, also={*also, *hidden}),
     ]
 
 
