@@ -7,8 +7,7 @@ CREATE OR REPLACE FUNCTION chat_visible_to(person bigint, chat bigint) RETURNS b
     RETURN EXISTS (
         SELECT FROM public.chat_members m JOIN public.chats c ON c.id = m.chat_id
         WHERE m.chat_id = chat AND m.user_id = person AND m.state <> 'left'
-          AND NOT EXISTS (SELECT FROM public.blocks b WHERE b.blocker_id = c.low_id AND b.blocked_id = c.high_id)
-          AND NOT EXISTS (SELECT FROM public.blocks b WHERE b.blocker_id = c.high_id AND b.blocked_id = c.low_id));
+          AND NOT EXISTS (SELECT FROM public.blocks_between(c.low_id, c.high_id)));
 
 CREATE OR REPLACE FUNCTION sees_chat(chat bigint) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp

@@ -6,8 +6,7 @@ CREATE OR REPLACE FUNCTION admits(target bigint, actor bigint, what text) RETURN
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT target = actor
         OR EXISTS (SELECT FROM users u WHERE u.id = target AND u.status = 'active')
-        AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = target AND b.blocked_id = actor)
-        AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = actor AND b.blocked_id = target)
+        AND NOT EXISTS (SELECT FROM blocks_between(target, actor))
         AND CASE coalesce((
                 SELECT CASE what
                            WHEN 'messages' THEN CASE

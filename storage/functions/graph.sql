@@ -12,8 +12,7 @@ CREATE OR REPLACE FUNCTION sees_user(other bigint) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     RETURN public.viewer_id() IS NOT NULL
         AND EXISTS (SELECT FROM public.users WHERE id = other AND status = 'active')
-        AND NOT EXISTS (SELECT FROM public.blocks WHERE blocker_id = other AND blocked_id = public.viewer_id())
-        AND NOT EXISTS (SELECT FROM public.blocks WHERE blocker_id = public.viewer_id() AND blocked_id = other);
+        AND NOT EXISTS (SELECT FROM public.blocks_between(public.viewer_id(), other));
 GRANT EXECUTE ON FUNCTION sees_user TO daira_app;
 
 -- Users whose comments, reactions and acts in groups are hidden from that user: both sides of a block, and users muted
@@ -113,8 +112,7 @@ BEGIN
         other := NEW.user_id;
     END IF;
     PERFORM take_turn(one, other);
-    IF EXISTS (SELECT FROM blocks WHERE blocker_id = one AND blocked_id = other)
-        OR EXISTS (SELECT FROM blocks WHERE blocker_id = other AND blocked_id = one) THEN
+    IF EXISTS (SELECT FROM blocks_between(one, other)) THEN
         RETURN NULL; -- inserts no row
     END IF;
     RETURN NEW;

@@ -127,10 +127,7 @@ CREATE OR REPLACE FUNCTION room_users(room bigint, asked bigint[])
     FROM rooms r JOIN users u ON u.id = ANY (asked) AND u.status = 'active'
     LEFT JOIN room_roles o ON o.room_id = r.id AND o.user_id = u.id
     WHERE r.id = room AND (viewer_id() IS NULL OR sees_room(room))
-      AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = viewer_id() AND b.blocked_id = u.id)
-      AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = u.id AND b.blocked_id = viewer_id())
-      AND NOT EXISTS (SELECT FROM mutes x WHERE x.user_id = viewer_id() AND x.muted_id = u.id
-                      AND x.kind = 'all' AND (x.until IS NULL OR x.until > now()))
+      AND u.id NOT IN (SELECT h.user_id FROM hidden_users(viewer_id()) h)
 $$;
 GRANT EXECUTE ON FUNCTION room_users TO daira_app, daira_worker;
 

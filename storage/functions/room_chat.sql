@@ -21,10 +21,7 @@ CREATE OR REPLACE FUNCTION room_messages_for(room bigint, before bigint, amount 
     SELECT m.id, m.room_id, m.text, m.sender_id, u
     FROM room_messages m JOIN users u ON u.id = m.sender_id
     WHERE m.room_id = room AND m.id < before AND m.deleted_at IS NULL AND sees_room(room)
-      AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = viewer_id() AND b.blocked_id = m.sender_id)
-      AND NOT EXISTS (SELECT FROM blocks b WHERE b.blocker_id = m.sender_id AND b.blocked_id = viewer_id())
-      AND NOT EXISTS (SELECT FROM mutes x WHERE x.user_id = viewer_id() AND x.muted_id = m.sender_id
-                      AND x.kind = 'all' AND (x.until IS NULL OR x.until > now()))
+      AND m.sender_id NOT IN (SELECT h.user_id FROM hidden_users(viewer_id()) h)
     ORDER BY m.id DESC LIMIT amount
 $$;
 GRANT EXECUTE ON FUNCTION room_messages_for TO daira_app;

@@ -269,7 +269,7 @@ INTERNAL = {
     "room_role", "room_visible_to", "post_visible_to", "may_stand", "count_follow", "follows_counted", "posts_counted",
     "tie_allowed", "take_turn", "blocks_sever", "ensure_partitions", "room_change_allowed", "hold_shared", "mint_id",
     "bounded", "tie_decided", "tie_to_somebody", "invitation_allowed", "status_changed", "admits",
-    "comments_placed", "hidden_users", "judged_comments", "has_visible_replies", "chat_visible_to",
+    "comments_placed", "hidden_users", "blocks_between", "judged_comments", "has_visible_replies", "chat_visible_to",
     "hidden_ids", "chat_users", "place_in_chat", "follows_now", "owns_chat", "chat_unread", "shown_chat_messages",
     "chat_changed", "chats_blocked", "chat_member_changed", "chat_members_counted", "chat_read_noted",
     "chat_message_changed", "chat_message_hidden", "device_registered", "session_loses_devices", "push_devices_of",
