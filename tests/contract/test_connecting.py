@@ -201,7 +201,7 @@ async def test_writes_of_one_connection_run_in_arrival_order(cluster: Cluster, p
 
 async def test_a_socket_gets_session_expired_when_its_token_expires(cluster: Cluster, person):
     alice = await person("alice")
-    [token] = await cluster.tokens([alice.name], lifetime=timedelta(seconds=-50))
+    [token] = await cluster.tokens([alice.name], lifetime=timedelta(seconds=-55))
     other = cluster.new_client(alice.name, "js-json")
     await cluster.connect(other, node="b", codec="json", token=token)
     await other.expect("session.expired")

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from domain.post_channels import POST
+from engine import socket as engine_socket
 from engine.close_reasons import CloseReason
 from gateway.connection import Connection
 from protocol.posts import PostDeleted
@@ -153,7 +154,11 @@ async def test_after_a_lost_transport_it_recovers_or_starts_fresh(cluster: Clust
 
 
 @each_client
-async def test_after_a_logout_or_a_refusal_it_does_not_reconnect(cluster: Cluster, official: Official, client: Client):
+async def test_after_a_logout_or_a_refusal_it_does_not_reconnect(
+    cluster: Cluster, official: Official, client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(engine_socket, "LINGER_S", 0.5)
+    monkeypatch.setattr(engine_socket, "CLOSE_TIMEOUT_S", 0.5)
     alice, eve = await official(client, "alice"), await official(client, "eve", "no-token")
     witness = await official(client, "witness", delay_ms=RECONNECT_AFTER_MS * 4)  # delays vary by half
     assert (await eve.happened("connect_error"))["data"] == {"code": "UNAUTHENTICATED", "reason": "malformed"}

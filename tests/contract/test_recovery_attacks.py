@@ -32,7 +32,8 @@ def text_frame(text: str) -> bytes:
 
 
 @pytest.mark.parametrize("behind", ["1", "9", "41", "4x"])
-async def test_a_socket_that_closes_right_after_connect_leaves_no_state(cluster: Cluster, person, behind):
+async def test_a_socket_that_closes_right_after_connect_leaves_no_state(cluster: Cluster, person, monkeypatch, behind):
+    monkeypatch.setattr("engine.socket.LINGER_S", 0.1)
     alice = await person("alice", node="b")
     members = cluster.node_a.parts.members
     for _ in range(5):

@@ -136,7 +136,7 @@ async def test_a_hanging_livekit_does_not_delay_calls(cluster, person, device, m
     await mona.call("room.join", room_id=room_id)
     listening = await device(mona, room_id)
     look_around()
-    monkeypatch.setattr(voice_server, "TIMEOUT_S", 8.0)
+    monkeypatch.setattr(voice_server, "TIMEOUT_S", 4.0)
     process_id, before = cluster.embedded.process_id("livekit"), requests("remove", "failed")
     os.kill(process_id, signal.SIGSTOP)
     try:
