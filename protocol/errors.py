@@ -28,7 +28,7 @@ RETRYABLE: frozenset[Code] = frozenset({"RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED
 
 
 class Detail(msgspec.Struct, frozen=True):
-    """What is wrong with one field. `field` is `$` for the whole argument."""
+    """A detail of an error names one field and its fault. `field` is `$` for the whole argument."""
 
     field: str
     reason: str

@@ -1,4 +1,4 @@
-"""What the two codecs share: packets, the interface of a codec, and finished WebSocket frames."""
+"""Both codecs share this: packets, the interface of a codec, and finished WebSocket frames."""
 
 import re
 from typing import Any, Literal, Protocol, TypeVar
@@ -48,7 +48,7 @@ class EventArray(msgspec.Struct, array_like=True):
 
 
 class Codec(Protocol):
-    """What a connection needs from its codec. Encoders return finished WebSocket frames."""
+    """The interface of a codec, as connections use it. Encoders return finished WebSocket frames."""
 
     name: CodecName
 

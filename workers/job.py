@@ -1,4 +1,4 @@
-"""What a reaction gets, and how it declares the event it reacts to."""
+"""The job that a reaction gets, and the decorator that declares its event."""
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
