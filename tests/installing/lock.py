@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -85,7 +86,7 @@ def problems(pins: Pins, requirements: list[Requirement], environment: Environme
         for each in ("", *requirement.extras):
             if (name, each) not in seen:
                 seen.add((name, each))
-                waiting += [(name, each, Requirement(line)) for line in _needed_by(name)]
+                waiting += [(name, each, needed) for needed in _needed_by(name)]
     return found
 
 
@@ -121,9 +122,10 @@ def without_wheels(lock: Path) -> Iterator[str]:
                 yield f"Python {python} on {machine}: {looking.stderr.strip()}"
 
 
-def _needed_by(name: str) -> list[str]:
+@cache
+def _needed_by(name: str) -> list[Requirement]:
     try:
-        return metadata.requires(name) or []
+        return [Requirement(line) for line in metadata.requires(name) or []]
     except metadata.PackageNotFoundError:
         return []  # for other machines
 
