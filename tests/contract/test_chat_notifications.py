@@ -150,8 +150,9 @@ async def test_a_replay_of_messages_pushes_nothing_again(cluster: Cluster, perso
     await courier.later(MINUTE)
     before = len(courier.phone.sent)
     owner = await cluster.owner()
-    await owner.execute("UPDATE outbox SET sent_batch = NULL, sent_at = NULL")
+    replayed = await owner.execute("UPDATE outbox SET sent_batch = NULL, sent_at = NULL WHERE key = $1", chat_id)
     await owner.close()
+    assert replayed != "UPDATE 0"
     await cluster.settle()
     await courier.later(HOUR)
     assert len(courier.phone.sent) == before > 0
