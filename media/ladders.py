@@ -42,6 +42,7 @@ class Rung:
                 "hls_flags": "independent_segments",
                 "hls_fmp4_init_filename": f"{self.name}_init.mp4",
                 "hls_segment_filename": os.path.join(OUTPUT, f"{self.name}_%05d.m4s"),
+                "hls_segment_options": "fflags=+bitexact",
                 "fflags": "+bitexact",
             },
         )
@@ -62,15 +63,16 @@ class Rung:
         )
 
 
-class CutLikeSource:
-    """Encodes frames with key frames where the source has them: then all rungs are cut at the same times."""
+class EncodedRung:
+    """Encodes frames. If the top rung is a copy, its key frames are where that has them: all rungs are cut alike."""
 
-    def __init__(self, rung: Rung, threads: int) -> None:
+    def __init__(self, rung: Rung, threads: int, *, cuts_like_source: bool) -> None:
         most_a_second = MOST_A_SECOND if min(rung.size) > SLOW_UP_TO else SLOW_RATE
         self._encoded = EncodedPicture(rung.output, rung.size, most_a_second, threads)
+        self._cuts_like_source = cuts_like_source
 
     def feed(self, frame: VideoFrame, at_s: float) -> None:
-        self._encoded.feed(frame, at_s, is_key=frame.key_frame)
+        self._encoded.feed(frame, at_s, is_key=frame.key_frame if self._cuts_like_source else None)
 
     def finish(self) -> None:
         self._encoded.finish()
@@ -85,7 +87,9 @@ def process_ladder(job: ProcessingJob, file_type: FileType, expect: Seconds, pro
         size = (picture.width, picture.height)
         rungs = [Rung(each) for each in rung_sizes(size)]
         copied = rungs[:1] if _longest_gap(job, file_type) <= LONGEST_GAP_S else []
-        encoders = [CutLikeSource(rung, job.threads) for rung in rungs if rung not in copied]
+        encoders = [
+            EncodedRung(rung, job.threads, cuts_like_source=bool(copied)) for rung in rungs if rung not in copied
+        ]
         routes: dict[Stream, Route] = {
             picture: Route(copies=[CopiedStream(rung.output, picture) for rung in copied], encoders=encoders)
         }
