@@ -24,6 +24,7 @@ from storage.views import Sketches
 from workers.counters import run_counters
 from workers.deliveries import deliver
 from workers.job import Tools, groups
+from workers.media_sweeper import sweep_media
 from workers.relay import run_relay
 from workers.room_keeper import keep_rooms
 from workers.runner import run_group
@@ -52,6 +53,7 @@ class WorkerProcess:
             stores.roster,
             stores.ids,
             Outbox(database, stores.ids),
+            stores.objects,
             Sketches(stores.redis),
             Voice(database, stores.roster, stores.voice_server) if stores.voice_server else None,
             stores.providers,
@@ -76,6 +78,8 @@ class WorkerProcess:
                 return partial(keep_rooms, self.tools, self._stop)
             case "deliveries":
                 return partial(deliver, self.tools, self._stop)
+            case "media-sweeper":
+                return partial(sweep_media, self.tools, self._stop)
             case "voice-keeper":
                 return partial(keep_voice, self.tools, self._stop)
             case _:
@@ -90,7 +94,7 @@ class WorkerProcess:
 
 def worker_names() -> list[str]:
     """Return the names that `daira work` accepts."""
-    return ["relay", "counters", "keeper", "deliveries", "voice-keeper", *sorted(groups())]
+    return ["relay", "counters", "keeper", "deliveries", "media-sweeper", "voice-keeper", *sorted(groups())]
 
 
 def sidecar(

@@ -23,6 +23,7 @@ from storage import idempotency
 from storage.budgets import Budget
 from storage.database import Conflict, DatabaseUnavailable, Transaction
 from storage.limits import address_key
+from storage.objects import ObjectsUnavailable
 from storage.redis import RedisError
 from storage.snowflakes import MintingStopped
 
@@ -218,7 +219,7 @@ def _refusal(error: Exception, method: str, number: int) -> CallError:
             return error
         case TimeoutError():
             return errors.deadline_exceeded()
-        case DatabaseUnavailable() | RedisError() | MintingStopped() | SubscriptionFailed():
+        case DatabaseUnavailable() | RedisError() | ObjectsUnavailable() | MintingStopped() | SubscriptionFailed():
             cause = f"{type(error).__name__}: {error}"
             log.warning(
                 "a call was refused: a service is out of reach",

@@ -113,7 +113,7 @@ def redis_name(server: dict[str, str]) -> str:
 
 
 async def _objects(settings: Settings) -> str:
-    objects = Objects(*settings.s3, settings.s3_bucket)
+    objects = Objects(*settings.s3)
     await objects.connect()
     try:
         await objects.ping()

@@ -18,7 +18,7 @@ from gateway.listener import listen
 from gateway.node import Node
 from gateway.settings import Settings
 from gateway.sidecar import Check
-from gateway.stores import Stores, ensure_bucket, open_database, open_stores
+from gateway.stores import Stores, ensure_bucket, open_database, open_stores, prepare_bucket
 from storage import accounts, schema
 from storage.database import Database
 
@@ -101,8 +101,10 @@ async def work(settings: Settings, names: Sequence[str]) -> None:
 
 
 async def migrate(settings: Settings) -> str:
-    """Migrate, and return the version of the schema."""
-    return await schema.migrate(settings.owner_database, settings.app_database, settings.worker_database)
+    """Migrate the database and the bucket. Returns the version of the schema."""
+    version = await schema.migrate(settings.owner_database, settings.app_database, settings.worker_database)
+    await prepare_bucket(settings)
+    return version
 
 
 async def set_status(settings: Settings, username: str, status: Literal["active", "suspended"]) -> None:

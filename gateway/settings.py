@@ -12,8 +12,10 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_val
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.notification_rules import Delays
+from domain.upload_rules import UploadRules
 from gateway.addresses import Network
 from gateway.embedded import Servers, find_servers
+from protocol.media import MediaKind
 from storage.redis_servers import servers_of
 
 
@@ -93,6 +95,18 @@ class Settings(BaseSettings):
     s3_access_key: SecretStr | None = Field(None, description="Access key of the S3 endpoint.")
     s3_secret_key: SecretStr | None = Field(None, description="Secret key of the S3 endpoint.")
     s3_bucket: str = Field("daira", description="Bucket for all objects. It is created if it is missing.")
+    s3_region: str = Field("us-east-1", description="Region of the S3 endpoint.")
+    s3_public_endpoint: str | None = Field(
+        None, description="URL by which clients reach the S3 endpoint. Default: DAIRA_S3_ENDPOINT."
+    )
+    cdn_url: str | None = Field(
+        None, description="URL of a CDN in front of the bucket, for files that everybody may see. Default: signed URLs."
+    )
+    media_image_mb: float = Field(10, description="Largest image that may be uploaded, in MB.", gt=0)
+    media_video_mb: float = Field(500, description="Largest video that may be uploaded, in MB.", gt=0, le=16_000)
+    media_audio_mb: float = Field(50, description="Largest sound that may be uploaded, in MB.", gt=0)
+    media_quota_mb: float = Field(5_000, description="Size of all files of a user together, in MB.", gt=0)
+    media_quota_video: float = Field(36_000, description="Seconds of all videos of a user together.", gt=0)
     kafka_brokers: str | None = Field(None, description="Not supported yet: the event log is on Redis Streams.")
 
     token_keys: SecretStr | None = Field(
@@ -311,12 +325,33 @@ class Settings(BaseSettings):
         return self._secret(self.realtime_redis_url) or self.redis
 
     @property
-    def s3(self) -> tuple[str, str, str]:
-        """Endpoint, access key, secret key."""
+    def s3(self) -> tuple[str, str, str, str, str]:
+        """Endpoint, access key, secret key, bucket, region."""
         if self.s3_endpoint:
-            return self.s3_endpoint, self._secret(self.s3_access_key), self._secret(self.s3_secret_key)
+            keys = self._secret(self.s3_access_key), self._secret(self.s3_secret_key)
+            return self.s3_endpoint, *keys, self.s3_bucket, self.s3_region
         servers = self._embedded
-        return servers.s3_endpoint, servers.s3_access_key, servers.s3_secret_key
+        keys = servers.s3_access_key, servers.s3_secret_key
+        return servers.s3_endpoint, *keys, self.s3_bucket, self.s3_region
+
+    @property
+    def public_s3(self) -> tuple[str, str, str, str, str]:
+        """The same with the endpoint that clients reach."""
+        endpoint, *others = self.s3
+        return self.s3_public_endpoint or endpoint, others[0], others[1], others[2], others[3]
+
+    @property
+    def upload_rules(self) -> UploadRules:
+        megabytes: dict[MediaKind, float] = {
+            "image": self.media_image_mb,
+            "video": self.media_video_mb,
+            "audio": self.media_audio_mb,
+        }
+        return UploadRules(
+            largest={kind: int(size * 1_000_000) for kind, size in megabytes.items()},
+            quota_bytes=int(self.media_quota_mb * 1_000_000),
+            quota_video_ms=int(self.media_quota_video * 1_000),
+        )
 
     @property
     def keys(self) -> dict[str, str]:

@@ -27,11 +27,13 @@ from stage.voice_server import VoiceServer
 from storage import budgets, limits, schema
 from storage.database import Database, DatabaseUnavailable
 from storage.feeds import Feeds
+from storage.object_urls import ObjectUrls
 from storage.objects import Objects, ObjectsUnavailable
 from storage.redis import Redis, RedisError
 from storage.redis_servers import servers_of
 from storage.redis_streams import RedisStreams
 from storage.shards import Shards
+from storage.signed_urls import UrlSigner
 from storage.snowflakes import Snowflakes
 
 SCRIPTS = (
@@ -39,6 +41,7 @@ SCRIPTS = (
     *budgets.SCRIPTS,
 )  # fmt: skip
 
+KEEP_PARTS_DAYS = 7  # of uploads that the sweeper missed
 WATCH_EVERY_S = 5.0  # metrics are per process: add them up
 
 log = structlog.get_logger()
@@ -63,6 +66,7 @@ class Stores:
     broadcaster: Broadcaster
     roster: Roster
     objects: Objects
+    object_urls: ObjectUrls
     voice_server: VoiceServer | None
     providers: Providers
 
@@ -80,7 +84,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         await run_beside(closing, "keep the lease on ids", ids.keep_lease)
         await run_beside(closing, "follow Redis' master", redis.follow_master)
         await run_beside(closing, "watch the pool of Redis", partial(_watch_redis, redis))
-        objects = Objects(*settings.s3, settings.s3_bucket)
+        objects = Objects(*settings.s3)
         closing.push_async_callback(objects.close)
         await objects.connect()
         shards = Shards(servers_of(settings.realtime_redis), settings.prefix, SCRIPTS)
@@ -105,6 +109,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             broadcaster=Broadcaster(shards, names, KINDS),
             roster=Roster(shards),
             objects=objects,
+            object_urls=ObjectUrls(UrlSigner(*settings.public_s3)),
             voice_server=voice_server,
             providers=providers,
         )
@@ -137,6 +142,23 @@ async def ensure_bucket(stores: Stores) -> None:
         await stores.objects.ensure_bucket()
     except ObjectsUnavailable as error:
         log.warning("object storage does not answer", endpoint=stores.objects.endpoint, error=str(error))
+
+
+async def prepare_bucket(settings: Settings) -> None:
+    """Create the bucket, and let browsers upload into it. A store that is down is left for the next migration."""
+    objects = Objects(*settings.s3)
+    await objects.connect()
+    try:
+        await objects.ensure_bucket()
+        origins = settings.origins or "*"  # a signed URL is the right to upload, from wherever
+        if not await objects.let_browsers_in([origins] if isinstance(origins, str) else origins):
+            log.info("the object store has no rules for origins of buckets: set its own", endpoint=objects.endpoint)
+        if not await objects.expire_unfinished_uploads(KEEP_PARTS_DAYS):
+            log.info("the object store has no rules of age for parts", endpoint=objects.endpoint)
+    except ObjectsUnavailable as error:
+        log.warning("object storage does not answer", endpoint=objects.endpoint, error=str(error))
+    finally:
+        await objects.close()
 
 
 async def _watch_database(database: Database, role: str) -> None:

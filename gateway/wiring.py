@@ -146,6 +146,9 @@ def _services(
         chat_windows=Windows(
             edit=timedelta(seconds=settings.chat_edit_window), delete=timedelta(seconds=settings.chat_delete_window)
         ),
+        objects=stores.objects,
+        object_urls=stores.object_urls,
+        upload_rules=settings.upload_rules,
         voice_tokens=VoiceTokens(*settings.livekit) if settings.livekit else None,
         push_hosts=PushHosts(settings.push_hosts),
         webpush_key=vapid_key.public if vapid_key else None,

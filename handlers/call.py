@@ -15,6 +15,7 @@ from domain.chat_rules import Windows
 from domain.guesses import Guesses
 from domain.passwords import Passwords
 from domain.refresh_tokens import RefreshTokens
+from domain.upload_rules import UploadRules
 from presence.tracker import Tracker
 from presence.typing_audiences import TypingAudiences
 from presence.typing_indicators import TypingIndicators
@@ -32,6 +33,8 @@ from storage.chat_sends import ChatSends
 from storage.database import Database
 from storage.feeds import Feeds
 from storage.limits import Limits
+from storage.object_urls import ObjectUrls
+from storage.objects import Objects
 from storage.outbox import Outbox
 from storage.room_entries import RoomEntries
 from storage.snowflakes import Snowflakes
@@ -70,6 +73,9 @@ class Services:
     typing_audiences: TypingAudiences
     chat_sends: ChatSends
     chat_windows: Windows
+    objects: Objects
+    object_urls: ObjectUrls
+    upload_rules: UploadRules
     voice_tokens: VoiceTokens | None
     push_hosts: PushHosts
     webpush_key: str | None  # the public part; None if no web pushes are sent

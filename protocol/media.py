@@ -13,7 +13,7 @@ MOST_PARTS = 1_000
 PartNumber = Annotated[int, msgspec.Meta(ge=1, le=MOST_PARTS)]
 
 
-class MediaVariant(msgspec.Struct, frozen=True):
+class ShownVariant(msgspec.Struct, frozen=True):
     """One form of the file. A client chooses by width and by the content types that it can show."""
 
     name: str
@@ -46,7 +46,7 @@ class Media(msgspec.Struct, frozen=True):
     duration_ms: int | None
     blurhash: str | None
     waveform: list[int]
-    variants: list[MediaVariant]
+    variants: list[ShownVariant]
     hls_url: str | None
     poster_url: str | None
     urls_expire_at: str | None

@@ -1,6 +1,6 @@
-"""Metrics of how users share PostgreSQL."""
+"""Metrics of how users share PostgreSQL, and of the object store."""
 
-from prometheus_client import Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 HEAVY = Gauge(
     "daira_heavy_users", "Users whose calls run one at a time, with rests between", multiprocess_mode="livesum"
@@ -11,3 +11,16 @@ POOL_WAIT = Histogram(
     ["whose"],
     buckets=(0.001, 0.005, 0.025, 0.1, 0.5, 2),
 )
+OBJECT_SECONDS = Histogram(
+    "daira_objects_seconds",
+    "Time of requests to the object store that it answered",
+    ["operation"],
+    buckets=(0.005, 0.02, 0.05, 0.1, 0.5, 3),
+)
+OBJECT_FAILURES = Counter(
+    "daira_objects_failures_total",
+    "Requests to the object store that failed: it did not answer, refused, or was not asked because it is down (open)",
+    ["operation", "cause"],
+)
+OBJECTS_UP = Gauge("daira_objects_up", "Whether the object store answered this process last", multiprocess_mode="min")
+OBJECTS_DELETED = Counter("daira_objects_deleted_total", "Objects that were deleted after their files")

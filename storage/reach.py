@@ -1,6 +1,7 @@
 """Exceptions for a service that cannot be reached, and for a transaction that collided and may be repeated."""
 
 from storage.database import Conflict, DatabaseUnavailable
+from storage.objects import ObjectsUnavailable
 from storage.redis import RedisError
 
-OUT_OF_REACH = (DatabaseUnavailable, Conflict, RedisError, TimeoutError)
+OUT_OF_REACH = (DatabaseUnavailable, Conflict, ObjectsUnavailable, RedisError, TimeoutError)

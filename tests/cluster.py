@@ -90,8 +90,8 @@ class Cluster:
         self.worker_database = await self._closing.enter_async_context(
             open_database(self.servers.postgres_url("daira_worker"), 10, serves=False)
         )
-        # Tests of voice and of deliveries run these themselves.
-        names = [name for name in worker_names() if name not in ("voice-keeper", "deliveries")]
+        # Tests of voice, of deliveries and of the sweeper run these themselves.
+        names = [name for name in worker_names() if name not in ("voice-keeper", "deliveries", "media-sweeper")]
         self.workers = WorkerProcess(
             self.stores, self.worker_database, self.servers.postgres_url("daira_worker"), names
         )

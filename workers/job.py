@@ -16,6 +16,7 @@ from stage.voice import Voice
 from storage.database import Database
 from storage.event_log import EventLog
 from storage.feeds import Feeds
+from storage.objects import Objects
 from storage.outbox import Outbox
 from storage.snowflakes import Snowflakes
 from storage.views import Sketches
@@ -36,6 +37,7 @@ class Tools:
     roster: Roster
     ids: Snowflakes
     outbox: Outbox
+    objects: Objects
     sketches: Sketches
     voice: Voice | None  # None without LiveKit
     providers: Providers

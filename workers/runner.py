@@ -1,6 +1,6 @@
 """Runs a group: decodes records, retries reactions with backoff, and buries records that keep failing as dead letters.
 
-While PostgreSQL or Redis is gone, the record is retried without limit, and its partition waits.
+While PostgreSQL, Redis or the object store is gone, the record is retried without limit, and its partition waits.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from prometheus_client import Counter, Histogram
 from storage import handled_events, outbox
 from storage.database import DatabaseUnavailable
 from storage.event_log import Record
+from storage.objects import ObjectsUnavailable
 from storage.redis import REDIS_UNAVAILABLE
 from workers.job import Job, Reaction, Tools, groups
 
@@ -77,7 +78,7 @@ async def _settle(job: Job, group: str, reaction: Reaction, record: Record) -> s
         try:
             event = outbox.decode(record.topic, record.payload)
             await reaction(job, event)
-        except (DatabaseUnavailable, *REDIS_UNAVAILABLE) as error:
+        except (DatabaseUnavailable, ObjectsUnavailable, *REDIS_UNAVAILABLE) as error:
             outages += 1
             log.warning("a reaction waits for a service", group=group, topic=record.topic, error=str(error))
             await asyncio.sleep(_backoff(outages))

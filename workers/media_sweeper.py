@@ -1,0 +1,26 @@
+"""The sweeper: deletes files that have expired: uploads that nobody finished, files that nothing uses, failed ones."""
+
+import asyncio
+
+from prometheus_client import Counter
+
+from storage import media
+from workers.job import Tools
+from workers.polling_loop import run_polling
+
+POLL_S = 30.0
+BATCH = 200
+
+SWEPT = Counter("daira_media_swept_total", "Files that were deleted because nobody finished or used them in time")
+
+
+async def sweep_media(tools: Tools, stop: asyncio.Event) -> None:
+    """Run until `stop` is set."""
+
+    async def turn() -> bool:
+        async with tools.database.transaction() as tx:
+            swept = await media.sweep(tx, BATCH)
+        SWEPT.inc(swept)
+        return swept == BATCH
+
+    await run_polling("media-sweeper", turn, POLL_S, stop)
