@@ -15,7 +15,8 @@ from tests.contract.test_bad_input import CODECS, Raw
 
 # A required field can hold at least one of these, or one of its literals.
 VALID = (
-    "1", "abc", "abc@example.org", "a long password", "🔥", 1, False, ["1"], [{"post_id": "1", "dwell_ms": 1}],
+    "1", "abc", "abc@example.org", "a long password", "🔥", "image/png", 1, False, ["1"], [1],
+    [{"post_id": "1", "dwell_ms": 1}],
 )  # fmt: skip
 WRONG = (None, True, 7.5, "\x00", {"x": 1}, [[]])
 TOO_LONG = ("x" * 30_000, ["1"] * 2_000)

@@ -6,6 +6,7 @@ from tests.contract.privacy import (
     comments,
     live_room_pushes,
     live_rooms,
+    media,
     notifications,
     posts,
     reactions,
@@ -14,12 +15,13 @@ from tests.contract.privacy import (
 )
 from tests.contract.privacy.rows import CallRow, PushRow
 
-WITH_CALLS = (users, posts, comments, reactions, saves, chats, notifications, live_rooms)
+WITH_CALLS = (users, posts, comments, reactions, saves, chats, notifications, live_rooms, media)
 WITH_PUSHES = (users, posts, comments, saves, chat_pushes, notifications, live_room_pushes)
 # What is done before relations change, and since.
 BEFORE = (
     posts.make,
     posts.watch,
+    media.make,
     comments.make,
     reactions.react,
     saves.make,
@@ -54,6 +56,7 @@ NO_ROW = {
     "graph.unfollow": "silent",
     "graph.unmute": "silent",
     "graph.unmuted": "own",
+    "media.create_upload": "own",
     "notification.accept_filtered": "silent",
     "notification.counted": "count",
     "notification.dismiss_filtered": "silent",
