@@ -45,6 +45,7 @@ class Bench:
             await self._feed_get(alice, "latest"),
             await self._post_create(alice),
             await self._refresh(),
+            await self._begin_upload(alice),
             await self._push_to_another_node(),
             await self._fan_out(1_000),
             await self._fan_out(9_999),
@@ -114,6 +115,31 @@ class Bench:
         row = Row("auth.refresh", ours, "lock and update of a session", await timed("bare", bare, ROUNDS), "30/60/100")
         await owner.close()
         return row
+
+    async def _begin_upload(self, alice: Person) -> Row:
+        """A video of 100 MB: seven URLs to send parts to."""
+        film = {"filename": "film.mp4", "content_type": "video/mp4", "size_bytes": 100_000_000}
+
+        async def begin(_: int) -> float:
+            began = time.perf_counter()
+            upload = await alice.call("media.create_upload", **film)
+            seconds = time.perf_counter() - began
+            await alice.call("media.abort_upload", media_id=upload["media_id"])
+            return seconds
+
+        ours = await timed("media.create_upload", begin, ROUNDS)
+        objects = self.cluster.stores.objects
+
+        async def bare(number: int) -> float:
+            began = time.perf_counter()
+            upload_id = await objects.begin_upload(f"private/bench/{number}", "video/mp4")
+            seconds = time.perf_counter() - began
+            await objects.abort_upload(f"private/bench/{number}", upload_id)
+            return seconds
+
+        return Row(
+            "media.create_upload, 7 parts", ours, "the store begins it", await timed("bare", bare, ROUNDS), "50/100/150"
+        )
 
     async def _push_to_another_node(self) -> Row:
         """Time from a post's acknowledgement to its push, through outbox, relay, event log and fan-out."""

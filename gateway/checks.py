@@ -39,6 +39,29 @@ def check_counts(
         raise typer.Exit(1)
 
 
+@app.command("media")
+def check_media(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="delete objects without files, and let files without theirs fail")
+    ] = False,
+) -> None:
+    """Compare files of users with the object store, also while all runs. Exits with 1 if they differ."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from gateway.media_check import compare_media
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=notes, transient=True) as progress:
+        differences = run(compare_media(load_settings(), progress, _tell, repair=repair))
+    screen.print(f"{differences} differences{', repaired' if repair and differences else ''}")
+    if differences and not repair:
+        raise typer.Exit(1)
+
+
+def _tell(difference: str) -> None:
+    screen.print(difference, highlight=False, soft_wrap=True)
+
+
 async def _compare(settings: "Settings", progress: "Progress", *, repair: bool) -> int:
     """Print each difference. Returns how many there are."""
     from gateway.stores import open_database

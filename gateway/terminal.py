@@ -62,6 +62,7 @@ def _expected() -> tuple[type[Exception], ...]:
     from gateway.settings import SettingsError
     from gateway.stores import NotMigrated
     from storage.database import DatabaseUnavailable
+    from storage.objects import ObjectsUnavailable
 
     return (
         SettingsError,
@@ -69,6 +70,7 @@ def _expected() -> tuple[type[Exception], ...]:
         NotMigrated,
         CannotConnect,
         DatabaseUnavailable,
+        ObjectsUnavailable,
         RedisError,
         LookupError,
         OSError,

@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import aioboto3
@@ -45,6 +46,7 @@ class Part(NamedTuple):
 class StoredObject(NamedTuple):
     key: str
     size: int
+    modified_at: datetime
 
 
 class Head(NamedTuple):
@@ -197,7 +199,7 @@ class Objects:
             found = await self._client.list_objects_v2(
                 Bucket=self.bucket, Prefix=prefix, StartAfter=after, MaxKeys=PAGE
             )
-        return [StoredObject(each["Key"], each["Size"]) for each in found.get("Contents", ())]
+        return [StoredObject(each["Key"], each["Size"], each["LastModified"]) for each in found.get("Contents", ())]
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete at most 1,000 objects. Those that are gone do not matter."""

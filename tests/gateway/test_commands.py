@@ -280,6 +280,11 @@ async def test_counts_are_checked_and_repaired_while_all_runs(installation):
     assert (counts["saves"], counts["reactions"]) == (0, {})
 
 
+def test_files_and_objects_are_compared_while_all_runs(installation):
+    clean = installation.run("check", "media")
+    assert (clean.returncode, clean.stdout) == (0, "0 differences\n"), clean.stderr
+
+
 def test_a_second_up_on_the_same_data_names_the_first(installation):
     other = free_ports(2)
     result = installation.run("up", DAIRA_PORT=str(other[0]), DAIRA_SIDECAR_PORT=str(other[1]))

@@ -1,0 +1,72 @@
+"""Compares the rows of media with the objects in the store."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from storage.database import Row, Transaction
+from storage.media import ORIGINAL
+
+_variants = msgspec.json.Decoder(list[dict[str, object]])
+
+PUBLIC, PRIVATE = "public/", "private/"
+
+
+class CheckedFile(NamedTuple):
+    """A file whose objects must be there. keys: of the objects that its row names."""
+
+    id: int
+    object_key: str
+    keys: frozenset[str]
+
+
+async def count(tx: Transaction) -> int:
+    """How many files must have objects."""
+    return int(await tx.fetchval("SELECT count(*) FROM media WHERE status IN ('processing', 'ready')"))
+
+
+async def files_after(tx: Transaction, after: int, limit: int) -> list[CheckedFile]:
+    """Those files with ids above `after`, by id. A ready one needs its variants, another one what was uploaded."""
+    rows = await tx.fetch(
+        """SELECT id, object_key, status, variants FROM media
+        WHERE status IN ('processing', 'ready') AND id > $1 ORDER BY id LIMIT $2""",
+        after,
+        limit,
+    )
+    return [
+        CheckedFile(row["id"], row["object_key"], frozenset(row["object_key"] + name for name in _names(row)))
+        for row in rows
+    ]
+
+
+async def unknown_keys(tx: Transaction, keys: Sequence[str]) -> list[str]:
+    """Those keys of objects that belong to no file. A key is `private/<id>/<random>/…` or `public/<random>/…`."""
+    roots = {key: _root(key) for key in keys}
+    rows = await tx.fetch(
+        """SELECT object_key AS root FROM media WHERE object_key = ANY ($1)
+        UNION ALL SELECT public_key FROM media WHERE public_key = ANY ($1)""",
+        [*{*roots.values()}],
+    )
+    known = {row["root"] for row in rows}
+    return [key for key in keys if roots[key] not in known]
+
+
+async def fail_lost(tx: Transaction, media_id: int) -> None:
+    """End a file whose objects are gone. For workers."""
+    await tx.execute(
+        """UPDATE media SET status = 'failed', error_code = 'lost', error_text = 'the file has been lost', lane = NULL,
+            due_at = NULL, variants = '[]' WHERE id = $1 AND status IN ('processing', 'ready')""",
+        media_id,
+    )
+
+
+def _root(key: str) -> str:
+    """What the keys of all objects of the file begin with."""
+    return "/".join(key.split("/")[: 3 if key.startswith(PRIVATE) else 2]) + "/"
+
+
+def _names(row: Row) -> list[str]:
+    if row["status"] != "ready":
+        return [ORIGINAL]
+    return [str(each["file"]) for each in _variants.decode(row["variants"])]
