@@ -54,6 +54,7 @@ class WorkerProcess:
             stores.ids,
             Outbox(database, stores.ids),
             stores.objects,
+            stores.object_files,
             Sketches(stores.redis),
             Voice(database, stores.roster, stores.voice_server) if stores.voice_server else None,
             stores.providers,

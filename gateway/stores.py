@@ -27,6 +27,7 @@ from stage.voice_server import VoiceServer
 from storage import budgets, limits, schema
 from storage.database import Database, DatabaseUnavailable
 from storage.feeds import Feeds
+from storage.object_files import ObjectFiles
 from storage.object_urls import ObjectUrls
 from storage.objects import Objects, ObjectsUnavailable
 from storage.redis import Redis, RedisError
@@ -67,6 +68,7 @@ class Stores:
     roster: Roster
     objects: Objects
     object_urls: ObjectUrls
+    object_files: ObjectFiles
     voice_server: VoiceServer | None
     providers: Providers
 
@@ -87,6 +89,8 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         objects = Objects(*settings.s3)
         closing.push_async_callback(objects.close)
         await objects.connect()
+        object_files = ObjectFiles(UrlSigner(*settings.s3))
+        closing.push_async_callback(object_files.close)
         shards = Shards(servers_of(settings.realtime_redis), settings.prefix, SCRIPTS)
         closing.push_async_callback(shards.stop)
         async with _reaching(settings.realtime_redis, "DAIRA_REALTIME_REDIS_URL"), asyncio.timeout(START_TIMEOUT_S):
@@ -109,6 +113,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             broadcaster=Broadcaster(shards, names, KINDS),
             roster=Roster(shards),
             objects=objects,
+            object_files=object_files,
             object_urls=ObjectUrls(UrlSigner(*settings.public_s3)),
             voice_server=voice_server,
             providers=providers,

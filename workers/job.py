@@ -16,6 +16,7 @@ from stage.voice import Voice
 from storage.database import Database
 from storage.event_log import EventLog
 from storage.feeds import Feeds
+from storage.object_files import ObjectFiles
 from storage.objects import Objects
 from storage.outbox import Outbox
 from storage.snowflakes import Snowflakes
@@ -38,6 +39,7 @@ class Tools:
     ids: Snowflakes
     outbox: Outbox
     objects: Objects
+    object_files: ObjectFiles
     sketches: Sketches
     voice: Voice | None  # None without LiveKit
     providers: Providers

@@ -1,0 +1,60 @@
+"""Whole objects between the store and files on disk, for workers. No object is held in memory."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout
+from yarl import URL
+
+from storage.objects import NoSuchObject, ObjectsUnavailable
+from storage.signed_urls import UrlSigner
+
+CHUNK = 1024 * 1024
+# No bound on the whole: it takes as long as its bytes need. A store that sends or takes nothing for so long is down.
+TIMEOUT = ClientTimeout(total=None, sock_connect=2, sock_read=15)
+
+
+class ObjectFiles:
+    """Needs a running loop. Both methods raise ObjectsUnavailable."""
+
+    def __init__(self, signer: UrlSigner) -> None:
+        self._signer = signer
+        self._session = ClientSession(timeout=TIMEOUT)
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def download(self, key: str, path: Path) -> bytes:
+        """Write the object into the file. Returns its SHA-256. Raises NoSuchObject."""
+        digest = hashlib.sha256()
+        async with self._request("GET", key) as answer:
+            with path.open("wb") as file:
+                async for chunk in answer.content.iter_chunked(CHUNK):
+                    # In a thread: the loop serves other work meanwhile.
+                    await asyncio.gather(asyncio.to_thread(digest.update, chunk), asyncio.to_thread(file.write, chunk))
+        return digest.digest()
+
+    async def upload(self, path: Path, key: str, content_type: str) -> None:
+        """Make the object of the file's bytes."""
+        with path.open("rb") as file:
+            async with self._request("PUT", key, file, {"content-type": content_type}):
+                return
+
+    @asynccontextmanager
+    async def _request(
+        self, method: str, key: str, body: object = None, headers: dict[str, str] | None = None
+    ) -> AsyncIterator[ClientResponse]:
+        url = URL(self._signer.sign(method, key, datetime.now(UTC), {}, headers or {}), encoded=True)
+        try:
+            async with self._session.request(method, url, data=body, headers=headers) as answer:
+                if answer.status == 404:
+                    raise NoSuchObject(key)
+                if answer.status != 200:
+                    raise ObjectsUnavailable(f"{answer.status}: {(await answer.text())[:200]}")
+                yield answer
+        except (ClientError, TimeoutError) as error:
+            raise ObjectsUnavailable(str(error) or type(error).__name__) from error
