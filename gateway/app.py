@@ -14,6 +14,7 @@ from gateway.retrying import again_and_again
 from gateway.settings import Settings
 from gateway.sidecar import Check, Sidecar
 from gateway.stores import Stores
+from gateway.wiring import build_media_presenter
 from stage.voice import Voice
 from storage import counts, outbox
 from storage.cancellation import end
@@ -59,6 +60,7 @@ class WorkerProcess:
             Voice(database, stores.roster, stores.voice_server) if stores.voice_server else None,
             stores.providers,
             stores.settings.delays,
+            build_media_presenter(stores),
         )
         self._listen_url = listen_url
         self._names = names

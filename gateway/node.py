@@ -19,6 +19,7 @@ from gateway.addresses import AddressRate, client_address, is_trusted
 from gateway.calls import CallRate
 from gateway.connection import ANONYMOUS_BOUNDS, Connection
 from gateway.developer_page import DeveloperPage
+from gateway.media_routes import MediaRoutes
 from gateway.observability import LOOP_LAG, OUTBOUND_BYTES, REFUSED
 from gateway.retrying import patiently, run_beside
 from gateway.stores import Stores
@@ -52,6 +53,7 @@ class Node:
         self._rate = _call_rate(settings.limit_calls)
         self._bounds = Bounds(MAX_PAYLOAD, int(max(PACKETS_PER_CALL * self._rate.burst, 1_000)))
         self._handshakes = AddressRate(settings.limit_connect, count_loopback=settings.limit_loopback)
+        self._media_rate = AddressRate(settings.limit_media, count_loopback=settings.limit_loopback)
         self.socket_server = SocketServer(
             self._accept,
             ping_interval=settings.ping_interval,
@@ -79,6 +81,9 @@ class Node:
         await run_beside(self._running, "watch the loop", self._watch_loop)
         app = web.Application(client_max_size=MAX_PAYLOAD)
         self.socket_server.route(app, PATH)
+        MediaRoutes(
+            services.database, self._stores.objects, services.media, parts.media_tokens, self._media_rate, self._address
+        ).route(app)
         if self._settings.developer_page:
             DeveloperPage(self._settings.owner_database, services.tokens).route(app)
         self._runner = await self._http.enter_async_context(serve_http(app, listener))

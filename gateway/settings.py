@@ -204,6 +204,9 @@ class Settings(BaseSettings):
         "12000/minute",
         description="Milliseconds that the calls of one user keep PostgreSQL and all nodes busy.",
     )
+    limit_media: Rate = Field(
+        "100/second", description="HTTP requests for media by address on one node, counted in memory."
+    )
     limit_handshake: Rate = Field("100/minute", description="Anonymous connections by address.")
     limit: dict[str, Rate] = Field({}, description="Limits that methods declare, by name: see `daira limits`.")
 

@@ -40,6 +40,7 @@ from presence.tracker import Tracker
 from presence.typing_audiences import TypingAudiences
 from presence.typing_indicators import TypingIndicators
 from protocol.cursors import Cursors
+from protocol.media_tokens import MediaTokens
 from protocol.rpc import methods
 from protocol.tokens import AccessTokens
 from protocol.voice_tokens import VoiceTokens
@@ -53,6 +54,7 @@ from storage.chat_sends import ChatSends
 from storage.database import Database
 from storage.limits import Limits
 from storage.outbox import Outbox
+from storage.present_media import MediaPresenter
 from storage.room_entries import RoomEntries
 from storage.sign_ins import SignIns
 
@@ -71,6 +73,7 @@ class Parts(NamedTuple):
     sign_ins: SignIns
     entry: Entry
     dispatcher: Dispatcher
+    media_tokens: MediaTokens
 
 
 def build_parts(stores: Stores, database: Database, node: str) -> Parts:
@@ -113,7 +116,10 @@ def build_parts(stores: Stores, database: Database, node: str) -> Parts:
     sessions = Sessions(services, members, delivery, subscriptions, recovery, replay, sign_ins, KINDS)
     entry = Entry(Admission(services), sessions, replay)
     dispatcher = Dispatcher(methods, services, stores.settings.call_deadline)
-    return Parts(members, services, subscriptions, gaps, bus, nodes, catching_up, recovery, sign_ins, entry, dispatcher)
+    return Parts(
+        members, services, subscriptions, gaps, bus, nodes, catching_up, recovery, sign_ins, entry, dispatcher,
+        build_media_tokens(stores.settings),
+    )  # fmt: skip
 
 
 def _services(
@@ -149,11 +155,25 @@ def _services(
         objects=stores.objects,
         object_urls=stores.object_urls,
         upload_rules=settings.upload_rules,
+        media=build_media_presenter(stores),
         voice_tokens=VoiceTokens(*settings.livekit) if settings.livekit else None,
         push_hosts=PushHosts(settings.push_hosts),
         webpush_key=vapid_key.public if vapid_key else None,
         refresh_tokens=RefreshTokens(derive_keys(settings, "refresh"), timedelta(seconds=settings.refresh_leeway)),
     )
+
+
+def build_media_presenter(stores: Stores) -> MediaPresenter:
+    cdn_url = stores.settings.cdn_url
+    return MediaPresenter(
+        stores.object_urls,
+        build_media_tokens(stores.settings),
+        cdn_url and cdn_url.rstrip("/"),
+    )
+
+
+def build_media_tokens(settings: Settings) -> MediaTokens:
+    return MediaTokens(derive_keys(settings, "media"))
 
 
 def derive_keys(settings: Settings, purpose: str) -> tuple[bytes, ...]:

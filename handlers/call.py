@@ -36,6 +36,7 @@ from storage.limits import Limits
 from storage.object_urls import ObjectUrls
 from storage.objects import Objects
 from storage.outbox import Outbox
+from storage.present_media import MediaPresenter, ShowMedia
 from storage.room_entries import RoomEntries
 from storage.snowflakes import Snowflakes
 
@@ -76,6 +77,7 @@ class Services:
     objects: Objects
     object_urls: ObjectUrls
     upload_rules: UploadRules
+    media: MediaPresenter
     voice_tokens: VoiceTokens | None
     push_hosts: PushHosts
     webpush_key: str | None  # the public part; None if no web pushes are sent
@@ -136,6 +138,10 @@ class Call(msgspec.Struct):
         if self.signed_in_viewer is None:
             raise errors.unauthenticated()
         return self.signed_in_viewer
+
+    @property
+    def show_media(self) -> ShowMedia:
+        return self.services.media.shown_to(self.viewer.id)
 
     def sign_in(self, viewer: Viewer) -> None:
         """Sign this socket in, or extend its token, once the call has succeeded."""

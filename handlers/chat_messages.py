@@ -5,6 +5,7 @@ from datetime import timedelta
 from domain import chat_rules
 from handlers.call import Call
 from handlers.chat_access import standing
+from handlers.media_use import check_not_empty, unusable_media
 from handlers.paging import DEFAULT_LIMIT
 from protocol import errors
 from protocol.chat_messages import (
@@ -23,6 +24,7 @@ from protocol.chat_messages import (
 from protocol.errors import CallError
 from protocol.events import ChatMessageChangedEvent, MessageChange
 from protocol.limits import Limit
+from protocol.media import Media
 from protocol.rpc import Nothing, methods
 from protocol.timestamps import to_wire
 from storage import chat_messages, idempotency, present_chats
@@ -38,14 +40,14 @@ async def send_message(call: Call, request: SendToChat) -> ChatMessage:
 
     Messages that wait for the same chat are sent in one transaction, so this handler has none of its own.
     """
-    if request.media_ids:
-        raise errors.invalid("media_ids", "there is no such media")
+    check_not_empty(request.text, request.media_ids)
+    media_ids = [int(media_id) for media_id in request.media_ids or ()]
     exhausted = await _exhausted(call)
     if exhausted is not None and request.idempotency_key is None:
         raise exhausted
     sent = await call.services.chat_sends.send(
         int(request.chat_id), call.viewer.id, request.text, request.reply_to_seq, request.idempotency_key,
-        idempotency.hash_of(request), may_spend=exhausted is None,
+        idempotency.hash_of(request), may_spend=exhausted is None, media_ids=media_ids,
     )  # fmt: skip
     match sent.verdict:
         case "missing":
@@ -56,6 +58,9 @@ async def send_message(call: Call, request: SendToChat) -> ChatMessage:
             raise errors.failed_precondition("no more than 3 messages until the chat is accepted")
         case "reply":
             raise errors.not_found("message")
+        case "media":
+            assert sent.unusable is not None
+            raise unusable_media(sent.unusable)
         case "used":
             raise errors.already_exists("idempotency_key", "was used with other arguments")
         case "limit" if exhausted is not None:
@@ -69,7 +74,7 @@ async def send_message(call: Call, request: SendToChat) -> ChatMessage:
         seq=sent.seq,
         sender_id=str(call.viewer.id),
         text=request.text,
-        media=[],
+        media=await _shown(call, int(request.chat_id), sent.seq) if media_ids else [],
         reply_to_seq=request.reply_to_seq,
         created_at=to_wire(sent.created_at),
         edited_at=None,
@@ -94,7 +99,7 @@ async def get_history(call: Call, request: GetChatHistory, tx: Transaction) -> C
     if row is None:
         raise errors.not_found("chat")
     return ChatHistory(
-        items=present_chats.shown_messages(row["messages"]),
+        items=present_chats.shown_messages(row["messages"], call.show_media),
         from_seq=row["from_seq"],
         to_seq=row["to_seq"],
         first_seq=row["first_seq"],
@@ -111,13 +116,14 @@ async def edit_message(call: Call, request: EditChatMessage, tx: Transaction) ->
     if message["sender_id"] != call.viewer.id:
         raise errors.permission_denied("only its sender edits a message")
     if message["text"] != request.text:
+        check_not_empty(request.text, [str(each["id"]) for each in message["media"] or ()])
         _check_window(call, message, call.services.chat_windows.edit, "edited")
         edited = await chat_messages.edit(tx, chat_id, request.seq, request.text)
         if edited is None:
             raise errors.not_found("message")
         message = edited
         await _note(call, tx, "edited", chat_id, request.seq)
-    return present_chats.message(message)
+    return present_chats.message(message, call.show_media)
 
 
 @methods.rpc("chat.edits", reads=True)
@@ -167,6 +173,12 @@ async def react(call: Call, request: ReactInChat, tx: Transaction) -> Nothing:
     if await chat_messages.react(tx, chat_id, request.seq, request.emoji):
         await _note(call, tx, "reacted", chat_id, request.seq)
     return Nothing()
+
+
+async def _shown(call: Call, chat_id: int, seq: int) -> list[Media]:
+    async with call.services.database.transaction(call.viewer.id, share=call.share, reads=True) as tx:
+        message = await chat_messages.load(tx, chat_id, seq)
+    return call.show_media(message["media"] or ()) if message is not None else []
 
 
 async def _exhausted(call: Call) -> CallError | None:

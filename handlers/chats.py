@@ -53,7 +53,7 @@ async def open_chat(call: Call, request: OpenChat, tx: Transaction) -> ChatEntry
         case "created" | "requested":
             await _count_requests(call, int(outcome == "requested"))
             await note(call, tx, chat_id, "opened", call.viewer.id, others[0])
-    return present_chats.entry(await _load(tx, chat_id))
+    return present_chats.entry(await _load(tx, chat_id), call.show_media)
 
 
 @methods.rpc("chat.create", limit=GROUP, counts=(STRANGER,))
@@ -65,7 +65,7 @@ async def create_chat(call: Call, request: CreateChat, tx: Transaction) -> ChatE
 @methods.rpc("chat.get", reads=True)
 async def get_chat(call: Call, request: ChatRef, tx: Transaction) -> ChatEntry:
     """One chat, as in the caller's list."""
-    return present_chats.entry(await _load(tx, int(request.chat_id)))
+    return present_chats.entry(await _load(tx, int(request.chat_id)), call.show_media)
 
 
 @methods.rpc("chat.list", reads=True)
@@ -85,7 +85,9 @@ async def list_chats(call: Call, request: ListChats, tx: Transaction) -> ChatPag
     if len(page.rows) == limit:
         last = page.rows[-1]
         cursor = call.services.cursors.seal(call.viewer.id, scope, f"{last['last_at'].isoformat()} {last['id']}")
-    return ChatPage(items=[present_chats.entry(row) for row in page.rows], version=page.version, next_cursor=cursor)
+    return ChatPage(
+        items=[present_chats.entry(row, call.show_media) for row in page.rows], version=page.version, next_cursor=cursor
+    )
 
 
 @methods.rpc("chat.update")
@@ -96,7 +98,7 @@ async def update_chat(call: Call, request: UpdateChat, tx: Transaction) -> ChatE
     chat_rules.check("update", found["kind"], found["role"], found["state"])
     if await chats.rename(tx, chat_id, request.title):
         await note(call, tx, chat_id, "updated")
-    return present_chats.entry(await _load(tx, chat_id))
+    return present_chats.entry(await _load(tx, chat_id), call.show_media)
 
 
 @methods.rpc("chat.accept")
@@ -106,7 +108,7 @@ async def accept_chat(call: Call, request: ChatRef, tx: Transaction) -> ChatEntr
     await standing(tx, chat_id)
     if await chats.accept(tx, chat_id):
         await note(call, tx, chat_id, "accepted", call.viewer.id)
-    return present_chats.entry(await _load(tx, chat_id))
+    return present_chats.entry(await _load(tx, chat_id), call.show_media)
 
 
 @methods.rpc("chat.reject")
@@ -159,7 +161,7 @@ async def _create_group(call: Call, tx: Transaction, title: str, others: Sequenc
     await chats.create_group(tx, chat_id, title)
     placed = await add_users(call, tx, chat_id, others)
     await note(call, tx, chat_id, "opened", call.viewer.id, *(row["user_id"] for row in placed))
-    return present_chats.entry(await _load(tx, chat_id))
+    return present_chats.entry(await _load(tx, chat_id), call.show_media)
 
 
 async def _load(tx: Transaction, chat_id: int) -> ChatEntryRow:

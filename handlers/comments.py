@@ -3,6 +3,7 @@
 from collections import Counter
 
 from handlers.call import Call
+from handlers.media_use import check_not_empty, check_stays_not_empty, use_media
 from handlers.mentions import MENTION, count_mentions, find_mentioned
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from protocol import errors
@@ -18,6 +19,7 @@ from storage.database import Transaction
 @methods.rpc("comment.create", limit=Limit("comment", "30/hour", "comment.create by user"), counts=(MENTION,))
 async def create_comment(call: Call, request: CreateComment, tx: Transaction) -> Comment:
     """Comment on a post, or reply to a comment. The same idempotency key returns the first answer."""
+    check_not_empty(request.text, request.media_ids)
     post_id = int(request.post_id)
     parent_id = int(request.parent_id) if request.parent_id is not None else None
     place = await comments.place(tx, post_id, parent_id)
@@ -40,6 +42,7 @@ async def create_comment(call: Call, request: CreateComment, tx: Transaction) ->
         mention_ids=mention_ids,
     ):
         raise errors.not_found("comment")
+    await use_media(call, tx, request.media_ids, "comment", comment_id)
     event = CommentCreatedEvent(comment_id=comment_id, post_id=post_id, author_id=call.viewer.id)
     await call.services.outbox.add(tx, event)
     return await _load(call, tx, comment_id)
@@ -64,7 +67,7 @@ async def list_comments(call: Call, request: ListComments, tx: Transaction) -> C
     shown = Counter(row["parent_id"] for row in page.rows)
     folded = {row["id"]: row["reply_count"] - shown[row["id"]] for row in page.rows}
     return CommentPage(
-        items=[present.comment(row) for row in page.rows],
+        items=[present.comment(row, call.show_media) for row in page.rows],
         more={str(comment_id): amount for comment_id, amount in folded.items() if amount > 0},
         next_cursor=next_cursor(call, scope, page.next_place),
     )
@@ -77,6 +80,7 @@ async def edit_comment(call: Call, request: EditComment, tx: Transaction) -> Com
     standing = await comments.lock_own(tx, comment_id, call.viewer.id)
     if standing is None:
         raise errors.not_found("comment")
+    await check_stays_not_empty(tx, request.text, "comment", comment_id)
     if standing["text"] != request.text:
         mention_ids = await find_mentioned(tx, request.text)
         named = tuple(sorted({*mention_ids} - {*standing["mention_ids"]}))
@@ -106,4 +110,4 @@ async def _load(call: Call, tx: Transaction, comment_id: int) -> Comment:
     row = await comments.load(tx, comment_id)
     if row is None:
         raise errors.not_found("comment")
-    return present.comment(row)
+    return present.comment(row, call.show_media)

@@ -86,7 +86,7 @@ async def _ranked(call: Call, tx: Transaction, cursor: str | None, limit: int) -
 
 def _item(call: Call, row: posts.PostRow, score: float | None) -> FeedItem | None:
     reason = visibility.feed_reason(row, call.viewer.id)
-    return reason and FeedItem(post=present.post(row), reason=reason, score=score and round(score, 4))
+    return reason and FeedItem(post=present.post(row, call.show_media), reason=reason, score=score and round(score, 4))
 
 
 async def _stored(call: Call, tx: Transaction) -> list[int]:

@@ -1,9 +1,12 @@
 """Posts: publish, share, read, edit, delete, and watch a post that is open in the app."""
 
+from collections.abc import Sequence
+
 from domain import visibility
 from domain.post_channels import POST
 from domain.post_text import hashtags
 from handlers.call import Call
+from handlers.media_use import check_not_empty, check_stays_not_empty, use_media
 from handlers.mentions import MENTION, count_mentions, find_mentioned
 from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
 from protocol import errors
@@ -30,10 +33,7 @@ SHARE = Limit("share", "60/hour", "share.create by user")
 @methods.rpc("post.create", limit=Limit("post", "10/hour", "post.create by user"), counts=(MENTION,))
 async def create_post(call: Call, request: CreatePost, tx: Transaction) -> Post:
     """Publish a post. The same idempotency key returns the first answer."""
-    if not request.text:
-        raise errors.invalid("text", "is empty")
-    if request.media_ids:
-        raise errors.invalid("media_ids", "there is no such media")
+    check_not_empty(request.text, request.media_ids)
     seen_by = request.visibility or "public"
     circle_id = int(request.circle_id) if request.circle_id is not None else None
     if (seen_by == "circle") != (circle_id is not None):
@@ -41,8 +41,9 @@ async def create_post(call: Call, request: CreatePost, tx: Transaction) -> Post:
     if circle_id is not None and not await circles.lock(tx, circle_id):
         raise errors.not_found("circle")
     return await _publish(
-        call, tx, request.text, visibility=seen_by, circle_id=circle_id, reply_policy=request.reply_policy
-    )
+        call, tx, request.text, request.media_ids, visibility=seen_by, circle_id=circle_id,
+        reply_policy=request.reply_policy,
+    )  # fmt: skip
 
 
 @methods.rpc("share.create", limit=SHARE, counts=(MENTION,))
@@ -60,7 +61,7 @@ async def share_post(call: Call, request: CreateShare, tx: Transaction) -> Post:
         await posts.lock_shares(tx, call.viewer.id)
         standing_id = await posts.plain_share(tx, call.viewer.id, shared["id"])
         if standing_id is not None:
-            return present.post(await _load(call, tx, standing_id))
+            return present.post(await _load(call, tx, standing_id), call.show_media)
     share = await _publish(call, tx, request.text or "", shared_post_id=shared["id"])
     event = PostEngagementEvent(post_id=shared["id"], user_id=call.viewer.id, action="share")
     await call.services.outbox.add(tx, event)
@@ -70,7 +71,7 @@ async def share_post(call: Call, request: CreateShare, tx: Transaction) -> Post:
 @methods.rpc("post.get", reads=True)
 async def get_post(call: Call, request: PostRef, tx: Transaction) -> Post:
     """One post."""
-    return present.post(await _load(call, tx, int(request.post_id)))
+    return present.post(await _load(call, tx, int(request.post_id)), call.show_media)
 
 
 @methods.rpc("post.list", reads=True)
@@ -83,7 +84,7 @@ async def list_posts(call: Call, request: ListPosts, tx: Transaction) -> PostPag
         return PostPage(items=[], next_cursor=None)
     before = page_start(call, request.user_id, request.cursor)
     rows = await posts.load_of_author(tx, author_id, before, limit)
-    items = [present.post(row) for row in rows if visibility.may_see(row, call.viewer.id)]
+    items = [present.post(row, call.show_media) for row in rows if visibility.may_see(row, call.viewer.id)]
     cursor = cursor_after(call, request.user_id, [row["id"] for row in rows], limit)
     return PostPage(items=items, next_cursor=cursor)
 
@@ -91,14 +92,13 @@ async def list_posts(call: Call, request: ListPosts, tx: Transaction) -> PostPag
 @methods.rpc("post.edit", counts=(MENTION,))
 async def edit_post(call: Call, request: EditPost, tx: Transaction) -> Post:
     """Change the text of the caller's own post if it is still at that version."""
-    if not request.text:
-        raise errors.invalid("text", "is empty")
     post_id = int(request.post_id)
     standing = await posts.lock_own(tx, post_id, call.viewer.id)
     if standing is None:
         raise errors.not_found("post")
+    await check_stays_not_empty(tx, request.text, "post", post_id)
     if standing["version"] == request.version + 1 and standing["text"] == request.text:
-        return present.post(await _load(call, tx, post_id))  # a repetition: the first answer was lost
+        return present.post(await _load(call, tx, post_id), call.show_media)  # a repetition: the first answer was lost
     if standing["version"] != request.version:
         raise errors.stale_version()
     mention_ids = await find_mentioned(tx, request.text)
@@ -113,7 +113,7 @@ async def edit_post(call: Call, request: EditPost, tx: Transaction) -> Post:
         mention_ids=mention_ids,
     )
     await call.services.outbox.add(tx, PostEditedEvent(post_id=post_id, author_id=call.viewer.id, named=named))
-    return present.post(await _load(call, tx, post_id))
+    return present.post(await _load(call, tx, post_id), call.show_media)
 
 
 @methods.rpc("post.delete")
@@ -139,7 +139,7 @@ async def watch_post(call: Call, request: PostRef, tx: Transaction) -> Post:
         # Loaded again after subscribing, so that no change falls between the answer and the first push.
         row = await _load(call, tx, row["id"])
         await recorded
-        return present.post(row)
+        return present.post(row, call.show_media)
     except BaseException:
         await call.socket.unwatch(channel)
         raise
@@ -156,6 +156,7 @@ async def _publish(
     call: Call,
     tx: Transaction,
     text: str,
+    media_ids: Sequence[str] | None = None,
     *,
     visibility: Visibility = "public",
     circle_id: int | None = None,
@@ -177,9 +178,10 @@ async def _publish(
         mention_ids=mention_ids,
         shared_post_id=shared_post_id,
     )
+    await use_media(call, tx, media_ids, "post", post_id)
     # One transaction: no post without its event, no event without its post.
     await call.services.outbox.add(tx, PostCreatedEvent(post_id=post_id, author_id=call.viewer.id))
-    return present.post(await _load(call, tx, post_id))
+    return present.post(await _load(call, tx, post_id), call.show_media)
 
 
 async def _load(call: Call, tx: Transaction, post_id: int) -> posts.PostRow:

@@ -57,7 +57,7 @@ async def list_saves(call: Call, request: ListSaves, tx: Transaction) -> SavedPo
         for row in part.rows:
             if not visibility.may_see(row, call.viewer.id):
                 continue
-            items.append(present.saved_post(row))
+            items.append(present.saved_post(row, call.show_media))
             if len(items) == limit:
                 return SavedPostPage(items=items, next_cursor=next_cursor(call, scope, row["save_id"]))
         if part.candidates < limit:

@@ -7,7 +7,7 @@ from protocol import errors
 from protocol.events import AccessNarrowedEvent, FollowChangedEvent
 from protocol.rpc import NoArguments, methods
 from protocol.users import GetUser, ListUsers, UpdateUser, User, UserList
-from storage import graph, present, users
+from storage import graph, media, present, users
 from storage.database import Transaction
 
 
@@ -41,20 +41,19 @@ async def list_users(call: Call, request: ListUsers, tx: Transaction) -> UserLis
 @methods.rpc("user.update")
 async def update_user(call: Call, request: UpdateUser, tx: Transaction) -> User:
     """Change the caller's profile. Making a private account public accepts all requests to follow it."""
-    if isinstance(request.avatar_media_id, str):
-        raise errors.invalid("avatar_media_id", "there is no such media")
     viewer_id = call.viewer.id
     is_private = None if request.is_private is UNSET else request.is_private
     if is_private is not None:
         await users.hold_privacy(tx, viewer_id)
     before = await _load(tx, viewer_id)
+    avatar_url = UNSET if request.avatar_media_id is UNSET else await _use_avatar(call, tx, request.avatar_media_id)
     await users.update(
         tx,
         viewer_id,
         display_name=None if request.display_name is UNSET else request.display_name or "",
         bio=None if request.bio is UNSET else request.bio or "",
         is_private=is_private,
-        clear_avatar=request.avatar_media_id is None,
+        avatar_url=avatar_url,
         presence_audience=None if request.presence_audience is UNSET else request.presence_audience,
     )
     if is_private is False:
@@ -68,6 +67,17 @@ async def update_user(call: Call, request: UpdateUser, tx: Transaction) -> User:
         await call.services.outbox.add(tx, AccessNarrowedEvent(owner_id=viewer_id, user_ids=(), to="presence"))
         call.after_commit(lambda: call.services.broadcaster.close(viewer_id, "presence"))
     return await _load(tx, viewer_id)
+
+
+async def _use_avatar(call: Call, tx: Transaction, media_id: str | None) -> str | None:
+    """Use the file in the place of the avatar before, which is deleted. Returns its URL. Raises INVALID_ARGUMENT."""
+    viewer_id = call.viewer.id
+    own = await media.load_own(tx, int(media_id), viewer_id) if media_id is not None else None
+    if own is None or (own["target_type"], own["target_id"]) != ("user", viewer_id):  # not a repetition
+        asked = [] if media_id is None else [int(media_id)]
+        if await media.use(tx, asked, "user", viewer_id):
+            raise errors.invalid("avatar_media_id", "is not a processed image of yours that is not used yet")
+    return None if own is None else call.services.media.avatar_url(own)
 
 
 async def _load(tx: Transaction, user_id: int) -> User:

@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
-from protocol.fields import Emoji, Id, IdempotencyKey, MessageText, PageSize, Request
-from protocol.media import Media
+from protocol.fields import ChatText, Emoji, Id, IdempotencyKey, PageSize, Request
+from protocol.media import Media, MediaIds
 from protocol.pushes import Push
 
 Seq = Annotated[int, msgspec.Meta(ge=1, le=2_000_000_000)]
@@ -33,9 +33,11 @@ class ShownChatMessage(ChatMessage, frozen=True):
 
 
 class SendToChat(Request, frozen=True):
+    """The text may be empty if there are media."""
+
     chat_id: Id
-    text: MessageText
-    media_ids: Annotated[list[Id], msgspec.Meta(max_length=10)] | None = None
+    text: ChatText
+    media_ids: MediaIds | None = None
     reply_to_seq: Seq | None = None
     idempotency_key: IdempotencyKey | None = None
 
@@ -71,7 +73,7 @@ class ChatMessageRef(Request, frozen=True):
 class EditChatMessage(Request, frozen=True):
     chat_id: Id
     seq: Seq
-    text: MessageText
+    text: ChatText
 
 
 class DeleteChatMessage(Request, frozen=True):

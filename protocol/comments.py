@@ -1,11 +1,12 @@
 """Messages about comments."""
 
 from collections.abc import Collection
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
 from protocol.fields import CommentText, Cursor, Id, IdempotencyKey, PageSize, Request
+from protocol.media import Media
 from protocol.pushes import Push
 from protocol.reactions import ReactionKind
 from protocol.users import UserLite
@@ -27,6 +28,7 @@ class CommentForAll(msgspec.Struct, frozen=True):
     parent_id: str | None
     author: UserLite | None
     text: str | None
+    media: list[Media]
     mentions: list[UserLite]
     depth: int
     reply_count: int
@@ -44,8 +46,11 @@ class Comment(CommentForAll, frozen=True):
 
 
 class CreateComment(Request, frozen=True):
+    """media_ids: one image. The text may be empty if there is one."""
+
     post_id: Id
     text: CommentText
+    media_ids: Annotated[list[Id], msgspec.Meta(max_length=1)] | None = None
     parent_id: Id | None = None
     idempotency_key: IdempotencyKey | None = None
 

@@ -33,7 +33,8 @@ class MediaError(msgspec.Struct, frozen=True):
 class Media(msgspec.Struct, frozen=True):
     """A file. Its URLs expire at `urls_expire_at`; `media.get` returns new ones. waveform: of audio, 0 to 100 each.
 
-    A sensitive file is shown blurred until the viewer asks for it.
+    A sensitive file is shown blurred until the viewer asks for it. A URL that begins with `/` is one of the gateway's.
+    hls_url: a viewer's own, so that it is null in pushes; `media.get` returns it. error: for the owner alone.
     """
 
     id: str
@@ -51,6 +52,9 @@ class Media(msgspec.Struct, frozen=True):
     poster_url: str | None
     urls_expire_at: str | None
     error: MediaError | None
+
+
+MediaIds = Annotated[list[Id], msgspec.Meta(max_length=10)]
 
 
 class CreateUpload(Request, frozen=True):
@@ -87,6 +91,14 @@ class Upload(msgspec.Struct, frozen=True):
 class RenewUpload(Request, frozen=True):
     media_id: Id
     part_numbers: Annotated[list[PartNumber], msgspec.Meta(min_length=1, max_length=MOST_PARTS)]
+
+
+class UpdateMedia(Request, frozen=True):
+    """Absent fields stay as they are."""
+
+    media_id: Id
+    alt: AltText | None = None
+    is_sensitive: bool | None = None
 
 
 class MediaRef(Request, frozen=True):

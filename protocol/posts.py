@@ -7,7 +7,7 @@ import msgspec
 
 from protocol.counts import Counts
 from protocol.fields import CircleName, Cursor, Id, IdempotencyKey, PageSize, PostText, Request
-from protocol.media import Media
+from protocol.media import Media, MediaIds
 from protocol.pushes import Push
 from protocol.reactions import ReactionKind
 from protocol.users import UserLite
@@ -58,8 +58,10 @@ class Post(PostForAll, frozen=True):
 
 
 class CreatePost(Request, frozen=True):
+    """The text may be empty if there are media."""
+
     text: PostText
-    media_ids: Annotated[list[Id], msgspec.Meta(max_length=10)] | None = None
+    media_ids: MediaIds | None = None
     visibility: Visibility | None = None
     circle_id: Id | None = None
     reply_policy: ReplyPolicy | None = None

@@ -5,7 +5,8 @@ from typing import NamedTuple, TypedDict, cast
 
 import msgspec
 
-from storage.database import Database, Transaction
+from storage.database import Database, Row, Transaction
+from storage.media import ShownMediaRow, shown_rows
 
 
 class ChatMessageRow(TypedDict):
@@ -17,6 +18,7 @@ class ChatMessageRow(TypedDict):
     created_at: datetime
     edited_at: datetime | None
     is_deleted: bool
+    media: list[ShownMediaRow] | None
 
 
 class ShownMessageRow(ChatMessageRow):
@@ -49,9 +51,13 @@ class ForPush(NamedTuple):
 
 
 _rows = msgspec.json.Decoder(list[ChatMessageRow])
-_COLUMNS = (
-    """chat_id, seq, sender_id, text, reply_to_seq, created_at, edited_at, deleted_at IS NOT NULL AS is_deleted"""
-)
+_COLUMNS = """chat_id, seq, sender_id, text, reply_to_seq, created_at, edited_at, deleted_at IS NOT NULL AS is_deleted,
+    message_media(chat_id, seq) AS media"""
+
+
+def _message_row(row: Row) -> ChatMessageRow:
+    files = row["media"]
+    return cast("ChatMessageRow", {**row, "media": files and shown_rows(files)})
 
 
 async def load_history(
@@ -65,7 +71,7 @@ async def load_history(
 async def load(tx: Transaction, chat_id: int, seq: int) -> ChatMessageRow | None:
     """None if the message is hidden from the viewer."""
     row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM chat_messages WHERE chat_id = $1 AND seq = $2", chat_id, seq)
-    return cast("ChatMessageRow | None", row)
+    return None if row is None else _message_row(row)
 
 
 async def edit(tx: Transaction, chat_id: int, seq: int, text: str) -> ChatMessageRow | None:
@@ -73,7 +79,7 @@ async def edit(tx: Transaction, chat_id: int, seq: int, text: str) -> ChatMessag
     row = await tx.fetchrow(
         f"UPDATE chat_messages SET text = $3 WHERE chat_id = $1 AND seq = $2 RETURNING {_COLUMNS}", chat_id, seq, text
     )
-    return cast("ChatMessageRow | None", row)
+    return None if row is None else _message_row(row)
 
 
 async def delete(tx: Transaction, chat_id: int, seq: int) -> None:
@@ -143,7 +149,7 @@ async def range_for_workers(tx: Transaction, chat_id: int, first: int, last: int
         first,
         last,
     )
-    return cast("list[ChatMessageRow]", rows)
+    return [_message_row(row) for row in rows]
 
 
 async def reaction_for_workers(tx: Transaction, chat_id: int, seq: int, user_id: int) -> str | None:

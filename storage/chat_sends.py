@@ -9,7 +9,7 @@ from storage.batches import Batches
 from storage.database import Database, DatabaseUnavailable
 from storage.outbox import Outbox
 
-Verdict = Literal["sent", "kept", "again", "used", "missing", "requested", "waiting", "limit", "reply"]
+Verdict = Literal["sent", "kept", "again", "used", "missing", "requested", "waiting", "limit", "reply", "media"]
 
 
 class Draft(NamedTuple):
@@ -25,14 +25,19 @@ class Draft(NamedTuple):
     key: str | None
     request_hash: bytes
     may_spend: bool
+    media_ids: tuple[int, ...]
 
 
 class Sent(NamedTuple):
-    """The verdict of `send_chat_messages`; the others are None unless the message was sent, now or before."""
+    """The verdict of `send_chat_messages`. seq and created_at are None unless the message was sent, now or before.
+
+    unusable: with the verdict "media", the first place in `media_ids` that cannot be used.
+    """
 
     verdict: Verdict
     seq: int | None
     created_at: datetime | None
+    unusable: int | None
 
 
 class ChatSends:
@@ -46,20 +51,22 @@ class ChatSends:
 
     async def send(
         self, chat_id: int, sender_id: int, text: str, reply_to_seq: int | None, key: str | None, request_hash: bytes,
-        *, may_spend: bool,
+        *, may_spend: bool, media_ids: Sequence[int] = (),
     ) -> Sent:  # fmt: skip
         """Raises DatabaseUnavailable."""
         while True:
-            draft = Draft(next(self._numbers), sender_id, text, reply_to_seq, key, request_hash, may_spend)
+            draft = Draft(
+                next(self._numbers), sender_id, text, reply_to_seq, key, request_hash, may_spend, tuple(media_ids)
+            )
             sent = await self._batches.answer(chat_id, draft)
             if sent is None:
                 raise DatabaseUnavailable("a message got no answer")
-            if sent.verdict != "again":  # a draft with the same key stood before it in the batch
+            if sent.verdict != "again":  # a draft with the same key or file stood before it in the batch
                 return sent
 
     async def _send(self, chat_id: int, drafts: Sequence[Draft]) -> Mapping[Draft, Sent]:
         rows = await self._database.fetch(
-            "SELECT number, verdict, seq, created_at FROM send_chat_messages($1, $2, $3, $4, $5, $6, $7)",
+            "SELECT * FROM send_chat_messages($1, $2, $3, $4, $5, $6, $7, $8)",
             chat_id,
             [draft.sender_id for draft in drafts],
             [draft.text for draft in drafts],
@@ -67,6 +74,8 @@ class ChatSends:
             [draft.key for draft in drafts],
             [draft.request_hash for draft in drafts],
             [draft.may_spend for draft in drafts],
+            # An array of arrays would have to be rectangular.
+            [f"{{{','.join(map(str, draft.media_ids))}}}" if draft.media_ids else None for draft in drafts],
         )
         self._outbox.wake_relay()
-        return {drafts[row["number"] - 1]: Sent(row["verdict"], row["seq"], row["created_at"]) for row in rows}
+        return {drafts[number - 1]: Sent(*sent) for number, *sent in rows}

@@ -29,6 +29,7 @@ class CommentRow(LiteRow):
     hidden_counts: str | None  # JSON: field → number to subtract for the viewer
     edited_at: datetime | None
     reaction: ReactionKind | None  # the viewer's
+    media: str | None  # JSON of a list of `ShownMediaRow`
 
 
 class CommentPlace(TypedDict):
@@ -48,7 +49,8 @@ class TreePage(NamedTuple):
 _MORE = f"""
     (SELECT coalesce(jsonb_agg({lite_object("m")} ORDER BY m.username), '[]')
      FROM users m WHERE m.id = ANY (c.mention_ids) AND m.status = 'active') AS mentions,
-    v.reaction, v.hidden AS hidden_counts
+    v.reaction, v.hidden AS hidden_counts,
+    (SELECT shown_media('comment', ARRAY (SELECT id FROM page WHERE author_id IS NOT NULL))) -> c.id::text AS media
 """
 _MARKS = marks_join("comment", "page c")
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, TypedDict, cast
 
+import msgspec
+
 from protocol.media import MediaKind, MediaStatus
 from storage.database import Row, Transaction
 
@@ -29,11 +31,28 @@ class VariantRow(TypedDict):
     size_bytes: int
 
 
-class MediaRow(TypedDict):
+class ShownMediaRow(TypedDict):
+    """What `present_media` reads of a file."""
+
     id: int
     owner_id: int
     kind: MediaKind
     status: MediaStatus
+    alt: str
+    is_sensitive: bool
+    width: int | None
+    height: int | None
+    duration_ms: int | None
+    blurhash: str | None
+    waveform: list[int] | None
+    variants: list[VariantRow]
+    object_key: str
+    public_key: str | None
+    error_code: str | None
+    error_text: str | None
+
+
+class MediaRow(ShownMediaRow):
     content_type: str
     filename: str
     size_bytes: int
@@ -44,20 +63,8 @@ class MediaRow(TypedDict):
     target_id: int | None
     target_seq: int | None
     position: int | None
-    object_key: str
-    public_key: str | None
     upload_id: str | None
-    alt: str
-    is_sensitive: bool
-    width: int | None
-    height: int | None
-    duration_ms: int | None
-    blurhash: str | None
-    waveform: list[int] | None
-    variants: list[VariantRow]
     perceptual_hash: bytes | None
-    error_code: str | None
-    error_text: str | None
     lane: Lane | None
     attempts: int
     started_at: datetime | None
@@ -92,6 +99,11 @@ Verdict = Literal["created", "bytes", "video"]
 _COLUMNS = ", ".join(MediaRow.__annotations__)
 
 
+# Of the JSON that `shown_media` returns for one target.
+_shown_row = msgspec.json.Decoder(ShownMediaRow).decode
+shown_rows = msgspec.json.Decoder(list[ShownMediaRow]).decode
+
+
 def media_row(row: Row) -> MediaRow:
     """A row of the table, with its variants decoded."""
     found: dict[str, Any] = {**row, "variants": json.loads(row["variants"])}
@@ -117,6 +129,18 @@ async def load(tx: Transaction, media_id: int) -> MediaRow | None:
 async def load_own(tx: Transaction, media_id: int, owner_id: int) -> MediaRow | None:
     row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM media WHERE id = $1 AND owner_id = $2", media_id, owner_id)
     return None if row is None else media_row(row)
+
+
+async def load_to_open(tx: Transaction, media_id: int, viewer_id: int | None) -> ShownMediaRow | None:
+    """The file, if it is ready, and the viewer is active and may see it. Without a viewer: if it is an avatar."""
+    statement = (
+        "SELECT avatar_file($1)"
+        if viewer_id is None
+        else """SELECT media_object(m) FROM media m WHERE m.id = $1 AND m.status = 'ready' AND EXISTS (
+            SELECT FROM users u WHERE u.id = viewer_id() AND u.status = 'active')"""
+    )
+    found: str | None = await tx.fetchval(statement, media_id)
+    return None if found is None else _shown_row(found)
 
 
 async def of_targets(
@@ -153,8 +177,9 @@ async def use(
 ) -> list[int]:
     """Use these files of the viewer in what the viewer wrote, in their order.
 
-    Returns the places in `media_ids` of those that cannot be used: none of the viewer's, used already, unfinished,
-    failed, or named twice. Raises ValueError if the viewer did not write the target.
+    Comments take images alone, users one ready image in the place of the one before. Returns the places in `media_ids`
+    of those that cannot be used: none of the viewer's, used already, unfinished, failed, of the wrong kind, or named
+    twice. Raises ValueError if the viewer did not write the target.
     """
     places: list[int] | None = await tx.fetchval(
         "SELECT use_media($1, $2, $3, $4)", media_ids, target_type, target_id, target_seq

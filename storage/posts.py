@@ -30,6 +30,7 @@ class PostRow(LiteRow):
     view_count: int
     counts_version: int
     hidden_counts: str | None  # JSON: field → number to subtract for the viewer
+    media: str | None  # JSON of a list of `ShownMediaRow`
     saved: bool
     shared_post_id: int | None
     shared: str | None  # JSON; None also if the viewer may not see that post
@@ -64,11 +65,17 @@ _MENTIONS = f"""
     (SELECT coalesce(jsonb_agg({lite_object("m")} ORDER BY m.username), '[]')
      FROM users m WHERE m.id = ANY (%s.mention_ids) AND m.status = 'active')
 """
+# Each is called once for all posts.
+_MEDIA = "(SELECT shown_media('post', ARRAY (SELECT id FROM wanted)))"
+_SHARED_MEDIA = """
+    (SELECT shown_media('post', ARRAY (SELECT shared_post_id FROM wanted WHERE shared_post_id IS NOT NULL)))
+"""
 # The row policies decide whether the viewer may see it. Without a viewer, it is what everybody may see.
 _SHARED = f"""
     SELECT o.author_id, jsonb_build_object(
         'id', o.id, 'author', {lite_object("a")}, 'text', o.text, 'hashtags', o.hashtags,
-        'mentions', {_MENTIONS % "o"}, 'visibility', o.visibility, 'version', o.version, 'edited_at', o.edited_at
+        'mentions', {_MENTIONS % "o"}, 'visibility', o.visibility, 'version', o.version, 'edited_at', o.edited_at,
+        'media', {_SHARED_MEDIA} -> o.id::text
     ) AS shared
     FROM posts o JOIN users a ON a.id = o.author_id AND a.status = 'active'
     WHERE o.id = w.shared_post_id AND o.status = 'published'
@@ -80,7 +87,7 @@ LOAD = f"""
            coalesce(r.follows, false) AS follows, coalesce(r.followed_by, false) AS followed_by,
            coalesce(r.blocks, false) AS blocks, coalesce(r.blocked_by, false) AS blocked_by,
            coalesce(r.mutes_posts, false) AS mutes_posts,
-           {_MENTIONS % "w"} AS mentions, o.shared,
+           {_MENTIONS % "w"} AS mentions, o.shared, {_MEDIA} -> w.id::text AS media,
            v.reaction, v.is_saved AS saved, v.hidden AS hidden_counts,
            EXISTS (SELECT FROM mutes m WHERE m.user_id = viewer_id() AND m.muted_id = o.author_id
                                          AND m.kind IN ('all', 'posts') AND (m.until IS NULL OR m.until > now()))

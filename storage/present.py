@@ -20,7 +20,9 @@ from storage.collections import CollectionRow
 from storage.comments import CommentRow
 from storage.counts import CountedComment, CountedPost, CountsRow
 from storage.live_rooms import StandingRow
+from storage.media import ShownMediaRow
 from storage.posts import PostRow
+from storage.present_media import ShowMedia, decoded
 from storage.reactions import ReactionRow
 from storage.room_messages import MessageRow
 from storage.saves import SavedRow
@@ -78,14 +80,15 @@ class _Shared(msgspec.Struct, frozen=True):
     visibility: Visibility
     version: int
     edited_at: datetime | None
+    media: list[ShownMediaRow] | None
 
 
-def post(row: PostRow) -> Post:
+def post(row: PostRow, show: ShowMedia) -> Post:
     return Post(
         id=str(row["id"]),
         author=user_lite(row, row["author_id"]),
         text=row["text"],
-        media=[],
+        media=show(decoded(row["media"])),
         hashtags=row["hashtags"],
         mentions=msgspec.json.decode(row["mentions"], type=list[UserLite]),
         visibility=row["visibility"],
@@ -96,12 +99,12 @@ def post(row: PostRow) -> Post:
         counts_version=row["counts_version"],
         viewer=ViewerOfPost(reaction=row["reaction"], saved=row["saved"]),
         is_share=row["shared_post_id"] is not None,
-        shared=_shared(row["shared"]),
+        shared=_shared(row["shared"], show),
     )
 
 
-def post_for_all(row: PostRow) -> PostForAll:
-    return _without_viewer(PostForAll, post(row))
+def post_for_all(row: PostRow, show: ShowMedia) -> PostForAll:
+    return _without_viewer(PostForAll, post(row, show))
 
 
 def post_counts(row: CountsRow) -> Counts:
@@ -146,7 +149,7 @@ def shown_reactions(reactions: str, hidden: Mapping[str, int]) -> dict[str, int]
     return {kind: shown for kind, amount in counted.items() if (shown := amount - hidden.get(kind, 0)) > 0}
 
 
-def _shared(row: str | None) -> PostLite | None:
+def _shared(row: str | None, show: ShowMedia) -> PostLite | None:
     if row is None:
         return None
     found = msgspec.json.decode(row, type=_Shared)
@@ -154,7 +157,7 @@ def _shared(row: str | None) -> PostLite | None:
         id=str(found.id),
         author=found.author,
         text=found.text,
-        media=[],
+        media=show(found.media or ()),
         hashtags=found.hashtags,
         mentions=found.mentions,
         visibility=found.visibility,
@@ -164,10 +167,10 @@ def _shared(row: str | None) -> PostLite | None:
     )
 
 
-def saved_post(row: SavedRow) -> SavedPost:
+def saved_post(row: SavedRow, show: ShowMedia) -> SavedPost:
     collection_id = row["collection_id"]
     return SavedPost(
-        post=post(row),
+        post=post(row, show),
         collection_id=None if collection_id is None else str(collection_id),
         saved_at=to_wire(minted_at(row["save_id"])),
     )
@@ -177,7 +180,7 @@ def collection(row: CollectionRow) -> Collection:
     return Collection(id=str(row["id"]), name=row["name"], created_at=to_wire(row["created_at"]))
 
 
-def comment(row: CommentRow) -> Comment:
+def comment(row: CommentRow, show: ShowMedia) -> Comment:
     author_id = row["author_id"]
     return Comment(
         id=str(row["id"]),
@@ -185,6 +188,7 @@ def comment(row: CommentRow) -> Comment:
         parent_id=None if row["parent_id"] is None else str(row["parent_id"]),
         author=None if author_id is None else user_lite(row, author_id),
         text=row["text"],
+        media=show(decoded(row["media"])),
         mentions=msgspec.json.decode(row["mentions"], type=list[UserLite]),
         depth=row["depth"],
         reply_count=row["reply_count"],
@@ -197,8 +201,8 @@ def comment(row: CommentRow) -> Comment:
     )
 
 
-def comment_for_all(row: CommentRow) -> CommentForAll:
-    return _without_viewer(CommentForAll, comment(row))
+def comment_for_all(row: CommentRow, show: ShowMedia) -> CommentForAll:
+    return _without_viewer(CommentForAll, comment(row, show))
 
 
 def reaction(row: ReactionRow) -> Reaction:

@@ -11,6 +11,7 @@ from storage import present
 from storage.chat_members import ChatMemberRow
 from storage.chat_messages import ChatMessageRow, ShownMessageRow
 from storage.chats import ChatEntryRow, ChatRow
+from storage.present_media import ShowMedia
 
 _users = msgspec.json.Decoder(list[UserLite])
 _message = msgspec.json.Decoder(ShownMessageRow)
@@ -29,13 +30,13 @@ def chat(row: ChatRow) -> Chat:
     )
 
 
-def entry(row: ChatEntryRow) -> ChatEntry:
+def entry(row: ChatEntryRow, show: ShowMedia) -> ChatEntry:
     last = row["last_message"]
     return ChatEntry(
         chat=chat(row),
         role=row["role"],
         state=row["state"],
-        last_message=None if last is None else shown_message(_message.decode(last)),
+        last_message=None if last is None else shown_message(_message.decode(last), show),
         unread=row["unread"],
         received_seq=row["received_seq"],
         read_seq=row["read_seq"],
@@ -53,13 +54,13 @@ def member(row: ChatMemberRow) -> ChatMember:
     )
 
 
-def message(row: ChatMessageRow) -> ChatMessage:
+def message(row: ChatMessageRow, show: ShowMedia) -> ChatMessage:
     return ChatMessage(
         chat_id=str(row["chat_id"]),
         seq=row["seq"],
         sender_id=str(row["sender_id"]),
         text=row["text"],
-        media=[],
+        media=show(row["media"] or ()),
         reply_to_seq=row["reply_to_seq"],
         created_at=to_wire(row["created_at"]),
         edited_at=present.optional_time(row["edited_at"]),
@@ -67,12 +68,12 @@ def message(row: ChatMessageRow) -> ChatMessage:
     )
 
 
-def shown_message(row: ShownMessageRow) -> ShownChatMessage:
+def shown_message(row: ShownMessageRow, show: ShowMedia) -> ShownChatMessage:
     return ShownChatMessage(
-        **msgspec.structs.asdict(message(row)), reactions=row["reactions"], my_reaction=row["my_reaction"]
+        **msgspec.structs.asdict(message(row, show)), reactions=row["reactions"], my_reaction=row["my_reaction"]
     )
 
 
-def shown_messages(encoded: str) -> list[ShownChatMessage]:
+def shown_messages(encoded: str, show: ShowMedia) -> list[ShownChatMessage]:
     """encoded: the JSON of a list of `ShownMessageRow`."""
-    return [shown_message(row) for row in _messages.decode(encoded)]
+    return [shown_message(row, show) for row in _messages.decode(encoded)]

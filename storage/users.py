@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TypedDict, cast
 
+from msgspec import UNSET, UnsetType
+
 from storage.database import Transaction
 
 
@@ -96,22 +98,23 @@ async def update(
     display_name: str | None,
     bio: str | None,
     is_private: bool | None,
-    clear_avatar: bool,
+    avatar_url: str | None | UnsetType,
     presence_audience: str | None,
 ) -> None:
-    """None leaves a column as it is. An empty display name becomes the username."""
+    """None, or UNSET for the avatar, leaves a column as it is. An empty display name becomes the username."""
     await tx.execute(
         """UPDATE users SET display_name = coalesce(nullif($2, ''), CASE WHEN $2 = '' THEN username END, display_name),
             bio = coalesce($3, bio), is_private = coalesce($4, is_private),
-            avatar_url = CASE WHEN $5 THEN NULL ELSE avatar_url END,
+            avatar_url = CASE WHEN $5 THEN $7 ELSE avatar_url END,
             presence_audience = coalesce($6, presence_audience)
         WHERE id = $1""",
         user_id,
         display_name,
         bio,
         is_private,
-        clear_avatar,
+        avatar_url is not UNSET,
         presence_audience,
+        None if avatar_url is UNSET else avatar_url,
     )
 
 

@@ -31,6 +31,7 @@ async def announce_messages(job: Job, event: ChatMessagesSentEvent) -> None:
         return
     members, rows = await chat_messages.for_push(job.tools.database, event.chat_id, event.first_seq, MOST_AT_ONCE)
     online = await job.tools.locations.online(list(members))
+    show = job.tools.media.shown_to(None)
     # Started in the order of `seq`, and Redis gets them in that order.
     await asyncio.gather(
         *(
@@ -38,7 +39,7 @@ async def announce_messages(job: Job, event: ChatMessagesSentEvent) -> None:
                 job,
                 event.chat_id,
                 [user_id for user_id in online if members[user_id] <= row["seq"]],
-                ChatMessaged(id=f"chat.message:{event.chat_id}:{row['seq']}", message=present_chats.message(row)),
+                ChatMessaged(id=f"chat.message:{event.chat_id}:{row['seq']}", message=present_chats.message(row, show)),
                 actor_id=row["sender_id"],
             )
             for row in rows
@@ -115,7 +116,7 @@ async def _push_of(
     if event.change == "reacted":
         given = await chat_messages.reaction_for_workers(tx, event.chat_id, event.seq, event.actor_id)
         return ChatMessageReacted(id=push_id, chat_id=chat_id, seq=event.seq, user_id=str(event.actor_id), emoji=given)
-    return ChatMessageEdited(id=push_id, message=present_chats.message(row))
+    return ChatMessageEdited(id=push_id, message=present_chats.message(row, job.tools.media.shown_to(None)))
 
 
 async def _push(job: Job, chat_id: int, user_ids: Iterable[int], push: Push, *, actor_id: int = 0) -> None:

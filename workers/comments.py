@@ -45,5 +45,5 @@ async def _show(
         row = await comments.load(tx, event.comment_id)
     if post is None or post["status"] != "published" or row is None:
         return
-    push = kind(id=push_id, comment=present.comment_for_all(row))
+    push = kind(id=push_id, comment=present.comment_for_all(row, job.tools.media.shown_to(None)))
     await job.tools.broadcaster.publish(POST.channel(event.post_id), push, actor_id=event.author_id)

@@ -46,7 +46,7 @@ async def announce_edit(job: Job, event: PostEditedEvent) -> None:
         if post is None or not rows:
             return
         named = [user_id for user_id in await audience.mentioned_in(tx, post) if user_id in event.named]
-        edited = present.post_for_all(rows[0])
+        edited = present.post_for_all(rows[0], job.tools.media.shown_to(None))
         # The same push goes to all watchers, so it leaves out mentioned users who block anybody: each watcher can load
         # the mentions that it may see.
         hiding = await graph.who_block_somebody(tx, [int(user.id) for user in edited.mentions])

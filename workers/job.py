@@ -19,6 +19,7 @@ from storage.feeds import Feeds
 from storage.object_files import ObjectFiles
 from storage.objects import Objects
 from storage.outbox import Outbox
+from storage.present_media import MediaPresenter
 from storage.snowflakes import Snowflakes
 from storage.views import Sketches
 from workers.pushed_chats import PushedChats
@@ -44,6 +45,7 @@ class Tools:
     voice: Voice | None  # None without LiveKit
     providers: Providers
     delays: Delays
+    media: MediaPresenter
     pushed: PushedChats = field(default_factory=PushedChats)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 

@@ -40,10 +40,11 @@ GRANT EXECUTE ON FUNCTION unread_in_chat TO daira_app, daira_worker;
 CREATE OR REPLACE FUNCTION shown_chat_messages(person bigint, chat bigint, low integer, high integer, amount integer,
                                                hidden bigint[])
     RETURNS TABLE (chat_id bigint, seq integer, sender_id bigint, text text, reply_to_seq integer,
-                   created_at timestamptz, edited_at timestamptz, is_deleted boolean, reactions json, my_reaction text)
+                   created_at timestamptz, edited_at timestamptz, is_deleted boolean, media jsonb, reactions json,
+                   my_reaction text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT s.chat_id, s.seq, s.sender_id, s.text, s.reply_to_seq, s.created_at, s.edited_at, s.deleted_at IS NOT NULL,
-           given.counts, given.mine
+           message_media(chat, s.seq), given.counts, given.mine
     FROM chat_messages s
     CROSS JOIN LATERAL (
         SELECT coalesce(json_object_agg(r.emoji, r.amount ORDER BY r.amount DESC, r.emoji), '{}') AS counts,
@@ -78,18 +79,20 @@ GRANT EXECUTE ON FUNCTION chat_history TO daira_app;
 
 -- Sends many messages to one chat in one transaction, in their order: it locks the chat once, numbers them densely, and
 -- adds one event. For the viewer's own messages, or for all senders without a viewer.
--- `spends`: whether the sender's limit admits it. Idempotency keys are kept where those of other methods are.
+-- `files`: the media of each message, as the text of an array, or null. `spends`: whether the sender's limit admits it.
+-- Idempotency keys are kept where those of other methods are.
 -- Verdicts: sent | kept (the first answer to the key) | used (the key, with other arguments) | again (a draft with the
--- same key stands before it) | missing | requested | waiting (three messages wait for an answer) | limit | reply (there
--- is no such message).
+-- same key or file stands before it) | missing | requested | waiting (three messages wait for an answer) | limit | reply
+-- (there is no such message) | media (`unusable` is the first place in `files`, from 0, that cannot be used).
 CREATE OR REPLACE FUNCTION send_chat_messages(chat bigint, senders bigint[], texts text[], replies integer[],
-                                              keys text[], hashes bytea[], spends boolean[])
-    RETURNS TABLE (number bigint, verdict text, seq integer, created_at timestamptz)
+                                              keys text[], hashes bytea[], spends boolean[], files text[])
+    RETURNS TABLE (number bigint, verdict text, seq integer, created_at timestamptz, unusable integer)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     standing chats;
     sent_at timestamptz;
+    file_ids bigint[] := ARRAY(SELECT DISTINCT unnest(each::bigint[]) FROM unnest(files) each WHERE each IS NOT NULL);
 BEGIN
     IF viewer_id() IS NOT NULL AND EXISTS (SELECT FROM unnest(senders) sender WHERE sender <> viewer_id()) THEN
         RETURN;
@@ -100,10 +103,24 @@ BEGIN
         FROM unnest(senders, keys) AS d (sender, key) WHERE d.key IS NOT NULL ORDER BY lock) locks;
     SELECT * INTO standing FROM chats c WHERE c.id = chat FOR NO KEY UPDATE;
     sent_at := clock_timestamp();
+    IF file_ids <> '{}' THEN -- nothing else can use them until this transaction ends
+        PERFORM FROM media f WHERE f.id = ANY (file_ids) ORDER BY f.id FOR NO KEY UPDATE;
+    END IF;
     RETURN QUERY
     WITH drafts AS (
-        SELECT * FROM unnest(senders, texts, replies, keys, hashes, spends)
-            WITH ORDINALITY AS d (sender, text, reply, key, hash, spends, number)
+        SELECT * FROM unnest(senders, texts, replies, keys, hashes, spends, files)
+            WITH ORDINALITY AS d (sender, text, reply, key, hash, spends, files, number)
+    ), named AS (
+        SELECT d.number, w.id, w.place - 1 AS place,
+               min(d.number) OVER (PARTITION BY d.sender, w.id) < d.number AS is_taken,
+               row_number() OVER (PARTITION BY d.number, w.id ORDER BY w.place) = 1 AND coalesce((
+                   SELECT f.owner_id = d.sender AND f.target_type IS NULL AND f.status IN ('processing', 'ready')
+                   FROM media f WHERE f.id = w.id), false) AS is_usable
+        FROM drafts d CROSS JOIN unnest(d.files::bigint[]) WITH ORDINALITY AS w (id, place)
+    ), checked AS (
+        SELECT n.number, bool_or(n.is_taken) AS is_taken,
+               (min(n.place) FILTER (WHERE NOT n.is_usable))::integer AS unusable
+        FROM named n GROUP BY n.number
     ), people AS (
         SELECT m.user_id, m.state, m.first_seq, chat_visible_to(m.user_id, chat) AS sees, hidden_ids(m.user_id) AS hidden,
                standing.kind = 'direct' AND EXISTS (
@@ -111,19 +128,21 @@ BEGIN
                    WHERE o.chat_id = chat AND o.user_id <> m.user_id AND o.state <> 'active') AS waits
         FROM chat_members m WHERE m.chat_id = chat AND m.user_id = ANY (senders)
     ), judged AS (
-        SELECT d.*, k.answer, m.waits, CASE
+        SELECT d.*, k.answer, m.waits, n.unusable, CASE
             WHEN k.request_hash = d.hash THEN 'kept'
             WHEN k.request_hash IS NOT NULL THEN 'used'
             WHEN m.sees IS NOT TRUE THEN 'missing'
             WHEN m.state <> 'active' THEN 'requested'
             WHEN d.key IS NOT NULL
                 AND row_number() OVER (PARTITION BY d.sender, d.key ORDER BY d.number) > 1 THEN 'again'
+            WHEN n.is_taken THEN 'again'
             WHEN NOT d.spends THEN 'limit'
             WHEN d.reply IS NOT NULL AND NOT EXISTS (
                 SELECT FROM chat_messages r WHERE r.chat_id = chat AND r.seq = d.reply AND r.deleted_at IS NULL
                     AND r.seq >= m.first_seq AND (standing.kind = 'direct' OR r.sender_id <> ALL (m.hidden))) THEN 'reply'
+            WHEN n.unusable IS NOT NULL THEN 'media'
             ELSE 'sent' END AS verdict
-        FROM drafts d LEFT JOIN people m ON m.user_id = d.sender
+        FROM drafts d LEFT JOIN people m ON m.user_id = d.sender LEFT JOIN checked n ON n.number = d.number
         LEFT JOIN idempotency k ON k.user_id = d.sender AND k.method = 'chat.send' AND k.key = d.key
             AND k.created_at > now() - interval '24 hours'
     ), numbered AS (
@@ -134,6 +153,10 @@ BEGIN
     ), inserted AS (
         INSERT INTO chat_messages (chat_id, seq, sender_id, text, reply_to_seq, created_at)
         SELECT chat, a.seq, a.sender, a.text, a.reply, sent_at FROM accepted a ORDER BY a.seq
+    ), used AS (
+        UPDATE media f SET target_type = 'message', target_id = chat, target_seq = a.seq, position = n.place,
+            expires_at = NULL
+        FROM named n JOIN accepted a ON a.number = n.number WHERE f.id = n.id AND f.id = ANY (file_ids)
     ), remembered AS (
         INSERT INTO idempotency AS i (user_id, method, key, request_hash, answer)
         SELECT a.sender, 'chat.send', a.key, a.hash,
@@ -157,7 +180,8 @@ BEGIN
            CASE WHEN j.verdict = 'sent' AND a.seq IS NULL THEN 'waiting' ELSE j.verdict END,
            coalesce(a.seq, split_part(convert_from(j.answer, 'UTF8'), ' ', 1)::integer),
            CASE WHEN a.seq IS NOT NULL THEN sent_at
-                ELSE to_timestamp(split_part(convert_from(j.answer, 'UTF8'), ' ', 2)::numeric / 1000000) END
+                ELSE to_timestamp(split_part(convert_from(j.answer, 'UTF8'), ' ', 2)::numeric / 1000000) END,
+           CASE j.verdict WHEN 'media' THEN j.unusable END
     FROM judged j LEFT JOIN accepted a ON a.number = j.number;
 END $$;
 GRANT EXECUTE ON FUNCTION send_chat_messages TO daira_app;

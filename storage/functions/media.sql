@@ -31,6 +31,49 @@ CREATE OR REPLACE FUNCTION media_of(type text, targets bigint[], seqs integer[] 
 $$;
 GRANT EXECUTE ON FUNCTION media_of TO daira_app;
 
+-- A file as `present_media` reads it.
+CREATE OR REPLACE FUNCTION media_object(file public.media) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    RETURN jsonb_build_object(
+        'id', file.id, 'owner_id', file.owner_id, 'kind', file.kind, 'status', file.status, 'alt', file.alt,
+        'is_sensitive', file.is_sensitive, 'width', file.width, 'height', file.height, 'duration_ms', file.duration_ms,
+        'blurhash', file.blurhash, 'waveform', file.waveform, 'variants', file.variants, 'object_key', file.object_key,
+        'public_key', file.public_key, 'error_code', file.error_code, 'error_text', file.error_text);
+GRANT EXECUTE ON FUNCTION media_object TO daira_app, daira_worker;
+
+-- The files of those targets that the viewer sees, in order, by the target's id; null if there are none. For workers:
+-- all files. Without SECURITY DEFINER, so that row policies tell workers from others without a viewer.
+CREATE OR REPLACE FUNCTION shown_media(type text, targets bigint[]) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
+BEGIN
+    IF targets = '{}' THEN
+        RETURN NULL;
+    ELSIF viewer_id() IS NOT NULL THEN
+        RETURN (SELECT jsonb_object_agg(t.id, t.files) FROM (
+            SELECT f.target_id AS id, jsonb_agg(media_object(f) ORDER BY f.position) AS files
+            FROM media_of(type, targets) f GROUP BY f.target_id) t);
+    END IF;
+    RETURN (SELECT jsonb_object_agg(t.id, t.files) FROM (
+        SELECT f.target_id AS id, jsonb_agg(media_object(f) ORDER BY f.position) AS files
+        FROM media f WHERE f.target_type = type AND f.target_id = ANY (targets) GROUP BY f.target_id) t);
+END $$;
+GRANT EXECUTE ON FUNCTION shown_media TO daira_app, daira_worker;
+
+-- The files of a message, in order; null if it has none. Only for those who see the message.
+CREATE OR REPLACE FUNCTION message_media(chat bigint, message integer) RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN (SELECT jsonb_agg(public.media_object(f) ORDER BY f.position) FROM public.media f
+            WHERE f.target_type = 'message' AND f.target_id = chat AND f.target_seq = message);
+GRANT EXECUTE ON FUNCTION message_media TO daira_app, daira_worker;
+
+-- The file, if it is the avatar of an active user: everybody may see it who has its URL.
+CREATE OR REPLACE FUNCTION avatar_file(asked bigint) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT media_object(m) FROM media m JOIN users u ON u.id = m.target_id AND u.status = 'active'
+    WHERE m.id = asked AND m.target_type = 'user' AND m.status = 'ready'
+$$;
+GRANT EXECUTE ON FUNCTION avatar_file TO daira_app;
+
 ---------------------------------------------------------------------------------------------------- uploads
 
 -- Create the viewer's upload, if the user's quota has room for it. Returns 'created', or the quota that is exhausted:
@@ -91,8 +134,8 @@ $$;
 GRANT EXECUTE ON FUNCTION drop_media TO daira_app;
 
 -- Use these files of the viewer in the order of `asked`, in what the viewer wrote. Returns the places in `asked`, from 0,
--- of those that cannot be used: of others, used already, unfinished, failed, or named twice. Returns null if the viewer
--- did not write it.
+-- of those that cannot be used: of others, used already, unfinished, failed, of the wrong kind, or named twice. Returns
+-- null if the viewer did not write it. Comments have images, users too: a new one replaces the one before.
 CREATE OR REPLACE FUNCTION use_media(asked bigint[], type text, target bigint, seq integer DEFAULT NULL)
     RETURNS integer[]
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -110,13 +153,17 @@ BEGIN
         WHEN 'user' THEN target = viewer_id()
         ELSE false END;
     IF NOT may THEN RETURN NULL; END IF;
+    IF type = 'user' THEN
+        DELETE FROM media m WHERE m.target_type = 'user' AND m.target_id = target;
+    END IF;
     WITH wanted AS (
         SELECT w.id, min(w.place)::integer AS place FROM unnest(asked) WITH ORDINALITY AS w (id, place) GROUP BY w.id
     ), used AS (
         UPDATE media m SET target_type = type, target_id = target, target_seq = seq, position = w.place - 1,
             expires_at = NULL
         FROM wanted w WHERE m.id = w.id AND m.owner_id = viewer_id() AND m.target_type IS NULL
-            AND m.status IN ('processing', 'ready') RETURNING w.place)
+            AND m.status IN ('processing', 'ready') AND (type <> 'comment' OR m.kind = 'image')
+            AND (type <> 'user' OR m.kind = 'image' AND m.status = 'ready') RETURNING w.place)
     SELECT array_agg(w.place::integer - 1 ORDER BY w.place) INTO places
     FROM unnest(asked) WITH ORDINALITY AS w (id, place) WHERE w.place NOT IN (SELECT u.place FROM used u);
     RETURN coalesce(places, '{}');

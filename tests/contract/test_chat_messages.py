@@ -70,7 +70,7 @@ async def test_bad_input_is_refused_and_writes_nothing(group):
     bad = [
         ("send", {"text": ""}, "text"),
         ("send", {"text": "x" * 2_001}, "text"),
-        ("send", {"text": "x", "media_ids": ["1"]}, "media_ids"),
+        ("send", {"text": "x", "media_ids": ["1"]}, "media_ids[0]"),
         ("send", {"text": "x", "reply_to_seq": 0}, "reply_to_seq"),
         ("send", {"text": "x", "idempotency_key": ""}, "idempotency_key"),
         ("edit", {"seq": seq, "text": ""}, "text"),

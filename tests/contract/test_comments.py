@@ -17,8 +17,8 @@ async def test_a_comment_is_returned_in_full_and_pushed_to_the_open_post(cluster
     comment = await bob.call("comment.create", post_id=post["id"], text=f"  صباح النور @{alice.name}\n")
     assert comment == {
         "id": comment["id"], "post_id": post["id"], "parent_id": None, "author": lite(bob),
-        "text": f"صباح النور @{alice.name}", "mentions": [lite(alice)], "depth": 0, "reply_count": 0, "reactions": {},
-        "counts_version": 0,
+        "text": f"صباح النور @{alice.name}", "media": [], "mentions": [lite(alice)], "depth": 0, "reply_count": 0,
+        "reactions": {}, "counts_version": 0,
         "deleted": False, "created_at": comment["created_at"], "edited_at": None, "viewer": {"reaction": None},
     }  # fmt: skip
     assert await alice.call("comment.get", comment_id=comment["id"]) == comment

@@ -180,7 +180,7 @@ async def test_the_members_of_a_circle_are_known_only_to_its_owner(cluster: Clus
         ({"visibility": "circle"}, "circle_id"),
         ({"visibility": "public", "circle_id": "5"}, "circle_id"),
         ({"visibility": "everybody"}, "visibility"),
-        ({"media_ids": ["5"]}, "media_ids"),
+        ({"media_ids": ["5"]}, "media_ids[0]"),
         ({"reply_policy": "x"}, "reply_policy"),
     ],
 )
