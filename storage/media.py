@@ -131,6 +131,18 @@ async def load_own(tx: Transaction, media_id: int, owner_id: int) -> MediaRow | 
     return None if row is None else media_row(row)
 
 
+async def describe(tx: Transaction, media_id: int, alt: str | None, is_sensitive: bool | None) -> MediaRow | None:
+    """None leaves a column as it is. Returns the viewer's file as it is then."""
+    row = await tx.fetchrow(
+        f"""UPDATE media SET alt = coalesce($2, alt), is_sensitive = coalesce($3, is_sensitive)
+        WHERE id = $1 AND owner_id = viewer_id() RETURNING {_COLUMNS}""",
+        media_id,
+        alt,
+        is_sensitive,
+    )
+    return None if row is None else media_row(row)
+
+
 async def load_to_open(tx: Transaction, media_id: int, viewer_id: int | None) -> ShownMediaRow | None:
     """The file, if it is ready, and the viewer is active and may see it. Without a viewer: if it is an avatar."""
     statement = (
