@@ -264,6 +264,14 @@ class MediaUploadedEvent(Event, frozen=True):
     owner_id: int
 
 
+class MediaFinishedEvent(Event, frozen=True):
+    """A post or a user uses the file, and all its variants are made. The database writes this event."""
+
+    topic: ClassVar[str] = "media.finished"
+    keyed_by: ClassVar[str] = "media_id"
+    media_id: int
+
+
 class MediaDeletedEvent(Event, frozen=True):
     """Objects with these beginnings of keys are to be deleted. The database writes this event: see `media_told`.
 

@@ -206,6 +206,16 @@ async def reserve_video(tx: Transaction, media_id: int, duration_ms: int, most_v
     return bool(await tx.fetchval("SELECT reserve_video($1, $2, $3)", media_id, duration_ms, most_video_ms))
 
 
+async def may_publish(tx: Transaction, media_id: int) -> bool:
+    """Whether everybody may see the file, and it has no copies for everybody yet. For workers."""
+    return bool(await tx.fetchval("SELECT publish_media($1, NULL)", media_id))
+
+
+async def publish(tx: Transaction, media_id: int, public_key: str) -> bool:
+    """Record the copies for everybody, unless the file was narrowed or deleted meanwhile. For workers."""
+    return bool(await tx.fetchval("SELECT publish_media($1, $2)", media_id, public_key))
+
+
 async def sweep(tx: Transaction, limit: int) -> int:
     """Delete files that have expired; their objects are deleted by events. Returns how many. For workers."""
     # Again in the DELETE: a file may be used meanwhile, and then does not expire.

@@ -31,6 +31,10 @@ class MediaPresenter:
         self._tokens = tokens
         self._cdn_url = cdn_url
 
+    @property
+    def has_cdn(self) -> bool:
+        return self._cdn_url is not None
+
     def shown_to(self, viewer_id: int | None) -> ShowMedia:
         """None: what goes to many viewers. It has no `hls_url` of a private file, since that one is a viewer's own."""
         return lambda rows: [self.media(row, viewer_id) for row in rows]

@@ -5,8 +5,11 @@ from typing import Any
 
 import aiohttp
 
+from protocol.media import MediaFailed, MediaReady
+from storage import media
 from tests.cluster import Cluster
 from tests.people import Person
+from workers.media_pushes import MediaPush, push_media
 
 IMAGE = ({"name": "w320", "file": "w320.webp"}, {"name": "w640", "file": "w640.webp"})
 VIDEO = (
@@ -29,17 +32,39 @@ async def add_file(
 ) -> str:
     """A file that nothing uses yet. stored: with its objects. Returns its id."""
     media_id = cluster.stores.ids.mint()
-    variants = [
-        {"content_type": "image/webp", "width": int(each["name"][1:]) if each["name"][0] == "w" else 640,
-         "height": 480, "size_bytes": 5, **each}
-        for each in (IMAGE if kind == "image" else VIDEO)
-    ]  # fmt: skip
+    variants = variants_of(kind)
     failure = ("damaged", "The file is damaged.") if status == "failed" else (None, None)
     encoded = json.dumps(variants if status == "ready" else [])
     await ask(cluster, _INSERT, media_id, int(owner.id), kind, status, alt, encoded, *failure)
     if stored:
         await store(cluster, media_id, [each["file"] for each in variants] + [*(PLAYLISTS if kind == "video" else ())])
     return str(media_id)
+
+
+def variants_of(kind: str) -> list[dict[str, Any]]:
+    return [
+        {"content_type": "image/webp", "width": int(each["name"][1:]) if each["name"][0] == "w" else 640,
+         "height": 480, "size_bytes": 5, **each}
+        for each in (IMAGE if kind == "image" else VIDEO)
+    ]  # fmt: skip
+
+
+async def finish(cluster: Cluster, media_id: str, push: MediaPush = MediaReady) -> None:
+    """End the processing of a file as the workers do: publish its row, then push it."""
+    async with cluster.worker_database.transaction() as tx:
+        before = await media.load(tx, int(media_id))
+        assert before is not None
+        is_ready = push is not MediaFailed
+        await tx.execute(
+            "UPDATE media SET status = $2, variants = $3, error_code = $4, error_text = $5 WHERE id = $1",
+            int(media_id),
+            "ready" if is_ready else "failed",
+            json.dumps(variants_of(before["kind"]) if is_ready else []),
+            *((None, None) if is_ready else ("damaged", "The file is damaged.")),
+        )
+        row = await media.load(tx, int(media_id))
+    assert row is not None
+    await push_media(cluster.workers.tools, row, push, cause=push.event)
 
 
 async def ask(cluster: Cluster, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:

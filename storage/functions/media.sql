@@ -186,6 +186,33 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION reserve_video TO daira_worker;
 
+-- Record where the copies of a file for everybody are, or with null only ask whether there may be some. Returns false
+-- if not everybody may see the file, or if it has copies. Whoever narrows the post or the account waits, and then finds
+-- the copies.
+CREATE OR REPLACE FUNCTION publish_media(asked bigint, copies text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    file media;
+BEGIN
+    SELECT * INTO file FROM media WHERE id = asked;
+    CASE file.target_type
+    WHEN 'post' THEN
+        PERFORM FROM posts p JOIN users u ON u.id = p.author_id
+            WHERE p.id = file.target_id AND p.status = 'published' AND p.visibility = 'public' AND u.status = 'active'
+                AND NOT u.is_private FOR SHARE;
+    WHEN 'user' THEN
+        PERFORM FROM users u WHERE u.id = file.target_id AND u.status = 'active' FOR SHARE;
+    ELSE
+        RETURN false;
+    END CASE;
+    IF NOT FOUND OR copies IS NULL THEN
+        RETURN FOUND AND file.public_key IS NULL AND file.status = 'ready' AND file.lane IS NULL;
+    END IF;
+    UPDATE media SET public_key = copies WHERE id = asked AND public_key IS NULL AND status = 'ready' AND lane IS NULL;
+    RETURN FOUND;
+END $$;
+GRANT EXECUTE ON FUNCTION publish_media TO daira_worker;
+
 ---------------------------------------------------------------------------------------------------- triggers
 
 -- Recordings of rooms take nothing of a quota: workers add them.
@@ -225,6 +252,16 @@ BEGIN
     INSERT INTO outbox (id, topic, key, payload) VALUES (
         mint_id(), CASE TG_NAME WHEN 'media_uploaded' THEN 'media.uploaded' ELSE 'media.deleted' END, file.id::text,
         convert_to(event::text, 'UTF8'));
+    RETURN NULL;
+END $$;
+
+-- A post or a user uses a file, and all its variants are made: an event tells, so that it may be copied for everybody.
+CREATE OR REPLACE FUNCTION media_finished() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    INSERT INTO outbox (id, topic, key, payload) VALUES (
+        mint_id(), 'media.finished', NEW.id::text,
+        convert_to(jsonb_build_object('v', 1, 'media_id', NEW.id)::text, 'UTF8'));
     RETURN NULL;
 END $$;
 

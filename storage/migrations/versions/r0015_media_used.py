@@ -1,4 +1,4 @@
-"""Media in messages: results and arguments of functions change."""
+"""Media in use: results and arguments of functions of chats change, and files that are finished get an event."""
 
 from pathlib import Path
 from typing import Any

@@ -1,0 +1,54 @@
+"""Copies files that everybody may see for the CDN, under keys that nobody can guess.
+
+Triggers take the copies back when a post or an account is narrowed or deleted: `public_key` becomes null in the same
+transaction, and an event deletes the objects.
+"""
+
+import asyncio
+import secrets
+
+from protocol.events import MediaFinishedEvent
+from storage import media
+from storage.media import ORIGINAL
+from storage.objects import NoSuchObject
+from workers.job import Job, Tools, consumes
+
+AT_ONCE = 8
+
+
+@consumes(MediaFinishedEvent, group="media-copies")
+async def copy_for_everybody(job: Job, event: MediaFinishedEvent) -> None:
+    """Safe to repeat: a file that has copies is left alone. Without a CDN, nothing reads copies, and none are made."""
+    tools = job.tools
+    if not tools.media.has_cdn:
+        return
+    async with tools.database.transaction() as tx:
+        row = await media.load(tx, event.media_id)
+        may = await media.may_publish(tx, event.media_id)
+    if row is None or not may:
+        return
+    public_key = f"public/{secrets.token_hex(16)}/"
+    is_published = False
+    try:
+        await _copy(tools, row["object_key"], public_key)
+        async with tools.database.transaction() as tx:
+            is_published = await media.publish(tx, event.media_id, public_key)
+    except NoSuchObject:
+        return  # the file was deleted meanwhile
+    finally:
+        if not is_published:
+            await tools.objects.delete_below(public_key)
+
+
+async def _copy(tools: Tools, key: str, to: str) -> None:
+    """Copy all but what the user uploaded. Raises NoSuchObject, ObjectsUnavailable."""
+    after = key
+    while found := await tools.objects.page(key, after):
+        after = found[-1].key
+        names = [name for each in found if (name := each.key.removeprefix(key)) != ORIGINAL]
+        for start in range(0, len(names), AT_ONCE):
+            copying = (tools.objects.copy(key + name, to + name) for name in names[start : start + AT_ONCE])
+            # All have ended before one is raised: nothing is copied after what is deleted then.
+            for outcome in await asyncio.gather(*copying, return_exceptions=True):
+                if isinstance(outcome, BaseException):
+                    raise outcome
