@@ -176,7 +176,7 @@ async def react(call: Call, request: ReactInChat, tx: Transaction) -> Nothing:
 
 
 async def _shown(call: Call, chat_id: int, seq: int) -> list[Media]:
-    async with call.services.database.transaction(call.viewer.id, share=call.share, reads=True) as tx:
+    async with call.services.database.transaction(call.viewer.id, budget=call.budget, reads=True) as tx:
         message = await chat_messages.load(tx, chat_id, seq)
     return call.show_media(message["media"] or ()) if message is not None else []
 

@@ -29,7 +29,7 @@ async def update_media(call: Call, request: UpdateMedia, tx: Transaction) -> Med
 
 async def own_file(call: Call, media_id: str) -> MediaRow:
     """Raises NOT_FOUND for a file that is not the caller's."""
-    async with call.services.database.transaction(call.viewer.id, share=call.share) as tx:
+    async with call.services.database.transaction(call.viewer.id, budget=call.budget) as tx:
         file = await media.load_own(tx, int(media_id), call.viewer.id)
     if file is None:
         raise errors.not_found("media")

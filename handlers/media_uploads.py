@@ -52,7 +52,7 @@ async def create_upload(call: Call, request: CreateUpload) -> Upload:
     database, viewer_id = call.services.database, call.viewer.id
     place = request.idempotency_key and AnswerPlace(viewer_id, call.method, request.idempotency_key)
     if place:
-        async with database.transaction(viewer_id, share=call.share) as tx:
+        async with database.transaction(viewer_id, budget=call.budget) as tx:
             if first := await _first_answer(tx, place, request):
                 return first
     await call.services.limits.hit(WRITE.name, viewer_id)
@@ -76,7 +76,7 @@ async def create_upload(call: Call, request: CreateUpload) -> Upload:
     upload = _sign(call, new, upload_id, range(1, len(part_sizes(request.size_bytes)) + 1))
     is_kept = False
     try:
-        async with database.transaction(viewer_id, share=call.share) as tx:
+        async with database.transaction(viewer_id, budget=call.budget) as tx:
             # A duplicate may have been answered meanwhile.
             if place and (first := await _first_answer(tx, place, request)):
                 return first
@@ -105,7 +105,7 @@ async def renew_upload(call: Call, request: RenewUpload) -> Upload:
     replacement = await call.services.objects.begin_upload(key, file["content_type"]) if sent.is_lost else None
     is_renewed = False
     try:
-        async with call.services.database.transaction(call.viewer.id, share=call.share) as tx:
+        async with call.services.database.transaction(call.viewer.id, budget=call.budget) as tx:
             is_renewed = await media.renew(tx, file["id"], upload_id, replacement)
     finally:
         if replacement and not is_renewed:
@@ -149,7 +149,7 @@ async def complete_upload(call: Call, request: CompleteUpload) -> Media:
     except NoSuchObject:
         raise errors.failed_precondition("the store has lost the parts: renew the upload and send them") from None
     found = sniff(head.content)
-    async with call.services.database.transaction(call.viewer.id, share=call.share) as tx:
+    async with call.services.database.transaction(call.viewer.id, budget=call.budget) as tx:
         if found is None or not is_as_declared(found, file["content_type"]):
             reason = f"the file is {describe(head.content)}, not {file['content_type']}"
             await media.drop(tx, file["id"], "type", reason)
@@ -165,7 +165,7 @@ async def complete_upload(call: Call, request: CompleteUpload) -> Media:
 @methods.rpc("media.abort_upload")
 async def abort_upload(call: Call, request: MediaRef) -> Media:
     """Delete the caller's file, if nothing uses it. Repeating it changes nothing."""
-    async with call.services.database.transaction(call.viewer.id, share=call.share) as tx:
+    async with call.services.database.transaction(call.viewer.id, budget=call.budget) as tx:
         await media.drop(tx, int(request.media_id), "aborted", "you have deleted the file")
         file = await media.load_own(tx, int(request.media_id), call.viewer.id)
     call.services.outbox.wake_relay()

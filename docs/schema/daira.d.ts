@@ -271,6 +271,7 @@ export interface Comment {
   parent_id: string | null;
   author: UserLite | null;
   text: string | null;
+  media: Media[];
   mentions: UserLite[];
   depth: number;
   reply_count: number;
@@ -315,6 +316,7 @@ export interface CommentForAll {
   parent_id: string | null;
   author: UserLite | null;
   text: string | null;
+  media: Media[];
   mentions: UserLite[];
   depth: number;
   reply_count: number;
@@ -334,6 +336,17 @@ export interface CommentPage {
 
 export interface CommentRef {
   comment_id: string;
+}
+
+/** parts: as the store answered them, to be compared with what it has. Without them, what it has counts. */
+export interface CompleteUpload {
+  media_id: string;
+  parts?: CompletedPart[] | null;
+}
+
+export interface CompletedPart {
+  part_number: number;
+  etag: string;
 }
 
 /** reactions: by kind, without kinds that nobody uses. */
@@ -362,13 +375,16 @@ export interface CreateCollection {
   idempotency_key?: string | null;
 }
 
+/** media_ids: one image. The text may be empty if there is one. */
 export interface CreateComment {
   post_id: string;
   text: string;
+  media_ids?: string[] | null;
   parent_id?: string | null;
   idempotency_key?: string | null;
 }
 
+/** The text may be empty if there are media. */
 export interface CreatePost {
   text: string;
   media_ids?: string[] | null;
@@ -392,6 +408,18 @@ export interface CreateRoom {
 export interface CreateShare {
   post_id: string;
   text?: string | null;
+  idempotency_key?: string | null;
+}
+
+/** sha256: of the whole file, in hexadecimal. duration_ms: of a video, counted in the user's quota. */
+export interface CreateUpload {
+  filename: string;
+  content_type: string;
+  size_bytes: number;
+  sha256?: string | null;
+  duration_ms?: number | null;
+  alt?: string | null;
+  is_sensitive?: boolean;
   idempotency_key?: string | null;
 }
 
@@ -419,7 +447,7 @@ export interface DeleteRoomMessage {
   message_id: string;
 }
 
-/** What is wrong with one field. `field` is `$` for the whole argument. */
+/** A detail of an error names one field and its fault. `field` is `$` for the whole argument. */
 export interface Detail {
   field: string;
   reason: string;
@@ -702,7 +730,7 @@ export interface MarkSeen {
   up_to_id: string;
 }
 
-/** A file. Its URLs expire at `urls_expire_at`; `media.get` returns new ones. waveform: of audio, 0 to 100 each. A sensitive file is shown blurred until the viewer asks for it. */
+/** A file. Its URLs expire at `urls_expire_at`; `media.get` returns new ones. waveform: of audio, 0 to 100 each. A sensitive file is shown blurred until the viewer asks for it. A URL that begins with `/` is one of the gateway's. hls_url: a viewer's own, so that it is null in pushes; `media.get` returns it. error: for the owner alone. */
 export interface Media {
   id: string;
   kind: "audio" | "image" | "video";
@@ -714,7 +742,7 @@ export interface Media {
   duration_ms: number | null;
   blurhash: string | null;
   waveform: number[];
-  variants: MediaVariant[];
+  variants: ShownVariant[];
   hls_url: string | null;
   poster_url: string | null;
   urls_expire_at: string | null;
@@ -744,6 +772,10 @@ export interface MediaReady {
   media: Media;
 }
 
+export interface MediaRef {
+  media_id: string;
+}
+
 /** A token for LiveKit at that URL. Request one each time you connect. */
 export interface MediaToken {
   url: string;
@@ -755,15 +787,6 @@ export interface MediaToken {
 export interface MediaUpdated {
   id: string;
   media: Media;
-}
-
-/** One form of the file. A client chooses by width and by the content types that it can show. */
-export interface MediaVariant {
-  name: string;
-  content_type: string;
-  url: string;
-  width: number | null;
-  height: number | null;
 }
 
 export interface MethodItem {
@@ -1069,6 +1092,11 @@ export interface Relation {
   mutes?: boolean;
 }
 
+export interface RenewUpload {
+  media_id: string;
+  part_numbers: number[];
+}
+
 export interface ReportViews {
   views: ReportedView[];
 }
@@ -1233,6 +1261,7 @@ export interface SavedPostPage {
   next_cursor: string | null;
 }
 
+/** The text may be empty if there are media. */
 export interface SendToChat {
   chat_id: string;
   text: string;
@@ -1339,6 +1368,15 @@ export interface ShownChatMessage {
   my_reaction: string | null;
 }
 
+/** One form of the file. A client chooses by width and by the content types that it can show. */
+export interface ShownVariant {
+  name: string;
+  content_type: string;
+  url: string;
+  width: number | null;
+  height: number | null;
+}
+
 /** The answer of register, login and refresh. */
 export interface SignedIn {
   user: User;
@@ -1353,6 +1391,21 @@ export interface SignedIn {
 export interface StageTime {
   user: UserLite;
   seconds: number;
+}
+
+/** A part that the store has. */
+export interface StoredPart {
+  part_number: number;
+  etag: string;
+  size_bytes: number;
+}
+
+/** What an upload has so far. A client that resumes renews the parts that are missing; each but the last has `part_size_bytes`. */
+export interface StoredParts {
+  media_id: string;
+  items: StoredPart[];
+  part_count: number;
+  part_size_bytes: number;
 }
 
 /** The subject of a notification. The id of a `password` is that of its change. */
@@ -1414,6 +1467,13 @@ export interface UpdateCollection {
 }
 
 /** Absent fields stay as they are. */
+export interface UpdateMedia {
+  media_id: string;
+  alt?: string | null;
+  is_sensitive?: boolean | null;
+}
+
+/** Absent fields stay as they are. */
 export interface UpdateRoom {
   room_id: string;
   version: number;
@@ -1438,6 +1498,22 @@ export interface UpdateUser {
   avatar_media_id?: string | null;
   is_private?: boolean;
   presence_audience?: "everyone" | "followers" | "nobody";
+}
+
+/** The parts still to send. Their URLs expire at `expires_at`; `media.renew_upload` returns new ones. */
+export interface Upload {
+  media_id: string;
+  parts: UploadPart[];
+  expires_at: string;
+}
+
+/** A part to send to `url` with exactly these headers and so many bytes: the signature covers both. */
+export interface UploadPart {
+  part_number: number;
+  method: "PUT";
+  url: string;
+  headers: Record<string, string>;
+  size_bytes: number;
 }
 
 /** The profile of a user, as the viewer sees it. */
@@ -1604,6 +1680,20 @@ export interface ClientToServerEvents {
   "graph.unfollow": (request: UserRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** Remove a mute of one kind, or of all kinds. */
   "graph.unmute": (request: UnmuteUser, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Delete the caller's file, if nothing uses it. Repeating it changes nothing. */
+  "media.abort_upload": (request: MediaRef, ack: (answer: Answer<Media>) => void) => void;
+  /** Check that all bytes are there and of the declared type, and process them. Repeating it changes nothing. */
+  "media.complete_upload": (request: CompleteUpload, ack: (answer: Answer<Media>) => void) => void;
+  /** Begin an upload: reserve its size, and return where to send its parts. The same idempotency key returns the first */
+  "media.create_upload": (request: CreateUpload, ack: (answer: Answer<Upload>) => void) => void;
+  /** A file with new URLs: of the caller, or used in something that the caller may see. */
+  "media.get": (request: MediaRef, ack: (answer: Answer<Media>) => void) => void;
+  /** What the store has of the caller's unfinished upload, so that it resumes after a restart of the app. */
+  "media.parts": (request: MediaRef, ack: (answer: Answer<StoredParts>) => void) => void;
+  /** Sign new URLs for parts of the caller's unfinished upload, and keep it for another day. */
+  "media.renew_upload": (request: RenewUpload, ack: (answer: Answer<Upload>) => void) => void;
+  /** Change what the caller's own file is described as. Repeating it changes nothing. */
+  "media.update": (request: UpdateMedia, ack: (answer: Answer<Media>) => void) => void;
   /** Move notifications that a policy kept back into the list. Repeating it changes nothing. */
   "notification.accept_filtered": (request: NotificationRefs, ack: (answer: Answer<Unseen>) => void) => void;
   /** Delete notifications that a policy kept back. Repeating it changes nothing. */

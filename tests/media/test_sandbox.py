@@ -114,7 +114,8 @@ def test_loop_ends_with_its_cpu_time(tmp_path: Path) -> None:
 def test_process_dies_with_its_parent(tmp_path: Path) -> None:
     parent = f"""
 import subprocess, sys
-child = subprocess.Popen([sys.executable, "-I", "-c", {ENTER + "import time; print('in', flush=True); time.sleep(60)"!r}],
+code = {ENTER + "import time; print('in', flush=True); time.sleep(60)"!r}
+child = subprocess.Popen([sys.executable, "-I", "-c", code],
                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 child.stdout.readline()
 print(child.pid, flush=True)
