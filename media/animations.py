@@ -1,6 +1,7 @@
 """Animations (GIF, WebP, AVIF, PNG): a muted MP4, a fifth of the size and cheap to play."""
 
 import os
+from fractions import Fraction
 
 import av
 from PIL import Image
@@ -17,6 +18,7 @@ MOST_A_SECOND = 50
 # Browsers show frames that say "no delay" for so long.
 UNSAID_MS = 100
 SHORTEST_MS = 20
+MILLISECOND = Fraction(1, 1_000)
 
 
 def process_animation(job: ProcessingJob, file_type: FileType, progress: Seconds) -> Processed:
@@ -30,9 +32,12 @@ def process_animation(job: ProcessingJob, file_type: FileType, progress: Seconds
         encoded = EncodedPicture(output, size, MOST_A_SECOND, job.threads)
         for index in range(count):
             image.seek(index)
-            encoded.feed(av.VideoFrame.from_image(_opaque(image)), at_s)  # type: ignore[no-untyped-call]
-            delay_ms = float(image.info.get("duration", 0))
-            at_s += (delay_ms if delay_ms >= SHORTEST_MS else UNSAID_MS) / 1_000
+            frame = av.VideoFrame.from_image(_opaque(image))  # type: ignore[no-untyped-call]
+            # As long as a source says, where browsers believe it.
+            said_ms = round(float(image.info.get("duration", 0)))
+            frame.duration, frame.time_base = said_ms if said_ms >= SHORTEST_MS else UNSAID_MS, MILLISECOND
+            encoded.feed(frame, at_s)
+            at_s += float(frame.duration * MILLISECOND)
             if at_s > job.limits.animation_s:
                 raise Failure("too_long", f"An animation may last at most {job.limits.animation_s // 60} minutes.")
             progress(index / count)

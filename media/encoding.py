@@ -6,6 +6,7 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.bitstream import BitStreamFilterContext
+from av.codec.context import Flags
 from av.container import OutputContainer
 from av.filter import Graph
 from av.packet import Packet
@@ -14,6 +15,7 @@ from av.video.frame import PictureType, VideoFrame
 
 CLOCK = Fraction(1, 90_000)
 KEY_FRAME_EVERY_S = 2
+UNKNOWN_S = Fraction(1, 30)  # of a frame that does not say how long it lasts
 SAMPLE_RATE = 48_000
 # Bits a second at most, by the shorter side: what a phone network carries.
 RATES = {1_080: 6_000_000, 720: 3_000_000, 480: 1_400_000, 240: 500_000}
@@ -47,6 +49,7 @@ class EncodedPicture:
         context = self.stream.codec_context
         context.time_base = CLOCK
         context.thread_count = threads
+        context.flags |= Flags.frame_duration
         context.options = {
             "preset": "veryfast",
             "crf": str(crf),
@@ -72,8 +75,9 @@ class EncodedPicture:
             cut, self._key_due_s = is_key or cut, float("inf")
         elif cut:
             self._key_due_s = at_s + KEY_FRAME_EVERY_S
+        lasts_s = frame.duration * frame.time_base if frame.duration and frame.time_base else UNKNOWN_S
         shown = self._prepared(frame)
-        shown.pts, shown.time_base = round(at_s / CLOCK), CLOCK
+        shown.pts, shown.duration, shown.time_base = round(at_s / CLOCK), round(lasts_s / CLOCK), CLOCK
         shown.pict_type = PictureType.I if cut else PictureType.NONE
         self._output.mux(self.stream.encode(shown))
 

@@ -42,8 +42,6 @@ class Rung:
                 "hls_flags": "independent_segments",
                 "hls_fmp4_init_filename": f"{self.name}_init.mp4",
                 "hls_segment_filename": os.path.join(OUTPUT, f"{self.name}_%05d.m4s"),
-                "hls_segment_options": "fflags=+bitexact",
-                "fflags": "+bitexact",
             },
         )
 

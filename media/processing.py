@@ -35,7 +35,7 @@ LONGEST_LINE = 1_000_000  # bytes; the list of a long video's segments is the lo
 MOST_ERRORS = 4_000  # bytes of the child's errors that are logged
 FILE_NAME = re.compile(r"[a-z0-9_]{1,40}\.([a-z0-9]{2,4})")
 MOST_FILES = 10_000
-START_S = 20.0  # that a child may take before it reports anything
+START_S = 60.0  # that a child may take before it reports anything
 EXIT_S = 5.0  # and after its last report
 # A step is expected to take this long, and ended after PATIENCE times that.
 EXPECTED_S: dict[tuple[Kind, Step], float] = {
@@ -122,10 +122,10 @@ async def _follow(child: asyncio.subprocess.Process, job: ProcessingJob, on_prog
     """Return the last report, None without any. Raises Failure if the child is too slow."""
     assert child.stdin is not None
     assert child.stdout is not None
-    with contextlib.suppress(ConnectionError):
+    with contextlib.suppress(ConnectionError, RuntimeError):  # the latter is uvloop's, for a closed pipe
         child.stdin.write(msgspec.json.encode(job))
         await child.stdin.drain()
-    child.stdin.close()
+        child.stdin.close()
     loop = asyncio.get_running_loop()
     started_at = loop.time()
     deadline = started_at + START_S

@@ -39,10 +39,12 @@ def metadata_in(path: Path) -> list[str]:
                 f"an item {kind!r}" for kind in re.findall(rb"infe.{8}(....)", content, re.DOTALL) if kind != b"av01"
             ]
             found += ["a colour profile"] * (b"colrprof" in content or b"colrrICC" in content)
+        case ".mp4" if path.name.endswith("_init.mp4"):
+            # FFmpeg's segmenter names itself (`©too`); nothing else.
+            found += [f"a box {kind}" for kind in boxes(content) if kind not in MP4_BOXES | {"©too"}]
         case ".mp4" | ".m4a":
             found += [f"a box {kind}" for kind in boxes(content) if kind not in MP4_BOXES]
-            if not path.name.endswith("_init.mp4"):
-                found += [f"a tag {tag}" for tag in MP4(path).tags or {}]
+            found += [f"a tag {tag}" for tag in MP4(path).tags or {}]
         case ".m4s":
             found += [f"a box {kind}" for kind in boxes(content) if kind not in MP4_BOXES]
         case ".m3u8":

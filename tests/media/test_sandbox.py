@@ -112,11 +112,10 @@ def test_loop_ends_with_its_cpu_time(tmp_path: Path) -> None:
 
 @LINUX
 def test_process_dies_with_its_parent(tmp_path: Path) -> None:
+    code = ENTER + "import time; print('in', flush=True); time.sleep(60)"
     parent = f"""
 import subprocess, sys
-code = {ENTER + "import time; print('in', flush=True); time.sleep(60)"!r}
-child = subprocess.Popen([sys.executable, "-I", "-c", code],
-                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+child = subprocess.Popen([sys.executable, "-I", "-c", {code!r}], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 child.stdout.readline()
 print(child.pid, flush=True)
 sys.stdin.read()
