@@ -220,8 +220,8 @@ async def sweep(tx: Transaction, limit: int) -> int:
     """Delete files that have expired; their objects are deleted by events. Returns how many. For workers."""
     # Again in the DELETE: a file may be used meanwhile, and then does not expire.
     status = await tx.execute(
-        """DELETE FROM media WHERE expires_at < now() AND id IN (
-            SELECT id FROM media WHERE expires_at < now() ORDER BY expires_at LIMIT $1)""",
+        """DELETE FROM media WHERE expires_at < now() AND id = ANY (ARRAY (
+            SELECT id FROM media WHERE expires_at < now() ORDER BY expires_at LIMIT $1))""",
         limit,
     )
     return int(status.split()[-1])
