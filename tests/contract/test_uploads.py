@@ -10,6 +10,7 @@ from storage import media
 from storage.object_urls import ObjectUrls
 from tests.cluster import Cluster
 from tests.faults import soon
+from tests.store_link import link_to
 from tests.uploads import begin, fetch, mp4, png, put, send, upload
 
 FILM = {"filename": "film.mp4", "content_type": "video/mp4", "duration_ms": 5_000}
@@ -175,6 +176,15 @@ async def test_what_may_not_be_uploaded_is_refused_at_once(cluster: Cluster, per
     assert (failed.code, failed.fields) == ("INVALID_ARGUMENT", [field])
 
 
+async def test_urls_name_the_endpoint_that_clients_reach(cluster: Cluster, person, node):
+    async with link_to(cluster.servers.s3_port) as link:
+        alice = await person("alice", node=await node(s3_public_endpoint=link.url))
+        begun = await begin(alice, png(100))
+        assert begun["parts"][0]["url"].startswith(f"{link.url}/")
+        await send(begun, png(100))
+        await alice.call("media.complete_upload", media_id=begun["media_id"])
+
+
 async def test_a_user_has_a_quota_of_bytes_and_of_video(cluster: Cluster, person, node):
     small = await node(media_quota_mb=0.00001, media_quota_video=6)
     alice, bob = await person("alice", node=small), await person("bob", node=small)
@@ -182,6 +192,12 @@ async def test_a_user_has_a_quota_of_bytes_and_of_video(cluster: Cluster, person
     failed = await alice.refused("media.create_upload", filename="x", content_type="image/png", size_bytes=5)
     assert failed.code == "RESOURCE_EXHAUSTED"
     await begin(bob, bytes(6))
+    store = cluster.stores.objects
+    waiting = await store._client.list_multipart_uploads(Bucket=store.bucket, Prefix="private/")
+    owner = await cluster.owner()
+    known = {row["upload_id"] for row in await owner.fetch("SELECT upload_id FROM media")}
+    await owner.close()
+    assert {each["UploadId"] for each in waiting.get("Uploads", ())} <= known  # what was refused left none
     await alice.call("media.abort_upload", media_id=begun["media_id"])
     outcomes = await asyncio.gather(*(begin(alice, bytes(5)) for _ in range(4)), return_exceptions=True)
     assert sorted(getattr(outcome, "code", "OK") for outcome in outcomes) == ["OK", "OK", *["RESOURCE_EXHAUSTED"] * 2]
