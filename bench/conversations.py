@@ -129,7 +129,7 @@ async def _fill(owner: Any, alice: int, bob: int, post: int, chat: int) -> None:
 _SEND = """
     SELECT sent.* FROM (SELECT ARRAY [cardinality($2::bigint[])] AS length) drafts, send_chat_messages(
         $1, $2, $3, array_fill(NULL::integer, length), array_fill(NULL::text, length), array_fill(NULL::bytea, length),
-        array_fill(true, length)) sent
+        array_fill(true, length), array_fill(NULL::text, length)) sent
 """
 
 if __name__ == "__main__":

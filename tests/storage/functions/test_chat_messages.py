@@ -16,6 +16,7 @@ class Draft(NamedTuple):
     key: str | None = None
     hash: bytes = b"h"
     may_spend: bool = True
+    files: str | None = None
 
 
 async def send(rows: Rows, chat_id: int, *drafts: Draft, viewer: int | None = None) -> list[tuple[str, int | None]]:
@@ -118,10 +119,31 @@ async def test_a_key_has_one_answer(rows: Rows):
     assert await send(rows, group, draft) == [("kept", 3)]
 
 
+async def test_a_message_is_refused_for_its_files_alone(rows: Rows):
+    alice, bob = await rows.users(2)
+    group = await chat(rows, alice, bob)
+    for file, owner, status in ((1, alice, "ready"), (2, alice, "processing"), (3, bob, "ready"), (4, alice, "ready")):
+        columns: dict[str, Any] = {"kind": "image", "content_type": "image/png", "filename": "x", "size_bytes": 10}
+        await rows.write("media", id=file, owner_id=owner, status=status, object_key=f"private/{file}/", **columns)
+    drafts = [
+        Draft(alice, files="{1,2}"), Draft(alice, files="{4,3}"), Draft(alice), Draft(bob, files="{1}"),
+        Draft(alice, files="{2}"), Draft(alice, files="{4,4}"),
+    ]  # fmt: skip
+    found = await rows.list(None, "send_chat_messages", group, *(list(each) for each in zip(*drafts, strict=True)))
+    told = [(row["verdict"], row["seq"], row["unusable"]) for row in sorted(found, key=lambda row: row["number"])]
+    assert told == [
+        ("sent", 1, None), ("media", None, 1), ("sent", 2, None), ("media", None, 0), ("again", None, None),
+        ("again", None, None),
+    ]  # fmt: skip
+    assert await send(rows, group, Draft(alice, files="{2}"), Draft(alice, files="{4,4}")) == [("media", None)] * 2
+    statement = "SELECT id, target_id, target_seq, position FROM media WHERE target_id IS NOT NULL AND id < 9"
+    assert sorted(await rows.table(statement)) == [(1, group, 1, 0), (2, group, 1, 1)]
+
+
 async def test_a_kept_answer_has_the_time_of_the_message(rows: Rows):
     alice, _ = await rows.users(2)
     group = await chat(rows, alice)
-    arguments = [group, [alice], ["x"], [None], ["k"], [b"h"], [True]]
+    arguments = [group, [alice], ["x"], [None], ["k"], [b"h"], [True], [None]]
     first, second = [(await rows.list(None, "send_chat_messages", *arguments))[0] for _ in range(2)]
     assert (first["verdict"], second["verdict"]) == ("sent", "kept")
     assert first["created_at"] == second["created_at"]

@@ -138,6 +138,48 @@ async def test_a_file_is_used_once(rows: Rows):
     assert [row["id"] for row in await rows.list(bob, "media_of", "post", [first, of_bob])] == [102, 101, 103]
 
 
+async def test_a_comment_takes_images_and_a_user_one_ready_image(rows: Rows):
+    alice = await rows.user()
+    comment = await rows.comment(await rows.post(alice), alice)
+    for file in (101, 102, 103):
+        await ready(rows, alice, file)
+    await ready(rows, alice, 104, kind="video")
+    await rows.write(
+        "media", id=105, owner_id=alice, status="processing", object_key="private/105/", kind="image",
+        content_type="image/png", filename="x", size_bytes=10,
+    )  # fmt: skip
+    assert await rows.ask(alice, "use_media", [104], "comment", comment) == [0]
+    assert await rows.ask(alice, "use_media", [101], "comment", comment) == []
+    assert await rows.ask(alice, "use_media", [102], "user", alice) == []
+    assert await rows.ask(alice, "use_media", [103], "user", alice) == []
+    assert await gone(rows) == {102: ["private/102/"]}
+    assert await rows.ask(alice, "use_media", [104, 105], "user", alice) == [0, 1]
+    assert await rows.ask(alice, "use_media", [], "user", alice) == []
+
+
+async def test_copies_for_everybody_are_recorded_for_what_everybody_sees(rows: Rows):
+    alice = await rows.user()
+    post = await rows.post(alice)
+    await used(rows, alice, 101, "post", post)
+    await used(rows, alice, 102, "user", alice)
+    await used(rows, alice, 103, "comment", await rows.comment(post, alice))
+    await ready(rows, alice, 104)
+    await rows.connection.execute("UPDATE media SET public_key = NULL WHERE id < 1000")
+    may = [await rows.ask(None, "publish_media", file, None) for file in (101, 102, 103, 104, 105)]
+    assert may == [True, True, False, False, False]
+    await rows.connection.execute("UPDATE media SET lane = 'bulk' WHERE id = 101")
+    assert not await rows.ask(None, "publish_media", 101, None)
+    await rows.connection.execute("UPDATE media SET lane = NULL WHERE id = 101")
+    assert await rows.ask(None, "publish_media", 101, "public/a/")
+    assert not await rows.ask(None, "publish_media", 101, "public/b/")
+    await rows.connection.execute("UPDATE posts SET visibility = 'followers' WHERE id = $1", post)
+    assert not await rows.ask(None, "publish_media", 101, "public/c/")
+    await rows.connection.execute("UPDATE users SET is_private = true WHERE id = $1", alice)
+    assert await rows.ask(None, "publish_media", 102, "public/d/")  # everybody sees the avatar
+    assert await rows.table("SELECT id, public_key FROM media WHERE public_key IS NOT NULL AND id < 1000") == [
+        (102, "public/d/")]  # fmt: skip
+
+
 @pytest.mark.parametrize("statement", ["UPDATE posts SET status = 'deleted'", "DELETE FROM posts"])
 async def test_files_go_with_their_post(rows: Rows, statement: str):
     alice = await rows.user()

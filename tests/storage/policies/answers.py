@@ -14,7 +14,7 @@ _FOLLOWERS = "owner cohost other muted banned"  # the owner and the followers
 _LAST = "9223372036854775807"
 
 _SEND = """SELECT verdict = 'sent' FROM send_chat_messages({{{chat}}}, ARRAY [{{{sender}}}]::bigint[], ARRAY ['x'],
-    ARRAY [NULL]::integer[], ARRAY [NULL], ARRAY [NULL]::bytea[], ARRAY [true])"""
+    ARRAY [NULL]::integer[], ARRAY [NULL], ARRAY [NULL]::bytea[], ARRAY [true], ARRAY [NULL])"""
 
 FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     **media.ANSWERED,

@@ -66,6 +66,15 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
         (_FOLLOWERS, "SELECT id = {file} FROM media_of('post', ARRAY [{post}, {open_post}])"),
         (NO_ONE, "SELECT id = {file} FROM media_of('comment', ARRAY [{post}])"),
     ),
+    "shown_media": (
+        (_FOLLOWERS, "SELECT shown_media('post', ARRAY [{post}]) -> {post}::text -> 0 ->> 'id' = {file}::text"),
+        (NO_ONE, "SELECT shown_media('post', ARRAY [{deleted_post}]) IS NOT NULL"),
+    ),
+    "media_object": (
+        (_FOLLOWERS, "SELECT media_object(m) ->> 'id' = {file}::text FROM media m WHERE id = {file}"),
+    ),
+    "message_media": ((NO_ONE, "SELECT message_media({chat}, 1) IS NOT NULL"),),
+    "avatar_file": ((NO_ONE, "SELECT avatar_file({loose_file}) IS NOT NULL"),),
     "create_media": ((_SIGNED_IN.replace(" newcomer", ""), _NEW),),
     "renew_media": (
         ("owner", "SELECT renew_media({upload}, 'u', 'v', '1 day')"),
@@ -91,5 +100,5 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
         (NO_ONE, "SELECT use_media(ARRAY [{loose_file}], 'room', {ended}) = '{{}}'"),
     ),
 }  # fmt: skip
-TO_WORKERS = {"reserve_video"}
-INTERNAL = TO_WORKERS | {"media_counted", "media_told", "media_lost", "media_of_user_lost"}
+TO_WORKERS = {"reserve_video", "publish_media", "media_object", "message_media", "shown_media"}
+INTERNAL = TO_WORKERS | {"media_counted", "media_finished", "media_told", "media_lost", "media_of_user_lost"}
