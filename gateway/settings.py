@@ -102,9 +102,9 @@ class Settings(BaseSettings):
     cdn_url: str | None = Field(
         None, description="URL of a CDN in front of the bucket, for files that everybody may see. Default: signed URLs."
     )
-    media_image_mb: float = Field(10, description="Largest image that may be uploaded, in MB.", gt=0)
+    media_image_mb: float = Field(10, description="Largest image that may be uploaded, in MB.", gt=0, le=16_000)
     media_video_mb: float = Field(500, description="Largest video that may be uploaded, in MB.", gt=0, le=16_000)
-    media_audio_mb: float = Field(50, description="Largest sound that may be uploaded, in MB.", gt=0)
+    media_audio_mb: float = Field(50, description="Largest sound that may be uploaded, in MB.", gt=0, le=16_000)
     media_quota_mb: float = Field(5_000, description="Size of all files of a user together, in MB.", gt=0)
     media_quota_video: float = Field(36_000, description="Seconds of all videos of a user together.", gt=0)
     kafka_brokers: str | None = Field(None, description="Not supported yet: the event log is on Redis Streams.")

@@ -22,5 +22,9 @@ OBJECT_FAILURES = Counter(
     "Requests to the object store that failed: it did not answer, refused, or was not asked because it is down (open)",
     ["operation", "cause"],
 )
-OBJECTS_UP = Gauge("daira_objects_up", "Whether the object store answered this process last", multiprocess_mode="min")
+OBJECTS_UP = Gauge(
+    "daira_objects_up",
+    "Whether the object store answered this process last; 1 before the first request",
+    multiprocess_mode="min",
+)
 OBJECTS_DELETED = Counter("daira_objects_deleted_total", "Objects that were deleted after their files")

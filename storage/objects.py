@@ -85,6 +85,7 @@ class Objects:
         self._client = await self._closing.enter_async_context(
             self._session.client("s3", endpoint_url=self.endpoint, region_name=self._region, config=config)
         )
+        OBJECTS_UP.set(1)
 
     async def close(self) -> None:
         await self._closing.aclose()
