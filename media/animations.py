@@ -12,7 +12,6 @@ from media.jobs import CONTENT_TYPES, OUTPUT, Failure, MediaVariant, Processed, 
 from media.sniff import FileType
 from media.videos import MP4_OPTIONS, Seconds
 
-FILE = "animation.mp4"
 SHORTER_SIDE = 720
 MOST_A_SECOND = 50
 # Browsers show frames that say "no delay" for so long.
@@ -23,7 +22,8 @@ MILLISECOND = Fraction(1, 1_000)
 
 def process_animation(job: ProcessingJob, file_type: FileType, progress: Seconds) -> Processed:
     """Make the MP4. Raises Failure, or what Pillow raises for damaged files."""
-    path = os.path.join(OUTPUT, FILE)
+    file = f"{job.stem}animation.mp4"
+    path = os.path.join(OUTPUT, file)
     image = open_image(job.source, file_type, job.limits)
     size = fitting(image.size, SHORTER_SIDE)
     count = min(frame_count(image), job.limits.animation_frames)
@@ -44,7 +44,7 @@ def process_animation(job: ProcessingJob, file_type: FileType, progress: Seconds
         encoded.finish()
     width, height = size
     return Processed(
-        variants=[MediaVariant("animation", FILE, CONTENT_TYPES["mp4"], width, height, os.path.getsize(path))],
+        variants=[MediaVariant("animation", file, CONTENT_TYPES["mp4"], width, height, os.path.getsize(path))],
         duration_ms=round(at_s * 1_000),
     )
 

@@ -47,7 +47,7 @@ def process_image(job: ProcessingJob, file_type: FileType) -> Processed:
     width, height = full[::-1] if turned else full
     opaque = on_white(clean)
     return Processed(
-        variants=list(_save_sizes(clean, "webp", WEBP)),
+        variants=list(_save_sizes(job, clean, "webp", WEBP)),
         width=width,
         height=height,
         blurhash=blurhash(opaque),
@@ -59,7 +59,7 @@ def process_image(job: ProcessingJob, file_type: FileType) -> Processed:
 def process_avif(job: ProcessingJob, file_type: FileType) -> Processed:
     """Make AVIF in each width: about a third smaller than WebP, at many times its cost."""
     clean, _ = _clean(open_image(job.source, file_type, job.limits))
-    return Processed(variants=list(_save_sizes(clean, "avif", AVIF)))
+    return Processed(variants=list(_save_sizes(job, clean, "avif", AVIF)))
 
 
 def open_image(path: str, file_type: FileType, limits: MediaLimits) -> Image.Image:
@@ -87,10 +87,11 @@ def frame_count(image: Image.Image) -> int:
     return count
 
 
-def save_poster(image: Image.Image) -> MediaVariant:
+def save_poster(job: ProcessingJob, image: Image.Image) -> MediaVariant:
     """Save a frame of a video, as large as the largest images."""
     size = _fitting(image.size, WIDTHS[0])
-    return _save(image if size == image.size else image.resize(size, Image.Resampling.LANCZOS), "poster", "webp", WEBP)
+    poster = image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
+    return _save(job, poster, "poster", "webp", WEBP)
 
 
 def on_white(image: Image.Image) -> Image.Image:
@@ -168,16 +169,18 @@ def _fitting(size: tuple[int, int], width: int) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _save_sizes(image: Image.Image, extension: str, options: dict[str, Any]) -> Iterator[MediaVariant]:
+def _save_sizes(
+    job: ProcessingJob, image: Image.Image, extension: str, options: dict[str, Any]
+) -> Iterator[MediaVariant]:
     sizes = dict.fromkeys(_fitting(image.size, width) for width in WIDTHS)
     for size in sizes:
         # Each from the one before: three times cheaper than from the first, and not to be told apart.
         image = image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
-        yield _save(image, f"w{size[0]}", extension, options)
+        yield _save(job, image, f"w{size[0]}", extension, options)
 
 
-def _save(image: Image.Image, name: str, extension: str, options: dict[str, Any]) -> MediaVariant:
-    file = f"{name}.{extension}"
+def _save(job: ProcessingJob, image: Image.Image, name: str, extension: str, options: dict[str, Any]) -> MediaVariant:
+    file = f"{job.stem}{name}.{extension}"
     path = os.path.join(OUTPUT, file)
     image.save(path, extension.upper(), **options)
     return MediaVariant(

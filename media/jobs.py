@@ -13,7 +13,17 @@ from media.sniff import Kind
 
 Step = Literal["first", "second"]
 
-Code = Literal["refused_type", "damaged", "incomplete", "too_large", "too_long", "too_slow", "no_picture", "no_sound"]
+Code = Literal[
+    "refused_type",
+    "wrong_sha256",
+    "damaged",
+    "incomplete",
+    "too_large",
+    "too_long",
+    "too_slow",
+    "no_picture",
+    "no_sound",
+]
 
 DAMAGED = "The file is damaged, or is not what it seems to be."
 OUTPUT = "output"  # the folder of results, in the scratch folder
@@ -49,6 +59,7 @@ class ProcessingJob(msgspec.Struct, frozen=True):
     resources: SandboxLimits
     threads: int = 2
     niceness: int = 0
+    stem: str = ""  # begins the names of all results: those of two attempts never mix
 
 
 class MediaVariant(msgspec.Struct, frozen=True):

@@ -27,9 +27,9 @@ SLOW_RATE = 30
 
 
 class Rung:
-    def __init__(self, size: tuple[int, int]) -> None:
+    def __init__(self, job: ProcessingJob, size: tuple[int, int]) -> None:
         self.size = size
-        self.name = str(min(size))
+        self.name = f"{job.stem}{min(size)}"
         self.playlist = f"{self.name}.m3u8"
         self.output: OutputContainer = av.open(
             os.path.join(OUTPUT, self.playlist),
@@ -83,7 +83,7 @@ def process_ladder(job: ProcessingJob, file_type: FileType, expect: Seconds, pro
         assert picture is not None  # the first step wrote it
         expect(containers.stated_duration(source, picture, sound) or 1.0)
         size = (picture.width, picture.height)
-        rungs = [Rung(each) for each in rung_sizes(size)]
+        rungs = [Rung(job, each) for each in rung_sizes(size)]
         copied = rungs[:1] if _longest_gap(job, file_type) <= LONGEST_GAP_S else []
         encoders = [
             EncodedRung(rung, job.threads, cuts_like_source=bool(copied)) for rung in rungs if rung not in copied
@@ -97,12 +97,11 @@ def process_ladder(job: ProcessingJob, file_type: FileType, expect: Seconds, pro
         pump(source, routes, job.limits, progress)
         for rung in rungs:
             rung.output.close()
-    path = os.path.join(OUTPUT, MASTER_PLAYLIST)
+    master = f"{job.stem}{MASTER_PLAYLIST}"
+    path = os.path.join(OUTPUT, master)
     with open(path, "w") as file:
         file.write("#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n" + "".join(rung.line() for rung in rungs))
-    return Processed(
-        variants=[MediaVariant("hls", MASTER_PLAYLIST, CONTENT_TYPES["m3u8"], *size, os.path.getsize(path))]
-    )
+    return Processed(variants=[MediaVariant("hls", master, CONTENT_TYPES["m3u8"], *size, os.path.getsize(path))])
 
 
 def rung_sizes(source: tuple[int, int]) -> list[tuple[int, int]]:

@@ -51,11 +51,29 @@ PATIENCE = 3
 GIB = 1 << 30
 MEMORY: dict[Kind, int] = {"image": 2 * GIB, "audio": GIB, "video": 3 * GIB}
 
+# Who waits for a picture waits for nothing else: the more a step costs, the less it is urgent.
+NICENESS: dict[tuple[Kind, Step], int] = {
+    ("image", "first"): 0,
+    ("audio", "first"): 5,
+    ("video", "first"): 10,
+    ("image", "second"): 15,
+    ("video", "second"): 15,
+}
+
 KILLED = Counter("daira_media_killed_total", "Child processes that were ended for their time", ["kind"])
 
 log = structlog.get_logger()
 OnProgress = Callable[[int], Awaitable[None]]
 TOO_SLOW = "The file took too long to process."
+
+
+class ProcessingRules(msgspec.Struct, frozen=True):
+    """What a machine gives to processing."""
+
+    limits: MediaLimits = MediaLimits()
+    threads: int = 2  # of one child
+    largest_output: int = 2_000_000_000  # bytes of a file
+    scratch: str | None = None  # the folder of files in work; None: the system's for temporary files
 
 
 class ProcessingUnavailable(Exception):
@@ -67,13 +85,11 @@ def expected_s(kind: Kind, step: Step, duration_s: float = 0.0) -> float:
     return EXPECTED_S[kind, step] + EXPECTED_RATE.get((kind, step), 0) * duration_s
 
 
-def make_job(
-    kind: Kind, step: Step, source: str, limits: MediaLimits, *, largest_output: int, threads: int, niceness: int = 0
-) -> ProcessingJob:
+def make_job(kind: Kind, step: Step, source: str, rules: ProcessingRules, stem: str = "") -> ProcessingJob:
     """Return a job with the resources that its kind needs. Times of the CPU are those of the longest file."""
-    longest_s = PATIENCE * expected_s(kind, step, 0 if kind == "image" else limits.duration_s)
-    resources = SandboxLimits(cpu_s=round(longest_s) * threads, memory_bytes=MEMORY[kind], file_bytes=largest_output)
-    return ProcessingJob(kind, step, source, limits, resources, threads, niceness)
+    longest_s = PATIENCE * expected_s(kind, step, 0 if kind == "image" else rules.limits.duration_s)
+    resources = SandboxLimits(round(longest_s) * rules.threads, MEMORY[kind], rules.largest_output)
+    return ProcessingJob(kind, step, source, rules.limits, resources, rules.threads, NICENESS[kind, step], stem)
 
 
 async def process(job: ProcessingJob, scratch: Path, on_progress: OnProgress) -> Processed:

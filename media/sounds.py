@@ -15,7 +15,6 @@ from media.pumping import Route, pump
 from media.sniff import FileType
 from media.videos import MP4_OPTIONS, Seconds
 
-FILE = "sound.m4a"
 PEAKS = 100
 
 
@@ -45,7 +44,8 @@ class Waveform:
 
 def process_sound(job: ProcessingJob, file_type: FileType, expect: Seconds, progress: Seconds) -> Processed:
     """Make the M4A and the waveform. Raises Failure, or what PyAV raises for damaged files."""
-    path = os.path.join(OUTPUT, FILE)
+    file = f"{job.stem}sound.m4a"
+    path = os.path.join(OUTPUT, file)
     waveform = Waveform()
     with containers.open_container(job.source, file_type) as source:
         sound = containers.sound_of(source)
@@ -61,7 +61,7 @@ def process_sound(job: ProcessingJob, file_type: FileType, expect: Seconds, prog
             seconds = pump(source, routes, job.limits, progress)
     containers.check_complete(seconds, stated_s)
     return Processed(
-        variants=[MediaVariant("sound", FILE, CONTENT_TYPES["m4a"], size_bytes=os.path.getsize(path))],
+        variants=[MediaVariant("sound", file, CONTENT_TYPES["m4a"], size_bytes=os.path.getsize(path))],
         duration_ms=round(seconds * 1_000),
         waveform=waveform.peaks(),
     )

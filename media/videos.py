@@ -20,7 +20,6 @@ from media.jobs import CONTENT_TYPES, OUTPUT, Failure, MediaVariant, Processed, 
 from media.pumping import Route, pump
 from media.sniff import FileType
 
-FILE = "video.mp4"
 # The index comes first, so that playing starts at once. "bitexact" leaves out the name of the encoder.
 MP4_OPTIONS = {"movflags": "+faststart", "fflags": "+bitexact"}
 SHORTER_SIDE = 1_080
@@ -37,7 +36,8 @@ class CopyFailed(Exception):
 
 def process_video(job: ProcessingJob, file_type: FileType, expect: Seconds, progress: Seconds) -> Processed:
     """Make the MP4 and the poster. Raises Failure, or what PyAV raises for damaged files."""
-    path = os.path.join(OUTPUT, FILE)
+    file = f"{job.stem}video.mp4"
+    path = os.path.join(OUTPUT, file)
     first = _first_frame(job, file_type)
     try:
         seconds = _convert(job, file_type, path, first, expect, progress, may_copy=True)
@@ -49,8 +49,8 @@ def process_video(job: ProcessingJob, file_type: FileType, expect: Seconds, prog
         poster = frame_at(video, stream, min(1.0, seconds / 10))
     return Processed(
         variants=[
-            MediaVariant("mp4", FILE, CONTENT_TYPES["mp4"], width, height, os.path.getsize(path)),
-            save_poster(poster),
+            MediaVariant("mp4", file, CONTENT_TYPES["mp4"], width, height, os.path.getsize(path)),
+            save_poster(job, poster),
         ],
         width=width,
         height=height,

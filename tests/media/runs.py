@@ -7,7 +7,7 @@ from pathlib import Path
 from shutil import copyfile
 
 from media.jobs import OUTPUT, Failure, MediaLimits, Processed, Step
-from media.processing import make_job, process
+from media.processing import ProcessingRules, make_job, process
 from media.sniff import Kind
 
 
@@ -22,7 +22,7 @@ async def run(
     async def note(percent: int) -> None:
         percents.append(percent)
 
-    job = make_job(kind, step, "source", limits or MediaLimits(), largest_output=100_000_000, threads=1)
+    job = make_job(kind, step, "source", ProcessingRules(limits or MediaLimits(), threads=1))
     result: Processed | Failure
     try:
         result = await process(job, scratch, note)

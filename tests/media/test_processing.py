@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from media import processing
-from media.jobs import Failure, MediaLimits, Processed
-from media.processing import ProcessingUnavailable
+from media.jobs import Failure, Processed
+from media.processing import ProcessingRules, ProcessingUnavailable
 from tests.media.films import make_film
 from tests.media.fuzzing import fuzz
 from tests.media.runs import children, run
@@ -68,7 +68,7 @@ async def test_files_of_a_child_that_was_taken_over_are_refused(tmp_path: Path, 
 
 async def test_output_is_bounded(tmp_path: Path) -> None:
     source = make_film(tmp_path / "a.mkv", size=(1_280, 720), video="ffv1", seconds=1)
-    job = processing.make_job("video", "first", "a.mkv", MediaLimits(), largest_output=1_000, threads=1)
+    job = processing.make_job("video", "first", "a.mkv", ProcessingRules(largest_output=1_000))
 
     async def ignore(percent: int) -> None: ...
 
