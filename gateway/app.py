@@ -25,6 +25,7 @@ from storage.views import Sketches
 from workers.counters import run_counters
 from workers.deliveries import deliver
 from workers.job import Tools, groups
+from workers.media_lanes import LANES, run_lane
 from workers.media_sweeper import sweep_media
 from workers.relay import run_relay
 from workers.room_keeper import keep_rooms
@@ -61,6 +62,8 @@ class WorkerProcess:
             stores.providers,
             stores.settings.delays,
             build_media_presenter(stores),
+            stores.settings.processing_rules,
+            stores.settings.upload_rules.quota_video_ms,
         )
         self._listen_url = listen_url
         self._names = names
@@ -83,6 +86,8 @@ class WorkerProcess:
                 return partial(deliver, self.tools, self._stop)
             case "media-sweeper":
                 return partial(sweep_media, self.tools, self._stop)
+            case lane if lane in LANES:
+                return partial(run_lane, self.tools, lane, self._listen_url, self._stop)
             case "voice-keeper":
                 return partial(keep_voice, self.tools, self._stop)
             case _:
@@ -97,7 +102,7 @@ class WorkerProcess:
 
 def worker_names() -> list[str]:
     """Return the names that `daira work` accepts."""
-    return ["relay", "counters", "keeper", "deliveries", "media-sweeper", "voice-keeper", *sorted(groups())]
+    return ["relay", "counters", "keeper", "deliveries", "media-sweeper", *LANES, "voice-keeper", *sorted(groups())]
 
 
 def sidecar(

@@ -15,6 +15,8 @@ from domain.notification_rules import Delays
 from domain.upload_rules import UploadRules
 from gateway.addresses import Network
 from gateway.embedded import Servers, find_servers
+from media.jobs import MediaLimits
+from media.processing import ProcessingRules
 from protocol.media import MediaKind
 from storage.redis_servers import servers_of
 
@@ -107,6 +109,11 @@ class Settings(BaseSettings):
     media_audio_mb: float = Field(50, description="Largest sound that may be uploaded, in MB.", gt=0, le=16_000)
     media_quota_mb: float = Field(5_000, description="Size of all files of a user together, in MB.", gt=0)
     media_quota_video: float = Field(36_000, description="Seconds of all videos of a user together.", gt=0)
+    media_minutes: float = Field(60, description="Longest video or sound, in minutes.", gt=0, le=600)
+    media_threads: int = Field(2, description="Threads of each process that encodes a video.", ge=1, le=64)
+    media_scratch: str | None = Field(
+        None, description="Folder of files that are being processed. Default: the system's for temporary files."
+    )
     kafka_brokers: str | None = Field(None, description="Not supported yet: the event log is on Redis Streams.")
 
     token_keys: SecretStr | None = Field(
@@ -354,6 +361,15 @@ class Settings(BaseSettings):
             largest={kind: int(size * 1_000_000) for kind, size in megabytes.items()},
             quota_bytes=int(self.media_quota_mb * 1_000_000),
             quota_video_ms=int(self.media_quota_video * 1_000),
+        )
+
+    @property
+    def processing_rules(self) -> ProcessingRules:
+        return ProcessingRules(
+            limits=MediaLimits(duration_s=round(self.media_minutes * 60)),
+            threads=self.media_threads,
+            largest_output=int(max(self.media_video_mb, self.media_audio_mb) * 4_000_000),
+            scratch=self.media_scratch,
         )
 
     @property

@@ -176,11 +176,12 @@ def _save_sizes(
     for size in sizes:
         # Each from the one before: three times cheaper than from the first, and not to be told apart.
         image = image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
-        yield _save(job, image, f"w{size[0]}", extension, options)
+        name = f"w{size[0]}" if extension == "webp" else f"w{size[0]}-{extension}"
+        yield _save(job, image, name, extension, options)
 
 
 def _save(job: ProcessingJob, image: Image.Image, name: str, extension: str, options: dict[str, Any]) -> MediaVariant:
-    file = f"{job.stem}{name}.{extension}"
+    file = f"{job.stem}{name.partition('-')[0]}.{extension}"
     path = os.path.join(OUTPUT, file)
     image.save(path, extension.upper(), **options)
     return MediaVariant(

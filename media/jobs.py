@@ -14,18 +14,12 @@ from media.sniff import Kind
 Step = Literal["first", "second"]
 
 Code = Literal[
-    "refused_type",
-    "wrong_sha256",
-    "damaged",
-    "incomplete",
-    "too_large",
-    "too_long",
-    "too_slow",
-    "no_picture",
-    "no_sound",
-]
+    "refused_type", "wrong_sha256", "lost", "quota", "gave_up",
+    "damaged", "incomplete", "too_large", "too_long", "too_slow", "no_picture", "no_sound",
+]  # fmt: skip
 
 DAMAGED = "The file is damaged, or is not what it seems to be."
+TOO_SLOW = "The file took too long to process."
 OUTPUT = "output"  # the folder of results, in the scratch folder
 MASTER_PLAYLIST = "master.m3u8"
 CONTENT_TYPES = {
@@ -65,7 +59,7 @@ class ProcessingJob(msgspec.Struct, frozen=True):
 class MediaVariant(msgspec.Struct, frozen=True):
     """One way to show the file."""
 
-    name: str  # "w640": 640 pixels wide; "mp4"; "poster"; "animation"; "hls": its master playlist; "sound"
+    name: str  # "w640": 640 pixels wide; "w640-avif"; "mp4"; "poster"; "animation"; "hls": its master playlist; "sound"
     file: str
     content_type: str
     width: int | None = None

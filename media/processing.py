@@ -21,6 +21,7 @@ from media.jobs import (
     CONTENT_TYPES,
     DAMAGED,
     OUTPUT,
+    TOO_SLOW,
     ChildReport,
     Failure,
     MediaLimits,
@@ -64,7 +65,6 @@ KILLED = Counter("daira_media_killed_total", "Child processes that were ended fo
 
 log = structlog.get_logger()
 OnProgress = Callable[[int], Awaitable[None]]
-TOO_SLOW = "The file took too long to process."
 
 
 class ProcessingRules(msgspec.Struct, frozen=True):

@@ -25,6 +25,7 @@ from storage.database import Database
 from storage.schema import migrate
 from tests.patience import WAIT_S
 from tests.people import HAS_JAVASCRIPT, NO_JAVASCRIPT, DrivenPerson, Driver, Person, PythonPerson
+from workers.media_lanes import LANES
 
 PLENTY = "1000000/second"
 RAISED_LIMITS = {
@@ -90,8 +91,9 @@ class Cluster:
         self.worker_database = await self._closing.enter_async_context(
             open_database(self.servers.postgres_url("daira_worker"), 10, serves=False)
         )
-        # Tests of voice, of deliveries and of the sweeper run these themselves.
-        names = [name for name in worker_names() if name not in ("voice-keeper", "deliveries", "media-sweeper")]
+        # Tests of voice, of deliveries and of media run these themselves.
+        apart = {"voice-keeper", "deliveries", "media-sweeper", *LANES}
+        names = [name for name in worker_names() if name not in apart]
         self.workers = WorkerProcess(
             self.stores, self.worker_database, self.servers.postgres_url("daira_worker"), names
         )

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from channels.broadcaster import Broadcaster
 from channels.locations import Locations
 from domain.notification_rules import Delays
+from media.processing import ProcessingRules
 from protocol.events import Event
 from senders.providers import Providers
 from stage.roster import Roster
@@ -46,6 +47,8 @@ class Tools:
     providers: Providers
     delays: Delays
     media: MediaPresenter
+    processing: ProcessingRules
+    video_quota_ms: int  # of a user
     pushed: PushedChats = field(default_factory=PushedChats)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 

@@ -242,6 +242,8 @@ DECLARE
 BEGIN
     IF TG_NAME = 'media_uploaded' THEN
         event := event || jsonb_build_object('owner_id', file.owner_id);
+    ELSIF TG_NAME = 'media_processed' THEN
+        event := event || jsonb_build_object('prefixes', ARRAY [file.object_key || 'original']);
     ELSE
         prefixes := array_remove(ARRAY [CASE WHEN is_gone THEN file.object_key END,
                                         CASE WHEN is_gone OR OLD.public_key IS DISTINCT FROM NEW.public_key
