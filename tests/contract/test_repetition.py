@@ -194,6 +194,7 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
     "media.complete_upload": (World.sent, {}),
     "media.create_upload": (World.nothing, {"filename": "x", "content_type": "image/png", "size_bytes": 9, **KEY}),
     "media.renew_upload": (World.upload, {"part_numbers": [1]}),
+    "media.update": (World.upload, {"alt": "a cat", "is_sensitive": True}),
     "notification.accept_filtered": (World.kept_back, {}),
     "notification.dismiss_filtered": (World.kept_back, {}),
     "notification.mark_read": (World.notifications, {}),

@@ -36,7 +36,8 @@ async def _edited(world: World) -> list[Told]:
     for message in _own(world):
         text = f"{world.token(message.name)} again"
         await world.people[message.owner].call("chat.edit", **at(message.part_of), seq=message.number, text=text)
-        found.append(_told_in(world, message.part_of, message.owner, message, world.user(message.owner)))
+        shown = (message, world.user(message.owner), *world.files_in(message))
+        found.append(_told_in(world, message.part_of, message.owner, *shown))
     return found
 
 

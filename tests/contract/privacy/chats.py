@@ -144,7 +144,8 @@ def _openings(world: World, viewer: str) -> list[Cell]:
             found.append(Cell(arguments, refused="FAILED_PRECONDITION"))
         else:
             chat = world.things[world.token(direct_name(account, viewer))]
-            found.append(Cell(arguments, world.shown(viewer, [chat]), also=_said_in(world, chat)))
+            also = world.shown(viewer, _said_in(world, chat))
+            found.append(Cell(arguments, world.shown(viewer, [chat]), also=also))
     return found
 
 

@@ -119,7 +119,7 @@ async def _edited(world: World) -> list[Told]:
     for comment in [each for each in world.of_kind("comment", ACCOUNTS) if not each.is_deleted]:
         text = f"{world.token(comment.name)} again {len(found)}"
         await world.people[comment.owner].call("comment.edit", comment_id=comment.id, text=text)
-        found.append(_heard(world, comment, world.user(comment.owner)))
+        found.append(_heard(world, comment, world.user(comment.owner), *world.files_in(comment)))
     return found
 
 

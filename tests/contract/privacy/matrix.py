@@ -16,18 +16,18 @@ from tests.contract.privacy import (
 from tests.contract.privacy.rows import CallRow, PushRow
 
 WITH_CALLS = (users, posts, comments, reactions, saves, chats, notifications, live_rooms, media)
-WITH_PUSHES = (users, posts, comments, saves, chat_pushes, notifications, live_room_pushes)
+WITH_PUSHES = (users, posts, comments, saves, chat_pushes, notifications, live_room_pushes, media)
 # What is done before relations change, and since.
 BEFORE = (
     posts.make,
     posts.watch,
-    media.make,
     comments.make,
     reactions.react,
     saves.make,
     saves.save,
     chats.make,
     chats.talk,
+    media.make,
     notifications.make,
     live_rooms.make,
 )
@@ -57,6 +57,7 @@ NO_ROW = {
     "graph.unmute": "silent",
     "graph.unmuted": "own",
     "media.create_upload": "own",
+    "media.progressed": "own",
     "notification.accept_filtered": "silent",
     "notification.counted": "count",
     "notification.dismiss_filtered": "silent",

@@ -134,7 +134,9 @@ async def _edited(world: World) -> list[Told]:
         mentioned = world.mentioned_in(post)
         text = f"{world.text(post.name, [user.name for user in mentioned])} again"
         await author.call("post.edit", post_id=post.id, version=version, text=text)
-        found.append(told(_watchers(world, post, post.owner), post, world.user(post.owner), *mentioned))
+        found.append(
+            told(_watchers(world, post, post.owner), post, world.user(post.owner), *mentioned, *world.files_in(post))
+        )
     return found
 
 

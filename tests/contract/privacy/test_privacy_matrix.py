@@ -14,6 +14,7 @@ from tests.cluster import Cluster
 from tests.contract.privacy.building import build
 from tests.contract.privacy.counts import differences
 from tests.contract.privacy.matrix import BEFORE, CALLS, NO_ROW, PUSHES, SINCE
+from tests.contract.privacy.media import wrongly_opened
 from tests.contract.privacy.rows import CallRow, Cell
 from tests.contract.privacy.world import VIEWERS, World
 from tests.faults import soon
@@ -71,6 +72,10 @@ async def test_a_push_reaches_those_who_may_see_it(world: World, name):
     wrong = [viewer for viewer in VIEWERS if {*heard[viewer]} != expected[viewer]]
     assert not wrong, "\n".join(f"{viewer} heard {heard[viewer]} instead of {expected[viewer]}" for viewer in wrong)
     assert not any(leaks.values()), {viewer: each for viewer, each in leaks.items() if each}
+
+
+async def test_a_film_opens_to_those_who_may_see_it(world: World):
+    assert await wrongly_opened(world) == []
 
 
 async def test_counts_agree_with_lists(world: World):

@@ -82,6 +82,8 @@ class World:
     def sees(self, viewer: str, thing: Thing) -> bool:
         if thing.is_deleted or (thing.only is not None and viewer not in thing.only):
             return False
+        if thing.kind == "file" and thing.owner == viewer:
+            return True
         return all(self.may(viewer, owner, what) for owner, what in thing.conditions)
 
     def in_past(self, question: Callable[..., bool], *arguments: Any) -> bool:
@@ -164,6 +166,9 @@ class World:
 
     def mentioned_in(self, post: Thing) -> list[Thing]:
         return [other for other, _ in post.shows if other.owner != post.owner]
+
+    def files_in(self, thing: Thing) -> list[Thing]:
+        return [other for other, _ in thing.shows if other.kind == "file"]
 
     async def delete_post(self, post: Thing) -> None:
         await self.people[post.owner].call("post.delete", post_id=post.id)
