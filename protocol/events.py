@@ -303,6 +303,19 @@ class SessionStartedEvent(Event, frozen=True):
     is_new_device: bool
 
 
+class SystemMessageSentEvent(Event, frozen=True):
+    """The operator sent the message to active users with ids from `first_id` to `last_id`.
+
+    The key keeps all pages of a message in one partition, so that a message to all users delays few other events.
+    """
+
+    topic: ClassVar[str] = "system.message_sent"
+    keyed_by: ClassVar[str] = "message_id"
+    message_id: int
+    first_id: int
+    last_id: int
+
+
 EVENTS: dict[str, type[Event]] = {event.topic: event for event in Event.__subclasses__()}
 if len(EVENTS) < len(Event.__subclasses__()):
     raise TypeError("two events have the same topic")

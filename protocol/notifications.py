@@ -14,7 +14,7 @@ Kind = Literal[
     "follow", "follow_request", "acceptance", "reaction", "comment", "reply", "mention", "share", "chat_request",
     "chat_message", "room_live", "room_invitation", "digest", "security", "system",
 ]  # fmt: skip
-TargetType = Literal["user", "post", "comment", "chat", "room", "session", "password"]
+TargetType = Literal["user", "post", "comment", "chat", "room", "session", "password", "system_message"]
 Channel = Literal["socket", "push", "email"]
 Policy = Literal["accept", "filter", "drop"]
 GroupedKind = Literal["follow", "reaction"]

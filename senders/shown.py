@@ -8,7 +8,7 @@ from protocol.notifications import Kind, Notification, Target
 from protocol.timestamps import to_wire
 from protocol.users import UserLite
 from senders.sender import Message
-from senders.texts import TextKind, notification_text
+from senders.texts import TextKind, message_line, notification_text
 from storage.notifications import NotificationRow
 
 AT_ONCE: frozenset[Kind] = frozenset({"security", "chat_message", "chat_request"})  # also while a device saves power
@@ -24,7 +24,7 @@ def notification(row: NotificationRow, locale: str) -> Notification:
         actors=actors,
         actor_count=row["actor_count"],
         target=Target(row["target_type"], str(row["target_id"])),
-        text=_text(row, actors, locale)[0],
+        text=_line(row, actors, locale),
         created_at=to_wire(row["first_at"]),
         updated_at=to_wire(row["updated_at"]),
         seen=row["seen_at"] is not None,
@@ -35,11 +35,10 @@ def notification(row: NotificationRow, locale: str) -> Notification:
 def device_message(rows: Sequence[NotificationRow], details: Mapping[int, str], locale: str) -> Message:
     """One message about notifications of one user, the newest first. `details`: what each is about, by its id."""
     newest = rows[0]
-    texts = [_text(row, _actors(row), locale, details.get(row["id"], "")) for row in rows[:MOST_LINES]]
-    title, body = texts[0]
+    title, body = _text(newest, _actors(newest), locale, details.get(newest["id"]) or newest["message"] or "")
     if len(rows) > 1:
         title = notification_text(locale, "several", [], len(rows))[0]
-        body = "\n".join(each for each, _ in texts)
+        body = "\n".join(_line(row, _actors(row), locale) for row in rows[:MOST_LINES])
     return Message(
         newest["id"],
         title,
@@ -68,6 +67,11 @@ def _key(row: NotificationRow) -> str:
 
 def _actors(row: NotificationRow) -> list[UserLite]:
     return msgspec.json.decode(row["actors"], type=list[UserLite])
+
+
+def _line(row: NotificationRow, actors: Sequence[UserLite], locale: str) -> str:
+    """The title, with the message if the operator sent one."""
+    return message_line(locale, row["message"]) if row["message"] else _text(row, actors, locale)[0]
 
 
 def _text(row: NotificationRow, actors: Sequence[UserLite], locale: str, detail: str = "") -> tuple[str, str]:

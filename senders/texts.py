@@ -61,6 +61,12 @@ def notification_text(
     return title, shown
 
 
+def message_line(locale: str, message: str) -> str:
+    """Return the text of a system message in one line with its title, for lists."""
+    shown = _isolated(shorten(_plain(message), LONGEST_BODY))
+    return _catalogue(_locale(locale).language).gettext("system.line").format(message=shown)
+
+
 def shorten(text: str, longest: int) -> str:
     """Return the text, cut to that many characters and marked with … if it is longer."""
     if len(text) <= longest:

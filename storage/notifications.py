@@ -13,7 +13,10 @@ MOST_OF_A_USER = 1_000  # in the list, and as many that a policy keeps back
 
 
 class NotificationRow(TypedDict):
-    """A notification that its user may see. `actors` is the JSON of user-lites, the newest first."""
+    """A notification that its user may see.
+
+    `actors` is the JSON of user-lites, the newest first. `message` is the text of a system message.
+    """
 
     id: int
     user_id: int
@@ -26,6 +29,7 @@ class NotificationRow(TypedDict):
     updated_at: datetime
     seen_at: datetime | None
     read_at: datetime | None
+    message: str | None
 
 
 class ToldRow(TypedDict):
@@ -51,7 +55,9 @@ _STORED = ("id", "user_id", "kind", "target_type", "target_id", "first_at", "upd
 _SHOWN = f"""
     SELECT {", ".join(f"(s.found).{column}" for column in _STORED)}, s.shown_count AS actor_count,
            (SELECT coalesce(jsonb_agg({lite_object("a")} ORDER BY a.ordinality), '[]')
-            FROM unnest(s.actors) WITH ORDINALITY AS a) AS actors
+            FROM unnest(s.actors) WITH ORDINALITY AS a) AS actors,
+           CASE WHEN (s.found).target_type = 'system_message' THEN (
+               SELECT m.text FROM system_messages m WHERE m.id = (s.found).target_id) END AS message
 """
 
 

@@ -19,10 +19,11 @@ from protocol.events import (
     RoomInvitedEvent,
     SessionsEndedEvent,
     SessionStartedEvent,
+    SystemMessageSentEvent,
     UnblockedEvent,
 )
 from protocol.notifications import Kind, NotificationCounted
-from storage import chat_notifications, graph, live_rooms, notification_targets, notifications, posts
+from storage import chat_notifications, graph, live_rooms, notification_targets, notifications, posts, system_messages
 from storage.notifications import Cause
 from workers.job import Job, consumes
 from workers.notifications import PAGE, tell
@@ -178,6 +179,13 @@ async def tell_of_new_password(job: Job, event: SessionsEndedEvent) -> None:
 async def tell_of_new_device(job: Job, event: SessionStartedEvent) -> None:
     if event.is_new_device:
         await tell(job, Cause("security", "session", event.session_id, 0), [event.user_id])
+
+
+@consumes(SystemMessageSentEvent, group="notifications")
+async def tell_of_system_message(job: Job, event: SystemMessageSentEvent) -> None:
+    async with job.tools.database.transaction() as tx:
+        user_ids = await system_messages.recipients(tx, event.first_id, event.last_id)
+    await tell(job, Cause("system", "system_message", event.message_id, 0), user_ids)
 
 
 @consumes(BlockedEvent, group="notifications")

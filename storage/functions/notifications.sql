@@ -260,6 +260,15 @@ CREATE OR REPLACE FUNCTION dismiss_deliveries(asked bigint[]) RETURNS void
     ON CONFLICT (notification_id, channel) DO UPDATE SET due_at = now(), outcome = NULL, attempts = 0
 $$;
 
+-- Whether the viewer has a notification of this message.
+CREATE OR REPLACE FUNCTION sees_system_message(message bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM notification_causes c JOIN notifications n ON n.id = c.notification_id
+                   WHERE c.user_id = viewer_id() AND c.kind = 'system' AND c.target_type = 'system_message'
+                     AND c.target_id = message AND c.actor_id = 0 AND n.user_id = viewer_id())
+$$;
+GRANT EXECUTE ON FUNCTION sees_system_message TO daira_app;
+
 -- The viewer has seen the list down from the notification `up_to`, and its groups are closed. Returns the ids that
 -- were unseen.
 CREATE OR REPLACE FUNCTION see_notifications(up_to bigint) RETURNS SETOF bigint

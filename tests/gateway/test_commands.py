@@ -128,6 +128,7 @@ def test_help_names_every_command(installation):
         "doctor",
         "dead-letters",
         "check",
+        "notify",
     ):
         assert f" {command} " in text
 
@@ -205,6 +206,37 @@ def test_a_suspended_user_is_refused_until_restored(installation):
     assert (again.returncode, "already" in again.stderr) == (1, True)
     assert installation.run("restore", "troll").returncode == 0
     assert installation.call("user.me", {}, "troll")["username"] == "troll"
+
+
+def test_a_message_to_a_user_is_sent_once(installation):
+    assert installation.run("token", "reader", "--create").returncode == 0
+    watching = installation.start("watch", "--as", "reader")
+    wait_for_line(watching, "session.ready")
+    sent = installation.run("notify", "صيانة الليلة", "--to", "reader")
+    assert (sent.returncode, sent.stdout) == (0, "users to be notified by the workers: 1\n")
+    pushed = json.loads(wait_for_line(watching, "notification.created")[-1])["push"]
+    assert "صيانة الليلة" in pushed["notification"]["text"]
+    watching.send_signal(signal.SIGTERM)
+    watching.wait(WAIT_S)
+    again = installation.run("notify", "صيانة الليلة", "--to", "reader")
+    assert (again.returncode, "--again" in again.stderr) == (1, True)
+    assert installation.run("notify", "صيانة الليلة", "--to", "reader", "--again").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("hello",), "--all"),
+        (("hello", "--all", "--to", "reader"), "--all"),
+        (("hello", "--to", "nobody_of_that_name"), "no active user"),
+        (("x" * 301, "--all"), "1 to 300"),
+        (("two\nlines", "--all"), "line breaks"),
+        ((" ", "--all"), "1 to 300"),
+    ],
+)
+def test_a_message_that_is_refused(installation, arguments, reason):
+    refused = installation.run("notify", *arguments)
+    assert (refused.returncode, reason in refused.stderr) == (1, True), refused.stderr
 
 
 def test_seeding_more_users(installation):

@@ -9,7 +9,7 @@ from babel.messages.pofile import read_po
 from hypothesis import given
 from hypothesis import strategies as st
 
-from senders.texts import KINDS, LOCALES, language_of, notification_text, shorten
+from senders.texts import KINDS, LOCALES, language_of, message_line, notification_text, shorten
 
 ROOT = Path(__file__).parents[2]
 FORMS = {"ar": ("zero", "one", "two", "few", "many", "other"), "en": ("one", "other")}  # in the order of the catalogues
@@ -119,6 +119,11 @@ def test_a_security_notification_says_what_to_do_and_names_the_device():
     )
     arabic = "الجهاز: \u2068هاتف\u2069. إن لم يكن هذا الدخول منك، يلزم تغيير كلمة المرور الآن."
     assert notification_text("ar-EG", "security_new_device", [], 0, "هاتف")[1] == arabic
+
+
+def test_a_system_message_in_a_list():
+    assert message_line("en", " one\n\u2069two ") == "Message from DAIRA: \u2068one two\u2069"
+    assert message_line("ar-EG", "x" * 301) == f"رسالة من دائرة: \u2068{'x' * 299}…\u2069"
 
 
 TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\n\x85\u2029"

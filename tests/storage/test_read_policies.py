@@ -81,6 +81,18 @@ async def world(cluster: Cluster, request: pytest.FixtureRequest):
     notification = """INSERT INTO notifications (id, user_id, kind, target_type, target_id, place)
         VALUES ($1, $2, 'system', 'user', $2, 'list')"""
     await owner.execute(notification, next(ids), author)
+    message, of_message = next(ids), next(ids)
+    await owner.execute("INSERT INTO system_messages (id, text, user_id) VALUES ($1, 'x', $2)", message, author)
+    await owner.execute(
+        """INSERT INTO notifications (id, user_id, kind, target_type, target_id, place)
+        VALUES ($1, $2, 'system', 'system_message', $3, 'list')""",
+        of_message, author, message,
+    )  # fmt: skip
+    await owner.execute(
+        """INSERT INTO notification_causes (user_id, kind, target_type, target_id, actor_id, event_id, notification_id)
+        VALUES ($1, 'system', 'system_message', $2, 0, 1, $3)""",
+        author, message, of_message,
+    )  # fmt: skip
     await owner.execute("INSERT INTO collections (id, owner_id, name) VALUES ($1, $2, 'c')", next(ids), author)
     save = "INSERT INTO saves (id, user_id, post_id) VALUES ($1, $2, $3)"
     await owner.execute(save, next(ids), author, posts["public"])
@@ -272,8 +284,9 @@ PRIVATE = {
     "sessions": ("user_id = $1", {"author": 1}),
     "push_devices": ("user_id = $1", {"author": 1}),
     "idempotency": ("user_id = $1", {"author": 1}),
-    "notifications": ("user_id = $1", {"author": 1}),
+    "notifications": ("user_id = $1", {"author": 2}),
     "notification_preferences": ("user_id = $1", {"author": 1}),
+    "system_messages": ("$1::bigint > 0", {"author": 1}),
     "media_usage": ("user_id = $1", {"author": 1}),
 }
 # Tables whose reads have tests of their own here.

@@ -17,6 +17,7 @@ NOTIFICATIONS = {
     "notification_deliveries": Rules(
         "", "", False, ((NO_ONE, "DELETE FROM notification_deliveries WHERE user_id = {owner}"),)
     ),
+    "system_messages": Rules("", "", False, ((NO_ONE, "DELETE FROM system_messages WHERE id = {system_message}"),)),
     "handled_events": Rules("", "", False, ((NO_ONE, "DELETE FROM handled_events WHERE event_id = {post}"),)),
     "notification_preferences": Rules(
         f"user_id {_PREFERRED}", _PREFERRED, False,
@@ -30,6 +31,9 @@ NOTIFICATIONS = {
 }  # fmt: skip
 
 OF_WORKERS = {
+    "system_messages": Rules(
+        "", "", False, ((NO_ONE, "INSERT INTO system_messages (id, text) VALUES ({new}, 'x')"),)
+    ),
     "handled_events": Rules(
         "event_id", "", True,
         (
@@ -68,6 +72,7 @@ OF_WORKERS = {
 
 ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
     "notifications_shown": (("owner", "SELECT shown_count FROM notifications_shown(ARRAY [{notification}])"),),
+    "sees_system_message": (("owner", "SELECT sees_system_message({system_message})"),),
     "unseen_count": (("owner", "SELECT unseen_count()"),),
     "see_notifications": (
         ("owner", "SELECT see_notifications({notification});"

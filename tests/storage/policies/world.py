@@ -21,7 +21,7 @@ _ROWS = """
     post open_post deleted_post lost_post comment reply own_comment owner_comment deleted_comment lost_comment circle
     circle_of_other lost_circle room scheduled ended undigested message deleted_message owner_message session
     revoked_session expired_session session_of_other chat direct hidden_direct
-    device notification filtered_notification
+    device notification filtered_notification system_message told_message
     viewed_post share collection collection_of_other
     file loose_file upload upload_of_other expired_file
 """
@@ -180,11 +180,15 @@ _BELONGINGS = """
     INSERT INTO chat_reads (chat_id, user_id, seqs, ats) VALUES ({chat}, {owner}, ARRAY [1], ARRAY [now()]);
     INSERT INTO notifications (id, user_id, kind, target_type, target_id, place, actor_ids, actor_count)
         VALUES ({notification}, {owner}, 'follow', 'user', {owner}, 'list', ARRAY [{other}], 1),
-               ({filtered_notification}, {owner}, 'mention', 'user', {speaker}, 'filtered', ARRAY [{speaker}], 1);
+               ({filtered_notification}, {owner}, 'mention', 'user', {speaker}, 'filtered', ARRAY [{speaker}], 1),
+               ({told_message}, {owner}, 'system', 'system_message', {system_message}, 'list', '{{}}', 0);
     INSERT INTO notification_causes
         (user_id, kind, target_type, target_id, actor_id, event_id, notification_id, created_at)
         VALUES ({owner}, 'follow', 'user', {owner}, {other}, 1, {notification}, now()),
-               ({owner}, 'follow', 'user', {owner}, {cohost}, 1, NULL, now() - interval '91 days');
+               ({owner}, 'follow', 'user', {owner}, {cohost}, 1, NULL, now() - interval '91 days'),
+               ({owner}, 'system', 'system_message', {system_message}, 0, 1, {told_message}, now()),
+               ({other}, 'system', 'system_message', {system_message}, 0, 1, NULL, now());
+    INSERT INTO system_messages (id, text) VALUES ({system_message}, 'x');
     INSERT INTO handled_events (event_id) VALUES ({owner} >> 24), ({post});
     INSERT INTO notification_preferences (user_id, strangers) VALUES ({owner}, 'filter');
     INSERT INTO notification_deliveries (notification_id, channel, user_id, due_at)
