@@ -169,15 +169,7 @@ class SetNotificationPreferences(Request, frozen=True):
     new_accounts: Policy | UnsetType = UNSET
 
 
-class NotificationCreated(Push, frozen=True):
-    """The notification is new in the list, or a further actor joined it: then it replaces the one with the same id.
-
-    It is also pushed when the user accepts a notification that a policy kept back.
-
-    `text` is empty if the user has hidden one of its actors since: then load `notification.list`.
-    """
-
-    event: ClassVar[str] = "notification.created"
+class _ShownNotification(Push, frozen=True):
     notification: Notification
 
     @property
@@ -190,6 +182,33 @@ class NotificationCreated(Push, frozen=True):
         count = self.notification.actor_count - len(self.notification.actors) + len(actors)
         shown = msgspec.structs.replace(self.notification, actors=actors, actor_count=count, text="")
         return msgspec.structs.replace(self, notification=shown)
+
+
+class NotificationCreated(_ShownNotification, frozen=True):
+    """The notification is new in the list, or a further actor joined it: then it replaces the one with the same id.
+
+    It is also pushed when the user accepts a notification that a policy kept back.
+
+    `text` is empty if the user has hidden one of its actors since: then load `notification.list`.
+    """
+
+    event: ClassVar[str] = "notification.created"
+
+
+class NotificationChanged(_ShownNotification, frozen=True):
+    """An actor withdrew the reaction or ended the follow, or returned: it replaces the one with the same id, quietly.
+
+    It may have been removed before. `text` may be empty, as in `notification.created`.
+    """
+
+    event: ClassVar[str] = "notification.changed"
+
+
+class NotificationRemoved(Push, frozen=True):
+    """All actors withdrew their reactions or ended their follows: remove these from the list."""
+
+    event: ClassVar[str] = "notification.removed"
+    ids: list[str]
 
 
 class NotificationCounted(Push, frozen=True):

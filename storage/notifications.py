@@ -72,12 +72,13 @@ async def notify(
     return cast("list[ToldRow]", rows)
 
 
-async def recheck(tx: Transaction, cause: Cause, user_id: int) -> bool:
+async def recheck(tx: Transaction, cause: Cause, user_id: int) -> int | None:
     """Take the actor out of the user's notification if the reaction or follow has ended, or back if it stands again.
 
-    Returns whether the notification has changed. For workers.
+    Returns the notification if it is in the list and has changed. For workers.
     """
-    return bool(await tx.fetchval("SELECT recheck_cause($1, $2, $3, $4, $5)", *cause, user_id))
+    changed: int | None = await tx.fetchval("SELECT recheck_cause($1, $2, $3, $4, $5)", *cause, user_id)
+    return changed
 
 
 async def told_lately(tx: Transaction, event_id: int, cause: Cause, user_ids: Sequence[int]) -> list[ToldRow]:

@@ -22,10 +22,11 @@ from protocol.events import (
     SystemMessageSentEvent,
     UnblockedEvent,
 )
-from protocol.notifications import Kind, NotificationCounted
-from storage import chat_notifications, graph, live_rooms, notification_targets, notifications, posts, system_messages
+from protocol.notifications import Kind
+from storage import chat_notifications, graph, live_rooms, notification_targets, posts, system_messages
 from storage.notifications import Cause
 from workers.job import Job, consumes
+from workers.notification_lists import count, recheck
 from workers.notifications import PAGE, tell
 
 MOST_FOLLOWERS_TOLD = 10_000  # of a live room, the newest followers
@@ -38,7 +39,7 @@ async def tell_of_follow(job: Job, event: FollowChangedEvent) -> None:
     """A follow, a request or an acceptance that still stands; the end of a follow takes it out of its notification."""
     follower_id, followee_id = event.follower_id, event.followee_id
     follow = Cause("follow", "user", followee_id, follower_id)
-    await _recheck(job, follow, followee_id)
+    await recheck(job, follow, followee_id)
     async with job.tools.database.transaction() as tx:
         status = await graph.follow_status(tx, follower_id, followee_id)
     match (event.change, status):
@@ -78,7 +79,7 @@ async def tell_of_reaction(job: Job, event: ReactionSetEvent) -> None:
         return
     cause = Cause("reaction", event.target_type, event.target_id, event.user_id)
     if found.was_withdrawn:
-        await _recheck(job, cause, found.author_id)
+        await recheck(job, cause, found.author_id)
     else:
         await tell(job, cause, [found.author_id])
 
@@ -87,7 +88,7 @@ async def tell_of_reaction(job: Job, event: ReactionSetEvent) -> None:
 async def take_out_reaction(job: Job, event: ReactionUnsetEvent) -> None:
     author_id = await notification_targets.author(job.tools.database, event.target_type, event.target_id)
     if author_id is not None:
-        await _recheck(job, Cause("reaction", event.target_type, event.target_id, event.user_id), author_id)
+        await recheck(job, Cause("reaction", event.target_type, event.target_id, event.user_id), author_id)
 
 
 @consumes(CommentCreatedEvent, group="notifications")
@@ -192,19 +193,18 @@ async def tell_of_system_message(job: Job, event: SystemMessageSentEvent) -> Non
 async def count_after_block(job: Job, event: BlockedEvent) -> None:
     """A block also ends the follows of the two users."""
     for follower_id, followee_id in ((event.blocker_id, event.blocked_id), (event.blocked_id, event.blocker_id)):
-        async with job.tools.database.transaction() as tx:
-            await notifications.recheck(tx, Cause("follow", "user", followee_id, follower_id), followee_id)
-    await _count(job, event.blocker_id, event.blocked_id)
+        await recheck(job, Cause("follow", "user", followee_id, follower_id), followee_id)
+    await count(job, event.blocker_id, event.blocked_id)
 
 
 @consumes(UnblockedEvent, group="notifications")
 async def count_after_unblock(job: Job, event: UnblockedEvent) -> None:
-    await _count(job, event.blocker_id, event.blocked_id)
+    await count(job, event.blocker_id, event.blocked_id)
 
 
 @consumes(MuteChangedEvent, group="notifications")
 async def count_after_mute(job: Job, event: MuteChangedEvent) -> None:
-    await _count(job, event.user_id)
+    await count(job, event.user_id)
 
 
 async def _mentioned(job: Job, post_id: int) -> list[int]:
@@ -212,19 +212,3 @@ async def _mentioned(job: Job, post_id: int) -> list[int]:
     async with job.tools.database.transaction() as tx:
         post = await posts.for_fanout(tx, post_id)
     return [] if post is None or post["status"] != "published" else post["mention_ids"]
-
-
-async def _recheck(job: Job, cause: Cause, user_id: int) -> None:
-    async with job.tools.database.transaction() as tx:
-        has_changed = await notifications.recheck(tx, cause, user_id)
-    if has_changed:
-        await _count(job, user_id)
-
-
-async def _count(job: Job, *user_ids: int) -> None:
-    """Push how many notifications are unseen: some have been hidden, or are back."""
-    async with job.tools.database.transaction() as tx:
-        counts = await notifications.unseen_counts(tx, user_ids)
-    for user_id, count in counts.items():
-        push = NotificationCounted(id=f"notification.counted:{job.event_id}:{user_id}", unseen_count=count)
-        await job.tools.broadcaster.publish_to_users([user_id], push)

@@ -18,6 +18,11 @@ export class Bell {
       this.#add([notification]);
       return this.#isOpen && this.#markSeen();
     });
+    session.on("notification.changed", ({ notification }) => this.#add([notification]));
+    session.on("notification.removed", ({ ids }) => {
+      for (const id of ids) this.#notifications.delete(id);
+      this.#add([]);
+    });
     session.on("notification.counted", ({ unseen_count }) => this.#count(unseen_count));
     session.on("notification.dismissed", ({ ids }) => {
       const seen = ids.filter((id) => this.#notifications.has(id));

@@ -65,13 +65,14 @@ CREATE OR REPLACE FUNCTION cause_stands(person bigint, kind text, type text, tar
             WHERE r.target_type = type AND r.target_id = target AND r.user_id = actor) END;
 
 -- A reaction or follow has ended or is back: its actor leaves the person's notification, or is shown there again. One
--- without actors is hidden and closed, and devices dismiss it. Returns whether the notification has changed.
+-- without actors is hidden and closed, and devices dismiss it. Returns the notification if it has changed and is listed.
 CREATE OR REPLACE FUNCTION recheck_cause(told_kind text, type text, target bigint, actor bigint, person bigint)
-    RETURNS boolean
+    RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     changed bigint;
+    listed bigint;
     is_gone boolean;
     is_empty boolean;
 BEGIN
@@ -86,11 +87,11 @@ BEGIN
                            WHERE c.notification_id = n.id AND NOT c.is_withdrawn ORDER BY c.created_at DESC LIMIT 8),
         group_key = CASE WHEN NOT is_gone OR n.actor_count > 1 THEN n.group_key END
     WHERE n.id = changed
-    RETURNING n.actor_count = 0 INTO is_empty;
+    RETURNING n.actor_count = 0, CASE n.place WHEN 'list' THEN n.id END INTO is_empty, listed;
     IF is_empty THEN
         PERFORM dismiss_deliveries(ARRAY [changed]);
     END IF;
-    RETURN is_empty IS NOT NULL;
+    RETURN listed;
 END $$;
 GRANT EXECUTE ON FUNCTION recheck_cause TO daira_worker;
 

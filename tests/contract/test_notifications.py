@@ -89,6 +89,44 @@ async def test_an_ended_follow_leaves_the_others_in_the_group(cluster: Cluster, 
     await alice.expect("notification.counted", unseen_count=1)
 
 
+async def test_an_open_list_shows_what_is_withdrawn_and_returns(cluster: Cluster, person):
+    alice, bob, carol = [await person(name) for name in ("alice", "bob", "carol")]
+    post = await alice.call("post.create", text="hello")
+    target = {"target_type": "post", "target_id": post["id"]}
+    for actor in (bob, carol):
+        await actor.call("reaction.set", **target, kind="like")
+        await cluster.settle()
+    await bob.call("reaction.unset", **target)
+    changed = (await alice.expect("notification.changed"))["notification"]
+    assert [changed] == await listed(alice)
+    assert (changed["actor_count"], [actor["id"] for actor in changed["actors"]]) == (1, [carol.id])
+    await carol.call("reaction.unset", **target)
+    assert (await alice.expect("notification.removed"))["ids"] == [changed["id"]]
+    await bob.call("reaction.set", **target, kind="love")
+    back = (await alice.expect("notification.changed"))["notification"]
+    assert [back] == await listed(alice)
+    assert [actor["id"] for actor in back["actors"]] == [bob.id]
+
+
+async def test_a_block_takes_the_follow_out_of_an_open_list(cluster: Cluster, person):
+    alice, bob = await person("alice"), await person("bob")
+    await bob.call("graph.follow", user_id=alice.id)
+    told = await notified(alice, kind="follow")
+    await bob.call("graph.block", user_id=alice.id)
+    assert (await alice.expect("notification.removed"))["ids"] == [told["id"]]
+
+
+async def test_what_a_policy_keeps_back_changes_without_a_push(cluster: Cluster, person):
+    alice, bob = await person("alice"), await person("bob")
+    await alice.call("notification.set_preferences", strangers="filter")
+    await bob.call("graph.follow", user_id=alice.id)
+    await cluster.settle()
+    await bob.call("graph.unfollow", user_id=alice.id)
+    await cluster.settle(alice)
+    assert alice.heard("notification.removed") == alice.heard("notification.counted") == []
+    assert (await alice.call("notification.filtered"))["items"] == []
+
+
 async def test_requests_and_acceptances(cluster: Cluster, person):
     alice, bob = await person("alice"), await person("bob")
     await alice.call("user.update", is_private=True)
@@ -265,9 +303,11 @@ async def test_bad_preferences_are_refused_and_change_nothing(person, preference
 async def test_a_socket_that_a_user_turned_off_stays_quiet(cluster: Cluster, person):
     alice, bob = await person("alice"), await person("bob")
     await alice.call("notification.set_preferences", channels={"follow": {"socket": False}})
-    await bob.call("graph.follow", user_id=alice.id)
-    await cluster.settle(alice)
-    assert alice.heard("notification.created") == []
+    for act in ("graph.follow", "graph.unfollow", "graph.follow"):
+        await bob.call(act, user_id=alice.id)
+        await cluster.settle(alice)
+    for push in ("created", "changed", "removed"):
+        assert alice.heard(f"notification.{push}") == []
     [item] = await listed(alice)
     why = (await alice.call("notification.why", id=item["id"]))["decisions"]
     assert [(each["channel"], each["decision"], each["reason"]) for each in why] == [

@@ -51,6 +51,11 @@ async def test_reactions_are_grouped_until_they_are_seen(pair, person):
     await hers.see("#notification-list .new:first-child", "bob")
     await hers.see("#notification-list .new:nth-child(2)", "bob")
     await hers.see_no("#notification-list li:nth-child(3)")
+    # What is withdrawn leaves the open list.
+    await carol.call("reaction.unset", target_type="post", target_id=post)
+    await his.click("#posts [data-kind='love']")
+    await hers.see_no("#notification-list li:nth-child(2)")
+    await hers.see("#notification-list li", "bob")
 
 
 async def test_what_a_policy_keeps_back_waits_in_an_inbox_of_its_own(pair, person):

@@ -66,6 +66,7 @@ NO_ROW = {
     "notification.mark_seen": "silent",
     "notification.preferences": "own",
     "notification.preferences_changed": "own",
+    "notification.removed": "own",
     "notification.set_preferences": "own",
     "post.unwatch": "silent",
     "presence.set": "own",

@@ -15,8 +15,7 @@ async def make(world: World) -> None:
 
 async def _take_part(world: World, account: str, post: Thing) -> None:
     await _comment(world, account, post, f"{account}.comments.{post.owner}")
-    arguments = {"target_type": "post", "target_id": post.id, "kind": "love"}
-    await world.people[account].call("reaction.set", **arguments)
+    await _react(world, account, post)
 
 
 def _reachable(world: World) -> list[tuple[str, Thing]]:
@@ -71,11 +70,37 @@ async def _created(world: World) -> list[Told]:
     return found
 
 
+async def _changed(world: World) -> list[Told]:
+    """An account withdraws a reaction; that of the host stays in the group. Whoever was told of both is pushed this."""
+    owners = [(account, name) for account in ACCOUNTS for name in RELATIONS]
+    names = [world.new_name(name, account) for account, name in owners]
+    posts = await asyncio.gather(
+        *(world.publish(owner, "public", name) for (_, owner), name in zip(owners, names, strict=True))
+    )
+    reached = [(account, post) for (account, _), post in zip(owners, posts, strict=True) if world.sees(account, post)]
+    for actors in ([HOST] * len(reached), [account for account, _ in reached]):
+        acts = [(actor, post) for actor, (_, post) in zip(actors, reached, strict=True)]
+        await asyncio.gather(*(_react(world, actor, post) for actor, post in acts))
+        await world.cluster.settle()
+    await asyncio.gather(
+        *(
+            world.people[account].call("reaction.unset", target_type="post", target_id=post.id)
+            for account, post in reached
+        )
+    )
+    return [told({post.owner} & world.audience((account, "act")), post, world.user(HOST)) for account, post in reached]
+
+
+async def _react(world: World, actor: str, post: Thing) -> None:
+    await world.people[actor].call("reaction.set", target_type="post", target_id=post.id, kind="love")
+
+
 CALLS = {
     "notification.filtered": CallRow(_filtered),
     "notification.list": CallRow(_lists),
     "notification.why": CallRow(_foreign),
 }
 PUSHES = {
+    "notification.changed": PushRow(_changed),
     "notification.created": PushRow(_created),
 }
