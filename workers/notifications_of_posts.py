@@ -1,0 +1,89 @@
+"""Notifications of posts, comments and reactions: who is told of them, or no longer."""
+
+from protocol.events import (
+    CommentCreatedEvent,
+    CommentEditedEvent,
+    PostCreatedEvent,
+    PostEditedEvent,
+    ReactionSetEvent,
+    ReactionUnsetEvent,
+)
+from protocol.notifications import Kind
+from storage import notification_targets, posts
+from storage.notifications import Cause
+from workers.job import Job, consumes
+from workers.notification_lists import recheck
+from workers.notifications import tell
+
+
+@consumes(PostCreatedEvent, group="notifications")
+async def tell_of_post(job: Job, event: PostCreatedEvent) -> None:
+    """The author of what a new post shares, and users whom it mentions: each once."""
+    mentioned = await _mentioned(job, event.post_id)
+    async with job.tools.database.transaction() as tx:
+        shared_author_id = await notification_targets.author_of_shared_post(tx, event.post_id)
+    if shared_author_id is not None:
+        await tell(job, Cause("share", "post", event.post_id, event.author_id), [shared_author_id])
+    others = [user_id for user_id in mentioned if user_id != shared_author_id]
+    await tell(job, Cause("mention", "post", event.post_id, event.author_id), others)
+
+
+@consumes(PostEditedEvent, group="notifications")
+async def tell_of_edit(job: Job, event: PostEditedEvent) -> None:
+    """Users whom an edit mentions for the first time."""
+    named = [user_id for user_id in await _mentioned(job, event.post_id) if user_id in event.named]
+    await tell(job, Cause("mention", "post", event.post_id, event.author_id), named)
+
+
+@consumes(ReactionSetEvent, group="notifications")
+async def tell_of_reaction(job: Job, event: ReactionSetEvent) -> None:
+    found = await notification_targets.author_to_tell_of_reaction(
+        job.tools.database, job.event_id, event.target_type, event.target_id, event.user_id
+    )
+    if found is None:
+        return
+    cause = Cause("reaction", event.target_type, event.target_id, event.user_id)
+    if found.was_withdrawn:
+        await recheck(job, cause, found.author_id)
+    else:
+        await tell(job, cause, [found.author_id])
+
+
+@consumes(ReactionUnsetEvent, group="notifications")
+async def take_out_reaction(job: Job, event: ReactionUnsetEvent) -> None:
+    author_id = await notification_targets.author(job.tools.database, event.target_type, event.target_id)
+    if author_id is not None:
+        await recheck(job, Cause("reaction", event.target_type, event.target_id, event.user_id), author_id)
+
+
+@consumes(CommentCreatedEvent, group="notifications")
+async def tell_of_comment(job: Job, event: CommentCreatedEvent) -> None:
+    """The author of the comment that it replies to, users whom it mentions, and the author of the post: each once."""
+    async with job.tools.database.transaction() as tx:
+        comment = await notification_targets.comment(tx, event.comment_id)
+    if comment is None:
+        return
+    parent_author_id = comment["parent_author_id"]
+    replied_to = set() if parent_author_id is None else {parent_author_id}
+    mentioned = {*comment["mention_ids"]} - replied_to
+    others = {comment["post_author_id"]} - replied_to - mentioned
+    kinds: tuple[tuple[Kind, set[int]], ...] = (("reply", replied_to), ("mention", mentioned), ("comment", others))
+    for kind, user_ids in kinds:
+        await tell(job, Cause(kind, "comment", event.comment_id, event.author_id), sorted(user_ids))
+
+
+@consumes(CommentEditedEvent, group="notifications")
+async def tell_of_edited_comment(job: Job, event: CommentEditedEvent) -> None:
+    """Users whom an edit mentions for the first time."""
+    async with job.tools.database.transaction() as tx:
+        comment = await notification_targets.comment(tx, event.comment_id)
+    if comment is not None:
+        named = [user_id for user_id in comment["mention_ids"] if user_id in event.named]
+        await tell(job, Cause("mention", "comment", event.comment_id, event.author_id), named)
+
+
+async def _mentioned(job: Job, post_id: int) -> list[int]:
+    """The users whom the post mentions."""
+    async with job.tools.database.transaction() as tx:
+        post = await posts.for_fanout(tx, post_id)
+    return [] if post is None or post["status"] != "published" else post["mention_ids"]
