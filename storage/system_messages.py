@@ -92,8 +92,8 @@ async def tell_page(connection: Connection, message_id: int, limit: int) -> int:
             page["last_id"],
             page["amount"] < limit,
         )
-        await connection.execute(f"NOTIFY {CHANNEL}")
-        return int(page["amount"])
+    await connection.execute(f"NOTIFY {CHANNEL}")  # in a transaction, it would make other commits wait
+    return int(page["amount"])
 
 
 async def recipients(tx: Transaction, first_id: int, last_id: int) -> list[int]:
