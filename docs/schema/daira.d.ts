@@ -847,6 +847,12 @@ export interface Notification {
   read: boolean;
 }
 
+/** An actor withdrew the reaction or ended the follow, or returned: it replaces the one with the same id, quietly. It may have been removed before. `text` may be empty, as in `notification.created`. */
+export interface NotificationChanged {
+  id: string;
+  notification: Notification;
+}
+
 export interface NotificationCounted {
   id: string;
   unseen_count: number;
@@ -891,6 +897,12 @@ export interface NotificationRef {
 }
 
 export interface NotificationRefs {
+  ids: string[];
+}
+
+/** All actors withdrew their reactions or ended their follows: remove these from the list. */
+export interface NotificationRemoved {
+  id: string;
   ids: string[];
 }
 
@@ -1410,7 +1422,7 @@ export interface StoredParts {
 
 /** The subject of a notification. The id of a `password` is that of its change. */
 export interface Target {
-  type: "chat" | "comment" | "password" | "post" | "room" | "session" | "user";
+  type: "chat" | "comment" | "password" | "post" | "room" | "session" | "system_message" | "user";
   id: string;
 }
 
@@ -1850,10 +1862,12 @@ export interface ServerToClientEvents {
   "media.progressed": (push: MediaProgressed, offset?: string) => void;
   "media.ready": (push: MediaReady, offset?: string) => void;
   "media.updated": (push: MediaUpdated, offset?: string) => void;
+  "notification.changed": (push: NotificationChanged, offset?: string) => void;
   "notification.counted": (push: NotificationCounted, offset?: string) => void;
   "notification.created": (push: NotificationCreated, offset?: string) => void;
   "notification.dismissed": (push: NotificationDismissed, offset?: string) => void;
   "notification.preferences_changed": (push: NotificationPreferencesChanged, offset?: string) => void;
+  "notification.removed": (push: NotificationRemoved, offset?: string) => void;
   "post.counted": (push: PostCounted, offset?: string) => void;
   "post.deleted": (push: PostDeleted, offset?: string) => void;
   "post.edited": (push: PostEdited, offset?: string) => void;
