@@ -46,7 +46,9 @@ GRANT EXECUTE ON FUNCTION media_object TO daira_app, daira_worker;
 CREATE OR REPLACE FUNCTION shown_media(type text, targets bigint[]) RETURNS jsonb
     LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
 BEGIN
-    IF targets = '{}' THEN
+    -- Most have none: this look costs a tenth of asking for them.
+    IF targets = '{}' OR NOT EXISTS (
+        SELECT FROM media f WHERE f.target_type = type AND f.target_id = ANY (targets)) THEN
         RETURN NULL;
     ELSIF viewer_id() IS NOT NULL THEN
         RETURN (SELECT jsonb_object_agg(t.id, t.files) FROM (
