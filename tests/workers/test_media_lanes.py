@@ -5,6 +5,8 @@ import hashlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import pytest_asyncio
 from aiohttp import ClientSession
 from PIL import Image
 
+from gateway.stores import open_stores
 from media import processing
 from media.scratch import PREFIX, Scratch
 from storage import media, media_work
@@ -23,6 +26,7 @@ from tests.media.cleanliness import metadata_in
 from tests.media.corpus import CASES
 from tests.media.films import make_film
 from tests.people import Person
+from tests.store_link import link_to
 from tests.uploads import fetch, upload
 from workers.media_attempts import Attempt
 from workers.media_lanes import LANES, run_lane
@@ -307,6 +311,27 @@ async def test_worker_that_stops_gives_its_file_back(cluster: Cluster, person, f
     row = await row_of(cluster, media_id)
     assert (row["status"], row["attempts"], row["started_at"]) == ("processing", 0, None)
     assert (await take(cluster, media_id)).attempts == 1
+
+
+async def test_file_waits_for_the_store_and_no_attempt_is_counted(cluster: Cluster, person, files, tmp_path):
+    alice = await person("alice")
+    media_id = await send_case(alice, files, "gps.jpg")
+    scratch = Scratch(str(tmp_path))
+    async with link_to(cluster.servers.s3_port) as link:
+        servers = cluster.servers
+        keys = {"s3_access_key": servers.s3_access_key, "s3_secret_key": servers.s3_secret_key}
+        async with open_stores(cluster.settings(s3_endpoint=link.url, **keys)) as stores:
+            tools = replace(cluster.workers.tools, objects=stores.objects, object_files=stores.object_files)
+            await link.close()
+            await Attempt(tools, scratch, await take(cluster, media_id)).run()
+            row = await row_of(cluster, media_id)
+            assert (row["status"], row["attempts"], row["started_at"]) == ("processing", 0, None)
+            assert row["due_at"] > datetime.now(UTC)
+            await link.open()
+            await change(cluster, media_id, "due_at = now()")
+            await Attempt(cluster.workers.tools, scratch, await take(cluster, media_id)).run()
+    scratch.close()
+    await alice.expect("media.ready")
 
 
 async def test_scratch_of_a_process_that_was_killed_is_removed(tmp_path: Path) -> None:
