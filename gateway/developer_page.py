@@ -6,12 +6,13 @@ because another name can be made to resolve to it, and only without a proxy, whi
 """
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 from aiohttp import web
+from yarl import URL
 
 from gateway import demo
 from protocol.fields import Username
@@ -21,8 +22,6 @@ PAGE = Path(__file__).parent / "page"
 MOST_LISTED = 12
 LIFETIME = timedelta(hours=12)  # the page does not refresh its token
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
@@ -41,17 +40,20 @@ class ChosenUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DeveloperPage:
-    def __init__(self, owner_database: str, tokens: AccessTokens) -> None:
+    """media_urls: where clients send and load files: the object store, and the CDN if there is one."""
+
+    def __init__(self, owner_database: str, tokens: AccessTokens, media_urls: Sequence[str]) -> None:
         self._owner_database = owner_database
         self._tokens = tokens
+        self._headers = {**HEADERS, "Content-Security-Policy": content_policy(media_urls)}
 
     def route(self, app: web.Application) -> None:
-        app.router.add_get("/", _on_this_machine(_file(PAGE / "index.html")))
+        app.router.add_get("/", self._on_this_machine(_file(PAGE / "index.html")))
         for path in PAGE.rglob("*"):
             if path.is_file():
-                app.router.add_get(f"/page/{path.relative_to(PAGE).as_posix()}", _on_this_machine(_file(path)))
-        app.router.add_get("/dev/users", _on_this_machine(_from_our_page(self._list_users)))
-        app.router.add_post("/dev/sign-in", _on_this_machine(_from_our_page(self._sign_in)))
+                app.router.add_get(f"/page/{path.relative_to(PAGE).as_posix()}", self._on_this_machine(_file(path)))
+        app.router.add_get("/dev/users", self._on_this_machine(_from_our_page(self._list_users)))
+        app.router.add_post("/dev/sign-in", self._on_this_machine(_from_our_page(self._sign_in)))
 
     async def _list_users(self, request: web.Request) -> web.Response:
         """The most followed demo users, to choose from."""
@@ -77,25 +79,33 @@ class DeveloperPage:
             return _refused(404, f"there is no demo user {asked.username}")
         return web.json_response({"token": token})
 
+    def _on_this_machine(self, handler: Handler) -> Handler:
+        """Refuse requests to other host names and through proxies, and add the security headers."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            is_direct = not any(name in request.headers for name in _OF_PROXIES)
+            if is_direct and _THIS_MACHINE.fullmatch(request.host):
+                response = await handler(request)
+            else:
+                response = _refused(403, "open this page at http://localhost or http://127.0.0.1, without a proxy")
+            response.headers.update(self._headers)
+            return response
+
+        return answer
+
+
+def content_policy(media_urls: Sequence[str]) -> str:
+    """Let the page load its own files and media, and nothing else. Films play from blobs, which hls.js fills."""
+    media = " ".join(("'self'", *(str(URL(url).origin()) for url in media_urls)))
+    return (
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {media}; media-src {media} blob:; "
+        f"connect-src {media}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
 
 def _file(path: Path) -> Handler:
     async def answer(request: web.Request) -> web.StreamResponse:
         return web.FileResponse(path)
-
-    return answer
-
-
-def _on_this_machine(handler: Handler) -> Handler:
-    """Refuse requests to other host names and through proxies, and add the security headers."""
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        is_direct = not any(name in request.headers for name in _OF_PROXIES)
-        if is_direct and _THIS_MACHINE.fullmatch(request.host):
-            response = await handler(request)
-        else:
-            response = _refused(403, "open this page at http://localhost or http://127.0.0.1, without a proxy")
-        response.headers.update(HEADERS)
-        return response
 
     return answer
 

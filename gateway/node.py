@@ -85,7 +85,9 @@ class Node:
             services.database, self._stores.objects, services.media, parts.media_tokens, self._media_rate, self._address
         ).route(app)
         if self._settings.developer_page:
-            DeveloperPage(self._settings.owner_database, services.tokens).route(app)
+            settings = self._settings
+            media_urls = [url for url in (settings.public_s3[0], settings.cdn_url) if url]
+            DeveloperPage(settings.owner_database, services.tokens, media_urls).route(app)
         self._runner = await self._http.enter_async_context(serve_http(app, listener))
         log.info("node started", node=self.name)
 

@@ -3,34 +3,47 @@ import { element } from "./dom.js";
 import { notify } from "./notice.js";
 import { upload } from "./upload.js";
 
-const MOST = 10;
 const LONGEST_ALT = 1_500;
+const ALL = "image/*,video/*,audio/*";
 
 export class Attachments {
-  element;
   #session;
+  #field;
+  #picker;
+  #most;
+  #all = element("div", { class: "attachments" });
   #list = element("ul", { "aria-label": "Attached files" });
   #files = [];
 
-  /** form: files may be dropped on it. Put `element` into it. */
-  constructor(session, form) {
+  /** form: its first field may be empty while there are files, and files may be dropped on it. */
+  constructor(session, form, { most = 10, accept = ALL } = {}) {
     this.#session = session;
-    const picker = element("input", {
+    this.#field = form.querySelector("input, textarea");
+    this.#most = most;
+    this.#picker = element("input", {
       type: "file",
-      multiple: "",
-      accept: "image/*,video/*,audio/*",
-      onchange: () => {
-        this.#add(picker.files);
-        picker.value = "";
-      },
+      accept,
+      ...(most > 1 && { multiple: "" }),
+      "aria-label": "Attach files",
+      onchange: () => this.#pick(),
     });
-    const label = element("label", {}, "📎 Attach files ", picker);
-    this.element = element("div", { class: "attachments" }, label, this.#list);
+    this.#all.append(element("label", { title: "Attach files" }, "📎", this.#picker), this.#list);
+    form.append(this.#all);
     form.addEventListener("dragover", (event) => event.preventDefault());
     form.addEventListener("drop", (event) => {
       event.preventDefault();
-      this.#add(event.dataTransfer.files);
+      if (this.isOffered) this.#add(event.dataTransfer.files);
     });
+  }
+
+  /** Whether files can be attached now. */
+  get isOffered() {
+    return !this.#all.hidden;
+  }
+
+  set isOffered(isOffered) {
+    this.#all.hidden = !isOffered;
+    this.#field.required = !isOffered || this.#files.length === 0;
   }
 
   /** Upload what was not yet; return the ids of all. Throws if one fails: it stays in the list, to be sent again. */
@@ -44,23 +57,30 @@ export class Attachments {
 
   /** Forget the files, once they are used. */
   clear() {
-    this.#files = [];
-    this.#list.replaceChildren();
+    this.#keep([]);
+  }
+
+  #pick() {
+    this.#add(this.#picker.files);
+    this.#picker.value = "";
   }
 
   #add(files) {
-    for (const file of files) {
-      if (this.#files.length === MOST) return notify(`At most ${MOST} files`);
-      const attachment = new Attachment(file, () => this.#remove(attachment));
-      this.#files.push(attachment);
-      this.#list.append(attachment.element);
-    }
+    const added = [...files].map((file) => new Attachment(file, (attachment) => this.#remove(attachment)));
+    const all = [...this.#files, ...added];
+    if (all.length > this.#most) notify(this.#most === 1 ? "Only one file" : `At most ${this.#most} files`);
+    this.#keep(all.slice(0, this.#most));
   }
 
   #remove(attachment) {
     attachment.abort();
-    attachment.element.remove();
-    this.#files = this.#files.filter((each) => each !== attachment);
+    this.#keep(this.#files.filter((each) => each !== attachment));
+  }
+
+  #keep(files) {
+    this.#files = files;
+    this.#list.replaceChildren(...files.map((file) => file.element));
+    this.#field.required = files.length === 0;
   }
 }
 
@@ -72,6 +92,7 @@ class Attachment {
   #alt;
   #isSensitive = element("input", { type: "checkbox" });
   #progress;
+  #failure = element("small", { role: "alert", dir: "auto" });
 
   constructor(file, remove) {
     this.#file = file;
@@ -80,31 +101,44 @@ class Attachment {
       maxlength: LONGEST_ALT,
       placeholder: "Description",
       "aria-label": `description of ${file.name}`,
+      autocomplete: "off",
     });
     this.#progress = element("progress", { value: 0, "aria-label": `upload of ${file.name}`, hidden: "" });
+    const removing = { type: "button", "aria-label": `Remove ${file.name}`, onclick: () => remove(this) };
     this.element = element(
       "li",
       { class: "line" },
       element("bdi", {}, file.name),
-      element("button", { type: "button", "aria-label": `Remove ${file.name}`, onclick: remove }, "×"),
+      element("button", removing, "×"),
       this.#alt,
       element("label", {}, this.#isSensitive, " sensitive"),
       this.#progress,
+      this.#failure,
     );
   }
 
   async upload(session) {
     if (this.mediaId) return;
     this.#progress.hidden = false;
+    this.#failure.textContent = "";
     const description = { is_sensitive: this.#isSensitive.checked, ...(this.#alt.value && { alt: this.#alt.value }) };
-    const { id } = await upload(session, this.#file, description, {
-      onProgress: (share) => (this.#progress.value = share),
-      signal: this.#aborting.signal,
-    });
-    this.mediaId = id;
+    try {
+      const { id } = await upload(session, this.#file, description, {
+        onProgress: (share) => (this.#progress.value = share),
+        signal: this.#aborting.signal,
+      });
+      this.mediaId = id;
+    } catch (failure) {
+      this.#progress.hidden = true;
+      this.#failure.textContent = reasonOf(failure);
+      throw failure;
+    }
   }
 
   abort() {
     this.#aborting.abort();
   }
 }
+
+/** What the server says about the file, without the name of the call. */
+const reasonOf = ({ message, error }) => error?.details?.[0]?.reason ?? error?.message ?? message;

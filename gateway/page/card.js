@@ -1,4 +1,5 @@
 // The card of a user: profile, buttons to follow and to talk, and actions on the user in a room. Every name opens it.
+import { offerAvatar } from "./avatar_form.js";
 import { avatar, draw, element, find, nameTag, onSubmit, toUsername } from "./dom.js";
 
 export class Card {
@@ -18,6 +19,11 @@ export class Card {
     document.addEventListener("click", (event) => {
       const pressed = event.target.closest("[data-person]");
       if (pressed) this.open({ user_id: pressed.dataset.person });
+    });
+    offerAvatar(session, (user) => {
+      people.showMe(user);
+      this.#user = user;
+      this.#show();
     });
     onSubmit(find("find-person"), (name) => this.open({ username: toUsername(name) }));
   }
@@ -50,6 +56,7 @@ export class Card {
     if (viewer.followed_by) counts.push("follows you");
     find("card-counts").textContent = counts.join(" · ");
     draw("card-following", this.#acts, ([words, act]) => this.#button(words, act));
+    find("card-avatar").hidden = this.#user.id !== this.#me.id;
     const acts = this.#room.actsOn(this.#user);
     find("card-room").hidden = acts.length === 0;
     find("card-reason").hidden = !acts.some(({ takesReason }) => takesReason);

@@ -4,12 +4,13 @@ import { chatAvatar, chatTitle } from "./chat_title.js";
 import { Composer } from "./composer.js";
 import { draw, find } from "./dom.js";
 import { Group } from "./group.js";
-import { messageLine } from "./message.js";
+import { Message } from "./message.js";
 import { Typing } from "./typing.js";
 
 const PAGE = 30;
 const MEMBERS = 100;
 const LONGEST = 2_000;
+const FILES = { most: 10 };
 
 export class Chat {
   /** Called with the chat's id and the answer of chat.mark. */
@@ -21,13 +22,14 @@ export class Chat {
   #wanted; // id of the chat that was opened last
   #early = null; // while a chat opens: pushes that overtake the answers
   #reloaded = Promise.resolve(); // when all that pushes do not carry was loaded again
+  #drawn = new Map(); // messages of the open chat, by seq
   #composer;
   #typing;
   #group;
 
   constructor(session) {
     this.#session = session;
-    this.#composer = new Composer("Write a message", LONGEST, (text) => this.#send(text));
+    this.#composer = new Composer(session, "Write a message", LONGEST, FILES, (...draft) => this.#send(...draft));
     find("chat-composer").append(this.#composer.element);
     this.#typing = new Typing(session, this.#composer.element, find("chat-typing"));
     this.#group = new Group(session);
@@ -56,6 +58,7 @@ export class Chat {
       this.#listMembers(chat_id),
     ]).finally(() => early === this.#early && (this.#early = null));
     if (chat_id !== this.#wanted) return; // another chat was opened meanwhile
+    if (chat_id !== this.#state?.id) this.#drawn.clear();
     this.#state = new ChatState(entry, ...answers, this.#me);
     find("chat").hidden = false;
     for (const [name, push] of early) if (chatOf(push) === chat_id) this.#apply(name, push);
@@ -134,19 +137,19 @@ export class Chat {
     this.onMarked(state.id, await this.#session.call("chat.mark", { chat_id: state.id, read_seq: state.readSeq }));
   }
 
-  async #send(text) {
-    const { id } = this.#state;
-    const message = await this.#session.call("chat.send", { chat_id: id, text, idempotency_key: crypto.randomUUID() });
+  async #send(text, media_ids) {
+    const argument = { chat_id: this.#state.id, text, media_ids, idempotency_key: crypto.randomUUID() };
+    const message = await this.#session.call("chat.send", argument);
     this.#typing.stop();
     this.#change("chat.message", { message });
   }
 
   #edit({ chat_id, seq, text }) {
-    this.#composer.begin(["Edit your message"], async (changed) => {
+    this.#composer.edit(["Edit your message"], text, async (changed) => {
       const message = await this.#session.call("chat.edit", { chat_id, seq, text: changed });
       this.#typing.stop();
       this.#change("chat.edited", { message });
-    }, text);
+    });
   }
 
   get #acts() {
@@ -165,9 +168,16 @@ export class Chat {
     find("chat-earlier").hidden = !hasEarlier;
     const list = find("chat-messages");
     const newest = list.lastChild?.dataset.seq;
-    draw(list, [...messages.values()], (message) => messageLine(message, this.#state, this.#acts));
+    draw(list, [...messages.values()], (message) => this.#lineOf(message));
     if (list.lastChild?.dataset.seq !== newest) list.scrollTop = list.scrollHeight;
     this.#typing.enter({ chat_id: chat.id }, (userId) => this.#state.user(userId));
+  }
+
+  #lineOf(message) {
+    const drawn = this.#drawn.get(message.seq) ?? new Message(this.#session, message, this.#acts);
+    this.#drawn.set(message.seq, drawn);
+    drawn.show(message, this.#state);
+    return drawn.element;
   }
 }
 

@@ -125,10 +125,13 @@ export class Chats {
   }
 }
 
+/** What a message without a text shows in the list. */
+const filesIn = ({ media, deleted }) => (deleted || media.length === 0 ? "" : "📎");
+
 const timeIn = ({ chat, last_message }) => Date.parse(last_message?.created_at ?? chat.created_at);
 
 function lineOf({ chat, last_message }, me, ...more) {
-  const last = last_message && element("small", { dir: "auto", class: "last" }, last_message.text);
+  const last = last_message && element("small", { dir: "auto", class: "last" }, last_message.text || filesIn(last_message));
   const time = last_message && timeOf(last_message.created_at);
   return element("li", { class: "line", "data-id": chat.id }, chatAvatar(chat, me), ...more, time, last);
 }

@@ -1,5 +1,6 @@
 // One comment in a thread. Its elements stay while it changes, so that the focus does too.
 import { avatar, element, nameButton, nameTag, timeOf } from "./dom.js";
+import { MediaList } from "./media.js";
 import { Reactions } from "./reactions.js";
 
 const DEEPEST_INDENT = 6;
@@ -8,6 +9,7 @@ export class Comment {
   element;
   #reactions;
   #text = element("p", { dir: "auto" });
+  #media;
   #edited = element("small");
   #buttons;
   #comment;
@@ -15,6 +17,7 @@ export class Comment {
   /** acts: {react(comment, kind), reply(comment), edit(comment), remove(comment)}. mayEdit, mayDelete: whether the viewer may. */
   constructor(session, comment, parent, { acts, mayEdit, mayDelete }) {
     const { id, depth } = comment;
+    this.#media = new MediaList(session);
     this.#reactions = new Reactions(session, "comment", id, (kind) => acts.react(this.#comment, kind));
     const button = (words, act) => element("button", { onclick: () => act(this.#comment) }, words);
     this.#buttons = element(
@@ -37,6 +40,7 @@ export class Comment {
       return;
     }
     this.#text.textContent = comment.text;
+    this.#media.show(comment.media);
     this.#edited.textContent = comment.edited_at ? "edited" : "";
     this.#reactions.show(comment.reactions, comment.viewer.reaction);
   }
@@ -47,6 +51,7 @@ export class Comment {
     this.element.append(
       element("header", { class: "line" }, avatar(author), nameButton(author), to, timeOf(created_at), this.#edited),
       this.#text,
+      this.#media.element,
       element("footer", { class: "line" }, this.#reactions.element, this.#buttons),
     );
   }

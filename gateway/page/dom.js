@@ -62,14 +62,17 @@ export function show(shown, ...hidden) {
   for (const other of hidden) other.hidden = true;
 }
 
-/** Call `act` with the text of the form's first field, one call at a time, and then empty the field. */
+/**
+ * Call `act` with the text of the form's first field, one call at a time, and then empty the field. The text is empty
+ * only if the field is not required.
+ */
 export function onSubmit(form, act) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const field = form.querySelector("input, textarea");
     const button = form.querySelector("button");
     const text = field.value.trim();
-    if (!text) return;
+    if (!text && field.required) return;
     button.disabled = true;
     try {
       await act(text);
@@ -80,8 +83,15 @@ export function onSubmit(form, act) {
   });
 }
 
-/** The avatar of a user without a picture: the first letter of the name, in a colour by the id. */
+/** The avatar of a user: the picture, or the first letter of the name in a colour by the id. */
 export function avatar(user) {
+  if (!user.avatar_url) return initial(user);
+  const picture = element("img", { class: "avatar", alt: "", src: user.avatar_url });
+  picture.addEventListener("error", () => picture.replaceWith(initial(user)), { once: true });
+  return picture;
+}
+
+function initial(user) {
   const made = element("span", { class: "avatar", "aria-hidden": "true" }, [...nameOf(user)][0]);
   made.style.setProperty("--hue", Number(BigInt(user.id) % 360n));
   return made;

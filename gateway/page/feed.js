@@ -1,4 +1,5 @@
-// The feed, newest first: loaded once, then live. Only open posts are watched.
+// The feed, newest first: loaded once, then live. Only posts that are open or have unfinished files are watched.
+import { Attachments } from "./attachments.js";
 import { CHANGING } from "./comment_tree.js";
 import { draw, find, onSubmit } from "./dom.js";
 import { Post } from "./post.js";
@@ -13,8 +14,11 @@ export class Feed {
 
   constructor(session) {
     this.#session = session;
+    const attachments = new Attachments(session, find("compose"));
     onSubmit(find("compose"), async (text) => {
-      this.#add([await session.call("post.create", { text, idempotency_key: crypto.randomUUID() })]);
+      const media_ids = await attachments.upload();
+      this.#add([await session.call("post.create", { text, media_ids, idempotency_key: crypto.randomUUID() })]);
+      attachments.clear();
     });
     // The push only names the post, so load it; the server checks who may see it.
     session.on("feed.added", async ({ post_id }) => this.#add([await session.call("post.get", { post_id })]));
@@ -36,7 +40,7 @@ export class Feed {
     this.#keep(({ id }) => items.some(({ post }) => post.id === id));
     this.#add(items.map(({ post }) => post));
     // A new connection watches nothing yet.
-    await Promise.all([...this.#posts.values()].filter(({ isOpen }) => isOpen).map((post) => post.open()));
+    await Promise.all([...this.#posts.values()].filter(({ isWatched }) => isWatched).map((post) => post.rejoin()));
   }
 
   /** Add posts from the user's own list at once, because workers add them to the feed a moment later. */
@@ -70,7 +74,7 @@ export class Feed {
   #keep(isWanted) {
     for (const post of this.#posts.values()) {
       if (isWanted(post)) continue;
-      if (post.isOpen) post.close();
+      if (post.isWatched) post.leave();
       this.#posts.delete(post.id);
     }
     this.#show();

@@ -1,58 +1,122 @@
-// One file of a post, comment or message: its progress, then the picture, film or sound.
+// Files of posts, comments and messages: their progress, then the picture, film or sound.
 import { blurredPicture } from "./blurhash.js";
-import { element } from "./dom.js";
+import { draw, element } from "./dom.js";
 
 const NATIVE_HLS = "application/vnd.apple.mpegurl";
 
-export class Media {
-  element = element("figure", { class: "media" });
+const shown = new Set(); // the files that are in the page
+
+/** Bring pushes about files to those that are in the page. */
+export function followMedia(session) {
+  const tell = (mediaId, act) => [...shown].filter(({ id }) => id === mediaId).forEach(act);
+  for (const name of ["media.ready", "media.updated", "media.failed"]) {
+    session.on(name, ({ media }) => tell(media.id, (file) => file.hear(media)));
+  }
+  session.on("media.progressed", ({ media_id, percent }) => tell(media_id, (file) => file.progress(percent)));
+}
+
+/** Whether the server still works on it. */
+export const isUnfinished = ({ status }) => status === "uploading" || status === "processing";
+
+/** The files of one post, comment or message. */
+export class MediaList {
+  element = element("div", { class: "media" });
+  #session;
+  #files = new Map(); // by id
+
+  constructor(session) {
+    this.#session = session;
+  }
+
+  show(media) {
+    draw(this.element, media, (each) => {
+      const known = this.#files.get(each.id);
+      if (known) known.show(each);
+      const file = known ?? new MediaFile(this.#session, each);
+      this.#files.set(each.id, file);
+      return file;
+    });
+  }
+}
+
+/** One file. It is an element of its own, so that it knows when it leaves the page and must stop. */
+class MediaFile extends HTMLElement {
   #session;
   #media;
-  #percent = 0;
+  #percent = null; // of the processing, as far as it is known
   #isUncovered = false; // the viewer asked for a sensitive file
   #hls = null; // while a film plays through hls.js
 
   constructor(session, media) {
+    super();
     this.#session = session;
-    this.show(media);
+    this.#media = media;
+    this.dataset.media = media.id;
   }
 
   get id() {
     return this.#media.id;
   }
 
-  /** Show the file as it is now. */
-  show(media) {
-    // More variants of what is shown already: it stays.
-    const isSame = this.#media?.status === "ready" && media.status === "ready";
-    this.#media = media;
-    if (!isSame) this.#draw();
+  connectedCallback() {
+    shown.add(this);
+    this.#draw();
+    if (lacksHls(this.#media)) this.#load();
   }
 
-  /** percent: of the processing. */
+  disconnectedCallback() {
+    shown.delete(this);
+    this.#stop();
+  }
+
+  /** Show the file as it is now. What was known of a finished file is not undone by older news. */
+  show(media) {
+    const before = this.#media;
+    if (isUnfinished(media) && !isUnfinished(before)) return;
+    this.#media = { ...media, hls_url: media.hls_url ?? before.hls_url, error: media.error ?? before.error };
+    const isDrawn = ["status", "alt", "is_sensitive"].every((field) => media[field] === before[field]);
+    const isNewFilm = hasFilm(this.#media) && !hasFilm(before) && !this.#isPlaying;
+    if (this.isConnected && (!isDrawn || isNewFilm)) this.#draw();
+  }
+
+  /** Show a push. It is the same for all, so what each viewer gets of their own is loaded. */
+  async hear(media) {
+    this.show(media);
+    if (lacksHls(media) || (media.status === "failed" && !media.error)) await this.#load();
+  }
+
   progress(percent) {
     this.#percent = percent;
-    if (this.#media.status === "processing") this.#draw();
+    const bar = this.querySelector("progress");
+    if (bar) bar.value = percent;
   }
 
-  /** Stop what plays; call it when the element is removed. */
-  close() {
+  get #isPlaying() {
+    const film = this.querySelector("video, audio");
+    return Boolean(film) && (!film.paused || film.currentTime > 0);
+  }
+
+  async #load() {
+    this.show(await this.#session.call("media.get", { media_id: this.id }));
+  }
+
+  #stop() {
     this.#hls?.destroy();
     this.#hls = null;
   }
 
   #draw() {
-    this.close();
+    this.#stop();
     const { status, is_sensitive, error } = this.#media;
-    const isCovered = is_sensitive && !this.#isUncovered;
-    if (status === "failed") this.element.replaceChildren(element("small", {}, error?.message ?? "This file failed"));
-    else if (status !== "ready") this.element.replaceChildren(...this.#working());
-    else this.element.replaceChildren(...(isCovered ? this.#cover() : this.#content()));
+    this.dataset.status = status;
+    if (status === "failed") this.replaceChildren(element("small", { dir: "auto" }, error?.message ?? "This file failed"));
+    else if (status !== "ready") this.replaceChildren(...this.#working());
+    else this.replaceChildren(...(is_sensitive && !this.#isUncovered ? this.#cover() : this.#content()));
   }
 
   #working() {
-    const bar = element("progress", { max: 100, value: this.#percent, "aria-label": "processing" });
-    return [element("small", {}, "processing "), bar];
+    const known = this.#percent === null ? {} : { value: this.#percent };
+    return [element("small", {}, "processing "), element("progress", { max: 100, "aria-label": "processing", ...known })];
   }
 
   #cover() {
@@ -60,19 +124,22 @@ export class Media {
       this.#isUncovered = true;
       this.#draw();
     };
-    const blurred = this.#blurred();
-    return [...(blurred ? [blurred] : []), element("button", { onclick: uncover }, "Show sensitive media")];
+    return [this.#blurred(), element("button", { type: "button", onclick: uncover }, "Show sensitive media")].filter(Boolean);
   }
 
   #content() {
-    if (this.#media.kind === "image") return this.#picture();
-    return [this.#media.kind === "video" ? this.#film() : this.#sound()];
+    const { kind, variants, poster_url } = this.#media;
+    if (kind === "audio") return [this.#sound()];
+    if (kind === "video") return [this.#film()];
+    const animation = variants.find(({ name }) => name === "animation");
+    if (!animation) return this.#picture();
+    return [this.#player("video", { muted: "", loop: "", src: animation.url, ...(poster_url && { poster: poster_url }) })];
   }
 
   #blurred() {
     const { blurhash, width, height } = this.#media;
     const canvas = blurhash && blurredPicture(blurhash);
-    if (canvas) canvas.style.aspectRatio = `${width} / ${height}`;
+    if (canvas && width && height) canvas.style.aspectRatio = `${width} / ${height}`;
     return canvas;
   }
 
@@ -81,52 +148,66 @@ export class Media {
     const { alt, width, height, variants } = this.#media;
     const blurred = this.#blurred();
     const sources = variants.filter(({ content_type }) => content_type === "image/webp");
-    const shown = sources.length > 0 ? sources : variants;
     const picture = element("img", {
       alt,
       width,
       height,
       sizes: "20rem",
-      srcset: shown.map((variant) => `${variant.url} ${variant.width}w`).join(", "),
+      srcset: sources.map((variant) => `${variant.url} ${variant.width}w`).join(", "),
       onload: () => blurred?.remove(),
     });
     picture.addEventListener("error", () => this.#renew(), { once: true });
-    return [...(blurred ? [blurred] : []), picture];
+    return [blurred, picture].filter(Boolean);
   }
 
   #film() {
-    const { alt, hls_url, poster_url, variants } = this.#media;
-    const named = { controls: "", playsinline: "", preload: "none", "aria-label": alt || "video" };
-    const film = element("video", { ...named, ...(poster_url && { poster: poster_url }) });
+    const { hls_url, poster_url, variants } = this.#media;
+    const film = this.#player("video", poster_url ? { poster: poster_url } : {});
     const file = variants.find(({ content_type }) => content_type === "video/mp4");
-    if (!hls_url || film.canPlayType(NATIVE_HLS)) film.src = hls_url ?? file?.url ?? "";
+    if (!hls_url) film.src = file?.url ?? "";
     else this.#stream(film, hls_url);
     return film;
   }
 
-  /** Chromium and Firefox need hls.js. It loads the playlist, and the rest once the film plays. */
+  /** Most browsers need hls.js. It loads the playlist, and the rest once the film plays. */
   async #stream(film, url) {
     const { Hls } = await import("./vendor/hls.light.min.mjs");
-    if (film.parentNode !== this.element) return; // something else is shown meanwhile
-    this.#hls = new Hls({ autoStartLoad: false, enableWorker: false }); // the page's policy allows no worker
-    this.#hls.loadSource(url);
-    this.#hls.attachMedia(film);
-    film.addEventListener("play", () => this.#hls?.startLoad(), { once: true });
+    if (film.parentNode !== this) return; // something else is shown meanwhile
+    if (!Hls.isSupported()) {
+      if (film.canPlayType(NATIVE_HLS)) film.src = url;
+      return;
+    }
+    const hls = (this.#hls = new Hls({ autoStartLoad: false, enableWorker: false })); // the page's policy allows no worker
+    hls.on(Hls.Events.ERROR, (_, { fatal }) => fatal && this.#renew());
+    hls.loadSource(url);
+    hls.attachMedia(film);
+    film.addEventListener("play", () => hls.startLoad(), { once: true });
   }
 
   #sound() {
-    const { alt, variants } = this.#media;
-    const named = { controls: "", preload: "none", "aria-label": alt || "audio" };
-    const sound = element("audio", { ...named, src: variants[0]?.url ?? "" });
-    sound.addEventListener("error", () => this.#renew(), { once: true });
-    return sound;
+    return this.#player("audio", { src: this.#media.variants[0]?.url ?? "" });
+  }
+
+  #player(tag, attributes) {
+    const { alt, kind } = this.#media;
+    const named = { controls: "", playsinline: "", preload: "none", "aria-label": alt || kind };
+    const player = element(tag, { ...named, ...attributes });
+    player.addEventListener("error", () => this.#renew(), { once: true });
+    return player;
   }
 
   /** URLs expire: load new ones, unless they are fresh and the file is what fails. */
   async #renew() {
-    const { urls_expire_at, id } = this.#media;
+    const { urls_expire_at } = this.#media;
     if (urls_expire_at === null || Date.parse(urls_expire_at) > Date.now()) return;
-    this.#media = await this.#session.call("media.get", { media_id: id });
+    this.#media = await this.#session.call("media.get", { media_id: this.id });
     this.#draw();
   }
 }
+
+customElements.define("media-file", MediaFile);
+
+/** A film has one stream for each viewer, which pushes do not carry. */
+const lacksHls = ({ kind, status, hls_url }) => kind === "video" && status === "ready" && !hls_url;
+
+const hasFilm = ({ hls_url, variants }) => Boolean(hls_url) || variants.some(({ name }) => name === "animation");

@@ -7,6 +7,7 @@ import { element, find, nameOf, onSubmit, show, toUsername } from "./dom.js";
 import { Feed } from "./feed.js";
 import { Filtered } from "./filtered.js";
 import { Log } from "./log.js";
+import { followMedia } from "./media.js";
 import { notify } from "./notice.js";
 import { People } from "./people.js";
 import { Preferences } from "./preferences.js";
@@ -53,6 +54,7 @@ function enter(token) {
     find("connection").textContent = words;
     if (state === "over") leave(words);
   });
+  followMedia(session);
   const people = new People(session);
   const feed = new Feed(session);
   people.onFollowed = (user) => feed.include(user);

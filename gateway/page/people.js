@@ -23,9 +23,14 @@ export class People {
   }
 
   async load(me) {
-    this.#me = me;
-    find("me").replaceChildren(avatar(me), nameTag(me), element("small", {}, `@${me.username}`));
+    this.showMe(me);
     await this.#list();
+  }
+
+  /** Show the viewer's own profile as it is now. */
+  showMe(me) {
+    this.#me = me;
+    find("me").replaceChildren(avatar(me), nameButton(me), element("small", {}, `@${me.username}`));
   }
 
   /** Follow, or request to if the account is private. */

@@ -1,5 +1,6 @@
 // One post of the feed: its text, reactions, save and share, and its comments while it is open. An open post is live.
 import { avatar, element, nameButton, showCount, timeOf } from "./dom.js";
+import { isUnfinished, MediaList } from "./media.js";
 import { notify } from "./notice.js";
 import { moved, Reactions } from "./reactions.js";
 import { Thread } from "./thread.js";
@@ -10,6 +11,8 @@ export class Post {
   #me;
   #post;
   #thread = null; // while the post is open
+  #awaitsFiles = false; // watched because of files that the server still worked on
+  #media;
   #text = element("p", { dir: "auto" });
   #edited = element("small");
   #reactions;
@@ -20,13 +23,15 @@ export class Post {
   constructor(session, me, post) {
     this.#session = session;
     this.#me = me;
+    this.#media = new MediaList(session);
     this.#reactions = new Reactions(session, "post", post.id, (kind) => this.#react(kind));
     this.element = element(
       "li",
       { "data-id": post.id },
       headerOf(post, this.#edited),
       this.#text,
-      post.is_share && original(post.shared),
+      this.#media.element,
+      post.is_share && original(session, post.shared),
       element("footer", { class: "line" }, this.#reactions.element, this.#comments, this.#save, this.#share),
     );
     this.show(post);
@@ -44,11 +49,17 @@ export class Post {
     return this.#thread !== null;
   }
 
+  get isWatched() {
+    return this.isOpen || this.#awaitsFiles;
+  }
+
   /** Show the post as it is now. */
   show(post) {
     this.#post = { ...post, viewer: post.viewer ?? this.#post.viewer };
-    const { text, edited_at, counts, viewer } = this.#post;
+    const { text, media, edited_at, counts, viewer } = this.#post;
     this.#text.textContent = text;
+    this.#media.show(media);
+    if (!this.#awaitsFiles && media.some(isUnfinished)) this.#awaitFiles();
     this.#edited.textContent = edited_at ? "edited" : "";
     this.#reactions.show(counts.reactions, viewer.reaction);
     showCount(this.#comments, "💬", "comments", counts.comments);
@@ -87,9 +98,27 @@ export class Post {
     if (thread === this.#thread) await thread.load();
   }
 
-  async close() {
+  /** Watch the post again, after a new connection. */
+  async rejoin() {
+    if (this.isOpen) await this.open();
+    else await this.#awaitFiles();
+  }
+
+  /** The post is not shown any more. */
+  async leave() {
+    this.#awaitsFiles = false;
+    await this.#close();
+  }
+
+  async #close() {
     this.#leaveThread();
-    await this.#session.call("post.unwatch", { post_id: this.id });
+    if (!this.isWatched) await this.#session.call("post.unwatch", { post_id: this.id });
+  }
+
+  /** Only users who watch a post get pushes about its files. */
+  async #awaitFiles() {
+    this.#awaitsFiles = true;
+    this.show(await this.#session.call("post.watch", { post_id: this.id }));
   }
 
   #react(kind) {
@@ -106,7 +135,7 @@ export class Post {
   }
 
   #toggle() {
-    return this.isOpen ? this.close() : this.open();
+    return this.isOpen ? this.#close() : this.open();
   }
 
   async #keep() {
@@ -122,8 +151,12 @@ export class Post {
 }
 
 /** The post that was shared; null: the viewer may not see it. */
-const original = (post) =>
-  element("blockquote", {}, ...(post ? [headerOf(post), element("p", { dir: "auto" }, post.text)] : ["not available"]));
+function original(session, post) {
+  if (!post) return element("blockquote", {}, "not available");
+  const media = new MediaList(session);
+  media.show(post.media);
+  return element("blockquote", {}, headerOf(post), element("p", { dir: "auto" }, post.text), media.element);
+}
 
 const headerOf = ({ author, created_at }, ...more) =>
   element("header", { class: "line" }, avatar(author), nameButton(author), timeOf(created_at), ...more);

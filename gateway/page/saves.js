@@ -81,7 +81,7 @@ export class Saves {
       "li",
       { "data-id": post.id },
       element("header", { class: "line" }, avatar(post.author), nameButton(post.author), timeOf(post.created_at)),
-      element("button", { class: "name", dir: "auto", onclick: open }, post.text || "a shared post"),
+      element("button", { class: "name", dir: "auto", onclick: open }, post.text || (post.is_share ? "a shared post" : "a post of files")),
       element(
         "div",
         { class: "line" },

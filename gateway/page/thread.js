@@ -6,6 +6,7 @@ import { draw, element, nameTag } from "./dom.js";
 
 const PAGE = 10;
 const LONGEST = 2_000;
+const FILES = { most: 1, accept: "image/*" };
 
 export class Thread {
   element;
@@ -22,7 +23,7 @@ export class Thread {
     this.#session = session;
     this.#me = me;
     this.#post = post;
-    this.#composer = new Composer("Write a comment", LONGEST, (text) => this.#add(text));
+    this.#composer = new Composer(session, "Write a comment", LONGEST, FILES, (...draft) => this.#add(draft));
     this.element = element("section", { class: "thread" }, this.#list, this.#composer.element);
   }
 
@@ -59,19 +60,19 @@ export class Thread {
     this.#show();
   }
 
-  async #add(text, parent) {
-    const argument = { post_id: this.#post.id, text, idempotency_key: crypto.randomUUID() };
+  async #add([text, media_ids], parent) {
+    const argument = { post_id: this.#post.id, text, media_ids, idempotency_key: crypto.randomUUID() };
     this.#change(await this.#session.call("comment.create", { ...argument, ...(parent && { parent_id: parent.id }) }));
   }
 
   #reply(comment) {
-    this.#composer.begin(["Reply to ", nameTag(comment.author)], (text) => this.#add(text, comment));
+    this.#composer.reply(["Reply to ", nameTag(comment.author)], (...draft) => this.#add(draft, comment));
   }
 
   #edit({ id, text }) {
-    this.#composer.begin(["Edit your comment"], async (changed) => {
+    this.#composer.edit(["Edit your comment"], text, async (changed) => {
       this.#change(await this.#session.call("comment.edit", { comment_id: id, text: changed }));
-    }, text);
+    });
   }
 
   async #remove({ id }) {

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
@@ -68,6 +69,19 @@ class Browser:
         """Write, and press Enter."""
         await self.write(selector, text)
         await self.write(selector, Keys.ENTER)
+
+    async def attach(self, selector: str, *paths: Path) -> None:
+        """Pick files in a file input."""
+        names = "\n".join(map(str, paths))
+        await self._until(f"to attach to {selector}", lambda: self._write(selector, names))
+
+    async def until(self, condition: str) -> None:
+        """Wait until an expression of JavaScript is true."""
+        await self._until(condition, lambda: self.driver.execute_script(f"return {condition}"))
+
+    async def command(self, name: str, **arguments: Any) -> Any:
+        """A command of Chrome's DevTools protocol."""
+        return await self.do(self.driver.execute_cdp_cmd, name, arguments)
 
     async def do(self, act: Callable[..., Any], *arguments: Any) -> Any:
         """Call the driver in another thread, so that the servers in this one can answer."""
