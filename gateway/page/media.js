@@ -2,8 +2,6 @@
 import { blurredPicture } from "./blurhash.js";
 import { draw, element } from "./dom.js";
 
-const NATIVE_HLS = "application/vnd.apple.mpegurl";
-
 const shown = new Set(); // the files that are in the page
 
 /** Bring pushes about files to those that are in the page. */
@@ -130,7 +128,7 @@ class MediaFile extends HTMLElement {
   #content() {
     const { kind, variants, poster_url } = this.#media;
     if (kind === "audio") return [this.#sound()];
-    if (kind === "video") return [this.#film()];
+    if (kind === "video") return this.#film();
     const animation = variants.find(({ name }) => name === "animation");
     if (!animation) return this.#picture();
     return [this.#player("video", { muted: "", loop: "", src: animation.url, ...(poster_url && { poster: poster_url }) })];
@@ -160,28 +158,37 @@ class MediaFile extends HTMLElement {
     return [blurred, picture].filter(Boolean);
   }
 
+  /** A film with a stream has a button, because the player loads nothing before it is asked to play. */
   #film() {
     const { hls_url, poster_url, variants } = this.#media;
-    const film = this.#player("video", poster_url ? { poster: poster_url } : {});
+    const poster = poster_url ? { poster: poster_url } : {};
     const file = variants.find(({ content_type }) => content_type === "video/mp4");
-    if (!hls_url) film.src = file?.url ?? "";
-    else this.#stream(film, hls_url);
-    return film;
+    if (!hls_url) return [this.#player("video", { ...poster, src: file?.url ?? "" })];
+    const film = this.#player("video", poster);
+    film.controls = false;
+    const play = async () => {
+      button.remove();
+      film.controls = true;
+      film.focus();
+      await this.#stream(film, hls_url);
+      await film.play();
+    };
+    const button = element("button", { type: "button", "aria-label": "Play", onclick: play }, "▶");
+    return [film, button];
   }
 
-  /** Most browsers need hls.js. It loads the playlist, and the rest once the film plays. */
+  /** Most browsers need hls.js. */
   async #stream(film, url) {
     const { Hls } = await import("./vendor/hls.light.min.mjs");
     if (film.parentNode !== this) return; // something else is shown meanwhile
     if (!Hls.isSupported()) {
-      if (film.canPlayType(NATIVE_HLS)) film.src = url;
+      film.src = url;
       return;
     }
-    const hls = (this.#hls = new Hls({ autoStartLoad: false, enableWorker: false })); // the page's policy allows no worker
-    hls.on(Hls.Events.ERROR, (_, { fatal }) => fatal && this.#renew());
-    hls.loadSource(url);
-    hls.attachMedia(film);
-    film.addEventListener("play", () => hls.startLoad(), { once: true });
+    this.#hls = new Hls({ enableWorker: false }); // the page's policy allows no worker
+    this.#hls.on(Hls.Events.ERROR, (_, { fatal }) => fatal && this.#renew());
+    this.#hls.loadSource(url);
+    this.#hls.attachMedia(film);
   }
 
   #sound() {
