@@ -27,7 +27,7 @@ export class Attachments {
       "aria-label": "Attach files",
       onchange: () => this.#pick(),
     });
-    this.#all.append(element("label", { title: "Attach files" }, "📎", this.#picker), this.#list);
+    this.#all.append(element("label", {}, "📎 Attach ", this.#picker), this.#list);
     form.append(this.#all);
     form.addEventListener("dragover", (event) => event.preventDefault());
     form.addEventListener("drop", (event) => {

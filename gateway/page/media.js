@@ -89,6 +89,11 @@ class MediaFile extends HTMLElement {
     if (bar) bar.value = percent;
   }
 
+  /** The picture in several sizes. */
+  get #sources() {
+    return this.#media.variants.filter(({ content_type }) => content_type === "image/webp");
+  }
+
   get #isPlaying() {
     const film = this.querySelector("video, audio");
     return Boolean(film) && (!film.paused || film.currentTime > 0);
@@ -126,12 +131,13 @@ class MediaFile extends HTMLElement {
   }
 
   #content() {
-    const { kind, variants, poster_url } = this.#media;
+    const { kind, variants } = this.#media;
     if (kind === "audio") return [this.#sound()];
     if (kind === "video") return this.#film();
     const animation = variants.find(({ name }) => name === "animation");
     if (!animation) return this.#picture();
-    return [this.#player("video", { muted: "", loop: "", src: animation.url, ...(poster_url && { poster: poster_url }) })];
+    const still = this.#sources[0];
+    return [this.#player("video", { muted: "", loop: "", src: animation.url, ...(still && { poster: still.url }) })];
   }
 
   #blurred() {
@@ -143,15 +149,14 @@ class MediaFile extends HTMLElement {
 
   /** The blurred picture until the sharp one has come. */
   #picture() {
-    const { alt, width, height, variants } = this.#media;
+    const { alt, width, height } = this.#media;
     const blurred = this.#blurred();
-    const sources = variants.filter(({ content_type }) => content_type === "image/webp");
     const picture = element("img", {
       alt,
       width,
       height,
       sizes: "20rem",
-      srcset: sources.map((variant) => `${variant.url} ${variant.width}w`).join(", "),
+      srcset: this.#sources.map((variant) => `${variant.url} ${variant.width}w`).join(", "),
       onload: () => blurred?.remove(),
     });
     picture.addEventListener("error", () => this.#renew(), { once: true });

@@ -144,7 +144,7 @@ async def test_comments_messages_and_profiles_have_pictures(pair, picture):
     await his.click("#me .name")
     await his.attach("#card-avatar input", picture)
     await his.see("#card-who img.avatar")
-    await his.see("#me img.avatar")
+    await his.until('document.querySelector("#me img.avatar").naturalWidth > 0')
     await hers.send("#find-person input", his.username)
     await hers.see("#card-who img.avatar")
 
