@@ -1,6 +1,6 @@
 // One comment in a thread. Its elements stay while it changes, so that the focus does too.
 import { avatar, element, nameButton, nameTag, timeOf } from "./dom.js";
-import { MediaList } from "./media.js";
+import { MediaList } from "./media_list.js";
 import { Reactions } from "./reactions.js";
 
 const DEEPEST_INDENT = 6;

@@ -1,6 +1,6 @@
-// Files of posts, comments and messages: their progress, then the picture, film or sound.
+// One file of a post, comment or message: its progress, then the picture, film or sound.
 import { blurredPicture } from "./blurhash.js";
-import { draw, element } from "./dom.js";
+import { element } from "./dom.js";
 
 const shown = new Set(); // the files that are in the page
 
@@ -16,29 +16,8 @@ export function followMedia(session) {
 /** Whether the server still works on it. */
 export const isUnfinished = ({ status }) => status === "uploading" || status === "processing";
 
-/** The files of one post, comment or message. */
-export class MediaList {
-  element = element("div", { class: "media" });
-  #session;
-  #files = new Map(); // by id
-
-  constructor(session) {
-    this.#session = session;
-  }
-
-  show(media) {
-    draw(this.element, media, (each) => {
-      const known = this.#files.get(each.id);
-      if (known) known.show(each);
-      const file = known ?? new MediaFile(this.#session, each);
-      this.#files.set(each.id, file);
-      return file;
-    });
-  }
-}
-
 /** One file. It is an element of its own, so that it knows when it leaves the page and must stop. */
-class MediaFile extends HTMLElement {
+export class MediaFile extends HTMLElement {
   #session;
   #media;
   #percent = null; // of the processing, as far as it is known

@@ -1,6 +1,6 @@
 // One message of a chat, with its reactions and what the viewer can do to it.
 import { avatar, draw, element, nameButton, showCount, timeOf } from "./dom.js";
-import { MediaList } from "./media.js";
+import { MediaList } from "./media_list.js";
 
 const TICKS = { sent: "✓", delivered: "✓✓", read: "✓✓" };
 const EMOJI = ["👍", "❤️", "😂", "😮", "🙏"];

@@ -1,6 +1,7 @@
 // One post of the feed: its text, reactions, save and share, and its comments while it is open. An open post is live.
 import { avatar, element, nameButton, showCount, timeOf } from "./dom.js";
-import { isUnfinished, MediaList } from "./media.js";
+import { isUnfinished } from "./media.js";
+import { MediaList } from "./media_list.js";
 import { notify } from "./notice.js";
 import { moved, Reactions } from "./reactions.js";
 import { Thread } from "./thread.js";

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from pydantic import ValidationError
 
+from gateway.developer_page import content_policy
 from gateway.settings import Settings
 from tests.cluster import Cluster
 
@@ -49,6 +50,14 @@ async def test_every_file_is_served_and_none_refers_to_another_site(url, http):
             assert await answer.read() == path.read_bytes()
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert (await http.get(f"{url}/page/%2e%2e/settings.py")).status == 404
+
+
+def test_the_page_may_reach_the_store_and_the_cdn_alone():
+    policy = content_policy(["http://127.0.0.1:9000", "https://cdn.example.org/files"])
+    for kind in ("connect-src", "img-src"):
+        assert f"; {kind} 'self' http://127.0.0.1:9000 https://cdn.example.org;" in policy
+    assert "media-src 'self' http://127.0.0.1:9000 https://cdn.example.org blob:;" in policy
+    assert "script-src 'self';" in policy
 
 
 async def test_a_user_without_a_password_can_be_signed_in(cluster: Cluster, url, http, person):
