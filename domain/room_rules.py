@@ -13,7 +13,7 @@ from protocol.live_rooms import Role, RoomState
 
 Action = Literal[
     "update", "start", "close", "join", "raise_hand", "send", "delete_message", "set_role", "transfer_host",
-    "mute", "kick", "ban", "unban", "invite", "media_token",
+    "mute", "kick", "ban", "unban", "invite", "media_token", "record", "stop_recording",
 ]  # fmt: skip
 
 ON_STAGE: frozenset[Role] = frozenset({"host", "cohost", "speaker"})
@@ -52,6 +52,8 @@ RIGHTS: dict[Action, Right] = {
     "unban": Right(_OPEN, MODERATORS, EVERYBODY),
     "invite": Right(_OPEN, MODERATORS),
     "media_token": Right(_LIVE, EVERYBODY),
+    "record": Right(_LIVE, MODERATORS),
+    "stop_recording": Right(frozenset({"scheduled", "live", "ended"}), MODERATORS),
 }
 
 

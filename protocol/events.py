@@ -153,7 +153,7 @@ class AccessNarrowedEvent(Event, frozen=True):
     to: Narrowed = "all"
 
 
-RoomChange = Literal["started", "updated", "role", "muted", "host"]
+RoomChange = Literal["started", "updated", "role", "muted", "host", "recording"]
 
 
 class RoomChangedEvent(Event, frozen=True):

@@ -26,7 +26,7 @@ Time = Annotated[datetime.datetime, msgspec.Meta(tz=True)]
 
 class Room(msgspec.Struct, frozen=True):
     """`speakers` are the users on the stage who are in the room, including the host. `cohost_ids` and `muted_ids` name
-    some of them. `hands` are the first 50 raised hands."""
+    some of them. `hands` are the first 50 raised hands. `is_recorded`: what is said is recorded at this moment."""
 
     id: str
     topic: str
@@ -44,6 +44,7 @@ class Room(msgspec.Struct, frozen=True):
     muted_ids: list[str]
     hands: list[UserLite]
     version: int
+    is_recorded: bool
 
 
 class Participant(msgspec.Struct, frozen=True):

@@ -35,6 +35,7 @@ def shown(row: RoomRow, look: Look, users: Mapping[int, RoomUserRow]) -> Room:
         muted_ids=[str(user_id) for user_id in stage if users[user_id]["is_muted"]],
         hands=[present.user_lite(users[user_id], user_id) for user_id in look.hands if user_id in users],
         version=row["version"],
+        is_recorded=row["is_recorded"],
     )
 
 

@@ -26,6 +26,7 @@ class RoomRow(LiteRow):
     started_at: datetime | None
     ended_at: datetime | None
     version: int
+    is_recorded: bool
 
 
 class StandingRow(RoomRow):

@@ -45,7 +45,9 @@ async def unknown_keys(tx: Transaction, keys: Sequence[str]) -> list[str]:
     roots = {key: _root(key) for key in keys}
     rows = await tx.fetch(
         """SELECT object_key AS root FROM media WHERE object_key = ANY ($1)
-        UNION ALL SELECT public_key FROM media WHERE public_key = ANY ($1)""",
+        UNION ALL SELECT public_key FROM media WHERE public_key = ANY ($1)
+        UNION ALL SELECT object_key FROM room_recordings
+            WHERE object_key = ANY ($1) AND state IN ('recording', 'stopping')""",
         [*{*roots.values()}],
     )
     known = {row["root"] for row in rows}

@@ -136,8 +136,8 @@ GRANT EXECUTE ON FUNCTION room_users TO daira_app, daira_worker;
 CREATE OR REPLACE FUNCTION room_scene(room bigint, viewers bigint[], people_asked bigint[], amount integer)
     RETURNS TABLE (id bigint, host_id bigint, topic text, state text, visibility text, capacity integer,
                    slow_mode_s integer, starts_at timestamptz, started_at timestamptz, ended_at timestamptz,
-                   version integer, username text, display_name text, avatar_url text, is_verified boolean,
-                   people json, messages json, seen_by bigint[], hiding bigint[], hidden bigint[])
+                   version integer, is_recorded boolean, username text, display_name text, avatar_url text,
+                   is_verified boolean, people json, messages json, seen_by bigint[], hiding bigint[], hidden bigint[])
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH found AS (
         SELECT (u.found).id, (u.found).username, (u.found).display_name, (u.found).avatar_url, (u.found).is_verified,
@@ -159,7 +159,7 @@ CREATE OR REPLACE FUNCTION room_scene(room bigint, viewers bigint[], people_aske
         WHERE x.user_id = ANY (viewers) AND x.muted_id = ANY (ids) AND x.kind = 'all'
           AND (x.until IS NULL OR x.until > now()))
     SELECT r.id, r.host_id, r.topic, r.state, r.visibility, r.capacity, r.slow_mode_s, r.starts_at, r.started_at,
-           r.ended_at, r.version, h.username, h.display_name, h.avatar_url, h.is_verified,
+           r.ended_at, r.version, r.is_recorded, h.username, h.display_name, h.avatar_url, h.is_verified,
            coalesce((SELECT json_agg(f) FROM found f), '[]'), coalesce((SELECT json_agg(n ORDER BY n.id) FROM newest n), '[]'),
            array(SELECT viewer FROM unnest(viewers) AS viewer
                  WHERE room_visible_to(viewer, r.id, r.owner_id, r.host_id, r.visibility, r.circle_id)),

@@ -27,6 +27,8 @@ TABLE = {
     "unban": ("scheduled live", "host cohost", "host cohost speaker listener"),
     "invite": ("scheduled live", "host cohost", ""),
     "media_token": ("live", "host cohost speaker listener", ""),
+    "record": ("live", "host cohost", ""),
+    "stop_recording": ("scheduled live ended", "host cohost", ""),
 }
 
 

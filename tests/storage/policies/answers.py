@@ -266,6 +266,8 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
 INTERNAL = {
     *media.INTERNAL,
     *notifications.INTERNAL,
+    "recording_told",
+    "recordings_end",
     "room_role", "room_visible_to", "post_visible_to", "may_stand", "count_follow", "follows_counted", "posts_counted",
     "tie_allowed", "take_turn", "blocks_sever", "ensure_partitions", "room_change_allowed", "hold_shared", "mint_id",
     "bounded", "tie_decided", "tie_to_somebody", "invitation_allowed", "status_changed", "admits",

@@ -26,6 +26,8 @@ MEDIA = {
     "media_usage": Rules("", "", False, ((NO_ONE, "UPDATE media_usage SET bytes = 0 WHERE user_id = {owner}"),)),
 }  # fmt: skip
 
+RECORDING_OF_OWNER = _RECORDING + " ({stopping_recording}, {owner}, " + _RECORDED + ", 'room', {ended}, 0)"
+
 OF_WORKERS = {
     "media": Rules(
         """id owner_id kind status content_type filename size_bytes target_type target_id position object_key lane

@@ -8,6 +8,13 @@ _ROLE = "INSERT INTO room_roles (room_id, user_id, role) VALUES"
 _BAN = "INSERT INTO room_bans (room_id, user_id, actor_id) VALUES"
 _INVITATION = "INSERT INTO room_invitations (room_id, user_id, inviter_id) VALUES"
 _MESSAGE = "INSERT INTO room_messages (id, room_id, sender_id, text) VALUES"
+_RECORDING = (
+    "INSERT INTO room_recordings (object_key, id, room_id, started_by) VALUES ('private/{new}/0123456789abcdef01234/'"
+)
+STOP = "UPDATE room_recordings SET state = 'stopping', ended_at = now() WHERE id ="
+SAVE = "UPDATE room_recordings SET state = 'saved', ended_at = now() WHERE id ="
+FAIL = """UPDATE room_recordings SET state = 'failed', ended_at = now(), error_code = 'x', error_text = 'y'
+    WHERE id ="""
 _UPDATE = "UPDATE rooms SET version = version + 1, "
 
 ROOMS = {
@@ -108,6 +115,20 @@ ROOMS = {
             ("owner cohost", "UPDATE room_messages SET deleted_at = now() WHERE id = {owner_message}"),
             (NO_ONE, "UPDATE room_messages SET deleted_at = NULL WHERE id = {deleted_message}"),
             (NO_ONE, "UPDATE room_messages SET text = 'y' WHERE id = {message}"),
+        ),
+    ),
+    "room_recordings": Rules(
+        "id room_id started_by object_key", "state ended_at error_code error_text", False,
+        (
+            ("owner cohost", _RECORDING + ", {new}, {room}, {me})"),
+            (NO_ONE, _RECORDING + ", {new}, {room}, {speaker})"),
+            (NO_ONE, _RECORDING + ", {new}, {scheduled}, {me})"),
+            (NO_ONE, _RECORDING + ", {new}, {ended}, {me})"),
+            ("owner cohost", STOP + " {recording}"),
+            ("owner cohost", FAIL + " {recording}"),
+            (NO_ONE, SAVE + " {recording}"),
+            (NO_ONE, STOP + " {stopping_recording}"),  # its room has ended
+            (NO_ONE, FAIL + " {saved_recording}"),
         ),
     ),
     "room_digests": Rules(

@@ -1,6 +1,7 @@
 """Writes of the workers' role, in the form of `rules`; it has no viewer."""
 
 from tests.storage.policies import media, notifications
+from tests.storage.policies.rooms import FAIL, SAVE, STOP
 from tests.storage.policies.rules import NO_ONE, Rules
 
 _WORKER = "worker"
@@ -102,6 +103,17 @@ OF_WORKERS = {
         ),
     ),
     "room_messages": Rules("", "", True, ((_WORKER, "DELETE FROM room_messages WHERE room_id = {room}"),)),
+    "room_recordings": Rules(
+        "", "state ended_at checked_at error_code error_text", False,
+        (
+            (_WORKER, STOP + " {recording}"),
+            (_WORKER, FAIL + " {stopping_recording}"),
+            (_WORKER, "UPDATE room_recordings SET checked_at = now() WHERE id = {recording}"),
+            (_WORKER, media.RECORDING_OF_OWNER + "; " + SAVE + " {stopping_recording}"),
+            (NO_ONE, SAVE + " {stopping_recording}"),  # without its media
+            (NO_ONE, FAIL + " {saved_recording}"),
+        ),
+    ),
     "room_digests": Rules(
         "room_id body", "", False,
         (

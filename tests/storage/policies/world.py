@@ -19,7 +19,8 @@ OWNER_ROLE = "daira_owner"
 _ALSO = ("speaker", "asker", "open", "shy")
 _ROWS = """
     post open_post deleted_post lost_post comment reply own_comment owner_comment deleted_comment lost_comment circle
-    circle_of_other lost_circle room scheduled ended undigested message deleted_message owner_message session
+    circle_of_other lost_circle room scheduled ended undigested message deleted_message owner_message
+    recorded recording stopping_recording saved_recording session
     revoked_session expired_session session_of_other chat direct hidden_direct
     device notification filtered_notification system_message told_message
     viewed_post share collection collection_of_other
@@ -142,12 +143,13 @@ _BELONGINGS = """
 
     INSERT INTO rooms (id, owner_id, host_id, topic, visibility, capacity, state, started_at, ended_at)
         VALUES ({room}, {owner}, {owner}, 'x', 'followers', 10, 'live', now(), NULL),
+               ({recorded}, {owner}, {owner}, 'x', 'followers', 10, 'live', now(), NULL),
                ({scheduled}, {owner}, {owner}, 'x', 'followers', 10, 'scheduled', NULL, NULL),
                ({ended}, {owner}, {owner}, 'x', 'followers', 10, 'ended', now(), now()),
                ({undigested}, {owner}, {owner}, 'x', 'followers', 10, 'ended', now(), now());
     INSERT INTO room_roles (room_id, user_id, role, is_muted)
         VALUES ({room}, {cohost}, 'cohost', false), ({room}, {speaker}, 'speaker', false),
-               ({room}, {muted}, 'listener', true),
+               ({room}, {muted}, 'listener', true), ({recorded}, {cohost}, 'cohost', false),
                ({scheduled}, {cohost}, 'cohost', false), ({ended}, {cohost}, 'cohost', false),
                ({ended}, {speaker}, 'speaker', false);
     INSERT INTO room_turns (room_id, user_id) VALUES ({room}, {owner}), ({room}, {speaker}), ({room}, {other});
@@ -158,6 +160,12 @@ _BELONGINGS = """
         VALUES ({message}, {room}, {other}, 'x', NULL), ({deleted_message}, {room}, {other}, 'x', now()),
                ({owner_message}, {room}, {owner}, 'x', NULL);
     INSERT INTO room_digests (room_id, body) VALUES ({ended}, '{{}}');
+    INSERT INTO room_recordings (id, room_id, started_by, state, object_key, ended_at)
+        VALUES ({recording}, {recorded}, {owner}, 'recording', 'private/{recording}/abcdefghijklmnopqrstuv/', NULL),
+               ({stopping_recording}, {ended}, {owner}, 'stopping',
+                'private/{stopping_recording}/abcdefghijklmnopqrstuv/', now()),
+               ({saved_recording}, {room}, {owner}, 'saved',
+                'private/{saved_recording}/abcdefghijklmnopqrstuv/', now());
 
     INSERT INTO chats (id, kind, title, creator_id, last_seq) VALUES ({chat}, 'group', 'x', {owner}, 3);
     INSERT INTO chats (id, kind, creator_id, low_id, high_id, last_seq) VALUES
