@@ -8,6 +8,7 @@ import structlog
 
 import handlers
 import workers
+from gateway.livekit_webhook import LiveKitWebhook
 from gateway.node import Node
 from gateway.observability import COUNTS_AGE, COUNTS_UNFOLDED, LOG_LAG, OUTBOX_AGE, OUTBOX_UNSENT
 from gateway.retrying import again_and_again
@@ -27,6 +28,7 @@ from workers.deliveries import deliver
 from workers.job import Tools, groups
 from workers.media_lanes import LANES, run_lane
 from workers.media_sweeper import sweep_media
+from workers.recordings import keep_recordings, react_to_report
 from workers.relay import run_relay
 from workers.room_keeper import keep_rooms
 from workers.runner import run_group
@@ -34,7 +36,7 @@ from workers.voice import keep_voice
 
 STOP_TIMEOUT_S = 5.0
 # S3 serves media alone, LiveKit the voice of rooms: without them everything else goes on.
-OPTIONAL_DEPENDENCIES = frozenset({"objects", "livekit"})
+OPTIONAL_DEPENDENCIES = frozenset({"objects", "livekit", "egress"})
 
 # Imported for their declarations: methods and reactions.
 REGISTERED = (*handlers.MODULES, *workers.MODULES)
@@ -59,6 +61,7 @@ class WorkerProcess:
             stores.object_files,
             Sketches(stores.redis),
             Voice(database, stores.roster, stores.voice_server) if stores.voice_server else None,
+            stores.recorder,
             stores.providers,
             stores.settings.delays,
             build_media_presenter(stores),
@@ -90,8 +93,17 @@ class WorkerProcess:
                 return partial(run_lane, self.tools, lane, self._listen_url, self._stop)
             case "voice-keeper":
                 return partial(keep_voice, self.tools, self._stop)
+            case "recordings-keeper":
+                return partial(keep_recordings, self.tools, self._stop)
             case _:
                 return partial(run_group, self.tools, name, self._stop)
+
+    def livekit_webhook(self, settings: Settings) -> LiveKitWebhook | None:
+        """None unless rooms may be recorded."""
+        if settings.livekit is None or self.tools.recorder is None:
+            return None
+        _, key, secret = settings.livekit
+        return LiveKitWebhook(key, secret, partial(react_to_report, self.tools))
 
     async def stop(self) -> None:
         """Let running reactions finish. Other events stay in the log."""
@@ -102,18 +114,26 @@ class WorkerProcess:
 
 def worker_names() -> list[str]:
     """Return the names that `daira work` accepts."""
-    return ["relay", "counters", "keeper", "deliveries", "media-sweeper", *LANES, "voice-keeper", *sorted(groups())]
+    keepers = ["keeper", "deliveries", "media-sweeper", *LANES, "voice-keeper", "recordings-keeper"]
+    return ["relay", "counters", *keepers, *sorted(groups())]
 
 
 def sidecar(
-    settings: Settings, port: int, stores: Stores, database: Database, node: Node | None, **more_checks: Check
+    settings: Settings,
+    port: int,
+    stores: Stores,
+    database: Database,
+    node: Node | None,
+    workers: WorkerProcess | None = None,
+    **more_checks: Check,
 ) -> Sidecar:
-    """Return the sidecar with the health and metrics of this process."""
+    """Return the sidecar with the health and metrics of this process, and with workers, LiveKit's webhook."""
     checks: dict[str, Check] = {
         "postgres": database.ping,
         "redis": stores.redis.ping,
         "objects": stores.objects.ping,
         **({"livekit": stores.voice_server.ping} if stores.voice_server else {}),
+        **({"egress": stores.recorder.ping} if stores.recorder else {}),
         **more_checks,
     }
     return Sidecar(
@@ -124,6 +144,7 @@ def sidecar(
         draining=lambda: node is not None and node.draining,
         gather=lambda: _gather(stores, database),
         names=[name.strip().lower() for name in settings.sidecar_names.split(",") if name.strip()],
+        webhook=workers.livekit_webhook(settings) if workers else None,
     )
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from gateway.senders import BUILDERS
 from gateway.settings import Settings, SettingsError
 from protocol.devices import DeviceKind
+from stage.recorder import ObjectStore, Recorder
 from stage.voice_server import VoiceServer
 from storage import schema
 from storage.database import Database
@@ -41,6 +42,7 @@ async def examine(settings: Settings) -> list[Finding]:
         ("redis", _redis, "is the server up, and DAIRA_REDIS_URL right?"),
         ("objects", _objects, "is the server up, and are DAIRA_S3_ENDPOINT and its keys right?"),
         ("livekit", _livekit, "is the server up, and are DAIRA_LIVEKIT_URL, DAIRA_LIVEKIT_KEY and its secret right?"),
+        ("egress", _egress, "has LiveKit Redis, and does an egress service with that Redis run?"),
         *(
             (f"sends by {kind}", partial(_sender, kind), "is the server up, and are its settings right?")
             for kind in BUILDERS
@@ -131,6 +133,17 @@ async def _livekit(settings: Settings) -> str:
     finally:
         await server.close()
     return f"at {settings.livekit[0]}"
+
+
+async def _egress(settings: Settings) -> str:
+    if settings.livekit is None or not settings.recordings:
+        return "not set up: rooms are not recorded"
+    recorder = Recorder(*settings.livekit, ObjectStore(*settings.s3))
+    try:
+        await recorder.ping()
+    finally:
+        await recorder.close()
+    return "LiveKit answers; only a recording shows whether an egress service runs"
 
 
 async def _sender(kind: DeviceKind, settings: Settings) -> str:

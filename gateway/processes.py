@@ -53,8 +53,8 @@ async def up(
         stores = await closing.enter_async_context(open_stores(settings))
         await ensure_bucket(stores)
         node, database = await _start_node(closing, stores, listener)
-        await _start_workers(closing, stores, worker_names())
-        await _start_sidecar(closing, settings, settings.sidecar_port, stores, database, node)
+        workers, _ = await _start_workers(closing, stores, worker_names())
+        await _start_sidecar(closing, settings, settings.sidecar_port, stores, database, node, workers)
         ready(pair)
         await stop.wait()
 
@@ -94,8 +94,8 @@ async def work(settings: Settings, names: Sequence[str]) -> None:
     stop = stop_on_signals()
     async with AsyncExitStack() as closing:
         stores = await closing.enter_async_context(open_stores(settings))
-        database = await _start_workers(closing, stores, names)
-        await _start_sidecar(closing, settings, settings.worker_sidecar_port, stores, database, None)
+        workers, database = await _start_workers(closing, stores, names)
+        await _start_sidecar(closing, settings, settings.worker_sidecar_port, stores, database, None, workers)
         log.info("working", groups=list(names))
         await stop.wait()
 
@@ -133,7 +133,9 @@ async def _start_node(
     return node, database
 
 
-async def _start_workers(closing: AsyncExitStack, stores: Stores, names: Sequence[str]) -> Database:
+async def _start_workers(
+    closing: AsyncExitStack, stores: Stores, names: Sequence[str]
+) -> tuple[WorkerProcess, Database]:
     settings = stores.settings
     database = await closing.enter_async_context(
         open_database(settings.worker_database, settings.postgres_pool, serves=False)
@@ -141,7 +143,7 @@ async def _start_workers(closing: AsyncExitStack, stores: Stores, names: Sequenc
     workers = WorkerProcess(stores, database, settings.direct_database, names)
     workers.start()
     closing.push_async_callback(workers.stop)
-    return database
+    return workers, database
 
 
 async def _start_sidecar(
@@ -151,9 +153,10 @@ async def _start_sidecar(
     stores: Stores,
     database: Database,
     node: Node | None,
+    workers: WorkerProcess | None = None,
     **more_checks: Check,
 ) -> None:
-    beside = sidecar(settings, port, stores, database, node, **more_checks)
+    beside = sidecar(settings, port, stores, database, node, workers, **more_checks)
     try:
         await beside.start()
     except OSError as error:

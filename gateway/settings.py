@@ -128,6 +128,10 @@ class Settings(BaseSettings):
     )
     livekit_key: str | None = Field(None, description="API key of LiveKit.")
     livekit_secret: SecretStr | None = Field(None, description="API secret of LiveKit.")
+    recordings: bool = Field(
+        False,
+        description="Whether hosts may record live rooms. LiveKit needs an egress service and our webhook for it.",
+    )
     fcm_service_account: SecretStr | None = Field(
         None, description="JSON of the service account for Firebase Cloud Messaging, or the path of its file."
     )
@@ -269,6 +273,8 @@ class Settings(BaseSettings):
         livekit = (self.livekit_url, self.livekit_key, self.livekit_secret)
         if any(livekit) and not all(livekit):
             raise ValueError("LiveKit needs all of DAIRA_LIVEKIT_URL, DAIRA_LIVEKIT_KEY and DAIRA_LIVEKIT_SECRET")
+        if self.recordings and self.postgres_url and not self.livekit_url:
+            raise ValueError("DAIRA_RECORDINGS also needs DAIRA_LIVEKIT_URL")
         for name, others in _NEEDED.items():
             absent = [f"DAIRA_{other.upper()}" for other in others if not getattr(self, other)]
             if getattr(self, name) and absent:

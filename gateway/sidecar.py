@@ -16,6 +16,7 @@ from prometheus_client import REGISTRY as PROCESS_REGISTRY
 from engine.http import serve_http
 from gateway.addresses import is_own_name
 from gateway.listener import listen
+from gateway.livekit_webhook import LiveKitWebhook
 from gateway.observability import DEPENDENCY_SECONDS, DEPENDENCY_UP
 from protocol.rpc import methods
 from protocol.schema import VERSION as PROTOCOL_VERSION
@@ -45,6 +46,7 @@ class Sidecar:
         draining: Callable[[], bool],
         gather: Callable[[], Awaitable[None]],
         names: Collection[str] = (),
+        webhook: LiveKitWebhook | None = None,
     ) -> None:
         self._host = host
         self._port = port
@@ -53,6 +55,7 @@ class Sidecar:
         self._draining = draining
         self._gather = gather
         self._names = frozenset(names)
+        self._webhook = webhook
         self._http = AsyncExitStack()
 
     async def start(self) -> int:
@@ -63,6 +66,8 @@ class Sidecar:
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/version", self._version)
         app.router.add_get("/asyncapi.json", self._asyncapi)
+        if self._webhook is not None:
+            self._webhook.route(app)
         listener = listen(self._host, self._port)
         await self._http.enter_async_context(serve_http(app, listener))
         port: int = listener.getsockname()[1]

@@ -22,6 +22,7 @@ from gateway.settings import Settings
 from presence import reports
 from senders.providers import Providers
 from stage import roster
+from stage.recorder import ObjectStore, Recorder
 from stage.roster import Roster
 from stage.voice_server import VoiceServer
 from storage import budgets, limits, schema
@@ -70,6 +71,7 @@ class Stores:
     object_urls: ObjectUrls
     object_files: ObjectFiles
     voice_server: VoiceServer | None
+    recorder: Recorder | None
     providers: Providers
 
 
@@ -99,6 +101,10 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         voice_server = VoiceServer(*settings.livekit) if settings.livekit else None
         if voice_server is not None:
             closing.push_async_callback(voice_server.close)
+        recorder = None
+        if settings.recordings and settings.livekit:
+            recorder = Recorder(*settings.livekit, ObjectStore(*settings.s3))
+            closing.push_async_callback(recorder.close)
         providers = Providers(await open_senders(settings))
         closing.push_async_callback(providers.close)
         yield Stores(
@@ -116,6 +122,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             object_files=object_files,
             object_urls=ObjectUrls(UrlSigner(*settings.public_s3)),
             voice_server=voice_server,
+            recorder=recorder,
             providers=providers,
         )
 

@@ -157,6 +157,7 @@ def _services(
         upload_rules=settings.upload_rules,
         media=build_media_presenter(stores),
         voice_tokens=VoiceTokens(*settings.livekit) if settings.livekit else None,
+        recorder=stores.recorder,
         push_hosts=PushHosts(settings.push_hosts),
         webpush_key=vapid_key.public if vapid_key else None,
         refresh_tokens=RefreshTokens(derive_keys(settings, "refresh"), timedelta(seconds=settings.refresh_leeway)),

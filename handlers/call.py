@@ -27,6 +27,7 @@ from protocol.voice_tokens import VoiceTokens
 from senders.subscriptions import PushHosts
 from stage.attendance import Attendance
 from stage.pulse import Pulse
+from stage.recorder import Recorder
 from stage.roster import Roster
 from storage.budgets import Budget, Budgets
 from storage.chat_sends import ChatSends
@@ -79,6 +80,7 @@ class Services:
     upload_rules: UploadRules
     media: MediaPresenter
     voice_tokens: VoiceTokens | None
+    recorder: Recorder | None
     push_hosts: PushHosts
     webpush_key: str | None  # the public part; None if no web pushes are sent
     now: Callable[[], datetime] = lambda: datetime.now(UTC)

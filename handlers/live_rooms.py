@@ -76,7 +76,7 @@ async def create_room(call: Call, request: CreateRoom, tx: Transaction) -> Room:
         slow_mode_s=request.slow_mode_s or 0,
         starts_at=request.starts_at,
     )
-    return await _shown(call, tx, room_id)
+    return await show_room(call, tx, room_id)
 
 
 @methods.rpc("room.update")
@@ -87,11 +87,11 @@ async def update_room(call: Call, request: UpdateRoom, tx: Transaction) -> Room:
     current = {"topic": room["topic"], "capacity": room["capacity"], "slow_mode_s": room["slow_mode_s"]}
     asked = {name: value for name in current if (value := getattr(request, name)) is not UNSET}
     if is_repetition(room, request.version) and current | asked == current:
-        return await _shown(call, tx, room["id"])
+        return await show_room(call, tx, room["id"])
     check_version(room, request.version)
     await live_rooms.update(tx, room["id"], asked.get("topic"), asked.get("capacity"), asked.get("slow_mode_s"))
     await changed(call, tx, room["id"], "updated")
-    return await _shown(call, tx, room["id"])
+    return await show_room(call, tx, room["id"])
 
 
 @methods.rpc("room.list", reads=True)
@@ -109,7 +109,7 @@ async def list_rooms(call: Call, request: ListRooms, tx: Transaction) -> RoomPag
 @methods.rpc("room.get", reads=True)
 async def get_room(call: Call, request: RoomRef, tx: Transaction) -> Room:
     """One room."""
-    return await _shown(call, tx, int(request.room_id))
+    return await show_room(call, tx, int(request.room_id))
 
 
 @methods.rpc("room.start")
@@ -117,14 +117,14 @@ async def start_room(call: Call, request: VersionedRoomRef, tx: Transaction) -> 
     """Make a scheduled room live. Repeating it changes nothing."""
     room = await locked(call, tx, request.room_id)
     if room["state"] == "live" and room["role"] == "host":
-        return await _shown(call, tx, room["id"])
+        return await show_room(call, tx, room["id"])
     allow("start", room)
     check_version(room, request.version)
     await live_rooms.start(tx, room["id"])
     await changed(call, tx, room["id"], "started")
     call.after_commit(lambda: call.services.roster.show_host(room["id"], room["host_id"]))
     call.after_commit(lambda: call.services.roster.watch_out(room["id"]))
-    return await _shown(call, tx, room["id"])
+    return await show_room(call, tx, room["id"])
 
 
 @methods.rpc("room.close")
@@ -132,13 +132,13 @@ async def close_room(call: Call, request: VersionedRoomRef, tx: Transaction) -> 
     """End a room for everybody. Repeating it changes nothing."""
     room = await locked(call, tx, request.room_id)
     if room["state"] == "ended" and room["role"] == "host":
-        return await _shown(call, tx, room["id"])
+        return await show_room(call, tx, room["id"])
     allow("close", room)
     check_version(room, request.version)
     await live_rooms.close(tx, room["id"])
     await call.services.outbox.add(tx, RoomClosedEvent(room_id=room["id"]))
     await note(call, tx, "room.close", room["id"])
-    return await _shown(call, tx, room["id"])
+    return await show_room(call, tx, room["id"])
 
 
 @methods.rpc("room.join", limit=Limit("room_join", "60/minute", "room.join by user"))
@@ -220,7 +220,7 @@ async def get_digest(call: Call, request: RoomRef, tx: Transaction) -> RoomDiges
     return await _seen_by_viewer(tx, room["id"], msgspec.json.decode(body, type=RoomDigest))
 
 
-async def _shown(call: Call, tx: Transaction, room_id: int) -> Room:
+async def show_room(call: Call, tx: Transaction, room_id: int) -> Room:
     row = await live_rooms.load(tx, room_id)
     if row is None:
         raise errors.not_found("room")

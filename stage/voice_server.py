@@ -12,7 +12,7 @@ import structlog
 from aiohttp import ClientError, ClientSession, TCPConnector
 from google.protobuf.message import DecodeError
 from livekit.api import LiveKitAPI, ServerError, ServerErrorCode
-from livekit.protocol.models import ParticipantPermission, TrackSource
+from livekit.protocol.models import ParticipantInfo, ParticipantPermission, TrackSource
 from livekit.protocol.room import (
     DeleteRoomRequest,
     ListParticipantsRequest,
@@ -51,30 +51,34 @@ class VoiceServer:
 
     async def rooms(self) -> list[int]:
         """The rooms that are named as ours are; the server may be shared with others."""
-        found = await _settled("list_rooms", self._rooms.list_rooms(ListRoomsRequest()))
+        found = await settled("list_rooms", self._rooms.list_rooms(ListRoomsRequest()))
         return [] if found is None else [room_id for room in found.rooms if (room_id := own_id(room.name)) is not None]
 
     async def participants(self, room_id: int) -> dict[str, VoiceGrant | None]:
-        """Connected users by name, with their permissions; None for permissions that our tokens never grant."""
+        """Connected users by name, with their permissions; None for permissions that our tokens never grant.
+
+        Without LiveKit's egress, which is in the room while it records.
+        """
         request = ListParticipantsRequest(room=str(room_id))
-        found = await _settled("list_participants", self._rooms.list_participants(request))
-        return {} if found is None else {each.identity: _grant(each.permission) for each in found.participants}
+        found = await settled("list_participants", self._rooms.list_participants(request))
+        users = [each for each in found.participants if each.kind != ParticipantInfo.Kind.EGRESS] if found else []
+        return {each.identity: _grant(each.permission) for each in users}
 
     async def permit(self, room_id: int, name: str, grant: VoiceGrant) -> None:
         """Set a user's permissions: mutes them, or lets them speak without a new token."""
         request = UpdateParticipantRequest(room=str(room_id), identity=name, permission=_permission(grant))
-        await _settled("permit", self._rooms.update_participant(request))
+        await settled("permit", self._rooms.update_participant(request))
 
     async def remove(self, room_id: int, name: str) -> None:
         """Disconnect the user."""
         # LiveKit Cloud also refuses tokens issued before `revoke_token_ts`. Its default is a minute from now, in which
         # nobody who was removed could return.
         request = RoomParticipantIdentity(room=str(room_id), identity=name, revoke_token_ts=int(time.time()))
-        await _settled("remove", self._rooms.remove_participant(request))
+        await settled("remove", self._rooms.remove_participant(request))
 
     async def delete(self, room_id: int) -> None:
         """Delete the room, which removes everybody."""
-        await _settled("delete", self._rooms.delete_room(DeleteRoomRequest(room=str(room_id))))
+        await settled("delete", self._rooms.delete_room(DeleteRoomRequest(room=str(room_id))))
 
 
 def own_id(name: str) -> int | None:
@@ -85,8 +89,8 @@ def own_id(name: str) -> int | None:
     return found if found <= MAX_ID and str(found) == name else None
 
 
-async def _settled(request: str, answer: Awaitable[T]) -> T | None:
-    """The answer; None if there is nothing of that name, or the request failed."""
+async def settled(request: str, answer: Awaitable[T]) -> T | None:
+    """The answer of LiveKit; None if there is nothing of that name, or the request failed."""
     try:
         # The package asks without a timeout, also of a session that has one.
         async with asyncio.timeout(TIMEOUT_S):

@@ -30,6 +30,7 @@ class CallFailed(Exception):
         super().__init__(json.dumps(error, ensure_ascii=False))
         self.error = error
         self.code: str = error["code"]
+        self.message: str = error["message"]
         self.fields = [detail["field"] for detail in error.get("details", [])]
 
 

@@ -12,6 +12,7 @@ from domain.notification_rules import Delays
 from media.processing import ProcessingRules
 from protocol.events import Event
 from senders.providers import Providers
+from stage.recorder import Recorder
 from stage.roster import Roster
 from stage.voice import Voice
 from storage.database import Database
@@ -44,6 +45,7 @@ class Tools:
     object_files: ObjectFiles
     sketches: Sketches
     voice: Voice | None  # None without LiveKit
+    recorder: Recorder | None  # None unless rooms may be recorded
     providers: Providers
     delays: Delays
     media: MediaPresenter

@@ -223,6 +223,7 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
     "room.mute": (World.on_bob_at_version, {"muted": True}),
     "room.raise_hand": (World.live, {"raised": False}),
     "room.react": (World.message, {"emoji": "🔥"}),
+    "room.record": (World.live, {"on": False}),
     "room.send": (World.live, {"text": "hello", **KEY}),
     "room.set_role": (World.on_bob_at_version, {"role": "cohost"}),
     "room.start": (World.scheduled, {}),

@@ -21,7 +21,7 @@ Enter = Callable[[dict[str, Any]], Awaitable[Device]]
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
     configure_logs("info", "json")
-    running = Cluster(Path(tmp_path_factory.mktemp("servers")), None, voice=True)
+    running = Cluster(Path(tmp_path_factory.mktemp("servers")), None, voice=True, recordings=True)
     await running.start()
     yield running
     await running.stop()

@@ -130,6 +130,24 @@ async def test_foreign_participants_are_removed_and_foreign_rooms_ignored(cluste
     assert not any(each.ended for each in (known, *elsewhere))
 
 
+async def test_the_recorder_stays_in_the_room(cluster, person, enter, device, look_around):
+    """Its token is as LiveKit's egress makes it."""
+    host = await person("host")
+    room_id = await open_room(host)
+    await device(host, room_id)
+    url, key, secret = cluster.settings().livekit
+    grants = VideoGrants(
+        room_join=True, room=room_id, can_subscribe=True, can_publish=False, can_publish_data=False, hidden=True,
+        recorder=True,
+    )  # fmt: skip
+    token = AccessToken(key, secret).with_identity("EG_recorder").with_kind("egress").with_grants(grants)
+    recorder = await enter({"url": url, "token": token.to_jwt()})
+    stranger = await enter(foreign_token(cluster, "bot", room_id))
+    look_around()
+    await stranger.until(lambda: stranger.ended)
+    assert not recorder.ended
+
+
 async def test_a_hanging_livekit_does_not_delay_calls(cluster, person, device, monkeypatch, look_around):
     host, mona = await person("host"), await person("mona", node="b")
     room_id = await open_room(host)

@@ -15,6 +15,8 @@ async def make(world: World) -> None:
     for name in (HOST, *ACCOUNTS):
         await say(world, name, f"{name}.says")
     await _end_annex(world)
+    for room in world.of_kind("room", ACCOUNTS) + world.of_kind("ended room", ACCOUNTS):
+        await _add_recording(world, room)
     hall.shows += tuple((world.user(account), "act") for account in ACCOUNTS)
     await raise_hands(world)
 
@@ -47,6 +49,33 @@ async def open_room(world: World, owner: str, visibility: str, name: str) -> Thi
     room = await world.people[owner].call("room.create", **arguments)
     await world.people[owner].call("room.start", room_id=room["id"])
     return world.add(Thing("room", name, room["id"], owner, ((owner, visibility),), ((world.user(owner), "profile"),)))
+
+
+async def _add_recording(world: World, room: Thing) -> None:
+    """As workers store it: a file that the room uses."""
+    recording_id, name = world.cluster.stores.ids.mint(), f"{room.name}.recording"
+    key = f"private/{recording_id}/0123456789abcdef01234/"
+    owner = await world.cluster.owner()
+    await owner.execute(
+        """INSERT INTO media (id, owner_id, kind, status, content_type, filename, size_bytes, alt, target_type,
+                              target_id, position, object_key)
+        SELECT $1, host_id, 'audio', 'ready', 'audio/ogg', 'x', 9, $3, 'room', id, 0, $4 FROM rooms WHERE id = $2""",
+        recording_id,
+        int(room.id),
+        world.token(name),
+        key,
+    )
+    await owner.execute(
+        """INSERT INTO room_recordings (id, room_id, started_by, state, object_key, ended_at)
+        SELECT $1, id, host_id, 'saved', $3, now() FROM rooms WHERE id = $2""",
+        recording_id,
+        int(room.id),
+        key,
+    )
+    await owner.close()
+    file = Thing("file", name, str(recording_id), room.owner, room.conditions)
+    file.part_of = room
+    world.add(file)
 
 
 async def close_room(world: World, room: Thing) -> None:
@@ -113,6 +142,14 @@ def _room_messages(world: World, viewer: str) -> list[Cell]:
     messages = world.shown(viewer, [each for each in world.of_kind("room message") if each.part_of is hall])
     cells = [opens(world, viewer, room, {"room_id": room.id}) for room in world.of_kind("room", ACCOUNTS)]
     return [Cell({"room_id": hall.id}, messages), *(cell._replace(shows=()) for cell in cells)]
+
+
+def _recordings(world: World, viewer: str) -> list[Cell]:
+    cells = []
+    for room in world.of_kind("room") + world.of_kind("ended room"):
+        files = world.shown(viewer, [file for file in world.of_kind("file") if file.part_of is room])
+        cells.append(opens(world, viewer, room, {"room_id": room.id})._replace(shows=files))
+    return cells
 
 
 def _digests(world: World, viewer: str) -> list[Cell]:
@@ -189,6 +226,8 @@ CALLS = {
     "room.participants": CallRow(_participants),
     "room.raise_hand": CallRow(_outside("NOT_FOUND", raised=True)),
     "room.react": CallRow(_outside("FAILED_PRECONDITION", emoji="🔥")),
+    "room.record": CallRow(_commands(on=False)),
+    "room.recordings": CallRow(_recordings),
     "room.send": CallRow(_outside("NOT_FOUND", text="hello")),
     "room.set_role": CallRow(_moderation(role="speaker")),
     "room.start": CallRow(_commands("FAILED_PRECONDITION")),
