@@ -1082,6 +1082,11 @@ export interface ReactionPage {
   next_cursor: string | null;
 }
 
+export interface RecordRoom {
+  room_id: string;
+  on: boolean;
+}
+
 export interface Refresh {
   refresh_token: string;
 }
@@ -1119,7 +1124,7 @@ export interface ReportedView {
   dwell_ms: number;
 }
 
-/** `speakers` are the users on the stage who are in the room, including the host. `cohost_ids` and `muted_ids` name some of them. `hands` are the first 50 raised hands. */
+/** `speakers` are the users on the stage who are in the room, including the host. `cohost_ids` and `muted_ids` name some of them. `hands` are the first 50 raised hands. `is_recorded`: what is said is recorded at this moment. */
 export interface Room {
   id: string;
   topic: string;
@@ -1137,6 +1142,7 @@ export interface Room {
   muted_ids: string[];
   hands: UserLite[];
   version: number;
+  is_recorded: boolean;
 }
 
 export interface RoomAudience {
@@ -1229,6 +1235,21 @@ export interface RoomReacted {
   id: string;
   room_id: string;
   counts: Record<string, number>;
+}
+
+/** media: of a saved recording, processed like an upload. error: why it failed, for the host and cohosts. */
+export interface RoomRecording {
+  id: string;
+  state: "failed" | "recording" | "saved" | "stopping";
+  started_at: string;
+  ended_at: string | null;
+  media: Media | null;
+  error: MediaError | null;
+}
+
+/** Newest first, at most 50. */
+export interface RoomRecordings {
+  items: RoomRecording[];
 }
 
 export interface RoomRef {
@@ -1790,6 +1811,10 @@ export interface ClientToServerEvents {
   "room.raise_hand": (request: RaiseHand, ack: (answer: Answer<Nothing>) => void) => void;
   /** React to the room or to one of its messages. Pushed once a second, summed up for all users. */
   "room.react": (request: ReactInRoom, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Start or stop recording a live room. Everybody in it is shown that it is recorded. Repeating it changes nothing. */
+  "room.record": (request: RecordRoom, ack: (answer: Answer<Room>) => void) => void;
+  /** All recordings of a room. */
+  "room.recordings": (request: RoomRef, ack: (answer: Answer<RoomRecordings>) => void) => void;
   /** Send a message to the room. In slow mode, a listener may send one per interval. */
   "room.send": (request: SendToRoom, ack: (answer: Answer<RoomMessage>) => void) => void;
   /** Make a user cohost, speaker or listener. Any user may step down without a right. */
