@@ -73,8 +73,8 @@ export class Attachments {
   }
 
   #remove(attachment) {
-    attachment.abort();
     this.#keep(this.#files.filter((each) => each !== attachment));
+    return attachment.abort(this.#session);
   }
 
   #keep(files) {
@@ -135,8 +135,10 @@ class Attachment {
     }
   }
 
-  abort() {
+  /** Stop the upload, or delete what was uploaded and is not used. */
+  async abort(session) {
     this.#aborting.abort();
+    if (this.mediaId) await session.call("media.abort_upload", { media_id: this.mediaId });
   }
 }
 
