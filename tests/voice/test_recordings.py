@@ -14,6 +14,7 @@ from livekit.api import LiveKitAPI
 from livekit.protocol.egress import EgressStatus, EncodedFileOutput, RoomCompositeEgressRequest
 from livekit.protocol.room import ListRoomsRequest
 from livekit.protocol.webhook import WebhookEvent
+from yarl import URL
 
 from gateway import livekit_webhook
 from gateway.app import sidecar
@@ -23,6 +24,7 @@ from tests.media_files import ask
 from tests.patience import WAIT_S
 from tests.voice.egress_server import EgressServer, twirp_error
 from workers import recordings as worker
+from workers.media_lanes import LANES, run_lane
 from workers.recordings import keep_recordings, settle_room, stop_orphans
 
 pytestmark = pytest.mark.voice
@@ -369,3 +371,21 @@ async def test_hostile_and_unknown_webhooks_change_nothing(voiced, egress):
     async with ClientSession() as session, session.post(egress.webhook_url, data=ended) as answer:
         assert answer.status == 401
     assert (await host.call("room.recordings", room_id=room_id))["items"][0]["state"] == "recording"
+
+
+async def test_the_file_becomes_playable_like_an_upload(cluster, voiced, egress):
+    host, room_id = await voiced()
+    await host.call("room.record", room_id=room_id, on=True)
+    await host.call("room.close", room_id=room_id)
+    saved = await until(host, room_id, "saved")
+    stop = asyncio.Event()
+    url = cluster.servers.postgres_url("daira_worker")
+    lanes = [asyncio.create_task(run_lane(cluster.workers.tools, name, url, stop)) for name in LANES]
+    await host.expect("media.ready")
+    stop.set()
+    await asyncio.gather(*lanes)
+    file = await host.call("media.get", media_id=saved["id"])
+    assert (file["status"], file["duration_ms"] // 100) == ("ready", 10)
+    [sound] = file["variants"]
+    async with ClientSession() as session, session.get(URL(sound["url"], encoded=True)) as answer:
+        assert (answer.status, answer.content_type) == (200, "audio/mp4")
