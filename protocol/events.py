@@ -264,6 +264,14 @@ class MediaUploadedEvent(Event, frozen=True):
     owner_id: int
 
 
+class MediaDescribedEvent(Event, frozen=True):
+    """The owner has changed `alt` or `is_sensitive`. The database writes this event: see `media_told`."""
+
+    topic: ClassVar[str] = "media.described"
+    keyed_by: ClassVar[str] = "media_id"
+    media_id: int
+
+
 class MediaFinishedEvent(Event, frozen=True):
     """A post or a user uses the file, and all its variants are made. The database writes this event."""
 

@@ -155,7 +155,7 @@ class MediaReady(Push, frozen=True):
 
 
 class MediaUpdated(Push, frozen=True):
-    """A ready file has more variants."""
+    """A ready file has more variants, or the owner has changed `alt` or `is_sensitive`."""
 
     event: ClassVar[str] = "media.updated"
     media: Media

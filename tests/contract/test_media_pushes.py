@@ -1,5 +1,7 @@
 """Pushes of files whose processing has ended: to their owner, and to those who see what uses them."""
 
+import pytest
+
 from protocol.media import MediaFailed, MediaUpdated
 from tests.cluster import Cluster
 from tests.contract.test_chats import create_group
@@ -78,3 +80,41 @@ async def test_an_unused_file_is_pushed_to_its_owners_devices_alone(cluster: Clu
         await device.expect("media.ready")
     await cluster.settle(bob)
     assert not bob.heard("media.ready")
+
+
+async def test_a_new_description_reaches_all_who_see_the_file(cluster: Cluster, person):
+    alice, bob, carol = await person("alice"), await person("bob", node="b"), await person("carol")
+    phone = await cluster.again(alice)
+    file = await add_file(cluster, alice)
+    post = await alice.call("post.create", text="x", media_ids=[file])
+    await bob.call("post.watch", post_id=post["id"])
+    await alice.call("media.update", media_id=file, alt="a cat", is_sensitive=True)
+    for reader in (alice, phone, bob):
+        media = (await reader.expect("media.updated"))["media"]
+        assert (media["id"], media["alt"], media["is_sensitive"]) == (file, "a cat", True)
+    await cluster.settle(carol)
+    assert not carol.heard("media.updated")
+
+
+@pytest.mark.parametrize("what", ["comment", "message"])
+async def test_a_new_description_of_other_uses_reaches_their_readers(cluster: Cluster, person, what):
+    alice, bob = await person("alice"), await person("bob", node="b")
+    file = await add_file(cluster, alice)
+    if what == "comment":
+        post = await bob.call("post.create", text="x")
+        await bob.call("post.watch", post_id=post["id"])
+        await alice.call("comment.create", post_id=post["id"], text="", media_ids=[file])
+    else:
+        chat_id = await create_group(alice, bob)
+        await alice.call("chat.send", chat_id=chat_id, text="", media_ids=[file])
+    await alice.call("media.update", media_id=file, alt="a cat")
+    assert (await bob.expect("media.updated"))["media"]["alt"] == "a cat"
+
+
+async def test_the_same_description_again_pushes_nothing(cluster: Cluster, person):
+    alice = await person("alice")
+    file = await add_file(cluster, alice)
+    for alt in ("a cat", "a cat", "a dog"):
+        await alice.call("media.update", media_id=file, alt=alt)
+    await cluster.settle(alice)
+    assert len(alice.heard("media.updated")) == 2
