@@ -109,17 +109,19 @@ class Objects:
                 await self._client.head_bucket(Bucket=self.bucket)
 
     async def let_browsers_in(self, origins: Sequence[str]) -> bool:
-        """Set the bucket's CORS, so that pages of these origins may upload. Returns False if the store cannot."""
-        rule = {
-            "AllowedMethods": ["GET", "HEAD", "PUT"],
-            "AllowedOrigins": [*origins],
-            "AllowedHeaders": ["*"],
-            "ExposeHeaders": ["ETag", "Content-Range"],
-            "MaxAgeSeconds": 3_600,
-        }
+        """Set the bucket's CORS, so that pages of these origins may upload. Returns False if the store cannot.
+
+        All origins may read: a browser that follows a redirect from the gateway sends `Origin: null`, and the signature
+        of the URL is the right to read.
+        """
+        every = {"AllowedHeaders": ["*"], "ExposeHeaders": ["ETag", "Content-Range"], "MaxAgeSeconds": 3_600}
+        rules = [
+            {"AllowedMethods": ["PUT"], "AllowedOrigins": [*origins], **every},
+            {"AllowedMethods": ["GET", "HEAD"], "AllowedOrigins": ["*"], **every},
+        ]
         try:
             async with self._request("put_bucket_cors", tries=True):
-                await self._client.put_bucket_cors(Bucket=self.bucket, CORSConfiguration={"CORSRules": [rule]})
+                await self._client.put_bucket_cors(Bucket=self.bucket, CORSConfiguration={"CORSRules": rules})
         except NotSupported:
             return False
         return True

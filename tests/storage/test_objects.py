@@ -3,8 +3,11 @@
 import asyncio
 import hashlib
 from datetime import UTC, datetime
+from xml.etree import ElementTree
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -41,6 +44,29 @@ async def test_a_store_that_has_no_rules_for_buckets_is_told_from_one_that_is_do
     assert not await objects.expire_unfinished_uploads(7)
     await objects.ping()
     assert issubclass(NotSupported, ObjectsUnavailable)
+
+
+async def test_pages_of_all_origins_read_and_those_of_the_app_upload():
+    """The embedded store takes no rules: this server takes them as others do, and shows what was asked."""
+    bodies: list[bytes] = []
+
+    async def take(request: web.Request) -> web.Response:
+        assert (request.method, request.query_string) == ("PUT", "cors")
+        bodies.append(await request.read())
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", take)
+    async with TestServer(app) as server:
+        objects = Objects(str(server.make_url("")), "key", "secret", "test-bucket", "us-east-1")
+        await objects.connect()
+        assert await objects.let_browsers_in(["https://a.example.org", "https://b.example.org"])
+        await objects.close()
+    rules = [
+        [{part.text for part in rule.iter() if part.tag.endswith(name)} for name in ("AllowedMethod", "AllowedOrigin")]
+        for rule in ElementTree.fromstring(bodies[0])
+    ]
+    assert rules == [[{"PUT"}, {"https://a.example.org", "https://b.example.org"}], [{"GET", "HEAD"}, {"*"}]]
 
 
 async def test_whole_objects_go_to_files_and_back(cluster: Cluster, tmp_path):
