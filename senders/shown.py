@@ -8,7 +8,8 @@ from protocol.notifications import Kind, Notification, Target
 from protocol.timestamps import to_wire
 from protocol.users import UserLite
 from senders.sender import Message
-from senders.texts import TextKind, message_line, notification_text
+from senders.texts import TextKind, media_text, message_line, notification_text
+from storage.notification_deliveries import Detail
 from storage.notifications import NotificationRow
 
 AT_ONCE: frozenset[Kind] = frozenset({"security", "chat_message", "chat_request"})  # also while a device saves power
@@ -32,10 +33,10 @@ def notification(row: NotificationRow, locale: str) -> Notification:
     )
 
 
-def device_message(rows: Sequence[NotificationRow], details: Mapping[int, str], locale: str) -> Message:
+def device_message(rows: Sequence[NotificationRow], details: Mapping[int, Detail], locale: str) -> Message:
     """One message about notifications of one user, the newest first. `details`: what each is about, by its id."""
     newest = rows[0]
-    title, body = _text(newest, _actors(newest), locale, details.get(newest["id"]) or newest["message"] or "")
+    title, body = _text(newest, _actors(newest), locale, _detail(newest, details, locale))
     if len(rows) > 1:
         title = notification_text(locale, "several", [], len(rows))[0]
         body = "\n".join(_line(row, _actors(row), locale) for row in rows[:MOST_LINES])
@@ -78,6 +79,12 @@ def _text(row: NotificationRow, actors: Sequence[UserLite], locale: str, detail:
     """Title and body in the language of the locale."""
     names = [actor.display_name or actor.username for actor in actors]
     return notification_text(locale, _text_kind(row), names, row["actor_count"], detail)
+
+
+def _detail(row: NotificationRow, details: Mapping[int, Detail], locale: str) -> str:
+    """Its text; without one, what its files are."""
+    detail = details.get(row["id"], Detail(""))
+    return detail.text or media_text(locale, detail.kinds) or row["message"] or ""
 
 
 def _text_kind(row: NotificationRow) -> TextKind:

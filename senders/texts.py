@@ -18,6 +18,8 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
+from protocol.media import MediaKind
+
 TextKind = Literal[
     "follow", "follow_request", "acceptance", "reaction", "comment", "reply", "mention", "share", "chat_request",
     "chat_message", "room_live", "room_invitation", "room_digest", "several", "security_new_device",
@@ -65,6 +67,16 @@ def message_line(locale: str, message: str) -> str:
     """Return the text of a system message in one line with its title, for lists."""
     shown = _isolated(shorten(_plain(message), LONGEST_BODY))
     return _catalogue(_locale(locale).language).gettext("system.line").format(message=shown)
+
+
+def media_text(locale: str, kinds: Sequence[MediaKind]) -> str:
+    """Return what these files are, such as "2 pictures"; "" without files."""
+    if not kinds:
+        return ""
+    found = _locale(locale)
+    key = f"media.{kinds[0]}" if len({*kinds}) == 1 else "media.several"
+    text = _catalogue(found.language).ngettext(key, key, len(kinds))
+    return text.format(count=_number(found, len(kinds)))
 
 
 def shorten(text: str, longest: int) -> str:

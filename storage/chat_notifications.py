@@ -4,12 +4,15 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple, TypedDict, cast
 
+from protocol.media import MediaKind
 from storage.database import Transaction
 from storage.users import lite_object
 
 
 class UnreadRow(TypedDict):
-    """A member's unread messages in a chat. `senders` is JSON, the newest first; `text` is the newest message's."""
+    """A member's unread messages in a chat. `senders` is JSON, the newest first; `text` and `kinds` of files are the
+    newest message's.
+    """
 
     notification_id: int
     unread: int
@@ -17,6 +20,7 @@ class UnreadRow(TypedDict):
     sender_count: int
     senders: str
     text: str | None
+    kinds: list[MediaKind] | None
 
 
 class ChatRequest(NamedTuple):
@@ -43,7 +47,7 @@ async def schedule_newer(tx: Transaction, chat_ids: Iterable[int], due_at: datet
 async def load_unread(tx: Transaction, notification_ids: Sequence[int]) -> dict[int, UnreadRow]:
     """By notification."""
     rows = await tx.fetch(
-        f"""SELECT n.id AS notification_id, u.unread, u.last_seq, u.sender_count, u.text,
+        f"""SELECT n.id AS notification_id, u.unread, u.last_seq, u.sender_count, u.text, u.kinds,
             (SELECT coalesce(jsonb_agg({lite_object("s")} ORDER BY s.ordinality), '[]')
              FROM unnest(u.senders) WITH ORDINALITY AS s) AS senders
         FROM notifications n CROSS JOIN LATERAL unread_messages(n.user_id, n.target_id) u WHERE n.id = ANY ($1)""",

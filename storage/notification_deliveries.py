@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, TypedDict, cast
 
 import msgspec
 
+from protocol.media import MediaKind
 from protocol.notifications import Decision
 from storage.database import Transaction
 
@@ -27,6 +28,13 @@ class RecipientRow(TypedDict):
     quiet_until: time | None
     has_push: bool
     has_email: bool
+
+
+class Detail(NamedTuple):
+    """What a notification is about: the beginning of a text, and the kinds of the files with it."""
+
+    text: str
+    kinds: Sequence[MediaKind] = ()
 
 
 class DueDelivery(NamedTuple):
@@ -135,10 +143,13 @@ async def why_hidden(tx: Transaction, notification_ids: Sequence[int]) -> dict[i
     return {row["id"]: row["reason"] for row in rows}
 
 
-async def load_details(tx: Transaction, notification_ids: Sequence[int]) -> dict[int, str]:
-    """The beginning of the text that each of these notifications is about. They must be visible to their users."""
+async def load_details(tx: Transaction, notification_ids: Sequence[int]) -> dict[int, Detail]:
+    """What each of these notifications is about. They must be visible to their users."""
     rows = await tx.fetch(
-        "SELECT id, notification_detail(target_type, target_id) AS detail FROM notifications WHERE id = ANY ($1)",
+        """SELECT n.id, notification_detail(n.target_type, n.target_id) AS text, ARRAY (
+            SELECT m.kind FROM media m WHERE n.target_type IN ('post', 'comment')
+                AND m.target_type = n.target_type AND m.target_id = n.target_id ORDER BY m.position) AS kinds
+        FROM notifications n WHERE n.id = ANY ($1)""",
         notification_ids,
     )
-    return {row["id"]: row["detail"] for row in rows if row["detail"]}
+    return {row["id"]: Detail(row["text"] or "", row["kinds"]) for row in rows}

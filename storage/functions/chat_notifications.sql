@@ -27,13 +27,14 @@ CREATE OR REPLACE FUNCTION notify_of_messages(chat bigint, last integer, due tim
 $$;
 GRANT EXECUTE ON FUNCTION notify_of_messages TO daira_worker;
 
--- What a member is to be told of a chat: how many messages are unread, their senders, and the text of the newest. None
--- while the chat is muted, nor those of users whom the member mutes, which a direct chat shows but does not push.
+-- What a member is to be told of a chat: how many messages are unread, their senders, and the text and the kinds of the
+-- files of the newest. None while the chat is muted, nor those of users whom the member mutes, which a direct chat shows but does not push.
 CREATE OR REPLACE FUNCTION unread_messages(person bigint, chat bigint)
-    RETURNS TABLE (unread integer, last_seq integer, sender_count integer, senders users[], text text)
+    RETURNS TABLE (unread integer, last_seq integer, sender_count integer, senders users[], text text,
+                  kinds text[])
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH newest AS MATERIALIZED (
-        SELECT s.seq, s.sender_id, s.text
+        SELECT s.seq, s.sender_id, s.text, s.media
         FROM chats c JOIN chat_members m ON m.chat_id = c.id AND m.user_id = person
         CROSS JOIN LATERAL shown_chat_messages(
             person, c.id, greatest(m.read_seq + 1, m.first_seq, c.last_seq - 99), c.last_seq, 100,
@@ -45,7 +46,11 @@ CREATE OR REPLACE FUNCTION unread_messages(person bigint, chat bigint)
            (SELECT last_seq FROM chats WHERE id = chat),
            (SELECT count(*)::integer FROM senders),
            ARRAY (SELECT u FROM senders s JOIN users u ON u.id = s.sender_id ORDER BY s.seq DESC LIMIT 8),
-           (SELECT left(n.text, 300) FROM newest n ORDER BY n.seq DESC LIMIT 1)
+           n.text, n.kinds
+    FROM (SELECT) one LEFT JOIN (
+        SELECT left(text, 300) AS text,
+               ARRAY (SELECT file ->> 'kind' FROM jsonb_array_elements(media) file) AS kinds
+        FROM newest ORDER BY seq DESC LIMIT 1) n ON true
 $$;
 GRANT EXECUTE ON FUNCTION unread_messages TO daira_worker;
 

@@ -8,6 +8,7 @@ from senders.sender import Accepted, Retry
 from tests.cluster import Cluster
 from tests.contract.test_notifications import listed, notified
 from tests.courier import HOUR, MINUTE, SECOND, Courier, gone
+from tests.media_files import add_file
 from tests.people import Person
 
 
@@ -49,6 +50,19 @@ async def test_messages_that_stay_unread_are_pushed_once(cluster: Cluster, perso
     assert [each.body for each in courier.pushed(phone)] == ["صباح النور", "أين أنتِ؟"]
     assert courier.pushed(own) == []
     assert "chat_message" not in [each["kind"] for each in await listed(await cluster.again(alice))]
+
+
+async def test_a_message_without_a_text_is_pushed_as_what_its_files_are(cluster: Cluster, person, courier: Courier):
+    alice, bob = await person("alice"), await person("bob")
+    phone = await courier.register(alice)
+    chat_id = await open_chat(cluster, alice, bob)
+    await gone(cluster, alice)
+    await courier.empty()
+    files = [await add_file(cluster, bob) for _ in range(2)]
+    await bob.call("chat.send", chat_id=chat_id, text="", media_ids=files)
+    await cluster.settle()
+    await courier.later(MINUTE)
+    assert [each.body for each in courier.pushed(phone)] == ["2 pictures"]
 
 
 async def test_a_member_who_reads_meanwhile_gets_no_push(cluster: Cluster, person, courier: Courier):

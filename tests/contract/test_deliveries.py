@@ -11,6 +11,7 @@ from tests.contract.test_auth import PASSWORD, register
 from tests.contract.test_notifications import listed, notified
 from tests.courier import HOUR, MINUTE, SECOND, Courier, gone
 from tests.faults import soon
+from tests.media_files import add_file
 from tests.people import Person
 from workers import deliveries
 from workers.deliveries import MOST_ATTEMPTS, deliver_due
@@ -92,6 +93,21 @@ async def test_an_unseen_notification_goes_by_email_if_the_user_wants_it(cluster
     [message] = courier.mailed(address)
     assert bob.name in message.title
     assert "صباح الخير" in message.body
+
+
+async def test_a_comment_without_a_text_goes_as_what_its_file_is(cluster: Cluster, person, courier: Courier):
+    alice, bob = await person("alice"), await person("bob")
+    phone, address = await courier.register(alice), await courier.register(alice, "email")
+    await alice.call("notification.set_preferences", channels={"comment": {"email": True}})
+    post = await alice.call("post.create", text="x")
+    await gone(cluster, alice)
+    file = await add_file(cluster, bob)
+    await bob.call("comment.create", post_id=post["id"], text="", media_ids=[file])
+    await cluster.settle()
+    await courier.later(2 * HOUR)
+    for message in (*courier.pushed(phone), *courier.mailed(address)):
+        assert (bob.name in message.title, message.body) == (True, "Picture")
+    assert len(courier.pushed(phone)) == len(courier.mailed(address)) == 1
 
 
 async def test_an_online_user_gets_no_email(cluster: Cluster, person, courier: Courier):

@@ -9,7 +9,7 @@ from babel.messages.pofile import read_po
 from hypothesis import given
 from hypothesis import strategies as st
 
-from senders.texts import KINDS, LOCALES, language_of, message_line, notification_text, shorten
+from senders.texts import KINDS, LOCALES, language_of, media_text, message_line, notification_text, shorten
 
 ROOT = Path(__file__).parents[2]
 FORMS = {"ar": ("zero", "one", "two", "few", "many", "other"), "en": ("one", "other")}  # in the order of the catalogues
@@ -108,6 +108,25 @@ def test_two_known_actors_are_both_named():
 def test_the_detail_is_the_body_in_one_line():
     assert notification_text("en", "reply", ["Mona"], 1, " first\n\tsecond \u202e third ")[1] == "first second third"
     assert notification_text("en", "reply", ["Mona"], 1, "x" * 400)[1] == "x" * 299 + "…"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "arabic", "english"),
+    [
+        ([], "", ""),
+        (["image"], "صورة", "Picture"),
+        (["image"] * 2, "صورتان", "2 pictures"),
+        (["image"] * 10, "١٠ صور", "10 pictures"),
+        (["video"], "مقطع فيديو", "Video"),
+        (["video"] * 3, "٣ مقاطع فيديو", "3 videos"),
+        (["audio"], "مقطع صوتي", "Sound recording"),
+        (["audio"] * 2, "مقطعان صوتيان", "2 sound recordings"),
+        (["image", "video"], "ملفان", "2 files"),
+        (["image", "video", "audio"], "٣ ملفات", "3 files"),
+    ],
+)
+def test_files_without_a_text_are_named(kinds, arabic, english):
+    assert (media_text("ar-EG", kinds), media_text("en", kinds)) == (arabic, english)
 
 
 def test_a_security_notification_says_what_to_do_and_names_the_device():
