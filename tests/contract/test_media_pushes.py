@@ -82,6 +82,19 @@ async def test_an_unused_file_is_pushed_to_its_owners_devices_alone(cluster: Clu
     assert not bob.heard("media.ready")
 
 
+async def test_who_watches_a_share_and_its_original_gets_the_files_of_the_original(cluster: Cluster, person):
+    alice, bob = await person("alice"), await person("bob", node="b")
+    file = await add_file(cluster, alice, status="processing")
+    post = await alice.call("post.create", text="x", media_ids=[file])
+    share = await bob.call("share.create", post_id=post["id"])
+    await bob.call("post.watch", post_id=share["id"])
+    await bob.call("post.watch", post_id=share["shared"]["id"])
+    await finish(cluster, file)
+    assert (await bob.expect("media.ready"))["media"]["id"] == file
+    media = await bob.call("media.get", media_id=file)
+    assert (await bob.call("post.get", post_id=share["id"]))["shared"]["media"] == [media]
+
+
 async def test_a_new_description_reaches_all_who_see_the_file(cluster: Cluster, person):
     alice, bob, carol = await person("alice"), await person("bob", node="b"), await person("carol")
     phone = await cluster.again(alice)
