@@ -160,7 +160,8 @@ class Dispatcher:
         place = idempotency.AnswerPlace(call.viewer.id, method.name, key)
         first = await idempotency.first_answer(tx, place, request_hash)
         if first is not None:
-            return msgspec.msgpack.decode(first, type=method.result)
+            answer = msgspec.msgpack.decode(first, type=method.result)
+            return answer if method.renew is None else await method.renew(call, answer, tx)
         await self._count(method, call)
         result = await method.handler(call, request, tx)
         await idempotency.keep_answer(tx, place, request_hash, idempotency.encode(result))

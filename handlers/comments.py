@@ -3,7 +3,7 @@
 from collections import Counter
 
 from handlers.call import Call
-from handlers.media_use import check_not_empty, check_stays_not_empty, use_media
+from handlers.media_use import check_not_empty, check_stays_not_empty, renew_media, use_media
 from handlers.mentions import MENTION, count_mentions, find_mentioned
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from protocol import errors
@@ -16,7 +16,9 @@ from storage import comments, present
 from storage.database import Transaction
 
 
-@methods.rpc("comment.create", limit=Limit("comment", "30/hour", "comment.create by user"), counts=(MENTION,))
+@methods.rpc(
+    "comment.create", limit=Limit("comment", "30/hour", "comment.create by user"), counts=(MENTION,), renew=renew_media
+)
 async def create_comment(call: Call, request: CreateComment, tx: Transaction) -> Comment:
     """Comment on a post, or reply to a comment. The same idempotency key returns the first answer."""
     check_not_empty(request.text, request.media_ids)

@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from handlers.call import Call
 from protocol import errors
+from protocol.comments import Comment
 from protocol.errors import CallError
+from protocol.posts import Post, PostLite
 from storage import media
 from storage.database import Transaction
 from storage.media import TargetKind
@@ -30,6 +34,17 @@ async def use_media(
         unusable = await media.use(tx, [int(media_id) for media_id in media_ids], target_type, target_id)
         if unusable:
             raise unusable_media(unusable[0])
+
+
+async def renew_media(call: Call, answer: PostLite | Comment, tx: Transaction) -> PostLite | Comment:
+    """The answer with its media as they are now: their earlier URLs may have expired."""
+    target_type: TargetKind = "comment" if isinstance(answer, Comment) else "post"
+    if isinstance(answer, Post) and answer.shared is not None:
+        answer = msgspec.structs.replace(answer, shared=await renew_media(call, answer.shared, tx))
+    if not answer.media:
+        return answer
+    files = await media.of_targets(tx, target_type, [int(answer.id)])
+    return msgspec.structs.replace(answer, media=call.show_media(files.get((int(answer.id), None), [])))
 
 
 def unusable_media(place: int) -> CallError:

@@ -6,7 +6,7 @@ from domain import visibility
 from domain.post_channels import POST
 from domain.post_text import hashtags
 from handlers.call import Call
-from handlers.media_use import check_not_empty, check_stays_not_empty, use_media
+from handlers.media_use import check_not_empty, check_stays_not_empty, renew_media, use_media
 from handlers.mentions import MENTION, count_mentions, find_mentioned
 from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
 from protocol import errors
@@ -30,7 +30,7 @@ from storage.database import Transaction
 SHARE = Limit("share", "60/hour", "share.create by user")
 
 
-@methods.rpc("post.create", limit=Limit("post", "10/hour", "post.create by user"), counts=(MENTION,))
+@methods.rpc("post.create", limit=Limit("post", "10/hour", "post.create by user"), counts=(MENTION,), renew=renew_media)
 async def create_post(call: Call, request: CreatePost, tx: Transaction) -> Post:
     """Publish a post. The same idempotency key returns the first answer."""
     check_not_empty(request.text, request.media_ids)
@@ -46,7 +46,7 @@ async def create_post(call: Call, request: CreatePost, tx: Transaction) -> Post:
     )  # fmt: skip
 
 
-@methods.rpc("share.create", limit=SHARE, counts=(MENTION,))
+@methods.rpc("share.create", limit=SHARE, counts=(MENTION,), renew=renew_media)
 async def share_post(call: Call, request: CreateShare, tx: Transaction) -> Post:
     """Share a post that everybody may see, as a post of the caller. A share of a share points to the original.
 

@@ -38,7 +38,8 @@ class Method(msgspec.Struct, frozen=True):
     `reads` may overlap other calls of their connection; others run one at a time, in order of arrival. Calls of
     `by_session` methods are charged to the session instead of the user: otherwise an attacker in another session of the
     user could spend the user's share and block them. `transactional` handlers get `tx`. `instant` handlers are plain
-    functions, which run without a task. `largest` bounds the packet of a call, in bytes.
+    functions, which run without a task. `largest` bounds the packet of a call, in bytes. `renew(call, answer, tx)`
+    replaces what has expired in the first answer to an idempotency key.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Method(msgspec.Struct, frozen=True):
     reads: bool
     by_session: bool
     transactional: bool
+    renew: Handler | None
 
 
 class MethodTable:
@@ -76,6 +78,7 @@ class MethodTable:
         anonymous: bool = False,
         reads: bool = False,
         by_session: bool = False,
+        renew: Handler | None = None,
     ) -> Callable[[Handler], Handler]:
         """Declare the method that the decorated handler serves.
 
@@ -106,6 +109,7 @@ class MethodTable:
                 reads=reads,
                 by_session=by_session,
                 transactional="tx" in parameters,
+                renew=renew,
             )
             for each in (limit, *counts) if limit else counts:
                 parse(each.rate)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.cluster import Cluster
 from tests.contract.test_chats import create_group
-from tests.media_files import add_file, ask, fetch
+from tests.media_files import add_file, ask, fetch, finish
 from tests.people import Person
 
 WRITES = ("post", "comment", "message")
@@ -158,3 +158,23 @@ async def test_a_message_carries_its_files_to_the_members(cluster: Cluster, pers
     [read] = history["items"][0]["media"]
     assert read["id"] == pushed["id"]
     assert read["hls_url"] != sent["media"][0]["hls_url"]  # each viewer has their own
+
+
+@pytest.mark.parametrize("what", ["post", "comment", "share"])
+async def test_a_repeated_call_returns_media_as_they_are_now(cluster: Cluster, person, what):
+    """The URLs of the first answer may have expired, and files that were processed then are ready."""
+    alice = await person("alice")
+    file = await add_file(cluster, alice, status="processing")
+    post = await alice.call("post.create", text="x", media_ids=[file] if what == "share" else [])
+    arguments: dict[str, Any] = {
+        "post": {"text": "x", "media_ids": [file]},
+        "comment": {"text": "x", "media_ids": [file], "post_id": post["id"]},
+        "share": {"post_id": post["id"], "text": "y"},
+    }[what]
+    first = await alice.call(f"{what}.create", **arguments, idempotency_key="k")
+    await finish(cluster, file)
+    again = await alice.call(f"{what}.create", **arguments, idempotency_key="k")
+    assert again["id"] == first["id"]
+    [now] = (again["shared"] if what == "share" else again)["media"]
+    assert now == await alice.call("media.get", media_id=file)
+    assert (now["status"], len(now["variants"])) == ("ready", 2)
