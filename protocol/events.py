@@ -280,6 +280,14 @@ class MediaFinishedEvent(Event, frozen=True):
     media_id: int
 
 
+class MediaOwnerOpenedEvent(Event, frozen=True):
+    """Everybody may see the account again. The database writes this event: see `media_of_user_lost`."""
+
+    topic: ClassVar[str] = "media.owner_opened"
+    keyed_by: ClassVar[str] = "user_id"
+    user_id: int
+
+
 class MediaDeletedEvent(Event, frozen=True):
     """Objects with these beginnings of keys are to be deleted. The database writes this event: see `media_told`.
 

@@ -216,6 +216,15 @@ async def publish(tx: Transaction, media_id: int, public_key: str) -> bool:
     return bool(await tx.fetchval("SELECT publish_media($1, $2)", media_id, public_key))
 
 
+async def finish_again(tx: Transaction, owner_id: int, before: int, limit: int) -> int | None:
+    """Write the event of finished files again for the owner's newest files below `before` without copies for everybody.
+
+    Returns where the next ones begin, or None at the end. For workers.
+    """
+    last: int | None = await tx.fetchval("SELECT finish_again($1, $2, $3)", owner_id, before, limit)
+    return last
+
+
 async def sweep(tx: Transaction, limit: int) -> int:
     """Delete files that have expired; their objects are deleted by events. Returns how many. For workers."""
     # Again in the DELETE: a file may be used meanwhile, and then does not expire.

@@ -7,13 +7,20 @@ transaction, and an event deletes the objects.
 import asyncio
 import secrets
 
-from protocol.events import MediaFinishedEvent
+from prometheus_client import Counter
+
+from protocol.events import MediaFinishedEvent, MediaOwnerOpenedEvent
+from protocol.fields import MAX_ID
 from storage import media
 from storage.media import ORIGINAL
 from storage.objects import NoSuchObject
 from workers.job import Job, Tools, consumes
 
 AT_ONCE = 8
+PAGE = 200
+MOST_PAGES = 10  # of a user's newest files that are copied again; older ones stay signed
+
+CUT = Counter("daira_media_copies_cut_total", "Accounts that opened again and have more files than are copied again")
 
 
 @consumes(MediaFinishedEvent, group="media-copies")
@@ -38,6 +45,22 @@ async def copy_for_everybody(job: Job, event: MediaFinishedEvent) -> None:
     finally:
         if not is_published:
             await tools.objects.delete_below(public_key)
+
+
+@consumes(MediaOwnerOpenedEvent, group="media-openings")
+async def copy_again(job: Job, event: MediaOwnerOpenedEvent) -> None:
+    """Safe to repeat: files that have copies are left alone."""
+    if not job.tools.media.has_cdn:
+        return
+    before = MAX_ID
+    for _ in range(MOST_PAGES):
+        async with job.tools.database.transaction() as tx:
+            last = await media.finish_again(tx, event.user_id, before, PAGE)
+        job.tools.outbox.wake_relay()
+        if last is None:
+            return
+        before = last
+    CUT.inc()
 
 
 async def _copy(tools: Tools, key: str, to: str) -> None:

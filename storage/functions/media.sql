@@ -215,6 +215,21 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION publish_media TO daira_worker;
 
+-- Tell again that files of the user are finished, so that they may be copied for everybody: at most `amount` of those
+-- that have no copies, with ids below `before`, the newest first. Returns where the next ones begin; null at the end.
+CREATE OR REPLACE FUNCTION finish_again(person bigint, before bigint, amount integer) RETURNS bigint
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH found AS MATERIALIZED (
+        SELECT m.id FROM media m WHERE m.owner_id = person AND m.id < before AND m.status = 'ready' AND m.lane IS NULL
+            AND m.target_type IN ('post', 'user') AND m.public_key IS NULL ORDER BY m.id DESC LIMIT amount
+    ), told AS (
+        INSERT INTO outbox (id, topic, key, payload)
+        SELECT mint_id(), 'media.finished', f.id::text,
+               convert_to(jsonb_build_object('v', 1, 'media_id', f.id)::text, 'UTF8') FROM found f)
+    SELECT CASE WHEN count(*) = amount THEN min(f.id) END FROM found f
+$$;
+GRANT EXECUTE ON FUNCTION finish_again TO daira_worker;
+
 ---------------------------------------------------------------------------------------------------- triggers
 
 -- Recordings of rooms take nothing of a quota: workers add them.
@@ -292,7 +307,7 @@ BEGIN
 END $$;
 
 -- An account is deleted: the sweeper deletes its files, a few at a time. Or it turns private: copies of files of its
--- posts go, in the same transaction.
+-- posts go, in the same transaction. Or everybody may see it again: an event lets workers copy them again.
 CREATE OR REPLACE FUNCTION media_of_user_lost() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
@@ -301,6 +316,10 @@ BEGIN
     ELSIF NEW.is_private AND NOT OLD.is_private OR NEW.status <> 'active' AND OLD.status = 'active' THEN
         UPDATE media SET public_key = NULL
         WHERE owner_id = NEW.id AND public_key IS NOT NULL AND (target_type <> 'user' OR NEW.status <> 'active');
+    ELSIF NEW.status = 'active' AND (OLD.status <> 'active' OR OLD.is_private AND NOT NEW.is_private) THEN
+        INSERT INTO outbox (id, topic, key, payload) VALUES (
+            mint_id(), 'media.owner_opened', NEW.id::text,
+            convert_to(jsonb_build_object('v', 1, 'user_id', NEW.id)::text, 'UTF8'));
     END IF;
     RETURN NULL;
 END $$;

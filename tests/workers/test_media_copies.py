@@ -5,22 +5,26 @@ from typing import Any
 
 import pytest
 
-from protocol.events import MediaFinishedEvent
+from protocol.events import MediaFinishedEvent, MediaOwnerOpenedEvent
 from storage.present_media import MediaPresenter
 from tests.cluster import Cluster
 from tests.faults import soon
 from tests.media_files import add_file, ask, fetch
-from workers.job import Job
-from workers.media_copies import copy_for_everybody
+from workers import media_copies
+from workers.job import Job, Tools
+from workers.media_copies import copy_again, copy_for_everybody
 
 CDN = "https://cdn.example"
 
 
+def with_cdn(cluster: Cluster) -> Tools:
+    tokens = cluster.node_a.parts.media_tokens
+    return replace(cluster.workers.tools, media=MediaPresenter(cluster.stores.object_urls, tokens, CDN))
+
+
 async def copy(cluster: Cluster, media_id: str) -> str | None:
     """Run the reaction with a CDN. Returns where the copies are."""
-    tools, tokens = cluster.workers.tools, cluster.node_a.parts.media_tokens
-    tools = replace(tools, media=MediaPresenter(cluster.stores.object_urls, tokens, CDN))
-    await copy_for_everybody(Job(1, tools), MediaFinishedEvent(media_id=int(media_id)))
+    await copy_for_everybody(Job(1, with_cdn(cluster)), MediaFinishedEvent(media_id=int(media_id)))
     [(key,)] = await ask(cluster, "SELECT public_key FROM media WHERE id = $1", int(media_id))
     return key
 
@@ -87,3 +91,28 @@ async def test_a_finished_file_in_use_gets_an_event(cluster: Cluster, person):
     await alice.call("user.update", avatar_media_id=file)
     assert await ask(cluster, asked, file) == [(1,)]
     assert await copy(cluster, file) is not None
+
+
+@pytest.mark.parametrize("loss", ["private", "suspended"])
+async def test_an_account_that_is_open_again_gets_new_copies(cluster: Cluster, person, monkeypatch, loss):
+    monkeypatch.setattr(media_copies, "PAGE", 2)
+    alice = await person("alice")
+    files = [await add_file(cluster, alice, stored=True) for _ in range(3)]
+    for file in files:
+        await alice.call("post.create", text="", media_ids=[file])
+    unused = await add_file(cluster, alice)
+    assert None not in [await copy(cluster, file) for file in files]
+    change = "is_private = {}" if loss == "private" else "status = CASE WHEN {} THEN 'suspended' ELSE 'active' END"
+    await ask(cluster, f"UPDATE users SET {change.format('true')} WHERE id = $1", int(alice.id))
+    assert [await copy(cluster, file) for file in files] == [None] * 3
+    opened = "SELECT count(*) FROM outbox WHERE topic = 'media.owner_opened' AND key = $1"
+    assert await ask(cluster, opened, alice.id) == [(0,)]
+    await ask(cluster, f"UPDATE users SET {change.format('false')} WHERE id = $1", int(alice.id))
+    assert await ask(cluster, opened, alice.id) == [(1,)]
+    asked = "SELECT count(*) FROM outbox WHERE topic = 'media.finished' AND key = $1"
+    before = [await ask(cluster, asked, file) for file in (*files, unused)]
+    await copy_again(Job(1, with_cdn(cluster)), MediaOwnerOpenedEvent(user_id=int(alice.id)))
+    assert [await ask(cluster, asked, file) for file in (*files, unused)] == [[(1 + n,)] for [(n,)] in before[:3]] + [
+        before[3]
+    ]
+    assert None not in [await copy(cluster, file) for file in files]

@@ -50,7 +50,7 @@ _ENDS = "UPDATE rooms SET state = 'ended', ended_at = now(), version = version +
 _REMOVED = ', "user_id": %s, "reason": "kicked", "joined": null'
 
 # Only triggers write them: no viewer may.
-OF_TRIGGERS = {"media.uploaded", "media.described", "media.finished", "media.deleted"}
+OF_TRIGGERS = {"media.uploaded", "media.described", "media.finished", "media.owner_opened", "media.deleted"}
 
 OUTBOX = {
     "outbox": Rules(
@@ -135,6 +135,7 @@ OUTBOX = {
             (NO_ONE, _event("media.uploaded", "{loose_file}", '"media_id": {loose_file}, "owner_id": {me}')),
             (NO_ONE, _event("media.described", "{file}", '"media_id": {file}')),
             (NO_ONE, _event("media.finished", "{file}", '"media_id": {file}')),
+            (NO_ONE, _event("media.owner_opened", "{me}", '"user_id": {me}')),
             (NO_ONE, _event("media.deleted", "{loose_file}", '"media_id": {loose_file}, "prefixes": ["private/"]')),
             (NO_ONE, _event("wallet.credited", "{me}", '"user_id": {me}, "actor_id": {me}')),
             (NO_ONE, _event("room.closed", "{room}", "")),
