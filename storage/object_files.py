@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout
+from aiohttp import ClientError, ClientResponse, ClientResponseError, ClientSession, ClientTimeout
 from yarl import URL
 
 from storage.objects import NoSuchObject, ObjectsUnavailable
@@ -57,4 +57,6 @@ class ObjectFiles:
                     raise ObjectsUnavailable(f"{answer.status}: {(await answer.text())[:200]}")
                 yield answer
         except (ClientError, TimeoutError) as error:
-            raise ObjectsUnavailable(str(error) or type(error).__name__) from error
+            # This one's text has the signed URL.
+            text = "" if isinstance(error, ClientResponseError) else str(error)
+            raise ObjectsUnavailable(text or type(error).__name__) from None

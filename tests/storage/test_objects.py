@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import traceback
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
@@ -12,6 +13,7 @@ from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from storage.object_files import ObjectFiles
 from storage.objects import NoSuchObject, NotSupported, Objects, ObjectsUnavailable, Part
 from storage.signed_urls import LIFETIME_S, UrlSigner
 from tests.cluster import Cluster
@@ -80,6 +82,23 @@ async def test_whole_objects_go_to_files_and_back(cluster: Cluster, tmp_path):
     assert await fetch(cluster.stores.object_urls.read_url(key)) == (200, content)
     with pytest.raises(NoSuchObject):
         await files.download(key + "x", target)
+
+
+async def test_errors_do_not_hold_the_signed_url(tmp_path):
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"no HTTP\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1")
+    endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    files = ObjectFiles(UrlSigner(endpoint, "id", "secret", "bucket", "us-east-1"))
+    with pytest.raises(ObjectsUnavailable) as caught:
+        await files.download("private/1/key/original", tmp_path / "file")
+    await files.close()
+    server.close()
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "X-Amz-Signature" not in shown
 
 
 async def test_the_beginning_of_an_object(cluster: Cluster, tmp_path):
