@@ -9,12 +9,12 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from errno import EDQUOT, EFBIG, ENOSPC
+from errno import EFBIG
 
 import msgspec
 
 from media import sandbox
-from media.jobs import DAMAGED, OUTPUT, ChildReport, Failure, Processed, ProcessingJob
+from media.jobs import DAMAGED, FULL, OUTPUT, ChildReport, Failure, Processed, ProcessingJob
 from media.sniff import HEAD_BYTES, FileType, describe, sniff
 
 REPORT_EVERY_S = 0.5
@@ -99,7 +99,7 @@ def result(job: ProcessingJob, work: Work, reporter: Reporter) -> ChildReport:
     except Exception as error:
         traceback.print_exc()
         number = getattr(error, "errno", None)
-        if number in (ENOSPC, EDQUOT):
+        if number in FULL:
             return ChildReport(has_no_space=True)
         if isinstance(error, MemoryError) or number == EFBIG:
             return ChildReport(failure=("too_large", "The file needs too much memory or space to be processed."))

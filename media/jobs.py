@@ -4,6 +4,7 @@ Each file is processed in two steps. The first makes what a client needs to show
 much more: AVIF of images, the moving picture of animations, the HLS ladder of videos.
 """
 
+from errno import EDQUOT, ENOSPC
 from typing import Literal
 
 import msgspec
@@ -20,6 +21,7 @@ Code = Literal[
 
 DAMAGED = "The file is damaged, or is not what it seems to be."
 TOO_SLOW = "The file took too long to process."
+FULL = (ENOSPC, EDQUOT)  # errors of a disk without space
 OUTPUT = "output"  # the folder of results, in the scratch folder
 MASTER_PLAYLIST = "master.m3u8"
 CONTENT_TYPES = {

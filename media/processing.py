@@ -10,7 +10,7 @@ import re
 import signal
 import stat
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,6 +20,7 @@ from prometheus_client import Counter
 from media.jobs import (
     CONTENT_TYPES,
     DAMAGED,
+    FULL,
     OUTPUT,
     TOO_SLOW,
     ChildReport,
@@ -61,6 +62,8 @@ NICENESS: dict[tuple[Kind, Step], int] = {
     ("video", "second"): 15,
 }
 
+NO_SPACE = "no space is left for files in work"
+
 KILLED = Counter("daira_media_killed_total", "Child processes that were ended for their time", ["kind"])
 
 log = structlog.get_logger()
@@ -78,6 +81,17 @@ class ProcessingRules(msgspec.Struct, frozen=True):
 
 class ProcessingUnavailable(Exception):
     """This machine cannot process now: the file is not at fault."""
+
+
+@contextlib.contextmanager
+def needing_space() -> Iterator[None]:
+    """Raises ProcessingUnavailable if the body finds the scratch folder full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise ProcessingUnavailable(NO_SPACE) from error
+        raise
 
 
 def expected_s(kind: Kind, step: Step, duration_s: float = 0.0) -> float:
@@ -126,7 +140,7 @@ async def process(job: ProcessingJob, scratch: Path, on_progress: OnProgress) ->
     if last is None:
         raise ProcessingUnavailable("the child process did not start")
     if last.has_no_space:
-        raise ProcessingUnavailable("no space is left for files in work")
+        raise ProcessingUnavailable(NO_SPACE)
     if last.failure is not None:
         raise Failure(*last.failure)
     if last.processed is None:

@@ -15,7 +15,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from media.jobs import CONTENT_TYPES, OUTPUT, Failure, MediaVariant, Processed, Step
-from media.processing import ProcessingUnavailable, make_job, process
+from media.processing import ProcessingUnavailable, make_job, needing_space, process
 from media.scratch import Scratch
 from protocol.media import MediaFailed, MediaProgressed, MediaReady, MediaUpdated
 from storage import media, media_work
@@ -81,6 +81,7 @@ class Attempt:
         """Returns how it ended. Raises LeaseLost, or that a service is missing."""
         try:
             if self._work.attempts > MOST_ATTEMPTS:
+                await self._remove(keep=self._published_stems())
                 raise Failure("gave_up", "The file could not be processed.")  # nobody said how it ended
             await self._hold_lease_during(self._process())
         except Failure as failure:
@@ -113,16 +114,21 @@ class Attempt:
     async def _process(self) -> None:
         began = asyncio.get_running_loop().time()
         await self._remove(keep=self._published_stems())
-        row = None
+        is_kept = False
         try:
-            async with self._scratch.folder() as folder:
-                await self._fetch(folder / SOURCE)
-                job = make_job(self._work.kind, self._step, SOURCE, self._tools.processing, self._stem)
-                processed = await process(job, folder, self._tell_progress)
-                await self._store(folder / OUTPUT, processed.files)
+            with needing_space():
+                async with self._scratch.folder() as folder:
+                    await self._fetch(folder / SOURCE)
+                    job = make_job(self._work.kind, self._step, SOURCE, self._tools.processing, self._stem)
+                    processed = await process(job, folder, self._tell_progress)
+                    await self._store(folder / OUTPUT, processed.files)
+            is_kept = True  # if the answer to the commit is lost, the row may name these objects
             row = await self._publish(processed)
+        except (LeaseLost, Failure):
+            is_kept = False
+            raise
         finally:
-            if row is None:
+            if not is_kept:
                 with suppress(*OUT_OF_REACH):  # the next attempt removes them
                     await self._tools.objects.delete_below(self._work.object_key + self._stem)
         SECONDS.labels(self._work.kind, self._step).observe(asyncio.get_running_loop().time() - began)

@@ -20,6 +20,8 @@ from gateway.stores import open_stores
 from media import processing
 from media.scratch import PREFIX, Scratch
 from storage import media, media_work
+from storage.database import DatabaseUnavailable
+from storage.media_work import MOST_ATTEMPTS
 from tests.cluster import Cluster
 from tests.faults import soon
 from tests.media.cleanliness import metadata_in
@@ -28,6 +30,7 @@ from tests.media.films import make_film
 from tests.people import Person
 from tests.store_link import link_to
 from tests.uploads import fetch, upload
+from workers import media_attempts
 from workers.media_attempts import Attempt
 from workers.media_lanes import LANES, run_lane
 
@@ -332,6 +335,53 @@ async def test_file_waits_for_the_store_and_no_attempt_is_counted(cluster: Clust
             await Attempt(cluster.workers.tools, scratch, await take(cluster, media_id)).run()
     scratch.close()
     await alice.expect("media.ready")
+
+
+async def test_file_waits_for_space_and_no_attempt_is_counted(cluster: Cluster, person, files, tmp_path, monkeypatch):
+    alice = await person("alice")
+    media_id = await send_case(alice, files, "gps.jpg")
+    scratch = Scratch(str(tmp_path))
+    with monkeypatch.context() as patched:
+        patched.setattr(media_attempts, "SOURCE", "/dev/full")  # a disk without space
+        await Attempt(cluster.workers.tools, scratch, await take(cluster, media_id)).run()
+    row = await row_of(cluster, media_id)
+    assert (row["status"], row["attempts"], row["started_at"]) == ("processing", 0, None)
+    await change(cluster, media_id, "due_at = now()")
+    await Attempt(cluster.workers.tools, scratch, await take(cluster, media_id)).run()
+    scratch.close()
+    await alice.expect("media.ready")
+
+
+async def test_commit_whose_answer_is_lost_keeps_its_objects(cluster: Cluster, person, files, tmp_path, monkeypatch):
+    alice = await person("alice")
+    media_id = await send_case(alice, files, "gps.jpg")
+    publish = Attempt._publish
+
+    async def publish_without_answer(attempt, processed):
+        await publish(attempt, processed)
+        raise DatabaseUnavailable("the connection broke")
+
+    scratch = Scratch(str(tmp_path))
+    monkeypatch.setattr(Attempt, "_publish", publish_without_answer)
+    await Attempt(cluster.workers.tools, scratch, await take(cluster, media_id)).run()
+    scratch.close()
+    shown = await alice.call("media.get", media_id=media_id)
+    assert [(await fetch(each["url"]))[0] for each in shown["variants"]] == [200, 200]
+
+
+async def test_second_step_that_ends_workers_leaves_no_objects(cluster: Cluster, person, files, tmp_path):
+    alice = await person("alice")
+    media_id = await send_case(alice, files, "gps.jpg")
+    scratch = Scratch(str(tmp_path))
+    await Attempt(cluster.workers.tools, scratch, await take(cluster, media_id)).run()
+    for _ in range(MOST_ATTEMPTS):
+        dead = await take(cluster, media_id, "ready", "bulk")
+        await change(cluster, media_id, "due_at = now()")
+    await cluster.stores.object_files.upload(files / "gps.jpg", dead.object_key + "00000000_w400.avif", "image/avif")
+    await Attempt(cluster.workers.tools, scratch, await take(cluster, media_id, "ready", "bulk")).run()
+    scratch.close()
+    assert (await row_of(cluster, media_id))["lane"] is None
+    assert await soon(lambda: objects_of(cluster, media_id), ["w320.webp", "w400.webp"]) == ["w320.webp", "w400.webp"]
 
 
 async def test_scratch_of_a_process_that_was_killed_is_removed(tmp_path: Path) -> None:
