@@ -783,7 +783,7 @@ export interface MediaToken {
   expires_at: string;
 }
 
-/** A ready file has more variants. */
+/** A ready file has more variants, or the owner has changed `alt` or `is_sensitive`. */
 export interface MediaUpdated {
   id: string;
   media: Media;
