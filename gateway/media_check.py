@@ -5,20 +5,25 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import structlog
+
 from gateway.settings import Settings
-from gateway.stores import open_database
+from gateway.stores import KEEP_PARTS_DAYS, open_database
 from storage import media_checks
 from storage.database import Database
 from storage.media_checks import CheckedFile
-from storage.objects import PAGE, Objects
+from storage.objects import PAGE, NotSupported, Objects
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 # A worker stores objects before it commits the row that names them.
 YOUNG = timedelta(hours=1)
+OLD_UPLOAD = timedelta(days=KEEP_PARTS_DAYS)
 BATCH = 200  # files
 AT_ONCE = 10
+
+log = structlog.get_logger()
 
 Tell = Callable[[str], None]
 
@@ -26,7 +31,7 @@ Tell = Callable[[str], None]
 async def compare_media(settings: Settings, progress: "Progress", tell: Tell, *, repair: bool) -> int:
     """Tell each difference. Returns how many there are.
 
-    repair: delete objects without files, and let files without their objects fail.
+    repair: delete objects and unfinished uploads without files, and let files without their objects fail.
 
     Raises ObjectsUnavailable.
     """
@@ -35,6 +40,7 @@ async def compare_media(settings: Settings, progress: "Progress", tell: Tell, *,
     try:
         async with open_database(settings.worker_database, 1, serves=False) as database:
             stray = await _stray_objects(database, objects, progress, tell, repair=repair)
+            stray += await _stray_uploads(database, objects, tell, repair=repair)
             return stray + await _lost_files(database, objects, progress, tell, repair=repair)
     finally:
         await objects.close()
@@ -59,6 +65,24 @@ async def _stray_objects(
             found += len(stray)
             progress.advance(bar, len(page))
             after = page[-1].key
+    return found
+
+
+async def _stray_uploads(database: Database, objects: Objects, tell: Tell, *, repair: bool) -> int:
+    """Uploads in parts that began long ago and that no file waits for. A store that cannot list them has none."""
+    found, before = 0, datetime.now(UTC) - OLD_UPLOAD
+    try:
+        async for page in objects.unfinished_uploads():
+            old = [each for each in page if each.begun_at < before]
+            async with database.transaction() as tx:
+                unknown = await media_checks.unknown_uploads(tx, [each.upload_id for each in old])
+            for upload in (each for each in old if each.upload_id in unknown):
+                found += 1
+                tell(f"unfinished upload of {upload.key} belongs to no file")
+                if repair:
+                    await objects.abort_upload(upload.key, upload.upload_id)
+    except NotSupported:
+        log.info("the object store cannot list unfinished uploads", endpoint=objects.endpoint)
     return found
 
 

@@ -41,17 +41,34 @@ async def files_after(tx: Transaction, after: int, limit: int) -> list[CheckedFi
 
 
 async def unknown_keys(tx: Transaction, keys: Sequence[str]) -> list[str]:
-    """Those keys of objects that belong to no file. A key is `private/<id>/<random>/…` or `public/<random>/…`."""
+    """Those keys of objects that belong to no file. A key is `private/<id>/<random>/…` or `public/<random>/…`.
+
+    Nor does what an attempt has left beside the results of a finished file, or of one that failed.
+    """
     roots = {key: _root(key) for key in keys}
     rows = await tx.fetch(
-        """SELECT object_key AS root FROM media WHERE object_key = ANY ($1)
-        UNION ALL SELECT public_key FROM media WHERE public_key = ANY ($1)
-        UNION ALL SELECT object_key FROM room_recordings
+        """SELECT object_key AS root, variants,
+            status = 'failed' OR status = 'ready' AND lane IS NULL AS is_finished
+        FROM media WHERE object_key = ANY ($1)
+        UNION ALL SELECT public_key, '[]', false FROM media WHERE public_key = ANY ($1)
+        UNION ALL SELECT object_key, '[]', false FROM room_recordings
             WHERE object_key = ANY ($1) AND state IN ('recording', 'stopping')""",
         [*{*roots.values()}],
     )
-    known = {row["root"] for row in rows}
-    return [key for key in keys if roots[key] not in known]
+    known = {row["root"]: _stems(row["variants"]) if row["is_finished"] else None for row in rows}
+
+    def is_known(key: str) -> bool:
+        root = roots[key]
+        stems = known.get(root, frozenset())
+        return stems is None or _stem(key.removeprefix(root)) in stems
+
+    return [key for key in keys if not is_known(key)]
+
+
+async def unknown_uploads(tx: Transaction, upload_ids: Sequence[str]) -> set[str]:
+    """Those multipart uploads of the store that are of no unfinished file."""
+    rows = await tx.fetch("SELECT upload_id FROM media WHERE status = 'uploading' AND upload_id = ANY ($1)", upload_ids)
+    return {*upload_ids} - {row["upload_id"] for row in rows}
 
 
 async def fail_lost(tx: Transaction, media_id: int) -> None:
@@ -66,6 +83,15 @@ async def fail_lost(tx: Transaction, media_id: int) -> None:
 def _root(key: str) -> str:
     """What the keys of all objects of the file begin with."""
     return "/".join(key.split("/")[: 3 if key.startswith(PRIVATE) else 2]) + "/"
+
+
+def _stem(file: str) -> str:
+    """What the names of all results of one attempt begin with."""
+    return file.partition("_")[0]
+
+
+def _stems(variants: str) -> frozenset[str]:
+    return frozenset(_stem(str(each["file"])) for each in _variants.decode(variants))
 
 
 def _names(row: Row) -> list[str]:

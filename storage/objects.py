@@ -49,6 +49,12 @@ class StoredObject(NamedTuple):
     modified_at: datetime
 
 
+class UnfinishedUpload(NamedTuple):
+    key: str
+    upload_id: str
+    begun_at: datetime
+
+
 class Head(NamedTuple):
     """The first bytes of an object, and its whole size."""
 
@@ -173,6 +179,21 @@ class Objects:
                 await self._client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
         except NoSuchObject:
             return
+
+    async def unfinished_uploads(self) -> AsyncIterator[list[UnfinishedUpload]]:
+        """Pages of at most 1,000, by key. Raises NotSupported if the store cannot list them."""
+        marks: dict[str, str] = {}
+        while True:
+            async with self._request("list_uploads"):
+                found = await self._client.list_multipart_uploads(Bucket=self.bucket, MaxUploads=PAGE, **marks)
+            yield [
+                UnfinishedUpload(each["Key"], each["UploadId"], each["Initiated"]) for each in found.get("Uploads", ())
+            ]
+            following = {"KeyMarker": found.get("NextKeyMarker"), "UploadIdMarker": found.get("NextUploadIdMarker")}
+            # A store that ignores the marks would answer the same page for ever.
+            if not found.get("IsTruncated") or following == marks or None in following.values():
+                return
+            marks = following
 
     # ------------------------------------------------------------------------------------------ objects
 
