@@ -12,11 +12,13 @@ from av.filter import Graph
 from av.packet import Packet
 from av.stream import Stream
 from av.video.frame import PictureType, VideoFrame
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 CLOCK = Fraction(1, 90_000)
 KEY_FRAME_EVERY_S = 2
 UNKNOWN_S = Fraction(1, 30)  # of a frame that does not say how long it lasts
 SAMPLE_RATE = 48_000
+WIDE_COLOURS = (9, 10)  # FFmpeg's numbers of BT.2020
 # Bits a second at most, by the shorter side: what a phone network carries.
 RATES = {1_080: 6_000_000, 720: 3_000_000, 480: 1_400_000, 240: 500_000}
 WITHOUT_SEI = "filter_units=remove_types=6"
@@ -76,6 +78,8 @@ class EncodedPicture:
         elif cut:
             self._key_due_s = at_s + KEY_FRAME_EVERY_S
         lasts_s = frame.duration * frame.time_base if frame.duration and frame.time_base else UNKNOWN_S
+        if not self.stream.codec_context.is_open:
+            self._say_colours(frame)
         shown = self._prepared(frame)
         shown.pts, shown.duration, shown.time_base = round(at_s / CLOCK), round(lasts_s / CLOCK), CLOCK
         shown.pict_type = PictureType.I if cut else PictureType.NONE
@@ -83,6 +87,14 @@ class EncodedPicture:
 
     def finish(self) -> None:
         self._output.mux(self.stream.encode(None))
+
+    def _say_colours(self, frame: VideoFrame) -> None:
+        """Without this, players guess them by the size of the video."""
+        context, keeps = self.stream.codec_context, _keeps_colours(frame)
+        context.colorspace = frame.colorspace if keeps else Colorspace.ITU709
+        context.color_primaries = frame.color_primaries if keeps else ColorPrimaries.BT709
+        context.color_trc = frame.color_trc if keeps else ColorTrc.BT709
+        context.color_range = ColorRange.MPEG
 
     def _prepared(self, frame: VideoFrame) -> VideoFrame:
         """Turn, scale and convert. A frame may differ from the one before it: the filters are then made anew."""
@@ -106,13 +118,19 @@ class EncodedPicture:
             if name == "hflip":
                 nodes.append(graph.add("vflip"))
         width, height = self._size
-        nodes.append(graph.add("scale", f"{width}:{height}:flags=bicubic:out_color_matrix=bt709:out_range=tv"))
+        matrix = "" if _keeps_colours(frame) else ":out_color_matrix=bt709"
+        nodes.append(graph.add("scale", f"{width}:{height}:flags=bicubic:out_range=tv{matrix}"))
         nodes.append(graph.add("format", "yuv420p"))
         nodes.append(graph.add("setsar", "1"))
         nodes.append(graph.add("buffersink"))
         graph.link_nodes(*nodes)
         graph.configure()
         return graph
+
+
+def _keeps_colours(frame: VideoFrame) -> bool:
+    """Whether the colours are of a kind that every client shows: not RGB, and not those of HDR."""
+    return not frame.format.is_rgb and frame.colorspace not in WIDE_COLOURS
 
 
 class EncodedSound:

@@ -5,12 +5,16 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
+from av.audio.stream import AudioStream
+from av.video.stream import VideoStream
 from PIL import Image, ImageDraw
 
 SECRET = "SECRET-PLACE"  # in all metadata: no result may contain it
 PLACE = "+30.0444+031.2357/"  # where the Nile flows through Cairo
+DRAWN = 12  # frames, which a longer film repeats
 SPEED = {"preset": "veryfast"}
 METADATA = {"title": SECRET, "artist": SECRET, "comment": SECRET, "location": PLACE, "location-eng": PLACE}
 
@@ -50,7 +54,9 @@ def make_film(
     with av.open(str(path), "w", format=format, options=muxing or {}) as output:
         output.metadata.update(METADATA)
         pictures = [
-            output.add_stream(video, rate=rate, options=options or SPEED) for _ in range(videos if video else 0)
+            cast("VideoStream", output.add_stream(video, rate=rate, options=options or SPEED))
+            for _ in range(videos)
+            if video
         ]
         for stream in pictures:
             stream.width, stream.height = size
@@ -59,21 +65,31 @@ def make_film(
             stream.metadata["handler_name"] = SECRET
             if turned is not None:
                 stream.set_display_rotation(turned)
-        sounds = [output.add_stream(audio, rate=48_000, layout=layout) for _ in range(audios if audio else 0)]
-        for stream in sounds:
-            stream.metadata["language"] = "ara"
+        sounds = [
+            cast("AudioStream", output.add_stream(audio, rate=48_000, layout=layout)) for _ in range(audios) if audio
+        ]
+        for sound in sounds:
+            sound.metadata["language"] = "ara"
+        drawn = [_drawn(size, number, pixels) for number in range(min(len(at), DRAWN))]
         for number, second in enumerate(at):
             for stream in pictures:
-                shown = av.VideoFrame.from_image(frame(size, number))
+                shown = drawn[number % DRAWN]
                 shown.pts, shown.time_base = round((video_starts + second) * 1_000), Fraction(1, 1_000)
                 output.mux(stream.encode(shown))
-        for stream in sounds:
+        for sound in sounds:
             for samples in _tone(seconds, layout):
-                samples.pts += round(sound_starts * 48_000)
-                output.mux(stream.encode(samples))
-        for stream in (*pictures, *sounds):
+                samples.pts = (samples.pts or 0) + round(sound_starts * 48_000)
+                output.mux(sound.encode(samples))
+        for stream in pictures:
             output.mux(stream.encode(None))
+        for sound in sounds:
+            output.mux(sound.encode(None))
     return path
+
+
+def _drawn(size: tuple[int, int], number: int, pixels: str) -> av.VideoFrame:
+    drawn: av.VideoFrame = av.VideoFrame.from_image(frame(size, number))  # type: ignore[no-untyped-call]
+    return drawn.reformat(format=pixels)
 
 
 def _tone(seconds: float, layout: str) -> list[av.AudioFrame]:

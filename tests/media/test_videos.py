@@ -69,6 +69,16 @@ async def test_every_client_plays_the_result(tmp_path: Path, name: str) -> None:
     assert sounds[0].time == pytest.approx(0.5 if name == "late-sound.mp4" else 0, abs=0.05)
 
 
+@pytest.mark.parametrize(("codec", "pixels"), [("ffv1", "yuv444p"), ("libx264rgb", "rgb24"), ("libx264", "yuvj420p")])
+async def test_colours_of_videos_stay(tmp_path: Path, codec: str, pixels: str) -> None:
+    _, output = await processed(tmp_path, make_film(tmp_path / "a.mkv", video=codec, pixels=pixels))
+    with av.open(str(output / "video.mp4")) as file:
+        shown = next(file.decode(video=0))
+        picture = shown.to_image()
+    assert picture.getpixel((60, 40)) == pytest.approx((220, 20, 20), abs=25)
+    assert picture.getpixel((280, 40)) == pytest.approx((30, 60, 120), abs=25)
+
+
 async def test_uneven_frames_keep_their_times(tmp_path: Path) -> None:
     source = make_film(tmp_path / "a.mkv", video="ffv1", times=[0, 0.1, 0.15, 0.5, 1.2])
     _, output = await processed(tmp_path, source)
