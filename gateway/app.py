@@ -10,14 +10,22 @@ import handlers
 import workers
 from gateway.livekit_webhook import LiveKitWebhook
 from gateway.node import Node
-from gateway.observability import COUNTS_AGE, COUNTS_UNFOLDED, LOG_LAG, OUTBOX_AGE, OUTBOX_UNSENT
+from gateway.observability import (
+    COUNTS_AGE,
+    COUNTS_UNFOLDED,
+    LOG_LAG,
+    MEDIA_AGE,
+    MEDIA_WAITING,
+    OUTBOX_AGE,
+    OUTBOX_UNSENT,
+)
 from gateway.retrying import again_and_again
 from gateway.settings import Settings
 from gateway.sidecar import Check, Sidecar
 from gateway.stores import Stores
 from gateway.wiring import build_media_presenter
 from stage.voice import Voice
-from storage import counts, outbox
+from storage import counts, media_work, outbox
 from storage.cancellation import end
 from storage.database import Database, DatabaseUnavailable
 from storage.outbox import Outbox
@@ -154,10 +162,14 @@ async def _gather(stores: Stores, database: Database) -> None:
         async with database.transaction() as tx:
             unsent, unsent_age = await outbox.backlog(tx)
             unfolded, unfolded_age = await counts.backlog(tx)
+            lanes = await media_work.backlog(tx)
         OUTBOX_UNSENT.set(unsent)
         OUTBOX_AGE.set(unsent_age)
         COUNTS_UNFOLDED.set(unfolded)
         COUNTS_AGE.set(unfolded_age)
+        for lane, (files, age) in lanes.items():
+            MEDIA_WAITING.labels(lane).set(files)
+            MEDIA_AGE.labels(lane).set(age)
         for lag in await stores.event_log.lags():
             LOG_LAG.labels(lag.group, lag.topic).set(lag.records)
     except (DatabaseUnavailable, RedisError, TimeoutError) as error:

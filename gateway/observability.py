@@ -46,6 +46,14 @@ COUNTS_UNFOLDED = Gauge(
 COUNTS_AGE = Gauge(
     "daira_counts_oldest_seconds", "Age of the oldest change waiting to be folded", multiprocess_mode="mostrecent"
 )
+MEDIA_WAITING = Gauge(
+    "daira_media_waiting", "Files that wait or are processed (counted to 100,000)", ["lane"],
+    multiprocess_mode="mostrecent",
+)  # fmt: skip
+MEDIA_AGE = Gauge(
+    "daira_media_oldest_seconds", "For how long the oldest of these files has been due", ["lane"],
+    multiprocess_mode="mostrecent",
+)  # fmt: skip
 LOG_LAG = Gauge(
     "daira_event_log_lag", "Events that a group has not handled yet", ["group", "topic"], multiprocess_mode="mostrecent"
 )

@@ -9,7 +9,7 @@ from protocol.timestamps import to_wire
 from protocol.users import UserLite
 from senders.sender import Message
 from senders.texts import TextKind, media_text, message_line, notification_text
-from storage.notification_deliveries import Detail
+from storage.notification_deliveries import TargetDetail
 from storage.notifications import NotificationRow
 
 AT_ONCE: frozenset[Kind] = frozenset({"security", "chat_message", "chat_request"})  # also while a device saves power
@@ -33,7 +33,7 @@ def notification(row: NotificationRow, locale: str) -> Notification:
     )
 
 
-def device_message(rows: Sequence[NotificationRow], details: Mapping[int, Detail], locale: str) -> Message:
+def device_message(rows: Sequence[NotificationRow], details: Mapping[int, TargetDetail], locale: str) -> Message:
     """One message about notifications of one user, the newest first. `details`: what each is about, by its id."""
     newest = rows[0]
     title, body = _text(newest, _actors(newest), locale, _detail(newest, details, locale))
@@ -81,9 +81,9 @@ def _text(row: NotificationRow, actors: Sequence[UserLite], locale: str, detail:
     return notification_text(locale, _text_kind(row), names, row["actor_count"], detail)
 
 
-def _detail(row: NotificationRow, details: Mapping[int, Detail], locale: str) -> str:
+def _detail(row: NotificationRow, details: Mapping[int, TargetDetail], locale: str) -> str:
     """Its text; without one, what its files are."""
-    detail = details.get(row["id"], Detail(""))
+    detail = details.get(row["id"], TargetDetail(""))
     return detail.text or media_text(locale, detail.kinds) or row["message"] or ""
 
 

@@ -133,10 +133,9 @@ async def fail(tx: Transaction, work: MediaWork, code: str, text: str) -> MediaR
     return media_row(row)
 
 
-async def waiting(tx: Transaction) -> dict[str, tuple[int, float]]:
-    """Return for each lane how many files wait or are worked on, and the age of the one that is due longest, in s."""
-    rows = await tx.fetch(
-        """SELECT lane, count(*) AS files, extract(epoch FROM now() - min(due_at))::float AS age
-        FROM media WHERE lane IS NOT NULL GROUP BY lane"""
-    )
-    return {row["lane"]: (row["files"], max(0.0, row["age"])) for row in rows}
+async def backlog(tx: Transaction) -> dict[str, tuple[int, float]]:
+    """For each lane: the files that wait or are processed (counted up to 100,000), and for how long the oldest has been
+    due, in seconds.
+    """
+    rows = await tx.fetch("SELECT lane, files, age FROM media_backlog()")
+    return {row["lane"]: (row["files"], row["age"]) for row in rows}

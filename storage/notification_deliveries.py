@@ -30,7 +30,7 @@ class RecipientRow(TypedDict):
     has_email: bool
 
 
-class Detail(NamedTuple):
+class TargetDetail(NamedTuple):
     """What a notification is about: the beginning of a text, and the kinds of the files with it."""
 
     text: str
@@ -143,7 +143,7 @@ async def why_hidden(tx: Transaction, notification_ids: Sequence[int]) -> dict[i
     return {row["id"]: row["reason"] for row in rows}
 
 
-async def load_details(tx: Transaction, notification_ids: Sequence[int]) -> dict[int, Detail]:
+async def load_details(tx: Transaction, notification_ids: Sequence[int]) -> dict[int, TargetDetail]:
     """What each of these notifications is about. They must be visible to their users."""
     rows = await tx.fetch(
         """SELECT n.id, notification_detail(n.target_type, n.target_id) AS text, ARRAY (
@@ -152,4 +152,4 @@ async def load_details(tx: Transaction, notification_ids: Sequence[int]) -> dict
         FROM notifications n WHERE n.id = ANY ($1)""",
         notification_ids,
     )
-    return {row["id"]: Detail(row["text"] or "", row["kinds"]) for row in rows}
+    return {row["id"]: TargetDetail(row["text"] or "", row["kinds"]) for row in rows}

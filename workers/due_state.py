@@ -8,7 +8,7 @@ from domain.notification_rules import Recipient, Ruling, rule_again
 from storage import chat_notifications, devices, notification_deliveries, notifications
 from storage.chat_notifications import UnreadRow
 from storage.devices import DeviceRow
-from storage.notification_deliveries import Channel, Detail, DueDelivery
+from storage.notification_deliveries import Channel, DueDelivery, TargetDetail
 from storage.notifications import NotificationRow
 from workers.job import Tools
 from workers.notifications import load_recipients
@@ -20,7 +20,7 @@ class Known(NamedTuple):
     now: datetime
     rows: Mapping[int, NotificationRow]
     why_hidden: Mapping[int, str]
-    details: Mapping[int, Detail]
+    details: Mapping[int, TargetDetail]
     last_seqs: Mapping[int, int]  # of chats
     users: Mapping[int, Recipient]
     devices: Sequence[DeviceRow]
@@ -40,7 +40,7 @@ async def look_up(tools: Tools, due: Sequence[DueDelivery], now: datetime) -> Kn
         unread = await chat_notifications.load_unread(tx, chats) if chats else {}
         for notification_id, chat in unread.items():
             rows[notification_id] = _with_unread(rows[notification_id], chat, now)
-            details[notification_id] = Detail(chat["text"] or "", chat["kinds"] or ())
+            details[notification_id] = TargetDetail(chat["text"] or "", chat["kinds"] or ())
         return Known(
             now,
             rows,

@@ -323,3 +323,14 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
+
+---------------------------------------------------------------------------------------------------- metrics
+
+CREATE OR REPLACE FUNCTION media_backlog() RETURNS TABLE (lane text, files bigint, age double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT lanes.lane, count(due.due_at), greatest(0, coalesce(extract(epoch FROM now() - min(due.due_at)), 0))::float8
+    FROM unnest(ARRAY ['quick', 'bulk']) AS lanes (lane)
+    LEFT JOIN LATERAL (SELECT m.due_at FROM media m WHERE m.lane = lanes.lane LIMIT 100000) due ON true
+    GROUP BY lanes.lane
+$$;
+GRANT EXECUTE ON FUNCTION media_backlog TO daira_app, daira_worker;

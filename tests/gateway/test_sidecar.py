@@ -69,6 +69,8 @@ async def test_metrics_have_the_documented_names(cluster: Cluster, person, besid
         'daira_pushes_total{event="feed.added"}',
         "daira_room_unsaid",
         "daira_presence_unsaid",
+        'daira_media_waiting{lane="quick"}',
+        'daira_media_oldest_seconds{lane="bulk"}',
         'daira_postgres_connections{role="app",state="idle"}',
         'daira_postgres_connections{role="worker",state="idle"}',
         'daira_redis_connections{state="busy"}',

@@ -120,6 +120,7 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         (NO_ONE, "SELECT session_id FROM sign_in(ARRAY [{session}], ARRAY [{other}])"),
         (NO_ONE, "SELECT session_id FROM sign_in(ARRAY [{revoked_session}], ARRAY [{owner}])"),
     ),
+    "media_backlog": ((_EVERYBODY, "SELECT every(age IS NOT NULL) FROM media_backlog()"),),
     "counts_backlog": ((_EVERYBODY, "SELECT age IS NOT NULL FROM counts_backlog()"),),
     "outbox_backlog": ((_EVERYBODY, "SELECT age IS NOT NULL FROM outbox_backlog()"),),
     # Live rooms.
@@ -283,6 +284,6 @@ TO_WORKERS = {
     *notifications.TO_WORKERS,
     "viewer_id", "snowflake_at", "relations", "ensure_partitions", "outbox_backlog", "take_turn", "room_standings",
     "room_users", "room_for_all", "room_visible_to", "lock_turns", "chat_users", "unread_in_chat",
-    "push_devices_of", "take_counts_turn", "fold_counts", "counts_backlog", "counts_wait", "keep_sketch",
-    "counts_drift", "counts_repair", "viewer_marks",
+    "push_devices_of", "take_counts_turn", "fold_counts", "counts_backlog", "media_backlog", "counts_wait",
+    "keep_sketch", "counts_drift", "counts_repair", "viewer_marks",
 }  # fmt: skip
