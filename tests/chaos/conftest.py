@@ -8,6 +8,8 @@ from tests.chaos.deployment import Deployment
 @pytest.fixture
 async def deployment(tmp_path):
     running = Deployment(tmp_path / "data")
-    await running.begin()
-    yield running
-    await running.end()
+    try:
+        await running.begin()
+        yield running
+    finally:
+        await running.end()

@@ -13,6 +13,7 @@ from gateway.stores import ensure_bucket, open_stores
 from protocol.tokens import AccessTokens
 from storage.schema import migrate
 from tests.gateway.test_commands import Installation, free_ports
+from tests.patience import WAIT_S
 
 PLENTY = "1000000/hour"
 
@@ -65,7 +66,7 @@ class Deployment(Installation):
         self.processes[name] = process
 
     async def listens(self, port: int) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(2 * WAIT_S):
             while True:
                 try:
                     _, writer = await asyncio.open_connection("127.0.0.1", port)
