@@ -3,9 +3,10 @@
 A user's budget bounds the calls and the work of all their connections. A call beyond it is refused, and its connection
 is not read from for a moment, so that refusals cost little too.
 
-Handlers that are plain functions run at once. Among the others, reads overlap, and writes run one at a time in the
-order of arrival. A connection with more calls than may run at once is not read from until some have ended. Reading from
-a polling client cannot be paused: its calls wait, and are refused once too many wait.
+Handlers that are plain functions run at once. Among the others, reads and calls that wait for other services overlap,
+and the rest run one at a time in the order of arrival. A connection with more calls than may run at once is not read
+from until some have ended. Reading from a polling client cannot be paused: its calls wait, and are refused once too
+many wait.
 """
 
 import asyncio
@@ -159,7 +160,7 @@ class Calls:
 
     def _begin(self, arrived: _Arrived) -> None:
         self._bytes += arrived.packet.size
-        if arrived.method.reads:
+        if arrived.method.overlaps:
             self._spawn(self._run(arrived))
         elif self._writing:
             if self._writes is None:
@@ -181,7 +182,7 @@ class Calls:
             self._owner.disconnect(CloseReason.LOGOUT)
         await self._dispatcher.finish(answered)
         self._bytes -= arrived.packet.size
-        if not arrived.method.reads:
+        if not arrived.method.overlaps:
             if self._writes:
                 self._spawn(self._run(self._writes.popleft()))
             else:

@@ -43,7 +43,7 @@ _RETRY_QUOTA_MS = 3_600_000
 
 
 # Its handlers wait for the store, so they open their transactions themselves, after it has answered.
-@methods.rpc("media.create_upload", limit=None, counts=(WRITE,))
+@methods.rpc("media.create_upload", limit=None, counts=(WRITE,), overlaps=True)
 async def create_upload(call: Call, request: CreateUpload) -> Upload:
     """Begin an upload: reserve its size, and return where to send its parts. The same idempotency key returns the first
     answer.
@@ -90,7 +90,7 @@ async def create_upload(call: Call, request: CreateUpload) -> Upload:
     return upload
 
 
-@methods.rpc("media.renew_upload")
+@methods.rpc("media.renew_upload", overlaps=True)
 async def renew_upload(call: Call, request: RenewUpload) -> Upload:
     """Sign new URLs for parts of the caller's unfinished upload, and keep it for another day."""
     file = await _unfinished(call, request.media_id)
@@ -128,7 +128,7 @@ async def list_parts(call: Call, request: MediaRef) -> StoredParts:
     )
 
 
-@methods.rpc("media.complete_upload")
+@methods.rpc("media.complete_upload", overlaps=True)
 async def complete_upload(call: Call, request: CompleteUpload) -> Media:
     """Check that all bytes are there and of the declared type, and process them. Repeating it changes nothing.
 

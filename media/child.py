@@ -14,7 +14,7 @@ from errno import EFBIG
 import msgspec
 
 from media import sandbox
-from media.jobs import DAMAGED, FULL, OUTPUT, ChildReport, Failure, Processed, ProcessingJob
+from media.jobs import DAMAGED, FULL, OUTPUT, TOO_LARGE, ChildReport, Failure, Processed, ProcessingJob
 from media.sniff import HEAD_BYTES, FileType, describe, sniff
 
 REPORT_EVERY_S = 0.5
@@ -102,7 +102,7 @@ def result(job: ProcessingJob, work: Work, reporter: Reporter) -> ChildReport:
         if number in FULL:
             return ChildReport(has_no_space=True)
         if isinstance(error, MemoryError) or number == EFBIG:
-            return ChildReport(failure=("too_large", "The file needs too much memory or space to be processed."))
+            return ChildReport(failure=("too_large", TOO_LARGE))
         return ChildReport(failure=("damaged", DAMAGED))
 
 

@@ -20,6 +20,7 @@ Code = Literal[
 ]  # fmt: skip
 
 DAMAGED = "The file is damaged, or is not what it seems to be."
+TOO_LARGE = "The file needs too much memory or space to be processed."
 TOO_SLOW = "The file took too long to process."
 FULL = (ENOSPC, EDQUOT)  # errors of a disk without space
 OUTPUT = "output"  # the folder of results, in the scratch folder

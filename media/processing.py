@@ -22,6 +22,7 @@ from media.jobs import (
     DAMAGED,
     FULL,
     OUTPUT,
+    TOO_LARGE,
     TOO_SLOW,
     ChildReport,
     Failure,
@@ -140,7 +141,7 @@ async def process(job: ProcessingJob, scratch: Path, on_progress: OnProgress) ->
     if last is None:
         raise ProcessingUnavailable("the child process did not start")
     if last.has_no_space:
-        raise ProcessingUnavailable(NO_SPACE)
+        raise _without_space(scratch / OUTPUT, job.resources.file_bytes)
     if last.failure is not None:
         raise Failure(*last.failure)
     if last.processed is None:
@@ -193,6 +194,12 @@ async def _read_errors(child: asyncio.subprocess.Process) -> str:
     while chunk := await child.stderr.read(LONGEST_LINE):
         kept = (kept + chunk)[-MOST_ERRORS:]
     return kept.decode(errors="replace").strip()
+
+
+def _without_space(output: Path, most_bytes: int) -> Exception:
+    """The file is at fault if its results take more than one may: it would fill the folder again and again."""
+    used = sum(entry.stat(follow_symlinks=False).st_size for entry in os.scandir(output))
+    return Failure("too_large", TOO_LARGE) if used > most_bytes else ProcessingUnavailable(NO_SPACE)
 
 
 def _death(code: int) -> Failure:

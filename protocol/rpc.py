@@ -35,7 +35,8 @@ class Method(msgspec.Struct, frozen=True):
     """One row of the table.
 
     Each call is counted in `limit`, and its handler counts in those of `counts`. `anonymous` methods need no sign-in.
-    `reads` may overlap other calls of their connection; others run one at a time, in order of arrival. Calls of
+    Methods that read, and those that wait for other services, have `overlaps`: they may overlap other calls of their
+    connection. Others run one at a time, in order of arrival. Calls of
     `by_session` methods are charged to the session instead of the user: otherwise an attacker in another session of the
     user could spend the user's share and block them. `transactional` handlers get `tx`. `instant` handlers are plain
     functions, which run without a task. `largest` bounds the packet of a call, in bytes. `renew(call, answer, tx)`
@@ -53,6 +54,7 @@ class Method(msgspec.Struct, frozen=True):
     counts: tuple[Limit, ...]
     anonymous: bool
     reads: bool
+    overlaps: bool
     by_session: bool
     transactional: bool
     renew: Handler | None
@@ -77,6 +79,7 @@ class MethodTable:
         counts: tuple[Limit, ...] = (),
         anonymous: bool = False,
         reads: bool = False,
+        overlaps: bool = False,
         by_session: bool = False,
         renew: Handler | None = None,
     ) -> Callable[[Handler], Handler]:
@@ -107,6 +110,7 @@ class MethodTable:
                 counts=counts,
                 anonymous=anonymous,
                 reads=reads,
+                overlaps=reads or overlaps,
                 by_session=by_session,
                 transactional="tx" in parameters,
                 renew=renew,

@@ -39,7 +39,7 @@ class Held:
         self.budget = Budget(1, WorkRate(per_second=1e9, burst=1e9))
 
     def find(self, name: str) -> SimpleNamespace:
-        return SimpleNamespace(instant=False, reads=True)
+        return SimpleNamespace(instant=False, overlaps=True)
 
     def budget_of(self, method, caller) -> Budget:
         return self.budget
@@ -144,7 +144,7 @@ class Writes(Held):
         self.ends = [asyncio.Event() for _ in range(3)]
 
     def find(self, name: str) -> SimpleNamespace:
-        return SimpleNamespace(instant=False, reads=False)
+        return SimpleNamespace(instant=False, overlaps=False)
 
     async def answer(self, method, packet, caller, budget, at) -> SimpleNamespace:
         self.began.append(packet.id)
@@ -222,7 +222,7 @@ async def test_the_user_pays_for_the_time_that_writing_an_answer_takes(monkeypat
     calls.take(call(1))
     await let_go(calls, dispatcher)
     assert dispatcher.budget.spent == 0.25
-    dispatcher.find = lambda name: SimpleNamespace(instant=True, reads=True)
+    dispatcher.find = lambda name: SimpleNamespace(instant=True, overlaps=True)
     dispatcher.answer_at_once = lambda *_: "answered"
     calls.take(call(2))
     assert dispatcher.budget.spent == 0.5
@@ -307,7 +307,7 @@ async def test_the_rate_of_a_connection_is_a_token_bucket(monkeypatch):
     clock = SimpleNamespace(now=1_000.0, monotonic=lambda: clock.now)
     monkeypatch.setattr("gateway.calls.time", clock)
     calls, dispatcher, owner = calls_of(CallRate(per_second=2, burst=3))
-    dispatcher.find = lambda name: SimpleNamespace(instant=True, reads=True)
+    dispatcher.find = lambda name: SimpleNamespace(instant=True, overlaps=True)
     dispatcher.answer_at_once = lambda *_: "answered"
 
     def waits(count: int = 1) -> list[int]:
@@ -420,7 +420,7 @@ async def test_waiting_calls_begin_as_others_end():
 
 async def test_waiting_writes_take_a_place_each():
     dispatcher, owner = Working(), Counting()
-    dispatcher.find = lambda name: SimpleNamespace(instant=False, reads=False)
+    dispatcher.find = lambda name: SimpleNamespace(instant=False, overlaps=False)
     calls = Calls(dispatcher, owner, CallRate(per_second=1e9, burst=10))
     for number in range(MOST_CALLS_AT_ONCE):
         calls.take(call(number))
@@ -464,7 +464,7 @@ async def test_the_calls_of_a_user_may_be_two_bursts():
 @pytest.mark.parametrize("reads", [True, False])
 async def test_a_broken_connection_begins_none_of_its_waiting_calls(reads, faults):
     calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=10))
-    dispatcher.find = lambda name: SimpleNamespace(instant=False, reads=reads)
+    dispatcher.find = lambda name: SimpleNamespace(instant=False, overlaps=reads)
     for number in range(MOST_CALLS_AT_ONCE + 10):
         calls.take(call(number))
     assert dispatcher.budget.calls == MOST_CALLS_AT_ONCE + 10

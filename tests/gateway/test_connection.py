@@ -43,7 +43,7 @@ class Dispatcher:
     """Answers calls: at once, or once they `may_end`."""
 
     def __init__(self) -> None:
-        self.method = SimpleNamespace(instant=True, reads=True)
+        self.method = SimpleNamespace(instant=True, overlaps=True)
         self.calls: list[tuple[str, int]] = []  # name and size
         self.may_end = asyncio.Event()
         self.budget = Budget(1, WorkRate(per_second=1e9, burst=1e9))
@@ -448,7 +448,7 @@ async def test_calls_are_answered_and_those_without_an_id_are_not(peer):
 
 async def test_a_call_that_ends_after_its_socket_is_not_answered(peer):
     connection = await peer.connected()
-    peer.dispatcher.method = SimpleNamespace(instant=False, reads=True)
+    peer.dispatcher.method = SimpleNamespace(instant=False, overlaps=True)
     connection.receive(CALL)
     await turns()
     peer.closes()
@@ -597,7 +597,7 @@ async def test_a_drop_has_its_reason(peer):
 
 async def test_a_node_that_stops_closes_sockets_once_their_calls_are_answered(peer):
     connection = await peer.connected()
-    peer.dispatcher.method = SimpleNamespace(instant=False, reads=True)
+    peer.dispatcher.method = SimpleNamespace(instant=False, overlaps=True)
     connection.receive(CALL)
     peer.log.clear()
     connection.drain()

@@ -9,7 +9,7 @@ import pytest
 
 from media import processing
 from media.jobs import Failure, Processed
-from media.processing import ProcessingRules, ProcessingUnavailable
+from media.processing import ProcessingRules, ProcessingUnavailable, make_job, process
 from tests.media.films import make_film
 from tests.media.fuzzing import fuzz
 from tests.media.runs import children, run
@@ -47,6 +47,22 @@ async def test_child_that_cannot_start_is_no_fault_of_the_file(tmp_path: Path, m
         await run(tmp_path, source, "video")
 
 
+@pytest.mark.parametrize(("used", "fault"), [(11, Failure), (10, ProcessingUnavailable)])
+async def test_file_that_fills_the_folder_by_itself_is_at_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, used: int, fault: type[Exception]
+) -> None:
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output" / "a.webp").write_bytes(bytes(used))
+    # A child in the place of ours: its device is full.
+    child = tmp_path / "child"
+    child.write_text("#!/bin/sh\necho '{\"has_no_space\": true}'\n")
+    child.chmod(0o700)
+    monkeypatch.setattr(processing.sys, "executable", str(child))
+    job = make_job("image", "first", "source", ProcessingRules(largest_output=10))
+    with pytest.raises(fault):
+        await process(job, tmp_path, nothing)
+
+
 @pytest.mark.parametrize("name", ["link.webp", "hard.webp", "page.html", "..webp", "folder.webp"])
 async def test_files_of_a_child_that_was_taken_over_are_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "secret").write_text("secret")
@@ -75,3 +91,7 @@ async def test_output_is_bounded(tmp_path: Path) -> None:
     with pytest.raises(Failure) as raised:
         await processing.process(job, source.parent, ignore)
     assert raised.value.code == "too_large"
+
+
+async def nothing(percent: int) -> None:
+    pass
