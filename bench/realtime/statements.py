@@ -61,6 +61,7 @@ class Handlers:
     async def listen(self) -> None:
         async with self._services.database.transaction() as tx:
             tx.add_query_logger(self._queries.append)
+        await asyncio.sleep(0)  # asyncpg reports in the next turn of the loop
 
     async def run(self, real: RealCall) -> Ran:
         method = methods.get(real.method)

@@ -194,7 +194,7 @@ async def test_files_of_posts(world, viewer):
 
 
 async def test_files_of_other_uses(world, cluster: Cluster):
-    """Of comments, rooms, messages and accounts; one that nothing uses is its owner's."""
+    """Of comments, rooms, messages and accounts; one that nothing uses is its owner's. Recordings are as their room."""
     shown, is_private = world
     owner = await cluster.owner()
     people = shown.people
@@ -220,6 +220,15 @@ async def test_files_of_other_uses(world, cluster: Cluster):
             name for name in (*VIEWERS, "") if await shown.rows(name, "SELECT id FROM media WHERE id = $1", file_id)
         }
         assert found == seen_by, await owner.fetchval("SELECT target_type FROM media WHERE id = $1", file_id)
+    await owner.execute(
+        """INSERT INTO room_recordings (id, room_id, started_by, object_key)
+        VALUES ($1, $2, $3, 'private/' || $1::bigint || '/0123456789abcdefghij/')""",
+        next(ids), room, people["host"],
+    )  # fmt: skip
+    statement = "SELECT id FROM room_recordings WHERE room_id = $1"
+    assert {name for name in (*VIEWERS, "") if await shown.rows(name, statement, room)} == {
+        "author", "follower", "member"
+    }  # fmt: skip
     await owner.execute("DELETE FROM media WHERE id = ANY ($1)", [*files])
     await owner.execute("DELETE FROM comments WHERE id = $1", comment)
     for table in ("chat_hidden", "chat_reactions", "chat_edits", "chat_messages", "chat_reads", "chat_members"):
@@ -292,8 +301,8 @@ PRIVATE = {
 # Tables whose reads have tests of their own here.
 OTHERS = {
     "users", "posts", "media", "comments", "reactions", "rooms", "room_messages", "room_digests", "room_turns",
-    "room_roles", "room_bans", "room_invitations", "chats", "chat_members", "chat_messages", "chat_edits",
-    "chat_reactions", "chat_hidden",
+    "room_recordings", "room_roles", "room_bans", "room_invitations", "chats", "chat_members", "chat_messages",
+    "chat_edits", "chat_reactions", "chat_hidden",
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import pytest
 from protocol.events import EVENTS
 from storage.schema import WORKER_ROLE
 from tests.storage.policies import OF_VIEWERS
-from tests.storage.policies.events import OF_TRIGGERS, OUTBOX
+from tests.storage.policies.events import OF_NO_VIEWER, OUTBOX
 from tests.storage.policies.rules import Rules
 from tests.storage.policies.workers import OF_WORKERS
 from tests.storage.policies.world import OWNER_ROLE, VIEWERS, World
@@ -76,6 +76,6 @@ async def test_a_circle_with_the_id_of_a_deleted_one_opens_no_posts(world: World
 def test_every_event_has_a_row(topic: str):
     """A new event needs a policy on the outbox, which says which viewer may write it."""
     verdicts = {bool(allowed) for allowed, statement in OUTBOX["outbox"].writes if f"'{topic}'" in statement}
-    assert verdicts == {False} if topic in OF_TRIGGERS else True in verdicts, (
+    assert verdicts == {False} if topic in OF_NO_VIEWER else True in verdicts, (
         f"add a write of {topic} that a viewer may do to tests/storage/policies/events.py"
     )

@@ -77,9 +77,9 @@ def _pushed(push: MediaPush) -> Callable[[World], Awaitable[list[Told]]]:
 
 
 def _hearing(world: World, file: Thing) -> set[str]:
-    """The owner, and users who watch the post or are in the chat, unless they hide the owner there."""
+    """The owner; users who watch the post or are in the chat, unless they hide the owner there; nobody in rooms."""
     target = file.part_of
-    if target is None:
+    if target is None or target.kind in ("room", "ended room"):
         return {file.owner}
     if target.kind == "chat message":
         return {file.owner} | world.audience(*file.conditions, (file.owner, "act")) & (file.only or set())
@@ -91,7 +91,11 @@ def _hearing(world: World, file: Thing) -> set[str]:
 async def wrongly_opened(world: World) -> list[str]:
     """Ask for each film with a token of each viewer. Returns who got, or missed, what they should not."""
     tokens = world.cluster.node_a.parts.media_tokens
-    films = [file for file in world.of_kind("file") if ".comment" not in file.name and not file.is_deleted]
+    films = [
+        file
+        for file in world.of_kind("file")
+        if not file.is_deleted and ".comment" not in file.name and ".recording" not in file.name
+    ]
 
     async def ask(viewer: str) -> list[str]:
         wrong = []

@@ -49,8 +49,11 @@ _ASKS = "INSERT INTO follows (id, follower_id, followee_id, status) VALUES ({new
 _ENDS = "UPDATE rooms SET state = 'ended', ended_at = now(), version = version + 1 WHERE id = {room};"
 _REMOVED = ', "user_id": %s, "reason": "kicked", "joined": null'
 
-# Only triggers write them: no viewer may.
-OF_TRIGGERS = {"media.uploaded", "media.described", "media.finished", "media.owner_opened", "media.deleted"}
+# Triggers and the operator's commands write them: no viewer may.
+OF_NO_VIEWER = {
+    "media.uploaded", "media.described", "media.finished", "media.owner_opened", "media.deleted",
+    "system.message_sent",
+}  # fmt: skip
 
 OUTBOX = {
     "outbox": Rules(
@@ -136,6 +139,10 @@ OUTBOX = {
             (NO_ONE, _event("media.described", "{file}", '"media_id": {file}')),
             (NO_ONE, _event("media.finished", "{file}", '"media_id": {file}')),
             (NO_ONE, _event("media.owner_opened", "{me}", '"user_id": {me}')),
+            (NO_ONE, _event(
+                "system.message_sent", "{system_message}",
+                '"message_id": {system_message}, "first_id": 1, "last_id": {new}',
+            )),
             (NO_ONE, _event("media.deleted", "{loose_file}", '"media_id": {loose_file}, "prefixes": ["private/"]')),
             (NO_ONE, _event("wallet.credited", "{me}", '"user_id": {me}, "actor_id": {me}')),
             (NO_ONE, _event("room.closed", "{room}", "")),
