@@ -20,6 +20,7 @@ from storage.breaker import Breaker
 from storage.metrics import OBJECT_FAILURES, OBJECT_SECONDS, OBJECTS_UP
 
 DEADLINE_S = 3.0
+TRIAL_DEADLINE_S = 1.0  # of the request that finds out whether the store is back
 FINISH_DEADLINE_S = 8.0  # to put hundreds of MB together; below the deadline of a call
 MOST_AT_ONCE = 32
 PAGE = 1_000  # of a list, and most keys that one request deletes
@@ -184,8 +185,11 @@ class Objects:
         """Pages of at most 1,000, by key. Raises NotSupported if the store cannot list them."""
         marks: dict[str, str] = {}
         while True:
-            async with self._request("list_uploads"):
-                found = await self._client.list_multipart_uploads(Bucket=self.bucket, MaxUploads=PAGE, **marks)
+            try:
+                async with self._request("list_uploads"):
+                    found = await self._client.list_multipart_uploads(Bucket=self.bucket, MaxUploads=PAGE, **marks)
+            except NoSuchObject:
+                return  # so rclone answers for a bucket that never had one
             yield [
                 UnfinishedUpload(each["Key"], each["UploadId"], each["Initiated"]) for each in found.get("Uploads", ())
             ]
@@ -253,7 +257,8 @@ class Objects:
             raise ObjectsUnavailable("the store does not answer")
         began = time.perf_counter()
         try:
-            async with asyncio.timeout(deadline_s):
+            is_trial = self._breaker.is_open and not tries
+            async with asyncio.timeout(TRIAL_DEADLINE_S if is_trial else deadline_s):
                 yield
         except ClientError as error:
             status: int = error.response["ResponseMetadata"]["HTTPStatusCode"]

@@ -178,7 +178,7 @@ async def test_status_changed_to_active_ends_no_session(rows: Rows):
     session = await rows.session(alice)
     await rows.connection.execute("UPDATE users SET status = 'active' WHERE id = $1", alice)
     assert await rows.table("SELECT revoked_at FROM sessions WHERE id = $1", session) == [(None,)]
-    assert await rows.table("SELECT FROM outbox WHERE key = $1", str(alice)) == []
+    assert await rows.table("SELECT FROM outbox WHERE key = $1 AND topic = 'session.ended'", str(alice)) == []
     assert await changes(rows, alice) == [{"before": "suspended", "status": "active", "ended_sessions": 0}]
 
 
