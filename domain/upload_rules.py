@@ -1,4 +1,4 @@
-"""What may be uploaded, and in which parts."""
+"""Rules of uploads: the sizes that users may upload, and the parts of a file."""
 
 from typing import NamedTuple
 

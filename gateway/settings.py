@@ -352,7 +352,7 @@ class Settings(BaseSettings):
 
     @property
     def public_s3(self) -> tuple[str, str, str, str, str]:
-        """The same with the endpoint that clients reach."""
+        """Return the same values as `s3`, but the endpoint is the one that clients reach."""
         endpoint, *others = self.s3
         return self.s3_public_endpoint or endpoint, others[0], others[1], others[2], others[3]
 

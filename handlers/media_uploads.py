@@ -117,7 +117,7 @@ async def renew_upload(call: Call, request: RenewUpload) -> Upload:
 
 @methods.rpc("media.parts", reads=True)
 async def list_parts(call: Call, request: MediaRef) -> StoredParts:
-    """What the store has of the caller's unfinished upload, so that it resumes after a restart of the app."""
+    """Return the parts that the store has of the caller's unfinished upload, so that an app resumes after a restart."""
     file = await _unfinished(call, request.media_id)
     sent = await _sent(call, file)
     return StoredParts(
@@ -177,7 +177,7 @@ async def abort_upload(call: Call, request: MediaRef) -> Media:
 
 
 class _Sent(NamedTuple):
-    """What the store has of an upload. is_whole: the parts have become the object. is_lost: the upload has ended."""
+    """The parts that the store has. is_whole: they have become the object. is_lost: the store has ended the upload."""
 
     parts: list[Part]
     is_whole: bool = False

@@ -21,7 +21,7 @@ def check_not_empty(text: str, media_ids: Sequence[str] | None) -> None:
 
 
 async def check_stays_not_empty(tx: Transaction, text: str, target_type: TargetKind, target_id: int) -> None:
-    """The same for the new text of something that exists."""
+    """Raises INVALID_ARGUMENT for an edit that leaves neither text nor media."""
     if not text and not await media.of_targets(tx, target_type, [target_id]):
         raise errors.invalid("text", "is empty")
 

@@ -2,7 +2,7 @@
 
 from media.sniff import ACCEPTED, HEIC, JPEG, FileType, Kind
 
-# What browsers and phones call these types besides.
+# Other names that browsers and phones use for these types.
 ALIASES: dict[str, Kind] = {
     "image/jpg": "image",
     "image/heif": "image",

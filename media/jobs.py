@@ -1,4 +1,4 @@
-"""What the child process is asked to do, and what it answers.
+"""Messages between the worker and the child process that decodes a file.
 
 Each file is processed in two steps. The first makes what a client needs to show the file. The second makes what costs
 much more: AVIF of images, the moving picture of animations, the HLS ladder of videos.
@@ -36,7 +36,7 @@ CONTENT_TYPES = {
 
 
 class MediaLimits(msgspec.Struct, frozen=True):
-    """What files may be. Larger ones are refused with a reason."""
+    """Bounds of files. Larger ones are refused with a reason."""
 
     image_pixels: int = 64_000_000
     animation_frames: int = 3_000

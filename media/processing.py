@@ -72,7 +72,7 @@ OnProgress = Callable[[int], Awaitable[None]]
 
 
 class ProcessingRules(msgspec.Struct, frozen=True):
-    """What a machine gives to processing."""
+    """Resources and bounds that this machine gives to processing."""
 
     limits: MediaLimits = MediaLimits()
     threads: int = 2  # of one child

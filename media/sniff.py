@@ -48,7 +48,7 @@ ACCEPTED = (
     *(M4A, AAC, MP3, OGG, FLAC, WAV),
 )
 
-# What else begins with these bytes is refused by its name.
+# Files that begin with these bytes are refused, and named so.
 REFUSED = (
     (b"MZ", "a Windows program"),
     (b"\x7fELF", "a Linux program"),

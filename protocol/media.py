@@ -114,7 +114,7 @@ class StoredPart(msgspec.Struct, frozen=True):
 
 
 class StoredParts(msgspec.Struct, frozen=True):
-    """What an upload has so far. A client that resumes renews the parts that are missing; each but the last has
+    """Parts that the store has. A client that resumes renews the parts that are missing; each but the last has
     `part_size_bytes`.
     """
 

@@ -32,7 +32,7 @@ class VariantRow(TypedDict):
 
 
 class ShownMediaRow(TypedDict):
-    """What `present_media` reads of a file."""
+    """Columns of a file that `present_media` reads."""
 
     id: int
     owner_id: int
@@ -72,7 +72,7 @@ class MediaRow(ShownMediaRow):
 
 
 class Quota(NamedTuple):
-    """What all files of a user may take together."""
+    """Bounds of all files of a user together."""
 
     bytes: int
     video_ms: int

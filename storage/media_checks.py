@@ -81,12 +81,12 @@ async def fail_lost(tx: Transaction, media_id: int) -> None:
 
 
 def _root(key: str) -> str:
-    """What the keys of all objects of the file begin with."""
+    """Return the beginning of the keys of all objects of the file."""
     return "/".join(key.split("/")[: 3 if key.startswith(PRIVATE) else 2]) + "/"
 
 
 def _stem(file: str) -> str:
-    """What the names of all results of one attempt begin with."""
+    """Return the beginning of the names of all results of one attempt."""
     return file.partition("_")[0]
 
 

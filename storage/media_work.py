@@ -35,7 +35,7 @@ class MediaWork(NamedTuple):
 
 
 class Learnt(NamedTuple):
-    """What the first step has learnt of a file."""
+    """Facts about a file that the first step has found."""
 
     width: int | None
     height: int | None

@@ -31,7 +31,7 @@ class RecipientRow(TypedDict):
 
 
 class TargetDetail(NamedTuple):
-    """What a notification is about: the beginning of a text, and the kinds of the files with it."""
+    """The target of a notification: the beginning of its text, and the kinds of its files."""
 
     text: str
     kinds: Sequence[MediaKind] = ()
@@ -144,7 +144,7 @@ async def why_hidden(tx: Transaction, notification_ids: Sequence[int]) -> dict[i
 
 
 async def load_details(tx: Transaction, notification_ids: Sequence[int]) -> dict[int, TargetDetail]:
-    """What each of these notifications is about. They must be visible to their users."""
+    """Return the target of each of these notifications. They must be visible to their users."""
     rows = await tx.fetch(
         """SELECT n.id, notification_detail(n.target_type, n.target_id) AS text, ARRAY (
             SELECT m.kind FROM media m WHERE n.target_type IN ('post', 'comment')

@@ -82,7 +82,7 @@ async def recheck(tx: Transaction, cause: Cause, user_id: int) -> int | None:
 
 
 async def told_lately(tx: Transaction, event_id: int, cause: Cause, user_ids: Sequence[int]) -> list[ToldRow]:
-    """The same users again whom that event notified less than ten minutes ago: their pushes may have been lost."""
+    """Return users whom that event notified less than ten minutes ago: their pushes may have been lost."""
     rows = await tx.fetch("SELECT * FROM told_lately($1, $2, $3, $4, $5, $6)", event_id, *cause, user_ids)
     return cast("list[ToldRow]", rows)
 

@@ -12,7 +12,7 @@ from storage.media import ShownMediaRow, VariantRow, shown_rows
 POSTER, HLS = "poster", "hls"  # names of variants
 
 ShowMedia = Callable[[Sequence[ShownMediaRow]], list[Media]]
-"""What one viewer is shown of those files."""
+"""Returns those files as one viewer may see them."""
 
 
 class Reads(Protocol):

@@ -1433,7 +1433,7 @@ export interface StoredPart {
   size_bytes: number;
 }
 
-/** What an upload has so far. A client that resumes renews the parts that are missing; each but the last has `part_size_bytes`. */
+/** Parts that the store has. A client that resumes renews the parts that are missing; each but the last has `part_size_bytes`. */
 export interface StoredParts {
   media_id: string;
   items: StoredPart[];
@@ -1721,7 +1721,7 @@ export interface ClientToServerEvents {
   "media.create_upload": (request: CreateUpload, ack: (answer: Answer<Upload>) => void) => void;
   /** A file with new URLs: of the caller, or used in something that the caller may see. */
   "media.get": (request: MediaRef, ack: (answer: Answer<Media>) => void) => void;
-  /** What the store has of the caller's unfinished upload, so that it resumes after a restart of the app. */
+  /** Return the parts that the store has of the caller's unfinished upload, so that an app resumes after a restart. */
   "media.parts": (request: MediaRef, ack: (answer: Answer<StoredParts>) => void) => void;
   /** Sign new URLs for parts of the caller's unfinished upload, and keep it for another day. */
   "media.renew_upload": (request: RenewUpload, ack: (answer: Answer<Upload>) => void) => void;

@@ -5,7 +5,7 @@ import { element, onSubmit } from "./dom.js";
 export class Composer {
   element;
   #field;
-  #what = element("small"); // says that the next text is a reply or an edit
+  #what = element("small"); // the label of a reply or an edit
   #attachments;
   #add;
   #act;
