@@ -14,10 +14,13 @@ PARTITIONS = 8
 
 
 class Record(NamedTuple):
+    """trace: the W3C `traceparent` of the call that caused the event; empty if it is not traced."""
+
     event_id: int
     topic: str
     key: str
     payload: bytes
+    trace: str = ""
 
 
 class DeadLetter(NamedTuple):

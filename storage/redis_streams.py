@@ -152,7 +152,8 @@ class RedisStreams:
 
 
 def _fields(record: Record) -> dict[Any, Any]:
-    return {"id": record.event_id, "key": record.key, "payload": record.payload}
+    fields: dict[Any, Any] = {"id": record.event_id, "key": record.key, "payload": record.payload}
+    return {**fields, "trace": record.trace} if record.trace else fields
 
 
 def _dead_letter(entry: tuple[bytes, dict[bytes, bytes]]) -> DeadLetter:

@@ -246,4 +246,5 @@ class GroupConsumer:
 
 
 def read_record(topic: str, fields: dict[bytes, bytes]) -> Record:
-    return Record(int(fields[b"id"]), topic, fields[b"key"].decode(), fields[b"payload"])
+    trace = fields.get(b"trace", b"").decode()
+    return Record(int(fields[b"id"]), topic, fields[b"key"].decode(), fields[b"payload"], trace)
