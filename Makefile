@@ -128,7 +128,7 @@ schema: .venv/installed ## write the client contract: AsyncAPI, JSON Schemas, Ty
 
 lock: .venv/installed-dev ## write new locks: pinned and hashed requirements
 	@$(LOCK) --extra build -o requirements.txt
-	@$(LOCK) --extra build --extra dev -c requirements.txt -o requirements-dev.txt
+	@$(LOCK) --extra build --extra tracing --extra sentry --extra dev -c requirements.txt -o requirements-dev.txt
 	@$(VENV)/python -m tests.installing.lock wheels
 
 outdated: .venv/installed-dev ## list pins that have newer releases
