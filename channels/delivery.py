@@ -8,7 +8,8 @@ to the event loop between slices.
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from channels.members import Member, Members
@@ -20,6 +21,10 @@ HOT_WRITES = 200  # so many writes take half of GATHER_S
 SLICE_WRITES = 1_000
 MOST_WAITING = 50_000
 MOST_BYTES_IN_ONE_WRITE = 64 * 1024
+
+
+# Delivers its own version of a push to these sockets.
+DeliverOwn = Callable[[Sequence[Member], Written], None]
 
 
 class Item(NamedTuple):
@@ -36,8 +41,10 @@ class TooMuch(Exception):
 
 
 class Delivery:
-    def __init__(self, members: Members) -> None:
+    def __init__(self, members: Members, own: Mapping[str, DeliverOwn] = MappingProxyType({})) -> None:
+        """own: by event: pushes of sums over users, and who delivers them to recipients who hide some users."""
         self._members = members
+        self._own = own
         self._waiting: deque[Item | asyncio.Future[None]] = deque()
         self._holds = 0
         self._before_hold = 0  # items that waited before the first hold
@@ -202,9 +209,13 @@ class Delivery:
                 if user_id not in hiding
                 for member in self._members.of_user(user_id)
             ]
-        if hiding:
-            return [member for member in self._members.in_channel(item.channel) if member.user_id not in hiding]
-        return list(self._members.in_channel(item.channel))
+        members = self._members.in_channel(item.channel)
+        recipients = [each for each in members if each.user_id not in hiding] if hiding else list(members)
+        if deliver_own := self._own.get(item.written.event):
+            hides = self._members.hides_anybody
+            deliver_own([each for each in recipients if hides(each.user_id)], item.written)
+            return [each for each in recipients if not hides(each.user_id)]
+        return recipients
 
     def _run_soon(self) -> None:
         if self._timer is not None:

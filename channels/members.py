@@ -206,6 +206,10 @@ class Members:
             self._hidden_from.setdefault(user_id, set()).add(actor_id)
             self._hiding[actor_id][user_id] = hiding
 
+    def hides_anybody(self, user_id: int) -> bool:
+        """Whether the user may hide somebody: a hiding that has ended by itself counts too."""
+        return bool(self._hidden_from.get(user_id))
+
     def hides_from(self, actor_id: int, channel: str) -> Collection[int]:
         """Return the users here from whom the actor's acts in that channel are hidden."""
         hidings = self._hiding.get(actor_id)

@@ -104,6 +104,7 @@ class Node:
         self.parts.nodes.stop()
         shards = self._stores.shards
         shards.stop_listening()
+        await self.parts.own_counts.stop()
         await self.parts.services.presence.stop()
         try:
             await shards.call(0, "PING")  # answered after all that was sent before

@@ -17,6 +17,8 @@ from channels.recovery import Recovery
 from channels.subscriptions import Subscriptions
 from domain.chat_rules import Windows
 from domain.guesses import Guesses
+from domain.own_counts import EVENTS as OWN_COUNTS
+from domain.own_counts import OwnCounts
 from domain.passwords import Passwords
 from domain.post_channels import POST
 from domain.post_hooks import PostHooks
@@ -63,6 +65,7 @@ WORK_BURST = 10  # seconds of the rate may be spent at once
 
 class Parts(NamedTuple):
     members: Members
+    own_counts: OwnCounts
     services: Services
     subscriptions: Subscriptions
     gaps: Gaps
@@ -80,7 +83,8 @@ def build_parts(stores: Stores, database: Database, node: str) -> Parts:
     """node: its name, unique among all nodes that are or have been."""
     shards, names, broadcaster = stores.shards, stores.names, stores.broadcaster
     members = Members(KINDS)
-    delivery = Delivery(members)
+    own_counts = OwnCounts(database, members)
+    delivery = Delivery(members, dict.fromkeys(OWN_COUNTS, own_counts.deliver))
     recovery = Recovery(shards, names, node)
     pulse = Pulse(stores.roster, broadcaster, database)
     attendance = Attendance(stores.roster, pulse, members, broadcaster, database, node)
@@ -117,8 +121,8 @@ def build_parts(stores: Stores, database: Database, node: str) -> Parts:
     entry = Entry(Admission(services), sessions, replay)
     dispatcher = Dispatcher(methods, services, stores.settings.call_deadline)
     return Parts(
-        members, services, subscriptions, gaps, bus, nodes, catching_up, recovery, sign_ins, entry, dispatcher,
-        build_media_tokens(stores.settings),
+        members, own_counts, services, subscriptions, gaps, bus, nodes, catching_up, recovery, sign_ins, entry,
+        dispatcher, build_media_tokens(stores.settings),
     )  # fmt: skip
 
 

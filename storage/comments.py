@@ -94,7 +94,8 @@ async def load(tx: Transaction, comment_id: int) -> CommentRow | None:
     """A comment that the viewer may see."""
     row = await tx.fetchrow(
         f"""WITH page AS MATERIALIZED (SELECT * FROM comments WHERE id = $1 AND status = 'published')
-        SELECT c.*, {lite_columns("u")}, {_MORE}
+        SELECT c.id, c.post_id, c.parent_id, c.depth, c.author_id, c.text, shown_replies(c.id) AS reply_count,
+               c.reactions, c.counts_version, c.edited_at, {lite_columns("u")}, {_MORE}
         FROM page c JOIN users u ON u.id = c.author_id AND u.status = 'active' {_MARKS}""",
         comment_id,
     )

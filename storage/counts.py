@@ -36,6 +36,7 @@ class CountedComment(TypedDict):
     reply_count: int
     reactions: str  # JSON
     counts_version: int
+    hidden_counts: str | None  # JSON: field → number to subtract for the viewer
 
 
 class Unpushed(NamedTuple):
@@ -93,6 +94,18 @@ async def load(tx: Transaction, post_ids: Sequence[int]) -> list[CountedPost]:
     return cast("list[CountedPost]", rows)
 
 
+async def load_of_comments(tx: Transaction, comment_ids: Sequence[int]) -> list[CountedComment]:
+    """The counts of those comments that the viewer may see."""
+    rows = await tx.fetch(
+        f"""WITH wanted AS MATERIALIZED (SELECT * FROM comments WHERE id = ANY ($1) AND status = 'published')
+        SELECT w.id, w.post_id, w.author_id, shown_replies(w.id) AS reply_count, w.reactions, w.counts_version,
+            v.hidden AS hidden_counts
+        FROM wanted w {marks_join("comment", "wanted w")}""",
+        comment_ids,
+    )
+    return cast("list[CountedComment]", rows)
+
+
 async def take_unpushed(tx: Transaction, limit: int) -> Unpushed:
     """Counts to push now, of visible posts and comments. Call it after `take_turn`."""
     taken = await tx.fetch(
@@ -108,7 +121,7 @@ async def take_unpushed(tx: Transaction, limit: int) -> Unpushed:
         posts = await load(tx, ids["post"])
     if ids["comment"]:
         comments = await tx.fetch(
-            """SELECT id, post_id, author_id, reply_count, reactions, counts_version
+            """SELECT id, post_id, author_id, reply_count, reactions, counts_version, NULL AS hidden_counts
             FROM comments WHERE id = ANY ($1) AND status = 'published'""",
             ids["comment"],
         )

@@ -111,7 +111,7 @@ def post_counts(row: CountsRow) -> Counts:
     """The counts, less what is hidden from the viewer."""
     hidden: dict[str, int] = orjson.loads(row["hidden_counts"] or "{}")
     return Counts(
-        reactions=shown_reactions(row["reactions"], hidden),
+        reactions=_shown_reactions(row["reactions"], hidden),
         comments=max(row["comment_count"] - hidden.get("comments", 0), 0),
         shares=row["share_count"],
         saves=row["save_count"],
@@ -136,12 +136,12 @@ def comment_counted(row: CountedComment) -> CommentCounted:
         post_id=str(row["post_id"]),
         comment_id=str(row["id"]),
         reply_count=row["reply_count"],
-        reactions=shown_reactions(row["reactions"], {}),
+        reactions=_shown_reactions(row["reactions"], orjson.loads(row["hidden_counts"] or "{}")),
         version=version,
     )
 
 
-def shown_reactions(reactions: str, hidden: Mapping[str, int]) -> dict[str, int]:
+def _shown_reactions(reactions: str, hidden: Mapping[str, int]) -> dict[str, int]:
     """reactions: JSON. hidden: what to subtract, by kind. Workers may not have counted all of that yet."""
     counted: dict[str, int] = orjson.loads(reactions)
     if not hidden:
@@ -192,7 +192,7 @@ def comment(row: CommentRow, show: ShowMedia) -> Comment:
         mentions=msgspec.json.decode(row["mentions"], type=list[UserLite]),
         depth=row["depth"],
         reply_count=row["reply_count"],
-        reactions=shown_reactions(row["reactions"] or "{}", orjson.loads(row["hidden_counts"] or "{}")),
+        reactions=_shown_reactions(row["reactions"] or "{}", orjson.loads(row["hidden_counts"] or "{}")),
         counts_version=row["counts_version"] or 0,
         deleted=author_id is None,
         created_at=to_wire(minted_at(row["id"])),

@@ -54,10 +54,29 @@ CREATE OR REPLACE FUNCTION has_visible_replies(post bigint, above bigint[]) RETU
         WHERE below.is_visible)
 $$;
 
+-- How many direct replies to the comment the viewer would be shown; from 5 on at least the stored number. Without
+-- SECURITY DEFINER, as above.
+CREATE OR REPLACE FUNCTION replies_shown(comment bigint, stored integer) RETURNS TABLE (replies bigint)
+    LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN count(*) < 5 THEN count(*) FILTER (WHERE is_shown)
+                ELSE greatest(stored, count(*) FILTER (WHERE is_shown)) END
+    FROM (SELECT is_visible OR has_visible_replies((j.comment).post_id, (j.comment).path) AS is_shown
+          FROM judged_comments() j WHERE (j.comment).parent_id = replies_shown.comment
+          ORDER BY (j.comment).id LIMIT 5) each
+$$;
+
+-- The same of one comment that the viewer sees, for callers under row policies. Without a viewer, of any.
+CREATE OR REPLACE FUNCTION shown_replies(comment bigint) RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT r.replies FROM comments c CROSS JOIN LATERAL replies_shown(c.id, c.reply_count) r
+    WHERE c.id = comment AND (viewer_id() IS NULL OR target_post('comment', comment) IS NOT NULL)
+$$;
+GRANT EXECUTE ON FUNCTION shown_replies TO daira_app, daira_worker;
+
 -- A page of comments on the post, newest first, or of replies to `parent`, oldest first, each followed by its first
 -- replies of any depth, in the order of the tree. Comments that are deleted or hidden from the viewer are without
 -- author and text if they have visible replies, and left out if not; the page is searched in five times its length.
--- `reply_count` is the number of direct replies that the viewer would be shown, from 5 on at least the stored one.
+-- `reply_count` is that of `replies_shown`.
 -- `next_place` is on each row: where the next page begins, or null. A page without comments is one row without an id.
 -- There is no row if the viewer may not see the post or the parent.
 -- `(SELECT post)` keeps the plan to the index of the post: for one with many comments, the planner would read all
@@ -90,7 +109,7 @@ CREATE OR REPLACE FUNCTION comment_page(post bigint, parent bigint, place bigint
     SELECT ending.place, (comment).id, (comment).parent_id, (comment).depth, CASE WHEN is_visible THEN (author).id END,
            CASE WHEN is_visible THEN author END, CASE WHEN is_visible THEN (comment).text END,
            CASE WHEN is_visible THEN (comment).mention_ids END,
-           direct.replies,
+           direct.replies::integer,
            CASE WHEN is_visible THEN (comment).reactions END, (comment).counts_version,
            CASE WHEN is_visible THEN (comment).edited_at END
     FROM (SELECT CASE WHEN (SELECT count(*) FROM page) = amount
@@ -101,12 +120,7 @@ CREATE OR REPLACE FUNCTION comment_page(post bigint, parent bigint, place bigint
               SELECT FROM judged_comments() WHERE (comment).id = parent AND (comment).post_id = post
                   AND (is_visible OR has_visible_replies(post, (comment).path))))) ending
     LEFT JOIN shown ON true
-    LEFT JOIN LATERAL (
-        SELECT CASE WHEN count(*) < 5 THEN count(*) FILTER (WHERE is_shown)
-                    ELSE greatest((shown.comment).reply_count, count(*) FILTER (WHERE is_shown)) END AS replies
-        FROM (SELECT is_visible OR has_visible_replies((comment).post_id, (comment).path) AS is_shown
-              FROM judged_comments() WHERE (comment).parent_id = (shown.comment).id
-              ORDER BY (comment).id LIMIT 5) each) direct ON true
+    LEFT JOIN LATERAL replies_shown((shown.comment).id, (shown.comment).reply_count) direct ON true
     ORDER BY CASE WHEN parent IS NULL THEN (comment).path[1] END DESC, (comment).path
 $$;
 GRANT EXECUTE ON FUNCTION comment_page TO daira_app;

@@ -307,3 +307,18 @@ async def test_settled_waits_only_for_pushes_already_taken(gathering):
     gone.cancel()
     await waiting
     assert alice.heard == ["at once", "waits"]
+
+
+async def test_a_push_of_sums_is_left_to_others_for_those_who_hide_users():
+    members, [alice, bob, carol] = members_in(ROOM, 1, 2, 3)
+    members.set_hiding(1, 9, ALWAYS)
+    members.set_hiding(2, 9, ALWAYS)
+    members.set_hiding(2, 9, Hiding(0, 0))
+    left: list[tuple[list[int], str]] = []
+    own = {"post.deleted": lambda to, written: left.append(([each.user_id for each in to], written.id))}
+    delivery = Delivery(members, own)
+    delivery.take(Item(ROOM, (), act("sums")))
+    delivery.take(Item(ROOM, (), act("its author is hidden", actor_id=9)))
+    assert left == [([1], "sums"), ([], "its author is hidden")]
+    assert alice.heard == []
+    assert bob.heard == carol.heard == ["sums", "its author is hidden"]

@@ -3,6 +3,8 @@
 import asyncio
 import random
 
+from domain import own_counts
+from storage.database import DatabaseUnavailable
 from tests.cluster import Cluster
 from tests.people import CallFailed, Person
 from workers.counters import Counters
@@ -170,3 +172,51 @@ async def test_counts_agree_with_the_lists_of_each_viewer(cluster: Cluster, pers
         await blocker.call("graph.unblock", user_id=blocked.id)
     await alice.call("graph.mute", user_id=bob.id)
     assert (await alice.call("post.get", post_id=post))["counts"]["comments"] == 3
+
+
+async def test_pushed_counts_agree_with_what_the_watcher_can_load(cluster: Cluster, person):
+    """A watcher who hides a user hears the counts without what that user does; all others hear the whole."""
+    alice, bob, carol = await person("alice"), await person("bob"), await person("carol", node="b", kind="js-json")
+    post = (await carol.call("post.create", text="x"))["id"]
+    first = (await carol.call("comment.create", post_id=post, text="first"))["id"]
+    for watcher in (alice, carol):
+        await watcher.call("post.watch", post_id=post)
+    await alice.call("graph.mute", user_id=bob.id)
+    await cluster.settle()
+    for who, kind in ((bob, "like"), (carol, "love")):
+        await react(who, post, kind)
+        await who.call("reaction.set", target_type="comment", target_id=first, kind=kind)
+        await who.call("comment.create", post_id=post, parent_id=first, text="reply")
+        await cluster.settle()
+    expected = {alice: ({"love": 1}, 2, 1), carol: ({"like": 1, "love": 1}, 3, 2)}
+    for watcher, (reactions, comments, replies) in expected.items():
+        loaded = await watcher.call("post.get", post_id=post)
+        of_post = await watcher.expect("post.counted", post_id=post, version=loaded["counts_version"])
+        assert of_post["counts"] == loaded["counts"]
+        assert (of_post["counts"]["reactions"], of_post["counts"]["comments"]) == (reactions, comments)
+        comment = await watcher.call("comment.get", comment_id=first)
+        of_comment = await watcher.expect("comment.counted", comment_id=first, version=comment["counts_version"])
+        assert of_comment["reactions"] == comment["reactions"] == reactions
+        assert of_comment["reply_count"] == comment["reply_count"] == replies
+    await last_push(alice, post)
+
+
+async def test_a_watcher_who_hides_users_hears_the_newest_counts_after_an_outage(cluster: Cluster, person, monkeypatch):
+    alice, bob, carol = [await person(name) for name in ("alice", "bob", "carol")]
+    post = (await carol.call("post.create", text="x"))["id"]
+    await alice.call("graph.block", user_id=bob.id)
+    await cluster.settle()
+    await alice.call("post.watch", post_id=post)
+
+    async def out_of_reach(*_: object) -> None:
+        raise DatabaseUnavailable
+
+    with monkeypatch.context() as outage:
+        outage.setattr(own_counts.OwnCounts, "_load", out_of_reach)
+        outage.setattr(own_counts, "REST_AFTER_OUTAGE_S", 0)
+        await react(carol, post)
+        await cluster.settle()
+    await react(carol, post, "love")
+    await cluster.settle()
+    loaded = await alice.call("post.get", post_id=post)
+    assert (await alice.expect("post.counted", version=loaded["counts_version"]))["counts"] == loaded["counts"]

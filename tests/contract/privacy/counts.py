@@ -3,13 +3,40 @@
 import asyncio
 from typing import Any
 
-from tests.contract.privacy.world import VIEWERS, World
+from tests.contract.privacy.world import HOST, VIEWERS, Thing, World
 
 
 async def differences(world: World) -> list[str]:
     """Counts of posts, comments, notifications and chats that differ from their lists."""
     found = await asyncio.gather(*(_differences(world, viewer) for viewer in VIEWERS))
     return [each for many in found for each in many]
+
+
+async def wrongly_pushed(world: World) -> list[str]:
+    """Counts that pushes tell viewers of the post where all meet, and that differ from those of calls."""
+    square, host = world.place("post"), world.people[HOST]
+    comments = [each for each in world.of_kind("comment") if each.part_of is square and not each.is_deleted]
+    comments = [each for each in comments if world.sees(HOST, each)]
+    for kind in ("love", "like"):
+        await world.quiet()
+        for target in (square, *comments):
+            await host.call("reaction.set", target_type=target.kind, target_id=target.id, kind=kind)
+    await world.cluster.settle(*world.people.values())
+    found = await asyncio.gather(*(_wrongly_pushed(world, viewer, square, comments) for viewer in VIEWERS))
+    return [each for many in found for each in many]
+
+
+async def _wrongly_pushed(world: World, viewer: str, post: Thing, comments: list[Thing]) -> list[str]:
+    person = world.people[viewer]
+    loaded = await person.call("post.get", post_id=post.id)
+    push = await person.expect("post.counted", post_id=post.id, version=loaded["counts_version"])
+    pairs = [(push["counts"], loaded["counts"])]
+    for comment in comments:
+        if world.sees(viewer, comment) and world.may(viewer, comment.owner, "act on posts"):
+            loaded = await person.call("comment.get", comment_id=comment.id)
+            push = await person.expect("comment.counted", comment_id=comment.id, version=loaded["counts_version"])
+            pairs += [(push[each], loaded[each]) for each in ("reactions", "reply_count")]
+    return [f"{viewer} was told {pushed} instead of {counts}" for pushed, counts in pairs if pushed != counts]
 
 
 async def _differences(world: World, viewer: str) -> list[str]:

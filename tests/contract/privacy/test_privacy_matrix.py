@@ -12,7 +12,7 @@ from protocol.push_table import PUSHES as ALL_PUSHES
 from protocol.rpc import methods
 from tests.cluster import Cluster
 from tests.contract.privacy.building import build
-from tests.contract.privacy.counts import differences
+from tests.contract.privacy.counts import differences, wrongly_pushed
 from tests.contract.privacy.matrix import BEFORE, CALLS, NO_ROW, PUSHES, SINCE
 from tests.contract.privacy.media import wrongly_opened
 from tests.contract.privacy.rows import CallRow, Cell
@@ -81,6 +81,10 @@ async def test_a_film_opens_to_those_who_may_see_it(world: World):
 async def test_counts_agree_with_lists(world: World):
     """Workers count, so it may take a moment."""
     assert await soon(partial(differences, world), []) == []
+
+
+async def test_pushed_counts_agree_with_calls(world: World):
+    assert await wrongly_pushed(world) == []
 
 
 def _fault(world: World, row: CallRow, cell: Cell, answer: Any) -> str | None:

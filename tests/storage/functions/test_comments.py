@@ -227,3 +227,19 @@ async def test_may_tell_of_comment(rows: Rows):
     assert await rows.may_tell(writer, "may_tell_of_comment", "comment.created", post, **told)
     for key, changed in ((0, {}), (post, {"post_id": 0})):
         assert not await rows.may_tell(writer, "may_tell_of_comment", "comment.created", key, **{**told, **changed})
+
+
+async def test_replies_are_counted_as_the_viewer_is_shown_them(rows: Rows):
+    author, viewer, hidden = await rows.users(3)
+    post = await rows.post(author)
+    top = await rows.comment(post, author)
+    for writer in (hidden, hidden, author):
+        await rows.comment(post, writer, top)
+    await rows.connection.execute("UPDATE comments SET reply_count = 3 WHERE id = $1", top)
+    await rows.block(viewer, hidden)
+    assert [await rows.ask(who, "shown_replies", top) for who in (viewer, author, None)] == [1, 3, 3]
+    await rows.comment(post, hidden, top)
+    await rows.comment(post, author, top)  # with five or more, the stored number counts
+    assert await rows.ask(viewer, "shown_replies", top) == 3
+    await rows.block(author, viewer)
+    assert await rows.ask(viewer, "shown_replies", top) is None

@@ -65,6 +65,10 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         (_FOLLOWERS, f"SELECT id FROM comment_page({{post}}, NULL, {_LAST}, 9, 2)"),
         (_FOLLOWERS, "SELECT id FROM comment_page({post}, {comment}, 0, 9, 2)"),
     ),
+    "shown_replies": (
+        (f"{_FOLLOWERS} nobody", "SELECT shown_replies({comment}) IS NOT NULL"),
+        ("nobody", "SELECT shown_replies({lost_comment}) IS NOT NULL"),
+    ),
     "delete_comment": (
         ("owner other", "SELECT is_new FROM delete_comment({comment})"),
         ("banned", "SELECT is_new FROM delete_comment({lost_comment})"),
@@ -272,9 +276,10 @@ INTERNAL = {
     "room_role", "room_visible_to", "post_visible_to", "may_stand", "count_follow", "follows_counted", "posts_counted",
     "tie_allowed", "take_turn", "blocks_sever", "ensure_partitions", "room_change_allowed", "hold_shared", "mint_id",
     "bounded", "tie_decided", "tie_to_somebody", "invitation_allowed", "status_changed", "admits",
-    "comments_placed", "hidden_users", "blocks_between", "judged_comments", "has_visible_replies", "chat_visible_to",
-    "hidden_ids", "chat_users", "place_in_chat", "follows_now", "owns_chat", "chat_unread", "shown_chat_messages",
-    "chat_changed", "chats_blocked", "chat_member_changed", "chat_members_counted", "chat_read_noted",
+    "comments_placed", "hidden_users", "blocks_between", "judged_comments", "replies_shown", "has_visible_replies",
+    "chat_visible_to", "hidden_ids", "chat_users", "place_in_chat", "follows_now", "owns_chat", "chat_unread",
+    "shown_chat_messages", "chat_changed", "chats_blocked", "chat_member_changed", "chat_members_counted",
+    "chat_read_noted",
     "chat_message_changed", "chat_message_hidden", "device_registered", "session_loses_devices", "push_devices_of",
     "reactions_changed", "comments_changed", "shares_changed", "saves_changed", "views_changed", "added_up",
     "take_counts_turn", "fold_counts", "counts_wait", "keep_sketch", "counts_drift", "counts_repair",
@@ -285,5 +290,5 @@ TO_WORKERS = {
     "viewer_id", "snowflake_at", "relations", "ensure_partitions", "outbox_backlog", "take_turn", "room_standings",
     "room_users", "room_for_all", "room_visible_to", "lock_turns", "chat_users", "unread_in_chat",
     "push_devices_of", "take_counts_turn", "fold_counts", "counts_backlog", "media_backlog", "counts_wait",
-    "keep_sketch", "counts_drift", "counts_repair", "viewer_marks",
+    "keep_sketch", "counts_drift", "counts_repair", "viewer_marks", "shown_replies",
 }  # fmt: skip
