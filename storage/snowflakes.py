@@ -16,7 +16,7 @@ import structlog
 from storage.redis import Redis, RedisError
 
 EPOCH_MS = 1_704_067_200_000  # 2024-01-01T00:00:00Z
-NODES = 1024
+NODES = 1023  # the last number is the database's: see `mint_id`
 LEASE_S = 30.0
 RENEW_EVERY_S = 10.0
 RETRY_S = 0.2
@@ -46,7 +46,7 @@ class Snowflakes:
 
     @property
     def node(self) -> int:
-        """This process's number, 0…1023; -1 before `lease`."""
+        """This process's number, 0…1022; -1 before `lease`."""
         return self._node
 
     @property

@@ -12,10 +12,10 @@ CREATE OR REPLACE FUNCTION snowflake_at(at timestamptz) RETURNS bigint
     RETURN (floor((extract(epoch FROM at) - 1704067200) * 1000)::bigint) << 22;
 GRANT EXECUTE ON FUNCTION snowflake_at TO daira_app, daira_worker;
 
--- A Snowflake id for rows that triggers insert, with random bits instead of a node number.
+-- A Snowflake id for rows that triggers insert, of node 1023, whose number no process leases.
 CREATE OR REPLACE FUNCTION mint_id() RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = public, pg_temp AS $$
-    SELECT snowflake_at(clock_timestamp()) + floor(random() * (1 << 22))::bigint
+    SELECT snowflake_at(clock_timestamp()) + (1023 << 12) + nextval('minted_ids') - 1
 $$;
 
 -- Creates monthly partitions, by ranges of the id. Rows outside them go into the default partition.
