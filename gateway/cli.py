@@ -110,11 +110,13 @@ def work(
 
 @app.command()
 def migrate() -> None:
-    """Bring the database's roles, tables and functions up to date."""
+    """Bring the database's roles, tables and functions up to date, while processes serve."""
     from gateway import processes
+    from storage.schema import newest_version
 
-    version = run(processes.migrate(load_settings()))
-    screen.print(f"the schema is at version {version}")
+    version, code = run(processes.migrate(load_settings())), newest_version()
+    kept = "" if version == code else f", and stays there: this code, of version {code}, serves on it"
+    screen.print(f"the schema is at version {version}{kept}")
 
 
 @app.command()

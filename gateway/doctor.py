@@ -82,9 +82,9 @@ async def _database(url: str, *, serves: bool) -> str:
     await database.connect()
     try:
         async with database.transaction() as tx:
+            if why := await schema.why_not_served(tx):
+                raise Ill(why, "run `daira migrate`, or newer code")
             version = await schema.current_version(tx)
-            if version != schema.newest_version():
-                raise Ill(f"version {version} where {schema.newest_version()} is needed", "run `daira migrate`")
             wide = await schema.privileges_too_wide(tx) if serves else None
             if wide:
                 raise Ill(wide, "connect as the application's role, which `daira migrate` creates")

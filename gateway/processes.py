@@ -19,7 +19,7 @@ from gateway.node import Node
 from gateway.settings import Settings
 from gateway.sidecar import Check
 from gateway.stores import Stores, ensure_bucket, open_database, open_stores, prepare_bucket
-from storage import accounts, schema
+from storage import accounts, migrating
 from storage.database import Database
 
 DEMO_USERS = 200
@@ -47,7 +47,7 @@ async def up(
             await servers.start(progress)
             closing.push_async_callback(servers.stop)
         progress("migrating")
-        await migrate(settings)
+        await migrate(settings, alone=True)
         pair = await _demo_users(settings, progress) if with_demo else None
         progress("starting the node")
         stores = await closing.enter_async_context(open_stores(settings))
@@ -100,9 +100,10 @@ async def work(settings: Settings, names: Sequence[str]) -> None:
         await stop.wait()
 
 
-async def migrate(settings: Settings) -> str:
-    """Migrate the database and the bucket. Returns the version of the schema."""
-    version = await schema.migrate(settings.owner_database, settings.app_database, settings.worker_database)
+async def migrate(settings: Settings, *, alone: bool = False) -> str:
+    """Migrate the database and the bucket. Returns the version of the schema. alone: no other process runs on them."""
+    roles = settings.owner_database, settings.app_database, settings.worker_database
+    version = await migrating.migrate(*roles, alone=alone)
     await prepare_bucket(settings)
     return version
 

@@ -50,7 +50,7 @@ log = structlog.get_logger()
 
 
 class NotMigrated(Exception):
-    """The database's schema has another version than this code needs."""
+    """This code cannot serve on the database's schema."""
 
 
 @dataclass
@@ -131,18 +131,18 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
 async def open_database(url: str, largest: int, *, serves: bool) -> AsyncIterator[Database]:
     """Open a pool. Waits up to 30 s.
 
-    Raises DatabaseUnavailable; NotMigrated for the wrong schema or, to serve, a role with too many rights.
+    Raises DatabaseUnavailable; NotMigrated for a schema that this code cannot serve on, and if a role that serves has
+    too many rights.
     """
-    database = Database(url, largest=largest)
+    database = Database(url, largest=largest, name=schema.connection_name())
     await patiently(database.connect, DatabaseUnavailable)
     async with AsyncExitStack() as closing:
         closing.push_async_callback(database.close)
         watch = partial(_watch_database, database, "app" if serves else "worker")
         await run_beside(closing, "watch the pool of PostgreSQL", watch)
         async with database.transaction() as tx:
-            version, newest = await schema.current_version(tx), schema.newest_version()
-            if version != newest:
-                raise NotMigrated(f"the schema is at version {version}, but {newest} is needed: run `daira migrate`")
+            if why := await schema.why_not_served(tx):
+                raise NotMigrated(why)
             wide = await schema.privileges_too_wide(tx) if serves else None
             if wide:
                 raise NotMigrated(f"{wide}: connect as the application's role, which `daira migrate` creates")

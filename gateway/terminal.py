@@ -62,12 +62,14 @@ def _expected() -> tuple[type[Exception], ...]:
     from gateway.settings import SettingsError
     from gateway.stores import NotMigrated
     from storage.database import DatabaseUnavailable
+    from storage.migrating import MigrationRefused
     from storage.objects import ObjectsUnavailable
 
     return (
         SettingsError,
         EmbeddedError,
         NotMigrated,
+        MigrationRefused,
         CannotConnect,
         DatabaseUnavailable,
         ObjectsUnavailable,

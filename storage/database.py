@@ -62,8 +62,9 @@ class _Connection(_BaseConnection):
 class Database:
     """A pool of connections with one role."""
 
-    def __init__(self, url: str, *, largest: int) -> None:
+    def __init__(self, url: str, *, largest: int, name: str = "daira") -> None:
         self._url = url
+        self._name = name
         self._largest = largest
         self._queue = FairQueue(largest)
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
@@ -80,6 +81,7 @@ class Database:
                 command_timeout=STATEMENT_TIMEOUT_S,
                 timeout=ACQUIRE_TIMEOUT_S,
                 connection_class=_Connection,
+                server_settings={"application_name": self._name},
                 max_inactive_connection_lifetime=300,
             )
         except _LOST as error:

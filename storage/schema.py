@@ -1,46 +1,126 @@
-"""The database's schema: revisions, functions, and the two roles that own nothing.
+"""Versions of the database's schema, and which code may serve on them.
 
-Revisions hold tables, policies and triggers, each as it was when it was written. `functions/` holds the current text of
-all functions, which every migration applies after the revisions, file by file in alphabetic order. A revision declares
-with an empty body each new function that its policies or triggers call, or that a body after RETURN calls in an earlier
-file: PostgreSQL resolves those at once. A revision that changes the arguments or the result of a function drops it.
+A version is the newest revision and a digest of the functions. Code serves on a database that was migrated to the
+code's version, and still serves after later migrations (so that two versions can serve side by side in a rolling
+deploy, and the older one after a roll-back), until a revision requires newer code by its `oldest_code`.
 """
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import asyncpg
-import stamina
-from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.database import Transaction
 
 APP_ROLE, WORKER_ROLE = "daira_app", "daira_worker"
 FUNCTIONS = Path(__file__).parent / "functions"
+MIGRATIONS = Path(__file__).parent / "migrations"
+FIRST_TO_ROLL = "0019"  # the oldest code that can serve beside other versions
 
 
-def _config() -> Config:
+@dataclass(frozen=True)
+class Revision:
+    """One step of the schema. `oldest_code` is the oldest revision whose code runs on it, or None: as before it."""
+
+    number: str
+    file: Path  # its SQL
+    oldest_code: str | None
+
+    @property
+    def later_file(self) -> Path:
+        """Statements that must run outside a transaction, after it; the file may be missing."""
+        return self.file.with_suffix(".later.sql")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a database was migrated to. `version` is None before the first migration."""
+
+    version: str | None
+    oldest_code: str
+    is_finished: bool
+    earlier: frozenset[str]  # all finished versions, the current one among them
+
+    @property
+    def revision(self) -> str:
+        return (self.version or "").partition("+")[0]
+
+    def why_not(self, code: str) -> str | None:
+        """Why code of that version must not serve on it; None if it may."""
+        if self.version is None:
+            return "the database has no schema of this kind: run `daira migrate`"
+        if code.partition("+")[0] < self.oldest_code:
+            return (
+                f"the schema is at version {self.version}, which needs code of revision {self.oldest_code} or later, "
+                f"and this code is {code}: run newer code"
+            )
+        if code in self.earlier:
+            return None
+        if self.revision > code.partition("+")[0]:
+            return f"the schema is at version {self.version} and never was at {code}: run newer code"
+        if code == self.version:
+            return f"the migration to version {code} has not finished: run `daira migrate`"
+        return f"the schema is at version {self.version}, but {code} is needed: run `daira migrate`"
+
+
+def alembic_config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")
     return config
 
 
+def revisions() -> list[Revision]:
+    """All revisions, the oldest first."""
+    scripts = ScriptDirectory.from_config(alembic_config()).walk_revisions()
+    return [
+        Revision(each.revision, Path(each.path).with_suffix(".sql"), getattr(each.module, "oldest_code", None))
+        for each in reversed(list(scripts))
+    ]
+
+
 def newest_version() -> str:
     """The newest revision and a digest of the functions' text, as `<revision>+<digest>`."""
-    revision = ScriptDirectory.from_config(_config()).get_current_head()
-    return f"{revision}+{hashlib.sha256(_functions().encode()).hexdigest()[:12]}"
+    revision = ScriptDirectory.from_config(alembic_config()).get_current_head()
+    return f"{revision}+{hashlib.sha256(functions().encode()).hexdigest()[:12]}"
+
+
+def functions() -> str:
+    """All functions with their rights. A function without a GRANT is only for triggers and other functions."""
+    start = f"""SET LOCAL check_function_bodies = off;  -- a quoted body may call functions of later files
+    REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC, {APP_ROLE}, {WORKER_ROLE};"""
+    return "\n".join([start, *(path.read_text("utf-8") for path in sorted(FUNCTIONS.glob("*.sql")))])
+
+
+async def standing(tx: "Transaction | asyncpg.Connection[asyncpg.Record]") -> Standing:
+    rows = []
+    if await tx.fetchval("SELECT to_regclass('schema_versions') IS NOT NULL"):
+        rows = await tx.fetch(
+            """SELECT version, oldest_code, finished_at IS NOT NULL AS is_finished
+            FROM schema_versions ORDER BY migrated_at DESC"""
+        )
+    if not rows:
+        return Standing(None, FIRST_TO_ROLL, False, frozenset())
+    finished = frozenset(row["version"] for row in rows if row["is_finished"])
+    return Standing(rows[0]["version"], rows[0]["oldest_code"], rows[0]["is_finished"], finished)
 
 
 async def current_version(tx: "Transaction | asyncpg.Connection[asyncpg.Record]") -> str | None:
     """The version that the database was last migrated to, or None."""
-    version: str | None = await tx.fetchval("SELECT obj_description(to_regclass('alembic_version'))")
-    return version
+    return (await standing(tx)).version
+
+
+async def why_not_served(tx: Transaction) -> str | None:
+    """Why this code must not serve on the database; None if it may."""
+    return (await standing(tx)).why_not(newest_version())
+
+
+def connection_name() -> str:
+    """The `application_name` of this code's connections, by which migrations see which versions run."""
+    return f"daira {newest_version()}"
 
 
 async def ensure_partitions(tx: Transaction) -> None:
@@ -59,65 +139,3 @@ async def privileges_too_wide(tx: Transaction) -> str | None:
     if row["bypasses"]:
         return f"the role {row['role']} bypasses row policies"
     return f"the role {row['role']} owns tables" if row["owns"] else None
-
-
-async def migrate(owner_url: str, app_url: str, worker_url: str) -> str:
-    """Bring roles, tables and functions up to date. Safe to run from many places at once. Returns the version."""
-    await _ensure_roles(owner_url, app_url, worker_url)
-    engine = create_async_engine(
-        owner_url.replace("postgresql://", "postgresql+asyncpg://", 1).replace(
-            "postgres://", "postgresql+asyncpg://", 1
-        )
-    )
-    try:
-        async with engine.begin() as connection:
-            await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('daira_migrate'))"))
-            driver = (await connection.get_raw_connection()).driver_connection
-            assert isinstance(driver, asyncpg.Connection)
-            if await current_version(driver) != newest_version():
-                await connection.run_sync(_upgrade)
-                await driver.execute(_functions())  # by the driver: a prepared statement cannot hold several commands
-                await driver.execute(
-                    f"""GRANT SELECT ON alembic_version TO {APP_ROLE}, {WORKER_ROLE};
-                    COMMENT ON TABLE alembic_version IS '{newest_version()}'"""
-                )
-            await driver.execute("SELECT ensure_partitions()")
-    finally:
-        await engine.dispose()
-    return newest_version()
-
-
-def _functions() -> str:
-    """All functions with their rights. A function without a GRANT is only for triggers and other functions."""
-    start = f"""SET LOCAL check_function_bodies = off;  -- a quoted body may call functions of later files
-    REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC, {APP_ROLE}, {WORKER_ROLE};"""
-    return "\n".join([start, *(path.read_text("utf-8") for path in sorted(FUNCTIONS.glob("*.sql")))])
-
-
-def _upgrade(connection: Connection) -> None:
-    config = _config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-
-
-# Roles belong to the whole server, so databases that are migrated concurrently can collide here.
-@stamina.retry(on=(asyncpg.InternalServerError, asyncpg.UniqueViolationError), attempts=5, wait_initial=0.05)
-async def _ensure_roles(owner_url: str, app_url: str, worker_url: str) -> None:
-    connection = await asyncpg.connect(owner_url)
-    try:
-        for role, url in ((APP_ROLE, app_url), (WORKER_ROLE, worker_url)):
-            login = unquote(urlsplit(url).username or role)
-            password = unquote(urlsplit(url).password or "")
-            for name in dict.fromkeys((role, login)):
-                if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", name):
-                    await connection.execute(
-                        await connection.fetchval("SELECT format('CREATE ROLE %I', $1::text)", name)
-                    )
-            if password:
-                statement = "SELECT format('ALTER ROLE %I LOGIN PASSWORD %L', $1::text, $2::text)"
-                await connection.execute(await connection.fetchval(statement, login, password))
-            if login != role:
-                statement = "SELECT format('GRANT %I TO %I', $1::text, $2::text)"
-                await connection.execute(await connection.fetchval(statement, role, login))
-    finally:
-        await connection.close()

@@ -22,7 +22,7 @@ from protocol.posts import FeedRemoved
 from protocol.rpc import methods
 from protocol.tokens import AccessTokens
 from storage.database import Database
-from storage.schema import migrate
+from storage.migrating import migrate
 from tests.patience import WAIT_S
 from tests.people import HAS_JAVASCRIPT, NO_JAVASCRIPT, DrivenPerson, Driver, Person, PythonPerson
 from workers.media_lanes import LANES

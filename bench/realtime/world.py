@@ -21,7 +21,7 @@ from gateway.settings import Settings
 from gateway.stores import ensure_bucket, open_stores
 from protocol.tokens import AccessTokens
 from storage import seeding
-from storage.schema import migrate
+from storage.migrating import migrate
 from tests.cluster import RAISED_LIMITS
 
 # The measured servers have one core; the load, the publishers and Redis share another.

@@ -11,7 +11,7 @@ from gateway.embedded import EmbeddedServers
 from gateway.settings import Settings
 from gateway.stores import ensure_bucket, open_stores
 from protocol.tokens import AccessTokens
-from storage.schema import migrate
+from storage.migrating import migrate
 from tests.gateway.test_commands import Installation, free_ports
 from tests.patience import WAIT_S
 

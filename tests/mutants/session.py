@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from gateway.embedded import EmbeddedServers, Servers
-from storage.schema import migrate
+from storage.migrating import migrate
 from tests.mutants import database_rules, python_code, script_text, trial
 from tests.mutants.guards import GUARDS
 from tests.mutants.mutant import Mutant

@@ -16,7 +16,8 @@ HARMLESS = {"INSERT": "INSERT INTO {} DEFAULT VALUES", "UPDATE": "UPDATE {} SET 
 TABLES = """
     SELECT relname AS name, c.oid, relispartition AS is_partition, relrowsecurity AS is_protected
     FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-    WHERE nspname = 'public' AND relkind IN ('r', 'p', 'v', 'm', 'f') AND relname <> 'alembic_version'
+    WHERE nspname = 'public' AND relkind IN ('r', 'p', 'v', 'm', 'f')
+          AND relname NOT IN ('alembic_version', 'schema_versions')
 """
 WRITES = "tests/storage/policies/ (people.py, rooms.py or events.py for the app, workers.py for workers)"
 ANSWERS = "add a row to tests/storage/policies/answers.py: to FUNCTIONS, or to INTERNAL if it is granted to no user"
