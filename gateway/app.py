@@ -13,11 +13,13 @@ from gateway.node import Node
 from gateway.observability import (
     COUNTS_AGE,
     COUNTS_UNFOLDED,
+    DEAD_LETTERS,
     LOG_LAG,
     MEDIA_AGE,
     MEDIA_WAITING,
     OUTBOX_AGE,
     OUTBOX_UNSENT,
+    REDIS_MEMORY,
 )
 from gateway.retrying import again_and_again
 from gateway.settings import Settings
@@ -43,6 +45,8 @@ from workers.runner import run_group
 from workers.voice import keep_voice
 
 STOP_TIMEOUT_S = 5.0
+GATHER_TIMEOUT_S = 2.0
+MOST_DEAD_LETTERS = 100
 # S3 serves media alone, LiveKit the voice of rooms: without them everything else goes on.
 OPTIONAL_DEPENDENCIES = frozenset({"objects", "livekit", "egress"})
 
@@ -158,19 +162,34 @@ def sidecar(
 
 async def _gather(stores: Stores, database: Database) -> None:
     """Fill the gauges whose values come from servers. A value that cannot be read stays as it was."""
+    await asyncio.gather(_or_stale(_gather_from_database(database)), _or_stale(_gather_from_redis(stores)))
+
+
+async def _or_stale(gathering: Awaitable[None]) -> None:
+    """A scrape does not wait longer than this for a server that is silent."""
     try:
-        async with database.transaction() as tx:
-            unsent, unsent_age = await outbox.backlog(tx)
-            unfolded, unfolded_age = await counts.backlog(tx)
-            lanes = await media_work.backlog(tx)
-        OUTBOX_UNSENT.set(unsent)
-        OUTBOX_AGE.set(unsent_age)
-        COUNTS_UNFOLDED.set(unfolded)
-        COUNTS_AGE.set(unfolded_age)
-        for lane, (files, age) in lanes.items():
-            MEDIA_WAITING.labels(lane).set(files)
-            MEDIA_AGE.labels(lane).set(age)
-        for lag in await stores.event_log.lags():
-            LOG_LAG.labels(lag.group, lag.topic).set(lag.records)
+        async with asyncio.timeout(GATHER_TIMEOUT_S):
+            await gathering
     except (DatabaseUnavailable, RedisError, TimeoutError) as error:
         log.warning("some metrics are stale", error=str(error))
+
+
+async def _gather_from_database(database: Database) -> None:
+    async with database.transaction() as tx:
+        unsent, unsent_age = await outbox.backlog(tx)
+        unfolded, unfolded_age = await counts.backlog(tx)
+        lanes = await media_work.backlog(tx)
+    OUTBOX_UNSENT.set(unsent)
+    OUTBOX_AGE.set(unsent_age)
+    COUNTS_UNFOLDED.set(unfolded)
+    COUNTS_AGE.set(unfolded_age)
+    for lane, (files, age) in lanes.items():
+        MEDIA_WAITING.labels(lane).set(files)
+        MEDIA_AGE.labels(lane).set(age)
+
+
+async def _gather_from_redis(stores: Stores) -> None:
+    DEAD_LETTERS.set(len(await stores.event_log.dead_letters(MOST_DEAD_LETTERS)))
+    REDIS_MEMORY.set(await stores.redis.memory_ratio())
+    for lag in await stores.event_log.lags():
+        LOG_LAG.labels(lag.group, lag.topic).set(lag.records)

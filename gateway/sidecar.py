@@ -113,7 +113,7 @@ class Sidecar:
         return _json({"status": status, "dependencies": dependencies}, 200 if ready else 503)
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        await self._gather()
+        await asyncio.gather(self.check(), self._gather())
         registry: CollectorRegistry = PROCESS_REGISTRY
         if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
             registry = CollectorRegistry()

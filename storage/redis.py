@@ -69,6 +69,11 @@ class Redis:
     async def ping(self) -> None:
         await self.commands.ping()
 
+    async def memory_ratio(self) -> float:
+        """The part of its memory that the server uses, 0 to 1. Without a limit, the part of the machine's memory."""
+        info = await self.commands.info("memory")
+        return float(info["used_memory"] / (info["maxmemory"] or info["total_system_memory"]))
+
     @property
     def master(self) -> Address | None:
         """The server that commands go to. After a failover it may lack the last writes. None without Sentinel."""

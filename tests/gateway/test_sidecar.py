@@ -74,12 +74,26 @@ async def test_metrics_have_the_documented_names(cluster: Cluster, person, besid
         'daira_postgres_connections{role="app",state="idle"}',
         'daira_postgres_connections{role="worker",state="idle"}',
         'daira_redis_connections{state="busy"}',
+        "daira_redis_memory_ratio 0.",
+        "daira_dead_letters ",
         'daira_dependency_up{dependency="postgres"}',
         'daira_reactions_total{group="fanout",outcome="ok",topic="post.created"}',
     ):
         assert line in text, line
     assert alice.id not in text
     assert alice.name not in text
+
+
+async def test_metrics_say_which_dependency_does_not_answer(beside):
+    """Nobody needs to ask for readiness, and the scrape is answered all the same."""
+    session, running = beside
+
+    async def broken() -> None:
+        raise OSError("connection refused")
+
+    running._checks["objects"] = broken
+    async with session.get("/metrics") as response:
+        assert 'daira_dependency_up{dependency="objects"} 0.0' in await response.text()
 
 
 async def test_version_and_contract(beside):
