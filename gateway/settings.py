@@ -8,8 +8,21 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from limits import parse
-from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    DirectoryPath,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
 
 from domain.notification_rules import Delays
 from domain.upload_rules import UploadRules
@@ -65,6 +78,10 @@ class Settings(BaseSettings):
         env_nested_max_split=1,
     )
 
+    secrets_dir: DirectoryPath | None = Field(
+        None,
+        description="Folder of files that hold settings, each named as its variable. The environment wins over them.",
+    )
     host: str = Field("127.0.0.1", description="Address that the gateway listens on.")
     port: int = Field(8000, description="Port of the gateway.", ge=0, le=65535)
     sidecar_port: int = Field(8001, description="Port of the sidecar, which serves health and metrics.", ge=0, le=65535)
@@ -220,6 +237,22 @@ class Settings(BaseSettings):
     )
     limit_handshake: Rate = Field("100/minute", description="Anonymous connections by address.")
     limit: dict[str, Rate] = Field({}, description="Limits that methods declare, by name: see `daira limits`.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the environment, then .env, then the files in DAIRA_SECRETS_DIR. pydantic refuses a missing folder."""
+        sources = init_settings, env_settings, dotenv_settings
+        folder = next((found for source in sources if (found := source().get("secrets_dir"))), None)
+        if folder is None or not Path(folder).is_dir():
+            return sources
+        return *sources, SecretsSettingsSource(settings_cls, folder)
 
     @field_validator("redis_url", "realtime_redis_url", mode="after")
     @classmethod

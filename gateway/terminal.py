@@ -18,6 +18,7 @@ notes = Console(stderr=True)
 def load_settings() -> "Settings":
     """Read the settings and set up logging. Exits with code 2 and a line for each wrong setting."""
     from pydantic import ValidationError
+    from pydantic_settings import SettingsError
 
     from gateway.observability import configure_logs
     from gateway.settings import Settings
@@ -28,6 +29,9 @@ def load_settings() -> "Settings":
         for problem in error.errors():
             name = "_".join(("DAIRA", *map(str, problem["loc"]))).upper() if problem["loc"] else "settings"
             notes.print(f"[red]{name}[/]: {problem['msg']}", highlight=False)
+        raise typer.Exit(2) from None
+    except SettingsError as error:
+        notes.print(f"[red]settings[/]: {error}: {error.__cause__}", highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
     configure_logs(settings.log_level, settings.log_format)
     return settings

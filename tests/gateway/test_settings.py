@@ -171,3 +171,29 @@ def test_the_command_line_lists_limits_and_refuses_unknown_ones(tmp_path):
     refused = run("limits", DAIRA_LIMIT_FOLOW="3/minute")
     assert refused.returncode == 1
     assert "DAIRA_LIMIT_FOLOW" in refused.stderr
+
+
+def test_settings_may_be_files(tmp_path, monkeypatch):
+    (tmp_path / "daira_redis_url").write_text("redis://:from-a-file@r/0\n")
+    (tmp_path / "DAIRA_CALL_DEADLINE").write_text("3\n")
+    monkeypatch.setenv("DAIRA_SECRETS_DIR", str(tmp_path))
+    assert settings().redis == "redis://:from-a-file@r/0"
+    assert settings().call_deadline == 3.0
+    monkeypatch.setenv("DAIRA_CALL_DEADLINE", "4")
+    assert settings().call_deadline == 4.0
+    (tmp_path / "daira_redis_url").write_text("mysql://r")
+    with pytest.raises(ValidationError, match="redis"):
+        settings()
+
+
+@pytest.mark.parametrize(("folder", "name"), [(".", "redis_url"), ("absent", "DAIRA_SECRETS_DIR")])
+def test_a_file_that_cannot_be_read_is_named_on_the_command_line(tmp_path, folder, name):
+    (tmp_path / "daira_redis_url").write_bytes(b"\xff")
+    result = subprocess.run(
+        [sys.executable, "-m", "gateway.cli", "serve"],
+        env={"DAIRA_SECRETS_DIR": str(tmp_path / folder), "PATH": "", "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 2
+    assert name in result.stderr
+    assert "Traceback" not in result.stderr
