@@ -10,6 +10,10 @@ import msgspec
 from protocol.auth import RevocationReason
 from protocol.reactions import ReactionKind, TargetType
 
+# Urgent events overtake all others; bulk events never delay them.
+Lane = Literal["urgent", "normal", "bulk"]
+LANES: tuple[Lane, ...] = ("urgent", "normal", "bulk")
+
 Change = Literal["requested", "followed", "accepted", "ended"]
 
 
@@ -23,6 +27,7 @@ class Event(msgspec.Struct, frozen=True):
 
     topic: ClassVar[str]
     keyed_by: ClassVar[str]
+    lane: ClassVar[Lane] = "normal"
     v: ClassVar[int] = 1
 
     @property
@@ -122,6 +127,7 @@ class FollowChangedEvent(Event, frozen=True):
 class BlockedEvent(Event, frozen=True):
     topic: ClassVar[str] = "graph.blocked"
     keyed_by: ClassVar[str] = "blocked_id"
+    lane: ClassVar[Lane] = "urgent"
     blocker_id: int
     blocked_id: int
 
@@ -148,6 +154,7 @@ class AccessNarrowedEvent(Event, frozen=True):
 
     topic: ClassVar[str] = "graph.access_narrowed"
     keyed_by: ClassVar[str] = "owner_id"
+    lane: ClassVar[Lane] = "urgent"
     owner_id: int
     user_ids: tuple[int, ...]
     to: Narrowed = "all"
@@ -195,6 +202,7 @@ class RoomRemovedEvent(Event, frozen=True):
 
     topic: ClassVar[str] = "room.removed"
     keyed_by: ClassVar[str] = "room_id"
+    lane: ClassVar[Lane] = "urgent"
     room_id: int
     user_id: int
     reason: Literal["kicked", "banned"]
@@ -223,6 +231,7 @@ class ChatChangedEvent(Event, frozen=True):
 
     topic: ClassVar[str] = "chat.changed"
     keyed_by: ClassVar[str] = "chat_id"
+    lane: ClassVar[Lane] = "urgent"
     chat_id: int
     actor_id: int
     user_ids: tuple[int, ...]
@@ -234,6 +243,7 @@ class ChatMessagesSentEvent(Event, frozen=True):
 
     topic: ClassVar[str] = "chat.message_sent"
     keyed_by: ClassVar[str] = "chat_id"
+    lane: ClassVar[Lane] = "urgent"
     chat_id: int
     first_seq: int
     last_seq: int
@@ -242,6 +252,7 @@ class ChatMessagesSentEvent(Event, frozen=True):
 class ChatMessageChangedEvent(Event, frozen=True):
     topic: ClassVar[str] = "chat.message_changed"
     keyed_by: ClassVar[str] = "chat_id"
+    lane: ClassVar[Lane] = "urgent"
     chat_id: int
     seq: int
     actor_id: int
@@ -251,6 +262,7 @@ class ChatMessageChangedEvent(Event, frozen=True):
 class ChatMarkedEvent(Event, frozen=True):
     topic: ClassVar[str] = "chat.marked"
     keyed_by: ClassVar[str] = "chat_id"
+    lane: ClassVar[Lane] = "urgent"
     chat_id: int
     user_id: int
 
@@ -285,6 +297,7 @@ class MediaOwnerOpenedEvent(Event, frozen=True):
 
     topic: ClassVar[str] = "media.owner_opened"
     keyed_by: ClassVar[str] = "user_id"
+    lane: ClassVar[Lane] = "bulk"
     user_id: int
 
 
@@ -296,6 +309,7 @@ class MediaDeletedEvent(Event, frozen=True):
 
     topic: ClassVar[str] = "media.deleted"
     keyed_by: ClassVar[str] = "media_id"
+    lane: ClassVar[Lane] = "bulk"
     media_id: int
     prefixes: tuple[str, ...]
     upload_id: str | None = None
@@ -304,6 +318,7 @@ class MediaDeletedEvent(Event, frozen=True):
 class SessionsEndedEvent(Event, frozen=True):
     topic: ClassVar[str] = "session.ended"
     keyed_by: ClassVar[str] = "user_id"
+    lane: ClassVar[Lane] = "urgent"
     user_id: int
     session_ids: tuple[int, ...]
     reason: RevocationReason
@@ -314,6 +329,7 @@ class SessionStartedEvent(Event, frozen=True):
 
     topic: ClassVar[str] = "session.started"
     keyed_by: ClassVar[str] = "user_id"
+    lane: ClassVar[Lane] = "urgent"
     user_id: int
     session_id: int
     is_new_device: bool

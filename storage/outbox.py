@@ -5,13 +5,29 @@ from collections.abc import Sequence
 
 import msgspec
 
-from protocol.events import EVENTS, Event
+from protocol.events import EVENTS, LANES, Event
 from storage.database import Database, DatabaseUnavailable, Row, Transaction
 from storage.snowflakes import Snowflakes
 
 CHANNEL = "daira_outbox"
 COALESCE_S = 0.005
 KEEP_SENT = "15 minutes"
+# The part of a batch that each lane gets while others fill the rest.
+SHARES = {"urgent": 0.6, "normal": 0.3, "bulk": 0.1}
+
+_TOPICS = [[topic for topic, event in EVENTS.items() if event.lane == lane] for lane in ("urgent", "bulk")]
+_TAKE_UNSENT = """
+    WITH oldest AS (
+        SELECT id, CASE WHEN topic = ANY ($2) THEN 0 WHEN topic = ANY ($3) THEN 2 ELSE 1 END AS lane
+        FROM oldest_unsent($1)
+    ), placed AS (
+        SELECT id, lane, row_number() OVER (PARTITION BY lane ORDER BY id) AS place FROM oldest
+    ), chosen AS (
+        SELECT id FROM placed ORDER BY place > $1 * ($4::float8[])[lane + 1], lane, id LIMIT $1
+    )
+    SELECT o.id, o.topic, o.key, o.payload FROM outbox o
+    WHERE o.id = ANY (ARRAY (SELECT id FROM chosen)) ORDER BY o.id FOR UPDATE
+"""
 
 _encoder = msgspec.json.Encoder()
 
@@ -81,17 +97,15 @@ async def take_relay_turn(tx: Transaction) -> bool:
 
 
 async def take_unsent(tx: Transaction, limit: int) -> Sequence[Row]:
-    """Unsent rows, oldest first, locked; empty while another relay has the lock.
+    """The next unsent rows, locked, in the order of their ids; empty while another relay has the lock.
 
-    Rows are selected by being unsent, not by "id > last", because ids do not become visible in their order. One relay
-    works at a time, so that events of one key stay in order.
+    Each lane gets its share, oldest first; what others leave goes to urgent events first. Rows are selected by being
+    unsent, not by "id > last", because ids do not become visible in their order. One relay works at a time, so that
+    events of one topic and key stay in order.
     """
     if not await take_relay_turn(tx):
         return ()
-    return await tx.fetch(
-        "SELECT id, topic, key, payload FROM outbox WHERE sent_batch IS NULL ORDER BY id LIMIT $1 FOR UPDATE",
-        limit,
-    )
+    return await tx.fetch(_TAKE_UNSENT, limit, *_TOPICS, [SHARES[lane] for lane in LANES])
 
 
 async def next_batch(tx: Transaction) -> int:

@@ -1,9 +1,11 @@
 """Ids, bounds and the outbox, by the database functions alone."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from storage import outbox
 from tests.storage.functions.rows import Rows
 
 EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
@@ -51,10 +53,38 @@ async def test_ensure_partitions_creates_one_for_each_month_ahead(rows: Rows):
 async def test_outbox_backlog_counts_unsent_events_and_knows_the_age_of_the_oldest(rows: Rows):
     await rows.connection.execute("LOCK TABLE outbox IN EXCLUSIVE MODE; DELETE FROM outbox")
     assert tuple(await rows.ask(None, "outbox_backlog")) == (0, 0)
-    for age, batch in ((5, None), (9, None), (60, 1)):
+    for age, batch in ((60, 1), (9, None), (5, None)):
         created_at = await rows.now(seconds=-age)
         await rows.added("outbox", topic="", key="", payload=b"", created_at=created_at, sent_batch=batch)
     assert tuple(await rows.ask(None, "outbox_backlog")) == (2, 9)
+
+
+async def test_a_backlog_of_a_lane_does_not_hold_up_the_others(rows: Rows):
+    await rows.connection.execute("LOCK TABLE outbox IN EXCLUSIVE MODE; DELETE FROM outbox")
+    backlog = {
+        "media.deleted": 300,
+        "media.owner_opened": 300,
+        "post.created": 15,
+        "later.release": 15,
+        "chat.marked": 5,
+    }
+    for topic, events in backlog.items():
+        for _ in range(events):
+            await rows.added("outbox", topic=topic, key="", payload=b"")
+
+    async def take() -> Counter[str]:
+        taken = await outbox.take_unsent(rows.connection, 100)
+        ids = [row["id"] for row in taken]
+        assert ids == sorted(ids)
+        await outbox.mark_sent(rows.connection, ids, 1)
+        return Counter(row["topic"] for row in taken)
+
+    assert await take() == {"media.deleted": 65, "post.created": 15, "later.release": 15, "chat.marked": 5}
+    for _ in range(90):
+        await rows.added("outbox", topic="chat.marked", key="", payload=b"")
+    await rows.added("outbox", topic="post.created", key="", payload=b"")
+    assert await take() == {"chat.marked": 89, "post.created": 1, "media.deleted": 10}
+    assert await take() == {"chat.marked": 1, "media.deleted": 99}
 
 
 async def test_bounded_refuses_one_row_too_many_of_an_owner(rows: Rows):

@@ -291,4 +291,5 @@ TO_WORKERS = {
     "room_users", "room_for_all", "room_visible_to", "lock_turns", "chat_users", "unread_in_chat",
     "push_devices_of", "take_counts_turn", "fold_counts", "counts_backlog", "media_backlog", "counts_wait",
     "keep_sketch", "counts_drift", "counts_repair", "viewer_marks", "shown_replies",
+    "oldest_unsent",
 }  # fmt: skip
