@@ -14,7 +14,7 @@ from workers.job import Job, consumes
 from workers.notifications import tell
 
 
-@consumes(RoomClosedEvent, group="digests")
+@consumes(RoomClosedEvent, group="digests", lane="bulk")
 async def digest_room(job: Job, event: RoomClosedEvent) -> None:
     """Store the digest and tell every user who was inside."""
     tools = job.tools

@@ -4,13 +4,13 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from channels.broadcaster import Broadcaster
 from channels.locations import Locations
 from domain.notification_rules import Delays
 from media.processing import ProcessingRules
-from protocol.events import Event
+from protocol.events import Event, Lane
 from senders.providers import Providers
 from stage.recorder import Recorder
 from stage.roster import Roster
@@ -24,6 +24,7 @@ from storage.outbox import Outbox
 from storage.present_media import MediaPresenter
 from storage.snowflakes import Snowflakes
 from storage.views import Sketches
+from workers.lanes import Lanes
 from workers.pushed_chats import PushedChats
 
 EventT = TypeVar("EventT", bound=Event)
@@ -51,6 +52,7 @@ class Tools:
     media: MediaPresenter
     processing: ProcessingRules
     video_quota_ms: int  # of a user
+    lanes: Lanes = field(default_factory=Lanes)
     pushed: PushedChats = field(default_factory=PushedChats)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -68,21 +70,25 @@ class Job:
     is_repeated: bool = False
 
 
-Reaction = Callable[[Job, Any], Awaitable[None]]
+class Reaction(NamedTuple):
+    react: Callable[[Job, Any], Awaitable[None]]
+    lane: Lane
+
+
 _groups: defaultdict[str, dict[str, Reaction]] = defaultdict(dict)
 
 
 def consumes(
-    event: type[EventT], *, group: str
+    event: type[EventT], *, group: str, lane: Lane | None = None
 ) -> Callable[[Callable[[Job, EventT], Awaitable[None]]], Callable[[Job, EventT], Awaitable[None]]]:
-    """Declare a reaction. Raises ValueError if the group already reacts to that topic."""
+    """Declare a reaction; its lane is that of the event by default. Raises ValueError for a second one to a topic."""
 
     def declare(
         reaction: Callable[[Job, EventT], Awaitable[None]],
     ) -> Callable[[Job, EventT], Awaitable[None]]:
         if event.topic in _groups[group]:
             raise ValueError(f"group {group} reacts to {event.topic} twice")
-        _groups[group][event.topic] = reaction
+        _groups[group][event.topic] = Reaction(reaction, lane or event.lane)
         return reaction
 
     return declare

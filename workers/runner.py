@@ -77,7 +77,8 @@ async def _settle(job: Job, group: str, reaction: Reaction, record: Record) -> s
     while failures < ATTEMPTS:
         try:
             event = outbox.decode(record.topic, record.payload)
-            await reaction(job, event)
+            async with job.tools.lanes.place(reaction.lane):
+                await reaction.react(job, event)
         except (DatabaseUnavailable, ObjectsUnavailable, *REDIS_UNAVAILABLE) as error:
             outages += 1
             log.warning("a reaction waits for a service", group=group, topic=record.topic, error=str(error))
