@@ -15,9 +15,10 @@ GO := $(or $(shell command -v go),$(wildcard /usr/local/go/bin/go))
 JAVA_CLIENTS := 2.0.1 2.1.2
 CLIENTS := $(addprefix tests/clients/,node_modules/.installed go/target/driver \
 	rust/target/debug/daira-test-client java/target/.made)
+KAFKA := .venv/share/kafka/.made
 RUST_PEER := bench/realtime/peers/rust/target/release/daira-bench-rust-peer
 
-.PHONY: help install voice clients run test mutants check fresh format schema lock outdated bench bench-realtime picture clean
+.PHONY: help install voice kafka clients run test mutants check fresh format schema lock outdated bench bench-realtime picture clean
 
 help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-14s\033[0m %s\n", $$1, $$2}' Makefile
@@ -44,6 +45,14 @@ help: ## list all targets
 		&& mv .venv/livekit/server $(VENV)/livekit-server && rmdir .venv/livekit && touch $@ \
 		|| echo "Building LiveKit failed: voice tests will be skipped"; \
 	else echo "Go is missing: LiveKit is not built, and voice tests will be skipped"; fi
+
+$(KAFKA): deploy/kafka/pom.xml .venv/installed
+	@if command -v mvn >/dev/null; then \
+		echo "Fetching Kafka, 44 MB …"; \
+		rm -rf $(@D) && mvn --quiet --batch-mode -f deploy/kafka/pom.xml dependency:copy-dependencies \
+			-DoutputDirectory=$(CURDIR)/$(@D) && touch $@ \
+		|| echo "Fetching Kafka failed: its tests will be skipped"; \
+	else echo "Maven is missing: Kafka is not fetched, and its tests will be skipped"; fi
 
 tests/clients/node_modules/.installed: tests/clients/package-lock.json
 	@if command -v npm >/dev/null; then \
@@ -92,12 +101,14 @@ install: .venv/installed ## install DAIRA into .venv
 
 voice: .venv/livekit-$(LIVEKIT) ## build LiveKit, which carries the voice of live rooms; needs Go
 
+kafka: $(KAFKA) ## fetch Kafka for `daira up --event-log kafka` and the tests; needs Maven, and Java 17 to run it
+
 clients: $(CLIENTS) ## build the drivers of the official clients for the tests; needs npm, Go, Cargo, Maven
 
 run: .venv/installed ## run everything on this machine: servers, gateway, workers, demo data
 	@$(VENV)/daira up --demo
 
-test: .venv/installed-dev .venv/livekit-$(LIVEKIT) $(CLIENTS) ## run all tests with coverage; ARGS="path" runs some
+test: .venv/installed-dev .venv/livekit-$(LIVEKIT) $(KAFKA) $(CLIENTS) ## run all tests with coverage; ARGS="path" runs some
 ifdef ARGS
 	@$(VENV)/pytest $(ARGS)
 else

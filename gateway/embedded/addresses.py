@@ -4,12 +4,16 @@ import asyncio
 import os
 import secrets
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 PORTS_TIMEOUT_S = 3.0
-_PORTS = ("postgres_port", "redis_port", "s3_port", "livekit_port")
+_PORTS = ("postgres_port", "redis_port", "s3_port")
+_VOICE_PORTS = ("livekit_port",)
+_KAFKA_PORTS = ("kafka_port", "kafka_controller_port")
+_ALL_PORTS = (*_PORTS, *_VOICE_PORTS, *_KAFKA_PORTS)
 
 
 class EmbeddedError(Exception):
@@ -28,6 +32,8 @@ class Servers(msgspec.Struct, frozen=True):
     s3_access_key: str
     s3_secret_key: str
     livekit_port: int = 0  # 0: without LiveKit
+    kafka_port: int = 0  # 0: the event log is on Redis Streams
+    kafka_controller_port: int = 0
 
     def postgres_url(self, role: str, database: str = "daira") -> str:
         return f"postgresql://{role}:{self.password}@127.0.0.1:{self.postgres_port}/{database}"
@@ -39,6 +45,11 @@ class Servers(msgspec.Struct, frozen=True):
     @property
     def s3_endpoint(self) -> str:
         return f"http://127.0.0.1:{self.s3_port}"
+
+    @property
+    def kafka(self) -> tuple[str, str, str] | None:
+        """Address, user, password."""
+        return (f"127.0.0.1:{self.kafka_port}", "daira", self.password) if self.kafka_port else None
 
     @property
     def livekit(self) -> tuple[str, str, str] | None:
@@ -60,24 +71,25 @@ def find_servers(data_dir: Path) -> Servers | None:
         ) from None
 
 
-async def reachable_servers(data_dir: Path, *, voice: bool) -> Servers:
+async def reachable_servers(data_dir: Path, *, voice: bool, kafka: bool) -> Servers:
     """Return the servers of the folder, new ones on the first start, and write them to its file.
 
     If another program has taken one of the ports, all get new ones. Servers that were killed are given 3 s to free
     theirs. Raises EmbeddedError.
     """
     found = servers = find_servers(data_dir)
+    wanted = (*_PORTS, *(_VOICE_PORTS if voice else ()), *(_KAFKA_PORTS if kafka else ()))
     if servers is None:
         servers = Servers(
             id=secrets.token_hex(6),
-            **_new_ports(voice),
+            **_new_ports(wanted),
             password=secrets.token_hex(16),
             token_key=secrets.token_hex(32),
             s3_access_key=secrets.token_hex(10),
             s3_secret_key=secrets.token_hex(20),
         )
-    elif bool(servers.livekit_port) != voice or not await _become_free(servers):
-        servers = msgspec.structs.replace(servers, **_new_ports(voice))
+    elif {name for name in _ALL_PORTS if getattr(servers, name)} != {*wanted} or not await _become_free(servers):
+        servers = msgspec.structs.replace(servers, **_new_ports(wanted))
     if servers != found:
         _write(_file(data_dir), servers)
     return servers
@@ -99,7 +111,7 @@ def _write(path: Path, servers: Servers) -> None:
 
 
 async def _become_free(servers: Servers) -> bool:
-    ports = [port for name in _PORTS if (port := getattr(servers, name))]
+    ports = [port for name in _ALL_PORTS if (port := getattr(servers, name))]
     deadline = asyncio.get_running_loop().time() + PORTS_TIMEOUT_S
     while not all(map(_is_free, ports)):
         if asyncio.get_running_loop().time() > deadline:
@@ -118,13 +130,14 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _new_ports(voice: bool) -> dict[str, int]:
-    sockets = [socket.socket() for _ in _PORTS]
+def _new_ports(wanted: Sequence[str]) -> dict[str, int]:
+    """A free port for each of the wanted names, and 0 for the others."""
+    sockets = [socket.socket() for _ in wanted]
     try:
         for listener in sockets:
             listener.bind(("127.0.0.1", 0))
-        ports = {name: listener.getsockname()[1] for name, listener in zip(_PORTS, sockets, strict=True)}
+        ports = [listener.getsockname()[1] for listener in sockets]
     finally:
         for listener in sockets:
             listener.close()
-    return ports if voice else {**ports, "livekit_port": 0}
+    return {**dict.fromkeys(_ALL_PORTS, 0), **dict(zip(wanted, ports, strict=True))}

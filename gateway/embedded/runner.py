@@ -13,6 +13,7 @@ import structlog
 
 from gateway.child_process import spawn
 from gateway.embedded.addresses import EmbeddedError, Servers, find_servers, reachable_servers
+from gateway.embedded.kafka import Kafka
 from gateway.embedded.livekit import LiveKit, livekit_program
 from gateway.embedded.postgres import Postgres
 from gateway.embedded.redis import RedisServer
@@ -32,11 +33,12 @@ class EmbeddedServers:
     Call `start` on the main thread: Linux ends a child when the thread that spawned it ends.
     """
 
-    def __init__(self, data_dir: Path, *, voice: bool = False) -> None:
-        """voice: also start LiveKit if it is built."""
+    def __init__(self, data_dir: Path, *, voice: bool = False, kafka: bool = False) -> None:
+        """voice: also start LiveKit if it is built. kafka: also start Kafka."""
         self.data_dir = data_dir.absolute()
         self.servers: Servers
         self._livekit = livekit_program() if voice else None
+        self._has_kafka = kafka
         self._lock: IO[str] | None = None
         self._running: dict[Server, subprocess.Popen[bytes]] = {}  # in the order in which they were started
         self._watching: asyncio.Task[None] | None = None
@@ -47,7 +49,7 @@ class EmbeddedServers:
         Raises EmbeddedError.
         """
         self._take_folder()
-        self.servers = await reachable_servers(self.data_dir, voice=self._livekit is not None)
+        self.servers = await reachable_servers(self.data_dir, voice=self._livekit is not None, kafka=self._has_kafka)
         try:
             await self._start_all(progress)
         except BaseException:
@@ -61,6 +63,12 @@ class EmbeddedServers:
         servers: list[Server] = [postgres, RedisServer(self.servers, self.data_dir), S3(self.servers, self.data_dir)]
         if self._livekit is not None:
             servers.append(LiveKit(self.servers, self._livekit))
+        if self._has_kafka:
+            kafka = Kafka(self.servers, self.data_dir)
+            servers.append(kafka)
+            if kafka.is_new:
+                progress("formatting Kafka's log")
+                await asyncio.to_thread(kafka.create)
         if postgres.is_new:
             progress("creating the database cluster")
             await asyncio.to_thread(postgres.create)
