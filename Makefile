@@ -120,11 +120,12 @@ endif
 mutants: .venv/installed-dev ## put small faults into a copy, which tests must notice; ARGS="--seed 7 --minutes 20 --module channels/recovery"
 	@nice $(VENV)/python -m tests.mutants $(ARGS)
 
-check: .venv/installed-dev ## check format, lint, types, import layers, and that the lock is complete
+check: .venv/installed-dev ## check format, lint, types, import layers, migrations, and that the lock is complete
 	@$(VENV)/ruff format --check .
 	@$(VENV)/ruff check .
 	@$(VENV)/mypy
 	@$(VENV)/lint-imports
+	@$(VENV)/python -m tests.storage.migration_linter
 	@$(VENV)/python -m tests.installing.lock
 
 fresh: ## install and test on new Debian systems; needs root and debootstrap; ARGS="trixie" selects one
