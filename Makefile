@@ -18,7 +18,8 @@ CLIENTS := $(addprefix tests/clients/,node_modules/.installed go/target/driver \
 KAFKA := .venv/share/kafka/.made
 RUST_PEER := bench/realtime/peers/rust/target/release/daira-bench-rust-peer
 
-.PHONY: help install voice kafka clients run test mutants check fresh format schema lock outdated bench bench-realtime picture clean
+# All documented targets are commands.
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\#.*/\1/p' Makefile)
 
 help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-14s\033[0m %s\n", $$1, $$2}' Makefile
@@ -127,6 +128,9 @@ check: .venv/installed-dev ## check format, lint, types, import layers, migratio
 	@$(VENV)/lint-imports
 	@$(VENV)/python -m tests.storage.migration_linter
 	@$(VENV)/python -m tests.installing.lock
+
+migrations: .venv/installed-dev ## migrate tables with a million rows while others write, and show how long writers wait
+	@$(VENV)/pytest -m migrations -n 0 -s
 
 fresh: ## install and test on new Debian systems; needs root and debootstrap; ARGS="trixie" selects one
 	@$(PYTHON) tests/installing/fresh.py $(ARGS)
