@@ -142,6 +142,9 @@ format: .venv/installed-dev ## format the code and apply lint's automatic fixes
 schema: .venv/installed ## write the client contract: AsyncAPI, JSON Schemas, TypeScript
 	@$(VENV)/daira schema docs/schema
 
+dashboards: ## write the dashboards of Grafana from the table of their panels
+	@$(PYTHON) deploy/grafana/dashboards.py
+
 lock: .venv/installed-dev ## write new locks: pinned and hashed requirements
 	@$(LOCK) --extra build -o requirements.txt
 	@$(LOCK) --extra build --extra tracing --extra sentry --extra dev -c requirements.txt -o requirements-dev.txt

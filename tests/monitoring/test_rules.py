@@ -1,0 +1,54 @@
+"""Alert rules and dashboards fit the metrics and runbooks that there are. `test_alerts.py` sees them at work."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from gateway.app import sidecar
+from tests.cluster import Cluster
+from tests.monitoring.rules import GRAFANA, PROMTOOL, ROOT, RULES, alerts, metrics_in, needs_prometheus, queries
+
+
+@needs_prometheus
+@pytest.mark.parametrize("command", [("check", "rules", RULES), ("test", "rules", Path(__file__).parent / "rules.yml")])
+def test_prometheus_accepts_the_rules_and_they_fire_when_values_are_bad(command):
+    result = subprocess.run([PROMTOOL, *command], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_rules_test_counts_every_alert():
+    assert f"value: {len(alerts())} }}" in (Path(__file__).parent / "rules.yml").read_text()
+
+
+@pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
+def test_every_alert_says_what_to_do_first_and_links_its_runbook(rule):
+    assert rule["labels"]["severity"] in ("critical", "warning")
+    assert rule["for"]
+    assert {"summary", "description"} < set(rule["annotations"])
+    path, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+    titles = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(), re.MULTILINE)
+    assert anchor in [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
+
+
+def test_the_dashboards_are_what_the_table_of_panels_says(tmp_path):
+    for name in ("panels.py", "dashboards.py"):
+        (tmp_path / name).write_text((GRAFANA / name).read_text())
+    (tmp_path / "dashboards").mkdir()
+    subprocess.run([sys.executable, tmp_path / "dashboards.py"], check=True)
+    for path in (tmp_path / "dashboards").iterdir():
+        assert (GRAFANA / "dashboards" / path.name).read_text() == path.read_text(), "run `make dashboards`"
+
+
+async def test_every_metric_that_is_named_is_exported(cluster: Cluster):
+    beside = sidecar(cluster.settings(), 0, cluster.stores, cluster.node_a.parts.services.database, cluster.node_a)
+    port = await beside.start()
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as response:
+        exported = set(re.findall(r"^# TYPE (\w+)", await response.text(), re.MULTILINE))
+    await beside.stop()
+    named = metrics_in(RULES.read_text()) | metrics_in(str(queries()))
+    assert len(named) > 40
+    assert named <= exported
