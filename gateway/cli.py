@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Column, Table
 
-from gateway import checks, dead_letters, system_messages
+from gateway import checks, dead_letters, system_messages, top
 from gateway.terminal import fail, load_settings, notes, run, screen
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ app = typer.Typer(
 app.add_typer(checks.app, name="check")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command("notify")(system_messages.notify)
+app.command("top")(top.top)
 
 
 @app.command()

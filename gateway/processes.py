@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
 from typing import Literal
 
 import structlog
@@ -16,11 +17,13 @@ from gateway.app import WorkerProcess, sidecar, worker_names
 from gateway.embedded import EmbeddedServers
 from gateway.listener import listen
 from gateway.node import Node
+from gateway.retrying import run_beside
 from gateway.settings import Settings
 from gateway.sidecar import Check
 from gateway.stores import Stores, ensure_bucket, open_database, open_stores, prepare_bucket
 from storage import accounts, migrating
 from storage.database import Database
+from storage.sidecars import Sidecars
 
 DEMO_USERS = 200
 M_MMAP_THRESHOLD = -3  # of malloc.h
@@ -159,10 +162,12 @@ async def _start_sidecar(
 ) -> None:
     beside = sidecar(settings, port, stores, database, node, workers, **more_checks)
     try:
-        await beside.start()
+        port = await beside.start()
     except OSError as error:
         raise PortTaken(f"the sidecar cannot listen on {settings.host}:{port} ({error.strerror})") from None
     closing.push_async_callback(beside.stop)
+    announce = partial(Sidecars(stores.redis).keep_announcing, settings.host, port)
+    await run_beside(closing, "announce the sidecar", announce)
 
 
 async def _demo_users(settings: Settings, progress: Progress) -> tuple[str, str] | None:

@@ -1,8 +1,10 @@
 """The command line on a real installation: `daira up` in its own process, used as by a newcomer."""
 
 import asyncio
+import contextlib
 import json
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -129,6 +131,7 @@ def test_help_names_every_command(installation):
         "dead-letters",
         "check",
         "notify",
+        "top",
     ):
         assert f" {command} " in text
 
@@ -155,6 +158,48 @@ async def test_the_developer_page_comes_with_up(installation):
     async with aiohttp.ClientSession() as session:
         signing_in = await session.post(f"{url}/dev/sign-in", json={"username": "mona_elsayed"})
         assert "token" in await signing_in.json()
+
+
+def test_top_shows_what_a_process_does_over_its_sidecar(installation):
+    looking = installation.start("top", "--json", "--every", "2")
+    while looking.poll() is None:
+        installation.call("feed.get", {}, "ahmed_elsayed")
+    printed, errors = looking.communicate()
+    assert looking.returncode == 0, errors
+    found = json.loads(printed)
+    [process] = found["processes"]
+    assert process["url"] == f"http://127.0.0.1:{installation.sidecar_port}"
+    assert (process["kind"], process["down"]) == ("both", [])
+    assert found["total"]["calls"] > 0
+    assert "feed.get" in [method["name"] for method in found["slowest"]]
+    assert found["backlog"]["dead_letters"] == 0
+    table = installation.run("top", "--once", "--every", "0.5", "--sidecar", process["url"]).stdout
+    for words in ("calls/s", "slowest methods", f"127.0.0.1:{installation.sidecar_port}", "outbox"):
+        assert words in table
+
+
+def test_top_without_any_sidecar_says_what_to_do(installation):
+    result = installation.run("top", "--once", "--sidecar", "http://127.0.0.1:1")
+    assert result.returncode == 1
+    assert result.stderr == "daira: no sidecar answers (http://127.0.0.1:1): name one with --sidecar\n"
+
+
+def test_top_goes_on_until_it_is_interrupted(installation):
+    terminal, theirs = pty.openpty()
+    looking = subprocess.Popen(
+        [*DAIRA, "top", "--every", "0.5"], env={**installation.environment, "TERM": "xterm"},
+        stdin=theirs, stdout=theirs, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    while shown.count(b"slowest methods") < 2:
+        shown += os.read(terminal, 65_536)
+    looking.send_signal(signal.SIGINT)
+    with contextlib.suppress(OSError):  # the terminal ends with the process
+        while os.read(terminal, 65_536):
+            pass
+    assert looking.wait(WAIT_S) == 0
+    os.close(terminal)
 
 
 def test_a_refused_call_prints_its_error_and_exits_with_1(installation):
