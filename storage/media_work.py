@@ -14,7 +14,7 @@ from storage.database import Transaction
 from storage.media import Lane, MediaRow, VariantRow, media_row
 
 LEASE = timedelta(seconds=30)
-MOST_ATTEMPTS = 2
+MOST_ATTEMPTS = 5  # workers mostly die of other causes than the file
 
 WorkStatus = Literal["processing", "ready"]  # a ready file waits for the second step
 

@@ -31,6 +31,7 @@ from workers.media_pushes import MediaPush, push_media
 SOURCE = "source"
 RENEW_EVERY_S = LEASE.total_seconds() / 3
 WAIT = timedelta(seconds=5)
+MOST_SLOW_ATTEMPTS = 2
 STORED_AT_ONCE = 4
 
 ENDED = Counter("daira_media_attempts_total", "Attempts at files, by how they ended", ["kind", "step", "outcome"])
@@ -85,7 +86,7 @@ class Attempt:
                 raise Failure("gave_up", "The file could not be processed.")  # nobody said how it ended
             await self._hold_lease_during(self._process())
         except Failure as failure:
-            if failure.code == "too_slow" and self._work.attempts < MOST_ATTEMPTS:
+            if failure.code == "too_slow" and self._work.attempts < MOST_SLOW_ATTEMPTS:
                 await self._give_back(timedelta(), counts=True)
             else:
                 await self._fail(failure)
