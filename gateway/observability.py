@@ -104,6 +104,8 @@ def configure_logs(level: str, log_format: str) -> None:
             cache_logger_on_first_use=True,
         )
     logging.basicConfig(handlers=[_Bridge()], level=logging.WARNING, force=True)
+    # Its tries to connect would fill the log ten times a second; those who use it log what fails.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 class _Bridge(logging.Handler):

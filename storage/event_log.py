@@ -1,14 +1,19 @@
 """The event log: events in order per key, which any number of worker groups read.
 
-A topic has 8 partitions, by the hash of the event's key. A group gets each record at least once, so reactions must be
+A topic has partitions, by the hash of the event's key. A group gets each record at least once, so reactions must be
 safe to repeat. One consumer at a time has the lease of a partition. It reads records in order, and the next one waits
 until the reaction returns.
+
+There are two engines, proved by the same tests: Redis Streams (`redis_streams`) and Kafka (`kafka_log`).
 """
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import NamedTuple, Protocol
+
+from storage.database import Database, Transaction
 
 PARTITIONS = 8
 
@@ -21,6 +26,34 @@ class Record(NamedTuple):
     key: str
     payload: bytes
     trace: str = ""
+
+
+class Batch:
+    """Records of one partition, in order."""
+
+    def __init__(self, records: Sequence[Record] = ()) -> None:
+        self.records = records
+
+    async def advance(self, tx: Transaction, handled: int) -> None:
+        """Store, as part of `tx`, that the group has handled the first `handled` records of the batch.
+
+        Kafka's positions are in PostgreSQL, so what commits is never read again. Redis keeps the positions of its
+        streams itself: there, this does nothing. Raises PartitionTaken.
+        """
+
+
+class Appended(NamedTuple):
+    """The last batch that the log holds, and the events in it."""
+
+    batch: int
+    event_ids: list[int]
+
+
+class Place(NamedTuple):
+    """Where a record is in its topic. position: an offset of Kafka, or the id of an entry of a stream."""
+
+    partition: int
+    position: str
 
 
 class DeadLetter(NamedTuple):
@@ -38,23 +71,42 @@ class Lag(NamedTuple):
     records: int
 
 
-React = Callable[[Sequence[Record]], Awaitable[None]]
+React = Callable[[Batch], Awaitable[None]]
 
 
 class LogFull(Exception):
     """A partition is full. Nothing can be appended until its groups have read more."""
 
 
+class EventLogUnavailable(Exception):
+    """The event log does not answer, or lacks a topic."""
+
+
+class PartitionTaken(Exception):
+    """Another process has taken the partition over, so what this one does for it must be rolled back."""
+
+
 class EventLog(Protocol):
-    """The interface of an event log. The same tests would apply to one on Kafka."""
+    """The interface of an event log. All methods may raise EventLogUnavailable or RedisError."""
+
+    async def take_turn(self) -> bool:
+        """Whether this process is the one that appends. Another takes over 5 s after it has died."""
 
     async def append(self, batch: int, records: Sequence[Record]) -> int:
-        """Atomically append all records and store the batch number. Returns the previous number. Raises LogFull."""
+        """Atomically append all records and store the batch. Returns the previous number. Raises LogFull.
 
-    async def last_batch(self) -> int:
-        """The stored batch number; lower than the last appended one if the log has lost its end."""
+        After an error, only `last_append` knows whether the records were appended.
+        """
 
-    async def consume(self, group: str, topics: Sequence[str], react: React, stop: asyncio.Event) -> None:
+    async def last_append(self) -> Appended:
+        """The stored batch. Its number is lower than the last appended one if the log has lost its end."""
+
+    async def forget_positions(self, tx: Transaction) -> None:
+        """Call it when the log has lost its end: groups whose position is behind that end go back to it."""
+
+    async def consume(
+        self, group: str, topics: Sequence[str], react: React, stop: asyncio.Event, database: Database
+    ) -> None:
         """Call `react` with batches of one partition each, in order, until `stop` is set; then finish running ones."""
 
     async def bury(self, group: str, record: Record, cause: str) -> None:
@@ -69,8 +121,22 @@ class EventLog(Protocol):
     async def lags(self) -> list[Lag]: ...
 
     async def trim(self) -> None:
-        """Delete records that all groups have read."""
+        """Delete records that all groups have read, unless the log itself deletes records by their age."""
+
+    def tail(self, topic: str) -> AsyncIterator[tuple[Place, Record]]:
+        """Records as they are appended from now on, endlessly."""
+
+    async def rewind(self, group: str, topic: str, to: datetime | Place, database: Database) -> int:
+        """Let the group read the topic again from that time, or one partition from that place.
+
+        Returns the number of partitions. Running workers follow within seconds. Raises LookupError if the group has
+        never read the topic.
+        """
+
+    async def ping(self) -> None: ...
+
+    async def close(self) -> None: ...
 
 
-def partition(key: str) -> int:
-    return zlib.crc32(key.encode()) % PARTITIONS
+def partition(key: str, partitions: int = PARTITIONS) -> int:
+    return zlib.crc32(key.encode()) % partitions

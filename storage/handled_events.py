@@ -22,8 +22,8 @@ async def known(database: Database, event_ids: Sequence[int]) -> set[int]:
     return {row["id"] for row in rows}
 
 
-async def add(database: Database, event_ids: Sequence[int]) -> None:
-    await database.fetch(
+async def add(tx: Transaction, event_ids: Sequence[int]) -> None:
+    await tx.execute(
         "INSERT INTO handled_events SELECT id FROM unnest($1::bigint[]) AS id ORDER BY 1 ON CONFLICT DO NOTHING",
         event_ids,
     )

@@ -117,6 +117,14 @@ async def mark_sent(tx: Transaction, ids: Sequence[int], batch: int) -> None:
     await tx.execute("UPDATE outbox SET sent_batch = $2, sent_at = now() WHERE id = ANY ($1)", ids, batch)
 
 
+async def note_sent(tx: Transaction, ids: Sequence[int], batch: int) -> int:
+    """Mark those of the rows as sent that look unsent. Returns how many."""
+    status = await tx.execute(
+        """UPDATE outbox SET sent_batch = $2, sent_at = now() WHERE id = ANY ($1) AND sent_batch IS NULL""", ids, batch
+    )
+    return int(status.split()[-1])
+
+
 async def unsend_after(tx: Transaction, batch: int) -> int:
     """Mark rows of batches after `batch`, the last that the event log remembers, as unsent. Returns how many."""
     status = await tx.execute("UPDATE outbox SET sent_batch = NULL, sent_at = NULL WHERE sent_batch > $1", batch)

@@ -2,13 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from redis.exceptions import ResponseError
 
-from storage.event_log import PARTITIONS, DeadLetter, Lag, LogFull, React, Record, partition
+from storage.database import Database, Transaction
+from storage.event_log import PARTITIONS, Appended, DeadLetter, Lag, LogFull, Place, React, Record, partition
 from storage.redis import Redis
 from storage.stream_consumer import GroupConsumer, read_record
 
@@ -16,6 +19,7 @@ LONGEST_PARTITION = 250_000
 LONGEST_DEAD_LETTERS = 100_000
 KEEP_READ_MS = 60 * 60 * 1_000  # records that all groups have read stay for an hour, for inspection
 MOST_COUNTED = 10_000
+_POLL_MS = 1_000
 COUNT_UNREAD = Path(__file__).parent / "lua" / "count_unread.lua"
 
 
@@ -29,6 +33,10 @@ class RedisStreams:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._count_unread = redis.script(COUNT_UNREAD)
+
+    async def take_turn(self) -> bool:
+        """Always: a batch is appended within one command, so the lock in PostgreSQL is enough."""
+        return True
 
     async def append(self, batch: int, records: Sequence[Record]) -> int:
         streams = [self.stream(record.topic, partition(record.key)) for record in records]
@@ -47,14 +55,23 @@ class RedisStreams:
                 pipe.sadd(self._topics_key, *new_topics)
             for stream, record in zip(streams, records, strict=True):
                 pipe.xadd(stream, _fields(record))
-            pipe.set(self._batch_key, batch)
+            appended = Appended(batch, [record.event_id for record in records])
+            pipe.mset({self._batch_key: batch, self._batch_events_key: msgspec.msgpack.encode(appended)})
             before, *_ = await pipe.execute()
         return int(before or 0)
 
-    async def last_batch(self) -> int:
-        return int(await self._redis.commands.get(self._batch_key) or 0)
+    async def last_append(self) -> Appended:
+        batch, found = await self._redis.commands.mget(self._batch_key, self._batch_events_key)
+        appended = msgspec.msgpack.decode(found, type=Appended) if found else Appended(0, [])
+        # A relay of an earlier version stores the number alone.
+        return appended if appended.batch == int(batch or 0) else Appended(int(batch or 0), [])
 
-    async def consume(self, group: str, topics: Sequence[str], react: React, stop: asyncio.Event) -> None:
+    async def forget_positions(self, tx: Transaction) -> None:
+        """Nothing: they are in the same Redis, and were lost with the records."""
+
+    async def consume(
+        self, group: str, topics: Sequence[str], react: React, stop: asyncio.Event, database: Database
+    ) -> None:
         partitions = [(self.stream(topic, index), topic) for topic in topics for index in range(PARTITIONS)]
         await GroupConsumer(self._redis, group, partitions, self.ensure_group, react).run(stop)
 
@@ -102,6 +119,37 @@ class RedisStreams:
                 bound = min([*places, oldest_kept], key=_position)
                 await self._redis.commands.xtrim(stream, minid=bound, approximate=True)
 
+    async def tail(self, topic: str) -> AsyncIterator[tuple[Place, Record]]:
+        streams = {self.stream(topic, index): index for index in range(PARTITIONS)}
+        ends: dict[str, bytes | str] = dict.fromkeys(streams, "$")
+        while True:
+            for stream, entries in await self._redis.blocking.xread(ends, block=_POLL_MS) or ():
+                for entry_id, fields in entries:
+                    yield Place(streams[stream.decode()], entry_id.decode()), read_record(topic, fields)
+                    ends[stream.decode()] = entry_id
+
+    async def rewind(self, group: str, topic: str, to: datetime | Place, database: Database) -> int:
+        if isinstance(to, Place):
+            places = {to.partition: to.position}
+        else:
+            places = dict.fromkeys(range(PARTITIONS), f"{int(to.timestamp() * 1_000)}-0")
+        moved = 0
+        for index, place in places.items():
+            try:
+                await self._redis.commands.xgroup_setid(self.stream(topic, index), group, _before(place))
+            except ResponseError:  # there is no such group
+                continue
+            moved += 1
+        if not moved:
+            raise LookupError(f"the group {group} has never read {topic}")
+        return moved
+
+    async def ping(self) -> None:
+        await self._redis.ping()
+
+    async def close(self) -> None:
+        """Nothing: its connections are Redis'."""
+
     async def ensure_group(self, stream: str, group: str) -> None:
         """Create the group if it is missing. It starts at the oldest record that the stream still holds."""
         try:
@@ -147,6 +195,10 @@ class RedisStreams:
         return self._redis.key("log-batch")
 
     @property
+    def _batch_events_key(self) -> str:
+        return self._redis.key("log-batch-events")
+
+    @property
     def _dead_key(self) -> str:
         return self._redis.key("dead-letters")
 
@@ -160,6 +212,14 @@ def _dead_letter(entry: tuple[bytes, dict[bytes, bytes]]) -> DeadLetter:
     entry_id, fields = entry
     record = read_record(fields[b"topic"].decode(), fields)
     return DeadLetter(entry_id.decode(), fields[b"group"].decode(), fields[b"cause"].decode(), record)
+
+
+def _before(entry_id: str) -> str:
+    """The greatest id before that one: groups continue after an id."""
+    milliseconds, sequence = _position(entry_id)
+    if sequence:
+        return f"{milliseconds}-{sequence - 1}"
+    return f"{milliseconds - 1}-{2**64 - 1}" if milliseconds else "0"
 
 
 def _position(entry_id: str) -> tuple[int, int]:

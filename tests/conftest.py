@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,21 @@ import uvloop
 from hypothesis import HealthCheck, settings
 
 from domain import passwords
-from gateway.embedded import livekit_program
+from gateway.embedded import kafka_jars, livekit_program
 from gateway.observability import configure_logs
 from gateway.stores import SCRIPTS
 from storage.redis_servers import servers_of
 from storage.shards import Shards
 from tests.cluster import Cluster
 from tests.courier import HOUR, Courier
+from tests.kafka_broker import KafkaBroker
 from tests.official import LANGUAGES
 from tests.people import HAS_JAVASCRIPT, NO_JAVASCRIPT, NODE, Driver, Person
 
 PersonFactory = Callable[..., Awaitable[Person]]
 NodeFactory = Callable[..., Awaitable[str]]
 NOT_MADE = "The driver of this official client is not built (its tool may be missing; see `make clients`):"
+NO_KAFKA = "Kafka is missing: install Java 17 or later and Maven, then `make kafka`"
 NO_LIVEKIT = "LiveKit is missing: install Go 1.26 or later, then `make voice`"
 
 PASSWORD_COST = passwords.COST
@@ -59,6 +62,13 @@ async def idle_cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
 async def cluster(idle_cluster: Cluster) -> Cluster:
     await idle_cluster.start_processes()
     return idle_cluster
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def kafka(idle_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[KafkaBroker]:
+    broker = KafkaBroker(idle_cluster.servers, Path(tmp_path_factory.mktemp("kafka")))
+    yield broker
+    broker.kill()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -116,6 +126,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if ours and facts.tool_is_here and os.environ.get("CI"):
                 raise pytest.UsageError(f"{NOT_MADE} {language}")
             _skip(ours, f"{NOT_MADE} {language}")
+    if kafka_jars() is None or shutil.which("java") is None:
+        if os.environ.get("CI"):
+            raise pytest.UsageError(NO_KAFKA)
+        _skip([item for item in items if "kafka" in item.keywords], NO_KAFKA)
     if livekit_program() is None:
         _skip([item for item in items if "voice" in item.keywords], NO_LIVEKIT)
 

@@ -1,7 +1,8 @@
 """The job that a reaction gets, and the decorator that declares its event."""
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
@@ -15,8 +16,8 @@ from senders.providers import Providers
 from stage.recorder import Recorder
 from stage.roster import Roster
 from stage.voice import Voice
-from storage.database import Database
-from storage.event_log import EventLog
+from storage.database import Database, Transaction
+from storage.event_log import Batch, EventLog
 from storage.feeds import Feeds
 from storage.object_files import ObjectFiles
 from storage.objects import Objects
@@ -62,12 +63,25 @@ class Job:
     """One run of a reaction. Ids of its pushes derive from `event_id`, so that a repeated run pushes nothing new.
 
     `is_repeated`: an earlier run has finished, or the event is older than 30 days. Groups that do not remember their
-    events always get False.
+    events always get False. `place`: of the event in its batch.
     """
 
     event_id: int
     tools: Tools
     is_repeated: bool = False
+    batch: Batch = field(default_factory=Batch)
+    place: int = 0
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """The last transaction of a reaction whose last effect it is: on Kafka, the event is then never read again.
+
+        A reaction that pushes afterwards uses `tools.database.transaction`: it must run again if it dies in between.
+        Raises PartitionTaken, and rolls back, if another worker has taken the partition over.
+        """
+        async with self.tools.database.transaction() as tx:
+            yield tx
+            await self.batch.advance(tx, self.place + 1)
 
 
 class Reaction(NamedTuple):

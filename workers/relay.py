@@ -1,7 +1,8 @@
 """The relay: appends rows of the outbox to the event log, and trims both.
 
 Several relays may run; a lock lets one work at a time. If the log remembers an older batch than was sent, it has lost
-its end: the relay then sends the lost events again.
+its end: the relay then sends the lost events again. If it remembers a newer one, a relay died between append and
+commit: that batch is not sent twice.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from prometheus_client import Counter
 
 from storage import handled_events, idempotency, notifications, outbox, schema
 from storage.database import DatabaseUnavailable
-from storage.event_log import LogFull, Record
+from storage.event_log import EventLogUnavailable, LogFull, Record
 from storage.redis import RedisError
 from workers.job import Tools
 from workers.woken_loop import Pace, run_when_woken
@@ -45,16 +46,16 @@ class _Relay:
         """Carry a batch. Returns whether there may be more."""
         try:
             await self._tidy_sometimes()
-            return await self._carry() == BATCH
-        except (DatabaseUnavailable, RedisError, LogFull):
+            return await self._tools.event_log.take_turn() and await self._carry() == BATCH
+        except (DatabaseUnavailable, RedisError, EventLogUnavailable, LogFull):
             self._check_log_at = 0.0
             raise
 
     async def _carry(self) -> int:
         """Append the next batch to the log. Returns its number of rows."""
         database, event_log = self._tools.database, self._tools.event_log
-        if time.monotonic() >= self._check_log_at:
-            await self._send_again_what_was_lost()
+        if time.monotonic() >= self._check_log_at and not await self._compare_with_log():
+            return 0
         async with database.transaction() as tx:
             rows = await outbox.take_unsent(tx, BATCH)
             if not rows:
@@ -69,14 +70,23 @@ class _Relay:
         RELAYED.inc(len(rows))
         return len(rows)
 
-    async def _send_again_what_was_lost(self) -> None:
+    async def _compare_with_log(self) -> bool:
+        """Send again what the log has lost, and note as sent what it has. Returns False while another relay works."""
+        event_log = self._tools.event_log
         async with self._tools.database.transaction() as tx:
             # Take the turn before asking the log: a batch that another relay is appending has not been lost.
-            repeated = 0
-            if await outbox.take_relay_turn(tx):
-                repeated = await outbox.unsend_after(tx, await self._tools.event_log.last_batch())
-        _count_repeated(repeated)
+            if not await outbox.take_relay_turn(tx):
+                return False
+            last = await event_log.last_append()
+            repeated = await outbox.unsend_after(tx, last.batch)
+            if repeated:
+                await event_log.forget_positions(tx)
+            if last.batch != self._appended:
+                await outbox.note_sent(tx, last.event_ids, last.batch)
+        self._appended = last.batch
         self._check_log_at = time.monotonic() + CHECK_LOG_EVERY_S
+        _count_repeated(repeated)
+        return True
 
     async def _tidy_sometimes(self) -> None:
         if time.monotonic() < self._tidy_at:

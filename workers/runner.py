@@ -1,6 +1,7 @@
 """Runs a group: decodes records, retries reactions with backoff, and buries records that keep failing as dead letters.
 
-While PostgreSQL, Redis or the object store is gone, the record is retried without limit, and its partition waits.
+While PostgreSQL, Redis, the event log or the object store is gone, the record is retried without limit, and its
+partition waits. A worker whose partition another has taken over gives up what it does for it.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from prometheus_client import Counter, Histogram
 
 from storage import handled_events, outbox
 from storage.database import DatabaseUnavailable
-from storage.event_log import Record
+from storage.event_log import Batch, EventLogUnavailable, PartitionTaken, Record
 from storage.objects import ObjectsUnavailable
 from storage.redis import REDIS_UNAVAILABLE
 from workers.job import Job, Reaction, Tools, groups
@@ -36,11 +37,11 @@ async def run_group(tools: Tools, group: str, stop: asyncio.Event) -> None:
     """Run until `stop` is set. Reactions that are running then finish."""
     reactions = groups()[group]
 
-    async def react(records: Sequence[Record]) -> None:
-        repeated = await _repeated(tools, records) if group in REMEMBERING else set()
+    async def react(batch: Batch) -> None:
+        repeated = await _repeated(tools, batch.records) if group in REMEMBERING else set()
         finished = []
-        for record in records:
-            job = Job(record.event_id, tools, is_repeated=record.event_id in repeated)
+        for place, record in enumerate(batch.records):
+            job = Job(record.event_id, tools, record.event_id in repeated, batch, place)
             with REACTION_SECONDS.labels(group, record.topic).time():
                 outcome = await _settle(job, group, reactions[record.topic], record)
             REACTIONS.labels(group, record.topic, outcome).inc()
@@ -48,9 +49,15 @@ async def run_group(tools: Tools, group: str, stop: asyncio.Event) -> None:
                 finished.append(record.event_id)
         # Once for the batch, and last: if the worker dies before, the events are delivered again as new ones.
         if finished and group in REMEMBERING:
-            await _through_outages(lambda: handled_events.add(tools.database, finished))
+            await _through_outages(lambda: _remember(tools, batch, finished))
 
-    await tools.event_log.consume(group, sorted(reactions), react, stop)
+    await tools.event_log.consume(group, sorted(reactions), react, stop, tools.database)
+
+
+async def _remember(tools: Tools, batch: Batch, event_ids: Sequence[int]) -> None:
+    async with tools.database.transaction() as tx:
+        await handled_events.add(tx, event_ids)
+        await batch.advance(tx, len(batch.records))
 
 
 async def _repeated(tools: Tools, records: Sequence[Record]) -> set[int]:
@@ -79,7 +86,9 @@ async def _settle(job: Job, group: str, reaction: Reaction, record: Record) -> s
             event = outbox.decode(record.topic, record.payload)
             async with job.tools.lanes.place(reaction.lane):
                 await reaction.react(job, event)
-        except (DatabaseUnavailable, ObjectsUnavailable, *REDIS_UNAVAILABLE) as error:
+        except PartitionTaken:
+            raise
+        except (DatabaseUnavailable, ObjectsUnavailable, EventLogUnavailable, *REDIS_UNAVAILABLE) as error:
             outages += 1
             log.warning("a reaction waits for a service", group=group, topic=record.topic, error=str(error))
             await asyncio.sleep(_backoff(outages))

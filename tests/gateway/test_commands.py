@@ -20,6 +20,7 @@ from gateway import client, doctor
 from gateway.embedded import Servers
 from storage.schema import newest_version
 from tests.patience import WAIT_S
+from tests.ports import free_ports
 
 # Every step starts a process, and several start PostgreSQL.
 pytestmark = pytest.mark.timeout(300)
@@ -61,14 +62,6 @@ class Installation:
 
     def servers(self) -> dict:
         return json.loads((self.data_dir / "servers.json").read_text())
-
-
-def free_ports(amount: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(amount)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def wait_for_line(process: subprocess.Popen[str], words: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Events that the application's role may write to the outbox, in the form of `rules`: only the viewer's own actions."""
+"""Rights to the outbox, where viewers may write only their own actions, and to positions in the event log."""
 
 from tests.storage.policies.rules import NO_ONE, Rules
 from tests.storage.policies.world import ANYONE
@@ -149,6 +149,25 @@ OUTBOX = {
             (NO_ONE, "INSERT INTO outbox (id, topic, key, payload, sent_batch) VALUES ({new}, 'x', 'x', 'x', 9)"),
             (NO_ONE, "UPDATE outbox SET payload = 'x' WHERE key = '{owner}'"),
             (NO_ONE, "DELETE FROM outbox WHERE key = '{owner}'"),
+        ),
+    ),
+    "log_offsets": Rules(
+        "", "", False,
+        (
+            (NO_ONE, "UPDATE log_offsets SET next_offset = 9 WHERE worker_group = 'g{owner}'"),
+            (NO_ONE, "DELETE FROM log_offsets WHERE worker_group = 'g{owner}'"),
+        ),
+    ),
+}  # fmt: skip
+
+OF_WORKERS = {
+    "log_offsets": Rules(
+        "worker_group topic partition", "next_offset epoch", False,
+        (
+            ("worker", "INSERT INTO log_offsets (worker_group, topic, partition) VALUES ('g{new}', 't', 0)"),
+            ("worker", "UPDATE log_offsets SET next_offset = 9, epoch = 2 WHERE worker_group = 'g{owner}'"),
+            (NO_ONE, "UPDATE log_offsets SET topic = 'x' WHERE worker_group = 'g{owner}'"),
+            (NO_ONE, "DELETE FROM log_offsets WHERE worker_group = 'g{owner}'"),
         ),
     ),
 }  # fmt: skip

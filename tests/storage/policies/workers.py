@@ -1,6 +1,6 @@
 """Writes of the workers' role, in the form of `rules`; it has no viewer."""
 
-from tests.storage.policies import media, notifications
+from tests.storage.policies import events, media, notifications
 from tests.storage.policies.rooms import FAIL, SAVE, STOP
 from tests.storage.policies.rules import NO_ONE, Rules
 
@@ -12,6 +12,7 @@ _COUNTS = "reply_count = 1, reactions = '{{}}', counts_version = 1"
 _UPDATE = "UPDATE rooms SET version = version + 1, "
 
 OF_WORKERS = {
+    **events.OF_WORKERS,
     **media.OF_WORKERS,
     **notifications.OF_WORKERS,
     "users": Rules(

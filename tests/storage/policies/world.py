@@ -198,6 +198,7 @@ _BELONGINGS = """
                ({other}, 'system', 'system_message', {system_message}, 0, 1, NULL, now());
     INSERT INTO system_messages (id, text) VALUES ({system_message}, 'x');
     INSERT INTO handled_events (event_id) VALUES ({owner} >> 24), ({post});
+    INSERT INTO log_offsets (worker_group, topic, partition) VALUES ('g{owner}', 't', 0);
     INSERT INTO notification_preferences (user_id, strangers) VALUES ({owner}, 'filter');
     INSERT INTO notification_deliveries (notification_id, channel, user_id, due_at)
         VALUES ({notification}, 'push', {owner}, now());

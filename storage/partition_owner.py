@@ -1,0 +1,126 @@
+"""Which process reads which partition: leases in Redis, which both engines of the event log use.
+
+A lease of 5 seconds says which process owns a partition for a worker group. The processes of a group share its
+partitions evenly.
+"""
+
+import asyncio
+import math
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from storage.cancellation import end
+from storage.redis import Redis, RedisError
+
+LEASE_MS = 5_000
+RENEW_S = 1.5
+LUA = Path(__file__).parent / "lua"
+
+log = structlog.get_logger()
+
+
+@dataclass
+class _Held:
+    """A partition whose lease this process holds. lease_until: loop-independent time, s."""
+
+    lease_until: float
+    task: asyncio.Task[None]
+
+
+class PartitionOwner:
+    """Leases partitions of a group, and runs a task for each that it holds."""
+
+    def __init__(
+        self, redis: Redis, group: str, partitions: Sequence[str], work: Callable[[str], Awaitable[None]]
+    ) -> None:
+        """partitions: keys of Redis. work: handles a partition until it is cancelled."""
+        self._redis = redis
+        self._group = group
+        self._partitions = partitions
+        self._work = work
+        self._id = secrets.token_hex(8)
+        self._held: dict[str, _Held] = {}
+        self._hold = redis.script(LUA / "hold_leases.lua")
+        self._release = redis.script(LUA / "release_lease.lua")
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set, then release all leases."""
+        try:
+            while not stop.is_set():
+                try:
+                    await self._share()
+                except RedisError as error:
+                    log.warning("the leases of partitions cannot be reached", group=self._group, error=str(error))
+                self._drop_expired()
+                try:
+                    async with asyncio.timeout(RENEW_S):
+                        await stop.wait()
+                except TimeoutError:
+                    continue
+        finally:
+            await self._leave()
+
+    async def restart(self, partition: str) -> None:
+        """End the task of a partition, and start it again."""
+        held = self._held.get(partition)
+        if held is not None:
+            await end(held.task)
+            held.task = asyncio.ensure_future(self._work(partition))
+
+    async def _share(self) -> None:
+        """Renew our leases, and take or release partitions until each process holds an equal share."""
+        now = time.time()
+        async with self._redis.commands.pipeline(transaction=False) as pipe:
+            pipe.zadd(self._members, {self._id: now + LEASE_MS / 1_000})
+            pipe.zremrangebyscore(self._members, "-inf", now)
+            pipe.zcard(self._members)
+            *_, member_count = await pipe.execute()
+        share = math.ceil(len(self._partitions) / max(member_count, 1))
+        for partition in list(self._held)[share:]:
+            await self._give_up(partition)
+        # Leases to renew come first.
+        wanted = sorted(self._partitions, key=lambda partition: partition not in self._held)
+        until = time.monotonic() + LEASE_MS / 1_000
+        are_ours = await self._hold([self._lease(each) for each in wanted], [self._id, LEASE_MS, share])
+        for partition, is_ours in zip(wanted, are_ours, strict=True):
+            held = self._held.get(partition)
+            if held is None and is_ours:
+                self._held[partition] = _Held(until, asyncio.ensure_future(self._work(partition)))
+            elif held is not None and is_ours:
+                held.lease_until = until
+            elif held is not None:
+                self._drop(partition)
+
+    def _drop_expired(self) -> None:
+        for partition, held in list(self._held.items()):
+            if time.monotonic() >= held.lease_until:
+                self._drop(partition)
+
+    def _drop(self, partition: str) -> "asyncio.Task[None]":
+        task = self._held.pop(partition).task
+        task.cancel()
+        return task
+
+    async def _give_up(self, partition: str) -> None:
+        await end(self._drop(partition))
+        await self._release([self._lease(partition)], [self._id])
+
+    async def _leave(self) -> None:
+        try:
+            for partition in list(self._held):
+                await self._give_up(partition)
+            await self._redis.commands.zrem(self._members, self._id)
+        except RedisError as error:
+            log.warning("leases could not be released and will expire", group=self._group, error=str(error))
+
+    @property
+    def _members(self) -> str:
+        return self._redis.key("log-members", self._group)
+
+    def _lease(self, partition: str) -> str:
+        return f"{partition}:lease:{self._group}"

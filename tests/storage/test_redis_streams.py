@@ -1,0 +1,145 @@
+"""Redis Streams as the event log: what only they can lose, and how lag is counted and streams are trimmed."""
+
+import asyncio
+import secrets
+
+import pytest
+
+from storage.event_log import partition
+from storage.redis import Redis
+from storage.redis_streams import RedisStreams
+from tests.cluster import Cluster
+from tests.patience import WAIT_S
+from tests.ports import free_ports
+from tests.redis_cluster import RedisServers
+from tests.storage.log_reader import TOPIC, Reader, records
+
+
+@pytest.fixture
+def event_log(redis):
+    return RedisStreams(redis)
+
+
+async def unread_by(event_log: RedisStreams, redis: Redis) -> list[tuple[str, int]]:
+    """Return the lag of a group that got three of seven records and acknowledged one, and of a new group."""
+    await event_log.append(1, records(keys=1, each=7))
+    stream = event_log.stream(TOPIC, partition("key0"))
+    for group in ("behind", "new"):
+        await event_log.ensure_group(stream, group)
+    [[_, given]] = await redis.commands.xreadgroup("behind", "owner", {stream: ">"}, count=3)
+    await redis.commands.xack(stream, "behind", given[0][0])
+    return [(lag.group, lag.records) for lag in await event_log.lags()]
+
+
+async def test_lag_is_counted_without_reading_records(event_log, redis, monkeypatch):
+    groups = event_log._groups
+
+    async def of_a_server_that_lost_count() -> list:
+        found = await groups()
+        for _, _, each in found:
+            for group in each:
+                group["lag"] = None
+        return found
+
+    monkeypatch.setattr(event_log, "_groups", of_a_server_that_lost_count)
+    monkeypatch.setattr(redis.commands, "xrange", None)
+    assert await unread_by(event_log, redis) == [("behind", 6), ("new", 7)]
+    monkeypatch.setattr("storage.redis_streams.MOST_COUNTED", 2)
+    assert [lag.records for lag in await event_log.lags()] == [4, 2]
+
+
+async def test_lag_comes_from_the_server_if_it_knows_it(event_log, redis, monkeypatch):
+    monkeypatch.setattr("storage.redis_streams.MOST_COUNTED", 1)
+    assert await unread_by(event_log, redis) == [("behind", 6), ("new", 7)]
+    stream = event_log.stream(TOPIC, partition("key0"))
+    middle = (await redis.commands.xrange(stream))[4][0]
+    await redis.commands.xdel(stream, middle)  # from here on the server does not know it
+    assert [lag.records for lag in await event_log.lags()] == [3, 1]
+
+
+async def test_work_on_a_replaced_master_is_repeated(idle_cluster: Cluster, database):
+    class Replicated(Redis):
+        master = ("old", 1)
+
+    redis = Replicated(idle_cluster.servers.redis_url, f"log-{secrets.token_hex(4)}")
+    event_log = RedisStreams(redis)
+    seen: list[int] = []
+    stop = asyncio.Event()
+
+    async def react(batch) -> None:
+        seen.append(len(batch.records))
+        redis.master = ("new", 2)
+
+    await event_log.append(1, records(keys=1, each=3))
+    task = asyncio.create_task(event_log.consume("g", [TOPIC], react, stop, database))
+    async with asyncio.timeout(WAIT_S):
+        while len(seen) < 2:
+            await asyncio.sleep(0.01)
+    stop.set()
+    await task
+    assert seen == [3, 3]
+    await redis.close()
+
+
+async def test_a_record_whose_acknowledgement_was_lost_in_a_crash_is_delivered_again(tmp_path, database):
+    servers, [port] = RedisServers(tmp_path), free_ports(1)
+    persistent = ("--save", "", "--appendonly", "yes", "--appendfsync", "always")
+    servers.spawn(port, *persistent)
+    await servers.until(port, "PONG", "ping")
+    redis = Redis(f"redis://127.0.0.1:{port}/0", "log")
+    event_log = RedisStreams(redis)
+    reader = Reader(event_log, "g", database)
+    await event_log.append(1, records(keys=1, each=1))
+    await reader.until(1)  # before that the group may not read its partition yet
+    async with asyncio.timeout(WAIT_S):
+        while [lag.records for lag in await event_log.lags()] != [0]:
+            await asyncio.sleep(0.01)
+    stream = event_log.stream(TOPIC, partition("key0"))
+    [(entry_id, _)] = await redis.commands.xrange(stream)
+    await redis.commands.xclaim(stream, "g", "owner", 0, [entry_id], force=True, justid=True)
+    servers.kill(port)
+    servers.spawn(port, *persistent)
+    async with asyncio.timeout(WAIT_S):
+        while len(reader.seen) < 2:
+            await asyncio.sleep(0.01)
+    await reader.end()
+    await redis.close()
+    await servers.stop()
+
+
+async def test_a_group_continues_after_errors_while_reading(event_log, redis, monkeypatch, database):
+    read, stumbled = redis.blocking.xreadgroup, asyncio.Event()
+
+    async def stumbles_once(*arguments, **options):
+        if not stumbled.is_set():
+            stumbled.set()
+            raise ValueError("an answer that nobody understands")
+        return await read(*arguments, **options)
+
+    monkeypatch.setattr(redis.blocking, "xreadgroup", stumbles_once)
+    reader = Reader(event_log, "g", database)
+    await asyncio.wait_for(stumbled.wait(), WAIT_S)
+    await event_log.append(1, records(keys=1, each=1))
+    await reader.until(1)
+    await reader.end()
+
+
+async def test_trimming_keeps_records_that_a_group_has_not_read(event_log, redis, monkeypatch, database):
+    monkeypatch.setattr("storage.redis_streams.KEEP_READ_MS", -1_000)
+    sent = records(keys=1, each=3_000)
+    fast = Reader(event_log, "fast", database)
+    slow = Reader(event_log, "slow", database)
+    await event_log.append(1, sent[:10])
+    await fast.until(10)
+    await slow.until(10)
+    await slow.end()
+    await event_log.append(2, sent[10:])
+    await fast.until(3_000)
+    await fast.end()
+    await event_log.trim()
+    again = Reader(event_log, "slow", database)
+    await again.until(2_990)
+    await again.end()
+    await event_log.trim()
+    stream = event_log.stream(TOPIC, partition("key0"))
+    assert await redis.commands.xlen(stream) < 200
