@@ -36,6 +36,7 @@ from protocol.events import Narrowed
 from protocol.pushes import Push
 from storage.redis_link import LinkScript
 from storage.shards import Shards
+from tracing import traces
 
 REMEMBER_S = 900  # as long as the outbox can repeat itself
 MOST_IDS_OF_A_CHANNEL = 20_000
@@ -70,7 +71,7 @@ class Broadcaster:
         kind = self._kinds.of(channel)
         if not kind.is_logged:
             raise ValueError(f"{type(push).__name__}.flow is 'recover', but channels of {kind.prefix!r} are not logged")
-        body = _encode(encode_push(push, actor_id))
+        body = _body(push, actor_id)
         history = push.history
         arguments = (
             self._shards.publish_command, self._names.redis_channel(channel), push.id, body, history.pushes,
@@ -83,7 +84,7 @@ class Broadcaster:
 
     def publish_unkept(self, channel: str, push: Push, actor_id: int = 0) -> "asyncio.Future[object]":
         """Publish a push that is not kept for who misses it. Raises RedisError, and so does the future."""
-        body = _encode(encode_push(push, actor_id))
+        body = _body(push, actor_id)
         return self._shards.publish(self._shards.of(channel), self._names.redis_channel(channel), b"E" + body)
 
     async def publish_to_users(
@@ -93,7 +94,7 @@ class Broadcaster:
 
         about: the channel of what the push tells of: a replay leaves it out if the user may no longer be in it.
         """
-        body = _encode(encode_push(push, actor_id, about))
+        body = _body(push, actor_id, about)
         by_shard: defaultdict[int, list[int]] = defaultdict(list)
         for user_id in user_ids:
             by_shard[self._names.shard_of_user(user_id)].append(user_id)
@@ -196,6 +197,16 @@ class Broadcaster:
                 by_node[node].append(user_id)
         for node, here in by_node.items():
             await self.tell_node(node, control(here))
+
+
+def _body(push: Push, actor_id: int, about: str = "") -> bytes:
+    """Encode the push, as a step of the current trace. Nodes that deliver the push continue it, if it is sampled."""
+    step = traces.open_step(f"publish {push.event}", "producer")
+    if step is None:
+        return _encode(encode_push(push, actor_id, about))
+    body = _encode(encode_push(push, actor_id, about, step.context))
+    step.end()
+    return body
 
 
 def _new_cause() -> str:

@@ -181,7 +181,8 @@ class Delivery:
     def _deliver(self, item: Item) -> int:
         """Returns the number of writes."""
         recipients = item.rest or self._recipients(item)
-        if len(recipients) > SLICE_WRITES:
+        is_last = len(recipients) <= SLICE_WRITES
+        if not is_last:
             self._waiting.appendleft(item._replace(rest=recipients[SLICE_WRITES:]))
             recipients = recipients[:SLICE_WRITES]
             self._run_soon()
@@ -196,6 +197,11 @@ class Delivery:
                 member.deliver(versions[unseen])
             else:
                 member.deliver(written)
+        for part in written.parts or (written,):
+            if part.step is not None:
+                part.step.count("daira.sockets", len(recipients))
+                if is_last:
+                    part.step.end()
         WRITES.inc(len(recipients))
         DELIVERIES.labels(written.event).inc(len(recipients) * written.pushes)
         return len(recipients)

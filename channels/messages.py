@@ -10,6 +10,7 @@ from protocol.events import Narrowed
 from protocol.push_table import PUSHES
 from protocol.pushes import Flow, Push
 from protocol.wire import OFFSET_LENGTH
+from tracing.traces import OpenSpan, open_span
 
 
 class Frames(msgspec.Struct, frozen=True, array_like=True):
@@ -17,7 +18,7 @@ class Frames(msgspec.Struct, frozen=True, array_like=True):
 
     actor_id: the user who caused the push, or 0; users who hide that user do not get it. shown_ids: other users in its
     body, who are removed from it for recipients who hide them. about: the channel of what the push tells of; a replay
-    checks again whether the recipient may see it.
+    checks again whether the recipient may see it. trace: the `traceparent` of its publication, if that is sampled.
     """
 
     event: str
@@ -29,13 +30,17 @@ class Frames(msgspec.Struct, frozen=True, array_like=True):
     msgpack: bytes
     json: bytes
     shown_ids: list[int] = []
+    trace: str = ""
 
 
 decode_frames = msgspec.msgpack.Decoder(Frames).decode
 
 
 class Written(msgspec.Struct):
-    """Frames as they are written to sockets: of one push, or of several in a row."""
+    """Frames as they are written to sockets: of one push, or of several in a row.
+
+    step: its delivery on this node, in the trace of its publication; None if that is not sampled.
+    """
 
     event: str
     id: str
@@ -51,14 +56,15 @@ class Written(msgspec.Struct):
     pushes: int = 1
     parts: tuple["Written", ...] = ()
     shown_ids: tuple[int, ...] = ()
+    step: OpenSpan | None = None
 
 
-def encode_push(push: Push, actor_id: int = 0, about: str = "") -> Frames:
+def encode_push(push: Push, actor_id: int = 0, about: str = "", trace: str = "") -> Frames:
     if push.flow == "recover":
         msgpack, json = wire.MSGPACK.push_before_offset(push), wire.JSON.push_before_offset(push)
     else:
         msgpack, json = wire.MSGPACK.push(push), wire.JSON.push(push)
-    return Frames(push.event, push.id, actor_id, about, push.flow, push.replaces, msgpack, json, push.shown_ids)
+    return Frames(push.event, push.id, actor_id, about, push.flow, push.replaces, msgpack, json, push.shown_ids, trace)
 
 
 def finish(frames: Frames, channel: str, offset: str) -> Written:
@@ -67,6 +73,8 @@ def finish(frames: Frames, channel: str, offset: str) -> Written:
         frames.event, frames.id, frames.actor_id, frames.about, frames.flow, (channel, frames.replaces),
         channel, frames.msgpack, frames.json,
     )  # fmt: skip
+    if frames.trace:
+        written.step = open_span(frames.trace, f"deliver {frames.event}", "consumer")
     if frames.flow == "recover":
         encoded = offset.encode()
         written.msgpack = wire.MSGPACK.add_offset(frames.msgpack, encoded)

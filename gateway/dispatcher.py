@@ -5,7 +5,6 @@ looked up and stored in that transaction. Announcements and the answer follow th
 """
 
 import asyncio
-import itertools
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
@@ -15,7 +14,7 @@ import structlog
 
 from channels.subscriptions import SubscriptionFailed
 from gateway.observability import CALL_SECONDS, CALLS_REFUSED, logs_every_call
-from handlers.call import Call, CallerSocket, Services, Viewer, request_id_of
+from handlers.call import Call, CallerSocket, Services, Viewer
 from protocol import errors, wire
 from protocol.errors import CallError
 from protocol.rpc import Method, MethodTable
@@ -26,11 +25,15 @@ from storage.limits import address_key
 from storage.objects import ObjectsUnavailable
 from storage.redis import RedisError
 from storage.snowflakes import MintingStopped
+from tracing import traces
+from tracing.traces import Trace
 
 T = TypeVar("T")
 
 AFTER_COMMIT_S = 2.0
 SLOW_S = 1.0
+# Traces of calls that end so are kept even if they are not sampled.
+OUR_FAULTS = frozenset({"INTERNAL", "UNAVAILABLE", "DEADLINE_EXCEEDED"})
 
 log = structlog.get_logger()
 
@@ -79,16 +82,17 @@ class Dispatcher:
     ) -> wire.Ok | wire.Failed:
         """Answer a call of an instant method, or of an unknown one. Never raises."""
         began = time.perf_counter()
-        number = next(_numbers)
+        trace = traces.begin(method.name if method is not None else "unknown")
         try:
             if method is None:
                 raise errors.unimplemented(packet.name)
-            call = self._begin(method, number, caller, budget)
+            call = self._begin(method, trace, caller, budget)
             answer: wire.Ok | wire.Failed = wire.Ok(method.handler(call, _read(method, packet, caller)))
             code = "OK"
         except Exception as error:
-            answer, code = _failed(error, packet.name, number)
-        self._note(method, code, began, number, caller)
+            answer, code = _failed(error, packet.name, trace)
+        self._note(method, code, began, trace, caller)
+        traces.leave()  # the next packet is read in the same context
         return answer
 
     async def answer(
@@ -99,23 +103,27 @@ class Dispatcher:
         budget: pays for the call. arrived: loop time; the deadline counts from it.
         """
         began = time.perf_counter()
-        number = next(_numbers)
+        trace = traces.begin(method.name)
         call: Call | None = None
         try:
             async with asyncio.timeout_at(arrived + self._deadline_s):
-                call = self._begin(method, number, caller, budget)
+                call = self._begin(method, trace, caller, budget)
                 result = await self._perform(method, call, _read(method, packet, caller))
             answer: wire.Ok | wire.Failed = wire.Ok(result)
             code = "OK"
         except Exception as error:
-            answer, code = _failed(error, packet.name, number)
-        self._note(method, code, began, number, caller)
+            answer, code = _failed(error, packet.name, trace)
+        self._note(method, code, began, trace, caller)
         return Answered(answer, call)
 
     def refuse(self, name: str, refusal: CallError) -> wire.Failed:
         """Return the answer to a call that is refused before it is decoded."""
-        CALLS_REFUSED.labels(name if name in self._methods else "unknown", refusal.code).inc()
-        return wire.Failed(refusal.body(request_id_of(next(_numbers))))
+        known = name if name in self._methods else "unknown"
+        CALLS_REFUSED.labels(known, refusal.code).inc()
+        trace_id = traces.new_id()
+        if self._logs_every_call:
+            log.info("call", method=known, code=refusal.code, trace_id=trace_id)
+        return wire.Failed(refusal.body(trace_id))
 
     async def finish(self, answered: Answered) -> None:
         """Do the work that the call left for the time after its answer."""
@@ -124,11 +132,11 @@ class Dispatcher:
             for work in call.after_reply_work if answered.answer.ok else call.after_refusal_work:
                 await _or_log(work, call)
 
-    def _begin(self, method: Method, number: int, caller: Caller, budget: Budget) -> Call:
+    def _begin(self, method: Method, trace: Trace, caller: Caller, budget: Budget) -> Call:
         if caller.viewer is None and not method.anonymous:
             raise errors.unauthenticated()
         return Call(
-            method.name, number, self._services, caller.viewer, budget, caller.address, caller.user_agent, caller
+            method.name, trace, self._services, caller.viewer, budget, caller.address, caller.user_agent, caller
         )
 
     async def _perform(self, method: Method, call: Call, request: Any) -> Any:
@@ -171,10 +179,17 @@ class Dispatcher:
         if method.limit is not None:
             await self._services.limits.hit(method.limit.name, call.viewer.id)
 
-    def _note(self, method: Method | None, code: str, began: float, number: int, caller: Caller) -> None:
+    def _note(self, method: Method | None, code: str, began: float, trace: Trace, caller: Caller) -> None:
         seconds = time.perf_counter() - began
         if method is not None:
             self._observe[method.name](seconds)
+        if trace.spans is not None:
+            traces.end(
+                trace,
+                fault="" if code == "OK" else code,
+                keep=code in OUR_FAULTS or seconds >= SLOW_S,
+                attributes={"rpc.system.name": "socket.io", "rpc.method": trace.name, "daira.code": code},
+            )
         if code == "OK" and seconds < SLOW_S and not self._logs_every_call:
             return
         name = method.name if method is not None else "unknown"
@@ -185,12 +200,8 @@ class Dispatcher:
             method=name,
             code=code,
             ms=round(seconds * 1_000, 2),
-            request_id=request_id_of(number),
             user_id=caller.viewer.id if caller.viewer else None,
         )
-
-
-_numbers = itertools.count(1)
 
 
 def _read(method: Method, packet: wire.Packet, caller: Caller) -> Any:
@@ -203,17 +214,17 @@ def _read(method: Method, packet: wire.Packet, caller: Caller) -> Any:
     return caller.codec.decode_argument(packet.argument, method.request)
 
 
-def _failed(error: Exception, method: str, number: int) -> tuple[wire.Failed, errors.Code]:
+def _failed(error: Exception, method: str, trace: Trace) -> tuple[wire.Failed, errors.Code]:
     """Return the answer and its code.
 
     No frame of the exception's traceback may hold the exception in a local variable. The two would form a cycle that
     keeps the packet in memory until the garbage collector runs, which is rare.
     """
-    refusal = _refusal(error, method, number)
-    return wire.Failed(refusal.body(request_id_of(number))), refusal.code
+    refusal = _refusal(error, method)
+    return wire.Failed(refusal.body(trace.hex)), refusal.code
 
 
-def _refusal(error: Exception, method: str, number: int) -> CallError:
+def _refusal(error: Exception, method: str) -> CallError:
     """Turn an exception into the error that the client sees. Nothing else does so."""
     match error:
         case CallError():
@@ -222,17 +233,12 @@ def _refusal(error: Exception, method: str, number: int) -> CallError:
             return errors.deadline_exceeded()
         case DatabaseUnavailable() | RedisError() | ObjectsUnavailable() | MintingStopped() | SubscriptionFailed():
             cause = f"{type(error).__name__}: {error}"
-            log.warning(
-                "a call was refused: a service is out of reach",
-                method=method,
-                request_id=request_id_of(number),
-                error=cause,
-            )
+            log.warning("a call was refused: a service is out of reach", method=method, error=cause)
             return errors.unavailable()
         case Conflict():
             return CallError("ABORTED", "it collided with another change: repeat it")
         case _:
-            log.error("a handler broke", method=method, request_id=request_id_of(number), exc_info=error)
+            log.error("a handler broke", method=method, exc_info=error)
             return errors.internal()
 
 
@@ -241,4 +247,4 @@ async def _or_log(work: Callable[[], Awaitable[None]], call: Call) -> None:
         async with asyncio.timeout(AFTER_COMMIT_S):
             await work()
     except (RedisError, TimeoutError) as error:
-        log.warning("work after a commit was lost", method=call.method, request_id=call.request_id, error=str(error))
+        log.warning("work after a commit was lost", method=call.method, error=str(error))

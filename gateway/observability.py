@@ -2,11 +2,14 @@
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import orjson
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
+
+from tracing import traces
 
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -78,7 +81,7 @@ def logs_every_call() -> bool:
 def configure_logs(level: str, log_format: str) -> None:
     """Write JSON lines, or coloured text, to standard error; warnings of libraries as well."""
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+        _add_trace_id,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
     ]
@@ -106,6 +109,14 @@ def configure_logs(level: str, log_format: str) -> None:
     logging.basicConfig(handlers=[_Bridge()], level=logging.WARNING, force=True)
     # Its tries to connect would fill the log ten times a second; those who use it log what fails.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
+
+def _add_trace_id(logger: object, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Name the trace of the work that logs: of a call, or of a reaction."""
+    trace = traces.current()
+    if trace is not None:
+        line.setdefault("trace_id", trace.hex)
+    return line
 
 
 class _Bridge(logging.Handler):

@@ -1,7 +1,6 @@
 """The context of a call: the caller, the services of the process, and the caller's own socket."""
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,6 +39,7 @@ from storage.outbox import Outbox
 from storage.present_media import MediaPresenter, ShowMedia
 from storage.room_entries import RoomEntries
 from storage.snowflakes import Snowflakes
+from tracing.traces import Trace
 
 
 class Viewer(msgspec.Struct, frozen=True):
@@ -118,7 +118,7 @@ class Call(msgspec.Struct):
     """One call that is being handled."""
 
     method: str
-    number: int  # of this process
+    trace: Trace
     services: Services
     signed_in_viewer: Viewer | None
     budget: Budget  # pays for it
@@ -132,7 +132,8 @@ class Call(msgspec.Struct):
 
     @property
     def request_id(self) -> str:
-        return request_id_of(self.number)
+        """The id of the call's trace, which its log lines carry."""
+        return self.trace.hex
 
     @property
     def viewer(self) -> Viewer:
@@ -172,15 +173,6 @@ class Call(msgspec.Struct):
     def after_refusal(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run this after an error was sent, for work that must not overtake the error."""
         self.after_refusal_work.append(work)
-
-
-# A random part per process and a number per call: unique, without a system call for each.
-_process = secrets.token_hex(6)
-
-
-def request_id_of(number: int) -> str:
-    """The request id of the process's call of that number: what its log lines carry."""
-    return f"{_process}-{number:x}"
 
 
 async def _now(work: Callable[[], None]) -> None:

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 from storage.batches import Batches
 from storage.database import Database, DatabaseUnavailable
 from storage.outbox import Outbox
+from tracing import traces
 
 Verdict = Literal["sent", "kept", "again", "used", "missing", "requested", "waiting", "limit", "reply", "media"]
 
@@ -66,7 +67,9 @@ class ChatSends:
 
     async def _send(self, chat_id: int, drafts: Sequence[Draft]) -> Mapping[Draft, Sent]:
         rows = await self._database.fetch(
-            "SELECT * FROM send_chat_messages($1, $2, $3, $4, $5, $6, $7, $8)",
+            # The function depends on `trace`, so that its event finds the setting.
+            """SELECT sent.* FROM set_config('app.trace', $9, true) AS trace,
+            send_chat_messages(CASE WHEN trace IS NOT NULL THEN $1::bigint END, $2, $3, $4, $5, $6, $7, $8) AS sent""",
             chat_id,
             [draft.sender_id for draft in drafts],
             [draft.text for draft in drafts],
@@ -76,6 +79,7 @@ class ChatSends:
             [draft.may_spend for draft in drafts],
             # An array of arrays would have to be rectangular.
             [f"{{{','.join(map(str, draft.media_ids))}}}" if draft.media_ids else None for draft in drafts],
+            traces.current_context(),
         )
         self._outbox.wake_relay()
         return {drafts[number - 1]: Sent(*sent) for number, *sent in rows}

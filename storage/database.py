@@ -15,6 +15,8 @@ import asyncpg
 from protocol import errors
 from storage.budgets import Budget
 from storage.fair_queue import FairQueue, NoTurn
+from storage.statement_names import statement_name
+from tracing import traces
 
 # asyncpg's classes are generic only for type checkers.
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ _LOST: tuple[type[Exception], ...] = (
     asyncpg.TooManyConnectionsError,
     asyncpg.InternalClientError,  # asyncpg's state after a broken connection
 )
+_POSTGRES: traces.Attributes = {"db.system.name": "postgresql"}
 _CANNOT_ROLL_BACK: tuple[type[Exception], ...] = (*_LOST, asyncpg.PostgresError)
 
 
@@ -57,6 +60,25 @@ class _Connection(_BaseConnection):
     def get_reset_query(self) -> str:
         # All our settings are local to their transaction, so there is nothing to reset: this saves a round trip.
         return ""
+
+
+class _TracedConnection(_Connection):
+    """Adds each statement to the current trace, by its name."""
+
+    async def execute(self, query: str, *args: object, **options: Any) -> str:
+        return await traces.traced(super().execute(query, *args, **options), statement_name(query), _POSTGRES)
+
+    async def executemany(self, command: str, args: Any, **options: Any) -> None:
+        await traces.traced(super().executemany(command, args, **options), statement_name(command), _POSTGRES)
+
+    async def fetch(self, query: str, *args: object, **options: Any) -> "list[Any]":
+        return await traces.traced(super().fetch(query, *args, **options), statement_name(query), _POSTGRES)
+
+    async def fetchval(self, query: str, *args: object, **options: Any) -> Any:
+        return await traces.traced(super().fetchval(query, *args, **options), statement_name(query), _POSTGRES)
+
+    async def fetchrow(self, query: str, *args: object, **options: Any) -> Any:
+        return await traces.traced(super().fetchrow(query, *args, **options), statement_name(query), _POSTGRES)
 
 
 class Database:
@@ -80,7 +102,7 @@ class Database:
                 max_size=self._largest,
                 command_timeout=STATEMENT_TIMEOUT_S,
                 timeout=ACQUIRE_TIMEOUT_S,
-                connection_class=_Connection,
+                connection_class=_TracedConnection if traces.are_exported() else _Connection,
                 server_settings={"application_name": self._name},
                 max_inactive_connection_lifetime=300,
             )
@@ -116,11 +138,7 @@ class Database:
         """
         async with self._connection(budget, reads=reads) as connection:
             with _translated(connection):
-                begin = "BEGIN READ ONLY" if reads else "BEGIN"
-                # One simple query in one round trip. The id is an int, so it cannot inject SQL.
-                await connection.execute(
-                    f"{begin}; SELECT set_config('app.user_id', '{int(viewer_id)}', true)" if viewer_id else begin
-                )
+                await connection.execute(_begin(viewer_id, reads=reads))
                 yield connection
                 if not reads:
                     await connection.execute("COMMIT")
@@ -207,6 +225,18 @@ def _translated(connection: Transaction) -> Iterator[None]:
         raise errors.failed_precondition(error.args[0]) from error
     except asyncpg.DataError as error:
         raise errors.invalid("$", "holds a value out of range") from error
+
+
+def _begin(viewer_id: int | None, *, reads: bool) -> str:
+    """One simple query in one round trip. The outbox takes the trace of its events from `app.trace`.
+
+    The id is an int and the trace is formatted from ints, so neither can inject SQL.
+    """
+    settings = [f"set_config('app.user_id', '{int(viewer_id)}', true)"] if viewer_id else []
+    if not reads and (context := traces.current_context()):
+        settings.append(f"set_config('app.trace', '{context}', true)")
+    begin = "BEGIN READ ONLY" if reads else "BEGIN"
+    return f"{begin}; SELECT {', '.join(settings)}" if settings else begin
 
 
 def _is_in_transaction(connection: Transaction) -> bool:

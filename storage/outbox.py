@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextvars import Context
 
 import msgspec
 
@@ -25,7 +26,7 @@ _TAKE_UNSENT = """
     ), chosen AS (
         SELECT id FROM placed ORDER BY place > $1 * ($4::float8[])[lane + 1], lane, id LIMIT $1
     )
-    SELECT o.id, o.topic, o.key, o.payload FROM outbox o
+    SELECT o.id, o.topic, o.key, o.payload, o.trace FROM outbox o
     WHERE o.id = ANY (ARRAY (SELECT id FROM chosen)) ORDER BY o.id FOR UPDATE
 """
 
@@ -58,7 +59,8 @@ class Outbox:
         """Call it after a commit. If the wake-up is lost, the relay finds the event when it polls next."""
         self._is_due = True
         if self._waking is None or self._waking.done():
-            self._waking = asyncio.create_task(self._wake())
+            # In a context of its own: it goes on for the calls that follow, and belongs to the trace of none.
+            self._waking = asyncio.create_task(self._wake(), context=Context())
 
     async def close(self) -> None:
         if self._waking is not None:

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio import Redis as _Client
+from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -14,6 +15,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from storage.redis_servers import Address, MasterPool, SentinelServers, servers_of
+from tracing import traces
 
 # redis-py's annotations are unions over all its modes; we use one.
 Client: TypeAlias = Any
@@ -24,6 +26,7 @@ COMMAND_TIMEOUT_S = 2.0
 BLOCKING_TIMEOUT_S = 5.0
 LARGEST_POOL = 64
 FOLLOW_EVERY_S = 1.0
+_REDIS: traces.Attributes = {"db.system.name": "redis"}
 
 __all__ = ["REDIS_UNAVAILABLE", "Redis", "RedisError", "Script"]
 
@@ -40,6 +43,21 @@ class Script:
     async def add_to(self, pipe: "Client", keys: list[str], arguments: list[Any]) -> None:
         """Run the script as part of the pipeline."""
         await self._script(keys=keys, args=arguments, client=pipe)
+
+
+class _TracedPipeline(Pipeline):
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:
+        return await traces.traced(super().execute(raise_on_error), "pipeline", _REDIS)
+
+
+class _TracedClient(_Client):
+    """Adds each command, and each pipeline, to the current trace."""
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        return await traces.traced(super().execute_command(*args, **options), str(args[0]), _REDIS)  # type: ignore[no-untyped-call]
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
+        return _TracedPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
 
 
 class Redis:
@@ -108,6 +126,7 @@ class Redis:
             "protocol": 2,
         }
         servers = servers_of(self.url)
+        client = _TracedClient if traces.are_exported() else _Client
         if isinstance(servers, SentinelServers):
-            return _Client(connection_pool=servers.pool(**options))
-        return _Client(connection_pool=BlockingConnectionPool.from_url(self.url, **options))
+            return client(connection_pool=servers.pool(**options))
+        return client(connection_pool=BlockingConnectionPool.from_url(self.url, **options))

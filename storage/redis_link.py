@@ -18,6 +18,8 @@ from redis.asyncio import Connection
 from redis.exceptions import ConnectionError as _ConnectionError
 from redis.exceptions import RedisError, ResponseError
 
+from tracing import traces
+
 RETRY_S = 0.2
 ANSWER_TIMEOUT_S = 2.0
 PING_EVERY_S = 5.0
@@ -40,6 +42,7 @@ class LinkScript:
     """A Lua script, which every link loads and calls by its hash. The text of libraries is put before it."""
 
     def __init__(self, path: Path, *libraries: Path) -> None:
+        self.name = path.stem
         self.text = "\n".join(each.read_text() for each in (*libraries, path))
         self.digest = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
@@ -77,13 +80,18 @@ class RedisLink(asyncio.Protocol):
 
     # ------------------------------------------------------------------------------------------ commands
 
-    def call(self, *parts: Part, confirmed_for: bytes | None = None) -> "asyncio.Future[Any]":
-        """Send a command; the future holds the answer or RedisError. Raises LinkDown while the link is down."""
+    def call(self, *parts: Part, confirmed_for: bytes | None = None, name: str = "") -> "asyncio.Future[Any]":
+        """Send a command; the future holds the answer or RedisError. Raises LinkDown while the link is down.
+
+        name: in traces; by default that of the command.
+        """
         if self._transport is None or (not self._is_open and asyncio.current_task() is not self._opener):
             raise LinkDown("the link to Redis is down")
         if len(self._unanswered) >= self.most_unanswered:
             raise LinkDown("too many commands wait for Redis")
         answer: asyncio.Future[Any] = self._loop.create_future()
+        if (trace := traces.recording()) is not None:
+            trace.watch(answer, name or str(parts[0]), _REDIS)
         self._unanswered.append(_Unanswered(answer, self._loop.time(), confirmed_for))
         if not self._outbound:
             self._loop.call_soon(self._flush)
@@ -103,7 +111,7 @@ class RedisLink(asyncio.Protocol):
         return self.call(command, channel, confirmed_for=channel.encode())
 
     def run(self, script: LinkScript, keys: Sequence[str], arguments: Sequence[Part]) -> "asyncio.Future[Any]":
-        return self.call("EVALSHA", script.digest, len(keys), *keys, *arguments)
+        return self.call("EVALSHA", script.digest, len(keys), *keys, *arguments, name=script.name)
 
     def reopen(self) -> None:
         """Drop the connection and connect again, including `on_up`."""
@@ -227,6 +235,7 @@ class RedisLink(asyncio.Protocol):
 
 
 _NOTHING = object()
+_REDIS: traces.Attributes = {"db.system.name": "redis"}
 # Errors of a server that is not, or no longer, the right one.
 _ELSEWHERE = ("MOVED", "ASK", "CLUSTERDOWN", "READONLY", "LOADING", "MASTERDOWN", "NOSCRIPT")
 # In RESP3 a push confirms each subscribed channel, in place of an answer.

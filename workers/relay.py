@@ -15,6 +15,7 @@ from storage import handled_events, idempotency, notifications, outbox, schema
 from storage.database import DatabaseUnavailable
 from storage.event_log import EventLogUnavailable, LogFull, Record
 from storage.redis import RedisError
+from tracing import traces
 from workers.job import Tools
 from workers.woken_loop import Pace, run_when_woken
 
@@ -61,11 +62,20 @@ class _Relay:
             if not rows:
                 return 0
             batch = await outbox.next_batch(tx)
-            records = [Record(row["id"], row["topic"], row["key"], row["payload"]) for row in rows]
+            steps = [traces.open_span(row["trace"] or "", f"relay {row['topic']}", "producer") for row in rows]
+            records = [
+                Record(
+                    row["id"], row["topic"], row["key"], row["payload"], step.context if step else row["trace"] or ""
+                )
+                for row, step in zip(rows, steps, strict=True)
+            ]
             remembered = await event_log.append(batch, records)
             if remembered != self._appended:  # another relay has appended, or the log has lost its end
                 _count_repeated(await outbox.unsend_after(tx, remembered))
             await outbox.mark_sent(tx, [row["id"] for row in rows], batch)
+        for step in steps:
+            if step is not None:
+                step.end()
         self._appended = batch
         RELAYED.inc(len(rows))
         return len(rows)

@@ -18,6 +18,7 @@ from storage.database import DatabaseUnavailable
 from storage.event_log import Batch, EventLogUnavailable, PartitionTaken, Record
 from storage.objects import ObjectsUnavailable
 from storage.redis import REDIS_UNAVAILABLE
+from tracing import traces
 from workers.job import Job, Reaction, Tools, groups
 
 ATTEMPTS = 5
@@ -42,8 +43,12 @@ async def run_group(tools: Tools, group: str, stop: asyncio.Event) -> None:
         finished = []
         for place, record in enumerate(batch.records):
             job = Job(record.event_id, tools, record.event_id in repeated, batch, place)
+            trace = traces.resume(f"{group} {record.topic}", record.trace)
             with REACTION_SECONDS.labels(group, record.topic).time():
                 outcome = await _settle(job, group, reactions[record.topic], record)
+            fault = "" if outcome == "ok" else outcome
+            traces.end(trace, fault=fault, keep=bool(fault))
+            traces.leave()
             REACTIONS.labels(group, record.topic, outcome).inc()
             if outcome == "ok" and not job.is_repeated:
                 finished.append(record.event_id)
@@ -78,7 +83,7 @@ async def _through_outages(work: Callable[[], Awaitable[T]]) -> T:
 
 
 async def _settle(job: Job, group: str, reaction: Reaction, record: Record) -> str:
-    cause = ""
+    broke: Exception | None = None
     failures = outages = 0
     started = time.monotonic()
     while failures < ATTEMPTS:
@@ -94,7 +99,7 @@ async def _settle(job: Job, group: str, reaction: Reaction, record: Record) -> s
             await asyncio.sleep(_backoff(outages))
         except Exception as error:
             failures += 1
-            cause = f"{type(error).__name__}: {error}"
+            broke = error
             log.warning("a reaction failed", group=group, topic=record.topic, attempt=failures, exc_info=True)
             if failures < ATTEMPTS:
                 await asyncio.sleep(_backoff(failures))
@@ -102,6 +107,7 @@ async def _settle(job: Job, group: str, reaction: Reaction, record: Record) -> s
             log.debug("reacted", group=group, topic=record.topic, event_id=record.event_id,
                       ms=round((time.monotonic() - started) * 1_000, 1))  # fmt: skip
             return "ok"
+    cause = f"{type(broke).__name__}: {broke}"
     await job.tools.event_log.bury(group, record, cause)
     log.error(
         "a record became a dead letter: see `daira dead-letters list`, retry with `daira dead-letters replay`",
@@ -109,6 +115,7 @@ async def _settle(job: Job, group: str, reaction: Reaction, record: Record) -> s
         topic=record.topic,
         event_id=record.event_id,
         cause=cause,
+        exc_info=broke,
     )
     return "dead"
 

@@ -21,6 +21,7 @@ from gateway.wiring import build_parts
 from handlers.call import Call, CallerSocket, Services, Viewer
 from protocol.rpc import methods
 from tests.cluster import PLENTY
+from tracing import traces
 
 assert handlers.MODULES  # importing them declares the methods
 
@@ -67,7 +68,9 @@ class Handlers:
         method = methods.get(real.method)
         assert method is not None
         budget = self._services.budgets.of(self._viewer.id)
-        call = Call(real.method, 0, self._services, self._viewer, budget, "127.0.0.1", None, _NO_SOCKET)
+        call = Call(
+            real.method, traces.begin(real.method), self._services, self._viewer, budget, "127.0.0.1", None, _NO_SOCKET
+        )
         self._queries.clear()
         request = msgspec.convert(real.argument, method.request)
         if method.transactional:

@@ -113,7 +113,7 @@ async def test_calls_are_logged_with_who_and_how_long_and_no_secret(cluster: Clu
     log = capfd.readouterr().err
     assert '"method":"auth.register"' in log
     assert f'"user_id":{answer["user"]["id"]}' in log
-    for key in ('"request_id":"', '"ms":', '"code":"OK"', '"time":"'):
+    for key in ('"trace_id":"', '"ms":', '"code":"OK"', '"time":"'):
         assert key in log
     for secret in ("a secret word", answer["refresh_token"], answer["access_token"], f"{name}@example.org"):
         assert secret not in log
