@@ -18,7 +18,7 @@ from handlers.call import Call, CallerSocket, Services, Viewer
 from protocol import errors, wire
 from protocol.errors import CallError
 from protocol.rpc import Method, MethodTable
-from storage import idempotency
+from storage import deadlines, idempotency
 from storage.budgets import Budget
 from storage.database import Conflict, DatabaseUnavailable, Transaction
 from storage.limits import address_key
@@ -105,6 +105,7 @@ class Dispatcher:
         began = time.perf_counter()
         trace = traces.begin(method.name)
         call: Call | None = None
+        deadlines.set_deadline(arrived + self._deadline_s)
         try:
             async with asyncio.timeout_at(arrived + self._deadline_s):
                 call = self._begin(method, trace, caller, budget)

@@ -1,17 +1,60 @@
 """Refuses requests to a server that is down at once, instead of letting each wait for its timeout.
 
-States: closed; open for OPEN_S after a failure; then one request tries, and the others are still refused.
+`Breaker`: its requests find out. States: closed; open for OPEN_S after a failure; then one request tries, and the
+others are still refused.
+
+`ProbedBreaker`: a probe finds out, so that no user's call has to try, and neither a slow request nor a busy process
+opens it. States: closed → suspected, after a failure or without any answer for SILENT_S → open, once PROBES probes in a
+row have failed → closed, as soon as a probe succeeds.
 """
 
+import asyncio
+import random
 import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from storage.metrics import BREAKER_OPEN, BREAKER_OPENED, BREAKER_REFUSED
 
 OPEN_S = 1.0
+SILENT_S = 0.5
+PROBE_TIMEOUT_S = 1.0
+PROBES = 2
+PROBE_EVERY_S = 0.25
+
+log = structlog.get_logger()
 
 
-class Breaker:
-    def __init__(self) -> None:
-        self._closes_at = 0.0
+class _State:
+    """Whether the breaker of a dependency is open, with its metrics."""
+
+    def __init__(self, dependency: str) -> None:
+        self.dependency = dependency
         self.is_open = False
+        BREAKER_OPEN.labels(dependency).set(0)
+
+    def _set(self, is_open: bool, cause: str = "") -> None:
+        if is_open == self.is_open:
+            return
+        self.is_open = is_open
+        BREAKER_OPEN.labels(self.dependency).set(is_open)
+        if is_open:
+            BREAKER_OPENED.labels(self.dependency).inc()
+            log.warning("a dependency does not answer: requests to it are refused", dependency=self.dependency,
+                        error=cause)  # fmt: skip
+        else:
+            log.info("a dependency answers again", dependency=self.dependency)
+
+    def _refuse(self) -> bool:
+        BREAKER_REFUSED.labels(self.dependency).inc()
+        return False
+
+
+class Breaker(_State):
+    def __init__(self, dependency: str) -> None:
+        super().__init__(dependency)
+        self._closes_at = 0.0
 
     def admits(self) -> bool:
         """Whether a request may be made now. Report how it ends."""
@@ -19,12 +62,70 @@ class Breaker:
             return True
         now = time.monotonic()
         if now < self._closes_at:
-            return False
+            return self._refuse()
         self._closes_at = now + OPEN_S  # this one tries
         return True
 
     def succeeded(self) -> None:
-        self.is_open = False
+        self._set(False)
 
-    def failed(self) -> None:
-        self.is_open, self._closes_at = True, time.monotonic() + OPEN_S
+    def failed(self, cause: str = "") -> None:
+        self._closes_at = time.monotonic() + OPEN_S
+        self._set(True, cause)
+
+
+class ProbedBreaker(_State):
+    def __init__(
+        self, dependency: str, probe: Callable[[], Awaitable[None]], on_open: Callable[[], Awaitable[None]]
+    ) -> None:
+        """probe: asks the server on a connection of its own; it raises if there is no answer.
+
+        on_open: ends the requests under way.
+        """
+        super().__init__(dependency)
+        self._probe = probe
+        self._on_open = on_open
+        self._answered_at = 0.0
+        self._probing: asyncio.Task[None] | None = None
+
+    def admits(self) -> bool:
+        """Whether a request may be made now."""
+        return not self.is_open or self._refuse()
+
+    def watch(self) -> asyncio.TimerHandle:
+        """Watch a request that is being made. Cancel the result when it has ended."""
+        return asyncio.get_running_loop().call_later(SILENT_S, self._silent_since, time.monotonic())
+
+    def answered(self) -> None:
+        """The server has answered a request just now."""
+        self._answered_at = time.monotonic()
+
+    def suspect(self) -> None:
+        """Find out whether the server answers, as a request to it has failed."""
+        if self._probing is None or self._probing.done():
+            self._probing = asyncio.create_task(self._find_out())
+
+    def close(self) -> None:
+        if self._probing is not None:
+            self._probing.cancel()
+
+    def _silent_since(self, asked_at: float) -> None:
+        if self._answered_at < asked_at:
+            self.suspect()
+
+    async def _find_out(self) -> None:
+        failed = 0
+        while True:
+            try:
+                async with asyncio.timeout(PROBE_TIMEOUT_S):
+                    await self._probe()
+            except Exception as error:
+                failed += 1
+                if failed == PROBES and not self.is_open:
+                    self._set(True, f"{type(error).__name__}: {error}")
+                    await self._on_open()
+            else:
+                self._set(False)
+                return
+            if self.is_open:
+                await asyncio.sleep(PROBE_EVERY_S * random.uniform(0.5, 1.5))

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import asyncpg
 
 from protocol import errors
+from storage import deadlines
+from storage.breaker import ProbedBreaker
 from storage.budgets import Budget
 from storage.fair_queue import FairQueue, NoTurn
 from storage.statement_names import statement_name
@@ -30,6 +32,9 @@ Row: TypeAlias = asyncpg.Record
 OPEN_AT_START = 10
 ACQUIRE_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_S = 8.0  # below the deadline of a call
+# Of work that is no call. PostgreSQL then ends the transaction and its locks, even if this process has stopped.
+TRANSACTION_TIMEOUT_S = 60.0
+GRACE_S = 1.0  # for which a transaction may outlive the deadline of its call
 BOUNDED = "bounded"  # the constraint that triggers name when a count is at its bound; clients get the message
 
 
@@ -91,6 +96,8 @@ class Database:
         self._queue = FairQueue(largest)
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._returning: set[asyncio.Task[None]] = set()
+        self._busy: set[Transaction] = set()
+        self._breaker = ProbedBreaker("postgres", self._probe, self._drop_busy)
 
     async def connect(self) -> None:
         """Raises DatabaseUnavailable."""
@@ -110,6 +117,7 @@ class Database:
             raise DatabaseUnavailable(str(error)) from error
 
     async def close(self) -> None:
+        self._breaker.close()
         if self._pool is None:
             return
         try:
@@ -133,12 +141,14 @@ class Database:
         budget: of the user whose call needs it: it waits in the user's queue and is charged to the user. None for work
         that is no call. A call must not open a second transaction inside: it could wait for the first.
 
-        Raises DatabaseUnavailable, also if the connection breaks inside the body; Conflict; RESOURCE_EXHAUSTED;
-        FAILED_PRECONDITION if a count would exceed its bound.
+        PostgreSQL itself cancels what outlasts the deadline of the call. Raises DatabaseUnavailable, also if the
+        connection breaks inside the body; TimeoutError; Conflict; RESOURCE_EXHAUSTED; FAILED_PRECONDITION if a count
+        would exceed its bound.
         """
         async with self._connection(budget, reads=reads) as connection:
             with _translated(connection):
                 await connection.execute(_begin(viewer_id, reads=reads))
+                self._breaker.answered()
                 yield connection
                 if not reads:
                     await connection.execute("COMMIT")
@@ -147,7 +157,9 @@ class Database:
         """Run one statement without a viewer, in one round trip. Raises DatabaseUnavailable, Conflict."""
         async with self._connection(None) as connection:
             with _translated(connection):
-                return await connection.fetch(statement, *arguments)
+                rows = await connection.fetch(statement, *arguments)
+                self._breaker.answered()
+                return rows
 
     async def ping(self) -> None:
         async with self.transaction() as tx:
@@ -164,23 +176,31 @@ class Database:
     @asynccontextmanager
     async def _connection(self, budget: Budget | None, *, reads: bool = False) -> AsyncIterator[Transaction]:
         assert self._pool is not None, "connect() first"
+        self._check()
         try:
             await self._queue.enter(budget)
         except NoTurn as error:
             raise DatabaseUnavailable(str(error)) from error
         began = time.monotonic()
+        watch = self._breaker.watch()
         try:
+            self._check()
             # The queue gives no more turns than there are connections, and connecting has a timeout of its own. A
             # timeout here would cost a task.
             connection = await self._pool.acquire()
         except BaseException as error:
+            watch.cancel()
             self._queue.leave(budget, time.monotonic() - began)
             if isinstance(error, _LOST):
+                self._breaker.suspect()
                 raise DatabaseUnavailable(str(error)) from error
             raise
+        self._busy.add(connection)
         try:
             yield connection
         finally:
+            watch.cancel()
+            self._busy.discard(connection)
             holds_locks = not reads and _is_in_transaction(connection)
             end = "COMMIT" if reads else "ROLLBACK"
             returning = asyncio.ensure_future(self._return(connection, budget, began, end))
@@ -188,6 +208,25 @@ class Database:
             returning.add_done_callback(self._returning.discard)
             if holds_locks:
                 await asyncio.shield(returning)
+
+    def _check(self) -> None:
+        if not self._breaker.admits():
+            raise DatabaseUnavailable("PostgreSQL does not answer")
+
+    async def _probe(self) -> None:
+        # A new connection: PgBouncer answers on old ones without PostgreSQL, and all of the pool may be stuck.
+        connection = await asyncpg.connect(self._url, server_settings={"application_name": self._name})
+        try:
+            await connection.fetchval("SELECT 1")
+        finally:
+            connection.terminate()
+
+    async def _drop_busy(self) -> None:
+        """Fail the work under way, and replace idle connections: after a failover, they lead to the old server."""
+        for connection in list(self._busy):
+            _terminate(connection)
+        assert self._pool is not None
+        await self._pool.expire_connections()
 
     async def _return(self, connection: Transaction, budget: Budget | None, began: float, end: str) -> None:
         """End the transaction if one is open, and return the connection to the pool."""
@@ -214,6 +253,8 @@ def _translated(connection: Transaction) -> Iterator[None]:
         yield
     except TimeoutError:
         raise  # a slow statement: the server is up
+    except (asyncpg.QueryCanceledError, asyncpg.TransactionTimeoutError) as error:
+        raise TimeoutError(str(error)) from error
     except _LOST as error:
         _terminate(connection)
         raise DatabaseUnavailable(str(error)) from error
@@ -228,15 +269,26 @@ def _translated(connection: Transaction) -> Iterator[None]:
 
 
 def _begin(viewer_id: int | None, *, reads: bool) -> str:
-    """One simple query in one round trip. The outbox takes the trace of its events from `app.trace`.
+    """Begin a transaction, in one simple query. Raises TimeoutError if the deadline has passed.
 
-    The id is an int and the trace is formatted from ints, so neither can inject SQL.
+    The outbox takes the trace of its events from `app.trace`. All values are numbers or formatted from numbers, so they
+    cannot inject SQL.
     """
-    settings = [f"set_config('app.user_id', '{int(viewer_id)}', true)"] if viewer_id else []
+    left_s = deadlines.left_s()
+    settings: dict[str, int | str] = {
+        "statement_timeout": _ms(STATEMENT_TIMEOUT_S if left_s is None else min(left_s, STATEMENT_TIMEOUT_S)),
+        "transaction_timeout": _ms(TRANSACTION_TIMEOUT_S if left_s is None else left_s + GRACE_S),
+    }
+    if viewer_id:
+        settings["app.user_id"] = int(viewer_id)
     if not reads and (context := traces.current_context()):
-        settings.append(f"set_config('app.trace', '{context}', true)")
-    begin = "BEGIN READ ONLY" if reads else "BEGIN"
-    return f"{begin}; SELECT {', '.join(settings)}" if settings else begin
+        settings["app.trace"] = context
+    set_all = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+    return f"BEGIN{' READ ONLY' if reads else ''}; SELECT {set_all}"
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1_000) + 1  # 0 would be no limit
 
 
 def _is_in_transaction(connection: Transaction) -> bool:

@@ -1,4 +1,4 @@
-"""Metrics of how users share PostgreSQL, and of the object store."""
+"""Metrics of how users share PostgreSQL, of breakers and bulkheads, and of the object store."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -28,3 +28,18 @@ OBJECTS_UP = Gauge(
     multiprocess_mode="min",
 )
 OBJECTS_DELETED = Counter("daira_objects_deleted_total", "Objects that were deleted after their files")
+BREAKER_OPEN = Gauge(
+    "daira_breaker_open",
+    "Whether requests to the dependency are refused because it does not answer",
+    ["dependency"],
+    multiprocess_mode="livemax",
+)
+BREAKER_OPENED = Counter("daira_breaker_opened_total", "Times that requests began to be refused", ["dependency"])
+BREAKER_REFUSED = Counter(
+    "daira_breaker_refused_total", "Requests that were refused because the dependency does not answer", ["dependency"]
+)
+BULKHEAD_REFUSED = Counter(
+    "daira_bulkhead_refused_total",
+    "Requests that were refused because too many others to the dependency run or wait",
+    ["dependency"],
+)

@@ -76,7 +76,7 @@ class Objects:
         self._session = aioboto3.Session(aws_access_key_id=access_key, aws_secret_access_key=secret_key)
         self._closing = AsyncExitStack()
         self._client: Any = None
-        self._breaker = Breaker()
+        self._breaker = Breaker("objects")
 
     async def connect(self) -> None:
         config = Config(

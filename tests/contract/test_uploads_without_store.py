@@ -59,7 +59,7 @@ async def test_media_is_unavailable_at_once_and_heals(cluster: Cluster, person, 
 def test_a_breaker_lets_one_request_try(monkeypatch):
     now = [0.0]
     monkeypatch.setattr("storage.breaker.time.monotonic", lambda: now[0])
-    breaker = Breaker()
+    breaker = Breaker("test")
     assert breaker.admits()
     breaker.failed()
     assert not breaker.admits()

@@ -1,10 +1,11 @@
-"""Lost connections to PostgreSQL."""
+"""Lost connections to PostgreSQL, and deadlines that it keeps."""
 
 import asyncio
 
 import asyncpg
 import pytest
 
+from storage import deadlines
 from storage.database import DatabaseUnavailable
 from tests.cluster import Cluster
 from tests.patience import WAIT_S
@@ -51,3 +52,76 @@ async def test_a_connection_lost_in_a_transaction_makes_its_call_unavailable(clu
     with pytest.raises(DatabaseUnavailable):
         await lose()
     await database.ping()
+
+
+async def test_postgresql_itself_cancels_what_outlasts_the_deadline(cluster: Cluster):
+    """Both limits are the transaction's own: the next one on the same connection has others."""
+    database = cluster.worker_database
+    query = "SELECT current_setting('statement_timeout') AS statement, current_setting('transaction_timeout') AS whole"
+    async with database.transaction() as tx:
+        assert tuple(await tx.fetchrow(query)) == ("8001ms", "60001ms")
+    now = asyncio.get_running_loop().time()
+
+    async def hold_for(seconds: float) -> tuple[str, str]:
+        deadlines.set_deadline(now + seconds)
+        async with database.transaction(1, reads=True) as tx:
+            return tuple(await tx.fetchrow(query))
+
+    statement, whole = await asyncio.create_task(hold_for(3))
+    assert statement.endswith("ms")
+    assert 0 < int(statement[:-2]) <= 3_001
+    assert int(statement[:-2]) < int(whole[:-2]) <= 4_001
+    statement, whole = await asyncio.create_task(hold_for(100))
+    assert (statement, whole) == ("8001ms", whole)
+
+    async def sleep_long() -> None:
+        deadlines.set_deadline(asyncio.get_running_loop().time() + 0.2)
+        async with database.transaction() as tx:
+            await tx.execute(f"SELECT pg_sleep({WAIT_S})")
+
+    with pytest.raises(TimeoutError, match="canceling statement due to statement timeout"):
+        await asyncio.create_task(sleep_long())
+    await database.ping()
+
+
+async def test_a_transaction_whose_process_has_stopped_releases_its_locks(cluster: Cluster, monkeypatch):
+    monkeypatch.setattr("storage.database.GRACE_S", 0)
+    database = cluster.worker_database
+    owner = await cluster.owner()
+
+    async def stop_inside() -> None:
+        deadlines.set_deadline(asyncio.get_running_loop().time() + 0.5)
+        async with database.transaction() as tx:
+            await tx.execute("SELECT pg_advisory_xact_lock(1, 28)")
+            await owner.execute("SELECT pg_advisory_lock(1, 28)")  # granted once PostgreSQL has ended the other
+            await tx.execute("SELECT 1")
+
+    with pytest.raises((TimeoutError, DatabaseUnavailable)):
+        await asyncio.create_task(stop_inside())
+    await owner.close()
+    await database.ping()
+
+
+async def test_a_call_whose_deadline_has_passed_begins_nothing(cluster: Cluster):
+    async def too_late() -> None:
+        deadlines.set_deadline(asyncio.get_running_loop().time() - 1)
+        async with cluster.worker_database.transaction():
+            pytest.fail("it has begun")
+
+    with pytest.raises(TimeoutError, match="deadline"):
+        await asyncio.create_task(too_late())
+    assert deadlines.left_s() is None  # of this task
+
+
+async def test_tasks_of_a_call_do_not_inherit_its_deadline():
+    async def call() -> list[float | None]:
+        deadlines.set_deadline(asyncio.get_running_loop().time() + 10)
+        return [deadlines.left_s(), await asyncio.create_task(_left())]
+
+    own, inherited = await asyncio.create_task(call())
+    assert 9 < own <= 10
+    assert inherited is None
+
+
+async def _left() -> float | None:
+    return deadlines.left_s()
