@@ -283,6 +283,7 @@ INTERNAL = {
     "chat_message_changed", "chat_message_hidden", "device_registered", "session_loses_devices", "push_devices_of",
     "reactions_changed", "comments_changed", "shares_changed", "saves_changed", "views_changed", "added_up",
     "take_counts_turn", "fold_counts", "counts_wait", "keep_sketch", "counts_drift", "counts_repair",
+    "oldest_unsent",
 }  # fmt: skip
 TO_WORKERS = {
     *media.TO_WORKERS,
