@@ -2,7 +2,8 @@
 
 A push is encoded once per codec and travels as finished frames. One script gives a recoverable push its offset, keeps
 it and publishes it. A channel and an inbox take an `id` once, so a worker may repeat a push after a crash. On a
-cluster, pushes to users are then sent again: clients drop them by their id.
+cluster, pushes to users are then sent again: nodes drop what they have told (`channels.told`). A client that moved to
+another node meanwhile may still get a push twice, and drops it by its id.
 """
 
 import asyncio

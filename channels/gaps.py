@@ -20,6 +20,7 @@ from channels.members import Member, Members
 from channels.metrics import GAPS, REPLAYED
 from channels.names import Names
 from channels.recovery import BEGIN, Offset, Recovery
+from channels.told import Told
 from storage.redis import RedisError
 from storage.shards import Shards
 
@@ -55,6 +56,7 @@ class Gaps:
         recovery: Recovery,
         kinds: Kinds,
         recheck: Callable[[], Awaitable[bool]],
+        told: Told,
         node: str,
     ) -> None:
         """recheck: compares sessions, hiding and rights with PostgreSQL; returns whether it could."""
@@ -65,6 +67,7 @@ class Gaps:
         self._recovery = recovery
         self._kinds = kinds
         self._recheck = recheck
+        self._told = told
         self._node = node
         self._heard = [0] * shards.amount  # by shard: every push up to this clock has been heard
         self._heard_at = [0.0] * shards.amount
@@ -164,6 +167,9 @@ class Gaps:
             lost.update(self._members.all)
         self._forget(lost - forgotten)  # before a newer push gives them an offset past the gap
         replayed = {(item.channel, user_id, item.written.id) for item in items for user_id in item.user_ids or (0,)}
+        for item in items:
+            for user_id in item.user_ids:
+                self._told.add(item.written.id, user_id)
         self._delivery.release(sorted(items, key=_by_offset), lambda item: _without(replayed, item))
         REPLAYED.inc(len(items))
         GAPS.labels("afresh" if lost else "healed").inc()

@@ -10,7 +10,7 @@ local nodes, by_node = {}, {}
 for index = 11, #ARGV do
     local at = redis.call('ZRANGEBYSCORE', ARGV[8] .. ARGV[index], now, '+inf')
     local inbox = ARGV[9] .. ARGV[index]
-    -- If the caller sends it on, it may have crashed before it did: it is sent again, and clients drop it by its id.
+    -- If the caller sends it on, it may have crashed before it did: it is sent again, and nodes drop what they have told.
     if at[1] and (not kept or redis.call('ZADD', inbox, 'NX', offset, ARGV[3]) == 1 or ARGV[1] == '') then
         if kept then
             redis.call('EXPIRE', inbox, ARGV[6])

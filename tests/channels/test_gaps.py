@@ -15,6 +15,7 @@ from channels.members import Members
 from channels.messages import Written
 from channels.names import Names
 from channels.recovery import BEGIN, Offset
+from channels.told import Told
 from tests.channels import people
 from tests.channels.people import act
 from tests.channels.shards import FakeShards
@@ -47,8 +48,9 @@ class Node:
         kinds = Kinds(BOOK, NOISE)
         self.members = Members(kinds)
         self.delivery = Delivery(self.members)
+        self.told = Told()
         self.gaps = Gaps(
-            self.shards, Names(self.shards), self.members, self.delivery, self, kinds, self._recheck, "node1"
+            self.shards, Names(self.shards), self.members, self.delivery, self, kinds, self._recheck, self.told, "node1"
         )
         self.log: list[tuple[object, ...]] = []
         self.logs: dict[str, list[Written] | None] = {}
@@ -191,6 +193,7 @@ async def test_missed_pushes_are_delivered_in_order_before_waiting_ones(node):
         ("read inboxes", dict.fromkeys((1, 2), Offset(0, 700))), ("recheck",),
     ]  # fmt: skip
     assert (alice.delay, bob.delay, node.delivery.is_held) == (None, None, False)
+    assert [node.told.add("one", user_id) for user_id in (1, 2)] == [False, True], "told, if a worker sends it again"
 
 
 async def test_waiting_pushes_that_the_log_holds_too_are_delivered_once(node):
