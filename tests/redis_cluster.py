@@ -15,6 +15,7 @@ from tests.gateway.test_commands import free_ports
 from tests.patience import WAIT_S
 
 MASTERS = 3
+ADDRESS = "127.0.0.1"
 NODE_TIMEOUT_MS = 3_000
 SLOTS = 16_384
 
@@ -34,7 +35,7 @@ class RedisServers:
     def spawn(self, port: int, *options: str, settings: Path | None = None) -> None:
         self._processes[port] = spawn(
             [
-                redis_program(), *([settings] if settings else []), "--port", str(port), "--bind", "127.0.0.1",
+                redis_program(), *([settings] if settings else []), "--port", str(port), "--bind", ADDRESS,
                 "--dir", self.folder(port), *options,
             ],
             signal.SIGKILL,
@@ -55,22 +56,11 @@ class RedisServers:
             process.wait()
 
     async def ask(self, port: int, *command: str) -> str:
-        """Return the answer as text: the items of a list as lines, an error as its message."""
-        client = RedisClient(port=port, protocol=2, decode_responses=True)
-        client.response_callbacks.clear()
-        try:
-            answer = await client.execute_command(*command)
-        except RedisError as error:
-            return str(error)
-        finally:
-            await client.aclose()
-        return "\n".join(map(str, answer)) if isinstance(answer, list) else str(answer)
+        return await ask((ADDRESS, port), *command)
 
     async def until(self, port: int, words: str, *command: str) -> None:
         """Wait until the command's answer contains these words."""
-        async with asyncio.timeout(WAIT_S):
-            while words not in await self.ask(port, *command):
-                await asyncio.sleep(0.05)
+        await until((ADDRESS, port), words, *command)
 
 
 class RedisCluster(RedisServers):
@@ -80,7 +70,7 @@ class RedisCluster(RedisServers):
 
     @property
     def url(self) -> str:
-        return "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in self.ports)
+        return "redis+cluster://" + ",".join(f"{ADDRESS}:{port}" for port in self.ports)
 
     async def start(self) -> None:
         for port in self.ports:
@@ -88,23 +78,49 @@ class RedisCluster(RedisServers):
                 port, "--save", "", "--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS),
                 "--cluster-require-full-coverage", "no",
             )  # fmt: skip
-        for port in self.ports:
-            await self.until(port, "PONG", "ping")
-        first, masters, replicas = self.ports[0], self.ports[:MASTERS], self.ports[MASTERS:]
-        for number, port in enumerate(self.ports):
-            await self.ask(port, "cluster", "set-config-epoch", str(number + 1))
-            await self.ask(first, "cluster", "meet", "127.0.0.1", str(port))
-        for number, port in enumerate(masters):
-            slots = SLOTS * number // MASTERS, SLOTS * (number + 1) // MASTERS - 1
-            await self.ask(port, "cluster", "addslotsrange", *map(str, slots))
-        for port, master in zip(replicas, masters, strict=True):
-            master_id = await self.ask(master, "cluster", "myid")
-            await self.until(port, master_id, "cluster", "nodes")
-            await self.ask(port, "cluster", "replicate", master_id)
-        for port in self.ports:
-            await self.until(port, "cluster_state:ok", "cluster", "info")
-        for port in self.ports[MASTERS:]:
-            await self.until(port, "master_link_status:up", "info", "replication")
+        await form_cluster([(ADDRESS, port) for port in self.ports])
+
+
+async def form_cluster(servers: list[tuple[str, int]]) -> None:
+    """Make a cluster of the servers, by address and port: the first half are its masters."""
+    for server in servers:
+        await until(server, "PONG", "ping")
+    first, masters, replicas = servers[0], servers[: len(servers) // 2], servers[len(servers) // 2 :]
+    for number, server in enumerate(servers):
+        await ask(server, "cluster", "set-config-epoch", str(number + 1))
+        await ask(first, "cluster", "meet", server[0], str(server[1]))
+    for number, server in enumerate(masters):
+        slots = SLOTS * number // len(masters), SLOTS * (number + 1) // len(masters) - 1
+        await ask(server, "cluster", "addslotsrange", *map(str, slots))
+    for replica, master in zip(replicas, masters, strict=True):
+        master_id = await ask(master, "cluster", "myid")
+        await until(replica, master_id, "cluster", "nodes")
+        await ask(replica, "cluster", "replicate", master_id)
+    for server in servers:
+        await until(server, "cluster_state:ok", "cluster", "info")
+    for replica in replicas:
+        await until(replica, "master_link_status:up", "info", "replication")
+
+
+async def ask(server: tuple[str, int], *command: str) -> str:
+    """Return the answer as text: the items of a list as lines, an error as its message."""
+    address, port = server
+    client = RedisClient(host=address, port=port, protocol=2, decode_responses=True)
+    client.response_callbacks.clear()
+    try:
+        answer = await client.execute_command(*command)
+    except RedisError as error:
+        return str(error)
+    finally:
+        await client.aclose()
+    return "\n".join(map(str, answer)) if isinstance(answer, list) else str(answer)
+
+
+async def until(server: tuple[str, int], words: str, *command: str) -> None:
+    """Wait until the command's answer contains these words."""
+    async with asyncio.timeout(WAIT_S):
+        while words not in await ask(server, *command):
+            await asyncio.sleep(0.05)
 
 
 def _ports_with_a_bus(amount: int) -> list[int]:
