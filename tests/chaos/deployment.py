@@ -45,15 +45,18 @@ class Deployment(Installation):
         self.processes: dict[str, subprocess.Popen[str]] = {}
 
     async def begin(self) -> None:
+        await self.begin_servers()
+        for name in ("node-0", "node-1", "worker-0", "worker-1"):
+            self.spawn(name)
+        for port in self.node_ports:
+            await self.listens(port)
+
+    async def begin_servers(self) -> None:
         servers = await self.servers_running.start()
         await migrate(*(servers.postgres_url(role) for role in ("daira_owner", "daira_app", "daira_worker")))
         self.settings = Settings(_env_file=None, data_dir=self.data_dir)
         async with open_stores(self.settings) as stores:
             await ensure_bucket(stores)
-        for name in ("node-0", "node-1", "worker-0", "worker-1"):
-            self.spawn(name)
-        for port in self.node_ports:
-            await self.listens(port)
 
     def spawn(self, name: str) -> None:
         kind, number = name.split("-")
