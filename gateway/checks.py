@@ -33,7 +33,7 @@ def check_counts(
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=notes, transient=True) as progress:
-        differences = run(_compare(load_settings(), progress, repair=repair))
+        differences = run(compare_counts(load_settings(), progress, repair=repair))
     screen.print(f"{differences} counts differ{'ed and are repaired' if repair and differences else ''}")
     if differences and not repair:
         raise typer.Exit(1)
@@ -52,17 +52,17 @@ def check_media(
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=notes, transient=True) as progress:
-        differences = run(compare_media(load_settings(), progress, _tell, repair=repair))
+        differences = run(compare_media(load_settings(), progress, tell, repair=repair))
     screen.print(f"{differences} differences{', repaired' if repair and differences else ''}")
     if differences and not repair:
         raise typer.Exit(1)
 
 
-def _tell(difference: str) -> None:
+def tell(difference: str) -> None:
     screen.print(difference, highlight=False, soft_wrap=True)
 
 
-async def _compare(settings: "Settings", progress: "Progress", *, repair: bool) -> int:
+async def compare_counts(settings: "Settings", progress: "Progress", *, repair: bool) -> int:
     """Print each difference. Returns how many there are."""
     from gateway.stores import open_database
     from storage import counts

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Column, Table
 
-from gateway import checks, dead_letters, system_messages, top
+from gateway import backups, checks, dead_letters, system_messages, top
 from gateway.terminal import fail, load_settings, notes, run, screen
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ app.add_typer(checks.app, name="check")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command("notify")(system_messages.notify)
 app.command("top")(top.top)
+app.command("backup")(backups.backup)
+app.command("restore")(backups.restore)
+checks.app.command("backup")(backups.check_backup)
 
 
 @app.command()
@@ -167,7 +170,7 @@ def suspend(username: str) -> None:
 
 
 @app.command()
-def restore(username: str) -> None:
+def unsuspend(username: str) -> None:
     """Lift a suspension; the user signs in again."""
     from gateway import processes
 

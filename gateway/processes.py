@@ -112,7 +112,7 @@ async def migrate(settings: Settings, *, alone: bool = False) -> str:
 
 
 async def set_status(settings: Settings, username: str, status: Literal["active", "suspended"]) -> None:
-    """Suspend or restore a user. Raises LookupError for an unknown name, and if the user has that status already."""
+    """Suspend a user, or lift that. Raises LookupError for an unknown name, and if the user has that status already."""
     connection = await demo.connect_as_owner(settings.owner_database)
     try:
         if not await accounts.set_status(connection, username, status):

@@ -102,6 +102,11 @@ class Settings(BaseSettings):
         None,
         description="PostgreSQL as the worker role without PgBouncer, for LISTEN. Default: DAIRA_POSTGRES_WORKER_URL.",
     )
+    postgres_programs: Path | None = Field(
+        None,
+        description="Folder of pg_dump and pg_restore, as new as the server or newer. Default: PATH; for the embedded "
+        "servers: theirs.",
+    )
     postgres_pool: int = Field(20, description="Most connections that a process opens for each role.", ge=2, le=500)
     redis_url: SecretStr | None = Field(
         None, description="redis:// or redis+sentinel://host:port,…/service. Required with DAIRA_POSTGRES_URL."

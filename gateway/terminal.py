@@ -61,11 +61,13 @@ def _expected() -> tuple[type[Exception], ...]:
     """Errors that are printed as one sentence, without a traceback."""
     from redis.exceptions import RedisError
 
+    from gateway.backup_folder import BackupBroken, NotEmpty
     from gateway.client import CannotConnect
     from gateway.embedded import EmbeddedError
     from gateway.settings import SettingsError
     from gateway.stores import NotMigrated
     from storage.database import DatabaseUnavailable
+    from storage.dumps import DumpFailed
     from storage.migrating import MigrationRefused
     from storage.objects import ObjectsUnavailable
 
@@ -74,6 +76,9 @@ def _expected() -> tuple[type[Exception], ...]:
         EmbeddedError,
         NotMigrated,
         MigrationRefused,
+        BackupBroken,
+        NotEmpty,
+        DumpFailed,
         CannotConnect,
         DatabaseUnavailable,
         ObjectsUnavailable,

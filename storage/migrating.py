@@ -48,7 +48,7 @@ async def migrate(owner_url: str, app_url: str, worker_url: str, *, alone: bool 
 
     Returns the version of the schema: newer than the code's after a roll-back. Raises MigrationRefused.
     """
-    await _ensure_roles(owner_url, app_url, worker_url)
+    await ensure_roles(owner_url, app_url, worker_url)
     owner = await asyncpg.connect(owner_url)
     engine = create_async_engine("postgresql+asyncpg://" + owner_url.partition("://")[2])
     try:
@@ -213,7 +213,8 @@ async def _take_turn(owner: Owner) -> None:
 
 # Roles belong to the whole server, so databases that are migrated concurrently can collide here.
 @stamina.retry(on=(asyncpg.InternalServerError, asyncpg.UniqueViolationError), attempts=5, wait_initial=0.05)
-async def _ensure_roles(owner_url: str, app_url: str, worker_url: str) -> None:
+async def ensure_roles(owner_url: str, app_url: str, worker_url: str) -> None:
+    """Create the roles of processes, with the passwords of their URLs."""
     connection = await asyncpg.connect(owner_url)
     try:
         for role, url in ((APP_ROLE, app_url), (WORKER_ROLE, worker_url)):

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from aiohttp import ClientError, ClientResponse, ClientResponseError, ClientSession, ClientTimeout
 from yarl import URL
@@ -18,6 +19,12 @@ CHUNK = 1024 * 1024
 TIMEOUT = ClientTimeout(total=None, sock_connect=2, sock_read=15)
 
 
+class Downloaded(NamedTuple):
+    sha256: bytes
+    size: int
+    content_type: str | None
+
+
 class ObjectFiles:
     """Needs a running loop. Both methods raise ObjectsUnavailable."""
 
@@ -28,15 +35,16 @@ class ObjectFiles:
     async def close(self) -> None:
         await self._session.close()
 
-    async def download(self, key: str, path: Path) -> bytes:
-        """Write the object into the file. Returns its SHA-256. Raises NoSuchObject."""
-        digest = hashlib.sha256()
+    async def download(self, key: str, path: Path) -> Downloaded:
+        """Write the object into the file. Raises NoSuchObject."""
+        digest, size = hashlib.sha256(), 0
         async with self._request("GET", key) as answer:
             with path.open("wb") as file:
                 async for chunk in answer.content.iter_chunked(CHUNK):
                     # In a thread: the loop serves other work meanwhile.
                     await asyncio.gather(asyncio.to_thread(digest.update, chunk), asyncio.to_thread(file.write, chunk))
-        return digest.digest()
+                    size += len(chunk)
+        return Downloaded(digest.digest(), size, answer.headers.get("content-type"))
 
     async def upload(self, path: Path, key: str, content_type: str) -> None:
         """Make the object of the file's bytes."""

@@ -157,10 +157,10 @@ class Attempt:
         if self._work.kind == "video" and self._step == "second":
             file = next(variant["file"] for variant in self._work.variants if variant["name"] == "mp4")
         try:
-            digest = await self._tools.object_files.download(self._work.object_key + file, path)
+            found = await self._tools.object_files.download(self._work.object_key + file, path)
         except NoSuchObject:
             raise Failure("lost", "The file has been lost. Please upload it again.") from None
-        if file == ORIGINAL and self._work.sha256 not in (None, digest):
+        if file == ORIGINAL and self._work.sha256 not in (None, found.sha256):
             raise Failure("wrong_sha256", "The file is not the one that was announced: its SHA-256 is another.")
 
     async def _store(self, folder: Path, files: Sequence[str]) -> None:

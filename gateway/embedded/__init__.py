@@ -9,6 +9,7 @@ kernel ends them.
 from gateway.embedded.addresses import EmbeddedError, Servers, find_servers
 from gateway.embedded.kafka import kafka_jars
 from gateway.embedded.livekit import livekit_program
+from gateway.embedded.postgres import postgres_programs
 from gateway.embedded.redis import redis_program
 from gateway.embedded.runner import EmbeddedServers
 
@@ -19,5 +20,6 @@ __all__ = [
     "find_servers",
     "kafka_jars",
     "livekit_program",
+    "postgres_programs",
     "redis_program",
 ]

