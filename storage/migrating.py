@@ -28,9 +28,19 @@ from storage.schema import APP_ROLE, WORKER_ROLE, Standing
 LOCK_TIMEOUT_MS = 200  # below PostgreSQL's deadlock_timeout
 PATIENCE_S = 120.0  # for all repetitions together
 TURN_EVERY_S = 0.1
-SLOW_QUERIES_SHOWN = 3
+LONG_S = 1.0
+LONG_SHOWN = 3
 
 Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+_LOCKING = """
+    SELECT DISTINCT virtualtransaction AS transaction,
+        format('process %s (%s, %s)', pid, usename, application_name) AS what
+    FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE granted AND relation IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)
+        AND datname = current_database() AND pid <> pg_backend_pid()
+"""
 
 
 class MigrationRefused(Exception):
@@ -159,19 +169,16 @@ async def _patiently(owner: Owner, work: Callable[[], Awaitable[None]]) -> None:
     except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
         raise MigrationRefused(
             f"no lock on a table within {LOCK_TIMEOUT_MS} ms, again and again for {PATIENCE_S:.0f} s. Wait for the end "
-            f"of the oldest transactions, or end them: {await _oldest_transactions(owner)}"
+            f"of long transactions, or end them: {await _long_transactions(owner)}"
         ) from error
 
 
-async def _oldest_transactions(owner: Owner) -> str:
-    rows = await owner.fetch(
-        """SELECT format('process %s (%s, %s, %s s)', pid, usename, application_name,
-            extract(epoch FROM now() - xact_start)::integer) AS what
-        FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
-        ORDER BY xact_start LIMIT $1""",
-        SLOW_QUERIES_SHOWN,
-    )
-    return ", ".join(row["what"] for row in rows) or "none is open now"
+async def _long_transactions(owner: Owner) -> str:
+    """Those that hold locks on tables for longer than a second. Their ages are not shown to every role."""
+    earlier = {row["transaction"] for row in await owner.fetch(_LOCKING)}
+    await asyncio.sleep(LONG_S)
+    rows = [row for row in await owner.fetch(_LOCKING) if row["transaction"] in earlier]
+    return ", ".join(row["what"] for row in rows[:LONG_SHOWN]) or "none is open now"
 
 
 async def _refuse_beside_older(driver: Owner, oldest_code: str) -> None:
