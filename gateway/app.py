@@ -30,6 +30,7 @@ from stage.voice import Voice
 from storage import counts, media_work, outbox
 from storage.cancellation import end
 from storage.database import Database, DatabaseUnavailable
+from storage.event_log import EventLogUnavailable
 from storage.outbox import Outbox
 from storage.redis import RedisError
 from storage.views import Sketches
@@ -47,8 +48,8 @@ from workers.voice import keep_voice
 STOP_TIMEOUT_S = 5.0
 GATHER_TIMEOUT_S = 2.0
 MOST_DEAD_LETTERS = 100
-# S3 serves media alone, LiveKit the voice of rooms: without them everything else goes on.
-OPTIONAL_DEPENDENCIES = frozenset({"objects", "livekit", "egress"})
+# S3 serves media alone, LiveKit the voice of rooms; without the event log, calls are answered and events wait.
+OPTIONAL_DEPENDENCIES = frozenset({"objects", "livekit", "egress", "kafka"})
 
 # Imported for their declarations: methods and reactions.
 REGISTERED = (*handlers.MODULES, *workers.MODULES)
@@ -144,6 +145,7 @@ def sidecar(
         "postgres": database.ping,
         "redis": stores.redis.ping,
         "objects": stores.objects.ping,
+        **({"kafka": stores.event_log.ping} if settings.kafka else {}),
         **({"livekit": stores.voice_server.ping} if stores.voice_server else {}),
         **({"egress": stores.recorder.ping} if stores.recorder else {}),
         **more_checks,
@@ -162,7 +164,8 @@ def sidecar(
 
 async def _gather(stores: Stores, database: Database) -> None:
     """Fill the gauges whose values come from servers. A value that cannot be read stays as it was."""
-    await asyncio.gather(_or_stale(_gather_from_database(database)), _or_stale(_gather_from_redis(stores)))
+    gathering = (_gather_from_database(database), _gather_from_redis(stores), _gather_from_event_log(stores))
+    await asyncio.gather(*map(_or_stale, gathering))
 
 
 async def _or_stale(gathering: Awaitable[None]) -> None:
@@ -170,7 +173,7 @@ async def _or_stale(gathering: Awaitable[None]) -> None:
     try:
         async with asyncio.timeout(GATHER_TIMEOUT_S):
             await gathering
-    except (DatabaseUnavailable, RedisError, TimeoutError) as error:
+    except (DatabaseUnavailable, RedisError, EventLogUnavailable, TimeoutError) as error:
         log.warning("some metrics are stale", error=str(error))
 
 
@@ -189,7 +192,10 @@ async def _gather_from_database(database: Database) -> None:
 
 
 async def _gather_from_redis(stores: Stores) -> None:
-    DEAD_LETTERS.set(len(await stores.event_log.dead_letters(MOST_DEAD_LETTERS)))
     REDIS_MEMORY.set(await stores.redis.memory_ratio())
+
+
+async def _gather_from_event_log(stores: Stores) -> None:
+    DEAD_LETTERS.set(len(await stores.event_log.dead_letters(MOST_DEAD_LETTERS)))
     for lag in await stores.event_log.lags():
         LOG_LAG.labels(lag.group, lag.topic).set(lag.records)

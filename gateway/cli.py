@@ -8,12 +8,12 @@ import sys
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.table import Column, Table
 
-from gateway import backups, checks, dead_letters, system_messages, top
+from gateway import backups, checks, dead_letters, records, system_messages, top
 from gateway.terminal import fail, load_settings, notes, run, screen
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 app.add_typer(checks.app, name="check")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(records.app, name="log")
 app.command("notify")(system_messages.notify)
 app.command("top")(top.top)
 app.command("backup")(backups.backup)
@@ -40,6 +41,9 @@ checks.app.command("backup")(backups.check_backup)
 @app.command()
 def up(
     with_demo: Annotated[bool, typer.Option("--demo/--no-demo", help="add demo users on the first start")] = False,
+    event_log: Annotated[
+        Literal["redis", "kafka"], typer.Option(help="where events wait for workers; Kafka needs `make kafka`")
+    ] = "redis",
 ) -> None:
     """Run everything on this machine: servers, gateway, workers."""
     from gateway import processes
@@ -57,7 +61,8 @@ def up(
         def step(name: str) -> None:
             progress.update(task, description=name)
 
-        run(processes.up(settings, with_demo=with_demo, progress=step, ready=ready))
+        with_kafka = event_log == "kafka"
+        run(processes.up(settings, with_demo=with_demo, with_kafka=with_kafka, progress=step, ready=ready))
 
 
 @app.command()

@@ -1,15 +1,12 @@
 """`daira dead-letters`: list and replay the events that a worker group gave up on."""
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from gateway.records import open_event_log
 from gateway.terminal import load_settings, run, screen
-
-if TYPE_CHECKING:
-    from storage.redis import Redis
 
 app = typer.Typer(help="Events that a worker group gave up on.", no_args_is_help=True)
 
@@ -17,16 +14,16 @@ app = typer.Typer(help="Events that a worker group gave up on.", no_args_is_help
 @app.command("list")
 def list_dead_letters(limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50) -> None:
     """List dead letters, oldest first, with their causes."""
-    from storage.redis_streams import RedisStreams
 
-    async def show(redis: "Redis") -> None:
+    async def show() -> None:
         table = Table("id", "group", "topic", "event", "cause", box=None)
-        for letter in await RedisStreams(redis).dead_letters(limit):
-            record = letter.record
-            table.add_row(letter.id, letter.group, record.topic, str(record.event_id), letter.cause)
+        async with open_event_log(load_settings()) as event_log:
+            for letter in await event_log.dead_letters(limit):
+                record = letter.record
+                table.add_row(letter.id, letter.group, record.topic, str(record.event_id), letter.cause)
         screen.print(table if table.row_count else "there are none")
 
-    _run_on_redis(show)
+    run(show())
 
 
 @app.command("replay")
@@ -34,23 +31,9 @@ def replay_dead_letters(
     ids: Annotated[list[str] | None, typer.Argument(help="ids from `list`; default: all")] = None,
 ) -> None:
     """Append dead letters to their topics again. Repeating a reaction that succeeded is safe."""
-    from storage.redis_streams import RedisStreams
 
-    async def replay(redis: "Redis") -> None:
-        screen.print(f"{await RedisStreams(redis).replay(ids)} replayed")
+    async def replay() -> int:
+        async with open_event_log(load_settings()) as event_log:
+            return await event_log.replay(ids)
 
-    _run_on_redis(replay)
-
-
-def _run_on_redis(work: "Callable[[Redis], Awaitable[None]]") -> None:
-    from storage.redis import Redis
-
-    async def connected() -> None:
-        settings = load_settings()
-        redis = Redis(settings.redis, settings.prefix)
-        try:
-            await work(redis)
-        finally:
-            await redis.close()
-
-    run(connected())
+    screen.print(f"{run(replay())} replayed")

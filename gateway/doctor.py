@@ -5,13 +5,16 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import NamedTuple
 
+from gateway.event_logs import kafka_servers
 from gateway.senders import BUILDERS
 from gateway.settings import Settings, SettingsError
 from protocol.devices import DeviceKind
+from protocol.events import EVENTS
 from stage.recorder import ObjectStore, Recorder
 from stage.voice_server import VoiceServer
 from storage import schema
 from storage.database import Database
+from storage.kafka_positions import KafkaPositions
 from storage.objects import Objects
 from storage.redis import Redis
 
@@ -40,6 +43,7 @@ async def examine(settings: Settings) -> list[Finding]:
         ("postgres, application role", _app_database, "is the server up, and DAIRA_POSTGRES_URL right?"),
         ("postgres, worker role", _worker_database, "is the server up, and DAIRA_POSTGRES_WORKER_URL right?"),
         ("redis", _redis, "is the server up, and DAIRA_REDIS_URL right?"),
+        ("event log", _event_log, "is Kafka up, and are DAIRA_KAFKA_BROKERS and its login right?"),
         ("objects", _objects, "is the server up, and are DAIRA_S3_ENDPOINT and its keys right?"),
         ("livekit", _livekit, "is the server up, and are DAIRA_LIVEKIT_URL, DAIRA_LIVEKIT_KEY and its secret right?"),
         ("egress", _egress, "has LiveKit Redis, and does an egress service with that Redis run?"),
@@ -112,6 +116,18 @@ def redis_name(server: dict[str, str]) -> str:
     if tuple(map(int, version.split(".")[:2])) < OLDEST_REDIS:
         raise Ill(f"is Redis {version}", "DAIRA needs Redis 7.2 or later, or Valkey")
     return f"Valkey {server['valkey_version']}" if "valkey_version" in server else f"Redis {version}"
+
+
+async def _event_log(settings: Settings) -> str:
+    servers = kafka_servers(settings)
+    if servers is None:
+        return "on Redis Streams"
+    positions = KafkaPositions(servers)
+    try:
+        partitions = await positions.partitions(sorted(EVENTS))
+    finally:
+        await positions.close()
+    return f"Kafka at {servers.brokers}, {len(partitions)} partitions"
 
 
 async def _objects(settings: Settings) -> str:

@@ -15,6 +15,7 @@ import structlog
 from gateway import demo, supervisor
 from gateway.app import WorkerProcess, sidecar, worker_names
 from gateway.embedded import EmbeddedServers
+from gateway.event_logs import prepare_topics
 from gateway.listener import listen
 from gateway.node import Node
 from gateway.retrying import run_beside
@@ -38,7 +39,12 @@ class PortTaken(OSError):
 
 
 async def up(
-    settings: Settings, *, with_demo: bool, progress: Progress, ready: Callable[[tuple[str, str] | None], None]
+    settings: Settings,
+    *,
+    with_demo: bool,
+    with_kafka: bool,
+    progress: Progress,
+    ready: Callable[[tuple[str, str] | None], None],
 ) -> None:
     """Run servers, schema, demo data, node, workers and sidecar in this one process."""
     stop = stop_on_signals()
@@ -46,7 +52,7 @@ async def up(
         listener = _listen(settings, settings.port, "DAIRA_PORT")
         closing.callback(listener.close)
         if settings.postgres_url is None:
-            servers = EmbeddedServers(settings.data_dir, voice=settings.livekit_url is None)
+            servers = EmbeddedServers(settings.data_dir, voice=settings.livekit_url is None, kafka=with_kafka)
             await servers.start(progress)
             closing.push_async_callback(servers.stop)
         progress("migrating")
@@ -108,6 +114,7 @@ async def migrate(settings: Settings, *, alone: bool = False) -> str:
     roles = settings.owner_database, settings.app_database, settings.worker_database
     version = await migrating.migrate(*roles, alone=alone)
     await prepare_bucket(settings)
+    await prepare_topics(settings)
     return version
 
 

@@ -58,14 +58,17 @@ def _unmapped(network: Network) -> Network:
     return network if mapped is None else ipaddress.ip_network((mapped, network.prefixlen - 96))
 
 
-# Settings of push services and e-mail, each with those that it cannot be used without.
+# Settings, each with those that it cannot be used without.
 _NEEDED = {
     "apns_key": ("apns_key_id", "apns_team_id", "apns_topic"),
     "webpush_key": ("webpush_subject",),
     "smtp_url": ("smtp_from",),
+    "kafka_user": ("kafka_brokers", "kafka_password"),
+    "kafka_ca": ("kafka_tls",),
 }
 
 Rate = Annotated[str, AfterValidator(_rate)]
+KafkaMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
 class Settings(BaseSettings):
@@ -136,7 +139,30 @@ class Settings(BaseSettings):
     media_scratch: str | None = Field(
         None, description="Folder of files that are being processed. Default: the system's for temporary files."
     )
-    kafka_brokers: str | None = Field(None, description="Not supported yet: the event log is on Redis Streams.")
+    kafka_brokers: str | None = Field(
+        None,
+        description="host:port[,host:port…] of Kafka, which carries events to workers. Default: Redis Streams.",
+        pattern=r"^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$",
+    )
+    kafka_user: str | None = Field(None, description="User of Kafka, by SASL. Requires its password.")
+    kafka_password: SecretStr | None = Field(None, description="Password of that user.")
+    kafka_mechanism: KafkaMechanism = Field(
+        "SCRAM-SHA-512", description="How that user signs in: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."
+    )
+    kafka_tls: bool = Field(False, description="Whether connections to Kafka are encrypted.")
+    kafka_ca: Path | None = Field(
+        None, description="File of the certificate authority of Kafka. Default: those that the system trusts."
+    )
+    kafka_partitions: int = Field(
+        8,
+        description="Partitions of each topic of Kafka: the most workers of a group. See docs/operating.md.",
+        ge=1,
+        le=1_000,
+    )
+    kafka_replicas: int | None = Field(
+        None, description="Copies of each partition. Default: 3, or one on each broker if there are fewer.", ge=1, le=9
+    )
+    kafka_retention: float = Field(168.0, description="Hours for which Kafka keeps events.", ge=1)
 
     token_keys: SecretStr | None = Field(
         None,
@@ -296,8 +322,6 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        if self.kafka_brokers:
-            raise ValueError("DAIRA_KAFKA_BROKERS is not supported yet: unset it, the event log is on Redis Streams")
         if self.developer_page and not self.is_for_this_machine_alone:
             raise ValueError(
                 "DAIRA_DEVELOPER_PAGE signs anyone in as any demo user: it requires DAIRA_HOST=127.0.0.1 and no "
@@ -420,6 +444,14 @@ class Settings(BaseSettings):
     def keys(self) -> dict[str, str]:
         """Key id → secret; the first signs."""
         return self._parse_token_keys() or {"embedded": self._embedded.token_key}
+
+    @property
+    def kafka(self) -> tuple[str, str, str, KafkaMechanism] | None:
+        """Brokers, user, password, mechanism; None if the event log is on Redis Streams."""
+        if self.kafka_brokers:
+            return self.kafka_brokers, self.kafka_user or "", self._secret(self.kafka_password), self.kafka_mechanism
+        embedded = None if self.postgres_url else self._embedded.kafka
+        return (*embedded, "PLAIN") if embedded else None
 
     @property
     def livekit(self) -> tuple[str, str, str] | None:

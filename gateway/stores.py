@@ -15,6 +15,7 @@ from channels.broadcaster import Broadcaster
 from channels.locations import Locations
 from channels.names import Names
 from gateway.channel_kinds import KINDS
+from gateway.event_logs import event_log_of
 from gateway.observability import POSTGRES_POOL, REDIS_POOL
 from gateway.retrying import START_TIMEOUT_S, patiently, run_beside
 from gateway.senders import open_senders
@@ -27,13 +28,13 @@ from stage.roster import Roster
 from stage.voice_server import VoiceServer
 from storage import budgets, limits, schema
 from storage.database import Database, DatabaseUnavailable
+from storage.event_log import EventLog
 from storage.feeds import Feeds
 from storage.object_files import ObjectFiles
 from storage.object_urls import ObjectUrls
 from storage.objects import Objects, ObjectsUnavailable
 from storage.redis import Redis, RedisError
 from storage.redis_servers import servers_of
-from storage.redis_streams import RedisStreams
 from storage.shards import Shards
 from storage.signed_urls import UrlSigner
 from storage.snowflakes import Snowflakes
@@ -60,7 +61,7 @@ class Stores:
     settings: Settings
     redis: Redis
     ids: Snowflakes
-    event_log: RedisStreams
+    event_log: EventLog
     feeds: Feeds
     shards: Shards
     names: Names
@@ -88,6 +89,8 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         await run_beside(closing, "keep the lease on ids", ids.keep_lease)
         await run_beside(closing, "follow Redis' master", redis.follow_master)
         await run_beside(closing, "watch the pool of Redis", partial(_watch_redis, redis))
+        event_log = event_log_of(settings, redis)
+        closing.push_async_callback(event_log.close)
         objects = Objects(*settings.s3)
         closing.push_async_callback(objects.close)
         await objects.connect()
@@ -111,7 +114,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             settings=settings,
             redis=redis,
             ids=ids,
-            event_log=RedisStreams(redis),
+            event_log=event_log,
             feeds=Feeds(redis),
             shards=shards,
             names=names,

@@ -68,6 +68,7 @@ def _expected() -> tuple[type[Exception], ...]:
     from gateway.stores import NotMigrated
     from storage.database import DatabaseUnavailable
     from storage.dumps import DumpFailed
+    from storage.event_log import EventLogUnavailable
     from storage.migrating import MigrationRefused
     from storage.objects import ObjectsUnavailable
 
@@ -82,6 +83,7 @@ def _expected() -> tuple[type[Exception], ...]:
         CannotConnect,
         DatabaseUnavailable,
         ObjectsUnavailable,
+        EventLogUnavailable,
         RedisError,
         LookupError,
         OSError,

@@ -19,6 +19,7 @@ from storage.database import Database, DatabaseUnavailable, Transaction
 from storage.event_log import Batch, PartitionTaken, React, Record
 from storage.kafka_records import read_record
 from storage.kafka_servers import KafkaServers
+from storage.log_claims import Claims
 from storage.log_offsets import Claim
 from storage.partition_owner import RENEW_S, PartitionOwner
 from storage.redis import Redis
@@ -80,6 +81,7 @@ class KafkaGroupConsumer:
         self._held: dict[TopicPartition, _Partition] = {}
         self._changed = asyncio.Event()
         self._uncommitted: dict[TopicPartition, int] = {}
+        self._claims = Claims(database, group)
         self._owner = PartitionOwner(redis, group, list(self._partitions), self._work)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -118,7 +120,7 @@ class KafkaGroupConsumer:
 
     async def _own(self, tp: TopicPartition) -> None:
         topic = self._servers.name(tp.topic)
-        claim, next_offset = await log_offsets.claim(self._database, self._group, topic, tp.partition)
+        claim, next_offset = await self._claims.claim(topic, tp.partition)
         held = self._held[tp] = _Partition(claim, next_offset)
         self._uncommitted[tp] = next_offset
         self._changed.set()

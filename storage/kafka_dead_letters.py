@@ -1,5 +1,8 @@
 """Dead letters in a topic of Kafka. A letter's key is its id; a record without a value deletes it."""
 
+import asyncio
+from contextlib import suppress
+
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
@@ -12,11 +15,14 @@ LONGEST_CAUSE = 2_000
 
 
 class KafkaDeadLetters:
-    """Methods raise KafkaError."""
+    """Reads the topic once, and then only what was added. Methods raise KafkaError."""
 
     def __init__(self, servers: KafkaServers) -> None:
         self._servers = servers
         self._place = TopicPartition(servers.topic(DEAD_LETTERS), 0)
+        self._reader: AIOKafkaConsumer | None = None
+        self._reading = asyncio.Lock()
+        self._letters: dict[bytes, bytes] = {}
 
     async def add(self, producer: AIOKafkaProducer, group: str, record: Record, cause: str) -> None:
         """Adding the same again replaces it."""
@@ -25,24 +31,6 @@ class KafkaDeadLetters:
             self._place.topic, msgspec.msgpack.encode(letter), letter.id.encode(), self._place.partition
         )
 
-    async def read(self) -> list[DeadLetter]:
-        """Oldest first."""
-        reader: AIOKafkaConsumer = self._servers.consumer()
-        letters: dict[bytes, bytes] = {}
-        await reader.start()
-        try:
-            reader.assign([self._place])
-            last = (await reader.end_offsets([self._place]))[self._place]
-            await reader.seek_to_beginning(self._place)
-            while await reader.position(self._place) < last:
-                for found in (await reader.getmany(self._place, timeout_ms=100)).get(self._place, ()):
-                    letters.pop(found.key, None)
-                    if found.value is not None:
-                        letters[found.key] = found.value
-        finally:
-            await reader.stop()
-        return [msgspec.msgpack.decode(letter, type=DeadLetter) for letter in letters.values()]
-
     async def replay(self, producer: AIOKafkaProducer, letter: DeadLetter) -> None:
         """Append the record again, then delete the letter."""
         record = letter.record
@@ -50,3 +38,33 @@ class KafkaDeadLetters:
         count = len(await producer.partitions_for(topic))
         await send(producer, topic, partition(record.key, count), [record])
         await producer.send_and_wait(self._place.topic, None, letter.id.encode(), self._place.partition)
+
+    async def read(self) -> list[DeadLetter]:
+        """Oldest first."""
+        async with self._reading:
+            try:
+                await self._read_news()
+            except BaseException:
+                await self.close()
+                raise
+        return [msgspec.msgpack.decode(letter, type=DeadLetter) for letter in self._letters.values()]
+
+    async def close(self) -> None:
+        reader, self._reader = self._reader, None
+        self._letters.clear()
+        if reader is not None:
+            with suppress(Exception):  # it is given up, whatever its state
+                await reader.stop()
+
+    async def _read_news(self) -> None:
+        if self._reader is None:
+            self._reader = self._servers.consumer()
+            await self._reader.start()
+            self._reader.assign([self._place])
+            await self._reader.seek_to_beginning(self._place)
+        reader, end = self._reader, (await self._reader.end_offsets([self._place]))[self._place]
+        while await reader.position(self._place) < end:
+            for found in (await reader.getmany(self._place, timeout_ms=100)).get(self._place, ()):
+                self._letters.pop(found.key, None)
+                if found.value is not None:
+                    self._letters[found.key] = found.value

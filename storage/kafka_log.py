@@ -129,6 +129,7 @@ class KafkaLog:
     async def close(self) -> None:
         """Let another process append."""
         await self._appender.close()
+        await self._dead.close()
         await self._positions.close()
         with suppress(RedisError):  # the lease expires
             await self._release([self._turn_key], [self._id])

@@ -44,13 +44,13 @@ class KafkaPositions:
 
     async def lags(self) -> list[Lag]:
         async with self._connected() as (admin, consumer):
-            groups = {
-                name for name, _ in await admin.list_consumer_groups() if name.startswith(self._servers.topic(""))
-            }
+            listed = await admin.list_consumer_groups()
+            groups = sorted({name for name, _ in listed if name.startswith(self._servers.topic(""))})
+            found = await asyncio.gather(*map(admin.list_consumer_group_offsets, groups))
             committed = {
-                (group, tp): found.offset
-                for group in groups
-                for tp, found in (await admin.list_consumer_group_offsets(group)).items()
+                (group, tp): place.offset
+                for group, places in zip(groups, found, strict=True)
+                for tp, place in places.items()
             }
             ends = await self._ends(consumer, list({tp for _, tp in committed}))
         lags: dict[tuple[str, str], int] = {}

@@ -4,7 +4,7 @@ A process that takes a partition over raises its epoch. From then on, transactio
 fail, so that none of its work is half done and none is done twice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from storage.database import Database, Transaction
@@ -20,17 +20,26 @@ class Claim(NamedTuple):
     epoch: int
 
 
-async def claim(database: Database, group: str, topic: str, partition: int) -> tuple[Claim, int]:
-    """Take the partition over. Returns the claim, and the offset at which the group goes on."""
-    [row] = await database.fetch(
-        """INSERT INTO log_offsets AS known (worker_group, topic, partition) VALUES ($1, $2, $3)
+async def claim(
+    database: Database, group: str, partitions: Sequence[tuple[str, int]]
+) -> dict[tuple[str, int], tuple[Claim, int]]:
+    """Take partitions (topic, number) over. Returns for each the claim, and the offset at which the group goes on."""
+    rows = await database.fetch(
+        """INSERT INTO log_offsets AS known (worker_group, topic, partition)
+        SELECT $1, topic, partition FROM unnest($2::text[], $3::int[]) AS new (topic, partition) ORDER BY 2, 3
         ON CONFLICT (worker_group, topic, partition) DO UPDATE SET epoch = known.epoch + 1
-        RETURNING epoch, next_offset""",
+        RETURNING topic, partition, epoch, next_offset""",
         group,
-        topic,
-        partition,
+        [topic for topic, _ in partitions],
+        [number for _, number in partitions],
     )
-    return Claim(group, topic, partition, row["epoch"]), row["next_offset"]
+    return {
+        (row["topic"], row["partition"]): (
+            Claim(group, row["topic"], row["partition"], row["epoch"]),
+            row["next_offset"],
+        )
+        for row in rows
+    }
 
 
 _ADVANCE = """UPDATE log_offsets SET next_offset = $5

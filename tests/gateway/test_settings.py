@@ -59,7 +59,8 @@ def test_own_servers_need_all_their_settings():
 @pytest.mark.parametrize(
     "fields",
     [
-        {"kafka_brokers": "localhost:9092"},
+        {"kafka_brokers": "localhost"},
+        {"kafka_brokers": "kafka:9092", "kafka_user": "daira"},
         {"token_keys": "k:short"},
         {"token_keys": "nokey"},
         {"postgres_url": "mysql://x"},
