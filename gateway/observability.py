@@ -9,7 +9,7 @@ import orjson
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from tracing import traces
+from tracing import faults, traces
 
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -84,6 +84,7 @@ def configure_logs(level: str, log_format: str) -> None:
         _add_trace_id,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        _report_fault,
     ]
     stream = sys.__stderr__ or sys.stderr
     number = getattr(logging, level.upper())
@@ -116,6 +117,12 @@ def _add_trace_id(logger: object, method: str, line: MutableMapping[str, Any]) -
     trace = traces.current()
     if trace is not None:
         line.setdefault("trace_id", trace.hex)
+    return line
+
+
+def _report_fault(logger: object, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if method in ("error", "critical"):
+        faults.report(line)
     return line
 
 

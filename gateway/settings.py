@@ -254,6 +254,17 @@ class Settings(BaseSettings):
     )
     log_format: Literal["json", "console"] = Field("json", description="json, or console for reading in a terminal.")
 
+    trace_endpoint: str | None = Field(
+        None,
+        description="URL of a collector that takes traces by OTLP over HTTP, as http://127.0.0.1:4318/v1/traces. "
+        "Requires the extra `tracing`.",
+        pattern="^https?://",
+    )
+    trace_sample: float = Field(0.01, description="Share of the calls whose traces are exported.", ge=0, le=1)
+    sentry_dsn: SecretStr | None = Field(
+        None, description="DSN of Sentry, which gets reports of faults. Requires the extra `sentry`."
+    )
+
     limit_loopback: bool = Field(
         False, description="Whether limits by address also count the addresses of this machine."
     )

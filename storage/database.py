@@ -6,9 +6,9 @@ A lost server or an exhausted pool raises `DatabaseUnavailable`.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import asyncpg
 
@@ -28,6 +28,8 @@ else:
     _BaseConnection = asyncpg.Connection
     Transaction = asyncpg.pool.PoolConnectionProxy
 Row: TypeAlias = asyncpg.Record
+
+T = TypeVar("T")
 
 OPEN_AT_START = 10
 ACQUIRE_TIMEOUT_S = 2.0
@@ -62,28 +64,32 @@ _CANNOT_ROLL_BACK: tuple[type[Exception], ...] = (*_LOST, asyncpg.PostgresError)
 
 
 class _Connection(_BaseConnection):
+    """Its statements are steps of the current trace."""
+
     def get_reset_query(self) -> str:
         # All our settings are local to their transaction, so there is nothing to reset: this saves a round trip.
         return ""
 
-
-class _TracedConnection(_Connection):
-    """Adds each statement to the current trace, by its name."""
-
     async def execute(self, query: str, *args: object, **options: Any) -> str:
-        return await traces.traced(super().execute(query, *args, **options), statement_name(query), _POSTGRES)
+        return await _traced(query, super().execute(query, *args, **options))
 
     async def executemany(self, command: str, args: Any, **options: Any) -> None:
-        await traces.traced(super().executemany(command, args, **options), statement_name(command), _POSTGRES)
+        await _traced(command, super().executemany(command, args, **options))
 
     async def fetch(self, query: str, *args: object, **options: Any) -> "list[Any]":
-        return await traces.traced(super().fetch(query, *args, **options), statement_name(query), _POSTGRES)
+        return await _traced(query, super().fetch(query, *args, **options))
 
     async def fetchval(self, query: str, *args: object, **options: Any) -> Any:
-        return await traces.traced(super().fetchval(query, *args, **options), statement_name(query), _POSTGRES)
+        return await _traced(query, super().fetchval(query, *args, **options))
 
     async def fetchrow(self, query: str, *args: object, **options: Any) -> Any:
-        return await traces.traced(super().fetchrow(query, *args, **options), statement_name(query), _POSTGRES)
+        return await _traced(query, super().fetchrow(query, *args, **options))
+
+
+def _traced(statement: str, work: Awaitable[T]) -> Awaitable[T]:
+    if traces.recording() is None:
+        return work
+    return traces.traced(work, statement_name(statement), _POSTGRES)
 
 
 class Database:
@@ -109,7 +115,7 @@ class Database:
                 max_size=self._largest,
                 command_timeout=STATEMENT_TIMEOUT_S,
                 timeout=ACQUIRE_TIMEOUT_S,
-                connection_class=_TracedConnection if traces.are_exported() else _Connection,
+                connection_class=_Connection,
                 server_settings={"application_name": self._name},
                 max_inactive_connection_lifetime=300,
             )
@@ -177,6 +183,7 @@ class Database:
     async def _connection(self, budget: Budget | None, *, reads: bool = False) -> AsyncIterator[Transaction]:
         assert self._pool is not None, "connect() first"
         self._check()
+        asked = time.time_ns()
         try:
             await self._queue.enter(budget)
         except NoTurn as error:
@@ -196,6 +203,7 @@ class Database:
                 raise DatabaseUnavailable(str(error)) from error
             raise
         self._busy.add(connection)
+        traces.waited("wait for a connection", asked)
         try:
             yield connection
         finally:

@@ -132,7 +132,6 @@ class Redis:
             "protocol": 2,
         }
         servers = servers_of(self.url)
-        client = _TracedClient if traces.are_exported() else _Client
         if isinstance(servers, SentinelServers):
-            return client(connection_pool=servers.pool(**options))
-        return client(connection_pool=BlockingConnectionPool.from_url(self.url, **options))
+            return _TracedClient(connection_pool=servers.pool(**options))
+        return _TracedClient(connection_pool=BlockingConnectionPool.from_url(self.url, **options))

@@ -21,6 +21,7 @@ Kind = Literal["server", "client", "producer", "consumer"]
 Attributes = Mapping[str, str | int]
 
 MOST_SPANS = 500  # of one trace in one process
+NEGLIGIBLE_NS = 1_000_000
 NO_ATTRIBUTES: Attributes = {}
 
 T = TypeVar("T")
@@ -140,10 +141,6 @@ def send_to(sink: Sink | None) -> None:
     _sink = sink
 
 
-def are_exported() -> bool:
-    return _sink is not None
-
-
 # ---------------------------------------------------------------------------------------------- the work of a task
 
 
@@ -239,6 +236,13 @@ async def traced(work: Awaitable[T], name: str, attributes: Attributes = NO_ATTR
         raise
     finally:
         trace.add(Span(name, "client", began, time_ns(), fault, 0, attributes))
+
+
+def waited(name: str, began: int) -> None:
+    """Add a step for time in a queue, unless it is negligible. began: ns since 1970."""
+    trace = recording()
+    if trace is not None and time_ns() - began > NEGLIGIBLE_NS:
+        trace.add(Span(name, "client", began, time_ns()))
 
 
 def open_step(name: str, kind: Kind) -> OpenSpan | None:
