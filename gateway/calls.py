@@ -121,6 +121,9 @@ class Calls:
         if method is None or method.instant:
             self._owner.reply(packet.id, self._dispatcher.answer_at_once(method, packet, self._owner, budget))
             budget.spend(time.monotonic() - self._refilled_at)
+        elif shed := self._dispatcher.shed(method):
+            self._owner.reply(packet.id, self._dispatcher.refuse(packet.name, shed))
+            return
         elif budget.calls >= max(MOST_OF_A_USER, 2 * self._rate.burst):
             OVER_BUDGET.labels("calls").inc()
             self._refuse(packet, "too many calls of this user wait", WAIT_MS)

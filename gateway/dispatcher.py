@@ -14,6 +14,7 @@ import structlog
 
 from channels.subscriptions import SubscriptionFailed
 from gateway.observability import CALL_SECONDS, CALLS_REFUSED, logs_every_call
+from gateway.shedding import Shedding
 from handlers.call import Call, CallerSocket, Services, Viewer
 from protocol import errors, wire
 from protocol.errors import CallError
@@ -59,10 +60,11 @@ class Answered(msgspec.Struct):
 
 
 class Dispatcher:
-    def __init__(self, methods: MethodTable, services: Services, deadline_s: float) -> None:
+    def __init__(self, methods: MethodTable, services: Services, deadline_s: float, shedding: Shedding) -> None:
         self._methods = {method.name: method for method in methods}
         self._services = services
         self._deadline_s = deadline_s
+        self.shed = shedding.refuse
         # Bound once: looking a metric up by its labels costs more than counting.
         self._observe = {name: CALL_SECONDS.labels(name).observe for name in self._methods}
         self._logs_every_call = logs_every_call()

@@ -78,6 +78,7 @@ class Node:
         await run_beside(self._running, "keep saying who left", services.attendance.keep_saying)
         await run_beside(self._running, "keep idle", services.presence.keep_idle)
         await run_beside(self._running, "settle budgets", services.budgets.keep_settling)
+        await run_beside(self._running, "watch for overload", parts.shedding.keep_measuring)
         await run_beside(self._running, "watch the loop", self._watch_loop)
         app = web.Application(client_max_size=MAX_PAYLOAD)
         self.socket_server.route(app, PATH)
@@ -140,6 +141,9 @@ class Node:
             raise HandshakeRefused("429 TOO MANY REQUESTS")
         if self.draining or not self._stores.shards.are_up:
             REFUSED.labels("draining" if self.draining else "dependency").inc()
+            raise HandshakeRefused("503 SERVICE UNAVAILABLE")
+        if not self.parts.shedding.admits("vital"):
+            REFUSED.labels("overload").inc()
             raise HandshakeRefused("503 SERVICE UNAVAILABLE")
         user_agent = request.headers.get("User-Agent", "").encode(errors="replace").decode()[:300] or None
         parts = self.parts

@@ -18,6 +18,13 @@ CALLS_REFUSED = Counter("daira_calls_refused_total", "Calls answered with an err
 OVER_BUDGET = Counter(
     "daira_calls_over_budget_total", "Calls refused because their user is over a limit of their budget", ["limit"]
 )
+CALLS_SHED = Counter(
+    "daira_calls_shed_total", "Calls and handshakes refused because the node is overloaded, by class", ["class"]
+)
+SHED_SHARE = Gauge(
+    "daira_calls_shed_share", "The share of calls that the node refuses because it is overloaded",
+    multiprocess_mode="livemax",
+)  # fmt: skip
 CONNECTIONS = Gauge("daira_connections", "Sockets connected", ["codec"], multiprocess_mode="livesum")
 SIGNED_IN = Gauge("daira_signed_in_sockets", "Sockets with a signed-in user", multiprocess_mode="livesum")
 REFUSED = Counter("daira_handshakes_refused_total", "Handshakes refused", ["reason"])

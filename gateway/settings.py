@@ -225,6 +225,11 @@ class Settings(BaseSettings):
         3600.0, description="Seconds for which a notification stays unseen before it is sent by e-mail.", ge=0
     )
     call_deadline: float = Field(10.0, description="Seconds after which a call is cancelled.", gt=0)
+    shed_delay: float = Field(
+        0.2,
+        description="Seconds for which calls may wait for a busy node or PostgreSQL before some are refused.",
+        gt=0,
+    )
     ping_interval: float = Field(25.0, description="Seconds between Engine.IO pings.", gt=0)
     ping_timeout: float = Field(20.0, description="Seconds to wait for the answer to a ping.", gt=0)
     drain: float = Field(

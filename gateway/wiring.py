@@ -35,6 +35,7 @@ from gateway.rights import Rights
 from gateway.senders import build_vapid_key
 from gateway.sessions import Sessions
 from gateway.settings import Settings
+from gateway.shedding import Shedding
 from gateway.stores import Stores
 from handlers.call import Services
 from presence.presence_channel import PRESENCE
@@ -77,6 +78,7 @@ class Parts(NamedTuple):
     sign_ins: SignIns
     entry: Entry
     dispatcher: Dispatcher
+    shedding: Shedding
     media_tokens: MediaTokens
 
 
@@ -121,10 +123,11 @@ def build_parts(stores: Stores, database: Database, node: str) -> Parts:
     replay = Replay(members, subscriptions, recovery, rights, KINDS, hooks)
     sessions = Sessions(services, members, delivery, subscriptions, recovery, replay, sign_ins, KINDS)
     entry = Entry(Admission(services), sessions, replay)
-    dispatcher = Dispatcher(methods, services, stores.settings.call_deadline)
+    shedding = Shedding(database.take_delay, stores.settings.shed_delay)
+    dispatcher = Dispatcher(methods, services, stores.settings.call_deadline, shedding)
     return Parts(
         members, own_counts, services, subscriptions, gaps, bus, nodes, catching_up, recovery, sign_ins, entry,
-        dispatcher, build_media_tokens(stores.settings),
+        dispatcher, shedding, build_media_tokens(stores.settings),
     )  # fmt: skip
 
 

@@ -92,7 +92,7 @@ async def _repeat_registration(call: Call, request: Register) -> SignedIn | None
     return signed_in
 
 
-@methods.rpc("auth.login", anonymous=True, counts=GUESSES)
+@methods.rpc("auth.login", anonymous=True, counts=GUESSES, shed="vital")
 async def login(call: Call, request: Login) -> SignedIn:
     """Sign this socket in."""
     _must_be_anonymous(call)
@@ -116,7 +116,7 @@ async def login(call: Call, request: Login) -> SignedIn:
             return await open_session(call, tx, known_id, request.device, "auth.login", is_new_device=is_new_device)
 
 
-@methods.rpc("auth.refresh", anonymous=True, counts=(REFRESH,), by_session=True)
+@methods.rpc("auth.refresh", anonymous=True, counts=(REFRESH,), by_session=True, shed="vital")
 async def refresh(call: Call, request: Refresh) -> SignedIn:
     """Exchange a refresh token for new tokens. On a socket of the same session, this extends its sign-in."""
     tokens = call.services.refresh_tokens
@@ -157,7 +157,7 @@ async def refresh(call: Call, request: Refresh) -> SignedIn:
     raise errors.unauthenticated("the refresh token was used before: the session is revoked")
 
 
-@methods.rpc("auth.logout", limit=None, by_session=True)
+@methods.rpc("auth.logout", limit=None, by_session=True, shed="vital")
 async def logout(call: Call, request: NoArguments, tx: Transaction) -> Nothing:
     """Revoke this session and disconnect all its sockets."""
     session_id = call.viewer.session_id
@@ -169,7 +169,7 @@ async def logout(call: Call, request: NoArguments, tx: Transaction) -> Nothing:
     return Nothing()
 
 
-@methods.rpc("auth.change_password", limit=None, counts=GUESSES[:1], by_session=True)
+@methods.rpc("auth.change_password", limit=None, counts=GUESSES[:1], by_session=True, shed="vital")
 async def change_password(call: Call, request: ChangePassword) -> Nothing:
     """Set a new password and end all other sessions. Repeating it changes nothing."""
     viewer = call.viewer
@@ -194,7 +194,7 @@ async def change_password(call: Call, request: ChangePassword) -> Nothing:
     return Nothing()
 
 
-@methods.rpc("session.list", reads=True, by_session=True)
+@methods.rpc("session.list", reads=True, by_session=True, shed="vital")
 async def list_sessions(call: Call, request: ListSessions, tx: Transaction) -> SessionList:
     """The caller's active sessions, newest first."""
     limit = request.limit or DEFAULT_LIMIT
@@ -214,7 +214,7 @@ async def list_sessions(call: Call, request: ListSessions, tx: Transaction) -> S
     return SessionList(items=items, next_cursor=cursor)
 
 
-@methods.rpc("session.revoke", limit=None, by_session=True)
+@methods.rpc("session.revoke", limit=None, by_session=True, shed="vital")
 async def revoke_session(call: Call, request: SessionRef, tx: Transaction) -> Nothing:
     """Revoke one of the caller's sessions and disconnect its sockets on all nodes. Repeating it changes nothing."""
     session_id = int(request.session_id)

@@ -103,7 +103,7 @@ async def list_members(call: Call, request: ListChatMembers, tx: Transaction) ->
     return ChatMemberPage(items=[present_chats.member(row) for row in rows], next_cursor=cursor)
 
 
-@methods.rpc("chat.mark", limit=Limit("chat_mark", "300/minute", "chat.mark by user"))
+@methods.rpc("chat.mark", limit=Limit("chat_mark", "300/minute", "chat.mark by user"), shed="minor")
 async def mark_chat(call: Call, request: MarkChat, tx: Transaction) -> ChatMarks:
     """Advance how far the caller has received and read the chat. Returns the marks as they are then."""
     if request.received_seq is None and request.read_seq is None:

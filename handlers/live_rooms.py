@@ -141,7 +141,7 @@ async def close_room(call: Call, request: VersionedRoomRef, tx: Transaction) -> 
     return await show_room(call, tx, room["id"])
 
 
-@methods.rpc("room.join", limit=Limit("room_join", "60/minute", "room.join by user"))
+@methods.rpc("room.join", limit=Limit("room_join", "60/minute", "room.join by user"), shed="read")
 async def join_room(call: Call, request: RoomRef) -> JoinedRoom:
     """Join a room on this socket. Returns the room as it is; pushes about it follow."""
     room_id, viewer_id, services = int(request.room_id), call.viewer.id, call.services
@@ -182,7 +182,7 @@ async def join_room(call: Call, request: RoomRef) -> JoinedRoom:
     )
 
 
-@methods.rpc("room.leave", limit=None)
+@methods.rpc("room.leave", limit=None, shed="vital")
 async def leave_room(call: Call, request: RoomRef, tx: Transaction) -> Nothing:
     """Leave a room on this device. A host who leaves is replaced at once. Repeating it changes nothing."""
     channel, viewer = LIVE_ROOM.channel(int(request.room_id)), call.viewer

@@ -49,13 +49,13 @@ async def list_filtered(call: Call, request: ListNotifications, tx: Transaction)
     )
 
 
-@methods.rpc("notification.mark_seen")
+@methods.rpc("notification.mark_seen", shed="minor")
 async def mark_seen(call: Call, request: MarkSeen, tx: Transaction) -> Unseen:
     """Mark a notification and all older ones as seen. Repeating it changes nothing."""
     return await _announce(call, tx, dismissed=await notifications.see(tx, int(request.up_to_id)))
 
 
-@methods.rpc("notification.mark_read")
+@methods.rpc("notification.mark_read", shed="minor")
 async def mark_read(call: Call, request: NotificationRefs, tx: Transaction) -> Unseen:
     """Mark notifications as read, and seen. Ids that the caller does not have change nothing."""
     return await _announce(call, tx, dismissed=await notifications.read(tx, _ids(request)))

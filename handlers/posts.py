@@ -129,7 +129,7 @@ async def delete_post(call: Call, request: PostRef, tx: Transaction) -> Nothing:
     return Nothing()
 
 
-@methods.rpc("post.watch", limit=None)
+@methods.rpc("post.watch", limit=None, shed="read")
 async def watch_post(call: Call, request: PostRef, tx: Transaction) -> Post:
     """The post as it is now; pushes about its changes follow."""
     row = await _load(call, tx, int(request.post_id))
@@ -145,7 +145,7 @@ async def watch_post(call: Call, request: PostRef, tx: Transaction) -> Post:
         raise
 
 
-@methods.rpc("post.unwatch", limit=None)
+@methods.rpc("post.unwatch", limit=None, shed="read")
 async def unwatch_post(call: Call, request: PostRef) -> Nothing:
     """Stop watching. Repeating it changes nothing."""
     await call.socket.unwatch(POST.channel(int(request.post_id)))

@@ -18,7 +18,7 @@ from storage import users
 from storage.database import Transaction
 
 
-@methods.rpc("presence.set", limit=Limit("presence", "60/minute", "presence.set by user"))
+@methods.rpc("presence.set", limit=Limit("presence", "60/minute", "presence.set by user"), shed="minor")
 async def set_presence(call: Call, request: SetPresence, tx: Transaction) -> Nothing:
     """Set what others see of the caller, on all devices and until it is set again."""
     text = request.text or ""
@@ -28,7 +28,7 @@ async def set_presence(call: Call, request: SetPresence, tx: Transaction) -> Not
     return Nothing()
 
 
-@methods.rpc("presence.watch", limit=Limit("watch", "120/minute", "presence.watch by user"))
+@methods.rpc("presence.watch", limit=Limit("watch", "120/minute", "presence.watch by user"), shed="read")
 async def watch(call: Call, request: WatchPresence, tx: Transaction) -> PresenceList:
     """The presence of these users now; pushes of changes follow. Users whom the caller may not watch are offline."""
     asked = list(dict.fromkeys(map(int, request.user_ids)))
@@ -47,7 +47,7 @@ async def watch(call: Call, request: WatchPresence, tx: Transaction) -> Presence
     return PresenceList(items=[found.get(user_id) or unknown(user_id) for user_id in asked])
 
 
-@methods.rpc("presence.unwatch", limit=None)
+@methods.rpc("presence.unwatch", limit=None, shed="read")
 async def unwatch(call: Call, request: WatchPresence) -> Nothing:
     """Stop watching these users. Repeating it changes nothing."""
     for user_id in map(int, request.user_ids):
@@ -55,14 +55,14 @@ async def unwatch(call: Call, request: WatchPresence) -> Nothing:
     return Nothing()
 
 
-@methods.rpc("typing.start", limit=None)
+@methods.rpc("typing.start", limit=None, shed="minor")
 async def start_typing(call: Call, request: Typing) -> Nothing:
     """The caller is typing. It expires after 6 s unless it is repeated."""
     call.services.typing.start(call.viewer.id, *await _place(call, request))
     return Nothing()
 
 
-@methods.rpc("typing.stop", limit=None)
+@methods.rpc("typing.stop", limit=None, shed="minor")
 async def stop_typing(call: Call, request: Typing) -> Nothing:
     """The caller is no longer typing. Repeating it changes nothing."""
     call.services.typing.stop(call.viewer.id, *await _place(call, request))

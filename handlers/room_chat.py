@@ -88,7 +88,7 @@ async def delete_message(call: Call, request: DeleteRoomMessage, tx: Transaction
     return Nothing()
 
 
-@methods.rpc("room.react", limit=None)
+@methods.rpc("room.react", limit=None, shed="minor")
 async def react(call: Call, request: ReactInRoom) -> Nothing:
     """React to the room or to one of its messages. Pushed once a second, summed up for all users."""
     room_id = int(request.room_id)

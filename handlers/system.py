@@ -9,7 +9,7 @@ from protocol.system import MethodList, Pong
 from protocol.timestamps import to_wire
 
 
-@methods.rpc("system.ping", anonymous=True, reads=True)
+@methods.rpc("system.ping", anonymous=True, reads=True, shed="vital")
 def ping(call: Call, request: NoArguments) -> Pong:
     """The server's time."""
     return Pong(server_time=to_wire(call.services.now()))

@@ -11,7 +11,7 @@ from storage import views
 from storage.database import Transaction
 
 
-@methods.rpc("view.report", limit=Limit("view", "30/minute", "view.report by user"))
+@methods.rpc("view.report", limit=Limit("view", "30/minute", "view.report by user"), shed="minor")
 async def report_views(call: Call, request: ReportViews, tx: Transaction) -> Nothing:
     """Report views of posts. Views of the caller's own posts and of posts that the caller may not see do not count."""
     dwells: Counter[int] = Counter()

@@ -111,6 +111,10 @@ def unavailable(message: str = "a service that we need does not answer: try agai
     return CallError("UNAVAILABLE", message, retry_after_ms=1_000)
 
 
+def overloaded(retry_after_ms: int) -> CallError:
+    return CallError("UNAVAILABLE", "too much is going on: try again later", retry_after_ms=retry_after_ms)
+
+
 def deadline_exceeded() -> CallError:
     return CallError("DEADLINE_EXCEEDED", "the call took too long and was cancelled")
 

@@ -7,7 +7,7 @@ A handler without an await is a plain function.
 
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 import msgspec
 from limits import parse
@@ -30,6 +30,10 @@ class NoArguments(Request, frozen=True):
 
 Handler = Callable[..., Any]
 
+# What an overloaded node refuses, first to last. `minor`: nobody misses it soon; `vital`: to sign in and out.
+ShedClass = Literal["minor", "write", "read", "vital"]
+SHED_ORDER: tuple[ShedClass, ...] = get_args(ShedClass)
+
 
 class Method(msgspec.Struct, frozen=True):
     """One row of the table.
@@ -39,8 +43,8 @@ class Method(msgspec.Struct, frozen=True):
     connection. Others run one at a time, in order of arrival. Calls of
     `by_session` methods are charged to the session instead of the user: otherwise an attacker in another session of the
     user could spend the user's share and block them. `transactional` handlers get `tx`. `instant` handlers are plain
-    functions, which run without a task. `largest` bounds the packet of a call, in bytes. `renew(call, answer, tx)`
-    replaces what has expired in the first answer to an idempotency key.
+    functions, which run without a task. `shed` says when an overloaded node refuses calls. `largest` bounds the packet
+    of a call, in bytes. `renew(call, answer, tx)` replaces what has expired in the first answer to an idempotency key.
     """
 
     name: str
@@ -57,6 +61,7 @@ class Method(msgspec.Struct, frozen=True):
     overlaps: bool
     by_session: bool
     transactional: bool
+    shed: ShedClass
     renew: Handler | None
 
 
@@ -81,11 +86,13 @@ class MethodTable:
         reads: bool = False,
         overlaps: bool = False,
         by_session: bool = False,
+        shed: ShedClass | None = None,
         renew: Handler | None = None,
     ) -> Callable[[Handler], Handler]:
         """Declare the method that the decorated handler serves.
 
         Reads and anonymous methods are not counted in `limit`. None is for methods that must always be possible.
+        `shed` is "read" for reads and "write" for others, unless it is given.
 
         Raises TypeError if two structs of the contract share a name; ValueError for a second method of that name,
         another limit of the same name, or a rate that cannot be parsed.
@@ -113,6 +120,7 @@ class MethodTable:
                 overlaps=reads or overlaps,
                 by_session=by_session,
                 transactional="tx" in parameters,
+                shed=shed or ("read" if reads else "write"),
                 renew=renew,
             )
             for each in (limit, *counts) if limit else counts:

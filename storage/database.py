@@ -137,6 +137,10 @@ class Database:
         """The numbers of open connections and of idle ones among them."""
         return (self._pool.get_size(), self._pool.get_idle_size()) if self._pool else (0, 0)
 
+    def take_delay(self) -> float:
+        """The longest wait for a connection, in seconds, since this was last asked."""
+        return self._queue.take_delay()
+
     @asynccontextmanager
     async def transaction(
         self, viewer_id: int | None = None, *, budget: Budget | None = None, reads: bool = False

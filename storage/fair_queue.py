@@ -6,6 +6,7 @@ that is no user's call, such as sign-ins, gets every other turn.
 """
 
 import asyncio
+import time
 from collections import OrderedDict, deque
 
 from protocol import errors
@@ -28,7 +29,9 @@ class FairQueue:
         self._free = slots
         self._own: deque[asyncio.Future[None]] = deque()  # for work that is no user's call
         self._own_next = True
-        self._ring: OrderedDict[Budget, None] = OrderedDict()  # users who wait and may hold one more
+        # Users who wait and may hold one more, and since when.
+        self._ring: OrderedDict[Budget, float] = OrderedDict()
+        self._longest_wait = 0.0
 
     async def enter(self, budget: Budget | None) -> None:
         """Wait for a turn. Raises NoTurn; RESOURCE_EXHAUSTED if only calls of the same user are ahead."""
@@ -39,6 +42,7 @@ class FairQueue:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         queue.append(turn)
         self._line_up(budget)
+        asked_at = time.monotonic()
         try:
             with POOL_WAIT.labels("own" if budget is None else "call").time():
                 async with asyncio.timeout(WAIT_S):
@@ -53,6 +57,8 @@ class FairQueue:
             if budget is not None and not self._may_run(budget):
                 raise errors.exhausted("too many of this user's calls wait for the database", WAIT_MS) from None
             raise NoTurn("no connection was free in time") from None
+        if budget is None:
+            self._longest_wait = max(self._longest_wait, time.monotonic() - asked_at)
 
     def leave(self, budget: Budget | None, held_s: float) -> None:
         """Return a connection that was held for `held_s` seconds, and charge its user."""
@@ -69,6 +75,12 @@ class FairQueue:
                 self._line_up(budget)
         self._pass_on()
 
+    def take_delay(self) -> float:
+        """The longest wait for others, in seconds, since this was last asked. A user's own calls are no others."""
+        longest, self._longest_wait = self._longest_wait, 0.0
+        waiting_since = next(iter(self._ring.values()), None)
+        return longest if waiting_since is None else max(longest, time.monotonic() - waiting_since)
+
     def _rested(self, budget: Budget) -> None:
         budget.resting = False
         self._line_up(budget)
@@ -79,15 +91,16 @@ class FairQueue:
 
     def _line_up(self, budget: Budget | None) -> None:
         if budget is not None and budget.waiting and self._may_run(budget):
-            self._ring.setdefault(budget)
+            self._ring.setdefault(budget, time.monotonic())
 
     def _pass_on(self) -> None:
         while self._free and (self._own or self._ring):
             if self._own and (self._own_next or not self._ring):
                 budget, queue = None, self._own
             else:
-                budget, _ = self._ring.popitem(last=False)
+                budget, since = self._ring.popitem(last=False)
                 queue = budget.waiting
+                self._longest_wait = max(self._longest_wait, time.monotonic() - since)
             self._own_next = budget is not None
             if queue and (budget is None or self._may_run(budget)):
                 self._give(queue.popleft(), budget)

@@ -48,6 +48,9 @@ class Dispatcher:
         self.may_end = asyncio.Event()
         self.budget = Budget(1, WorkRate(per_second=1e9, burst=1e9))
 
+    def shed(self, method) -> None:
+        return None
+
     def find(self, name: str) -> SimpleNamespace:
         if name == "broken":
             raise RuntimeError

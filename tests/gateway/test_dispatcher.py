@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from channels.bus import SubscriptionFailed
 from gateway import dispatcher as module
 from gateway.dispatcher import Dispatcher
+from gateway.shedding import Shedding
 from handlers.call import Call, Viewer
 from protocol import errors, wire
 from protocol.fields import Request
@@ -64,7 +65,7 @@ def dispatching(services: Services, handler, deadline_s: float = 5, **rules) -> 
     """A dispatcher of one method, and the method."""
     table = MethodTable()
     table.rpc("note.take", **rules)(handler)
-    dispatcher = Dispatcher(table, services, deadline_s)
+    dispatcher = Dispatcher(table, services, deadline_s, Shedding(lambda: 0.0, 1.0))
     return dispatcher, dispatcher.find("note.take")
 
 

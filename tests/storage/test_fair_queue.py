@@ -1,6 +1,7 @@
 """The order in which calls get connections to PostgreSQL."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -185,3 +186,24 @@ async def test_waiting_times_out(turns, monkeypatch):
     await some.end(alice)
     await some.ask(bob)
     assert some.given[-1] is bob
+
+
+async def test_the_delay_is_that_of_waiting_for_others(turns, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("storage.fair_queue.time", SimpleNamespace(monotonic=lambda: now[0]))
+    some, alice, bob = turns(5), Budget(1, PLENTY), Budget(2, PLENTY)
+    await some.ask(alice, 3)  # the third waits for the others of the same user
+    now[0] += 1
+    assert some.queue.take_delay() == 0
+    await some.ask(None, 3)
+    await some.ask(bob)
+    now[0] += 1
+    assert some.queue.take_delay() == 1  # bob's, who still waits
+    await some.end(None)
+    assert some.given == [alice, alice, None, None, None, bob]
+    assert some.queue.take_delay() == 1
+    assert some.queue.take_delay() == 0
+    await some.ask(None)
+    now[0] += 2
+    await some.end(None)
+    assert some.queue.take_delay() == 2
