@@ -1,6 +1,7 @@
 """Work that is retried: at the start until a service answers, in the background for as long as its owner lives."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -17,13 +18,13 @@ log = structlog.get_logger()
 
 
 async def again_and_again(name: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Run `work`; on an error, log it and restart after 1 s."""
+    """Run `work`; on an error, log it and restart after about 1 s."""
     while True:
         try:
             return await work()
         except Exception:
             log.exception("background work broke and begins anew", work=name)
-            await asyncio.sleep(RESTART_S)
+            await asyncio.sleep(RESTART_S * random.uniform(0.5, 1.5))
 
 
 async def patiently(work: Any, error: type[Exception]) -> None:

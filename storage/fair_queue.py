@@ -11,7 +11,7 @@ from collections import OrderedDict, deque
 
 from protocol import errors
 from storage.budgets import Budget
-from storage.metrics import POOL_WAIT
+from storage.metrics import BULKHEAD_REFUSED, POOL_WAIT
 
 WAIT_S = 2.0
 # A transaction may wait for a lock or a slow server. Its user is not charged for more than this.
@@ -56,6 +56,7 @@ class FairQueue:
                 raise
             if budget is not None and not self._may_run(budget):
                 raise errors.exhausted("too many of this user's calls wait for the database", WAIT_MS) from None
+            BULKHEAD_REFUSED.labels("postgres").inc()
             raise NoTurn("no connection was free in time") from None
         if budget is None:
             self._longest_wait = max(self._longest_wait, time.monotonic() - asked_at)

@@ -1,9 +1,10 @@
 """Redis: two clients with bounded pools, a prefix for all keys and channels, and the scripts in `lua/`."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio import Redis as _Client
@@ -14,11 +15,13 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from storage.breaker import PROBE_TIMEOUT_S, ProbedBreaker
 from storage.redis_servers import Address, MasterPool, SentinelServers, servers_of
 from tracing import traces
 
 # redis-py's annotations are unions over all its modes; we use one.
 Client: TypeAlias = Any
+T = TypeVar("T")
 
 REDIS_UNAVAILABLE = (RedisConnectionError, RedisTimeoutError)
 
@@ -60,10 +63,38 @@ class _TracedClient(_Client):
         return _TracedPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
 
 
+class _Guarded(Retry):
+    """Refuses commands at once while the server does not answer. Otherwise it retries once, for pooled connections
+    that died while idle; further retries are up to the caller.
+    """
+
+    def __init__(self, breaker: ProbedBreaker) -> None:
+        super().__init__(NoBackoff(), 1)
+        self._breaker = breaker
+
+    def __deepcopy__(self, memo: object) -> "_Guarded":
+        return self  # each connection copies it, and all share one breaker
+
+    async def call_with_retry(self, do: Callable[[], Awaitable[T]], *arguments: Any, **options: Any) -> T:
+        if not self._breaker.admits():
+            raise RedisConnectionError("Redis does not answer")
+        watch = self._breaker.watch()
+        try:
+            answer = await super().call_with_retry(do, *arguments, **options)
+        except REDIS_UNAVAILABLE:
+            self._breaker.suspect()
+            raise
+        finally:
+            watch.cancel()
+        self._breaker.answered()
+        return answer
+
+
 class Redis:
     """Clients of one server, or of a master behind Sentinel. The realtime paths use other connections (`shards`).
 
-    `commands` times out after two seconds. `blocking` is for reads that wait up to five seconds.
+    `commands` times out after two seconds, and is refused at once while the server does not answer. `blocking` is for
+    reads that wait up to five seconds.
 
     Deployments that share a server need different prefixes: a database number does not isolate channels.
     """
@@ -71,8 +102,11 @@ class Redis:
     def __init__(self, url: str, prefix: str) -> None:
         self.url = url
         self.prefix = prefix
-        self.commands: Client = self._client(COMMAND_TIMEOUT_S, tries_again=1)
-        self.blocking: Client = self._client(BLOCKING_TIMEOUT_S, tries_again=0)
+        once = Retry(NoBackoff(), 0)
+        self._probe: Client = self._client(PROBE_TIMEOUT_S, once)
+        self.breaker = ProbedBreaker("redis", self._probe.ping, self._drop_busy)
+        self.commands: Client = self._client(COMMAND_TIMEOUT_S, _Guarded(self.breaker))
+        self.blocking: Client = self._client(BLOCKING_TIMEOUT_S, once)
 
     def key(self, *parts: str | int) -> str:
         return ":".join((self.prefix, *map(str, parts)))
@@ -81,6 +115,8 @@ class Redis:
         return Script(self.commands, path)
 
     async def close(self) -> None:
+        self.breaker.close()
+        await self._probe.aclose()
         await self.commands.aclose()
         await self.blocking.aclose()
 
@@ -120,14 +156,17 @@ class Redis:
         assert isinstance(pool, BlockingConnectionPool)
         return pool
 
-    def _client(self, timeout: float | None, tries_again: int) -> Client:
+    async def _drop_busy(self) -> None:
+        """Fail the commands under way."""
+        await self.pool.disconnect(inuse_connections=True)
+
+    def _client(self, timeout: float | None, retry: Retry) -> Client:
         options: dict[str, Any] = {
             "max_connections": LARGEST_POOL,
             "timeout": COMMAND_TIMEOUT_S,
             "socket_connect_timeout": COMMAND_TIMEOUT_S,
             "socket_timeout": timeout,
-            # Retries once, for pooled connections that died while idle. Further retries are up to the caller.
-            "retry": Retry(NoBackoff(), tries_again),
+            "retry": retry,
             "socket_keepalive": True,
             "protocol": 2,
         }

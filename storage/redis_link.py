@@ -7,6 +7,7 @@ Published messages arrive between answers, in the order in which Redis processed
 
 import asyncio
 import hashlib
+import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from redis.asyncio import Connection
 from redis.exceptions import ConnectionError as _ConnectionError
 from redis.exceptions import RedisError, ResponseError
 
+from storage.metrics import BREAKER_REFUSED, BULKHEAD_REFUSED
 from tracing import traces
 
 RETRY_S = 0.2
@@ -27,6 +29,7 @@ READS_BEFORE_SILENCE = 3
 CONNECT_TIMEOUT_S = 2.0
 OPEN_TIMEOUT_S = 30.0
 MOST_UNANSWERED = 20_000
+REALTIME = "realtime_redis"  # in metrics
 LARGEST_WRITE = 16 * 1024  # bytes: Redis works on these while the next commands are packed
 
 Part = str | bytes | int | float
@@ -86,8 +89,10 @@ class RedisLink(asyncio.Protocol):
         name: in traces; by default that of the command.
         """
         if self._transport is None or (not self._is_open and asyncio.current_task() is not self._opener):
+            BREAKER_REFUSED.labels(REALTIME).inc()
             raise LinkDown("the link to Redis is down")
         if len(self._unanswered) >= self.most_unanswered:
+            BULKHEAD_REFUSED.labels(REALTIME).inc()
             raise LinkDown("too many commands wait for Redis")
         answer: asyncio.Future[Any] = self._loop.create_future()
         if (trace := traces.recording()) is not None:
@@ -128,7 +133,7 @@ class RedisLink(asyncio.Protocol):
                 log.warning("the link to Redis is down", error=f"{type(error).__name__}: {error}")
             except Exception:
                 log.exception("the link to Redis broke")
-            await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(RETRY_S * random.uniform(0.5, 1.5))  # so that nodes do not connect together
 
     async def _run_once(self, on_up: Callable[[], Awaitable[None]]) -> None:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):

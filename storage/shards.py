@@ -14,8 +14,9 @@ from typing import Any
 import structlog
 
 from storage.cancellation import end
+from storage.metrics import BREAKER_OPEN
 from storage.redis import RedisError
-from storage.redis_link import LinkDown, LinkScript, Part, RedisLink
+from storage.redis_link import REALTIME, LinkDown, LinkScript, Part, RedisLink
 from storage.redis_servers import Address, RedisServers
 
 LOOK_AGAIN_S = 0.3
@@ -137,6 +138,7 @@ class Shards:
         """Look up the owners of shards endlessly, while a link is down or a server could be replaced unnoticed."""
         while True:
             await asyncio.sleep(LOOK_AGAIN_S)
+            BREAKER_OPEN.labels(REALTIME).set(not self.are_up)
             if self._servers.may_be_replaced or (self._servers.is_cluster and not self.are_up):
                 try:
                     await self._find_owners()

@@ -1,4 +1,4 @@
-"""A way to the object store that tests can cut: a server that forwards bytes to it."""
+"""A way to a server that tests can cut: a server that forwards bytes to it."""
 
 import asyncio
 from collections.abc import AsyncIterator

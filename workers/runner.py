@@ -24,6 +24,7 @@ from workers.job import Job, Reaction, Tools, groups
 ATTEMPTS = 5
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 5.0
+LONGEST_OUTAGE_WAIT_S = 1.0  # to ask again costs little: breakers refuse it at once
 REMEMBERING = frozenset({"notifications"})  # groups whose reactions are told whether their event is repeated
 
 REACTIONS = Counter("daira_reactions_total", "Reactions to events", ["group", "topic", "outcome"])
@@ -79,7 +80,7 @@ async def _through_outages(work: Callable[[], Awaitable[T]]) -> T:
         except DatabaseUnavailable as error:
             outages += 1
             log.warning("a worker group waits for a service", error=str(error))
-            await asyncio.sleep(_backoff(outages))
+            await asyncio.sleep(_backoff(outages, LONGEST_OUTAGE_WAIT_S))
 
 
 async def _settle(job: Job, group: str, reaction: Reaction, record: Record) -> str:
@@ -96,7 +97,7 @@ async def _settle(job: Job, group: str, reaction: Reaction, record: Record) -> s
         except (DatabaseUnavailable, ObjectsUnavailable, EventLogUnavailable, *REDIS_UNAVAILABLE) as error:
             outages += 1
             log.warning("a reaction waits for a service", group=group, topic=record.topic, error=str(error))
-            await asyncio.sleep(_backoff(outages))
+            await asyncio.sleep(_backoff(outages, LONGEST_OUTAGE_WAIT_S))
         except Exception as error:
             failures += 1
             broke = error
@@ -120,6 +121,6 @@ async def _settle(job: Job, group: str, reaction: Reaction, record: Record) -> s
     return "dead"
 
 
-def _backoff(attempt: int) -> float:
-    longest = min(FIRST_WAIT_S * 2 ** (attempt - 1), LONGEST_WAIT_S)
+def _backoff(attempt: int, longest_s: float = LONGEST_WAIT_S) -> float:
+    longest = min(FIRST_WAIT_S * 2 ** min(attempt - 1, 20), longest_s)
     return random.uniform(longest / 2, longest)
