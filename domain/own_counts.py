@@ -18,7 +18,7 @@ from channels.messages import Written, unkept
 from protocol.counts import CommentCounted, PostCounted
 from protocol.pushes import Push
 from storage import counts, present
-from storage.database import Conflict, Database, DatabaseUnavailable
+from storage.database import Conflict, Database, DatabaseUnavailable, Transaction
 
 EVENTS = (PostCounted.event, CommentCounted.event)
 MOST_WAITING = 1_000  # posts and comments of a user
@@ -79,9 +79,12 @@ class OwnCounts:
         asked: defaultdict[str, list[int]] = defaultdict(list)
         for event, target_id in waiting:
             asked[event].append(target_id)
-        async with self._database.transaction(user_id, reads=True) as tx:
+
+        async def load(tx: Transaction) -> tuple[list[counts.CountedPost], list[counts.CountedComment]]:
             posts = await counts.load(tx, asked[PostCounted.event])
-            comments = await counts.load_of_comments(tx, asked[CommentCounted.event])
+            return posts, await counts.load_of_comments(tx, asked[CommentCounted.event])
+
+        posts, comments = await self._database.read(user_id, load)
         LOADED.inc()
         for row in posts:
             self._deliver(user_id, waiting[PostCounted.event, row["id"]], present.post_counted(row))

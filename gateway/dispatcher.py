@@ -7,6 +7,7 @@ looked up and stored in that transaction. Announcements and the answer follow th
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -156,13 +157,15 @@ class Dispatcher:
         key: str | None = getattr(request, "idempotency_key", None)
         if key is None:
             await self._count(method, call)
-        async with self._services.database.transaction(call.viewer.id, budget=call.budget, reads=method.reads) as tx:
+        if method.reads:
+            read = partial(method.handler, call, request)
+            return await self._services.database.read(call.viewer.id, read, budget=call.budget)
+        async with self._services.database.transaction(call.viewer.id, budget=call.budget) as tx:
             if key is None:
                 result = await method.handler(call, request, tx)
             else:
                 result = await self._once(method, call, request, key, tx)
-        if not method.reads:
-            self._services.outbox.wake_relay()
+        self._services.outbox.wake_relay()
         return result
 
     async def _once(self, method: Method, call: Call, request: Any, key: str, tx: Transaction) -> Any:

@@ -8,6 +8,7 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 
 from aiohttp import web
 from prometheus_client import Counter
@@ -105,8 +106,8 @@ class MediaRoutes:
         now = time.monotonic()
         read_at, row = self._rights.get(opened, (-RIGHT_KEPT_S, None))
         if now - read_at >= RIGHT_KEPT_S:
-            async with self._database.transaction(opened.viewer_id, reads=True) as tx:
-                row = await media.load_to_open(tx, opened.media_id, opened.viewer_id)
+            load = partial(media.load_to_open, media_id=opened.media_id, viewer_id=opened.viewer_id)
+            row = await self._database.read(opened.viewer_id, load)
             self._rights[opened] = now, row
             self._rights.move_to_end(opened)
             if len(self._rights) > MOST_RIGHTS:

@@ -133,7 +133,7 @@ async def set_status(settings: Settings, username: str, status: Literal["active"
 
 
 def _app_database(settings: Settings) -> AbstractAsyncContextManager[Database]:
-    return open_database(settings.app_database, settings.postgres_pool, serves=True)
+    return open_database(settings.app_database, settings.postgres_pool, serves=True, replica=settings.replica)
 
 
 async def _start_node(

@@ -110,6 +110,17 @@ class Settings(BaseSettings):
         description="Folder of pg_dump and pg_restore, as new as the server or newer. Default: PATH; for the embedded "
         "servers: theirs.",
     )
+    postgres_replica_url: SecretStr | None = Field(
+        None,
+        description="A streaming replica of PostgreSQL, as the application role, for methods that read. It must be one "
+        "server, which no balancer exchanges. Default: the primary serves reads.",
+    )
+    postgres_replica_wait: float = Field(
+        0.02,
+        description="Seconds that a read waits until the replica is current. After that, reads go to the primary.",
+        gt=0,
+        le=5,
+    )
     postgres_pool: int = Field(20, description="Most connections that a process opens for each role.", ge=2, le=500)
     redis_url: SecretStr | None = Field(
         None, description="redis:// or redis+sentinel://host:port,…/service. Required with DAIRA_POSTGRES_URL."
@@ -310,7 +321,10 @@ class Settings(BaseSettings):
                 raise ValueError("only DAIRA_REALTIME_REDIS_URL may be a cluster")
         return value
 
-    @field_validator("postgres_url", "postgres_worker_url", "postgres_owner_url", "postgres_direct_url", mode="after")
+    @field_validator(
+        "postgres_url", "postgres_worker_url", "postgres_owner_url", "postgres_direct_url", "postgres_replica_url",
+        mode="after",
+    )  # fmt: skip
     @classmethod
     def _is_postgres(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
@@ -390,6 +404,12 @@ class Settings(BaseSettings):
     @property
     def app_database(self) -> str:
         return self._secret(self.postgres_url) or self._embedded.postgres_url("daira_app")
+
+    @property
+    def replica(self) -> tuple[str, float] | None:
+        """Its URL, and how long reads wait for it, in seconds."""
+        url = self._secret(self.postgres_replica_url)
+        return (url, self.postgres_replica_wait) if url else None
 
     @property
     def worker_database(self) -> str:

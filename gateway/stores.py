@@ -35,6 +35,8 @@ from storage.object_urls import ObjectUrls
 from storage.objects import Objects, ObjectsUnavailable
 from storage.redis import Redis, RedisError
 from storage.redis_servers import servers_of
+from storage.replica import Replica
+from storage.replicated_database import ReplicatedDatabase
 from storage.shards import Shards
 from storage.signed_urls import UrlSigner
 from storage.snowflakes import Snowflakes
@@ -131,18 +133,28 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
 
 
 @asynccontextmanager
-async def open_database(url: str, largest: int, *, serves: bool) -> AsyncIterator[Database]:
-    """Open a pool. Waits up to 30 s.
+async def open_database(
+    url: str, largest: int, *, serves: bool, replica: tuple[str, float] | None = None
+) -> AsyncIterator[Database]:
+    """Open a pool. Waits up to 30 s, but not for the replica. replica: its URL, and how long reads wait for it, in s.
 
     Raises DatabaseUnavailable; NotMigrated for a schema that this code cannot serve on, and if a role that serves has
     too many rights.
     """
-    database = Database(url, largest=largest, name=schema.connection_name())
+    name = schema.connection_name()
+    database = Database(url, largest=largest, name=name)
+    if replica is not None:
+        replica_url, wait = replica
+        database = ReplicatedDatabase(url, replica_url, largest=largest, longest_wait=wait, name=name)
     await patiently(database.connect, DatabaseUnavailable)
     async with AsyncExitStack() as closing:
         closing.push_async_callback(database.close)
         watch = partial(_watch_database, database, "app" if serves else "worker")
         await run_beside(closing, "watch the pool of PostgreSQL", watch)
+        if isinstance(database, ReplicatedDatabase):
+            await run_beside(closing, "follow the replica of PostgreSQL", database.replica.follow)
+            watch = partial(_watch_database, database.replica, "replica")
+            await run_beside(closing, "watch the pool of the replica", watch)
         async with database.transaction() as tx:
             if why := await schema.why_not_served(tx):
                 raise NotMigrated(why)
@@ -176,7 +188,7 @@ async def prepare_bucket(settings: Settings) -> None:
         await objects.close()
 
 
-async def _watch_database(database: Database, role: str) -> None:
+async def _watch_database(database: Database | Replica, role: str) -> None:
     """Set the gauges of the pool every 5 s, forever."""
     while True:
         size, idle = database.size

@@ -1,6 +1,7 @@
 """Messages of chats: send, history, edit, delete, react."""
 
 from datetime import timedelta
+from functools import partial
 
 from domain import chat_rules
 from handlers.call import Call
@@ -176,8 +177,8 @@ async def react(call: Call, request: ReactInChat, tx: Transaction) -> Nothing:
 
 
 async def _shown(call: Call, chat_id: int, seq: int) -> list[Media]:
-    async with call.services.database.transaction(call.viewer.id, budget=call.budget, reads=True) as tx:
-        message = await chat_messages.load(tx, chat_id, seq)
+    load = partial(chat_messages.load, chat_id=chat_id, seq=seq)
+    message = await call.services.database.read(call.viewer.id, load, budget=call.budget)
     return call.show_media(message["media"] or ()) if message is not None else []
 
 

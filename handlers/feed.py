@@ -9,7 +9,7 @@ from protocol import errors
 from protocol.posts import FeedItem, FeedPage, GetFeed
 from protocol.rpc import methods
 from storage import posts, present
-from storage.database import Transaction
+from storage.database import Transaction, require_primary
 from storage.feeds import LONGEST, LONGEST_READING
 
 # Hidden posts leave gaps in a page. They are filled with older posts, by at most this many queries a page.
@@ -94,6 +94,7 @@ async def _stored(call: Call, tx: Transaction) -> list[int]:
     feeds, viewer_id = call.services.feeds, call.viewer.id
     found = await feeds.read(viewer_id)
     if found is None:
+        require_primary(tx)  # or posts would be lost whose fan-out came before the rebuild, and their rows after it
         await feeds.begin_rebuild(viewer_id)
         rebuilt = await posts.feed_ids(tx, LONGEST)
         await feeds.finish_rebuild(viewer_id, rebuilt)

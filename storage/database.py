@@ -6,7 +6,7 @@ A lost server or an exhausted pool raises `DatabaseUnavailable`.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -28,7 +28,6 @@ else:
     _BaseConnection = asyncpg.Connection
     Transaction = asyncpg.pool.PoolConnectionProxy
 Row: TypeAlias = asyncpg.Record
-
 T = TypeVar("T")
 
 OPEN_AT_START = 10
@@ -44,12 +43,20 @@ class DatabaseUnavailable(Exception):
     """PostgreSQL is down or starting, or all connections are in use."""
 
 
+class DatabaseBusy(DatabaseUnavailable):
+    """All connections are in use."""
+
+
+class PrimaryNeeded(Exception):
+    """A read on the replica has to begin again on the primary."""
+
+
 class Conflict(Exception):
     """The transaction collided with another one and was rolled back; it may be repeated."""
 
 
 _COLLIDED: tuple[type[Exception], ...] = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-_LOST: tuple[type[Exception], ...] = (
+LOST: tuple[type[Exception], ...] = (
     OSError,  # TimeoutError among them
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
@@ -60,11 +67,13 @@ _LOST: tuple[type[Exception], ...] = (
     asyncpg.InternalClientError,  # asyncpg's state after a broken connection
 )
 _POSTGRES: traces.Attributes = {"db.system.name": "postgresql"}
-_CANNOT_ROLL_BACK: tuple[type[Exception], ...] = (*_LOST, asyncpg.PostgresError)
+_CANNOT_ROLL_BACK: tuple[type[Exception], ...] = (*LOST, asyncpg.PostgresError)
 
 
 class _Connection(_BaseConnection):
     """Its statements are steps of the current trace."""
+
+    is_of_replica = False
 
     def get_reset_query(self) -> str:
         # All our settings are local to their transaction, so there is nothing to reset: this saves a round trip.
@@ -92,18 +101,33 @@ def _traced(statement: str, work: Awaitable[T]) -> Awaitable[T]:
     return traces.traced(work, statement_name(statement), _POSTGRES)
 
 
-class Database:
-    """A pool of connections with one role."""
+def require_primary(tx: Transaction) -> None:
+    """For a read whose result is stored elsewhere: it must see what was committed until now, not until the call began.
 
-    def __init__(self, url: str, *, largest: int, name: str = "daira") -> None:
+    Raises PrimaryNeeded on the replica; `Database.read` then begins again on the primary.
+    """
+    if tx.is_of_replica:  # type: ignore[attr-defined]  # the proxy passes on what it lacks
+        raise PrimaryNeeded
+
+
+class Database:
+    """A pool of connections with one role.
+
+    queue: of a database that it shares connections with.
+    """
+
+    def __init__(
+        self, url: str, *, largest: int, name: str = "daira", queue: FairQueue | None = None, is_replica: bool = False
+    ) -> None:
         self._url = url
         self._name = name
         self._largest = largest
-        self._queue = FairQueue(largest)
+        self._queue = queue or FairQueue(largest)
+        self._is_replica = is_replica
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._returning: set[asyncio.Task[None]] = set()
         self._busy: set[Transaction] = set()
-        self._breaker = ProbedBreaker("postgres", self._probe, self._drop_busy)
+        self._breaker = ProbedBreaker("replica" if is_replica else "postgres", self._probe, self._drop_busy)
 
     async def connect(self) -> None:
         """Raises DatabaseUnavailable."""
@@ -115,11 +139,12 @@ class Database:
                 max_size=self._largest,
                 command_timeout=STATEMENT_TIMEOUT_S,
                 timeout=ACQUIRE_TIMEOUT_S,
+                init=_mark_as_replica if self._is_replica else None,
                 connection_class=_Connection,
                 server_settings={"application_name": self._name},
                 max_inactive_connection_lifetime=300,
             )
-        except _LOST as error:
+        except LOST as error:
             raise DatabaseUnavailable(str(error)) from error
 
     async def close(self) -> None:
@@ -129,7 +154,13 @@ class Database:
         try:
             async with asyncio.timeout(2):
                 await self._pool.close()
-        except _LOST:
+        except LOST:
+            self._pool.terminate()
+
+    def abort(self) -> None:
+        """Close at once: what is under way fails."""
+        self._breaker.close()
+        if self._pool is not None:
             self._pool.terminate()
 
     @property
@@ -147,7 +178,7 @@ class Database:
     ) -> AsyncIterator[Transaction]:
         """A transaction of that viewer, committed at the end, or rolled back if the body raises.
 
-        reads: the transaction cannot write, so the caller does not wait for its end.
+        reads: the transaction cannot write, so the caller does not wait for its end. It is `read` that uses a replica.
         budget: of the user whose call needs it: it waits in the user's queue and is charged to the user. None for work
         that is no call. A call must not open a second transaction inside: it could wait for the first.
 
@@ -162,6 +193,16 @@ class Database:
                 yield connection
                 if not reads:
                     await connection.execute("COMMIT")
+
+    async def read(
+        self, viewer_id: int | None, body: Callable[[Transaction], Awaitable[T]], *, budget: Budget | None = None
+    ) -> T:
+        """Return the result of `body`, which gets a transaction that cannot write. Nobody waits for its end.
+
+        `body` may run twice, so it must be safe to repeat. Raises what `transaction` raises.
+        """
+        async with self.transaction(viewer_id, budget=budget, reads=True) as tx:
+            return await body(tx)
 
     async def fetch(self, statement: str, *arguments: object) -> "list[Row]":
         """Run one statement without a viewer, in one round trip. Raises DatabaseUnavailable, Conflict."""
@@ -180,7 +221,7 @@ class Database:
         try:
             async with self._connection(None) as connection:
                 await connection.execute("SELECT pg_notify($1, '')", channel, timeout=ACQUIRE_TIMEOUT_S)
-        except _LOST as error:
+        except LOST as error:
             raise DatabaseUnavailable(str(error)) from error
 
     @asynccontextmanager
@@ -191,7 +232,7 @@ class Database:
         try:
             await self._queue.enter(budget)
         except NoTurn as error:
-            raise DatabaseUnavailable(str(error)) from error
+            raise DatabaseBusy(str(error)) from error
         began = time.monotonic()
         watch = self._breaker.watch()
         try:
@@ -202,7 +243,7 @@ class Database:
         except BaseException as error:
             watch.cancel()
             self._queue.leave(budget, time.monotonic() - began)
-            if isinstance(error, _LOST):
+            if isinstance(error, LOST):
                 self._breaker.suspect()
                 raise DatabaseUnavailable(str(error)) from error
             raise
@@ -254,7 +295,9 @@ class Database:
 
     async def _release(self, connection: Transaction) -> None:
         assert self._pool is not None
-        with suppress(asyncpg.InternalClientError):  # if it was just lost, it has left the pool by itself
+        with suppress(
+            asyncpg.InterfaceError, asyncpg.InternalClientError
+        ):  # a lost one may have left the pool by itself
             await self._pool.release(connection, timeout=ACQUIRE_TIMEOUT_S)
 
 
@@ -267,7 +310,7 @@ def _translated(connection: Transaction) -> Iterator[None]:
         raise  # a slow statement: the server is up
     except (asyncpg.QueryCanceledError, asyncpg.TransactionTimeoutError) as error:
         raise TimeoutError(str(error)) from error
-    except _LOST as error:
+    except LOST as error:
         _terminate(connection)
         raise DatabaseUnavailable(str(error)) from error
     except _COLLIDED as error:
@@ -314,11 +357,15 @@ def _terminate(connection: Transaction) -> None:
         connection.terminate()
 
 
+async def _mark_as_replica(connection: "asyncpg.Connection[Any]") -> None:
+    connection.is_of_replica = True  # type: ignore[attr-defined]
+
+
 async def listen(url: str, channel: str, wake: asyncio.Event) -> "asyncpg.Connection[Any]":
     """A separate connection that sets `wake` at each NOTIFY. Raises DatabaseUnavailable."""
     try:
         connection = await asyncpg.connect(url, timeout=ACQUIRE_TIMEOUT_S)
         await connection.add_listener(channel, lambda *_: wake.set())
-    except _LOST as error:
+    except LOST as error:
         raise DatabaseUnavailable(str(error)) from error
     return connection

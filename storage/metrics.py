@@ -1,4 +1,4 @@
-"""Metrics of how users share PostgreSQL, of breakers and bulkheads, and of the object store."""
+"""Metrics of how users share PostgreSQL, of its replica, of breakers and bulkheads, and of the object store."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -42,4 +42,18 @@ BULKHEAD_REFUSED = Counter(
     "daira_bulkhead_refused_total",
     "Requests that were refused because too many others to the dependency run or wait",
     ["dependency"],
+)
+READS = Counter(
+    "daira_replica_reads_total",
+    "Reads that could use the replica, by where they ran: on the `replica`; or on the primary because the replica was "
+    "`behind` or `down`, was `lost` during the read, or because the read `needed` the primary",
+    ["where"],
+)
+REPLICA_LAG = Gauge(
+    "daira_replica_lag_seconds", "Time since the replica was last as current as the primary", multiprocess_mode="max"
+)
+REPLICA_WAIT = Histogram(
+    "daira_replica_wait_seconds",
+    "Time that reads waited to know that the replica is current",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5),
 )

@@ -110,7 +110,7 @@ class Cluster:
         closing = await self._closing.enter_async_context(AsyncExitStack())
         stores = await closing.enter_async_context(open_stores(settings))
         database = await closing.enter_async_context(
-            open_database(settings.app_database, settings.postgres_pool, serves=True)
+            open_database(settings.app_database, settings.postgres_pool, serves=True, replica=settings.replica)
         )
         node = Node(stores, database)
         listener = listen("127.0.0.1", 0)

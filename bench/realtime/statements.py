@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -73,8 +74,10 @@ class Handlers:
         )
         self._queries.clear()
         request = msgspec.convert(real.argument, method.request)
-        if method.transactional:
-            async with self._services.database.transaction(self._viewer.id, reads=method.reads) as tx:
+        if method.reads and method.transactional:
+            answer = await self._services.database.read(self._viewer.id, partial(method.handler, call, request))
+        elif method.transactional:
+            async with self._services.database.transaction(self._viewer.id) as tx:
                 answer = await method.handler(call, request, tx)
         else:
             answer = await method.handler(call, request)

@@ -30,11 +30,13 @@ async def test_a_connection_lost_on_release_does_not_fail_its_call(cluster: Clus
 async def test_a_transaction_that_reads_cannot_write_and_ends_behind_its_caller(cluster: Cluster):
     database = cluster.worker_database
     with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
-        async with database.transaction(reads=True) as tx:
-            await tx.execute("DELETE FROM outbox")
-    async with database.transaction(reads=True) as tx:
-        connection = tx._con
+        await database.read(None, lambda tx: tx.execute("DELETE FROM outbox"))
+
+    async def read(tx):
         await tx.execute("SELECT 1")
+        return tx._con
+
+    connection = await database.read(None, read)
     assert connection.is_in_transaction()
     async with asyncio.timeout(WAIT_S):
         while connection.is_in_transaction():

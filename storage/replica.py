@@ -1,0 +1,203 @@
+"""Follows a streaming replica of PostgreSQL, and says whether it is as current as the primary.
+
+A read that arrives makes the node ask the primary up to where its log is flushed, and waits until the replica has
+replayed it. So a read on the replica sees all that was committed before its call arrived, on whichever node: the
+user's own writes, what a push told, a block. One question serves all reads that wait for it.
+
+States: down → behind ⇄ current → down …
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from enum import StrEnum
+from typing import Any
+
+import asyncpg
+import structlog
+
+from storage.database import ACQUIRE_TIMEOUT_S, LOST, Database, DatabaseUnavailable
+from storage.fair_queue import FairQueue
+from storage.metrics import REPLICA_LAG, REPLICA_WAIT
+
+LEAST_GAP_S = 0.003  # between two questions, however many reads arrive
+IDLE_S = 0.1
+PROBE_TIMEOUT_S = 0.3
+RETRY_S = 0.2
+FIRST_LOOK_S = 0.001  # after which the replica is asked again; doubled each time
+
+# Flushed, not inserted: what is answered as committed is flushed, and the replica gets no more than that.
+_FLUSHED = """SELECT substr(pg_walfile_name(position), 1, 8) AS timeline,
+    pg_wal_lsn_diff(position, '0/0')::bigint AS position
+FROM pg_current_wal_flush_lsn() AS position"""
+_REPLAYED = "SELECT CASE WHEN pg_is_in_recovery() THEN pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint END"
+_CLUSTER = "SELECT system_identifier FROM pg_control_system()"
+_TIMELINE = """SELECT upper(lpad(to_hex(greatest(timeline_id, min_recovery_end_timeline)), 8, '0'))
+FROM pg_control_checkpoint(), pg_control_recovery()"""
+
+log = structlog.get_logger()
+
+
+class ReplicaLost(Exception):
+    """It is down, or no replica of the primary."""
+
+
+_LOST: tuple[type[Exception], ...] = (ReplicaLost, DatabaseUnavailable, *LOST, asyncpg.PostgresError)
+
+
+class State(StrEnum):
+    DOWN = "down"
+    BEHIND = "behind"
+    CURRENT = "current"
+
+
+class _Round:
+    """One question, and the reads that wait for its answer."""
+
+    def __init__(self) -> None:
+        self.is_decided = asyncio.Event()
+        self.is_current = False
+
+    def decide(self, is_current: bool) -> None:
+        self.is_current = is_current
+        self.is_decided.set()
+
+
+class Replica:
+    """`database` is for use after `is_current`."""
+
+    def __init__(
+        self, primary_url: str, url: str, longest_wait: float, *, largest: int, name: str, queue: FairQueue
+    ) -> None:
+        """longest_wait: seconds that a read waits for the replica at most. queue: of the primary."""
+        self.database: Database | None = None
+        self.state = State.DOWN
+        self._primary_url = primary_url
+        self._url = url
+        self._longest_wait = longest_wait
+        self._largest = largest
+        self._name = name
+        self._queue = queue
+        self._round = _Round()
+        self._wanted = asyncio.Event()
+        self._timeline = ""  # after a failover, positions of the old timeline say nothing about the new one
+        self._position = 0  # up to where the replica has replayed, in bytes
+        self._looked_at = 0.0
+        self._current_at = 0.0
+
+    async def is_current(self) -> bool:
+        """Whether the replica has replayed all that was committed before this call.
+
+        False at once while the replica is down or behind, otherwise after `longest_wait` at most.
+        """
+        if self.state is not State.CURRENT:
+            return False
+        own = self._round
+        self._wanted.set()
+        with REPLICA_WAIT.time():
+            await own.is_decided.wait()
+        return own.is_current
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The numbers of open connections and of idle ones among them."""
+        return self.database.size if self.database else (0, 0)
+
+    async def follow(self) -> None:
+        """Follow the replica, and connect again when it is lost, endlessly."""
+        told = ""
+        while True:
+            try:
+                async with self._connected() as (primary, replica):
+                    while True:
+                        await self._ask(primary, replica)
+                        told = ""
+            except _LOST as error:
+                why = f"{type(error).__name__}: {error}"
+                if why != told:
+                    log.warning("reads go to the primary: the replica is lost", error=why)
+                told = why
+            await asyncio.sleep(RETRY_S)
+
+    @asynccontextmanager
+    async def _connected(self) -> "AsyncIterator[tuple[asyncpg.Connection[Any], asyncpg.Connection[Any]]]":
+        probes: list[asyncpg.Connection[Any]] = []
+        try:
+            for url in (self._primary_url, self._url):
+                probe = await asyncpg.connect(
+                    url,
+                    timeout=ACQUIRE_TIMEOUT_S,
+                    command_timeout=PROBE_TIMEOUT_S,
+                    server_settings={"application_name": self._name},
+                )
+                probes.append(probe)
+            primary, replica = probes
+            if await primary.fetchval(_CLUSTER) != await replica.fetchval(_CLUSTER):
+                raise ReplicaLost("it belongs to another cluster than the primary: see DAIRA_POSTGRES_REPLICA_URL")
+            self._timeline, self._position = await replica.fetchval(_TIMELINE), 0
+            self.database = database = self._new_database()
+            await database.connect()
+            self.state = State.BEHIND
+            yield primary, replica
+        finally:
+            self._leave(State.DOWN)
+            lost, self.database = self.database, None
+            for probe in probes:
+                probe.terminate()
+            if lost is not None:
+                lost.abort()  # reads on a replica that hangs fail now, and begin again on the primary
+
+    def _new_database(self) -> Database:
+        return Database(self._url, largest=self._largest, name=self._name, queue=self._queue, is_replica=True)
+
+    async def _ask(self, primary: "asyncpg.Connection[Any]", replica: "asyncpg.Connection[Any]") -> None:
+        """One round. Reads that arrive after the question was sent wait for the next one."""
+        own, self._round = self._round, _Round()
+        self._wanted.clear()
+        began = self._now
+        try:
+            flushed = await primary.fetchrow(_FLUSHED)
+            assert flushed is not None
+            if flushed["timeline"] != self._timeline:
+                raise ReplicaLost("it has not followed the primary through a failover yet")
+            is_current = await self._reach(replica, flushed["position"])
+        except BaseException:
+            own.decide(False)
+            raise
+        own.decide(is_current)
+        if is_current:
+            self.state, self._current_at = State.CURRENT, began
+        else:
+            self._leave(State.BEHIND)
+        REPLICA_LAG.set(self._now - self._current_at)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(IDLE_S):
+                await self._wanted.wait()
+        await asyncio.sleep(max(began + LEAST_GAP_S - self._now, 0))
+
+    async def _reach(self, replica: "asyncpg.Connection[Any]", position: int) -> bool:
+        """Whether the replica reaches the position in time."""
+        deadline = self._now + self._longest_wait
+        pause = FIRST_LOOK_S
+        # Asked now and then even if it need not be: it may hang while nothing is written.
+        while self._position < position or self._looked_at + IDLE_S < self._now:
+            found = await replica.fetchval(_REPLAYED)
+            if found is None:
+                raise ReplicaLost("it is no replica any more")
+            self._position, self._looked_at = found, self._now
+            if found < position:
+                if self._now + pause > deadline:
+                    return False
+                await asyncio.sleep(pause)
+                pause *= 2
+        return True
+
+    def _leave(self, state: State) -> None:
+        """Send reads to the primary, also those that wait."""
+        self.state = state
+        self._round.decide(False)
+        self._round = _Round()
+
+    @property
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
