@@ -40,6 +40,7 @@ class Bench:
         self.bare: Any = await asyncpg.connect(self.cluster.servers.postgres_url("daira_app"))
         await self.bare.execute("SELECT set_config('app.user_id', $1, false)", alice.id)
         self.redis = self.cluster.stores.redis.commands
+        self.shards = self.cluster.stores.data_shards
         return [
             await self._feed_get(alice, "ranked"),
             await self._feed_get(alice, "latest"),
@@ -66,10 +67,10 @@ class Bench:
     async def _feed_get(self, alice: Person, mode: str) -> Row:
         ours = await timed(f"feed.get {mode}", lambda _: alice.call("feed.get", mode=mode), ROUNDS)
         feed = await self.cluster.stores.feeds.read(int(alice.id)) or []
-        key = self.cluster.stores.redis.key("feed", alice.id)
+        shard, key = self._feed(int(alice.id))
 
         async def bare(_: int) -> None:
-            await self.redis.zrevrange(key, 0, -1)
+            await self.shards.call(shard, "ZREVRANGE", key, 0, -1)
             await posts.load(self.bare, feed[:20])
 
         return Row(
@@ -184,16 +185,14 @@ class Bench:
             crowd = await seeding.insert_users(owner, names)
             await seeding.insert_follows(owner, [(person, int(author.id)) for person in [*crowd, int(watcher.id)]])
         await owner.close()
-        keys = [self.cluster.stores.redis.key("feed", person) for person in crowd]
-        async with self.redis.pipeline(transaction=False) as pipe:
-            for key in keys:
-                pipe.zadd(key, {"built": float("inf")})
-            await pipe.execute()
-        last = keys[0]
+        for person in crowd:
+            await self.cluster.stores.feeds.begin_rebuild(person)
+        places = [self._feed(person) for person in crowd]
+        shard, last = places[0]
 
         async def fan_out(_: int) -> None:
             post = await author.call("post.create", text="to the crowd")
-            while await self.redis.zscore(last, post["id"]) is None:
+            while await self.shards.call(shard, "ZSCORE", last, post["id"]) is None:
                 await asyncio.sleep(0.001)
 
         ours = await timed(f"fan-out to {followers}", fan_out, FANOUT_ROUNDS, warm_up=2)
@@ -201,7 +200,7 @@ class Bench:
         async def bare(_: int) -> None:
             post_id = self._mint()
             async with self.redis.pipeline(transaction=False) as pipe:
-                for key in keys:
+                for _, key in places:
                     pipe.zadd(key, {str(post_id): milliseconds(post_id)})
                 await pipe.execute()
 
@@ -209,6 +208,11 @@ class Bench:
             f"post to {followers:,} feeds, from the call", ours, f"{followers:,} ZADD in a pipeline",
             await timed("bare", bare, FANOUT_ROUNDS, warm_up=1), "~50 for 1,000",
         )  # fmt: skip
+
+    def _feed(self, user_id: int) -> tuple[int, str]:
+        """Its shard and key."""
+        shard = self.shards.of(str(user_id))
+        return shard, self.shards.key(shard, "feed", user_id)
 
     def _mint(self) -> int:
         return self.cluster.stores.ids.mint()

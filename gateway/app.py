@@ -72,7 +72,7 @@ class WorkerProcess:
             Outbox(database, stores.ids),
             stores.objects,
             stores.object_files,
-            Sketches(stores.redis),
+            Sketches(stores.data_shards),
             Voice(database, stores.roster, stores.voice_server) if stores.voice_server else None,
             stores.recorder,
             stores.providers,
@@ -143,7 +143,7 @@ def sidecar(
     """Return the sidecar with the health and metrics of this process, and with workers, LiveKit's webhook."""
     checks: dict[str, Check] = {
         "postgres": database.ping,
-        "redis": stores.redis.ping,
+        "redis": stores.data_shards.ping,
         "objects": stores.objects.ping,
         **({"kafka": stores.event_log.ping} if settings.kafka else {}),
         **({"livekit": stores.voice_server.ping} if stores.voice_server else {}),
@@ -192,7 +192,7 @@ async def _gather_from_database(database: Database) -> None:
 
 
 async def _gather_from_redis(stores: Stores) -> None:
-    REDIS_MEMORY.set(await stores.redis.memory_ratio())
+    REDIS_MEMORY.set(await stores.data_shards.memory_ratio())
 
 
 async def _gather_from_event_log(stores: Stores) -> None:

@@ -177,7 +177,7 @@ async def _start_sidecar(
     except OSError as error:
         raise PortTaken(f"the sidecar cannot listen on {settings.host}:{port} ({error.strerror})") from None
     closing.push_async_callback(beside.stop)
-    announce = partial(Sidecars(stores.redis).keep_announcing, settings.host, port)
+    announce = partial(Sidecars(stores.data_shards).keep_announcing, settings.host, port)
     await run_beside(closing, "announce the sidecar", announce)
 
 

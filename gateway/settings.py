@@ -13,7 +13,6 @@ from pydantic import (
     DirectoryPath,
     Field,
     SecretStr,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -123,7 +122,9 @@ class Settings(BaseSettings):
     )
     postgres_pool: int = Field(20, description="Most connections that a process opens for each role.", ge=2, le=500)
     redis_url: SecretStr | None = Field(
-        None, description="redis:// or redis+sentinel://host:port,…/service. Required with DAIRA_POSTGRES_URL."
+        None,
+        description="redis://, redis+sentinel://host:port,…/service or, with DAIRA_KAFKA_BROKERS, "
+        "redis+cluster://host:port,… Required with DAIRA_POSTGRES_URL.",
     )
     realtime_redis_url: SecretStr | None = Field(
         None, description="Redis for pushes and recovery; may be redis+cluster://host:port,… Default: DAIRA_REDIS_URL."
@@ -314,11 +315,9 @@ class Settings(BaseSettings):
 
     @field_validator("redis_url", "realtime_redis_url", mode="after")
     @classmethod
-    def _is_redis(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+    def _is_redis(cls, value: SecretStr | None) -> SecretStr | None:
         if value:
-            servers = servers_of(value.get_secret_value())
-            if servers.is_cluster and info.field_name == "redis_url":
-                raise ValueError("only DAIRA_REALTIME_REDIS_URL may be a cluster")
+            servers_of(value.get_secret_value())
         return value
 
     @field_validator(
@@ -352,6 +351,11 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
+        if self.redis_url and servers_of(self._secret(self.redis_url)).is_cluster and not self.kafka_brokers:
+            raise ValueError(
+                "DAIRA_REDIS_URL may be a cluster only with DAIRA_KAFKA_BROKERS: Redis Streams, as the event log, "
+                "need one server"
+            )
         if self.developer_page and not self.is_for_this_machine_alone:
             raise ValueError(
                 "DAIRA_DEVELOPER_PAGE signs anyone in as any demo user: it requires DAIRA_HOST=127.0.0.1 and no "

@@ -26,7 +26,8 @@ from stage import roster
 from stage.recorder import ObjectStore, Recorder
 from stage.roster import Roster
 from stage.voice_server import VoiceServer
-from storage import budgets, limits, schema
+from storage import budgets, limits, schema, snowflakes, views
+from storage import feeds as stored_feeds
 from storage.database import Database, DatabaseUnavailable
 from storage.event_log import EventLog
 from storage.feeds import Feeds
@@ -43,7 +44,7 @@ from storage.snowflakes import Snowflakes
 
 SCRIPTS = (
     *broadcaster.SCRIPTS, *recovery.SCRIPTS, *nodes.SCRIPTS, *roster.SCRIPTS, *reports.SCRIPTS, *limits.SCRIPTS,
-    *budgets.SCRIPTS,
+    *budgets.SCRIPTS, *stored_feeds.SCRIPTS, *snowflakes.SCRIPTS, *views.SCRIPTS,
 )  # fmt: skip
 
 KEEP_PARTS_DAYS = 7  # of uploads that the sweeper missed
@@ -61,7 +62,8 @@ class Stores:
     """A process's connections to all servers but PostgreSQL, and what is built on them."""
 
     settings: Settings
-    redis: Redis
+    redis: Redis  # of the event log
+    data_shards: Shards
     ids: Snowflakes
     event_log: EventLog
     feeds: Feeds
@@ -84,8 +86,12 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
     async with AsyncExitStack() as closing:
         redis = Redis(settings.redis, settings.prefix)
         closing.push_async_callback(redis.close)
-        ids = Snowflakes(redis)
-        async with _reaching(settings.redis, "DAIRA_REDIS_URL"):
+        # Not the links of `shards`, even if the server is the same: long answers would hold up pushes.
+        data_shards = Shards(servers_of(settings.redis), settings.prefix, SCRIPTS)
+        closing.push_async_callback(data_shards.stop)
+        feeds, ids = Feeds(data_shards), Snowflakes(data_shards)
+        async with _reaching(settings.redis, "DAIRA_REDIS_URL"), asyncio.timeout(START_TIMEOUT_S):
+            await data_shards.start()
             await patiently(ids.lease, RedisError)
         closing.push_async_callback(_quietly, ids.release)
         await run_beside(closing, "keep the lease on ids", ids.keep_lease)
@@ -115,9 +121,10 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         yield Stores(
             settings=settings,
             redis=redis,
+            data_shards=data_shards,
             ids=ids,
             event_log=event_log,
-            feeds=Feeds(redis),
+            feeds=feeds,
             shards=shards,
             names=names,
             locations=Locations(shards, names),

@@ -14,6 +14,8 @@ from rich.table import Column, Table
 
 from gateway.terminal import fail, load_settings, notes, run, screen
 
+REDIS_TIMEOUT_S = 2.0
+
 if TYPE_CHECKING:
     from gateway.overview import Backlog, Load, Process, Snapshot
     from gateway.settings import Settings
@@ -71,18 +73,23 @@ async def _snapshots(settings: "Settings", urls: Sequence[str], every: float) ->
 
     from gateway.overview import snapshot
     from gateway.scrapes import scrape_all
-    from storage.redis import Redis, RedisError
+    from storage.cancellation import end
+    from storage.redis import RedisError
+    from storage.redis_servers import servers_of
+    from storage.shards import Shards
     from storage.sidecars import Sidecars
 
-    redis = None if urls else Redis(settings.redis, settings.prefix)
+    shards = None if urls else Shards(servers_of(settings.redis), settings.prefix, ())
+    starting = asyncio.ensure_future(shards.start() if shards else asyncio.sleep(0))
     asked = list(urls)
     before = None
     try:
         async with aiohttp.ClientSession() as session:
             while True:
-                if redis is not None:
+                if shards is not None:
                     try:
-                        asked = await Sidecars(redis).known() or asked
+                        await asyncio.wait({starting}, timeout=REDIS_TIMEOUT_S)
+                        asked = await Sidecars(shards).known() or asked
                     except RedisError as error:  # then most of all an operator wants to see something
                         if not asked:
                             asked = _local(settings)
@@ -95,8 +102,9 @@ async def _snapshots(settings: "Settings", urls: Sequence[str], every: float) ->
                 before = after
                 await asyncio.sleep(every)
     finally:
-        if redis is not None:
-            await redis.close()
+        await end(starting)
+        if shards is not None:
+            await shards.stop()
 
 
 def _local(settings: "Settings") -> list[str]:

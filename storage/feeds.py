@@ -4,14 +4,20 @@ A feed holds the newest 1,000 posts. It expires an hour after it was last read o
 writes only into feeds that exist; a missing one is rebuilt from PostgreSQL when it is read. Meanwhile the feed
 exists with the mark "building", so that fan-out does not miss it. If the rebuild dies, the next reader finds the
 mark and starts again.
+
+The marks name the run of the server. A replica that takes over, or a server that starts again, may lack the last
+writes: it is another run, so its feeds are rebuilt.
 """
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from storage.redis import Redis
+from storage.redis_link import LinkScript, Part
+from storage.shards import Shards
 from storage.snowflakes import milliseconds
 
 LONGEST = 1_000
@@ -20,83 +26,104 @@ BACKFILL = 200
 READING_LIFETIME_S = 600
 LONGEST_READING = 500
 
-_BUILDING = "building"
-_FIRST = float("inf")  # above all posts, so that trimming never removes a mark
 _BUILDING_LIFETIME_S = 30
-_MARKS = 2  # entries that are not posts
+_MARKS = 2  # entries that are not posts; their score is above all posts, so that trimming never removes them
 _CAPACITY = LONGEST + _MARKS
 _LUA = Path(__file__).parent / "lua"
+_ADD, _BACKFILL, _BEGIN, _FINISH = (
+    LinkScript(_LUA / f"{name}.lua") for name in ("add_to_feeds", "backfill_feed", "begin_feed", "finish_feed")
+)
+SCRIPTS = (_ADD, _BACKFILL, _BEGIN, _FINISH)
 
 _encode_reading = msgspec.msgpack.Encoder().encode
 _decode_reading = msgspec.msgpack.Decoder(list[tuple[int, float]]).decode
 
 
 class Feeds:
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
-        self._add = redis.script(_LUA / "add_to_feeds.lua")
-        self._backfill = redis.script(_LUA / "backfill_feed.lua")
-        self._finish = redis.script(_LUA / "finish_feed.lua")
+    """All methods raise RedisError."""
+
+    def __init__(self, shards: Shards) -> None:
+        """shards: not started yet, and listened to by nobody else."""
+        self._shards = shards
+        self._runs: dict[int, bytes] = {}  # by shard
+        shards.listen(lambda _channel, _message: None, self._note_run)
 
     async def insert(self, user_ids: Sequence[int], post_id: int) -> None:
         """Insert the post into those feeds that exist. Safe to repeat."""
-        if user_ids:
-            keys = [self._key(user_id) for user_id in user_ids]
-            await self._add(keys, [milliseconds(post_id), post_id, _CAPACITY])
+        by_shard: defaultdict[int, list[str]] = defaultdict(list)
+        for user_id in user_ids:
+            shard, key = self._place(user_id)
+            by_shard[shard].append(key)
+        entry = milliseconds(post_id), post_id, _CAPACITY
+        await asyncio.gather(*(self._shards.run(shard, _ADD, keys, entry) for shard, keys in by_shard.items()))
 
     async def backfill(self, user_id: int, post_ids: Sequence[int]) -> None:
         if post_ids:
-            await self._backfill([self._key(user_id)], [_CAPACITY, *_scored(post_ids)])
+            shard, key = self._place(user_id)
+            await self._shards.run(shard, _BACKFILL, (key,), (_CAPACITY, *_scored(post_ids)))
 
     async def remove(self, user_ids: Sequence[int], post_ids: Sequence[int]) -> None:
-        if not user_ids or not post_ids:
-            return
-        async with self._redis.commands.pipeline(transaction=False) as pipe:
-            for user_id in user_ids:
-                pipe.zrem(self._key(user_id), *post_ids)
-            await pipe.execute()
+        if post_ids:
+            await self._call_each("ZREM", user_ids, *post_ids)
 
     async def read(self, user_id: int) -> list[int] | None:
         """All post ids, newest first; None if the feed must be rebuilt. Extends its expiry."""
-        async with self._redis.commands.pipeline(transaction=False) as pipe:
-            pipe.zrevrange(self._key(user_id), 0, -1)
-            pipe.expire(self._key(user_id), LIFETIME_S)
-            entries, _ = await pipe.execute()
-        if b"built" not in entries[:_MARKS] or b"building" in entries[:_MARKS]:
+        shard, key = self._place(user_id)
+        answer = self._shards.call(shard, "ZREVRANGE", key, 0, -1)
+        self._shards.send(shard, "EXPIRE", key, LIFETIME_S)
+        entries = await answer
+        building, built = self._marks(shard)
+        if entries[:1] != [built] or entries[1:2] == [building]:
             return None
         return sorted(map(int, entries[1:]), reverse=True)
 
     async def begin_rebuild(self, user_id: int) -> None:
-        async with self._redis.commands.pipeline(transaction=True) as pipe:
-            pipe.zadd(self._key(user_id), {_BUILDING: _FIRST})
-            pipe.expire(self._key(user_id), _BUILDING_LIFETIME_S)
-            await pipe.execute()
+        shard, key = self._place(user_id)
+        building, _ = self._marks(shard)
+        await self._shards.run(shard, _BEGIN, (key,), (building, _BUILDING_LIFETIME_S))
 
     async def finish_rebuild(self, user_id: int, post_ids: Sequence[int]) -> None:
-        await self._finish([self._key(user_id)], [_CAPACITY, LIFETIME_S, *_scored(post_ids)])
+        """Does nothing if the server was replaced since the rebuild began: the next reader begins again."""
+        shard, key = self._place(user_id)
+        values: tuple[Part, ...] = (_CAPACITY, LIFETIME_S, *self._marks(shard), *_scored(post_ids))
+        await self._shards.run(shard, _FINISH, (key,), values)
 
     async def keep_alive(self, user_ids: Sequence[int]) -> None:
         """Extend the expiry of online users' feeds."""
-        async with self._redis.commands.pipeline(transaction=False) as pipe:
-            for user_id in user_ids:
-                pipe.expire(self._key(user_id), LIFETIME_S)
-            await pipe.execute()
+        await self._call_each("EXPIRE", user_ids, LIFETIME_S)
 
     async def keep_reading(self, token: str, scored: Sequence[tuple[int, float]]) -> None:
         """Store the order of a ranked feed for its further pages."""
+        shard, key = self._place_of_reading(token)
         kept = _encode_reading(scored[:LONGEST_READING])
-        await self._redis.commands.set(self._reading_key(token), kept, ex=READING_LIFETIME_S)
+        await self._shards.call(shard, "SET", key, kept, "EX", READING_LIFETIME_S)
 
     async def reading(self, token: str) -> list[tuple[int, float]] | None:
         """The stored order, as (post id, score); None if it has expired."""
-        kept = await self._redis.commands.get(self._reading_key(token))
+        shard, key = self._place_of_reading(token)
+        kept = await self._shards.call(shard, "GET", key)
         return None if kept is None else _decode_reading(kept)
 
-    def _key(self, user_id: int) -> str:
-        return self._redis.key("feed", user_id)
+    async def _call_each(self, command: str, user_ids: Sequence[int], *arguments: Part) -> None:
+        places = map(self._place, user_ids)
+        await asyncio.gather(*(self._shards.call(shard, command, key, *arguments) for shard, key in places))
 
-    def _reading_key(self, token: str) -> str:
-        return self._redis.key("reading", token)
+    def _place(self, user_id: int) -> tuple[int, str]:
+        shard = self._shards.of(str(user_id))
+        return shard, self._shards.key(shard, "feed", user_id)
+
+    def _place_of_reading(self, token: str) -> tuple[int, str]:
+        shard = self._shards.of(token)
+        return shard, self._shards.key(shard, "reading", token)
+
+    def _marks(self, shard: int) -> tuple[bytes, bytes]:
+        """The marks "building" and "built" of this run. The second one sorts above the first."""
+        run = self._runs.get(shard, b"")
+        return b"building:%b" % run, b"built:%b" % run
+
+    async def _note_run(self, shards: Sequence[int]) -> None:
+        info = await self._shards.info(shards[0], "server")
+        self._runs.update(dict.fromkeys(shards, info["run_id"].encode()))
 
 
 def _scored(post_ids: Sequence[int]) -> list[int]:

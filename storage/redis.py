@@ -91,7 +91,7 @@ class _Guarded(Retry):
 
 
 class Redis:
-    """Clients of one server, or of a master behind Sentinel. The realtime paths use other connections (`shards`).
+    """Clients of one server, or of a master behind Sentinel, for the event log. All else uses `shards`.
 
     `commands` times out after two seconds, and is refused at once while the server does not answer. `blocking` is for
     reads that wait up to five seconds.
@@ -128,11 +128,6 @@ class Redis:
 
     async def ping(self) -> None:
         await self.commands.ping()
-
-    async def memory_ratio(self) -> float:
-        """The part of its memory that the server uses, 0 to 1. Without a limit, the part of the machine's memory."""
-        info = await self.commands.info("memory")
-        return float(info["used_memory"] / (info["maxmemory"] or info["total_system_memory"]))
 
     @property
     def master(self) -> Address | None:

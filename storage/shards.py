@@ -111,6 +111,20 @@ class Shards:
         except RedisError:
             return
 
+    async def info(self, shard: int, section: str) -> dict[str, str]:
+        """What the shard's server says about itself. Raises RedisError."""
+        lines = (await self.call(shard, "INFO", section)).decode().splitlines()
+        return {name: value for name, _, value in (line.partition(":") for line in lines)}
+
+    async def memory_ratio(self) -> float:
+        """The part of its memory that the fullest server uses, 0 to 1. Without a limit, of the machine's memory."""
+        infos = await asyncio.gather(*(self.info(shards[0], "memory") for shards in self.by_link))
+        return max(int(each["used_memory"]) / int(_limit(each)) for each in infos)
+
+    async def ping(self) -> None:
+        """Raises RedisError if a server does not answer."""
+        await asyncio.gather(*(self.call(shards[0], "PING") for shards in self.by_link))
+
     def publish(self, shard: int, channel: str, message: bytes) -> "asyncio.Future[Any]":
         """Raises RedisError."""
         return self._link(shard).call(self.publish_command, channel, message)
@@ -170,6 +184,10 @@ class Shards:
     def _message(self, channel: bytes, message: bytes) -> None:
         if self._on_message is not None:
             self._on_message(channel, message)
+
+
+def _limit(memory: dict[str, str]) -> str:
+    return memory["maxmemory"] if memory["maxmemory"] != "0" else memory["total_system_memory"]
 
 
 def _look_away(answer: "asyncio.Future[Any]") -> None:

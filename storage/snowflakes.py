@@ -1,7 +1,8 @@
 """Snowflake ids: 41 bits of milliseconds since 2024-01-01, 10 of node, 12 of sequence.
 
 The node number is leased in Redis. Minting stops when the lease was not renewed in time, by our own monotonic clock, so
-that two processes never share a number.
+that two processes never share a number. A replica that takes over may lack the last writes. So a number is used only
+once a replica has it, and a lease lasts longer in Redis than here: one of the last renewals may be missing.
 """
 
 import asyncio
@@ -13,15 +14,22 @@ from pathlib import Path
 
 import structlog
 
-from storage.redis import Redis, RedisError
+from storage.redis import RedisError
+from storage.redis_link import LinkScript
+from storage.shards import Shards
 
 EPOCH_MS = 1_704_067_200_000  # 2024-01-01T00:00:00Z
 NODES = 1023  # the last number is the database's: see `mint_id`
 LEASE_S = 30.0
+KEPT_S = 2 * LEASE_S  # in Redis
 RENEW_EVERY_S = 10.0
 RETRY_S = 0.2
 
+CONFIRM_MS = 500
+
 _LUA = Path(__file__).parent / "lua"
+_HOLD, _RELEASE = LinkScript(_LUA / "hold_leases.lua"), LinkScript(_LUA / "release_lease.lua")
+SCRIPTS = (_HOLD, _RELEASE)
 
 log = structlog.get_logger()
 
@@ -33,11 +41,9 @@ class MintingStopped(Exception):
 class Snowflakes:
     """Mints ids that are unique over all processes with the same Redis prefix."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, shards: Shards) -> None:
         self.renew_every_s = RENEW_EVERY_S
-        self._redis = redis
-        self._hold = redis.script(_LUA / "hold_leases.lua")
-        self._release = redis.script(_LUA / "release_lease.lua")
+        self._shards = shards
         self._holder = secrets.token_hex(8)
         self._node = -1
         self._valid_until = 0.0
@@ -55,19 +61,19 @@ class Snowflakes:
         return time.monotonic() < self._valid_until
 
     async def lease(self) -> None:
-        """Lease a free number. Raises RedisError; MintingStopped if all are taken."""
+        """Lease a free number. Raises RedisError; MintingStopped if all that can be reached are taken."""
         for node in random.sample(range(NODES), NODES):
-            if await self._take(node):
+            if self._shards.is_up([self._shards.of(str(node))]) and await self._take(node):
                 return
-        raise MintingStopped(f"all {NODES} node numbers are leased")
+        raise MintingStopped("no node number is free, or no server of Redis is up")
 
     async def keep_lease(self) -> None:
-        """Renew the lease endlessly. A number that another process has taken is replaced by a new one."""
+        """Renew the lease endlessly. A number that another process has taken, or whose server is lost, is replaced."""
         is_renewed = True
         while True:
             await asyncio.sleep(self.renew_every_s if is_renewed else RETRY_S)
             try:
-                if not await self._take(self._node):
+                if not await self._renew():
                     await self.lease()
                 is_renewed = True
             except (RedisError, MintingStopped) as error:
@@ -78,8 +84,9 @@ class Snowflakes:
                 is_renewed = False
 
     async def release(self) -> None:
-        await self._release([self._key(self._node)], [self._holder])
         self._valid_until = 0.0
+        shard, key = self._place(self._node)
+        await self._shards.run(shard, _RELEASE, (key,), (self._holder,))
 
     def mint(self) -> int:
         """A new id. Raises MintingStopped."""
@@ -95,17 +102,44 @@ class Snowflakes:
         self._last_ms = now_ms
         return now_ms << 22 | self._node << 12 | self._sequence
 
-    async def _take(self, node: int) -> bool:
-        asked = time.monotonic()
-        [is_ours] = await self._hold([self._key(node)], [self._holder, int(LEASE_S * 1_000), 1])
-        if not is_ours:
+    async def _renew(self) -> bool:
+        """Whether the number is still ours, or may be: then it is tried again. Raises RedisError."""
+        try:
+            return await self._hold(self._node)
+        except RedisError:
+            if time.monotonic() < self._valid_until - LEASE_S / 2:
+                raise
             return False
-        self._node = node
-        self._valid_until = asked + LEASE_S
-        return True
 
-    def _key(self, node: int) -> str:
-        return self._redis.key("snowflake-node", node)
+    async def _take(self, node: int) -> bool:
+        """Lease a new number, and make sure that it outlives the server. Raises RedisError."""
+        shard, _ = self._place(node)
+        replicas = int((await self._shards.info(shard, "replication"))["connected_slaves"])
+        asked = time.monotonic()
+        # Sent together, so both go to the same server.
+        held = self._shards.run(*self._holding(node))
+        confirmed = self._shards.call(shard, "WAIT", 1, CONFIRM_MS) if replicas else None
+        [is_ours] = await held
+        if confirmed is not None and await confirmed == 0:
+            raise RedisError("no replica has confirmed the lease of a node number")
+        if is_ours:
+            self._node, self._valid_until = node, asked + LEASE_S
+        return bool(is_ours)
+
+    async def _hold(self, node: int) -> bool:
+        asked = time.monotonic()
+        [is_ours] = await self._shards.run(*self._holding(node))
+        if is_ours:
+            self._valid_until = asked + LEASE_S
+        return bool(is_ours)
+
+    def _holding(self, node: int) -> "tuple[int, LinkScript, tuple[str], tuple[str, int, int]]":
+        shard, key = self._place(node)
+        return shard, _HOLD, (key,), (self._holder, int(KEPT_S * 1_000), 1)
+
+    def _place(self, node: int) -> tuple[int, str]:
+        shard = self._shards.of(str(node))
+        return shard, self._shards.key(shard, "snowflake-node", node)
 
 
 def milliseconds(snowflake: int) -> int:

@@ -6,12 +6,17 @@ Redis computes the sketches, PostgreSQL keeps them: a lost Redis loses no view.
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from protocol.events import PostEngagementEvent
 from storage.database import Transaction
 from storage.outbox import encode
-from storage.redis import Redis
+from storage.redis_link import LinkScript
+from storage.shards import Shards
+
+ADD = LinkScript(Path(__file__).parent / "lua" / "add_to_sketch.lua")
+SCRIPTS = (ADD,)
 
 
 class Sketch(NamedTuple):
@@ -76,21 +81,15 @@ async def keep(tx: Transaction, post_id: int, sketch: Sketch) -> None:
 class Sketches:
     """Adds members to sketches, by Redis."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
 
     async def add(self, due: Sequence[DueSketch]) -> list[Sketch]:
         """The sketches with their new members. Raises RedisError."""
         return await asyncio.gather(*map(self._add, due))
 
     async def _add(self, due: DueSketch) -> Sketch:
-        key = self._redis.key("sketch", due.post_id)  # it exists only while Redis computes
-        async with self._redis.commands.pipeline(transaction=True) as pipe:
-            if due.bytes is not None:
-                pipe.set(key, due.bytes)
-            pipe.pfadd(key, *due.members)
-            pipe.pfcount(key)
-            pipe.get(key)
-            pipe.delete(key)
-            *_, estimate, kept, _ = await pipe.execute()
-        return Sketch(kept, estimate)
+        shard = self._shards.of(str(due.post_id))
+        key = self._shards.key(shard, "sketch", due.post_id)
+        # The script answers with the sketch and its estimate.
+        return Sketch(*await self._shards.run(shard, ADD, (key,), (due.bytes or b"", *due.members)))

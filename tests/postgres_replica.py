@@ -12,8 +12,8 @@ import msgspec
 from gateway.child_process import spawn
 from gateway.embedded import Servers
 from gateway.embedded.postgres import Postgres
-from tests.gateway.test_commands import free_ports
 from tests.patience import WAIT_S
+from tests.ports import free_ports
 
 
 class PostgresReplica:

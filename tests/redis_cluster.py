@@ -1,8 +1,11 @@
 """A Redis Cluster of three masters and three replicas, each in its own process."""
 
 import asyncio
+import itertools
 import os
+import random
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -11,9 +14,9 @@ from redis.exceptions import RedisError
 
 from gateway.child_process import spawn
 from gateway.embedded import redis_program
-from tests.gateway.test_commands import free_ports
 from tests.patience import WAIT_S
 
+BUS = 10_000  # above the port of a server
 MASTERS = 3
 ADDRESS = "127.0.0.1"
 NODE_TIMEOUT_MS = 3_000
@@ -124,8 +127,15 @@ async def until(server: tuple[str, int], words: str, *command: str) -> None:
 
 
 def _ports_with_a_bus(amount: int) -> list[int]:
-    """Return free ports whose cluster bus ports, 10,000 above, are valid too."""
-    ports: list[int] = []
-    while len(ports) < amount:
-        ports += [port for port in free_ports(amount) if port < 55_000 and port not in ports]
-    return ports[:amount]
+    """Return free ports whose cluster bus ports, 10,000 above, are free too. Few programs choose ports below 32,768."""
+    ports = random.sample(range(10_000, 22_000), 12_000)
+    return list(itertools.islice((port for port in ports if _is_free(port) and _is_free(port + BUS)), amount))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -77,9 +77,16 @@ async def test_expired_and_foreign_cursors(cluster: Cluster, person):
     assert (await reader.refused("feed.get", cursor=cursor, mode="latest")).fields == ["cursor"]
     for garbage in ("x", "%%%", "A" * 512, "ل"):
         assert (await reader.refused("feed.get", cursor=garbage)).fields == ["cursor"]
-    keys = [key async for key in cluster.stores.redis.commands.scan_iter(cluster.stores.redis.key("reading", "*"))]
-    await cluster.stores.redis.commands.delete(*keys)
+    redis = cluster.stores.redis
+    keys = [key async for key in redis.commands.scan_iter(redis.key("*:reading", "*"))]
+    await redis.commands.delete(*keys)
     assert (await reader.refused("feed.get", cursor=cursor)).code == "FAILED_PRECONDITION"
+
+
+async def lose_feed(cluster: Cluster, reader) -> None:
+    shards = cluster.stores.data_shards
+    shard = shards.of(reader.id)
+    await shards.call(shard, "DEL", shards.key(shard, "feed", reader.id))
 
 
 async def test_a_lost_inbox_is_rebuilt_completely(cluster: Cluster, person):
@@ -89,7 +96,7 @@ async def test_a_lost_inbox_is_rebuilt_completely(cluster: Cluster, person):
     await reader.expect("feed.added", post_id=named)
     before = await read_all(reader, mode="latest")
     assert before == [named, *ids]
-    await cluster.stores.redis.commands.delete(cluster.stores.redis.key("feed", reader.id))
+    await lose_feed(cluster, reader)
     # A new post must not recreate an expired inbox.
     newest = (await writers[0].call("post.create", text="while it is gone"))["id"]
     await reader.expect("feed.added", post_id=newest)
@@ -98,7 +105,7 @@ async def test_a_lost_inbox_is_rebuilt_completely(cluster: Cluster, person):
 
 async def test_an_interrupted_rebuild_starts_again(cluster: Cluster, person):
     reader, _, ids = await authors_and_reader(cluster, person, 1, 3)
-    await cluster.stores.redis.commands.delete(cluster.stores.redis.key("feed", reader.id))
+    await lose_feed(cluster, reader)
     await cluster.stores.feeds.begin_rebuild(int(reader.id))
     assert await read_all(reader, mode="latest") == ids
 

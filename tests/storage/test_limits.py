@@ -43,8 +43,8 @@ async def test_addresses_of_this_machine_count_only_if_the_setting_says_so(idle_
             await limits.hit_address(name, address)
 
 
-async def test_a_refusal_says_what_the_limit_is_and_when_it_ends(idle_cluster: Cluster):
-    limits = Limits(idle_cluster.stores.shards, {"some_notes": "2/15 minute", "note": "3/hour"}, count_loopback=True)
+async def test_a_refusal_says_what_the_limit_is_and_when_it_ends(idle_cluster: Cluster, any_shards):
+    limits = Limits(any_shards, {"some_notes": "2/15 minute", "note": "3/hour"}, count_loopback=True)
     key = idle_cluster.unique("somebody")
     await limits.hit("some_notes", key, cost=2)
     with pytest.raises(CallError) as refused:
@@ -57,8 +57,8 @@ async def test_a_refusal_says_what_the_limit_is_and_when_it_ends(idle_cluster: C
     assert refused.value.message == "no more than 3 note per hour"
 
 
-async def test_hits_beyond_a_limit_are_counted_and_given_back(idle_cluster: Cluster):
-    limits = Limits(idle_cluster.stores.shards, {"guess": "2/hour"}, count_loopback=True)
+async def test_hits_beyond_a_limit_are_counted_and_given_back(idle_cluster: Cluster, any_shards):
+    limits = Limits(any_shards, {"guess": "2/hour"}, count_loopback=True)
     key = idle_cluster.unique("account")
     assert [await limits.hit_beyond("guess", key) for _ in range(4)] == [-1, 0, 1, 2]
     for _ in range(2):

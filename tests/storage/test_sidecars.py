@@ -4,17 +4,13 @@ import asyncio
 
 import pytest
 
-from storage.redis import Redis
 from storage.sidecars import EXPIRE_AFTER_S, Sidecars
-from tests.cluster import Cluster
 from tests.faults import soon
 
 
 @pytest.fixture
-async def sidecars(idle_cluster: Cluster):
-    redis = Redis(idle_cluster.servers.redis_url, idle_cluster.unique("sidecars"))
-    yield Sidecars(redis)
-    await redis.close()
+def sidecars(any_shards) -> Sidecars:
+    return Sidecars(any_shards)
 
 
 async def test_a_sidecar_is_known_until_its_process_stops(sidecars):
@@ -31,8 +27,7 @@ async def test_a_sidecar_is_known_until_its_process_stops(sidecars):
 
 
 async def test_a_process_that_died_is_forgotten(sidecars):
-    now, _ = await sidecars._redis.commands.time()
-    await sidecars._redis.commands.zadd(sidecars._key, {"http://dead:1": now - EXPIRE_AFTER_S - 1})
+    await sidecars._call("ZADD", sidecars._key, await sidecars._now() - EXPIRE_AFTER_S - 1, "http://dead:1")
     assert await sidecars.known() == []
     await sidecars._announce("http://alive:1")
-    assert await sidecars._redis.commands.zcard(sidecars._key) == 1
+    assert await sidecars._call("ZCARD", sidecars._key) == 1
