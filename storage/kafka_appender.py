@@ -43,10 +43,14 @@ class KafkaAppender:
                     count = len(await producer.partitions_for(topic))
                     parts[topic, partition(record.key, count)].append(record)
                 await producer.begin_transaction()
-                await asyncio.gather(
+                outcomes = await asyncio.gather(
                     *(send(producer, topic, number, part) for (topic, number), part in parts.items()),
                     producer.send_and_wait(self._marker.topic, marker, b"batch", self._marker.partition),
+                    return_exceptions=True,
                 )
+                for outcome in outcomes:
+                    if isinstance(outcome, BaseException):
+                        raise outcome
                 await producer.commit_transaction()
         except BaseException:
             await self.close()  # the next producer ends the transaction
@@ -80,23 +84,27 @@ class KafkaAppender:
             self._reader = self._servers.consumer()
             await self._producer.start()  # ends the transaction of the producer before
             await self._reader.start()
-            self._reader.assign([self._marker])
             self._last = (await self._read_last(self._reader)).batch
         return self._producer, self._reader
 
     async def _read_last(self, reader: AIOKafkaConsumer) -> Appended:
-        """Read the end of the markers' topic; further back while it holds only what was rolled back."""
-        end = (await reader.end_offsets([self._marker]))[self._marker]
+        """Read the end of the markers' topic; further back while it holds only what was rolled back.
+
+        Kafka answers a commit before readers can see it, so this reads up to the end of all records, not up to that of
+        committed ones.
+        """
+        committed_end = (await reader.end_offsets([self._marker]))[self._marker]
         back, last = 4, None
-        while last is None and end > 0:
-            start = max(end - back, 0)
+        while last is None and (committed_end or self._last):
+            start = max(committed_end - back, 0)
+            reader.assign([self._marker])  # forgets the end that was known
             reader.seek(self._marker, start)
-            while await reader.position(self._marker) < end:
+            end = None
+            while end is None or await reader.position(self._marker) < end:
                 for found in (await reader.getmany(self._marker, timeout_ms=100)).get(self._marker, ()):
                     last = found
+                end = reader.highwater(self._marker)
             if start == 0:
                 break
             back *= 8
-        if last is None:
-            return Appended(0, [])
-        return msgspec.msgpack.decode(last.value, type=Appended)
+        return msgspec.msgpack.decode(last.value, type=Appended) if last else Appended(0, [])

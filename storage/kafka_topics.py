@@ -45,7 +45,7 @@ async def ensure_topics(servers: KafkaServers, topics: Sequence[str], layout: La
             await _create(admin, {name: each for name, each in wanted.items() if name not in known}, replicas)
             small = {name: count for name, (count, _) in wanted.items() if known.get(name, count) < count}
             if small:
-                await admin.create_partitions({name: NewPartitions(count, []) for name, count in small.items()})
+                await admin.create_partitions({name: NewPartitions(count) for name, count in small.items()})
         finally:
             await admin.close()
 

@@ -1,10 +1,11 @@
 """The event log's contract, on both engines: in order for each key, nothing lost when a consumer dies."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
-from storage.event_log import PARTITIONS, EventLog, Record, partition
+from storage.event_log import PARTITIONS, EventLog, Place, Record, partition
 from storage.kafka_log import KafkaLog
 from storage.redis_streams import RedisStreams
 from tests.faults import soon
@@ -128,3 +129,56 @@ async def test_dead_letters_are_stored_with_their_cause_and_replayed(event_log, 
 
 def test_keys_spread_over_all_partitions():
     assert {partition(str(number)) for number in range(1_000)} == set(range(PARTITIONS))
+
+
+async def test_a_relay_that_died_after_its_append_is_known_to_the_next(event_log):
+    """It knows which events are in the log, so that none is appended twice."""
+    assert await event_log.last_append() == (0, [])
+    assert await event_log.append(3, records(keys=2, each=2)) == 0
+    assert await event_log.append(5, records(keys=2, each=1)) == 3
+    assert await event_log.last_append() == (5, [1, 2])
+
+
+async def test_a_group_reads_again_from_a_time_or_from_a_place(event_log, database):
+    sent = records(keys=20, each=5)
+    began = datetime.now(UTC)
+    await event_log.append(1, sent)
+    reader = Reader(event_log, "g", database)
+    await reader.until(100)
+
+    async def lag() -> int:
+        return sum(each.records for each in await event_log.lags())
+
+    assert await soon(lag, 0) == 0
+    reader.seen.clear()
+    assert await event_log.rewind("g", TOPIC, began, database) == PARTITIONS
+    await reader.until(100)
+    assert in_order(reader.seen)
+    assert {record.event_id for record in reader.seen} == {record.event_id for record in sent}
+    with pytest.raises(LookupError):
+        await event_log.rewind("unknown", TOPIC, began, database)
+    await reader.end()
+
+
+async def test_a_topic_is_watched_from_now_on(event_log):
+    await event_log.append(1, records(keys=1, each=3))
+    seen: list[tuple[Place, Record]] = []
+    watching = asyncio.Event()
+
+    async def watch() -> None:
+        async for found in event_log.tail(TOPIC):
+            seen.append(found)
+            watching.set()
+
+    task = asyncio.create_task(watch())
+    batch = 1
+    async with asyncio.timeout(WAIT_S):
+        while not watching.is_set():  # it begins at some time
+            batch += 1
+            await event_log.append(batch, [Record(batch, TOPIC, "key0", b"later")])
+            await asyncio.sleep(0.1)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    place, record = seen[0]
+    assert record.payload == b"later"
+    assert place.partition == partition("key0")

@@ -1,0 +1,144 @@
+"""The event log on Kafka: positions in the reaction's own transaction, workers and relays that were replaced."""
+
+import asyncio
+import dataclasses
+
+import pytest
+
+from storage import log_offsets
+from storage.event_log import Batch, EventLogUnavailable, PartitionTaken, Record, partition
+from storage.kafka_log import KafkaLog
+from storage.kafka_servers import Login
+from storage.kafka_topics import Layout, ensure_topics
+from tests.faults import soon
+from tests.patience import WAIT_S
+from tests.storage.log_reader import TOPIC, Reader, records
+
+pytestmark = pytest.mark.kafka
+
+FAR = 1 << 60  # the id of an event that no other test has
+PLACE = (TOPIC, partition("key0"))
+
+
+@pytest.fixture
+async def servers(redis, kafka):
+    return await kafka.deployment(redis.prefix, [TOPIC])
+
+
+@pytest.fixture
+async def event_log(servers, redis):
+    log = KafkaLog(servers, redis)
+    yield log
+    await log.close()
+
+
+async def next_offset(database) -> int:
+    [row] = await database.fetch("SELECT next_offset FROM log_offsets WHERE (topic, partition) = ($1, $2)", *PLACE)
+    return row["next_offset"]
+
+
+async def test_a_record_that_committed_with_its_effect_is_never_read_again(event_log, database):
+    """A worker dies in its 21st reaction: the next one begins there."""
+    done: list[int] = []
+    dies = asyncio.Event()
+
+    async def react(batch: Batch) -> None:
+        for place, record in enumerate(batch.records):
+            if len(done) == 20:
+                dies.set()
+                await asyncio.Event().wait()
+            async with database.transaction() as tx:
+                await batch.advance(tx, place + 1)
+            done.append(record.event_id)
+
+    await event_log.append(1, records(keys=1, each=50))
+    task = asyncio.create_task(event_log.consume("g", [TOPIC], react, asyncio.Event(), database))
+    await asyncio.wait_for(dies.wait(), WAIT_S)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    healthy = Reader(event_log, "g", database)
+    await healthy.until(30)
+    await healthy.end()
+    assert [record.event_id for record in healthy.seen] == list(range(21, 51))
+
+
+async def test_a_worker_that_was_replaced_cannot_commit(event_log, database):
+    """Its partition goes on with the epoch after that of the other."""
+    outcomes: list[str] = []
+
+    async def react(batch: Batch) -> None:
+        if not outcomes:
+            await log_offsets.claim(database, "g", [PLACE])  # another process takes the partition over
+        try:
+            async with database.transaction() as tx:
+                await tx.execute("INSERT INTO handled_events (event_id) VALUES ($1)", batch.records[0].event_id)
+                await batch.advance(tx, len(batch.records))
+        except PartitionTaken:
+            outcomes.append("rolled back")
+            raise
+        outcomes.append("committed")
+
+    stop = asyncio.Event()
+    task = asyncio.create_task(event_log.consume("g", [TOPIC], react, stop, database))
+    await event_log.append(1, [Record(FAR, TOPIC, "key0", b"")])
+
+    async def seen() -> list[str]:
+        return outcomes
+
+    wanted = ["rolled back", "committed"]
+    assert await soon(seen, wanted) == wanted  # so the first insert is gone: the key is unique
+    stop.set()
+    await task
+
+
+async def test_a_relay_that_was_replaced_cannot_append(event_log, servers, redis):
+    other = KafkaLog(servers, redis)
+    await event_log.append(1, records(keys=1, each=1))
+    assert await other.last_append() == (1, [1])
+    with pytest.raises(EventLogUnavailable):
+        await event_log.append(2, records(keys=1, each=1))
+    assert await other.append(3, records(keys=2, each=1)) == 1
+    assert await event_log.last_append() == (3, [1, 2])
+    await other.close()
+
+
+async def test_one_process_at_a_time_appends(event_log, servers, redis):
+    other = KafkaLog(servers, redis)
+    assert await event_log.take_turn()
+    assert not await other.take_turn()
+    await event_log.close()
+    assert await other.take_turn()
+    await other.close()
+
+
+async def test_groups_go_back_to_the_end_of_a_log_that_has_lost_its_end(event_log, database):
+    await event_log.append(1, records(keys=1, each=10))
+    reader = Reader(event_log, "g", database)
+    await reader.until(10)
+    await reader.end()
+    end = await next_offset(database)
+    await log_offsets.move(database, "g", TOPIC, {PLACE[1]: end + 100})
+    async with database.transaction() as tx:
+        await event_log.forget_positions(tx)
+    assert await next_offset(database) == end
+
+
+async def test_topics_get_more_partitions(event_log, servers):
+    async def partitions() -> int:
+        return len(await event_log._positions.partitions([TOPIC]))
+
+    await ensure_topics(servers, [TOPIC], Layout(partitions=12, replicas=1, retention=24))
+    assert await soon(partitions, 12) == 12
+    await ensure_topics(servers, [TOPIC], Layout(partitions=8, replicas=1, retention=24))  # never fewer
+    assert await partitions() == 12
+
+
+async def test_what_is_wrong_with_kafka_is_named(servers, redis):
+    log = KafkaLog(servers, redis)
+    with pytest.raises(EventLogUnavailable, match=r"lacks the topic .*\.absent: run `daira migrate`"):
+        await log._positions.partitions(["absent"])
+    await log.close()
+    stranger = KafkaLog(dataclasses.replace(servers, login=Login("daira", "wrong")), redis)
+    with pytest.raises(EventLogUnavailable, match="Kafka: "):
+        await stranger.ping()
+    await stranger.close()
