@@ -53,6 +53,9 @@ class RedisServers:
         """Suspend the process: its connections stay open, but it does not answer."""
         os.kill(self._processes[port].pid, signal.SIGSTOP)
 
+    def go_on(self, port: int) -> None:
+        os.kill(self._processes[port].pid, signal.SIGCONT)
+
     async def stop(self) -> None:
         for process in self._processes.values():
             process.kill()
