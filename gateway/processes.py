@@ -50,7 +50,7 @@ async def up(
     """Run servers, schema, demo data, node, workers and sidecar in this one process."""
     stop = stop_on_signals()
     async with AsyncExitStack() as closing:
-        closing.enter_context(telemetry(settings, "daira"))
+        await closing.enter_async_context(telemetry(settings, "daira"))
         listener = _listen(settings, settings.port, "DAIRA_PORT")
         closing.callback(listener.close)
         if settings.postgres_url is None:
@@ -74,7 +74,7 @@ async def serve(settings: Settings, *, polling: bool, listener: socket.socket | 
     """Run one gateway node. With an inherited listener it is a supervisor's child and runs no sidecar."""
     stop = stop_on_signals()
     async with AsyncExitStack() as closing:
-        closing.enter_context(telemetry(settings, "daira-gateway"))
+        await closing.enter_async_context(telemetry(settings, "daira-gateway"))
         own = listener or _listen(settings, settings.port, "DAIRA_PORT")
         closing.callback(own.close)
         stores = await closing.enter_async_context(open_stores(settings))
@@ -105,7 +105,7 @@ async def work(settings: Settings, names: Sequence[str]) -> None:
     """Run the relay and worker groups with a sidecar of their own."""
     stop = stop_on_signals()
     async with AsyncExitStack() as closing:
-        closing.enter_context(telemetry(settings, "daira-worker"))
+        await closing.enter_async_context(telemetry(settings, "daira-worker"))
         stores = await closing.enter_async_context(open_stores(settings))
         workers, database = await _start_workers(closing, stores, names)
         await _start_sidecar(closing, settings, settings.worker_sidecar_port, stores, database, None, workers)

@@ -1,9 +1,10 @@
 """Exports traces and reports faults while a process runs, as its settings say. Both are extras."""
 
+import asyncio
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
 
@@ -11,25 +12,28 @@ from gateway.settings import Settings, SettingsError
 from tracing import faults, traces
 
 
-@contextmanager
-def telemetry(settings: Settings, service: str) -> Iterator[None]:
+@asynccontextmanager
+async def telemetry(settings: Settings, service: str) -> AsyncIterator[None]:
     """Raises SettingsError if an extra is missing."""
-    with ExitStack() as closing:
+    async with AsyncExitStack() as closing:
         if settings.trace_endpoint:
             _require("opentelemetry.sdk", "DAIRA_TRACE_ENDPOINT", "tracing")
             from tracing.otlp import OtlpSink
 
             instance = f"{socket.gethostname()}-{os.getpid()}"
             sink = OtlpSink(settings.trace_endpoint, settings.trace_sample, service, instance)
-            closing.callback(sink.stop)
+            closing.push_async_callback(asyncio.to_thread, sink.stop)
             traces.send_to(sink)
             closing.callback(traces.send_to, None)
         if settings.sentry_dsn:
             _require("sentry_sdk", "DAIRA_SENTRY_DSN", "sentry")
-            from tracing.sentry import SentryReporter
+            from tracing.sentry import SentryReporter, WrongDsn
 
-            reporter = SentryReporter(settings.sentry_dsn.get_secret_value(), version("daira"), service)
-            closing.callback(reporter.stop)
+            try:
+                reporter = SentryReporter(settings.sentry_dsn.get_secret_value(), version("daira"), service)
+            except WrongDsn as error:
+                raise SettingsError(f"DAIRA_SENTRY_DSN is wrong: {error}") from None
+            closing.push_async_callback(asyncio.to_thread, reporter.stop)
             faults.report_to(reporter)
             closing.callback(faults.report_to, None)
         yield

@@ -12,6 +12,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 
 import structlog
 
@@ -103,7 +104,8 @@ class ProbedBreaker(_State):
     def suspect(self) -> None:
         """Find out whether the server answers, as a request to it has failed."""
         if self._probing is None or self._probing.done():
-            self._probing = asyncio.create_task(self._find_out())
+            # In a context of its own: it may outlast the work whose request failed, and its trace.
+            self._probing = asyncio.create_task(self._find_out(), context=Context())
 
     def close(self) -> None:
         if self._probing is not None:

@@ -11,9 +11,12 @@ from typing import Any
 
 from sentry_sdk import Client
 from sentry_sdk.types import Event
+from sentry_sdk.utils import BadDsn as WrongDsn
 from sentry_sdk.utils import event_from_exception
 
 from tracing.metrics import FAULTS_REPORTED
+
+__all__ = ["SentryReporter", "WrongDsn"]
 
 PER_MINUTE = 30
 STOP_S = 2.0
@@ -32,7 +35,6 @@ class SentryReporter:
             auto_session_tracking=False,
             include_local_variables=False,
             send_client_reports=False,
-            send_default_pii=False,
             max_breadcrumbs=0,
         )
         self._service = service

@@ -220,7 +220,7 @@ def _open(trace: Trace) -> None:
 def recording() -> Trace | None:
     """The current trace, if it takes spans."""
     trace = _current.get()
-    return trace if trace is not None and trace.room else None
+    return trace if trace is not None and (trace.spans is not None or trace.room) else None
 
 
 async def traced(work: Awaitable[T], name: str, attributes: Attributes = NO_ATTRIBUTES) -> T:

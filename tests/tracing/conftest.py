@@ -22,5 +22,5 @@ async def traced(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> Async
     """Every trace of this process is sampled, and sent to the collector."""
     monkeypatch.setattr(otlp, "EVERY_S", 0.05)
     settings = Settings(_env_file=None, trace_endpoint=collector.url, trace_sample=1)
-    with telemetry(settings, "test"):
+    async with telemetry(settings, "test"):
         yield collector
