@@ -19,13 +19,17 @@ PASSWORDS = (
     "grafana_password",
     "daira_s3_access_key",
     "daira_s3_secret_key",
+    "daira_kafka_password",
 )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent / "secrets")
-    parser.add_argument("--cluster", action="store_true", help="pushes and recovery use the Redis Cluster of Compose")
+    parser.add_argument("--replica", action="store_true", help="reads use the replica of Compose")
+    parser.add_argument(
+        "--cluster", choices=("pushes", "all"), help="what uses the Redis Cluster of Compose; all: needs Kafka"
+    )
     options = parser.parse_args()
     folder: Path = options.folder
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -41,14 +45,16 @@ def main() -> None:
     passwords = {name: keep(name, secrets.token_hex(24)) for name in PASSWORDS}
     app, worker, owner = (passwords[f"{role}_password"] for role in ("app", "worker", "postgres"))
     redis = passwords["redis_password"]
+    cluster = f"redis+cluster://:{redis}@{CLUSTER}"
     for name, content in {
         "daira_token_keys": f"first:{secrets.token_hex(32)}",
         "daira_postgres_url": f"postgresql://daira_app:{app}@pgbouncer:6432/daira",
         "daira_postgres_worker_url": f"postgresql://daira_worker:{worker}@pgbouncer:6432/daira",
         "daira_postgres_direct_url": f"postgresql://daira_worker:{worker}@postgres:5432/daira",
         "daira_postgres_owner_url": f"postgresql://daira_owner:{owner}@postgres:5432/daira",
-        "daira_redis_url": f"redis://:{redis}@redis:6379/0",
-        "daira_realtime_redis_url": f"redis+cluster://:{redis}@{CLUSTER}" if options.cluster else "",
+        "daira_postgres_replica_url": f"postgresql://daira_app:{app}@postgres-replica/daira" if options.replica else "",
+        "daira_redis_url": cluster if options.cluster == "all" else f"redis://:{redis}@redis:6379/0",
+        "daira_realtime_redis_url": cluster if options.cluster == "pushes" else "",
         "pgbouncer_users": f'"daira_app" "{app}"\n"daira_worker" "{worker}"\n',
         "redis_auth": f"requirepass {redis}\nmasterauth {redis}\n",
     }.items():

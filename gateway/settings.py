@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="DAIRA_",
         env_file=".env",
+        env_ignore_empty=True,
         extra="ignore",
         frozen=True,
         env_nested_delimiter="_",  # DAIRA_LIMIT_POST is limit["post"]

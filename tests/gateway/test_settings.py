@@ -187,6 +187,13 @@ def test_settings_may_be_files(tmp_path, monkeypatch):
         settings()
 
 
+def test_an_empty_variable_is_none(monkeypatch):
+    """Compose passes on variables that are not set as empty ones."""
+    for name, default in (("KAFKA_BROKERS", None), ("CALL_DEADLINE", 10.0), ("ALLOWED_ORIGINS", "")):
+        monkeypatch.setenv(f"DAIRA_{name}", "")
+        assert getattr(settings(), name.lower()) == default
+
+
 @pytest.mark.parametrize(("folder", "name"), [(".", "redis_url"), ("absent", "DAIRA_SECRETS_DIR")])
 def test_a_file_that_cannot_be_read_is_named_on_the_command_line(tmp_path, folder, name):
     (tmp_path / "daira_redis_url").write_bytes(b"\xff")
