@@ -33,6 +33,8 @@ class Client(socketio.AsyncClient):
 class Deployment(Installation):
     """Servers in the test's process, two nodes and two workers in processes that can be killed."""
 
+    names = ("node-0", "node-1", "worker-0", "worker-1")
+
     def __init__(self, data_dir) -> None:
         super().__init__(data_dir)
         self.environment |= {
@@ -46,7 +48,7 @@ class Deployment(Installation):
 
     async def begin(self) -> None:
         await self.begin_servers()
-        for name in ("node-0", "node-1", "worker-0", "worker-1"):
+        for name in self.names:
             self.spawn(name)
         for port in self.node_ports:
             await self.listens(port)
@@ -69,7 +71,7 @@ class Deployment(Installation):
         self.processes[name] = process
 
     async def listens(self, port: int) -> None:
-        async with asyncio.timeout(2 * WAIT_S):
+        async with asyncio.timeout(4 * WAIT_S):
             while True:
                 try:
                     _, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -1,0 +1,110 @@
+"""A deployment with sidecars at known ports: two nodes and three workers, each of which can be paused alone."""
+
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import asyncpg
+
+from gateway.app import worker_names
+from gateway.embedded import EmbeddedServers
+from tests.chaos.deployment import PLENTY, Deployment
+from tests.gateway.test_commands import DAIRA, free_ports
+from tests.patience import WAIT_S
+from tests.senders.certificates import Trust
+from tests.senders.mail_server import PASSWORD, USER
+from workers.media_lanes import LANES
+
+LOOPS = ("relay", "counters")
+MEDIA = (*LANES, "media-sweeper")
+WORKERS = {
+    "worker-loops": LOOPS,
+    "worker-media": MEDIA,
+    "worker-events": tuple(name for name in worker_names() if name not in LOOPS + MEDIA),
+}
+
+
+class Watched(Deployment):
+    names = ("node-0", "node-1", *WORKERS)
+
+    def __init__(self, data_dir: Path, trust: Trust) -> None:
+        super().__init__(data_dir)
+        self.servers_running = EmbeddedServers(data_dir, voice=True)
+        self.sidecars = dict(zip(self.names, free_ports(len(self.names)), strict=True))
+        [self.mail_port] = free_ports(1)
+        self._trust = trust
+        self.environment |= {
+            "DAIRA_PING_TIMEOUT": "120",  # a slow reader is not closed before its alert
+            "DAIRA_LIMIT_REACTION": PLENTY,
+            "DAIRA_LIMIT_CALLS": "50/second",
+            "DAIRA_SMTP_URL": f"smtps://{USER}:{quote(PASSWORD, safe='')}@localhost:{self.mail_port}",
+            "DAIRA_SMTP_FROM": "hello@daira.test",
+        }
+
+    def spawn(self, name: str) -> None:
+        sidecar = str(self.sidecars[name])
+        if name in WORKERS:
+            trusted = {"SSL_CERT_FILE": self._trust.file} if name == "worker-events" else {}
+            environment = {"DAIRA_WORKER_SIDECAR_PORT": sidecar, **trusted}
+            self.processes[name] = self.start("work", *WORKERS[name], **environment)
+        else:
+            port = str(self.node_ports[int(name.removeprefix("node-"))])
+            # A pool that a few users can fill.
+            self.processes[name] = self.start(
+                "serve", DAIRA_PORT=port, DAIRA_SIDECAR_PORT=sidecar, DAIRA_POSTGRES_POOL="5"
+            )
+
+    def start(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
+        """Write to a file: with its servers gone a process logs more than a pipe holds."""
+        log = (self.data_dir.parent / f"{arguments[0]}-{len(self.processes)}.log").open("ab")
+        with log:
+            return subprocess.Popen(
+                [*DAIRA, *arguments], env={**self.environment, **environment}, stdout=log, stderr=log, text=True
+            )
+
+    def run(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [*DAIRA, *arguments], env={**self.environment, **environment},
+            capture_output=True, text=True, check=False, timeout=8 * WAIT_S,
+        )  # fmt: skip
+
+    async def end(self) -> None:
+        await super().end()
+        for log in self.data_dir.parent.glob("*.log"):
+            print(log.name, log.read_text()[-2_000:])  # shown when the test fails
+
+    def targets(self) -> dict[str, list[str]]:
+        """Job → addresses of sidecars, as Prometheus has them."""
+        addresses = {name: f"127.0.0.1:{port}" for name, port in self.sidecars.items()}
+        return {
+            "daira-gateway": [each for name, each in addresses.items() if name not in WORKERS],
+            "daira-worker": [each for name, each in addresses.items() if name in WORKERS],
+        }
+
+    @asynccontextmanager
+    async def owner(self) -> "AsyncIterator[asyncpg.Connection[Any]]":
+        connection = await asyncpg.connect(self.servers_running.servers.postgres_url("daira_owner"))
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    def server_processes(self, name: str) -> list[int]:
+        """The server and its children: PostgreSQL has one for each connection."""
+        return [*_descendants(self.servers_running.process_id(name))]
+
+
+def _descendants(process: int) -> Iterable[int]:
+    yield process
+    for child in Path(f"/proc/{process}/task/{process}/children").read_text().split():
+        yield from _descendants(int(child))
+
+
+def send(processes: Iterable[int], number: signal.Signals) -> None:
+    for process in processes:
+        os.kill(process, number)
