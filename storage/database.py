@@ -52,10 +52,14 @@ class PrimaryNeeded(Exception):
 
 
 class Conflict(Exception):
-    """The transaction collided with another one and was rolled back; it may be repeated."""
+    """The transaction collided with another one, or a migration, and was rolled back; it may be repeated."""
 
 
-_COLLIDED: tuple[type[Exception], ...] = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+_COLLIDED: tuple[type[Exception], ...] = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.InvalidCachedStatementError,  # a migration has changed what the statement returns
+)
 LOST: tuple[type[Exception], ...] = (
     OSError,  # TimeoutError among them
     asyncpg.InterfaceError,

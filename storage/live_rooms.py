@@ -7,7 +7,7 @@ from typing import NamedTuple, TypedDict, cast
 from protocol.live_rooms import Role, RoomState
 from protocol.posts import Visibility
 from storage.database import Transaction
-from storage.users import LiteRow, lite_columns, lite_object
+from storage.users import LiteRow, lite_columns, lite_object, own_columns
 
 
 class RoomRow(LiteRow):
@@ -77,10 +77,10 @@ class VoiceRow(TypedDict):
 
 
 _ROOM = f"""
-    SELECT r.*, {lite_columns("h")} FROM rooms r JOIN users h ON h.id = r.host_id
+    SELECT {own_columns("r", RoomRow)}, {lite_columns("h")} FROM rooms r JOIN users h ON h.id = r.host_id
 """
 _STANDING = f"""
-    SELECT r.*, {lite_columns("h")},
+    SELECT {own_columns("r", RoomRow)}, {lite_columns("h")},
            CASE WHEN r.host_id = $2 THEN 'host' ELSE coalesce(o.role, 'listener') END AS role,
            coalesce(o.is_muted, false) AS is_muted, b.room_id IS NOT NULL AS is_banned,
            {lite_object("me")} AS viewer

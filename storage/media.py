@@ -96,7 +96,7 @@ class NewMedia(NamedTuple):
 
 Verdict = Literal["created", "bytes", "video"]
 
-_COLUMNS = ", ".join(MediaRow.__annotations__)
+COLUMNS = ", ".join(MediaRow.__annotations__)
 
 
 # Of the JSON that `shown_media` returns for one target.
@@ -122,12 +122,12 @@ async def create(tx: Transaction, new: NewMedia, quota: Quota) -> Verdict | None
 
 async def load(tx: Transaction, media_id: int) -> MediaRow | None:
     """The file, if the viewer may see it. Workers see all."""
-    row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM media WHERE id = $1", media_id)
+    row = await tx.fetchrow(f"SELECT {COLUMNS} FROM media WHERE id = $1", media_id)
     return None if row is None else media_row(row)
 
 
 async def load_own(tx: Transaction, media_id: int, owner_id: int) -> MediaRow | None:
-    row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM media WHERE id = $1 AND owner_id = $2", media_id, owner_id)
+    row = await tx.fetchrow(f"SELECT {COLUMNS} FROM media WHERE id = $1 AND owner_id = $2", media_id, owner_id)
     return None if row is None else media_row(row)
 
 
@@ -135,7 +135,7 @@ async def describe(tx: Transaction, media_id: int, alt: str | None, is_sensitive
     """None leaves a column as it is. Returns the viewer's file as it is then."""
     row = await tx.fetchrow(
         f"""UPDATE media SET alt = coalesce($2, alt), is_sensitive = coalesce($3, is_sensitive)
-        WHERE id = $1 AND owner_id = viewer_id() RETURNING {_COLUMNS}""",
+        WHERE id = $1 AND owner_id = viewer_id() RETURNING {COLUMNS}""",
         media_id,
         alt,
         is_sensitive,
@@ -160,7 +160,7 @@ async def of_targets(
 ) -> dict[tuple[int, int | None], list[MediaRow]]:
     """The files of those targets that the viewer sees, in order, by (target_id, target_seq). seqs: of messages."""
     found: dict[tuple[int, int | None], list[MediaRow]] = {}
-    for row in await tx.fetch(f"SELECT {_COLUMNS} FROM media_of($1, $2, $3)", target_type, target_ids, seqs):
+    for row in await tx.fetch(f"SELECT {COLUMNS} FROM media_of($1, $2, $3)", target_type, target_ids, seqs):
         found.setdefault((row["target_id"], row["target_seq"]), []).append(media_row(row))
     return found
 

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from protocol.media import MediaKind
 from storage.database import Transaction
-from storage.media import Lane, MediaRow, VariantRow, media_row
+from storage.media import COLUMNS, Lane, MediaRow, VariantRow, media_row
 
 LEASE = timedelta(seconds=30)
 MOST_ATTEMPTS = 5  # workers mostly die of other causes than the file
@@ -92,10 +92,10 @@ async def publish(
 ) -> MediaRow:
     """Let a file that is held become ready."""
     row = await tx.fetchrow(
-        """UPDATE media SET status = 'ready', width = $2, height = $3, duration_ms = coalesce($4, duration_ms),
+        f"""UPDATE media SET status = 'ready', width = $2, height = $3, duration_ms = coalesce($4, duration_ms),
             blurhash = $5, waveform = $6, perceptual_hash = $7, variants = $8,
             lane = CASE WHEN $9 THEN 'bulk' END, due_at = CASE WHEN $9 THEN now() END, attempts = 0, started_at = NULL
-        WHERE id = $1 RETURNING *""",
+        WHERE id = $1 RETURNING {COLUMNS}""",
         work.id,
         *learnt,
         json.dumps(variants),
@@ -110,8 +110,8 @@ async def publish_more(
 ) -> MediaRow:
     """Add the variants of the second step to a file that is held: none, if it failed. Nothing is left to do then."""
     row = await tx.fetchrow(
-        """UPDATE media SET variants = variants || $2::jsonb, duration_ms = coalesce($3, duration_ms),
-            lane = NULL, due_at = NULL, started_at = NULL WHERE id = $1 RETURNING *""",
+        f"""UPDATE media SET variants = variants || $2::jsonb, duration_ms = coalesce($3, duration_ms),
+            lane = NULL, due_at = NULL, started_at = NULL WHERE id = $1 RETURNING {COLUMNS}""",
         work.id,
         json.dumps(variants),
         duration_ms,
@@ -123,8 +123,8 @@ async def publish_more(
 async def fail(tx: Transaction, work: MediaWork, code: str, text: str) -> MediaRow:
     """End a file that is held for that reason. The database writes the event that deletes its objects."""
     row = await tx.fetchrow(
-        """UPDATE media SET status = 'failed', error_code = $2, error_text = $3, variants = '[]',
-            lane = NULL, due_at = NULL, started_at = NULL WHERE id = $1 RETURNING *""",
+        f"""UPDATE media SET status = 'failed', error_code = $2, error_text = $3, variants = '[]',
+            lane = NULL, due_at = NULL, started_at = NULL WHERE id = $1 RETURNING {COLUMNS}""",
         work.id,
         code,
         text,

@@ -60,6 +60,14 @@ class FanoutRow(TypedDict):
     original_author_id: int | None  # of a share
 
 
+# Those of the table: a column that a migration adds must not change the result of prepared statements.
+_COLUMNS = ", ".join(
+    f"w.{column}"
+    for column in (
+        "id", "author_id", "text", "visibility", "circle_id", "hashtags", "mention_ids", "version", "reactions",
+        "comment_count", "share_count", "save_count", "view_count", "counts_version", "shared_post_id", "edited_at",
+    )
+)  # fmt: skip
 _AUTHORS = "(SELECT coalesce(array_agg(DISTINCT author_id), '{}') FROM wanted)"
 _MENTIONS = f"""
     (SELECT coalesce(jsonb_agg({lite_object("m")} ORDER BY m.username), '[]')
@@ -82,7 +90,7 @@ _SHARED = f"""
       AND (viewer_id() IS NOT NULL OR o.visibility = 'public' AND NOT a.is_private)
 """
 LOAD = f"""
-    SELECT w.*, {lite_columns("u")}, u.is_private AS author_is_private,
+    SELECT {_COLUMNS}, {lite_columns("u")}, u.is_private AS author_is_private,
            u.is_large AS author_is_large,
            coalesce(r.follows, false) AS follows, coalesce(r.followed_by, false) AS followed_by,
            coalesce(r.blocks, false) AS blocks, coalesce(r.blocked_by, false) AS blocked_by,

@@ -92,8 +92,9 @@ async def load_part(tx: Transaction, user_id: int, collection_id: int | None, be
             SELECT p.*, c.id AS save_id, c.collection_id FROM candidates c JOIN (
                 SELECT * FROM posts WHERE id = ANY (ARRAY (SELECT post_id FROM candidates)) AND status = 'published'
                 OFFSET 0) p ON p.id = c.post_id)
-        SELECT * FROM (SELECT count(*) AS candidates, coalesce(min(id), 0) AS oldest FROM candidates) looked_at
-        LEFT JOIN ({posts.LOAD}) page ON true ORDER BY page.save_id DESC""",
+        SELECT looked_at.*, page.*, w.save_id, w.collection_id
+        FROM (SELECT count(*) AS candidates, coalesce(min(id), 0) AS oldest FROM candidates) looked_at
+        LEFT JOIN (({posts.LOAD}) page JOIN wanted w ON w.id = page.id) ON true ORDER BY w.save_id DESC""",
         user_id,
         collection_id,
         before,

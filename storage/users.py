@@ -50,8 +50,19 @@ def lite_object(users: str) -> str:
     return f"jsonb_build_object('id', {users}.id::text, {columns})"
 
 
-_PROFILE = """
-    SELECT u.*, coalesce(r.follows, false) AS follows, coalesce(r.followed_by, false) AS followed_by,
+def own_columns(table: str, row: type[LiteRow], *, until: str = "") -> str:
+    """SQL for the columns that a row has beside the user-lite ones: all, or those before the column `until`.
+
+    Statements name their columns, never `*`: a column that a migration adds would change the result of statements that
+    are prepared, and PostgreSQL would refuse them.
+    """
+    columns = [column for column in row.__annotations__ if column not in LiteRow.__annotations__]
+    return ", ".join(f"{table}.{column}" for column in columns[: columns.index(until) if until else None])
+
+
+_PROFILE = f"""
+    SELECT {own_columns("u", ProfileRow, until="follows")}, {lite_columns("u")},
+           coalesce(r.follows, false) AS follows, coalesce(r.followed_by, false) AS followed_by,
            coalesce(r.requested, false) AS requested, coalesce(r.blocks, false) AS blocks,
            coalesce(r.mutes, false) AS mutes, coalesce(r.blocked_by, false) AS blocked_by
     FROM users u LEFT JOIN relations($1) r ON r.other_id = u.id
