@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING
 from gateway import checks, media_check, processes
 from gateway.backup_folder import FORMAT, BackupBroken, BackupFolder, Manifest, NotEmpty, ObjectEntry
 from gateway.embedded import EmbeddedServers, postgres_programs
+from gateway.retrying import START_TIMEOUT_S
 from gateway.settings import Settings
 from storage import dumps, migrating
 from storage.object_files import ObjectFiles
 from storage.objects import NoSuchObject, Objects, StoredObject
-from storage.redis import Redis
+from storage.redis_servers import servers_of
+from storage.shards import Shards
 from storage.signed_urls import UrlSigner
 
 if TYPE_CHECKING:
@@ -39,11 +41,9 @@ async def make_backup(
     folder.create()
     async with dumps.snapshot(url) as snapshot:
         made_at = datetime.now(UTC)
-        bar = progress.add_task("tables", total=len(snapshot.tables))
-        dumping = dumps.dump(
-            _programs(settings), url, snapshot, folder.database, jobs, lambda: progress.advance(bar, 1)
-        )
-        _, rows = await asyncio.gather(dumping, snapshot.count_rows())
+        rows = await snapshot.count_rows()
+        bar = progress.add_task("tables", total=len(rows))
+        await dumps.dump(_programs(settings), url, snapshot, folder.database, jobs, lambda: progress.advance(bar, 1))
         postgres, schema = await snapshot.version(), await snapshot.schema()
     count = size = 0
     bar = progress.add_task("objects", total=None)
@@ -107,15 +107,17 @@ async def _refuse_unless_empty(settings: Settings) -> None:
     """Raise NotEmpty if the database has tables, or Redis has data, whose events and feeds are of other posts."""
     if not await dumps.is_empty(settings.owner_database):
         raise NotEmpty("the database has tables: restore into a new, empty one, which `daira migrate` has not seen")
-    redis = Redis(settings.redis, settings.prefix)
+    redis = Shards(servers_of(settings.redis), settings.prefix, ())
     try:
+        async with asyncio.timeout(START_TIMEOUT_S):
+            await redis.start()
         if await redis.has_data():
             raise NotEmpty(
                 f"Redis has data of an earlier database, with the prefix {settings.prefix}: choose a new DAIRA_PREFIX, "
                 "which also gives the event log new streams or topics"
             )
     finally:
-        await redis.close()
+        await redis.stop()
 
 
 @asynccontextmanager

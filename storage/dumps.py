@@ -105,7 +105,7 @@ async def _run(program: Path, url: str, options: list[str], marks: str, step: Ca
             if marks in text:
                 step()
         if await process.wait():
-            raise DumpFailed(f"{program.name} failed: " + " / ".join(last))
+            raise DumpFailed(f"{program} failed: " + " / ".join(last))
     finally:
         if process.returncode is None:
             process.terminate()

@@ -120,12 +120,6 @@ class Redis:
         await self.commands.aclose()
         await self.blocking.aclose()
 
-    async def has_data(self) -> bool:
-        """Whether any key has the prefix."""
-        async for _ in self.commands.scan_iter(match=self.key("*"), count=1_000):
-            return True
-        return False
-
     async def ping(self) -> None:
         await self.commands.ping()
 

@@ -125,6 +125,18 @@ class Shards:
         """Raises RedisError if a server does not answer."""
         await asyncio.gather(*(self.call(shards[0], "PING") for shards in self.by_link))
 
+    async def has_data(self) -> bool:
+        """Whether a key on any server has the prefix. Raises RedisError."""
+        for shards in self.by_link:
+            cursor, keys = b"", list[bytes]()
+            while cursor != b"0" and not keys:
+                cursor, keys = await self.call(
+                    shards[0], "SCAN", cursor or b"0", "MATCH", f"{self._prefix}:*", "COUNT", 1_000
+                )
+            if keys:
+                return True
+        return False
+
     def publish(self, shard: int, channel: str, message: bytes) -> "asyncio.Future[Any]":
         """Raises RedisError."""
         return self._link(shard).call(self.publish_command, channel, message)

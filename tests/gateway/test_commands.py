@@ -359,6 +359,7 @@ def test_files_and_objects_are_compared_while_all_runs(installation):
     assert (clean.returncode, clean.stdout) == (0, "0 differences\n"), clean.stderr
 
 
+@pytest.mark.chaos  # it takes as long as several tests
 async def test_a_backup_is_restored_into_another_installation(installation, tmp_path):
     servers = Servers(**installation.servers())
     keys = servers.s3_access_key, servers.s3_secret_key
@@ -400,8 +401,6 @@ async def test_a_backup_is_restored_into_another_installation(installation, tmp_
     (tmp_path / "backup" / "objects.jsonl").unlink()
     broken = installation.run("check", "backup", folder)
     assert (broken.returncode, "objects.jsonl is missing" in broken.stdout) == (1, True)
-    refused = other.run("restore", folder)
-    assert (refused.returncode, "1 faults" in refused.stderr) == (1, True)
     other.run("erase")
 
 
