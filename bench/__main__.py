@@ -39,7 +39,7 @@ class Bench:
         await self._fill_feed(alice)
         self.bare: Any = await asyncpg.connect(self.cluster.servers.postgres_url("daira_app"))
         await self.bare.execute("SELECT set_config('app.user_id', $1, false)", alice.id)
-        self.redis = self.cluster.stores.redis.commands
+        self.redis = self.cluster.redis.commands
         self.shards = self.cluster.stores.data_shards
         return [
             await self._feed_get(alice, "ranked"),
@@ -160,8 +160,8 @@ class Bench:
             return time.perf_counter() - acknowledged[post_id]
 
         ours = await timed("push to another node", hop, ROUNDS)
-        channel = self.cluster.stores.redis.key("bench")
-        pubsub = self.cluster.stores.redis.commands.pubsub()
+        channel = self.cluster.redis.key("bench")
+        pubsub = self.cluster.redis.commands.pubsub()
         await pubsub.subscribe(channel)
         await pubsub.get_message(timeout=5)
 

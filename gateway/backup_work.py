@@ -17,13 +17,11 @@ from typing import TYPE_CHECKING
 from gateway import checks, media_check, processes
 from gateway.backup_folder import FORMAT, BackupBroken, BackupFolder, Manifest, NotEmpty, ObjectEntry
 from gateway.embedded import EmbeddedServers, postgres_programs
-from gateway.retrying import START_TIMEOUT_S
 from gateway.settings import Settings
+from gateway.stores import open_shards
 from storage import dumps, migrating
 from storage.object_files import ObjectFiles
 from storage.objects import NoSuchObject, Objects, StoredObject
-from storage.redis_servers import servers_of
-from storage.shards import Shards
 from storage.signed_urls import UrlSigner
 
 if TYPE_CHECKING:
@@ -107,17 +105,12 @@ async def _refuse_unless_empty(settings: Settings) -> None:
     """Raise NotEmpty if the database has tables, or Redis has data, whose events and feeds are of other posts."""
     if not await dumps.is_empty(settings.owner_database):
         raise NotEmpty("the database has tables: restore into a new, empty one, which `daira migrate` has not seen")
-    redis = Shards(servers_of(settings.redis), settings.prefix, ())
-    try:
-        async with asyncio.timeout(START_TIMEOUT_S):
-            await redis.start()
-        if await redis.has_data():
+    async with open_shards(settings) as shards:
+        if await shards.has_data():
             raise NotEmpty(
                 f"Redis has data of an earlier database, with the prefix {settings.prefix}: choose a new DAIRA_PREFIX, "
                 "which also gives the event log new streams or topics"
             )
-    finally:
-        await redis.stop()
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from gateway.records import open_event_log
+from gateway.records import connect_event_log
 from gateway.terminal import load_settings, run, screen
 
 app = typer.Typer(help="Events that a worker group gave up on.", no_args_is_help=True)
@@ -17,7 +17,7 @@ def list_dead_letters(limit: Annotated[int, typer.Option(min=1, max=10_000)] = 5
 
     async def show() -> None:
         table = Table("id", "group", "topic", "event", "cause", box=None)
-        async with open_event_log(load_settings()) as event_log:
+        async with connect_event_log(load_settings()) as event_log:
             for letter in await event_log.dead_letters(limit):
                 record = letter.record
                 table.add_row(letter.id, letter.group, record.topic, str(record.event_id), letter.cause)
@@ -33,7 +33,7 @@ def replay_dead_letters(
     """Append dead letters to their topics again. Repeating a reaction that succeeded is safe."""
 
     async def replay() -> int:
-        async with open_event_log(load_settings()) as event_log:
+        async with connect_event_log(load_settings()) as event_log:
             return await event_log.replay(ids)
 
     screen.print(f"{run(replay())} replayed")

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from gateway.event_logs import kafka_servers
 from gateway.senders import BUILDERS
 from gateway.settings import Settings, SettingsError
+from gateway.stores import open_shards
 from protocol.devices import DeviceKind
 from protocol.events import EVENTS
 from stage.recorder import ObjectStore, Recorder
@@ -16,7 +17,6 @@ from storage import schema
 from storage.database import Database
 from storage.kafka_positions import KafkaPositions
 from storage.objects import Objects
-from storage.redis import Redis
 
 TIMEOUT_S = 5.0
 OLDEST_REDIS = (7, 2)
@@ -99,15 +99,15 @@ async def _database(url: str, *, serves: bool) -> str:
 
 
 async def _redis(settings: Settings) -> str:
-    redis = Redis(settings.redis, settings.prefix)
-    try:
-        name = redis_name(await redis.commands.info("server"))
-        policy = (await redis.commands.config_get("maxmemory-policy")).get("maxmemory-policy", "unknown")
-        if policy not in ("noeviction", "unknown"):
-            raise Ill(f"evicts keys ({policy})", "set maxmemory-policy to noeviction: the event log lives there")
-    finally:
-        await redis.close()
-    return f"{name}, prefix {settings.prefix}"
+    names = set()
+    async with open_shards(settings) as shards:
+        for shard, *_ in shards.by_link:
+            names.add(redis_name(await shards.info(shard, "server")))
+            policy = (await shards.info(shard, "memory")).get("maxmemory_policy", "unknown")
+            if policy not in ("noeviction", "unknown"):
+                raise Ill(f"evicts keys ({policy})", "set maxmemory-policy to noeviction: leases live there")
+    servers = f" on {len(shards.by_link)} servers" if settings.has_redis_cluster else ""
+    return f"{', '.join(sorted(names))}{servers}, prefix {settings.prefix}"
 
 
 def redis_name(server: dict[str, str]) -> str:

@@ -1,8 +1,13 @@
 """The event log that the settings name: on Redis Streams, or on Kafka."""
 
+import asyncio
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
-from gateway.retrying import patiently
+from gateway.observability import REDIS_POOL
+from gateway.retrying import patiently, run_beside
 from gateway.settings import Settings
 from protocol.events import EVENTS
 from storage.event_log import EventLog, EventLogUnavailable
@@ -11,12 +16,26 @@ from storage.kafka_servers import KafkaServers, Login
 from storage.kafka_topics import Layout, ensure_topics
 from storage.redis import Redis
 from storage.redis_streams import RedisStreams
+from storage.shards import Shards
+
+WATCH_EVERY_S = 5.0
 
 
-def event_log_of(settings: Settings, redis: Redis) -> EventLog:
-    """It connects at first use. Close it before `redis`."""
+@asynccontextmanager
+async def open_event_log(settings: Settings, shards: Shards) -> AsyncIterator[EventLog]:
+    """It connects at first use. shards: of DAIRA_REDIS_URL, for leases."""
     servers = kafka_servers(settings)
-    return RedisStreams(redis) if servers is None else KafkaLog(servers, redis)
+    async with AsyncExitStack() as closing:
+        if servers is not None:
+            event_log: EventLog = KafkaLog(servers, shards)
+        else:
+            redis = Redis(settings.redis, settings.prefix)
+            closing.push_async_callback(redis.close)
+            await run_beside(closing, "follow Redis' master", redis.follow_master)
+            await run_beside(closing, "watch the pool of Redis", partial(_watch_pool, redis))
+            event_log = RedisStreams(redis, shards)
+        closing.push_async_callback(event_log.close)
+        yield event_log
 
 
 def kafka_servers(settings: Settings) -> KafkaServers | None:
@@ -27,6 +46,13 @@ def kafka_servers(settings: Settings) -> KafkaServers | None:
     login = Login(user, password, mechanism) if user else None
     tls = ssl.create_default_context(cafile=settings.kafka_ca) if settings.kafka_tls else None
     return KafkaServers(brokers, settings.prefix, login, tls)
+
+
+async def _watch_pool(redis: Redis) -> None:
+    """Set the gauge of the pool every 5 s, forever."""
+    while True:
+        REDIS_POOL.labels("busy").set(len(redis.pool._in_use_connections))
+        await asyncio.sleep(WATCH_EVERY_S)
 
 
 async def prepare_topics(settings: Settings) -> None:

@@ -25,7 +25,7 @@ def tail(topic: Annotated[str, typer.Argument(help="such as post.created")]) -> 
     _check_topic(topic)
 
     async def show() -> None:
-        async with open_event_log(load_settings()) as event_log:
+        async with connect_event_log(load_settings()) as event_log:
             async for place, record in event_log.tail(topic):
                 where = f"{place.partition}:{place.position}"
                 print(where, record.event_id, record.key, record.payload.decode(errors="replace"), flush=True)
@@ -51,7 +51,7 @@ def replay(
         settings = load_settings()
         async with (
             open_database(settings.worker_database, 1, serves=False) as database,
-            open_event_log(settings) as event_log,
+            connect_event_log(settings) as event_log,
         ):
             return await event_log.rewind(group, topic, to, database)
 
@@ -59,17 +59,12 @@ def replay(
 
 
 @asynccontextmanager
-async def open_event_log(settings: "Settings") -> "AsyncIterator[EventLog]":
-    from gateway.event_logs import event_log_of
-    from storage.redis import Redis
+async def connect_event_log(settings: "Settings") -> "AsyncIterator[EventLog]":
+    from gateway.event_logs import open_event_log
+    from gateway.stores import open_shards
 
-    redis = Redis(settings.redis, settings.prefix)
-    event_log = event_log_of(settings, redis)
-    try:
+    async with open_shards(settings) as shards, open_event_log(settings, shards) as event_log:
         yield event_log
-    finally:
-        await event_log.close()
-        await redis.close()
 
 
 def _parse_start(text: str) -> "datetime | Place":

@@ -352,7 +352,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        if self.redis_url and servers_of(self._secret(self.redis_url)).is_cluster and not self.kafka_brokers:
+        if self.has_redis_cluster and not self.kafka_brokers:
             raise ValueError(
                 "DAIRA_REDIS_URL may be a cluster only with DAIRA_KAFKA_BROKERS: Redis Streams, as the event log, "
                 "need one server"
@@ -438,6 +438,11 @@ class Settings(BaseSettings):
     @property
     def redis(self) -> str:
         return self._secret(self.redis_url) or self._embedded.redis_url
+
+    @property
+    def has_redis_cluster(self) -> bool:
+        """Whether all data in Redis but pushes is on a cluster."""
+        return bool(self.redis_url) and servers_of(self._secret(self.redis_url)).is_cluster
 
     @property
     def realtime_redis(self) -> str:

@@ -15,8 +15,8 @@ from channels.broadcaster import Broadcaster
 from channels.locations import Locations
 from channels.names import Names
 from gateway.channel_kinds import KINDS
-from gateway.event_logs import event_log_of
-from gateway.observability import POSTGRES_POOL, REDIS_POOL
+from gateway.event_logs import open_event_log
+from gateway.observability import POSTGRES_POOL
 from gateway.retrying import START_TIMEOUT_S, patiently, run_beside
 from gateway.senders import open_senders
 from gateway.settings import Settings
@@ -26,7 +26,7 @@ from stage import roster
 from stage.recorder import ObjectStore, Recorder
 from stage.roster import Roster
 from stage.voice_server import VoiceServer
-from storage import budgets, limits, schema, snowflakes, views
+from storage import budgets, leases, limits, schema, views
 from storage import feeds as stored_feeds
 from storage.database import Database, DatabaseUnavailable
 from storage.event_log import EventLog
@@ -34,7 +34,7 @@ from storage.feeds import Feeds
 from storage.object_files import ObjectFiles
 from storage.object_urls import ObjectUrls
 from storage.objects import Objects, ObjectsUnavailable
-from storage.redis import Redis, RedisError
+from storage.redis import RedisError
 from storage.redis_servers import servers_of
 from storage.replica import Replica
 from storage.replicated_database import ReplicatedDatabase
@@ -44,9 +44,10 @@ from storage.snowflakes import Snowflakes
 
 SCRIPTS = (
     *broadcaster.SCRIPTS, *recovery.SCRIPTS, *nodes.SCRIPTS, *roster.SCRIPTS, *reports.SCRIPTS, *limits.SCRIPTS,
-    *budgets.SCRIPTS, *stored_feeds.SCRIPTS, *snowflakes.SCRIPTS, *views.SCRIPTS,
+    *budgets.SCRIPTS, *stored_feeds.SCRIPTS, *leases.SCRIPTS, *views.SCRIPTS,
 )  # fmt: skip
 
+COMMAND_TIMEOUT_S = 5.0
 KEEP_PARTS_DAYS = 7  # of uploads that the sweeper missed
 WATCH_EVERY_S = 5.0  # metrics are per process: add them up
 
@@ -62,7 +63,6 @@ class Stores:
     """A process's connections to all servers but PostgreSQL, and what is built on them."""
 
     settings: Settings
-    redis: Redis  # of the event log
     data_shards: Shards
     ids: Snowflakes
     event_log: EventLog
@@ -84,29 +84,24 @@ class Stores:
 async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
     """Open them. Waits up to 30 s for Redis; raises RedisError, which names the address, and SettingsError."""
     async with AsyncExitStack() as closing:
-        redis = Redis(settings.redis, settings.prefix)
-        closing.push_async_callback(redis.close)
         # Not the links of `shards`, even if the server is the same: long answers would hold up pushes.
         data_shards = Shards(servers_of(settings.redis), settings.prefix, SCRIPTS)
         closing.push_async_callback(data_shards.stop)
         feeds, ids = Feeds(data_shards), Snowflakes(data_shards)
-        async with _reaching(settings.redis, "DAIRA_REDIS_URL"), asyncio.timeout(START_TIMEOUT_S):
+        async with _reaching(settings.redis, "DAIRA_REDIS_URL"):
             await data_shards.start()
             await patiently(ids.lease, RedisError)
         closing.push_async_callback(_quietly, ids.release)
         await run_beside(closing, "keep the lease on ids", ids.keep_lease)
-        await run_beside(closing, "follow Redis' master", redis.follow_master)
-        await run_beside(closing, "watch the pool of Redis", partial(_watch_redis, redis))
-        event_log = event_log_of(settings, redis)
-        closing.push_async_callback(event_log.close)
+        event_log = await closing.enter_async_context(open_event_log(settings, data_shards))
         objects = Objects(*settings.s3)
         closing.push_async_callback(objects.close)
         await objects.connect()
         object_files = ObjectFiles(UrlSigner(*settings.s3))
         closing.push_async_callback(object_files.close)
-        shards = Shards(servers_of(settings.realtime_redis), settings.prefix, SCRIPTS)
+        shards = Shards(servers_of(settings.realtime_redis), settings.prefix, SCRIPTS, "realtime_redis")
         closing.push_async_callback(shards.stop)
-        async with _reaching(settings.realtime_redis, "DAIRA_REALTIME_REDIS_URL"), asyncio.timeout(START_TIMEOUT_S):
+        async with _reaching(settings.realtime_redis, "DAIRA_REALTIME_REDIS_URL"):
             await shards.start()
         names = Names(shards)
         voice_server = VoiceServer(*settings.livekit) if settings.livekit else None
@@ -120,7 +115,6 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         closing.push_async_callback(providers.close)
         yield Stores(
             settings=settings,
-            redis=redis,
             data_shards=data_shards,
             ids=ids,
             event_log=event_log,
@@ -137,6 +131,18 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             recorder=recorder,
             providers=providers,
         )
+
+
+@asynccontextmanager
+async def open_shards(settings: Settings) -> AsyncIterator[Shards]:
+    """Connect a command to the servers of DAIRA_REDIS_URL. Raises RedisError, which names the address, after 5 s."""
+    shards = Shards(servers_of(settings.redis), settings.prefix, SCRIPTS)
+    try:
+        async with _reaching(settings.redis, "DAIRA_REDIS_URL", COMMAND_TIMEOUT_S):
+            await shards.start()
+        yield shards
+    finally:
+        await shards.stop()
 
 
 @asynccontextmanager
@@ -204,22 +210,17 @@ async def _watch_database(database: Database | Replica, role: str) -> None:
         await asyncio.sleep(WATCH_EVERY_S)
 
 
-async def _watch_redis(redis: Redis) -> None:
-    """Set the gauge of the pool every 5 s, forever."""
-    while True:
-        REDIS_POOL.labels("busy").set(len(redis.pool._in_use_connections))
-        await asyncio.sleep(WATCH_EVERY_S)
-
-
 @asynccontextmanager
-async def _reaching(url: str, variable: str) -> AsyncIterator[None]:
-    """Name the address in the error, without its password."""
+async def _reaching(url: str, variable: str, timeout_s: float | None = None) -> AsyncIterator[None]:
+    """Name the address in the error, without its password. timeout_s: by default 30 s."""
+    timeout_s = timeout_s or START_TIMEOUT_S
     try:
-        yield
+        async with asyncio.timeout(timeout_s):
+            yield
     except (RedisError, TimeoutError) as error:
         parts = urlsplit(url)
         where = f"{parts.netloc.rpartition('@')[2]}{parts.path}"
-        why = str(error) or f"no answer within {START_TIMEOUT_S:.0f} s"
+        why = str(error) or f"no answer within {timeout_s:.0f} s"
         raise RedisError(f"Redis at {where} is out of reach, see {variable}: {why}") from error
 
 

@@ -22,7 +22,7 @@ from storage.kafka_servers import KafkaServers
 from storage.log_claims import Claims
 from storage.log_offsets import Claim
 from storage.partition_owner import RENEW_S, PartitionOwner
-from storage.redis import Redis
+from storage.shards import Shards
 
 _POLL_MS = 500
 _POLL_BESIDE_OTHERS_MS = 100  # while a partition is left out that may join at any time
@@ -67,7 +67,7 @@ class KafkaGroupConsumer:
     def __init__(
         self,
         servers: KafkaServers,
-        redis: Redis,
+        shards: Shards,
         database: Database,
         group: str,
         partitions: Sequence[TopicPartition],
@@ -77,12 +77,12 @@ class KafkaGroupConsumer:
         self._database = database
         self._group = group
         self._react = react
-        self._partitions = {redis.key("log", servers.name(tp.topic), tp.partition): tp for tp in partitions}
+        self._partitions = {f"{servers.name(tp.topic)}:{tp.partition}": tp for tp in partitions}
         self._held: dict[TopicPartition, _Partition] = {}
         self._changed = asyncio.Event()
         self._uncommitted: dict[TopicPartition, int] = {}
         self._claims = Claims(database, group)
-        self._owner = PartitionOwner(redis, group, list(self._partitions), self._work)
+        self._owner = PartitionOwner(shards, group, list(self._partitions), self._work)
 
     async def run(self, stop: asyncio.Event) -> None:
         fetcher, committer = self._servers.consumer(), self._servers.consumer(self._group)

@@ -19,10 +19,13 @@ from storage.kafka_dead_letters import KafkaDeadLetters
 from storage.kafka_positions import KafkaPositions
 from storage.kafka_records import read_record
 from storage.kafka_servers import ANSWER_TIMEOUT_S, KafkaServers, reaching
-from storage.partition_owner import LEASE_MS, LUA, RENEW_S
-from storage.redis import Redis, RedisError
+from storage.leases import Leases
+from storage.partition_owner import LEASE_MS, RENEW_S
+from storage.redis import RedisError
+from storage.shards import Shards
 
 RETRY_S = 0.5
+TURN = "relay-turn"
 
 log = structlog.get_logger()
 
@@ -30,22 +33,21 @@ log = structlog.get_logger()
 class KafkaLog:
     """Connects at first use. `ensure_topics` must have created the topics."""
 
-    def __init__(self, servers: KafkaServers, redis: Redis) -> None:
-        """redis: for the leases of partitions and of the relay."""
+    def __init__(self, servers: KafkaServers, shards: Shards) -> None:
+        """shards: for the leases of partitions and of the relay."""
         self._servers = servers
-        self._redis = redis
+        self._shards = shards
+        self._turns = Leases(shards, TURN)
         self._appender = KafkaAppender(servers)
         self._dead = KafkaDeadLetters(servers)
         self._positions = KafkaPositions(servers)
         self._id = secrets.token_hex(8)
         self._turn_until = 0.0  # monotonic, s
-        self._hold = redis.script(LUA / "hold_leases.lua")
-        self._release = redis.script(LUA / "release_lease.lua")
 
     async def take_turn(self) -> bool:
         now = time.monotonic()
         if now > self._turn_until - LEASE_MS / 1_000 + RENEW_S:
-            [is_ours] = await self._hold([self._turn_key], [self._id, LEASE_MS, 1])
+            [is_ours] = await self._turns.hold([TURN], self._id, lifetime_ms=LEASE_MS, most=1)
             self._turn_until = now + LEASE_MS / 1_000 if is_ours else 0.0
         return now < self._turn_until
 
@@ -68,7 +70,7 @@ class KafkaLog:
             try:
                 partitions = await self._positions.partitions(topics)
                 async with reaching():
-                    consumer = KafkaGroupConsumer(self._servers, self._redis, database, group, partitions, react)
+                    consumer = KafkaGroupConsumer(self._servers, self._shards, database, group, partitions, react)
                     await consumer.run(stop)
             except EventLogUnavailable as error:
                 log.warning("a group waits for the event log", group=group, error=str(error))
@@ -132,11 +134,7 @@ class KafkaLog:
         await self._dead.close()
         await self._positions.close()
         with suppress(RedisError):  # the lease expires
-            await self._release([self._turn_key], [self._id])
-
-    @property
-    def _turn_key(self) -> str:
-        return self._redis.key("relay-turn")
+            await self._turns.release(TURN, self._id)
 
     @asynccontextmanager
     async def _producer(self) -> AsyncIterator[AIOKafkaProducer]:

@@ -10,16 +10,18 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import structlog
 
 from storage.cancellation import end
-from storage.redis import Redis, RedisError
+from storage.leases import Leases
+from storage.redis import RedisError
+from storage.redis_link import Part
+from storage.shards import Shards
 
 LEASE_MS = 5_000
 RENEW_S = 1.5
-LUA = Path(__file__).parent / "lua"
 
 log = structlog.get_logger()
 
@@ -36,17 +38,16 @@ class PartitionOwner:
     """Leases partitions of a group, and runs a task for each that it holds."""
 
     def __init__(
-        self, redis: Redis, group: str, partitions: Sequence[str], work: Callable[[str], Awaitable[None]]
+        self, shards: Shards, group: str, partitions: Sequence[str], work: Callable[[str], Awaitable[None]]
     ) -> None:
-        """partitions: keys of Redis. work: handles a partition until it is cancelled."""
-        self._redis = redis
+        """partitions: their names. work: handles a partition until it is cancelled."""
+        self._shards = shards
+        self._leases = Leases(shards, f"log:{group}")
         self._group = group
         self._partitions = partitions
         self._work = work
         self._id = secrets.token_hex(8)
         self._held: dict[str, _Held] = {}
-        self._hold = redis.script(LUA / "hold_leases.lua")
-        self._release = redis.script(LUA / "release_lease.lua")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set, then release all leases."""
@@ -75,18 +76,18 @@ class PartitionOwner:
     async def _share(self) -> None:
         """Renew our leases, and take or release partitions until each process holds an equal share."""
         now = time.time()
-        async with self._redis.commands.pipeline(transaction=False) as pipe:
-            pipe.zadd(self._members, {self._id: now + LEASE_MS / 1_000})
-            pipe.zremrangebyscore(self._members, "-inf", now)
-            pipe.zcard(self._members)
-            *_, member_count = await pipe.execute()
+        *_, member_count = await asyncio.gather(
+            self._of_members("ZADD", now + LEASE_MS / 1_000, self._id),
+            self._of_members("ZREMRANGEBYSCORE", "-inf", now),
+            self._of_members("ZCARD"),
+        )
         share = math.ceil(len(self._partitions) / max(member_count, 1))
         for partition in list(self._held)[share:]:
             await self._give_up(partition)
         # Leases to renew come first.
         wanted = sorted(self._partitions, key=lambda partition: partition not in self._held)
         until = time.monotonic() + LEASE_MS / 1_000
-        are_ours = await self._hold([self._lease(each) for each in wanted], [self._id, LEASE_MS, share])
+        are_ours = await self._leases.hold(wanted, self._id, lifetime_ms=LEASE_MS, most=share)
         for partition, is_ours in zip(wanted, are_ours, strict=True):
             held = self._held.get(partition)
             if held is None and is_ours:
@@ -108,19 +109,17 @@ class PartitionOwner:
 
     async def _give_up(self, partition: str) -> None:
         await end(self._drop(partition))
-        await self._release([self._lease(partition)], [self._id])
+        await self._leases.release(partition, self._id)
 
     async def _leave(self) -> None:
         try:
             for partition in list(self._held):
                 await self._give_up(partition)
-            await self._redis.commands.zrem(self._members, self._id)
+            await self._of_members("ZREM", self._id)
         except RedisError as error:
             log.warning("leases could not be released and will expire", group=self._group, error=str(error))
 
-    @property
-    def _members(self) -> str:
-        return self._redis.key("log-members", self._group)
-
-    def _lease(self, partition: str) -> str:
-        return f"{partition}:lease:{self._group}"
+    def _of_members(self, command: str, *arguments: Part) -> "asyncio.Future[Any]":
+        """Run a command on the set of the group's processes."""
+        shard = self._shards.of(self._group)
+        return self._shards.call(shard, command, self._shards.key(shard, "log-members", self._group), *arguments)

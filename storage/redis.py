@@ -104,7 +104,7 @@ class Redis:
         self.prefix = prefix
         once = Retry(NoBackoff(), 0)
         self._probe: Client = self._client(PROBE_TIMEOUT_S, once)
-        self.breaker = ProbedBreaker("redis", self._probe.ping, self._drop_busy)
+        self.breaker = ProbedBreaker("redis_streams", self._probe.ping, self._drop_busy)
         self.commands: Client = self._client(COMMAND_TIMEOUT_S, _Guarded(self.breaker))
         self.blocking: Client = self._client(BLOCKING_TIMEOUT_S, once)
 

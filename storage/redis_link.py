@@ -29,7 +29,6 @@ READS_BEFORE_SILENCE = 3
 CONNECT_TIMEOUT_S = 2.0
 OPEN_TIMEOUT_S = 30.0
 MOST_UNANSWERED = 20_000
-REALTIME = "realtime_redis"  # in metrics
 LARGEST_WRITE = 16 * 1024  # bytes: Redis works on these while the next commands are packed
 
 Part = str | bytes | int | float
@@ -64,7 +63,9 @@ class RedisLink(asyncio.Protocol):
         connect: Callable[[], Awaitable[Connection]],
         scripts: Sequence[LinkScript],
         on_message: Callable[[bytes, bytes], None],
+        dependency: str,
     ) -> None:
+        """dependency: its name in metrics."""
         self.is_up = asyncio.Event()
         self.most_unanswered = MOST_UNANSWERED
         self.answer_timeout_s = ANSWER_TIMEOUT_S
@@ -73,6 +74,8 @@ class RedisLink(asyncio.Protocol):
         self._connect = connect
         self._scripts = scripts
         self._on_message = on_message
+        self._refused_down = BREAKER_REFUSED.labels(dependency)
+        self._refused_full = BULKHEAD_REFUSED.labels(dependency)
         self._transport: asyncio.Transport | None = None
         self._is_open = False
         self._opener: asyncio.Task[Any] | None = None  # the task that may use the link before it is up
@@ -89,10 +92,10 @@ class RedisLink(asyncio.Protocol):
         name: in traces; by default that of the command.
         """
         if self._transport is None or (not self._is_open and asyncio.current_task() is not self._opener):
-            BREAKER_REFUSED.labels(REALTIME).inc()
+            self._refused_down.inc()
             raise LinkDown("the link to Redis is down")
         if len(self._unanswered) >= self.most_unanswered:
-            BULKHEAD_REFUSED.labels(REALTIME).inc()
+            self._refused_full.inc()
             raise LinkDown("too many commands wait for Redis")
         answer: asyncio.Future[Any] = self._loop.create_future()
         if (trace := traces.recording()) is not None:

@@ -13,6 +13,7 @@ from redis.exceptions import ResponseError
 from storage.database import Database, Transaction
 from storage.event_log import PARTITIONS, Appended, DeadLetter, Lag, LogFull, Place, React, Record, partition
 from storage.redis import Redis
+from storage.shards import Shards
 from storage.stream_consumer import GroupConsumer, read_record
 
 LONGEST_PARTITION = 250_000
@@ -30,8 +31,10 @@ class RedisStreams:
     last one got and did not acknowledge.
     """
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, shards: Shards) -> None:
+        """shards: for the leases of partitions."""
         self._redis = redis
+        self._shards = shards
         self._count_unread = redis.script(COUNT_UNREAD)
 
     async def take_turn(self) -> bool:
@@ -73,7 +76,7 @@ class RedisStreams:
         self, group: str, topics: Sequence[str], react: React, stop: asyncio.Event, database: Database
     ) -> None:
         partitions = [(self.stream(topic, index), topic) for topic in topics for index in range(PARTITIONS)]
-        await GroupConsumer(self._redis, group, partitions, self.ensure_group, react).run(stop)
+        await GroupConsumer(self._redis, self._shards, group, partitions, self.ensure_group, react).run(stop)
 
     async def bury(self, group: str, record: Record, cause: str) -> None:
         fields = {**_fields(record), "group": group, "cause": cause[:2_000], "topic": record.topic}

@@ -16,7 +16,7 @@ import structlog
 from storage.cancellation import end
 from storage.metrics import BREAKER_OPEN
 from storage.redis import RedisError
-from storage.redis_link import REALTIME, LinkDown, LinkScript, Part, RedisLink
+from storage.redis_link import LinkDown, LinkScript, Part, RedisLink
 from storage.redis_servers import Address, RedisServers
 
 LOOK_AGAIN_S = 0.3
@@ -28,12 +28,16 @@ log = structlog.get_logger()
 
 
 class Shards:
-    def __init__(self, servers: RedisServers, prefix: str, scripts: Sequence[LinkScript]) -> None:
+    def __init__(
+        self, servers: RedisServers, prefix: str, scripts: Sequence[LinkScript], dependency: str = "redis"
+    ) -> None:
+        """dependency: its name in metrics."""
         self.amount = servers.shards
         self._on_message: OnMessage | None = None
         self._on_up: OnUp | None = None
         self._servers = servers
         self._prefix = prefix
+        self._dependency = dependency
         self._scripts = scripts
         self._owners: list[Address] = []  # by shard
         self._links: dict[Address, RedisLink] = {}
@@ -164,7 +168,7 @@ class Shards:
         """Look up the owners of shards endlessly, while a link is down or a server could be replaced unnoticed."""
         while True:
             await asyncio.sleep(LOOK_AGAIN_S)
-            BREAKER_OPEN.labels(REALTIME).set(not self.are_up)
+            BREAKER_OPEN.labels(self._dependency).set(not self.are_up)
             if self._servers.may_be_replaced or (self._servers.is_cluster and not self.are_up):
                 try:
                     await self._find_owners()
@@ -179,7 +183,7 @@ class Shards:
             return
         known = set(self._links)
         for address in set(self._owners) - known:
-            link = RedisLink(partial(self._servers.connect, address), self._scripts, self._message)
+            link = RedisLink(partial(self._servers.connect, address), self._scripts, self._message, self._dependency)
             self._links[address] = link
             self._tasks[address] = asyncio.create_task(link.keep_up(partial(self._up, address)))
         for address in {owner for old, owner in zip(before, self._owners, strict=False) if old != owner} & known:

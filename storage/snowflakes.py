@@ -10,10 +10,10 @@ import random
 import secrets
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 import structlog
 
+from storage.leases import HOLD, RELEASE
 from storage.redis import RedisError
 from storage.redis_link import LinkScript
 from storage.shards import Shards
@@ -26,10 +26,6 @@ RENEW_EVERY_S = 10.0
 RETRY_S = 0.2
 
 CONFIRM_MS = 500
-
-_LUA = Path(__file__).parent / "lua"
-_HOLD, _RELEASE = LinkScript(_LUA / "hold_leases.lua"), LinkScript(_LUA / "release_lease.lua")
-SCRIPTS = (_HOLD, _RELEASE)
 
 log = structlog.get_logger()
 
@@ -86,7 +82,7 @@ class Snowflakes:
     async def release(self) -> None:
         self._valid_until = 0.0
         shard, key = self._place(self._node)
-        await self._shards.run(shard, _RELEASE, (key,), (self._holder,))
+        await self._shards.run(shard, RELEASE, (key,), (self._holder,))
 
     def mint(self) -> int:
         """A new id. Raises MintingStopped."""
@@ -135,7 +131,7 @@ class Snowflakes:
 
     def _holding(self, node: int) -> "tuple[int, LinkScript, tuple[str], tuple[str, int, int]]":
         shard, key = self._place(node)
-        return shard, _HOLD, (key,), (self._holder, int(KEPT_S * 1_000), 1)
+        return shard, HOLD, (key,), (self._holder, int(KEPT_S * 1_000), 1)
 
     def _place(self, node: int) -> tuple[int, str]:
         shard = self._shards.of(str(node))

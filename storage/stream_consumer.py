@@ -18,6 +18,7 @@ from storage.cancellation import end
 from storage.event_log import Batch, React, Record
 from storage.partition_owner import RENEW_S, PartitionOwner
 from storage.redis import Redis, RedisError
+from storage.shards import Shards
 
 _BLOCK_MS = 1_000  # also the longest time until a new partition joins the common read
 _BLOCK_BESIDE_OTHERS_MS = 100  # while a partition is left out that may join at any time
@@ -44,12 +45,13 @@ class GroupConsumer:
     def __init__(
         self,
         redis: Redis,
+        shards: Shards,
         group: str,
         partitions: Sequence[tuple[str, str]],
         ensure_group: Callable[[str, str], Awaitable[None]],
         react: React,
     ) -> None:
-        """partitions: (stream, topic) of each."""
+        """shards: for leases. partitions: (stream, topic) of each."""
         self._redis = redis
         self._ensure_group = ensure_group
         self._group = group
@@ -57,7 +59,7 @@ class GroupConsumer:
         self._topics = dict(partitions)
         self._held: dict[str, _Partition] = {}
         self._changed = asyncio.Event()
-        self._owner = PartitionOwner(redis, group, list(self._topics), self._work)
+        self._owner = PartitionOwner(shards, group, list(self._topics), self._work)
 
     async def run(self, stop: asyncio.Event) -> None:
         beside = [asyncio.create_task(self._read_for_ever()), asyncio.create_task(self._watch_server())]

@@ -23,6 +23,8 @@ from protocol.rpc import methods
 from protocol.tokens import AccessTokens
 from storage.database import Database
 from storage.migrating import migrate
+from storage.redis import Redis
+from storage.redis_streams import RedisStreams
 from tests.patience import WAIT_S
 from tests.people import HAS_JAVASCRIPT, NO_JAVASCRIPT, DrivenPerson, Driver, Person, PythonPerson
 from workers.media_lanes import LANES
@@ -128,6 +130,12 @@ class Cluster:
 
     def node(self, name: str) -> Node:
         return self.nodes[name]
+
+    @property
+    def redis(self) -> Redis:
+        """The connections of the event log."""
+        assert isinstance(self.stores.event_log, RedisStreams)
+        return self.stores.event_log._redis
 
     def url(self, node: str = "a") -> str:
         return f"http://127.0.0.1:{self.ports[node]}"

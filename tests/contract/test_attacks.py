@@ -276,7 +276,7 @@ async def test_a_node_catches_up_on_rights_after_a_gap(cluster: Cluster, person)
         int(gone.id),
     )
     await owner.close()
-    await cluster.stores.redis.commands.client_kill_filter(_type="pubsub", skipme=False)
+    await cluster.redis.commands.client_kill_filter(_type="pubsub", skipme=False)
     assert (await gone.expect("session.revoked"))["reason"] == "revoked"
     async with asyncio.timeout(WAIT_S):
         while any(one.channels for one in cluster.node_b.parts.members.of_user(int(eve.id))):

@@ -14,10 +14,10 @@ from tests.storage.log_reader import TOPIC, Reader, in_order, records
 
 
 @pytest.fixture(params=["redis", pytest.param("kafka", marks=pytest.mark.kafka)])
-async def event_log(request, redis, kafka):
-    log: EventLog = RedisStreams(redis)
+async def event_log(request, redis, shards, kafka):
+    log: EventLog = RedisStreams(redis, shards)
     if request.param == "kafka":
-        log = KafkaLog(await kafka.deployment(redis.prefix, [TOPIC]), redis)
+        log = KafkaLog(await kafka.deployment(redis.prefix, [TOPIC]), shards)
     yield log
     await log.close()
 

@@ -1,48 +1,43 @@
-"""Leases in Redis, by the scripts alone: one holder at a time, and only the holder renews or releases."""
-
-import secrets
+"""Leases in Redis: one holder at a time, and only the holder renews or releases."""
 
 import pytest
 
-from storage import snowflakes
-from storage.redis import Redis
-from tests.cluster import Cluster
+from storage.leases import Leases as StoredLeases
+from storage.shards import Shards
 
 LIFETIME_MS = 60_000
 
 
 class Leases:
-    def __init__(self, redis: Redis) -> None:
-        self._hold = redis.script(snowflakes._LUA / "hold_leases.lua")
-        self._release = redis.script(snowflakes._LUA / "release_lease.lua")
-        self._redis = redis
+    def __init__(self, shards: Shards) -> None:
+        self._leases = StoredLeases(shards, "tests")
 
     async def hold(self, holder: str, *leases: str, most: int = 9) -> list[str]:
         """Renew or take them, in this order; return those that the holder has now."""
-        answers = await self._hold([self._redis.key(each) for each in leases], [holder, LIFETIME_MS, most])
-        assert set(answers) <= {0, 1}
+        answers = await self._leases.hold(leases, holder, lifetime_ms=LIFETIME_MS, most=most)
         return [lease for lease, is_held in zip(leases, answers, strict=True) if is_held]
 
-    async def release(self, holder: str, lease: str) -> int:
-        return int(await self._release([self._redis.key(lease)], [holder]))
+    async def release(self, holder: str, lease: str) -> None:
+        await self._leases.release(lease, holder)
 
     async def holder(self, lease: str) -> str | None:
-        found: bytes | None = await self._redis.commands.get(self._redis.key(lease))
+        found: bytes | None = await self._ask("GET", lease)
         return found and found.decode()
 
     async def shorten(self, lease: str) -> None:
-        await self._redis.commands.pexpire(self._redis.key(lease), LIFETIME_MS // 2)
+        await self._ask("PEXPIRE", lease, LIFETIME_MS // 2)
 
     async def is_fresh(self, lease: str) -> bool:
         """Whether it lasts for a whole lifetime, not for half of one."""
-        return LIFETIME_MS // 2 < await self._redis.commands.pttl(self._redis.key(lease)) <= LIFETIME_MS
+        return LIFETIME_MS // 2 < await self._ask("PTTL", lease) <= LIFETIME_MS
+
+    def _ask(self, command: str, lease: str, *arguments: int):
+        return self._leases._shards.call(self._leases._shard, command, self._leases._key(lease), *arguments)
 
 
 @pytest.fixture
-async def leases(idle_cluster: Cluster):
-    own = Redis(idle_cluster.servers.redis_url, f"leases-{secrets.token_hex(4)}")
-    yield Leases(own)
-    await own.close()
+def leases(any_shards) -> Leases:
+    return Leases(any_shards)
 
 
 async def test_free_leases_are_taken_and_expire(leases: Leases):
@@ -87,10 +82,10 @@ async def test_a_holder_that_may_have_fewer_leases_does_not_renew_the_last_ones(
 
 async def test_only_the_holder_releases_a_lease(leases: Leases):
     await leases.hold("one", "a", "b")
-    assert await leases.release("another", "a") == 0
+    await leases.release("another", "a")
     assert await leases.holder("a") == "one"
-    assert await leases.release("one", "a") == 1
-    assert await leases.release("one", "a") == 0
+    for _ in range(2):
+        await leases.release("one", "a")
     assert await leases.holder("a") is None
     assert await leases.holder("b") == "one"
     assert await leases.hold("another", "a") == ["a"]

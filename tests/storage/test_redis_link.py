@@ -16,7 +16,7 @@ from tests.patience import WAIT_S
 
 async def test_waiting_commands_fail_when_the_link_is_closed(cluster: Cluster):
     servers = servers_of(cluster.servers.redis_url)
-    link = RedisLink(partial(servers.connect, ANYWHERE), (), lambda channel, message: None)
+    link = RedisLink(partial(servers.connect, ANYWHERE), (), lambda channel, message: None, "redis")
     task = asyncio.create_task(link.keep_up(partial(asyncio.sleep, 0)))
     await link.is_up.wait()
     assert await link.call("ECHO", "here") == b"here"
@@ -30,7 +30,7 @@ async def test_waiting_commands_fail_when_the_link_is_closed(cluster: Cluster):
 
 async def test_a_silent_server_is_disconnected_however_many_commands_wait(cluster: Cluster):
     servers = servers_of(cluster.servers.redis_url)
-    link = RedisLink(partial(servers.connect, ANYWHERE), (), lambda channel, message: None)
+    link = RedisLink(partial(servers.connect, ANYWHERE), (), lambda channel, message: None, "redis")
     link.most_unanswered, link.ping_every_s, link.answer_timeout_s = 5, 0.1, 0.4
     task = asyncio.create_task(link.keep_up(partial(asyncio.sleep, 0)))
     await link.is_up.wait()

@@ -16,8 +16,8 @@ from tests.storage.log_reader import TOPIC, Reader, records
 
 
 @pytest.fixture
-def event_log(redis):
-    return RedisStreams(redis)
+def event_log(redis, shards):
+    return RedisStreams(redis, shards)
 
 
 async def unread_by(event_log: RedisStreams, redis: Redis) -> list[tuple[str, int]]:
@@ -57,12 +57,12 @@ async def test_lag_comes_from_the_server_if_it_knows_it(event_log, redis, monkey
     assert [lag.records for lag in await event_log.lags()] == [3, 1]
 
 
-async def test_work_on_a_replaced_master_is_repeated(idle_cluster: Cluster, database):
+async def test_work_on_a_replaced_master_is_repeated(idle_cluster: Cluster, database, shards):
     class Replicated(Redis):
         master = ("old", 1)
 
     redis = Replicated(idle_cluster.servers.redis_url, f"log-{secrets.token_hex(4)}")
-    event_log = RedisStreams(redis)
+    event_log = RedisStreams(redis, shards)
     seen: list[int] = []
     stop = asyncio.Event()
 
@@ -81,13 +81,13 @@ async def test_work_on_a_replaced_master_is_repeated(idle_cluster: Cluster, data
     await redis.close()
 
 
-async def test_a_record_whose_acknowledgement_was_lost_in_a_crash_is_delivered_again(tmp_path, database):
+async def test_a_record_whose_acknowledgement_was_lost_in_a_crash_is_delivered_again(tmp_path, database, shards):
     servers, [port] = RedisServers(tmp_path), free_ports(1)
     persistent = ("--save", "", "--appendonly", "yes", "--appendfsync", "always")
     servers.spawn(port, *persistent)
     await servers.until(port, "PONG", "ping")
     redis = Redis(f"redis://127.0.0.1:{port}/0", "log")
-    event_log = RedisStreams(redis)
+    event_log = RedisStreams(redis, shards)
     reader = Reader(event_log, "g", database)
     await event_log.append(1, records(keys=1, each=1))
     await reader.until(1)  # before that the group may not read its partition yet

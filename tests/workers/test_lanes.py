@@ -37,10 +37,10 @@ class Gate:
 
 
 @pytest.fixture
-async def tools(cluster: Cluster):
+async def tools(cluster: Cluster, shards):
     """Tools of a worker process of its own, with a log of its own."""
     redis = Redis(cluster.servers.redis_url, f"own-{secrets.token_hex(4)}")
-    yield dataclasses.replace(cluster.workers.tools, event_log=RedisStreams(redis), lanes=Lanes())
+    yield dataclasses.replace(cluster.workers.tools, event_log=RedisStreams(redis, shards), lanes=Lanes())
     await redis.close()
 
 

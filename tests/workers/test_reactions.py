@@ -23,11 +23,11 @@ from workers.relay import _Relay
 
 
 @pytest.fixture
-async def own_log(cluster: Cluster, monkeypatch):
+async def own_log(cluster: Cluster, shards, monkeypatch):
     """An event log with its own prefix and quick retries."""
     monkeypatch.setattr(runner, "FIRST_WAIT_S", 0.001)
     redis = Redis(cluster.servers.redis_url, f"own-{secrets.token_hex(4)}")
-    yield RedisStreams(redis)
+    yield RedisStreams(redis, shards)
     await redis.close()
 
 
@@ -169,7 +169,7 @@ async def batch_of(cluster: Cluster, post: dict) -> int:
 
 async def test_events_that_the_log_lost_are_relayed_again(cluster: Cluster, person):
     _, bob, lost = await received(cluster, person)
-    redis = cluster.stores.redis
+    redis = cluster.redis
     # As after a crash of Redis: the inbox entry and the batch number are lost.
     await cluster.stores.feeds.remove([int(bob.id)], [int(lost["id"])])
     await redis.commands.set(redis.key("log-batch"), await batch_of(cluster, lost) - 1)
@@ -183,7 +183,7 @@ async def test_events_that_the_log_lost_between_two_batches_are_relayed_again(cl
     """As after a failover that ends before any check."""
     alice, bob, lost = await received(cluster, person)
     monkeypatch.setattr(_Relay, "_compare_with_log", lambda relay: asyncio.sleep(0, True))
-    redis = cluster.stores.redis
+    redis = cluster.redis
     await cluster.stores.feeds.remove([int(bob.id)], [int(lost["id"])])
     await redis.commands.set(redis.key("log-batch"), await batch_of(cluster, lost) - 1)
     later = await alice.call("post.create", text="the log's next")
