@@ -24,6 +24,7 @@ from engine.close_reasons import CloseReason
 from gateway.dispatcher import Caller, Dispatcher
 from gateway.observability import OVER_BUDGET
 from protocol import errors, wire
+from protocol.errors import CallError
 from protocol.rpc import Method
 from storage import budgets
 from storage.budgets import Budget
@@ -38,6 +39,7 @@ WAIT_MS = 1_000  # `retry_after_ms` of a call that is refused because too many w
 REST_S = (0.5, 1.5)
 # A client that goes on after this many refusals in a row ignores `retry_after_ms`.
 MOST_REFUSALS = 500
+MOST_SHEDS_IGNORED = 2
 
 log = structlog.get_logger()
 
@@ -80,8 +82,9 @@ class _Arrived(msgspec.Struct):
 
 class Calls:
     __slots__ = (
-        "_backlog", "_bytes", "_bytes_waiting", "_dispatcher", "_on_idle", "_owner", "_rate",
-        "_rate_of_user", "_refilled_at", "_refusals", "_resting", "_tasks", "_tokens", "_writes", "_writing",
+        "_backlog", "_bytes", "_bytes_waiting", "_dispatcher", "_on_idle", "_owner", "_rate", "_rate_of_user",
+        "_refilled_at", "_refusals", "_resting", "_shed_until", "_sheds_ignored", "_tasks", "_tokens", "_writes",
+        "_writing",
     )  # fmt: skip
 
     def __init__(self, dispatcher: Dispatcher, owner: CallingConnection, rate: CallRate) -> None:
@@ -93,6 +96,8 @@ class Calls:
         self._refilled_at = time.monotonic()
         self._refusals = 0
         self._resting = False
+        self._shed_until = 0.0  # the client was asked not to call before; monotonic, s
+        self._sheds_ignored = 0  # in a row
         self._tasks: set[asyncio.Task[None]] | None = None
         self._writing = False
         self._writes: deque[_Arrived] | None = None
@@ -122,7 +127,7 @@ class Calls:
             self._owner.reply(packet.id, self._dispatcher.answer_at_once(method, packet, self._owner, budget))
             budget.spend(time.monotonic() - self._refilled_at)
         elif shed := self._dispatcher.shed(method):
-            self._owner.reply(packet.id, self._dispatcher.refuse(packet.name, shed))
+            self._refuse_shed(packet, shed)
             return
         elif budget.calls >= max(MOST_OF_A_USER, 2 * self._rate.burst):
             OVER_BUDGET.labels("calls").inc()
@@ -218,6 +223,20 @@ class Calls:
             if self._on_idle is not None:
                 self._on_idle()
 
+    def _refuse_shed(self, packet: wire.Packet, refusal: CallError) -> None:
+        """The node is overloaded. A client that ignores this is not read from for a moment: if a node is offered many
+        times its load, refusals take all of its time, unless it reads and answers many calls at once.
+        """
+        self._answer_refused(packet, refusal)
+        ignores = self._refilled_at < self._shed_until
+        self._sheds_ignored = self._sheds_ignored + 1 if ignores else 0
+        self._shed_until = self._refilled_at + (refusal.retry_after_ms or WAIT_MS) / 1_000
+        if self._sheds_ignored >= MOST_SHEDS_IGNORED:
+            self._sheds_ignored = 0
+            asyncio.get_running_loop().call_soon(
+                self._rest
+            )  # the calls of this read are answered, so that none pile up
+
     def _rest(self) -> None:
         """Pause reading for a random time, so that the connections of a user do not all resume at once."""
         if not self._resting:
@@ -258,5 +277,7 @@ class Calls:
         if self._refusals > MOST_REFUSALS:
             self._owner.drop(CloseReason.FLOOD)
             return
-        refusal = errors.exhausted(why, wait_ms)
+        self._answer_refused(packet, errors.exhausted(why, wait_ms))
+
+    def _answer_refused(self, packet: wire.Packet, refusal: CallError) -> None:
         self._owner.reply(packet.id, self._dispatcher.refuse(packet.name, refusal))

@@ -13,6 +13,7 @@ from gateway.calls import (
     MOST_CALLS_AT_ONCE,
     MOST_OF_A_USER,
     MOST_REFUSALS,
+    MOST_SHEDS_IGNORED,
     MOST_WAITING,
     REST_S,
     CallRate,
@@ -602,3 +603,28 @@ async def test_a_connection_rests_after_each_refusal_for_its_user(why):
     calls.take(call(1))
     [refusal] = dispatcher.refused
     assert (refusal.retry_after_ms, owner.reading) == (7 if why == "rate" else 1_000, False)
+
+
+async def test_a_client_that_ignores_an_overload_is_not_read_from_for_a_moment(monkeypatch):
+    monkeypatch.setattr("gateway.calls.REST_S", (0, 0))
+    now = [100.0]
+    monkeypatch.setattr("gateway.calls.time", SimpleNamespace(monotonic=lambda: now[0]))
+    calls, dispatcher, owner = calls_of(CallRate(per_second=1e9, burst=1e9))
+    monkeypatch.setattr(dispatcher, "shed", lambda method: errors.overloaded(2_000))
+    for number in range(10):  # each time as late as the client was asked to come
+        calls.take(call(number))
+        now[0] += 2
+    await asyncio.sleep(0)
+    assert owner.reading
+    for number in range(10, 13 + MOST_SHEDS_IGNORED):
+        calls.take(call(number))
+    assert owner.reading  # the calls of the same read are answered first
+    await asyncio.sleep(0)
+    assert not owner.reading
+    assert [number for number, _ in owner.replies] == list(range(13 + MOST_SHEDS_IGNORED))
+    assert {error.code for error in dispatcher.refused} == {"UNAVAILABLE"}
+    assert owner.dropped == []
+    async with asyncio.timeout(WAIT_S):
+        while calls._resting:
+            await asyncio.sleep(0)
+    assert owner.reading
