@@ -169,6 +169,14 @@ def test_versions_are_exact_and_those_that_are_tested(project):
     assert images["redis"] == images["redis-1"] == f"valkey/valkey:{run(valkey, '--version').split('v=')[1].split()[0]}"
 
 
+def test_the_replica_has_room_for_what_the_primary_does(project):
+    """PostgreSQL refuses to follow a primary that allows more."""
+    services = project["services"]
+    assert set(services["postgres-replica"]["command"]) >= {
+        each for each in services["postgres"]["command"] if "max_connections" in each
+    }
+
+
 def test_services_that_look_each_other_up_share_one_network(project):
     """Docker's DNS would return an address for each network: HAProxy would balance over each node twice."""
     services = project["services"]
