@@ -4,18 +4,15 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 
-import structlog
-
 from protocol.devices import DeviceKind
 from senders import metrics
 from senders.sender import Accepted, DeadToken, Endpoint, Message, Outcome, Rejected, Retry, Sender
+from storage.breaker import Breaker
 
 TIMEOUT_S = 20.0  # of one message, with the time that it waits for its turn
 NOT_CONFIGURED = Rejected("the provider is not configured")
 TIMED_OUT = Retry(30.0, "no answer in time")
 _NAMES = {Accepted: "accepted", DeadToken: "dead_token", Retry: "retry", Rejected: "rejected"}
-
-log = structlog.get_logger()
 
 
 class Providers:
@@ -29,7 +26,7 @@ class Providers:
         self._turns = {kind: asyncio.Semaphore(sender.most_at_once) for kind, sender in senders.items()}
         self._timeout_s = timeout_s
         self._clock = clock
-        self._paused_until: dict[DeviceKind, float] = {}
+        self._breakers = {kind: Breaker(kind, clock) for kind in senders}
 
     @property
     def kinds(self) -> frozenset[DeviceKind]:
@@ -42,10 +39,16 @@ class Providers:
             metrics.SENT.labels(device.kind, "not_configured").inc()
             return NOT_CONFIGURED
         started = self._clock()
-        outcome = self._pause(device.kind, started) or await self._send_in_turn(device, message)
-        if isinstance(outcome, Retry) and outcome.is_for_all:
-            self._paused_until[device.kind] = self._clock() + outcome.after_s
-            log.warning("a provider is paused", provider=device.kind, reason=outcome.reason, seconds=outcome.after_s)
+        breaker = self._breakers[device.kind]
+        is_trial = breaker.is_open
+        if not breaker.admits():
+            outcome: Outcome = Retry(breaker.left_s, "the provider is paused")
+        else:
+            outcome = await self._send_in_turn(device, message)
+            if isinstance(outcome, Retry) and outcome.is_for_all:
+                breaker.failed(outcome.reason, outcome.after_s)
+            elif is_trial and outcome is not TIMED_OUT:  # others may have been sent before the pause
+                breaker.succeeded()
         metrics.SECONDS.labels(device.kind).observe(self._clock() - started)
         metrics.SENT.labels(device.kind, _NAMES[type(outcome)]).inc()
         return outcome
@@ -53,10 +56,6 @@ class Providers:
     async def close(self) -> None:
         for sender in self._senders.values():
             await sender.close()
-
-    def _pause(self, kind: DeviceKind, now: float) -> Retry | None:
-        left = self._paused_until.get(kind, 0.0) - now
-        return Retry(left, "the provider is paused") if left > 0 else None
 
     async def _send_in_turn(self, device: Endpoint, message: Message) -> Outcome:
         try:

@@ -6,6 +6,7 @@ A recording is known by the name of its file, which holds its id: egress has ids
 import asyncio
 import re
 from collections.abc import Iterable
+from functools import partial
 from typing import Literal, NamedTuple
 
 import structlog
@@ -23,12 +24,14 @@ from livekit.protocol.egress import (
 )
 from livekit.protocol.models import TokenPagination
 
+from stage.livekit_requests import FAILURES, MOST_AT_ONCE, TIMEOUT_S, LiveKitRequests
 from stage.metrics import VOICE_REQUESTS
-from stage.voice_server import FAILURES, MOST_AT_ONCE, TIMEOUT_S, own_id, settled
+from stage.voice_server import own_id
 from storage.media import ORIGINAL
 
 # Without an egress service, LiveKit answers after 22 s; with one, as soon as the service has accepted.
 START_TIMEOUT_S = 6.0
+NOT_AVAILABLE = "recording is not available now"
 MOST_PAGES = 20  # of running recordings that one check reads
 
 EgressState = Literal["running", "ending", "complete", "failed"]
@@ -77,6 +80,7 @@ class Recorder:
 
     def __init__(self, url: str, api_key: str, api_secret: str, store: ObjectStore) -> None:
         self._session = ClientSession(connector=TCPConnector(limit=MOST_AT_ONCE))
+        self._requests = LiveKitRequests("egress")
         self._egress = LiveKitAPI(url, api_key, api_secret, session=self._session).egress
         self._store = store
 
@@ -102,6 +106,9 @@ class Recorder:
         )  # fmt: skip
         request = RoomCompositeEgressRequest(room_name=str(room_id), audio_only=True, file_outputs=[file])
         is_asked = False
+        if not self._requests.breaker.admits():
+            VOICE_REQUESTS.labels("start_egress", "refused").inc()
+            raise RecordingRefused(NOT_AVAILABLE, is_certain=True)
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 # Without Redis, LiveKit has no egress: it refuses this at once, but a start after 22 s.
@@ -109,15 +116,17 @@ class Recorder:
                 is_asked = True
                 await self._egress.start_room_composite_egress(request)
         except FAILURES as error:
+            self._requests.note(error)
             VOICE_REQUESTS.labels("start_egress", "failed").inc()
             log.warning("LiveKit does not record a room", room_id=room_id, error=f"{type(error).__name__}: {error}")
             raise _refusal(error, is_asked) from error
+        self._requests.breaker.succeeded()
         VOICE_REQUESTS.labels("start_egress", "ok").inc()
 
     async def of_room(self, room_id: int) -> list[Egress] | None:
         """The recordings of the room that LiveKit still knows, also those that have ended; None without an answer."""
         request = ListEgressRequest(room_name=str(room_id))
-        found = await settled("list_egress", self._egress.list_egress(request))
+        found = await self._requests.settled("list_egress", partial(self._egress.list_egress, request))
         return None if found is None else own_among(found.items)
 
     async def running(self) -> list[Egress]:
@@ -126,7 +135,7 @@ class Recorder:
         token = ""
         for _ in range(MOST_PAGES):
             request = ListEgressRequest(active=True, page_token=TokenPagination(token=token) if token else None)
-            found = await settled("list_egress", self._egress.list_egress(request))
+            found = await self._requests.settled("list_egress", partial(self._egress.list_egress, request))
             if found is None:
                 break
             running += own_among(found.items)
@@ -136,7 +145,8 @@ class Recorder:
         return running
 
     async def stop(self, egress_id: str) -> None:
-        await settled("stop_egress", self._egress.stop_egress(StopEgressRequest(egress_id=egress_id)))
+        request = StopEgressRequest(egress_id=egress_id)
+        await self._requests.settled("stop_egress", partial(self._egress.stop_egress, request))
 
 
 def _refusal(error: Exception, is_asked: bool) -> RecordingRefused:
@@ -145,7 +155,7 @@ def _refusal(error: Exception, is_asked: bool) -> RecordingRefused:
         if error.code == ServerErrorCode.NOT_FOUND:
             return RecordingRefused("nobody is connected to the voice of the room", is_certain=True)
         is_certain = is_certain or error.code not in (ServerErrorCode.DEADLINE_EXCEEDED, ServerErrorCode.CANCELED)
-    return RecordingRefused("recording is not available now", is_certain=is_certain)
+    return RecordingRefused(NOT_AVAILABLE, is_certain=is_certain)
 
 
 def own_among(infos: Iterable[EgressInfo]) -> list[Egress]:

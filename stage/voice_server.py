@@ -5,13 +5,10 @@ Failures are logged and counted, not raised: `stage.voice` checks every room aga
 
 import asyncio
 import time
-from collections.abc import Awaitable
-from typing import TypeVar
+from functools import partial
 
-import structlog
-from aiohttp import ClientError, ClientSession, TCPConnector
-from google.protobuf.message import DecodeError
-from livekit.api import LiveKitAPI, ServerError, ServerErrorCode
+from aiohttp import ClientSession, TCPConnector
+from livekit.api import LiveKitAPI
 from livekit.protocol.models import ParticipantInfo, ParticipantPermission, TrackSource
 from livekit.protocol.room import (
     DeleteRoomRequest,
@@ -23,14 +20,7 @@ from livekit.protocol.room import (
 
 from protocol.fields import MAX_ID
 from protocol.voice_tokens import VoiceGrant
-from stage.metrics import VOICE_REQUESTS
-
-TIMEOUT_S = 3.0
-MOST_AT_ONCE = 16
-FAILURES = (ServerError, ClientError, TimeoutError, DecodeError)
-
-T = TypeVar("T")
-log = structlog.get_logger()
+from stage.livekit_requests import MOST_AT_ONCE, TIMEOUT_S, LiveKitRequests
 
 
 class VoiceServer:
@@ -39,6 +29,7 @@ class VoiceServer:
     def __init__(self, url: str, api_key: str, api_secret: str) -> None:
         """url: the one that clients connect to; the API is at the same address, over HTTP."""
         self._session = ClientSession(connector=TCPConnector(limit=MOST_AT_ONCE))
+        self._requests = LiveKitRequests("livekit")
         self._rooms = LiveKitAPI(url, api_key, api_secret, session=self._session).room
 
     async def close(self) -> None:
@@ -51,7 +42,7 @@ class VoiceServer:
 
     async def rooms(self) -> list[int]:
         """The rooms that are named as ours are; the server may be shared with others."""
-        found = await settled("list_rooms", self._rooms.list_rooms(ListRoomsRequest()))
+        found = await self._requests.settled("list_rooms", partial(self._rooms.list_rooms, ListRoomsRequest()))
         return [] if found is None else [room_id for room in found.rooms if (room_id := own_id(room.name)) is not None]
 
     async def participants(self, room_id: int) -> dict[str, VoiceGrant | None]:
@@ -60,25 +51,25 @@ class VoiceServer:
         Without LiveKit's egress, which is in the room while it records.
         """
         request = ListParticipantsRequest(room=str(room_id))
-        found = await settled("list_participants", self._rooms.list_participants(request))
+        found = await self._requests.settled("list_participants", partial(self._rooms.list_participants, request))
         users = [each for each in found.participants if each.kind != ParticipantInfo.Kind.EGRESS] if found else []
         return {each.identity: _grant(each.permission) for each in users}
 
     async def permit(self, room_id: int, name: str, grant: VoiceGrant) -> None:
         """Set a user's permissions: mutes them, or lets them speak without a new token."""
         request = UpdateParticipantRequest(room=str(room_id), identity=name, permission=_permission(grant))
-        await settled("permit", self._rooms.update_participant(request))
+        await self._requests.settled("permit", partial(self._rooms.update_participant, request))
 
     async def remove(self, room_id: int, name: str) -> None:
         """Disconnect the user."""
         # LiveKit Cloud also refuses tokens issued before `revoke_token_ts`. Its default is a minute from now, in which
         # nobody who was removed could return.
         request = RoomParticipantIdentity(room=str(room_id), identity=name, revoke_token_ts=int(time.time()))
-        await settled("remove", self._rooms.remove_participant(request))
+        await self._requests.settled("remove", partial(self._rooms.remove_participant, request))
 
     async def delete(self, room_id: int) -> None:
         """Delete the room, which removes everybody."""
-        await settled("delete", self._rooms.delete_room(DeleteRoomRequest(room=str(room_id))))
+        await self._requests.settled("delete", partial(self._rooms.delete_room, DeleteRoomRequest(room=str(room_id))))
 
 
 def own_id(name: str) -> int | None:
@@ -87,27 +78,6 @@ def own_id(name: str) -> int | None:
         return None
     found = int(name)
     return found if found <= MAX_ID and str(found) == name else None
-
-
-async def settled(request: str, answer: Awaitable[T]) -> T | None:
-    """The answer of LiveKit; None if there is nothing of that name, or the request failed."""
-    try:
-        # The package asks without a timeout, also of a session that has one.
-        async with asyncio.timeout(TIMEOUT_S):
-            answered = await answer
-    except FAILURES as error:
-        if isinstance(error, ServerError) and error.code == ServerErrorCode.NOT_FOUND:
-            VOICE_REQUESTS.labels(request, "not_found").inc()
-            return None
-        VOICE_REQUESTS.labels(request, "failed").inc()
-        log.warning(
-            "LiveKit did not do as asked and is asked again in a few seconds; `daira doctor` tells whether it answers",
-            request=request,
-            error=f"{type(error).__name__}: {error}",
-        )
-        return None
-    VOICE_REQUESTS.labels(request, "ok").inc()
-    return answered
 
 
 def _permission(grant: VoiceGrant) -> ParticipantPermission:

@@ -1,7 +1,7 @@
 """Refuses requests to a server that is down at once, instead of letting each wait for its timeout.
 
-`Breaker`: its requests find out. States: closed; open for OPEN_S after a failure; then one request tries, and the
-others are still refused.
+`Breaker`: its requests find out. States: closed; open for a while after a failure; then one request tries, and the
+others are still refused for OPEN_S.
 
 `ProbedBreaker`: a probe finds out, so that no user's call has to try, and neither a slow request nor a busy process
 opens it. States: closed → suspected, after a failure or without any answer for SILENT_S → open, once PROBES probes in a
@@ -53,25 +53,30 @@ class _State:
 
 
 class Breaker(_State):
-    def __init__(self, dependency: str) -> None:
+    def __init__(self, dependency: str, clock: Callable[[], float] = lambda: time.monotonic()) -> None:
         super().__init__(dependency)
+        self._clock = clock
         self._closes_at = 0.0
+
+    @property
+    def left_s(self) -> float:
+        """The seconds until a request may try."""
+        return max(self._closes_at - self._clock(), 0.0)
 
     def admits(self) -> bool:
         """Whether a request may be made now. Report how it ends."""
         if not self.is_open:
             return True
-        now = time.monotonic()
-        if now < self._closes_at:
+        if self.left_s:
             return self._refuse()
-        self._closes_at = now + OPEN_S  # this one tries
+        self._closes_at = self._clock() + OPEN_S  # this one tries
         return True
 
     def succeeded(self) -> None:
         self._set(False)
 
-    def failed(self, cause: str = "") -> None:
-        self._closes_at = time.monotonic() + OPEN_S
+    def failed(self, cause: str = "", for_s: float = OPEN_S) -> None:
+        self._closes_at = self._clock() + for_s
         self._set(True, cause)
 
 

@@ -17,12 +17,14 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from storage.breaker import Breaker
+from storage.bulkhead import Bulkhead, BulkheadFull
 from storage.metrics import OBJECT_FAILURES, OBJECT_SECONDS, OBJECTS_UP
 
 DEADLINE_S = 3.0
 TRIAL_DEADLINE_S = 1.0  # of the request that finds out whether the store is back
 FINISH_DEADLINE_S = 8.0  # to put hundreds of MB together; below the deadline of a call
 MOST_AT_ONCE = 32
+MOST_WAITING = 256
 PAGE = 1_000  # of a list, and most keys that one request deletes
 
 log = structlog.get_logger()
@@ -77,6 +79,7 @@ class Objects:
         self._closing = AsyncExitStack()
         self._client: Any = None
         self._breaker = Breaker("objects")
+        self._bulkhead = Bulkhead("objects", most=MOST_AT_ONCE, most_waiting=MOST_WAITING)
 
     async def connect(self) -> None:
         config = Config(
@@ -255,11 +258,17 @@ class Objects:
         if not tries and not self._breaker.admits():
             OBJECT_FAILURES.labels(operation, "open").inc()
             raise ObjectsUnavailable("the store does not answer")
+        is_trial = self._breaker.is_open and not tries
         began = time.perf_counter()
         try:
-            is_trial = self._breaker.is_open and not tries
-            async with asyncio.timeout(TRIAL_DEADLINE_S if is_trial else deadline_s):
-                yield
+            async with self._bulkhead.place():
+                if self._breaker.is_open and not (is_trial or tries):  # since it waits for its place
+                    raise ObjectsUnavailable("the store does not answer")
+                async with asyncio.timeout(TRIAL_DEADLINE_S if is_trial else deadline_s):
+                    yield
+        except BulkheadFull as error:
+            OBJECT_FAILURES.labels(operation, "full").inc()
+            raise ObjectsUnavailable(str(error)) from error
         except ClientError as error:
             status: int = error.response["ResponseMetadata"]["HTTPStatusCode"]
             if status >= 500 and status != _NOT_IMPLEMENTED:

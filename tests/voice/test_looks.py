@@ -8,7 +8,7 @@ import pytest
 from livekit.api import AccessToken, VideoGrants
 from livekit.protocol.room import ListParticipantsRequest
 
-from stage import metrics, voice, voice_server
+from stage import livekit_requests, metrics, voice
 from tests.contract.test_live_rooms import open_room
 from tests.patience import WAIT_S
 
@@ -152,7 +152,7 @@ async def test_a_hanging_livekit_does_not_delay_calls(cluster, person, device, m
     await mona.call("room.join", room_id=room_id)
     listening = await device(mona, room_id)
     look_around()
-    monkeypatch.setattr(voice_server, "TIMEOUT_S", 4.0)
+    monkeypatch.setattr(livekit_requests, "TIMEOUT_S", 4.0)
     process_id, before = cluster.embedded.process_id("livekit"), requests("remove", "failed")
     os.kill(process_id, signal.SIGSTOP)
     try:
