@@ -46,7 +46,7 @@ class PostgresReplica:
     async def run(self) -> None:
         """Start the process, also after `kill`."""
         argv, options = self._server.command()
-        self._process = spawn([*argv, "-c", "hot_standby_feedback=on"], signal.SIGKILL, cwd="/", **options)
+        self._process = spawn([*argv, "-c", "max_standby_streaming_delay=0"], signal.SIGKILL, cwd="/", **options)
         async with asyncio.timeout(WAIT_S):
             while not await self._server.answers():
                 await asyncio.sleep(0.05)

@@ -88,6 +88,28 @@ async def test_a_feed_is_rebuilt_from_the_primary(cluster: Cluster, person, repl
             assert (await alice.call("feed.get", mode="latest"))["items"] == []
 
 
+async def test_a_read_that_the_replica_cancels_is_repeated_on_the_primary(cluster: Cluster, person, replica):
+    """The replica cancels reads that hold up the replay of an exclusive lock."""
+    alice = await person("alice", node="x")
+    table, owner = cluster.unique("locked"), await cluster.owner()
+    await owner.execute(f"CREATE TABLE {table} (); GRANT SELECT ON {table} TO daira_app")
+    runs: list[bool] = []
+
+    async def body(tx) -> None:
+        runs.append(tx.is_of_replica)
+        await tx.execute(f"SELECT FROM {table}")
+        if tx.is_of_replica:
+            await owner.execute(f"TRUNCATE {table}")
+            await tx.execute("SELECT pg_sleep($1)", WAIT_S)
+
+    while runs[-2:] != [True, False]:
+        await until_used(alice)
+        async with asyncio.timeout(WAIT_S):
+            await cluster.node("x").parts.services.database.read(int(alice.id), body)
+    await owner.execute(f"DROP TABLE {table}")
+    await owner.close()
+
+
 async def test_reads_go_on_while_the_replica_hangs_or_is_away(cluster: Cluster, person, replica):
     alice = await person("alice", node="x")
     await until_used(alice)

@@ -125,6 +125,14 @@ def test_a_wrong_setting_is_named_on_the_command_line(tmp_path, name, value):
     assert "Traceback" not in result.stderr
 
 
+def test_a_redis_cluster_for_all_data_needs_kafka():
+    cluster = "redis+cluster://a,b"
+    with pytest.raises(ValidationError, match="only with DAIRA_KAFKA_BROKERS"):
+        Settings(_env_file=None, redis_url=cluster)
+    assert Settings(_env_file=None, redis_url=cluster, kafka_brokers="k:9092").has_redis_cluster
+    assert not Settings(_env_file=None, realtime_redis_url=cluster).has_redis_cluster
+
+
 def test_limits_are_listed_with_their_methods_and_what_is_in_force(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text(
