@@ -7,6 +7,7 @@ import pytest
 from storage.batches import Batches
 from storage.database import DatabaseUnavailable
 from storage.redis import RedisError
+from tracing import traces
 
 
 class Asked:
@@ -94,3 +95,28 @@ async def test_a_cancelled_question_takes_no_other_with_it():
     asked.go.set()
     assert await third == 6
     assert [first.cancelled(), second.cancelled()] == [True, True]
+
+
+async def test_a_batch_belongs_to_a_trace_of_its_questions_and_to_a_sampled_one_first():
+    asked_for: list[str] = []
+    go = asyncio.Event()
+
+    async def ask(group: str, numbers: list[int]) -> dict[int, int]:
+        asked_for.append(traces.current_context()[3:35])
+        await go.wait()
+        return {}
+
+    questions = Batches(ask)
+
+    async def question(number: int, trace: str) -> None:
+        if trace:
+            traces.resume("call", f"00-{trace * 32}-{trace * 16}-{'01' if trace == 'c' else '00'}")
+        await questions.answer("a", number)
+
+    waiting = [asyncio.create_task(question(number, trace)) for number, trace in enumerate("abc")]
+    await turns()
+    go.set()
+    await asyncio.gather(*waiting)
+    assert asked_for == ["a" * 32, "c" * 32]
+    await question(9, "")
+    assert asked_for[-1] == ""

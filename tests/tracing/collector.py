@@ -1,7 +1,7 @@
 """A collector of traces: takes OTLP over HTTP as a real one does, and keeps the spans for the test."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as ProtobufSpan
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
@@ -95,5 +96,5 @@ def _seen(span: ProtobufSpan, process: dict[str, object]) -> Seen:
     )  # fmt: skip
 
 
-def _values(attributes) -> dict[str, object]:
-    return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in attributes}
+def _values(attributes: Iterable[KeyValue]) -> dict[str, object]:
+    return {each.key: getattr(each.value, each.value.WhichOneof("value") or "") for each in attributes}
