@@ -106,6 +106,7 @@ class Replica:
     async def follow(self) -> None:
         """Follow the replica, and connect again when it is lost, endlessly."""
         told = ""
+        self._current_at = self._now
         while True:
             try:
                 async with self._connected() as (primary, replica):
@@ -117,6 +118,7 @@ class Replica:
                 if why != told:
                     log.warning("reads go to the primary: the replica is lost", error=why)
                 told = why
+            REPLICA_LAG.set(self._now - self._current_at)
             await asyncio.sleep(RETRY_S)
 
     @asynccontextmanager
