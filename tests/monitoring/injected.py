@@ -20,10 +20,11 @@ from tests.monitoring.users import LOST, Users
 from tests.monitoring.watched import Watched, send
 from tests.senders.certificates import Trust
 from tests.senders.mail_server import MailServer
+from tests.tracing.collector import Collector
 from tests.uploads import png, upload
 
 EVENTS = 1_100  # more than the alert allows a group to be behind
-REGISTRATIONS_PER_S = 10
+REGISTRATIONS_PER_S = 20
 PASSWORD = "correct horse battery"
 
 
@@ -31,6 +32,7 @@ class Scene(NamedTuple):
     watched: Watched
     users: Users
     trust: Trust
+    collector: Collector
     closing: AsyncExitStack  # what lasts until the end of the run
 
 
@@ -59,6 +61,13 @@ async def repeated(work: Callable[[], Awaitable[Any]], every_s: float) -> AsyncI
         await end(repeating)
 
 
+async def stranger(scene: Scene) -> Client:
+    """A client without a token, on the node that refuses none for being busy."""
+    client = Client(serializer="msgpack", reconnection=False)
+    await client.connect(f"http://127.0.0.1:{scene.watched.node_ports[1]}", transports=["websocket"])
+    return client
+
+
 @asynccontextmanager
 async def paused(*processes: int) -> AsyncIterator[None]:
     """SIGSTOP: they keep their connections and answer nothing, which is worse than an end."""
@@ -71,6 +80,24 @@ async def paused(*processes: int) -> AsyncIterator[None]:
 
 def server_paused(name: str) -> Callable[[Scene], AbstractAsyncContextManager[None]]:
     return lambda scene: paused(*scene.watched.server_processes(name))
+
+
+@asynccontextmanager
+async def replay_paused(scene: Scene) -> AsyncIterator[None]:
+    await scene.watched.replica.pause_replay()
+    try:
+        yield
+    finally:
+        await scene.watched.replica.resume_replay()
+
+
+@asynccontextmanager
+async def collector_refuses(scene: Scene) -> AsyncIterator[None]:
+    scene.collector.answers = 503
+    try:
+        yield
+    finally:
+        scene.collector.answers = 200
 
 
 @asynccontextmanager
@@ -168,16 +195,17 @@ async def readers_stuck(scene: Scene) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def table_locked(scene: Scene) -> AsyncIterator[None]:
-    """Somebody locks the table of posts for a second and a half, again and again, while many want to read it."""
+    """Somebody locks the table of posts for a second and a half, again and again, while many want to react."""
     clients = [await scene.watched.client(token, number) for number, token in enumerate(scene.users.crowd)]
 
-    def reading(client: Client) -> Callable[[], Awaitable[Any]]:
-        return lambda: client.call("post.get", {"post_id": scene.users.posts[0]}, timeout=15)
+    def reacting(client: Client) -> Callable[[], Awaitable[Any]]:
+        liked = {"target_type": "post", "target_id": scene.users.posts[0], "kind": "like"}
+        return lambda: client.call("reaction.set", liked, timeout=15)
 
     async with scene.watched.owner() as connection, AsyncExitStack() as stack:
         for client in clients:
             stack.push_async_callback(client.shutdown)
-            await stack.enter_async_context(repeated(reading(client), 0.1))
+            await stack.enter_async_context(repeated(reacting(client), 0.1))
 
         async def lock() -> None:
             async with connection.transaction():
@@ -189,21 +217,21 @@ async def table_locked(scene: Scene) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def registrations(scene: Scene) -> AsyncIterator[None]:
-    guests = [Client(serializer="msgpack", reconnection=False) for _ in range(2)]
-    for guest, port in zip(guests, scene.watched.node_ports, strict=True):
-        await guest.connect(f"http://127.0.0.1:{port}", transports=["websocket"])
+    guest = await stranger(scene)
     numbers = itertools.count()
 
-    async def register() -> None:
-        number = next(numbers)
-        fields = {"username": f"flood_{number}", "email": f"flood_{number}@example.org", "password": PASSWORD}
+    def register() -> Awaitable[Any]:
+        name = f"flood_{next(numbers)}"
+        fields = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
         device = {"fingerprint": "one-and-the-same-device"}
-        await guests[number % 2].call("auth.register", {**fields, "device": device}, timeout=15)
+        return guest.call("auth.register", {**fields, "device": device}, timeout=15)
 
-    async with repeated(register, 1 / REGISTRATIONS_PER_S):
+    async def flood() -> None:
+        await asyncio.gather(*(register() for _ in range(REGISTRATIONS_PER_S)))
+
+    async with repeated(flood, 1):
         yield
-    for guest in guests:
-        await guest.shutdown()
+    await guest.shutdown()
 
 
 @asynccontextmanager
@@ -236,16 +264,14 @@ async def count_falsified(scene: Scene) -> AsyncIterator[None]:
 async def mail_server_gone(scene: Scene) -> AsyncIterator[None]:
     """Sign-ins from new devices are told by e-mail, to a server that starts only when this ends."""
     watched, name = scene.watched, "mail_reader"
-    guest = Client(serializer="msgpack", reconnection=False)
-    await guest.connect(f"http://127.0.0.1:{watched.node_ports[0]}", transports=["websocket"])
+    guest = await stranger(scene)
     login = {"email": f"{name}@example.org", "password": PASSWORD}
     await scene.users.ask(guest, "auth.register", username=name, **login)
     await scene.users.ask(guest, "push.register", kind="email", token=login["email"])
     await guest.disconnect()
 
     async def sign_in() -> None:
-        device = Client(serializer="msgpack", reconnection=False)
-        await device.connect(f"http://127.0.0.1:{watched.node_ports[0]}", transports=["websocket"])
+        device = await stranger(scene)
         await device.call("auth.login", login, timeout=15)
         await device.disconnect()
 
@@ -294,12 +320,14 @@ FAULTS = (
     Fault(("RedisMemory",), "maxmemory is lowered", redis_nearly_full),
     Fault(("VoiceDown",), "LiveKit is paused", server_paused("livekit")),
     Fault(("ReadersBehind",), "clients stop reading a busy post", readers_stuck),
+    Fault(("ReplicaBehind",), "the replica stops replaying", replay_paused),
+    Fault(("TracesLost",), "the collector of traces answers 503", collector_refuses),
     Fault(("MediaStuck",), "the workers of media are paused", media_workers_paused),
     Fault(("ObjectStoreDown",), "the object store is paused", server_paused("s3")),
     Fault(("EventLogLag", "OutboxStuck", "CountsBehind"), "the other workers are paused", workers_paused),
     Fault(("NodeDown",), "a node is killed", node_killed),
     Fault(("EventLoopLag", "PushesLate"), "a node is paused for most of the time", node_starved),
-    Fault(("CallsSlow", "DatabaseSaturated"), "a table is locked", table_locked),
+    Fault(("CallsSlow", "CallsShed", "DatabaseSaturated"), "a table is locked", table_locked),
     Fault(("PostgresDown", "CallsFail"), "PostgreSQL is paused", server_paused("postgres")),
     Fault(("RedisDown",), "Redis is paused", redis_paused),
 )

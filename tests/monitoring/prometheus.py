@@ -13,9 +13,10 @@ import aiohttp
 import yaml
 
 from gateway.child_process import spawn
-from tests.gateway.test_commands import answers, free_ports
+from tests.gateway.test_commands import answers
 from tests.monitoring.rules import ALERTMANAGER, PROMETHEUS, RULES
 from tests.patience import WAIT_S
+from tests.ports import free_ports
 
 SPEED = 20  # five minutes of a rule are 15 s here; its thresholds stay
 SCRAPE_S = 3  # a node may wait for a silent server for 2 s

@@ -21,11 +21,12 @@ from tests.monitoring.rules import alerts, needs_prometheus, queries
 from tests.monitoring.users import Users
 from tests.monitoring.watched import Watched
 from tests.senders.certificates import make_trust
+from tests.tracing.collector import collecting
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1_500), needs_prometheus]
 
 LONGEST_S = 240.0  # until an alert fires or is resolved: far more than it takes on an idle machine
-TOGETHER = 9  # the first faults do not disturb each other
+TOGETHER = 11  # the first faults do not disturb each other
 LOOK_EVERY_S = 0.5
 
 
@@ -49,9 +50,10 @@ async def proof(tmp_path_factory) -> AsyncIterator[Proof]:
     """Inject every fault. The tests look at what came of it."""
     folder = tmp_path_factory.mktemp("watched")
     trust = make_trust(folder)
-    watched = Watched(folder / "data", trust)
-    prometheus = Prometheus(folder / "prometheus", watched.targets())
     async with AsyncExitStack() as closing:
+        collector = await closing.enter_async_context(collecting())
+        watched = Watched(folder / "data", trust, collector)
+        prometheus = Prometheus(folder / "prometheus", watched.targets())
         closing.push_async_callback(watched.end)
         await watched.begin()
         await prometheus.start()
@@ -59,7 +61,7 @@ async def proof(tmp_path_factory) -> AsyncIterator[Proof]:
         users = Users(watched)
         await users.start()
         closing.push_async_callback(users.stop)
-        scene = Scene(watched, users, trust, closing)
+        scene = Scene(watched, users, trust, collector, closing)
         await misbehave(scene)
         faults = [fault for fault in FAULTS if not EXCUSED.issuperset(fault.alerts)]
         found = await asyncio.gather(*(prove(scene, prometheus, fault) for fault in faults[:TOGETHER]))

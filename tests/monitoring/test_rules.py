@@ -8,6 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+import tracing.metrics  # noqa: F401  (processes import it once they export traces)
 from gateway.app import sidecar
 from tests.cluster import Cluster
 from tests.monitoring.rules import GRAFANA, PROMTOOL, ROOT, RULES, alerts, metrics_in, needs_prometheus, queries

@@ -14,10 +14,13 @@ import asyncpg
 from gateway.app import worker_names
 from gateway.embedded import EmbeddedServers
 from tests.chaos.deployment import PLENTY, Deployment
-from tests.gateway.test_commands import DAIRA, free_ports
+from tests.gateway.test_commands import DAIRA
 from tests.patience import WAIT_S
+from tests.ports import free_ports
+from tests.postgres_replica import PostgresReplica
 from tests.senders.certificates import Trust
 from tests.senders.mail_server import PASSWORD, USER
+from tests.tracing.collector import Collector
 from workers.media_lanes import LANES
 
 LOOPS = ("relay", "counters")
@@ -31,8 +34,9 @@ WORKERS = {
 
 class Watched(Deployment):
     names = ("node-0", "node-1", *WORKERS)
+    replica: PostgresReplica
 
-    def __init__(self, data_dir: Path, trust: Trust) -> None:
+    def __init__(self, data_dir: Path, trust: Trust, collector: Collector) -> None:
         super().__init__(data_dir)
         self.servers_running = EmbeddedServers(data_dir, voice=True)
         self.sidecars = dict(zip(self.names, free_ports(len(self.names)), strict=True))
@@ -42,9 +46,16 @@ class Watched(Deployment):
             "DAIRA_PING_TIMEOUT": "120",  # a slow reader is not closed before its alert
             "DAIRA_LIMIT_REACTION": PLENTY,
             "DAIRA_LIMIT_CALLS": "50/second",
+            "DAIRA_TRACE_ENDPOINT": collector.url,
+            "DAIRA_TRACE_SAMPLE": "0.2",
             "DAIRA_SMTP_URL": f"smtps://{USER}:{quote(PASSWORD, safe='')}@localhost:{self.mail_port}",
             "DAIRA_SMTP_FROM": "hello@daira.test",
         }
+
+    async def begin_servers(self) -> None:
+        await super().begin_servers()
+        self.replica = PostgresReplica(self.servers_running.servers, self.data_dir.parent / "replica")
+        await self.replica.start()
 
     def spawn(self, name: str) -> None:
         sidecar = str(self.sidecars[name])
@@ -53,11 +64,15 @@ class Watched(Deployment):
             environment = {"DAIRA_WORKER_SIDECAR_PORT": sidecar, **trusted}
             self.processes[name] = self.start("work", *WORKERS[name], **environment)
         else:
-            port = str(self.node_ports[int(name.removeprefix("node-"))])
-            # A pool that a few users can fill.
-            self.processes[name] = self.start(
-                "serve", DAIRA_PORT=port, DAIRA_SIDECAR_PORT=sidecar, DAIRA_POSTGRES_POOL="5"
-            )
+            number = int(name.removeprefix("node-"))
+            environment = {
+                "DAIRA_PORT": str(self.node_ports[number]),
+                "DAIRA_SIDECAR_PORT": sidecar,
+                "DAIRA_POSTGRES_REPLICA_URL": self.replica.url,
+                "DAIRA_POSTGRES_POOL": "5",  # a few users can fill it
+                "DAIRA_SHED_DELAY": ("0.2", "60")[number],  # one node refuses what another lets wait
+            }
+            self.processes[name] = self.start("serve", **environment)
 
     def start(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
         """Write to a file: with its servers gone a process logs more than a pipe holds."""
@@ -74,6 +89,7 @@ class Watched(Deployment):
         )  # fmt: skip
 
     async def end(self) -> None:
+        self.replica.erase()
         await super().end()
         for log in self.data_dir.parent.glob("*.log"):
             print(log.name, log.read_text()[-2_000:])  # shown when the test fails
