@@ -18,9 +18,10 @@ CREATE OR REPLACE FUNCTION mint_id() RETURNS bigint
     SELECT snowflake_at(clock_timestamp()) + (1023 << 12) + nextval('minted_ids') - 1
 $$;
 
--- Creates monthly partitions, by ranges of the id. Rows outside them go into the default partition.
+-- Creates monthly partitions, by ranges of the id. Rows outside them go into the default partition. While a long
+-- transaction (a backup) holds the table, it gives up until it is called again: all calls would queue behind it.
 CREATE OR REPLACE FUNCTION ensure_partitions(months_ahead integer DEFAULT 3) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE
     parent text;
     month  timestamptz;
@@ -38,5 +39,7 @@ BEGIN
             END IF;
         END LOOP;
     END LOOP;
+EXCEPTION WHEN lock_not_available THEN
+    RAISE LOG 'partitions of % cannot be created while it is locked', parent;
 END $$;
 GRANT EXECUTE ON FUNCTION ensure_partitions TO daira_worker;

@@ -13,6 +13,7 @@ from storage.shards import Shards
 from tests.cluster import Cluster
 from tests.redis_cluster import RedisCluster
 from tests.storage.policies.world import World
+from tests.storage.releases import OwnDatabase
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +80,12 @@ async def any_shards(new_shards: Callable[[], Shards]) -> Shards:
     shards = new_shards()
     await shards.start()
     return shards
+
+
+@pytest.fixture
+async def own_database(idle_cluster: Cluster) -> AsyncIterator[OwnDatabase]:
+    """A database of this test's own, which nothing has migrated."""
+    own = OwnDatabase(idle_cluster)
+    await own.create()
+    yield own
+    await own.drop()

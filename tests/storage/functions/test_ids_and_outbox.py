@@ -3,10 +3,12 @@
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import pytest
 
 from storage import outbox
 from tests.storage.functions.rows import Rows
+from tests.storage.releases import OwnDatabase
 
 EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -30,7 +32,9 @@ async def test_mint_id_is_of_this_millisecond(rows: Rows):
     assert {minted >> 12 & 1023 for _, minted, _ in found} == {1023}
 
 
-async def test_ensure_partitions_creates_one_for_each_month_ahead(rows: Rows):
+async def test_ensure_partitions_creates_one_for_each_month_ahead(own_database: OwnDatabase):
+    await own_database.migrate()
+    rows = Rows(own_database.owner)
     await rows.ask(None, "ensure_partitions", 14)
     await rows.ask(None, "ensure_partitions", 14)
     for parent in ("posts", "audit"):
@@ -48,6 +52,22 @@ async def test_ensure_partitions_creates_one_for_each_month_ahead(rows: Rows):
             (f"{parent}_{month:%Y%m}", f"FOR VALUES FROM ('{start}') TO ('{stop}')")
             for month, start, stop in zip(months[:-1], bounds[:-1], bounds[1:], strict=True)
         ]
+
+
+async def test_ensure_partitions_gives_way_to_those_who_use_the_table(own_database: OwnDatabase):
+    await own_database.migrate()
+    reader = await asyncpg.connect(own_database.urls[0])
+    ahead = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'posts'::regclass"
+    try:
+        before = await own_database.owner.fetchval(ahead)
+        await reader.execute("BEGIN; SELECT id FROM posts")
+        await own_database.owner.execute("SELECT ensure_partitions(4)")
+        assert await own_database.owner.fetchval(ahead) == before
+        await reader.execute("COMMIT")
+        await own_database.owner.execute("SELECT ensure_partitions(4)")
+        assert await own_database.owner.fetchval(ahead) == before + 1
+    finally:
+        await reader.close()
 
 
 async def test_outbox_backlog_counts_unsent_events_and_knows_the_age_of_the_oldest(rows: Rows):
