@@ -12,6 +12,7 @@ from gateway.backup_work import make_backup, restore_backup
 from gateway.embedded import postgres_programs
 from gateway.settings import Settings
 from gateway.stores import prepare_bucket
+from storage.dumps import DumpFailed
 from storage.object_files import ObjectFiles
 from storage.signed_urls import UrlSigner
 from tests.cluster import Cluster
@@ -113,8 +114,8 @@ async def test_a_backup_may_only_list_objects(source, tmp_path: Path):
 
 
 async def test_a_prefix_that_has_data_is_refused(idle_cluster: Cluster, folder, target):
-    redis = idle_cluster.stores.redis.commands
-    await redis.set(f"{target.settings.prefix}:{{0}}:feed:1", "of an earlier database", ex=60)
+    key = f"{target.settings.prefix}:{{0}}:feed:1"
+    await idle_cluster.stores.data_shards.call(0, "SET", key, "of an earlier database", "EX", 60)
     with pytest.raises(NotEmpty, match="choose a new DAIRA_PREFIX"):
         await restore(target, folder)
     assert await target.database.owner.fetchval("SELECT to_regclass('users')") is None
@@ -129,3 +130,15 @@ async def test_a_broken_backup_is_not_restored(folder, target, tmp_path: Path):
     finally:
         path.write_bytes(b"a photo")
     assert await target.database.owner.fetchval("SELECT to_regclass('users')") is None
+
+
+async def test_a_dump_that_fails_is_told_and_leaves_no_manifest(source, tmp_path: Path):
+    program = tmp_path / "pg_dump"
+    program.write_text("#!/bin/sh\necho 'pg_dump: error: server version mismatch' >&2\nexit 1\n")
+    program.chmod(0o755)
+    made = BackupFolder(tmp_path / "backup")
+    settings = source.settings.model_copy(update={"postgres_programs": tmp_path})
+    with Progress(disable=True) as progress, pytest.raises(DumpFailed, match=f"{program} failed: .* version mismatch"):
+        await make_backup(settings, made, progress, objects=True, jobs=1)
+    with pytest.raises(BackupBroken, match="was interrupted"):
+        made.manifest()
