@@ -7,6 +7,7 @@ deploy, and the older one after a roll-back), until a revision requires newer co
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import asyncpg
@@ -84,6 +85,12 @@ def revisions() -> list[Revision]:
 
 def newest_version() -> str:
     """The newest revision and a digest of the functions' text, as `<revision>+<digest>`."""
+    return _version_of(MIGRATIONS, FUNCTIONS)
+
+
+@cache
+def _version_of(migrations: Path, functions_folder: Path) -> str:
+    """Reading all files blocks the loop for 50 ms. The folders are those of this module, which tests replace."""
     revision = ScriptDirectory.from_config(alembic_config()).get_current_head()
     return f"{revision}+{hashlib.sha256(functions().encode()).hexdigest()[:12]}"
 
