@@ -32,7 +32,7 @@ class KafkaBroker:
         command = kafka.command()
         with (self._data_dir / "kafka.log").open("ab") as output:
             self._process = spawn(command.argv, kafka.end_signal, stdout=output, stderr=output, cwd="/")
-        async with asyncio.timeout(2 * WAIT_S):
+        async with asyncio.timeout(6 * WAIT_S):  # a killed broker first reads its log again
             while not await kafka.answers():
                 assert self._process.poll() is None, (self._data_dir / "kafka.log").read_text()[-2_000:]
                 await asyncio.sleep(0.05)
