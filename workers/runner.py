@@ -44,12 +44,8 @@ async def run_group(tools: Tools, group: str, stop: asyncio.Event) -> None:
         finished = []
         for place, record in enumerate(batch.records):
             job = Job(record.event_id, tools, record.event_id in repeated, batch, place)
-            trace = traces.resume(f"{group} {record.topic}", record.trace)
             with REACTION_SECONDS.labels(group, record.topic).time():
-                outcome = await _settle(job, group, reactions[record.topic], record)
-            fault = "" if outcome == "ok" else outcome
-            traces.end(trace, fault=fault, keep=bool(fault))
-            traces.leave()
+                outcome = await _settle_traced(job, group, reactions[record.topic], record)
             REACTIONS.labels(group, record.topic, outcome).inc()
             if outcome == "ok" and not job.is_repeated:
                 finished.append(record.event_id)
@@ -81,6 +77,19 @@ async def _through_outages(work: Callable[[], Awaitable[T]]) -> T:
             outages += 1
             log.warning("a worker group waits for a service", error=str(error))
             await asyncio.sleep(_backoff(outages, LONGEST_OUTAGE_WAIT_S))
+
+
+async def _settle_traced(job: Job, group: str, reaction: Reaction, record: Record) -> str:
+    """Settle the record as a part of the trace of the call that caused it."""
+    trace = traces.resume(f"{group} {record.topic}", record.trace)
+    outcome = "interrupted"
+    try:
+        outcome = await _settle(job, group, reaction, record)
+    finally:
+        fault = "" if outcome == "ok" else outcome
+        traces.end(trace, fault=fault, keep=bool(fault))
+        traces.leave()
+    return outcome
 
 
 async def _settle(job: Job, group: str, reaction: Reaction, record: Record) -> str:
