@@ -94,8 +94,10 @@ tests/deploy/go/target/deployed: $(wildcard tests/deploy/go/*.go) tests/deploy/g
 	else echo "Go is missing: tests of the deployment will be skipped"; fi
 
 $(VENV)/pgbouncer: tests/deploy/pgbouncer.sh | .venv/installed
-	@echo "Building PgBouncer …"
-	@tests/deploy/pgbouncer.sh $@ || echo "Building PgBouncer failed: its tests will be skipped"
+	@if [ -e /usr/include/event2/event.h ] && command -v apt-get >/dev/null; then \
+		echo "Building PgBouncer …"; \
+		tests/deploy/pgbouncer.sh $@ || echo "Building PgBouncer failed: its tests will be skipped"; \
+	else echo "This is not Debian, or libevent-dev is missing: tests with PgBouncer will be skipped"; fi
 
 bench/realtime/peers/node/node_modules/.installed: bench/realtime/peers/node/package-lock.json
 	@if command -v npm >/dev/null; then \
