@@ -75,7 +75,7 @@ async def restore_backup(settings: Settings, folder: BackupFolder, progress: "Pr
     """
     manifest = folder.manifest()
     if faults := await find_faults(folder, progress):
-        raise BackupBroken(f"{len(faults)} faults: {faults[0]}. See `daira check backup {folder.path}`")
+        raise BackupBroken(f"{faults[0]} (faults: {len(faults)}). See `daira check backup {folder.path}`")
     async with _servers(settings):
         await _refuse_unless_empty(settings)
         url = settings.owner_database

@@ -53,7 +53,7 @@ def check_backup(folder: Folder) -> None:
     made = found.manifest()
     for fault in faults:
         screen.print(fault, highlight=False, soft_wrap=True)
-    screen.print(f"{len(faults)} faults; made {made.made_at} of schema {made.schema}", soft_wrap=True)
+    screen.print(f"faults: {len(faults)}; made {made.made_at} of schema {made.schema}", soft_wrap=True)
     if faults:
         raise typer.Exit(1)
 
