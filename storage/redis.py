@@ -102,6 +102,8 @@ class Redis:
     def __init__(self, url: str, prefix: str) -> None:
         self.url = url
         self.prefix = prefix
+        # One for all clients: a probe has no time to find out again and again that a Sentinel hangs.
+        self._servers = servers_of(url)
         once = Retry(NoBackoff(), 0)
         self._probe: Client = self._client(PROBE_TIMEOUT_S, once)
         self.breaker = ProbedBreaker("redis_streams", self._probe.ping, self._drop_busy)
@@ -159,7 +161,6 @@ class Redis:
             "socket_keepalive": True,
             "protocol": 2,
         }
-        servers = servers_of(self.url)
-        if isinstance(servers, SentinelServers):
-            return _TracedClient(connection_pool=servers.pool(**options))
+        if isinstance(self._servers, SentinelServers):
+            return _TracedClient(connection_pool=self._servers.pool(**options))
         return _TracedClient(connection_pool=BlockingConnectionPool.from_url(self.url, **options))

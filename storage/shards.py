@@ -73,6 +73,11 @@ class Shards:
         await end(*([self._watching] if self._watching else []), *self._tasks.values())
 
     @property
+    def owners(self) -> list[Address]:
+        """The server of each shard, as far as this process knows."""
+        return self._owners
+
+    @property
     def are_up(self) -> bool:
         return all(link.is_up.is_set() for link in self._links.values())
 

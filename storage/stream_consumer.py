@@ -18,11 +18,13 @@ from storage.cancellation import end
 from storage.event_log import Batch, React, Record
 from storage.partition_owner import RENEW_S, PartitionOwner
 from storage.redis import Redis, RedisError
+from storage.redis_servers import ANYWHERE, Address
 from storage.shards import Shards
 
 _BLOCK_MS = 1_000  # also the longest time until a new partition joins the common read
 _BLOCK_BESIDE_OTHERS_MS = 100  # while a partition is left out that may join at any time
 _RECHECK_S = 30.0
+_AGREE_S = 0.1
 _BATCH = 100
 _PREFETCHED_BATCHES = 2
 
@@ -51,8 +53,9 @@ class GroupConsumer:
         ensure_group: Callable[[str, str], Awaitable[None]],
         react: React,
     ) -> None:
-        """shards: for leases. partitions: (stream, topic) of each."""
+        """shards: where leases and effects are. partitions: (stream, topic) of each."""
         self._redis = redis
+        self._shards = shards
         self._ensure_group = ensure_group
         self._group = group
         self._react = react
@@ -169,12 +172,21 @@ class GroupConsumer:
     async def _process(self, held: _Partition, entries: list[Any]) -> None:
         # A record that was trimmed while pending has no fields.
         records = [read_record(held.topic, fields) for _, fields in entries if fields]
-        master, is_done = self._redis.master, False
-        while not is_done:
+        while True:
+            master = await self._master()
             await self._react(Batch(records))
             await self._redis.commands.xack(held.stream, self._group, *(entry_id for entry_id, _ in entries))
             # After a failover, the new master may have the acknowledgement but not the effects.
-            is_done, master = self._redis.master == master, self._redis.master
+            if master == await self._master():
+                return
+
+    async def _master(self) -> Address | None:
+        """The master, once records and effects go to the same one. None without Sentinel."""
+        while True:
+            master, owner = self._redis.master, self._shards.owners[0]
+            if master is None or owner in (master, ANYWHERE):
+                return master
+            await asyncio.sleep(_AGREE_S)
 
 
 def read_record(topic: str, fields: dict[bytes, bytes]) -> Record:
