@@ -11,6 +11,7 @@ import socketio
 
 from protocol.events import PostCreatedEvent
 from storage import posts
+from storage.event_log import Record
 from storage.redis import Redis
 from storage.redis_streams import RedisStreams
 from tests.cluster import Cluster
@@ -20,7 +21,6 @@ from tests.tracing.collector import Collector
 from workers import job as jobs
 from workers import runner
 from workers.job import Job, consumes
-from workers.relay import _Relay
 
 THEIRS = "c" * 32
 
@@ -92,7 +92,7 @@ async def test_the_trace_that_a_client_names_is_not_believed(cluster: Cluster, t
 
 
 async def test_the_log_lines_of_a_reaction_name_the_trace_of_the_call(
-    cluster: Cluster, person, capfd, monkeypatch, request
+    cluster: Cluster, person, shards, capfd, monkeypatch, request
 ):
     """Without tracing, too."""
     monkeypatch.setattr(runner, "FIRST_WAIT_S", 0.001)
@@ -104,22 +104,22 @@ async def test_the_log_lines_of_a_reaction_name_the_trace_of_the_call(
         raise ValueError("it is broken")
 
     redis = Redis(cluster.servers.redis_url, group)
-    event_log = RedisStreams(redis)
+    event_log = RedisStreams(redis, shards)
     owner = await cluster.owner()
+
+    async def dead() -> int:
+        return len(await event_log.dead_letters(10))
+
     try:
         alice = await person("alice")
         await alice.call("post.create", text="hello")
-        trace = await owner.fetchval("SELECT trace FROM outbox WHERE key = $1 AND topic = 'post.created'", alice.id)
-        tools = dataclasses.replace(cluster.workers.tools, event_log=event_log)
-        await cluster.settle()
-        await owner.execute("UPDATE outbox SET sent_batch = NULL WHERE trace = $1", trace)
+        row = await owner.fetchrow(
+            "SELECT id, topic, key, payload, trace FROM outbox WHERE key = $1 AND topic = 'post.created'", alice.id
+        )
+        await event_log.append(1, [Record(*row)])
         stop = asyncio.Event()
+        tools = dataclasses.replace(cluster.workers.tools, event_log=event_log)
         running = asyncio.create_task(runner.run_group(tools, group, stop))
-        await _Relay(tools)._carry()
-
-        async def dead() -> int:
-            return len(await event_log.dead_letters(10))
-
         assert await soon(dead, 1) == 1
         stop.set()
         async with asyncio.timeout(WAIT_S):
@@ -128,8 +128,8 @@ async def test_the_log_lines_of_a_reaction_name_the_trace_of_the_call(
     finally:
         await owner.close()
         await redis.close()
-    assert letter.record.trace == trace
+    assert letter.record.trace == row["trace"]
     ours = [line for line in lines(capfd) if line.get("group") == group]
-    assert {line["trace_id"] for line in ours} == {trace.split("-")[1]}
+    assert {line["trace_id"] for line in ours} == {row["trace"].split("-")[1]}
     assert [line["message"] for line in ours][:-1] == ["a reaction failed"] * runner.ATTEMPTS
     assert "dead letter" in ours[-1]["message"]

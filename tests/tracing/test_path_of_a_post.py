@@ -43,7 +43,7 @@ async def test_the_whole_path_of_a_post_is_one_trace(cluster, person, traced: Co
     for step in ("BEGIN", "INSERT posts", "INSERT outbox", "COMMIT", "hit_limit", "relay post.created"):
         assert "post.create" in parents[step], step
     assert parents["fanout post.created"] == {"relay post.created"}
-    for step in ("SELECT follows", "EVALSHA", "publish feed.added", "publish_to_users"):
+    for step in ("SELECT follows", "add_to_feeds", "publish feed.added", "publish_to_users"):
         assert "fanout post.created" in parents[step], step
     assert parents["deliver feed.added"] == {"publish feed.added"}
     [pushed] = [span for span in spans if span.name == "deliver feed.added"]
