@@ -177,13 +177,15 @@ lock: .venv/installed-dev ## write new locks: pinned and hashed requirements
 outdated: .venv/installed-dev ## list pins that have newer releases
 	@$(PIP) list --outdated --exclude pip
 
-bench: .venv/installed-dev $(KAFKA) ## measure calls and fan-out against their bare SQL and Redis cost; then fairness, overload, chats, events, rooms, presence and media
+bench: .venv/installed-dev $(KAFKA) ## measure calls and fan-out against their bare SQL and Redis cost; then fairness, overload, chats, traces, events, rooms, presence and media
 	@$(VENV)/python -m bench
 	@$(VENV)/python -m bench.conversations
 	@$(VENV)/python -m bench.media
 	@$(VENV)/python -m bench.fairness
 	@$(VENV)/python -m bench.overload
 	@$(VENV)/python -m bench.chat
+	@$(VENV)/python -m bench.tracing
+	@$(VENV)/python -m bench.tracing_steps
 	@$(VENV)/python -m bench.event_log
 	@$(VENV)/python -m bench.realtime --rounds 1 --docs .bench \
 		--only room-join --only room-message --only presence --only presence-flood $(ARGS)

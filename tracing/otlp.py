@@ -24,7 +24,7 @@ from tracing.traces import Kind, Span, Trace
 
 MOST_WAITING = 8_192  # spans
 BATCH = 512
-EVERY_S = 1.0
+EVERY_S = 5.0
 TIMEOUT_S = 5.0
 STOP_S = 3.0
 FAULTS_PER_S = 20  # traces that are kept for their fault alone
@@ -103,7 +103,7 @@ class OtlpSink:
             self._got += len(spans)
             taken += len(spans)
             for span in spans:
-                yield _readable(trace, span, self._resource)
+                yield readable(trace, span, self._resource)
 
     def _send(self, spans: list[ReadableSpan]) -> None:
         try:
@@ -120,7 +120,8 @@ class OtlpSink:
             log.warning("the collector of traces does not take them" if self._is_failing else "traces are taken again")
 
 
-def _readable(trace: Trace, span: Span, resource: Resource) -> ReadableSpan:
+def readable(trace: Trace, span: Span, resource: Resource) -> ReadableSpan:
+    """The span as exporters take it."""
     is_root = span.id == trace.span_id
     parent_id = trace.parent_id if is_root else trace.span_id
     return ReadableSpan(
