@@ -12,6 +12,7 @@ from prometheus_client import Counter
 from protocol.events import MediaFinishedEvent, MediaOwnerOpenedEvent
 from protocol.fields import MAX_ID
 from storage import media
+from storage.event_log import PartitionTaken
 from storage.media import ORIGINAL
 from storage.objects import NoSuchObject
 from workers.job import Job, Tools, consumes
@@ -38,10 +39,13 @@ async def copy_for_everybody(job: Job, event: MediaFinishedEvent) -> None:
     is_published = False
     try:
         await _copy(tools, row["object_key"], public_key)
-        async with tools.database.transaction() as tx:
+        async with job.transaction() as tx:
             is_published = await media.publish(tx, event.media_id, public_key)
     except NoSuchObject:
         return  # the file was deleted meanwhile
+    except PartitionTaken:  # and so rolled back; after other errors, it may have been committed
+        is_published = False
+        raise
     finally:
         if not is_published:
             await tools.objects.delete_below(public_key)

@@ -20,7 +20,7 @@ from workers.job import Tools
 from workers.woken_loop import Pace, run_when_woken
 
 PACE = Pace(poll_s=0.1, poll_while_listening_s=0.5)
-BATCH = 500
+BATCH = 2_000
 TIDY_EVERY_S = 60.0
 TIDY_BATCH = 5_000
 CHECK_LOG_EVERY_S = 1.0

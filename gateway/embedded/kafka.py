@@ -59,7 +59,9 @@ class Kafka:
     def create(self) -> None:
         """Format the folder of the log, which takes about 2 s. Raises EmbeddedError."""
         self._write_settings()
-        cluster_id = urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
+        cluster_id = (
+            urlsafe_b64encode(secrets.token_hex(8).encode()).decode().rstrip("=")
+        )  # 16 bytes, and no - before it
         options = ["format", "--standalone", "--cluster-id", cluster_id, "--config", str(self._settings)]
         result = subprocess.run(
             [*self._java, "kafka.tools.StorageTool", *options], capture_output=True, text=True, cwd="/"
