@@ -26,8 +26,8 @@ async def servers(redis, kafka):
 
 
 @pytest.fixture
-async def event_log(servers, redis):
-    log = KafkaLog(servers, redis)
+async def event_log(servers, shards):
+    log = KafkaLog(servers, shards)
     yield log
     await log.close()
 
@@ -91,8 +91,8 @@ async def test_a_worker_that_was_replaced_cannot_commit(event_log, database):
     await task
 
 
-async def test_a_relay_that_was_replaced_cannot_append(event_log, servers, redis):
-    other = KafkaLog(servers, redis)
+async def test_a_relay_that_was_replaced_cannot_append(event_log, servers, shards):
+    other = KafkaLog(servers, shards)
     await event_log.append(1, records(keys=1, each=1))
     assert await other.last_append() == (1, [1])
     with pytest.raises(EventLogUnavailable):
@@ -102,8 +102,8 @@ async def test_a_relay_that_was_replaced_cannot_append(event_log, servers, redis
     await other.close()
 
 
-async def test_one_process_at_a_time_appends(event_log, servers, redis):
-    other = KafkaLog(servers, redis)
+async def test_one_process_at_a_time_appends(event_log, servers, shards):
+    other = KafkaLog(servers, shards)
     assert await event_log.take_turn()
     assert not await other.take_turn()
     await event_log.close()
@@ -133,12 +133,12 @@ async def test_topics_get_more_partitions(event_log, servers):
     assert await partitions() == 12
 
 
-async def test_what_is_wrong_with_kafka_is_named(servers, redis):
-    log = KafkaLog(servers, redis)
+async def test_what_is_wrong_with_kafka_is_named(servers, shards):
+    log = KafkaLog(servers, shards)
     with pytest.raises(EventLogUnavailable, match=r"lacks the topic .*\.absent: run `daira migrate`"):
         await log._positions.partitions(["absent"])
     await log.close()
-    stranger = KafkaLog(dataclasses.replace(servers, login=Login("daira", "wrong")), redis)
+    stranger = KafkaLog(dataclasses.replace(servers, login=Login("daira", "wrong")), shards)
     with pytest.raises(EventLogUnavailable, match="Kafka: "):
         await stranger.ping()
     await stranger.close()
