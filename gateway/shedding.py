@@ -1,13 +1,14 @@
 """Refuses calls of low value while a node is overloaded, so that it answers the others in time.
 
-A node is overloaded when its event loop or its queue for PostgreSQL has been late by more than `longest_delay_s` for
-PATIENCE ticks in a row. Then each tick admits a smaller share of the load, and a larger one again when the delay is
+A node is overloaded when the work of its event loop or its queue for PostgreSQL has been late by more than
+`longest_delay_s` for PATIENCE ticks in a row. Then each tick admits a smaller share of the load, and a larger one again when the delay is
 short. Classes of calls are refused in the order of SHED_ORDER: a class only once all of the class before it is. So
 connections and reads of users who are already there remain longest.
 """
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 
 from gateway.observability import CALLS_SHED, SHED_SHARE
@@ -53,11 +54,11 @@ class Shedding:
 
     async def keep_measuring(self) -> None:
         """Adapt the shares to the delay, endlessly."""
-        loop = asyncio.get_running_loop()
         while True:
-            asleep_at = loop.time()
+            # The CPU time of the loop, not a clock: where other processes take the CPU, refusing calls helps nobody.
+            asleep_at = time.thread_time()
             await asyncio.sleep(TICK_S)
-            self.adapt(max(loop.time() - asleep_at - TICK_S, self._take_delay()))
+            self.adapt(max(time.thread_time() - asleep_at - TICK_S, self._take_delay()))
 
     def adapt(self, delay_s: float) -> None:
         """One tick. delay_s: the longest delay since the last one."""

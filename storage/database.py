@@ -192,7 +192,11 @@ class Database:
         """
         async with self._connection(budget, reads=reads) as connection:
             with _translated(connection):
-                await connection.execute(_begin(viewer_id, reads=reads))
+                try:
+                    await connection.execute(_begin(viewer_id, reads=reads))
+                except BaseException:
+                    _terminate(connection)  # perhaps it begins later
+                    raise
                 self._breaker.answered()
                 yield connection
                 if not reads:
