@@ -82,7 +82,8 @@ def _process(url: str, window: Window | None) -> Process:
     if window is None:
         return Process(url, "unknown", None, [])
     roles = window.gauges("daira_postgres_connections", "role")
-    kind = "both" if len(roles) > 1 else "node" if "app" in roles else "worker"
+    serves, works = "app" in roles, "worker" in roles
+    kind = "both" if serves and works else "node" if serves else "worker"
     down = sorted(name for name, up in window.gauges("daira_dependency_up", "dependency").items() if not up)
     return Process(url, kind, _load(window), down)
 
