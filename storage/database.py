@@ -321,6 +321,11 @@ def _translated(connection: Transaction) -> Iterator[None]:
     except LOST as error:
         _terminate(connection)
         raise DatabaseUnavailable(str(error)) from error
+    except AttributeError as error:
+        # asyncpg's error if the connection is terminated between the steps of a statement.
+        if not _is_closed(connection):
+            raise
+        raise DatabaseUnavailable("the connection was lost") from error
     except _COLLIDED as error:
         raise Conflict(str(error)) from error
     except asyncpg.CheckViolationError as error:
@@ -358,6 +363,13 @@ def _is_in_transaction(connection: Transaction) -> bool:
     with suppress(asyncpg.InterfaceError):  # a lost one may have left the pool by itself
         return not connection.is_closed() and connection.is_in_transaction()
     return False
+
+
+def _is_closed(connection: Transaction) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:  # a lost one may have left the pool by itself
+        return True
 
 
 def _terminate(connection: Transaction) -> None:

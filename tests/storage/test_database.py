@@ -27,6 +27,30 @@ async def test_a_connection_lost_on_release_does_not_fail_its_call(cluster: Clus
     await database.ping()
 
 
+async def test_a_connection_that_is_terminated_between_the_steps_of_a_statement_is_lost(cluster: Cluster, monkeypatch):
+    """As when PostgreSQL does not answer other work: all connections in use are dropped."""
+    database = cluster.worker_database
+
+    async def work() -> None:
+        async with database.transaction() as tx:
+            connection = tx._con
+            prepare = connection._get_statement
+
+            async def terminated_behind(*arguments, **options):
+                statement = await prepare(*arguments, **options)
+                connection.terminate()
+                return statement
+
+            monkeypatch.setattr(connection, "_get_statement", terminated_behind)
+            await tx.fetchval("SELECT $1::text", "work")
+
+    with pytest.raises(DatabaseUnavailable):
+        await work()
+    with pytest.raises(AttributeError):
+        async with database.transaction():
+            raise AttributeError("a fault of ours")
+
+
 async def test_a_transaction_that_reads_cannot_write_and_ends_behind_its_caller(cluster: Cluster):
     database = cluster.worker_database
     with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
