@@ -120,9 +120,6 @@ kafka: $(KAFKA) ## fetch Kafka for `daira up --event-log kafka` and the tests; n
 
 clients: $(CLIENTS) ## build the drivers of the official clients for the tests; needs npm, Go, Cargo, Maven
 
-topology: ## install HAProxy and PgBouncer for tests of the whole topology; needs root and Debian
-	@tests/topology/install.sh
-
 deploy-tools: $(DEPLOY_TOOLS) ## build what the tests of deploy/ need; needs Go, Debian, libevent-dev
 
 run: .venv/installed ## run everything on this machine: servers, gateway, workers, demo data
@@ -137,7 +134,7 @@ else
 	@$(VENV)/pytest -m chaos -n 0
 endif
 
-chaos: .venv/installed-dev topology ## stop, pause and cut off each part of the whole topology for a minute under load; ARGS="--seconds 10"
+chaos: .venv/installed-dev $(KAFKA) $(VENV)/pgbouncer ## stop, pause and cut off each part of the whole system for a minute under load; needs root; ARGS="--seconds 10"
 	@$(VENV)/python -m tests.topology $(ARGS)
 
 mutants: .venv/installed-dev ## put small faults into a copy, which tests must notice; ARGS="--seed 7 --minutes 20 --module channels/recovery"

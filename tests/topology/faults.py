@@ -18,7 +18,7 @@ HEAL_WITHIN_S = 90.0
 
 _ALL = frozenset(KINDS)
 _REALTIME = frozenset(KINDS) - {"ping", "profile"}
-MASTER = "one master of the cluster"
+MASTER = "one master of Redis"
 
 
 class Part(NamedTuple):
@@ -32,9 +32,9 @@ PARTS = {
     "PgBouncer": Part(("pgbouncer",), _ALL - {"ping"}),
     "PostgreSQL": Part(("postgres",), _ALL - {"ping"}),
     "PostgreSQL's replica": Part(("replica",), frozenset()),
-    "Redis": Part(("redis",), _REALTIME),
     MASTER: Part((), _REALTIME),
-    "the whole cluster": Part(SHARDS, _REALTIME),
+    "all of Redis": Part(SHARDS, _REALTIME),
+    "Kafka": Part(("kafka",), frozenset()),
     "the object store": Part(("s3",), frozenset({"media"})),
     "one gateway node": Part(("node-1",), _ALL),
     "one worker": Part(("worker-1",), frozenset()),

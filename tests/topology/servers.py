@@ -9,16 +9,15 @@ from pathlib import Path
 import asyncpg
 
 from gateway.embedded import Servers, redis_program
+from gateway.embedded.kafka import Kafka, kafka_jars
 from gateway.embedded.postgres import Postgres
 from gateway.embedded.server import packaged_program
 from tests.redis_cluster import NODE_TIMEOUT_MS
 from tests.topology.network import Host
 
-PGBOUNCER = Path("/var/lib/daira/pgbouncer/pgbouncer")
 PASSWORD = "secret-of-this-run"
 DATABASE = "daira"
-OLDEST_PGBOUNCER = (1, 21)
-REDIS_PORT, POSTGRES_PORT, PGBOUNCER_PORT, S3_PORT = 6379, 5432, 6432, 8080
+REDIS_PORT, POSTGRES_PORT, PGBOUNCER_PORT, S3_PORT, KAFKA_PORT = 6379, 5432, 6432, 8080, 9092
 GATEWAY_PORT, SIDECAR_PORT, PROXY_PORT = 8000, 8001, 8000
 S3_KEY, S3_SECRET = "topology-access-key", "topology-secret-key"
 
@@ -26,21 +25,15 @@ S3_KEY, S3_SECRET = "topology-access-key", "topology-secret-key"
 def why_not() -> str | None:
     """Why the servers cannot run here; None if they can."""
     if not shutil.which("haproxy"):
-        return "the package haproxy is missing: make topology"
-    return None if pgbouncer_program() else "PgBouncer 1.21 or later is missing: make topology"
-
-
-def pgbouncer_program() -> Path | None:
-    if found := shutil.which("pgbouncer"):
-        words = subprocess.run([found, "--version"], capture_output=True, text=True).stdout.split()
-        if tuple(int(part) for part in words[1].split(".")[:2]) >= OLDEST_PGBOUNCER:
-            return Path(found)
-    return PGBOUNCER if PGBOUNCER.exists() else None
+        return "the package haproxy is missing"
+    if not shutil.which("java") or kafka_jars() is None:
+        return "Java or Kafka is missing: make kafka"
+    return None if packaged_program("pgbouncer").exists() else "PgBouncer is missing: make deploy-tools"
 
 
 def postgres_programs() -> Path:
     """The folder of programs that the user nobody can run."""
-    return Postgres(Servers("none", 0, 0, 0, "", "", "", ""), Path("/nowhere"))._programs
+    return Postgres(_embedded(), Path("/nowhere"))._programs
 
 
 # ------------------------------------------------------------------------------------------ PostgreSQL and PgBouncer
@@ -138,7 +131,10 @@ log_disconnections = 0
 """
     )
     _give_to_nobody(users)
-    return host.command(pgbouncer_program(), settings, as_nobody=True)
+    program = folder / "pgbouncer"
+    if not program.exists():
+        shutil.copy(packaged_program("pgbouncer"), program)  # where nobody can read it
+    return host.command(program, settings, as_nobody=True)
 
 
 # ------------------------------------------------------------------------------------------ Redis, S3, HAProxy
@@ -147,15 +143,29 @@ log_disconnections = 0
 def redis(host: Host, folder: Path) -> list[str]:
     return host.command(
         redis_program(), "--port", REDIS_PORT, "--bind", host.address, "--protected-mode", "no", "--dir", folder,
-        "--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction",
+        "--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction", "--cluster-enabled", "yes",
+        "--cluster-node-timeout", NODE_TIMEOUT_MS, "--cluster-require-full-coverage", "no",
+        "--repl-diskless-sync-delay", 0,
     )  # fmt: skip
 
 
-def redis_of_cluster(host: Host, folder: Path) -> list[str]:
-    return [
-        *redis(host, folder), "--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS),
-        "--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0",
-    ]  # fmt: skip
+class Broker(Kafka):
+    """Kafka as `daira up` runs it, but at the address of its host."""
+
+    def __init__(self, host: Host, folder: Path) -> None:
+        super().__init__(_embedded(KAFKA_PORT), folder)
+        self._host = host
+
+    def start_command(self) -> list[str]:
+        """With a hosts file for all names: Java looks up the names of its peers, and no name server answers here."""
+        hosts = self._folder / "hosts"
+        hosts.write_text(f"{self._host.address} kafka\n")
+        java, *arguments = self.command().argv
+        return self._host.command(java, f"-Djdk.net.hosts.file={hosts}", *arguments)
+
+    def _write_settings(self) -> None:
+        super()._write_settings()
+        self._settings.write_text(self._settings.read_text().replace("127.0.0.1", self._host.address))
 
 
 def s3(host: Host, folder: Path) -> list[str]:
@@ -195,6 +205,11 @@ backend gateway
 """
     )
     return host.command("haproxy", "-f", settings, "-db")
+
+
+def _embedded(kafka_port: int = 0) -> Servers:
+    """Servers of no folder, of which parts of `daira up` read the ports and the password."""
+    return Servers("none", 0, 0, 0, PASSWORD, "", "", "", kafka_port=kafka_port, kafka_controller_port=kafka_port + 1)
 
 
 async def accepts(address: str, port: int) -> bool:

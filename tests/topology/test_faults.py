@@ -11,7 +11,7 @@ SECONDS = 5.0
 
 @pytest.mark.parametrize(
     "fault",
-    [Fault("PostgreSQL", "paused"), Fault("the whole cluster", "cut off"), Fault("one gateway node", "stopped")],
+    [Fault("PostgreSQL", "paused"), Fault("all of Redis", "cut off"), Fault("one gateway node", "stopped")],
 )
 async def test_a_part_fails_and_all_heals_by_itself(system, fault):
     row = await cause(fault, *system, SECONDS)

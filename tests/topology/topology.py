@@ -1,6 +1,7 @@
 """The whole system on one machine, each part in its own network namespace, with faults for each."""
 
 import asyncio
+import json
 import os
 import secrets
 import shutil
@@ -47,7 +48,7 @@ class Topology:
     # ------------------------------------------------------------------------------------------ start and stop
 
     async def start(self) -> None:
-        names = ("proxy", *NODES, *WORKERS, "pgbouncer", "postgres", "replica", "redis", *SHARDS, "s3")
+        names = ("proxy", *NODES, *WORKERS, "pgbouncer", "postgres", "replica", *SHARDS, "kafka", "s3")
         hosts = {name: self.network.add(name) for name in names}
         primary, replica = hosts["postgres"], hosts["replica"]
         subnet = f"{self.network.own_address.rpartition('.')[0]}.0/24"
@@ -55,18 +56,24 @@ class Topology:
         self._set("postgres", servers.postgres, self.folder("postgres"))
         self._set("pgbouncer", servers.pgbouncer, self.folder("pgbouncer"), primary)
         self._set("replica", servers.postgres, self.folder("replica"))
-        self._set("redis", servers.redis, self.folder("redis"))
         for name in SHARDS:
-            self._set(name, servers.redis_of_cluster, self.folder(name))
+            self._set(name, servers.redis, self.folder(name))
+        kafka = servers.Broker(hosts["kafka"], self.folder("kafka"))
+        await asyncio.to_thread(kafka.create)
+        self._commands["kafka"] = kafka.start_command
         self._set("s3", servers.s3, self.folder("s3"))
         self._set("proxy", servers.haproxy, self.folder("proxy"), [hosts[name] for name in NODES])
-        for name in ("postgres", "pgbouncer", "redis", *SHARDS, "s3", "proxy"):
+        for name in ("postgres", "pgbouncer", *SHARDS, "kafka", "s3", "proxy"):
             self.run(name)
         await self.listens("postgres", servers.POSTGRES_PORT)
         await servers.ensure_database(primary)
         servers.copy_primary(replica, self.folder("replica"), primary)
         self.run("replica")
-        for name, port in (("redis", servers.REDIS_PORT), ("s3", servers.S3_PORT), ("replica", servers.POSTGRES_PORT)):
+        for name, port in (
+            ("kafka", servers.KAFKA_PORT),
+            ("s3", servers.S3_PORT),
+            ("replica", servers.POSTGRES_PORT),
+        ):
             await self.listens(name, port)
         await form_cluster([(hosts[name].address, servers.REDIS_PORT) for name in SHARDS])
         await self.daira("migrate", DAIRA_POSTGRES_OWNER_URL=self.owner_url)
@@ -151,6 +158,16 @@ class Topology:
     def log(self, name: str) -> Path:
         return self._home / f"{name}.log"
 
+    def exceptions(self) -> set[str]:
+        """Return the last lines of the exceptions that processes have logged, to explain a failure."""
+        found = set()
+        for name in self.trees:
+            for line in self.log(name).read_text().splitlines():
+                if '"exception"' in line:
+                    record = json.loads(line)
+                    found.add(f"{name} {record.get('method', '')}: {record['exception'].strip().splitlines()[-1]}")
+        return found
+
     @property
     def url(self) -> str:
         return f"http://{self.host('proxy').address}:{servers.PROXY_PORT}"
@@ -189,7 +206,6 @@ class Topology:
         outside = {key: value for key, value in os.environ.items() if not key.startswith("DAIRA_")}
         if name not in self.trees:
             return outside
-        redis = f"{self.host('redis').address}:{servers.REDIS_PORT}"
         cluster = ",".join(f"{self.host(shard).address}:{servers.REDIS_PORT}" for shard in SHARDS)
         return outside | {
             "PYTHONPATH": str(self.trees[name]),
@@ -201,8 +217,12 @@ class Topology:
             "DAIRA_POSTGRES_URL": self._postgres_url("daira_app", "pgbouncer"),
             "DAIRA_POSTGRES_WORKER_URL": self._postgres_url("daira_worker", "pgbouncer"),
             "DAIRA_POSTGRES_DIRECT_URL": self._postgres_url("daira_worker", "postgres"),
-            "DAIRA_REDIS_URL": f"redis://{redis}/0",
-            "DAIRA_REALTIME_REDIS_URL": f"redis+cluster://{cluster}",
+            "DAIRA_POSTGRES_REPLICA_URL": self._postgres_url("daira_app", "replica"),
+            "DAIRA_REDIS_URL": f"redis+cluster://{cluster}",
+            "DAIRA_KAFKA_BROKERS": f"{self.host('kafka').address}:{servers.KAFKA_PORT}",
+            "DAIRA_KAFKA_USER": "daira",
+            "DAIRA_KAFKA_PASSWORD": servers.PASSWORD,
+            "DAIRA_KAFKA_MECHANISM": "PLAIN",
             "DAIRA_S3_ENDPOINT": f"http://{self.host('s3').address}:{servers.S3_PORT}",
             "DAIRA_S3_ACCESS_KEY": servers.S3_KEY,
             "DAIRA_S3_SECRET_KEY": servers.S3_SECRET,

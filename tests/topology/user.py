@@ -38,8 +38,9 @@ class User:
         self._client: socketio.AsyncClient | None = None
         self._lost = asyncio.Event()
         self._up = asyncio.Event()
+        self._ready = asyncio.Event()  # up, and has entered and watches again
         self._keeping: asyncio.Task[None] | None = None
-        self._restoring: asyncio.Task[None] | None = None
+        self._restoring: asyncio.Task[None] | None = None  # entering and watching again
 
     async def open(self) -> None:
         self.present = True
@@ -53,37 +54,42 @@ class User:
             if task is not None:
                 task.cancel()
                 await asyncio.wait([task])
-        self._up.clear()
 
     @property
     def is_connected(self) -> bool:
-        return self._up.is_set()
+        return self._ready.is_set()
 
     async def call(self, kind: str, method: str, /, **argument: Any) -> Any:
         """Return the answer's data. Raises Refused; the ledger has either."""
+        return await self._call(kind, method, argument, self._ready)
+
+    async def write(self, kind: str, method: str, /, **argument: Any) -> Any:
+        """Repeat the call until it is acknowledged, and return the answer's data."""
+        return await self._write(kind, method, argument, self._ready)
+
+    def acknowledged(self, kind: str, *key: str) -> None:
+        self._ledger.writes.append(Write(kind, key, self.name, asyncio.get_running_loop().time()))
+
+    async def _call(self, kind: str, method: str, argument: dict[str, Any], when: asyncio.Event) -> Any:
         began = asyncio.get_running_loop().time()
-        code, data = await self._answer(method, argument)
+        code, data = await self._answer(method, argument, when)
         self._ledger.outcomes.append(Outcome(began, kind, code, asyncio.get_running_loop().time() - began, self.name))
         if code != "OK":
             raise Refused(code)
         return data
 
-    async def write(self, kind: str, method: str, /, **argument: Any) -> Any:
-        """Repeat the call until it is acknowledged, and return the answer's data."""
+    async def _write(self, kind: str, method: str, argument: dict[str, Any], when: asyncio.Event) -> Any:
         while True:
             try:
-                return await self.call(kind, method, **argument)
+                return await self._call(kind, method, argument, when)
             except Refused:
                 await asyncio.sleep(RETRY_S * random.uniform(0.5, 1.5))
 
-    def acknowledged(self, kind: str, *key: str) -> None:
-        self._ledger.writes.append(Write(kind, key, self.name, asyncio.get_running_loop().time()))
-
-    async def _answer(self, method: str, argument: dict[str, Any]) -> tuple[str, Any]:
-        if not self._up.is_set():
+    async def _answer(self, method: str, argument: dict[str, Any], when: asyncio.Event) -> tuple[str, Any]:
+        if not when.is_set():
             try:
                 async with asyncio.timeout(ANSWER_S):
-                    await self._up.wait()
+                    await when.wait()
             except TimeoutError:
                 return AWAY, None
         assert self._client is not None
@@ -124,11 +130,14 @@ class User:
                     if self.id:
                         self._ledger.reconnects.append((loop.time(), self.name))
                         self._restoring = asyncio.create_task(self._restore())
+                    else:
+                        self._ready.set()
                     await lost.wait()
                 else:
                     await asyncio.sleep(RETRY_S * random.uniform(0.5, 1.5))
             finally:
                 self._up.clear()
+                self._ready.clear()
                 if self._restoring is not None:
                     self._restoring.cancel()
                 await _shut(client)
@@ -167,9 +176,10 @@ class User:
     async def _restore(self) -> None:
         """Enter and watch again, as an app does on a new connection or when it is told to load anew."""
         if self.room_id is not None:
-            await self.write("room", "room.join", room_id=self.room_id)
+            await self._write("room", "room.join", {"room_id": self.room_id}, self._up)
         if self.watched:
-            await self.write("presence", "presence.watch", user_ids=self.watched)
+            await self._write("presence", "presence.watch", {"user_ids": self.watched}, self._up)
+        self._ready.set()
 
 
 async def _shut(client: socketio.AsyncClient) -> None:
