@@ -190,9 +190,10 @@ defaults
     timeout client 60s
     timeout server 60s
     timeout tunnel 1h
-    timeout check 2s
+    timeout check 3s
     option redispatch 1
-    retries 2
+    retries 3
+    retry-on conn-failure empty-response
 frontend clients
     bind {host.address}:{PROXY_PORT}
     default_backend gateway
