@@ -79,7 +79,7 @@ async def misbehave(scene: Scene) -> None:
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/media/x/poster.mp4"):
         pass
     token, post_id = scene.users.tokens[0], scene.users.posts[0]
-    hasty = [await scene.watched.client(token, 0) for _ in range(4)]
+    hasty = [await scene.watched.client(token, 0) for _ in range(8)]  # together far above the rate of a user
     calls = [each.call("post.get", {"post_id": post_id}, timeout=15) for each in hasty for _ in range(120)]
     await asyncio.gather(*calls, return_exceptions=True)
     for each in hasty:
