@@ -23,6 +23,7 @@ from protocol.schema import VERSION as PROTOCOL_VERSION
 from protocol.schema import asyncapi
 
 CHECK_TIMEOUT_S = 2.0
+OPTIONAL_CHECK_TIMEOUT_S = 0.8  # balancers wait a second for readiness, which these do not decide
 
 Check = Callable[[], Awaitable[None]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -92,7 +93,7 @@ class Sidecar:
         started = time.perf_counter()
         error = None
         try:
-            async with asyncio.timeout(CHECK_TIMEOUT_S):
+            async with asyncio.timeout(OPTIONAL_CHECK_TIMEOUT_S if name in self._optional else CHECK_TIMEOUT_S):
                 await check()
         except Exception as caught:
             error = str(caught) or type(caught).__name__
