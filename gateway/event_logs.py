@@ -12,7 +12,7 @@ from gateway.settings import Settings
 from protocol.events import EVENTS
 from storage.event_log import EventLog, EventLogUnavailable
 from storage.kafka_log import KafkaLog
-from storage.kafka_servers import KafkaServers, Login
+from storage.kafka_servers import KafkaLogin, KafkaServers
 from storage.kafka_topics import Layout, ensure_topics
 from storage.redis import Redis
 from storage.redis_streams import RedisStreams
@@ -43,7 +43,7 @@ def kafka_servers(settings: Settings) -> KafkaServers | None:
     if settings.kafka is None:
         return None
     brokers, user, password, mechanism = settings.kafka
-    login = Login(user, password, mechanism) if user else None
+    login = KafkaLogin(user, password, mechanism) if user else None
     tls = ssl.create_default_context(cafile=settings.kafka_ca) if settings.kafka_tls else None
     return KafkaServers(brokers, settings.prefix, login, tls)
 

@@ -34,7 +34,7 @@ class Process:
 
 
 @dataclass(frozen=True)
-class Method:
+class MethodLoad:
     name: str
     calls: float
     errors: float
@@ -55,14 +55,14 @@ class Backlog:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class Overview:
     processes: list[Process]
     total: Load
     backlog: Backlog
-    slowest: list[Method]
+    slowest: list[MethodLoad]
 
 
-def snapshot(before: Mapping[str, Scrape | None], after: Mapping[str, Scrape | None]) -> Snapshot:
+def snapshot(before: Mapping[str, Scrape | None], after: Mapping[str, Scrape | None]) -> Overview:
     """before, after: URL → scrape, or None where the sidecar did not answer."""
     windows = {}
     for url, scrape in after.items():
@@ -70,7 +70,7 @@ def snapshot(before: Mapping[str, Scrape | None], after: Mapping[str, Scrape | N
         if scrape is not None and earlier is not None:
             windows[url] = Window.between(earlier, scrape)
     total = Window.together(windows.values())
-    return Snapshot(
+    return Overview(
         [_process(url, windows.get(url)) for url in after],
         _load(total),
         _backlog(list(windows.values())),
@@ -121,9 +121,9 @@ def _backlog(windows: list[Window]) -> Backlog:
     )
 
 
-def _slowest(total: Window) -> list[Method]:
+def _slowest(total: Window) -> list[MethodLoad]:
     calls = total.rates("daira_call_seconds_count", "method")
     errors = total.rates("daira_calls_refused_total", "method")
     p95 = total.quantiles("daira_call_seconds", 0.95, "method")
     slowest = sorted(p95, key=lambda name: (-p95[name], name))[:MOST_METHODS]
-    return [Method(name, calls[name], errors.get(name, 0.0), p95[name]) for name in slowest]
+    return [MethodLoad(name, calls[name], errors.get(name, 0.0), p95[name]) for name in slowest]

@@ -12,7 +12,7 @@ from gateway.terminal import fail, load_settings, run, screen
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
-    from storage.event_log import EventLog, Place
+    from storage.event_log import EventLog, LogPlace
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -67,13 +67,13 @@ async def connect_event_log(settings: "Settings") -> "AsyncIterator[EventLog]":
         yield event_log
 
 
-def _parse_start(text: str) -> "datetime | Place":
-    from storage.event_log import Place
+def _parse_start(text: str) -> "datetime | LogPlace":
+    from storage.event_log import LogPlace
 
     if found := re.fullmatch(r"(\d+)([smhd])", text):
         return datetime.now(UTC) - timedelta(**{UNITS[found[2]]: int(found[1])})
     if found := re.fullmatch(r"(\d+):(\d+(?:-\d+)?)", text):
-        return Place(int(found[1]), found[2])
+        return LogPlace(int(found[1]), found[2])
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except ValueError:

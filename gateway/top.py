@@ -17,7 +17,7 @@ from gateway.terminal import fail, load_settings, notes, run, screen
 REDIS_TIMEOUT_S = 2.0
 
 if TYPE_CHECKING:
-    from gateway.overview import Backlog, Load, Process, Snapshot
+    from gateway.overview import Backlog, Load, Overview, Process
     from gateway.settings import Settings
 
 
@@ -41,7 +41,7 @@ def top(
         run(_look_until_stopped(settings, sidecars or [], every))
 
 
-async def _look_once(settings: "Settings", urls: Sequence[str], every: float) -> "Snapshot":
+async def _look_once(settings: "Settings", urls: Sequence[str], every: float) -> "Overview":
     async with aclosing(_snapshots(settings, urls, every)) as snapshots:
         return await anext(snapshots)
 
@@ -67,7 +67,7 @@ async def _look_until_stopped(settings: "Settings", urls: Sequence[str], every: 
         await end(looking)
 
 
-async def _snapshots(settings: "Settings", urls: Sequence[str], every: float) -> "AsyncGenerator[Snapshot]":
+async def _snapshots(settings: "Settings", urls: Sequence[str], every: float) -> "AsyncGenerator[Overview]":
     """Endless. Without URLs, asks Redis each time which sidecars there are. Exits if none has ever answered."""
     import aiohttp
 
@@ -111,11 +111,11 @@ def _local(settings: "Settings") -> list[str]:
     return [f"http://{settings.host}:{port}" for port in (settings.sidecar_port, settings.worker_sidecar_port)]
 
 
-def _shown(found: "Snapshot") -> RenderableType:
+def _shown(found: "Overview") -> RenderableType:
     return Group(_processes(found), "", _backlog(found.backlog), "", _methods(found))
 
 
-def _processes(found: "Snapshot") -> Table:
+def _processes(found: "Overview") -> Table:
     right = [
         Column(title, justify="right")
         for title in ("sockets", "calls/s", "errors/s", "p95", "pushes/s", "push p95", "loop p95", "reactions/s")
@@ -154,7 +154,7 @@ def _backlog(backlog: "Backlog") -> Table:
     return table
 
 
-def _methods(found: "Snapshot") -> Table:
+def _methods(found: "Overview") -> Table:
     right = [Column(title, justify="right") for title in ("p95", "calls/s", "errors/s")]
     table = Table("slowest methods", *right, box=None)
     for method in found.slowest:

@@ -110,7 +110,8 @@ async def load_page(tx: Transaction, post_id: int, parent_id: int | None, start:
     rows = await tx.fetch(
         f"""WITH page AS MATERIALIZED (
             SELECT *, row_number() OVER () AS place FROM comment_page($1, $2, $3, $4, {REPLIES_EACH}))
-        SELECT c.*, $1::bigint AS post_id, {lite_columns("(c.author)")}, {_MORE}
+        SELECT c.next_place, c.id, $1::bigint AS post_id, c.parent_id, c.depth, c.author_id, c.text, c.reply_count,
+               c.reactions, c.counts_version, c.edited_at, {lite_columns("(c.author)")}, {_MORE}
         FROM page c {_MARKS} ORDER BY c.place""",
         post_id,
         parent_id,

@@ -23,7 +23,7 @@ class DumpFailed(Exception):
     """pg_dump or pg_restore failed; the message has its last words."""
 
 
-class Snapshot:
+class DumpSnapshot:
     """The database as it was at one moment, for pg_dump and for counting at once."""
 
     def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", name: str, tables: list[str]) -> None:
@@ -45,13 +45,13 @@ class Snapshot:
 
 
 @asynccontextmanager
-async def snapshot(url: str) -> AsyncIterator[Snapshot]:
+async def snapshot(url: str) -> AsyncIterator[DumpSnapshot]:
     """The database as it is now, until the end of the block."""
     connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             tables = [row["name"] for row in await connection.fetch(_TABLES)]
-            yield Snapshot(connection, await connection.fetchval("SELECT pg_export_snapshot()"), tables)
+            yield DumpSnapshot(connection, await connection.fetchval("SELECT pg_export_snapshot()"), tables)
     finally:
         await connection.close()
 
@@ -62,7 +62,7 @@ async def is_empty(url: str) -> bool:
         return not found.tables
 
 
-async def dump(programs: Path, url: str, of: Snapshot, folder: Path, jobs: int, step: Callable[[], None]) -> None:
+async def dump(programs: Path, url: str, of: DumpSnapshot, folder: Path, jobs: int, step: Callable[[], None]) -> None:
     """Write the snapshot into a new folder. step: called for each table. Raises DumpFailed."""
     options = ["--format=directory", f"--jobs={jobs}", f"--snapshot={of.name}", f"--file={folder}", "--no-owner"]
     await _run(programs / "pg_dump", url, options, "dumping contents of table", step)

@@ -49,7 +49,7 @@ class Appended(NamedTuple):
     event_ids: list[int]
 
 
-class Place(NamedTuple):
+class LogPlace(NamedTuple):
     """Where a record is in its topic. position: an offset of Kafka, or the id of an entry of a stream."""
 
     partition: int
@@ -123,10 +123,10 @@ class EventLog(Protocol):
     async def trim(self) -> None:
         """Delete records that all groups have read, unless the log itself deletes records by their age."""
 
-    def tail(self, topic: str) -> AsyncIterator[tuple[Place, Record]]:
+    def tail(self, topic: str) -> AsyncIterator[tuple[LogPlace, Record]]:
         """Records as they are appended from now on, endlessly."""
 
-    async def rewind(self, group: str, topic: str, to: datetime | Place, database: Database) -> int:
+    async def rewind(self, group: str, topic: str, to: datetime | LogPlace, database: Database) -> int:
         """Let the group read the topic again from that time, or one partition from that place.
 
         Returns the number of partitions. Running workers follow within seconds. Raises LookupError if the group has

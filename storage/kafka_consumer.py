@@ -20,7 +20,7 @@ from storage.event_log import Batch, PartitionTaken, React, Record
 from storage.kafka_records import read_record
 from storage.kafka_servers import KafkaServers
 from storage.log_claims import Claims
-from storage.log_offsets import Claim
+from storage.log_offsets import PartitionClaim
 from storage.partition_owner import RENEW_S, PartitionOwner
 from storage.shards import Shards
 
@@ -43,16 +43,16 @@ class _Fetched:
 
 
 @dataclass(eq=False)
-class _Partition:
+class _KafkaPartition:
     """A partition that this process has claimed. fetched_to: the offset at which the next fetch begins."""
 
-    claim: Claim
+    claim: PartitionClaim
     fetched_to: int
     fetched: asyncio.Queue[_Fetched] = field(default_factory=lambda: asyncio.Queue(_PREFETCHED))
 
 
 class _KafkaBatch(Batch):
-    def __init__(self, claim: Claim, records: Sequence[Record], offsets: Sequence[int]) -> None:
+    def __init__(self, claim: PartitionClaim, records: Sequence[Record], offsets: Sequence[int]) -> None:
         super().__init__(records)
         self._claim = claim
         self._offsets = offsets
@@ -78,7 +78,7 @@ class KafkaGroupConsumer:
         self._group = group
         self._react = react
         self._partitions = {f"{servers.name(tp.topic)}:{tp.partition}": tp for tp in partitions}
-        self._held: dict[TopicPartition, _Partition] = {}
+        self._held: dict[TopicPartition, _KafkaPartition] = {}
         self._changed = asyncio.Event()
         self._uncommitted: dict[TopicPartition, int] = {}
         self._claims = Claims(database, group)
@@ -121,7 +121,7 @@ class KafkaGroupConsumer:
     async def _own(self, tp: TopicPartition) -> None:
         topic = self._servers.name(tp.topic)
         claim, next_offset = await self._claims.claim(topic, tp.partition)
-        held = self._held[tp] = _Partition(claim, next_offset)
+        held = self._held[tp] = _KafkaPartition(claim, next_offset)
         self._uncommitted[tp] = next_offset
         self._changed.set()
         try:
@@ -134,7 +134,7 @@ class KafkaGroupConsumer:
                 del self._held[tp]
             self._changed.set()
 
-    async def _process(self, tp: TopicPartition, held: _Partition, fetched: _Fetched) -> None:
+    async def _process(self, tp: TopicPartition, held: _KafkaPartition, fetched: _Fetched) -> None:
         for start in range(0, max(len(fetched.records), 1), _BATCH):
             found = fetched.records[start : start + _BATCH]
             is_last = start + _BATCH >= len(fetched.records)
@@ -146,7 +146,7 @@ class KafkaGroupConsumer:
             self._uncommitted[tp] = next_offset
 
     async def _fetch_for_ever(self, consumer: AIOKafkaConsumer) -> None:
-        assigned: dict[TopicPartition, _Partition] = {}
+        assigned: dict[TopicPartition, _KafkaPartition] = {}
         while True:
             if assigned != self._held:
                 assigned = dict(self._held)

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from storage import log_offsets
 from storage.database import Database, Transaction
-from storage.event_log import Appended, DeadLetter, EventLogUnavailable, Lag, Place, React, Record
+from storage.event_log import Appended, DeadLetter, EventLogUnavailable, Lag, LogPlace, React, Record
 from storage.kafka_appender import KafkaAppender
 from storage.kafka_consumer import KafkaGroupConsumer
 from storage.kafka_dead_letters import KafkaDeadLetters
@@ -99,7 +99,7 @@ class KafkaLog:
     async def trim(self) -> None:
         """Nothing: Kafka deletes records by their age."""
 
-    async def tail(self, topic: str) -> AsyncIterator[tuple[Place, Record]]:
+    async def tail(self, topic: str) -> AsyncIterator[tuple[LogPlace, Record]]:
         partitions = await self._positions.partitions([topic])
         reader = self._servers.consumer()
         async with reaching():
@@ -110,14 +110,14 @@ class KafkaLog:
                 while True:
                     for found in (await reader.getmany(timeout_ms=500)).values():
                         for each in found:
-                            yield Place(each.partition, str(each.offset)), read_record(topic, each)
+                            yield LogPlace(each.partition, str(each.offset)), read_record(topic, each)
             finally:
                 await reader.stop()
 
-    async def rewind(self, group: str, topic: str, to: datetime | Place, database: Database) -> int:
+    async def rewind(self, group: str, topic: str, to: datetime | LogPlace, database: Database) -> int:
         offsets = (
             {to.partition: int(to.position)}
-            if isinstance(to, Place)
+            if isinstance(to, LogPlace)
             else await self._positions.offsets_at(await self._positions.partitions([topic]), to)
         )
         moved = await log_offsets.move(database, group, topic, offsets)

@@ -20,7 +20,7 @@ Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
 @dataclass(frozen=True)
-class Login:
+class KafkaLogin:
     user: str
     password: str = field(repr=False)
     mechanism: Mechanism = "PLAIN"
@@ -32,7 +32,7 @@ class KafkaServers:
 
     brokers: str
     prefix: str
-    login: Login | None = None
+    login: KafkaLogin | None = None
     tls: ssl.SSLContext | None = None
 
     def topic(self, name: str) -> str:

@@ -4,19 +4,19 @@ import asyncio
 
 from storage import log_offsets
 from storage.database import Database
-from storage.log_offsets import Claim
+from storage.log_offsets import PartitionClaim
 
 
 class Claims:
     def __init__(self, database: Database, group: str) -> None:
         self._database = database
         self._group = group
-        self._wanted: dict[tuple[str, int], asyncio.Future[tuple[Claim, int]]] = {}
+        self._wanted: dict[tuple[str, int], asyncio.Future[tuple[PartitionClaim, int]]] = {}
         self._making: asyncio.Task[None] | None = None
 
-    async def claim(self, topic: str, partition: int) -> tuple[Claim, int]:
+    async def claim(self, topic: str, partition: int) -> tuple[PartitionClaim, int]:
         """Take the partition over. Returns the claim, and the offset to go on at. Raises DatabaseUnavailable."""
-        answer: asyncio.Future[tuple[Claim, int]] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[tuple[PartitionClaim, int]] = asyncio.get_running_loop().create_future()
         self._wanted[topic, partition] = answer
         if self._making is None or self._making.done():
             self._making = asyncio.create_task(self._make())

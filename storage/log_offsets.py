@@ -11,7 +11,7 @@ from storage.database import Database, Transaction
 from storage.event_log import PartitionTaken
 
 
-class Claim(NamedTuple):
+class PartitionClaim(NamedTuple):
     """A partition that a process handles for a group."""
 
     group: str
@@ -22,7 +22,7 @@ class Claim(NamedTuple):
 
 async def claim(
     database: Database, group: str, partitions: Sequence[tuple[str, int]]
-) -> dict[tuple[str, int], tuple[Claim, int]]:
+) -> dict[tuple[str, int], tuple[PartitionClaim, int]]:
     """Take partitions (topic, number) over. Returns for each the claim, and the offset at which the group goes on."""
     rows = await database.fetch(
         """INSERT INTO log_offsets AS known (worker_group, topic, partition)
@@ -35,7 +35,7 @@ async def claim(
     )
     return {
         (row["topic"], row["partition"]): (
-            Claim(group, row["topic"], row["partition"], row["epoch"]),
+            PartitionClaim(group, row["topic"], row["partition"], row["epoch"]),
             row["next_offset"],
         )
         for row in rows
@@ -46,13 +46,13 @@ _ADVANCE = """UPDATE log_offsets SET next_offset = $5
     WHERE worker_group = $1 AND topic = $2 AND partition = $3 AND epoch = $4 RETURNING true"""
 
 
-async def advance(tx: Transaction, claim: Claim, next_offset: int) -> None:
+async def advance(tx: Transaction, claim: PartitionClaim, next_offset: int) -> None:
     """As part of the transaction. Raises PartitionTaken."""
     if not await tx.fetchval(_ADVANCE, *claim, next_offset):
         raise PartitionTaken(f"{claim.topic}:{claim.partition}")
 
 
-async def store(database: Database, claim: Claim, next_offset: int) -> None:
+async def store(database: Database, claim: PartitionClaim, next_offset: int) -> None:
     """Raises PartitionTaken."""
     if not await database.fetch(_ADVANCE, *claim, next_offset):
         raise PartitionTaken(f"{claim.topic}:{claim.partition}")

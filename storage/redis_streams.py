@@ -11,7 +11,7 @@ import msgspec
 from redis.exceptions import ResponseError
 
 from storage.database import Database, Transaction
-from storage.event_log import PARTITIONS, Appended, DeadLetter, Lag, LogFull, Place, React, Record, partition
+from storage.event_log import PARTITIONS, Appended, DeadLetter, Lag, LogFull, LogPlace, React, Record, partition
 from storage.redis import Redis
 from storage.shards import Shards
 from storage.stream_consumer import GroupConsumer, read_record
@@ -122,17 +122,17 @@ class RedisStreams:
                 bound = min([*places, oldest_kept], key=_position)
                 await self._redis.commands.xtrim(stream, minid=bound, approximate=True)
 
-    async def tail(self, topic: str) -> AsyncIterator[tuple[Place, Record]]:
+    async def tail(self, topic: str) -> AsyncIterator[tuple[LogPlace, Record]]:
         streams = {self.stream(topic, index): index for index in range(PARTITIONS)}
         ends: dict[str, bytes | str] = dict.fromkeys(streams, "$")
         while True:
             for stream, entries in await self._redis.blocking.xread(ends, block=_POLL_MS) or ():
                 for entry_id, fields in entries:
-                    yield Place(streams[stream.decode()], entry_id.decode()), read_record(topic, fields)
+                    yield LogPlace(streams[stream.decode()], entry_id.decode()), read_record(topic, fields)
                     ends[stream.decode()] = entry_id
 
-    async def rewind(self, group: str, topic: str, to: datetime | Place, database: Database) -> int:
-        if isinstance(to, Place):
+    async def rewind(self, group: str, topic: str, to: datetime | LogPlace, database: Database) -> int:
+        if isinstance(to, LogPlace):
             places = {to.partition: to.position}
         else:
             places = dict.fromkeys(range(PARTITIONS), f"{int(to.timestamp() * 1_000)}-0")

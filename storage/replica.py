@@ -45,7 +45,7 @@ class ReplicaLost(Exception):
 _LOST: tuple[type[Exception], ...] = (ReplicaLost, DatabaseUnavailable, *LOST, asyncpg.PostgresError)
 
 
-class State(StrEnum):
+class ReplicaState(StrEnum):
     DOWN = "down"
     BEHIND = "behind"
     CURRENT = "current"
@@ -71,7 +71,7 @@ class Replica:
     ) -> None:
         """longest_wait: seconds that a read waits for the replica at most. queue: of the primary."""
         self.database: Database | None = None
-        self.state = State.DOWN
+        self.state = ReplicaState.DOWN
         self._primary_url = primary_url
         self._url = url
         self._longest_wait = longest_wait
@@ -90,7 +90,7 @@ class Replica:
 
         False at once while the replica is down or behind, otherwise after `longest_wait` at most.
         """
-        if self.state is not State.CURRENT:
+        if self.state is not ReplicaState.CURRENT:
             return False
         own = self._round
         self._wanted.set()
@@ -139,10 +139,10 @@ class Replica:
             self._timeline, self._position = await replica.fetchval(_TIMELINE), 0
             self.database = database = self._new_database()
             await database.connect()
-            self.state = State.BEHIND
+            self.state = ReplicaState.BEHIND
             yield primary, replica
         finally:
-            self._leave(State.DOWN)
+            self._leave(ReplicaState.DOWN)
             lost, self.database = self.database, None
             for probe in probes:
                 probe.terminate()
@@ -168,9 +168,9 @@ class Replica:
             raise
         own.decide(is_current)
         if is_current:
-            self.state, self._current_at = State.CURRENT, began
+            self.state, self._current_at = ReplicaState.CURRENT, began
         else:
-            self._leave(State.BEHIND)
+            self._leave(ReplicaState.BEHIND)
         REPLICA_LAG.set(self._now - self._current_at)
         with suppress(TimeoutError):
             async with asyncio.timeout(IDLE_S):
@@ -194,7 +194,7 @@ class Replica:
                 pause *= 2
         return True
 
-    def _leave(self, state: State) -> None:
+    def _leave(self, state: ReplicaState) -> None:
         """Send reads to the primary, also those that wait."""
         self.state = state
         self._round.decide(False)

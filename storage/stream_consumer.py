@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 
 @dataclass
-class _Partition:
+class _StreamPartition:
     """A partition whose lease this process holds."""
 
     stream: str
@@ -60,7 +60,7 @@ class GroupConsumer:
         self._group = group
         self._react = react
         self._topics = dict(partitions)
-        self._held: dict[str, _Partition] = {}
+        self._held: dict[str, _StreamPartition] = {}
         self._changed = asyncio.Event()
         self._owner = PartitionOwner(shards, group, list(self._topics), self._work)
 
@@ -120,7 +120,7 @@ class GroupConsumer:
             log.warning("a consumer group could not be created", stream=stream, error=str(error))
 
     async def _work(self, stream: str) -> None:
-        held = self._held[stream] = _Partition(stream, self._topics[stream])
+        held = self._held[stream] = _StreamPartition(stream, self._topics[stream])
         try:
             while True:
                 try:
@@ -137,7 +137,7 @@ class GroupConsumer:
             if self._held.get(stream) is held:
                 del self._held[stream]
 
-    async def _own(self, held: _Partition) -> None:
+    async def _own(self, held: _StreamPartition) -> None:
         await self._ensure_group(held.stream, self._group)
         await self._catch_up(held)
         held.ready = True
@@ -155,12 +155,12 @@ class GroupConsumer:
             await self._process(held, entries)
 
     @staticmethod
-    def _forget_read(held: _Partition) -> None:
+    def _forget_read(held: _StreamPartition) -> None:
         held.ready = False
         while not held.batches.empty():
             held.batches.get_nowait()
 
-    async def _catch_up(self, held: _Partition) -> None:
+    async def _catch_up(self, held: _StreamPartition) -> None:
         """Handle records that an owner of this partition got and never acknowledged, oldest first."""
         while True:
             found = await self._redis.commands.xreadgroup(self._group, "owner", {held.stream: "0"}, count=_BATCH)
@@ -169,7 +169,7 @@ class GroupConsumer:
                 return
             await self._process(held, entries)
 
-    async def _process(self, held: _Partition, entries: list[Any]) -> None:
+    async def _process(self, held: _StreamPartition, entries: list[Any]) -> None:
         # A record that was trimmed while pending has no fields.
         records = [read_record(held.topic, fields) for _, fields in entries if fields]
         while True:

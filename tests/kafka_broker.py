@@ -9,7 +9,7 @@ import msgspec
 from gateway.child_process import spawn
 from gateway.embedded import Servers
 from gateway.embedded.kafka import Kafka
-from storage.kafka_servers import KafkaServers, Login
+from storage.kafka_servers import KafkaLogin, KafkaServers
 from storage.kafka_topics import Layout, ensure_topics
 from tests.patience import WAIT_S
 from tests.ports import free_ports
@@ -48,6 +48,6 @@ class KafkaBroker:
             await self.start()
         assert self.servers.kafka is not None
         address, user, password = self.servers.kafka
-        own = KafkaServers(address, prefix, Login(user, password))
+        own = KafkaServers(address, prefix, KafkaLogin(user, password))
         await ensure_topics(own, topics, Layout(partitions=8, replicas=1, retention=24))
         return own

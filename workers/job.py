@@ -84,12 +84,12 @@ class Job:
             await self.batch.advance(tx, self.place + 1)
 
 
-class Reaction(NamedTuple):
+class DeclaredReaction(NamedTuple):
     react: Callable[[Job, Any], Awaitable[None]]
     lane: Lane
 
 
-_groups: defaultdict[str, dict[str, Reaction]] = defaultdict(dict)
+_groups: defaultdict[str, dict[str, DeclaredReaction]] = defaultdict(dict)
 
 
 def consumes(
@@ -102,12 +102,12 @@ def consumes(
     ) -> Callable[[Job, EventT], Awaitable[None]]:
         if event.topic in _groups[group]:
             raise ValueError(f"group {group} reacts to {event.topic} twice")
-        _groups[group][event.topic] = Reaction(reaction, lane or event.lane)
+        _groups[group][event.topic] = DeclaredReaction(reaction, lane or event.lane)
         return reaction
 
     return declare
 
 
-def groups() -> dict[str, dict[str, Reaction]]:
+def groups() -> dict[str, dict[str, DeclaredReaction]]:
     """Group → topic → reaction."""
     return {group: dict(reactions) for group, reactions in _groups.items()}

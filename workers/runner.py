@@ -19,7 +19,7 @@ from storage.event_log import Batch, EventLogUnavailable, PartitionTaken, Record
 from storage.objects import ObjectsUnavailable
 from storage.redis import REDIS_UNAVAILABLE
 from tracing import traces
-from workers.job import Job, Reaction, Tools, groups
+from workers.job import DeclaredReaction, Job, Tools, groups
 
 ATTEMPTS = 5
 FIRST_WAIT_S = 0.1
@@ -79,7 +79,7 @@ async def _through_outages(work: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(_backoff(outages, LONGEST_OUTAGE_WAIT_S))
 
 
-async def _settle_traced(job: Job, group: str, reaction: Reaction, record: Record) -> str:
+async def _settle_traced(job: Job, group: str, reaction: DeclaredReaction, record: Record) -> str:
     """Settle the record as a part of the trace of the call that caused it."""
     trace = traces.resume(f"{group} {record.topic}", record.trace)
     outcome = "interrupted"
@@ -92,7 +92,7 @@ async def _settle_traced(job: Job, group: str, reaction: Reaction, record: Recor
     return outcome
 
 
-async def _settle(job: Job, group: str, reaction: Reaction, record: Record) -> str:
+async def _settle(job: Job, group: str, reaction: DeclaredReaction, record: Record) -> str:
     broke: Exception | None = None
     failures = outages = 0
     started = time.monotonic()

@@ -63,7 +63,8 @@ async def test_the_sql_of_a_call_is_recorded_with_its_answer(cluster, person):
         ran = {key: await handlers.run(call) for key, call in calls.items()}
     for key, each in ran.items():
         begin = "BEGIN" if key == "create" else "BEGIN READ ONLY"
-        assert each.statements[0] == f"{begin}; SELECT set_config('app.user_id', '{{viewer}}', true)"
+        assert each.statements[0].startswith(f"{begin}; SELECT set_config(")
+        assert "set_config('app.user_id', '{viewer}', true)" in each.statements[0]
         assert each.statements[-1] == "COMMIT"
         assert each.seconds > 0
     assert ran["user"].answer == await alice.call("user.get", user_id=bob.id)

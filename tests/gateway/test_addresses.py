@@ -11,17 +11,17 @@ from tests.gateway.test_commands import Installation
 
 
 async def test_addresses_are_written_once_and_readable_only_by_their_owner(tmp_path):
-    servers = await reachable_servers(tmp_path, voice=False)
+    servers = await reachable_servers(tmp_path, voice=False, kafka=False)
     path = tmp_path / "servers.json"
     written = path.stat()
     assert stat.S_IMODE(written.st_mode) == 0o600
-    assert await reachable_servers(tmp_path, voice=False) == servers == find_servers(tmp_path)
+    assert await reachable_servers(tmp_path, voice=False, kafka=False) == servers == find_servers(tmp_path)
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (written.st_ino, written.st_mtime_ns)
     assert os.listdir(tmp_path) == ["servers.json"]
 
 
 async def test_new_ports_replace_the_file_atomically(tmp_path, monkeypatch):
-    servers = await reachable_servers(tmp_path, voice=False)
+    servers = await reachable_servers(tmp_path, voice=False, kafka=False)
 
     def dies(*_: object) -> None:
         raise OSError("no space left on device")
@@ -29,9 +29,9 @@ async def test_new_ports_replace_the_file_atomically(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("os.replace", dies)
         with pytest.raises(OSError, match="space"):
-            await reachable_servers(tmp_path, voice=True)
+            await reachable_servers(tmp_path, voice=True, kafka=False)
     assert find_servers(tmp_path) == servers
-    moved = await reachable_servers(tmp_path, voice=True)
+    moved = await reachable_servers(tmp_path, voice=True, kafka=False)
     assert moved == find_servers(tmp_path) != servers
     assert moved.password == servers.password
     assert stat.S_IMODE((tmp_path / "servers.json").stat().st_mode) == 0o600

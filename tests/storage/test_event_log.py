@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from storage.event_log import PARTITIONS, EventLog, Place, Record, partition
+from storage.event_log import PARTITIONS, EventLog, LogPlace, Record, partition
 from storage.kafka_log import KafkaLog
 from storage.redis_streams import RedisStreams
 from tests.faults import soon
@@ -162,7 +162,7 @@ async def test_a_group_reads_again_from_a_time_or_from_a_place(event_log, databa
 
 async def test_a_topic_is_watched_from_now_on(event_log):
     await event_log.append(1, records(keys=1, each=3))
-    seen: list[tuple[Place, Record]] = []
+    seen: list[tuple[LogPlace, Record]] = []
     watching = asyncio.Event()
 
     async def watch() -> None:

@@ -1,39 +1,40 @@
 """Inboxes in Redis, by the scripts alone: only those that exist take posts, and each keeps the newest."""
 
-import secrets
+from collections.abc import Callable
 
 import pytest
 
 from storage import feeds as module
 from storage.feeds import LIFETIME_S, Feeds
-from storage.redis import Redis
-from tests.cluster import Cluster
+from storage.shards import Shards
 
 ALICE, BOB, CAROL = 1, 2, 3
 POSTS = [number << 22 for number in range(1, 6)]  # minted in successive milliseconds
 
 
 class Inboxes(Feeds):
-    def __init__(self, redis: Redis) -> None:
-        super().__init__(redis)
-        self.commands = redis.commands
-
     async def build(self, user_id: int, *post_ids: int) -> None:
         await self.begin_rebuild(user_id)
         await self.finish_rebuild(user_id, post_ids)
 
     async def exists(self, user_id: int) -> bool:
-        return bool(await self.commands.exists(self._key(user_id)))
+        return bool(await self._ask("EXISTS", user_id))
 
     async def expires_in_s(self, user_id: int) -> int:
-        return int(await self.commands.ttl(self._key(user_id)))
+        return int(await self._ask("TTL", user_id))
+
+    async def _ask(self, command: str, user_id: int) -> int:
+        shard, key = self._place(user_id)
+        answer: int = await self._shards.call(shard, command, key)
+        return answer
 
 
 @pytest.fixture
-async def inboxes(idle_cluster: Cluster):
-    own = Redis(idle_cluster.servers.redis_url, f"inboxes-{secrets.token_hex(4)}")
-    yield Inboxes(own)
-    await own.close()
+async def inboxes(new_shards: Callable[[], Shards]):
+    shards = new_shards()
+    found = Inboxes(shards)
+    await shards.start()
+    return found
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from storage import log_offsets
 from storage.event_log import Batch, EventLogUnavailable, PartitionTaken, Record, partition
 from storage.kafka_log import KafkaLog
-from storage.kafka_servers import Login
+from storage.kafka_servers import KafkaLogin
 from storage.kafka_topics import Layout, ensure_topics
 from tests.faults import soon
 from tests.patience import WAIT_S
@@ -138,7 +138,7 @@ async def test_what_is_wrong_with_kafka_is_named(servers, shards):
     with pytest.raises(EventLogUnavailable, match=r"lacks the topic .*\.absent: run `daira migrate`"):
         await log._positions.partitions(["absent"])
     await log.close()
-    stranger = KafkaLog(dataclasses.replace(servers, login=Login("daira", "wrong")), shards)
+    stranger = KafkaLog(dataclasses.replace(servers, login=KafkaLogin("daira", "wrong")), shards)
     with pytest.raises(EventLogUnavailable, match="Kafka: "):
         await stranger.ping()
     await stranger.close()
