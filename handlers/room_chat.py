@@ -112,7 +112,10 @@ async def _may_be_reacted_to(call: Call, room_id: int, message_id: int) -> bool:
     if call.services.now() - minted_at(message_id) > UNHEARD_OF:
         return False
     async with call.services.database.transaction(call.viewer.id, budget=call.budget) as tx:
-        return bool(await room_messages.remaining(tx, room_id, [message_id]))
+        is_there = bool(await room_messages.remaining(tx, room_id, [message_id]))
+    if is_there:
+        await call.services.roster.note_message(room_id, message_id)  # else the reaction would not count for it
+    return is_there
 
 
 def _check_inside(call: Call, room_id: int) -> None:

@@ -43,3 +43,17 @@ def test_the_curve_has_every_minute():
     curve = _by_minute(most, last)
     assert curve == {6000: 3, 6060: 3, 6120: 3, 6180: 2, 6240: 2}
     assert _by_minute({}, {}) == {}
+
+
+async def test_a_reaction_counts_for_a_message_that_workers_have_not_seen_yet(cluster, person):
+    host = await person("host")
+    room_id = await open_room(host)
+    message_id = (await host.call("room.send", room_id=room_id, text="so new"))["id"]
+    await cluster.settle(host)
+    await cluster.stores.roster.forget_message(int(room_id), int(message_id))
+    await host.call("room.react", room_id=room_id, message_id=message_id, emoji="🔥")
+    await host.expect("room.reacted", room_id=room_id)
+    await host.call("room.close", room_id=room_id)
+    await host.expect("room.digested", room_id=room_id)
+    [top] = (await host.call("room.digest", room_id=room_id))["top_messages"]
+    assert (top["message"]["id"], top["reactions"]) == (message_id, {"🔥": 1})
