@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
@@ -61,11 +62,14 @@ class PostgresReplica:
         await self.ask("SELECT pg_wal_replay_resume()")
 
     async def ask(self, statement: str) -> object:
-        connection = await asyncpg.connect(self._servers.postgres_url("postgres"))
-        try:
-            return await connection.fetchval(statement)
-        finally:
-            await connection.close()
+        """Run it until it ends: the replay ends connections that are in its way."""
+        while True:
+            connection = await asyncpg.connect(self._servers.postgres_url("postgres"))
+            with suppress(asyncpg.PostgresConnectionError, asyncpg.SerializationError):
+                try:
+                    return await connection.fetchval(statement)
+                finally:
+                    await connection.close()
 
     def hang(self, *, hangs: bool) -> None:
         """Suspend all its processes, or let them go on."""
