@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import asyncpg
+import structlog
 
 from protocol import errors
 from storage import deadlines
@@ -29,6 +30,8 @@ else:
     Transaction = asyncpg.pool.PoolConnectionProxy
 Row: TypeAlias = asyncpg.Record
 T = TypeVar("T")
+
+log = structlog.get_logger()
 
 OPEN_AT_START = 10
 ACQUIRE_TIMEOUT_S = 2.0
@@ -327,6 +330,11 @@ def _translated(connection: Transaction) -> Iterator[None]:
             raise
         raise DatabaseUnavailable("the connection was lost") from error
     except _COLLIDED as error:
+        raise Conflict(str(error)) from error
+    except asyncpg.InsufficientPrivilegeError as error:
+        if "row-level security" not in error.args[0]:
+            raise
+        log.warning("a row policy refused what the call had allowed: rights have changed meanwhile", error=str(error))
         raise Conflict(str(error)) from error
     except asyncpg.CheckViolationError as error:
         if error.constraint_name != BOUNDED:

@@ -6,7 +6,7 @@ from contextlib import suppress
 import asyncpg
 import pytest
 
-from storage import graph
+from storage import graph, room_messages
 from tests.contract.test_live_rooms import open_room
 from tests.faults import Held, calm, count, open_turns, soon
 
@@ -217,3 +217,19 @@ async def test_policies_forbid_cohosts_the_hosts_rights(cluster, person):
     ):
         holes.append("a cohost makes themselves the host")
     assert not holes
+
+
+async def test_a_message_of_a_user_who_is_muted_meanwhile_is_refused(cluster, person, monkeypatch):
+    host, mona = await person("host"), await person("mona")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    insert = room_messages.insert
+
+    async def insert_late(tx, **row) -> None:
+        await host.call("room.mute", room_id=room_id, user_id=mona.id, muted=True)
+        await insert(tx, **row)
+
+    with monkeypatch.context() as late:
+        late.setattr(room_messages, "insert", insert_late)
+        assert (await mona.refused("room.send", room_id=room_id, text="hello")).code == "ABORTED"
+    assert (await mona.refused("room.send", room_id=room_id, text="hello")).code == "PERMISSION_DENIED"
