@@ -66,7 +66,7 @@ class EgressServer:
         self._rooms = rooms
         self._numbers = itertools.count(1)
         self._requests: dict[str, RoomCompositeEgressRequest] = {}
-        self._runner = web.AppRunner(self._app())
+        self._runner = web.AppRunner(self._app(), shutdown_timeout=0.1)
         self._session = ClientSession()
         self.infos: dict[str, EgressInfo] = {}
         self.webhook_url: str | None = None
