@@ -13,6 +13,7 @@ from domain.post_channels import POST
 from gateway.embedded import livekit_program
 from gateway.stores import open_stores
 from storage.cancellation import end
+from storage.redis import Redis
 from tests.chaos.deployment import Client
 from tests.chaos.test_media import Caller
 from tests.engine.test_slow_readers import Latest, Stuck
@@ -115,19 +116,19 @@ async def redis_paused(scene: Scene) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def redis_nearly_full(scene: Scene) -> AsyncIterator[None]:
-    async with open_stores(scene.watched.settings) as stores:
-        redis = stores.redis.commands
+    redis = Redis(scene.watched.settings.redis, scene.watched.settings.prefix)
 
-        async def lower() -> None:
-            used = (await redis.info("memory"))["used_memory"]
-            await redis.config_set("maxmemory", int(used / 0.85))
+    async def lower() -> None:
+        used = (await redis.commands.info("memory"))["used_memory"]
+        await redis.commands.config_set("maxmemory", int(used / 0.85))
 
-        before = (await redis.config_get("maxmemory"))["maxmemory"]
-        try:
-            async with repeated(lower, 0.5):
-                yield
-        finally:
-            await redis.config_set("maxmemory", before)
+    before = (await redis.commands.config_get("maxmemory"))["maxmemory"]
+    try:
+        async with repeated(lower, 0.5):
+            yield
+    finally:
+        await redis.commands.config_set("maxmemory", before)
+        await redis.close()
 
 
 @asynccontextmanager
