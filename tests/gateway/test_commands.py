@@ -372,7 +372,7 @@ async def test_a_backup_is_restored_into_another_installation(installation, tmp_
     made = installation.run("backup", folder)
     assert (made.returncode, "objects copied" in made.stdout) == (0, True), made.stderr
     checked = installation.run("check", "backup", folder)
-    assert (checked.returncode, checked.stdout[:8]) == (0, "0 faults"), checked.stderr
+    assert (checked.returncode, checked.stdout[:9]) == (0, "faults: 0"), checked.stderr
     refused = installation.run("restore", folder)
     assert (refused.returncode, "in use by another `daira up`" in refused.stderr) == (1, True), refused.stderr
 

@@ -92,9 +92,10 @@ class OwnDatabase:
 
     async def drop(self) -> None:
         await self.owner.close()
-        owner = await self._cluster.owner()
-        await owner.execute(f"DROP DATABASE {self.name} WITH (FORCE)")
-        await owner.close()
+        # The owner may not end what others still run, such as a superuser's vacuum.
+        superuser = await asyncpg.connect(self._cluster.servers.postgres_url("postgres"))
+        await superuser.execute(f"DROP DATABASE {self.name} WITH (FORCE)")
+        await superuser.close()
 
     async def migrate(self, *, alone: bool = False) -> str:
         """To the release in use. Returns the database's version."""

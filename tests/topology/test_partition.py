@@ -23,7 +23,9 @@ async def test_a_node_without_redis_leaves_no_ghosts_and_tells_its_clients(syste
     try:
         await asyncio.sleep(DEAD_AFTER_S + STEADY_AFTER_S)
         behind = {each.user for each in load.ledger.between(began, loop.time()) if each.code == "UNAVAILABLE"}
-        ahead = [user for user in load.users if user.present and user.name not in behind]
+        served = {each.user for each in load.ledger.between(began + DEAD_AFTER_S, loop.time(), "reaction")
+                  if each.code == "OK"}  # fmt: skip
+        ahead = [user for user in load.users if user.present and user.name in served - behind]
         assert behind
         assert ahead
         # The other node shows that they cannot be reached.
