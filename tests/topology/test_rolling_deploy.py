@@ -15,7 +15,7 @@ from tests.topology.topology import NODES, ROOT, WORKERS
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 
-BETWEEN_S = 2.0  # calls of both versions
+BETWEEN_S = 2.0  # calls of both versions; HAProxy finds meanwhile that a node is ready
 NEWER = "a newer version"
 
 
@@ -80,6 +80,14 @@ async def replace(topology, names, tree) -> None:
         topology.run(name)
     for name in names:
         await topology.listens(name, servers.SIDECAR_PORT)
+        assert await verifier.soon_true(lambda name=name: unready(topology, name)) == []
+
+
+async def unready(topology, name) -> list[str]:
+    """Return why the process is not ready yet."""
+    url = f"http://{topology.host(name).address}:{servers.SIDECAR_PORT}/health/ready"
+    async with aiohttp.ClientSession() as http, http.get(url) as answer:
+        return [] if answer.status == 200 else [await answer.text()]
 
 
 async def running_versions(topology) -> set[str]:
