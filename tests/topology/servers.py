@@ -177,7 +177,7 @@ def s3(host: Host, folder: Path) -> list[str]:
 
 def haproxy(host: Host, folder: Path, nodes: list[Host]) -> list[str]:
     servers = "\n".join(
-        f"    server {node.name} {node.address}:{GATEWAY_PORT} check port {SIDECAR_PORT} inter 500ms rise 1 tcp-ut 15s"
+        f"    server {node.name} {node.address}:{GATEWAY_PORT} check port {SIDECAR_PORT} tcp-ut 15s"
         for node in nodes
     )
     settings = folder / "haproxy.cfg"
@@ -202,7 +202,7 @@ backend gateway
     balance leastconn
     option httpchk GET /health/ready
     http-check expect status 200
-    default-server inter 1s fall 3 rise 2
+    default-server inter 500ms fall 3 rise 1
 {servers}
 """
     )
