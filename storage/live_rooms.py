@@ -174,7 +174,9 @@ async def users_of_rooms(tx: Transaction, asked: Mapping[int, Sequence[int]]) ->
 
 async def load_for_all(tx: Transaction, room_id: int) -> RoomRow | None:
     """The room as all users inside get it. Only in a transaction without a viewer, where `room_users` hides nobody."""
-    row = await tx.fetchrow(f"SELECT (r.found).*, {lite_columns('(r.host)')} FROM room_for_all($1) r", room_id)
+    row = await tx.fetchrow(
+        f"""SELECT {own_columns("(r.found)", RoomRow)}, {lite_columns("(r.host)")} FROM room_for_all($1) r""", room_id
+    )
     return cast("RoomRow | None", row)
 
 

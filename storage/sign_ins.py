@@ -5,7 +5,7 @@ from typing import cast
 
 from storage.batches import Batches
 from storage.database import Database
-from storage.users import ProfileRow
+from storage.users import ProfileRow, lite_columns, own_columns
 
 Pair = tuple[int, int]
 
@@ -21,8 +21,9 @@ class SignInRow(ProfileRow):
 
 
 # A user has no relation to themselves.
-_SIGN_IN = """
-    SELECT s.session_id, s.large_authors, s.hidden, s.hidden_until, s.posts_hidden_until, (s.owner).*,
+_SIGN_IN = f"""
+    SELECT s.session_id, s.large_authors, s.hidden, s.hidden_until, s.posts_hidden_until,
+           {own_columns("(s.owner)", ProfileRow, until="follows")}, {lite_columns("(s.owner)")},
            false AS follows, false AS followed_by, false AS requested, false AS blocks, false AS mutes,
            false AS blocked_by
     FROM sign_in($1, $2) s

@@ -67,6 +67,8 @@ async def test_columns_that_a_migration_adds_break_no_statement(cluster, person,
             await bob.call(method, **argument)
         await bob.call("feed.get", mode="latest")
         await bob.call("room.leave", room_id=room)
+        for node in "ab":
+            await (await cluster.again(bob, node=node)).close()
 
     owner = await cluster.owner()
     try:

@@ -177,8 +177,7 @@ def s3(host: Host, folder: Path) -> list[str]:
 
 def haproxy(host: Host, folder: Path, nodes: list[Host]) -> list[str]:
     servers = "\n".join(
-        f"    server {node.name} {node.address}:{GATEWAY_PORT} check port {SIDECAR_PORT} tcp-ut 15s"
-        for node in nodes
+        f"    server {node.name} {node.address}:{GATEWAY_PORT} check port {SIDECAR_PORT} tcp-ut 15s" for node in nodes
     )
     settings = folder / "haproxy.cfg"
     settings.write_text(
