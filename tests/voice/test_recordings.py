@@ -19,6 +19,7 @@ from yarl import URL
 from gateway import livekit_webhook
 from gateway.app import sidecar
 from stage import recorder
+from stage.livekit_requests import LiveKitRequests
 from tests.contract.test_live_rooms import open_room
 from tests.media_files import ask
 from tests.patience import WAIT_S
@@ -47,6 +48,8 @@ async def egress(cluster, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Egre
         at_server = LiveKitAPI(server.url, key, secret, session=session).egress
         for stores in (cluster.stores, *(node._stores for node in cluster.nodes.values())):
             monkeypatch.setattr(stores.recorder, "_egress", at_server)
+            # Without what earlier tests have shown of egress.
+            monkeypatch.setattr(stores.recorder, "_requests", LiveKitRequests("egress"))
         yield server
         await cluster.settle()
         await beside.stop()
