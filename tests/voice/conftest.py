@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from gateway.observability import configure_logs
 from stage import voice
+from stage.livekit_requests import LiveKitRequests
 from tests.cluster import Cluster
 from tests.people import Person
 from tests.voice.device import Device
@@ -25,6 +26,12 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
     await running.start()
     yield running
     await running.stop()
+
+
+@pytest.fixture(autouse=True)
+def without_breakers_of_earlier_tests(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    for stores in (cluster.stores, *(node._stores for node in cluster.nodes.values())):
+        monkeypatch.setattr(stores.voice_server, "_requests", LiveKitRequests("livekit"))
 
 
 @pytest_asyncio.fixture(loop_scope="session")
