@@ -46,7 +46,7 @@ IDS = 1_000  # of calls under way on a connection
 
 @dataclass
 class Answered:
-    """What was answered in one phase."""
+    """The answers of one phase."""
 
     took: list[float] = field(default_factory=list)  # ms, of calls that succeeded
     served: Counter[str] = field(default_factory=Counter)

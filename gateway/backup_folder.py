@@ -108,12 +108,12 @@ class BackupFolder:
         return found
 
     def sums(self) -> dict[str, Sum]:
-        """Of the files that a manifest lists, as they are now."""
+        """Return the present sums of the files that a manifest lists."""
         files = [self._list, *sorted(path for path in self.database.rglob("*") if path.is_file())]
         return {str(path.relative_to(self.path)): sum_of(path) for path in files}
 
     def faults(self, step: Callable[[int], None]) -> list[str]:
-        """What differs from the manifest. step: called with the bytes that were read. Raises BackupBroken."""
+        """Return differences from the manifest. step: gets the number of bytes read. Raises BackupBroken."""
         manifest = self.manifest()
         expected = [(self.path / name, each) for name, each in manifest.files.items()]
         found = [fault for path, each in expected if (fault := _fault(path, each, step))]

@@ -96,7 +96,7 @@ async def restore_backup(settings: Settings, folder: BackupFolder, progress: "Pr
 
 
 async def find_faults(folder: BackupFolder, progress: "Progress") -> list[str]:
-    """What differs from the manifest. Raises BackupBroken if there is none."""
+    """Return differences from the manifest. Raises BackupBroken if there is no manifest."""
     bar = progress.add_task("bytes", total=folder.size())
     return await asyncio.to_thread(folder.faults, lambda size: progress.advance(bar, size))
 

@@ -1,4 +1,4 @@
-"""What `daira top` shows: one snapshot of all nodes and workers, made of their metrics."""
+"""The snapshot that `daira top` shows of all nodes and workers, computed from their metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ MOST_GROUPS = 10
 
 @dataclass(frozen=True)
 class Load:
-    """Of one process, or of all. Rates are a second; times are seconds, and None where nothing was measured."""
+    """The load of one process, or of all. Rates are per second. Times are in seconds, None if nothing was measured."""
 
     connections: int
     calls: float
