@@ -39,6 +39,7 @@ MOST_ERRORS = 4_000  # bytes of the child's errors that are logged
 FILE_NAME = re.compile(r"[a-z0-9_]{1,40}\.([a-z0-9]{2,4})")
 MOST_FILES = 10_000
 START_S = 60.0  # that a child may take before it reports anything
+START_CPU_S = 10  # of the CPU, which its limit counts from its first instruction
 EXIT_S = 5.0  # and after its last report
 # A step is expected to take this long, and ended after PATIENCE times that.
 EXPECTED_S: dict[tuple[Kind, Step], float] = {
@@ -103,7 +104,8 @@ def expected_s(kind: Kind, step: Step, duration_s: float = 0.0) -> float:
 def make_job(kind: Kind, step: Step, source: str, rules: ProcessingRules, stem: str = "") -> ProcessingJob:
     """Return a job with the resources that its kind needs. Times of the CPU are those of the longest file."""
     longest_s = PATIENCE * expected_s(kind, step, 0 if kind == "image" else rules.limits.duration_s)
-    resources = SandboxLimits(round(longest_s) * rules.threads, MEMORY[kind], rules.largest_output)
+    cpu_s = START_CPU_S + round(longest_s) * rules.threads
+    resources = SandboxLimits(cpu_s, MEMORY[kind], rules.largest_output)
     return ProcessingJob(kind, step, source, rules.limits, resources, rules.threads, NICENESS[kind, step], stem)
 
 
