@@ -48,6 +48,7 @@ class PartitionOwner:
         self._work = work
         self._id = secrets.token_hex(8)
         self._held: dict[str, _Held] = {}
+        self._ending: dict[str, asyncio.Task[None]] = {}  # what waits for the end of a task, by partition
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set, then release all leases."""
@@ -65,12 +66,15 @@ class PartitionOwner:
                     continue
         finally:
             await self._leave()
+            await asyncio.gather(*self._ending.values())
 
     async def restart(self, partition: str) -> None:
         """End the task of a partition, and start it again."""
         held = self._held.get(partition)
-        if held is not None:
-            await end(held.task)
+        if held is None:
+            return
+        await end(held.task)
+        if self._held.get(partition) is held:  # it may have been lost meanwhile
             held.task = asyncio.ensure_future(self._work(partition))
 
     async def _share(self) -> None:
@@ -90,7 +94,7 @@ class PartitionOwner:
         are_ours = await self._leases.hold(wanted, self._id, lifetime_ms=LEASE_MS, most=share)
         for partition, is_ours in zip(wanted, are_ours, strict=True):
             held = self._held.get(partition)
-            if held is None and is_ours:
+            if held is None and is_ours and partition not in self._ending:
                 self._held[partition] = _Held(until, asyncio.ensure_future(self._work(partition)))
             elif held is not None and is_ours:
                 held.lease_until = until
@@ -103,12 +107,14 @@ class PartitionOwner:
                 self._drop(partition)
 
     def _drop(self, partition: str) -> "asyncio.Task[None]":
-        task = self._held.pop(partition).task
-        task.cancel()
-        return task
+        """End the task of a partition. Returns what waits for that: until then, no other task begins."""
+        ending = asyncio.ensure_future(end(self._held.pop(partition).task))
+        self._ending[partition] = ending
+        ending.add_done_callback(lambda _: self._ending.pop(partition))
+        return ending
 
     async def _give_up(self, partition: str) -> None:
-        await end(self._drop(partition))
+        await self._drop(partition)
         await self._leases.release(partition, self._id)
 
     async def _leave(self) -> None:
