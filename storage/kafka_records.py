@@ -1,5 +1,6 @@
 """The form of records in Kafka: the event's key and payload, and its id and trace as headers."""
 
+import asyncio
 from collections.abc import Sequence
 
 from aiokafka import AIOKafkaProducer
@@ -33,5 +34,4 @@ async def send(producer: AIOKafkaProducer, topic: str, partition: int, records: 
             batch = producer.create_batch()
             batch.append(timestamp=None, **fields)
     acknowledged.append(await producer.send_batch(batch, topic, partition=partition))
-    for each in acknowledged:
-        await each
+    await asyncio.gather(*acknowledged)
