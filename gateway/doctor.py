@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import NamedTuple
 
+from aiohttp import ClientSession
+
 from gateway.event_logs import kafka_servers
 from gateway.senders import BUILDERS
 from gateway.settings import Settings, SettingsError
@@ -17,6 +19,7 @@ from storage import schema
 from storage.database import Database
 from storage.kafka_positions import KafkaPositions
 from storage.objects import Objects
+from storage.replica import bytes_behind
 
 TIMEOUT_S = 5.0
 OLDEST_REDIS = (7, 2)
@@ -42,11 +45,13 @@ async def examine(settings: Settings) -> list[Finding]:
         ("settings", _settings, "run `daira up`, or set what is named"),
         ("postgres, application role", _app_database, "is the server up, and DAIRA_POSTGRES_URL right?"),
         ("postgres, worker role", _worker_database, "is the server up, and DAIRA_POSTGRES_WORKER_URL right?"),
+        ("postgres, replica", _replica, "is it up, and DAIRA_POSTGRES_REPLICA_URL right?"),
         ("redis", _redis, "is the server up, and DAIRA_REDIS_URL right?"),
         ("event log", _event_log, "is Kafka up, and are DAIRA_KAFKA_BROKERS and its login right?"),
         ("objects", _objects, "is the server up, and are DAIRA_S3_ENDPOINT and its keys right?"),
         ("livekit", _livekit, "is the server up, and are DAIRA_LIVEKIT_URL, DAIRA_LIVEKIT_KEY and its secret right?"),
         ("egress", _egress, "has LiveKit Redis, and does an egress service with that Redis run?"),
+        ("traces", _traces, "is a collector up there that takes OTLP over HTTP?"),
         *(
             (f"sends by {kind}", partial(_sender, kind), "is the server up, and are its settings right?")
             for kind in BUILDERS
@@ -96,6 +101,13 @@ async def _database(url: str, *, serves: bool) -> str:
     finally:
         await database.close()
     return f"PostgreSQL {server}, schema {version}"
+
+
+async def _replica(settings: Settings) -> str:
+    if settings.replica is None:
+        return "not set up: all reads go to the primary"
+    url, _ = settings.replica
+    return f"{await bytes_behind(settings.app_database, url, 'daira doctor'):,} bytes behind the primary"
 
 
 async def _redis(settings: Settings) -> str:
@@ -160,6 +172,18 @@ async def _egress(settings: Settings) -> str:
     finally:
         await recorder.close()
     return "LiveKit answers; only a recording shows whether an egress service runs"
+
+
+async def _traces(settings: Settings) -> str:
+    if settings.trace_endpoint is None:
+        return "not set up: traces are not exported"
+    async with (
+        ClientSession() as session,
+        session.post(settings.trace_endpoint, headers={"content-type": "application/x-protobuf"}) as answer,
+    ):
+        if not answer.ok:  # an empty export is a valid one
+            raise Ill(f"{settings.trace_endpoint} answers {answer.status}", "does DAIRA_TRACE_ENDPOINT have its path?")
+    return f"{settings.trace_sample:.1%} of calls, to {settings.trace_endpoint}"
 
 
 async def _sender(kind: DeviceKind, settings: Settings) -> str:

@@ -9,7 +9,7 @@ States: down → behind ⇄ current → down …
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from enum import StrEnum
 from typing import Any
 
@@ -49,6 +49,39 @@ class ReplicaState(StrEnum):
     DOWN = "down"
     BEHIND = "behind"
     CURRENT = "current"
+
+
+@asynccontextmanager
+async def _probes(
+    primary_url: str, url: str, name: str
+) -> "AsyncIterator[tuple[asyncpg.Connection[Any], asyncpg.Connection[Any]]]":
+    """Connections to both servers. Raises ReplicaLost if they are not of one cluster."""
+    async with AsyncExitStack() as closing:
+        probes: list[asyncpg.Connection[Any]] = []
+        for each in (primary_url, url):
+            probe = await asyncpg.connect(
+                each,
+                timeout=ACQUIRE_TIMEOUT_S,
+                command_timeout=PROBE_TIMEOUT_S,
+                server_settings={"application_name": name},
+            )
+            closing.callback(probe.terminate)
+            probes.append(probe)
+        primary, replica = probes
+        if await primary.fetchval(_CLUSTER) != await replica.fetchval(_CLUSTER):
+            raise ReplicaLost("it belongs to another cluster than the primary: see DAIRA_POSTGRES_REPLICA_URL")
+        yield primary, replica
+
+
+async def bytes_behind(primary_url: str, url: str, name: str) -> int:
+    """How much of the primary's log the replica has not replayed. Raises ReplicaLost if it is no replica of it."""
+    async with _probes(primary_url, url, name) as (primary, replica):
+        flushed = await primary.fetchrow(_FLUSHED)
+        replayed = await replica.fetchval(_REPLAYED)
+        assert flushed is not None
+        if replayed is None:
+            raise ReplicaLost("it is no replica: it accepts writes")
+        return int(max(flushed["position"] - replayed, 0))
 
 
 class _Round:
@@ -123,29 +156,16 @@ class Replica:
 
     @asynccontextmanager
     async def _connected(self) -> "AsyncIterator[tuple[asyncpg.Connection[Any], asyncpg.Connection[Any]]]":
-        probes: list[asyncpg.Connection[Any]] = []
         try:
-            for url in (self._primary_url, self._url):
-                probe = await asyncpg.connect(
-                    url,
-                    timeout=ACQUIRE_TIMEOUT_S,
-                    command_timeout=PROBE_TIMEOUT_S,
-                    server_settings={"application_name": self._name},
-                )
-                probes.append(probe)
-            primary, replica = probes
-            if await primary.fetchval(_CLUSTER) != await replica.fetchval(_CLUSTER):
-                raise ReplicaLost("it belongs to another cluster than the primary: see DAIRA_POSTGRES_REPLICA_URL")
-            self._timeline, self._position = await replica.fetchval(_TIMELINE), 0
-            self.database = database = self._new_database()
-            await database.connect()
-            self.state = ReplicaState.BEHIND
-            yield primary, replica
+            async with _probes(self._primary_url, self._url, self._name) as (primary, replica):
+                self._timeline, self._position = await replica.fetchval(_TIMELINE), 0
+                self.database = database = self._new_database()
+                await database.connect()
+                self.state = ReplicaState.BEHIND
+                yield primary, replica
         finally:
             self._leave(ReplicaState.DOWN)
             lost, self.database = self.database, None
-            for probe in probes:
-                probe.terminate()
             if lost is not None:
                 lost.abort()  # reads on a replica that hangs fail now, and begin again on the primary
 
