@@ -389,10 +389,10 @@ async def _mark_as_replica(connection: "asyncpg.Connection[Any]") -> None:
     connection.is_of_replica = True  # type: ignore[attr-defined]
 
 
-async def listen(url: str, channel: str, wake: asyncio.Event) -> "asyncpg.Connection[Any]":
-    """A separate connection that sets `wake` at each NOTIFY. Raises DatabaseUnavailable."""
+async def listen(url: str, channel: str, wake: asyncio.Event, name: str) -> "asyncpg.Connection[Any]":
+    """A separate connection that sets `wake` at each NOTIFY. name: for PostgreSQL. Raises DatabaseUnavailable."""
     try:
-        connection = await asyncpg.connect(url, timeout=ACQUIRE_TIMEOUT_S)
+        connection = await asyncpg.connect(url, timeout=ACQUIRE_TIMEOUT_S, server_settings={"application_name": name})
         await connection.add_listener(channel, lambda *_: wake.set())
     except LOST as error:
         raise DatabaseUnavailable(str(error)) from error

@@ -194,7 +194,8 @@ async def _refuse_beside_older(driver: Owner, oldest_code: str) -> None:
         found = ", ".join(f"{row['name']} ({row['connections']} connections)" for row in rows)
         raise MigrationRefused(
             f"the new schema needs code of revision {oldest_code} or later, but older processes run: {found}. Replace "
-            "them first by the release before this one"
+            "them first by the release before this one. PgBouncer's idle connections keep the name of their last user: "
+            "once no older process runs, run RECONNECT on its console"
         )
 
 

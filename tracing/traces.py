@@ -180,6 +180,20 @@ def end(trace: Trace, *, fault: str = "", keep: bool = False, attributes: Attrib
         trace.room = 0
 
 
+@contextmanager
+def work(name: str) -> Iterator[Trace]:
+    """The body is work that no call has caused, such as a turn of a loop: a trace of its own."""
+    trace, fault = begin(name), ""
+    try:
+        yield trace
+    except BaseException as error:
+        fault = type(error).__name__
+        raise
+    finally:
+        end(trace, fault=fault, keep=bool(fault))
+        leave()
+
+
 def leave() -> None:
     """This task's further work belongs to no trace."""
     _current.set(None)

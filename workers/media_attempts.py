@@ -25,6 +25,7 @@ from storage.media import ORIGINAL, MediaRow, VariantRow
 from storage.media_work import LEASE, MOST_ATTEMPTS, Learnt, MediaWork
 from storage.objects import NoSuchObject
 from storage.reach import OUT_OF_REACH
+from tracing import traces
 from workers.job import Tools
 from workers.media_pushes import MediaPush, push_media
 
@@ -61,7 +62,8 @@ class Attempt:
         """Process the file. It ends as ready or failed, or is given back for another attempt."""
         outcome = "cancelled"
         try:
-            outcome = await self._try()
+            with traces.work(f"{self._step} step of {self._work.kind}"):
+                outcome = await self._try()
         except LeaseLost:
             outcome = "lost"
         except (*OUT_OF_REACH, ProcessingUnavailable) as error:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from storage.reach import OUT_OF_REACH
+from tracing import traces
 
 log = structlog.get_logger()
 
@@ -17,7 +18,9 @@ async def run_polling(name: str, turn: Callable[[], Awaitable[bool]], poll_s: fl
     """
     while not stop.is_set():
         try:
-            if await turn():
+            with traces.work(name):
+                has_more = await turn()
+            if has_more:
                 continue
         except OUT_OF_REACH as error:
             log.warning("a loop waits for a service", loop=name, error=f"{type(error).__name__}: {error}")

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from storage import outbox
+from storage import outbox, schema
 from storage.cancellation import end
 from storage.database import DatabaseUnavailable, listen
 from storage.event_log import LogFull
 from storage.reach import OUT_OF_REACH
+from tracing import traces
 
 RETRY_S = 0.5
 
@@ -55,7 +56,8 @@ class _WokenLoop:
             while not stop.is_set():
                 has_more = False
                 try:
-                    has_more = await self._turn()
+                    with traces.work(self._name):
+                        has_more = await self._turn()
                 except (*OUT_OF_REACH, LogFull) as error:
                     log.warning("a loop waits for a service", loop=self._name, error=f"{type(error).__name__}: {error}")
                     await asyncio.wait({stopping}, timeout=RETRY_S)
@@ -77,7 +79,7 @@ class _WokenLoop:
         """Keep a connection that listens for NOTIFY. Without it, the loop only polls."""
         while not stop.is_set():
             try:
-                connection = await listen(self._listen_url, outbox.CHANNEL, self._wake)
+                connection = await listen(self._listen_url, outbox.CHANNEL, self._wake, schema.connection_name())
             except DatabaseUnavailable:
                 await asyncio.sleep(RETRY_S)
                 continue

@@ -56,3 +56,14 @@ async def test_the_whole_path_of_a_post_is_one_trace(cluster, person, traced: Co
         )  # the server learns a script by its first use
     for private in (TEXT, post["id"], alice.id, bob.id, alice.name, bob.name):
         assert private not in json.dumps(spans)
+
+
+async def test_a_turn_of_a_loop_is_a_trace_up_to_its_pushes(cluster, person, traced: Collector):
+    alice, bob = await person("alice", node="a"), await person("bob", node="b")
+    post = await alice.call("post.create", text=TEXT)
+    await bob.call("post.watch", post_id=post["id"])
+    await alice.call("reaction.set", target_type="post", target_id=post["id"], kind="like")
+    await bob.expect("post.counted")
+    parents = tree(await traced.trace_with("counters", "deliver post.counted"))
+    assert parents["counters"] == {""}
+    assert parents["deliver post.counted"] == {"publish post.counted"}
