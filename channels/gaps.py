@@ -166,10 +166,8 @@ class Gaps:
             items.clear()
             lost.update(self._members.all)
         self._forget(lost - forgotten)  # before a newer push gives them an offset past the gap
+        items = [item for item in items if self._is_untold(item)]
         replayed = {(item.channel, user_id, item.written.id) for item in items for user_id in item.user_ids or (0,)}
-        for item in items:
-            for user_id in item.user_ids:
-                self._told.add(item.written.id, user_id)
         self._delivery.release(sorted(items, key=_by_offset), lambda item: _without(replayed, item))
         REPLAYED.inc(len(items))
         GAPS.labels("afresh" if lost else "healed").inc()
@@ -180,7 +178,19 @@ class Gaps:
 
     def leave_open(self, missed: Missed) -> None:
         """The link was lost again: the next gap begins where this one did, and replays what waits."""
-        self._delivery.release((), lambda item: None if self._open.get(item.written.shard) is missed else item)
+
+        def drop(item: Item) -> Item | None:
+            if self._open.get(item.written.shard) is not missed:
+                return item
+            for user_id in item.user_ids:
+                self._told.forget(item.written.id, user_id)
+            return None
+
+        self._delivery.release((), drop)
+
+    def _is_untold(self, item: Item) -> bool:
+        """Whether it is new to its user. On a cluster, logs are read from before what was heard last."""
+        return not item.user_ids or self._told.add(item.written.id, item.user_ids[0])
 
     def _forget(self, members: Iterable[Member]) -> None:
         for member in members:

@@ -20,3 +20,8 @@ class Told:
             self._newer, self._older = set(), self._newer
         self._newer.add(pair)
         return True
+
+    def forget(self, push_id: str, user_id: int) -> None:
+        """The push has not reached the user after all."""
+        self._newer.discard((push_id, user_id))
+        self._older.discard((push_id, user_id))

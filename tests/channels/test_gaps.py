@@ -210,6 +210,21 @@ async def test_waiting_pushes_that_the_log_holds_too_are_delivered_once(node):
     assert bob.heard == ["both", "personal", "newer", "his"]
 
 
+async def test_on_a_cluster_users_are_not_told_again_what_came_over_the_nodes_own_link(make_node):
+    """The clock of their shard was heard up to 5 s before: nothing of it comes over its own link."""
+    node = make_node(4)
+    alice, bob = node.socket(8), node.socket(12)
+    node.heard(700)
+    assert node.told.add("one", 8)  # as the bus does
+    missed = await node.lose(1)
+    assert node.told.add("waits", 8)
+    node.delivery.take(Item("", (8,), push("waits", "", 903)))
+    logged = [push("one", "", 701), push("two", "", 702), push("waits", "", 903)]
+    node.inboxes = {8: logged, 12: [push("one", "", 701)]}
+    await node.gaps.close(missed)
+    assert (alice.heard, bob.heard) == (["two", "waits"], ["one"])
+
+
 async def test_one_id_in_two_channels_is_two_pushes(node):
     alice = node.socket(1, "book:1", "book:2")
     node.heard(700)
@@ -365,6 +380,21 @@ async def test_a_gap_whose_link_is_lost_again_stays_open_and_drops_waiting_pushe
     assert (alice.heard, alice.delay, node.delivery.is_held) == (["of another shard"], None, False)
     node.shards.down = set()
     assert (await node.lose(1)).since == {1: Offset(1, 700)}
+
+
+async def test_a_push_to_a_user_that_was_dropped_so_is_told_by_the_next_gap(make_node):
+    node = make_node(2)
+    alice = node.socket(3, "book:1")
+    node.heard(700)
+    missed = await node.lose(1)
+    assert node.told.add("one", 3)  # as the bus does
+    node.delivery.take(Item("", (3,), push("one", "", 905, shard=1)))
+    node.shards.down, node.fails = {1}, [RedisError("away")]
+    await node.gaps.close(missed)
+    assert alice.heard == []
+    node.shards.down, node.inboxes = set(), {3: [push("one", "", 905, shard=1)]}
+    await node.gaps.close(await node.lose(1))
+    assert alice.heard == ["one"]
 
 
 async def test_an_older_gap_leaves_everything_to_the_newer_one(node):
