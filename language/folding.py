@@ -1,0 +1,17 @@
+"""Folds the spellings of a word into one form."""
+
+from protocol import text as protocol_text
+
+LONGEST_TEXT = 5_000  # characters that are read of a text
+
+# What the fold that identifies hashtags keeps: carriers of hamza, and Persian letters for p, v, ch and g.
+_FOLDED = str.maketrans("ؤئیېےکڪگپچڤڥہھۀەۃ", "وييييككجبجففههههه")
+
+
+def fold(text: str) -> str:
+    """A form that the spellings of a text share. Idempotent; reads at most `LONGEST_TEXT` characters.
+
+    NFKC and composing, lower case, then Arabic without tashkeel and tatweel: one alef, one ya, one ha for ة, no hamza
+    on waw or ya, and Western digits.
+    """
+    return protocol_text.fold(text[:LONGEST_TEXT]).translate(_FOLDED)[:LONGEST_TEXT]

@@ -1,0 +1,157 @@
+"""Phonetic keys: the Arabic and the Latin spellings of a word have at least one in common.
+
+Both scripts are read into the same sounds. A letter that stands for several sounds in Egypt (ق is k or a glottal stop,
+ذ is z or d) is read as each, so a word may have several keys, at most `MOST_KEYS`. Arabic does not write short vowels,
+so a key holds less of the vowels the more consonants there are:
+
+* five consonants or more: consonants only
+* four: consonants, and the vowel that Arabic writes before the last of them (محمد is not محمود)
+* three: also the vowels before the others, and whether a vowel begins or ends the word
+* fewer: also which vowel ends the word
+
+Words of three and four consonants have a rough key of consonants only, last: `slm*`. Latin words without vowels need
+it. A Latin vowel may be short, that is, not written in Arabic, so it is read as both. Linear time.
+"""
+
+import re
+from collections.abc import Sequence
+from itertools import groupby, islice, product
+
+MOST_KEYS = 8
+ROUGH = "*"  # ends a key of consonants only
+_LONGEST_WORD = 25  # letters that are read
+_MOST_READINGS = 64
+
+# Capitals: S is sh, G is gh, X is kh; A, I and U are vowels. An apostrophe stands for the vowel that begins a word.
+_ARABIC = {
+    "ب": "b", "ت": "t", "ث": "st", "ج": "g", "ح": "h", "خ": "X", "د": "d", "ذ": "zd", "ر": "r", "ز": "z", "س": "s",
+    "ش": "S", "تش": "S", "ص": "s", "ض": "dz", "ط": "t", "ظ": "zd", "غ": "Gg", "ف": "f", "ق": "k2", "ك": "k", "ل": "l",
+    "م": "m", "ن": "n", "ه": "h",
+}  # fmt: skip
+_LATIN = {
+    "b": "b", "c": "k", "d": "d", "f": "f", "g": "g", "h": "h", "j": "g", "k": "k", "l": "l", "m": "m", "n": "n",
+    "p": "b", "q": "k2", "r": "r", "s": "s", "t": "t", "v": "f", "z": "z", "5": "X", "6": "t", "7": "h", "8": "G",
+    "9": "s", "kh": "X", "gh": "G", "sh": "S", "ch": "S", "th": "ts", "dh": "dz", "ph": "f", "ck": "k", "tch": "S",
+    "tsh": "S",
+}  # fmt: skip
+_ARABIC_PARTS = re.compile("[اويعء]+|تش|[ب-ه]")
+_LATIN_PARTS = re.compile("[aeiouyw3]+|t[cs]h|[kgscd]h|th|ph|ck|[a-z25-9]")
+_SOFT_C = re.compile("c(?=[eiy])")
+_SILENT_END = re.compile("(?<=[aeiou])[ht]$")
+_VOWEL_OF = str.maketrans("aeiouywاوي", "AIIUUIUAUI", "3عء")
+_VOWELS = frozenset("AIU")
+
+Parts = list[tuple[str, ...]]  # what a word may sound like: the alternatives of each part
+
+
+def arabic_keys(word: str) -> tuple[str, ...]:
+    """The keys of a folded Arabic word without its clitics; best first."""
+    return _keys(_arabic_parts(_ARABIC_PARTS.findall(word[:_LONGEST_WORD])))
+
+
+def latin_keys(word: str) -> tuple[str, ...]:
+    """The keys of a folded Latin word; digits are letters of Arabizi. Best first."""
+    word = _SOFT_C.sub("s", word[:_LONGEST_WORD].replace("x", "ks"))
+    keys = _keys(_latin_parts(_LATIN_PARTS.findall(word)))
+    if _SILENT_END.search(word):  # ة is written a, ah, eh, et or at
+        keys = _best((*keys, *_keys(_latin_parts(_LATIN_PARTS.findall(word[:-2] + "a")))))
+    return keys
+
+
+def _arabic_parts(letters: Sequence[str]) -> Parts:
+    parts: Parts = []
+    for index, part in enumerate(letters):
+        first, last = index == 0, index == len(letters) - 1
+        if part in _ARABIC:
+            if last and part == "ه" and not first:
+                parts.append(("A",))
+            elif first and part == "ق":
+                parts.append(("k", "'"))
+            else:
+                parts.append(tuple(_ARABIC[part]))
+            continue
+        if first and part[0] in "وي" and len(letters) > 1:
+            parts.append(("w" if part[0] == "و" else "y",))
+            part = part[1:]
+        elif first:
+            parts.append(("'",))
+            part = part[1:]
+        written = part.translate(_VOWEL_OF)
+        both = "U" in written and "I" in written
+        parts.append(("U", "I") if both else (written,))
+    return parts
+
+
+def _latin_parts(letters: Sequence[str]) -> Parts:
+    parts: Parts = []
+    for index, part in enumerate(letters):
+        first, last = index == 0, index == len(letters) - 1
+        if part in "2q" and first:
+            parts.append(("'",) if part == "2" else ("k", "'"))
+        elif part == "2":
+            parts.append(("2", ""))
+        elif part in _LATIN:
+            parts.append(tuple(_LATIN[part]))
+        elif part[0] in "aeiouyw3":
+            if first and part[0] in "wy" and (len(part) > 1 or not last):
+                parts.append((part[0],))
+                part = part[1:]
+            elif first:
+                parts.append(("'",))
+            parts.append(_last_vowels(part) if last else _vowels(part))
+    return parts
+
+
+def _vowels(part: str) -> tuple[str, ...]:
+    """What Arabic may write for a Latin vowel within a word."""
+    if "w" in part:
+        return ("U",)
+    if (len(part) > 1 and "y" in part) or part in ("ai", "ei"):
+        return ("I",)
+    if part == "au":
+        return ("U",)
+    return (*dict.fromkeys(part.translate(_VOWEL_OF)), "")
+
+
+def _last_vowels(part: str) -> tuple[str, ...]:
+    if part == "e":
+        return ("I", "A", "")
+    if part == "o":
+        return ("U", "A")
+    return tuple(dict.fromkeys(part.translate(_VOWEL_OF))) or ("",)
+
+
+def _keys(parts: Parts) -> tuple[str, ...]:
+    fine, rough = [], []
+    for reading in islice(product(*parts), _MOST_READINGS):
+        sounds = _syllables("".join(reading))
+        consonants = "".join(sound for sound in sounds if sound not in _VOWELS and sound != "'")
+        if consonants:
+            fine.append(_with_vowels(sounds, consonants))
+        if len(consonants) in (3, 4):
+            rough.append(consonants + ROUGH)
+    last = _best(rough)[: MOST_KEYS // 2]
+    return _best((*_best(fine)[: MOST_KEYS - len(last)], *last))
+
+
+def _syllables(reading: str) -> str:
+    """A reading with one vowel for each run of vowels (a glide is always heard), and without doubled consonants."""
+    parts = ("".join(sounds) for _, sounds in groupby(reading, key=lambda sound: sound in _VOWELS or sound))
+    return "".join(next((vowel for vowel in "UIA" if vowel in part), part[0]) for part in parts)
+
+
+def _with_vowels(sounds: str, consonants: str) -> str:
+    if len(consonants) > 4:
+        return consonants
+    if len(consonants) == 4:
+        before = sounds.rstrip("AIU")[-2]
+        return consonants[:3] + (before if before in _VOWELS else "") + consonants[3]
+    if len(consonants) < 3:
+        return sounds
+    if sounds[0] == "'" and sounds[1] in _VOWELS:
+        sounds = "'" + sounds[2:]
+    return sounds[:-1] + "a" if sounds[-1] in _VOWELS else sounds
+
+
+def _best(keys: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(keys))[:MOST_KEYS]

@@ -1,0 +1,57 @@
+"""Takes clitics off a word, and reduces its forms to a stem.
+
+Arabic writes conjunctions, prepositions and the article together with the next word. «وبالقاهرة» is و + ب + ال + قاهرة.
+A single و ف ب ك ل may also belong to the word (بلد, ولد), so both readings are kept.
+"""
+
+import re
+from functools import lru_cache
+
+import snowballstemmer
+
+_LONGEST_STEMMED = 25  # letters; Snowball's stemmers take quadratic time
+
+_ARABIC = re.compile("[ء-ي]")
+_ARTICLE = re.compile("^(?:ال(?=..)|([وف]?(?:[بك]?ال|لل)|[وف]ال)(?=..))")
+_PROCLITIC = re.compile("^(?:[وف][بكل]?|[بكل])(?=...)")
+_SUFFIX = re.compile("(?<=..)(?:ات|ان|ين|ون|يه|ها|هم|نا|كم)$|(?<=...)(?:ه|ي|ا|ء)$|(?<=..)(?:اء)$")
+_LATIN_ARTICLE = re.compile("^[wbf]?(?:[ea]l(?=...)|[aei](?=(t|d|s|sh|z|n|r)\\1..))")
+_LATIN_ABD = re.compile("^(3?abd)(?:[eiaou]l|[eiaou](?=([tdsznr])\\2))-?(?=...)")
+_ARABIC_ABD = re.compile("^(عبد)ال(?=..)")
+
+
+def is_arabic(word: str) -> bool:
+    return _ARABIC.search(word) is not None
+
+
+def without_clitics(word: str) -> tuple[str, ...]:
+    """The readings of a folded word without its clitics: the likeliest first, at most three."""
+    if not is_arabic(word):
+        bare = _LATIN_ARTICLE.sub("", word)
+        return (word, bare) if bare != word else (word,)
+    bare = _ARTICLE.sub("", word)
+    if bare != word:
+        return (bare,) if word.startswith("ال") else (bare, word)
+    bare = _PROCLITIC.sub("", word)
+    return (word, bare) if bare != word else (word,)
+
+
+def split_compound(word: str) -> tuple[str, ...]:
+    """The parts of a name with Abd, which is written with and without a space."""
+    pattern = _ARABIC_ABD if is_arabic(word) else _LATIN_ABD
+    found = pattern.match(word)
+    return (found[1], word[found.end() :]) if found else (word,)
+
+
+@lru_cache(65_536)
+def stem(word: str) -> str:
+    """The stem of a folded word without clitics."""
+    if len(word) > _LONGEST_STEMMED:
+        return word
+    if is_arabic(word):
+        return _SUFFIX.sub("", word)
+    if word.isascii() and word.isalpha():
+        # A stemmer has state while it works, so each call uses its own.
+        found = str(snowballstemmer.stemmer("english").stemWord(word))
+        return found if len(found) > 2 else word
+    return word

@@ -1,0 +1,98 @@
+"""The words of a text, each in the forms by which texts are compared."""
+
+import re
+import unicodedata
+from functools import lru_cache
+from itertools import chain, zip_longest
+from typing import NamedTuple
+
+import regex
+
+from language.folding import LONGEST_TEXT, fold
+from language.phonetics import MOST_KEYS, arabic_keys, latin_keys
+from language.stems import is_arabic, split_compound, stem, without_clitics
+from language.stop_words import STOP_WORDS
+
+_LONGEST_WORD = 100  # characters, as of a hashtag
+_CACHED = 65_536  # words
+
+_HASHTAG = regex.compile(r"[#＃][\p{L}\p{M}\p{N}_]+")
+_CAMEL = regex.compile(r"(?<=\p{Ll})(?=\p{Lu})")
+_DOTTED = regex.compile(r"(?<=\p{L})([35679])['’`]|([35679])['’`](?=\p{L})")  # 7' is kh
+_DOTTED_LETTERS = {"3": "gh", "5": "kh", "6": "z", "7": "kh", "9": "d"}
+_APOSTROPHE = regex.compile(r"(?<=[\p{L}\p{N}])['’`](?=\p{L})")
+_STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
+_TOKEN = regex.compile(r"#[\p{L}\p{M}\p{N}_]+|\p{RI}\p{RI}|[\p{L}\p{M}\p{N}]+|\p{Extended_Pictographic}")
+_SCRIPT = re.compile("[ء-ي0-9]*[ء-ي][ء-ي0-9]*|[^ء-ي]+")
+_ARABIZI = re.compile("[235679](?=[ء-ي])")  # a digit that is a letter before Arabic letters
+_ARABIZI_LETTERS = {"2": "ا", "3": "ع", "5": "خ", "6": "ط", "7": "ح", "9": "ص"}
+
+
+class Word(NamedTuple):
+    """A word in the forms by which it is found."""
+
+    folded: str
+    stems: tuple[str, ...]  # one for each reading of its clitics, the likeliest first
+    keys: tuple[str, ...]  # phonetic, best first; none for a word without Arabic or Latin letters
+
+    @property
+    def stem(self) -> str:
+        return self.stems[0]
+
+
+def words(text: str) -> list[Word]:
+    """The words of a text, in order; without stop words, unless there are no others.
+
+    Hashtags and emoji are words too. The parts of a hashtag follow it.
+    """
+    found = [_word(token) for token in tokens(text)]
+    return [word for word in found if word.folded not in STOP_WORDS] or found
+
+
+def tokens(text: str) -> list[str]:
+    """The folded words of a text, in order, with stop words."""
+    text = _HASHTAG.sub(_with_parts, text[:LONGEST_TEXT])
+    text = _DOTTED.sub(lambda found: _DOTTED_LETTERS[found[1] or found[2]], fold(text))
+    text = _STRETCHED.sub(r"\1", _APOSTROPHE.sub("", text))
+    found: list[str] = []
+    for token in _TOKEN.findall(text):
+        found += (token,) if token[0] == "#" else _split(token[:_LONGEST_WORD])
+    return found
+
+
+def _with_parts(found: regex.Match[str]) -> str:
+    """A hashtag with its parts behind it: they are separated by _ or written in CamelCase."""
+    return f"{found[0]} {_CAMEL.sub(' ', found[0][1:].replace('_', ' '))} "
+
+
+@lru_cache(_CACHED)
+def _split(token: str) -> tuple[str, ...]:
+    """The words of a token: one for each script in it."""
+    if is_arabic(token):
+        token = _ARABIZI.sub(lambda digit: _ARABIZI_LETTERS[digit[0]], token)
+    return tuple(chain.from_iterable(split_compound(part) for part in _SCRIPT.findall(token)))
+
+
+@lru_cache(_CACHED)
+def _word(token: str) -> Word:
+    if token[0] == "#":
+        return Word(token, (token,), ())
+    readings = without_clitics(token)
+    if is_arabic(token):
+        keys = [arabic_keys(reading) for reading in readings]
+    else:
+        readings = tuple(_without_accents(reading) for reading in readings)
+        keys = [latin_keys(reading) for reading in readings if reading.isascii() and not reading.isdecimal()]
+    in_turn = chain.from_iterable(zip_longest(*keys))
+    return Word(
+        token,
+        tuple(dict.fromkeys(stem(reading) for reading in readings)),
+        tuple(dict.fromkeys(key for key in in_turn if key))[:MOST_KEYS],
+    )
+
+
+def _without_accents(word: str) -> str:
+    if word.isascii():
+        return word
+    bare = "".join(letter for letter in unicodedata.normalize("NFD", word) if not unicodedata.combining(letter))
+    return bare if bare.isascii() else word
