@@ -4,7 +4,7 @@ A viewer is answered if the first row of the query is not empty. Of two commands
 owner of the tables checks its effect with the second.
 """
 
-from tests.storage.policies import media, notifications
+from tests.storage.policies import candidates, media, notifications
 from tests.storage.policies.world import VIEWERS
 
 NO_ONE = ""
@@ -17,6 +17,7 @@ _SEND = """SELECT verdict = 'sent' FROM send_chat_messages({{{chat}}}, ARRAY [{{
     ARRAY [NULL]::integer[], ARRAY [NULL], ARRAY [NULL]::bytea[], ARRAY [true], ARRAY [NULL])"""
 
 FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
+    **candidates.ANSWERED,
     **media.ANSWERED,
     **notifications.ANSWERED,
     # The viewer and their relations.
@@ -269,6 +270,7 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
 
 # Called only by policies, triggers and the functions above: not granted to the roles.
 INTERNAL = {
+    *candidates.INTERNAL,
     *media.INTERNAL,
     *notifications.INTERNAL,
     "recording_told",

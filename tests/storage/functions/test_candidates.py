@@ -1,0 +1,161 @@
+"""Candidates from beyond the inbox, by the database functions alone."""
+
+import itertools
+from typing import Any
+
+import pytest
+
+from tests.storage.functions.rows import Rows
+
+HELD_BACK_HOURS = 72
+OLDEST_HOURS = 96
+
+
+class Strangers:
+    """Rows of users old enough to be recommended, and of their posts of today."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+        self._places = itertools.count()
+
+    async def user(self, age_hours: int = HELD_BACK_HOURS + 1, **columns: Any) -> int:
+        return await self.rows.user(created_at=await self.rows.now(hours=-age_hours), **columns)
+
+    async def post(self, author: int, age_hours: float = 1, **columns: Any) -> int:
+        """Later posts have larger ids."""
+        now = await self.rows.now(hours=-age_hours)
+        post_id = await self.rows.connection.fetchval("SELECT snowflake_at($1)", now) + next(self._places)
+        await self.rows.add(
+            "posts",
+            **{"id": post_id, "author_id": author, "text": "", "visibility": "public", "reply_policy": "everyone"}
+            | columns,
+        )
+        return int(post_id)
+
+    async def shown(self, viewer: int, *post_ids: int) -> set[int]:
+        return set(await self.rows.list(viewer, "recommendable_post_ids", list(post_ids)))
+
+    async def near(self, viewer: int) -> list[int]:
+        return await self.rows.list(viewer, "second_degree_post_ids", 99)
+
+
+@pytest.fixture
+def strangers(rows: Rows) -> Strangers:
+    return Strangers(rows)
+
+
+# ---------------------------------------------------------------------------------------------- recommendable_post_ids
+
+
+async def test_public_posts_of_strangers_are_recommendable(strangers: Strangers):
+    alice, bob = await strangers.rows.user(), await strangers.user()
+    public = await strangers.post(bob)
+    others = [await strangers.post(bob, visibility=visibility) for visibility in ("followers", "private")]
+    others.append(await strangers.post(bob, status="deleted"))
+    others.append(await strangers.post(bob, shared_post_id=public))
+    others.append(await strangers.post(bob, age_hours=OLDEST_HOURS + 1))
+    others.append(await strangers.post(alice))
+    assert await strangers.shown(alice, public, *others) == {public}
+    assert await strangers.shown(bob, public, *others[:-1]) == set()
+
+
+async def test_posts_of_new_private_and_underage_accounts_are_not_recommendable(strangers: Strangers):
+    rows = strangers.rows
+    alice, adult, minor = await rows.user(), await strangers.user(), await strangers.user()
+    for user, age in ((adult, 18), (minor, 17)):
+        born = (await rows.now(years=-age)).date()
+        await rows.add("accounts", user_id=user, email=f"{user}", email_key=f"{user}", birth_date=born)
+    authors = [
+        minor,
+        await strangers.user(age_hours=HELD_BACK_HOURS - 1),
+        await strangers.user(is_private=True),
+        await strangers.user(status="suspended"),
+    ]
+    post, others = await strangers.post(adult), [await strangers.post(author) for author in authors]
+    assert await strangers.shown(alice, post, *others) == {post}
+
+
+async def test_posts_of_users_with_a_tie_to_the_viewer_are_not_recommendable(strangers: Strangers):
+    rows = strangers.rows
+    alice, blocked, blocker, muted, followed, asked = [await strangers.user() for _ in range(6)]
+    friend, quiet, follower = [await strangers.user() for _ in range(3)]
+    await rows.block(alice, blocked)
+    await rows.block(blocker, alice)
+    await rows.mute(alice, muted, "posts")
+    await rows.follow(alice, followed)
+    await rows.follow(alice, asked, "pending")
+    await rows.mute(alice, friend, until=await rows.now(hours=-1))
+    await rows.mute(alice, quiet, "stories")
+    await rows.follow(follower, alice)
+    posts = {author: await strangers.post(author) for author in (blocked, blocker, muted, followed, asked)}
+    shown = {await strangers.post(author) for author in (friend, quiet, follower)}
+    assert await strangers.shown(alice, *posts.values(), *shown) == shown
+
+
+# ---------------------------------------------------------------------------------------------- second_degree_post_ids
+
+
+async def test_second_degree_posts_are_of_users_whom_followed_users_follow(strangers: Strangers):
+    rows = strangers.rows
+    alice, bob, asked, muted, carol, far, away = [await strangers.user() for _ in range(7)]
+    await rows.follow(alice, bob)
+    await rows.follow(alice, asked, "pending")
+    await rows.follow(alice, muted)
+    await rows.mute(alice, muted)
+    await rows.follow(bob, carol)
+    await rows.follow(bob, alice)
+    await rows.follow(carol, far)
+    for other in (asked, muted):
+        await rows.follow(other, away)
+    posts = {author: await strangers.post(author) for author in (alice, carol, far, away)}
+    assert await strangers.near(alice) == [posts[carol]]
+
+
+async def test_second_degree_posts_are_what_followed_users_reacted_to_commented_on_or_shared(strangers: Strangers):
+    rows = strangers.rows
+    alice, bob, author = [await strangers.user() for _ in range(3)]
+    await rows.follow(alice, bob)
+    liked, commented, shared, saved, old = [
+        await strangers.post(author, age_hours=hours) for hours in (1, 2, 3, 4, OLDEST_HOURS + 1)
+    ]
+    reaction = await strangers.post(author, status="deleted")  # an id of today
+    for target in (liked, old):
+        await rows.add("reactions", id=reaction, target_type="post", target_id=target, user_id=bob, kind="like")
+    await rows.comment(commented, bob)
+    await strangers.post(bob, shared_post_id=shared)
+    await strangers.post(bob, shared_post_id=saved, visibility="followers")
+    await rows.added("saves", user_id=bob, post_id=saved)
+    assert await strangers.near(alice) == [liked, commented, shared]
+
+
+async def test_second_degree_posts_with_more_ties_come_first(strangers: Strangers):
+    rows = strangers.rows
+    alice, bob, carol, author, other = [await strangers.user() for _ in range(5)]
+    for friend in (bob, carol):
+        await rows.follow(alice, friend)
+        await rows.follow(friend, author)
+    await rows.follow(bob, other)
+    best, next_best = await strangers.post(author), await strangers.post(other)
+    assert await strangers.near(alice) == [best, next_best]
+
+
+# ---------------------------------------------------------------------------------------------- beyond_inbox
+
+
+async def test_beyond_inbox_a_source_that_fails_leaves_the_others_alone(strangers: Strangers):
+    rows = strangers.rows
+    alice, bob, carol = [await strangers.user() for _ in range(3)]
+    await rows.follow(alice, bob)
+    await rows.follow(bob, carol)
+    post = await strangers.post(carol)
+    found = await rows.list(alice, "beyond_inbox", ["nonsense", "second_degree"], 9, 1_000.0)
+    assert [(each["source"], each["post_ids"], each["failure"] is None) for each in found] == [
+        ("nonsense", [], False),
+        ("second_degree", [post], True),
+    ]
+
+
+async def test_beyond_inbox_sources_without_time_are_left_out(strangers: Strangers):
+    alice = await strangers.user()
+    [found] = await strangers.rows.list(alice, "beyond_inbox", ["second_degree"], 9, -1.0)
+    assert (found["post_ids"], found["failure"]) == ([], "no time was left")
