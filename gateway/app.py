@@ -31,11 +31,14 @@ from storage import counts, media_work, outbox
 from storage.cancellation import end
 from storage.database import Database, DatabaseUnavailable
 from storage.event_log import EventLogUnavailable
+from storage.leases import Leases
 from storage.outbox import Outbox
 from storage.redis import RedisError
 from storage.views import Sketches
+from workers.candidates import keep_candidates
 from workers.counters import run_counters
 from workers.deliveries import deliver
+from workers.embeddings import learn_daily
 from workers.job import Tools, groups
 from workers.media_lanes import LANES, run_lane
 from workers.media_sweeper import sweep_media
@@ -73,6 +76,7 @@ class WorkerProcess:
             stores.objects,
             stores.object_files,
             Sketches(stores.data_shards),
+            Leases(stores.data_shards, "jobs"),
             Voice(database, stores.roster, stores.voice_server) if stores.voice_server else None,
             stores.recorder,
             stores.providers,
@@ -100,6 +104,10 @@ class WorkerProcess:
                 return partial(keep_rooms, self.tools, self._stop)
             case "deliveries":
                 return partial(deliver, self.tools, self._stop)
+            case "candidates":
+                return partial(keep_candidates, self.tools, self._stop)
+            case "embeddings":
+                return partial(learn_daily, self.tools, self._stop)
             case "media-sweeper":
                 return partial(sweep_media, self.tools, self._stop)
             case lane if lane in LANES:
@@ -127,8 +135,8 @@ class WorkerProcess:
 
 def worker_names() -> list[str]:
     """Return the names that `daira work` accepts."""
-    keepers = ["keeper", "deliveries", "media-sweeper", *LANES, "voice-keeper", "recordings-keeper"]
-    return ["relay", "counters", *keepers, *sorted(groups())]
+    keepers = ["keeper", "deliveries", "candidates", "embeddings", "media-sweeper", "voice-keeper", "recordings-keeper"]
+    return ["relay", "counters", *keepers, *LANES, *sorted(groups())]
 
 
 def sidecar(

@@ -56,10 +56,12 @@ from stage.room_hooks import RoomHooks
 from storage.budgets import Budgets, WorkRate
 from storage.chat_sends import ChatSends
 from storage.database import Database
+from storage.exposures import Exposures
 from storage.limits import Limits
 from storage.outbox import Outbox
 from storage.present_media import MediaPresenter
 from storage.room_entries import RoomEntries
+from storage.seen_posts import SeenPosts
 from storage.sign_ins import SignIns
 
 WORK_BURST = 10  # seconds of the rate may be spent at once
@@ -143,6 +145,8 @@ def _services(
         ids=stores.ids,
         outbox=outbox,
         feeds=stores.feeds,
+        seen=SeenPosts(stores.data_shards),
+        exposures=Exposures(database, stores.ids),
         broadcaster=stores.broadcaster,
         limits=limits,
         budgets=Budgets(stores.shards, _work_rate(settings.limit_work)),

@@ -31,6 +31,7 @@ from stage.roster import Roster
 from storage.budgets import Budget, Budgets
 from storage.chat_sends import ChatSends
 from storage.database import Database
+from storage.exposures import Exposures
 from storage.feeds import Feeds
 from storage.limits import Limits
 from storage.object_urls import ObjectUrls
@@ -38,6 +39,7 @@ from storage.objects import Objects
 from storage.outbox import Outbox
 from storage.present_media import MediaPresenter, ShowMedia
 from storage.room_entries import RoomEntries
+from storage.seen_posts import SeenPosts
 from storage.snowflakes import Snowflakes
 from tracing.traces import Trace
 
@@ -58,6 +60,8 @@ class Services:
     ids: Snowflakes
     outbox: Outbox
     feeds: Feeds
+    seen: SeenPosts
+    exposures: Exposures
     broadcaster: Broadcaster
     limits: Limits
     budgets: Budgets

@@ -24,4 +24,5 @@ async def report_views(call: Call, request: ReportViews, tx: Transaction) -> Not
         for post_id, dwell_ms in dwells.items()
     }
     await views.report(tx, call.viewer.id, events)
+    call.services.seen.mark(call.viewer.id, dwells)
     return Nothing()

@@ -14,7 +14,7 @@ from storage.database import Transaction
 
 Source = Literal["follow", "mention", "second_degree", "trend", "similar", "exploration"]
 
-BEYOND: tuple[Source, ...] = ("second_degree", "trend")
+BEYOND: tuple[Source, ...] = ("second_degree", "trend", "similar", "exploration")
 SOURCE_BUDGET_MS = 20.0
 BUDGET_MS = 40.0  # of all sources: those that come later are left out
 REST_S = 30.0
@@ -75,3 +75,9 @@ async def beyond_inbox(tx: Transaction, viewer_id: int, amount: int) -> list[Can
         for post_id in post_ids:
             found.setdefault(post_id, Candidacy(post_id, source, propensity))
     return list(found.values())
+
+
+async def choose_to_explore(tx: Transaction) -> int:
+    """Choose the posts that explorations are drawn from. Returns how many. For workers."""
+    chosen: int = await tx.fetchval("SELECT choose_posts_to_explore()")
+    return chosen

@@ -65,6 +65,7 @@ async def is_empty(url: str) -> bool:
 async def dump(programs: Path, url: str, of: DumpSnapshot, folder: Path, jobs: int, step: Callable[[], None]) -> None:
     """Write the snapshot into a new folder. step: called for each table. Raises DumpFailed."""
     options = ["--format=directory", f"--jobs={jobs}", f"--snapshot={of.name}", f"--file={folder}", "--no-owner"]
+    options += ["--exclude-schema=vectors", "--exclude-extension=vector"]  # only superusers may load extensions
     await _run(programs / "pg_dump", url, options, "dumping contents of table", step)
 
 

@@ -93,8 +93,8 @@ class Cluster:
         self.worker_database = await self._closing.enter_async_context(
             open_database(self.servers.postgres_url("daira_worker"), 10, serves=False)
         )
-        # Tests of voice, of recordings, of deliveries and of media run these themselves.
-        apart = {"voice-keeper", "recordings-keeper", "deliveries", "media-sweeper", *LANES}
+        # Tests of voice, of recordings, of deliveries, of candidates and of media run these themselves.
+        apart = {"voice-keeper", "recordings-keeper", "deliveries", "candidates", "embeddings", "media-sweeper", *LANES}
         names = [name for name in worker_names() if name not in apart]
         self.workers = WorkerProcess(
             self.stores, self.worker_database, self.servers.postgres_url("daira_worker"), names

@@ -19,6 +19,7 @@ from stage.voice import Voice
 from storage.database import Database, Transaction
 from storage.event_log import Batch, EventLog
 from storage.feeds import Feeds
+from storage.leases import Leases
 from storage.object_files import ObjectFiles
 from storage.objects import Objects
 from storage.outbox import Outbox
@@ -46,6 +47,7 @@ class Tools:
     objects: Objects
     object_files: ObjectFiles
     sketches: Sketches
+    leases: Leases  # of jobs that one process runs at a time
     voice: Voice | None  # None without LiveKit
     recorder: Recorder | None  # None unless rooms may be recorded
     providers: Providers

@@ -65,6 +65,36 @@ CREATE OR REPLACE FUNCTION second_degree_post_ids(amount integer) RETURNS SETOF 
     GROUP BY post_id ORDER BY sum(ties) DESC, post_id DESC LIMIT amount
 $$;
 
+-- Posts whose engagers like what the viewer likes, the closest first. None without the extension `vector`.
+CREATE OR REPLACE FUNCTION similar_post_ids(amount integer) RETURNS SETOF bigint
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    liking real[] := (SELECT vector FROM user_vectors WHERE user_id = viewer_id());
+BEGIN
+    IF liking IS NULL OR to_regclass('vectors.posts') IS NULL THEN
+        RETURN;
+    END IF;
+    PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true); -- goes on past posts that are too old
+    RETURN QUERY SELECT p.post_id FROM vectors.posts p WHERE p.post_id >= recommended_since()
+        ORDER BY p.vector OPERATOR(vectors.<=>) liking::vectors.halfvec LIMIT amount;
+END $$;
+
+-- Posts drawn from those to explore that the viewer may be shown, and the probability with which each was chosen: of N
+-- posts, 40 are drawn, and of these that the viewer may be shown, the first `amount` are taken.
+CREATE OR REPLACE FUNCTION explored_posts(amount integer, OUT post_ids bigint[], OUT propensity real)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    everything integer := (SELECT coalesce(max(place), 0) FROM posts_to_explore);
+    places integer[] := ARRAY (SELECT DISTINCT 1 + floor(random() * everything)::integer FROM generate_series(1, 40));
+    shown bigint[];
+BEGIN
+    shown := ARRAY (SELECT id FROM recommendable_post_ids(
+        ARRAY (SELECT e.post_id FROM posts_to_explore e WHERE e.place = ANY (places))) AS r (id) ORDER BY random());
+    post_ids := shown[:amount];
+    propensity := cardinality(places)::real / nullif(everything, 0) * cardinality(post_ids)
+                  / nullif(cardinality(shown), 0);
+END $$;
+
 -- For each of the sources that are asked for: at most `amount` posts of it that the viewer may be shown, the best
 -- first; how long it took; and why it failed, if it did. A source that fails leaves the others alone. Sources that come
 -- after `budget_ms` are left out.
@@ -89,6 +119,11 @@ BEGIN
                         post_ids := ARRAY (SELECT second_degree_post_ids(2 * amount));
                     WHEN 'trend' THEN
                         post_ids := ARRAY (SELECT trending_post_ids(2 * amount));
+                    WHEN 'similar' THEN
+                        post_ids := ARRAY (SELECT similar_post_ids(2 * amount));
+                    WHEN 'exploration' THEN
+                        SELECT e.post_ids, e.propensity INTO post_ids, propensity
+                        FROM explored_posts(least(amount, 10)) e;
                 END CASE;
             EXCEPTION WHEN OTHERS THEN
                 failure := SQLERRM;
@@ -102,3 +137,191 @@ BEGIN
     END LOOP;
 END $$;
 GRANT EXECUTE ON FUNCTION beyond_inbox TO daira_app;
+
+---------------------------------------------------------------------------------------------------- for workers
+
+-- Creates what finds posts by closeness, if the server has the extension `vector` and the owner may use it. Every
+-- migration calls it, so the extension may come later. Backups leave the schema `vectors` out.
+CREATE OR REPLACE FUNCTION ensure_vectors() RETURNS void
+    LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+    IF to_regtype('vectors.halfvec') IS NULL THEN
+        CREATE SCHEMA IF NOT EXISTS vectors;
+        CREATE EXTENSION vector SCHEMA vectors;
+    END IF;
+    IF to_regclass('vectors.posts') IS NULL THEN
+        CREATE TABLE vectors.posts (post_id bigint PRIMARY KEY, vector vectors.halfvec(128) NOT NULL);
+        ALTER TABLE vectors.posts ENABLE ROW LEVEL SECURITY;
+        CREATE INDEX posts_closeness ON vectors.posts USING hnsw (vector vectors.halfvec_cosine_ops);
+    END IF;
+EXCEPTION WHEN insufficient_privilege OR duplicate_object OR undefined_file OR feature_not_supported THEN
+    RAISE LOG 'posts cannot be found by closeness: %', SQLERRM;
+END $$;
+
+-- Why posts cannot be found by closeness; null if they can.
+CREATE OR REPLACE FUNCTION why_no_vectors() RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN CASE
+        WHEN to_regclass('vectors.posts') IS NOT NULL THEN NULL
+        WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_available_extensions WHERE name = 'vector')
+            THEN 'the server does not have the extension vector (pgvector)'
+        ELSE 'the extension vector is not in the schema vectors' END;
+GRANT EXECUTE ON FUNCTION why_no_vectors TO daira_app;
+
+-- Replaces the posts to explore by up to 5,000 of the last 48 hours that few users have seen, in random order: of new
+-- creators up to 500 views, of others 50. Looks at the newest 5,000 posts and at 15,000 random ones.
+CREATE OR REPLACE FUNCTION choose_posts_to_explore() RETURNS integer
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    since bigint := snowflake_at(now() - interval '48 hours');
+    span bigint := snowflake_at(now()) - since;
+    chosen integer;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtext('choose_posts_to_explore')) THEN
+        RETURN 0;
+    END IF;
+    DELETE FROM posts_to_explore;
+    INSERT INTO posts_to_explore (place, post_id)
+    SELECT row_number() OVER (ORDER BY random()), id FROM (
+        SELECT p.id FROM (
+            (SELECT id FROM posts WHERE id >= since ORDER BY id DESC LIMIT 5000)
+            UNION
+            SELECT following.id
+            FROM (SELECT since + floor(random() * span)::bigint AS id FROM generate_series(1, 15000)) point
+            CROSS JOIN LATERAL (SELECT id FROM posts WHERE id >= point.id ORDER BY id LIMIT 1) following) looked_at
+        JOIN posts p USING (id)
+        JOIN users u ON u.id = p.author_id AND u.status = 'active' AND NOT u.is_private
+                    AND u.created_at < now() - interval '72 hours'
+        WHERE p.status = 'published' AND p.visibility = 'public' AND p.shared_post_id IS NULL
+          AND p.view_count < CASE WHEN u.created_at > now() - interval '30 days' THEN 500 ELSE 50 END
+        ORDER BY random() LIMIT 5000) chosen_posts;
+    GET DIAGNOSTICS chosen = ROW_COUNT;
+    RETURN chosen;
+END $$;
+GRANT EXECUTE ON FUNCTION choose_posts_to_explore TO daira_worker;
+
+-- Who engaged with which post, from ids in [since, before): by a reaction (1), a comment (2), a save (2), a share (3).
+CREATE OR REPLACE FUNCTION engagements(since bigint, before bigint)
+    RETURNS TABLE (user_id bigint, post_id bigint, weight real)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT user_id, target_id, 1 FROM reactions WHERE target_type = 'post' AND id >= since AND id < before
+    UNION ALL
+    SELECT author_id, post_id, 2 FROM comments WHERE status = 'published' AND id >= since AND id < before
+    UNION ALL
+    SELECT user_id, post_id, 2 FROM saves WHERE id >= since AND id < before
+    UNION ALL
+    SELECT author_id, shared_post_id, 3 FROM posts
+    WHERE shared_post_id IS NOT NULL AND status = 'published' AND id >= since AND id < before
+$$;
+GRANT EXECUTE ON FUNCTION engagements TO daira_worker;
+
+-- Gives vectors to at most `amount` public posts that were written or engaged with since that id, the newest first: the
+-- mean of the vectors of the author and of users who engaged with it (at most 20 who reacted, 20 who commented). Returns
+-- how many posts it looked at; 0 without the extension `vector`.
+CREATE OR REPLACE FUNCTION freshen_post_vectors(since bigint, amount integer) RETURNS integer
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    due bigint[];
+BEGIN
+    IF to_regclass('vectors.posts') IS NULL OR NOT pg_try_advisory_xact_lock(hashtext('freshen_post_vectors')) THEN
+        RETURN 0;
+    END IF;
+    due := ARRAY (
+        SELECT id FROM (
+            SELECT post_id AS id FROM engagements(since, 9223372036854775807) WHERE post_id >= recommended_since()
+            UNION
+            (SELECT id FROM posts WHERE id >= since ORDER BY id DESC LIMIT amount)) active
+        ORDER BY id DESC LIMIT amount);
+    INSERT INTO vectors.posts (post_id, vector)
+    SELECT p.id, vectors.avg(v.vector::vectors.vector)::vectors.halfvec
+    FROM posts p
+    JOIN users u ON u.id = p.author_id AND u.status = 'active' AND NOT u.is_private
+    CROSS JOIN LATERAL (
+        SELECT p.author_id AS id
+        UNION (SELECT user_id FROM reactions WHERE target_type = 'post' AND target_id = p.id LIMIT 20)
+        UNION (SELECT author_id FROM comments WHERE post_id = p.id AND status = 'published' LIMIT 20)) people
+    JOIN user_vectors v ON v.user_id = people.id
+    WHERE p.id = ANY (due) AND p.status = 'published' AND p.visibility = 'public' AND p.shared_post_id IS NULL
+    GROUP BY p.id
+    ON CONFLICT (post_id) DO UPDATE SET vector = excluded.vector;
+    RETURN cardinality(due);
+END $$;
+GRANT EXECUTE ON FUNCTION freshen_post_vectors TO daira_worker;
+
+-- Stores learnt vectors: 128 numbers for each user.
+CREATE OR REPLACE FUNCTION keep_user_vectors(ids bigint[], numbers real[]) RETURNS void
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    INSERT INTO user_vectors (user_id, vector)
+    SELECT u.id, numbers[128 * place::integer - 127:128 * place::integer]
+    FROM unnest(ids) WITH ORDINALITY AS kept (id, place) JOIN users u USING (id)
+    ORDER BY u.id
+    ON CONFLICT (user_id) DO UPDATE SET vector = excluded.vector, learnt_at = now()
+$$;
+GRANT EXECUTE ON FUNCTION keep_user_vectors TO daira_worker;
+
+-- Stores learnt vectors, 128 numbers for each post, of posts that can be recommended.
+CREATE OR REPLACE FUNCTION keep_post_vectors(ids bigint[], numbers real[]) RETURNS void
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    IF to_regclass('vectors.posts') IS NOT NULL THEN
+        INSERT INTO vectors.posts (post_id, vector)
+        SELECT p.id, numbers[128 * place::integer - 127:128 * place::integer]::vectors.halfvec
+        FROM unnest(ids) WITH ORDINALITY AS kept (id, place) JOIN posts p USING (id)
+        WHERE p.id >= recommended_since() AND p.status = 'published' AND p.visibility = 'public'
+          AND p.shared_post_id IS NULL
+        ORDER BY p.id
+        ON CONFLICT (post_id) DO UPDATE SET vector = excluded.vector;
+    END IF;
+END $$;
+GRANT EXECUTE ON FUNCTION keep_post_vectors TO daira_worker;
+
+-- Deletes up to `amount` vectors of each kind: of users that were learnt over 30 days ago, and of posts that are too old
+-- to be recommended. Returns how many.
+CREATE OR REPLACE FUNCTION forget_vectors(amount integer) RETURNS integer
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    of_users integer;
+    of_posts integer := 0;
+BEGIN
+    DELETE FROM user_vectors WHERE user_id IN (
+        SELECT user_id FROM user_vectors WHERE learnt_at < now() - interval '30 days' LIMIT amount);
+    GET DIAGNOSTICS of_users = ROW_COUNT;
+    IF to_regclass('vectors.posts') IS NOT NULL THEN
+        DELETE FROM vectors.posts WHERE post_id IN (
+            SELECT post_id FROM vectors.posts WHERE post_id < recommended_since() ORDER BY post_id LIMIT amount);
+        GET DIAGNOSTICS of_posts = ROW_COUNT;
+    END IF;
+    RETURN of_users + of_posts;
+END $$;
+GRANT EXECUTE ON FUNCTION forget_vectors TO daira_worker;
+
+---------------------------------------------------------------------------------------------------- exposures
+
+-- Logs what feeds have shown to many users; only without a viewer. Returns how many rows it wrote.
+CREATE OR REPLACE FUNCTION log_exposures(ids bigint[], user_ids bigint[], post_ids bigint[], places integer[],
+                                         sources text[], propensities real[], are_of_whole boolean[]) RETURNS bigint
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH logged AS (
+        INSERT INTO feed_exposures (id, user_id, post_id, place, source, propensity, is_of_whole)
+        SELECT * FROM unnest(ids, user_ids, post_ids, places, sources, propensities, are_of_whole)
+        WHERE viewer_id() IS NULL RETURNING 1)
+    SELECT count(*) FROM logged
+$$;
+GRANT EXECUTE ON FUNCTION log_exposures TO daira_app;
+
+-- Drops the exposures of months before the last one. It gives up, until it is called again, while the table is locked.
+CREATE OR REPLACE FUNCTION drop_old_exposures() RETURNS void
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp SET lock_timeout = '200ms' AS $$
+DECLARE
+    child text;
+BEGIN
+    FOR child IN
+        SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+        WHERE inhparent = 'feed_exposures'::regclass AND relname ~ '_[0-9]{6}$'
+          AND right(relname, 6) < to_char(now() AT TIME ZONE 'UTC' - interval '1 month', 'YYYYMM') LOOP
+        EXECUTE format('DROP TABLE %I', child);
+    END LOOP;
+EXCEPTION WHEN lock_not_available THEN
+    RAISE LOG 'old exposures cannot be dropped while their table is locked';
+END $$;
+GRANT EXECUTE ON FUNCTION drop_old_exposures TO daira_worker;

@@ -28,7 +28,7 @@ DECLARE
     child  text;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('ensure_partitions'));
-    FOREACH parent IN ARRAY ARRAY ['posts', 'audit'] LOOP
+    FOREACH parent IN ARRAY ARRAY ['posts', 'audit', 'feed_exposures'] LOOP
         FOR month IN SELECT generate_series(date_trunc('month', now(), 'UTC'),
                                             date_trunc('month', now(), 'UTC') + make_interval(months => months_ahead),
                                             interval '1 month', 'UTC') LOOP

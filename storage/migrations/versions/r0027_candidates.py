@@ -1,8 +1,16 @@
-"""Candidates from beyond the inbox: what followed users did lately, found by user."""
+"""Candidates from beyond the inbox: vectors of users and posts, posts to explore, and a log of what feeds showed."""
+
+from pathlib import Path
+from typing import Any
+
+from alembic import op
+from sqlalchemy.util import await_only
 
 revision = "0027"
 down_revision = "0023"
 
 
 def upgrade() -> None:
-    """Only statements that run later."""
+    # By the driver's connection: a prepared statement cannot hold several commands.
+    driver: Any = op.get_bind().connection.driver_connection
+    await_only(driver.execute(Path(__file__).with_suffix(".sql").read_text()))

@@ -159,3 +159,116 @@ async def test_beyond_inbox_sources_without_time_are_left_out(strangers: Strange
     alice = await strangers.user()
     [found] = await strangers.rows.list(alice, "beyond_inbox", ["second_degree"], 9, -1.0)
     assert (found["post_ids"], found["failure"]) == ([], "no time was left")
+
+
+# ---------------------------------------------------------------------------------------------- similar_post_ids
+
+
+def vector(*places: int) -> list[float]:
+    return [float(place in places) for place in range(128)]
+
+
+async def test_similar_posts_are_those_closest_to_what_the_viewer_likes(strangers: Strangers):
+    rows = strangers.rows
+    alice, bob, author = [await strangers.user() for _ in range(3)]
+    same, near, far, old = [await strangers.post(author, age_hours=hours) for hours in (1, 2, 3, OLDEST_HOURS + 1)]
+    await rows.ask(None, "keep_user_vectors", [alice], vector(1))
+    for post_id, liking in ((same, vector(1)), (near, vector(1, 2)), (far, vector(3)), (old, vector(1))):
+        await rows.ask(None, "keep_post_vectors", [post_id], liking)
+    assert await rows.list(alice, "similar_post_ids", 2) == [same, near]
+    assert await rows.list(alice, "similar_post_ids", 9) == [same, near, far]
+    assert await rows.list(bob, "similar_post_ids", 9) == []
+
+
+async def test_only_public_posts_get_vectors(strangers: Strangers):
+    rows = strangers.rows
+    alice, author, hermit = await strangers.user(), await strangers.user(), await strangers.user(is_private=True)
+    posts = [await strangers.post(author, visibility=visibility) for visibility in ("public", "followers")]
+    posts.append(await strangers.post(hermit))
+    posts.append(await strangers.post(author, status="deleted"))
+    await rows.ask(None, "keep_user_vectors", [alice, author, hermit], vector(1) * 3)
+    since = await rows.connection.fetchval("SELECT snowflake_at(now() - interval '2 hours')")
+    await rows.ask(None, "freshen_post_vectors", since, 99)
+    assert await rows.list(alice, "similar_post_ids", 9) == [posts[0]]
+    await rows.ask(None, "keep_post_vectors", posts[1:], vector(1) * 3)
+    assert set(await rows.list(alice, "similar_post_ids", 9)) <= {posts[0], posts[2]}
+
+
+async def test_a_new_post_is_where_its_author_and_its_engagers_are(strangers: Strangers):
+    rows = strangers.rows
+    cook, footballer, author, fan, newcomer = [await strangers.user() for _ in range(5)]
+    places = {cook: vector(1), footballer: vector(2), author: vector(1), fan: vector(2)}
+    for user, place in places.items():
+        await rows.ask(None, "keep_user_vectors", [user], place)
+    of_author, of_newcomer = await strangers.post(author), await strangers.post(newcomer)
+    await rows.react(fan, of_newcomer, target_type="post")
+    since = await rows.connection.fetchval("SELECT snowflake_at(now() - interval '2 hours')")
+    await rows.ask(None, "freshen_post_vectors", since, 99)
+    assert await rows.list(cook, "similar_post_ids", 1) == [of_author]
+    assert await rows.list(footballer, "similar_post_ids", 1) == [of_newcomer]
+
+
+async def test_vectors_of_users_are_forgotten_after_30_days_and_of_posts_with_them(strangers: Strangers):
+    rows = strangers.rows
+    alice, bob = await rows.users(2)
+    post = await strangers.post(bob)
+    await rows.ask(None, "keep_user_vectors", [alice, bob], vector(1) * 2)
+    await rows.ask(None, "keep_post_vectors", [post], vector(1))
+    await rows.connection.execute(
+        "UPDATE user_vectors SET learnt_at = now() - interval '30 days 1 minute' WHERE user_id = $1", bob
+    )
+    await rows.connection.execute("UPDATE vectors.posts SET post_id = 1 WHERE post_id = $1", post)
+    assert await rows.ask(None, "forget_vectors", 9_999) >= 2
+    assert await rows.table("SELECT user_id FROM user_vectors WHERE user_id = ANY ($1)", [alice, bob]) == [(alice,)]
+    assert await rows.table("SELECT post_id FROM vectors.posts WHERE post_id = 1") == []
+
+
+# ---------------------------------------------------------------------------------------------- explorations
+
+
+async def chosen(rows: Rows) -> set[int]:
+    await rows.ask(None, "choose_posts_to_explore")
+    return {post_id for (post_id,) in await rows.table("SELECT post_id FROM posts_to_explore")}
+
+
+async def test_posts_to_explore_have_few_views_or_new_creators(strangers: Strangers):
+    old, new = await strangers.user(age_hours=24 * 31), await strangers.user(age_hours=24 * 29)
+    fresh = await strangers.user(age_hours=HELD_BACK_HOURS - 1)
+    wanted = {
+        await strangers.post(old, view_count=49), await strangers.post(new, view_count=499),
+    }  # fmt: skip
+    others = {
+        await strangers.post(old, view_count=50),
+        await strangers.post(new, view_count=500),
+        await strangers.post(fresh),
+        await strangers.post(old, visibility="followers"),
+        await strangers.post(old, age_hours=49),
+        await strangers.post(await strangers.user(is_private=True)),
+    }
+    assert await chosen(strangers.rows) & (wanted | others) == wanted
+
+
+async def test_explorations_are_drawn_evenly_and_say_how_probable_they_were(strangers: Strangers):
+    rows = strangers.rows
+    alice, author = await strangers.user(), await strangers.user()
+    await rows.follow(alice, hidden := await strangers.user())
+    shown = [await strangers.post(author) for _ in range(4)]
+    pool = [*shown, await strangers.post(hidden)]
+    await rows.connection.execute("DELETE FROM posts_to_explore")
+    for place, post_id in enumerate(pool, 1):
+        await rows.add("posts_to_explore", place=place, post_id=post_id)
+    drawn: list[int] = []
+    for _ in range(200):
+        [found] = await rows.list(alice, "beyond_inbox", ["exploration"], 1, 1_000.0)
+        drawn += found["post_ids"]
+        # Of 40 draws with replacement, one of the 5 is missing in 1 of 1,500.
+        assert found["propensity"] == pytest.approx(1 / 4, abs=0.14)
+    assert len(drawn) == 200
+    assert all(20 <= drawn.count(post_id) <= 80 for post_id in shown)
+
+
+async def test_without_posts_to_explore_nothing_is_explored(strangers: Strangers):
+    alice = await strangers.user()
+    await strangers.rows.connection.execute("DELETE FROM posts_to_explore")
+    [found] = await strangers.rows.list(alice, "beyond_inbox", ["exploration"], 9, 1_000.0)
+    assert (found["post_ids"], found["propensity"], found["failure"]) == ([], None, None)

@@ -1,5 +1,6 @@
 """The table of the two roles' rights, and the users that it is tested with."""
 
+from tests.storage.policies.candidates import CANDIDATES
 from tests.storage.policies.chats import CHATS
 from tests.storage.policies.counts import COUNTS
 from tests.storage.policies.engagement import ENGAGEMENT
@@ -9,4 +10,4 @@ from tests.storage.policies.notifications import NOTIFICATIONS
 from tests.storage.policies.people import PEOPLE
 from tests.storage.policies.rooms import ROOMS
 
-OF_VIEWERS = {**PEOPLE, **ENGAGEMENT, **COUNTS, **ROOMS, **CHATS, **MEDIA, **NOTIFICATIONS, **OUTBOX}
+OF_VIEWERS = {**PEOPLE, **ENGAGEMENT, **COUNTS, **ROOMS, **CHATS, **MEDIA, **NOTIFICATIONS, **CANDIDATES, **OUTBOX}

@@ -288,6 +288,7 @@ INTERNAL = {
     "oldest_unsent",
 }  # fmt: skip
 TO_WORKERS = {
+    *candidates.TO_WORKERS,
     *media.TO_WORKERS,
     *notifications.TO_WORKERS,
     "viewer_id", "snowflake_at", "relations", "ensure_partitions", "outbox_backlog", "take_turn", "room_standings",
