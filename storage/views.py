@@ -36,15 +36,21 @@ async def report(tx: Transaction, user_id: int, events: Mapping[int, PostEngagem
     """Count the views of posts that the viewer may see and has not written, and add their events, by event id."""
     await tx.execute(
         """WITH seen AS MATERIALIZED (
-            SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::bytea[]) AS r (event_id, post_id, payload)
+            SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::integer[], $5::bytea[])
+                AS r (event_id, post_id, dwell_ms, payload)
             WHERE may_view(post_id)
         ), counted AS (
             INSERT INTO views (post_id, user_id) SELECT post_id, $1 FROM seen ORDER BY post_id ON CONFLICT DO NOTHING
+            RETURNING post_id
+        ), noted AS (
+            INSERT INTO affinity_changes (user_id, target_type, target_id, kind, amount, is_first)
+            SELECT $1, 'post', post_id, 'view', dwell_ms, post_id IN (SELECT post_id FROM counted) FROM seen
         )
-        INSERT INTO outbox (id, topic, key, payload) SELECT event_id, $5, $1::bigint::text, payload FROM seen""",
+        INSERT INTO outbox (id, topic, key, payload) SELECT event_id, $6, $1::bigint::text, payload FROM seen""",
         user_id,
         list(events),
         [event.post_id for event in events.values()],
+        [event.dwell_ms for event in events.values()],
         [encode(event) for event in events.values()],
         PostEngagementEvent.topic,
     )

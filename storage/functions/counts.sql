@@ -110,17 +110,23 @@ BEGIN
     INTO folded, post_ids, post_changes, comment_ids, comment_changes FROM targets;
 
     PERFORM FROM posts WHERE id = ANY (post_ids) ORDER BY id FOR NO KEY UPDATE;
-    WITH changed AS (
+    WITH new AS (
+        SELECT p.id, p.looks, p.watched, p.completions, (c.changes ->> 'views')::int AS new_views,
+               added_up(p.reactions, c.changes - ARRAY ['comments', 'shares', 'saves', 'views']) AS reactions,
+               p.comment_count + coalesce((c.changes ->> 'comments')::int, 0) AS comments,
+               p.share_count + coalesce((c.changes ->> 'shares')::int, 0) AS shares,
+               p.save_count + coalesce((c.changes ->> 'saves')::int, 0) AS saves,
+               coalesce((SELECT s.counted FROM view_sketches s WHERE s.post_id = p.id),
+                        p.view_count + coalesce((c.changes ->> 'views')::int, 0)) AS views
+        FROM unnest(post_ids, post_changes) AS c (id, changes) JOIN posts p ON p.id = c.id
+    ), changed AS (
         UPDATE posts p SET
-            reactions = added_up(reactions, c.changes - ARRAY ['comments', 'shares', 'saves', 'views']),
-            comment_count = comment_count + coalesce((c.changes ->> 'comments')::int, 0),
-            share_count = share_count + coalesce((c.changes ->> 'shares')::int, 0),
-            save_count = save_count + coalesce((c.changes ->> 'saves')::int, 0),
-            view_count = coalesce((SELECT s.counted FROM view_sketches s WHERE s.post_id = p.id),
-                                  view_count + coalesce((c.changes ->> 'views')::int, 0)),
-            counts_version = counts_version + 1
-        FROM unnest(post_ids, post_changes) AS c (id, changes) WHERE p.id = c.id
-        RETURNING p.id, p.view_count, (c.changes ->> 'views')::int AS views
+            reactions = n.reactions, comment_count = n.comments, share_count = n.shares, save_count = n.saves,
+            view_count = n.views, counts_version = counts_version + 1,
+            quality = post_quality(n.reactions, n.comments, n.shares, n.saves, n.views, n.looks, n.watched,
+                                   n.completions)
+        FROM new n WHERE p.id = n.id
+        RETURNING p.id, p.view_count, n.new_views AS views
     ), unpushed AS (
         INSERT INTO counts_unpushed SELECT 'post', id FROM changed ON CONFLICT DO NOTHING
     )

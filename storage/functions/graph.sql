@@ -26,7 +26,16 @@ CREATE OR REPLACE FUNCTION hidden_users(person bigint) RETURNS TABLE (user_id bi
               WHERE mutes.user_id = person AND kind = 'all' AND (until IS NULL OR until > now())
 $$;
 
--- The same users as an array, for callers that ask for several users at once.
+-- Users whose posts are in none of that user's lists: both sides of a block, and users muted for posts or everything.
+CREATE OR REPLACE FUNCTION hidden_posters(person bigint) RETURNS TABLE (user_id bigint)
+    LANGUAGE sql STABLE AS $$
+    SELECT blocked_id FROM blocks WHERE blocker_id = person
+    UNION ALL SELECT blocker_id FROM blocks WHERE blocked_id = person
+    UNION ALL SELECT muted_id FROM mutes
+              WHERE mutes.user_id = person AND kind IN ('all', 'posts') AND (until IS NULL OR until > now())
+$$;
+
+-- The users of `hidden_users` as an array, for callers that ask for several users at once.
 CREATE OR REPLACE FUNCTION hidden_ids(person bigint) RETURNS bigint[]
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT ARRAY(SELECT DISTINCT h.user_id FROM hidden_users(person) h)

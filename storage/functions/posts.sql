@@ -31,6 +31,35 @@ CREATE OR REPLACE FUNCTION sees_post(post bigint) RETURNS boolean
           AND public.post_visible(p.author_id, p.visibility, p.circle_id));
 GRANT EXECUTE ON FUNCTION sees_post TO daira_app;
 
+-- Those of the posts that lists may show to the viewer: published, by active users, visible, and not by users whom the
+-- viewer blocks or mutes, or who block the viewer. A share without a text must show something. The relations are read
+-- once per author, however many posts are asked for.
+CREATE OR REPLACE FUNCTION visible_post_ids(ids bigint[]) RETURNS SETOF bigint
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH wanted AS MATERIALIZED (
+        SELECT p.id, p.author_id, p.visibility, p.circle_id, p.shared_post_id, p.text = '' AS is_bare FROM posts p
+        WHERE p.id = ANY (ids) AND p.status = 'published'
+    ), hidden AS MATERIALIZED (
+        SELECT h.user_id FROM hidden_posters(viewer_id()) h
+    ), authors AS MATERIALIZED (
+        SELECT u.id, u.is_private, f.status IS NOT NULL AS follows
+        FROM users u
+        LEFT JOIN follows f ON f.follower_id = viewer_id() AND f.followee_id = u.id AND f.status = 'active'
+        WHERE u.id = ANY (ARRAY (SELECT author_id FROM wanted)) AND u.status = 'active'
+          AND u.id NOT IN (SELECT user_id FROM hidden)
+    )
+    SELECT w.id FROM wanted w JOIN authors a ON a.id = w.author_id
+    WHERE viewer_id() IS NOT NULL
+      AND (a.id = viewer_id() OR CASE w.visibility
+               WHEN 'public' THEN a.follows OR NOT a.is_private
+               WHEN 'followers' THEN a.follows
+               WHEN 'circle' THEN post_visible(w.author_id, w.visibility, w.circle_id) ELSE false END)
+      AND (w.shared_post_id IS NULL OR EXISTS (
+               SELECT FROM posts o WHERE o.id = w.shared_post_id AND o.author_id NOT IN (SELECT user_id FROM hidden)
+                 AND (NOT w.is_bare OR sees_post(o.id))))
+$$;
+GRANT EXECUTE ON FUNCTION visible_post_ids TO daira_app;
+
 -- Whether the viewer may share the post: what everybody may see, and no share.
 CREATE OR REPLACE FUNCTION may_share(post bigint) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp

@@ -76,6 +76,9 @@ async def world(cluster: Cluster, request: pytest.FixtureRequest):
         SELECT $1, user_id, 'email', email FROM accounts WHERE user_id = $2""",
         next(ids), author,
     )  # fmt: skip
+    await owner.execute("INSERT INTO views (post_id, user_id) VALUES ($1, $2)", posts["public"], author)
+    hide = "INSERT INTO feed_hides (user_id, post_id, author_id, reason, topics) VALUES ($1, $2, $1, 'spam', '{}')"
+    await owner.execute(hide, author, posts["public"])
     preferences = "INSERT INTO notification_preferences (user_id) VALUES ($1)"
     await owner.execute(preferences, author)
     notification = """INSERT INTO notifications (id, user_id, kind, target_type, target_id, place)
@@ -288,6 +291,8 @@ PRIVATE = {
     "circle_members": ("owner_id = $1", {"author": 1}),
     "collections": ("owner_id = $1", {"author": 1}),
     "saves": ("user_id = $1", {"author": 1}),
+    "views": ("user_id = $1", {"author": 1}),
+    "feed_hides": ("user_id = $1", {"author": 1}),
     "post_mentions": ("author_id = $1", {"author": 4, "stranger": 4}),
     "accounts": ("user_id = $1", {"author": 1}),
     "sessions": ("user_id = $1", {"author": 1}),

@@ -113,3 +113,46 @@ async def test_a_view_counts_of_what_another_user_has_written_and_the_viewer_see
     assert not await rows.ask(alice, "may_view", followers)
     assert not await rows.ask(bob, "may_view", public)
     assert not await rows.ask(None, "may_view", public)
+
+
+# ---------------------------------------------------------------------------------------------- visible_post_ids
+
+
+@pytest.mark.parametrize("visibility", ["public", "followers", "circle", "private"])
+@pytest.mark.parametrize("is_private", [False, True])
+async def test_visible_post_ids_are_those_that_sees_post_admits(rows: Rows, visibility: str, is_private: bool):
+    author = await rows.user(is_private=is_private)
+    viewers = await rows.audience(author, "member")
+    circle = await rows.circle(author, viewers["member"])
+    post = await rows.post(author, visibility, circle_id=circle if visibility == "circle" else None)
+    for viewer in (author, None, *viewers.values()):
+        expected = [post] if await rows.ask(viewer, "sees_post", post) else []
+        assert await rows.list(viewer, "visible_post_ids", [post]) == expected
+
+
+async def test_visible_post_ids_are_published_and_of_active_users(rows: Rows):
+    viewer, author, gone = *await rows.users(2), await rows.user(status="suspended")
+    posts = [await rows.post(author), await rows.post(author, status="deleted"), await rows.post(gone)]
+    assert await rows.list(viewer, "visible_post_ids", posts) == posts[:1]
+
+
+@pytest.mark.parametrize("hides", ["blocks", "is blocked", "mutes all", "mutes posts", "mutes stories"])
+async def test_visible_post_ids_are_not_of_users_hidden_from_the_viewer(rows: Rows, hides: str):
+    viewer, author, other = await rows.users(3)
+    post = await rows.post(author)
+    shares = [await rows.post(other, shared_post_id=post, text=text) for text in ("", "look")]
+    if hides == "blocks":
+        await rows.block(viewer, author)
+    elif hides == "is blocked":
+        await rows.block(author, viewer)
+    else:
+        await rows.mute(viewer, author, hides.removeprefix("mutes "))
+    expected = [post, *shares] if hides == "mutes stories" else []
+    assert sorted(await rows.list(viewer, "visible_post_ids", [post, *shares])) == expected
+
+
+async def test_a_share_without_a_text_is_visible_if_it_shows_something(rows: Rows):
+    viewer, author, other = await rows.users(3)
+    post = await rows.post(author, status="deleted")
+    bare, quote = [await rows.post(other, shared_post_id=post, text=text) for text in ("", "look")]
+    assert await rows.list(viewer, "visible_post_ids", [bare, quote]) == [quote]

@@ -5,9 +5,21 @@ from tests.storage.policies.chats import CHATS
 from tests.storage.policies.counts import COUNTS
 from tests.storage.policies.engagement import ENGAGEMENT
 from tests.storage.policies.events import OUTBOX
+from tests.storage.policies.feeds import FEEDS
 from tests.storage.policies.media import MEDIA
 from tests.storage.policies.notifications import NOTIFICATIONS
 from tests.storage.policies.people import PEOPLE
 from tests.storage.policies.rooms import ROOMS
 
-OF_VIEWERS = {**PEOPLE, **ENGAGEMENT, **COUNTS, **ROOMS, **CHATS, **MEDIA, **NOTIFICATIONS, **CANDIDATES, **OUTBOX}
+OF_VIEWERS = {
+    **PEOPLE,
+    **ENGAGEMENT,
+    **COUNTS,
+    **FEEDS,
+    **ROOMS,
+    **CHATS,
+    **MEDIA,
+    **NOTIFICATIONS,
+    **CANDIDATES,
+    **OUTBOX,
+}

@@ -4,7 +4,7 @@ A viewer is answered if the first row of the query is not empty. Of two commands
 owner of the tables checks its effect with the second.
 """
 
-from tests.storage.policies import candidates, media, notifications
+from tests.storage.policies import candidates, feeds, media, notifications
 from tests.storage.policies.world import VIEWERS
 
 NO_ONE = ""
@@ -18,6 +18,7 @@ _SEND = """SELECT verdict = 'sent' FROM send_chat_messages({{{chat}}}, ARRAY [{{
 
 FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     **candidates.ANSWERED,
+    **feeds.ANSWERED,
     **media.ANSWERED,
     **notifications.ANSWERED,
     # The viewer and their relations.
@@ -271,6 +272,7 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
 # Called only by policies, triggers and the functions above: not granted to the roles.
 INTERNAL = {
     *candidates.INTERNAL,
+    *feeds.INTERNAL,
     *media.INTERNAL,
     *notifications.INTERNAL,
     "recording_told",
@@ -289,6 +291,7 @@ INTERNAL = {
 }  # fmt: skip
 TO_WORKERS = {
     *candidates.TO_WORKERS,
+    *feeds.TO_WORKERS,
     *media.TO_WORKERS,
     *notifications.TO_WORKERS,
     "viewer_id", "snowflake_at", "relations", "ensure_partitions", "outbox_backlog", "take_turn", "room_standings",

@@ -125,8 +125,8 @@ PEOPLE = {
         ),
     ),
     "posts": Rules(
-        "id author_id text visibility circle_id reply_policy hashtags mention_ids shared_post_id",
-        "text hashtags mention_ids version edited_at status deleted_at", False,
+        "id author_id text visibility circle_id reply_policy hashtags mention_ids shared_post_id topics",
+        "text hashtags mention_ids topics version edited_at status deleted_at", False,
         (
             (ANYONE, _POST + " ({new}, {me}, 'x', 'public', NULL, 'everyone')"),
             (NO_ONE, _POST + " ({new}, {speaker}, 'x', 'public', NULL, 'everyone')"),
