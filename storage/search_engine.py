@@ -1,0 +1,62 @@
+"""The interface of search engines: they find documents by terms, and know no viewers.
+
+Callers drop what the viewer may not see before they count, rank or show anything. Every answer is bounded, however
+frequent the terms are. Writes are safe to repeat, and later ones of a document win.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, NamedTuple, Protocol
+
+import msgspec
+
+MOST_CANDIDATES = 300
+
+DocumentKind = Literal["post", "user", "hashtag", "room", "word"]
+
+
+class Document(msgspec.Struct, frozen=True):
+    """What an engine knows of a post, a user, a hashtag, a room, or a word that people often write."""
+
+    kind: DocumentKind
+    id: int  # of hashtags and words: `word_id`
+    terms: Sequence[str]  # each once; those that begin with ^ are beginnings of a name, for suggestions
+    title: str  # what suggestions show; empty for posts
+    created_at: datetime
+    weight: int = 0  # 0 to 63: documents with a higher one are found first, and among equals the newest
+
+
+class Found(NamedTuple):
+    kind: DocumentKind
+    id: int
+    text_score: float  # 0…1: 1 if the document has the first alternative of each word
+    title: str
+
+
+class SearchEngine(Protocol):
+    """All methods raise SearchUnavailable if the engine does not answer."""
+
+    async def write(self, documents: Sequence[Document]) -> None:
+        """Add documents, or replace those with the same kind and id."""
+
+    async def remove(self, kind: DocumentKind, ids: Sequence[int]) -> None:
+        """Remove documents. Unknown ids are no error."""
+
+    async def candidates(self, kind: DocumentKind, groups: Sequence[Sequence[str]], most: int) -> list[Found]:
+        """Documents with a term of each group: the best matches, and the heaviest and newest among them.
+
+        groups: for each word of a query its alternatives, best first. most: at most MOST_CANDIDATES.
+        """
+
+    async def suggest(self, prefixes: Sequence[str], most: int) -> list[Found]:
+        """Users, hashtags and words with all of these terms, at most `most` of each kind, heaviest first."""
+
+
+def word_id(folded: str) -> int:
+    """The id of the document of a hashtag or a word: the same on every machine."""
+    return int.from_bytes(hashlib.blake2b(folded.encode(), digest_size=8).digest()) >> 1
+
+
+class SearchUnavailable(Exception):
+    """The engine does not answer; a later attempt may succeed."""
