@@ -70,7 +70,8 @@ def _common(ids: Ids) -> npt.NDArray[np.bool_]:
 
 def _normalized(vectors: npt.NDArray[np.float32]) -> Vectors:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    normalized: Vectors = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    return normalized
 
 
 def main(folder: Path) -> None:

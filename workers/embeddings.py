@@ -16,7 +16,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 from prometheus_client import Counter, Gauge
@@ -144,7 +144,7 @@ async def _export(database: Database, folder: Path, step: Step) -> int:
         for user_id, vector in (await embeddings.learnt(database, seen[start : start + BATCH])).items():
             known_users.append(user_id)
             known_vectors.extend(vector)
-    arrays = {
+    arrays: dict[str, array[Any]] = {
         "users": users, "posts": posts, "weights": weights, "known_users": known_users, "known_vectors": known_vectors,
     }  # fmt: skip
     for file, numbers in arrays.items():

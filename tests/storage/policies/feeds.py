@@ -1,4 +1,4 @@
-"""Writes of the application's role to what feeds learn from, in the form of `rules`, and who is answered by functions."""
+"""Writes of the application to what feeds learn from, in the form of `rules`, and who is answered by functions."""
 
 from tests.storage.policies.rules import NO_ONE, Rules
 from tests.storage.policies.world import ANYONE
