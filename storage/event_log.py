@@ -29,10 +29,11 @@ class Record(NamedTuple):
 
 
 class Batch:
-    """Records of one partition, in order."""
+    """Records of one partition, in order. handled: how many of them its reactions have finished with."""
 
     def __init__(self, records: Sequence[Record] = ()) -> None:
         self.records = records
+        self.handled = 0
 
     async def advance(self, tx: Transaction, handled: int) -> None:
         """Store, as part of `tx`, that the group has handled the first `handled` records of the batch.

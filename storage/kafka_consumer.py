@@ -6,6 +6,7 @@ leases. Positions are in PostgreSQL (`log_offsets`). They are committed to Kafka
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -54,11 +55,11 @@ class _KafkaPartition:
 class _KafkaBatch(Batch):
     def __init__(self, claim: PartitionClaim, records: Sequence[Record], offsets: Sequence[int]) -> None:
         super().__init__(records)
-        self._claim = claim
-        self._offsets = offsets
+        self.claim = claim
+        self.offsets = offsets
 
     async def advance(self, tx: Transaction, handled: int) -> None:
-        await log_offsets.advance(tx, self._claim, self._offsets[handled - 1] + 1)
+        await log_offsets.advance(tx, self.claim, self.offsets[handled - 1] + 1)
 
 
 class KafkaGroupConsumer:
@@ -112,6 +113,7 @@ class KafkaGroupConsumer:
                 await self._own(self._partitions[name])
             except PartitionTaken:
                 log.info("another process has taken a partition over", partition=name, group=self._group)
+                await asyncio.sleep(RENEW_S)  # until it is known whose lease it is
             except DatabaseUnavailable as error:
                 log.warning("a partition waits for a service", partition=name, error=str(error))
             except Exception:
@@ -141,9 +143,20 @@ class KafkaGroupConsumer:
             next_offset = fetched.next_offset if is_last else found[-1].offset + 1
             if found:
                 records = [read_record(held.claim.topic, each) for each in found]
-                await self._react(_KafkaBatch(held.claim, records, [each.offset for each in found]))
+                batch = _KafkaBatch(held.claim, records, [each.offset for each in found])
+                try:
+                    await self._react(batch)
+                except asyncio.CancelledError:
+                    await self._leave(batch)
+                    raise
             await log_offsets.store(self._database, held.claim, next_offset)
             self._uncommitted[tp] = next_offset
+
+    async def _leave(self, batch: _KafkaBatch) -> None:
+        """The next process, to which the partition goes, need not repeat what is done."""
+        if batch.handled:
+            with suppress(PartitionTaken, DatabaseUnavailable):
+                await log_offsets.store(self._database, batch.claim, batch.offsets[batch.handled - 1] + 1)
 
     async def _fetch_for_ever(self, consumer: AIOKafkaConsumer) -> None:
         assigned: dict[TopicPartition, _KafkaPartition] = {}

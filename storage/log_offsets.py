@@ -42,7 +42,7 @@ async def claim(
     }
 
 
-_ADVANCE = """UPDATE log_offsets SET next_offset = $5
+_ADVANCE = """UPDATE log_offsets SET next_offset = greatest(next_offset, $5)
     WHERE worker_group = $1 AND topic = $2 AND partition = $3 AND epoch = $4 RETURNING true"""
 
 
@@ -53,7 +53,7 @@ async def advance(tx: Transaction, claim: PartitionClaim, next_offset: int) -> N
 
 
 async def store(database: Database, claim: PartitionClaim, next_offset: int) -> None:
-    """Raises PartitionTaken."""
+    """The group goes on at `next_offset`, or further on if that is known already. Raises PartitionTaken."""
     if not await database.fetch(_ADVANCE, *claim, next_offset):
         raise PartitionTaken(f"{claim.topic}:{claim.partition}")
 

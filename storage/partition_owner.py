@@ -8,7 +8,8 @@ import asyncio
 import math
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +67,6 @@ class PartitionOwner:
                     continue
         finally:
             await self._leave()
-            await asyncio.gather(*self._ending.values())
 
     async def restart(self, partition: str) -> None:
         """End the task of a partition, and start it again."""
@@ -87,14 +87,15 @@ class PartitionOwner:
         )
         share = math.ceil(len(self._partitions) / max(member_count, 1))
         for partition in list(self._held)[share:]:
-            await self._give_up(partition)
-        # Leases to renew come first.
-        wanted = sorted(self._partitions, key=lambda partition: partition not in self._held)
+            self._give_up(partition)
+        # Leases to renew come first. What is given up is not renewed, and not waited for: that would cost the others.
+        wanted = [partition for partition in self._partitions if partition not in self._ending]
+        wanted.sort(key=lambda partition: partition not in self._held)
         until = time.monotonic() + LEASE_MS / 1_000
         are_ours = await self._leases.hold(wanted, self._id, lifetime_ms=LEASE_MS, most=share)
         for partition, is_ours in zip(wanted, are_ours, strict=True):
             held = self._held.get(partition)
-            if held is None and is_ours and partition not in self._ending:
+            if held is None and is_ours:
                 self._held[partition] = _Held(until, asyncio.ensure_future(self._work(partition)))
             elif held is not None and is_ours:
                 held.lease_until = until
@@ -106,24 +107,31 @@ class PartitionOwner:
             if time.monotonic() >= held.lease_until:
                 self._drop(partition)
 
-    def _drop(self, partition: str) -> "asyncio.Task[None]":
-        """End the task of a partition. Returns what waits for that: until then, no other task begins."""
-        ending = asyncio.ensure_future(end(self._held.pop(partition).task))
-        self._ending[partition] = ending
-        ending.add_done_callback(lambda _: self._ending.pop(partition))
-        return ending
+    def _drop(self, partition: str) -> None:
+        """Another process has the lease, or may have it."""
+        self._end(partition, end(self._held.pop(partition).task))
 
-    async def _give_up(self, partition: str) -> None:
-        await self._drop(partition)
-        await self._leases.release(partition, self._id)
+    def _give_up(self, partition: str) -> None:
+        self._end(partition, self._end_and_release(partition, self._held.pop(partition).task))
+
+    def _end(self, partition: str, work: Coroutine[None, None, None]) -> None:
+        """Do the work in the background. Until it is done, no other task begins with the partition."""
+        ending = self._ending[partition] = asyncio.create_task(work)
+        ending.add_done_callback(lambda _: self._ending.pop(partition))
+
+    async def _end_and_release(self, partition: str, task: asyncio.Task[None]) -> None:
+        await end(task)
+        try:
+            await self._leases.release(partition, self._id)
+        except RedisError as error:
+            log.warning("a lease could not be released and will expire", partition=partition, error=str(error))
 
     async def _leave(self) -> None:
-        try:
-            for partition in list(self._held):
-                await self._give_up(partition)
+        for partition in list(self._held):
+            self._give_up(partition)
+        await asyncio.gather(*self._ending.values())
+        with suppress(RedisError):  # it expires
             await self._of_members("ZREM", self._id)
-        except RedisError as error:
-            log.warning("leases could not be released and will expire", group=self._group, error=str(error))
 
     def _of_members(self, command: str, *arguments: Part) -> "asyncio.Future[Any]":
         """Run a command on the set of the group's processes."""

@@ -46,6 +46,7 @@ async def run_group(tools: Tools, group: str, stop: asyncio.Event) -> None:
             job = Job(record.event_id, tools, record.event_id in repeated, batch, place)
             with REACTION_SECONDS.labels(group, record.topic).time():
                 outcome = await _settle_traced(job, group, reactions[record.topic], record)
+            batch.handled = place + 1
             REACTIONS.labels(group, record.topic, outcome).inc()
             if outcome == "ok" and not job.is_repeated:
                 finished.append(record.event_id)

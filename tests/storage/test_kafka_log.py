@@ -115,6 +115,11 @@ async def test_groups_go_back_to_the_end_of_a_log_that_has_lost_its_end(event_lo
     await event_log.append(1, records(keys=1, each=10))
     reader = Reader(event_log, "g", database)
     await reader.until(10)
+
+    async def lag() -> int:
+        return sum(each.records for each in await event_log.lags() if each.group == "g")
+
+    assert await soon(lag, 0) == 0  # the mark of the transaction, too
     await reader.end()
     end = await next_offset(database)
     await log_offsets.move(database, "g", TOPIC, {PLACE[1]: end + 100})
