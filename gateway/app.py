@@ -34,6 +34,7 @@ from storage.event_log import EventLogUnavailable
 from storage.leases import Leases
 from storage.outbox import Outbox
 from storage.redis import RedisError
+from storage.search_postgres import PostgresSearch
 from storage.views import Sketches
 from workers.candidates import keep_candidates
 from workers.counters import run_counters
@@ -82,6 +83,7 @@ class WorkerProcess:
             stores.providers,
             stores.settings.delays,
             build_media_presenter(stores),
+            PostgresSearch(database),
             stores.settings.processing_rules,
             stores.settings.upload_rules.quota_video_ms,
         )

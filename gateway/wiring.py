@@ -61,6 +61,8 @@ from storage.limits import Limits
 from storage.outbox import Outbox
 from storage.present_media import MediaPresenter
 from storage.room_entries import RoomEntries
+from storage.search_postgres import PostgresSearch
+from storage.search_readings import SearchReadings
 from storage.seen_posts import SeenPosts
 from storage.sign_ins import SignIns
 
@@ -172,6 +174,8 @@ def _services(
         voice_tokens=VoiceTokens(*settings.livekit) if settings.livekit else None,
         recorder=stores.recorder,
         push_hosts=PushHosts(settings.push_hosts),
+        search=PostgresSearch(database),
+        search_readings=SearchReadings(stores.data_shards),
         webpush_key=vapid_key.public if vapid_key else None,
         refresh_tokens=RefreshTokens(derive_keys(settings, "refresh"), timedelta(seconds=settings.refresh_leeway)),
     )

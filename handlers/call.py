@@ -39,6 +39,8 @@ from storage.objects import Objects
 from storage.outbox import Outbox
 from storage.present_media import MediaPresenter, ShowMedia
 from storage.room_entries import RoomEntries
+from storage.search_engine import SearchEngine
+from storage.search_readings import SearchReadings
 from storage.seen_posts import SeenPosts
 from storage.snowflakes import Snowflakes
 from tracing.traces import Trace
@@ -86,6 +88,8 @@ class Services:
     voice_tokens: VoiceTokens | None
     recorder: Recorder | None
     push_hosts: PushHosts
+    search: SearchEngine
+    search_readings: SearchReadings
     webpush_key: str | None  # the public part; None if no web pushes are sent
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 

@@ -1,6 +1,6 @@
 """Live rooms: create, list, start, join, leave and close. `room_stage` and `room_chat` hold what is done inside."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -47,7 +47,7 @@ from stage.roster import FIRST_LISTENERS, NOBODY, Look
 from stage.succession import replace_host
 from storage import circles, live_rooms, present, room_messages
 from storage.database import Transaction
-from storage.live_rooms import RoomUserRow
+from storage.live_rooms import RoomRow, RoomUserRow
 
 MOST_AHEAD = timedelta(days=365)
 
@@ -99,9 +99,7 @@ async def list_rooms(call: Call, request: ListRooms, tx: Transaction) -> RoomPag
     """Rooms that the caller may see, newest first. Without `state`, those that have not ended."""
     limit, scope = request.limit or DEFAULT_LIMIT, request.state or ""
     rows = await live_rooms.load_page(tx, request.state, page_start(call, scope, request.cursor), limit)
-    looks = await call.services.roster.look_at({row["id"]: 0 for row in rows if row["state"] == "live"})
-    users = await live_rooms.users_of_rooms(tx, {room_id: view.named(look) for room_id, look in looks.items()})
-    items = [view.shown(row, looks.get(row["id"], NOBODY), users.get(row["id"], {})) for row in rows]
+    items = await _show_rows(call, tx, rows)
     cursor = cursor_after(call, scope, [row["id"] for row in rows], limit)
     return RoomPage(items=items, next_cursor=cursor)
 
@@ -226,6 +224,17 @@ async def show_room(call: Call, tx: Transaction, room_id: int) -> Room:
         raise errors.not_found("room")
     look = await call.services.roster.look(room_id) if row["state"] == "live" else NOBODY
     return view.shown(row, look, await live_rooms.room_users(tx, room_id, view.named(look)))
+
+
+async def show_rooms(call: Call, tx: Transaction, room_ids: Sequence[int]) -> list[Room]:
+    """Those that the caller may see."""
+    return await _show_rows(call, tx, await live_rooms.load_many(tx, room_ids))
+
+
+async def _show_rows(call: Call, tx: Transaction, rows: Sequence[RoomRow]) -> list[Room]:
+    looks = await call.services.roster.look_at({row["id"]: 0 for row in rows if row["state"] == "live"})
+    users = await live_rooms.users_of_rooms(tx, {room_id: view.named(look) for room_id, look in looks.items()})
+    return [view.shown(row, looks.get(row["id"], NOBODY), users.get(row["id"], {})) for row in rows]
 
 
 async def _hand_over(call: Call, tx: Transaction, room_id: int) -> None:

@@ -335,6 +335,15 @@ class SessionStartedEvent(Event, frozen=True):
     is_new_device: bool
 
 
+class SearchDueEvent(Event, frozen=True):
+    """A user or a room is to be found differently. The database writes this event: see `search_due`."""
+
+    topic: ClassVar[str] = "search.due"
+    keyed_by: ClassVar[str] = "document_id"
+    kind: Literal["user", "room"]
+    document_id: int
+
+
 class SystemMessageSentEvent(Event, frozen=True):
     """The operator sent the message to active users with ids from `first_id` to `last_id`.
 

@@ -123,6 +123,11 @@ async def load(tx: Transaction, room_id: int) -> RoomRow | None:
     return cast("RoomRow | None", await tx.fetchrow(f"{_ROOM} WHERE r.id = $1", room_id))
 
 
+async def load_many(tx: Transaction, room_ids: Sequence[int]) -> list[RoomRow]:
+    """Those that the viewer may see."""
+    return cast("list[RoomRow]", await tx.fetch(f"{_ROOM} WHERE r.id = ANY ($1)", room_ids))
+
+
 async def load_page(tx: Transaction, state: str | None, before: int, limit: int) -> list[RoomRow]:
     """Rooms that the viewer may see, newest first. Without a state, those that have not ended."""
     rows = await tx.fetch(

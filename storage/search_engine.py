@@ -43,14 +43,17 @@ class SearchEngine(Protocol):
     async def remove(self, kind: DocumentKind, ids: Sequence[int]) -> None:
         """Remove documents. Unknown ids are no error."""
 
-    async def candidates(self, kind: DocumentKind, groups: Sequence[Sequence[str]], most: int) -> list[Found]:
+    async def candidates(
+        self, kind: DocumentKind, groups: Sequence[Sequence[str]], most: int, *, among: Sequence[int] | None = None
+    ) -> list[Found]:
         """Documents with a term of each group: the best matches, and the heaviest and newest among them.
 
-        groups: for each word of a query its alternatives, best first. most: at most MOST_CANDIDATES.
+        groups: for each word of a query its alternatives, best first. most: at most MOST_CANDIDATES. among: only
+        documents with these ids.
         """
 
-    async def suggest(self, prefixes: Sequence[str], most: int) -> list[Found]:
-        """Users, hashtags and words with all of these terms, at most `most` of each kind, heaviest first."""
+    async def suggest(self, groups: Sequence[Sequence[str]], most: int) -> list[Found]:
+        """Users, hashtags and words with a term of each group: at most `most` of each kind, heaviest first."""
 
 
 def word_id(folded: str) -> int:

@@ -24,6 +24,7 @@ from storage.object_files import ObjectFiles
 from storage.objects import Objects
 from storage.outbox import Outbox
 from storage.present_media import MediaPresenter
+from storage.search_engine import SearchEngine
 from storage.snowflakes import Snowflakes
 from storage.views import Sketches
 from workers.lanes import Lanes
@@ -53,10 +54,12 @@ class Tools:
     providers: Providers
     delays: Delays
     media: MediaPresenter
+    search: SearchEngine
     processing: ProcessingRules
     video_quota_ms: int  # of a user
     lanes: Lanes = field(default_factory=Lanes)
     pushed: PushedChats = field(default_factory=PushedChats)
+    suggested_words: set[int] = field(default_factory=set)  # of search, that enough people have written
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 

@@ -68,6 +68,10 @@ class World:
         await self.bob.call("graph.follow", user_id=self.alice.id)
         return {"user_id": self.bob.id}
 
+    async def searched(self) -> dict[str, Any]:
+        await self.alice.call("search.query", q="كشري")
+        return {"q": "كشري"}
+
     async def user(self) -> dict[str, Any]:
         return {"user_id": self.bob.id}
 
@@ -232,6 +236,8 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
     "room.update": (World.scheduled, {"topic": "ليلة الفول", "capacity": 9}),
     "save.add": (World.saved, {}),
     "save.remove": (World.saved, {}),
+    "search.clear": (World.searched, {}),
+    "search.query": (World.searched, {"kind": "post"}),
     "session.revoke": (World.session, {}),
     "share.create": (World.post, KEY),
     "settings.update": (World.nothing, {"messages_from": "nobody", "timezone": "Africa/Cairo"}),
@@ -242,8 +248,8 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
 }  # fmt: skip
 # Tested below or elsewhere, since they sign in or out: `test_auth` has the refresh, `test_rights` the registration.
 ELSEWHERE = {"auth.change_password", "auth.login", "auth.logout", "auth.refresh", "auth.register"}
-# It returns a token and changes nothing; it needs LiveKit.
-NO_CHANGE = {"room.media_token"}
+# They change nothing. The first returns a token, and needs LiveKit.
+NO_CHANGE = {"room.media_token", "search.suggest"}
 
 
 def test_every_writing_method_is_covered():

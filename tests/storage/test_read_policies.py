@@ -97,6 +97,8 @@ async def world(cluster: Cluster, request: pytest.FixtureRequest):
         author, message, of_message,
     )  # fmt: skip
     await owner.execute("INSERT INTO collections (id, owner_id, name) VALUES ($1, $2, 'c')", next(ids), author)
+    recent = "INSERT INTO recent_searches (user_id, folded, q) VALUES ($1, 'x', 'x')"
+    await owner.execute(recent, author)
     save = "INSERT INTO saves (id, user_id, post_id) VALUES ($1, $2, $3)"
     await owner.execute(save, next(ids), author, posts["public"])
     mute = "INSERT INTO mutes (user_id, muted_id, kind) VALUES ($1, $2, 'posts')"
@@ -301,6 +303,7 @@ PRIVATE = {
     "notifications": ("user_id = $1", {"author": 2}),
     "notification_preferences": ("user_id = $1", {"author": 1}),
     "system_messages": ("$1::bigint > 0", {"author": 1}),
+    "recent_searches": ("user_id = $1", {"author": 1}),
     "media_usage": ("user_id = $1", {"author": 1}),
 }
 # Tables whose reads have tests of their own here.

@@ -11,11 +11,12 @@ from tests.contract.privacy import (
     posts,
     reactions,
     saves,
+    search,
     users,
 )
 from tests.contract.privacy.rows import CallRow, PushRow
 
-WITH_CALLS = (users, posts, comments, reactions, saves, chats, notifications, live_rooms, media)
+WITH_CALLS = (users, posts, comments, reactions, saves, chats, notifications, live_rooms, media, search)
 WITH_PUSHES = (users, posts, comments, saves, chat_pushes, notifications, live_room_pushes, media)
 # What is done before relations change, and since.
 BEFORE = (
@@ -85,6 +86,8 @@ NO_ROW = {
     "room.role_changed": "own",
     "save.changed": "own",
     "save.remove": "silent",
+    "search.clear": "own",
+    "search.recent": "own",
     "session.expired": "own",
     "session.list": "own",
     "session.ready": "own",

@@ -132,6 +132,11 @@ class World:
     def token(self, name: str) -> str:
         return f"{self._prefix}.{name}"
 
+    @property
+    def common_token(self) -> str:
+        """The beginning of all tokens."""
+        return self._prefix
+
     def new_name(self, *parts: str) -> str:
         """A name that no thing has yet."""
         return ".".join((*parts, f"new{next(self._numbers)}"))

@@ -10,6 +10,7 @@ from tests.storage.policies.media import MEDIA
 from tests.storage.policies.notifications import NOTIFICATIONS
 from tests.storage.policies.people import PEOPLE
 from tests.storage.policies.rooms import ROOMS
+from tests.storage.policies.search import SEARCH
 
 OF_VIEWERS = {
     **PEOPLE,
@@ -21,5 +22,6 @@ OF_VIEWERS = {
     **MEDIA,
     **NOTIFICATIONS,
     **CANDIDATES,
+    **SEARCH,
     **OUTBOX,
 }

@@ -4,7 +4,7 @@ A viewer is answered if the first row of the query is not empty. Of two commands
 owner of the tables checks its effect with the second.
 """
 
-from tests.storage.policies import candidates, feeds, media, notifications
+from tests.storage.policies import candidates, feeds, media, notifications, search
 from tests.storage.policies.world import VIEWERS
 
 NO_ONE = ""
@@ -21,6 +21,7 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     **feeds.ANSWERED,
     **media.ANSWERED,
     **notifications.ANSWERED,
+    **search.ANSWERED,
     # The viewer and their relations.
     "viewer_id": ((_SIGNED_IN, "SELECT viewer_id() = {me}"),),
     "snowflake_at": ((_EVERYBODY, "SELECT snowflake_at(now())"),),
@@ -275,6 +276,7 @@ INTERNAL = {
     *feeds.INTERNAL,
     *media.INTERNAL,
     *notifications.INTERNAL,
+    *search.INTERNAL,
     "recording_told",
     "recordings_end",
     "room_role", "room_visible_to", "post_visible_to", "may_stand", "count_follow", "follows_counted", "posts_counted",

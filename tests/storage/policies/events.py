@@ -52,7 +52,7 @@ _REMOVED = ', "user_id": %s, "reason": "kicked", "joined": null'
 # Triggers and the operator's commands write them: no viewer may.
 OF_NO_VIEWER = {
     "media.uploaded", "media.described", "media.finished", "media.owner_opened", "media.deleted",
-    "system.message_sent",
+    "system.message_sent", "search.due",
 }  # fmt: skip
 
 OUTBOX = {
@@ -137,6 +137,7 @@ OUTBOX = {
             (NO_ONE, _event("room.closed", "{me}", '"room_id": {ended}')),
             (NO_ONE, _event("media.uploaded", "{loose_file}", '"media_id": {loose_file}, "owner_id": {me}')),
             (NO_ONE, _event("media.described", "{file}", '"media_id": {file}')),
+            (NO_ONE, _event("search.due", "{me}", '"kind": "user", "document_id": {me}')),
             (NO_ONE, _event("media.finished", "{file}", '"media_id": {file}')),
             (NO_ONE, _event("media.owner_opened", "{me}", '"user_id": {me}')),
             (NO_ONE, _event(

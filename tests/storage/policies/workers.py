@@ -1,6 +1,6 @@
 """Writes of the workers' role, in the form of `rules`; it has no viewer."""
 
-from tests.storage.policies import events, media, notifications
+from tests.storage.policies import events, media, notifications, search
 from tests.storage.policies.rooms import FAIL, SAVE, STOP
 from tests.storage.policies.rules import NO_ONE, Rules
 
@@ -15,6 +15,7 @@ OF_WORKERS = {
     **events.OF_WORKERS,
     **media.OF_WORKERS,
     **notifications.OF_WORKERS,
+    **search.OF_WORKERS,
     "users": Rules(
         "", "is_large", False,
         (

@@ -1,0 +1,111 @@
+"""Ranks what a search engine found, of what the viewer may see: at most 300 documents.
+
+Each signal is in 0…1. The text counts most; of equally good texts, the fresher and the socially closer come first.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from math import log2
+
+from language.analysis import fold, similarity
+from protocol.live_rooms import RoomState
+from storage.search import FoundPostRow, FoundRoomRow, FoundUserRow
+from storage.search_engine import Found
+from storage.snowflakes import minted_at
+
+MOST_COMPARED = 40  # texts that are compared letter by letter, the best by all other signals
+HALF_LIFE_DAYS = 14.0
+BUSY = 10.0  # log2 of an engagement that counts fully
+FAMOUS = 20.0  # log2 of a number of followers that counts fully
+
+_FIRST: Sequence[RoomState] = ("live", "scheduled", "ended")
+
+Scored = tuple[float, int]  # score and id
+
+
+def rank_posts(
+    q: str, found: Sequence[Found], rows: Sequence[FoundPostRow], viewer_id: int, now: datetime
+) -> list[Scored]:
+    """Best first."""
+    text_scores = {each.id: each.text_score for each in found}
+    merits = []
+    for row in rows:
+        near = social(row["follows"], row["followed_by"], row["author_id"] == viewer_id)
+        merit = (
+            0.45 * text_scores[row["id"]]
+            + 0.15 * freshness(minted_at(row["id"]), now)
+            + 0.10 * near
+            + 0.05 * min(log2(row["engagement"] + 1) / BUSY, 1.0)
+        )
+        merits.append((merit, row["id"], row["text"]))
+    merits.sort(reverse=True)
+    compared = [(merit + 0.25 * similarity(q, text), post_id) for merit, post_id, text in merits[:MOST_COMPARED]]
+    return sorted(compared, reverse=True) + [(merit, post_id) for merit, post_id, _ in merits[MOST_COMPARED:]]
+
+
+def rank_users(q: str, found: Sequence[Found], rows: Sequence[FoundUserRow]) -> list[Scored]:
+    """Best first. A username that is exactly the query is as good as a name can be."""
+    text_scores: Mapping[int, float] = {each.id: each.text_score for each in found}
+    merits = sorted(
+        (
+            (
+                0.15 * text_scores[row["id"]]
+                + 0.20 * social(row["follows"], row["followed_by"], is_own=False)
+                + 0.15 * min(log2(row["follower_count"] + 1) / FAMOUS, 1.0),
+                row["id"],
+                row,
+            )
+            for row in rows
+        ),
+        key=lambda merit: merit[:2],
+        reverse=True,
+    )
+    asked = fold(q).lstrip("@")
+    scored = []
+    for place, (merit, user_id, row) in enumerate(merits):
+        alike = 0.0
+        if row["username"].lower() == asked:
+            alike = 1.0
+        elif place < MOST_COMPARED:
+            alike = max(similarity(q, row["display_name"]), similarity(q, row["username"]))
+        scored.append((merit + 0.5 * alike, user_id))
+    return sorted(scored, reverse=True)
+
+
+def rank_rooms(q: str, found: Sequence[Found], rows: Sequence[FoundRoomRow], now: datetime) -> list[Scored]:
+    """Live rooms first, then scheduled ones; in each group, the best first."""
+    text_scores = {each.id: each.text_score for each in found}
+    states = {row["id"]: _FIRST.index(row["state"]) for row in rows}
+    scored = [
+        (
+            0.6 * text_scores[row["id"]]
+            + 0.25 * (similarity(q, row["topic"]) if place < MOST_COMPARED else 0.0)
+            + 0.15 * freshness(minted_at(row["id"]), now),
+            row["id"],
+        )
+        for place, row in enumerate(rows)
+    ]
+    return sorted(scored, key=lambda each: (states[each[1]], -each[0]))
+
+
+def rank_hashtags(q: str, found: Sequence[Found]) -> list[Scored]:
+    """Best first. found: the most used first."""
+    scored = [
+        (
+            0.3 * each.text_score
+            + 0.2 * (1 - place / max(len(found), 1))
+            + 0.5 * (similarity(q, each.title) if place < MOST_COMPARED else 0.0),
+            each.id,
+        )
+        for place, each in enumerate(found)
+    ]
+    return sorted(scored, reverse=True)
+
+
+def social(follows: bool, followed_by: bool, is_own: bool) -> float:
+    return 1.0 if is_own else 0.7 * follows + 0.3 * followed_by
+
+
+def freshness(made_at: datetime, now: datetime) -> float:
+    """1 now, a half after HALF_LIFE_DAYS, a third after twice that: old posts are still worth finding."""
+    return 1 / (1 + max((now - made_at).total_seconds(), 0.0) / 86_400 / HALF_LIFE_DAYS)

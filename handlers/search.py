@@ -1,0 +1,169 @@
+"""Search: an engine's candidates, viewer rules, ranking, and pages of one order."""
+
+import hashlib
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from domain import search_documents, search_ranking, visibility
+from domain.search_ranking import Scored
+from handlers.call import Call
+from handlers.live_rooms import show_rooms
+from handlers.paging import DEFAULT_LIMIT
+from language.analysis import fold
+from protocol import errors
+from protocol.limits import Limit
+from protocol.rpc import methods
+from protocol.search import FoundHashtag, SearchItem, SearchPage, SearchQuery
+from storage import posts, present, search, users
+from storage.database import Transaction
+from storage.search_engine import MOST_CANDIDATES, DocumentKind, Found
+from storage.search_readings import Place
+
+SEARCH = Limit("search", "120/minute", "search.query by user")
+# Hidden items leave gaps in a page. They are filled with later ones, by at most this many queries a page.
+MOST_REFILLS = 5
+MOST_HASHTAGS = 50
+# A search for everything shows so many of these before the posts, if they match well.
+_MIXED: Mapping[DocumentKind, int] = {"user": 3, "hashtag": 3, "room": 2}
+_WELL = 0.5
+
+Candidates = Mapping[DocumentKind, Sequence[Found]]
+
+
+@methods.rpc("search.query", limit=SEARCH, overlaps=True, shed="read")
+async def search_everything(call: Call, request: SearchQuery) -> SearchPage:
+    """What the caller may see of what was found, best first. Pages keep one order for 10 minutes."""
+    if request.kind == "sound":
+        return SearchPage(items=[], next_cursor=None)  # nobody can publish sounds yet
+    viewer_id, limit = call.viewer.id, request.limit or DEFAULT_LIMIT
+    scope = f"search.query:{request.kind}:{hashlib.sha256(request.q.encode()).hexdigest()}"
+    place = call.services.cursors.open(viewer_id, scope, request.cursor)
+    candidates: Candidates = {}
+    kept: Sequence[Place] = ()
+    token, used = secrets.token_hex(8), 0
+    if place is None:
+        candidates = await _candidates(call, request.q, request.kind)
+        call.after_commit(lambda: _remember(call, request.q))
+    else:
+        token, _, passed = place.partition(":")
+        used = int(passed)
+        found = await call.services.search_readings.read(token)
+        if found is None:
+            raise errors.failed_precondition("this cursor has expired: begin again without one")
+        kept = found
+
+    async def read(tx: Transaction) -> tuple[Sequence[Place], list[SearchItem], int]:
+        order = await _rank(call, tx, request.q, candidates) if place is None else kept
+        return order, *await _page(call, tx, order, used, limit)
+
+    order, items, used = await call.services.database.read(viewer_id, read, budget=call.budget)
+    if used >= len(order):
+        return SearchPage(items=items, next_cursor=None)
+    if place is None:
+        await call.services.search_readings.keep(token, order)
+    return SearchPage(items=items, next_cursor=call.services.cursors.seal(viewer_id, scope, f"{token}:{used}"))
+
+
+async def _candidates(call: Call, q: str, kind: DocumentKind | None) -> Candidates:
+    """What the engine finds of each kind; of users also those whom the caller follows, however few follow them."""
+    groups = search_documents.query_groups(q)
+    if not groups:
+        return {}
+    engine = call.services.search
+    found: dict[DocumentKind, Sequence[Found]] = {}
+    for each in (kind,) if kind is not None else (*_MIXED, "post"):
+        most = MOST_HASHTAGS if each == "hashtag" else MOST_CANDIDATES
+        found[each] = await engine.candidates(each, groups, most)
+        if each == "user" and len(found[each]) == most:
+            followed = await call.services.database.read(call.viewer.id, search.followed_ids, budget=call.budget)
+            near = await engine.candidates(each, groups, most, among=followed)
+            found[each] = list({user.id: user for user in (*near, *found[each])}.values())
+    return found
+
+
+async def _rank(call: Call, tx: Transaction, q: str, candidates: Candidates) -> list[Place]:
+    """The order of what the caller may see."""
+    order: list[Place] = []
+    for kind, found in candidates.items():
+        titles = {each.id: each.title for each in found}
+        scored = await _RANKS[kind](call, tx, q, found)
+        if kind != "post" and len(candidates) > 1:
+            scored = [each for each in scored[: _MIXED[kind]] if each[0] >= _WELL]
+        order.extend((kind, found_id, titles[found_id]) for _, found_id in scored)
+    return order
+
+
+async def _rank_posts(call: Call, tx: Transaction, q: str, found: Sequence[Found]) -> list[Scored]:
+    rows = await search.found_posts(tx, _ids(found))
+    return search_ranking.rank_posts(q, found, rows, call.viewer.id, call.services.now())
+
+
+async def _rank_users(call: Call, tx: Transaction, q: str, found: Sequence[Found]) -> list[Scored]:
+    return search_ranking.rank_users(q, found, await search.found_users(tx, _ids(found)))
+
+
+async def _rank_hashtags(call: Call, tx: Transaction, q: str, found: Sequence[Found]) -> list[Scored]:
+    shown = await search.found_hashtags(tx, [search_documents.tag_term(each.title) for each in found])
+    seen = [each for each in found if search_documents.tag_term(each.title) in shown]
+    return search_ranking.rank_hashtags(q, seen)
+
+
+async def _rank_rooms(call: Call, tx: Transaction, q: str, found: Sequence[Found]) -> list[Scored]:
+    rows = await search.found_rooms(tx, _ids(found))
+    return search_ranking.rank_rooms(q, found, rows, call.services.now())
+
+
+_RANKS: Mapping[DocumentKind, Callable[[Call, Transaction, str, Sequence[Found]], Awaitable[list[Scored]]]] = {
+    "post": _rank_posts,
+    "user": _rank_users,
+    "hashtag": _rank_hashtags,
+    "room": _rank_rooms,
+}
+
+
+async def _page(
+    call: Call, tx: Transaction, order: Sequence[Place], used: int, limit: int
+) -> tuple[list[SearchItem], int]:
+    """The items from `used` on, and where the next page begins."""
+    items: list[SearchItem] = []
+    for _ in range(MOST_REFILLS):
+        part = order[used : used + limit - len(items)]
+        used += len(part)
+        items += await _shown(call, tx, part)
+        if len(items) == limit or used >= len(order):
+            break
+    return items, used
+
+
+async def _shown(call: Call, tx: Transaction, part: Sequence[Place]) -> list[SearchItem]:
+    """Those that the caller may see now, with the rows that they have now."""
+    ids: dict[DocumentKind, list[int]] = {}
+    for kind, found_id, _ in part:
+        ids.setdefault(kind, []).append(found_id)
+    shown: dict[tuple[DocumentKind, int], SearchItem] = {}
+    if "post" in ids:
+        for post in await posts.load(tx, ids["post"]):
+            if visibility.may_see(post, call.viewer.id) and not post["mutes_posts"]:
+                shown["post", post["id"]] = SearchItem(kind="post", post=present.post(post, call.show_media))
+    if "user" in ids:
+        for user_id, user in (await users.load(tx, ids["user"])).items():
+            if not user["blocks"]:
+                shown["user", user_id] = SearchItem(kind="user", user=present.user(user))
+    if "room" in ids:
+        for room in await show_rooms(call, tx, ids["room"]):
+            shown["room", int(room.id)] = SearchItem(kind="room", room=room)
+    if "hashtag" in ids:
+        tags = {search_documents.tag_term(title): (kind, tag_id, title) for kind, tag_id, title in part}
+        for tag in await search.found_hashtags(tx, [tag for tag, place in tags.items() if place[0] == "hashtag"]):
+            kind, tag_id, title = tags[tag]
+            shown[kind, tag_id] = SearchItem(kind="hashtag", hashtag=FoundHashtag(name=title))
+    return [shown[kind, found_id] for kind, found_id, _ in part if (kind, found_id) in shown]
+
+
+async def _remember(call: Call, q: str) -> None:
+    async with call.services.database.transaction(call.viewer.id, budget=call.budget) as tx:
+        await search.remember(tx, call.viewer.id, fold(q) or q, q)
+
+
+def _ids(found: Sequence[Found]) -> list[int]:
+    return [each.id for each in found]

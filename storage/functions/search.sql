@@ -1,0 +1,158 @@
+-- Search: documents by terms, in bounded steps, and who may see what was found.
+
+-- Tells that a user or a room is to be found differently. Argument: its kind.
+CREATE OR REPLACE FUNCTION search_due() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    INSERT INTO outbox (id, topic, key, payload) VALUES (
+        mint_id(), 'search.due', NEW.id::text,
+        convert_to(jsonb_build_object('v', 1, 'kind', TG_ARGV[0], 'document_id', NEW.id)::text, 'UTF8'));
+    RETURN NULL;
+END $$;
+
+-- The heaviest and newest documents of a kind that match. No step reads more than 2,001 of them, however frequent the
+-- terms are: first those of the highest weights; then slices of places, newest first, which grow while they hold few
+-- matches, and shrink when they hold too many. A rare match is found in a few steps that cover all documents.
+CREATE OR REPLACE FUNCTION search_find(wanted text, query tsquery, amount integer)
+    RETURNS TABLE (id bigint, weight integer, place bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+    most CONSTANT integer := 2000;
+    smallest CONSTANT bigint := 1000;   -- places of a slice of level 0
+    highest CONSTANT integer := 4;      -- level
+    floor_of_weight integer;
+    level integer := 0;
+    slice bigint;
+    beyond bigint;                      -- places from here up are done
+    step record;
+    ids bigint[] := '{}';
+    weights integer[] := '{}';
+    places bigint[] := '{}';
+BEGIN
+    IF wanted <> 'post' THEN            -- posts have no weight
+        FOREACH floor_of_weight IN ARRAY ARRAY [7, 5, 4, 3, 2, 1] LOOP
+            SELECT array_agg(d.id) AS ids, array_agg(d.weight::integer) AS weights, array_agg(d.place) AS places
+            INTO step FROM (
+                SELECT s.id, s.weight, s.place FROM search_documents s
+                WHERE s.kind = wanted AND s.terms @@ query
+                  AND s.slices && ARRAY (SELECT 7 << 28 | bucket FROM generate_series(floor_of_weight, 21) bucket)
+                LIMIT most) d;
+            EXIT WHEN cardinality(step.ids) >= amount;
+        END LOOP;
+        ids := coalesce(step.ids, '{}');
+        weights := coalesce(step.weights, '{}');
+        places := coalesce(step.places, '{}');
+    END IF;
+    SELECT last_value + 1 INTO beyond FROM search_documents_place_seq;
+    FOR _ IN 1 .. 60 LOOP
+        EXIT WHEN beyond <= 0 OR cardinality(ids) >= amount;
+        slice := (beyond - 1) / (smallest << 3 * level);
+        SELECT array_agg(d.id) AS ids, array_agg(d.weight::integer) AS weights, array_agg(d.place) AS places
+        INTO step FROM (
+            SELECT s.id, s.weight, s.place FROM search_documents s
+            WHERE s.kind = wanted AND s.terms @@ query AND s.place < beyond
+              AND s.slices && ARRAY [level << 28 | slice::integer, level << 28 | greatest(slice - 1, 0)::integer]
+            LIMIT most + 1) d;
+        IF cardinality(step.ids) > most AND level > 0 THEN
+            level := level - 1;
+            CONTINUE;
+        END IF;
+        beyond := greatest(slice - 1, 0) * (smallest << 3 * level);
+        IF cardinality(step.ids) > 0 THEN
+            ids := ids || step.ids;
+            weights := weights || step.weights;
+            places := places || step.places;
+        END IF;
+        IF level < highest AND 8 * coalesce(cardinality(step.ids), 0) < amount THEN
+            level := level + 1;
+        END IF;
+    END LOOP;
+    RETURN QUERY
+        SELECT f.id, max(f.weight), max(f.place) FROM unnest(ids, weights, places) AS f (id, weight, place)
+        GROUP BY f.id ORDER BY 2 DESC, 3 DESC LIMIT amount;
+END $$;
+
+-- Documents that match the first query that has any, and further ones of the next queries until there are `amount`.
+-- `query` is the number of the query that found it, from 1. among: only documents with these ids; null for all.
+CREATE OR REPLACE FUNCTION search_candidates(wanted text, queries text[], amount integer, among bigint[])
+    RETURNS TABLE (id bigint, query integer, title text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    found bigint[] := '{}';
+    found_by integer[] := '{}';
+    step bigint[];
+BEGIN
+    FOR number IN 1 .. cardinality(queries) LOOP
+        EXIT WHEN cardinality(found) >= amount;
+        IF among IS NULL THEN
+            step := ARRAY (SELECT f.id FROM search_find(wanted, queries[number]::tsquery, amount) f);
+        ELSE
+            step := ARRAY (SELECT s.id FROM search_documents s
+                           WHERE s.kind = wanted AND s.id = ANY (among) AND s.terms @@ queries[number]::tsquery
+                           LIMIT amount);
+        END IF;
+        step := ARRAY (SELECT s.id FROM unnest(step) WITH ORDINALITY AS s (id, n) WHERE s.id <> ALL (found) ORDER BY n);
+        found := found || step;
+        found_by := found_by || array_fill(number, ARRAY [cardinality(step)]);
+    END LOOP;
+    RETURN QUERY
+        SELECT f.id, f.query, s.title
+        FROM unnest(found, found_by) WITH ORDINALITY AS f (id, query, n)
+        JOIN search_documents s ON s.kind = wanted AND s.id = f.id
+        ORDER BY f.n LIMIT amount;
+END $$;
+GRANT EXECUTE ON FUNCTION search_candidates TO daira_app;
+
+-- Users, hashtags and words that match, at most `amount` of each, heaviest first.
+CREATE OR REPLACE FUNCTION search_suggestions(query text, amount integer)
+    RETURNS TABLE (kind text, id bigint, title text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT s.kind, s.id, s.title
+    FROM unnest(ARRAY ['user', 'hashtag', 'word']) AS wanted (kind)
+    CROSS JOIN LATERAL search_find(wanted.kind, query::tsquery, amount) f
+    JOIN search_documents s ON s.kind = wanted.kind AND s.id = f.id
+    ORDER BY s.kind, f.weight DESC, f.place DESC
+$$;
+GRANT EXECUTE ON FUNCTION search_suggestions TO daira_app;
+
+-- Those of the posts that the viewer may see, with what search ranks them by. Not posts of people whom the viewer has
+-- muted. Relations are read once per author, and the rule of the policy runs only for posts that need it.
+CREATE OR REPLACE FUNCTION found_posts(ids bigint[])
+    RETURNS TABLE (id bigint, author_id bigint, text text, engagement integer, follows boolean, followed_by boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH wanted AS MATERIALIZED (
+        SELECT p.id, p.author_id, p.text, p.visibility, p.circle_id,
+               p.comment_count + p.share_count + p.save_count AS engagement
+        FROM posts p WHERE p.id = ANY (ids) AND p.status = 'published')
+    SELECT w.id, w.author_id, left(w.text, 200), w.engagement, r.follows, r.followed_by
+    FROM relations((SELECT array_agg(DISTINCT w.author_id) FROM wanted w)) r
+    JOIN users u ON u.id = r.other_id AND u.status = 'active'
+    JOIN wanted w ON w.author_id = r.other_id
+    WHERE viewer_id() IS NOT NULL AND NOT r.blocks AND NOT r.blocked_by AND NOT r.mutes_posts
+      AND (w.author_id = viewer_id()
+           OR w.visibility = 'public' AND NOT u.is_private
+           OR r.follows AND w.visibility IN ('public', 'followers')
+           OR w.visibility = 'circle' AND post_visible(w.author_id, w.visibility, w.circle_id))
+$$;
+GRANT EXECUTE ON FUNCTION found_posts TO daira_app;
+
+-- Those of the users whom the viewer may find. A block in either direction hides; a mute does not.
+CREATE OR REPLACE FUNCTION found_users(ids bigint[])
+    RETURNS TABLE (id bigint, username text, display_name text, avatar_url text, is_verified boolean,
+                   follower_count integer, follows boolean, followed_by boolean, mutes boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT u.id, u.username, u.display_name, u.avatar_url, u.is_verified, u.follower_count::integer,
+           r.follows, r.followed_by, r.mutes
+    FROM relations(ids) r JOIN users u ON u.id = r.other_id AND u.status = 'active'
+    WHERE viewer_id() IS NOT NULL AND NOT r.blocks AND NOT r.blocked_by
+$$;
+GRANT EXECUTE ON FUNCTION found_users TO daira_app;
+
+-- Those of the hashtags, by their terms, that one of the 50 newest posts with them shows to the viewer.
+CREATE OR REPLACE FUNCTION found_hashtags(tags text[]) RETURNS SETOF text
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT t.tag FROM unnest(tags) AS t (tag)
+    WHERE EXISTS (SELECT FROM found_posts(ARRAY (
+        SELECT f.id FROM search_find('post', ('''' || replace(t.tag, '''', '''''') || '''')::tsquery, 50) f)))
+$$;
+GRANT EXECUTE ON FUNCTION found_hashtags TO daira_app;

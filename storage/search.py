@@ -1,0 +1,215 @@
+"""Search: what workers index, what viewers may see of what engines find, and users' recent searches."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple, TypedDict, cast
+
+from protocol.live_rooms import RoomState
+from storage.database import Database, Transaction
+
+MOST_RECENT = 50
+MOST_FOLLOWED = 500  # whom the viewer has followed last, whose names are searched apart
+FIRST_AUTHORS = 20  # of a word or hashtag, by people
+
+
+class IndexedPost(NamedTuple):
+    id: int
+    author_id: int
+    text: str
+    hashtags: Sequence[str]
+    is_open: bool  # everybody may read it
+
+
+class IndexedUser(NamedTuple):
+    id: int
+    username: str
+    display_name: str
+    follower_count: int
+
+
+class IndexedRoom(NamedTuple):
+    id: int
+    topic: str
+    state: RoomState
+
+
+class Used(NamedTuple):
+    """A word or hashtag as it is shown, how often it was used, and by how many people, up to FIRST_AUTHORS."""
+
+    id: int
+    shown: str
+    uses: int
+    people: int
+
+
+class FoundPostRow(TypedDict):
+    """A post that the viewer may see among those found."""
+
+    id: int
+    author_id: int
+    text: str
+    engagement: int
+    follows: bool
+    followed_by: bool
+
+
+class FoundUserRow(TypedDict):
+    """A user whom the viewer may find."""
+
+    id: int
+    username: str
+    display_name: str
+    avatar_url: str | None
+    is_verified: bool
+    follower_count: int
+    follows: bool
+    followed_by: bool
+    mutes: bool
+
+
+class FoundRoomRow(TypedDict):
+    """A room that the viewer may see."""
+
+    id: int
+    topic: str
+    state: RoomState
+
+
+class RecentRow(TypedDict):
+    q: str
+    searched_at: datetime
+
+
+# ---------------------------------------------------------------------------------------------------- for workers
+
+_POSTS = """
+    SELECT p.id, p.author_id, p.text, p.hashtags, p.visibility = 'public' AND NOT u.is_private AS is_open
+    FROM posts p JOIN users u ON u.id = p.author_id WHERE p.status = 'published' AND
+"""
+_USERS = "SELECT id, username, display_name, follower_count FROM users WHERE status = 'active' AND"
+_ROOMS = "SELECT id, topic, state FROM rooms WHERE"
+
+
+async def posts_to_index(database: Database, ids: Sequence[int]) -> list[IndexedPost]:
+    """Without those that are deleted."""
+    return [IndexedPost(*row) for row in await database.fetch(f"{_POSTS} p.id = ANY ($1)", ids)]
+
+
+async def users_to_index(database: Database, ids: Sequence[int]) -> list[IndexedUser]:
+    """Without those whose account is not active."""
+    return [IndexedUser(*row) for row in await database.fetch(f"{_USERS} id = ANY ($1)", ids)]
+
+
+async def rooms_to_index(database: Database, ids: Sequence[int]) -> list[IndexedRoom]:
+    return [IndexedRoom(*row) for row in await database.fetch(f"{_ROOMS} id = ANY ($1)", ids)]
+
+
+async def posts_after(database: Database, after: int, limit: int) -> list[IndexedPost]:
+    rows = await database.fetch(f"{_POSTS} p.id > $1 ORDER BY p.id LIMIT $2", after, limit)
+    return [IndexedPost(*row) for row in rows]
+
+
+async def users_after(database: Database, after: int, limit: int) -> list[IndexedUser]:
+    rows = await database.fetch(f"{_USERS} id > $1 ORDER BY id LIMIT $2", after, limit)
+    return [IndexedUser(*row) for row in rows]
+
+
+async def rooms_after(database: Database, after: int, limit: int) -> list[IndexedRoom]:
+    rows = await database.fetch(f"{_ROOMS} id > $1 ORDER BY id LIMIT $2", after, limit)
+    return [IndexedRoom(*row) for row in rows]
+
+
+async def uses_after(database: Database, after: int, limit: int) -> list[Used]:
+    rows = await database.fetch(
+        """SELECT id, shown, uses, cardinality(author_ids) FROM search_uses WHERE id > $1 ORDER BY id LIMIT $2""",
+        after,
+        limit,
+    )
+    return [Used(*row) for row in rows]
+
+
+async def count_uses(database: Database, author_id: int, shown: Mapping[int, str], amount: int) -> list[Used]:
+    """Count `amount` uses of each by the author. shown: by id. Returns the new counts."""
+    if not shown:
+        return []
+    rows = await database.fetch(
+        """INSERT INTO search_uses AS s (id, shown, author_ids)
+        SELECT w.id, w.shown, ARRAY [$1::bigint] FROM unnest($2::bigint[], $3::text[]) w (id, shown) ORDER BY w.id
+        ON CONFLICT (id) DO UPDATE SET uses = s.uses + $4,
+            author_ids = CASE WHEN $1 = ANY (s.author_ids) OR cardinality(s.author_ids) >= 20 THEN s.author_ids
+                              ELSE s.author_ids || $1::bigint END
+        RETURNING s.id, s.shown, s.uses, cardinality(s.author_ids)""",
+        author_id,
+        [*shown],
+        [*shown.values()],
+        amount,
+    )
+    return [Used(*row) for row in rows]
+
+
+# ---------------------------------------------------------------------------------------------------- for viewers
+
+
+async def found_posts(tx: Transaction, ids: Sequence[int]) -> list[FoundPostRow]:
+    """Those that the viewer may see, without posts of people whom the viewer has muted."""
+    return cast("list[FoundPostRow]", await tx.fetch("SELECT * FROM found_posts($1)", ids))
+
+
+async def found_users(tx: Transaction, ids: Sequence[int]) -> list[FoundUserRow]:
+    """Those with an active account, without a block in either direction."""
+    return cast("list[FoundUserRow]", await tx.fetch("SELECT * FROM found_users($1)", ids))
+
+
+async def found_rooms(tx: Transaction, ids: Sequence[int]) -> list[FoundRoomRow]:
+    """Those that the viewer may see."""
+    return cast("list[FoundRoomRow]", await tx.fetch("SELECT id, topic, state FROM rooms WHERE id = ANY ($1)", ids))
+
+
+async def found_hashtags(tx: Transaction, tags: Sequence[str]) -> set[str]:
+    """Those, by their terms, that one of the newest posts with them shows to the viewer."""
+    rows = await tx.fetch("SELECT found_hashtags($1)", tags)
+    return {row[0] for row in rows}
+
+
+async def followed_ids(tx: Transaction) -> list[int]:
+    """The users whom the viewer has followed last."""
+    rows = await tx.fetch(
+        """SELECT followee_id FROM follows WHERE follower_id = viewer_id() AND status = 'active'
+        ORDER BY id DESC LIMIT $1""",
+        MOST_FOLLOWED,
+    )
+    return [row[0] for row in rows]
+
+
+async def remember(tx: Transaction, user_id: int, folded: str, q: str) -> None:
+    """Keep the search as the user's newest, and at most MOST_RECENT."""
+    await tx.execute(
+        """INSERT INTO recent_searches (user_id, folded, q) VALUES ($1, $2, $3)
+        ON CONFLICT (user_id, folded) DO UPDATE SET q = EXCLUDED.q, searched_at = clock_timestamp()""",
+        user_id,
+        folded,
+        q,
+    )
+    await tx.execute(
+        """DELETE FROM recent_searches WHERE user_id = $1 AND searched_at <= (
+            SELECT searched_at FROM recent_searches WHERE user_id = $1 ORDER BY searched_at DESC OFFSET $2 LIMIT 1)""",
+        user_id,
+        MOST_RECENT,
+    )
+
+
+async def recent(tx: Transaction, user_id: int) -> list[RecentRow]:
+    """Newest first."""
+    rows = await tx.fetch(
+        "SELECT q, searched_at FROM recent_searches WHERE user_id = $1 ORDER BY searched_at DESC LIMIT $2",
+        user_id,
+        MOST_RECENT,
+    )
+    return cast("list[RecentRow]", rows)
+
+
+async def forget(tx: Transaction, user_id: int, folded: str | None) -> None:
+    """Remove that search, or all of them."""
+    await tx.execute(
+        "DELETE FROM recent_searches WHERE user_id = $1 AND ($2::text IS NULL OR folded = $2)", user_id, folded
+    )

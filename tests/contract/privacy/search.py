@@ -1,0 +1,50 @@
+"""Search: posts, users and rooms by the token that all of them have in common, and suggestions."""
+
+from tests.contract.privacy.rows import CallRow, Cell
+from tests.contract.privacy.world import ACCOUNTS, HOST, SHARER, VIEWERS, World
+
+_ALL = (*VIEWERS, HOST)
+_MUTES = {"mutes", "mutes_posts", "mutes_stories"}
+
+
+def _posts(world: World, viewer: str) -> list[Cell]:
+    """Not those of people whom the viewer has muted."""
+    posts = [post for post in world.of_kind("post", _ALL) if world.may(viewer, post.owner, "act on posts")]
+    also = world.shown(viewer, world.of_kind("share", [SHARER]))
+    return [Cell({"q": world.common_token, "kind": "post", "limit": 100}, world.shown(viewer, posts), also=also)]
+
+
+def _users(world: World, viewer: str) -> list[Cell]:
+    """A private account is found, a block in either direction hides."""
+    users = [world.user(name) for name in (*_ALL, SHARER) if world.may(viewer, name, "contact")]
+    return [Cell({"q": world.common_token, "kind": "user", "limit": 100}, users)]
+
+
+def _rooms(world: World, viewer: str) -> list[Cell]:
+    rooms = [*world.of_kind("room", _ALL), *world.of_kind("ended room", _ALL)]
+    return [Cell({"q": world.common_token, "kind": "room", "limit": 100}, world.shown(viewer, rooms))]
+
+
+def _everything(world: World, viewer: str) -> list[Cell]:
+    """All that is shown of everything may be seen."""
+    cells = [cell for of_kind in (_posts, _users, _rooms) for cell in of_kind(world, viewer)]
+    also = {thing for cell in cells for thing in (*cell.shows, *cell.also)}
+    return [Cell({"q": world.common_token, "limit": 100}, also=also)]
+
+
+def _suggestions(world: World, viewer: str) -> list[Cell]:
+    """Not people whom the viewer has muted in any way."""
+    found = []
+    for account in ACCOUNTS:
+        may = world.may(viewer, account, "contact") and not world.tie(viewer, account) & _MUTES
+        found.append(Cell({"q": world.token(account)}, [world.user(account)] if may else []))
+    return found
+
+
+CALLS = {
+    "search.query of posts": CallRow(_posts),
+    "search.query of users": CallRow(_users),
+    "search.query of rooms": CallRow(_rooms),
+    "search.query": CallRow(_everything),
+    "search.suggest": CallRow(_suggestions),
+}

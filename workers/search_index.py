@@ -1,0 +1,78 @@
+"""The search index: documents follow the rows of posts, users and rooms.
+
+What a viewer may see is decided when documents are read, so only words matter here. A reaction reads the row as it is
+now and writes its document once, so it is safe to repeat, and of several the last one wins. Counts of uses are not
+exact: they only order suggestions.
+"""
+
+import random
+
+from domain import search_documents
+from protocol.events import FollowChangedEvent, PostCreatedEvent, PostDeletedEvent, PostEditedEvent, SearchDueEvent
+from storage import search
+from storage.search import IndexedPost
+from storage.search_engine import Document
+from workers.job import Job, consumes
+
+# Of so many uses of a word that is suggested already, and of so many follows of a user with many followers, one counts.
+SAMPLED = 16
+MANY_FOLLOWERS = 64
+MOST_KNOWN = 100_000  # words that this process knows to be suggested
+
+
+@consumes(PostCreatedEvent, group="search")
+async def index_post(job: Job, event: PostCreatedEvent) -> None:
+    for post in await search.posts_to_index(job.tools.database, [event.post_id]):
+        uses = await _count_uses(job, post)
+        await job.tools.search.write([search_documents.of_post(post), *uses])
+
+
+@consumes(PostEditedEvent, group="search")
+async def index_edit(job: Job, event: PostEditedEvent) -> None:
+    posts = await search.posts_to_index(job.tools.database, [event.post_id])
+    await job.tools.search.write([search_documents.of_post(post) for post in posts])
+
+
+@consumes(PostDeletedEvent, group="search")
+async def remove_post(job: Job, event: PostDeletedEvent) -> None:
+    await job.tools.search.remove("post", [event.post_id])
+
+
+@consumes(SearchDueEvent, group="search")
+async def index_user_or_room(job: Job, event: SearchDueEvent) -> None:
+    if event.kind == "room":
+        rooms = await search.rooms_to_index(job.tools.database, [event.document_id])
+        await job.tools.search.write([search_documents.of_room(room) for room in rooms])
+    else:
+        await _index_user(job, event.document_id)
+
+
+@consumes(FollowChangedEvent, group="search", lane="bulk")
+async def weigh_user(job: Job, event: FollowChangedEvent) -> None:
+    """The weight of a user is by followers. A single follow of many changes it rarely."""
+    users = await search.users_to_index(job.tools.database, [event.followee_id])
+    if any(user.follower_count < MANY_FOLLOWERS for user in users) or random.randrange(SAMPLED) == 0:
+        await job.tools.search.write([search_documents.of_user(user) for user in users])
+
+
+async def _index_user(job: Job, user_id: int) -> None:
+    users = await search.users_to_index(job.tools.database, [user_id])
+    if users:
+        await job.tools.search.write([search_documents.of_user(user) for user in users])
+    else:
+        await job.tools.search.remove("user", [user_id])
+
+
+async def _count_uses(job: Job, post: IndexedPost) -> list[Document]:
+    """Count the hashtags and words of a new post. Returns the documents of those that may be suggested."""
+    suggested = job.tools.suggested_words
+    named = search_documents.named_in(post)
+    rare = {word_id: shown for word_id, shown in named.items() if word_id not in suggested}
+    counted = await search.count_uses(job.tools.database, post.author_id, rare, 1)
+    if random.randrange(SAMPLED) == 0:
+        frequent = {word_id: shown for word_id, shown in named.items() if word_id in suggested}
+        counted += await search.count_uses(job.tools.database, post.author_id, frequent, SAMPLED)
+    if len(suggested) > MOST_KNOWN:
+        suggested.clear()
+    suggested.update(each.id for each in counted if each.people == search.FIRST_AUTHORS)
+    return [document for each in counted if (document := search_documents.of_use(each)) is not None]
