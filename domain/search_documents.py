@@ -105,9 +105,8 @@ def suggestion_groups(q: str) -> list[tuple[str, ...]]:
 def beginnings(text: str) -> Iterator[str]:
     """The terms by which suggestions find the words of a text from their first letters on."""
     for word in words(text):
-        for whole in (f"^{word.folded.lstrip('#')}", *(f"^~{sound}" for sound in _sounds(word))):
-            start = whole.rfind("~") + 2
-            yield from (whole[:length] for length in range(max(start, 2), min(len(whole), LONGEST_BEGINNING) + 1))
+        for mark, whole in (("^", word.folded.lstrip("#")), *(("^~", sound) for sound in _sounds(word))):
+            yield from (mark + whole[:length] for length in range(1, min(len(whole), LONGEST_BEGINNING) + 1))
 
 
 def _sounds(word: Word) -> list[str]:

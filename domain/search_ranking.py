@@ -30,7 +30,7 @@ def rank_posts(
     text_scores = {each.id: each.text_score for each in found}
     merits = []
     for row in rows:
-        near = social(row["follows"], row["followed_by"], row["author_id"] == viewer_id)
+        near = 1.0 if row["author_id"] == viewer_id else row["affinity"]
         merit = (
             0.45 * text_scores[row["id"]]
             + 0.15 * freshness(minted_at(row["id"]), now)
@@ -50,7 +50,7 @@ def rank_users(q: str, found: Sequence[Found], rows: Sequence[FoundUserRow]) -> 
         (
             (
                 0.15 * text_scores[row["id"]]
-                + 0.20 * social(row["follows"], row["followed_by"], is_own=False)
+                + 0.20 * row["affinity"]
                 + 0.15 * min(log2(row["follower_count"] + 1) / FAMOUS, 1.0),
                 row["id"],
                 row,
@@ -100,10 +100,6 @@ def rank_hashtags(q: str, found: Sequence[Found]) -> list[Scored]:
         for place, each in enumerate(found)
     ]
     return sorted(scored, reverse=True)
-
-
-def social(follows: bool, followed_by: bool, is_own: bool) -> float:
-    return 1.0 if is_own else 0.7 * follows + 0.3 * followed_by
 
 
 def freshness(made_at: datetime, now: datetime) -> float:

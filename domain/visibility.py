@@ -23,11 +23,15 @@ def may_see(row: PostRow, viewer_id: int) -> bool:
     return True
 
 
+def is_listed(row: PostRow, viewer_id: int) -> bool:
+    """Whether lists of what users did not ask for by name may show the post, as `visible_post_ids` decides it."""
+    is_empty = row["shared_post_id"] is not None and row["shared"] is None and not row["text"]
+    return may_see(row, viewer_id) and not (row["mutes_posts"] or row["mutes_shared"] or is_empty)
+
+
 def feed_reason(row: PostRow, viewer_id: int) -> Reason | None:
     """Why the viewer's feed shows the post; None if it must not, or if it is a share that shows nothing."""
-    if not may_see(row, viewer_id) or row["mutes_posts"] or row["author_id"] == viewer_id:
-        return None
-    if row["mutes_shared"] or (row["shared_post_id"] is not None and row["shared"] is None and not row["text"]):
+    if not is_listed(row, viewer_id) or row["author_id"] == viewer_id:
         return None
     if row["follows"]:
         return "follow"

@@ -143,7 +143,7 @@ async def _shown(call: Call, tx: Transaction, part: Sequence[Place]) -> list[Sea
     shown: dict[tuple[DocumentKind, int], SearchItem] = {}
     if "post" in ids:
         for post in await posts.load(tx, ids["post"]):
-            if visibility.may_see(post, call.viewer.id) and not post["mutes_posts"]:
+            if visibility.is_listed(post, call.viewer.id):
                 shown["post", post["id"]] = SearchItem(kind="post", post=present.post(post, call.show_media))
     if "user" in ids:
         for user_id, user in (await users.load(tx, ids["user"])).items():

@@ -49,8 +49,7 @@ class FoundPostRow(TypedDict):
     author_id: int
     text: str
     engagement: int
-    follows: bool
-    followed_by: bool
+    affinity: float  # of the viewer to the author, 0…1
 
 
 class FoundUserRow(TypedDict):
@@ -62,9 +61,8 @@ class FoundUserRow(TypedDict):
     avatar_url: str | None
     is_verified: bool
     follower_count: int
-    follows: bool
-    followed_by: bool
     mutes: bool
+    affinity: float  # of the viewer, 0…1
 
 
 class FoundRoomRow(TypedDict):
@@ -151,7 +149,7 @@ async def count_uses(database: Database, author_id: int, shown: Mapping[int, str
 
 
 async def found_posts(tx: Transaction, ids: Sequence[int]) -> list[FoundPostRow]:
-    """Those that the viewer may see, without posts of people whom the viewer has muted."""
+    """Those that lists may show to the viewer."""
     return cast("list[FoundPostRow]", await tx.fetch("SELECT * FROM found_posts($1)", ids))
 
 

@@ -115,35 +115,27 @@ CREATE OR REPLACE FUNCTION search_suggestions(query text, amount integer)
 $$;
 GRANT EXECUTE ON FUNCTION search_suggestions TO daira_app;
 
--- Those of the posts that the viewer may see, with what search ranks them by. Not posts of people whom the viewer has
--- muted. Relations are read once per author, and the rule of the policy runs only for posts that need it.
+-- Those of the posts that lists may show to the viewer, with what search ranks them by.
 CREATE OR REPLACE FUNCTION found_posts(ids bigint[])
-    RETURNS TABLE (id bigint, author_id bigint, text text, engagement integer, follows boolean, followed_by boolean)
+    RETURNS TABLE (id bigint, author_id bigint, text text, engagement integer, affinity double precision)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH wanted AS MATERIALIZED (
-        SELECT p.id, p.author_id, p.text, p.visibility, p.circle_id,
-               p.comment_count + p.share_count + p.save_count AS engagement
-        FROM posts p WHERE p.id = ANY (ids) AND p.status = 'published')
-    SELECT w.id, w.author_id, left(w.text, 200), w.engagement, r.follows, r.followed_by
-    FROM relations((SELECT array_agg(DISTINCT w.author_id) FROM wanted w)) r
-    JOIN users u ON u.id = r.other_id AND u.status = 'active'
-    JOIN wanted w ON w.author_id = r.other_id
-    WHERE viewer_id() IS NOT NULL AND NOT r.blocks AND NOT r.blocked_by AND NOT r.mutes_posts
-      AND (w.author_id = viewer_id()
-           OR w.visibility = 'public' AND NOT u.is_private
-           OR r.follows AND w.visibility IN ('public', 'followers')
-           OR w.visibility = 'circle' AND post_visible(w.author_id, w.visibility, w.circle_id))
+        SELECT p.id, p.author_id, left(p.text, 200) AS text, p.comment_count + p.share_count + p.save_count AS engagement
+        FROM posts p WHERE p.id = ANY (ARRAY (SELECT visible_post_ids(ids))))
+    SELECT w.id, w.author_id, w.text, w.engagement, coalesce(a.affinity, 0)
+    FROM wanted w LEFT JOIN affinities(ARRAY (SELECT DISTINCT author_id FROM wanted)) a ON a.other_id = w.author_id
 $$;
 GRANT EXECUTE ON FUNCTION found_posts TO daira_app;
 
 -- Those of the users whom the viewer may find. A block in either direction hides; a mute does not.
 CREATE OR REPLACE FUNCTION found_users(ids bigint[])
     RETURNS TABLE (id bigint, username text, display_name text, avatar_url text, is_verified boolean,
-                   follower_count integer, follows boolean, followed_by boolean, mutes boolean)
+                   follower_count integer, mutes boolean, affinity double precision)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT u.id, u.username, u.display_name, u.avatar_url, u.is_verified, u.follower_count::integer,
-           r.follows, r.followed_by, r.mutes
+    SELECT u.id, u.username, u.display_name, u.avatar_url, u.is_verified, u.follower_count::integer, r.mutes,
+           coalesce(a.affinity, 0)
     FROM relations(ids) r JOIN users u ON u.id = r.other_id AND u.status = 'active'
+    LEFT JOIN affinities(ids) a ON a.other_id = u.id
     WHERE viewer_id() IS NOT NULL AND NOT r.blocks AND NOT r.blocked_by
 $$;
 GRANT EXECUTE ON FUNCTION found_users TO daira_app;

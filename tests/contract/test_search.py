@@ -1,5 +1,7 @@
 """Search finds what the viewer may see, in an order that its pages keep."""
 
+import asyncio
+
 import pytest
 
 from storage import search as stored
@@ -169,10 +171,7 @@ async def test_suggestions_continue_what_is_typed(cluster: Cluster, person):
 async def test_a_word_is_suggested_once_20_people_have_written_it_in_public(cluster: Cluster, person):
     alice = await person("alice")
     shared, secret = word(cluster, "برتقال"), word(cluster, "سرداب")
-    connection = await cluster.owner()
-    # As many users as it takes, who need no connections.
-    people = [await cluster.person(f"writer{number}") for number in range(stored.FIRST_AUTHORS)]
-    await connection.close()
+    people = await asyncio.gather(*(person(f"writer{number}") for number in range(stored.FIRST_AUTHORS)))
     for who in people[1:]:
         await who.call("post.create", text=f"{shared} اليوم")
         await who.call("post.create", text=f"{secret} اليوم", visibility="followers")

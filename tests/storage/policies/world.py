@@ -114,7 +114,8 @@ _BELONGINGS = """
     INSERT INTO search_documents (kind, id, terms)
         VALUES ('post', {post}, '''tea {post}'''), ('hashtag', {post}, '''tea {post}'''),
                ('post', {deleted_post}, '''coffee {post}''');
-    INSERT INTO search_uses (id, shown, author_ids) VALUES ({post}, '#tea', ARRAY [{owner}]), ({open_post}, '#open', ARRAY [{open}]);
+    INSERT INTO search_uses (id, shown, author_ids)
+        VALUES ({post}, '#tea', ARRAY [{owner}]), ({open_post}, '#open', ARRAY [{open}]);
     INSERT INTO recent_searches (user_id, folded, q) VALUES ({owner}, 'tea', 'tea');
     ALTER TABLE views DISABLE TRIGGER USER;
     INSERT INTO views (post_id, user_id) VALUES ({post}, {asker}), ({viewed_post}, {asker});
