@@ -146,8 +146,11 @@ def limits() -> None:
 
 
 @app.command()
-def seed(users: Annotated[int, typer.Option(min=2, max=1_000_000, help="number of users")] = 200) -> None:
-    """Add demo users who follow each other and have posted."""
+def seed(
+    users: Annotated[int, typer.Option("--users", "--people", min=2, max=1_000_000, help="number of users")] = 200,
+    posts: Annotated[int | None, typer.Option(min=1, max=10_000_000, help="number of posts; 5 a user")] = None,
+) -> None:
+    """Add demo users who follow each other and have posted, and index all of it for search."""
     from rich.progress import BarColumn, Progress, TextColumn
 
     from gateway import demo
@@ -160,7 +163,7 @@ def seed(users: Annotated[int, typer.Option(min=2, max=1_000_000, help="number o
             progress.update(task, description=name, completed=done)
 
         async def grow() -> None:
-            await demo.seed(settings.owner_database, users, step)
+            await demo.seed(settings.owner_database, users, step, posts)
 
         run(grow())
     screen.print(f"added {users} users who follow each other and have posted")

@@ -3,14 +3,17 @@
 import random
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 
 import asyncpg
 
+from domain import search_documents
 from domain.audience import LARGE_FROM
-from domain.post_text import hashtags
 from gateway.demo_conversations import insert_conversations
+from gateway.demo_texts import Texts
 from protocol.tokens import AccessTokens
-from storage import seeding
+from storage import seeding, seeding_search
+from storage.search import FIRST_AUTHORS, IndexedPost
 
 POSTS_PER_USER = 5
 FOLLOWS_PER_USER = 20
@@ -23,22 +26,8 @@ FAMILY_NAMES = (
     ("elsayed", "السيد"), ("fahmy", "فهمي"), ("mansour", "منصور"), ("nagy", "ناجي"), ("shawky", "شوقي"),
     ("abdallah", "عبد الله"), ("ramzy", "رمزي"), ("zaki", "زكي"), ("helmy", "حلمي"), ("sabry", "صبري"),
 )  # fmt: skip
-TEXTS = (
-    "صباح الخير يا مصر ☀️ #صباح_الخير",
-    "حد جرب الكشري في وسط البلد؟ #أكل_مصري",
-    "الزحمة على المحور النهارده مش طبيعية #القاهرة",
-    "ماتش الأهلي والزمالك الليلة، مين هيكسب؟ #كورة",
-    "كتاب جديد خلصته النهارده، أنصحكم بيه #قراءة",
-    "أحلى غروب على كورنيش إسكندرية #إسكندرية",
-    "قهوة سادة وفيروز، كده اليوم يبدأ صح #قهوة",
-    "Morning walk by the Nile, nothing beats it #Cairo",
-    "Anyone else learning to bake feteer this week? #food",
-    "Studying all night for finals, wish me luck #study",
-    "Best koshary in town? Asking for a friend #koshary",
-    "Sunset over the Corniche tonight was unreal #Alexandria",
-    "New mahraganat track is stuck in my head #music",
-    "Sa7 el nom ya gama3a #franco",
-)
+CHUNK = 20_000  # posts
+_SAMPLED = 10  # of so many posts, the words of one are counted
 
 Progress = Callable[[str, float], None]
 
@@ -47,30 +36,57 @@ async def connect_as_owner(url: str) -> "seeding.Connection":
     return await asyncpg.connect(url, timeout=5)
 
 
-async def seed(url: str, users: int, progress: Progress) -> None:
-    """Add that many users, who follow each other, have posted and talk.
+async def seed(url: str, users: int, progress: Progress, posts: int | None = None) -> None:
+    """Add that many users, who follow each other, have posted and talk. posts: by default 5 for each user.
 
     Popularity falls with rank as 1/rank, so a few are followed by many and most by few. progress: called with the name
     of each step and the part done (0 to 1).
     """
+    amount = users * POSTS_PER_USER if posts is None else posts
     connection = await connect_as_owner(url)
     try:
         async with connection.transaction():
             progress("users", 0.0)
             start = await seeding.count_users(connection)
-            ids = await seeding.insert_users(connection, list(_users(start, users)))
-            progress("follows", 0.2)
+            ids = await seeding.insert_users(connection, list(_users(start, users)), told=False)
+            progress("follows", 0.05)
             await seeding.insert_follows(connection, _follows(ids))
-            progress("posts", 0.6)
-            amount = users * POSTS_PER_USER
-            await seeding.insert_posts(connection, _posts(ids), amount)
-            progress("conversations", 0.7)
-            await insert_conversations(connection, ids)
-            progress("counts", 0.8)
-            await seeding.recount(connection, LARGE_FROM)
+            async with seeding_search.without_index(connection, amount + users):
+                await _insert_posts(connection, ids, amount, lambda done: progress("posts", 0.15 + 0.5 * done))
+                progress("conversations", 0.65)
+                await insert_conversations(connection, ids)
+                progress("counts", 0.67)
+                await seeding.recount(connection, LARGE_FROM)
+                people = await seeding_search.users_among(connection, ids)
+                await seeding_search.insert_documents(connection, map(search_documents.of_user, people))
+                progress("search index", 0.75)
         progress("done", 1.0)
     finally:
         await connection.close()
+
+
+async def _insert_posts(
+    connection: "seeding.Connection", user_ids: Sequence[int], amount: int, progress: Callable[[float], None]
+) -> None:
+    """Posts with their documents, and the hashtags and words in them."""
+    texts = Texts()
+    uses: dict[int, tuple[str, int, list[int]]] = {}
+    post_ids = seeding.past_ids(amount, seeding.POSTED_WITHIN)
+    for first in range(0, len(post_ids), CHUNK):
+        progress(first / len(post_ids))
+        chunk = [(post_id, random.choice(user_ids), *texts.one()) for post_id in post_ids[first : first + CHUNK]]
+        await seeding.insert_posts_with_ids(connection, chunk)
+        posts = [IndexedPost(post_id, author_id, text, tags, True) for post_id, author_id, text, tags in chunk]
+        await seeding_search.insert_documents(connection, map(search_documents.of_post, posts))
+        for post in posts[::_SAMPLED]:
+            for use_id, shown in search_documents.named_in(post).items():
+                _, count, authors = uses.get(use_id, (shown, 0, []))
+                if len(authors) < FIRST_AUTHORS and post.author_id not in authors:
+                    authors.append(post.author_id)
+                uses[use_id] = shown, count + _SAMPLED, authors
+    await seeding_search.insert_uses(connection, uses)
+    known = await seeding_search.uses_among(connection, [*uses])
+    await seeding_search.replace_documents(connection, filter(None, map(search_documents.of_use, known)))
 
 
 async def someone_and_a_follower(url: str) -> tuple[str, str] | None:
@@ -143,17 +159,11 @@ def _users(start: int, amount: int) -> Iterator[tuple[str, str]]:
 
 
 def _follows(ids: Sequence[int]) -> list[tuple[int, int]]:
-    weights = [1 / rank for rank in range(1, len(ids) + 1)]
+    weights = list(accumulate(1 / rank for rank in range(1, len(ids) + 1)))
     each = min(FOLLOWS_PER_USER, len(ids) - 1)
     pairs: set[tuple[int, int]] = set()
     for follower in ids:
         # The most popular is followed by nearly everybody.
-        chosen = {ids[0], *random.choices(ids, weights, k=each)} - {follower}
+        chosen = {ids[0], *random.choices(ids, cum_weights=weights, k=each)} - {follower}
         pairs.update((follower, followee) for followee in chosen)
     return sorted(pairs)
-
-
-def _posts(ids: Sequence[int]) -> Iterator[tuple[int, str, list[str]]]:
-    while True:
-        text = random.choice(TEXTS)
-        yield random.choice(ids), text, hashtags(text)

@@ -18,6 +18,7 @@ else:
     Connection = asyncpg.Connection
 
 SESSION_LIFETIME = timedelta(days=30)
+POSTED_WITHIN = timedelta(days=20)
 
 
 def past_ids(amount: int, within: timedelta) -> list[int]:
@@ -34,16 +35,23 @@ async def count_users(connection: Connection) -> int:
     return found
 
 
-async def insert_users(connection: Connection, names: Sequence[tuple[str, str]]) -> list[int]:
-    """names: username, display name. Returns ids. The users have no passwords and sign in by minted tokens."""
+async def insert_users(connection: Connection, names: Sequence[tuple[str, str]], *, told: bool = True) -> list[int]:
+    """names: username, display name. Returns ids. The users have no passwords and sign in by minted tokens.
+
+    told: whether events tell workers of the users, who then index them for search.
+    """
     ids = past_ids(len(names), timedelta(days=300))
     users = [
         (user_id, username, username.lower(), display_name)
         for user_id, (username, display_name) in zip(ids, names, strict=True)
     ]
+    if not told:
+        await connection.execute("ALTER TABLE users DISABLE TRIGGER search_due_by_insert")
     await connection.copy_records_to_table(
         "users", records=users, columns=("id", "username", "username_key", "display_name")
     )
+    if not told:
+        await connection.execute("ALTER TABLE users ENABLE TRIGGER search_due_by_insert")
     await connection.copy_records_to_table(
         "accounts",
         records=[(user_id, f"{key}@demo.invalid", f"{key}@demo.invalid") for user_id, _, key, _ in users],
@@ -66,17 +74,19 @@ async def insert_follows(connection: Connection, pairs: Sequence[tuple[int, int]
 
 async def insert_posts(connection: Connection, posts: Iterator[tuple[int, str, list[str]]], amount: int) -> None:
     """posts: author, text, hashtags. Call `recount` afterwards."""
-    await connection.execute("ALTER TABLE posts DISABLE TRIGGER posts_counted")
-    ids = past_ids(amount, timedelta(days=20))
+    ids = past_ids(amount, POSTED_WITHIN)
+    await insert_posts_with_ids(connection, [(post_id, *post) for post_id, post in zip(ids, posts, strict=False)])
+
+
+async def insert_posts_with_ids(connection: Connection, posts: Sequence[tuple[int, int, str, list[str]]]) -> None:
+    """posts: id, author, text, hashtags. Call `recount` afterwards."""
+    await connection.execute("ALTER TABLE posts DISABLE TRIGGER USER")
     await connection.copy_records_to_table(
         "posts",
-        records=[
-            (post_id, author_id, text, "public", "everyone", tags)
-            for post_id, (author_id, text, tags) in zip(ids, posts, strict=False)
-        ],
+        records=[(post_id, author_id, text, "public", "everyone", tags) for post_id, author_id, text, tags in posts],
         columns=("id", "author_id", "text", "visibility", "reply_policy", "hashtags"),
     )
-    await connection.execute("ALTER TABLE posts ENABLE TRIGGER posts_counted")
+    await connection.execute("ALTER TABLE posts ENABLE TRIGGER USER")
 
 
 async def recount(connection: Connection, large_from: int) -> None:
