@@ -43,9 +43,9 @@ BEGIN
         weights := coalesce(step.weights, '{}');
         places := coalesce(step.places, '{}');
     END IF;
-    SELECT last_value + 1 INTO beyond FROM search_documents_place_seq;
+    SELECT max(s.place) + 1 INTO beyond FROM search_documents s WHERE s.kind = wanted;
     FOR _ IN 1 .. 60 LOOP
-        EXIT WHEN beyond <= 0 OR cardinality(ids) >= amount;
+        EXIT WHEN coalesce(beyond, 0) <= 0 OR cardinality(ids) >= amount;
         slice := (beyond - 1) / (smallest << 3 * level);
         SELECT array_agg(d.id) AS ids, array_agg(d.weight::integer) AS weights, array_agg(d.place) AS places
         INTO step FROM (

@@ -24,6 +24,7 @@ CREATE TABLE search_rooms PARTITION OF search_documents FOR VALUES IN ('room');
 CREATE TABLE search_words PARTITION OF search_documents FOR VALUES IN ('word');
 -- Searches read the entries that are not merged yet one by one: at most 256 kB of them.
 CREATE INDEX search_documents_terms ON search_documents USING gin (terms, slices) WITH (gin_pending_list_limit = 256);
+CREATE INDEX search_documents_place ON search_documents (place);
 
 -- Uses of hashtags and words in posts. A word is suggested once 20 people have written it where everybody may read it.
 CREATE TABLE search_uses (
