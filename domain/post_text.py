@@ -34,6 +34,12 @@ def hashtags(text: str) -> list[str]:
     return list(found.values())[:MOST_HASHTAGS]
 
 
+def hashtag_key(hashtag: str) -> str | None:
+    """The form that all spellings of a hashtag share, by which its posts are found; None if it is no hashtag."""
+    word = hashtag.lstrip("#＃")
+    return fold(word) if hashtags(f"#{word}") == [word] else None
+
+
 def mentioned_usernames(text: str) -> list[str]:
     """Usernames in lower case, each once, in order. A full stop at the end of a name belongs to the sentence."""
     found = (name.rstrip(".").lower() for name in _MENTION.findall(_without_addresses(text)))

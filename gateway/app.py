@@ -47,6 +47,7 @@ from workers.recordings import keep_recordings, react_to_report
 from workers.relay import run_relay
 from workers.room_keeper import keep_rooms
 from workers.runner import run_group
+from workers.trends import keep_trends
 from workers.voice import keep_voice
 
 STOP_TIMEOUT_S = 5.0
@@ -116,6 +117,8 @@ class WorkerProcess:
                 return partial(run_lane, self.tools, lane, self._listen_url, self._stop)
             case "voice-keeper":
                 return partial(keep_voice, self.tools, self._stop)
+            case "trends-keeper":
+                return partial(keep_trends, self.tools, self._stop)
             case "recordings-keeper":
                 return partial(keep_recordings, self.tools, self._stop)
             case _:
@@ -137,8 +140,8 @@ class WorkerProcess:
 
 def worker_names() -> list[str]:
     """Return the names that `daira work` accepts."""
-    keepers = ["keeper", "deliveries", "candidates", "embeddings", "media-sweeper", "voice-keeper", "recordings-keeper"]
-    return ["relay", "counters", *keepers, *LANES, *sorted(groups())]
+    keepers = ["keeper", "deliveries", "candidates", "embeddings", "trends-keeper", "media-sweeper", "voice-keeper"]
+    return ["relay", "counters", *keepers, "recordings-keeper", *LANES, *sorted(groups())]
 
 
 def sidecar(

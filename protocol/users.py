@@ -70,14 +70,28 @@ PresenceAudience = Literal[
 ]  # who may watch; for a private account, "everyone" means followers
 
 
+Governorate = Literal[
+    "alexandria", "aswan", "asyut", "beheira", "beni_suef", "cairo", "dakahlia", "damietta", "faiyum", "gharbia",
+    "giza", "ismailia", "kafr_el_sheikh", "luxor", "matruh", "minya", "monufia", "new_valley", "north_sinai",
+    "port_said", "qalyubia", "qena", "red_sea", "sharqia", "sohag", "south_sinai", "suez",
+]  # fmt: skip
+
+
+class OwnUser(User, frozen=True):
+    """The viewer's own profile, with what is shown to nobody else."""
+
+    governorate: Governorate | None
+
+
 class UpdateUser(Request, frozen=True):
-    """Absent fields stay as they are. null clears a text or the avatar, and is refused for other fields."""
+    """Absent fields stay as they are. null clears a text, the avatar or the governorate, and is refused for others."""
 
     display_name: DisplayName | None | UnsetType = UNSET
     bio: Bio | None | UnsetType = UNSET
     avatar_media_id: Id | None | UnsetType = UNSET
     is_private: bool | UnsetType = UNSET
     presence_audience: PresenceAudience | UnsetType = UNSET
+    governorate: Governorate | None | UnsetType = UNSET
 
 
 class UserRef(Request, frozen=True):

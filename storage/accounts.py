@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypedDict, cast
 import asyncpg
 
 from protocol import errors
+from protocol.users import Governorate
 from storage.database import Row, Transaction
 
 if TYPE_CHECKING:
@@ -78,6 +79,21 @@ async def registered_just_now(tx: Transaction, email: str, username: str) -> boo
 async def for_login(tx: Transaction, email: str) -> Row | None:
     """user_id and password_hash of the active account with that address."""
     return await tx.fetchrow("SELECT user_id, password_hash FROM account_for_login($1)", email_key(email))
+
+
+async def set_governorate(tx: Transaction, user_id: int, governorate: Governorate | None) -> bool:
+    """Returns False for a user without an account."""
+    return bool(
+        await tx.fetchval(
+            "UPDATE accounts SET governorate = $2 WHERE user_id = $1 RETURNING true", user_id, governorate
+        )
+    )
+
+
+async def governorate(tx: Transaction, user_id: int) -> Governorate | None:
+    """Of the viewer."""
+    found: Governorate | None = await tx.fetchval("SELECT governorate FROM accounts WHERE user_id = $1", user_id)
+    return found
 
 
 async def password_hash(tx: Transaction, user_id: int) -> str | None:

@@ -62,7 +62,7 @@ class Cluster:
 
     def settings(self, **overrides: Any) -> Settings:
         """Limits that methods declare are overridden by their variable's name, too: `limit_post="10/hour"`."""
-        patient = {**RAISED_LIMITS, "call_deadline": WAIT_S, "shed_delay": WAIT_S, "drain": 0.5}
+        patient = {**RAISED_LIMITS, "call_deadline": WAIT_S, "shed_delay": WAIT_S, "drain": 0.5, "explore_cache": 0}
         fields = {**patient, **self._overrides, **overrides}
         limit = {each.name: fields.pop(f"limit_{each.name}") for each in methods.limits}
         return Settings(_env_file=None, data_dir=self.data_dir, limit=limit, **fields)
@@ -93,8 +93,9 @@ class Cluster:
         self.worker_database = await self._closing.enter_async_context(
             open_database(self.servers.postgres_url("daira_worker"), 10, serves=False)
         )
-        # Tests of voice, of recordings, of deliveries, of candidates and of media run these themselves.
-        apart = {"voice-keeper", "recordings-keeper", "deliveries", "candidates", "embeddings", "media-sweeper", *LANES}
+        # Tests of voice, of recordings, of deliveries, of candidates, of trends and of media run these themselves.
+        jobs = {"candidates", "embeddings", "trends-keeper"}
+        apart = {"voice-keeper", "recordings-keeper", "deliveries", "media-sweeper", *jobs, *LANES}
         names = [name for name in worker_names() if name not in apart]
         self.workers = WorkerProcess(
             self.stores, self.worker_database, self.servers.postgres_url("daira_worker"), names

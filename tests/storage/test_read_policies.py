@@ -81,6 +81,8 @@ async def world(cluster: Cluster, request: pytest.FixtureRequest):
     await owner.execute(hide, author, posts["public"])
     preferences = "INSERT INTO notification_preferences (user_id) VALUES ($1)"
     await owner.execute(preferences, author)
+    dismissal = "INSERT INTO dismissed_people (user_id, dismissed_id) VALUES ($1, $2)"
+    await owner.execute(dismissal, author, people["stranger"])
     notification = """INSERT INTO notifications (id, user_id, kind, target_type, target_id, place)
         VALUES ($1, $2, 'system', 'user', $2, 'list')"""
     await owner.execute(notification, next(ids), author)
@@ -300,6 +302,7 @@ PRIVATE = {
     "sessions": ("user_id = $1", {"author": 1}),
     "push_devices": ("user_id = $1", {"author": 1}),
     "idempotency": ("user_id = $1", {"author": 1}),
+    "dismissed_people": ("user_id = $1", {"author": 1}),
     "notifications": ("user_id = $1", {"author": 2}),
     "notification_preferences": ("user_id = $1", {"author": 1}),
     "system_messages": ("$1::bigint > 0", {"author": 1}),

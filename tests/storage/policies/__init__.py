@@ -5,6 +5,7 @@ from tests.storage.policies.chats import CHATS
 from tests.storage.policies.counts import COUNTS
 from tests.storage.policies.engagement import ENGAGEMENT
 from tests.storage.policies.events import OUTBOX
+from tests.storage.policies.explore import EXPLORE
 from tests.storage.policies.feeds import FEEDS
 from tests.storage.policies.media import MEDIA
 from tests.storage.policies.notifications import NOTIFICATIONS
@@ -23,5 +24,6 @@ OF_VIEWERS = {
     **NOTIFICATIONS,
     **CANDIDATES,
     **SEARCH,
+    **EXPLORE,
     **OUTBOX,
 }

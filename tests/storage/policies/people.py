@@ -32,7 +32,7 @@ PEOPLE = {
     ),
     "accounts": Rules(
         "user_id email email_key password_hash birth_date locale",
-        "password_hash messages_from comments_from mentions_from locale timezone",
+        "password_hash messages_from comments_from mentions_from locale timezone governorate suggest_me",
         False,
         (
             ("newcomer", _USER + " ({newcomer}, 'n{new}', 'n{new}');"
@@ -40,6 +40,7 @@ PEOPLE = {
             ("stranger", "INSERT INTO accounts (user_id, email, email_key) VALUES ({stranger}, '{new}', '{new}')"),
             ("owner", "UPDATE accounts SET password_hash = 'x' WHERE user_id = {owner}"),
             ("owner", "UPDATE accounts SET messages_from = 'nobody', timezone = 'UTC' WHERE user_id = {owner}"),
+            ("owner", "UPDATE accounts SET governorate = 'giza', suggest_me = false WHERE user_id = {owner}"),
             (NO_ONE, "UPDATE accounts SET birth_date = '2000-01-01' WHERE user_id = {owner}"),
         ),
     ),

@@ -221,4 +221,16 @@ _BELONGINGS = """
     INSERT INTO media (id, owner_id, kind, status, content_type, filename, size_bytes, object_key, target_type,
                        target_id, position)
         VALUES ({file}, {owner}, 'image', 'ready', 'image/png', 'x', 9, 'private/{file}/', 'post', {post}, 0);
+    UPDATE users SET created_at = now() - interval '4 days'
+        WHERE id IN ({open}, {cohost}, {other}, {stranger}, {muted});
+    INSERT INTO dismissed_people (user_id, dismissed_id) VALUES ({owner}, {muted});
+    INSERT INTO post_tags (tag, post_id) VALUES ('tag{open_post}', {open_post});
+    INSERT INTO tag_uses (tag, hour, user_id, post_id, spelling)
+        VALUES ('tag{open_post}', date_trunc('hour', now()), {open}, {open_post}, 'x');
+    INSERT INTO tag_hours (place, tag, hour, people)
+        VALUES ('place{open}', 'tag{open_post}', date_trunc('hour', now()), 1);
+    INSERT INTO tag_heat (place, tag, observed, usual) VALUES ('place{open}', 'tag{open_post}', 1, 1);
+    INSERT INTO trends (place, position, tag, spelling, people, hours) VALUES ('place{open}', 1, 'x', 'x', 20, '{{}}');
+    INSERT INTO post_people (post_id, user_id) VALUES ({open_post}, {other});
+    INSERT INTO post_heat (post_id, heat, is_video) VALUES ({open_post}, 1, true), ({post}, 1, true);
 """

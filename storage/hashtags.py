@@ -1,0 +1,73 @@
+"""Hashtags: their posts. A hashtag is given in its folded form."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from storage.database import Transaction
+
+
+class Tagged(NamedTuple):
+    """What a post is found by: `keys` are its hashtags in folded form, `spellings` as written, in the same order."""
+
+    post_id: int
+    author_id: int
+    version: int
+    keys: Sequence[str]
+    spellings: Sequence[str]
+
+
+class Written(NamedTuple):
+    """The hashtags of a post, as written."""
+
+    version: int
+    hashtags: list[str]
+
+
+async def post_ids(tx: Transaction, tag: str, before: int, limit: int) -> list[int]:
+    """Newest first. The viewer may not see all of them."""
+    return [row[0] for row in await tx.fetch("SELECT tagged_post_ids($1, $2, $3)", tag, before, limit)]
+
+
+async def top_post_ids(tx: Transaction, tag: str, limit: int) -> list[int]:
+    """Those first that most people care for at present. The viewer may not see all of them."""
+    return [row[0] for row in await tx.fetch("SELECT top_tagged_post_ids($1, $2)", tag, limit)]
+
+
+async def count_posts(tx: Transaction, tag: str) -> int:
+    """How many of the newest 1,000 posts the hashtag's page shows to the viewer."""
+    found: int = await tx.fetchval("SELECT count_tagged_posts($1)", tag)
+    return found
+
+
+async def written(tx: Transaction, post_id: int) -> Written:
+    """For workers. A post that does not exist, or was deleted, has no hashtags."""
+    row = await tx.fetchrow("SELECT version, hashtags FROM posts WHERE id = $1 AND status = 'published'", post_id)
+    return Written(row["version"], row["hashtags"]) if row else Written(0, [])
+
+
+async def note(tx: Transaction, tagged: Tagged, at: datetime) -> None:
+    """Bring the hashtags of the post up to date, and count those that are new as uses at that time. Safe to repeat.
+
+    For workers. Does nothing if the post has another version by now.
+    """
+    await tx.execute(
+        "SELECT note_tags($1, $2, $3, $4, $5, $6)",
+        tagged.post_id,
+        tagged.author_id,
+        tagged.version,
+        tagged.keys,
+        tagged.spellings,
+        at,
+    )
+
+
+async def take_unentered(tx: Transaction) -> tuple[int, list[tuple[int, list[str]]]] | None:
+    """The next older posts, as (id, hashtags as written), and the lowest of their ids; None once all are entered."""
+    rows = await tx.fetch("SELECT below, post_id, hashtags FROM untagged_posts()")
+    return (rows[0]["below"], [(row["post_id"], row["hashtags"]) for row in rows]) if rows else None
+
+
+async def enter(tx: Transaction, below: int, tagged: Sequence[tuple[str, int]]) -> None:
+    """Enter older posts under their hashtags. tagged: (folded hashtag, post id). For workers."""
+    await tx.execute("SELECT enter_tags($1, $2, $3)", below, [tag for tag, _ in tagged], [each for _, each in tagged])

@@ -1,0 +1,237 @@
+"""Hashtags, trends and trending posts, by the database functions alone."""
+
+import itertools
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.storage.functions.rows import LAST, Rows
+
+HOUR, HALF_HOUR = timedelta(hours=1), timedelta(minutes=30)
+COUNTRY = "egypt"
+
+
+class Tags:
+    """Users who write posts with hashtags, as the worker notes them. All have unique folded tags of this test."""
+
+    def __init__(self, rows: Rows, tag: str) -> None:
+        self.rows = rows
+        self.tag = tag
+        self._ids = itertools.count(LAST - 10**9 - hash(tag) % 10**8)
+
+    async def author(self, *, age_h: float = 73, governorate: str | None = None, **columns: Any) -> int:
+        """An author whose account is that old."""
+        author = await self.rows.user(created_at=await self.rows.now(hours=-age_h), **columns)
+        name = f"{self.tag}{author}"
+        await self.rows.add("accounts", user_id=author, email=name, email_key=name, governorate=governorate)
+        return author
+
+    async def write(self, author: int, *tags: str, at: timedelta = timedelta(), **columns: Any) -> int:
+        """Write a post and note it at now + `at`, but not before the present hour unless `at` says so."""
+        post = await self.rows.post(author, **columns)
+        await self.note(post, author, *tags or (self.tag,), at=at)
+        return post
+
+    async def note(self, post: int, author: int, *tags: str, version: int = 1, at: timedelta = timedelta()) -> None:
+        written = [*tags]
+        await self.rows.ask(None, "note_tags", post, author, version, written, written, await self.rows.now() + at)
+
+    async def people(self, place: str = COUNTRY, tag: str | None = None) -> list[int]:
+        """People in each hour, oldest first."""
+        return [
+            people
+            for (people,) in await self.rows.table(
+                "SELECT people FROM tag_hours WHERE place = $1 AND tag = $2 ORDER BY hour", place, tag or self.tag
+            )
+        ]
+
+    async def heat(self, place: str = COUNTRY, tag: str | None = None) -> float | None:
+        return await self.rows.connection.fetchval(
+            "SELECT heat_at(observed, now(), '2 hours') FROM tag_heat WHERE place = $1 AND tag = $2",
+            place, tag or self.tag,
+        )  # fmt: skip
+
+    async def trends(self, place: str = COUNTRY) -> dict[str, int]:
+        """Trends of this test: people by tag, in order."""
+        await self.rows.ask(None, "refresh_trends", 1_000)
+        found = await self.rows.list(None, "trends_in", place)
+        return {row["tag"]: row["people"] for row in found if row["tag"].startswith(self.tag)}
+
+
+@pytest.fixture
+def tags(rows: Rows, request: pytest.FixtureRequest) -> Tags:
+    return Tags(rows, request.node.name.replace("_", ""))
+
+
+@pytest.mark.parametrize("half_lives", [0, 1, 3])
+async def test_a_sum_halves_with_each_half_life(rows: Rows, half_lives: int):
+    heat = await rows.connection.fetchval(
+        "SELECT heat_at(heated(heated(NULL, now(), '2 hours'), now(), '2 hours'), now() + $1, '2 hours')",
+        timedelta(hours=2 * half_lives),
+    )
+    assert heat == pytest.approx(2 / 2**half_lives)
+
+
+async def test_a_sum_takes_terms_of_any_order_and_age(rows: Rows):
+    for first, second in ((0, -4), (-4, 0), (0, -(10**5)), (-(10**5), 0)):
+        heat = await rows.connection.fetchval(
+            "SELECT heat_at(heated(heated(NULL, now() + $1, '2 hours'), now() + $2, '2 hours'), now(), '2 hours')",
+            timedelta(hours=first), timedelta(hours=second),
+        )  # fmt: skip
+        assert heat == pytest.approx(1.25 if -4 in (first, second) else 1)
+
+
+async def test_a_person_counts_once_per_hour_and_tag(tags: Tags):
+    author = await tags.author(governorate="aswan")
+    for _ in range(3):
+        post = await tags.write(author)
+        await tags.note(post, author, tags.tag)  # the event is delivered again
+    assert await tags.people() == await tags.people("aswan") == [1]
+    assert await tags.people("giza") == []
+    assert await tags.heat() == pytest.approx(1)
+    await tags.write(author, at=-HOUR)
+    await tags.write(await tags.author())
+    assert await tags.people() == [1, 2]
+    assert await tags.people("aswan") == [1, 1]
+
+
+@pytest.mark.parametrize("columns", [{"age_h": 71}, {"is_private": True}, {"status": "suspended"}])
+async def test_uses_of_new_private_and_suspended_accounts_do_not_count(tags: Tags, columns: dict[str, Any]):
+    await tags.write(await tags.author(**columns))
+    assert await tags.people() == []
+
+
+@pytest.mark.parametrize("visibility", ["followers", "circle", "private"])
+async def test_posts_that_not_everybody_may_see_do_not_count_and_are_not_found(tags: Tags, visibility: str):
+    author = await tags.author()
+    circle = await tags.rows.circle(author) if visibility == "circle" else None
+    await tags.write(author, visibility=visibility, circle_id=circle)
+    assert await tags.people() == []
+    assert await tags.rows.list(author, "tagged_post_ids", tags.tag, LAST, 9) == []
+
+
+async def test_an_edit_counts_only_hashtags_that_are_new(tags: Tags):
+    author = await tags.author()
+    first, second = f"{tags.tag}a", f"{tags.tag}b"
+    post = await tags.write(author, first, at=-3 * HOUR)
+    await tags.rows.connection.execute("UPDATE posts SET version = 2 WHERE id = $1", post)
+    await tags.note(post, author, first, second, version=2)
+    assert await tags.people(tag=first) == await tags.people(tag=second) == [1]
+    await tags.note(post, author, first, version=1)  # an older event comes late
+    assert await tags.rows.list(author, "tagged_post_ids", second, LAST, 9) == [post]
+    await tags.rows.connection.execute("UPDATE posts SET version = 3 WHERE id = $1", post)
+    await tags.note(post, author, first, version=3)
+    assert await tags.people(tag=second) == [0]
+    assert await tags.rows.list(author, "tagged_post_ids", second, LAST, 9) == []
+
+
+async def test_a_deleted_post_counts_no_more_unless_another_stands(tags: Tags):
+    author = await tags.author(governorate="aswan")
+    posts = [await tags.write(author) for _ in range(2)]
+    for post, people in zip(posts, (1, 0), strict=True):
+        await tags.rows.connection.execute(
+            "UPDATE posts SET status = 'deleted', deleted_at = now() WHERE id = $1", post
+        )
+        await tags.note(post, author)
+        assert await tags.people() == await tags.people("aswan") == [people]
+    assert await tags.rows.list(author, "tagged_post_ids", tags.tag, LAST, 9) == []
+
+
+async def test_nothing_from_fewer_than_20_people_is_a_trend(tags: Tags):
+    authors = [await tags.author(governorate="aswan") for _ in range(20)]
+    for author in authors[:19]:
+        for _ in range(3):
+            await tags.write(author)
+            await tags.write(author, at=-HOUR)
+    assert await tags.trends() == await tags.trends("aswan") == {}
+    last = await tags.write(authors[19])
+    assert await tags.trends() == await tags.trends("aswan") == {tags.tag: 20}
+    await tags.rows.connection.execute("UPDATE posts SET status = 'deleted', deleted_at = now() WHERE id = $1", last)
+    await tags.note(last, authors[19])
+    assert await tags.trends() == await tags.trends("aswan") == {}
+
+
+@pytest.mark.parametrize("change", ["is_private = true", "status = 'suspended'"])
+async def test_who_closes_the_account_is_not_among_the_20(tags: Tags, change: str):
+    authors = [await tags.author() for _ in range(20)]
+    for author in authors:
+        await tags.write(author)
+    assert await tags.trends() == {tags.tag: 20}
+    await tags.rows.connection.execute(f"UPDATE users SET {change} WHERE id = $1", authors[0])
+    assert await tags.trends() == {}
+
+
+async def test_counts_do_not_show_one_person_more_or_less(tags: Tags):
+    """Neither over time, nor as the difference between the country and a governorate."""
+    for _ in range(25):
+        await tags.write(await tags.author(governorate="aswan"))
+    before = await tags.trends(), await tags.trends("aswan")
+    await tags.write(await tags.author(governorate="giza"))
+    assert (await tags.trends(), await tags.trends("aswan")) == before == ({tags.tag: 20}, {tags.tag: 20})
+    assert await tags.trends("giza") == {}
+    [hours] = [row["hours"] for row in await tags.rows.list(None, "trends_in", COUNTRY) if row["tag"] == tags.tag]
+    assert hours == [0] * 23 + [20]
+
+
+@pytest.mark.parametrize(
+    ("people", "shown"), [(0, 0), (19, 0), (20, 20), (29, 20), (30, 30), (999, 990), (1_000, 1_000), (10**6, 1_000)]
+)
+async def test_counts_of_people_are_rounded_down(rows: Rows, people: int, shown: int):
+    assert await rows.ask(None, "blurred", people) == shown
+
+
+async def test_one_person_with_many_posts_makes_no_trend(tags: Tags):
+    author = await tags.author()
+    for hour in range(20):
+        for _ in range(5):
+            await tags.write(author, at=-hour * HOUR)
+    assert await tags.trends() == {}
+
+
+async def test_a_brigade_of_new_accounts_makes_no_trend(tags: Tags):
+    for _ in range(100):
+        await tags.write(await tags.author(age_h=1))
+    for _ in range(19):
+        await tags.write(await tags.author())
+    assert await tags.trends() == {}
+
+
+async def test_what_is_used_as_usual_is_no_trend_and_what_rises_wins(tags: Tags):
+    usual, risen, fresh = (f"{tags.tag}{name}" for name in ("usual", "risen", "fresh"))
+    authors = [await tags.author() for _ in range(60)]
+    for author in authors[:30]:
+        await tags.write(author, fresh)
+    for author in authors:
+        await tags.write(author, usual, risen)
+    for tag, people in ((usual, 60), (risen, 12)):  # as many people in the average of 7 days
+        await tags.rows.connection.execute(
+            "UPDATE tag_heat SET usual = usual + ln($2::float8 * 84 / 60) / ln(2::float8) WHERE tag = $1", tag, people
+        )
+    assert list(await tags.trends()) == [fresh, risen]
+
+
+async def test_a_trend_is_written_as_most_people_write_it(tags: Tags):
+    for number in range(20):
+        post = await tags.rows.post(author := await tags.author())
+        spelling = "Koshary" if number % 3 else "KOSHARY"
+        await tags.rows.ask(None, "note_tags", post, author, 1, [tags.tag], [spelling], await tags.rows.now())
+    await tags.trends()
+    [row] = [row for row in await tags.rows.list(None, "trends_in", COUNTRY) if row["tag"] == tags.tag]
+    assert row["spelling"] == "Koshary"
+
+
+async def test_old_counts_are_deleted(tags: Tags):
+    author = await tags.author(governorate="aswan")
+    await tags.write(author)
+    for table in ("tag_uses", "tag_hours"):
+        await tags.rows.connection.execute(
+            f"UPDATE {table} SET hour = hour - interval '26 hours' WHERE tag = $1", tags.tag
+        )
+    await tags.rows.ask(None, "forget_heat", 10**6)
+    assert await tags.people() == []
+    assert await tags.rows.table("SELECT post_id FROM tag_uses WHERE tag = $1", tags.tag) == []
+    assert await tags.heat() is not None
+    await tags.rows.connection.execute("UPDATE tag_heat SET observed = observed - 14 * 24 - 1 WHERE tag = $1", tags.tag)
+    await tags.rows.ask(None, "forget_heat", 10**6)
+    assert await tags.heat() is None

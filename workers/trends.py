@@ -1,0 +1,99 @@
+"""Trends: count who uses which hashtag, and who cares for which post; the keeper makes trends of these counts.
+
+storage/functions/explore.sql holds the rules of counting: a person counts once per hour and hashtag, and once per post;
+accounts below 72 hours and private ones do not count.
+"""
+
+import asyncio
+
+from prometheus_client import Gauge
+
+from domain.post_text import hashtag_key
+from protocol.events import (
+    CommentCreatedEvent,
+    PostCreatedEvent,
+    PostDeletedEvent,
+    PostEditedEvent,
+    PostEngagementEvent,
+    ReactionSetEvent,
+)
+from storage import explore, hashtags
+from storage.snowflakes import minted_at
+from workers.job import Job, Tools, consumes
+from workers.polling_loop import run_polling
+
+POLL_S = 60.0
+BATCH = 10_000  # rows
+
+REFRESHED = Gauge(
+    "daira_trends_refreshed_timestamp_seconds", "When trends were last refreshed", multiprocess_mode="max"
+)
+
+
+@consumes(PostCreatedEvent, group="trends")
+async def count_hashtags(job: Job, event: PostCreatedEvent) -> None:
+    await _note_hashtags(job, event.post_id, event.author_id)
+
+
+@consumes(PostEditedEvent, group="trends")
+async def count_edited_hashtags(job: Job, event: PostEditedEvent) -> None:
+    await _note_hashtags(job, event.post_id, event.author_id)
+
+
+@consumes(PostDeletedEvent, group="trends")
+async def forget_hashtags(job: Job, event: PostDeletedEvent) -> None:
+    await _note_hashtags(job, event.post_id, event.author_id)
+
+
+@consumes(ReactionSetEvent, group="trends")
+async def count_reaction(job: Job, event: ReactionSetEvent) -> None:
+    if event.target_type == "post":
+        await _note_engagement(job, event.post_id, event.user_id)
+
+
+@consumes(CommentCreatedEvent, group="trends")
+async def count_comment(job: Job, event: CommentCreatedEvent) -> None:
+    await _note_engagement(job, event.post_id, event.author_id)
+
+
+@consumes(PostEngagementEvent, group="trends")
+async def count_engagement(job: Job, event: PostEngagementEvent) -> None:
+    if event.action in ("share", "save"):
+        await _note_engagement(job, event.post_id, event.user_id)
+
+
+async def keep_trends(tools: Tools, stop: asyncio.Event) -> None:
+    """Run until `stop` is set."""
+    await run_polling("trends-keeper", lambda: refresh(tools), POLL_S, stop)
+
+
+async def refresh(tools: Tools) -> bool:
+    """Make trends of the counts, delete old counts, and enter older posts under their hashtags.
+
+    Returns whether there is more to delete or to enter.
+    """
+    async with tools.database.transaction() as tx:
+        if not await explore.take_turn(tx):
+            return False
+        await explore.refresh_trends(tx)
+        REFRESHED.set_to_current_time()
+        more_to_forget = await explore.forget_heat(tx, BATCH)
+        unentered = await hashtags.take_unentered(tx)
+        if unentered is not None:
+            below, posts = unentered
+            keys = {(hashtag_key(each), post_id) for post_id, written in posts for each in written}
+            await hashtags.enter(tx, below, [(key, post_id) for key, post_id in keys if key is not None])
+    return more_to_forget or unentered is not None
+
+
+async def _note_hashtags(job: Job, post_id: int, author_id: int) -> None:
+    async with job.transaction() as tx:
+        written = await hashtags.written(tx, post_id)
+        spellings = {key: each for each in written.hashtags if (key := hashtag_key(each)) is not None}
+        tagged = hashtags.Tagged(post_id, author_id, written.version, list(spellings), list(spellings.values()))
+        await hashtags.note(tx, tagged, minted_at(job.event_id))
+
+
+async def _note_engagement(job: Job, post_id: int, user_id: int) -> None:
+    async with job.transaction() as tx:
+        await explore.note_engagement(tx, post_id, user_id, minted_at(job.event_id))
