@@ -56,6 +56,7 @@ from stage.room_hooks import RoomHooks
 from storage.budgets import Budgets, WorkRate
 from storage.chat_sends import ChatSends
 from storage.database import Database
+from storage.explore_pages import ExplorePages
 from storage.exposures import Exposures
 from storage.limits import Limits
 from storage.outbox import Outbox
@@ -173,6 +174,7 @@ def _services(
         media=build_media_presenter(stores),
         voice_tokens=VoiceTokens(*settings.livekit) if settings.livekit else None,
         recorder=stores.recorder,
+        explore_pages=ExplorePages(stores.data_shards, settings.explore_cache),
         push_hosts=PushHosts(settings.push_hosts),
         search=PostgresSearch(database),
         search_readings=SearchReadings(stores.data_shards),

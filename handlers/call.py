@@ -31,6 +31,7 @@ from stage.roster import Roster
 from storage.budgets import Budget, Budgets
 from storage.chat_sends import ChatSends
 from storage.database import Database
+from storage.explore_pages import ExplorePages
 from storage.exposures import Exposures
 from storage.feeds import Feeds
 from storage.limits import Limits
@@ -87,6 +88,7 @@ class Services:
     media: MediaPresenter
     voice_tokens: VoiceTokens | None
     recorder: Recorder | None
+    explore_pages: ExplorePages
     push_hosts: PushHosts
     search: SearchEngine
     search_readings: SearchReadings

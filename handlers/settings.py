@@ -2,6 +2,7 @@
 
 import msgspec
 
+from domain.ages import ADULT
 from handlers.call import Call
 from protocol import errors
 from protocol.rpc import NoArguments, methods
@@ -24,6 +25,8 @@ async def update_settings(call: Call, request: UpdateSettings, tx: Transaction) 
         field: None if value is msgspec.UNSET else value for field, value in msgspec.structs.asdict(request).items()
     }
     changed = _present(await account_settings.update(tx, call.viewer.id, **given))
+    if request.suggest_me is True and not changed.suggest_me:
+        raise errors.failed_precondition(f"users below {ADULT} are suggested to nobody")
     push = SettingsChanged(id=f"settings.changed:{call.request_id}", settings=changed)
     call.push_to_own_devices(push)
     return changed

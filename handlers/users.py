@@ -6,15 +6,15 @@ from handlers.call import Call
 from protocol import errors
 from protocol.events import AccessNarrowedEvent, FollowChangedEvent
 from protocol.rpc import NoArguments, methods
-from protocol.users import GetUser, ListUsers, UpdateUser, User, UserList
-from storage import graph, media, present, users
+from protocol.users import GetUser, ListUsers, OwnUser, UpdateUser, User, UserList
+from storage import accounts, graph, media, present, users
 from storage.database import Transaction
 
 
 @methods.rpc("user.me", reads=True)
-async def me(call: Call, request: NoArguments, tx: Transaction) -> User:
+async def me(call: Call, request: NoArguments, tx: Transaction) -> OwnUser:
     """The caller's own profile."""
-    return await _load(tx, call.viewer.id)
+    return await _load_own(tx, call.viewer.id)
 
 
 @methods.rpc("user.get", reads=True)
@@ -39,7 +39,7 @@ async def list_users(call: Call, request: ListUsers, tx: Transaction) -> UserLis
 
 
 @methods.rpc("user.update")
-async def update_user(call: Call, request: UpdateUser, tx: Transaction) -> User:
+async def update_user(call: Call, request: UpdateUser, tx: Transaction) -> OwnUser:
     """Change the caller's profile. Making a private account public accepts all requests to follow it."""
     viewer_id = call.viewer.id
     is_private = None if request.is_private is UNSET else request.is_private
@@ -56,6 +56,8 @@ async def update_user(call: Call, request: UpdateUser, tx: Transaction) -> User:
         avatar_url=avatar_url,
         presence_audience=None if request.presence_audience is UNSET else request.presence_audience,
     )
+    if request.governorate is not UNSET and not await accounts.set_governorate(tx, viewer_id, request.governorate):
+        raise errors.not_found("account")  # a user for load tests has none
     if is_private is False:
         for follower_id in await graph.accept_all(tx, viewer_id):
             event = FollowChangedEvent(follower_id=follower_id, followee_id=viewer_id, change="accepted")
@@ -66,7 +68,7 @@ async def update_user(call: Call, request: UpdateUser, tx: Transaction) -> User:
     elif request.presence_audience is not UNSET:
         await call.services.outbox.add(tx, AccessNarrowedEvent(owner_id=viewer_id, user_ids=(), to="presence"))
         call.after_commit(lambda: call.services.broadcaster.close(viewer_id, "presence"))
-    return await _load(tx, viewer_id)
+    return await _load_own(tx, viewer_id)
 
 
 async def _use_avatar(call: Call, tx: Transaction, media_id: str | None) -> str | None:
@@ -85,3 +87,10 @@ async def _load(tx: Transaction, user_id: int) -> User:
     if row is None:
         raise errors.not_found("user")
     return present.user(row)
+
+
+async def _load_own(tx: Transaction, user_id: int) -> OwnUser:
+    found = await users.load_own(tx, user_id)
+    if found is None:
+        raise errors.not_found("user")
+    return present.own_user(*found)

@@ -16,7 +16,8 @@ class AccountSettings(msgspec.Struct, frozen=True):
     """`messages_from`, `comments_from` and `mentions_from`: who may contact the user so.
 
     A message of an admitted user whom the caller does not follow is a request first. Users below 18 get messages only
-    of users whom they follow.
+    of users whom they follow. suggest_me: whether the user is suggested to others as a person whom they may know; users
+    below 18 never are.
     """
 
     messages_from: ContactAudience
@@ -24,6 +25,7 @@ class AccountSettings(msgspec.Struct, frozen=True):
     mentions_from: ContactAudience
     locale: str
     timezone: str
+    suggest_me: bool
 
 
 class UpdateSettings(Request, frozen=True):
@@ -34,6 +36,7 @@ class UpdateSettings(Request, frozen=True):
     mentions_from: ContactAudience | UnsetType = UNSET
     locale: Locale | UnsetType = UNSET
     timezone: TimeZone | UnsetType = UNSET
+    suggest_me: bool | UnsetType = UNSET
 
 
 class SettingsChanged(Push, frozen=True):

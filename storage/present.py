@@ -14,7 +14,7 @@ from protocol.reactions import Reaction
 from protocol.room_chat import RoomMessage
 from protocol.saves import Collection, SavedPost
 from protocol.timestamps import to_wire
-from protocol.users import Relation, User, UserLite
+from protocol.users import Governorate, OwnUser, Relation, User, UserLite
 from storage.circles import CircleRow
 from storage.collections import CollectionRow
 from storage.comments import CommentRow
@@ -67,6 +67,10 @@ def user(row: ProfileRow) -> User:
             mutes=row["mutes"],
         ),
     )
+
+
+def own_user(row: ProfileRow, governorate: Governorate | None) -> OwnUser:
+    return OwnUser(**msgspec.structs.asdict(user(row)), governorate=governorate)
 
 
 class _Shared(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from typing import TypedDict, cast
 
 from msgspec import UNSET, UnsetType
 
+from protocol.users import Governorate
 from storage.database import Transaction
 
 
@@ -61,7 +62,7 @@ def own_columns(table: str, row: type[LiteRow], *, until: str = "") -> str:
 
 
 _PROFILE = f"""
-    SELECT {own_columns("u", ProfileRow, until="follows")}, {lite_columns("u")},
+    SELECT %s{own_columns("u", ProfileRow, until="follows")}, {lite_columns("u")},
            coalesce(r.follows, false) AS follows, coalesce(r.followed_by, false) AS followed_by,
            coalesce(r.requested, false) AS requested, coalesce(r.blocks, false) AS blocks,
            coalesce(r.mutes, false) AS mutes, coalesce(r.blocked_by, false) AS blocked_by
@@ -72,12 +73,19 @@ _PROFILE = f"""
 
 async def load(tx: Transaction, user_ids: Sequence[int]) -> dict[int, ProfileRow]:
     """Profiles by id with the viewer's relation, without users whom the viewer may not see."""
-    rows = cast("list[ProfileRow]", await tx.fetch(f"{_PROFILE} u.id = ANY ($1)", user_ids))
+    rows = cast("list[ProfileRow]", await tx.fetch(f"{_PROFILE % ''} u.id = ANY ($1)", user_ids))
     return {row["id"]: row for row in rows if not row["blocked_by"]}
 
 
 async def load_one(tx: Transaction, user_id: int) -> ProfileRow | None:
     return (await load(tx, [user_id])).get(user_id)
+
+
+async def load_own(tx: Transaction, user_id: int) -> tuple[ProfileRow, Governorate | None] | None:
+    """The viewer's own profile, and the governorate, which nobody else may see."""
+    governorate = "(SELECT governorate FROM accounts WHERE user_id = u.id) AS governorate, "
+    row = await tx.fetchrow(f"{_PROFILE % governorate} u.id = ANY ($1)", [user_id])
+    return (cast("ProfileRow", row), row["governorate"]) if row else None
 
 
 async def id_of(tx: Transaction, username: str) -> int | None:
