@@ -189,6 +189,7 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
     "graph.accept": (World.asked_by_bob, {}),
     "graph.block": (World.user, {}),
     "graph.follow": (World.user, {}),
+    "explore.dismiss_person": (World.user, {}),
     "graph.mute": (World.user, {}),
     "graph.reject": (World.asked_by_bob, {}),
     "graph.unblock": (World.user, {}),
@@ -240,11 +241,11 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
     "search.query": (World.searched, {"kind": "post"}),
     "session.revoke": (World.session, {}),
     "share.create": (World.post, KEY),
-    "settings.update": (World.nothing, {"messages_from": "nobody", "timezone": "Africa/Cairo"}),
+    "settings.update": (World.nothing, {"messages_from": "nobody", "timezone": "Africa/Cairo", "suggest_me": False}),
     "typing.start": (World.live, {}),
     "typing.stop": (World.live, {}),
     "view.report": (World.viewed, {}),
-    "user.update": (World.nothing, {"is_private": True, "display_name": "منى"}),
+    "user.update": (World.nothing, {"is_private": True, "display_name": "منى", "governorate": "giza"}),
 }  # fmt: skip
 # Tested below or elsewhere, since they sign in or out: `test_auth` has the refresh, `test_rights` the registration.
 ELSEWHERE = {"auth.change_password", "auth.login", "auth.logout", "auth.refresh", "auth.register"}

@@ -41,6 +41,8 @@ async def _insert_relations(world: World, names: list[str]) -> None:
         for name in names:
             user_id = await connection.fetchval("SELECT id FROM users WHERE username = $1", world.token(name))
             world.add(Thing("user", name, str(user_id), name, ((name, "profile"),)))
+            # New accounts are held back in explore.
+            await connection.execute("UPDATE users SET created_at = now() - interval '4 days' WHERE id = $1", user_id)
         for name in RELATIONS:
             ids = {"viewer": world.user(name).id, "owner": world.user(SHARER).id}
             await connection.execute(_INSERTS["follows"].format(id=world.cluster.stores.ids.mint(), **ids))

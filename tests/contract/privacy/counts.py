@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from tests.contract.privacy.explore import hashtag_counts
 from tests.contract.privacy.world import HOST, VIEWERS, Thing, World
 
 
@@ -59,6 +60,7 @@ async def _differences(world: World, viewer: str) -> list[str]:
             target = {"target_type": "comment", "target_id": comment["id"]}
             reactions = (await call("reaction.list", **target, limit=100))["items"]
             pairs.append(("reactions to a comment", sum(comment["reactions"].values()), len(reactions)))
+    pairs.append(("posts with the hashtag", *await hashtag_counts(world, viewer)))
     page = await call("notification.list", limit=100)
     pairs.append(("notifications", page["unseen_count"], len([1 for each in page["items"] if not each["seen"]])))
     for entry in (await call("chat.list", limit=100))["items"]:

@@ -4,6 +4,7 @@ from tests.contract.privacy import (
     chat_pushes,
     chats,
     comments,
+    explore,
     live_room_pushes,
     live_rooms,
     media,
@@ -16,7 +17,7 @@ from tests.contract.privacy import (
 )
 from tests.contract.privacy.rows import CallRow, PushRow
 
-WITH_CALLS = (users, posts, comments, reactions, saves, chats, notifications, live_rooms, media, search)
+WITH_CALLS = (users, posts, explore, comments, reactions, saves, chats, notifications, live_rooms, media, search)
 WITH_PUSHES = (users, posts, comments, saves, chat_pushes, notifications, live_room_pushes, media)
 # What is done before relations change, and since.
 BEFORE = (
@@ -51,12 +52,14 @@ NO_ROW = {
     "chat.membership_changed": "own",
     "chat.reject": "own",
     "collection.create": "own",
+    "explore.trends": "count",
     "graph.block": "silent",
     "graph.muted": "own",
     "graph.unblock": "silent",
     "graph.unfollow": "silent",
     "graph.unmute": "silent",
     "graph.unmuted": "own",
+    "hashtag.get": "count",
     "media.create_upload": "own",
     "media.progressed": "own",
     "notification.accept_filtered": "silent",

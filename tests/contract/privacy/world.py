@@ -58,6 +58,7 @@ class World:
         self.is_past = True  # while things are made
         self._by_id: dict[str, Thing] = {}
         self._prefix = cluster.unique("m")
+        self.tag = f"{self._prefix}_tag"  # in all posts
         self._token = re.compile(rf"(?<!@){self._prefix}(?:\.[a-z_]+[0-9]*)+")
         self._numbers = count()
 
@@ -167,7 +168,7 @@ class World:
         return self.add(Thing("post", name, post["id"], owner, ((owner, visibility),), shows))
 
     def text(self, name: str, mentions: Iterable[str] = ()) -> str:
-        return " ".join([self.token(name), *(f"@{self.token(each)}" for each in mentions)])
+        return " ".join([self.token(name), f"#{self.tag}", *(f"@{self.token(each)}" for each in mentions)])
 
     def mentioned_in(self, post: Thing) -> list[Thing]:
         return [other for other, _ in post.shows if other.owner != post.owner]

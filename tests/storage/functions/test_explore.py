@@ -1,7 +1,7 @@
 """Hashtags, trends and trending posts, by the database functions alone."""
 
 import itertools
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -235,3 +235,111 @@ async def test_old_counts_are_deleted(tags: Tags):
     await tags.rows.connection.execute("UPDATE tag_heat SET observed = observed - 14 * 24 - 1 WHERE tag = $1", tags.tag)
     await tags.rows.ask(None, "forget_heat", 10**6)
     assert await tags.heat() is None
+
+
+# -------------------------------------------------------------------------------------------------- trending posts
+
+
+async def trending(tags: Tags, posts: list[int], *, only_videos: bool = False) -> list[int]:
+    """The trending posts among these."""
+    found = await tags.rows.list(None, "trending_post_ids", 10_000, only_videos)
+    return [post for post in found if post in posts]
+
+
+async def fresh_post(tags: Tags, author: int, **columns: Any) -> int:
+    """A post of now: ids of other rows of a test are of 2024."""
+    post = await tags.rows.connection.fetchval("SELECT snowflake_at(now()) - $1", next(tags._ids) % 10**9)
+    columns = {"author_id": author, "text": "", "visibility": "public", "reply_policy": "everyone", **columns}
+    await tags.rows.add("posts", id=post, **columns)
+    return post
+
+
+async def care(tags: Tags, post: int, *people: int) -> None:
+    for person in people:
+        await tags.rows.ask(None, "note_engagement", post, person, await tags.rows.now())
+
+
+async def test_trending_posts_are_those_that_most_people_care_for(tags: Tags):
+    people = [await tags.author() for _ in range(3)]
+    few, many, none = [await fresh_post(tags, await tags.author()) for _ in range(3)]
+    await care(tags, few, people[0], people[0], people[0], people[0])  # a person counts once
+    await care(tags, many, *people[:2])
+    assert await trending(tags, [few, many, none]) == [many, few]
+    await tags.rows.connection.execute("UPDATE posts SET status = 'deleted', deleted_at = now() WHERE id = $1", many)
+    assert await trending(tags, [few, many, none]) == [few]
+
+
+async def test_new_accounts_authors_and_private_ones_do_not_make_a_post_trend(tags: Tags):
+    author = await tags.author()
+    post = await fresh_post(tags, author)
+    await care(tags, post, author, await tags.author(age_h=71), await tags.author(is_private=True))
+    assert await trending(tags, [post]) == []
+
+
+@pytest.mark.parametrize(
+    "columns", [{"age_h": 71}, {"is_private": True}, {"status": "suspended"}, {"birth_date": date(2020, 1, 1)}]
+)
+async def test_posts_of_new_private_suspended_and_young_authors_do_not_trend(tags: Tags, columns: dict[str, Any]):
+    birth_date = columns.pop("birth_date", None)
+    author = await tags.author()
+    before, after = await fresh_post(tags, author), await fresh_post(tags, author)
+    person = await tags.author()
+    await care(tags, before, person)
+    assert await trending(tags, [before]) == [before]
+    for column, value in columns.items():
+        if column == "age_h":
+            column, value = "created_at", await tags.rows.now(hours=-value)
+        await tags.rows.connection.execute(f"UPDATE users SET {column} = $2 WHERE id = $1", author, value)
+    await tags.rows.connection.execute("UPDATE accounts SET birth_date = $2 WHERE user_id = $1", author, birth_date)
+    await care(tags, after, person)
+    assert await trending(tags, [before, after]) == []
+
+
+@pytest.mark.parametrize("visibility", ["followers", "circle", "private"])
+async def test_posts_that_not_everybody_may_see_do_not_trend(tags: Tags, visibility: str):
+    author = await tags.author()
+    circle = await tags.rows.circle(author) if visibility == "circle" else None
+    post = await fresh_post(tags, author, visibility=visibility, circle_id=circle)
+    await care(tags, post, await tags.author())
+    assert await trending(tags, [post]) == []
+
+
+async def test_posts_of_before_48_hours_do_not_trend(tags: Tags):
+    post = await tags.rows.post(await tags.author())
+    await care(tags, post, await tags.author())
+    assert await trending(tags, [post]) == []
+
+
+async def test_at_most_two_posts_of_an_author_trend(tags: Tags):
+    author, person = await tags.author(), await tags.author()
+    posts = [await fresh_post(tags, author) for _ in range(3)]
+    for post in posts:
+        await care(tags, post, person)
+    assert len(await trending(tags, posts)) == 2
+
+
+async def test_trending_videos_are_posts_with_a_video(tags: Tags):
+    person = await tags.author()
+    film, picture = [await fresh_post(tags, await tags.author()) for _ in range(2)]
+    for post, kind in ((film, "video"), (picture, "image")):
+        await tags.rows.added(
+            "media", owner_id=person, kind=kind, status="ready", content_type="x", filename="x", size_bytes=1,
+            object_key=f"private/{tags.tag}{kind}/", target_type="post", target_id=post,
+        )  # fmt: skip
+        await care(tags, post, person)
+    assert await trending(tags, [film, picture], only_videos=True) == [film]
+    assert set(await trending(tags, [film, picture])) == {film, picture}
+
+
+async def test_older_posts_are_entered_under_their_hashtags_newest_first(tags: Tags):
+    author = await tags.author()
+    posts = [await tags.rows.post(author, hashtags=[tags.tag]) for _ in range(2)]
+    hidden = await tags.rows.post(author, hashtags=[tags.tag], visibility="followers")
+    await tags.rows.connection.execute("UPDATE post_tags_backfill SET below = $1", hidden + 1)
+    found = await tags.rows.list(None, "untagged_posts")
+    written = {row["post_id"]: row["hashtags"] for row in found}
+    assert [written[post] for post in (*posts, hidden)] == [[tags.tag], [tags.tag], []]
+    below = min(written)
+    await tags.rows.ask(None, "enter_tags", below, [tags.tag] * 2, posts)
+    assert await tags.rows.list(author, "tagged_post_ids", tags.tag, LAST, 9) == posts[::-1]
+    assert await tags.rows.list(None, "untagged_posts") == []
