@@ -198,3 +198,29 @@ async def test_older_posts_are_found_by_their_hashtags(cluster: Cluster, person)
     await owner.close()
     await refresh(cluster)
     assert await posts_of(alice, tag) == [post["id"]]
+
+
+async def test_what_was_cached_for_all_is_shown_to_each_as_they_may_see_it(cluster: Cluster, old_person, node):
+    caching = await node(explore_cache=300)
+    author, blocked, muting, other = [
+        await old_person(name, node=caching) for name in ("author", "blocked", "muting", "other")
+    ]
+    post = (await author.call("post.create", text="hot"))["id"]
+    deleted = (await author.call("post.create", text="soon gone"))["id"]
+    for each in (blocked, muting, other):
+        for target in (post, deleted):
+            await each.call("reaction.set", target_type="post", target_id=target, kind="love")
+    await cluster.settle()
+
+    async def trending(person: Person) -> set[str]:
+        return {each["id"] for each in (await person.call("explore.get"))["posts"]} & {post, deleted}
+
+    for each in (blocked, muting, other):
+        assert await trending(each) == {post, deleted}
+    assert await trending(author) == set()
+    await author.call("graph.block", user_id=blocked.id)
+    await muting.call("graph.mute", user_id=author.id, kind="posts")
+    await author.call("post.delete", post_id=deleted)
+    assert [await trending(each) for each in (blocked, muting, other)] == [set(), set(), {post}]
+    await author.call("user.update", is_private=True)
+    assert await trending(other) == set()

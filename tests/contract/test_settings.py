@@ -10,6 +10,7 @@ DEFAULTS = {
     "mentions_from": "everyone",
     "locale": "ar-EG",
     "timezone": "Africa/Cairo",
+    "suggest_me": True,
 }
 
 

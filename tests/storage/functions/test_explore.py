@@ -324,7 +324,7 @@ async def test_trending_videos_are_posts_with_a_video(tags: Tags):
     for post, kind in ((film, "video"), (picture, "image")):
         await tags.rows.added(
             "media", owner_id=person, kind=kind, status="ready", content_type="x", filename="x", size_bytes=1,
-            object_key=f"private/{tags.tag}{kind}/", target_type="post", target_id=post,
+            object_key=f"private/{tags.tag}{kind}/", target_type="post", target_id=post, position=0,
         )  # fmt: skip
         await care(tags, post, person)
     assert await trending(tags, [film, picture], only_videos=True) == [film]

@@ -23,27 +23,27 @@ EXPLORE = {
             (NO_ONE, "DELETE FROM dismissed_people WHERE user_id = {owner}"),
         ),
     ),
-    "post_tags": Rules("", "", False, ((NO_ONE, "DELETE FROM post_tags WHERE post_id = {open_post}"),)),
+    "post_tags": Rules("", "", False, ((NO_ONE, "DELETE FROM post_tags WHERE post_id = {star_post}"),)),
     "post_tags_backfill": Rules("", "", False, ((NO_ONE, "UPDATE post_tags_backfill SET below = 0"),)),
-    "tag_uses": Rules("", "", False, ((NO_ONE, "DELETE FROM tag_uses WHERE user_id = {open}"),)),
-    "tag_hours": Rules("", "", False, ((NO_ONE, "UPDATE tag_hours SET people = 99 WHERE tag = 'tag{open_post}'"),)),
-    "tag_heat": Rules("", "", False, ((NO_ONE, "UPDATE tag_heat SET observed = 99 WHERE tag = 'tag{open_post}'"),)),
-    "trends": Rules("", "", False, ((NO_ONE, "UPDATE trends SET people = 99 WHERE place = 'place{open}'"),)),
-    "post_people": Rules("", "", False, ((NO_ONE, "DELETE FROM post_people WHERE post_id = {open_post}"),)),
-    "post_heat": Rules("", "", False, ((NO_ONE, "UPDATE post_heat SET heat = 99 WHERE post_id = {open_post}"),)),
+    "tag_uses": Rules("", "", False, ((NO_ONE, "DELETE FROM tag_uses WHERE user_id = {star}"),)),
+    "tag_hours": Rules("", "", False, ((NO_ONE, "UPDATE tag_hours SET people = 99 WHERE tag = 'tag{star_post}'"),)),
+    "tag_heat": Rules("", "", False, ((NO_ONE, "UPDATE tag_heat SET observed = 99 WHERE tag = 'tag{star_post}'"),)),
+    "trends": Rules("", "", False, ((NO_ONE, "UPDATE trends SET people = 99 WHERE place = 'place{star}'"),)),
+    "post_people": Rules("", "", False, ((NO_ONE, "DELETE FROM post_people WHERE post_id = {star_post}"),)),
+    "post_heat": Rules("", "", False, ((NO_ONE, "UPDATE post_heat SET heat = 99 WHERE post_id = {star_post}"),)),
 }  # fmt: skip
 
 ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
     # What everybody may see.
-    "trends_in": ((_EVERYBODY, "SELECT people FROM trends_in('place{open}')"),),
+    "trends_in": ((_EVERYBODY, "SELECT people FROM trends_in('place{star}')"),),
     "trending_post_ids": (
-        (_EVERYBODY, "SELECT true FROM trending_post_ids(1000) id WHERE id = {open_post}"),
-        (_EVERYBODY, "SELECT true FROM trending_post_ids(1000, true) id WHERE id = {open_post}"),
+        (_EVERYBODY, "SELECT true FROM trending_post_ids(1000) id WHERE id = {star_post}"),
+        (_EVERYBODY, "SELECT true FROM trending_post_ids(1000, true) id WHERE id = {star_post}"),
         (NO_ONE, "SELECT true FROM trending_post_ids(1000) id WHERE id = {post}"),
     ),
-    "tagged_post_ids": ((_SIGNED_IN, f"SELECT true FROM tagged_post_ids('tag{{open_post}}', {_LAST}, 9)"),),
-    "top_tagged_post_ids": ((_SIGNED_IN, "SELECT true FROM top_tagged_post_ids('tag{open_post}', 9)"),),
-    "count_tagged_posts": ((_SIGNED_IN, "SELECT count_tagged_posts('tag{open_post}') = 1"),),
+    "tagged_post_ids": ((_SIGNED_IN, f"SELECT true FROM tagged_post_ids('tag{{star_post}}', {_LAST}, 9)"),),
+    "top_tagged_post_ids": ((_SIGNED_IN, "SELECT true FROM top_tagged_post_ids('tag{star_post}', 9)"),),
+    "count_tagged_posts": ((_SIGNED_IN, "SELECT count_tagged_posts('tag{star_post}') = 1"),),
     # The owner mutes one follower, has dismissed one, and has blocked one user.
     "suggested_people": (
         ("owner", "SELECT true FROM suggested_people(50) WHERE user_id = {cohost}"),

@@ -15,8 +15,9 @@ from tests.cluster import Cluster
 VIEWERS = ("owner", "cohost", "other", "muted", "banned", "stranger", "blocked", "newcomer", "nobody")
 ANYONE = "owner cohost other muted banned stranger blocked"
 OWNER_ROLE = "daira_owner"
-# Not viewers: a speaker, a user with a pending follow, an open account, a user whom nobody may mention.
-_ALSO = ("speaker", "asker", "open", "shy")
+# Not viewers: a speaker, a user with a pending follow, an open account, a user whom nobody may mention, and one
+# with a post that trends.
+_ALSO = ("speaker", "asker", "open", "shy", "star")
 _ROWS = """
     post open_post deleted_post lost_post comment reply own_comment owner_comment deleted_comment lost_comment circle
     circle_of_other lost_circle room scheduled ended undigested message deleted_message owner_message
@@ -24,7 +25,7 @@ _ROWS = """
     revoked_session expired_session session_of_other chat direct hidden_direct
     device notification filtered_notification system_message told_message
     viewed_post share collection collection_of_other
-    file loose_file upload upload_of_other expired_file
+    file loose_file upload upload_of_other expired_file star_post
 """
 
 
@@ -222,15 +223,17 @@ _BELONGINGS = """
                        target_id, position)
         VALUES ({file}, {owner}, 'image', 'ready', 'image/png', 'x', 9, 'private/{file}/', 'post', {post}, 0);
     UPDATE users SET created_at = now() - interval '4 days'
-        WHERE id IN ({open}, {cohost}, {other}, {stranger}, {muted});
+        WHERE id IN ({star}, {cohost}, {other}, {stranger}, {muted});
     INSERT INTO dismissed_people (user_id, dismissed_id) VALUES ({owner}, {muted});
-    INSERT INTO post_tags (tag, post_id) VALUES ('tag{open_post}', {open_post});
+    INSERT INTO posts (id, author_id, text, visibility, reply_policy)
+        VALUES ({star_post}, {star}, 'x', 'public', 'everyone');
+    INSERT INTO post_tags (tag, post_id) VALUES ('tag{star_post}', {star_post});
     INSERT INTO tag_uses (tag, hour, user_id, post_id, spelling)
-        VALUES ('tag{open_post}', date_trunc('hour', now()), {open}, {open_post}, 'x');
+        VALUES ('tag{star_post}', date_trunc('hour', now()), {star}, {star_post}, 'x');
     INSERT INTO tag_hours (place, tag, hour, people)
-        VALUES ('place{open}', 'tag{open_post}', date_trunc('hour', now()), 1);
-    INSERT INTO tag_heat (place, tag, observed, usual) VALUES ('place{open}', 'tag{open_post}', 1, 1);
-    INSERT INTO trends (place, position, tag, spelling, people, hours) VALUES ('place{open}', 1, 'x', 'x', 20, '{{}}');
-    INSERT INTO post_people (post_id, user_id) VALUES ({open_post}, {other});
-    INSERT INTO post_heat (post_id, heat, is_video) VALUES ({open_post}, 1, true), ({post}, 1, true);
+        VALUES ('place{star}', 'tag{star_post}', date_trunc('hour', now()), 1);
+    INSERT INTO tag_heat (place, tag, observed, usual) VALUES ('place{star}', 'tag{star_post}', 1, 1);
+    INSERT INTO trends (place, position, tag, spelling, people, hours) VALUES ('place{star}', 1, 'x', 'x', 20, '{{}}');
+    INSERT INTO post_people (post_id, user_id) VALUES ({star_post}, {other});
+    INSERT INTO post_heat (post_id, heat, is_video) VALUES ({star_post}, 1, true), ({post}, 1, true);
 """
