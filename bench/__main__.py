@@ -87,7 +87,7 @@ class Bench:
             async with self.bare.transaction():
                 await posts.insert(
                     self.bare, id=post_id, author_id=author, text="x", visibility="public", circle_id=None,
-                    reply_policy="everyone", hashtags=["tag"], mention_ids=[],
+                    reply_policy="everyone", hashtags=["tag"], topics=["tag"], mention_ids=[],
                 )  # fmt: skip
                 await outbox.add(self.bare, PostCreatedEvent(post_id=post_id, author_id=author))
 

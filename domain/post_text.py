@@ -7,11 +7,13 @@ import re
 
 import regex
 
+from language.analysis import words
 from protocol.text import fold
 
 MOST_HASHTAGS = 30
 MOST_MENTIONS = 20
 LONGEST_HASHTAG = 100
+MOST_TOPICS = 40
 
 # Possessive quantifiers prevent backtracking, so that any text takes linear time.
 _ADDRESS = re.compile(r"(?<![\w.-])(?:\w{1,20}://|www\.|[\w-]++(?:\.[\w-]++)++[/?])\S*+", re.ASCII | re.IGNORECASE)
@@ -38,6 +40,13 @@ def hashtag_key(hashtag: str) -> str | None:
     """The form that all spellings of a hashtag share, by which its posts are found; None if it is no hashtag."""
     word = hashtag.lstrip("#＃")
     return fold(word) if hashtags(f"#{word}") == [word] else None
+
+
+def topics(text: str) -> list[str]:
+    """The words that tell what a text is about, by their stems, with hashtags and their #, each once, in order."""
+    stems = dict.fromkeys(word.stem for word in words(_without_addresses(text)))
+    tags = [stem for stem in stems if stem.startswith("#")]
+    return (tags + [stem for stem in stems if not stem.startswith("#")])[:MOST_TOPICS]
 
 
 def mentioned_usernames(text: str) -> list[str]:

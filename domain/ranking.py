@@ -1,81 +1,91 @@
 """Ranking: 0.35·affinity + 0.35·quality + 0.15·freshness + 0.10·diversity − 0.40·negatives, each in 0…1.
 
-Source: "EdgeRank++" in the product's founding letters. A signal that has no source yet has its neutral value.
-Up to 500 posts are ranked on the event loop, so signals are plain numbers and times are milliseconds.
+Source: "EdgeRank++" in the product's founding letters. The terms are computed where their inputs are, by
+`storage/functions/feed_ranking.sql`. Here is the formula, and how recommendations get their places among them.
 """
 
-from collections import Counter
-from collections.abc import Iterable
-from datetime import UTC, datetime
-from functools import lru_cache
-from math import exp2
-from zoneinfo import ZoneInfo
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Literal
 
-from storage.posts import Candidate
-from storage.snowflakes import EPOCH_MS, milliseconds
+from storage.feed_ranking import Explanation, Ranking
 
-CAIRO = ZoneInfo("Africa/Cairo")
-HOUR_MS = 3_600_000
-HALF_LIFE_MS = 6 * HOUR_MS
-# Posts of the evening, when Egypt is online, stay fresh longer.
-EVENING_HOURS = range(20, 23)
-EVENING_HALF_LIFE_MS = 9 * HOUR_MS
-# The quality of a post that few users have seen is close to this.
-PRIOR_QUALITY = 0.5
-PRIOR_VIEWS = 20
+# A post is recommended at most after each four posts of the feed, so it fills at most a fifth of a page.
+BETWEEN_RECOMMENDED = 4
+# Each tenth place is for a post that is explored, whatever its score.
+EXPLORED_EVERY = 10
+
+Reason = Literal[
+    "follows", "followed_by", "named", "learnt", "stranger", "liked", "ignored", "unknown", "fresh", "old",
+    "more_of_author", "hidden_topic", "hidden_author", "skipped",
+]  # fmt: skip
+
+Placed = tuple[int, float]
 
 
 def score(affinity: float, quality: float, freshness: float, diversity: float, negatives: float = 0.0) -> float:
     return 0.35 * affinity + 0.35 * quality + 0.15 * freshness + 0.10 * diversity - 0.40 * negatives
 
 
-def rank(candidates: Iterable[Candidate], now: datetime) -> list[tuple[int, float]]:
-    """Post ids with their scores, best first; each further post of an author has less diversity.
+def mix(ranking: Ranking, explored: Sequence[int]) -> list[Placed]:
+    """Post ids with their scores: the feed's posts in their order, with recommended ones where their scores put them.
 
-    Of a post and its shares, only the best is kept.
+    explored: those of the recommended that are explored, in the order in which they were drawn.
     """
-    now_ms = int(now.timestamp() * 1_000) - EPOCH_MS
-    merits = []
-    originals = {}
-    for (
-        post_id, author_id, follows, followed_by, is_named, reactions, comments, shares, saves, views, original_id,
-    ) in candidates:  # fmt: skip
-        near = affinity(follows, followed_by, is_named)
-        good = quality(reactions, comments, shares, saves, views)
-        fresh = freshness(milliseconds(post_id), now_ms)
-        merits.append((near + good + fresh, post_id, author_id, near, good, fresh))
-        originals[post_id] = original_id
-    merits.sort(reverse=True)
-    seen: Counter[int] = Counter()
-    scored = []
-    for _, post_id, author_id, near, good, fresh in merits:
-        scored.append((score(near, good, fresh, 1 / (1 + seen[author_id])), post_id))
-        seen[author_id] += 1
-    scored.sort(reverse=True)
-    best: dict[int, tuple[int, float]] = {}
-    for points, post_id in scored:
-        best.setdefault(originals[post_id], (post_id, points))
-    return list(best.values())
+    scores = dict(zip(ranking.recommended_ids, ranking.recommended_scores, strict=True))
+    drawn = iter([(post_id, scores.pop(post_id)) for post_id in explored if post_id in scores])
+    best: Iterator[Placed] = iter(scores.items())
+    recommended = next(best, None)
+    order: list[Placed] = []
+    own_since = 0
+    for post_id, points in zip(ranking.post_ids, ranking.scores, strict=True):
+        if own_since >= BETWEEN_RECOMMENDED:
+            chosen = next(drawn, None) if len(order) % EXPLORED_EVERY == EXPLORED_EVERY - 1 else None
+            if chosen is None and recommended is not None and recommended[1] > points:
+                chosen, recommended = recommended, next(best, None)
+            if chosen is not None:
+                order.append(chosen)
+                own_since = 0
+        order.append((post_id, points))
+        own_since += 1
+    return order
 
 
-def affinity(follows: bool, followed_by: bool, is_named: bool) -> float:
-    """Following counts half, being followed back 0.3, being named the rest."""
-    return 0.5 * follows + 0.3 * followed_by + 0.2 * is_named
+def reasons(found: Explanation) -> Iterable[Reason]:
+    """What the terms come from, term by term."""
+    return chain(_affinity(found), _quality(found), _freshness(found), _diversity(found), _negatives(found))
 
 
-def quality(reactions: int, comments: int, shares: int, saves: int, views: int) -> float:
-    """Engagement per view, with comments and shares counted twice, smoothed towards the prior."""
-    engagement = reactions + 2 * (comments + shares) + saves
-    return min((engagement + PRIOR_QUALITY * PRIOR_VIEWS) / (views + PRIOR_VIEWS), 1.0)
+def _affinity(found: Explanation) -> Iterator[Reason]:
+    if found.follows:
+        yield "follows"
+    if found.followed_by:
+        yield "followed_by"
+    if found.is_named:
+        yield "named"
+    if found.learnt >= 0.1:
+        yield "learnt"
+    if found.affinity < 0.05:
+        yield "stranger"
 
 
-def freshness(posted_ms: int, now_ms: int) -> float:
-    """1 for a post of this moment, halved after each half-life. Both times: milliseconds since 2024-01-01."""
-    half_life_ms = EVENING_HALF_LIFE_MS if _is_evening(posted_ms // HOUR_MS) else HALF_LIFE_MS
-    return exp2(min(posted_ms - now_ms, 0) / half_life_ms)
+def _quality(found: Explanation) -> Iterator[Reason]:
+    yield "liked" if found.quality > 0.55 else "ignored" if found.quality < 0.45 else "unknown"
 
 
-@lru_cache(maxsize=10_000)
-def _is_evening(hour: int) -> bool:
-    """hour: since 2024-01-01. Cairo's offset from UTC is always whole hours."""
-    return datetime.fromtimestamp((EPOCH_MS + hour * HOUR_MS) / 1_000, UTC).astimezone(CAIRO).hour in EVENING_HOURS
+def _freshness(found: Explanation) -> Iterator[Reason]:
+    yield "fresh" if found.freshness >= 0.5 else "old"
+
+
+def _diversity(found: Explanation) -> Iterator[Reason]:
+    if found.nth_of_author > 1:
+        yield "more_of_author"
+
+
+def _negatives(found: Explanation) -> Iterator[Reason]:
+    if found.of_topic > 0:
+        yield "hidden_topic"
+    if found.of_author > 0:
+        yield "hidden_author"
+    if found.of_skips >= 0.1:
+        yield "skipped"

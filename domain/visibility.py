@@ -36,3 +36,13 @@ def feed_reason(row: PostRow, viewer_id: int) -> Reason | None:
     if row["follows"]:
         return "follow"
     return "mention" if viewer_id in row["mention_ids"] else None
+
+
+def may_recommend(row: PostRow, viewer_id: int) -> bool:
+    """Whether a ranked feed may show the post to a viewer who does not follow its author."""
+    return (
+        may_see(row, viewer_id)
+        and not row["mutes_posts"]
+        and row["author_id"] != viewer_id
+        and (row["visibility"] == "public" and not row["author_is_private"] and row["shared_post_id"] is None)
+    )

@@ -61,6 +61,8 @@ from storage.exposures import Exposures
 from storage.limits import Limits
 from storage.outbox import Outbox
 from storage.present_media import MediaPresenter
+from storage.profile_visits import ProfileVisits
+from storage.recommendations import Recommendations
 from storage.room_entries import RoomEntries
 from storage.search_postgres import PostgresSearch
 from storage.search_readings import SearchReadings
@@ -150,6 +152,8 @@ def _services(
         feeds=stores.feeds,
         seen=SeenPosts(stores.data_shards),
         exposures=Exposures(database, stores.ids),
+        recommendations=Recommendations(),
+        visits=ProfileVisits(database),
         broadcaster=stores.broadcaster,
         limits=limits,
         budgets=Budgets(stores.shards, _work_rate(settings.limit_work)),

@@ -39,6 +39,8 @@ from storage.object_urls import ObjectUrls
 from storage.objects import Objects
 from storage.outbox import Outbox
 from storage.present_media import MediaPresenter, ShowMedia
+from storage.profile_visits import ProfileVisits
+from storage.recommendations import Recommendations
 from storage.room_entries import RoomEntries
 from storage.search_engine import SearchEngine
 from storage.search_readings import SearchReadings
@@ -65,6 +67,8 @@ class Services:
     feeds: Feeds
     seen: SeenPosts
     exposures: Exposures
+    recommendations: Recommendations
+    visits: ProfileVisits
     broadcaster: Broadcaster
     limits: Limits
     budgets: Budgets

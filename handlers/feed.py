@@ -6,11 +6,12 @@ from domain import ranking, visibility
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from protocol import errors
-from protocol.posts import FeedItem, FeedPage, GetFeed
+from protocol.feed import FeedItem, FeedPage, FeedSource, GetFeed
 from protocol.rpc import methods
-from storage import posts, present
+from storage import feed_ranking, posts, present
 from storage.database import Transaction, require_primary
-from storage.feeds import LONGEST, LONGEST_READING
+from storage.exposures import Exposure
+from storage.feeds import LONGEST, LONGEST_READING, Reading
 
 # Hidden posts leave gaps in a page. They are filled with older posts, by at most this many queries a page.
 MOST_REFILLS = 5
@@ -18,79 +19,128 @@ MOST_REFILLS = 5
 
 @methods.rpc("feed.get", reads=True)
 async def get_feed(call: Call, request: GetFeed, tx: Transaction) -> FeedPage:
-    """The caller's feed, ranked or newest first. Pages of a ranked feed keep one order for 10 minutes."""
-    limit = request.limit or DEFAULT_LIMIT
-    if request.mode == "latest":
-        return await _latest(call, tx, request.cursor, limit)
-    return await _ranked(call, tx, request.cursor, limit)
+    """The caller's feed, ranked or newest first. Pages of a ranked feed keep one order for 10 minutes.
+
+    Only a ranked feed has recommendations: at most a fifth of a page, and never two in a row.
+    """
+    if request.sponsored_only:
+        return FeedPage(items=[], next_cursor=None)
+    return await (_latest if request.mode == "latest" else _ranked)(call, tx, request, request.limit or DEFAULT_LIMIT)
 
 
-async def _latest(call: Call, tx: Transaction, cursor: str | None, limit: int) -> FeedPage:
-    before = page_start(call, "latest", cursor)
-    stored = await _stored(call, tx)
+async def _latest(call: Call, tx: Transaction, request: GetFeed, limit: int) -> FeedPage:
+    scope = _scope("latest", request)
+    before = page_start(call, scope, request.cursor)
+    stored = await stored_ids(call, tx)
     items: list[FeedItem] = []
     # A post and its shares are one item, shown where the newest of them is.
     shown = set[int]()
-    if cursor is not None:
+    if request.cursor is not None:
         shown = await posts.originals_shared_above(tx, stored, before, LONGEST_READING)
     for _ in range(MOST_REFILLS):
         older = [post_id for post_id in stored if post_id < before][:limit]
         stretch = await posts.load_latest(tx, older, before, limit)
         for row in stretch.rows:
-            item = _item(call, row, score=None)
+            item = _item(call, row, request)
             original_id = row["shared_post_id"] or row["id"]
             if item is not None and original_id not in shown:
                 shown.add(original_id)
                 items.append(item)
                 if len(items) == limit:
-                    return FeedPage(items=items, next_cursor=next_cursor(call, "latest", row["id"]))
+                    return FeedPage(items=items, next_cursor=next_cursor(call, scope, row["id"]))
         if stretch.candidates < limit:
             return FeedPage(items=items, next_cursor=None)
         before = stretch.oldest
-    return FeedPage(items=items, next_cursor=next_cursor(call, "latest", before))
+    return FeedPage(items=items, next_cursor=next_cursor(call, scope, before))
 
 
-async def _ranked(call: Call, tx: Transaction, cursor: str | None, limit: int) -> FeedPage:
-    """cursor: the token of the stored order, and the position in it."""
+async def _ranked(call: Call, tx: Transaction, request: GetFeed, limit: int) -> FeedPage:
+    """The cursor is the token of the stored order, and the position in it."""
     viewer_id = call.viewer.id
-    scope = "feed.get:ranked"
-    place = call.services.cursors.open(viewer_id, scope, cursor)
+    scope = _scope("feed.get:ranked", request)
+    place = call.services.cursors.open(viewer_id, scope, request.cursor)
+    left_out = set[int]()
     if place is None:
-        stored = await _stored(call, tx)
-        order = ranking.rank(await posts.load_candidates(tx, stored, LONGEST_READING), call.services.now())
         token, used = secrets.token_hex(8), 0
-        if len(order) > limit:
-            await call.services.feeds.keep_reading(token, order)
+        reading = await _rank(call, tx, request)
+        if len(reading.post_ids) > limit:
+            await call.services.feeds.keep_reading(token, reading)
     else:
         token, _, passed = place.partition(":")
         used = int(passed)
         kept = await call.services.feeds.reading(token)
         if kept is None:
             raise errors.failed_precondition("this cursor has expired: begin again without one")
-        order = kept
+        reading = kept
+        left_out = await feed_ranking.left_out(tx, reading.post_ids[used:])
     items: list[FeedItem] = []
+    exposures: list[Exposure] = []
     for _ in range(MOST_REFILLS):
-        page = dict(order[used : used + limit - len(items)])
-        used += len(page)
-        rows = {row["id"]: row for row in await posts.load(tx, list(page))} if page else {}
-        shown = (_item(call, rows[post_id], score) for post_id, score in page.items() if post_id in rows)
-        items.extend(item for item in shown if item is not None)
-        if len(items) == limit or used == len(order):
+        page = range(used, min(used + limit - len(items), len(reading.post_ids)))
+        used = page.stop
+        asked = [reading.post_ids[at] for at in page if reading.post_ids[at] not in left_out]
+        rows = {row["id"]: row for row in await posts.load(tx, asked)} if asked else {}
+        for at in page:
+            row = rows.get(post_id := reading.post_ids[at])
+            source, propensity = reading.recommended.get(post_id, (None, None))
+            if row is not None and (item := _item(call, row, request, source, reading.scores[at])) is not None:
+                items.append(item)
+                exposures.append(Exposure(post_id, at, item.source, propensity))
+        if len(items) == limit or used == len(reading.post_ids):
             break
-    more = used < len(order)
+    call.services.exposures.note(viewer_id, exposures)
+    more = used < len(reading.post_ids)
     return FeedPage(
         items=items,
         next_cursor=call.services.cursors.seal(viewer_id, scope, f"{token}:{used}") if more else None,
     )
 
 
-def _item(call: Call, row: posts.PostRow, score: float | None) -> FeedItem | None:
+async def _rank(call: Call, tx: Transaction, request: GetFeed) -> Reading:
+    """The order of a new reading: unseen posts of the feed, and recommended ones."""
+    viewer_id, now = call.viewer.id, call.services.now()
+    stored = await stored_ids(call, tx)
+    found = await call.services.recommendations.of(tx, viewer_id)
+    ranked = await feed_ranking.rank(tx, stored, list(found), LONGEST_READING, now, bool(request.creators_only))
+    explored = [post_id for post_id, each in found.items() if each.source == "exploration"]
+    order = ranking.mix(ranked, explored)
+    unseen = set(await call.services.seen.unseen(viewer_id, [post_id for post_id, _ in order]))
+    order = [placed for placed in order if placed[0] in unseen]
+    shown_explored = sum(post_id in unseen for post_id in explored) / max(len(explored), 1)
+    recommended = {}
+    for post_id, _ in order:
+        if (each := found.get(post_id)) is not None:
+            propensity = None if each.propensity is None else each.propensity * shown_explored
+            recommended[post_id] = (each.source, propensity)
+    return Reading([post_id for post_id, _ in order], [points for _, points in order], recommended)
+
+
+def _item(
+    call: Call,
+    row: posts.PostRow,
+    request: GetFeed,
+    recommended_by: FeedSource | None = None,
+    score: float | None = None,
+) -> FeedItem | None:
+    if row["is_hidden"] or (request.creators_only and not row["author_is_creator"]):
+        return None
     reason = visibility.feed_reason(row, call.viewer.id)
-    return reason and FeedItem(post=present.post(row, call.show_media), reason=reason, score=score and round(score, 4))
+    if reason is not None:
+        source: FeedSource = reason
+    elif recommended_by is not None and visibility.may_recommend(row, call.viewer.id):
+        source = recommended_by
+    else:
+        return None
+    post = present.post(row, call.show_media)
+    return FeedItem(post=post, reason=reason or "suggested", source=source, score=score and round(score, 4))
 
 
-async def _stored(call: Call, tx: Transaction) -> list[int]:
-    """Post ids, newest first. Rebuilds a feed that Redis has lost or evicted."""
+def _scope(name: str, request: GetFeed) -> str:
+    return f"{name}:creators" if request.creators_only else name
+
+
+async def stored_ids(call: Call, tx: Transaction) -> list[int]:
+    """Post ids of the caller's feed, newest first. Rebuilds a feed that Redis has lost or evicted."""
     feeds, viewer_id = call.services.feeds, call.viewer.id
     found = await feeds.read(viewer_id)
     if found is None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from domain import visibility
 from domain.post_channels import POST
-from domain.post_text import hashtags
+from domain.post_text import hashtags, topics
 from handlers.call import Call
 from handlers.media_use import check_not_empty, check_stays_not_empty, renew_media, use_media
 from handlers.mentions import MENTION, count_mentions, find_mentioned
@@ -110,6 +110,7 @@ async def edit_post(call: Call, request: EditPost, tx: Transaction) -> Post:
         author_id=call.viewer.id,
         text=request.text,
         hashtags=hashtags(request.text),
+        topics=topics(request.text),
         mention_ids=mention_ids,
     )
     await call.services.outbox.add(tx, PostEditedEvent(post_id=post_id, author_id=call.viewer.id, named=named))
@@ -175,6 +176,7 @@ async def _publish(
         circle_id=circle_id,
         reply_policy=reply_policy or "everyone",
         hashtags=hashtags(text),
+        topics=topics(text),
         mention_ids=mention_ids,
         shared_post_id=shared_post_id,
     )

@@ -23,11 +23,14 @@ async def get_user(call: Call, request: GetUser, tx: Transaction) -> User:
     if (request.user_id is None) == (request.username is None):
         raise errors.invalid("user_id", "give either user_id or username")
     if request.user_id is not None:
-        return await _load(tx, int(request.user_id))
-    user_id = await users.id_of(tx, request.username or "")
+        user_id: int | None = int(request.user_id)
+    else:
+        user_id = await users.id_of(tx, request.username or "")
     if user_id is None:
         raise errors.not_found("user")
-    return await _load(tx, user_id)
+    found = await _load(tx, user_id)
+    call.services.visits.note(call.viewer.id, user_id)
+    return found
 
 
 @methods.rpc("user.list", reads=True)

@@ -1,4 +1,4 @@
-"""Messages about posts, circles and the feed."""
+"""Messages about posts and circles."""
 
 from collections.abc import Collection
 from typing import Annotated, ClassVar, Literal
@@ -133,23 +133,6 @@ class CircleRef(Request, frozen=True):
 class CircleMembers(Request, frozen=True):
     circle_id: Id
     user_ids: UserIds
-
-
-class GetFeed(Request, frozen=True):
-    mode: Literal["ranked", "latest"] | None = None
-    cursor: Cursor | None = None
-    limit: PageSize | None = None
-
-
-class FeedItem(msgspec.Struct, frozen=True, omit_defaults=True):
-    post: Post
-    reason: Literal["follow", "mention", "suggested"]
-    score: float | None = None
-
-
-class FeedPage(msgspec.Struct, frozen=True):
-    items: list[FeedItem]
-    next_cursor: str | None
 
 
 class FeedAdded(Push, frozen=True):

@@ -79,6 +79,11 @@ def media_text(locale: str, kinds: Sequence[MediaKind]) -> str:
     return text.format(count=_number(found, len(kinds)))
 
 
+def feed_reason_text(locale: str, reason: str) -> str:
+    """Return why a feed shows a post, as `domain.ranking.Reason` names it."""
+    return _catalogue(_locale(locale).language).gettext(f"feed.{reason}")
+
+
 def shorten(text: str, longest: int) -> str:
     """Return the text, cut to that many characters and marked with … if it is longer."""
     if len(text) <= longest:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from protocol.feed import FeedSource
 from storage.redis_link import LinkScript, Part
 from storage.shards import Shards
 from storage.snowflakes import milliseconds
@@ -35,8 +36,17 @@ _ADD, _BACKFILL, _BEGIN, _FINISH = (
 )
 SCRIPTS = (_ADD, _BACKFILL, _BEGIN, _FINISH)
 
+
+class Reading(msgspec.Struct, array_like=True):
+    """The order of a ranked feed. recommended: the source and the propensity of posts from beyond the inbox."""
+
+    post_ids: list[int]
+    scores: list[float]
+    recommended: dict[int, tuple[FeedSource, float | None]]
+
+
 _encode_reading = msgspec.msgpack.Encoder().encode
-_decode_reading = msgspec.msgpack.Decoder(list[tuple[int, float]]).decode
+_decode_reading = msgspec.msgpack.Decoder(Reading).decode
 
 
 class Feeds:
@@ -92,14 +102,13 @@ class Feeds:
         """Extend the expiry of online users' feeds."""
         await self._call_each("EXPIRE", user_ids, LIFETIME_S)
 
-    async def keep_reading(self, token: str, scored: Sequence[tuple[int, float]]) -> None:
+    async def keep_reading(self, token: str, reading: Reading) -> None:
         """Store the order of a ranked feed for its further pages."""
         shard, key = self._place_of_reading(token)
-        kept = _encode_reading(scored[:LONGEST_READING])
-        await self._shards.call(shard, "SET", key, kept, "EX", READING_LIFETIME_S)
+        await self._shards.call(shard, "SET", key, _encode_reading(reading), "EX", READING_LIFETIME_S)
 
-    async def reading(self, token: str) -> list[tuple[int, float]] | None:
-        """The stored order, as (post id, score); None if it has expired."""
+    async def reading(self, token: str) -> Reading | None:
+        """The stored order; None if it has expired."""
         shard, key = self._place_of_reading(token)
         kept = await self._shards.call(shard, "GET", key)
         return None if kept is None else _decode_reading(kept)
@@ -114,7 +123,7 @@ class Feeds:
 
     def _place_of_reading(self, token: str) -> tuple[int, str]:
         shard = self._shards.of(token)
-        return shard, self._shards.key(shard, "reading", token)
+        return shard, self._shards.key(shard, "ranked", token)
 
     def _marks(self, shard: int) -> tuple[bytes, bytes]:
         """The marks "building" and "built" of this run. The second one sorts above the first."""

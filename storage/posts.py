@@ -1,6 +1,6 @@
 """Posts: rows with their author, mentions and the viewer's relation, in one query however many are asked for."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple, TypedDict, cast
 
@@ -38,6 +38,8 @@ class PostRow(LiteRow):
     edited_at: datetime | None
     author_is_private: bool
     author_is_large: bool
+    author_is_creator: bool
+    is_hidden: bool  # by the viewer, from feeds
     follows: bool
     followed_by: bool
     blocks: bool
@@ -91,7 +93,9 @@ _SHARED = f"""
 """
 LOAD = f"""
     SELECT {_COLUMNS}, {lite_columns("u")}, u.is_private AS author_is_private,
-           u.is_large AS author_is_large,
+           u.is_large AS author_is_large, u.role = 'creator' AS author_is_creator,
+           EXISTS (SELECT FROM feed_hides h WHERE h.user_id = viewer_id()
+                                              AND h.post_id = coalesce(w.shared_post_id, w.id)) AS is_hidden,
            coalesce(r.follows, false) AS follows, coalesce(r.followed_by, false) AS followed_by,
            coalesce(r.blocks, false) AS blocks, coalesce(r.blocked_by, false) AS blocked_by,
            coalesce(r.mutes_posts, false) AS mutes_posts,
@@ -119,13 +123,14 @@ async def insert(
     circle_id: int | None,
     reply_policy: str,
     hashtags: Sequence[str],
+    topics: Sequence[str],
     mention_ids: Sequence[int],
     shared_post_id: int | None = None,
 ) -> None:
     await tx.execute(
         """INSERT INTO posts
-            (id, author_id, text, visibility, circle_id, reply_policy, hashtags, mention_ids, shared_post_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
+            (id, author_id, text, visibility, circle_id, reply_policy, hashtags, topics, mention_ids, shared_post_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)""",
         id,
         author_id,
         text,
@@ -133,6 +138,7 @@ async def insert(
         circle_id,
         reply_policy,
         hashtags,
+        topics,
         mention_ids,
         shared_post_id,
     )
@@ -203,29 +209,6 @@ async def originals_shared_above(tx: Transaction, stored: Sequence[int], before:
     return {row[0] for row in rows}
 
 
-class Candidate(NamedTuple):
-    """A post for the viewer's feed, as ranking reads it."""
-
-    post_id: int
-    author_id: int
-    follows: bool
-    followed_by: bool
-    is_named: bool
-    reactions: int
-    comments: int
-    shares: int
-    saves: int
-    views: int
-    original_id: int  # of a share; else the post's own
-
-
-async def load_candidates(tx: Transaction, stored: Sequence[int], limit: int) -> Iterable[Candidate]:
-    """The newest `limit` posts that `load_latest` would go through, without hidden ones."""
-    rows = await tx.fetch("SELECT * FROM feed_candidates($1, $2)", stored, limit)
-    # Records unpack as tuples do: making tuples of 500 would cost more than ranking them.
-    return cast("Iterable[Candidate]", rows)
-
-
 async def lock_own(tx: Transaction, post_id: int, author_id: int) -> Row | None:
     """version, text and mention_ids of the viewer's own published post."""
     return await tx.fetchrow(
@@ -252,15 +235,18 @@ async def edit(
     author_id: int,
     text: str,
     hashtags: Sequence[str],
+    topics: Sequence[str],
     mention_ids: Sequence[int],
 ) -> None:
     await tx.execute(
-        """UPDATE posts SET text = $2, hashtags = $3, mention_ids = $4, version = version + 1, edited_at = now()
+        """UPDATE posts SET text = $2, hashtags = $3, mention_ids = $4, topics = $5, version = version + 1,
+            edited_at = now()
         WHERE id = $1""",
         id,
         text,
         hashtags,
         mention_ids,
+        topics,
     )
     await tx.execute("DELETE FROM post_mentions WHERE post_id = $1 AND user_id <> ALL ($2)", id, mention_ids)
     await _insert_mentions(tx, id, author_id, mention_ids)

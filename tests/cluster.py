@@ -224,7 +224,8 @@ class Cluster:
     async def _is_idle(self) -> bool:
         waits = await self._owners.fetchval(
             """SELECT EXISTS (SELECT FROM outbox WHERE sent_batch IS NULL)
-            OR EXISTS (SELECT FROM count_changes) OR EXISTS (SELECT FROM counts_unpushed)"""
+            OR EXISTS (SELECT FROM count_changes) OR EXISTS (SELECT FROM counts_unpushed)
+            OR EXISTS (SELECT FROM affinity_changes)"""
         )
         return not waits and all(lag.records == 0 for lag in await self.stores.event_log.lags())
 

@@ -1,4 +1,5 @@
-"""The counters: fold changes into the counts of posts and comments, and push these to users who watch the posts.
+"""The counters: fold changes into the counts of posts and comments, and push these to users who watch the posts. They
+also fold what users did into affinities.
 
 Several may run; a lock lets one work at a time. A turn folds first and pushes in later transactions. PostgreSQL records
 the counts that were folded and not pushed yet, so after a crash the next turn pushes them.
@@ -11,7 +12,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from domain.post_channels import POST
-from storage import counts, present, views
+from storage import affinities, counts, present, views
 from workers.job import Tools
 from workers.woken_loop import Pace, run_when_woken
 
@@ -28,6 +29,7 @@ CHECKED = 200  # targets
 MOST_DRIFTING = 1_000  # that are remembered
 
 FOLDED = Counter("daira_counts_folded_total", "Changes folded into the counts of posts and comments")
+ACTS = Counter("daira_affinity_acts_folded_total", "Acts of users folded into affinities and the quality of posts")
 DRIFT = Gauge(
     "daira_counts_drift",
     "Posts and comments whose counts differ from their rows, among those checked (see `daira check counts`)",
@@ -60,6 +62,8 @@ class Counters:
             if time.monotonic() >= self._sketch_at:
                 self._sketch_at = time.monotonic() + SKETCH_EVERY_S
                 await self.sketch()
+        if await affinities.has_work(self._tools.database):
+            has_more |= await self.learn()
         if time.monotonic() >= self._check_at:
             self._check_at = time.monotonic() + CHECK_EVERY_S
             await self.check()
@@ -73,6 +77,18 @@ class Counters:
                     return False
                 folded = await counts.fold(tx, BATCH)
             FOLDED.inc(folded)
+            if folded < BATCH:
+                return False
+        return True
+
+    async def learn(self) -> bool:
+        """Fold acts into affinities. Returns whether there are more."""
+        for _ in range(MOST_BATCHES):
+            async with self._tools.database.transaction() as tx:
+                if not await counts.take_turn(tx):
+                    return False
+                folded = await affinities.fold(tx, BATCH)
+            ACTS.inc(folded)
             if folded < BATCH:
                 return False
         return True

@@ -39,6 +39,7 @@ CREATE OR REPLACE FUNCTION inbox_post_ids(amount integer) RETURNS SETOF bigint
 $$;
 GRANT EXECUTE ON FUNCTION inbox_post_ids TO daira_app;
 
+-- For processes of schema 0023 and before, which may still run while this is laid: `feed_ranking` has replaced it.
 -- The signals that ranking reads, of the newest `amount` posts of the stored feed and of large authors whom the viewer
 -- follows, without posts that must not be in the viewer's feed. Relations are read once per author, and the rule of
 -- the policy runs only for posts that a follow does not open by itself.

@@ -78,7 +78,7 @@ async def test_expired_and_foreign_cursors(cluster: Cluster, person):
     for garbage in ("x", "%%%", "A" * 512, "ل"):
         assert (await reader.refused("feed.get", cursor=garbage)).fields == ["cursor"]
     redis = cluster.redis
-    keys = [key async for key in redis.commands.scan_iter(redis.key("*:reading", "*"))]
+    keys = [key async for key in redis.commands.scan_iter(redis.key("*:ranked", "*"))]
     await redis.commands.delete(*keys)
     assert (await reader.refused("feed.get", cursor=cursor)).code == "FAILED_PRECONDITION"
 

@@ -186,6 +186,8 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
     "comment.create": (World.post, {"text": "hello", **KEY}),
     "comment.delete": (World.comment, {}),
     "comment.edit": (World.comment, {"text": "hello again"}),
+    "feed.hide": (World.post, {"reason": "topic"}),
+    "feed.reset": (World.nothing, {}),
     "graph.accept": (World.asked_by_bob, {}),
     "graph.block": (World.user, {}),
     "graph.follow": (World.user, {}),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from storage.feeds import LONGEST, Feeds
+from storage.feeds import LONGEST, Feeds, Reading
 
 ALICE, BOB = 11, 22
 READERS = range(100, 160)  # on all servers of a cluster
@@ -78,5 +78,6 @@ async def test_another_run_of_the_server_may_lack_posts(feeds, monkeypatch):
 
 async def test_the_order_of_a_ranked_feed_is_kept(feeds):
     assert await feeds.reading("token") is None
-    await feeds.keep_reading("token", [(post(1), 0.5), (post(2), 0.25)])
-    assert await feeds.reading("token") == [(post(1), 0.5), (post(2), 0.25)]
+    reading = Reading([post(1), post(2)], [0.5, 0.25], {post(2): ("exploration", 0.125)})
+    await feeds.keep_reading("token", reading)
+    assert await feeds.reading("token") == reading

@@ -4,7 +4,7 @@
 
 -- `topics` are written with the text; workers write the others, which are the same for all viewers.
 ALTER TABLE posts
-    ADD topics      text[] NOT NULL DEFAULT '{}',    -- hashtags with their #, and words as they are compared
+    ADD topics      text[] NOT NULL DEFAULT '{}',    -- the words of the text, as they are compared
     ADD quality     real NOT NULL DEFAULT 0.5,       -- 0 to 1
     ADD looks       integer NOT NULL DEFAULT 0,      -- views that say how long; one for each user and day
     ADD watched     real NOT NULL DEFAULT 0,         -- sum over these, 1 for each that took 10 s or longer
@@ -54,7 +54,7 @@ CREATE TABLE feed_hides (
     post_id    bigint NOT NULL,                     -- the original, if a share was hidden
     author_id  bigint NOT NULL,
     reason     text NOT NULL CHECK (reason IN ('not_interested', 'seen_too_often', 'topic', 'author', 'spam')),
-    topics     text[] NOT NULL,                     -- of the post
+    topics     text[] NOT NULL,                     -- of the post: its hashtags with their #; without these, its words
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (user_id, post_id)
 );

@@ -61,6 +61,7 @@ NO_ROW = {
     "graph.unmuted": "own",
     "hashtag.get": "count",
     "media.create_upload": "own",
+    "feed.reset": "silent",
     "media.progressed": "own",
     "notification.accept_filtered": "silent",
     "notification.counted": "count",

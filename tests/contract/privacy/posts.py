@@ -83,6 +83,19 @@ def _hidden_places(world: World, viewer: str) -> list[Cell]:
     return [Cell(arguments, refused="FAILED_PRECONDITION") for arguments in hidden]
 
 
+def _why(world: World, viewer: str) -> list[Cell]:
+    """It tells of the viewer's own ties, and shows nothing else."""
+    return [cell._replace(shows=()) for cell in _each_post(world, viewer)]
+
+
+def _hides(world: World, viewer: str) -> list[Cell]:
+    return [cell._replace(arguments={**cell.arguments, "reason": "author"}) for cell in _why(world, viewer)]
+
+
+async def _forget_hides(world: World) -> None:
+    await world.everybody("feed.reset", {viewer: [{}] for viewer in VIEWERS})
+
+
 async def _publish(world: World) -> list[Thing]:
     return [
         await world.publish(account, visibility, world.new_name(account, visibility), mentions=MENTIONED)
@@ -169,6 +182,8 @@ async def _stop_typing(world: World) -> None:
 
 CALLS = {
     "feed.get": CallRow(_feeds),
+    "feed.hide": CallRow(_hides, restore=_forget_hides),
+    "feed.why": CallRow(_why),
     "post.create": CallRow(_mentions),
     "post.delete": CallRow(_foreign_posts()),
     "post.edit": CallRow(_foreign_posts(version=1, text="mine")),

@@ -1,6 +1,8 @@
 """The posts that belong into feeds, by the database functions alone."""
 
 import json
+from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -97,7 +99,24 @@ async def test_inbox_post_ids_are_the_newest(rows: Rows):
 
 
 async def candidates(rows: Rows, viewer: int, *inbox: int, amount: int = 9) -> list[int]:
-    return [each["post_id"] for each in await rows.list(viewer, "feed_candidates", list(inbox), amount)]
+    """The candidates, which are the posts that `feed_ranking` ranks."""
+    found = [each["post_id"] for each in await rows.list(viewer, "feed_candidates", list(inbox), amount)]
+    assert sorted(await ranking(rows, viewer, inbox, amount=amount), reverse=True) == found
+    return found
+
+
+async def ranking(
+    rows: Rows,
+    viewer: int,
+    inbox: Iterable[int],
+    beyond: Iterable[int] = (),
+    *,
+    amount: int = 99,
+    asked: int | None = None,
+) -> dict[int, Any]:
+    """The rows of `feed_ranking` by post id, best first."""
+    found = await rows.list(viewer, "feed_ranking", [*inbox], [*beyond], amount, await rows.now(), False, asked)
+    return {each["post_id"]: each for each in sorted(found, key=lambda each: each["score"], reverse=True)}
 
 
 async def test_feed_candidates_are_the_newest_of_inbox_and_large_authors(rows: Rows):

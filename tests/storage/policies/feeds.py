@@ -1,4 +1,4 @@
-"""Writes of the application to what feeds learn from, in the form of `rules`, and who is answered by functions."""
+"""Writes to what feeds learn from, in the form of `rules`, and whom their functions answer."""
 
 from tests.storage.policies.rules import NO_ONE, Rules
 from tests.storage.policies.world import ANYONE
@@ -47,11 +47,24 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
          "SELECT true FROM affinities(ARRAY [{owner}])"),
         ("other", "SELECT true FROM affinities(ARRAY [{open}]) WHERE affinity > 0"),
     ),
+    "feed_ranking": (
+        (_FOLLOWERS, "SELECT true FROM feed_ranking(ARRAY [{post}], '{{}}', 9, now(), false)"),
+        (NO_ONE, "SELECT true FROM feed_ranking(ARRAY [{lost_post}], '{{}}', 9, now(), false)"),
+        (f"owner {_FOLLOWERS}", "SELECT true FROM feed_ranking('{{}}', '{{}}', 9, now(), false, {post})"),
+        (f"{ANYONE} newcomer", "SELECT true FROM feed_ranking('{{}}', ARRAY [{open_post}], 9, now(), false)"),
+    ),
+    "hide_post": (
+        (f"owner {_FOLLOWERS}", "SELECT hide_post({post}, 'topic')"),
+        (NO_ONE, "SELECT hide_post({deleted_post}, 'topic')"),
+    ),
+    "left_out_post_ids": (("other", "SELECT true FROM left_out_post_ids(ARRAY [{viewed_post}])"),),
+    "forget_learnt": ((f"{ANYONE} newcomer nobody", "SELECT true FROM forget_learnt()"),),
     "note_visits": (
         ("nobody", "SELECT note_visits(ARRAY [{stranger}], ARRAY [{open}]) = 1"),
     ),
 }  # fmt: skip
 INTERNAL = (
     "decayed", "affinity", "affinity_noted", "affinities_wait", "post_quality", "fold_affinities", "hidden_posters",
+    "ranking_score", "freshness", "topics_of", "hide_levels",
 )  # fmt: skip
 TO_WORKERS = ("affinities_wait", "fold_affinities")
