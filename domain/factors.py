@@ -18,11 +18,12 @@ import numpy as np
 import numpy.typing as npt
 from implicit.als import AlternatingLeastSquares
 from scipy.sparse import coo_matrix
+from threadpoolctl import threadpool_limits
 
 DIMENSIONS = 128
 ITERATIONS = 12
-REGULARIZATION = 0.05
-CONFIDENCE = 10.0  # in an engagement of weight 1, against none
+REGULARIZATION = 10.0  # high: most users have few engagements
+CONFIDENCE = 5.0  # in an engagement of weight 1, against none
 FEWEST = 2  # engagements of a user or a post
 MOST = 200_000  # users, and posts: those with the most engagements
 MEMORY_BYTES = 4 << 30
@@ -44,12 +45,14 @@ def learn(
     if not len(weights):
         nothing = np.zeros((0, DIMENSIONS), np.float32)
         return user_ids, nothing, post_ids, nothing
+    # Several engagements of a user with a post add up.
     engagements = coo_matrix((weights, (user_rows, post_rows)), (len(user_ids), len(post_ids))).tocsr()
-    model = AlternatingLeastSquares(
-        factors=DIMENSIONS, regularization=REGULARIZATION, alpha=CONFIDENCE, iterations=ITERATIONS, num_threads=1,
-        random_state=0,
-    )  # fmt: skip
-    model.fit(engagements, show_progress=False, callback=lambda done, *_: step((done + 1) / ITERATIONS))
+    with threadpool_limits(1, "blas"):
+        model = AlternatingLeastSquares(
+            factors=DIMENSIONS, regularization=REGULARIZATION, alpha=CONFIDENCE, iterations=ITERATIONS, num_threads=1,
+            random_state=0,
+        )  # fmt: skip
+        model.fit(engagements, show_progress=False, callback=lambda done, *_: step((done + 1) / ITERATIONS))
     return user_ids, _normalized(model.user_factors), post_ids, _normalized(model.item_factors)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
+from importlib.util import find_spec
 from typing import NamedTuple
 
 from aiohttp import ClientSession
@@ -15,7 +16,7 @@ from protocol.devices import DeviceKind
 from protocol.events import EVENTS
 from stage.recorder import ObjectStore, Recorder
 from stage.voice_server import VoiceServer
-from storage import schema
+from storage import embeddings, schema
 from storage.database import Database
 from storage.kafka_positions import KafkaPositions
 from storage.objects import Objects
@@ -45,6 +46,7 @@ async def examine(settings: Settings) -> list[Finding]:
         ("settings", _settings, "run `daira up`, or set what is named"),
         ("postgres, application role", _app_database, "is the server up, and DAIRA_POSTGRES_URL right?"),
         ("postgres, worker role", _worker_database, "is the server up, and DAIRA_POSTGRES_WORKER_URL right?"),
+        ("embeddings", _embeddings, "is the server up, and DAIRA_POSTGRES_URL right?"),
         ("postgres, replica", _replica, "is it up, and DAIRA_POSTGRES_REPLICA_URL right?"),
         ("redis", _redis, "is the server up, and DAIRA_REDIS_URL right?"),
         ("event log", _event_log, "is Kafka up, and are DAIRA_KAFKA_BROKERS and its login right?"),
@@ -84,6 +86,21 @@ async def _app_database(settings: Settings) -> str:
 
 async def _worker_database(settings: Settings) -> str:
     return await _database(settings.worker_database, serves=False)
+
+
+async def _embeddings(settings: Settings) -> str:
+    database = Database(settings.app_database, largest=1)
+    await database.connect()
+    try:
+        async with database.transaction() as tx:
+            why = await embeddings.why_not_searched(tx)
+    finally:
+        await database.close()
+    if why is not None:
+        return f"{why}: feeds have no similar posts, see docs/deployment.md"
+    if find_spec("implicit") is None:
+        return "pgvector is there; what learns vectors, the extra `learning`, is not installed here"
+    return "pgvector is there; vectors are learnt once a day, or by `daira learn embeddings`"
 
 
 async def _database(url: str, *, serves: bool) -> str:

@@ -5,7 +5,6 @@ extra `learning`. Without it, and while nothing can be learnt, feeds lack one so
 """
 
 import asyncio
-import os
 import secrets
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import structlog
 from prometheus_client import Counter, Gauge
@@ -144,21 +143,23 @@ async def _export(database: Database, folder: Path, step: Step) -> int:
         for user_id, vector in (await embeddings.learnt(database, seen[start : start + BATCH])).items():
             known_users.append(user_id)
             known_vectors.extend(vector)
-    arrays: dict[str, array[Any]] = {
-        "users": users, "posts": posts, "weights": weights, "known_users": known_users, "known_vectors": known_vectors,
-    }  # fmt: skip
-    for file, numbers in arrays.items():
-        await asyncio.to_thread((folder / file).write_bytes, numbers.tobytes())
+    for file, numbers in (
+        ("users", users.tobytes()),
+        ("posts", posts.tobytes()),
+        ("weights", weights.tobytes()),
+        ("known_users", known_users.tobytes()),
+        ("known_vectors", known_vectors.tobytes()),
+    ):
+        await asyncio.to_thread((folder / file).write_bytes, numbers)
     return len(users)
 
 
 async def _compute(folder: Path, progress: Callable[[float], None]) -> None:
     child = await asyncio.create_subprocess_exec(
-        *("nice", "-n", str(NICENESS), sys.executable, "-W", "ignore", "-m", "domain.factors", str(folder)),
+        *("nice", "-n", str(NICENESS), sys.executable, "-m", "domain.factors", str(folder)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
     )
     assert child.stdout is not None
     assert child.stderr is not None

@@ -1,7 +1,8 @@
 -- Candidates for ranked feeds from beyond the inbox: public posts of users whom the viewer does not follow.
 
 -- Those of the posts that may be shown to the viewer as recommendations: public, not old, not shares, of users whom the
--- viewer does not follow. Never of private accounts, of minors, or of accounts in their first 72 hours.
+-- viewer does not follow, and without a reaction of the viewer. Never of private accounts, of minors, or of accounts in
+-- their first 72 hours.
 CREATE OR REPLACE FUNCTION recommendable_post_ids(ids bigint[]) RETURNS SETOF bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT p.id
@@ -13,6 +14,8 @@ CREATE OR REPLACE FUNCTION recommendable_post_ids(ids bigint[]) RETURNS SETOF bi
       AND NOT EXISTS (SELECT FROM accounts a
                       WHERE a.user_id = p.author_id AND a.birth_date > (now() - interval '18 years')::date)
       AND NOT EXISTS (SELECT FROM follows f WHERE f.follower_id = viewer_id() AND f.followee_id = p.author_id)
+      AND NOT EXISTS (SELECT FROM reactions r
+                      WHERE r.target_type = 'post' AND r.target_id = p.id AND r.user_id = viewer_id())
       AND post_visible(p.author_id, p.visibility, p.circle_id)
       AND NOT EXISTS (SELECT FROM mutes m WHERE m.user_id = viewer_id() AND m.muted_id = p.author_id
                                             AND m.kind IN ('all', 'posts') AND (m.until IS NULL OR m.until > now()))

@@ -48,15 +48,17 @@ def strangers(rows: Rows) -> Strangers:
 
 
 async def test_public_posts_of_strangers_are_recommendable(strangers: Strangers):
-    alice, bob = await strangers.rows.user(), await strangers.user()
+    alice, bob = await strangers.user(), await strangers.user()
     public = await strangers.post(bob)
     others = [await strangers.post(bob, visibility=visibility) for visibility in ("followers", "private")]
     others.append(await strangers.post(bob, status="deleted"))
     others.append(await strangers.post(bob, shared_post_id=public))
     others.append(await strangers.post(bob, age_hours=OLDEST_HOURS + 1))
     others.append(await strangers.post(alice))
+    others.append(liked := await strangers.post(bob))
+    await strangers.rows.react(alice, liked, target_type="post")
     assert await strangers.shown(alice, public, *others) == {public}
-    assert await strangers.shown(bob, public, *others[:-1]) == set()
+    assert await strangers.shown(bob, public, *others) == {others[-2]}
 
 
 async def test_posts_of_new_private_and_underage_accounts_are_not_recommendable(strangers: Strangers):

@@ -1,0 +1,50 @@
+"""`daira learn`: learns at once what a worker learns once a day."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from gateway.terminal import fail, load_settings, notes, run, screen
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from gateway.settings import Settings
+    from workers.embeddings import Learnt
+
+app = typer.Typer(help="Learn at once what a worker learns once a day.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Learn at once what a worker learns once a day."""  # with one command alone, typer would leave out its name
+
+
+@app.command("embeddings")
+def learn_embeddings() -> None:
+    """Learn what users like from the reactions, comments, saves and shares of the last 30 days, for ranked feeds."""
+    from importlib.util import find_spec
+
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    if find_spec("implicit") is None:
+        fail("this needs the extra `learning`: pip install 'daira[learning]'")
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    with Progress(*columns, console=notes, transient=True) as progress:
+        learnt = run(_learn(load_settings(), progress))
+    screen.print(
+        f"learnt vectors of {learnt.users} users and {learnt.posts} posts from {learnt.engagements} engagements"
+    )
+
+
+async def _learn(settings: "Settings", progress: "Progress") -> "Learnt":
+    from gateway.stores import open_database
+    from workers.embeddings import learn
+
+    task = progress.add_task("reading", total=1.0)
+
+    def step(name: str, done: float) -> None:
+        progress.update(task, description=name, completed=done)
+
+    async with open_database(settings.worker_database, 1, serves=False) as database:
+        return await learn(database, step)
