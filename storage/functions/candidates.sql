@@ -2,74 +2,79 @@
 
 -- Those of the posts that may be shown to the viewer as recommendations: public, not old, not shares, of users whom the
 -- viewer does not follow, and without a reaction of the viewer. Never of private accounts, of minors, or of accounts in
--- their first 72 hours.
+-- their first 72 hours. Authors are read once, however many posts of theirs are asked for.
 CREATE OR REPLACE FUNCTION recommendable_post_ids(ids bigint[]) RETURNS SETOF bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT p.id
-    FROM posts p
-    JOIN users u ON u.id = p.author_id AND u.status = 'active' AND NOT u.is_private
-                AND u.created_at < now() - interval '72 hours'
-    WHERE p.id = ANY (ids) AND p.id >= recommended_since() AND p.status = 'published' AND p.visibility = 'public'
-      AND p.shared_post_id IS NULL AND p.author_id <> viewer_id()
-      AND NOT EXISTS (SELECT FROM accounts a
-                      WHERE a.user_id = p.author_id AND a.birth_date > (now() - interval '18 years')::date)
-      AND NOT EXISTS (SELECT FROM follows f WHERE f.follower_id = viewer_id() AND f.followee_id = p.author_id)
-      AND NOT EXISTS (SELECT FROM reactions r
-                      WHERE r.target_type = 'post' AND r.target_id = p.id AND r.user_id = viewer_id())
-      AND post_visible(p.author_id, p.visibility, p.circle_id)
-      AND NOT EXISTS (SELECT FROM mutes m WHERE m.user_id = viewer_id() AND m.muted_id = p.author_id
-                                            AND m.kind IN ('all', 'posts') AND (m.until IS NULL OR m.until > now()))
+    WITH wanted AS MATERIALIZED (
+        SELECT id, author_id FROM posts
+        WHERE id = ANY (ids) AND id >= recommended_since() AND status = 'published' AND visibility = 'public'
+          AND shared_post_id IS NULL AND author_id <> viewer_id()
+    ), authors AS MATERIALIZED (
+        SELECT u.id FROM users u
+        WHERE u.id = ANY (ARRAY (SELECT author_id FROM wanted)) AND u.status = 'active' AND NOT u.is_private
+          AND u.created_at < now() - interval '72 hours'
+          AND NOT EXISTS (SELECT FROM accounts a
+                          WHERE a.user_id = u.id AND a.birth_date > (now() - interval '18 years')::date)
+          AND NOT EXISTS (SELECT FROM follows f WHERE f.follower_id = viewer_id() AND f.followee_id = u.id)
+    )
+    SELECT visible_post_ids(ARRAY (
+        SELECT w.id FROM wanted w
+        WHERE w.author_id IN (SELECT id FROM authors)
+          AND NOT EXISTS (SELECT FROM reactions r
+                          WHERE r.target_type = 'post' AND r.target_id = w.id AND r.user_id = viewer_id())))
 $$;
 
--- The lowest id of a post that is new enough to be recommended.
+-- The lowest id of a post that is new enough to be recommended. Without a search_path of its own, so that it becomes part
+-- of its callers' plans.
 CREATE OR REPLACE FUNCTION recommended_since() RETURNS bigint
-    LANGUAGE sql STABLE SET search_path = public, pg_temp
+    LANGUAGE sql STABLE
     RETURN public.snowflake_at(now() - interval '96 hours');
 
--- Public posts of users whom followed users follow, and posts that followed users reacted to, commented on or shared;
--- those with the most such ties first. At most 50 followed users are read, and 34 rows of each. Saves are private.
-CREATE OR REPLACE FUNCTION second_degree_post_ids(amount integer) RETURNS SETOF bigint
+-- Public posts from `since` on, of users whom followed users follow, and posts that followed users reacted to, commented
+-- on or shared; those with the most such ties first. The newest 40 follows are read, and 26 rows of each user. Saves are
+-- private. `since` is no expression: that would be computed for each row.
+CREATE OR REPLACE FUNCTION second_degree_post_ids(since bigint, amount integer) RETURNS SETOF bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH near AS MATERIALIZED (
         SELECT followee_id AS id FROM follows
         WHERE follower_id = viewer_id() AND status = 'active' AND followee_id NOT IN (
             SELECT muted_id FROM mutes WHERE user_id = viewer_id() AND kind IN ('all', 'posts')
                                          AND (until IS NULL OR until > now()))
-        ORDER BY id DESC LIMIT 50
+        ORDER BY follows.id DESC LIMIT 40
     ), engaged AS (
         SELECT acts.post_id, near.id AS person FROM near CROSS JOIN LATERAL (
             (SELECT target_id AS post_id FROM reactions
-             WHERE user_id = near.id AND target_type = 'post' AND id >= recommended_since() ORDER BY id DESC LIMIT 6)
+             WHERE user_id = near.id AND target_type = 'post' AND id >= since ORDER BY id DESC LIMIT 5)
             UNION ALL
             (SELECT post_id FROM comments
-             WHERE author_id = near.id AND status = 'published' AND post_id >= recommended_since()
-             ORDER BY post_id DESC LIMIT 4)
+             WHERE author_id = near.id AND status = 'published' AND post_id >= since ORDER BY post_id DESC LIMIT 3)
             UNION ALL
             (SELECT shared_post_id FROM posts
-             WHERE author_id = near.id AND status = 'published' AND id >= recommended_since()
+             WHERE author_id = near.id AND status = 'published' AND id >= since
                AND shared_post_id IS NOT NULL AND visibility = 'public'
-             ORDER BY id DESC LIMIT 4)) acts
+             ORDER BY id DESC LIMIT 3)) acts
     ), followed AS (
         SELECT f.followee_id AS id, count(*) AS ties FROM near CROSS JOIN LATERAL (
             SELECT followee_id FROM follows WHERE follower_id = near.id AND status = 'active'
-            ORDER BY id DESC LIMIT 20) f
+            ORDER BY id DESC LIMIT 15) f
         WHERE f.followee_id <> viewer_id() AND f.followee_id NOT IN (SELECT id FROM near)
-        GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 40
+        GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 30
     )
     SELECT post_id FROM (
         SELECT post_id, count(DISTINCT person) AS ties FROM engaged GROUP BY 1
         UNION ALL
         SELECT p.id, followed.ties FROM followed CROSS JOIN LATERAL (
             SELECT id FROM posts
-            WHERE author_id = followed.id AND status = 'published' AND id >= recommended_since()
+            WHERE author_id = followed.id AND status = 'published' AND id >= since
               AND visibility = 'public' AND shared_post_id IS NULL
             ORDER BY id DESC LIMIT 3) p) found
-    WHERE post_id >= recommended_since()
+    WHERE post_id >= since
     GROUP BY post_id ORDER BY sum(ties) DESC, post_id DESC LIMIT amount
 $$;
 
--- Posts whose engagers like what the viewer likes, the closest first. None without the extension `vector`.
-CREATE OR REPLACE FUNCTION similar_post_ids(amount integer) RETURNS SETOF bigint
+-- Posts from `since` on whose engagers like what the viewer likes, the closest first. None without the extension
+-- `vector`.
+CREATE OR REPLACE FUNCTION similar_post_ids(since bigint, amount integer) RETURNS SETOF bigint
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     liking real[] := (SELECT vector FROM user_vectors WHERE user_id = viewer_id());
@@ -78,64 +83,72 @@ BEGIN
         RETURN;
     END IF;
     PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true); -- goes on past posts that are too old
-    RETURN QUERY SELECT p.post_id FROM vectors.posts p WHERE p.post_id >= recommended_since()
+    RETURN QUERY SELECT p.post_id FROM vectors.posts p WHERE p.post_id >= since
         ORDER BY p.vector OPERATOR(vectors.<=>) liking::vectors.halfvec LIMIT amount;
 END $$;
 
--- Posts drawn from those to explore that the viewer may be shown, and the probability with which each was chosen: of N
--- posts, 40 are drawn, and of these that the viewer may be shown, the first `amount` are taken.
-CREATE OR REPLACE FUNCTION explored_posts(amount integer, OUT post_ids bigint[], OUT propensity real)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-DECLARE
-    everything integer := (SELECT coalesce(max(place), 0) FROM posts_to_explore);
-    places integer[] := ARRAY (SELECT DISTINCT 1 + floor(random() * everything)::integer FROM generate_series(1, 40));
-    shown bigint[];
-BEGIN
-    shown := ARRAY (SELECT id FROM recommendable_post_ids(
-        ARRAY (SELECT e.post_id FROM posts_to_explore e WHERE e.place = ANY (places))) AS r (id) ORDER BY random());
-    post_ids := shown[:amount];
-    propensity := cardinality(places)::real / nullif(everything, 0) * cardinality(post_ids)
-                  / nullif(cardinality(shown), 0);
-END $$;
+-- Up to `amount` posts to explore, drawn evenly.
+CREATE OR REPLACE FUNCTION drawn_post_ids(everything integer, amount integer) RETURNS SETOF bigint
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT e.post_id
+    FROM (SELECT DISTINCT 1 + floor(random() * everything)::integer AS place FROM generate_series(1, amount)) drawn
+    JOIN posts_to_explore e USING (place)
+    ORDER BY random()
+$$;
 
 -- For each of the sources that are asked for: at most `amount` posts of it that the viewer may be shown, the best
 -- first; how long it took; and why it failed, if it did. A source that fails leaves the others alone. Sources that come
--- after `budget_ms` are left out.
+-- after `budget_ms` are left out. Explorations have a propensity: of N posts, 20 are drawn, and of these that the viewer
+-- may be shown, at most 10 are taken.
 CREATE OR REPLACE FUNCTION beyond_inbox(sources text[], amount integer, budget_ms real)
     RETURNS TABLE (source text, post_ids bigint[], propensity real, took_ms real, failure text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     began timestamptz := clock_timestamp();
+    since bigint := recommended_since();
+    more integer := amount + amount / 2; -- some will not be shown
+    to_explore integer := (SELECT coalesce(max(place), 0) FROM posts_to_explore);
+    found bigint[];
+    found_all bigint[] := '{}';
+    places integer[] := '{}'; -- of the sources of those
+    tooks real[];
+    failures text[];
+    shown bigint[];
     started timestamptz;
 BEGIN
-    FOREACH source IN ARRAY sources LOOP
+    FOR place IN 1 .. cardinality(sources) LOOP
         started := clock_timestamp();
-        post_ids := '{}';
-        propensity := NULL;
-        failure := NULL;
+        found := '{}';
         IF started > began + budget_ms * interval '1 ms' THEN
-            failure := 'no time was left';
+            failures[place] := 'no time was left';
         ELSE
             BEGIN
-                CASE source
-                    WHEN 'second_degree' THEN
-                        post_ids := ARRAY (SELECT second_degree_post_ids(2 * amount));
-                    WHEN 'trend' THEN
-                        post_ids := ARRAY (SELECT trending_post_ids(2 * amount));
-                    WHEN 'similar' THEN
-                        post_ids := ARRAY (SELECT similar_post_ids(2 * amount));
-                    WHEN 'exploration' THEN
-                        SELECT e.post_ids, e.propensity INTO post_ids, propensity
-                        FROM explored_posts(least(amount, 10)) e;
+                CASE sources[place]
+                    WHEN 'second_degree' THEN found := ARRAY (SELECT second_degree_post_ids(since, more));
+                    WHEN 'trend' THEN found := ARRAY (SELECT trending_post_ids(more));
+                    WHEN 'similar' THEN found := ARRAY (SELECT similar_post_ids(since, more));
+                    WHEN 'exploration' THEN found := ARRAY (SELECT drawn_post_ids(to_explore, 20));
                 END CASE;
             EXCEPTION WHEN OTHERS THEN
-                failure := SQLERRM;
+                failures[place] := SQLERRM;
             END;
         END IF;
-        post_ids := ARRAY (
-            SELECT f.id FROM unnest(post_ids) WITH ORDINALITY AS f (id, place)
-            JOIN recommendable_post_ids(post_ids) AS r (id) USING (id) ORDER BY f.place LIMIT amount);
-        took_ms := extract(epoch FROM clock_timestamp() - started) * 1000;
+        found_all := found_all || found;
+        places := places || array_fill(place, ARRAY [cardinality(found)]);
+        tooks[place] := extract(epoch FROM clock_timestamp() - started) * 1000;
+    END LOOP;
+    shown := ARRAY (SELECT recommendable_post_ids(found_all));
+    FOR place IN 1 .. cardinality(sources) LOOP
+        source := sources[place];
+        found := ARRAY (
+            SELECT f.id FROM unnest(found_all, places) WITH ORDINALITY AS f (id, of_source, rank)
+            WHERE f.of_source = place AND f.id = ANY (shown) ORDER BY f.rank);
+        post_ids := found[:CASE source WHEN 'exploration' THEN least(amount, 10) ELSE amount END];
+        propensity := CASE WHEN source = 'exploration' THEN
+            cardinality(array_positions(places, place))::real / nullif(to_explore, 0)
+            * cardinality(post_ids) / nullif(cardinality(found), 0) END;
+        took_ms := tooks[place];
+        failure := failures[place];
         RETURN NEXT;
     END LOOP;
 END $$;

@@ -37,6 +37,6 @@ TO_WORKERS = {
     "forget_vectors", "drop_old_exposures",
 }  # fmt: skip
 INTERNAL = TO_WORKERS | {
-    "recommendable_post_ids", "recommended_since", "second_degree_post_ids", "similar_post_ids", "explored_posts",
+    "recommendable_post_ids", "recommended_since", "second_degree_post_ids", "similar_post_ids", "drawn_post_ids",
     "ensure_vectors",
 }  # fmt: skip
