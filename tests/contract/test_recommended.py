@@ -1,0 +1,127 @@
+"""Ranked feeds recommend posts of strangers, from each source; the latest feed never does."""
+
+from typing import Any
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.people import Person
+from workers.candidates import CandidateKeeper
+
+SOURCES = ("second_degree", "trend", "similar", "exploration")
+POSTS = 20  # in the inbox, among which a feed places recommendations
+HIDDEN = ("new", "underage", "private", "blocks", "blocked", "muted", "narrow", "deleted")
+
+
+class Town:
+    """A reader with an inbox, and strangers with a post each. Only the post of "open" may be recommended."""
+
+    reader: Person
+    friend: Person
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.strangers: dict[str, Person] = {}
+        self.posts: dict[str, int] = {}
+
+    async def build(self, person: Any) -> None:
+        self.reader, self.friend = await person("reader", node="b"), await person("friend")
+        await self.reader.call("graph.follow", user_id=self.friend.id)
+        for number in range(POSTS):
+            await self.friend.call("post.create", text=f"صباح الخير {number}")
+        for name in ("open", *HIDDEN):
+            stranger = await person(name)
+            visibility = "followers" if name == "narrow" else "public"
+            post = await stranger.call("post.create", text="مساء الخير", visibility=visibility)
+            self.strangers[name], self.posts[name] = stranger, int(post["id"])
+
+    async def hide(self) -> None:
+        """Change what keeps the posts from the reader. All would be placed before those of the inbox."""
+        of = self.strangers
+        owner = await self.cluster.owner()
+        await owner.execute("UPDATE posts SET quality = 0.05 WHERE author_id = $1", int(self.friend.id))
+        await owner.execute("UPDATE posts SET quality = 1 WHERE id = ANY ($1)", list(self.posts.values()))
+        await owner.execute(
+            "UPDATE users SET created_at = now() - interval '73 hours' WHERE id = ANY ($1)",
+            [int(stranger.id) for name, stranger in of.items() if name != "new"],
+        )
+        await owner.execute(
+            """INSERT INTO accounts (user_id, email, email_key, birth_date)
+            VALUES ($1, $2, $2, (now() - interval '17 years')::date)
+            ON CONFLICT (user_id) DO UPDATE SET birth_date = excluded.birth_date""",
+            int(of["underage"].id), f"{of['underage'].name}@example.org",
+        )  # fmt: skip
+        await owner.close()
+        await of["private"].call("user.update", is_private=True)
+        await of["blocks"].call("graph.block", user_id=self.reader.id)
+        await self.reader.call("graph.block", user_id=of["blocked"].id)
+        await self.reader.call("graph.mute", user_id=of["muted"].id, kind="posts")
+        await of["deleted"].call("post.delete", post_id=str(self.posts["deleted"]))
+
+    async def lead_to_all(self, source: str) -> None:
+        """Let the source have the posts of all strangers."""
+        tools = self.cluster.workers.tools
+        match source:
+            case "second_degree":
+                for stranger in self.strangers.values():
+                    await self.friend.call("graph.follow", user_id=stranger.id)
+            case "trend":
+                owner = await self.cluster.owner()
+                await owner.executemany(
+                    "INSERT INTO post_heat (post_id, heat, is_video) VALUES ($1, 1000, false)",
+                    [(post_id,) for post_id in self.posts.values()],
+                )
+                await owner.close()
+            case "similar":
+                liking = [1.0, *[0.0] * 127]
+                users = [self.reader, *self.strangers.values()]
+                async with tools.database.transaction() as tx:
+                    await tx.execute(
+                        "SELECT keep_user_vectors($1, $2)", [int(user.id) for user in users], liking * len(users)
+                    )
+                await CandidateKeeper(tools).turn()
+            case "exploration":
+                owner = await self.cluster.owner()
+                await owner.execute("DELETE FROM posts_to_explore")
+                await owner.executemany(
+                    "INSERT INTO posts_to_explore (place, post_id) VALUES ($1, $2)",
+                    list(enumerate(self.posts.values(), 1)),
+                )
+                await owner.close()
+
+
+@pytest.fixture
+async def town(cluster: Cluster, person: Any) -> Town:
+    town = Town(cluster)
+    await town.build(person)
+    return town
+
+
+@pytest.mark.parametrize("source", SOURCES)
+async def test_ranked_feeds_recommend_strangers_by_each_source(cluster: Cluster, town: Town, source: str):
+    await town.lead_to_all(source)
+    await town.hide()
+    await cluster.settle(town.reader)
+    ranked = (await town.reader.call("feed.get", limit=100))["items"]
+    ours = {
+        int(item["post"]["id"]): item["source"] for item in ranked if int(item["post"]["id"]) in town.posts.values()
+    }
+    assert ours == {town.posts["open"]: source}
+    latest = (await town.reader.call("feed.get", mode="latest", limit=100))["items"]
+    assert {item["post"]["author"]["id"] for item in latest} == {town.friend.id}
+
+
+async def test_what_an_exploration_showed_is_logged_with_its_propensity(cluster: Cluster, town: Town):
+    await town.hide()
+    await town.lead_to_all("exploration")
+    await town.reader.call("feed.get", limit=100)
+    await cluster.node_b.parts.services.exposures.flush()
+    owner = await cluster.owner()
+    rows = await owner.fetch(
+        "SELECT source, propensity FROM feed_exposures WHERE user_id = $1 AND post_id = $2",
+        int(town.reader.id), town.posts["open"],
+    )  # fmt: skip
+    await owner.close()
+    assert [row["source"] for row in rows] == ["exploration"]
+    # It is certain but for the luck of 20 draws, of 9 posts.
+    assert rows[0]["propensity"] == pytest.approx(1, abs=0.5)
