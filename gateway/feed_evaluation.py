@@ -1,0 +1,95 @@
+"""`daira eval feed`: how good ranked feeds are, on generated or recorded data."""
+
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.terminal import load_settings, notes, run, screen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from evaluation.feed_log import FeedLog
+    from evaluation.feed_world import World
+
+Step = Callable[[str, float], None]
+
+
+def evaluate_feed(
+    people: Annotated[int, typer.Option(min=50, max=10_000, help="number of generated people")] = 2_000,
+    days: Annotated[int, typer.Option(min=3, max=60, help="number of generated days")] = 12,
+    seed: Annotated[int, typer.Option(min=0, help="of all that is drawn")] = 1,
+    splits: Annotated[int, typer.Option(min=1, max=10, help="number of moments at which feeds are judged")] = 3,
+    judged: Annotated[int, typer.Option(min=1, help="the most people whose feeds are judged at each")] = 600,
+    log: Annotated[Path | None, typer.Option(help="a recorded log, instead of generated data")] = None,
+    save: Annotated[Path | None, typer.Option(help="write the generated log to this file")] = None,
+) -> None:
+    """Compare the ranked feed with latest, popular and random, on time that was held out."""
+    import numpy as np
+
+    from evaluation import feed, feed_report
+    from evaluation.feed_log import read_log
+    from evaluation.feed_sessions import simulate
+    from evaluation.feed_world import generate_world
+
+    def generate(progress: Step) -> "tuple[FeedLog, World]":
+        random = np.random.default_rng(seed)
+        world = generate_world(people, days, random)
+        return simulate(world, days, random, lambda done: progress("people visit", done)), world
+
+    with _progress() as progress:
+        recorded, world = (read_log(log), None) if log is not None else generate(progress)
+        if save is not None:
+            recorded.write(save)
+
+        async def judge() -> list[feed.Split]:
+            async with _servers() as urls:
+                return [
+                    await feed.evaluate(recorded, world, urls, moment, most_people=judged, seed=seed, progress=progress)
+                    for moment in feed.moments(recorded, splits)
+                ]
+
+        found = run(judge())
+    screen.width = max(screen.width, 150)
+    judges = [("Judged by what people did in the next day", feed_report.by_log)]
+    if world is not None:
+        judges.append(("Judged by what people would do with each post", feed_report.by_world))
+    for title, by in judges:
+        screen.print(feed_report.scores_table(title, found, by), feed_report.differences_table(found, by))
+    screen.print(feed_report.groups_table(found, judges[-1][1]))
+
+
+@asynccontextmanager
+async def _servers() -> AsyncIterator[tuple[str, str, str]]:
+    """URLs for the owner, the app and the worker: of the servers in the data folder, or of some that end afterwards."""
+    from gateway.embedded import EmbeddedServers, find_servers
+
+    settings = load_settings()
+    if find_servers(settings.data_dir) is not None:
+        yield settings.owner_database, settings.app_database, settings.worker_database
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        servers = EmbeddedServers(Path(folder) / "servers")
+        found = await servers.start()
+        try:
+            yield tuple(found.postgres_url(f"daira_{role}") for role in ("owner", "app", "worker"))  # type: ignore[misc]
+        finally:
+            await servers.stop()
+            servers.erase()
+
+
+@contextmanager
+def _progress() -> "Iterator[Step]":
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    with Progress(TextColumn("{task.description}"), BarColumn(), console=notes, transient=True) as bar:
+        task = bar.add_task("people", total=1.0)
+
+        def step(name: str, done: float) -> None:
+            bar.update(task, description=name, completed=done)
+
+        yield step

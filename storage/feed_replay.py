@@ -1,0 +1,104 @@
+"""A scratch database that holds what a feed's users did until some moment, with a clock that stands at it.
+
+`daira eval feed` asks the product's own queries there. The clock: functions that call `now()` are laid again with
+the moment in its place.
+"""
+
+import secrets
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import TypeAlias
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+from storage.migrating import migrate
+from storage.seeding import Connection
+from storage.snowflakes import EPOCH_MS
+
+Rows: TypeAlias = Iterable[Sequence[object]]
+
+
+def id_at(at_ms: int, sequence: int) -> int:
+    """A snowflake of that moment (ms since 1970). sequence: keeps ids of one millisecond apart."""
+    return (at_ms - EPOCH_MS) << 22 | sequence & 0x3FFFFF
+
+
+def number_of(post_id: int) -> int:
+    """The sequence that `id_at` was given."""
+    return post_id & 0x3FFFFF
+
+
+@asynccontextmanager
+async def scratch_database(owner_url: str, app_url: str, worker_url: str) -> AsyncIterator[tuple[str, str, str]]:
+    """Create a migrated database beside that of the URLs, and drop it afterwards. Returns the three URLs of it."""
+    name = f"daira_eval_{secrets.token_hex(6)}"
+    owner = await asyncpg.connect(owner_url)
+    try:
+        await owner.execute(f"CREATE DATABASE {name}")
+        try:
+            urls = tuple(
+                urlunsplit(urlsplit(url)._replace(path=f"/{name}")) for url in (owner_url, app_url, worker_url)
+            )
+            await migrate(*urls)
+            yield urls[0], urls[1], urls[2]
+        finally:
+            await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await owner.close()
+
+
+async def stop_clock(connection: Connection, moment: datetime) -> None:
+    """Let `now()` in functions be that moment."""
+    definitions = await connection.fetch(
+        r"""SELECT definition FROM pg_proc JOIN pg_language l ON l.oid = prolang,
+            LATERAL (SELECT pg_get_functiondef(pg_proc.oid) AS definition) d
+        WHERE pronamespace = 'public'::regnamespace AND prokind = 'f' AND lanname IN ('sql', 'plpgsql')
+            AND definition ~ '\mnow\(\)'"""
+    )
+    for row in definitions:
+        await connection.execute(row["definition"].replace("now()", f"'{moment.isoformat()}'::timestamptz"))
+
+
+async def insert_past(
+    connection: Connection,
+    *,
+    users: Rows,
+    follows: Rows,
+    posts: Rows,
+    reactions: Rows,
+    comments: Rows,
+    saves: Rows,
+    views: Rows,
+    large_from: int,
+) -> None:
+    """Each kind of rows has the columns that `_COLUMNS` names. Counters of posts are in their rows; those of users are
+    counted here."""
+    tables = ("users", "follows", "posts", "reactions", "comments", "saves", "views")
+    for table in tables:
+        await connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+    for table, rows in zip(tables, (users, follows, posts, reactions, comments, saves, views), strict=True):
+        await connection.copy_records_to_table(table, records=rows, columns=_COLUMNS[table])
+    for table in tables:
+        await connection.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+    await connection.execute(
+        """UPDATE users u SET is_large = followers >= $1, follower_count = followers
+        FROM (SELECT followee_id, count(*) AS followers FROM follows GROUP BY 1) f WHERE f.followee_id = u.id""",
+        large_from,
+    )
+    await connection.execute(f"ANALYZE {', '.join(tables)}")
+
+
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "users": ("id", "username", "username_key", "created_at"),
+    "follows": ("id", "follower_id", "followee_id", "status", "created_at"),
+    "posts": (
+        "id", "author_id", "text", "visibility", "reply_policy", "hashtags", "reactions", "comment_count",
+        "share_count", "save_count", "view_count",
+    ),
+    "reactions": ("target_type", "target_id", "user_id", "kind", "id"),
+    "comments": ("id", "post_id", "path", "depth", "author_id", "text"),
+    "saves": ("id", "user_id", "post_id"),
+    "views": ("post_id", "user_id", "day"),
+}  # fmt: skip
