@@ -61,7 +61,6 @@ class Posts(NamedTuple):
     author: Ints
     at: Ints
     hashtag: Ints
-    is_reel: Flags
 
 
 class Exposures(NamedTuple):

@@ -103,7 +103,7 @@ def _posts(
         action: np.bincount(np.array([act[1] for act in acts], np.int64), minlength=len(post_ids)).tolist()
         for action, acts in done.items()
     }
-    for number, (author, _, hashtag, _) in enumerate(_rows(*past.posts)):
+    for number, (author, _, hashtag) in enumerate(_rows(*past.posts)):
         tags = [TAGS[hashtag] if hashtag < len(TAGS) else f"tag{hashtag}"] if hashtag >= 0 else []
         likes = counts[Action.REACTION][number]
         yield (

@@ -146,7 +146,7 @@ class _Visits:
         person, post, at_ms = person[looks], post[looks], at_ms[looks]
         logit = world.worth(person, post, at_ms)
         engages = random.random(len(person)) < logistic(logit)
-        is_reel = world.posts.is_reel[post]
+        is_reel = world.is_reel[post]
         interest_s = np.exp(0.9 + 0.3 * (logit + 3.5) + 0.5 * world.clickbait[post] + 0.5 * is_reel)
         dwell_ms = (1_000 * interest_s * random.lognormal(0, 0.7, len(person))).clip(200, 180_000).astype(np.int64)
         self._add(Action.VIEW, person, post, at_ms, dwell_ms >= 1_000, dwell_ms)

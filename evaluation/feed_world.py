@@ -49,6 +49,7 @@ class World(NamedTuple):
     topic: Ints
     quality: Floats
     clickbait: Floats
+    is_reel: Flags
 
     @property
     def people(self) -> int:
@@ -114,7 +115,7 @@ def generate_world(people: int, days: int, random: np.random.Generator) -> World
         joined_at, left_at, community, interests, random.normal(0, 1, (people, STYLES)), style, is_latin, is_spam,
         random.lognormal(0.3, 0.8, people).clip(0.1, 12), tie_key, tie, posts, topic,
         author_quality[posts.author] + random.normal(0, 0.7, len(topic)),
-        random.exponential(0.3, len(topic)) + 1.5 * spam_post,
+        random.exponential(0.3, len(topic)) + 1.5 * spam_post, random.random(len(topic)) < 0.2,
     )  # fmt: skip
 
 
@@ -161,4 +162,4 @@ def _posts(
     tags = max(len(each.hashtags) for each in TOPICS)
     which = np.minimum(random.geometric(0.5, len(author)) - 1, tags - 1)
     hashtag = np.where(random.random(len(author)) < 0.7, topic * tags + which, -1)
-    return Posts(author, at, hashtag, random.random(len(author)) < 0.2), topic
+    return Posts(author, at, hashtag), topic

@@ -9,6 +9,7 @@ from gateway.terminal import fail
 
 app = typer.Typer(help="Measure how good search results and feeds are.", no_args_is_help=True)
 app.command("feed")(feed_evaluation.evaluate_feed)
+app.command("record")(feed_evaluation.record_feed)
 
 
 @app.callback()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.terminal import load_settings, notes, run, screen
+from gateway.terminal import fail, load_settings, notes, run, screen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +61,43 @@ def evaluate_feed(
     for title, by in judges:
         screen.print(feed_report.scores_table(title, found, by), feed_report.differences_table(found, by))
     screen.print(feed_report.groups_table(found, judges[-1][1]))
+
+
+def record_feed(
+    file: Annotated[Path, typer.Argument(help="where to write the log, such as feed.npz")],
+    days: Annotated[int, typer.Option(min=1, max=365, help="how old posts may be")] = 30,
+    events: Annotated[
+        Path | None,
+        typer.Option(help="what `daira log tail post.engagement` printed: when and how long posts were viewed"),
+    ] = None,
+) -> None:
+    """Write what users did with public posts to a file for `daira eval feed --log`, without texts, names and ids.
+
+    The file is pseudonymous, not anonymous: who knows some acts of a user can find the user in it.
+    """
+    import time
+
+    import asyncpg
+
+    from evaluation.feed_log import DAY_MS
+    from evaluation.feed_recording import record
+    from storage import feed_recording
+
+    lines = events.read_text("utf-8").splitlines() if events is not None else []
+
+    async def read() -> feed_recording.Recorded:
+        connection = await asyncpg.connect(load_settings().owner_database, timeout=5)
+        try:
+            return await feed_recording.read(connection, time.time_ns() // 1_000_000 - days * DAY_MS)
+        finally:
+            await connection.close()
+
+    try:
+        log = record(run(read()), lines)
+    except (ValueError, KeyError) as error:
+        fail(f"{events} has a line that is no event: {error}")
+    log.write(file)
+    screen.print(f"{len(log.posts.at)} posts and {len(log.acts.at)} acts of {len(log.people.joined_at)} people")
 
 
 @asynccontextmanager
