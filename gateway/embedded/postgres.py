@@ -100,15 +100,16 @@ class Postgres:
                 await connection.execute("CREATE DATABASE daira OWNER daira_owner")
         finally:
             await connection.close()
-        # Only superusers may load the extension.
-        connection = await asyncpg.connect(self._servers.postgres_url("postgres", "daira"))
-        try:
-            await connection.execute(
-                """CREATE SCHEMA IF NOT EXISTS vectors AUTHORIZATION daira_owner;
-                CREATE EXTENSION IF NOT EXISTS vector SCHEMA vectors"""
-            )
-        finally:
-            await connection.close()
+        # Only superusers may load the extension. New databases are copies of the template.
+        for database in ("template1", "daira"):
+            connection = await asyncpg.connect(self._servers.postgres_url("postgres", database))
+            try:
+                await connection.execute(
+                    """CREATE SCHEMA IF NOT EXISTS vectors AUTHORIZATION daira_owner;
+                    CREATE EXTENSION IF NOT EXISTS vector SCHEMA vectors"""
+                )
+            finally:
+                await connection.close()
 
     def erase(self) -> None:
         shutil.rmtree(self._home, ignore_errors=True)
