@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from evaluation.feed_baselines import Order, baselines, oracle
+from evaluation.feed_baselines import Order, Progress, baselines, oracle
 from evaluation.feed_judgements import (
     Judge,
     Judgement,
@@ -22,7 +22,6 @@ from evaluation.feed_scores import DEPTH, Estimate, Scores, Spread, estimate, sc
 from evaluation.feed_world import NEW_FOR_MS, World
 from evaluation.metrics import Interval, bootstrap
 
-Progress = Callable[[str, float], None]
 # Splits are this far apart, so that they fall on different hours: in Cairo 20, 13 and 6 o'clock.
 APART_MS = 31 * HOUR_MS
 
@@ -80,7 +79,7 @@ async def evaluate(
     chance = explored(log, moment_ms, past.posts)
     outcomes = {}
     progress("loading the past", 0.0)
-    async with ranked_feeds(urls, past, moment_ms) as ranked:
+    async with ranked_feeds(urls, past, moment_ms, progress) as ranked:
         contenders: dict[str, Order] = {**ranked, **baselines(past, moment_ms, seed)}
         if world is not None:
             contenders["oracle"] = oracle(world, moment_ms)

@@ -10,6 +10,8 @@ from evaluation.feed_world import World
 
 # Of a person's catalogue, the post numbers in the order in which they would be shown, best first.
 Order: TypeAlias = Callable[[int, Ints], Awaitable[Ints]]
+# Called with the name of what is done, and the part that is done (0 to 1).
+Progress: TypeAlias = Callable[[str, float], None]
 POPULAR_MS = 2 * DAY_MS
 
 

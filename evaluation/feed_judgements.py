@@ -96,7 +96,7 @@ def judge_by_world(world: World, moment_ms: int, seed: int) -> Judge:
         logit = world.worth(np.array(one), catalogue, moment_ms)
         engages = random.random(len(catalogue)) < logistic(logit)
         # As in a visit: one engagement in four is more than a reaction.
-        gains = engages * np.where(random.random(len(catalogue)) < 0.25, 2.0, 1.0)
+        gains: Floats = np.where(engages, np.where(random.random(len(catalogue)) < 0.25, 2.0, 1.0), 0.0)
         hidden = ~engages & (random.random(len(catalogue)) < world.dislike(np.array(one), catalogue, logit))
         return _judgement(catalogue, gains, catalogue[hidden])
 

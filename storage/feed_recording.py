@@ -19,7 +19,9 @@ class Recorded(NamedTuple):
     comments: list[Act]
     saves: list[Act]
     shares: list[Act]
+    hides: list[Act]
     views: list[Act]
+    exposures: list[tuple[int, int, int, int, str, float | None]]  # user, post, time, place, source, propensity
 
 
 _PUBLIC = """
@@ -42,9 +44,13 @@ _OF_POSTS = (
     f"SELECT user_id, post_id, {_AT % 'id'} FROM saves WHERE post_id IN (SELECT id FROM seen)",
     f"""SELECT author_id, shared_post_id, {_AT % "id"} FROM posts
         WHERE status = 'published' AND visibility = 'public' AND shared_post_id IN (SELECT id FROM seen)""",
+    """SELECT user_id, post_id, (extract(epoch FROM created_at) * 1000)::bigint FROM feed_hides
+        WHERE post_id IN (SELECT id FROM seen)""",
     """SELECT user_id, post_id,
             (extract(epoch FROM least((day + 1)::timestamp AT TIME ZONE 'UTC', now())) * 1000)::bigint
         FROM views WHERE post_id IN (SELECT id FROM seen)""",
+    f"""SELECT user_id, post_id, {_AT % "id"}, place, source, propensity FROM feed_exposures
+        WHERE post_id IN (SELECT id FROM seen) ORDER BY id""",
 )
 
 

@@ -5,7 +5,7 @@ the moment in its place.
 """
 
 import secrets
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TypeAlias
@@ -18,6 +18,7 @@ from storage.seeding import Connection
 from storage.snowflakes import EPOCH_MS
 
 Rows: TypeAlias = Iterable[Sequence[object]]
+FOLDED_AT_ONCE = 10_000
 
 
 def id_at(at_ms: int, sequence: int) -> int:
@@ -61,44 +62,45 @@ async def stop_clock(connection: Connection, moment: datetime) -> None:
         await connection.execute(row["definition"].replace("now()", f"'{moment.isoformat()}'::timestamptz"))
 
 
-async def insert_past(
-    connection: Connection,
-    *,
-    users: Rows,
-    follows: Rows,
-    posts: Rows,
-    reactions: Rows,
-    comments: Rows,
-    saves: Rows,
-    views: Rows,
-    large_from: int,
-) -> None:
-    """Each kind of rows has the columns that `_COLUMNS` names. Counters of posts are in their rows; those of users are
-    counted here."""
-    tables = ("users", "follows", "posts", "reactions", "comments", "saves", "views")
-    for table in tables:
+async def insert_past(connection: Connection, rows: dict[str, Rows], *, large_from: int) -> None:
+    """rows: by table, with the columns that `COLUMNS` names. Counters of users are counted here."""
+    for table in rows:
         await connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-    for table, rows in zip(tables, (users, follows, posts, reactions, comments, saves, views), strict=True):
-        await connection.copy_records_to_table(table, records=rows, columns=_COLUMNS[table])
-    for table in tables:
+    for table, columns in COLUMNS.items():
+        await connection.copy_records_to_table(table, records=rows[table], columns=columns)
+    for table in rows:
         await connection.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
     await connection.execute(
         """UPDATE users u SET is_large = followers >= $1, follower_count = followers
         FROM (SELECT followee_id, count(*) AS followers FROM follows GROUP BY 1) f WHERE f.followee_id = u.id""",
         large_from,
     )
-    await connection.execute(f"ANALYZE {', '.join(tables)}")
+    await connection.execute("ANALYZE")
 
 
-_COLUMNS: dict[str, tuple[str, ...]] = {
+async def learn(connection: Connection, progress: Callable[[float], None]) -> None:
+    """Do what workers do with the acts that were inserted. Call `stop_clock` before."""
+    waiting = await connection.fetchval("SELECT count(*) FROM affinity_changes")
+    folded = 0
+    while taken := await connection.fetchval("SELECT fold_affinities($1)", FOLDED_AT_ONCE):
+        folded += taken
+        progress(folded / waiting)
+    await connection.execute("SELECT choose_posts_to_explore()")
+    await connection.execute("ANALYZE")
+
+
+# In the order in which they refer to each other.
+COLUMNS = {
     "users": ("id", "username", "username_key", "created_at"),
     "follows": ("id", "follower_id", "followee_id", "status", "created_at"),
     "posts": (
-        "id", "author_id", "text", "visibility", "reply_policy", "hashtags", "reactions", "comment_count",
+        "id", "author_id", "text", "visibility", "reply_policy", "hashtags", "topics", "reactions", "comment_count",
         "share_count", "save_count", "view_count",
     ),
     "reactions": ("target_type", "target_id", "user_id", "kind", "id"),
     "comments": ("id", "post_id", "path", "depth", "author_id", "text"),
     "saves": ("id", "user_id", "post_id"),
     "views": ("post_id", "user_id", "day"),
+    "affinity_changes": ("user_id", "target_type", "target_id", "kind", "amount", "is_first", "created_at"),
+    "feed_hides": ("user_id", "post_id", "author_id", "reason", "topics", "created_at"),
 }  # fmt: skip

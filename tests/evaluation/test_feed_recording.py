@@ -6,13 +6,22 @@ from pathlib import Path
 import asyncpg
 import numpy as np
 
-from evaluation.feed_log import Action, FeedLog, read_log
+from evaluation.feed_log import Action, FeedLog, Shown, read_log
 from evaluation.feed_recording import record
+from gateway.stores import open_database
 from storage import feed_recording
 from tests.cluster import Cluster
 from tests.conftest import PersonFactory
 
 HOUR_MS = 3_600_000
+
+
+async def log_exploration(cluster: Cluster, user_id: int, post_id: int) -> None:
+    async with open_database(cluster.servers.postgres_url("daira_app"), 1, serves=False) as database:
+        await database.fetch(
+            "SELECT log_exposures($1, $2, $3, $4, $5, $6, $7)",
+            [post_id + 1], [user_id], [post_id], [4], ["exploration"], [0.25], [False],
+        )  # fmt: skip
 
 
 async def recorded(cluster: Cluster, *events: str) -> tuple[feed_recording.Recorded, FeedLog]:
@@ -35,6 +44,7 @@ async def test_acts_on_public_posts_are_recorded(cluster: Cluster, person: Perso
     await bob.call("save.add", post_id=post["id"])
     await bob.call("share.create", post_id=post["id"])
     await bob.call("view.report", views=[{"post_id": post["id"], "dwell_ms": 4_000}])
+    await log_exploration(cluster, int(bob.id), int(post["id"]))
     event = f'{{"v": 1, "post_id": {post["id"]}, "user_id": {bob.id}, "action": "view", "dwell_ms": 4000}}'
 
     found, log = await recorded(cluster, f"3:12-0 {post['id']} {bob.id} {event}")
@@ -45,7 +55,8 @@ async def test_acts_on_public_posts_are_recorded(cluster: Cluster, person: Perso
     assert sorted(log.acts.action[mine]) == [Action.VIEW, Action.REACTION, Action.COMMENT, Action.SAVE, Action.SHARE]
     assert log.acts.dwell_ms[mine & (log.acts.action == Action.VIEW)] == [4_000]
     assert ((log.follows.follower == bob_number) & (log.follows.followee == alice_number)).any()
-    assert (log.exposures.person == bob_number).any()
+    [shown] = np.flatnonzero((log.exposures.person == bob_number) & (log.exposures.post == number))
+    assert (log.exposures.source[shown], log.exposures.propensity[shown]) == (Shown.EXPLORATION, 0.25)
 
     log.write(tmp_path / "log.npz")
     assert all(np.array_equal(*pair) for pair in zip(log.acts, read_log(tmp_path / "log.npz").acts, strict=True))
