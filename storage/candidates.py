@@ -17,6 +17,7 @@ Source = Literal["follow", "mention", "second_degree", "trend", "similar", "expl
 BEYOND: tuple[Source, ...] = ("second_degree", "trend", "similar", "exploration")
 SOURCE_BUDGET_MS = 20.0
 BUDGET_MS = 40.0  # of all sources: those that come later are left out
+PATIENT_MS = 60_000.0
 REST_S = 30.0
 
 LEFT_OUT = Counter(
@@ -34,6 +35,10 @@ class Candidacy(NamedTuple):
     post_id: int
     source: Source
     propensity: float | None
+
+
+class SourceFailed(Exception):
+    """A source of candidates raised an error."""
 
 
 class Resting:
@@ -62,16 +67,24 @@ class Resting:
 _resting = Resting()
 
 
-async def beyond_inbox(tx: Transaction, viewer_id: int, amount: int) -> list[Candidacy]:
+async def beyond_inbox(tx: Transaction, viewer_id: int, amount: int, *, is_patient: bool = False) -> list[Candidacy]:
     """Posts that the viewer may be shown, at most `amount` of each source, the best first.
 
     A post that several sources have is of the first. tx: of the viewer. Whether the viewer has seen a post already is
     for `SeenPosts` to say.
+
+    is_patient: ask all sources, however long they take, so that the result does not depend on how busy the machine is.
+    Raises SourceFailed then.
     """
-    rows = await tx.fetch("SELECT * FROM beyond_inbox($1, $2, $3)", _resting.awake(), amount, BUDGET_MS)
+    sources = list(BEYOND) if is_patient else _resting.awake()
+    budget_ms = PATIENT_MS if is_patient else BUDGET_MS
+    rows = await tx.fetch("SELECT * FROM beyond_inbox($1, $2, $3)", sources, amount, budget_ms)
     found: dict[int, Candidacy] = {}
     for source, post_ids, propensity, took_ms, failure in rows:
-        _resting.note(source, took_ms, failure)
+        if not is_patient:
+            _resting.note(source, took_ms, failure)
+        elif failure is not None:
+            raise SourceFailed(f"{source}: {failure}")
         for post_id in post_ids:
             found.setdefault(post_id, Candidacy(post_id, source, propensity))
     return list(found.values())

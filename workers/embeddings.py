@@ -107,11 +107,11 @@ async def _hold(leases: Leases, holder: str) -> bool:
     return is_held
 
 
-async def learn(database: Database, step: Step) -> Learnt:
+async def learn(database: Database, step: Step, now: datetime | None = None) -> Learnt:
     """Learn vectors from the newest engagements and store them. Raises LearningFailed, DatabaseUnavailable."""
     with tempfile.TemporaryDirectory(prefix="daira-embeddings-") as name:
         folder = Path(name)
-        amount = await _export(database, folder, step)
+        amount = await _export(database, folder, step, now or datetime.now(UTC))
         await _compute(folder, lambda done: step("learning", done))
         users = await _keep(database, folder, "users", step)
         posts = await _keep(database, folder, "posts", step)
@@ -120,10 +120,9 @@ async def learn(database: Database, step: Step) -> Learnt:
     return Learnt(amount, users, posts)
 
 
-async def _export(database: Database, folder: Path, step: Step) -> int:
+async def _export(database: Database, folder: Path, step: Step, now: datetime) -> int:
     """Write engagements, the newest first, and the vectors of their users that are known."""
     users, posts, weights = array("q"), array("q"), array("f")
-    now = datetime.now(UTC)
     slices = PERIOD // SLICE
     for number in range(slices):
         step("reading", number / slices)
