@@ -16,6 +16,7 @@ JAVA_CLIENTS := 2.0.1 2.1.2
 CLIENTS := $(addprefix tests/clients/,node_modules/.installed go/target/driver \
 	rust/target/debug/daira-test-client java/target/.made)
 KAFKA := .venv/share/kafka/.made
+OPENSEARCH := .venv/share/opensearch/.made
 DEPLOY_TOOLS := tests/deploy/go/target/deployed $(VENV)/pgbouncer
 RUST_PEER := bench/realtime/peers/rust/target/release/daira-bench-rust-peer
 
@@ -55,6 +56,14 @@ $(KAFKA): deploy/kafka/pom.xml .venv/installed
 			-DoutputDirectory=$(CURDIR)/$(@D) && touch $@ \
 		|| echo "Fetching Kafka failed: its tests will be skipped"; \
 	else echo "Maven is missing: Kafka is not fetched, and its tests will be skipped"; fi
+
+$(OPENSEARCH): $(wildcard deploy/opensearch/*.xml deploy/opensearch/modules/*/*) .venv/installed
+	@if command -v mvn >/dev/null; then \
+		echo "Fetching OpenSearch, 45 MB …"; \
+		rm -rf $(@D) && mvn --quiet --batch-mode --strict-checksums -f deploy/opensearch/pom.xml generate-resources \
+			-Dhome=$(CURDIR)/$(@D) && cp -r deploy/opensearch/modules $(@D) && touch $@ \
+		|| echo "Fetching OpenSearch failed: its tests will be skipped"; \
+	else echo "Maven is missing: OpenSearch is not fetched, and its tests will be skipped"; fi
 
 tests/clients/node_modules/.installed: tests/clients/package-lock.json
 	@if command -v npm >/dev/null; then \
@@ -118,6 +127,8 @@ voice: .venv/livekit-$(LIVEKIT) ## build LiveKit, which carries the voice of liv
 
 kafka: $(KAFKA) ## fetch Kafka for `daira up --event-log kafka` and the tests; needs Maven, and Java 17 to run it
 
+opensearch: $(OPENSEARCH) ## fetch OpenSearch for the tests; needs Maven, and Java 17 to run it
+
 clients: $(CLIENTS) ## build the drivers of the official clients for the tests; needs npm, Go, Cargo, Maven
 
 deploy-tools: $(DEPLOY_TOOLS) ## build what the tests of deploy/ need; needs Go, Debian, libevent-dev
@@ -125,7 +136,7 @@ deploy-tools: $(DEPLOY_TOOLS) ## build what the tests of deploy/ need; needs Go,
 run: .venv/installed ## run everything on this machine: servers, gateway, workers, demo data
 	@$(VENV)/daira up --demo
 
-test: .venv/installed-dev .venv/livekit-$(LIVEKIT) $(KAFKA) $(CLIENTS) $(DEPLOY_TOOLS) ## run all tests with coverage; ARGS="path" runs some
+test: .venv/installed-dev .venv/livekit-$(LIVEKIT) $(KAFKA) $(OPENSEARCH) $(CLIENTS) $(DEPLOY_TOOLS) ## run all tests with coverage; ARGS="path" runs some
 ifdef ARGS
 	@$(VENV)/pytest $(ARGS)
 else

@@ -22,12 +22,14 @@ from tests.cluster import Cluster
 from tests.courier import HOUR, Courier
 from tests.kafka_broker import KafkaBroker
 from tests.official import LANGUAGES
+from tests.opensearch_node import OpenSearchNode, opensearch_home
 from tests.people import HAS_JAVASCRIPT, NO_JAVASCRIPT, NODE, Driver, Person
 
 PersonFactory = Callable[..., Awaitable[Person]]
 NodeFactory = Callable[..., Awaitable[str]]
 NOT_MADE = "The driver of this official client is not built (its tool may be missing; see `make clients`):"
 NO_KAFKA = "Kafka is missing: install Java 17 or later and Maven, then `make kafka`"
+NO_OPENSEARCH = "OpenSearch is missing: install Java 17 or later and Maven, then `make opensearch`"
 NO_LIVEKIT = "LiveKit is missing: install Go 1.26 or later, then `make voice`"
 
 PASSWORD_COST = passwords.COST
@@ -69,6 +71,14 @@ async def kafka(idle_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory)
     broker = KafkaBroker(idle_cluster.servers, Path(tmp_path_factory.mktemp("kafka")))
     yield broker
     broker.kill()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def opensearch(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OpenSearchNode]:
+    running = OpenSearchNode(Path(tmp_path_factory.mktemp("opensearch")))
+    await running.start()
+    yield running
+    running.kill()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -130,6 +140,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if os.environ.get("CI"):
             raise pytest.UsageError(NO_KAFKA)
         _skip([item for item in items if "kafka" in item.keywords], NO_KAFKA)
+    if opensearch_home() is None:
+        if os.environ.get("CI"):
+            raise pytest.UsageError(NO_OPENSEARCH)
+        _skip([item for item in items if "opensearch" in item.keywords], NO_OPENSEARCH)
     if livekit_program() is None:
         _skip([item for item in items if "voice" in item.keywords], NO_LIVEKIT)
 
