@@ -5,6 +5,7 @@ frequent the terms are. Writes are safe to repeat, and later ones of a document 
 """
 
 import hashlib
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
@@ -37,11 +38,14 @@ class Found(NamedTuple):
 class SearchEngine(Protocol):
     """All methods raise SearchUnavailable if the engine does not answer."""
 
-    async def write(self, documents: Sequence[Document]) -> None:
-        """Add documents, or replace those with the same kind and id."""
+    async def write(self, documents: Sequence[Document], *, read_at: int | None = None) -> None:
+        """Add documents, or replace those with the same kind and id.
 
-    async def remove(self, kind: DocumentKind, ids: Sequence[int]) -> None:
-        """Remove documents. Unknown ids are no error."""
+        read_at: when the rows were read, by `reading_time`: OpenSearch then ignores it if it has a later reading.
+        """
+
+    async def remove(self, kind: DocumentKind, ids: Sequence[int], *, read_at: int | None = None) -> None:
+        """Remove documents. Unknown ids are no error. read_at: as of `write`."""
 
     async def candidates(
         self, kind: DocumentKind, groups: Sequence[Sequence[str]], most: int, *, among: Sequence[int] | None = None
@@ -54,6 +58,11 @@ class SearchEngine(Protocol):
 
     async def suggest(self, groups: Sequence[Sequence[str]], most: int) -> list[Found]:
         """Users, hashtags and words with a term of each group: at most `most` of each kind, heaviest first."""
+
+
+def reading_time() -> int:
+    """The time in microseconds since 1970. Take it before rows are read."""
+    return time.time_ns() // 1_000
 
 
 def word_id(folded: str) -> int:

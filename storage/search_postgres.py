@@ -36,12 +36,12 @@ class PostgresSearch:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def write(self, documents: Sequence[Document]) -> None:
+    async def write(self, documents: Sequence[Document], *, read_at: int | None = None) -> None:
         if documents:
             columns = ((d.kind, d.id, d.weight, vector(d.terms), d.title) for d in documents)
             await self._database.fetch(_WRITE, *map(list, zip(*columns, strict=True)))
 
-    async def remove(self, kind: DocumentKind, ids: Sequence[int]) -> None:
+    async def remove(self, kind: DocumentKind, ids: Sequence[int], *, read_at: int | None = None) -> None:
         await self._database.fetch("DELETE FROM search_documents WHERE kind = $1 AND id = ANY ($2)", kind, ids)
 
     async def candidates(

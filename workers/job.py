@@ -24,7 +24,7 @@ from storage.object_files import ObjectFiles
 from storage.objects import Objects
 from storage.outbox import Outbox
 from storage.present_media import MediaPresenter
-from storage.search_engine import SearchEngine
+from storage.search_engine import SearchEngine, reading_time
 from storage.snowflakes import Snowflakes
 from storage.views import Sketches
 from workers.lanes import Lanes
@@ -68,7 +68,8 @@ class Job:
     """One run of a reaction. Ids of its pushes derive from `event_id`, so that a repeated run pushes nothing new.
 
     `is_repeated`: an earlier run has finished, or the event is older than 30 days. Groups that do not remember their
-    events always get False. `place`: of the event in its batch.
+    events always get False. `place`: of the event in its batch. `began_at`: before it has read anything, in
+    microseconds since 1970.
     """
 
     event_id: int
@@ -76,6 +77,7 @@ class Job:
     is_repeated: bool = False
     batch: Batch = field(default_factory=Batch)
     place: int = 0
+    began_at: int = field(default_factory=reading_time)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:

@@ -24,25 +24,25 @@ MOST_KNOWN = 100_000  # words that this process knows to be suggested
 async def index_post(job: Job, event: PostCreatedEvent) -> None:
     for post in await search.posts_to_index(job.tools.database, [event.post_id]):
         uses = await _count_uses(job, post)
-        await job.tools.search.write([search_documents.of_post(post), *uses])
+        await job.tools.search.write([search_documents.of_post(post), *uses], read_at=job.began_at)
 
 
 @consumes(PostEditedEvent, group="search")
 async def index_edit(job: Job, event: PostEditedEvent) -> None:
     posts = await search.posts_to_index(job.tools.database, [event.post_id])
-    await job.tools.search.write([search_documents.of_post(post) for post in posts])
+    await job.tools.search.write([search_documents.of_post(post) for post in posts], read_at=job.began_at)
 
 
 @consumes(PostDeletedEvent, group="search")
 async def remove_post(job: Job, event: PostDeletedEvent) -> None:
-    await job.tools.search.remove("post", [event.post_id])
+    await job.tools.search.remove("post", [event.post_id], read_at=job.began_at)
 
 
 @consumes(SearchDueEvent, group="search")
 async def index_user_or_room(job: Job, event: SearchDueEvent) -> None:
     if event.kind == "room":
         rooms = await search.rooms_to_index(job.tools.database, [event.document_id])
-        await job.tools.search.write([search_documents.of_room(room) for room in rooms])
+        await job.tools.search.write([search_documents.of_room(room) for room in rooms], read_at=job.began_at)
     else:
         await _index_user(job, event.document_id)
 
@@ -52,15 +52,15 @@ async def weigh_user(job: Job, event: FollowChangedEvent) -> None:
     """The weight of a user is by followers. A single follow of many changes it rarely."""
     users = await search.users_to_index(job.tools.database, [event.followee_id])
     if any(user.follower_count < MANY_FOLLOWERS for user in users) or random.randrange(SAMPLED) == 0:
-        await job.tools.search.write([search_documents.of_user(user) for user in users])
+        await job.tools.search.write([search_documents.of_user(user) for user in users], read_at=job.began_at)
 
 
 async def _index_user(job: Job, user_id: int) -> None:
     users = await search.users_to_index(job.tools.database, [user_id])
     if users:
-        await job.tools.search.write([search_documents.of_user(user) for user in users])
+        await job.tools.search.write([search_documents.of_user(user) for user in users], read_at=job.began_at)
     else:
-        await job.tools.search.remove("user", [user_id])
+        await job.tools.search.remove("user", [user_id], read_at=job.began_at)
 
 
 async def _count_uses(job: Job, post: IndexedPost) -> list[Document]:
