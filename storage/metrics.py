@@ -57,3 +57,23 @@ REPLICA_WAIT = Histogram(
     "Time that reads waited to know that the replica is current",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5),
 )
+SEARCH_SECONDS = Histogram(
+    "daira_opensearch_seconds",
+    "Time of requests to OpenSearch that it answered",
+    ["operation"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 2),
+)
+SEARCH_FAILURES = Counter(
+    "daira_opensearch_failures_total",
+    "Requests to OpenSearch that failed: it did not answer (unavailable), takes no more (busy), refused, too many "
+    "others wait (full), or it was not asked because it is down (open)",
+    ["operation", "cause"],
+)
+SEARCH_PARTIAL = Counter(
+    "daira_opensearch_partial_total", "Searches that some shards did not answer in time, or at all"
+)
+SEARCH_ITEMS = Counter(
+    "daira_opensearch_documents_total",
+    "Documents sent to OpenSearch: written; old (a newer version is there); sent again (retried); or refused for good",
+    ["outcome"],
+)

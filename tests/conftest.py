@@ -3,7 +3,7 @@
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +73,12 @@ async def kafka(idle_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory)
     broker.kill()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def opensearch(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OpenSearchNode]:
-    running = OpenSearchNode(Path(tmp_path_factory.mktemp("opensearch")))
-    await running.start()
-    yield running
-    running.kill()
+@pytest.fixture(scope="session")
+def opensearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSearchNode]:
+    """Call its `start`: it takes seconds, which only some tests need."""
+    node = OpenSearchNode(Path(tmp_path_factory.mktemp("opensearch")))
+    yield node
+    node.kill()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

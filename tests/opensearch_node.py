@@ -61,7 +61,9 @@ class OpenSearchNode:
         (folder / "log4j2.properties").write_text(_LOGS)
 
     async def start(self) -> None:
-        """Start it, and wait until it answers and its indices are there."""
+        """Start it unless it runs, and wait until it answers and its indices are there."""
+        if self._process is not None and self._process.poll() is None:
+            return
         home = opensearch_home()
         assert home is not None
         command = [
