@@ -17,11 +17,13 @@ from gateway.observability import (
     LOG_LAG,
     MEDIA_AGE,
     MEDIA_WAITING,
+    OPENSEARCH_HEALTH,
     OUTBOX_AGE,
     OUTBOX_UNSENT,
     REDIS_MEMORY,
 )
 from gateway.retrying import again_and_again
+from gateway.search_engines import search_engine
 from gateway.settings import Settings
 from gateway.sidecar import Check, Sidecar
 from gateway.stores import Stores
@@ -32,9 +34,11 @@ from storage.cancellation import end
 from storage.database import Database, DatabaseUnavailable
 from storage.event_log import EventLogUnavailable
 from storage.leases import Leases
+from storage.opensearch_indices import HEALTH, OpenSearchIndices
+from storage.opensearch_link import OpenSearchLink
 from storage.outbox import Outbox
 from storage.redis import RedisError
-from storage.search_postgres import PostgresSearch
+from storage.search_engine import SearchUnavailable
 from storage.views import Sketches
 from workers.candidates import keep_candidates
 from workers.counters import run_counters
@@ -53,8 +57,9 @@ from workers.voice import keep_voice
 STOP_TIMEOUT_S = 5.0
 GATHER_TIMEOUT_S = 2.0
 MOST_DEAD_LETTERS = 100
-# S3 serves media alone, LiveKit the voice of rooms; without the event log, calls are answered and events wait.
-OPTIONAL_DEPENDENCIES = frozenset({"objects", "livekit", "egress", "kafka"})
+# S3 serves media alone, LiveKit the voice of rooms, OpenSearch what is searched; without the event log, calls are
+# answered and events wait.
+OPTIONAL_DEPENDENCIES = frozenset({"objects", "livekit", "egress", "kafka", "opensearch"})
 
 # Imported for their declarations: methods and reactions.
 REGISTERED = (*handlers.MODULES, *workers.MODULES)
@@ -84,7 +89,7 @@ class WorkerProcess:
             stores.providers,
             stores.settings.delays,
             build_media_presenter(stores),
-            PostgresSearch(database),
+            search_engine(stores.opensearch, database),
             stores.settings.processing_rules,
             stores.settings.upload_rules.quota_video_ms,
         )
@@ -159,6 +164,7 @@ def sidecar(
         "redis": stores.data_shards.ping,
         "objects": stores.objects.ping,
         **({"kafka": stores.event_log.ping} if settings.kafka else {}),
+        **({"opensearch": OpenSearchIndices(stores.opensearch).ping} if stores.opensearch else {}),
         **({"livekit": stores.voice_server.ping} if stores.voice_server else {}),
         **({"egress": stores.recorder.ping} if stores.recorder else {}),
         **more_checks,
@@ -177,7 +183,9 @@ def sidecar(
 
 async def _gather(stores: Stores, database: Database) -> None:
     """Fill the gauges whose values come from servers. A value that cannot be read stays as it was."""
-    gathering = (_gather_from_database(database), _gather_from_redis(stores), _gather_from_event_log(stores))
+    gathering = [_gather_from_database(database), _gather_from_redis(stores), _gather_from_event_log(stores)]
+    if stores.opensearch is not None:
+        gathering.append(_gather_from_opensearch(stores.opensearch))
     await asyncio.gather(*map(_or_stale, gathering))
 
 
@@ -186,7 +194,7 @@ async def _or_stale(gathering: Awaitable[None]) -> None:
     try:
         async with asyncio.timeout(GATHER_TIMEOUT_S):
             await gathering
-    except (DatabaseUnavailable, RedisError, EventLogUnavailable, TimeoutError) as error:
+    except (DatabaseUnavailable, RedisError, EventLogUnavailable, SearchUnavailable, TimeoutError) as error:
         log.warning("some metrics are stale", error=str(error))
 
 
@@ -212,3 +220,7 @@ async def _gather_from_event_log(stores: Stores) -> None:
     DEAD_LETTERS.set(len(await stores.event_log.dead_letters(MOST_DEAD_LETTERS)))
     for lag in await stores.event_log.lags():
         LOG_LAG.labels(lag.group, lag.topic).set(lag.records)
+
+
+async def _gather_from_opensearch(link: OpenSearchLink) -> None:
+    OPENSEARCH_HEALTH.set(HEALTH.index(await OpenSearchIndices(link).health()))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.table import Column, Table
 
-from gateway import backups, checks, dead_letters, evaluations, learning, records, system_messages, top
+from gateway import backups, checks, dead_letters, evaluations, learning, records, search_index, system_messages, top
 from gateway.terminal import fail, load_settings, notes, run, screen
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(evaluations.app, name="eval")
 app.add_typer(records.app, name="log")
 app.add_typer(learning.app, name="learn")
+app.add_typer(search_index.app, name="search")
 app.command("notify")(system_messages.notify)
 app.command("top")(top.top)
 app.command("backup")(backups.backup)

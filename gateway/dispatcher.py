@@ -26,6 +26,7 @@ from storage.database import Conflict, DatabaseUnavailable, Transaction
 from storage.limits import address_key
 from storage.objects import ObjectsUnavailable
 from storage.redis import RedisError
+from storage.search_engine import SearchUnavailable
 from storage.snowflakes import MintingStopped
 from tracing import traces
 from tracing.traces import Trace
@@ -237,7 +238,14 @@ def _refusal(error: Exception, method: str) -> CallError:
             return error
         case TimeoutError():
             return errors.deadline_exceeded()
-        case DatabaseUnavailable() | RedisError() | ObjectsUnavailable() | MintingStopped() | SubscriptionFailed():
+        case (
+            DatabaseUnavailable()
+            | RedisError()
+            | ObjectsUnavailable()
+            | SearchUnavailable()
+            | MintingStopped()
+            | SubscriptionFailed()
+        ):
             cause = f"{type(error).__name__}: {error}"
             log.warning("a call was refused: a service is out of reach", method=method, error=cause)
             return errors.unavailable()

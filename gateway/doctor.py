@@ -9,6 +9,7 @@ from typing import NamedTuple
 from aiohttp import ClientSession
 
 from gateway.event_logs import kafka_servers
+from gateway.search_engines import opensearch_servers
 from gateway.senders import BUILDERS
 from gateway.settings import Settings, SettingsError
 from gateway.stores import open_shards
@@ -20,6 +21,8 @@ from storage import embeddings, schema
 from storage.database import Database
 from storage.kafka_positions import KafkaPositions
 from storage.objects import Objects
+from storage.opensearch_indices import OpenSearchIndices
+from storage.opensearch_link import OpenSearchLink
 from storage.replica import bytes_behind
 
 TIMEOUT_S = 5.0
@@ -50,6 +53,7 @@ async def examine(settings: Settings) -> list[Finding]:
         ("postgres, replica", _replica, "is it up, and DAIRA_POSTGRES_REPLICA_URL right?"),
         ("redis", _redis, "is the server up, and DAIRA_REDIS_URL right?"),
         ("event log", _event_log, "is Kafka up, and are DAIRA_KAFKA_BROKERS and its login right?"),
+        ("search", _search, "is OpenSearch up, and are DAIRA_OPENSEARCH_URL and its login right?"),
         ("objects", _objects, "is the server up, and are DAIRA_S3_ENDPOINT and its keys right?"),
         ("livekit", _livekit, "is the server up, and are DAIRA_LIVEKIT_URL, DAIRA_LIVEKIT_KEY and its secret right?"),
         ("egress", _egress, "has LiveKit Redis, and does an egress service with that Redis run?"),
@@ -157,6 +161,26 @@ async def _event_log(settings: Settings) -> str:
     finally:
         await positions.close()
     return f"Kafka at {servers.brokers}, {len(partitions)} partitions"
+
+
+async def _search(settings: Settings) -> str:
+    servers = opensearch_servers(settings)
+    if servers is None:
+        return "in PostgreSQL"
+    link = OpenSearchLink(servers)
+    indices = OpenSearchIndices(link)
+    try:
+        version = await indices.version()
+        current, left = await indices.current(), await indices.next()
+        if current is None:
+            raise Ill(f"OpenSearch {version} has no index {indices.alias}", "run `daira migrate`")
+        health = await indices.health()
+        if health == "red":
+            raise Ill(f"a part of {current} is missing", "bring its nodes back, or run `daira search reindex`")
+    finally:
+        await link.close()
+    also = f"; {left} is being filled, or an interrupted reindex left it" if left else ""
+    return f"OpenSearch {version} at {servers.url}, index {current}, {health}{also}"
 
 
 async def _objects(settings: Settings) -> str:

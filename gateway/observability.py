@@ -75,6 +75,10 @@ REDIS_MEMORY = Gauge(
     "Part of its memory that the Redis of DAIRA_REDIS_URL uses; at 1 it refuses writes",
     multiprocess_mode="mostrecent",
 )
+OPENSEARCH_HEALTH = Gauge(
+    "daira_opensearch_health", "Of the search index: 0 whole, 1 copies are missing, 2 documents are missing",
+    multiprocess_mode="mostrecent",
+)  # fmt: skip
 POSTGRES_POOL = Gauge(
     "daira_postgres_connections", "Connections to PostgreSQL", ["role", "state"], multiprocess_mode="livesum"
 )

@@ -19,6 +19,7 @@ from gateway.event_logs import prepare_topics
 from gateway.listener import listen
 from gateway.node import Node
 from gateway.retrying import run_beside
+from gateway.search_engines import prepare_search
 from gateway.settings import Settings
 from gateway.sidecar import Check
 from gateway.stores import Stores, ensure_bucket, open_database, open_stores, prepare_bucket
@@ -114,11 +115,15 @@ async def work(settings: Settings, names: Sequence[str]) -> None:
 
 
 async def migrate(settings: Settings, *, alone: bool = False) -> str:
-    """Migrate the database and the bucket. Returns the version of the schema. alone: no other process runs on them."""
+    """Migrate the database, and prepare the other stores. Returns the version of the schema.
+
+    alone: no other process runs on them.
+    """
     roles = settings.owner_database, settings.app_database, settings.worker_database
     version = await migrating.migrate(*roles, alone=alone)
     await prepare_bucket(settings)
     await prepare_topics(settings)
+    await prepare_search(settings)
     return version
 
 

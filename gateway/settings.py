@@ -64,6 +64,8 @@ _NEEDED = {
     "smtp_url": ("smtp_from",),
     "kafka_user": ("kafka_brokers", "kafka_password"),
     "kafka_ca": ("kafka_tls",),
+    "opensearch_user": ("opensearch_url", "opensearch_password"),
+    "opensearch_ca": ("opensearch_url",),
 }
 
 Rate = Annotated[str, AfterValidator(_rate)]
@@ -176,6 +178,25 @@ class Settings(BaseSettings):
         None, description="Copies of each partition. Default: 3, or one on each broker if there are fewer.", ge=1, le=9
     )
     kafka_retention: float = Field(168.0, description="Hours for which Kafka keeps events.", ge=1)
+    search_engine: Literal["postgres", "opensearch"] = Field(
+        "postgres", description="Where search finds what was written: postgres, or opensearch, which requires its URL."
+    )
+    opensearch_url: str | None = Field(
+        None,
+        description="http://host:port or https://… of an OpenSearch cluster (2.x), or of a balancer before its nodes.",
+        pattern=r"^https?://[^\s/@]+$",
+    )
+    opensearch_user: str | None = Field(None, description="User of OpenSearch. Requires its password.")
+    opensearch_password: SecretStr | None = Field(None, description="Password of that user.")
+    opensearch_ca: Path | None = Field(
+        None, description="File of the certificate authority of OpenSearch. Default: those that the system trusts."
+    )
+    opensearch_shards: int = Field(
+        3,
+        description="Shards of the index: the most nodes that share it. `daira search reindex` changes it.",
+        ge=1,
+        le=100,
+    )
 
     token_keys: SecretStr | None = Field(
         None,
@@ -373,6 +394,8 @@ class Settings(BaseSettings):
             raise ValueError("LiveKit needs all of DAIRA_LIVEKIT_URL, DAIRA_LIVEKIT_KEY and DAIRA_LIVEKIT_SECRET")
         if self.recordings and self.postgres_url and not self.livekit_url:
             raise ValueError("DAIRA_RECORDINGS also needs DAIRA_LIVEKIT_URL")
+        if self.search_engine == "opensearch" and not self.opensearch_url:
+            raise ValueError("DAIRA_SEARCH_ENGINE=opensearch also needs DAIRA_OPENSEARCH_URL")
         for name, others in _NEEDED.items():
             absent = [f"DAIRA_{other.upper()}" for other in others if not getattr(self, other)]
             if getattr(self, name) and absent:
@@ -499,6 +522,13 @@ class Settings(BaseSettings):
             return self.kafka_brokers, self.kafka_user or "", self._secret(self.kafka_password), self.kafka_mechanism
         embedded = None if self.postgres_url else self._embedded.kafka
         return (*embedded, "PLAIN") if embedded else None
+
+    @property
+    def opensearch(self) -> tuple[str, str, str] | None:
+        """URL, user, password; None if search is in PostgreSQL."""
+        if self.search_engine == "postgres" or self.opensearch_url is None:
+            return None
+        return self.opensearch_url, self.opensearch_user or "", self._secret(self.opensearch_password)
 
     @property
     def livekit(self) -> tuple[str, str, str] | None:

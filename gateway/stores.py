@@ -18,6 +18,7 @@ from gateway.channel_kinds import KINDS
 from gateway.event_logs import open_event_log
 from gateway.observability import POSTGRES_POOL
 from gateway.retrying import START_TIMEOUT_S, patiently, run_beside
+from gateway.search_engines import opensearch_servers
 from gateway.senders import open_senders
 from gateway.settings import Settings
 from presence import reports
@@ -34,6 +35,7 @@ from storage.feeds import Feeds
 from storage.object_files import ObjectFiles
 from storage.object_urls import ObjectUrls
 from storage.objects import Objects, ObjectsUnavailable
+from storage.opensearch_link import OpenSearchLink
 from storage.redis import RedisError
 from storage.redis_servers import servers_of
 from storage.replica import Replica
@@ -78,6 +80,7 @@ class Stores:
     voice_server: VoiceServer | None
     recorder: Recorder | None
     providers: Providers
+    opensearch: OpenSearchLink | None  # None if search is in PostgreSQL
 
 
 @asynccontextmanager
@@ -113,6 +116,10 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             closing.push_async_callback(recorder.close)
         providers = Providers(await open_senders(settings))
         closing.push_async_callback(providers.close)
+        servers = opensearch_servers(settings)
+        opensearch = None if servers is None else OpenSearchLink(servers)
+        if opensearch is not None:
+            closing.push_async_callback(opensearch.close)
         yield Stores(
             settings=settings,
             data_shards=data_shards,
@@ -130,6 +137,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             voice_server=voice_server,
             recorder=recorder,
             providers=providers,
+            opensearch=opensearch,
         )
 
 

@@ -71,6 +71,9 @@ def _expected() -> tuple[type[Exception], ...]:
     from storage.event_log import EventLogUnavailable
     from storage.migrating import MigrationRefused
     from storage.objects import ObjectsUnavailable
+    from storage.opensearch_link import OpenSearchRefused
+    from storage.opensearch_reindex import ReindexUnderWay
+    from storage.search_engine import SearchUnavailable
 
     return (
         SettingsError,
@@ -84,6 +87,9 @@ def _expected() -> tuple[type[Exception], ...]:
         DatabaseUnavailable,
         ObjectsUnavailable,
         EventLogUnavailable,
+        SearchUnavailable,
+        OpenSearchRefused,
+        ReindexUnderWay,
         RedisError,
         LookupError,
         OSError,

@@ -32,6 +32,7 @@ from gateway.handshake import Entry
 from gateway.rates import rates
 from gateway.replay import Replay
 from gateway.rights import Rights
+from gateway.search_engines import search_engine
 from gateway.senders import build_vapid_key
 from gateway.sessions import Sessions
 from gateway.settings import Settings
@@ -64,7 +65,6 @@ from storage.present_media import MediaPresenter
 from storage.profile_visits import ProfileVisits
 from storage.recommendations import Recommendations
 from storage.room_entries import RoomEntries
-from storage.search_postgres import PostgresSearch
 from storage.search_readings import SearchReadings
 from storage.seen_posts import SeenPosts
 from storage.sign_ins import SignIns
@@ -180,7 +180,7 @@ def _services(
         recorder=stores.recorder,
         explore_pages=ExplorePages(stores.data_shards, settings.explore_cache),
         push_hosts=PushHosts(settings.push_hosts),
-        search=PostgresSearch(database),
+        search=search_engine(stores.opensearch, database),
         search_readings=SearchReadings(stores.data_shards),
         webpush_key=vapid_key.public if vapid_key else None,
         refresh_tokens=RefreshTokens(derive_keys(settings, "refresh"), timedelta(seconds=settings.refresh_leeway)),

@@ -1,7 +1,7 @@
 """Runs a group: decodes records, retries reactions with backoff, and buries records that keep failing as dead letters.
 
-While PostgreSQL, Redis, the event log or the object store is gone, the record is retried without limit, and its
-partition waits. A worker whose partition another has taken over gives up what it does for it.
+While PostgreSQL, Redis, the event log, the object store or the search engine is gone, the record is retried without
+limit, and its partition waits. A worker whose partition another has taken over gives up what it does for it.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from storage.database import DatabaseUnavailable
 from storage.event_log import Batch, EventLogUnavailable, PartitionTaken, Record
 from storage.objects import ObjectsUnavailable
 from storage.redis import REDIS_UNAVAILABLE
+from storage.search_engine import SearchUnavailable
 from tracing import traces
 from workers.job import DeclaredReaction, Job, Tools, groups
 
@@ -25,6 +26,9 @@ ATTEMPTS = 5
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 5.0
 LONGEST_OUTAGE_WAIT_S = 1.0  # to ask again costs little: breakers refuse it at once
+UNAVAILABLE = (
+    DatabaseUnavailable, ObjectsUnavailable, EventLogUnavailable, SearchUnavailable, *REDIS_UNAVAILABLE,
+)  # fmt: skip
 REMEMBERING = frozenset({"notifications"})  # groups whose reactions are told whether their event is repeated
 
 REACTIONS = Counter("daira_reactions_total", "Reactions to events", ["group", "topic", "outcome"])
@@ -104,7 +108,7 @@ async def _settle(job: Job, group: str, reaction: DeclaredReaction, record: Reco
                 await reaction.react(job, event)
         except PartitionTaken:
             raise
-        except (DatabaseUnavailable, ObjectsUnavailable, EventLogUnavailable, *REDIS_UNAVAILABLE) as error:
+        except UNAVAILABLE as error:
             outages += 1
             log.warning("a reaction waits for a service", group=group, topic=record.topic, error=str(error))
             await asyncio.sleep(_backoff(outages, LONGEST_OUTAGE_WAIT_S))
