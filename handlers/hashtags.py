@@ -12,7 +12,7 @@ from protocol.posts import Post, PostPage
 from protocol.rpc import methods
 from storage import hashtags, posts, present
 from storage.database import Transaction
-from storage.feeds import LONGEST_READING
+from storage.feeds import LONGEST_READING, Reading
 
 # Hidden posts leave gaps in a page. They are filled with further posts, by at most this many queries a page.
 MOST_REFILLS = 5
@@ -41,7 +41,7 @@ async def _latest(call: Call, tx: Transaction, key: str, cursor: str | None, lim
     for _ in range(MOST_REFILLS):
         ids = await hashtags.post_ids(tx, key, before, limit)
         for row in await posts.load(tx, ids) if ids else ():
-            if visibility.may_show(row, call.viewer.id):
+            if visibility.is_listed(row, call.viewer.id):
                 items.append(present.post(row, call.show_media))
                 if len(items) == limit:
                     return PostPage(items=items, next_cursor=next_cursor(call, scope, row["id"]))
@@ -59,21 +59,21 @@ async def _top(call: Call, tx: Transaction, key: str, cursor: str | None, limit:
         order = await hashtags.top_post_ids(tx, key, LONGEST_READING)
         token, used = secrets.token_hex(8), 0
         if len(order) > limit:
-            await feeds.keep_reading(token, [(post_id, 0.0) for post_id in order])
+            await feeds.keep_reading(token, Reading(order, [], {}))
     else:
         token, _, passed = place.partition(":")
         used = int(passed)
         kept = await feeds.reading(token)
         if kept is None:
             raise errors.failed_precondition("this cursor has expired: begin again without one")
-        order = [post_id for post_id, _ in kept]
+        order = kept.post_ids
     items: list[Post] = []
     for _ in range(MOST_REFILLS):
         ids = order[used : used + limit - len(items)]
         used += len(ids)
         rows = {row["id"]: row for row in await posts.load(tx, ids)} if ids else {}
         found = (rows[post_id] for post_id in ids if post_id in rows)
-        shown = (row for row in found if visibility.may_show(row, call.viewer.id))
+        shown = (row for row in found if visibility.is_listed(row, call.viewer.id))
         items.extend(present.post(row, call.show_media) for row in shown)
         if len(items) == limit or used == len(order):
             break

@@ -2,13 +2,14 @@
 
 export type Answer<T> = { ok: true; data: T } | { ok: false; error: ErrorBody };
 
-/** `messages_from`, `comments_from` and `mentions_from`: who may contact the user so. A message of an admitted user whom the caller does not follow is a request first. Users below 18 get messages only of users whom they follow. */
+/** `messages_from`, `comments_from` and `mentions_from`: who may contact the user so. A message of an admitted user whom the caller does not follow is a request first. Users below 18 get messages only of users whom they follow. suggest_me: whether the user is suggested to others as a person whom they may know; users below 18 never are. */
 export interface AccountSettings {
   messages_from: "everyone" | "followed" | "followers" | "nobody";
   comments_from: "everyone" | "followed" | "followers" | "nobody";
   mentions_from: "everyone" | "followed" | "followers" | "nobody";
   locale: string;
   timezone: string;
+  suggest_me: boolean;
 }
 
 /** Without `collection_id`, the post is saved outside all collections; a saved post leaves its collection. */
@@ -247,6 +248,11 @@ export interface CircleMembers {
 
 export interface CircleRef {
   circle_id: string;
+}
+
+/** Without `q`, all are removed. */
+export interface ClearSearches {
+  q?: string | null;
 }
 
 export interface Collection {
@@ -493,6 +499,15 @@ export interface ErrorBody {
   request_id?: string | null;
 }
 
+/** The explore page. local_trends: of the caller's governorate, if the caller has told it. */
+export interface Explore {
+  trends: Trend[];
+  local_trends: Trend[];
+  posts: Post[];
+  videos: Post[];
+  people: SuggestedPerson[];
+}
+
 export interface FeedAdded {
   id: string;
   post_id: string;
@@ -500,9 +515,11 @@ export interface FeedAdded {
   created_at: string;
 }
 
+/** score: of a ranked feed; see `feed.why`. */
 export interface FeedItem {
   post: Post;
   reason: "follow" | "mention" | "suggested";
+  source: "exploration" | "follow" | "mention" | "second_degree" | "similar" | "trend";
   score?: number | null;
 }
 
@@ -525,6 +542,10 @@ export interface FollowResult {
   status: "active" | "pending";
 }
 
+export interface FoundHashtag {
+  name: string;
+}
+
 /** At most one of the three; none: the newest messages. */
 export interface GetChatHistory {
   chat_id: string;
@@ -534,8 +555,11 @@ export interface GetChatHistory {
   limit?: number | null;
 }
 
+/** sponsored_only: there are no sponsored posts yet, so the page is empty. creators_only: posts by creators. */
 export interface GetFeed {
   mode?: "latest" | "ranked" | null;
+  sponsored_only?: boolean | null;
+  creators_only?: boolean | null;
   cursor?: string | null;
   limit?: number | null;
 }
@@ -573,6 +597,23 @@ export interface GraphUnmuted {
   id: string;
   user_id: string;
   kind: "all" | "posts" | "stories" | null;
+}
+
+/** post_count: public posts that the caller may see; at most 1,000, which stands for more. */
+export interface HashtagPage {
+  tag: string;
+  post_count: number;
+}
+
+/** The tag may have its #, and any spelling. */
+export interface HashtagRef {
+  tag: string;
+}
+
+/** seen_too_often hides only the post, author also lowers its author, the others lower what it is about. */
+export interface HideFromFeed {
+  post_id: string;
+  reason: "author" | "not_interested" | "seen_too_often" | "spam" | "topic";
 }
 
 export interface InviteToRoom {
@@ -654,6 +695,14 @@ export interface ListFollows {
   limit?: number | null;
 }
 
+/** `latest`: newest first. `top`: of the newest 500, those first that most people care for at present. */
+export interface ListHashtagPosts {
+  tag: string;
+  mode?: "latest" | "top" | null;
+  cursor?: string | null;
+  limit?: number | null;
+}
+
 export interface ListNotifications {
   cursor?: string | null;
   limit?: number | null;
@@ -706,6 +755,15 @@ export interface ListSaves {
 export interface ListSessions {
   cursor?: string | null;
   limit?: number | null;
+}
+
+export interface ListSuggestedPeople {
+  limit?: number | null;
+}
+
+/** Without a governorate, the trends are those of the whole country. */
+export interface ListTrends {
+  governorate?: "alexandria" | "aswan" | "asyut" | "beheira" | "beni_suef" | "cairo" | "dakahlia" | "damietta" | "faiyum" | "gharbia" | "giza" | "ismailia" | "kafr_el_sheikh" | "luxor" | "matruh" | "minya" | "monufia" | "new_valley" | "north_sinai" | "port_said" | "qalyubia" | "qena" | "red_sea" | "sharqia" | "sohag" | "south_sinai" | "suez" | null;
 }
 
 export interface ListUsers {
@@ -912,6 +970,23 @@ export interface OpenChat {
   idempotency_key?: string | null;
 }
 
+/** The viewer's own profile, with what is shown to nobody else. */
+export interface OwnUser {
+  id: string;
+  username: string;
+  display_name: string;
+  avatar_url: string | null;
+  is_verified: boolean;
+  bio: string;
+  is_private: boolean;
+  follower_count: number;
+  following_count: number;
+  post_count: number;
+  created_at: string;
+  viewer: Relation;
+  governorate: "alexandria" | "aswan" | "asyut" | "beheira" | "beni_suef" | "cairo" | "dakahlia" | "damietta" | "faiyum" | "gharbia" | "giza" | "ismailia" | "kafr_el_sheikh" | "luxor" | "matruh" | "minya" | "monufia" | "new_valley" | "north_sinai" | "port_said" | "qalyubia" | "qena" | "red_sea" | "sharqia" | "sohag" | "south_sinai" | "suez" | null;
+}
+
 export interface Participant {
   user: UserLite;
   role: "cohost" | "host" | "listener" | "speaker";
@@ -923,6 +998,10 @@ export interface Participant {
 export interface ParticipantPage {
   items: Participant[];
   next_cursor: string | null;
+}
+
+export interface PersonRef {
+  user_id: string;
 }
 
 export interface Pong {
@@ -1049,6 +1128,15 @@ export interface RaiseHand {
   raised: boolean;
 }
 
+/** Each 0 to 1. The score is 0.35 affinity + 0.35 quality + 0.15 freshness + 0.10 diversity - 0.40 negatives. */
+export interface RankingTerms {
+  affinity: number;
+  quality: number;
+  freshness: number;
+  diversity: number;
+  negatives: number;
+}
+
 /** Null takes the reaction back. */
 export interface ReactInChat {
   chat_id: string;
@@ -1080,6 +1168,16 @@ export interface ReactionChanged {
 export interface ReactionPage {
   items: Reaction[];
   next_cursor: string | null;
+}
+
+export interface RecentSearch {
+  q: string;
+  searched_at: string;
+}
+
+/** Newest first, at most 50. */
+export interface RecentSearches {
+  items: RecentSearch[];
 }
 
 export interface RecordRoom {
@@ -1294,6 +1392,28 @@ export interface SavedPostPage {
   next_cursor: string | null;
 }
 
+/** What was found is in the field that `kind` names. */
+export interface SearchItem {
+  kind: "hashtag" | "post" | "room" | "sound" | "user";
+  post?: Post | null;
+  user?: User | null;
+  hashtag?: FoundHashtag | null;
+  room?: Room | null;
+}
+
+export interface SearchPage {
+  items: SearchItem[];
+  next_cursor: string | null;
+}
+
+/** Without `kind`, the best users, hashtags and rooms come before the posts. There are no sounds yet. */
+export interface SearchQuery {
+  q: string;
+  kind?: "hashtag" | "post" | "room" | "sound" | "user" | null;
+  cursor?: string | null;
+  limit?: number | null;
+}
+
 /** The text may be empty if there are media. */
 export interface SendToChat {
   chat_id: string;
@@ -1441,6 +1561,33 @@ export interface StoredParts {
   part_size_bytes: number;
 }
 
+/** What the user has typed so far; with # in front, only hashtags are suggested. */
+export interface SuggestSearch {
+  q: string;
+}
+
+export interface SuggestedPeople {
+  items: SuggestedPerson[];
+}
+
+/** common_count: how many of those whom the caller follows (of a sample of them) follow this user. */
+export interface SuggestedPerson {
+  user: UserLite;
+  common_count: number;
+  follows_you: boolean;
+}
+
+/** `text` is what to search for; of a hashtag, it begins with #. */
+export interface Suggestion {
+  kind: "hashtag" | "user" | "word";
+  text: string;
+  user?: UserLite | null;
+}
+
+export interface Suggestions {
+  items: Suggestion[];
+}
+
 /** The subject of a notification. The id of a `password` is that of its change. */
 export interface Target {
   type: "chat" | "comment" | "password" | "post" | "room" | "session" | "system_message" | "user";
@@ -1450,6 +1597,18 @@ export interface Target {
 export interface TopMessage {
   message: RoomMessage;
   reactions: Record<string, number>;
+}
+
+/** A hashtag that more people use than usual. tag: by which `hashtag.posts` finds its posts. name: as most people write it. people: who used it in the last 24 hours in public posts, rounded down to tens; at most 1,000, which stands for more. hours: the same for each of these hours, oldest first; 0 stands for less than 20 people. */
+export interface Trend {
+  tag: string;
+  name: string;
+  people: number;
+  hours: number[];
+}
+
+export interface TrendList {
+  items: Trend[];
 }
 
 /** Exactly one of the three must be given. */
@@ -1522,15 +1681,17 @@ export interface UpdateSettings {
   mentions_from?: "everyone" | "followed" | "followers" | "nobody";
   locale?: string;
   timezone?: string;
+  suggest_me?: boolean;
 }
 
-/** Absent fields stay as they are. null clears a text or the avatar, and is refused for other fields. */
+/** Absent fields stay as they are. null clears a text, the avatar or the governorate, and is refused for others. */
 export interface UpdateUser {
   display_name?: string | null;
   bio?: string | null;
   avatar_media_id?: string | null;
   is_private?: boolean;
   presence_audience?: "everyone" | "followers" | "nobody";
+  governorate?: "alexandria" | "aswan" | "asyut" | "beheira" | "beni_suef" | "cairo" | "dakahlia" | "damietta" | "faiyum" | "gharbia" | "giza" | "ismailia" | "kafr_el_sheikh" | "luxor" | "matruh" | "minya" | "monufia" | "new_valley" | "north_sinai" | "port_said" | "qalyubia" | "qena" | "red_sea" | "sharqia" | "sohag" | "south_sinai" | "suez" | null;
 }
 
 /** The parts still to send. Their URLs expire at `expires_at`; `media.renew_upload` returns new ones. */
@@ -1604,6 +1765,14 @@ export interface ViewerOfPost {
 
 export interface WatchPresence {
   user_ids: string[];
+}
+
+/** score: with the discount of recommendations. source: null if no source has the post for the viewer now. reasons: what the terms come from, in the language of the caller's account. */
+export interface WhyInFeed {
+  terms: RankingTerms;
+  score: number;
+  source: "exploration" | "follow" | "mention" | "second_degree" | "similar" | "trend" | null;
+  reasons: string[];
 }
 
 export interface ClientToServerEvents {
@@ -1689,8 +1858,22 @@ export interface ClientToServerEvents {
   "comment.get": (request: CommentRef, ack: (answer: Answer<Comment>) => void) => void;
   /** Comments on a post, newest first, or replies to one, oldest first. Each is followed by its first replies. */
   "comment.list": (request: ListComments, ack: (answer: Answer<CommentPage>) => void) => void;
+  /** Suggest that user no more. Repeating it changes nothing. */
+  "explore.dismiss_person": (request: PersonRef, ack: (answer: Answer<Nothing>) => void) => void;
+  /** The explore page. */
+  "explore.get": (ack: (answer: Answer<Explore>) => void) => void;
+  /** People whom the caller may know: most common follows first. */
+  "explore.people": (request: ListSuggestedPeople, ack: (answer: Answer<SuggestedPeople>) => void) => void;
+  /** The trends of a governorate, or of the whole country, hottest first. */
+  "explore.trends": (request: ListTrends, ack: (answer: Answer<TrendList>) => void) => void;
   /** The caller's feed, ranked or newest first. Pages of a ranked feed keep one order for 10 minutes. */
   "feed.get": (request: GetFeed, ack: (answer: Answer<FeedPage>) => void) => void;
+  /** Hide a post from the caller's feeds, and show less like it. Three of a topic leave it out of ranked feeds. */
+  "feed.hide": (request: HideFromFeed, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Forget what ranked feeds have learnt from the caller: affinities, and what was hidden. */
+  "feed.reset": (ack: (answer: Answer<Nothing>) => void) => void;
+  /** The terms of a post in the caller's ranked feed, what they come from, and the source of the post. */
+  "feed.why": (request: PostRef, ack: (answer: Answer<WhyInFeed>) => void) => void;
   /** Accept a user's request to follow the caller. Repeating it changes nothing. */
   "graph.accept": (request: UserRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** Block a user: neither sees the other's posts, and the blocked user no longer finds the caller. */
@@ -1713,6 +1896,10 @@ export interface ClientToServerEvents {
   "graph.unfollow": (request: UserRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** Remove a mute of one kind, or of all kinds. */
   "graph.unmute": (request: UnmuteUser, ack: (answer: Answer<Nothing>) => void) => void;
+  /** A hashtag, whether it has posts or not. */
+  "hashtag.get": (request: HashtagRef, ack: (answer: Answer<HashtagPage>) => void) => void;
+  /** Public posts with a hashtag. Pages of the top posts keep one order for 10 minutes. */
+  "hashtag.posts": (request: ListHashtagPosts, ack: (answer: Answer<PostPage>) => void) => void;
   /** Delete the caller's file, if nothing uses it. Repeating it changes nothing. */
   "media.abort_upload": (request: MediaRef, ack: (answer: Answer<Media>) => void) => void;
   /** Check that all bytes are there and of the declared type, and process them. Repeating it changes nothing. */
@@ -1833,6 +2020,14 @@ export interface ClientToServerEvents {
   "save.list": (request: ListSaves, ack: (answer: Answer<SavedPostPage>) => void) => void;
   /** Take a save back, also of a post that the caller no longer sees. Repeating it changes nothing. */
   "save.remove": (request: PostRef, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Remove one of the caller's recent searches, or all. Repeating it changes nothing. */
+  "search.clear": (request: ClearSearches, ack: (answer: Answer<Nothing>) => void) => void;
+  /** What the caller may see of what was found, best first. Pages keep one order for 10 minutes. */
+  "search.query": (request: SearchQuery, ack: (answer: Answer<SearchPage>) => void) => void;
+  /** The caller's own searches, newest first, each once. */
+  "search.recent": (ack: (answer: Answer<RecentSearches>) => void) => void;
+  /** At most 10 people, hashtags and words that continue the query, without people whom the caller mutes. */
+  "search.suggest": (request: SuggestSearch, ack: (answer: Answer<Suggestions>) => void) => void;
   /** The caller's active sessions, newest first. */
   "session.list": (request: ListSessions, ack: (answer: Answer<SessionList>) => void) => void;
   /** Revoke one of the caller's sessions and disconnect its sockets on all nodes. Repeating it changes nothing. */
@@ -1856,9 +2051,9 @@ export interface ClientToServerEvents {
   /** Profiles in the order of the requested ids, without users whom the caller may not see. */
   "user.list": (request: ListUsers, ack: (answer: Answer<UserList>) => void) => void;
   /** The caller's own profile. */
-  "user.me": (ack: (answer: Answer<User>) => void) => void;
+  "user.me": (ack: (answer: Answer<OwnUser>) => void) => void;
   /** Change the caller's profile. Making a private account public accepts all requests to follow it. */
-  "user.update": (request: UpdateUser, ack: (answer: Answer<User>) => void) => void;
+  "user.update": (request: UpdateUser, ack: (answer: Answer<OwnUser>) => void) => void;
   /** Report views of posts. Views of the caller's own posts and of posts that the caller may not see do not count. */
   "view.report": (request: ReportViews, ack: (answer: Answer<Nothing>) => void) => void;
 }
