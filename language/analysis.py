@@ -17,6 +17,7 @@ __all__ = ["LONGEST_QUERY", "LONGEST_TEXT", "Word", "document_terms", "fold", "q
 LONGEST_QUERY = 200  # characters
 MOST_QUERY_WORDS = 10
 MOST_ALTERNATIVES = 8  # of a word of a query
+_MOST_ROUGH = 2
 _COMPARED = 1_000  # characters of a text that is compared with a query
 _KEY = "~"
 _SAME_STEM = 0.95
@@ -37,7 +38,13 @@ def document_terms(text: str) -> list[str]:
 
 def query_terms(text: str) -> list[tuple[str, ...]]:
     """For each word of a query, the terms that may stand for it: the best first, at most `MOST_ALTERNATIVES`."""
-    return [(*word.stems, *(_KEY + key for key in word.keys))[:MOST_ALTERNATIVES] for word in _query_words(text)]
+    return [_alternatives(word) for word in _query_words(text)]
+
+
+def _alternatives(word: Word) -> tuple[str, ...]:
+    rough = [_KEY + key for key in word.keys if key.endswith(ROUGH)][:_MOST_ROUGH]
+    fine = [_KEY + key for key in word.keys if not key.endswith(ROUGH)]
+    return (*word.stems, *fine[: MOST_ALTERNATIVES - len(word.stems) - len(rough)], *rough)
 
 
 def similarity(query: str, text: str) -> float:

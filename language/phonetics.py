@@ -14,11 +14,12 @@ it. A Latin vowel may be short, that is, not written in Arabic, so it is read as
 """
 
 import re
-from collections.abc import Sequence
-from itertools import groupby, islice, product
+from collections.abc import Iterator, Sequence
+from itertools import chain, groupby, islice, product, zip_longest
 
-MOST_KEYS = 8
+MOST_KEYS = 10
 ROUGH = "*"  # ends a key of consonants only
+_MOST_ROUGH = 3
 _LONGEST_WORD = 25  # letters that are read
 _MOST_READINGS = 64
 
@@ -30,32 +31,39 @@ _ARABIC = {
 }  # fmt: skip
 _LATIN = {
     "b": "b", "c": "k", "d": "d", "f": "f", "g": "g", "h": "h", "j": "g", "k": "k", "l": "l", "m": "m", "n": "n",
-    "p": "b", "q": "k2", "r": "r", "s": "s", "t": "t", "v": "f", "z": "z", "5": "X", "6": "t", "7": "h", "8": "G",
-    "9": "s", "kh": "X", "gh": "G", "sh": "S", "ch": "S", "th": "ts", "dh": "dz", "ph": "f", "ck": "k", "tch": "S",
-    "tsh": "S",
+    "p": "b", "q": "k2", "r": "r", "s": "s", "t": "t", "v": "f", "z": "z", "4": "dz", "5": "X", "6": "t", "7": "h",
+    "8": "Gk", "9": "s", "kh": "X", "gh": "G", "sh": "S", "ch": "S", "th": "tsz", "dh": "dz", "ph": "f", "ck": "k",
+    "tch": "S", "tsh": "S",
 }  # fmt: skip
 _ARABIC_PARTS = re.compile("[اويعء]+|تش|[ب-ه]")
-_LATIN_PARTS = re.compile("[aeiouyw3]+|t[cs]h|[kgscd]h|th|ph|ck|[a-z25-9]")
+_LATIN_PARTS = re.compile("[aeiouyw3]+|t[cs]h|[kgscd]h|th|ph|ck|[a-z24-9]")
 _SOFT_C = re.compile("c(?=[eiy])")
-_SILENT_END = re.compile("(?<=[aeiou])[ht]$")
+_FEMININE = re.compile("[aeiou]?h$|(?<=.[^aeiou])[ae]t$")
+_PRONOUN = re.compile("(?<=[ksdtg])(?=h(?:a|[ou]?m)$)")
 _VOWEL_OF = str.maketrans("aeiouywاوي", "AIIUUIUAUI", "3عء")
 _VOWELS = frozenset("AIU")
 
 Parts = list[tuple[str, ...]]  # what a word may sound like: the alternatives of each part
 
 
-def arabic_keys(word: str) -> tuple[str, ...]:
-    """The keys of a folded Arabic word without its clitics; best first."""
-    return _keys(_arabic_parts(_ARABIC_PARTS.findall(word[:_LONGEST_WORD])))
+def arabic_keys(words: Sequence[str]) -> tuple[str, ...]:
+    """The keys of a folded Arabic word, given as its readings without clitics; best first."""
+    return _keys([_arabic_parts(_ARABIC_PARTS.findall(word[:_LONGEST_WORD])) for word in words])
 
 
-def latin_keys(word: str) -> tuple[str, ...]:
-    """The keys of a folded Latin word; digits are letters of Arabizi. Best first."""
-    word = _SOFT_C.sub("s", word[:_LONGEST_WORD].replace("x", "ks"))
-    keys = _keys(_latin_parts(_LATIN_PARTS.findall(word)))
-    if _SILENT_END.search(word):  # ة is written a, ah, eh, et or at
-        keys = _best((*keys, *_keys(_latin_parts(_LATIN_PARTS.findall(word[:-2] + "a")))))
-    return keys
+def latin_keys(words: Sequence[str]) -> tuple[str, ...]:
+    """The keys of a folded Latin word, given as its readings without clitics; digits are letters of Arabizi."""
+    spellings = chain.from_iterable(_spellings(word[:_LONGEST_WORD]) for word in words)
+    return _keys([_latin_parts(_LATIN_PARTS.findall(spelling)) for spelling in spellings])
+
+
+def _spellings(word: str) -> Iterator[str]:
+    word = _SOFT_C.sub("s", word.replace("x", "ks"))
+    yield word
+    if _FEMININE.search(word):  # ة is written a, ah, eh, h, et or at
+        yield _FEMININE.sub("a", word)
+    if _PRONOUN.search(word):  # sh is not ش in "rasha", his head
+        yield _PRONOUN.sub("-", word)
 
 
 def _arabic_parts(letters: Sequence[str]) -> Parts:
@@ -77,8 +85,12 @@ def _arabic_parts(letters: Sequence[str]) -> Parts:
             parts.append(("'",))
             part = part[1:]
         written = part.translate(_VOWEL_OF)
-        both = "U" in written and "I" in written
-        parts.append(("U", "I") if both else (written,))
+        heard = ("U", "I") if "U" in written and "I" in written else (written,)
+        if last and index > 1 and part[-1:] == "ا":
+            heard = (*heard, written + "n")  # شكرا is said shokran
+        elif last and part == "ي":
+            heard = ("I", "A")  # it may be ى
+        parts.append(heard)
     return parts
 
 
@@ -98,7 +110,7 @@ def _latin_parts(letters: Sequence[str]) -> Parts:
                 part = part[1:]
             elif first:
                 parts.append(("'",))
-            parts.append(_last_vowels(part) if last else _vowels(part))
+            parts.append(_last_vowels(part) if last and not part.endswith("3") else _vowels(part))
     return parts
 
 
@@ -121,7 +133,19 @@ def _last_vowels(part: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.translate(_VOWEL_OF))) or ("",)
 
 
-def _keys(parts: Parts) -> tuple[str, ...]:
+def _keys(readings: Sequence[Parts]) -> tuple[str, ...]:
+    """The keys of all readings, those of each reading in turn; the rough ones last."""
+    found = [_keys_of(parts) for parts in readings]
+    fine = _in_turn([keys for keys, _ in found])
+    rough = _in_turn([keys for _, keys in found])[:_MOST_ROUGH]
+    return (*fine[: MOST_KEYS - len(rough)], *rough)
+
+
+def _in_turn(lists: Sequence[Sequence[str]]) -> list[str]:
+    return list(dict.fromkeys(key for key in chain.from_iterable(zip_longest(*lists)) if key))
+
+
+def _keys_of(parts: Parts) -> tuple[list[str], list[str]]:
     fine, rough = [], []
     for reading in islice(product(*parts), _MOST_READINGS):
         sounds = _syllables("".join(reading))
@@ -130,8 +154,7 @@ def _keys(parts: Parts) -> tuple[str, ...]:
             fine.append(_with_vowels(sounds, consonants))
         if len(consonants) in (3, 4):
             rough.append(consonants + ROUGH)
-    last = _best(rough)[: MOST_KEYS // 2]
-    return _best((*_best(fine)[: MOST_KEYS - len(last)], *last))
+    return list(dict.fromkeys(fine)), list(dict.fromkeys(rough))
 
 
 def _syllables(reading: str) -> str:
@@ -151,7 +174,3 @@ def _with_vowels(sounds: str, consonants: str) -> str:
     if sounds[0] == "'" and sounds[1] in _VOWELS:
         sounds = "'" + sounds[2:]
     return sounds[:-1] + "a" if sounds[-1] in _VOWELS else sounds
-
-
-def _best(keys: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(keys))[:MOST_KEYS]

@@ -15,7 +15,7 @@ _ARABIC = re.compile("[ء-ي]")
 _ARTICLE = re.compile("^(?:ال(?=..)|([وف]?(?:[بك]?ال|لل)|[وف]ال)(?=..))")
 _PROCLITIC = re.compile("^(?:[وف][بكل]?|[بكل])(?=...)")
 _SUFFIX = re.compile("(?<=..)(?:ات|ان|ين|ون|يه|ها|هم|نا|كم)$|(?<=...)(?:ه|ي|ا|ء)$|(?<=..)(?:اء)$")
-_LATIN_ARTICLE = re.compile("^[wbf]?(?:[ea]l(?=...)|[aei](?=(t|d|s|sh|z|n|r)\\1..))")
+_LATIN_ARTICLE = re.compile("^[wbf]?(?:2?[eai]l(?=...)|2l(?=...)|[aei](?=(t|d|s|sh|z|n|r)\\1..))")
 _LATIN_ABD = re.compile("^(3?abd)(?:[eiaou]l|[eiaou](?=([tdsznr])\\2))-?(?=...)")
 _ARABIC_ABD = re.compile("^(عبد)ال(?=..)")
 

@@ -3,13 +3,13 @@
 import re
 import unicodedata
 from functools import lru_cache
-from itertools import chain, zip_longest
+from itertools import chain
 from typing import NamedTuple
 
 import regex
 
 from language.folding import LONGEST_TEXT, fold
-from language.phonetics import MOST_KEYS, arabic_keys, latin_keys
+from language.phonetics import arabic_keys, latin_keys
 from language.stems import is_arabic, split_compound, stem, without_clitics
 from language.stop_words import STOP_WORDS
 
@@ -19,7 +19,8 @@ _CACHED = 65_536  # words
 _HASHTAG = regex.compile(r"[#＃][\p{L}\p{M}\p{N}_]+")
 _CAMEL = regex.compile(r"(?<=\p{Ll})(?=\p{Lu})")
 _DOTTED = regex.compile(r"(?<=\p{L})([35679])['’`]|([35679])['’`](?=\p{L})")  # 7' is kh
-_DOTTED_LETTERS = {"3": "gh", "5": "kh", "6": "z", "7": "kh", "9": "d"}
+_DOTTED_LETTERS = {"3": "gh", "5": "kh", "6": "4", "7": "kh", "9": "4"}
+_DOLLAR = regex.compile(r"(?<=\p{L}[\p{L}\p{N}]{0,9})\$+|\$(?=[37]?\p{L})")  # sh
 _APOSTROPHE = regex.compile(r"(?<=[\p{L}\p{N}])['’`](?=\p{L})")
 _STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
 _TOKEN = regex.compile(r"#[\p{L}\p{M}\p{N}_]+|\p{RI}\p{RI}|[\p{L}\p{M}\p{N}]+|\p{Extended_Pictographic}")
@@ -53,7 +54,7 @@ def tokens(text: str) -> list[str]:
     """The folded words of a text, in order, with stop words."""
     text = _HASHTAG.sub(_with_parts, text[:LONGEST_TEXT])
     text = _DOTTED.sub(lambda found: _DOTTED_LETTERS[found[1] or found[2]], fold(text))
-    text = _STRETCHED.sub(r"\1", _APOSTROPHE.sub("", text))
+    text = _STRETCHED.sub(r"\1", _APOSTROPHE.sub("", _DOLLAR.sub("sh", text)))
     found: list[str] = []
     for token in _TOKEN.findall(text):
         found += (token,) if token[0] == "#" else _split(token[:_LONGEST_WORD])
@@ -79,16 +80,12 @@ def _word(token: str) -> Word:
         return Word(token, (token,), ())
     readings = without_clitics(token)
     if is_arabic(token):
-        keys = [arabic_keys(reading) for reading in readings]
+        keys = arabic_keys(readings)
     else:
         readings = tuple(_without_accents(reading) for reading in readings)
-        keys = [latin_keys(reading) for reading in readings if reading.isascii() and not reading.isdecimal()]
-    in_turn = chain.from_iterable(zip_longest(*keys))
-    return Word(
-        token,
-        tuple(dict.fromkeys(stem(reading) for reading in readings)),
-        tuple(dict.fromkeys(key for key in in_turn if key))[:MOST_KEYS],
-    )
+        is_latin = (token.isascii() and not token.isdecimal()) or readings[0] != token
+        keys = latin_keys(readings[::-1]) if is_latin else ()
+    return Word(token, tuple(dict.fromkeys(map(stem, readings))), keys)
 
 
 def _without_accents(word: str) -> str:
