@@ -32,16 +32,18 @@ _ARABIC = {
 _LATIN = {
     "b": "b", "c": "k", "d": "d", "f": "f", "g": "g", "h": "h", "j": "g", "k": "k", "l": "l", "m": "m", "n": "n",
     "p": "b", "q": "k2", "r": "r", "s": "s", "t": "t", "v": "f", "z": "z", "4": "dz", "5": "X", "6": "t", "7": "h",
-    "8": "Gk", "9": "s", "kh": "X", "gh": "G", "sh": "S", "ch": "S", "th": "tsz", "dh": "dz", "ph": "f", "ck": "k",
+    "8": "Gk", "9": "s", "kh": "X", "gh": "G", "sh": "S", "ch": "S", "th": "tzs", "dh": "dz", "ph": "f", "ck": "k",
     "tch": "S", "tsh": "S",
 }  # fmt: skip
 _ARABIC_PARTS = re.compile("[اويعء]+|تش|[ب-ه]")
 _LATIN_PARTS = re.compile("[aeiouyw3]+|t[cs]h|[kgscd]h|th|ph|ck|[a-z24-9]")
 _SOFT_C = re.compile("c(?=[eiy])")
-_FEMININE = re.compile("[aeiou]?h$|(?<=.[^aeiou])[ae]t$")
+_HARD_WH = re.compile("^wh")
+_FEMININE = re.compile("(?:[aeiou]|(?<![tdskgcp]))h$|(?<=..)[ae]t$")
 _PRONOUN = re.compile("(?<=[ksdtg])(?=h(?:a|[ou]?m)$)")
 _VOWEL_OF = str.maketrans("aeiouywاوي", "AIIUUIUAUI", "3عء")
 _VOWELS = frozenset("AIU")
+_ALL_VOWELS = frozenset("AIUa'")
 
 Parts = list[tuple[str, ...]]  # what a word may sound like: the alternatives of each part
 
@@ -57,11 +59,19 @@ def latin_keys(words: Sequence[str]) -> tuple[str, ...]:
     return _keys([_latin_parts(_LATIN_PARTS.findall(spelling)) for spelling in spellings])
 
 
+def skeletons(keys: Sequence[str]) -> list[str]:
+    """The consonants of those keys that hold nothing else."""
+    bare = (key.removesuffix(ROUGH) for key in keys)
+    return list(dict.fromkeys(key for key in bare if _ALL_VOWELS.isdisjoint(key)))
+
+
 def _spellings(word: str) -> Iterator[str]:
-    word = _SOFT_C.sub("s", word.replace("x", "ks"))
+    word = _SOFT_C.sub("s", _HARD_WH.sub("w", word.replace("x", "ks")))
     yield word
     if _FEMININE.search(word):  # ة is written a, ah, eh, h, et or at
         yield _FEMININE.sub("a", word)
+    if "zz" in word:  # «بيتزا»
+        yield word.replace("zz", "tz")
     if _PRONOUN.search(word):  # sh is not ش in "rasha", his head
         yield _PRONOUN.sub("-", word)
 
@@ -150,7 +160,7 @@ def _keys_of(parts: Parts) -> tuple[list[str], list[str]]:
     for reading in islice(product(*parts), _MOST_READINGS):
         sounds = _syllables("".join(reading))
         consonants = "".join(sound for sound in sounds if sound not in _VOWELS and sound != "'")
-        if consonants:
+        if consonants or len(sounds) > 1:
             fine.append(_with_vowels(sounds, consonants))
         if len(consonants) in (3, 4):
             rough.append(consonants + ROUGH)
@@ -160,7 +170,8 @@ def _keys_of(parts: Parts) -> tuple[list[str], list[str]]:
 def _syllables(reading: str) -> str:
     """A reading with one vowel for each run of vowels (a glide is always heard), and without doubled consonants."""
     parts = ("".join(sounds) for _, sounds in groupby(reading, key=lambda sound: sound in _VOWELS or sound))
-    return "".join(next((vowel for vowel in "UIA" if vowel in part), part[0]) for part in parts)
+    sounds = "".join(next((vowel for vowel in "UIA" if vowel in part), part[0]) for part in parts)
+    return sounds.replace("nb", "mb")  # as it is said, and often written
 
 
 def _with_vowels(sounds: str, consonants: str) -> str:

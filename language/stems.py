@@ -16,8 +16,14 @@ _ARTICLE = re.compile("^(?:ال(?=..)|([وف]?(?:[بك]?ال|لل)|[وف]ال)(?
 _PROCLITIC = re.compile("^(?:[وف][بكل]?|[بكل])(?=...)")
 _SUFFIX = re.compile("(?<=..)(?:ات|ان|ين|ون|يه|ها|هم|نا|كم)$|(?<=...)(?:ه|ي|ا|ء)$|(?<=..)(?:اء)$")
 _LATIN_ARTICLE = re.compile("^[wbf]?(?:2?[eai]l(?=...)|2l(?=...)|[aei](?=(t|d|s|sh|z|n|r)\\1..))")
-_LATIN_ABD = re.compile("^(3?abd)(?:[eiaou]l|[eiaou](?=([tdsznr])\\2))-?(?=...)")
-_ARABIC_ABD = re.compile("^(عبد)ال(?=..)")
+_COMPOUNDS = (
+    re.compile("^(عبد)(ال..+)$"),
+    re.compile("^(...*)(الدين|الله)$"),
+    re.compile("^(3?abd)[eiaou]?(?:l|(?=([tdsznr])\\2))(...+)$"),
+    re.compile("^(...*)[aeiou](?:l|d)(d(?:i|ee)ne?)$"),
+)
+_ABD = re.compile("^(3?abd)[eiaou]l$")
+_IRREGULAR = {"عمرو": "عمر", "طه": "طاها"}  # what is said, not what is written
 
 
 def is_arabic(word: str) -> bool:
@@ -27,8 +33,9 @@ def is_arabic(word: str) -> bool:
 def without_clitics(word: str) -> tuple[str, ...]:
     """The readings of a folded word without its clitics: the likeliest first, at most three."""
     if not is_arabic(word):
-        bare = _LATIN_ARTICLE.sub("", word)
+        bare = _LATIN_ARTICLE.sub("", _ABD.sub(r"\1", word))
         return (word, bare) if bare != word else (word,)
+    word = _IRREGULAR.get(word, word)
     bare = _ARTICLE.sub("", word)
     if bare != word:
         return (bare,) if word.startswith("ال") else (bare, word)
@@ -37,10 +44,9 @@ def without_clitics(word: str) -> tuple[str, ...]:
 
 
 def split_compound(word: str) -> tuple[str, ...]:
-    """The parts of a name with Abd, which is written with and without a space."""
-    pattern = _ARABIC_ABD if is_arabic(word) else _LATIN_ABD
-    found = pattern.match(word)
-    return (found[1], word[found.end() :]) if found else (word,)
+    """The parts of a name with Abd, al-Din or Allah, which is written with and without a space."""
+    found = next(filter(None, (compound.match(word) for compound in _COMPOUNDS)), None)
+    return (found[1], found[found.lastindex or 2]) if found else (word,)
 
 
 @lru_cache(65_536)

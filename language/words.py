@@ -50,6 +50,15 @@ def words(text: str) -> list[Word]:
     return [word for word in found if word.folded not in STOP_WORDS] or found
 
 
+def join(one: Word, other: Word) -> Word | None:
+    """Two short words of one script as one word; None if they are not short."""
+    both = one.folded + other.folded
+    is_short = 4 < len(both) < 10 and min(len(one.folded), len(other.folded)) > 1
+    if not is_short or is_arabic(one.folded) != is_arabic(other.folded) or not both.isalpha():
+        return None
+    return _word(both)
+
+
 def tokens(text: str) -> list[str]:
     """The folded words of a text, in order, with stop words."""
     text = _HASHTAG.sub(_with_parts, text[:LONGEST_TEXT])
