@@ -25,9 +25,11 @@ _FEWEST_CONSONANTS = 4  # of a word that may be mistyped
 _MOST_SKELETONS = 2
 _CACHED = 65_536  # words, and pairs of them
 _COMPARED = 1_000  # characters of a text that is compared with a query
-_SAME_STEM = 0.95
-_SAME_SOUND = 0.9  # less for each less likely reading
-_UNLIKELY = 0.02
+_ORDER, _BREVITY = 0.08, 0.07  # what the order of words and the absence of others count
+_SAME_WORD = 0.98
+_SAME_STEM, _OTHER_ENDING = 0.95, 0.1
+_SAME_SOUND = 0.9
+_UNLIKELY = 0.02  # less for each less likely reading
 _SAME_CONSONANTS = 0.75
 _SIMILAR = 0.85  # times the similarity of letters or sounds
 
@@ -58,8 +60,9 @@ def _alternatives(word: Word, joined: Sequence[str]) -> tuple[str, ...]:
     """joined: terms of the word together with its neighbours."""
     rough = [SOUND + key for key in word.keys if key.endswith(ROUGH)][:_MOST_ROUGH]
     fine = [SOUND + key for key in word.keys if not key.endswith(ROUGH)]
-    kept = len(word.stems) + len(rough) + len(joined)
-    found = (*word.stems, *fine[: MOST_ALTERNATIVES - kept], *rough, *joined, *_mistyped(word))
+    mistyped = _mistyped(word)
+    kept = len(word.stems) + len(rough) + len(joined) + len(mistyped)
+    found = (*word.stems, *fine[: max(MOST_ALTERNATIVES - kept, 2)], *rough, *joined, *mistyped)
     return tuple(dict.fromkeys(found))[:MOST_ALTERNATIVES]
 
 
@@ -79,17 +82,20 @@ def _joined(one: Word, other: Word) -> tuple[str, ...]:
     word = join(one, other)
     if word is None:
         return ()
-    key = word.keys[-1] if word.keys else ""
-    return (word.stem, SOUND + key) if len(key) > _FEWEST_CONSONANTS else (word.stem,)
+    keys = [key for key in word.keys if key.endswith(ROUGH)] or word.keys
+    return (word.stem, SOUND + keys[0]) if keys and len(keys[0]) > _FEWEST_CONSONANTS else (word.stem,)
 
 
 def similarity(query: str, text: str) -> float:
-    """How much of a query a text says, from 0 to 1: by words, in either script, with few of other words."""
+    """How well a text answers a query, from 0 to 1, in either script: its words, their order, and few others."""
     wanted, said = _query_words(query), words(text[:_COMPARED])
     if not wanted or not said:
         return 0.0
-    likeness = sum(max(_likeness(one, other) for other in said) for one in wanted) / len(wanted)
-    return 0.9 * likeness + 0.1 * likeness * min(1.0, len(wanted) / len(said))
+    found = [max((_likeness(one, other), -place) for place, other in enumerate(said)) for one in wanted]
+    likeness = sum(each for each, _ in found) / len(wanted)
+    steps = [before - behind for (_, before), (_, behind) in pairwise(found)]
+    order = sum(1.0 if step == 1 else 0.5 * (step > 1) for step in steps) / len(steps) if steps else 1.0
+    return likeness * (1 - _ORDER - _BREVITY + _ORDER * order + _BREVITY * min(1.0, len(wanted) / len(said)))
 
 
 @lru_cache(1_024)
@@ -101,14 +107,18 @@ def _query_words(text: str) -> tuple[Word, ...]:
 def _likeness(one: Word, other: Word) -> float:
     if one.folded == other.folded:
         return 1.0
-    if set(one.stems) & set(other.stems):
-        return _SAME_STEM
-    same = set(one.keys) & set(other.keys)
-    if same and all(key.endswith(ROUGH) for key in same):
-        return _SAME_CONSONANTS
-    shared = [one.keys.index(key) + other.keys.index(key) for key in same]
-    if shared:
-        return _SAME_SOUND - _UNLIKELY * min(shared)
+    if bare := _first_shared(one.bare, other.bare):
+        return _SAME_WORD - _UNLIKELY * bare[0]
+    if stems := _first_shared(one.stems, other.stems):
+        letters = Levenshtein.normalized_similarity(one.bare[0], other.bare[0])
+        return _SAME_STEM - _UNLIKELY * stems[0] - _OTHER_ENDING * (1 - float(letters))
+    if keys := _first_shared(one.keys, other.keys):
+        return _SAME_CONSONANTS if keys[1].endswith(ROUGH) else _SAME_SOUND - _UNLIKELY * keys[0]
     letters = Levenshtein.normalized_similarity(one.folded, other.folded)
     sounds = Levenshtein.normalized_similarity(one.keys[0], other.keys[0]) if one.keys and other.keys else 0.0
     return _SIMILAR * float(max(letters, sounds))
+
+
+def _first_shared(one: Sequence[str], other: Sequence[str]) -> tuple[int, str] | None:
+    """What both lists hold that stands first in them: the sum of its places, and itself."""
+    return min(((one.index(each) + other.index(each), each) for each in set(one) & set(other)), default=None)

@@ -12,10 +12,11 @@ import snowballstemmer
 _LONGEST_STEMMED = 25  # letters; Snowball's stemmers take quadratic time
 
 _ARABIC = re.compile("[ء-ي]")
-_ARTICLE = re.compile("^(?:ال(?=..)|([وف]?(?:[بك]?ال|لل)|[وف]ال)(?=..))")
-_PROCLITIC = re.compile("^(?:[وف][بكل]?|[بكل])(?=...)")
-_SUFFIX = re.compile("(?<=..)(?:ات|ان|ين|ون|يه|ها|هم|نا|كم)$|(?<=...)(?:ه|ي|ا|ء)$|(?<=..)(?:اء)$")
-_LATIN_ARTICLE = re.compile("^[wbf]?(?:2?[eai]l(?=...)|2l(?=...)|[aei](?=(t|d|s|sh|z|n|r)\\1..))")
+_ARTICLE = re.compile("^(?:[وف]?(?:[بكعه]?ال|لل)|[وف]ال)(?=..)")
+_PROCLITICS = (re.compile("^[وفبكل](?=...)"), re.compile("^[وف][بكل](?=...)"))
+_PRONOUN = re.compile("(?<=...)(ت?)(?:ها|هم|نا|كم|كو|ك)$|(?<=...)(ت)[هي]$")
+_SUFFIX = re.compile("(?<=...)(?:ات|ين|ون|يه|اء|[هياء])$|(?<=..)اء$")
+_LATIN_ARTICLE = re.compile(r"^(?:[wbf]?(?:2?[eai]l(?=...)|2l(?=...))|[aei](?=(t|d|s|sh|z|n|r)\1..))")
 _COMPOUNDS = (
     re.compile("^(عبد)(ال..+)$"),
     re.compile("^(...*)(الدين|الله)$"),
@@ -39,8 +40,7 @@ def without_clitics(word: str) -> tuple[str, ...]:
     bare = _ARTICLE.sub("", word)
     if bare != word:
         return (bare,) if word.startswith("ال") else (bare, word)
-    bare = _PROCLITIC.sub("", word)
-    return (word, bare) if bare != word else (word,)
+    return tuple(dict.fromkeys((word, *(proclitic.sub("", word) for proclitic in _PROCLITICS))))
 
 
 def split_compound(word: str) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ def stem(word: str) -> str:
     if len(word) > _LONGEST_STEMMED:
         return word
     if is_arabic(word):
-        return _SUFFIX.sub("", word)
+        return _SUFFIX.sub("", _PRONOUN.sub(lambda found: "ه" if found[1] or found[2] else "", word))
     if word.isascii() and word.isalpha():
         # A stemmer has state while it works, so each call uses its own.
         found = str(snowballstemmer.stemmer("english").stemWord(word))

@@ -33,7 +33,8 @@ class Word(NamedTuple):
     """A word in the forms by which it is found."""
 
     folded: str
-    stems: tuple[str, ...]  # one for each reading of its clitics, the likeliest first
+    bare: tuple[str, ...]  # without clitics, in each reading of them; the likeliest first
+    stems: tuple[str, ...]  # of these, in the same order
     keys: tuple[str, ...]  # phonetic, best first; none for a word without Arabic or Latin letters
 
     @property
@@ -54,7 +55,7 @@ def join(one: Word, other: Word) -> Word | None:
     """Two short words of one script as one word; None if they are not short."""
     both = one.folded + other.folded
     is_short = 4 < len(both) < 10 and min(len(one.folded), len(other.folded)) > 1
-    if not is_short or is_arabic(one.folded) != is_arabic(other.folded) or not both.isalpha():
+    if not is_short or is_arabic(one.folded) != is_arabic(other.folded) or not both.isalnum() or both.isdecimal():
         return None
     return _word(both)
 
@@ -86,7 +87,7 @@ def _split(token: str) -> tuple[str, ...]:
 @lru_cache(_CACHED)
 def _word(token: str) -> Word:
     if token[0] == "#":
-        return Word(token, (token,), ())
+        return Word(token, (token,), (token,), ())
     readings = without_clitics(token)
     if is_arabic(token):
         keys = arabic_keys(readings)
@@ -94,7 +95,7 @@ def _word(token: str) -> Word:
         readings = tuple(_without_accents(reading) for reading in readings)
         is_latin = (token.isascii() and not token.isdecimal()) or readings[0] != token
         keys = latin_keys(readings[::-1]) if is_latin else ()
-    return Word(token, tuple(dict.fromkeys(map(stem, readings))), keys)
+    return Word(token, readings, tuple(dict.fromkeys(map(stem, readings))), keys)
 
 
 def _without_accents(word: str) -> str:
