@@ -10,27 +10,20 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-import snowballstemmer
-
-from domain.stop_words import STOP_WORDS
-from protocol.text import fold
+from domain.small_talk import SMALL_TALK
+from language.stems import stem, without_clitics
+from language.words import tokens
 
 MOST_CHOSEN = 20
 FEWEST_WORDS = 3  # other than stop words, in a text that may be chosen
 TYPICAL_WORDS = 6  # a shorter text does not gain from its shortness
 LONGEST_READ = 300  # characters of a text: its beginning tells the topic
-LONGEST_WORD = 25  # stemming takes quadratic time
-MOST_STEMMED = 1_500  # the most common words, at 0.1 ms each; others are compared as they are
+MOST_STEMMED = 1_500  # the most common words; others are compared as they are
 
 Stems = tuple[str, ...]  # of a text: each once, sorted
 
-_APOSTROPHES = re.compile("['’]")
-_STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
-_WORD = re.compile(r"[^\W_]+")
 _BARE_LINK = re.compile(r"www\.|[\w-]+(?:\.[\w-]+)+/", re.ASCII | re.IGNORECASE)
 _LAUGHTER = re.compile(r"هه|(?:ها){2,}|a?(?:ha){2,}h?|hh|lo(?:lo)*l")
-_ARTICLE = re.compile(r"^(?:[وف]?(?:[بك]?ال|لل)(?=..)|el(?=...))")
-_PLURAL = re.compile(r"(?<=..)ات$")
 
 
 def summarise(texts: Sequence[str], most: int) -> list[int]:
@@ -47,8 +40,8 @@ def summarise(texts: Sequence[str], most: int) -> list[int]:
         best = max(candidates, key=lambda stems: _worth(stems, weights))
         chosen.append(said[best])
         covered.update(best)
-        for stem in best:
-            weights[stem] **= 2
+        for each in best:
+            weights[each] **= 2
         candidates = [stems for stems in candidates if _is_new(stems, covered)]
     return sorted(chosen)
 
@@ -65,37 +58,28 @@ def _distinct(texts: Sequence[str]) -> dict[Stems, int]:
 
 
 def _words(text: str) -> list[str]:
-    """The normalised words of a text, without addresses, stop words, numbers and laughter."""
+    """The folded words of a text, without addresses, stop words, numbers, emoji and laughter."""
     plain = " ".join(part for part in text[:LONGEST_READ].split() if not _is_address(part))
-    return [word for word in _WORD.findall(_normalise(plain)) if _says_something(word)]
+    return [word for word in tokens(plain) if _says_something(word)]
 
 
 def _is_address(part: str) -> bool:
     return "://" in part or "@" in part or _BARE_LINK.match(part) is not None
 
 
-def _normalise(text: str) -> str:
-    """Unify spellings: `fold`, then remove apostrophes and repeated letters."""
-    return _STRETCHED.sub(r"\1", _APOSTROPHES.sub("", fold(text)))
-
-
 def _says_something(word: str) -> bool:
     return (
-        1 < len(word) <= LONGEST_WORD
-        and word not in STOP_WORDS
+        len(word) > 1
+        and word.isalnum()
+        and word not in SMALL_TALK
         and not word.isdecimal()
         and _LAUGHTER.fullmatch(word) is None
     )
 
 
 def _stem(words: Counter[str]) -> dict[str, str]:
-    # A stemmer has state while it works, so each call uses its own.
-    arabic, english = snowballstemmer.stemmer("arabic"), snowballstemmer.stemmer("english")
     stem_of = {word: word for word in words}
-    for word, _ in words.most_common(MOST_STEMMED):
-        # Snowball stems شركه differently from الشركه and شركات, and keeps an article after و.
-        bare = _PLURAL.sub("ه", _ARTICLE.sub("", word))
-        stem_of[word] = (english if bare.isascii() else arabic).stemWord(bare)
+    stem_of.update((word, stem(without_clitics(word)[0])) for word, _ in words.most_common(MOST_STEMMED))
     return stem_of
 
 

@@ -15,7 +15,7 @@ it. A Latin vowel may be short, that is, not written in Arabic, so it is read as
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import chain, groupby, islice, product, zip_longest
+from itertools import chain, islice, product, zip_longest
 
 MOST_KEYS = 10
 ROUGH = "*"  # ends a key of consonants only
@@ -44,6 +44,9 @@ _PRONOUN = re.compile("(?<=[ksdtg])(?=h(?:a|[ou]?m)$)")
 _VOWEL_OF = str.maketrans("aeiouywاوي", "AIIUUIUAUI", "3عء")
 _VOWELS = frozenset("AIU")
 _ALL_VOWELS = frozenset("AIUa'")
+_MAY_BE_VOWEL = frozenset(("A", "I", "U", "'", ""))
+_REPEATED = re.compile(r"[AIU]{2,}|(.)\1+")
+_NOT_CONSONANTS = re.compile("[AIU']+")
 
 Parts = list[tuple[str, ...]]  # what a word may sound like: the alternatives of each part
 
@@ -157,9 +160,9 @@ def _in_turn(lists: Sequence[Sequence[str]]) -> list[str]:
 
 def _keys_of(parts: Parts) -> tuple[list[str], list[str]]:
     fine, rough = [], []
-    for reading in islice(product(*parts), _MOST_READINGS):
-        sounds = _syllables("".join(reading))
-        consonants = "".join(sound for sound in sounds if sound not in _VOWELS and sound != "'")
+    for reading in islice(product(*_without_what_no_key_holds(parts)), _MOST_READINGS):
+        sounds = _REPEATED.sub(_once, "".join(reading)).replace("nb", "mb")  # as it is said, and often written
+        consonants = _NOT_CONSONANTS.sub("", sounds)
         if consonants or len(sounds) > 1:
             fine.append(_with_vowels(sounds, consonants))
         if len(consonants) in (3, 4):
@@ -167,11 +170,20 @@ def _keys_of(parts: Parts) -> tuple[list[str], list[str]]:
     return list(dict.fromkeys(fine)), list(dict.fromkeys(rough))
 
 
-def _syllables(reading: str) -> str:
-    """A reading with one vowel for each run of vowels (a glide is always heard), and without doubled consonants."""
-    parts = ("".join(sounds) for _, sounds in groupby(reading, key=lambda sound: sound in _VOWELS or sound))
-    sounds = "".join(next((vowel for vowel in "UIA" if vowel in part), part[0]) for part in parts)
-    return sounds.replace("nb", "mb")  # as it is said, and often written
+def _without_what_no_key_holds(parts: Parts) -> Parts:
+    """With one alternative for each vowel that no key of so many consonants holds: there are fewer readings to try."""
+    is_vowel = [_MAY_BE_VOWEL.issuperset(alternatives) for alternatives in parts]
+    consonants = [index for index, alternatives in enumerate(parts) if _MAY_BE_VOWEL.isdisjoint(alternatives)]
+    if len(consonants) < 4:
+        return parts
+    held = consonants[-1] - 1 if len(consonants) == 4 else -1
+    return [("A",) if is_vowel[index] and index != held else alternatives for index, alternatives in enumerate(parts)]
+
+
+def _once(repeated: re.Match[str]) -> str:
+    """One vowel for a run of them (a glide is always heard), one consonant for a doubled one."""
+    found = repeated[0]
+    return next((vowel for vowel in "UIA" if vowel in found), found[0])
 
 
 def _with_vowels(sounds: str, consonants: str) -> str:

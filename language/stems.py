@@ -19,7 +19,7 @@ _SUFFIX = re.compile("(?<=...)(?:ات|ين|ون|يه|اء|[هياء])$|(?<=..)ا
 _LATIN_ARTICLE = re.compile(r"^(?:[wbf]?(?:2?[eai]l(?=...)|2l(?=...))|[aei](?=(t|d|s|sh|z|n|r)\1..))")
 _COMPOUNDS = (
     re.compile("^(عبد)(ال..+)$"),
-    re.compile("^(...*)(الدين|الله)$"),
+    re.compile("^(?!.?انش|.?ماش)(عز|...+)(الدين|الله)$"),
     re.compile("^(3?abd)[eiaou]?(?:l|(?=([tdsznr])\\2))(...+)$"),
     re.compile("^(...*)[aeiou](?:l|d)(d(?:i|ee)ne?)$"),
 )
@@ -35,7 +35,9 @@ def without_clitics(word: str) -> tuple[str, ...]:
     """The readings of a folded word without its clitics: the likeliest first, at most three."""
     if not is_arabic(word):
         bare = _LATIN_ARTICLE.sub("", _ABD.sub(r"\1", word))
-        return (word, bare) if bare != word else (word,)
+        if bare == word:
+            return (word,)
+        return (bare, word) if word.startswith("el") else (word, bare)
     word = _IRREGULAR.get(word, word)
     bare = _ARTICLE.sub("", word)
     if bare != word:

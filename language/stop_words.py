@@ -1,5 +1,7 @@
 """Words that carry grammar and no topic, folded: search skips them unless a text has no others."""
 
+from collections.abc import Iterable
+
 _ARABIC = """
     من في الي علي عن مع ان انه انها اني انك انهم اننا اذا اذ لو كي حتي ثم او بل لكن لكنه لان لانه عشان علشان هو هي
     هم هما احنا نحن انا انت انتي انتو انتوا انتم هذا هذه هذي ذلك تلك هولاء ده دي دول دا كده كدا الذي التي الذين اللي
@@ -23,9 +25,15 @@ _FRANCO = """
 """
 _CONJUNCTIONS = ("", "و", "ف")  # written together with what follows
 
+
+def with_conjunctions(words: Iterable[str]) -> set[str]:
+    """Arabic words alone, and behind a conjunction."""
+    return {conjunction + word for word in words for conjunction in _CONJUNCTIONS}
+
+
 STOP_WORDS = frozenset(
     [
-        *(conjunction + word for conjunction in _CONJUNCTIONS for word in _ARABIC.split()),
+        *with_conjunctions(_ARABIC.split()),
         *_ENGLISH.split(),
         *_FRANCO.split(),
         *("w" + word for word in _FRANCO.split() if word[0] in "ae"),

@@ -94,7 +94,7 @@ def _word(token: str) -> Word:
     else:
         readings = tuple(_without_accents(reading) for reading in readings)
         is_latin = (token.isascii() and not token.isdecimal()) or readings[0] != token
-        keys = latin_keys(readings[::-1]) if is_latin else ()
+        keys = latin_keys(readings) if is_latin else ()
     return Word(token, readings, tuple(dict.fromkeys(map(stem, readings))), keys)
 
 
