@@ -11,7 +11,7 @@ from itertools import pairwise
 from rapidfuzz.distance import Levenshtein
 
 from language.folding import LONGEST_TEXT, fold
-from language.phonetics import ROUGH, skeletons
+from language.phonetics import ROUGH, consonants
 from language.words import Word, join, words
 
 __all__ = ["LONGEST_QUERY", "LONGEST_TEXT", "Word", "document_terms", "fold", "query_terms", "similarity", "words"]
@@ -22,7 +22,6 @@ MOST_ALTERNATIVES = 8  # of a word of a query
 SOUND, MISTYPED = "~", "-"  # begin terms; queries name those of mistyped words last
 _MOST_ROUGH = 2
 _FEWEST_CONSONANTS = 4  # of a word that may be mistyped
-_MOST_SKELETONS = 2
 _CACHED = 65_536  # words, and pairs of them
 _COMPARED = 1_000  # characters of a text that is compared with a query
 _ORDER, _BREVITY = 0.08, 0.07  # what the order of words and the absence of others count
@@ -62,18 +61,17 @@ def _alternatives(word: Word, joined: Sequence[str]) -> tuple[str, ...]:
     fine = [SOUND + key for key in word.keys if not key.endswith(ROUGH)]
     mistyped = _mistyped(word)
     kept = len(word.stems) + len(rough) + len(joined) + len(mistyped)
-    found = (*word.stems, *fine[: max(MOST_ALTERNATIVES - kept, 2)], *rough, *joined, *mistyped)
+    found = (*word.stems, *fine[: max(MOST_ALTERNATIVES - kept, 1 if rough else 2)], *rough, *joined, *mistyped)
     return tuple(dict.fromkeys(found))[:MOST_ALTERNATIVES]
 
 
 def _mistyped(word: Word) -> list[str]:
     """The consonants of a word, and then without each of them in turn."""
-    return [
-        MISTYPED + form
-        for skeleton in skeletons(word.keys)[:_MOST_SKELETONS]
-        if len(skeleton) >= _FEWEST_CONSONANTS
-        for form in (skeleton, *(skeleton[:index] + skeleton[index + 1 :] for index in range(len(skeleton))))
-    ]
+    skeleton = consonants(word.keys[0]) if word.keys else ""
+    if len(skeleton) < _FEWEST_CONSONANTS:
+        return []
+    without_one = (skeleton[:index] + skeleton[index + 1 :] for index in range(len(skeleton)))
+    return [MISTYPED + form for form in (skeleton, *without_one)]
 
 
 @lru_cache(_CACHED)

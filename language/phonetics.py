@@ -38,15 +38,16 @@ _LATIN = {
 _ARABIC_PARTS = re.compile("[اويعء]+|تش|[ب-ه]")
 _LATIN_PARTS = re.compile("[aeiouyw3]+|t[cs]h|[kgscd]h|th|ph|ck|[a-z24-9]")
 _SOFT_C = re.compile("c(?=[eiy])")
-_HARD_WH = re.compile("^wh")
+_DOUBLED = re.compile(r"([^\Waeiou])\1+")
+_WH = re.compile("^wh")
 _FEMININE = re.compile("(?:[aeiou]|(?<![tdskgcp]))h$|(?<=..)[ae]t$")
 _PRONOUN = re.compile("(?<=[ksdtg])(?=h(?:a|[ou]?m)$)")
 _VOWEL_OF = str.maketrans("aeiouywاوي", "AIIUUIUAUI", "3عء")
 _VOWELS = frozenset("AIU")
-_ALL_VOWELS = frozenset("AIUa'")
+_APART = "."  # between two consonants that are not one doubled consonant: Arabic writes that as one
 _MAY_BE_VOWEL = frozenset(("A", "I", "U", "'", ""))
 _REPEATED = re.compile(r"[AIU]{2,}|(.)\1+")
-_NOT_CONSONANTS = re.compile("[AIU']+")
+_NOT_CONSONANTS = re.compile("[AIUa'*]+")
 
 Parts = list[tuple[str, ...]]  # what a word may sound like: the alternatives of each part
 
@@ -62,19 +63,18 @@ def latin_keys(words: Sequence[str]) -> tuple[str, ...]:
     return _keys([_latin_parts(_LATIN_PARTS.findall(spelling)) for spelling in spellings])
 
 
-def skeletons(keys: Sequence[str]) -> list[str]:
-    """The consonants of those keys that hold nothing else."""
-    bare = (key.removesuffix(ROUGH) for key in keys)
-    return list(dict.fromkeys(key for key in bare if _ALL_VOWELS.isdisjoint(key)))
+def consonants(key: str) -> str:
+    """The consonants of a key."""
+    return _NOT_CONSONANTS.sub("", key)
 
 
 def _spellings(word: str) -> Iterator[str]:
-    word = _SOFT_C.sub("s", _HARD_WH.sub("w", word.replace("x", "ks")))
+    if "zz" in word:  # «بيتزا»
+        yield word.replace("zz", "tz")
+    word = _DOUBLED.sub(r"\1", _SOFT_C.sub("s", _WH.sub("w", word.replace("x", "ks"))))
     yield word
     if _FEMININE.search(word):  # ة is written a, ah, eh, h, et or at
         yield _FEMININE.sub("a", word)
-    if "zz" in word:  # «بيتزا»
-        yield word.replace("zz", "tz")
     if _PRONOUN.search(word):  # sh is not ش in "rasha", his head
         yield _PRONOUN.sub("-", word)
 
@@ -88,6 +88,8 @@ def _arabic_parts(letters: Sequence[str]) -> Parts:
                 parts.append(("A",))
             elif first and part == "ق":
                 parts.append(("k", "'"))
+            elif not first and part == letters[index - 1]:
+                parts.append((_APART + _ARABIC[part][0], ""))
             else:
                 parts.append(tuple(_ARABIC[part]))
             continue
@@ -161,23 +163,25 @@ def _in_turn(lists: Sequence[Sequence[str]]) -> list[str]:
 def _keys_of(parts: Parts) -> tuple[list[str], list[str]]:
     fine, rough = [], []
     for reading in islice(product(*_without_what_no_key_holds(parts)), _MOST_READINGS):
-        sounds = _REPEATED.sub(_once, "".join(reading)).replace("nb", "mb")  # as it is said, and often written
-        consonants = _NOT_CONSONANTS.sub("", sounds)
-        if consonants or len(sounds) > 1:
-            fine.append(_with_vowels(sounds, consonants))
-        if len(consonants) in (3, 4):
-            rough.append(consonants + ROUGH)
+        sounds = _REPEATED.sub(_once, "".join(reading)).replace(_APART, "").replace("nb", "mb")  # as it is said
+        skeleton = consonants(sounds)
+        if skeleton or len(sounds) > 1:
+            fine.append(_with_vowels(sounds, skeleton))
+        if len(skeleton) in (3, 4):
+            rough.append(skeleton + ROUGH)
     return list(dict.fromkeys(fine)), list(dict.fromkeys(rough))
 
 
 def _without_what_no_key_holds(parts: Parts) -> Parts:
     """With one alternative for each vowel that no key of so many consonants holds: there are fewer readings to try."""
-    is_vowel = [_MAY_BE_VOWEL.issuperset(alternatives) for alternatives in parts]
-    consonants = [index for index, alternatives in enumerate(parts) if _MAY_BE_VOWEL.isdisjoint(alternatives)]
-    if len(consonants) < 4:
+    heard = [index for index, alternatives in enumerate(parts) if _MAY_BE_VOWEL.isdisjoint(alternatives)]
+    if len(heard) < 4:
         return parts
-    held = consonants[-1] - 1 if len(consonants) == 4 else -1
-    return [("A",) if is_vowel[index] and index != held else alternatives for index, alternatives in enumerate(parts)]
+    held = heard[-1] - 1 if len(heard) == 4 else -1
+    return [
+        ("A",) if len(each) > 1 and index != held and _MAY_BE_VOWEL.issuperset(each) else each
+        for index, each in enumerate(parts)
+    ]
 
 
 def _once(repeated: re.Match[str]) -> str:
@@ -186,13 +190,13 @@ def _once(repeated: re.Match[str]) -> str:
     return next((vowel for vowel in "UIA" if vowel in found), found[0])
 
 
-def _with_vowels(sounds: str, consonants: str) -> str:
-    if len(consonants) > 4:
-        return consonants
-    if len(consonants) == 4:
+def _with_vowels(sounds: str, skeleton: str) -> str:
+    if len(skeleton) > 4:
+        return skeleton
+    if len(skeleton) == 4:
         before = sounds.rstrip("AIU")[-2]
-        return consonants[:3] + (before if before in _VOWELS else "") + consonants[3]
-    if len(consonants) < 3:
+        return skeleton[:3] + (before if before in _VOWELS else "") + skeleton[3]
+    if len(skeleton) < 3:
         return sounds
     if sounds[0] == "'" and sounds[1] in _VOWELS:
         sounds = "'" + sounds[2:]

@@ -16,7 +16,7 @@ _ARTICLE = re.compile("^(?:[وف]?(?:[بكعه]?ال|لل)|[وف]ال)(?=..)")
 _PROCLITICS = (re.compile("^[وفبكل](?=...)"), re.compile("^[وف][بكل](?=...)"))
 _PRONOUN = re.compile("(?<=...)(ت?)(?:ها|هم|نا|كم|كو|ك)$|(?<=...)(ت)[هي]$")
 _SUFFIX = re.compile("(?<=...)(?:ات|ين|ون|يه|اء|[هياء])$|(?<=..)اء$")
-_LATIN_ARTICLE = re.compile(r"^(?:[wbf]?(?:2?[eai]l(?=...)|2l(?=...))|[aei](?=(t|d|s|sh|z|n|r)\1..))")
+_LATIN_ARTICLE = re.compile(r"^(?:[wbf]?(?:2?[eai]l(?=...)|2l(?=...)|l(?=[aeiou]2))|[aei](?=(t|d|s|sh|z|n|r)\1..))")
 _COMPOUNDS = (
     re.compile("^(عبد)(ال..+)$"),
     re.compile("^(?!.?انش|.?ماش)(عز|...+)(الدين|الله)$"),
@@ -41,7 +41,8 @@ def without_clitics(word: str) -> tuple[str, ...]:
     word = _IRREGULAR.get(word, word)
     bare = _ARTICLE.sub("", word)
     if bare != word:
-        return (bare,) if word.startswith("ال") else (bare, word)
+        is_certain = word.startswith("ال") or len(bare) > 3  # «والدي» is my father
+        return (bare,) if is_certain else (bare, word)
     return tuple(dict.fromkeys((word, *(proclitic.sub("", word) for proclitic in _PROCLITICS))))
 
 
