@@ -50,9 +50,8 @@ def query_terms(text: str) -> list[tuple[str, ...]]:
     """For each word of a query, the terms that may stand for it: the best first, at most `MOST_ALTERNATIVES`."""
     asked = _query_words(text)
     joined = [_joined(one, other) for one, other in pairwise(asked)]
-    around = zip(((), *joined), (*joined, ()), strict=True)
-    groups = (_alternatives(word, (*before, *behind)) for word, (before, behind) in zip(asked, around, strict=True))
-    return list(dict.fromkeys(groups))
+    in_context = zip(asked, ((), *joined), (*joined, ()), strict=False)
+    return list(dict.fromkeys(_alternatives(word, (*before, *behind)) for word, before, behind in in_context))
 
 
 def _alternatives(word: Word, joined: Sequence[str]) -> tuple[str, ...]:
@@ -89,10 +88,14 @@ def similarity(query: str, text: str) -> float:
     wanted, said = _query_words(query), words(text[:_COMPARED])
     if not wanted or not said:
         return 0.0
-    found = [max((_likeness(one, other), -place) for place, other in enumerate(said)) for one in wanted]
-    likeness = sum(each for each, _ in found) / len(wanted)
-    steps = [before - behind for (_, before), (_, behind) in pairwise(found)]
-    order = sum(1.0 if step == 1 else 0.5 * (step > 1) for step in steps) / len(steps) if steps else 1.0
+    likeness, order, last = 0.0, 0.0, -1
+    for one in wanted:
+        like, follows, place = max(
+            (_likeness(one, other), place == last + 1, -place) for place, other in enumerate(said)
+        )
+        likeness += like / len(wanted)
+        order += (1.0 if follows or last < 0 else 0.5 * (-place > last)) / len(wanted)
+        last = -place
     return likeness * (1 - _ORDER - _BREVITY + _ORDER * order + _BREVITY * min(1.0, len(wanted) / len(said)))
 
 

@@ -23,7 +23,7 @@ _DOTTED_LETTERS = {"3": "gh", "5": "kh", "6": "4", "7": "kh", "9": "4"}
 _DOLLAR = regex.compile(r"(?<=\p{L}[\p{L}\p{N}]{0,9})\$+|\$(?=[37]?\p{L})")  # sh
 _APOSTROPHE = regex.compile(r"(?<=[\p{L}\p{N}])['’`](?=\p{L})")
 _STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
-_TOKEN = regex.compile(r"#[\p{L}\p{M}\p{N}_]+|\p{RI}\p{RI}|[\p{L}\p{M}\p{N}]+|\p{Extended_Pictographic}")
+_TOKEN = regex.compile(r"#[\p{L}\p{M}\p{N}_]+|\p{RI}\p{RI}|[\p{L}\p{N}][\p{L}\p{M}\p{N}]*|\p{Extended_Pictographic}")
 _SCRIPT = re.compile("[ء-ي0-9]*[ء-ي][ء-ي0-9]*|[^ء-ي]+")
 _ARABIZI = re.compile("[235679](?=[ء-ي])")  # a digit that is a letter before Arabic letters
 _ARABIZI_LETTERS = {"2": "ا", "3": "ع", "5": "خ", "6": "ط", "7": "ح", "9": "ص"}
