@@ -15,6 +15,7 @@ LONGEST_BEGINNING = 12  # characters of a word, or of its phonetic key
 
 _ROOM_WEIGHTS: dict[RoomState, int] = {"live": 6, "scheduled": 3, "ended": 0}
 _BETWEEN_WORDS = re.compile(r"[_.]+|(?<=[^\W\d_])(?=\d+(?:[_.]|$))")
+_HALF_LETTERS = frozenset("cdgkst")  # an h after them makes another sound
 _NOT_CONSONANTS = re.compile(r"[AIU'*]")
 _LENGTHS = range(3, 21)  # characters of words that are suggested
 _MOST_NAMED = 60  # words and hashtags of a post
@@ -83,8 +84,8 @@ def tag_term(tag: str) -> str:
 
 
 def query_groups(q: str) -> list[tuple[str, ...]]:
-    """For each word of a query the terms that stand for it, best first. A hashtag is also asked for as words."""
-    tags = [(tag_term(tag), *(term for group in query_terms(_spaced(tag)) for term in group)) for tag in hashtags(q)]
+    """For each word of a query the terms that stand for it, best first. A hashtag is also asked for as its words."""
+    tags = [(tag_term(tag), *group) for tag in hashtags(q) for group in query_terms(_spaced(tag)) or [()]]
     rest = _HASH.sub(" ", q) if not tags else " ".join(part for part in q.split() if not _HASH.match(part))
     return [*tags, *query_terms(rest)] if rest.strip() else tags
 
@@ -95,10 +96,12 @@ def suggestion_groups(q: str) -> list[tuple[str, ...]]:
     if not typed:
         return []
     unfinished = typed[-1]
+    sounds = _sounds(unfinished)
+    if unfinished.folded[-1] in _HALF_LETTERS:
+        sounds += [sound[:-1] for sound in sounds if len(sound) > 1]
     beginning = (
-        f"^{unfinished.folded[:LONGEST_BEGINNING]}",
-        *(f"^~{sound[:LONGEST_BEGINNING]}" for sound in _sounds(unfinished)),
-    )
+        f"^{unfinished.folded[:LONGEST_BEGINNING]}", *(f"^~{sound[:LONGEST_BEGINNING]}" for sound in sounds)
+    )  # fmt: skip
     return [*query_terms(" ".join(word.folded for word in typed[:-1])), beginning]
 
 

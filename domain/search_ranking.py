@@ -20,6 +20,8 @@ FAMOUS = 20.0  # log2 of a number of followers that counts fully
 
 _FIRST: Sequence[RoomState] = ("live", "scheduled", "ended")
 
+_IS_ASKED_FOR = 3.0  # more than all signals together
+
 Scored = tuple[float, int]  # score and id
 
 
@@ -44,7 +46,7 @@ def rank_posts(
 
 
 def rank_users(q: str, found: Sequence[Found], rows: Sequence[FoundUserRow]) -> list[Scored]:
-    """Best first. A username that is exactly the query is as good as a name can be."""
+    """Best first. A user whose username is the query comes before all others."""
     text_scores: Mapping[int, float] = {each.id: each.text_score for each in found}
     merits = sorted(
         (
@@ -65,7 +67,7 @@ def rank_users(q: str, found: Sequence[Found], rows: Sequence[FoundUserRow]) -> 
     for place, (merit, user_id, row) in enumerate(merits):
         alike = 0.0
         if row["username"].lower() == asked:
-            alike = 1.0
+            alike = _IS_ASKED_FOR
         elif place < MOST_COMPARED:
             alike = max(similarity(q, row["display_name"]), similarity(q, row["username"]))
         scored.append((merit + 0.5 * alike, user_id))

@@ -56,10 +56,10 @@ class PostgresSearch:
         return [Found(kind, row["id"], _SCORES[row["query"] - 1], row["title"]) for row in rows]
 
     async def suggest(self, groups: Sequence[Sequence[str]], most: int) -> list[Found]:
-        query = _all_of(groups)
-        if not query:
+        queries = _queries(groups)[:2]
+        if not queries:
             return []
-        rows = await self._database.fetch("SELECT * FROM search_suggestions($1, $2)", query, most)
+        rows = await self._database.fetch("SELECT * FROM search_suggestions($1, $2)", queries, most)
         return [Found(row["kind"], row["id"], 1.0, row["title"]) for row in rows]
 
 

@@ -103,15 +103,13 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION search_candidates TO daira_app;
 
--- Users, hashtags and words that match, at most `amount` of each, heaviest first.
-CREATE OR REPLACE FUNCTION search_suggestions(query text, amount integer)
+-- Users, hashtags and words that match, at most `amount` of each: in the order of queries, as above, heaviest first.
+CREATE OR REPLACE FUNCTION search_suggestions(queries text[], amount integer)
     RETURNS TABLE (kind text, id bigint, title text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT s.kind, s.id, s.title
+    SELECT wanted.kind, f.id, f.title
     FROM unnest(ARRAY ['user', 'hashtag', 'word']) AS wanted (kind)
-    CROSS JOIN LATERAL search_find(wanted.kind, query::tsquery, amount) f
-    JOIN search_documents s ON s.kind = wanted.kind AND s.id = f.id
-    ORDER BY s.kind, f.weight DESC, f.place DESC
+    CROSS JOIN LATERAL search_candidates(wanted.kind, queries, amount, NULL) f
 $$;
 GRANT EXECUTE ON FUNCTION search_suggestions TO daira_app;
 

@@ -54,7 +54,7 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
         (NO_ONE, "SELECT true FROM search_candidates('post', ARRAY ['''tea {post}'''], 9, ARRAY [{open_post}])"),
     ),
     "search_suggestions": (
-        (_EVERYBODY, "SELECT true FROM search_suggestions('''tea {post}''', 9) WHERE id = {post}"),
+        (_EVERYBODY, "SELECT true FROM search_suggestions(ARRAY ['''tea {post}'''], 9) WHERE id = {post}"),
     ),
     "found_posts": (
         ("owner cohost muted banned other", "SELECT true FROM found_posts(ARRAY [{post}])"),
