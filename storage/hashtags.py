@@ -17,6 +17,16 @@ class Tagged(NamedTuple):
     spellings: Sequence[str]
 
 
+class Unentered(NamedTuple):
+    """A post that may not be found by its hashtags yet. is_recent: these can still be uses."""
+
+    post_id: int
+    author_id: int
+    version: int
+    hashtags: list[str]
+    is_recent: bool
+
+
 class Written(NamedTuple):
     """The hashtags of a post, as written."""
 
@@ -62,12 +72,15 @@ async def note(tx: Transaction, tagged: Tagged, at: datetime) -> None:
     )
 
 
-async def take_unentered(tx: Transaction) -> tuple[int, list[tuple[int, list[str]]]] | None:
-    """The next older posts, as (id, hashtags as written), and the lowest of their ids; None once all are entered."""
-    rows = await tx.fetch("SELECT below, post_id, hashtags FROM untagged_posts()")
-    return (rows[0]["below"], [(row["post_id"], row["hashtags"]) for row in rows]) if rows else None
+async def unentered(tx: Transaction) -> list[Unentered]:
+    """The next older posts; none once all are entered. For workers."""
+    rows = await tx.fetch("SELECT post_id, author_id, version, hashtags, is_recent FROM untagged_posts()")
+    return [Unentered(*row) for row in rows]
 
 
 async def enter(tx: Transaction, below: int, tagged: Sequence[tuple[str, int]]) -> None:
-    """Enter older posts under their hashtags. tagged: (folded hashtag, post id). For workers."""
+    """Enter older posts under their hashtags. For workers.
+
+    tagged: (folded hashtag, post id). below: the lowest id that was looked at.
+    """
     await tx.execute("SELECT enter_tags($1, $2, $3)", below, [tag for tag, _ in tagged], [each for _, each in tagged])

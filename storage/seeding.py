@@ -96,7 +96,13 @@ async def recount(connection: Connection, large_from: int) -> None:
             following_count = (SELECT count(*) FROM follows WHERE follower_id = u.id AND status = 'active'),
             post_count = (SELECT count(*) FROM posts WHERE author_id = u.id AND status = 'published')"""
     )
-    await connection.execute("UPDATE users SET is_large = follower_count >= $1", large_from)
+    await connection.execute(
+        """UPDATE users SET is_large = follower_count >= $1,
+            created_at = least(created_at, timestamptz '2024-01-01 00:00Z' + (id >> 22) * interval '1 ms')""",
+        large_from,
+    )
+    # Workers enter the posts under their hashtags.
+    await connection.execute("UPDATE post_tags_backfill SET below = 9223372036854775807")
     await connection.execute("ANALYZE users, follows, posts")
 
 

@@ -1,10 +1,11 @@
-"""Trends: count who uses which hashtag, and who cares for which post; the keeper makes trends of these counts.
+"""Trends: count who uses which hashtag, and who cares for which post. The keeper makes trends of these counts.
 
 storage/functions/explore.sql holds the rules of counting: a person counts once per hour and hashtag, and once per post;
 accounts below 72 hours and private ones do not count.
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from prometheus_client import Gauge
 
@@ -18,6 +19,7 @@ from protocol.events import (
     ReactionSetEvent,
 )
 from storage import explore, hashtags
+from storage.hashtags import Tagged
 from storage.snowflakes import minted_at
 from workers.job import Job, Tools, consumes
 from workers.polling_loop import run_polling
@@ -64,33 +66,56 @@ async def count_engagement(job: Job, event: PostEngagementEvent) -> None:
 
 async def keep_trends(tools: Tools, stop: asyncio.Event) -> None:
     """Run until `stop` is set."""
-    await run_polling("trends-keeper", lambda: refresh(tools), POLL_S, stop)
+
+    async def turn() -> bool:
+        while not stop.is_set() and await enter_older(tools):
+            continue
+        return await refresh(tools)
+
+    await run_polling("trends-keeper", turn, POLL_S, stop)
 
 
 async def refresh(tools: Tools) -> bool:
-    """Make trends of the counts, delete old counts, and enter older posts under their hashtags.
-
-    Returns whether there is more to delete or to enter.
-    """
+    """Make trends of the counts, and delete old counts. Returns whether there is more to delete."""
     async with tools.database.transaction() as tx:
         if not await explore.take_turn(tx):
             return False
         await explore.refresh_trends(tx)
         REFRESHED.set_to_current_time()
-        more_to_forget = await explore.forget_heat(tx, BATCH)
-        unentered = await hashtags.take_unentered(tx)
-        if unentered is not None:
-            below, posts = unentered
-            keys = {(hashtag_key(each), post_id) for post_id, written in posts for each in written}
-            await hashtags.enter(tx, below, [(key, post_id) for key, post_id in keys if key is not None])
-    return more_to_forget or unentered is not None
+        return await explore.forget_heat(tx, BATCH)
+
+
+async def enter_older(tools: Tools) -> bool:
+    """Enter the next posts from before there were hashtag pages under their hashtags, and count those that are recent.
+
+    Returns whether there may be more.
+    """
+    async with tools.database.transaction() as tx:
+        posts = await hashtags.unentered(tx)
+    tagged = []
+    for post in posts:
+        if post.is_recent:
+            found = _tagged(post.post_id, post.author_id, post.version, post.hashtags)
+            async with tools.database.transaction() as tx:
+                await hashtags.note(tx, found, minted_at(post.post_id))
+        else:
+            keys = {key for each in post.hashtags if (key := hashtag_key(each)) is not None}
+            tagged += [(key, post.post_id) for key in keys]
+    if posts:
+        async with tools.database.transaction() as tx:
+            await hashtags.enter(tx, min(post.post_id for post in posts), tagged)
+    return bool(posts)
+
+
+def _tagged(post_id: int, author_id: int, version: int, written: Sequence[str]) -> Tagged:
+    spellings = {key: each for each in written if (key := hashtag_key(each)) is not None}
+    return Tagged(post_id, author_id, version, list(spellings), list(spellings.values()))
 
 
 async def _note_hashtags(job: Job, post_id: int, author_id: int) -> None:
     async with job.transaction() as tx:
         written = await hashtags.written(tx, post_id)
-        spellings = {key: each for each in written.hashtags if (key := hashtag_key(each)) is not None}
-        tagged = hashtags.Tagged(post_id, author_id, written.version, list(spellings), list(spellings.values()))
+        tagged = _tagged(post_id, author_id, written.version, written.hashtags)
         await hashtags.note(tx, tagged, minted_at(job.event_id))
 
 

@@ -280,16 +280,18 @@ GRANT EXECUTE ON FUNCTION trending_post_ids TO daira_app;
 
 ---------------------------------------------------------------------------------------------------- older posts
 
--- The next posts whose hashtags are to be entered, newest first: of 2,000 posts. No row once all are done. `below` goes
--- to `enter_tags` with their hashtags.
-CREATE OR REPLACE FUNCTION untagged_posts() RETURNS TABLE (below bigint, post_id bigint, hashtags text[])
+-- The next posts whose hashtags are to be entered, newest first: 2,000 posts. No row once all are done. `is_recent`: its
+-- hashtags can still be uses, so it goes to `note_tags`; the other posts go to `enter_tags`, with the lowest id.
+CREATE OR REPLACE FUNCTION untagged_posts()
+    RETURNS TABLE (post_id bigint, author_id bigint, version integer, hashtags text[], is_recent boolean)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH looked_at AS MATERIALIZED (
-        SELECT p.id, p.hashtags, p.status, p.visibility FROM post_tags_backfill b CROSS JOIN LATERAL (
+        SELECT p.* FROM post_tags_backfill b CROSS JOIN LATERAL (
             SELECT * FROM posts WHERE id < b.below ORDER BY id DESC LIMIT 2000) p
     )
-    SELECT (SELECT min(id) FROM looked_at), l.id, CASE WHEN l.status = 'published' AND l.visibility = 'public'
-                                                       THEN l.hashtags ELSE '{}' END
+    SELECT l.id, l.author_id, l.version,
+           CASE WHEN l.status = 'published' AND l.visibility = 'public' THEN l.hashtags ELSE '{}' END,
+           l.id >= snowflake_at(now() - interval '24 hours')
     FROM looked_at l
 $$;
 GRANT EXECUTE ON FUNCTION untagged_posts TO daira_worker;

@@ -36,8 +36,7 @@ def old_person(cluster: Cluster, person):
 async def refresh(cluster: Cluster) -> None:
     """Let workers count what has happened, and make trends of it."""
     await cluster.settle()
-    while await trends.refresh(cluster.workers.tools):
-        continue
+    await trends.refresh(cluster.workers.tools)
 
 
 async def posts_of(person: Person, tag: str, **arguments: Any) -> list[str]:
@@ -196,7 +195,8 @@ async def test_older_posts_are_found_by_their_hashtags(cluster: Cluster, person)
     assert await posts_of(alice, tag) == []
     await owner.execute("UPDATE post_tags_backfill SET below = $1", 2**63 - 1)
     await owner.close()
-    await refresh(cluster)
+    while await trends.enter_older(cluster.workers.tools):
+        continue
     assert await posts_of(alice, tag) == [post["id"]]
 
 

@@ -339,6 +339,7 @@ async def test_older_posts_are_entered_under_their_hashtags_newest_first(tags: T
     found = await tags.rows.list(None, "untagged_posts")
     written = {row["post_id"]: row["hashtags"] for row in found}
     assert [written[post] for post in (*posts, hidden)] == [[tags.tag], [tags.tag], []]
+    assert not any(row["is_recent"] for row in found if row["post_id"] in (*posts, hidden))
     below = min(written)
     await tags.rows.ask(None, "enter_tags", below, [tags.tag] * 2, posts)
     assert await tags.rows.list(author, "tagged_post_ids", tags.tag, LAST, 9) == posts[::-1]
