@@ -122,7 +122,7 @@ def _item(
     recommended_by: FeedSource | None = None,
     score: float | None = None,
 ) -> FeedItem | None:
-    if row["is_hidden"] or (request.creators_only and not row["author_is_creator"]):
+    if request.creators_only and not row["author_is_creator"]:
         return None
     reason = visibility.feed_reason(row, call.viewer.id)
     if reason is not None:

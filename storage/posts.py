@@ -39,7 +39,6 @@ class PostRow(LiteRow):
     author_is_private: bool
     author_is_large: bool
     author_is_creator: bool
-    is_hidden: bool  # by the viewer, from feeds
     follows: bool
     followed_by: bool
     blocks: bool
@@ -94,8 +93,6 @@ _SHARED = f"""
 LOAD = f"""
     SELECT {_COLUMNS}, {lite_columns("u")}, u.is_private AS author_is_private,
            u.is_large AS author_is_large, u.role = 'creator' AS author_is_creator,
-           EXISTS (SELECT FROM feed_hides h WHERE h.user_id = viewer_id()
-                                              AND h.post_id = coalesce(w.shared_post_id, w.id)) AS is_hidden,
            coalesce(r.follows, false) AS follows, coalesce(r.followed_by, false) AS followed_by,
            coalesce(r.blocks, false) AS blocks, coalesce(r.blocked_by, false) AS blocked_by,
            coalesce(r.mutes_posts, false) AS mutes_posts,
@@ -186,13 +183,18 @@ class Latest(NamedTuple):
 
 
 async def load_latest(tx: Transaction, stored: Sequence[int], before: int, limit: int) -> Latest:
-    """The newest `limit` posts with ids below `before`, of the stored feed and of followed large authors."""
+    """The newest `limit` posts with ids below `before`, of the stored feed and of followed large authors.
+
+    Posts that the viewer has hidden are considered, and left out.
+    """
     fetched = await tx.fetch(
         f"""WITH candidates AS MATERIALIZED (
             SELECT id FROM (SELECT unnest($1::bigint[]) AS id UNION SELECT large_author_post_ids($2, $3)) c
             ORDER BY id DESC LIMIT $3),
         wanted AS MATERIALIZED (
-            SELECT * FROM posts WHERE id = ANY (ARRAY (SELECT id FROM candidates)) AND status = 'published')
+            SELECT * FROM posts p WHERE p.id = ANY (ARRAY (SELECT id FROM candidates)) AND p.status = 'published'
+            AND NOT EXISTS (SELECT FROM feed_hides h WHERE h.user_id = viewer_id()
+                                                       AND h.post_id = coalesce(p.shared_post_id, p.id)))
         SELECT * FROM (SELECT count(*) AS candidates, coalesce(min(id), 0) AS oldest FROM candidates) looked_at
         LEFT JOIN ({LOAD}) page ON true ORDER BY page.id DESC""",
         stored,

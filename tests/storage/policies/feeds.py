@@ -10,7 +10,7 @@ FEEDS = {
     "affinities": Rules(
         "", "", False,
         (
-            (NO_ONE, "INSERT INTO affinities VALUES ({cohost}, {open}, 1, 1, now())"),
+            (NO_ONE, "INSERT INTO affinities VALUES ({cohost}, {shy}, 1, 1, now())"),
             (NO_ONE, "UPDATE affinities SET points = 9 WHERE user_id = {other}"),
             (NO_ONE, "DELETE FROM affinities WHERE user_id = {other}"),
         ),
@@ -45,7 +45,7 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
     "affinities": (
         (f"{ANYONE} newcomer".replace("blocked ", "").replace("owner ", ""),
          "SELECT true FROM affinities(ARRAY [{owner}])"),
-        ("other", "SELECT true FROM affinities(ARRAY [{open}]) WHERE affinity > 0"),
+        ("other", "SELECT true FROM affinities(ARRAY [{shy}]) WHERE affinity > 0"),
     ),
     "feed_ranking": (
         (_FOLLOWERS, "SELECT true FROM feed_ranking(ARRAY [{post}], '{{}}', 9, now(), false)"),

@@ -122,7 +122,7 @@ _BELONGINGS = """
     INSERT INTO views (post_id, user_id) VALUES ({post}, {asker}), ({viewed_post}, {asker});
     ALTER TABLE views ENABLE TRIGGER USER;
     INSERT INTO view_sketches (post_id, counted, is_due) VALUES ({viewed_post}, 1000, false);
-    INSERT INTO affinities (user_id, other_id, points, skips, as_of) VALUES ({other}, {open}, 4, 0, now());
+    INSERT INTO affinities (user_id, other_id, points, skips, as_of) VALUES ({other}, {shy}, 4, 0, now());
     INSERT INTO feed_hides (user_id, post_id, author_id, reason, topics)
         VALUES ({other}, {viewed_post}, {open}, 'topic', '{{}}');
     INSERT INTO post_mentions (post_id, author_id, user_id) VALUES ({post}, {owner}, {other});
