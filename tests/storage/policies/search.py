@@ -66,8 +66,8 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
         (_EVERYBODY.replace("owner ", "").replace(" nobody", ""), "SELECT true FROM found_users(ARRAY [{blocked}])"),
     ),
     "found_hashtags": (
-        ("owner cohost muted banned other", "SELECT found_hashtags(ARRAY ['tea {post}'])"),
-        (NO_ONE, "SELECT found_hashtags(ARRAY ['coffee {post}'])"),
+        ("owner cohost muted banned other", "SELECT found_hashtags(ARRAY ['#tea{post}'])"),
+        (NO_ONE, "SELECT found_hashtags(ARRAY ['#coffee{post}'])"),
     ),
 }  # fmt: skip
 INTERNAL = {"search_due", "search_find"}

@@ -115,6 +115,7 @@ _BELONGINGS = """
     INSERT INTO search_documents (kind, id, terms)
         VALUES ('post', {post}, '''tea {post}'''), ('hashtag', {post}, '''tea {post}'''),
                ('post', {deleted_post}, '''coffee {post}''');
+    INSERT INTO post_tags (tag, post_id) VALUES ('tea{post}', {post}), ('coffee{post}', {deleted_post});
     INSERT INTO search_uses (id, shown, author_ids)
         VALUES ({post}, '#tea', ARRAY [{owner}]), ({open_post}, '#open', ARRAY [{open}]);
     INSERT INTO recent_searches (user_id, folded, q) VALUES ({owner}, 'tea', 'tea');
