@@ -204,6 +204,8 @@ DASHBOARDS: dict[str, list[Panel]] = {
               (0.6, 0.8)),
         Panel("Object store", "95th percentile by operation.", SECONDS, quantiles("daira_objects_seconds", "operation"),
               (0.5, 3)),
+        Panel("OpenSearch", "95th percentile by operation.", SECONDS,
+              quantiles("daira_opensearch_seconds", "operation"), (0.1, 1)),
         Panel("Object store failures", "By cause.", PER_S, rate("daira_objects_failures_total", "cause")),
         Panel("Breakers", "1 while requests to the dependency are refused because it does not answer.", COUNT,
               {"{{dependency}}": "max by (dependency) (daira_breaker_open{$})"}),

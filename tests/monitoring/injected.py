@@ -19,6 +19,7 @@ from tests.chaos.test_media import Caller
 from tests.engine.test_slow_readers import Latest, Stuck
 from tests.monitoring.users import LOST, Users
 from tests.monitoring.watched import Watched, send
+from tests.opensearch_node import opensearch_home
 from tests.senders.certificates import Trust
 from tests.senders.mail_server import MailServer
 from tests.tracing.collector import Collector
@@ -81,6 +82,16 @@ async def paused(*processes: int) -> AsyncIterator[None]:
 
 def server_paused(name: str) -> Callable[[Scene], AbstractAsyncContextManager[None]]:
     return lambda scene: paused(*scene.watched.server_processes(name))
+
+
+@asynccontextmanager
+async def opensearch_paused(scene: Scene) -> AsyncIterator[None]:
+    assert scene.watched.opensearch is not None
+    scene.watched.opensearch.pause()
+    try:
+        yield
+    finally:
+        scene.watched.opensearch.resume()
 
 
 @asynccontextmanager
@@ -325,6 +336,7 @@ FAULTS = (
     Fault(("TracesLost",), "the collector of traces answers 503", collector_refuses),
     Fault(("MediaStuck",), "the workers of media are paused", media_workers_paused),
     Fault(("ObjectStoreDown",), "the object store is paused", server_paused("s3")),
+    Fault(("SearchDown",), "OpenSearch is paused", opensearch_paused),
     Fault(("EventLogLag", "OutboxStuck", "CountsBehind"), "the other workers are paused", workers_paused),
     Fault(("NodeDown",), "a node is killed", node_killed),
     Fault(("EventLoopLag", "PushesLate"), "a node is paused for most of the time", node_starved),
@@ -332,4 +344,5 @@ FAULTS = (
     Fault(("PostgresDown", "CallsFail"), "PostgreSQL is paused", server_paused("postgres")),
     Fault(("RedisDown",), "Redis is paused", redis_paused),
 )
-EXCUSED = frozenset() if livekit_program() else frozenset({"VoiceDown"})  # as tests of voice are skipped
+# As tests of voice and of OpenSearch are skipped.
+EXCUSED = {*(() if livekit_program() else ("VoiceDown",)), *(() if opensearch_home() else ("SearchDown",))}

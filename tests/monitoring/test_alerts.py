@@ -26,7 +26,7 @@ from tests.tracing.collector import collecting
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3_600), needs_prometheus]
 
 LONGEST_S = 480.0  # until an alert fires or is resolved: far more than it takes on an idle machine
-TOGETHER = 11  # the first faults do not disturb each other
+TOGETHER = 12  # the first faults do not disturb each other
 LOOK_EVERY_S = 0.5
 
 
@@ -127,7 +127,7 @@ async def test_every_alert_fires_and_is_resolved(proof: Proof):
 async def test_every_query_of_every_panel_has_shown_data(proof: Proof):
     empty = []
     for (dashboard, panel), found in queries().items():
-        if EXCUSED and panel == "Voice":
+        if ("VoiceDown" in EXCUSED and panel == "Voice") or ("SearchDown" in EXCUSED and panel == "OpenSearch"):
             continue
         empty += [(dashboard, panel, query) for query in found if not await proof.prometheus.has_data(query)]
     assert not empty, "\n".join(map(str, empty))

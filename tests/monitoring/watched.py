@@ -15,6 +15,7 @@ from gateway.app import worker_names
 from gateway.embedded import EmbeddedServers
 from tests.chaos.deployment import PLENTY, Deployment
 from tests.gateway.test_commands import DAIRA
+from tests.opensearch_node import OpenSearchNode, opensearch_home
 from tests.patience import WAIT_S
 from tests.ports import free_ports
 from tests.postgres_replica import PostgresReplica
@@ -41,6 +42,7 @@ class Watched(Deployment):
         self.servers_running = EmbeddedServers(data_dir, voice=True)
         self.sidecars = dict(zip(self.names, free_ports(len(self.names)), strict=True))
         [self.mail_port] = free_ports(1)
+        self.opensearch: OpenSearchNode | None = None  # None if it is missing: then search is in PostgreSQL
         self._trust = trust
         self.environment |= {
             "DAIRA_PING_TIMEOUT": "120",  # a slow reader is not closed before its alert
@@ -54,6 +56,13 @@ class Watched(Deployment):
 
     async def begin_servers(self) -> None:
         await super().begin_servers()
+        if opensearch_home() is not None:
+            folder = self.data_dir.parent / "opensearch"
+            folder.mkdir()
+            self.opensearch = OpenSearchNode(folder)
+            await self.opensearch.start()
+            self.environment |= {"DAIRA_SEARCH_ENGINE": "opensearch", "DAIRA_OPENSEARCH_URL": self.opensearch.url}
+            assert self.run("migrate").returncode == 0
         self.replica = PostgresReplica(self.servers_running.servers, self.data_dir.parent / "replica")
         await self.replica.start()
 
@@ -91,6 +100,8 @@ class Watched(Deployment):
     async def end(self) -> None:
         self.replica.erase()
         await super().end()
+        if self.opensearch is not None:
+            self.opensearch.kill()
         for log in self.data_dir.parent.glob("*.log"):
             print(log.name, log.read_text()[-2_000:])  # shown when the test fails
 
