@@ -84,6 +84,12 @@ class OpenSearchIndices:
     async def delete(self, index: str) -> None:
         await self._admin("DELETE", index)
 
+    async def count(self) -> int:
+        """How many documents searches find, removed ones included."""
+        answer = await self._link.request("count", "GET", f"{self.alias}/_count", tries=True)
+        count: int = answer["count"]
+        return count
+
     async def ping(self) -> None:
         """Raises SearchUnavailable, also if a part of the index is missing."""
         if await self.health() == "red":
