@@ -20,7 +20,7 @@ LONGEST_QUERY = 200  # characters
 MOST_QUERY_WORDS = 10
 MOST_ALTERNATIVES = 8  # of a word of a query
 SOUND, MISTYPED = "~", "-"  # begin terms; queries name those of mistyped words last
-_MOST_ROUGH = 2
+_MOST_ROUGH = 3
 _FEWEST_CONSONANTS = 4  # of a word that may be mistyped
 _CACHED = 65_536  # words, and pairs of them
 _COMPARED = 1_000  # characters of a text that is compared with a query
@@ -60,7 +60,13 @@ def _alternatives(word: Word, joined: Sequence[str]) -> tuple[str, ...]:
     fine = [SOUND + key for key in word.keys if not key.endswith(ROUGH)]
     mistyped = _mistyped(word)
     kept = len(word.stems) + len(rough) + len(joined) + len(mistyped)
-    found = (*word.stems, *fine[: max(MOST_ALTERNATIVES - kept, 1 if rough else 2)], *rough, *joined, *mistyped)
+    found = (
+        *word.stems,
+        *fine[: max(MOST_ALTERNATIVES - kept, len(word.bare), 1 if rough else 2)],
+        *rough,
+        *joined,
+        *mistyped,
+    )
     return tuple(dict.fromkeys(found))[:MOST_ALTERNATIVES]
 
 
@@ -88,15 +94,26 @@ def similarity(query: str, text: str) -> float:
     wanted, said = _query_words(query), words(text[:_COMPARED])
     if not wanted or not said:
         return 0.0
+    asked, told = _with_joined(wanted), _with_joined(said)
     likeness, order, last = 0.0, 0.0, -1
-    for one in wanted:
+    for forms in asked:
         like, follows, place = max(
-            (_likeness(one, other), place == last + 1, -place) for place, other in enumerate(said)
+            (_likeness(one, other), place == last + 1, -place)
+            for one in forms
+            for place, others in enumerate(told)
+            for other in others
         )
         likeness += like / len(wanted)
         order += (1.0 if follows or last < 0 else 0.5 * (-place > last)) / len(wanted)
         last = -place
     return likeness * (1 - _ORDER - _BREVITY + _ORDER * order + _BREVITY * min(1.0, len(wanted) / len(said)))
+
+
+def _with_joined(found: Sequence[Word]) -> list[tuple[Word, ...]]:
+    """Each word, and it together with a neighbour if both are short."""
+    joined = [join(one, other) for one, other in pairwise(found)]
+    around = zip(found, (None, *joined), (*joined, None), strict=True)
+    return [tuple(form for form in forms if form) for forms in around]
 
 
 @lru_cache(1_024)

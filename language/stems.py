@@ -24,7 +24,12 @@ _COMPOUNDS = (
     re.compile("^(...*)[aeiou](?:l|d)(d(?:i|ee)ne?)$"),
 )
 _ABD = re.compile("^(3?abd)[eiaou]l$")
-_IRREGULAR = {"عمرو": "عمر", "طه": "طاها"}  # what is said, not what is written
+# What is said: two names that are not spelt as they sound, and cities that English calls otherwise.
+_IRREGULAR = {"عمرو": "عمر", "طه": "طاها"}
+_EXONYMS = {
+    "cairo": "kahera", "luxor": "o2sor", "hurghada": "gharda2a", "suez": "sweis", "damietta": "domyat",
+    "rosetta": "rashid",
+}  # fmt: skip
 
 
 def is_arabic(word: str) -> bool:
@@ -33,6 +38,8 @@ def is_arabic(word: str) -> bool:
 
 def without_clitics(word: str) -> tuple[str, ...]:
     """The readings of a folded word without its clitics: the likeliest first, at most three."""
+    if word in _EXONYMS:
+        return (word, _EXONYMS[word])
     if not is_arabic(word):
         bare = _LATIN_ARTICLE.sub("", _ABD.sub(r"\1", word))
         if bare == word:
@@ -41,7 +48,7 @@ def without_clitics(word: str) -> tuple[str, ...]:
     word = _IRREGULAR.get(word, word)
     bare = _ARTICLE.sub("", word)
     if bare != word:
-        is_certain = word.startswith("ال") or len(bare) > 3  # «والدي» is my father
+        is_certain = word.startswith(("ال", "لل")) or len(bare) > 3  # «والدي» is my father
         return (bare,) if is_certain else (bare, word)
     return tuple(dict.fromkeys((word, *(proclitic.sub("", word) for proclitic in _PROCLITICS))))
 

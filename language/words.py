@@ -51,6 +51,7 @@ def words(text: str) -> list[Word]:
     return [word for word in found if word.folded not in STOP_WORDS] or found
 
 
+@lru_cache(_CACHED)
 def join(one: Word, other: Word) -> Word | None:
     """Two short words of one script as one word; None if they are not short."""
     both = one.folded + other.folded
