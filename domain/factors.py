@@ -25,7 +25,7 @@ ITERATIONS = 12
 REGULARIZATION = 10.0  # high: most users have few engagements
 CONFIDENCE = 5.0  # in an engagement of weight 1, against none
 FEWEST = 2  # engagements of a user or a post
-MOST = 200_000  # users, and posts: those with the most engagements
+MOST = 100_000  # users, and posts: those with the most engagements
 MEMORY_BYTES = 4 << 30
 FEWEST_KNOWN = 2  # users, by which new vectors are turned to the known ones
 

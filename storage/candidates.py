@@ -15,8 +15,8 @@ from storage.database import Transaction
 Source = Literal["follow", "mention", "second_degree", "trend", "similar", "exploration"]
 
 BEYOND: tuple[Source, ...] = ("second_degree", "trend", "similar", "exploration")
-SOURCE_BUDGET_MS = 20.0
-BUDGET_MS = 40.0  # of all sources: those that come later are left out
+SOURCE_BUDGET_MS = 30.0
+BUDGET_MS = 60.0  # of all sources: those that come later are left out
 PATIENT_MS = 60_000.0
 REST_S = 30.0
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from storage import candidates
 from tests.cluster import Cluster
 from tests.people import Person
 from workers.candidates import CandidateKeeper
@@ -27,8 +28,14 @@ class Town:
     async def build(self, person: Any) -> None:
         self.reader, self.friend = await person("reader", node="b"), await person("friend")
         await self.reader.call("graph.follow", user_id=self.friend.id)
-        for number in range(POSTS):
-            await self.friend.call("post.create", text=f"صباح الخير {number}")
+        mint, friend_id = self.cluster.stores.ids.mint, int(self.friend.id)
+        owner = await self.cluster.owner()
+        await owner.executemany(
+            """INSERT INTO posts (id, author_id, text, visibility, reply_policy, quality)
+            VALUES ($1, $2, 'صباح الخير', 'public', 'everyone', 0.05)""",
+            [(mint(), friend_id) for _ in range(POSTS)],
+        )
+        await owner.close()
         for name in ("open", *HIDDEN):
             stranger = await person(name)
             visibility = "followers" if name == "narrow" else "public"
@@ -39,7 +46,6 @@ class Town:
         """Change what keeps the posts from the reader. All would be placed before those of the inbox."""
         of = self.strangers
         owner = await self.cluster.owner()
-        await owner.execute("UPDATE posts SET quality = 0.05 WHERE author_id = $1", int(self.friend.id))
         await owner.execute("UPDATE posts SET quality = 1 WHERE id = ANY ($1)", list(self.posts.values()))
         await owner.execute(
             "UPDATE users SET created_at = now() - interval '73 hours' WHERE id = ANY ($1)",
@@ -91,7 +97,11 @@ class Town:
 
 
 @pytest.fixture
-async def town(cluster: Cluster, person: Any) -> Town:
+async def town(cluster: Cluster, person: Any, monkeypatch: pytest.MonkeyPatch) -> Town:
+    # However busy the machine is, no source rests.
+    monkeypatch.setattr(candidates, "SOURCE_BUDGET_MS", candidates.PATIENT_MS)
+    monkeypatch.setattr(candidates, "BUDGET_MS", candidates.PATIENT_MS)
+    monkeypatch.setattr(candidates, "_resting", candidates.Resting())
     town = Town(cluster)
     await town.build(person)
     return town

@@ -275,3 +275,27 @@ async def test_without_posts_to_explore_nothing_is_explored(strangers: Strangers
     await strangers.rows.connection.execute("DELETE FROM posts_to_explore")
     [found] = await strangers.rows.list(alice, "beyond_inbox", ["exploration"], 9, 1_000.0)
     assert (found["post_ids"], found["propensity"], found["failure"]) == ([], None, None)
+
+
+# ---------------------------------------------------------------------------------------------- without pgvector
+
+
+async def test_without_pgvector_one_source_is_empty_until_it_is_there(strangers: Strangers):
+    rows = strangers.rows
+    alice, author = await strangers.user(), await strangers.user()
+    post = await strangers.post(author)
+    await rows.ask(None, "keep_user_vectors", [alice, author], vector(1) * 2)
+    await rows.connection.execute("DROP SCHEMA vectors CASCADE")
+    assert "vector" in await rows.ask(None, "why_no_vectors")
+    since = await rows.connection.fetchval("SELECT recommended_since()")
+    await rows.ask(None, "keep_post_vectors", [post], vector(1))
+    assert await rows.ask(None, "freshen_post_vectors", since, 9) == 0
+    await rows.ask(None, "forget_vectors", 9)
+    [found] = await rows.list(alice, "beyond_inbox", ["similar"], 9, 1_000.0)
+    assert (found["post_ids"], found["failure"]) == ([], None)
+
+    await rows.ask(None, "ensure_vectors")
+    assert await rows.ask(None, "why_no_vectors") is None
+    await rows.ask(None, "freshen_post_vectors", since, 9)
+    [found] = await rows.list(alice, "beyond_inbox", ["similar"], 9, 1_000.0)
+    assert found["post_ids"] == [post]
