@@ -28,7 +28,7 @@ _ORDER, _BREVITY = 0.08, 0.07  # what the order of words and the absence of othe
 _SAME_WORD = 0.98
 _SAME_STEM, _OTHER_ENDING = 0.95, 0.1
 _SAME_SOUND = 0.9
-_UNLIKELY = 0.02  # less for each less likely reading
+_UNLIKELY = 0.01  # less for each less likely reading
 _SAME_CONSONANTS = 0.75
 _SIMILAR = 0.85  # times the similarity of letters or sounds
 

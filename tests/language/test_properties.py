@@ -58,13 +58,9 @@ def test_similarity_is_a_share(query, text):
     assert similarity(text, text) == pytest.approx(1.0 if words(text) else 0.0) or len(words(text)) > MOST_QUERY_WORDS
 
 
-@pytest.mark.parametrize(
-    "unit", [*HOSTILE, "a", "قذ", "7a'", "#a_", "ah2", "thqy", "و", "عبدال", "\U0001f600"], ids=ascii
-)
+@pytest.mark.parametrize("unit", [*HOSTILE, "قذ", "7a'", "#a_", "thqy", "عبدال", "ab ", "$3"], ids=ascii)
 def test_cost_is_linear(unit):
-    for read in (words, document_terms):
-        assert not grows_faster_than_its_input(lambda text, read=read: read(text), unit, LONGEST_TEXT)
-    assert not grows_faster_than_its_input(lambda text: words(" ".join(text)), unit, LONGEST_TEXT // 2)
+    assert not grows_faster_than_its_input(document_terms, unit, LONGEST_TEXT)
 
 
 def test_only_the_beginning_of_a_long_text_is_read():
