@@ -103,10 +103,12 @@ def similarity(query: str, text: str) -> float:
             for place, others in enumerate(told)
             for other in others
         )
-        likeness += like / len(wanted)
-        order += (1.0 if follows or last < 0 else 0.5 * (-place > last)) / len(wanted)
+        likeness += like
+        order += 1.0 if follows or last < 0 else 0.5 * (-place > last)
         last = -place
-    return likeness * (1 - _ORDER - _BREVITY + _ORDER * order + _BREVITY * min(1.0, len(wanted) / len(said)))
+    brevity = min(1.0, len(wanted) / len(said))
+    weight = 1 - _ORDER - _BREVITY + _ORDER * order / len(wanted) + _BREVITY * brevity
+    return min(1.0, likeness / len(wanted) * weight)
 
 
 def _with_joined(found: Sequence[Word]) -> list[tuple[Word, ...]]:
