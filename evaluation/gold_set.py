@@ -15,6 +15,12 @@ class GoldDocument(NamedTuple):
     kind: GoldKind
     text: str  # of a user: username | display name | bio; of a hashtag without #, and some post has it
 
+    @property
+    def user_names(self) -> tuple[str, str]:
+        """The username and display name of a user."""
+        username, display_name, _ = self.text.split(" | ")
+        return username, display_name
+
 
 class GoldTopic(NamedTuple):
     id: str

@@ -19,7 +19,7 @@ class CannotConnect(Exception):
 
 async def call(url: str, token: str | None, method: str, argument: Any) -> Any:
     """Make one call and return its acknowledgement. Raises CannotConnect."""
-    async with _connected(url, token) as client:
+    async with connected(url, token) as client:
         return await client.call(method, argument, timeout=15)
 
 
@@ -29,7 +29,7 @@ async def watch(url: str, token: str, show: Callable[[str, Any], None], stop: as
     def shown(event: str, push: Any, *_: str) -> None:
         show(event, push)
 
-    async with _connected(url, token, shown) as client:
+    async with connected(url, token, shown) as client:
         ended = asyncio.create_task(client.wait())
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -39,9 +39,10 @@ async def watch(url: str, token: str, show: Callable[[str, Any], None], stop: as
 
 
 @asynccontextmanager
-async def _connected(
+async def connected(
     url: str, token: str | None, on_push: Callable[..., None] | None = None
 ) -> AsyncIterator[socketio.AsyncClient]:
+    """A client until the block ends. Raises CannotConnect."""
     refusals: list[Any] = []
     # The HTTP session is ours, because the library does not close its own when it cannot connect.
     async with aiohttp.ClientSession() as http:
