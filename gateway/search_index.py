@@ -34,16 +34,51 @@ def _group() -> None:
 
 @app.command("reindex")
 def reindex_all(
-    restart: Annotated[bool, typer.Option("--restart", help="delete what an interrupted reindex left")] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="OpenSearch: delete what an interrupted reindex left")
+    ] = False,
+    after: Annotated[str, typer.Option(help="PostgreSQL: go on after this place, as KIND:ID")] = "user:-1",
 ) -> None:
-    """Build the index of OpenSearch anew, while all search and write, and switch to it at the end."""
+    """Build the search index anew while all search and write; OpenSearch then switches to the new one."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     settings = load_settings()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=notes, transient=True) as progress:
+        if settings.opensearch is None:
+            amount = run(refill_postgres(settings, progress, after))
+            screen.print(f"{amount} documents were written anew")
+            return
         amount = run(rebuild(settings, progress, restart=restart))
     screen.print(f"the new index was filled with {amount} documents")
+
+
+async def refill_postgres(settings: "Settings", progress: "Progress", after: str) -> int:
+    """Returns how many rows were read. after: as `Place` prints itself. Raises DatabaseUnavailable."""
+    from gateway.search_refill import ORDER, Place, place_of, refill
+    from gateway.stores import open_database
+    from storage import search
+
+    try:
+        place = place_of(after)
+    except ValueError:
+        fail(f"--after takes KIND:ID, with one of {', '.join(ORDER)}")
+    amount = 0
+    bar = progress.add_task("filling", total=None)
+
+    def step(reached: Place, rows: int) -> None:
+        nonlocal amount, place
+        amount, place = amount + rows, reached
+        progress.update(bar, completed=amount, description=f"filling {reached.kind}s")
+
+    async with open_database(settings.worker_database, 1, serves=False) as database:
+        progress.update(bar, total=await search.estimated_rows(database))
+        try:
+            await refill(database, place, step)
+        except BaseException:
+            notes.print(f"interrupted: go on with `daira search reindex --after {place}`")
+            raise
+    return amount
 
 
 async def rebuild(settings: "Settings", progress: "Progress", *, restart: bool) -> int:
@@ -55,8 +90,7 @@ async def rebuild(settings: "Settings", progress: "Progress", *, restart: bool) 
     from storage.opensearch_reindex import reindex
 
     servers = opensearch_servers(settings)
-    if servers is None:
-        fail("search is in PostgreSQL: set DAIRA_SEARCH_ENGINE=opensearch and DAIRA_OPENSEARCH_URL")
+    assert servers is not None
     link = OpenSearchLink(servers)
     amounts = {"filling": 0, "copying": 0}
     bars = {name: progress.add_task(name, total=None) for name in amounts}

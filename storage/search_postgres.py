@@ -44,6 +44,24 @@ class PostgresSearch:
     async def remove(self, kind: DocumentKind, ids: Sequence[int], *, read_at: int | None = None) -> None:
         await self._database.fetch("DELETE FROM search_documents WHERE kind = $1 AND id = ANY ($2)", kind, ids)
 
+    async def known(self, kind: DocumentKind, ids: Sequence[int]) -> set[int]:
+        """Those that are in the index."""
+        rows = await self._database.fetch(
+            "SELECT id FROM search_documents WHERE kind = $1 AND id = ANY ($2)", kind, ids
+        )
+        return {row["id"] for row in rows}
+
+    async def remove_others(self, kind: DocumentKind, after: int, up_to: int, ids: Sequence[int]) -> None:
+        """Remove documents between these ids that are not among `ids`, unless their ids were minted just now."""
+        await self._database.fetch(
+            """DELETE FROM search_documents WHERE kind = $1 AND id > $2 AND id <= $3 AND id <> ALL ($4)
+            AND id < snowflake_at(now() - interval '1 hour')""",
+            kind,
+            after,
+            up_to,
+            ids,
+        )
+
     async def candidates(
         self, kind: DocumentKind, groups: Sequence[Sequence[str]], most: int, *, among: Sequence[int] | None = None
     ) -> list[Found]:

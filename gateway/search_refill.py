@@ -1,0 +1,98 @@
+"""Writes the search index in PostgreSQL anew, page by page, while all search and write.
+
+A page is read again after it was written, and written again if it has changed meanwhile: a worker may have written
+newer rows in between. An interrupted run goes on after the last page.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from domain import search_documents
+from storage import search
+from storage.database import Database
+from storage.search_engine import Document, DocumentKind
+from storage.search_postgres import PostgresSearch
+
+PAGE = 500
+# Of posts that were not in the index, the words and hashtags of one in so many are counted, as so many.
+SAMPLED = 10
+
+
+class Row(Protocol):
+    @property
+    def id(self) -> int: ...
+
+
+class Place(NamedTuple):
+    """How far a run has come: after this row of this kind."""
+
+    kind: DocumentKind
+    after: int
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.after}"
+
+
+ORDER: tuple[DocumentKind, ...] = ("user", "room", "post", "word")  # "word" stands for hashtags and words
+
+
+def place_of(text: str) -> Place:
+    """Raises ValueError."""
+    kind, _, after = text.partition(":")
+    return Place(ORDER[[*map(str, ORDER)].index(kind)], int(after))
+
+
+async def refill(database: Database, begin: Place, progress: Callable[[Place, int], None]) -> None:
+    """progress: called after each page with the place and its rows. Raises DatabaseUnavailable."""
+    engine = PostgresSearch(database)
+    for kind in ORDER[ORDER.index(begin.kind) :]:
+        after = begin.after if kind == begin.kind else -1
+        has_more = True
+        while has_more:
+            rows = await _page(database, engine, kind, after)
+            has_more = len(rows) == PAGE
+            after = rows[-1].id if rows else after
+            progress(Place(kind, after), len(rows))
+
+
+async def _page(database: Database, engine: PostgresSearch, kind: DocumentKind, after: int) -> Sequence[Row]:
+    rows = await _ROWS[kind](database, after, PAGE)
+    if not rows:
+        return rows
+    if kind == "post":
+        await _count_uses(database, engine, [row for row in rows if isinstance(row, search.IndexedPost)])
+    last, current, written = rows[-1].id, rows, None
+    while current != written:
+        await engine.write([document for row in current if (document := _document_of(row)) is not None])
+        if kind != "word":
+            await engine.remove_others(kind, after, last, [row.id for row in current])
+        written = current
+        current = [row for row in await _ROWS[kind](database, after, PAGE) if row.id <= last]
+    return rows
+
+
+async def _count_uses(database: Database, engine: PostgresSearch, posts: Sequence[search.IndexedPost]) -> None:
+    known = await engine.known("post", [post.id for post in posts])
+    for post in [post for post in posts if post.id not in known][::SAMPLED]:
+        await search.count_uses(database, post.author_id, search_documents.named_in(post), SAMPLED)
+
+
+def _document_of(row: Row) -> Document | None:
+    match row:
+        case search.IndexedPost():
+            return search_documents.of_post(row)
+        case search.IndexedUser():
+            return search_documents.of_user(row)
+        case search.IndexedRoom():
+            return search_documents.of_room(row)
+        case search.Used():
+            return search_documents.of_use(row)
+    raise TypeError(row)
+
+
+_ROWS: dict[DocumentKind, Callable[[Database, int, int], Awaitable[Sequence[Row]]]] = {
+    "user": search.users_after,
+    "room": search.rooms_after,
+    "post": search.posts_after,
+    "word": search.uses_after,
+}
