@@ -43,6 +43,7 @@ class Bench:
         self.shards = self.cluster.stores.data_shards
         return [
             await self._feed_get(alice, "ranked"),
+            await self._ranked_beside_a_ping(alice),
             await self._feed_get(alice, "latest"),
             await self._post_create(alice),
             await self._refresh(),
@@ -77,6 +78,12 @@ class Bench:
             f"feed.get, {mode}, page of 20", ours, "feed + one load of 20 posts", await timed("bare", bare, ROUNDS),
             "50/100/200",
         )  # fmt: skip
+
+    async def _ranked_beside_a_ping(self, alice: Person) -> Row:
+        """The CPU of ranking 500 posts beside that of a call that does nothing, both with their client."""
+        ours = await timed("feed.get ranked", lambda _: alice.call("feed.get", mode="ranked"), ROUNDS)
+        ping = await timed("system.ping", lambda _: alice.call("system.ping"), ROUNDS)
+        return Row(f"feed.get, ranked, {FOLLOWED * POSTS_EACH} posts", ours, "system.ping", ping, "p95 15, CPU 2")
 
     async def _post_create(self, alice: Person) -> Row:
         ours = await timed("post.create", lambda n: alice.call("post.create", text=f"post {n} #tag"), ROUNDS)

@@ -52,7 +52,9 @@ def print_table(rows: list[Row]) -> None:
         "CPU ms",
         "bare cost in the same run",
         "p50 / p95 / p99 ms",
+        "CPU ms",
         "ratio of p50",
+        "of CPU",
         "target",
     )
     for row in rows:
@@ -62,7 +64,9 @@ def print_table(rows: list[Row]) -> None:
             _show(row.ours.cpu),
             row.bare_what,
             _show_three(row.bare),
+            _show(row.bare.cpu),
             f"{row.ours.p50 / row.bare.p50:.1f} x",
+            f"{row.ours.cpu / row.bare.cpu:.1f} x",
             row.target,
         )
     Console(width=160).print(table)

@@ -23,7 +23,7 @@ class ProfileVisits:
 
     def note(self, visitor_id: int, visited_id: int) -> None:
         """Count a visit; of the same two users, one each two seconds."""
-        if visitor_id == visited_id:
+        if visitor_id == visited_id or (visitor_id, visited_id) in self._waiting:
             return
         if len(self._waiting) >= MOST_WAITING:
             DROPPED.inc()
