@@ -58,9 +58,13 @@ async def evaluate(
     *,
     most_people: int,
     seed: int,
+    ablations: bool,
+    vectors: bool,
     progress: Progress,
 ) -> Split:
     """Judge all contenders at one global moment. urls: of databases, for the owner, the app and the worker.
+
+    ablations: also judge the ranked feed without each of its terms and sources. vectors: learn embeddings first.
 
     Raises FutureLeaked; LookupError if nobody can be judged.
     """
@@ -78,8 +82,9 @@ async def evaluate(
     by_world = _judge(judge_by_world(world, moment_ms, seed), offers) if world is not None else None
     chance = explored(log, moment_ms, past.posts)
     outcomes = {}
+    text_of = world.text if world is not None else past.posts.label
     progress("loading the past", 0.0)
-    async with ranked_feeds(urls, past, moment_ms, progress) as ranked:
+    async with ranked_feeds(urls, past, text_of, moment_ms, progress, ablations=ablations, vectors=vectors) as ranked:
         contenders: dict[str, Order] = {**ranked, **baselines(past, moment_ms, seed)}
         if world is not None:
             contenders["oracle"] = oracle(world, moment_ms)

@@ -62,6 +62,11 @@ class Posts(NamedTuple):
     at: Ints
     hashtag: Ints
 
+    def label(self, post: int) -> str:
+        """What stands for the text of a post that was recorded without its text."""
+        hashtag = int(self.hashtag[post])
+        return "…" if hashtag < 0 else f"#tag{hashtag}"
+
 
 class Exposures(NamedTuple):
     """propensity: the probability with which this post was chosen for this place; NaN where it was no chance."""

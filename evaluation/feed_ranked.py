@@ -1,9 +1,10 @@
 """The ranked feed as a contender: the product's own queries and formula, on a scratch database of the past."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from itertools import chain
+from typing import NamedTuple
 
 import asyncpg
 import numpy as np
@@ -11,66 +12,112 @@ from numpy.typing import NDArray
 
 from domain import ranking
 from domain.audience import LARGE_FROM
+from domain.post_text import hashtags, topics
 from evaluation.feed_baselines import Order, Progress
 from evaluation.feed_judgements import require_past
 from evaluation.feed_log import Action, FeedLog, Ints
-from evaluation.feed_topics import TOPICS
-from storage import feed_replay, posts
-from storage.database import Database
-from storage.feed_replay import id_at
+from storage import feed_ranking, feed_replay, posts
+from storage.candidates import BEYOND, Candidacy, Source, beyond_inbox
+from storage.database import Database, Transaction
+from storage.feed_replay import id_at, number_of
 from storage.feeds import LONGEST, LONGEST_READING
+from storage.recommendations import OF_EACH_SOURCE
 from storage.seeding import Connection
+from workers import embeddings
 
 _NOTED = {
     Action.REACTION: "reaction", Action.COMMENT: "comment", Action.SAVE: "save", Action.SHARE: "share",
     Action.VIEW: "view",
 }  # fmt: skip
-TAGS = tuple(tag for topic in TOPICS for tag in topic.hashtags)
+
+
+class _Candidates(NamedTuple):
+    """inbox: post ids."""
+
+    inbox: list[int]
+    recommended: list[Candidacy]
 
 
 class _RankedFeed:
     """Orders posts as `feed.get` does in ranked mode."""
 
-    def __init__(self, database: Database, user_ids: list[int], moment: datetime) -> None:
-        self._database, self._user_ids, self._moment = database, user_ids, moment
+    def __init__(self, owner: Connection, app: Database, user_ids: list[int], moment: datetime) -> None:
+        self._owner, self._app, self._user_ids, self._moment = owner, app, user_ids, moment
+        self._left_out: str | None = None
+        self._candidates: dict[int, _Candidates] = {}
 
-    async def order(self, person: int, catalogue: Ints) -> Ints:
-        async with self._database.transaction(self._user_ids[person], reads=True) as tx:
-            stored = await posts.feed_ids(tx, LONGEST)
-            ranked = ranking.rank(await posts.load_candidates(tx, stored, LONGEST_READING), self._moment)
-        return np.array([feed_replay.number_of(post_id) for post_id, _ in ranked], np.int64)
+    def without(self, term: str | None = None, sources: Collection[Source] = ()) -> Order:
+        """Without a term of the score, and without sources of recommendations."""
+
+        async def order(person: int, catalogue: Ints) -> Ints:
+            if self._left_out != term:
+                await feed_replay.leave_out(self._owner, term)
+                self._left_out = term
+            async with self._app.transaction(self._user_ids[person]) as tx:
+                if person not in self._candidates:
+                    self._candidates[person] = await self._find(tx, person)
+                inbox, found = self._candidates[person]
+                found = [each for each in found if each.source not in sources]
+                recommended = [each.post_id for each in found]
+                ranked = await feed_ranking.rank(tx, inbox, recommended, LONGEST_READING, self._moment, False)
+            explored = [each.post_id for each in found if each.source == "exploration"]
+            return np.array([number_of(post_id) for post_id, _ in ranking.mix(ranked, explored)], np.int64)
+
+        return order
+
+    async def _find(self, tx: Transaction, person: int) -> _Candidates:
+        await feed_replay.draw_as(tx, person)
+        found = await beyond_inbox(tx, self._user_ids[person], OF_EACH_SOURCE, is_patient=True)
+        return _Candidates(await posts.feed_ids(tx, LONGEST), found)
+
+    def ablations(self) -> dict[str, Order]:
+        return {
+            **{f"without {term}": self.without(term) for term in feed_replay.TERMS},
+            **{f"without {source}": self.without(sources=[source]) for source in BEYOND},
+            "without recommendations": self.without(sources=BEYOND),
+        }
 
 
 @asynccontextmanager
 async def ranked_feeds(
-    urls: tuple[str, str, str], past: FeedLog, moment_ms: int, progress: Progress
+    urls: tuple[str, str, str],
+    past: FeedLog,
+    text_of: Callable[[int], str],
+    moment_ms: int,
+    progress: Progress,
+    *,
+    ablations: bool,
 ) -> AsyncIterator[dict[str, Order]]:
-    """Load the past into a scratch database beside those of the URLs. Yields the ranked feed, as it is and without
-    each of its terms.
+    """Load the past into a scratch database beside those of the URLs. Yields the ranked feed; with `ablations`,
+    also without each of its terms and sources. vectors: learn embeddings, which needs the extra `learning`.
 
-    urls: for the owner, the app and the worker. Raises FutureLeaked.
+    urls: for the owner, the app and the worker. text_of: of a post. Raises FutureLeaked.
     """
     require_past(past, moment_ms)
     moment = datetime.fromtimestamp(moment_ms / 1_000, UTC)
-    async with feed_replay.scratch_database(*urls) as (owner_url, app_url, _):
+    async with AsyncExitStack() as closing:
+        owner_url, app_url, worker_url = await closing.enter_async_context(feed_replay.scratch_database(*urls))
         owner = await asyncpg.connect(owner_url)
-        try:
-            user_ids = await _load(owner, past, moment, progress)
-        finally:
-            await owner.close()
-        database = Database(app_url, largest=1)
-        await database.connect()
-        try:
-            yield {"ranked": _RankedFeed(database, user_ids, moment).order}
-        finally:
-            await database.close()
+        closing.push_async_callback(owner.close)
+        app, worker = Database(app_url, largest=1), Database(worker_url, largest=1)
+        for database in (app, worker):
+            await database.connect()
+            closing.push_async_callback(database.close)
+        user_ids = await _load(owner, past, text_of, moment)
+        await feed_replay.learn(owner, moment, lambda part: progress("folding acts", part))
+        if vectors:
+            await embeddings.learn(worker, progress, moment)
+        feed = _RankedFeed(owner, app, user_ids, moment)
+        yield {"ranked": feed.without(), **(feed.ablations() if ablations else {})}
 
 
-async def _load(owner: Connection, past: FeedLog, moment: datetime, progress: Progress) -> list[int]:
+async def _load(owner: Connection, past: FeedLog, text_of: Callable[[int], str], moment: datetime) -> list[int]:
     """Returns the ids of the users, by their number."""
     user_ids = [id_at(at, number) for number, at in enumerate(past.people.joined_at.tolist())]
     post_ids = [id_at(at, number) for number, at in enumerate(past.posts.at.tolist())]
-    tags = [[_tag(number)] if number >= 0 else [] for number in past.posts.hashtag.tolist()]
+    texts = [text_of(number) for number in range(len(post_ids))]
+    known = {text: topics(text) for text in set(texts)}
+    subjects = [known[text] for text in texts]
     done = {action: _firsts(past, action) for action in Action}
     follows = list(_rows(*past.follows))
     rows: dict[str, feed_replay.Rows] = {
@@ -82,7 +129,7 @@ async def _load(owner: Connection, past: FeedLog, moment: datetime, progress: Pr
             (id_at(at, number), user_ids[one], user_ids[other], "active", _time(at))
             for number, (one, other, at) in enumerate(follows)
         ),
-        "posts": _posts(past, post_ids, user_ids, tags, done),
+        "posts": _posts(past, post_ids, user_ids, texts, subjects, done),
         "reactions": (
             ("post", post_ids[post], user_ids[person], "like", id_at(at, number))
             for number, (person, post, at, _) in enumerate(done[Action.REACTION])
@@ -110,13 +157,12 @@ async def _load(owner: Connection, past: FeedLog, moment: datetime, progress: Pr
         ),
         "feed_hides": (
             (user_ids[person], post_ids[post], user_ids[past.posts.author[post]], "not_interested",
-             [f"#{tag}" for tag in tags[post]], _time(at))
+             [topic for topic in subjects[post] if topic.startswith("#")] or subjects[post], _time(at))
             for person, post, at, _ in done[Action.HIDE]
         ),
     }  # fmt: skip
     await feed_replay.insert_past(owner, rows, large_from=LARGE_FROM)
     await feed_replay.stop_clock(owner, moment)
-    await feed_replay.learn(owner, lambda part: progress("learning from the past", part))
     return user_ids
 
 
@@ -124,7 +170,8 @@ def _posts(
     past: FeedLog,
     post_ids: list[int],
     user_ids: list[int],
-    tags: list[list[str]],
+    texts: list[str],
+    subjects: list[list[str]],
     done: dict[Action, list[tuple[int, ...]]],
 ) -> Iterator[tuple[object, ...]]:
     counts = {
@@ -133,16 +180,11 @@ def _posts(
     }
     for number, author in enumerate(past.posts.author.tolist()):
         likes = counts[Action.REACTION][number]
-        hashtags = [f"#{tag}" for tag in tags[number]]
         yield (
-            post_ids[number], user_ids[author], " ".join(hashtags) or "…", "public", "everyone", tags[number], hashtags,
-            f'{{"like": {likes}}}' if likes else "{}", counts[Action.COMMENT][number], counts[Action.SHARE][number],
-            counts[Action.SAVE][number], counts[Action.VIEW][number],
+            post_ids[number], user_ids[author], texts[number], "public", "everyone", hashtags(texts[number]),
+            subjects[number], f'{{"like": {likes}}}' if likes else "{}", counts[Action.COMMENT][number],
+            counts[Action.SHARE][number], counts[Action.SAVE][number], counts[Action.VIEW][number],
         )  # fmt: skip
-
-
-def _tag(number: int) -> str:
-    return TAGS[number] if number < len(TAGS) else f"tag{number}"
 
 
 def _firsts(past: FeedLog, action: Action) -> list[tuple[int, ...]]:

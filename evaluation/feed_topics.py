@@ -94,6 +94,7 @@ TOPICS = (
         ("eskendereya fel shetta", "Coffee and Fairuz", "Shot on the Corniche"),
     ),
 )  # fmt: skip
+TAGS = tuple(tag for topic in TOPICS for tag in topic.hashtags)  # each topic has four
 SPAM = (
     "كسبت آيفون! دوس على اللينك فورا", "اكسب ٥٠٠٠ جنيه في اليوم من بيتك", "متابعة بمتابعة 🔥🔥",
     "Free followers here", "earn $$$ from home", "ادخل اللينك قبل الحذف",

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from evaluation.feed_log import DAY_MS, HOUR_MS, Flags, Floats, Ints, Posts
-from evaluation.feed_topics import TOPICS
+from evaluation.feed_topics import TAGS, TOPICS, sentence
 
 START_MS = 1_790_802_000_000  # 2026-10-01, midnight in Cairo, which is at UTC+3 then
 COMMUNITIES, STYLES = 12, 6
@@ -54,6 +54,12 @@ class World(NamedTuple):
     @property
     def people(self) -> int:
         return len(self.joined_at)
+
+    def text(self, post: int) -> str:
+        author, topic, hashtag = int(self.posts.author[post]), int(self.topic[post]), int(self.posts.hashtag[post])
+        is_latin, is_spam = bool(self.is_latin[author]), bool(self.is_spam[author])
+        words = sentence(topic, post, is_latin=is_latin, is_spam=is_spam)
+        return words if hashtag < 0 else f"{words} #{TAGS[hashtag]}"
 
     def worth(self, person: Ints, post: Ints, at_ms: Ints | int) -> Floats:
         """The logit of engaging with the post once the person looks at it. The arguments are broadcast."""
@@ -159,7 +165,7 @@ def _posts(
     sharp = interests**2
     share = np.cumsum(sharp / sharp.sum(axis=1, keepdims=True), axis=1)
     topic = (random.random(len(author))[:, None] > share[author]).sum(axis=1).clip(0, len(TOPICS) - 1)
-    tags = max(len(each.hashtags) for each in TOPICS)
+    tags = len(TAGS) // len(TOPICS)
     which = np.minimum(random.geometric(0.5, len(author)) - 1, tags - 1)
     hashtag = np.where(random.random(len(author)) < 0.7, topic * tags + which, -1)
     return Posts(author, at, hashtag), topic

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +26,7 @@ def evaluate_feed(
     seed: Annotated[int, typer.Option(min=0, help="of all that is drawn")] = 1,
     splits: Annotated[int, typer.Option(min=1, max=10, help="number of moments at which feeds are judged")] = 3,
     judged: Annotated[int, typer.Option(min=1, help="the most people whose feeds are judged at each")] = 600,
+    ablations: Annotated[bool, typer.Option(help="also rank without each term and each source")] = True,
     log: Annotated[Path | None, typer.Option(help="a recorded log, instead of generated data")] = None,
     save: Annotated[Path | None, typer.Option(help="write the generated log to this file")] = None,
 ) -> None:
@@ -35,6 +37,10 @@ def evaluate_feed(
     from evaluation.feed_log import read_log
     from evaluation.feed_sessions import simulate
     from evaluation.feed_world import generate_world
+
+    has_vectors = find_spec("implicit") is not None
+    if not has_vectors:
+        notes.print("the extra `learning` is not installed: the source `similar` has no posts")
 
     def generate(progress: Step) -> "tuple[FeedLog, World]":
         random = np.random.default_rng(seed)
@@ -49,7 +55,17 @@ def evaluate_feed(
         async def judge() -> list[feed.Split]:
             async with _servers() as urls:
                 return [
-                    await feed.evaluate(recorded, world, urls, moment, most_people=judged, seed=seed, progress=progress)
+                    await feed.evaluate(
+                        recorded,
+                        world,
+                        urls,
+                        moment,
+                        most_people=judged,
+                        seed=seed,
+                        ablations=ablations,
+                        vectors=has_vectors,
+                        progress=progress,
+                    )
                     for moment in feed.moments(recorded, splits)
                 ]
 

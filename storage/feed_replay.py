@@ -4,6 +4,7 @@
 the moment in its place.
 """
 
+import random
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -13,12 +14,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from storage.database import Transaction
 from storage.migrating import migrate
 from storage.seeding import Connection
 from storage.snowflakes import EPOCH_MS
 
 Rows: TypeAlias = Iterable[Sequence[object]]
 FOLDED_AT_ONCE = 10_000
+TERMS = ("affinity", "quality", "freshness", "diversity", "negatives")
 
 
 def id_at(at_ms: int, sequence: int) -> int:
@@ -78,15 +81,39 @@ async def insert_past(connection: Connection, rows: dict[str, Rows], *, large_fr
     await connection.execute("ANALYZE")
 
 
-async def learn(connection: Connection, progress: Callable[[float], None]) -> None:
+async def learn(connection: Connection, moment: datetime, progress: Callable[[float], None]) -> None:
     """Do what workers do with the acts that were inserted. Call `stop_clock` before."""
+    await connection.execute(
+        """SELECT note_engagement(target_id, user_id, created_at) FROM affinity_changes
+        WHERE kind IN ('reaction', 'comment', 'save', 'share') AND target_id >= snowflake_at($1 - interval '48 hours')
+        ORDER BY created_at""",
+        moment,
+    )
     waiting = await connection.fetchval("SELECT count(*) FROM affinity_changes")
     folded = 0
     while taken := await connection.fetchval("SELECT fold_affinities($1)", FOLDED_AT_ONCE):
         folded += taken
         progress(folded / waiting)
+    await connection.execute("SELECT setseed(0)")
     await connection.execute("SELECT choose_posts_to_explore()")
     await connection.execute("ANALYZE")
+
+
+async def leave_out(connection: Connection, term: str | None) -> None:
+    """Let feeds be ranked without that term of the score; None: with all of them."""
+    arguments = ", ".join("0" if each == term else each for each in TERMS)
+    signature = ", ".join(f"{each} double precision" for each in TERMS)
+    if not await connection.fetchval("SELECT to_regproc('whole_ranking_score') IS NOT NULL"):
+        await connection.execute("ALTER FUNCTION ranking_score RENAME TO whole_ranking_score")
+    await connection.execute(
+        f"""CREATE OR REPLACE FUNCTION ranking_score({signature}) RETURNS double precision
+            LANGUAGE sql IMMUTABLE RETURN whole_ranking_score({arguments})"""
+    )
+
+
+async def draw_as(tx: Transaction, seed: int) -> None:
+    """Let what this transaction draws depend on the seed alone."""
+    await tx.execute("SELECT setseed($1)", random.Random(seed).uniform(-1, 1))
 
 
 # In the order in which they refer to each other.

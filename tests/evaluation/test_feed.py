@@ -15,7 +15,7 @@ from evaluation.feed_world import START_MS, World, generate_world, hour_of_cairo
 from evaluation.metrics import bootstrap
 from tests.cluster import Cluster
 
-PEOPLE, DAYS = 500, 7
+PEOPLE, DAYS = 300, 6
 
 
 def generate(seed: int, people: int = PEOPLE, days: int = DAYS) -> tuple[World, FeedLog]:
@@ -33,7 +33,15 @@ async def evaluate(cluster: Cluster, log: FeedLog, world: World | None) -> feed.
     urls = tuple(cluster.servers.postgres_url(f"daira_{role}") for role in ("owner", "app", "worker"))
     [moment] = feed.moments(log, 1)
     return await feed.evaluate(
-        log, world, (urls[0], urls[1], urls[2]), moment, most_people=300, seed=7, progress=lambda name, done: None
+        log,
+        world,
+        (urls[0], urls[1], urls[2]),
+        moment,
+        most_people=120,
+        seed=7,
+        ablations=False,
+        vectors=False,
+        progress=lambda name, done: None,
     )
 
 
