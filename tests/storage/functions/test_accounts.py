@@ -168,7 +168,7 @@ async def test_status_changed_ends_all_sessions_of_the_user(rows: Rows, status: 
     assert [each for each in found if each[0] in (alive, ended, of_bob)] == [
         (alive, reason), (ended, "logout"), (of_bob, None),
     ]  # fmt: skip
-    [(payload,)] = await rows.table("SELECT payload FROM outbox WHERE key = $1", str(alice))
+    [(payload,)] = await rows.table("SELECT payload FROM outbox WHERE key = $1 AND topic = 'session.ended'", str(alice))
     assert json.loads(payload) == {"v": 1, "user_id": alice, "session_ids": [alive], "reason": reason}
     assert await changes(rows, alice) == [{"before": "active", "status": status, "ended_sessions": 1}]
 
