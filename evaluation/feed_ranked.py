@@ -87,6 +87,7 @@ async def ranked_feeds(
     progress: Progress,
     *,
     ablations: bool,
+    vectors: bool,
 ) -> AsyncIterator[dict[str, Order]]:
     """Load the past into a scratch database beside those of the URLs. Yields the ranked feed; with `ablations`,
     also without each of its terms and sources. vectors: learn embeddings, which needs the extra `learning`.
