@@ -18,7 +18,7 @@ HEAL_WITHIN_S = 90.0
 
 _ALL = frozenset(KINDS)
 _REALTIME = frozenset(KINDS) - {"ping", "profile"}
-MASTER = "one master of Redis"
+MASTER, NODE = "one master of Redis", "one gateway node"
 
 
 class Part(NamedTuple):
@@ -36,7 +36,7 @@ PARTS = {
     "all of Redis": Part(SHARDS, _REALTIME),
     "Kafka": Part(("kafka",), frozenset()),
     "the object store": Part(("s3",), frozenset({"media"})),
-    "one gateway node": Part(("node-1",), _ALL),
+    NODE: Part((), _ALL),
     "one worker": Part(("worker-1",), frozenset()),
     "HAProxy": Part(("proxy",), _ALL),
 }
@@ -47,8 +47,12 @@ class Fault(NamedTuple):
     how: How
 
     async def hosts(self, topology: Topology) -> tuple[str, ...]:
-        """The hosts that fail. Which one is a master of the cluster changes with each failover."""
-        return (await topology.master(),) if self.part == MASTER else PARTS[self.part].hosts
+        """The hosts that fail. Which one is a master of the cluster, or has clients, changes with each fault."""
+        if self.part == MASTER:
+            return (await topology.master(),)
+        if self.part == NODE:
+            return (await topology.busiest_node(),)
+        return PARTS[self.part].hosts
 
     def begin(self, topology: Topology, hosts: tuple[str, ...]) -> None:
         for name in hosts:

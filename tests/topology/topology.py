@@ -14,7 +14,9 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
+import aiohttp
 import asyncpg
+from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import demo
 from gateway.child_process import spawn
@@ -189,6 +191,17 @@ class Topology:
             if (await ask((self.host(name).address, servers.REDIS_PORT), "role")).startswith("master"):
                 return name
         raise AssertionError("the cluster has no master")
+
+    async def busiest_node(self) -> str:
+        """Return the node with the most clients."""
+        return max([(await self._sockets(name), name) for name in NODES])[1]
+
+    async def _sockets(self, node: str) -> float:
+        url = f"http://{self.host(node).address}:{servers.SIDECAR_PORT}/metrics"
+        async with aiohttp.ClientSession() as http, http.get(url) as answer:
+            families = list(text_string_to_metric_families(await answer.text()))
+        samples = [sample for family in families for sample in family.samples]
+        return sum(sample.value for sample in samples if sample.name == "daira_signed_in_sockets")
 
     def _postgres_url(self, role: str, part: str) -> str:
         port = servers.PGBOUNCER_PORT if part == "pgbouncer" else servers.POSTGRES_PORT
