@@ -6,7 +6,7 @@ They are folded.
 from language.stop_words import STOP_WORDS, with_conjunctions
 
 _ARABIC = """
-    ام ايه مفيش مافيش ماشي فوق تحت بقت يبقي تبقي هيبقي هتبقي راح رايح عليك عليا لينا بيه بيها بيك بيا معاه معاها
+    ام علي هنا ايه مفيش مافيش ماشي فوق تحت بقت يبقي تبقي هيبقي هتبقي راح رايح عليك عليا لينا بيه بيها بيك بيا معاه معاها
     معاك معايا معانا معاهم بعض غير نفس نفسه نفسها حد احد ناس الناس حاجه حاجات شيء شي شويه كتير كثير قليل جدا اوي قوي
     خالص اكثر اكتر بتاع بتاعه بتاعي طب طيب تمام ايوه ايوا اه لاء نعم اوك اوكي اوكيه اصل اصلا يلا خلاص دلوقت النهارده
     انهارده امبارح بكره تاني ثاني اول حين وقت مره والله الله بالله يارب شاء انشالله ماشاء ماشاءالله الحمد لله
@@ -15,7 +15,7 @@ _ARABIC = """
     عايزه عاوزه عايزين عاوزين يمكن طبعا فعلا اقول قال قالت بيقول بتقول نقول شايف اشوف عارف عارفين عرف اعرف فاكر
 """
 _ENGLISH = """
-    off over after before between done doing having wouldnt lets all any both each few more most other some such
+    may off over after before between done doing having wouldnt lets all any both each few more most other some such
     only own same even still yet again ever never now much many lot like get got go going gonna wanna know think say
     said see make really actually maybe well right yes yeah yep yup nope ok okay okey oh wow lol lmao omg haha pls
     plz please thanks thank thx ty hi hello hey welcome bye guys everyone bro man sir good great nice cool one two

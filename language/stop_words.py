@@ -1,19 +1,22 @@
-"""Words that carry grammar and no topic, folded: search skips them unless a text has no others."""
+"""Words that carry grammar and no topic, folded: search skips them unless a text has no others.
+
+Those that are also names (علي, هنا, May) are not among them.
+"""
 
 from collections.abc import Iterable
 
 _ARABIC = """
-    من في الي علي عن مع ان انه انها اني انك انهم اننا اذا اذ لو كي حتي ثم او بل لكن لكنه لان لانه عشان علشان هو هي
+    من في الي عن مع ان انه انها اني انك انهم اننا اذا اذ لو كي حتي ثم او بل لكن لكنه لان لانه عشان علشان هو هي
     هم هما احنا نحن انا انت انتي انتو انتوا انتم هذا هذه هذي ذلك تلك هولاء ده دي دول دا كده كدا الذي التي الذين اللي
     ما ماذا مين ليه لماذا فين متي امتي ازاي كيف كام كم اي هل يعني لا لم لن ليس ليست مش مو لسه لسا قد سوف
     بعد قبل بين عند عندي عندك عنده عندها عندنا عندهم كان كانت كانوا كنت كنا يكون تكون بقي بقا فيه فيها فيهم منه منها
     منهم عليه عليها عليهم له لها لهم لك لي ليا ليك ليها ليهم كل كله كلها كلهم كلنا بس فقط كمان برضه برضو ايضا زي مثل
-    زيه يا دلوقتي الان هنا هناك لما عندما
+    زيه يا دلوقتي الان هناك لما عندما
 """
 _ENGLISH = """
     a an the and or but if so as at by for from in into of on onto out to up with about i my me mine we us our you your
     yours he him his she her hers it its they them their this that these those there here am is are was were be been
-    being do does did has have had will would can could shall should may might must not no nor dont doesnt didnt cant
+    being do does did has have had will would can could shall should might must not no nor dont doesnt didnt cant
     couldnt wont isnt arent wasnt im ive ill id youre youve hes shes theyre thats theres what whats which who whom whose
     when where why how than then too very just also
 """
