@@ -73,8 +73,8 @@ def _spellings(word: str) -> Iterator[str]:
         yield word.replace("zz", "tz")
     word = _DOUBLED.sub(r"\1", _SOFT_C.sub("s", _WH.sub("w", word.replace("x", "ks"))))
     yield word
-    if _FEMININE.search(word):  # ة is written a, ah, eh, h, et or at
-        yield _FEMININE.sub("a", word)
+    if _FEMININE.search(word):  # ة is written a, ah, eh, h, et or at; «ليه» leh
+        yield _FEMININE.sub("e" if word.endswith(("eh", "ih")) else "a", word)
     if _PRONOUN.search(word):  # sh is not ش in "rasha", his head
         yield _PRONOUN.sub("-", word)
 

@@ -59,7 +59,7 @@ def split_compound(word: str) -> tuple[str, ...]:
     return (found[1], found[found.lastindex or 2]) if found else (word,)
 
 
-@lru_cache(65_536)
+@lru_cache(16_384)
 def stem(word: str) -> str:
     """The stem of a folded word without clitics."""
     if len(word) > _LONGEST_STEMMED:

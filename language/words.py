@@ -14,7 +14,7 @@ from language.stems import is_arabic, split_compound, stem, without_clitics
 from language.stop_words import STOP_WORDS
 
 _LONGEST_WORD = 100  # characters, as of a hashtag
-_CACHED = 65_536  # words
+_CACHED = 16_384  # words
 
 _HASHTAG = regex.compile(r"[#＃][\p{L}\p{M}\p{N}_]+")
 _CAMEL = regex.compile(r"(?<=\p{Ll})(?=\p{Lu})")
@@ -23,6 +23,13 @@ _DOTTED_LETTERS = {"3": "gh", "5": "kh", "6": "4", "7": "kh", "9": "4"}
 _DOLLAR = regex.compile(r"(?<=\p{L}[\p{L}\p{N}]{0,9})\$+|\$(?=[37]?\p{L})")  # sh
 _APOSTROPHE = regex.compile(r"(?<=[\p{L}\p{N}])['’`](?=\p{L})")
 _STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
+# Phrases that are written as one word, as several, and in both scripts.
+_PHRASES = {"inshallah": "ان شاء الله", "mashallah": "ما شاء الله", "hamd": "الحمد لله", "subhan": "سبحان الله"}
+_PHRASE = re.compile(
+    r"(?<!\w)(?:(?P<inshallah>ان ?شاء? ?ا?لله|[ie]?n ?sha{1,3}2?h? ?2?a?llah?)"
+    r"|(?P<mashallah>ما ?شاء? ?ا?لله|ma ?sha{1,3}2?h? ?2?a?llah?)"
+    r"|(?P<hamd>(?:[ae]l ?)?[h7]amd[uo]? ?l{1,2}[ei]l{1,2}ah?)|(?P<subhan>s[uo]b[h7]an ?allah?))(?!\w)"
+)
 _TOKEN = regex.compile(r"#[\p{L}\p{M}\p{N}_]+|\p{RI}\p{RI}|[\p{L}\p{N}][\p{L}\p{M}\p{N}]*|\p{Extended_Pictographic}")
 _SCRIPT = re.compile("[ء-ي0-9]*[ء-ي][ء-ي0-9]*|[^ء-ي]+")
 _ARABIZI = re.compile("[235679](?=[ء-ي])")  # a digit that is a letter before Arabic letters
@@ -66,6 +73,7 @@ def tokens(text: str) -> list[str]:
     text = _HASHTAG.sub(_with_parts, text[:LONGEST_TEXT])
     text = _DOTTED.sub(lambda found: _DOTTED_LETTERS[found[1] or found[2]], fold(text))
     text = _STRETCHED.sub(r"\1", _APOSTROPHE.sub("", _DOLLAR.sub("sh", text)))
+    text = _PHRASE.sub(lambda phrase: _PHRASES[phrase.lastgroup or ""], text)
     found: list[str] = []
     for token in _TOKEN.findall(text):
         found += (token,) if token[0] == "#" else _split(token[:_LONGEST_WORD])

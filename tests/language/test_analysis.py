@@ -66,6 +66,8 @@ ARABIZI = [
     ("تويتر", "twitter"),
     ("فيسبوك", "facebook"),
     ("آية", "aya ayah"),
+    ("إن شاء الله", "inshallah insha2allah nshallah انشالله"),
+    ("الحمد لله", "alhamdulillah el7amdolellah hamdulillah"),
 ]
 
 
