@@ -12,7 +12,7 @@ from rapidfuzz.distance import Levenshtein
 
 from language.folding import LONGEST_TEXT, fold
 from language.phonetics import ROUGH, consonants
-from language.words import Word, join, words
+from language.words import Word, join, read_word, words
 
 __all__ = ["LONGEST_QUERY", "LONGEST_TEXT", "Word", "document_terms", "fold", "query_terms", "similarity", "words"]
 
@@ -42,14 +42,14 @@ def document_terms(text: str) -> list[str]:
         found.update((SOUND + key, None) for key in word.keys)
         found.update(dict.fromkeys(_mistyped(word)))
     for one, other in pairwise(said):
-        found.update(dict.fromkeys(_joined(one, other)))
+        found.update(dict.fromkeys(_joined(one.folded, other.folded)))
     return list(found)
 
 
 def query_terms(text: str) -> list[tuple[str, ...]]:
     """For each word of a query, the terms that may stand for it: the best first, at most `MOST_ALTERNATIVES`."""
     asked = _query_words(text)
-    joined = [_joined(one, other) for one, other in pairwise(asked)]
+    joined = [_joined(one.folded, other.folded) for one, other in pairwise(asked)]
     in_context = zip(asked, ((), *joined), (*joined, ()), strict=False)
     return list(dict.fromkeys(_alternatives(word, (*before, *behind)) for word, before, behind in in_context))
 
@@ -80,7 +80,7 @@ def _mistyped(word: Word) -> list[str]:
 
 
 @lru_cache(_CACHED)
-def _joined(one: Word, other: Word) -> tuple[str, ...]:
+def _joined(one: str, other: str) -> tuple[str, ...]:
     """Terms of two short words written as one: فيس بوك and فيسبوك."""
     word = join(one, other)
     if word is None:
@@ -94,14 +94,11 @@ def similarity(query: str, text: str) -> float:
     wanted, said = _query_words(query), words(text[:_COMPARED])
     if not wanted or not said:
         return 0.0
-    asked, told = _with_joined(wanted), _with_joined(said)
+    told = [(form, place) for place, forms in enumerate(_with_joined(said)) for form in forms]
     likeness, order, last = 0.0, 0.0, -1
-    for forms in asked:
+    for forms in _with_joined(wanted):
         like, follows, place = max(
-            (_likeness(one, other), place == last + 1, -place)
-            for one in forms
-            for place, others in enumerate(told)
-            for other in others
+            (_likeness(one, other), place == last + 1, -place) for one in forms for other, place in told
         )
         likeness += like
         order += 1.0 if follows or last < 0 else 0.5 * (-place > last)
@@ -111,11 +108,11 @@ def similarity(query: str, text: str) -> float:
     return min(1.0, likeness / len(wanted) * weight)
 
 
-def _with_joined(found: Sequence[Word]) -> list[tuple[Word, ...]]:
-    """Each word, and it together with a neighbour if both are short."""
-    joined = [join(one, other) for one, other in pairwise(found)]
+def _with_joined(found: Sequence[Word]) -> list[list[str]]:
+    """Each word folded, and it together with a neighbour if both are short."""
+    joined = [join(one.folded, other.folded) for one, other in pairwise(found)]
     around = zip(found, (None, *joined), (*joined, None), strict=True)
-    return [tuple(form for form in forms if form) for forms in around]
+    return [[form.folded for form in forms if form] for forms in around]
 
 
 @lru_cache(1_024)
@@ -124,9 +121,10 @@ def _query_words(text: str) -> tuple[Word, ...]:
 
 
 @lru_cache(_CACHED)
-def _likeness(one: Word, other: Word) -> float:
-    if one.folded == other.folded:
+def _likeness(folded: str, other_folded: str) -> float:
+    if folded == other_folded:
         return 1.0
+    one, other = read_word(folded), read_word(other_folded)
     if bare := _first_shared(one.bare, other.bare):
         return _SAME_WORD - _UNLIKELY * bare[0]
     if stems := _first_shared(one.stems, other.stems):

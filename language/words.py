@@ -54,18 +54,18 @@ def words(text: str) -> list[Word]:
 
     Hashtags and emoji are words too. The parts of a hashtag follow it.
     """
-    found = [_word(token) for token in tokens(text)]
+    found = [read_word(token) for token in tokens(text)]
     return [word for word in found if word.folded not in STOP_WORDS] or found
 
 
 @lru_cache(_CACHED)
-def join(one: Word, other: Word) -> Word | None:
-    """Two short words of one script as one word; None if they are not short."""
-    both = one.folded + other.folded
-    is_short = 4 < len(both) < 10 and min(len(one.folded), len(other.folded)) > 1
-    if not is_short or is_arabic(one.folded) != is_arabic(other.folded) or not both.isalnum() or both.isdecimal():
+def join(one: str, other: str) -> Word | None:
+    """Two short folded words of one script as one word; None if they are not short."""
+    both = one + other
+    is_short = 4 < len(both) < 10 and min(len(one), len(other)) > 1
+    if not is_short or is_arabic(one) != is_arabic(other) or not both.isalnum() or both.isdecimal():
         return None
-    return _word(both)
+    return read_word(both)
 
 
 def tokens(text: str) -> list[str]:
@@ -94,7 +94,8 @@ def _split(token: str) -> tuple[str, ...]:
 
 
 @lru_cache(_CACHED)
-def _word(token: str) -> Word:
+def read_word(token: str) -> Word:
+    """The forms of a folded word."""
     if token[0] == "#":
         return Word(token, (token,), (token,), ())
     readings = without_clitics(token)
