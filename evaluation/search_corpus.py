@@ -1,7 +1,6 @@
 """Fills an empty database with the documents of the gold set, and a search engine with what is found of them."""
 
 import random
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from domain import search_documents
@@ -10,7 +9,6 @@ from evaluation.gold_set import GoldDocument, GoldKind
 from storage import hashtags as stored_hashtags
 from storage import search, seeding
 from storage.database import Database
-from storage.search import Used
 from storage.search_engine import Document, SearchEngine, word_id
 
 ALL = 1_000_000
@@ -50,9 +48,10 @@ async def index_corpus(database: Database, engine: SearchEngine) -> None:
     documents: list[Document] = [search_documents.of_post(post) for post in posts]
     documents += map(search_documents.of_user, await search.users_after(database, 0, ALL))
     documents += map(search_documents.of_room, await search.rooms_after(database, 0, ALL))
-    for tag, uses in Counter(tag for post in posts for tag in post.hashtags).items():
-        used = Used(word_id(search_documents.tag_term(tag)), f"#{tag}", uses, uses)
-        documents += filter(None, [search_documents.of_use(used)])
+    for post in posts:
+        tags = {word_id(search_documents.tag_term(tag)): f"#{tag}" for tag in post.hashtags}
+        uses = await search.count_uses(database, post.author_id, tags, 1)
+        documents += filter(None, map(search_documents.of_use, uses))
     for start in range(0, len(documents), BATCH):
         await engine.write(documents[start : start + BATCH])
     tagged = [(search_documents.tag_term(tag)[1:], post.id) for post in posts for tag in post.hashtags]
