@@ -7,8 +7,7 @@ import re
 
 import regex
 
-from language.analysis import words
-from protocol.text import fold
+from language.analysis import fold, words
 
 MOST_HASHTAGS = 30
 MOST_MENTIONS = 20
