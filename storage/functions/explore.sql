@@ -1,4 +1,5 @@
--- Hashtags, trends and trending posts. Workers count what established users do with public posts; see workers/trends.py.
+-- Hashtags, trends and trending posts. Workers count what established users do with public posts: see
+-- workers/trends.py.
 
 -- Whether what the user does counts, and may be shown to strangers: the account is active, open, and 72 hours old.
 CREATE OR REPLACE FUNCTION is_established(person bigint) RETURNS boolean
@@ -85,8 +86,8 @@ CREATE OR REPLACE FUNCTION count_use(used text, used_in text, used_hour timestam
                                            usual = heated(h.usual, at, '7 days');
 $$;
 
--- Takes back the uses of a post without those of the tags `kept`. A person whose last post of an hour with a hashtag goes
--- does not count there any more. What has heated up cools down by itself.
+-- Takes back the uses of a post without those of the tags `kept`. A person whose last post of an hour with a hashtag
+-- goes does not count there any more. What has heated up cools down by itself.
 CREATE OR REPLACE FUNCTION forget_uses(post bigint, kept text[]) RETURNS void
     LANGUAGE sql SET search_path = public, pg_temp AS $$
     WITH gone AS (
@@ -108,20 +109,22 @@ CREATE OR REPLACE FUNCTION blurred(people bigint) RETURNS integer
     LANGUAGE sql IMMUTABLE
     RETURN CASE WHEN people < 20 THEN 0 WHEN people < 1000 THEN people / 10 * 10 ELSE 1000 END;
 
--- The people who used the hashtag in the last 24 hours there, and how most of them wrote it: of the newest 1,000 uses
--- by users who are still active and open. `used_in` as in `tag_hours`.
+-- The people who used the hashtag in the last 24 hours there, and how most of them wrote it: users who are still active
+-- and open, of 1,000 pairs of a user and an hour. A user is in at most 25 of them, so nobody can hide others by many
+-- posts. OFFSET 0: by a step in the index for each, whatever the number of users. `used_in` as in `tag_hours`.
 CREATE OR REPLACE FUNCTION users_of_tag(used text, used_in text) RETURNS TABLE (people bigint, spelling text)
     LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
     SELECT count(DISTINCT n.user_id), mode() WITHIN GROUP (ORDER BY n.spelling)
     FROM (
-        (SELECT t.user_id, t.spelling FROM tag_uses t
+        (SELECT t.user_id, min(t.spelling) AS spelling FROM tag_uses t
          WHERE used_in = 'egypt' AND t.tag = used AND t.hour > now() - interval '24 hours'
-         ORDER BY t.hour DESC LIMIT 1000)
+         GROUP BY t.hour, t.user_id LIMIT 1000)
         UNION ALL
-        (SELECT t.user_id, t.spelling FROM tag_uses t
+        (SELECT t.user_id, min(t.spelling) FROM tag_uses t
          WHERE used_in <> 'egypt' AND t.tag = used AND t.place = used_in AND t.hour > now() - interval '24 hours'
-         ORDER BY t.hour DESC LIMIT 1000)) n
-    JOIN users u ON u.id = n.user_id AND u.status = 'active' AND NOT u.is_private
+         GROUP BY t.hour, t.user_id LIMIT 1000)) n
+    CROSS JOIN LATERAL (
+        SELECT FROM users u WHERE u.id = n.user_id AND u.status = 'active' AND NOT u.is_private OFFSET 0) u
 $$;
 
 -- Replaces the trends of all places. Of the 100 hottest hashtags of a place, those are trends that at least 20 people
@@ -168,14 +171,14 @@ CREATE OR REPLACE FUNCTION trend_places() RETURNS SETOF text
 CREATE OR REPLACE FUNCTION hours_of_tag(used text, used_in text) RETURNS integer[]
     LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
     SELECT array_agg(blurred(coalesce(h.people, 0)) ORDER BY s.hour)
-    FROM generate_series(date_trunc('hour', now()) - interval '23 hours', date_trunc('hour', now()), '1 hour') AS s (hour)
+    FROM generate_series(date_trunc('hour', now()) - interval '23 hours', now(), '1 hour') AS s (hour)
     LEFT JOIN tag_hours h ON h.place = used_in AND h.tag = used AND h.hour = s.hour
 $$;
 
 -- Deletes what is too old to count, up to `amount` rows of each table. Returns how many of the table that had most.
 CREATE OR REPLACE FUNCTION forget_heat(amount integer) RETURNS integer
     LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    WITH old AS (SELECT snowflake_at(now() - interval '48 hours') AS post_id), uses AS (
+    WITH uses AS (
         DELETE FROM tag_uses WHERE ctid = ANY (ARRAY (
             SELECT ctid FROM tag_uses WHERE hour < now() - interval '25 hours' LIMIT amount)) RETURNING 1
     ), hours AS (
@@ -189,10 +192,12 @@ CREATE OR REPLACE FUNCTION forget_heat(amount integer) RETURNS integer
         RETURNING 1
     ), people AS (
         DELETE FROM post_people WHERE ctid = ANY (ARRAY (
-            SELECT p.ctid FROM post_people p, old WHERE p.post_id < old.post_id LIMIT amount)) RETURNING 1
+            SELECT ctid FROM post_people WHERE post_id < snowflake_at(now() - interval '48 hours') LIMIT amount))
+        RETURNING 1
     ), posts AS (
         DELETE FROM post_heat WHERE ctid = ANY (ARRAY (
-            SELECT h.ctid FROM post_heat h, old WHERE h.post_id < old.post_id LIMIT amount)) RETURNING 1
+            SELECT ctid FROM post_heat WHERE post_id < snowflake_at(now() - interval '48 hours') LIMIT amount))
+        RETURNING 1
     )
     SELECT greatest((SELECT count(*) FROM uses), (SELECT count(*) FROM hours), (SELECT count(*) FROM people),
                     (SELECT count(*) FROM posts), (SELECT count(*) FROM tags) * 28)::integer
@@ -200,7 +205,8 @@ $$;
 GRANT EXECUTE ON FUNCTION forget_heat TO daira_worker;
 
 -- The trends of a place, hottest first.
-CREATE OR REPLACE FUNCTION trends_in(used_in text) RETURNS TABLE (tag text, spelling text, people integer, hours integer[])
+CREATE OR REPLACE FUNCTION trends_in(used_in text)
+    RETURNS TABLE (tag text, spelling text, people integer, hours integer[])
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT t.tag, t.spelling, t.people, t.hours FROM trends t WHERE t.place = used_in ORDER BY t.position
 $$;
@@ -220,8 +226,7 @@ GRANT EXECUTE ON FUNCTION tagged_post_ids TO daira_app;
 CREATE OR REPLACE FUNCTION top_tagged_post_ids(used text, amount integer) RETURNS SETOF bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT t.id FROM tagged_post_ids(used, 9223372036854775807, 500) AS t (id)
-    LEFT JOIN post_heat h ON h.post_id = t.id
-    ORDER BY h.heat DESC NULLS LAST, t.id DESC LIMIT amount
+    ORDER BY (SELECT h.heat FROM post_heat h WHERE h.post_id = t.id) DESC NULLS LAST, t.id DESC LIMIT amount
 $$;
 GRANT EXECUTE ON FUNCTION top_tagged_post_ids TO daira_app;
 
@@ -270,7 +275,8 @@ CREATE OR REPLACE FUNCTION trending_post_ids(amount integer, only_videos boolean
         SELECT p.id, h.heat, row_number() OVER (PARTITION BY p.author_id ORDER BY h.heat DESC) AS of_author
         FROM ((SELECT post_id, heat FROM post_heat WHERE NOT only_videos ORDER BY heat DESC LIMIT amount * 4)
               UNION ALL
-              (SELECT post_id, heat FROM post_heat WHERE only_videos AND is_video ORDER BY heat DESC LIMIT amount * 4)) h
+              (SELECT post_id, heat FROM post_heat WHERE only_videos AND is_video
+               ORDER BY heat DESC LIMIT amount * 4)) h
         JOIN posts p ON p.id = h.post_id
         WHERE p.status = 'published' AND p.visibility = 'public' AND is_established(p.author_id)
           AND p.id >= snowflake_at(now() - interval '48 hours') AND NOT is_minor(p.author_id)) o
@@ -280,8 +286,8 @@ GRANT EXECUTE ON FUNCTION trending_post_ids TO daira_app;
 
 ---------------------------------------------------------------------------------------------------- older posts
 
--- The next posts whose hashtags are to be entered, newest first: 2,000 posts. No row once all are done. `is_recent`: its
--- hashtags can still be uses, so it goes to `note_tags`; the other posts go to `enter_tags`, with the lowest id.
+-- The next posts whose hashtags are to be entered, newest first: 2,000 posts. No row once all are done. `is_recent`:
+-- its hashtags can still be uses, so it goes to `note_tags`; the other posts go to `enter_tags`, with the lowest id.
 CREATE OR REPLACE FUNCTION untagged_posts()
     RETURNS TABLE (post_id bigint, author_id bigint, version integer, hashtags text[], is_recent boolean)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$

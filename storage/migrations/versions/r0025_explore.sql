@@ -41,7 +41,7 @@ CREATE TABLE tag_uses (
     spelling text NOT NULL,
     PRIMARY KEY (tag, hour, user_id, post_id)
 );
-CREATE INDEX tag_uses_in_place ON tag_uses (tag, place, hour DESC) INCLUDE (user_id) WHERE place IS NOT NULL;
+CREATE INDEX tag_uses_in_place ON tag_uses (tag, place, hour, user_id) WHERE place IS NOT NULL;
 CREATE INDEX tag_uses_of_post ON tag_uses (post_id);
 CREATE INDEX tag_uses_age ON tag_uses (hour);
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.storage.functions.rows import LAST, Rows
 
-HOUR, HALF_HOUR = timedelta(hours=1), timedelta(minutes=30)
+HOUR = timedelta(hours=1)
 COUNTRY = "egypt"
 
 
@@ -187,6 +187,26 @@ async def test_one_person_with_many_posts_makes_no_trend(tags: Tags):
         for _ in range(5):
             await tags.write(author, at=-hour * HOUR)
     assert await tags.trends() == {}
+
+
+async def test_many_posts_of_a_few_people_do_not_hide_a_trend(tags: Tags):
+    few = [await tags.author() for _ in range(5)]
+    await tags.rows.connection.execute(
+        """INSERT INTO tag_uses (tag, hour, user_id, post_id, spelling)
+        SELECT $1, date_trunc('hour', now()) - hours * interval '1 hour', author, -posts, 'x'
+        FROM generate_series(0, 23) hours, generate_series(1, 20) posts, unnest($2::bigint[]) author""",
+        tags.tag, few,
+    )  # fmt: skip
+    for _ in range(15):
+        await tags.write(await tags.author(), at=-20 * HOUR)
+    for author in few:
+        await tags.write(author, at=-HOUR)
+    await tags.rows.connection.execute(
+        "INSERT INTO tag_heat VALUES ($1, $2, heated(NULL, now(), '2 hours') + 9, heated(NULL, now(), '7 days'))"
+        " ON CONFLICT (place, tag) DO UPDATE SET observed = excluded.observed",
+        COUNTRY, tags.tag,
+    )  # fmt: skip
+    assert await tags.trends() == {tags.tag: 20}
 
 
 async def test_a_brigade_of_new_accounts_makes_no_trend(tags: Tags):
