@@ -79,7 +79,7 @@ CREATE OR REPLACE FUNCTION similar_post_ids(since bigint, amount integer) RETURN
 DECLARE
     liking real[] := (SELECT vector FROM user_vectors WHERE user_id = viewer_id());
 BEGIN
-    IF liking IS NULL OR to_regclass('vectors.posts') IS NULL THEN
+    IF liking IS NULL OR NOT has_vectors() THEN
         RETURN;
     END IF;
     PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true); -- goes on past posts that are too old
@@ -174,14 +174,21 @@ EXCEPTION WHEN insufficient_privilege OR duplicate_object OR undefined_file OR f
     RAISE LOG 'posts cannot be found by closeness: %', SQLERRM;
 END $$;
 
+-- Whether posts can be found by closeness. Never raises an error, as `to_regclass` does for a schema that is not ours.
+CREATE OR REPLACE FUNCTION has_vectors() RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN EXISTS (
+        SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'vectors' AND c.relname = 'posts' AND has_schema_privilege(n.oid, 'USAGE'));
+
 -- Why posts cannot be found by closeness; null if they can.
 CREATE OR REPLACE FUNCTION why_no_vectors() RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     RETURN CASE
-        WHEN to_regclass('vectors.posts') IS NOT NULL THEN NULL
+        WHEN public.has_vectors() THEN NULL
         WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_available_extensions WHERE name = 'vector')
             THEN 'the server does not have the extension vector (pgvector)'
-        ELSE 'the extension vector is not in the schema vectors' END;
+        ELSE 'the extension vector is not in the schema vectors, or the owner of the tables may not use that' END;
 GRANT EXECUTE ON FUNCTION why_no_vectors TO daira_app;
 
 -- Replaces the posts to explore by up to 5,000 of the last 48 hours that few users have seen, in random order: of new
@@ -239,7 +246,7 @@ CREATE OR REPLACE FUNCTION freshen_post_vectors(since bigint, amount integer) RE
 DECLARE
     due bigint[];
 BEGIN
-    IF to_regclass('vectors.posts') IS NULL OR NOT pg_try_advisory_xact_lock(hashtext('freshen_post_vectors')) THEN
+    IF NOT has_vectors() OR NOT pg_try_advisory_xact_lock(hashtext('freshen_post_vectors')) THEN
         RETURN 0;
     END IF;
     due := ARRAY (
@@ -279,7 +286,7 @@ GRANT EXECUTE ON FUNCTION keep_user_vectors TO daira_worker;
 CREATE OR REPLACE FUNCTION keep_post_vectors(ids bigint[], numbers real[]) RETURNS void
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-    IF to_regclass('vectors.posts') IS NOT NULL THEN
+    IF has_vectors() THEN
         INSERT INTO vectors.posts (post_id, vector)
         SELECT p.id, numbers[128 * place::integer - 127:128 * place::integer]::vectors.halfvec
         FROM unnest(ids) WITH ORDINALITY AS kept (id, place) JOIN posts p USING (id)
@@ -302,7 +309,7 @@ BEGIN
     DELETE FROM user_vectors WHERE user_id IN (
         SELECT user_id FROM user_vectors WHERE learnt_at < now() - interval '30 days' LIMIT amount);
     GET DIAGNOSTICS of_users = ROW_COUNT;
-    IF to_regclass('vectors.posts') IS NOT NULL THEN
+    IF has_vectors() THEN
         DELETE FROM vectors.posts WHERE post_id IN (
             SELECT post_id FROM vectors.posts WHERE post_id < recommended_since() ORDER BY post_id LIMIT amount);
         GET DIAGNOSTICS of_posts = ROW_COUNT;

@@ -285,7 +285,7 @@ async def test_without_pgvector_one_source_is_empty_until_it_is_there(strangers:
     alice, author = await strangers.user(), await strangers.user()
     post = await strangers.post(author)
     await rows.ask(None, "keep_user_vectors", [alice, author], vector(1) * 2)
-    await rows.connection.execute("DROP SCHEMA vectors CASCADE")
+    await rows.connection.execute("DROP SCHEMA vectors CASCADE; CREATE SCHEMA vectors")
     assert "vector" in await rows.ask(None, "why_no_vectors")
     since = await rows.connection.fetchval("SELECT recommended_since()")
     await rows.ask(None, "keep_post_vectors", [post], vector(1))
@@ -294,7 +294,10 @@ async def test_without_pgvector_one_source_is_empty_until_it_is_there(strangers:
     [found] = await rows.list(alice, "beyond_inbox", ["similar"], 9, 1_000.0)
     assert (found["post_ids"], found["failure"]) == ([], None)
 
-    await rows.ask(None, "ensure_vectors")
+    await rows.connection.execute(
+        """ALTER SCHEMA vectors OWNER TO daira_owner; CREATE EXTENSION vector SCHEMA vectors;
+        SET LOCAL ROLE daira_owner; SELECT ensure_vectors(); RESET ROLE"""
+    )
     assert await rows.ask(None, "why_no_vectors") is None
     await rows.ask(None, "freshen_post_vectors", since, 9)
     [found] = await rows.list(alice, "beyond_inbox", ["similar"], 9, 1_000.0)

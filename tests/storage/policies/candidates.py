@@ -38,5 +38,5 @@ TO_WORKERS = {
 }  # fmt: skip
 INTERNAL = TO_WORKERS | {
     "recommendable_post_ids", "recommended_since", "second_degree_post_ids", "similar_post_ids", "drawn_post_ids",
-    "ensure_vectors",
+    "ensure_vectors", "has_vectors",
 }  # fmt: skip
