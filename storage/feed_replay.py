@@ -85,7 +85,8 @@ async def learn(connection: Connection, moment: datetime, progress: Callable[[fl
     """Do what workers do with the acts that were inserted. Call `stop_clock` before."""
     await connection.execute(
         """SELECT note_engagement(target_id, user_id, created_at) FROM affinity_changes
-        WHERE kind IN ('reaction', 'comment', 'save', 'share') AND target_id >= snowflake_at($1 - interval '48 hours')
+        WHERE kind IN ('reaction', 'comment', 'save', 'share')
+            AND target_id >= snowflake_at($1::timestamptz - interval '48 hours')
         ORDER BY created_at""",
         moment,
     )
