@@ -79,14 +79,16 @@ CREATE OR REPLACE FUNCTION affinities_wait() RETURNS boolean
 $$;
 GRANT EXECUTE ON FUNCTION affinities_wait TO daira_worker;
 
--- 0 to 1. Engagement per view, and how much of it was watched and read to its end, each smoothed towards 0.5.
+-- 0 to 1. Engagement per view, and how much of it was watched and read to its end, each against what is usual: 0.05, 0.4
+-- and 0.7 of the views. Each starts with 20 usual views; 0.5 is a usual post, or one that nobody has seen yet.
 CREATE OR REPLACE FUNCTION post_quality(reactions jsonb, comments integer, shares integer, saves integer, views integer,
                                         looks integer, watched real, completions integer) RETURNS real
     LANGUAGE sql IMMUTABLE
-    RETURN 0.5 * least(1, (10 + 2 * (comments + shares) + saves
-                           + (SELECT coalesce(sum(amount.value::bigint), 0) FROM jsonb_each_text(reactions) amount))
-                          / (20.0 + views))
-         + 0.25 * (10 + watched) / (20 + looks) + 0.25 * (10 + completions) / (20 + looks);
+    RETURN (SELECT 0.5 * (1 + engaged) / (2 + engaged + 0.05 * views)
+                   + 0.25 * (8 + watched) / (16 + watched + 0.4 * looks)
+                   + 0.25 * (14 + completions) / (28 + completions + 0.7 * looks)
+            FROM (SELECT 2 * (comments + shares) + saves + coalesce(sum(amount.value::bigint), 0) AS engaged
+                  FROM jsonb_each_text(reactions) amount) counted);
 
 -- Folds the oldest acts into affinities and into the quality of posts, and returns how many. All in one transaction,
 -- so an act counts once, even if a worker dies. Call it after `take_counts_turn`.
