@@ -260,5 +260,5 @@ async def _or_log(work: Callable[[], Awaitable[None]], call: Call) -> None:
     try:
         async with asyncio.timeout(AFTER_COMMIT_S):
             await work()
-    except (RedisError, TimeoutError) as error:
+    except (RedisError, DatabaseUnavailable, Conflict, TimeoutError) as error:
         log.warning("work after a commit was lost", method=call.method, error=str(error))
