@@ -33,9 +33,10 @@ from storage import outbox, seeding
 WRITTEN_EVERY_S = 0.1
 LOOKED_EVERY_S = 0.02
 _PEER = """
-    CREATE UNLOGGED TABLE IF NOT EXISTS bench_search_peer AS
+    DROP TABLE IF EXISTS bench_search_peer;
+    CREATE UNLOGGED TABLE bench_search_peer AS
         SELECT id, to_tsvector('arabic', text) AS words FROM posts WHERE status = 'published';
-    CREATE INDEX IF NOT EXISTS bench_search_peer_words ON bench_search_peer USING gin (words);
+    CREATE INDEX bench_search_peer_words ON bench_search_peer USING gin (words);
     ANALYZE bench_search_peer;
 """
 _ASK_PEER = """
