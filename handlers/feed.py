@@ -85,7 +85,8 @@ async def _ranked(call: Call, tx: Transaction, request: GetFeed, limit: int) -> 
             source, propensity = reading.recommended.get(post_id, (None, None))
             if row is not None and (item := _item(call, row, request, source, reading.scores[at])) is not None:
                 items.append(item)
-                exposures.append(Exposure(post_id, at, item.source, propensity))
+                chance = propensity if item.reason == "suggested" else None
+                exposures.append(Exposure(post_id, at, item.source, chance))
         if len(items) == limit or used == len(reading.post_ids):
             break
     call.services.exposures.note(viewer_id, exposures)
@@ -104,14 +105,15 @@ async def _rank(call: Call, tx: Transaction, request: GetFeed) -> Reading:
     ranked = await feed_ranking.rank(tx, stored, list(found), LONGEST_READING, now, bool(request.creators_only))
     explored = [post_id for post_id, each in found.items() if each.source == "exploration"]
     order = ranking.mix(ranked, explored)
-    unseen = set(await call.services.seen.unseen(viewer_id, [post_id for post_id, _ in order]))
-    order = [placed for placed in order if placed[0] in unseen]
-    shown_explored = sum(post_id in unseen for post_id in explored) / max(len(explored), 1)
-    recommended = {}
-    for post_id, _ in order:
-        if (each := found.get(post_id)) is not None:
-            propensity = None if each.propensity is None else each.propensity * shown_explored
-            recommended[post_id] = (each.source, propensity)
+    placed = set(await call.services.seen.unseen(viewer_id, [post_id for post_id, _ in order]))
+    if len(placed) < len(order):
+        order = [each for each in order if each[0] in placed]
+    shown = sum(post_id in placed for post_id in explored) / max(len(explored), 1)
+    recommended = {
+        post_id: (each.source, each.propensity and each.propensity * shown)
+        for post_id, each in found.items()
+        if post_id in placed
+    }
     return Reading([post_id for post_id, _ in order], [points for _, points in order], recommended)
 
 
