@@ -60,7 +60,7 @@ class Crowd:
     async def similar(self, user_id: int) -> list[int]:
         """Similar posts for the user, the closest first."""
         async with self._cluster.node_a.parts.services.database.transaction(user_id) as tx:
-            found = await candidates.beyond_inbox(tx, user_id, 50)
+            found = await candidates.beyond_inbox(tx, user_id, 50, is_patient=True)
         return [each.post_id for each in found if each.source == "similar"]
 
 
