@@ -12,7 +12,7 @@ async def engagements(
     database: Database, since: int, before: int, most: int
 ) -> "list[tuple[int, int, float]] | list[Row]":
     """(user id, post id, weight) of ids in [since, before), at most that many."""
-    return await database.fetch("SELECT * FROM engagements($1, $2) LIMIT $3", since, before, most)
+    return await database.fetch("SELECT * FROM engagements($1, $2, $3)", since, before, most)
 
 
 async def learnt(database: Database, user_ids: Sequence[int]) -> dict[int, list[float]]:

@@ -33,7 +33,8 @@ LOOK_EVERY_S = 300.0
 LEASE_S = 60.0
 RENEW_EVERY_S = 15.0
 PERIOD = timedelta(days=30)
-SLICE = timedelta(hours=6)
+SLICE = timedelta(hours=3)
+MOST_OF_SLICE = 100_000  # engagements that are read at once
 MOST_ENGAGEMENTS = 3_000_000  # the newest: 60 MB
 MOST_KNOWN = 20_000  # users, by which new vectors are compared with the old ones
 BATCH = 100  # vectors
@@ -127,7 +128,7 @@ async def _export(database: Database, folder: Path, step: Step, now: datetime) -
     for number in range(slices):
         step("reading", number / slices)
         before = now - number * SLICE
-        left = MOST_ENGAGEMENTS - len(users)
+        left = min(MOST_ENGAGEMENTS - len(users), MOST_OF_SLICE)
         for user_id, post_id, weight in await embeddings.engagements(
             database, _first_id(before - SLICE), _first_id(before), left
         ):

@@ -223,18 +223,20 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION choose_posts_to_explore TO daira_worker;
 
--- Who engaged with which post, from ids in [since, before): by a reaction (1), a comment (2), a save (2), a share (3).
-CREATE OR REPLACE FUNCTION engagements(since bigint, before bigint)
+-- Who engaged with which post, from ids in [since, before): by a share (3), a save (2), a comment (2), a reaction (1). At
+-- most `amount` of them, reactions last.
+CREATE OR REPLACE FUNCTION engagements(since bigint, before bigint, amount integer)
     RETURNS TABLE (user_id bigint, post_id bigint, weight real)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT user_id, target_id, 1 FROM reactions WHERE target_type = 'post' AND id >= since AND id < before
-    UNION ALL
-    SELECT author_id, post_id, 2 FROM comments WHERE status = 'published' AND id >= since AND id < before
+    SELECT author_id, shared_post_id, 3 FROM posts
+    WHERE shared_post_id IS NOT NULL AND status = 'published' AND id >= since AND id < before
     UNION ALL
     SELECT user_id, post_id, 2 FROM saves WHERE id >= since AND id < before
     UNION ALL
-    SELECT author_id, shared_post_id, 3 FROM posts
-    WHERE shared_post_id IS NOT NULL AND status = 'published' AND id >= since AND id < before
+    SELECT author_id, post_id, 2 FROM comments WHERE status = 'published' AND id >= since AND id < before
+    UNION ALL
+    SELECT user_id, target_id, 1 FROM reactions WHERE target_type = 'post' AND id >= since AND id < before
+    LIMIT amount
 $$;
 GRANT EXECUTE ON FUNCTION engagements TO daira_worker;
 
@@ -251,7 +253,8 @@ BEGIN
     END IF;
     due := ARRAY (
         SELECT id FROM (
-            SELECT post_id AS id FROM engagements(since, 9223372036854775807) WHERE post_id >= recommended_since()
+            SELECT post_id AS id FROM engagements(since, 9223372036854775807, 100 * amount)
+            WHERE post_id >= recommended_since()
             UNION
             (SELECT id FROM posts WHERE id >= since ORDER BY id DESC LIMIT amount)) active
         ORDER BY id DESC LIMIT amount);
