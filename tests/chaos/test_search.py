@@ -71,6 +71,7 @@ class Searching(Deployment):
             "DAIRA_SEARCH_ENGINE": "opensearch",
             "DAIRA_OPENSEARCH_URL": opensearch.url,
             "DAIRA_LIMIT_SEARCH": PLENTY,
+            "DAIRA_PORT": str(self.node_ports[0]),  # where the doctor looks
         }
         [sidecar] = free_ports(1)
         self.sidecar = f"http://127.0.0.1:{sidecar}"
