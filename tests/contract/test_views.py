@@ -13,6 +13,8 @@ from tests.faults import soon
 from tests.patience import WAIT_S
 from workers.counters import Counters
 
+ENGAGEMENTS = "SELECT topic, payload FROM outbox WHERE key = $1 AND topic = 'post.engagement' ORDER BY id"
+
 
 async def report(person, *posts: str, dwell_ms: int = 1_500) -> None:
     await person.call("view.report", views=[{"post_id": post, "dwell_ms": dwell_ms} for post in posts])
@@ -46,10 +48,7 @@ async def test_views_of_what_the_user_may_not_see_are_skipped(cluster: Cluster, 
     owner = await cluster.owner()
     rows = await owner.fetch("SELECT post_id FROM views WHERE user_id = $1", int(bob.id))
     assert [row["post_id"] for row in rows] == [int(public)]
-    events = [
-        decode(row["topic"], row["payload"])
-        for row in await owner.fetch("SELECT topic, payload FROM outbox WHERE key = $1", bob.id)
-    ]
+    events = [decode(row["topic"], row["payload"]) for row in await owner.fetch(ENGAGEMENTS, bob.id)]
     await owner.close()
     assert events == [PostEngagementEvent(post_id=int(public), user_id=int(bob.id), action="view", dwell_ms=1_500)]
 
@@ -63,7 +62,7 @@ async def test_the_times_of_one_post_add_up(cluster: Cluster, person):
                ((posts[0], 1_000), (posts[1], 600_000), (posts[0], 200), (posts[1], 1))],
     )  # fmt: skip
     owner = await cluster.owner()
-    rows = await owner.fetch("SELECT topic, payload FROM outbox WHERE key = $1 ORDER BY id", bob.id)
+    rows = await owner.fetch(ENGAGEMENTS, bob.id)
     await owner.close()
     assert [decode(row["topic"], row["payload"]).dwell_ms for row in rows] == [1_200, 600_000]
 

@@ -81,10 +81,10 @@ def test_refusals_ask_for_different_waits(shedding):
 
 
 def test_what_each_method_is_worth():
-    """Views, typing and marks go first, then writes; reads of connected users and sign-ins stay longest."""
+    """Views, typing, marks and suggestions go first, then writes; reads of connected users and sign-ins stay longest."""
     assert {each.name for each in methods if each.shed == "minor"} == {
         "view.report", "typing.start", "typing.stop", "chat.mark", "notification.mark_seen", "notification.mark_read",
-        "room.react", "presence.set",
+        "room.react", "presence.set", "search.suggest",
     }  # fmt: skip
     assert {each.name for each in methods if each.shed == "vital"} == {
         "auth.login", "auth.refresh", "auth.logout", "auth.change_password", "session.list", "session.revoke",
