@@ -12,7 +12,7 @@ from storage.database import Database
 from storage.search_engine import Document, SearchEngine, word_id
 
 ALL = 1_000_000
-BATCH = 500
+BATCH = 50  # a statement ends within the time that it has, on a busy machine as well
 
 # The ids of documents in the gold set, by kind and by what clients know: the id of a post, the name of a user or
 # hashtag, the topic of a room.
@@ -20,7 +20,7 @@ Names = Mapping[tuple[GoldKind, str], str]
 
 
 async def insert_corpus(connection: seeding.Connection, documents: Sequence[GoldDocument]) -> Names:
-    """Insert users, posts and rooms, in random order, so that age tells nothing. Hashtags are those of the posts."""
+    """Insert users, posts and rooms, in a random order. All posts are of one moment."""
     ordered = list(documents)
     random.Random(0).shuffle(ordered)
     people = [each.user_names for each in ordered if each.kind == "user"]
@@ -28,7 +28,8 @@ async def insert_corpus(connection: seeding.Connection, documents: Sequence[Gold
     rooms = [each.text for each in ordered if each.kind == "room"]
     await seeding.insert_rooms(connection, [*zip(user_ids, rooms, strict=False)])
     posts = [each for each in ordered if each.kind == "post"]
-    post_ids = seeding.past_ids(len(posts), seeding.POSTED_WITHIN)
+    [first] = seeding.past_ids(1, seeding.POSTED_WITHIN)
+    post_ids = range(first, first + len(posts))
     await seeding.insert_posts_with_ids(
         connection,
         [
