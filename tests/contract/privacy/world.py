@@ -58,7 +58,7 @@ class World:
         self.is_past = True  # while things are made
         self._by_id: dict[str, Thing] = {}
         self._prefix = cluster.unique("m")
-        self.tag = f"{self._prefix}_tag"  # in all posts
+        self.tag = cluster.unique("hashtag")  # in all posts
         self._token = re.compile(rf"(?<!@){self._prefix}(?:\.[a-z_]+[0-9]*)+")
         self._numbers = count()
 
