@@ -72,6 +72,7 @@ async def _ranked(call: Call, tx: Transaction, request: GetFeed, limit: int) -> 
         if kept is None:
             raise errors.failed_precondition("this cursor has expired: begin again without one")
         reading = kept
+        call.services.seen.mark(viewer_id, reading.post_ids[:used])  # the cursor shows that these have arrived
         left_out = await feed_ranking.left_out(tx, reading.post_ids[used:])
     items: list[FeedItem] = []
     exposures: list[Exposure] = []

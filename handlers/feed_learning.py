@@ -53,7 +53,8 @@ async def hide_post(call: Call, request: HideFromFeed, tx: Transaction) -> Nothi
 
 @methods.rpc("feed.reset")
 async def forget_learnt(call: Call, request: NoArguments, tx: Transaction) -> Nothing:
-    """Forget what ranked feeds have learnt from the caller: affinities, and what was hidden."""
+    """Forget what ranked feeds have learnt from the caller: affinities, interests, what was hidden, what was seen."""
     await feed_ranking.forget(tx)
+    await call.services.seen.forget(call.viewer.id)
     call.services.recommendations.forget(call.viewer.id)
     return Nothing()

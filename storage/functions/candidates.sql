@@ -217,6 +217,10 @@ BEGIN
                     AND u.created_at < now() - interval '72 hours'
         WHERE p.status = 'published' AND p.visibility = 'public' AND p.shared_post_id IS NULL
           AND p.view_count < CASE WHEN u.created_at > now() - interval '30 days' THEN 500 ELSE 50 END
+          -- Not of authors of whom many have hidden something: most of that is spam.
+          AND 5 > (SELECT count(DISTINCT h.user_id) FROM (
+              SELECT user_id FROM feed_hides WHERE author_id = p.author_id AND created_at > now() - interval '30 days'
+              ORDER BY created_at DESC LIMIT 50) h)
         ORDER BY random() LIMIT 5000) chosen_posts;
     GET DIAGNOSTICS chosen = ROW_COUNT;
     RETURN chosen;

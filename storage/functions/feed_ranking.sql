@@ -172,5 +172,6 @@ CREATE OR REPLACE FUNCTION forget_learnt() RETURNS void
     DELETE FROM affinity_changes WHERE user_id = viewer_id();
     DELETE FROM affinities WHERE user_id = viewer_id();
     DELETE FROM feed_hides WHERE user_id = viewer_id();
+    DELETE FROM user_vectors WHERE user_id = viewer_id();
 $$;
 GRANT EXECUTE ON FUNCTION forget_learnt TO daira_app;

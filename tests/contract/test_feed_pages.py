@@ -58,6 +58,17 @@ async def test_ranked_pages_are_stable_while_new_posts_come(cluster: Cluster, pe
     assert newer["id"] in await read_all(reader, limit=4)
 
 
+async def test_posts_that_the_reader_has_passed_are_not_ranked_again_until_a_reset(cluster: Cluster, person):
+    reader, _, ids = await authors_and_reader(cluster, person, 2, 8)
+    first = await reader.call("feed.get", limit=4)
+    passed = {item["post"]["id"] for item in first["items"]}
+    await reader.call("feed.get", limit=4, cursor=first["next_cursor"])
+    assert sorted(await read_all(reader)) == sorted({*ids} - passed)
+    assert await read_all(reader, mode="latest") == ids
+    await reader.call("feed.reset")
+    assert sorted(await read_all(reader)) == sorted(ids)
+
+
 async def test_pages_are_refilled_when_posts_are_gone(cluster: Cluster, person):
     reader, _, ids = await authors_and_reader(cluster, person, 2, 12)
     owner = await cluster.owner()  # without the workers, so that the inbox still contains them

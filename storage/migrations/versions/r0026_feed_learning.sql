@@ -58,6 +58,7 @@ CREATE TABLE feed_hides (
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (user_id, post_id)
 );
+CREATE INDEX feed_hides_of_author ON feed_hides (author_id, created_at);
 
 ---------------------------------------------------------------------------------------------------- rights
 

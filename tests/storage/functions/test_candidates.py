@@ -191,7 +191,7 @@ async def test_only_public_posts_get_vectors(strangers: Strangers):
     posts.append(await strangers.post(author, status="deleted"))
     await rows.ask(None, "keep_user_vectors", [alice, author, hermit], vector(1) * 3)
     since = await rows.connection.fetchval("SELECT snowflake_at(now() - interval '2 hours')")
-    await rows.ask(None, "freshen_post_vectors", since, 99)
+    await rows.ask(None, "freshen_post_vectors", since, 9_999)
     assert await rows.list(alice, "similar_post_ids", 1, 9) == [posts[0]]
     await rows.ask(None, "keep_post_vectors", posts[1:], vector(1) * 3)
     assert set(await rows.list(alice, "similar_post_ids", 1, 9)) <= {posts[0], posts[2]}
@@ -206,7 +206,7 @@ async def test_a_new_post_is_where_its_author_and_its_engagers_are(strangers: St
     of_author, of_newcomer = await strangers.post(author), await strangers.post(newcomer)
     await rows.react(fan, of_newcomer, target_type="post")
     since = await rows.connection.fetchval("SELECT snowflake_at(now() - interval '2 hours')")
-    await rows.ask(None, "freshen_post_vectors", since, 99)
+    await rows.ask(None, "freshen_post_vectors", since, 9_999)
     assert await rows.list(cook, "similar_post_ids", 1, 1) == [of_author]
     assert await rows.list(footballer, "similar_post_ids", 1, 1) == [of_newcomer]
 
@@ -251,6 +251,23 @@ async def test_posts_to_explore_have_few_views_or_new_creators(strangers: Strang
     assert await chosen(strangers.rows) & (wanted | others) == wanted
 
 
+async def test_posts_of_authors_of_whom_five_users_have_hidden_something_are_not_explored(strangers: Strangers):
+    rows = strangers.rows
+    spammer, other = await strangers.user(), await strangers.user()
+    of_spammer, of_other = await strangers.post(spammer), await strangers.post(other)
+    for number, user in enumerate(await rows.users(5)):
+        for author in (spammer, other)[: 2 if number else 1]:
+            await rows.add(
+                "feed_hides",
+                user_id=user,
+                post_id=await strangers.post(author),
+                author_id=author,
+                reason="spam",
+                topics=[],
+            )
+    assert await chosen(rows) & {of_spammer, of_other} == {of_other}
+
+
 async def test_explorations_are_drawn_evenly_and_say_how_probable_they_were(strangers: Strangers):
     rows = strangers.rows
     alice, author = await strangers.user(), await strangers.user()
@@ -289,7 +306,7 @@ async def test_without_pgvector_one_source_is_empty_until_it_is_there(strangers:
     assert "vector" in await rows.ask(None, "why_no_vectors")
     since = await rows.connection.fetchval("SELECT recommended_since()")
     await rows.ask(None, "keep_post_vectors", [post], vector(1))
-    assert await rows.ask(None, "freshen_post_vectors", since, 9) == 0
+    assert await rows.ask(None, "freshen_post_vectors", since, 9_999) == 0
     await rows.ask(None, "forget_vectors", 9)
     [found] = await rows.list(alice, "beyond_inbox", ["similar"], 9, 1_000.0)
     assert (found["post_ids"], found["failure"]) == ([], None)
@@ -299,6 +316,6 @@ async def test_without_pgvector_one_source_is_empty_until_it_is_there(strangers:
         SET LOCAL ROLE daira_owner; SELECT ensure_vectors(); RESET ROLE"""
     )
     assert await rows.ask(None, "why_no_vectors") is None
-    await rows.ask(None, "freshen_post_vectors", since, 9)
+    await rows.ask(None, "freshen_post_vectors", since, 9_999)
     [found] = await rows.list(alice, "beyond_inbox", ["similar"], 9, 1_000.0)
     assert found["post_ids"] == [post]
