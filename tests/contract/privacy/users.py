@@ -152,6 +152,13 @@ async def _presence(world: World) -> list[Told]:
     return [told(world.audience((account, "presence"), (account, "act")), world.user(account)) for account in ACCOUNTS]
 
 
+async def _unmute_stories(world: World) -> None:
+    for account in ACCOUNTS:
+        unmute = [{"user_id": world.user(account).id, "kind": "stories"}]
+        viewers = [each for each in VIEWERS if each != account and "mutes_stories" not in world.tie(each, account)]
+        await world.everybody("graph.unmute", dict.fromkeys(viewers, unmute))
+
+
 async def _come_back(world: World) -> None:
     for account in ACCOUNTS:
         await world.people[account].call("presence.set", status="online")
@@ -174,7 +181,8 @@ CALLS = {
         _on_accounts(
             lambda world, viewer, account: None if world.may(viewer, account, "profile") else "NOT_FOUND",
             kind="stories",
-        )
+        ),
+        restore=_unmute_stories,
     ),
     "graph.reject": CallRow(
         _on_accounts(lambda world, viewer, account: "NOT_FOUND" if "followed" in world.tie(viewer, account) else None)
