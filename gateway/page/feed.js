@@ -2,6 +2,7 @@
 import { Attachments } from "./attachments.js";
 import { CHANGING } from "./comment_tree.js";
 import { draw, find, onSubmit } from "./dom.js";
+import { notify } from "./notice.js";
 import { Post } from "./post.js";
 
 const SHOWN = 50;
@@ -29,6 +30,7 @@ export class Feed {
     session.on("post.counted", (push) => this.#posts.get(push.post_id)?.count(push));
     session.on("save.changed", ({ post_id, saved }) => this.#posts.get(post_id)?.keep(saved));
     session.on("reaction.changed", (push) => this.#posts.forEach((post) => post.react(push)));
+    find("reset-feed").addEventListener("click", () => this.#reset());
     for (const name of CHANGING) {
       session.on(name, (push) => this.#posts.get(push.post_id ?? push.comment.post_id)?.hear(name, push));
     }
@@ -61,11 +63,23 @@ export class Feed {
     if (post && !post.isOpen) await post.open();
   }
 
+  #hide(post) {
+    this.#keep(({ id }) => id !== post.id);
+    notify("You will see less like this");
+  }
+
+  /** Forget what the viewer hides and likes; what was hidden is shown again. */
+  async #reset() {
+    await this.#session.call("feed.reset");
+    await this.load(this.#me);
+    notify("Your feed begins anew");
+  }
+
   #add(posts) {
     for (const post of posts) {
       const shown = this.#posts.get(post.id);
       if (shown) shown.show(post);
-      else this.#posts.set(post.id, new Post(this.#session, this.#me, post));
+      else this.#posts.set(post.id, new Post(this.#session, this.#me, post, () => this.#hide(post)));
     }
     const newest = [...this.#posts.values()].sort(newestFirst).slice(0, SHOWN);
     this.#keep((post) => newest.includes(post));

@@ -1,5 +1,6 @@
 // One post of the feed: its text, reactions, save and share, and its comments while it is open. An open post is live.
 import { avatar, element, nameButton, showCount, timeOf } from "./dom.js";
+import { FeedChoice } from "./feed_choice.js";
 import { isUnfinished } from "./media.js";
 import { MediaList } from "./media_list.js";
 import { notify } from "./notice.js";
@@ -21,11 +22,13 @@ export class Post {
   #save = element("button", { class: "save", onclick: () => this.#keep() });
   #share = element("button", { class: "share-it", onclick: () => this.#pass() });
 
-  constructor(session, me, post) {
+  /** onHidden(): called once the viewer has hidden the post from the feed. */
+  constructor(session, me, post, onHidden) {
     this.#session = session;
     this.#me = me;
     this.#media = new MediaList(session);
     this.#reactions = new Reactions(session, "post", post.id, (kind) => this.#react(kind));
+    const choice = new FeedChoice(session, post.id, post.author.id !== me.id, onHidden);
     this.element = element(
       "li",
       { "data-id": post.id },
@@ -33,7 +36,8 @@ export class Post {
       this.#text,
       this.#media.element,
       post.is_share && original(session, post.shared),
-      element("footer", { class: "line" }, this.#reactions.element, this.#comments, this.#save, this.#share),
+      element("footer", { class: "line" }, this.#reactions.element, this.#comments, this.#save, this.#share, ...choice.buttons),
+      choice.element,
     );
     this.show(post);
   }
