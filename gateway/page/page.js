@@ -14,6 +14,7 @@ import { Preferences } from "./preferences.js";
 import { Room } from "./room.js";
 import { Rooms } from "./rooms.js";
 import { Saves } from "./saves.js";
+import { Search } from "./search.js";
 import { Session } from "./session.js";
 
 const TOKEN = "token"; // in the tab's storage
@@ -48,7 +49,7 @@ async function signIn(username) {
 
 function enter(token) {
   show(find("product"), find("door"));
-  for (const id of ["sign-out", "open-saves", "bell"]) show(find(id));
+  for (const id of ["sign-out", "open-search", "open-saves", "bell"]) show(find(id));
   const session = new Session(token, new Log(), (state, words) => {
     find("connection").dataset.state = state;
     find("connection").textContent = words;
@@ -70,7 +71,13 @@ function enter(token) {
   });
   new Filtered(session, () => bell.load());
   const saves = new Saves(session, (postId) => feed.open(postId));
-  const panels = [card, people, feed, chats, bell, new Preferences(session), saves, new Rooms(session, room)];
+  const rooms = new Rooms(session, room);
+  const search = new Search(session, { post: (id) => feed.open(id), room: (id) => rooms.enter(id) });
+  document.addEventListener("click", ({ target }) => {
+    const hashtag = target.closest("[data-tag]");
+    if (hashtag) search.openWith(`#${hashtag.dataset.tag}`);
+  });
+  const panels = [card, people, feed, chats, bell, new Preferences(session), saves, rooms];
   let isWhole = false;
   session.on("session.ready", async ({ user, recovered }) => {
     if (recovered && isWhole) return; // what was missed has come already

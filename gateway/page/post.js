@@ -1,6 +1,7 @@
 // One post of the feed: its text, reactions, save and share, and its comments while it is open. An open post is live.
 import { avatar, element, nameButton, showCount, timeOf } from "./dom.js";
 import { FeedChoice } from "./feed_choice.js";
+import { withHashtags } from "./hashtags.js";
 import { isUnfinished } from "./media.js";
 import { MediaList } from "./media_list.js";
 import { notify } from "./notice.js";
@@ -62,7 +63,7 @@ export class Post {
   show(post) {
     this.#post = { ...post, viewer: post.viewer ?? this.#post.viewer };
     const { text, media, edited_at, counts, viewer } = this.#post;
-    this.#text.textContent = text;
+    if (this.#text.textContent !== text) this.#text.replaceChildren(...withHashtags(text));
     this.#media.show(media);
     if (!this.#awaitsFiles && media.some(isUnfinished)) this.#awaitFiles();
     this.#edited.textContent = edited_at ? "edited" : "";
@@ -160,7 +161,7 @@ function original(session, post) {
   if (!post) return element("blockquote", {}, "not available");
   const media = new MediaList(session);
   media.show(post.media);
-  return element("blockquote", {}, headerOf(post), element("p", { dir: "auto" }, post.text), media.element);
+  return element("blockquote", {}, headerOf(post), element("p", { dir: "auto" }, ...withHashtags(post.text)), media.element);
 }
 
 const headerOf = ({ author, created_at }, ...more) =>

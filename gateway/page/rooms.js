@@ -22,7 +22,7 @@ export class Rooms {
       const visibility = form.elements.visibility.value;
       const { id } = await session.call("room.create", { topic, visibility, idempotency_key: crypto.randomUUID() });
       await session.call("room.start", { room_id: id });
-      await this.#enter(id);
+      await this.enter(id);
     });
     find("refresh-rooms").addEventListener("click", () => this.#list());
     // There are no pushes about rooms that the user is not in, so refresh when the window gets the focus.
@@ -79,7 +79,8 @@ export class Rooms {
     draw("ended-rooms", ended.items, (room) => this.#endedLine(room));
   }
 
-  async #enter(roomId) {
+  /** Join a room and show it. */
+  async enter(roomId) {
     await this.#room.join(roomId);
     goTo("room");
   }
@@ -88,7 +89,7 @@ export class Rooms {
     return lineOf(
       room,
       element("span", { class: "count", title: "users inside" }, String(room.audience_count)),
-      element("button", { onclick: () => this.#enter(room.id) }, "Join"),
+      element("button", { onclick: () => this.enter(room.id) }, "Join"),
     );
   }
 

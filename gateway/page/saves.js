@@ -1,5 +1,6 @@
 // The viewer's saved posts, all or those of one collection. They are loaded while the panel is open.
-import { avatar, draw, element, find, nameButton, onSubmit, timeOf } from "./dom.js";
+import { draw, element, find, onSubmit } from "./dom.js";
+import { excerptOf } from "./excerpt.js";
 
 const SHOWN = 50;
 const MOST_COLLECTIONS = 100;
@@ -80,8 +81,7 @@ export class Saves {
     return element(
       "li",
       { "data-id": post.id },
-      element("header", { class: "line" }, avatar(post.author), nameButton(post.author), timeOf(post.created_at)),
-      element("button", { class: "name", dir: "auto", onclick: open }, post.text || (post.is_share ? "a shared post" : "a post of files")),
+      ...excerptOf(post, open),
       element(
         "div",
         { class: "line" },

@@ -1,4 +1,63 @@
-"""Discovery on the developer page: why a post is in the feed, and how to see less like it."""
+"""Discovery on the developer page: search, and why a post is in the feed and how to see less like it."""
+
+from selenium.webdriver.common.keys import Keys
+
+from tests.cluster import Cluster
+from tests.contract.test_search import word
+
+FIELD = "#search-form input"
+OPTION = "#suggestions [role='option']"
+FOUND = "#found li"
+
+
+async def test_search_suggests_while_typing_and_shows_what_it_finds_by_kind(cluster: Cluster, person, pair):
+    hers, his = pair
+    koshari = word(cluster)
+    carol = await person("carol")
+    for number in range(11):
+        await carol.call("post.create", text=f"{koshari} {number} #اكل_{koshari}")
+    room = await carol.call("room.create", topic=f"مجلس {koshari}", visibility="public")
+    await carol.call("room.start", room_id=room["id"])
+    await cluster.settle()
+
+    await his.click("#open-search")
+    await his.write(FIELD, hers.username)
+    await his.see(f"{OPTION}[data-kind='user']", f"@{hers.username}")
+    await his.write(FIELD, Keys.ESCAPE)
+    await his.see_no(OPTION)
+    await his.write(FIELD, Keys.ARROW_DOWN)
+    await his.see(OPTION, hers.username)
+    await his.write(FIELD, Keys.ARROW_DOWN)
+    await his.see(f"{FIELD}[aria-activedescendant='suggestion-0'][aria-expanded='true']")
+    await his.see(f"{OPTION}[aria-selected='true']", hers.username)
+    await his.write(FIELD, Keys.ENTER)
+    await his.see("#card", f"@{hers.username}")
+    await his.write("#card", Keys.ESCAPE)
+
+    await his.click("#open-search")
+    await his.write(FIELD, Keys.CONTROL + "a" + Keys.NULL + koshari)
+    await his.write(FIELD, Keys.ENTER)
+    await his.see(f"{FOUND}[data-kind='hashtag']", koshari)
+    await his.see(f"{FOUND}[data-kind='room'] button", "Join")
+    await his.see(f"{FOUND}[data-kind='post']", koshari)
+    await his.click("#search-kind")
+    await his.click("#search-kind option", "posts")
+    await his.see("#found-count", "The first 10 found")
+    await his.click("#more-found")
+    await his.see(f"{FOUND}:nth-child(11)")
+    await his.see_no(f"{FOUND}:not([data-kind='post'])")
+    await his.click(f"{FOUND} .excerpt", koshari)
+    await his.see_no("#search")
+    await his.click("#posts .tag", koshari)
+    await his.see("#found-count", "found")
+
+    await his.write(FIELD, Keys.CONTROL + "a" + Keys.NULL + Keys.BACKSPACE)
+    await his.see(f"{OPTION}[data-kind='recent']", koshari)
+    await his.click("#clear-searches")
+    await his.see_no(OPTION)
+    await his.write(FIELD, Keys.ARROW_DOWN)
+    await his.see_no(OPTION)
+    assert await his.complaints() == []
 
 
 async def test_a_post_says_why_it_is_shown_and_can_be_hidden_until_the_feed_is_reset(pair):
