@@ -4,6 +4,7 @@ import { CHANGING } from "./comment_tree.js";
 import { draw, find, onSubmit } from "./dom.js";
 import { notify } from "./notice.js";
 import { Post } from "./post.js";
+import { chooseTab } from "./tabs.js";
 
 const SHOWN = 50;
 const NEWEST = 5; // posts of a user who has just been followed
@@ -58,6 +59,7 @@ export class Feed {
   /** Open a post, wherever it is from. */
   async open(postId) {
     this.#add([await this.#session.call("post.get", { post_id: postId })]);
+    chooseTab("feed");
     const post = this.#posts.get(postId);
     post?.element.scrollIntoView({ block: "nearest" });
     if (post && !post.isOpen) await post.open();

@@ -4,6 +4,7 @@ import { Card } from "./card.js";
 import { Chat } from "./chat.js";
 import { Chats } from "./chats.js";
 import { element, find, nameOf, onSubmit, show, toUsername } from "./dom.js";
+import { Explore } from "./explore.js";
 import { Feed } from "./feed.js";
 import { Filtered } from "./filtered.js";
 import { Log } from "./log.js";
@@ -72,12 +73,15 @@ function enter(token) {
   new Filtered(session, () => bell.load());
   const saves = new Saves(session, (postId) => feed.open(postId));
   const rooms = new Rooms(session, room);
-  const search = new Search(session, { post: (id) => feed.open(id), room: (id) => rooms.enter(id) });
+  const explore = new Explore(session, people, (id) => feed.open(id));
+  new Search(session, { post: (id) => feed.open(id), room: (id) => rooms.enter(id) });
   document.addEventListener("click", ({ target }) => {
     const hashtag = target.closest("[data-tag]");
-    if (hashtag) search.openWith(`#${hashtag.dataset.tag}`);
+    if (!hashtag) return;
+    if (find("search").matches(":popover-open")) find("search").hidePopover();
+    explore.openHashtag(hashtag.dataset.tag);
   });
-  const panels = [card, people, feed, chats, bell, new Preferences(session), saves, rooms];
+  const panels = [card, people, feed, chats, bell, new Preferences(session), saves, rooms, explore];
   let isWhole = false;
   session.on("session.ready", async ({ user, recovered }) => {
     if (recovered && isWhole) return; // what was missed has come already

@@ -28,13 +28,6 @@ export class Search {
     find("more-found").addEventListener("click", () => this.#load(this.#latest));
   }
 
-  /** Open the panel and search. */
-  async openWith(q) {
-    this.#box.text = q;
-    if (!find("search").matches(":popover-open")) find("search").showPopover();
-    await this.#search(q);
-  }
-
   async #search(q) {
     const kind = find("search-kind").value;
     this.#query = { q, ...(kind && { kind }), limit: PAGE };

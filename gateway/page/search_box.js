@@ -43,10 +43,6 @@ export class SearchBox {
     if (!this.#field.value) await this.#suggest();
   }
 
-  set text(text) {
-    this.#field.value = text;
-  }
-
   async #suggest() {
     const latest = (this.#latest = {});
     const q = this.#field.value.trim();
