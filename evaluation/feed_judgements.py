@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from evaluation.feed_log import DAY_MS, GAINS, Action, Exposures, FeedLog, Floats, Ints, Posts, Shown
+from evaluation.feed_log import DAY_MS, GAINS, Action, FeedLog, Floats, Ints, Posts, Shown, ShownPosts
 from evaluation.feed_world import World, logistic
 
 HORIZON_MS = DAY_MS
@@ -120,7 +120,7 @@ class Explored(NamedTuple):
 
 def explored(log: FeedLog, moment_ms: int, posts: Posts) -> Explored:
     """posts: those of before the moment."""
-    shown: Exposures = log.exposures
+    shown: ShownPosts = log.exposures
     chosen = (
         (shown.at >= moment_ms) & (shown.at < moment_ms + HORIZON_MS) & (shown.source == Shown.EXPLORATION)
         & (shown.propensity > 0) & (shown.post < len(posts.at))

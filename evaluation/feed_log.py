@@ -68,7 +68,7 @@ class Posts(NamedTuple):
         return "…" if hashtag < 0 else f"#tag{hashtag}"
 
 
-class Exposures(NamedTuple):
+class ShownPosts(NamedTuple):
     """propensity: the probability with which this post was chosen for this place; NaN where it was no chance."""
 
     person: Ints
@@ -93,7 +93,7 @@ class FeedLog(NamedTuple):
     people: People
     follows: Follows
     posts: Posts
-    exposures: Exposures
+    exposures: ShownPosts
     acts: Acts
 
     @property
@@ -123,12 +123,12 @@ def read_log(path: Path) -> FeedLog:
             People(*(file[f"people.{name}"] for name in People._fields)),
             Follows(*(file[f"follows.{name}"] for name in Follows._fields)),
             Posts(*(file[f"posts.{name}"] for name in Posts._fields)),
-            Exposures(*(file[f"exposures.{name}"] for name in Exposures._fields)),
+            ShownPosts(*(file[f"exposures.{name}"] for name in ShownPosts._fields)),
             Acts(*(file[f"acts.{name}"] for name in Acts._fields)),
         )
 
 
-_Part = TypeVar("_Part", Follows, Posts, Exposures, Acts)
+_Part = TypeVar("_Part", Follows, Posts, ShownPosts, Acts)
 
 
 def _before(part: _Part, moment_ms: int) -> _Part:

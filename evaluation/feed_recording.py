@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from evaluation.feed_log import Action, Acts, Exposures, FeedLog, Follows, Ints, People, Posts, Shown
+from evaluation.feed_log import Action, Acts, FeedLog, Follows, Ints, People, Posts, Shown, ShownPosts
 from storage.feed_recording import Recorded
 from storage.snowflakes import EPOCH_MS, milliseconds
 
@@ -50,7 +50,7 @@ def record(found: Recorded, events: Iterable[str] = ()) -> FeedLog:
 
 def _exposures(
     found: Recorded, people: dict[int, int], posts: dict[int, int], views: list[tuple[int, int, int, int]]
-) -> Exposures:
+) -> ShownPosts:
     """Those that were logged, and a view for each other post that was seen; its place is not known and counts as 0."""
     logged = [row for row in found.exposures if row[0] in people]
     known = {(user_id, post_id) for user_id, post_id, *_ in logged}
@@ -73,7 +73,7 @@ def _exposures(
     ]
     rows.sort(key=lambda row: row[2])
     whole = _columns([row[:5] for row in rows], 5)
-    return Exposures(whole[0], whole[1], whole[2], whole[3], whole[4], np.array([row[5] for row in rows], np.float64))
+    return ShownPosts(whole[0], whole[1], whole[2], whole[3], whole[4], np.array([row[5] for row in rows], np.float64))
 
 
 def _dwells(events: Iterable[str]) -> dict[tuple[int, int], tuple[int, int]]:

@@ -16,7 +16,6 @@ from evaluation.feed_log import (
     HOUR_MS,
     Action,
     Acts,
-    Exposures,
     FeedLog,
     Flags,
     Floats,
@@ -24,6 +23,7 @@ from evaluation.feed_log import (
     Ints,
     People,
     Shown,
+    ShownPosts,
 )
 from evaluation.feed_world import RHYTHM, START_MS, World, hour_of_cairo, logistic
 
@@ -78,7 +78,7 @@ class _Visits:
             self._show(visitors, now_ms + self._random.integers(STEP_MS, size=len(visitors)))
 
     def log(self) -> FeedLog:
-        exposures = Exposures(*(np.concatenate(column) for column in zip(*self._exposures, strict=True)))
+        exposures = ShownPosts(*(np.concatenate(column) for column in zip(*self._exposures, strict=True)))
         acts = [np.concatenate(column) for column in zip(*self._acts, strict=True)]
         order = np.argsort(acts[2], kind="stable")
         follows = Follows(*(np.concatenate(column) for column in zip(*self._follows, strict=True)))

@@ -11,7 +11,7 @@ K = 10
 _FORMS = ("script", "arabizi", "mixed", "typo", "english", "plain")
 
 
-class Answered(NamedTuple):
+class JudgedQuery(NamedTuple):
     query: GoldQuery
     ranking: Sequence[str]  # ids of documents, best first
 
@@ -38,12 +38,12 @@ class SearchScores(NamedTuple):
     ndcg: Interval
 
 
-def score(answered: Sequence[Answered]) -> list[SearchScores]:
+def score(answered: Sequence[JudgedQuery]) -> list[SearchScores]:
     """Scores of each form, of its held-out queries, and of all."""
     return list(_scores(answered))
 
 
-def variants(answered: Sequence[Answered]) -> list[SearchScores]:
+def variants(answered: Sequence[JudgedQuery]) -> list[SearchScores]:
     """Scores of each variant of each form: `script:hamza`, `arabizi:7`, …"""
     names = sorted({(each.query.form, each.query.variant) for each in answered if each.query.variant})
     return [
@@ -52,7 +52,7 @@ def variants(answered: Sequence[Answered]) -> list[SearchScores]:
     ]
 
 
-def _scores(answered: Sequence[Answered]) -> Iterator[SearchScores]:
+def _scores(answered: Sequence[JudgedQuery]) -> Iterator[SearchScores]:
     tests: list[tuple[str, Callable[[GoldQuery], bool]]] = [
         ("", lambda query: True),
         (", held out", lambda query: query.topic.is_held_out),
@@ -64,7 +64,7 @@ def _scores(answered: Sequence[Answered]) -> Iterator[SearchScores]:
                 yield _group(form + suffix, chosen)
 
 
-def _group(name: str, answered: Sequence[Answered]) -> SearchScores:
+def _group(name: str, answered: Sequence[JudgedQuery]) -> SearchScores:
     return SearchScores(
         name,
         len(answered),

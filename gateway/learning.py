@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from gateway.settings import Settings
-    from workers.embeddings import Learnt
+    from workers.embeddings import VectorsLearnt
 
 app = typer.Typer(help="Learn at once what a worker learns once a day.", no_args_is_help=True)
 
@@ -37,7 +37,7 @@ def learn_embeddings() -> None:
     )
 
 
-async def _learn(settings: "Settings", progress: "Progress") -> "Learnt":
+async def _learn(settings: "Settings", progress: "Progress") -> "VectorsLearnt":
     from gateway.stores import open_database
     from workers.embeddings import learn
 

@@ -12,7 +12,7 @@ from gateway.terminal import fail, load_settings, notes, run, screen
 if TYPE_CHECKING:
     from evaluation.baselines import Search
     from evaluation.gold_set import GoldSet
-    from evaluation.search_scores import Answered, SearchScores
+    from evaluation.search_scores import JudgedQuery, SearchScores
     from gateway.settings import Settings
 
 
@@ -80,15 +80,15 @@ def evaluate_search(
 
 async def search_gold(
     engine: EvaluatedEngine, gold: "GoldSet", settings: "Settings", progress: Progress
-) -> "list[Answered]":
+) -> "list[JudgedQuery]":
     """Search for each query of the gold set, one after the other. settings: which OpenSearch to ask."""
-    from evaluation.search_scores import Answered
+    from evaluation.search_scores import JudgedQuery
 
     progress(f"{engine}: starting", 0)
     answered = []
     async with _searching(engine, gold, settings) as search:
         for done, query in enumerate(gold.queries, 1):
-            answered.append(Answered(query, await search(query.kind, query.text)))
+            answered.append(JudgedQuery(query, await search(query.kind, query.text)))
             progress(engine, done)
     return answered
 

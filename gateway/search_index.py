@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 PAGE = 500
 
 
-class Row(Protocol):
+class Numbered(Protocol):
     @property
     def id(self) -> int: ...
 
 
-RowT = TypeVar("RowT", bound=Row)
+RowT = TypeVar("RowT", bound=Numbered)
 
 app = typer.Typer(help="The search index.", no_args_is_help=True)
 
@@ -54,8 +54,8 @@ def reindex_all(
 
 
 async def refill_postgres(settings: "Settings", progress: "Progress", after: str) -> int:
-    """Returns how many rows were read. after: as `Place` prints itself. Raises DatabaseUnavailable."""
-    from gateway.search_refill import ORDER, Place, place_of, refill
+    """Returns how many rows were read. after: as `RefillPlace` prints itself. Raises DatabaseUnavailable."""
+    from gateway.search_refill import ORDER, RefillPlace, place_of, refill
     from gateway.stores import open_database
     from storage import search
 
@@ -66,7 +66,7 @@ async def refill_postgres(settings: "Settings", progress: "Progress", after: str
     amount = 0
     bar = progress.add_task("filling", total=None)
 
-    def step(reached: Place, rows: int) -> None:
+    def step(reached: RefillPlace, rows: int) -> None:
         nonlocal amount, place
         amount, place = amount + rows, reached
         progress.update(bar, completed=amount, description=f"filling {reached.kind}s")

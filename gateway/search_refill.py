@@ -18,12 +18,12 @@ PAGE = 500
 SAMPLED = 10
 
 
-class Row(Protocol):
+class RowToIndex(Protocol):
     @property
     def id(self) -> int: ...
 
 
-class Place(NamedTuple):
+class RefillPlace(NamedTuple):
     """How far a run has come: after this row of this kind."""
 
     kind: DocumentKind
@@ -36,13 +36,13 @@ class Place(NamedTuple):
 ORDER: tuple[DocumentKind, ...] = ("user", "room", "post", "word")  # "word" stands for hashtags and words
 
 
-def place_of(text: str) -> Place:
+def place_of(text: str) -> RefillPlace:
     """Raises ValueError."""
     kind, _, after = text.partition(":")
-    return Place(ORDER[[*map(str, ORDER)].index(kind)], int(after))
+    return RefillPlace(ORDER[[*map(str, ORDER)].index(kind)], int(after))
 
 
-async def refill(database: Database, begin: Place, progress: Callable[[Place, int], None]) -> None:
+async def refill(database: Database, begin: RefillPlace, progress: Callable[[RefillPlace, int], None]) -> None:
     """progress: called after each page with the place and its rows. Raises DatabaseUnavailable."""
     engine = PostgresSearch(database)
     for kind in ORDER[ORDER.index(begin.kind) :]:
@@ -52,10 +52,10 @@ async def refill(database: Database, begin: Place, progress: Callable[[Place, in
             rows = await _page(database, engine, kind, after)
             has_more = len(rows) == PAGE
             after = rows[-1].id if rows else after
-            progress(Place(kind, after), len(rows))
+            progress(RefillPlace(kind, after), len(rows))
 
 
-async def _page(database: Database, engine: PostgresSearch, kind: DocumentKind, after: int) -> Sequence[Row]:
+async def _page(database: Database, engine: PostgresSearch, kind: DocumentKind, after: int) -> Sequence[RowToIndex]:
     rows = await _ROWS[kind](database, after, PAGE)
     if not rows:
         return rows
@@ -77,7 +77,7 @@ async def _count_uses(database: Database, engine: PostgresSearch, posts: Sequenc
         await search.count_uses(database, post.author_id, search_documents.named_in(post), SAMPLED)
 
 
-def _document_of(row: Row) -> Document | None:
+def _document_of(row: RowToIndex) -> Document | None:
     match row:
         case search.IndexedPost():
             return search_documents.of_post(row)
@@ -90,7 +90,7 @@ def _document_of(row: Row) -> Document | None:
     raise TypeError(row)
 
 
-_ROWS: dict[DocumentKind, Callable[[Database, int, int], Awaitable[Sequence[Row]]]] = {
+_ROWS: dict[DocumentKind, Callable[[Database, int, int], Awaitable[Sequence[RowToIndex]]]] = {
     "user": search.users_after,
     "room": search.rooms_after,
     "post": search.posts_after,

@@ -19,7 +19,7 @@ class TrendRow(NamedTuple):
     hours: list[int]
 
 
-class Suggestion(NamedTuple):
+class PersonSuggestion(NamedTuple):
     """common: of those whom the viewer follows, how many follow the user."""
 
     user_id: int
@@ -38,10 +38,10 @@ async def trending_post_ids(tx: Transaction, limit: int, *, only_videos: bool = 
     return [row[0] for row in await tx.fetch("SELECT trending_post_ids($1, $2)", limit, only_videos)]
 
 
-async def suggested_people(tx: Transaction, limit: int) -> list[Suggestion]:
+async def suggested_people(tx: Transaction, limit: int) -> list[PersonSuggestion]:
     """Most common follows first."""
     rows = await tx.fetch("SELECT user_id, common, follows_viewer FROM suggested_people($1)", limit)
-    return [Suggestion(*row) for row in rows]
+    return [PersonSuggestion(*row) for row in rows]
 
 
 async def dismiss_person(tx: Transaction, user_id: int, dismissed_id: int) -> None:

@@ -29,13 +29,13 @@ class ExplorePage(msgspec.Struct, frozen=True, array_like=True):
     video_ids: Sequence[int]
 
 
-class _Kept(msgspec.Struct, frozen=True, array_like=True):
+class _KeptPage(msgspec.Struct, frozen=True, array_like=True):
     until: float  # seconds since 1970
     page: ExplorePage
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Kept).decode
+_decode = msgspec.msgpack.Decoder(_KeptPage).decode
 
 
 class ExplorePages:
@@ -43,7 +43,7 @@ class ExplorePages:
         """lifetime_s: 0 keeps nothing."""
         self._shards = shards
         self._lifetime_s = lifetime_s
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, _KeptPage] = {}
         self._flights: dict[str, asyncio.Future[ExplorePage | None]] = {}
 
     async def get(self, place: str, compute: Callable[[], Awaitable[ExplorePage]]) -> ExplorePage:
@@ -76,7 +76,7 @@ class ExplorePages:
             flight.set_result(page)
         return page
 
-    async def _shared(self, place: str) -> _Kept | None:
+    async def _shared(self, place: str) -> _KeptPage | None:
         """The page in Redis; None if this process is to compute it."""
         shard, key = self._place(place)
         deadline = time.monotonic() + LONGEST_WAIT_S
@@ -94,11 +94,11 @@ class ExplorePages:
         except RedisError:
             return None
 
-    async def _computed(self, place: str, compute: Callable[[], Awaitable[ExplorePage]]) -> _Kept:
+    async def _computed(self, place: str, compute: Callable[[], Awaitable[ExplorePage]]) -> _KeptPage:
         PAGES.labels("computed").inc()
         shard, key = self._place(place)
         try:
-            kept = _Kept(time.time() + self._lifetime_s, await compute())
+            kept = _KeptPage(time.time() + self._lifetime_s, await compute())
             self._shards.send(shard, "SET", key, _encode(kept), "PX", round(self._lifetime_s * 1_000))
             return kept
         finally:

@@ -27,7 +27,7 @@ class Unentered(NamedTuple):
     is_recent: bool
 
 
-class Written(NamedTuple):
+class PostTags(NamedTuple):
     """The hashtags of a post, as written."""
 
     version: int
@@ -50,10 +50,10 @@ async def count_posts(tx: Transaction, tag: str) -> int:
     return found
 
 
-async def written(tx: Transaction, post_id: int) -> Written:
+async def written(tx: Transaction, post_id: int) -> PostTags:
     """For workers. A post that does not exist, or was deleted, has no hashtags."""
     row = await tx.fetchrow("SELECT version, hashtags FROM posts WHERE id = $1 AND status = 'published'", post_id)
-    return Written(row["version"], row["hashtags"]) if row else Written(0, [])
+    return PostTags(row["version"], row["hashtags"]) if row else PostTags(0, [])
 
 
 async def note(tx: Transaction, tagged: Tagged, at: datetime) -> None:

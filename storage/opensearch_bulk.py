@@ -30,14 +30,14 @@ class DocumentsRefused(Exception):
     """The engine never takes these documents. All others have been written."""
 
 
-class Item(NamedTuple):
+class BulkItem(NamedTuple):
     """A write: its document's name, and two lines of a bulk."""
 
     name: str
     lines: bytes
 
 
-def written(document: Document, version: int) -> Item:
+def written(document: Document, version: int) -> BulkItem:
     """version: microseconds since 1970."""
     return _item(document.kind, document.id, version, {
         "terms": document.terms,
@@ -47,21 +47,21 @@ def written(document: Document, version: int) -> Item:
     })  # fmt: skip
 
 
-def removed(kind: DocumentKind, document_id: int, version: int) -> Item:
+def removed(kind: DocumentKind, document_id: int, version: int) -> BulkItem:
     return _item(kind, document_id, version, {"removed": True})
 
 
-def copied(name: str, version: int, source: object) -> Item:
+def copied(name: str, version: int, source: object) -> BulkItem:
     """A document of another index as it is there."""
     action = {"index": {"_id": name, "version": version, "version_type": "external"}}
-    return Item(name, _encode(action) + b"\n" + _encode(source))
+    return BulkItem(name, _encode(action) + b"\n" + _encode(source))
 
 
-def _item(kind: DocumentKind, document_id: int, version: int, fields: dict[str, object]) -> Item:
+def _item(kind: DocumentKind, document_id: int, version: int, fields: dict[str, object]) -> BulkItem:
     return copied(f"{kind}:{document_id}", version, {"kind": kind, "id": document_id, **fields})
 
 
-async def send(link: OpenSearchLink, alias: str, items: Sequence[Item]) -> None:
+async def send(link: OpenSearchLink, alias: str, items: Sequence[BulkItem]) -> None:
     """Write all items to disk. Raises SearchUnavailable; DocumentsRefused once all others are written."""
     refused: list[str] = []
     for part in _parts(items):
@@ -70,7 +70,7 @@ async def send(link: OpenSearchLink, alias: str, items: Sequence[Item]) -> None:
         raise DocumentsRefused("; ".join(refused[:5]))
 
 
-async def _send_part(link: OpenSearchLink, alias: str, items: Sequence[Item]) -> list[str]:
+async def _send_part(link: OpenSearchLink, alias: str, items: Sequence[BulkItem]) -> list[str]:
     """Returns what was refused for good, and why."""
     # Without this option, a bulk to an alias that is missing would make an index of that name, and guess its mapping.
     path = f"{alias}/_bulk?require_alias=true"
@@ -82,7 +82,7 @@ async def _send_part(link: OpenSearchLink, alias: str, items: Sequence[Item]) ->
         lines = [item.lines for item in waiting]
         answer = await link.request("bulk", "POST", path, lines=lines, deadline_s=DEADLINE_S)
         results = [next(iter(each.values())) for each in answer["items"]]
-        again: list[Item] = []
+        again: list[BulkItem] = []
         cause = ""
         for item, result in zip(waiting, results, strict=True):
             status, error = result["status"], result.get("error")
@@ -106,8 +106,8 @@ def _is_poison(status: int) -> bool:
     return status in (400, 413)
 
 
-def _parts(items: Sequence[Item]) -> Iterator[list[Item]]:
-    part: list[Item] = []
+def _parts(items: Sequence[BulkItem]) -> Iterator[list[BulkItem]]:
+    part: list[BulkItem] = []
     size = 0
     for item in items:
         if part and (len(part) == MOST_ITEMS or size + len(item.lines) > MOST_BYTES):

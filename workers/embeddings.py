@@ -52,7 +52,7 @@ log = structlog.get_logger()
 Step = Callable[[str, float], None]  # the name of what is done, and the part that is done (0 to 1)
 
 
-class Learnt(NamedTuple):
+class VectorsLearnt(NamedTuple):
     engagements: int
     users: int
     posts: int
@@ -108,7 +108,7 @@ async def _hold(leases: Leases, holder: str) -> bool:
     return is_held
 
 
-async def learn(database: Database, step: Step, now: datetime | None = None) -> Learnt:
+async def learn(database: Database, step: Step, now: datetime | None = None) -> VectorsLearnt:
     """Learn vectors from the newest engagements and store them. Raises LearningFailed, DatabaseUnavailable."""
     with tempfile.TemporaryDirectory(prefix="daira-embeddings-") as name:
         folder = Path(name)
@@ -118,7 +118,7 @@ async def learn(database: Database, step: Step, now: datetime | None = None) -> 
         posts = await _keep(database, folder, "posts", step)
     LEARNT.labels("users").set(users)
     LEARNT.labels("posts").set(posts)
-    return Learnt(amount, users, posts)
+    return VectorsLearnt(amount, users, posts)
 
 
 async def _export(database: Database, folder: Path, step: Step, now: datetime) -> int:

@@ -1870,7 +1870,7 @@ export interface ClientToServerEvents {
   "feed.get": (request: GetFeed, ack: (answer: Answer<FeedPage>) => void) => void;
   /** Hide a post from the caller's feeds, and show less like it. Three of a topic leave it out of ranked feeds. */
   "feed.hide": (request: HideFromFeed, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Forget what ranked feeds have learnt from the caller: affinities, and what was hidden. */
+  /** Forget what ranked feeds have learnt from the caller: affinities, interests, what was hidden, what was seen. */
   "feed.reset": (ack: (answer: Answer<Nothing>) => void) => void;
   /** The terms of a post in the caller's ranked feed, what they come from, and the source of the post. */
   "feed.why": (request: PostRef, ack: (answer: Answer<WhyInFeed>) => void) => void;

@@ -3,7 +3,7 @@
 import pytest
 
 from evaluation.gold_set import GoldQuery, GoldTopic
-from evaluation.search_scores import Answered, score, variants
+from evaluation.search_scores import JudgedQuery, score, variants
 
 TOPIC = GoldTopic("koshary", "food", False, "Koshary")
 HELD_OUT = GoldTopic("siwa", "place", True, "Siwa")
@@ -16,9 +16,9 @@ def query(form: str, variant: str = "", topic: GoldTopic = TOPIC) -> GoldQuery:
 
 def test_a_row_for_each_form_its_held_out_queries_and_all():
     answered = [
-        Answered(query("script", "taa"), ["a", "b"]),
-        Answered(query("script", "clitic", HELD_OUT), ["x", "a"]),
-        Answered(query("arabizi", "7"), []),
+        JudgedQuery(query("script", "taa"), ["a", "b"]),
+        JudgedQuery(query("script", "clitic", HELD_OUT), ["x", "a"]),
+        JudgedQuery(query("arabizi", "7"), []),
     ]
     rows = {row.group: row for row in score(answered)}
     assert list(rows) == ["script", "script, held out", "arabizi", "all", "all, held out"]
@@ -31,5 +31,5 @@ def test_a_row_for_each_form_its_held_out_queries_and_all():
 
 
 def test_only_the_first_ten_count():
-    late = Answered(query("script"), [*"0123456789", "a"])
+    late = JudgedQuery(query("script"), [*"0123456789", "a"])
     assert late.recall == late.reciprocal_rank == late.ndcg == 0

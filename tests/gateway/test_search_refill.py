@@ -3,7 +3,7 @@
 import pytest
 
 from gateway import search_refill
-from gateway.search_refill import Place, place_of, refill
+from gateway.search_refill import RefillPlace, place_of, refill
 from storage import search as stored
 from tests.cluster import Cluster
 from tests.contract.test_search import found, posts, word
@@ -22,7 +22,7 @@ async def test_the_index_is_written_anew(cluster: Cluster, person, monkeypatch):
     await owner.execute("INSERT INTO search_documents (kind, id, terms) VALUES ('post', 77, 'gone')")
     monkeypatch.setattr(search_refill, "PAGE", 7)
     monkeypatch.setattr(search_refill, "SAMPLED", 1)
-    places: list[Place] = []
+    places: list[RefillPlace] = []
     await refill(cluster.worker_database, place_of("user:-1"), lambda place, rows: places.append(place))
     assert await posts(alice, name) == [post]
     page = await alice.call("search.query", q=name)
@@ -33,7 +33,7 @@ async def test_the_index_is_written_anew(cluster: Cluster, person, monkeypatch):
     # A second run changes nothing, and from a place on, only what comes after it is read.
     uses = await owner.fetch("SELECT id, uses FROM search_uses ORDER BY id")
     rows = [0]
-    await refill(cluster.worker_database, Place("post", int(post) - 1), lambda _, read: rows.append(read))
+    await refill(cluster.worker_database, RefillPlace("post", int(post) - 1), lambda _, read: rows.append(read))
     assert 1 <= sum(rows) <= 2 + len(uses) + await owner.fetchval("SELECT count(*) FROM posts WHERE id > $1", int(post))
     assert await owner.fetch("SELECT id, uses FROM search_uses ORDER BY id") == uses
     await owner.close()
@@ -57,7 +57,7 @@ async def test_a_row_that_changes_meanwhile_is_written_again(cluster: Cluster, p
         return rows
 
     monkeypatch.setitem(search_refill._ROWS, "post", edited_after_it_was_read)
-    await refill(cluster.worker_database, Place("post", int(post["id"]) - 1), lambda *_: None)
+    await refill(cluster.worker_database, RefillPlace("post", int(post["id"]) - 1), lambda *_: None)
     assert edited
     assert (await posts(alice, old), await posts(alice, new)) == ([], [post["id"]])
 

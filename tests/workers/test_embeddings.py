@@ -110,10 +110,10 @@ async def test_one_process_at_a_time_learns(cluster: Cluster, monkeypatch: pytes
     learning: list[str] = []
     release, stop = asyncio.Event(), asyncio.Event()
 
-    async def learn(database: Any, step: Any) -> job.Learnt:
+    async def learn(database: Any, step: Any) -> job.VectorsLearnt:
         learning.append("learns")
         await release.wait()
-        return job.Learnt(0, 0, 0)
+        return job.VectorsLearnt(0, 0, 0)
 
     async def never(database: Any) -> None:
         return None
