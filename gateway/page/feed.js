@@ -13,6 +13,7 @@ export class Feed {
   #session;
   #me;
   #posts = new Map(); // by id, newest first
+  #opened; // the id of the post that was opened last, however old it is
 
   constructor(session) {
     this.#session = session;
@@ -58,6 +59,7 @@ export class Feed {
 
   /** Open a post, wherever it is from. */
   async open(postId) {
+    this.#opened = postId;
     this.#add([await this.#session.call("post.get", { post_id: postId })]);
     chooseTab("feed");
     const post = this.#posts.get(postId);
@@ -84,7 +86,7 @@ export class Feed {
       else this.#posts.set(post.id, new Post(this.#session, this.#me, post, () => this.#hide(post)));
     }
     const newest = [...this.#posts.values()].sort(newestFirst).slice(0, SHOWN);
-    this.#keep((post) => newest.includes(post));
+    this.#keep((post) => newest.includes(post) || post.id === this.#opened);
   }
 
   #keep(isWanted) {
