@@ -64,8 +64,8 @@ class PostgresReplica:
     async def ask(self, statement: str) -> object:
         """Run it until it ends: the replay ends connections that are in its way."""
         while True:
-            connection = await asyncpg.connect(self._servers.postgres_url("postgres"))
             with suppress(asyncpg.PostgresConnectionError, asyncpg.SerializationError):
+                connection = await asyncpg.connect(self._servers.postgres_url("postgres"))
                 try:
                     return await connection.fetchval(statement)
                 finally:

@@ -89,9 +89,11 @@ class Postgres:
         return True
 
     async def ensure_database(self) -> None:
-        """Create the database and its owner if they are missing."""
+        """Create the database and its owner if they are missing, unless the server recovers: then it has them."""
         connection = await asyncpg.connect(self._servers.postgres_url("postgres", "postgres"))
         try:
+            if await connection.fetchval("SELECT pg_is_in_recovery()"):
+                return
             if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = 'daira_owner'"):
                 await connection.execute(
                     f"CREATE ROLE daira_owner LOGIN CREATEROLE CREATEDB PASSWORD '{self._servers.password}'"
