@@ -63,7 +63,9 @@ class Table:
         connection = await asyncpg.connect(url)
         await connection.execute(f"SET session_replication_role = replica; SET lock_timeout = {LONGEST_WAIT_MS}")
         column = await connection.fetchval(
-            "SELECT attname FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum = 1", self.name
+            """SELECT attname FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0
+                AND atttypid IN ('bigint'::regtype, 'integer'::regtype) ORDER BY attnum LIMIT 1""",
+            self.name,
         )
         given_up = row = 0
         while not stop.is_set():
