@@ -71,7 +71,7 @@ async def migrate(owner_url: str, app_url: str, worker_url: str, *, alone: bool 
         elif found.version != code or not found.is_finished:
             await _bring_to(code, found, owner, engine, alone=alone)
         await _patiently(owner, lambda: _with_timeout(owner, "SELECT ensure_partitions()"))
-        if await owner.fetchval("SELECT to_regproc('ensure_vectors') IS NOT NULL"):  # a test may have an older schema
+        if await owner.fetchval("SELECT to_regproc('ensure_vectors') IS NOT NULL"):  # older schemas lack it
             await _patiently(owner, lambda: _with_timeout(owner, "SELECT ensure_vectors()"))
         return str(await schema.current_version(owner))
     finally:
