@@ -59,15 +59,17 @@ from storage.chat_sends import ChatSends
 from storage.database import Database
 from storage.explore_pages import ExplorePages
 from storage.exposures import Exposures
+from storage.feed_ranking import FeedOrder
 from storage.limits import Limits
 from storage.outbox import Outbox
 from storage.present_media import MediaPresenter
 from storage.profile_visits import ProfileVisits
 from storage.recommendations import Recommendations
 from storage.room_entries import RoomEntries
-from storage.search_readings import SearchReadings
+from storage.search import SearchPlace
 from storage.seen_posts import SeenPosts
 from storage.sign_ins import SignIns
+from storage.stored_orders import StoredOrders
 
 WORK_BURST = 10  # seconds of the rate may be spent at once
 
@@ -181,7 +183,9 @@ def _services(
         explore_pages=ExplorePages(stores.data_shards, settings.explore_cache),
         push_hosts=PushHosts(settings.push_hosts),
         search=search_engine(stores.opensearch, database),
-        search_readings=SearchReadings(stores.data_shards),
+        feed_orders=StoredOrders(stores.data_shards, "ranked", FeedOrder),
+        hashtag_orders=StoredOrders(stores.data_shards, "hashtag", list[int]),
+        search_orders=StoredOrders(stores.data_shards, "search", list[SearchPlace]),
         webpush_key=vapid_key.public if vapid_key else None,
         refresh_tokens=RefreshTokens(derive_keys(settings, "refresh"), timedelta(seconds=settings.refresh_leeway)),
     )

@@ -33,6 +33,7 @@ from storage.chat_sends import ChatSends
 from storage.database import Database
 from storage.explore_pages import ExplorePages
 from storage.exposures import Exposures
+from storage.feed_ranking import FeedOrder
 from storage.feeds import Feeds
 from storage.limits import Limits
 from storage.object_urls import ObjectUrls
@@ -42,10 +43,11 @@ from storage.present_media import MediaPresenter, ShowMedia
 from storage.profile_visits import ProfileVisits
 from storage.recommendations import Recommendations
 from storage.room_entries import RoomEntries
+from storage.search import SearchPlace
 from storage.search_engine import SearchEngine
-from storage.search_readings import SearchReadings
 from storage.seen_posts import SeenPosts
 from storage.snowflakes import Snowflakes
+from storage.stored_orders import StoredOrders
 from tracing.traces import Trace
 
 
@@ -95,7 +97,9 @@ class Services:
     explore_pages: ExplorePages
     push_hosts: PushHosts
     search: SearchEngine
-    search_readings: SearchReadings
+    feed_orders: StoredOrders[FeedOrder]
+    hashtag_orders: StoredOrders[list[int]]
+    search_orders: StoredOrders[list[SearchPlace]]
     webpush_key: str | None  # the public part; None if no web pushes are sent
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 

@@ -1,17 +1,16 @@
 """The feed: post ids from the stored feed and from large authors, one query for their rows, viewer rules, messages."""
 
-import secrets
-
 from domain import ranking, visibility
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
-from protocol import errors
+from handlers.ranked_pages import cursor_in_order, place_in_order, stored_order
 from protocol.feed import FeedItem, FeedPage, FeedSource, GetFeed
 from protocol.rpc import methods
 from storage import feed_ranking, posts, present
 from storage.database import Transaction, require_primary
 from storage.exposures import Exposure
-from storage.feeds import LONGEST, LONGEST_READING, Reading
+from storage.feed_ranking import FeedOrder
+from storage.feeds import LONGEST, LONGEST_READING
 
 # Hidden posts leave gaps in a page. They are filled with older posts, by at most this many queries a page.
 MOST_REFILLS = 5
@@ -55,51 +54,40 @@ async def _latest(call: Call, tx: Transaction, request: GetFeed, limit: int) -> 
 
 
 async def _ranked(call: Call, tx: Transaction, request: GetFeed, limit: int) -> FeedPage:
-    """The cursor is the token of the stored order, and the position in it."""
-    viewer_id = call.viewer.id
+    viewer_id, orders = call.viewer.id, call.services.feed_orders
     scope = _scope("feed.get:ranked", request)
-    place = call.services.cursors.open(viewer_id, scope, request.cursor)
+    token, used = place_in_order(call, scope, request.cursor)
     left_out = set[int]()
-    if place is None:
-        token, used = secrets.token_hex(8), 0
-        reading = await _rank(call, tx, request)
-        if len(reading.post_ids) > limit:
-            await call.services.feeds.keep_reading(token, reading)
+    if request.cursor is None:
+        order = await _rank(call, tx, request)
+        if len(order.post_ids) > limit:
+            await orders.keep(token, order)
     else:
-        token, _, passed = place.partition(":")
-        used = int(passed)
-        kept = await call.services.feeds.reading(token)
-        if kept is None:
-            raise errors.failed_precondition("this cursor has expired: begin again without one")
-        reading = kept
-        call.services.seen.mark(viewer_id, reading.post_ids[:used])  # the cursor shows that these have arrived
-        left_out = await feed_ranking.left_out(tx, reading.post_ids[used:])
+        order = await stored_order(orders, token)
+        call.services.seen.mark(viewer_id, order.post_ids[:used])  # the cursor shows that these have arrived
+        left_out = await feed_ranking.left_out(tx, order.post_ids[used:])
     items: list[FeedItem] = []
     exposures: list[Exposure] = []
     for _ in range(MOST_REFILLS):
-        page = range(used, min(used + limit - len(items), len(reading.post_ids)))
+        page = range(used, min(used + limit - len(items), len(order.post_ids)))
         used = page.stop
-        asked = [reading.post_ids[at] for at in page if reading.post_ids[at] not in left_out]
+        asked = [order.post_ids[at] for at in page if order.post_ids[at] not in left_out]
         rows = {row["id"]: row for row in await posts.load(tx, asked)} if asked else {}
         for at in page:
-            row = rows.get(post_id := reading.post_ids[at])
-            source, propensity = reading.recommended.get(post_id, (None, None))
-            if row is not None and (item := _item(call, row, request, source, reading.scores[at])) is not None:
+            row = rows.get(post_id := order.post_ids[at])
+            source, propensity = order.recommended.get(post_id, (None, None))
+            if row is not None and (item := _item(call, row, request, source, order.scores[at])) is not None:
                 items.append(item)
                 chance = propensity if item.reason == "suggested" else None
                 exposures.append(Exposure(post_id, at, item.source, chance))
-        if len(items) == limit or used == len(reading.post_ids):
+        if len(items) == limit or used == len(order.post_ids):
             break
     call.services.exposures.note(viewer_id, exposures)
-    more = used < len(reading.post_ids)
-    return FeedPage(
-        items=items,
-        next_cursor=call.services.cursors.seal(viewer_id, scope, f"{token}:{used}") if more else None,
-    )
+    return FeedPage(items=items, next_cursor=cursor_in_order(call, scope, token, used, len(order.post_ids)))
 
 
-async def _rank(call: Call, tx: Transaction, request: GetFeed) -> Reading:
-    """The order of a new reading: unseen posts of the feed, and recommended ones."""
+async def _rank(call: Call, tx: Transaction, request: GetFeed) -> FeedOrder:
+    """The order of a ranked feed: unseen posts of the feed, and recommended ones."""
     viewer_id, now = call.viewer.id, call.services.now()
     stored = await stored_ids(call, tx)
     found = await call.services.recommendations.of(tx, viewer_id)
@@ -115,7 +103,7 @@ async def _rank(call: Call, tx: Transaction, request: GetFeed) -> Reading:
         for post_id, each in found.items()
         if post_id in placed
     }
-    return Reading([post_id for post_id, _ in order], [points for _, points in order], recommended)
+    return FeedOrder([post_id for post_id, _ in order], [points for _, points in order], recommended)
 
 
 def _item(

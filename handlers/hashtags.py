@@ -1,18 +1,17 @@
 """Hashtags: the posts of one, newest first or those first that most people care for at present."""
 
-import secrets
-
 from domain import visibility
 from domain.post_text import hashtag_key
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
+from handlers.ranked_pages import cursor_in_order, place_in_order, stored_order
 from protocol import errors
 from protocol.explore import HashtagPage, HashtagRef, ListHashtagPosts
 from protocol.posts import Post, PostPage
 from protocol.rpc import methods
 from storage import hashtags, posts, present
 from storage.database import Transaction
-from storage.feeds import LONGEST_READING, Reading
+from storage.feeds import LONGEST_READING
 
 # Hidden posts leave gaps in a page. They are filled with further posts, by at most this many queries a page.
 MOST_REFILLS = 5
@@ -52,21 +51,14 @@ async def _latest(call: Call, tx: Transaction, key: str, cursor: str | None, lim
 
 
 async def _top(call: Call, tx: Transaction, key: str, cursor: str | None, limit: int) -> PostPage:
-    """cursor: the token of the stored order, and the position in it."""
-    feeds, scope = call.services.feeds, f"hashtag.posts:top:{key}"
-    place = call.services.cursors.open(call.viewer.id, scope, cursor)
-    if place is None:
+    orders, scope = call.services.hashtag_orders, f"hashtag.posts:top:{key}"
+    token, used = place_in_order(call, scope, cursor)
+    if cursor is None:
         order = await hashtags.top_post_ids(tx, key, LONGEST_READING)
-        token, used = secrets.token_hex(8), 0
         if len(order) > limit:
-            await feeds.keep_reading(token, Reading(order, [], {}))
+            await orders.keep(token, order)
     else:
-        token, _, passed = place.partition(":")
-        used = int(passed)
-        kept = await feeds.reading(token)
-        if kept is None:
-            raise errors.failed_precondition("this cursor has expired: begin again without one")
-        order = kept.post_ids
+        order = await stored_order(orders, token)
     items: list[Post] = []
     for _ in range(MOST_REFILLS):
         ids = order[used : used + limit - len(items)]
@@ -77,8 +69,7 @@ async def _top(call: Call, tx: Transaction, key: str, cursor: str | None, limit:
         items.extend(present.post(row, call.show_media) for row in shown)
         if len(items) == limit or used == len(order):
             break
-    more = call.services.cursors.seal(call.viewer.id, scope, f"{token}:{used}") if used < len(order) else None
-    return PostPage(items=items, next_cursor=more)
+    return PostPage(items=items, next_cursor=cursor_in_order(call, scope, token, used, len(order)))
 
 
 def _key(tag: str) -> str:

@@ -1,7 +1,6 @@
 """Search: an engine's candidates, viewer rules, ranking, and pages of one order."""
 
 import hashlib
-import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from domain import search_documents, search_ranking, visibility
@@ -9,17 +8,18 @@ from domain.search_ranking import Scored
 from handlers.call import Call
 from handlers.live_rooms import show_rooms
 from handlers.paging import DEFAULT_LIMIT
+from handlers.ranked_pages import cursor_in_order, place_in_order, stored_order
 from language.analysis import fold
-from protocol import errors
 from protocol.limits import Limit
 from protocol.rpc import methods
 from protocol.search import FoundHashtag, SearchItem, SearchPage, SearchQuery
 from storage import posts, present, search, users
 from storage.database import Transaction
+from storage.search import SearchPlace
 from storage.search_engine import MOST_CANDIDATES, DocumentKind, Found
-from storage.search_readings import Place
 
 SEARCH = Limit("search", "120/minute", "search.query by user")
+LONGEST_ORDER = 500
 # Hidden items leave gaps in a page. They are filled with later ones, by at most this many queries a page.
 MOST_REFILLS = 5
 MOST_HASHTAGS = 50
@@ -37,31 +37,24 @@ async def search_everything(call: Call, request: SearchQuery) -> SearchPage:
         return SearchPage(items=[], next_cursor=None)  # nobody can publish sounds yet
     viewer_id, limit = call.viewer.id, request.limit or DEFAULT_LIMIT
     scope = f"search.query:{request.kind}:{hashlib.sha256(request.q.encode()).hexdigest()}"
-    place = call.services.cursors.open(viewer_id, scope, request.cursor)
+    orders, is_first = call.services.search_orders, request.cursor is None
+    token, used = place_in_order(call, scope, request.cursor)
     candidates: Candidates = {}
-    kept: Sequence[Place] = ()
-    token, used = secrets.token_hex(8), 0
-    if place is None:
+    kept: list[SearchPlace] = []
+    if is_first:
         candidates = await _candidates(call, request.q, request.kind)
         call.after_commit(lambda: _remember(call, request.q))
     else:
-        token, _, passed = place.partition(":")
-        used = int(passed)
-        found = await call.services.search_readings.read(token)
-        if found is None:
-            raise errors.failed_precondition("this cursor has expired: begin again without one")
-        kept = found
+        kept = await stored_order(orders, token)
 
-    async def read(tx: Transaction) -> tuple[Sequence[Place], list[SearchItem], int]:
-        order = await _rank(call, tx, request.q, candidates) if place is None else kept
+    async def read(tx: Transaction) -> tuple[list[SearchPlace], list[SearchItem], int]:
+        order = await _rank(call, tx, request.q, candidates) if is_first else kept
         return order, *await _page(call, tx, order, used, limit)
 
     order, items, used = await call.services.database.read(viewer_id, read, budget=call.budget)
-    if used >= len(order):
-        return SearchPage(items=items, next_cursor=None)
-    if place is None:
-        await call.services.search_readings.keep(token, order)
-    return SearchPage(items=items, next_cursor=call.services.cursors.seal(viewer_id, scope, f"{token}:{used}"))
+    if is_first and used < len(order):
+        await orders.keep(token, order[:LONGEST_ORDER])
+    return SearchPage(items=items, next_cursor=cursor_in_order(call, scope, token, used, len(order)))
 
 
 async def _candidates(call: Call, q: str, kind: DocumentKind | None) -> Candidates:
@@ -81,9 +74,9 @@ async def _candidates(call: Call, q: str, kind: DocumentKind | None) -> Candidat
     return found
 
 
-async def _rank(call: Call, tx: Transaction, q: str, candidates: Candidates) -> list[Place]:
+async def _rank(call: Call, tx: Transaction, q: str, candidates: Candidates) -> list[SearchPlace]:
     """The order of what the caller may see."""
-    order: list[Place] = []
+    order: list[SearchPlace] = []
     for kind, found in candidates.items():
         titles = {each.id: each.title for each in found}
         scored = await _RANKS[kind](call, tx, q, found)
@@ -122,7 +115,7 @@ _RANKS: Mapping[DocumentKind, Callable[[Call, Transaction, str, Sequence[Found]]
 
 
 async def _page(
-    call: Call, tx: Transaction, order: Sequence[Place], used: int, limit: int
+    call: Call, tx: Transaction, order: Sequence[SearchPlace], used: int, limit: int
 ) -> tuple[list[SearchItem], int]:
     """The items from `used` on, and where the next page begins."""
     items: list[SearchItem] = []
@@ -135,7 +128,7 @@ async def _page(
     return items, used
 
 
-async def _shown(call: Call, tx: Transaction, part: Sequence[Place]) -> list[SearchItem]:
+async def _shown(call: Call, tx: Transaction, part: Sequence[SearchPlace]) -> list[SearchItem]:
     """Those that the caller may see now, with the rows that they have now."""
     ids: dict[DocumentKind, list[int]] = {}
     for kind, found_id, _ in part:

@@ -4,8 +4,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from protocol.feed import HideReason
+import msgspec
+
+from protocol.feed import FeedSource, HideReason
 from storage.database import Transaction
+
+
+class FeedOrder(msgspec.Struct, array_like=True):
+    """The order of a ranked feed. recommended: the source and the propensity of posts from beyond the inbox."""
+
+    post_ids: list[int]
+    scores: list[float]
+    recommended: dict[int, tuple[FeedSource, float | None]]
 
 
 class Ranking(NamedTuple):

@@ -14,9 +14,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
-from protocol.feed import FeedSource
 from storage.redis_link import LinkScript, Part
 from storage.shards import Shards
 from storage.snowflakes import milliseconds
@@ -24,7 +21,6 @@ from storage.snowflakes import milliseconds
 LONGEST = 1_000
 LIFETIME_S = 3_600
 BACKFILL = 200
-READING_LIFETIME_S = 600
 LONGEST_READING = 500
 
 _BUILDING_LIFETIME_S = 30
@@ -35,18 +31,6 @@ _ADD, _BACKFILL, _BEGIN, _FINISH = (
     LinkScript(_LUA / f"{name}.lua") for name in ("add_to_feeds", "backfill_feed", "begin_feed", "finish_feed")
 )
 SCRIPTS = (_ADD, _BACKFILL, _BEGIN, _FINISH)
-
-
-class Reading(msgspec.Struct, array_like=True):
-    """The order of a ranked feed. recommended: the source and the propensity of posts from beyond the inbox."""
-
-    post_ids: list[int]
-    scores: list[float]
-    recommended: dict[int, tuple[FeedSource, float | None]]
-
-
-_encode_reading = msgspec.msgpack.Encoder().encode
-_decode_reading = msgspec.msgpack.Decoder(Reading).decode
 
 
 class Feeds:
@@ -102,17 +86,6 @@ class Feeds:
         """Extend the expiry of online users' feeds."""
         await self._call_each("EXPIRE", user_ids, LIFETIME_S)
 
-    async def keep_reading(self, token: str, reading: Reading) -> None:
-        """Store the order of a ranked feed for its further pages."""
-        shard, key = self._place_of_reading(token)
-        await self._shards.call(shard, "SET", key, _encode_reading(reading), "EX", READING_LIFETIME_S)
-
-    async def reading(self, token: str) -> Reading | None:
-        """The stored order; None if it has expired."""
-        shard, key = self._place_of_reading(token)
-        kept = await self._shards.call(shard, "GET", key)
-        return None if kept is None else _decode_reading(kept)
-
     async def _call_each(self, command: str, user_ids: Sequence[int], *arguments: Part) -> None:
         places = map(self._place, user_ids)
         await asyncio.gather(*(self._shards.call(shard, command, key, *arguments) for shard, key in places))
@@ -120,10 +93,6 @@ class Feeds:
     def _place(self, user_id: int) -> tuple[int, str]:
         shard = self._shards.of(str(user_id))
         return shard, self._shards.key(shard, "feed", user_id)
-
-    def _place_of_reading(self, token: str) -> tuple[int, str]:
-        shard = self._shards.of(token)
-        return shard, self._shards.key(shard, "ranked", token)
 
     def _marks(self, shard: int) -> tuple[bytes, bytes]:
         """The marks "building" and "built" of this run. The second one sorts above the first."""

@@ -6,10 +6,13 @@ from typing import NamedTuple, TypedDict, cast
 
 from protocol.live_rooms import RoomState
 from storage.database import Database, Transaction
+from storage.search_engine import DocumentKind
 
 MOST_RECENT = 50
 MOST_FOLLOWED = 500  # whom the viewer has followed last, whose names are searched apart
 FIRST_AUTHORS = 20  # of a word or hashtag, by people
+
+SearchPlace = tuple[DocumentKind, int, str]  # in the order of what was found: kind, id and title of a document
 
 
 class IndexedPost(NamedTuple):

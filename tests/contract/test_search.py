@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from storage import search as stored
-from storage.search_readings import LIFETIME_S
+from storage.stored_orders import LIFETIME_S
 from tests.cluster import Cluster
 
 

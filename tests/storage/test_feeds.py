@@ -2,7 +2,7 @@
 
 import pytest
 
-from storage.feeds import LONGEST, Feeds, Reading
+from storage.feeds import LONGEST, Feeds
 
 ALICE, BOB = 11, 22
 READERS = range(100, 160)  # on all servers of a cluster
@@ -74,10 +74,3 @@ async def test_another_run_of_the_server_may_lack_posts(feeds, monkeypatch):
     assert await feeds.read(ALICE) == [post(2), post(1)]
     await feeds.finish_rebuild(BOB, [post(1)])
     assert await feeds.read(BOB) is None
-
-
-async def test_the_order_of_a_ranked_feed_is_kept(feeds):
-    assert await feeds.reading("token") is None
-    reading = Reading([post(1), post(2)], [0.5, 0.25], {post(2): ("exploration", 0.125)})
-    await feeds.keep_reading("token", reading)
-    assert await feeds.reading("token") == reading
