@@ -189,7 +189,7 @@ class Gaps:
         self._delivery.release((), drop)
 
     def _is_untold(self, item: Item) -> bool:
-        """Whether it is new to its user. On a cluster, logs are read from before what was heard last."""
+        """Whether the push is new to its user. On a cluster, a gap also reads pushes that the node has heard."""
         return not item.user_ids or self._told.add(item.written.id, item.user_ids[0])
 
     def _forget(self, members: Iterable[Member]) -> None:

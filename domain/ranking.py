@@ -52,7 +52,7 @@ def mix(ranking: Ranking, explored: Sequence[int]) -> list[Placed]:
 
 
 def reasons(found: Explanation) -> Iterable[Reason]:
-    """What the terms come from, term by term."""
+    """Return the inputs of each term, in the order of the terms."""
     return chain(_affinity(found), _quality(found), _freshness(found), _diversity(found), _negatives(found))
 
 

@@ -1,4 +1,4 @@
-"""What is indexed of posts, users, rooms, hashtags and words, and what queries ask for."""
+"""Makes the indexed documents of posts, users, rooms, hashtags and words, and the terms of queries."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -51,7 +51,7 @@ def of_room(room: IndexedRoom) -> Document:
 
 
 def of_use(used: Used) -> Document | None:
-    """Of a hashtag, or of a word that enough people have written; None of other words."""
+    """Return the document of a hashtag or a word; None for a word that too few people have written."""
     weight = _steps(used.uses)
     if used.shown.startswith("#"):
         tag = used.shown[1:]
@@ -91,7 +91,7 @@ def query_groups(q: str) -> list[tuple[str, ...]]:
 
 
 def suggestion_groups(q: str) -> list[tuple[str, ...]]:
-    """The same for a query whose last word may be unfinished."""
+    """Return the groups of terms of a query whose last word may be unfinished."""
     typed = words(_HASH.sub(" ", q))
     if not typed:
         return []

@@ -24,7 +24,7 @@ def may_see(row: PostRow, viewer_id: int) -> bool:
 
 
 def is_listed(row: PostRow, viewer_id: int) -> bool:
-    """Whether lists of what users did not ask for by name may show the post, as `visible_post_ids` decides it."""
+    """Whether a list may show the post that the viewer did not ask for. `visible_post_ids` is the same rule in SQL."""
     is_empty = row["shared_post_id"] is not None and row["shared"] is None and not row["text"]
     return may_see(row, viewer_id) and not (row["mutes_posts"] or row["mutes_shared"] or is_empty)
 

@@ -1,4 +1,4 @@
-"""How evenly a feed shows what there is: coverage of the catalogue, Gini of exposure, share of new creators."""
+"""Measures of exposure: coverage of the catalogue, Gini coefficient of authors, share of new creators."""
 
 import numpy as np
 
@@ -22,7 +22,7 @@ def gini(amounts: Floats | Ints) -> float:
 
 
 def gini_of_exposure(shown_authors: Ints, authors: Ints) -> float:
-    """How unevenly the places went to authors. authors: all whose posts were in the catalogue."""
+    """Return the Gini coefficient of places by author. authors: all who have posts in the catalogue."""
     known = np.unique(authors)
     amounts = np.bincount(np.searchsorted(known, shown_authors), minlength=len(known))
     return gini(amounts)

@@ -27,7 +27,7 @@ APART_MS = 31 * HOUR_MS
 
 
 class Outcome(NamedTuple):
-    """Of one contender at one split. by_world: None for a recorded log."""
+    """The scores of one contender at one split. by_world: None for a recorded log."""
 
     by_log: Scores
     by_world: Scores | None

@@ -8,7 +8,7 @@ import numpy as np
 from evaluation.feed_log import DAY_MS, GAINS, FeedLog, Floats, Ints
 from evaluation.feed_world import World
 
-# Of a person's catalogue, the post numbers in the order in which they would be shown, best first.
+# Orders the posts of a person's catalogue. Returns post numbers, best first.
 Order: TypeAlias = Callable[[int, Ints], Awaitable[Ints]]
 # Called with the name of what is done, and the part that is done (0 to 1).
 Progress: TypeAlias = Callable[[str, float], None]
@@ -62,7 +62,7 @@ def oracle(world: World, moment_ms: int) -> Order:
 
 
 def _engagement(past: FeedLog, moment_ms: int) -> Floats:
-    """What each post earned in the last two days."""
+    """Return the points of each post from acts of the last two days."""
     earned = np.zeros(len(past.posts.at))
     recent = past.acts.at >= moment_ms - POPULAR_MS
     for action, gain in GAINS.items():

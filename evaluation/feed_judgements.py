@@ -1,4 +1,4 @@
-"""What each person could have been shown at a moment, and what of it was worth showing.
+"""Catalogues: the posts that a feed could show each person at a moment, and the grades of these posts.
 
 Two judges:
 
@@ -21,11 +21,11 @@ CATALOGUE_MS = 7 * DAY_MS  # older posts are not judged, nor may contenders show
 
 
 class FutureLeaked(Exception):
-    """What a contender may know holds something that came after the split."""
+    """The data for a contender include something that came after the split."""
 
 
 class Judgement(NamedTuple):
-    """What one person does with the posts of the catalogue. grades: of those that the person engages with."""
+    """The acts of one person on posts of the catalogue. grades: of posts that the person engages with."""
 
     grades: dict[int, float]
     hidden: set[int]
@@ -51,7 +51,7 @@ def require_past(past: FeedLog, moment_ms: int) -> None:
 
 
 def catalogues(past: FeedLog, moment_ms: int, people: Ints) -> dict[int, Ints]:
-    """Of each person: the posts of the last days that are not the person's own and that the person has not seen."""
+    """Return for each person the posts of the last days that others wrote and the person has not seen."""
     first = int(np.searchsorted(past.posts.at, moment_ms - CATALOGUE_MS))
     recent = np.arange(first, len(past.posts.at))
     exposures = past.exposures
@@ -110,7 +110,7 @@ def _judgement(posts: Ints, gains: Floats, hidden: Ints) -> Judgement:
 
 
 class Explored(NamedTuple):
-    """What chance showed in the day after the moment, of the catalogue: the part of a log that no feed chose."""
+    """Return the posts of the catalogue that exploration showed in the day after the moment: no feed chose them."""
 
     person: Ints
     post: Ints

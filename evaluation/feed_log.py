@@ -1,4 +1,4 @@
-"""What people were shown and did, in columns: what `daira eval feed` replays, generated or recorded.
+"""A log of what people were shown and did, in columns. `daira eval feed` replays it, generated or recorded.
 
 People, posts and hashtags are numbers from 0, in the order in which they came. A log has no names, no texts and no ids
 of the database, so it is pseudonymous: who knows a few acts of a person can still find the person in it. Times are
@@ -63,7 +63,7 @@ class Posts(NamedTuple):
     hashtag: Ints
 
     def label(self, post: int) -> str:
-        """What stands for the text of a post that was recorded without its text."""
+        """Return a placeholder for the text of a post, because logs are recorded without texts."""
         hashtag = int(self.hashtag[post])
         return "…" if hashtag < 0 else f"#tag{hashtag}"
 
@@ -101,7 +101,7 @@ class FeedLog(NamedTuple):
         return max(int(part.at.max(initial=0)) for part in (self.follows, self.posts, self.exposures, self.acts))
 
     def before(self, moment_ms: int) -> "FeedLog":
-        """What was known at that moment. People keep their numbers, and so do posts, which are in order of time."""
+        """Return the log up to that moment. People and posts keep their numbers."""
         return FeedLog(
             self.people,
             _before(self.follows, moment_ms),

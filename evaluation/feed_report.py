@@ -86,7 +86,7 @@ def groups_table(splits: Sequence[Split], judged: Judged) -> Table:
 
 
 def _groups(split: Split) -> dict[str, Flags]:
-    """Of the people of a split, by what was known of them then."""
+    """Group the people of a split by what was known of them then."""
     past, people = split.past, split.people
     amount = len(past.people.joined_at)
     follows = np.bincount(past.follows.follower, minlength=amount)[people]

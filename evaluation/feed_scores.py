@@ -1,4 +1,4 @@
-"""What a contender's feeds are worth: measures of each person, and of all people together."""
+"""Scores of a contender's feeds: measures for each person, and for all people together."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -22,7 +22,7 @@ class Scores(NamedTuple):
 
 
 class Spread(NamedTuple):
-    """Of the first pages of all people. Coverage and Gini depend on how many people these are."""
+    """The scores of the first pages of all people. Coverage and Gini depend on the number of people."""
 
     coverage: float
     gini: float

@@ -1,4 +1,4 @@
-"""What the people of the generated world write about: topics of Egyptian life, with hashtags and sentences."""
+"""The topics of the generated world: parts of Egyptian life, with hashtags and sentences."""
 
 from typing import NamedTuple
 

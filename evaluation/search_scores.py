@@ -29,7 +29,7 @@ class JudgedQuery(NamedTuple):
 
 
 class SearchScores(NamedTuple):
-    """Of one group of queries. MRR looks at the first K, too."""
+    """The scores of one group of queries. MRR, too, takes the first K results."""
 
     group: str
     queries: int

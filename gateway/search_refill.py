@@ -24,7 +24,7 @@ class RowToIndex(Protocol):
 
 
 class RefillPlace(NamedTuple):
-    """How far a run has come: after this row of this kind."""
+    """The last row that a run has written, and its kind."""
 
     kind: DocumentKind
     after: int

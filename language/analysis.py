@@ -1,4 +1,4 @@
-"""What search asks of a text: the terms to index, the terms to look for, and how similar two texts are.
+"""Analyses texts for search: the terms to index, the terms to look for, and the similarity of two texts.
 
 A term is a stem, `~` with a phonetic key, or `-` with consonants of which one may be missing: two words of four or more
 consonants that differ in one share such a term. docs/search.md shows the steps from a text to its terms.
@@ -138,5 +138,5 @@ def _likeness(folded: str, other_folded: str) -> float:
 
 
 def _first_shared(one: Sequence[str], other: Sequence[str]) -> tuple[int, str] | None:
-    """What both lists hold that stands first in them: the sum of its places, and itself."""
+    """Return the least sum of places that an entry of both lists has, and the entry; None if they share none."""
     return min(((one.index(each) + other.index(each), each) for each in set(one) & set(other)), default=None)

@@ -130,7 +130,7 @@ def _latin_parts(letters: Sequence[str]) -> Parts:
 
 
 def _vowels(part: str) -> tuple[str, ...]:
-    """What Arabic may write for a Latin vowel within a word."""
+    """Return the Arabic letters that a Latin vowel within a word may stand for."""
     if "w" in part:
         return ("U",)
     if (len(part) > 1 and "y" in part) or part in ("ai", "ei"):

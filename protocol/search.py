@@ -26,7 +26,7 @@ class FoundHashtag(msgspec.Struct, frozen=True):
 
 
 class SearchItem(msgspec.Struct, frozen=True):
-    """What was found is in the field that `kind` names."""
+    """The field that `kind` names has the found thing."""
 
     kind: SearchKind
     post: Post | None = None

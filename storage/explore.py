@@ -28,7 +28,7 @@ class PersonSuggestion(NamedTuple):
 
 
 async def trends(tx: Transaction, governorate: Governorate | None) -> list[TrendRow]:
-    """Of the governorate, or of the whole country. They are the same for all viewers."""
+    """Return the trends of a governorate, or of the whole country. All viewers get the same."""
     rows = await tx.fetch("SELECT tag, spelling, people, hours FROM trends_in($1)", governorate or COUNTRY)
     return [TrendRow(*row) for row in rows]
 

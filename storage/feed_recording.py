@@ -1,4 +1,4 @@
-"""What users of public posts did, read for a log that `daira eval feed` replays: no texts and no names."""
+"""Reads acts on public posts for a log that `daira eval feed` replays, without texts and names."""
 
 from typing import NamedTuple, TypeAlias
 

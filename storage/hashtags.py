@@ -45,7 +45,7 @@ async def top_post_ids(tx: Transaction, tag: str, limit: int) -> list[int]:
 
 
 async def count_posts(tx: Transaction, tag: str) -> int:
-    """How many of the newest 1,000 posts the hashtag's page shows to the viewer."""
+    """Count the posts that the page of a hashtag shows to the viewer, among the newest 1,000."""
     found: int = await tx.fetchval("SELECT count_tagged_posts($1)", tag)
     return found
 

@@ -85,7 +85,7 @@ class OpenSearchIndices:
         await self._admin("DELETE", index)
 
     async def count(self) -> int:
-        """How many documents searches find, removed ones included."""
+        """Return the number of documents, with those that were removed."""
         answer = await self._link.request("count", "GET", f"{self.alias}/_count", tries=True)
         count: int = answer["count"]
         return count

@@ -74,7 +74,7 @@ async def _probes(
 
 
 async def bytes_behind(primary_url: str, url: str, name: str) -> int:
-    """How much of the primary's log the replica has not replayed. Raises ReplicaLost if it is no replica of it."""
+    """Return the bytes of the primary's log that the replica has not replayed. Raises ReplicaLost if it is none."""
     async with _probes(primary_url, url, name) as (primary, replica):
         flushed = await primary.fetchrow(_FLUSHED)
         replayed = await replica.fetchval(_REPLAYED)

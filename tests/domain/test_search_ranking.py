@@ -1,4 +1,4 @@
-"""Of what was found, the best text comes first; of equally good texts, the fresher and the closer."""
+"""Ranks results: the best text comes first. Among equal texts, the fresher and the socially closer come first."""
 
 from datetime import UTC, datetime, timedelta
 

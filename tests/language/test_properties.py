@@ -1,4 +1,4 @@
-"""What holds for any text: folding is stable, forms and costs are bounded."""
+"""Properties of any text: folding is stable, forms and costs are bounded."""
 
 import unicodedata
 

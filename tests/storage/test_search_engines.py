@@ -1,4 +1,4 @@
-"""What each search engine promises, on real servers: OpenSearch, and PostgreSQL."""
+"""The contract of search engines, on real servers: OpenSearch and PostgreSQL."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

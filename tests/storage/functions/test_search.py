@@ -74,7 +74,7 @@ async def test_looser_queries_only_add_to_stricter_ones(documents: Rows):
 
 
 async def _read(rows: Rows) -> tuple[Any, Any]:
-    """How many sequential scans of the documents there were, and how many documents indexes led to."""
+    """Return the number of sequential scans of the documents, and of documents that were fetched by an index."""
     row = await rows.connection.fetchrow(
         """SELECT sum(seq_scan)::int AS scans, sum(idx_tup_fetch)::int AS fetched FROM pg_stat_xact_user_tables
         WHERE relname IN ('search_posts', 'search_users', 'search_rooms')"""
