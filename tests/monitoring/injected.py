@@ -12,6 +12,7 @@ import aiohttp
 from domain.post_channels import POST
 from gateway.embedded import livekit_program
 from gateway.stores import open_stores
+from protocol.posts import PostDeleted
 from storage.cancellation import end
 from storage.redis import Redis
 from tests.chaos.deployment import Client
@@ -176,7 +177,7 @@ async def node_starved(scene: Scene) -> AsyncIterator[None]:
 
         async def push() -> None:
             for post_id in scene.users.posts[:3]:
-                push = Latest(id=f"late:{post_id}:{next(numbers)}", post_id=post_id, text="")
+                push = PostDeleted(id=f"late:{post_id}:{next(numbers)}", post_id=post_id)  # its lag is measured
                 await stores.broadcaster.publish(POST.channel(int(post_id)), push)
 
         stack.callback(send, [process], signal.SIGCONT)
