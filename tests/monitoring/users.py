@@ -77,7 +77,8 @@ class Users:
                     ("room.react", {"room_id": self.room, "emoji": random.choice("👏🔥")}),
                     ("graph.follow" if step % 2 else "graph.unfollow", {"user_id": followee}),
                     ("post.get", {"post_id": "1"}),
-                )[step % 6]
+                    ("explore.get", {}),
+                )[step % 7]
                 await client.call(method, fields, timeout=PATIENCE_S)
                 await asyncio.sleep(PAUSE_S)
         finally:
