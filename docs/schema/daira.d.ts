@@ -1392,7 +1392,7 @@ export interface SavedPostPage {
   next_cursor: string | null;
 }
 
-/** What was found is in the field that `kind` names. */
+/** The field that `kind` names has the found thing. */
 export interface SearchItem {
   kind: "hashtag" | "post" | "room" | "sound" | "user";
   post?: Post | null;
