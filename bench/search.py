@@ -1,4 +1,4 @@
-"""`python -m bench.search`: searches and suggestions in a running deployment, while posts are written at a steady rate.
+"""`python -m bench.search`: searches, suggestions and explore in a running deployment, while posts are written.
 
     .venv/bin/daira up &
     .venv/bin/daira seed --posts 1000000 --people 100000
@@ -10,6 +10,7 @@ Machines are noisy, so compare the ratios.
 
 import argparse
 import asyncio
+import itertools
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -30,6 +31,7 @@ from protocol.events import PostCreatedEvent
 from protocol.tokens import AccessTokens
 from storage import outbox, seeding
 
+CLIENTS = 60  # so that none reaches the limit of searches
 WRITTEN_EVERY_S = 0.1
 LOOKED_EVERY_S = 0.02
 _PEER = """
@@ -119,17 +121,21 @@ async def timed(work: Callable[[], Awaitable[object]], rounds: int) -> list[floa
 
 
 @asynccontextmanager
-async def client_of(settings: Settings, url: str) -> AsyncIterator[Any]:
-    """A client of a user whom the seed has made."""
-    async with asyncio.timeout(30):
-        [(username, _)] = await demo.list_users(settings.owner_database, 1)
-        [token] = await demo.mint_tokens(
-            settings.owner_database, AccessTokens(settings.keys), [username], create=False, lifetime=timedelta(hours=1)
+async def clients_of(settings: Settings, url: str) -> AsyncIterator[list[Any]]:
+    """Clients of users whom the seed has made."""
+    async with asyncio.timeout(60):
+        usernames = [username for username, _ in await demo.list_users(settings.owner_database, CLIENTS)]
+        tokens = await demo.mint_tokens(
+            settings.owner_database, AccessTokens(settings.keys), usernames, create=False, lifetime=timedelta(hours=1)
         )
-        client = socketio.AsyncClient(serializer="msgpack")
-        await client.connect(url, auth={"token": token}, transports=["websocket"])
-    yield client
-    await client.disconnect()
+        clients = [socketio.AsyncClient(serializer="msgpack") for _ in tokens]
+        for client, token in zip(clients, tokens, strict=True):
+            await client.connect(url, auth={"token": token}, transports=["websocket"])
+    try:
+        yield clients
+    finally:
+        for client in clients:
+            await client.disconnect()
 
 
 def at(samples: list[float], share: float) -> float:
@@ -146,10 +152,11 @@ async def main(rounds: int, rate: int) -> None:
     ask = queries(Texts(7))
     typed = queries(Texts(8))
 
-    async with client_of(settings, f"http://127.0.0.1:{settings.port}") as client:
+    async with clients_of(settings, f"http://127.0.0.1:{settings.port}") as clients:
+        turns = itertools.cycle(clients)
 
         async def call(method: str, **argument: Any) -> None:
-            answer = await client.call(method, argument, timeout=20)
+            answer = await next(turns).call(method, argument, timeout=20)
             if not answer["ok"]:
                 raise RuntimeError(answer["error"])
 
@@ -158,6 +165,9 @@ async def main(rounds: int, rate: int) -> None:
             ("search.query, people", lambda: call("search.query", q=ask(), kind="user")),
             ("search.query, everything", lambda: call("search.query", q=ask())),
             ("search.suggest", lambda: call("search.suggest", q=typed()[: random.randint(2, 8)])),
+            ("explore.get", lambda: call("explore.get")),
+            ("explore.trends", lambda: call("explore.trends")),
+            ("explore.people", lambda: call("explore.people")),
             ("system.ping", lambda: call("system.ping")),
             ("PostgreSQL's arabic, ts_rank", lambda: peer.fetch(_ASK_PEER, ask())),
         ]
