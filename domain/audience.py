@@ -5,16 +5,30 @@ feed is read. An author becomes small again below SMALL_BELOW, so that one who g
 change class each time.
 """
 
+from collections.abc import Sequence
+
 from storage import circles, graph
 from storage.database import Transaction
 from storage.posts import FanoutRow
 
 LARGE_FROM = 10_000  # followers
 SMALL_BELOW = 9_000
+FEW_FOLLOWERS = 1_000  # of authors with no more, the followers of many are read at once
+
+
+async def of_posts(tx: Transaction, posts: Sequence[FanoutRow]) -> dict[int, list[int]]:
+    """By post, the users whose feeds take it; for a large author, only the users that the post mentions."""
+    authors = {post["author_id"] for post in posts if post["follower_count"] <= FEW_FOLLOWERS}
+    followers = await graph.listening_followers(tx, list(authors), limit=LARGE_FROM)
+    return {post["id"]: await _of_post(tx, post, followers.get(post["author_id"])) for post in posts}
 
 
 async def of_post(tx: Transaction, post: FanoutRow) -> list[int]:
-    """The users whose feeds take the post; for a large author, only the users that the post mentions."""
+    return await _of_post(tx, post, None)
+
+
+async def _of_post(tx: Transaction, post: FanoutRow, followers: list[int] | None) -> list[int]:
+    """followers: of the author who listen, if they are read already."""
     match post["visibility"]:
         case "private":
             return []
@@ -24,7 +38,9 @@ async def of_post(tx: Transaction, post: FanoutRow) -> list[int]:
     mentioned = await mentioned_in(tx, post)
     if post["is_large"]:
         return mentioned
-    followers = await graph.listening_followers(tx, post["author_id"], limit=LARGE_FROM)
+    if followers is None:
+        author_id = post["author_id"]
+        followers = (await graph.listening_followers(tx, [author_id], limit=LARGE_FROM))[author_id]
     return list(dict.fromkeys([*followers, *mentioned]))
 
 

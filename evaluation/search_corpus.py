@@ -49,10 +49,12 @@ async def index_corpus(database: Database, engine: SearchEngine) -> None:
     documents: list[Document] = [search_documents.of_post(post) for post in posts]
     documents += map(search_documents.of_user, await search.users_after(database, 0, ALL))
     documents += map(search_documents.of_room, await search.rooms_after(database, 0, ALL))
-    for post in posts:
-        tags = {word_id(search_documents.tag_term(tag)): f"#{tag}" for tag in post.hashtags}
-        uses = await search.count_uses(database, post.author_id, tags, 1)
-        documents += filter(None, map(search_documents.of_use, uses))
+    uses = [
+        search.Use(post.author_id, word_id(search_documents.tag_term(tag)), f"#{tag}", 1)
+        for post in posts
+        for tag in post.hashtags
+    ]
+    documents += filter(None, map(search_documents.of_use, await search.count_uses(database, uses)))
     for start in range(0, len(documents), BATCH):
         await engine.write(documents[start : start + BATCH])
     tagged = [(search_documents.tag_term(tag)[1:], post.id) for post in posts for tag in post.hashtags]

@@ -73,8 +73,13 @@ async def _page(database: Database, engine: PostgresSearch, kind: DocumentKind, 
 
 async def _count_uses(database: Database, engine: PostgresSearch, posts: Sequence[search.IndexedPost]) -> None:
     known = await engine.known("post", [post.id for post in posts])
-    for post in [post for post in posts if post.id not in known][::SAMPLED]:
-        await search.count_uses(database, post.author_id, search_documents.named_in(post), SAMPLED)
+    sample = [post for post in posts if post.id not in known][::SAMPLED]
+    uses = [
+        search.Use(post.author_id, word_id, shown, SAMPLED)
+        for post in sample
+        for word_id, shown in search_documents.named_in(post).items()
+    ]
+    await search.count_uses(database, uses)
 
 
 def _document_of(row: RowToIndex) -> Document | None:

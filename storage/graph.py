@@ -157,15 +157,17 @@ _LISTENS = """
 """
 
 
-async def listening_followers(tx: Transaction, author_id: int, limit: int) -> list[int]:
-    """Active followers who have not muted the author's posts. For workers."""
+async def listening_followers(tx: Transaction, author_ids: Sequence[int], limit: int) -> dict[int, list[int]]:
+    """By author, active followers who have not muted the author's posts, at most `limit` of each. For workers."""
     rows = await tx.fetch(
-        f"""SELECT f.follower_id FROM follows f WHERE f.followee_id = $1 AND {_LISTENS}
-        ORDER BY f.id DESC LIMIT $2""",
-        author_id,
+        f"""SELECT a.id, l.ids FROM unnest($1::bigint[]) a (id) CROSS JOIN LATERAL (
+            SELECT array_agg(follower_id) AS ids FROM (
+                SELECT f.follower_id FROM follows f WHERE f.followee_id = a.id AND {_LISTENS}
+                ORDER BY f.id DESC LIMIT $2) newest) l""",
+        author_ids,
         limit,
     )
-    return [row["follower_id"] for row in rows]
+    return {row["id"]: row["ids"] or [] for row in rows}
 
 
 async def listens(tx: Transaction, follower_id: int, author_id: int) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from storage.database import Transaction
+from storage.database import Database, Transaction
 
 
 class Tagged(NamedTuple):
@@ -50,10 +50,12 @@ async def count_posts(tx: Transaction, tag: str) -> int:
     return found
 
 
-async def written(tx: Transaction, post_id: int) -> PostTags:
-    """For workers. A post that does not exist, or was deleted, has no hashtags."""
-    row = await tx.fetchrow("SELECT version, hashtags FROM posts WHERE id = $1 AND status = 'published'", post_id)
-    return PostTags(row["version"], row["hashtags"]) if row else PostTags(0, [])
+async def written(database: Database, post_ids: Sequence[int]) -> dict[int, PostTags]:
+    """By post, without those that do not exist or were deleted. For workers."""
+    rows = await database.fetch(
+        "SELECT id, version, hashtags FROM posts WHERE id = ANY ($1) AND status = 'published'", post_ids
+    )
+    return {row["id"]: PostTags(row["version"], row["hashtags"]) for row in rows}
 
 
 async def note(tx: Transaction, tagged: Tagged, at: datetime) -> None:

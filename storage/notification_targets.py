@@ -1,5 +1,6 @@
 """The users whom an event may notify. All functions are for workers."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, TypedDict, cast
 
 from protocol.reactions import TargetType
@@ -14,6 +15,13 @@ class AnsweringCommentRow(TypedDict):
     mention_ids: list[int]
     post_author_id: int
     parent_author_id: int | None
+
+
+class PostTargets(NamedTuple):
+    """shared_author_id: of the post that it shares."""
+
+    shared_author_id: int | None
+    mention_ids: list[int]
 
 
 class ReactedTo(NamedTuple):
@@ -40,14 +48,16 @@ async def comment(tx: Transaction, comment_id: int) -> AnsweringCommentRow | Non
     return cast("AnsweringCommentRow | None", row)
 
 
-async def author_of_shared_post(tx: Transaction, post_id: int) -> int | None:
-    """The author of the post that this post shares; None if it is no share, or one of them is deleted."""
-    author_id: int | None = await tx.fetchval(
-        """SELECT o.author_id FROM posts p JOIN posts o ON o.id = p.shared_post_id AND o.status = 'published'
-        WHERE p.id = $1 AND p.status = 'published'""",
-        post_id,
+async def of_posts(database: Database, post_ids: Sequence[int]) -> dict[int, PostTargets]:
+    """By post, of those that share something or mention somebody. Deleted posts tell nobody."""
+    rows = await database.fetch(
+        """SELECT p.id, p.mention_ids, o.author_id FROM posts p JOIN users u ON u.id = p.author_id
+        LEFT JOIN posts o ON o.id = p.shared_post_id AND o.status = 'published'
+        WHERE p.id = ANY ($1) AND p.status = 'published' AND u.status = 'active'
+          AND (p.mention_ids <> '{}' OR o.author_id IS NOT NULL)""",
+        post_ids,
     )
-    return author_id
+    return {row["id"]: PostTargets(row["author_id"], row["mention_ids"]) for row in rows}
 
 
 async def author_to_tell_of_reaction(

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypedDict, cast
 from protocol.posts import Visibility
 from protocol.reactions import ReactionKind
 from storage.counts import marks_join
-from storage.database import Row, Transaction
+from storage.database import Database, Row, Transaction
 from storage.users import LiteRow, lite_columns, lite_object
 
 
@@ -58,6 +58,7 @@ class FanoutRow(TypedDict):
     mention_ids: list[int]
     is_large: bool
     is_private: bool
+    follower_count: int
     original_author_id: int | None  # of a share
 
 
@@ -264,14 +265,26 @@ async def delete(tx: Transaction, post_id: int) -> None:
 
 async def for_fanout(tx: Transaction, post_id: int) -> FanoutRow | None:
     """For workers."""
-    row = await tx.fetchrow(
-        """SELECT p.id, p.author_id, p.status, p.visibility, p.circle_id, p.mention_ids, u.is_large, u.is_private,
+    return next(iter(await many_for_fanout(tx, [post_id])), None)
+
+
+async def many_for_fanout(tx: Transaction, post_ids: Sequence[int]) -> list[FanoutRow]:
+    """In the order of their ids. For workers."""
+    rows = await tx.fetch(
+        """SELECT p.id, p.author_id, p.status, p.visibility, p.circle_id, p.mention_ids,
+            u.is_large, u.is_private, u.follower_count,
             (SELECT o.author_id FROM posts o WHERE o.id = p.shared_post_id) AS original_author_id
         FROM posts p JOIN users u ON u.id = p.author_id AND u.status = 'active'
-        WHERE p.id = $1""",
-        post_id,
+        WHERE p.id = ANY ($1) ORDER BY p.id""",
+        post_ids,
     )
-    return cast("FanoutRow | None", row)
+    return cast("list[FanoutRow]", rows)
+
+
+async def deleted(database: Database, post_ids: Sequence[int]) -> list[int]:
+    """Those that are deleted. For workers."""
+    rows = await database.fetch("SELECT id FROM posts WHERE id = ANY ($1) AND status <> 'published'", post_ids)
+    return [row["id"] for row in rows]
 
 
 async def ids_of_author(

@@ -1,6 +1,6 @@
 """Search: what workers index, what viewers may see of what engines find, and users' recent searches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple, TypedDict, cast
 
@@ -34,6 +34,15 @@ class IndexedRoom(NamedTuple):
     id: int
     topic: str
     state: RoomState
+
+
+class Use(NamedTuple):
+    """Uses of a word or hashtag by an author. shown: as it is written."""
+
+    author_id: int
+    id: int
+    shown: str
+    amount: int
 
 
 class Used(NamedTuple):
@@ -139,21 +148,22 @@ async def estimated_rows(database: Database) -> int:
     return total
 
 
-async def count_uses(database: Database, author_id: int, shown: Mapping[int, str], amount: int) -> list[Used]:
-    """Count `amount` uses of each by the author. shown: by id. Returns the new counts."""
-    if not shown:
+async def count_uses(database: Database, uses: Sequence[Use]) -> list[Used]:
+    """Returns the new counts, one for each word or hashtag."""
+    if not uses:
         return []
     rows = await database.fetch(
-        """INSERT INTO search_uses AS s (id, shown, author_ids)
-        SELECT w.id, w.shown, ARRAY [$1::bigint] FROM unnest($2::bigint[], $3::text[]) w (id, shown) ORDER BY w.id
-        ON CONFLICT (id) DO UPDATE SET uses = s.uses + $4,
-            author_ids = CASE WHEN $1 = ANY (s.author_ids) OR cardinality(s.author_ids) >= 20 THEN s.author_ids
-                              ELSE s.author_ids || $1::bigint END
+        """INSERT INTO search_uses AS s (id, shown, uses, author_ids)
+        SELECT w.id, min(w.shown), sum(w.amount), (array_agg(DISTINCT w.author_id))[:$5]
+        FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::integer[]) w (author_id, id, shown, amount)
+        GROUP BY w.id ORDER BY w.id
+        ON CONFLICT (id) DO UPDATE SET uses = s.uses + EXCLUDED.uses,
+            author_ids = CASE WHEN cardinality(s.author_ids) >= $5 OR s.author_ids @> EXCLUDED.author_ids
+                THEN s.author_ids
+                ELSE (ARRAY (SELECT DISTINCT unnest(s.author_ids || EXCLUDED.author_ids)))[:$5] END
         RETURNING s.id, s.shown, s.uses, cardinality(s.author_ids)""",
-        author_id,
-        [*shown],
-        [*shown.values()],
-        amount,
+        *map(list, zip(*uses, strict=True)),
+        FIRST_AUTHORS,
     )
     return [Used(*row) for row in rows]
 

@@ -4,6 +4,8 @@ Posts of large authors (see `domain.audience`) are merged into feeds when these 
 the author's channel, which their online followers are subscribed to.
 """
 
+from collections.abc import Sequence, Set
+
 import msgspec
 
 from domain import audience
@@ -15,26 +17,27 @@ from protocol.timestamps import to_wire
 from storage import graph, posts, present
 from storage.posts import FanoutRow
 from storage.snowflakes import minted_at
-from workers.job import Job, consumes
+from workers.job import Job, Tools, consumes, consumes_many
 
 PAGE = 1_000
 
 
-@consumes(PostCreatedEvent, group="fanout")
-async def fan_out_post(job: Job, event: PostCreatedEvent) -> None:
+@consumes_many(PostCreatedEvent, group="fanout")
+async def fan_out_posts(jobs: Sequence[Job], events: Sequence[PostCreatedEvent]) -> None:
     """Safe to repeat: inserting a post twice changes nothing, and clients drop a push with an id they have seen."""
-    async with job.tools.database.transaction() as tx:
-        post = await posts.for_fanout(tx, event.post_id)
-        if post is None or post["status"] != "published":
-            return
-        readers = await audience.of_post(tx, post)
-    await _deliver(job, post, readers)
-    await _push_to_author_channel(job, post, _added(post))
-    async with job.tools.database.transaction() as tx:
-        post = await posts.for_fanout(tx, event.post_id)
-    if post is not None and post["status"] != "published":
+    tools, post_ids = jobs[0].tools, [event.post_id for event in events]
+    async with tools.database.transaction(reads=True) as tx:
+        found = [post for post in await posts.many_for_fanout(tx, post_ids) if post["status"] == "published"]
+        readers = await audience.of_posts(tx, found)
+    if not found:
+        return
+    online = await tools.locations.online([*{user_id for of_post in readers.values() for user_id in of_post}])
+    for post in found:
+        await _deliver(tools, post, readers[post["id"]], online)
+        await _push_to_author_channel(tools, post, _added(post))
+    for post_id in await posts.deleted(tools.database, [post["id"] for post in found]):
         # The post was deleted meanwhile, and `withdraw_post` may have run before these inserts.
-        await _remove(job, readers, event.post_id)
+        await _remove(tools, readers[post_id], post_id)
 
 
 @consumes(PostEditedEvent, group="fanout")
@@ -54,7 +57,7 @@ async def announce_edit(job: Job, event: PostEditedEvent) -> None:
     push = PostEdited(id=f"post.edited:{job.event_id}", post=msgspec.structs.replace(edited, mentions=mentions))
     await job.tools.broadcaster.publish(POST.channel(event.post_id), push, actor_id=post["author_id"])
     if named:
-        await _deliver(job, post, named)
+        await _deliver(job.tools, post, named, await job.tools.locations.online(named))
 
 
 @consumes(PostDeletedEvent, group="fanout")
@@ -65,33 +68,32 @@ async def withdraw_post(job: Job, event: PostDeletedEvent) -> None:
         if post is None:
             return
         readers = await audience.of_post(tx, post)
-    await _remove(job, readers, event.post_id)
+    await _remove(job.tools, readers, event.post_id)
     deleted = PostDeleted(id=f"post.deleted:{event.post_id}", post_id=str(event.post_id))
     await job.tools.broadcaster.publish(POST.channel(event.post_id), deleted, actor_id=event.author_id)
-    await _push(job, post, readers, FeedRemoved(id=f"feed.removed:{event.post_id}", post_id=str(event.post_id)))
+    await _push(job.tools, post, readers, FeedRemoved(id=f"feed.removed:{event.post_id}", post_id=str(event.post_id)))
 
 
-async def _deliver(job: Job, post: FanoutRow, readers: list[int]) -> None:
+async def _deliver(tools: Tools, post: FanoutRow, readers: Sequence[int], online: Set[int]) -> None:
     """Insert and push in pages, online users first."""
     added = _added(post)
-    online = await job.tools.locations.online(readers)
-    hiding = await _hiding_original(job, post, list(online))
+    hiding = await _hiding_original(tools, post, [user_id for user_id in readers if user_id in online])
     ordered = sorted(readers, key=lambda user_id: user_id not in online)
     for start in range(0, len(ordered), PAGE):
         page = ordered[start : start + PAGE]
-        await job.tools.feeds.insert(page, post["id"])
+        await tools.feeds.insert(page, post["id"])
         # After the insert: a client that loads its feed on this push must find the post in it.
         here = [user_id for user_id in page if user_id in online and user_id not in hiding]
-        await job.tools.broadcaster.publish_to_users(
+        await tools.broadcaster.publish_to_users(
             here, added, actor_id=post["author_id"], about=POST.channel(post["id"])
         )
 
 
-async def _hiding_original(job: Job, post: FanoutRow, user_ids: list[int]) -> set[int]:
+async def _hiding_original(tools: Tools, post: FanoutRow, user_ids: list[int]) -> set[int]:
     """Users who hide the author of a shared post, or are blocked by them: the share would show them nothing."""
     if post["original_author_id"] is None:
         return set()
-    async with job.tools.database.transaction() as tx:
+    async with tools.database.transaction() as tx:
         return await graph.who_hide_posts(tx, post["original_author_id"], user_ids)
 
 
@@ -104,16 +106,16 @@ def _added(post: FanoutRow) -> FeedAdded:
     )
 
 
-async def _remove(job: Job, readers: list[int], post_id: int) -> None:
+async def _remove(tools: Tools, readers: Sequence[int], post_id: int) -> None:
     for start in range(0, len(readers), PAGE):
-        await job.tools.feeds.remove(readers[start : start + PAGE], [post_id])
+        await tools.feeds.remove(readers[start : start + PAGE], [post_id])
 
 
-async def _push(job: Job, post: FanoutRow, readers: list[int], push: Push) -> None:
-    await job.tools.broadcaster.publish_to_users(readers, push)
-    await _push_to_author_channel(job, post, push)
+async def _push(tools: Tools, post: FanoutRow, readers: list[int], push: Push) -> None:
+    await tools.broadcaster.publish_to_users(readers, push)
+    await _push_to_author_channel(tools, post, push)
 
 
-async def _push_to_author_channel(job: Job, post: FanoutRow, push: Push) -> None:
+async def _push_to_author_channel(tools: Tools, post: FanoutRow, push: Push) -> None:
     if post["is_large"] and post["visibility"] in ("public", "followers"):
-        await job.tools.broadcaster.publish(AUTHOR.channel(post["author_id"]), push, actor_id=post["author_id"])
+        await tools.broadcaster.publish(AUTHOR.channel(post["author_id"]), push, actor_id=post["author_id"])

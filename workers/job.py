@@ -1,7 +1,7 @@
 """The job that a reaction gets, and the decorator that declares its event."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -92,8 +92,11 @@ class Job:
 
 
 class DeclaredReaction(NamedTuple):
-    react: Callable[[Job, Any], Awaitable[None]]
+    """react: takes a job and its event or, if `takes_many`, jobs and their events, in order."""
+
+    react: Callable[[Any, Any], Awaitable[None]]
     lane: Lane
+    takes_many: bool
 
 
 _groups: defaultdict[str, dict[str, DeclaredReaction]] = defaultdict(dict)
@@ -107,12 +110,32 @@ def consumes(
     def declare(
         reaction: Callable[[Job, EventT], Awaitable[None]],
     ) -> Callable[[Job, EventT], Awaitable[None]]:
-        if event.topic in _groups[group]:
-            raise ValueError(f"group {group} reacts to {event.topic} twice")
-        _groups[group][event.topic] = DeclaredReaction(reaction, lane or event.lane)
+        _declare(event, group, DeclaredReaction(reaction, lane or event.lane, takes_many=False))
         return reaction
 
     return declare
+
+
+ManyReaction = Callable[[Sequence[Job], Sequence[EventT]], Awaitable[None]]
+
+
+def consumes_many(event: type[EventT], *, group: str) -> Callable[[ManyReaction[EventT]], ManyReaction[EventT]]:
+    """Declare a reaction to all events of a partition that wait, in order: what many share is done once.
+
+    If it fails, each event is reacted to apart, so that only the faulty one becomes a dead letter.
+    """
+
+    def declare(reaction: ManyReaction[EventT]) -> ManyReaction[EventT]:
+        _declare(event, group, DeclaredReaction(reaction, event.lane, takes_many=True))
+        return reaction
+
+    return declare
+
+
+def _declare(event: type[Event], group: str, reaction: DeclaredReaction) -> None:
+    if event.topic in _groups[group]:
+        raise ValueError(f"group {group} reacts to {event.topic} twice")
+    _groups[group][event.topic] = reaction
 
 
 def groups() -> dict[str, dict[str, DeclaredReaction]]:

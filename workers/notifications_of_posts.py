@@ -1,5 +1,7 @@
 """Notifications of posts, comments and reactions: who is told of them, or no longer."""
 
+from collections.abc import Sequence
+
 from protocol.events import (
     CommentCreatedEvent,
     CommentEditedEvent,
@@ -11,21 +13,22 @@ from protocol.events import (
 from protocol.notifications import Kind
 from storage import notification_targets, posts
 from storage.notifications import Cause
-from workers.job import Job, consumes
+from workers.job import Job, consumes, consumes_many
 from workers.notification_lists import recheck
 from workers.notifications import tell
 
 
-@consumes(PostCreatedEvent, group="notifications")
-async def tell_of_post(job: Job, event: PostCreatedEvent) -> None:
+@consumes_many(PostCreatedEvent, group="notifications")
+async def tell_of_posts(jobs: Sequence[Job], events: Sequence[PostCreatedEvent]) -> None:
     """The author of what a new post shares, and users whom it mentions: each once."""
-    mentioned = await _mentioned(job, event.post_id)
-    async with job.tools.database.transaction() as tx:
-        shared_author_id = await notification_targets.author_of_shared_post(tx, event.post_id)
-    if shared_author_id is not None:
-        await tell(job, Cause("share", "post", event.post_id, event.author_id), [shared_author_id])
-    others = [user_id for user_id in mentioned if user_id != shared_author_id]
-    await tell(job, Cause("mention", "post", event.post_id, event.author_id), others)
+    targets = await notification_targets.of_posts(jobs[0].tools.database, [event.post_id for event in events])
+    for job, event in zip(jobs, events, strict=True):
+        if (target := targets.get(event.post_id)) is None:
+            continue
+        if target.shared_author_id is not None:
+            await tell(job, Cause("share", "post", event.post_id, event.author_id), [target.shared_author_id])
+        others = [user_id for user_id in target.mention_ids if user_id != target.shared_author_id]
+        await tell(job, Cause("mention", "post", event.post_id, event.author_id), others)
 
 
 @consumes(PostEditedEvent, group="notifications")

@@ -6,13 +6,14 @@ exact: they only order suggestions.
 """
 
 import random
+from collections.abc import Sequence
 
 from domain import search_documents
 from protocol.events import FollowChangedEvent, PostCreatedEvent, PostDeletedEvent, PostEditedEvent, SearchDueEvent
 from storage import search
-from storage.search import IndexedPost
+from storage.search import IndexedPost, Use
 from storage.search_engine import Document
-from workers.job import Job, consumes
+from workers.job import Job, Tools, consumes, consumes_many
 
 # Of so many uses of a word that is suggested already, and of so many follows of a user with many followers, one counts.
 SAMPLED = 16
@@ -20,11 +21,12 @@ MANY_FOLLOWERS = 64
 MOST_KNOWN = 100_000  # words that this process knows to be suggested
 
 
-@consumes(PostCreatedEvent, group="search")
-async def index_post(job: Job, event: PostCreatedEvent) -> None:
-    for post in await search.posts_to_index(job.tools.database, [event.post_id]):
-        uses = await _count_uses(job, post)
-        await job.tools.search.write([search_documents.of_post(post), *uses], read_at=job.began_at)
+@consumes_many(PostCreatedEvent, group="search")
+async def index_posts(jobs: Sequence[Job], events: Sequence[PostCreatedEvent]) -> None:
+    tools, read_at = jobs[0].tools, jobs[0].began_at
+    posts = await search.posts_to_index(tools.database, [event.post_id for event in events])
+    uses = await _count_uses(tools, posts)
+    await tools.search.write([*map(search_documents.of_post, posts), *uses], read_at=read_at)
 
 
 @consumes(PostEditedEvent, group="search")
@@ -63,15 +65,17 @@ async def _index_user(job: Job, user_id: int) -> None:
         await job.tools.search.remove("user", [user_id], read_at=job.began_at)
 
 
-async def _count_uses(job: Job, post: IndexedPost) -> list[Document]:
-    """Count the hashtags and words of a new post. Returns the documents of those that may be suggested."""
-    suggested = job.tools.suggested_words
-    named = search_documents.named_in(post)
-    rare = {word_id: shown for word_id, shown in named.items() if word_id not in suggested}
-    counted = await search.count_uses(job.tools.database, post.author_id, rare, 1)
-    if random.randrange(SAMPLED) == 0:
-        frequent = {word_id: shown for word_id, shown in named.items() if word_id in suggested}
-        counted += await search.count_uses(job.tools.database, post.author_id, frequent, SAMPLED)
+async def _count_uses(tools: Tools, posts: Sequence[IndexedPost]) -> list[Document]:
+    """Count the hashtags and words of new posts. Returns the documents of those that may be suggested."""
+    suggested, uses = tools.suggested_words, list[Use]()
+    for post in posts:
+        counts_frequent = random.randrange(SAMPLED) == 0
+        for word_id, shown in search_documents.named_in(post).items():
+            if word_id not in suggested:
+                uses.append(Use(post.author_id, word_id, shown, 1))
+            elif counts_frequent:
+                uses.append(Use(post.author_id, word_id, shown, SAMPLED))
+    counted = await search.count_uses(tools.database, uses)
     if len(suggested) > MOST_KNOWN:
         suggested.clear()
     suggested.update(each.id for each in counted if each.people == search.FIRST_AUTHORS)

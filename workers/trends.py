@@ -21,7 +21,7 @@ from protocol.events import (
 from storage import explore, hashtags
 from storage.hashtags import Tagged
 from storage.snowflakes import minted_at
-from workers.job import Job, Tools, consumes
+from workers.job import Job, Tools, consumes, consumes_many
 from workers.polling_loop import run_polling
 
 POLL_S = 60.0
@@ -32,9 +32,14 @@ REFRESHED = Gauge(
 )
 
 
-@consumes(PostCreatedEvent, group="trends")
-async def count_hashtags(job: Job, event: PostCreatedEvent) -> None:
-    await _note_hashtags(job, event.post_id, event.author_id)
+@consumes_many(PostCreatedEvent, group="trends")
+async def count_hashtags(jobs: Sequence[Job], events: Sequence[PostCreatedEvent]) -> None:
+    written = await hashtags.written(jobs[0].tools.database, [event.post_id for event in events])
+    for job, event in zip(jobs, events, strict=True):
+        if (tags := written.get(event.post_id)) and tags.hashtags:
+            async with job.transaction() as tx:
+                tagged = _tagged(event.post_id, event.author_id, tags.version, tags.hashtags)
+                await hashtags.note(tx, tagged, minted_at(job.event_id))
 
 
 @consumes(PostEditedEvent, group="trends")
@@ -113,9 +118,10 @@ def _tagged(post_id: int, author_id: int, version: int, written: Sequence[str]) 
 
 
 async def _note_hashtags(job: Job, post_id: int, author_id: int) -> None:
+    written = await hashtags.written(job.tools.database, [post_id])
+    tags = written.get(post_id, hashtags.PostTags(0, []))
     async with job.transaction() as tx:
-        written = await hashtags.written(tx, post_id)
-        tagged = _tagged(post_id, author_id, written.version, written.hashtags)
+        tagged = _tagged(post_id, author_id, tags.version, tags.hashtags)
         await hashtags.note(tx, tagged, minted_at(job.event_id))
 
 

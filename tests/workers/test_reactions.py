@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import secrets
+from collections.abc import Sequence
 
 import pytest
 
@@ -15,10 +16,11 @@ from tests.cluster import Cluster
 from tests.faults import soon
 from tests.patience import WAIT_S
 from tests.people import Person
+from tracing import traceparent
 from workers import job as jobs
 from workers import runner
-from workers.fanout import fan_out_post
-from workers.job import Job, Tools, consumes
+from workers.fanout import fan_out_posts
+from workers.job import Job, Tools, consumes, consumes_many
 from workers.relay import _Relay
 
 
@@ -73,6 +75,35 @@ async def test_a_failing_event_is_retried_then_dead_lettered_with_its_cause_and_
             await asyncio.sleep(0.01)
     stop.set()
     await running
+
+
+async def test_events_that_wait_are_reacted_to_together_and_apart_if_one_is_faulty(cluster, own_log, monkeypatch):
+    name, taken = f"test-{secrets.token_hex(4)}", []
+    monkeypatch.setattr(runner, "TOGETHER", 3)
+
+    @consumes_many(PostCreatedEvent, group=name)
+    async def react(many: Sequence[Job], events: Sequence[PostCreatedEvent]) -> None:
+        taken.append([job.event_id for job in many])
+        if any(job.event_id == 666 for job in many):
+            raise ValueError("it is broken")
+
+    sampled = record(7)._replace(trace=traceparent.write(1, 2, is_sampled=True))
+    await own_log.append(1, [*map(record, (1, 2, 3, 4, 666, 5, 6)), sampled, record(8)])
+    stop = asyncio.Event()
+    running = asyncio.create_task(runner.run_group(tools_with(cluster, own_log), name, stop))
+
+    async def lag() -> int:
+        return sum(each.records for each in await own_log.lags())
+
+    try:
+        assert await soon(lag, 0) == 0
+    finally:
+        stop.set()
+        await running
+        del jobs._groups[name]
+    # The trace of 7 must be whole, so it is alone.
+    assert taken == [[1, 2, 3], [4, 666, 5], [4], *[[666]] * runner.ATTEMPTS, [5], [6], [7], [8]]
+    assert [letter.record.event_id for letter in await own_log.dead_letters(10)] == [666]
 
 
 async def test_a_group_that_remembers_its_events_is_told_which_are_repeated(cluster, own_log, monkeypatch):
@@ -137,7 +168,7 @@ async def test_a_repeated_event_is_invisible_to_clients(cluster: Cluster, person
     await bob.expect("feed.added", post_id=post["id"])
     event = PostCreatedEvent(post_id=int(post["id"]), author_id=int(alice.id))
     for _ in range(3):
-        await fan_out_post(Job(1, cluster.workers.tools), event)
+        await fan_out_posts([Job(1, cluster.workers.tools)], [event])
     await cluster.settle(bob)
     assert bob.heard("feed.added") == []
     assert len((await bob.call("feed.get"))["items"]) == 1

@@ -62,7 +62,7 @@ ALTER TABLE recent_searches ENABLE ROW LEVEL SECURITY;
 -- Viewers search through functions, which return ids alone; whether they may see what these name is decided after it.
 GRANT SELECT, INSERT (kind, id, weight, terms, title), UPDATE (weight, terms, title), DELETE ON search_documents
     TO daira_worker;
-GRANT SELECT, INSERT (id, shown, author_ids), UPDATE (uses, author_ids) ON search_uses TO daira_worker;
+GRANT SELECT, INSERT (id, shown, uses, author_ids), UPDATE (uses, author_ids) ON search_uses TO daira_worker;
 CREATE POLICY worker_reads ON search_documents FOR SELECT TO daira_worker USING (true);
 CREATE POLICY worker_adds ON search_documents FOR INSERT TO daira_worker WITH CHECK (
     CASE kind WHEN 'post' THEN EXISTS (SELECT FROM posts p WHERE p.id = search_documents.id)
@@ -72,7 +72,7 @@ CREATE POLICY worker_adds ON search_documents FOR INSERT TO daira_worker WITH CH
 CREATE POLICY worker_changes ON search_documents FOR UPDATE TO daira_worker USING (true) WITH CHECK (true);
 CREATE POLICY worker_deletes ON search_documents FOR DELETE TO daira_worker USING (true);
 CREATE POLICY worker_reads ON search_uses FOR SELECT TO daira_worker USING (true);
-CREATE POLICY worker_adds ON search_uses FOR INSERT TO daira_worker WITH CHECK (uses = 1);
+CREATE POLICY worker_adds ON search_uses FOR INSERT TO daira_worker WITH CHECK (uses > 0);
 CREATE POLICY worker_changes ON search_uses FOR UPDATE TO daira_worker USING (true) WITH CHECK (true);
 
 GRANT SELECT, INSERT (user_id, folded, q), UPDATE (q, searched_at), DELETE ON recent_searches TO daira_app;

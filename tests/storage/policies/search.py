@@ -7,6 +7,7 @@ _WORKER = "worker"
 _EVERYBODY = " ".join(VIEWERS)
 _DOCUMENT = "INSERT INTO search_documents (kind, id, terms) VALUES"
 _USE = "INSERT INTO search_uses (id, shown, author_ids) VALUES"
+_USELESS = "INSERT INTO search_uses (id, shown, uses, author_ids) VALUES"
 _RECENT = "INSERT INTO recent_searches (user_id, folded, q) VALUES"
 
 SEARCH = {
@@ -38,9 +39,10 @@ OF_WORKERS = {
         ),
     ),
     "search_uses": Rules(
-        "id shown author_ids", "uses author_ids", False,
+        "id shown uses author_ids", "uses author_ids", False,
         (
             (_WORKER, _USE + " ({new}, 'x', ARRAY [{owner}])"),
+            (NO_ONE, _USELESS + " ({new}, 'x', 0, ARRAY [{owner}])"),
             (_WORKER, "UPDATE search_uses SET uses = 2 WHERE id = {post}"),
             (NO_ONE, "UPDATE search_uses SET shown = 'y' WHERE id = {post}"),
         ),
