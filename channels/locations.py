@@ -5,11 +5,18 @@ sockets. A location outlasts its socket for as long as the client may reconnect:
 are kept.
 """
 
+import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 
 from channels.names import Names
+from storage.redis_link import LinkScript
 from storage.shards import Shards
+
+ONLINE = LinkScript(Path(__file__).parent / "lua" / "online.lua")
+SCRIPTS = (ONLINE,)
 
 RENEW_EVERY_S = 30
 RECOVERY_WINDOW_S = 120
@@ -46,17 +53,20 @@ class Locations:
 
     async def online(self, user_ids: Sequence[int]) -> set[int]:
         """Return the users among these who have sockets on a node, or may reconnect. Raises RedisError."""
-        online = set()
-        now = time.time()
-        for start in range(0, len(user_ids), _PAGE):
-            page = user_ids[start : start + _PAGE]
-            answers = [
-                self._shards.call(
-                    self._names.shard_of_user(user_id), "ZCOUNT", self._names.locations(user_id), now, "+inf"
-                )
-                for user_id in page
-            ]
-            for user_id, answer in zip(page, answers, strict=True):
-                if await answer:
-                    online.add(user_id)
-        return online
+        by_shard: defaultdict[int, list[int]] = defaultdict(list)
+        for user_id in user_ids:
+            by_shard[self._names.shard_of_user(user_id)].append(user_id)
+        found = await asyncio.gather(
+            *(
+                self._online_on_shard(shard, of_shard[start : start + _PAGE])
+                for shard, of_shard in by_shard.items()
+                for start in range(0, len(of_shard), _PAGE)
+            )
+        )
+        return {int(user_id) for of_page in found for user_id in of_page}
+
+    async def _online_on_shard(self, shard: int, user_ids: Sequence[int]) -> list[bytes]:
+        prefix = self._names.users(shard).locations
+        keys = (self._names.clock(shard),)
+        ids: list[bytes] = await self._shards.run(shard, ONLINE, keys, (time.time(), prefix, *user_ids))
+        return ids

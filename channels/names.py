@@ -25,6 +25,7 @@ class UserPrefixes(NamedTuple):
 class Names:
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
+        self._users: dict[int, UserPrefixes] = {}  # by shard
 
     def clock(self, shard: int) -> str:
         return self._shards.key(shard, "clock")
@@ -47,8 +48,11 @@ class Names:
         return self._shards.of(str(user_id))
 
     def users(self, shard: int) -> UserPrefixes:
-        key = self._shards.key
-        return UserPrefixes(key(shard, "at", ""), key(shard, "inbox", ""), key(shard, "cut", ""))
+        if (prefixes := self._users.get(shard)) is None:
+            key = self._shards.key
+            prefixes = UserPrefixes(key(shard, "at", ""), key(shard, "inbox", ""), key(shard, "cut", ""))
+            self._users[shard] = prefixes
+        return prefixes
 
     def locations(self, user_id: int) -> str:
         """The locations of the user's sockets: open ones, and those whose client may reconnect."""

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from channels import broadcaster, nodes, recovery
+from channels import broadcaster, locations, nodes, recovery
 from channels.broadcaster import Broadcaster
 from channels.locations import Locations
 from channels.names import Names
@@ -45,8 +45,8 @@ from storage.signed_urls import UrlSigner
 from storage.snowflakes import Snowflakes
 
 SCRIPTS = (
-    *broadcaster.SCRIPTS, *recovery.SCRIPTS, *nodes.SCRIPTS, *roster.SCRIPTS, *reports.SCRIPTS, *limits.SCRIPTS,
-    *budgets.SCRIPTS, *stored_feeds.SCRIPTS, *leases.SCRIPTS, *views.SCRIPTS,
+    *broadcaster.SCRIPTS, *recovery.SCRIPTS, *nodes.SCRIPTS, *locations.SCRIPTS, *roster.SCRIPTS, *reports.SCRIPTS,
+    *limits.SCRIPTS, *budgets.SCRIPTS, *stored_feeds.SCRIPTS, *leases.SCRIPTS, *views.SCRIPTS,
 )  # fmt: skip
 
 COMMAND_TIMEOUT_S = 5.0

@@ -5,6 +5,7 @@ now and writes its document once, so it is safe to repeat, and of several the la
 exact: they only order suggestions.
 """
 
+import asyncio
 import random
 from collections.abc import Sequence
 
@@ -12,7 +13,7 @@ from domain import search_documents
 from protocol.events import FollowChangedEvent, PostCreatedEvent, PostDeletedEvent, PostEditedEvent, SearchDueEvent
 from storage import search
 from storage.search import IndexedPost, Use
-from storage.search_engine import Document
+from storage.search_engine import Document, reading_time
 from workers.job import Job, Tools, consumes, consumes_many
 
 # Of so many uses of a word that is suggested already, and of so many follows of a user with many followers, one counts.
@@ -23,10 +24,22 @@ MOST_KNOWN = 100_000  # words that this process knows to be suggested
 
 @consumes_many(PostCreatedEvent, group="search")
 async def index_posts(jobs: Sequence[Job], events: Sequence[PostCreatedEvent]) -> None:
+    """Posts that are edited or deleted meanwhile are written again: their events may have been handled before."""
     tools, read_at = jobs[0].tools, jobs[0].began_at
-    posts = await search.posts_to_index(tools.database, [event.post_id for event in events])
-    uses = await _count_uses(tools, posts)
-    await tools.search.write([*map(search_documents.of_post, posts), *uses], read_at=read_at)
+    ids = [event.post_id for event in events]
+    posts = await search.posts_to_index(tools.database, ids)
+    await tools.search.write(await _count_uses(tools, posts), read_at=read_at)
+    written: list[IndexedPost] = []
+    while posts != written:
+        documents = []
+        for post in posts:
+            documents.append(search_documents.of_post(post))
+            await asyncio.sleep(0)  # the words of a text take a millisecond, and others wait for the loop
+        await tools.search.write(documents, read_at=read_at)
+        if gone := {post.id for post in written} - {post.id for post in posts}:
+            await tools.search.remove("post", sorted(gone), read_at=read_at)
+        written, read_at = posts, reading_time()
+        posts = await search.posts_to_index(tools.database, ids)
 
 
 @consumes(PostEditedEvent, group="search")
@@ -75,6 +88,7 @@ async def _count_uses(tools: Tools, posts: Sequence[IndexedPost]) -> list[Docume
                 uses.append(Use(post.author_id, word_id, shown, 1))
             elif counts_frequent:
                 uses.append(Use(post.author_id, word_id, shown, SAMPLED))
+        await asyncio.sleep(0)
     counted = await search.count_uses(tools.database, uses)
     if len(suggested) > MOST_KNOWN:
         suggested.clear()

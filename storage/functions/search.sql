@@ -11,8 +11,8 @@ BEGIN
 END $$;
 
 -- The heaviest and newest documents of a kind that match. No step reads more than 2,001 of them, however frequent the
--- terms are: first those of the highest weights; then slices of places, newest first, which grow while they hold few
--- matches, and shrink when they hold too many. A rare match is found in a few steps that cover all documents.
+-- terms are: first those of the highest weights, then all if they are few; then slices of places, newest first, which grow
+-- while they hold few matches, and shrink when they hold too many. A rare match is found in a few steps that cover all.
 CREATE OR REPLACE FUNCTION search_find(wanted text, query tsquery, amount integer)
     RETURNS TABLE (id bigint, weight integer, place bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
@@ -21,6 +21,7 @@ DECLARE
     smallest CONSTANT bigint := 1000;   -- places of a slice of level 0
     highest CONSTANT integer := 4;      -- level
     floor_of_weight integer;
+    is_whole boolean := false;          -- all that match are found
     level integer := 0;
     slice bigint;
     beyond bigint;                      -- places from here up are done
@@ -30,20 +31,24 @@ DECLARE
     places bigint[] := '{}';
 BEGIN
     IF wanted <> 'post' THEN            -- posts have no weight
-        FOREACH floor_of_weight IN ARRAY ARRAY [7, 5, 4, 3, 2, 1] LOOP
+        FOREACH floor_of_weight IN ARRAY ARRAY [7, 5, 4, 3, 2, 1, 0] LOOP
             SELECT array_agg(d.id) AS ids, array_agg(d.weight::integer) AS weights, array_agg(d.place) AS places
             INTO step FROM (
                 SELECT s.id, s.weight, s.place FROM search_documents s
                 WHERE s.kind = wanted AND s.terms @@ query
                   AND s.slices && ARRAY (SELECT 7 << 28 | bucket FROM generate_series(floor_of_weight, 21) bucket)
                 LIMIT most) d;
-            EXIT WHEN cardinality(step.ids) >= amount;
+            EXIT WHEN floor_of_weight = 0 AND cardinality(step.ids) = most; -- perhaps not the newest
+            ids := coalesce(step.ids, '{}');
+            weights := coalesce(step.weights, '{}');
+            places := coalesce(step.places, '{}');
+            is_whole := floor_of_weight = 0;
+            EXIT WHEN cardinality(ids) >= amount;
         END LOOP;
-        ids := coalesce(step.ids, '{}');
-        weights := coalesce(step.weights, '{}');
-        places := coalesce(step.places, '{}');
     END IF;
-    SELECT max(s.place) + 1 INTO beyond FROM search_documents s WHERE s.kind = wanted;
+    IF NOT is_whole THEN
+        SELECT max(s.place) + 1 INTO beyond FROM search_documents s WHERE s.kind = wanted;
+    END IF;
     FOR _ IN 1 .. 60 LOOP
         EXIT WHEN coalesce(beyond, 0) <= 0 OR cardinality(ids) >= amount;
         slice := (beyond - 1) / (smallest << 3 * level);
