@@ -4,7 +4,7 @@ Source: "EdgeRank++" in the product's founding letters. The terms are computed w
 `storage/functions/feed_ranking.sql`. Here is the formula, and how recommendations get their places among them.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import chain
 from typing import Literal
 
@@ -14,6 +14,8 @@ from storage.feed_ranking import Explanation, Ranking
 BETWEEN_RECOMMENDED = 4
 # Each tenth place is for a post that is explored, whatever its score.
 EXPLORED_EVERY = 10
+# A feed with fewer posts than this, a page, goes on with recommended ones: a new user follows nobody yet.
+FULL = 20
 
 Reason = Literal[
     "follows", "followed_by", "named", "learnt", "stranger", "liked", "ignored", "unknown", "fresh", "old",
@@ -27,20 +29,22 @@ def score(affinity: float, quality: float, freshness: float, diversity: float, n
     return 0.35 * affinity + 0.35 * quality + 0.15 * freshness + 0.10 * diversity - 0.40 * negatives
 
 
-def mix(ranking: Ranking, explored: Sequence[int]) -> list[Placed]:
+def mix(ranking: Ranking, explored: Sequence[int], unseen: Set[int] | None = None) -> list[Placed]:
     """Post ids with their scores: the feed's posts in their order, with recommended ones where their scores put them.
 
-    explored: those of the recommended that are explored, in the order in which they were drawn.
+    A feed with fewer than FULL posts ends with the other recommended ones.
+    explored: those of the recommended that are explored, in the order in which they were drawn. unseen: only these.
     """
-    scores = dict(zip(ranking.recommended_ids, ranking.recommended_scores, strict=True))
+    own = _placed(ranking.post_ids, ranking.scores, unseen)
+    scores = dict(_placed(ranking.recommended_ids, ranking.recommended_scores, unseen))
     drawn = iter([(post_id, scores.pop(post_id)) for post_id in explored if post_id in scores])
     best: Iterator[Placed] = iter(scores.items())
     recommended = next(best, None)
     order: list[Placed] = []
     own_since = 0
-    for post_id, points in zip(ranking.post_ids, ranking.scores, strict=True):
+    for post_id, points in own:
         if own_since >= BETWEEN_RECOMMENDED:
-            chosen = next(drawn, None) if len(order) % EXPLORED_EVERY == EXPLORED_EVERY - 1 else None
+            chosen = next(drawn, None) if _is_explored(len(order)) else None
             if chosen is None and recommended is not None and recommended[1] > points:
                 chosen, recommended = recommended, next(best, None)
             if chosen is not None:
@@ -48,7 +52,23 @@ def mix(ranking: Ranking, explored: Sequence[int]) -> list[Placed]:
                 own_since = 0
         order.append((post_id, points))
         own_since += 1
+    if len(own) < FULL:
+        while recommended is not None:
+            chosen = next(drawn, None) if _is_explored(len(order)) else None
+            if chosen is None:
+                chosen, recommended = recommended, next(best, None)
+            order.append(chosen)
+        order.extend(drawn)
     return order
+
+
+def _placed(post_ids: Sequence[int], scores: Sequence[float], unseen: Set[int] | None) -> list[Placed]:
+    placed = zip(post_ids, scores, strict=True)
+    return list(placed) if unseen is None else [each for each in placed if each[0] in unseen]
+
+
+def _is_explored(place: int) -> bool:
+    return place % EXPLORED_EVERY == EXPLORED_EVERY - 1
 
 
 def reasons(found: Explanation) -> Iterable[Reason]:

@@ -20,7 +20,8 @@ MOST_REFILLS = 5
 async def get_feed(call: Call, request: GetFeed, tx: Transaction) -> FeedPage:
     """The caller's feed, ranked or newest first. Pages of a ranked feed keep one order for 10 minutes.
 
-    Only a ranked feed has recommendations: at most a fifth of a page, and never two in a row.
+    Only a ranked feed has recommendations: at most a fifth of a page, and never two in a row. A feed with fewer than 20
+    posts that are new to the caller ends with recommendations alone.
     """
     if request.sponsored_only:
         return FeedPage(items=[], next_cursor=None)
@@ -92,11 +93,10 @@ async def _rank(call: Call, tx: Transaction, request: GetFeed) -> FeedOrder:
     stored = await stored_ids(call, tx)
     found = await call.services.recommendations.of(tx, viewer_id)
     ranked = await feed_ranking.rank(tx, stored, list(found), LONGEST_READING, now, bool(request.creators_only))
+    unseen = set(await call.services.seen.unseen(viewer_id, [*ranked.post_ids, *ranked.recommended_ids]))
     explored = [post_id for post_id, each in found.items() if each.source == "exploration"]
-    order = ranking.mix(ranked, explored)
-    placed = set(await call.services.seen.unseen(viewer_id, [post_id for post_id, _ in order]))
-    if len(placed) < len(order):
-        order = [each for each in order if each[0] in placed]
+    order = ranking.mix(ranked, explored, unseen)
+    placed = {post_id for post_id, _ in order}
     shown = sum(post_id in placed for post_id in explored) / max(len(explored), 1)
     recommended = {
         post_id: (each.source, each.propensity and each.propensity * shown)

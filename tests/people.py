@@ -56,6 +56,11 @@ class Person:
             raise CallFailed(answer["error"])
         return answer["data"]
 
+    async def own_feed(self, **arguments: Any) -> list[dict[str, Any]]:
+        """The items of a page of the feed, without recommendations: posts of other tests may be recommended."""
+        page = await self.call("feed.get", **{"limit": 100, **arguments})
+        return [item for item in page["items"] if item["reason"] != "suggested"]
+
     async def refused(self, method: str, **argument: Any) -> CallFailed:
         """Return the error of a call that must fail."""
         try:

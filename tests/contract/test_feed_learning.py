@@ -11,9 +11,8 @@ from tests.people import Person
 
 
 async def ranked(reader: Person, **arguments: Any) -> list[dict[str, Any]]:
-    """All items of one page, without recommendations: other tests' posts may be recommended."""
-    page = await reader.call("feed.get", mode="ranked", **{"limit": 100, **arguments})
-    return [item for item in page["items"] if item["reason"] != "suggested"]
+    """All items of one page, without recommendations."""
+    return await reader.own_feed(mode="ranked", **arguments)
 
 
 async def follow_authors(cluster: Cluster, person: Any, authors: int, texts: list[str]) -> tuple[Person, list[Person]]:
@@ -192,8 +191,8 @@ async def test_filters(cluster: Cluster, person):
     await owner.execute("UPDATE users SET role = 'creator' WHERE id = $1", int(creator.id))
     await owner.close()
     for mode in ("ranked", "latest"):
-        page = await reader.call("feed.get", mode=mode, creators_only=True)
-        assert [item["post"]["author"]["id"] for item in page["items"]] == [creator.id] * 2
+        items = await reader.own_feed(mode=mode, creators_only=True)
+        assert [item["post"]["author"]["id"] for item in items] == [creator.id] * 2
         assert await reader.call("feed.get", mode=mode, sponsored_only=True) == {"items": [], "next_cursor": None}
         first = await reader.call("feed.get", mode=mode, creators_only=True, limit=1)
         refused = await reader.refused("feed.get", mode=mode, cursor=first["next_cursor"])

@@ -12,11 +12,11 @@ PAGES = {"ranked": 3, "latest": 3}
 
 
 async def read_all(who, **arguments):
-    """Return all post ids of a feed, read page by page."""
+    """Return all post ids of a feed, read page by page, without recommendations."""
     seen, cursor = [], None
     while True:
         page = await who.call("feed.get", cursor=cursor, **arguments)
-        seen += [item["post"]["id"] for item in page["items"]]
+        seen += [item["post"]["id"] for item in page["items"] if item["reason"] != "suggested"]
         cursor = page["next_cursor"]
         if cursor is None:
             return seen
@@ -52,7 +52,7 @@ async def test_ranked_pages_are_stable_while_new_posts_come(cluster: Cluster, pe
     assert again == await reader.call("feed.get", limit=4, cursor=cursor)
     while cursor:
         page = await reader.call("feed.get", limit=4, cursor=cursor)
-        seen += [item["post"]["id"] for item in page["items"]]
+        seen += [item["post"]["id"] for item in page["items"] if item["reason"] != "suggested"]
         cursor = page["next_cursor"]
     assert sorted(seen) == sorted(ids)
     assert newer["id"] in await read_all(reader, limit=4)
@@ -123,7 +123,7 @@ async def test_an_interrupted_rebuild_starts_again(cluster: Cluster, person):
 
 async def test_following_adds_earlier_posts(cluster: Cluster, person):
     author, reader = await person("author"), await person("reader")
-    assert (await reader.call("feed.get"))["items"] == []
+    assert await reader.own_feed() == []
     post = await author.call("post.create", text="before")
     await reader.call("graph.follow", user_id=author.id)
     await cluster.settle(reader)

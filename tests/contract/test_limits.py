@@ -89,7 +89,7 @@ async def test_other_writes_together(person, node):
     await alice.call("graph.mute", user_id=bob.id)
     await alice.call("circle.create", name="c")
     assert exhausted(await alice.refused("graph.unmute", user_id=bob.id))
-    assert (await alice.call("feed.get"))["items"] == []
+    assert await alice.own_feed() == []
 
 
 async def test_logins_by_account(limited: Cluster, person):

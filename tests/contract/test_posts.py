@@ -94,7 +94,7 @@ async def test_a_deleted_post_is_gone_everywhere(cluster: Cluster, person):
     assert (await bob.expect("feed.removed"))["post_id"] == post["id"]
     assert (await bob.expect("post.deleted"))["post_id"] == post["id"]
     assert (await bob.refused("post.get", post_id=post["id"])).code == "NOT_FOUND"
-    assert (await bob.call("feed.get"))["items"] == []
+    assert await bob.own_feed() == []
     assert await alice.call("post.delete", post_id=post["id"]) == {}
     assert (await bob.refused("post.delete", post_id=post["id"])).code == "NOT_FOUND"
     assert (await alice.call("user.me"))["post_count"] == 0
@@ -124,14 +124,13 @@ async def test_visibility_of_posts_by_relation(cluster: Cluster, person):
         assert read == expected, name
         listed = {post["visibility"] for post in (await who.call("post.list", user_id=alice.id))["items"]}
         assert listed == expected, name
-        in_feed = {item["post"]["visibility"] for item in (await who.call("feed.get"))["items"]}
+        in_feed = {item["post"]["visibility"] for item in await who.own_feed()}
         pushed = {
             visibility for visibility, post in posts.items() if post in [p["post_id"] for p in who.heard("feed.added")]
         }
         assert in_feed == pushed == expected, name
     assert {post["id"] for post in (await alice.call("post.list", user_id=alice.id))["items"]} == set(posts.values())
-    feed = await people["stranger"].call("feed.get")
-    assert [item["reason"] for item in feed["items"]] == ["mention"]
+    assert [item["reason"] for item in await people["stranger"].own_feed()] == ["mention"]
 
 
 async def can_read(who, post_id):

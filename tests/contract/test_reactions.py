@@ -57,7 +57,7 @@ async def test_the_feed_shows_the_viewers_reaction(cluster: Cluster, person):
     await bob.call("reaction.set", **to("post", posts[0]), kind="love")
     await alice.call("reaction.set", **to("post", posts[1]), kind="sad")
     for mode in ("ranked", "latest"):
-        items = (await bob.call("feed.get", mode=mode))["items"]
+        items = await bob.own_feed(mode=mode)
         shown = {item["post"]["id"]: item["post"]["viewer"]["reaction"] for item in items}
         assert shown == {posts[0]: "love", posts[1]: None}
 

@@ -121,6 +121,19 @@ async def test_ranked_feeds_recommend_strangers_by_each_source(cluster: Cluster,
     assert {item["post"]["author"]["id"] for item in latest} == {town.friend.id}
 
 
+async def test_a_new_user_with_an_empty_feed_gets_recommendations_and_no_latest_posts(
+    cluster: Cluster, town: Town, person: Any
+):
+    newcomer = await person("newcomer")
+    await town.lead_to_all("trend")
+    await town.hide()
+    shown = {item["post"]["id"]: item["source"] for item in (await newcomer.call("feed.get", limit=100))["items"]}
+    ours = {name: shown.get(str(post_id)) for name, post_id in town.posts.items()}
+    # Those whom only the reader of the town hides, or who hide the reader, are strangers to the newcomer.
+    assert {name for name, source in ours.items() if source == "trend"} == {"open", "blocks", "blocked", "muted"}
+    assert (await newcomer.call("feed.get", mode="latest"))["items"] == []
+
+
 async def test_what_an_exploration_showed_is_logged_with_its_propensity(cluster: Cluster, town: Town):
     await town.hide()
     await town.lead_to_all("exploration")

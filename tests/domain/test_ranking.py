@@ -24,10 +24,16 @@ def ranked(own: list[float], recommended: list[float]) -> Ranking:
 
 
 @given(st.lists(POINTS, max_size=60), st.lists(POINTS, max_size=30), st.integers(0, 30))
-def test_recommendations_fill_at_most_a_fifth_and_never_stand_together(own, recommended, explored):
+def test_recommendations_fill_at_most_a_fifth_and_never_stand_together_until_a_short_feed_ends(
+    own, recommended, explored
+):
     found = ranked(own, recommended)
     order = [post_id for post_id, _ in ranking.mix(found, found.recommended_ids[:explored])]
     assert [post_id for post_id in order if post_id < 1_000] == found.post_ids
+    assert len({*order}) == len(order)
+    if len(own) < ranking.FULL:
+        assert {*order} == {*found.post_ids, *found.recommended_ids}
+        order = order[: order.index(found.post_ids[-1])] if own else []
     places = [place for place, post_id in enumerate(order) if post_id > 1_000]
     assert all(later - earlier > ranking.BETWEEN_RECOMMENDED for earlier, later in itertools.pairwise([-1, *places]))
     for start in range(len(order)):
@@ -36,7 +42,7 @@ def test_recommendations_fill_at_most_a_fifth_and_never_stand_together(own, reco
 
 def test_a_recommendation_stands_where_its_score_puts_it():
     found = ranked([0.9, 0.9, 0.9, 0.9, 0.9, 0.5, 0.4], [0.6, 0.3])
-    assert [post_id for post_id, _ in ranking.mix(found, [])] == [1, 2, 3, 4, 5, 1_001, 6, 7]
+    assert [post_id for post_id, _ in ranking.mix(found, [])] == [1, 2, 3, 4, 5, 1_001, 6, 7, 1_002]
 
 
 def test_each_tenth_place_explores_in_the_order_of_the_draw():
@@ -46,5 +52,14 @@ def test_each_tenth_place_explores_in_the_order_of_the_draw():
     assert 1_002 not in order
 
 
-def test_without_posts_of_the_feed_nothing_is_recommended():
-    assert ranking.mix(ranked([], [0.9] * 10), [1_001]) == []
+def test_an_empty_feed_has_recommendations_alone_the_best_first_and_each_tenth_explored():
+    found = ranked([], [0.9] * 12)
+    drawn = [1_012, 1_001, 1_011]
+    order = [post_id for post_id, _ in ranking.mix(found, drawn)]
+    assert order == [*range(1_002, 1_011), 1_012, 1_001, 1_011]
+
+
+def test_posts_that_were_seen_neither_appear_nor_fill_a_feed():
+    found = ranked([0.9] * 30, [0.5, 0.4])
+    order = ranking.mix(found, [], {30, 1_002})
+    assert order == [(30, 0.9), (1_002, 0.4)]
