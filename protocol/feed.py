@@ -56,6 +56,7 @@ class RankingTerms(msgspec.Struct, frozen=True):
 class WhyInFeed(msgspec.Struct, frozen=True):
     """score: with the discount of recommendations. source: null if no source has the post for the viewer now.
 
+    The quality is without what users did whom the caller hides, so the score may differ a little from that of the feed.
     reasons: what the terms come from, in the language of the caller's account.
     """
 

@@ -69,10 +69,35 @@ CREATE OR REPLACE FUNCTION left_out_post_ids(ids bigint[]) RETURNS SETOF bigint
 $$;
 GRANT EXECUTE ON FUNCTION left_out_post_ids TO daira_app;
 
+-- The quality of a post for the viewer: without what users did who are hidden from the viewer (up to 1,000 of them), whose
+-- reactions and comments the viewer cannot load either. How long they looked is not known apart.
+CREATE OR REPLACE FUNCTION quality_to_viewer(post bigint) RETURNS real
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH less AS (
+        SELECT count(r.kind) AS reactions, coalesce(sum(c.amount), 0) AS comments, coalesce(sum(o.amount), 0) AS shares,
+               count(s.post_id) AS saves, coalesce(sum(v.amount), 0) AS views
+        FROM (SELECT DISTINCT user_id AS id FROM hidden_users(viewer_id()) LIMIT 1000) h
+        LEFT JOIN reactions r ON r.target_type = 'post' AND r.target_id = post AND r.user_id = h.id
+        LEFT JOIN saves s ON s.post_id = post AND s.user_id = h.id
+        CROSS JOIN LATERAL (SELECT count(*) AS amount FROM comments x
+                            WHERE x.author_id = h.id AND x.post_id = post AND x.status = 'published') c
+        CROSS JOIN LATERAL (SELECT count(*) AS amount FROM posts x
+                            WHERE x.shared_post_id = post AND x.author_id = h.id AND x.status = 'published') o
+        CROSS JOIN LATERAL (SELECT count(*) AS amount FROM views x WHERE x.post_id = post AND x.user_id = h.id) v
+    )
+    SELECT CASE WHEN l.reactions + l.comments + l.shares + l.saves + l.views = 0 THEN p.quality ELSE post_quality(
+        jsonb_build_object('all', greatest((SELECT coalesce(sum(amount.value::bigint), 0)
+                                            FROM jsonb_each_text(p.reactions) amount) - l.reactions, 0)),
+        greatest(p.comment_count - l.comments, 0)::integer, greatest(p.share_count - l.shares, 0)::integer,
+        greatest(p.save_count - l.saves, 0)::integer, greatest(p.view_count - l.views, 0)::integer,
+        p.looks, p.watched, p.completions) END
+    FROM posts p CROSS JOIN less l WHERE p.id = post
+$$;
+
 -- The posts of a ranked feed with their terms and inputs: of the newest `amount` posts of the stored feed and of large
 -- authors whom the viewer follows, of `beyond` (posts by authors whom the viewer does not follow), and the post `asked`,
--- wherever it comes from. Without posts that the viewer may not see or has hidden, except `asked`. Relations are read
--- once per author. Of a post and its shares, only the best is returned.
+-- wherever it comes from, with its quality for the viewer. Without posts that the viewer may not see or has hidden, except
+-- `asked`. Relations are read once per author. Of a post and its shares, only the best is returned.
 CREATE OR REPLACE FUNCTION feed_ranking(inbox bigint[], beyond bigint[], amount integer, at timestamptz,
                                         only_creators boolean, asked bigint DEFAULT NULL)
     RETURNS TABLE (post_id bigint, score double precision, is_beyond boolean, affinity double precision,
@@ -82,7 +107,8 @@ CREATE OR REPLACE FUNCTION feed_ranking(inbox bigint[], beyond bigint[], amount 
                    of_skips double precision)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH wanted AS MATERIALIZED (
-        SELECT p.id, p.author_id, p.visibility, p.circle_id, p.shared_post_id, p.quality,
+        SELECT p.id, p.author_id, p.visibility, p.circle_id, p.shared_post_id,
+               CASE WHEN p.id = asked THEN quality_to_viewer(p.id) ELSE p.quality END AS quality,
                p.id = ANY (beyond) AS is_beyond, viewer_id() = ANY (p.mention_ids) AS is_named
         FROM posts p
         WHERE p.id = ANY (beyond || asked || ARRAY (

@@ -171,6 +171,30 @@ async def test_why_gives_the_terms_the_score_the_source_and_reasons(cluster: Clu
     assert (await reader.call("feed.why", post_id=own["id"]))["source"] is None
 
 
+@pytest.mark.parametrize("hides", ["graph.mute", "graph.block"])
+async def test_why_does_not_count_what_users_did_whom_the_caller_hides(cluster: Cluster, person, hides: str):
+    reader, _ = await follow_authors(cluster, person, 1, ["hello"])
+    foes = [await person(f"foe{number}") for number in range(3)]
+    [item] = await ranked(reader)
+    post_id = item["post"]["id"]
+    for foe in foes:
+        await foe.call("reaction.set", target_type="post", target_id=post_id, kind="love")
+        await foe.call("comment.create", post_id=post_id, text="رائع")
+        await foe.call("save.add", post_id=post_id)
+        await foe.call("share.create", post_id=post_id)
+    await cluster.settle(reader)
+    before = await reader.call("feed.why", post_id=post_id)
+    for foe in foes:
+        await reader.call(hides, user_id=foe.id)
+    after = await reader.call("feed.why", post_id=post_id)
+    counts = (await reader.call("post.get", post_id=post_id))["counts"]
+    assert (sum(counts["reactions"].values()), counts["comments"]) == (0, 0)
+    assert before["terms"]["quality"] > after["terms"]["quality"] == 0.5
+    popular = "كثيرون ممن رأوا المنشور أكملوه أو تفاعلوا معه"
+    assert popular in before["reasons"]
+    assert popular not in after["reasons"]
+
+
 async def test_why_and_hide_know_only_what_the_caller_may_see(cluster: Cluster, person):
     reader, author = await person("reader"), await person("author")
     post = (await author.call("post.create", text="x", visibility="followers"))["id"]

@@ -176,3 +176,29 @@ async def test_hides_and_affinities_of_a_user_are_forgotten_with_what_waits(rows
     await rows.ask(reader, "forget_learnt")
     for table in ("feed_hides", "affinities", "affinity_changes"):
         assert await rows.table(f"SELECT user_id FROM {table} WHERE user_id IN ($1, $2)", reader, other) == [(other,)]
+
+
+async def test_quality_to_viewer_leaves_out_what_hidden_users_did(rows: Rows):
+    reader, author, friend, foe = await rows.users(4)
+    post = await rows.post(
+        author,
+        quality=0.9,
+        reactions='{"like": 1, "love": 1}',
+        comment_count=2,
+        share_count=1,
+        save_count=1,
+        view_count=3,
+    )
+    other = await rows.post(author, quality=0.8)
+    await rows.mute(reader, foe)
+    for person, kind in ((friend, "like"), (foe, "love")):
+        await rows.react(person, post, kind, "post")
+        await rows.add("views", post_id=post, user_id=person, day=(await rows.now()).date())
+    await rows.add("comments", id=1, post_id=post, author_id=foe, text="", path=[1], depth=0)
+    await rows.post(foe, shared_post_id=post)
+    await rows.added("saves", user_id=foe, post_id=post)
+    assert await rows.ask(reader, "quality_to_viewer", other) == pytest.approx(0.8)
+    assert await rows.ask(author, "quality_to_viewer", post) == pytest.approx(0.9)
+    found = await rows.ask(reader, "quality_to_viewer", post)
+    assert found == await rows.connection.fetchval("""SELECT post_quality('{"like": 1}', 1, 0, 0, 2, 0, 0, 0)""")
+    assert (await ranking(rows, reader, [post], asked=post))[post]["quality"] == pytest.approx(found)
