@@ -1,4 +1,4 @@
-// The feed, newest first: loaded once, then live. Only posts that are open or have unfinished files are watched.
+// The feed, newest first or ranked: loaded once, then live. Only posts that are open or have unfinished files are watched.
 import { Attachments } from "./attachments.js";
 import { CHANGING } from "./comment_tree.js";
 import { draw, find, onSubmit } from "./dom.js";
@@ -12,7 +12,8 @@ const NEWEST = 5; // posts of a user who has just been followed
 export class Feed {
   #session;
   #me;
-  #posts = new Map(); // by id, newest first
+  #posts = new Map(); // by id
+  #places = new Map(); // by id, of posts of a ranked feed; others are above them, newest first
   #opened; // the id of the post that was opened last, however old it is
 
   constructor(session) {
@@ -32,6 +33,7 @@ export class Feed {
     session.on("post.counted", (push) => this.#posts.get(push.post_id)?.count(push));
     session.on("save.changed", ({ post_id, saved }) => this.#posts.get(post_id)?.keep(saved));
     session.on("reaction.changed", (push) => this.#posts.forEach((post) => post.react(push)));
+    find("feed-mode").addEventListener("change", () => this.load(this.#me));
     find("reset-feed").addEventListener("click", () => this.#reset());
     for (const name of CHANGING) {
       session.on(name, (push) => this.#posts.get(push.post_id ?? push.comment.post_id)?.hear(name, push));
@@ -40,7 +42,10 @@ export class Feed {
 
   async load(me) {
     this.#me = me;
-    const { items } = await this.#session.call("feed.get", { mode: "latest", limit: SHOWN });
+    const mode = find("feed-mode").value;
+    const { items } = await this.#session.call("feed.get", { mode, limit: SHOWN });
+    if (mode !== find("feed-mode").value) return; // the viewer has changed it meanwhile
+    this.#places = new Map(mode === "ranked" ? items.map(({ post }, place) => [post.id, place]) : []);
     this.#keep(({ id }) => items.some(({ post }) => post.id === id));
     this.#add(items.map(({ post }) => post));
     // A new connection watches nothing yet.
@@ -85,8 +90,8 @@ export class Feed {
       if (shown) shown.show(post);
       else this.#posts.set(post.id, new Post(this.#session, this.#me, post, () => this.#hide(post)));
     }
-    const newest = [...this.#posts.values()].sort(newestFirst).slice(0, SHOWN);
-    this.#keep((post) => newest.includes(post) || post.id === this.#opened);
+    const first = this.#ordered().slice(0, SHOWN);
+    this.#keep((post) => first.includes(post) || post.id === this.#opened);
   }
 
   #keep(isWanted) {
@@ -99,7 +104,12 @@ export class Feed {
   }
 
   #show() {
-    draw("posts", [...this.#posts.values()].sort(newestFirst), ({ element }) => element);
+    draw("posts", this.#ordered(), ({ element }) => element);
+  }
+
+  #ordered() {
+    const placeOf = ({ id }) => this.#places.get(id) ?? -1;
+    return [...this.#posts.values()].sort((one, other) => placeOf(one) - placeOf(other) || newestFirst(one, other));
   }
 }
 

@@ -97,6 +97,32 @@ async def test_a_post_says_why_it_is_shown_and_can_be_hidden_until_the_feed_is_r
     assert await hers.complaints() == await his.complaints() == []
 
 
+async def test_the_feed_is_ranked_or_newest_first(cluster: Cluster, pair):
+    hers, his = pair
+    for text in ("منشور محبوب", "منشور عادي"):
+        await hers.write("#compose textarea", text)
+        await hers.click("#compose button")
+        await his.see("#posts li:first-child p", text)
+    owner = await cluster.owner()
+    await owner.execute(
+        """UPDATE posts SET quality = 1 WHERE text = 'منشور محبوب'
+        AND author_id = (SELECT id FROM users WHERE username = $1)""",
+        hers.username,
+    )
+    await owner.close()
+    await his.click("#feed-mode")
+    await his.click("#feed-mode option", "ranked")
+    await his.see("#posts li:first-child p", "منشور محبوب")
+    await hers.write("#compose textarea", "منشور جديد")
+    await hers.click("#compose button")
+    await his.see("#posts li:first-child p", "منشور جديد")
+    await his.see("#posts li:nth-child(2) p", "منشور محبوب")
+    await his.click("#feed-mode")
+    await his.click("#feed-mode option", "newest")
+    await his.see("#posts li:nth-child(3) p", "منشور محبوب")
+    assert await his.complaints() == []
+
+
 async def test_explore_shows_trends_with_a_chart_hashtags_and_people(cluster: Cluster, person, sign_in):
     tag = cluster.unique("مهرجان")
     alice, *crowd = await asyncio.gather(*(person(f"fan{number}") for number in range(21)))
