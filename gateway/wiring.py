@@ -185,6 +185,7 @@ def _services(
         search=search_engine(stores.opensearch, database),
         feed_orders=StoredOrders(stores.data_shards, "ranked", FeedOrder),
         hashtag_orders=StoredOrders(stores.data_shards, "hashtag", list[int]),
+        people_orders=StoredOrders(stores.data_shards, "people", list[int]),
         search_orders=StoredOrders(stores.data_shards, "search", list[SearchPlace]),
         webpush_key=vapid_key.public if vapid_key else None,
         refresh_tokens=RefreshTokens(derive_keys(settings, "refresh"), timedelta(seconds=settings.refresh_leeway)),

@@ -99,6 +99,7 @@ class Services:
     search: SearchEngine
     feed_orders: StoredOrders[FeedOrder]
     hashtag_orders: StoredOrders[list[int]]
+    people_orders: StoredOrders[list[int]]
     search_orders: StoredOrders[list[SearchPlace]]
     webpush_key: str | None  # the public part; None if no web pushes are sent
     now: Callable[[], datetime] = lambda: datetime.now(UTC)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from domain import visibility
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT
+from handlers.ranked_pages import cursor_in_order, place_in_order, stored_order
 from protocol import errors
 from protocol.explore import (
     Explore,
@@ -24,6 +25,7 @@ from storage.database import Transaction
 from storage.explore_pages import ExplorePage
 
 PEOPLE = 10  # on the explore page
+MOST_PEOPLE = 200  # on all pages of the list
 POSTS = 20
 VIDEOS = 10
 # A viewer may not see all of them.
@@ -40,7 +42,7 @@ async def get_explore(call: Call, request: NoArguments, tx: Transaction) -> Expl
         local_trends=list(map(_trend, page.local_trends)),
         posts=_shown(call, rows, page.post_ids)[:POSTS],
         videos=_shown(call, rows, page.video_ids)[:VIDEOS],
-        people=await _people(tx, PEOPLE),
+        people=await _people(tx, await explore.suggested_people(tx, PEOPLE)),
     )
 
 
@@ -53,8 +55,21 @@ async def list_trends(call: Call, request: ListTrends, tx: Transaction) -> Trend
 
 @methods.rpc("explore.people", reads=True)
 async def list_suggested_people(call: Call, request: ListSuggestedPeople, tx: Transaction) -> SuggestedPeople:
-    """People whom the caller may know: most common follows first."""
-    return SuggestedPeople(items=await _people(tx, request.limit or DEFAULT_LIMIT))
+    """At most 200 people whom the caller may know: most common follows first. Pages keep one order for 10 minutes."""
+    limit, orders, scope = request.limit or DEFAULT_LIMIT, call.services.people_orders, "explore.people"
+    token, used = place_in_order(call, scope, request.cursor)
+    suggested = {each.user_id: each for each in await explore.suggested_people(tx, MOST_PEOPLE)}
+    if request.cursor is None:
+        order = [*suggested]
+        if len(order) > limit:
+            await orders.keep(token, order)
+    else:
+        order = await stored_order(orders, token)
+    # Without those whom the caller has dismissed, followed or blocked since the order was made.
+    page = [at for at in range(used, len(order)) if order[at] in suggested][:limit]
+    used = page[-1] + 1 if len(page) == limit else len(order)
+    items = await _people(tx, [suggested[order[at]] for at in page])
+    return SuggestedPeople(items=items, next_cursor=cursor_in_order(call, scope, token, used, len(order)))
 
 
 @methods.rpc("explore.dismiss_person")
@@ -84,8 +99,7 @@ async def _page(call: Call, tx: Transaction, governorate: Governorate | None) ->
     return await call.services.explore_pages.get(governorate or explore.COUNTRY, compute)
 
 
-async def _people(tx: Transaction, limit: int) -> list[SuggestedPerson]:
-    suggested = await explore.suggested_people(tx, limit)
+async def _people(tx: Transaction, suggested: Sequence[explore.PersonSuggestion]) -> list[SuggestedPerson]:
     found = await users.load_lite(tx, [each.user_id for each in suggested])
     return [
         SuggestedPerson(

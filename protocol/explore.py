@@ -43,9 +43,11 @@ class SuggestedPerson(msgspec.Struct, frozen=True):
 
 class SuggestedPeople(msgspec.Struct, frozen=True):
     items: list[SuggestedPerson]
+    next_cursor: str | None
 
 
 class ListSuggestedPeople(Request, frozen=True):
+    cursor: Cursor | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=50)] | None = None
 
 

@@ -169,6 +169,22 @@ async def test_people_whom_followed_people_follow_are_suggested_until_dismissed(
     assert (await alice.refused("explore.dismiss_person", user_id=carol.id)).code == "NOT_FOUND"
 
 
+async def test_pages_of_suggested_people_keep_one_order_without_those_who_were_dismissed(cluster: Cluster, old_person):
+    alice, bob, *known = [await old_person(name) for name in ("alice", "bob", "c", "d", "e", "f", "g")]
+    await alice.call("graph.follow", user_id=bob.id)
+    for each in known:
+        await bob.call("graph.follow", user_id=each.id)
+    whole = [item["user"]["id"] for item in (await alice.call("explore.people"))["items"]]
+    assert {*whole} == {each.id for each in known}
+    first = await alice.call("explore.people", limit=2)
+    await alice.call("explore.dismiss_person", user_id=whole[2])
+    second = await alice.call("explore.people", limit=1, cursor=first["next_cursor"])
+    third = await alice.call("explore.people", limit=1, cursor=second["next_cursor"])
+    assert [item["user"]["id"] for page in (first, second, third) for item in page["items"]] == whole[:2] + whole[3:]
+    assert third["next_cursor"] is None
+    assert (await bob.refused("explore.people", cursor=first["next_cursor"])).fields == ["cursor"]
+
+
 async def test_who_does_not_want_to_be_suggested_is_not(cluster: Cluster, old_person):
     alice, bob, carol = [await old_person(name) for name in ("alice", "bob", "carol")]
     await alice.call("graph.follow", user_id=bob.id)
