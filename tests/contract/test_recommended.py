@@ -96,12 +96,16 @@ class Town:
                 await owner.close()
 
 
-@pytest.fixture
-async def town(cluster: Cluster, person: Any, monkeypatch: pytest.MonkeyPatch) -> Town:
-    # However busy the machine is, no source rests.
+def ask_all_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is, no source of recommendations rests."""
     monkeypatch.setattr(candidates, "SOURCE_BUDGET_MS", candidates.PATIENT_MS)
     monkeypatch.setattr(candidates, "BUDGET_MS", candidates.PATIENT_MS)
     monkeypatch.setattr(candidates, "_resting", candidates.Resting())
+
+
+@pytest.fixture
+async def town(cluster: Cluster, person: Any, monkeypatch: pytest.MonkeyPatch) -> Town:
+    ask_all_sources(monkeypatch)
     town = Town(cluster)
     await town.build(person)
     return town

@@ -7,14 +7,14 @@ from tests.contract.privacy.world import ACCOUNTS, HOST, SHARER, VIEWERS, Thing,
 _MUTES = {"mutes", "mutes_posts", "mutes_stories"}
 
 
-def _public(world: World, viewer: str) -> list[Thing]:
+def public_posts(world: World, viewer: str) -> list[Thing]:
     """Public posts that lists show to the viewer."""
     posts = [post for post in world.of_kind("post", (*VIEWERS, HOST)) if post.conditions == ((post.owner, "public"),)]
     return [post for post in posts if world.may(viewer, post.owner, "act on posts")]
 
 
 def _hashtags(world: World, viewer: str) -> list[Cell]:
-    shows = world.shown(viewer, _public(world, viewer))
+    shows = world.shown(viewer, public_posts(world, viewer))
     return [Cell({"tag": world.tag, "mode": mode, "limit": 100}, shows) for mode in ("latest", "top")]
 
 
@@ -44,7 +44,7 @@ def _people(world: World, viewer: str) -> list[Cell]:
 
 def _page(world: World, viewer: str) -> list[Cell]:
     """At most ten people; and of the posts, only those of open accounts, and not the viewer's own."""
-    posts = [post for post in _public(world, viewer) if post.owner not in (viewer, "private")]
+    posts = [post for post in public_posts(world, viewer) if post.owner not in (viewer, "private")]
     wanted = [post for post in posts if post.name in ("square", "open.public")]
     also = {*world.shown(viewer, posts), *(world.user(name) for name in _suggested(world, viewer))}
     return [Cell({}, world.shown(viewer, wanted), also=also)]

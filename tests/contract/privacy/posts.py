@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from tests.contract.privacy.explore import public_posts
 from tests.contract.privacy.rows import CallRow, Cell, Cells, PushRow, Told, opens, told
 from tests.contract.privacy.world import ACCOUNTS, HOST, SHARER, VIEWERS, VISIBILITIES, Thing, World
 
@@ -65,11 +66,19 @@ def _mentions(world: World, viewer: str) -> list[Cell]:
 
 
 def _feeds(world: World, viewer: str) -> list[Cell]:
-    """A feed may also show shares, and if it was rebuilt, posts for a circle that mention the viewer."""
+    """A feed may also show shares, and if it was rebuilt, posts for a circle that mention the viewer.
+
+    A ranked feed may also recommend what is open to all: see `recommendations`.
+    """
     posts = [post for post in world.of_kind("post", (*VIEWERS, HOST)) if viewer in _in_feeds(world, post)]
     others = [post for post in world.of_kind("post") if _mentions_listener(world, viewer, post)]
     also = world.shown(viewer, others + world.of_kind("share", [SHARER]))
-    return [Cell({"mode": mode, "limit": 100}, world.shown(viewer, posts), also=also) for mode in ("latest", "ranked")]
+    recommended = [post for post in public_posts(world, viewer) if post.owner not in (viewer, "private")]
+    shows = world.shown(viewer, posts)
+    return [
+        Cell({"mode": "latest", "limit": 100}, shows, also=also),
+        Cell({"mode": "ranked", "limit": 100}, shows, also=also | world.shown(viewer, recommended)),
+    ]
 
 
 def _mentions_listener(world: World, viewer: str, post: Thing) -> bool:

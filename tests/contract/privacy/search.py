@@ -1,7 +1,10 @@
-"""Search: posts, users and rooms by the token that all of them have in common, and suggestions."""
+"""Search: posts, users and rooms by the token that all have in common, and by what one post alone has; suggestions."""
 
+from typing import Any
+
+from tests.contract.privacy.explore import public_posts
 from tests.contract.privacy.rows import CallRow, Cell
-from tests.contract.privacy.world import ACCOUNTS, HOST, SHARER, VIEWERS, World
+from tests.contract.privacy.world import ACCOUNTS, HOST, SHARER, VIEWERS, Thing, Things, World
 
 _ALL = (*VIEWERS, HOST)
 _MUTES = {"mutes", "mutes_posts", "mutes_stories"}
@@ -12,6 +15,37 @@ def _posts(world: World, viewer: str) -> list[Cell]:
     posts = [post for post in world.of_kind("post", _ALL) if world.may(viewer, post.owner, "act on posts")]
     also = world.shown(viewer, world.of_kind("share", [SHARER]))
     return [Cell({"q": world.common_token, "kind": "post", "limit": 100}, world.shown(viewer, posts), also=also)]
+
+
+def _of_accounts(world: World) -> list[Thing]:
+    return [post for post in world.of_kind("post", ACCOUNTS) if not post.is_deleted]
+
+
+def _words(world: World, viewer: str) -> list[Cell]:
+    """A word that one post has finds it or nothing; with a second word that others have, also others."""
+    found = []
+    for post in _of_accounts(world):
+        shows = world.shown(viewer, [post] if world.may(viewer, post.owner, "act on posts") else [])
+        found.append(Cell({"q": world.word_of(post.name), "kind": "post"}, shows))
+    [everything] = _posts(world, viewer)
+    hidden = world.word_of("open.private")
+    also = {*everything.shows, *everything.also}
+    return [*found, Cell({"q": f"{hidden} {world.word_of('square')}", "kind": "post"}, also=also)]
+
+
+def _hashtags(world: World, viewer: str) -> list[Cell]:
+    """A hashtag is found if one of its public posts is."""
+    public = {post for post in public_posts(world, viewer) if world.sees(viewer, post)}
+    return [
+        Cell({"q": f"#{world.tag_of(post.name)}", "kind": "hashtag"}, {post} & public, also=public)
+        for post in _of_accounts(world)
+    ]
+
+
+def _tagged(world: World, answer: Any, arguments: dict[str, Any]) -> Things:
+    """The posts that have the hashtags."""
+    names = {item["hashtag"]["name"] for item in answer["items"]}
+    return frozenset(post for post in world.of_kind("post", _ALL) if world.tag_of(post.name) in names)
 
 
 def _users(world: World, viewer: str) -> list[Cell]:
@@ -44,6 +78,8 @@ def _suggestions(world: World, viewer: str) -> list[Cell]:
 CALLS = {
     "search.query of posts": CallRow(_posts),
     "search.query of users": CallRow(_users),
+    "search.query of words": CallRow(_words),
+    "search.query of hashtags": CallRow(_hashtags, reads=_tagged),
     "search.query of rooms": CallRow(_rooms),
     "search.query": CallRow(_everything),
     "search.suggest": CallRow(_suggestions),

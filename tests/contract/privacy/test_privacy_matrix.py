@@ -15,8 +15,10 @@ from tests.contract.privacy.building import build
 from tests.contract.privacy.counts import differences, wrongly_pushed
 from tests.contract.privacy.matrix import BEFORE, CALLS, NO_ROW, PUSHES, SINCE
 from tests.contract.privacy.media import wrongly_opened
+from tests.contract.privacy.recommendations import wrongly_recommended
 from tests.contract.privacy.rows import CallRow, Cell
 from tests.contract.privacy.world import VIEWERS, World
+from tests.contract.test_recommended import ask_all_sources
 from tests.faults import soon
 
 
@@ -76,6 +78,11 @@ async def test_a_push_reaches_those_who_may_see_it(world: World, name):
 
 async def test_a_film_opens_to_those_who_may_see_it(world: World):
     assert await wrongly_opened(world) == []
+
+
+async def test_strangers_are_recommended_what_is_open_to_all(world: World, monkeypatch: pytest.MonkeyPatch):
+    ask_all_sources(monkeypatch)
+    assert await wrongly_recommended(world) == []
 
 
 async def test_counts_agree_with_lists(world: World):

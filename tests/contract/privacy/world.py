@@ -4,6 +4,7 @@ What an answer or a push shows is read from it: the tokens and the ids of things
 """
 
 import asyncio
+import hashlib
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -168,7 +169,17 @@ class World:
         return self.add(Thing("post", name, post["id"], owner, ((owner, visibility),), shows))
 
     def text(self, name: str, mentions: Iterable[str] = ()) -> str:
-        return " ".join([self.token(name), f"#{self.tag}", *(f"@{self.token(each)}" for each in mentions)])
+        words = (self.token(name), f"#{self.tag}", f"#{self.tag_of(name)}", self.word_of(name))
+        return " ".join([*words, *(f"@{self.token(each)}" for each in mentions)])
+
+    def tag_of(self, name: str) -> str:
+        """A hashtag that only the post of that name has."""
+        return f"{self.tag}_{name.replace('.', '_')}"
+
+    def word_of(self, name: str) -> str:
+        """A word that only the post of that name has."""
+        number = hashlib.sha256(self.token(name).encode()).hexdigest()[:10]
+        return "كلم" + number.translate(str.maketrans("0123456789abcdef", "بتثجحخدذرزسشصضطظ"))
 
     def mentioned_in(self, post: Thing) -> list[Thing]:
         return [other for other, _ in post.shows if other.owner != post.owner]
