@@ -90,6 +90,11 @@ def query_groups(q: str) -> list[tuple[str, ...]]:
     return [*tags, *query_terms(rest)] if rest.strip() else tags
 
 
+def are_two_words(groups: Sequence[Sequence[str]]) -> bool:
+    """Whether a query has two words, and no hashtag."""
+    return len(groups) == 2 and not any(group[0].startswith("#") for group in groups)
+
+
 def suggestion_groups(q: str) -> list[tuple[str, ...]]:
     """Return the groups of terms of a query whose last word may be unfinished."""
     typed = words(_HASH.sub(" ", q))

@@ -1,6 +1,7 @@
 """Ranks what a search engine found, of what the viewer may see: at most 300 documents.
 
-Each signal is in 0…1. The text counts most; of equally good texts, the fresher and the socially closer come first.
+Each signal is in 0…1. The text counts most: if two differ clearly, as an exact match and one by sound do, no age
+outweighs that. Of equally good texts, the fresher and the socially closer come first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from storage.search import FoundPostRow, FoundRoomRow, FoundUserRow
 from storage.search_engine import Found
 from storage.snowflakes import minted_at
 
+LOOSE = 0.2  # times the text score: of documents with one of two words, which are asked for if none has both
 MOST_COMPARED = 40  # texts that are compared letter by letter, the best by all other signals
 HALF_LIFE_DAYS = 14.0
 BUSY = 10.0  # log2 of an engagement that counts fully
@@ -34,14 +36,15 @@ def rank_posts(
     for row in rows:
         near = 1.0 if row["author_id"] == viewer_id else row["affinity"]
         merit = (
-            0.45 * text_scores[row["id"]]
-            + 0.15 * freshness(minted_at(row["id"]), now)
-            + 0.10 * near
-            + 0.05 * min(log2(row["engagement"] + 1) / BUSY, 1.0)
+            0.20 * text_scores[row["id"]]
+            + 0.07 * freshness(minted_at(row["id"]), now)
+            + 0.06 * near
+            + 0.02 * min(log2(row["engagement"] + 1) / BUSY, 1.0)
         )
         merits.append((merit, row["id"], row["text"]))
-    merits.sort(reverse=True)
-    compared = [(merit + 0.25 * similarity(q, text), post_id) for merit, post_id, text in merits[:MOST_COMPARED]]
+    # Until texts are compared, their scores stand for that.
+    merits.sort(key=lambda each: (each[0] + 0.65 * text_scores[each[1]], each[1]), reverse=True)
+    compared = [(merit + 0.65 * similarity(q, text), post_id) for merit, post_id, text in merits[:MOST_COMPARED]]
     return sorted(compared, reverse=True) + [(merit, post_id) for merit, post_id, _ in merits[MOST_COMPARED:]]
 
 

@@ -28,6 +28,7 @@ _MIXED: Mapping[DocumentKind, int] = {"user": 3, "hashtag": 3, "room": 2}
 _WELL = 0.5
 
 Candidates = Mapping[DocumentKind, Sequence[Found]]
+Groups = Sequence[Sequence[str]]  # for each word of a query, the terms that stand for it
 
 
 @methods.rpc("search.query", limit=SEARCH, overlaps=True, shed="read")
@@ -41,8 +42,9 @@ async def search_everything(call: Call, request: SearchQuery) -> SearchPage:
     token, used = place_in_order(call, scope, request.cursor)
     candidates: Candidates = {}
     kept: list[SearchPlace] = []
+    groups = search_documents.query_groups(request.q) if is_first else []
     if is_first:
-        candidates = await _candidates(call, request.q, request.kind)
+        candidates = await _candidates(call, groups, request.kind)
         call.after_commit(lambda: _remember(call, request.q))
     else:
         kept = await stored_order(orders, token)
@@ -52,14 +54,16 @@ async def search_everything(call: Call, request: SearchQuery) -> SearchPage:
         return order, *await _page(call, tx, order, used, limit)
 
     order, items, used = await call.services.database.read(viewer_id, read, budget=call.budget)
+    if not order and search_documents.are_two_words(groups):
+        candidates = await _with_either(call, groups, request.kind)
+        order, items, used = await call.services.database.read(viewer_id, read, budget=call.budget)
     if is_first and used < len(order):
         await orders.keep(token, order[:LONGEST_ORDER])
     return SearchPage(items=items, next_cursor=cursor_in_order(call, scope, token, used, len(order)))
 
 
-async def _candidates(call: Call, q: str, kind: DocumentKind | None) -> Candidates:
+async def _candidates(call: Call, groups: Groups, kind: DocumentKind | None) -> Candidates:
     """What the engine finds of each kind; of users also those whom the caller follows, however few follow them."""
-    groups = search_documents.query_groups(q)
     if not groups:
         return {}
     engine = call.services.search
@@ -72,6 +76,21 @@ async def _candidates(call: Call, q: str, kind: DocumentKind | None) -> Candidat
             near = await engine.candidates(each, groups, most, among=followed)
             found[each] = list({user.id: user for user in (*near, *found[each])}.values())
     return found
+
+
+async def _with_either(call: Call, groups: Groups, kind: DocumentKind | None) -> Candidates:
+    """What the engine finds for each word alone.
+
+    Asked for once the caller may see nothing that has both words: if it depended on what the engine has found, it would
+    tell whether a hidden document has both.
+    """
+    found: dict[DocumentKind, dict[int, Found]] = {}
+    for group in groups:
+        for each, of_kind in (await _candidates(call, [group], kind)).items():
+            known = found.setdefault(each, {})
+            for one in of_kind:
+                known.setdefault(one.id, one._replace(text_score=search_ranking.LOOSE * one.text_score))
+    return {each: list(known.values()) for each, known in found.items()}
 
 
 async def _rank(call: Call, tx: Transaction, q: str, candidates: Candidates) -> list[SearchPlace]:

@@ -39,6 +39,23 @@ async def test_posts_are_found_by_their_words_newest_first(cluster: Cluster, per
     assert both["next_cursor"] is None
 
 
+async def test_of_two_words_one_is_enough_if_the_caller_sees_nothing_with_both(cluster: Cluster, person):
+    alice, bob, carol = await person("alice"), await person("bob", node="b"), await person("carol")
+    one, other = word(cluster), word(cluster, "حواوشي")
+    first = (await bob.call("post.create", text=f"{one} في وسط البلد"))["id"]
+    second = (await bob.call("post.create", text=f"{other} في وسط البلد"))["id"]
+    # Whether a hidden post has both words changes nothing.
+    await carol.call("post.create", text=f"{one} {other}", visibility="followers")
+    await cluster.settle()
+    assert set(await posts(alice, f"{one} {other}")) == {first, second}
+    page = await alice.call("search.query", q=f"{one} {other}", kind="post", limit=1)
+    rest = await alice.call("search.query", q=f"{one} {other}", kind="post", cursor=page["next_cursor"])
+    assert set(found(page) + found(rest)) == {first, second}
+    both = (await bob.call("post.create", text=f"{other} {one}"))["id"]
+    await cluster.settle()
+    assert await posts(alice, f"{one} {other}") == [both]
+
+
 async def test_an_edit_and_a_deletion_change_what_is_found(cluster: Cluster, person):
     alice, bob = await person("alice"), await person("bob", node="b")
     old, new = word(cluster), word(cluster)

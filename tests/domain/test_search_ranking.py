@@ -41,6 +41,14 @@ def test_posts():
     assert order_of_posts("كشري") == []
 
 
+def test_an_exact_match_comes_before_fresher_inexact_ones():
+    old, fresh = post(timedelta(days=365)), timedelta(hours=1)
+    for text in ("محل koshary في وسط البلد", "كشرة في وسط البلد", "قشرة في وسط البلد"):
+        assert order_of_posts("كشري", post(fresh, text), old, scores=(0.7, 1.0)) == [1, 0], text
+    # The words of the query apart, or in another order, are no clear difference.
+    assert order_of_posts("كشري البلد", post(fresh), old) == [0, 1]
+
+
 def test_users():
     rows = [
         user(1, "mohamed1", "محمد", followers=10), user(2, "mohamed", "Mo"), user(3, "mohamed3", "محمد", affinity=1.0),
