@@ -20,6 +20,7 @@ PASSWORDS = (
     "daira_s3_access_key",
     "daira_s3_secret_key",
     "daira_kafka_password",
+    "daira_opensearch_password",
 )
 
 
@@ -56,6 +57,7 @@ def main() -> None:
         "daira_redis_url": cluster if options.cluster == "all" else f"redis://:{redis}@redis:6379/0",
         "daira_realtime_redis_url": cluster if options.cluster == "pushes" else "",
         "pgbouncer_users": f'"daira_app" "{app}"\n"daira_worker" "{worker}"\n',
+        "opensearch_ca.pem": "",
         "redis_auth": f"requirepass {redis}\nmasterauth {redis}\n",
     }.items():
         keep(name, content)

@@ -53,7 +53,7 @@ class OpenSearchLink:
         self._breaker = Breaker("opensearch")
         self._bulkhead = Bulkhead("opensearch", most=MOST_AT_ONCE, most_waiting=MOST_WAITING)
         connector = TCPConnector(limit=MOST_AT_ONCE, ssl=servers.tls or True)
-        auth = BasicAuth(servers.user, servers.password) if servers.user else None
+        auth = BasicAuth(servers.user, servers.password, "utf-8") if servers.user else None
         self._session = ClientSession(connector=connector, auth=auth)
 
     async def close(self) -> None:

