@@ -154,7 +154,7 @@ def _services(
         feeds=stores.feeds,
         seen=SeenPosts(stores.data_shards),
         exposures=Exposures(database, stores.ids),
-        recommendations=Recommendations(),
+        recommendations=Recommendations(stores.data_shards),
         visits=ProfileVisits(database),
         broadcaster=stores.broadcaster,
         limits=limits,

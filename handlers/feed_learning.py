@@ -56,5 +56,5 @@ async def forget_learnt(call: Call, request: NoArguments, tx: Transaction) -> No
     """Forget what ranked feeds have learnt from the caller: affinities, interests, what was hidden, what was seen."""
     await feed_ranking.forget(tx)
     await call.services.seen.forget(call.viewer.id)
-    call.services.recommendations.forget(call.viewer.id)
+    await call.services.recommendations.forget(call.viewer.id)
     return Nothing()

@@ -1,47 +1,71 @@
-"""Recommendations of recent ranked feeds, kept for a minute: finding them costs more than ranking does.
+"""Recommendations for ranked feeds, kept in Redis for some minutes: finding them costs more than ranking does.
 
 What a viewer may not see any more is left out by each ranking.
 """
 
-import time
-from collections import OrderedDict
-from collections.abc import Callable
+import asyncio
+from collections.abc import Sequence
 
+import msgspec
 from prometheus_client import Counter
 
 from storage.candidates import Candidacy, beyond_inbox
 from storage.database import Transaction
+from storage.redis import RedisError
+from storage.shards import Shards
 
 OF_EACH_SOURCE = 15
-KEPT_S = 60.0
-MOST_VIEWERS = 2_000  # at about 5 kB
+KEPT_S = 180
 
-EVICTED = Counter("daira_recommendations_evicted_total", "Recommendations that were dropped early to make room")
+FOUND = Counter("daira_recommendations_total", "Recommendations of a ranked feed by where they were found", ["source"])
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Candidacy]).decode
 
 
 class Recommendations:
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._kept: OrderedDict[int, tuple[float, dict[int, Candidacy]]] = OrderedDict()  # by viewer, oldest first
+    """While Redis is down, they are computed for each feed."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+        self._flights: dict[int, asyncio.Future[Sequence[Candidacy] | None]] = {}
 
     async def of(self, tx: Transaction, viewer_id: int) -> dict[int, Candidacy]:
-        """By post id, in the order of the sources. tx: of the viewer."""
-        now = self._clock()
-        kept_until, found = self._kept.get(viewer_id, (0.0, {}))
-        if now < kept_until:
-            return found
-        found = {each.post_id: each for each in await beyond_inbox(tx, viewer_id, OF_EACH_SOURCE)}
-        self._keep(viewer_id, now, found)
+        """By post id, in the order of the sources. Calls that come while they are computed wait. tx: of the viewer."""
+        while True:
+            flight = self._flights.get(viewer_id)
+            found = await (self._lead(tx, viewer_id) if flight is None else asyncio.shield(flight))
+            if found is not None:  # else the call that computed them failed, and one of those that wait goes on
+                return {each.post_id: each for each in found}
+
+    async def forget(self, viewer_id: int) -> None:
+        """Raises RedisError."""
+        shard, key = self._place(viewer_id)
+        await self._shards.call(shard, "UNLINK", key)
+
+    async def _lead(self, tx: Transaction, viewer_id: int) -> Sequence[Candidacy]:
+        flight = self._flights[viewer_id] = asyncio.get_running_loop().create_future()
+        found = None
+        try:
+            found = await self._kept(viewer_id)
+            if found is None:
+                found = await beyond_inbox(tx, viewer_id, OF_EACH_SOURCE)
+                shard, key = self._place(viewer_id)
+                self._shards.send(shard, "SET", key, _encode(found), "EX", KEPT_S)
+        finally:
+            del self._flights[viewer_id]
+            flight.set_result(found)
         return found
 
-    def forget(self, viewer_id: int) -> None:
-        self._kept.pop(viewer_id, None)
+    async def _kept(self, viewer_id: int) -> Sequence[Candidacy] | None:
+        shard, key = self._place(viewer_id)
+        try:
+            kept = await self._shards.call(shard, "GET", key)
+        except RedisError:
+            kept = None
+        FOUND.labels("computed" if kept is None else "redis").inc()
+        return None if kept is None else _decode(kept)
 
-    def _keep(self, viewer_id: int, now: float, found: dict[int, Candidacy]) -> None:
-        self._kept.pop(viewer_id, None)
-        self._kept[viewer_id] = (now + KEPT_S, found)
-        while self._kept and next(iter(self._kept.values()))[0] <= now:
-            self._kept.popitem(last=False)
-        if len(self._kept) > MOST_VIEWERS:
-            EVICTED.inc()
-            self._kept.popitem(last=False)
+    def _place(self, viewer_id: int) -> tuple[int, str]:
+        shard = self._shards.of(str(viewer_id))
+        return shard, self._shards.key(shard, "recommended", viewer_id)
