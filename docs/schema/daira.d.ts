@@ -758,6 +758,7 @@ export interface ListSessions {
 }
 
 export interface ListSuggestedPeople {
+  cursor?: string | null;
   limit?: number | null;
 }
 
@@ -1406,7 +1407,7 @@ export interface SearchPage {
   next_cursor: string | null;
 }
 
-/** Without `kind`, the best users, hashtags and rooms come before the posts. There are no sounds yet. */
+/** Without `kind`, the best users, hashtags and rooms come before the posts. There are no sounds yet. If nothing has both of two words, what has one of them is found. */
 export interface SearchQuery {
   q: string;
   kind?: "hashtag" | "post" | "room" | "sound" | "user" | null;
@@ -1568,6 +1569,7 @@ export interface SuggestSearch {
 
 export interface SuggestedPeople {
   items: SuggestedPerson[];
+  next_cursor: string | null;
 }
 
 /** common_count: how many of those whom the caller follows (of a sample of them) follow this user. */
@@ -1767,7 +1769,7 @@ export interface WatchPresence {
   user_ids: string[];
 }
 
-/** score: with the discount of recommendations. source: null if no source has the post for the viewer now. reasons: what the terms come from, in the language of the caller's account. */
+/** score: with the discount of recommendations. source: null if no source has the post for the viewer now. The quality is without what users did whom the caller hides, so the score may differ a little from that of the feed. reasons: what the terms come from, in the language of the caller's account. */
 export interface WhyInFeed {
   terms: RankingTerms;
   score: number;
@@ -1862,7 +1864,7 @@ export interface ClientToServerEvents {
   "explore.dismiss_person": (request: PersonRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** The explore page. */
   "explore.get": (ack: (answer: Answer<Explore>) => void) => void;
-  /** People whom the caller may know: most common follows first. */
+  /** At most 200 people whom the caller may know: most common follows first. Pages keep one order for 10 minutes. */
   "explore.people": (request: ListSuggestedPeople, ack: (answer: Answer<SuggestedPeople>) => void) => void;
   /** The trends of a governorate, or of the whole country, hottest first. */
   "explore.trends": (request: ListTrends, ack: (answer: Answer<TrendList>) => void) => void;
