@@ -95,6 +95,19 @@ class Town:
                 )
                 await owner.close()
 
+    async def read(self) -> dict[int, str]:
+        """The sources of the posts in the reader's ranked feed."""
+        feed = await self.reader.call("feed.get", limit=100)
+        return {int(item["post"]["id"]): item["source"] for item in feed["items"]}
+
+    async def explore(self) -> dict[int, str]:
+        """The same of ten feeds: each draws 20 times from nine posts, so that all are drawn, for certain."""
+        items: dict[int, str] = {}
+        for _ in range(10):
+            await self.cluster.node_b.parts.services.recommendations.forget(int(self.reader.id))
+            items |= await self.read()
+        return items
+
 
 def ask_all_sources(monkeypatch: pytest.MonkeyPatch) -> None:
     """However busy the machine is, no source of recommendations rests."""
@@ -116,9 +129,7 @@ async def test_ranked_feeds_recommend_strangers_by_each_source(cluster: Cluster,
     await town.lead_to_all(source)
     await town.hide()
     await cluster.settle(town.reader)
-    # An exploration draws 20 times from nine posts: ten feeds have drawn them all, for certain.
-    feeds = [await town.reader.call("feed.get", limit=100) for _ in range(10 if source == "exploration" else 1)]
-    items = {int(item["post"]["id"]): item["source"] for feed in feeds for item in feed["items"]}
+    items = await (town.explore() if source == "exploration" else town.read())
     ours = {post_id: of for post_id, of in items.items() if post_id in town.posts.values()}
     assert ours == {town.posts["open"]: source}
     latest = (await town.reader.call("feed.get", mode="latest", limit=100))["items"]
@@ -142,8 +153,7 @@ async def test_what_an_exploration_showed_is_logged_with_its_propensity(cluster:
     await town.hide()
     await town.lead_to_all("exploration")
     await cluster.settle(town.reader)
-    for _ in range(10):
-        await town.reader.call("feed.get", limit=100)
+    await town.explore()
     await cluster.node_b.parts.services.exposures.flush()
     owner = await cluster.owner()
     rows = await owner.fetch(
