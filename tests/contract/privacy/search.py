@@ -39,6 +39,7 @@ def _hashtags(world: World, viewer: str) -> list[Cell]:
     return [
         Cell({"q": f"#{world.tag_of(post.name)}", "kind": "hashtag"}, {post} & public, also=public)
         for post in _of_accounts(world)
+        if post.name.endswith((".public", ".followers"))
     ]
 
 
