@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from aiohttp import BasicAuth, ClientSession
+from aiohttp import ClientSession, encode_basic_auth
 
 from evaluation.gold_set import GoldDocument, GoldKind
 from evaluation.search_scores import K
@@ -37,7 +37,8 @@ async def opensearch_arabic(
 
     auth: user and password.
     """
-    async with ClientSession(url, auth=BasicAuth(*auth) if auth else None, raise_for_status=True) as http:
+    login = {"authorization": encode_basic_auth(*auth)} if auth else None
+    async with ClientSession(url, headers=login, raise_for_status=True) as http:
         text = {"type": "text", "analyzer": "arabic"}
         mapping = {"properties": {"kind": {"type": "keyword"}, "text": text}}
         await http.put(f"/{INDEX}", json={"mappings": mapping, "settings": {"number_of_replicas": 0}})

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from aiohttp import BasicAuth, ClientError, ClientSession, TCPConnector
+from aiohttp import ClientError, ClientSession, TCPConnector, encode_basic_auth
 
 from storage import deadlines
 from storage.breaker import Breaker
@@ -53,8 +53,8 @@ class OpenSearchLink:
         self._breaker = Breaker("opensearch")
         self._bulkhead = Bulkhead("opensearch", most=MOST_AT_ONCE, most_waiting=MOST_WAITING)
         connector = TCPConnector(limit=MOST_AT_ONCE, ssl=servers.tls or True)
-        auth = BasicAuth(servers.user, servers.password, "utf-8") if servers.user else None
-        self._session = ClientSession(connector=connector, auth=auth)
+        login = {"authorization": encode_basic_auth(servers.user, servers.password)} if servers.user else None
+        self._session = ClientSession(connector=connector, headers=login)
 
     async def close(self) -> None:
         await self._session.close()

@@ -10,7 +10,7 @@ import yaml
 from tests.deploy import facts
 from tests.deploy.tools import DEPLOY, deployed, run
 
-OVERLAYS = ("small", "production", "opensearch")
+OVERLAYS = ("small", "production", "search")
 STORES = {"postgres": 5432, "redis": 6379, "objects": 9000}
 
 
@@ -56,7 +56,7 @@ def built(request, tmp_path_factory):
     shutil.copytree(DEPLOY, place, ignore=shutil.ignore_patterns("secrets"))
     overlay = place / "kubernetes" / "overlays" / request.param
     run(sys.executable, DEPLOY / "make_secrets.py", overlay / "secrets")
-    if request.param == "opensearch":  # on top of it
+    if request.param == "search":  # on top of it
         run(sys.executable, DEPLOY / "make_secrets.py", overlay.with_name("production") / "secrets")
     return Manifests(request.param, overlay / "secrets", deployed("kustomize", overlay))
 
@@ -223,7 +223,7 @@ def test_policies_let_through_what_is_needed_alone(built):
 
 def test_the_overlay_for_opensearch_reaches_it_with_a_login(built, tmp_path):
     settings = built.settings()
-    if built.overlay != "opensearch":
+    if built.overlay != "search":
         assert "DAIRA_SEARCH_ENGINE" not in settings
         return
     [secret] = [each for name, each in built.of("Secret").items() if re.fullmatch(r"daira-[a-z0-9]{10}", name)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from aiohttp import BasicAuth, ClientSession, web
+from aiohttp import ClientSession, encode_basic_auth, web
 
 from gateway.search_engines import opensearch_servers, prepare_search
 from gateway.settings import Settings
@@ -22,14 +22,14 @@ from tests.senders.certificates import Trust, make_trust
 
 pytestmark = pytest.mark.opensearch
 
-OVERLAY = DEPLOY / "kubernetes" / "overlays" / "opensearch"
+OVERLAY = DEPLOY / "kubernetes" / "overlays" / "search"
 PASSWORD = "كلمة سر with spaces"
 
 
 @asynccontextmanager
 async def door(node: OpenSearchNode, trust: Trust, user: str) -> AsyncIterator[str]:
     """Before the node: a server that ends TLS, and refuses requests without the login. Yields its URL."""
-    allowed = BasicAuth(user, PASSWORD, "utf-8").encode()
+    allowed = encode_basic_auth(user, PASSWORD)
     async with ClientSession() as session:
 
         async def forward(request: web.Request) -> web.Response:
