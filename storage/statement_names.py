@@ -6,7 +6,7 @@ from functools import lru_cache
 _BEGINNINGS = ("BEGIN", "COMMIT", "ROLLBACK")  # the first also sets the user
 _NAME = re.compile(
     r"\b(?:INSERT\s+INTO|UPDATE(?!\s+SET)|DELETE\s+FROM|FROM|JOIN)\s+(?:ONLY\s+)?(?!unnest\b|LATERAL\b)([a-z_]+)\b"
-    r"|\bSELECT\s+([a-z_]+)\s*\(",
+    r"|\bSELECT\s+(?!array_agg\b)([a-z_]+)\s*\(",
     re.IGNORECASE,
 )
 _VERB = re.compile(r"\b(INSERT|UPDATE|DELETE|SELECT)\b", re.IGNORECASE)
