@@ -70,6 +70,11 @@ class Browser:
         await self.write(selector, text)
         await self.write(selector, Keys.ENTER)
 
+    async def publish(self, text: str) -> None:
+        """Write a post, and publish it."""
+        await self.write("#compose textarea", text)
+        await self.click("#compose button")
+
     async def attach(self, selector: str, *paths: Path) -> None:
         """Pick files in a file input."""
         names = "\n".join(map(str, paths))

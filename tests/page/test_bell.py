@@ -11,8 +11,7 @@ async def test_the_bell_counts_and_empties(pair, person):
     hers, his = pair
     carol = await person("carol")
     await hers.see("#unseen", "1")  # Bob follows her
-    await hers.write("#compose textarea", "for the bell")
-    await hers.click("#compose button")
+    await hers.publish("for the bell")
     await his.click("#posts [data-kind='love']")
     await hers.see("#unseen", "2")
     post = await hers.do(hers.driver.execute_script, "return document.querySelector('#posts li').dataset.id")
@@ -40,8 +39,7 @@ async def test_reactions_are_grouped_until_they_are_seen(cluster, pair, person):
     hers, his = pair
     carol = await person("carol")
     await hers.see("#unseen", "1")  # Bob follows her
-    await hers.write("#compose textarea", "for a group")
-    await hers.click("#compose button")
+    await hers.publish("for a group")
     await his.click("#posts [data-kind='love']")
     await hers.see("#unseen", "2")
     post = await hers.do(hers.driver.execute_script, "return document.querySelector('#posts li').dataset.id")
@@ -68,8 +66,7 @@ async def test_what_a_policy_keeps_back_waits_in_an_inbox_of_its_own(pair, perso
     await hers.click("#strangers option", "keep back")
     await hers.see("#log-entries .call", "notification.set_preferences")
     await hers.write("#notifications", Keys.ESCAPE)
-    await hers.write("#compose textarea", "who is there?")
-    await hers.click("#compose button")
+    await hers.publish("who is there?")
     await hers.see("#posts li p", "who is there?")
     post = await hers.do(hers.driver.execute_script, "return document.querySelector('#posts li').dataset.id")
     await carol.call("comment.create", post_id=post, text="a stranger")

@@ -7,8 +7,7 @@ from tests.cluster import Cluster
 async def test_open_posts_and_chats_are_live_again(cluster: Cluster, person, pair):
     hers, his = pair
     carol = await person("carol")
-    await hers.write("#compose textarea", "to come back to")
-    await hers.click("#compose button")
+    await hers.publish("to come back to")
     await his.click("#posts .comments-of")
     await his.see("#log-entries .call", "comment.list")
     await hers.send("#find-person input", his.username)

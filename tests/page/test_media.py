@@ -38,8 +38,7 @@ def picture(tmp_path: Path) -> Path:
 
 
 async def post(window: Browser, text: str) -> None:
-    await window.write("#compose textarea", text)
-    await window.click("#compose button")
+    await window.publish(text)
 
 
 async def throttle(window: Browser, upload: int) -> None:

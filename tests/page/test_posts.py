@@ -12,8 +12,7 @@ COMMENT = ".comments li"
 
 async def write_post(hers: Browser, his: Browser, text: str) -> None:
     """Alice posts, and both open the post."""
-    await hers.write("#compose textarea", text)
-    await hers.click("#compose button")
+    await hers.publish(text)
     for window in (hers, his):
         await window.see("#posts li p", text)
         await window.click(OPEN)

@@ -41,8 +41,7 @@ async def test_saved_posts_move_between_collections_in_all_windows(person, sign_
 
 async def test_a_save_from_the_feed_is_listed_and_opens(pair):
     hers, his = pair
-    await hers.write("#compose textarea", "keep this")
-    await hers.click("#compose button")
+    await hers.publish("keep this")
     await his.click("#posts .save")
     await his.see("#posts .save[aria-pressed='true']")
     await his.do(his.driver.refresh)
