@@ -19,12 +19,13 @@ FEW_FOLLOWERS = 1_000  # of authors with no more, the followers of many are read
 async def of_posts(tx: Transaction, posts: Sequence[FanoutRow]) -> dict[int, list[int]]:
     """By post, the users whose feeds take it; for a large author, only the users that the post mentions."""
     authors = {post["author_id"] for post in posts if post["follower_count"] <= FEW_FOLLOWERS}
-    followers = await graph.listening_followers(tx, list(authors), limit=LARGE_FROM)
+    followers = await graph.listening_followers(tx, list(authors), limit=LARGE_FROM) if authors else {}
     return {post["id"]: await _of_post(tx, post, followers.get(post["author_id"])) for post in posts}
 
 
 async def of_post(tx: Transaction, post: FanoutRow) -> list[int]:
-    return await _of_post(tx, post, None)
+    """The same for one post."""
+    return (await of_posts(tx, [post]))[post["id"]]
 
 
 async def _of_post(tx: Transaction, post: FanoutRow, followers: list[int] | None) -> list[int]:
@@ -39,8 +40,7 @@ async def _of_post(tx: Transaction, post: FanoutRow, followers: list[int] | None
     if post["is_large"]:
         return mentioned
     if followers is None:
-        author_id = post["author_id"]
-        followers = (await graph.listening_followers(tx, [author_id], limit=LARGE_FROM))[author_id]
+        [followers] = (await graph.listening_followers(tx, [post["author_id"]], limit=LARGE_FROM)).values()
     return list(dict.fromkeys([*followers, *mentioned]))
 
 

@@ -1,6 +1,6 @@
 """Runs a group: decodes records, retries reactions with backoff, and buries records that keep failing as dead letters.
 
-A reaction that takes many gets the records of a batch together, at most TOGETHER.
+A reaction that takes many gets the records of a batch together, at most MOST_TOGETHER.
 
 While PostgreSQL, Redis, the event log, the object store or the search engine is gone, the record is retried without
 limit, and its partition waits. A worker whose partition another has taken over gives up what it does for it.
@@ -26,7 +26,7 @@ from tracing import traceparent, traces
 from workers.job import DeclaredReaction, Job, Tools, groups
 
 ATTEMPTS = 5
-TOGETHER = 50
+MOST_TOGETHER = 50
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 5.0
 LONGEST_OUTAGE_WAIT_S = 1.0  # to ask again costs little: breakers refuse it at once
@@ -103,7 +103,7 @@ def _portions(
         return place if is_apart else None
 
     for _, run in groupby(enumerate(records), key=lambda placed: (placed[1].topic, alone(placed))):
-        while portion := list(islice(run, TOGETHER)):
+        while portion := list(islice(run, MOST_TOGETHER)):
             yield portion
 
 

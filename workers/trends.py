@@ -19,7 +19,7 @@ from protocol.events import (
     ReactionSetEvent,
 )
 from storage import explore, hashtags
-from storage.hashtags import Tagged
+from storage.hashtags import PostTags, Tagged
 from storage.snowflakes import minted_at
 from workers.job import Job, Tools, consumes, consumes_many
 from workers.polling_loop import run_polling
@@ -37,9 +37,7 @@ async def count_hashtags(jobs: Sequence[Job], events: Sequence[PostCreatedEvent]
     written = await hashtags.written(jobs[0].tools.database, [event.post_id for event in events])
     for job, event in zip(jobs, events, strict=True):
         if (tags := written.get(event.post_id)) and tags.hashtags:
-            async with job.transaction() as tx:
-                tagged = _tagged(event.post_id, event.author_id, tags.version, tags.hashtags)
-                await hashtags.note(tx, tagged, minted_at(job.event_id))
+            await _note(job, event.post_id, event.author_id, tags)
 
 
 @consumes(PostEditedEvent, group="trends")
@@ -119,7 +117,10 @@ def _tagged(post_id: int, author_id: int, version: int, written: Sequence[str]) 
 
 async def _note_hashtags(job: Job, post_id: int, author_id: int) -> None:
     written = await hashtags.written(job.tools.database, [post_id])
-    tags = written.get(post_id, hashtags.PostTags(0, []))
+    await _note(job, post_id, author_id, written.get(post_id, PostTags(0, [])))
+
+
+async def _note(job: Job, post_id: int, author_id: int, tags: PostTags) -> None:
     async with job.transaction() as tx:
         tagged = _tagged(post_id, author_id, tags.version, tags.hashtags)
         await hashtags.note(tx, tagged, minted_at(job.event_id))

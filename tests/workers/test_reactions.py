@@ -80,7 +80,7 @@ async def test_a_failing_event_is_retried_then_dead_lettered_with_its_cause_and_
 async def test_events_that_wait_are_reacted_to_together_and_apart_if_one_is_faulty(cluster, own_log, monkeypatch):
     name = f"test-{secrets.token_hex(4)}"
     taken: list[list[int]] = []
-    monkeypatch.setattr(runner, "TOGETHER", 3)
+    monkeypatch.setattr(runner, "MOST_TOGETHER", 3)
 
     @consumes_many(PostCreatedEvent, group=name)
     async def react(many: Sequence[Job], events: Sequence[PostCreatedEvent]) -> None:
