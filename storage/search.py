@@ -101,8 +101,8 @@ _ROOMS = "SELECT id, topic, state FROM rooms WHERE"
 
 
 async def posts_to_index(database: Database, ids: Sequence[int]) -> list[IndexedPost]:
-    """Without those that are deleted."""
-    return [IndexedPost(*row) for row in await database.fetch(f"{_POSTS} p.id = ANY ($1)", ids)]
+    """In the order of their ids, without those that are deleted."""
+    return [IndexedPost(*row) for row in await database.fetch(f"{_POSTS} p.id = ANY ($1) ORDER BY p.id", ids)]
 
 
 async def users_to_index(database: Database, ids: Sequence[int]) -> list[IndexedUser]:
