@@ -79,10 +79,10 @@ async def _candidates(call: Call, groups: Groups, kind: DocumentKind | None) -> 
 
 
 async def _with_either(call: Call, groups: Groups, kind: DocumentKind | None) -> Candidates:
-    """What the engine finds for each word alone.
+    """Find documents that have one of the words, for a caller who may see none that has both.
 
-    Asked for once the caller may see nothing that has both words: if it depended on what the engine has found, it would
-    tell whether a hidden document has both.
+    It depends on what the caller may see, not on what the engine finds. Otherwise the answer would tell whether a
+    hidden document has both.
     """
     found: dict[DocumentKind, dict[int, Found]] = {}
     for group in groups:

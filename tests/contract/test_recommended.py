@@ -101,7 +101,7 @@ class Town:
         return {int(item["post"]["id"]): item["source"] for item in feed["items"]}
 
     async def explore(self) -> dict[int, str]:
-        """The same of ten feeds: each draws 20 times from nine posts, so that all are drawn, for certain."""
+        """The same of ten feeds. Each draws 20 times from nine posts, so ten of them draw all posts."""
         items: dict[int, str] = {}
         for _ in range(10):
             await self.cluster.node_b.parts.services.recommendations.forget(int(self.reader.id))

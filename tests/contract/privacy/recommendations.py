@@ -4,7 +4,7 @@ from tests.contract.privacy.world import ACCOUNTS, VIEWERS, VISIBILITIES, Thing,
 
 
 async def wrongly_recommended(world: World) -> list[str]:
-    """What ranked feeds recommend of new posts, and should not, or should and do not. It deletes the posts."""
+    """Publish posts, read all ranked feeds, and delete the posts. Returns the recommendations that are wrong."""
     posts = [
         await world.publish(account, visibility, world.new_name(account, visibility))
         for account in ACCOUNTS
