@@ -54,6 +54,7 @@ async def test_the_heaviest_are_found_first_then_the_newest(documents: Rows):
     found = await find(documents, "user", "all", 40)
     assert found[0] == 7
     assert found[1:21] == list(range(20_000, 0, -1_000))
+    assert found[21:] == list(range(19_999, 19_980, -1))
     # Fewer matches than asked for: all of them.
     assert await find(documents, "user", "rare", 40) == sorted(RARE, reverse=True)
     assert await find(documents, "user", "nothing", 40) == []
