@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, get_args
 from tests.topology import verifier
 from tests.topology.ledger import Outcome, p95
 from tests.topology.load import KINDS, Load
-from tests.topology.topology import SHARDS, Topology
+from tests.topology.topology import NODES, SHARDS, WORKERS, Topology
 
 How = Literal["stopped", "paused", "cut off"]
 HOWS: tuple[How, ...] = get_args(How)
@@ -120,6 +120,9 @@ async def cause(fault: Fault, topology: Topology, load: Load, duration_s: float)
     row.repeated, row.twice = load.ledger.repeated() - repeated, load.ledger.twice() - twice
     row.reloads = sum(at >= began for at, _ in load.ledger.told)
     await leaver.open()
+    for name in hosts:
+        if name in (*NODES, *WORKERS):
+            await topology.until_ready(name)  # clients may be content with the other node before
     _compare(row, load, before, began, ended)
     return row
 

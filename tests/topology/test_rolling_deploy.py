@@ -79,15 +79,7 @@ async def replace(topology, names, tree) -> None:
         topology.trees[name] = tree
         topology.run(name)
     for name in names:
-        await topology.listens(name, servers.SIDECAR_PORT)
-        assert await verifier.soon_true(lambda name=name: unready(topology, name)) == []
-
-
-async def unready(topology, name) -> list[str]:
-    """Return why the process is not ready yet."""
-    url = f"http://{topology.host(name).address}:{servers.SIDECAR_PORT}/health/ready"
-    async with aiohttp.ClientSession() as http, http.get(url) as answer:
-        return [] if answer.status == 200 else [await answer.text()]
+        await topology.until_ready(name)
 
 
 async def running_versions(topology) -> set[str]:

@@ -121,6 +121,17 @@ class Topology:
                 assert self._running[name].poll() is None, f"{name} ended: {self.log(name).read_text()[-2_000:]}"
                 await asyncio.sleep(0.05)
 
+    async def until_ready(self, name: str) -> None:
+        """Wait until the node or worker says that it is ready. HAProxy then sends clients to a node."""
+        await self.listens(name, servers.SIDECAR_PORT)
+        url = f"http://{self.host(name).address}:{servers.SIDECAR_PORT}/health/ready"
+        async with asyncio.timeout(2 * WAIT_S), aiohttp.ClientSession() as http:
+            while True:
+                async with http.get(url) as answer:
+                    if answer.status == 200:
+                        return
+                await asyncio.sleep(0.1)
+
     async def end(self, name: str) -> None:
         """SIGTERM, as a deployment does, and wait until the process has ended."""
         self._running[name].terminate()
