@@ -177,6 +177,7 @@ def _services(
         objects=stores.objects,
         object_urls=stores.object_urls,
         upload_rules=settings.upload_rules,
+        deletion_grace=timedelta(days=settings.deletion_grace),
         media=build_media_presenter(stores),
         voice_tokens=VoiceTokens(*settings.livekit) if settings.livekit else None,
         recorder=stores.recorder,

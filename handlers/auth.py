@@ -26,7 +26,7 @@ from protocol.events import SessionsEndedEvent, SessionStartedEvent
 from protocol.limits import Limit
 from protocol.rpc import NoArguments, Nothing, methods
 from protocol.timestamps import to_wire
-from storage import accounts, audit, present, users
+from storage import accounts, audit, deletions, present, users
 from storage.database import Transaction
 from storage.limits import address_key
 
@@ -94,7 +94,15 @@ async def _repeat_registration(call: Call, request: Register) -> SignedIn | None
 
 @methods.rpc("auth.login", anonymous=True, counts=GUESSES, shed="vital")
 async def login(call: Call, request: Login) -> SignedIn:
-    """Sign this socket in."""
+    """Sign this socket in. FAILED_PRECONDITION with the time of the erasure, if the account is to be deleted."""
+    return await sign_in_by_password(call, request)
+
+
+async def sign_in_by_password(call: Call, request: Login, *, restores: bool = False) -> SignedIn:
+    """Open a session for the password. restores: cancel a deletion first; without it, such an account is refused.
+
+    Raises UNAUTHENTICATED, also for an account that does not exist; FAILED_PRECONDITION; RESOURCE_EXHAUSTED.
+    """
     _must_be_anonymous(call)
     async with call.services.database.transaction(budget=call.budget) as tx:
         account = await accounts.for_login(tx, request.email)
@@ -106,14 +114,17 @@ async def login(call: Call, request: Login) -> SignedIn:
         if known_id is None or known_hash is None or not right:
             guess.is_wrong = True
             async with call.services.database.transaction(budget=call.budget) as tx:
-                await _audit(call, tx, known_id, "auth.login_failed", f"email:{key}")
+                await audit_call(call, tx, known_id, "auth.login_failed", f"email:{key}")
             raise errors.unauthenticated("email or password is wrong")
         async with call.services.database.transaction(known_id, budget=call.budget) as tx:
             # Verifying takes 0.2 s. If the password was changed meanwhile, the old one must not open a session.
             if not await accounts.password_stands(tx, known_id, known_hash):
                 raise errors.unauthenticated("email or password is wrong")
+            action = "account.cancel_delete" if restores and await deletions.cancel(tx) else "auth.login"
+            if erase_at := await deletions.due(tx):
+                raise errors.being_deleted(to_wire(erase_at))
             is_new_device = not await _is_known(call, tx, known_id, request.device)
-            return await open_session(call, tx, known_id, request.device, "auth.login", is_new_device=is_new_device)
+            return await open_session(call, tx, known_id, request.device, action, is_new_device=is_new_device)
 
 
 @methods.rpc("auth.refresh", anonymous=True, counts=(REFRESH,), by_session=True, shed="vital")
@@ -136,9 +147,9 @@ async def refresh(call: Call, request: Refresh) -> SignedIn:
         next_token = tokens.successor(request.refresh_token, session)
         reused = session["refresh_hash"] != token_hash
         if reused and not tokens.is_repetition(request.refresh_token, session, now):
-            await _audit(call, tx, owner_id, "auth.refresh_reused", f"session:{session_id}")
+            await audit_call(call, tx, owner_id, "auth.refresh_reused", f"session:{session_id}")
             await accounts.revoke_session(tx, session_id, "reused")
-            await _announce_end(call, tx, owner_id, [session_id], "reused")
+            await announce_end(call, tx, owner_id, [session_id], "reused")
         else:
             if not reused:
                 await accounts.rotate_refresh(
@@ -148,12 +159,12 @@ async def refresh(call: Call, request: Refresh) -> SignedIn:
                     next_hash=refresh_tokens.digest(next_token),
                     expires_at=now + refresh_tokens.LIFETIME,
                 )
-            await _audit(call, tx, owner_id, "auth.refresh", f"session:{session_id}")
+            await audit_call(call, tx, owner_id, "auth.refresh", f"session:{session_id}")
             answer, viewer = _signed_in(call, user, session_id, next_token, now)
             if call.signed_in_viewer is not None and call.signed_in_viewer.session_id == session_id:
                 call.sign_in(viewer)
             return answer
-    call.after_refusal(lambda: _revoke_sockets(call, [session_id], "reused"))
+    call.after_refusal(lambda: revoke_sockets(call, [session_id], "reused"))
     raise errors.unauthenticated("the refresh token was used before: the session is revoked")
 
 
@@ -162,10 +173,10 @@ async def logout(call: Call, request: NoArguments, tx: Transaction) -> Nothing:
     """Revoke this session and disconnect all its sockets."""
     session_id = call.viewer.session_id
     await accounts.revoke_session(tx, session_id, "logout")
-    await _announce_end(call, tx, call.viewer.id, [session_id], "logout")
-    await _audit(call, tx, call.viewer.id, "auth.logout", f"session:{session_id}")
+    await announce_end(call, tx, call.viewer.id, [session_id], "logout")
+    await audit_call(call, tx, call.viewer.id, "auth.logout", f"session:{session_id}")
     call.disconnect()
-    call.after_reply(lambda: _revoke_sockets(call, [session_id], "logout"))
+    call.after_reply(lambda: revoke_sockets(call, [session_id], "logout"))
     return Nothing()
 
 
@@ -187,9 +198,9 @@ async def change_password(call: Call, request: ChangePassword) -> Nothing:
     async with call.services.database.transaction(viewer.id, budget=call.budget) as tx:
         await accounts.set_password(tx, viewer.id, new_hash)
         ended = await accounts.revoke_other_sessions(tx, viewer.id, viewer.session_id, "password_changed")
-        await _audit(call, tx, viewer.id, "auth.change_password", f"user:{viewer.id}", ended_sessions=len(ended))
-        await _announce_end(call, tx, viewer.id, ended, "password_changed")
-    call.after_commit(lambda: _revoke_sockets(call, ended, "password_changed"))
+        await audit_call(call, tx, viewer.id, "auth.change_password", f"user:{viewer.id}", ended_sessions=len(ended))
+        await announce_end(call, tx, viewer.id, ended, "password_changed")
+    call.after_commit(lambda: revoke_sockets(call, ended, "password_changed"))
     call.forget_recovery()
     return Nothing()
 
@@ -222,9 +233,9 @@ async def revoke_session(call: Call, request: SessionRef, tx: Transaction) -> No
         if not await accounts.has_session(tx, session_id):
             raise errors.not_found("session")
         return Nothing()
-    await _announce_end(call, tx, call.viewer.id, [session_id], "revoked")
-    await _audit(call, tx, call.viewer.id, "session.revoke", f"session:{session_id}")
-    call.after_reply(lambda: _revoke_sockets(call, [session_id], "revoked"))
+    await announce_end(call, tx, call.viewer.id, [session_id], "revoked")
+    await audit_call(call, tx, call.viewer.id, "session.revoke", f"session:{session_id}")
+    call.after_reply(lambda: revoke_sockets(call, [session_id], "revoked"))
     return Nothing()
 
 
@@ -250,7 +261,7 @@ async def open_session(
     user = await users.load_one(tx, user_id)
     if not opened or user is None:  # suspended while the password was verified
         raise errors.unauthenticated("email or password is wrong")
-    await _audit(call, tx, user_id, action, f"session:{session_id}")
+    await audit_call(call, tx, user_id, action, f"session:{session_id}")
     started = SessionStartedEvent(user_id=user_id, session_id=session_id, is_new_device=is_new_device)
     await call.services.outbox.add(tx, started)
     answer, viewer = _signed_in(call, user, session_id, token, now)
@@ -305,7 +316,9 @@ def _must_be_anonymous(call: Call) -> None:
         raise errors.failed_precondition("this socket is signed in already")
 
 
-async def _audit(call: Call, tx: Transaction, actor_id: int | None, action: str, resource: str, **changes: int) -> None:
+async def audit_call(
+    call: Call, tx: Transaction, actor_id: int | None, action: str, resource: str, **changes: int
+) -> None:
     await audit.add(
         tx,
         id=call.services.ids.mint(),
@@ -318,13 +331,13 @@ async def _audit(call: Call, tx: Transaction, actor_id: int | None, action: str,
     )
 
 
-async def _announce_end(
+async def announce_end(
     call: Call, tx: Transaction, user_id: int, session_ids: list[int], reason: RevocationReason
 ) -> None:
-    """Add the event by which workers close the sockets, in case `_revoke_sockets` fails after the commit."""
+    """Add the event by which workers close the sockets, in case `revoke_sockets` fails after the commit."""
     event = SessionsEndedEvent(user_id=user_id, session_ids=tuple(session_ids), reason=reason)
     await call.services.outbox.add(tx, event)
 
 
-async def _revoke_sockets(call: Call, session_ids: list[int], reason: RevocationReason) -> None:
+async def revoke_sockets(call: Call, session_ids: list[int], reason: RevocationReason) -> None:
     await call.services.broadcaster.revoke(Revoked(session_ids, reason))

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Protocol
 
@@ -91,6 +91,7 @@ class Services:
     objects: Objects
     object_urls: ObjectUrls
     upload_rules: UploadRules
+    deletion_grace: timedelta
     media: MediaPresenter
     voice_tokens: VoiceTokens | None
     recorder: Recorder | None

@@ -90,6 +90,15 @@ def failed_precondition(message: str) -> CallError:
     return CallError("FAILED_PRECONDITION", message)
 
 
+def being_deleted(erase_at: str) -> CallError:
+    """For an account that will be erased at that time. Only a caller who knows the password is told."""
+    return CallError(
+        "FAILED_PRECONDITION",
+        f"the account will be erased at {erase_at}: account.cancel_delete restores it",
+        details=(Detail("erase_at", erase_at),),
+    )
+
+
 def permission_denied(message: str) -> CallError:
     """For an action that the viewer may not do, on what the viewer may see."""
     return CallError("PERMISSION_DENIED", message)

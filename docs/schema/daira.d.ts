@@ -2,6 +2,11 @@
 
 export type Answer<T> = { ok: true; data: T } | { ok: false; error: ErrorBody };
 
+/** The account is hidden, and is erased at that time. */
+export interface AccountLeaving {
+  erase_at: string;
+}
+
 /** `messages_from`, `comments_from` and `mentions_from`: who may contact the user so. A message of an admitted user whom the caller does not follow is a request first. Users below 18 get messages only of users whom they follow. suggest_me: whether the user is suggested to others as a person whom they may know; users below 18 never are. */
 export interface AccountSettings {
   messages_from: "everyone" | "followed" | "followers" | "nobody";
@@ -46,6 +51,13 @@ export interface BanFromRoom {
 export interface BlockUser {
   user_id: string;
   reason?: string | null;
+}
+
+/** As `Login`. */
+export interface CancelDeletion {
+  email: string;
+  password: string;
+  device?: Device | null;
 }
 
 export interface ChangePassword {
@@ -439,6 +451,10 @@ export interface Decision {
 
 export interface Decisions {
   decisions: Decision[];
+}
+
+export interface DeleteAccount {
+  password: string;
 }
 
 /** `me` hides the message from the caller alone. */
@@ -1778,9 +1794,13 @@ export interface WhyInFeed {
 }
 
 export interface ClientToServerEvents {
+  /** Restore an account during the grace period, and sign this socket in. If there is none, it only signs in. */
+  "account.cancel_delete": (request: CancelDeletion, ack: (answer: Answer<SignedIn>) => void) => void;
+  /** Hide the caller's account at once, end all its sessions, and erase it after the grace period. */
+  "account.delete": (request: DeleteAccount, ack: (answer: Answer<AccountLeaving>) => void) => void;
   /** Set a new password and end all other sessions. Repeating it changes nothing. */
   "auth.change_password": (request: ChangePassword, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Sign this socket in. */
+  /** Sign this socket in. FAILED_PRECONDITION with the time of the erasure, if the account is to be deleted. */
   "auth.login": (request: Login, ack: (answer: Answer<SignedIn>) => void) => void;
   /** Revoke this session and disconnect all its sockets. */
   "auth.logout": (ack: (answer: Answer<Nothing>) => void) => void;

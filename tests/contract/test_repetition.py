@@ -249,8 +249,12 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
     "view.report": (World.viewed, {}),
     "user.update": (World.nothing, {"is_private": True, "display_name": "منى", "governorate": "giza"}),
 }  # fmt: skip
-# Tested below or elsewhere, since they sign in or out: `test_auth` has the refresh, `test_rights` the registration.
-ELSEWHERE = {"auth.change_password", "auth.login", "auth.logout", "auth.refresh", "auth.register"}
+# Tested below or elsewhere, since they sign in or out: `test_auth` has the refresh, `test_rights` the registration,
+# `test_account_deletion` the deletion.
+ELSEWHERE = {
+    "account.cancel_delete", "account.delete",
+    "auth.change_password", "auth.login", "auth.logout", "auth.refresh", "auth.register",
+}  # fmt: skip
 # They change nothing. The first returns a token, and needs LiveKit.
 NO_CHANGE = {"room.media_token", "search.suggest"}
 

@@ -41,6 +41,8 @@ PUSHES: dict[str, PushRow] = {event: row for domain in WITH_PUSHES for event, ro
 # Methods and pushes that can show nothing of another user. "own": they are about the caller alone; "silent": the answer
 # is the same for every id; "count": a number without names; "voice": it needs LiveKit.
 NO_ROW = {
+    "account.cancel_delete": "own",
+    "account.delete": "own",
     "auth.change_password": "own",
     "auth.login": "own",
     "auth.logout": "own",

@@ -7,6 +7,7 @@ from tests.storage.policies.engagement import ENGAGEMENT
 from tests.storage.policies.events import OUTBOX
 from tests.storage.policies.explore import EXPLORE
 from tests.storage.policies.feeds import FEEDS
+from tests.storage.policies.lifecycle import LIFECYCLE
 from tests.storage.policies.media import MEDIA
 from tests.storage.policies.notifications import NOTIFICATIONS
 from tests.storage.policies.people import PEOPLE
@@ -15,6 +16,7 @@ from tests.storage.policies.search import SEARCH
 
 OF_VIEWERS = {
     **PEOPLE,
+    **LIFECYCLE,
     **ENGAGEMENT,
     **COUNTS,
     **FEEDS,

@@ -4,7 +4,7 @@ A viewer is answered if the first row of the query is not empty. Of two commands
 owner of the tables checks its effect with the second.
 """
 
-from tests.storage.policies import candidates, explore, feeds, media, notifications, search
+from tests.storage.policies import candidates, explore, feeds, lifecycle, media, notifications, search
 from tests.storage.policies.world import VIEWERS
 
 NO_ONE = ""
@@ -19,6 +19,7 @@ _SEND = """SELECT verdict = 'sent' FROM send_chat_messages({{{chat}}}, ARRAY [{{
 FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     **candidates.ANSWERED,
     **feeds.ANSWERED,
+    **lifecycle.ANSWERED,
     **media.ANSWERED,
     **notifications.ANSWERED,
     **search.ANSWERED,
@@ -275,6 +276,7 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
 INTERNAL = {
     *candidates.INTERNAL,
     *feeds.INTERNAL,
+    *lifecycle.INTERNAL,
     *media.INTERNAL,
     *notifications.INTERNAL,
     *search.INTERNAL,

@@ -1,0 +1,46 @@
+"""Deleting the caller's account, and cancelling it during the grace period."""
+
+from domain import guesses
+from handlers.auth import GUESSES, announce_end, audit_call, revoke_sockets, sign_in_by_password
+from handlers.call import Call
+from protocol import errors
+from protocol.account_deletion import AccountLeaving, CancelDeletion, DeleteAccount
+from protocol.auth import Login, SignedIn
+from protocol.rpc import methods
+from protocol.timestamps import to_wire
+from storage import accounts, deletions
+
+
+@methods.rpc("account.delete", limit=None, counts=GUESSES[:1], by_session=True, shed="vital")
+async def delete_account(call: Call, request: DeleteAccount) -> AccountLeaving:
+    """Hide the caller's account at once, end all its sessions, and erase it after the grace period.
+
+    Until then, `account.cancel_delete` restores it.
+    """
+    viewer = call.viewer
+    async with call.services.guesses.counted((guesses.BY_ACCOUNT, f"session:{viewer.session_id}")) as guess:
+        async with call.services.database.transaction(viewer.id, budget=call.budget) as tx:
+            known_hash = await accounts.password_hash(tx, viewer.id)
+        if known_hash is None or not await call.services.passwords.verify(request.password, known_hash):
+            guess.is_wrong = True
+            raise errors.invalid("password", "is wrong")
+    async with call.services.database.transaction(viewer.id, budget=call.budget) as tx:
+        if not await accounts.password_stands(tx, viewer.id, known_hash):
+            raise errors.invalid("password", "is wrong")
+        # Before the status changes, which would end them without telling which they were.
+        ended = await accounts.revoke_other_sessions(tx, viewer.id, 0, "revoked")
+        erase_at = await deletions.request(tx, call.services.deletion_grace)
+        if erase_at is None:
+            raise errors.unauthenticated()
+        await audit_call(call, tx, viewer.id, "account.delete", f"user:{viewer.id}", ended_sessions=len(ended))
+        await announce_end(call, tx, viewer.id, ended, "revoked")
+    call.disconnect()
+    call.after_reply(lambda: revoke_sockets(call, ended, "revoked"))
+    return AccountLeaving(to_wire(erase_at))
+
+
+@methods.rpc("account.cancel_delete", anonymous=True, counts=GUESSES, shed="vital")
+async def cancel_deletion(call: Call, request: CancelDeletion) -> SignedIn:
+    """Restore an account during the grace period, and sign this socket in. If there is none, it only signs in."""
+    login = Login(email=request.email, password=request.password, device=request.device)
+    return await sign_in_by_password(call, login, restores=True)
