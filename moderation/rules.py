@@ -1,0 +1,139 @@
+"""One rule: an expression in CEL (cel.dev) over features, and what follows when it is true.
+
+CEL has no loops but its macros, no side effects and no recursion. `check` bounds the rest, so that any rule that it
+accepts costs little on any text: the length, and macros, of which none is inside another. There is no `matches`: this
+implementation compiles a regular expression for each evaluation. Term lists and folded words do what it is used for.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import cel
+
+from moderation.features import AUTHOR_MEMBERS, VARIABLES, Draft, Surface, features
+from moderation.term_lists import TermMatcher
+
+# What follows, the mildest first. allow: the other rules do not count.
+Outcome = Literal["allow", "hold", "require_change", "refuse"]
+
+LONGEST_EXPRESSION = 1_000
+MOST_MACROS = 2
+# About microseconds on a usual text.
+_BASE_COST, _MACRO_COST, _WORDS_COST = 0.3, 1.0, 15.0
+
+_FUNCTIONS = {"size", "contains", "startsWith", "endsWith", "int", "double", "string", "min", "max"}
+_MACRO = re.compile(r"\.\s*(exists_one|existsOne|exists|all|map|filter)\s*\(")
+_BOUND = re.compile(r"\s*([A-Za-z_]\w*)\s*,")
+_OVER_WORDS = re.compile(r"\bwords\s*\.\s*(?:exists_one|existsOne|exists|all|map|filter)\s*\(")
+_MEMBER = re.compile(r"\bauthor\s*\.\s*(\w+)")
+_STRING = re.compile(
+    r"""[bB]?[rR][bB]?(?P<raw>"{3}|'{3}|"|').*?(?P=raw)|[bB]?(?P<quote>"{3}|'{3}|"|')(?:\\.|(?!(?P=quote)).)*(?P=quote)""",
+    re.DOTALL,
+)
+_NO_LISTS = TermMatcher(())
+
+
+class Rule(NamedTuple):
+    """message: tells users what to change; None for the usual text. reason: for the statement of reasons."""
+
+    id: int
+    version: int
+    name: str
+    expression: str
+    outcome: Outcome
+    surfaces: Sequence[Surface]
+    reason: str = "other"
+    message: str | None = None
+
+
+class BadExpression(ValueError):
+    """The expression cannot be a rule; the text says why."""
+
+
+def check(expression: str) -> float:
+    """What the rule costs, in about microseconds on a usual text. Raises BadExpression."""
+    if len(expression) > LONGEST_EXPRESSION:
+        raise BadExpression(f"has {len(expression)} characters; at most {LONGEST_EXPRESSION} are allowed")
+    try:
+        program = cel.compile(expression)
+    except Exception as error:
+        raise BadExpression(f"is not CEL: {_first_line(error)}") from None
+    bare = _STRING.sub(_blanked, expression)
+    if "//" in bare:
+        raise BadExpression("has a comment; describe the rule in its name")
+    bound = _check_macros(bare)
+    unknown = sorted(set(program.variables()) - VARIABLES.keys() - bound - {"@result"})
+    if unknown:
+        raise BadExpression(f"uses {unknown[0]}, which is no variable: there are {', '.join(VARIABLES)}")
+    strange = sorted(name for name in program.functions() if name[0].isalpha() and name not in _FUNCTIONS)
+    if strange:
+        raise BadExpression(
+            f"calls {strange[0]}, which is no function of rules: there are {', '.join(sorted(_FUNCTIONS))}"
+        )
+    for member in _MEMBER.findall(bare):
+        if member not in AUTHOR_MEMBERS:
+            raise BadExpression(f"uses author.{member}: there are {', '.join(AUTHOR_MEMBERS)}")
+    for sample in _SAMPLES:
+        try:
+            value = program.execute(sample)
+        except Exception as error:
+            raise BadExpression(f"fails on a sample: {_first_line(error)}") from None
+        if not isinstance(value, bool):
+            raise BadExpression("is not true or false")
+    over_words = len(_OVER_WORDS.findall(bare))
+    others = len(_MACRO.findall(bare)) - over_words
+    return _BASE_COST + _WORDS_COST * over_words + _MACRO_COST * others
+
+
+def holds(program: cel.Program, context: cel.Context) -> bool | None:
+    """Whether a compiled expression is true; None if it fails, such as a division by zero."""
+    try:
+        return program.execute(context) is True
+    except Exception:
+        return None
+
+
+def _check_macros(bare: str) -> set[str]:
+    """The names that macros bind. Raises BadExpression for too many, or one inside another."""
+    bound: set[str] = set()
+    ends_at = 0
+    macros = list(_MACRO.finditer(bare))
+    if len(macros) > MOST_MACROS:
+        raise BadExpression(f"has more than {MOST_MACROS} of exists, all, map, filter and exists_one")
+    for macro in macros:
+        if macro.start() < ends_at:
+            raise BadExpression(f"has {macro[1]} inside another of exists, all, map, filter and exists_one")
+        ends_at = _closing(bare, macro.end())
+        name = _BOUND.match(bare, macro.end())
+        if name is not None:
+            bound.add(name[1])
+    return bound
+
+
+def _closing(bare: str, start: int) -> int:
+    """The place of the parenthesis that closes the one before `start`; strings are blanked."""
+    depth = 1
+    for place in range(start, len(bare)):
+        depth += {"(": 1, ")": -1}.get(bare[place], 0)
+        if not depth:
+            return place
+    return len(bare)
+
+
+def _blanked(found: re.Match[str]) -> str:
+    return " " * len(found[0])
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200]
+
+
+_SAMPLES = [
+    features(draft, _NO_LISTS)
+    for draft in (
+        Draft("post", [("text", "صباح الخير https://example.com")]),
+        Draft("profile", [("display_name", "")]),
+        Draft("message", [("text", "hello " * 50)], is_edit=True, media=4, mentions=3, hashtags=2, repeats=9),
+    )
+]
