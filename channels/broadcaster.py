@@ -1,9 +1,7 @@
 """Publishing: pushes to channels and users, wherever their sockets are, and control messages to nodes.
 
 A push is encoded once per codec and travels as finished frames. One script gives a recoverable push its offset, keeps
-it and publishes it. A channel and an inbox take an `id` once, so a worker may repeat a push after a crash. On a
-cluster, pushes to users are then sent again: nodes drop what they have told (`channels.told`). A client that moved to
-another node meanwhile may still get a push twice, and drops it by its id.
+it and publishes it. A channel and an inbox take an `id` once, so a worker may repeat a push after a crash.
 """
 
 import asyncio
@@ -111,14 +109,12 @@ class Broadcaster:
     async def _publish_page(self, shard: int, user_ids: Sequence[int], push: Push, body: bytes) -> None:
         keys = (self._names.clock(shard), self._names.bodies(shard) + push.id)
         kept_s = KEEP_BODIES_S if push.flow == "recover" else 0
-        # With several shards, the node's channel and the user's inbox are on different ones.
-        command = self._shards.publish_command if self._shards.amount == 1 else ""
-        offset, *routes = await self._shards.run(
+        await self._shards.run(
             shard,
             PUBLISH_TO_USERS,
             keys,
             (
-                command,
+                self._shards.publish_command,
                 self._names.node_prefix(shard),
                 push.id,
                 body,
@@ -129,11 +125,6 @@ class Broadcaster:
                 *user_ids,
             ),
         )
-        if not command:
-            for node, here in zip(routes[::2], routes[1::2], strict=True):
-                name = node.decode()
-                message = b"P" + offset + here + b"\n" + body
-                await self._shards.publish(self._shards.of(name), self._names.node_channel(name), message)
 
     # ------------------------------------------------------------------------------------------ who hears what
 

@@ -1,7 +1,7 @@
 """Receives pushes to this node's channels and users over Redis, and control messages from other nodes.
 
-A node subscribes to its own Redis channel, to the control channel of all nodes, and to the channels that its sockets
-are in (`channels.subscriptions`). What is published while a link is lost is replayed by `channels.gaps`.
+A node subscribes to its own Redis channels, one a shard, to the control channel of all nodes, and to the channels that
+its sockets are in (`channels.subscriptions`). What is published while a link is lost is replayed by `channels.gaps`.
 """
 
 import time
@@ -38,7 +38,6 @@ from channels.messages import (
 from channels.metrics import BUS_LAG
 from channels.names import Names
 from channels.subscriptions import SubscriptionFailed, Subscriptions
-from channels.told import Told
 from storage.shards import Shards
 
 # Asks whether sockets may stay in channels, and takes out those that may not. The text names the cause.
@@ -61,7 +60,6 @@ class Bus:
         kinds: Kinds,
         hooks: HooksByKind,
         recheck: Recheck,
-        told: Told,
         node: str,
     ) -> None:
         self._shards = shards
@@ -73,11 +71,7 @@ class Bus:
         self._kinds = kinds
         self._hooks = hooks
         self._recheck = recheck
-        self._told = told
-        self._own = (
-            (shards.of(node), key_names.node_channel(node)),
-            (0, key_names.control_channel()),
-        )
+        self._own = (*key_names.node_channels(node), (0, key_names.control_channel()))
         self._background = Background("bus")
 
     async def resume(self, shards: Sequence[int]) -> None:
@@ -115,11 +109,7 @@ class Bus:
                     ids, _, body = data[1 + CLOCK_LENGTH :].partition(b"\n")
                     user_ids = [int(user_id) for user_id in ids.split(b",")]
                     shard, clock = self._names.shard_of_user(user_ids[0]), data[1 : 1 + CLOCK_LENGTH].decode()
-                    written = _finish(body, "", shard, clock)
-                    if written.offset and self._shards.amount > 1:  # on one server, its script sends nothing twice
-                        user_ids = [user_id for user_id in user_ids if self._told.add(written.id, user_id)]
-                    if user_ids:
-                        self._take(Item("", user_ids, written))
+                    self._take(Item("", user_ids, _finish(body, "", shard, clock)))
                 case _:
                     self._obey(_decode_control(data[1:]))
         except (msgspec.DecodeError, ValueError) as error:
@@ -128,9 +118,7 @@ class Bus:
     def _take(self, item: Item) -> None:
         written = item.written
         if written.offset:
-            # Pushes to users come over the link of the node's own Redis channel, whatever shard their offset is of.
-            if item.channel or self._shards.amount == 1:
-                self._gaps.hear(written.shard, written.offset)
+            self._gaps.hear(written.shard, written.offset)
             BUS_LAG.observe(max(time.time() - written.offset / 1_000_000, 0))
         try:
             self._delivery.take(item)

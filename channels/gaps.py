@@ -20,7 +20,6 @@ from channels.members import Member, Members
 from channels.metrics import GAPS, REPLAYED
 from channels.names import Names
 from channels.recovery import BEGIN, Offset, Recovery
-from channels.told import Told
 from storage.redis import RedisError
 from storage.shards import Shards
 
@@ -56,8 +55,6 @@ class Gaps:
         recovery: Recovery,
         kinds: Kinds,
         recheck: Callable[[], Awaitable[bool]],
-        told: Told,
-        node: str,
     ) -> None:
         """recheck: compares sessions, hiding and rights with PostgreSQL; returns whether it could."""
         self._shards = shards
@@ -67,8 +64,6 @@ class Gaps:
         self._recovery = recovery
         self._kinds = kinds
         self._recheck = recheck
-        self._told = told
-        self._node = node
         self._heard = [0] * shards.amount  # by shard: every push up to this clock has been heard
         self._heard_at = [0.0] * shards.amount
         self._open: dict[int, Missed] = {}  # by shard: the newest gap, until it is closed
@@ -166,7 +161,6 @@ class Gaps:
             items.clear()
             lost.update(self._members.all)
         self._forget(lost - forgotten)  # before a newer push gives them an offset past the gap
-        items = [item for item in items if self._is_untold(item)]
         replayed = {(item.channel, user_id, item.written.id) for item in items for user_id in item.user_ids or (0,)}
         self._delivery.release(sorted(items, key=_by_offset), lambda item: _without(replayed, item))
         REPLAYED.inc(len(items))
@@ -179,18 +173,7 @@ class Gaps:
     def leave_open(self, missed: Missed) -> None:
         """The link was lost again: the next gap begins where this one did, and replays what waits."""
 
-        def drop(item: Item) -> Item | None:
-            if self._open.get(item.written.shard) is not missed:
-                return item
-            for user_id in item.user_ids:
-                self._told.forget(item.written.id, user_id)
-            return None
-
-        self._delivery.release((), drop)
-
-    def _is_untold(self, item: Item) -> bool:
-        """Whether the push is new to its user. On a cluster, a gap also reads pushes that the node has heard."""
-        return not item.user_ids or self._told.add(item.written.id, item.user_ids[0])
+        self._delivery.release((), lambda item: None if self._open.get(item.written.shard) is missed else item)
 
     def _forget(self, members: Iterable[Member]) -> None:
         for member in members:
@@ -213,10 +196,6 @@ class Gaps:
         inboxes: dict[int, Offset] = {}
         for user_id in self._members.users:
             shard = self._names.shard_of_user(user_id)
-            if shard not in missed:
-                shard = self._shards.of(
-                    self._node
-                )  # pushes to users come over the link of the node's own Redis channel
             since = missed.get(shard)
             if since is not None:
                 inboxes[user_id] = since

@@ -82,7 +82,12 @@ class Names:
         return self._shards.key(shard, "node", "")
 
     def node_channel(self, node: str) -> str:
+        """Where control messages to the node are published."""
         return self.node_prefix(self._shards.of(node)) + node
+
+    def node_channels(self, node: str) -> list[tuple[int, str]]:
+        """All channels of the node, with their shards: pushes to a user come over the user's shard."""
+        return [(shard, self.node_prefix(shard) + node) for shard in range(self._shards.amount)]
 
     def nodes(self) -> str:
         """The nodes that are alive: node → s of its last heartbeat."""

@@ -23,7 +23,7 @@ from storage.shards import Shards
 SESSION_LIFETIME_S = 6 * 3_600  # renewed with the socket's token
 # In a session's record: all that a socket may be in, and ended channels, which stay until its client reconnects.
 MOST_CHANNELS_KEPT = 500
-# The clocks of shards differ, so on a cluster every read begins this much earlier; clients drop repetitions by id.
+# The clocks of shards differ: a client's offset is of one shard, and reading the others begins this much earlier.
 OTHER_SHARDS_MARGIN_US = 5_000_000
 
 _LUA = Path(__file__).parent / "lua"
@@ -103,7 +103,7 @@ class Recovery:
             names.cut(user_id),
         )  # fmt: skip
         answer = await self._shards.run(
-            shard, CLAIM, keys, (*self._arguments(pid, session_id), self._read_from(last), names.bodies(shard), pid)
+            shard, CLAIM, keys, (*self._arguments(pid, session_id), _read_from(last, shard), names.bodies(shard), pid)
         )
         if answer is None:
             return None
@@ -115,13 +115,20 @@ class Recovery:
         claimed = Claimed(Offset(shard, int(clock)), number, watched, read_entries(missed, "", shard))
         return claimed, Superseded(pid, number - 1), node.decode()
 
+    def first_missed(self, user_id: int, channel: str, watched: WatchedChannel, last: Offset) -> Offset:
+        """Where to read a channel from: the client's last offset, or when it joined by its user's clock."""
+        joined = watched.joined
+        if self._shards.of(channel) == last.shard != self._names.shard_of_user(user_id):
+            joined -= OTHER_SHARDS_MARGIN_US
+        return Offset(last.shard, max(last.clock, joined))
+
     async def read_channels(self, since: Mapping[str, Offset]) -> "dict[str, list[Written] | None]":
         """Return what was published to each channel after its offset; None where the log does not reach back."""
         answers = {}
         for channel, offset in since.items():
             shard = self._shards.of(channel)
             answers[channel] = self._shards.run(
-                shard, READ_CHANNEL, self._names.channel_keys(channel), (self._read_from(offset),)
+                shard, READ_CHANNEL, self._names.channel_keys(channel), (_read_from(offset, shard),)
             )
         return {channel: _read(await answer, channel, self._shards.of(channel)) for channel, answer in answers.items()}
 
@@ -131,7 +138,7 @@ class Recovery:
         for user_id, offset in since.items():
             shard = self._names.shard_of_user(user_id)
             keys = (self._names.clock(shard), self._names.inbox(user_id), self._names.cut(user_id))
-            arguments = (self._read_from(offset), self._names.bodies(shard))
+            arguments = (_read_from(offset, shard), self._names.bodies(shard))
             answers[user_id] = self._shards.run(shard, READ_INBOX, keys, arguments)
         return {
             user_id: _read(await answer, "", self._names.shard_of_user(user_id)) for user_id, answer in answers.items()
@@ -162,15 +169,16 @@ class Recovery:
         arguments = (location(self._node, pid), claim, 0 if goodbye else RECOVERY_WINDOW_S)
         self._shards.send(shard, "EVALSHA", LEAVE.digest, 2, *keys, *arguments)
 
-    def _read_from(self, last: Offset) -> int:
-        """The clock to read from: earlier than the client's offset if there are several shards."""
-        return last.clock if self._shards.amount == 1 else last.clock - OTHER_SHARDS_MARGIN_US
-
     def _session(self, user_id: int, pid: str) -> tuple[int, str]:
         return self._names.shard_of_user(user_id), self._names.session(user_id, pid)
 
     def _arguments(self, pid: str, session_id: int) -> tuple[str, int, int, int, str]:
         return location(self._node, pid), LIFETIME_S, session_id, SESSION_LIFETIME_S, self._node
+
+
+def _read_from(last: Offset, shard: int) -> int:
+    """The clock of that shard to read from: earlier than an offset of another one."""
+    return last.clock if last.shard == shard else last.clock - OTHER_SHARDS_MARGIN_US
 
 
 def _read(answer: "list[bytes] | None", channel: str, shard: int) -> "list[Written] | None":

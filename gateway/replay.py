@@ -52,7 +52,7 @@ class Replay:
         for channel, watched in claimed.channels.items():
             if channel in seen:
                 await self._subscriptions.join(member, channel, watched.owner_id)
-                since[channel] = Offset(last.shard, max(last.clock, watched.joined))
+                since[channel] = self._recovery.first_missed(member.user_id, channel, watched, last)
         now = await self._rejoin(member, claimed, user)
         since = {
             channel: offset

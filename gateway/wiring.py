@@ -15,7 +15,6 @@ from channels.members import Members
 from channels.nodes import Nodes
 from channels.recovery import Recovery
 from channels.subscriptions import Subscriptions
-from channels.told import Told
 from domain.chat_rules import Windows
 from domain.guesses import Guesses
 from domain.own_counts import EVENTS as OWN_COUNTS
@@ -118,9 +117,8 @@ def build_parts(stores: Stores, database: Database, node: str) -> Parts:
     catching_up = CatchingUp(services, members, subscriptions, stores.locations, rights, sign_ins, KINDS, node)
 
     # What comes over Redis, and what was missed of it.
-    told = Told()
-    gaps = Gaps(shards, names, members, delivery, recovery, KINDS, catching_up.recheck, told, node)
-    bus = Bus(shards, names, members, delivery, gaps, subscriptions, KINDS, hooks, rights.recheck, told, node)
+    gaps = Gaps(shards, names, members, delivery, recovery, KINDS, catching_up.recheck)
+    bus = Bus(shards, names, members, delivery, gaps, subscriptions, KINDS, hooks, rights.recheck, node)
 
     async def remove_users_of(dead: str) -> None:
         await presence.remove_users_of(dead)

@@ -1,8 +1,8 @@
 -- Publish a push to users who are online or may reconnect, once to each, and keep it in their inboxes.
--- KEYS clock, body. ARGV 1 PUBLISH, or empty to leave that to the caller, 2 prefix of the nodes' channels, 3 push id,
+-- KEYS clock, body. ARGV 1 PUBLISH or SPUBLISH, 2 prefix of the nodes' channels, 3 push id,
 -- 4 body, 5 most ids in an inbox, 6 s ids are kept, 7 s the body is kept (0: nothing is kept), prefixes of users' keys:
 -- 8 locations (node/pid → expiry), 9 inbox (push id → offset), 10 cut; 11… user ids.
--- Returns the offset, then node, user ids by commas, node, user ids …
+-- A node's message: P, offset, user ids by commas, line feed, body.
 local offset = tick(KEYS[1])
 local now = tonumber(offset) / 1000000
 local kept = ARGV[7] ~= '0'
@@ -10,8 +10,7 @@ local nodes, by_node = {}, {}
 for index = 11, #ARGV do
     local at = redis.call('ZRANGEBYSCORE', ARGV[8] .. ARGV[index], now, '+inf')
     local inbox = ARGV[9] .. ARGV[index]
-    -- If the caller sends it on, it may have crashed before it did: it is sent again, and nodes drop what they have told.
-    if at[1] and (not kept or redis.call('ZADD', inbox, 'NX', offset, ARGV[3]) == 1 or ARGV[1] == '') then
+    if at[1] and (not kept or redis.call('ZADD', inbox, 'NX', offset, ARGV[3]) == 1) then
         if kept then
             redis.call('EXPIRE', inbox, ARGV[6])
             while redis.call('ZCARD', inbox) > tonumber(ARGV[5]) do
@@ -33,16 +32,11 @@ for index = 11, #ARGV do
         end
     end
 end
-local answer = {offset}
 if nodes[1] and kept then
     redis.call('SET', KEYS[2], ARGV[4], 'EX', ARGV[7])
 end
 for _, node in ipairs(nodes) do
     local users = table.concat(by_node[node], ',')
-    if ARGV[1] ~= '' then
-        redis.call(ARGV[1], ARGV[2] .. node, 'P' .. offset .. users .. '\n' .. ARGV[4])
-    end
-    answer[#answer + 1] = node
-    answer[#answer + 1] = users
+    redis.call(ARGV[1], ARGV[2] .. node, 'P' .. offset .. users .. '\n' .. ARGV[4])
 end
-return answer
+return 1

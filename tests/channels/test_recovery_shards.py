@@ -131,13 +131,27 @@ async def test_a_torn_answer_is_not_read_in_part(channels, missed):
 # ---------------------------------------------------------------------------------------------- reading
 
 
-@pytest.mark.parametrize(("amount", "read_from"), [(1, CLOCK), (2, CLOCK - 5_000_000), (4, CLOCK - 5_000_000)])
-async def test_clocks_of_several_shards_differ_so_that_reading_begins_earlier(amount, read_from):
-    recovery, shards = recovering(amount)
-    await recovery.claim(7, 5, "pid", Offset(0, CLOCK))
-    await recovery.read_channels({"book:1": Offset(0, CLOCK)})
-    await recovery.read_inboxes({7: Offset(0, CLOCK)})
+@pytest.mark.parametrize(("shard", "read_from"), [(0, CLOCK), (1, CLOCK - 5_000_000), (3, CLOCK - 5_000_000)])
+async def test_clocks_of_shards_differ_so_that_others_than_that_of_an_offset_are_read_from_earlier(shard, read_from):
+    recovery, shards = recovering(4)
+    await recovery.claim(8, 5, "pid", Offset(shard, CLOCK))
+    await recovery.read_channels({"book:4": Offset(shard, CLOCK)})
+    await recovery.read_inboxes({8: Offset(shard, CLOCK)})
     assert [next(each for each in arguments if each == read_from) for *_, arguments in shards.log] == [read_from] * 3
+
+
+@pytest.mark.parametrize(
+    ("channel", "last", "clock"),
+    [
+        ("book:1", Offset(1, 60), 60),
+        ("book:1", Offset(1, 40), 40),  # it joined by the clock of another shard, which may be ahead
+        ("book:0", Offset(0, 40), 50),
+        ("book:2", Offset(0, 40), 50),
+    ],
+)
+def test_a_channel_is_read_from_where_its_socket_joined(channel, last, clock):
+    recovery, _ = recovering(4)
+    assert recovery.first_missed(8, channel, WatchedChannel(9, 50), last) == Offset(last.shard, clock)
 
 
 async def test_channels_are_read_from_their_shards():

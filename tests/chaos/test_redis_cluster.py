@@ -11,6 +11,7 @@ from protocol.posts import PostDeleted
 from storage.redis import RedisError
 from tests.cluster import Cluster
 from tests.faults import cut
+from tests.patience import WAIT_S
 from tests.redis_cluster import RedisCluster
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
@@ -84,6 +85,39 @@ async def test_sessions_are_rechecked_while_one_server_is_away(cluster: Cluster,
     node = cluster.node("y")
     async with cut(node):
         assert await node.parts.catching_up.recheck()
+
+
+async def test_a_gap_repeats_nothing_that_was_heard_before(cluster: Cluster, person, sharded):
+    """Also to a user whose push a worker sends again."""
+    await asyncio.sleep(OTHER_SHARDS_MARGIN_US / 1_000_000)
+    posts, readers = await people_in_rooms(cluster, person)
+    broadcaster = cluster.node("x").parts.services.broadcaster
+    user_ids = [int(each.id) for each in readers]
+    published: set[str] = set()
+
+    async def publish(number: int) -> None:
+        for post_id in posts:
+            push = PostDeleted(id=f"{number} to {post_id}", post_id=post_id)
+            await broadcaster.publish(POST.channel(int(post_id)), push)
+            published.add(push.id)
+        for _ in range(2):
+            await broadcaster.publish_to_users(user_ids, PostDeleted(id=f"{number} to users", post_id="1"))
+        published.add(f"{number} to users")
+
+    for number in range(4):
+        await publish(number)
+        async with asyncio.timeout(WAIT_S):
+            while any(heard_of(reader) != published for reader in readers):
+                await asyncio.sleep(0.01)
+        if number == 3:
+            break
+        for link in cluster.node("y")._stores.shards._links.values():
+            link.reopen()
+        published.add(f"{number} in the gap")
+        await broadcaster.publish_to_users(user_ids, PostDeleted(id=f"{number} in the gap", post_id="1"))
+    for reader in readers:
+        assert len(reader.heard("post.deleted")) == len(published)
+        assert not reader.heard("session.ready")
 
 
 def heard_of(reader) -> set[str]:

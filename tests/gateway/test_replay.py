@@ -59,6 +59,9 @@ class World:
     def leave(self, member: Socket, channel: str) -> None:
         self.members.leave(member, channel)
 
+    def first_missed(self, user_id: int, channel: str, watched: WatchedChannel, last: Offset) -> Offset:
+        return Offset(last.shard, max(last.clock, watched.joined))
+
     async def read_channels(self, since: dict[str, Offset]) -> dict[str, list[Written] | None]:
         self.since = since
         return {channel: self.logs.get(channel, []) for channel in since}
