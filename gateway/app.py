@@ -27,7 +27,7 @@ from gateway.search_engines import search_engine
 from gateway.settings import Settings
 from gateway.sidecar import Check, Sidecar
 from gateway.stores import Stores
-from gateway.wiring import build_media_presenter
+from gateway.wiring import build_codes, build_media_presenter
 from stage.voice import Voice
 from storage import counts, media_work, outbox
 from storage.cancellation import end
@@ -40,6 +40,7 @@ from storage.outbox import Outbox
 from storage.redis import RedisError
 from storage.search_engine import SearchUnavailable
 from storage.views import Sketches
+from workers.account_mails import send_account_mails
 from workers.candidates import keep_candidates
 from workers.counters import run_counters
 from workers.deliveries import deliver
@@ -92,6 +93,7 @@ class WorkerProcess:
             search_engine(stores.opensearch, database),
             stores.settings.processing_rules,
             stores.settings.upload_rules.quota_video_ms,
+            build_codes(stores.settings),
         )
         self._listen_url = listen_url
         self._names = names
@@ -112,6 +114,8 @@ class WorkerProcess:
                 return partial(keep_rooms, self.tools, self._stop)
             case "deliveries":
                 return partial(deliver, self.tools, self._stop)
+            case "account-mails":
+                return partial(send_account_mails, self.tools, self._stop)
             case "candidates":
                 return partial(keep_candidates, self.tools, self._stop)
             case "embeddings":
@@ -145,8 +149,9 @@ class WorkerProcess:
 
 def worker_names() -> list[str]:
     """Return the names that `daira work` accepts."""
-    keepers = ["keeper", "deliveries", "candidates", "embeddings", "trends-keeper", "media-sweeper", "voice-keeper"]
-    return ["relay", "counters", *keepers, "recordings-keeper", *LANES, *sorted(groups())]
+    keepers = ["keeper", "candidates", "embeddings", "trends-keeper", "media-sweeper", "voice-keeper"]
+    senders = ["deliveries", "account-mails"]
+    return ["relay", "counters", *senders, *keepers, "recordings-keeper", *LANES, *sorted(groups())]
 
 
 def sidecar(

@@ -17,6 +17,7 @@ from channels.recovery import Recovery
 from channels.subscriptions import Subscriptions
 from domain.chat_rules import Windows
 from domain.guesses import Guesses
+from domain.one_time_codes import OneTimeCodes
 from domain.own_counts import EVENTS as OWN_COUNTS
 from domain.own_counts import OwnCounts
 from domain.passwords import Passwords
@@ -159,6 +160,7 @@ def _services(
         budgets=Budgets(stores.shards, _work_rate(settings.limit_work)),
         tokens=AccessTokens(settings.keys),
         cursors=Cursors(derive_keys(settings, "cursors")),
+        codes=build_codes(settings),
         passwords=Passwords(),
         guesses=Guesses(limits, derive_keys(settings, "devices")),
         room_entries=RoomEntries(database),
@@ -202,6 +204,10 @@ def build_media_presenter(stores: Stores) -> MediaPresenter:
 
 def build_media_tokens(settings: Settings) -> MediaTokens:
     return MediaTokens(derive_keys(settings, "media"))
+
+
+def build_codes(settings: Settings) -> OneTimeCodes:
+    return OneTimeCodes(derive_keys(settings, "codes"))
 
 
 def derive_keys(settings: Settings, purpose: str) -> tuple[bytes, ...]:

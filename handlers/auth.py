@@ -1,32 +1,29 @@
-"""Accounts and sessions: register, sign in, refresh, sign out."""
+"""Sign up, sign in, refresh, sign out, change the password."""
 
-import hashlib
-from datetime import datetime
-
-from channels.messages import Revoked
 from domain import ages, guesses, passwords, refresh_tokens, reserved_names
 from domain.guesses import Budget
-from handlers.call import Call, Viewer
-from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
+from handlers.call import Call
+from handlers.sessions import (
+    announce_end,
+    audit_call,
+    must_be_anonymous,
+    open_session,
+    revoke_sockets,
+    signed_in,
+)
 from protocol import errors
 from protocol.auth import (
     ChangePassword,
     Device,
-    ListSessions,
     Login,
     Refresh,
     Register,
-    RevocationReason,
-    SessionItem,
-    SessionList,
-    SessionRef,
     SignedIn,
 )
-from protocol.events import SessionsEndedEvent, SessionStartedEvent
 from protocol.limits import Limit
 from protocol.rpc import NoArguments, Nothing, methods
 from protocol.timestamps import to_wire
-from storage import accounts, audit, deletions, present, users
+from storage import accounts, deletions, one_time_codes, users
 from storage.database import Transaction
 from storage.limits import address_key
 
@@ -43,7 +40,7 @@ GUESSES = (
 @methods.rpc("auth.register", anonymous=True, counts=(REGISTER,))
 async def register(call: Call, request: Register) -> SignedIn:
     """Open an account and sign this socket in. Repeating it within ten minutes opens another session of it."""
-    _must_be_anonymous(call)
+    must_be_anonymous(call)
     age = ages.age_on(call.services.now().date(), request.birth_date) if request.birth_date else ages.ADULT
     ages.check_may_register(age)
     if reserved_names.is_reserved(request.username):
@@ -55,10 +52,10 @@ async def register(call: Call, request: Register) -> SignedIn:
     try:
         return await _open_account(call, request, is_private=age < ages.ADULT)
     except errors.CallError as taken:
-        signed_in = await _repeat_registration(call, request) if taken.code == "ALREADY_EXISTS" else None
-        if signed_in is None:
+        repeated = await _repeat_registration(call, request) if taken.code == "ALREADY_EXISTS" else None
+        if repeated is None:
             raise
-        return signed_in
+        return repeated
 
 
 async def _open_account(call: Call, request: Register, *, is_private: bool) -> SignedIn:
@@ -76,6 +73,7 @@ async def _open_account(call: Call, request: Register, *, is_private: bool) -> S
             locale=request.locale,
             is_private=is_private,
         )
+        await one_time_codes.begin_verification(tx, call.services.ids.mint())
         return await open_session(call, tx, user_id, request.device, "auth.register")
 
 
@@ -86,10 +84,10 @@ async def _repeat_registration(call: Call, request: Register) -> SignedIn | None
             return None
     try:
         repeated = Login(email=request.email, password=request.password, device=request.device)
-        signed_in: SignedIn = await login(call, repeated)
+        answer: SignedIn = await login(call, repeated)
     except errors.CallError:
         return None  # any cause: the answer must not reveal that this account is new
-    return signed_in
+    return answer
 
 
 @methods.rpc("auth.login", anonymous=True, counts=GUESSES, shed="vital")
@@ -103,11 +101,11 @@ async def sign_in_by_password(call: Call, request: Login, *, restores: bool = Fa
 
     Raises UNAUTHENTICATED, also for an account that does not exist; FAILED_PRECONDITION; RESOURCE_EXHAUSTED.
     """
-    _must_be_anonymous(call)
+    must_be_anonymous(call)
     async with call.services.database.transaction(budget=call.budget) as tx:
         account = await accounts.for_login(tx, request.email)
     known_id, known_hash = (account["user_id"], account["password_hash"]) if account else (None, None)
-    key = hashlib.sha256(accounts.email_key(request.email).encode()).hexdigest()[:32]
+    key = one_time_codes.subject_of(request.email)
     budgets, slowed = await _budgets(call, request.device, known_id, key)
     async with call.services.guesses.counted(*budgets, slowed=slowed) as guess:
         right = await call.services.passwords.verify(request.password, known_hash)
@@ -160,7 +158,7 @@ async def refresh(call: Call, request: Refresh) -> SignedIn:
                     expires_at=now + refresh_tokens.LIFETIME,
                 )
             await audit_call(call, tx, owner_id, "auth.refresh", f"session:{session_id}")
-            answer, viewer = _signed_in(call, user, session_id, next_token, now)
+            answer, viewer = signed_in(call, user, session_id, next_token, now)
             if call.signed_in_viewer is not None and call.signed_in_viewer.session_id == session_id:
                 call.sign_in(viewer)
             return answer
@@ -205,70 +203,6 @@ async def change_password(call: Call, request: ChangePassword) -> Nothing:
     return Nothing()
 
 
-@methods.rpc("session.list", reads=True, by_session=True, shed="vital")
-async def list_sessions(call: Call, request: ListSessions, tx: Transaction) -> SessionList:
-    """The caller's active sessions, newest first."""
-    limit = request.limit or DEFAULT_LIMIT
-    rows = await accounts.list_sessions(tx, call.viewer.id, page_start(call, "", request.cursor), limit)
-    items = [
-        SessionItem(
-            id=str(row["id"]),
-            device=row["device_name"],
-            ip=row["ip"],
-            created_at=to_wire(row["created_at"]),
-            last_seen_at=to_wire(row["last_seen_at"]),
-            current=row["id"] == call.viewer.session_id,
-        )
-        for row in rows
-    ]
-    cursor = cursor_after(call, "", [row["id"] for row in rows], limit)
-    return SessionList(items=items, next_cursor=cursor)
-
-
-@methods.rpc("session.revoke", limit=None, by_session=True, shed="vital")
-async def revoke_session(call: Call, request: SessionRef, tx: Transaction) -> Nothing:
-    """Revoke one of the caller's sessions and disconnect its sockets on all nodes. Repeating it changes nothing."""
-    session_id = int(request.session_id)
-    if not await accounts.revoke_session(tx, session_id, "revoked"):
-        if not await accounts.has_session(tx, session_id):
-            raise errors.not_found("session")
-        return Nothing()
-    await announce_end(call, tx, call.viewer.id, [session_id], "revoked")
-    await audit_call(call, tx, call.viewer.id, "session.revoke", f"session:{session_id}")
-    call.after_reply(lambda: revoke_sockets(call, [session_id], "revoked"))
-    return Nothing()
-
-
-async def open_session(
-    call: Call, tx: Transaction, user_id: int, device: Device | None, action: str, *, is_new_device: bool = False
-) -> SignedIn:
-    """Open a session for the user and sign the socket in to it. Raises UNAUTHENTICATED for a suspended user."""
-    session_id = call.services.ids.mint()
-    now = call.services.now()
-    token, family = call.services.refresh_tokens.mint(session_id)
-    opened = await accounts.insert_session(
-        tx,
-        session_id=session_id,
-        user_id=user_id,
-        family_hash=refresh_tokens.digest(family),
-        refresh_hash=refresh_tokens.digest(token),
-        device_name=device.name if device else None,
-        fingerprint=device.fingerprint if device else None,
-        ip=call.address,
-        user_agent=call.user_agent,
-        expires_at=now + refresh_tokens.LIFETIME,
-    )
-    user = await users.load_one(tx, user_id)
-    if not opened or user is None:  # suspended while the password was verified
-        raise errors.unauthenticated("email or password is wrong")
-    await audit_call(call, tx, user_id, action, f"session:{session_id}")
-    started = SessionStartedEvent(user_id=user_id, session_id=session_id, is_new_device=is_new_device)
-    await call.services.outbox.add(tx, started)
-    answer, viewer = _signed_in(call, user, session_id, token, now)
-    call.sign_in(viewer)
-    return answer
-
-
 async def _is_known(call: Call, tx: Transaction, user_id: int, device: Device | None) -> bool:
     """Whether the device has a token of an earlier session, or the fingerprint of an active one."""
     if device is None:
@@ -276,22 +210,6 @@ async def _is_known(call: Call, tx: Transaction, user_id: int, device: Device | 
     if device.token and call.services.guesses.session_of(user_id, device.token) is not None:
         return True
     return device.fingerprint is not None and await accounts.has_session_with(tx, user_id, device.fingerprint)
-
-
-def _signed_in(
-    call: Call, user: users.ProfileRow, session_id: int, refresh_token: str, now: datetime
-) -> tuple[SignedIn, Viewer]:
-    access_token, expires_at = call.services.tokens.mint(user["id"], session_id, now)
-    answer = SignedIn(
-        user=present.user(user),
-        session_id=str(session_id),
-        access_token=access_token,
-        access_expires_at=to_wire(expires_at),
-        refresh_token=refresh_token,
-        refresh_expires_at=to_wire(now + refresh_tokens.LIFETIME),
-        device_token=call.services.guesses.device_token(user["id"], session_id),
-    )
-    return answer, Viewer(user["id"], session_id, expires_at)
 
 
 async def _budgets(call: Call, device: Device | None, user_id: int | None, key: str) -> tuple[list[Budget], str | None]:
@@ -309,35 +227,3 @@ async def _budgets(call: Call, device: Device | None, user_id: int | None, key: 
                 return [(guesses.BY_ACCOUNT, f"fingerprint:{key}:{device.fingerprint}:{address}")], key
     budgets = [(guesses.BY_ADDRESS, address)] if call.services.limits.counts_address(call.address) else []
     return [*budgets, (guesses.BY_ACCOUNT, f"{key}:{address}")], key
-
-
-def _must_be_anonymous(call: Call) -> None:
-    if call.signed_in_viewer is not None:
-        raise errors.failed_precondition("this socket is signed in already")
-
-
-async def audit_call(
-    call: Call, tx: Transaction, actor_id: int | None, action: str, resource: str, **changes: int
-) -> None:
-    await audit.add(
-        tx,
-        id=call.services.ids.mint(),
-        actor_id=actor_id,
-        action=action,
-        resource=resource,
-        ip=call.address,
-        user_agent=call.user_agent,
-        **changes,
-    )
-
-
-async def announce_end(
-    call: Call, tx: Transaction, user_id: int, session_ids: list[int], reason: RevocationReason
-) -> None:
-    """Add the event by which workers close the sockets, in case `revoke_sockets` fails after the commit."""
-    event = SessionsEndedEvent(user_id=user_id, session_ids=tuple(session_ids), reason=reason)
-    await call.services.outbox.add(tx, event)
-
-
-async def revoke_sockets(call: Call, session_ids: list[int], reason: RevocationReason) -> None:
-    await call.services.broadcaster.revoke(Revoked(session_ids, reason))

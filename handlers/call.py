@@ -12,6 +12,7 @@ import msgspec
 from channels.broadcaster import Broadcaster
 from domain.chat_rules import Windows
 from domain.guesses import Guesses
+from domain.one_time_codes import OneTimeCodes
 from domain.passwords import Passwords
 from domain.refresh_tokens import RefreshTokens
 from domain.upload_rules import UploadRules
@@ -77,6 +78,7 @@ class Services:
     tokens: AccessTokens
     refresh_tokens: RefreshTokens
     cursors: Cursors
+    codes: OneTimeCodes
     passwords: Passwords
     guesses: Guesses
     room_entries: RoomEntries

@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from protocol import emojis, errors, time_zones
+from protocol import codes, emojis, errors, time_zones
 from protocol.text import Text
 
 MAX_ID = 2**63 - 1
@@ -54,6 +54,15 @@ CommentText = Annotated[str, _text_meta(Text(0, 2_000))]
 CircleName = Annotated[str, _text_meta(Text(1, 50, lines=False))]
 CollectionName = Annotated[str, _text_meta(Text(1, 50, lines=False))]
 DeviceName = Annotated[str, _text_meta(Text(0, 100, lines=False))]
+EmailCode = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^[{codes.DIGITS} -]{{8,16}}$",
+        max_length=16,
+        description="8 digits, of any script, with or without spaces",
+        extra={"clean": codes.clean_digits},
+    ),
+]
 Fingerprint = Annotated[str, _text_meta(Text(1, 128, lines=False))]
 DeviceToken = Annotated[str, msgspec.Meta(max_length=100)]
 PushToken = Annotated[str, msgspec.Meta(min_length=1, max_length=2_048)]

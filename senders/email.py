@@ -128,7 +128,8 @@ class Email:
         mail["Message-ID"] = f"<delivery-{message.delivery_id}@{self._domain}>"
         mail["Auto-Submitted"] = "auto-generated"
         mail["Content-Language"] = language
-        mail["List-Unsubscribe"] = f"<{self._unsubscribe}>"
+        if not message.is_about_account:
+            mail["List-Unsubscribe"] = f"<{self._unsubscribe}>"
         mail.set_content("\n\n".join(filter(None, (message.title, message.body))), cte="base64")
         mail.add_alternative(
             f'<!doctype html><html lang="{language}" dir="{direction}"><meta charset="utf-8">'

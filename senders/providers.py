@@ -9,6 +9,7 @@ from senders import metrics
 from senders.sender import Accepted, DeadToken, Endpoint, Message, Outcome, Rejected, Retry, Sender
 from storage.breaker import Breaker
 
+MOST_ABOUT_ACCOUNTS = 3  # at once, beside the others
 TIMEOUT_S = 20.0  # of one message, with the time that it waits for its turn
 NOT_CONFIGURED = Rejected("the provider is not configured")
 TIMED_OUT = Retry(30.0, "no answer in time")
@@ -24,6 +25,7 @@ class Providers:
     ) -> None:
         self._senders = dict(senders)
         self._turns = {kind: asyncio.Semaphore(sender.most_at_once) for kind, sender in senders.items()}
+        self._turns_about_accounts = {kind: asyncio.Semaphore(MOST_ABOUT_ACCOUNTS) for kind in senders}
         self._timeout_s = timeout_s
         self._clock = clock
         self._breakers = {kind: Breaker(kind, clock) for kind in senders}
@@ -58,8 +60,9 @@ class Providers:
             await sender.close()
 
     async def _send_in_turn(self, device: Endpoint, message: Message) -> Outcome:
+        turns = self._turns_about_accounts if message.is_about_account else self._turns
         try:
-            async with asyncio.timeout(self._timeout_s), self._turns[device.kind]:
+            async with asyncio.timeout(self._timeout_s), turns[device.kind]:
                 return await self._senders[device.kind].send(device, message)
         except TimeoutError:
             return TIMED_OUT

@@ -32,6 +32,8 @@ class Message(msgspec.Struct, frozen=True):
     """Wakes the app without showing anything, for example to dismiss what was read elsewhere."""
     urgent: bool = False
     """Delivered at once, even to a device that saves power. Silent messages are never urgent."""
+    is_about_account: bool = False
+    """An e-mail that the user cannot unsubscribe from, as one with a code. Others never delay it."""
     expires_s: int = 86_400
     """Seconds for which the provider keeps the message for a device that is not reachable."""
 

@@ -18,6 +18,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
+from protocol.account_mails import MailKind
 from protocol.media import MediaKind
 
 TextKind = Literal[
@@ -77,6 +78,12 @@ def media_text(locale: str, kinds: Sequence[MediaKind]) -> str:
     key = f"media.{kinds[0]}" if len({*kinds}) == 1 else "media.several"
     text = _catalogue(found.language).ngettext(key, key, len(kinds))
     return text.format(count=_number(found, len(kinds)))
+
+
+def account_mail_text(locale: str, kind: MailKind, code: str = "") -> tuple[str, str]:
+    """Return title and body of a mail about the account, with the code if it carries one."""
+    texts = _catalogue(_locale(locale).language)
+    return texts.gettext(f"mail.{kind}.title"), texts.gettext(f"mail.{kind}.body").format(code=_isolated(code))
 
 
 def feed_reason_text(locale: str, reason: str) -> str:

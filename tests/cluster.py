@@ -95,7 +95,7 @@ class Cluster:
         )
         # Tests of voice, of recordings, of deliveries, of candidates, of trends and of media run these themselves.
         jobs = {"candidates", "embeddings", "trends-keeper"}
-        apart = {"voice-keeper", "recordings-keeper", "deliveries", "media-sweeper", *jobs, *LANES}
+        apart = {"voice-keeper", "recordings-keeper", "deliveries", "account-mails", "media-sweeper", *jobs, *LANES}
         names = [name for name in worker_names() if name not in apart]
         self.workers = WorkerProcess(
             self.stores, self.worker_database, self.servers.postgres_url("daira_worker"), names

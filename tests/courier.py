@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from senders.providers import Providers
 from senders.sender import Accepted, Endpoint, Message, Outcome
 from tests.cluster import Cluster
 from tests.people import Person
+from workers.account_mails import UnderWay, send_due
 from workers.deliveries import Slow, deliver_due
 
 SECOND, MINUTE, HOUR = (datetime.timedelta(seconds=seconds) for seconds in (1, 60, 3_600))
@@ -82,6 +84,19 @@ class Courier:
         await self.later(MINUTE)
         self._ahead = datetime.timedelta(0)
         self.phone.sent.clear()
+
+    async def send_account_mails(self) -> None:
+        """Send the mails about accounts that are due."""
+        under_way: UnderWay = set()
+        while await send_due(self.tools, under_way):
+            pass
+        await asyncio.gather(*under_way)
+
+    async def code(self, address: str) -> str:
+        """Return the newest code that was sent to the address."""
+        await self.send_account_mails()
+        codes = [found[0] for each in self.mailed(address) if (found := re.search(r"\d{8}", each.body))]
+        return codes[-1]
 
     def pushed(self, token: str) -> list[Message]:
         return [message for each, message in self.phone.sent if each == token and not message.silent]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from channels.broadcaster import Broadcaster
 from channels.locations import Locations
 from domain.notification_rules import Delays
+from domain.one_time_codes import OneTimeCodes
 from media.processing import ProcessingRules
 from protocol.events import Event, Lane
 from senders.providers import Providers
@@ -57,6 +58,7 @@ class Tools:
     search: SearchEngine
     processing: ProcessingRules
     video_quota_ms: int  # of a user
+    codes: OneTimeCodes
     lanes: Lanes = field(default_factory=Lanes)
     pushed: PushedChats = field(default_factory=PushedChats)
     suggested_words: set[int] = field(default_factory=set)  # of search, that enough people have written

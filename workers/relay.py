@@ -11,7 +11,7 @@ import time
 import structlog
 from prometheus_client import Counter
 
-from storage import handled_events, idempotency, notifications, outbox, schema
+from storage import handled_events, idempotency, notifications, one_time_codes, outbox, schema
 from storage.database import DatabaseUnavailable
 from storage.event_log import EventLogUnavailable, LogFull, Record
 from storage.redis import RedisError
@@ -109,6 +109,7 @@ class _Relay:
             notifications.forget_old,
             notifications.forget_surplus,
             notifications.forget_old_causes,
+            one_time_codes.forget_old,
         ):
             gone = TIDY_BATCH
             while gone == TIDY_BATCH:

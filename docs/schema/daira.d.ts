@@ -60,6 +60,11 @@ export interface CancelDeletion {
   device?: Device | null;
 }
 
+export interface ChangeEmail {
+  password: string;
+  new_email: string;
+}
+
 export interface ChangePassword {
   old_password: string;
   new_password: string;
@@ -365,6 +370,11 @@ export interface CompleteUpload {
 export interface CompletedPart {
   part_number: number;
   etag: string;
+}
+
+/** `code` was sent to the new address. */
+export interface ConfirmEmail {
+  code: string;
 }
 
 /** reactions: by kind, without kinds that nobody uses. */
@@ -1239,6 +1249,16 @@ export interface ReportedView {
   dwell_ms: number;
 }
 
+export interface RequestPasswordReset {
+  email: string;
+}
+
+export interface ResetPassword {
+  email: string;
+  code: string;
+  new_password: string;
+}
+
 /** `speakers` are the users on the stage who are in the room, including the host. `cohost_ids` and `muted_ids` name some of them. `hands` are the first 50 raised hands. `is_recorded`: what is said is recorded at this moment. */
 export interface Room {
   id: string;
@@ -1766,6 +1786,10 @@ export interface UserRef {
   user_id: string;
 }
 
+export interface VerifyEmail {
+  code: string;
+}
+
 /** With `version`, the call is ABORTED if the room has changed since. */
 export interface VersionedRoomRef {
   room_id: string;
@@ -1798,8 +1822,12 @@ export interface ClientToServerEvents {
   "account.cancel_delete": (request: CancelDeletion, ack: (answer: Answer<SignedIn>) => void) => void;
   /** Hide the caller's account at once, end all its sessions, and erase it after the grace period. */
   "account.delete": (request: DeleteAccount, ack: (answer: Answer<AccountLeaving>) => void) => void;
+  /** Send a code to the new address. The answer is the same if another account has it; no code is sent then. */
+  "auth.change_email": (request: ChangeEmail, ack: (answer: Answer<Nothing>) => void) => void;
   /** Set a new password and end all other sessions. Repeating it changes nothing. */
   "auth.change_password": (request: ChangePassword, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Change the account's address to that which got the code; the former one is told. Repeating it changes nothing. */
+  "auth.confirm_email": (request: ConfirmEmail, ack: (answer: Answer<Nothing>) => void) => void;
   /** Sign this socket in. FAILED_PRECONDITION with the time of the erasure, if the account is to be deleted. */
   "auth.login": (request: Login, ack: (answer: Answer<SignedIn>) => void) => void;
   /** Revoke this session and disconnect all its sockets. */
@@ -1808,6 +1836,14 @@ export interface ClientToServerEvents {
   "auth.refresh": (request: Refresh, ack: (answer: Answer<SignedIn>) => void) => void;
   /** Open an account and sign this socket in. Repeating it within ten minutes opens another session of it. */
   "auth.register": (request: Register, ack: (answer: Answer<SignedIn>) => void) => void;
+  /** Send a code to the address, if an account has it. A new code ends the last one. */
+  "auth.request_password_reset": (request: RequestPasswordReset, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Send a new code to the account's address; the last one ends. Does nothing if the address is verified. */
+  "auth.resend_verification": (ack: (answer: Answer<Nothing>) => void) => void;
+  /** Set a new password by the code, and end all sessions. Repeating it changes nothing. */
+  "auth.reset_password": (request: ResetPassword, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Prove by the code that the user reads the account's address. Repeating it changes nothing. */
+  "auth.verify_email": (request: VerifyEmail, ack: (answer: Answer<Nothing>) => void) => void;
   /** Accept a chat request. Repeating it changes nothing. */
   "chat.accept": (request: ChatRef, ack: (answer: Answer<ChatEntry>) => void) => void;
   /** Add users to a group, as its owner or an admin. Users who do not follow the caller get a request. */

@@ -85,7 +85,7 @@ def test_who_may_call_account_methods_and_which_limits_apply():
     assert {
         each.name: (each.anonymous, each.by_session, each.reads, each.limit, [limit.name for limit in each.counts])
         for each in methods
-        if each.handler.__module__ == "handlers.auth"
+        if each.handler.__module__ in ("handlers.auth", "handlers.sessions")
     } == {
         "auth.register": (True, False, False, None, ["register"]),
         "auth.login": (True, False, False, None, ["login", "login_address"]),

@@ -132,6 +132,22 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "media_backlog": ((_EVERYBODY, "SELECT every(age IS NOT NULL) FROM media_backlog()"),),
     "counts_backlog": ((_EVERYBODY, "SELECT age IS NOT NULL FROM counts_backlog()"),),
     "outbox_backlog": ((_EVERYBODY, "SELECT age IS NOT NULL FROM outbox_backlog()"),),
+    # Codes by e-mail; their effects are tested in `tests/contract/test_email_codes.py`.
+    "begin_code": (
+        ("owner", "SELECT begin_code({new}, 'verify_email', '', NULL, NULL)"),
+        ("owner", "SELECT begin_code({new}, 'change_email', '', '{new}', '{new}')"),
+        ("nobody", "SELECT begin_code({new}, 'reset_password', 'whose', '{shy}', NULL)"),
+        ("nobody", "SELECT begin_code({new}, 'reset_password', 'whose', 'no address', NULL)"),
+    ),
+    "attempt_code": (
+        ("owner", "SELECT user_id = {owner} FROM attempt_code('change_email', '')"),
+        ("nobody", "SELECT user_id = {shy} FROM attempt_code('reset_password', 'of {shy}')"),
+        (NO_ONE, "SELECT user_id FROM attempt_code('change_email', '{owner}') WHERE user_id <> {me}"),
+    ),
+    "use_code": (
+        ("owner", "SELECT use_code({code})"),
+        (NO_ONE, "SELECT use_code({code_of_shy})"),
+    ),
     # Live rooms.
     "moderates_room": (
         ("owner cohost", "SELECT moderates_room({room})"),
@@ -293,7 +309,7 @@ INTERNAL = {
     "chat_message_changed", "chat_message_hidden", "device_registered", "session_loses_devices", "push_devices_of",
     "reactions_changed", "comments_changed", "shares_changed", "saves_changed", "views_changed", "added_up",
     "take_counts_turn", "fold_counts", "counts_wait", "keep_sketch", "counts_drift", "counts_repair",
-    "oldest_unsent",
+    "oldest_unsent", "forget_codes",
 }  # fmt: skip
 TO_WORKERS = {
     *candidates.TO_WORKERS,
@@ -305,5 +321,5 @@ TO_WORKERS = {
     "room_users", "room_for_all", "room_visible_to", "lock_turns", "chat_users", "unread_in_chat",
     "push_devices_of", "take_counts_turn", "fold_counts", "counts_backlog", "media_backlog", "counts_wait",
     "keep_sketch", "counts_drift", "counts_repair", "viewer_marks", "shown_replies",
-    "oldest_unsent",
+    "oldest_unsent", "forget_codes",
 }  # fmt: skip

@@ -41,6 +41,8 @@ PEOPLE = {
             ("owner", "UPDATE accounts SET password_hash = 'x' WHERE user_id = {owner}"),
             ("owner", "UPDATE accounts SET messages_from = 'nobody', timezone = 'UTC' WHERE user_id = {owner}"),
             ("owner", "UPDATE accounts SET governorate = 'giza', suggest_me = false WHERE user_id = {owner}"),
+            (NO_ONE, "UPDATE accounts SET email_verified_at = now() WHERE user_id = {owner}"),
+            (NO_ONE, "UPDATE accounts SET email = 'x', email_key = 'x' WHERE user_id = {owner}"),
             (NO_ONE, "UPDATE accounts SET birth_date = '2000-01-01' WHERE user_id = {owner}"),
         ),
     ),
@@ -58,6 +60,12 @@ PEOPLE = {
             # Without a condition, which would let the policy for reading choose the rows.
             ("owner other", "UPDATE sessions SET last_seen_at = now()"),
         ),
+    ),
+    "one_time_codes": Rules(
+        "", "", False, ((NO_ONE, "UPDATE one_time_codes SET used_at = now() WHERE id = {code}"),),
+    ),
+    "account_mails": Rules(
+        "", "", False, ((NO_ONE, "UPDATE account_mails SET outcome = 'x' WHERE id = {code}"),),
     ),
     "push_devices": Rules(
         "id user_id session_id kind token", "session_id registered_at", True,
@@ -180,6 +188,8 @@ PEOPLE = {
                                    " VALUES ({new}, {me}, 'room.ban', 'room:{room}')"),
             ("nobody", "INSERT INTO audit (id, actor_id, action, resource)"
                        " VALUES ({new}, {speaker}, 'auth.login_failed', 'email:x')"),
+            ("nobody", "INSERT INTO audit (id, actor_id, action, resource)"
+                       " VALUES ({new}, {speaker}, 'auth.reset_failed', 'email:x')"),
             (NO_ONE, "INSERT INTO audit (id, actor_id, action, resource)"
                      " VALUES ({new}, {speaker}, 'room.ban', 'room:{room}')"),
             (NO_ONE, "INSERT INTO audit (id, action, resource) VALUES ({new}, 'room.ban', 'room:{room}')"),

@@ -24,6 +24,13 @@ OF_WORKERS = {
         ),
     ),
     "push_devices": Rules("", "", True, ((_WORKER, "DELETE FROM push_devices WHERE id = {device}"),)),
+    "account_mails": Rules(
+        "", "due_at leased_until attempts outcome", False,
+        (
+            (_WORKER, "UPDATE account_mails SET outcome = 'sent', attempts = 1 WHERE id = {code}"),
+            (NO_ONE, "UPDATE account_mails SET address = 'another' WHERE id = {code}"),
+        ),
+    ),
     "outbox": Rules(
         "id topic key payload", "sent_batch sent_at", True,
         (

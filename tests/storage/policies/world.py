@@ -23,6 +23,7 @@ _ROWS = """
     circle_of_other lost_circle room scheduled ended undigested message deleted_message owner_message
     recorded recording stopping_recording saved_recording session
     revoked_session expired_session session_of_other chat direct hidden_direct
+    code code_of_shy
     device notification filtered_notification system_message told_message
     viewed_post share collection collection_of_other
     file loose_file upload upload_of_other expired_file star_post
@@ -144,6 +145,11 @@ _BELONGINGS = """
                ({session_of_other}, {other}, 'f', 'r', now() + interval '1 day', NULL);
     INSERT INTO push_devices (id, user_id, session_id, kind, token)
         VALUES ({device}, {owner}, {session}, 'fcm', 'token of {owner}');
+    INSERT INTO one_time_codes (purpose, subject, id, user_id, address, address_key, expires_at)
+        VALUES ('change_email', '{owner}', {code}, {owner}, 'new{owner}', 'new{owner}', now() + interval '1 hour'),
+               ('reset_password', 'of {shy}', {code_of_shy}, {shy}, '{shy}', '{shy}', now() + interval '1 hour');
+    INSERT INTO account_mails (id, user_id, address, locale, kind, expires_at)
+        VALUES ({code}, {owner}, 'new{owner}', 'en', 'change_email', now() + interval '1 hour');
     INSERT INTO idempotency (user_id, method, key, request_hash, answer, created_at)
         VALUES ({owner}, 'post.create', 'k', 'h', 'a', now() - interval '2 days'),
                ({owner}, 'post.create', 'young', 'h', 'a', now());

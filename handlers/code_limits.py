@@ -1,0 +1,19 @@
+"""Limits on codes by e-mail: how many are sent, and how many are tried. Each code may also be tried five times only."""
+
+from handlers.call import Call
+from protocol.limits import Limit
+
+SENT = Limit("code", "5/hour", "codes by e-mail, by account")
+SENT_TO = Limit("code_address", "20/hour", "codes by e-mail that an address of the network asks for")
+TRIED = Limit("code_try", "30/hour", "codes by e-mail that are tried, by account")
+TRIED_FROM = Limit("code_try_address", "60/hour", "codes by e-mail that an address of the network tries")
+
+SENDING = (SENT, SENT_TO)
+TRYING = (TRIED, TRIED_FROM)
+
+
+async def count(call: Call, limits: tuple[Limit, Limit], account: str) -> None:
+    """Count for the account and for the caller's network address. Raises RESOURCE_EXHAUSTED."""
+    by_account, by_address = limits
+    await call.services.limits.hit_address(by_address.name, call.address)
+    await call.services.limits.hit(by_account.name, account)
