@@ -190,6 +190,18 @@ def unsuspend(username: str) -> None:
 
 
 @app.command()
+def role(
+    username: str,
+    name: Annotated[Literal["user", "creator", "moderator", "admin"], typer.Argument(metavar="ROLE")],
+) -> None:
+    """Give a user a role. If that takes rights away, the user's sessions end at once."""
+    from gateway import processes
+
+    run(processes.set_role(load_settings(), username, name))
+    screen.print(f"{username} has the role {name}")
+
+
+@app.command()
 def token(
     username: str,
     create: Annotated[bool, typer.Option(help="create the user if there is none")] = False,

@@ -20,7 +20,7 @@ from handlers.call import Call, CallerSocket, Services, Viewer
 from protocol import errors, wire
 from protocol.errors import CallError
 from protocol.rpc import Method, MethodTable
-from storage import deadlines, idempotency
+from storage import deadlines, idempotency, roles
 from storage.budgets import Budget
 from storage.database import Conflict, DatabaseUnavailable, Transaction
 from storage.limits import address_key
@@ -159,9 +159,11 @@ class Dispatcher:
         if key is None:
             await self._count(method, call)
         if method.reads:
-            read = partial(method.handler, call, request)
+            read = partial(_handle, method, call, request)
             return await self._services.database.read(call.viewer.id, read, budget=call.budget)
         async with self._services.database.transaction(call.viewer.id, budget=call.budget) as tx:
+            if method.role is not None:
+                await roles.require(tx, method.role)
             if key is None:
                 result = await method.handler(call, request, tx)
             else:
@@ -209,6 +211,12 @@ class Dispatcher:
             ms=round(seconds * 1_000, 2),
             user_id=caller.viewer.id if caller.viewer else None,
         )
+
+
+async def _handle(method: Method, call: Call, request: Any, tx: Transaction) -> Any:
+    if method.role is not None:
+        await roles.require(tx, method.role)
+    return await method.handler(call, request, tx)
 
 
 def _read(method: Method, packet: wire.Packet, caller: Caller) -> Any:

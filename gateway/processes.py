@@ -24,7 +24,7 @@ from gateway.settings import Settings
 from gateway.sidecar import Check
 from gateway.stores import Stores, ensure_bucket, open_database, open_stores, prepare_bucket
 from gateway.telemetry import telemetry
-from storage import accounts, migrating
+from storage import accounts, migrating, roles
 from storage.database import Database
 from storage.sidecars import Sidecars
 
@@ -133,6 +133,16 @@ async def set_status(settings: Settings, username: str, status: Literal["active"
     try:
         if not await accounts.set_status(connection, username, status):
             raise LookupError(f"there is no user {username}, or they are {status} already")
+    finally:
+        await connection.close()
+
+
+async def set_role(settings: Settings, username: str, role: str) -> None:
+    """Give a user a role. Raises LookupError for an unknown name, and if the user has that role already."""
+    connection = await demo.connect_as_owner(settings.owner_database)
+    try:
+        if not await roles.grant(connection, username, role):
+            raise LookupError(f"there is no user {username}, or they have the role {role} already")
     finally:
         await connection.close()
 

@@ -357,6 +357,15 @@ class SystemMessageSentEvent(Event, frozen=True):
     last_id: int
 
 
+class CaseOpenedEvent(Event, frozen=True):
+    """Moderators have a new case. The database writes this event: see `case_for`."""
+
+    topic: ClassVar[str] = "case.opened"
+    keyed_by: ClassVar[str] = "case_id"
+    lane: ClassVar[Lane] = "urgent"
+    case_id: int
+
+
 EVENTS: dict[str, type[Event]] = {event.topic: event for event in Event.__subclasses__()}
 if len(EVENTS) < len(Event.__subclasses__()):
     raise TypeError("two events have the same topic")

@@ -15,6 +15,7 @@ from limits import parse
 from protocol.errors import ErrorBody
 from protocol.fields import Request
 from protocol.limits import WRITE, Limit
+from protocol.moderation import Role
 from protocol.push_table import PUSHES
 from protocol.sizes import largest_call
 from protocol.struct_names import StructNames
@@ -45,6 +46,7 @@ class Method(msgspec.Struct, frozen=True):
     user could spend the user's share and block them. `transactional` handlers get `tx`. `instant` handlers are plain
     functions, which run without a task. `shed` says when an overloaded node refuses calls. `largest` bounds the packet
     of a call, in bytes. `renew(call, answer, tx)` replaces what has expired in the first answer to an idempotency key.
+    `role`: only users with it may call the method; an admin is a moderator too.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Method(msgspec.Struct, frozen=True):
     transactional: bool
     shed: ShedClass
     renew: Handler | None
+    role: Role | None
 
 
 class MethodTable:
@@ -88,6 +91,7 @@ class MethodTable:
         by_session: bool = False,
         shed: ShedClass | None = None,
         renew: Handler | None = None,
+        role: Role | None = None,
     ) -> Callable[[Handler], Handler]:
         """Declare the method that the decorated handler serves.
 
@@ -95,7 +99,7 @@ class MethodTable:
         `shed` is "read" for reads and "write" for others, unless it is given.
 
         Raises TypeError if two structs of the contract share a name; ValueError for a second method of that name,
-        another limit of the same name, or a rate that cannot be parsed.
+        another limit of the same name, a rate that cannot be parsed, or a role without a transaction to read it in.
         """
 
         def declare(handler: Handler) -> Handler:
@@ -103,6 +107,8 @@ class MethodTable:
                 raise ValueError(f"method {name} is declared twice")
             hints = get_type_hints(handler)
             parameters = list(inspect.signature(handler).parameters)
+            if role is not None and "tx" not in parameters:
+                raise ValueError(f"{name} needs a transaction, in which the caller's role is read")
             self._names.add(hints[parameters[1]])
             self._names.add(hints["return"])
             self._methods[name] = Method(
@@ -122,6 +128,7 @@ class MethodTable:
                 transactional="tx" in parameters,
                 shed=shed or ("read" if reads else "write"),
                 renew=renew,
+                role=role,
             )
             for each in (limit, *counts) if limit else counts:
                 parse(each.rate)

@@ -118,6 +118,7 @@ def test_help_names_every_command(installation):
         "seed",
         "suspend",
         "unsuspend",
+        "role",
         "backup",
         "restore",
         "token",
@@ -248,6 +249,19 @@ def test_a_suspended_user_is_refused_until_restored(installation):
     assert (again.returncode, "already" in again.stderr) == (1, True)
     assert installation.run("unsuspend", "troll").returncode == 0
     assert installation.call("user.me", {}, "troll")["username"] == "troll"
+
+
+def test_a_moderator_who_loses_the_role_signs_in_again(installation):
+    assert installation.run("token", "judge", "--create").returncode == 0
+    assert installation.run("role", "judge", "moderator").returncode == 0
+    again = installation.run("role", "judge", "moderator")
+    assert (again.returncode, "already" in again.stderr) == (1, True)
+    assert installation.run("role", "judge", "emperor").returncode == 2
+    watching = installation.start("watch", "--as", "judge")
+    wait_for_line(watching, "session.ready")
+    assert installation.run("role", "judge", "user").returncode == 0
+    assert json.loads(wait_for_line(watching, "session.revoked")[-1])["push"]["reason"] == "revoked"
+    watching.wait(WAIT_S)
 
 
 def test_a_message_to_a_user_is_sent_once(installation):

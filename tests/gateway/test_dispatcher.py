@@ -18,7 +18,7 @@ from protocol import errors, wire
 from protocol.fields import Request
 from protocol.limits import Limit
 from protocol.rpc import MethodTable
-from storage import idempotency
+from storage import idempotency, roles
 from storage.budgets import Budget, WorkRate
 from storage.database import Conflict, DatabaseUnavailable, Transaction
 from storage.snowflakes import MintingStopped
@@ -235,6 +235,30 @@ async def test_reads_are_not_counted_and_wake_nobody(services):
 async def test_a_failed_call_is_not_committed(services):
     assert not (await answered(services, transactional(services, errors.not_found("note")))).answer.ok
     assert services.log == [("counted", "write", 1), ("began", 1), "handled", "answered"]
+
+
+@pytest.mark.parametrize("rules", [{"reads": True}, {"reads": False}], ids=["reads", "writes"])
+async def test_a_role_is_read_in_the_transaction_of_the_call(services, monkeypatch, rules):
+    held = {"moderator"}
+
+    async def require(tx, role):
+        services.log.append(role)
+        if role not in held:
+            raise errors.permission_denied("not yours")
+
+    monkeypatch.setattr(roles, "require", require)
+    assert (await answered(services, transactional(services), role="moderator", **rules)).answer.ok
+    place = services.log.index("moderator")
+    assert services.log[place - 1 : place + 2] == [("reads" if rules["reads"] else "began", 1), "moderator", "handled"]
+    services.log.clear()
+    refused = await answered(services, transactional(services), packet(idempotency_key="k"), role="admin", **rules)
+    assert refused.answer.error.code == "PERMISSION_DENIED"
+    assert "handled" not in services.log
+
+
+def test_a_role_needs_a_transaction(services):
+    with pytest.raises(ValueError, match="needs a transaction"):
+        dispatching(services, plain(services), role="moderator")
 
 
 async def test_a_key_that_was_used_costs_nothing_and_gives_the_first_answer(services, monkeypatch):

@@ -313,7 +313,7 @@ PRIVATE = {
 OTHERS = {
     "users", "posts", "media", "comments", "reactions", "rooms", "room_messages", "room_digests", "room_turns",
     "room_recordings", "room_roles", "room_bans", "room_invitations", "chats", "chat_members", "chat_messages",
-    "chat_edits", "chat_reactions", "chat_hidden",
+    "chat_edits", "chat_reactions", "chat_hidden", "cases", "case_acts", "reports",
 }  # fmt: skip
 
 
@@ -494,3 +494,33 @@ async def test_chats_are_visible_to_their_members(world, cluster: Cluster):
         await owner.execute(f"DELETE FROM {table} WHERE chat_id IN ($1, $2)", group, direct)
     await owner.execute("DELETE FROM chats WHERE id IN ($1, $2)", group, direct)
     await owner.close()
+
+
+async def test_cases_are_visible_to_moderators_and_reports_also_to_their_reporter(world, cluster: Cluster):
+    shown, _ = world
+    owner = await cluster.owner()
+    people = shown.people
+    case_id = next(ids)
+    await owner.execute(
+        """INSERT INTO cases (id, target_type, target_id, owner_id, source, reason, severity, snapshot, content_hash,
+                              is_private)
+        VALUES ($1, 'post', $2, $3, 'report', 'spam', 0, '{}', '', false)""",
+        case_id, shown.posts["public"], people["author"],
+    )  # fmt: skip
+    await owner.execute("INSERT INTO case_acts (id, case_id, kind) VALUES ($1, $2, 'opened')", next(ids), case_id)
+    report = "INSERT INTO reports (id, case_id, reporter_id, reason, weight) VALUES ($1, $2, $3, 'spam', 0.5)"
+    await owner.execute(report, next(ids), case_id, people["follower"])
+    try:
+        for role, sees in (("user", set()), ("creator", set()), ("moderator", {"asker"}), ("admin", {"asker"})):
+            await owner.execute("UPDATE users SET role = $2 WHERE id = $1", people["asker"], role)
+            for table, always in (("cases", set()), ("case_acts", set()), ("reports", {"follower"})):
+                column = "id" if table == "cases" else "case_id"
+                statement = f"SELECT {column} FROM {table} WHERE {column} = $1"
+                found = {name for name in (*VIEWERS, "") if await shown.rows(name, statement, case_id)}
+                assert found == sees | always, (table, role)
+    finally:
+        await owner.execute("UPDATE users SET role = 'user' WHERE id = $1", people["asker"])
+        for table in ("reports", "case_acts"):
+            await owner.execute(f"DELETE FROM {table} WHERE case_id = $1", case_id)
+        await owner.execute("DELETE FROM cases WHERE id = $1", case_id)
+        await owner.close()

@@ -1,6 +1,7 @@
 """The table of the two roles' rights, and the users that it is tested with."""
 
 from tests.storage.policies.candidates import CANDIDATES
+from tests.storage.policies.cases import CASES
 from tests.storage.policies.chats import CHATS
 from tests.storage.policies.counts import COUNTS
 from tests.storage.policies.engagement import ENGAGEMENT
@@ -27,5 +28,6 @@ OF_VIEWERS = {
     **CANDIDATES,
     **SEARCH,
     **EXPLORE,
+    **CASES,
     **OUTBOX,
 }

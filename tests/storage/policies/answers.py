@@ -4,7 +4,7 @@ A viewer is answered if the first row of the query is not empty. Of two commands
 owner of the tables checks its effect with the second.
 """
 
-from tests.storage.policies import candidates, explore, feeds, lifecycle, media, notifications, search
+from tests.storage.policies import candidates, cases, explore, feeds, lifecycle, media, notifications, search
 from tests.storage.policies.world import VIEWERS
 
 NO_ONE = ""
@@ -24,6 +24,7 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     **notifications.ANSWERED,
     **search.ANSWERED,
     **explore.ANSWERED,
+    **cases.ANSWERED,
     # The viewer and their relations.
     "viewer_id": ((_SIGNED_IN, "SELECT viewer_id() = {me}"),),
     "snowflake_at": ((_EVERYBODY, "SELECT snowflake_at(now())"),),
@@ -297,6 +298,7 @@ INTERNAL = {
     *notifications.INTERNAL,
     *search.INTERNAL,
     *explore.INTERNAL,
+    *cases.INTERNAL,
     "recording_told",
     "recordings_end",
     "room_role", "room_visible_to", "post_visible_to", "may_stand", "count_follow", "follows_counted", "posts_counted",
@@ -317,6 +319,7 @@ TO_WORKERS = {
     *media.TO_WORKERS,
     *notifications.TO_WORKERS,
     *explore.TO_WORKERS,
+    *cases.TO_WORKERS,
     "viewer_id", "snowflake_at", "relations", "ensure_partitions", "outbox_backlog", "take_turn", "room_standings",
     "room_users", "room_for_all", "room_visible_to", "lock_turns", "chat_users", "unread_in_chat",
     "push_devices_of", "take_counts_turn", "fold_counts", "counts_backlog", "media_backlog", "counts_wait",

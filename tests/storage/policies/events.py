@@ -52,7 +52,7 @@ _REMOVED = ', "user_id": %s, "reason": "kicked", "joined": null'
 # Triggers and the operator's commands write them: no viewer may.
 OF_NO_VIEWER = {
     "media.uploaded", "media.described", "media.finished", "media.owner_opened", "media.deleted",
-    "system.message_sent", "search.due",
+    "system.message_sent", "search.due", "case.opened",
 }  # fmt: skip
 
 OUTBOX = {
@@ -138,6 +138,7 @@ OUTBOX = {
             (NO_ONE, _event("media.uploaded", "{loose_file}", '"media_id": {loose_file}, "owner_id": {me}')),
             (NO_ONE, _event("media.described", "{file}", '"media_id": {file}')),
             (NO_ONE, _event("search.due", "{me}", '"kind": "user", "document_id": {me}')),
+            (NO_ONE, _event("case.opened", "{case}", '"case_id": {case}')),
             (NO_ONE, _event("media.finished", "{file}", '"media_id": {file}')),
             (NO_ONE, _event("media.owner_opened", "{me}", '"user_id": {me}')),
             (NO_ONE, _event(

@@ -11,7 +11,8 @@ from tests.cluster import Cluster
 
 # The owner is a private account with a circle, posts, and rooms that followers may see. The others: a cohost of the
 # rooms, a follower, a follower muted and one banned in the live room, a user who does not follow, a user whom the owner
-# blocks, a user who is just registering, and a transaction without a viewer.
+# blocks, a user who is just registering, and a transaction without a viewer. In the network, `muted` is a moderator and
+# `banned` an admin.
 VIEWERS = ("owner", "cohost", "other", "muted", "banned", "stranger", "blocked", "newcomer", "nobody")
 ANYONE = "owner cohost other muted banned stranger blocked"
 OWNER_ROLE = "daira_owner"
@@ -27,6 +28,7 @@ _ROWS = """
     device notification filtered_notification system_message told_message
     viewed_post share collection collection_of_other
     file loose_file upload upload_of_other expired_file star_post
+    case decided_case report case_act
 """
 
 
@@ -92,6 +94,8 @@ class World:
 
 
 _BELONGINGS = """
+    UPDATE users SET role = 'moderator' WHERE id = {muted};
+    UPDATE users SET role = 'admin' WHERE id = {banned};
     UPDATE follows SET status = 'active' WHERE followee_id = {owner} AND follower_id <> {asker};
     INSERT INTO accounts (user_id, email, email_key, mentions_from)
         VALUES ({owner}, '{owner}', '{owner}', 'everyone'), ({shy}, '{shy}', '{shy}', 'nobody');
@@ -241,6 +245,14 @@ _BELONGINGS = """
         VALUES ('place{star}', 'tag{star_post}', date_trunc('hour', now()), 1);
     INSERT INTO tag_heat (place, tag, observed, usual) VALUES ('place{star}', 'tag{star_post}', 1, 1);
     INSERT INTO trends (place, position, tag, spelling, people, hours) VALUES ('place{star}', 1, 'x', 'x', 20, '{{}}');
+    INSERT INTO cases (id, target_type, target_id, owner_id, source, reason, severity, snapshot, content_hash,
+                       is_private, status, decided_at, action)
+        VALUES ({case}, 'post', {open_post}, {open}, 'report', 'spam', 0, '{{}}', '', false, 'open', NULL, NULL),
+               ({decided_case}, 'user', {open}, {open}, 'report', 'spam', 0, '{{}}', '', false, 'decided', now(),
+                'warn');
+    INSERT INTO case_acts (id, case_id, kind) VALUES ({case_act}, {case}, 'opened');
+    INSERT INTO reports (id, case_id, reporter_id, reason, weight) VALUES ({report}, {case}, {other}, 'spam', 0.5);
+    INSERT INTO reporters (user_id, upheld) VALUES ({other}, 1);
     INSERT INTO post_people (post_id, user_id) VALUES ({star_post}, {other});
     INSERT INTO post_heat (post_id, heat, is_video) VALUES ({star_post}, 1, true), ({post}, 1, true);
 """

@@ -1,0 +1,35 @@
+"""Roles of users: read when they matter, so that a role that was taken away ends at once."""
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import asyncpg
+
+from protocol import errors
+from protocol.moderation import Role
+from storage.database import Transaction, require_primary
+
+if TYPE_CHECKING:
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
+
+_HOLDS = {"moderator": "SELECT viewer_is_moderator()", "admin": "SELECT viewer_is_admin()"}
+
+
+async def require(tx: Transaction, role: Role) -> None:
+    """Raises PERMISSION_DENIED if the viewer does not have the role. An admin is a moderator too."""
+    require_primary(tx)
+    if not await tx.fetchval(_HOLDS[role]):
+        raise errors.permission_denied(f"only for users with the role {role}")
+
+
+async def grant(connection: Connection, username: str, role: str) -> bool:
+    """Give a user the role; a trigger ends the sessions of users who lose rights. For the owner of the tables.
+
+    Returns False if there is no such user, or the user has the role already.
+    """
+    return bool(
+        await connection.fetchval(
+            "UPDATE users SET role = $2 WHERE username_key = $1 AND role <> $2 RETURNING true", username.lower(), role
+        )
+    )
