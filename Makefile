@@ -172,6 +172,9 @@ format: .venv/installed-dev ## format the code and apply lint's automatic fixes
 schema: .venv/installed ## write the client contract: AsyncAPI, JSON Schemas, TypeScript
 	@$(VENV)/daira schema docs/schema
 
+erasure: .venv/installed ## write the SQL of exports and erasures from the registry of personal data
+	@$(VENV)/python -m storage.personal_data_sql
+
 dashboards: ## write the dashboards of Grafana from the table of their panels
 	@$(PYTHON) deploy/grafana/dashboards.py
 

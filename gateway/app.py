@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from functools import partial
 
 import structlog
 
 import handlers
 import workers
+from channels.user_keys import UserKeys
 from gateway.livekit_webhook import LiveKitWebhook
 from gateway.node import Node
 from gateway.observability import (
@@ -29,7 +31,7 @@ from gateway.sidecar import Check, Sidecar
 from gateway.stores import Stores
 from gateway.wiring import build_codes, build_media_presenter
 from stage.voice import Voice
-from storage import counts, media_work, outbox
+from storage import counts, deletions, media_work, outbox
 from storage.cancellation import end
 from storage.database import Database, DatabaseUnavailable
 from storage.event_log import EventLogUnavailable
@@ -37,14 +39,17 @@ from storage.leases import Leases
 from storage.opensearch_indices import HEALTH, OpenSearchIndices
 from storage.opensearch_link import OpenSearchLink
 from storage.outbox import Outbox
+from storage.recommendations import Recommendations
 from storage.redis import RedisError
 from storage.search_engine import SearchUnavailable
+from storage.seen_posts import SeenPosts
 from storage.views import Sketches
 from workers.account_mails import send_account_mails
 from workers.candidates import keep_candidates
 from workers.counters import run_counters
 from workers.deliveries import deliver
 from workers.embeddings import learn_daily
+from workers.erasures import ERASURES_AGE, ERASURES_DUE, erase_accounts
 from workers.job import Tools, groups
 from workers.media_lanes import LANES, run_lane
 from workers.media_sweeper import sweep_media
@@ -94,6 +99,14 @@ class WorkerProcess:
             stores.settings.processing_rules,
             stores.settings.upload_rules.quota_video_ms,
             build_codes(stores.settings),
+            UserKeys(
+                stores.feeds,
+                SeenPosts(stores.data_shards),
+                Recommendations(stores.data_shards),
+                stores.shards,
+                stores.names,
+            ),
+            timedelta(days=stores.settings.username_reservation),
         )
         self._listen_url = listen_url
         self._names = names
@@ -128,6 +141,8 @@ class WorkerProcess:
                 return partial(keep_voice, self.tools, self._stop)
             case "trends-keeper":
                 return partial(keep_trends, self.tools, self._stop)
+            case "erasures":
+                return partial(erase_accounts, self.tools, self._stop)
             case "recordings-keeper":
                 return partial(keep_recordings, self.tools, self._stop)
             case _:
@@ -151,7 +166,7 @@ def worker_names() -> list[str]:
     """Return the names that `daira work` accepts."""
     keepers = ["keeper", "candidates", "embeddings", "trends-keeper", "media-sweeper", "voice-keeper"]
     senders = ["deliveries", "account-mails"]
-    return ["relay", "counters", *senders, *keepers, "recordings-keeper", *LANES, *sorted(groups())]
+    return ["relay", "counters", *senders, *keepers, "recordings-keeper", "erasures", *LANES, *sorted(groups())]
 
 
 def sidecar(
@@ -208,10 +223,13 @@ async def _gather_from_database(database: Database) -> None:
         unsent, unsent_age = await outbox.backlog(tx)
         unfolded, unfolded_age = await counts.backlog(tx)
         lanes = await media_work.backlog(tx)
+        due, due_age = await deletions.backlog(tx)
     OUTBOX_UNSENT.set(unsent)
     OUTBOX_AGE.set(unsent_age)
     COUNTS_UNFOLDED.set(unfolded)
     COUNTS_AGE.set(unfolded_age)
+    ERASURES_DUE.set(due)
+    ERASURES_AGE.set(due_age)
     for lane, (files, age) in lanes.items():
         MEDIA_WAITING.labels(lane).set(files)
         MEDIA_AGE.labels(lane).set(age)

@@ -261,6 +261,9 @@ class Settings(BaseSettings):
     deletion_grace: float = Field(
         30.0, description="Days for which users may cancel the deletion of their account, before it is erased.", ge=0
     )
+    username_reservation: float = Field(
+        90.0, description="Days for which nobody can take the username of an account that was erased.", ge=0
+    )
     explore_cache: float = Field(300.0, description="Seconds for which explore pages are cached; 0: not at all.", ge=0)
     call_deadline: float = Field(10.0, description="Seconds after which a call is cancelled.", gt=0)
     shed_delay: float = Field(

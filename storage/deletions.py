@@ -1,6 +1,8 @@
-"""Accounts that are to be deleted."""
+"""Accounts that are to be deleted: what their users do, and what workers do afterwards."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from storage.database import Transaction
 
@@ -23,3 +25,52 @@ async def due(tx: Transaction) -> datetime | None:
 async def cancel(tx: Transaction) -> bool:
     """Show the viewer's account again. Returns False if there was nothing to cancel, or if its erasure has begun."""
     return bool(await tx.fetchval("SELECT cancel_deletion()"))
+
+
+# ---------------------------------------------------------------------------------------------------- for workers
+
+
+class Claim(NamedTuple):
+    """An erasure that this worker may do for five minutes; each step renews the claim.
+
+    at_step: where it was interrupted, None at the beginning. since: where that step goes on, None if it is done.
+    """
+
+    user_id: int
+    at_step: str | None
+    since: int | None
+
+
+async def claim(tx: Transaction) -> Claim | None:
+    """None if no account is due."""
+    row = await tx.fetchrow("SELECT user_id, at_step, since FROM claim_erasure()")
+    return Claim(*row) if row else None
+
+
+async def erase_step(tx: Transaction, user_id: int, step: str, since: int, most: int) -> tuple[int, int | None]:
+    """Erase about `most` rows. Returns how many they were, and where the step goes on; None once it is done."""
+    row = await tx.fetchrow("SELECT erased, following FROM erase_step($1, $2, $3, $4)", user_id, step, most, since)
+    assert row is not None
+    return row["erased"], row["following"]
+
+
+async def sole_search_uses(tx: Transaction, user_id: int, above: int, most: int) -> Sequence[int]:
+    """Ids of words and hashtags of search that only this user has used, ascending, above an id."""
+    rows = await tx.fetch("SELECT id FROM sole_search_uses($1, $2, $3) AS id", user_id, above, most)
+    return [row["id"] for row in rows]
+
+
+async def reserve_username(tx: Transaction, user_id: int, reserved: timedelta) -> None:
+    await tx.execute("SELECT reserve_username($1, $2)", user_id, reserved)
+
+
+async def finish(tx: Transaction, user_id: int) -> bool:
+    """Put the erasure on record. Returns False if it was there before."""
+    return bool(await tx.fetchval("SELECT finish_erasure($1)", user_id))
+
+
+async def backlog(tx: Transaction) -> tuple[int, float]:
+    """How many accounts are due, and for how many seconds the oldest has been."""
+    row = await tx.fetchrow("SELECT accounts, age FROM erasure_backlog()")
+    assert row is not None
+    return row["accounts"], row["age"]

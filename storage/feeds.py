@@ -86,6 +86,11 @@ class Feeds:
         """Extend the expiry of online users' feeds."""
         await self._call_each("EXPIRE", user_ids, LIFETIME_S)
 
+    async def forget(self, user_id: int) -> None:
+        """Delete the user's feed."""
+        shard, key = self._place(user_id)
+        await self._shards.call(shard, "UNLINK", key)
+
     async def _call_each(self, command: str, user_ids: Sequence[int], *arguments: Part) -> None:
         places = map(self._place, user_ids)
         await asyncio.gather(*(self._shards.call(shard, command, key, *arguments) for shard, key in places))

@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
 from channels.broadcaster import Broadcaster
 from channels.locations import Locations
+from channels.user_keys import UserKeys
 from domain.notification_rules import Delays
 from domain.one_time_codes import OneTimeCodes
 from media.processing import ProcessingRules
@@ -59,6 +60,8 @@ class Tools:
     processing: ProcessingRules
     video_quota_ms: int  # of a user
     codes: OneTimeCodes
+    user_keys: UserKeys
+    username_reservation: timedelta
     lanes: Lanes = field(default_factory=Lanes)
     pushed: PushedChats = field(default_factory=PushedChats)
     suggested_words: set[int] = field(default_factory=set)  # of search, that enough people have written

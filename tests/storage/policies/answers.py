@@ -316,6 +316,7 @@ INTERNAL = {
 TO_WORKERS = {
     *candidates.TO_WORKERS,
     *feeds.TO_WORKERS,
+    *lifecycle.TO_WORKERS,
     *media.TO_WORKERS,
     *notifications.TO_WORKERS,
     *explore.TO_WORKERS,

@@ -12,6 +12,10 @@ LIFECYCLE = {
             (NO_ONE, "DELETE FROM account_deletions WHERE user_id = {muted}"),
         ),
     ),
+    "username_reservations": Rules(
+        "", "", False,
+        ((NO_ONE, "INSERT INTO username_reservations VALUES (sha256('x'), now())"),),
+    ),
 }  # fmt: skip
 
 ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
@@ -22,6 +26,11 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
         (NO_ONE, "SELECT cancel_deletion() FROM request_deletion('0 days')"),
         (NO_ONE, "SELECT cancel_deletion()"),
     ),
+    "erasure_backlog": ((f"{ANYONE} newcomer nobody", "SELECT age IS NOT NULL FROM erasure_backlog()"),),
 }
 
-INTERNAL = {"deletion_holds"}
+_OF_WORKERS = {"claim_erasure", "erase_step", "sole_search_uses", "reserve_username", "finish_erasure"}
+TO_WORKERS = {*_OF_WORKERS, "erasure_backlog"}
+INTERNAL = {
+    *_OF_WORKERS, "deletion_holds", "username_is_free", "erase_memberships", "erase_digests", "digest_without",
+}  # fmt: skip

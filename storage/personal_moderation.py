@@ -1,0 +1,62 @@
+"""The registry of personal data: reports, cases, codes and mails of accounts."""
+
+from storage.personal_records import Blanked, Deleted, Personal
+
+_MINE = "user_id = person"
+_MODERATORS = "The notes and the copies of moderators; the person sees decisions by `account.limits`."
+_ABOUT_ME = "case_id IN (SELECT c.id FROM cases c WHERE c.owner_id = person)"
+
+MODERATION = (
+    Personal(
+        "reports",
+        "id",
+        "reporter_id = person",
+        "id reason text created_at retracted_at outcome",
+        "case_id reporter_id evidence weight",
+        "What was reported belongs to others.",
+        (
+            Blanked("text = '', evidence = '[]'", "text = '' AND evidence = '[]'"),
+            # What others wrote about the person.
+            Blanked("text = '', evidence = '[]'", "text = '' AND evidence = '[]'", where=_ABOUT_ME),
+        ),
+    ),
+    Personal("reporters", "user_id", None, "", "user_id upheld rejected", "It weighs reports.", (Deleted(_MINE),)),
+    Personal(
+        "case_acts",
+        "id",
+        None,
+        "",
+        "id case_id actor_id kind note details created_at",
+        _MODERATORS,
+        (Blanked("note = '', details = '{}'", "note = '' AND details = '{}'", where=_ABOUT_ME),),
+    ),
+    Personal(
+        "cases",
+        "id",
+        None,
+        "",
+        "id target_type target_id target_seq owner_id status source reason severity report_count report_weight priority"
+        " snapshot content_hash is_private barred_ids due_at claimed_by claimed_until opened_at decided_at decided_by"
+        " action",
+        _MODERATORS,
+        (Blanked("snapshot = '{}', content_hash = sha256('')", "snapshot = '{}'", where="owner_id = person"),),
+    ),
+    Personal(
+        "one_time_codes",
+        "purpose, subject",
+        None,
+        "",
+        "purpose subject id user_id address address_key attempts expires_at used_at",
+        "Valid for minutes.",
+        (Deleted(_MINE),),
+    ),
+    Personal(
+        "account_mails",
+        "id",
+        None,
+        "",
+        "id user_id address locale kind due_at expires_at leased_until attempts outcome",
+        "Kept until they are sent.",
+        (Deleted(_MINE),),
+    ),
+)

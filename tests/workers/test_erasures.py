@@ -1,0 +1,248 @@
+"""An account whose grace period is over is erased: no trace of it is left in any table, in the bucket or in Redis."""
+
+import asyncio
+import secrets
+
+import pytest
+
+from storage.personal_data import PERSONAL
+from storage.personal_records import Deleted
+from tests.cluster import Cluster
+from tests.contract.test_auth import PASSWORD, register
+from tests.faults import soon
+from tests.uploads import png, upload
+from workers import erasures
+
+SHORT_S = 900  # what Redis keeps of pushes and caches expires within 15 minutes
+TABLES = """
+    SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+        AND NOT relispartition
+"""
+
+
+async def erase_all_due(cluster: Cluster) -> None:
+    while await erasures.erase_next(cluster.workers.tools, asyncio.Event()):
+        pass
+
+
+async def tables_with(owner, token: str) -> list[str]:
+    """The tables with that text in any column; bytes are searched as text and as what they are in hexadecimal."""
+    pattern = f"%({token}|{token.encode().hex()})%"
+    found = []
+    for (table,) in await owner.fetch(TABLES):
+        if await owner.fetchval(f"SELECT EXISTS (SELECT FROM {table} t WHERE lower(t::text) SIMILAR TO $1)", pattern):
+            found.append(table)
+    return found
+
+
+async def objects_of(cluster: Cluster, keys: list[str]) -> list[str]:
+    return [each.key for key in keys for each in await cluster.stores.objects.page(key)]
+
+
+async def lasting_keys_with(cluster: Cluster, *tokens: str) -> list[str]:
+    """Keys of Redis whose name or value has one of the texts, and that do not expire soon."""
+    redis = cluster.redis.commands
+    readers = {
+        "string": redis.get, "hash": redis.hgetall, "set": redis.smembers, "stream": redis.xrange,
+        "zset": lambda key: redis.zrange(key, 0, -1), "list": lambda key: redis.lrange(key, 0, -1),
+    }  # fmt: skip
+    found = []
+    async for key in redis.scan_iter(match=f"{cluster.redis.prefix}:*", count=1_000):
+        kind = (await redis.type(key)).decode()
+        if kind == "none":
+            continue  # it has expired since
+        text = f"{key!r}{await readers[kind](key)!r}"
+        if any(token in text for token in tokens) and not 0 <= await redis.ttl(key) <= SHORT_S:
+            found.append(f"{kind} {key.decode()}")
+    return found
+
+
+async def live(cluster: Cluster, alice, bob, token: str) -> dict[str, list[str]]:
+    """Let Alice leave the token in everything that she can write. Returns ids."""
+    await bob.call("graph.follow", user_id=alice.id)
+    await alice.call("graph.follow", user_id=bob.id)
+    await alice.call("user.update", display_name=f"name {token}", bio=f"bio {token}", governorate="giza")
+    await alice.call("settings.update", messages_from="everyone", comments_from="followers")
+    await alice.call("push.register", kind="fcm", token=f"fcm:{token}")
+    await alice.call("notification.set_preferences", quiet_hours={"start": "22:00", "end": "07:00"})
+    circle = await alice.call("circle.create", name=f"circle {token}")
+    await alice.call("circle.add", circle_id=circle["id"], user_ids=[bob.id])
+    collection = await alice.call("collection.create", name=f"saved {token}")
+    file = await upload(alice, png(5_000), filename=f"{token}.png")
+    post = await alice.call("post.create", text=f"post {token} #{token}", media_ids=[file["id"]])
+    deleted = await alice.call("post.create", text=f"deleted {token}")
+    await alice.call("post.delete", post_id=deleted["id"])
+    of_bob = await bob.call("post.create", text="what Bob wrote")
+    await alice.call("comment.create", post_id=of_bob["id"], text=f"comment {token}")
+    gone = await alice.call("comment.create", post_id=of_bob["id"], text=f"deleted comment {token}")
+    await alice.call("comment.delete", comment_id=gone["id"])
+    await alice.call("reaction.set", target_type="post", target_id=of_bob["id"], kind="love")
+    own = await bob.call("comment.create", post_id=of_bob["id"], text="what Bob answered")
+    await alice.call("reaction.set", target_type="comment", target_id=own["id"], kind="love")
+    await alice.call("save.add", post_id=of_bob["id"], collection_id=collection["id"])
+    await alice.call("view.report", views=[{"post_id": of_bob["id"], "dwell_ms": 4_000}])
+    await alice.call("feed.hide", post_id=of_bob["id"], reason="not_interested")
+    await alice.call("search.query", q=f"search {token}")
+    chat = (await bob.call("chat.open", user_ids=[alice.id]))["chat"]["id"]
+    sent = await alice.call("chat.send", chat_id=chat, text=f"message {token}")
+    await bob.call("chat.send", chat_id=chat, text="what Bob said")
+    await alice.call("chat.edit", chat_id=chat, seq=sent["seq"], text=f"edited {token}")
+    group = (await alice.call("chat.create", title="the group", user_ids=[bob.id]))["chat"]["id"]
+    await alice.call("chat.send", chat_id=group, text=f"group {token}")
+    room = await alice.call("room.create", topic=f"room {token}")
+    await alice.call("room.start", room_id=room["id"], version=room["version"])
+    await alice.call("room.join", room_id=room["id"])
+    await bob.call("room.join", room_id=room["id"])
+    await alice.call("room.send", room_id=room["id"], text=f"said {token}")
+    await alice.call(
+        "room.close", room_id=room["id"], version=(await alice.call("room.get", room_id=room["id"]))["version"]
+    )
+    other = await bob.call("room.create", topic="the room of Bob")
+    await bob.call("room.start", room_id=other["id"], version=other["version"])
+    for each in (bob, alice):
+        await each.call("room.join", room_id=other["id"])
+    for text in (f"one two three four {token}", f"five six seven eight {token}"):
+        await alice.call("room.send", room_id=other["id"], text=text)
+    await bob.call(
+        "room.close", room_id=other["id"], version=(await bob.call("room.get", room_id=other["id"]))["version"]
+    )
+    await alice.call("graph.mute", user_id=bob.id, kind="posts")
+    return {
+        "posts": [post["id"], deleted["id"], of_bob["id"]],
+        "rooms": [room["id"], other["id"]],
+        "chats": [chat, group],
+    }
+
+
+async def moderate(owner, alice, bob, token: str, things: dict[str, list[str]]) -> None:
+    """Cases about posts of both, each reported by the other, with notes of a moderator."""
+    case = """INSERT INTO cases (id, target_type, target_id, owner_id, source, reason, severity, snapshot, content_hash,
+        is_private) VALUES ($1, 'post', $1, $2, 'report', 'spam', 1, $3, sha256('x'), false)"""
+    report = (
+        """INSERT INTO reports (id, case_id, reporter_id, reason, text, weight) VALUES ($1, $1, $2, 'spam', $3, 1)"""
+    )
+    note = "INSERT INTO case_acts (id, case_id, kind, note) VALUES ($1, $1, 'noted', $2)"
+    of_alice, of_bob = int(things["posts"][0]), int(things["posts"][-1])
+    for target, author, reporter in ((of_alice, alice, bob), (of_bob, bob, alice)):
+        await owner.execute(case, target, int(author.id), f'{{"text": "{token if author is alice else "hello"}"}}')
+        await owner.execute(report, target, int(reporter.id), f"{token} is to be removed")
+    await owner.execute(note, of_alice, f"{token} again")
+
+
+async def test_no_trace_of_an_erased_account_is_left(cluster: Cluster, person):
+    token = f"q{secrets.token_hex(6)}z"
+    alice, _ = await register(
+        cluster,
+        username=f"u_{token}",
+        email=f"{token}@example.org",
+        birth_date="1990-05-05",
+        device={"name": f"phone {token}"},
+    )
+    bob = await person("bob", node="b")
+    things = await live(cluster, alice, bob, token)
+    await cluster.settle()
+    owner = await cluster.owner()
+    await moderate(owner, alice, bob, token, things)
+    digests = "SELECT count(*) FROM room_digests WHERE room_id = ANY ($1)"
+    await soon(lambda: owner.fetchval(digests, list(map(int, things["rooms"]))), 2)
+    keys = [
+        row["object_key"]
+        for row in await owner.fetch("SELECT object_key FROM media WHERE owner_id = $1", int(alice.id))
+    ]
+    # Otherwise the test would prove nothing.
+    marked = {*await tables_with(owner, token)}
+    expected = """users accounts sessions posts comments chat_messages chat_edits rooms room_messages room_digests
+        circles cases reports case_acts collections media recent_searches push_devices"""
+    assert {*expected.split()} <= marked
+    assert await objects_of(cluster, keys)
+
+    await alice.call("account.delete", password=PASSWORD)
+    await erase_all_due(cluster)
+    assert "users" in await tables_with(owner, token)  # not before its time
+    await owner.execute("UPDATE account_deletions SET erase_at = now() WHERE user_id = $1", int(alice.id))
+    await erase_all_due(cluster)
+    await cluster.settle()
+    # What was sent stays in the outbox for 15 minutes, and what was handled in the log for an hour: ids alone.
+    assert await tables_with(owner, token) == []
+    for table in PERSONAL:
+        if table.mine and all(isinstance(way, Deleted) for way in table.erased):
+            condition = table.mine.replace("person", alice.id)
+            assert await owner.fetchval(f"SELECT count(*) FROM {table.table} WHERE {condition}") == 0, table.table
+    documents = "SELECT kind, id FROM search_documents WHERE id = ANY ($1)"
+    ids = [int(each) for each in (alice.id, *things["posts"][:2])]
+    assert await owner.fetch(documents, ids) == []
+
+    async def left() -> list[str]:
+        return await objects_of(cluster, keys)
+
+    await soon(left, [])
+    assert await lasting_keys_with(cluster, token) == []
+    assert await owner.fetchval("SELECT erased_at IS NOT NULL FROM account_deletions WHERE user_id = $1", int(alice.id))
+    await owner.close()
+
+
+async def test_what_others_wrote_stays(cluster: Cluster, person):
+    token = f"q{secrets.token_hex(6)}z"
+    alice, _ = await register(cluster)
+    bob = await person("bob", node="b")
+    things = await live(cluster, alice, bob, token)
+    await cluster.settle()
+    await alice.call("account.delete", password=PASSWORD)
+    owner = await cluster.owner()
+    await owner.execute("UPDATE account_deletions SET erase_at = now() WHERE user_id = $1", int(alice.id))
+    await erase_all_due(cluster)
+    history = await bob.call("chat.history", chat_id=things["chats"][0])
+    assert [item["text"] for item in history["items"]] == ["", "what Bob said"]
+    group = await bob.call("chat.get", chat_id=things["chats"][1])
+    assert (group["chat"]["title"], group["role"]) == ("the group", "owner")  # Bob is the heir
+    digest = await bob.call("room.digest", room_id=things["rooms"][1])
+    assert (digest["topic"], digest["host"]["id"], digest["summary"]) == ("the room of Bob", bob.id, [])
+    await owner.close()
+
+
+async def test_a_username_is_free_after_its_reservation(cluster: Cluster, person):
+    alice, _ = await register(cluster)
+    await alice.call("account.delete", password=PASSWORD)
+    owner = await cluster.owner()
+    await owner.execute("UPDATE account_deletions SET erase_at = now() WHERE user_id = $1", int(alice.id))
+    await erase_all_due(cluster)
+    guest = await cluster.guest()
+    fields = {"username": alice.name, "email": f"{alice.name}@example.org", "password": PASSWORD}
+    refused = await guest.refused("auth.register", **fields)
+    assert (refused.code, refused.fields) == ("ALREADY_EXISTS", ["username"])
+    await owner.execute(
+        "UPDATE username_reservations SET until = now() WHERE key_hash = sha256(convert_to($1, 'UTF8'))",
+        alice.name.lower(),
+    )
+    assert (await guest.call("auth.register", **fields))["user"]["id"] != alice.id
+    await owner.close()
+
+
+@pytest.mark.parametrize("steps", [1, 5, 30])
+async def test_an_interrupted_erasure_goes_on_where_it_was(cluster: Cluster, person, monkeypatch, steps):
+    alice, _ = await register(cluster)
+    for number in range(7):
+        await alice.call("post.create", text=f"post {number}")
+    await alice.call("account.delete", password=PASSWORD)
+    owner = await cluster.owner()
+    await owner.execute("UPDATE account_deletions SET erase_at = now() WHERE user_id = $1", int(alice.id))
+    monkeypatch.setattr(erasures, "BATCH", 2)
+    stop, done = asyncio.Event(), 0
+    erase_step = erasures.deletions.erase_step
+
+    async def counted(*arguments):
+        nonlocal done
+        done += 1
+        if done == steps:
+            stop.set()
+        return await erase_step(*arguments)
+
+    monkeypatch.setattr(erasures.deletions, "erase_step", counted)
+    assert not await erasures.erase_next(cluster.workers.tools, stop)
+    assert not await erasures.erase_next(cluster.workers.tools, asyncio.Event())  # it is claimed still
+    await owner.execute("UPDATE account_deletions SET claimed_until = NULL WHERE user_id = $1", int(alice.id))
+    await erase_all_due(cluster)
+    assert await owner.fetchval("SELECT count(*) FROM posts WHERE author_id = $1 AND text <> ''", int(alice.id)) == 0
+    assert await owner.fetchval("SELECT status FROM users WHERE id = $1", int(alice.id)) == "deleted"
+    assert done < 140  # not from the beginning each time
+    await owner.close()
