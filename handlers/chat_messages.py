@@ -80,6 +80,7 @@ async def send_message(call: Call, request: SendToChat) -> ChatMessage:
         created_at=to_wire(sent.created_at),
         edited_at=None,
         deleted=False,
+        labels=[],
     )
 
 

@@ -119,7 +119,7 @@ def _shown(call: Call, rows: dict[int, posts.PostRow], post_ids: Sequence[int]) 
     return [
         present.post(row, call.show_media)
         for row in found
-        if row["author_id"] != viewer_id and visibility.is_listed(row, viewer_id)
+        if row["author_id"] != viewer_id and visibility.may_find(row, viewer_id)
     ]
 
 

@@ -40,7 +40,7 @@ async def _latest(call: Call, tx: Transaction, key: str, cursor: str | None, lim
     for _ in range(MOST_REFILLS):
         ids = await hashtags.post_ids(tx, key, before, limit)
         for row in await posts.load(tx, ids) if ids else ():
-            if visibility.is_listed(row, call.viewer.id):
+            if visibility.may_find(row, call.viewer.id):
                 items.append(present.post(row, call.show_media))
                 if len(items) == limit:
                     return PostPage(items=items, next_cursor=next_cursor(call, scope, row["id"]))
@@ -65,7 +65,7 @@ async def _top(call: Call, tx: Transaction, key: str, cursor: str | None, limit:
         used += len(ids)
         rows = {row["id"]: row for row in await posts.load(tx, ids)} if ids else {}
         found = (rows[post_id] for post_id in ids if post_id in rows)
-        shown = (row for row in found if visibility.is_listed(row, call.viewer.id))
+        shown = (row for row in found if visibility.may_find(row, call.viewer.id))
         items.extend(present.post(row, call.show_media) for row in shown)
         if len(items) == limit or used == len(order):
             break

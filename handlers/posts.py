@@ -55,8 +55,10 @@ async def share_post(call: Call, request: CreateShare, tx: Transaction) -> Post:
     shared = await _load(call, tx, int(request.post_id))
     if shared["shared_post_id"] is not None:
         shared = await _load(call, tx, shared["shared_post_id"])
-    if shared["visibility"] != "public" or shared["author_is_private"]:
+    if (shared["chosen_visibility"] or shared["visibility"]) != "public" or shared["author_is_private"]:
         raise errors.failed_precondition("only public posts of open accounts can be shared")
+    if shared["standing"] == "limited" and shared["author_id"] != call.viewer.id:
+        raise errors.failed_precondition("this post cannot be shared")
     if not request.text:
         await posts.lock_shares(tx, call.viewer.id)
         standing_id = await posts.plain_share(tx, call.viewer.id, shared["id"])
@@ -84,7 +86,11 @@ async def list_posts(call: Call, request: ListPosts, tx: Transaction) -> PostPag
         return PostPage(items=[], next_cursor=None)
     before = page_start(call, request.user_id, request.cursor)
     rows = await posts.load_of_author(tx, author_id, before, limit)
-    items = [present.post(row, call.show_media) for row in rows if visibility.may_see(row, call.viewer.id)]
+    items = [
+        present.post(row, call.show_media)
+        for row in rows
+        if visibility.may_see(row, call.viewer.id) and not visibility.hides_label(row, call.viewer.id)
+    ]
     cursor = cursor_after(call, request.user_id, [row["id"] for row in rows], limit)
     return PostPage(items=items, next_cursor=cursor)
 

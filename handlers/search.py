@@ -155,7 +155,7 @@ async def _shown(call: Call, tx: Transaction, part: Sequence[SearchPlace]) -> li
     shown: dict[tuple[DocumentKind, int], SearchItem] = {}
     if "post" in ids:
         for post in await posts.load(tx, ids["post"]):
-            if visibility.is_listed(post, call.viewer.id):
+            if visibility.may_find(post, call.viewer.id):
                 shown["post", post["id"]] = SearchItem(kind="post", post=present.post(post, call.show_media))
     if "user" in ids:
         for user_id, user in (await users.load(tx, ids["user"])).items():

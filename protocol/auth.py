@@ -21,7 +21,7 @@ from protocol.fields import (
 from protocol.pushes import Push
 from protocol.users import User
 
-RevocationReason = Literal["logout", "revoked", "reused", "password_changed", "suspended"]
+RevocationReason = Literal["logout", "revoked", "reused", "password_changed", "suspended", "banned"]
 
 
 class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

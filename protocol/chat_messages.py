@@ -6,7 +6,9 @@ import msgspec
 
 from protocol.fields import ChatText, Emoji, Id, IdempotencyKey, PageSize, Request
 from protocol.media import Media, MediaIds
+from protocol.moderation import Label
 from protocol.pushes import Push
+from protocol.standing import ToldStanding
 
 Seq = Annotated[int, msgspec.Meta(ge=1, le=2_000_000_000)]
 
@@ -23,13 +25,18 @@ class ChatMessage(msgspec.Struct, frozen=True):
     created_at: str
     edited_at: str | None
     deleted: bool
+    labels: list[Label]
 
 
 class ShownChatMessage(ChatMessage, frozen=True):
-    """A message with the reactions that the viewer may see: emoji → users."""
+    """A message with the reactions that the viewer may see: emoji → users.
+
+    standing: only its sender is told of a limit; to others, a message that is withheld from them is a deleted one.
+    """
 
     reactions: dict[str, int]
     my_reaction: str | None
+    standing: ToldStanding
 
 
 class SendToChat(Request, frozen=True):

@@ -7,8 +7,10 @@ import msgspec
 
 from protocol.fields import CommentText, Cursor, Id, IdempotencyKey, PageSize, Request
 from protocol.media import Media
+from protocol.moderation import Label
 from protocol.pushes import Push
 from protocol.reactions import ReactionKind
+from protocol.standing import ToldStanding
 from protocol.users import UserLite
 
 
@@ -37,12 +39,17 @@ class CommentForAll(msgspec.Struct, frozen=True):
     deleted: bool
     created_at: str
     edited_at: str | None
+    labels: list[Label]
 
 
 class Comment(CommentForAll, frozen=True):
-    """A comment on a post or a reply to another comment, and what the viewer has done with it."""
+    """A comment on a post or a reply to another comment, and what the viewer has done with it.
+
+    standing: only its author is told of a limit.
+    """
 
     viewer: ViewerOfComment
+    standing: ToldStanding
 
 
 class CreateComment(Request, frozen=True):

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 
 from protocol.fields import AltText, Filename, Id, IdempotencyKey, Request
+from protocol.moderation import Label
 from protocol.pushes import Flow, Push
 
 MediaKind = Literal["image", "video", "audio"]
@@ -42,6 +43,7 @@ class Media(msgspec.Struct, frozen=True):
     status: MediaStatus
     alt: str
     is_sensitive: bool
+    labels: list[Label]
     width: int | None
     height: int | None
     duration_ms: int | None

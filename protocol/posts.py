@@ -8,8 +8,10 @@ import msgspec
 from protocol.counts import Counts
 from protocol.fields import CircleName, Cursor, Id, IdempotencyKey, PageSize, PostText, Request
 from protocol.media import Media, MediaIds
+from protocol.moderation import Label
 from protocol.pushes import Push
 from protocol.reactions import ReactionKind
+from protocol.standing import ToldStanding
 from protocol.users import UserLite
 
 Visibility = Literal["public", "followers", "circle", "private"]
@@ -23,7 +25,10 @@ class ViewerOfPost(msgspec.Struct, frozen=True):
 
 
 class PostLite(msgspec.Struct, frozen=True):
-    """A post inside a share of it. `post.get` and `post.watch` return it with its counts."""
+    """A post inside a share of it. `post.get` and `post.watch` return it with its counts.
+
+    labels: what it may contain, as `settings.get` says how to show that.
+    """
 
     id: str
     author: UserLite
@@ -32,6 +37,7 @@ class PostLite(msgspec.Struct, frozen=True):
     hashtags: list[str]
     mentions: list[UserLite]
     visibility: Visibility
+    labels: list[Label]
     version: int
     created_at: str
     edited_at: str | None
@@ -52,9 +58,10 @@ class PostForAll(PostLite, frozen=True):
 
 
 class Post(PostForAll, frozen=True):
-    """A post, and what the viewer has done with it."""
+    """A post, and what the viewer has done with it. standing: only its author is told of a limit."""
 
     viewer: ViewerOfPost
+    standing: ToldStanding
 
 
 class CreatePost(Request, frozen=True):

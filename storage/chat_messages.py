@@ -5,6 +5,8 @@ from typing import NamedTuple, TypedDict, cast
 
 import msgspec
 
+from protocol.moderation import Label
+from protocol.standing import ToldStanding
 from storage.database import Database, Row, Transaction
 from storage.media import ShownMediaRow, shown_rows
 
@@ -19,6 +21,11 @@ class ChatMessageRow(TypedDict):
     edited_at: datetime | None
     is_deleted: bool
     media: list[ShownMediaRow] | None
+    labels: list[Label]
+
+
+class StoredMessageRow(ChatMessageRow):
+    is_withheld: bool  # its sender alone sees it
 
 
 class ShownMessageRow(ChatMessageRow):
@@ -26,6 +33,7 @@ class ShownMessageRow(ChatMessageRow):
 
     reactions: dict[str, int]
     my_reaction: str | None
+    told_standing: ToldStanding
 
 
 class ChatHistoryRow(TypedDict):
@@ -47,17 +55,18 @@ class ForPush(NamedTuple):
     """`members`: each with the first message that they see."""
 
     members: dict[int, int]
-    messages: list[ChatMessageRow]
+    messages: list[StoredMessageRow]
 
 
-_rows = msgspec.json.Decoder(list[ChatMessageRow])
+_rows = msgspec.json.Decoder(list[StoredMessageRow])
 _COLUMNS = """chat_id, seq, sender_id, text, reply_to_seq, created_at, edited_at, deleted_at IS NOT NULL AS is_deleted,
-    message_media(chat_id, seq) AS media"""
+    message_media(chat_id, seq) AS media, labels,
+    NOT is_shown(standing) AS is_withheld"""
 
 
-def _message_row(row: Row) -> ChatMessageRow:
+def _message_row(row: Row) -> StoredMessageRow:
     files = row["media"]
-    return cast("ChatMessageRow", {**row, "media": files and shown_rows(files)})
+    return cast("StoredMessageRow", {**row, "media": files and shown_rows(files)})
 
 
 async def load_history(
@@ -68,13 +77,13 @@ async def load_history(
     return cast("ChatHistoryRow | None", row)
 
 
-async def load(tx: Transaction, chat_id: int, seq: int) -> ChatMessageRow | None:
+async def load(tx: Transaction, chat_id: int, seq: int) -> StoredMessageRow | None:
     """None if the message is hidden from the viewer."""
     row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM chat_messages WHERE chat_id = $1 AND seq = $2", chat_id, seq)
     return None if row is None else _message_row(row)
 
 
-async def edit(tx: Transaction, chat_id: int, seq: int, text: str) -> ChatMessageRow | None:
+async def edit(tx: Transaction, chat_id: int, seq: int, text: str) -> StoredMessageRow | None:
     """A trigger keeps the earlier text. Returns None if the message is not the viewer's, or deleted."""
     row = await tx.fetchrow(
         f"UPDATE chat_messages SET text = $3 WHERE chat_id = $1 AND seq = $2 RETURNING {_COLUMNS}", chat_id, seq, text
@@ -142,7 +151,7 @@ async def for_push(database: Database, chat_id: int, first: int, most: int) -> F
     return ForPush(members, _rows.decode(row["messages"]))
 
 
-async def range_for_workers(tx: Transaction, chat_id: int, first: int, last: int) -> list[ChatMessageRow]:
+async def range_for_workers(tx: Transaction, chat_id: int, first: int, last: int) -> list[StoredMessageRow]:
     rows = await tx.fetch(
         f"SELECT {_COLUMNS} FROM chat_messages WHERE chat_id = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq",
         chat_id,

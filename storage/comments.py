@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple, TypedDict, cast
 
+from protocol.moderation import Label
 from protocol.reactions import ReactionKind
+from protocol.standing import ToldStanding
 from storage.counts import marks_join
 from storage.database import Row, Transaction
 from storage.users import LiteRow, lite_columns, lite_object
@@ -29,6 +31,8 @@ class CommentRow(LiteRow):
     hidden_counts: str | None  # JSON: field → number to subtract for the viewer
     edited_at: datetime | None
     reaction: ReactionKind | None  # the viewer's
+    labels: list[Label] | None  # None: none
+    told_standing: ToldStanding | None  # None: visible
     media: str | None  # JSON of a list of `ShownMediaRow`
 
 
@@ -49,10 +53,13 @@ class TreePage(NamedTuple):
 _MORE = f"""
     (SELECT coalesce(jsonb_agg({lite_object("m")} ORDER BY m.username), '[]')
      FROM users m WHERE m.id = ANY (c.mention_ids) AND m.status = 'active') AS mentions,
-    v.reaction, v.hidden AS hidden_counts,
+    v.reaction, v.hidden AS hidden_counts, l.labels, l.told_standing,
     (SELECT shown_media('comment', ARRAY (SELECT id FROM page WHERE author_id IS NOT NULL))) -> c.id::text AS media
 """
-_MARKS = marks_join("comment", "page c")
+_MARKS = f"""
+    {marks_join("comment", "page c")}
+    LEFT JOIN comment_limits(ARRAY (SELECT id FROM page WHERE author_id IS NOT NULL)) l ON l.comment_id = c.id
+"""
 
 
 async def place(tx: Transaction, post_id: int, parent_id: int | None) -> CommentPlace | None:
@@ -91,9 +98,10 @@ async def insert(
 
 
 async def load(tx: Transaction, comment_id: int) -> CommentRow | None:
-    """A comment that the viewer may see."""
+    """A comment that the viewer may see. Without a viewer: one that others than its author may see."""
     row = await tx.fetchrow(
-        f"""WITH page AS MATERIALIZED (SELECT * FROM comments WHERE id = $1 AND status = 'published')
+        f"""WITH page AS MATERIALIZED (SELECT * FROM comments WHERE id = $1 AND status = 'published'
+            AND (viewer_id() IS NOT NULL OR is_shown(standing)))
         SELECT c.id, c.post_id, c.parent_id, c.depth, c.author_id, c.text, shown_replies(c.id) AS reply_count,
                c.reactions, c.counts_version, c.edited_at, {lite_columns("u")}, {_MORE}
         FROM page c JOIN users u ON u.id = c.author_id AND u.status = 'active' {_MARKS}""",

@@ -122,7 +122,7 @@ async def take_unpushed(tx: Transaction, limit: int) -> Unpushed:
     if ids["comment"]:
         comments = await tx.fetch(
             """SELECT id, post_id, author_id, reply_count, reactions, counts_version, NULL AS hidden_counts
-            FROM comments WHERE id = ANY ($1) AND status = 'published'""",
+            FROM comments WHERE id = ANY ($1) AND status = 'published' AND is_shown(standing)""",
             ids["comment"],
         )
     return Unpushed(posts, cast("list[CountedComment]", comments), len(taken))

@@ -76,11 +76,15 @@ class VoiceRow(TypedDict):
     is_muted: bool
 
 
+# As the host chose it, also while the room is withheld.
+_OWN_COLUMNS = own_columns("r", RoomRow).replace(
+    "r.visibility", "coalesce(r.chosen_visibility, r.visibility) AS visibility"
+)
 _ROOM = f"""
-    SELECT {own_columns("r", RoomRow)}, {lite_columns("h")} FROM rooms r JOIN users h ON h.id = r.host_id
+    SELECT {_OWN_COLUMNS}, {lite_columns("h")} FROM rooms r JOIN users h ON h.id = r.host_id
 """
 _STANDING = f"""
-    SELECT {own_columns("r", RoomRow)}, {lite_columns("h")},
+    SELECT {_OWN_COLUMNS}, {lite_columns("h")},
            CASE WHEN r.host_id = $2 THEN 'host' ELSE coalesce(o.role, 'listener') END AS role,
            coalesce(o.is_muted, false) AS is_muted, b.room_id IS NOT NULL AS is_banned,
            {lite_object("me")} AS viewer

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, TypedDict, cast
 import msgspec
 
 from protocol.media import MediaKind, MediaStatus
+from protocol.moderation import Label
 from storage.database import Row, Transaction
 
 ORIGINAL = "original"  # what the user uploaded, after `object_key`
@@ -40,6 +41,7 @@ class ShownMediaRow(TypedDict):
     status: MediaStatus
     alt: str
     is_sensitive: bool
+    labels: list[Label]
     width: int | None
     height: int | None
     duration_ms: int | None

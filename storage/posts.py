@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple, TypedDict, cast
 
+from protocol.moderation import Label
 from protocol.posts import Visibility
 from protocol.reactions import ReactionKind
+from protocol.standing import Standing, ToldStanding
 from storage.counts import marks_join
 from storage.database import Database, Row, Transaction
+from storage.standing import told_standing
 from storage.users import LiteRow, lite_columns, lite_object
 
 
@@ -36,6 +39,11 @@ class PostRow(LiteRow):
     shared: str | None  # JSON; None also if the viewer may not see that post
     mutes_shared: bool  # the viewer mutes posts of its author
     edited_at: datetime | None
+    standing: Standing
+    told_standing: ToldStanding
+    labels: list[Label]
+    chosen_visibility: Visibility | None  # of what is withheld: what its author chose
+    is_label_hidden: bool  # the viewer hides one of its labels
     author_is_private: bool
     author_is_large: bool
     author_is_creator: bool
@@ -68,6 +76,7 @@ _COLUMNS = ", ".join(
     for column in (
         "id", "author_id", "text", "visibility", "circle_id", "hashtags", "mention_ids", "version", "reactions",
         "comment_count", "share_count", "save_count", "view_count", "counts_version", "shared_post_id", "edited_at",
+        "standing", "labels", "chosen_visibility",
     )
 )  # fmt: skip
 _AUTHORS = "(SELECT coalesce(array_agg(DISTINCT author_id), '{}') FROM wanted)"
@@ -84,7 +93,8 @@ _SHARED_MEDIA = """
 _SHARED = f"""
     SELECT o.author_id, jsonb_build_object(
         'id', o.id, 'author', {lite_object("a")}, 'text', o.text, 'hashtags', o.hashtags,
-        'mentions', {_MENTIONS % "o"}, 'visibility', o.visibility, 'version', o.version, 'edited_at', o.edited_at,
+        'mentions', {_MENTIONS % "o"}, 'labels', o.labels,
+        'visibility', coalesce(o.chosen_visibility, o.visibility), 'version', o.version, 'edited_at', o.edited_at,
         'media', {_SHARED_MEDIA} -> o.id::text
     ) AS shared
     FROM posts o JOIN users a ON a.id = o.author_id AND a.status = 'active'
@@ -93,6 +103,8 @@ _SHARED = f"""
 """
 LOAD = f"""
     SELECT {_COLUMNS}, {lite_columns("u")}, u.is_private AS author_is_private,
+           {told_standing("w", "author_id")} AS told_standing,
+           w.labels <> '{{}}' AND w.labels && hidden_labels() AS is_label_hidden,
            u.is_large AS author_is_large, u.role = 'creator' AS author_is_creator,
            coalesce(r.follows, false) AS follows, coalesce(r.followed_by, false) AS followed_by,
            coalesce(r.blocks, false) AS blocks, coalesce(r.blocked_by, false) AS blocked_by,

@@ -9,6 +9,7 @@ import orjson
 
 from protocol.comments import Comment, CommentForAll, ViewerOfComment
 from protocol.counts import CommentCounted, Counts, PostCounted
+from protocol.moderation import Label
 from protocol.posts import Circle, Post, PostForAll, PostLite, ViewerOfPost, Visibility
 from protocol.reactions import Reaction
 from protocol.room_chat import RoomMessage
@@ -82,6 +83,7 @@ class _Shared(msgspec.Struct, frozen=True):
     hashtags: list[str]
     mentions: list[UserLite]
     visibility: Visibility
+    labels: list[Label]
     version: int
     edited_at: datetime | None
     media: list[ShownMediaRow] | None
@@ -95,13 +97,15 @@ def post(row: PostRow, show: ShowMedia) -> Post:
         media=show(decoded(row["media"])),
         hashtags=row["hashtags"],
         mentions=msgspec.json.decode(row["mentions"], type=list[UserLite]),
-        visibility=row["visibility"],
+        visibility=row["chosen_visibility"] or row["visibility"],
+        labels=row["labels"],
         version=row["version"],
         created_at=to_wire(minted_at(row["id"])),
         edited_at=optional_time(row["edited_at"]),
         counts=post_counts(row),
         counts_version=row["counts_version"],
         viewer=ViewerOfPost(reaction=row["reaction"], saved=row["saved"]),
+        standing=row["told_standing"],
         is_share=row["shared_post_id"] is not None,
         shared=_shared(row["shared"], show),
     )
@@ -165,6 +169,7 @@ def _shared(row: str | None, show: ShowMedia) -> PostLite | None:
         hashtags=found.hashtags,
         mentions=found.mentions,
         visibility=found.visibility,
+        labels=found.labels,
         version=found.version,
         created_at=to_wire(minted_at(found.id)),
         edited_at=optional_time(found.edited_at),
@@ -201,7 +206,9 @@ def comment(row: CommentRow, show: ShowMedia) -> Comment:
         deleted=author_id is None,
         created_at=to_wire(minted_at(row["id"])),
         edited_at=optional_time(row["edited_at"]),
+        labels=row["labels"] or [],
         viewer=ViewerOfComment(reaction=row["reaction"]),
+        standing=row["told_standing"] or "visible",
     )
 
 

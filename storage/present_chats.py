@@ -65,12 +65,16 @@ def message(row: ChatMessageRow, show: ShowMedia) -> ChatMessage:
         created_at=to_wire(row["created_at"]),
         edited_at=present.optional_time(row["edited_at"]),
         deleted=row["is_deleted"],
+        labels=row["labels"],
     )
 
 
 def shown_message(row: ShownMessageRow, show: ShowMedia) -> ShownChatMessage:
     return ShownChatMessage(
-        **msgspec.structs.asdict(message(row, show)), reactions=row["reactions"], my_reaction=row["my_reaction"]
+        **msgspec.structs.asdict(message(row, show)),
+        reactions=row["reactions"],
+        my_reaction=row["my_reaction"],
+        standing=row["told_standing"],
     )
 
 

@@ -50,6 +50,7 @@ class MediaPresenter:
             status=row["status"],
             alt=row["alt"],
             is_sensitive=row["is_sensitive"],
+            labels=row["labels"],
             width=row["width"],
             height=row["height"],
             duration_ms=row["duration_ms"],

@@ -172,7 +172,7 @@ async def count_uses(database: Database, uses: Sequence[Use]) -> list[Used]:
 
 
 async def found_posts(tx: Transaction, ids: Sequence[int]) -> list[FoundPostRow]:
-    """Those that lists may show to the viewer."""
+    """Those that lists may show to the viewer and that are not limited."""
     return cast("list[FoundPostRow]", await tx.fetch("SELECT * FROM found_posts($1)", ids))
 
 
@@ -183,7 +183,12 @@ async def found_users(tx: Transaction, ids: Sequence[int]) -> list[FoundUserRow]
 
 async def found_rooms(tx: Transaction, ids: Sequence[int]) -> list[FoundRoomRow]:
     """Those that the viewer may see."""
-    return cast("list[FoundRoomRow]", await tx.fetch("SELECT id, topic, state FROM rooms WHERE id = ANY ($1)", ids))
+    rows = await tx.fetch(
+        """SELECT id, topic, state FROM rooms
+        WHERE id = ANY ($1) AND (standing <> 'limited' OR viewer_id() IN (owner_id, host_id))""",
+        ids,
+    )
+    return cast("list[FoundRoomRow]", rows)
 
 
 async def found_hashtags(tx: Transaction, tags: Sequence[str]) -> set[str]:

@@ -38,7 +38,7 @@ async def announce_messages(job: Job, event: ChatMessagesSentEvent) -> None:
             _push(
                 job,
                 event.chat_id,
-                [user_id for user_id in online if members[user_id] <= row["seq"]],
+                [user_id for user_id in online if members[user_id] <= row["seq"] and sees(row, user_id)],
                 ChatMessaged(id=f"chat.message:{event.chat_id}:{row['seq']}", message=present_chats.message(row, show)),
                 actor_id=row["sender_id"],
             )
@@ -81,7 +81,11 @@ async def announce_message_change(job: Job, event: ChatMessageChangedEvent) -> N
         sender_id = rows[0]["sender_id"]
         push = await _push_of(tx, job, event, rows[0])
         hiding = await graph.who_hide(tx, sender_id, list(members))
-    seeing = [user_id for user_id, first_seq in members.items() if first_seq <= event.seq and user_id not in hiding]
+    seeing = [
+        user_id
+        for user_id, first_seq in members.items()
+        if first_seq <= event.seq and user_id not in hiding and sees(rows[0], user_id)
+    ]
     if push is not None:
         await _push(job, event.chat_id, await job.tools.locations.online(seeing), push, actor_id=event.actor_id)
 
@@ -103,6 +107,11 @@ async def announce_marks(job: Job, event: ChatMarkedEvent) -> None:
     )
     is_told = event.user_id in members and len(members) <= RECEIPTS_UP_TO
     await _push(job, event.chat_id, members if is_told else [event.user_id], push, actor_id=event.user_id)
+
+
+def sees(row: chat_messages.StoredMessageRow, user_id: int) -> bool:
+    """Whether moderation lets the member see the message: what it withholds is seen by its sender alone."""
+    return not row["is_withheld"] or row["sender_id"] == user_id
 
 
 async def _push_of(

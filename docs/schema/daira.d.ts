@@ -179,6 +179,7 @@ export interface ChatMessage {
   created_at: string;
   edited_at: string | null;
   deleted: boolean;
+  labels: ("graphic" | "misleading" | "sensitive" | "sexual" | "spoiler" | "violence")[];
 }
 
 /** The message was deleted for everyone. */
@@ -287,7 +288,7 @@ export interface CollectionRef {
   collection_id: string;
 }
 
-/** A comment on a post or a reply to another comment, and what the viewer has done with it. */
+/** A comment on a post or a reply to another comment, and what the viewer has done with it. standing: only its author is told of a limit. */
 export interface Comment {
   id: string;
   post_id: string;
@@ -303,7 +304,9 @@ export interface Comment {
   deleted: boolean;
   created_at: string;
   edited_at: string | null;
+  labels: ("graphic" | "misleading" | "sensitive" | "sexual" | "spoiler" | "violence")[];
   viewer: ViewerOfComment;
+  standing: "held" | "limited" | "removed" | "visible";
 }
 
 /** To users who watch the post of the comment. version: as in `PostCounted`, for this comment. */
@@ -348,6 +351,7 @@ export interface CommentForAll {
   deleted: boolean;
   created_at: string;
   edited_at: string | null;
+  labels: ("graphic" | "misleading" | "sensitive" | "sexual" | "spoiler" | "violence")[];
 }
 
 /** items: up to `limit` comments, each followed by its first replies of any depth, in the order of the tree. more: for each comment of items with replies that are not among them, how many direct ones are not. */
@@ -822,6 +826,7 @@ export interface Media {
   status: "failed" | "processing" | "ready" | "uploading";
   alt: string;
   is_sensitive: boolean;
+  labels: ("graphic" | "misleading" | "sensitive" | "sexual" | "spoiler" | "violence")[];
   width: number | null;
   height: number | null;
   duration_ms: number | null;
@@ -1035,7 +1040,7 @@ export interface Pong {
   server_time: string;
 }
 
-/** A post, and what the viewer has done with it. */
+/** A post, and what the viewer has done with it. standing: only its author is told of a limit. */
 export interface Post {
   id: string;
   author: UserLite;
@@ -1044,6 +1049,7 @@ export interface Post {
   hashtags: string[];
   mentions: UserLite[];
   visibility: "circle" | "followers" | "private" | "public";
+  labels: ("graphic" | "misleading" | "sensitive" | "sexual" | "spoiler" | "violence")[];
   version: number;
   created_at: string;
   edited_at: string | null;
@@ -1052,6 +1058,7 @@ export interface Post {
   is_share: boolean;
   shared: PostLite | null;
   viewer: ViewerOfPost;
+  standing: "held" | "limited" | "removed" | "visible";
 }
 
 /** To users who watch the post, at most about four times a second. version: of the counts, as in `Post.counts_version`. Clients ignore a push with a version that is not higher. */
@@ -1081,6 +1088,7 @@ export interface PostForAll {
   hashtags: string[];
   mentions: UserLite[];
   visibility: "circle" | "followers" | "private" | "public";
+  labels: ("graphic" | "misleading" | "sensitive" | "sexual" | "spoiler" | "violence")[];
   version: number;
   created_at: string;
   edited_at: string | null;
@@ -1090,7 +1098,7 @@ export interface PostForAll {
   shared: PostLite | null;
 }
 
-/** A post inside a share of it. `post.get` and `post.watch` return it with its counts. */
+/** A post inside a share of it. `post.get` and `post.watch` return it with its counts. labels: what it may contain, as `settings.get` says how to show that. */
 export interface PostLite {
   id: string;
   author: UserLite;
@@ -1099,6 +1107,7 @@ export interface PostLite {
   hashtags: string[];
   mentions: UserLite[];
   visibility: "circle" | "followers" | "private" | "public";
+  labels: ("graphic" | "misleading" | "sensitive" | "sexual" | "spoiler" | "violence")[];
   version: number;
   created_at: string;
   edited_at: string | null;
@@ -1499,7 +1508,7 @@ export interface SessionRef {
 
 export interface SessionRevoked {
   id: string;
-  reason: "logout" | "password_changed" | "reused" | "revoked" | "suspended";
+  reason: "banned" | "logout" | "password_changed" | "reused" | "revoked" | "suspended";
 }
 
 /** A new owner replaces the caller, who becomes an admin. */
@@ -1543,7 +1552,7 @@ export interface SettingsChanged {
   settings: AccountSettings;
 }
 
-/** A message with the reactions that the viewer may see: emoji → users. */
+/** A message with the reactions that the viewer may see: emoji → users. standing: only its sender is told of a limit; to others, a message that is withheld from them is a deleted one. */
 export interface ShownChatMessage {
   chat_id: string;
   seq: number;
@@ -1554,8 +1563,10 @@ export interface ShownChatMessage {
   created_at: string;
   edited_at: string | null;
   deleted: boolean;
+  labels: ("graphic" | "misleading" | "sensitive" | "sexual" | "spoiler" | "violence")[];
   reactions: Record<string, number>;
   my_reaction: string | null;
+  standing: "held" | "limited" | "removed" | "visible";
 }
 
 /** One form of the file. A client chooses by width and by the content types that it can show. */

@@ -76,12 +76,12 @@ CREATE OR REPLACE FUNCTION sign_in(asked_sessions bigint[], asked_users bigint[]
 $$;
 GRANT EXECUTE ON FUNCTION sign_in TO daira_app;
 
--- Suspending or deleting a user, with whatever tool, ends their sessions; the event closes their sockets. Each change
--- of a status adds an audit row.
+-- Suspending, banning or deleting a user, with whatever tool, ends their sessions; the event closes their sockets. Each
+-- change of a status adds an audit row, except one by `enforce`: its decision has one.
 CREATE OR REPLACE FUNCTION status_changed() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
-    why text := CASE NEW.status WHEN 'suspended' THEN 'suspended' ELSE 'revoked' END;
+    why text := CASE WHEN NEW.status IN ('suspended', 'banned') THEN NEW.status ELSE 'revoked' END;
     ended bigint[] := '{}';
 BEGIN
     IF NEW.status <> 'active' THEN
@@ -93,6 +93,9 @@ BEGIN
             mint_id(), 'session.ended', NEW.id::text,
             convert_to(jsonb_build_object('v', 1, 'user_id', NEW.id, 'session_ids', ended, 'reason', why)::text,
                        'UTF8'));
+    END IF;
+    IF current_setting('app.enforcing', true) = 'on' THEN
+        RETURN NULL;
     END IF;
     INSERT INTO audit (id, actor_id, action, resource, changes) VALUES (
         mint_id(), viewer_id(), 'user.status', 'user:' || NEW.id,

@@ -8,7 +8,7 @@ CREATE OR REPLACE FUNCTION recommendable_post_ids(ids bigint[]) RETURNS SETOF bi
     WITH wanted AS MATERIALIZED (
         SELECT id, author_id FROM posts
         WHERE id = ANY (ids) AND id >= recommended_since() AND status = 'published' AND visibility = 'public'
-          AND shared_post_id IS NULL AND author_id <> viewer_id()
+          AND standing = 'visible' AND shared_post_id IS NULL AND author_id <> viewer_id()
     ), authors AS MATERIALIZED (
         SELECT u.id FROM users u
         WHERE u.id = ANY (ARRAY (SELECT author_id FROM wanted)) AND u.status = 'active' AND NOT u.is_private
@@ -215,7 +215,7 @@ BEGIN
         JOIN posts p USING (id)
         JOIN users u ON u.id = p.author_id AND u.status = 'active' AND NOT u.is_private
                     AND u.created_at < now() - interval '72 hours'
-        WHERE p.status = 'published' AND p.visibility = 'public' AND p.shared_post_id IS NULL
+        WHERE p.status = 'published' AND p.visibility = 'public' AND p.standing = 'visible' AND p.shared_post_id IS NULL
           AND p.view_count < CASE WHEN u.created_at > now() - interval '30 days' THEN 500 ELSE 50 END
           -- Not of authors of whom many have hidden something: most of that is spam.
           AND 5 > (SELECT count(DISTINCT h.user_id) FROM (

@@ -7,7 +7,7 @@ BEGIN
     RETURN EXISTS (
         SELECT FROM chat_messages s JOIN chats c ON c.id = s.chat_id
         JOIN chat_members m ON m.chat_id = c.id AND m.user_id = viewer_id() AND s.seq >= m.first_seq
-        WHERE s.chat_id = chat AND s.seq = sees_chat_message.seq
+        WHERE s.chat_id = chat AND s.seq = sees_chat_message.seq AND (is_shown(s.standing) OR s.sender_id = viewer_id())
           AND (c.kind = 'direct' OR s.sender_id <> ALL (hidden_ids(viewer_id()))))
         AND sees_chat(chat);
 END $$;
@@ -20,7 +20,7 @@ CREATE OR REPLACE FUNCTION chat_unread(person bigint, chat bigint, after integer
     SELECT count(*)::integer FROM (
         SELECT FROM chat_messages s
         WHERE s.chat_id = chat AND s.seq > greatest(after, (SELECT c.last_seq FROM chats c WHERE c.id = chat) - 10000)
-          AND s.deleted_at IS NULL AND s.sender_id <> person AND s.sender_id <> ALL (hidden)
+          AND s.deleted_at IS NULL AND is_shown(s.standing) AND s.sender_id <> person AND s.sender_id <> ALL (hidden)
           AND NOT EXISTS (SELECT FROM chat_hidden h WHERE h.chat_id = chat AND h.user_id = person AND h.seq = s.seq)
         LIMIT 1000) counted
 $$;
@@ -36,16 +36,21 @@ CREATE OR REPLACE FUNCTION unread_in_chat(person bigint, chat bigint) RETURNS in
 $$;
 GRANT EXECUTE ON FUNCTION unread_in_chat TO daira_app, daira_worker;
 
--- Messages of that range as the member sees them, newest first. `hidden`: users whose acts are left out.
+-- Messages of that range as the member sees them, newest first; those that are withheld from the member as deleted ones.
+-- `hidden`: users whose acts are left out.
 CREATE OR REPLACE FUNCTION shown_chat_messages(person bigint, chat bigint, low integer, high integer, amount integer,
                                                hidden bigint[])
     RETURNS TABLE (chat_id bigint, seq integer, sender_id bigint, text text, reply_to_seq integer,
                    created_at timestamptz, edited_at timestamptz, is_deleted boolean, media jsonb, reactions json,
-                   my_reaction text)
+                   my_reaction text, labels text[], told_standing text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT s.chat_id, s.seq, s.sender_id, s.text, s.reply_to_seq, s.created_at, s.edited_at, s.deleted_at IS NOT NULL,
-           message_media(chat, s.seq), given.counts, given.mine
+    SELECT s.chat_id, s.seq, s.sender_id, CASE WHEN state.is_gone THEN '' ELSE s.text END, s.reply_to_seq, s.created_at,
+           s.edited_at, state.is_gone, CASE WHEN NOT state.is_gone THEN message_media(chat, s.seq) END,
+           CASE WHEN state.is_gone THEN '{}' ELSE given.counts END, CASE WHEN NOT state.is_gone THEN given.mine END,
+           s.labels, CASE WHEN s.sender_id = person AND s.standing <> 'shadowed' THEN s.standing ELSE 'visible' END
     FROM chat_messages s
+    CROSS JOIN LATERAL (
+        SELECT s.deleted_at IS NOT NULL OR NOT is_shown(s.standing) AND s.sender_id <> person AS is_gone) state
     CROSS JOIN LATERAL (
         SELECT coalesce(json_object_agg(r.emoji, r.amount ORDER BY r.amount DESC, r.emoji), '{}') AS counts,
                max(r.mine) AS mine
@@ -139,6 +144,7 @@ BEGIN
             WHEN NOT d.spends THEN 'limit'
             WHEN d.reply IS NOT NULL AND NOT EXISTS (
                 SELECT FROM chat_messages r WHERE r.chat_id = chat AND r.seq = d.reply AND r.deleted_at IS NULL
+                    AND (is_shown(r.standing) OR r.sender_id = d.sender)
                     AND r.seq >= m.first_seq AND (standing.kind = 'direct' OR r.sender_id <> ALL (m.hidden))) THEN 'reply'
             WHEN n.unusable IS NOT NULL THEN 'media'
             ELSE 'sent' END AS verdict

@@ -36,7 +36,7 @@ END $$;
 -- of its caller's plan and uses the caller's index.
 CREATE OR REPLACE FUNCTION judged_comments() RETURNS TABLE (comment comments, author users, is_visible boolean)
     LANGUAGE sql STABLE AS $$
-    SELECT c, u, c.status = 'published' AND u.status = 'active'
+    SELECT c, u, c.status = 'published' AND u.status = 'active' AND (is_shown(c.standing) OR c.author_id = viewer_id())
                  AND c.author_id NOT IN (SELECT h.user_id FROM hidden_users(viewer_id()) h)
     FROM comments c JOIN users u ON u.id = c.author_id
 $$;
@@ -124,6 +124,18 @@ CREATE OR REPLACE FUNCTION comment_page(post bigint, parent bigint, place bigint
     ORDER BY CASE WHEN parent IS NULL THEN (comment).path[1] END DESC, (comment).path
 $$;
 GRANT EXECUTE ON FUNCTION comment_page TO daira_app;
+
+-- Those of these comments with labels or a limit, and the standing as the viewer is told it: the author, unless it is
+-- shadowed. For ids that the viewer sees.
+CREATE OR REPLACE FUNCTION comment_limits(ids bigint[])
+    RETURNS TABLE (comment_id bigint, labels text[], told_standing text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp ROWS 1 AS $$
+    SELECT c.id, c.labels,
+           CASE WHEN c.author_id = viewer_id() AND c.standing <> 'shadowed' THEN c.standing ELSE 'visible' END
+    FROM comments c WHERE c.id = ANY (ids) AND (c.standing <> 'visible' OR c.labels <> '{}')
+      AND (is_shown(c.standing) OR c.author_id = viewer_id())
+$$;
+GRANT EXECUTE ON FUNCTION comment_limits TO daira_app, daira_worker;
 
 -- Deletes the comment if the viewer wrote it or the post, and returns it; no row for other viewers. `is_new` is false
 -- if it had been deleted before.

@@ -24,7 +24,8 @@ END $$;
 CREATE OR REPLACE FUNCTION comments_changed() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
-    step bigint := (NEW.status = 'published')::int - (TG_OP = 'UPDATE' AND OLD.status = 'published')::int;
+    step bigint := (NEW.status = 'published' AND is_shown(NEW.standing))::int
+        - (TG_OP = 'UPDATE' AND OLD.status = 'published' AND is_shown(OLD.standing))::int;
 BEGIN
     IF step <> 0 THEN
         INSERT INTO count_changes (target_type, target_id, field, delta)
@@ -37,7 +38,8 @@ END $$;
 CREATE OR REPLACE FUNCTION shares_changed() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
-    step bigint := (NEW.status = 'published')::int - (TG_OP = 'UPDATE' AND OLD.status = 'published')::int;
+    step bigint := (NEW.status = 'published' AND is_shown(NEW.standing))::int
+        - (TG_OP = 'UPDATE' AND OLD.status = 'published' AND is_shown(OLD.standing))::int;
 BEGIN
     IF step <> 0 THEN
         INSERT INTO count_changes (target_type, target_id, field, delta)
@@ -197,11 +199,13 @@ CREATE OR REPLACE FUNCTION counts_drift(kind text, ids bigint[])
         SELECT r.target_id AS id, r.kind AS field, count(*) AS amount FROM reactions r
         WHERE r.target_type = counts_drift.kind AND r.target_id = ANY (ids) GROUP BY r.target_id, r.kind
         UNION ALL SELECT post_id, 'comments', count(*) FROM comments
-            WHERE counts_drift.kind = 'post' AND post_id = ANY (ids) AND status = 'published' GROUP BY post_id
+            WHERE counts_drift.kind = 'post' AND post_id = ANY (ids) AND status = 'published' AND is_shown(standing)
+            GROUP BY post_id
         UNION ALL SELECT parent_id, 'replies', count(*) FROM comments
-            WHERE counts_drift.kind = 'comment' AND parent_id = ANY (ids) AND status = 'published' GROUP BY parent_id
+            WHERE counts_drift.kind = 'comment' AND parent_id = ANY (ids) AND status = 'published' AND is_shown(standing)
+            GROUP BY parent_id
         UNION ALL SELECT shared_post_id, 'shares', count(*) FROM posts
-            WHERE counts_drift.kind = 'post' AND shared_post_id = ANY (ids) AND status = 'published'
+            WHERE counts_drift.kind = 'post' AND shared_post_id = ANY (ids) AND status = 'published' AND is_shown(standing)
             GROUP BY shared_post_id
         UNION ALL SELECT post_id, 'saves', count(*) FROM saves
             WHERE counts_drift.kind = 'post' AND post_id = ANY (ids) GROUP BY post_id
@@ -244,9 +248,10 @@ GRANT EXECUTE ON FUNCTION counts_repair TO daira_worker;
 ---------------------------------------------------------------------------------------------------- for a viewer
 
 -- For each of these targets: the viewer's reaction and save, and the numbers to subtract from its counts for the viewer:
--- reactions and comments of up to 1,000 users who are hidden from the viewer, which lists do not show either. It takes a
--- few steps in an index for each target and hidden user, however popular a post is: OFFSET 0 keeps the order of the
--- joins, and without row policies, the viewer's id is a condition of the index.
+-- reactions and comments of up to 1,000 users who are hidden from the viewer, which lists do not show either; and to add,
+-- as a negative number: the viewer's own comments that are withheld from others. It takes a few steps in an index for
+-- each target and hidden user, however popular a post is: OFFSET 0 keeps the order of the joins, and without row
+-- policies, the viewer's id is a condition of the index.
 CREATE OR REPLACE FUNCTION viewer_marks(kind text, ids bigint[])
     RETURNS TABLE (target_id bigint, reaction text, is_saved boolean, hidden jsonb)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp ROWS 20 AS $$
@@ -264,14 +269,21 @@ CREATE OR REPLACE FUNCTION viewer_marks(kind text, ids bigint[])
         SELECT c.post_id, 'comments', count(*) FROM hidden h CROSS JOIN LATERAL (
             SELECT x.post_id FROM comments x
             WHERE viewer_marks.kind = 'post' AND x.author_id = h.user_id AND x.post_id = ANY (ids)
-              AND x.status = 'published' OFFSET 0) c
+              AND x.status = 'published' AND is_shown(x.standing) OFFSET 0) c
         GROUP BY c.post_id
+        UNION ALL
+        SELECT c.post_id, 'comments', -count(*) FROM comments c
+        WHERE viewer_marks.kind = 'post' AND c.author_id = viewer_id() AND c.post_id = ANY (ids)
+          AND c.status = 'published' AND c.standing IN ('shadowed', 'held', 'removed') -- as the index says it
+        GROUP BY c.post_id
+    ), summed AS (
+        SELECT l.target_id, l.field, sum(l.amount) AS amount FROM less l GROUP BY l.target_id, l.field
     )
     SELECT t.id,
            (SELECT o.kind FROM own o WHERE o.target_id = t.id),
            viewer_marks.kind = 'post'
                AND EXISTS (SELECT FROM saves s WHERE s.post_id = t.id AND s.user_id = viewer_id()),
-           (SELECT jsonb_object_agg(l.field, l.amount) FROM less l WHERE l.target_id = t.id)
+           (SELECT jsonb_object_agg(s.field, s.amount) FROM summed s WHERE s.target_id = t.id)
     FROM unnest(ids) AS t (id)
 $$;
 GRANT EXECUTE ON FUNCTION viewer_marks TO daira_app, daira_worker;

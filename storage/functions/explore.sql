@@ -50,7 +50,7 @@ DECLARE
 BEGIN
     PERFORM hold('tags', author);
     SELECT version INTO standing_version FROM posts
-    WHERE id = post AND author_id = author AND status = 'published' AND visibility = 'public';
+    WHERE id = post AND author_id = author AND status = 'published' AND visibility = 'public' AND standing = 'visible';
     IF standing_version IS NULL THEN
         written := '{}';
     ELSIF standing_version <> seen_version THEN
@@ -236,7 +236,7 @@ CREATE OR REPLACE FUNCTION count_tagged_posts(used text) RETURNS integer
     WITH tagged AS MATERIALIZED (
         SELECT p.author_id FROM posts p
         WHERE p.id = ANY (ARRAY (SELECT tagged_post_ids(used, 9223372036854775807, 1000))) AND p.status = 'published'
-          AND p.visibility = 'public'
+          AND p.visibility = 'public' AND p.standing = 'visible'
     )
     SELECT count(*)::integer FROM tagged t
     JOIN relations((SELECT array_agg(DISTINCT author_id) FROM tagged)) r ON r.other_id = t.author_id
@@ -256,7 +256,7 @@ CREATE OR REPLACE FUNCTION note_engagement(post bigint, person bigint, at timest
         INSERT INTO post_people (post_id, user_id)
         SELECT p.id, person FROM posts p
         WHERE p.id = post AND p.id >= snowflake_at(now() - interval '48 hours') AND p.status = 'published'
-          AND p.visibility = 'public' AND p.shared_post_id IS NULL AND p.author_id <> person
+          AND p.visibility = 'public' AND p.standing = 'visible' AND p.shared_post_id IS NULL AND p.author_id <> person
           AND is_established(p.author_id) AND is_established(person) AND NOT is_minor(p.author_id)
         ON CONFLICT DO NOTHING RETURNING post_id)
     INSERT INTO post_heat AS h (post_id, heat, is_video)
@@ -278,7 +278,7 @@ CREATE OR REPLACE FUNCTION trending_post_ids(amount integer, only_videos boolean
               (SELECT post_id, heat FROM post_heat WHERE only_videos AND is_video
                ORDER BY heat DESC LIMIT amount * 4)) h
         JOIN posts p ON p.id = h.post_id
-        WHERE p.status = 'published' AND p.visibility = 'public' AND is_established(p.author_id)
+        WHERE p.status = 'published' AND p.visibility = 'public' AND p.standing = 'visible' AND is_established(p.author_id)
           AND p.id >= snowflake_at(now() - interval '48 hours') AND NOT is_minor(p.author_id)) o
     WHERE o.of_author <= 2 ORDER BY o.heat DESC, o.id DESC LIMIT amount
 $$;
@@ -296,7 +296,7 @@ CREATE OR REPLACE FUNCTION untagged_posts()
             SELECT * FROM posts WHERE id < b.below ORDER BY id DESC LIMIT 2000) p
     )
     SELECT l.id, l.author_id, l.version,
-           CASE WHEN l.status = 'published' AND l.visibility = 'public' THEN l.hashtags ELSE '{}' END,
+           CASE WHEN l.status = 'published' AND l.visibility = 'public' AND l.standing = 'visible' THEN l.hashtags ELSE '{}' END,
            l.id >= snowflake_at(now() - interval '24 hours')
     FROM looked_at l
 $$;

@@ -80,9 +80,10 @@ CREATE OR REPLACE FUNCTION quality_to_viewer(post bigint) RETURNS real
         LEFT JOIN reactions r ON r.target_type = 'post' AND r.target_id = post AND r.user_id = h.id
         LEFT JOIN saves s ON s.post_id = post AND s.user_id = h.id
         CROSS JOIN LATERAL (SELECT count(*) AS amount FROM comments x
-                            WHERE x.author_id = h.id AND x.post_id = post AND x.status = 'published') c
+                            WHERE x.author_id = h.id AND x.post_id = post AND x.status = 'published' AND is_shown(x.standing)) c
         CROSS JOIN LATERAL (SELECT count(*) AS amount FROM posts x
-                            WHERE x.shared_post_id = post AND x.author_id = h.id AND x.status = 'published') o
+                            WHERE x.shared_post_id = post AND x.author_id = h.id AND x.status = 'published'
+                              AND is_shown(x.standing)) o
         CROSS JOIN LATERAL (SELECT count(*) AS amount FROM views x WHERE x.post_id = post AND x.user_id = h.id) v
     )
     SELECT CASE WHEN l.reactions + l.comments + l.shares + l.saves + l.views = 0 THEN p.quality ELSE post_quality(
@@ -107,7 +108,7 @@ CREATE OR REPLACE FUNCTION feed_ranking(inbox bigint[], beyond bigint[], amount 
                    of_skips double precision)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH wanted AS MATERIALIZED (
-        SELECT p.id, p.author_id, p.visibility, p.circle_id, p.shared_post_id,
+        SELECT p.id, p.author_id, p.visibility, p.circle_id, p.shared_post_id, p.standing, p.labels,
                CASE WHEN p.id = asked THEN quality_to_viewer(p.id) ELSE p.quality END AS quality,
                p.id = ANY (beyond) AS is_beyond, viewer_id() = ANY (p.mention_ids) AS is_named
         FROM posts p
@@ -130,7 +131,8 @@ CREATE OR REPLACE FUNCTION feed_ranking(inbox bigint[], beyond bigint[], amount 
         SELECT w.*, a.follows, a.followed_by, a.points, a.skips
         FROM wanted w JOIN authors a ON a.id = w.author_id
         WHERE CASE WHEN w.id = asked THEN post_visible(w.author_id, w.visibility, w.circle_id)
-            ELSE (a.follows OR w.is_named OR w.is_beyond)
+            ELSE (a.follows OR (w.is_named OR w.is_beyond) AND w.standing = 'visible')
+                AND (w.labels = '{}' OR NOT w.labels && hidden_labels())
                 AND a.id NOT IN (SELECT h.user_id FROM hidden_posters(viewer_id()) h)
                 AND CASE w.visibility WHEN 'public' THEN a.follows OR NOT a.is_private WHEN 'followers' THEN a.follows
                                       ELSE post_visible(w.author_id, w.visibility, w.circle_id) END END

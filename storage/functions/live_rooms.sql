@@ -22,6 +22,9 @@ CREATE OR REPLACE FUNCTION room_visible_to(
 BEGIN
     IF person IS NULL THEN RETURN false; END IF;
     IF person IN (owner, host) THEN RETURN true; END IF;
+    IF visibility = 'private' AND EXISTS (SELECT FROM rooms r WHERE r.id = room AND NOT is_shown(r.standing)) THEN
+        RETURN false; -- withheld, also from users who were invited
+    END IF;
     IF EXISTS (SELECT FROM blocks WHERE blocker_id = person AND blocked_id IN (owner, host))
         OR EXISTS (SELECT FROM blocks WHERE blocker_id IN (owner, host) AND blocked_id = person) THEN
         RETURN false;
@@ -59,7 +62,7 @@ CREATE OR REPLACE FUNCTION rooms_shown(states text[], before bigint, amount inte
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp ROWS 20 AS $$
     SELECT found.id FROM (
         SELECT r.id FROM unnest(states) AS asked (state) CROSS JOIN LATERAL (
-            SELECT id FROM rooms WHERE visibility = 'public' AND state = asked.state AND id < before
+            SELECT id FROM rooms WHERE visibility = 'public' AND state = asked.state AND id < before AND standing = 'visible'
                 AND room_visible(id, owner_id, host_id, visibility, circle_id) ORDER BY id DESC LIMIT amount) r
         UNION
         SELECT r.id FROM unnest(states) AS asked (state), follows f CROSS JOIN LATERAL (
@@ -158,7 +161,7 @@ CREATE OR REPLACE FUNCTION room_scene(room bigint, viewers bigint[], people_aske
         SELECT x.user_id, x.muted_id FROM others, mutes x
         WHERE x.user_id = ANY (viewers) AND x.muted_id = ANY (ids) AND x.kind = 'all'
           AND (x.until IS NULL OR x.until > now()))
-    SELECT r.id, r.host_id, r.topic, r.state, r.visibility, r.capacity, r.slow_mode_s, r.starts_at, r.started_at,
+    SELECT r.id, r.host_id, r.topic, r.state, coalesce(r.chosen_visibility, r.visibility), r.capacity, r.slow_mode_s, r.starts_at, r.started_at,
            r.ended_at, r.version, r.is_recorded, h.username, h.display_name, h.avatar_url, h.is_verified,
            coalesce((SELECT json_agg(f) FROM found f), '[]'), coalesce((SELECT json_agg(n ORDER BY n.id) FROM newest n), '[]'),
            array(SELECT viewer FROM unnest(viewers) AS viewer

@@ -27,7 +27,8 @@ CREATE OR REPLACE FUNCTION media_of(type text, targets bigint[], seqs integer[] 
                 AND (asked.seq IS NULL OR m.target_seq = asked.seq) ORDER BY m.target_seq, m.position) AS files
         FROM unnest(targets, seqs) AS asked (target, seq) OFFSET 0) found -- targets without files are not checked
     CROSS JOIN LATERAL unnest(found.files) f
-    WHERE found.files <> '{}' AND sees_media_target(type, found.target, found.seq)
+    WHERE found.files <> '{}' AND (is_shown(f.standing) OR f.owner_id = viewer_id())
+      AND sees_media_target(type, found.target, found.seq)
 $$;
 GRANT EXECUTE ON FUNCTION media_of TO daira_app;
 
@@ -36,7 +37,7 @@ CREATE OR REPLACE FUNCTION media_object(file public.media) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
     RETURN jsonb_build_object(
         'id', file.id, 'owner_id', file.owner_id, 'kind', file.kind, 'status', file.status, 'alt', file.alt,
-        'is_sensitive', file.is_sensitive, 'width', file.width, 'height', file.height, 'duration_ms', file.duration_ms,
+        'is_sensitive', file.is_sensitive, 'labels', file.labels, 'width', file.width, 'height', file.height, 'duration_ms', file.duration_ms,
         'blurhash', file.blurhash, 'waveform', file.waveform, 'variants', file.variants, 'object_key', file.object_key,
         'public_key', file.public_key, 'error_code', file.error_code, 'error_text', file.error_text);
 GRANT EXECUTE ON FUNCTION media_object TO daira_app, daira_worker;
@@ -57,7 +58,8 @@ BEGIN
     END IF;
     RETURN (SELECT jsonb_object_agg(t.id, t.files) FROM (
         SELECT f.target_id AS id, jsonb_agg(media_object(f) ORDER BY f.position) AS files
-        FROM media f WHERE f.target_type = type AND f.target_id = ANY (targets) GROUP BY f.target_id) t);
+        FROM media f WHERE f.target_type = type AND f.target_id = ANY (targets) AND is_shown(f.standing)
+        GROUP BY f.target_id) t);
 END $$;
 GRANT EXECUTE ON FUNCTION shown_media TO daira_app, daira_worker;
 
@@ -65,14 +67,15 @@ GRANT EXECUTE ON FUNCTION shown_media TO daira_app, daira_worker;
 CREATE OR REPLACE FUNCTION message_media(chat bigint, message integer) RETURNS jsonb
     LANGUAGE sql STABLE
     RETURN (SELECT jsonb_agg(public.media_object(f) ORDER BY f.position) FROM public.media f
-            WHERE f.target_type = 'message' AND f.target_id = chat AND f.target_seq = message);
+            WHERE f.target_type = 'message' AND f.target_id = chat AND f.target_seq = message
+                AND (public.is_shown(f.standing) OR f.owner_id = public.viewer_id()));
 GRANT EXECUTE ON FUNCTION message_media TO daira_app, daira_worker;
 
 -- The file, if it is the avatar of an active user: everybody may see it who has its URL.
 CREATE OR REPLACE FUNCTION avatar_file(asked bigint) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT media_object(m) FROM media m JOIN users u ON u.id = m.target_id AND u.status = 'active'
-    WHERE m.id = asked AND m.target_type = 'user' AND m.status = 'ready'
+    WHERE m.id = asked AND m.target_type = 'user' AND m.status = 'ready' AND is_shown(m.standing)
 $$;
 GRANT EXECUTE ON FUNCTION avatar_file TO daira_app;
 
@@ -196,7 +199,7 @@ CREATE OR REPLACE FUNCTION publish_media(asked bigint, copies text) RETURNS bool
 DECLARE
     file media;
 BEGIN
-    SELECT * INTO file FROM media WHERE id = asked;
+    SELECT * INTO file FROM media WHERE id = asked AND is_shown(standing) FOR SHARE;
     CASE file.target_type
     WHEN 'post' THEN
         PERFORM FROM posts p JOIN users u ON u.id = p.author_id

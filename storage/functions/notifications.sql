@@ -18,6 +18,7 @@ BEGIN
     WHEN 'comment' THEN
         RETURN EXISTS (SELECT FROM comments c JOIN posts p ON p.id = c.post_id
                        WHERE c.id = target AND c.status = 'published' AND p.status = 'published'
+                         AND (is_shown(c.standing) OR c.author_id = person)
                          AND post_visible_to(person, p.author_id, p.visibility, p.circle_id));
     WHEN 'chat' THEN
         RETURN chat_visible_to(person, target);

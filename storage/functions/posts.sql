@@ -32,12 +32,13 @@ CREATE OR REPLACE FUNCTION sees_post(post bigint) RETURNS boolean
 GRANT EXECUTE ON FUNCTION sees_post TO daira_app;
 
 -- Those of the posts that lists may show to the viewer: published, by active users, visible, and not by users whom the
--- viewer blocks or mutes, or who block the viewer. A share without a text must show something. The relations are read
+-- viewer blocks or mutes, or who block the viewer, and without a label that the viewer hides. A share without a text must
+-- show something. The relations are read
 -- once per author, however many posts are asked for.
 CREATE OR REPLACE FUNCTION visible_post_ids(ids bigint[]) RETURNS SETOF bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH wanted AS MATERIALIZED (
-        SELECT p.id, p.author_id, p.visibility, p.circle_id, p.shared_post_id, p.text = '' AS is_bare FROM posts p
+        SELECT p.id, p.author_id, p.visibility, p.circle_id, p.shared_post_id, p.text = '' AS is_bare, p.labels FROM posts p
         WHERE p.id = ANY (ids) AND p.status = 'published'
     ), hidden AS MATERIALIZED (
         SELECT h.user_id FROM hidden_posters(viewer_id()) h
@@ -54,6 +55,7 @@ CREATE OR REPLACE FUNCTION visible_post_ids(ids bigint[]) RETURNS SETOF bigint
                WHEN 'public' THEN a.follows OR NOT a.is_private
                WHEN 'followers' THEN a.follows
                WHEN 'circle' THEN post_visible(w.author_id, w.visibility, w.circle_id) ELSE false END)
+      AND (w.labels = '{}' OR a.id = viewer_id() OR NOT w.labels && hidden_labels())
       AND (w.shared_post_id IS NULL OR EXISTS (
                SELECT FROM posts o WHERE o.id = w.shared_post_id AND o.author_id NOT IN (SELECT user_id FROM hidden)
                  AND (NOT w.is_bare OR sees_post(o.id))))
@@ -65,7 +67,8 @@ CREATE OR REPLACE FUNCTION may_share(post bigint) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     RETURN public.sees_post(post) AND EXISTS (
         SELECT FROM public.posts p JOIN public.users u ON u.id = p.author_id
-        WHERE p.id = post AND p.visibility = 'public' AND p.shared_post_id IS NULL AND NOT u.is_private);
+        WHERE p.id = post AND coalesce(p.chosen_visibility, p.visibility) = 'public' AND p.shared_post_id IS NULL
+          AND NOT u.is_private AND (p.standing <> 'limited' OR p.author_id = public.viewer_id()));
 GRANT EXECUTE ON FUNCTION may_share TO daira_app;
 
 -- Whether a view of the viewer counts. Authors do not count as viewers of their own posts.

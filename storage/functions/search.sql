@@ -118,13 +118,14 @@ CREATE OR REPLACE FUNCTION search_suggestions(queries text[], amount integer)
 $$;
 GRANT EXECUTE ON FUNCTION search_suggestions TO daira_app;
 
--- Those of the posts that lists may show to the viewer, with what search ranks them by.
+-- Those of the posts that lists may show to the viewer and that are not limited, with what search ranks them by.
 CREATE OR REPLACE FUNCTION found_posts(ids bigint[])
     RETURNS TABLE (id bigint, author_id bigint, text text, engagement integer, affinity double precision)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH wanted AS MATERIALIZED (
         SELECT p.id, p.author_id, left(p.text, 200) AS text, p.comment_count + p.share_count + p.save_count AS engagement
-        FROM posts p WHERE p.id = ANY (ARRAY (SELECT visible_post_ids(ids))))
+        FROM posts p WHERE p.id = ANY (ARRAY (SELECT visible_post_ids(ids)))
+          AND (p.standing <> 'limited' OR p.author_id = viewer_id()))
     SELECT w.id, w.author_id, w.text, w.engagement, coalesce(a.affinity, 0)
     FROM wanted w LEFT JOIN affinities(ARRAY (SELECT DISTINCT author_id FROM wanted)) a ON a.other_id = w.author_id
 $$;

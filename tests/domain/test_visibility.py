@@ -13,7 +13,8 @@ def row(visibility="public", **changes):
     """Return a row of a post; by default public, from a stranger with an open account."""
     relation = dict.fromkeys(("blocks", "blocked_by", "follows", "mutes_posts", "author_is_private"), False)
     share = {"text": "x", "shared_post_id": None, "shared": None, "mutes_shared": False}
-    return {"author_id": AUTHOR, "visibility": visibility, "mention_ids": [], **share, **relation, **changes}
+    state = {"standing": "visible", "is_label_hidden": False}
+    return {"author_id": AUTHOR, "visibility": visibility, "mention_ids": [], **state, **share, **relation, **changes}
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,9 @@ def test_authors_see_all_their_posts_and_none_is_in_their_feed(audience):
         ({"follows": True, "shared_post_id": 9, "shared": None}, "follow"),
         ({"follows": True, "shared_post_id": 9, "shared": None, "text": ""}, None),
         ({"follows": True, "shared_post_id": 9, "shared": "{}", "mutes_shared": True}, None),
+        ({"follows": True, "standing": "limited"}, "follow"),
+        ({"mention_ids": [VIEWER], "standing": "limited"}, None),
+        ({"follows": True, "is_label_hidden": True}, None),
     ],
 )
 def test_why_a_post_is_in_a_feed(changes, reason):
@@ -80,3 +84,13 @@ def test_a_feed_has_no_post_that_its_owner_may_not_see():
         post = row(audience, mention_ids=[VIEWER], **dict(zip(flags, values, strict=True)))
         if not visibility.may_see(post, VIEWER):
             assert visibility.feed_reason(post, VIEWER) is None, post
+
+
+@pytest.mark.parametrize("changes", [{"standing": "limited"}, {"is_label_hidden": True}])
+def test_what_is_limited_or_hidden_by_a_label_is_found_only_by_its_author(changes):
+    post = row(**changes)
+    assert visibility.may_see(post, VIEWER) is True
+    assert visibility.may_find(post, VIEWER) is False
+    assert visibility.may_recommend(post, VIEWER) is False
+    assert visibility.may_find(post, AUTHOR) is True
+    assert visibility.may_find(row(), VIEWER) is True

@@ -4,7 +4,17 @@ A viewer is answered if the first row of the query is not empty. Of two commands
 owner of the tables checks its effect with the second.
 """
 
-from tests.storage.policies import candidates, cases, explore, feeds, lifecycle, media, notifications, search
+from tests.storage.policies import (
+    candidates,
+    cases,
+    enforcement,
+    explore,
+    feeds,
+    lifecycle,
+    media,
+    notifications,
+    search,
+)
 from tests.storage.policies.world import VIEWERS
 
 NO_ONE = ""
@@ -18,6 +28,7 @@ _SEND = """SELECT verdict = 'sent' FROM send_chat_messages({{{chat}}}, ARRAY [{{
 
 FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     **candidates.ANSWERED,
+    **enforcement.ANSWERED,
     **feeds.ANSWERED,
     **lifecycle.ANSWERED,
     **media.ANSWERED,
@@ -292,6 +303,7 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
 # Called only by policies, triggers and the functions above: not granted to the roles.
 INTERNAL = {
     *candidates.INTERNAL,
+    *enforcement.INTERNAL,
     *feeds.INTERNAL,
     *lifecycle.INTERNAL,
     *media.INTERNAL,
@@ -315,6 +327,7 @@ INTERNAL = {
 }  # fmt: skip
 TO_WORKERS = {
     *candidates.TO_WORKERS,
+    *enforcement.TO_WORKERS,
     *feeds.TO_WORKERS,
     *lifecycle.TO_WORKERS,
     *media.TO_WORKERS,

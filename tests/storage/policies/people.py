@@ -32,7 +32,7 @@ PEOPLE = {
     ),
     "accounts": Rules(
         "user_id email email_key password_hash birth_date locale",
-        "password_hash messages_from comments_from mentions_from locale timezone governorate suggest_me",
+        "password_hash messages_from comments_from mentions_from locale timezone governorate suggest_me label_choices",
         False,
         (
             ("newcomer", _USER + " ({newcomer}, 'n{new}', 'n{new}');"

@@ -99,6 +99,7 @@ _BELONGINGS = """
     UPDATE follows SET status = 'active' WHERE followee_id = {owner} AND follower_id <> {asker};
     INSERT INTO accounts (user_id, email, email_key, mentions_from)
         VALUES ({owner}, '{owner}', '{owner}', 'everyone'), ({shy}, '{shy}', '{shy}', 'nobody');
+    UPDATE accounts SET label_choices = '{{"sexual": "blur", "spoiler": "hide"}}' WHERE user_id = {owner};
     INSERT INTO blocks (blocker_id, blocked_id) VALUES ({owner}, {blocked});
     INSERT INTO mutes (user_id, muted_id, kind) VALUES ({owner}, {other}, 'posts');
     INSERT INTO circles (id, owner_id, name)
@@ -138,6 +139,7 @@ _BELONGINGS = """
                ({lost_comment}, {deleted_post}, NULL, {banned}, 'x');
     INSERT INTO comments (id, post_id, parent_id, author_id, text) VALUES ({reply}, {post}, {comment}, {cohost}, 'x');
     UPDATE comments SET status = 'deleted', deleted_at = now() WHERE id = {deleted_comment};
+    UPDATE comments SET standing = 'limited', labels = ARRAY ['spoiler'] WHERE id = {reply};
     INSERT INTO reactions (target_type, target_id, user_id, kind, id)
         VALUES ('post', {post}, {other}, 'like', {post}), ('comment', {owner_comment}, {stranger}, 'like', {post}),
                ('post', {deleted_post}, {other}, 'like', {post});

@@ -1,0 +1,26 @@
+"""Rights to what decisions of moderation do, in the form of `answers`."""
+
+from tests.storage.policies.rules import NO_ONE
+from tests.storage.policies.world import VIEWERS
+
+_EVERYBODY = " ".join(VIEWERS)
+
+ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
+    "is_shown": (
+        (_EVERYBODY, "SELECT is_shown('limited')"),
+        (NO_ONE, "SELECT is_shown('shadowed') OR is_shown('held') OR is_shown('removed')"),
+    ),
+    "hidden_labels": (
+        (_EVERYBODY.replace("owner ", ""), "SELECT 'sexual' = ANY (hidden_labels())"),
+        ("owner", "SELECT hidden_labels() = ARRAY ['spoiler']"),
+    ),
+    "comment_limits": (
+        (_EVERYBODY, "SELECT labels = ARRAY ['spoiler'] FROM comment_limits(ARRAY [{reply}])"),
+        ("cohost", "SELECT told_standing = 'limited' FROM comment_limits(ARRAY [{reply}])"),
+    ),
+}
+INTERNAL = {
+    "decided", "enforce", "enforce_on_post", "enforce_on_room", "enforce_on_user", "narrowed", "end_room",
+    "tell_of_finished",
+}  # fmt: skip
+TO_WORKERS = {"is_shown", "comment_limits"}
