@@ -4,6 +4,7 @@ Source: "EdgeRank++" in the product's founding letters. The terms are computed w
 `storage/functions/feed_ranking.sql`. Here is the formula, and how recommendations get their places among them.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import chain
 from typing import Literal
@@ -37,28 +38,27 @@ def mix(ranking: Ranking, explored: Sequence[int], unseen: Set[int] | None = Non
     """
     own = _placed(ranking.post_ids, ranking.scores, unseen)
     scores = dict(_placed(ranking.recommended_ids, ranking.recommended_scores, unseen))
-    drawn = iter([(post_id, scores.pop(post_id)) for post_id in explored if post_id in scores])
-    best: Iterator[Placed] = iter(scores.items())
-    recommended = next(best, None)
+    drawn = deque((post_id, scores.pop(post_id)) for post_id in explored if post_id in scores)
+    best = deque(scores.items())
     order: list[Placed] = []
     own_since = 0
-    for post_id, points in own:
+    for at, placed in enumerate(own):
+        if not (drawn or best):
+            order += own[at:]
+            break
         if own_since >= BETWEEN_RECOMMENDED:
-            chosen = next(drawn, None) if _is_explored(len(order)) else None
-            if chosen is None and recommended is not None and recommended[1] > points:
-                chosen, recommended = recommended, next(best, None)
-            if chosen is not None:
-                order.append(chosen)
+            if drawn and _is_explored(len(order)):
+                order.append(drawn.popleft())
                 own_since = 0
-        order.append((post_id, points))
+            elif best and best[0][1] > placed[1]:
+                order.append(best.popleft())
+                own_since = 0
+        order.append(placed)
         own_since += 1
     if len(own) < FULL:
-        while recommended is not None:
-            chosen = next(drawn, None) if _is_explored(len(order)) else None
-            if chosen is None:
-                chosen, recommended = recommended, next(best, None)
-            order.append(chosen)
-        order.extend(drawn)
+        while best:
+            order.append((drawn if drawn and _is_explored(len(order)) else best).popleft())
+        order += drawn
     return order
 
 

@@ -1,5 +1,7 @@
 """The feed: post ids from the stored feed and from large authors, one query for their rows, viewer rules, messages."""
 
+from collections.abc import Awaitable
+
 from domain import ranking, visibility
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
@@ -59,10 +61,11 @@ async def _ranked(call: Call, tx: Transaction, request: GetFeed, limit: int) -> 
     scope = _scope("feed.get:ranked", request)
     token, used = place_in_order(call, scope, request.cursor)
     left_out = set[int]()
+    kept: Awaitable[object] | None = None
     if request.cursor is None:
         order = await _rank(call, tx, request)
         if len(order.post_ids) > limit:
-            await orders.keep(token, order)
+            kept = orders.keep(token, order)
     else:
         order = await stored_order(orders, token)
         call.services.seen.mark(viewer_id, order.post_ids[:used])  # the cursor shows that these have arrived
@@ -84,26 +87,32 @@ async def _ranked(call: Call, tx: Transaction, request: GetFeed, limit: int) -> 
         if len(items) == limit or used == len(order.post_ids):
             break
     call.services.exposures.note(viewer_id, exposures)
+    if kept is not None:
+        await kept
     return FeedPage(items=items, next_cursor=cursor_in_order(call, scope, token, used, len(order.post_ids)))
 
 
 async def _rank(call: Call, tx: Transaction, request: GetFeed) -> FeedOrder:
     """The order of a ranked feed: unseen posts of the feed, and recommended ones."""
-    viewer_id, now = call.viewer.id, call.services.now()
+    viewer_id, services = call.viewer.id, call.services
+    seen, kept = services.seen.ask(viewer_id), services.recommendations.ask(viewer_id)  # in one write with the feed
     stored = await stored_ids(call, tx)
-    found = await call.services.recommendations.of(tx, viewer_id)
-    ranked = await feed_ranking.rank(tx, stored, list(found), LONGEST_READING, now, bool(request.creators_only))
-    unseen = set(await call.services.seen.unseen(viewer_id, [*ranked.post_ids, *ranked.recommended_ids]))
+    found = await services.recommendations.of(tx, viewer_id, kept)
+    ranked = await feed_ranking.rank(
+        tx, stored, list(found), LONGEST_READING, services.now(), bool(request.creators_only)
+    )
+    unseen = set(await services.seen.unseen(viewer_id, [*ranked.post_ids, *ranked.recommended_ids], seen))
     explored = [post_id for post_id, each in found.items() if each.source == "exploration"]
     order = ranking.mix(ranked, explored, unseen)
-    placed = {post_id for post_id, _ in order}
+    post_ids, scores = map(list, zip(*order, strict=True)) if order else ([], [])
+    placed = set(post_ids) if found else set[int]()
     shown = sum(post_id in placed for post_id in explored) / max(len(explored), 1)
     recommended = {
         post_id: (each.source, each.propensity and each.propensity * shown)
         for post_id, each in found.items()
         if post_id in placed
     }
-    return FeedOrder([post_id for post_id, _ in order], [points for _, points in order], recommended)
+    return FeedOrder(post_ids, scores, recommended)
 
 
 def _item(

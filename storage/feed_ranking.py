@@ -53,7 +53,10 @@ _EXPLAINED = ", ".join(("score", "is_beyond", *Explanation._fields[2:]))
 async def rank(
     tx: Transaction, stored: Sequence[int], recommended: Sequence[int], most: int, now: datetime, creators_only: bool
 ) -> Ranking:
-    """Rank the newest `most` posts of the feed, and recommended ones, without those that the viewer must not see."""
+    """Rank the newest `most` posts of the feed, and recommended ones, without those that the viewer must not see.
+
+    stored: newest first.
+    """
     row = await tx.fetchrow(
         """SELECT coalesce(array_agg(post_id) FILTER (WHERE NOT is_beyond), '{}'),
             coalesce(array_agg(score) FILTER (WHERE NOT is_beyond), '{}'),
@@ -61,7 +64,7 @@ async def rank(
             coalesce(array_agg(score) FILTER (WHERE is_beyond), '{}')
         FROM (SELECT post_id, score, is_beyond FROM feed_ranking($1::text::bigint[], $2, $3, $4, $5)
               ORDER BY score DESC, post_id DESC) ranked""",
-        _array(stored),
+        _array(stored[:most]),
         recommended,
         most,
         now,

@@ -32,6 +32,8 @@ from storage.users import LiteRow, ProfileRow
 
 MessageT = TypeVar("MessageT", bound=msgspec.Struct)
 
+_decode_users = msgspec.json.Decoder(list[UserLite]).decode
+
 
 def user_lite(row: LiteRow, user_id: int) -> UserLite:
     return UserLite(
@@ -96,7 +98,7 @@ def post(row: PostRow, show: ShowMedia) -> Post:
         text=row["text"],
         media=show(decoded(row["media"])),
         hashtags=row["hashtags"],
-        mentions=msgspec.json.decode(row["mentions"], type=list[UserLite]),
+        mentions=_decode_users(row["mentions"]),
         visibility=row["chosen_visibility"] or row["visibility"],
         labels=row["labels"],
         version=row["version"],
@@ -198,7 +200,7 @@ def comment(row: CommentRow, show: ShowMedia) -> Comment:
         author=None if author_id is None else user_lite(row, author_id),
         text=row["text"],
         media=show(decoded(row["media"])),
-        mentions=msgspec.json.decode(row["mentions"], type=list[UserLite]),
+        mentions=_decode_users(row["mentions"]),
         depth=row["depth"],
         reply_count=row["reply_count"],
         reactions=_shown_reactions(row["reactions"] or "{}", orjson.loads(row["hidden_counts"] or "{}")),

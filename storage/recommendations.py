@@ -5,6 +5,7 @@ What a viewer may not see any more is left out by each ranking.
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from prometheus_client import Counter
@@ -30,11 +31,21 @@ class Recommendations:
         self._shards = shards
         self._flights: dict[int, asyncio.Future[Sequence[Candidacy] | None]] = {}
 
-    async def of(self, tx: Transaction, viewer_id: int) -> dict[int, Candidacy]:
-        """By post id, in the order of the sources. Calls that come while they are computed wait. tx: of the viewer."""
+    def ask(self, viewer_id: int) -> "asyncio.Future[Any]":
+        """Ask Redis already for what `of` needs."""
+        shard, key = self._place(viewer_id)
+        return self._shards.ask(shard, "GET", key)
+
+    async def of(
+        self, tx: Transaction, viewer_id: int, asked: "asyncio.Future[Any] | None" = None
+    ) -> dict[int, Candidacy]:
+        """By post id, in the order of the sources. Calls that come while they are computed wait.
+
+        tx: of the viewer. asked: of `ask`.
+        """
         while True:
             flight = self._flights.get(viewer_id)
-            found = await (self._lead(tx, viewer_id) if flight is None else asyncio.shield(flight))
+            found = await (self._lead(tx, viewer_id, asked) if flight is None else asyncio.shield(flight))
             if found is not None:  # else the call that computed them failed, and one of those that wait goes on
                 return {each.post_id: each for each in found}
 
@@ -43,11 +54,11 @@ class Recommendations:
         shard, key = self._place(viewer_id)
         await self._shards.call(shard, "UNLINK", key)
 
-    async def _lead(self, tx: Transaction, viewer_id: int) -> Sequence[Candidacy]:
+    async def _lead(self, tx: Transaction, viewer_id: int, asked: "asyncio.Future[Any] | None") -> Sequence[Candidacy]:
         flight = self._flights[viewer_id] = asyncio.get_running_loop().create_future()
         found = None
         try:
-            found = await self._kept(viewer_id)
+            found = await self._kept(asked or self.ask(viewer_id))
             if found is None:
                 found = await beyond_inbox(tx, viewer_id, OF_EACH_SOURCE)
                 shard, key = self._place(viewer_id)
@@ -57,10 +68,9 @@ class Recommendations:
             flight.set_result(found)
         return found
 
-    async def _kept(self, viewer_id: int) -> Sequence[Candidacy] | None:
-        shard, key = self._place(viewer_id)
+    async def _kept(self, asked: "asyncio.Future[Any]") -> Sequence[Candidacy] | None:
         try:
-            kept = await self._shards.call(shard, "GET", key)
+            kept = await asked
         except RedisError:
             kept = None
         FOUND.labels("computed" if kept is None else "redis").inc()

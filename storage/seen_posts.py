@@ -4,8 +4,10 @@ A filter has 1 kB and takes the posts of one day (UTC). Three are read, so a pos
 With 500 posts a day, a filter takes 2 of 1,000 other posts for seen; one that is too full to tell is not used.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import structlog
 from prometheus_client import Counter
@@ -31,17 +33,23 @@ class SeenPosts:
         self._shards = shards
         self._clock = clock
 
-    async def unseen(self, user_id: int, post_ids: Sequence[int]) -> list[int]:
-        """Those posts that the user has not seen, in their order; all posts while Redis is down."""
+    def ask(self, user_id: int) -> "asyncio.Future[Any]":
+        """Ask Redis already for what `unseen` needs."""
         shard = self._shards.of(str(user_id))
+        return self._shards.ask(shard, "MGET", *self._keys(shard, user_id))
+
+    async def unseen(
+        self, user_id: int, post_ids: Sequence[int], asked: "asyncio.Future[Any] | None" = None
+    ) -> Sequence[int]:
+        """Those posts that the user has not seen, in their order; all posts while Redis is down. asked: of `ask`."""
         try:
-            filters = await self._shards.call(shard, "MGET", *self._keys(shard, user_id))
+            filters = await (asked or self.ask(user_id))
         except RedisError as error:
             log.warning("seen posts are not filtered", error=str(error))
-            return list(post_ids)
+            return post_ids
         for bits in map(_padded, filter(_is_usable, filters)):
             post_ids = [post_id for post_id in post_ids if not _has(bits, post_id)]
-        return list(post_ids)
+        return post_ids
 
     def mark(self, user_id: int, post_ids: Iterable[int]) -> None:
         """Note that the user has seen the posts. Nobody waits for it, and it is lost while Redis is down."""

@@ -113,6 +113,16 @@ class Shards:
         """Send a command on keys of the shard. Raises RedisError."""
         return self._link(shard).call(*parts)
 
+    def ask(self, shard: int, *parts: Part) -> "asyncio.Future[Any]":
+        """As `call`, for an answer that is awaited later, or never: RedisError is in the future alone."""
+        try:
+            answer = self.call(shard, *parts)
+        except RedisError as error:
+            answer = asyncio.get_running_loop().create_future()
+            answer.set_exception(error)
+        answer.add_done_callback(_look_away)
+        return answer
+
     def send(self, shard: int, *parts: Part) -> None:
         """Send a command whose answer nobody needs. While Redis is down, it is dropped."""
         try:

@@ -1,5 +1,6 @@
 """The order of a list that is ranked once, kept in Redis for the further pages of its reader."""
 
+from collections.abc import Awaitable
 from typing import Generic, TypeVar
 
 import msgspec
@@ -12,7 +13,7 @@ T = TypeVar("T")
 
 
 class StoredOrders(Generic[T]):
-    """Both methods raise RedisError."""
+    """What both methods return raises RedisError when it is awaited."""
 
     def __init__(self, shards: Shards, name: str, kind: type[T]) -> None:
         """name: of the keys."""
@@ -21,9 +22,9 @@ class StoredOrders(Generic[T]):
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(kind).decode
 
-    async def keep(self, token: str, order: T) -> None:
+    def keep(self, token: str, order: T) -> Awaitable[object]:
         shard, key = self._place(token)
-        await self._shards.call(shard, "SET", key, self._encode(order), "EX", LIFETIME_S)
+        return self._shards.ask(shard, "SET", key, self._encode(order), "EX", LIFETIME_S)
 
     async def read(self, token: str) -> T | None:
         """None if it has expired."""

@@ -6,14 +6,14 @@ CREATE OR REPLACE FUNCTION ranking_score(affinity double precision, quality doub
     LANGUAGE sql IMMUTABLE
     RETURN 0.35 * affinity + 0.35 * quality + 0.15 * freshness + 0.10 * diversity - 0.40 * negatives;
 
--- 1 for a post of this moment, halved every 6 hours; for posts of 20:00 to 23:00 in Cairo, when Egypt is online, every
--- 9 hours. 1000 halvings are the most that a number can hold.
+-- 1 for a post of this moment, halved every 18 hours; for posts of 20:00 to 23:00 in Cairo, when Egypt is online, every
+-- 27 hours. 1000 halvings are the most that a number can hold.
 CREATE OR REPLACE FUNCTION freshness(post bigint, at timestamptz) RETURNS double precision
     LANGUAGE sql STABLE
     -- date_part counts in float8, and extract in numeric, which is slower.
     RETURN power(0.5, least(1000, greatest(0, date_part('epoch', at) - (post >> 22) / 1000.0::float8 - 1704067200)
         / CASE WHEN date_part('hour', to_timestamp((post >> 22) / 1000.0::float8 + 1704067200) AT TIME ZONE 'Africa/Cairo')
-                    BETWEEN 20 AND 22 THEN 32400 ELSE 21600 END));
+                    BETWEEN 20 AND 22 THEN 97200 ELSE 64800 END));
 
 -- What a post is about. Posts that were written before topics were known have their hashtags.
 CREATE OR REPLACE FUNCTION topics_of(topics text[], hashtags text[]) RETURNS text[]
@@ -98,7 +98,8 @@ $$;
 -- The posts of a ranked feed with their terms and inputs: of the newest `amount` posts of the stored feed and of large
 -- authors whom the viewer follows, of `beyond` (posts by authors whom the viewer does not follow), and the post `asked`,
 -- wherever it comes from, with its quality for the viewer. Without posts that the viewer may not see or has hidden, except
--- `asked`. Relations are read once per author. Of a post and its shares, only the best is returned.
+-- `asked`. Relations are read once per author. Of a post and its shares, only the best is returned. The inputs of the score
+-- are null, except those of `asked`: rows of hundreds of posts would take a fifth longer with them.
 CREATE OR REPLACE FUNCTION feed_ranking(inbox bigint[], beyond bigint[], amount integer, at timestamptz,
                                         only_creators boolean, asked bigint DEFAULT NULL)
     RETURNS TABLE (post_id bigint, score double precision, is_beyond boolean, affinity double precision,
@@ -108,15 +109,16 @@ CREATE OR REPLACE FUNCTION feed_ranking(inbox bigint[], beyond bigint[], amount 
                    of_skips double precision)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH wanted AS MATERIALIZED (
-        SELECT p.id, p.author_id, p.visibility, p.circle_id, p.shared_post_id, p.standing, p.labels,
+        SELECT p.id, p.author_id, p.visibility, p.circle_id, coalesce(p.shared_post_id, p.id) AS original_id, p.standing,
+               p.labels,
                CASE WHEN p.id = asked THEN quality_to_viewer(p.id) ELSE p.quality END AS quality,
-               p.id = ANY (beyond) AS is_beyond, viewer_id() = ANY (p.mention_ids) AS is_named
+               p.id = ANY (beyond) AS is_beyond, (SELECT viewer_id()) = ANY (p.mention_ids) AS is_named
         FROM posts p
         WHERE p.id = ANY (beyond || asked || ARRAY (
                 SELECT c.id
                 FROM (SELECT unnest(inbox) AS id UNION SELECT large_author_post_ids(9223372036854775807, amount)) c
                 ORDER BY c.id DESC LIMIT amount))
-          AND p.status = 'published' AND (p.author_id <> viewer_id() OR p.id = asked)
+          AND p.status = 'published' AND (p.author_id <> (SELECT viewer_id()) OR p.id = asked)
     ), authors AS MATERIALIZED (
         SELECT u.id, u.is_private, mine.status IS NOT NULL AS follows, theirs.status IS NOT NULL AS followed_by,
                coalesce(decayed(a.points, a.as_of), 0) AS points, coalesce(decayed(a.skips, a.as_of), 0) AS skips
@@ -128,7 +130,8 @@ CREATE OR REPLACE FUNCTION feed_ranking(inbox bigint[], beyond bigint[], amount 
         WHERE u.id = ANY (ARRAY (SELECT DISTINCT author_id FROM wanted)) AND u.status = 'active'
           AND (NOT only_creators OR u.role = 'creator')
     ), visible AS MATERIALIZED (
-        SELECT w.*, a.follows, a.followed_by, a.points, a.skips
+        SELECT w.id, w.author_id, w.original_id, w.quality, w.is_beyond, w.is_named, a.follows, a.followed_by, a.points,
+               a.skips
         FROM wanted w JOIN authors a ON a.id = w.author_id
         WHERE CASE WHEN w.id = asked THEN post_visible(w.author_id, w.visibility, w.circle_id)
             ELSE (a.follows OR (w.is_named OR w.is_beyond) AND w.standing = 'visible')
@@ -136,22 +139,25 @@ CREATE OR REPLACE FUNCTION feed_ranking(inbox bigint[], beyond bigint[], amount 
                 AND a.id NOT IN (SELECT h.user_id FROM hidden_posters(viewer_id()) h)
                 AND CASE w.visibility WHEN 'public' THEN a.follows OR NOT a.is_private WHEN 'followers' THEN a.follows
                                       ELSE post_visible(w.author_id, w.visibility, w.circle_id) END END
-    ), terms AS MATERIALIZED (
-        SELECT v.id, v.author_id, coalesce(v.shared_post_id, v.id) AS original_id, v.is_beyond AND NOT v.follows AS is_beyond,
+    ), terms AS (
+        SELECT v.id, v.author_id, v.original_id, v.is_beyond AND NOT v.follows AS is_beyond, coalesce(m.kind, 'text') AS kind,
                affinity(v.follows, v.followed_by, v.is_named, v.points) AS affinity, v.quality::float8 AS quality,
-               freshness(v.id, at) AS freshness, v.follows, v.followed_by, v.is_named,
-               v.points / (4 + v.points) AS learnt, coalesce(h.of_topic, 0) AS of_topic,
-               coalesce(h.of_author, 0) AS of_author, v.skips / (v.skips + v.points + 6) AS of_skips,
-               coalesce(m.kind, 'text') AS kind
+               freshness(v.id, at) AS freshness,
+               1 - (1 - coalesce(h.of_topic, 0)) * (1 - coalesce(h.of_author, 0)) * (1 - s.of_skips) AS negatives,
+               v.follows, v.followed_by, v.is_named, v.points / (4 + v.points) AS learnt,
+               coalesce(h.of_topic, 0) AS of_topic, coalesce(h.of_author, 0) AS of_author, s.of_skips
         FROM visible v
+        CROSS JOIN LATERAL (SELECT v.skips / (v.skips + v.points + 6) AS of_skips) s
         LEFT JOIN hide_levels(ARRAY (SELECT id FROM visible)) h ON h.post_id = v.id
         LEFT JOIN media m ON m.target_type = 'post' AND m.target_id = v.id AND m.target_seq IS NULL AND m.position = 0
-        WHERE v.id = asked OR NOT greatest(coalesce(h.of_topic, 0), coalesce(h.of_author, 0)) >= 0.7 AND NOT EXISTS (
-            SELECT FROM feed_hides hidden
-            WHERE hidden.user_id = viewer_id() AND hidden.post_id = coalesce(v.shared_post_id, v.id))
-    ), merits AS MATERIALIZED (
-        SELECT t.*, n.negatives, ranking_score(t.affinity, t.quality, t.freshness, 0, n.negatives) AS merit
-        FROM terms t CROSS JOIN LATERAL (SELECT 1 - (1 - of_topic) * (1 - of_author) * (1 - of_skips) AS negatives) n
+        WHERE v.id = asked OR NOT greatest(coalesce(h.of_topic, 0), coalesce(h.of_author, 0)) >= 0.7
+            AND v.original_id NOT IN (SELECT f.post_id FROM feed_hides f WHERE f.user_id = viewer_id())
+        OFFSET 0 -- so that each term is computed once
+    ), merits AS (
+        SELECT t.id, t.author_id, t.original_id, t.is_beyond, t.kind,
+               CASE WHEN t.id = asked THEN to_jsonb(t) END AS inputs,
+               ranking_score(t.affinity, t.quality, t.freshness, 0, t.negatives) AS merit
+        FROM terms t OFFSET 0
     ), placed AS (
         SELECT m.*, row_number() OVER (PARTITION BY author_id ORDER BY merit DESC, id DESC) AS nth_of_author,
                row_number() OVER (PARTITION BY kind ORDER BY merit DESC, id DESC) AS nth_of_kind,
@@ -159,15 +165,19 @@ CREATE OR REPLACE FUNCTION feed_ranking(inbox bigint[], beyond bigint[], amount 
         FROM merits m
     ), diverse AS (
         SELECT p.*, 0.7 / nth_of_author + 0.3 * (1 - (nth_of_kind - 1)::float8 / greatest(nth - 1, 1)) AS diversity
-        FROM placed p
+        FROM placed p OFFSET 0
     ), scored AS (
-        SELECT d.*, ranking_score(d.affinity, d.quality, d.freshness, d.diversity, d.negatives)
-                    * CASE WHEN d.is_beyond THEN 0.8 ELSE 1 END AS score
-        FROM diverse d
+        SELECT DISTINCT ON (d.original_id) d.id, d.is_beyond, d.diversity, d.nth_of_author, d.inputs,
+               (d.merit + ranking_score(0, 0, 0, d.diversity, 0)) * CASE WHEN d.is_beyond THEN 0.8 ELSE 1 END AS score
+        FROM diverse d ORDER BY d.original_id, d.id = asked DESC, score DESC, d.id DESC
     )
-    SELECT DISTINCT ON (original_id) id, score, is_beyond, affinity, quality, freshness, diversity,
-           negatives, follows, followed_by, is_named, learnt, nth_of_author, of_topic, of_author, of_skips
-    FROM scored ORDER BY original_id, id = asked DESC, score DESC, id DESC
+    SELECT s.id, s.score, s.is_beyond, i.affinity, i.quality, i.freshness, s.diversity, i.negatives, i.follows,
+           i.followed_by, i.is_named, i.learnt, s.nth_of_author, i.of_topic, i.of_author, i.of_skips
+    FROM scored s
+    LEFT JOIN LATERAL jsonb_to_record(s.inputs) AS i (
+        affinity double precision, quality double precision, freshness double precision, negatives double precision,
+        follows boolean, followed_by boolean, is_named boolean, learnt double precision, of_topic double precision,
+        of_author double precision, of_skips double precision) ON s.inputs IS NOT NULL
 $$;
 GRANT EXECUTE ON FUNCTION feed_ranking TO daira_app;
 

@@ -24,10 +24,10 @@ async def test_the_formula_is_the_same_in_sql_and_in_python(rows: Rows, terms: t
 @pytest.mark.parametrize(
     ("posted_at", "half_life_h"),
     [
-        (NOON, 6), (EVENING, 9),
-        (datetime(2026, 3, 1, 17, 59, tzinfo=UTC), 6), (datetime(2026, 3, 1, 18, tzinfo=UTC), 9),
-        (datetime(2026, 3, 1, 20, 59, tzinfo=UTC), 9), (datetime(2026, 3, 1, 21, tzinfo=UTC), 6),
-        (datetime(2026, 7, 1, 17, tzinfo=UTC), 9), (datetime(2026, 7, 1, 20, tzinfo=UTC), 6),  # summer time
+        (NOON, 18), (EVENING, 27),
+        (datetime(2026, 3, 1, 17, 59, tzinfo=UTC), 18), (datetime(2026, 3, 1, 18, tzinfo=UTC), 27),
+        (datetime(2026, 3, 1, 20, 59, tzinfo=UTC), 27), (datetime(2026, 3, 1, 21, tzinfo=UTC), 18),
+        (datetime(2026, 7, 1, 17, tzinfo=UTC), 27), (datetime(2026, 7, 1, 20, tzinfo=UTC), 18),  # summer time
     ],
     ids=str,
 )  # fmt: skip
@@ -64,9 +64,9 @@ async def test_terms_stay_between_0_and_1(rows: Rows):
         for number in range(11)
         for who in (author, friend)
     ]
-    found = await ranking(rows, reader, posts)
-    assert found.keys() == {*posts}
-    for each in found.values():
+    assert (await ranking(rows, reader, posts)).keys() == {*posts}
+    for post in posts:
+        each = (await ranking(rows, reader, posts, asked=post))[post]
         terms = [each[name] for name in ("affinity", "quality", "freshness", "diversity", "negatives")]
         assert all(0 <= term <= 1 for term in terms)
         assert each["score"] == pytest.approx(python.score(*terms))
@@ -114,7 +114,8 @@ async def test_recommended_posts_are_public_of_open_accounts_and_get_a_discount(
     hidden = [await rows.post(author, "followers"), await rows.post(author, "private"), await rows.post(closed)]
     found = await ranking(rows, reader, [], [shown, *hidden])
     assert [*found] == [shown]
-    each = found[shown]
+    each = (await ranking(rows, reader, [], [shown], asked=shown))[shown]
+    assert each["score"] == found[shown]["score"]
     assert each["is_beyond"]
     terms = [each[name] for name in ("affinity", "quality", "freshness", "diversity", "negatives")]
     assert each["score"] == pytest.approx(0.8 * python.score(*terms))
@@ -144,7 +145,7 @@ async def test_hides_fade(rows: Rows):
     await hide(rows, reader, *posts[:3])
     assert await ranking(rows, reader, posts) == {}
     await rows.connection.execute("UPDATE feed_hides SET created_at = now() - interval '60 days'")
-    found = await ranking(rows, reader, posts)
+    found = await ranking(rows, reader, posts, asked=posts[3])
     assert {*found} == {*posts[3:]}
     assert found[posts[3]]["of_topic"] == pytest.approx(0.25)
 
