@@ -10,6 +10,7 @@ expired for 60 s. Every state may become CLOSED, the last one. The client's firs
 """
 
 import asyncio
+import random
 import secrets
 import time
 from collections.abc import Coroutine, Mapping
@@ -41,6 +42,7 @@ from protocol.users import User
 
 CONNECT_WITHIN_S = 10.0
 ANONYMOUS_FOR_S = 600.0
+AFRESH_AGAIN_S, AFRESH_AGAIN_AT_MOST_S = 1.0, 30.0
 # Enough to sign in with: a client that has not yet done so must cost little.
 ANONYMOUS_BOUNDS = Bounds(payload=16 * 1024, packets_per_s=100)
 
@@ -156,7 +158,7 @@ class Connection:
     def start_afresh(self, delay_s: float) -> None:
         self._must_load_afresh = True
         if self._state is State.CONNECTED:  # else `_open` does it
-            asyncio.get_running_loop().call_later(delay_s, self._spawn_afresh)
+            asyncio.get_running_loop().call_later(delay_s, self._spawn_afresh, AFRESH_AGAIN_S)
 
     def supersede(self) -> None:
         self._socket.drop(CloseReason.SUPERSEDED)
@@ -317,7 +319,7 @@ class Connection:
         for written in [*(welcome.recovered.now if welcome.recovered else ()), *early]:
             self.write(written)
         if self._must_load_afresh:
-            self._spawn_afresh()
+            self._spawn_afresh(AFRESH_AGAIN_S)
 
     def _refuse(self, refused: Refused) -> None:
         """Send CONNECT_ERROR. The client may send another CONNECT on the same socket."""
@@ -377,18 +379,25 @@ class Connection:
 
     # ------------------------------------------------------------------------------------------ after lost pushes
 
-    def _spawn_afresh(self) -> None:
+    def _spawn_afresh(self, again_s: float) -> None:
         if self._state is State.CONNECTED:
-            self._spawn(self._afresh())
+            self._spawn(self._afresh(again_s))
 
-    async def _afresh(self) -> None:
-        """Tell the client to load everything again, with an offset that later pushes follow."""
+    async def _afresh(self, again_s: float) -> None:
+        """Tell the client to load everything again, with an offset that later pushes follow.
+
+        If PostgreSQL or Redis is lost again, after `again_s`: the socket outlives that.
+        """
         try:
             user, offset = await self._entry.sessions.enter_again(self)
         except Refused:
             self.revoke("revoked")
         except Unavailable as unavailable:
-            self._socket.drop(unavailable.reason)
+            if unavailable.reason is not CloseReason.DEPENDENCY:
+                self._socket.drop(unavailable.reason)
+                return
+            later = min(again_s * 2, AFRESH_AGAIN_AT_MOST_S)
+            asyncio.get_running_loop().call_later(again_s * random.uniform(0.5, 1.5), self._spawn_afresh, later)
         else:
             self._must_load_afresh = False
             self._announce_ready(user, offset, recovered=False)

@@ -652,7 +652,7 @@ async def test_a_client_that_lost_pushes_while_it_connected_is_told_afterwards(p
     ("fails", "how", "reason"),
     [
         (Refused("UNAUTHENTICATED", "revoked"), "linger", CloseReason.REVOKED),
-        (Unavailable(CloseReason.DEPENDENCY), "drop", CloseReason.DEPENDENCY),
+        (Unavailable(CloseReason.SUPERSEDED), "drop", CloseReason.SUPERSEDED),
     ],
 )
 async def test_a_client_that_cannot_load_again_is_closed(peer, fails, how, reason):
@@ -662,6 +662,23 @@ async def test_a_client_that_cannot_load_again_is_closed(peer, fails, how, reaso
     await timers()
     assert peer.did(how, "leave") == [(how, reason), ("leave", True)]
     assert (peer.pushed[-1][0] == "session.revoked") is (how == "linger")
+
+
+async def test_a_client_that_lost_pushes_is_told_once_all_answers_again(peer, monkeypatch):
+    """Its socket outlives a dependency that is lost once more meanwhile."""
+    monkeypatch.setattr(module, "AFRESH_AGAIN_S", 0)
+    connection = await peer.connected()
+    peer.fails = Unavailable(CloseReason.DEPENDENCY)
+    connection.start_afresh(0)
+    await timers()
+    assert len(peer.did("enter again")) > 1
+    assert (peer.did("drop", "leave"), [body["recovered"] for _, body, _ in peer.pushed]) == ([], [False])
+    peer.fails = None
+    await timers()
+    assert [body["recovered"] for _, body, _ in peer.pushed] == [False, False]
+    peer.log.clear()
+    await timers()
+    assert peer.did("enter again") == []
 
 
 # ---------------------------------------------------------------------------------------------- time
