@@ -38,6 +38,7 @@ from channels.messages import (
 from channels.metrics import BUS_LAG
 from channels.names import Names
 from channels.subscriptions import SubscriptionFailed, Subscriptions
+from channels.told import Told
 from storage.shards import Shards
 
 # Asks whether sockets may stay in channels, and takes out those that may not. The text names the cause.
@@ -71,6 +72,7 @@ class Bus:
         self._kinds = kinds
         self._hooks = hooks
         self._recheck = recheck
+        self._told = Told()
         self._own = (*key_names.node_channels(node), (0, key_names.control_channel()))
         self._background = Background("bus")
 
@@ -109,7 +111,11 @@ class Bus:
                     ids, _, body = data[1 + CLOCK_LENGTH :].partition(b"\n")
                     user_ids = [int(user_id) for user_id in ids.split(b",")]
                     shard, clock = self._names.shard_of_user(user_ids[0]), data[1 : 1 + CLOCK_LENGTH].decode()
-                    self._take(Item("", user_ids, _finish(body, "", shard, clock)))
+                    written = _finish(body, "", shard, clock)
+                    if not written.offset:  # of others, the script that publishes them remembers the ids
+                        user_ids = [user_id for user_id in user_ids if self._told.add(written.id, user_id)]
+                    if user_ids:
+                        self._take(Item("", user_ids, written))
                 case _:
                     self._obey(_decode_control(data[1:]))
         except (msgspec.DecodeError, ValueError) as error:

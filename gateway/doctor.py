@@ -19,6 +19,7 @@ from stage.recorder import ObjectStore, Recorder
 from stage.voice_server import VoiceServer
 from storage import embeddings, schema
 from storage.database import Database
+from storage.kafka_breaker import KafkaBreaker
 from storage.kafka_positions import KafkaPositions
 from storage.objects import Objects
 from storage.opensearch_indices import OpenSearchIndices
@@ -155,7 +156,7 @@ async def _event_log(settings: Settings) -> str:
     servers = kafka_servers(settings)
     if servers is None:
         return "on Redis Streams"
-    positions = KafkaPositions(servers)
+    positions = KafkaPositions(servers, KafkaBreaker(servers))
     try:
         partitions = await positions.partitions(sorted(EVENTS))
     finally:

@@ -14,8 +14,9 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from storage.event_log import Appended, Record, partition
+from storage.kafka_breaker import KafkaBreaker
 from storage.kafka_records import send
-from storage.kafka_servers import ANSWER_TIMEOUT_S, KafkaServers, reaching
+from storage.kafka_servers import KafkaServers
 
 MARKERS = "relay"  # the topic
 CLOSE_TIMEOUT_S = 1.0
@@ -24,8 +25,9 @@ CLOSE_TIMEOUT_S = 1.0
 class KafkaAppender:
     """Connects at first use, and anew after each error."""
 
-    def __init__(self, servers: KafkaServers) -> None:
+    def __init__(self, servers: KafkaServers, breaker: KafkaBreaker) -> None:
         self._servers = servers
+        self._breaker = breaker
         self._producer: AIOKafkaProducer | None = None
         self._reader: AIOKafkaConsumer | None = None
         self._last = 0
@@ -35,7 +37,7 @@ class KafkaAppender:
         """Returns the number of the batch before. Raises EventLogUnavailable: the batch may be in the log or not."""
         marker = msgspec.msgpack.encode(Appended(batch, [record.event_id for record in records]))
         try:
-            async with reaching(), asyncio.timeout(ANSWER_TIMEOUT_S):
+            async with self._breaker.reaching():
                 producer, _ = await self._connect()
                 parts: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
                 for record in records:
@@ -61,7 +63,7 @@ class KafkaAppender:
     async def last(self) -> Appended:
         """The last batch that is in the log. No earlier producer can append any more."""
         try:
-            async with reaching(), asyncio.timeout(ANSWER_TIMEOUT_S):
+            async with self._breaker.reaching():
                 _, reader = await self._connect()
                 found = await self._read_last(reader)
         except BaseException:

@@ -5,6 +5,7 @@ leases. Positions are in PostgreSQL (`log_offsets`). They are committed to Kafka
 """
 
 import asyncio
+import random
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -181,7 +182,7 @@ class KafkaGroupConsumer:
                         held.fetched.put_nowait(_Fetched(found.get(tp, ()), position))
             except KafkaError as error:
                 log.warning("a group cannot read the event log", group=self._group, error=str(error))
-                await asyncio.sleep(_RETRY_S)
+                await asyncio.sleep(_RETRY_S * random.uniform(0.5, 1.5))
 
     async def _commit_for_ever(self, consumer: AIOKafkaConsumer) -> None:
         while True:

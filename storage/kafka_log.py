@@ -1,6 +1,7 @@
 """The event log on Kafka, for deployments of many machines."""
 
 import asyncio
+import random
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -14,11 +15,12 @@ from storage import log_offsets
 from storage.database import Database, Transaction
 from storage.event_log import Appended, DeadLetter, EventLogUnavailable, Lag, LogPlace, React, Record
 from storage.kafka_appender import KafkaAppender
+from storage.kafka_breaker import KafkaBreaker
 from storage.kafka_consumer import KafkaGroupConsumer
 from storage.kafka_dead_letters import KafkaDeadLetters
 from storage.kafka_positions import KafkaPositions
 from storage.kafka_records import read_record
-from storage.kafka_servers import ANSWER_TIMEOUT_S, KafkaServers, reaching
+from storage.kafka_servers import KafkaServers, reaching
 from storage.leases import Leases
 from storage.partition_owner import LEASE_MS, RENEW_S
 from storage.redis import RedisError
@@ -38,9 +40,10 @@ class KafkaLog:
         self._servers = servers
         self._shards = shards
         self._turns = Leases(shards, TURN)
-        self._appender = KafkaAppender(servers)
+        self._breaker = KafkaBreaker(servers)
+        self._appender = KafkaAppender(servers, self._breaker)
         self._dead = KafkaDeadLetters(servers)
-        self._positions = KafkaPositions(servers)
+        self._positions = KafkaPositions(servers, self._breaker)
         self._id = secrets.token_hex(8)
         self._turn_until = 0.0  # monotonic, s
 
@@ -75,7 +78,7 @@ class KafkaLog:
             except EventLogUnavailable as error:
                 log.warning("a group waits for the event log", group=group, error=str(error))
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(RETRY_S):
+                    async with asyncio.timeout(RETRY_S * random.uniform(0.5, 1.5)):
                         await stop.wait()
 
     async def bury(self, group: str, record: Record, cause: str) -> None:
@@ -83,7 +86,7 @@ class KafkaLog:
             await self._dead.add(producer, group, record, cause)
 
     async def dead_letters(self, limit: int) -> list[DeadLetter]:
-        async with reaching(), asyncio.timeout(ANSWER_TIMEOUT_S):
+        async with self._breaker.reaching():
             return (await self._dead.read())[:limit]
 
     async def replay(self, ids: Sequence[str] | None) -> int:
@@ -130,6 +133,7 @@ class KafkaLog:
 
     async def close(self) -> None:
         """Let another process append."""
+        self._breaker.close()
         await self._appender.close()
         await self._dead.close()
         await self._positions.close()
@@ -139,7 +143,7 @@ class KafkaLog:
     @asynccontextmanager
     async def _producer(self) -> AsyncIterator[AIOKafkaProducer]:
         producer = self._servers.producer()
-        async with reaching(), asyncio.timeout(ANSWER_TIMEOUT_S):
+        async with self._breaker.reaching():
             try:
                 await producer.start()
                 yield producer

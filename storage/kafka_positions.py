@@ -9,15 +9,17 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from storage.event_log import EventLogUnavailable, Lag
-from storage.kafka_servers import ANSWER_TIMEOUT_S, KafkaServers, reaching
+from storage.kafka_breaker import KafkaBreaker
+from storage.kafka_servers import KafkaServers
 from storage.kafka_topics import partition_counts
 
 
 class KafkaPositions:
     """Connects at first use, and anew after each error. All methods raise EventLogUnavailable."""
 
-    def __init__(self, servers: KafkaServers) -> None:
+    def __init__(self, servers: KafkaServers, breaker: KafkaBreaker) -> None:
         self._servers = servers
+        self._breaker = breaker
         self._connecting = asyncio.Lock()
         self._admin: AIOKafkaAdminClient | None = None
         self._consumer: AIOKafkaConsumer | None = None
@@ -74,7 +76,7 @@ class KafkaPositions:
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[tuple[AIOKafkaAdminClient, AIOKafkaConsumer]]:
         try:
-            async with reaching(), asyncio.timeout(ANSWER_TIMEOUT_S):
+            async with self._breaker.reaching():
                 async with self._connecting:
                     if self._admin is None or self._consumer is None:
                         self._admin, self._consumer = self._servers.admin(), self._servers.consumer()

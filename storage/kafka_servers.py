@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from storage.event_log import EventLogUnavailable
@@ -63,6 +64,10 @@ class KafkaServers:
             isolation_level="read_committed",
             max_partition_fetch_bytes=FETCHED_BYTES,
         )
+
+    def client(self, broker: str) -> AIOKafkaClient:
+        """A bare connection to one of the brokers."""
+        return AIOKafkaClient(**{**self._options, "bootstrap_servers": broker})
 
     def admin(self) -> AIOKafkaAdminClient:
         return AIOKafkaAdminClient(**self._options)

@@ -1,6 +1,7 @@
 """A Kafka broker of the tests, which they can kill and start again."""
 
 import asyncio
+import signal
 import subprocess
 from pathlib import Path
 
@@ -41,6 +42,22 @@ class KafkaBroker:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+    def pause(self) -> None:
+        """It keeps its connections, and answers nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings of a process that uses it."""
+        assert self.servers.kafka is not None
+        address, user, password = self.servers.kafka
+        return {"DAIRA_KAFKA_BROKERS": address, "DAIRA_KAFKA_USER": user, "DAIRA_KAFKA_PASSWORD": password}
 
     async def deployment(self, prefix: str, topics: list[str]) -> KafkaServers:
         """A deployment with these topics and no records."""

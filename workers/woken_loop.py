@@ -4,6 +4,7 @@ Several processes may run the same loop: each turn takes a lock in PostgreSQL.
 """
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -60,7 +61,7 @@ class _WokenLoop:
                         has_more = await self._turn()
                 except (*OUT_OF_REACH, LogFull) as error:
                     log.warning("a loop waits for a service", loop=self._name, error=f"{type(error).__name__}: {error}")
-                    await asyncio.wait({stopping}, timeout=RETRY_S)
+                    await asyncio.wait({stopping}, timeout=RETRY_S * random.uniform(0.5, 1.5))
                 if self._pace.rest_s:
                     await asyncio.wait({stopping}, timeout=self._pace.rest_s)
                 if not has_more:

@@ -28,6 +28,8 @@ from channels.messages import (
 )
 from channels.names import Names
 from channels.subscriptions import SubscriptionFailed
+from channels.told import Told
+from protocol.notifications import NotificationCounted
 from protocol.posts import PostDeleted
 from protocol.room_chat import RoomReacted
 from tests.channels import people
@@ -188,6 +190,20 @@ async def test_a_push_to_users_has_the_offset_of_their_shard(amount):
     assert node.log == [("hear", 7 % amount, CLOCK)]
     node.bus.receive(b"0:node:node1", b"P" + STAMP + b"8\n" + BODY)
     assert node.items[1].user_ids == [8]
+
+
+async def test_a_push_that_is_not_kept_reaches_no_user_of_the_node_twice(node):
+    """A worker may repeat it after a fault."""
+    counted = encode(encode_push(NotificationCounted(id="counted", unseen_count=1)))
+    for user_ids in (b"7,8", b"7,9", b"8,9"):
+        node.bus.receive(b"0:node:node1", b"P" + STAMP + user_ids + b"\n" + counted)
+    assert [item.user_ids for item in node.items] == [[7, 8], [9]]
+
+
+def test_what_was_told_long_ago_is_forgotten():
+    told = Told(most=2)
+    assert [told.add("push", user_id) for user_id in (1, 2, 3, 1)] == [True, True, True, False]
+    assert [told.add("push", user_id) for user_id in (4, 5, 1, 5)] == [True, True, True, False]
 
 
 async def test_a_push_beyond_the_bound_of_a_hold_is_reported_as_lost(node):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import aiohttp
 
 from domain.post_channels import POST
-from gateway.embedded import livekit_program
+from gateway.embedded import kafka_jars, livekit_program
 from gateway.stores import open_stores
 from protocol.posts import PostDeleted
 from storage.cancellation import end
@@ -93,6 +93,16 @@ async def opensearch_paused(scene: Scene) -> AsyncIterator[None]:
         yield
     finally:
         scene.watched.opensearch.resume()
+
+
+@asynccontextmanager
+async def kafka_paused(scene: Scene) -> AsyncIterator[None]:
+    assert scene.watched.kafka is not None
+    scene.watched.kafka.pause()
+    try:
+        yield
+    finally:
+        scene.watched.kafka.resume()
 
 
 @asynccontextmanager
@@ -338,6 +348,7 @@ FAULTS = (
     Fault(("MediaStuck",), "the workers of media are paused", media_workers_paused),
     Fault(("ObjectStoreDown",), "the object store is paused", server_paused("s3")),
     Fault(("SearchDown",), "OpenSearch is paused", opensearch_paused),
+    Fault(("KafkaDown",), "Kafka is paused", kafka_paused),
     Fault(("EventLogLag", "OutboxStuck", "CountsBehind"), "the other workers are paused", workers_paused),
     Fault(("NodeDown",), "a node is killed", node_killed),
     Fault(("EventLoopLag", "PushesLate"), "a node is paused for most of the time", node_starved),
@@ -345,5 +356,9 @@ FAULTS = (
     Fault(("PostgresDown", "CallsFail"), "PostgreSQL is paused", server_paused("postgres")),
     Fault(("RedisDown",), "Redis is paused", redis_paused),
 )
-# As tests of voice and of OpenSearch are skipped.
-EXCUSED = {*(() if livekit_program() else ("VoiceDown",)), *(() if opensearch_home() else ("SearchDown",))}
+# As tests of voice, of OpenSearch and of Kafka are skipped.
+EXCUSED = {
+    *(() if livekit_program() else ("VoiceDown",)),
+    *(() if opensearch_home() else ("SearchDown",)),
+    *(() if kafka_jars() else ("KafkaDown",)),
+}

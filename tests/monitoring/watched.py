@@ -12,9 +12,10 @@ from urllib.parse import quote
 import asyncpg
 
 from gateway.app import worker_names
-from gateway.embedded import EmbeddedServers
+from gateway.embedded import EmbeddedServers, kafka_jars
 from tests.chaos.deployment import PLENTY, Deployment
 from tests.gateway.test_commands import DAIRA
+from tests.kafka_broker import KafkaBroker
 from tests.opensearch_node import OpenSearchNode, opensearch_home
 from tests.patience import WAIT_S
 from tests.ports import free_ports
@@ -43,6 +44,7 @@ class Watched(Deployment):
         self.sidecars = dict(zip(self.names, free_ports(len(self.names)), strict=True))
         [self.mail_port] = free_ports(1)
         self.opensearch: OpenSearchNode | None = None  # None if it is missing: then search is in PostgreSQL
+        self.kafka: KafkaBroker | None = None  # None if it is missing
         self._trust = trust
         self.environment |= {
             "DAIRA_PING_TIMEOUT": "120",  # a slow reader is not closed before its alert
@@ -63,6 +65,11 @@ class Watched(Deployment):
             await self.opensearch.start()
             self.environment |= {"DAIRA_SEARCH_ENGINE": "opensearch", "DAIRA_OPENSEARCH_URL": self.opensearch.url}
             assert self.run("migrate").returncode == 0
+        if kafka_jars() is not None:
+            folder = self.data_dir.parent / "kafka"
+            folder.mkdir()
+            self.kafka = KafkaBroker(self.servers_running.servers, folder)
+            await self.kafka.start()
         self.replica = PostgresReplica(self.servers_running.servers, self.data_dir.parent / "replica")
         await self.replica.start()
 
@@ -81,6 +88,8 @@ class Watched(Deployment):
                 "DAIRA_POSTGRES_POOL": "5",  # a few users can fill it
                 "DAIRA_SHED_DELAY": ("0.2", "60")[number],  # one node refuses what another lets wait
             }
+            if number == 1 and self.kafka is not None:  # it only watches Kafka: the event log is on Redis
+                environment |= self.kafka.environment
             self.processes[name] = self.start("serve", **environment)
 
     def start(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
@@ -102,6 +111,8 @@ class Watched(Deployment):
         await super().end()
         if self.opensearch is not None:
             self.opensearch.kill()
+        if self.kafka is not None:
+            self.kafka.kill()
         for log in self.data_dir.parent.glob("*.log"):
             print(log.name, log.read_text()[-2_000:])  # shown when the test fails
 

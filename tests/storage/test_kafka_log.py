@@ -2,14 +2,16 @@
 
 import asyncio
 import dataclasses
+import time
 
 import pytest
 
 from storage import log_offsets
 from storage.event_log import Batch, EventLogUnavailable, PartitionTaken, Record, partition
 from storage.kafka_log import KafkaLog
-from storage.kafka_servers import KafkaLogin
+from storage.kafka_servers import ANSWER_TIMEOUT_S, KafkaLogin
 from storage.kafka_topics import Layout, ensure_topics
+from storage.metrics import BREAKER_OPEN
 from tests.faults import soon
 from tests.patience import WAIT_S
 from tests.storage.log_reader import TOPIC, Reader, records
@@ -147,3 +149,40 @@ async def test_what_is_wrong_with_kafka_is_named(servers, shards):
     with pytest.raises(EventLogUnavailable, match="Kafka: "):
         await stranger.ping()
     await stranger.close()
+
+
+async def test_a_broker_that_hangs_is_refused_at_once_and_found_again(event_log, kafka):
+    """Whoever waits for it when it begins to hang is told within seconds."""
+
+    async def tried(batch: int) -> float:
+        began = time.monotonic()
+        with pytest.raises(EventLogUnavailable):
+            await event_log.append(batch, records(keys=1, each=1))
+        return time.monotonic() - began
+
+    assert await event_log.append(1, records(keys=1, each=1)) == 0
+    kafka.pause()
+    try:
+        first = await tried(2)
+        assert BREAKER_OPEN.labels("kafka")._value.get() == 1
+        later = [await tried(2) for _ in range(5)]
+        with pytest.raises(EventLogUnavailable):
+            await asyncio.wait_for(event_log.ping(), 1)
+    finally:
+        kafka.resume()
+    resumed = time.monotonic()
+    async with asyncio.timeout(WAIT_S):
+        while (await _last(event_log)) is None:
+            await asyncio.sleep(0.1)
+    assert first < ANSWER_TIMEOUT_S - 1
+    assert max(later) < 0.5
+    assert BREAKER_OPEN.labels("kafka")._value.get() == 0
+    print(f"\nnoticed after {first:.1f} s; then refused in {max(later) * 1_000:.0f} ms; "
+          f"answered {time.monotonic() - resumed:.1f} s after it went on")  # fmt: skip
+
+
+async def _last(event_log: KafkaLog):
+    try:
+        return await event_log.last_append()
+    except EventLogUnavailable:
+        return None
