@@ -6,8 +6,8 @@ from typing import Any
 from alembic import op
 from sqlalchemy.util import await_only
 
-revision = "0031"
-down_revision = "0030"
+revision = "0032"
+down_revision = "0031"
 oldest_code = "0019"  # it drops a function that only functions call
 
 

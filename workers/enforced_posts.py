@@ -1,0 +1,66 @@
+"""Posts that moderation withholds, limits or labels: out of feeds, search and trends, and back."""
+
+from domain import audience, search_documents
+from domain.post_channels import POST
+from protocol.posts import FeedRemoved, PostDeleted
+from storage import enforcement, posts, search
+from storage.enforcement import EnforcedPostRow
+from workers import fanout
+from workers.enforced_notifications import settle as settle_notifications
+from workers.job import Job
+from workers.notifications_of_posts import tell_of_post
+from workers.trends import note_hashtags
+
+
+async def settle(job: Job, post_id: int, *, may_restore: bool) -> None:
+    """Bring everything in line with the post's standing. may_restore: the decision may have ended a withholding."""
+    async with job.tools.database.transaction() as tx:
+        post = await enforcement.post(tx, post_id)
+        readers = [] if post is None else await audience.of_post(tx, post)
+    if post is None:
+        return
+    if post["hidden"]:
+        await _withdraw(job, post, readers)
+    elif may_restore and post["withheld_by"] is not None:
+        online = await job.tools.locations.online(readers)
+        await fanout.deliver(job.tools, post, readers, online, fanout.added(post, again=post["withheld_by"]))
+        await tell_of_post(job, post_id, post["author_id"])  # what was held at once was told to nobody
+    else:
+        await show(job, post_id)
+    told = {*post["mention_ids"], post["original_author_id"] or 0} - {post["author_id"], 0}
+    await settle_notifications(job, told, "post", post_id)
+    await _index(job, post_id)
+    await note_hashtags(job, post_id, post["author_id"])
+
+
+async def _withdraw(job: Job, post: EnforcedPostRow, readers: list[int]) -> None:
+    """As for a deleted post, but its author sees it still."""
+    post_id, author_id, cause = post["id"], post["author_id"], post["withheld_by"]
+    channel = POST.channel(post_id)
+    await fanout.remove(job.tools, readers, post_id)
+    deleted = PostDeleted(id=f"post.deleted:{post_id}:{cause}", post_id=str(post_id))
+    await job.tools.broadcaster.publish(channel, deleted, actor_id=author_id, not_to=author_id)
+    await job.tools.broadcaster.empty(channel, keeps=author_id)
+    removed = FeedRemoved(id=f"feed.removed:{post_id}:{cause}", post_id=str(post_id))
+    await job.tools.broadcaster.publish_to_users(readers, removed)
+    await fanout.push_to_author_channel(job.tools, post, removed)
+
+
+async def show(job: Job, post_id: int, not_to: int = 0) -> None:
+    """Show the post as it is now to users who watch it, except that one."""
+    async with job.tools.database.transaction() as tx:
+        rows = await posts.load(tx, [post_id])
+        if not rows or rows[0]["chosen_visibility"] is not None:
+            return
+        push = await fanout.edited(job, tx, rows[0])
+    channel = POST.channel(post_id)
+    await job.tools.broadcaster.publish(channel, push, actor_id=rows[0]["author_id"], not_to=not_to)
+
+
+async def _index(job: Job, post_id: int) -> None:
+    """What is limited, held or removed leaves the index, so that it takes no place among what a search finds."""
+    found = await search.posts_to_index(job.tools.database, [post_id])
+    if found:
+        await job.tools.search.write([search_documents.of_post(each) for each in found], read_at=job.began_at)
+    else:
+        await job.tools.search.remove("post", [post_id], read_at=job.began_at)
