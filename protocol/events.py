@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from protocol.auth import RevocationReason
+from protocol.moderation import Action, ModeratedType
 from protocol.reactions import ReactionKind, TargetType
 
 # Urgent events overtake all others; bulk events never delay them.
@@ -364,6 +365,33 @@ class CaseOpenedEvent(Event, frozen=True):
     keyed_by: ClassVar[str] = "case_id"
     lane: ClassVar[Lane] = "urgent"
     case_id: int
+
+
+class _DecisionEvent(msgspec.Struct, frozen=True):
+    """Of whom and what a decision is. `target_seq` is the number of a chat message, and 0 for all else."""
+
+    decision_id: int
+    target_type: ModeratedType
+    target_id: int
+    target_seq: int
+    user_id: int
+    action: Action
+
+
+class DecisionMadeEvent(_DecisionEvent, Event, frozen=True):
+    """The database writes this event: see `make_decision`."""
+
+    topic: ClassVar[str] = "decision.made"
+    keyed_by: ClassVar[str] = "target_id"
+    lane: ClassVar[Lane] = "urgent"
+
+
+class DecisionEndedEvent(_DecisionEvent, Event, frozen=True):
+    """It was undone, overturned, or its time is over. The database writes this event: see `end_decision`."""
+
+    topic: ClassVar[str] = "decision.ended"
+    keyed_by: ClassVar[str] = "target_id"
+    lane: ClassVar[Lane] = "urgent"
 
 
 EVENTS: dict[str, type[Event]] = {event.topic: event for event in Event.__subclasses__()}

@@ -313,7 +313,8 @@ PRIVATE = {
 OTHERS = {
     "users", "posts", "media", "comments", "reactions", "rooms", "room_messages", "room_digests", "room_turns",
     "room_recordings", "room_roles", "room_bans", "room_invitations", "chats", "chat_members", "chat_messages",
-    "chat_edits", "chat_reactions", "chat_hidden", "cases", "case_acts", "reports",
+    "chat_edits", "chat_reactions", "chat_hidden", "cases", "case_acts", "reports", "decisions",
+    "statements",
 }  # fmt: skip
 
 
@@ -523,4 +524,33 @@ async def test_cases_are_visible_to_moderators_and_reports_also_to_their_reporte
         for table in ("reports", "case_acts"):
             await owner.execute(f"DELETE FROM {table} WHERE case_id = $1", case_id)
         await owner.execute("DELETE FROM cases WHERE id = $1", case_id)
+        await owner.close()
+
+
+async def test_decisions_are_visible_to_moderators(world, cluster: Cluster):
+    shown, _ = world
+    owner = await cluster.owner()
+    people, decision = shown.people, next(ids)
+    await owner.execute(
+        """INSERT INTO decisions (id, target_type, target_id, user_id, action, reason)
+        VALUES ($1, 'user', $2, $2, 'warn', 'spam')""",
+        decision, people["author"],
+    )  # fmt: skip
+    await owner.execute(
+        """INSERT INTO statements (decision_id, user_id, decision_ground, facts, category, content_type, source,
+                                   automated_detection, automated_decision, language)
+        VALUES ($1, $2, 'x', 'x', 'x', 'x', 'x', false, false, 'en')""",
+        decision, people["author"],
+    )  # fmt: skip
+    try:
+        for role, sees in (("user", set()), ("moderator", {"asker"}), ("admin", {"asker"})):
+            await owner.execute("UPDATE users SET role = $2 WHERE id = $1", people["asker"], role)
+            for table, column in (("decisions", "id"), ("statements", "decision_id")):
+                statement = f"SELECT {column} FROM {table} WHERE {column} = $1"
+                found = {name for name in (*VIEWERS, "") if await shown.rows(name, statement, decision)}
+                assert found == sees, (table, role)
+    finally:
+        await owner.execute("UPDATE users SET role = 'user' WHERE id = $1", people["asker"])
+        await owner.execute("DELETE FROM statements WHERE decision_id = $1", decision)
+        await owner.execute("DELETE FROM decisions WHERE id = $1", decision)
         await owner.close()

@@ -4,6 +4,7 @@ from tests.storage.policies.candidates import CANDIDATES
 from tests.storage.policies.cases import CASES
 from tests.storage.policies.chats import CHATS
 from tests.storage.policies.counts import COUNTS
+from tests.storage.policies.decisions import DECISIONS
 from tests.storage.policies.engagement import ENGAGEMENT
 from tests.storage.policies.events import OUTBOX
 from tests.storage.policies.explore import EXPLORE
@@ -29,5 +30,6 @@ OF_VIEWERS = {
     **SEARCH,
     **EXPLORE,
     **CASES,
+    **DECISIONS,
     **OUTBOX,
 }

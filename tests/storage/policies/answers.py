@@ -7,6 +7,7 @@ owner of the tables checks its effect with the second.
 from tests.storage.policies import (
     candidates,
     cases,
+    decisions,
     enforcement,
     explore,
     feeds,
@@ -36,6 +37,7 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     **search.ANSWERED,
     **explore.ANSWERED,
     **cases.ANSWERED,
+    **decisions.ANSWERED,
     # The viewer and their relations.
     "viewer_id": ((_SIGNED_IN, "SELECT viewer_id() = {me}"),),
     "snowflake_at": ((_EVERYBODY, "SELECT snowflake_at(now())"),),
@@ -311,6 +313,7 @@ INTERNAL = {
     *search.INTERNAL,
     *explore.INTERNAL,
     *cases.INTERNAL,
+    *decisions.INTERNAL,
     "recording_told",
     "recordings_end",
     "room_role", "room_visible_to", "post_visible_to", "may_stand", "count_follow", "follows_counted", "posts_counted",
@@ -334,6 +337,7 @@ TO_WORKERS = {
     *notifications.TO_WORKERS,
     *explore.TO_WORKERS,
     *cases.TO_WORKERS,
+    *decisions.TO_WORKERS,
     "viewer_id", "snowflake_at", "relations", "ensure_partitions", "outbox_backlog", "take_turn", "room_standings",
     "room_users", "room_for_all", "room_visible_to", "lock_turns", "chat_users", "unread_in_chat",
     "push_devices_of", "take_counts_turn", "fold_counts", "counts_backlog", "media_backlog", "counts_wait",

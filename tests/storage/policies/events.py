@@ -41,6 +41,11 @@ def _chat(topic: str, chat: str, payload: str) -> str:
     return _event(f"chat.{topic}", f"{{{chat}}}", f'"chat_id": {{{chat}}}{payload}')
 
 
+def _decided(change: str) -> str:
+    payload = '"decision_id": {decision}, "target_type": "post", "target_id": {post}, "user_id": {owner}'
+    return _event(f"decision.{change}", "{post}", payload)
+
+
 _NEW_POST = """INSERT INTO posts (id, author_id, text, visibility, reply_policy)
     VALUES ({new}, {me}, 'x', 'public', 'everyone');"""
 _NEW_SHARE = """INSERT INTO posts (id, author_id, text, visibility, reply_policy, shared_post_id)
@@ -52,7 +57,7 @@ _REMOVED = ', "user_id": %s, "reason": "kicked", "joined": null'
 # Triggers and the operator's commands write them: no viewer may.
 OF_NO_VIEWER = {
     "media.uploaded", "media.described", "media.finished", "media.owner_opened", "media.deleted",
-    "system.message_sent", "search.due", "case.opened",
+    "system.message_sent", "search.due", "decision.made", "decision.ended", "case.opened",
 }  # fmt: skip
 
 OUTBOX = {
@@ -137,6 +142,8 @@ OUTBOX = {
             (NO_ONE, _event("room.closed", "{me}", '"room_id": {ended}')),
             (NO_ONE, _event("media.uploaded", "{loose_file}", '"media_id": {loose_file}, "owner_id": {me}')),
             (NO_ONE, _event("media.described", "{file}", '"media_id": {file}')),
+            (NO_ONE, _decided("made")),
+            (NO_ONE, _decided("ended")),
             (NO_ONE, _event("search.due", "{me}", '"kind": "user", "document_id": {me}')),
             (NO_ONE, _event("case.opened", "{case}", '"case_id": {case}')),
             (NO_ONE, _event("media.finished", "{file}", '"media_id": {file}')),

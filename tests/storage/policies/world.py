@@ -28,7 +28,7 @@ _ROWS = """
     device notification filtered_notification system_message told_message
     viewed_post share collection collection_of_other
     file loose_file upload upload_of_other expired_file star_post
-    case decided_case report case_act
+    case decided_case report case_act decision
 """
 
 
@@ -255,6 +255,11 @@ _BELONGINGS = """
     INSERT INTO case_acts (id, case_id, kind) VALUES ({case_act}, {case}, 'opened');
     INSERT INTO reports (id, case_id, reporter_id, reason, weight) VALUES ({report}, {case}, {other}, 'spam', 0.5);
     INSERT INTO reporters (user_id, upheld) VALUES ({other}, 1);
+    INSERT INTO decisions (id, target_type, target_id, user_id, action, reason, decided_by)
+        VALUES ({decision}, 'post', {star_post}, {star}, 'limit', 'spam', {muted});
+    INSERT INTO statements (decision_id, user_id, decision_ground, facts, category, content_type, source,
+                            automated_detection, automated_decision, language)
+        VALUES ({decision}, {star}, 'x', 'x', 'x', 'x', 'x', false, false, 'en');
     INSERT INTO post_people (post_id, user_id) VALUES ({star_post}, {other});
     INSERT INTO post_heat (post_id, heat, is_video) VALUES ({star_post}, 1, true), ({post}, 1, true);
 """

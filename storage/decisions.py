@@ -1,0 +1,151 @@
+"""Decisions of moderation: the one place where they are made and ended.
+
+Each writes its audit row, its statement of reasons and its event in the same transaction, and makes the target what the
+standing decisions say. Wake the relay after the commit, as after every event.
+"""
+
+import datetime
+from collections.abc import Sequence
+from typing import Literal, TypeAlias, TypedDict, cast
+
+import asyncpg
+import orjson
+
+from protocol import errors
+from protocol.moderation import Action, Label, ModeratedType, Reason
+from storage.database import Transaction
+from storage.statement_texts import facts
+
+# A viewer is a moderator, or the author of what a rule restricts. The system and the operator have no viewer.
+DecidedBy = Literal["viewer", "system", "operator"]
+EndReason = Literal["undone", "expired", "overturned"]
+# The operator's commands have connections of their own.
+Writer: TypeAlias = "Transaction | asyncpg.Connection[asyncpg.Record]"
+
+_OF_USERS: frozenset[Action] = frozenset({"approve", "warn", "suspend", "ban"})
+_OF_THINGS: frozenset[Action] = frozenset({"approve", "warn", "label", "limit", "shadow", "hold", "remove"})
+_FOR_GOOD: frozenset[Action] = frozenset({"approve", "warn", "ban"})
+
+
+class DecisionRow(TypedDict):
+    id: int
+    case_id: int | None
+    target_type: ModeratedType
+    target_id: int
+    target_seq: int
+    user_id: int
+    action: Action
+    reason: Reason
+    labels: list[Label]
+    until: datetime.datetime | None
+    note: str
+    decided_by: int | None
+    rule_id: int | None
+    rule_version: int | None
+    created_at: datetime.datetime
+    ended_at: datetime.datetime | None
+    ended_by: int | None
+    end_reason: EndReason | None
+
+
+async def decide(
+    tx: Writer,
+    target_type: ModeratedType,
+    target_id: int,
+    *,
+    seq: int = 0,
+    action: Action,
+    reason: Reason,
+    labels: Sequence[Label] = (),
+    until: datetime.datetime | None = None,
+    note: str = "",
+    case_id: int | None = None,
+    rule_id: int | None = None,
+    rule_version: int | None = None,
+    by: DecidedBy = "viewer",
+    ip: str | None = None,
+    user_agent: str | None = None,
+) -> DecisionRow:
+    """Decide about the target, and enforce it.
+
+    seq: of a chat message in the chat `target_id`. case_id: lets a target be judged that is gone meanwhile. rule_id: of
+    a rule that decides in its author's own transaction. `system` decides automatically, in workers.
+
+    Raises INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED; the transaction must then be rolled back.
+    """
+    check(target_type, action, reason, labels, until)
+    is_automatic = by == "system" or rule_id is not None
+    told = facts(target_type, action, reason, is_automatic=is_automatic)
+    draft = orjson.dumps(
+        {
+            "target_type": target_type,
+            "target_id": target_id,
+            "target_seq": seq,
+            "action": action,
+            "reason": reason,
+            "labels": list(labels),
+            "until": until,
+            "note": note,
+            "case_id": case_id,
+            "rule_id": rule_id,
+            "rule_version": rule_version,
+            "facts_ar": told.ar,
+            "facts_en": told.en,
+            "ip": ip,
+            "user_agent": user_agent,
+        }
+    ).decode()
+    try:
+        if by == "viewer":
+            row = await tx.fetchrow("SELECT * FROM decide($1)", draft)
+        else:
+            row = await tx.fetchrow("SELECT * FROM decide_without_viewer($1, $2)", draft, is_automatic)
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise errors.permission_denied(str(error)) from None
+    if row is None or row["id"] is None:
+        raise errors.not_found(target_type)
+    return cast("DecisionRow", row)
+
+
+def check(
+    target_type: ModeratedType,
+    action: Action,
+    reason: Reason,
+    labels: Sequence[Label],
+    until: datetime.datetime | None,
+) -> None:
+    """Raise INVALID_ARGUMENT for a decision that cannot be made about any target of the type."""
+    if action not in (_OF_USERS if target_type == "user" else _OF_THINGS):
+        raise errors.invalid("action", f"cannot be done to a {target_type}")
+    if action == "shadow" and reason != "spam":
+        raise errors.invalid("action", "only spam is shadowed: of everything else, the author is told")
+    if action == "label" and not labels:
+        raise errors.invalid("labels", "name at least one")
+    if until is not None and action in _FOR_GOOD:
+        raise errors.invalid("until", f"a decision to {action} has no end")
+    if until is not None and until <= datetime.datetime.now(datetime.UTC):
+        raise errors.invalid("until", "is in the past")
+
+
+async def end(
+    tx: Transaction, decision_id: int, *, ip: str | None = None, user_agent: str | None = None
+) -> DecisionRow:
+    """Undo the decision, and make its target what the other decisions say. Repeating it changes nothing.
+
+    For moderators, who undo their own decisions, and for admins, who undo all.
+
+    Raises NOT_FOUND, PERMISSION_DENIED; the transaction must then be rolled back.
+    """
+    try:
+        row = await tx.fetchrow("SELECT * FROM undo_decision($1, $2, $3)", decision_id, ip, user_agent)
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise errors.permission_denied(str(error)) from None
+    if row is None or row["id"] is None:
+        raise errors.not_found("decision")
+    return cast("DecisionRow", row)
+
+
+async def expire(tx: Transaction, limit: int) -> int:
+    """End decisions whose time is over. Returns how many. For workers."""
+    ended: int = await tx.fetchval("SELECT expire_decisions($1)", limit)
+    return ended
