@@ -45,8 +45,10 @@ from storage.search_engine import SearchUnavailable
 from storage.seen_posts import SeenPosts
 from storage.views import Sketches
 from workers.account_mails import send_account_mails
+from workers.audit_sealer import seal_audit
 from workers.candidates import keep_candidates
 from workers.counters import run_counters
+from workers.decision_keeper import keep_decisions
 from workers.deliveries import deliver
 from workers.embeddings import learn_daily
 from workers.erasures import ERASURES_AGE, ERASURES_DUE, erase_accounts
@@ -143,6 +145,10 @@ class WorkerProcess:
                 return partial(keep_trends, self.tools, self._stop)
             case "erasures":
                 return partial(erase_accounts, self.tools, self._stop)
+            case "decisions-keeper":
+                return partial(keep_decisions, self.tools, self._stop)
+            case "sealer":
+                return partial(seal_audit, self.tools, self._stop)
             case "recordings-keeper":
                 return partial(keep_recordings, self.tools, self._stop)
             case _:
@@ -166,7 +172,8 @@ def worker_names() -> list[str]:
     """Return the names that `daira work` accepts."""
     keepers = ["keeper", "candidates", "embeddings", "trends-keeper", "media-sweeper", "voice-keeper"]
     senders = ["deliveries", "account-mails"]
-    return ["relay", "counters", *senders, *keepers, "recordings-keeper", "erasures", *LANES, *sorted(groups())]
+    safety = ["decisions-keeper", "sealer", "erasures"]
+    return ["relay", "counters", *senders, *keepers, "recordings-keeper", *safety, *LANES, *sorted(groups())]
 
 
 def sidecar(

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.terminal import load_settings, notes, run, screen
+from gateway.terminal import fail, load_settings, notes, run, screen
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from gateway.settings import Settings
+    from storage.audit_chain import Head, Verified
     from storage.database import Database
 
 BATCH = 500  # targets
@@ -56,6 +57,42 @@ def check_media(
     screen.print(f"{differences} differences{', repaired' if repair and differences else ''}")
     if differences and not repair:
         raise typer.Exit(1)
+
+
+@app.command("audit")
+def check_audit(
+    earlier: Annotated[
+        str | None, typer.Option("--earlier", metavar="PLACE:HASH", help="a head that this command printed before")
+    ] = None,
+) -> None:
+    """Compare the audit trail with its chain of hashes. Exits with 1 at the first row that is not as it was sealed.
+
+    Keep the head that it prints on another system: with `--earlier`, it also notices if the chain's end was cut off or
+    the whole chain was written anew.
+    """
+    from storage.audit_chain import Head
+
+    try:
+        known = Head.parse(earlier) if earlier else None
+    except ValueError:
+        fail("--earlier takes what the command printed as head: a number, a colon and a hash")
+    found = run(verify_audit(load_settings(), known))
+    if found.broken is not None:
+        screen.print(f"broken: {found.broken}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1)
+    screen.print(f"{found.head.place} audit rows are as they were sealed", highlight=False)
+    screen.print(f"head: {found.head}", highlight=False, soft_wrap=True)
+
+
+async def verify_audit(settings: "Settings", earlier: "Head | None") -> "Verified":
+    from gateway import demo
+    from storage import audit_chain
+
+    connection = await demo.connect_as_owner(settings.owner_database)
+    try:
+        return await audit_chain.verify(connection, earlier)
+    finally:
+        await connection.close()
 
 
 def tell(difference: str) -> None:

@@ -151,9 +151,7 @@ async def refused(rows: Rows, viewer: int, function: str, *arguments: Any) -> bo
     return False
 
 
-async def test_nobody_decides_about_themselves_and_only_admins_about_moderators(
-    rows: Rows, moderator: int, admin: int
-):
+async def test_nobody_decides_about_themselves_and_only_admins_about_moderators(rows: Rows, moderator: int, admin: int):
     other = await rows.user(role="moderator")
     own = draft(await rows.post(admin))
     ban = draft(other, "ban", target_type="user")

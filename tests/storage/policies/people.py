@@ -195,8 +195,6 @@ PEOPLE = {
             (NO_ONE, "INSERT INTO audit (id, action, resource) VALUES ({new}, 'room.ban', 'room:{room}')"),
             (NO_ONE, "INSERT INTO audit (id, actor_id, action, resource, recorded_at)"
                      " VALUES ({new}, {me}, 'room.ban', 'room:{room}', '2020-01-01')"),
-            (NO_ONE, "UPDATE audit SET actor_id = {stranger} WHERE actor_id = {owner}"),
-            (NO_ONE, "DELETE FROM audit WHERE actor_id = {owner}"),
         ),
     ),
 }  # fmt: skip
