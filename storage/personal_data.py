@@ -19,6 +19,8 @@ NOT_PERSONAL = {
     "handled_events": "Ids of events.",
     "username_reservations": "Hashes of usernames that are free again later.",
     "outbox": "Events name people by ids, and are deleted 15 minutes after they were sent.",
+    "audit_chain": "Hashes of audit rows.",
+    "audit_unsealed": "Ids of audit rows.",
     "count_changes": "Changes of counts.",
     "counts_unpushed": "Counts that are to be pushed.",
     "view_sketches": "Counts of views, from which nobody can be read.",

@@ -1,6 +1,6 @@
 """The registry of personal data: reports, cases, codes and mails of accounts."""
 
-from storage.personal_records import Blanked, Deleted, Personal
+from storage.personal_records import Blanked, Deleted, Kept, Personal
 
 _MINE = "user_id = person"
 _MODERATORS = "The notes and the copies of moderators; the person sees decisions by `account.limits`."
@@ -40,6 +40,26 @@ MODERATION = (
         " action",
         _MODERATORS,
         (Blanked("snapshot = '{}', content_hash = sha256('')", "snapshot = '{}'", where="owner_id = person"),),
+    ),
+    Personal(
+        "decisions",
+        "id",
+        # An author is not told of spam that only the author sees.
+        "user_id = person AND action <> 'shadow'",
+        "id target_type target_id target_seq action reason labels until created_at ended_at end_reason",
+        "case_id user_id note decided_by rule_id rule_version ended_by",
+        _MODERATORS,
+        (Blanked("note = ''", "note = ''", where="user_id = person"),),
+    ),
+    Personal(
+        "statements",
+        "decision_id",
+        "decision_id IN (SELECT d.id FROM decisions d WHERE d.user_id = person AND d.action <> 'shadow')",
+        "decision_id decision_visibility decision_account decision_ground facts category content_type territorial_scope"
+        " source automated_detection automated_decision applies_from end_date language",
+        "user_id",
+        "It is the person.",
+        (Kept("They say what was decided, in words that are the same for everybody."),),
     ),
     Personal(
         "one_time_codes",

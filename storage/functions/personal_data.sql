@@ -154,6 +154,12 @@ BEGIN
             SELECT id FROM cases WHERE owner_id = person
                 AND NOT (snapshot = '{}') LIMIT amount);
         GET DIAGNOSTICS erased = ROW_COUNT;
+    WHEN 'decisions' THEN
+        UPDATE decisions SET note = ''
+        WHERE (id) IN (
+            SELECT id FROM decisions WHERE user_id = person
+                AND NOT (note = '') LIMIT amount);
+        GET DIAGNOSTICS erased = ROW_COUNT;
     WHEN 'one_time_codes' THEN
         DELETE FROM one_time_codes WHERE (purpose, subject) IN (
             SELECT purpose, subject FROM one_time_codes WHERE user_id = person LIMIT amount);

@@ -1,4 +1,4 @@
-"""Decisions of moderation, and the statements of reasons that tell users of them."""
+"""The audit trail cannot be changed, and a chain of hashes shows it if it was."""
 
 from pathlib import Path
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from alembic import op
 from sqlalchemy.util import await_only
 
-revision = "0031"
-down_revision = "0030"
+revision = "0033"
+down_revision = "0032"
 
 
 def upgrade() -> None:

@@ -1,4 +1,4 @@
-"""The audit trail cannot be changed, and a chain of hashes shows it if it was."""
+"""Decisions of moderation, and the statements of reasons that tell users of them."""
 
 from pathlib import Path
 from typing import Any
