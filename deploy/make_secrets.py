@@ -49,6 +49,7 @@ def main() -> None:
     cluster = f"redis+cluster://:{redis}@{CLUSTER}"
     for name, content in {
         "daira_token_keys": f"first:{secrets.token_hex(32)}",
+        "daira_sealing_keys": f"first:{secrets.token_hex(32)}",
         "daira_postgres_url": f"postgresql://daira_app:{app}@pgbouncer:6432/daira",
         "daira_postgres_worker_url": f"postgresql://daira_worker:{worker}@pgbouncer:6432/daira",
         "daira_postgres_direct_url": f"postgresql://daira_worker:{worker}@postgres:5432/daira",

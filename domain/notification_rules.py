@@ -12,7 +12,6 @@ from protocol.timestamps import to_wire
 
 # Sent at once, whatever the user does meanwhile: a thief who is signed in as the user could see and silence them.
 URGENT: frozenset[Kind] = frozenset({"security"})
-BY_EMAIL: frozenset[Kind] = frozenset({"security"})  # unless the user chooses otherwise
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,8 @@ class Recipient:
     has_email: bool
 
     def wants(self, kind: Kind, channel: Channel) -> bool:
-        return self.channels.get(kind, {}).get(channel, channel != "email" or kind in BY_EMAIL)
+        """By the user's choice; what is urgent cannot be switched off."""
+        return kind in URGENT or self.channels.get(kind, {}).get(channel, channel != "email")
 
     def has(self, channel: Channel) -> bool:
         return {"socket": True, "push": self.has_push, "email": self.has_email}[channel]
@@ -85,6 +85,8 @@ def rule_again(channel: Channel, kind: Kind, to: Recipient, now: datetime, *, is
 
 def rule(channel: Channel, kind: Kind, to: Recipient, now: datetime, at: datetime) -> Ruling:
     """Whether to send on the channel at that time, by the preferences and devices as they are now."""
+    if channel == "email" and kind in URGENT:
+        return Ruling(channel, "dropped", "a mail to the account's address tells it", now)
     if not to.wants(kind, channel):
         return Ruling(channel, "dropped", "turned off in the preferences", now)
     if not to.has(channel):

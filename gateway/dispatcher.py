@@ -177,7 +177,7 @@ class Dispatcher:
         place = idempotency.AnswerPlace(call.viewer.id, method.name, key)
         first = await idempotency.first_answer(tx, place, request_hash)
         if first is not None:
-            answer = msgspec.msgpack.decode(first, type=method.result)
+            answer = msgspec.msgpack.decode(first, type=method.results[0])
             return answer if method.renew is None else await method.renew(call, answer, tx)
         await self._count(method, call)
         result = await method.handler(call, request, tx)

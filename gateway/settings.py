@@ -202,6 +202,11 @@ class Settings(BaseSettings):
         None,
         description="id:secret[,id:secret…]: the first signs tokens, all verify. Secrets of 32 characters or more.",
     )
+    sealing_keys: SecretStr | None = Field(
+        None,
+        description="id:secret[,id:secret…]: the first encrypts the secrets of second factors, all decrypt them. "
+        "Without it, nobody can switch a second factor on.",
+    )
     refresh_leeway: float = Field(
         10.0, description="Seconds in which a client may repeat a refresh whose answer it lost. 0: never.", ge=0
     )
@@ -406,7 +411,8 @@ class Settings(BaseSettings):
             absent = [f"DAIRA_{other.upper()}" for other in others if not getattr(self, other)]
             if getattr(self, name) and absent:
                 raise ValueError(f"DAIRA_{name.upper()} also needs {', '.join(absent)}")
-        self._parse_token_keys()
+        self._parse_keys("token_keys")
+        self._parse_keys("sealing_keys")
         return self
 
     def for_a_laptop(self) -> Self:
@@ -519,7 +525,13 @@ class Settings(BaseSettings):
     @property
     def keys(self) -> dict[str, str]:
         """Key id → secret; the first signs."""
-        return self._parse_token_keys() or {"embedded": self._embedded.token_key}
+        return self._parse_keys("token_keys") or {"embedded": self._embedded.token_key}
+
+    @property
+    def sealing(self) -> dict[str, str]:
+        """Key id → secret; the first seals. Empty without keys."""
+        keys = self._parse_keys("sealing_keys")
+        return keys if keys or self.postgres_url else {"embedded": self._embedded.token_key}
 
     @property
     def kafka(self) -> tuple[str, str, str, KafkaMechanism] | None:
@@ -587,10 +599,10 @@ class Settings(BaseSettings):
     def proxies(self) -> list[Network]:
         return _networks(self.trusted_proxies)
 
-    def _parse_token_keys(self) -> dict[str, str]:
-        pairs = [pair.partition(":") for pair in self._secret(self.token_keys).split(",") if pair]
+    def _parse_keys(self, name: str) -> dict[str, str]:
+        pairs = [pair.partition(":") for pair in self._secret(getattr(self, name)).split(",") if pair]
         if any(not key_id or len(secret) < 32 for key_id, _, secret in pairs):
-            raise ValueError("DAIRA_TOKEN_KEYS is id:secret[,id:secret…] with secrets of 32 characters or more")
+            raise ValueError(f"DAIRA_{name.upper()} is id:secret[,id:secret…] with secrets of 32 characters or more")
         return {key_id.strip(): secret for key_id, _, secret in pairs}
 
     @classmethod

@@ -17,6 +17,7 @@ from channels.recovery import Recovery
 from channels.subscriptions import Subscriptions
 from domain.chat_rules import Windows
 from domain.guesses import Guesses
+from domain.login_challenges import LoginChallenges
 from domain.one_time_codes import OneTimeCodes
 from domain.own_counts import EVENTS as OWN_COUNTS
 from domain.own_counts import OwnCounts
@@ -24,6 +25,8 @@ from domain.passwords import Passwords
 from domain.post_channels import POST
 from domain.post_hooks import PostHooks
 from domain.refresh_tokens import RefreshTokens
+from domain.sealing import Sealing
+from domain.second_factors import SecondFactors
 from gateway.admission import Admission
 from gateway.catching_up import CatchingUp
 from gateway.channel_kinds import KINDS
@@ -161,6 +164,8 @@ def _services(
         tokens=AccessTokens(settings.keys),
         cursors=Cursors(derive_keys(settings, "cursors")),
         codes=build_codes(settings),
+        login_challenges=LoginChallenges(derive_keys(settings, "challenges")),
+        second_factors=SecondFactors(Sealing(settings.sealing) if settings.sealing else None),
         passwords=Passwords(),
         guesses=Guesses(limits, derive_keys(settings, "devices")),
         room_entries=RoomEntries(database),

@@ -6,7 +6,7 @@ from handlers.call import Call
 from handlers.sessions import announce_end, audit_call, revoke_sockets
 from protocol import errors
 from protocol.account_deletion import AccountLeaving, CancelDeletion, DeleteAccount
-from protocol.auth import Login, SignedIn
+from protocol.auth import Login, SecondFactorNeeded, SignedIn
 from protocol.rpc import methods
 from protocol.timestamps import to_wire
 from storage import accounts, deletions
@@ -41,7 +41,7 @@ async def delete_account(call: Call, request: DeleteAccount) -> AccountLeaving:
 
 
 @methods.rpc("account.cancel_delete", anonymous=True, counts=GUESSES, shed="vital")
-async def cancel_deletion(call: Call, request: CancelDeletion) -> SignedIn:
+async def cancel_deletion(call: Call, request: CancelDeletion) -> SignedIn | SecondFactorNeeded:
     """Restore an account during the grace period, and sign this socket in. If there is none, it only signs in."""
     login = Login(email=request.email, password=request.password, device=request.device)
     return await sign_in_by_password(call, login, restores=True)

@@ -1,12 +1,13 @@
 """Sign up, sign in, refresh, sign out, change the password."""
 
-from domain import ages, guesses, passwords, refresh_tokens, reserved_names
+from domain import ages, guesses, login_challenges, passwords, refresh_tokens, reserved_names
 from domain.guesses import Budget
 from handlers.call import Call
 from handlers.sessions import (
     announce_end,
     audit_call,
     must_be_anonymous,
+    note_proof,
     open_session,
     revoke_sockets,
     signed_in,
@@ -18,12 +19,14 @@ from protocol.auth import (
     Login,
     Refresh,
     Register,
+    SecondFactorNeeded,
     SignedIn,
 )
 from protocol.limits import Limit
 from protocol.rpc import NoArguments, Nothing, methods
+from protocol.second_factors import ConfirmLogin
 from protocol.timestamps import to_wire
-from storage import accounts, deletions, one_time_codes, users
+from storage import account_notices, accounts, deletions, one_time_codes, second_factors, users
 from storage.database import Transaction
 from storage.limits import address_key
 
@@ -84,20 +87,45 @@ async def _repeat_registration(call: Call, request: Register) -> SignedIn | None
             return None
     try:
         repeated = Login(email=request.email, password=request.password, device=request.device)
-        answer: SignedIn = await login(call, repeated)
+        answer = await login(call, repeated)
     except errors.CallError:
         return None  # any cause: the answer must not reveal that this account is new
-    return answer
+    return answer if isinstance(answer, SignedIn) else None
 
 
 @methods.rpc("auth.login", anonymous=True, counts=GUESSES, shed="vital")
-async def login(call: Call, request: Login) -> SignedIn:
-    """Sign this socket in. FAILED_PRECONDITION with the time of the erasure, if the account is to be deleted."""
+async def login(call: Call, request: Login) -> SignedIn | SecondFactorNeeded:
+    """Sign this socket in, or ask for the second factor. FAILED_PRECONDITION if the account is to be deleted."""
     return await sign_in_by_password(call, request)
 
 
-async def sign_in_by_password(call: Call, request: Login, *, restores: bool = False) -> SignedIn:
+@methods.rpc("auth.confirm_login", anonymous=True, shed="vital")
+async def confirm_login(call: Call, request: ConfirmLogin) -> SignedIn:
+    """Sign this socket in, by the challenge of a login and a code of the second factor."""
+    must_be_anonymous(call)
+    now = call.services.now()
+    challenge = call.services.login_challenges.read(request.challenge, now)
+    if challenge is None:
+        raise errors.unauthenticated("the challenge has expired: sign in again")
+    user_id = challenge.user_id
+    async with call.services.database.transaction(user_id, budget=call.budget) as tx:
+        present_hash = await accounts.lock_password_hash(tx, user_id)
+        if present_hash is None or login_challenges.digest(present_hash) != challenge.password:
+            raise errors.unauthenticated("the password was changed: sign in again")
+        proof = await call.services.second_factors.check(tx, user_id, request.code, now)
+        if proof is not None:
+            answer = await _open(call, tx, user_id, request.device, restores=challenge.restores)
+            await second_factors.passed(tx, int(answer.session_id), proof.step, proof.resealed)
+            await note_proof(call, tx, user_id, int(answer.session_id), proof)
+            return answer
+        await audit_call(call, tx, user_id, "auth.second_factor_failed", f"user:{user_id}")
+    raise errors.invalid("code", "is wrong, or was used")
+
+
+async def sign_in_by_password(call: Call, request: Login, *, restores: bool = False) -> SignedIn | SecondFactorNeeded:
     """Open a session for the password. restores: cancel a deletion first; without it, such an account is refused.
+
+    An account with a second factor gets a challenge instead.
 
     Raises UNAUTHENTICATED, also for an account that does not exist; FAILED_PRECONDITION; RESOURCE_EXHAUSTED.
     """
@@ -118,11 +146,22 @@ async def sign_in_by_password(call: Call, request: Login, *, restores: bool = Fa
             # Verifying takes 0.2 s. If the password was changed meanwhile, the old one must not open a session.
             if not await accounts.password_stands(tx, known_id, known_hash):
                 raise errors.unauthenticated("email or password is wrong")
-            action = "account.cancel_delete" if restores and await deletions.cancel(tx) else "auth.login"
-            if erase_at := await deletions.due(tx):
-                raise errors.being_deleted(to_wire(erase_at))
-            is_new_device = not await _is_known(call, tx, known_id, request.device)
-            return await open_session(call, tx, known_id, request.device, action, is_new_device=is_new_device)
+            if await second_factors.is_on(tx):
+                now = call.services.now()
+                challenge, expires_at = call.services.login_challenges.make(
+                    known_id, known_hash, now, restores=restores
+                )
+                return SecondFactorNeeded(challenge, to_wire(expires_at))
+            return await _open(call, tx, known_id, request.device, restores=restores)
+
+
+async def _open(call: Call, tx: Transaction, user_id: int, device: Device | None, *, restores: bool) -> SignedIn:
+    """Open a session for a user who has proved everything. Raises FAILED_PRECONDITION for a deleted account."""
+    action = "account.cancel_delete" if restores and await deletions.cancel(tx) else "auth.login"
+    if erase_at := await deletions.due(tx):
+        raise errors.being_deleted(to_wire(erase_at))
+    is_new_device = not await _is_known(call, tx, user_id, device)
+    return await open_session(call, tx, user_id, device, action, is_new_device=is_new_device)
 
 
 @methods.rpc("auth.refresh", anonymous=True, counts=(REFRESH,), by_session=True, shed="vital")
@@ -198,6 +237,7 @@ async def change_password(call: Call, request: ChangePassword) -> Nothing:
         ended = await accounts.revoke_other_sessions(tx, viewer.id, viewer.session_id, "password_changed")
         await audit_call(call, tx, viewer.id, "auth.change_password", f"user:{viewer.id}", ended_sessions=len(ended))
         await announce_end(call, tx, viewer.id, ended, "password_changed")
+        await account_notices.add(tx, "password_changed")
     call.after_commit(lambda: revoke_sockets(call, ended, "password_changed"))
     call.forget_recovery()
     return Nothing()

@@ -12,9 +12,11 @@ import msgspec
 from channels.broadcaster import Broadcaster
 from domain.chat_rules import Windows
 from domain.guesses import Guesses
+from domain.login_challenges import LoginChallenges
 from domain.one_time_codes import OneTimeCodes
 from domain.passwords import Passwords
 from domain.refresh_tokens import RefreshTokens
+from domain.second_factors import SecondFactors
 from domain.upload_rules import UploadRules
 from presence.tracker import Tracker
 from presence.typing_audiences import TypingAudiences
@@ -79,6 +81,8 @@ class Services:
     refresh_tokens: RefreshTokens
     cursors: Cursors
     codes: OneTimeCodes
+    login_challenges: LoginChallenges
+    second_factors: SecondFactors
     passwords: Passwords
     guesses: Guesses
     room_entries: RoomEntries

@@ -1,15 +1,15 @@
 """The address of an account: verify it, and change it, by codes that are sent to it."""
 
-from domain import guesses
 from handlers import code_limits
 from handlers.auth import GUESSES
 from handlers.call import Call
+from handlers.second_factors import check_password
 from handlers.sessions import audit_call
 from protocol import errors
 from protocol.account_mails import CodeKind
 from protocol.email_codes import ChangeEmail, ConfirmEmail, VerifyEmail
 from protocol.rpc import NoArguments, Nothing, methods
-from storage import accounts, one_time_codes
+from storage import one_time_codes
 
 
 @methods.rpc("auth.resend_verification", limit=None, counts=code_limits.SENDING, by_session=True)
@@ -32,12 +32,7 @@ async def verify_email(call: Call, request: VerifyEmail) -> Nothing:
 async def change_email(call: Call, request: ChangeEmail) -> Nothing:
     """Send a code to the new address. The answer is the same if another account has it; no code is sent then."""
     viewer = call.viewer
-    async with call.services.guesses.counted((guesses.BY_ACCOUNT, f"session:{viewer.session_id}")) as guess:
-        async with call.services.database.transaction(viewer.id, budget=call.budget) as tx:
-            known_hash = await accounts.password_hash(tx, viewer.id)
-        if not await call.services.passwords.verify(request.password, known_hash):
-            guess.is_wrong = True
-            raise errors.invalid("password", "is wrong")
+    await check_password(call, request.password)
     await code_limits.count(call, code_limits.SENDING, f"user:{viewer.id}")
     async with call.services.database.transaction(viewer.id, budget=call.budget) as tx:
         await one_time_codes.begin_change(tx, call.services.ids.mint(), request.new_email)

@@ -5,12 +5,13 @@ from typing import get_args
 
 import msgspec
 
-from domain.notification_rules import BY_EMAIL
+from domain.notification_rules import URGENT
 from handlers.call import Call
 from protocol import errors
 from protocol.notifications import (
     Channels,
     Kind,
+    KindChoices,
     NotificationPreferences,
     NotificationPreferencesChanged,
     QuietHours,
@@ -33,6 +34,8 @@ async def get_preferences(call: Call, request: NoArguments, tx: Transaction) -> 
 @methods.rpc("notification.set_preferences")
 async def set_preferences(call: Call, request: SetNotificationPreferences, tx: Transaction) -> NotificationPreferences:
     """Change the caller's preferences, also for what is not sent yet."""
+    if request.channels is not msgspec.UNSET:
+        _check_urgent(request.channels)
     row = await notification_preferences.lock(tx, call.viewer.id)
     quiet = (row["quiet_from"], row["quiet_until"])
     if request.quiet_hours is None:
@@ -62,6 +65,15 @@ def _choices(row: PreferencesRow) -> Choices:
     return msgspec.json.decode(row["channels"], type=Choices)
 
 
+def _check_urgent(channels: KindChoices) -> None:
+    """Raises INVALID_ARGUMENT for the attempt to switch off what tells of a thief."""
+    asked: Choices = msgspec.to_builtins(channels)
+    for kind in URGENT & asked.keys():
+        for channel, is_on in asked[kind].items():
+            if not is_on:
+                raise errors.invalid(f"channels.{kind}.{channel}", "cannot be switched off")
+
+
 def _merged(choices: Choices, request: SetNotificationPreferences) -> Choices:
     merged = dict(choices)
     if request.channels is not msgspec.UNSET:
@@ -71,11 +83,16 @@ def _merged(choices: Choices, request: SetNotificationPreferences) -> Choices:
     return merged
 
 
+def _chosen(choices: Choices, kind: Kind) -> dict[str, bool]:
+    """Without choices from the time when what is urgent could be switched off."""
+    return {} if kind in URGENT else choices.get(kind, {})
+
+
 def _present(row: PreferencesRow) -> NotificationPreferences:
     choices = _choices(row)
     return NotificationPreferences(
         channels={
-            kind: Channels(**{"socket": True, "push": True, "email": kind in BY_EMAIL, **choices.get(kind, {})})
+            kind: Channels(**{"socket": True, "push": True, "email": kind in URGENT, **_chosen(choices, kind)})
             for kind in get_args(Kind)
         },
         ungrouped=row["ungrouped"],

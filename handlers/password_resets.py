@@ -11,7 +11,7 @@ from handlers.sessions import announce_end, audit_call, revoke_sockets
 from protocol import errors
 from protocol.email_codes import RequestPasswordReset, ResetPassword
 from protocol.rpc import Nothing, methods
-from storage import accounts, one_time_codes
+from storage import account_notices, accounts, one_time_codes
 from storage.one_time_codes import Tried, subject_of
 
 NO_SESSION = 0
@@ -50,6 +50,7 @@ async def reset_password(call: Call, request: ResetPassword) -> Nothing:
         ended = await accounts.revoke_other_sessions(tx, user_id, NO_SESSION, "password_changed")
         await audit_call(call, tx, user_id, "auth.reset_password", f"user:{user_id}", ended_sessions=len(ended))
         await announce_end(call, tx, user_id, ended, "password_changed")
+        await account_notices.add(tx, "password_changed")
     call.after_reply(lambda: revoke_sockets(call, ended, "password_changed"))
     return Nothing()
 

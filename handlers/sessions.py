@@ -4,6 +4,7 @@ from datetime import datetime
 
 from channels.messages import Revoked
 from domain import refresh_tokens
+from domain.second_factors import Proof
 from handlers.call import Call, Viewer
 from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
 from protocol import errors
@@ -11,7 +12,7 @@ from protocol.auth import Device, ListSessions, RevocationReason, SessionItem, S
 from protocol.events import SessionsEndedEvent, SessionStartedEvent
 from protocol.rpc import Nothing, methods
 from protocol.timestamps import to_wire
-from storage import accounts, audit, present, users
+from storage import account_notices, accounts, audit, present, users
 from storage.database import Transaction
 
 
@@ -72,6 +73,8 @@ async def open_session(
     if not opened or user is None:  # suspended while the password was verified
         raise errors.unauthenticated("email or password is wrong")
     await audit_call(call, tx, user_id, action, f"session:{session_id}")
+    if is_new_device:
+        await account_notices.add(tx, "new_device", device.name or "" if device else "")
     started = SessionStartedEvent(user_id=user_id, session_id=session_id, is_new_device=is_new_device)
     await call.services.outbox.add(tx, started)
     answer, viewer = signed_in(call, user, session_id, token, now)
@@ -128,3 +131,11 @@ async def announce_end(
 
 async def revoke_sockets(call: Call, session_ids: list[int], reason: RevocationReason) -> None:
     await call.services.broadcaster.revoke(Revoked(session_ids, reason))
+
+
+async def note_proof(call: Call, tx: Transaction, user_id: int, session_id: int, proof: Proof) -> None:
+    """Audit a proof of the second factor, and tell the user of a recovery code that was used."""
+    action = "auth.second_factor" if proof.step is not None else "auth.recovery_code"
+    await audit_call(call, tx, user_id, action, f"session:{session_id}")
+    if proof.step is None:
+        await account_notices.add(tx, "recovery_code_used")

@@ -1,8 +1,9 @@
 """Kinds of e-mails about accounts."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 CodeKind = Literal["verify_email", "reset_password", "change_email"]
-MailKind = Literal["verify_email", "reset_password", "change_email", "email_changed"]
-CODE_KINDS: tuple[CodeKind, ...] = get_args(CodeKind)
-MAIL_KINDS: tuple[MailKind, ...] = get_args(MailKind)
+NoticeKind = Literal[
+    "totp_enabled", "totp_disabled", "recovery_code_used", "new_device", "password_changed", "username_changed"
+]
+MailKind = CodeKind | NoticeKind | Literal["email_changed"]

@@ -68,6 +68,13 @@ class SignedIn(msgspec.Struct, frozen=True):
     device_token: str
 
 
+class SecondFactorNeeded(msgspec.Struct, frozen=True):
+    """The password was right: `auth.confirm_login` with the challenge and a code of the second factor signs in."""
+
+    challenge: str
+    challenge_expires_at: str
+
+
 class ListSessions(Request, frozen=True):
     cursor: Cursor | None = None
     limit: PageSize | None = None

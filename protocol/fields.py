@@ -63,6 +63,15 @@ EmailCode = Annotated[
         extra={"clean": codes.clean_digits},
     ),
 ]
+SecondFactorCode = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^[{codes.DIGITS}A-Za-z -]{{6,24}}$",
+        max_length=24,
+        description="6 digits of an authenticator app, or a recovery code",
+        extra={"clean": codes.clean_second_factor},
+    ),
+]
 Fingerprint = Annotated[str, _text_meta(Text(1, 128, lines=False))]
 DeviceToken = Annotated[str, msgspec.Meta(max_length=100)]
 PushToken = Annotated[str, msgspec.Meta(min_length=1, max_length=2_048)]

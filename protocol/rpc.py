@@ -41,12 +41,13 @@ class Method(msgspec.Struct, frozen=True):
 
     Each call is counted in `limit`, and its handler counts in those of `counts`. `anonymous` methods need no sign-in.
     Methods that read, and those that wait for other services, have `overlaps`: they may overlap other calls of their
-    connection. Others run one at a time, in order of arrival. Calls of
-    `by_session` methods are charged to the session instead of the user: otherwise an attacker in another session of the
-    user could spend the user's share and block them. `transactional` handlers get `tx`. `instant` handlers are plain
-    functions, which run without a task. `shed` says when an overloaded node refuses calls. `largest` bounds the packet
-    of a call, in bytes. `renew(call, answer, tx)` replaces what has expired in the first answer to an idempotency key.
-    `role`: only users with it may call the method; an admin is a moderator too.
+    connection. Others run one at a time, in order of arrival. Calls of `by_session` methods are charged to the
+    session instead of the user: otherwise an attacker in another session of the user could spend the user's share and
+    block them. `transactional` handlers get `tx`. `instant` handlers are plain functions, which run without a task.
+    `results`: the structs that it may answer; with an idempotency key, only one. `shed` says when an overloaded node
+    refuses calls. `largest` bounds the packet of a call, in bytes. `renew(call, answer, tx)` replaces what has
+    expired in the first answer to an idempotency key. `role`: only users with it may call the method; an admin is a
+    moderator too.
     """
 
     name: str
@@ -55,7 +56,7 @@ class Method(msgspec.Struct, frozen=True):
     instant: bool
     request: type[Request]
     largest: int
-    result: type[msgspec.Struct]
+    results: tuple[type[msgspec.Struct], ...]
     limit: Limit | None
     counts: tuple[Limit, ...]
     anonymous: bool
@@ -110,7 +111,9 @@ class MethodTable:
             if role is not None and "tx" not in parameters:
                 raise ValueError(f"{name} needs a transaction, in which the caller's role is read")
             self._names.add(hints[parameters[1]])
-            self._names.add(hints["return"])
+            results = get_args(hints["return"]) or (hints["return"],)
+            for result in results:
+                self._names.add(result)
             self._methods[name] = Method(
                 name=name,
                 summary=inspect.cleandoc(handler.__doc__ or "").partition("\n")[0],
@@ -118,7 +121,7 @@ class MethodTable:
                 instant=not inspect.iscoroutinefunction(handler),
                 request=hints[parameters[1]],
                 largest=largest_call(hints[parameters[1]]),
-                result=hints["return"],
+                results=results,
                 limit=None if reads or anonymous else limit,
                 counts=counts,
                 anonymous=anonymous,

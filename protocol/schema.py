@@ -26,7 +26,7 @@ def describe_methods(methods: MethodTable) -> MethodList:
             anonymous=method.anonymous,
             limit=method.limit and method.limit.name,
             request={"$ref": _ref(method.request)},
-            result={"$ref": _ref(method.result)},
+            result=_result(method),
         )
         for method in methods
     ]
@@ -97,7 +97,7 @@ def typescript(methods: MethodTable) -> str:
     lines.append("export interface ClientToServerEvents {")
     for method in methods:
         request = "" if method.request is NoArguments else f"request: {method.request.__name__}, "
-        answer = f"answer: Answer<{method.result.__name__}>"
+        answer = f"answer: Answer<{' | '.join(result.__name__ for result in method.results)}>"
         lines.append(f"  /** {method.summary} */")
         lines.append(f'  "{method.name}": ({request}ack: ({answer}) => void) => void;')
     lines += ["}", "", "export interface ServerToClientEvents {"]
@@ -119,7 +119,7 @@ def _json(document: dict[str, Any]) -> str:
 
 
 def _types(methods: MethodTable) -> list[type[Any]]:
-    used: Iterable[type[Any]] = (kind for method in methods for kind in (method.request, method.result))
+    used: Iterable[type[Any]] = (kind for method in methods for kind in (method.request, *method.results))
     return list(dict.fromkeys([*used, *PUSHES.values(), ErrorBody]))
 
 
@@ -135,11 +135,16 @@ def _ref(kind: type[Any]) -> str:
     return _REF.format(name=kind.__name__)
 
 
+def _result(method: Method) -> dict[str, Any]:
+    refs = [{"$ref": _ref(result)} for result in method.results]
+    return refs[0] if len(refs) == 1 else {"anyOf": refs}
+
+
 def _answer(method: Method) -> dict[str, Any]:
     ok = {
         "type": "object",
         "required": ["ok", "data"],
-        "properties": {"ok": {"const": True}, "data": {"$ref": _ref(method.result)}},
+        "properties": {"ok": {"const": True}, "data": _result(method)},
     }
     failed = {
         "type": "object",

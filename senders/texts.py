@@ -80,10 +80,12 @@ def media_text(locale: str, kinds: Sequence[MediaKind]) -> str:
     return text.format(count=_number(found, len(kinds)))
 
 
-def account_mail_text(locale: str, kind: MailKind, code: str = "") -> tuple[str, str]:
-    """Return title and body of a mail about the account, with the code if it carries one."""
+def account_mail_text(locale: str, kind: MailKind, detail: str = "") -> tuple[str, str]:
+    """Return title and body of a mail about the account. `detail`: its code, or the name of a device or user."""
     texts = _catalogue(_locale(locale).language)
-    return texts.gettext(f"mail.{kind}.title"), texts.gettext(f"mail.{kind}.body").format(code=_isolated(code))
+    return texts.gettext(f"mail.{kind}.title"), texts.gettext(f"mail.{kind}.body").format(
+        detail=_isolated(shorten(_plain(detail), LONGEST_NAME)) if detail else ""
+    )
 
 
 def feed_reason_text(locale: str, reason: str) -> str:

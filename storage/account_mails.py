@@ -15,6 +15,7 @@ class MailRow(TypedDict):
     kind: MailKind
     address: str | None
     locale: str
+    detail: str | None
     attempts: int  # with this one
     expires_at: datetime
 

@@ -101,10 +101,15 @@ async def password_hash(tx: Transaction, user_id: int) -> str | None:
     return found
 
 
+async def lock_password_hash(tx: Transaction, user_id: int) -> str | None:
+    """The hash, which cannot change until the transaction ends."""
+    found: str | None = await tx.fetchval("SELECT password_hash FROM accounts WHERE user_id = $1 FOR SHARE", user_id)
+    return found
+
+
 async def password_stands(tx: Transaction, user_id: int, verified_hash: str) -> bool:
     """Whether the password is still the verified one. If so, it cannot change until the transaction ends."""
-    found = await tx.fetchval("SELECT password_hash FROM accounts WHERE user_id = $1 FOR SHARE", user_id)
-    return bool(found == verified_hash)
+    return await lock_password_hash(tx, user_id) == verified_hash
 
 
 async def set_password(tx: Transaction, user_id: int, new_hash: str) -> None:

@@ -75,7 +75,7 @@ MODERATION = (
         "id",
         None,
         "",
-        "id user_id address locale kind due_at expires_at leased_until attempts outcome",
+        "id user_id address locale kind detail due_at expires_at leased_until attempts outcome",
         "Kept until they are sent.",
         (Deleted(_MINE),),
     ),

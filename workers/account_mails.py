@@ -83,7 +83,7 @@ async def _send(tools: Tools, mail: MailRow) -> None:
 
 def _message(tools: Tools, mail: MailRow) -> Message:
     code = tools.codes.code(mail["id"]) if mail["kind"] in get_args(CodeKind) else ""
-    title, body = account_mail_text(mail["locale"], mail["kind"], code)
+    title, body = account_mail_text(mail["locale"], mail["kind"], code or mail["detail"] or "")
     return Message(mail["id"], title, body, urgent=True, is_about_account=True)
 
 

@@ -381,6 +381,18 @@ export interface ConfirmEmail {
   code: string;
 }
 
+/** `challenge`: of `auth.login` or `account.cancel_delete`. `device`: as in that call. */
+export interface ConfirmLogin {
+  challenge: string;
+  code: string;
+  device?: Device | null;
+}
+
+/** `code`: of the authenticator app. */
+export interface ConfirmTotp {
+  code: string;
+}
+
 /** reactions: by kind, without kinds that nobody uses. */
 export interface Counts {
   reactions: Record<string, number>;
@@ -502,6 +514,11 @@ export interface DeviceRef {
   token: string;
 }
 
+export interface DisableTotp {
+  password: string;
+  code: string;
+}
+
 export interface EditChatMessage {
   chat_id: string;
   seq: number;
@@ -517,6 +534,10 @@ export interface EditPost {
   post_id: string;
   version: number;
   text: string;
+}
+
+export interface EnableTotp {
+  password: string;
 }
 
 /** The `error` of an acknowledgement. */
@@ -1139,6 +1160,10 @@ export interface PresenceList {
   items: Presence[];
 }
 
+export interface ProveSecondFactor {
+  code: string;
+}
+
 /** `session_id` is null for e-mail, which belongs to the account. */
 export interface PushDevice {
   id: string;
@@ -1221,6 +1246,11 @@ export interface RecordRoom {
   on: boolean;
 }
 
+/** Each signs in once instead of a code of the app. They are shown only now; earlier ones are worthless. */
+export interface RecoveryCodes {
+  recovery_codes: string[];
+}
+
 export interface Refresh {
   refresh_token: string;
 }
@@ -1241,6 +1271,10 @@ export interface Relation {
   requested?: boolean;
   blocks?: boolean;
   mutes?: boolean;
+}
+
+export interface RenewRecoveryCodes {
+  code: string;
 }
 
 export interface RenewUpload {
@@ -1460,6 +1494,12 @@ export interface SearchQuery {
   limit?: number | null;
 }
 
+/** The password was right: `auth.confirm_login` with the challenge and a code of the second factor signs in. */
+export interface SecondFactorNeeded {
+  challenge: string;
+  challenge_expires_at: string;
+}
+
 /** The text may be empty if there are media. */
 export interface SendToChat {
   chat_id: string;
@@ -1648,6 +1688,12 @@ export interface TopMessage {
   reactions: Record<string, number>;
 }
 
+/** For an authenticator app, as a text to type and as a URI to show as a QR code. */
+export interface TotpSecret {
+  secret: string;
+  uri: string;
+}
+
 /** A hashtag that more people use than usual. tag: by which `hashtag.posts` finds its posts. name: as most people write it. people: who used it in the last 24 hours in public posts, rounded down to tens; at most 1,000, which stands for more. hours: the same for each of these hours, oldest first; 0 stands for less than 20 people. */
 export interface Trend {
   tag: string;
@@ -1830,7 +1876,7 @@ export interface WhyInFeed {
 
 export interface ClientToServerEvents {
   /** Restore an account during the grace period, and sign this socket in. If there is none, it only signs in. */
-  "account.cancel_delete": (request: CancelDeletion, ack: (answer: Answer<SignedIn>) => void) => void;
+  "account.cancel_delete": (request: CancelDeletion, ack: (answer: Answer<SignedIn | SecondFactorNeeded>) => void) => void;
   /** Hide the caller's account at once, end all its sessions, and erase it after the grace period. */
   "account.delete": (request: DeleteAccount, ack: (answer: Answer<AccountLeaving>) => void) => void;
   /** Send a code to the new address. The answer is the same if another account has it; no code is sent then. */
@@ -1839,14 +1885,26 @@ export interface ClientToServerEvents {
   "auth.change_password": (request: ChangePassword, ack: (answer: Answer<Nothing>) => void) => void;
   /** Change the account's address to that which got the code; the former one is told. Repeating it changes nothing. */
   "auth.confirm_email": (request: ConfirmEmail, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Sign this socket in. FAILED_PRECONDITION with the time of the erasure, if the account is to be deleted. */
-  "auth.login": (request: Login, ack: (answer: Answer<SignedIn>) => void) => void;
+  /** Sign this socket in, by the challenge of a login and a code of the second factor. */
+  "auth.confirm_login": (request: ConfirmLogin, ack: (answer: Answer<SignedIn>) => void) => void;
+  /** Switch the second factor on by a code of the app. The answer has ten recovery codes, shown only now. */
+  "auth.confirm_totp": (request: ConfirmTotp, ack: (answer: Answer<RecoveryCodes>) => void) => void;
+  /** Switch the second factor off, by the password and a code. Does nothing if it is off. */
+  "auth.disable_totp": (request: DisableTotp, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Begin a second factor: a secret for an authenticator app. It protects nothing before `auth.confirm_totp`. */
+  "auth.enable_totp": (request: EnableTotp, ack: (answer: Answer<TotpSecret>) => void) => void;
+  /** Sign this socket in, or ask for the second factor. FAILED_PRECONDITION if the account is to be deleted. */
+  "auth.login": (request: Login, ack: (answer: Answer<SignedIn | SecondFactorNeeded>) => void) => void;
   /** Revoke this session and disconnect all its sockets. */
   "auth.logout": (ack: (answer: Answer<Nothing>) => void) => void;
+  /** Prove the second factor again in this session: what moderators do asks for a proof of the last hours. */
+  "auth.prove_second_factor": (request: ProveSecondFactor, ack: (answer: Answer<Nothing>) => void) => void;
   /** Exchange a refresh token for new tokens. On a socket of the same session, this extends its sign-in. */
   "auth.refresh": (request: Refresh, ack: (answer: Answer<SignedIn>) => void) => void;
   /** Open an account and sign this socket in. Repeating it within ten minutes opens another session of it. */
   "auth.register": (request: Register, ack: (answer: Answer<SignedIn>) => void) => void;
+  /** Replace all recovery codes by ten new ones. Each code of the app is accepted once. */
+  "auth.renew_recovery_codes": (request: RenewRecoveryCodes, ack: (answer: Answer<RecoveryCodes>) => void) => void;
   /** Send a code to the address, if an account has it. A new code ends the last one. */
   "auth.request_password_reset": (request: RequestPasswordReset, ack: (answer: Answer<Nothing>) => void) => void;
   /** Send a new code to the account's address; the last one ends. Does nothing if the address is verified. */

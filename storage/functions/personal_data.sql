@@ -176,6 +176,14 @@ BEGIN
         DELETE FROM sessions WHERE (id) IN (
             SELECT id FROM sessions WHERE user_id = person LIMIT amount);
         GET DIAGNOSTICS erased = ROW_COUNT;
+    WHEN 'second_factors' THEN
+        DELETE FROM second_factors WHERE (user_id) IN (
+            SELECT user_id FROM second_factors WHERE user_id = person LIMIT amount);
+        GET DIAGNOSTICS erased = ROW_COUNT;
+    WHEN 'recovery_codes' THEN
+        DELETE FROM recovery_codes WHERE (user_id, code_hash) IN (
+            SELECT user_id, code_hash FROM recovery_codes WHERE user_id = person LIMIT amount);
+        GET DIAGNOSTICS erased = ROW_COUNT;
     WHEN 'push_devices' THEN
         DELETE FROM push_devices WHERE (id) IN (
             SELECT id FROM push_devices WHERE user_id = person LIMIT amount);

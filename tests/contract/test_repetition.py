@@ -11,6 +11,7 @@ from tests.contract.test_auth import PASSWORD, register
 from tests.contract.test_chats import create_group
 from tests.contract.test_email_codes import CODE_METHODS
 from tests.contract.test_live_rooms import open_room
+from tests.contract.test_second_factors import SECOND_FACTOR_METHODS
 from tests.people import Person
 from tests.uploads import begin, png, send
 
@@ -255,7 +256,7 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
 ELSEWHERE = {
     "account.cancel_delete", "account.delete",
     "auth.change_password", "auth.login", "auth.logout", "auth.refresh", "auth.register",
-    *CODE_METHODS,
+    *CODE_METHODS, *SECOND_FACTOR_METHODS,
 }  # fmt: skip
 # They change nothing. The first returns a token, and needs LiveKit.
 NO_CHANGE = {"room.media_token", "search.suggest"}

@@ -63,22 +63,23 @@ def test_the_time_of_sending_decides_about_quiet_hours():
     assert decisions(QUIET, before_their_end)["push"].startswith("scheduled")
 
 
-def test_security_is_sent_at_once_and_by_email_unless_refused():
-    found = decisions(QUIET, NIGHT, "security")
-    assert found["push"] == found["email"] == "scheduled: at once"
-    refused = replace(QUIET, channels={"security": {"email": False}})
-    assert decisions(refused, NIGHT, "security")["email"] == "dropped: turned off in the preferences"
+def test_security_is_sent_at_once_and_cannot_be_refused():
+    off = replace(QUIET, channels={"security": {"push": False, "socket": False}})
+    for to in (QUIET, off):
+        found = decisions(to, NIGHT, "security", is_online=True)
+        assert (found["socket"], found["push"]) == ("sent: online", "scheduled: at once")
+        assert found["email"] == "dropped: a mail to the account's address tells it"
 
 
 @pytest.mark.parametrize("channel", ["socket", "push", "email"])
 def test_preferences_turn_a_channel_off(channel):
-    off = replace(MONA, channels={"security": {channel: False}, "reply": {channel: True}})
-    assert decisions(off, kind="security", is_online=True)[channel] == "dropped: turned off in the preferences"
+    off = replace(MONA, channels={"mention": {channel: False}, "reply": {channel: True}})
+    assert decisions(off, kind="mention", is_online=True)[channel] == "dropped: turned off in the preferences"
 
 
 def test_users_without_devices_get_nothing_later():
     bare = replace(MONA, has_push=False, has_email=False)
-    found = decisions(bare, kind="security")
+    found = decisions(replace(bare, channels={"reply": {"email": True}}))
     assert found["push"] == "dropped: no device is registered"
     assert found["email"] == "dropped: no address is registered"
 
@@ -93,7 +94,6 @@ def test_users_without_devices_get_nothing_later():
         ("email", "reply", {"is_online": True}, "dropped: online"),
         ("email", "reply", {"is_seen": True}, "dropped: seen"),
         # A thief who is signed in cannot keep it from the user.
-        ("email", "security", {"is_online": True, "is_seen": True}, "scheduled: at once"),
         ("push", "security", {"is_online": True, "is_seen": True}, "scheduled: at once"),
     ],
 )

@@ -16,7 +16,7 @@ from tests.storage.policies import (
     notifications,
     search,
 )
-from tests.storage.policies.world import VIEWERS
+from tests.storage.policies.world import ANYONE, VIEWERS
 
 NO_ONE = ""
 _EVERYBODY = " ".join(VIEWERS)
@@ -161,6 +161,31 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "use_code": (
         ("owner", "SELECT use_code({code})"),
         (NO_ONE, "SELECT use_code({code_of_shy})"),
+    ),
+    # The second factor: each viewer's own. Its effects are tested in `tests/contract/test_second_factors.py`.
+    "has_second_factor": (("owner", "SELECT has_second_factor()"),),
+    "lock_second_factor": (("owner", "SELECT sealed FROM lock_second_factor()"),),
+    "begin_second_factor": (
+        (ANYONE.replace("owner ", ""), "SELECT begin_second_factor('s')"),
+        (NO_ONE, "SELECT begin_second_factor('s') AND viewer_id() = {owner}"),  # it has a confirmed one
+    ),
+    "confirm_second_factor": (
+        ("owner", "SELECT confirm_second_factor({session}, 9, ARRAY ['x']::bytea[]); SELECT use_recovery_code('x')"),
+    ),
+    "pass_second_factor": (
+        ("owner", "SELECT pass_second_factor({session}, 9, NULL); SELECT last_step = 9 FROM lock_second_factor()"),
+    ),
+    "fail_second_factor": (
+        ("owner", "SELECT fail_second_factor(); SELECT blocked_until > now() FROM lock_second_factor()"),
+    ),
+    "use_recovery_code": (("owner", "SELECT use_recovery_code('r')"),),
+    "replace_recovery_codes": (
+        ("owner", "SELECT replace_recovery_codes(ARRAY ['x']::bytea[]); SELECT use_recovery_code('x')"),
+    ),
+    "end_second_factor": (("owner", "SELECT end_second_factor()"),),
+    "notify_account": (
+        ("owner", "SELECT notify_account('new_device', 'x')"),
+        (NO_ONE, "SELECT notify_account('reset_password', 'x')"),
     ),
     # Live rooms.
     "moderates_room": (

@@ -56,6 +56,7 @@ PEOPLE = {
             (NO_ONE, "UPDATE sessions SET revoked_at = NULL WHERE id = {revoked_session}"),
             (NO_ONE, "UPDATE sessions SET refresh_hash = 'x' WHERE id = {revoked_session}"),
             (NO_ONE, "UPDATE sessions SET expires_at = now() + interval '1 day' WHERE id = {expired_session}"),
+            (NO_ONE, "UPDATE sessions SET second_factor_at = now() WHERE id = {session}"),
             (NO_ONE, "UPDATE sessions SET user_id = {me} WHERE id = {session}"),
             # Without a condition, which would let the policy for reading choose the rows.
             ("owner other", "UPDATE sessions SET last_seen_at = now()"),
@@ -66,6 +67,12 @@ PEOPLE = {
     ),
     "account_mails": Rules(
         "", "", False, ((NO_ONE, "UPDATE account_mails SET outcome = 'x' WHERE id = {code}"),),
+    ),
+    "second_factors": Rules(
+        "", "", False, ((NO_ONE, "UPDATE second_factors SET confirmed_at = NULL WHERE user_id = {owner}"),),
+    ),
+    "recovery_codes": Rules(
+        "", "", False, ((NO_ONE, "UPDATE recovery_codes SET used_at = NULL WHERE user_id = {owner}"),),
     ),
     "push_devices": Rules(
         "id user_id session_id kind token", "session_id registered_at", True,

@@ -154,6 +154,8 @@ _BELONGINGS = """
     INSERT INTO one_time_codes (purpose, subject, id, user_id, address, address_key, expires_at)
         VALUES ('change_email', '{owner}', {code}, {owner}, 'new{owner}', 'new{owner}', now() + interval '1 hour'),
                ('reset_password', 'of {shy}', {code_of_shy}, {shy}, '{shy}', '{shy}', now() + interval '1 hour');
+    INSERT INTO second_factors (user_id, sealed, confirmed_at, failures) VALUES ({owner}, 's', now(), 4);
+    INSERT INTO recovery_codes (user_id, code_hash) VALUES ({owner}, 'r');
     INSERT INTO account_mails (id, user_id, address, locale, kind, expires_at)
         VALUES ({code}, {owner}, 'new{owner}', 'en', 'change_email', now() + interval '1 hour');
     INSERT INTO idempotency (user_id, method, key, request_hash, answer, created_at)

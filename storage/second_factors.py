@@ -1,0 +1,58 @@
+"""The second factor of the viewer's account: a sealed secret, and hashes of recovery codes."""
+
+import datetime
+from collections.abc import Sequence
+from typing import TypedDict, cast
+
+from storage.database import Transaction
+
+
+class SecondFactorRow(TypedDict):
+    sealed: bytes
+    last_step: int
+    blocked_until: datetime.datetime | None
+    confirmed_at: datetime.datetime | None
+
+
+async def is_on(tx: Transaction) -> bool:
+    return bool(await tx.fetchval("SELECT has_second_factor()"))
+
+
+async def lock(tx: Transaction) -> SecondFactorRow | None:
+    """The viewer's second factor, confirmed or not. Until the transaction ends, no other code is checked."""
+    row = await tx.fetchrow("SELECT sealed, last_step, blocked_until, confirmed_at FROM lock_second_factor()")
+    return cast("SecondFactorRow | None", row)
+
+
+async def begin(tx: Transaction, sealed: bytes) -> bool:
+    """Keep a secret that is not confirmed yet. Returns False if the viewer has a confirmed one."""
+    return bool(await tx.fetchval("SELECT begin_second_factor($1)", sealed))
+
+
+async def confirm(tx: Transaction, session_id: int, step: int, code_hashes: Sequence[bytes]) -> None:
+    """Switch the second factor on, with these recovery codes alone. The session has passed it."""
+    await tx.execute("SELECT confirm_second_factor($1, $2, $3)", session_id, step, code_hashes)
+
+
+async def passed(tx: Transaction, session_id: int, step: int | None, resealed: bytes | None) -> None:
+    """Note that the viewer's session has passed the second factor; `step` (None: by a recovery code) is spent."""
+    await tx.execute("SELECT pass_second_factor($1, $2, $3)", session_id, step, resealed)
+
+
+async def failed(tx: Transaction) -> None:
+    """Count a wrong code. After five in a row, codes are refused for a minute, then two, four … up to an hour."""
+    await tx.execute("SELECT fail_second_factor()")
+
+
+async def use_recovery_code(tx: Transaction, code_hash: bytes) -> bool:
+    """Returns False if the viewer has no such code, or has used it."""
+    return bool(await tx.fetchval("SELECT use_recovery_code($1)", code_hash))
+
+
+async def replace_recovery_codes(tx: Transaction, code_hashes: Sequence[bytes]) -> None:
+    await tx.execute("SELECT replace_recovery_codes($1)", code_hashes)
+
+
+async def end(tx: Transaction) -> bool:
+    """Returns False if there was none."""
+    return bool(await tx.fetchval("SELECT end_second_factor()"))
