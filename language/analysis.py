@@ -91,25 +91,42 @@ def _joined(one: str, other: str) -> tuple[str, ...]:
 
 def similarity(query: str, text: str) -> float:
     """How well a text answers a query, from 0 to 1, in either script: its words, their order, and few others."""
-    wanted, said = _query_words(query), words(text[:_COMPARED])
-    if not wanted or not said:
+    wanted, (told, length) = _asked(query), _told(text[:_COMPARED])
+    if not wanted or not told:
         return 0.0
-    told = [(form, place) for place, forms in enumerate(_with_joined(said)) for form in forms]
     likeness, order, last = 0.0, 0.0, -1
-    for forms in _with_joined(wanted):
-        like, follows, place = max(
-            (_likeness(one, other), place == last + 1, -place) for one in forms for other, place in told
-        )
-        likeness += like
-        order += 1.0 if follows or last < 0 else 0.5 * (-place > last)
-        last = -place
-    brevity = min(1.0, len(wanted) / len(said))
+    for forms in wanted:
+        best, follows, found = -1.0, False, 0
+        for one in forms:
+            for other, place in told:
+                like = _likeness(one, other)
+                # Of equally good words, the one that follows, or the first.
+                if like > best or (like == best and (place == last + 1, -place) > (follows, -found)):
+                    best, follows, found = like, place == last + 1, place
+        likeness += best
+        order += 1.0 if follows or last < 0 else 0.5 * (found > last)
+        last = found
+    brevity = min(1.0, len(wanted) / length)
     weight = 1 - _ORDER - _BREVITY + _ORDER * order / len(wanted) + _BREVITY * brevity
     return min(1.0, likeness / len(wanted) * weight)
 
 
+@lru_cache(1_024)
+def _asked(query: str) -> list[list[str]]:
+    return _with_joined(_query_words(query))
+
+
+@lru_cache(4_096)
+def _told(text: str) -> tuple[list[tuple[str, int]], int]:
+    """The forms of its words, each with the word's place, and the number of its words."""
+    said = words(text)
+    return [(form, place) for place, forms in enumerate(_with_joined(said)) for form in forms], len(said)
+
+
 def _with_joined(found: Sequence[Word]) -> list[list[str]]:
     """Each word folded, and it together with a neighbour if both are short."""
+    if not found:
+        return []
     joined = [join(one.folded, other.folded) for one, other in pairwise(found)]
     around = zip(found, (None, *joined), (*joined, None), strict=True)
     return [[form.folded for form in forms if form] for forms in around]
@@ -139,4 +156,8 @@ def _likeness(folded: str, other_folded: str) -> float:
 
 def _first_shared(one: Sequence[str], other: Sequence[str]) -> tuple[int, str] | None:
     """Return the least sum of places that an entry of both lists has, and the entry; None if they share none."""
-    return min(((one.index(each) + other.index(each), each) for each in set(one) & set(other)), default=None)
+    least: tuple[int, str] | None = None
+    for place, each in enumerate(one):
+        if each in other and (least is None or (place + other.index(each), each) < least):
+            least = place + other.index(each), each
+    return least

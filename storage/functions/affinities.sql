@@ -10,14 +10,15 @@ CREATE OR REPLACE FUNCTION affinity(follows boolean, followed_by boolean, is_nam
     RETURNS double precision LANGUAGE sql IMMUTABLE
     RETURN 1 - (1 - (0.3 * follows::int + 0.2 * followed_by::int + 0.2 * is_named::int)) * 4 / (4 + coalesce(points, 0));
 
--- The viewer's affinity to each of these users, 0 to 1, without users who are hidden from the viewer.
+-- The viewer's affinity to each of these users, 0 to 1, without users who are hidden from the viewer. Of the viewer's
+-- followers, the newest 1,000 are read.
 CREATE OR REPLACE FUNCTION affinities(user_ids bigint[]) RETURNS TABLE (other_id bigint, affinity double precision)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT u.id, affinity(mine.status IS NOT NULL, theirs.status IS NOT NULL, false, decayed(a.points, a.as_of))
+    SELECT u.id, affinity(mine.status IS NOT NULL, theirs.id IS NOT NULL, false, decayed(a.points, a.as_of))
     FROM users u
     LEFT JOIN follows mine ON mine.follower_id = viewer_id() AND mine.followee_id = u.id AND mine.status = 'active'
-    LEFT JOIN follows theirs ON theirs.follower_id = u.id AND theirs.followee_id = viewer_id()
-        AND theirs.status = 'active'
+    LEFT JOIN (SELECT follower_id AS id FROM follows WHERE followee_id = viewer_id() AND status = 'active'
+               ORDER BY follows.id DESC LIMIT 1000) theirs ON theirs.id = u.id
     LEFT JOIN affinities a ON a.user_id = viewer_id() AND a.other_id = u.id
     WHERE u.id = ANY (user_ids) AND u.status = 'active' AND u.id <> viewer_id()
       AND u.id NOT IN (SELECT h.user_id FROM hidden_users(viewer_id()) h)

@@ -144,11 +144,20 @@ CREATE OR REPLACE FUNCTION found_users(ids bigint[])
 $$;
 GRANT EXECUTE ON FUNCTION found_users TO daira_app;
 
+-- Whether one of the newest public posts with the hashtag is among those that search shows to the viewer.
+CREATE OR REPLACE FUNCTION finds_tagged(used text, newest integer) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT EXISTS (
+        SELECT FROM posts p
+        WHERE p.id = ANY (ARRAY (SELECT visible_post_ids(ARRAY (SELECT tagged_post_ids(used, 9223372036854775807, newest)))))
+          AND (p.standing <> 'limited' OR p.author_id = viewer_id()))
+$$;
+
 -- Those of the hashtags, by their terms (folded, after a #), that one of the 50 newest public posts with them shows to the
--- viewer. Whatever the engine: it does not read the search index.
+-- viewer: mostly one of the newest three. Whatever the engine: it does not read the search index.
 CREATE OR REPLACE FUNCTION found_hashtags(tags text[]) RETURNS SETOF text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT t.tag FROM unnest(tags) AS t (tag)
-    WHERE EXISTS (SELECT FROM found_posts(ARRAY (SELECT tagged_post_ids(substr(t.tag, 2), 9223372036854775807, 50))))
+    WHERE finds_tagged(substr(t.tag, 2), 3) OR finds_tagged(substr(t.tag, 2), 50)
 $$;
 GRANT EXECUTE ON FUNCTION found_hashtags TO daira_app;

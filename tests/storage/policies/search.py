@@ -72,4 +72,4 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
         (NO_ONE, "SELECT found_hashtags(ARRAY ['#coffee{post}'])"),
     ),
 }  # fmt: skip
-INTERNAL = {"search_due", "search_find"}
+INTERNAL = {"finds_tagged", "search_due", "search_find"}
