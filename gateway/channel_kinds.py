@@ -2,6 +2,7 @@
 
 from channels.kinds import Kinds
 from domain.chat_channels import CHAT
+from domain.moderation_channel import MODERATION
 from domain.post_channels import AUTHOR, POST
 from presence.presence_channel import PRESENCE
 from stage.room_channel import LIVE_ROOM
@@ -12,4 +13,5 @@ KINDS = Kinds(
     LIVE_ROOM,
     PRESENCE,
     CHAT,
+    MODERATION,
 )

@@ -394,6 +394,37 @@ class DecisionEndedEvent(_DecisionEvent, Event, frozen=True):
     lane: ClassVar[Lane] = "urgent"
 
 
+CaseChange = Literal["claimed", "released", "decided"]
+
+
+class CaseChangedEvent(Event, frozen=True):
+    """The database writes this event: see `claim_case`, `release_case` and `close_case`."""
+
+    topic: ClassVar[str] = "case.changed"
+    keyed_by: ClassVar[str] = "case_id"
+    lane: ClassVar[Lane] = "urgent"
+    case_id: int
+    change: CaseChange
+
+
+class ReportCreatedEvent(Event, frozen=True):
+    """A user has reported something. The database writes this event: see `file_report`."""
+
+    topic: ClassVar[str] = "report.created"
+    keyed_by: ClassVar[str] = "case_id"
+    report_id: int
+    case_id: int
+
+
+class ReportRetractedEvent(Event, frozen=True):
+    """The database writes this event: see `retract_report`."""
+
+    topic: ClassVar[str] = "report.retracted"
+    keyed_by: ClassVar[str] = "case_id"
+    report_id: int
+    case_id: int
+
+
 EVENTS: dict[str, type[Event]] = {event.topic: event for event in Event.__subclasses__()}
 if len(EVENTS) < len(Event.__subclasses__()):
     raise TypeError("two events have the same topic")

@@ -82,6 +82,8 @@ MessageText = Annotated[str, _text_meta(Text(1, 2_000))]
 ChatText = Annotated[str, _text_meta(Text(0, 2_000))]
 Filename = Annotated[str, _text_meta(Text(1, 255, lines=False))]
 AltText = Annotated[str, _text_meta(Text(0, 1_500))]
+ReportText = Annotated[str, _text_meta(Text(0, 1_000))]
+CaseNote = Annotated[str, _text_meta(Text(1, 2_000))]
 SearchText = Annotated[str, _text_meta(Text(1, 200, lines=False))]
 StatusText = Annotated[str, _text_meta(Text(0, 100, lines=False))]
 Emoji = Annotated[

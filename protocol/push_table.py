@@ -4,6 +4,7 @@ from types import ModuleType
 
 from protocol import (
     auth,
+    cases,
     chat_members,
     chat_messages,
     chats,
@@ -25,8 +26,8 @@ from protocol import (
 from protocol.pushes import Push
 
 MODULES = (
-    auth, chat_members, chat_messages, chats, comments, counts, live_rooms, media, notifications, posts, presence,
-    reactions, room_chat, room_digests, room_stage, saves, settings, users,
+    auth, cases, chat_members, chat_messages, chats, comments, counts, live_rooms, media, notifications, posts,
+    presence, reactions, room_chat, room_digests, room_stage, saves, settings, users,
 )  # fmt: skip
 
 

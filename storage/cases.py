@@ -2,8 +2,10 @@
 
 import datetime
 from collections.abc import Sequence
+from typing import Literal, NamedTuple, TypedDict, cast
 
-from protocol.moderation import CaseSource, ModeratedType, Reason
+from protocol.cases import ActKind, ClaimChoice
+from protocol.moderation import Action, CaseSource, CaseStatus, ModeratedType, Reason
 from storage.database import Transaction
 
 
@@ -39,3 +41,136 @@ async def open_case(
         due_at,
     )
     return found
+
+
+class CaseRow(TypedDict):
+    """A row of `cases`."""
+
+    id: int
+    target_type: ModeratedType
+    target_id: int
+    target_seq: int
+    owner_id: int
+    status: CaseStatus
+    source: CaseSource
+    reason: Reason
+    severity: int
+    priority: int
+    report_count: int
+    snapshot: str
+    is_private: bool
+    opened_at: datetime.datetime
+    due_at: datetime.datetime | None
+    claimed_until: datetime.datetime | None
+    decided_at: datetime.datetime | None
+    action: Action | None
+
+
+class ShownCase(TypedDict):
+    """A case, and the moderators who have claimed and decided it, as JSON."""
+
+    found: CaseRow
+    claimer: str | None
+    decider: str | None
+
+
+class ReportOfCase(TypedDict):
+    id: int
+    reporter: str
+    reason: Reason
+    text: str
+    evidence: str
+    weight: float
+    created_at: datetime.datetime
+
+
+class ActRow(TypedDict):
+    id: int
+    kind: ActKind
+    actor: str | None
+    note: str
+    details: str
+    created_at: datetime.datetime
+
+
+class Counted(NamedTuple):
+    report_count: int
+    severity: int
+    priority: int
+
+
+ClaimVerdict = Literal["claimed", "missing", "decided", "taken", "barred", "full"]
+
+
+async def queue(
+    tx: Transaction,
+    *,
+    target_types: Sequence[ModeratedType] | None,
+    reasons: Sequence[Reason] | None,
+    sources: Sequence[CaseSource] | None,
+    least_severity: int,
+    claimed: ClaimChoice,
+    after: tuple[int, int],
+    limit: int,
+) -> list[tuple[int, int]]:
+    """Ranks and ids of open cases after that place, the highest priority (the lowest rank) first."""
+    rows = await tx.fetch(
+        "SELECT rank, id FROM case_queue($1, $2, $3, $4, $5, $6, $7, $8)",
+        target_types,
+        reasons,
+        sources,
+        least_severity,
+        claimed,
+        *after,
+        limit,
+    )
+    return [(row["rank"], row["id"]) for row in rows]
+
+
+async def ids_of_owner(tx: Transaction, owner_id: int, before: int, limit: int) -> list[int]:
+    """Ids of cases about the user and what is the user's, newest first."""
+    rows = await tx.fetch(
+        "SELECT id FROM cases WHERE owner_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3", owner_id, before, limit
+    )
+    return [row["id"] for row in rows]
+
+
+async def load(tx: Transaction, ids: Sequence[int]) -> list[ShownCase]:
+    """Those cases, in that order. For moderators, and without a viewer."""
+    return cast("list[ShownCase]", await tx.fetch("SELECT * FROM shown_cases($1)", ids))
+
+
+async def load_reports(tx: Transaction, case_id: int, limit: int) -> list[ReportOfCase]:
+    """The reports that stand, of the most reliable reporters first."""
+    return cast("list[ReportOfCase]", await tx.fetch("SELECT * FROM case_reports($1, $2)", case_id, limit))
+
+
+async def load_history(tx: Transaction, case_id: int, before: int, limit: int) -> list[ActRow]:
+    """What was done to the case, newest first."""
+    return cast("list[ActRow]", await tx.fetch("SELECT * FROM case_history($1, $2, $3)", case_id, before, limit))
+
+
+async def claim(tx: Transaction, case_id: int) -> ClaimVerdict:
+    verdict: ClaimVerdict = await tx.fetchval("SELECT claim_case($1)", case_id)
+    return verdict
+
+
+async def release(tx: Transaction, case_id: int) -> bool:
+    """Returns False if there is no such case."""
+    return bool(await tx.fetchval("SELECT release_case($1)", case_id))
+
+
+async def note(tx: Transaction, case_id: int, text: str) -> bool:
+    """Returns False if there is no such case."""
+    return bool(await tx.fetchval("SELECT note_case($1, $2)", case_id, text))
+
+
+async def count_reports(tx: Transaction, case_id: int) -> Counted | None:
+    """Count the reports that stand; None if the numbers are those of before. For workers."""
+    row = await tx.fetchrow("SELECT report_count, severity, priority FROM count_reports($1)", case_id)
+    return None if row is None else Counted(*row)
+
+
+async def moderators_among(tx: Transaction, user_ids: Sequence[int]) -> set[int]:
+    """The moderators among these users. For the viewer, or for all without one."""
+    return {row[0] for row in await tx.fetch("SELECT moderators_among($1)", user_ids)}

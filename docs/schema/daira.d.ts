@@ -60,6 +60,120 @@ export interface CancelDeletion {
   device?: Device | null;
 }
 
+/** A case to judge. reports: the 20 of the most reliable reporters. earlier: cases about the same user. */
+export interface Case {
+  summary: CaseSummary;
+  snapshot: Snapshot;
+  reports: CaseReport[];
+  earlier: CaseSummary[];
+}
+
+/** An act in the history of a case. snapshot: of what has "changed", as it was before. actor: null is the system. */
+export interface CaseAct {
+  id: string;
+  kind: "changed" | "claimed" | "decided" | "noted" | "opened" | "released";
+  actor: CaseUser | null;
+  note: string;
+  snapshot: Snapshot | null;
+  decision: Record<string, unknown> | null;
+  created_at: string;
+}
+
+export interface CaseActPage {
+  items: CaseAct[];
+  next_cursor: string | null;
+}
+
+export interface CaseClaimed {
+  id: string;
+  case_id: string;
+  claimed_by: CaseUser;
+  claimed_until: string;
+}
+
+/** More reports, or fewer. */
+export interface CaseCounted {
+  id: string;
+  case_id: string;
+  report_count: number;
+  severity: number;
+  priority: number;
+}
+
+export interface CaseDecided {
+  id: string;
+  case_id: string;
+  action: "approve" | "ban" | "hold" | "label" | "limit" | "remove" | "shadow" | "suspend" | "warn";
+  decided_by: CaseUser;
+}
+
+/** `url` reads the original for at least 5 minutes. */
+export interface CaseFile {
+  id: string;
+  kind: string;
+  alt: string;
+  url: string;
+}
+
+export interface CaseOpened {
+  id: string;
+  case: CaseSummary;
+}
+
+export interface CasePage {
+  items: CaseSummary[];
+  next_cursor: string | null;
+}
+
+export interface CaseRef {
+  case_id: string;
+}
+
+export interface CaseReleased {
+  id: string;
+  case_id: string;
+}
+
+/** A report as moderators see it. weight: from 0 to 1, by how many of the reporter's reports were right. */
+export interface CaseReport {
+  id: string;
+  reporter: CaseUser;
+  reason: "copyright" | "harassment" | "hate" | "illegal" | "impersonation" | "minors" | "other" | "private_information" | "scam" | "self_harm" | "sexual" | "spam" | "violence";
+  text: string;
+  evidence: EvidenceShown[];
+  weight: number;
+  created_at: string;
+}
+
+/** A case without contents. priority: what queues are sorted by. is_private: not everybody may see the target. */
+export interface CaseSummary {
+  id: string;
+  target_type: "comment" | "media" | "message" | "post" | "room" | "user";
+  target_id: string;
+  seq: number;
+  owner_id: string;
+  status: "decided" | "open";
+  source: "appeal" | "classifier" | "report" | "rule";
+  reason: "copyright" | "harassment" | "hate" | "illegal" | "impersonation" | "minors" | "other" | "private_information" | "scam" | "self_harm" | "sexual" | "spam" | "violence";
+  severity: number;
+  priority: number;
+  report_count: number;
+  is_private: boolean;
+  opened_at: string;
+  due_at: string | null;
+  claimed_by: CaseUser | null;
+  claimed_until: string | null;
+  decided_by: CaseUser | null;
+  decided_at: string | null;
+  action: "approve" | "ban" | "hold" | "label" | "limit" | "remove" | "shadow" | "suspend" | "warn" | null;
+}
+
+export interface CaseUser {
+  id: string;
+  username: string;
+  display_name: string;
+}
+
 export interface ChangeEmail {
   password: string;
   new_email: string;
@@ -438,6 +552,16 @@ export interface CreatePost {
   idempotency_key?: string | null;
 }
 
+/** `seq`: of a message in the chat `target_id`. */
+export interface CreateReport {
+  target_type: "comment" | "media" | "message" | "post" | "room" | "user";
+  target_id: string;
+  reason: "copyright" | "harassment" | "hate" | "illegal" | "impersonation" | "minors" | "other" | "private_information" | "scam" | "self_harm" | "sexual" | "spam" | "violence";
+  seq?: number;
+  text?: string | null;
+  evidence?: Evidence[] | null;
+}
+
 /** `starts_at` is only shown to users: the room always starts by room.start. */
 export interface CreateRoom {
   topic: string;
@@ -548,6 +672,20 @@ export interface ErrorBody {
   retry_after_ms?: number | null;
   details?: Detail[];
   request_id?: string | null;
+}
+
+/** Something else that the reporter sees, such as a message. `seq`: of a message in the chat `target_id`. */
+export interface Evidence {
+  target_type: "comment" | "media" | "message" | "post" | "room" | "user";
+  target_id: string;
+  seq?: number;
+}
+
+export interface EvidenceShown {
+  target_type: "comment" | "media" | "message" | "post" | "room" | "user";
+  target_id: string;
+  seq: number;
+  snapshot: Snapshot;
 }
 
 /** The explore page. local_trends: of the caller's governorate, if the caller has told it. */
@@ -708,6 +846,24 @@ export interface KindChoices {
   system?: ChannelChoice;
 }
 
+export interface ListCaseActs {
+  case_id: string;
+  cursor?: string | null;
+  limit?: number | null;
+}
+
+/** Open cases by choices. `owner_id`: instead, all cases about a user and what is the user's, newest first. */
+export interface ListCases {
+  target_types?: ("comment" | "media" | "message" | "post" | "room" | "user")[] | null;
+  reasons?: ("copyright" | "harassment" | "hate" | "illegal" | "impersonation" | "minors" | "other" | "private_information" | "scam" | "self_harm" | "sexual" | "spam" | "violence")[] | null;
+  sources?: ("appeal" | "classifier" | "report" | "rule")[] | null;
+  severity?: number;
+  claimed?: "all" | "free" | "mine";
+  owner_id?: string | null;
+  cursor?: string | null;
+  limit?: number | null;
+}
+
 export interface ListChatMembers {
   chat_id: string;
   cursor?: string | null;
@@ -775,6 +931,11 @@ export interface ListReactions {
   target_type: "comment" | "post";
   target_id: string;
   kind?: "angry" | "laugh" | "like" | "love" | "sad" | null;
+  cursor?: string | null;
+  limit?: number | null;
+}
+
+export interface ListReports {
   cursor?: string | null;
   limit?: number | null;
 }
@@ -940,6 +1101,12 @@ export interface MuteUser {
 export interface NoArguments {
 }
 
+export interface NoteCase {
+  case_id: string;
+  text: string;
+  idempotency_key?: string | null;
+}
+
 /** The result of methods that return nothing. */
 export interface Nothing {
 }
@@ -1021,6 +1188,18 @@ export interface NotificationRemoved {
 export interface OpenChat {
   user_ids: string[];
   idempotency_key?: string | null;
+}
+
+/** The caller's own report. */
+export interface OwnReport {
+  id: string;
+  target_type: "comment" | "media" | "message" | "post" | "room" | "user";
+  target_id: string;
+  seq: number;
+  reason: "copyright" | "harassment" | "hate" | "illegal" | "impersonation" | "minors" | "other" | "private_information" | "scam" | "self_harm" | "sexual" | "spam" | "violence";
+  text: string;
+  status: "received" | "rejected" | "retracted" | "upheld";
+  created_at: string;
 }
 
 /** The viewer's own profile, with what is shown to nobody else. */
@@ -1280,6 +1459,15 @@ export interface RenewRecoveryCodes {
 export interface RenewUpload {
   media_id: string;
   part_numbers: number[];
+}
+
+export interface ReportPage {
+  items: OwnReport[];
+  next_cursor: string | null;
+}
+
+export interface ReportRef {
+  report_id: string;
 }
 
 export interface ReportViews {
@@ -1629,6 +1817,19 @@ export interface SignedIn {
   device_token: string;
 }
 
+/** A target as it was. `text`: of a post, comment or message. The last four are of a user or a room. */
+export interface Snapshot {
+  author?: CaseUser | null;
+  text?: string | null;
+  media?: CaseFile[];
+  post_id?: string | null;
+  shared_post_id?: string | null;
+  username?: string | null;
+  display_name?: string | null;
+  bio?: string | null;
+  topic?: string | null;
+}
+
 export interface StageTime {
   user: UserLite;
   seconds: number;
@@ -1913,6 +2114,22 @@ export interface ClientToServerEvents {
   "auth.reset_password": (request: ResetPassword, ack: (answer: Answer<Nothing>) => void) => void;
   /** Prove by the code that the user reads the account's address. Repeating it changes nothing. */
   "auth.verify_email": (request: VerifyEmail, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Claim a case for 10 minutes, or renew the claim: colleagues then leave it alone. */
+  "case.claim": (request: CaseRef, ack: (answer: Answer<CaseSummary>) => void) => void;
+  /** A case with what was reported as it was, its reports, and earlier cases about the same user. */
+  "case.get": (request: CaseRef, ack: (answer: Answer<Case>) => void) => void;
+  /** What was done to a case, newest first. */
+  "case.history": (request: ListCaseActs, ack: (answer: Answer<CaseActPage>) => void) => void;
+  /** Open cases, the gravest and most reported first; or all cases about one user, newest first. */
+  "case.list": (request: ListCases, ack: (answer: Answer<CasePage>) => void) => void;
+  /** Add a note for colleagues to the history. */
+  "case.note": (request: NoteCase, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Give a claim back. Without one, this changes nothing. */
+  "case.release": (request: CaseRef, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Stop watching. Repeating it changes nothing. */
+  "case.unwatch": (ack: (answer: Answer<Nothing>) => void) => void;
+  /** Hear of cases that are opened, claimed, released and decided, until `case.unwatch`. */
+  "case.watch": (ack: (answer: Answer<Nothing>) => void) => void;
   /** Accept a chat request. Repeating it changes nothing. */
   "chat.accept": (request: ChatRef, ack: (answer: Answer<ChatEntry>) => void) => void;
   /** Add users to a group, as its owner or an admin. Users who do not follow the caller get a request. */
@@ -2091,6 +2308,12 @@ export interface ClientToServerEvents {
   "reaction.set": (request: SetReaction, ack: (answer: Answer<Nothing>) => void) => void;
   /** Withdraw a reaction, also from what the caller no longer sees. Repeating it changes nothing. */
   "reaction.unset": (request: UnsetReaction, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Report something to the moderators. A second report of the same returns the first, unless it was retracted. */
+  "report.create": (request: CreateReport, ack: (answer: Answer<OwnReport>) => void) => void;
+  /** The caller's reports and what became of them, newest first. */
+  "report.list": (request: ListReports, ack: (answer: Answer<ReportPage>) => void) => void;
+  /** Withdraw the caller's report: it counts nothing. A decided one stays. Repeating it changes nothing. */
+  "report.retract": (request: ReportRef, ack: (answer: Answer<OwnReport>) => void) => void;
   /** Remove a user from the room on all devices, and refuse further joins until a time or for good. */
   "room.ban": (request: BanFromRoom, ack: (answer: Answer<Nothing>) => void) => void;
   /** End a room for everybody. Repeating it changes nothing. */
@@ -2186,6 +2409,11 @@ export interface ClientToServerEvents {
 }
 
 export interface ServerToClientEvents {
+  "case.claimed": (push: CaseClaimed, offset?: string) => void;
+  "case.counted": (push: CaseCounted, offset?: string) => void;
+  "case.decided": (push: CaseDecided, offset?: string) => void;
+  "case.opened": (push: CaseOpened, offset?: string) => void;
+  "case.released": (push: CaseReleased, offset?: string) => void;
   "chat.deleted": (push: ChatMessageDeleted, offset?: string) => void;
   "chat.edited": (push: ChatMessageEdited, offset?: string) => void;
   "chat.hidden": (push: ChatMessageHidden, offset?: string) => void;

@@ -7,6 +7,7 @@ import pytest
 
 from protocol.rpc import methods
 from tests.cluster import Cluster
+from tests.contract.moderators import appoint, reported
 from tests.contract.test_auth import PASSWORD, register
 from tests.contract.test_chats import create_group
 from tests.contract.test_email_codes import CODE_METHODS
@@ -40,6 +41,25 @@ class World:
         target = await self.target()
         await self.alice.call("reaction.set", **target, kind="like")
         return target
+
+    async def others_post(self) -> dict[str, Any]:
+        post = await self.bob.call("post.create", text="hello")
+        return {"target_type": "post", "target_id": post["id"]}
+
+    async def report(self) -> dict[str, Any]:
+        report = await self.alice.call("report.create", **await self.others_post(), reason="spam")
+        return {"report_id": report["id"]}
+
+    async def case(self) -> dict[str, Any]:
+        """A case for Alice, who becomes a moderator."""
+        await appoint(self.cluster, self.alice)
+        post = await self.others_post()
+        reporter = await self.cluster.person("reporter")
+        return {"case_id": await reported(self.cluster, reporter, post["target_type"], post["target_id"])}
+
+    async def moderation(self) -> dict[str, Any]:
+        await appoint(self.cluster, self.alice)
+        return {}
 
     async def circle(self) -> dict[str, Any]:
         return {"circle_id": (await self.alice.call("circle.create", name="friends"))["id"]}
@@ -239,6 +259,15 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
     "room.transfer_host": (World.on_bob_at_version, {}),
     "room.unban": (World.on_bob_at_version, {}),
     "room.update": (World.scheduled, {"topic": "ليلة الفول", "capacity": 9}),
+    "case.claim": (World.case, {}),
+    "case.get": (World.case, {}),
+    "case.history": (World.case, {}),
+    "case.note": (World.case, {"text": "hello", **KEY}),
+    "case.release": (World.case, {}),
+    "case.unwatch": (World.nothing, {}),
+    "case.watch": (World.moderation, {}),
+    "report.create": (World.others_post, {"reason": "spam"}),
+    "report.retract": (World.report, {}),
     "save.add": (World.saved, {}),
     "save.remove": (World.saved, {}),
     "search.clear": (World.searched, {}),
@@ -277,8 +306,8 @@ async def test_a_call_can_be_repeated(cluster: Cluster, person, method):
         arguments["user_ids"] = [world.bob.id]
     first = await world.alice.call(method, **arguments)
     second = await world.alice.call(method, **arguments)
-    # The answers to these are of their moment: a snapshot, URLs signed then, how far the processing is.
-    of_the_moment = {"room.join", "media.renew_upload", "media.complete_upload"}
+    # These answers are of their moment: a renewed claim, a snapshot, URLs signed then, how far the processing is.
+    of_the_moment = {"case.claim", "room.join", "media.renew_upload", "media.complete_upload"}
     assert second == first or method in of_the_moment
 
 

@@ -58,6 +58,7 @@ _REMOVED = ', "user_id": %s, "reason": "kicked", "joined": null'
 OF_NO_VIEWER = {
     "media.uploaded", "media.described", "media.finished", "media.owner_opened", "media.deleted",
     "system.message_sent", "search.due", "decision.made", "decision.ended", "case.opened",
+    "case.changed", "report.created", "report.retracted",
 }  # fmt: skip
 
 OUTBOX = {
@@ -146,6 +147,9 @@ OUTBOX = {
             (NO_ONE, _decided("ended")),
             (NO_ONE, _event("search.due", "{me}", '"kind": "user", "document_id": {me}')),
             (NO_ONE, _event("case.opened", "{case}", '"case_id": {case}')),
+            (NO_ONE, _event("case.changed", "{case}", '"case_id": {case}, "change": "claimed"')),
+            (NO_ONE, _event("report.created", "{case}", '"case_id": {case}, "report_id": {report}')),
+            (NO_ONE, _event("report.retracted", "{case}", '"case_id": {case}, "report_id": {report}')),
             (NO_ONE, _event("media.finished", "{file}", '"media_id": {file}')),
             (NO_ONE, _event("media.owner_opened", "{me}", '"user_id": {me}')),
             (NO_ONE, _event(

@@ -1,0 +1,184 @@
+"""Messages about cases: what moderators judge, and what they tell each other of it."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+
+from protocol.fields import CaseNote, Cursor, Id, IdempotencyKey, PageSize, Request
+from protocol.moderation import Action, CaseSource, CaseStatus, ModeratedType, Reason, Seq, Severity
+from protocol.pushes import Flow, Push
+
+# "free": without the cases that a colleague has claimed; "mine": claimed by the caller.
+ClaimChoice = Literal["free", "mine", "all"]
+ActKind = Literal["opened", "changed", "claimed", "released", "noted", "decided"]
+
+
+class ListCases(Request, frozen=True):
+    """Open cases by choices. `owner_id`: instead, all cases about a user and what is the user's, newest first."""
+
+    target_types: Annotated[list[ModeratedType], msgspec.Meta(min_length=1, max_length=6)] | None = None
+    reasons: Annotated[list[Reason], msgspec.Meta(min_length=1, max_length=13)] | None = None
+    sources: Annotated[list[CaseSource], msgspec.Meta(min_length=1, max_length=4)] | None = None
+    severity: Severity = 0
+    claimed: ClaimChoice = "free"
+    owner_id: Id | None = None
+    cursor: Cursor | None = None
+    limit: PageSize | None = None
+
+
+class CaseRef(Request, frozen=True):
+    case_id: Id
+
+
+class NoteCase(Request, frozen=True):
+    case_id: Id
+    text: CaseNote
+    idempotency_key: IdempotencyKey | None = None
+
+
+class ListCaseActs(Request, frozen=True):
+    case_id: Id
+    cursor: Cursor | None = None
+    limit: PageSize | None = None
+
+
+class CaseUser(msgspec.Struct, frozen=True):
+    id: str
+    username: str
+    display_name: str
+
+
+class CaseFile(msgspec.Struct, frozen=True):
+    """`url` reads the original for at least 5 minutes."""
+
+    id: str
+    kind: str
+    alt: str
+    url: str
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A target as it was. `text`: of a post, comment or message. The last four are of a user or a room."""
+
+    author: CaseUser | None = None
+    text: str | None = None
+    media: list[CaseFile] = []
+    post_id: str | None = None
+    shared_post_id: str | None = None
+    username: str | None = None
+    display_name: str | None = None
+    bio: str | None = None
+    topic: str | None = None
+
+
+class CaseSummary(msgspec.Struct, frozen=True):
+    """A case without contents. priority: what queues are sorted by. is_private: not everybody may see the target."""
+
+    id: str
+    target_type: ModeratedType
+    target_id: str
+    seq: Seq
+    owner_id: str
+    status: CaseStatus
+    source: CaseSource
+    reason: Reason
+    severity: Severity
+    priority: int
+    report_count: int
+    is_private: bool
+    opened_at: str
+    due_at: str | None
+    claimed_by: CaseUser | None
+    claimed_until: str | None
+    decided_by: CaseUser | None
+    decided_at: str | None
+    action: Action | None
+
+
+class CasePage(msgspec.Struct, frozen=True):
+    items: list[CaseSummary]
+    next_cursor: str | None
+
+
+class EvidenceShown(msgspec.Struct, frozen=True):
+    target_type: ModeratedType
+    target_id: str
+    seq: Seq
+    snapshot: Snapshot
+
+
+class CaseReport(msgspec.Struct, frozen=True):
+    """A report as moderators see it. weight: from 0 to 1, by how many of the reporter's reports were right."""
+
+    id: str
+    reporter: CaseUser
+    reason: Reason
+    text: str
+    evidence: list[EvidenceShown]
+    weight: float
+    created_at: str
+
+
+class Case(msgspec.Struct, frozen=True):
+    """A case to judge. reports: the 20 of the most reliable reporters. earlier: cases about the same user."""
+
+    summary: CaseSummary
+    snapshot: Snapshot
+    reports: list[CaseReport]
+    earlier: list[CaseSummary]
+
+
+class CaseAct(msgspec.Struct, frozen=True):
+    """An act in the history of a case. snapshot: of what has "changed", as it was before. actor: null is the system."""
+
+    id: str
+    kind: ActKind
+    actor: CaseUser | None
+    note: str
+    snapshot: Snapshot | None
+    decision: dict[str, Any] | None
+    created_at: str
+
+
+class CaseActPage(msgspec.Struct, frozen=True):
+    items: list[CaseAct]
+    next_cursor: str | None
+
+
+class CaseOpened(Push, frozen=True):
+    event: ClassVar[str] = "case.opened"
+    case: CaseSummary
+
+
+class CaseCounted(Push, frozen=True):
+    """More reports, or fewer."""
+
+    event: ClassVar[str] = "case.counted"
+    flow: ClassVar[Flow] = "conflate"
+    case_id: str
+    report_count: int
+    severity: Severity
+    priority: int
+
+    @property
+    def replaces(self) -> str:
+        return f"{self.event} {self.case_id}"
+
+
+class CaseClaimed(Push, frozen=True):
+    event: ClassVar[str] = "case.claimed"
+    case_id: str
+    claimed_by: CaseUser
+    claimed_until: str
+
+
+class CaseReleased(Push, frozen=True):
+    event: ClassVar[str] = "case.released"
+    case_id: str
+
+
+class CaseDecided(Push, frozen=True):
+    event: ClassVar[str] = "case.decided"
+    case_id: str
+    action: Action
+    decided_by: CaseUser
