@@ -19,7 +19,8 @@ from moderation.disguises import read
 from moderation.features import Author, Draft, features
 from moderation.rulebook import MOST_COST, MOST_RULES, MOST_TERMS, Rulebook
 from moderation.rules import Rule, check
-from moderation.term_lists import Match, TermList
+from moderation.term_lists import TermList
+from protocol.rules import TermMatch
 
 POSTS = 4_000
 LISTS = 20
@@ -40,7 +41,7 @@ def lists(chance: random.Random) -> list[TermList]:
         return [" ".join(word() for _ in range(chance.choice((1, 1, 2, 3)) if phrases else 1)) for _ in range(amount)]
 
     each = MOST_TERMS // LISTS
-    ways: list[Match] = ["sound", "sound", "inside", "inside"]
+    ways: list[TermMatch] = ["sound", "sound", "inside", "inside"]
     ways += ("word" for _ in range(LISTS - len(ways)))
     return [TermList(f"list{n}", way, terms(each, phrases=way == "word")) for n, way in enumerate(ways)]
 

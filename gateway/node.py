@@ -80,6 +80,8 @@ class Node:
         await run_beside(self._running, "settle budgets", services.budgets.keep_settling)
         await run_beside(self._running, "log exposures", services.exposures.keep_writing)
         await run_beside(self._running, "count visits", services.visits.keep_writing)
+        await run_beside(self._running, "follow the rulebook", services.rulebook.keep_following)
+        await run_beside(self._running, "log hits of rules", services.rule_hits.keep_writing)
         await run_beside(self._running, "watch for overload", parts.shedding.keep_measuring)
         await run_beside(self._running, "watch the loop", self._watch_loop)
         app = web.Application(client_max_size=MAX_PAYLOAD)
@@ -115,6 +117,7 @@ class Node:
             log.info("Redis was not told that users left; their locations expire", error=str(error))
         await self.parts.services.exposures.flush()
         await self.parts.services.visits.flush()
+        await self.parts.services.rule_hits.flush()
         await self.parts.services.outbox.close()
         self.parts.services.passwords.close()
 

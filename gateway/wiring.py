@@ -42,6 +42,7 @@ from gateway.settings import Settings
 from gateway.shedding import Shedding
 from gateway.stores import Stores
 from handlers.call import Services
+from moderation.standing_book import StandingBook
 from presence.presence_channel import PRESENCE
 from presence.presence_hooks import PresenceHooks
 from presence.tracker import Tracker
@@ -69,10 +70,12 @@ from storage.present_media import MediaPresenter
 from storage.profile_visits import ProfileVisits
 from storage.recommendations import Recommendations
 from storage.room_entries import RoomEntries
+from storage.rule_hits import RuleHits
 from storage.search import SearchPlace
 from storage.seen_posts import SeenPosts
 from storage.sign_ins import SignIns
 from storage.stored_orders import StoredOrders
+from storage.stranger_chats import StrangerChats
 
 WORK_BURST = 10  # seconds of the rate may be spent at once
 
@@ -179,6 +182,7 @@ def _services(
         chat_windows=Windows(
             edit=timedelta(seconds=settings.chat_edit_window), delete=timedelta(seconds=settings.chat_delete_window)
         ),
+        stranger_chats=StrangerChats(),
         objects=stores.objects,
         object_urls=stores.object_urls,
         upload_rules=settings.upload_rules,
@@ -193,6 +197,8 @@ def _services(
         hashtag_orders=StoredOrders(stores.data_shards, "hashtag", list[int]),
         people_orders=StoredOrders(stores.data_shards, "people", list[int]),
         search_orders=StoredOrders(stores.data_shards, "search", list[SearchPlace]),
+        rulebook=StandingBook(database),
+        rule_hits=RuleHits(database, stores.ids),
         webpush_key=vapid_key.public if vapid_key else None,
         refresh_tokens=RefreshTokens(derive_keys(settings, "refresh"), timedelta(seconds=settings.refresh_leeway)),
     )

@@ -18,6 +18,7 @@ from domain.passwords import Passwords
 from domain.refresh_tokens import RefreshTokens
 from domain.second_factors import SecondFactors
 from domain.upload_rules import UploadRules
+from moderation.standing_book import StandingBook
 from presence.tracker import Tracker
 from presence.typing_audiences import TypingAudiences
 from presence.typing_indicators import TypingIndicators
@@ -46,11 +47,13 @@ from storage.present_media import MediaPresenter, ShowMedia
 from storage.profile_visits import ProfileVisits
 from storage.recommendations import Recommendations
 from storage.room_entries import RoomEntries
+from storage.rule_hits import RuleHits
 from storage.search import SearchPlace
 from storage.search_engine import SearchEngine
 from storage.seen_posts import SeenPosts
 from storage.snowflakes import Snowflakes
 from storage.stored_orders import StoredOrders
+from storage.stranger_chats import StrangerChats
 from tracing.traces import Trace
 
 
@@ -94,6 +97,7 @@ class Services:
     typing_audiences: TypingAudiences
     chat_sends: ChatSends
     chat_windows: Windows
+    stranger_chats: StrangerChats
     objects: Objects
     object_urls: ObjectUrls
     upload_rules: UploadRules
@@ -108,6 +112,8 @@ class Services:
     hashtag_orders: StoredOrders[list[int]]
     people_orders: StoredOrders[list[int]]
     search_orders: StoredOrders[list[SearchPlace]]
+    rulebook: StandingBook
+    rule_hits: RuleHits
     webpush_key: str | None  # the public part; None if no web pushes are sent
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 

@@ -7,7 +7,9 @@ from domain import chat_rules
 from handlers.call import Call
 from handlers.chat_access import standing
 from handlers.media_use import check_not_empty, unusable_media
+from handlers.new_accounts import NEW_STRANGER, STRANGER, count_new
 from handlers.paging import DEFAULT_LIMIT
+from handlers.screening import screen, settle
 from protocol import errors
 from protocol.chat_messages import (
     ChatEdit,
@@ -35,7 +37,7 @@ from storage.database import Transaction
 MESSAGE = Limit("chat_message", "120/minute", "chat.send by user")
 
 
-@methods.rpc("chat.send", limit=None, counts=(MESSAGE,))
+@methods.rpc("chat.send", limit=None, counts=(MESSAGE, STRANGER, NEW_STRANGER))
 async def send_message(call: Call, request: SendToChat) -> ChatMessage:
     """Send a message. The same idempotency key returns the first answer.
 
@@ -46,6 +48,8 @@ async def send_message(call: Call, request: SendToChat) -> ChatMessage:
     exhausted = await _exhausted(call)
     if exhausted is not None and request.idempotency_key is None:
         raise exhausted
+    if exhausted is None and not call.services.stranger_chats.is_known(int(request.chat_id)):
+        await _check_stranger(call, request)
     sent = await call.services.chat_sends.send(
         int(request.chat_id), call.viewer.id, request.text, request.reply_to_seq, request.idempotency_key,
         idempotency.hash_of(request), may_spend=exhausted is None, media_ids=media_ids,
@@ -181,6 +185,26 @@ async def _shown(call: Call, chat_id: int, seq: int) -> list[Media]:
     load = partial(chat_messages.load, chat_id=chat_id, seq=seq)
     message = await call.services.database.read(call.viewer.id, load, budget=call.budget)
     return call.show_media(message["media"] or ()) if message is not None else []
+
+
+async def _check_stranger(call: Call, request: SendToChat) -> None:
+    """Count a message to a user who has not accepted the chat, and judge it by the rules.
+
+    Raises RESOURCE_EXHAUSTED, INVALID_ARGUMENT.
+    """
+    async with call.services.database.transaction(call.viewer.id, budget=call.budget) as tx:
+        if not await call.services.stranger_chats.ask(tx, int(request.chat_id)):
+            return
+        if request.idempotency_key is not None:
+            place = idempotency.AnswerPlace(call.viewer.id, call.method, request.idempotency_key)
+            if await idempotency.first_answer(tx, place, idempotency.hash_of(request)) is not None:
+                return  # a repetition
+        await call.services.limits.hit(STRANGER.name, call.viewer.id)
+        await count_new(call, NEW_STRANGER)
+        fields = [("text", request.text)]
+        media = len(request.media_ids or ())
+        verdict = await screen(call, tx, "message", call.services.ids.mint(), fields, media=media)
+        await settle(call, tx, verdict, "message", int(request.chat_id))
 
 
 async def _exhausted(call: Call) -> CallError | None:

@@ -5,7 +5,9 @@ from collections import Counter
 from handlers.call import Call
 from handlers.media_use import check_not_empty, check_stays_not_empty, renew_media, use_media
 from handlers.mentions import MENTION, count_mentions, find_mentioned
+from handlers.new_accounts import NEW_COMMENT, count_new
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
+from handlers.screening import screen, settle
 from protocol import errors
 from protocol.comments import Comment, CommentPage, CommentRef, CreateComment, EditComment, ListComments
 from protocol.events import CommentCreatedEvent, CommentDeletedEvent, CommentEditedEvent
@@ -17,7 +19,10 @@ from storage.database import Transaction
 
 
 @methods.rpc(
-    "comment.create", limit=Limit("comment", "30/hour", "comment.create by user"), counts=(MENTION,), renew=renew_media
+    "comment.create",
+    limit=Limit("comment", "30/hour", "comment.create by user"),
+    counts=(MENTION, NEW_COMMENT),
+    renew=renew_media,
 )
 async def create_comment(call: Call, request: CreateComment, tx: Transaction) -> Comment:
     """Comment on a post, or reply to a comment. The same idempotency key returns the first answer."""
@@ -31,9 +36,12 @@ async def create_comment(call: Call, request: CreateComment, tx: Transaction) ->
         raise errors.permission_denied("the author of the post does not let you comment on it")
     if place["depth"] > comments.DEEPEST:
         raise errors.failed_precondition(f"replies are no deeper than {comments.DEEPEST}: reply to a comment above it")
+    await count_new(call, NEW_COMMENT)
     mention_ids = await find_mentioned(tx, request.text)
     await count_mentions(call, mention_ids)
     comment_id = call.services.ids.mint()
+    text = [("text", request.text)]
+    verdict = await screen(call, tx, "comment", comment_id, text, media=len(request.media_ids or ()))
     if not await comments.insert(
         tx,
         id=comment_id,
@@ -45,6 +53,7 @@ async def create_comment(call: Call, request: CreateComment, tx: Transaction) ->
     ):
         raise errors.not_found("comment")
     await use_media(call, tx, request.media_ids, "comment", comment_id)
+    await settle(call, tx, verdict, "comment", comment_id)
     event = CommentCreatedEvent(comment_id=comment_id, post_id=post_id, author_id=call.viewer.id)
     await call.services.outbox.add(tx, event)
     return await _load(call, tx, comment_id)
@@ -87,7 +96,9 @@ async def edit_comment(call: Call, request: EditComment, tx: Transaction) -> Com
         mention_ids = await find_mentioned(tx, request.text)
         named = tuple(sorted({*mention_ids} - {*standing["mention_ids"]}))
         await count_mentions(call, named)
+        verdict = await screen(call, tx, "comment", comment_id, [("text", request.text)], is_edit=True)
         await comments.edit(tx, comment_id, request.text, mention_ids)
+        await settle(call, tx, verdict, "comment", comment_id)
         event = CommentEditedEvent(
             comment_id=comment_id, post_id=standing["post_id"], author_id=call.viewer.id, named=named
         )

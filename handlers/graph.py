@@ -7,6 +7,7 @@ from functools import partial
 from channels.messages import FOR_GOOD, HidingChanged
 from domain.post_channels import AUTHOR
 from handlers.call import Call
+from handlers.new_accounts import NEW_FOLLOW, count_new
 from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
 from protocol import errors
 from protocol.events import BlockedEvent, Change, FollowChangedEvent, MuteChangedEvent, UnblockedEvent
@@ -30,7 +31,7 @@ from storage.database import Transaction
 LONGEST_MUTE = timedelta(days=3_650)
 
 
-@methods.rpc("graph.follow", limit=Limit("follow", "400/24 hour", "graph.follow by user"))
+@methods.rpc("graph.follow", limit=Limit("follow", "400/24 hour", "graph.follow by user"), counts=(NEW_FOLLOW,))
 async def follow(call: Call, request: UserRef, tx: Transaction) -> FollowResult:
     """Follow a user, or request to if the account is private. Repeating it changes nothing."""
     other = await _other(call, tx, request.user_id)
@@ -47,6 +48,7 @@ async def follow(call: Call, request: UserRef, tx: Transaction) -> FollowResult:
             status = await graph.follow(tx, id=call.services.ids.mint(), **pair)
         if status is None:
             return FollowResult(status=standing)
+    await count_new(call, NEW_FOLLOW)
     await _announce(call, tx, call.viewer.id, other["id"], "requested" if status == "pending" else "followed")
     return FollowResult(status=status)
 

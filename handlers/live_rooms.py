@@ -20,6 +20,7 @@ from handlers.room_access import (
     note,
     standing,
 )
+from handlers.screening import screen, settle
 from protocol import errors
 from protocol.cursors import Cursors
 from protocol.events import RoomClosedEvent
@@ -65,6 +66,7 @@ async def create_room(call: Call, request: CreateRoom, tx: Transaction) -> Room:
     if request.starts_at is not None and not now - timedelta(minutes=1) < request.starts_at < now + MOST_AHEAD:
         raise errors.invalid("starts_at", "is in the past, or more than a year ahead")
     room_id = call.services.ids.mint()
+    verdict = await screen(call, tx, "room", room_id, [("topic", request.topic)])
     await live_rooms.insert(
         tx,
         id=room_id,
@@ -76,6 +78,7 @@ async def create_room(call: Call, request: CreateRoom, tx: Transaction) -> Room:
         slow_mode_s=request.slow_mode_s or 0,
         starts_at=request.starts_at,
     )
+    await settle(call, tx, verdict, "room", room_id)
     return await show_room(call, tx, room_id)
 
 
@@ -89,7 +92,10 @@ async def update_room(call: Call, request: UpdateRoom, tx: Transaction) -> Room:
     if is_repetition(room, request.version) and current | asked == current:
         return await show_room(call, tx, room["id"])
     check_version(room, request.version)
+    topic = [("topic", asked.get("topic", ""))]
+    verdict = await screen(call, tx, "room", room["id"], topic, is_edit=True) if "topic" in asked else None
     await live_rooms.update(tx, room["id"], asked.get("topic"), asked.get("capacity"), asked.get("slow_mode_s"))
+    await settle(call, tx, verdict, "room", room["id"])
     await changed(call, tx, room["id"], "updated")
     return await show_room(call, tx, room["id"])
 

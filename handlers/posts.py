@@ -8,7 +8,9 @@ from domain.post_text import hashtags, topics
 from handlers.call import Call
 from handlers.media_use import check_not_empty, check_stays_not_empty, renew_media, use_media
 from handlers.mentions import MENTION, count_mentions, find_mentioned
+from handlers.new_accounts import NEW_POST, count_new
 from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
+from handlers.screening import screen, settle
 from protocol import errors
 from protocol.events import PostCreatedEvent, PostDeletedEvent, PostEditedEvent, PostEngagementEvent
 from protocol.limits import Limit
@@ -27,10 +29,11 @@ from protocol.rpc import Nothing, methods
 from storage import circles, graph, posts, present, users
 from storage.database import Transaction
 
+POST_LIMIT = Limit("post", "10/hour", "post.create by user")
 SHARE = Limit("share", "60/hour", "share.create by user")
 
 
-@methods.rpc("post.create", limit=Limit("post", "10/hour", "post.create by user"), counts=(MENTION,), renew=renew_media)
+@methods.rpc("post.create", limit=POST_LIMIT, counts=(MENTION, NEW_POST), renew=renew_media)
 async def create_post(call: Call, request: CreatePost, tx: Transaction) -> Post:
     """Publish a post. The same idempotency key returns the first answer."""
     check_not_empty(request.text, request.media_ids)
@@ -46,7 +49,7 @@ async def create_post(call: Call, request: CreatePost, tx: Transaction) -> Post:
     )  # fmt: skip
 
 
-@methods.rpc("share.create", limit=SHARE, counts=(MENTION,), renew=renew_media)
+@methods.rpc("share.create", limit=SHARE, counts=(MENTION, NEW_POST), renew=renew_media)
 async def share_post(call: Call, request: CreateShare, tx: Transaction) -> Post:
     """Share a post that everybody may see, as a post of the caller. A share of a share points to the original.
 
@@ -110,6 +113,7 @@ async def edit_post(call: Call, request: EditPost, tx: Transaction) -> Post:
     mention_ids = await find_mentioned(tx, request.text)
     named = tuple(sorted({*mention_ids} - {*standing["mention_ids"]}))
     await count_mentions(call, named)
+    verdict = await screen(call, tx, "post", post_id, [("text", request.text)], is_edit=True)
     await posts.edit(
         tx,
         id=post_id,
@@ -119,6 +123,7 @@ async def edit_post(call: Call, request: EditPost, tx: Transaction) -> Post:
         topics=topics(request.text),
         mention_ids=mention_ids,
     )
+    await settle(call, tx, verdict, "post", post_id)
     await call.services.outbox.add(tx, PostEditedEvent(post_id=post_id, author_id=call.viewer.id, named=named))
     return present.post(await _load(call, tx, post_id), call.show_media)
 
@@ -170,9 +175,11 @@ async def _publish(
     reply_policy: ReplyPolicy | None = None,
     shared_post_id: int | None = None,
 ) -> Post:
+    await count_new(call, NEW_POST)
     mention_ids = await find_mentioned(tx, text)
     await count_mentions(call, mention_ids)
     post_id = call.services.ids.mint()
+    verdict = await screen(call, tx, "post", post_id, [("text", text)], media=len(media_ids or ()))
     await posts.insert(
         tx,
         id=post_id,
@@ -187,6 +194,7 @@ async def _publish(
         shared_post_id=shared_post_id,
     )
     await use_media(call, tx, media_ids, "post", post_id)
+    await settle(call, tx, verdict, "post", post_id)
     # One transaction: no post without its event, no event without its post.
     await call.services.outbox.add(tx, PostCreatedEvent(post_id=post_id, author_id=call.viewer.id))
     return present.post(await _load(call, tx, post_id), call.show_media)

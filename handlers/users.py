@@ -3,6 +3,7 @@
 from msgspec import UNSET
 
 from handlers.call import Call
+from handlers.screening import screen, settle
 from protocol import errors
 from protocol.events import AccessNarrowedEvent, FollowChangedEvent
 from protocol.rpc import NoArguments, methods
@@ -50,6 +51,9 @@ async def update_user(call: Call, request: UpdateUser, tx: Transaction) -> OwnUs
         await users.hold_privacy(tx, viewer_id)
     before = await _load(tx, viewer_id)
     avatar_url = UNSET if request.avatar_media_id is UNSET else await _use_avatar(call, tx, request.avatar_media_id)
+    texts = [(name, text) for name in ("display_name", "bio") if isinstance(text := getattr(request, name), str)]
+    verdict = await screen(call, tx, "profile", call.services.ids.mint(), texts, is_edit=True) if texts else None
+    await settle(call, tx, verdict, "user", viewer_id)
     await users.update(
         tx,
         viewer_id,

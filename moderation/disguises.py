@@ -66,6 +66,11 @@ def read(text: str) -> Reading:
     )
 
 
+def squeezed(text: str) -> str:
+    """The letters and digits of a text, folded, with nothing between them."""
+    return _squeeze(text[:LONGEST_TEXT].translate(_look_alikes()))
+
+
 def as_term(term: str) -> str:
     """The folded words of a term, between blanks; empty if it has none."""
     return " ".join(_words(term.translate(_look_alikes())))
@@ -73,7 +78,7 @@ def as_term(term: str) -> str:
 
 def as_part(term: str) -> str:
     """A term as it is looked for inside words; empty if it has no letter or digit."""
-    return _squeeze(term.translate(_look_alikes()))
+    return squeezed(term)
 
 
 def as_sound(term: str) -> frozenset[str]:

@@ -1,13 +1,12 @@
 """What rules look at: the variables of their expressions."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from moderation.addresses import addresses
 from moderation.disguises import read
 from moderation.term_lists import TermMatcher
-
-Surface = Literal["post", "comment", "message", "profile", "room"]
+from protocol.rules import RuleSurface
 
 UNLIKE = 256  # distance of two perceptual hashes: all bits differ
 MOST_WORDS = 300  # of a text, in `words`
@@ -34,7 +33,7 @@ class Draft(NamedTuple):
     media_distance: how many of 256 bits differ between the nearest of its files and a removed one.
     """
 
-    surface: Surface
+    surface: RuleSurface
     fields: Sequence[tuple[str, str]]
     author: Author = Author()
     is_edit: bool = False

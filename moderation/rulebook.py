@@ -6,16 +6,17 @@ from typing import NamedTuple, get_args
 import cel
 from prometheus_client import Counter, Histogram
 
-from moderation.features import Draft, Surface, features
-from moderation.rules import Outcome, Rule, holds
+from moderation.features import Draft, features
+from moderation.rules import Rule, holds
 from moderation.term_lists import TermList, TermMatcher
+from protocol.rules import RuleOutcome, RuleSurface
 
 MOST_RULES = 500  # in force
 MOST_TERMS = 50_000  # of all lists together
 MOST_COST = 300.0  # of all rules in force, in about microseconds on a usual text; see `rules.check`
 LONGEST_TERM = 100
 
-_SEVEREST: tuple[Outcome, ...] = tuple(reversed(get_args(Outcome)))
+_SEVEREST: tuple[RuleOutcome, ...] = tuple(reversed(get_args(RuleOutcome)))
 
 FAILED = Counter(
     "daira_rules_failed_total", "Evaluations of rules that failed, by rule; the rule then does not hit", ["rule"]
@@ -34,7 +35,7 @@ class Verdict(NamedTuple):
     hits: all rules that hit, also those that an allow rule overrules.
     """
 
-    outcome: Outcome
+    outcome: RuleOutcome
     rule: Rule | None
     hits: tuple[Rule, ...]
 
@@ -50,11 +51,11 @@ class Rulebook:
         self.matcher = TermMatcher(lists)
         self.rules = tuple(rules)
         compiled = [(rule, cel.compile(rule.expression)) for rule in self.rules]
-        self._programs: dict[Surface, list[tuple[Rule, cel.Program]]] = {
-            surface: [each for each in compiled if surface in each[0].surfaces] for surface in get_args(Surface)
+        self._programs: dict[RuleSurface, list[tuple[Rule, cel.Program]]] = {
+            surface: [each for each in compiled if surface in each[0].surfaces] for surface in get_args(RuleSurface)
         }
 
-    def looks_at(self, surface: Surface) -> bool:
+    def looks_at(self, surface: RuleSurface) -> bool:
         """Whether any rule is in force there; without one, a draft needs no features."""
         return bool(self._programs[surface])
 

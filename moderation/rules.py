@@ -7,15 +7,14 @@ implementation compiles a regular expression for each evaluation. Term lists and
 
 import re
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import cel
 
-from moderation.features import AUTHOR_MEMBERS, VARIABLES, Draft, Surface, features
+from moderation.features import AUTHOR_MEMBERS, VARIABLES, Draft, features
 from moderation.term_lists import TermMatcher
-
-# What follows, the mildest first. allow: the other rules do not count.
-Outcome = Literal["allow", "hold", "require_change", "refuse"]
+from protocol.moderation import Reason
+from protocol.rules import RuleOutcome, RuleSurface
 
 LONGEST_EXPRESSION = 1_000
 MOST_MACROS = 2
@@ -35,16 +34,16 @@ _NO_LISTS = TermMatcher(())
 
 
 class Rule(NamedTuple):
-    """message: tells users what to change; None for the usual text. reason: for the statement of reasons."""
+    """message: tells users what to change; empty for the usual text. reason: for the statement of reasons."""
 
     id: int
     version: int
     name: str
     expression: str
-    outcome: Outcome
-    surfaces: Sequence[Surface]
-    reason: str = "other"
-    message: str | None = None
+    outcome: RuleOutcome
+    surfaces: Sequence[RuleSurface]
+    reason: Reason = "other"
+    message: str = ""
 
 
 class BadExpression(ValueError):

@@ -3,15 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from ahocorasick_rs import AhoCorasick
 
 from moderation.disguises import Reading, as_part, as_sound, as_term
-
-# word: whole words, with or without clitics. inside: also within words, across blanks. sound: words of the same sound
-# in either script («حمار» and 7omar).
-Match = Literal["word", "inside", "sound"]
+from protocol.rules import TermMatch
 
 MOST_TERMS = 50  # that are told of one text
 _SHORTEST_INSIDE = 3  # letters: shorter terms are inside everything
@@ -19,7 +16,7 @@ _SHORTEST_INSIDE = 3  # letters: shorter terms are inside everything
 
 class TermList(NamedTuple):
     name: str
-    match: Match
+    match: TermMatch
     terms: Sequence[str]  # as they were written
 
 
@@ -62,7 +59,7 @@ class TermMatcher:
 
 
 @lru_cache(100_000)  # a new book has most terms of the one before
-def forms_of(term: str, match: Match) -> frozenset[str]:
+def forms_of(term: str, match: TermMatch) -> frozenset[str]:
     """What is looked for to find a term; empty if it cannot be found that way."""
     if match == "sound":
         return as_sound(term)

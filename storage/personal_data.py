@@ -15,6 +15,8 @@ PERSONAL: tuple[Personal, ...] = (*CONTENT, *MODERATION, *PEOPLE, *LAST)  # in t
 NOT_PERSONAL = {
     "alembic_version": "The version of the schema.",
     "schema_versions": "Versions of the schema.",
+    "rulebook": "The number of the last change of rules.",
+    "terms": "Words in lists of rules.",
     "log_offsets": "Places in the event log.",
     "handled_events": "Ids of events.",
     "username_reservations": "Hashes of usernames that are free again later.",

@@ -5,6 +5,8 @@ from storage.personal_records import Blanked, Deleted, Kept, Personal
 _MINE = "user_id = person"
 _MODERATORS = "The notes and the copies of moderators; the person sees decisions by `account.limits`."
 _ABOUT_ME = "case_id IN (SELECT c.id FROM cases c WHERE c.owner_id = person)"
+_RULE = "id version name surfaces expression outcome reason message saved_by saved_at is_enabled enabled_by enabled_at"
+_RULES_STAY = "They tell of no user but the admin who wrote them, by an id."
 
 MODERATION = (
     Personal(
@@ -78,5 +80,19 @@ MODERATION = (
         "id user_id address locale kind detail due_at expires_at leased_until attempts outcome",
         "Kept until they are sent.",
         (Deleted(_MINE),),
+    ),
+    Personal(
+        "rule_hits",
+        "id",
+        None,
+        "",
+        "id rule_id rule_version surface outcome user_id target_id",
+        "Kept for 30 days, to judge the rules.",
+        (Deleted(_MINE),),
+    ),
+    Personal("text_prints", "id", None, "", "id surface print user_id", "Fingerprints of 24 hours.", (Deleted(_MINE),)),
+    Personal("rules", "id, version", None, "", _RULE, _RULES_STAY, (Kept(_RULES_STAY),)),
+    Personal(
+        "term_lists", "id", None, "", "id name match version saved_by saved_at", _RULES_STAY, (Kept(_RULES_STAY),)
     ),
 )

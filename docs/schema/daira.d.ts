@@ -660,6 +660,13 @@ export interface EditPost {
   text: string;
 }
 
+/** confirm: although it would have hit more than one of 100 texts. */
+export interface EnableRule {
+  rule_id: string;
+  version: number;
+  confirm?: boolean;
+}
+
 export interface EnableTotp {
   password: string;
 }
@@ -751,6 +758,12 @@ export interface GetFeed {
   creators_only?: boolean | null;
   cursor?: string | null;
   limit?: number | null;
+}
+
+/** version: the newest one if it is not given. */
+export interface GetRule {
+  rule_id: string;
+  version?: number | null;
 }
 
 export interface GetUser {
@@ -957,6 +970,17 @@ export interface ListRooms {
   limit?: number | null;
 }
 
+export interface ListRuleVersions {
+  rule_id: string;
+  cursor?: string | null;
+  limit?: number | null;
+}
+
+export interface ListRules {
+  cursor?: string | null;
+  limit?: number | null;
+}
+
 /** Without `collection_id`: all saved posts. */
 export interface ListSaves {
   collection_id?: string | null;
@@ -970,6 +994,12 @@ export interface ListSessions {
 }
 
 export interface ListSuggestedPeople {
+  cursor?: string | null;
+  limit?: number | null;
+}
+
+export interface ListTerms {
+  list_id?: string | null;
   cursor?: string | null;
   limit?: number | null;
 }
@@ -1641,12 +1671,74 @@ export interface RoomUpdated {
   room: Room;
 }
 
+/** The newest version of a rule, the version in force, and what it hit in the last 24 hours. */
+export interface RuleItem {
+  rule: RuleVersion;
+  enabled_version: number | null;
+  hits: number;
+}
+
+export interface RulePage {
+  items: RuleItem[];
+  next_cursor: string | null;
+}
+
+export interface RuleRef {
+  rule_id: string;
+}
+
+/** A version of a rule. `message` tells users what to change. */
+export interface RuleVersion {
+  rule_id: string;
+  version: number;
+  name: string;
+  surfaces: ("comment" | "message" | "post" | "profile" | "room")[];
+  expression: string;
+  outcome: "allow" | "hold" | "refuse" | "require_change";
+  reason: "copyright" | "harassment" | "hate" | "illegal" | "impersonation" | "minors" | "other" | "private_information" | "scam" | "self_harm" | "sexual" | "spam" | "violence";
+  message: string;
+  saved_by: string;
+  saved_at: string;
+  enabled: boolean;
+  enabled_by: string | null;
+  enabled_at: string | null;
+}
+
+export interface RuleVersionPage {
+  items: RuleVersion[];
+  next_cursor: string | null;
+}
+
 /** To the user's own devices. */
 export interface SaveChanged {
   id: string;
   post_id: string;
   saved: boolean;
   collection_id: string | null;
+}
+
+/** rule_id and version: of the rule that is changed, and its newest version; neither for a new rule. */
+export interface SaveRule {
+  name: string;
+  surfaces: ("comment" | "message" | "post" | "profile" | "room")[];
+  expression: string;
+  outcome: "allow" | "hold" | "refuse" | "require_change";
+  reason: "copyright" | "harassment" | "hate" | "illegal" | "impersonation" | "minors" | "other" | "private_information" | "scam" | "self_harm" | "sexual" | "spam" | "violence";
+  message?: string;
+  rule_id?: string | null;
+  version?: number | null;
+  idempotency_key?: string | null;
+}
+
+/** list_id and version: of the list that is changed, and its present version; neither for a new list. */
+export interface SaveTerms {
+  name: string;
+  match: "inside" | "sound" | "word";
+  add: string[];
+  remove: string[];
+  list_id?: string | null;
+  version?: number | null;
+  idempotency_key?: string | null;
 }
 
 export interface SavedPost {
@@ -1884,6 +1976,23 @@ export interface Target {
   id: string;
 }
 
+export interface TermListItem {
+  list_id: string;
+  name: string;
+  match: "inside" | "sound" | "word";
+  version: number;
+  amount: number;
+  saved_by: string;
+  saved_at: string;
+}
+
+/** All lists, or with `list_id` that list and a page of its terms, in the order of code points. */
+export interface TermLists {
+  items: TermListItem[];
+  terms: string[];
+  next_cursor: string | null;
+}
+
 export interface TopMessage {
   message: RoomMessage;
   reactions: Record<string, number>;
@@ -1905,6 +2014,31 @@ export interface Trend {
 
 export interface TrendList {
   items: Trend[];
+}
+
+/** What a rule would have hit among the posts and comments of the last 24 hours. Of very many texts, a part is examined: then `hits` and `verified_hits` are estimates. `needs_confirmation`: it would have hit more than one of 100. */
+export interface Trial {
+  texts: number;
+  examined: number;
+  hits: number;
+  verified_hits: number;
+  needs_confirmation: boolean;
+  samples: TrialSample[];
+}
+
+/** A text that would have been hit. `text` is null unless everybody may see it. */
+export interface TrialSample {
+  target_type: "comment" | "post";
+  target_id: string;
+  user_id: string;
+  username: string;
+  text: string | null;
+}
+
+/** An expression that need not be saved. */
+export interface TryRule {
+  expression: string;
+  surfaces: ("comment" | "message" | "post" | "profile" | "room")[];
 }
 
 /** Exactly one of the three must be given. */
@@ -2364,6 +2498,20 @@ export interface ClientToServerEvents {
   "room.unban": (request: RoomMember, ack: (answer: Answer<Nothing>) => void) => void;
   /** Change topic, capacity or slow mode of a room that is still at that version. A lower capacity removes nobody. */
   "room.update": (request: UpdateRoom, ack: (answer: Answer<Room>) => void) => void;
+  /** Take a rule out of force. What it has held stays held until that is undone. Repeating it changes nothing. */
+  "rule.disable": (request: RuleRef, ack: (answer: Answer<RuleVersion>) => void) => void;
+  /** What an expression would have hit among the posts and comments of the last 24 hours. It is not put in force. */
+  "rule.dry_run": (request: TryRule, ack: (answer: Answer<Trial>) => void) => void;
+  /** Put a version in force, in place of another one. Repeating it changes nothing. */
+  "rule.enable": (request: EnableRule, ack: (answer: Answer<RuleVersion>) => void) => void;
+  /** A version of a rule, or the newest one. */
+  "rule.get": (request: GetRule, ack: (answer: Answer<RuleVersion>) => void) => void;
+  /** The newest version of each rule, the newest rule first. */
+  "rule.list": (request: ListRules, ack: (answer: Answer<RulePage>) => void) => void;
+  /** Write a new rule, or a new version of one. It is not in force until it is enabled. */
+  "rule.save": (request: SaveRule, ack: (answer: Answer<RuleVersion>) => void) => void;
+  /** The versions of a rule, newest first. */
+  "rule.versions": (request: ListRuleVersions, ack: (answer: Answer<RuleVersionPage>) => void) => void;
   /** Save a post, or move a saved one into another collection. Repeating it changes nothing. */
   "save.add": (request: AddSave, ack: (answer: Answer<Nothing>) => void) => void;
   /** The caller's saved posts that the caller may still see, last saved first. */
@@ -2392,6 +2540,10 @@ export interface ClientToServerEvents {
   "system.methods": (ack: (answer: Answer<MethodList>) => void) => void;
   /** The server's time. */
   "system.ping": (ack: (answer: Answer<Pong>) => void) => void;
+  /** All lists, or one with a page of its terms. */
+  "terms.list": (request: ListTerms, ack: (answer: Answer<TermLists>) => void) => void;
+  /** Make a list, or add terms to it and remove some. It counts at once in rules that name it. */
+  "terms.save": (request: SaveTerms, ack: (answer: Answer<TermListItem>) => void) => void;
   /** The caller is typing. It expires after 6 s unless it is repeated. */
   "typing.start": (request: Typing, ack: (answer: Answer<Nothing>) => void) => void;
   /** The caller is no longer typing. Repeating it changes nothing. */

@@ -203,3 +203,13 @@ BEGIN
     END CASE;
 END $$;
 GRANT EXECUTE ON FUNCTION may_tell_of_chat TO daira_app;
+
+-- Whether the other user of the viewer's direct chat has not accepted it; null if the viewer is not in the chat.
+CREATE OR REPLACE FUNCTION chat_waits(chat bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT c.kind = 'direct' AND EXISTS (
+        SELECT FROM chat_members o WHERE o.chat_id = chat AND o.user_id <> m.user_id AND o.state <> 'active')
+    FROM chats c JOIN chat_members m ON m.chat_id = c.id AND m.user_id = viewer_id()
+    WHERE c.id = chat
+$$;
+GRANT EXECUTE ON FUNCTION chat_waits TO daira_app;

@@ -168,6 +168,14 @@ BEGIN
         DELETE FROM account_mails WHERE (id) IN (
             SELECT id FROM account_mails WHERE user_id = person LIMIT amount);
         GET DIAGNOSTICS erased = ROW_COUNT;
+    WHEN 'rule_hits' THEN
+        DELETE FROM rule_hits WHERE (id) IN (
+            SELECT id FROM rule_hits WHERE user_id = person LIMIT amount);
+        GET DIAGNOSTICS erased = ROW_COUNT;
+    WHEN 'text_prints' THEN
+        DELETE FROM text_prints WHERE (id) IN (
+            SELECT id FROM text_prints WHERE user_id = person LIMIT amount);
+        GET DIAGNOSTICS erased = ROW_COUNT;
     WHEN 'idempotency' THEN
         DELETE FROM idempotency WHERE (user_id, method, key) IN (
             SELECT user_id, method, key FROM idempotency WHERE user_id = person LIMIT amount);

@@ -174,6 +174,26 @@ class World:
         await send(begun, png(100))
         return {"media_id": begun["media_id"]}
 
+    async def rule(self) -> dict[str, Any]:
+        """Save a rule that hits nothing; Alice becomes an admin."""
+        await self.ruling()
+        rule = {"name": "x", "surfaces": ["room"], "expression": "false", "outcome": "hold", "reason": "spam"}
+        return {"rule_id": (await self.alice.call("rule.save", **rule))["rule_id"]}
+
+    async def rule_at_version(self) -> dict[str, Any]:
+        return {**await self.rule(), "version": 1}
+
+    async def ruling(self) -> dict[str, Any]:
+        """Make Alice an admin."""
+        owner = await self.cluster.owner()
+        await owner.execute("UPDATE users SET role = 'admin' WHERE id = $1", int(self.alice.id))
+        await owner.close()
+        return {}
+
+    async def new_list(self) -> dict[str, Any]:
+        await self.ruling()
+        return {"name": "list_of_" + self.alice.id}
+
     async def nothing(self) -> dict[str, Any]:
         return {}
 
@@ -268,6 +288,12 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
     "case.watch": (World.moderation, {}),
     "report.create": (World.others_post, {"reason": "spam"}),
     "report.retract": (World.report, {}),
+    "rule.disable": (World.rule, {}),
+    "rule.dry_run": (World.ruling, {"expression": "false", "surfaces": ["post"]}),
+    "rule.enable": (World.rule_at_version, {}),
+    "rule.save": (World.ruling, {
+        "name": "x", "surfaces": ["post"], "expression": "false", "outcome": "hold", "reason": "spam", **KEY,
+    }),
     "save.add": (World.saved, {}),
     "save.remove": (World.saved, {}),
     "search.clear": (World.searched, {}),
@@ -275,6 +301,7 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
     "session.revoke": (World.session, {}),
     "share.create": (World.post, KEY),
     "settings.update": (World.nothing, {"messages_from": "nobody", "timezone": "Africa/Cairo", "suggest_me": False}),
+    "terms.save": (World.new_list, {"match": "word", "add": ["casino"], "remove": [], **KEY}),
     "typing.start": (World.live, {}),
     "typing.stop": (World.live, {}),
     "view.report": (World.viewed, {}),

@@ -6,10 +6,11 @@ import pytest
 
 from moderation.addresses import addresses
 from moderation.disguises import read
-from moderation.term_lists import Match, TermList, TermMatcher, forms_of
+from moderation.term_lists import TermList, TermMatcher, forms_of
+from protocol.rules import TermMatch
 
 
-def finds(term: str, text: str, match: Match = "word") -> bool:
+def finds(term: str, text: str, match: TermMatch = "word") -> bool:
     return TermMatcher([TermList("list", match, [term])]).find(read(text)).terms == (term,)
 
 
@@ -74,7 +75,7 @@ def test_a_term_inside_is_found_within_words_and_across_blanks() -> None:
 
 
 @pytest.mark.parametrize(("term", "match"), [("!!!", "word"), ("ab", "inside"), ("two words", "sound"), ("", "word")])
-def test_some_terms_cannot_be_found(term: str, match: Match) -> None:
+def test_some_terms_cannot_be_found(term: str, match: TermMatch) -> None:
     assert not forms_of(term, match)
 
 

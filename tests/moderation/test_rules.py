@@ -2,15 +2,18 @@
 
 import pytest
 
-from moderation.features import AUTHOR_MEMBERS, VARIABLES, Author, Draft, Surface, features
+from moderation.features import AUTHOR_MEMBERS, VARIABLES, Author, Draft, features
 from moderation.rulebook import Rulebook
-from moderation.rules import BadExpression, Outcome, Rule, check
+from moderation.rules import BadExpression, Rule, check
 from moderation.term_lists import TermList, TermMatcher
+from protocol.rules import RuleOutcome, RuleSurface
 
 SLURS = TermList("slurs", "word", ["حمار"])
 
 
-def rule(expression: str, outcome: Outcome = "hold", id: int = 1, surfaces: tuple[Surface, ...] = ("post",)) -> Rule:
+def rule(
+    expression: str, outcome: RuleOutcome = "hold", id: int = 1, surfaces: tuple[RuleSurface, ...] = ("post",)
+) -> Rule:
     check(expression)
     return Rule(id, 1, "a rule", expression, outcome, surfaces)
 

@@ -313,8 +313,9 @@ PRIVATE = {
 OTHERS = {
     "users", "posts", "media", "comments", "reactions", "rooms", "room_messages", "room_digests", "room_turns",
     "room_recordings", "room_roles", "room_bans", "room_invitations", "chats", "chat_members", "chat_messages",
-    "chat_edits", "chat_reactions", "chat_hidden", "cases", "case_acts", "reports", "decisions",
-    "statements",
+    "chat_edits", "chat_reactions", "chat_hidden", "cases", "case_acts", "reports",
+    "decisions", "statements", "rulebook", "rules", "term_lists", "terms",
+    "rule_hits",
 }  # fmt: skip
 
 
@@ -553,4 +554,38 @@ async def test_decisions_are_visible_to_moderators(world, cluster: Cluster):
         await owner.execute("UPDATE users SET role = 'user' WHERE id = $1", people["asker"])
         await owner.execute("DELETE FROM statements WHERE decision_id = $1", decision)
         await owner.execute("DELETE FROM decisions WHERE id = $1", decision)
+        await owner.close()
+
+
+async def test_rules_are_visible_to_moderators_and_to_processes(world, cluster: Cluster):
+    shown, _ = world
+    owner = await cluster.owner()
+    asker, rule_id = shown.people["asker"], next(ids)
+    await owner.execute(
+        """INSERT INTO rules (id, version, name, surfaces, expression, outcome, reason, message, saved_by)
+        VALUES ($1, 1, 'x', '{room}', 'false', 'hold', 'spam', '', $2)""",
+        rule_id, asker,
+    )  # fmt: skip
+    await owner.execute(
+        "INSERT INTO term_lists (id, name, match, version, saved_by) VALUES ($1, $2, 'word', 1, $3)",
+        rule_id, f"list_{rule_id}", asker,
+    )  # fmt: skip
+    await owner.execute("INSERT INTO terms (list_id, term, since) VALUES ($1, 'x', 1)", rule_id)
+    await owner.execute(
+        """INSERT INTO rule_hits (id, rule_id, rule_version, surface, outcome, user_id)
+        VALUES ($1, $1, 1, 'post', 'hold', $2)""",
+        rule_id, asker,
+    )  # fmt: skip
+    keys = {"rulebook": "$1::bigint", "rules": "id", "term_lists": "id", "terms": "list_id", "rule_hits": "id"}
+    try:
+        for role, sees in (("user", set()), ("moderator", {"asker"}), ("admin", {"asker"})):
+            await owner.execute("UPDATE users SET role = $2 WHERE id = $1", asker, role)
+            for table, key in keys.items():
+                statement = f"SELECT {key} FROM {table} WHERE {key} = $1"
+                found = {name for name in (*VIEWERS, "") if await shown.rows(name, statement, rule_id)}
+                assert found == (sees if table == "rule_hits" else sees | {""}), (table, role)
+    finally:
+        await owner.execute("UPDATE users SET role = 'user' WHERE id = $1", asker)
+        for table in ("rule_hits", "terms", "term_lists", "rules"):
+            await owner.execute(f"DELETE FROM {table} WHERE {keys[table]} = $1", rule_id)
         await owner.close()

@@ -14,6 +14,7 @@ from tests.storage.policies.media import MEDIA
 from tests.storage.policies.notifications import NOTIFICATIONS
 from tests.storage.policies.people import PEOPLE
 from tests.storage.policies.rooms import ROOMS
+from tests.storage.policies.rulebook import RULEBOOK
 from tests.storage.policies.search import SEARCH
 
 OF_VIEWERS = {
@@ -31,5 +32,6 @@ OF_VIEWERS = {
     **EXPLORE,
     **CASES,
     **DECISIONS,
+    **RULEBOOK,
     **OUTBOX,
 }

@@ -14,6 +14,7 @@ from tests.storage.policies import (
     lifecycle,
     media,
     notifications,
+    rulebook,
     search,
 )
 from tests.storage.policies.world import ANYONE, VIEWERS
@@ -38,6 +39,7 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     **explore.ANSWERED,
     **cases.ANSWERED,
     **decisions.ANSWERED,
+    **rulebook.ANSWERED,
     # The viewer and their relations.
     "viewer_id": ((_SIGNED_IN, "SELECT viewer_id() = {me}"),),
     "snowflake_at": ((_EVERYBODY, "SELECT snowflake_at(now())"),),
@@ -265,6 +267,10 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("banned", "SELECT state = 'left' FROM chat_entries(ARRAY [{chat}])"),
         ("owner blocked", "SELECT state = 'left' FROM chat_entries(ARRAY [{hidden_direct}])"),
     ),
+    "chat_waits": (
+        ("owner other", "SELECT NOT chat_waits({direct})"),
+        ("owner blocked", "SELECT NOT chat_waits({hidden_direct})"),
+    ),
     "chat_history": (
         ("owner cohost other muted", "SELECT last_seq FROM chat_history({chat}, NULL, NULL, NULL, 9)"),
         (NO_ONE, "SELECT last_seq FROM chat_history({hidden_direct}, NULL, NULL, NULL, 9)"),
@@ -339,6 +345,7 @@ INTERNAL = {
     *explore.INTERNAL,
     *cases.INTERNAL,
     *decisions.INTERNAL,
+    *rulebook.INTERNAL,
     "recording_told",
     "recordings_end",
     "room_role", "room_visible_to", "post_visible_to", "may_stand", "count_follow", "follows_counted", "posts_counted",
@@ -363,6 +370,7 @@ TO_WORKERS = {
     *explore.TO_WORKERS,
     *cases.TO_WORKERS,
     *decisions.TO_WORKERS,
+    *rulebook.TO_WORKERS,
     "viewer_id", "snowflake_at", "relations", "ensure_partitions", "outbox_backlog", "take_turn", "room_standings",
     "room_users", "room_for_all", "room_visible_to", "lock_turns", "chat_users", "unread_in_chat",
     "push_devices_of", "take_counts_turn", "fold_counts", "counts_backlog", "media_backlog", "counts_wait",

@@ -28,7 +28,7 @@ _ROWS = """
     device notification filtered_notification system_message told_message
     viewed_post share collection collection_of_other
     file loose_file upload upload_of_other expired_file star_post
-    case decided_case report case_act decision
+    case decided_case report case_act decision rule term_list
 """
 
 
@@ -249,6 +249,14 @@ _BELONGINGS = """
         VALUES ('place{star}', 'tag{star_post}', date_trunc('hour', now()), 1);
     INSERT INTO tag_heat (place, tag, observed, usual) VALUES ('place{star}', 'tag{star_post}', 1, 1);
     INSERT INTO trends (place, position, tag, spelling, people, hours) VALUES ('place{star}', 1, 'x', 'x', 20, '{{}}');
+    INSERT INTO rules (id, version, name, surfaces, expression, outcome, reason, message, saved_by)
+        VALUES ({rule}, 1, 'x', '{{room}}', 'false', 'hold', 'spam', '', {banned});
+    INSERT INTO term_lists (id, name, match, version, saved_by)
+        VALUES ({term_list}, 'list_{term_list}', 'word', 1, {banned});
+    INSERT INTO terms (list_id, term, since) VALUES ({term_list}, 'casino', 1);
+    INSERT INTO rule_hits (id, rule_id, rule_version, surface, outcome, user_id)
+        VALUES ({rule}, {rule}, 1, 'post', 'hold', {owner});
+    INSERT INTO text_prints (id, surface, user_id) VALUES ({open_post}, 'post', {open});
     INSERT INTO cases (id, target_type, target_id, owner_id, source, reason, severity, snapshot, content_hash,
                        is_private, status, decided_at, action)
         VALUES ({case}, 'post', {open_post}, {open}, 'report', 'spam', 0, '{{}}', '', false, 'open', NULL, NULL),

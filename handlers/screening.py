@@ -1,0 +1,112 @@
+"""Judges what users write by the rules in force, before it is stored, and holds what a rule holds.
+
+A rule that refuses or requires a change is answered like any bad argument: INVALID_ARGUMENT that names the field.
+"""
+
+from collections.abc import Sequence
+
+from domain.post_text import hashtags, mentioned_usernames
+from handlers.call import Call
+from moderation.features import Draft
+from moderation.prints import text_print
+from moderation.rulebook import Rulebook, Verdict
+from moderation.trials import author_of
+from protocol import errors
+from protocol.moderation import ModeratedType
+from protocol.rules import RuleSurface
+from storage import cases, decisions, rule_inputs
+from storage.database import Transaction
+from storage.rule_hits import Hit
+
+Fields = Sequence[tuple[str, str]]  # the texts, by the names of the arguments that they come from
+
+# Texts of these are noted always: rules are tried on them before they go live.
+_ALWAYS_NOTED: frozenset[RuleSurface] = frozenset({"post", "comment"})
+_USUAL_MESSAGE = {
+    "refuse": "is against the rules and cannot be published",
+    "require_change": "cannot be published like this: change it",
+}
+
+
+async def screen(
+    call: Call,
+    tx: Transaction,
+    surface: RuleSurface,
+    written_id: int,
+    fields: Fields,
+    *,
+    media: int = 0,
+    is_edit: bool = False,
+) -> Verdict | None:
+    """Return the verdict, for `settle` once the text is stored; None if no rule looks at it.
+
+    written_id: of the post or comment, or a new one for other texts. Raises INVALID_ARGUMENT for what rules refuse;
+    UNAVAILABLE while this node has no rulebook.
+    """
+    book = call.services.rulebook.book
+    if not book.version:
+        raise errors.unavailable()
+    looks = book.looks_at(surface)
+    if not looks and surface not in _ALWAYS_NOTED:
+        return None
+    text = "\n".join(text for _, text in fields)
+    row = await rule_inputs.weigh(tx, written_id, surface, text_print(text))
+    if row is None or not looks:
+        return None
+    draft = Draft(
+        surface,
+        fields,
+        author_of(row),
+        is_edit=is_edit,
+        media=media,
+        mentions=len(mentioned_usernames(text)),
+        hashtags=len(hashtags(text)),
+        repeats=row["repeats"],
+        own_repeats=row["own_repeats"],
+    )
+    verdict = book.judge(draft)
+    if verdict.outcome in ("refuse", "require_change"):
+        _note(call, verdict, surface, None)
+        assert verdict.rule is not None
+        reason = verdict.rule.message or _USUAL_MESSAGE[verdict.outcome]
+        raise errors.invalid(_field(book, draft, verdict), reason)
+    return verdict
+
+
+async def settle(
+    call: Call, tx: Transaction, verdict: Verdict | None, target_type: ModeratedType, target_id: int
+) -> None:
+    """Hold what was stored if the verdict says so, and open a case about it."""
+    if verdict is None or not verdict.hits:
+        return
+    rule = verdict.rule
+    if verdict.outcome == "hold" and rule is not None:
+        await decisions.decide(
+            tx, target_type, target_id, action="hold", reason=rule.reason, rule_id=rule.id, rule_version=rule.version
+        )
+        await cases.open_case(tx, target_type, target_id, source="rule", reason=rule.reason)
+
+    async def note() -> None:
+        _note(call, verdict, _SURFACES[target_type], target_id)
+
+    call.after_commit(note)
+
+
+_SURFACES: dict[ModeratedType, RuleSurface] = {
+    "post": "post", "comment": "comment", "room": "room", "user": "profile", "message": "message",
+}  # fmt: skip
+
+
+def _note(call: Call, verdict: Verdict, surface: RuleSurface, target_id: int | None) -> None:
+    for rule in verdict.hits:
+        call.services.rule_hits.note(Hit(rule.id, rule.version, surface, verdict.outcome, call.viewer.id, target_id))
+
+
+def _field(book: Rulebook, draft: Draft, verdict: Verdict) -> str:
+    """The field that alone gets the same verdict; otherwise the first one with a text."""
+    filled = [(name, text) for name, text in draft.fields if text] or list(draft.fields)
+    if len(filled) > 1:
+        for name, text in filled:
+            if book.judge(draft._replace(fields=[(name, text)])).rule == verdict.rule:
+                return name
+    return filled[0][0]

@@ -1,0 +1,231 @@
+"""Rules before publishing: how admins write them, and what they do to what users publish."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.cluster import Cluster
+from tests.contract.test_auth import register
+from tests.people import Person
+
+NewPerson = Callable[..., Awaitable[Person]]
+
+
+async def with_role(cluster: Cluster, person: NewPerson, name: str, role: str) -> Person:
+    found = await person(name)
+    owner = await cluster.owner()
+    await owner.execute("UPDATE users SET role = $2 WHERE id = $1", int(found.id), role)
+    await owner.close()
+    return found
+
+
+@pytest_asyncio.fixture
+async def admin(cluster: Cluster, person: NewPerson):
+    return await with_role(cluster, person, "admin", "admin")
+
+
+def rule(expression: str, **fields: object) -> dict[str, object]:
+    usual = {"name": "a rule", "surfaces": ["post"], "outcome": "refuse", "reason": "spam"}
+    return {**usual, "expression": expression, **fields}
+
+
+async def test_only_admins_write_rules_and_moderators_read_them(cluster: Cluster, person: NewPerson, admin: Person):
+    moderator = await with_role(cluster, person, "moderator", "moderator")
+    user = await person("user")
+    saved = await admin.call("rule.save", **rule("length > 4999"))
+    for caller in (moderator, user):
+        assert (await caller.refused("rule.save", **rule("true"))).code == "PERMISSION_DENIED"
+        refused = await caller.refused("rule.enable", rule_id=saved["rule_id"], version=1)
+        assert refused.code == "PERMISSION_DENIED"
+        assert (await caller.refused("rule.dry_run", expression="true", surfaces=["post"])).code == "PERMISSION_DENIED"
+    assert (await user.refused("rule.list")).code == "PERMISSION_DENIED"
+    assert (await moderator.call("rule.get", rule_id=saved["rule_id"])) == saved
+    assert (await moderator.call("rule.list"))["items"][0]["rule"] == saved
+
+
+async def test_a_change_of_a_rule_is_a_new_version(admin: Person):
+    first = await admin.call("rule.save", **rule("length > 4998"))
+    change = {**rule("length > 4999"), "rule_id": first["rule_id"], "version": 1}
+    second = await admin.call("rule.save", **change)
+    assert second["version"] == 2
+    assert await admin.call("rule.save", **change) == second
+    stale = await admin.refused("rule.save", **{**change, "expression": "length > 4997"})
+    assert stale.code == "ABORTED"
+    page = await admin.call("rule.versions", rule_id=first["rule_id"], limit=1)
+    rest = await admin.call("rule.versions", rule_id=first["rule_id"], cursor=page["next_cursor"])
+    assert [each["expression"] for each in page["items"] + rest["items"]] == ["length > 4999", "length > 4998"]
+
+
+async def test_a_bad_expression_is_refused_with_the_reason(admin: Person):
+    refused = await admin.refused("rule.save", **rule("author.password == ''"))
+    assert refused.fields == ["expression"]
+    held = await admin.refused("rule.save", **rule("true", outcome="hold", surfaces=["message"]))
+    assert held.fields == ["outcome"]
+
+
+async def test_enabling_and_disabling_may_be_repeated(admin: Person):
+    saved = await admin.call("rule.save", **rule("length > 4999"))
+    enabled = await admin.call("rule.enable", rule_id=saved["rule_id"], version=1)
+    assert enabled["enabled"]
+    assert await admin.call("rule.enable", rule_id=saved["rule_id"], version=1) == enabled
+    for _ in range(2):
+        assert not (await admin.call("rule.disable", rule_id=saved["rule_id"]))["enabled"]
+
+
+async def test_a_list_keeps_its_terms_by_version(cluster: Cluster, admin: Person):
+    name = cluster.unique("list").replace("-", "_")[:40]
+    made = await admin.call("terms.save", name=name, match="word", add=["حمار", "kalb"], remove=[])
+    change = {
+        "name": name,
+        "match": "word",
+        "add": ["casino"],
+        "remove": ["kalb"],
+        "list_id": made["list_id"],
+        "version": 1,
+    }
+    changed = await admin.call("terms.save", **change)
+    assert (changed["version"], changed["amount"]) == (2, 2)
+    assert await admin.call("terms.save", **change) == changed
+    page = await admin.call("terms.list", list_id=made["list_id"], limit=1)
+    rest = await admin.call("terms.list", list_id=made["list_id"], limit=1, cursor=page["next_cursor"])
+    assert page["terms"] + rest["terms"] == ["casino", "حمار"]
+    assert (await admin.refused("terms.save", **{**change, "version": 7})).code == "ABORTED"
+    assert (await admin.refused("terms.save", name=name, match="word", add=[], remove=[])).code == "ALREADY_EXISTS"
+    assert (await admin.refused("terms.save", name="x", match="inside", add=["ok!", "ab"], remove=[])).fields == [
+        "add[0]"
+    ]
+
+
+@asynccontextmanager
+async def in_force(admin: Person, cluster: Cluster, expression: str, **fields: object) -> AsyncIterator[dict[str, Any]]:
+    """A rule that all nodes follow; it is disabled at the end."""
+    saved: dict[str, Any] = await admin.call("rule.save", **rule(expression, **fields))
+    await admin.call("rule.enable", rule_id=saved["rule_id"], version=saved["version"], confirm=True)
+    try:
+        await followed(cluster)
+        yield saved
+    finally:
+        await admin.call("rule.disable", rule_id=saved["rule_id"])
+        await followed(cluster)
+
+
+async def followed(cluster: Cluster) -> None:
+    """Wait until both nodes serve with the book of the database."""
+    for node in (cluster.node_a, cluster.node_b):
+        await node.parts.services.rulebook.load()
+
+
+@pytest.fixture
+def marker(cluster: Cluster) -> str:
+    """A word that only this test uses, so that its rules hit nothing else."""
+    return "w" + "".join(letter for letter in cluster.unique("") if letter.isalnum()).lower()
+
+
+async def test_a_refused_text_is_nowhere_and_the_field_is_named(
+    cluster: Cluster, person: NewPerson, admin: Person, marker: str
+):
+    ahmed, mona = await person("ahmed", node="b"), await person("mona")
+    surfaces = ["post", "comment", "profile", "room", "message"]
+    advice = {"outcome": "require_change", "message": "leave the casino out"}
+    post = await mona.call("post.create", text="hello")
+    await ahmed.call("post.create", text=f"hello {marker}")
+    chat = (await ahmed.call("chat.open", user_ids=[mona.id]))["chat"]
+    async with in_force(admin, cluster, f"'{marker}' in words", surfaces=surfaces, **advice):
+        refused = await ahmed.refused("post.create", text=f"hello {marker}")
+        assert (refused.code, refused.fields) == ("INVALID_ARGUMENT", ["text"])
+        assert refused.error["details"][0]["reason"] == "leave the casino out"
+        comment = {"post_id": post["id"], "text": marker}
+        assert (await ahmed.refused("comment.create", **comment)).fields == ["text"]
+        assert (await ahmed.refused("user.update", display_name="me", bio=f"so {marker}")).fields == ["bio"]
+        assert (await ahmed.refused("room.create", topic=marker)).fields == ["topic"]
+        assert (await ahmed.refused("chat.send", chat_id=chat["id"], text=marker)).fields == ["text"]
+        mine = await ahmed.call("post.create", text="hello again")
+        edited = {"post_id": mine["id"], "version": 1, "text": marker.upper()}
+        assert (await ahmed.refused("post.edit", **edited)).fields == ["text"]
+        await mona.call("chat.accept", chat_id=chat["id"])
+        await ahmed.call("chat.send", chat_id=chat["id"], text=marker)
+    assert len((await mona.call("post.list", user_id=ahmed.id))["items"]) == 2
+    assert (await mona.call("comment.list", post_id=post["id"]))["items"] == []
+
+
+async def test_a_held_post_is_its_authors_alone_and_opens_one_case(
+    cluster: Cluster, person: NewPerson, admin: Person, marker: str
+):
+    ahmed, mona = await person("ahmed"), await person("mona", node="b")
+    await mona.call("graph.follow", user_id=ahmed.id)
+    async with in_force(admin, cluster, f"'{marker}' in words", outcome="hold", surfaces=["post", "comment"]) as saved:
+        post = await ahmed.call("post.create", text=marker)
+        open_post = await ahmed.call("post.create", text="hello")
+        comment = await ahmed.call("comment.create", post_id=open_post["id"], text=marker)
+    assert (await ahmed.call("post.get", post_id=post["id"]))["text"] == marker
+    assert (await mona.refused("post.get", post_id=post["id"])).code == "NOT_FOUND"
+    assert (await mona.refused("comment.get", comment_id=comment["id"])).code == "NOT_FOUND"
+    await cluster.settle()
+    assert [item["post"]["id"] for item in await mona.own_feed()] == [open_post["id"]]
+    owner = await cluster.owner()
+    decided = await owner.fetch(
+        "SELECT target_type, action, rule_version FROM decisions WHERE rule_id = $1", int(saved["rule_id"])
+    )
+    opened = await owner.fetch(
+        "SELECT source, status FROM cases WHERE target_id = ANY ($1::bigint[])", [int(post["id"]), int(comment["id"])]
+    )
+    await owner.close()
+    assert {tuple(row) for row in decided} == {("post", "hold", 1), ("comment", "hold", 1)}
+    assert {tuple(row) for row in opened} == {("rule", "open")}
+
+
+async def test_a_trial_tells_what_a_rule_would_have_hit(
+    cluster: Cluster, person: NewPerson, admin: Person, marker: str
+):
+    ahmed = await person("ahmed")
+    post = await ahmed.call("post.create", text=f"tea {marker}")
+    await ahmed.call("post.create", text=f"coffee {marker}", visibility="followers")
+    trial = await admin.call("rule.dry_run", expression=f"'{marker}' in words", surfaces=["post", "comment"])
+    assert (trial["hits"], trial["verified_hits"]) == (2, 0)
+    assert trial["texts"] == trial["examined"] >= 2
+    assert {sample["text"] for sample in trial["samples"]} == {f"tea {marker}", None}
+    assert {sample["user_id"] for sample in trial["samples"]} == {ahmed.id}
+    assert post["id"] in {sample["target_id"] for sample in trial["samples"]}
+
+
+async def test_a_rule_that_matches_everything_needs_a_confirmation(person: NewPerson, admin: Person):
+    ahmed = await person("ahmed")
+    for number in range(3):
+        await ahmed.call("post.create", text=f"hello {number}")
+    trial = await admin.call("rule.dry_run", expression="length >= 0", surfaces=["post"])
+    assert trial["needs_confirmation"]
+    assert len(trial["samples"]) <= 20
+    saved = await admin.call("rule.save", **rule("length >= 0", outcome="hold"))
+    refused = await admin.refused("rule.enable", rule_id=saved["rule_id"], version=1)
+    assert refused.code == "FAILED_PRECONDITION"
+    assert "confirm" in refused.message
+
+
+async def test_repeated_texts_are_counted_however_they_are_spaced(
+    cluster: Cluster, person: NewPerson, admin: Person, marker: str
+):
+    ahmed, mona = await person("ahmed"), await person("mona", node="b")
+    await ahmed.call("post.create", text=f"buy now {marker}")
+    expression = f"repeats >= 1 && squeezed.contains('{marker}')"
+    async with in_force(admin, cluster, expression):
+        assert (await mona.refused("post.create", text=f"B U Y  now!!! {marker}")).fields == ["text"]
+        await mona.call("post.create", text=f"sell now {marker}")
+
+
+async def test_a_new_account_has_tighter_limits(cluster: Cluster, person: NewPerson, node):
+    mona = await person("mona")
+    few = await node(limit_new_post="1/hour", limit_new_stranger="1/hour", limit_new_follow="1/hour")
+    ahmed, _ = await register(cluster, node=few)
+    await ahmed.call("post.create", text="hello")
+    assert (await ahmed.refused("post.create", text="hello")).code == "RESOURCE_EXHAUSTED"
+    await ahmed.call("graph.follow", user_id=mona.id)
+    other = await person("other")
+    assert (await ahmed.refused("graph.follow", user_id=other.id)).code == "RESOURCE_EXHAUSTED"
+    chat = (await ahmed.call("chat.open", user_ids=[mona.id]))["chat"]
+    await ahmed.call("chat.send", chat_id=chat["id"], text="hello")
+    assert (await ahmed.refused("chat.send", chat_id=chat["id"], text="hello")).code == "RESOURCE_EXHAUSTED"
+    await mona.call("chat.accept", chat_id=chat["id"])
+    await ahmed.call("chat.send", chat_id=chat["id"], text="hello")

@@ -1,0 +1,34 @@
+"""Rights to the rulebook, in the forms of `rules` and `answers`. Functions alone write these tables."""
+
+from tests.storage.policies.rules import NO_ONE, Rules
+from tests.storage.policies.world import ANYONE
+
+_SAVE = "SELECT save_rule({new}, 0, 'x', '{{post}}', 'true', 'hold', 'spam', '')"
+_TERMS = "SELECT save_terms({new}, 0, 'list_{new}', 'word', '{{casino}}', '{{}}')"
+_WEIGH = "SELECT age_s FROM weigh_text({new}, 'post', NULL)"
+_LOG = """SELECT log_rule_hits(ARRAY [{new}], ARRAY [{rule}], ARRAY [1],
+    ARRAY ['post'], ARRAY ['hold'], ARRAY [{owner}],
+    ARRAY [NULL::bigint]) > 0"""
+
+RULEBOOK = {
+    "rulebook": Rules("", "", False, ((NO_ONE, "UPDATE rulebook SET version = 1"),)),
+    "rules": Rules("", "", False, ((NO_ONE, "UPDATE rules SET is_enabled = true WHERE id = {rule}"),)),
+    "term_lists": Rules("", "", False, ((NO_ONE, "UPDATE term_lists SET match = 'sound' WHERE id = {term_list}"),)),
+    "terms": Rules("", "", False, ((NO_ONE, "DELETE FROM terms WHERE list_id = {term_list}"),)),
+    "rule_hits": Rules("", "", False, ((NO_ONE, "DELETE FROM rule_hits WHERE rule_id = {rule}"),)),
+    "text_prints": Rules("", "", False, ((NO_ONE, "DELETE FROM text_prints WHERE id = {open_post}"),)),
+}
+
+ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
+    "save_rule": (("banned", _SAVE),),
+    "enable_rule": (("banned", "SELECT enable_rule({rule}, 1)"),),
+    "save_terms": (("banned", _TERMS),),
+    "weigh_text": ((ANYONE, _WEIGH),),
+    "log_rule_hits": (("nobody", _LOG),),
+    "trial_size": (("banned", "SELECT trial_size('{{post}}') > 0"),),
+    "trial_texts": (
+        ("banned", "SELECT true FROM trial_texts('{{post}}', {open_post} - 1, 1, 9) WHERE id = {open_post}"),
+    ),
+}
+TO_WORKERS = {"forget_texts"}
+INTERNAL = TO_WORKERS | {"change_rulebook", "pace_of", "repeats_of"}
