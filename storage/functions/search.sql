@@ -32,6 +32,7 @@ DECLARE
 BEGIN
     IF wanted <> 'post' THEN            -- posts have no weight
         FOREACH floor_of_weight IN ARRAY ARRAY [7, 5, 4, 3, 2, 1, 0] LOOP
+            CONTINUE WHEN floor_of_weight IN (5, 3, 1) AND 16 * cardinality(ids) < most;
             SELECT array_agg(d.id) AS ids, array_agg(d.weight::integer) AS weights, array_agg(d.place) AS places
             INTO step FROM (
                 SELECT s.id, s.weight, s.place FROM search_documents s
@@ -68,9 +69,9 @@ BEGIN
             weights := weights || step.weights;
             places := places || step.places;
         END IF;
-        IF level < highest AND 8 * coalesce(cardinality(step.ids), 0) < amount THEN
-            level := level + 1;
-        END IF;
+        -- Each level has 8 times as many places.
+        level := least(highest, level + CASE WHEN step.ids IS NULL THEN 3 WHEN 64 * cardinality(step.ids) < amount THEN 2
+                                             WHEN 8 * cardinality(step.ids) < amount THEN 1 ELSE 0 END);
     END LOOP;
     RETURN QUERY
         SELECT f.id, max(f.weight), max(f.place) FROM unnest(ids, weights, places) AS f (id, weight, place)
