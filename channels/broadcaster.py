@@ -58,9 +58,13 @@ class Broadcaster:
         self._names = names
         self._kinds = kinds
 
-    async def publish(self, channel: str, push: Push, actor_id: int = 0, order: str = "") -> bool:
+    async def publish(
+        self, channel: str, push: Push, actor_id: int = 0, order: str = "", *, about: str = "", not_to: int = 0
+    ) -> bool:
         """Push to every socket in the channel, except of users who hide the actor. Raises RedisError.
 
+        about: the channel of what the push tells of: a replay leaves it out if the user may no longer be in it.
+        not_to: a user who does not get the push.
         order: sorts pushes of this event that show a state. Returns False for one older than the newest shown.
         Raises ValueError for a recoverable push to a channel that is not logged: nothing would replay it.
         """
@@ -70,7 +74,7 @@ class Broadcaster:
         kind = self._kinds.of(channel)
         if not kind.is_logged:
             raise ValueError(f"{type(push).__name__}.flow is 'recover', but channels of {kind.prefix!r} are not logged")
-        body = _body(push, actor_id)
+        body = _body(push, actor_id, about, not_to)
         history = push.history
         arguments = (
             self._shards.publish_command, self._names.redis_channel(channel), push.id, body, history.pushes,
@@ -152,10 +156,10 @@ class Broadcaster:
         cause = _new_cause()
         await self._tell(user_ids, lambda here: RightsChanged(here, channel, cause))
 
-    async def empty(self, channel: str) -> None:
-        """Take every socket out of the channel, on all nodes."""
+    async def empty(self, channel: str, keeps: int = 0) -> None:
+        """Take every socket out of the channel, on all nodes, except those of the user `keeps`."""
         redis_channel = self._names.redis_channel(channel)
-        await self._shards.publish(self._shards.of(channel), redis_channel, b"C" + _encode(Emptied(channel)))
+        await self._shards.publish(self._shards.of(channel), redis_channel, b"C" + _encode(Emptied(channel, keeps)))
 
     async def change_hiding(self, changed: HidingChanged) -> None:
         await self._tell(changed.user_ids, lambda here: msgspec.structs.replace(changed, user_ids=here))
@@ -191,12 +195,12 @@ class Broadcaster:
             await self.tell_node(node, control(here))
 
 
-def _body(push: Push, actor_id: int, about: str = "") -> bytes:
+def _body(push: Push, actor_id: int, about: str = "", not_to: int = 0) -> bytes:
     """Encode the push, as a step of the current trace. Nodes that deliver the push continue it, if it is sampled."""
     step = traces.open_step(f"publish {push.event}", "producer")
     if step is None:
-        return _encode(encode_push(push, actor_id, about))
-    body = _encode(encode_push(push, actor_id, about, step.context))
+        return _encode(encode_push(push, actor_id, about, not_to=not_to))
+    body = _encode(encode_push(push, actor_id, about, step.context, not_to))
     step.end()
     return body
 

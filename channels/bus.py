@@ -169,9 +169,9 @@ class Bus:
                     self._subscriptions.leave(member, channel)
             case DeviceLeft(_, channel, session_id, before):
                 self._subscriptions.leave_device(channel, session_id, before)
-            case Emptied(channel):
+            case Emptied(channel, keeps):
                 self._hooks.of(channel).emptied(channel)
-                self._subscriptions.empty(channel)
+                self._subscriptions.empty(channel, keeps)
             case Informed(user_ids, channel, note):
                 for user_id in user_ids:
                     if self._hooks.of(channel).informed(user_id, channel, note):

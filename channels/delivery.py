@@ -171,7 +171,7 @@ class Delivery:
             one.channel == other.channel
             and one.user_ids == other.user_ids
             and one.written.flow == other.written.flow != "conflate"
-            and not (one.written.shown_ids or other.written.shown_ids)
+            and not (one.written.shown_ids or other.written.shown_ids or one.written.not_to or other.written.not_to)
             and not self._members.hides_from(one.written.actor_id, one.channel)
             and not self._members.hides_from(other.written.actor_id, other.channel)
         )
@@ -216,7 +216,11 @@ class Delivery:
                 for member in self._members.of_user(user_id)
             ]
         members = self._members.in_channel(item.channel)
-        recipients = [each for each in members if each.user_id not in hiding] if hiding else list(members)
+        not_to = item.written.not_to
+        if hiding or not_to:
+            recipients = [each for each in members if each.user_id not in hiding and each.user_id != not_to]
+        else:
+            recipients = list(members)
         if deliver_own := self._own.get(item.written.event):
             hides = self._members.hides_anybody
             deliver_own([each for each in recipients if hides(each.user_id)], item.written)

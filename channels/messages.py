@@ -19,6 +19,7 @@ class Frames(msgspec.Struct, frozen=True, array_like=True):
     actor_id: the user who caused the push, or 0; users who hide that user do not get it. shown_ids: other users in its
     body, who are removed from it for recipients who hide them. about: the channel of what the push tells of; a replay
     checks again whether the recipient may see it. trace: the `traceparent` of its publication, if that is sampled.
+    not_to: a user who does not get it, or 0: moderation withholds something from all but its author.
     """
 
     event: str
@@ -31,6 +32,7 @@ class Frames(msgspec.Struct, frozen=True, array_like=True):
     json: bytes
     shown_ids: list[int] = []
     trace: str = ""
+    not_to: int = 0
 
 
 decode_frames = msgspec.msgpack.Decoder(Frames).decode
@@ -56,22 +58,25 @@ class Written(msgspec.Struct):
     pushes: int = 1
     parts: tuple["Written", ...] = ()
     shown_ids: tuple[int, ...] = ()
+    not_to: int = 0
     step: OpenSpan | None = None
 
 
-def encode_push(push: Push, actor_id: int = 0, about: str = "", trace: str = "") -> Frames:
+def encode_push(push: Push, actor_id: int = 0, about: str = "", trace: str = "", not_to: int = 0) -> Frames:
     if push.flow == "recover":
         msgpack, json = wire.MSGPACK.push_before_offset(push), wire.JSON.push_before_offset(push)
     else:
         msgpack, json = wire.MSGPACK.push(push), wire.JSON.push(push)
-    return Frames(push.event, push.id, actor_id, about, push.flow, push.replaces, msgpack, json, push.shown_ids, trace)
+    return Frames(
+        push.event, push.id, actor_id, about, push.flow, push.replaces, msgpack, json, push.shown_ids, trace, not_to
+    )  # fmt: skip
 
 
 def finish(frames: Frames, channel: str, offset: str) -> Written:
     """Complete the frames with their offset. Conflated pushes replace each other within one channel only."""
     written = Written(
         frames.event, frames.id, frames.actor_id, frames.about, frames.flow, (channel, frames.replaces),
-        channel, frames.msgpack, frames.json,
+        channel, frames.msgpack, frames.json, not_to=frames.not_to,
     )  # fmt: skip
     if frames.trace:
         written.step = open_span(frames.trace, f"deliver {frames.event}", "consumer")
@@ -161,9 +166,10 @@ class DeviceLeft(msgspec.Struct, frozen=True, tag="device_left"):
 
 
 class Emptied(msgspec.Struct, frozen=True, tag="emptied"):
-    """All sockets leave that channel."""
+    """All sockets leave that channel, except those of the user `keeps`."""
 
     channel: str
+    keeps: int = 0
 
 
 class RightsChanged(msgspec.Struct, frozen=True, tag="rights_changed"):

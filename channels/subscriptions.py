@@ -96,10 +96,14 @@ class Subscriptions:
             self.leave(each, channel)
         return bool(left)
 
-    def empty(self, channel: str) -> None:
-        """Take out every socket. Their sessions keep the channel: a client that reconnects learns what became of it."""
+    def empty(self, channel: str, keeps: int = 0) -> None:
+        """Take out every socket, except those of the user `keeps`.
+
+        Their sessions keep the channel: a client that reconnects learns what became of it.
+        """
         for member in list(self._members.in_channel(channel)):
-            self._members.leave(member, channel)
+            if member.user_id != keeps:
+                self._members.leave(member, channel)
         self._unsubscribe_empty([channel])
 
     def remove(self, member: Member) -> bool:

@@ -31,6 +31,8 @@ class CloseReason(Enum):
     CLIENT = "client", False, "the client said that it leaves: DISCONNECT, or CLOSE of Engine.IO"
     LOGOUT = "logout", False, "`auth.logout` ended the session; DISCONNECT is sent"
     REVOKED = "revoked", False, "the session was revoked; `session.revoked` and DISCONNECT are sent"
+    SUSPENDED = "suspended", False, "the account was suspended; `session.revoked` and DISCONNECT are sent"
+    BANNED = "banned", False, "the account was banned; `session.revoked` and DISCONNECT are sent"
     EXPIRED = "expired", False, "the access token expired; `session.expired` and DISCONNECT are sent"
 
     def __init__(self, label: str, reconnects: bool, when: str) -> None:

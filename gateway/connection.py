@@ -46,6 +46,7 @@ AFRESH_AGAIN_S, AFRESH_AGAIN_AT_MOST_S = 1.0, 30.0
 # Enough to sign in with: a client that has not yet done so must cost little.
 ANONYMOUS_BOUNDS = Bounds(payload=16 * 1024, packets_per_s=100)
 
+_REVOCATIONS = {"suspended": CloseReason.SUSPENDED, "banned": CloseReason.BANNED}  # other reasons: REVOKED
 _EVENTS = (wire.EVENT, wire.BINARY_EVENT)
 _ACKS = (wire.ACK, wire.BINARY_ACK)
 
@@ -153,7 +154,7 @@ class Connection:
             self._handshake.is_revoked = True  # the client is told by CONNECT_ERROR
             return
         self._push(SessionRevoked(id=f"session.revoked:{self.session_id}", reason=reason))
-        self.disconnect(CloseReason.REVOKED)
+        self.disconnect(_REVOCATIONS.get(reason, CloseReason.REVOKED))
 
     def start_afresh(self, delay_s: float) -> None:
         self._must_load_afresh = True

@@ -60,10 +60,14 @@ class Replay:
             if channel in member.channels and self._kinds.of(channel).is_logged
         }
         missed = [written for written in claimed.missed if not written.about or written.about in seen]
+        logged: list[Written] = []
         for published in (await self._recovery.read_channels(since)).values():
             if published is None:
                 return None
-            missed += published
+            logged += published
+        if told_of := {written.about for written in logged if written.about}:
+            seen = await self._rights.open_to(member.user_id, told_of)
+        missed += [written for written in logged if not written.about or written.about in seen]
         missed = self.as_shown(member, missed)
         if sum(len(each.json) for each in missed) > LARGEST_REPLAY:
             return None
@@ -75,6 +79,8 @@ class Replay:
         shown = []
         for written in pushes:
             if member.user_id in self._members.hides_from(written.actor_id, written.channel):
+                continue
+            if written.not_to == member.user_id:
                 continue
             hidden = self._members.hidden_from(member.user_id, written.shown_ids, written.channel)
             shown.append(without_users(written, hidden) if hidden else written)

@@ -26,7 +26,7 @@ from protocol.limits import Limit
 from protocol.rpc import NoArguments, Nothing, methods
 from protocol.second_factors import ConfirmLogin
 from protocol.timestamps import to_wire
-from storage import account_notices, accounts, deletions, one_time_codes, second_factors, users
+from storage import account_notices, accounts, deletions, one_time_codes, present, second_factors, users
 from storage.database import Transaction
 from storage.limits import address_key
 
@@ -95,7 +95,10 @@ async def _repeat_registration(call: Call, request: Register) -> SignedIn | None
 
 @methods.rpc("auth.login", anonymous=True, counts=GUESSES, shed="vital")
 async def login(call: Call, request: Login) -> SignedIn | SecondFactorNeeded:
-    """Sign this socket in, or ask for the second factor. FAILED_PRECONDITION if the account is to be deleted."""
+    """Sign this socket in, or ask for the second factor.
+
+    FAILED_PRECONDITION for an account that is banned, suspended (until when is in the details), or to be deleted.
+    """
     return await sign_in_by_password(call, request)
 
 
@@ -156,7 +159,10 @@ async def sign_in_by_password(call: Call, request: Login, *, restores: bool = Fa
 
 
 async def _open(call: Call, tx: Transaction, user_id: int, device: Device | None, *, restores: bool) -> SignedIn:
-    """Open a session for a user who has proved everything. Raises FAILED_PRECONDITION for a deleted account."""
+    """Open a session for a user who has proved everything. Raises FAILED_PRECONDITION if the account may not."""
+    if restriction := await accounts.restriction(tx, user_id):
+        until = restriction["suspended_until"]
+        raise errors.restricted(restriction["status"], present.optional_time(until))
     action = "account.cancel_delete" if restores and await deletions.cancel(tx) else "auth.login"
     if erase_at := await deletions.due(tx):
         raise errors.being_deleted(to_wire(erase_at))

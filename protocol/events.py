@@ -147,7 +147,7 @@ class MuteChangedEvent(Event, frozen=True):
     muted_id: int
 
 
-Narrowed = Literal["all", "presence"]
+Narrowed = Literal["all", "presence", "live"]
 
 
 class AccessNarrowedEvent(Event, frozen=True):

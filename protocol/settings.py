@@ -7,9 +7,25 @@ from msgspec import UNSET, UnsetType
 
 from protocol.fields import Locale, Request, TimeZone
 from protocol.pushes import Flow, Push
+from protocol.standing import LabelChoice
 
 # `followers` follow the user; `followed` are those whom the user follows.
 ContactAudience = Literal["everyone", "followers", "followed", "nobody"]
+
+
+class LabelChoices(msgspec.Struct, frozen=True):
+    """How the user sees what carries a label.
+
+    show: as other content. blur: covered, until the user uncovers it; clients do that. hide: lists leave it out, and
+    clients cover what is asked for by its id. `sexual` and `graphic` are hidden from users below 18.
+    """
+
+    sensitive: LabelChoice
+    violence: LabelChoice
+    sexual: LabelChoice
+    spoiler: LabelChoice
+    misleading: LabelChoice
+    graphic: LabelChoice
 
 
 class AccountSettings(msgspec.Struct, frozen=True):
@@ -26,6 +42,18 @@ class AccountSettings(msgspec.Struct, frozen=True):
     locale: str
     timezone: str
     suggest_me: bool
+    labels: LabelChoices
+
+
+class UpdateLabels(Request, frozen=True):
+    """Absent fields stay as they are."""
+
+    sensitive: LabelChoice | UnsetType = UNSET
+    violence: LabelChoice | UnsetType = UNSET
+    sexual: LabelChoice | UnsetType = UNSET
+    spoiler: LabelChoice | UnsetType = UNSET
+    misleading: LabelChoice | UnsetType = UNSET
+    graphic: LabelChoice | UnsetType = UNSET
 
 
 class UpdateSettings(Request, frozen=True):
@@ -37,6 +65,7 @@ class UpdateSettings(Request, frozen=True):
     locale: Locale | UnsetType = UNSET
     timezone: TimeZone | UnsetType = UNSET
     suggest_me: bool | UnsetType = UNSET
+    labels: UpdateLabels | UnsetType = UNSET
 
 
 class SettingsChanged(Push, frozen=True):

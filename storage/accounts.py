@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypedDict, cast
+from typing import TYPE_CHECKING, Literal, TypedDict, cast
 
 import asyncpg
 
@@ -79,6 +79,19 @@ async def registered_just_now(tx: Transaction, email: str, username: str) -> boo
 async def for_login(tx: Transaction, email: str) -> Row | None:
     """user_id and password_hash of the active account with that address."""
     return await tx.fetchrow("SELECT user_id, password_hash FROM account_for_login($1)", email_key(email))
+
+
+class Restriction(TypedDict):
+    status: Literal["suspended", "banned"]
+    suspended_until: datetime.datetime | None  # None: without an end
+
+
+async def restriction(tx: Transaction, user_id: int) -> Restriction | None:
+    """What keeps the viewer from signing in; None if nothing does."""
+    row = await tx.fetchrow(
+        "SELECT status, suspended_until FROM users WHERE id = $1 AND status IN ('suspended', 'banned')", user_id
+    )
+    return cast("Restriction | None", row)
 
 
 async def set_governorate(tx: Transaction, user_id: int, governorate: Governorate | None) -> bool:

@@ -1,5 +1,6 @@
 """Messages of chats."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple, TypedDict, cast
 
@@ -81,6 +82,17 @@ async def load(tx: Transaction, chat_id: int, seq: int) -> StoredMessageRow | No
     """None if the message is hidden from the viewer."""
     row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM chat_messages WHERE chat_id = $1 AND seq = $2", chat_id, seq)
     return None if row is None else _message_row(row)
+
+
+async def visible(tx: Transaction, messages: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Those messages (chat, number) that the viewer may see."""
+    rows = await tx.fetch(
+        """SELECT m.chat_id, m.seq FROM unnest($1::bigint[], $2::integer[]) AS m (chat_id, seq)
+        WHERE sees_chat_message(m.chat_id, m.seq)""",
+        [chat_id for chat_id, _ in messages],
+        [seq for _, seq in messages],
+    )
+    return {(row["chat_id"], row["seq"]) for row in rows}
 
 
 async def edit(tx: Transaction, chat_id: int, seq: int, text: str) -> StoredMessageRow | None:

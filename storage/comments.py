@@ -110,6 +110,12 @@ async def load(tx: Transaction, comment_id: int) -> CommentRow | None:
     return cast("CommentRow | None", row)
 
 
+async def visible(tx: Transaction, comment_ids: Sequence[int]) -> set[int]:
+    """Those that the viewer may see."""
+    rows = await tx.fetch("SELECT id FROM comments WHERE id = ANY ($1)", comment_ids)
+    return {row["id"] for row in rows}
+
+
 async def load_page(tx: Transaction, post_id: int, parent_id: int | None, start: int, limit: int) -> TreePage | None:
     """Comments on the post below the id `start`, newest first, or replies to the parent above it, oldest first.
 

@@ -42,18 +42,18 @@ async def comment(tx: Transaction, comment_id: int) -> AnsweringCommentRow | Non
         """SELECT c.post_id, c.author_id, c.mention_ids, p.author_id AS post_author_id,
             (SELECT parent.author_id FROM comments parent WHERE parent.id = c.parent_id) AS parent_author_id
         FROM comments c JOIN posts p ON p.id = c.post_id AND p.status = 'published'
-        WHERE c.id = $1 AND c.status = 'published'""",
+        WHERE c.id = $1 AND c.status = 'published' AND is_shown(c.standing) AND is_shown(p.standing)""",
         comment_id,
     )
     return cast("AnsweringCommentRow | None", row)
 
 
 async def of_posts(database: Database, post_ids: Sequence[int]) -> dict[int, PostTargets]:
-    """By post, of those that share something or mention somebody. Deleted posts tell nobody."""
+    """By post, of those that share something or mention somebody. Posts that are deleted or withheld tell nobody."""
     rows = await database.fetch(
         """SELECT p.id, p.mention_ids, o.author_id FROM posts p JOIN users u ON u.id = p.author_id
         LEFT JOIN posts o ON o.id = p.shared_post_id AND o.status = 'published'
-        WHERE p.id = ANY ($1) AND p.status = 'published' AND u.status = 'active'
+        WHERE p.id = ANY ($1) AND p.status = 'published' AND is_shown(p.standing) AND u.status = 'active'
           AND (p.mention_ids <> '{}' OR o.author_id IS NOT NULL)""",
         post_ids,
     )

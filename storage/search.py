@@ -92,16 +92,19 @@ class RecentRow(TypedDict):
 
 # ---------------------------------------------------------------------------------------------------- for workers
 
+# What is limited, held or removed has no document. What is shadowed has one, which its author alone finds.
+
 _POSTS = """
     SELECT p.id, p.author_id, p.text, p.hashtags, p.visibility = 'public' AND NOT u.is_private AS is_open
-    FROM posts p JOIN users u ON u.id = p.author_id WHERE p.status = 'published' AND
+    FROM posts p JOIN users u ON u.id = p.author_id
+    WHERE p.status = 'published' AND p.standing IN ('visible', 'shadowed') AND
 """
 _USERS = "SELECT id, username, display_name, follower_count FROM users WHERE status = 'active' AND"
-_ROOMS = "SELECT id, topic, state FROM rooms WHERE"
+_ROOMS = "SELECT id, topic, state FROM rooms WHERE standing IN ('visible', 'shadowed') AND"
 
 
 async def posts_to_index(database: Database, ids: Sequence[int]) -> list[IndexedPost]:
-    """In the order of their ids, without those that are deleted."""
+    """In the order of their ids, without those that are deleted or not to be found."""
     return [IndexedPost(*row) for row in await database.fetch(f"{_POSTS} p.id = ANY ($1) ORDER BY p.id", ids)]
 
 

@@ -1,7 +1,7 @@
 """Chats: push messages, marks and changes to the members who are online.
 
-A push names the member who caused it, so that nodes keep it from users who hide that member, and the chat, so that a
-replay leaves it out for users who no longer see the chat.
+A push names the member who caused it, so that nodes keep it from users who hide that member, and the message or the
+chat, so that a replay leaves it out for users who no longer see that.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from domain.chat_channels import CHAT
 from domain.chat_rules import RECEIPTS_UP_TO
+from domain.told_of import message_channel
 from protocol.chat_members import ChatMarked
 from protocol.chat_messages import ChatMessaged, ChatMessageDeleted, ChatMessageEdited, ChatMessageReacted
 from protocol.chats import ChatMembershipChanged, ChatUpdated
@@ -41,6 +42,7 @@ async def announce_messages(job: Job, event: ChatMessagesSentEvent) -> None:
                 [user_id for user_id in online if members[user_id] <= row["seq"] and sees(row, user_id)],
                 ChatMessaged(id=f"chat.message:{event.chat_id}:{row['seq']}", message=present_chats.message(row, show)),
                 actor_id=row["sender_id"],
+                about=message_channel(event.chat_id, row["seq"]),
             )
             for row in rows
         )
@@ -87,7 +89,9 @@ async def announce_message_change(job: Job, event: ChatMessageChangedEvent) -> N
         if first_seq <= event.seq and user_id not in hiding and sees(rows[0], user_id)
     ]
     if push is not None:
-        await _push(job, event.chat_id, await job.tools.locations.online(seeing), push, actor_id=event.actor_id)
+        about = message_channel(event.chat_id, event.seq)
+        online = await job.tools.locations.online(seeing)
+        await _push(job, event.chat_id, online, push, actor_id=event.actor_id, about=about)
 
 
 @consumes(ChatMarkedEvent, group="chats")
@@ -109,6 +113,28 @@ async def announce_marks(job: Job, event: ChatMarkedEvent) -> None:
     await _push(job, event.chat_id, members if is_told else [event.user_id], push, actor_id=event.user_id)
 
 
+async def settle_message(job: Job, chat_id: int, seq: int) -> None:
+    """Show the message as moderation lets its readers see it: to them, one that is withheld is deleted."""
+    async with job.tools.database.transaction() as tx:
+        members = await chat_members.active_for_workers(tx, chat_id)
+        rows = await chat_messages.range_for_workers(tx, chat_id, seq, seq)
+        if not rows or rows[0]["is_deleted"]:
+            return
+        sender_id = rows[0]["sender_id"]
+        hiding = await graph.who_hide(tx, sender_id, list(members))
+    push: Push = ChatMessageEdited(
+        id=f"chat.edited:{job.event_id}", message=present_chats.message(rows[0], job.tools.media.shown_to(None))
+    )
+    if rows[0]["is_withheld"]:
+        push = ChatMessageDeleted(id=f"chat.deleted:{job.event_id}", chat_id=str(chat_id), seq=seq)
+    others = [
+        user_id
+        for user_id, first_seq in members.items()
+        if first_seq <= seq and user_id not in hiding and user_id != sender_id
+    ]
+    await _push(job, chat_id, await job.tools.locations.online(others), push, actor_id=sender_id)
+
+
 def sees(row: chat_messages.StoredMessageRow, user_id: int) -> bool:
     """Whether moderation lets the member see the message: what it withholds is seen by its sender alone."""
     return not row["is_withheld"] or row["sender_id"] == user_id
@@ -128,5 +154,10 @@ async def _push_of(
     return ChatMessageEdited(id=push_id, message=present_chats.message(row, job.tools.media.shown_to(None)))
 
 
-async def _push(job: Job, chat_id: int, user_ids: Iterable[int], push: Push, *, actor_id: int = 0) -> None:
-    await job.tools.broadcaster.publish_to_users(list(user_ids), push, actor_id=actor_id, about=CHAT.channel(chat_id))
+async def _push(
+    job: Job, chat_id: int, user_ids: Iterable[int], push: Push, *, actor_id: int = 0, about: str = ""
+) -> None:
+    """about: the channel of what the push tells of, if that is not the chat."""
+    await job.tools.broadcaster.publish_to_users(
+        list(user_ids), push, actor_id=actor_id, about=about or CHAT.channel(chat_id)
+    )

@@ -4,6 +4,7 @@ A push shows one comment, and its author is the actor: nodes do not send it to u
 """
 
 from domain.post_channels import POST
+from domain.told_of import COMMENT
 from protocol.comments import CommentCreated, CommentDeleted, CommentEdited
 from protocol.events import CommentCreatedEvent, CommentDeletedEvent, CommentEditedEvent
 from storage import comments, posts, present
@@ -46,4 +47,6 @@ async def _show(
     if post is None or post["status"] != "published" or row is None:
         return
     push = kind(id=push_id, comment=present.comment_for_all(row, job.tools.media.shown_to(None)))
-    await job.tools.broadcaster.publish(POST.channel(event.post_id), push, actor_id=event.author_id)
+    await job.tools.broadcaster.publish(
+        POST.channel(event.post_id), push, actor_id=event.author_id, about=COMMENT.channel(event.comment_id)
+    )

@@ -1,7 +1,6 @@
 """Live rooms that moderation withholds: those inside leave, and nobody finds them."""
 
 from domain import search_documents
-from stage.room_channel import LIVE_ROOM
 from storage import enforcement, search
 from workers.job import Job
 
@@ -15,7 +14,7 @@ async def settle(job: Job, room_id: int) -> None:
         room = await enforcement.room(tx, room_id)
     if room is None:
         return
-    await job.tools.broadcaster.close(room["owner_id"], LIVE_ROOM.prefix)
+    await job.tools.broadcaster.close(room["owner_id"], "live")
     found = await search.rooms_to_index(job.tools.database, [room_id])
     if found:
         await job.tools.search.write([search_documents.of_room(room) for room in found], read_at=job.began_at)

@@ -1,7 +1,7 @@
 """Enforcement: what viewers already have follows the decisions of moderation.
 
 The decision's own transaction has changed what calls answer: see storage/functions/enforcement.sql. These reactions
-bring feeds, search, trends, notifications and open clients in line with it. They read what the decisions that stand have
+bring feeds, search, trends, notifications and open clients in line with it. They read what the standing decisions have
 made of the target, so they are safe to repeat, and undoing a decision needs no other code.
 """
 

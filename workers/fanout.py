@@ -15,7 +15,8 @@ from protocol.posts import FeedAdded, FeedRemoved, PostDeleted, PostEdited
 from protocol.pushes import Push
 from protocol.timestamps import to_wire
 from storage import graph, posts, present
-from storage.posts import FanoutRow
+from storage.database import Transaction
+from storage.posts import FanoutRow, PostRow
 from storage.snowflakes import minted_at
 from workers.job import Job, Tools, consumes, consumes_many
 
@@ -33,11 +34,10 @@ async def fan_out_posts(jobs: Sequence[Job], events: Sequence[PostCreatedEvent])
         return
     online = await tools.locations.online([*{user_id for of_post in readers.values() for user_id in of_post}])
     for post in found:
-        await _deliver(tools, post, readers[post["id"]], online)
-        await _push_to_author_channel(tools, post, _added(post))
+        await deliver(tools, post, readers[post["id"]], online, added(post))
     for post_id in await posts.deleted(tools.database, [post["id"] for post in found]):
         # The post was deleted meanwhile, and `withdraw_post` may have run before these inserts.
-        await _remove(tools, readers[post_id], post_id)
+        await remove(tools, readers[post_id], post_id)
 
 
 @consumes(PostEditedEvent, group="fanout")
@@ -49,15 +49,22 @@ async def announce_edit(job: Job, event: PostEditedEvent) -> None:
         if post is None or not rows:
             return
         named = [user_id for user_id in await audience.mentioned_in(tx, post) if user_id in event.named]
-        edited = present.post_for_all(rows[0], job.tools.media.shown_to(None))
-        # The same push goes to all watchers, so it leaves out mentioned users who block anybody: each watcher can load
-        # the mentions that it may see.
-        hiding = await graph.who_block_somebody(tx, [int(user.id) for user in edited.mentions])
-    mentions = [user for user in edited.mentions if int(user.id) not in hiding]
-    push = PostEdited(id=f"post.edited:{job.event_id}", post=msgspec.structs.replace(edited, mentions=mentions))
+        push = await edited(job, tx, rows[0])
     await job.tools.broadcaster.publish(POST.channel(event.post_id), push, actor_id=post["author_id"])
     if named:
-        await _deliver(job.tools, post, named, await job.tools.locations.online(named))
+        await _deliver(job.tools, post, named, await job.tools.locations.online(named), added(post))
+
+
+async def edited(job: Job, tx: Transaction, row: PostRow) -> PostEdited:
+    """The push of the post as it is now.
+
+    The same push goes to all watchers, so it leaves out mentioned users who block anybody: each watcher can load the
+    mentions that it may see.
+    """
+    post = present.post_for_all(row, job.tools.media.shown_to(None))
+    hiding = await graph.who_block_somebody(tx, [int(user.id) for user in post.mentions])
+    mentions = [user for user in post.mentions if int(user.id) not in hiding]
+    return PostEdited(id=f"post.edited:{job.event_id}", post=msgspec.structs.replace(post, mentions=mentions))
 
 
 @consumes(PostDeletedEvent, group="fanout")
@@ -68,15 +75,20 @@ async def withdraw_post(job: Job, event: PostDeletedEvent) -> None:
         if post is None:
             return
         readers = await audience.of_post(tx, post)
-    await _remove(job.tools, readers, event.post_id)
+    await remove(job.tools, readers, event.post_id)
     deleted = PostDeleted(id=f"post.deleted:{event.post_id}", post_id=str(event.post_id))
     await job.tools.broadcaster.publish(POST.channel(event.post_id), deleted, actor_id=event.author_id)
     await _push(job.tools, post, readers, FeedRemoved(id=f"feed.removed:{event.post_id}", post_id=str(event.post_id)))
 
 
-async def _deliver(tools: Tools, post: FanoutRow, readers: Sequence[int], online: Set[int]) -> None:
+async def deliver(tools: Tools, post: FanoutRow, readers: Sequence[int], online: Set[int], push: FeedAdded) -> None:
+    """Insert the post into the readers' feeds, and push that to those who are online, and to its author's channel."""
+    await _deliver(tools, post, readers, online, push)
+    await push_to_author_channel(tools, post, push)
+
+
+async def _deliver(tools: Tools, post: FanoutRow, readers: Sequence[int], online: Set[int], push: FeedAdded) -> None:
     """Insert and push in pages, online users first."""
-    added = _added(post)
     hiding = await _hiding_original(tools, post, [user_id for user_id in readers if user_id in online])
     ordered = sorted(readers, key=lambda user_id: user_id not in online)
     for start in range(0, len(ordered), PAGE):
@@ -84,9 +96,7 @@ async def _deliver(tools: Tools, post: FanoutRow, readers: Sequence[int], online
         await tools.feeds.insert(page, post["id"])
         # After the insert: a client that loads its feed on this push must find the post in it.
         here = [user_id for user_id in page if user_id in online and user_id not in hiding]
-        await tools.broadcaster.publish_to_users(
-            here, added, actor_id=post["author_id"], about=POST.channel(post["id"])
-        )
+        await tools.broadcaster.publish_to_users(here, push, actor_id=post["author_id"], about=POST.channel(post["id"]))
 
 
 async def _hiding_original(tools: Tools, post: FanoutRow, user_ids: list[int]) -> set[int]:
@@ -97,25 +107,26 @@ async def _hiding_original(tools: Tools, post: FanoutRow, user_ids: list[int]) -
         return await graph.who_hide_posts(tx, post["original_author_id"], user_ids)
 
 
-def _added(post: FanoutRow) -> FeedAdded:
+def added(post: FanoutRow, again: int | None = None) -> FeedAdded:
+    """again: the decision that withheld the post until now."""
     return FeedAdded(
-        id=f"feed.added:{post['id']}",
+        id=f"feed.added:{post['id']}" if again is None else f"feed.added:{post['id']}:{again}",
         post_id=str(post["id"]),
         author_id=str(post["author_id"]),
         created_at=to_wire(minted_at(post["id"])),
     )
 
 
-async def _remove(tools: Tools, readers: Sequence[int], post_id: int) -> None:
+async def remove(tools: Tools, readers: Sequence[int], post_id: int) -> None:
     for start in range(0, len(readers), PAGE):
         await tools.feeds.remove(readers[start : start + PAGE], [post_id])
 
 
 async def _push(tools: Tools, post: FanoutRow, readers: list[int], push: Push) -> None:
     await tools.broadcaster.publish_to_users(readers, push)
-    await _push_to_author_channel(tools, post, push)
+    await push_to_author_channel(tools, post, push)
 
 
-async def _push_to_author_channel(tools: Tools, post: FanoutRow, push: Push) -> None:
+async def push_to_author_channel(tools: Tools, post: FanoutRow, push: Push) -> None:
     if post["is_large"] and post["visibility"] in ("public", "followers"):
         await tools.broadcaster.publish(AUTHOR.channel(post["author_id"]), push, actor_id=post["author_id"])

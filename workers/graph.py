@@ -6,6 +6,7 @@ Each reaction reads the present state and applies it, so a late or repeated even
 from channels.messages import HidingChanged
 from domain import audience
 from domain.post_channels import AUTHOR
+from domain.told_of import PERSON
 from protocol.events import AccessNarrowedEvent, BlockedEvent, FollowChangedEvent, MuteChangedEvent, UnblockedEvent
 from protocol.pushes import Push
 from protocol.users import GraphAccepted, GraphFollowed, GraphRequested
@@ -28,7 +29,7 @@ async def react_to_follow(job: Job, event: FollowChangedEvent) -> None:
         told = await _push_of(tx, job, event, status)
     if told is not None:
         user_id, doer_id, push = told
-        await job.tools.broadcaster.publish_to_users([user_id], push, actor_id=doer_id)
+        await job.tools.broadcaster.publish_to_users([user_id], push, actor_id=doer_id, about=PERSON.channel(doer_id))
 
 
 @consumes(BlockedEvent, group="graph")

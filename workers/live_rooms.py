@@ -1,5 +1,7 @@
 """Live rooms: push changes to the users inside."""
 
+import msgspec
+
 from domain import room_rules
 from protocol.events import (
     RoomChangedEvent,
@@ -16,7 +18,7 @@ from protocol.room_stage import RoomRoleChanged
 from stage import departures, room_channel, turns, view
 from stage.room_channel import LIVE_ROOM
 from stage.roster import NOBODY
-from storage import graph, live_rooms, present, room_messages
+from storage import enforcement, graph, live_rooms, present, room_messages
 from workers.job import Job, Tools, consumes
 
 PAGE = 500
@@ -109,10 +111,14 @@ async def announce_close(job: Job, event: RoomClosedEvent) -> None:
     tools = job.tools
     async with tools.database.transaction() as tx:
         row = await live_rooms.load_for_all(tx, event.room_id)
+        standing = await enforcement.room(tx, event.room_id)
     await tools.roster.finish(event.room_id)
     if row is not None:
         room = LIVE_ROOM.channel(event.room_id)
-        push = RoomClosed(id=f"room.closed:{event.room_id}", room=view.shown(row, NOBODY, {}))
+        shown = view.shown(row, NOBODY, {})
+        if standing is not None and standing["hidden"]:
+            shown = msgspec.structs.replace(shown, topic="")  # moderation has taken it away
+        push = RoomClosed(id=f"room.closed:{event.room_id}", room=shown)
         await tools.broadcaster.publish(room, push)
         await tools.broadcaster.empty(room)
 

@@ -11,6 +11,8 @@ from typing import cast
 import msgspec
 
 from domain.notification_rules import Recipient, decide
+from domain.post_channels import POST
+from domain.told_of import COMMENT, PERSON
 from protocol.notifications import Decision, NotificationCounted, NotificationCreated
 from senders.shown import notification
 from storage import notification_deliveries, notifications
@@ -83,8 +85,19 @@ async def _push(tools: Tools, cause: Cause, row: NotificationRow, locale: str, u
     act = f"{row['id']}:{cause.actor_id}"
     created = NotificationCreated(id=f"notification.created:{act}", notification=notification(row, locale))
     counted = NotificationCounted(id=f"notification.counted:{act}", unseen_count=unseen_count)
-    await tools.broadcaster.publish_to_users([row["user_id"]], created, actor_id=cause.actor_id)
+    await tools.broadcaster.publish_to_users([row["user_id"]], created, actor_id=cause.actor_id, about=_about(cause))
     await tools.broadcaster.publish_to_users([row["user_id"]], counted)
+
+
+def _about(cause: Cause) -> str:
+    """The channel of what the notification is about: moderation may withhold it before a client reconnects."""
+    match cause.kind, cause.target_type:
+        case "mention" | "comment" | "reply" | "share", "post":
+            return POST.channel(cause.target_id)
+        case "mention" | "comment" | "reply", "comment":
+            return COMMENT.channel(cause.target_id)
+        case _:
+            return PERSON.channel(cause.actor_id) if cause.actor_id else ""
 
 
 async def load_recipients(tx: Transaction, user_ids: Sequence[int]) -> dict[int, Recipient]:

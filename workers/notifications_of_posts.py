@@ -12,6 +12,7 @@ from protocol.events import (
 )
 from protocol.notifications import Kind
 from storage import notification_targets, posts
+from storage.notification_targets import PostTargets
 from storage.notifications import Cause
 from workers.job import Job, consumes, consumes_many
 from workers.notification_lists import recheck
@@ -23,12 +24,22 @@ async def tell_of_posts(jobs: Sequence[Job], events: Sequence[PostCreatedEvent])
     """The author of what a new post shares, and users whom it mentions: each once."""
     targets = await notification_targets.of_posts(jobs[0].tools.database, [event.post_id for event in events])
     for job, event in zip(jobs, events, strict=True):
-        if (target := targets.get(event.post_id)) is None:
-            continue
-        if target.shared_author_id is not None:
-            await tell(job, Cause("share", "post", event.post_id, event.author_id), [target.shared_author_id])
-        others = [user_id for user_id in target.mention_ids if user_id != target.shared_author_id]
-        await tell(job, Cause("mention", "post", event.post_id, event.author_id), others)
+        if (target := targets.get(event.post_id)) is not None:
+            await _tell_of_post(job, event.post_id, event.author_id, target)
+
+
+async def tell_of_post(job: Job, post_id: int, author_id: int) -> None:
+    """The same of a post that was withheld from others when it was written."""
+    targets = await notification_targets.of_posts(job.tools.database, [post_id])
+    if (target := targets.get(post_id)) is not None:
+        await _tell_of_post(job, post_id, author_id, target)
+
+
+async def _tell_of_post(job: Job, post_id: int, author_id: int, target: PostTargets) -> None:
+    if target.shared_author_id is not None:
+        await tell(job, Cause("share", "post", post_id, author_id), [target.shared_author_id])
+    others = [user_id for user_id in target.mention_ids if user_id != target.shared_author_id]
+    await tell(job, Cause("mention", "post", post_id, author_id), others)
 
 
 @consumes(PostEditedEvent, group="notifications")
@@ -62,8 +73,13 @@ async def take_out_reaction(job: Job, event: ReactionUnsetEvent) -> None:
 @consumes(CommentCreatedEvent, group="notifications")
 async def tell_of_comment(job: Job, event: CommentCreatedEvent) -> None:
     """The author of the comment that it replies to, users whom it mentions, and the author of the post: each once."""
+    await tell_of_written_comment(job, event.comment_id)
+
+
+async def tell_of_written_comment(job: Job, comment_id: int) -> None:
+    """The same of a comment that was withheld from others when it was written."""
     async with job.tools.database.transaction() as tx:
-        comment = await notification_targets.comment(tx, event.comment_id)
+        comment = await notification_targets.comment(tx, comment_id)
     if comment is None:
         return
     parent_author_id = comment["parent_author_id"]
@@ -72,7 +88,7 @@ async def tell_of_comment(job: Job, event: CommentCreatedEvent) -> None:
     others = {comment["post_author_id"]} - replied_to - mentioned
     kinds: tuple[tuple[Kind, set[int]], ...] = (("reply", replied_to), ("mention", mentioned), ("comment", others))
     for kind, user_ids in kinds:
-        await tell(job, Cause(kind, "comment", event.comment_id, event.author_id), sorted(user_ids))
+        await tell(job, Cause(kind, "comment", comment_id, comment["author_id"]), sorted(user_ids))
 
 
 @consumes(CommentEditedEvent, group="notifications")

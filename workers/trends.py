@@ -42,12 +42,12 @@ async def count_hashtags(jobs: Sequence[Job], events: Sequence[PostCreatedEvent]
 
 @consumes(PostEditedEvent, group="trends")
 async def count_edited_hashtags(job: Job, event: PostEditedEvent) -> None:
-    await _note_hashtags(job, event.post_id, event.author_id)
+    await note_hashtags(job, event.post_id, event.author_id)
 
 
 @consumes(PostDeletedEvent, group="trends")
 async def forget_hashtags(job: Job, event: PostDeletedEvent) -> None:
-    await _note_hashtags(job, event.post_id, event.author_id)
+    await note_hashtags(job, event.post_id, event.author_id)
 
 
 @consumes(ReactionSetEvent, group="trends")
@@ -115,7 +115,7 @@ def _tagged(post_id: int, author_id: int, version: int, written: Sequence[str]) 
     return Tagged(post_id, author_id, version, list(spellings), list(spellings.values()))
 
 
-async def _note_hashtags(job: Job, post_id: int, author_id: int) -> None:
+async def note_hashtags(job: Job, post_id: int, author_id: int) -> None:
     written = await hashtags.written(job.tools.database, [post_id])
     await _note(job, post_id, author_id, written.get(post_id, PostTags(0, [])))
 

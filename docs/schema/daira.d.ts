@@ -15,6 +15,7 @@ export interface AccountSettings {
   locale: string;
   timezone: string;
   suggest_me: boolean;
+  labels: LabelChoices;
 }
 
 /** Without `collection_id`, the post is saved outside all collections; a saved post leaves its collection. */
@@ -857,6 +858,16 @@ export interface KindChoices {
   digest?: ChannelChoice;
   security?: ChannelChoice;
   system?: ChannelChoice;
+}
+
+/** How the user sees what carries a label. show: as other content. blur: covered, until the user uncovers it; clients do that. hide: lists leave it out, and clients cover what is asked for by its id. `sexual` and `graphic` are hidden from users below 18. */
+export interface LabelChoices {
+  sensitive: "blur" | "hide" | "show";
+  violence: "blur" | "hide" | "show";
+  sexual: "blur" | "hide" | "show";
+  spoiler: "blur" | "hide" | "show";
+  misleading: "blur" | "hide" | "show";
+  graphic: "blur" | "hide" | "show";
 }
 
 export interface ListCaseActs {
@@ -2089,6 +2100,16 @@ export interface UpdateCollection {
 }
 
 /** Absent fields stay as they are. */
+export interface UpdateLabels {
+  sensitive?: "blur" | "hide" | "show";
+  violence?: "blur" | "hide" | "show";
+  sexual?: "blur" | "hide" | "show";
+  spoiler?: "blur" | "hide" | "show";
+  misleading?: "blur" | "hide" | "show";
+  graphic?: "blur" | "hide" | "show";
+}
+
+/** Absent fields stay as they are. */
 export interface UpdateMedia {
   media_id: string;
   alt?: string | null;
@@ -2112,6 +2133,7 @@ export interface UpdateSettings {
   locale?: string;
   timezone?: string;
   suggest_me?: boolean;
+  labels?: UpdateLabels;
 }
 
 /** Absent fields stay as they are. null clears a text, the avatar or the governorate, and is refused for others. */
@@ -2228,7 +2250,7 @@ export interface ClientToServerEvents {
   "auth.disable_totp": (request: DisableTotp, ack: (answer: Answer<Nothing>) => void) => void;
   /** Begin a second factor: a secret for an authenticator app. It protects nothing before `auth.confirm_totp`. */
   "auth.enable_totp": (request: EnableTotp, ack: (answer: Answer<TotpSecret>) => void) => void;
-  /** Sign this socket in, or ask for the second factor. FAILED_PRECONDITION if the account is to be deleted. */
+  /** Sign this socket in, or ask for the second factor. */
   "auth.login": (request: Login, ack: (answer: Answer<SignedIn | SecondFactorNeeded>) => void) => void;
   /** Revoke this session and disconnect all its sockets. */
   "auth.logout": (ack: (answer: Answer<Nothing>) => void) => void;

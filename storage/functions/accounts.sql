@@ -1,11 +1,11 @@
 -- Accounts and sessions: registering, signing in, suspending.
 
--- The account of an email address, also of a user who may cancel its deletion. Before sign-in there is no viewer; with
--- one, this and the next functions return nothing.
+-- The account of an email address, also of a user who may cancel its deletion, and of one who is to be told of a
+-- suspension or a ban. Before sign-in there is no viewer; with one, this and the next functions return nothing.
 CREATE OR REPLACE FUNCTION account_for_login(key text) RETURNS TABLE (user_id bigint, password_hash text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT a.user_id, a.password_hash FROM accounts a JOIN users u ON u.id = a.user_id
-    WHERE a.email_key = key AND u.status IN ('active', 'leaving') AND viewer_id() IS NULL
+    WHERE a.email_key = key AND u.status <> 'deleted' AND viewer_id() IS NULL
 $$;
 GRANT EXECUTE ON FUNCTION account_for_login TO daira_app;
 

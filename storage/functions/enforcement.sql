@@ -172,3 +172,33 @@ BEGIN
         PERFORM end_room(r.id) FROM rooms r WHERE r.host_id = person AND r.state = 'live';
     END IF;
 END $$;
+
+---------------------------------------------------------------------------------------------------- for workers
+
+-- The newest decision that withheld the thing, whether or not it stands; null if none ever did.
+CREATE OR REPLACE FUNCTION withheld_by(type text, target bigint, seq integer) RETURNS bigint
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    RETURN (SELECT max(d.id) FROM decisions d
+            WHERE d.target_type = type AND d.target_id = target AND d.target_seq = seq
+              AND d.action IN ('shadow', 'hold', 'remove'));
+END $$;
+GRANT EXECUTE ON FUNCTION withheld_by TO daira_worker;
+
+-- The listed notifications of these people about the thing, at most 1,000. Those that they may not see any more are
+-- dismissed on their devices.
+CREATE OR REPLACE FUNCTION recheck_notifications(people bigint[], type text, target bigint)
+    RETURNS TABLE (user_id bigint, notification_id bigint)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    found bigint[] := ARRAY (
+        SELECT n.id FROM notifications n
+        WHERE n.user_id = ANY (people) AND n.target_type = type AND n.target_id = target AND n.place = 'list'
+        ORDER BY n.id DESC LIMIT 1000);
+BEGIN
+    PERFORM dismiss_deliveries(ARRAY (
+        SELECT n.id FROM notifications n
+        WHERE n.id = ANY (found) AND NOT target_visible_to(n.user_id, n.target_type, n.target_id)));
+    RETURN QUERY SELECT n.user_id, n.id FROM notifications n WHERE n.id = ANY (found);
+END $$;
+GRANT EXECUTE ON FUNCTION recheck_notifications TO daira_worker;

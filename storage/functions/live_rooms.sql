@@ -19,12 +19,16 @@ GRANT EXECUTE ON FUNCTION moderates_room TO daira_app;
 CREATE OR REPLACE FUNCTION room_visible_to(
     person bigint, room bigint, owner bigint, host bigint, visibility text, circle bigint) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    is_open boolean;
 BEGIN
     IF person IS NULL THEN RETURN false; END IF;
     IF person IN (owner, host) THEN RETURN true; END IF;
     IF visibility = 'private' AND EXISTS (SELECT FROM rooms r WHERE r.id = room AND NOT is_shown(r.standing)) THEN
         RETURN false; -- withheld, also from users who were invited
     END IF;
+    SELECT NOT u.is_private INTO is_open FROM users u WHERE u.id = owner AND u.status = 'active';
+    IF NOT FOUND THEN RETURN false; END IF;
     IF EXISTS (SELECT FROM blocks WHERE blocker_id = person AND blocked_id IN (owner, host))
         OR EXISTS (SELECT FROM blocks WHERE blocker_id IN (owner, host) AND blocked_id = person) THEN
         RETURN false;
@@ -37,9 +41,7 @@ BEGIN
     IF visibility = 'circle' THEN
         RETURN EXISTS (SELECT FROM circle_members WHERE circle_id = circle AND user_id = person AND owner_id = owner);
     END IF;
-    IF visibility = 'public' AND EXISTS (SELECT FROM users WHERE id = owner AND NOT is_private) THEN
-        RETURN true;
-    END IF;
+    IF visibility = 'public' AND is_open THEN RETURN true; END IF;
     RETURN EXISTS (SELECT FROM follows WHERE follower_id = person AND followee_id = owner AND status = 'active');
 END $$;
 GRANT EXECUTE ON FUNCTION room_visible_to TO daira_worker;

@@ -139,8 +139,8 @@ class Node(Hooks):
     def leave_device(self, channel: str, session_id: int, before: float) -> None:
         self.log.append(("leave device", channel, session_id, before))
 
-    def empty(self, channel: str) -> None:
-        self.log.append(("empty", channel))
+    def empty(self, channel: str, keeps: int) -> None:
+        self.log.append(("empty", channel, keeps))
 
     # Hooks
 
@@ -331,7 +331,7 @@ async def test_users_and_devices_leave(node):
 
 async def test_a_kind_learns_that_a_channel_is_over_before_its_sockets_leave(node):
     await node.obey(Emptied("book:1"))
-    assert node.log == [("emptied", "book:1"), ("empty", "book:1")]
+    assert node.log == [("emptied", "book:1"), ("empty", "book:1", 0)]
 
 
 @pytest.mark.parametrize("must_leave", [True, False])

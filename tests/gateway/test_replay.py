@@ -114,6 +114,19 @@ async def test_missed_pushes_about_a_channel_need_the_right_to_it(world):
     assert world.asked == [(1, {"book:1", "book:2"})]
 
 
+async def test_logged_pushes_about_something_need_the_right_to_it_now(world):
+    world.open = {"book:1", "film:1"}
+    world.logs = {"book:1": [push("seen", 101, about="film:1"), push("withheld since", 102, about="film:2")]}
+    assert ids((await world.recover(book_1=50)).missed) == ["seen"]
+    assert world.asked == [(1, {"book:1"}), (1, {"film:1", "film:2"})]
+
+
+async def test_a_push_is_not_replayed_to_the_user_whom_it_is_kept_from(world):
+    world.open = {"book:1"}
+    world.logs = {"book:1": [push("for all", 101), push("for others", 102, not_to=1)]}
+    assert ids((await world.recover(book_1=50)).missed) == ["for all"]
+
+
 async def test_a_log_that_does_not_reach_back_ends_the_recovery(world):
     world.open = {"book:1", "book:2"}
     world.logs = {"book:1": None, "book:2": [push("two", 200)]}
