@@ -7,20 +7,25 @@ from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
 from protocol import errors
 from protocol.cases import (
+    ActOfDeciding,
     Case,
     CaseActPage,
     CasePage,
     CaseRef,
     CaseSummary,
+    DecideCase,
+    DecidedCase,
     ListCaseActs,
     ListCases,
     NoteCase,
 )
+from protocol.errors import CallError
 from protocol.fields import MAX_ID
 from protocol.rpc import NoArguments, Nothing, methods
-from storage import audit, cases, present_cases
+from storage import audit, cases, decisions, present_cases
 from storage.cases import ShownCase
 from storage.database import Transaction
+from storage.present import optional_time
 
 MOST_REPORTS = 20
 MOST_EARLIER = 5
@@ -90,17 +95,7 @@ async def list_acts(call: Call, request: ListCaseActs, tx: Transaction) -> CaseA
 @methods.rpc("case.claim", role="moderator")
 async def claim_case(call: Call, request: CaseRef, tx: Transaction) -> CaseSummary:
     """Claim a case for 10 minutes, or renew the claim: colleagues then leave it alone."""
-    match await cases.claim(tx, int(request.case_id)):
-        case "missing":
-            raise errors.not_found("case")
-        case "decided":
-            raise errors.failed_precondition("it is decided")
-        case "taken":
-            raise errors.failed_precondition("a colleague has claimed it")
-        case "barred":
-            raise errors.permission_denied("somebody else has to judge it: you did before, or it is about you")
-        case "full":
-            raise errors.failed_precondition("a moderator claims no more than 20 cases at once")
+    _check(await cases.claim(tx, int(request.case_id)))
     return present_cases.summary(await _load(tx, request.case_id))
 
 
@@ -110,6 +105,38 @@ async def release_case(call: Call, request: CaseRef, tx: Transaction) -> Nothing
     if not await cases.release(tx, int(request.case_id)):
         raise errors.not_found("case")
     return Nothing()
+
+
+@methods.rpc("case.decide", role="moderator")
+async def decide_case(call: Call, request: DecideCase, tx: Transaction) -> DecidedCase:
+    """Decide a case: the decision takes effect, and its owner and reporters are told. Of two at once, one wins."""
+    case = (await _load(tx, request.case_id))["found"]
+    if case["status"] == "decided":
+        _check("decided")
+    # First the decision, then the case: `close_case` says why.
+    decision = await decisions.decide(
+        tx,
+        case["target_type"],
+        case["target_id"],
+        seq=case["target_seq"],
+        action=request.action,
+        reason=request.reason or case["reason"],
+        labels=request.labels or (),
+        until=request.until,
+        note=request.note or "",
+        case_id=case["id"],
+        ip=call.address,
+        user_agent=call.user_agent,
+    )
+    details = ActOfDeciding(
+        decision_id=str(decision["id"]),
+        action=decision["action"],
+        reason=decision["reason"],
+        labels=decision["labels"],
+        until=optional_time(decision["until"]),
+    )
+    _check(await cases.close(tx, case["id"], request.action, request.note or "", details))
+    return DecidedCase(present_cases.summary(await _load(tx, request.case_id)), details.decision_id)
 
 
 @methods.rpc("case.note", role="moderator")
@@ -144,6 +171,21 @@ async def _load(tx: Transaction, case_id: str) -> ShownCase:
     if not rows:
         raise errors.not_found("case")
     return rows[0]
+
+
+def _check(verdict: str) -> None:
+    """Raises for the verdicts of functions that refuse to change a case."""
+    match verdict:
+        case "missing":
+            raise errors.not_found("case")
+        case "decided":
+            raise CallError("ABORTED", "a colleague has decided it: load it again")
+        case "taken":
+            raise errors.failed_precondition("a colleague has claimed it")
+        case "barred":
+            raise errors.permission_denied("somebody else has to judge it: you did before, or it is about you")
+        case "full":
+            raise errors.failed_precondition("a moderator claims no more than 20 cases at once")
 
 
 async def _note_view(call: Call, tx: Transaction, row: ShownCase, *, with_evidence: bool = False) -> None:

@@ -1,11 +1,12 @@
 """Messages about cases: what moderators judge, and what they tell each other of it."""
 
-from typing import Annotated, Any, ClassVar, Literal
+import datetime
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
 from protocol.fields import CaseNote, Cursor, Id, IdempotencyKey, PageSize, Request
-from protocol.moderation import Action, CaseSource, CaseStatus, ModeratedType, Reason, Seq, Severity
+from protocol.moderation import Action, CaseSource, CaseStatus, Label, ModeratedType, Reason, Seq, Severity
 from protocol.pushes import Flow, Push
 
 # "free": without the cases that a colleague has claimed; "mine": claimed by the caller.
@@ -33,6 +34,18 @@ class CaseRef(Request, frozen=True):
 class NoteCase(Request, frozen=True):
     case_id: Id
     text: CaseNote
+    idempotency_key: IdempotencyKey | None = None
+
+
+class DecideCase(Request, frozen=True):
+    """`reason`: instead of that of the case. `labels`: for the action "label". `until`: without it, for good."""
+
+    case_id: Id
+    action: Action
+    reason: Reason | None = None
+    labels: Annotated[list[Label], msgspec.Meta(max_length=6)] | None = None
+    until: Annotated[datetime.datetime, msgspec.Meta(tz=True)] | None = None
+    note: CaseNote | None = None
     idempotency_key: IdempotencyKey | None = None
 
 
@@ -128,6 +141,19 @@ class Case(msgspec.Struct, frozen=True):
     earlier: list[CaseSummary]
 
 
+class DecidedCase(msgspec.Struct, frozen=True):
+    case: CaseSummary
+    decision_id: str
+
+
+class ActOfDeciding(msgspec.Struct, frozen=True):
+    decision_id: str
+    action: Action
+    reason: Reason
+    labels: list[Label]
+    until: str | None
+
+
 class CaseAct(msgspec.Struct, frozen=True):
     """An act in the history of a case. snapshot: of what has "changed", as it was before. actor: null is the system."""
 
@@ -136,7 +162,7 @@ class CaseAct(msgspec.Struct, frozen=True):
     actor: CaseUser | None
     note: str
     snapshot: Snapshot | None
-    decision: dict[str, Any] | None
+    decision: ActOfDeciding | None
     created_at: str
 
 

@@ -4,7 +4,9 @@ import datetime
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypedDict, cast
 
-from protocol.cases import ActKind, ClaimChoice
+import msgspec
+
+from protocol.cases import ActKind, ActOfDeciding, ClaimChoice
 from protocol.moderation import Action, CaseSource, CaseStatus, ModeratedType, Reason
 from storage.database import Transaction
 
@@ -163,6 +165,17 @@ async def release(tx: Transaction, case_id: int) -> bool:
 async def note(tx: Transaction, case_id: int, text: str) -> bool:
     """Returns False if there is no such case."""
     return bool(await tx.fetchval("SELECT note_case($1, $2)", case_id, text))
+
+
+async def close(
+    tx: Transaction, case_id: int, action: Action, note: str, details: ActOfDeciding
+) -> Literal["closed", "missing", "decided", "taken", "barred"]:
+    """Close the case by a decision that the caller has made in this transaction, and rolls back if it is not closed."""
+    more = msgspec.json.encode(details).decode()
+    verdict: Literal["closed", "missing", "decided", "taken", "barred"] = await tx.fetchval(
+        "SELECT close_case($1, $2, $3, $4)", case_id, action, note, more
+    )
+    return verdict
 
 
 async def count_reports(tx: Transaction, case_id: int) -> Counted | None:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from protocol.cases import CaseAct, CaseFile, CaseReport, CaseSummary, CaseUser, EvidenceShown, Snapshot
+from protocol.cases import ActOfDeciding, CaseAct, CaseFile, CaseReport, CaseSummary, CaseUser, EvidenceShown, Snapshot
 from protocol.timestamps import to_wire
 from storage.cases import ActRow, ReportOfCase, ShownCase
 from storage.present import optional_time
@@ -78,7 +78,7 @@ def act(row: ActRow, sign: SignUrl) -> CaseAct:
         actor=_user(row["actor"]),
         note=row["note"],
         snapshot=snapshot(details.get("snapshot", {}), sign) if row["kind"] == "changed" else None,
-        decision=details if row["kind"] == "decided" else None,
+        decision=msgspec.convert(details, ActOfDeciding) if row["kind"] == "decided" and details else None,
         created_at=to_wire(row["created_at"]),
     )
 

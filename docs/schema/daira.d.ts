@@ -18,6 +18,14 @@ export interface AccountSettings {
   labels: LabelChoices;
 }
 
+export interface ActOfDeciding {
+  decision_id: string;
+  action: "approve" | "ban" | "hold" | "label" | "limit" | "remove" | "shadow" | "suspend" | "warn";
+  reason: "copyright" | "harassment" | "hate" | "illegal" | "impersonation" | "minors" | "other" | "private_information" | "scam" | "self_harm" | "sexual" | "spam" | "violence";
+  labels: ("graphic" | "misleading" | "sensitive" | "sexual" | "spoiler" | "violence")[];
+  until: string | null;
+}
+
 /** Without `collection_id`, the post is saved outside all collections; a saved post leaves its collection. */
 export interface AddSave {
   post_id: string;
@@ -76,7 +84,7 @@ export interface CaseAct {
   actor: CaseUser | null;
   note: string;
   snapshot: Snapshot | null;
-  decision: Record<string, unknown> | null;
+  decision: ActOfDeciding | null;
   created_at: string;
 }
 
@@ -590,6 +598,22 @@ export interface CreateUpload {
   alt?: string | null;
   is_sensitive?: boolean;
   idempotency_key?: string | null;
+}
+
+/** `reason`: instead of that of the case. `labels`: for the action "label". `until`: without it, for good. */
+export interface DecideCase {
+  case_id: string;
+  action: "approve" | "ban" | "hold" | "label" | "limit" | "remove" | "shadow" | "suspend" | "warn";
+  reason?: "copyright" | "harassment" | "hate" | "illegal" | "impersonation" | "minors" | "other" | "private_information" | "scam" | "self_harm" | "sexual" | "spam" | "violence" | null;
+  labels?: ("graphic" | "misleading" | "sensitive" | "sexual" | "spoiler" | "violence")[] | null;
+  until?: string | null;
+  note?: string | null;
+  idempotency_key?: string | null;
+}
+
+export interface DecidedCase {
+  case: CaseSummary;
+  decision_id: string;
 }
 
 /** A decision about one channel. `scheduled`: it is sent at `at` if nothing changes until then. `held`: scheduled later than usual. `sent`, `dropped` and `failed` are final. */
@@ -2272,6 +2296,8 @@ export interface ClientToServerEvents {
   "auth.verify_email": (request: VerifyEmail, ack: (answer: Answer<Nothing>) => void) => void;
   /** Claim a case for 10 minutes, or renew the claim: colleagues then leave it alone. */
   "case.claim": (request: CaseRef, ack: (answer: Answer<CaseSummary>) => void) => void;
+  /** Decide a case: the decision takes effect, and its owner and reporters are told. Of two at once, one wins. */
+  "case.decide": (request: DecideCase, ack: (answer: Answer<DecidedCase>) => void) => void;
   /** A case with what was reported as it was, its reports, and earlier cases about the same user. */
   "case.get": (request: CaseRef, ack: (answer: Answer<Case>) => void) => void;
   /** What was done to a case, newest first. */

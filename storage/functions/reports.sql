@@ -134,6 +134,7 @@ CREATE OR REPLACE FUNCTION count_reports(counted bigint)
 BEGIN
     -- First the lock, then the numbers: otherwise an older count could overwrite a newer one.
     PERFORM FROM cases c WHERE c.id = counted FOR NO KEY UPDATE;
+    PERFORM settle_reports(c.id, c.action) FROM cases c WHERE c.id = counted AND c.status = 'decided';
     RETURN QUERY
     WITH standing AS (
         SELECT count(*)::integer AS amount, coalesce(sum(r.weight), 0)::real AS weight,

@@ -280,6 +280,7 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
     "room.unban": (World.on_bob_at_version, {}),
     "room.update": (World.scheduled, {"topic": "ليلة الفول", "capacity": 9}),
     "case.claim": (World.case, {}),
+    "case.decide": (World.case, {"action": "warn", **KEY}),
     "case.get": (World.case, {}),
     "case.history": (World.case, {}),
     "case.note": (World.case, {"text": "hello", **KEY}),

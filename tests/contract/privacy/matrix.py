@@ -78,6 +78,7 @@ NO_ROW = {
     "case.claim": "moderators",
     "case.claimed": "moderators",
     "case.counted": "moderators",
+    "case.decide": "moderators",
     "case.decided": "moderators",
     "case.get": "moderators",
     "case.history": "moderators",

@@ -37,11 +37,15 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
         ("muted banned", "SELECT claim_case({decided_case}) = 'decided'"),
     ),
     "release_case": (("muted banned", "SELECT release_case({case})"),),
+    "close_case": (
+        ("muted banned", "SELECT close_case({case}, 'warn', '', '{{}}') = 'closed'"),
+        ("muted banned", "SELECT close_case({decided_case}, 'warn', '', '{{}}') = 'decided'"),
+    ),
     "note_case": (("muted banned", "SELECT note_case({case}, 'x')"),),
 }  # fmt: skip
 TO_WORKERS = {"open_case", "shown_cases", "count_reports"}
 INTERNAL = {
     "reason_severity", "post_is_private", "moderated_files", "moderated", "tell_of_case", "case_for", "add_to_case",
     "role_changed", "reportable", "report_weight", "report_outcome", "report_severity", "tell_of_report",
-    "count_reports", "case_user", "note_act",
+    "count_reports", "case_user", "note_act", "case_decided", "settle_reports",
 }  # fmt: skip
