@@ -29,7 +29,7 @@ from gateway.search_engines import search_engine
 from gateway.settings import Settings
 from gateway.sidecar import Check, Sidecar
 from gateway.stores import Stores
-from gateway.wiring import build_codes, build_media_presenter
+from gateway.wiring import build_codes, build_export_keys, build_media_presenter
 from stage.voice import Voice
 from storage import counts, deletions, media_work, outbox
 from storage.cancellation import end
@@ -52,6 +52,7 @@ from workers.decision_keeper import keep_decisions
 from workers.deliveries import deliver
 from workers.embeddings import learn_daily
 from workers.erasures import ERASURES_AGE, ERASURES_DUE, erase_accounts
+from workers.exports import make_exports
 from workers.job import Tools, groups
 from workers.media_lanes import LANES, run_lane
 from workers.media_sweeper import sweep_media
@@ -109,6 +110,7 @@ class WorkerProcess:
                 stores.names,
             ),
             timedelta(days=stores.settings.username_reservation),
+            build_export_keys(stores.settings)[0],
         )
         self._listen_url = listen_url
         self._names = names
@@ -149,6 +151,8 @@ class WorkerProcess:
                 return partial(keep_decisions, self.tools, self._stop)
             case "sealer":
                 return partial(seal_audit, self.tools, self._stop)
+            case "exports":
+                return partial(make_exports, self.tools, self._stop)
             case "recordings-keeper":
                 return partial(keep_recordings, self.tools, self._stop)
             case _:
@@ -172,7 +176,7 @@ def worker_names() -> list[str]:
     """Return the names that `daira work` accepts."""
     keepers = ["keeper", "candidates", "embeddings", "trends-keeper", "media-sweeper", "voice-keeper"]
     senders = ["deliveries", "account-mails"]
-    safety = ["decisions-keeper", "sealer", "erasures"]
+    safety = ["decisions-keeper", "sealer", "erasures", "exports"]
     return ["relay", "counters", *senders, *keepers, "recordings-keeper", *safety, *LANES, *sorted(groups())]
 
 

@@ -213,6 +213,15 @@ def token(
     print("\n".join(_mint(load_settings(), names, create=create, hours=hours)))
 
 
+@app.command("export-keys")
+def export_keys() -> None:
+    """Print the public keys (Ed25519) of archives of `account.export`, each with its id. The first one signs."""
+    from gateway.wiring import build_export_keys
+
+    for key in build_export_keys(load_settings()):
+        print(key.id, key.public)
+
+
 @app.command()
 def call(
     method: str,

@@ -62,6 +62,7 @@ from storage.budgets import Budgets, WorkRate
 from storage.chat_sends import ChatSends
 from storage.database import Database
 from storage.explore_pages import ExplorePages
+from storage.export_archives import ExportKey
 from storage.exposures import Exposures
 from storage.feed_ranking import FeedOrder
 from storage.limits import Limits
@@ -219,6 +220,11 @@ def build_media_tokens(settings: Settings) -> MediaTokens:
 
 def build_codes(settings: Settings) -> OneTimeCodes:
     return OneTimeCodes(derive_keys(settings, "codes"))
+
+
+def build_export_keys(settings: Settings) -> list[ExportKey]:
+    """The first one signs."""
+    return [ExportKey(seed) for seed in derive_keys(settings, "exports")]
 
 
 def derive_keys(settings: Settings, purpose: str) -> tuple[bytes, ...]:

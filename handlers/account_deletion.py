@@ -19,12 +19,7 @@ async def delete_account(call: Call, request: DeleteAccount) -> AccountLeaving:
     Until then, `account.cancel_delete` restores it.
     """
     viewer = call.viewer
-    async with call.services.guesses.counted((guesses.BY_ACCOUNT, f"session:{viewer.session_id}")) as guess:
-        async with call.services.database.transaction(viewer.id, budget=call.budget) as tx:
-            known_hash = await accounts.password_hash(tx, viewer.id)
-        if known_hash is None or not await call.services.passwords.verify(request.password, known_hash):
-            guess.is_wrong = True
-            raise errors.invalid("password", "is wrong")
+    known_hash = await confirm_password(call, request.password)
     async with call.services.database.transaction(viewer.id, budget=call.budget) as tx:
         if not await accounts.password_stands(tx, viewer.id, known_hash):
             raise errors.invalid("password", "is wrong")
@@ -38,6 +33,19 @@ async def delete_account(call: Call, request: DeleteAccount) -> AccountLeaving:
     call.disconnect()
     call.after_reply(lambda: revoke_sockets(call, ended, "revoked"))
     return AccountLeaving(to_wire(erase_at))
+
+
+async def confirm_password(call: Call, password: str) -> str:
+    """Returns its hash. Raises INVALID_ARGUMENT if it is not the caller's; RESOURCE_EXHAUSTED after wrong ones."""
+    viewer = call.viewer
+    # Counted by session: an attacker who guesses in another session must not use up this user's guesses.
+    async with call.services.guesses.counted((guesses.BY_ACCOUNT, f"session:{viewer.session_id}")) as guess:
+        async with call.services.database.transaction(viewer.id, budget=call.budget) as tx:
+            known_hash = await accounts.password_hash(tx, viewer.id)
+        if known_hash is None or not await call.services.passwords.verify(password, known_hash):
+            guess.is_wrong = True
+            raise errors.invalid("password", "is wrong")
+    return known_hash
 
 
 @methods.rpc("account.cancel_delete", anonymous=True, counts=GUESSES, shed="vital")

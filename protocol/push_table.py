@@ -3,6 +3,7 @@
 from types import ModuleType
 
 from protocol import (
+    account_export,
     auth,
     cases,
     chat_members,
@@ -26,8 +27,8 @@ from protocol import (
 from protocol.pushes import Push
 
 MODULES = (
-    auth, cases, chat_members, chat_messages, chats, comments, counts, live_rooms, media, notifications, posts,
-    presence, reactions, room_chat, room_digests, room_stage, saves, settings, users,
+    account_export, auth, cases, chat_members, chat_messages, chats, comments, counts, live_rooms, media, notifications,
+    posts, presence, reactions, room_chat, room_digests, room_stage, saves, settings, users,
 )  # fmt: skip
 
 

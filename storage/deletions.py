@@ -30,7 +30,7 @@ async def cancel(tx: Transaction) -> bool:
 # ---------------------------------------------------------------------------------------------------- for workers
 
 
-class Claim(NamedTuple):
+class ClaimedErasure(NamedTuple):
     """An erasure that this worker may do for five minutes; each step renews the claim.
 
     at_step: where it was interrupted, None at the beginning. since: where that step goes on, None if it is done.
@@ -41,10 +41,10 @@ class Claim(NamedTuple):
     since: int | None
 
 
-async def claim(tx: Transaction) -> Claim | None:
+async def claim(tx: Transaction) -> ClaimedErasure | None:
     """None if no account is due."""
     row = await tx.fetchrow("SELECT user_id, at_step, since FROM claim_erasure()")
-    return Claim(*row) if row else None
+    return ClaimedErasure(*row) if row else None
 
 
 async def erase_step(tx: Transaction, user_id: int, step: str, since: int, most: int) -> tuple[int, int | None]:

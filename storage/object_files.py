@@ -11,7 +11,7 @@ from typing import NamedTuple
 from aiohttp import ClientError, ClientResponse, ClientResponseError, ClientSession, ClientTimeout
 from yarl import URL
 
-from storage.objects import NoSuchObject, ObjectsUnavailable
+from storage.objects import NoSuchObject, ObjectsUnavailable, Part
 from storage.signed_urls import UrlSigner
 
 CHUNK = 1024 * 1024
@@ -26,7 +26,7 @@ class Downloaded(NamedTuple):
 
 
 class ObjectFiles:
-    """Needs a running loop. Both methods raise ObjectsUnavailable."""
+    """Needs a running loop. All methods raise ObjectsUnavailable."""
 
     def __init__(self, signer: UrlSigner) -> None:
         self._signer = signer
@@ -52,11 +52,24 @@ class ObjectFiles:
             async with self._request("PUT", key, file, {"content-type": content_type}):
                 return
 
+    async def upload_part(self, path: Path, start: int, length: int, key: str, upload_id: str, number: int) -> Part:
+        """Send these bytes of the file as that part, counted from 1."""
+        query = {"partNumber": str(number), "uploadId": upload_id}
+        async with self._request(
+            "PUT", key, _chunks(path, start, length), {"content-length": str(length)}, query
+        ) as answer:
+            return Part(number, answer.headers["ETag"].strip('"'), length)
+
     @asynccontextmanager
     async def _request(
-        self, method: str, key: str, body: object = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        key: str,
+        body: object = None,
+        headers: dict[str, str] | None = None,
+        query: dict[str, str] | None = None,
     ) -> AsyncIterator[ClientResponse]:
-        url = URL(self._signer.sign(method, key, datetime.now(UTC), {}, headers or {}), encoded=True)
+        url = URL(self._signer.sign(method, key, datetime.now(UTC), query or {}, headers or {}), encoded=True)
         try:
             async with self._session.request(method, url, data=body, headers=headers) as answer:
                 if answer.status == 404:
@@ -68,3 +81,12 @@ class ObjectFiles:
             # This one's text has the signed URL.
             text = "" if isinstance(error, ClientResponseError) else str(error)
             raise ObjectsUnavailable(text or type(error).__name__) from None
+
+
+async def _chunks(path: Path, start: int, length: int) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(start)
+        while length:
+            chunk = await asyncio.to_thread(file.read, min(CHUNK, length))
+            length -= len(chunk)
+            yield chunk

@@ -15,8 +15,9 @@ CONTENT = (
         "id",
         _AUTHOR,
         "id text visibility circle_id reply_policy hashtags mention_ids status reactions comment_count share_count"
-        " save_count view_count edited_at deleted_at shared_post_id",
-        "author_id version counts_version topics quality looks watched completions",
+        " save_count view_count edited_at deleted_at shared_post_id labels"
+        " chosen_visibility",
+        "author_id version counts_version topics quality looks watched completions standing chosen_circle_id",
         _INTERNAL,
         (
             Blanked(
@@ -57,8 +58,8 @@ CONTENT = (
         "comments",
         "id",
         _AUTHOR,
-        "id post_id parent_id text mention_ids status reply_count reactions edited_at deleted_at",
-        "path depth author_id counts_version",
+        "id post_id parent_id text mention_ids status reply_count reactions edited_at deleted_at labels",
+        "path depth author_id counts_version standing",
         _INTERNAL,
         (
             Blanked(
@@ -85,9 +86,9 @@ CONTENT = (
         "chat_messages",
         "chat_id, seq",
         f"sender_id = person AND {_OF_MY_CHATS}",
-        "chat_id seq text reply_to_seq created_at edited_at deleted_at",
-        "sender_id",
-        "It is the person.",
+        "chat_id seq text reply_to_seq created_at edited_at deleted_at labels",
+        "sender_id standing",
+        _INTERNAL,
         # A trigger deletes earlier texts and reactions, and the files.
         (Blanked("deleted_at = now()", "deleted_at IS NOT NULL"),),
     ),
@@ -161,8 +162,8 @@ CONTENT = (
         "id",
         "person IN (owner_id, host_id)",
         "id owner_id host_id topic state visibility circle_id capacity slow_mode_s starts_at"
-        " started_at ended_at is_recorded",
-        "version",
+        " started_at ended_at is_recorded labels chosen_visibility",
+        "version standing chosen_circle_id",
         _INTERNAL,
         (
             Blanked(
@@ -231,8 +232,9 @@ CONTENT = (
         "id",
         "owner_id = person",
         "id kind status content_type filename size_bytes created_at target_type target_id alt is_sensitive width height"
-        " duration_ms",
-        "owner_id sha256 expires_at target_seq position object_key public_key upload_id blurhash waveform variants"
+        " duration_ms labels",
+        "owner_id standing sha256 expires_at target_seq position object_key public_key upload_id blurhash waveform"
+        " variants"
         " perceptual_hash error_code error_text lane attempts started_at due_at",
         _INTERNAL,
         (Deleted(),),  # events let workers delete the objects

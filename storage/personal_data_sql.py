@@ -39,11 +39,11 @@ GRANT EXECUTE ON FUNCTION erase_step TO daira_worker;
 """
 _EXPORT_HEAD = """
 -- The rows of a table that are exported to the person, while the export of that person runs.
-CREATE OR REPLACE FUNCTION export_rows(person bigint, kind text) RETURNS SETOF jsonb
+CREATE OR REPLACE FUNCTION export_rows(person bigint, from_table text) RETURNS SETOF jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     IF NOT export_runs(person) THEN RETURN; END IF;
-    CASE kind
+    CASE from_table
 """
 _EXPORT_FOOT = """\
     END CASE;
@@ -66,7 +66,7 @@ def export() -> str:
 
 
 def text() -> str:
-    return erasure()
+    return erasure() + export()
 
 
 def _steps() -> Iterator[tuple[str, str]]:

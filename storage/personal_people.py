@@ -205,6 +205,18 @@ PEOPLE = (
     ),
 )
 
+EXPORTS = (
+    Personal(
+        "account_exports",
+        "id",
+        _MINE,
+        "id state created_at size_bytes expires_at",
+        "user_id object_key attempts claimed_until",
+        _INTERNAL,
+        (Deleted(),),  # an event lets workers delete the archive
+    ),
+)
+
 # Last: while these rows exist, an erasure that was interrupted finds its way.
 LAST = (
     Personal(
@@ -212,7 +224,7 @@ LAST = (
         "user_id",
         _MINE,
         "email email_verified_at birth_date locale timezone created_at messages_from comments_from mentions_from"
-        " governorate suggest_me",
+        " governorate suggest_me label_choices",
         "user_id email_key password_hash",
         _SECRET,
         (Deleted(),),
@@ -222,14 +234,15 @@ LAST = (
         "id",
         "id = person",
         "id username display_name bio avatar_url role status is_verified is_private follower_count following_count"
-        " post_count created_at presence_status presence_text presence_audience",
+        " post_count created_at presence_status presence_text presence_audience suspended_until",
         "username_key is_large presence_version",
         _INTERNAL,
         (
             Blanked(
                 "username = 'deleted:' || id, username_key = 'deleted:' || id, display_name = '', bio = '',"
                 " avatar_url = NULL, role = 'user', is_verified = false, is_private = true,"
-                " presence_status = 'invisible', presence_text = '', presence_audience = 'nobody', status = 'deleted'",
+                " presence_status = 'invisible', presence_text = '', presence_audience = 'nobody',"
+                " suspended_until = NULL, status = 'deleted'",
                 "status = 'deleted'",
             ),
         ),

@@ -94,7 +94,7 @@ class Cluster:
             open_database(self.servers.postgres_url("daira_worker"), 10, serves=False)
         )
         # Tests of voice, of recordings, of deliveries, of candidates, of trends and of media run these themselves.
-        jobs = {"candidates", "embeddings", "trends-keeper", "erasures"}
+        jobs = {"candidates", "embeddings", "trends-keeper", "erasures", "exports"}
         apart = {"voice-keeper", "recordings-keeper", "deliveries", "account-mails", "media-sweeper", *jobs, *LANES}
         names = [name for name in worker_names() if name not in apart]
         self.workers = WorkerProcess(

@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from storage import deletions
-from storage.deletions import Claim
+from storage.deletions import ClaimedErasure
 from storage.personal_data_sql import steps
 from workers.job import Tools
 from workers.polling_loop import run_polling
@@ -42,7 +42,7 @@ async def erase_next(tools: Tools, stop: asyncio.Event) -> bool:
     return claim is not None and await _erase(tools, claim, stop)
 
 
-async def _erase(tools: Tools, claim: Claim, stop: asyncio.Event) -> bool:
+async def _erase(tools: Tools, claim: ClaimedErasure, stop: asyncio.Event) -> bool:
     """Do the steps that are left. Returns False if `stop` was set before the end. Safe to repeat."""
     # A step that newer code has renamed: from the beginning, where steps that are done cost a query.
     first = STEPS.index(claim.at_step) if claim.at_step in STEPS else 0

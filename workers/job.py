@@ -20,6 +20,7 @@ from stage.roster import Roster
 from stage.voice import Voice
 from storage.database import Database, Transaction
 from storage.event_log import Batch, EventLog
+from storage.export_archives import ExportKey
 from storage.feeds import Feeds
 from storage.leases import Leases
 from storage.object_files import ObjectFiles
@@ -62,6 +63,7 @@ class Tools:
     codes: OneTimeCodes
     user_keys: UserKeys
     username_reservation: timedelta
+    export_key: ExportKey
     lanes: Lanes = field(default_factory=Lanes)
     pushed: PushedChats = field(default_factory=PushedChats)
     suggested_words: set[int] = field(default_factory=set)  # of search, that enough people have written

@@ -2,6 +2,22 @@
 
 export type Answer<T> = { ok: true; data: T } | { ok: false; error: ErrorBody };
 
+/** An archive (ZIP) of everything about the caller. `url`: of a ready one, valid for a few minutes; ask again for a new one. `expires_at`: when the archive is deleted. */
+export interface AccountExport {
+  state: "ready" | "waiting";
+  requested_at: string;
+  size_bytes?: number | null;
+  expires_at?: string | null;
+  url?: string | null;
+  url_expires_at?: string | null;
+}
+
+/** To the user's own devices: the archive is ready, and `account.export` returns its URL. */
+export interface AccountExported {
+  id: string;
+  expires_at: string;
+}
+
 /** The account is hidden, and is erased at that time. */
 export interface AccountLeaving {
   erase_at: string;
@@ -727,6 +743,10 @@ export interface Explore {
   posts: Post[];
   videos: Post[];
   people: SuggestedPerson[];
+}
+
+export interface ExportAccount {
+  password: string;
 }
 
 export interface FeedAdded {
@@ -2260,6 +2280,8 @@ export interface ClientToServerEvents {
   "account.cancel_delete": (request: CancelDeletion, ack: (answer: Answer<SignedIn | SecondFactorNeeded>) => void) => void;
   /** Hide the caller's account at once, end all its sessions, and erase it after the grace period. */
   "account.delete": (request: DeleteAccount, ack: (answer: Answer<AccountLeaving>) => void) => void;
+  /** Have an archive of everything about the caller made, one a day; once it is ready, return its URL. */
+  "account.export": (request: ExportAccount, ack: (answer: Answer<AccountExport>) => void) => void;
   /** Send a code to the new address. The answer is the same if another account has it; no code is sent then. */
   "auth.change_email": (request: ChangeEmail, ack: (answer: Answer<Nothing>) => void) => void;
   /** Set a new password and end all other sessions. Repeating it changes nothing. */
@@ -2609,6 +2631,7 @@ export interface ClientToServerEvents {
 }
 
 export interface ServerToClientEvents {
+  "account.exported": (push: AccountExported, offset?: string) => void;
   "case.claimed": (push: CaseClaimed, offset?: string) => void;
   "case.counted": (push: CaseCounted, offset?: string) => void;
   "case.decided": (push: CaseDecided, offset?: string) => void;

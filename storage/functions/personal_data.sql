@@ -266,12 +266,16 @@ BEGIN
             SELECT id FROM audit WHERE actor_id = person
                 AND NOT (ip IS NULL AND user_agent IS NULL) LIMIT amount);
         GET DIAGNOSTICS erased = ROW_COUNT;
+    WHEN 'account_exports' THEN
+        DELETE FROM account_exports WHERE (id) IN (
+            SELECT id FROM account_exports WHERE user_id = person LIMIT amount);
+        GET DIAGNOSTICS erased = ROW_COUNT;
     WHEN 'accounts' THEN
         DELETE FROM accounts WHERE (user_id) IN (
             SELECT user_id FROM accounts WHERE user_id = person LIMIT amount);
         GET DIAGNOSTICS erased = ROW_COUNT;
     WHEN 'users' THEN
-        UPDATE users SET username = 'deleted:' || id, username_key = 'deleted:' || id, display_name = '', bio = '', avatar_url = NULL, role = 'user', is_verified = false, is_private = true, presence_status = 'invisible', presence_text = '', presence_audience = 'nobody', status = 'deleted'
+        UPDATE users SET username = 'deleted:' || id, username_key = 'deleted:' || id, display_name = '', bio = '', avatar_url = NULL, role = 'user', is_verified = false, is_private = true, presence_status = 'invisible', presence_text = '', presence_audience = 'nobody', suspended_until = NULL, status = 'deleted'
         WHERE (id) IN (
             SELECT id FROM users WHERE id = person
                 AND NOT (status = 'deleted') LIMIT amount);
@@ -282,3 +286,145 @@ BEGIN
     WHERE user_id = person;
 END $$;
 GRANT EXECUTE ON FUNCTION erase_step TO daira_worker;
+
+-- The rows of a table that are exported to the person, while the export of that person runs.
+CREATE OR REPLACE FUNCTION export_rows(person bigint, from_table text) RETURNS SETOF jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    IF NOT export_runs(person) THEN RETURN; END IF;
+    CASE from_table
+    WHEN 'posts' THEN
+        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'text', t.text, 'visibility', t.visibility, 'circle_id', t.circle_id, 'reply_policy', t.reply_policy, 'hashtags', t.hashtags, 'mention_ids', t.mention_ids, 'status', t.status, 'reactions', t.reactions, 'comment_count', t.comment_count, 'share_count', t.share_count, 'save_count', t.save_count, 'view_count', t.view_count, 'edited_at', t.edited_at, 'deleted_at', t.deleted_at, 'shared_post_id', t.shared_post_id, 'labels', t.labels, 'chosen_visibility', t.chosen_visibility)
+            FROM posts t WHERE (id) IN (SELECT id FROM posts WHERE author_id = person);
+    WHEN 'comments' THEN
+        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'post_id', t.post_id, 'parent_id', t.parent_id, 'text', t.text, 'mention_ids', t.mention_ids, 'status', t.status, 'reply_count', t.reply_count, 'reactions', t.reactions, 'edited_at', t.edited_at, 'deleted_at', t.deleted_at, 'labels', t.labels)
+            FROM comments t WHERE (id) IN (SELECT id FROM comments WHERE author_id = person);
+    WHEN 'reactions' THEN
+        RETURN QUERY SELECT jsonb_build_object('target_type', t.target_type, 'target_id', t.target_id, 'kind', t.kind)
+            FROM reactions t WHERE (target_type, target_id, user_id) IN (SELECT target_type, target_id, user_id FROM reactions WHERE user_id = person);
+    WHEN 'saves' THEN
+        RETURN QUERY SELECT jsonb_build_object('post_id', t.post_id, 'collection_id', t.collection_id)
+            FROM saves t WHERE (post_id, user_id) IN (SELECT post_id, user_id FROM saves WHERE user_id = person);
+    WHEN 'collections' THEN
+        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'name', t.name, 'created_at', t.created_at)
+            FROM collections t WHERE (id) IN (SELECT id FROM collections WHERE owner_id = person);
+    WHEN 'chat_messages' THEN
+        RETURN QUERY SELECT jsonb_build_object('chat_id', t.chat_id, 'seq', t.seq, 'text', t.text, 'reply_to_seq', t.reply_to_seq, 'created_at', t.created_at, 'edited_at', t.edited_at, 'deleted_at', t.deleted_at, 'labels', t.labels)
+            FROM chat_messages t WHERE (chat_id, seq) IN (SELECT chat_id, seq FROM chat_messages WHERE sender_id = person AND chat_id IN (SELECT m.chat_id FROM chat_members m WHERE m.user_id = person));
+    WHEN 'chat_edits' THEN
+        RETURN QUERY SELECT jsonb_build_object('chat_id', t.chat_id, 'seq', t.seq, 'number', t.number, 'text', t.text, 'written_at', t.written_at)
+            FROM chat_edits t WHERE (chat_id, seq, number) IN (SELECT chat_id, seq, number FROM chat_edits WHERE chat_id IN (SELECT m.chat_id FROM chat_members m WHERE m.user_id = person) AND EXISTS (SELECT FROM chat_messages m WHERE m.chat_id = chat_edits.chat_id AND m.seq = chat_edits.seq AND m.sender_id = person));
+    WHEN 'chat_reactions' THEN
+        RETURN QUERY SELECT jsonb_build_object('chat_id', t.chat_id, 'seq', t.seq, 'emoji', t.emoji)
+            FROM chat_reactions t WHERE (chat_id, seq, user_id) IN (SELECT chat_id, seq, user_id FROM chat_reactions WHERE user_id = person AND chat_id IN (SELECT m.chat_id FROM chat_members m WHERE m.user_id = person));
+    WHEN 'chat_hidden' THEN
+        RETURN QUERY SELECT jsonb_build_object('chat_id', t.chat_id, 'seq', t.seq)
+            FROM chat_hidden t WHERE (chat_id, user_id, seq) IN (SELECT chat_id, user_id, seq FROM chat_hidden WHERE user_id = person AND chat_id IN (SELECT m.chat_id FROM chat_members m WHERE m.user_id = person));
+    WHEN 'chat_reads' THEN
+        RETURN QUERY SELECT jsonb_build_object('chat_id', t.chat_id, 'seqs', t.seqs, 'ats', t.ats)
+            FROM chat_reads t WHERE (chat_id, user_id) IN (SELECT chat_id, user_id FROM chat_reads WHERE user_id = person AND chat_id IN (SELECT m.chat_id FROM chat_members m WHERE m.user_id = person));
+    WHEN 'chat_members' THEN
+        RETURN QUERY SELECT jsonb_build_object('chat_id', t.chat_id, 'role', t.role, 'state', t.state, 'received_seq', t.received_seq, 'read_seq', t.read_seq, 'muted_until', t.muted_until, 'joined_at', t.joined_at)
+            FROM chat_members t WHERE (chat_id, user_id) IN (SELECT chat_id, user_id FROM chat_members WHERE user_id = person);
+    WHEN 'chats' THEN
+        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'title', t.title, 'created_at', t.created_at)
+            FROM chats t WHERE (id) IN (SELECT id FROM chats WHERE creator_id = person AND kind = 'group');
+    WHEN 'rooms' THEN
+        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'owner_id', t.owner_id, 'host_id', t.host_id, 'topic', t.topic, 'state', t.state, 'visibility', t.visibility, 'circle_id', t.circle_id, 'capacity', t.capacity, 'slow_mode_s', t.slow_mode_s, 'starts_at', t.starts_at, 'started_at', t.started_at, 'ended_at', t.ended_at, 'is_recorded', t.is_recorded, 'labels', t.labels, 'chosen_visibility', t.chosen_visibility)
+            FROM rooms t WHERE (id) IN (SELECT id FROM rooms WHERE person IN (owner_id, host_id));
+    WHEN 'room_roles' THEN
+        RETURN QUERY SELECT jsonb_build_object('room_id', t.room_id, 'role', t.role, 'granted_at', t.granted_at)
+            FROM room_roles t WHERE (room_id, user_id) IN (SELECT room_id, user_id FROM room_roles WHERE user_id = person AND role <> 'listener');
+    WHEN 'room_turns' THEN
+        RETURN QUERY SELECT jsonb_build_object('room_id', t.room_id, 'began_at', t.began_at, 'ended_at', t.ended_at)
+            FROM room_turns t WHERE (room_id, user_id, began_at) IN (SELECT room_id, user_id, began_at FROM room_turns WHERE user_id = person);
+    WHEN 'room_invitations' THEN
+        RETURN QUERY SELECT jsonb_build_object('room_id', t.room_id, 'created_at', t.created_at)
+            FROM room_invitations t WHERE (room_id, user_id) IN (SELECT room_id, user_id FROM room_invitations WHERE user_id = person);
+    WHEN 'room_messages' THEN
+        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'room_id', t.room_id, 'text', t.text, 'deleted_at', t.deleted_at)
+            FROM room_messages t WHERE (id) IN (SELECT id FROM room_messages WHERE sender_id = person);
+    WHEN 'room_recordings' THEN
+        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'room_id', t.room_id, 'state', t.state, 'created_at', t.created_at, 'ended_at', t.ended_at)
+            FROM room_recordings t WHERE (id) IN (SELECT id FROM room_recordings WHERE started_by = person);
+    WHEN 'media' THEN
+        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'kind', t.kind, 'status', t.status, 'content_type', t.content_type, 'filename', t.filename, 'size_bytes', t.size_bytes, 'created_at', t.created_at, 'target_type', t.target_type, 'target_id', t.target_id, 'alt', t.alt, 'is_sensitive', t.is_sensitive, 'width', t.width, 'height', t.height, 'duration_ms', t.duration_ms, 'labels', t.labels)
+            FROM media t WHERE (id) IN (SELECT id FROM media WHERE owner_id = person);
+    WHEN 'media_usage' THEN
+        RETURN QUERY SELECT jsonb_build_object('bytes', t.bytes, 'video_ms', t.video_ms)
+            FROM media_usage t WHERE (user_id) IN (SELECT user_id FROM media_usage WHERE user_id = person);
+    WHEN 'reports' THEN
+        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'reason', t.reason, 'text', t.text, 'created_at', t.created_at, 'retracted_at', t.retracted_at, 'outcome', t.outcome)
+            FROM reports t WHERE (id) IN (SELECT id FROM reports WHERE reporter_id = person);
+    WHEN 'decisions' THEN
+        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'target_type', t.target_type, 'target_id', t.target_id, 'target_seq', t.target_seq, 'action', t.action, 'reason', t.reason, 'labels', t.labels, 'until', t.until, 'created_at', t.created_at, 'ended_at', t.ended_at, 'end_reason', t.end_reason)
+            FROM decisions t WHERE (id) IN (SELECT id FROM decisions WHERE user_id = person AND action <> 'shadow');
+    WHEN 'statements' THEN
+        RETURN QUERY SELECT jsonb_build_object('decision_id', t.decision_id, 'decision_visibility', t.decision_visibility, 'decision_account', t.decision_account, 'decision_ground', t.decision_ground, 'facts', t.facts, 'category', t.category, 'content_type', t.content_type, 'territorial_scope', t.territorial_scope, 'source', t.source, 'automated_detection', t.automated_detection, 'automated_decision', t.automated_decision, 'applies_from', t.applies_from, 'end_date', t.end_date, 'language', t.language)
+            FROM statements t WHERE (decision_id) IN (SELECT decision_id FROM statements WHERE decision_id IN (SELECT d.id FROM decisions d WHERE d.user_id = person AND d.action <> 'shadow'));
+    WHEN 'sessions' THEN
+        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'device_name', t.device_name, 'ip', t.ip, 'user_agent', t.user_agent, 'created_at', t.created_at, 'last_seen_at', t.last_seen_at, 'expires_at', t.expires_at, 'revoked_at', t.revoked_at, 'revoked_reason', t.revoked_reason, 'second_factor_at', t.second_factor_at)
+            FROM sessions t WHERE (id) IN (SELECT id FROM sessions WHERE user_id = person);
+    WHEN 'second_factors' THEN
+        RETURN QUERY SELECT jsonb_build_object('confirmed_at', t.confirmed_at, 'created_at', t.created_at)
+            FROM second_factors t WHERE (user_id) IN (SELECT user_id FROM second_factors WHERE user_id = person);
+    WHEN 'push_devices' THEN
+        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'kind', t.kind, 'created_at', t.created_at, 'registered_at', t.registered_at)
+            FROM push_devices t WHERE (id) IN (SELECT id FROM push_devices WHERE user_id = person);
+    WHEN 'follows' THEN
+        RETURN QUERY SELECT jsonb_build_object('follower_id', t.follower_id, 'followee_id', t.followee_id, 'status', t.status, 'created_at', t.created_at)
+            FROM follows t WHERE (follower_id, followee_id) IN (SELECT follower_id, followee_id FROM follows WHERE person IN (follower_id, followee_id));
+    WHEN 'blocks' THEN
+        RETURN QUERY SELECT jsonb_build_object('blocked_id', t.blocked_id, 'reason', t.reason, 'created_at', t.created_at)
+            FROM blocks t WHERE (blocker_id, blocked_id) IN (SELECT blocker_id, blocked_id FROM blocks WHERE blocker_id = person);
+    WHEN 'mutes' THEN
+        RETURN QUERY SELECT jsonb_build_object('muted_id', t.muted_id, 'kind', t.kind, 'until', t.until, 'created_at', t.created_at)
+            FROM mutes t WHERE (user_id, muted_id, kind) IN (SELECT user_id, muted_id, kind FROM mutes WHERE user_id = person);
+    WHEN 'circle_members' THEN
+        RETURN QUERY SELECT jsonb_build_object('circle_id', t.circle_id, 'user_id', t.user_id, 'added_at', t.added_at)
+            FROM circle_members t WHERE (circle_id, user_id) IN (SELECT circle_id, user_id FROM circle_members WHERE owner_id = person);
+    WHEN 'circles' THEN
+        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'name', t.name, 'created_at', t.created_at)
+            FROM circles t WHERE (id) IN (SELECT id FROM circles WHERE owner_id = person);
+    WHEN 'dismissed_people' THEN
+        RETURN QUERY SELECT jsonb_build_object('dismissed_id', t.dismissed_id, 'created_at', t.created_at)
+            FROM dismissed_people t WHERE (user_id, dismissed_id) IN (SELECT user_id, dismissed_id FROM dismissed_people WHERE user_id = person);
+    WHEN 'affinities' THEN
+        RETURN QUERY SELECT jsonb_build_object('other_id', t.other_id, 'points', t.points, 'skips', t.skips, 'as_of', t.as_of)
+            FROM affinities t WHERE (user_id, other_id) IN (SELECT user_id, other_id FROM affinities WHERE user_id = person);
+    WHEN 'user_vectors' THEN
+        RETURN QUERY SELECT jsonb_build_object('vector', t.vector, 'learnt_at', t.learnt_at)
+            FROM user_vectors t WHERE (user_id) IN (SELECT user_id FROM user_vectors WHERE user_id = person);
+    WHEN 'feed_hides' THEN
+        RETURN QUERY SELECT jsonb_build_object('post_id', t.post_id, 'reason', t.reason, 'topics', t.topics, 'created_at', t.created_at)
+            FROM feed_hides t WHERE (user_id, post_id) IN (SELECT user_id, post_id FROM feed_hides WHERE user_id = person);
+    WHEN 'recent_searches' THEN
+        RETURN QUERY SELECT jsonb_build_object('q', t.q, 'searched_at', t.searched_at)
+            FROM recent_searches t WHERE (user_id, folded) IN (SELECT user_id, folded FROM recent_searches WHERE user_id = person);
+    WHEN 'notifications' THEN
+        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'kind', t.kind, 'target_type', t.target_type, 'target_id', t.target_id, 'place', t.place, 'actor_ids', t.actor_ids, 'actor_count', t.actor_count, 'first_at', t.first_at, 'updated_at', t.updated_at, 'seen_at', t.seen_at, 'read_at', t.read_at)
+            FROM notifications t WHERE (id) IN (SELECT id FROM notifications WHERE user_id = person);
+    WHEN 'notification_preferences' THEN
+        RETURN QUERY SELECT jsonb_build_object('channels', t.channels, 'ungrouped', t.ungrouped, 'quiet_from', t.quiet_from, 'quiet_until', t.quiet_until, 'strangers', t.strangers, 'new_accounts', t.new_accounts)
+            FROM notification_preferences t WHERE (user_id) IN (SELECT user_id FROM notification_preferences WHERE user_id = person);
+    WHEN 'system_messages' THEN
+        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'text', t.text, 'created_at', t.created_at)
+            FROM system_messages t WHERE (id) IN (SELECT id FROM system_messages WHERE user_id = person);
+    WHEN 'audit' THEN
+        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'action', t.action, 'resource', t.resource, 'ip', t.ip, 'user_agent', t.user_agent, 'recorded_at', t.recorded_at)
+            FROM audit t WHERE (id) IN (SELECT id FROM audit WHERE actor_id = person);
+    WHEN 'account_exports' THEN
+        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'state', t.state, 'created_at', t.created_at, 'size_bytes', t.size_bytes, 'expires_at', t.expires_at)
+            FROM account_exports t WHERE (id) IN (SELECT id FROM account_exports WHERE user_id = person);
+    WHEN 'accounts' THEN
+        RETURN QUERY SELECT jsonb_build_object('email', t.email, 'email_verified_at', t.email_verified_at, 'birth_date', t.birth_date, 'locale', t.locale, 'timezone', t.timezone, 'created_at', t.created_at, 'messages_from', t.messages_from, 'comments_from', t.comments_from, 'mentions_from', t.mentions_from, 'governorate', t.governorate, 'suggest_me', t.suggest_me, 'label_choices', t.label_choices)
+            FROM accounts t WHERE (user_id) IN (SELECT user_id FROM accounts WHERE user_id = person);
+    WHEN 'users' THEN
+        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'username', t.username, 'display_name', t.display_name, 'bio', t.bio, 'avatar_url', t.avatar_url, 'role', t.role, 'status', t.status, 'is_verified', t.is_verified, 'is_private', t.is_private, 'follower_count', t.follower_count, 'following_count', t.following_count, 'post_count', t.post_count, 'created_at', t.created_at, 'presence_status', t.presence_status, 'presence_text', t.presence_text, 'presence_audience', t.presence_audience, 'suspended_until', t.suspended_until)
+            FROM users t WHERE (id) IN (SELECT id FROM users WHERE id = person);
+    WHEN 'account_deletions' THEN
+        RETURN QUERY SELECT jsonb_build_object('requested_at', t.requested_at, 'erase_at', t.erase_at)
+            FROM account_deletions t WHERE (user_id) IN (SELECT user_id FROM account_deletions WHERE user_id = person);
+    END CASE;
+END $$;
+GRANT EXECUTE ON FUNCTION export_rows TO daira_worker;

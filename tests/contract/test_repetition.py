@@ -309,9 +309,9 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
     "user.update": (World.nothing, {"is_private": True, "display_name": "منى", "governorate": "giza"}),
 }  # fmt: skip
 # Tested below or elsewhere, since they sign in or out: `test_auth` has the refresh, `test_rights` the registration,
-# `test_account_deletion` the deletion.
+# `test_account_deletion` the deletion, `test_exports` the export.
 ELSEWHERE = {
-    "account.cancel_delete", "account.delete",
+    "account.cancel_delete", "account.delete", "account.export",
     "auth.change_password", "auth.login", "auth.logout", "auth.refresh", "auth.register",
     *CODE_METHODS, *SECOND_FACTOR_METHODS,
 }  # fmt: skip

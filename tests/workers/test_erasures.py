@@ -10,7 +10,7 @@ from storage.personal_records import Deleted
 from tests.cluster import Cluster
 from tests.contract.test_auth import PASSWORD, register
 from tests.faults import soon
-from tests.uploads import png, upload
+from tests.workers.lives import live
 from workers import erasures
 
 SHORT_S = 900  # what Redis keeps of pushes and caches expires within 15 minutes
@@ -57,63 +57,6 @@ async def lasting_keys_with(cluster: Cluster, *tokens: str) -> list[str]:
     return found
 
 
-async def live(cluster: Cluster, alice, bob, token: str) -> dict[str, list[str]]:
-    """Let Alice leave the token in everything that she can write. Returns ids."""
-    await bob.call("graph.follow", user_id=alice.id)
-    await alice.call("graph.follow", user_id=bob.id)
-    await alice.call("user.update", display_name=f"name {token}", bio=f"bio {token}", governorate="giza")
-    await alice.call("settings.update", messages_from="everyone", comments_from="followers")
-    await alice.call("push.register", kind="fcm", token=f"fcm:{token}")
-    await alice.call("notification.set_preferences", quiet_hours={"start": "22:00", "end": "07:00"})
-    circle = await alice.call("circle.create", name=f"circle {token}")
-    await alice.call("circle.add", circle_id=circle["id"], user_ids=[bob.id])
-    collection = await alice.call("collection.create", name=f"saved {token}")
-    file = await upload(alice, png(5_000), filename=f"{token}.png")
-    post = await alice.call("post.create", text=f"post {token} #{token}", media_ids=[file["id"]])
-    deleted = await alice.call("post.create", text=f"deleted {token}")
-    await alice.call("post.delete", post_id=deleted["id"])
-    of_bob = await bob.call("post.create", text="what Bob wrote")
-    await alice.call("comment.create", post_id=of_bob["id"], text=f"comment {token}")
-    gone = await alice.call("comment.create", post_id=of_bob["id"], text=f"deleted comment {token}")
-    await alice.call("comment.delete", comment_id=gone["id"])
-    await alice.call("reaction.set", target_type="post", target_id=of_bob["id"], kind="love")
-    own = await bob.call("comment.create", post_id=of_bob["id"], text="what Bob answered")
-    await alice.call("reaction.set", target_type="comment", target_id=own["id"], kind="love")
-    await alice.call("save.add", post_id=of_bob["id"], collection_id=collection["id"])
-    await alice.call("view.report", views=[{"post_id": of_bob["id"], "dwell_ms": 4_000}])
-    await alice.call("feed.hide", post_id=of_bob["id"], reason="not_interested")
-    await alice.call("search.query", q=f"search {token}")
-    chat = (await bob.call("chat.open", user_ids=[alice.id]))["chat"]["id"]
-    sent = await alice.call("chat.send", chat_id=chat, text=f"message {token}")
-    await bob.call("chat.send", chat_id=chat, text="what Bob said")
-    await alice.call("chat.edit", chat_id=chat, seq=sent["seq"], text=f"edited {token}")
-    group = (await alice.call("chat.create", title="the group", user_ids=[bob.id]))["chat"]["id"]
-    await alice.call("chat.send", chat_id=group, text=f"group {token}")
-    room = await alice.call("room.create", topic=f"room {token}")
-    await alice.call("room.start", room_id=room["id"], version=room["version"])
-    await alice.call("room.join", room_id=room["id"])
-    await bob.call("room.join", room_id=room["id"])
-    await alice.call("room.send", room_id=room["id"], text=f"said {token}")
-    await alice.call(
-        "room.close", room_id=room["id"], version=(await alice.call("room.get", room_id=room["id"]))["version"]
-    )
-    other = await bob.call("room.create", topic="the room of Bob")
-    await bob.call("room.start", room_id=other["id"], version=other["version"])
-    for each in (bob, alice):
-        await each.call("room.join", room_id=other["id"])
-    for text in (f"one two three four {token}", f"five six seven eight {token}"):
-        await alice.call("room.send", room_id=other["id"], text=text)
-    await bob.call(
-        "room.close", room_id=other["id"], version=(await bob.call("room.get", room_id=other["id"]))["version"]
-    )
-    await alice.call("graph.mute", user_id=bob.id, kind="posts")
-    return {
-        "posts": [post["id"], deleted["id"], of_bob["id"]],
-        "rooms": [room["id"], other["id"]],
-        "chats": [chat, group],
-    }
-
-
 async def moderate(owner, alice, bob, token: str, things: dict[str, list[str]]) -> None:
     """Cases about posts of both, each reported by the other, with notes of a moderator."""
     case = """INSERT INTO cases (id, target_type, target_id, owner_id, source, reason, severity, snapshot, content_hash,
@@ -139,7 +82,7 @@ async def test_no_trace_of_an_erased_account_is_left(cluster: Cluster, person):
         device={"name": f"phone {token}"},
     )
     bob = await person("bob", node="b")
-    things = await live(cluster, alice, bob, token)
+    things = await live(alice, bob, token)
     await cluster.settle()
     owner = await cluster.owner()
     await moderate(owner, alice, bob, token, things)
@@ -185,7 +128,7 @@ async def test_what_others_wrote_stays(cluster: Cluster, person):
     token = f"q{secrets.token_hex(6)}z"
     alice, _ = await register(cluster)
     bob = await person("bob", node="b")
-    things = await live(cluster, alice, bob, token)
+    things = await live(alice, bob, token)
     await cluster.settle()
     await alice.call("account.delete", password=PASSWORD)
     owner = await cluster.owner()

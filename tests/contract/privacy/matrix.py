@@ -58,6 +58,8 @@ PUSHES: dict[str, PushRow] = {event: row for domain in WITH_PUSHES for event, ro
 NO_ROW = {
     "account.cancel_delete": "own",
     "account.delete": "own",
+    "account.export": "own",
+    "account.exported": "own",
     "auth.change_email": "own",
     "auth.change_password": "own",
     "auth.confirm_email": "own",

@@ -16,6 +16,11 @@ LIFECYCLE = {
         "", "", False,
         ((NO_ONE, "INSERT INTO username_reservations VALUES (sha256('x'), now())"),),
     ),
+    "account_exports": Rules(
+        "", "", False,
+        ((NO_ONE, "INSERT INTO account_exports (id, user_id, object_key)"
+                  " VALUES ({new}, {me}, 'exports/{new}/aaaaaaaaaaaaaaaaaaaaaa/')"),),
+    ),
 }  # fmt: skip
 
 ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
@@ -26,11 +31,26 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
         (NO_ONE, "SELECT cancel_deletion() FROM request_deletion('0 days')"),
         (NO_ONE, "SELECT cancel_deletion()"),
     ),
+    "request_export": (
+        (ANYONE, "SELECT is_new FROM request_export({post}, 'exports/{post}/aaaaaaaaaaaaaaaaaaaaaa/')"),
+    ),
     "erasure_backlog": ((f"{ANYONE} newcomer nobody", "SELECT age IS NOT NULL FROM erasure_backlog()"),),
 }
 
-_OF_WORKERS = {"claim_erasure", "erase_step", "sole_search_uses", "reserve_username", "finish_erasure"}
+_OF_WORKERS = {
+    "claim_erasure",
+    "erase_step",
+    "sole_search_uses",
+    "reserve_username",
+    "finish_erasure",
+    "claim_export",
+    "renew_export",
+    "finish_export",
+    "expire_exports",
+    "export_rows",
+}
 TO_WORKERS = {*_OF_WORKERS, "erasure_backlog"}
 INTERNAL = {
     *_OF_WORKERS, "deletion_holds", "username_is_free", "erase_memberships", "erase_digests", "digest_without",
+    "export_runs", "export_told",
 }  # fmt: skip
