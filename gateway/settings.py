@@ -266,6 +266,11 @@ class Settings(BaseSettings):
     deletion_grace: float = Field(
         30.0, description="Days for which users may cancel the deletion of their account, before it is erased.", ge=0
     )
+    terms_version: str = Field(
+        "1",
+        description="Version of the terms and of the privacy policy that new users agree to, kept with their consent.",
+        pattern=r"^[A-Za-z0-9._-]{1,40}$",
+    )
     username_reservation: float = Field(
         90.0, description="Days for which nobody can take the username of an account that was erased.", ge=0
     )

@@ -188,6 +188,7 @@ def _services(
         object_urls=stores.object_urls,
         upload_rules=settings.upload_rules,
         deletion_grace=timedelta(days=settings.deletion_grace),
+        terms_version=settings.terms_version,
         media=build_media_presenter(stores),
         voice_tokens=VoiceTokens(*settings.livekit) if settings.livekit else None,
         recorder=stores.recorder,

@@ -22,11 +22,12 @@ from protocol.auth import (
     SecondFactorNeeded,
     SignedIn,
 )
+from protocol.consents import ConsentPurpose
 from protocol.limits import Limit
 from protocol.rpc import NoArguments, Nothing, methods
 from protocol.second_factors import ConfirmLogin
 from protocol.timestamps import to_wire
-from storage import account_notices, accounts, deletions, one_time_codes, present, second_factors, users
+from storage import account_notices, accounts, consents, deletions, one_time_codes, present, second_factors, users
 from storage.database import Transaction
 from storage.limits import address_key
 
@@ -76,6 +77,9 @@ async def _open_account(call: Call, request: Register, *, is_private: bool) -> S
             locale=request.locale,
             is_private=is_private,
         )
+        purposes: tuple[ConsentPurpose, ...] = ("terms", "privacy")
+        for purpose in purposes:
+            await consents.give(tx, call.services.ids.mint(), purpose, call.services.terms_version)
         await one_time_codes.begin_verification(tx, call.services.ids.mint())
         return await open_session(call, tx, user_id, request.device, "auth.register")
 

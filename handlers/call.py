@@ -102,6 +102,7 @@ class Services:
     object_urls: ObjectUrls
     upload_rules: UploadRules
     deletion_grace: timedelta
+    terms_version: str
     media: MediaPresenter
     voice_tokens: VoiceTokens | None
     recorder: Recorder | None

@@ -2,13 +2,14 @@
 
 from msgspec import UNSET
 
+from domain.ages import ADULT
 from handlers.call import Call
 from handlers.screening import screen, settle
 from protocol import errors
 from protocol.events import AccessNarrowedEvent, FollowChangedEvent
 from protocol.rpc import NoArguments, methods
-from protocol.users import GetUser, ListUsers, OwnUser, UpdateUser, User, UserList
-from storage import accounts, graph, media, present, users
+from protocol.users import GetUser, Governorate, ListUsers, OwnUser, UpdateUser, User, UserList
+from storage import accounts, consents, graph, media, present, users
 from storage.database import Transaction
 
 
@@ -50,6 +51,8 @@ async def update_user(call: Call, request: UpdateUser, tx: Transaction) -> OwnUs
     if is_private is not None:
         await users.hold_privacy(tx, viewer_id)
     before = await _load(tx, viewer_id)
+    if is_private is False and before.is_private and await accounts.is_minor(tx, viewer_id):
+        raise errors.failed_precondition(f"accounts of users below {ADULT} are private")
     avatar_url = UNSET if request.avatar_media_id is UNSET else await _use_avatar(call, tx, request.avatar_media_id)
     texts = [(name, text) for name in ("display_name", "bio") if isinstance(text := getattr(request, name), str)]
     verdict = await screen(call, tx, "profile", call.services.ids.mint(), texts, is_edit=True) if texts else None
@@ -65,6 +68,8 @@ async def update_user(call: Call, request: UpdateUser, tx: Transaction) -> OwnUs
     )
     if request.governorate is not UNSET and not await accounts.set_governorate(tx, viewer_id, request.governorate):
         raise errors.not_found("account")  # a user for load tests has none
+    if request.governorate is not UNSET:
+        await _note_location(call, tx, request.governorate)
     if is_private is False:
         for follower_id in await graph.accept_all(tx, viewer_id):
             event = FollowChangedEvent(follower_id=follower_id, followee_id=viewer_id, change="accepted")
@@ -76,6 +81,14 @@ async def update_user(call: Call, request: UpdateUser, tx: Transaction) -> OwnUs
         await call.services.outbox.add(tx, AccessNarrowedEvent(owner_id=viewer_id, user_ids=(), to="presence"))
         call.after_commit(lambda: call.services.broadcaster.close(viewer_id, "presence"))
     return await _load_own(tx, viewer_id)
+
+
+async def _note_location(call: Call, tx: Transaction, governorate: Governorate | None) -> None:
+    """Who states a governorate agrees to its use, and who removes it no longer does."""
+    if governorate is None:
+        await consents.withdraw(tx, call.services.ids.mint(), "location")
+    else:
+        await consents.give(tx, call.services.ids.mint(), "location", call.services.terms_version)
 
 
 async def _use_avatar(call: Call, tx: Transaction, media_id: str | None) -> str | None:

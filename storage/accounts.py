@@ -94,6 +94,18 @@ async def restriction(tx: Transaction, user_id: int) -> Restriction | None:
     return cast("Restriction | None", row)
 
 
+async def correct_birth_date(tx: Transaction, birth_date: datetime.date) -> bool:
+    """Of the viewer. Returns False if it was corrected before, or for a user without an account."""
+    return bool(await tx.fetchval("SELECT correct_birth_date($1)", birth_date))
+
+
+async def is_minor(tx: Transaction, user_id: int) -> bool:
+    """Whether the viewer is younger than 18; False if the birth date is not known."""
+    # As `is_minor` in storage/functions/explore.sql says.
+    younger = "SELECT birth_date > (now() - interval '18 years')::date FROM accounts WHERE user_id = $1"
+    return bool(await tx.fetchval(younger, user_id))
+
+
 async def set_governorate(tx: Transaction, user_id: int, governorate: Governorate | None) -> bool:
     """Returns False for a user without an account."""
     return bool(

@@ -6,10 +6,10 @@ Both the export and the erasure follow it; `make erasure` writes the functions t
 
 from storage.personal_content import CONTENT
 from storage.personal_moderation import MODERATION
-from storage.personal_people import EXPORTS, LAST, PEOPLE
+from storage.personal_people import ACCOUNTS, LAST, PEOPLE
 from storage.personal_records import Personal
 
-PERSONAL: tuple[Personal, ...] = (*CONTENT, *MODERATION, *PEOPLE, *EXPORTS, *LAST)  # in the order of the erasure
+PERSONAL: tuple[Personal, ...] = (*CONTENT, *MODERATION, *PEOPLE, *ACCOUNTS, *LAST)  # in the order of the erasure
 
 # Tables without a person, each with the reason.
 NOT_PERSONAL = {

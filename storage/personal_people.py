@@ -205,7 +205,16 @@ PEOPLE = (
     ),
 )
 
-EXPORTS = (
+ACCOUNTS = (
+    Personal(
+        "consents",
+        "id",
+        _MINE,
+        "purpose version given_at withdrawn_at",
+        "id user_id",
+        _INTERNAL,
+        (Deleted(),),
+    ),
     Personal(
         "account_exports",
         "id",
@@ -225,7 +234,7 @@ LAST = (
         _MINE,
         "email email_verified_at birth_date locale timezone created_at messages_from comments_from mentions_from"
         " governorate suggest_me label_choices",
-        "user_id email_key password_hash",
+        "user_id email_key password_hash birth_date_corrected_at",
         _SECRET,
         (Deleted(),),
     ),

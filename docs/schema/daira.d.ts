@@ -73,6 +73,12 @@ export interface BanFromRoom {
   until?: string | null;
 }
 
+/** is_private: of the account; that of a minor is private. */
+export interface BirthDate {
+  birth_date: string;
+  is_private: boolean;
+}
+
 export interface BlockUser {
   user_id: string;
   reason?: string | null;
@@ -532,6 +538,23 @@ export interface ConfirmTotp {
   code: string;
 }
 
+/** `version`: of the text that the user saw; "none" for what was refused without one. */
+export interface Consent {
+  purpose: "location" | "personalisation" | "privacy" | "terms";
+  version: string;
+  given_at: string;
+  withdrawn_at: string | null;
+}
+
+/** The newest first, at most 100. */
+export interface ConsentList {
+  items: Consent[];
+}
+
+export interface CorrectBirthDate {
+  birth_date: string;
+}
+
 /** reactions: by kind, without kinds that nobody uses. */
 export interface Counts {
   reactions: Record<string, number>;
@@ -814,6 +837,11 @@ export interface GetRule {
 export interface GetUser {
   user_id?: string | null;
   username?: string | null;
+}
+
+export interface GiveConsent {
+  purpose: "location" | "personalisation" | "privacy" | "terms";
+  version: string;
 }
 
 export interface GraphAccepted {
@@ -2275,9 +2303,15 @@ export interface WhyInFeed {
   reasons: string[];
 }
 
+export interface WithdrawConsent {
+  purpose: "location" | "personalisation";
+}
+
 export interface ClientToServerEvents {
   /** Restore an account during the grace period, and sign this socket in. If there is none, it only signs in. */
   "account.cancel_delete": (request: CancelDeletion, ack: (answer: Answer<SignedIn | SecondFactorNeeded>) => void) => void;
+  /** Set the caller's birth date, or correct it, once. The account of a user below 18 turns private. */
+  "account.correct_birth_date": (request: CorrectBirthDate, ack: (answer: Answer<BirthDate>) => void) => void;
   /** Hide the caller's account at once, end all its sessions, and erase it after the grace period. */
   "account.delete": (request: DeleteAccount, ack: (answer: Answer<AccountLeaving>) => void) => void;
   /** Have an archive of everything about the caller made, one a day; once it is ready, return its URL. */
@@ -2406,6 +2440,12 @@ export interface ClientToServerEvents {
   "comment.get": (request: CommentRef, ack: (answer: Answer<Comment>) => void) => void;
   /** Comments on a post, newest first, or replies to one, oldest first. Each is followed by its first replies. */
   "comment.list": (request: ListComments, ack: (answer: Answer<CommentPage>) => void) => void;
+  /** Agree to a text. A newer version replaces the older one; the same version changes nothing. */
+  "consent.give": (request: GiveConsent, ack: (answer: Answer<ConsentList>) => void) => void;
+  /** What the caller has agreed to, and what was withdrawn. */
+  "consent.list": (ack: (answer: Answer<ConsentList>) => void) => void;
+  /** Agree no longer, and forget what was stored on that ground: the governorate, or what feeds have learnt. */
+  "consent.withdraw": (request: WithdrawConsent, ack: (answer: Answer<ConsentList>) => void) => void;
   /** Suggest that user no more. Repeating it changes nothing. */
   "explore.dismiss_person": (request: PersonRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** The explore page. */

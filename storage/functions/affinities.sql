@@ -113,6 +113,7 @@ CREATE OR REPLACE FUNCTION fold_affinities(amount integer) RETURNS bigint
                count(*) FILTER (WHERE a.is_skip) AS skips
         FROM acts a JOIN users u ON u.id = a.other_id
         JOIN users me ON me.id = a.user_id AND me.status NOT IN ('leaving', 'deleted') -- an erasure withdraws reactions
+            AND may_learn_from(me.id)
         WHERE a.other_id <> a.user_id GROUP BY a.user_id, a.other_id
     ), felt AS (
         INSERT INTO affinities AS a (user_id, other_id, points, skips, as_of)

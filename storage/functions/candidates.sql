@@ -284,6 +284,7 @@ CREATE OR REPLACE FUNCTION keep_user_vectors(ids bigint[], numbers real[]) RETUR
     INSERT INTO user_vectors (user_id, vector)
     SELECT u.id, numbers[128 * place::integer - 127:128 * place::integer]
     FROM unnest(ids) WITH ORDINALITY AS kept (id, place) JOIN users u USING (id)
+    WHERE u.status NOT IN ('leaving', 'deleted') AND may_learn_from(u.id)
     ORDER BY u.id
     ON CONFLICT (user_id) DO UPDATE SET vector = excluded.vector, learnt_at = now()
 $$;

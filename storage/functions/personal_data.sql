@@ -266,6 +266,10 @@ BEGIN
             SELECT id FROM audit WHERE actor_id = person
                 AND NOT (ip IS NULL AND user_agent IS NULL) LIMIT amount);
         GET DIAGNOSTICS erased = ROW_COUNT;
+    WHEN 'consents' THEN
+        DELETE FROM consents WHERE (id) IN (
+            SELECT id FROM consents WHERE user_id = person LIMIT amount);
+        GET DIAGNOSTICS erased = ROW_COUNT;
     WHEN 'account_exports' THEN
         DELETE FROM account_exports WHERE (id) IN (
             SELECT id FROM account_exports WHERE user_id = person LIMIT amount);
@@ -413,6 +417,9 @@ BEGIN
     WHEN 'audit' THEN
         RETURN QUERY SELECT jsonb_build_object('id', t.id, 'action', t.action, 'resource', t.resource, 'ip', t.ip, 'user_agent', t.user_agent, 'recorded_at', t.recorded_at)
             FROM audit t WHERE (id) IN (SELECT id FROM audit WHERE actor_id = person);
+    WHEN 'consents' THEN
+        RETURN QUERY SELECT jsonb_build_object('purpose', t.purpose, 'version', t.version, 'given_at', t.given_at, 'withdrawn_at', t.withdrawn_at)
+            FROM consents t WHERE (id) IN (SELECT id FROM consents WHERE user_id = person);
     WHEN 'account_exports' THEN
         RETURN QUERY SELECT jsonb_build_object('id', t.id, 'state', t.state, 'created_at', t.created_at, 'size_bytes', t.size_bytes, 'expires_at', t.expires_at)
             FROM account_exports t WHERE (id) IN (SELECT id FROM account_exports WHERE user_id = person);

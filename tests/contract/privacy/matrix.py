@@ -57,6 +57,7 @@ PUSHES: dict[str, PushRow] = {event: row for domain in WITH_PUSHES for event, ro
 # others, as `test_cases` shows.
 NO_ROW = {
     "account.cancel_delete": "own",
+    "account.correct_birth_date": "own",
     "account.delete": "own",
     "account.export": "own",
     "account.exported": "own",
@@ -97,6 +98,9 @@ NO_ROW = {
     "chat.membership_changed": "own",
     "chat.reject": "own",
     "collection.create": "own",
+    "consent.give": "own",
+    "consent.list": "own",
+    "consent.withdraw": "own",
     "explore.trends": "count",
     "graph.block": "silent",
     "graph.muted": "own",

@@ -16,6 +16,10 @@ LIFECYCLE = {
         "", "", False,
         ((NO_ONE, "INSERT INTO username_reservations VALUES (sha256('x'), now())"),),
     ),
+    "consents": Rules(
+        "", "", False,
+        ((NO_ONE, "INSERT INTO consents (id, user_id, purpose, version) VALUES ({new}, {me}, 'terms', '1')"),),
+    ),
     "account_exports": Rules(
         "", "", False,
         ((NO_ONE, "INSERT INTO account_exports (id, user_id, object_key)"
@@ -31,6 +35,18 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
         (NO_ONE, "SELECT cancel_deletion() FROM request_deletion('0 days')"),
         (NO_ONE, "SELECT cancel_deletion()"),
     ),
+    "give_consent": (
+        (
+            "owner",
+            "SELECT give_consent({post}, 'terms', '1');"
+            "SELECT true FROM consents WHERE user_id = {owner} AND withdrawn_at IS NULL",
+        ),
+    ),
+    "withdraw_consent": (
+        (ANYONE, "SELECT withdraw_consent({post}, 'location') FROM give_consent({post}, 'location', '1')"),
+        (NO_ONE, "SELECT withdraw_consent({post}, 'terms') FROM give_consent({post}, 'terms', '1')"),
+    ),
+    "correct_birth_date": (("owner", "SELECT correct_birth_date('1990-01-01')"),),
     "request_export": (
         (ANYONE, "SELECT is_new FROM request_export({post}, 'exports/{post}/aaaaaaaaaaaaaaaaaaaaaa/')"),
     ),
@@ -52,5 +68,5 @@ _OF_WORKERS = {
 TO_WORKERS = {*_OF_WORKERS, "erasure_backlog"}
 INTERNAL = {
     *_OF_WORKERS, "deletion_holds", "username_is_free", "erase_memberships", "erase_digests", "digest_without",
-    "export_runs", "export_told",
+    "export_runs", "may_learn_from", "minor_stays_private", "export_told",
 }  # fmt: skip
