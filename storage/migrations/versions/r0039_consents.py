@@ -1,4 +1,4 @@
-"""Exports of accounts: archives of everything about a user."""
+"""Consents, and birth dates that may be corrected once."""
 
 from pathlib import Path
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from alembic import op
 from sqlalchemy.util import await_only
 
-revision = "0036"
-down_revision = "0035"
+revision = "0039"
+down_revision = "0038"
 
 
 def upgrade() -> None:

@@ -1,4 +1,4 @@
-"""Consents, and birth dates that may be corrected once."""
+"""Exports of accounts: archives of everything about a user."""
 
 from pathlib import Path
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from alembic import op
 from sqlalchemy.util import await_only
 
-revision = "0037"
-down_revision = "0036"
+revision = "0038"
+down_revision = "0037"
 
 
 def upgrade() -> None:
