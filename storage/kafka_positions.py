@@ -67,27 +67,41 @@ class KafkaPositions:
 
     async def close(self) -> None:
         admin, consumer, self._admin, self._consumer = self._admin, self._consumer, None, None
-        with suppress(Exception):  # they are given up, whatever their state
-            if consumer is not None:
-                await consumer.stop()
-            if admin is not None:
-                await admin.close()
+        if admin is not None and consumer is not None:
+            await _give_up(admin, consumer)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[tuple[AIOKafkaAdminClient, AIOKafkaConsumer]]:
         try:
             async with self._breaker.reaching():
                 async with self._connecting:
-                    if self._admin is None or self._consumer is None:
-                        self._admin, self._consumer = self._servers.admin(), self._servers.consumer()
-                        await self._admin.start()
-                        await self._consumer.start()
-                yield self._admin, self._consumer
+                    admin, consumer = self._admin, self._consumer
+                    if admin is None or consumer is None:
+                        admin, consumer = await self._connect()
+                yield admin, consumer
         except EventLogUnavailable:
             await self.close()
             raise
+
+    async def _connect(self) -> tuple[AIOKafkaAdminClient, AIOKafkaConsumer]:
+        admin, consumer = self._servers.admin(), self._servers.consumer()
+        try:
+            await admin.start()
+            await consumer.start()
+        except BaseException:  # a scrape that is cancelled, too: nobody must be given what has not started
+            await _give_up(admin, consumer)
+            raise
+        self._admin, self._consumer = admin, consumer
+        return admin, consumer
 
     @staticmethod
     async def _ends(consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions) if partitions else {}
         return ends
+
+
+async def _give_up(admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer) -> None:
+    with suppress(Exception):  # whatever their state
+        await consumer.stop()
+    with suppress(Exception):
+        await admin.close()

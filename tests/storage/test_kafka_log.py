@@ -5,14 +5,16 @@ import dataclasses
 import time
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 
 from storage import log_offsets
+from storage.cancellation import end
 from storage.event_log import Batch, EventLogUnavailable, PartitionTaken, Record, partition
 from storage.kafka_log import KafkaLog
 from storage.kafka_servers import ANSWER_TIMEOUT_S, KafkaLogin
 from storage.kafka_topics import Layout, ensure_topics
 from storage.metrics import BREAKER_OPEN
-from tests.faults import soon
+from tests.faults import Held, soon
 from tests.patience import WAIT_S
 from tests.storage.log_reader import TOPIC, Reader, records
 
@@ -149,6 +151,15 @@ async def test_what_is_wrong_with_kafka_is_named(servers, shards):
     with pytest.raises(EventLogUnavailable, match="Kafka: "):
         await stranger.ping()
     await stranger.close()
+
+
+async def test_a_scrape_that_is_cancelled_while_it_connects_spoils_no_later_one(event_log, monkeypatch):
+    """Sidecars wait for a second alone."""
+    starts = Held(monkeypatch, AIOKafkaConsumer, "start")
+    scrape = asyncio.create_task(event_log.lags())
+    await starts.came.wait()
+    await end(scrape)
+    assert isinstance(await event_log.lags(), list)
 
 
 async def test_a_broker_that_hangs_is_refused_at_once_and_found_again(event_log, kafka):
