@@ -8,6 +8,7 @@ from protocol.devices import DeviceKind
 from senders import metrics
 from senders.sender import Accepted, DeadToken, Endpoint, Message, Outcome, Rejected, Retry, Sender
 from storage.breaker import Breaker
+from tracing import traces
 
 MOST_ABOUT_ACCOUNTS = 3  # at once, beside the others
 TIMEOUT_S = 20.0  # of one message, with the time that it waits for its turn
@@ -63,6 +64,7 @@ class Providers:
         turns = self._turns_about_accounts if message.is_about_account else self._turns
         try:
             async with asyncio.timeout(self._timeout_s), turns[device.kind]:
-                return await self._senders[device.kind].send(device, message)
+                sending = self._senders[device.kind].send(device, message)
+                return await traces.traced(sending, f"send {device.kind}", {"peer.service": device.kind})
         except TimeoutError:
             return TIMED_OUT

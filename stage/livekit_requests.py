@@ -12,6 +12,7 @@ from livekit.api import ServerError, ServerErrorCode
 from stage.metrics import VOICE_REQUESTS
 from storage.breaker import Breaker
 from storage.bulkhead import Bulkhead, BulkheadFull
+from tracing import traces
 
 TIMEOUT_S = 3.0
 MOST_AT_ONCE = 16
@@ -25,6 +26,8 @@ log = structlog.get_logger()
 class LiveKitRequests:
     def __init__(self, service: str) -> None:
         self.breaker = Breaker(service)
+        self._service = service
+        self._attributes: traces.Attributes = {"peer.service": service}
         self._bulkhead = Bulkhead(service, most=MOST_AT_ONCE, most_waiting=MOST_WAITING)
 
     async def settled(self, request: str, ask: Callable[[], Awaitable[T]]) -> T | None:
@@ -36,7 +39,7 @@ class LiveKitRequests:
                     return None
                 # The package asks without a timeout, also of a session that has one.
                 async with asyncio.timeout(TIMEOUT_S):
-                    answered = await ask()
+                    answered = await traces.traced(ask(), f"{self._service} {request}", self._attributes)
         except BulkheadFull:
             VOICE_REQUESTS.labels(request, "refused").inc()
             return None

@@ -28,6 +28,7 @@ from stage.livekit_requests import FAILURES, MOST_AT_ONCE, TIMEOUT_S, LiveKitReq
 from stage.metrics import VOICE_REQUESTS
 from stage.voice_server import own_id
 from storage.media import ORIGINAL
+from tracing import traces
 
 # Without an egress service, LiveKit answers after 22 s; with one, as soon as the service has accepted.
 START_TIMEOUT_S = 6.0
@@ -110,11 +111,12 @@ class Recorder:
             VOICE_REQUESTS.labels("start_egress", "refused").inc()
             raise RecordingRefused(NOT_AVAILABLE, is_certain=True)
         try:
-            async with asyncio.timeout(START_TIMEOUT_S):
-                # Without Redis, LiveKit has no egress: it refuses this at once, but a start after 22 s.
-                await self._egress.list_egress(ListEgressRequest(room_name=str(room_id)))
-                is_asked = True
-                await self._egress.start_room_composite_egress(request)
+            with traces.asking("egress start_egress", {"peer.service": "egress"}):
+                async with asyncio.timeout(START_TIMEOUT_S):
+                    # Without Redis, LiveKit has no egress: it refuses this at once, but a start after 22 s.
+                    await self._egress.list_egress(ListEgressRequest(room_name=str(room_id)))
+                    is_asked = True
+                    await self._egress.start_room_composite_egress(request)
         except FAILURES as error:
             self._requests.note(error)
             VOICE_REQUESTS.labels("start_egress", "failed").inc()

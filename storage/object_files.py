@@ -11,8 +11,9 @@ from typing import NamedTuple
 from aiohttp import ClientError, ClientResponse, ClientResponseError, ClientSession, ClientTimeout
 from yarl import URL
 
-from storage.objects import NoSuchObject, ObjectsUnavailable, Part
+from storage.objects import S3, NoSuchObject, ObjectsUnavailable, Part
 from storage.signed_urls import UrlSigner
+from tracing import traces
 
 CHUNK = 1024 * 1024
 # No bound on the whole: it takes as long as its bytes need. A store that sends or takes nothing for so long is down.
@@ -71,12 +72,13 @@ class ObjectFiles:
     ) -> AsyncIterator[ClientResponse]:
         url = URL(self._signer.sign(method, key, datetime.now(UTC), query or {}, headers or {}), encoded=True)
         try:
-            async with self._session.request(method, url, data=body, headers=headers) as answer:
-                if answer.status == 404:
-                    raise NoSuchObject(key)
-                if answer.status != 200:
-                    raise ObjectsUnavailable(f"{answer.status}: {(await answer.text())[:200]}")
-                yield answer
+            with traces.asking(f"s3 {method}", S3):
+                async with self._session.request(method, url, data=body, headers=headers) as answer:
+                    if answer.status == 404:
+                        raise NoSuchObject(key)
+                    if answer.status != 200:
+                        raise ObjectsUnavailable(f"{answer.status}: {(await answer.text())[:200]}")
+                    yield answer
         except (ClientError, TimeoutError) as error:
             # This one's text has the signed URL.
             text = "" if isinstance(error, ClientResponseError) else str(error)

@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from storage.breaker import Breaker
 from storage.bulkhead import Bulkhead, BulkheadFull
 from storage.metrics import OBJECT_FAILURES, OBJECT_SECONDS, OBJECTS_UP
+from tracing import traces
 
 DEADLINE_S = 3.0
 TRIAL_DEADLINE_S = 1.0  # of the request that finds out whether the store is back
@@ -56,6 +57,9 @@ class UnfinishedUpload(NamedTuple):
     key: str
     upload_id: str
     begun_at: datetime
+
+
+S3: traces.Attributes = {"peer.service": "s3"}
 
 
 class Head(NamedTuple):
@@ -264,8 +268,9 @@ class Objects:
             async with self._bulkhead.place():
                 if self._breaker.is_open and not (is_trial or tries):  # since it waits for its place
                     raise ObjectsUnavailable("the store does not answer")
-                async with asyncio.timeout(TRIAL_DEADLINE_S if is_trial else deadline_s):
-                    yield
+                with traces.asking(f"s3 {operation}", S3):
+                    async with asyncio.timeout(TRIAL_DEADLINE_S if is_trial else deadline_s):
+                        yield
         except BulkheadFull as error:
             OBJECT_FAILURES.labels(operation, "full").inc()
             raise ObjectsUnavailable(str(error)) from error

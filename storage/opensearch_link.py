@@ -17,11 +17,13 @@ from storage.breaker import Breaker
 from storage.bulkhead import Bulkhead, BulkheadFull
 from storage.metrics import SEARCH_FAILURES, SEARCH_SECONDS
 from storage.search_engine import SearchUnavailable
+from tracing import traces
 
 TRIAL_DEADLINE_S = 1.0  # of the request that finds out whether the cluster is back
 MOST_AT_ONCE = 32
 MOST_WAITING = 256
 
+_OPENSEARCH: traces.Attributes = {"peer.service": "opensearch"}
 _BUSY = 429  # it answers, and takes no more for now
 _encode = msgspec.json.Encoder().encode
 
@@ -88,8 +90,10 @@ class OpenSearchLink:
         try:
             async with self._bulkhead.place(), asyncio.timeout(wait_s):
                 url = f"{self.servers.url}/{path}"
-                async with self._session.request(method, url, data=data, headers={"content-type": content}) as answer:
-                    status, read = answer.status, await answer.read()
+                with traces.asking(f"opensearch {operation}", _OPENSEARCH):
+                    headers = {"content-type": content}
+                    async with self._session.request(method, url, data=data, headers=headers) as answer:
+                        status, read = answer.status, await answer.read()
         except BulkheadFull as error:
             SEARCH_FAILURES.labels(operation, "full").inc()
             raise SearchUnavailable(str(error)) from error

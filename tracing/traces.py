@@ -239,12 +239,22 @@ def recording() -> Trace | None:
 
 async def traced(work: Awaitable[T], name: str, attributes: Attributes = NO_ATTRIBUTES) -> T:
     """Await the work, which asks another server, as a step of the current trace."""
+    if recording() is None:
+        return await work
+    with asking(name, attributes):
+        return await work
+
+
+@contextmanager
+def asking(name: str, attributes: Attributes = NO_ATTRIBUTES) -> Iterator[None]:
+    """Ask another server within the context, as a step of the current trace."""
     trace = recording()
     if trace is None:
-        return await work
+        yield
+        return
     began, fault = time_ns(), ""
     try:
-        return await work
+        yield
     except BaseException as error:
         fault = type(error).__name__
         raise
