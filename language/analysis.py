@@ -21,7 +21,9 @@ MOST_QUERY_WORDS = 10
 MOST_ALTERNATIVES = 8  # of a word of a query
 SOUND, MISTYPED = "~", "-"  # begin terms; queries name those of mistyped words last
 _MOST_ROUGH = 3
-_FEWEST_CONSONANTS = 4  # of a word that may be mistyped
+_FEWEST_CONSONANTS = 4  # of a word that is known by its other consonants alone
+_FEWEST_SOUNDS = 4  # of a word of three consonants that may be mistyped: they and a vowel
+_ANY = "?"  # in the place of one consonant
 _CACHED = 16_384  # words, and pairs of them
 _COMPARED = 1_000  # characters of a text that is compared with a query
 _ORDER, _BREVITY = 0.08, 0.07  # what the order of words and the absence of others count
@@ -59,7 +61,8 @@ def _alternatives(word: Word, joined: Sequence[str]) -> tuple[str, ...]:
     rough = [SOUND + key for key in word.keys if key.endswith(ROUGH)][:_MOST_ROUGH]
     fine = [SOUND + key for key in word.keys if not key.endswith(ROUGH)]
     mistyped = _mistyped(word)
-    kept = len(word.stems) + len(rough) + len(joined) + len(mistyped)
+    is_short = len(mistyped) < _FEWEST_CONSONANTS  # its mistyped forms are vague: they get the places that are left
+    kept = len(word.stems) + len(rough) + len(joined) + (0 if is_short else len(mistyped))
     found = (
         *word.stems,
         *fine[: max(MOST_ALTERNATIVES - kept, len(word.bare), 1 if rough else 2)],
@@ -71,12 +74,20 @@ def _alternatives(word: Word, joined: Sequence[str]) -> tuple[str, ...]:
 
 
 def _mistyped(word: Word) -> list[str]:
-    """The consonants of a word, and then without each of them in turn."""
-    skeleton = consonants(word.keys[0]) if word.keys else ""
-    if len(skeleton) < _FEWEST_CONSONANTS:
+    """The consonants of a word, and then without each of them in turn.
+
+    Two consonants alone stand for too many words. So a word of three is known by its vowels too, with any consonant in
+    the place of its second, and of its third; a word without vowels is not forgiven.
+    """
+    key = word.keys[0].rstrip(ROUGH) if word.keys else ""
+    skeleton = consonants(key)
+    if len(skeleton) >= _FEWEST_CONSONANTS:
+        without_one = (skeleton[:place] + skeleton[place + 1 :] for place in range(len(skeleton)))
+        return [MISTYPED + form for form in (skeleton, *without_one)]
+    if len(skeleton) < _FEWEST_CONSONANTS - 1 or len(key) < _FEWEST_SOUNDS:
         return []
-    without_one = (skeleton[:index] + skeleton[index + 1 :] for index in range(len(skeleton)))
-    return [MISTYPED + form for form in (skeleton, *without_one)]
+    places = [place for place, sound in enumerate(key) if sound in skeleton]
+    return [f"{MISTYPED}{key[:place]}{_ANY}{key[place + 1 :]}" for place in places[1:]]
 
 
 @lru_cache(_CACHED)

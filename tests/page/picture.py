@@ -1,7 +1,7 @@
 """`make picture`: take docs/page.webp, the README's picture, from a running `make run`.
 
 Two demo users, each in a browser of their own, meet in a live room, comment and chat; the picture shows the second
-user's page.
+user's page while this user searches.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from tests.page.browser import Browser
 TARGET = Path(__file__).parent.parent.parent / "docs" / "page.webp"
 HOST, GUEST = "mona_elsayed", "ahmed_elsayed"  # the guest follows the host in the demo data
 TOPIC = "ليلة كشري في وسط البلد"
+SOUGHT = "koshary shampollion"
 
 
 async def sign_in(url: str, username: str) -> Browser:
@@ -58,17 +59,22 @@ async def comment(host: Browser, guest: Browser) -> None:
 
 
 async def talk(host: Browser, guest: Browser) -> None:
-    """In their chat, with the guest's notifications open."""
+    """In their chat."""
     await guest.send("#find-person input", HOST)
     await guest.click("#card button", "Message")
     await guest.send("#chat-composer input", "معادنا الجمعة الساعة 2، على القهوة ☕")
     await host.see("#chat-list .last", "معادنا")
     await host.click("#chat-list li:first-child .name")
     await guest.see("#chat-messages li:last-child [data-progress='read']")
-    await guest.click("#bell")
-    await guest.see("#notification-list .new")
     await host.write("#chat-composer input", "ماشي")
     await guest.see("#chat-typing", "typing")
+
+
+async def search(guest: Browser) -> None:
+    """For what the host has written in Arabic letters, in Latin ones."""
+    await guest.click("#open-search")
+    await guest.send("#search-form input", SOUGHT)
+    await guest.see("#found li[data-kind='post']", "شامبليون")
 
 
 async def main(url: str) -> None:
@@ -79,6 +85,7 @@ async def main(url: str) -> None:
         host, guest = windows
         for act in (meet, comment, talk):
             await act(host, guest)
+        await search(guest)
         shot = await guest.do(guest.driver.execute_cdp_cmd, "Page.captureScreenshot", {"format": "webp", "quality": 80})
         TARGET.write_bytes(base64.b64decode(shot["data"]))
         await host.click("#close-room")
