@@ -60,7 +60,8 @@ async def share_post(call: Call, request: CreateShare, tx: Transaction) -> Post:
         shared = await _load(call, tx, shared["shared_post_id"])
     if (shared["chosen_visibility"] or shared["visibility"]) != "public" or shared["author_is_private"]:
         raise errors.failed_precondition("only public posts of open accounts can be shared")
-    if shared["standing"] == "limited" and shared["author_id"] != call.viewer.id:
+    is_own = shared["author_id"] == call.viewer.id
+    if shared["standing"] in ("held", "removed") or (shared["standing"] == "limited" and not is_own):
         raise errors.failed_precondition("this post cannot be shared")
     if not request.text:
         await posts.lock_shares(tx, call.viewer.id)

@@ -19,7 +19,7 @@ CREATE OR REPLACE FUNCTION hidden_labels() RETURNS text[]
                        CASE l.label WHEN 'sexual' THEN 'hide' END) = 'hide'
            OR l.label IN ('sexual', 'graphic') AND is_minor(viewer_id()))
 $$;
-GRANT EXECUTE ON FUNCTION hidden_labels TO daira_app;
+GRANT EXECUTE ON FUNCTION hidden_labels TO daira_app, daira_worker;
 
 ---------------------------------------------------------------------------------------------------- enforcing
 

@@ -23,4 +23,4 @@ INTERNAL = {
     "decided", "enforce", "enforce_on_post", "enforce_on_room", "enforce_on_user", "narrowed", "end_room",
     "tell_of_finished", "withheld_by", "recheck_notifications",
 }  # fmt: skip
-TO_WORKERS = {"is_shown", "comment_limits", "withheld_by", "recheck_notifications"}
+TO_WORKERS = {"is_shown", "hidden_labels", "comment_limits", "withheld_by", "recheck_notifications"}
