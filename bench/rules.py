@@ -56,7 +56,7 @@ def rules() -> list[Rule]:
         "mentions > {1} && author.age_h < 72.0 || hashtags > 30 + {1}",
         "text.contains('phrase {1}') && media > 0",
         "own_repeats > {1} && length > 20",
-        "media_distance < 32 && author.posts > {1}",
+        "media > 3 && author.posts > {1}",
     )
     found = [shapes[number % len(shapes)].format(number % LISTS, number) for number in range(MOST_RULES)]
     costly = chain.from_iterable(

@@ -60,6 +60,7 @@ from workers.recordings import keep_recordings, react_to_report
 from workers.relay import run_relay
 from workers.room_keeper import keep_rooms
 from workers.runner import run_group
+from workers.text_keeper import keep_texts
 from workers.trends import keep_trends
 from workers.voice import keep_voice
 
@@ -111,6 +112,7 @@ class WorkerProcess:
             ),
             timedelta(days=stores.settings.username_reservation),
             build_export_keys(stores.settings)[0],
+            stores.classifier,
         )
         self._listen_url = listen_url
         self._names = names
@@ -149,6 +151,8 @@ class WorkerProcess:
                 return partial(erase_accounts, self.tools, self._stop)
             case "decisions-keeper":
                 return partial(keep_decisions, self.tools, self._stop)
+            case "texts-keeper":
+                return partial(keep_texts, self.tools, self._stop)
             case "sealer":
                 return partial(seal_audit, self.tools, self._stop)
             case "exports":
@@ -176,7 +180,7 @@ def worker_names() -> list[str]:
     """Return the names that `daira work` accepts."""
     keepers = ["keeper", "candidates", "embeddings", "trends-keeper", "media-sweeper", "voice-keeper"]
     senders = ["deliveries", "account-mails"]
-    safety = ["decisions-keeper", "sealer", "erasures", "exports"]
+    safety = ["decisions-keeper", "sealer", "erasures", "exports", "texts-keeper"]
     return ["relay", "counters", *senders, *keepers, "recordings-keeper", *safety, *LANES, *sorted(groups())]
 
 

@@ -59,6 +59,8 @@ def _unmapped(network: Network) -> Network:
 
 # Settings, each with those that it cannot be used without.
 _NEEDED = {
+    "classifier_url": ("classifier_secret",),
+    "classifier_secret": ("classifier_url",),
     "apns_key": ("apns_key_id", "apns_team_id", "apns_topic"),
     "webpush_key": ("webpush_subject",),
     "smtp_url": ("smtp_from",),
@@ -250,6 +252,18 @@ class Settings(BaseSettings):
     smtp_from: str | None = Field(None, description="Sender of e-mail: an address, or name <address>.")
     smtp_unsubscribe: str | None = Field(
         None, description="mailto: or https: URL to unsubscribe from e-mail. Default: mailto: the sender's address."
+    )
+    classifier_url: str | None = Field(
+        None,
+        description="http(s)://… of an outside classifier, which is asked about each post and comment. Requires its "
+        "secret. See docs/moderation.md.",
+        pattern=r"^https?://[^\s@]+$",
+    )
+    classifier_secret: SecretStr | None = Field(
+        None, description="Secret that requests to the classifier and its answers are signed with.", min_length=32
+    )
+    classifier_deadline: float = Field(
+        2.0, description="Seconds for which workers wait for the classifier, with all tries.", gt=0, le=30
     )
     chat_edit_window: float = Field(
         900.0, description="Seconds after which a chat message can no longer be edited.", ge=0
@@ -450,6 +464,13 @@ class Settings(BaseSettings):
     @property
     def app_database(self) -> str:
         return self._secret(self.postgres_url) or self._embedded.postgres_url("daira_app")
+
+    @property
+    def classifier(self) -> tuple[str, str, float] | None:
+        """Its URL, the shared secret, and the deadline in seconds."""
+        if self.classifier_url is None:
+            return None
+        return self.classifier_url, self._secret(self.classifier_secret), self.classifier_deadline
 
     @property
     def replica(self) -> tuple[str, float] | None:

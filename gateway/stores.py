@@ -21,6 +21,7 @@ from gateway.retrying import START_TIMEOUT_S, patiently, run_beside
 from gateway.search_engines import opensearch_servers
 from gateway.senders import open_senders
 from gateway.settings import Settings
+from moderation.classifier import Classifier
 from presence import reports
 from senders.providers import Providers
 from stage import roster
@@ -80,6 +81,7 @@ class Stores:
     voice_server: VoiceServer | None
     recorder: Recorder | None
     providers: Providers
+    classifier: Classifier | None
     opensearch: OpenSearchLink | None  # None if search is in PostgreSQL
 
 
@@ -116,6 +118,9 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             closing.push_async_callback(recorder.close)
         providers = Providers(await open_senders(settings))
         closing.push_async_callback(providers.close)
+        classifier = Classifier(*settings.classifier) if settings.classifier else None
+        if classifier is not None:
+            closing.push_async_callback(classifier.close)
         servers = opensearch_servers(settings)
         opensearch = None if servers is None else OpenSearchLink(servers)
         if opensearch is not None:
@@ -137,6 +142,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             voice_server=voice_server,
             recorder=recorder,
             providers=providers,
+            classifier=classifier,
             opensearch=opensearch,
         )
 

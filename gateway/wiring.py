@@ -42,6 +42,7 @@ from gateway.settings import Settings
 from gateway.shedding import Shedding
 from gateway.stores import Stores
 from handlers.call import Services
+from moderation.spam_score import CASE_FROM
 from moderation.standing_book import StandingBook
 from presence.presence_channel import PRESENCE
 from presence.presence_hooks import PresenceHooks
@@ -201,6 +202,7 @@ def _services(
         search_orders=StoredOrders(stores.data_shards, "search", list[SearchPlace]),
         rulebook=StandingBook(database),
         rule_hits=RuleHits(database, stores.ids),
+        flag_from=CASE_FROM if settings.classifier is None else 0.0,
         webpush_key=vapid_key.public if vapid_key else None,
         refresh_tokens=RefreshTokens(derive_keys(settings, "refresh"), timedelta(seconds=settings.refresh_leeway)),
     )

@@ -115,6 +115,7 @@ class Services:
     search_orders: StoredOrders[list[SearchPlace]]
     rulebook: StandingBook
     rule_hits: RuleHits
+    flag_from: float  # spam scores from which workers judge a text
     webpush_key: str | None  # the public part; None if no web pushes are sent
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 

@@ -4,17 +4,19 @@ A rule that refuses or requires a change is answered like any bad argument: INVA
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from domain.post_text import hashtags, mentioned_usernames
 from handlers.call import Call
 from moderation.features import Draft
 from moderation.prints import text_print
 from moderation.rulebook import Rulebook, Verdict
+from moderation.spam_score import spam_score
 from moderation.trials import author_of
 from protocol import errors
 from protocol.moderation import ModeratedType
 from protocol.rules import RuleSurface
-from storage import cases, decisions, rule_inputs
+from storage import cases, decisions, flagged, rule_inputs
 from storage.database import Transaction
 from storage.rule_hits import Hit
 
@@ -28,6 +30,13 @@ _USUAL_MESSAGE = {
 }
 
 
+class Screened(NamedTuple):
+    """What the rules say of a text, and how likely it is spam."""
+
+    verdict: Verdict
+    score: float
+
+
 async def screen(
     call: Call,
     tx: Transaction,
@@ -37,7 +46,7 @@ async def screen(
     *,
     media: int = 0,
     is_edit: bool = False,
-) -> Verdict | None:
+) -> Screened | None:
     """Return the verdict, for `settle` once the text is stored; None if no rule looks at it.
 
     written_id: of the post or comment, or a new one for other texts. Raises INVALID_ARGUMENT for what rules refuse;
@@ -51,7 +60,7 @@ async def screen(
         return None
     text = "\n".join(text for _, text in fields)
     row = await rule_inputs.weigh(tx, written_id, surface, text_print(text))
-    if row is None or not looks:
+    if row is None:
         return None
     draft = Draft(
         surface,
@@ -64,21 +73,27 @@ async def screen(
         repeats=row["repeats"],
         own_repeats=row["own_repeats"],
     )
+    score = spam_score(draft) if surface in _ALWAYS_NOTED else 0.0
+    if not looks:
+        return Screened(Verdict("allow", None, ()), score)
     verdict = book.judge(draft)
     if verdict.outcome in ("refuse", "require_change"):
         _note(call, verdict, surface, None)
         assert verdict.rule is not None
         reason = verdict.rule.message or _USUAL_MESSAGE[verdict.outcome]
         raise errors.invalid(_field(book, draft, verdict), reason)
-    return verdict
+    return Screened(verdict, score)
 
 
 async def settle(
-    call: Call, tx: Transaction, verdict: Verdict | None, target_type: ModeratedType, target_id: int
+    call: Call, tx: Transaction, screened: Screened | None, target_type: ModeratedType, target_id: int
 ) -> None:
-    """Hold what was stored if the verdict says so, and open a case about it."""
-    if verdict is None or not verdict.hits:
+    """Hold what was stored if a rule says so, and open a case about it. Have workers judge what looks like spam."""
+    if screened is None:
         return
+    if target_type in ("post", "comment") and screened.score >= call.services.flag_from:
+        await flagged.flag(tx, target_type, target_id, screened.score)
+    verdict = screened.verdict
     rule = verdict.rule
     if verdict.outcome == "hold" and rule is not None:
         await decisions.decide(
@@ -89,7 +104,8 @@ async def settle(
     async def note() -> None:
         _note(call, verdict, _SURFACES[target_type], target_id)
 
-    call.after_commit(note)
+    if verdict.hits:
+        call.after_commit(note)
 
 
 _SURFACES: dict[ModeratedType, RuleSurface] = {

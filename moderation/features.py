@@ -8,7 +8,6 @@ from moderation.disguises import read
 from moderation.term_lists import TermMatcher
 from protocol.rules import RuleSurface
 
-UNLIKE = 256  # distance of two perceptual hashes: all bits differ
 MOST_WORDS = 300  # of a text, in `words`
 _HOUR_S = 3_600.0
 
@@ -30,7 +29,6 @@ class Draft(NamedTuple):
     """What is to be published. fields: the texts, by the names of the fields that they come from.
 
     repeats: how often the same text was published within 24 hours, by anybody; own_repeats: by its author.
-    media_distance: how many of 256 bits differ between the nearest of its files and a removed one.
     """
 
     surface: RuleSurface
@@ -42,7 +40,6 @@ class Draft(NamedTuple):
     hashtags: int = 0
     repeats: int = 0
     own_repeats: int = 0
-    media_distance: int = UNLIKE
 
     @property
     def text(self) -> str:
@@ -65,7 +62,6 @@ VARIABLES = {
     "mentions": "how many users are mentioned",
     "hashtags": "how many hashtags",
     "media": "how many files are attached",
-    "media_distance": "bits of 256 in which the nearest file differs from a removed one; up to 31 is the same picture",
     "repeats": "how often anybody published the same folded text within 24 hours",
     "own_repeats": "how often the author did",
     "is_edit": "whether it changes what was published already",
@@ -105,7 +101,6 @@ def features(draft: Draft, matcher: TermMatcher) -> dict[str, Any]:
         "mentions": draft.mentions,
         "hashtags": draft.hashtags,
         "media": draft.media,
-        "media_distance": draft.media_distance,
         "repeats": draft.repeats,
         "own_repeats": draft.own_repeats,
         "is_edit": draft.is_edit,

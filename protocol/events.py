@@ -425,6 +425,16 @@ class ReportRetractedEvent(Event, frozen=True):
     case_id: int
 
 
+class ContentFlaggedEvent(Event, frozen=True):
+    """Workers shall judge a text. score: how likely it is spam. The database writes this event: see `flag_content`."""
+
+    topic: ClassVar[str] = "content.flagged"
+    keyed_by: ClassVar[str] = "target_id"
+    target_type: Literal["post", "comment"]
+    target_id: int
+    score: float
+
+
 EVENTS: dict[str, type[Event]] = {event.topic: event for event in Event.__subclasses__()}
 if len(EVENTS) < len(Event.__subclasses__()):
     raise TypeError("two events have the same topic")

@@ -1,7 +1,7 @@
-"""Events that the worker group `notifications` has handled. All functions are for workers.
+"""Events that the worker groups `notifications` and `moderation` have handled. All functions are for workers.
 
 Follows, mutes and rights at the time when an event is handled decide whom it notifies. If a repeated event asked for
-them again, it would notify users who were left out then.
+them again, it would notify users who were left out then. A score must not shadow again what a moderator has undone.
 """
 
 from collections.abc import Sequence

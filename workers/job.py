@@ -13,6 +13,7 @@ from channels.user_keys import UserKeys
 from domain.notification_rules import Delays
 from domain.one_time_codes import OneTimeCodes
 from media.processing import ProcessingRules
+from moderation.classifier import Classifier
 from protocol.events import Event, Lane
 from senders.providers import Providers
 from stage.recorder import Recorder
@@ -64,6 +65,7 @@ class Tools:
     user_keys: UserKeys
     username_reservation: timedelta
     export_key: ExportKey
+    classifier: Classifier | None
     lanes: Lanes = field(default_factory=Lanes)
     pushed: PushedChats = field(default_factory=PushedChats)
     suggested_words: set[int] = field(default_factory=set)  # of search, that enough people have written

@@ -33,7 +33,9 @@ LONGEST_OUTAGE_WAIT_S = 1.0  # to ask again costs little: breakers refuse it at 
 UNAVAILABLE = (
     DatabaseUnavailable, ObjectsUnavailable, EventLogUnavailable, SearchUnavailable, *REDIS_UNAVAILABLE,
 )  # fmt: skip
-REMEMBERING = frozenset({"notifications"})  # groups whose reactions are told whether their event is repeated
+REMEMBERING = frozenset(
+    {"notifications", "moderation"}
+)  # groups whose reactions are told whether their event is repeated
 
 REACTIONS = Counter("daira_reactions_total", "Reactions to events", ["group", "topic", "outcome"])
 REACTION_SECONDS = Histogram("daira_reaction_seconds", "Time of a reaction with its retries", ["group", "topic"])

@@ -205,3 +205,28 @@ CREATE OR REPLACE FUNCTION trial_texts(places text[], above bigint, step integer
     ORDER BY t.id
 $$;
 GRANT EXECUTE ON FUNCTION trial_texts TO daira_app;
+
+---------------------------------------------------------------------------------------------------- flagged texts
+
+-- Have workers judge a post or comment of the viewer. `suspicion`: its spam score.
+CREATE OR REPLACE FUNCTION flag_content(type text, target bigint, suspicion float8) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    INSERT INTO outbox (id, topic, key, payload)
+    SELECT mint_id(), 'content.flagged', target::text, convert_to(jsonb_build_object(
+        'v', 1, 'target_type', type, 'target_id', target, 'score', least(1, greatest(0, suspicion)))::text, 'UTF8')
+    FROM moderated(type, target, 0) m
+    WHERE m.owner_id = viewer_id() AND type IN ('post', 'comment');
+    RETURN FOUND;
+END $$;
+GRANT EXECUTE ON FUNCTION flag_content TO daira_app;
+
+-- A flagged post or comment as it is now, and how long its author has an account. For workers.
+CREATE OR REPLACE FUNCTION flagged_content(type text, target bigint)
+    RETURNS TABLE (owner_id bigint, text text, age_s float8, is_verified boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT m.owner_id, m.contents ->> 'text', extract(epoch FROM now() - u.created_at)::float8, u.is_verified
+    FROM moderated(type, target, 0) m JOIN users u ON u.id = m.owner_id
+    WHERE viewer_id() IS NULL
+$$;
+GRANT EXECUTE ON FUNCTION flagged_content TO daira_worker;

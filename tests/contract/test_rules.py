@@ -229,3 +229,23 @@ async def test_a_new_account_has_tighter_limits(cluster: Cluster, person: NewPer
     assert (await ahmed.refused("chat.send", chat_id=chat["id"], text="hello")).code == "RESOURCE_EXHAUSTED"
     await mona.call("chat.accept", chat_id=chat["id"])
     await ahmed.call("chat.send", chat_id=chat["id"], text="hello")
+
+
+async def test_spam_is_shadowed_and_a_moderator_sees_it(cluster: Cluster, person: NewPerson, marker: str):
+    spammer, _ = await register(cluster)
+    mona = await person("mona", node="b")
+    text = f"{marker} a.com/{marker} b.com/{marker} c.com/{marker}"
+    posts = [await spammer.call("post.create", text=text) for _ in range(6)]
+    await cluster.settle()
+    owner = await cluster.owner()
+    decided = await owner.fetch(
+        "SELECT target_id, action, reason, decided_by FROM decisions WHERE user_id = $1", int(spammer.id)
+    )
+    opened = await owner.fetch("SELECT DISTINCT source, reason FROM cases WHERE owner_id = $1", int(spammer.id))
+    await owner.close()
+    assert {tuple(row)[1:] for row in decided} == {("shadow", "spam", None)}
+    assert int(posts[-1]["id"]) in {row["target_id"] for row in decided}
+    assert int(posts[0]["id"]) not in {row["target_id"] for row in decided}
+    assert [tuple(row) for row in opened] == [("classifier", "spam")]
+    assert (await mona.refused("post.get", post_id=posts[-1]["id"])).code == "NOT_FOUND"
+    assert (await spammer.call("post.get", post_id=posts[-1]["id"]))["text"] == text

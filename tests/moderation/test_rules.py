@@ -30,7 +30,7 @@ def post(text: str, author: Author = Author(), **more: int) -> Draft:  # noqa: B
         "words.exists(w, size(w) == 11 && w.startsWith('01')) && size(urls) > 0",
         "!author.is_verified && author.posts_1h > 5 && repeats > 3",
         "'a) words.exists(' in words",
-        "media_distance < 32",
+        "media > 0 && author.followers < 3",
     ],
 )
 def test_an_expression_over_features_can_be_a_rule(expression: str) -> None:

@@ -57,7 +57,7 @@ _REMOVED = ', "user_id": %s, "reason": "kicked", "joined": null'
 # Triggers and the operator's commands write them: no viewer may.
 OF_NO_VIEWER = {
     "media.uploaded", "media.described", "media.finished", "media.owner_opened", "media.deleted",
-    "system.message_sent", "search.due", "decision.made", "decision.ended", "case.opened",
+    "system.message_sent", "search.due", "decision.made", "decision.ended", "case.opened", "content.flagged",
     "case.changed", "report.created", "report.retracted",
 }  # fmt: skip
 
@@ -147,6 +147,9 @@ OUTBOX = {
             (NO_ONE, _decided("ended")),
             (NO_ONE, _event("search.due", "{me}", '"kind": "user", "document_id": {me}')),
             (NO_ONE, _event("case.opened", "{case}", '"case_id": {case}')),
+            (NO_ONE, _event(
+                "content.flagged", "{post}", '"target_type": "post", "target_id": {post}, "score": 1'
+            )),
             (NO_ONE, _event("case.changed", "{case}", '"case_id": {case}, "change": "claimed"')),
             (NO_ONE, _event("report.created", "{case}", '"case_id": {case}, "report_id": {report}')),
             (NO_ONE, _event("report.retracted", "{case}", '"case_id": {case}, "report_id": {report}')),

@@ -25,10 +25,11 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
     "save_terms": (("banned", _TERMS),),
     "weigh_text": ((ANYONE, _WEIGH),),
     "log_rule_hits": (("nobody", _LOG),),
+    "flag_content": (("owner", "SELECT flag_content('post', {post}, 1)"),),
     "trial_size": (("banned", "SELECT trial_size('{{post}}') > 0"),),
     "trial_texts": (
         ("banned", "SELECT true FROM trial_texts('{{post}}', {open_post} - 1, 1, 9) WHERE id = {open_post}"),
     ),
 }
-TO_WORKERS = {"forget_texts"}
+TO_WORKERS = {"forget_texts", "flagged_content"}
 INTERNAL = TO_WORKERS | {"change_rulebook", "pace_of", "repeats_of"}
