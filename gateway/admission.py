@@ -3,12 +3,13 @@
 import structlog
 
 from channels.subscriptions import SubscriptionFailed
+from domain import api_keys as keys
 from engine.close_reasons import CloseReason
 from gateway.observability import REFUSED
 from handlers.call import Services, Viewer
 from protocol.errors import CallError
 from protocol.tokens import TokenError
-from storage import reach
+from storage import api_keys, reach
 from storage.redis import RedisError
 
 # The errors of a handshake while PostgreSQL or Redis does not answer.
@@ -38,15 +39,15 @@ class Admission:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    async def admit(self, token: str | None, address: str) -> Viewer | None:
-        """Return who the token belongs to; None for a client without one. Raises Refused, Unavailable.
+    async def admit(self, token: str | None, address: str, key: str | None = None) -> Viewer | None:
+        """Return who the token, or the key of a service, belongs to; None without one. Raises Refused, Unavailable.
 
         Whether the token's session was revoked is checked later, with the query that loads its user.
         """
         try:
             if token is None:
                 await self._services.limits.hit_address("handshake", address)
-                return None
+                return await self._admit_key(key, address) if key else None
             claims = self._services.tokens.verify(token, self._services.now())
         except TokenError as error:
             raise Refused("UNAUTHENTICATED", error.reason) from None
@@ -56,6 +57,16 @@ class Admission:
         except RedisError as error:
             raise unavailable(error) from error
         return Viewer(claims.user_id, claims.session_id, claims.expires_at)
+
+    async def _admit_key(self, key: str, address: str) -> Viewer:
+        try:
+            admitted = await api_keys.admit(self._services.database, keys.digest(key), address)
+        except reach.OUT_OF_REACH as error:
+            raise unavailable(error) from error
+        if admitted is None:
+            raise Refused("UNAUTHENTICATED", "revoked")
+        expires_at, methods = admitted["expires_at"], frozenset(admitted["methods"])
+        return Viewer(admitted["user_id"], admitted["session_id"], expires_at, methods)
 
 
 def unavailable(error: Exception) -> Unavailable:

@@ -140,6 +140,8 @@ class Dispatcher:
     def _begin(self, method: Method, trace: Trace, caller: Caller, budget: Budget) -> Call:
         if caller.viewer is None and not method.anonymous:
             raise errors.unauthenticated()
+        if caller.viewer is not None and caller.viewer.methods is not None and method.name not in caller.viewer.methods:
+            raise errors.permission_denied("this key may not call the method")
         return Call(
             method.name, trace, self._services, caller.viewer, budget, caller.address, caller.user_agent, caller
         )
@@ -162,8 +164,7 @@ class Dispatcher:
             read = partial(_handle, method, call, request)
             return await self._services.database.read(call.viewer.id, read, budget=call.budget)
         async with self._services.database.transaction(call.viewer.id, budget=call.budget) as tx:
-            if method.role is not None:
-                await roles.require(tx, method.role)
+            await _check_role(method, call, tx)
             if key is None:
                 result = await method.handler(call, request, tx)
             else:
@@ -214,9 +215,18 @@ class Dispatcher:
 
 
 async def _handle(method: Method, call: Call, request: Any, tx: Transaction) -> Any:
-    if method.role is not None:
-        await roles.require(tx, method.role)
+    await _check_role(method, call, tx)
     return await method.handler(call, request, tx)
+
+
+async def _check_role(method: Method, call: Call, tx: Transaction) -> None:
+    """A moderator must also have proved the second factor lately. A key was made by an admin who had."""
+    if method.role is None:
+        return
+    await roles.require(tx, method.role)
+    age = call.services.staff_proof
+    if age is not None and call.viewer.methods is None:
+        await roles.require_proof(tx, call.viewer.session_id, age)
 
 
 def _read(method: Method, packet: wire.Packet, caller: Caller) -> Any:

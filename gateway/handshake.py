@@ -42,6 +42,7 @@ class ConnectAuth(msgspec.Struct):
     """
 
     token: str | None = None
+    key: str | None = None  # of a service, instead of a token
     protocol: int | str | None = None
     pid: str | None = None
     offset: str | None = None
@@ -78,7 +79,7 @@ class Handshake:
         """Returns None for an anonymous client, and for one that closed meanwhile. Raises Refused, Unavailable."""
         connection = self._connection
         auth = _read_auth(connection.codec, packet)
-        connection.viewer = await self._entry.admission.admit(auth.token, connection.address)
+        connection.viewer = await self._entry.admission.admit(auth.token, connection.address, auth.key)
         if connection.is_closed:
             return None
         connection.pid = new_pid()

@@ -209,6 +209,12 @@ class Settings(BaseSettings):
         description="id:secret[,id:secret…]: the first encrypts the secrets of second factors, all decrypt them. "
         "Without it, nobody can switch a second factor on.",
     )
+    staff_proof: float = Field(
+        43_200.0,
+        description="Seconds for which a proof of the second factor lets moderators and admins work. 0: none is asked "
+        "for, which needs a local DAIRA_HOST.",
+        ge=0,
+    )
     refresh_leeway: float = Field(
         10.0, description="Seconds in which a client may repeat a refresh whose answer it lost. 0: never.", ge=0
     )
@@ -414,6 +420,11 @@ class Settings(BaseSettings):
                 "DAIRA_DEVELOPER_PAGE signs anyone in as any demo user: it requires DAIRA_HOST=127.0.0.1 and no "
                 "DAIRA_TRUSTED_PROXIES"
             )
+        if not self.staff_proof and not self.is_for_this_machine_alone:
+            raise ValueError(
+                "DAIRA_STAFF_PROOF=0 lets moderators in without a second factor: it requires DAIRA_HOST=127.0.0.1 and "
+                "no DAIRA_TRUSTED_PROXIES"
+            )
         if self.postgres_url:
             needed = ("postgres_worker_url", "redis_url", "s3_endpoint", "token_keys")
             missing = [f"DAIRA_{name.upper()}" for name in needed if not getattr(self, name)]
@@ -609,6 +620,12 @@ class Settings(BaseSettings):
             return None
         sender = self.smtp_from or ""
         return self._secret(self.smtp_url), sender, self.smtp_unsubscribe or f"mailto:{parseaddr(sender)[1]}"
+
+    @property
+    def staff_proof_age(self) -> timedelta | None:
+        """None if it is not asked for: on a laptop, demo users have no second factor."""
+        is_asked_for = self.staff_proof and not self.developer_page
+        return timedelta(seconds=self.staff_proof) if is_asked_for else None
 
     @property
     def delays(self) -> Delays:

@@ -203,6 +203,7 @@ def _services(
         rulebook=StandingBook(database),
         rule_hits=RuleHits(database, stores.ids),
         flag_from=CASE_FROM if settings.classifier is None else 0.0,
+        staff_proof=settings.staff_proof_age,
         webpush_key=vapid_key.public if vapid_key else None,
         refresh_tokens=RefreshTokens(derive_keys(settings, "refresh"), timedelta(seconds=settings.refresh_leeway)),
     )

@@ -58,11 +58,15 @@ from tracing.traces import Trace
 
 
 class Viewer(msgspec.Struct, frozen=True):
-    """The user who is signed in on the socket, the session, and the expiry of its access token."""
+    """The user who is signed in on the socket, the session, and the expiry of its access token.
+
+    methods: what the key of a service may call; None for a user.
+    """
 
     id: int
     session_id: int
     expires_at: datetime
+    methods: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,7 @@ class Services:
     rulebook: StandingBook
     rule_hits: RuleHits
     flag_from: float  # spam scores from which workers judge a text
+    staff_proof: timedelta | None  # how old the second factor of a moderator's session may be; None: not asked for
     webpush_key: str | None  # the public part; None if no web pushes are sent
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 

@@ -108,6 +108,15 @@ def restricted(status: str, until: str | None) -> CallError:
     return CallError("FAILED_PRECONDITION", message, details=tuple(details))
 
 
+def second_factor_needed() -> CallError:
+    """For a moderator whose session has not passed the second factor lately."""
+    return CallError(
+        "FAILED_PRECONDITION",
+        "prove the second factor by auth.prove_second_factor; without one, begin with auth.enable_totp",
+        details=(Detail("second_factor", "is to be proved"),),
+    )
+
+
 def permission_denied(message: str) -> CallError:
     """For an action that the viewer may not do, on what the viewer may see."""
     return CallError("PERMISSION_DENIED", message)

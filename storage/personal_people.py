@@ -30,6 +30,18 @@ PEOPLE = (
         (Deleted(),),
     ),
     Personal(
+        "api_keys",
+        "id",
+        _MINE,
+        "id name prefix methods created_at last_used_at",
+        "user_id session_id key_hash",
+        _SECRET,
+        (Deleted(),),
+    ),
+    Personal(
+        "former_usernames", "username_key", _MINE, "username_key until", "user_id", "It is the person.", (Deleted(),)
+    ),
+    Personal(
         "second_factors",
         "user_id",
         _MINE,
@@ -233,7 +245,7 @@ LAST = (
         "user_id",
         _MINE,
         "email email_verified_at birth_date locale timezone created_at messages_from comments_from mentions_from"
-        " governorate suggest_me label_choices",
+        " governorate suggest_me label_choices username_changed_at",
         "user_id email_key password_hash birth_date_corrected_at",
         _SECRET,
         (Deleted(),),

@@ -1,5 +1,6 @@
 """Roles of users: read when they matter, so that a role that was taken away ends at once."""
 
+import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
@@ -21,6 +22,13 @@ async def require(tx: Transaction, role: Role) -> None:
     require_primary(tx)
     if not await tx.fetchval(_HOLDS[role]):
         raise errors.permission_denied(f"only for users with the role {role}")
+
+
+async def require_proof(tx: Transaction, session_id: int, age: datetime.timedelta) -> None:
+    """Raises FAILED_PRECONDITION unless the viewer's session has passed the second factor within that time."""
+    statement = "SELECT second_factor_at > now() - $2::interval FROM sessions WHERE id = $1"
+    if not await tx.fetchval(statement, session_id, age):
+        raise errors.second_factor_needed()
 
 
 async def grant(connection: Connection, username: str, role: str) -> bool:

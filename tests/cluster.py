@@ -62,7 +62,14 @@ class Cluster:
 
     def settings(self, **overrides: Any) -> Settings:
         """Limits that methods declare are overridden by their variable's name, too: `limit_post="10/hour"`."""
-        patient = {**RAISED_LIMITS, "call_deadline": WAIT_S, "shed_delay": WAIT_S, "drain": 0.5, "explore_cache": 0}
+        patient = {
+            **RAISED_LIMITS,
+            "call_deadline": WAIT_S,
+            "shed_delay": WAIT_S,
+            "drain": 0.5,
+            "explore_cache": 0,
+            "staff_proof": 0,
+        }
         fields = {**patient, **self._overrides, **overrides}
         limit = {each.name: fields.pop(f"limit_{each.name}") for each in methods.limits}
         return Settings(_env_file=None, data_dir=self.data_dir, limit=limit, **fields)

@@ -18,6 +18,11 @@ export interface AccountExported {
   expires_at: string;
 }
 
+export interface AccountHistory {
+  items: HistoryItem[];
+  next_cursor: string | null;
+}
+
 /** The account is hidden, and is erased at that time. */
 export interface AccountLeaving {
   erase_at: string;
@@ -57,6 +62,28 @@ export interface AddToChat {
 export interface AddedToChat {
   member_ids: string[];
   requested_ids: string[];
+}
+
+/** `prefix`: the beginning of the key. `username`: of the admin who made it, and as whom it acts. */
+export interface ApiKey {
+  id: string;
+  name: string;
+  prefix: string;
+  methods: string[];
+  username: string;
+  created_at: string;
+  expires_at: string;
+  last_used_at: string | null;
+  revoked_at: string | null;
+}
+
+export interface ApiKeyList {
+  items: ApiKey[];
+  next_cursor: string | null;
+}
+
+export interface ApiKeyRef {
+  key_id: string;
 }
 
 /** The most users who were inside at once, within the minute that begins at `at`. */
@@ -213,6 +240,10 @@ export interface ChangeEmail {
 export interface ChangePassword {
   old_password: string;
   new_password: string;
+}
+
+export interface ChangeUsername {
+  username: string;
 }
 
 /** Whether the channel is used. Absent fields stay as they are. */
@@ -590,6 +621,13 @@ export interface CreateComment {
   idempotency_key?: string | null;
 }
 
+/** `methods`: what the key may call; none of `auth`, `session`, `account` and `key`. */
+export interface CreateKey {
+  name: string;
+  methods: string[];
+  days?: number;
+}
+
 /** The text may be empty if there are media. */
 export interface CreatePost {
   text: string;
@@ -637,6 +675,22 @@ export interface CreateUpload {
   alt?: string | null;
   is_sensitive?: boolean;
   idempotency_key?: string | null;
+}
+
+/** `key` is shown only now: services send it in `auth` of CONNECT. */
+export interface CreatedKey {
+  id: string;
+  key: string;
+  expires_at: string;
+}
+
+/** How the caller's account is protected. `username_changes_at`: null if it may be changed now. */
+export interface CredentialState {
+  email: string;
+  email_verified: boolean;
+  second_factor: boolean;
+  recovery_codes_left: number;
+  username_changes_at: string | null;
 }
 
 /** `reason`: instead of that of the case. `labels`: for the action "label". `until`: without it, for good. */
@@ -891,6 +945,16 @@ export interface HideFromFeed {
   reason: "author" | "not_interested" | "seen_too_often" | "spam" | "topic";
 }
 
+/** `action`: such as `auth.login`. `network`: the beginning of the address; it names no place. */
+export interface HistoryItem {
+  id: string;
+  action: string;
+  device: string | null;
+  network: string | null;
+  at: string;
+  current: boolean;
+}
+
 export interface InviteToRoom {
   room_id: string;
   user_ids: string[];
@@ -1002,6 +1066,16 @@ export interface ListFollows {
 export interface ListHashtagPosts {
   tag: string;
   mode?: "latest" | "top" | null;
+  cursor?: string | null;
+  limit?: number | null;
+}
+
+export interface ListHistory {
+  cursor?: string | null;
+  limit?: number | null;
+}
+
+export interface ListKeys {
   cursor?: string | null;
   limit?: number | null;
 }
@@ -2320,6 +2394,8 @@ export interface ClientToServerEvents {
   "auth.change_email": (request: ChangeEmail, ack: (answer: Answer<Nothing>) => void) => void;
   /** Set a new password and end all other sessions. Repeating it changes nothing. */
   "auth.change_password": (request: ChangePassword, ack: (answer: Answer<Nothing>) => void) => void;
+  /** Take another username, once in 14 days. The former one is reserved for the caller for 30 days. */
+  "auth.change_username": (request: ChangeUsername, ack: (answer: Answer<Nothing>) => void) => void;
   /** Change the account's address to that which got the code; the former one is told. Repeating it changes nothing. */
   "auth.confirm_email": (request: ConfirmEmail, ack: (answer: Answer<Nothing>) => void) => void;
   /** Sign this socket in, by the challenge of a login and a code of the second factor. */
@@ -2330,6 +2406,8 @@ export interface ClientToServerEvents {
   "auth.disable_totp": (request: DisableTotp, ack: (answer: Answer<Nothing>) => void) => void;
   /** Begin a second factor: a secret for an authenticator app. It protects nothing before `auth.confirm_totp`. */
   "auth.enable_totp": (request: EnableTotp, ack: (answer: Answer<TotpSecret>) => void) => void;
+  /** Sign-ins to the caller's account, failures and changes of the last 90 days, newest first. */
+  "auth.history": (request: ListHistory, ack: (answer: Answer<AccountHistory>) => void) => void;
   /** Sign this socket in, or ask for the second factor. */
   "auth.login": (request: Login, ack: (answer: Answer<SignedIn | SecondFactorNeeded>) => void) => void;
   /** Revoke this session and disconnect all its sockets. */
@@ -2348,6 +2426,8 @@ export interface ClientToServerEvents {
   "auth.resend_verification": (ack: (answer: Answer<Nothing>) => void) => void;
   /** Set a new password by the code, and end all sessions. Repeating it changes nothing. */
   "auth.reset_password": (request: ResetPassword, ack: (answer: Answer<Nothing>) => void) => void;
+  /** The address of the caller's account, and how the account is protected. */
+  "auth.status": (ack: (answer: Answer<CredentialState>) => void) => void;
   /** Prove by the code that the user reads the account's address. Repeating it changes nothing. */
   "auth.verify_email": (request: VerifyEmail, ack: (answer: Answer<Nothing>) => void) => void;
   /** Claim a case for 10 minutes, or renew the claim: colleagues then leave it alone. */
@@ -2488,6 +2568,12 @@ export interface ClientToServerEvents {
   "hashtag.get": (request: HashtagRef, ack: (answer: Answer<HashtagPage>) => void) => void;
   /** Public posts with a hashtag. Pages of the top posts keep one order for 10 minutes. */
   "hashtag.posts": (request: ListHashtagPosts, ack: (answer: Answer<PostPage>) => void) => void;
+  /** Make a key that acts as the caller, for these methods alone. Its text is in this answer only. */
+  "key.create": (request: CreateKey, ack: (answer: Answer<CreatedKey>) => void) => void;
+  /** The keys of all admins, newest first. */
+  "key.list": (request: ListKeys, ack: (answer: Answer<ApiKeyList>) => void) => void;
+  /** End a key at once, and close its sockets. Repeating it changes nothing. */
+  "key.revoke": (request: ApiKeyRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** Delete the caller's file, if nothing uses it. Repeating it changes nothing. */
   "media.abort_upload": (request: MediaRef, ack: (answer: Answer<Media>) => void) => void;
   /** Check that all bytes are there and of the declared type, and process them. Repeating it changes nothing. */

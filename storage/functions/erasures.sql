@@ -100,17 +100,6 @@ CREATE OR REPLACE FUNCTION reserve_username(person bigint, reserved interval) RE
 $$;
 GRANT EXECUTE ON FUNCTION reserve_username TO daira_worker;
 
--- A reserved name is refused as a taken one is.
-CREATE OR REPLACE FUNCTION username_is_free() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-BEGIN
-    IF EXISTS (SELECT FROM username_reservations r
-               WHERE r.key_hash = sha256(convert_to(NEW.username_key, 'UTF8')) AND r.until > now()) THEN
-        RAISE unique_violation USING MESSAGE = 'the username is reserved', CONSTRAINT = 'username_reserved';
-    END IF;
-    RETURN NEW;
-END $$;
-
 -- Accounts that are due, and for how many seconds the oldest has been.
 CREATE OR REPLACE FUNCTION erasure_backlog(OUT accounts bigint, OUT age double precision)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$

@@ -16,7 +16,7 @@ BEGIN
     END IF;
     IF what = 'reset_password' THEN
         SELECT a.user_id, a.email, a.locale INTO to_user, to_address, its_locale
-        FROM accounts a JOIN users u ON u.id = a.user_id WHERE a.email_key = new_key AND u.status IN ('active', 'leaving');
+        FROM accounts a JOIN users u ON u.id = a.user_id WHERE a.email_key = new_key AND u.status <> 'deleted';
     ELSE
         SELECT a.user_id, a.locale, CASE what
             WHEN 'verify_email' THEN a.email

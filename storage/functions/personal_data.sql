@@ -184,6 +184,14 @@ BEGIN
         DELETE FROM sessions WHERE (id) IN (
             SELECT id FROM sessions WHERE user_id = person LIMIT amount);
         GET DIAGNOSTICS erased = ROW_COUNT;
+    WHEN 'api_keys' THEN
+        DELETE FROM api_keys WHERE (id) IN (
+            SELECT id FROM api_keys WHERE user_id = person LIMIT amount);
+        GET DIAGNOSTICS erased = ROW_COUNT;
+    WHEN 'former_usernames' THEN
+        DELETE FROM former_usernames WHERE (username_key) IN (
+            SELECT username_key FROM former_usernames WHERE user_id = person LIMIT amount);
+        GET DIAGNOSTICS erased = ROW_COUNT;
     WHEN 'second_factors' THEN
         DELETE FROM second_factors WHERE (user_id) IN (
             SELECT user_id FROM second_factors WHERE user_id = person LIMIT amount);
@@ -369,6 +377,12 @@ BEGIN
     WHEN 'sessions' THEN
         RETURN QUERY SELECT jsonb_build_object('id', t.id, 'device_name', t.device_name, 'ip', t.ip, 'user_agent', t.user_agent, 'created_at', t.created_at, 'last_seen_at', t.last_seen_at, 'expires_at', t.expires_at, 'revoked_at', t.revoked_at, 'revoked_reason', t.revoked_reason, 'second_factor_at', t.second_factor_at)
             FROM sessions t WHERE (id) IN (SELECT id FROM sessions WHERE user_id = person);
+    WHEN 'api_keys' THEN
+        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'name', t.name, 'prefix', t.prefix, 'methods', t.methods, 'created_at', t.created_at, 'last_used_at', t.last_used_at)
+            FROM api_keys t WHERE (id) IN (SELECT id FROM api_keys WHERE user_id = person);
+    WHEN 'former_usernames' THEN
+        RETURN QUERY SELECT jsonb_build_object('username_key', t.username_key, 'until', t.until)
+            FROM former_usernames t WHERE (username_key) IN (SELECT username_key FROM former_usernames WHERE user_id = person);
     WHEN 'second_factors' THEN
         RETURN QUERY SELECT jsonb_build_object('confirmed_at', t.confirmed_at, 'created_at', t.created_at)
             FROM second_factors t WHERE (user_id) IN (SELECT user_id FROM second_factors WHERE user_id = person);
@@ -424,7 +438,7 @@ BEGIN
         RETURN QUERY SELECT jsonb_build_object('id', t.id, 'state', t.state, 'created_at', t.created_at, 'size_bytes', t.size_bytes, 'expires_at', t.expires_at)
             FROM account_exports t WHERE (id) IN (SELECT id FROM account_exports WHERE user_id = person);
     WHEN 'accounts' THEN
-        RETURN QUERY SELECT jsonb_build_object('email', t.email, 'email_verified_at', t.email_verified_at, 'birth_date', t.birth_date, 'locale', t.locale, 'timezone', t.timezone, 'created_at', t.created_at, 'messages_from', t.messages_from, 'comments_from', t.comments_from, 'mentions_from', t.mentions_from, 'governorate', t.governorate, 'suggest_me', t.suggest_me, 'label_choices', t.label_choices)
+        RETURN QUERY SELECT jsonb_build_object('email', t.email, 'email_verified_at', t.email_verified_at, 'birth_date', t.birth_date, 'locale', t.locale, 'timezone', t.timezone, 'created_at', t.created_at, 'messages_from', t.messages_from, 'comments_from', t.comments_from, 'mentions_from', t.mentions_from, 'governorate', t.governorate, 'suggest_me', t.suggest_me, 'label_choices', t.label_choices, 'username_changed_at', t.username_changed_at)
             FROM accounts t WHERE (user_id) IN (SELECT user_id FROM accounts WHERE user_id = person);
     WHEN 'users' THEN
         RETURN QUERY SELECT jsonb_build_object('id', t.id, 'username', t.username, 'display_name', t.display_name, 'bio', t.bio, 'avatar_url', t.avatar_url, 'role', t.role, 'status', t.status, 'is_verified', t.is_verified, 'is_private', t.is_private, 'follower_count', t.follower_count, 'following_count', t.following_count, 'post_count', t.post_count, 'created_at', t.created_at, 'presence_status', t.presence_status, 'presence_text', t.presence_text, 'presence_audience', t.presence_audience, 'suspended_until', t.suspended_until)

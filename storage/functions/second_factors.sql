@@ -88,3 +88,8 @@ CREATE OR REPLACE FUNCTION notify_account(what text, about text) RETURNS boolean
     RETURNING true
 $$;
 GRANT EXECUTE ON FUNCTION notify_account TO daira_app;
+
+CREATE OR REPLACE FUNCTION recovery_codes_left() RETURNS integer
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN (SELECT count(*) FROM public.recovery_codes c WHERE c.user_id = public.viewer_id() AND c.used_at IS NULL);
+GRANT EXECUTE ON FUNCTION recovery_codes_left TO daira_app;

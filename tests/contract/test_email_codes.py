@@ -154,7 +154,7 @@ class Watched:
         traced, run = database._traced, Passwords._run
 
         def note(statement: str, work):
-            if any(word in statement for word in ("_code", "audit", "password_hash", "account_for_login")):
+            if any(word in statement for word in ("_code", "INTO audit", "password_hash", "account_for_login")):
                 self.work.append(re.sub(r"\s+", " ", statement))
             return traced(statement, work)
 

@@ -16,7 +16,7 @@ from tests.contract.test_bad_input import CODECS, Raw
 # A required field can hold at least one of these, or one of its literals.
 VALID = (
     "1", "abc", "abc@example.org", "12345678", "123456", "a long password", "🔥", "image/png", 1, False, ["1"], [1],
-    ["post"],
+    ["post"], ["post.get"],
     [{"post_id": "1", "dwell_ms": 1}],
 )  # fmt: skip
 WRONG = (None, True, 7.5, "\x00", {"x": 1}, [[]])

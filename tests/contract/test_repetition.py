@@ -316,7 +316,7 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
 ELSEWHERE = {
     "account.cancel_delete", "account.delete", "account.export",
     "auth.change_password", "auth.login", "auth.logout", "auth.refresh", "auth.register",
-    *CODE_METHODS, *SECOND_FACTOR_METHODS,
+    *CODE_METHODS, *SECOND_FACTOR_METHODS, "auth.change_username", "key.create", "key.revoke",
 }  # fmt: skip
 # They change nothing. The first returns a token, and needs LiveKit.
 NO_CHANGE = {"room.media_token", "search.suggest"}

@@ -41,6 +41,7 @@ class Services:
 
     def __init__(self) -> None:
         self.log: list[object] = []
+        self.staff_proof = None
         self.limits = SimpleNamespace(hit=self._hit)
         self.outbox = SimpleNamespace(wake_relay=lambda: self.log.append("woken"))
         self.budgets = SimpleNamespace(of=lambda key: key)

@@ -52,7 +52,7 @@ class Client:
     async def run(self, **auth: object) -> Welcome | None:
         return await self.handshake.run(wire.Packet(0, argument=Raw(encode(auth))))
 
-    async def admit(self, token: str | None, address: str) -> Viewer | None:
+    async def admit(self, token: str | None, address: str, key: str | None = None) -> Viewer | None:
         self.admitted = token, address
         return self.admits
 

@@ -185,6 +185,18 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("owner", "SELECT replace_recovery_codes(ARRAY ['x']::bytea[]); SELECT use_recovery_code('x')"),
     ),
     "end_second_factor": (("owner", "SELECT end_second_factor()"),),
+    "recovery_codes_left": (("owner", "SELECT recovery_codes_left() = 1"),),
+    "own_history": (("owner", "SELECT session_id = {session} FROM own_history(9223372036854775807, 9)"),),
+    # It locks the row: the newcomer has none, and another user cannot take the owner's name.
+    "change_username": (
+        ("owner", "SELECT change_username('X{new}', 'x{new}') = 'changed'"),
+        (NO_ONE, "SELECT change_username('X{new}', 'former{owner}') = 'changed' AND viewer_id() <> {owner}"),
+    ),
+    # Keys of services. The banned user is an admin.
+    "create_key": (("banned", "SELECT create_key({new}, {new}, 'x', 'x', 'x', ARRAY ['post.get'], 1) IS NOT NULL"),),
+    "key_page": (("banned", "SELECT id FROM key_page(9223372036854775807, 9)"),),
+    "revoke_key": (("banned", "SELECT session_id FROM revoke_key({key})"),),
+    "admit_key": (("nobody", "SELECT user_id = {owner} FROM admit_key('{key}', '127.0.0.1')"),),
     "notify_account": (
         ("owner", "SELECT notify_account('new_device', 'x')"),
         (NO_ONE, "SELECT notify_account('reset_password', 'x')"),

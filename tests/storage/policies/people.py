@@ -68,6 +68,10 @@ PEOPLE = {
     "account_mails": Rules(
         "", "", False, ((NO_ONE, "UPDATE account_mails SET outcome = 'x' WHERE id = {code}"),),
     ),
+    "former_usernames": Rules(
+        "", "", False, ((NO_ONE, "UPDATE former_usernames SET until = now() WHERE user_id = {owner}"),),
+    ),
+    "api_keys": Rules("", "", False, ((NO_ONE, "UPDATE api_keys SET methods = ARRAY ['x'] WHERE id = {key}"),)),
     "second_factors": Rules(
         "", "", False, ((NO_ONE, "UPDATE second_factors SET confirmed_at = NULL WHERE user_id = {owner}"),),
     ),

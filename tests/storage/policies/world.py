@@ -24,7 +24,7 @@ _ROWS = """
     circle_of_other lost_circle room scheduled ended undigested message deleted_message owner_message
     recorded recording stopping_recording saved_recording session
     revoked_session expired_session session_of_other chat direct hidden_direct
-    code code_of_shy
+    code code_of_shy key
     device notification filtered_notification system_message told_message
     viewed_post share collection collection_of_other
     file loose_file upload upload_of_other expired_file star_post
@@ -155,6 +155,10 @@ _BELONGINGS = """
         VALUES ('change_email', '{owner}', {code}, {owner}, 'new{owner}', 'new{owner}', now() + interval '1 hour'),
                ('reset_password', 'of {shy}', {code_of_shy}, {shy}, '{shy}', '{shy}', now() + interval '1 hour');
     INSERT INTO second_factors (user_id, sealed, confirmed_at, failures) VALUES ({owner}, 's', now(), 4);
+    INSERT INTO former_usernames (username_key, user_id, until)
+        VALUES ('former{owner}', {owner}, now() + interval '1 day');
+    INSERT INTO api_keys (id, user_id, session_id, name, prefix, key_hash, methods)
+        VALUES ({key}, {owner}, {session}, 'x', 'x', '{key}', ARRAY ['post.get']);
     INSERT INTO recovery_codes (user_id, code_hash) VALUES ({owner}, 'r');
     INSERT INTO account_mails (id, user_id, address, locale, kind, expires_at)
         VALUES ({code}, {owner}, 'new{owner}', 'en', 'change_email', now() + interval '1 hour');
