@@ -56,7 +56,7 @@ class Admission:
             raise Unavailable(CloseReason.LIMIT) from None
         except RedisError as error:
             raise unavailable(error) from error
-        return Viewer(claims.user_id, claims.session_id, claims.expires_at)
+        return Viewer(claims.user_id, claims.session_id, claims.expires_at, is_restricted=claims.is_restricted)
 
     async def _admit_key(self, key: str, address: str) -> Viewer:
         try:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from gateway.settings import Settings
-    from storage.audit_chain import Head, Verified
+    from storage.audit_chain import ChainHead, Verified
     from storage.database import Database
 
 BATCH = 500  # targets
@@ -70,10 +70,10 @@ def check_audit(
     Keep the head that it prints on another system: with `--earlier`, it also notices if the chain's end was cut off or
     the whole chain was written anew.
     """
-    from storage.audit_chain import Head
+    from storage.audit_chain import ChainHead
 
     try:
-        known = Head.parse(earlier) if earlier else None
+        known = ChainHead.parse(earlier) if earlier else None
     except ValueError:
         fail("--earlier takes what the command printed as head: a number, a colon and a hash")
     found = run(verify_audit(load_settings(), known))
@@ -84,7 +84,7 @@ def check_audit(
     screen.print(f"head: {found.head}", highlight=False, soft_wrap=True)
 
 
-async def verify_audit(settings: "Settings", earlier: "Head | None") -> "Verified":
+async def verify_audit(settings: "Settings", earlier: "ChainHead | None") -> "Verified":
     from gateway import demo
     from storage import audit_chain
 

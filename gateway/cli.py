@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.table import Column, Table
 
-from gateway import backups, checks, dead_letters, evaluations, learning, records, search_index, system_messages, top
+from gateway import (
+    backups,
+    checks,
+    dead_letters,
+    evaluations,
+    learning,
+    moderation,
+    records,
+    search_index,
+    system_messages,
+    top,
+)
 from gateway.terminal import fail, load_settings, notes, run, screen
 
 if TYPE_CHECKING:
@@ -33,6 +44,7 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(evaluations.app, name="eval")
 app.add_typer(records.app, name="log")
 app.add_typer(learning.app, name="learn")
+app.add_typer(moderation.app, name="moderation")
 app.add_typer(search_index.app, name="search")
 app.command("notify")(system_messages.notify)
 app.command("top")(top.top)
@@ -173,19 +185,19 @@ def seed(
 
 @app.command()
 def suspend(username: str) -> None:
-    """Suspend a user. Their sessions and sockets end at once."""
+    """Suspend a user. Their sessions and sockets end at once, and they may appeal."""
     from gateway import processes
 
-    run(processes.set_status(load_settings(), username, "suspended"))
+    run(processes.set_suspended(load_settings(), username, suspended=True))
     screen.print(f"{username} is suspended")
 
 
 @app.command()
 def unsuspend(username: str) -> None:
-    """Lift a suspension; the user signs in again."""
+    """Undo all suspensions and bans of a user, who signs in again."""
     from gateway import processes
 
-    run(processes.set_status(load_settings(), username, "active"))
+    run(processes.set_suspended(load_settings(), username, suspended=False))
     screen.print(f"{username} is active")
 
 

@@ -169,10 +169,12 @@ class Connection:
     def sign_in(self, viewer: Viewer) -> None:
         if self.is_closed:
             return
-        extends = self.viewer is not None
-        self.viewer = viewer
+        before, self.viewer = self.viewer, viewer
         self._set_timer()
-        if extends:
+        if viewer.is_restricted:
+            if before is None:
+                self._announce_ready(None, None, recovered=False)
+        elif before is not None and not before.is_restricted:
             self._entry.sessions.renew(self)
         else:
             self._spawn(self._settle())
@@ -368,6 +370,7 @@ class Connection:
         ready = SessionReady(
             id=f"session.ready:{secrets.token_hex(8)}",
             session_id=str(self.viewer.session_id) if self.viewer else None,
+            is_restricted=self.viewer is not None and self.viewer.is_restricted,
             user=user,
             server_time=to_wire(datetime.now(UTC)),
             recovered=recovered,

@@ -142,6 +142,8 @@ class Dispatcher:
             raise errors.unauthenticated()
         if caller.viewer is not None and caller.viewer.methods is not None and method.name not in caller.viewer.methods:
             raise errors.permission_denied("this key may not call the method")
+        if caller.viewer is not None and caller.viewer.is_restricted and not (method.restricted or method.anonymous):
+            raise errors.permission_denied("the account is suspended: see account.limits")
         return Call(
             method.name, trace, self._services, caller.viewer, budget, caller.address, caller.user_agent, caller
         )

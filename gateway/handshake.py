@@ -76,7 +76,7 @@ class Handshake:
         self._early: list[Written] = []
 
     async def run(self, packet: wire.Packet) -> Welcome | None:
-        """Returns None for an anonymous client, and for one that closed meanwhile. Raises Refused, Unavailable."""
+        """Returns None if the client is anonymous, suspended, or has closed. Raises Refused, Unavailable."""
         connection = self._connection
         auth = _read_auth(connection.codec, packet)
         connection.viewer = await self._entry.admission.admit(auth.token, connection.address, auth.key)
@@ -84,6 +84,9 @@ class Handshake:
             return None
         connection.pid = new_pid()
         if connection.viewer is None:
+            return None
+        if connection.viewer.is_restricted:
+            await self._entry.sessions.check_restricted(connection.viewer)
             return None
         welcome = await connection.join(_returning_client(auth))
         if welcome.recovered is not None:

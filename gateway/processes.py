@@ -8,7 +8,6 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
-from typing import Literal
 
 import structlog
 
@@ -24,7 +23,7 @@ from gateway.settings import Settings
 from gateway.sidecar import Check
 from gateway.stores import Stores, ensure_bucket, open_database, open_stores, prepare_bucket
 from gateway.telemetry import telemetry
-from storage import accounts, migrating, roles
+from storage import decisions, migrating, roles
 from storage.database import Database
 from storage.sidecars import Sidecars
 
@@ -127,12 +126,14 @@ async def migrate(settings: Settings, *, alone: bool = False) -> str:
     return version
 
 
-async def set_status(settings: Settings, username: str, status: Literal["active", "suspended"]) -> None:
-    """Suspend a user, or lift that. Raises LookupError for an unknown name, and if the user has that status already."""
+async def set_suspended(settings: Settings, username: str, *, suspended: bool) -> None:
+    """Suspend a user, or lift suspensions and bans. Raises LookupError for an unknown name, and if it is so already."""
     connection = await demo.connect_as_owner(settings.owner_database)
     try:
-        if not await accounts.set_status(connection, username, status):
-            raise LookupError(f"there is no user {username}, or they are {status} already")
+        if not await (decisions.suspend if suspended else decisions.unsuspend)(connection, username):
+            raise LookupError(
+                f"there is no user {username}, or they are {'' if suspended else 'not '}suspended already"
+            )
     finally:
         await connection.close()
 

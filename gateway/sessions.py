@@ -18,10 +18,10 @@ from engine.close_reasons import CloseReason
 from gateway.admission import HANDSHAKE_OUT_OF_REACH, Refused, Unavailable, unavailable
 from gateway.observability import REFUSED
 from gateway.replay import Recovered, Replay
-from handlers.call import Services
+from handlers.call import Services, Viewer
 from presence.reports import Chosen
 from protocol.users import User
-from storage import present
+from storage import accounts, present
 from storage.sign_ins import SignInRow, SignIns
 
 # Tabs of one browser share a session; more than this is no browser.
@@ -121,6 +121,15 @@ class Sessions:
         if returning is not None:
             RECOVERIES.labels("fresh" if recovered is None else "recovered").inc()
         return Welcome(present.user(row), offset, recovered)
+
+    async def check_restricted(self, viewer: Viewer) -> None:
+        """Let a suspended user in, who joins nothing. Raises Refused if the session or the suspension has ended."""
+        try:
+            async with self._services.database.transaction() as tx:
+                if not await accounts.is_restricted(tx, viewer.session_id, viewer.id):
+                    raise Refused("UNAUTHENTICATED", "revoked")
+        except HANDSHAKE_OUT_OF_REACH as error:
+            raise unavailable(error) from error
 
     def leave(self, member: Member, *, goodbye: bool) -> None:
         """The socket is gone. goodbye: nothing is kept for its client."""

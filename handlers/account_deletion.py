@@ -12,7 +12,7 @@ from protocol.timestamps import to_wire
 from storage import accounts, deletions
 
 
-@methods.rpc("account.delete", limit=None, counts=GUESSES[:1], by_session=True, shed="vital")
+@methods.rpc("account.delete", limit=None, counts=GUESSES[:1], by_session=True, shed="vital", restricted=True)
 async def delete_account(call: Call, request: DeleteAccount) -> AccountLeaving:
     """Hide the caller's account at once, end all its sessions, and erase it after the grace period.
 

@@ -15,7 +15,7 @@ from storage.export_archives import ARCHIVE
 from storage.exports import Export
 
 
-@methods.rpc("account.export", counts=GUESSES[:1])
+@methods.rpc("account.export", counts=GUESSES[:1], restricted=True)
 async def export_account(call: Call, request: ExportAccount) -> AccountExport:
     """Have an archive of everything about the caller made, one a day; once it is ready, return its URL.
 

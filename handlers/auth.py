@@ -27,7 +27,7 @@ from protocol.limits import Limit
 from protocol.rpc import NoArguments, Nothing, methods
 from protocol.second_factors import ConfirmLogin
 from protocol.timestamps import to_wire
-from storage import account_notices, accounts, consents, deletions, one_time_codes, present, second_factors, users
+from storage import account_notices, accounts, consents, deletions, one_time_codes, second_factors, users
 from storage.database import Transaction
 from storage.limits import address_key
 
@@ -101,7 +101,7 @@ async def _repeat_registration(call: Call, request: Register) -> SignedIn | None
 async def login(call: Call, request: Login) -> SignedIn | SecondFactorNeeded:
     """Sign this socket in, or ask for the second factor.
 
-    FAILED_PRECONDITION for an account that is banned, suspended (until when is in the details), or to be deleted.
+    FAILED_PRECONDITION for an account that is to be deleted. A suspended user may call little: see `is_restricted`.
     """
     return await sign_in_by_password(call, request)
 
@@ -164,9 +164,6 @@ async def sign_in_by_password(call: Call, request: Login, *, restores: bool = Fa
 
 async def _open(call: Call, tx: Transaction, user_id: int, device: Device | None, *, restores: bool) -> SignedIn:
     """Open a session for a user who has proved everything. Raises FAILED_PRECONDITION if the account may not."""
-    if restriction := await accounts.restriction(tx, user_id):
-        until = restriction["suspended_until"]
-        raise errors.restricted(restriction["status"], present.optional_time(until))
     action = "account.cancel_delete" if restores and await deletions.cancel(tx) else "auth.login"
     if erase_at := await deletions.due(tx):
         raise errors.being_deleted(to_wire(erase_at))
@@ -207,7 +204,8 @@ async def refresh(call: Call, request: Refresh) -> SignedIn:
                     expires_at=now + refresh_tokens.LIFETIME,
                 )
             await audit_call(call, tx, owner_id, "auth.refresh", f"session:{session_id}")
-            answer, viewer = signed_in(call, user, session_id, next_token, now)
+            is_restricted = await accounts.is_suspended(tx, owner_id)
+            answer, viewer = signed_in(call, user, session_id, next_token, now, is_restricted=is_restricted)
             if call.signed_in_viewer is not None and call.signed_in_viewer.session_id == session_id:
                 call.sign_in(viewer)
             return answer
@@ -215,7 +213,7 @@ async def refresh(call: Call, request: Refresh) -> SignedIn:
     raise errors.unauthenticated("the refresh token was used before: the session is revoked")
 
 
-@methods.rpc("auth.logout", limit=None, by_session=True, shed="vital")
+@methods.rpc("auth.logout", limit=None, by_session=True, shed="vital", restricted=True)
 async def logout(call: Call, request: NoArguments, tx: Transaction) -> Nothing:
     """Revoke this session and disconnect all its sockets."""
     session_id = call.viewer.session_id

@@ -61,12 +61,14 @@ class Viewer(msgspec.Struct, frozen=True):
     """The user who is signed in on the socket, the session, and the expiry of its access token.
 
     methods: what the key of a service may call; None for a user.
+    `is_restricted`: the user is suspended, and may only call methods that say so. Such a socket gets no pushes.
     """
 
     id: int
     session_id: int
     expires_at: datetime
     methods: frozenset[str] | None = None
+    is_restricted: bool = False
 
 
 @dataclass(frozen=True)

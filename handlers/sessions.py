@@ -1,6 +1,7 @@
 """Sessions: what all ways to sign in and out share, the list of sessions, and ending one."""
 
 from datetime import datetime
+from functools import partial
 
 from channels.messages import Revoked
 from domain import refresh_tokens
@@ -53,11 +54,15 @@ async def revoke_session(call: Call, request: SessionRef, tx: Transaction) -> No
 async def open_session(
     call: Call, tx: Transaction, user_id: int, device: Device | None, action: str, *, is_new_device: bool = False
 ) -> SignedIn:
-    """Open a session for the user and sign the socket in to it. Raises UNAUTHENTICATED for a suspended user."""
+    """Open a session for the user and sign the socket in to it. A suspended user gets a restricted one.
+
+    Raises UNAUTHENTICATED for a deleted user.
+    """
     session_id = call.services.ids.mint()
     now = call.services.now()
     token, family = call.services.refresh_tokens.mint(session_id)
-    opened = await accounts.insert_session(
+    insert = partial(
+        accounts.insert_session,
         tx,
         session_id=session_id,
         user_id=user_id,
@@ -69,24 +74,25 @@ async def open_session(
         user_agent=call.user_agent,
         expires_at=now + refresh_tokens.LIFETIME,
     )
+    is_restricted = not await insert()
     user = await users.load_one(tx, user_id)
-    if not opened or user is None:  # suspended while the password was verified
+    if user is None or (is_restricted and not await insert(restricted=True)):  # deleted while the password was verified
         raise errors.unauthenticated("email or password is wrong")
     await audit_call(call, tx, user_id, action, f"session:{session_id}")
     if is_new_device:
         await account_notices.add(tx, "new_device", device.name or "" if device else "")
     started = SessionStartedEvent(user_id=user_id, session_id=session_id, is_new_device=is_new_device)
     await call.services.outbox.add(tx, started)
-    answer, viewer = signed_in(call, user, session_id, token, now)
+    answer, viewer = signed_in(call, user, session_id, token, now, is_restricted=is_restricted)
     call.sign_in(viewer)
     return answer
 
 
 def signed_in(
-    call: Call, user: users.ProfileRow, session_id: int, refresh_token: str, now: datetime
+    call: Call, user: users.ProfileRow, session_id: int, refresh_token: str, now: datetime, *, is_restricted: bool
 ) -> tuple[SignedIn, Viewer]:
     """Return the answer with new tokens, and the viewer to sign the socket in as."""
-    access_token, expires_at = call.services.tokens.mint(user["id"], session_id, now)
+    access_token, expires_at = call.services.tokens.mint(user["id"], session_id, now, restricted=is_restricted)
     answer = SignedIn(
         user=present.user(user),
         session_id=str(session_id),
@@ -95,8 +101,9 @@ def signed_in(
         refresh_token=refresh_token,
         refresh_expires_at=to_wire(now + refresh_tokens.LIFETIME),
         device_token=call.services.guesses.device_token(user["id"], session_id),
+        is_restricted=is_restricted,
     )
-    return answer, Viewer(user["id"], session_id, expires_at)
+    return answer, Viewer(user["id"], session_id, expires_at, is_restricted=is_restricted)
 
 
 def must_be_anonymous(call: Call) -> None:

@@ -4,6 +4,7 @@ from typing import Literal
 
 CodeKind = Literal["verify_email", "reset_password", "change_email"]
 NoticeKind = Literal[
-    "totp_enabled", "totp_disabled", "recovery_code_used", "new_device", "password_changed", "username_changed"
-]
+    "totp_enabled", "totp_disabled", "recovery_code_used", "new_device", "password_changed", "username_changed",
+    "suspended",
+]  # fmt: skip
 MailKind = CodeKind | NoticeKind | Literal["email_changed"]

@@ -57,7 +57,10 @@ class ChangePassword(Request, frozen=True):
 
 
 class SignedIn(msgspec.Struct, frozen=True):
-    """The answer of register, login and refresh."""
+    """The answer of register, login and refresh.
+
+    `is_restricted`: the user is suspended, and may call `account.limits`, appeals, export and deletion alone.
+    """
 
     user: User
     session_id: str
@@ -66,6 +69,7 @@ class SignedIn(msgspec.Struct, frozen=True):
     refresh_token: str
     refresh_expires_at: str
     device_token: str
+    is_restricted: bool = False
 
 
 class SecondFactorNeeded(msgspec.Struct, frozen=True):
@@ -99,12 +103,15 @@ class SessionRef(Request, frozen=True):
 
 
 class SessionReady(Push, frozen=True):
+    """`is_restricted`: the user is suspended, and gets no pushes. Reconnect with a new token once that has ended."""
+
     event: ClassVar[str] = "session.ready"
     session_id: str | None
     user: User | None
     server_time: str
     recovered: bool
     protocol: int
+    is_restricted: bool = False
 
 
 class SessionExpired(Push, frozen=True):

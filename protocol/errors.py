@@ -99,15 +99,6 @@ def being_deleted(erase_at: str) -> CallError:
     )
 
 
-def restricted(status: str, until: str | None) -> CallError:
-    """For an account that is banned, or suspended until that time or for good. Only who knows the password is told."""
-    details = [Detail("status", status)]
-    if until is not None:
-        details.append(Detail("suspended_until", until))
-    message = f"the account is {status}" + (f" until {until}" if until else "")
-    return CallError("FAILED_PRECONDITION", message, details=tuple(details))
-
-
 def second_factor_needed() -> CallError:
     """For a moderator whose session has not passed the second factor lately."""
     return CallError(

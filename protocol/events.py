@@ -367,6 +367,15 @@ class CaseOpenedEvent(Event, frozen=True):
     case_id: int
 
 
+class AppealDecidedEvent(Event, frozen=True):
+    """The database writes this event: see `note_appeal`."""
+
+    topic: ClassVar[str] = "appeal.decided"
+    keyed_by: ClassVar[str] = "user_id"
+    appeal_id: int
+    user_id: int
+
+
 class _DecisionEvent(msgspec.Struct, frozen=True):
     """Of whom and what a decision is. `target_seq` is the number of a chat message, and 0 for all else."""
 

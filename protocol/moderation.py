@@ -29,6 +29,7 @@ Action = Literal["approve", "warn", "label", "limit", "shadow", "hold", "remove"
 Label = Literal["sensitive", "violence", "sexual", "spoiler", "misleading", "graphic"]
 CaseSource = Literal["report", "rule", "classifier", "appeal"]
 CaseStatus = Literal["open", "decided"]
+AppealStatus = Literal["open", "upheld", "overturned"]
 # 4 is the gravest: minors. Then self-harm, violence and illegal acts; hate, harassment, sexual contents, scams and
 # private information; impersonation and copyright; and spam.
 Severity = Annotated[int, msgspec.Meta(ge=0, le=4)]

@@ -13,8 +13,12 @@ from protocol.users import UserLite
 Kind = Literal[
     "follow", "follow_request", "acceptance", "reaction", "comment", "reply", "mention", "share", "chat_request",
     "chat_message", "room_live", "room_invitation", "digest", "security", "system",
+    "account", "report",
 ]  # fmt: skip
-TargetType = Literal["user", "post", "comment", "chat", "room", "session", "password", "system_message"]
+TargetType = Literal[
+    "user", "post", "comment", "chat", "room", "session", "password", "system_message", "decision", "decision_end",
+    "appeal", "case",
+]  # fmt: skip
 Channel = Literal["socket", "push", "email"]
 Policy = Literal["accept", "filter", "drop"]
 GroupedKind = Literal["follow", "reaction"]
@@ -157,6 +161,8 @@ class KindChoices(Request, frozen=True):
     digest: ChannelChoice | UnsetType = UNSET
     security: ChannelChoice | UnsetType = UNSET
     system: ChannelChoice | UnsetType = UNSET
+    account: ChannelChoice | UnsetType = UNSET
+    report: ChannelChoice | UnsetType = UNSET
 
 
 class SetNotificationPreferences(Request, frozen=True):

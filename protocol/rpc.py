@@ -47,7 +47,7 @@ class Method(msgspec.Struct, frozen=True):
     `results`: the structs that it may answer; with an idempotency key, only one. `shed` says when an overloaded node
     refuses calls. `largest` bounds the packet of a call, in bytes. `renew(call, answer, tx)` replaces what has
     expired in the first answer to an idempotency key. `role`: only users with it may call the method; an admin is a
-    moderator too.
+    moderator too. `restricted`: suspended users may call it.
     """
 
     name: str
@@ -67,6 +67,7 @@ class Method(msgspec.Struct, frozen=True):
     shed: ShedClass
     renew: Handler | None
     role: Role | None
+    restricted: bool
 
 
 class MethodTable:
@@ -93,6 +94,7 @@ class MethodTable:
         shed: ShedClass | None = None,
         renew: Handler | None = None,
         role: Role | None = None,
+        restricted: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Declare the method that the decorated handler serves.
 
@@ -132,6 +134,7 @@ class MethodTable:
                 shed=shed or ("read" if reads else "write"),
                 renew=renew,
                 role=role,
+                restricted=restricted,
             )
             for each in (limit, *counts) if limit else counts:
                 parse(each.rate)

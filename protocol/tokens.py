@@ -21,11 +21,12 @@ Failure = Literal["expired", "revoked", "malformed"]
 
 
 class AccessClaims(msgspec.Struct, frozen=True):
-    """The user, the session and the expiry of a token."""
+    """The user, the session and the expiry of a token. `is_restricted`: of a suspended user, who may call little."""
 
     user_id: int
     session_id: int
     expires_at: datetime
+    is_restricted: bool = False
 
 
 class _Payload(msgspec.Struct):
@@ -34,6 +35,7 @@ class _Payload(msgspec.Struct):
     sub: str
     sid: str
     exp: int
+    restricted: bool = False
 
 
 class TokenError(Exception):
@@ -52,11 +54,24 @@ class AccessTokens:
         self._secrets = {_header(key_id, secret): secret.encode() for key_id, secret in keys.items()}
 
     def mint(
-        self, user_id: int, session_id: int, now: datetime, lifetime: timedelta = ACCESS_LIFETIME
+        self,
+        user_id: int,
+        session_id: int,
+        now: datetime,
+        lifetime: timedelta = ACCESS_LIFETIME,
+        *,
+        restricted: bool = False,
     ) -> tuple[str, datetime]:
         """The token and its expiry, in whole seconds."""
         expires_at = (now + lifetime).replace(microsecond=0)
-        claims = {"sub": str(user_id), "sid": str(session_id), "iat": int(now.timestamp()), "exp": expires_at}
+        claims: dict[str, object] = {
+            "sub": str(user_id),
+            "sid": str(session_id),
+            "iat": int(now.timestamp()),
+            "exp": expires_at,
+        }
+        if restricted:
+            claims["restricted"] = True
         return jwt.encode(claims, self._key, algorithm="HS256", headers={"kid": self._key_id}), expires_at
 
     def verify(self, token: str, now: datetime) -> AccessClaims:
@@ -68,7 +83,7 @@ class AccessTokens:
                 raise TokenError("malformed")
             claims = _PAYLOAD.decode(urlsafe_b64decode(payload + "=="))
             expires_at = datetime.fromtimestamp(claims.exp, UTC)
-            found = AccessClaims(int(claims.sub), int(claims.sid), expires_at)
+            found = AccessClaims(int(claims.sub), int(claims.sid), expires_at, claims.restricted)
         except (KeyError, msgspec.DecodeError, ValueError, OverflowError):
             raise TokenError("malformed") from None
         if now > expires_at + EXPIRY_GRACE:

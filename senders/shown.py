@@ -71,8 +71,12 @@ def _actors(row: NotificationRow) -> list[UserLite]:
 
 
 def _line(row: NotificationRow, actors: Sequence[UserLite], locale: str) -> str:
-    """The title, with the message if the operator sent one."""
-    return message_line(locale, row["message"]) if row["message"] else _text(row, actors, locale)[0]
+    """The title, with the message if the operator sent one; of a decision, what was decided and why."""
+    if row["target_type"] == "decision":
+        return row["message"] or ""
+    if row["kind"] == "system" and row["message"]:
+        return message_line(locale, row["message"])
+    return _text(row, actors, locale)[0]
 
 
 def _text(row: NotificationRow, actors: Sequence[UserLite], locale: str, detail: str = "") -> tuple[str, str]:
@@ -84,7 +88,8 @@ def _text(row: NotificationRow, actors: Sequence[UserLite], locale: str, detail:
 def _detail(row: NotificationRow, details: Mapping[int, TargetDetail], locale: str) -> str:
     """Its text; without one, what its files are."""
     detail = details.get(row["id"], TargetDetail(""))
-    return detail.text or media_text(locale, detail.kinds) or row["message"] or ""
+    message = row["message"] if row["target_type"] in ("decision", "system_message") else None
+    return detail.text or media_text(locale, detail.kinds) or message or ""
 
 
 def _text_kind(row: NotificationRow) -> TextKind:
@@ -93,5 +98,13 @@ def _text_kind(row: NotificationRow) -> TextKind:
             return "room_digest"
         case "security":
             return "security_password_changed" if row["target_type"] == "password" else "security_new_device"
+        case "account" if row["target_type"] == "decision":
+            return "decision"
+        case "account" if row["target_type"] == "decision_end":
+            return "decision_ended"
+        case "account":
+            return "appeal_overturned" if row["message"] == "overturned" else "appeal_upheld"
+        case "report":
+            return "report_upheld" if row["message"] == "upheld" else "report_rejected"
         case kind:
             return kind

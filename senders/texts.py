@@ -24,7 +24,8 @@ from protocol.media import MediaKind
 TextKind = Literal[
     "follow", "follow_request", "acceptance", "reaction", "comment", "reply", "mention", "share", "chat_request",
     "chat_message", "room_live", "room_invitation", "room_digest", "several", "security_new_device",
-    "security_password_changed", "system",
+    "security_password_changed", "system", "decision", "decision_ended", "appeal_upheld", "appeal_overturned",
+    "report_upheld", "report_rejected",
 ]  # fmt: skip
 KINDS: tuple[TextKind, ...] = get_args(TextKind)
 LOCALES = {"ar": Locale("ar", "EG"), "en": Locale("en")}  # of each catalogue, where an account names no known region
@@ -35,7 +36,10 @@ LONGEST_BODY = 300
 # The marks and controls that change the direction of text, and all other controls with line breaks.
 _CONTROLS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _ARABIC_DIGITS = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
-_UNCOUNTED = {"room_digest", "security_new_device", "security_password_changed", "system"}
+_UNCOUNTED = {
+    "room_digest", "security_new_device", "security_password_changed", "system", "decision", "decision_ended",
+    "appeal_upheld", "appeal_overturned", "report_upheld", "report_rejected",
+}  # fmt: skip
 _WITH_BODY = {"security_new_device", "security_password_changed"}
 _FOLDER = Path(__file__).with_name("catalogues")
 

@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, TypedDict, cast
+from typing import TYPE_CHECKING, TypedDict, cast
 
 import asyncpg
 
@@ -81,19 +81,6 @@ async def for_login(tx: Transaction, email: str) -> Row | None:
     return await tx.fetchrow("SELECT user_id, password_hash FROM account_for_login($1)", email_key(email))
 
 
-class Restriction(TypedDict):
-    status: Literal["suspended", "banned"]
-    suspended_until: datetime.datetime | None  # None: without an end
-
-
-async def restriction(tx: Transaction, user_id: int) -> Restriction | None:
-    """What keeps the viewer from signing in; None if nothing does."""
-    row = await tx.fetchrow(
-        "SELECT status, suspended_until FROM users WHERE id = $1 AND status IN ('suspended', 'banned')", user_id
-    )
-    return cast("Restriction | None", row)
-
-
 async def correct_birth_date(tx: Transaction, birth_date: datetime.date) -> bool:
     """Of the viewer. Returns False if it was corrected before, or for a user without an account."""
     return bool(await tx.fetchval("SELECT correct_birth_date($1)", birth_date))
@@ -141,21 +128,6 @@ async def set_password(tx: Transaction, user_id: int, new_hash: str) -> None:
     await tx.execute("UPDATE accounts SET password_hash = $2 WHERE user_id = $1", user_id, new_hash)
 
 
-async def set_status(connection: Connection, username: str, status: str) -> bool:
-    """Make a user `active` or `suspended`; a trigger ends the sessions of suspended users. For the owner of the tables.
-
-    Returns False if no user of that name is in the other of these two states.
-    """
-    return bool(
-        await connection.fetchval(
-            """UPDATE users SET status = $2
-            WHERE username_key = $1 AND status IN ('active', 'suspended') AND status <> $2 RETURNING true""",
-            username.lower(),
-            status,
-        )
-    )
-
-
 async def insert_session(
     tx: Transaction,
     *,
@@ -168,13 +140,18 @@ async def insert_session(
     ip: str | None,
     user_agent: str | None,
     expires_at: datetime.datetime,
+    restricted: bool = False,
 ) -> bool:
-    """Returns False if the user is not active. A concurrent suspension waits for this, then ends the session."""
+    """Returns False if the user is not active. A concurrent suspension waits for this, then ends the session.
+
+    restricted: for a suspended user instead; False for others.
+    """
+    standing = "IN ('suspended', 'banned')" if restricted else "= 'active' FOR SHARE"
     return bool(
         await tx.fetchval(
-            """INSERT INTO sessions (id, user_id, family_hash, refresh_hash, device_name, fingerprint, ip, user_agent,
+            f"""INSERT INTO sessions (id, user_id, family_hash, refresh_hash, device_name, fingerprint, ip, user_agent,
                 expires_at)
-            SELECT $1, id, $3, $4, $5, $6, $7, $8, $9 FROM users WHERE id = $2 AND status = 'active' FOR SHARE
+            SELECT $1, id, $3, $4, $5, $6, $7, $8, $9 FROM users WHERE id = $2 AND status {standing}
             RETURNING true""",
             session_id,
             user_id,
@@ -187,6 +164,16 @@ async def insert_session(
             expires_at,
         )
     )
+
+
+async def is_suspended(tx: Transaction, user_id: int) -> bool:
+    """Whether the viewer is suspended or banned."""
+    return bool(await tx.fetchval("SELECT status IN ('suspended', 'banned') FROM users WHERE id = $1", user_id))
+
+
+async def is_restricted(tx: Transaction, session_id: int, user_id: int) -> bool:
+    """Whether the session is alive, and its user suspended or banned. Without a viewer."""
+    return bool(await tx.fetchval("SELECT restricted_session($1, $2)", session_id, user_id))
 
 
 async def has_session_with(tx: Transaction, user_id: int, fingerprint: str) -> bool:

@@ -24,7 +24,7 @@ _ROWS = """
 """
 
 
-class Head(NamedTuple):
+class ChainHead(NamedTuple):
     """The last row of the chain: whoever keeps it elsewhere notices later if the chain's end was cut or rewritten."""
 
     place: int
@@ -34,7 +34,7 @@ class Head(NamedTuple):
         return f"{self.place}:{self.hash.hex()}"
 
     @classmethod
-    def parse(cls, text: str) -> "Head":
+    def parse(cls, text: str) -> "ChainHead":
         """Raises ValueError."""
         place, _, digest = text.partition(":")
         return cls(int(place), bytes.fromhex(digest))
@@ -43,7 +43,7 @@ class Head(NamedTuple):
 class Verified(NamedTuple):
     """`broken` says what is wrong with the first row that is not as it was sealed; None if all are."""
 
-    head: Head
+    head: ChainHead
     broken: str | None
 
 
@@ -53,7 +53,7 @@ async def seal(tx: Transaction, limit: int) -> int:
     return sealed
 
 
-async def verify(connection: Connection, earlier: Head | None = None) -> Verified:
+async def verify(connection: Connection, earlier: ChainHead | None = None) -> Verified:
     """Compare the audit trail with its chain. For the owner of the tables.
 
     earlier: a head that the chain had once, and must still have.
@@ -65,8 +65,8 @@ async def verify(connection: Connection, earlier: Head | None = None) -> Verifie
         return Verified(head, broken or await _unsealed(connection))
 
 
-async def _walk(connection: Connection, earlier: Head | None) -> tuple[Head, str | None]:
-    head = Head(0, b"")
+async def _walk(connection: Connection, earlier: ChainHead | None) -> tuple[ChainHead, str | None]:
+    head = ChainHead(0, b"")
     while True:
         rows = await connection.fetch(_ROWS, head.place, PAGE)
         for row in rows:
@@ -76,7 +76,7 @@ async def _walk(connection: Connection, earlier: Head | None) -> tuple[Head, str
                 return head, f"audit row {row['audit_id']} (place {row['place']}) was deleted"
             if _hash(head.hash, [row[column] for column in _COLUMNS]) != row["hash"]:
                 return head, f"audit row {row['audit_id']} (place {row['place']}) was changed"
-            head = Head(row["place"], row["hash"])
+            head = ChainHead(row["place"], row["hash"])
             if earlier is not None and head.place == earlier.place and head != earlier:
                 return head, f"the chain up to place {head.place} was written anew"
         if len(rows) < PAGE:

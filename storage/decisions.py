@@ -6,7 +6,7 @@ standing decisions say. Wake the relay after the commit, as after every event.
 
 import datetime
 from collections.abc import Sequence
-from typing import Literal, TypeAlias, TypedDict, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, TypedDict, cast
 
 import asyncpg
 import orjson
@@ -14,13 +14,18 @@ import orjson
 from protocol import errors
 from protocol.moderation import Action, Label, ModeratedType, Reason
 from storage.database import Transaction
+from storage.outbox import CHANNEL
 from storage.statement_texts import facts
+
+if TYPE_CHECKING:
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
 
 # A viewer is a moderator, or the author of what a rule restricts. The system and the operator have no viewer.
 DecidedBy = Literal["viewer", "system", "operator"]
 EndReason = Literal["undone", "expired", "overturned"]
-# The operator's commands have connections of their own.
-Writer: TypeAlias = "Transaction | asyncpg.Connection[asyncpg.Record]"
+Writer: TypeAlias = "Transaction | Connection"  # the operator's commands have connections of their own
 
 _OF_USERS: frozenset[Action] = frozenset({"approve", "warn", "suspend", "ban"})
 _OF_THINGS: frozenset[Action] = frozenset({"approve", "warn", "label", "limit", "shadow", "hold", "remove"})
@@ -46,6 +51,15 @@ class DecisionRow(TypedDict):
     ended_at: datetime.datetime | None
     ended_by: int | None
     end_reason: EndReason | None
+
+
+class Audience(NamedTuple):
+    """has_statement: the person is told. case_id: what the reporters have reported."""
+
+    has_statement: bool
+    is_overturned: bool
+    case_id: int | None
+    reporter_ids: Sequence[int]
 
 
 async def decide(
@@ -143,6 +157,97 @@ async def end(
     if row is None or row["id"] is None:
         raise errors.not_found("decision")
     return cast("DecisionRow", row)
+
+
+async def undo_many(
+    tx: Transaction,
+    *,
+    rule_id: int | None,
+    moderator_id: int | None,
+    since: datetime.datetime,
+    limit: int,
+    ip: str | None,
+    user_agent: str | None,
+) -> int:
+    """End the next standing decisions of the rule or the moderator, the newest first. Returns how many. For admins."""
+    undone: int = await tx.fetchval(
+        "SELECT undo_decisions($1, $2, $3, $4, $5, $6)", rule_id, moderator_id, since, limit, ip, user_agent
+    )
+    return undone
+
+
+async def end_many(
+    connection: Connection, *, rule_id: int | None, moderator_id: int | None, since: datetime.datetime, limit: int
+) -> int:
+    """`undo_many` for the operator, in a transaction of its own. For the owner of the tables."""
+    async with connection.transaction():
+        undone: int = await connection.fetchval(
+            "SELECT end_decisions($1, $2, $3, $4, NULL, NULL, NULL)", rule_id, moderator_id, since, limit
+        )
+    await connection.execute(f"NOTIFY {CHANNEL}")
+    return undone
+
+
+async def decider_id(connection: Connection, username: str) -> int:
+    """The user of that name, whatever the role is by now. For the owner of the tables. Raises LookupError."""
+    found: int | None = await connection.fetchval("SELECT id FROM users WHERE username_key = $1", username.lower())
+    if found is None:
+        raise LookupError(f"there is no user {username}")
+    return found
+
+
+async def suspend(connection: Connection, username: str) -> bool:
+    """Suspend a user until it is undone. For the owner of the tables.
+
+    Returns False if there is no such user, or the user is suspended or banned already.
+    """
+    async with connection.transaction():
+        user_id = await connection.fetchval(
+            "SELECT id FROM users WHERE username_key = $1 AND status NOT IN ('suspended', 'banned', 'deleted')",
+            username.lower(),
+        )
+        if user_id is None:
+            return False
+        await decide(connection, "user", user_id, action="suspend", reason="other", by="operator")
+    await connection.execute(f"NOTIFY {CHANNEL}")
+    return True
+
+
+async def unsuspend(connection: Connection, username: str) -> bool:
+    """Undo all suspensions and bans of a user. For the owner of the tables.
+
+    Returns False if there is no such user, or the user is not suspended.
+    """
+    async with connection.transaction():
+        user_id = await connection.fetchval(
+            "SELECT id FROM users WHERE username_key = $1 AND status IN ('suspended', 'banned')", username.lower()
+        )
+        if user_id is None:
+            return False
+        await connection.execute(
+            """SELECT end_decision(id, NULL, 'undone', NULL, NULL) FROM decisions
+            WHERE target_type = 'user' AND target_id = $1 AND action IN ('suspend', 'ban') AND ended_at IS NULL""",
+            user_id,
+        )
+        # A user who was suspended before there were decisions has none.
+        await connection.execute("SELECT enforce('user', $1)", user_id)
+    await connection.execute(f"NOTIFY {CHANNEL}")
+    return True
+
+
+async def whom_to_tell(tx: Transaction, decision_id: int) -> Audience:
+    """Whom a decision is to be told to. For workers."""
+    row = await tx.fetchrow(
+        """SELECT d.action NOT IN ('approve', 'shadow') AS has_statement, d.end_reason = 'overturned' AS is_overturned,
+            d.case_id, ARRAY (
+                SELECT r.reporter_id FROM reports r WHERE r.case_id = d.case_id AND r.retracted_at IS NULL ORDER BY r.id
+            ) AS reporter_ids
+        FROM decisions d WHERE d.id = $1""",
+        decision_id,
+    )
+    if row is None:
+        return Audience(False, False, None, ())
+    return Audience(row["has_statement"], bool(row["is_overturned"]), row["case_id"], row["reporter_ids"])
 
 
 async def expire(tx: Transaction, limit: int) -> int:

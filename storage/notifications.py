@@ -15,7 +15,8 @@ MOST_OF_A_USER = 1_000  # in the list, and as many that a policy keeps back
 class NotificationRow(TypedDict):
     """A notification that its user may see.
 
-    `actors` is the JSON of user-lites, the newest first. `message` is the text of a system message.
+    `actors` is the JSON of user-lites, the newest first. `message` is the text of a system message, the facts of a
+    decision, or the outcome of an appeal or a report.
     """
 
     id: int
@@ -57,7 +58,9 @@ _SHOWN = f"""
            (SELECT coalesce(jsonb_agg({lite_object("a")} ORDER BY a.ordinality), '[]')
             FROM unnest(s.actors) WITH ORDINALITY AS a) AS actors,
            CASE WHEN (s.found).target_type = 'system_message' THEN (
-               SELECT m.text FROM system_messages m WHERE m.id = (s.found).target_id) END AS message
+               SELECT m.text FROM system_messages m WHERE m.id = (s.found).target_id)
+               WHEN (s.found).kind IN ('account', 'report')
+                   THEN %s((s.found).target_type, (s.found).target_id) END AS message
 """
 
 
@@ -90,7 +93,7 @@ async def told_lately(tx: Transaction, event_id: int, cause: Cause, user_ids: Se
 async def load_shown(tx: Transaction, pairs: Sequence[tuple[int, int]]) -> list[NotificationRow]:
     """Notifications, each as its user may see it. pairs: the user and the notification. For workers."""
     rows = await tx.fetch(
-        f"""{_SHOWN} FROM unnest($1::bigint[], $2::bigint[]) AS pair (person, id)
+        f"""{_SHOWN % "moderation_notice"} FROM unnest($1::bigint[], $2::bigint[]) AS pair (person, id)
         CROSS JOIN LATERAL notifications_shown_to(pair.person, ARRAY [pair.id]) s""",
         [user_id for user_id, _ in pairs],
         [notification_id for _, notification_id in pairs],
@@ -125,7 +128,8 @@ async def load_page(tx: Transaction, place: Literal["list", "filtered"], before:
         SELECT * FROM (
             SELECT count(*) AS looked_at, min(id) AS last_id, unseen_count() AS unseen_count, {_LOCALE} AS locale
             FROM page) head
-        LEFT JOIN ({_SHOWN} FROM notifications_shown(ARRAY (SELECT id FROM page)) s) shown ON true
+        LEFT JOIN ({_SHOWN % "own_moderation_notice"}
+            FROM notifications_shown(ARRAY (SELECT id FROM page)) s) shown ON true
         ORDER BY shown.id DESC""",
         before,
         limit,
@@ -138,7 +142,7 @@ async def load_page(tx: Transaction, place: Literal["list", "filtered"], before:
 
 async def load_own(tx: Transaction, ids: Sequence[int]) -> tuple[list[NotificationRow], str]:
     """Those of the viewer's notifications, the oldest first, and the viewer's locale."""
-    rows = await tx.fetch(f"{_SHOWN} FROM notifications_shown($1) s ORDER BY 1", ids)
+    rows = await tx.fetch(f"{_SHOWN % 'own_moderation_notice'} FROM notifications_shown($1) s ORDER BY 1", ids)
     return [cast("NotificationRow", row) for row in rows], await tx.fetchval(f"SELECT {_LOCALE}")
 
 

@@ -64,6 +64,15 @@ MODERATION = (
         (Kept("They say what was decided, in words that are the same for everybody."),),
     ),
     Personal(
+        "appeals",
+        "id",
+        "user_id = person",
+        "id decision_id text status due_at created_at decided_at",
+        "user_id case_id decided_by",
+        _MODERATORS,
+        (Blanked("text = ''", "text = ''"),),
+    ),
+    Personal(
         "one_time_codes",
         "purpose, subject",
         None,

@@ -67,7 +67,7 @@ _PROFILE = f"""
            coalesce(r.requested, false) AS requested, coalesce(r.blocks, false) AS blocks,
            coalesce(r.mutes, false) AS mutes, coalesce(r.blocked_by, false) AS blocked_by
     FROM users u LEFT JOIN relations($1) r ON r.other_id = u.id
-    WHERE u.status = 'active' AND
+    WHERE (u.status = 'active' OR u.id = viewer_id()) AND
 """
 
 

@@ -46,6 +46,7 @@ async def _tell_page(job: Job, cause: Cause, user_ids: list[int]) -> None:
         if not told:
             return
         users = await load_recipients(tx, [row["user_id"] for row in told])
+        told = [row for row in told if row["user_id"] in users]  # a suspended user finds it later
         await _schedule(tools, tx, cause, [row for row in told if row["is_new"]], users, online)
         here = [row for row in told if row["user_id"] in online and users[row["user_id"]].wants(cause.kind, "socket")]
         shown = await notifications.load_shown(tx, [(row["user_id"], row["notification_id"]) for row in here])

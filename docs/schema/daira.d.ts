@@ -86,6 +86,22 @@ export interface ApiKeyRef {
   key_id: string;
 }
 
+/** It shall be decided before `due_at`. "overturned": the decision has ended, and what it did is restored. */
+export interface Appeal {
+  id: string;
+  decision_id: string;
+  text: string;
+  status: "open" | "overturned" | "upheld";
+  created_at: string;
+  due_at: string;
+  decided_at: string | null;
+}
+
+export interface AppealPage {
+  items: Appeal[];
+  next_cursor: string | null;
+}
+
 /** The most users who were inside at once, within the minute that begins at `at`. */
 export interface AttendancePoint {
   at: string;
@@ -595,6 +611,11 @@ export interface Counts {
   views: number;
 }
 
+export interface CreateAppeal {
+  decision_id: string;
+  text: string;
+}
+
 export interface CreateChat {
   title: string;
   user_ids: string[];
@@ -693,6 +714,11 @@ export interface CredentialState {
   username_changes_at: string | null;
 }
 
+export interface DecideAppeal {
+  appeal_id: string;
+  outcome: "overturned" | "upheld";
+}
+
 /** `reason`: instead of that of the case. `labels`: for the action "label". `until`: without it, for good. */
 export interface DecideCase {
   case_id: string;
@@ -715,6 +741,10 @@ export interface Decision {
   decision: "dropped" | "failed" | "held" | "scheduled" | "sent";
   reason: string;
   at: string;
+}
+
+export interface DecisionRef {
+  decision_id: string;
 }
 
 export interface Decisions {
@@ -994,6 +1024,8 @@ export interface KindChoices {
   digest?: ChannelChoice;
   security?: ChannelChoice;
   system?: ChannelChoice;
+  account?: ChannelChoice;
+  report?: ChannelChoice;
 }
 
 /** How the user sees what carries a label. show: as other content. blur: covered, until the user uncovers it; clients do that. hide: lists leave it out, and clients cover what is asked for by its id. `sexual` and `graphic` are hidden from users below 18. */
@@ -1004,6 +1036,11 @@ export interface LabelChoices {
   spoiler: "blur" | "hide" | "show";
   misleading: "blur" | "hide" | "show";
   graphic: "blur" | "hide" | "show";
+}
+
+export interface ListAppeals {
+  cursor?: string | null;
+  limit?: number | null;
 }
 
 export interface ListCaseActs {
@@ -1076,6 +1113,11 @@ export interface ListHistory {
 }
 
 export interface ListKeys {
+  cursor?: string | null;
+  limit?: number | null;
+}
+
+export interface ListLimits {
   cursor?: string | null;
   limit?: number | null;
 }
@@ -1301,7 +1343,7 @@ export interface Nothing {
 /** A notification as its user may see it. `actors` are the newest of `actor_count`. Users whom the user hides are not among them, nor counted, nor those who withdrew the reaction or ended the follow. While a notification is unseen, further actors may join it; `created_at` stays. */
 export interface Notification {
   id: string;
-  kind: "acceptance" | "chat_message" | "chat_request" | "comment" | "digest" | "follow" | "follow_request" | "mention" | "reaction" | "reply" | "room_invitation" | "room_live" | "security" | "share" | "system";
+  kind: "acceptance" | "account" | "chat_message" | "chat_request" | "comment" | "digest" | "follow" | "follow_request" | "mention" | "reaction" | "reply" | "report" | "room_invitation" | "room_live" | "security" | "share" | "system";
   actors: UserLite[];
   actor_count: number;
   target: Target;
@@ -1677,6 +1719,31 @@ export interface ResetPassword {
   new_password: string;
 }
 
+/** A decision that limits the caller, or something of the caller's. `seq`: of a message in the chat `target_id`. `text` says what was decided and why, in `language`. `until` is null for a decision without an end. `ground` and `category` have the words of the EU's transparency database. `appeal`: the status of the caller's appeal. */
+export interface Restriction {
+  decision_id: string;
+  target_type: "comment" | "media" | "message" | "post" | "room" | "user";
+  target_id: string;
+  seq: number;
+  action: "approve" | "ban" | "hold" | "label" | "limit" | "remove" | "shadow" | "suspend" | "warn";
+  reason: "copyright" | "harassment" | "hate" | "illegal" | "impersonation" | "minors" | "other" | "private_information" | "scam" | "self_harm" | "sexual" | "spam" | "violence";
+  labels: ("graphic" | "misleading" | "sensitive" | "sexual" | "spoiler" | "violence")[];
+  text: string;
+  language: string;
+  ground: string;
+  category: string;
+  is_automatic: boolean;
+  created_at: string;
+  until: string | null;
+  can_appeal: boolean;
+  appeal: "open" | "overturned" | "upheld" | null;
+}
+
+export interface RestrictionPage {
+  items: Restriction[];
+  next_cursor: string | null;
+}
+
 /** `speakers` are the users on the stage who are in the room, including the host. `cohost_ids` and `muted_ids` name some of them. `hands` are the first 50 raised hands. `is_recorded`: what is said is recorded at this moment. */
 export interface Room {
   id: string;
@@ -1970,6 +2037,7 @@ export interface SessionList {
   next_cursor: string | null;
 }
 
+/** `is_restricted`: the user is suspended, and gets no pushes. Reconnect with a new token once that has ended. */
 export interface SessionReady {
   id: string;
   session_id: string | null;
@@ -1977,6 +2045,7 @@ export interface SessionReady {
   server_time: string;
   recovered: boolean;
   protocol: number;
+  is_restricted?: boolean;
 }
 
 export interface SessionRef {
@@ -2055,7 +2124,7 @@ export interface ShownVariant {
   height: number | null;
 }
 
-/** The answer of register, login and refresh. */
+/** The answer of register, login and refresh. `is_restricted`: the user is suspended, and may call `account.limits`, appeals, export and deletion alone. */
 export interface SignedIn {
   user: User;
   session_id: string;
@@ -2064,6 +2133,7 @@ export interface SignedIn {
   refresh_token: string;
   refresh_expires_at: string;
   device_token: string;
+  is_restricted?: boolean;
 }
 
 /** A target as it was. `text`: of a post, comment or message. The last four are of a user or a room. */
@@ -2129,7 +2199,7 @@ export interface Suggestions {
 
 /** The subject of a notification. The id of a `password` is that of its change. */
 export interface Target {
-  type: "chat" | "comment" | "password" | "post" | "room" | "session" | "system_message" | "user";
+  type: "appeal" | "case" | "chat" | "comment" | "decision" | "decision_end" | "password" | "post" | "room" | "session" | "system_message" | "user";
   id: string;
 }
 
@@ -2213,6 +2283,24 @@ export interface TypingChanged {
   chat_id?: string | null;
   room_id?: string | null;
   post_id?: string | null;
+}
+
+/** Decisions since `since` of either a rule or a moderator. */
+export interface UndoDecisions {
+  since: string;
+  rule_id?: string | null;
+  moderator?: string | null;
+}
+
+export interface UndoneDecision {
+  id: string;
+  ended_at: string;
+}
+
+/** How many decisions this call has undone. `has_more`: repeat the call for the others. */
+export interface UndoneDecisions {
+  undone: number;
+  has_more: boolean;
 }
 
 /** Without `kind`, mutes of all kinds are removed. */
@@ -2390,6 +2478,14 @@ export interface ClientToServerEvents {
   "account.delete": (request: DeleteAccount, ack: (answer: Answer<AccountLeaving>) => void) => void;
   /** Have an archive of everything about the caller made, one a day; once it is ready, return its URL. */
   "account.export": (request: ExportAccount, ack: (answer: Answer<AccountExport>) => void) => void;
+  /** What limits the caller and what is the caller's, why and until when; and warnings of the last half year. */
+  "account.limits": (request: ListLimits, ack: (answer: Answer<RestrictionPage>) => void) => void;
+  /** Appeal against a decision, once and within 6 months. Somebody else than before decides, within 72 hours. */
+  "appeal.create": (request: CreateAppeal, ack: (answer: Answer<Appeal>) => void) => void;
+  /** Uphold the decision, or overturn it: then it ends. Whoever decided first gets PERMISSION_DENIED. */
+  "appeal.decide": (request: DecideAppeal, ack: (answer: Answer<Appeal>) => void) => void;
+  /** The caller's appeals, the newest first. */
+  "appeal.list": (request: ListAppeals, ack: (answer: Answer<AppealPage>) => void) => void;
   /** Send a code to the new address. The answer is the same if another account has it; no code is sent then. */
   "auth.change_email": (request: ChangeEmail, ack: (answer: Answer<Nothing>) => void) => void;
   /** Set a new password and end all other sessions. Repeating it changes nothing. */
@@ -2526,6 +2622,10 @@ export interface ClientToServerEvents {
   "consent.list": (ack: (answer: Answer<ConsentList>) => void) => void;
   /** Agree no longer, and forget what was stored on that ground: the governorate, or what feeds have learnt. */
   "consent.withdraw": (request: WithdrawConsent, ack: (answer: Answer<ConsentList>) => void) => void;
+  /** End a decision: its target is what the others say. Moderators undo their own decisions, admins all. */
+  "decision.undo": (request: DecisionRef, ack: (answer: Answer<UndoneDecision>) => void) => void;
+  /** End the newest 100 decisions of a rule or a moderator since a time. Repeat it while there are more. */
+  "decision.undo_many": (request: UndoDecisions, ack: (answer: Answer<UndoneDecisions>) => void) => void;
   /** Suggest that user no more. Repeating it changes nothing. */
   "explore.dismiss_person": (request: PersonRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** The explore page. */

@@ -1,7 +1,7 @@
 -- Accounts and sessions: registering, signing in, suspending.
 
--- The account of an email address, also of a user who may cancel its deletion, and of one who is to be told of a
--- suspension or a ban. Before sign-in there is no viewer; with one, this and the next functions return nothing.
+-- The account of an email address, also of a user who may cancel its deletion, or who is suspended. Before sign-in there
+-- is no viewer; with one, this and the next functions return nothing.
 CREATE OR REPLACE FUNCTION account_for_login(key text) RETURNS TABLE (user_id bigint, password_hash text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT a.user_id, a.password_hash FROM accounts a JOIN users u ON u.id = a.user_id
@@ -23,6 +23,14 @@ CREATE OR REPLACE FUNCTION session_owner(session_id bigint, family bytea) RETURN
     RETURN (SELECT s.user_id FROM public.sessions s
             WHERE s.id = session_id AND s.family_hash = family AND public.viewer_id() IS NULL);
 GRANT EXECUTE ON FUNCTION session_owner TO daira_app;
+
+-- Whether the session is alive, and its user suspended.
+CREATE OR REPLACE FUNCTION restricted_session(asked bigint, person bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN EXISTS (SELECT FROM public.sessions s JOIN public.users u ON u.id = s.user_id
+                   WHERE s.id = asked AND s.user_id = person AND s.revoked_at IS NULL
+                     AND u.status IN ('suspended', 'banned') AND public.viewer_id() IS NULL);
+GRANT EXECUTE ON FUNCTION restricted_session TO daira_app;
 
 -- Those sessions that were revoked. A node asks it when it may have missed a revocation.
 CREATE OR REPLACE FUNCTION ended_sessions(ids bigint[]) RETURNS TABLE (session_id bigint, reason text)

@@ -25,6 +25,9 @@ BEGIN
     IF person = decider THEN
         RAISE insufficient_privilege USING MESSAGE = 'nobody decides about themselves';
     END IF;
+    IF EXISTS (SELECT FROM cases c WHERE c.id = of_case AND decider = ANY (c.barred_ids)) THEN
+        RAISE insufficient_privilege USING MESSAGE = 'an appeal is not decided by whoever decided first';
+    END IF;
     IF type = 'user' AND decider IS NOT NULL AND NOT viewer_is_admin()
         AND EXISTS (SELECT FROM users u WHERE u.id = person AND u.role IN ('moderator', 'admin')) THEN
         RAISE insufficient_privilege USING MESSAGE = 'only admins decide about moderators';
@@ -45,6 +48,11 @@ BEGIN
         draft ->> 'ip', draft ->> 'user_agent');
     PERFORM state_reasons(made, is_automatic, draft ->> 'facts_ar', draft ->> 'facts_en');
     PERFORM tell_of_decision('decision.made', made);
+    IF made.action IN ('suspend', 'ban') THEN -- no socket and no device of the user is told
+        INSERT INTO account_mails (id, user_id, address, locale, kind, detail, expires_at)
+        SELECT mint_id(), a.user_id, a.email, a.locale, 'suspended', s.facts, now() + interval '3 days'
+        FROM accounts a JOIN statements s ON s.decision_id = made.id WHERE a.user_id = person;
+    END IF;
     PERFORM enforce(type, target, seq);
     RETURN made;
 END $$;
@@ -147,6 +155,9 @@ BEGIN
         jsonb_build_object('target', concat_ws(':', ended.target_type, ended.target_id, nullif(ended.target_seq, 0)),
                            'user_id', ended.user_id, 'action', ended.action, 'why', why), ip, agent);
     PERFORM tell_of_decision('decision.ended', ended);
+    IF why = 'undone' THEN
+        PERFORM appeals_overturned(ended.id, actor);
+    END IF;
     PERFORM enforce(ended.target_type, ended.target_id, ended.target_seq);
     RETURN ended;
 END $$;
@@ -166,6 +177,31 @@ BEGIN
     RETURN end_decision(decision, viewer_id(), 'undone', ip, agent);
 END $$;
 GRANT EXECUTE ON FUNCTION undo_decision TO daira_app;
+
+-- Ends the next decisions of a rule, or of a moderator, that were made since then and stand, the newest first. Returns how
+-- many. `actor` is null for the operator. See `expire_decisions` for the order of locks.
+CREATE OR REPLACE FUNCTION end_decisions(of_rule bigint, of_moderator bigint, since timestamptz, amount integer,
+                                         actor bigint, ip text, agent text) RETURNS integer
+    LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH standing AS MATERIALIZED (
+        SELECT o.id FROM (
+            SELECT d.id, d.target_type, d.target_id FROM decisions d
+            WHERE (d.rule_id = of_rule OR d.decided_by = of_moderator) AND d.created_at >= since AND d.ended_at IS NULL
+              AND d.user_id IS DISTINCT FROM actor
+            ORDER BY d.id DESC LIMIT amount) o
+        ORDER BY o.target_type, o.target_id)
+    SELECT count((e.ended).id)::integer
+    FROM standing CROSS JOIN LATERAL (SELECT end_decision(standing.id, actor, 'undone', ip, agent) AS ended) e
+$$;
+
+-- The same for admins; 0 for others.
+CREATE OR REPLACE FUNCTION undo_decisions(of_rule bigint, of_moderator bigint, since timestamptz, amount integer, ip text,
+                                          agent text) RETURNS integer
+    LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT coalesce((SELECT end_decisions(of_rule, of_moderator, since, amount, viewer_id(), ip, agent)
+                     WHERE viewer_is_admin()), 0)
+$$;
+GRANT EXECUTE ON FUNCTION undo_decisions TO daira_app;
 
 -- Ends decisions whose time is over, the oldest first. Returns how many. Targets are locked in the order of their ids, so
 -- that two processes do not deadlock.

@@ -1,17 +1,18 @@
 -- Deleting an account: hidden at once, cancelled or erased later.
 
--- Hide the viewer's account, and have it erased after the grace. Returns when; null for a viewer who is not active.
+-- Hide the viewer's account, and have it erased after the grace. Returns when; null for a viewer whose account
+-- is hidden already. A suspension stays.
 -- The change of the status ends all sessions.
 CREATE OR REPLACE FUNCTION request_deletion(grace interval) RETURNS timestamptz
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     due timestamptz;
 BEGIN
-    PERFORM FROM users WHERE id = viewer_id() AND status = 'active' FOR NO KEY UPDATE;
+    PERFORM FROM users WHERE id = viewer_id() AND status IN ('active', 'suspended', 'banned') FOR NO KEY UPDATE;
     IF NOT FOUND THEN RETURN NULL; END IF;
     INSERT INTO account_deletions (user_id, erase_at) VALUES (viewer_id(), now() + greatest(grace, interval '0'))
-        RETURNING erase_at INTO due;
-    UPDATE users SET status = 'leaving' WHERE id = viewer_id();
+        ON CONFLICT (user_id) DO UPDATE SET user_id = excluded.user_id RETURNING erase_at INTO due;
+    UPDATE users SET status = 'leaving' WHERE id = viewer_id() AND status = 'active';
     RETURN due;
 END $$;
 GRANT EXECUTE ON FUNCTION request_deletion TO daira_app;

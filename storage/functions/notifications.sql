@@ -130,8 +130,9 @@ BEGIN
     END IF;
     RETURN QUERY
     WITH asked AS MATERIALIZED (
-        SELECT pair.person, pair.id, CASE u.status
-                   WHEN 'active' THEN notification_verdict(pair.person, told_kind, type, target, actor)
+        SELECT pair.person, pair.id, CASE
+                   WHEN u.status = 'active' OR told_kind = 'account' AND u.status IN ('suspended', 'banned')
+                       THEN notification_verdict(pair.person, told_kind, type, target, actor)
                    ELSE 'drop' END AS verdict,
                is_grouped AND NOT told_kind = ANY (coalesce(p.ungrouped, '{}')) AS joins
         FROM unnest(people, ids) AS pair (person, id)
@@ -261,6 +262,24 @@ CREATE OR REPLACE FUNCTION dismiss_deliveries(asked bigint[]) RETURNS void
     SELECT t.notification_id, 'dismiss', t.user_id, now() FROM told t
     ON CONFLICT (notification_id, channel) DO UPDATE SET due_at = now(), outcome = NULL, attempts = 0
 $$;
+
+-- What a notification about moderation says: the facts of the decision, or the outcome of an appeal or a report.
+CREATE OR REPLACE FUNCTION moderation_notice(type text, target bigint) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN CASE type
+        WHEN 'decision' THEN (SELECT s.facts FROM public.statements s WHERE s.decision_id = target)
+        WHEN 'appeal' THEN (SELECT a.status FROM public.appeals a WHERE a.id = target)
+        WHEN 'case' THEN (SELECT CASE c.action WHEN 'approve' THEN 'rejected' ELSE 'upheld' END
+                          FROM public.cases c WHERE c.id = target) END;
+GRANT EXECUTE ON FUNCTION moderation_notice TO daira_worker;
+
+-- The same for the viewer, who has a notification of it.
+CREATE OR REPLACE FUNCTION own_moderation_notice(type text, target bigint) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN CASE WHEN EXISTS (SELECT FROM public.notifications n WHERE n.user_id = public.viewer_id()
+                                 AND n.kind IN ('account', 'report') AND n.target_type = type AND n.target_id = target)
+                THEN public.moderation_notice(type, target) END;
+GRANT EXECUTE ON FUNCTION own_moderation_notice TO daira_app;
 
 -- Whether the viewer has a notification of this message.
 CREATE OR REPLACE FUNCTION sees_system_message(message bigint) RETURNS boolean

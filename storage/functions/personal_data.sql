@@ -160,6 +160,12 @@ BEGIN
             SELECT id FROM decisions WHERE user_id = person
                 AND NOT (note = '') LIMIT amount);
         GET DIAGNOSTICS erased = ROW_COUNT;
+    WHEN 'appeals' THEN
+        UPDATE appeals SET text = ''
+        WHERE (id) IN (
+            SELECT id FROM appeals WHERE user_id = person
+                AND NOT (text = '') LIMIT amount);
+        GET DIAGNOSTICS erased = ROW_COUNT;
     WHEN 'one_time_codes' THEN
         DELETE FROM one_time_codes WHERE (purpose, subject) IN (
             SELECT purpose, subject FROM one_time_codes WHERE user_id = person LIMIT amount);
@@ -374,6 +380,9 @@ BEGIN
     WHEN 'statements' THEN
         RETURN QUERY SELECT jsonb_build_object('decision_id', t.decision_id, 'decision_visibility', t.decision_visibility, 'decision_account', t.decision_account, 'decision_ground', t.decision_ground, 'facts', t.facts, 'category', t.category, 'content_type', t.content_type, 'territorial_scope', t.territorial_scope, 'source', t.source, 'automated_detection', t.automated_detection, 'automated_decision', t.automated_decision, 'applies_from', t.applies_from, 'end_date', t.end_date, 'language', t.language)
             FROM statements t WHERE (decision_id) IN (SELECT decision_id FROM statements WHERE decision_id IN (SELECT d.id FROM decisions d WHERE d.user_id = person AND d.action <> 'shadow'));
+    WHEN 'appeals' THEN
+        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'decision_id', t.decision_id, 'text', t.text, 'status', t.status, 'due_at', t.due_at, 'created_at', t.created_at, 'decided_at', t.decided_at)
+            FROM appeals t WHERE (id) IN (SELECT id FROM appeals WHERE user_id = person);
     WHEN 'sessions' THEN
         RETURN QUERY SELECT jsonb_build_object('id', t.id, 'device_name', t.device_name, 'ip', t.ip, 'user_agent', t.user_agent, 'created_at', t.created_at, 'last_seen_at', t.last_seen_at, 'expires_at', t.expires_at, 'revoked_at', t.revoked_at, 'revoked_reason', t.revoked_reason, 'second_factor_at', t.second_factor_at)
             FROM sessions t WHERE (id) IN (SELECT id FROM sessions WHERE user_id = person);

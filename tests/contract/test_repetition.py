@@ -315,6 +315,8 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
 # `test_account_deletion` the deletion, `test_exports` the export.
 ELSEWHERE = {
     "account.cancel_delete", "account.delete", "account.export",
+    # `test_decisions` repeats these.
+    "appeal.create", "appeal.decide", "decision.undo", "decision.undo_many",
     "auth.change_password", "auth.login", "auth.logout", "auth.refresh", "auth.register",
     *CODE_METHODS, *SECOND_FACTOR_METHODS, "auth.change_username", "key.create", "key.revoke",
 }  # fmt: skip

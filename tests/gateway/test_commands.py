@@ -118,6 +118,7 @@ def test_help_names_every_command(installation):
         "seed",
         "suspend",
         "unsuspend",
+        "moderation",
         "role",
         "backup",
         "restore",

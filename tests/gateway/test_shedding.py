@@ -88,7 +88,7 @@ def test_what_each_method_is_worth():
     }  # fmt: skip
     assert {each.name for each in methods if each.shed == "vital"} == {
         "auth.login", "auth.refresh", "auth.logout", "auth.change_password", "session.list", "session.revoke",
-        "account.delete", "account.cancel_delete", "room.leave", "system.ping",
+        "account.delete", "account.cancel_delete", "account.limits", "room.leave", "system.ping",
     }  # fmt: skip
     subscriptions = {
         "post.watch", "post.unwatch", "presence.watch", "presence.unwatch", "room.join", "case.watch", "case.unwatch",

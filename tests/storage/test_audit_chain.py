@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from storage.audit_chain import Head, Verified, verify
+from storage.audit_chain import ChainHead, Verified, verify
 from tests.cluster import Cluster
 from tests.patience import WAIT_S
 
@@ -37,7 +37,7 @@ class Trail:
             while await self.superuser.fetchval(waiting, self.ids):
                 await self.superuser.execute("SELECT seal_audit(1000)")  # 0 while a worker seals
 
-    async def verify(self, earlier: Head | None = None) -> Verified:
+    async def verify(self, earlier: ChainHead | None = None) -> Verified:
         owner = await self._cluster.owner()
         try:
             return await verify(owner, earlier)
@@ -120,9 +120,9 @@ async def test_a_chain_with_a_gap_is_found(trail: Trail):
 
 async def test_a_head_that_was_kept_shows_a_chain_that_was_cut_or_written_anew(trail: Trail):
     head = (await trail.verify()).head
-    assert Head.parse(str(head)) == head
+    assert ChainHead.parse(str(head)) == head
     assert (await trail.verify(head)).broken is None
-    longer, other = Head(head.place + 10**9, head.hash), Head(head.place, b"\0" * 32)
+    longer, other = ChainHead(head.place + 10**9, head.hash), ChainHead(head.place, b"\0" * 32)
     assert "but it had" in ((await trail.verify(longer)).broken or "")
     assert (await trail.verify(other)).broken == f"the chain up to place {head.place} was written anew"
 

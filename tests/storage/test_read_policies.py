@@ -315,7 +315,7 @@ OTHERS = {
     "room_recordings", "room_roles", "room_bans", "room_invitations", "chats", "chat_members", "chat_messages",
     "chat_edits", "chat_reactions", "chat_hidden", "cases", "case_acts", "reports",
     "decisions", "statements", "rulebook", "rules", "term_lists", "terms",
-    "rule_hits",
+    "rule_hits", "appeals",
 }  # fmt: skip
 
 
@@ -528,7 +528,7 @@ async def test_cases_are_visible_to_moderators_and_reports_also_to_their_reporte
         await owner.close()
 
 
-async def test_decisions_are_visible_to_moderators(world, cluster: Cluster):
+async def test_decisions_are_visible_to_moderators_and_appeals_also_to_their_user(world, cluster: Cluster):
     shown, _ = world
     owner = await cluster.owner()
     people, decision = shown.people, next(ids)
@@ -543,15 +543,29 @@ async def test_decisions_are_visible_to_moderators(world, cluster: Cluster):
         VALUES ($1, $2, 'x', 'x', 'x', 'x', 'x', false, false, 'en')""",
         decision, people["author"],
     )  # fmt: skip
+    case_id = next(ids)
+    await owner.execute(
+        """INSERT INTO cases (id, target_type, target_id, owner_id, source, reason, severity, snapshot, content_hash,
+                              is_private)
+        VALUES ($1, 'user', $2, $2, 'appeal', 'spam', 0, '{}', '', false)""",
+        case_id, people["author"],
+    )  # fmt: skip
+    await owner.execute(
+        "INSERT INTO appeals (id, decision_id, user_id, text, case_id, due_at) VALUES ($1, $1, $2, 'x', $3, now())",
+        decision, people["author"], case_id,
+    )  # fmt: skip
+    reads = (("decisions", "id", set()), ("statements", "decision_id", set()), ("appeals", "decision_id", {"author"}))
     try:
         for role, sees in (("user", set()), ("moderator", {"asker"}), ("admin", {"asker"})):
             await owner.execute("UPDATE users SET role = $2 WHERE id = $1", people["asker"], role)
-            for table, column in (("decisions", "id"), ("statements", "decision_id")):
+            for table, column, always in reads:
                 statement = f"SELECT {column} FROM {table} WHERE {column} = $1"
                 found = {name for name in (*VIEWERS, "") if await shown.rows(name, statement, decision)}
-                assert found == sees, (table, role)
+                assert found == sees | always, (table, role)
     finally:
         await owner.execute("UPDATE users SET role = 'user' WHERE id = $1", people["asker"])
+        await owner.execute("DELETE FROM appeals WHERE id = $1", decision)
+        await owner.execute("DELETE FROM cases WHERE id = $1", case_id)
         await owner.execute("DELETE FROM statements WHERE decision_id = $1", decision)
         await owner.execute("DELETE FROM decisions WHERE id = $1", decision)
         await owner.close()

@@ -17,6 +17,7 @@ DECISIONS = {
     "decisions": Rules("", "", False, ((NO_ONE, "UPDATE decisions SET note = 'y' WHERE id = {decision}"),)),
     "audit_chain": Rules("", "", False, ((NO_ONE, "INSERT INTO audit_chain (place, audit_id, hash) " + _SEAL),)),
     "audit_unsealed": Rules("", "", False, ((NO_ONE, "INSERT INTO audit_unsealed (audit_id) VALUES ({new})"),)),
+    "appeals": Rules("", "", False, ((NO_ONE, "UPDATE appeals SET text = 'y' WHERE id = {appeal}"),)),
     "statements": Rules("", "", False, ((NO_ONE, "UPDATE statements SET facts = 'y' WHERE decision_id = {decision}"),)),
 }
 
@@ -25,10 +26,22 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
         ("muted banned", _decide("post")),
         ("owner", _decide("post", more=", 'rule_id', 1")),
     ),
+    "undo_decisions": (
+        ("banned", "SELECT undo_decisions(NULL, {muted}, now() - interval '1 day', 9, NULL, NULL) > 0"),
+    ),
+    "account_limits": ((NO_ONE, "SELECT id FROM account_limits(9223372036854775807, 9)"),),
+    "appeal": ((NO_ONE, "SELECT made FROM appeal({decision}, 'x')"),),
+    "decide_appeal": (
+        ("banned", "SELECT decide_appeal({appeal}, true) = 'decided'"),
+        ("muted", "SELECT decide_appeal({appeal}, true) = 'barred'"),
+    ),
+    "restricted_session": ((NO_ONE, "SELECT restricted_session({session}, {owner})"),),
+    "own_moderation_notice": ((NO_ONE, "SELECT own_moderation_notice('decision', {decision})"),),
     "undo_decision": (("muted banned", "SELECT id FROM undo_decision({decision}, NULL, NULL)"),),
 }
-TO_WORKERS = {"decide_without_viewer", "expire_decisions", "seal_audit"}
+TO_WORKERS = {"decide_without_viewer", "expire_decisions", "seal_audit", "moderation_notice"}
 INTERNAL = {
     "make_decision", "state_reasons", "tell_of_decision", "end_decision", "decide_without_viewer", "expire_decisions",
+    "appeals_settled", "appeals_overturned", "note_appeal", "end_decisions", "moderation_notice",
     "audit_noted", "audit_kept", "audit_hash", "seal_audit",
 }  # fmt: skip

@@ -58,6 +58,7 @@ _REMOVED = ', "user_id": %s, "reason": "kicked", "joined": null'
 OF_NO_VIEWER = {
     "media.uploaded", "media.described", "media.finished", "media.owner_opened", "media.deleted",
     "system.message_sent", "search.due", "decision.made", "decision.ended", "case.opened", "content.flagged",
+    "appeal.decided",
     "case.changed", "report.created", "report.retracted",
 }  # fmt: skip
 
@@ -144,6 +145,7 @@ OUTBOX = {
             (NO_ONE, _event("media.uploaded", "{loose_file}", '"media_id": {loose_file}, "owner_id": {me}')),
             (NO_ONE, _event("media.described", "{file}", '"media_id": {file}')),
             (NO_ONE, _decided("made")),
+            (NO_ONE, _event("appeal.decided", "{star}", '"appeal_id": {appeal}, "user_id": {star}')),
             (NO_ONE, _decided("ended")),
             (NO_ONE, _event("search.due", "{me}", '"kind": "user", "document_id": {me}')),
             (NO_ONE, _event("case.opened", "{case}", '"case_id": {case}')),

@@ -28,7 +28,7 @@ _ROWS = """
     device notification filtered_notification system_message told_message
     viewed_post share collection collection_of_other
     file loose_file upload upload_of_other expired_file star_post
-    case decided_case report case_act decision rule term_list
+    case decided_case report case_act decision appeal appeal_case rule term_list
 """
 
 
@@ -274,6 +274,11 @@ _BELONGINGS = """
     INSERT INTO statements (decision_id, user_id, decision_ground, facts, category, content_type, source,
                             automated_detection, automated_decision, language)
         VALUES ({decision}, {star}, 'x', 'x', 'x', 'x', 'x', false, false, 'en');
+    INSERT INTO cases (id, target_type, target_id, owner_id, source, reason, severity, snapshot, content_hash,
+                       is_private)
+        VALUES ({appeal_case}, 'post', {star_post}, {star}, 'appeal', 'spam', 0, '{{}}', '', false);
+    INSERT INTO appeals (id, decision_id, user_id, text, case_id, due_at)
+        VALUES ({appeal}, {decision}, {star}, 'x', {appeal_case}, now());
     INSERT INTO post_people (post_id, user_id) VALUES ({star_post}, {other});
     INSERT INTO post_heat (post_id, heat, is_video) VALUES ({star_post}, 1, true), ({post}, 1, true);
 """

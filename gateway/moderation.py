@@ -1,0 +1,59 @@
+"""`daira moderation`: undoes what a rule or a moderator has decided."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.terminal import fail, load_settings, run, screen
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+
+BATCH = 100  # decisions in one transaction
+
+app = typer.Typer(help="Undo decisions of moderation.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Undo decisions of moderation."""  # with one command alone, typer would leave out its name
+
+
+@app.command()
+def undo(
+    since: Annotated[str, typer.Option(help="of which time on, such as 2026-11-29T14:00+02:00")],
+    rule: Annotated[int | None, typer.Option(help="the rule whose decisions are undone")] = None,
+    moderator: Annotated[str | None, typer.Option(metavar="USERNAME", help="whose decisions are undone")] = None,
+) -> None:
+    """Undo all decisions of a rule or a moderator since a time. What they did is restored, each with an audit row.
+
+    It works in batches, and a run that was interrupted can be repeated.
+    """
+    if (rule is None) is (moderator is None):
+        fail("name either a rule or a moderator")
+    try:
+        moment = datetime.fromisoformat(since).astimezone()
+    except ValueError:
+        fail(f"{since} is no time of ISO 8601")
+    undone = run(undo_all(load_settings(), rule, moderator, moment))
+    screen.print(f"undone: {undone}")
+
+
+async def undo_all(settings: "Settings", rule_id: int | None, moderator: str | None, since: datetime) -> int:
+    """Returns how many decisions were undone. Raises LookupError for an unknown moderator."""
+    from gateway import demo
+    from storage import decisions
+
+    connection = await demo.connect_as_owner(settings.owner_database)
+    try:
+        moderator_id = await decisions.decider_id(connection, moderator) if moderator is not None else None
+        undone, batch = 0, BATCH
+        while batch == BATCH:
+            batch = await decisions.end_many(
+                connection, rule_id=rule_id, moderator_id=moderator_id, since=since, limit=BATCH
+            )
+            undone += batch
+        return undone
+    finally:
+        await connection.close()

@@ -1,0 +1,134 @@
+-- Appeals against decisions, and what limits a user.
+
+-- The decisions that limit the viewer or what is the viewer's, and warnings of the last half year; the newest first.
+-- Decisions about a thing before its newest approval do not count, as for `enforce`. Nobody is told of spam that is
+-- shadowed.
+CREATE OR REPLACE FUNCTION account_limits(before bigint, amount integer)
+    RETURNS TABLE (id bigint, target_type text, target_id bigint, target_seq integer, action text, reason text,
+                   labels text[], until timestamptz, created_at timestamptz, facts text, language text,
+                   decision_ground text, category text, is_automatic boolean, is_appealable boolean, appeal text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT d.id, d.target_type, d.target_id, d.target_seq, d.action, d.reason, d.labels, d.until, d.created_at, s.facts,
+           s.language, s.decision_ground, s.category, s.automated_decision,
+           a.id IS NULL AND d.created_at > now() - interval '6 months', a.status
+    FROM decisions d JOIN statements s ON s.decision_id = d.id LEFT JOIN appeals a ON a.decision_id = d.id
+    WHERE d.user_id = viewer_id() AND d.id < before AND d.action NOT IN ('approve', 'shadow') AND d.ended_at IS NULL
+      AND (d.until IS NULL OR d.until > now())
+      AND (d.action <> 'warn' OR d.created_at > now() - interval '6 months')
+      AND (d.target_type = 'user' OR NOT EXISTS (
+          SELECT FROM decisions ok
+          WHERE ok.target_type = d.target_type AND ok.target_id = d.target_id AND ok.target_seq = d.target_seq
+            AND ok.id > d.id AND ok.action = 'approve' AND ok.ended_at IS NULL))
+    ORDER BY d.id DESC LIMIT amount
+$$;
+GRANT EXECUTE ON FUNCTION account_limits TO daira_app;
+
+-- Appeals against a decision that concerns the viewer. The moderator who decided may not decide again.
+-- Verdicts: made | found (with the appeal that was made before) | missing | ended | late (after 6 months) | gone (the
+-- target was deleted).
+CREATE OR REPLACE FUNCTION appeal(decision bigint, words text, OUT verdict text, OUT made bigint)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    judged decisions;
+    opened bigint;
+    due timestamptz := now() + interval '72 hours';
+BEGIN
+    SELECT * INTO judged FROM decisions d
+    WHERE d.id = decision AND d.user_id = viewer_id() AND d.action NOT IN ('approve', 'shadow') FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        verdict := 'missing';
+        RETURN;
+    END IF;
+    SELECT a.id INTO made FROM appeals a WHERE a.decision_id = decision;
+    IF FOUND THEN
+        verdict := 'found';
+        RETURN;
+    END IF;
+    verdict := CASE WHEN judged.ended_at IS NOT NULL OR judged.until <= now() THEN 'ended'
+                    WHEN judged.created_at <= now() - interval '6 months' THEN 'late' END;
+    IF verdict IS NOT NULL THEN
+        RETURN;
+    END IF;
+    opened := case_for(judged.target_type, judged.target_id, judged.target_seq, 'appeal', judged.reason,
+                       reason_severity(judged.reason), array_remove(ARRAY [judged.decided_by], NULL), due);
+    IF opened IS NULL THEN
+        verdict := 'gone';
+        RETURN;
+    END IF;
+    verdict := 'made';
+    INSERT INTO appeals (id, decision_id, user_id, text, case_id, due_at)
+    VALUES (mint_id(), decision, viewer_id(), words, opened, due) RETURNING id INTO made;
+    INSERT INTO audit (id, actor_id, action, resource, changes) VALUES (
+        mint_id(), viewer_id(), 'appeal.create', 'appeal:' || made, jsonb_build_object('decision_id', decision));
+END $$;
+GRANT EXECUTE ON FUNCTION appeal TO daira_app;
+
+-- A case was decided: so are its appeals. An approval overturns the decisions that they are against.
+CREATE OR REPLACE FUNCTION appeals_settled() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    settled appeals;
+BEGIN
+    FOR settled IN
+        UPDATE appeals a SET status = CASE NEW.action WHEN 'approve' THEN 'overturned' ELSE 'upheld' END,
+            decided_at = now(), decided_by = NEW.decided_by
+        WHERE a.case_id = NEW.id AND a.status = 'open' RETURNING a.*
+    LOOP
+        PERFORM FROM decisions d WHERE d.id = settled.decision_id AND d.decided_by = NEW.decided_by;
+        IF FOUND THEN
+            RAISE insufficient_privilege USING MESSAGE = 'an appeal is not decided by whoever decided first';
+        END IF;
+        PERFORM note_appeal(settled);
+        IF settled.status = 'overturned' THEN
+            PERFORM end_decision(settled.decision_id, NEW.decided_by, 'overturned', NULL, NULL);
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END $$;
+
+-- Audits the outcome, and tells of it.
+CREATE OR REPLACE FUNCTION note_appeal(settled appeals) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    INSERT INTO audit (id, actor_id, action, resource, changes) VALUES (
+        mint_id(), settled.decided_by, 'appeal.decide', 'appeal:' || settled.id,
+        jsonb_build_object('decision_id', settled.decision_id, 'status', settled.status));
+    INSERT INTO outbox (id, topic, key, payload) VALUES (
+        mint_id(), 'appeal.decided', settled.user_id::text,
+        convert_to(jsonb_build_object('v', 1, 'appeal_id', settled.id, 'user_id', settled.user_id)::text, 'UTF8'))
+$$;
+
+-- The decision was undone before its appeal was decided.
+CREATE OR REPLACE FUNCTION appeals_overturned(decision bigint, actor bigint) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH settled AS (
+        UPDATE appeals a SET status = 'overturned', decided_at = now(), decided_by = actor
+        WHERE a.decision_id = decision AND a.status = 'open' RETURNING a)
+    SELECT note_appeal(s.a) FROM settled s
+$$;
+
+-- A moderator decides the appeal, without a new decision about its target: it is upheld or overturned, and its case is
+-- decided. Verdicts: decided | missing | before (it was decided before) | barred (the moderator decided first).
+CREATE OR REPLACE FUNCTION decide_appeal(appealed bigint, overturns boolean) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    judged decisions;
+    of_case cases;
+BEGIN
+    SELECT c.* INTO of_case FROM appeals a JOIN cases c ON c.id = a.case_id
+    WHERE a.id = appealed AND viewer_is_moderator() FOR NO KEY UPDATE OF c;
+    IF NOT FOUND THEN
+        RETURN 'missing';
+    END IF;
+    SELECT d.* INTO judged FROM appeals a JOIN decisions d ON d.id = a.decision_id WHERE a.id = appealed;
+    IF of_case.status = 'decided' THEN
+        RETURN 'before';
+    ELSIF viewer_id() = ANY (of_case.barred_ids) OR viewer_id() IN (judged.decided_by, judged.user_id) THEN
+        RETURN 'barred';
+    END IF;
+    UPDATE cases c SET status = 'decided', decided_at = now(), decided_by = viewer_id(),
+        action = CASE WHEN overturns THEN 'approve' ELSE judged.action END
+    WHERE c.id = of_case.id;
+    INSERT INTO case_acts (id, case_id, actor_id, kind) VALUES (mint_id(), of_case.id, viewer_id(), 'decided');
+    RETURN 'decided';
+END $$;
+GRANT EXECUTE ON FUNCTION decide_appeal TO daira_app;

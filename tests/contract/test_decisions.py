@@ -1,0 +1,261 @@
+"""Decisions: who is told, what limits a user, appeals, undoing, and what a suspended user may call."""
+
+from typing import Any
+
+import pytest
+
+from gateway.moderation import undo_all
+from protocol import errors
+from storage import decisions
+from tests.cluster import Cluster
+from tests.contract.moderators import appoint, reported
+from tests.contract.test_auth import PASSWORD, register
+from tests.people import Person
+
+
+async def decide(cluster: Cluster, by: Person, target: str, action: str = "remove", **more: Any) -> str:
+    """Decide as a moderator; return the decision's id."""
+    asked = {"reason": "hate", "target_type": "post", **more}
+    target_type, reason = asked.pop("target_type"), asked.pop("reason")
+    connection = await cluster.as_app(by.id)
+    try:
+        made = await decisions.decide(connection, target_type, int(target), action=action, reason=reason, **asked)
+    finally:
+        await connection.close()
+    cluster.workers.tools.outbox.wake_relay()
+    return str(made["id"])
+
+
+async def notice(person: Person, target_type: str) -> Any:
+    """Wait for a notification about moderation."""
+    while True:
+        told = (await person.expect("notification.created"))["notification"]
+        if told["kind"] in ("account", "report") and told["target"]["type"] == target_type:
+            return told
+
+
+async def audited(cluster: Cluster, decision: str) -> list[str]:
+    owner = await cluster.owner()
+    rows = await owner.fetch("SELECT action FROM audit WHERE resource = $1 ORDER BY id", f"decision:{decision}")
+    await owner.close()
+    return [row["action"] for row in rows]
+
+
+@pytest.fixture
+async def moderator(cluster: Cluster, person) -> Person:
+    return await appoint(cluster, await person("moderator"))
+
+
+@pytest.fixture
+async def admin(cluster: Cluster, person) -> Person:
+    return await appoint(cluster, await person("admin", node="b"), "admin")
+
+
+async def test_the_author_and_all_reporters_are_told_once(cluster: Cluster, person, moderator: Person):
+    author = await person("author", node="b")
+    reporters = [await person(f"reporter{number}") for number in range(3)]
+    post = await author.call("post.create", text="hello")
+    for reporter in reporters:
+        case = await reported(cluster, reporter, "post", post["id"])
+    decision = await decide(cluster, moderator, post["id"], case_id=int(case))
+    told = await notice(author, "decision")
+    assert told["target"]["id"] == decision
+    assert "خطاب كراهية" in told["text"]
+    for reporter in reporters:
+        assert (await notice(reporter, "case"))["target"]["id"] == case
+    owner = await cluster.owner()
+    events = await owner.fetch(
+        "SELECT topic, payload FROM outbox WHERE topic = 'decision.made' AND key = $1", post["id"]
+    )
+    for event in events:  # it arrives again
+        await owner.execute(
+            "INSERT INTO outbox (id, topic, key, payload) VALUES (mint_id(), $1, $2, $3)",
+            event["topic"], post["id"], event["payload"],
+        )  # fmt: skip
+    await owner.close()
+    cluster.workers.tools.outbox.wake_relay()
+    again = await author.call("post.create", text="another")
+    await decide(cluster, moderator, again["id"])
+    assert (await notice(author, "decision"))["target"]["id"] != decision
+    for told_user in (author, *reporters):
+        items = (await told_user.call("notification.list"))["items"]
+        assert len([each for each in items if each["target"]["id"] in (decision, case)]) == 1
+
+
+async def test_account_limits_shows_what_limits_the_caller(cluster: Cluster, person, moderator: Person):
+    author, other = await person("author"), await person("other")
+    post = await author.call("post.create", text="hello")
+    limited = await decide(cluster, moderator, post["id"], "limit", reason="spam")
+    labelled = await decide(cluster, moderator, post["id"], "label", labels=["graphic"])
+    await decide(cluster, moderator, post["id"], "shadow", reason="spam")
+    page = await author.call("account.limits")
+    assert [(item["decision_id"], item["action"], item["can_appeal"]) for item in page["items"]] == [
+        (labelled, "label", True), (limited, "limit", True)
+    ]  # fmt: skip
+    assert page["items"][0]["labels"] == ["graphic"]
+    assert page["items"][1]["text"].endswith("القرار من فريق الإشراف.")
+    assert (await other.call("account.limits"))["items"] == []
+    await decide(cluster, moderator, post["id"], "approve")
+    assert (await author.call("account.limits"))["items"] == []
+
+
+async def test_an_appeal_is_decided_by_somebody_else(cluster: Cluster, person, moderator: Person):
+    author = await person("author", node="b")
+    other = await appoint(cluster, await person("other"))
+    post = await author.call("post.create", text="hello")
+    decision = await decide(cluster, moderator, post["id"])
+    appeal = await author.call("appeal.create", decision_id=decision, text="It is a quotation.")
+    assert (appeal["status"], appeal["decided_at"]) == ("open", None)
+    assert await author.call("appeal.create", decision_id=decision, text="It is a quotation.") == appeal
+    assert (await author.refused("appeal.create", decision_id=decision, text="Again")).code == "ALREADY_EXISTS"
+    assert (await other.refused("appeal.create", decision_id=decision, text="Mine")).code == "NOT_FOUND"
+    case = await _case_of(cluster, appeal["id"])
+    assert (await moderator.refused("case.claim", case_id=case)).code == "PERMISSION_DENIED"
+    first = {"appeal_id": appeal["id"], "outcome": "upheld"}
+    assert (await moderator.refused("appeal.decide", **first)).code == "PERMISSION_DENIED"
+    with pytest.raises(errors.CallError, match="whoever decided first"):
+        await decide(cluster, moderator, post["id"], "approve", case_id=int(case))
+    decided = await other.call("appeal.decide", appeal_id=appeal["id"], outcome="overturned")
+    assert decided["status"] == "overturned"
+    assert await other.call("appeal.decide", appeal_id=appeal["id"], outcome="overturned") == decided
+    assert (await notice(author, "appeal"))["text"] == "نتيجة التظلم: إلغاء القرار"
+    assert (await author.call("account.limits"))["items"] == []
+    assert [each["status"] for each in (await author.call("appeal.list"))["items"]] == ["overturned"]
+    assert await audited(cluster, decision) == ["decision.make", "decision.end"]
+    assert (await other.refused("appeal.decide", **first)).code == "FAILED_PRECONDITION"
+
+
+async def _case_of(cluster: Cluster, appeal_id: str) -> str:
+    owner = await cluster.owner()
+    found = await owner.fetchrow(
+        """SELECT c.id, c.source, c.due_at - a.created_at = interval '72 hours' AS is_due
+        FROM appeals a JOIN cases c ON c.id = a.case_id WHERE a.id = $1""",
+        int(appeal_id),
+    )  # fmt: skip
+    await owner.close()
+    assert (found["source"], found["is_due"]) == ("appeal", True)
+    return str(found["id"])
+
+
+async def test_what_cannot_be_appealed_against(cluster: Cluster, person, moderator: Person):
+    author = await person("author")
+    post = await author.call("post.create", text="hello")
+    ended = await decide(cluster, moderator, post["id"])
+    await moderator.call("decision.undo", decision_id=ended)
+    shadow = await decide(cluster, moderator, post["id"], "shadow", reason="spam")
+    old = await decide(cluster, moderator, post["id"])
+    owner = await cluster.owner()
+    await owner.execute("UPDATE decisions SET created_at = now() - interval '7 months' WHERE id = $1", int(old))
+    await owner.close()
+    for decision, code in ((ended, "FAILED_PRECONDITION"), (shadow, "NOT_FOUND"), (old, "FAILED_PRECONDITION")):
+        assert (await author.refused("appeal.create", decision_id=decision, text="No")).code == code
+
+
+async def test_undoing_restores_and_is_audited(cluster: Cluster, person, moderator: Person, admin: Person):
+    author, reader = await person("author"), await person("reader", node="b")
+    post = await author.call("post.create", text="hello")
+    first, second = [await decide(cluster, moderator, post["id"]) for _ in range(2)]
+    assert (await reader.refused("post.get", post_id=post["id"])).code == "NOT_FOUND"
+    undone = await moderator.call("decision.undo", decision_id=first)
+    assert await moderator.call("decision.undo", decision_id=first) == undone
+    assert (await reader.refused("post.get", post_id=post["id"])).code == "NOT_FOUND"
+    await admin.call("decision.undo", decision_id=second)
+    assert (await reader.call("post.get", post_id=post["id"]))["text"] == "hello"
+    assert await audited(cluster, first) == await audited(cluster, second) == ["decision.make", "decision.end"]
+    assert (await author.refused("decision.undo", decision_id=first)).code == "PERMISSION_DENIED"
+
+
+@pytest.mark.parametrize("by", ["call", "command"])
+async def test_all_decisions_of_a_moderator_are_undone_at_once(
+    cluster: Cluster, person, moderator: Person, admin: Person, by: str, monkeypatch
+):
+    monkeypatch.setattr("gateway.moderation.BATCH", 2)
+    author = await person("author")
+    other = await appoint(cluster, await person("other"))
+    posts = [await author.call("post.create", text=f"post {number}") for number in range(5)]
+    early = await decide(cluster, moderator, posts[0]["id"])
+    owner = await cluster.owner()
+    await owner.execute("UPDATE decisions SET created_at = now() - interval '2 hours' WHERE id = $1", int(early))
+    since = await owner.fetchval("SELECT now() - interval '1 hour'")
+    await owner.close()
+    made = [await decide(cluster, moderator, post["id"]) for post in posts]
+    kept = await decide(cluster, other, posts[1]["id"], "limit")
+    if by == "call":
+        arguments = {"moderator": moderator.name, "since": since.isoformat()}
+        assert await admin.call("decision.undo_many", **arguments) == {"undone": 5, "has_more": False}
+        assert await admin.call("decision.undo_many", **arguments) == {"undone": 0, "has_more": False}
+        assert (await moderator.refused("decision.undo_many", **arguments)).code == "PERMISSION_DENIED"
+    else:
+        assert await undo_all(cluster.settings(), None, moderator.name, since) == 5
+    items = (await author.call("account.limits"))["items"]
+    assert [item["decision_id"] for item in items] == [kept, early]
+    for decision in made:
+        assert await audited(cluster, decision) == ["decision.make", "decision.end"]
+
+
+async def test_a_suspended_user_may_only_appeal_export_and_leave(cluster: Cluster, moderator: Person):
+    alice, answer = await register(cluster)
+    decision = await decide(cluster, moderator, alice.id, "suspend", target_type="user")
+    await alice.happened("disconnect")
+    guest = await cluster.guest()
+    signed_in = await guest.call("auth.login", email=f"{alice.name}@example.org", password=PASSWORD)
+    assert signed_in["is_restricted"]
+    assert (await guest.expect("session.ready", session_id=signed_in["session_id"]))["is_restricted"]
+    [item] = (await guest.call("account.limits"))["items"]
+    assert (item["decision_id"], item["target_type"], item["can_appeal"]) == (decision, "user", True)
+    for method, arguments in (
+        ("user.me", {}), ("feed.get", {}), ("post.create", {"text": "hello"}), ("notification.list", {}),
+        ("user.get", {"user_id": alice.id}), ("session.list", {}), ("presence.watch", {"user_ids": [alice.id]}),
+    ):  # fmt: skip
+        assert (await guest.refused(method, **arguments)).code == "PERMISSION_DENIED", method
+    again = await cluster.guest()
+    renewed = await again.call("auth.refresh", refresh_token=signed_in["refresh_token"])
+    assert renewed["is_restricted"]
+    back = cluster.new_client(alice.name, "python-msgpack")
+    await cluster.connect(back, node="b", codec="msgpack", token=renewed["access_token"])
+    appeal = await back.call("appeal.create", decision_id=decision, text="Please look again.")
+    assert [each["id"] for each in (await back.call("appeal.list"))["items"]] == [appeal["id"]]
+    refused = await (await cluster.guest()).refused("auth.refresh", refresh_token=answer["refresh_token"])
+    assert refused.code == "UNAUTHENTICATED"  # the sessions of before have ended
+
+
+async def test_a_suspension_is_told_by_mail_and_lifted_by_undoing(cluster: Cluster, moderator: Person):
+    alice, _ = await register(cluster)
+    decision = await decide(cluster, moderator, alice.id, "ban", target_type="user")
+    owner = await cluster.owner()
+    mails = await owner.fetch(
+        "SELECT kind, detail FROM account_mails WHERE user_id = $1 AND kind = 'suspended'", int(alice.id)
+    )
+    await owner.close()
+    assert [mail["detail"].startswith("حظر نهائي: الحساب.") for mail in mails] == [True]
+    await moderator.call("decision.undo", decision_id=decision)
+    guest = await cluster.guest()
+    signed_in = await guest.call("auth.login", email=f"{alice.name}@example.org", password=PASSWORD)
+    assert not signed_in["is_restricted"]
+    assert (await guest.call("user.me"))["id"] == alice.id
+
+
+async def test_decisions_expire(cluster: Cluster, person, moderator: Person):
+    author = await person("author")
+    post = await author.call("post.create", text="hello")
+    owner = await cluster.owner()
+    until = await owner.fetchval("SELECT now() + interval '1 hour'")
+    decision = await decide(cluster, moderator, post["id"], "hold", until=until)
+    await owner.execute("UPDATE decisions SET until = now() WHERE id = $1", int(decision))
+    await owner.close()
+    assert (await notice(author, "decision_end"))["target"]["id"] == decision
+    assert await audited(cluster, decision) == ["decision.make", "decision.end"]
+    assert (await author.call("account.limits"))["items"] == []
+
+
+async def test_a_suspended_user_can_delete_the_account_and_stays_suspended_if_restored(
+    cluster: Cluster, moderator: Person
+):
+    alice, _ = await register(cluster)
+    await decide(cluster, moderator, alice.id, "suspend", target_type="user")
+    login = {"email": f"{alice.name}@example.org", "password": PASSWORD}
+    guest = await cluster.guest()
+    await guest.call("auth.login", **login)
+    await guest.call("account.delete", password=PASSWORD)
+    restored = await (await cluster.guest()).call("account.cancel_delete", **login)
+    assert restored["is_restricted"]
