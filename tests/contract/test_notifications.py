@@ -262,6 +262,15 @@ async def test_a_policy_keeps_strangers_back(cluster: Cluster, person):
     assert (await alice.call("notification.filtered"))["items"] == []
 
 
+@pytest.mark.parametrize("channel", ["socket", "push", "email"])
+async def test_what_tells_of_a_thief_cannot_be_switched_off(person, channel: str):
+    alice = await person("alice")
+    refused = await alice.refused("notification.set_preferences", channels={"security": {channel: False}})
+    assert (refused.code, refused.fields) == ("INVALID_ARGUMENT", [f"channels.security.{channel}"])
+    found = await alice.call("notification.set_preferences", channels={"security": {channel: True}})
+    assert found["channels"]["security"] == {"socket": True, "push": True, "email": True}
+
+
 async def test_preferences_are_merged_and_cleared(person):
     alice = await person("alice")
     first = await alice.call("notification.preferences")
