@@ -1,6 +1,7 @@
 """Making and ending decisions, by the database functions alone."""
 
 import json
+import random
 from typing import Any
 
 import asyncpg
@@ -201,3 +202,61 @@ async def test_a_suspension_ends_sessions_until_it_is_undone(rows: Rows, moderat
     assert await rows.table(status, alice) == [("suspended",)]
     await rows.ask(moderator, "undo_decision", second["id"], None, None)
     assert await rows.table(status, alice) == [("active",)]
+
+
+STANDINGS = {"remove": "removed", "hold": "held", "shadow": "shadowed", "limit": "limited"}  # the gravest first
+
+
+def expected(made: dict[int, tuple[str, list[str]]]) -> tuple[str, list[str]]:
+    """What the standing decisions say of a post: those that are newer than the newest approval."""
+    approved = max((decision for decision, (action, _) in made.items() if action == "approve"), default=0)
+    counted = [each for decision, each in made.items() if decision > approved]
+    actions = {action for action, _ in counted}
+    standing = next((STANDINGS[action] for action in STANDINGS if action in actions), "visible")
+    return standing, sorted({label for _, labels in counted for label in labels})
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_a_post_always_is_what_its_standing_decisions_say(rows: Rows, admin: int, seed: int):
+    chance = random.Random(seed)
+    post = await rows.post(await rows.user())
+    standing: dict[int, tuple[str, list[str]]] = {}
+    for _ in range(40):
+        step = chance.choice(["decide", "decide", "undo", "expire"])
+        if step == "decide" or not standing:
+            action = chance.choice([*STANDINGS, "label", "approve", "warn"])
+            labels = chance.sample(["graphic", "spoiler", "violence"], 2) if action == "label" else []
+            until = str(await rows.now(hours=1)) if action in (*STANDINGS, "label") else None
+            made = await decide(rows, admin, post, action, labels=labels, until=until)
+            standing[made["id"]] = (action, labels)
+        elif step == "undo":
+            decision = chance.choice([*standing])
+            await rows.ask(admin, "undo_decision", decision, None, None)
+            del standing[decision]
+        else:
+            decision = chance.choice([*standing])
+            over = "UPDATE decisions SET until = now() WHERE id = $1 AND until IS NOT NULL RETURNING true"
+            if await rows.connection.fetchval(over, decision):
+                await rows.ask(None, "expire_decisions", 1_000)
+                del standing[decision]
+        [found] = await rows.table("SELECT standing, labels FROM posts WHERE id = $1", post)
+        assert found == expected(standing), (step, standing)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_user_always_is_what_the_standing_decisions_say(rows: Rows, admin: int, seed: int):
+    chance = random.Random(seed)
+    alice = await rows.user()
+    standing: dict[int, str] = {}
+    for _ in range(25):
+        if chance.random() < 0.6 or not standing:
+            action = chance.choice(["suspend", "ban", "warn"])
+            made = await decide(rows, admin, alice, action, target_type="user")
+            standing[made["id"]] = action
+        else:
+            decision = chance.choice([*standing])
+            await rows.ask(admin, "undo_decision", decision, None, None)
+            del standing[decision]
+        actions = {*standing.values()}
+        status = "banned" if "ban" in actions else "suspended" if "suspend" in actions else "active"
+        assert await rows.table("SELECT status FROM users WHERE id = $1", alice) == [(status,)]
