@@ -19,13 +19,18 @@ def backup(
     folder: Folder,
     objects: Annotated[bool, typer.Option("--objects/--no-objects", help="copy objects, or only list them")] = True,
     jobs: Jobs = 2,
+    metrics: Annotated[
+        Path | None, typer.Option(help="write the time of success into this file, for node_exporter", metavar="FILE")
+    ] = None,
 ) -> None:
     """Back up the database and the bucket into a new folder, while all runs. Restore with `daira restore`."""
     from gateway.backup_folder import BackupFolder
-    from gateway.backup_work import make_backup
+    from gateway.backup_work import make_backup, write_metrics
 
     with _progress() as progress:
         made = run(make_backup(load_settings(), BackupFolder(folder), progress, objects=objects, jobs=jobs))
+    if metrics is not None:
+        write_metrics(metrics)
     copied = "copied" if made.has_objects else "listed"
     screen.print(f"backed up {sum(made.rows.values())} rows; {made.objects} objects {copied}: {folder}", soft_wrap=True)
 

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import signal
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import aiohttp
 
 from domain.post_channels import POST
+from gateway.backup_work import write_metrics
 from gateway.embedded import kafka_jars, livekit_program
 from gateway.stores import open_stores
 from protocol.posts import PostDeleted
@@ -19,7 +21,7 @@ from tests.chaos.deployment import Client
 from tests.chaos.test_media import Caller
 from tests.engine.test_slow_readers import Latest, Stuck
 from tests.monitoring.users import LOST, Users
-from tests.monitoring.watched import Watched, send
+from tests.monitoring.watched import Watched, node_exporter, send
 from tests.opensearch_node import opensearch_home
 from tests.senders.certificates import Trust
 from tests.senders.mail_server import MailServer
@@ -103,6 +105,35 @@ async def kafka_paused(scene: Scene) -> AsyncIterator[None]:
         yield
     finally:
         scene.watched.kafka.resume()
+
+
+@asynccontextmanager
+async def disk_filled(scene: Scene) -> AsyncIterator[None]:
+    assert scene.watched.machine is not None
+    disk = scene.watched.machine / "disk"
+    mount = ["mount", "-t", "tmpfs", "-o", "size=10m", "tmpfs", disk]
+    await asyncio.to_thread(subprocess.run, mount, check=True)
+    try:
+        (disk / "log").write_bytes(bytes(9_600_000))
+        yield
+        (disk / "log").unlink()
+    finally:
+        scene.closing.callback(subprocess.run, ["umount", disk], check=True)
+
+
+@asynccontextmanager
+async def backup_forgotten(scene: Scene) -> AsyncIterator[None]:
+    """The last backup was two days ago. Then one is made, as the runbook says."""
+    assert scene.watched.machine is not None
+    file = scene.watched.machine / "backup.prom"
+    write_metrics(file)
+    [*comments, line] = file.read_text().splitlines()
+    name, seconds = line.split()
+    file.write_text("\n".join([*comments, f"{name} {int(seconds) - 48 * 3_600}", ""]))
+    yield
+    folder = scene.watched.machine / "backup"
+    made = await asyncio.to_thread(scene.watched.run, "backup", str(folder), "--no-objects", "--metrics", str(file))
+    assert made.returncode == 0, made.stdout + made.stderr
 
 
 @asynccontextmanager
@@ -349,6 +380,8 @@ FAULTS = (
     Fault(("ObjectStoreDown",), "the object store is paused", server_paused("s3")),
     Fault(("SearchDown",), "OpenSearch is paused", opensearch_paused),
     Fault(("KafkaDown",), "Kafka is paused", kafka_paused),
+    Fault(("DiskFull",), "a file system is filled", disk_filled),
+    Fault(("BackupOld",), "the last backup is two days old", backup_forgotten),
     Fault(("EventLogLag", "OutboxStuck", "CountsBehind"), "the other workers are paused", workers_paused),
     Fault(("NodeDown",), "a node is killed", node_killed),
     Fault(("EventLoopLag", "PushesLate"), "a node is paused for most of the time", node_starved),
@@ -356,9 +389,10 @@ FAULTS = (
     Fault(("PostgresDown", "CallsFail"), "PostgreSQL is paused", server_paused("postgres")),
     Fault(("RedisDown",), "Redis is paused", redis_paused),
 )
-# As tests of voice, of OpenSearch and of Kafka are skipped.
+# As tests of voice, of OpenSearch and of Kafka are skipped; and without node_exporter or root.
 EXCUSED = {
     *(() if livekit_program() else ("VoiceDown",)),
     *(() if opensearch_home() else ("SearchDown",)),
     *(() if kafka_jars() else ("KafkaDown",)),
+    *(() if node_exporter() else ("DiskFull", "BackupOld")),
 }

@@ -57,6 +57,7 @@ class Prometheus:
             f"--web.listen-address=127.0.0.1:{self._port}", "--rules.alert.resend-delay=1s",
         )  # fmt: skip
         await answers(f"http://127.0.0.1:{self._alerts_port}/api/v2/status")
+        await answers(f"http://127.0.0.1:{self._port}/api/v1/query?query=1")
         self._http = aiohttp.ClientSession()
         self._began = time.time()
         async with asyncio.timeout(4 * WAIT_S):  # until every process has been scraped

@@ -50,6 +50,6 @@ async def test_every_metric_that_is_named_is_exported(cluster: Cluster):
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as response:
         exported = set(re.findall(r"^# TYPE (\w+)", await response.text(), re.MULTILINE))
     await beside.stop()
-    named = metrics_in(RULES.read_text()) | metrics_in(str(queries()))
+    named = (metrics_in(RULES.read_text()) | metrics_in(str(queries()))) - {"daira_backup_finished_seconds"}  # a file
     assert len(named) > 40
     assert named <= exported

@@ -1,6 +1,7 @@
 """A deployment with sidecars at known ports: two nodes and three workers, each of which can be paused alone."""
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterable
@@ -34,6 +35,11 @@ WORKERS = {
 }
 
 
+def node_exporter() -> str | None:
+    """The program, if this machine has it and lets us mount a file system to fill."""
+    return shutil.which("prometheus-node-exporter") if os.geteuid() == 0 else None
+
+
 class Watched(Deployment):
     names = ("node-0", "node-1", *WORKERS)
     replica: PostgresReplica
@@ -45,6 +51,9 @@ class Watched(Deployment):
         [self.mail_port] = free_ports(1)
         self.opensearch: OpenSearchNode | None = None  # None if it is missing: then search is in PostgreSQL
         self.kafka: KafkaBroker | None = None  # None if it is missing
+        self.machine: Path | None = None  # what node_exporter reads; None if it is missing
+        self._exporter: subprocess.Popen[bytes] | None = None
+        [self._exporter_port] = free_ports(1)
         self._trust = trust
         self.environment |= {
             "DAIRA_PING_TIMEOUT": "120",  # a slow reader is not closed before its alert
@@ -70,8 +79,19 @@ class Watched(Deployment):
             folder.mkdir()
             self.kafka = KafkaBroker(self.servers_running.servers, folder)
             await self.kafka.start()
+        if (program := node_exporter()) is not None:
+            self._watch_machine(program)
         self.replica = PostgresReplica(self.servers_running.servers, self.data_dir.parent / "replica")
         await self.replica.start()
+
+    def _watch_machine(self, program: str) -> None:
+        self.machine = self.data_dir.parent / "machine"
+        (self.machine / "disk").mkdir(parents=True)
+        options = ("--collector.disable-defaults", "--collector.filesystem", "--collector.textfile")
+        self._exporter = subprocess.Popen(
+            [program, f"--web.listen-address=127.0.0.1:{self._exporter_port}", *options,
+             f"--collector.textfile.directory={self.machine}"], stderr=subprocess.DEVNULL,
+        )  # fmt: skip
 
     def spawn(self, name: str) -> None:
         sidecar = str(self.sidecars[name])
@@ -113,6 +133,9 @@ class Watched(Deployment):
             self.opensearch.kill()
         if self.kafka is not None:
             self.kafka.kill()
+        if self._exporter is not None:
+            self._exporter.kill()
+            self._exporter.wait()
         for log in self.data_dir.parent.glob("*.log"):
             print(log.name, log.read_text()[-2_000:])  # shown when the test fails
 
@@ -122,6 +145,7 @@ class Watched(Deployment):
         return {
             "daira-gateway": [each for name, each in addresses.items() if name not in WORKERS],
             "daira-worker": [each for name, each in addresses.items() if name in WORKERS],
+            "machines": [f"127.0.0.1:{self._exporter_port}"] if node_exporter() else [],
         }
 
     @asynccontextmanager
