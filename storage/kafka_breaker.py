@@ -54,6 +54,7 @@ class KafkaBreaker:
             raise EventLogUnavailable("no broker answers")
         finally:
             await end(*asked)
+            await asyncio.gather(*asked, return_exceptions=True)  # how they ended has been seen
 
     async def _ask(self, broker: str) -> None:
         client = self._servers.client(broker)
