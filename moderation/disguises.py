@@ -22,6 +22,7 @@ _SPELT_OUT = regex.compile(
     r"(?<![\p{L}\p{N}\p{M}])\p{L}\p{M}*+(?:[^\p{L}\p{N}\p{M}\n]{1,3}+\p{L}\p{M}*+(?![\p{L}\p{N}])){2,}+"
 )
 _BETWEEN_LETTERS = regex.compile(r"(?<=[\p{L}\p{N}]\p{M}{0,9})[^\p{L}\p{N}\p{M}\s#@]{1,3}+(?=[\p{L}\p{N}])")
+_LINK = regex.compile(r"[a-z]{1,20}+://\S*+", regex.IGNORECASE)  # its dots and slashes hide no word
 _BETWEEN_SPELT_OUT = regex.compile(r"[^\p{L}\p{M}]+")
 _INK = regex.compile(r"[\p{L}\p{N}]+")
 _STRETCHED = regex.compile(r"(\p{L})\1{2,}+")
@@ -50,9 +51,10 @@ def read(text: str) -> Reading:
     """Read a text; at most its first 5,000 characters and 1,000 words."""
     text = _SIGN_IN_WORD.sub(lambda sign: sign[0].translate(_SIGNS), text[:LONGEST_TEXT].translate(_look_alikes()))
     plain = _words(text)
-    joined = _BETWEEN_LETTERS.sub("", _SPELT_OUT.sub(_join, text))
+    without_links = _LINK.sub(" ", text) if "://" in text else text
+    joined = _BETWEEN_LETTERS.sub("", _SPELT_OUT.sub(_join, without_links))
     variants = [plain]
-    if joined != text:
+    if joined != without_links:
         variants.append(_words(joined))
     said = tuple(dict.fromkeys(chain.from_iterable(variants)))
     read_words = [read_word(word) for word in said]
