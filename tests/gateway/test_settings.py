@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -213,3 +214,19 @@ def test_a_file_that_cannot_be_read_is_named_on_the_command_line(tmp_path, folde
     assert result.returncode == 2
     assert name in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_moderators_need_no_second_factor_only_where_this_machine_alone_reaches_the_node():
+    assert settings(staff_proof=0).staff_proof_age is None
+    assert settings(developer_page=True).staff_proof_age is None
+    assert settings().staff_proof_age == timedelta(hours=12)
+    for reachable in ({"host": "0.0.0.0"}, {"trusted_proxies": "10.0.0.0/8"}):
+        with pytest.raises(ValidationError, match="DAIRA_STAFF_PROOF"):
+            settings(staff_proof=0, **reachable)
+
+
+def test_sealing_keys_are_apart_from_token_keys():
+    assert settings(**EXTERNAL).sealing == {}
+    assert settings(**EXTERNAL, sealing_keys=f"b:{'y' * 32},a:{'x' * 32}").sealing == {"b": "y" * 32, "a": "x" * 32}
+    with pytest.raises(ValidationError, match="DAIRA_SEALING_KEYS"):
+        settings(sealing_keys="a:short")
