@@ -219,6 +219,15 @@ PEOPLE = (
 
 ACCOUNTS = (
     Personal(
+        "verifications",
+        "id",
+        _MINE,
+        "id status reason requested_at decided_at",
+        "user_id decided_by",
+        "The moderator is another person.",
+        (Deleted(),),
+    ),
+    Personal(
         "consents",
         "id",
         _MINE,

@@ -730,9 +730,20 @@ export interface DecideCase {
   idempotency_key?: string | null;
 }
 
+/** `reason` is told to the user. */
+export interface DecideVerification {
+  verification_id: string;
+  decision: "approved" | "refused";
+  reason?: string;
+}
+
 export interface DecidedCase {
   case: CaseSummary;
   decision_id: string;
+}
+
+export interface DecidedVerification {
+  state: "approved" | "none" | "refused" | "waiting";
 }
 
 /** A decision about one channel. `scheduled`: it is sent at `at` if nothing changes until then. `held`: scheduled later than usual. `sent`, `dropped` and `failed` are final. */
@@ -1210,6 +1221,11 @@ export interface ListTrends {
 
 export interface ListUsers {
   user_ids: string[];
+}
+
+export interface ListVerifications {
+  cursor?: string | null;
+  limit?: number | null;
 }
 
 export interface Login {
@@ -1711,6 +1727,11 @@ export interface ReportedView {
 
 export interface RequestPasswordReset {
   email: string;
+}
+
+/** `documents`: ids of uploaded images, which only moderators see, and which are deleted after the decision. Absent: only the state is returned. */
+export interface RequestVerification {
+  documents?: string[] | null;
 }
 
 export interface ResetPassword {
@@ -2434,6 +2455,22 @@ export interface UserRef {
   user_id: string;
 }
 
+/** `reason`: why it was refused. */
+export interface Verification {
+  state: "approved" | "none" | "refused" | "waiting";
+  reason: string;
+  requested_at: string | null;
+}
+
+/** URLs are valid for a few minutes. */
+export interface VerificationDocuments {
+  items: Media[];
+}
+
+export interface VerificationRef {
+  verification_id: string;
+}
+
 export interface VerifyEmail {
   code: string;
 }
@@ -2451,6 +2488,18 @@ export interface ViewerOfComment {
 export interface ViewerOfPost {
   reaction?: "angry" | "laugh" | "like" | "love" | "sad" | null;
   saved?: boolean;
+}
+
+export interface WaitingVerification {
+  id: string;
+  user: UserLite;
+  requested_at: string;
+}
+
+/** The oldest first. */
+export interface WaitingVerificationPage {
+  items: WaitingVerification[];
+  next_cursor: string | null;
 }
 
 export interface WatchPresence {
@@ -2480,6 +2529,8 @@ export interface ClientToServerEvents {
   "account.export": (request: ExportAccount, ack: (answer: Answer<AccountExport>) => void) => void;
   /** What limits the caller and what is the caller's, why and until when; and warnings of the last half year. */
   "account.limits": (request: ListLimits, ack: (answer: Answer<RestrictionPage>) => void) => void;
+  /** Ask to be verified as a creator, by documents; or see how that stands. One request waits at a time. */
+  "account.verification": (request: RequestVerification, ack: (answer: Answer<Verification>) => void) => void;
   /** Appeal against a decision, once and within 6 months. Somebody else than before decides, within 72 hours. */
   "appeal.create": (request: CreateAppeal, ack: (answer: Answer<Appeal>) => void) => void;
   /** Uphold the decision, or overturn it: then it ends. Whoever decided first gets PERMISSION_DENIED. */
@@ -2852,6 +2903,12 @@ export interface ClientToServerEvents {
   "user.me": (ack: (answer: Answer<OwnUser>) => void) => void;
   /** Change the caller's profile. Making a private account public accepts all requests to follow it. */
   "user.update": (request: UpdateUser, ack: (answer: Answer<OwnUser>) => void) => void;
+  /** Approve or refuse. The user is told, the documents are deleted. The first decision stands. */
+  "verification.decide": (request: DecideVerification, ack: (answer: Answer<DecidedVerification>) => void) => void;
+  /** The documents of a request that waits. Each view is in the audit trail. */
+  "verification.documents": (request: VerificationRef, ack: (answer: Answer<VerificationDocuments>) => void) => void;
+  /** Users who wait to be verified, the oldest request first. */
+  "verification.list": (request: ListVerifications, ack: (answer: Answer<WaitingVerificationPage>) => void) => void;
   /** Report views of posts. Views of the caller's own posts and of posts that the caller may not see do not count. */
   "view.report": (request: ReportViews, ack: (answer: Answer<Nothing>) => void) => void;
 }

@@ -280,6 +280,10 @@ BEGIN
             SELECT id FROM audit WHERE actor_id = person
                 AND NOT (ip IS NULL AND user_agent IS NULL) LIMIT amount);
         GET DIAGNOSTICS erased = ROW_COUNT;
+    WHEN 'verifications' THEN
+        DELETE FROM verifications WHERE (id) IN (
+            SELECT id FROM verifications WHERE user_id = person LIMIT amount);
+        GET DIAGNOSTICS erased = ROW_COUNT;
     WHEN 'consents' THEN
         DELETE FROM consents WHERE (id) IN (
             SELECT id FROM consents WHERE user_id = person LIMIT amount);
@@ -440,6 +444,9 @@ BEGIN
     WHEN 'audit' THEN
         RETURN QUERY SELECT jsonb_build_object('id', t.id, 'action', t.action, 'resource', t.resource, 'ip', t.ip, 'user_agent', t.user_agent, 'recorded_at', t.recorded_at)
             FROM audit t WHERE (id) IN (SELECT id FROM audit WHERE actor_id = person);
+    WHEN 'verifications' THEN
+        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'status', t.status, 'reason', t.reason, 'requested_at', t.requested_at, 'decided_at', t.decided_at)
+            FROM verifications t WHERE (id) IN (SELECT id FROM verifications WHERE user_id = person);
     WHEN 'consents' THEN
         RETURN QUERY SELECT jsonb_build_object('purpose', t.purpose, 'version', t.version, 'given_at', t.given_at, 'withdrawn_at', t.withdrawn_at)
             FROM consents t WHERE (id) IN (SELECT id FROM consents WHERE user_id = person);

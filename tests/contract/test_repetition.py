@@ -94,6 +94,20 @@ class World:
         await self.alice.call("search.query", q="كشري")
         return {"q": "كشري"}
 
+    async def verification(self) -> dict[str, Any]:
+        owner = await self.cluster.owner()
+        await owner.execute("UPDATE users SET role = 'admin' WHERE id = $1", int(self.alice.id))
+        await owner.execute("INSERT INTO verifications (id, user_id) VALUES ($1, $1)", int(self.bob.id))
+        key = f"private/{self.bob.id}/{'a' * 22}/"
+        await owner.execute(
+            """INSERT INTO media (id, owner_id, kind, status, content_type, filename, size_bytes, object_key,
+                target_type, target_id, position)
+            VALUES ($1, $1, 'image', 'ready', 'image/webp', 'x', 9, $2, 'verification', $1, 0)""",
+            int(self.bob.id), key,
+        )  # fmt: skip
+        await owner.close()
+        return {"verification_id": self.bob.id}
+
     async def user(self) -> dict[str, Any]:
         return {"user_id": self.bob.id}
 
@@ -233,6 +247,9 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
     "graph.accept": (World.asked_by_bob, {}),
     "graph.block": (World.user, {}),
     "graph.follow": (World.user, {}),
+    "account.verification": (World.nothing, {}),
+    "verification.decide": (World.verification, {"decision": "approved"}),
+    "verification.documents": (World.verification, {}),
     "account.correct_birth_date": (World.nothing, {"birth_date": "1990-05-05"}),
     "consent.give": (World.nothing, {"purpose": "privacy", "version": "2"}),
     "consent.withdraw": (World.nothing, {"purpose": "personalisation"}),
@@ -340,7 +357,7 @@ async def test_a_call_can_be_repeated(cluster: Cluster, person, method):
     first = await world.alice.call(method, **arguments)
     second = await world.alice.call(method, **arguments)
     # These answers are of their moment: a renewed claim, a snapshot, URLs signed then, how far the processing is.
-    of_the_moment = {"case.claim", "room.join", "media.renew_upload", "media.complete_upload"}
+    of_the_moment = {"case.claim", "room.join", "media.renew_upload", "media.complete_upload", "verification.documents"}
     assert second == first or method in of_the_moment
 
 

@@ -66,6 +66,7 @@ NO_ROW = {
     "appeal.decide": "moderators",
     "appeal.list": "own",
     "auth.change_email": "own",
+    "account.verification": "own",
     "auth.change_password": "own",
     "auth.change_username": "own",
     "auth.confirm_email": "own",
@@ -176,5 +177,8 @@ NO_ROW = {
     "terms.save": "moderators",
     "user.me": "own",
     "user.update": "own",
+    "verification.decide": "moderators",
+    "verification.documents": "moderators",
+    "verification.list": "moderators",
     "view.report": "silent",
 }

@@ -20,6 +20,9 @@ LIFECYCLE = {
         "", "", False,
         ((NO_ONE, "INSERT INTO consents (id, user_id, purpose, version) VALUES ({new}, {me}, 'terms', '1')"),),
     ),
+    "verifications": Rules(
+        "", "", False, ((NO_ONE, "INSERT INTO verifications (id, user_id) VALUES ({new}, {me})"),),
+    ),
     "account_exports": Rules(
         "", "", False,
         ((NO_ONE, "INSERT INTO account_exports (id, user_id, object_key)"
@@ -47,6 +50,14 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
         (NO_ONE, "SELECT withdraw_consent({post}, 'terms') FROM give_consent({post}, 'terms', '1')"),
     ),
     "correct_birth_date": (("owner", "SELECT correct_birth_date('1990-01-01')"),),
+    "request_verification": (
+        (ANYONE, "SELECT request_verification({post}, ARRAY [{file}]) = 0"),
+        ("", "SELECT request_verification({post}, ARRAY [{file}]) = 1"),
+    ),
+    "own_verification": (("owner", "SELECT request_verification({post}, '{{}}'); SELECT id FROM own_verification()"),),
+    "verification_queue": (("", "SELECT id FROM request_verification({post}, '{{}}'), verification_queue(0, 9)"),),
+    "verification_documents": (("", "SELECT verification_documents({post}) IS NOT NULL"),),
+    "decide_verification": (("", "SELECT stands IS NOT NULL FROM decide_verification({post}, 'approved', '')"),),
     "request_export": (
         (ANYONE, "SELECT is_new FROM request_export({post}, 'exports/{post}/aaaaaaaaaaaaaaaaaaaaaa/')"),
     ),
