@@ -8,6 +8,7 @@ from datetime import datetime
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from storage.cancellation import end
 from storage.event_log import EventLogUnavailable, Lag
 from storage.kafka_breaker import KafkaBreaker
 from storage.kafka_servers import KafkaServers
@@ -20,9 +21,7 @@ class KafkaPositions:
     def __init__(self, servers: KafkaServers, breaker: KafkaBreaker) -> None:
         self._servers = servers
         self._breaker = breaker
-        self._connecting = asyncio.Lock()
-        self._admin: AIOKafkaAdminClient | None = None
-        self._consumer: AIOKafkaConsumer | None = None
+        self._connecting: asyncio.Task[tuple[AIOKafkaAdminClient, AIOKafkaConsumer]] | None = None
 
     async def partitions(self, topics: Sequence[str]) -> list[TopicPartition]:
         """All partitions of these topics, which must exist."""
@@ -66,19 +65,20 @@ class KafkaPositions:
             await admin.describe_cluster()
 
     async def close(self) -> None:
-        admin, consumer, self._admin, self._consumer = self._admin, self._consumer, None, None
-        if admin is not None and consumer is not None:
-            await _give_up(admin, consumer)
+        connecting, self._connecting = self._connecting, None
+        if connecting is not None:
+            await end(connecting)
+            if not connecting.cancelled() and connecting.exception() is None:
+                await _give_up(*connecting.result())
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[tuple[AIOKafkaAdminClient, AIOKafkaConsumer]]:
         try:
             async with self._breaker.reaching():
-                async with self._connecting:
-                    admin, consumer = self._admin, self._consumer
-                    if admin is None or consumer is None:
-                        admin, consumer = await self._connect()
-                yield admin, consumer
+                if self._connecting is None:
+                    self._connecting = asyncio.create_task(self._connect())
+                # Shielded: a scrape waits for a second alone, and the next one goes on with the same connection.
+                yield await asyncio.shield(self._connecting)
         except EventLogUnavailable:
             await self.close()
             raise
@@ -88,10 +88,9 @@ class KafkaPositions:
         try:
             await admin.start()
             await consumer.start()
-        except BaseException:  # a scrape that is cancelled, too: nobody must be given what has not started
+        except BaseException:
             await _give_up(admin, consumer)
             raise
-        self._admin, self._consumer = admin, consumer
         return admin, consumer
 
     @staticmethod
