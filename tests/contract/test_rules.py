@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from gateway.moderation import undo_all
 from tests.cluster import Cluster
 from tests.contract.test_auth import register
 from tests.people import Person
@@ -249,3 +251,21 @@ async def test_spam_is_shadowed_and_a_moderator_sees_it(cluster: Cluster, person
     assert [tuple(row) for row in opened] == [("classifier", "spam")]
     assert (await mona.refused("post.get", post_id=posts[-1]["id"])).code == "NOT_FOUND"
     assert (await spammer.call("post.get", post_id=posts[-1]["id"]))["text"] == text
+
+
+async def test_what_a_wrong_rule_has_held_is_undone_in_one_command(
+    cluster: Cluster, person: NewPerson, admin: Person, marker: str
+):
+    ahmed, mona = await person("ahmed"), await person("mona", node="b")
+    began = datetime.now(UTC)
+    mistake = f"length >= 0 && squeezed.contains('{marker}')"
+    async with in_force(admin, cluster, mistake, outcome="hold", surfaces=["post", "comment", "room"]) as saved:
+        posts = [await ahmed.call("post.create", text=f"{marker} {number}") for number in range(3)]
+        room = await ahmed.call("room.create", topic=marker)
+    for post in posts:
+        assert (await mona.refused("post.get", post_id=post["id"])).code == "NOT_FOUND"
+    undone = await undo_all(cluster.settings(), int(saved["rule_id"]), None, began)
+    assert undone == 4
+    for post in posts:
+        assert (await mona.call("post.get", post_id=post["id"]))["text"] == post["text"]
+    assert (await mona.call("room.get", room_id=room["id"]))["topic"] == marker
