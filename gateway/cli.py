@@ -106,6 +106,8 @@ def serve(
     from gateway import processes, supervisor
 
     settings = load_settings()
+    if settings.console_port is not None and (count > 1 or inherited_socket >= 0):
+        fail("DAIRA_CONSOLE_PORT needs a node of one process: run `daira serve` without --processes for the console")
     if inherited_socket >= 0:
         listener = socket.socket(fileno=inherited_socket)
         listener.setblocking(False)
@@ -348,6 +350,9 @@ def _welcome(settings: "Settings", pair: tuple[str, str] | None) -> None:
     screen.print(f"[bold green]DAIRA is ready[/] on {_url(settings)}, health on {health}", soft_wrap=True)
     if settings.developer_page:
         screen.print(f"Open {_url(settings)}/ in two browser windows, as two users", soft_wrap=True)
+    if settings.console_port is not None:
+        console = f"http://{settings.console_host}:{settings.console_port}/admin"
+        screen.print(f"The moderators' console is on {console}", soft_wrap=True)
     voice = settings.livekit
     screen.print(
         f"Voice is on {voice[0]}" if voice else "Rooms have no voice: `make voice` builds LiveKit", soft_wrap=True

@@ -18,6 +18,7 @@ from engine.socket import Bounds, EngineSocket
 from gateway.addresses import AddressRate, client_address, is_trusted
 from gateway.calls import CallRate
 from gateway.connection import ANONYMOUS_BOUNDS, Connection
+from gateway.console import route_console
 from gateway.developer_page import DeveloperPage
 from gateway.media_routes import MediaRoutes
 from gateway.observability import LOOP_LAG, OUTBOUND_BYTES, REFUSED
@@ -47,7 +48,7 @@ class Node:
         self.parts = build_parts(stores, database, self.name)
         self._stores = stores
         self._settings = settings
-        self._runner: web.AppRunner | None = None
+        self._runners: list[web.AppRunner] = []
         self._http = AsyncExitStack()
         self._running = AsyncExitStack()
         self._rate = _call_rate(settings.limit_calls)
@@ -65,8 +66,11 @@ class Node:
             own_hosts=self._own_hosts,
         )
 
-    async def start(self, listener: sockets.socket) -> None:
-        """Raises RedisError; SettingsError for a developer page without the owner's database."""
+    async def start(self, listener: sockets.socket, console: sockets.socket | None = None) -> None:
+        """console: the listener of the moderators' console, if this node serves it.
+
+        Raises RedisError; SettingsError for a developer page without the owner's database.
+        """
         shards, parts, services = self._stores.shards, self.parts, self.parts.services
         shards.listen(parts.bus.receive, parts.bus.resume)
         for group in shards.by_link:
@@ -89,18 +93,23 @@ class Node:
         MediaRoutes(
             services.database, self._stores.objects, services.media, parts.media_tokens, self._media_rate, self._address
         ).route(app)
-        if self._settings.developer_page:
-            settings = self._settings
-            media_urls = [url for url in (settings.public_s3[0], settings.cdn_url) if url]
+        settings = self._settings
+        media_urls = [url for url in (settings.public_s3[0], settings.cdn_url) if url]
+        if settings.developer_page:
             DeveloperPage(settings.owner_database, services.tokens, media_urls).route(app)
-        self._runner = await self._http.enter_async_context(serve_http(app, listener))
+        self._runners.append(await self._http.enter_async_context(serve_http(app, listener)))
+        if console is not None:
+            app = web.Application(client_max_size=MAX_PAYLOAD)
+            self.socket_server.route(app, PATH)
+            route_console(app, media_urls)
+            self._runners.append(await self._http.enter_async_context(serve_http(app, console)))
         log.info("node started", node=self.name)
 
     async def stop(self) -> None:
         """Drain: refuse new sockets, close the open ones bit by bit once their calls are answered, then stop."""
         self.draining = True
-        if self._runner is not None:
-            for site in list(self._runner.sites):
+        for runner in self._runners:
+            for site in list(runner.sites):
                 await site.stop()
         await self._send_away()
         await self._http.aclose()

@@ -51,7 +51,7 @@ async def up(
     stop = stop_on_signals()
     async with AsyncExitStack() as closing:
         await closing.enter_async_context(telemetry(settings, "daira"))
-        listener = _listen(settings, settings.port, "DAIRA_PORT")
+        listener = _listen(settings.host, settings.port, "DAIRA_PORT")
         closing.callback(listener.close)
         if settings.postgres_url is None:
             servers = EmbeddedServers(settings.data_dir, voice=settings.livekit_url is None, kafka=with_kafka)
@@ -75,7 +75,7 @@ async def serve(settings: Settings, *, polling: bool, listener: socket.socket | 
     stop = stop_on_signals()
     async with AsyncExitStack() as closing:
         await closing.enter_async_context(telemetry(settings, "daira-gateway"))
-        own = listener or _listen(settings, settings.port, "DAIRA_PORT")
+        own = listener or _listen(settings.host, settings.port, "DAIRA_PORT")
         closing.callback(own.close)
         stores = await closing.enter_async_context(open_stores(settings))
         node, database = await _start_node(closing, stores, own, polling=polling)
@@ -90,7 +90,7 @@ async def supervise(settings: Settings, processes: int) -> None:
     """Run `count` children on one port, and the sidecar for all of them."""
     stop = stop_on_signals()
     async with AsyncExitStack() as closing:
-        listener = _listen(settings, settings.port, "DAIRA_PORT")
+        listener = _listen(settings.host, settings.port, "DAIRA_PORT")
         closing.callback(listener.close)
         stores = await closing.enter_async_context(open_stores(settings))
         await ensure_bucket(stores)
@@ -156,8 +156,11 @@ async def _start_node(
     closing: AsyncExitStack, stores: Stores, listener: socket.socket, *, polling: bool = True
 ) -> tuple[Node, Database]:
     database = await closing.enter_async_context(_app_database(stores.settings))
+    console = _console_listener(stores.settings)
+    if console is not None:
+        closing.callback(console.close)
     node = Node(stores, database, polling=polling)
-    await node.start(listener)
+    await node.start(listener, console)
     closing.push_async_callback(node.stop)
     _collect_rarely()
     _map_large_buffers()
@@ -226,13 +229,17 @@ def _map_large_buffers() -> None:
         mallopt(M_MMAP_THRESHOLD, 64 * 1024)
 
 
-def _listen(settings: Settings, port: int, variable: str) -> socket.socket:
+def _console_listener(settings: Settings) -> socket.socket | None:
+    if settings.console_port is None:
+        return None
+    return _listen(settings.console_host, settings.console_port, "DAIRA_CONSOLE_PORT")
+
+
+def _listen(host: str, port: int, variable: str) -> socket.socket:
     try:
-        return listen(settings.host, port)
+        return listen(host, port)
     except OSError as error:
-        raise PortTaken(
-            f"cannot listen on {settings.host}:{port} ({error.strerror}): set {variable} to a free port"
-        ) from None
+        raise PortTaken(f"cannot listen on {host}:{port} ({error.strerror}): set {variable} to a free port") from None
 
 
 def stop_on_signals() -> asyncio.Event:

@@ -325,6 +325,15 @@ class Settings(BaseSettings):
         description="A page at / where anyone signs in as any demo user. On in `daira up`. Needs a local DAIRA_HOST.",
     )
 
+    console_port: int | None = Field(
+        None,
+        description="Port of the moderators' console at /admin, on DAIRA_CONSOLE_HOST. Default: no console. Keep it in "
+        "a private network.",
+        ge=0,
+        le=65535,
+    )
+    console_host: str = Field("127.0.0.1", description="Address that the console listens on.")
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="info logs refused and slow calls, debug logs all calls."
     )

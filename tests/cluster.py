@@ -115,7 +115,10 @@ class Cluster:
         self.embedded.erase()
 
     async def add_node(self, name: str, **overrides: Any) -> Node:
-        """Start one more node on the same servers, with other settings. It stops with the cluster."""
+        """Start one more node on the same servers, with other settings. It stops with the cluster.
+
+        With `console_port=0`, it serves the console on the port `NAME-console`.
+        """
         settings = self.settings(**overrides)
         closing = await self._closing.enter_async_context(AsyncExitStack())
         stores = await closing.enter_async_context(open_stores(settings))
@@ -126,7 +129,10 @@ class Cluster:
         listener = listen("127.0.0.1", 0)
         self.ports[name] = listener.getsockname()[1]
         self.nodes[name] = node
-        await node.start(listener)
+        console = listen("127.0.0.1", 0) if settings.console_port is not None else None
+        if console is not None:
+            self.ports[f"{name}-console"] = console.getsockname()[1]
+        await node.start(listener, console)
         closing.push_async_callback(node.stop)
         self._stacks[name] = closing
         return node
@@ -135,6 +141,7 @@ class Cluster:
         """Stop a node before the cluster stops."""
         await self._stacks.pop(name).aclose()
         del self.nodes[name], self.ports[name]
+        self.ports.pop(f"{name}-console", None)
 
     def node(self, name: str) -> Node:
         return self.nodes[name]

@@ -28,6 +28,24 @@ export interface AccountLeaving {
   erase_at: string;
 }
 
+/** Reports are those that the user made. `case.list` with `owner_id` has the cases about the user. */
+export interface AccountReview {
+  user_id: string;
+  username: string;
+  display_name: string;
+  bio: string;
+  role: string;
+  status: string;
+  is_verified: boolean;
+  is_private: boolean;
+  is_minor: boolean;
+  created_at: string;
+  follower_count: number;
+  post_count: number;
+  reports_upheld: number;
+  reports_rejected: number;
+}
+
 /** `messages_from`, `comments_from` and `mentions_from`: who may contact the user so. A message of an admitted user whom the caller does not follow is a request first. Users below 18 get messages only of users whom they follow. suggest_me: whether the user is suggested to others as a person whom they may know; users below 18 never are. */
 export interface AccountSettings {
   messages_from: "everyone" | "followed" | "followers" | "nobody";
@@ -106,6 +124,22 @@ export interface AppealPage {
 export interface AttendancePoint {
   at: string;
   count: number;
+}
+
+export interface AuditItem {
+  id: string;
+  actor_id: string | null;
+  action: string;
+  resource: string;
+  changes: Record<string, unknown>;
+  ip: string | null;
+  recorded_at: string;
+}
+
+/** A page may be short or empty before the end: each looks through 20,000 rows at most. */
+export interface AuditPage {
+  items: AuditItem[];
+  next_cursor: string | null;
 }
 
 /** Without `until`, the ban lasts until the room ends. */
@@ -1602,6 +1636,17 @@ export interface PushDeviceList {
   webpush_key: string | null;
 }
 
+/** `open`: open cases by severity, 0 to 4, each counted up to 10,000. The rest is about the last 24 hours. `handling_s`: the median seconds from a claim to its decision; None without decisions. */
+export interface QueueNumbers {
+  open: number[];
+  claimed: number;
+  overdue: number;
+  oldest_open_at: string | null;
+  opened: number;
+  decided: number;
+  handling_s: number | null;
+}
+
 /** In the time zone of the account's settings. Security is never held back. */
 export interface QuietHours {
   start: string;
@@ -1763,6 +1808,12 @@ export interface Restriction {
 export interface RestrictionPage {
   items: Restriction[];
   next_cursor: string | null;
+}
+
+/** Exactly one of the two. */
+export interface ReviewAccount {
+  user_id?: string | null;
+  username?: string | null;
 }
 
 /** `speakers` are the users on the stage who are in the room, including the host. `cohost_ids` and `muted_ids` name some of them. `hands` are the first 50 raised hands. `is_recorded`: what is said is recorded at this moment. */
@@ -1995,6 +2046,15 @@ export interface SavedPost {
 export interface SavedPostPage {
   items: SavedPost[];
   next_cursor: string | null;
+}
+
+/** `action` is the beginning of an action, such as `case.`; `resource` is a whole one, such as `post:1`. */
+export interface SearchAudit {
+  actor_id?: string | null;
+  action?: string | null;
+  resource?: string | null;
+  cursor?: string | null;
+  limit?: number | null;
 }
 
 /** The field that `kind` names has the found thing. */
@@ -2529,6 +2589,8 @@ export interface ClientToServerEvents {
   "account.export": (request: ExportAccount, ack: (answer: Answer<AccountExport>) => void) => void;
   /** What limits the caller and what is the caller's, why and until when; and warnings of the last half year. */
   "account.limits": (request: ListLimits, ack: (answer: Answer<RestrictionPage>) => void) => void;
+  /** What moderators know of an account, also of a private or suspended one. Each view is in the audit trail. */
+  "account.review": (request: ReviewAccount, ack: (answer: Answer<AccountReview>) => void) => void;
   /** Ask to be verified as a creator, by documents; or see how that stands. One request waits at a time. */
   "account.verification": (request: RequestVerification, ack: (answer: Answer<Verification>) => void) => void;
   /** Appeal against a decision, once and within 6 months. Somebody else than before decides, within 72 hours. */
@@ -2537,6 +2599,8 @@ export interface ClientToServerEvents {
   "appeal.decide": (request: DecideAppeal, ack: (answer: Answer<Appeal>) => void) => void;
   /** The caller's appeals, the newest first. */
   "appeal.list": (request: ListAppeals, ack: (answer: Answer<AppealPage>) => void) => void;
+  /** Rows of the audit trail, newest first. */
+  "audit.search": (request: SearchAudit, ack: (answer: Answer<AuditPage>) => void) => void;
   /** Send a code to the new address. The answer is the same if another account has it; no code is sent then. */
   "auth.change_email": (request: ChangeEmail, ack: (answer: Answer<Nothing>) => void) => void;
   /** Set a new password and end all other sessions. Repeating it changes nothing. */
@@ -2589,6 +2653,8 @@ export interface ClientToServerEvents {
   "case.list": (request: ListCases, ack: (answer: Answer<CasePage>) => void) => void;
   /** Add a note for colleagues to the history. */
   "case.note": (request: NoteCase, ack: (answer: Answer<Nothing>) => void) => void;
+  /** The state of the queue, and of the last 24 hours. */
+  "case.numbers": (ack: (answer: Answer<QueueNumbers>) => void) => void;
   /** Give a claim back. Without one, this changes nothing. */
   "case.release": (request: CaseRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** Stop watching. Repeating it changes nothing. */

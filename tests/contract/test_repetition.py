@@ -329,9 +329,9 @@ CALLS: dict[str, tuple[Arguments, dict[str, Any]]] = {
     "user.update": (World.nothing, {"is_private": True, "display_name": "منى", "governorate": "giza"}),
 }  # fmt: skip
 # Tested below or elsewhere, since they sign in or out: `test_auth` has the refresh, `test_rights` the registration,
-# `test_account_deletion` the deletion, `test_exports` the export.
+# `test_account_deletion` the deletion, `test_exports` the export; `test_oversight` has what only moderators do.
 ELSEWHERE = {
-    "account.cancel_delete", "account.delete", "account.export",
+    "account.cancel_delete", "account.delete", "account.export", "account.review",
     # `test_decisions` repeats these.
     "appeal.create", "appeal.decide", "decision.undo", "decision.undo_many",
     "auth.change_password", "auth.login", "auth.logout", "auth.refresh", "auth.register",

@@ -70,6 +70,10 @@ class Browser:
         await self.write(selector, text)
         await self.write(selector, Keys.ENTER)
 
+    async def press(self, *keys: str) -> None:
+        """Press keys one after the other, wherever the focus is."""
+        await self.do(lambda: webdriver.ActionChains(self.driver).send_keys(*keys).perform())
+
     async def publish(self, text: str) -> None:
         """Write a post, and publish it."""
         await self.write("#compose textarea", text)

@@ -14,6 +14,7 @@ from tests.storage.policies import (
     lifecycle,
     media,
     notifications,
+    oversight,
     rulebook,
     search,
 )
@@ -40,6 +41,7 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     **cases.ANSWERED,
     **decisions.ANSWERED,
     **rulebook.ANSWERED,
+    **oversight.ANSWERED,
     # The viewer and their relations.
     "viewer_id": ((_SIGNED_IN, "SELECT viewer_id() = {me}"),),
     "snowflake_at": ((_EVERYBODY, "SELECT snowflake_at(now())"),),
@@ -358,6 +360,7 @@ INTERNAL = {
     *cases.INTERNAL,
     *decisions.INTERNAL,
     *rulebook.INTERNAL,
+    *oversight.INTERNAL,
     "recording_told",
     "recordings_end",
     "room_role", "room_visible_to", "post_visible_to", "may_stand", "count_follow", "follows_counted", "posts_counted",

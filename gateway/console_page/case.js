@@ -1,0 +1,322 @@
+// One case: what was reported, who reported it, what was done; and the decision. Contents are blurred until shown.
+import { choice, REASONS } from "./choice.js";
+import { element, find } from "./dom.js";
+import { notify } from "./notice.js";
+import { readNumber, readTime, word } from "./words.js";
+
+// In the order of the keys 1 to 9.
+const ACTIONS = ["approve", "warn", "label", "limit", "shadow", "hold", "remove", "suspend", "ban"];
+const OF_USERS = new Set(["approve", "warn", "suspend", "ban"]);
+const TIMED = new Set(["label", "limit", "shadow", "remove", "suspend"]);
+const LABELS = ["sensitive", "violence", "sexual", "spoiler", "misleading", "graphic"];
+const DAYS = ["", "1", "3", "7", "30", "90"];
+const DAY_MS = 24 * 3_600_000;
+
+export class CaseView {
+  #session;
+  #links;
+  #shown = null; // the answer of case.get
+  #acts = [];
+  #isBlurred = true;
+  #action = null;
+
+  /** links: openPerson(id), onDecided(). */
+  constructor(session, links) {
+    this.#session = session;
+    this.#links = links;
+    this.keys = {
+      c: ["claim", () => this.#claim()],
+      r: ["release", () => this.#release()],
+      u: ["unblur", () => this.#unblur()],
+      n: ["note", () => find("case").querySelector("[name=note]")?.focus()],
+      p: ["person", () => this.#shown && links.openPerson(this.#shown.summary.owner_id)],
+      ...Object.fromEntries(ACTIONS.map((action, place) => [`${place + 1}`, [action, () => this.#choose(action)]])),
+    };
+  }
+
+  async show(id) {
+    this.#isBlurred = true;
+    this.#action = null;
+    await this.#load(id);
+    find("case").focus();
+  }
+
+  clear() {
+    this.#shown = null;
+    find("case").replaceChildren();
+  }
+
+  /** What pushes say of a case, which may be the shown one. */
+  hear(id, changes) {
+    if (this.#shown?.summary.id !== id) return;
+    this.#shown = { ...this.#shown, summary: { ...this.#shown.summary, ...changes } };
+    this.#drawHead();
+  }
+
+  async #load(id) {
+    const [shown, history] = await Promise.all([
+      this.#session.call("case.get", { case_id: id }),
+      this.#session.call("case.history", { case_id: id }),
+    ]);
+    this.#shown = shown;
+    this.#acts = history.items;
+    this.#draw();
+  }
+
+  async #claim() {
+    if (!this.#shown) return;
+    const summary = await this.#session.call("case.claim", { case_id: this.#shown.summary.id });
+    this.hear(summary.id, summary);
+  }
+
+  async #release() {
+    if (!this.#shown) return;
+    const { id } = this.#shown.summary;
+    await this.#session.call("case.release", { case_id: id });
+    this.hear(id, { claimed_by: null, claimed_until: null });
+  }
+
+  #unblur() {
+    if (!this.#shown) return;
+    this.#isBlurred = !this.#isBlurred;
+    this.#draw();
+  }
+
+  #choose(action) {
+    if (!this.#shown || !this.#actions().includes(action)) return;
+    this.#action = action;
+    this.#draw();
+    find("case").querySelector("#decision select").focus();
+  }
+
+  #actions() {
+    const isUser = this.#shown.summary.target_type === "user";
+    return ACTIONS.filter((action) =>
+      isUser ? OF_USERS.has(action) : !["hold", "suspend", "ban"].includes(action),
+    );
+  }
+
+  #draw() {
+    const { summary, snapshot, reports, earlier } = this.#shown;
+    find("case").dataset.case = summary.id;
+    find("case").replaceChildren(
+      element("div", { id: "case-head" }),
+      this.#contents(snapshot),
+      element("h3", {}, word("decide")),
+      this.#decisionForm(),
+      element("h3", {}, `${word("reports")} (${readNumber(summary.report_count)})`),
+      element("ul", {}, ...reports.map((report) => this.#report(report))),
+      element("h3", {}, word("history")),
+      element("ul", {}, ...this.#acts.map((act) => this.#actLine(act))),
+      this.#noteForm(),
+      element("h3", {}, word("earlier_cases")),
+      element("ul", {}, ...earlier.map((one) => this.#earlierLine(one))),
+    );
+    this.#drawHead();
+  }
+
+  #drawHead() {
+    const { summary, snapshot } = this.#shown;
+    const { author } = snapshot;
+    find("case-head").replaceChildren(
+      element(
+        "h2",
+        summary.severity >= 3 ? { class: "severe" } : {},
+        `${word(summary.target_type)} · ${word(summary.reason)}`,
+      ),
+      element(
+        "p",
+        { class: "line" },
+        element(
+          "button",
+          { onclick: () => this.#links.openPerson(summary.owner_id) },
+          element("bdi", {}, author?.username ?? summary.owner_id),
+        ),
+        summary.is_private && element("small", {}, word("private")),
+        element("small", {}, readTime(summary.opened_at)),
+        summary.due_at && element("small", { class: "severe" }, `${word("due")} ${readTime(summary.due_at)}`),
+      ),
+      element(
+        "p",
+        { class: "line", id: "claim" },
+        summary.action
+          ? element("strong", {}, `${word("decided")}: ${word(summary.action)}`)
+          : summary.claimed_by
+            ? element("span", {}, word("claimed_by"), " ", element("bdi", {}, summary.claimed_by.username))
+            : element("span", {}, word("unclaimed")),
+        !summary.action && element("button", { onclick: () => this.#claim() }, word("claim")),
+        summary.claimed_by && element("button", { onclick: () => this.#release() }, word("release")),
+      ),
+    );
+  }
+
+  #contents(snapshot) {
+    const texts = ["text", "topic", "username", "display_name", "bio"].filter((name) => snapshot[name]);
+    return element(
+      "div",
+      this.#isBlurred ? { id: "contents", class: "blurred" } : { id: "contents" },
+      element(
+        "button",
+        { "aria-pressed": String(!this.#isBlurred), onclick: () => this.#unblur() },
+        word(this.#isBlurred ? "show" : "blur"),
+      ),
+      ...texts.map((name) =>
+        element(
+          "div",
+          this.#isBlurred ? { "aria-hidden": "true" } : {},
+          element("small", {}, word(name)),
+          element("blockquote", { dir: "auto", tabindex: "0" }, snapshot[name]),
+        ),
+      ),
+      // Files are loaded only when they are shown.
+      !this.#isBlurred && element("div", { class: "shots" }, ...snapshot.media.map(mediaOf)),
+      this.#isBlurred && snapshot.media.length
+        ? element("p", {}, `${readNumber(snapshot.media.length)} ${word("files")}`)
+        : null,
+    );
+  }
+
+  #decisionForm() {
+    const isOpen = this.#shown.summary.status === "open";
+    if (!isOpen) return element("p", {}, word("decided"));
+    const buttons = this.#actions().map((action) =>
+      element(
+        "button",
+        {
+          type: "button",
+          "data-action": action,
+          "aria-pressed": String(action === this.#action),
+          onclick: () => this.#choose(action),
+        },
+        element("kbd", {}, `${ACTIONS.indexOf(action) + 1}`),
+        " ",
+        word(action),
+      ),
+    );
+    const form = element("form", { id: "decision" }, element("p", { class: "line" }, ...buttons));
+    if (this.#action) form.append(...this.#details());
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#decide(new FormData(form), form.querySelector("[type=submit]"));
+    });
+    return form;
+  }
+
+  #details() {
+    const reason = choice("reason", REASONS, this.#shown.summary.reason);
+    const parts = [reason];
+    if (TIMED.has(this.#action)) parts.push(choice("days", DAYS, this.#action === "suspend" ? "7" : "", { text: inDays, label: "duration" }));
+    const labels =
+      this.#action === "label" &&
+      element(
+        "fieldset",
+        { class: "line" },
+        element("legend", {}, word("labels")),
+        ...LABELS.map((label) =>
+          element("label", {}, element("input", { type: "checkbox", name: "labels", value: label }), " ", word(label)),
+        ),
+      );
+    return [
+      element("p", { class: "line" }, ...parts),
+      ...(labels ? [labels] : []),
+      element(
+        "label",
+        {},
+        element("span", {}, word("decision_note")),
+        element("textarea", { name: "decision_note", rows: "2", maxlength: "2000", dir: "auto" }),
+      ),
+      element("button", { type: "submit" }, `${word("confirm")}: ${word(this.#action)}`),
+    ];
+  }
+
+  async #decide(fields, button) {
+    const days = Number(fields.get("days") ?? 0);
+    const note = fields.get("decision_note").trim();
+    button.disabled = true;
+    try {
+      await this.#session.call("case.decide", {
+        case_id: this.#shown.summary.id,
+        action: this.#action,
+        reason: fields.get("reason"),
+        ...(this.#action === "label" && { labels: fields.getAll("labels") }),
+        ...(days && { until: new Date(Date.now() + days * DAY_MS).toISOString() }),
+        ...(note && { note }),
+        idempotency_key: crypto.randomUUID(),
+      });
+    } finally {
+      button.disabled = false;
+    }
+    notify(`${word("decided")}: ${word(this.#action)}`);
+    this.#links.onDecided();
+  }
+
+  #noteForm() {
+    const form = element(
+      "form",
+      { class: "line" },
+      element(
+        "label",
+        {},
+        element("span", {}, word("note")),
+        element("input", { name: "note", autocomplete: "off", maxlength: "2000", dir: "auto", required: "" }),
+      ),
+      element("button", {}, word("add")),
+    );
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const { id } = this.#shown.summary;
+      const text = form.elements.note.value;
+      await this.#session.call("case.note", { case_id: id, text, idempotency_key: crypto.randomUUID() });
+      await this.#load(id);
+    });
+    return form;
+  }
+
+  #report({ reporter, reason, text, weight, created_at, evidence }) {
+    return element(
+      "li",
+      {},
+      element("button", { onclick: () => this.#links.openPerson(reporter.id) }, element("bdi", {}, reporter.username)),
+      ` ${word(reason)} `,
+      element("small", {}, `${word("weight")} ${readNumber(Math.round(weight * 100))} % · ${readTime(created_at)}`),
+      text && element("blockquote", { dir: "auto" }, text),
+      ...evidence.map(({ target_type, snapshot }) =>
+        element(
+          "blockquote",
+          { dir: "auto", ...(this.#isBlurred && { class: "blurred", "aria-hidden": "true" }) },
+          element("span", {}, `${word(target_type)}: ${snapshot.text ?? snapshot.topic ?? snapshot.username ?? ""}`),
+        ),
+      ),
+    );
+  }
+
+  #actLine({ kind, actor, note, created_at }) {
+    return element(
+      "li",
+      {},
+      `${word(kind)} · `,
+      actor ? element("bdi", {}, actor.username) : word("system"),
+      element("small", {}, ` · ${readTime(created_at)}`),
+      note && element("blockquote", { dir: "auto" }, note),
+    );
+  }
+
+  #earlierLine(one) {
+    return element(
+      "li",
+      {},
+      element(
+        "button",
+        { onclick: () => this.show(one.id) },
+        `${word(one.target_type)} · ${word(one.reason)} · ${word(one.action ?? "open")} · ${readTime(one.opened_at)}`,
+      ),
+    );
+  }
+}
+
+const inDays = (days) => (days ? `${readNumber(Number(days))} ${word("days")}` : word("indefinitely"));
+
+function mediaOf({ kind, alt, url }) {
+  if (kind === "image") return element("img", { src: url, alt: alt || word("no_description") });
+  return element(kind === "video" ? "video" : "audio", { src: url, controls: "", preload: "none", "aria-label": alt || word(kind) });
+}

@@ -1,0 +1,171 @@
+"""The moderators' console in a real browser: judging by keys, colleagues, hostile texts, and accessibility."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+from tests.cluster import Cluster
+from tests.console.conftest import OpenConsole
+from tests.contract.moderators import reported
+from tests.page.browser import Browser
+from tests.people import Person
+
+AXE = Path(__file__).parents[1] / "clients" / "node_modules" / "axe-core" / "axe.min.js"
+CHECK = """
+const done = arguments[arguments.length - 1];
+axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}).then(
+    ({violations}) => done(violations.map(({id, nodes}) => [id, nodes.map(({html}) => html)])),
+    (error) => done(String(error)),
+);
+"""
+# Scripts, styles and texts that have broken pages of others.
+HOSTILE = (
+    "<script>window.hacked = 1</script>",
+    "<img src=x onerror='window.hacked = 1'>",
+    '"><svg/onload=window.hacked=1>',
+    "'-window.hacked=1-'",
+    "javascript:window.hacked=1",
+    "<style>*{display:none!important}</style>",
+    "</blockquote></article></main><h1>broken</h1>",
+    "{{constructor.constructor('window.hacked=1')()}}",
+    "\u202eevil\u202c \u2067مرحبا",
+    "&lt;script&gt;window.hacked=1&lt;/script&gt;",
+)
+
+
+async def posted_and_reported(
+    cluster: Cluster, alice: Person, bob: Person, post_text: str, **more: Any
+) -> tuple[str, str]:
+    """Let Alice post, and Bob report it. Returns the ids of the post and of the case."""
+    post = await alice.call("post.create", text=post_text)
+    return post["id"], await reported(cluster, bob, "post", post["id"], reason="hate", **more)
+
+
+async def open_case(window: Browser, case_id: str) -> None:
+    """Open the case in the queue, which has cases of other tests too."""
+    line = f'#cases [data-case="{case_id}"]'
+    await window.has(line)
+    await window.do(window.driver.execute_script, f"document.querySelector('{line}').focus()")
+    await window.press(Keys.ENTER)
+    await window.has(f'#case[data-case="{case_id}"] #case-head')
+
+
+async def violations(window: Browser) -> Any:
+    """What axe-core finds wrong with the page as it is now."""
+    await window.do(window.driver.execute_script, AXE.read_text())
+    return await window.do(window.driver.execute_async_script, CHECK)
+
+
+async def test_a_case_is_judged_by_keys_alone(cluster: Cluster, person, open_console: OpenConsole):
+    alice, bob = await person("alice"), await person("bob")
+    window = await open_console()
+    post_id, case_id = await posted_and_reported(cluster, alice, bob, "a hateful text", text="look at this")
+    await open_case(window, case_id)
+    await window.see("#contents.blurred")
+    await window.press("u")
+    await window.see("#contents:not(.blurred) blockquote", "a hateful text")
+    await window.see("#case", "look at this")
+    await window.press("c")
+    await window.see("#claim", window.username)
+    await window.press("7")  # remove; the reason has the focus then
+    await window.see("#decision [type=submit]", "Remove")
+    await window.press(*(Keys.TAB,) * 3, Keys.ENTER)
+    await window.see("#notice", "Decided: Remove")
+    assert (await bob.refused("post.get", post_id=post_id)).code == "NOT_FOUND"
+    assert await window.complaints() == []
+
+
+async def test_colleagues_on_two_nodes_see_each_others_claims(cluster: Cluster, person, open_console: OpenConsole):
+    alice, bob = await person("alice"), await person("bob")
+    one, two = await open_console(), await open_console(node="staff_b")
+    _, case_id = await posted_and_reported(cluster, alice, bob, "who judges this?")
+    await open_case(one, case_id)
+    await two.see(f'#cases [data-case="{case_id}"]')
+    await one.press("c")
+    await two.see(f'#cases [data-case="{case_id}"]', one.username)
+    await one.press("r")
+    await two.see_no(f'#cases [data-case="{case_id}"]', one.username)
+
+
+async def test_hostile_texts_run_nothing_and_keep_the_layout(cluster: Cluster, person, open_console: OpenConsole):
+    alice, bob = await person("alice"), await person("bob")
+    window = await open_console()
+    for text in HOSTILE:
+        await alice.call("user.update", display_name=text[:50], bio=text)
+        _, case_id = await posted_and_reported(cluster, alice, bob, text, text=text)
+        await open_case(window, case_id)
+        await window.press("u")
+        await window.see("#contents blockquote")
+        await window.press("n")
+        await window.send("[name=note]", text)
+        await window.see("#case li blockquote")
+    await window.press("p")
+    await window.see("#found-person h2", alice.name)
+    shown = await window.do(
+        window.driver.execute_script,
+        """return [window.hacked ?? null, document.scripts.length, document.querySelectorAll("style, h1").length,
+                   document.querySelector("#views").checkVisibility()]""",
+    )
+    assert shown == [None, 1, 1, True]
+    assert await window.complaints() == []
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+async def test_every_view_passes_axe(cluster: Cluster, person, open_console: OpenConsole, language):
+    alice, bob = await person("alice"), await person("bob")
+    window = await open_console("admin", language=language)
+    assert await window.do(
+        window.driver.execute_script, "return [document.documentElement.lang, document.documentElement.dir]"
+    ) == [language, {"en": "ltr", "ar": "rtl"}[language]]
+    _, case_id = await posted_and_reported(cluster, alice, bob, "a text", text="a report")
+    await open_case(window, case_id)
+    assert await violations(window) == []
+    await window.press("u", "3")
+    await window.see("#decision [type=submit]")
+    assert await violations(window) == []
+    await window.press(Keys.ESCAPE, "p")
+    await window.see("#found-person h2")
+    assert await violations(window) == []
+    for key, shown in (("a", "#audit-rows tr"), ("m", "#counters dd")):
+        await window.press(key)
+        await window.see(shown)
+        assert await violations(window) == []
+    await window.press("?")
+    await window.see("#keys kbd")
+    assert await violations(window) == []
+
+
+async def test_the_console_shows_nothing_to_users(cluster: Cluster, open_console: OpenConsole):
+    window = await open_console("user")
+    await window.see("#notice", "PERMISSION_DENIED")
+    await window.see_no("#cases li")
+
+
+async def test_the_sign_in_page_passes_axe_and_a_reload_signs_out(open_console: OpenConsole):
+    window = await open_console()
+    await window.do(window.driver.refresh)
+    await window.see("#sign-in")
+    await window.see_no("#desk")
+    assert await violations(window) == []
+
+
+async def test_a_rule_is_tried_out_saved_and_put_in_force(cluster: Cluster, person, open_console: OpenConsole):
+    alice = await person("alice")
+    await alice.call("post.create", text="an innocent text")
+    window = await open_console("admin")
+    await window.press("g")
+    await window.click("#new-rule")
+    await window.write("#rule-form [name=name]", name := cluster.unique("rule"))
+    await window.write("#rule-form [name=expression]", f'text.contains("{cluster.unique("word")}")')
+    await window.click("#try-rule")
+    await window.see("#trial p", "Would have hit 0 /")
+    await window.click("#rule-form [type=submit]")
+    await window.see("#rule-list li", name)
+    assert await violations(window) == []
+    await window.click("#rule-form button", "Put in force")
+    await window.see("#rule-list li", "in force")
+    await window.click("#rule-form button", "Take out of force")
+    await window.see_no("#rule-list li", "in force")
+    assert await window.complaints() == []
