@@ -18,7 +18,7 @@ from rich.table import Table
 from language import stems, words
 from moderation import disguises
 from moderation.disguises import read
-from moderation.features import Author, Draft, features
+from moderation.features import Author, Publication, features
 from moderation.rulebook import MOST_COST, MOST_RULES, MOST_TERMS, Rulebook
 from moderation.rules import Rule, check
 from moderation.term_lists import TermList
@@ -31,7 +31,7 @@ TARGET_MS = 1.0
 _ARABIC, _LATIN = "ابتثجحخدذرزسشصضطظعغفقكلمنهوي", "abcdefghijklmnopqrstuvwxyz"
 _DOCUMENTS = Path(__file__).parents[1] / "evaluation" / "gold" / "documents.tsv"
 
-Work = Callable[[Draft], object]
+Work = Callable[[Publication], object]
 
 
 def lists(chance: random.Random) -> list[TermList]:
@@ -75,7 +75,7 @@ def rules() -> list[Rule]:
     return [Rule(number, 1, f"rule {number}", each, "hold", ("post",)) for number, each in enumerate(found, 1)]
 
 
-def drafts(chance: random.Random) -> list[Draft]:
+def drafts(chance: random.Random) -> list[Publication]:
     documents = [line.split("\t") for line in _DOCUMENTS.read_text().splitlines()[1:]]
     texts = [max(columns, key=len) for columns in documents]
     found = []
@@ -88,11 +88,11 @@ def drafts(chance: random.Random) -> list[Draft]:
         elif number % 3 == 0:
             text += f" https://shop{number}.example.com/p?id={number}"
         author = Author(age_s=chance.random() * 1e7, posts_1h=chance.randint(0, 9))
-        found.append(Draft("post", [("text", text)], author, mentions=number % 4, repeats=number % 3))
+        found.append(Publication("post", [("text", text)], author, mentions=number % 4, repeats=number % 3))
     return found
 
 
-def milliseconds(work: Work, posts: Sequence[Draft]) -> list[float]:
+def milliseconds(work: Work, posts: Sequence[Publication]) -> list[float]:
     took = []
     for post in posts:
         began = time.thread_time_ns()
@@ -101,7 +101,7 @@ def milliseconds(work: Work, posts: Sequence[Draft]) -> list[float]:
     return took
 
 
-def one_round(work: Work, warm: Sequence[Draft], measured: Sequence[Draft]) -> list[float]:
+def one_round(work: Work, warm: Sequence[Publication], measured: Sequence[Publication]) -> list[float]:
     """Words are cached, as on a node, but only those of other posts."""
     for cached in (words.read_word, words._split, stems.stem, disguises._without_digits):
         cached.cache_clear()

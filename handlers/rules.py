@@ -8,7 +8,7 @@ from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from moderation.rulebook import MOST_COST, MOST_RULES
 from moderation.rules import BadExpression, check
-from moderation.trials import MOST_EXAMINED, Tried, try_out
+from moderation.trials import MOST_EXAMINED, TrialResult, try_out
 from protocol import errors
 from protocol.rpc import methods
 from protocol.rules import (
@@ -167,7 +167,7 @@ async def _texts(tx: Transaction, surfaces: Sequence[str], step: int) -> AsyncIt
         above = rows[-1]["id"]
 
 
-def _samples(tried: Tried) -> list[TrialSample]:
+def _samples(tried: TrialResult) -> list[TrialSample]:
     return [
         TrialSample(
             target_type="post" if row["surface"] == "post" else "comment",

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from domain.post_text import hashtags, mentioned_usernames
 from handlers.call import Call
-from moderation.features import Draft
+from moderation.features import Publication
 from moderation.prints import text_print
 from moderation.rulebook import Rulebook, Verdict
 from moderation.spam_score import spam_score
@@ -62,7 +62,7 @@ async def screen(
     row = await rule_inputs.weigh(tx, written_id, surface, text_print(text))
     if row is None:
         return None
-    draft = Draft(
+    draft = Publication(
         surface,
         fields,
         author_of(row),
@@ -118,7 +118,7 @@ def _note(call: Call, verdict: Verdict, surface: RuleSurface, target_id: int | N
         call.services.rule_hits.note(Hit(rule.id, rule.version, surface, verdict.outcome, call.viewer.id, target_id))
 
 
-def _field(book: Rulebook, draft: Draft, verdict: Verdict) -> str:
+def _field(book: Rulebook, draft: Publication, verdict: Verdict) -> str:
     """The field that alone gets the same verdict; otherwise the first one with a text."""
     filled = [(name, text) for name, text in draft.fields if text] or list(draft.fields)
     if len(filled) > 1:

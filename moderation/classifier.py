@@ -56,7 +56,7 @@ class Question(msgspec.Struct, frozen=True):
     is_verified: bool
 
 
-class _Answer(msgspec.Struct, frozen=True):
+class _SignedAnswer(msgspec.Struct, frozen=True):
     scores: Scores
 
 
@@ -64,7 +64,7 @@ class _Wrong(Exception):
     """The answer cannot be used; the cause is a label of the metric."""
 
 
-_decode = msgspec.json.Decoder(_Answer).decode
+_decode = msgspec.json.Decoder(_SignedAnswer).decode
 _encode = msgspec.json.Encoder().encode
 
 

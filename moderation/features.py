@@ -25,7 +25,7 @@ class Author(NamedTuple):
     follows_1h: int = 0
 
 
-class Draft(NamedTuple):
+class Publication(NamedTuple):
     """What is to be published. fields: the texts, by the names of the fields that they come from.
 
     repeats: how often the same text was published within 24 hours, by anybody; own_repeats: by its author.
@@ -79,7 +79,7 @@ AUTHOR_MEMBERS = {
 }
 
 
-def features(draft: Draft, matcher: TermMatcher) -> dict[str, Any]:
+def features(draft: Publication, matcher: TermMatcher) -> dict[str, Any]:
     """The value of each variable."""
     text = draft.text
     reading = read(text)

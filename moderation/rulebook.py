@@ -6,7 +6,7 @@ from typing import NamedTuple, get_args
 import cel
 from prometheus_client import Counter, Histogram
 
-from moderation.features import Draft, features
+from moderation.features import Publication, features
 from moderation.rules import Rule, holds
 from moderation.term_lists import TermList, TermMatcher
 from protocol.rules import RuleOutcome, RuleSurface
@@ -59,14 +59,14 @@ class Rulebook:
         """Whether any rule is in force there; without one, a draft needs no features."""
         return bool(self._programs[surface])
 
-    def judge(self, draft: Draft) -> Verdict:
+    def judge(self, draft: Publication) -> Verdict:
         """What the rules say of a draft. Never raises: a rule that fails does not hit."""
         with SECONDS.time():
             verdict = self._judge(draft)
         JUDGED.labels(draft.surface, verdict.outcome).inc()
         return verdict
 
-    def _judge(self, draft: Draft) -> Verdict:
+    def _judge(self, draft: Publication) -> Verdict:
         programs = self._programs[draft.surface]
         if not programs:
             return Verdict("allow", None, ())

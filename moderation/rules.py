@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import cel
 
-from moderation.features import AUTHOR_MEMBERS, VARIABLES, Draft, features
+from moderation.features import AUTHOR_MEMBERS, VARIABLES, Publication, features
 from moderation.term_lists import TermMatcher
 from protocol.moderation import Reason
 from protocol.rules import RuleOutcome, RuleSurface
@@ -131,8 +131,8 @@ def _first_line(error: Exception) -> str:
 _SAMPLES = [
     features(draft, _NO_LISTS)
     for draft in (
-        Draft("post", [("text", "صباح الخير https://example.com")]),
-        Draft("profile", [("display_name", "")]),
-        Draft("message", [("text", "hello " * 50)], is_edit=True, media=4, mentions=3, hashtags=2, repeats=9),
+        Publication("post", [("text", "صباح الخير https://example.com")]),
+        Publication("profile", [("display_name", "")]),
+        Publication("message", [("text", "hello " * 50)], is_edit=True, media=4, mentions=3, hashtags=2, repeats=9),
     )
 ]

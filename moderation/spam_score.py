@@ -5,7 +5,7 @@ text, and a usual post of a new account is far from it.
 """
 
 from moderation.addresses import addresses
-from moderation.features import Draft
+from moderation.features import Publication
 
 CASE_FROM = 0.6  # opens a case
 SHADOW_FROM = 0.9
@@ -13,7 +13,7 @@ SHADOW_FROM = 0.9
 _NEW_S = 72 * 3_600.0
 
 
-def spam_score(draft: Draft) -> float:
+def spam_score(draft: Publication) -> float:
     """From 0 to 1."""
     author = draft.author
     is_new = author.age_s < _NEW_S

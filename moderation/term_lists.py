@@ -20,7 +20,7 @@ class TermList(NamedTuple):
     terms: Sequence[str]  # as they were written
 
 
-class Found(NamedTuple):
+class FoundTerms(NamedTuple):
     """All lists of which a text has a term, and the first 50 of these terms, as the lists have them."""
 
     lists: tuple[str, ...]
@@ -42,7 +42,7 @@ class TermMatcher:
         self._words, self._named_by_word = _automaton(words)
         self._parts, self._named_by_part = _automaton(parts)
 
-    def find(self, reading: Reading) -> Found:
+    def find(self, reading: Reading) -> FoundTerms:
         found: set[tuple[str, str]] = set()
         for automaton, named, text in (
             (self._words, self._named_by_word, reading.lines),
@@ -55,7 +55,7 @@ class TermMatcher:
         for key in reading.keys & self._sounds.keys():
             found.update(self._sounds[key])
         lists = sorted({name for name, _ in found})
-        return Found(tuple(lists), tuple(sorted({term for _, term in found})[:MOST_TERMS]))
+        return FoundTerms(tuple(lists), tuple(sorted({term for _, term in found})[:MOST_TERMS]))
 
 
 @lru_cache(100_000)  # a new book has most terms of the one before

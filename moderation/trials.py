@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import cel
 
-from moderation.features import Author, Draft, features
+from moderation.features import Author, Publication, features
 from moderation.rules import holds
 from moderation.term_lists import TermMatcher
 from storage.rule_inputs import AuthorRow, TrialRow
@@ -20,7 +20,7 @@ _FEWEST = 3  # hits that make it too many, of however few texts
 _TURN_S = 0.005  # of the event loop at a time
 
 
-class Tried(NamedTuple):
+class TrialResult(NamedTuple):
     """hits and verified_hits are among those examined; samples: the newest of them."""
 
     examined: int
@@ -33,7 +33,7 @@ class Tried(NamedTuple):
         return self.hits >= _FEWEST and self.hits > TOO_MANY * self.examined
 
 
-async def try_out(expression: str, matcher: TermMatcher, pages: AsyncIterator[Sequence[TrialRow]]) -> Tried:
+async def try_out(expression: str, matcher: TermMatcher, pages: AsyncIterator[Sequence[TrialRow]]) -> TrialResult:
     """Try an expression on texts, until they end or 5 seconds have passed. Other work of the process goes on."""
     program = cel.compile(expression)
     ends_at = time.monotonic() + LONGEST_S
@@ -52,7 +52,7 @@ async def try_out(expression: str, matcher: TermMatcher, pages: AsyncIterator[Se
                 turn_ends_at = time.monotonic() + _TURN_S
         if time.monotonic() > ends_at:
             break
-    return Tried(examined, hits, verified, samples[::-1])
+    return TrialResult(examined, hits, verified, samples[::-1])
 
 
 def author_of(row: AuthorRow) -> Author:
@@ -62,8 +62,8 @@ def author_of(row: AuthorRow) -> Author:
     )  # fmt: skip
 
 
-def draft_of(row: TrialRow) -> Draft:
-    return Draft(
+def draft_of(row: TrialRow) -> Publication:
+    return Publication(
         "post" if row["surface"] == "post" else "comment",
         [("text", row["text"])],
         author_of(row),

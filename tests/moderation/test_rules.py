@@ -2,7 +2,7 @@
 
 import pytest
 
-from moderation.features import AUTHOR_MEMBERS, VARIABLES, Author, Draft, features
+from moderation.features import AUTHOR_MEMBERS, VARIABLES, Author, Publication, features
 from moderation.rulebook import Rulebook
 from moderation.rules import BadExpression, Rule, check
 from moderation.term_lists import TermList, TermMatcher
@@ -18,8 +18,8 @@ def rule(
     return Rule(id, 1, "a rule", expression, outcome, surfaces)
 
 
-def post(text: str, author: Author = Author(), **more: int) -> Draft:  # noqa: B008
-    return Draft("post", [("text", text)], author, **more)  # type: ignore[arg-type]
+def post(text: str, author: Author = Author(), **more: int) -> Publication:  # noqa: B008
+    return Publication("post", [("text", text)], author, **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_rule_judges_only_its_surfaces() -> None:
     book = Rulebook(1, [rule("true", surfaces=("comment", "room"))])
     assert not book.looks_at("post")
     assert book.judge(post("x")).outcome == "allow"
-    assert book.judge(Draft("comment", [("text", "x")])).outcome == "hold"
+    assert book.judge(Publication("comment", [("text", "x")])).outcome == "hold"
 
 
 def test_a_rule_that_fails_does_not_hit_and_stops_no_other() -> None:
