@@ -165,7 +165,7 @@ export class CaseView {
           "div",
           this.#isBlurred ? { "aria-hidden": "true" } : {},
           element("small", {}, word(name)),
-          element("blockquote", { dir: "auto", tabindex: "0" }, snapshot[name]),
+          element("blockquote", { dir: "auto", ...(!this.#isBlurred && { tabindex: "0" }) }, snapshot[name]),
         ),
       ),
       // Files are loaded only when they are shown.
