@@ -4,7 +4,7 @@ import asyncio
 import random
 import secrets
 import socket as sockets
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 
 import structlog
@@ -27,6 +27,7 @@ from gateway.stores import Stores
 from gateway.wiring import build_parts
 from protocol.wire import MAX_PAYLOAD
 from storage.database import Database
+from storage.reach import OUT_OF_REACH
 from storage.redis import RedisError
 
 PATH = "/socket.io/"
@@ -84,6 +85,8 @@ class Node:
         await run_beside(self._running, "settle budgets", services.budgets.keep_settling)
         await run_beside(self._running, "log exposures", services.exposures.keep_writing)
         await run_beside(self._running, "count visits", services.visits.keep_writing)
+        with suppress(*OUT_OF_REACH):  # without PostgreSQL nothing can be published anyway
+            await services.rulebook.load()
         await run_beside(self._running, "follow the rulebook", services.rulebook.keep_following)
         await run_beside(self._running, "log hits of rules", services.rule_hits.keep_writing)
         await run_beside(self._running, "watch for overload", parts.shedding.keep_measuring)

@@ -96,6 +96,8 @@ async def open_handlers(data_dir: Path, user_id: int) -> AsyncIterator[Handlers]
     plenty = dict.fromkeys((each.name for each in methods.limits), PLENTY)
     settings = Settings(_env_file=None, data_dir=data_dir, limit=plenty)
     async with open_stores(settings) as stores, open_database(settings.app_database, 1, serves=True) as database:
-        running = Handlers(build_parts(stores, database, "bench").services, user_id)
+        services = build_parts(stores, database, "bench").services
+        await services.rulebook.load()
+        running = Handlers(services, user_id)
         await running.listen()
         yield running
