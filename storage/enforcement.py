@@ -41,6 +41,7 @@ class EnforcedMessageRow(_StandingRow):
 class EnforcedRoomRow(TypedDict):
     owner_id: int
     hidden: bool
+    ended: bool
 
 
 class EnforcedFileRow(TypedDict):
@@ -95,7 +96,9 @@ async def file(tx: Transaction, media_id: int) -> EnforcedFileRow | None:
 
 
 async def room(tx: Transaction, room_id: int) -> EnforcedRoomRow | None:
-    row = await tx.fetchrow("SELECT owner_id, NOT is_shown(standing) AS hidden FROM rooms WHERE id = $1", room_id)
+    row = await tx.fetchrow(
+        "SELECT owner_id, NOT is_shown(standing) AS hidden, state = 'ended' AS ended FROM rooms WHERE id = $1", room_id
+    )
     return cast("EnforcedRoomRow | None", row)
 
 

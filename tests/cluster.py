@@ -68,9 +68,10 @@ class Cluster:
             "shed_delay": WAIT_S,
             "drain": 0.5,
             "explore_cache": 0,
-            "staff_proof": 0,
         }
         fields = {**patient, **self._overrides, **overrides}
+        if "trusted_proxies" not in fields:  # behind a proxy, moderators must prove the second factor
+            fields = {"staff_proof": 0, **fields}
         limit = {each.name: fields.pop(f"limit_{each.name}") for each in methods.limits}
         return Settings(_env_file=None, data_dir=self.data_dir, limit=limit, **fields)
 

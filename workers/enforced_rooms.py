@@ -14,7 +14,8 @@ async def settle(job: Job, room_id: int) -> None:
         room = await enforcement.room(tx, room_id)
     if room is None:
         return
-    await job.tools.broadcaster.close(room["owner_id"], "live")
+    if not room["ended"]:  # else those inside would leave before they are told that it ended
+        await job.tools.broadcaster.close(room["owner_id"], "live")
     found = await search.rooms_to_index(job.tools.database, [room_id])
     if found:
         await job.tools.search.write([search_documents.of_room(room) for room in found], read_at=job.began_at)

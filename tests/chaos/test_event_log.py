@@ -12,6 +12,7 @@ from gateway.child_process import spawn
 from gateway.embedded import EmbeddedServers
 from gateway.event_logs import kafka_servers, prepare_topics
 from gateway.settings import Settings
+from storage.kafka_breaker import KafkaBreaker
 from storage.kafka_positions import KafkaPositions
 from storage.migrating import migrate
 from tests.faults import soon
@@ -135,7 +136,7 @@ async def test_each_event_has_its_effect_once_whatever_is_killed(embedded, broke
     await until(EVENTS)
     servers = kafka_servers(settings)
     assert servers is not None
-    positions = KafkaPositions(servers)
+    positions = KafkaPositions(servers, KafkaBreaker(servers))
 
     async def lag() -> int:
         return sum(each.records for each in await positions.lags())

@@ -17,7 +17,7 @@ from tests.contract.test_bad_input import CODECS, Raw
 VALID = (
     "1", "abc", "abc@example.org", "12345678", "123456", "a long password", "🔥", "image/png", 1, False, ["1"], [1],
     ["post"], ["post.get"],
-    [{"post_id": "1", "dwell_ms": 1}],
+    [{"post_id": "1", "dwell_ms": 1}], "2026-01-01T00:00:00Z", "2000-01-01",
 )  # fmt: skip
 WRONG = (None, True, 7.5, "\x00", {"x": 1}, [[]])
 TOO_LONG = ("x" * 30_000, ["1"] * 2_000)

@@ -88,6 +88,7 @@ def test_what_each_method_is_worth():
     }  # fmt: skip
     assert {each.name for each in methods if each.shed == "vital"} == {
         "auth.login", "auth.refresh", "auth.logout", "auth.change_password", "session.list", "session.revoke",
+        "auth.confirm_login", "auth.request_password_reset", "auth.reset_password",
         "account.delete", "account.cancel_delete", "account.limits", "room.leave", "system.ping",
     }  # fmt: skip
     subscriptions = {

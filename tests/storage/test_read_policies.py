@@ -101,6 +101,9 @@ async def world(cluster: Cluster, request: pytest.FixtureRequest):
     await owner.execute("INSERT INTO collections (id, owner_id, name) VALUES ($1, $2, 'c')", next(ids), author)
     recent = "INSERT INTO recent_searches (user_id, folded, q) VALUES ($1, 'x', 'x')"
     await owner.execute(recent, author)
+    await owner.execute(
+        "INSERT INTO consents (id, user_id, purpose, version) VALUES ($1, $2, 'terms', '1')", next(ids), author
+    )
     save = "INSERT INTO saves (id, user_id, post_id) VALUES ($1, $2, $3)"
     await owner.execute(save, next(ids), author, posts["public"])
     mute = "INSERT INTO mutes (user_id, muted_id, kind) VALUES ($1, $2, 'posts')"
@@ -300,6 +303,7 @@ PRIVATE = {
     "post_mentions": ("author_id = $1", {"author": 4, "stranger": 4}),
     "accounts": ("user_id = $1", {"author": 1}),
     "sessions": ("user_id = $1", {"author": 1}),
+    "consents": ("user_id = $1", {"author": 1}),
     "push_devices": ("user_id = $1", {"author": 1}),
     "idempotency": ("user_id = $1", {"author": 1}),
     "dismissed_people": ("user_id = $1", {"author": 1}),

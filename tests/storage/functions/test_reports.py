@@ -70,7 +70,8 @@ async def test_a_second_report_of_a_user_returns_the_first(reports: Reports):
     first = await reports.file(bob, post)
     assert await reports.file(bob, post, "minors") == first
     assert (await reports.count(post))[0] == 1
-    events = await reports.rows.table("SELECT FROM outbox WHERE topic = 'report.created'")
+    case = await reports.case(post)
+    events = await reports.rows.table("SELECT FROM outbox WHERE topic = 'report.created' AND key = $1", str(case["id"]))
     assert len(events) == 1
 
 

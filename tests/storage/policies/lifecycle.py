@@ -8,8 +8,8 @@ LIFECYCLE = {
         "", "", False,
         (
             (NO_ONE, "INSERT INTO account_deletions (user_id, erase_at) VALUES ({me}, now())"),
-            (NO_ONE, "UPDATE account_deletions SET erase_at = now() WHERE user_id = {muted}"),
-            (NO_ONE, "DELETE FROM account_deletions WHERE user_id = {muted}"),
+            (NO_ONE, "UPDATE account_deletions SET erase_at = now() WHERE user_id = {shy}"),
+            (NO_ONE, "DELETE FROM account_deletions WHERE user_id = {shy}"),
         ),
     ),
     "username_reservations": Rules(

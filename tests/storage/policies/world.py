@@ -159,6 +159,7 @@ _BELONGINGS = """
         VALUES ('former{owner}', {owner}, now() + interval '1 day');
     INSERT INTO api_keys (id, user_id, session_id, name, prefix, key_hash, methods)
         VALUES ({key}, {owner}, {session}, 'x', 'x', '{key}', ARRAY ['post.get']);
+    INSERT INTO account_deletions (user_id, erase_at) VALUES ({shy}, now() + interval '1 day');
     INSERT INTO recovery_codes (user_id, code_hash) VALUES ({owner}, 'r');
     INSERT INTO account_mails (id, user_id, address, locale, kind, expires_at)
         VALUES ({code}, {owner}, 'new{owner}', 'en', 'change_email', now() + interval '1 hour');
