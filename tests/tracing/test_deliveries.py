@@ -63,9 +63,12 @@ async def test_clients_get_the_same_frames(kept):
 
 
 def test_nodes_of_other_releases_understand_the_frames():
-    """The trace is the last field: older nodes ignore it, and frames of older nodes lack it."""
-    push = encode_push(PostDeleted(id="push 1", post_id="1"), trace=parent(1))
+    """New fields are the last ones: older nodes ignore them, and frames of older nodes lack them."""
+    push = encode_push(PostDeleted(id="push 1", post_id="1"), trace=parent(1), not_to=7)
     fields = msgspec.msgpack.decode(msgspec.msgpack.encode(push))
-    assert fields[-1] == parent(1)
-    assert decode_frames(msgspec.msgpack.encode(fields[:-1])).trace == ""
+    assert fields[-2:] == [parent(1), 7]
+    untold = decode_frames(msgspec.msgpack.encode(fields[:-1]))
+    assert (untold.trace, untold.not_to) == (parent(1), 0)
+    untraced = decode_frames(msgspec.msgpack.encode(fields[:-2]))
+    assert (untraced.trace, untraced.not_to) == ("", 0)
     assert decode_frames(msgspec.msgpack.encode([*fields, "of a newer node"])) == push
