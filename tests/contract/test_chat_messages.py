@@ -30,12 +30,12 @@ async def test_a_message_reaches_all_members_and_the_senders_other_devices(clust
     sent = await alice.call("chat.send", chat_id=chat_id, text="صباح الخير")
     assert sent == {
         "chat_id": chat_id, "seq": 1, "sender_id": alice.id, "text": "صباح الخير", "media": [], "reply_to_seq": None,
-        "created_at": sent["created_at"], "edited_at": None, "deleted": False,
+        "created_at": sent["created_at"], "edited_at": None, "deleted": False, "labels": [],
     }  # fmt: skip
     for each in (bob, carol, phone):
         assert (await each.expect("chat.message"))["message"] == sent
     [shown] = (await carol.call("chat.history", chat_id=chat_id))["items"]
-    assert shown == {**sent, "reactions": {}, "my_reaction": None}
+    assert shown == {**sent, "reactions": {}, "my_reaction": None, "standing": "visible"}
     assert (await entry(bob, chat_id))["last_message"] == shown
 
 
