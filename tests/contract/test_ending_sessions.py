@@ -106,7 +106,7 @@ async def test_a_changed_password_ends_the_recovery_of_the_callers_socket(cluste
     assert failed.fields == ["old_password"]
 
 
-async def test_a_login_concurrent_with_a_suspension_opens_no_session(cluster: Cluster, person):
+async def test_a_login_concurrent_with_a_suspension_opens_a_restricted_session(cluster: Cluster, person):
     alice, _ = await register(cluster)
     guest = await cluster.guest()
     owner = await cluster.owner()
@@ -119,8 +119,10 @@ async def test_a_login_concurrent_with_a_suspension_opens_no_session(cluster: Cl
     waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
     assert await soon(lambda: watcher.fetchval(waiting), 1) == 1
     await transaction.commit()
-    assert (await signing_in)["error"]["code"] == "UNAUTHENTICATED"
-    alive = "SELECT count(*) FROM sessions WHERE user_id = $1 AND revoked_at IS NULL"
-    assert await owner.fetchval(alive, int(alice.id)) == 0
+    signed_in = (await signing_in)["data"]
+    assert signed_in["is_restricted"]
+    alive = "SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL"
+    assert [row["id"] for row in await owner.fetch(alive, int(alice.id))] == [int(signed_in["session_id"])]
+    assert (await guest.refused("user.me")).code == "PERMISSION_DENIED"
     await watcher.close()
     await owner.close()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from storage.accounts import set_status
+from storage import decisions
 from tests.cluster import Cluster
 from tests.contract.test_auth import PASSWORD, register
 from tests.contract.test_live_rooms import open_room
@@ -368,27 +368,37 @@ async def forget_pushes(cluster: Cluster, person: Person) -> None:
 # ---------------------------------------------------------------------------------------------- suspension
 
 
-async def test_a_suspension_closes_all_sockets_also_when_made_by_sql(cluster: Cluster, person):
+@pytest.mark.parametrize("by", ["command", "sql"])
+async def test_a_suspension_closes_all_sockets_also_when_made_by_sql(cluster: Cluster, person, by):
     alice, answer = await register(cluster, node="a")
     other = await cluster.again(alice, node="b", kind="python-json")
     owner = await cluster.owner()
-    await owner.execute("UPDATE users SET status = 'suspended' WHERE id = $1", int(alice.id))
+    change = "UPDATE users SET status = $2 WHERE id = $1"
+    if by == "command":
+        assert await decisions.suspend(owner, alice.name)
+        assert not await decisions.suspend(owner, alice.name)
+    else:
+        await owner.execute(change, int(alice.id), "suspended")
     for socket in (alice, other):
         assert (await socket.expect("session.revoked"))["reason"] == "suspended"
         await socket.happened("disconnect")
     guest = await cluster.guest()
-    email = f"{alice.name}@example.org"
-    for method, arguments in (
-        ("auth.login", {"email": email, "password": PASSWORD}),
-        ("auth.refresh", {"refresh_token": answer["refresh_token"]}),
-    ):
-        assert (await guest.refused(method, **arguments)).code == "UNAUTHENTICATED"
-    assert await set_status(owner, alice.name, "active")
-    assert not await set_status(owner, alice.name, "active")
-    assert (await guest.refused("auth.refresh", refresh_token=answer["refresh_token"])).code == "UNAUTHENTICATED"
-    assert (await guest.call("auth.login", email=email, password=PASSWORD))["user"]["id"] == alice.id
+    refresh = {"refresh_token": answer["refresh_token"]}
+    assert (await guest.refused("auth.refresh", **refresh)).code == "UNAUTHENTICATED"
+    login = {"email": f"{alice.name}@example.org", "password": PASSWORD}
+    assert (await guest.call("auth.login", **login))["is_restricted"]
+    if by == "command":
+        assert await decisions.unsuspend(owner, alice.name)
+        assert not await decisions.unsuspend(owner, alice.name)
+    else:
+        await owner.execute(change, int(alice.id), "active")
+    again = await cluster.guest()
+    assert (await again.refused("auth.refresh", **refresh)).code == "UNAUTHENTICATED"
+    signed_in = await again.call("auth.login", **login)
+    assert (signed_in["user"]["id"], signed_in["is_restricted"]) == (alice.id, False)
     rows = await owner.fetch("SELECT changes FROM audit WHERE resource = $1 ORDER BY id", f"user:{alice.id}")
     await owner.close()
-    assert [("suspended" in row["changes"], '"ended_sessions": 2' in row["changes"]) for row in rows] == [
-        (True, True), (True, False)
-    ]  # fmt: skip
+    # A decision has audit rows of its own.
+    assert [("suspended" in row["changes"], '"ended_sessions": 2' in row["changes"]) for row in rows] == (
+        [(True, True), (True, False)] if by == "sql" else []
+    )

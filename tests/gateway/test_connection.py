@@ -34,6 +34,7 @@ from tests.channels.people import act
 
 ALICE = User("1", "alice", "Alice", None, False, "", False, 0, 0, 0, "2026", Relation(*[False] * 5))
 VIEWER = Viewer(1, 2, datetime(2100, 1, 1, tzinfo=UTC))
+SUSPENDED = Viewer(1, 2, datetime(2100, 1, 1, tzinfo=UTC), is_restricted=True)
 BOUNDS = Bounds(1_000_000, 50)
 OFFSET, NEXT = Offset(0, 1_700_000_000_000_000), Offset(0, 1_700_000_000_000_009)
 CONNECT, CALL, ANSWER = '0{"token":"token"}', '21["note.take",{"text":"x"}]', '31[{"data":"taken","ok":true}]'
@@ -147,10 +148,15 @@ class Peer:
 
     # Admission, Sessions and Replay
 
-    async def admit(self, token: str | None, address: str) -> Viewer | None:
+    async def admit(self, token: str | None, address: str, key: str | None = None) -> Viewer | None:
         if isinstance(self.fails, Refused):
             raise self.fails
         return self.viewer if token else None
+
+    async def check_restricted(self, viewer: Viewer) -> None:
+        self.log.append(("check restricted", viewer.session_id))
+        if self.fails is not None:
+            raise self.fails
 
     async def join(self, member: Connection, back: ReturningClient | None) -> Welcome:
         self.log.append(("join", member.user_id, member.session_id, back))
@@ -406,6 +412,22 @@ async def test_a_client_that_is_signed_in_extends_its_session(peer):
     connection.sign_in(later)
     await turns()
     assert (peer.log, connection.viewer) == ([("renew",)], later)
+
+
+async def test_a_suspended_user_joins_nothing_until_the_suspension_ends(peer):
+    peer.viewer = SUSPENDED
+    connection = await peer.connected()
+    assert peer.did("check restricted", "join") == [("check restricted", 2)]
+    other = await anonymous(second := Peer())
+    other.sign_in(SUSPENDED)
+    await turns()
+    assert second.did("join") == []
+    for each in (peer, second):
+        [[event, body, *_]] = each.pushed
+        assert (event, body["session_id"], body["is_restricted"]) == ("session.ready", "2", True)
+    connection.sign_in(VIEWER)
+    await turns()
+    assert peer.did("join", "renew") == [("join", 1, 2, None)]
 
 
 async def test_a_socket_that_has_closed_does_not_sign_in(peer):

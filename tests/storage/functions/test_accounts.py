@@ -26,10 +26,12 @@ async def test_account_for_login_finds_the_account_of_the_address(rows: Rows):
     assert await rows.list(None, "account_for_login", "carol@example.org") == []
 
 
-@pytest.mark.parametrize("status", ["suspended", "deleted"])
-async def test_account_for_login_finds_no_user_who_is_not_active(rows: Rows, status: str):
+@pytest.mark.parametrize(("status", "found"), [("suspended", 1), ("banned", 1), ("deleted", 0)])
+async def test_account_for_login_finds_suspended_users_who_may_appeal_but_no_deleted_ones(
+    rows: Rows, status: str, found: int
+):
     await account(rows, "alice@example.org", status=status)
-    assert await rows.list(None, "account_for_login", "alice@example.org") == []
+    assert len(await rows.list(None, "account_for_login", "alice@example.org")) == found
 
 
 async def test_account_for_login_answers_only_before_sign_in(rows: Rows):
