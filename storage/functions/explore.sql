@@ -237,6 +237,7 @@ CREATE OR REPLACE FUNCTION count_tagged_posts(used text) RETURNS integer
         SELECT p.author_id FROM posts p
         WHERE p.id = ANY (ARRAY (SELECT tagged_post_ids(used, 9223372036854775807, 1000))) AND p.status = 'published'
           AND p.visibility = 'public' AND p.standing = 'visible'
+          AND (p.author_id = viewer_id() OR p.labels = '{}' OR NOT p.labels && (SELECT hidden_labels()))
     )
     SELECT count(*)::integer FROM tagged t
     JOIN relations((SELECT array_agg(DISTINCT author_id) FROM tagged)) r ON r.other_id = t.author_id
