@@ -5,6 +5,7 @@ A comment of a user whom the viewer hides keeps its place in the tree if it has 
 
 from typing import Any
 
+from tests.contract.privacy import moderation
 from tests.contract.privacy.rows import CallRow, Cell, PushRow, Told, opens, told
 from tests.contract.privacy.world import ACCOUNTS, HOST, Thing, Things, World
 
@@ -15,6 +16,8 @@ async def make(world: World) -> None:
         for post in _commented(world, account):
             comment = await _write(world, account, post, f"{post.name}.{account}.comment")
             if post.owner == HOST:
+                for word in ("removed", "held", "shadowed", "limited", "restored", "approved"):
+                    await _write(world, account, post, f"{account}.comment.{word}")
                 await _write(world, HOST, post, f"{account}.answered", parent=comment)
                 await _delete(world, await _write(world, account, post, f"{account}.took_back"))
 
@@ -104,8 +107,13 @@ async def _write_new(world: World) -> list[Thing]:
 
 
 def _heard(world: World, comment: Thing, *things: Thing) -> Told:
-    """Users who watch the post hear of the comment, unless they hide its author's posts."""
+    """Users who watch the post hear of the comment, unless they hide its author's posts.
+
+    Nobody hears of what is withheld; the call has answered its author.
+    """
     assert comment.part_of
+    if moderation.is_withheld(comment):
+        return told(set())
     viewers = world.audience(*comment.part_of.conditions, (comment.owner, "act on posts"))
     return told(viewers, comment, comment.part_of, *things)
 

@@ -1,5 +1,6 @@
 """Hashtag pages, trending posts, and people whom the viewer may know."""
 
+from tests.contract.privacy import moderation
 from tests.contract.privacy.relations import RELATIONS
 from tests.contract.privacy.rows import CallRow, Cell
 from tests.contract.privacy.world import ACCOUNTS, HOST, SHARER, VIEWERS, Thing, World
@@ -10,12 +11,16 @@ _MUTES = {"mutes", "mutes_posts", "mutes_stories"}
 def public_posts(world: World, viewer: str) -> list[Thing]:
     """Public posts that lists show to the viewer."""
     posts = [post for post in world.of_kind("post", (*VIEWERS, HOST)) if post.conditions == ((post.owner, "public"),)]
+    posts = [post for post in posts if moderation.lists_show(world, viewer, post)]
     return [post for post in posts if world.may(viewer, post.owner, "act on posts")]
 
 
 def _hashtags(world: World, viewer: str) -> list[Cell]:
-    shows = world.shown(viewer, public_posts(world, viewer))
-    return [Cell({"tag": world.tag, "mode": mode, "limit": 100}, shows) for mode in ("latest", "top")]
+    posts = public_posts(world, viewer)
+    also = world.shown(viewer, posts)
+    # A limited post has left the page, for its author too.
+    shows = world.shown(viewer, [post for post in posts if post.found_by != "followers"])
+    return [Cell({"tag": world.tag, "mode": mode, "limit": 100}, shows, also=also) for mode in ("latest", "top")]
 
 
 def _follows(world: World, one: str, other: str) -> bool:

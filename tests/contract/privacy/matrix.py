@@ -8,6 +8,7 @@ from tests.contract.privacy import (
     live_room_pushes,
     live_rooms,
     media,
+    moderation,
     notifications,
     posts,
     reactions,
@@ -46,6 +47,7 @@ BEFORE = (
     media.make,
     notifications.make,
     live_rooms.make,
+    moderation.make,
 )
 SINCE = (posts.watch, users.watch, reactions.react, saves.save, chats.talk, notifications.load)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from protocol.media import MediaFailed, MediaReady, MediaUpdated
 from storage import media
+from tests.contract.privacy import moderation
 from tests.contract.privacy.rows import CallRow, Cell, Cells, PushRow, Told, opens, told
 from tests.contract.privacy.world import ACCOUNTS, VIEWERS, Thing, World
 from tests.media_files import add_file, fetch
@@ -85,6 +86,8 @@ def _hearing(world: World, file: Thing) -> set[str]:
         return {file.owner} | world.audience(*file.conditions, (file.owner, "act")) & (file.only or set())
     post = target if target.kind == "post" else target.part_of
     assert post
+    if target.kind == "comment" and moderation.is_withheld(target):
+        return {file.owner}
     return {file.owner} | world.audience(*post.conditions, (file.owner, "act on posts"))
 
 

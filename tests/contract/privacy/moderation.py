@@ -42,6 +42,11 @@ def _withhold(world: World, thing: Thing) -> None:
             part.conditions = (*part.conditions, alone)
 
 
+def is_withheld(thing: Thing) -> bool:
+    """Whether the thing itself is removed, held or shadowed, not what it belongs to."""
+    return thing.name.rpartition(".")[2] in _ALONE
+
+
 def names(account: str) -> list[str]:
     """Names of public posts that are decided about."""
     return [f"{account}.public.{word}" for word in (*DECIDED, *UNDONE)]

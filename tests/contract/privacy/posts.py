@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from tests.contract.privacy import moderation
 from tests.contract.privacy.explore import public_posts
 from tests.contract.privacy.rows import CallRow, Cell, Cells, PushRow, Told, opens, told
 from tests.contract.privacy.world import ACCOUNTS, HOST, SHARER, VIEWERS, VISIBILITIES, Thing, World
@@ -21,6 +22,8 @@ async def make(world: World) -> None:
 async def _make_posts(world: World, account: str) -> None:
     for visibility in VISIBILITIES:
         await world.publish(account, visibility, f"{account}.{visibility}", mentions=MENTIONED)
+    for name in moderation.names(account):
+        await world.publish(account, "public", name, mentions=MENTIONED)
     for visibility in VISIBILITIES[:2]:
         await world.delete_post(await world.publish(account, visibility, f"{account}.{visibility}.deleted"))
 
@@ -50,6 +53,7 @@ def _posts_of_accounts(world: World, viewer: str) -> list[Cell]:
     for account in ACCOUNTS:
         arguments = {"user_id": world.user(account).id, "limit": 100}
         posts = world.of_kind("post", [account]) if world.may(viewer, account, "lists") else []
+        posts = [post for post in posts if post.found_by != "nobody" or viewer == account]
         if world.may(viewer, account, "profile"):
             found.append(Cell(arguments, world.shown(viewer, posts)))
         else:
@@ -71,7 +75,9 @@ def _feeds(world: World, viewer: str) -> list[Cell]:
     A ranked feed may also recommend what is open to all: see `recommendations`.
     """
     posts = [post for post in world.of_kind("post", (*VIEWERS, HOST)) if viewer in _in_feeds(world, post)]
-    others = [post for post in world.of_kind("post") if _mentions_listener(world, viewer, post)]
+    others = [
+        post for post in world.of_kind("post") if post.found_by == "all" and _mentions_listener(world, viewer, post)
+    ]
     also = world.shown(viewer, others + world.of_kind("share", [SHARER]))
     recommended = [post for post in public_posts(world, viewer) if post.owner not in (viewer, "private")]
     shows = world.shown(viewer, posts)
@@ -125,7 +131,11 @@ def _watchers(world: World, post: Thing, actor: str) -> set[str]:
 
 def _in_feeds(world: World, post: Thing) -> set[str]:
     """The users whose feeds show the post: those who follow its author, and those whom it mentions."""
+    if post.found_by == "nobody":
+        return set()
     followers = world.audience(*post.conditions, (post.owner, "feed"))
+    if post.found_by == "followers":
+        return followers
     is_open = post.conditions == ((post.owner, "public"),) and post.owner != "private"
     mentioned = {user.owner for user in world.mentioned_in(post)} if is_open else set()
     return followers | mentioned & world.audience(*post.conditions, (post.owner, "act on posts"))
@@ -170,11 +180,15 @@ async def _deleted(world: World) -> list[Told]:
 
 
 async def _typing(world: World) -> list[Told]:
-    """In the accounts' own posts, in the post that all see, and in the room where all are."""
+    """In the accounts' own posts, in the post that all see, and in the room where all are.
+
+    Nobody types in more than 5 places at once, so posts that are decided about are left out.
+    """
     found = []
     square, hall = world.place("post"), world.place("room")
     for account in ACCOUNTS:
-        posts = [post for post in world.of_kind("post", [account]) if world.sees("inner", post)]
+        own = (world.things[world.token(f"{account}.{visibility}")] for visibility in VISIBILITIES)
+        posts = [post for post in own if world.sees("inner", post)]
         actor, person = world.user(account), world.people[account]
         for post in (square, *posts):
             await person.call("typing.start", post_id=post.id)

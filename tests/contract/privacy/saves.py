@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.contract.privacy import moderation
 from tests.contract.privacy.rows import CallRow, Cell, Cells, PushRow, Told, opens, told
 from tests.contract.privacy.world import ACCOUNTS, SHARER, VIEWERS, Thing, World
 
@@ -51,8 +52,11 @@ def _own_collections(world: World, viewer: str) -> list[Cell]:
 def _shares(world: World, viewer: str) -> list[Cell]:
     """Only posts that all may see can be shared."""
     posts = [post for post in world.of_kind("post", ACCOUNTS) if post.conditions != (("open", "public"),)]
-    shared = [opens(world, viewer, post, {"post_id": post.id}, then="FAILED_PRECONDITION") for post in posts]
+    # Authors do not know what is shadowed, so they may share it.
+    posts = [post for post in posts if not (post.name == "open.public.shadowed" and viewer == "open")]
     public = [post for post in world.of_kind("post", ACCOUNTS) if post not in posts and not world.sees(viewer, post)]
+    posts += [post for post in world.of_kind("post", ["open"]) if post.found_by == "followers" and viewer != "open"]
+    shared = [opens(world, viewer, post, {"post_id": post.id}, then="FAILED_PRECONDITION") for post in posts]
     return shared + [Cell({"post_id": post.id}, refused="NOT_FOUND") for post in public]
 
 
@@ -83,11 +87,11 @@ async def _posts_counted(world: World) -> list[Told]:
 
 
 async def _comments_counted(world: World) -> list[Told]:
-    """A comment that is hidden from a user is not named to them either."""
+    """A comment that is hidden from a user is not named to them either; counts of a withheld one are not pushed."""
     return [
         told(world.audience(*comment.conditions, (comment.owner, "act on posts")), comment, comment.part_of)
         for comment in await _react(world, "comment", "love")
-        if comment.part_of
+        if comment.part_of and not moderation.is_withheld(comment)
     ]
 
 

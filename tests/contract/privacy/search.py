@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.contract.privacy import moderation
 from tests.contract.privacy.explore import public_posts
 from tests.contract.privacy.rows import CallRow, Cell
 from tests.contract.privacy.world import ACCOUNTS, HOST, SHARER, VIEWERS, Thing, Things, World
@@ -12,9 +13,15 @@ _MUTES = {"mutes", "mutes_posts", "mutes_stories"}
 
 def _posts(world: World, viewer: str) -> list[Cell]:
     """Not those of people whom the viewer has muted."""
-    posts = [post for post in world.of_kind("post", _ALL) if world.may(viewer, post.owner, "act on posts")]
+    posts = [post for post in world.of_kind("post", _ALL) if _is_found(world, viewer, post)]
     also = world.shown(viewer, world.of_kind("share", [SHARER]))
-    return [Cell({"q": world.common_token, "kind": "post", "limit": 100}, world.shown(viewer, posts), also=also)]
+    indexed = [post for post in posts if not post.name.endswith((".limited", ".held", ".removed"))]
+    also |= world.shown(viewer, posts)
+    return [Cell({"q": world.common_token, "kind": "post", "limit": 100}, world.shown(viewer, indexed), also=also)]
+
+
+def _is_found(world: World, viewer: str, post: Thing) -> bool:
+    return world.may(viewer, post.owner, "act on posts") and moderation.lists_show(world, viewer, post)
 
 
 def _of_accounts(world: World) -> list[Thing]:
@@ -25,8 +32,11 @@ def _words(world: World, viewer: str) -> list[Cell]:
     """A word that one post has finds it or nothing; with a second word that others have, also others."""
     found = []
     for post in _of_accounts(world):
-        shows = world.shown(viewer, [post] if world.may(viewer, post.owner, "act on posts") else [])
-        found.append(Cell({"q": world.word_of(post.name), "kind": "post"}, shows))
+        shows = world.shown(viewer, [post] if _is_found(world, viewer, post) else [])
+        # What is limited, held or removed is not in the index, for nobody.
+        unindexed = post.name.endswith((".limited", ".held", ".removed"))
+        cell = Cell({"q": world.word_of(post.name), "kind": "post"}, () if unindexed else shows, also=shows)
+        found.append(cell)
     [everything] = _posts(world, viewer)
     hidden = world.word_of("open.private")
     also = {*everything.shows, *everything.also}

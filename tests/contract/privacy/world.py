@@ -41,6 +41,7 @@ class Thing:
     only: frozenset[str] | None = None  # the users who may see it at all; None: all
     part_of: "Thing | None" = None  # the post of a comment, the chat of a message
     number: int = 0  # of a message in its chat
+    found_by: str = "all"  # among those who may see it: whom lists show it to. "followers": in feeds alone; "nobody"
     is_deleted: bool = False
 
     def __repr__(self) -> str:
