@@ -52,7 +52,7 @@ async def create_appeal(call: Call, request: CreateAppeal, tx: Transaction) -> A
     assert row is not None
     if verdict == "found" and row["text"] != request.text:
         raise errors.already_exists("decision_id", "has an appeal already")
-    return _appeal(row)
+    return present_appeal(row)
 
 
 @methods.rpc("appeal.list", reads=True, by_session=True, restricted=True)
@@ -61,7 +61,7 @@ async def list_appeals(call: Call, request: ListAppeals, tx: Transaction) -> App
     require_primary(tx)
     limit = request.limit or DEFAULT_LIMIT
     rows = await appeals.page(tx, call.viewer.id, page_start(call, "", request.cursor), limit)
-    return AppealPage([_appeal(row) for row in rows], cursor_after(call, "", [row["id"] for row in rows], limit))
+    return AppealPage([present_appeal(row) for row in rows], cursor_after(call, "", [row["id"] for row in rows], limit))
 
 
 @methods.rpc("appeal.decide", role="moderator")
@@ -79,7 +79,7 @@ async def decide_appeal(call: Call, request: DecideAppeal, tx: Transaction) -> A
     assert row is not None
     if row["status"] != request.outcome:
         raise errors.failed_precondition(f"it is decided: {row['status']}")
-    return _appeal(row)
+    return present_appeal(row)
 
 
 def _restriction(row: LimitRow) -> Restriction:
@@ -103,7 +103,7 @@ def _restriction(row: LimitRow) -> Restriction:
     )
 
 
-def _appeal(row: AppealRow) -> Appeal:
+def present_appeal(row: AppealRow) -> Appeal:
     return Appeal(
         id=str(row["id"]),
         decision_id=str(row["decision_id"]),

@@ -3,6 +3,7 @@
 import orjson
 
 from domain.moderation_channel import QUEUE
+from handlers.appeals import present_appeal
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
 from protocol import errors
@@ -22,13 +23,14 @@ from protocol.cases import (
 from protocol.errors import CallError
 from protocol.fields import MAX_ID
 from protocol.rpc import NoArguments, Nothing, methods
-from storage import audit, cases, decisions, present_cases
+from storage import appeals, audit, cases, decisions, present_cases
 from storage.cases import ShownCase
 from storage.database import Transaction
 from storage.present import optional_time
 
 MOST_REPORTS = 20
 MOST_EARLIER = 5
+MOST_APPEALS = 5
 BEFORE_ALL = (-(2**31) + 1, 0)  # a rank and an id
 
 
@@ -69,9 +71,11 @@ async def get_case(call: Call, request: CaseRef, tx: Transaction) -> Case:
     await _note_view(call, tx, row, with_evidence=any(report["evidence"] != "[]" for report in reports))
     ids = await cases.ids_of_owner(tx, case["owner_id"], MAX_ID, MOST_EARLIER + 1)
     earlier = await cases.load(tx, [each for each in ids if each != case["id"]][:MOST_EARLIER])
+    made = await appeals.of_case(tx, case["id"], MOST_APPEALS)
     sign = call.services.object_urls.read_url
     return Case(
         summary=present_cases.summary(row),
+        appeals=list(map(present_appeal, made)),
         snapshot=present_cases.snapshot(orjson.loads(case["snapshot"]), sign),
         reports=[present_cases.report(report, sign) for report in reports],
         earlier=list(map(present_cases.summary, earlier)),

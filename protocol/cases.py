@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
+from protocol.decisions import Appeal
 from protocol.fields import CaseNote, Cursor, Id, IdempotencyKey, PageSize, Request
 from protocol.moderation import Action, CaseSource, CaseStatus, Label, ModeratedType, Reason, Seq, Severity
 from protocol.pushes import Flow, Push
@@ -133,10 +134,14 @@ class CaseReport(msgspec.Struct, frozen=True):
 
 
 class Case(msgspec.Struct, frozen=True):
-    """A case to judge. reports: the 20 of the most reliable reporters. earlier: cases about the same user."""
+    """A case to judge. reports: the 20 of the most reliable reporters. earlier: cases about the same user.
+
+    appeals: what the user says against earlier decisions, which `appeal.decide` answers.
+    """
 
     summary: CaseSummary
     snapshot: Snapshot
+    appeals: list[Appeal]
     reports: list[CaseReport]
     earlier: list[CaseSummary]
 

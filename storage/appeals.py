@@ -80,6 +80,14 @@ async def page(tx: Transaction, user_id: int, before: int, limit: int) -> Sequen
     return cast("Sequence[AppealRow]", rows)
 
 
+async def of_case(tx: Transaction, case_id: int, limit: int) -> Sequence[AppealRow]:
+    """The appeals that a case is about, the newest first. For moderators."""
+    rows = await tx.fetch(
+        f"SELECT {_COLUMNS} FROM appeals WHERE case_id = $1 ORDER BY id DESC LIMIT $2", case_id, limit
+    )
+    return cast("Sequence[AppealRow]", rows)
+
+
 async def decide(tx: Transaction, appeal_id: int, *, overturn: bool) -> Outcome:
     """Decide the appeal and its case. If it is overturned, the decision ends. For moderators."""
     outcome: Outcome = await tx.fetchval("SELECT decide_appeal($1, $2)", appeal_id, overturn)

@@ -168,10 +168,11 @@ export interface CancelDeletion {
   device?: Device | null;
 }
 
-/** A case to judge. reports: the 20 of the most reliable reporters. earlier: cases about the same user. */
+/** A case to judge. reports: the 20 of the most reliable reporters. earlier: cases about the same user. appeals: what the user says against earlier decisions, which `appeal.decide` answers. */
 export interface Case {
   summary: CaseSummary;
   snapshot: Snapshot;
+  appeals: Appeal[];
   reports: CaseReport[];
   earlier: CaseSummary[];
 }

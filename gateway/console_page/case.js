@@ -97,11 +97,12 @@ export class CaseView {
   }
 
   #draw() {
-    const { summary, snapshot, reports, earlier } = this.#shown;
+    const { summary, snapshot, appeals, reports, earlier } = this.#shown;
     find("case").dataset.case = summary.id;
     find("case").replaceChildren(
       element("div", { id: "case-head" }),
       this.#contents(snapshot),
+      ...appeals.map((appeal) => this.#appeal(appeal)),
       element("h3", {}, word("decide")),
       this.#decisionForm(),
       element("h3", {}, `${word("reports")} (${readNumber(summary.report_count)})`),
@@ -270,6 +271,26 @@ export class CaseView {
       await this.#load(id);
     });
     return form;
+  }
+
+  /** What the user says against an earlier decision. An open appeal has its two answers. */
+  #appeal({ id, text, status, created_at }) {
+    const answer = (outcome) =>
+      element("button", { "data-outcome": outcome, onclick: () => this.#answer(id, outcome) }, word(outcome));
+    return element(
+      "section",
+      { "aria-label": word("appeal") },
+      element("h3", {}, `${word("appeal")} · ${word(status)}`),
+      element("small", {}, readTime(created_at)),
+      element("blockquote", { dir: "auto" }, text),
+      status === "open" && element("p", { class: "line" }, answer("upheld"), answer("overturned")),
+    );
+  }
+
+  async #answer(appealId, outcome) {
+    await this.#session.call("appeal.decide", { appeal_id: appealId, outcome });
+    notify(`${word("decided")}: ${word(outcome)}`);
+    this.#links.onDecided();
   }
 
   #report({ reporter, reason, text, weight, created_at, evidence }) {

@@ -8,7 +8,7 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.cluster import Cluster
 from tests.console.conftest import OpenConsole
-from tests.contract.moderators import reported
+from tests.contract.moderators import appoint, case_of, reported
 from tests.page.browser import Browser
 from tests.people import Person
 
@@ -171,3 +171,19 @@ async def test_a_rule_is_tried_out_saved_and_put_in_force(cluster: Cluster, pers
     await window.click("#rule-form button", "Take out of force")
     await window.see_no("#rule-list li", "in force")
     assert await window.complaints() == []
+
+
+async def test_an_appeal_is_read_and_answered(cluster: Cluster, person, open_console: OpenConsole):
+    alice, bob = await person("alice"), await person("bob")
+    judge = await appoint(cluster, await person("judge"))
+    post_id, case_id = await posted_and_reported(cluster, alice, bob, "a quotation")
+    await judge.call("case.decide", case_id=case_id, action="remove")
+    [limit] = (await alice.call("account.limits"))["items"]
+    await alice.call("appeal.create", decision_id=limit["decision_id"], text="I only quote a song.")
+    window = await open_console()
+    await open_case(window, await case_of(cluster, "post", post_id))
+    await window.see("#case section blockquote", "I only quote a song.")
+    assert await violations(window) == []
+    await window.click("#case [data-outcome=overturned]")
+    await window.see("#notice", "Overturn")
+    assert (await bob.call("post.get", post_id=post_id))["text"] == "a quotation"

@@ -25,6 +25,11 @@ async def opened(moderator: Person, target_id: str) -> Any:
 async def reported(cluster: Cluster, reporter: Person, target_type: str, target_id: str, **more: Any) -> str:
     """Report, and return the id of the open case about the target."""
     await reporter.call("report.create", target_type=target_type, target_id=target_id, **{"reason": "spam", **more})
+    return await case_of(cluster, target_type, target_id)
+
+
+async def case_of(cluster: Cluster, target_type: str, target_id: str) -> str:
+    """Return the id of the open case about the target."""
     owner = await cluster.owner()
     case_id = await owner.fetchval(
         "SELECT id FROM cases WHERE target_type = $1 AND target_id = $2 AND status = 'open'",

@@ -111,6 +111,10 @@ async def test_an_appeal_is_decided_by_somebody_else(cluster: Cluster, person, m
     assert (await other.refused("appeal.create", decision_id=decision, text="Mine")).code == "NOT_FOUND"
     case = await _case_of(cluster, appeal["id"])
     assert (await moderator.refused("case.claim", case_id=case)).code == "PERMISSION_DENIED"
+    shown = await other.call("case.get", case_id=case)
+    assert [(each["id"], each["text"], each["status"]) for each in shown["appeals"]] == [
+        (appeal["id"], "It is a quotation.", "open")
+    ]
     first = {"appeal_id": appeal["id"], "outcome": "upheld"}
     assert (await moderator.refused("appeal.decide", **first)).code == "PERMISSION_DENIED"
     with pytest.raises(errors.CallError, match="whoever decided first"):
