@@ -96,7 +96,10 @@ class ProbedBreaker(_State):
 
     def admits(self) -> bool:
         """Whether a request may be made now."""
-        return not self.is_open or self._refuse()
+        if not self.is_open:
+            return True
+        self.suspect()  # it goes on already, unless a probe was cancelled from within
+        return self._refuse()
 
     def watch(self) -> asyncio.TimerHandle:
         """Watch a request that is being made. Cancel the result when it has ended."""

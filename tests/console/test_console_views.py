@@ -167,9 +167,9 @@ async def test_a_rule_is_tried_out_saved_and_put_in_force(cluster: Cluster, pers
     await window.see("#rule-list li", name)
     assert await violations(window) == []
     await window.click("#rule-form button", "Put in force")
-    await window.see("#rule-list li", "in force")
+    await window.see("#rule-list li", f"{name}\nin force")
     await window.click("#rule-form button", "Take out of force")
-    await window.see_no("#rule-list li", "in force")
+    await window.see("#rule-list li", f"{name}\noff")
     assert await window.complaints() == []
 
 
