@@ -1,4 +1,4 @@
-"""What happened to the caller's account, how it is protected, and its username."""
+"""The history of the caller's account, the state of its credentials, and its username."""
 
 import ipaddress
 

@@ -1,4 +1,4 @@
-"""What limits the caller, and appeals against it. Suspended users may call these, too."""
+"""Decisions that limit the caller, and appeals against them. Suspended users may call these methods, too."""
 
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
@@ -26,7 +26,7 @@ APPEAL = Limit("appeal", "20/day", "appeal.create by user")
 
 @methods.rpc("account.limits", reads=True, by_session=True, shed="vital", restricted=True)
 async def list_limits(call: Call, request: ListLimits, tx: Transaction) -> RestrictionPage:
-    """What limits the caller and what is the caller's, why and until when; and warnings of the last half year."""
+    """Decisions that limit the caller or the caller's content, with reason and end; warnings of the last half year."""
     require_primary(tx)  # whoever is told of a decision must find it
     limit = request.limit or DEFAULT_LIMIT
     rows = await appeals.limits(tx, page_start(call, "", request.cursor), limit)

@@ -84,7 +84,7 @@ async def get_case(call: Call, request: CaseRef, tx: Transaction) -> Case:
 
 @methods.rpc("case.history", limit=None, shed="read", role="moderator")
 async def list_acts(call: Call, request: ListCaseActs, tx: Transaction) -> CaseActPage:
-    """What was done to a case, newest first."""
+    """The acts of a case, newest first."""
     row = await _load(tx, request.case_id)
     limit = request.limit or DEFAULT_LIMIT
     start = page_start(call, request.case_id, request.cursor)

@@ -1,4 +1,4 @@
-"""What the caller has agreed to: terms, privacy, learning for feeds, location."""
+"""The caller's consents: to terms, privacy, learning for feeds, location."""
 
 from handlers.call import Call
 from protocol.consents import Consent, ConsentList, GiveConsent, WithdrawConsent
@@ -10,7 +10,7 @@ from storage.database import Transaction
 
 @methods.rpc("consent.list", reads=True)
 async def list_consents(call: Call, request: NoArguments, tx: Transaction) -> ConsentList:
-    """What the caller has agreed to, and what was withdrawn."""
+    """The caller's consents, also those that were withdrawn."""
     return await _load(call, tx)
 
 

@@ -1,4 +1,4 @@
-"""What moderators and admins oversee: one account, the audit trail, and the state of the queue."""
+"""Oversight for moderators and admins: one account, the audit trail, and the state of the queue."""
 
 import orjson
 
@@ -21,7 +21,7 @@ from storage.database import Row, Transaction
 
 @methods.rpc("account.review", role="moderator")
 async def review_account(call: Call, request: ReviewAccount, tx: Transaction) -> AccountReview:
-    """What moderators know of an account, also of a private or suspended one. Each view is in the audit trail."""
+    """An account as moderators see it, also a private or suspended one. Each view is in the audit trail."""
     if (request.user_id is None) == (request.username is None):
         raise errors.invalid("user_id", "or else username, but not both")
     user_id = int(request.user_id) if request.user_id is not None else None

@@ -43,7 +43,7 @@ async def reset_password(call: Call, request: ResetPassword) -> Nothing:
         return await _repeat(call, request, user_id)
     new_hash = await call.services.passwords.hash(request.new_password)
     async with call.services.database.transaction(user_id, budget=call.budget) as tx:
-        # Of two resets with one code, the first to use it wins.
+        # If two resets use one code, the first one wins.
         if not await one_time_codes.use(tx, tried.code_id):
             raise _wrong_code()
         await accounts.set_password(tx, user_id, new_hash)

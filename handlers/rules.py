@@ -92,7 +92,7 @@ async def save_rule(call: Call, request: SaveRule, tx: Transaction) -> RuleVersi
 
 @methods.rpc("rule.dry_run", role="admin", overlaps=True)
 async def dry_run(call: Call, request: TryRule, tx: Transaction) -> Trial:
-    """What an expression would have hit among the posts and comments of the last 24 hours. It is not put in force."""
+    """Show what an expression would have hit among posts and comments of the last 24 hours. It does not go live."""
     _check(request.expression)
     await _audit_trial(call, tx, request.expression)
     return await _try(call, tx, request.expression, request.surfaces)

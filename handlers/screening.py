@@ -31,7 +31,7 @@ _USUAL_MESSAGE = {
 
 
 class Screened(NamedTuple):
-    """What the rules say of a text, and how likely it is spam."""
+    """The verdict of the rules on a text, and its spam score."""
 
     verdict: Verdict
     score: float

@@ -84,7 +84,7 @@ async def update_user(call: Call, request: UpdateUser, tx: Transaction) -> OwnUs
 
 
 async def _note_location(call: Call, tx: Transaction, governorate: Governorate | None) -> None:
-    """Who states a governorate agrees to its use, and who removes it no longer does."""
+    """A user who states a governorate agrees to its use; removing it withdraws that."""
     if governorate is None:
         await consents.withdraw(tx, call.services.ids.mint(), "location")
     else:

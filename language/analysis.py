@@ -111,7 +111,7 @@ def similarity(query: str, text: str) -> float:
         for one in forms:
             for other, place in told:
                 like = _likeness(one, other)
-                # Of equally good words, the one that follows, or the first.
+                # Among equally good words, take the one that follows, or the first.
                 if like > best or (like == best and (place == last + 1, -place) > (follows, -found)):
                     best, follows, found = like, place == last + 1, place
         likeness += best

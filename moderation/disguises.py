@@ -35,7 +35,7 @@ _SOURCES = regex.compile(r"[\p{Cyrillic}\p{Greek}\p{Armenian}\p{Cherokee}\p{Lisu
 
 
 class Reading(NamedTuple):
-    """What a text says.
+    """The contents of a text as people read it.
 
     lines: its folded words between blanks, once in each form in which they may be meant, for terms of whole words.
     squeezed: its letters and digits with nothing between them. keys: phonetic, of its words.

@@ -1,4 +1,4 @@
-"""What rules look at: the variables of their expressions."""
+"""Features of a text: the variables of the expressions of rules."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ _HOUR_S = 3_600.0
 
 
 class Author(NamedTuple):
-    """Who publishes. The counts of the last hour are without what is being published."""
+    """The user who publishes. The counts of the last hour leave out what is being published."""
 
     age_s: float = 10.0 * 365 * 24 * _HOUR_S
     is_verified: bool = False
@@ -26,7 +26,7 @@ class Author(NamedTuple):
 
 
 class Publication(NamedTuple):
-    """What is to be published. fields: the texts, by the names of the fields that they come from.
+    """A text before it is published. fields: the texts, by the names of the fields that they come from.
 
     repeats: how often the same text was published within 24 hours, by anybody; own_repeats: by its author.
     """

@@ -60,7 +60,7 @@ class Rulebook:
         return bool(self._programs[surface])
 
     def judge(self, draft: Publication) -> Verdict:
-        """What the rules say of a draft. Never raises: a rule that fails does not hit."""
+        """Judge a draft by all rules. Never raises: a rule that fails does not hit."""
         with SECONDS.time():
             verdict = self._judge(draft)
         JUDGED.labels(draft.surface, verdict.outcome).inc()

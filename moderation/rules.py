@@ -51,7 +51,7 @@ class BadExpression(ValueError):
 
 
 def check(expression: str) -> float:
-    """What the rule costs, in about microseconds on a usual text. Raises BadExpression."""
+    """Return the cost of the rule on a usual text, in about microseconds. Raises BadExpression."""
     if len(expression) > LONGEST_EXPRESSION:
         raise BadExpression(f"has {len(expression)} characters; at most {LONGEST_EXPRESSION} are allowed")
     try:

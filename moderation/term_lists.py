@@ -31,7 +31,7 @@ class TermMatcher:
     """All lists, built once. Building takes seconds for 50,000 new terms, so do it in a thread."""
 
     def __init__(self, lists: Iterable[TermList]) -> None:
-        # What is looked for → the terms that it stands for.
+        # Pattern → the terms that it stands for.
         words: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
         parts: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
         self._sounds: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -60,7 +60,7 @@ class TermMatcher:
 
 @lru_cache(100_000)  # a new book has most terms of the one before
 def forms_of(term: str, match: TermMatch) -> frozenset[str]:
-    """What is looked for to find a term; empty if it cannot be found that way."""
+    """Return the pattern that finds a term; empty if the term cannot be found that way."""
     if match == "sound":
         return as_sound(term)
     if match == "inside":

@@ -377,7 +377,7 @@ class AppealDecidedEvent(Event, frozen=True):
 
 
 class _DecisionEvent(msgspec.Struct, frozen=True):
-    """Of whom and what a decision is. `target_seq` is the number of a chat message, and 0 for all else."""
+    """The target of a decision and the person concerned. `target_seq`: the number of a chat message, else 0."""
 
     decision_id: int
     target_type: ModeratedType

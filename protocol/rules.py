@@ -135,7 +135,7 @@ class TrialSample(msgspec.Struct, frozen=True):
 
 
 class Trial(msgspec.Struct, frozen=True):
-    """What a rule would have hit among the posts and comments of the last 24 hours.
+    """The result of trying a rule on the posts and comments of the last 24 hours.
 
     Of very many texts, a part is examined: then `hits` and `verified_hits` are estimates. `needs_confirmation`: it
     would have hit more than one of 100.

@@ -1,4 +1,4 @@
-"""What moderation has made of posts, comments, messages, files and rooms, and how viewers want labels shown.
+"""The standing of posts, comments, messages, files and rooms, and how viewers want labels shown.
 
 limited: seen by followers and whoever asks for it by its id, but not found by others. shadowed, held and removed: only
 its author sees it; the author of something shadowed is not told.

@@ -1,4 +1,4 @@
-"""What happened to the viewer's account, and how it is protected."""
+"""The history of the viewer's account, and the state of its credentials."""
 
 import datetime
 from typing import TypedDict, cast

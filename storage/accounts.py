@@ -82,7 +82,7 @@ async def for_login(tx: Transaction, email: str) -> Row | None:
 
 
 async def correct_birth_date(tx: Transaction, birth_date: datetime.date) -> bool:
-    """Of the viewer. Returns False if it was corrected before, or for a user without an account."""
+    """Correct the viewer's birth date. Returns False if it was corrected before, or for a user without an account."""
     return bool(await tx.fetchval("SELECT correct_birth_date($1)", birth_date))
 
 

@@ -53,7 +53,7 @@ _COLUMNS = ", ".join(AppealRow.__annotations__)
 
 
 async def limits(tx: Transaction, before: int, limit: int) -> Sequence[LimitRow]:
-    """What limits the viewer, the newest first."""
+    """Decisions that limit the viewer, the newest first."""
     return cast("Sequence[LimitRow]", await tx.fetch("SELECT * FROM account_limits($1, $2)", before, limit))
 
 

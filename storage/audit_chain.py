@@ -84,14 +84,14 @@ async def _walk(connection: Connection, earlier: ChainHead | None) -> tuple[Chai
 
 
 def _hash(previous: bytes, fields: "list[str | int | None]") -> bytes:
-    """What the database's function `audit_hash` returns."""
+    """The hash of a row, as the database's function `audit_hash` computes it."""
     texts = [None if field is None else str(field) for field in fields]
     sealed = ",".join("-" if text is None else f"{len(text)}:{text}" for text in texts)
     return hashlib.sha256(previous + sealed.encode()).digest()
 
 
 async def _unsealed(connection: Connection) -> str | None:
-    """What is wrong with rows outside the chain."""
+    """Describe the faults of rows outside the chain."""
     lost = await connection.fetchval(
         """SELECT min(u.audit_id) FROM audit_unsealed u
         WHERE NOT EXISTS (SELECT FROM audit a WHERE a.id = u.audit_id)"""

@@ -148,7 +148,7 @@ async def load_reports(tx: Transaction, case_id: int, limit: int) -> list[Report
 
 
 async def load_history(tx: Transaction, case_id: int, before: int, limit: int) -> list[ActRow]:
-    """What was done to the case, newest first."""
+    """The acts of the case, newest first."""
     return cast("list[ActRow]", await tx.fetch("SELECT * FROM case_history($1, $2, $3)", case_id, before, limit))
 
 

@@ -1,4 +1,4 @@
-"""What the viewer has agreed to."""
+"""The viewer's consents."""
 
 import datetime
 from typing import NamedTuple

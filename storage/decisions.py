@@ -236,7 +236,7 @@ async def unsuspend(connection: Connection, username: str) -> bool:
 
 
 async def whom_to_tell(tx: Transaction, decision_id: int) -> Audience:
-    """Whom a decision is to be told to. For workers."""
+    """The users to be told of a decision. For workers."""
     row = await tx.fetchrow(
         """SELECT d.action NOT IN ('approve', 'shadow') AS has_statement, d.end_reason = 'overturned' AS is_overturned,
             d.case_id, ARRAY (

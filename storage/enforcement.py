@@ -1,4 +1,4 @@
-"""What decisions of moderation have made of things, for the workers that bring everything else in line with it."""
+"""The standing of things, for the workers that bring feeds, search and clients in line with it."""
 
 from collections.abc import Sequence
 from typing import TypedDict, cast

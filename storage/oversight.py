@@ -1,4 +1,4 @@
-"""What moderators and admins oversee. SQL functions answer only viewers with the role."""
+"""Oversight for moderators and admins. SQL functions answer only viewers with the role."""
 
 from typing import NamedTuple
 

@@ -18,7 +18,7 @@ MODERATION = (
         "What was reported belongs to others.",
         (
             Blanked("text = '', evidence = '[]'", "text = '' AND evidence = '[]'"),
-            # What others wrote about the person.
+            # Texts of others about the person.
             Blanked("text = '', evidence = '[]'", "text = '' AND evidence = '[]'", where=_ABOUT_ME),
         ),
     ),

@@ -23,7 +23,7 @@ class ReportRow(TypedDict):
 
 
 class Filed(NamedTuple):
-    """What became of a report. `faulty`: the place of the evidence that the viewer does not see."""
+    """The outcome of filing a report. `faulty`: the place of the evidence that the viewer does not see."""
 
     verdict: Literal["filed", "missing", "own", "proof"]
     faulty: int | None

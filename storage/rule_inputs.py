@@ -1,4 +1,4 @@
-"""What rules look at besides a text: its author, and how often it was written before. And texts to try rules on."""
+"""Inputs of rules besides a text: its author, and how often it was written before. Also texts to try rules on."""
 
 from collections.abc import Sequence
 from typing import TypedDict, cast

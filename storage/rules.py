@@ -58,7 +58,7 @@ async def version(database: Database) -> int:
 
 
 async def load_book(database: Database) -> BookRows:
-    """What is in force. Raises DatabaseUnavailable."""
+    """Load the rules and lists in force. Raises DatabaseUnavailable."""
 
     # On the primary: a replica may not have the change yet.
     async with database.transaction(None, reads=True) as tx:

@@ -92,7 +92,7 @@ class RecentRow(TypedDict):
 
 # ---------------------------------------------------------------------------------------------------- for workers
 
-# What is limited, held or removed has no document. What is shadowed has one, which its author alone finds.
+# Limited, held and removed posts have no document. Shadowed ones have one, which their author alone finds.
 
 _POSTS = """
     SELECT p.id, p.author_id, p.text, p.hashtags, p.visibility = 'public' AND NOT u.is_private AS is_open

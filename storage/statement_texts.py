@@ -52,7 +52,7 @@ _DECIDERS = {
 
 
 def facts(target_type: ModeratedType, action: Action, reason: Reason, *, is_automatic: bool) -> Facts:
-    """What was decided about what, why, and whether a person decided it."""
+    """Describe a decision: its target, its reason, and whether a person decided it."""
     act, target, why, decider = _ACTIONS[action], _TARGETS[target_type], _REASONS[reason], _DECIDERS[is_automatic]
     return Facts(
         f"{act.ar}: {target.ar}. السبب: {why.ar}. {decider.ar}",

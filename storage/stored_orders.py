@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class StoredOrders(Generic[T]):
-    """What both methods return raises RedisError when it is awaited."""
+    """The awaitables that both methods return raise RedisError."""
 
     def __init__(self, shards: Shards, name: str, kind: type[T]) -> None:
         """name: of the keys."""

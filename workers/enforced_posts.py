@@ -58,7 +58,7 @@ async def show(job: Job, post_id: int, not_to: int = 0) -> None:
 
 
 async def _index(job: Job, post_id: int) -> None:
-    """What is limited, held or removed leaves the index, so that it takes no place among what a search finds."""
+    """Limited, held and removed posts leave the index, so that they take no place among the results of a search."""
     found = await search.posts_to_index(job.tools.database, [post_id])
     if found:
         await job.tools.search.write([search_documents.of_post(each) for each in found], read_at=job.began_at)

@@ -2325,7 +2325,7 @@ export interface TrendList {
   items: Trend[];
 }
 
-/** What a rule would have hit among the posts and comments of the last 24 hours. Of very many texts, a part is examined: then `hits` and `verified_hits` are estimates. `needs_confirmation`: it would have hit more than one of 100. */
+/** The result of trying a rule on the posts and comments of the last 24 hours. Of very many texts, a part is examined: then `hits` and `verified_hits` are estimates. `needs_confirmation`: it would have hit more than one of 100. */
 export interface Trial {
   texts: number;
   examined: number;
@@ -2588,9 +2588,9 @@ export interface ClientToServerEvents {
   "account.delete": (request: DeleteAccount, ack: (answer: Answer<AccountLeaving>) => void) => void;
   /** Have an archive of everything about the caller made, one a day; once it is ready, return its URL. */
   "account.export": (request: ExportAccount, ack: (answer: Answer<AccountExport>) => void) => void;
-  /** What limits the caller and what is the caller's, why and until when; and warnings of the last half year. */
+  /** Decisions that limit the caller or the caller's content, with reason and end; warnings of the last half year. */
   "account.limits": (request: ListLimits, ack: (answer: Answer<RestrictionPage>) => void) => void;
-  /** What moderators know of an account, also of a private or suspended one. Each view is in the audit trail. */
+  /** An account as moderators see it, also a private or suspended one. Each view is in the audit trail. */
   "account.review": (request: ReviewAccount, ack: (answer: Answer<AccountReview>) => void) => void;
   /** Ask to be verified as a creator, by documents; or see how that stands. One request waits at a time. */
   "account.verification": (request: RequestVerification, ack: (answer: Answer<Verification>) => void) => void;
@@ -2648,7 +2648,7 @@ export interface ClientToServerEvents {
   "case.decide": (request: DecideCase, ack: (answer: Answer<DecidedCase>) => void) => void;
   /** A case with what was reported as it was, its reports, and earlier cases about the same user. */
   "case.get": (request: CaseRef, ack: (answer: Answer<Case>) => void) => void;
-  /** What was done to a case, newest first. */
+  /** The acts of a case, newest first. */
   "case.history": (request: ListCaseActs, ack: (answer: Answer<CaseActPage>) => void) => void;
   /** Open cases, the gravest and most reported first; or all cases about one user, newest first. */
   "case.list": (request: ListCases, ack: (answer: Answer<CasePage>) => void) => void;
@@ -2736,7 +2736,7 @@ export interface ClientToServerEvents {
   "comment.list": (request: ListComments, ack: (answer: Answer<CommentPage>) => void) => void;
   /** Agree to a text. A newer version replaces the older one; the same version changes nothing. */
   "consent.give": (request: GiveConsent, ack: (answer: Answer<ConsentList>) => void) => void;
-  /** What the caller has agreed to, and what was withdrawn. */
+  /** The caller's consents, also those that were withdrawn. */
   "consent.list": (ack: (answer: Answer<ConsentList>) => void) => void;
   /** Agree no longer, and forget what was stored on that ground: the governorate, or what feeds have learnt. */
   "consent.withdraw": (request: WithdrawConsent, ack: (answer: Answer<ConsentList>) => void) => void;
@@ -2914,7 +2914,7 @@ export interface ClientToServerEvents {
   "room.update": (request: UpdateRoom, ack: (answer: Answer<Room>) => void) => void;
   /** Take a rule out of force. What it has held stays held until that is undone. Repeating it changes nothing. */
   "rule.disable": (request: RuleRef, ack: (answer: Answer<RuleVersion>) => void) => void;
-  /** What an expression would have hit among the posts and comments of the last 24 hours. It is not put in force. */
+  /** Show what an expression would have hit among posts and comments of the last 24 hours. It does not go live. */
   "rule.dry_run": (request: TryRule, ack: (answer: Answer<Trial>) => void) => void;
   /** Put a version in force, in place of another one. Repeating it changes nothing. */
   "rule.enable": (request: EnableRule, ack: (answer: Answer<RuleVersion>) => void) => void;

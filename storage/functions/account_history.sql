@@ -1,4 +1,4 @@
--- What happened to the viewer's account in the last 90 days, newest first: sign-ins, failures and changes.
+-- Sign-ins to the viewer's account, failures and changes of the last 90 days, newest first.
 CREATE OR REPLACE FUNCTION own_history(before bigint, most integer)
     RETURNS TABLE (id bigint, action text, ip text, at timestamptz, device_name text, session_id bigint)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$

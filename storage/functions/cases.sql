@@ -22,7 +22,7 @@ CREATE OR REPLACE FUNCTION moderated_files(type text, target bigint, seq integer
             FROM public.media m
             WHERE m.target_type = type AND m.target_id = target AND coalesce(m.target_seq, 0) = seq);
 
--- What the target is now: its owner, its contents, and whether not everybody may see it. No row if it is gone.
+-- The target as it is now: its owner, its contents, and whether its audience is limited. No row if it is gone.
 CREATE OR REPLACE FUNCTION moderated(type text, target bigint, seq integer)
     RETURNS TABLE (owner_id bigint, contents jsonb, is_private boolean)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp ROWS 1 AS $$

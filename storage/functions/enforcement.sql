@@ -1,4 +1,4 @@
--- What decisions of moderation do to things and people: their standing and labels, and how viewers see labels.
+-- Effects of decisions on things and people: their standing and labels, and how viewers see labels.
 
 -- Whether everybody who may see the thing by its other rules sees it. What is shadowed, held or removed is withheld: its
 -- author alone sees it.
@@ -23,7 +23,7 @@ GRANT EXECUTE ON FUNCTION hidden_labels TO daira_app, daira_worker;
 
 ---------------------------------------------------------------------------------------------------- enforcing
 
--- What the decisions about the thing that stand now make of it. Decisions before the newest `approve` do not count.
+-- The standing that follows from the decisions in force. Decisions before the newest `approve` do not count.
 -- `seq` is that of a chat message, and 0 for all else.
 CREATE OR REPLACE FUNCTION decided(type text, target bigint, seq integer, OUT standing text, OUT labels text[])
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -110,7 +110,7 @@ BEGIN
     END IF;
 END $$;
 
--- Whom a post or a room is to be shown to with that standing, and what its author chose, while that is another.
+-- The audience of a post or a room with that standing, and the one that its author chose, if that is another.
 CREATE OR REPLACE FUNCTION narrowed(INOUT visibility text, INOUT circle_id bigint, INOUT chosen_visibility text,
                                     INOUT chosen_circle_id bigint, becomes text)
     LANGUAGE plpgsql IMMUTABLE AS $$

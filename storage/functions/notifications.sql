@@ -263,7 +263,7 @@ CREATE OR REPLACE FUNCTION dismiss_deliveries(asked bigint[]) RETURNS void
     ON CONFLICT (notification_id, channel) DO UPDATE SET due_at = now(), outcome = NULL, attempts = 0
 $$;
 
--- What a notification about moderation says: the facts of the decision, or the outcome of an appeal or a report.
+-- The text of a notification about moderation: the facts of the decision, or the outcome of an appeal or a report.
 CREATE OR REPLACE FUNCTION moderation_notice(type text, target bigint) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     RETURN CASE type

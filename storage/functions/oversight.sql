@@ -1,4 +1,4 @@
--- What moderators and admins oversee: one account, the audit trail, and the state of the queue.
+-- Oversight for moderators and admins: one account, the audit trail, and the state of the queue.
 
 -- The account of a moderator's review, by id or by name; no row for other viewers.
 CREATE OR REPLACE FUNCTION reviewed_account(target bigint, name_key text)

@@ -100,7 +100,7 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION file_report TO daira_app;
 
--- What a decision says of the reports.
+-- The outcome of the reports of a decided case.
 CREATE OR REPLACE FUNCTION report_outcome(action text) RETURNS text
     LANGUAGE sql IMMUTABLE
     RETURN CASE WHEN action = 'approve' THEN 'rejected' ELSE 'upheld' END;

@@ -85,7 +85,7 @@ GRANT EXECUTE ON FUNCTION save_terms TO daira_app;
 
 ---------------------------------------------------------------------------------------------------- what rules look at
 
--- What a user wrote within the hour before that id, and whom the user follows since.
+-- Counts of a user's texts and follows within the hour before that id.
 CREATE OR REPLACE FUNCTION pace_of(person bigint, before bigint, OUT posts_1h integer, OUT comments_1h integer,
                                    OUT messages_1h integer, OUT follows_1h integer)
     LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$

@@ -54,7 +54,7 @@ async def open_case(window: Browser, case_id: str) -> None:
 
 
 async def violations(window: Browser) -> Any:
-    """What axe-core finds wrong with the page as it is now."""
+    """Return the violations that axe-core finds in the page as it is now."""
     await window.do(window.driver.execute_script, AXE.read_text())
     return await window.do(window.driver.execute_async_script, CHECK)
 

@@ -125,7 +125,7 @@ async def test_moderators_prove_the_second_factor_every_twelve_hours(
     )
     await owner.close()
     assert (await again.refused("key.list")).code == "FAILED_PRECONDITION"
-    # Who signs in by both factors has proved them.
+    # A user who signs in by both factors has proved them.
     guest = await cluster.guest(node=strict)
     challenge = (await guest.call("auth.login", email=f"{alice.name}@example.org", password=PASSWORD))["challenge"]
     await guest.call("auth.confirm_login", challenge=challenge, code=codes[1])

@@ -9,7 +9,7 @@ from tests.contract.moderators import appoint, reported
 
 
 async def statuses(*reporters) -> list[str]:
-    """What became of the newest report of each."""
+    """Return the status of the newest report of each."""
     return [(await reporter.call("report.list"))["items"][0]["status"] for reporter in reporters]
 
 

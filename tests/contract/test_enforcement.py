@@ -1,4 +1,4 @@
-"""What decisions of moderation do: withheld from all but the author within two seconds, and back when undone."""
+"""Effects of decisions: content is withheld from all but the author within two seconds, and back when undone."""
 
 import pytest
 import pytest_asyncio

@@ -1,4 +1,4 @@
-"""What moderators and admins oversee: one account, the audit trail, and the state of the queue."""
+"""Oversight for moderators and admins: one account, the audit trail, and the state of the queue."""
 
 from tests.cluster import Cluster
 from tests.contract.moderators import appoint, reported

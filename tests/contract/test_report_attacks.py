@@ -1,4 +1,4 @@
-"""What reporters and moderators might try: to find out, to flood, to inject, to use another one's cursor."""
+"""Attacks by reporters and moderators: to find out, to flood, to inject, to use another one's cursor."""
 
 import pytest
 

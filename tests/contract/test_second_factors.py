@@ -146,7 +146,7 @@ async def test_guesses_are_blocked_for_longer_and_longer(cluster: Cluster, perso
     blocked = await thief.refused("auth.confirm_login", challenge=challenge, code=app.code())
     assert blocked.code == "RESOURCE_EXHAUSTED"
     assert 20_000 < blocked.error["retry_after_ms"] <= 60_001
-    # Whoever has a recovery code is not locked out by the thief.
+    # A thief does not lock out an owner who has a recovery code.
     guest, own = await challenged(cluster, alice)
     await guest.call("auth.confirm_login", challenge=own, code=codes[0].upper().replace("-", " "))
     # Signing in has unblocked the codes of the app.

@@ -165,7 +165,7 @@ async def test_a_scrape_that_is_cancelled_while_it_connects_spoils_no_later_one(
 
 
 async def test_a_broker_that_hangs_is_refused_at_once_and_found_again(event_log, kafka):
-    """Whoever waits for it when it begins to hang is told within seconds."""
+    """A request under way when the broker begins to hang is refused within seconds."""
 
     async def tried(batch: int) -> float:
         began = time.monotonic()

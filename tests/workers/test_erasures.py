@@ -105,7 +105,7 @@ async def test_no_trace_of_an_erased_account_is_left(cluster: Cluster, person):
     await owner.execute("UPDATE account_deletions SET erase_at = now() WHERE user_id = $1", int(alice.id))
     await erase_all_due(cluster)
     await cluster.settle()
-    # What was sent stays in the outbox for 15 minutes, and what was handled in the log for an hour: ids alone.
+    # The outbox keeps sent events for 15 minutes, the log keeps handled ones for an hour: they hold ids alone.
     assert await tables_with(owner, token) == []
     for table in PERSONAL:
         if table.mine and all(isinstance(way, Deleted) for way in table.erased):

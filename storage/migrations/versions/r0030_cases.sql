@@ -6,7 +6,7 @@ CREATE FUNCTION viewer_is_moderator() RETURNS boolean LANGUAGE sql RETURN NULL::
 CREATE FUNCTION viewer_is_admin() RETURNS boolean LANGUAGE sql RETURN NULL::boolean;
 CREATE FUNCTION role_changed() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 
--- Whoever loses the role of a moderator signs in again, so sockets leave the moderators' channel.
+-- A user who loses the role of a moderator must sign in again, so sockets leave the moderators' channel.
 CREATE TRIGGER role_changed AFTER UPDATE OF role ON users
     FOR EACH ROW WHEN (OLD.role <> NEW.role) EXECUTE FUNCTION role_changed();
 
@@ -52,7 +52,7 @@ CREATE INDEX cases_queues ON cases (target_type, reason, source, (-priority), id
 CREATE INDEX cases_claimed ON cases (claimed_by) WHERE claimed_by IS NOT NULL AND status = 'open';
 CREATE INDEX cases_decided ON cases (decided_at DESC, id DESC) WHERE status = 'decided';
 
--- What was done to a case. 'changed': the target is no longer what the snapshot in `details` shows.
+-- The acts of a case. 'changed': the target is no longer what the snapshot in `details` shows.
 CREATE TABLE case_acts (
     id         bigint PRIMARY KEY,
     case_id    bigint NOT NULL REFERENCES cases,

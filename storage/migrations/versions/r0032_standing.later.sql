@@ -8,6 +8,6 @@ ALTER TABLE chat_messages VALIDATE CONSTRAINT messages_standing;
 
 ALTER TABLE media VALIDATE CONSTRAINT media_standing;
 
--- What its author alone sees is counted for the author apart: see `viewer_marks`.
+-- Comments that only their author sees are counted apart for that author: see `viewer_marks`.
 CREATE INDEX CONCURRENTLY IF NOT EXISTS comments_withheld ON comments (author_id, post_id)
     WHERE standing IN ('shadowed', 'held', 'removed');

@@ -1,4 +1,4 @@
-"""What moderation has decided about content and accounts: standing, labels, bans, and how viewers want labels shown."""
+"""The standing and labels of content, bans of accounts, and how viewers want labels shown."""
 
 from pathlib import Path
 from typing import Any

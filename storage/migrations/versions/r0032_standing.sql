@@ -1,4 +1,4 @@
--- What moderation has decided about content and accounts. The function `enforce` alone writes these columns, by what the
+-- The standing of content and accounts. The function `enforce` alone writes these columns, by what the
 -- standing decisions say: see storage/functions/enforcement.sql.
 
 ---------------------------------------------------------------------------------------------------- content

@@ -49,7 +49,7 @@ CREATE TABLE terms (
 );
 CREATE UNIQUE INDEX terms_in_force ON terms (list_id, term) WHERE until IS NULL;
 
--- What rules said, kept for 30 days. target_id: null for what was refused, and for what rules do not name.
+-- Verdicts of rules, kept for 30 days. target_id: null for what was refused, and for what rules do not name.
 CREATE TABLE rule_hits (
     id           bigint PRIMARY KEY,
     rule_id      bigint NOT NULL,
@@ -62,7 +62,7 @@ CREATE TABLE rule_hits (
 CREATE INDEX rule_hits_of_rule ON rule_hits (rule_id, id DESC);
 CREATE INDEX rule_hits_of_user ON rule_hits (user_id);
 
--- What was written in the last 24 hours. id: of the post or comment, or of its own for other texts. print: of the folded
+-- Texts of the last 24 hours. id: of the post or comment, or of its own for other texts. print: of the folded
 -- text, by which repeated texts are noticed; null if there is too little of it.
 CREATE TABLE text_prints (
     id      bigint PRIMARY KEY,

@@ -1,4 +1,4 @@
-"""What follows when a case is decided."""
+"""A trigger on cases that are decided."""
 
 from pathlib import Path
 from typing import Any

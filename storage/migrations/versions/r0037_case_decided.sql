@@ -1,4 +1,4 @@
--- What follows when a case is decided, by whichever function.
+-- Runs when a case is decided, by whichever function.
 CREATE FUNCTION case_decided() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 
 CREATE TRIGGER case_decided AFTER UPDATE OF status ON cases

@@ -1,4 +1,4 @@
--- What users have agreed to, and until when. Rows are only added and ended: they prove what was agreed to at a time.
+-- Consents of users, with their end. Rows are only added and ended: they prove what was agreed to at a time.
 -- Functions alone write them (storage/functions/consents.sql).
 CREATE TABLE consents (
     id           bigint PRIMARY KEY,

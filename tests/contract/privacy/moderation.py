@@ -1,4 +1,4 @@
-"""What moderation has decided about things of the accounts: each standing, and labels that viewers hide.
+"""Decisions about things of the accounts: each standing, and labels that viewers hide.
 
 It decides before relations change, once everybody has seen, saved, shared and answered these things.
 """

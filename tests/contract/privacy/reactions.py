@@ -36,7 +36,7 @@ def _lists(world: World, viewer: str) -> list[Cell]:
             name for name in (*VIEWERS, HOST) if world.in_past(world.sees, name, target) or world.sees(name, target)
         ]
         shows = [world.user(name) for name in people if world.may(viewer, name, "profile", "act")]
-        # Who had reacted before moderation withheld the target is still shown to its author.
+        # The author still sees who had reacted before moderation withheld the target.
         also = map(world.user, (*VIEWERS, HOST)) if (target.owner, "private") in target.conditions else ()
         cells.append(opens(world, viewer, target, _at(target, limit=100))._replace(shows=shows, also=[*also]))
     return cells

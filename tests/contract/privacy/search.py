@@ -33,7 +33,7 @@ def _words(world: World, viewer: str) -> list[Cell]:
     found = []
     for post in _of_accounts(world):
         shows = world.shown(viewer, [post] if _is_found(world, viewer, post) else [])
-        # What is limited, held or removed is not in the index, for nobody.
+        # Limited, held and removed posts are not in the index, so nobody finds them.
         unindexed = post.name.endswith((".limited", ".held", ".removed"))
         cell = Cell({"q": world.word_of(post.name), "kind": "post"}, () if unindexed else shows, also=shows)
         found.append(cell)

@@ -208,7 +208,7 @@ STANDINGS = {"remove": "removed", "hold": "held", "shadow": "shadowed", "limit":
 
 
 def expected(made: dict[int, tuple[str, list[str]]]) -> tuple[str, list[str]]:
-    """What the standing decisions say of a post: those that are newer than the newest approval."""
+    """Return what the standing decisions make of a post: those that are newer than the newest approval."""
     approved = max((decision for decision, (action, _) in made.items() if action == "approve"), default=0)
     counted = [each for decision, each in made.items() if decision > approved]
     actions = {action for action, _ in counted}

@@ -1,4 +1,4 @@
-"""Whom the functions of oversight answer, in the form of `answers`."""
+"""Viewers whom the functions of oversight answer, in the form of `answers`."""
 
 ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
     "reviewed_account": (
