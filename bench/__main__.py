@@ -6,17 +6,14 @@ noisy, so compare the ratios.
 
 import asyncio
 import itertools
-import tempfile
 import time
-from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 import uvloop
 
+from bench.cluster import running_cluster
 from bench.measure import Row, print_table, timed
-from gateway.observability import configure_logs
 from protocol.events import PostCreatedEvent
 from storage import posts, seeding
 from storage.snowflakes import milliseconds
@@ -226,14 +223,8 @@ class Bench:
 
 
 async def main() -> None:
-    configure_logs("error", "json")
-    with tempfile.TemporaryDirectory(prefix="daira-bench-") as folder:
-        async with AsyncExitStack() as closing:
-            cluster = Cluster(Path(folder), driver=None)
-            closing.push_async_callback(cluster.stop)
-            await cluster.start()
-            rows: list[Any] = await Bench(cluster).run()
-            await cluster.leave()
+    async with running_cluster() as cluster:
+        rows: list[Any] = await Bench(cluster).run()
     print_table(rows)
 
 

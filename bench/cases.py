@@ -5,17 +5,14 @@ ids and of the rows of its cases, by the same indexes. Machines are noisy, so co
 """
 
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 import uvloop
 
+from bench.cluster import running_cluster
 from bench.measure import Row, print_table, timed
-from gateway.observability import configure_logs
 from tests.cluster import Cluster
 from tests.people import Person
 
@@ -124,14 +121,8 @@ class Bench:
 
 
 async def main() -> None:
-    configure_logs("error", "json")
-    with tempfile.TemporaryDirectory(prefix="daira-bench-") as folder:
-        async with AsyncExitStack() as closing:
-            cluster = Cluster(Path(folder), driver=None)
-            closing.push_async_callback(cluster.stop)
-            await cluster.start()
-            rows = await Bench(cluster, int(sys.argv[1]) if len(sys.argv) > 1 else CASES).run()
-            await cluster.leave()
+    async with running_cluster() as cluster:
+        rows = await Bench(cluster, int(sys.argv[1]) if len(sys.argv) > 1 else CASES).run()
     print_table(rows)
 
 

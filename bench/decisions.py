@@ -7,15 +7,12 @@ clients share this machine's cores.
 
 import asyncio
 import sys
-import tempfile
 import time
-from contextlib import AsyncExitStack
-from pathlib import Path
 
 import uvloop
 
+from bench.cluster import running_cluster
 from bench.measure import timed
-from gateway.observability import configure_logs
 from tests.cluster import Cluster
 from tests.contract.moderators import appoint, reported
 from tests.people import Person
@@ -70,14 +67,8 @@ class Bench:
 
 
 async def main() -> None:
-    configure_logs("error", "json")
-    with tempfile.TemporaryDirectory(prefix="daira-bench-") as folder:
-        async with AsyncExitStack() as closing:
-            cluster = Cluster(Path(folder), driver=None)
-            closing.push_async_callback(cluster.stop)
-            await cluster.start()
-            await Bench(cluster, int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS).run()
-            await cluster.leave()
+    async with running_cluster() as cluster:
+        await Bench(cluster, int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS).run()
 
 
 if __name__ == "__main__":

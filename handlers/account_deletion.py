@@ -1,9 +1,10 @@
 """Deleting the caller's account, and cancelling it during the grace period."""
 
 from domain import guesses
+from handlers.auditing import audit_call
 from handlers.auth import GUESSES, sign_in_by_password
 from handlers.call import Call
-from handlers.sessions import announce_end, audit_call, revoke_sockets
+from handlers.sessions import announce_end, revoke_sockets
 from protocol import errors
 from protocol.account_deletion import AccountLeaving, CancelDeletion, DeleteAccount
 from protocol.auth import Login, SecondFactorNeeded, SignedIn

@@ -3,9 +3,9 @@
 import secrets
 
 from handlers.account_deletion import confirm_password
+from handlers.auditing import audit_call
 from handlers.auth import GUESSES
 from handlers.call import Call
-from handlers.sessions import audit_call
 from protocol import errors
 from protocol.account_export import AccountExport, ExportAccount
 from protocol.rpc import methods

@@ -3,9 +3,9 @@
 import ipaddress
 
 from domain import reserved_names
+from handlers.auditing import audit_call
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
-from handlers.sessions import audit_call
 from protocol import errors
 from protocol.account_history import AccountHistory, ChangeUsername, CredentialState, HistoryItem, ListHistory
 from protocol.rpc import NoArguments, Nothing, methods

@@ -1,9 +1,10 @@
 """Keys of services: admins make them for some methods, and revoke them."""
 
 from domain import api_keys as keys
+from handlers.auditing import audit_call
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
-from handlers.sessions import audit_call, revoke_sockets
+from handlers.sessions import revoke_sockets
 from protocol import errors
 from protocol.api_keys import ApiKey, ApiKeyList, ApiKeyRef, CreatedKey, CreateKey, ListKeys
 from protocol.rpc import Nothing, methods

@@ -2,10 +2,10 @@
 
 from domain import ages, guesses, login_challenges, passwords, refresh_tokens, reserved_names
 from domain.guesses import Budget
+from handlers.auditing import audit_call
 from handlers.call import Call
 from handlers.sessions import (
     announce_end,
-    audit_call,
     must_be_anonymous,
     note_proof,
     open_session,

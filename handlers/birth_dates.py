@@ -1,8 +1,8 @@
 """The birth date of the caller, on which the protection of minors depends."""
 
 from domain import ages
+from handlers.auditing import audit_call
 from handlers.call import Call
-from handlers.sessions import audit_call
 from protocol import errors
 from protocol.birth_dates import BirthDate, CorrectBirthDate
 from protocol.events import AccessNarrowedEvent

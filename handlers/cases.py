@@ -4,6 +4,7 @@ import orjson
 
 from domain.moderation_channel import QUEUE
 from handlers.appeals import present_appeal
+from handlers.auditing import audit_call
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
 from protocol import errors
@@ -23,7 +24,7 @@ from protocol.cases import (
 from protocol.errors import CallError
 from protocol.fields import MAX_ID
 from protocol.rpc import NoArguments, Nothing, methods
-from storage import appeals, audit, cases, decisions, present_cases
+from storage import appeals, cases, decisions, present_cases
 from storage.cases import ShownCase
 from storage.database import Transaction
 from storage.present import optional_time
@@ -196,17 +197,8 @@ async def _note_view(call: Call, tx: Transaction, row: ShownCase, *, with_eviden
     """Evidence may be private whatever the target is."""
     case = row["found"]
     if case["is_private"] or with_evidence:
-        await audit.add(
-            tx,
-            id=call.services.ids.mint(),
-            actor_id=call.viewer.id,
-            action="case.view",
-            resource=f"case:{case['id']}",
-            ip=call.address,
-            user_agent=call.user_agent,
-            method=call.method,
-            owner_id=str(case["owner_id"]),
-        )
+        of_case = {"method": call.method, "owner_id": str(case["owner_id"])}
+        await audit_call(call, tx, call.viewer.id, "case.view", f"case:{case['id']}", **of_case)
 
 
 def _place(opened: str | None) -> tuple[int, int]:

@@ -1,10 +1,10 @@
 """The address of an account: verify it, and change it, by codes that are sent to it."""
 
 from handlers import code_limits
+from handlers.auditing import audit_call
 from handlers.auth import GUESSES
 from handlers.call import Call
 from handlers.second_factors import check_password
-from handlers.sessions import audit_call
 from protocol import errors
 from protocol.account_mails import CodeKind
 from protocol.email_codes import ChangeEmail, ConfirmEmail, VerifyEmail

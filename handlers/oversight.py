@@ -2,6 +2,7 @@
 
 import orjson
 
+from handlers.auditing import audit_call
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from protocol import errors
@@ -15,7 +16,7 @@ from protocol.oversight import (
 )
 from protocol.rpc import NoArguments, methods
 from protocol.timestamps import to_wire
-from storage import audit, oversight
+from storage import oversight
 from storage.database import Row, Transaction
 
 
@@ -28,15 +29,7 @@ async def review_account(call: Call, request: ReviewAccount, tx: Transaction) ->
     row = await oversight.load_account(tx, user_id, request.username)
     if row is None:
         raise errors.not_found("user")
-    await audit.add(
-        tx,
-        id=call.services.ids.mint(),
-        actor_id=call.viewer.id,
-        action="account.review",
-        resource=f"user:{row['id']}",
-        ip=call.address,
-        user_agent=call.user_agent,
-    )
+    await audit_call(call, tx, call.viewer.id, "account.review", f"user:{row['id']}")
     return AccountReview(
         user_id=str(row["id"]),
         username=row["username"],

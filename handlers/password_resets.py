@@ -6,8 +6,9 @@ password, and with the second factor if the account has one.
 
 from domain import passwords
 from handlers import code_limits
+from handlers.auditing import audit_call
 from handlers.call import Call
-from handlers.sessions import announce_end, audit_call, revoke_sockets
+from handlers.sessions import announce_end, revoke_sockets
 from protocol import errors
 from protocol.email_codes import RequestPasswordReset, ResetPassword
 from protocol.rpc import Nothing, methods

@@ -5,11 +5,12 @@ from typing import TypeVar
 import msgspec
 
 from domain import room_rules
+from handlers.auditing import audit_call
 from handlers.call import Call
 from protocol import errors
 from protocol.events import RoomChangedEvent
 from protocol.live_rooms import Role
-from storage import audit, live_rooms
+from storage import live_rooms
 from storage.database import Transaction
 from storage.live_rooms import StandingRow
 from storage.room_entries import EntrantRow
@@ -73,13 +74,4 @@ async def changed(call: Call, tx: Transaction, room_id: int, change: str, user_i
 
 async def note(call: Call, tx: Transaction, action: str, room_id: int, **changes: object) -> None:
     """Add an audit row for an act of moderation."""
-    await audit.add(
-        tx,
-        id=call.services.ids.mint(),
-        actor_id=call.viewer.id,
-        action=action,
-        resource=f"room:{room_id}",
-        ip=call.address,
-        user_agent=call.user_agent,
-        **changes,
-    )
+    await audit_call(call, tx, call.viewer.id, action, f"room:{room_id}", **changes)

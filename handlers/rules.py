@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any
 
+from handlers.auditing import audit_call
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from moderation.rulebook import MOST_COST, MOST_RULES
@@ -27,7 +28,7 @@ from protocol.rules import (
     TryRule,
 )
 from protocol.timestamps import to_wire
-from storage import audit, rule_inputs, rules
+from storage import rule_inputs, rules
 from storage.database import Transaction
 from storage.rule_inputs import TrialRow
 from storage.rules import RuleRow
@@ -86,7 +87,7 @@ async def save_rule(call: Call, request: SaveRule, tx: Transaction) -> RuleVersi
     ):
         return _present(standing)  # a repetition: the first answer was lost
     version = await rules.save(tx, id=rule_id, expected=request.version or 0, **content)
-    await _audit(call, tx, "rule.save", rule_id, version=version, **content)
+    await audit_call(call, tx, call.viewer.id, "rule.save", f"rule:{rule_id}", version=version, **content)
     return _present(await _load(tx, str(rule_id), version))
 
 
@@ -94,7 +95,8 @@ async def save_rule(call: Call, request: SaveRule, tx: Transaction) -> RuleVersi
 async def dry_run(call: Call, request: TryRule, tx: Transaction) -> Trial:
     """Show what an expression would have hit among posts and comments of the last 24 hours. It does not go live."""
     _check(request.expression)
-    await _audit_trial(call, tx, request.expression)
+    # An admin reads other users' texts in a trial.
+    await audit_call(call, tx, call.viewer.id, "rule.dry_run", "rule:0", expression=request.expression)
     return await _try(call, tx, request.expression, request.surfaces)
 
 
@@ -119,7 +121,9 @@ async def enable_rule(call: Call, request: EnableRule, tx: Transaction) -> RuleV
                 f"hits {trial.hits} of {trial.texts} texts, {trial.verified_hits} of verified users: confirm it"
             )
     await rules.enable(tx, row["id"], row["version"])
-    await _audit(call, tx, "rule.enable", row["id"], version=row["version"], confirmed=request.confirm)
+    await audit_call(
+        call, tx, call.viewer.id, "rule.enable", f"rule:{row['id']}", version=row["version"], confirmed=request.confirm
+    )
     call.after_commit(partial(_wake, call))
     return _present(await _load(tx, request.rule_id, request.version))
 
@@ -129,7 +133,7 @@ async def disable_rule(call: Call, request: RuleRef, tx: Transaction) -> RuleVer
     """Take a rule out of force. What it has held stays held until that is undone. Repeating it changes nothing."""
     row = await _load(tx, request.rule_id)
     if await rules.enable(tx, row["id"], 0):
-        await _audit(call, tx, "rule.disable", row["id"])
+        await audit_call(call, tx, call.viewer.id, "rule.disable", f"rule:{row['id']}")
         call.after_commit(partial(_wake, call))
     return _present(await _load(tx, request.rule_id))
 
@@ -185,21 +189,6 @@ async def _load(tx: Transaction, rule_id: str, version: int | None = None) -> Ru
     if row is None:
         raise errors.not_found("rule")
     return row
-
-
-async def _audit_trial(call: Call, tx: Transaction, expression: str) -> None:
-    """An admin reads other users' texts in a trial."""
-    await audit.add(
-        tx, id=call.services.ids.mint(), actor_id=call.viewer.id, action="rule.dry_run", resource="rule:0",
-        ip=call.address, user_agent=call.user_agent, expression=expression,
-    )  # fmt: skip
-
-
-async def _audit(call: Call, tx: Transaction, action: str, rule_id: int, **changes: object) -> None:
-    await audit.add(
-        tx, id=call.services.ids.mint(), actor_id=call.viewer.id, action=action, resource=f"rule:{rule_id}",
-        ip=call.address, user_agent=call.user_agent, **changes,
-    )  # fmt: skip
 
 
 def _present(row: RuleRow) -> RuleVersion:

@@ -2,9 +2,10 @@
 
 from domain import guesses, recovery_codes, totp
 from domain.second_factors import Proof
+from handlers.auditing import audit_call
 from handlers.auth import GUESSES
 from handlers.call import Call
-from handlers.sessions import audit_call, note_proof
+from handlers.sessions import note_proof
 from protocol import errors
 from protocol.rpc import Nothing, methods
 from protocol.second_factors import (

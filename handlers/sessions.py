@@ -6,6 +6,7 @@ from functools import partial
 from channels.messages import Revoked
 from domain import refresh_tokens
 from domain.second_factors import Proof
+from handlers.auditing import audit_call
 from handlers.call import Call, Viewer
 from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
 from protocol import errors
@@ -13,7 +14,7 @@ from protocol.auth import Device, ListSessions, RevocationReason, SessionItem, S
 from protocol.events import SessionsEndedEvent, SessionStartedEvent
 from protocol.rpc import Nothing, methods
 from protocol.timestamps import to_wire
-from storage import account_notices, accounts, audit, present, users
+from storage import account_notices, accounts, present, users
 from storage.database import Transaction
 
 
@@ -110,22 +111,6 @@ def must_be_anonymous(call: Call) -> None:
     """Raises FAILED_PRECONDITION on a socket that is signed in."""
     if call.signed_in_viewer is not None:
         raise errors.failed_precondition("this socket is signed in already")
-
-
-async def audit_call(
-    call: Call, tx: Transaction, actor_id: int | None, action: str, resource: str, **changes: int | str
-) -> None:
-    """Add an audit row with the caller's address and client."""
-    await audit.add(
-        tx,
-        id=call.services.ids.mint(),
-        actor_id=actor_id,
-        action=action,
-        resource=resource,
-        ip=call.address,
-        user_agent=call.user_agent,
-        **changes,
-    )
 
 
 async def announce_end(

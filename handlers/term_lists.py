@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from handlers.auditing import audit_call
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT
 from moderation.term_lists import forms_of
@@ -9,7 +10,7 @@ from protocol import errors
 from protocol.rpc import methods
 from protocol.rules import ListTerms, SaveTerms, TermListItem, TermLists
 from protocol.timestamps import to_wire
-from storage import audit, rules
+from storage import rules
 from storage.database import Transaction
 from storage.rules import TermListRow
 
@@ -55,10 +56,9 @@ async def save_terms(call: Call, request: SaveTerms, tx: Transaction) -> TermLis
         tx, id=list_id, expected=expected, name=request.name, match=request.match, added=request.add,
         removed=request.remove,
     )  # fmt: skip
-    await audit.add(
-        tx, id=call.services.ids.mint(), actor_id=call.viewer.id, action="terms.save", resource=f"terms:{list_id}",
-        ip=call.address, user_agent=call.user_agent, name=request.name, version=version, match=request.match,
-        added=len(request.add), removed=len(request.remove),
+    await audit_call(
+        call, tx, call.viewer.id, "terms.save", f"terms:{list_id}", name=request.name, version=version,
+        match=request.match, added=len(request.add), removed=len(request.remove),
     )  # fmt: skip
     call.after_commit(partial(_wake, call))
     saved = await _find(tx, list_id)

@@ -1,8 +1,8 @@
 """Verification of creators: a user sends documents, a moderator decides. Each view of documents is audited."""
 
+from handlers.auditing import audit_call
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
-from handlers.sessions import audit_call
 from protocol import errors
 from protocol.limits import Limit
 from protocol.rpc import methods

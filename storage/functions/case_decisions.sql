@@ -10,6 +10,7 @@ CREATE OR REPLACE FUNCTION close_case(closed bigint, given text, words text, mor
 DECLARE
     me bigint := viewer_id();
     standing cases;
+    refusal text;
 BEGIN
     IF NOT viewer_is_moderator() THEN
         RETURN 'missing';
@@ -17,14 +18,9 @@ BEGIN
     -- No report joins the case meanwhile: see `case_for`.
     PERFORM hold('cases of a ' || c.target_type, c.target_id) FROM cases c WHERE c.id = closed;
     SELECT * INTO standing FROM cases c WHERE c.id = closed FOR NO KEY UPDATE;
-    IF standing.id IS NULL THEN
-        RETURN 'missing';
-    ELSIF standing.status = 'decided' THEN
-        RETURN 'decided';
-    ELSIF me = ANY (standing.barred_ids) OR me = standing.owner_id THEN
-        RETURN 'barred';
-    ELSIF standing.claimed_by <> me AND standing.claimed_until > clock_timestamp() THEN
-        RETURN 'taken';
+    refusal := case_refusal(standing);
+    IF refusal IS NOT NULL THEN
+        RETURN refusal;
     END IF;
     UPDATE cases c SET status = 'decided', action = given, decided_at = clock_timestamp(), decided_by = me
     WHERE c.id = closed;

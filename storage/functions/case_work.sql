@@ -97,6 +97,16 @@ CREATE OR REPLACE FUNCTION note_act(acted_on bigint, what text, words text DEFAU
     VALUES (mint_id(), acted_on, viewer_id(), what, words, more)
 $$;
 
+-- Why the viewer may not act on a locked case: missing | decided | barred | taken, as in `claim_case`; null if the viewer
+-- may.
+CREATE OR REPLACE FUNCTION case_refusal(standing cases) RETURNS text
+    LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT CASE WHEN standing.id IS NULL THEN 'missing'
+                WHEN standing.status = 'decided' THEN 'decided'
+                WHEN viewer_id() = ANY (standing.barred_ids) OR viewer_id() = standing.owner_id THEN 'barred'
+                WHEN standing.claimed_by <> viewer_id() AND standing.claimed_until > clock_timestamp() THEN 'taken' END
+$$;
+
 -- Claims a case for the viewer for 10 minutes, or renews the claim. A moderator has at most 20 claims.
 -- Verdicts: claimed | missing | decided | taken (a colleague has it) | barred (the viewer has decided it before, or it is
 -- about the viewer) | full.
@@ -106,20 +116,16 @@ DECLARE
     me bigint := viewer_id();
     standing cases;
     renews boolean;
+    refusal text;
 BEGIN
     IF NOT viewer_is_moderator() THEN
         RETURN 'missing';
     END IF;
     PERFORM hold('claims', me);
     SELECT * INTO standing FROM cases c WHERE c.id = wanted FOR NO KEY UPDATE;
-    IF standing.id IS NULL THEN
-        RETURN 'missing';
-    ELSIF standing.status = 'decided' THEN
-        RETURN 'decided';
-    ELSIF me = ANY (standing.barred_ids) OR me = standing.owner_id THEN
-        RETURN 'barred';
-    ELSIF standing.claimed_by <> me AND standing.claimed_until > clock_timestamp() THEN
-        RETURN 'taken';
+    refusal := case_refusal(standing);
+    IF refusal IS NOT NULL THEN
+        RETURN refusal;
     END IF;
     renews := coalesce(standing.claimed_by = me AND standing.claimed_until > clock_timestamp(), false);
     IF NOT renews AND (SELECT count(*) FROM cases c WHERE c.claimed_by = me AND c.status = 'open'

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from tests.browser import Browser
 from tests.cluster import Cluster
 from tests.console.conftest import OpenConsole
 from tests.contract.moderators import appoint, case_of, reported
-from tests.page.browser import Browser
 from tests.people import Person
 
 AXE = Path(__file__).parents[1] / "clients" / "node_modules" / "axe-core" / "axe.min.js"

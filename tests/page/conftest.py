@@ -1,27 +1,18 @@
 """Fixtures of the developer page: browsers of two users who are signed in."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from tests.browser import Browser, Browsers, mark_tests
 from tests.cluster import Cluster
-from tests.page import browser
-from tests.page.browser import Browser
-
-NEEDED = "needs Chromium and its driver (Debian: apt-get install chromium chromium-driver)"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    ours = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
-    if ours and not browser.is_here() and os.environ.get("CI"):
-        raise pytest.UsageError(NEEDED)
-    for item in ours:
-        item.add_marker(pytest.mark.timeout(180))
-        item.add_marker(pytest.mark.skipif(not browser.is_here(), reason=NEEDED))
+    mark_tests(items, Path(__file__).parent)
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
@@ -32,36 +23,28 @@ async def node(cluster: Cluster) -> AsyncIterator[str]:
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def idle_browsers() -> AsyncIterator[list[Browser]]:
-    """Browsers that tests have used before: starting one takes longer than most tests."""
-    idle: list[Browser] = []
-    yield idle
-    for window in idle:
-        await window.quit()
+async def browsers() -> AsyncIterator[Browsers]:
+    kept = Browsers()
+    yield kept
+    await kept.quit()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def sign_in(
-    cluster: Cluster, node: str, idle_browsers: list[Browser]
+    cluster: Cluster, node: str, browsers: Browsers
 ) -> AsyncIterator[Callable[[str], Awaitable[Browser]]]:
-    opened: list[Browser] = []
+    async with browsers.lent() as lend:
 
-    async def open_and_sign_in(username: str) -> Browser:
-        window = idle_browsers.pop() if idle_browsers else await asyncio.to_thread(Browser)
-        window.username = username
-        opened.append(window)
-        await window.do(window.driver.get, cluster.url(node))
-        await window.send("#sign-in input", username)
-        await window.see("#me", f"@{username}")
-        await window.see("#connection", "connected")
-        await window.has("#usernames option")
-        return window
+        async def open_and_sign_in(username: str) -> Browser:
+            window = await lend(username)
+            await window.do(window.driver.get, cluster.url(node))
+            await window.send("#sign-in input", username)
+            await window.see("#me", f"@{username}")
+            await window.see("#connection", "connected")
+            await window.has("#usernames option")
+            return window
 
-    yield open_and_sign_in
-    for window in opened:
-        if window.is_open:
-            await window.forget()
-            idle_browsers.append(window)
+        yield open_and_sign_in
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -9,7 +9,7 @@ import base64
 import sys
 from pathlib import Path
 
-from tests.page.browser import Browser
+from tests.browser import Browser
 
 TARGET = Path(__file__).parent.parent.parent / "docs" / "page.webp"
 HOST, GUEST = "mona_elsayed", "ahmed_elsayed"  # the guest follows the host in the demo data

@@ -2,7 +2,7 @@
 
 from selenium.webdriver.common.keys import Keys
 
-from tests.page.browser import Browser
+from tests.browser import Browser
 
 LIKES = "#preferred-channels [data-kind='reaction'][data-channel='socket']"
 

@@ -2,7 +2,7 @@
 
 from selenium.webdriver.common.keys import Keys
 
-from tests.page.browser import Browser
+from tests.browser import Browser
 
 MESSAGE = "#chat-messages li"
 FIELD = "#chat-composer input"

@@ -1,6 +1,6 @@
 """Group chats on the developer page: creating one, its title, its members and their roles, and leaving."""
 
-from tests.page.browser import Browser
+from tests.browser import Browser
 
 MEMBER = "#group-members [data-username='%s']"
 FIELD = "#chat-composer input"

@@ -8,9 +8,9 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
+from tests.browser import Browser
 from tests.cluster import Cluster
 from tests.media.films import frame, make_film
-from tests.page.browser import Browser
 from tests.workers.test_media_lanes import running_lanes
 
 PICKER = "#compose input[type='file']"

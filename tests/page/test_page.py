@@ -3,8 +3,8 @@
 from selenium.webdriver.common.keys import Keys
 
 from engine.close_reasons import CloseReason
+from tests.browser import Browser
 from tests.cluster import Cluster
-from tests.page.browser import Browser
 
 
 async def meet(hers: Browser, his: Browser, topic: str) -> None:

@@ -2,8 +2,8 @@
 
 from selenium.webdriver.common.keys import Keys
 
+from tests.browser import Browser
 from tests.cluster import Cluster
-from tests.page.browser import Browser
 from tests.people import Person
 
 OPEN = "#posts .comments-of"

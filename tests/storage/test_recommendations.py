@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from storage import profile_visits, recommendations
+from storage import profile_visits, recommendations, write_behind
 from storage.candidates import Candidacy
 from storage.database import Database, Transaction
 from storage.profile_visits import ProfileVisits
@@ -84,7 +84,7 @@ async def test_without_redis_the_sources_are_asked(shards: Shards, sources: Sour
 
 
 def test_visits_are_counted_once_until_they_are_written_and_too_many_are_dropped(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(profile_visits, "MOST_WAITING", 2)
+    monkeypatch.setattr(write_behind, "MOST_WAITING", 2)
     visits = ProfileVisits(cast("Database", None))
     before = profile_visits.DROPPED._value.get()
     for visited in (1, 2, 2, 3):  # the first one is the visitor

@@ -45,6 +45,7 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
 }  # fmt: skip
 TO_WORKERS = {"open_case", "shown_cases", "count_reports"}
 INTERNAL = {
+    "case_refusal",
     "reason_severity", "post_is_private", "moderated_files", "moderated", "tell_of_case", "case_for", "add_to_case",
     "role_changed", "reportable", "report_weight", "report_outcome", "report_severity", "tell_of_report",
     "count_reports", "case_user", "note_act", "case_decided", "settle_reports",

@@ -1,12 +1,15 @@
 """A real browser: Debian's Chromium, through Selenium."""
 
 import asyncio
+import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
@@ -27,10 +30,21 @@ const textOf = (element) => element.innerText ?? element.textContent;
 return [...document.querySelectorAll(selector)].find((each) => isShown(each) && textOf(each).includes(text)) ?? null;
 """
 OPTIONS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
+NEEDED = "needs Chromium and its driver (Debian: apt-get install chromium chromium-driver)"
 
 
 def is_here() -> bool:
     return shutil.which("chromium") is not None and shutil.which("chromedriver") is not None
+
+
+def mark_tests(items: list[pytest.Item], folder: Path) -> None:
+    """Mark the tests below the folder as tests of the browser: they are skipped without one, and fail in CI."""
+    ours = [item for item in items if item.path.is_relative_to(folder)]
+    if ours and not is_here() and os.environ.get("CI"):
+        raise pytest.UsageError(NEEDED)
+    for item in ours:
+        item.add_marker(pytest.mark.timeout(180))
+        item.add_marker(pytest.mark.skipif(not is_here(), reason=NEEDED))
 
 
 class Browser:
@@ -151,3 +165,31 @@ class Browser:
                 time.sleep(0.05)
 
         await self.do(wait)
+
+
+class Browsers:
+    """Browsers that tests lend and give back: starting one takes longer than most tests."""
+
+    def __init__(self) -> None:
+        self._idle: list[Browser] = []
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[Callable[[str], Awaitable[Browser]]]:
+        """Yield a function that returns a browser for a user. At the end, all of them sign out and come back."""
+        lent: list[Browser] = []
+
+        async def lend(username: str) -> Browser:
+            window = self._idle.pop() if self._idle else await asyncio.to_thread(Browser)
+            window.username = username
+            lent.append(window)
+            return window
+
+        yield lend
+        for window in lent:
+            if window.is_open:
+                await window.forget()
+                self._idle.append(window)
+
+    async def quit(self) -> None:
+        for window in self._idle:
+            await window.quit()
