@@ -153,6 +153,8 @@ async def _try(call: Call, tx: Transaction, expression: str, surfaces: Sequence[
     amount = await rule_inputs.trial_size(tx, surfaces)
     step = max(1, -(-amount // MOST_EXAMINED))
     tried = await try_out(expression, call.services.rulebook.book.matcher, _texts(tx, surfaces, step))
+    if step == 1:  # texts that are gone since they were counted do not count
+        amount = tried.examined
     part = tried.examined / amount if amount else 1.0
     return Trial(
         texts=amount,
@@ -167,7 +169,7 @@ async def _try(call: Call, tx: Transaction, expression: str, surfaces: Sequence[
 async def _texts(tx: Transaction, surfaces: Sequence[str], step: int) -> AsyncIterator[Sequence[TrialRow]]:
     above = 0
     while rows := await rule_inputs.load_trial(tx, surfaces, above, step, _PAGE):
-        yield rows
+        yield [row for row in rows if row["text"] is not None]  # texts that are gone are not tried
         above = rows[-1]["id"]
 
 

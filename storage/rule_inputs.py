@@ -22,7 +22,7 @@ class AuthorRow(TypedDict):
 class TrialRow(AuthorRow):
     id: int
     surface: str
-    text: str
+    text: str  # null if it is gone; such a text is not tried
     user_id: int
     username: str
     is_open: bool  # everybody may see it

@@ -177,7 +177,7 @@ $$;
 GRANT EXECUTE ON FUNCTION trial_size TO daira_app;
 
 -- Posts and comments of the last 24 hours above an id, one of `step`, with what rules look at. For admins alone: rules are
--- tried on all of them, and `is_open` tells what everybody may see.
+-- tried on all of them, and `is_open` tells what everybody may see. `text` is null if the text is gone.
 CREATE OR REPLACE FUNCTION trial_texts(places text[], above bigint, step integer, most integer)
     RETURNS TABLE (id bigint, surface text, text text, user_id bigint, username text, is_open boolean, mentions integer,
                    hashtags integer, media integer, age_s float8, is_verified boolean, followers bigint, posts bigint,
@@ -193,13 +193,13 @@ CREATE OR REPLACE FUNCTION trial_texts(places text[], above bigint, step integer
             AND t.surface IN ('post', 'comment') AND (t.id >> 22) % step = 0 AND viewer_is_admin()
           ORDER BY t.id LIMIT least(most, 1000)) t
     JOIN users u ON u.id = t.user_id
-    CROSS JOIN LATERAL (
+    LEFT JOIN LATERAL (
         SELECT p.text, NOT post_is_private(p.id) AS is_open, cardinality(p.mention_ids) AS mentions,
                cardinality(p.hashtags) AS hashtags
         FROM posts p WHERE t.surface = 'post' AND p.id = t.id AND p.status = 'published'
         UNION ALL
         SELECT c.text, NOT post_is_private(c.post_id), cardinality(c.mention_ids), 0
-        FROM comments c WHERE t.surface = 'comment' AND c.id = t.id AND c.status = 'published') w
+        FROM comments c WHERE t.surface = 'comment' AND c.id = t.id AND c.status = 'published') w ON true
     CROSS JOIN LATERAL pace_of(u.id, t.id) p
     CROSS JOIN LATERAL repeats_of(t.print, u.id, t.id) r
     ORDER BY t.id

@@ -193,6 +193,19 @@ async def test_a_trial_tells_what_a_rule_would_have_hit(
     assert post["id"] in {sample["target_id"] for sample in trial["samples"]}
 
 
+async def test_a_trial_goes_on_behind_texts_that_are_gone(
+    person: NewPerson, admin: Person, marker: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("handlers.rules._PAGE", 1)
+    ahmed = await person("ahmed")
+    gone = await ahmed.call("post.create", text=f"tea {marker}")
+    await ahmed.call("post.create", text=f"coffee {marker}")
+    await ahmed.call("post.delete", post_id=gone["id"])
+    trial = await admin.call("rule.dry_run", expression=f"'{marker}' in words", surfaces=["post"])
+    assert trial["hits"] == 1
+    assert trial["texts"] == trial["examined"]
+
+
 async def test_a_rule_that_matches_everything_needs_a_confirmation(person: NewPerson, admin: Person):
     ahmed = await person("ahmed")
     for number in range(3):
