@@ -7,10 +7,9 @@ from contextlib import asynccontextmanager, suppress
 from aiokafka.errors import KafkaError
 
 from storage.breaker import ProbedBreaker
+from storage.cancellation import end
 from storage.event_log import EventLogUnavailable
 from storage.kafka_servers import ANSWER_TIMEOUT_S, KafkaServers, reaching
-
-CLOSING_S = 0.25
 
 
 class KafkaBreaker:
@@ -54,10 +53,8 @@ class KafkaBreaker:
                     return await answer
             raise EventLogUnavailable("no broker answers")
         finally:
-            for request in asked:
-                request.add_done_callback(_note_end)
-                request.cancel()
-            await asyncio.wait(asked, timeout=CLOSING_S)  # a connection to a paused broker may close later
+            await end(*asked)
+            await asyncio.gather(*asked, return_exceptions=True)  # how they ended has been seen
 
     async def _ask(self, broker: str) -> None:
         client = self._servers.client(broker)
@@ -71,9 +68,3 @@ class KafkaBreaker:
         for request in self._under_way:
             if not request.expired():
                 request.reschedule(now)
-
-
-def _note_end(request: asyncio.Task[None]) -> None:
-    """See how it ended, so that asyncio does not log it."""
-    if not request.cancelled():
-        request.exception()
