@@ -57,7 +57,12 @@ class KafkaBroker:
         """The settings of a process that uses it."""
         assert self.servers.kafka is not None
         address, user, password = self.servers.kafka
-        return {"DAIRA_KAFKA_BROKERS": address, "DAIRA_KAFKA_USER": user, "DAIRA_KAFKA_PASSWORD": password}
+        return {
+            "DAIRA_KAFKA_BROKERS": address,
+            "DAIRA_KAFKA_USER": user,
+            "DAIRA_KAFKA_PASSWORD": password,
+            "DAIRA_KAFKA_MECHANISM": "PLAIN",
+        }
 
     async def deployment(self, prefix: str, topics: list[str]) -> KafkaServers:
         """A deployment with these topics and no records."""

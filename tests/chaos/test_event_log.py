@@ -42,14 +42,7 @@ class Workers(Installation):
 
     def __init__(self, data_dir, broker: KafkaBroker) -> None:
         super().__init__(data_dir)
-        address, user, password = broker.servers.kafka
-        self.environment |= {
-            "DAIRA_KAFKA_BROKERS": address,
-            "DAIRA_KAFKA_USER": user,
-            "DAIRA_KAFKA_PASSWORD": password,
-            "DAIRA_KAFKA_MECHANISM": "PLAIN",
-            "DAIRA_LOG_LEVEL": "error",
-        }
+        self.environment |= {**broker.environment, "DAIRA_LOG_LEVEL": "error"}
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
     def spawn(self, number: int) -> None:
