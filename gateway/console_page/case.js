@@ -1,16 +1,8 @@
 // One case: what was reported, who reported it, what was done; and the decision. Contents are blurred until shown.
-import { choice, REASONS } from "./choice.js";
+import { ACTIONS, DecisionForm } from "./decision_form.js";
 import { element, find } from "./dom.js";
 import { notify } from "./notice.js";
 import { readNumber, readTime, word } from "./words.js";
-
-// In the order of the keys 1 to 9.
-const ACTIONS = ["approve", "warn", "label", "limit", "shadow", "hold", "remove", "suspend", "ban"];
-const OF_USERS = new Set(["approve", "warn", "suspend", "ban"]);
-const TIMED = new Set(["label", "limit", "shadow", "remove", "suspend"]);
-const LABELS = ["sensitive", "violence", "sexual", "spoiler", "misleading", "graphic"];
-const DAYS = ["", "1", "3", "7", "30", "90"];
-const DAY_MS = 24 * 3_600_000;
 
 export class CaseView {
   #session;
@@ -18,31 +10,33 @@ export class CaseView {
   #shown = null; // the answer of case.get
   #acts = [];
   #isBlurred = true;
-  #action = null;
+  #decision;
 
   /** links: openPerson(id), onDecided(). */
   constructor(session, links) {
     this.#session = session;
     this.#links = links;
+    this.#decision = new DecisionForm(session, links.onDecided);
     this.keys = {
       c: ["claim", () => this.#claim()],
       r: ["release", () => this.#release()],
       u: ["unblur", () => this.#unblur()],
       n: ["note", () => find("case").querySelector("[name=note]")?.focus()],
       p: ["person", () => this.#shown && links.openPerson(this.#shown.summary.owner_id)],
-      ...Object.fromEntries(ACTIONS.map((action, place) => [`${place + 1}`, [action, () => this.#choose(action)]])),
+      ...Object.fromEntries(ACTIONS.map((action, place) => [`${place + 1}`, [action, () => this.#decision.choose(action)]])),
     };
   }
 
   async show(id) {
     this.#isBlurred = true;
-    this.#action = null;
+    this.#decision.begin();
     await this.#load(id);
     find("case").focus();
   }
 
   clear() {
     this.#shown = null;
+    this.#decision.begin();
     find("case").replaceChildren();
   }
 
@@ -82,29 +76,16 @@ export class CaseView {
     this.#draw();
   }
 
-  #choose(action) {
-    if (!this.#shown || !this.#actions().includes(action)) return;
-    this.#action = action;
-    this.#draw();
-    find("case").querySelector("#decision select").focus();
-  }
-
-  #actions() {
-    const isUser = this.#shown.summary.target_type === "user";
-    return ACTIONS.filter((action) =>
-      isUser ? OF_USERS.has(action) : !["hold", "suspend", "ban"].includes(action),
-    );
-  }
-
   #draw() {
     const { summary, snapshot, appeals, reports, earlier } = this.#shown;
     find("case").dataset.case = summary.id;
+    this.#decision.summary = summary;
     find("case").replaceChildren(
       element("div", { id: "case-head" }),
       this.#contents(snapshot),
       ...appeals.map((appeal) => this.#appeal(appeal)),
       element("h3", {}, word("decide")),
-      this.#decisionForm(),
+      this.#decision.draw(),
       element("h3", {}, `${word("reports")} (${readNumber(summary.report_count)})`),
       element("ul", {}, ...reports.map((report) => this.#report(report))),
       element("h3", {}, word("history")),
@@ -175,80 +156,6 @@ export class CaseView {
         ? element("p", {}, `${readNumber(snapshot.media.length)} ${word("files")}`)
         : null,
     );
-  }
-
-  #decisionForm() {
-    const isOpen = this.#shown.summary.status === "open";
-    if (!isOpen) return element("p", {}, word("decided"));
-    const buttons = this.#actions().map((action) =>
-      element(
-        "button",
-        {
-          type: "button",
-          "data-action": action,
-          "aria-pressed": String(action === this.#action),
-          onclick: () => this.#choose(action),
-        },
-        element("kbd", {}, `${ACTIONS.indexOf(action) + 1}`),
-        " ",
-        word(action),
-      ),
-    );
-    const form = element("form", { id: "decision" }, element("p", { class: "line" }, ...buttons));
-    if (this.#action) form.append(...this.#details());
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.#decide(new FormData(form), form.querySelector("[type=submit]"));
-    });
-    return form;
-  }
-
-  #details() {
-    const reason = choice("reason", REASONS, this.#shown.summary.reason);
-    const parts = [reason];
-    if (TIMED.has(this.#action)) parts.push(choice("days", DAYS, this.#action === "suspend" ? "7" : "", { text: inDays, label: "duration" }));
-    const labels =
-      this.#action === "label" &&
-      element(
-        "fieldset",
-        { class: "line" },
-        element("legend", {}, word("labels")),
-        ...LABELS.map((label) =>
-          element("label", {}, element("input", { type: "checkbox", name: "labels", value: label }), " ", word(label)),
-        ),
-      );
-    return [
-      element("p", { class: "line" }, ...parts),
-      ...(labels ? [labels] : []),
-      element(
-        "label",
-        {},
-        element("span", {}, word("decision_note")),
-        element("textarea", { name: "decision_note", rows: "2", maxlength: "2000", dir: "auto" }),
-      ),
-      element("button", { type: "submit" }, `${word("confirm")}: ${word(this.#action)}`),
-    ];
-  }
-
-  async #decide(fields, button) {
-    const days = Number(fields.get("days") ?? 0);
-    const note = fields.get("decision_note").trim();
-    button.disabled = true;
-    try {
-      await this.#session.call("case.decide", {
-        case_id: this.#shown.summary.id,
-        action: this.#action,
-        reason: fields.get("reason"),
-        ...(this.#action === "label" && { labels: fields.getAll("labels") }),
-        ...(days && { until: new Date(Date.now() + days * DAY_MS).toISOString() }),
-        ...(note && { note }),
-        idempotency_key: crypto.randomUUID(),
-      });
-    } finally {
-      button.disabled = false;
-    }
-    notify(`${word("decided")}: ${word(this.#action)}`);
-    this.#links.onDecided();
   }
 
   #noteForm() {
@@ -334,8 +241,6 @@ export class CaseView {
     );
   }
 }
-
-const inDays = (days) => (days ? `${readNumber(Number(days))} ${word("days")}` : word("indefinitely"));
 
 function mediaOf({ kind, alt, url }) {
   if (kind === "image") return element("img", { src: url, alt: alt || word("no_description") });
