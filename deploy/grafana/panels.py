@@ -161,6 +161,8 @@ DASHBOARDS: dict[str, list[Panel]] = {
               rate("daira_media_attempts_total", "outcome")),
         Panel("Deliveries", "Notifications that stayed unseen, by outcome.", PER_S,
               rate("daira_notification_deliveries_total", "outcome")),
+        Panel("Account mails", "Codes and notices that leave at once, by outcome.", PER_S,
+              rate("daira_account_mails_total", "outcome")),
         Panel("Messages", "To push services and mail servers, by outcome.", PER_S,
               rate("daira_sender_messages_total", "outcome")),
         Panel("Time of providers", "95th percentile, with the wait for a turn.", SECONDS,

@@ -316,13 +316,18 @@ async def count_falsified(scene: Scene) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def mail_server_gone(scene: Scene) -> AsyncIterator[None]:
-    """Sign-ins from new devices are told by e-mail, to a server that starts only when this ends."""
+    """Sign-ins from new devices and a new follower are told by e-mail, to a server that starts only when this ends."""
     watched, name = scene.watched, "mail_reader"
     guest = await stranger(scene)
     login = {"email": f"{name}@example.org", "password": PASSWORD}
-    await scene.users.ask(guest, "auth.register", username=name, **login)
+    reader = (await scene.users.ask(guest, "auth.register", username=name, **login))["user"]
     await scene.users.ask(guest, "push.register", kind="email", token=login["email"])
+    wishes = {"follow": {"socket": True, "push": True, "email": True}}
+    await scene.users.ask(guest, "notification.set_preferences", channels=wishes)
     await guest.disconnect()
+    follower = await watched.client(scene.users.tokens[0], 0)
+    await scene.users.ask(follower, "graph.follow", user_id=reader["id"])
+    await follower.disconnect()
 
     async def sign_in() -> None:
         device = await stranger(scene)

@@ -56,6 +56,7 @@ class Watched(Deployment):
         [self._exporter_port] = free_ports(1)
         self._trust = trust
         self.environment |= {
+            "DAIRA_EMAIL_DELAY": "0",
             "DAIRA_PING_TIMEOUT": "120",  # a slow reader is not closed before its alert
             "DAIRA_LIMIT_REACTION": PLENTY,
             "DAIRA_LIMIT_CALLS": "50/second",
