@@ -55,7 +55,9 @@ class World:
         await appoint(self.cluster, self.alice)
         post = await self.others_post()
         reporter = await self.cluster.person("reporter")
-        return {"case_id": await reported(self.cluster, reporter, post["target_type"], post["target_id"])}
+        case_id = await reported(self.cluster, reporter, post["target_type"], post["target_id"])
+        await self.cluster.settle()  # Workers count the report.
+        return {"case_id": case_id}
 
     async def moderation(self) -> dict[str, Any]:
         await appoint(self.cluster, self.alice)
