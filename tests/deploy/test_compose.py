@@ -190,7 +190,11 @@ def test_services_that_look_each_other_up_share_one_network(project):
     """Docker's DNS would return an address for each network: HAProxy would balance over each node twice."""
     services = project["services"]
     scraped = ["gateway", "worker-loops", "worker-events", "worker-media", "worker-videos"]
-    pairs = [("haproxy", "gateway"), ("haproxy", "objects"), *(("prometheus", name) for name in (*scraped, "haproxy"))]
+    pairs = [
+        ("haproxy", "gateway"),
+        ("haproxy", "objects"),
+        *(("prometheus", name) for name in (*scraped, "node-exporter", "haproxy")),
+    ]
     for one, other in pairs:
         assert len(set(services[one]["networks"]) & set(services[other]["networks"])) == 1, (one, other)
     stores = {"postgres", "redis", "pgbouncer", "objects", "kafka", "opensearch"}
@@ -205,12 +209,13 @@ def test_nodes_trust_the_balancer_alone(ours, project):
         assert service["environment"]["DAIRA_TRUSTED_PROXIES"] == edge["subnet"]
 
 
-def test_prometheus_scrapes_the_sidecars(project):
+def test_prometheus_scrapes_the_sidecars_and_the_machine(project):
     jobs = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
     asked = {(name, each["port"]) for job in jobs for each in job.get("dns_sd_configs", []) for name in each["names"]}
     services = project["services"]
     processes = {name: each["command"][0] for name, each in services.items() if each["image"].startswith("daira:")}
-    assert asked == {(name, facts.PORTS[command]) for name, command in processes.items() if command in facts.PORTS}
+    sidecars = {(name, facts.PORTS[command]) for name, command in processes.items() if command in facts.PORTS}
+    assert asked == {*sidecars, ("node-exporter", 9100)}
 
 
 def test_pgbouncer_never_asks_for_more_than_postgresql_has(project):
