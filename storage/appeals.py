@@ -49,6 +49,13 @@ class Made(NamedTuple):
     appeal_id: int | None
 
 
+class Audience(NamedTuple):
+    """The case of an appeal, and the users whose reports got their outcome by it."""
+
+    case_id: int
+    reporter_ids: Sequence[int]
+
+
 _COLUMNS = ", ".join(AppealRow.__annotations__)
 
 
@@ -92,3 +99,21 @@ async def decide(tx: Transaction, appeal_id: int, *, overturn: bool) -> Outcome:
     """Decide the appeal and its case. If it is overturned, the decision ends. For moderators."""
     outcome: Outcome = await tx.fetchval("SELECT decide_appeal($1, $2)", appeal_id, overturn)
     return outcome
+
+
+async def whom_to_tell(tx: Transaction, appeal_id: int) -> Audience | None:
+    """The reporters to be told of an appeal: those of its case, and those of the decision that it overturned.
+
+    None if its case is open: a moderator has undone the decision before. For workers.
+    """
+    row = await tx.fetchrow(
+        """SELECT a.case_id, ARRAY (
+            SELECT r.reporter_id FROM reports r
+            WHERE r.retracted_at IS NULL
+              AND (r.case_id = a.case_id OR r.case_id = d.case_id AND a.status = 'overturned')
+            ORDER BY r.id) AS reporter_ids
+        FROM appeals a JOIN decisions d ON d.id = a.decision_id JOIN cases c ON c.id = a.case_id
+        WHERE a.id = $1 AND c.status = 'decided'""",
+        appeal_id,
+    )
+    return None if row is None else Audience(row["case_id"], row["reporter_ids"])

@@ -1,10 +1,11 @@
 """Decisions: tell the person concerned, and all who reported it. Suspensions are also told by e-mail: `make_decision`.
 
-Each is told once of a decision, of its end, of an appeal and of a report, however often an event is repeated.
+Each is told once of a decision, of its end, of an appeal and of a report, however often an event is repeated. Reporters
+are told once of each case that settles their report: their own, and that of an appeal which overturns its decision.
 """
 
 from protocol.events import AppealDecidedEvent, DecisionEndedEvent, DecisionMadeEvent
-from storage import decisions
+from storage import appeals, decisions
 from storage.notifications import Cause
 from workers.job import Job, consumes
 from workers.notifications import tell
@@ -32,3 +33,7 @@ async def tell_of_end(job: Job, event: DecisionEndedEvent) -> None:
 @consumes(AppealDecidedEvent, group="moderation")
 async def tell_of_appeal(job: Job, event: AppealDecidedEvent) -> None:
     await tell(job, Cause("account", "appeal", event.appeal_id, 0), [event.user_id])
+    async with job.tools.database.transaction() as tx:
+        told = await appeals.whom_to_tell(tx, event.appeal_id)
+    if told is not None:
+        await tell(job, Cause("report", "case", told.case_id, 0), told.reporter_ids)

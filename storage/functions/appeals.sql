@@ -81,10 +81,23 @@ BEGIN
         PERFORM note_appeal(settled);
         IF settled.status = 'overturned' THEN
             PERFORM end_decision(settled.decision_id, NEW.decided_by, 'overturned', NULL, NULL);
+            PERFORM reject_reports(d.case_id) FROM decisions d WHERE d.id = settled.decision_id;
         END IF;
     END LOOP;
     RETURN NULL;
 END $$;
+
+-- The decision of the case was overturned: the reports that it upheld are rejected, and count against their reporters.
+CREATE OR REPLACE FUNCTION reject_reports(overturned bigint) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH rejected AS (
+        UPDATE reports r SET outcome = 'rejected'
+        WHERE r.case_id = overturned AND r.outcome = 'upheld' RETURNING r.reporter_id
+    )
+    INSERT INTO reporters AS p (user_id, rejected)
+    SELECT r.reporter_id, 1 FROM rejected r ORDER BY r.reporter_id -- as in `settle_reports`
+    ON CONFLICT (user_id) DO UPDATE SET upheld = greatest(p.upheld - 1, 0), rejected = p.rejected + 1
+$$;
 
 -- Audits the outcome, and tells of it.
 CREATE OR REPLACE FUNCTION note_appeal(settled appeals) RETURNS void

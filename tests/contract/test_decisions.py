@@ -129,6 +129,64 @@ async def test_an_appeal_is_decided_by_somebody_else(cluster: Cluster, person, m
     assert (await other.refused("appeal.decide", **first)).code == "FAILED_PRECONDITION"
 
 
+@pytest.mark.parametrize("method", ["appeal.decide", "case.decide"])
+async def test_reporters_are_told_once_of_what_an_appeal_changes(
+    cluster: Cluster, person, moderator: Person, method: str
+):
+    author, early, late = await person("author", node="b"), await person("early"), await person("late")
+    other = await appoint(cluster, await person("other"))
+    post = await author.call("post.create", text="hello")
+    first = await reported(cluster, early, "post", post["id"])
+    decided = await moderator.call("case.decide", case_id=first, action="warn", reason="hate")
+    assert (await notice(early, "case"))["target"]["id"] == first
+    appeal = await author.call("appeal.create", decision_id=decided["decision_id"], text="It is a quotation.")
+    case = await reported(cluster, late, "post", post["id"])
+    assert case != first
+    if method == "appeal.decide":
+        await other.call(method, appeal_id=appeal["id"], outcome="overturned")
+    else:
+        await other.call(method, case_id=case, action="approve")
+    for reporter in (early, late):
+        told = await notice(reporter, "case")
+        assert (told["target"]["id"], told["text"]) == (case, "نتيجة بلاغك: لم تثبت مخالفة")
+        assert [each["status"] for each in (await reporter.call("report.list"))["items"]] == ["rejected"]
+    owner = await cluster.owner()
+    await owner.execute(
+        """INSERT INTO outbox (id, topic, key, payload)
+        SELECT mint_id(), topic, key, payload FROM outbox WHERE topic = 'appeal.decided' AND key = $1""",
+        author.id,
+    )  # it arrives again
+    weights = await owner.fetch(
+        "SELECT upheld, rejected FROM reporters WHERE user_id = ANY ($1)", [int(early.id), int(late.id)]
+    )
+    await owner.close()
+    cluster.workers.tools.outbox.wake_relay()
+    assert [tuple(row) for row in weights] == [(0, 1)] * 2
+    again = await author.call("post.create", text="another")
+    await decide(cluster, moderator, again["id"])
+    while (await notice(author, "decision"))["target"]["id"] == decided["decision_id"]:
+        pass
+    for reporter, cases in ((early, {first, case}), (late, {case})):
+        items = (await reporter.call("notification.list"))["items"]
+        assert sorted(each["target"]["id"] for each in items) == sorted(cases)
+
+
+async def test_reporters_are_not_told_again_of_a_decision_that_an_appeal_upholds(
+    cluster: Cluster, person, moderator: Person
+):
+    author, reporter = await person("author"), await person("reporter")
+    other = await appoint(cluster, await person("other"))
+    post = await author.call("post.create", text="hello")
+    first = await reported(cluster, reporter, "post", post["id"])
+    decided = await moderator.call("case.decide", case_id=first, action="warn", reason="hate")
+    await notice(reporter, "case")
+    appeal = await author.call("appeal.create", decision_id=decided["decision_id"], text="It is a quotation.")
+    await other.call("appeal.decide", appeal_id=appeal["id"], outcome="upheld")
+    await notice(author, "appeal")
+    assert [each["target"]["id"] for each in (await reporter.call("notification.list"))["items"]] == [first]
+    assert [each["status"] for each in (await reporter.call("report.list"))["items"]] == ["upheld"]
+
+
 async def _case_of(cluster: Cluster, appeal_id: str) -> str:
     owner = await cluster.owner()
     found = await owner.fetchrow(
