@@ -85,7 +85,7 @@ $$;
 GRANT EXECUTE ON FUNCTION sign_in TO daira_app;
 
 -- Suspending, banning or deleting a user, with whatever tool, ends their sessions; the event closes their sockets. Each
--- change of a status adds an audit row, except one by `enforce`: its decision has one.
+-- change of a status adds an audit row, except one by a decision, which has its own: see `enforce_decision`.
 CREATE OR REPLACE FUNCTION status_changed() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -102,7 +102,7 @@ BEGIN
             convert_to(jsonb_build_object('v', 1, 'user_id', NEW.id, 'session_ids', ended, 'reason', why)::text,
                        'UTF8'));
     END IF;
-    IF current_setting('app.enforcing', true) = 'on' THEN
+    IF current_setting('app.by_decision', true) = 'on' THEN
         RETURN NULL;
     END IF;
     INSERT INTO audit (id, actor_id, action, resource, changes) VALUES (

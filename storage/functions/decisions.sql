@@ -53,7 +53,7 @@ BEGIN
         SELECT mint_id(), a.user_id, a.email, a.locale, 'suspended', s.facts, now() + interval '3 days'
         FROM accounts a JOIN statements s ON s.decision_id = made.id WHERE a.user_id = person;
     END IF;
-    PERFORM enforce(type, target, seq);
+    PERFORM enforce_decision(made);
     RETURN made;
 END $$;
 
@@ -111,6 +111,16 @@ CREATE OR REPLACE FUNCTION tell_of_decision(topic text, told decisions) RETURNS 
             'target_seq', told.target_seq, 'user_id', told.user_id, 'action', told.action)::text, 'UTF8'))
 $$;
 
+-- Enforces what stands after the decision was made or ended. A status that changes by it has no audit row but that of the
+-- decision.
+CREATE OR REPLACE FUNCTION enforce_decision(changed decisions) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    PERFORM set_config('app.by_decision', 'on', true);
+    PERFORM enforce(changed.target_type, changed.target_id, changed.target_seq);
+    PERFORM set_config('app.by_decision', '', true);
+END $$;
+
 -- A moderator decides about everything; a rule decides about what the viewer writes, and can only restrict it. Returns
 -- null for others, and if the target is gone.
 CREATE OR REPLACE FUNCTION decide(draft jsonb) RETURNS decisions
@@ -158,7 +168,7 @@ BEGIN
     IF why = 'undone' THEN
         PERFORM appeals_overturned(ended.id, actor);
     END IF;
-    PERFORM enforce(ended.target_type, ended.target_id, ended.target_seq);
+    PERFORM enforce_decision(ended);
     RETURN ended;
 END $$;
 

@@ -163,11 +163,9 @@ BEGIN
     WHERE d.target_type = 'user' AND d.target_id = person AND d.action IN ('suspend', 'ban')
       AND d.ended_at IS NULL AND (d.until IS NULL OR d.until > now());
     UPDATE users u SET suspended_until = ends WHERE u.id = person AND u.suspended_until IS DISTINCT FROM ends;
-    PERFORM set_config('app.enforcing', 'on', true); -- the decision has an audit row of its own
     UPDATE users u SET status = becomes
     WHERE u.id = person AND u.status <> becomes AND (u.status IN ('suspended', 'banned') OR becomes <> 'active')
       AND u.status <> 'deleted';
-    PERFORM set_config('app.enforcing', '', true);
     IF becomes <> 'active' THEN
         PERFORM end_room(r.id) FROM rooms r WHERE r.host_id = person AND r.state = 'live';
     END IF;
