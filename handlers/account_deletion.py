@@ -10,14 +10,14 @@ from protocol.account_deletion import AccountLeaving, CancelDeletion, DeleteAcco
 from protocol.auth import Login, SecondFactorNeeded, SignedIn
 from protocol.rpc import methods
 from protocol.timestamps import to_wire
-from storage import accounts, deletions
+from storage import account_notices, accounts, deletions
 
 
 @methods.rpc("account.delete", limit=None, counts=GUESSES[:1], by_session=True, shed="vital", restricted=True)
 async def delete_account(call: Call, request: DeleteAccount) -> AccountLeaving:
     """Hide the caller's account at once, end all its sessions, and erase it after the grace period.
 
-    Until then, `account.cancel_delete` restores it.
+    Until then, `account.cancel_delete` restores it. A mail to its address says so.
     """
     viewer = call.viewer
     known_hash = await confirm_password(call, request.password)
@@ -29,6 +29,7 @@ async def delete_account(call: Call, request: DeleteAccount) -> AccountLeaving:
         erase_at = await deletions.request(tx, call.services.deletion_grace)
         if erase_at is None:
             raise errors.unauthenticated()
+        await account_notices.add(tx, "account_leaving", erase_at.date().isoformat())
         await audit_call(call, tx, viewer.id, "account.delete", f"user:{viewer.id}", ended_sessions=len(ended))
         await announce_end(call, tx, viewer.id, ended, "revoked")
     call.disconnect()

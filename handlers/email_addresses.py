@@ -4,12 +4,12 @@ from handlers import code_limits
 from handlers.auditing import audit_call
 from handlers.auth import GUESSES
 from handlers.call import Call
-from handlers.second_factors import check_password
+from handlers.second_factors import check_password, prove, wrong_code
 from protocol import errors
 from protocol.account_mails import CodeKind
 from protocol.email_codes import ChangeEmail, ConfirmEmail, VerifyEmail
 from protocol.rpc import NoArguments, Nothing, methods
-from storage import one_time_codes
+from storage import one_time_codes, second_factors
 
 
 @methods.rpc("auth.resend_verification", limit=None, counts=code_limits.SENDING, by_session=True)
@@ -30,12 +30,22 @@ async def verify_email(call: Call, request: VerifyEmail) -> Nothing:
 
 @methods.rpc("auth.change_email", limit=None, counts=(*code_limits.SENDING, GUESSES[0]), by_session=True)
 async def change_email(call: Call, request: ChangeEmail) -> Nothing:
-    """Send a code to the new address. The answer is the same if another account has it; no code is sent then."""
+    """Send a code to the new address. The answer is the same if another account has it; no code is sent then.
+
+    An account with a second factor also needs a code of that.
+    """
     viewer = call.viewer
     await check_password(call, request.password)
     await code_limits.count(call, code_limits.SENDING, f"user:{viewer.id}")
     async with call.services.database.transaction(viewer.id, budget=call.budget) as tx:
-        await one_time_codes.begin_change(tx, call.services.ids.mint(), request.new_email)
+        is_protected = await second_factors.is_on(tx)
+        if is_protected and request.code is None:
+            raise errors.invalid("code", "is needed: the account has a second factor")
+        is_proved = not is_protected or await prove(call, tx, request.code or "")
+        if is_proved:
+            await one_time_codes.begin_change(tx, call.services.ids.mint(), request.new_email)
+    if not is_proved:
+        raise wrong_code()
     return Nothing()
 
 

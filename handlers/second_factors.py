@@ -41,7 +41,7 @@ async def confirm_totp(call: Call, request: ConfirmTotp) -> RecoveryCodes:
         if codes:
             await _note(call, tx, "totp_enabled")
     if not codes:
-        raise _wrong_code()
+        raise wrong_code()
     return RecoveryCodes(codes)
 
 
@@ -57,7 +57,7 @@ async def disable_totp(call: Call, request: DisableTotp) -> Nothing:
             await second_factors.end(tx)
             await _note(call, tx, "totp_disabled")
     if proof is None:
-        raise _wrong_code()
+        raise wrong_code()
     return Nothing()
 
 
@@ -72,7 +72,7 @@ async def renew_recovery_codes(call: Call, request: RenewRecoveryCodes) -> Recov
             await second_factors.replace_recovery_codes(tx, [recovery_codes.digest(each) for each in codes])
             await audit_call(call, tx, call.viewer.id, "auth.renew_recovery_codes", f"user:{call.viewer.id}")
     if proof is None:
-        raise _wrong_code()
+        raise wrong_code()
     return RecoveryCodes(codes)
 
 
@@ -80,13 +80,20 @@ async def renew_recovery_codes(call: Call, request: RenewRecoveryCodes) -> Recov
 async def prove_second_factor(call: Call, request: ProveSecondFactor) -> Nothing:
     """Prove the second factor again in this session: what moderators do asks for a proof of the last hours."""
     async with call.services.database.transaction(call.viewer.id, budget=call.budget) as tx:
-        proof = await _check(call, tx, request.code)
-        if proof is not None:
-            await second_factors.passed(tx, call.viewer.session_id, proof.step, proof.resealed)
-            await note_proof(call, tx, call.viewer.id, call.viewer.session_id, proof)
-    if proof is None:
-        raise _wrong_code()
+        is_proved = await prove(call, tx, request.code)
+    if not is_proved:
+        raise wrong_code()
     return Nothing()
+
+
+async def prove(call: Call, tx: Transaction, code: str) -> bool:
+    """Whether the code proves the caller's second factor; it is then spent. Commit also if it is wrong."""
+    proof = await _check(call, tx, code)
+    if proof is None:
+        return False
+    await second_factors.passed(tx, call.viewer.session_id, proof.step, proof.resealed)
+    await note_proof(call, tx, call.viewer.id, call.viewer.session_id, proof)
+    return True
 
 
 async def check_password(call: Call, password: str) -> None:
@@ -115,5 +122,5 @@ async def _note(call: Call, tx: Transaction, kind: account_notices.NoticeKind) -
     await account_notices.add(tx, kind)
 
 
-def _wrong_code() -> errors.CallError:
+def wrong_code() -> errors.CallError:
     return errors.invalid("code", "is wrong, or was used")

@@ -1,6 +1,6 @@
 """Messages about codes that are sent by e-mail: to verify an address, to reset a password, to change the address."""
 
-from protocol.fields import Email, EmailCode, Password, Request
+from protocol.fields import Email, EmailCode, Password, Request, SecondFactorCode
 
 
 class VerifyEmail(Request, frozen=True):
@@ -18,8 +18,11 @@ class ResetPassword(Request, frozen=True):
 
 
 class ChangeEmail(Request, frozen=True):
+    """`code`: of the second factor, if the account has one."""
+
     password: Password
     new_email: Email
+    code: SecondFactorCode | None = None
 
 
 class ConfirmEmail(Request, frozen=True):

@@ -9,11 +9,13 @@ import gettext
 import io
 import re
 from collections.abc import Sequence
+from datetime import date
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal, get_args
 
 from babel import Locale, UnknownLocaleError
+from babel.dates import format_date
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -85,8 +87,14 @@ def media_text(locale: str, kinds: Sequence[MediaKind]) -> str:
 
 
 def account_mail_text(locale: str, kind: MailKind, detail: str = "") -> tuple[str, str]:
-    """Return title and body of a mail about the account. `detail`: its code, or the name of a device or user."""
-    texts = _catalogue(_locale(locale).language)
+    """Return title and body of a mail about the account.
+
+    `detail`: its code, the name of a device or user, or for `account_leaving` a date as YYYY-MM-DD.
+    """
+    found = _locale(locale)
+    texts = _catalogue(found.language)
+    if kind == "account_leaving":
+        detail = _digits(found, format_date(date.fromisoformat(detail), "long", found))
     return texts.gettext(f"mail.{kind}.title"), texts.gettext(f"mail.{kind}.body").format(
         detail=_isolated(shorten(_plain(detail), LONGEST_NAME)) if detail else ""
     )
@@ -132,8 +140,11 @@ def _plain(text: str) -> str:
 
 
 def _number(locale: Locale, number: int) -> str:
-    # The library writes the locale's separators, and Latin digits for every locale.
-    written = format_decimal(number, locale=locale, numbering_system="default")
+    return _digits(locale, format_decimal(number, locale=locale, numbering_system="default"))
+
+
+def _digits(locale: Locale, written: str) -> str:
+    """Babel writes Latin digits for every locale."""
     return written.translate(_ARABIC_DIGITS) if locale.default_numbering_system == "arab" else written
 
 

@@ -7,5 +7,5 @@ __all__ = ["NoticeKind", "add"]
 
 
 async def add(tx: Transaction, kind: NoticeKind, detail: str = "") -> None:
-    """Workers send it at once after the commit. detail: a device's name, or a username."""
+    """Workers send it at once after the commit. detail: a device's name, a username, or a date."""
     await tx.execute("SELECT notify_account($1, $2)", kind, detail)

@@ -3,17 +3,24 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from storage.database import Transaction
 
 
 async def request(tx: Transaction, grace: timedelta) -> datetime | None:
-    """Hide the viewer's account at once, end its sessions, and have it erased after the grace. Returns when.
+    """Hide the viewer's account at once, end its sessions, and have it erased after the grace.
 
-    None for a viewer who is not active.
+    Returns when, in the viewer's time zone; None for a viewer who is not active.
     """
-    erase_at: datetime | None = await tx.fetchval("SELECT request_deletion($1)", grace)
-    return erase_at
+    row = await tx.fetchrow(
+        """SELECT request_deletion($1) AS erase_at,
+            coalesce((SELECT timezone FROM accounts WHERE user_id = viewer_id()), 'Africa/Cairo') AS timezone""",
+        grace,
+    )
+    assert row is not None
+    erase_at: datetime | None = row["erase_at"]
+    return erase_at and erase_at.astimezone(ZoneInfo(row["timezone"]))
 
 
 async def due(tx: Transaction) -> datetime | None:

@@ -283,9 +283,11 @@ export interface CaseUser {
   display_name: string;
 }
 
+/** `code`: of the second factor, if the account has one. */
 export interface ChangeEmail {
   password: string;
   new_email: string;
+  code?: string | null;
 }
 
 export interface ChangePassword {

@@ -1,9 +1,15 @@
 """Deleting an account: hidden at once, and restored by cancelling in time."""
 
+import datetime
+from zoneinfo import ZoneInfo
+
 import pytest
+from babel import Locale
+from babel.dates import format_date
 
 from tests.cluster import Cluster
 from tests.contract.test_auth import PASSWORD, register
+from tests.courier import Courier
 
 
 async def test_a_deleted_account_is_hidden_and_signed_out_at_once(cluster: Cluster, person):
@@ -21,6 +27,31 @@ async def test_a_deleted_account_is_hidden_and_signed_out_at_once(cluster: Clust
     guest = await cluster.guest()
     refresh = await guest.refused("auth.refresh", refresh_token=answer["refresh_token"])
     assert refresh.code == "UNAUTHENTICATED"
+
+
+@pytest.mark.parametrize(
+    ("locale", "timezone", "words"),
+    [
+        ("ar-EG", "Africa/Cairo", ("يُحذف نهائيًا", "استعادة الحساب")),
+        ("en-GB", "Pacific/Kiritimati", ("erased", "restore it")),
+    ],
+)
+async def test_a_mail_tells_when_the_account_is_erased_and_how_to_keep_it(
+    cluster: Cluster, person, courier: Courier, locale: str, timezone: str, words: tuple[str, ...]
+):
+    alice, _ = await register(cluster)
+    await alice.call("settings.update", locale=locale, timezone=timezone)
+    await courier.send_account_mails()
+    courier.mail.sent.clear()
+    answer = await alice.call("account.delete", password=PASSWORD)
+    await courier.send_account_mails()
+    [mail] = courier.mailed(f"{alice.name}@example.org")
+    erased_on = datetime.datetime.fromisoformat(answer["erase_at"]).astimezone(ZoneInfo(timezone)).date()
+    written = format_date(erased_on, "long", Locale.parse(locale, sep="-"))
+    if locale == "ar-EG":
+        written = written.translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩"))
+    for word in (written, *words):
+        assert word in mail.body
 
 
 async def test_a_wrong_password_deletes_nothing(cluster: Cluster, person):

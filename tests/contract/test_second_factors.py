@@ -217,6 +217,28 @@ async def test_switching_it_off_needs_password_and_code(cluster: Cluster, person
         assert await alice.call("auth.disable_totp", password=PASSWORD, code=app.code()) == {}
 
 
+async def test_another_address_needs_a_code_which_is_spent(cluster: Cluster, person, app: App, courier: Courier):
+    alice, codes = await protected(cluster, app)
+    new = f"{cluster.unique('new')}@example.org"
+    change = {"password": PASSWORD, "new_email": new}
+    for wrong in ({}, {"code": app.wrong()}, {"code": "aaaaa-aaaaa-aaaaa-aaaa"}):
+        assert (await alice.refused("auth.change_email", **change, **wrong)).fields == ["code"]
+    await courier.send_account_mails()
+    assert courier.mailed(new) == []
+    code = app.code()
+    answers = await asyncio.gather(*(alice.answer("auth.change_email", {**change, "code": code}) for _ in range(2)))
+    assert sorted(answer["ok"] for answer in answers) == [False, True]
+    assert (await alice.refused("auth.change_email", **change, code=code)).fields == ["code"]
+    guest, challenge = await challenged(cluster, alice)
+    assert (await guest.refused("auth.confirm_login", challenge=challenge, code=code)).fields == ["code"]
+    for accepted in (True, False):
+        answer = await alice.answer("auth.change_email", {**change, "code": codes[0]})
+        assert answer["ok"] is accepted
+    await alice.call("auth.confirm_email", code=await courier.code(new))
+    again = await cluster.guest()
+    assert "challenge" in await again.call("auth.login", email=new, password=PASSWORD)
+
+
 async def test_a_password_reset_does_not_bypass_it(cluster: Cluster, person, app: App, courier: Courier):
     alice, _ = await protected(cluster, app)
     email, new = f"{alice.name}@example.org", "another long password"
