@@ -104,7 +104,7 @@ async def _lost_files(database: Database, objects: Objects, progress: "Progress"
                 tell(f"file {file.id} lacks {', '.join(keys)}")
                 if repair:
                     async with database.transaction() as tx:
-                        await media_checks.fail_lost(tx, file.id)
+                        await media_checks.fail_lost(tx, file)
         progress.advance(bar, len(files))
         after = files[-1].id if files else after
     return found

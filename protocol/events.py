@@ -302,6 +302,15 @@ class MediaOwnerOpenedEvent(Event, frozen=True):
     user_id: int
 
 
+class MediaWithheldEvent(Event, frozen=True):
+    """Signed URLs of the file are to reach nothing any more. The database writes this event: see `withhold_files`."""
+
+    topic: ClassVar[str] = "media.withheld"
+    keyed_by: ClassVar[str] = "media_id"
+    lane: ClassVar[Lane] = "urgent"
+    media_id: int
+
+
 class MediaDeletedEvent(Event, frozen=True):
     """Objects with these beginnings of keys are to be deleted. The database writes this event: see `media_told`.
 

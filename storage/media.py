@@ -96,6 +96,14 @@ class NewMedia(NamedTuple):
     upload_id: str
 
 
+class StoredFile(NamedTuple):
+    """key: the beginning of the keys of all objects. variants: JSON. They and `lane` tell which objects there are."""
+
+    key: str
+    variants: str
+    lane: Lane | None
+
+
 Verdict = Literal["created", "bytes", "video"]
 
 COLUMNS = ", ".join(MediaRow.__annotations__)
@@ -216,6 +224,22 @@ async def may_publish(tx: Transaction, media_id: int) -> bool:
 async def publish(tx: Transaction, media_id: int, public_key: str) -> bool:
     """Record the copies for everybody, unless the file was narrowed or deleted meanwhile. For workers."""
     return bool(await tx.fetchval("SELECT publish_media($1, $2)", media_id, public_key))
+
+
+async def stored(tx: Transaction, media_id: int) -> StoredFile | None:
+    """Where the file's objects are, if it has any that stay. For workers."""
+    row = await tx.fetchrow(
+        "SELECT object_key, variants, lane FROM media WHERE id = $1 AND status IN ('processing', 'ready')", media_id
+    )
+    return None if row is None else StoredFile(*row)
+
+
+async def move(tx: Transaction, media_id: int, copied: StoredFile, to: str) -> bool:
+    """Record that all objects of the file are copied to keys that begin with `to`. An event deletes those of before.
+
+    Returns False if the file is not as it was when copying began. For workers.
+    """
+    return bool(await tx.fetchval("SELECT move_media($1, $2, $3, $4, $5)", media_id, *copied, to))
 
 
 async def finish_again(tx: Transaction, owner_id: int, before: int, limit: int) -> int | None:

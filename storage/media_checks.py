@@ -71,12 +71,13 @@ async def unknown_uploads(tx: Transaction, upload_ids: Sequence[str]) -> set[str
     return {*upload_ids} - {row["upload_id"] for row in rows}
 
 
-async def fail_lost(tx: Transaction, media_id: int) -> None:
-    """End a file whose objects are gone. For workers."""
+async def fail_lost(tx: Transaction, file: CheckedFile) -> None:
+    """End a file whose objects are gone, unless they have been moved since. For workers."""
     await tx.execute(
         """UPDATE media SET status = 'failed', error_code = 'lost', error_text = 'the file has been lost', lane = NULL,
-            due_at = NULL, variants = '[]' WHERE id = $1 AND status IN ('processing', 'ready')""",
-        media_id,
+            due_at = NULL, variants = '[]' WHERE id = $1 AND object_key = $2 AND status IN ('processing', 'ready')""",
+        file.id,
+        file.object_key,
     )
 
 

@@ -23,7 +23,7 @@ from tracing import traces
 
 DEADLINE_S = 3.0
 TRIAL_DEADLINE_S = 1.0  # of the request that finds out whether the store is back
-FINISH_DEADLINE_S = 8.0  # to put hundreds of MB together; below the deadline of a call
+FINISH_DEADLINE_S = 8.0  # to put hundreds of MB together, or to copy them; below the deadline of a call
 MOST_AT_ONCE = 32
 MOST_WAITING = 256
 PAGE = 1_000  # of a list, and most keys that one request deletes
@@ -223,7 +223,7 @@ class Objects:
 
     async def copy(self, key: str, to: str) -> None:
         """Copy inside the store. Raises NoSuchObject."""
-        async with self._request("copy"):
+        async with self._request("copy", deadline_s=FINISH_DEADLINE_S):
             await self._client.copy_object(
                 Bucket=self.bucket, Key=to, CopySource={"Bucket": self.bucket, "Key": key}, MetadataDirective="COPY"
             )

@@ -4,7 +4,6 @@ Triggers take the copies back when a post or an account is narrowed or deleted: 
 transaction, and an event deletes the objects.
 """
 
-import asyncio
 import secrets
 
 from prometheus_client import Counter
@@ -15,9 +14,9 @@ from storage import media
 from storage.event_log import PartitionTaken
 from storage.media import ORIGINAL
 from storage.objects import NoSuchObject
-from workers.job import Job, Tools, consumes
+from workers.copying import copy_below
+from workers.job import Job, consumes
 
-AT_ONCE = 8
 PAGE = 200
 MOST_PAGES = 10  # of a user's newest files that are copied again; older ones stay signed
 
@@ -38,7 +37,7 @@ async def copy_for_everybody(job: Job, event: MediaFinishedEvent) -> None:
     public_key = f"public/{secrets.token_hex(16)}/"
     is_published = False
     try:
-        await _copy(tools, row["object_key"], public_key)
+        await copy_below(tools.objects, row["object_key"], public_key, but=ORIGINAL)
         async with job.transaction() as tx:
             is_published = await media.publish(tx, event.media_id, public_key)
     except NoSuchObject:
@@ -65,17 +64,3 @@ async def copy_again(job: Job, event: MediaOwnerOpenedEvent) -> None:
             return
         before = last
     CUT.inc()
-
-
-async def _copy(tools: Tools, key: str, to: str) -> None:
-    """Copy all but what the user uploaded. Raises NoSuchObject, ObjectsUnavailable."""
-    after = key
-    while found := await tools.objects.page(key, after):
-        after = found[-1].key
-        names = [name for each in found if (name := each.key.removeprefix(key)) != ORIGINAL]
-        for start in range(0, len(names), AT_ONCE):
-            copying = (tools.objects.copy(key + name, to + name) for name in names[start : start + AT_ONCE])
-            # All have ended before one is raised: nothing is copied after what is deleted then.
-            for outcome in await asyncio.gather(*copying, return_exceptions=True):
-                if isinstance(outcome, BaseException):
-                    raise outcome

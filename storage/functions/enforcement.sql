@@ -72,9 +72,10 @@ BEGIN
         WHEN 'media' THEN
             UPDATE media m SET standing = state.standing, labels = state.labels,
                 public_key = CASE WHEN is_shown(state.standing) THEN m.public_key END
-            WHERE m.id = target_id AND (m.standing, m.labels) IS DISTINCT FROM (state.standing, state.labels);
+            WHERE m.id = enforce.target_id AND (m.standing, m.labels) IS DISTINCT FROM (state.standing, state.labels);
             PERFORM tell_of_finished(ARRAY [target_id]) WHERE is_shown(state.standing);
         END CASE;
+        PERFORM withhold_files(target_type, target_id, target_seq) WHERE NOT is_shown(state.standing);
     END IF;
     PERFORM set_config('app.user_id', viewer, true);
 END $$;
@@ -147,6 +148,15 @@ CREATE OR REPLACE FUNCTION tell_of_finished(files bigint[]) RETURNS void
            convert_to(jsonb_build_object('v', 1, 'media_id', m.id)::text, 'UTF8')
     FROM media m WHERE m.id = ANY (files) AND m.status = 'ready' AND m.lane IS NULL AND m.public_key IS NULL
       AND m.target_type IN ('post', 'user')
+$$;
+
+-- Signed URLs of the files of a withheld thing are to reach nothing any more.
+CREATE OR REPLACE FUNCTION withhold_files(type text, target bigint, seq integer) RETURNS void
+    LANGUAGE sql SET search_path = public, pg_temp AS $$
+    INSERT INTO outbox (id, topic, key, payload)
+    SELECT mint_id(), 'media.withheld', m.id::text,
+           convert_to(jsonb_build_object('v', 1, 'media_id', m.id)::text, 'UTF8')
+    FROM files_of(type, target, seq) m WHERE m.status IN ('processing', 'ready')
 $$;
 
 -- Bans and suspends a user, or lets the user back in. A trigger ends the sessions of users who are not active any more,

@@ -218,6 +218,36 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION publish_media TO daira_worker;
 
+-- The files of that thing, or the file itself. `seq` is that of a message.
+CREATE OR REPLACE FUNCTION files_of(type text, target bigint, seq integer) RETURNS SETOF media
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp ROWS 5 AS $$
+    SELECT m.* FROM media m WHERE type = 'media' AND m.id = target
+    UNION ALL
+    SELECT m.* FROM media m
+    WHERE m.target_type = type AND m.target_id = target AND (type <> 'message' OR m.target_seq = seq)
+$$;
+
+-- All objects of the file are copied from `from_key` to `to_key`: signed URLs of before are to reach nothing any more.
+-- Returns false if the file is gone, or has got other objects since it had those variants and that lane. Whoever processes
+-- it loses the lease, and begins again at the new key.
+CREATE OR REPLACE FUNCTION move_media(asked bigint, from_key text, had jsonb, was_in text, to_key text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    UPDATE media m SET object_key = to_key, started_at = NULL, due_at = CASE WHEN m.lane IS NOT NULL THEN now() END
+    WHERE m.id = asked AND m.object_key = from_key AND m.status IN ('processing', 'ready') AND m.variants = had
+      AND m.lane IS NOT DISTINCT FROM was_in;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO outbox (id, topic, key, payload) VALUES (
+        mint_id(), 'media.deleted', asked::text,
+        convert_to(jsonb_build_object('v', 1, 'media_id', asked, 'prefixes', ARRAY [from_key])::text, 'UTF8'));
+    -- If it is shown again already, it may not have been found where it was to be copied from.
+    PERFORM tell_of_finished(ARRAY [asked]) FROM media m WHERE m.id = asked AND is_shown(m.standing);
+    RETURN true;
+END $$;
+GRANT EXECUTE ON FUNCTION move_media TO daira_worker;
+
 -- Tell again that files of the user are finished, so that they may be copied for everybody: at most `amount` of those
 -- that have no copies, with ids below `before`, the newest first. Returns where the next ones begin; null at the end.
 CREATE OR REPLACE FUNCTION finish_again(person bigint, before bigint, amount integer) RETURNS bigint

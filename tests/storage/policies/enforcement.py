@@ -21,6 +21,6 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
 }
 INTERNAL = {
     "decided", "enforce", "enforce_on_post", "enforce_on_room", "enforce_on_user", "narrowed", "end_room",
-    "tell_of_finished", "withheld_by", "recheck_notifications",
+    "tell_of_finished", "withhold_files", "withheld_by", "recheck_notifications",
 }  # fmt: skip
 TO_WORKERS = {"is_shown", "hidden_labels", "comment_limits", "withheld_by", "recheck_notifications"}

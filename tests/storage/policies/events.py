@@ -56,7 +56,8 @@ _REMOVED = ', "user_id": %s, "reason": "kicked", "joined": null'
 
 # Triggers and the operator's commands write them: no viewer may.
 OF_NO_VIEWER = {
-    "media.uploaded", "media.described", "media.finished", "media.owner_opened", "media.deleted",
+    "media.uploaded", "media.described", "media.finished", "media.owner_opened", "media.withheld",
+    "media.deleted",
     "system.message_sent", "search.due", "decision.made", "decision.ended", "case.opened", "content.flagged",
     "appeal.decided",
     "case.changed", "report.created", "report.retracted",
@@ -161,6 +162,7 @@ OUTBOX = {
                 "system.message_sent", "{system_message}",
                 '"message_id": {system_message}, "first_id": 1, "last_id": {new}',
             )),
+            (NO_ONE, _event("media.withheld", "{file}", '"media_id": {file}')),
             (NO_ONE, _event("media.deleted", "{loose_file}", '"media_id": {loose_file}, "prefixes": ["private/"]')),
             (NO_ONE, _event("wallet.credited", "{me}", '"user_id": {me}, "actor_id": {me}')),
             (NO_ONE, _event("room.closed", "{room}", "")),

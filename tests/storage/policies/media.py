@@ -102,5 +102,20 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
         (NO_ONE, "SELECT use_media(ARRAY [{loose_file}], 'room', {ended}) = '{{}}'"),
     ),
 }  # fmt: skip
-TO_WORKERS = {"reserve_video", "publish_media", "finish_again", "media_object", "message_media", "shown_media"}
-INTERNAL = TO_WORKERS | {"media_counted", "media_finished", "media_told", "media_lost", "media_of_user_lost"}
+TO_WORKERS = {
+    "reserve_video",
+    "publish_media",
+    "finish_again",
+    "move_media",
+    "media_object",
+    "message_media",
+    "shown_media",
+}
+INTERNAL = TO_WORKERS | {
+    "media_counted",
+    "media_finished",
+    "media_told",
+    "media_lost",
+    "media_of_user_lost",
+    "files_of",
+}
