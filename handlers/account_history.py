@@ -6,6 +6,7 @@ from domain import reserved_names
 from handlers.auditing import audit_call
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
+from handlers.screening import screen, settle
 from protocol import errors
 from protocol.account_history import AccountHistory, ChangeUsername, CredentialState, HistoryItem, ListHistory
 from protocol.rpc import NoArguments, Nothing, methods
@@ -55,6 +56,8 @@ async def change_username(call: Call, request: ChangeUsername, tx: Transaction) 
     """Take another username, once in 14 days. The former one is reserved for the caller for 30 days."""
     if reserved_names.is_reserved(request.username):
         raise errors.already_exists("username", "is reserved")
+    name = [("username", request.username)]
+    verdict = await screen(call, tx, "profile", call.services.ids.mint(), name, is_edit=True)
     match await usernames.change(tx, request.username):
         case None:
             raise errors.unauthenticated()
@@ -65,6 +68,7 @@ async def change_username(call: Call, request: ChangeUsername, tx: Transaction) 
         case "changed":
             await audit_call(call, tx, call.viewer.id, "auth.change_username", f"user:{call.viewer.id}")
             await account_notices.add(tx, "username_changed", request.username)
+            await settle(call, tx, verdict, "user", call.viewer.id)
     return Nothing()
 
 

@@ -4,6 +4,7 @@ from domain import ages, guesses, login_challenges, passwords, refresh_tokens, r
 from domain.guesses import Budget
 from handlers.auditing import audit_call
 from handlers.call import Call
+from handlers.screening import screen, settle
 from handlers.sessions import (
     announce_end,
     must_be_anonymous,
@@ -77,6 +78,9 @@ async def _open_account(call: Call, request: Register, *, is_private: bool) -> S
             locale=request.locale,
             is_private=is_private,
         )
+        name = [("username", request.username)]
+        verdict = await screen(call, tx, "profile", call.services.ids.mint(), name, author_id=user_id)
+        await settle(call, tx, verdict, "user", user_id)
         purposes: tuple[ConsentPurpose, ...] = ("terms", "privacy")
         for purpose in purposes:
             await consents.give(tx, call.services.ids.mint(), purpose, call.services.terms_version)

@@ -7,6 +7,7 @@ from domain import chat_rules
 from handlers.call import Call
 from handlers.chat_access import answer_ended, note, standing, tell_own_devices
 from handlers.paging import DEFAULT_LIMIT
+from handlers.screening import screen, settle
 from protocol import errors
 from protocol.chats import (
     ChatEntry,
@@ -96,7 +97,10 @@ async def update_chat(call: Call, request: UpdateChat, tx: Transaction) -> ChatE
     chat_id = int(request.chat_id)
     found = await standing(tx, chat_id)
     chat_rules.check("update", found["kind"], found["role"], found["state"])
+    title = [("title", request.title)]
+    verdict = await screen(call, tx, "group", chat_id, title, is_edit=True)
     if await chats.rename(tx, chat_id, request.title):
+        await settle(call, tx, verdict, None, chat_id)
         await note(call, tx, chat_id, "updated")
     return present_chats.entry(await _load(tx, chat_id), call.show_media)
 
@@ -158,7 +162,9 @@ async def _count_requests(call: Call, amount: int) -> None:
 
 async def _create_group(call: Call, tx: Transaction, title: str, others: Sequence[int]) -> ChatEntry:
     chat_id = call.services.ids.mint()
+    verdict = await screen(call, tx, "group", chat_id, [("title", title)]) if title else None
     await chats.create_group(tx, chat_id, title)
+    await settle(call, tx, verdict, None, chat_id)
     placed = await add_users(call, tx, chat_id, others)
     await note(call, tx, chat_id, "opened", call.viewer.id, *(row["user_id"] for row in placed))
     return present_chats.entry(await _load(tx, chat_id), call.show_media)

@@ -25,6 +25,8 @@ from protocol.rules import (
     SaveRule,
     Trial,
     TrialSample,
+    TriedSurface,
+    TriedType,
     TryRule,
 )
 from protocol.timestamps import to_wire
@@ -35,6 +37,9 @@ from storage.rules import RuleRow
 
 _PAGE = 500  # texts of a trial that are loaded at a time
 _LONGEST_SAMPLE = 300
+_TARGETS: dict[TriedSurface, TriedType] = {
+    "post": "post", "comment": "comment", "profile": "user", "group": "chat", "room": "room",
+}  # fmt: skip
 
 
 @methods.rpc("rule.list", role="moderator", reads=True)
@@ -68,8 +73,8 @@ async def save_rule(call: Call, request: SaveRule, tx: Transaction) -> RuleVersi
     _check(request.expression)
     if (request.rule_id is None) != (request.version is None):
         raise errors.invalid("version", "goes with rule_id")
-    if request.outcome == "hold" and {"message", "profile"} & {*request.surfaces}:
-        raise errors.invalid("outcome", "messages and profiles cannot be held: require a change, or refuse")
+    if request.outcome == "hold" and {"message", "group"} & {*request.surfaces}:
+        raise errors.invalid("outcome", "messages and titles of groups cannot be held: require a change, or refuse")
     rule_id = call.services.ids.mint() if request.rule_id is None else int(request.rule_id)
     standing = None if request.rule_id is None else await _load(tx, request.rule_id)
     content: dict[str, Any] = {
@@ -93,7 +98,7 @@ async def save_rule(call: Call, request: SaveRule, tx: Transaction) -> RuleVersi
 
 @methods.rpc("rule.dry_run", role="admin", overlaps=True)
 async def dry_run(call: Call, request: TryRule, tx: Transaction) -> Trial:
-    """Show what an expression would have hit among posts and comments of the last 24 hours. It does not go live."""
+    """Show what an expression would have hit among texts of the last 24 hours, but messages. It does not go live."""
     _check(request.expression)
     # An admin reads other users' texts in a trial.
     await audit_call(call, tx, call.viewer.id, "rule.dry_run", "rule:0", expression=request.expression)
@@ -176,8 +181,8 @@ async def _texts(tx: Transaction, surfaces: Sequence[str], step: int) -> AsyncIt
 def _samples(tried: TrialResult) -> list[TrialSample]:
     return [
         TrialSample(
-            target_type="post" if row["surface"] == "post" else "comment",
-            target_id=str(row["id"]),
+            target_type=_TARGETS[row["surface"]],
+            target_id=str(row["user_id"] if row["surface"] == "profile" else row["id"]),
             user_id=str(row["user_id"]),
             username=row["username"],
             text=row["text"][:_LONGEST_SAMPLE] if row["is_open"] else None,

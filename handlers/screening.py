@@ -22,8 +22,7 @@ from storage.rule_hits import Hit
 
 Fields = Sequence[tuple[str, str]]  # the texts, by the names of the arguments that they come from
 
-# Texts of these are noted always: rules are tried on them before they go live.
-_ALWAYS_NOTED: frozenset[RuleSurface] = frozenset({"post", "comment"})
+_SCORED: frozenset[RuleSurface] = frozenset({"post", "comment"})
 _USUAL_MESSAGE = {
     "refuse": "is against the rules and cannot be published",
     "require_change": "cannot be published like this: change it",
@@ -33,6 +32,8 @@ _USUAL_MESSAGE = {
 class Screened(NamedTuple):
     """The verdict of the rules on a text, and its spam score."""
 
+    surface: RuleSurface
+    author_id: int
     verdict: Verdict
     score: float
 
@@ -46,18 +47,21 @@ async def screen(
     *,
     media: int = 0,
     is_edit: bool = False,
+    author_id: int | None = None,
 ) -> Screened | None:
     """Return the verdict, for `settle` once the text is stored; None if no rule looks at it.
 
-    written_id: of the post or comment, or a new one for other texts. Raises INVALID_ARGUMENT for what rules refuse;
+    written_id: of the post, comment, group or room, or a new one for other texts. author_id: if it is not the caller,
+    who registers. Raises INVALID_ARGUMENT for what rules refuse;
     UNAVAILABLE while this node has no rulebook.
     """
     book = call.services.rulebook.book
     if not book.version:
         raise errors.unavailable()
     looks = book.looks_at(surface)
-    if not looks and surface not in _ALWAYS_NOTED:
-        return None
+    if not looks and surface == "message":
+        return None  # other texts are noted always: rules are tried on them before they go live
+    author_id = call.viewer.id if author_id is None else author_id
     text = "\n".join(text for _, text in fields)
     row = await rule_inputs.weigh(tx, written_id, surface, text_print(text))
     if row is None:
@@ -73,49 +77,54 @@ async def screen(
         repeats=row["repeats"],
         own_repeats=row["own_repeats"],
     )
-    score = spam_score(draft) if surface in _ALWAYS_NOTED else 0.0
-    if not looks:
-        return Screened(Verdict("allow", None, ()), score)
-    verdict = book.judge(draft)
+    score = spam_score(draft) if surface in _SCORED else 0.0
+    verdict = book.judge(draft) if looks else Verdict("allow", None, ())
+    screened = Screened(surface, author_id, verdict, score)
     if verdict.outcome in ("refuse", "require_change"):
-        _note(call, verdict, surface, None)
+        _note(call, screened, None)
         assert verdict.rule is not None
         reason = verdict.rule.message or _USUAL_MESSAGE[verdict.outcome]
         raise errors.invalid(_field(book, draft, verdict), reason)
-    return Screened(verdict, score)
+    return screened
 
 
 async def settle(
-    call: Call, tx: Transaction, screened: Screened | None, target_type: ModeratedType, target_id: int
+    call: Call, tx: Transaction, screened: Screened | None, target_type: ModeratedType | None, target_id: int
 ) -> None:
-    """Hold what was stored if a rule says so, and open a case about it. Have workers judge what looks like spam."""
+    """Hold what was stored if a rule says so, and open a case about it. Have workers judge what looks like spam.
+
+    A user is not held, and only gets a case. target_type: None for a group, which has no cases.
+    """
     if screened is None:
         return
     if target_type in ("post", "comment") and screened.score >= call.services.flag_from:
         await flagged.flag(tx, target_type, target_id, screened.score)
     verdict = screened.verdict
     rule = verdict.rule
-    if verdict.outcome == "hold" and rule is not None:
-        await decisions.decide(
-            tx, target_type, target_id, action="hold", reason=rule.reason, rule_id=rule.id, rule_version=rule.version
-        )
+    if verdict.outcome == "hold" and rule is not None and target_type is not None:
+        if target_type != "user":
+            await decisions.decide(
+                tx,
+                target_type,
+                target_id,
+                action="hold",
+                reason=rule.reason,
+                rule_id=rule.id,
+                rule_version=rule.version,
+            )
         await cases.open_case(tx, target_type, target_id, source="rule", reason=rule.reason)
 
     async def note() -> None:
-        _note(call, verdict, _SURFACES[target_type], target_id)
+        _note(call, screened, target_id)
 
     if verdict.hits:
         call.after_commit(note)
 
 
-_SURFACES: dict[ModeratedType, RuleSurface] = {
-    "post": "post", "comment": "comment", "room": "room", "user": "profile", "message": "message",
-}  # fmt: skip
-
-
-def _note(call: Call, verdict: Verdict, surface: RuleSurface, target_id: int | None) -> None:
+def _note(call: Call, screened: Screened, target_id: int | None) -> None:
+    surface, author_id, verdict, _ = screened
     for rule in verdict.hits:
-        call.services.rule_hits.note(Hit(rule.id, rule.version, surface, verdict.outcome, call.viewer.id, target_id))
+        call.services.rule_hits.note(Hit(rule.id, rule.version, surface, verdict.outcome, author_id, target_id))
 
 
 def _field(book: Rulebook, draft: Publication, verdict: Verdict) -> str:

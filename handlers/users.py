@@ -56,7 +56,6 @@ async def update_user(call: Call, request: UpdateUser, tx: Transaction) -> OwnUs
     avatar_url = UNSET if request.avatar_media_id is UNSET else await _use_avatar(call, tx, request.avatar_media_id)
     texts = [(name, text) for name in ("display_name", "bio") if isinstance(text := getattr(request, name), str)]
     verdict = await screen(call, tx, "profile", call.services.ids.mint(), texts, is_edit=True) if texts else None
-    await settle(call, tx, verdict, "user", viewer_id)
     await users.update(
         tx,
         viewer_id,
@@ -66,6 +65,7 @@ async def update_user(call: Call, request: UpdateUser, tx: Transaction) -> OwnUs
         avatar_url=avatar_url,
         presence_audience=None if request.presence_audience is UNSET else request.presence_audience,
     )
+    await settle(call, tx, verdict, "user", viewer_id)
     if request.governorate is not UNSET and not await accounts.set_governorate(tx, viewer_id, request.governorate):
         raise errors.not_found("account")  # a user for load tests has none
     if request.governorate is not UNSET:

@@ -64,7 +64,7 @@ def author_of(row: AuthorRow) -> Author:
 
 def draft_of(row: TrialRow) -> Publication:
     return Publication(
-        "post" if row["surface"] == "post" else "comment",
+        row["surface"],
         [("text", row["text"])],
         author_of(row),
         media=row["media"],

@@ -9,7 +9,10 @@ from protocol.fields import Reason as Advice
 from protocol.moderation import Reason
 from protocol.text import Text
 
-RuleSurface = Literal["post", "comment", "message", "profile", "room"]
+# profile: also usernames. group and room: their titles and topics.
+RuleSurface = Literal["post", "comment", "message", "profile", "group", "room"]
+TriedSurface = Literal["post", "comment", "profile", "group", "room"]  # messages are private, and not tried
+TriedType = Literal["post", "comment", "user", "chat", "room"]
 # The mildest first. allow: the other rules do not count.
 RuleOutcome = Literal["allow", "hold", "require_change", "refuse"]
 # word: whole words, with or without clitics. inside: also within words and across blanks. sound: words of the same
@@ -31,7 +34,7 @@ Expression = Annotated[
     ),
 ]
 Term = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1, "maxLength": 100}, extra={"clean": _TERM.clean})]
-Surfaces = Annotated[list[RuleSurface], msgspec.Meta(min_length=1, max_length=5)]
+Surfaces = Annotated[list[RuleSurface], msgspec.Meta(min_length=1, max_length=6)]
 Version = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 ListName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$", max_length=40)]
 Terms = Annotated[list[Term], msgspec.Meta(max_length=1_000)]
@@ -125,9 +128,9 @@ class RuleRef(Request, frozen=True):
 
 
 class TrialSample(msgspec.Struct, frozen=True):
-    """A text that would have been hit. `text` is null unless everybody may see it."""
+    """A text that would have been hit. `text` is null unless everybody may see it. A `user` is a profile."""
 
-    target_type: Literal["post", "comment"]
+    target_type: TriedType
     target_id: str
     user_id: str
     username: str
@@ -135,7 +138,7 @@ class TrialSample(msgspec.Struct, frozen=True):
 
 
 class Trial(msgspec.Struct, frozen=True):
-    """The result of trying a rule on the posts and comments of the last 24 hours.
+    """The result of trying a rule on what was published in the last 24 hours. Messages are not tried.
 
     Of very many texts, a part is examined: then `hits` and `verified_hits` are estimates. `needs_confirmation`: it
     would have hit more than one of 100.

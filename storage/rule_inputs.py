@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TypedDict, cast
 
+from protocol.rules import TriedSurface
 from storage.database import Transaction
 
 
@@ -20,8 +21,8 @@ class AuthorRow(TypedDict):
 
 
 class TrialRow(AuthorRow):
-    id: int
-    surface: str
+    id: int  # of the post, comment, group or room; of a profile, of its change
+    surface: TriedSurface
     text: str  # null if it is gone; such a text is not tried
     user_id: int
     username: str
@@ -38,12 +39,12 @@ async def weigh(tx: Transaction, written_id: int, surface: str, print: int | Non
 
 
 async def trial_size(tx: Transaction, surfaces: Sequence[str]) -> int:
-    """How many posts and comments of the last 24 hours there are. For admins; 0 for others."""
+    """How many texts of the last 24 hours there are, without messages. For admins; 0 for others."""
     return int(await tx.fetchval("SELECT trial_size($1)", surfaces) or 0)
 
 
 async def load_trial(tx: Transaction, surfaces: Sequence[str], above: int, step: int, most: int) -> list[TrialRow]:
-    """Posts and comments of the last 24 hours above an id, one of `step`, by id. For admins; none for others."""
+    """Texts of the last 24 hours above an id, without messages, one of `step`, by id. For admins; none for others."""
     rows = await tx.fetch("SELECT * FROM trial_texts($1, $2, $3, $4)", surfaces, above, step, most)
     return cast("list[TrialRow]", rows)
 

@@ -1991,7 +1991,7 @@ export interface RuleVersion {
   rule_id: string;
   version: number;
   name: string;
-  surfaces: ("comment" | "message" | "post" | "profile" | "room")[];
+  surfaces: ("comment" | "group" | "message" | "post" | "profile" | "room")[];
   expression: string;
   outcome: "allow" | "hold" | "refuse" | "require_change";
   reason: "copyright" | "harassment" | "hate" | "illegal" | "impersonation" | "minors" | "other" | "private_information" | "scam" | "self_harm" | "sexual" | "spam" | "violence";
@@ -2019,7 +2019,7 @@ export interface SaveChanged {
 /** rule_id and version: of the rule that is changed, and its newest version; neither for a new rule. */
 export interface SaveRule {
   name: string;
-  surfaces: ("comment" | "message" | "post" | "profile" | "room")[];
+  surfaces: ("comment" | "group" | "message" | "post" | "profile" | "room")[];
   expression: string;
   outcome: "allow" | "hold" | "refuse" | "require_change";
   reason: "copyright" | "harassment" | "hate" | "illegal" | "impersonation" | "minors" | "other" | "private_information" | "scam" | "self_harm" | "sexual" | "spam" | "violence";
@@ -2327,7 +2327,7 @@ export interface TrendList {
   items: Trend[];
 }
 
-/** The result of trying a rule on the posts and comments of the last 24 hours. Of very many texts, a part is examined: then `hits` and `verified_hits` are estimates. `needs_confirmation`: it would have hit more than one of 100. */
+/** The result of trying a rule on what was published in the last 24 hours. Messages are not tried. Of very many texts, a part is examined: then `hits` and `verified_hits` are estimates. `needs_confirmation`: it would have hit more than one of 100. */
 export interface Trial {
   texts: number;
   examined: number;
@@ -2337,9 +2337,9 @@ export interface Trial {
   samples: TrialSample[];
 }
 
-/** A text that would have been hit. `text` is null unless everybody may see it. */
+/** A text that would have been hit. `text` is null unless everybody may see it. A `user` is a profile. */
 export interface TrialSample {
-  target_type: "comment" | "post";
+  target_type: "chat" | "comment" | "post" | "room" | "user";
   target_id: string;
   user_id: string;
   username: string;
@@ -2349,7 +2349,7 @@ export interface TrialSample {
 /** An expression that need not be saved. */
 export interface TryRule {
   expression: string;
-  surfaces: ("comment" | "message" | "post" | "profile" | "room")[];
+  surfaces: ("comment" | "group" | "message" | "post" | "profile" | "room")[];
 }
 
 /** Exactly one of the three must be given. */
@@ -2916,7 +2916,7 @@ export interface ClientToServerEvents {
   "room.update": (request: UpdateRoom, ack: (answer: Answer<Room>) => void) => void;
   /** Take a rule out of force. What it has held stays held until that is undone. Repeating it changes nothing. */
   "rule.disable": (request: RuleRef, ack: (answer: Answer<RuleVersion>) => void) => void;
-  /** Show what an expression would have hit among posts and comments of the last 24 hours. It does not go live. */
+  /** Show what an expression would have hit among texts of the last 24 hours, but messages. It does not go live. */
   "rule.dry_run": (request: TryRule, ack: (answer: Answer<Trial>) => void) => void;
   /** Put a version in force, in place of another one. Repeating it changes nothing. */
   "rule.enable": (request: EnableRule, ack: (answer: Answer<RuleVersion>) => void) => void;

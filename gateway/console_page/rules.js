@@ -4,7 +4,7 @@ import { choice, REASONS } from "./choice.js";
 import { notify } from "./notice.js";
 import { readNumber, word } from "./words.js";
 
-const SURFACES = ["post", "comment", "message", "profile", "room"];
+const SURFACES = ["post", "comment", "message", "profile", "group", "room"];
 const OUTCOMES = ["hold", "require_change", "refuse", "allow"];
 const NEW = { name: "", surfaces: ["post", "comment"], expression: "", outcome: "hold", reason: "spam", message: "" };
 

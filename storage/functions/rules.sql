@@ -109,8 +109,8 @@ CREATE OR REPLACE FUNCTION repeats_of(fingerprint bigint, person bigint, before 
           ORDER BY t.id DESC LIMIT 1000) t
 $$;
 
--- Notes what the viewer writes, and returns what rules look at besides the text itself. `written`: the id of the post or
--- comment, or a new one. An edit replaces the print. No row without a viewer.
+-- Notes what the viewer writes, and returns what rules look at besides the text itself. `written`: the id of the post,
+-- comment, group or room, or a new one. An edit replaces the print. No row without a viewer.
 CREATE OR REPLACE FUNCTION weigh_text(written bigint, place text, fingerprint bigint)
     RETURNS TABLE (age_s float8, is_verified boolean, followers bigint, posts bigint, posts_1h integer,
                    comments_1h integer, messages_1h integer, follows_1h integer, repeats integer, own_repeats integer)
@@ -166,18 +166,19 @@ GRANT EXECUTE ON FUNCTION forget_texts TO daira_worker;
 
 ---------------------------------------------------------------------------------------------------- trials of rules
 
--- How many posts or comments of the last 24 hours there are; null for viewers who are not admins.
+-- How many texts of the last 24 hours there are, without messages; null for viewers who are not admins.
 CREATE OR REPLACE FUNCTION trial_size(places text[]) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT count(*) FROM text_prints t
-    WHERE t.surface = ANY (places) AND t.surface IN ('post', 'comment')
+    WHERE t.surface = ANY (places) AND t.surface <> 'message'
       AND t.id >= snowflake_at(now() - interval '24 hours')
     HAVING viewer_is_admin()
 $$;
 GRANT EXECUTE ON FUNCTION trial_size TO daira_app;
 
--- Posts and comments of the last 24 hours above an id, one of `step`, with what rules look at. For admins alone: rules are
--- tried on all of them, and `is_open` tells what everybody may see. `text` is null if the text is gone.
+-- Texts of the last 24 hours above an id, one of `step`, with what rules look at; messages are left out. For admins alone:
+-- rules are tried on all of them, and `is_open` tells what everybody may see. `text` is null if the text is gone. A
+-- profile that changed several times is tried once.
 CREATE OR REPLACE FUNCTION trial_texts(places text[], above bigint, step integer, most integer)
     RETURNS TABLE (id bigint, surface text, text text, user_id bigint, username text, is_open boolean, mentions integer,
                    hashtags integer, media integer, age_s float8, is_verified boolean, followers bigint, posts bigint,
@@ -190,7 +191,7 @@ CREATE OR REPLACE FUNCTION trial_texts(places text[], above bigint, step integer
            u.post_count::bigint, p.posts_1h, p.comments_1h, p.messages_1h, p.follows_1h, r.repeats, r.own_repeats
     FROM (SELECT * FROM text_prints t
           WHERE t.id > greatest(above, snowflake_at(now() - interval '24 hours')) AND t.surface = ANY (places)
-            AND t.surface IN ('post', 'comment') AND (t.id >> 22) % step = 0 AND viewer_is_admin()
+            AND t.surface <> 'message' AND (t.id >> 22) % step = 0 AND viewer_is_admin()
           ORDER BY t.id LIMIT least(most, 1000)) t
     JOIN users u ON u.id = t.user_id
     LEFT JOIN LATERAL (
@@ -199,7 +200,16 @@ CREATE OR REPLACE FUNCTION trial_texts(places text[], above bigint, step integer
         FROM posts p WHERE t.surface = 'post' AND p.id = t.id AND p.status = 'published'
         UNION ALL
         SELECT c.text, NOT post_is_private(c.post_id), cardinality(c.mention_ids), 0
-        FROM comments c WHERE t.surface = 'comment' AND c.id = t.id AND c.status = 'published') w ON true
+        FROM comments c WHERE t.surface = 'comment' AND c.id = t.id AND c.status = 'published'
+        UNION ALL
+        SELECT concat_ws(E'\n', u.username, nullif(u.display_name, ''), nullif(u.bio, '')), u.status = 'active', 0, 0
+        WHERE t.surface = 'profile' AND u.status <> 'deleted' AND NOT EXISTS (
+            SELECT FROM text_prints later
+            WHERE later.user_id = t.user_id AND later.id > t.id AND later.surface = 'profile')
+        UNION ALL
+        SELECT g.title, false, 0, 0 FROM chats g WHERE t.surface = 'group' AND g.id = t.id
+        UNION ALL
+        SELECT r.topic, r.visibility = 'public', 0, 0 FROM rooms r WHERE t.surface = 'room' AND r.id = t.id) w ON true
     CROSS JOIN LATERAL pace_of(u.id, t.id) p
     CROSS JOIN LATERAL repeats_of(t.print, u.id, t.id) r
     ORDER BY t.id

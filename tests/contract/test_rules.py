@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from gateway.moderation import undo_all
 from tests.cluster import Cluster
-from tests.contract.test_auth import register
+from tests.contract.test_auth import PASSWORD, register
 from tests.people import Person
 
 NewPerson = Callable[..., Awaitable[Person]]
@@ -151,6 +151,65 @@ async def test_a_refused_text_is_nowhere_and_the_field_is_named(
         await ahmed.call("chat.send", chat_id=chat["id"], text=marker)
     assert len((await mona.call("post.list", user_id=ahmed.id))["items"]) == 2
     assert (await mona.call("comment.list", post_id=post["id"]))["items"] == []
+
+
+async def test_names_of_accounts_and_groups_are_judged(cluster: Cluster, person: NewPerson, admin: Person, marker: str):
+    ahmed, mona = await person("ahmed", node="b"), await person("mona")
+    group = (await ahmed.call("chat.create", user_ids=[mona.id], title="tea"))["chat"]
+    room = await ahmed.call("room.create", topic="tea")
+    guest = await cluster.guest()
+    account = {"username": marker, "email": f"{marker}@example.org", "password": PASSWORD}
+    surfaces = ["profile", "group", "room"]
+    async with in_force(admin, cluster, f"'{marker}' in words", surfaces=surfaces) as saved:
+        assert (await guest.refused("auth.register", **account)).fields == ["username"]
+        assert (await ahmed.refused("auth.change_username", username=marker)).fields == ["username"]
+        assert (await ahmed.refused("user.update", display_name=marker)).fields == ["display_name"]
+        assert (await ahmed.refused("chat.create", user_ids=[mona.id], title=marker)).fields == ["title"]
+        assert (await ahmed.refused("chat.update", chat_id=group["id"], title=marker)).fields == ["title"]
+        renamed = await ahmed.refused("room.update", room_id=room["id"], version=room["version"], topic=marker)
+        assert renamed.fields == ["topic"]
+        await ahmed.call("chat.update", chat_id=group["id"], title="coffee")
+        listed = (await admin.call("rule.list"))["items"]
+        assert [each["rule"]["rule_id"] for each in listed[:1]] == [saved["rule_id"]]
+    registered = await guest.call("auth.register", **account)
+    assert registered["user"]["username"] == marker
+    assert (await mona.call("chat.get", chat_id=group["id"]))["chat"]["title"] == "coffee"
+
+
+async def test_an_account_is_not_held_but_moderators_look_at_it(
+    cluster: Cluster, person: NewPerson, admin: Person, marker: str
+):
+    mona = await person("mona")
+    guest = await cluster.guest(node="b")
+    assert (await admin.refused("rule.save", **rule("true", outcome="hold", surfaces=["group"]))).fields == ["outcome"]
+    async with in_force(admin, cluster, f"'{marker}' in words", outcome="hold", surfaces=["profile"], reason="hate"):
+        account = {"username": marker, "email": f"{marker}@example.org", "password": PASSWORD}
+        user_id = (await guest.call("auth.register", **account))["user"]["id"]
+        await guest.call("user.update", bio=f"so {marker}")
+    assert (await mona.call("user.get", user_id=user_id))["bio"] == f"so {marker}"
+    [item] = (await admin.call("case.list", owner_id=user_id))["items"]
+    assert (item["target_type"], item["source"], item["reason"]) == ("user", "rule", "hate")
+    shown = await admin.call("case.get", case_id=item["id"])
+    assert (shown["snapshot"]["username"], shown["snapshot"]["bio"]) == (marker, f"so {marker}")
+
+
+async def test_a_trial_reads_names_and_titles_but_no_messages(
+    cluster: Cluster, person: NewPerson, admin: Person, marker: str
+):
+    ahmed, mona = await person("ahmed"), await person("mona")
+    for bio in ("tea", f"coffee {marker}"):
+        await ahmed.call("user.update", bio=bio)
+    group = (await ahmed.call("chat.create", user_ids=[mona.id], title=marker))["chat"]
+    room = await ahmed.call("room.create", topic=marker)
+    await ahmed.call("chat.send", chat_id=group["id"], text=marker)
+    surfaces = ["profile", "group", "room", "message"]
+    trial = await admin.call("rule.dry_run", expression=f"'{marker}' in words", surfaces=surfaces)
+    assert trial["hits"] == 3
+    assert {(each["target_type"], each["target_id"], each["text"]) for each in trial["samples"]} == {
+        ("user", ahmed.id, f"{ahmed.name}\n{(await ahmed.call('user.me'))['display_name']}\ncoffee {marker}"),
+        ("chat", group["id"], None),
+        ("room", room["id"], marker),
+    }
 
 
 async def test_a_held_post_is_its_authors_alone_and_opens_one_case(
