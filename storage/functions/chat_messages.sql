@@ -7,7 +7,8 @@ BEGIN
     RETURN EXISTS (
         SELECT FROM chat_messages s JOIN chats c ON c.id = s.chat_id
         JOIN chat_members m ON m.chat_id = c.id AND m.user_id = viewer_id() AND s.seq >= m.first_seq
-        WHERE s.chat_id = chat AND s.seq = sees_chat_message.seq AND (is_shown(s.standing) OR s.sender_id = viewer_id())
+        WHERE s.chat_id = chat AND s.seq = sees_chat_message.seq AND (s.sender_id = viewer_id()
+              OR is_shown(s.standing) AND (s.labels = '{}' OR NOT viewer_too_young(s.labels)))
           AND (c.kind = 'direct' OR s.sender_id <> ALL (hidden_ids(viewer_id()))))
         AND sees_chat(chat);
 END $$;
@@ -50,7 +51,8 @@ CREATE OR REPLACE FUNCTION shown_chat_messages(person bigint, chat bigint, low i
            s.labels, CASE WHEN s.sender_id = person AND s.standing <> 'shadowed' THEN s.standing ELSE 'visible' END
     FROM chat_messages s
     CROSS JOIN LATERAL (
-        SELECT s.deleted_at IS NOT NULL OR NOT is_shown(s.standing) AND s.sender_id <> person AS is_gone) state
+        SELECT s.deleted_at IS NOT NULL OR s.sender_id <> person
+               AND (NOT is_shown(s.standing) OR s.labels <> '{}' AND too_young_for(s.labels, person)) AS is_gone) state
     CROSS JOIN LATERAL (
         SELECT coalesce(json_object_agg(r.emoji, r.amount ORDER BY r.amount DESC, r.emoji), '{}') AS counts,
                max(r.mine) AS mine

@@ -9,6 +9,17 @@ GRANT EXECUTE ON FUNCTION is_shown TO daira_app, daira_worker;
 
 ---------------------------------------------------------------------------------------------------- labels
 
+-- Whether such a label keeps a thing of others from that user, also when asked for by its id.
+CREATE OR REPLACE FUNCTION too_young_for(labels text[], person bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$ SELECT labels && ARRAY ['sexual', 'graphic'] AND is_minor(person) $$;
+
+-- The same of the viewer, for policies.
+CREATE OR REPLACE FUNCTION viewer_too_young(labels text[]) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN public.too_young_for(labels, public.viewer_id());
+GRANT EXECUTE ON FUNCTION viewer_too_young TO daira_app, daira_worker;
+
 -- The labels that hide things from the viewer's lists. Users below 18 never see what is sexual or graphic.
 CREATE OR REPLACE FUNCTION hidden_labels() RETURNS text[]
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$

@@ -27,7 +27,8 @@ CREATE OR REPLACE FUNCTION media_of(type text, targets bigint[], seqs integer[] 
                 AND (asked.seq IS NULL OR m.target_seq = asked.seq) ORDER BY m.target_seq, m.position) AS files
         FROM unnest(targets, seqs) AS asked (target, seq) OFFSET 0) found -- targets without files are not checked
     CROSS JOIN LATERAL unnest(found.files) f
-    WHERE found.files <> '{}' AND (is_shown(f.standing) OR f.owner_id = viewer_id())
+    WHERE found.files <> '{}' AND (f.owner_id = viewer_id()
+            OR is_shown(f.standing) AND (f.labels = '{}' OR NOT viewer_too_young(f.labels)))
       AND sees_media_target(type, found.target, found.seq)
 $$;
 GRANT EXECUTE ON FUNCTION media_of TO daira_app;
@@ -68,7 +69,8 @@ CREATE OR REPLACE FUNCTION message_media(chat bigint, message integer) RETURNS j
     LANGUAGE sql STABLE
     RETURN (SELECT jsonb_agg(public.media_object(f) ORDER BY f.position) FROM public.media f
             WHERE f.target_type = 'message' AND f.target_id = chat AND f.target_seq = message
-                AND (public.is_shown(f.standing) OR f.owner_id = public.viewer_id()));
+                AND (f.owner_id = public.viewer_id() OR public.is_shown(f.standing)
+                     AND (f.labels = '{}' OR NOT public.viewer_too_young(f.labels))));
 GRANT EXECUTE ON FUNCTION message_media TO daira_app, daira_worker;
 
 -- The file, if it is the avatar of an active user: everybody may see it who has its URL.

@@ -13,12 +13,15 @@ CREATE OR REPLACE FUNCTION target_visible_to(person bigint, type text, target bi
 BEGIN
     CASE type
     WHEN 'post' THEN
-        RETURN EXISTS (SELECT FROM posts p WHERE p.id = target AND p.status = 'published'
-                       AND post_visible_to(person, p.author_id, p.visibility, p.circle_id));
+        RETURN EXISTS (SELECT FROM posts p JOIN users u ON u.id = p.author_id
+                       WHERE p.id = target AND p.status = 'published' AND u.status = 'active'
+                         AND post_visible_to(person, p.author_id, p.visibility, p.circle_id)
+                         AND (p.author_id = person OR NOT too_young_for(p.labels, person)));
     WHEN 'comment' THEN
-        RETURN EXISTS (SELECT FROM comments c JOIN posts p ON p.id = c.post_id
-                       WHERE c.id = target AND c.status = 'published' AND p.status = 'published'
-                         AND (is_shown(c.standing) OR c.author_id = person)
+        RETURN EXISTS (SELECT FROM comments c JOIN posts p ON p.id = c.post_id JOIN users u ON u.id = p.author_id
+                       WHERE c.id = target AND c.status = 'published' AND p.status = 'published' AND u.status = 'active'
+                         AND (c.author_id = person OR is_shown(c.standing) AND NOT too_young_for(c.labels, person))
+                         AND (p.author_id = person OR NOT too_young_for(p.labels, person))
                          AND post_visible_to(person, p.author_id, p.visibility, p.circle_id));
     WHEN 'chat' THEN
         RETURN chat_visible_to(person, target);

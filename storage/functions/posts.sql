@@ -28,7 +28,9 @@ CREATE OR REPLACE FUNCTION sees_post(post bigint) RETURNS boolean
     RETURN EXISTS (
         SELECT FROM public.posts p JOIN public.users u ON u.id = p.author_id
         WHERE p.id = post AND p.status = 'published' AND u.status = 'active'
-          AND public.post_visible(p.author_id, p.visibility, p.circle_id));
+          AND public.post_visible(p.author_id, p.visibility, p.circle_id)
+          AND (p.labels = '{}' OR p.author_id = public.viewer_id()
+               OR NOT public.viewer_too_young(p.labels)));
 GRANT EXECUTE ON FUNCTION sees_post TO daira_app;
 
 -- Those of the posts that lists may show to the viewer: published, by active users, visible, and not by users whom the

@@ -8,7 +8,8 @@ CREATE OR REPLACE FUNCTION target_post(target_type text, target_id bigint) RETUR
         WHEN 'comment' THEN (
             SELECT c.post_id FROM public.comments c
             WHERE c.id = target_id AND c.status = 'published'
-              AND (public.is_shown(c.standing) OR c.author_id = public.viewer_id())
+              AND (c.author_id = public.viewer_id() OR public.is_shown(c.standing)
+                   AND (c.labels = '{}' OR NOT public.viewer_too_young(c.labels)))
               AND public.sees_user(c.author_id) AND public.sees_post(c.post_id)) END;
 GRANT EXECUTE ON FUNCTION target_post TO daira_app;
 

@@ -86,7 +86,8 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "comment_page": (
         (_FOLLOWERS, f"SELECT id FROM comment_page({{post}}, NULL, {_LAST}, 9, 2)"),
-        (_FOLLOWERS, "SELECT id FROM comment_page({post}, {comment}, 0, 9, 2)"),
+        # The owner hides the label of the reply.
+        (_FOLLOWERS.replace("owner ", ""), "SELECT id FROM comment_page({post}, {comment}, 0, 9, 2)"),
     ),
     "shown_replies": (
         (f"{_FOLLOWERS} nobody", "SELECT shown_replies({comment}) IS NOT NULL"),

@@ -14,6 +14,8 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
         (_EVERYBODY.replace("owner ", ""), "SELECT 'sexual' = ANY (hidden_labels())"),
         ("owner", "SELECT hidden_labels() = ARRAY ['spoiler']"),
     ),
+    # Nobody here is a minor: see `test_labels`.
+    "viewer_too_young": ((NO_ONE, "SELECT viewer_too_young(ARRAY ['sexual', 'graphic'])"),),
     "comment_limits": (
         (_EVERYBODY, "SELECT labels = ARRAY ['spoiler'] FROM comment_limits(ARRAY [{reply}])"),
         ("cohost", "SELECT told_standing = 'limited' FROM comment_limits(ARRAY [{reply}])"),
@@ -21,6 +23,6 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
 }
 INTERNAL = {
     "decided", "enforce", "enforce_on_post", "enforce_on_room", "enforce_on_user", "narrowed", "end_room",
-    "tell_of_finished", "withhold_files", "withheld_by", "recheck_notifications",
+    "tell_of_finished", "too_young_for", "withhold_files", "withheld_by", "recheck_notifications",
 }  # fmt: skip
-TO_WORKERS = {"is_shown", "hidden_labels", "comment_limits", "withheld_by", "recheck_notifications"}
+TO_WORKERS = {"is_shown", "hidden_labels", "viewer_too_young", "comment_limits", "withheld_by", "recheck_notifications"}
