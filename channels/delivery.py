@@ -171,7 +171,7 @@ class Delivery:
             one.channel == other.channel
             and one.user_ids == other.user_ids
             and one.written.flow == other.written.flow != "conflate"
-            and not (one.written.shown_ids or other.written.shown_ids or one.written.not_to or other.written.not_to)
+            and not any(each.written.shown_ids or each.written.not_to or each.written.only_to for each in (one, other))
             and not self._members.hides_from(one.written.actor_id, one.channel)
             and not self._members.hides_from(other.written.actor_id, other.channel)
         )
@@ -216,14 +216,14 @@ class Delivery:
                 for member in self._members.of_user(user_id)
             ]
         members = self._members.in_channel(item.channel)
-        not_to = item.written.not_to
-        if hiding or not_to:
-            recipients = [each for each in members if each.user_id not in hiding and each.user_id != not_to]
+        written = item.written
+        if hiding or written.not_to or written.only_to:
+            recipients = [each for each in members if each.user_id not in hiding and written.is_for(each.user_id)]
         else:
             recipients = list(members)
-        if deliver_own := self._own.get(item.written.event):
+        if deliver_own := self._own.get(written.event):
             hides = self._members.hides_anybody
-            deliver_own([each for each in recipients if hides(each.user_id)], item.written)
+            deliver_own([each for each in recipients if hides(each.user_id)], written)
             return [each for each in recipients if not hides(each.user_id)]
         return recipients
 

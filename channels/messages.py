@@ -19,7 +19,8 @@ class Frames(msgspec.Struct, frozen=True, array_like=True):
     actor_id: the user who caused the push, or 0; users who hide that user do not get it. shown_ids: other users in its
     body, who are removed from it for recipients who hide them. about: the channel of what the push tells of; a replay
     checks again whether the recipient may see it. trace: the `traceparent` of its publication, if that is sampled.
-    not_to: a user who does not get it, or 0: moderation withholds something from all but its author.
+    not_to: a user who does not get it, or 0: moderation withholds something from all but its author. only_to: the one
+    user who gets it, or 0 for all: the author of what is withheld.
     """
 
     event: str
@@ -33,6 +34,7 @@ class Frames(msgspec.Struct, frozen=True, array_like=True):
     shown_ids: list[int] = []
     trace: str = ""
     not_to: int = 0
+    only_to: int = 0
 
 
 decode_frames = msgspec.msgpack.Decoder(Frames).decode
@@ -59,16 +61,24 @@ class Written(msgspec.Struct):
     parts: tuple["Written", ...] = ()
     shown_ids: tuple[int, ...] = ()
     not_to: int = 0
+    only_to: int = 0
     step: OpenSpan | None = None
 
+    def is_for(self, user_id: int) -> bool:
+        """Whether the user is not left out as its `not_to` and `only_to` say."""
+        return user_id != self.not_to and self.only_to in (0, user_id)
 
-def encode_push(push: Push, actor_id: int = 0, about: str = "", trace: str = "", not_to: int = 0) -> Frames:
+
+def encode_push(
+    push: Push, actor_id: int = 0, about: str = "", trace: str = "", not_to: int = 0, only_to: int = 0
+) -> Frames:
     if push.flow == "recover":
         msgpack, json = wire.MSGPACK.push_before_offset(push), wire.JSON.push_before_offset(push)
     else:
         msgpack, json = wire.MSGPACK.push(push), wire.JSON.push(push)
     return Frames(
-        push.event, push.id, actor_id, about, push.flow, push.replaces, msgpack, json, push.shown_ids, trace, not_to
+        push.event, push.id, actor_id, about, push.flow, push.replaces, msgpack, json, push.shown_ids, trace, not_to,
+        only_to,
     )  # fmt: skip
 
 
@@ -76,7 +86,7 @@ def finish(frames: Frames, channel: str, offset: str) -> Written:
     """Complete the frames with their offset. Conflated pushes replace each other within one channel only."""
     written = Written(
         frames.event, frames.id, frames.actor_id, frames.about, frames.flow, (channel, frames.replaces),
-        channel, frames.msgpack, frames.json, not_to=frames.not_to,
+        channel, frames.msgpack, frames.json, not_to=frames.not_to, only_to=frames.only_to,
     )  # fmt: skip
     if frames.trace:
         written.step = open_span(frames.trace, f"deliver {frames.event}", "consumer")

@@ -1,13 +1,13 @@
 """Channels that no socket joins: they name what a push tells of, so that a replay leaves out what is withheld since.
 
-A push names the comment, the chat message or the person that it shows. A client that reconnects gets it only if its
-user may still see that: moderation may have removed it meanwhile, or banned the person.
+A push names the comment, the chat message, the file or the person that it shows. A client that reconnects gets it only
+if its user may still see that: moderation may have removed it meanwhile, or banned the person.
 """
 
 from collections.abc import Mapping, Sequence
 
 from channels.kinds import Kind, Seat
-from storage import chat_messages, comments, users
+from storage import chat_messages, comments, media, users
 from storage.database import Transaction
 
 _SEQ = 2**31  # a message is named by one number: its chat, and its number in the chat
@@ -24,6 +24,11 @@ async def _see_messages(tx: Transaction, seats: Sequence[Seat]) -> Mapping[Seat,
     return {(user_id, channel): None for user_id, channel in seats if asked[channel] in seen}
 
 
+async def _see_files(tx: Transaction, seats: Sequence[Seat]) -> Mapping[Seat, object]:
+    seen = await media.visible(tx, [FILE.id_of(channel) for _, channel in seats])
+    return {(user_id, channel): None for user_id, channel in seats if FILE.id_of(channel) in seen}
+
+
 async def _see_people(tx: Transaction, seats: Sequence[Seat]) -> Mapping[Seat, object]:
     seen = await users.load_lite(tx, [PERSON.id_of(channel) for _, channel in seats])
     return {(user_id, channel): None for user_id, channel in seats if PERSON.id_of(channel) in seen}
@@ -35,4 +40,5 @@ def message_channel(chat_id: int, seq: int) -> str:
 
 COMMENT = Kind("comment", on_change="leave", may_be_in=_see_comments, most_per_socket=1, is_logged=False)
 MESSAGE = Kind("message", on_change="leave", may_be_in=_see_messages, most_per_socket=1, is_logged=False)
+FILE = Kind("file", on_change="leave", may_be_in=_see_files, most_per_socket=1, is_logged=False)
 PERSON = Kind("person", on_change="leave", may_be_in=_see_people, most_per_socket=1, is_logged=False)

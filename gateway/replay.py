@@ -1,6 +1,6 @@
 """Replays the pushes that a client missed: reads them from the logs for the session that it has claimed."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from channels.hooks import HooksByKind, RecoveredClient
@@ -10,6 +10,7 @@ from channels.messages import Written, without_users
 from channels.metrics import REPLAYED
 from channels.recovery import Claimed, Offset, Recovery
 from channels.subscriptions import Subscriptions
+from domain.told_of import PERSON
 from gateway.rights import Rights
 from protocol.users import UserLite
 
@@ -65,24 +66,31 @@ class Replay:
             if published is None:
                 return None
             logged += published
-        if told_of := {written.about for written in logged if written.about}:
+        named = {PERSON.channel(user_id) for written in (*missed, *logged) for user_id in written.shown_ids}
+        if told_of := named | {written.about for written in logged if written.about}:
             seen = await self._rights.open_to(member.user_id, told_of)
         missed += [written for written in logged if not written.about or written.about in seen]
-        missed = self.as_shown(member, missed)
+        missed = self.as_shown(member, missed, unseen={PERSON.id_of(channel) for channel in named - seen})
         if sum(len(each.json) for each in missed) > LARGEST_REPLAY:
             return None
         REPLAYED.inc(len(missed))
         return Recovered(sorted(missed, key=lambda each: each.offset), now)
 
-    def as_shown(self, member: Member, pushes: Iterable[Written]) -> list[Written]:
-        """The pushes without acts of users whom this user hides, and without such users in the others."""
+    def as_shown(
+        self, member: Member, pushes: Iterable[Written], unseen: Collection[int] = frozenset()
+    ) -> list[Written]:
+        """The pushes without acts of users whom this user hides, and without such users in the others.
+
+        unseen: further users to leave out of pushes, who may have been suspended since.
+        """
         shown = []
         for written in pushes:
             if member.user_id in self._members.hides_from(written.actor_id, written.channel):
                 continue
-            if written.not_to == member.user_id:
+            if not written.is_for(member.user_id):
                 continue
-            hidden = self._members.hidden_from(member.user_id, written.shown_ids, written.channel)
+            hidden = {*self._members.hidden_from(member.user_id, written.shown_ids, written.channel)}
+            hidden.update(user_id for user_id in written.shown_ids if user_id in unseen)
             shown.append(without_users(written, hidden) if hidden else written)
         return shown
 

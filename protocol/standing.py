@@ -7,6 +7,7 @@ its author sees it; the author of something shadowed is not told.
 from typing import Literal
 
 Standing = Literal["visible", "limited", "shadowed", "held", "removed"]
+WITHHELD: frozenset[Standing] = frozenset({"shadowed", "held", "removed"})
 ToldStanding = Literal["visible", "limited", "held", "removed"]
 """As the author is told it; others are always told `visible`."""
 

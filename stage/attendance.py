@@ -14,6 +14,7 @@ from channels.broadcaster import Broadcaster
 from channels.members import Members
 from channels.nodes import DEAD_AFTER_S
 from domain.room_rules import ON_STAGE
+from domain.told_of import PERSON
 from protocol.live_rooms import Role, RoomJoined
 from protocol.users import UserLite
 from stage import departures, turns
@@ -110,7 +111,8 @@ class Attendance:
         if departures.is_told_of(role, entered.look.inside):
             push_id = f"room.joined:{room_id}:{user.id}:{entered.joined}"
             came = RoomJoined(id=push_id, room_id=str(room_id), user=user, role=role)
-            self._background.run(self._broadcaster.publish(LIVE_ROOM.channel(room_id), came, actor_id=int(user.id)))
+            room, user_id = LIVE_ROOM.channel(room_id), int(user.id)
+            self._background.run(self._broadcaster.publish(room, came, actor_id=user_id, about=PERSON.channel(user_id)))
 
     def left(self, user_id: int, room_id: int, *, may_come_back: bool) -> None:
         """One of their sockets left the room. may_come_back: because it closed."""

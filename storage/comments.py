@@ -36,6 +36,10 @@ class CommentRow(LiteRow):
     media: str | None  # JSON of a list of `ShownMediaRow`
 
 
+class StoredCommentRow(CommentRow):
+    is_withheld: bool  # its author alone sees it
+
+
 class CommentPlace(TypedDict):
     """Where a comment is to be written, and whether the viewer may."""
 
@@ -97,17 +101,22 @@ async def insert(
     return status == "INSERT 0 1"
 
 
-async def load(tx: Transaction, comment_id: int) -> CommentRow | None:
-    """A comment that the viewer may see. Without a viewer: one that others than its author may see."""
+async def load(tx: Transaction, comment_id: int) -> StoredCommentRow | None:
+    """A comment that the viewer may see. Without a viewer: any, also one that is withheld from all but its author."""
     row = await tx.fetchrow(
-        f"""WITH page AS MATERIALIZED (SELECT * FROM comments WHERE id = $1 AND status = 'published'
-            AND (viewer_id() IS NOT NULL OR is_shown(standing)))
+        f"""WITH page AS MATERIALIZED (SELECT * FROM comments WHERE id = $1 AND status = 'published')
         SELECT c.id, c.post_id, c.parent_id, c.depth, c.author_id, c.text, shown_replies(c.id) AS reply_count,
-               c.reactions, c.counts_version, c.edited_at, {lite_columns("u")}, {_MORE}
+               c.reactions, c.counts_version, c.edited_at, NOT is_shown(c.standing) AS is_withheld,
+               {lite_columns("u")}, {_MORE}
         FROM page c JOIN users u ON u.id = c.author_id AND u.status = 'active' {_MARKS}""",
         comment_id,
     )
-    return cast("CommentRow | None", row)
+    return cast("StoredCommentRow | None", row)
+
+
+async def is_withheld(tx: Transaction, comment_id: int) -> bool:
+    """Whether moderation withholds the comment, which may be deleted, from all but its author."""
+    return bool(await tx.fetchval("SELECT NOT is_shown(standing) FROM comments WHERE id = $1", comment_id))
 
 
 async def visible(tx: Transaction, comment_ids: Sequence[int]) -> set[int]:

@@ -39,11 +39,15 @@ class CountedComment(TypedDict):
     hidden_counts: str | None  # JSON: field → number to subtract for the viewer
 
 
+class UnpushedComment(CountedComment):
+    is_withheld: bool  # its author alone sees it
+
+
 class Unpushed(NamedTuple):
     """Counts that clients have not been told of, and how many targets there were."""
 
     posts: list[CountedPost]
-    comments: list[CountedComment]
+    comments: list[UnpushedComment]
     targets: int
 
 
@@ -107,7 +111,7 @@ async def load_of_comments(tx: Transaction, comment_ids: Sequence[int]) -> list[
 
 
 async def take_unpushed(tx: Transaction, limit: int) -> Unpushed:
-    """Counts to push now, of visible posts and comments. Call it after `take_turn`."""
+    """Counts to push now, of posts and comments that are not deleted. Call it after `take_turn`."""
     taken = await tx.fetch(
         """DELETE FROM counts_unpushed WHERE (target_type, target_id) IN (
             SELECT target_type, target_id FROM counts_unpushed LIMIT $1) RETURNING target_type, target_id""",
@@ -121,11 +125,12 @@ async def take_unpushed(tx: Transaction, limit: int) -> Unpushed:
         posts = await load(tx, ids["post"])
     if ids["comment"]:
         comments = await tx.fetch(
-            """SELECT id, post_id, author_id, reply_count, reactions, counts_version, NULL AS hidden_counts
-            FROM comments WHERE id = ANY ($1) AND status = 'published' AND is_shown(standing)""",
+            """SELECT id, post_id, author_id, reply_count, reactions, counts_version, NULL AS hidden_counts,
+                NOT is_shown(standing) AS is_withheld
+            FROM comments WHERE id = ANY ($1) AND status = 'published'""",
             ids["comment"],
         )
-    return Unpushed(posts, cast("list[CountedComment]", comments), len(taken))
+    return Unpushed(posts, cast("list[UnpushedComment]", comments), len(taken))
 
 
 async def backlog(tx: Transaction) -> tuple[int, float]:

@@ -9,6 +9,7 @@ import msgspec
 
 from protocol.media import MediaKind, MediaStatus
 from protocol.moderation import Label
+from protocol.standing import Standing
 from storage.database import Row, Transaction
 
 ORIGINAL = "original"  # what the user uploaded, after `object_key`
@@ -65,6 +66,7 @@ class MediaRow(ShownMediaRow):
     target_id: int | None
     target_seq: int | None
     position: int | None
+    standing: Standing
     upload_id: str | None
     perceptual_hash: bytes | None
     lane: Lane | None
@@ -134,6 +136,12 @@ async def load(tx: Transaction, media_id: int) -> MediaRow | None:
     """The file, if the viewer may see it. Workers see all."""
     row = await tx.fetchrow(f"SELECT {COLUMNS} FROM media WHERE id = $1", media_id)
     return None if row is None else media_row(row)
+
+
+async def visible(tx: Transaction, media_ids: Sequence[int]) -> set[int]:
+    """Those that the viewer may see."""
+    rows = await tx.fetch("SELECT id FROM media WHERE id = ANY ($1)", media_ids)
+    return {row["id"] for row in rows}
 
 
 async def load_own(tx: Transaction, media_id: int, owner_id: int) -> MediaRow | None:

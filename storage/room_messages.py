@@ -71,7 +71,8 @@ async def remaining(tx: Transaction, room_id: int, message_ids: Sequence[int]) -
 async def load_for_workers(tx: Transaction, message_id: int) -> MessageRow | None:
     row = await tx.fetchrow(
         f"""SELECT m.id, m.room_id, m.text, m.sender_id, {lite_columns("u")}
-        FROM room_messages m JOIN users u ON u.id = m.sender_id WHERE m.id = $1 AND m.deleted_at IS NULL""",
+        FROM room_messages m JOIN users u ON u.id = m.sender_id AND u.status = 'active'
+        WHERE m.id = $1 AND m.deleted_at IS NULL""",
         message_id,
     )
     return cast("MessageRow | None", row)
@@ -81,7 +82,7 @@ async def load_all_for_workers(tx: Transaction, room_id: int) -> list[MessageRow
     """All messages that are kept, oldest first."""
     rows = await tx.fetch(
         f"""SELECT m.id, m.room_id, m.text, m.sender_id, {lite_columns("u")}
-        FROM room_messages m JOIN users u ON u.id = m.sender_id
+        FROM room_messages m JOIN users u ON u.id = m.sender_id AND u.status = 'active'
         WHERE m.room_id = $1 AND m.deleted_at IS NULL ORDER BY m.id""",
         room_id,
     )

@@ -26,12 +26,18 @@ async def announce_edit(job: Job, event: CommentEditedEvent) -> None:
 async def announce_deletion(job: Job, event: CommentDeletedEvent) -> None:
     async with job.tools.database.transaction() as tx:
         post = await posts.for_fanout(tx, event.post_id)
+        is_withheld = await comments.is_withheld(tx, event.comment_id)
     if post is None or post["status"] != "published":
         return
     deleted = CommentDeleted(
         id=f"comment.deleted:{event.comment_id}", post_id=str(event.post_id), comment_id=str(event.comment_id)
     )
-    await job.tools.broadcaster.publish(POST.channel(event.post_id), deleted, actor_id=event.author_id)
+    await job.tools.broadcaster.publish(
+        POST.channel(event.post_id),
+        deleted,
+        actor_id=event.author_id,
+        only_to=event.author_id if is_withheld else 0,
+    )
 
 
 async def _show(
@@ -40,7 +46,7 @@ async def _show(
     kind: type[CommentCreated] | type[CommentEdited],
     push_id: str,
 ) -> None:
-    """Push the comment as it is now, unless it or the post is deleted."""
+    """Push the comment as it is now, unless it or the post is deleted; one that is withheld to its author alone."""
     async with job.tools.database.transaction() as tx:
         post = await posts.for_fanout(tx, event.post_id)
         row = await comments.load(tx, event.comment_id)
@@ -48,5 +54,9 @@ async def _show(
         return
     push = kind(id=push_id, comment=present.comment_for_all(row, job.tools.media.shown_to(None)))
     await job.tools.broadcaster.publish(
-        POST.channel(event.post_id), push, actor_id=event.author_id, about=COMMENT.channel(event.comment_id)
+        POST.channel(event.post_id),
+        push,
+        actor_id=event.author_id,
+        about=COMMENT.channel(event.comment_id),
+        only_to=event.author_id if row["is_withheld"] else 0,
     )

@@ -108,7 +108,10 @@ class Counters:
                     # Not to users who hide the author: they do not see the comment.
                     *(
                         publish(
-                            POST.channel(each["post_id"]), present.comment_counted(each), actor_id=each["author_id"]
+                            POST.channel(each["post_id"]),
+                            present.comment_counted(each),
+                            actor_id=each["author_id"],
+                            only_to=each["author_id"] if each["is_withheld"] else 0,
                         )
                         for each in unpushed.comments
                     ),

@@ -6,6 +6,7 @@ made of the target, so they are safe to repeat, and undoing a decision needs no 
 """
 
 from domain.post_channels import POST
+from domain.told_of import COMMENT
 from protocol.comments import CommentCreated, CommentDeleted, CommentEdited
 from protocol.events import DecisionEndedEvent, DecisionMadeEvent
 from protocol.pushes import Push
@@ -68,7 +69,7 @@ async def _settle_comment(job: Job, comment_id: int, *, may_restore: bool) -> No
         if may_restore and found["withheld_by"] is not None:
             push = CommentCreated(id=f"comment.created:{comment_id}:{found['withheld_by']}", comment=shown)
             await tell_of_written_comment(job, comment_id)
-        await job.tools.broadcaster.publish(channel, push, actor_id=author_id)
+        await job.tools.broadcaster.publish(channel, push, actor_id=author_id, about=COMMENT.channel(comment_id))
     await enforced_notifications.settle(job, told, "comment", comment_id)
 
 
@@ -91,7 +92,9 @@ async def _settle_file(job: Job, media_id: int) -> None:
 async def _show_comment(job: Job, comment_id: int, not_to: int) -> None:
     async with job.tools.database.transaction() as tx:
         row = await comments.load(tx, comment_id)
-    if row is not None:
+    if row is not None and not row["is_withheld"]:
         shown = present.comment_for_all(row, job.tools.media.shown_to(None))
         push = CommentEdited(id=f"comment.edited:{job.event_id}", comment=shown)
-        await job.tools.broadcaster.publish(POST.channel(row["post_id"]), push, actor_id=not_to, not_to=not_to)
+        await job.tools.broadcaster.publish(
+            POST.channel(row["post_id"]), push, actor_id=not_to, about=COMMENT.channel(comment_id), not_to=not_to
+        )

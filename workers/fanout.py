@@ -84,7 +84,7 @@ async def withdraw_post(job: Job, event: PostDeletedEvent) -> None:
 async def deliver(tools: Tools, post: FanoutRow, readers: Sequence[int], online: Set[int], push: FeedAdded) -> None:
     """Insert the post into the readers' feeds, and push that to those who are online, and to its author's channel."""
     await _deliver(tools, post, readers, online, push)
-    await push_to_author_channel(tools, post, push)
+    await push_to_author_channel(tools, post, push, about=POST.channel(post["id"]))
 
 
 async def _deliver(tools: Tools, post: FanoutRow, readers: Sequence[int], online: Set[int], push: FeedAdded) -> None:
@@ -127,6 +127,7 @@ async def _push(tools: Tools, post: FanoutRow, readers: list[int], push: Push) -
     await push_to_author_channel(tools, post, push)
 
 
-async def push_to_author_channel(tools: Tools, post: FanoutRow, push: Push) -> None:
+async def push_to_author_channel(tools: Tools, post: FanoutRow, push: Push, about: str = "") -> None:
     if post["is_large"] and post["visibility"] in ("public", "followers"):
-        await tools.broadcaster.publish(AUTHOR.channel(post["author_id"]), push, actor_id=post["author_id"])
+        author_id = post["author_id"]
+        await tools.broadcaster.publish(AUTHOR.channel(author_id), push, actor_id=author_id, about=about)

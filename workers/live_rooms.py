@@ -3,6 +3,7 @@
 import msgspec
 
 from domain import room_rules
+from domain.told_of import PERSON
 from protocol.events import (
     RoomChangedEvent,
     RoomClosedEvent,
@@ -46,7 +47,8 @@ async def announce_message(job: Job, event: RoomMessageSentEvent) -> None:
         push = RoomMessaged(
             id=f"room.message:{event.message_id}", room_id=str(event.room_id), message=present.room_message(row)
         )
-        await job.tools.broadcaster.publish(LIVE_ROOM.channel(event.room_id), push, actor_id=row["sender_id"])
+        room, sender_id = LIVE_ROOM.channel(event.room_id), row["sender_id"]
+        await job.tools.broadcaster.publish(room, push, actor_id=sender_id, about=PERSON.channel(sender_id))
 
 
 @consumes(RoomMessageDeletedEvent, group="rooms")

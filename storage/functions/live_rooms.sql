@@ -28,7 +28,9 @@ BEGIN
         RETURN false; -- withheld, also from users who were invited
     END IF;
     SELECT NOT u.is_private INTO is_open FROM users u WHERE u.id = owner AND u.status = 'active';
-    IF NOT FOUND THEN RETURN false; END IF;
+    IF NOT FOUND OR host <> owner AND NOT EXISTS (SELECT FROM users u WHERE u.id = host AND u.status = 'active') THEN
+        RETURN false; -- a room names both
+    END IF;
     IF EXISTS (SELECT FROM blocks WHERE blocker_id = person AND blocked_id IN (owner, host))
         OR EXISTS (SELECT FROM blocks WHERE blocker_id IN (owner, host) AND blocked_id = person) THEN
         RETURN false;
@@ -150,7 +152,7 @@ CREATE OR REPLACE FUNCTION room_scene(room bigint, viewers bigint[], people_aske
         FROM room_users(room, people_asked) u),
     newest AS (
         SELECT m.id, m.room_id, m.text, m.sender_id, u.username, u.display_name, u.avatar_url, u.is_verified
-        FROM room_messages m JOIN users u ON u.id = m.sender_id
+        FROM room_messages m JOIN users u ON u.id = m.sender_id AND u.status = 'active'
         WHERE m.room_id = room AND m.deleted_at IS NULL ORDER BY m.id DESC LIMIT amount),
     others AS (SELECT array(SELECT f.id FROM found f UNION SELECT n.sender_id FROM newest n) AS ids),
     pairs AS (

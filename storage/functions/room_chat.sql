@@ -19,7 +19,7 @@ CREATE OR REPLACE FUNCTION room_messages_for(room bigint, before bigint, amount 
     RETURNS TABLE (id bigint, room_id bigint, text text, sender_id bigint, sender users)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT m.id, m.room_id, m.text, m.sender_id, u
-    FROM room_messages m JOIN users u ON u.id = m.sender_id
+    FROM room_messages m JOIN users u ON u.id = m.sender_id AND u.status = 'active'
     WHERE m.room_id = room AND m.id < before AND m.deleted_at IS NULL AND sees_room(room)
       AND m.sender_id NOT IN (SELECT h.user_id FROM hidden_users(viewer_id()) h)
     ORDER BY m.id DESC LIMIT amount

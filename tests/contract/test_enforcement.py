@@ -117,6 +117,32 @@ async def test_a_withheld_comment_is_its_authors_alone_and_does_not_count(
     assert len((await carol.call("comment.list", post_id=post["id"]))["items"]) == 1
 
 
+@pytest.mark.parametrize("action", ACTIONS)
+async def test_the_authors_devices_hear_of_a_withheld_comment_as_of_any_other(
+    cluster: Cluster, scene, moderator: Moderating, action
+):
+    alice, bob, carol, post = scene
+    tablet = await cluster.again(bob)
+    for each in (bob, tablet):
+        await each.call("post.watch", post_id=post["id"])
+    comment = (await bob.call("comment.create", post_id=post["id"], text="spam"))["id"]
+    await carol.expect("comment.created")
+    await moderator.decide("comment", comment, action)
+    await carol.expect("comment.deleted")
+    await cluster.settle(alice, carol)
+    alice.received.clear()
+    await bob.call("comment.edit", comment_id=comment, text="more spam")
+    await bob.call("reaction.set", target_type="comment", target_id=comment, kind="like")
+    for each in (bob, tablet):
+        assert (await each.expect("comment.edited"))["comment"]["text"] == "more spam"
+        assert (await each.expect("comment.counted", comment_id=comment))["reactions"] == {"like": 1}
+    await bob.call("comment.delete", comment_id=comment)
+    await tablet.expect("comment.deleted", comment_id=comment)
+    await cluster.settle(alice, carol)
+    for other in (alice, carol):
+        assert not [event for event, _ in other.received if event.startswith("comment.")]
+
+
 async def test_what_was_held_at_once_is_told_when_it_is_approved(cluster: Cluster, person, moderator: Moderating):
     alice, bob = await person("alice"), await person("bob", node="b")
     await bob.call("graph.follow", user_id=alice.id)
@@ -164,6 +190,34 @@ async def test_a_removed_room_ends_and_nobody_finds_it(cluster: Cluster, person,
     assert (own["state"], own["visibility"]) == ("ended", "public")
     await moderator.undo(decision)
     assert (await bob.call("room.get", room_id=room["id"]))["state"] == "ended"
+
+
+async def test_a_room_whose_host_is_banned_is_its_owners_alone(cluster: Cluster, person, moderator: Moderating):
+    alice, bob, carol = await person("alice"), await person("bob", node="b"), await person("carol")
+    room = (await alice.call("room.create", topic=cluster.unique("topic")))["id"]
+    await alice.call("room.start", room_id=room)
+    for each in (alice, bob, carol):
+        await each.call("room.join", room_id=room)
+    await alice.call("room.transfer_host", room_id=room, user_id=bob.id)
+    decision = await moderator.decide("user", bob.id, "ban")
+    await carol.expect("room.closed")
+    assert (await carol.refused("room.get", room_id=room)).code == "NOT_FOUND"
+    await moderator.undo(decision)
+    assert (await carol.call("room.get", room_id=room))["host"]["id"] == bob.id
+
+
+async def test_a_notification_about_something_on_a_banned_users_post_is_hidden(
+    cluster: Cluster, scene, moderator: Moderating
+):
+    alice, bob, carol, post = scene
+    comment = (await bob.call("comment.create", post_id=post["id"], text="first"))["id"]
+    await cluster.settle()
+    await carol.call("comment.create", post_id=post["id"], parent_id=comment, text="second")
+    await bob.expect("notification.created")
+    decision = await moderator.decide("user", alice.id, "ban")
+    assert (await bob.call("notification.list"))["items"] == []
+    await moderator.undo(decision)
+    assert len((await bob.call("notification.list"))["items"]) == 1
 
 
 @pytest.mark.parametrize(("action", "status"), [("suspend", "suspended"), ("ban", "banned")])

@@ -8,6 +8,7 @@ from channels.kinds import Kind, Kinds
 from channels.members import Hiding, Members
 from channels.messages import FOR_GOOD, Written
 from channels.recovery import Claimed, Offset, WatchedChannel
+from domain.told_of import PERSON
 from gateway import replay as module
 from gateway.replay import Recovered, Replay
 from tests.channels.people import Socket, act, stage, user
@@ -123,7 +124,7 @@ async def test_logged_pushes_about_something_need_the_right_to_it_now(world):
 
 async def test_a_push_is_not_replayed_to_the_user_whom_it_is_kept_from(world):
     world.open = {"book:1"}
-    world.logs = {"book:1": [push("for all", 101), push("for others", 102, not_to=1)]}
+    world.logs = {"book:1": [push("for all", 101), push("for others", 102, not_to=1), push("for one", 103, only_to=2)]}
     assert ids((await world.recover(book_1=50)).missed) == ["for all"]
 
 
@@ -147,6 +148,7 @@ def test_the_bound_is_the_documented_one():
 
 async def test_pushes_by_hidden_users_are_dropped_and_hidden_users_removed_from_others(world):
     world.members.set_hiding(1, 7, ALWAYS)
+    world.open = {PERSON.channel(7), PERSON.channel(8)}
     shows = replace(stage("stage", "", [7, 8]), offset=102)
     missed = [push("hidden", 101, actor_id=7), shows, push("shown", 103, actor_id=8)]
     recovered = await world.recover(missed)
@@ -154,6 +156,15 @@ async def test_pushes_by_hidden_users_are_dropped_and_hidden_users_removed_from_
     assert b"user7" not in recovered.missed[0].json
     assert b"user8" in recovered.missed[0].json
     assert recovered.missed[1] is missed[2]  # not encoded again
+
+
+async def test_users_whom_nobody_sees_any_more_are_removed_from_what_was_missed(world):
+    world.open = {"book:1", PERSON.channel(8)}
+    world.logs = {"book:1": [replace(stage("logged", "", [7]), offset=103)]}
+    recovered = await world.recover([replace(stage("stage", "", [7, 8]), offset=102)], book_1=50)
+    assert ids(recovered.missed) == ["stage", "logged"]
+    assert not any(b"user7" in each.json for each in recovered.missed)
+    assert b"user8" in recovered.missed[0].json
 
 
 async def test_each_kind_returns_its_own_channels(world):

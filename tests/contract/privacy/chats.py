@@ -34,7 +34,7 @@ async def _talk(world: World, account: str, name: str) -> None:
         return
     entry = await world.people[account].call("chat.open", user_ids=[world.user(name).id])
     both = (account, name)
-    conditions = tuple((each, "contact") for each in both)
+    conditions = tuple((each, "talk") for each in both)
     shows = tuple((world.user(each), "profile") for each in both)
     chat = Thing("chat", direct_name(account, name), entry["chat"]["id"], account, conditions, shows)
     chat.only = frozenset(both)
@@ -52,8 +52,8 @@ def at(chat: Thing) -> dict[str, Any]:
 
 async def say(world: World, sender: str, chat: Thing, name: str) -> Thing:
     sent = await world.people[sender].call("chat.send", **at(chat), text=world.token(name))
-    hides = (sender, "act") if chat.kind == "group" else (sender, "contact")
-    message = Thing("chat message", name, "", sender, (*chat.conditions, hides), ((world.user(sender), "profile"),))
+    what = "say" if chat.kind == "group" else "talk"
+    message = Thing("chat message", name, "", sender, (*chat.conditions, (sender, what)), ((world.user(sender), what),))
     message.only, message.part_of, message.number = chat.only, chat, sent["seq"]
     return world.add(message)
 

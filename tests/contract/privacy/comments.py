@@ -5,7 +5,6 @@ A comment of a user whom the viewer hides keeps its place in the tree if it has 
 
 from typing import Any
 
-from tests.contract.privacy import moderation
 from tests.contract.privacy.rows import CallRow, Cell, PushRow, Told, opens, told
 from tests.contract.privacy.world import ACCOUNTS, HOST, Thing, Things, World
 
@@ -14,12 +13,12 @@ async def make(world: World) -> None:
     """Comments of the accounts, of which one is deleted, and replies of the host to those on the host's post."""
     for account in ACCOUNTS:
         for post in _commented(world, account):
-            comment = await _write(world, account, post, f"{post.name}.{account}.comment")
+            comment = await write(world, account, post, f"{post.name}.{account}.comment")
             if post.owner == HOST:
                 for word in ("removed", "held", "shadowed", "limited", "restored", "approved"):
-                    await _write(world, account, post, f"{account}.comment.{word}")
-                await _write(world, HOST, post, f"{account}.answered", parent=comment)
-                await _delete(world, await _write(world, account, post, f"{account}.took_back"))
+                    await write(world, account, post, f"{account}.comment.{word}")
+                await write(world, HOST, post, f"{account}.answered", parent=comment)
+                await _delete(world, await write(world, account, post, f"{account}.took_back"))
 
 
 def _commented(world: World, account: str) -> list[Thing]:
@@ -27,7 +26,8 @@ def _commented(world: World, account: str) -> list[Thing]:
     return [post for post in posts if not post.is_deleted]
 
 
-async def _write(world: World, author: str, post: Thing, name: str, *, parent: Thing | None = None) -> Thing:
+async def write(world: World, author: str, post: Thing, name: str, *, parent: Thing | None = None) -> Thing:
+    """A new comment."""
     arguments = {"post_id": post.id, "text": world.token(name), "parent_id": parent and parent.id}
     comment = await world.people[author].call("comment.create", **arguments)
     conditions = (*post.conditions, (author, "contact"))
@@ -100,21 +100,16 @@ def _foreign(**more: Any) -> Any:
 
 async def _write_new(world: World) -> list[Thing]:
     return [
-        await _write(world, account, post, world.new_name(account, "comment"))
+        await write(world, account, post, world.new_name(account, "comment"))
         for account in ACCOUNTS
         for post in _commented(world, account)
     ]
 
 
 def _heard(world: World, comment: Thing, *things: Thing) -> Told:
-    """Users who watch the post hear of the comment, unless they hide its author's posts.
-
-    Nobody hears of what is withheld; the call has answered its author.
-    """
+    """Users who watch the post and see the comment hear of it, unless they hide its author's posts."""
     assert comment.part_of
-    if moderation.is_withheld(comment):
-        return told(set())
-    viewers = world.audience(*comment.part_of.conditions, (comment.owner, "act on posts"))
+    viewers = world.audience(*comment.conditions, (comment.owner, "act on posts"))
     return told(viewers, comment, comment.part_of, *things)
 
 

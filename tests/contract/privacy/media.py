@@ -29,7 +29,7 @@ async def make(world: World) -> None:
 async def _use(world: World, target: Thing) -> None:
     file = await _add(world, f"{target.name}.file", target.owner, target.conditions)
     file.only, file.part_of = target.only, target
-    target.shows = (*target.shows, (file, "profile"))
+    target.shows = (*target.shows, (file, target.shows[0][1]))  # to all to whom it names its author
     place = ("post", target.id, None) if target.kind == "post" else ("comment", target.id, None)
     if target.kind == "chat message":
         assert target.part_of

@@ -15,9 +15,9 @@ async def react(world: World) -> None:
 
 
 def _targets(world: World) -> list[Thing]:
-    """All posts; of comments, those whose post all see."""
+    """All posts; of comments, those whose post all see. What is newer has none of these reactions."""
     comments = [comment for comment in world.of_kind("comment") if comment.part_of is world.place("post")]
-    return world.of_kind("post") + comments
+    return [target for target in world.of_kind("post") + comments if ".new" not in target.name]
 
 
 def _at(target: Thing, **more: Any) -> dict[str, Any]:

@@ -21,6 +21,9 @@ def tie(words: str) -> Tie:
     return frozenset(words.split())
 
 
+IN_CHATS = ("say", "talk")  # what `may_see` names of chats
+
+
 class Relation(NamedTuple):
     """What the tie was while the owner's things were made, and what it is since."""
 
@@ -67,7 +70,8 @@ def may_see(tie: Tie, what: str, is_private: bool) -> bool:
 
     what: the visibility of a post or room: "public", "followers", "circle" or "private"; or "profile"; "lists" of
     followers; "presence"; "act": what the owner does in a place that both see; "act on posts": there, about posts;
-    "feed": that the owner's posts are in the viewer's feed; "contact": that the viewer may add the owner to something.
+    "feed": that the owner's posts are in the viewer's feed; "contact": that the viewer may add the owner to something;
+    "say": what the owner says in a group; "talk": their direct chat, and what the owner says in it.
     """
     if "self" in tie:
         return what != "feed"
@@ -87,9 +91,9 @@ def may_see(tie: Tie, what: str, is_private: bool) -> bool:
             return "follows" in tie
         case "circle":
             return "circle" in tie
-        case "contact":
+        case "contact" | "talk":
             return True
-        case "act":
+        case "act" | "say":
             return "mutes" not in tie
         case "act on posts":
             return not tie & {"mutes", "mutes_posts"}

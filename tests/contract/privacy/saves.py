@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from tests.contract.privacy import moderation
 from tests.contract.privacy.rows import CallRow, Cell, Cells, PushRow, Told, opens, told
 from tests.contract.privacy.world import ACCOUNTS, SHARER, VIEWERS, Thing, World
 
@@ -87,11 +86,11 @@ async def _posts_counted(world: World) -> list[Told]:
 
 
 async def _comments_counted(world: World) -> list[Told]:
-    """A comment that is hidden from a user is not named to them either; counts of a withheld one are not pushed."""
+    """A comment that is hidden from a user is not named to them either."""
     return [
         told(world.audience(*comment.conditions, (comment.owner, "act on posts")), comment, comment.part_of)
         for comment in await _react(world, "comment", "love")
-        if comment.part_of and not moderation.is_withheld(comment)
+        if comment.part_of
     ]
 
 

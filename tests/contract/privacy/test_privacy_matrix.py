@@ -16,8 +16,11 @@ from tests.contract.privacy.counts import differences, wrongly_pushed
 from tests.contract.privacy.matrix import BEFORE, CALLS, NO_ROW, PUSHES, SINCE
 from tests.contract.privacy.media import wrongly_opened
 from tests.contract.privacy.recommendations import wrongly_recommended
+from tests.contract.privacy.relations import RELATIONS
 from tests.contract.privacy.rows import CallRow, Cell
-from tests.contract.privacy.world import VIEWERS, World
+from tests.contract.privacy.suspending import LOOKING, Suspension, act_around, lift, suspend
+from tests.contract.privacy.world import ACCOUNTS, VIEWERS, World
+from tests.contract.test_coming_back import come_back
 from tests.contract.test_recommended import ask_all_sources
 from tests.faults import soon
 
@@ -37,20 +40,10 @@ def test_every_method_and_push_is_in_the_matrix():
 
 @pytest.mark.parametrize("name", CALLS)
 async def test_a_call_shows_what_the_viewer_may_see(world: World, name):
-    row, method = CALLS[name], name.partition(" ")[0]
-    cells = {viewer: row.cells(world, viewer) for viewer in VIEWERS}
+    cells = {viewer: CALLS[name].cells(world, viewer) for viewer in VIEWERS}
     assert any(cells.values())
-    answers = await world.everybody(
-        method, {viewer: [cell.arguments for cell in many] for viewer, many in cells.items()}
-    )
-    await row.restore(world)
-    wrong = [
-        f"{viewer} {cell.arguments}: {fault}"
-        for viewer, many in cells.items()
-        for cell, answer in zip(many, answers[viewer], strict=True)
-        if (fault := _fault(world, row, cell, answer))
-    ]
-    assert not wrong, "\n".join([f"{len(wrong)} wrong cells:", *wrong[:20]])
+    await _check_calls(world, name, cells)
+    await CALLS[name].restore(world)
 
 
 @pytest.mark.parametrize("name", PUSHES)
@@ -65,7 +58,7 @@ async def test_a_push_reaches_those_who_may_see_it(world: World, name):
     # What is still on its way to the others now comes before a push that is published after it.
     await world.cluster.settle(*world.people.values())
     heard = {viewer: world.pushes(viewer, event) for viewer in VIEWERS}
-    leaks = {viewer: _leaks(world, viewer) for viewer in VIEWERS}
+    leaks = {viewer: _leaks(world, viewer, world.people[viewer].received) for viewer in VIEWERS}
     await row.restore(world)
     for viewer in VIEWERS:
         if row.last and heard[viewer]:
@@ -94,6 +87,63 @@ async def test_pushed_counts_agree_with_calls(world: World):
     assert await wrongly_pushed(world) == []
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def suspended(world: World) -> Suspension:
+    """The accounts are suspended from here on."""
+    return await suspend(world)
+
+
+async def test_a_replay_shows_nothing_of_accounts_that_were_suspended_meanwhile(world: World, suspended: Suspension):
+    leaks = {}
+    for viewer, reader in suspended.away.items():
+        back = await come_back(world.cluster, reader)
+        assert back.ready["recovered"]
+        assert await back.told("comment.created")
+        # Chats keep what was said, and clients must hear who has left a room.
+        received = [each for each in back.received if each[0] not in ("chat.message", "room.left")]
+        leaks[viewer] = _leaks(world, viewer, received)
+    assert not any(leaks.values()), leaks
+
+
+async def test_no_push_names_suspended_accounts(world: World, suspended: Suspension):
+    await world.quiet()
+    await act_around(world)
+    await world.cluster.settle(*(world.people[viewer] for viewer in RELATIONS))
+    leaks = {viewer: _leaks(world, viewer, world.people[viewer].received) for viewer in RELATIONS}
+    assert not any(leaks.values()), leaks
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_a_call_shows_nothing_of_suspended_accounts(world: World, suspended: Suspension, name):
+    await _check_calls(world, name, {viewer: CALLS[name].cells(world, viewer) for viewer in LOOKING})
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def lifted(world: World, suspended: Suspension) -> None:
+    """The suspensions have ended."""
+    await lift(world, suspended.decisions)
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_a_call_shows_again_what_a_suspension_hid(world: World, lifted: None, name):
+    await _check_calls(world, name, {viewer: CALLS[name].cells(world, viewer) for viewer in (*LOOKING, *ACCOUNTS)})
+    await CALLS[name].restore(world)
+
+
+async def _check_calls(world: World, name: str, cells: dict[str, list[Cell]]) -> None:
+    row, method = CALLS[name], name.partition(" ")[0]
+    answers = await world.everybody(
+        method, {viewer: [cell.arguments for cell in many] for viewer, many in cells.items()}
+    )
+    wrong = [
+        f"{viewer} {cell.arguments}: {fault}"
+        for viewer, many in cells.items()
+        for cell, answer in zip(many, answers[viewer], strict=True)
+        if (fault := _fault(world, row, cell, answer))
+    ]
+    assert not wrong, "\n".join([f"{len(wrong)} wrong cells:", *wrong[:20]])
+
+
 def _fault(world: World, row: CallRow, cell: Cell, answer: Any) -> str | None:
     """What is wrong with the answer; None if nothing is."""
     if not answer["ok"]:
@@ -111,10 +161,10 @@ def _fault(world: World, row: CallRow, cell: Cell, answer: Any) -> str | None:
     return f"hides {needed - shown}" if needed - shown else None
 
 
-def _leaks(world: World, viewer: str) -> list[tuple[str, Any]]:
+def _leaks(world: World, viewer: str, received: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
     """Pushes that name a thing which the viewer may not see, whatever they are about. Deleted things do not count."""
     return [
         (event, named)
-        for event, push in world.people[viewer].received
+        for event, push in received
         if (named := [each for each in world.read(push) if not each.is_deleted and not world.sees(viewer, each)])
     ]

@@ -172,7 +172,9 @@ CALLS = {
     "circle.remove": CallRow(_foreign_circle(user_ids=[])),
     "circle.update": CallRow(_foreign_circle(name="mine")),
     "graph.accept": CallRow(
-        _on_accounts(lambda world, viewer, account: None if "followed" in world.tie(viewer, account) else "NOT_FOUND")
+        _on_accounts(
+            lambda world, viewer, account: None if "followed" in world.standing_tie(viewer, account) else "NOT_FOUND"
+        )
     ),
     "graph.follow": CallRow(_on_accounts(_refuses_follow), restore=restore_follows),
     "graph.followers": CallRow(_list_of("follows")),
@@ -185,7 +187,9 @@ CALLS = {
         restore=_unmute_stories,
     ),
     "graph.reject": CallRow(
-        _on_accounts(lambda world, viewer, account: "NOT_FOUND" if "followed" in world.tie(viewer, account) else None)
+        _on_accounts(
+            lambda world, viewer, account: "NOT_FOUND" if "followed" in world.standing_tie(viewer, account) else None
+        )
     ),
     "graph.requests": CallRow(_requests),
     "presence.watch": CallRow(_presences, reads=_online),

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from tests.cluster import Cluster
-from tests.contract.privacy.relations import INVERSE, RELATIONS, Tie, may_see
+from tests.contract.privacy.relations import IN_CHATS, INVERSE, RELATIONS, Tie, may_see
 from tests.people import Person
 
 ACCOUNTS = ("open", "private")  # each viewer has the same relation to both
@@ -58,6 +58,7 @@ class World:
         self.things: dict[str, Thing] = {}  # by token
         self.circles: dict[str, str] = {}  # by owner: the id of the circle that the relations mean
         self.is_past = True  # while things are made
+        self.suspended: set[str] = set()  # the accounts that are suspended or banned now
         self._by_id: dict[str, Thing] = {}
         self._prefix = cluster.unique("m")
         self.tag = cluster.unique("hashtag")  # in all posts
@@ -67,7 +68,11 @@ class World:
     # ------------------------------------------------------------------------------------------ the rule
 
     def tie(self, viewer: str, owner: str) -> Tie:
-        """What stands between these users now."""
+        """What stands between these users now. A suspended account is hidden from others as by a block of its own."""
+        return frozenset({"blocked"}) if owner in self.suspended else self.standing_tie(viewer, owner)
+
+    def standing_tie(self, viewer: str, owner: str) -> Tie:
+        """The same, whoever is suspended."""
         if viewer == owner:
             return frozenset({"self"})
         if owner in ACCOUNTS and viewer in RELATIONS:
@@ -80,7 +85,11 @@ class World:
 
     def may(self, viewer: str, owner: str, *whats: str) -> bool:
         is_private = owner == "private"
-        return all(may_see(self.tie(viewer, owner), what, is_private) for what in whats)
+        return all(may_see(self._tie_for(what, viewer, owner), what, is_private) for what in whats)
+
+    def _tie_for(self, what: str, viewer: str, owner: str) -> Tie:
+        """What users said in chats stays with its readers."""
+        return (self.standing_tie if what in IN_CHATS else self.tie)(viewer, owner)
 
     def sees(self, viewer: str, thing: Thing) -> bool:
         if thing.is_deleted or (thing.only is not None and viewer not in thing.only):
@@ -102,8 +111,10 @@ class World:
         found: set[Thing] = set()
         for thing in things:
             if self.sees(viewer, thing):
-                nested = [other for other, what in thing.shows if self.may(viewer, other.owner, what)]
-                found |= {thing} | self.shown(viewer, nested)
+                nested = [(other, what) for other, what in thing.shows if self.may(viewer, other.owner, what)]
+                # A message names its sender by an id, whatever else is shown of that user.
+                found |= {thing, *(other for other, what in nested if other.kind == "user" and what in IN_CHATS)}
+                found |= self.shown(viewer, [other for other, _ in nested])
         return frozenset(found)
 
     def audience(self, *whats: tuple[str, str]) -> set[str]:
