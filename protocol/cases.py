@@ -18,7 +18,7 @@ ActKind = Literal["opened", "changed", "claimed", "released", "noted", "decided"
 class ListCases(Request, frozen=True):
     """Open cases by choices. `owner_id`: instead, all cases about a user and what is the user's, newest first."""
 
-    target_types: Annotated[list[ModeratedType], msgspec.Meta(min_length=1, max_length=6)] | None = None
+    target_types: Annotated[list[ModeratedType], msgspec.Meta(min_length=1, max_length=7)] | None = None
     reasons: Annotated[list[Reason], msgspec.Meta(min_length=1, max_length=13)] | None = None
     sources: Annotated[list[CaseSource], msgspec.Meta(min_length=1, max_length=4)] | None = None
     severity: Severity = 0
@@ -72,13 +72,17 @@ class CaseFile(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """A target as it was. `text`: of a post, comment or message. The last four are of a user or a room."""
+    """A target as it was. `text`: of a post, comment or message. The last four are of a user or a room.
+
+    room_id: of a message in a live room.
+    """
 
     author: CaseUser | None = None
     text: str | None = None
     media: list[CaseFile] = []
     post_id: str | None = None
     shared_post_id: str | None = None
+    room_id: str | None = None
     username: str | None = None
     display_name: str | None = None
     bio: str | None = None

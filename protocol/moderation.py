@@ -1,7 +1,7 @@
 """Words of moderation: what is judged, why, and what a decision does. Shared by reports, cases, decisions and rules.
 
 A target is a type and an id. A chat message is the one with the number `seq` in the chat of that id; `seq` is 0 for all
-other types, in tables and functions too (`target_seq`).
+other types, in tables and functions too (`target_seq`). A message in a live room is a `room_message`, which has an id.
 """
 
 from typing import Annotated, Literal
@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 
 Role = Literal["moderator", "admin"]
-ModeratedType = Literal["post", "comment", "message", "media", "room", "user"]
+ModeratedType = Literal["post", "comment", "message", "media", "room", "room_message", "user"]
 Reason = Literal[
     "spam",
     "harassment",

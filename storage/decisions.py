@@ -28,7 +28,9 @@ EndReason = Literal["undone", "expired", "overturned"]
 Writer: TypeAlias = "Transaction | Connection"  # the operator's commands have connections of their own
 
 _OF_USERS: frozenset[Action] = frozenset({"approve", "warn", "suspend", "ban"})
+_OF_ROOM_MESSAGES: frozenset[Action] = frozenset({"approve", "warn", "remove"})
 _OF_THINGS: frozenset[Action] = frozenset({"approve", "warn", "label", "limit", "shadow", "hold", "remove"})
+_ACTIONS: dict[ModeratedType, frozenset[Action]] = {"user": _OF_USERS, "room_message": _OF_ROOM_MESSAGES}
 _FOR_GOOD: frozenset[Action] = frozenset({"approve", "warn", "ban"})
 
 
@@ -129,8 +131,8 @@ def check(
     until: datetime.datetime | None,
 ) -> None:
     """Raise INVALID_ARGUMENT for a decision that cannot be made about any target of the type."""
-    if action not in (_OF_USERS if target_type == "user" else _OF_THINGS):
-        raise errors.invalid("action", f"cannot be done to a {target_type}")
+    if action not in _ACTIONS.get(target_type, _OF_THINGS):
+        raise errors.invalid("action", f"cannot be done to a {target_type.replace('_', ' ')}")
     if action == "shadow" and reason != "spam":
         raise errors.invalid("action", "only spam is shadowed: of everything else, the author is told")
     if action == "label" and not labels:

@@ -44,6 +44,12 @@ class EnforcedRoomRow(TypedDict):
     ended: bool
 
 
+class EnforcedRoomMessageRow(TypedDict):
+    room_id: int
+    sender_id: int
+    is_removed: bool
+
+
 class EnforcedFileRow(TypedDict):
     owner_id: int
     target_type: str | None
@@ -100,6 +106,11 @@ async def room(tx: Transaction, room_id: int) -> EnforcedRoomRow | None:
         "SELECT owner_id, NOT is_shown(standing) AS hidden, state = 'ended' AS ended FROM rooms WHERE id = $1", room_id
     )
     return cast("EnforcedRoomRow | None", row)
+
+
+async def room_message(tx: Transaction, message_id: int) -> EnforcedRoomMessageRow | None:
+    row = await tx.fetchrow("SELECT room_id, sender_id, is_removed FROM room_messages WHERE id = $1", message_id)
+    return cast("EnforcedRoomMessageRow | None", row)
 
 
 async def recheck_notifications(

@@ -213,7 +213,7 @@ CONTENT = (
         "room_messages",
         "id",
         "sender_id = person",
-        "id room_id text deleted_at",
+        "id room_id text deleted_at is_removed",
         "sender_id",
         "It is the person.",
         (Deleted(),),

@@ -28,6 +28,7 @@ _TARGETS: dict[ModeratedType, Facts] = {
     "message": Facts("رسالة", "a message"),
     "media": Facts("ملف", "a file"),
     "room": Facts("مجلس", "a live room"),
+    "room_message": Facts("رسالة في مجلس", "a message in a live room"),
     "user": Facts("الحساب", "the account"),
 }
 _REASONS: dict[Reason, Facts] = {

@@ -1,8 +1,9 @@
-"""Live rooms that moderation withholds: those inside leave, and nobody finds them."""
+"""Live rooms that moderation withholds, which those inside leave and nobody finds; and messages in them."""
 
 from domain import search_documents
 from storage import enforcement, search
 from workers.job import Job
+from workers.live_rooms import take_message_back
 
 
 async def settle(job: Job, room_id: int) -> None:
@@ -21,3 +22,11 @@ async def settle(job: Job, room_id: int) -> None:
         await job.tools.search.write([search_documents.of_room(room) for room in found], read_at=job.began_at)
     else:
         await job.tools.search.remove("room", [room_id], read_at=job.began_at)
+
+
+async def settle_message(job: Job, message_id: int, decision_id: int) -> None:
+    """Take a message that was removed away from those inside. One that is back is in the room's list of messages."""
+    async with job.tools.database.transaction() as tx:
+        message = await enforcement.room_message(tx, message_id)
+    if message is not None and message["is_removed"]:
+        await take_message_back(job, message["room_id"], message_id, message["sender_id"], cause=f":{decision_id}")

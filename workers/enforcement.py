@@ -43,6 +43,8 @@ async def _settle(job: Job, event: DecisionMadeEvent | DecisionEndedEvent, *, ma
             await _settle_file(job, event.target_id)
         case "room":
             await enforced_rooms.settle(job, event.target_id)
+        case "room_message":
+            await enforced_rooms.settle_message(job, event.target_id, event.decision_id)
         case "user":
             # The change of the account's status has ended its sessions. Nobody watches its posts or its rooms any more.
             await job.tools.broadcaster.close(event.target_id, "all")

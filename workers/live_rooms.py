@@ -53,12 +53,17 @@ async def announce_message(job: Job, event: RoomMessageSentEvent) -> None:
 
 @consumes(RoomMessageDeletedEvent, group="rooms")
 async def announce_deletion(job: Job, event: RoomMessageDeletedEvent) -> None:
+    await take_message_back(job, event.room_id, event.message_id, event.sender_id, cause="")
+
+
+async def take_message_back(job: Job, room_id: int, message_id: int, sender_id: int, *, cause: str) -> None:
+    """Tell those inside that the message is gone. cause: of the push, which is then another than the last one."""
     push = RoomMessageDeleted(
-        id=f"room.message_deleted:{event.message_id}", room_id=str(event.room_id), message_id=str(event.message_id)
+        id=f"room.message_deleted:{message_id}{cause}", room_id=str(room_id), message_id=str(message_id)
     )
-    await job.tools.roster.forget_message(event.room_id, event.message_id)
+    await job.tools.roster.forget_message(room_id, message_id)
     # Not to users who block or mute the sender: they never saw the message.
-    await job.tools.broadcaster.publish(LIVE_ROOM.channel(event.room_id), push, actor_id=event.sender_id)
+    await job.tools.broadcaster.publish(LIVE_ROOM.channel(room_id), push, actor_id=sender_id)
 
 
 @consumes(RoomInvitedEvent, group="rooms")

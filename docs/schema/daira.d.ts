@@ -257,7 +257,7 @@ export interface CaseReport {
 /** A case without contents. priority: what queues are sorted by. is_private: not everybody may see the target. */
 export interface CaseSummary {
   id: string;
-  target_type: "comment" | "media" | "message" | "post" | "room" | "user";
+  target_type: "comment" | "media" | "message" | "post" | "room" | "room_message" | "user";
   target_id: string;
   seq: number;
   owner_id: string;
@@ -698,7 +698,7 @@ export interface CreatePost {
 
 /** `seq`: of a message in the chat `target_id`. */
 export interface CreateReport {
-  target_type: "comment" | "media" | "message" | "post" | "room" | "user";
+  target_type: "comment" | "media" | "message" | "post" | "room" | "room_message" | "user";
   target_id: string;
   reason: "copyright" | "harassment" | "hate" | "illegal" | "impersonation" | "minors" | "other" | "private_information" | "scam" | "self_harm" | "sexual" | "spam" | "violence";
   seq?: number;
@@ -879,13 +879,13 @@ export interface ErrorBody {
 
 /** Something else that the reporter sees, such as a message. `seq`: of a message in the chat `target_id`. */
 export interface Evidence {
-  target_type: "comment" | "media" | "message" | "post" | "room" | "user";
+  target_type: "comment" | "media" | "message" | "post" | "room" | "room_message" | "user";
   target_id: string;
   seq?: number;
 }
 
 export interface EvidenceShown {
-  target_type: "comment" | "media" | "message" | "post" | "room" | "user";
+  target_type: "comment" | "media" | "message" | "post" | "room" | "room_message" | "user";
   target_id: string;
   seq: number;
   snapshot: Snapshot;
@@ -1099,7 +1099,7 @@ export interface ListCaseActs {
 
 /** Open cases by choices. `owner_id`: instead, all cases about a user and what is the user's, newest first. */
 export interface ListCases {
-  target_types?: ("comment" | "media" | "message" | "post" | "room" | "user")[] | null;
+  target_types?: ("comment" | "media" | "message" | "post" | "room" | "room_message" | "user")[] | null;
   reasons?: ("copyright" | "harassment" | "hate" | "illegal" | "impersonation" | "minors" | "other" | "private_information" | "scam" | "self_harm" | "sexual" | "spam" | "violence")[] | null;
   sources?: ("appeal" | "classifier" | "report" | "rule")[] | null;
   severity?: number;
@@ -1475,7 +1475,7 @@ export interface OpenChat {
 /** The caller's own report. */
 export interface OwnReport {
   id: string;
-  target_type: "comment" | "media" | "message" | "post" | "room" | "user";
+  target_type: "comment" | "media" | "message" | "post" | "room" | "room_message" | "user";
   target_id: string;
   seq: number;
   reason: "copyright" | "harassment" | "hate" | "illegal" | "impersonation" | "minors" | "other" | "private_information" | "scam" | "self_harm" | "sexual" | "spam" | "violence";
@@ -1791,7 +1791,7 @@ export interface ResetPassword {
 /** A decision that limits the caller, or something of the caller's. `seq`: of a message in the chat `target_id`. `text` says what was decided and why, in `language`. `until` is null for a decision without an end. `ground` and `category` have the words of the EU's transparency database. `appeal`: the status of the caller's appeal. */
 export interface Restriction {
   decision_id: string;
-  target_type: "comment" | "media" | "message" | "post" | "room" | "user";
+  target_type: "comment" | "media" | "message" | "post" | "room" | "room_message" | "user";
   target_id: string;
   seq: number;
   action: "approve" | "ban" | "hold" | "label" | "limit" | "remove" | "shadow" | "suspend" | "warn";
@@ -2220,13 +2220,14 @@ export interface SignedIn {
   is_restricted?: boolean;
 }
 
-/** A target as it was. `text`: of a post, comment or message. The last four are of a user or a room. */
+/** A target as it was. `text`: of a post, comment or message. The last four are of a user or a room. room_id: of a message in a live room. */
 export interface Snapshot {
   author?: CaseUser | null;
   text?: string | null;
   media?: CaseFile[];
   post_id?: string | null;
   shared_post_id?: string | null;
+  room_id?: string | null;
   username?: string | null;
   display_name?: string | null;
   bio?: string | null;

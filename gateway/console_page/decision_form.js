@@ -6,7 +6,11 @@ import { readNumber, word } from "./words.js";
 
 // In the order of the keys 1 to 9.
 export const ACTIONS = ["approve", "warn", "label", "limit", "shadow", "hold", "remove", "suspend", "ban"];
-const OF_USERS = new Set(["approve", "warn", "suspend", "ban"]);
+// Types of which only these actions are possible.
+const ONLY = {
+  user: new Set(["approve", "warn", "suspend", "ban"]),
+  room_message: new Set(["approve", "warn", "remove"]),
+};
 const TIMED = new Set(["label", "limit", "shadow", "remove", "suspend"]);
 const LABELS = ["sensitive", "violence", "sexual", "spoiler", "misleading", "graphic"];
 const DAYS = ["", "1", "3", "7", "30", "90"];
@@ -39,9 +43,9 @@ export class DecisionForm {
   }
 
   #offers() {
-    const isUser = this.summary.target_type === "user";
+    const only = ONLY[this.summary.target_type];
     return ACTIONS.filter((action) =>
-      isUser ? OF_USERS.has(action) : !["hold", "suspend", "ban"].includes(action),
+      only ? only.has(action) : !["hold", "suspend", "ban"].includes(action),
     );
   }
 

@@ -3,7 +3,7 @@ import { choice } from "./choice.js";
 import { draw, element, find } from "./dom.js";
 import { readNumber, readTime, word } from "./words.js";
 
-const TYPES = ["", "post", "comment", "message", "media", "room", "user"];
+const TYPES = ["", "post", "comment", "message", "media", "room", "room_message", "user"];
 const CHOICES = ["free", "mine", "all"];
 
 export class Queue {

@@ -10,7 +10,7 @@ $$;
 GRANT EXECUTE ON FUNCTION moderators_among TO daira_app;
 
 -- Open cases with their ranks, the highest priority first (the lowest rank), then the oldest, after that place. With
--- choices, it reads the first cases of each combination of them in the order of an index, and merges these: at most 312
+-- choices, it reads the first cases of each combination of them in the order of an index, and merges these: at most 364
 -- combinations. Null stands for all choices. `claimed`: 'free' leaves out cases that a colleague has claimed, 'mine' is
 -- what the viewer has claimed.
 CREATE OR REPLACE FUNCTION case_queue(types text[], reasons text[], sources text[], least_severity integer, claimed text,
@@ -37,7 +37,7 @@ BEGIN
         ORDER BY -c.priority, c.id LIMIT amount;
     ELSE
         RETURN QUERY SELECT found.* FROM
-            unnest(coalesce(types, '{post,comment,message,media,room,user}')) AS t (type)
+            unnest(coalesce(types, '{post,comment,message,media,room,room_message,user}')) AS t (type)
             CROSS JOIN unnest(coalesce(reasons, '{spam,harassment,hate,violence,sexual,self_harm,minors,scam,'
                 'impersonation,private_information,copyright,illegal,other}')) AS r (reason)
             CROSS JOIN unnest(coalesce(sources, '{report,rule,classifier,appeal}')) AS s (source)

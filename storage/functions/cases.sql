@@ -58,6 +58,11 @@ BEGIN
     WHEN 'room' THEN
         RETURN QUERY SELECT r.host_id, jsonb_build_object('topic', r.topic), r.visibility <> 'public'
         FROM rooms r WHERE r.id = target;
+    WHEN 'room_message' THEN
+        RETURN QUERY SELECT m.sender_id, jsonb_build_object('text', m.text, 'room_id', m.room_id::text),
+                            r.visibility <> 'public'
+        FROM room_messages m JOIN rooms r ON r.id = m.room_id
+        WHERE m.id = target AND (m.deleted_at IS NULL OR m.is_removed);
     WHEN 'user' THEN
         RETURN QUERY SELECT u.id, jsonb_build_object('username', u.username, 'display_name', u.display_name,
                                                      'bio', u.bio, 'avatar_url', u.avatar_url), false

@@ -80,6 +80,11 @@ BEGIN
             UPDATE chat_messages m SET standing = state.standing, labels = state.labels
             WHERE m.chat_id = target_id AND m.seq = target_seq
               AND (m.standing, m.labels) IS DISTINCT FROM (state.standing, state.labels);
+        WHEN 'room_message' THEN -- it is deleted for all; one that its sender or a host has deleted stays so
+            UPDATE room_messages m SET is_removed = NOT m.is_removed,
+                deleted_at = CASE WHEN m.is_removed THEN NULL ELSE now() END
+            WHERE m.id = target_id AND m.is_removed <> (state.standing = 'removed')
+              AND (m.is_removed OR m.deleted_at IS NULL);
         WHEN 'media' THEN
             UPDATE media m SET standing = state.standing, labels = state.labels,
                 public_key = CASE WHEN is_shown(state.standing) THEN m.public_key END

@@ -364,7 +364,7 @@ BEGIN
         RETURN QUERY SELECT jsonb_build_object('room_id', t.room_id, 'created_at', t.created_at)
             FROM room_invitations t WHERE (room_id, user_id) IN (SELECT room_id, user_id FROM room_invitations WHERE user_id = person);
     WHEN 'room_messages' THEN
-        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'room_id', t.room_id, 'text', t.text, 'deleted_at', t.deleted_at)
+        RETURN QUERY SELECT jsonb_build_object('id', t.id, 'room_id', t.room_id, 'text', t.text, 'deleted_at', t.deleted_at, 'is_removed', t.is_removed)
             FROM room_messages t WHERE (id) IN (SELECT id FROM room_messages WHERE sender_id = person);
     WHEN 'room_recordings' THEN
         RETURN QUERY SELECT jsonb_build_object('id', t.id, 'room_id', t.room_id, 'state', t.state, 'created_at', t.created_at, 'ended_at', t.ended_at)

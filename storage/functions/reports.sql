@@ -9,6 +9,12 @@ BEGIN
         WHEN 'media' THEN EXISTS (
             SELECT FROM media m WHERE m.id = target AND sees_media_target(m.target_type, m.target_id, m.target_seq))
         WHEN 'room' THEN sees_room(target)
+        WHEN 'room_message' THEN EXISTS (
+            SELECT FROM room_messages m
+            WHERE m.id = target AND m.deleted_at IS NULL AND sees_room(m.room_id)
+              AND m.sender_id NOT IN (SELECT h.user_id FROM hidden_users(viewer_id()) h)
+              AND NOT EXISTS (SELECT FROM room_bans b WHERE b.room_id = m.room_id AND b.user_id = viewer_id()
+                              AND (b.until IS NULL OR b.until > now())))
         ELSE sees_media_target(type, target, reportable.seq) END;
 END $$;
 

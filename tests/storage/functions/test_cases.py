@@ -86,6 +86,7 @@ async def test_moderated_shows_each_type_of_target(rows: Rows):
     room = await rows.room(alice, "circle", circle_id=1, topic="a room")
     chat = await rows.added("chats", kind="group", creator_id=alice)
     await rows.add("chat_messages", chat_id=chat, seq=7, sender_id=alice, text="a message")
+    said = await rows.added("room_messages", room_id=room, sender_id=alice, text="in a room")
     file = {"kind": "image", "status": "ready", "content_type": "image/png", "filename": "x", "size_bytes": 1}
     media = await rows.added(
         "media", owner_id=alice, object_key="private/x/", target_type="post", target_id=post, position=0, alt="cat",
@@ -100,6 +101,7 @@ async def test_moderated_shows_each_type_of_target(rows: Rows):
         ("comment", comment, 0, {"text": f"by {alice}", "media": [], "post_id": str(hidden)}, True),
         ("message", chat, 7, {"text": "a message", "media": []}, True),
         ("room", room, 0, {"topic": "a room"}, True),
+        ("room_message", said, 0, {"text": "in a room", "room_id": str(room)}, True),
         ("media", media, 0, {"media": [shown]}, False),
         ("media", loose, 0, {"media": [{**shown, "id": str(loose), "key": "private/y/", "alt": ""}]}, True),
     ]
