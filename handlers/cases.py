@@ -28,6 +28,7 @@ from storage import appeals, cases, decisions, present_cases
 from storage.cases import ShownCase
 from storage.database import Transaction
 from storage.present import optional_time
+from storage.present_cases import FileUrl
 
 MOST_REPORTS = 20
 MOST_EARLIER = 5
@@ -73,12 +74,12 @@ async def get_case(call: Call, request: CaseRef, tx: Transaction) -> Case:
     ids = await cases.ids_of_owner(tx, case["owner_id"], MAX_ID, MOST_EARLIER + 1)
     earlier = await cases.load(tx, [each for each in ids if each != case["id"]][:MOST_EARLIER])
     made = await appeals.of_case(tx, case["id"], MOST_APPEALS)
-    sign = call.services.object_urls.read_url
+    url_of = await _file_urls(call, tx, case["id"])
     return Case(
         summary=present_cases.summary(row),
         appeals=list(map(present_appeal, made)),
-        snapshot=present_cases.snapshot(orjson.loads(case["snapshot"]), sign),
-        reports=[present_cases.report(report, sign) for report in reports],
+        snapshot=present_cases.snapshot(orjson.loads(case["snapshot"]), url_of),
+        reports=[present_cases.report(report, url_of) for report in reports],
         earlier=list(map(present_cases.summary, earlier)),
     )
 
@@ -91,8 +92,9 @@ async def list_acts(call: Call, request: ListCaseActs, tx: Transaction) -> CaseA
     start = page_start(call, request.case_id, request.cursor)
     acts = await cases.load_history(tx, row["found"]["id"], start, limit)
     await _note_view(call, tx, row)
+    url_of = await _file_urls(call, tx, row["found"]["id"])
     return CaseActPage(
-        items=[present_cases.act(act, call.services.object_urls.read_url) for act in acts],
+        items=[present_cases.act(act, url_of) for act in acts],
         next_cursor=cursor_after(call, request.case_id, [act["id"] for act in acts], limit),
     )
 
@@ -176,6 +178,10 @@ async def _load(tx: Transaction, case_id: str) -> ShownCase:
     if not rows:
         raise errors.not_found("case")
     return rows[0]
+
+
+async def _file_urls(call: Call, tx: Transaction, case_id: int) -> FileUrl:
+    return present_cases.file_urls(await cases.load_objects(tx, case_id), call.services.object_urls.read_url)
 
 
 def _check(verdict: str) -> None:

@@ -63,12 +63,12 @@ class CaseUser(msgspec.Struct, frozen=True):
 
 
 class CaseFile(msgspec.Struct, frozen=True):
-    """`url` reads the original for at least 5 minutes."""
+    """`url` reads the largest form of the file for at least 5 minutes; null if the file is gone."""
 
     id: str
     kind: str
     alt: str
-    url: str
+    url: str | None
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypedDict, cast
 
 import msgspec
+import orjson
 
 from protocol.cases import ActKind, ActOfDeciding, ClaimChoice
 from protocol.moderation import Action, CaseSource, CaseStatus, ModeratedType, Reason
 from storage.database import Transaction
+from storage.media import VariantRow
 
 
 async def open_case(
@@ -176,6 +178,17 @@ async def close(
         "SELECT close_case($1, $2, $3, $4)", case_id, action, note, more
     )
     return verdict
+
+
+async def load_objects(tx: Transaction, case_id: int) -> dict[str, tuple[str, list[VariantRow]]]:
+    """The case's files by id: the beginnings of the keys of their objects, and their variants. For moderators."""
+    rows = await tx.fetch("SELECT media_id, object_key, variants FROM objects_of_case($1)", case_id)
+    return {str(row["media_id"]): (row["object_key"], orjson.loads(row["variants"])) for row in rows}
+
+
+async def let_files_go(tx: Transaction, limit: int) -> int:
+    """Let go of files that cases have held long enough; their objects are deleted by events. For workers."""
+    return int(await tx.fetchval("SELECT let_case_files_go($1)", limit))
 
 
 async def count_reports(tx: Transaction, case_id: int) -> Counted | None:

@@ -235,9 +235,12 @@ async def publish(tx: Transaction, media_id: int, public_key: str) -> bool:
 
 
 async def stored(tx: Transaction, media_id: int) -> StoredFile | None:
-    """Where the file's objects are, if it has any that stay. For workers."""
+    """Where the file's objects are, if it has any that stay; also if only a case holds them. For workers."""
     row = await tx.fetchrow(
-        "SELECT object_key, variants, lane FROM media WHERE id = $1 AND status IN ('processing', 'ready')", media_id
+        """SELECT object_key, variants, lane FROM media WHERE id = $1 AND status IN ('processing', 'ready')
+        UNION ALL SELECT object_key, variants, NULL FROM case_files WHERE media_id = $1 AND object_key IS NOT NULL
+        LIMIT 1""",
+        media_id,
     )
     return None if row is None else StoredFile(*row)
 

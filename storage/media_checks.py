@@ -51,6 +51,7 @@ async def unknown_keys(tx: Transaction, keys: Sequence[str]) -> list[str]:
             status = 'failed' OR status = 'ready' AND lane IS NULL AS is_finished
         FROM media WHERE object_key = ANY ($1)
         UNION ALL SELECT public_key, '[]', false FROM media WHERE public_key = ANY ($1)
+        UNION ALL SELECT object_key, '[]', false FROM case_files WHERE object_key = ANY ($1)
         UNION ALL SELECT object_key, '[]', false FROM room_recordings
             WHERE object_key = ANY ($1) AND state IN ('recording', 'stopping')""",
         [*{*roots.values()}],

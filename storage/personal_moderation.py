@@ -20,7 +20,22 @@ MODERATION = (
             Blanked("text = '', evidence = '[]'", "text = '' AND evidence = '[]'"),
             # Texts of others about the person.
             Blanked("text = '', evidence = '[]'", "text = '' AND evidence = '[]'", where=_ABOUT_ME),
+            # Copies of what was the person's, in reports about others.
+            Blanked(
+                "evidence = evidence_without(evidence, person)",
+                "false",
+                where="evidence @> jsonb_build_array(jsonb_build_object('owner_id', person))",
+            ),
         ),
+    ),
+    Personal(
+        "case_files",
+        "media_id, case_id",
+        None,
+        "",
+        "case_id media_id owner_id object_key variants until",
+        _MODERATORS,
+        (Deleted("owner_id = person"),),  # events let workers delete the objects
     ),
     Personal("reporters", "user_id", None, "", "user_id upheld rejected", "It weighs reports.", (Deleted(_MINE),)),
     Personal(

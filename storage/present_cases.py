@@ -1,6 +1,6 @@
 """From rows of cases to messages for moderators."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -9,9 +9,11 @@ import orjson
 from protocol.cases import ActOfDeciding, CaseAct, CaseFile, CaseReport, CaseSummary, CaseUser, EvidenceShown, Snapshot
 from protocol.timestamps import to_wire
 from storage.cases import ActRow, ReportOfCase, ShownCase
+from storage.media import ORIGINAL, VariantRow
 from storage.present import optional_time
+from storage.present_media import HLS, POSTER
 
-SignUrl = Callable[[str], str]  # from the key of an object to a URL that reads it
+FileUrl = Callable[[str], str | None]  # from the id of a file to a URL that reads it; None if its objects are gone
 
 
 def summary(row: ShownCase) -> CaseSummary:
@@ -40,22 +42,38 @@ def summary(row: ShownCase) -> CaseSummary:
     )
 
 
-def snapshot(stored: Any, sign: SignUrl) -> Snapshot:
+def file_urls(objects: Mapping[str, tuple[str, list[VariantRow]]], sign: Callable[[str], str]) -> FileUrl:
+    """objects: of the case. sign: returns a URL that reads the object of a key."""
+
+    def url_of(media_id: str) -> str | None:
+        if media_id not in objects:
+            return None
+        key, variants = objects[media_id]
+        shown = [
+            each for each in variants if each["name"] not in (POSTER, HLS) and each["content_type"] != "image/avif"
+        ]
+        largest = max(shown, key=lambda each: each["width"] or 0, default=None)
+        return sign(key + (largest["file"] if largest is not None else ORIGINAL))
+
+    return url_of
+
+
+def snapshot(stored: Any, url_of: FileUrl) -> Snapshot:
     """stored: as `case_for` has built it."""
     files = [
-        CaseFile(id=file["id"], kind=file["kind"], alt=file["alt"], url=sign(f"{file['key']}original"))
+        CaseFile(id=file["id"], kind=file["kind"], alt=file["alt"], url=url_of(file["id"]))
         for file in stored.get("media", ())
     ]
     return msgspec.convert({**stored, "media": files}, Snapshot)
 
 
-def report(row: ReportOfCase, sign: SignUrl) -> CaseReport:
+def report(row: ReportOfCase, url_of: FileUrl) -> CaseReport:
     evidence = [
         EvidenceShown(
             target_type=each["type"],
             target_id=each["id"],
             seq=each["seq"],
-            snapshot=snapshot(each["snapshot"], sign),
+            snapshot=snapshot(each["snapshot"], url_of),
         )
         for each in orjson.loads(row["evidence"])
     ]
@@ -70,14 +88,14 @@ def report(row: ReportOfCase, sign: SignUrl) -> CaseReport:
     )
 
 
-def act(row: ActRow, sign: SignUrl) -> CaseAct:
+def act(row: ActRow, url_of: FileUrl) -> CaseAct:
     details = orjson.loads(row["details"])
     return CaseAct(
         id=str(row["id"]),
         kind=row["kind"],
         actor=_user(row["actor"]),
         note=row["note"],
-        snapshot=snapshot(details.get("snapshot", {}), sign) if row["kind"] == "changed" else None,
+        snapshot=snapshot(details.get("snapshot", {}), url_of) if row["kind"] == "changed" else None,
         decision=msgspec.convert(details, ActOfDeciding) if row["kind"] == "decided" and details else None,
         created_at=to_wire(row["created_at"]),
     )

@@ -4,7 +4,7 @@ import asyncio
 
 from prometheus_client import Counter
 
-from storage import media
+from storage import cases, media
 from workers.job import Tools
 from workers.polling_loop import run_polling
 
@@ -20,7 +20,8 @@ async def sweep_media(tools: Tools, stop: asyncio.Event) -> None:
     async def turn() -> bool:
         async with tools.database.transaction() as tx:
             swept = await media.sweep(tx, BATCH)
+            let_go = await cases.let_files_go(tx, BATCH)
         SWEPT.inc(swept)
-        return swept == BATCH
+        return BATCH in (swept, let_go)
 
     await run_polling("media-sweeper", turn, POLL_S, stop)

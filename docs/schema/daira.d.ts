@@ -216,12 +216,12 @@ export interface CaseDecided {
   decided_by: CaseUser;
 }
 
-/** `url` reads the original for at least 5 minutes. */
+/** `url` reads the largest form of the file for at least 5 minutes; null if the file is gone. */
 export interface CaseFile {
   id: string;
   kind: string;
   alt: string;
-  url: string;
+  url: string | null;
 }
 
 export interface CaseOpened {

@@ -243,6 +243,7 @@ export class CaseView {
 }
 
 function mediaOf({ kind, alt, url }) {
+  if (!url) return element("p", {}, word("file_gone"));
   if (kind === "image") return element("img", { src: url, alt: alt || word("no_description") });
   return element(kind === "video" ? "video" : "audio", { src: url, controls: "", preload: "none", "aria-label": alt || word(kind) });
 }

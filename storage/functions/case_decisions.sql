@@ -35,6 +35,7 @@ CREATE OR REPLACE FUNCTION case_decided() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     UPDATE cases c SET claimed_by = NULL, claimed_until = NULL WHERE c.id = NEW.id AND c.claimed_by IS NOT NULL;
+    UPDATE case_files f SET until = NEW.decided_at + interval '6 months' WHERE f.case_id = NEW.id;
     PERFORM settle_reports(NEW.id, NEW.action);
     PERFORM tell_of_case('case.changed', NEW.id, jsonb_build_object('change', 'decided'));
     RETURN NULL;

@@ -14,13 +14,17 @@ CREATE OR REPLACE FUNCTION post_is_private(post bigint) RETURNS boolean
     RETURN NOT EXISTS (SELECT FROM public.posts p JOIN public.users u ON u.id = p.author_id
                        WHERE p.id = post AND p.visibility = 'public' AND NOT u.is_private);
 
+-- A file, as snapshots show it; where its objects are, `case_files` tells. Code before revision 0046 reads `key`.
+CREATE OR REPLACE FUNCTION moderated_file(file public.media) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    RETURN jsonb_build_object('id', file.id::text, 'kind', file.kind, 'key', 'private/' || file.id || '/',
+                              'alt', file.alt);
+
 -- The files of a target, as snapshots show them.
 CREATE OR REPLACE FUNCTION moderated_files(type text, target bigint, seq integer) RETURNS jsonb
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
-    RETURN (SELECT coalesce(jsonb_agg(jsonb_build_object('id', m.id::text, 'kind', m.kind, 'key', m.object_key,
-                                                         'alt', m.alt) ORDER BY m.position), '[]')
-            FROM public.media m
-            WHERE m.target_type = type AND m.target_id = target AND coalesce(m.target_seq, 0) = seq);
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT coalesce(jsonb_agg(moderated_file(m) ORDER BY m.position), '[]') FROM files_of(type, target, seq) m
+$$;
 
 -- The target as it is now: its owner, its contents, and whether its audience is limited. No row if it is gone.
 CREATE OR REPLACE FUNCTION moderated(type text, target bigint, seq integer)
@@ -44,8 +48,7 @@ BEGIN
                             true
         FROM chat_messages m WHERE m.chat_id = target AND m.seq = moderated.seq AND m.deleted_at IS NULL;
     WHEN 'media' THEN
-        RETURN QUERY SELECT f.owner_id, jsonb_build_object('media', jsonb_build_array(jsonb_build_object(
-                                'id', f.id::text, 'kind', f.kind, 'key', f.object_key, 'alt', f.alt))),
+        RETURN QUERY SELECT f.owner_id, jsonb_build_object('media', moderated_files(type, target, 0)),
                             CASE f.target_type
                                 WHEN 'user' THEN false
                                 WHEN 'post' THEN post_is_private(f.target_id)
@@ -110,6 +113,7 @@ BEGIN
             IF standing.content_hash <> fingerprint OR standing.severity < gravity OR found_by = 'appeal' THEN
                 PERFORM add_to_case(standing.id, found_by, why, gravity, barred, due, subject.snapshot, fingerprint,
                                     subject.is_private);
+                PERFORM hold_files(standing.id, type, target, seq);
             END IF;
             RETURN standing.id;
         END IF;
@@ -125,6 +129,7 @@ BEGIN
         ON CONFLICT DO NOTHING RETURNING id INTO opened;
         IF opened IS NOT NULL THEN
             INSERT INTO case_acts (id, case_id, kind) VALUES (mint_id(), opened, 'opened');
+            PERFORM hold_files(opened, type, target, seq);
             PERFORM tell_of_case('case.opened', opened);
             RETURN opened;
         END IF; -- otherwise another transaction has opened it, and has committed

@@ -169,10 +169,13 @@ $$;
 -- Signed URLs of the files of a withheld thing are to reach nothing any more.
 CREATE OR REPLACE FUNCTION withhold_files(type text, target bigint, seq integer) RETURNS void
     LANGUAGE sql SET search_path = public, pg_temp AS $$
-    INSERT INTO outbox (id, topic, key, payload)
-    SELECT mint_id(), 'media.withheld', m.id::text,
-           convert_to(jsonb_build_object('v', 1, 'media_id', m.id)::text, 'UTF8')
-    FROM files_of(type, target, seq) m WHERE m.status IN ('processing', 'ready')
+    SELECT tell_of_withheld(m.id) FROM files_of(type, target, seq) m WHERE m.status IN ('processing', 'ready')
+$$;
+
+CREATE OR REPLACE FUNCTION tell_of_withheld(file bigint) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    INSERT INTO outbox (id, topic, key, payload) VALUES (
+        mint_id(), 'media.withheld', file::text, convert_to(jsonb_build_object('v', 1, 'media_id', file)::text, 'UTF8'))
 $$;
 
 -- Bans and suspends a user, or lets the user back in. A trigger ends the sessions of users who are not active any more,

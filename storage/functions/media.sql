@@ -230,7 +230,7 @@ CREATE OR REPLACE FUNCTION files_of(type text, target bigint, seq integer) RETUR
 $$;
 
 -- All objects of the file are copied from `from_key` to `to_key`: signed URLs of before are to reach nothing any more.
--- Returns false if the file is gone, or has got other objects since it had those variants and that lane. Whoever processes
+-- Returns false if the file is gone and no case holds it, or if it has got other objects since it had those variants and that lane. Whoever processes
 -- it loses the lease, and begins again at the new key.
 CREATE OR REPLACE FUNCTION move_media(asked bigint, from_key text, had jsonb, was_in text, to_key text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -238,6 +238,9 @@ BEGIN
     UPDATE media m SET object_key = to_key, started_at = NULL, due_at = CASE WHEN m.lane IS NOT NULL THEN now() END
     WHERE m.id = asked AND m.object_key = from_key AND m.status IN ('processing', 'ready') AND m.variants = had
       AND m.lane IS NOT DISTINCT FROM was_in;
+    IF NOT FOUND THEN
+        UPDATE case_files f SET object_key = to_key WHERE f.media_id = asked AND f.object_key = from_key;
+    END IF;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
@@ -291,6 +294,7 @@ DECLARE
     file media := CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
     is_gone boolean := TG_OP = 'DELETE' OR NEW.status = 'failed';
     event jsonb := jsonb_build_object('v', 1, 'media_id', file.id);
+    is_held boolean;
     prefixes text[];
 BEGIN
     IF TG_NAME = 'media_uploaded' THEN
@@ -300,7 +304,8 @@ BEGIN
     ELSIF TG_NAME = 'media_processed' THEN
         event := event || jsonb_build_object('prefixes', ARRAY [file.object_key || 'original']);
     ELSE
-        prefixes := array_remove(ARRAY [CASE WHEN is_gone THEN file.object_key END,
+        is_held := TG_OP = 'DELETE' AND leave_to_cases(OLD);
+        prefixes := array_remove(ARRAY [CASE WHEN is_gone AND NOT is_held THEN file.object_key END,
                                         CASE WHEN is_gone OR OLD.public_key IS DISTINCT FROM NEW.public_key
                                             THEN OLD.public_key END], NULL);
         IF prefixes = '{}' THEN RETURN NULL; END IF;

@@ -138,6 +138,16 @@ BEGIN
             SELECT id FROM reports WHERE case_id IN (SELECT c.id FROM cases c WHERE c.owner_id = person)
                 AND NOT (text = '' AND evidence = '[]') LIMIT amount);
         GET DIAGNOSTICS erased = ROW_COUNT;
+    WHEN 'reports.2' THEN
+        UPDATE reports SET evidence = evidence_without(evidence, person)
+        WHERE (id) IN (
+            SELECT id FROM reports WHERE evidence @> jsonb_build_array(jsonb_build_object('owner_id', person))
+                AND NOT (false) LIMIT amount);
+        GET DIAGNOSTICS erased = ROW_COUNT;
+    WHEN 'case_files' THEN
+        DELETE FROM case_files WHERE (media_id, case_id) IN (
+            SELECT media_id, case_id FROM case_files WHERE owner_id = person LIMIT amount);
+        GET DIAGNOSTICS erased = ROW_COUNT;
     WHEN 'reporters' THEN
         DELETE FROM reporters WHERE (user_id) IN (
             SELECT user_id FROM reporters WHERE user_id = person LIMIT amount);

@@ -74,7 +74,8 @@ BEGIN
         RETURN;
     END IF;
     SELECT min(p.place) FILTER (WHERE m.contents IS NULL) - 1,
-           coalesce(jsonb_agg(p.proof || jsonb_build_object('snapshot', m.contents) ORDER BY p.place), '[]')
+           coalesce(jsonb_agg(p.proof || jsonb_build_object('owner_id', m.owner_id, 'snapshot', m.contents)
+                              ORDER BY p.place), '[]')
     INTO faulty, kept
     FROM jsonb_array_elements(proofs) WITH ORDINALITY AS p (proof, place)
     LEFT JOIN LATERAL moderated(p.proof ->> 'type', (p.proof ->> 'id')::bigint, (p.proof ->> 'seq')::integer) m
@@ -101,6 +102,8 @@ BEGIN
     IF filed IS NULL THEN
         SELECT r.id INTO filed FROM reports r WHERE r.case_id = standing.id AND r.reporter_id = me;
     ELSE
+        PERFORM hold_files(standing.id, p.proof ->> 'type', (p.proof ->> 'id')::bigint, (p.proof ->> 'seq')::integer)
+        FROM jsonb_array_elements(proofs) AS p (proof);
         PERFORM tell_of_report('report.created', filed, standing.id);
     END IF;
 END $$;

@@ -8,8 +8,10 @@ import pytest
 from storage.personal_data import PERSONAL
 from storage.personal_records import Deleted
 from tests.cluster import Cluster
+from tests.contract.moderators import appoint, reported
 from tests.contract.test_auth import PASSWORD, register
 from tests.faults import soon
+from tests.media_files import add_file
 from tests.workers.lives import live
 from workers import erasures
 
@@ -121,6 +123,29 @@ async def test_no_trace_of_an_erased_account_is_left(cluster: Cluster, person):
     await soon(left, [])
     assert await lasting_keys_with(cluster, token) == []
     assert await owner.fetchval("SELECT erased_at IS NOT NULL FROM account_deletions WHERE user_id = $1", int(alice.id))
+    await owner.close()
+
+
+async def test_copies_in_the_evidence_of_others_go_too(cluster: Cluster, person):
+    token = f"q{secrets.token_hex(6)}z"
+    alice, _ = await register(cluster)
+    bob, carol, moderator = [await person(name) for name in ("bob", "carol", "moderator")]
+    file = await add_file(cluster, alice, stored=True)
+    mine = (await alice.call("post.create", text=token, media_ids=[file]))["id"]
+    target, other = [(await bob.call("post.create", text=text))["id"] for text in ("spam", "more spam")]
+    evidence = [{"target_type": "post", "target_id": each} for each in (mine, other)]
+    case_id = await reported(cluster, carol, "post", target, evidence=evidence)
+    owner = await cluster.owner()
+    assert "reports" in await tables_with(owner, token)
+    await alice.call("account.delete", password=PASSWORD)
+    await owner.execute("UPDATE account_deletions SET erase_at = now() WHERE user_id = $1", int(alice.id))
+    await erase_all_due(cluster)
+    await cluster.settle()
+    assert await tables_with(owner, token) == []
+    assert await objects_of(cluster, [f"private/{file}/"]) == []
+    await appoint(cluster, moderator)
+    [report] = (await moderator.call("case.get", case_id=case_id))["reports"]
+    assert [each["snapshot"]["text"] for each in report["evidence"]] == [None, "more spam"]
     await owner.close()
 
 

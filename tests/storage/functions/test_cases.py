@@ -94,7 +94,7 @@ async def test_moderated_shows_each_type_of_target(rows: Rows):
     )  # fmt: skip
     loose = await rows.added("media", owner_id=alice, object_key="private/y/", **file)
 
-    shown = {"id": str(media), "kind": "image", "key": "private/x/", "alt": "cat"}
+    shown = {"id": str(media), "kind": "image", "key": f"private/{media}/", "alt": "cat"}
     expected = [
         ("post", post, 0, {"text": "a post", "media": [shown], "shared_post_id": None}, False),
         ("post", hidden, 0, {"text": "for followers", "media": [], "shared_post_id": None}, True),
@@ -103,7 +103,7 @@ async def test_moderated_shows_each_type_of_target(rows: Rows):
         ("room", room, 0, {"topic": "a room"}, True),
         ("room_message", said, 0, {"text": "in a room", "room_id": str(room)}, True),
         ("media", media, 0, {"media": [shown]}, False),
-        ("media", loose, 0, {"media": [{**shown, "id": str(loose), "key": "private/y/", "alt": ""}]}, True),
+        ("media", loose, 0, {"media": [{**shown, "id": str(loose), "key": f"private/{loose}/", "alt": ""}]}, True),
     ]
     for type_, target, seq, contents, is_private in expected:
         [(owner, found, hidden)] = await rows.list(None, "moderated", type_, target, seq)

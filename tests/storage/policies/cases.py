@@ -9,6 +9,7 @@ CASES = {
     "cases": Rules("", "", False, ((NO_ONE, "UPDATE cases SET severity = 4 WHERE id = {case}"),)),
     "case_acts": Rules("", "", False, ((NO_ONE, "UPDATE case_acts SET note = 'x' WHERE id = {case_act}"),)),
     "reports": Rules("", "", False, ((NO_ONE, "UPDATE reports SET weight = 1 WHERE id = {report}"),)),
+    "case_files": Rules("", "", False, ((NO_ONE, "UPDATE case_files SET until = now() WHERE case_id = {case}"),)),
     "reporters": Rules("", "", False, ((NO_ONE, "UPDATE reporters SET upheld = 99 WHERE user_id = {other}"),)),
 }  # fmt: skip
 
@@ -41,12 +42,14 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
         ("muted banned", "SELECT close_case({case}, 'warn', '', '{{}}') = 'closed'"),
         ("muted banned", "SELECT close_case({decided_case}, 'warn', '', '{{}}') = 'decided'"),
     ),
+    "objects_of_case": (("muted banned", "SELECT media_id = {file} FROM objects_of_case({case})"),),
     "note_case": (("muted banned", "SELECT note_case({case}, 'x')"),),
 }  # fmt: skip
-TO_WORKERS = {"open_case", "shown_cases", "count_reports"}
+TO_WORKERS = {"open_case", "shown_cases", "count_reports", "let_case_files_go"}
 INTERNAL = {
     "case_refusal",
     "reason_severity", "post_is_private", "moderated_files", "moderated", "tell_of_case", "case_for", "add_to_case",
     "role_changed", "reportable", "report_weight", "report_outcome", "report_severity", "tell_of_report",
+    "moderated_file", "hold_files", "leave_to_cases", "case_file_let_go", "let_case_files_go", "evidence_without",
     "count_reports", "case_user", "note_act", "case_decided", "settle_reports",
 }  # fmt: skip

@@ -268,6 +268,7 @@ _BELONGINGS = """
                ({decided_case}, 'user', {open}, {open}, 'report', 'spam', 0, '{{}}', '', false, 'decided', now(),
                 'warn');
     INSERT INTO case_acts (id, case_id, kind) VALUES ({case_act}, {case}, 'opened');
+    INSERT INTO case_files (case_id, media_id, owner_id) VALUES ({case}, {file}, {owner});
     INSERT INTO reports (id, case_id, reporter_id, reason, weight) VALUES ({report}, {case}, {other}, 'spam', 0.5);
     INSERT INTO reporters (user_id, upheld) VALUES ({other}, 1);
     INSERT INTO decisions (id, target_type, target_id, user_id, action, reason, decided_by)
