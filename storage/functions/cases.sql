@@ -14,7 +14,7 @@ CREATE OR REPLACE FUNCTION post_is_private(post bigint) RETURNS boolean
     RETURN NOT EXISTS (SELECT FROM public.posts p JOIN public.users u ON u.id = p.author_id
                        WHERE p.id = post AND p.visibility = 'public' AND NOT u.is_private);
 
--- A file, as snapshots show it; where its objects are, `case_files` tells. Code before revision 0046 reads `key`.
+-- A file, as snapshots show it; where its objects are, `case_files` tells. Code before revision 0047 reads `key`.
 CREATE OR REPLACE FUNCTION moderated_file(file public.media) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
     RETURN jsonb_build_object('id', file.id::text, 'kind', file.kind, 'key', 'private/' || file.id || '/',

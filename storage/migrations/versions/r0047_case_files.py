@@ -6,8 +6,8 @@ from typing import Any
 from alembic import op
 from sqlalchemy.util import await_only
 
-revision = "0046"
-down_revision = "0045"
+revision = "0047"
+down_revision = "0046"
 
 
 def upgrade() -> None:
