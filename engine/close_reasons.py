@@ -33,7 +33,11 @@ class CloseReason(Enum):
     REVOKED = "revoked", False, "the session was revoked; `session.revoked` and DISCONNECT are sent"
     SUSPENDED = "suspended", False, "the account was suspended; `session.revoked` and DISCONNECT are sent"
     BANNED = "banned", False, "the account was banned; `session.revoked` and DISCONNECT are sent"
-    EXPIRED = "expired", False, "the access token expired; `session.expired` and DISCONNECT are sent"
+    EXPIRED = (
+        "expired",
+        False,
+        "the access token expired, or the suspension ended; `session.expired` and DISCONNECT are sent",
+    )
 
     def __init__(self, label: str, reconnects: bool, when: str) -> None:
         self.label = label

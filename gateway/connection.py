@@ -42,6 +42,7 @@ from protocol.users import User
 
 CONNECT_WITHIN_S = 10.0
 ANONYMOUS_FOR_S = 600.0
+SUSPENSION_CHECK_S = 10.0
 AFRESH_AGAIN_S, AFRESH_AGAIN_AT_MOST_S = 1.0, 30.0
 # Enough to sign in with: a client that has not yet done so must cost little.
 ANONYMOUS_BOUNDS = Bounds(payload=16 * 1024, packets_per_s=100)
@@ -410,12 +411,31 @@ class Connection:
 
     def _set_timer(self) -> None:
         self._timer.cancel()
-        loop = asyncio.get_running_loop()
-        if self.viewer is None:
+        loop, viewer = asyncio.get_running_loop(), self.viewer
+        if viewer is None:
             self._timer = loop.call_later(ANONYMOUS_FOR_S, self._socket.drop, CloseReason.ANONYMOUS)
         else:
-            left = (self.viewer.expires_at + EXPIRY_GRACE - datetime.now(UTC)).total_seconds()
-            self._timer = loop.call_later(left, self._expire)
+            left = (viewer.expires_at + EXPIRY_GRACE - datetime.now(UTC)).total_seconds()
+            if viewer.is_restricted and left > SUSPENSION_CHECK_S:
+                self._timer = loop.call_later(SUSPENSION_CHECK_S, lambda: self._spawn(self._check_suspension(viewer)))
+            else:
+                self._timer = loop.call_later(left, self._expire)
+
+    async def _check_suspension(self, viewer: Viewer) -> None:
+        """Tell the client of a suspended user to return with a new token once the suspension has ended."""
+        has_ended = False
+        try:
+            await self._entry.sessions.check_restricted(viewer)
+        except Unavailable:
+            pass  # ask again later
+        except Refused:
+            has_ended = True
+        if self.is_closed or self.viewer is not viewer:
+            return  # the client has a new token already
+        if has_ended:
+            self._expire()
+        else:
+            self._set_timer()
 
     def _expire(self) -> None:
         self._push(SessionExpired(id=f"session.expired:{secrets.token_hex(8)}"))

@@ -103,7 +103,7 @@ class SessionRef(Request, frozen=True):
 
 
 class SessionReady(Push, frozen=True):
-    """`is_restricted`: the user is suspended, and gets no pushes. Reconnect with a new token once that has ended."""
+    """`is_restricted`: the user is suspended, and gets no pushes but `session.expired` once that has ended."""
 
     event: ClassVar[str] = "session.ready"
     session_id: str | None
@@ -115,6 +115,8 @@ class SessionReady(Push, frozen=True):
 
 
 class SessionExpired(Push, frozen=True):
+    """The access token expired, or the suspension that restricted it ended: reconnect with a refreshed one."""
+
     event: ClassVar[str] = "session.expired"
 
 

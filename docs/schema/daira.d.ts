@@ -2103,6 +2103,7 @@ export interface SendToRoom {
   idempotency_key?: string | null;
 }
 
+/** The access token expired, or the suspension that restricted it ended: reconnect with a refreshed one. */
 export interface SessionExpired {
   id: string;
 }
@@ -2121,7 +2122,7 @@ export interface SessionList {
   next_cursor: string | null;
 }
 
-/** `is_restricted`: the user is suspended, and gets no pushes. Reconnect with a new token once that has ended. */
+/** `is_restricted`: the user is suspended, and gets no pushes but `session.expired` once that has ended. */
 export interface SessionReady {
   id: string;
   session_id: string | null;

@@ -281,6 +281,23 @@ async def test_a_suspended_user_may_only_appeal_export_and_leave(cluster: Cluste
     assert refused.code == "UNAUTHENTICATED"  # the sessions of before have ended
 
 
+async def test_a_restricted_client_is_told_when_the_suspension_has_ended(
+    cluster: Cluster, moderator: Person, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("gateway.connection.SUSPENSION_CHECK_S", 0.05)
+    alice, _ = await register(cluster)
+    decision = await decide(cluster, moderator, alice.id, "suspend", target_type="user")
+    guest = await cluster.guest()
+    signed_in = await guest.call("auth.login", email=f"{alice.name}@example.org", password=PASSWORD)
+    await moderator.call("decision.undo", decision_id=decision)
+    await guest.expect("session.expired")
+    renewed = await (await cluster.guest()).call("auth.refresh", refresh_token=signed_in["refresh_token"])
+    assert not renewed["is_restricted"]
+    back = cluster.new_client(alice.name, "python-msgpack")
+    await cluster.connect(back, node="b", codec="msgpack", token=renewed["access_token"])
+    assert (await back.call("user.me"))["id"] == alice.id
+
+
 async def test_a_suspension_is_told_by_mail_and_lifted_by_undoing(cluster: Cluster, moderator: Person):
     alice, _ = await register(cluster)
     decision = await decide(cluster, moderator, alice.id, "ban", target_type="user")

@@ -732,6 +732,33 @@ async def test_a_socket_lives_until_its_token_has_been_expired_for_a_minute(peer
     assert first.cancelled()
 
 
+async def test_the_client_of_a_suspended_user_is_told_that_the_suspension_has_ended(peer, monkeypatch):
+    monkeypatch.setattr(module, "SUSPENSION_CHECK_S", 0)
+    peer.viewer = SUSPENDED
+    connection = await peer.connected()
+    peer.log.clear()
+    peer.fails = Unavailable(CloseReason.DEPENDENCY)
+    await timers()
+    await timers()
+    assert len(peer.did("check restricted")) > 1  # it goes on while PostgreSQL does not answer
+    assert not connection.is_closed
+    peer.fails = Refused("UNAUTHENTICATED", "revoked")
+    await timers()
+    assert peer.pushed[-1][0] == "session.expired"
+    assert peer.did("linger") == [("linger", CloseReason.EXPIRED)]
+
+
+async def test_a_client_that_signs_in_again_while_its_suspension_is_checked_stays(peer, monkeypatch):
+    monkeypatch.setattr(module, "SUSPENSION_CHECK_S", 0)
+    peer.viewer = SUSPENDED
+    connection = await peer.connected()
+    check = connection._check_suspension(SUSPENDED)
+    connection.sign_in(VIEWER)
+    peer.fails = Refused("UNAUTHENTICATED", "revoked")
+    await check
+    assert (connection.viewer, peer.did("linger")) == (VIEWER, [])
+
+
 async def test_a_client_whose_token_has_expired_is_told(peer):
     peer.viewer = Viewer(1, 2, datetime(2000, 1, 1, tzinfo=UTC))
     await peer.connected()
