@@ -77,12 +77,12 @@ class Broadcaster:
         Raises ValueError for a recoverable push to a channel that is not logged: nothing would replay it.
         """
         if push.flow != "recover":
-            await self.publish_unkept(channel, push, actor_id, not_to=not_to, only_to=only_to)
+            await self.publish_unkept(channel, push, actor_id, only_to=only_to)
             return True
         kind = self._kinds.of(channel)
         if not kind.is_logged:
             raise ValueError(f"{type(push).__name__}.flow is 'recover', but channels of {kind.prefix!r} are not logged")
-        body = _body(push, actor_id, about, not_to, only_to)
+        body = _body(push, actor_id, about, not_to=not_to, only_to=only_to)
         history = push.history
         arguments = (
             self._shards.publish_command, self._names.redis_channel(channel), push.id, body, history.pushes,
@@ -94,10 +94,13 @@ class Broadcaster:
         return bool(outcome >= 0)
 
     def publish_unkept(
-        self, channel: str, push: Push, actor_id: int = 0, *, not_to: int = 0, only_to: int = 0
+        self, channel: str, push: Push, actor_id: int = 0, *, only_to: int = 0, own_to: Sequence[int] = ()
     ) -> "asyncio.Future[object]":
-        """Publish a push that is not kept for who misses it. Raises RedisError, and so does the future."""
-        body = _body(push, actor_id, not_to=not_to, only_to=only_to)
+        """Publish a push that is not kept for who misses it. Raises RedisError, and so does the future.
+
+        own_to: users whose nodes load the counts of a push as those users see them.
+        """
+        body = _body(push, actor_id, only_to=only_to, own_to=own_to)
         return self._shards.publish(self._shards.of(channel), self._names.redis_channel(channel), b"E" + body)
 
     async def publish_to_users(
@@ -205,13 +208,21 @@ class Broadcaster:
             await self.tell_node(node, control(here))
 
 
-def _body(push: Push, actor_id: int, about: str = "", not_to: int = 0, only_to: int = 0) -> bytes:
+def _body(
+    push: Push,
+    actor_id: int,
+    about: str = "",
+    *,
+    not_to: int = 0,
+    only_to: int = 0,
+    own_to: Sequence[int] = (),
+) -> bytes:
     """Encode the push, as a step of the current trace. Nodes that deliver the push continue it, if it is sampled."""
     step = traces.open_step(f"publish {push.event}", "producer")
-    if step is None:
-        return _encode(encode_push(push, actor_id, about, not_to=not_to, only_to=only_to))
-    body = _encode(encode_push(push, actor_id, about, step.context, not_to, only_to))
-    step.end()
+    trace = "" if step is None else step.context
+    body = _encode(encode_push(push, actor_id, about, trace, not_to, only_to, own_to))
+    if step is not None:
+        step.end()
     return body
 
 

@@ -223,8 +223,9 @@ class Delivery:
             recipients = list(members)
         if deliver_own := self._own.get(written.event):
             hides = self._members.hides_anybody
-            deliver_own([each for each in recipients if hides(each.user_id)], written)
-            return [each for each in recipients if not hides(each.user_id)]
+            own = {each for each in recipients if each.user_id in written.own_to or hides(each.user_id)}
+            deliver_own([each for each in recipients if each in own], written)
+            return [each for each in recipients if each not in own]
         return recipients
 
     def _run_soon(self) -> None:

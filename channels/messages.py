@@ -1,6 +1,6 @@
 """Messages between nodes over Redis: frames to write to sockets, and control messages."""
 
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Sequence
 
 import msgspec
 
@@ -20,7 +20,8 @@ class Frames(msgspec.Struct, frozen=True, array_like=True):
     body, who are removed from it for recipients who hide them. about: the channel of what the push tells of; a replay
     checks again whether the recipient may see it. trace: the `traceparent` of its publication, if that is sampled.
     not_to: a user who does not get it, or 0: moderation withholds something from all but its author. only_to: the one
-    user who gets it, or 0 for all: the author of what is withheld.
+    user who gets it, or 0 for all: the author of what is withheld. own_to: users who get their own version of a push of
+    sums.
     """
 
     event: str
@@ -35,6 +36,7 @@ class Frames(msgspec.Struct, frozen=True, array_like=True):
     trace: str = ""
     not_to: int = 0
     only_to: int = 0
+    own_to: list[int] = []
 
 
 decode_frames = msgspec.msgpack.Decoder(Frames).decode
@@ -62,6 +64,7 @@ class Written(msgspec.Struct):
     shown_ids: tuple[int, ...] = ()
     not_to: int = 0
     only_to: int = 0
+    own_to: frozenset[int] = frozenset()
     step: OpenSpan | None = None
 
     def is_for(self, user_id: int) -> bool:
@@ -70,7 +73,13 @@ class Written(msgspec.Struct):
 
 
 def encode_push(
-    push: Push, actor_id: int = 0, about: str = "", trace: str = "", not_to: int = 0, only_to: int = 0
+    push: Push,
+    actor_id: int = 0,
+    about: str = "",
+    trace: str = "",
+    not_to: int = 0,
+    only_to: int = 0,
+    own_to: Sequence[int] = (),
 ) -> Frames:
     if push.flow == "recover":
         msgpack, json = wire.MSGPACK.push_before_offset(push), wire.JSON.push_before_offset(push)
@@ -78,7 +87,7 @@ def encode_push(
         msgpack, json = wire.MSGPACK.push(push), wire.JSON.push(push)
     return Frames(
         push.event, push.id, actor_id, about, push.flow, push.replaces, msgpack, json, push.shown_ids, trace, not_to,
-        only_to,
+        only_to, [*own_to],
     )  # fmt: skip
 
 
@@ -87,6 +96,7 @@ def finish(frames: Frames, channel: str, offset: str) -> Written:
     written = Written(
         frames.event, frames.id, frames.actor_id, frames.about, frames.flow, (channel, frames.replaces),
         channel, frames.msgpack, frames.json, not_to=frames.not_to, only_to=frames.only_to,
+        own_to=frozenset(frames.own_to),
     )  # fmt: skip
     if frames.trace:
         written.step = open_span(frames.trace, f"deliver {frames.event}", "consumer")

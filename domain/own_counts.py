@@ -1,4 +1,5 @@
-"""Counts for watchers who hide users: as calls answer them, without what these users did.
+"""Counts for watchers who hide users: as calls answer them, without what these users did. Authors of comments that are
+withheld from others get such counts, too.
 
 All other watchers get the same frame. The numbers of one watcher take a query, so they follow a little later, only the
 newest ones, and a node spends half of one connection's time on them at most.

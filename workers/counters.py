@@ -102,9 +102,12 @@ class Counters:
                     return
                 unpushed = await counts.take_unpushed(tx, PUSHES)
                 # Before the commit: if this process dies here, the next turn pushes them again.
-                publish = self._tools.broadcaster.publish
+                publish = self._tools.broadcaster.publish_unkept
                 await asyncio.gather(
-                    *(publish(POST.channel(post["id"]), present.post_counted(post)) for post in unpushed.posts),
+                    *(
+                        publish(POST.channel(post["id"]), present.post_counted(post), own_to=post["own_to"])
+                        for post in unpushed.posts
+                    ),
                     # Not to users who hide the author: they do not see the comment.
                     *(
                         publish(

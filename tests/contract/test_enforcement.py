@@ -143,6 +143,26 @@ async def test_the_authors_devices_hear_of_a_withheld_comment_as_of_any_other(
         assert not [event for event, _ in other.received if event.startswith("comment.")]
 
 
+@pytest.mark.parametrize("action", ACTIONS)
+async def test_pushed_counts_do_not_tell_an_author_that_a_comment_is_withheld(
+    cluster: Cluster, scene, moderator: Moderating, action
+):
+    alice, bob, carol, post = scene
+    await bob.call("post.watch", post_id=post["id"])
+    comment = (await bob.call("comment.create", post_id=post["id"], text="spam"))["id"]
+    await cluster.settle(bob, carol)
+    bob.received.clear()
+    await moderator.decide("comment", comment, action)
+    await alice.call("reaction.set", target_type="post", target_id=post["id"], kind="like")
+    await cluster.settle(bob, carol)
+    version = (await carol.call("post.get", post_id=post["id"]))["counts_version"]
+    shown = await carol.expect("post.counted", version=version)
+    assert (shown["counts"]["comments"], shown["counts"]["reactions"]) == (0, {"like": 1})
+    shown = await bob.expect("post.counted", version=version)
+    assert (shown["counts"]["comments"], shown["counts"]["reactions"]) == (1, {"like": 1})
+    assert {push["counts"]["comments"] for push in bob.heard("post.counted")} <= {1}
+
+
 async def test_what_was_held_at_once_is_told_when_it_is_approved(cluster: Cluster, person, moderator: Moderating):
     alice, bob = await person("alice"), await person("bob", node="b")
     await bob.call("graph.follow", user_id=alice.id)
