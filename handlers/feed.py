@@ -96,7 +96,7 @@ async def _rank(call: Call, tx: Transaction, request: GetFeed) -> FeedOrder:
     """The order of a ranked feed: unseen posts of the feed, and recommended ones."""
     viewer_id, services = call.viewer.id, call.services
     seen, kept = services.seen.ask(viewer_id), services.recommendations.ask(viewer_id)  # in one write with the feed
-    stored = await stored_ids(call, tx)
+    stored = await stored_ids(call, tx, LONGEST_READING)
     found = await services.recommendations.of(tx, viewer_id, kept)
     ranked = await feed_ranking.rank(
         tx, stored, list(found), LONGEST_READING, services.now(), bool(request.creators_only)
@@ -139,14 +139,14 @@ def _scope(name: str, request: GetFeed) -> str:
     return f"{name}:creators" if request.creators_only else name
 
 
-async def stored_ids(call: Call, tx: Transaction) -> list[int]:
-    """Post ids of the caller's feed, newest first. Rebuilds a feed that Redis has lost or evicted."""
+async def stored_ids(call: Call, tx: Transaction, newest: int = LONGEST) -> list[int]:
+    """So many post ids of the caller's feed, newest first. Rebuilds a feed that Redis has lost or evicted."""
     feeds, viewer_id = call.services.feeds, call.viewer.id
-    found = await feeds.read(viewer_id)
+    found = await feeds.read(viewer_id, newest)
     if found is None:
         require_primary(tx)  # or posts would be lost whose fan-out came before the rebuild, and their rows after it
         await feeds.begin_rebuild(viewer_id)
         rebuilt = await posts.feed_ids(tx, LONGEST)
         await feeds.finish_rebuild(viewer_id, rebuilt)
-        found = await feeds.read(viewer_id)
-    return found if found is not None else rebuilt
+        found = await feeds.read(viewer_id, newest)
+    return found if found is not None else rebuilt[:newest]

@@ -60,10 +60,10 @@ class Feeds:
         if post_ids:
             await self._call_each("ZREM", user_ids, *post_ids)
 
-    async def read(self, user_id: int) -> list[int] | None:
-        """All post ids, newest first; None if the feed must be rebuilt. Extends its expiry."""
+    async def read(self, user_id: int, newest: int = LONGEST) -> list[int] | None:
+        """So many post ids, newest first; None if the feed must be rebuilt. Extends its expiry."""
         shard, key = self._place(user_id)
-        answer = self._shards.call(shard, "ZREVRANGE", key, 0, -1)
+        answer = self._shards.call(shard, "ZREVRANGE", key, 0, newest)  # and the mark above them
         self._shards.send(shard, "EXPIRE", key, LIFETIME_S)
         entries = await answer
         building, built = self._marks(shard)

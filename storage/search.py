@@ -211,9 +211,13 @@ async def followed_ids(tx: Transaction) -> list[int]:
 
 
 async def remember(tx: Transaction, user_id: int, folded: str, q: str) -> None:
-    """Keep the search as the user's newest, and at most MOST_RECENT."""
+    """Keep the search as the user's newest, and at most MOST_RECENT.
+
+    The commit does not wait for the disk, because the search waits for it: a crash may lose the last ones.
+    """
     await tx.execute(
-        """INSERT INTO recent_searches (user_id, folded, q) VALUES ($1, $2, $3)
+        """INSERT INTO recent_searches (user_id, folded, q)
+        SELECT $1, $2, $3 WHERE set_config('synchronous_commit', 'off', true) = 'off'
         ON CONFLICT (user_id, folded) DO UPDATE SET q = EXCLUDED.q, searched_at = clock_timestamp()""",
         user_id,
         folded,

@@ -93,8 +93,15 @@ def _queries(groups: Sequence[Sequence[str]]) -> list[str]:
         return []
     queries = [exact, any_form]
     if len(groups) > 2:
-        queries.append("|".join(f"({_all_of([*groups[:n], *groups[n + 1 :]])})" for n in range(len(groups))))
+        queries.append(_all_but_one_of(groups))
     return queries
+
+
+def _all_but_one_of(groups: Sequence[Sequence[str]]) -> str:
+    """A tsquery as of `_all_of`, for all groups but any one. Each group is named seldom, as names cost time."""
+    if len(groups) == 2:
+        return "|".join(_all_of([group]) for group in groups)
+    return f"{_all_of(groups[:1])}&({_all_but_one_of(groups[1:])})|{_all_of(groups[1:])}"
 
 
 def _all_of(groups: Sequence[Sequence[str]]) -> str:

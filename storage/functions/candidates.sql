@@ -90,9 +90,8 @@ END $$;
 -- Up to `amount` posts to explore, drawn evenly.
 CREATE OR REPLACE FUNCTION drawn_post_ids(everything integer, amount integer) RETURNS SETOF bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT e.post_id
-    FROM (SELECT DISTINCT 1 + floor(random() * everything)::integer AS place FROM generate_series(1, amount)) drawn
-    JOIN posts_to_explore e USING (place)
+    SELECT e.post_id FROM posts_to_explore e
+    WHERE e.place = ANY (ARRAY (SELECT 1 + floor(random() * everything)::integer FROM generate_series(1, amount)))
     ORDER BY random()
 $$;
 

@@ -230,20 +230,11 @@ CREATE OR REPLACE FUNCTION top_tagged_post_ids(used text, amount integer) RETURN
 $$;
 GRANT EXECUTE ON FUNCTION top_tagged_post_ids TO daira_app;
 
--- How many of the newest 1,000 posts with the hashtag the page shows to the viewer. Relations are read once per author.
+-- How many of the newest 1,000 posts with the hashtag the page shows to the viewer.
 CREATE OR REPLACE FUNCTION count_tagged_posts(used text) RETURNS integer
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    WITH tagged AS MATERIALIZED (
-        SELECT p.author_id FROM posts p
-        WHERE p.id = ANY (ARRAY (SELECT tagged_post_ids(used, 9223372036854775807, 1000))) AND p.status = 'published'
-          AND p.visibility = 'public' AND p.standing = 'visible'
-          AND (p.author_id = viewer_id() OR p.labels = '{}' OR NOT p.labels && (SELECT hidden_labels()))
-    )
-    SELECT count(*)::integer FROM tagged t
-    JOIN relations((SELECT array_agg(DISTINCT author_id) FROM tagged)) r ON r.other_id = t.author_id
-    JOIN users u ON u.id = t.author_id AND u.status = 'active'
-    WHERE viewer_id() IS NOT NULL AND NOT r.blocks AND NOT r.blocked_by AND NOT r.mutes_posts
-      AND (NOT u.is_private OR r.follows OR u.id = viewer_id())
+    SELECT count(*)::integer
+    FROM visible_posts(ARRAY (SELECT tagged_post_ids(used, 9223372036854775807, 1000))) v WHERE v.standing = 'visible'
 $$;
 GRANT EXECUTE ON FUNCTION count_tagged_posts TO daira_app;
 

@@ -164,20 +164,19 @@ CREATE OR REPLACE FUNCTION feed_ranking(inbox bigint[], beyond bigint[], amount 
                row_number() OVER (ORDER BY merit DESC, id DESC) AS nth
         FROM merits m
     ), diverse AS (
-        SELECT p.*, 0.7 / nth_of_author + 0.3 * (1 - (nth_of_kind - 1)::float8 / greatest(nth - 1, 1)) AS diversity
+        SELECT p.*, 0.7::float8 / nth_of_author + 0.3 * (1 - (nth_of_kind - 1)::float8 / greatest(nth - 1, 1)) AS diversity
         FROM placed p OFFSET 0
     ), scored AS (
         SELECT DISTINCT ON (d.original_id) d.id, d.is_beyond, d.diversity, d.nth_of_author, d.inputs,
                (d.merit + ranking_score(0, 0, 0, d.diversity, 0)) * CASE WHEN d.is_beyond THEN 0.8 ELSE 1 END AS score
         FROM diverse d ORDER BY d.original_id, d.id = asked DESC, score DESC, d.id DESC
     )
-    SELECT s.id, s.score, s.is_beyond, i.affinity, i.quality, i.freshness, s.diversity, i.negatives, i.follows,
-           i.followed_by, i.is_named, i.learnt, s.nth_of_author, i.of_topic, i.of_author, i.of_skips
+    SELECT s.id, s.score, s.is_beyond, (s.inputs ->> 'affinity')::float8, (s.inputs ->> 'quality')::float8,
+           (s.inputs ->> 'freshness')::float8, s.diversity, (s.inputs ->> 'negatives')::float8,
+           (s.inputs ->> 'follows')::boolean, (s.inputs ->> 'followed_by')::boolean, (s.inputs ->> 'is_named')::boolean,
+           (s.inputs ->> 'learnt')::float8, s.nth_of_author, (s.inputs ->> 'of_topic')::float8,
+           (s.inputs ->> 'of_author')::float8, (s.inputs ->> 'of_skips')::float8
     FROM scored s
-    LEFT JOIN LATERAL jsonb_to_record(s.inputs) AS i (
-        affinity double precision, quality double precision, freshness double precision, negatives double precision,
-        follows boolean, followed_by boolean, is_named boolean, learnt double precision, of_topic double precision,
-        of_author double precision, of_skips double precision) ON s.inputs IS NOT NULL
 $$;
 GRANT EXECUTE ON FUNCTION feed_ranking TO daira_app;
 

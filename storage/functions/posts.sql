@@ -35,13 +35,15 @@ GRANT EXECUTE ON FUNCTION sees_post TO daira_app;
 
 -- Those of the posts that lists may show to the viewer: published, by active users, visible, and not by users whom the
 -- viewer blocks or mutes, or who block the viewer, and without a label that the viewer hides. A share without a text must
--- show something. The relations are read
--- once per author, however many posts are asked for.
-CREATE OR REPLACE FUNCTION visible_post_ids(ids bigint[]) RETURNS SETOF bigint
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+-- show something. The relations are read once per author, however many posts are asked for. Without SECURITY DEFINER, so
+-- that it becomes part of its caller's plan: callers must have it themselves.
+CREATE OR REPLACE FUNCTION visible_posts(ids bigint[])
+    RETURNS TABLE (id bigint, author_id bigint, follows boolean, standing text, beginning text, engagement integer)
+    LANGUAGE sql STABLE AS $$
     WITH wanted AS MATERIALIZED (
-        SELECT p.id, p.author_id, p.visibility, p.circle_id, p.shared_post_id, p.text = '' AS is_bare, p.labels FROM posts p
-        WHERE p.id = ANY (ids) AND p.status = 'published'
+        SELECT p.id, p.author_id, p.visibility, p.circle_id, p.shared_post_id, p.text = '' AS is_bare, p.labels, p.standing,
+               left(p.text, 200) AS beginning, p.comment_count + p.share_count + p.save_count AS engagement
+        FROM posts p WHERE p.id = ANY (ids) AND p.status = 'published'
     ), hidden AS MATERIALIZED (
         SELECT h.user_id FROM hidden_posters(viewer_id()) h
     ), authors AS MATERIALIZED (
@@ -51,7 +53,8 @@ CREATE OR REPLACE FUNCTION visible_post_ids(ids bigint[]) RETURNS SETOF bigint
         WHERE u.id = ANY (ARRAY (SELECT author_id FROM wanted)) AND u.status = 'active'
           AND u.id NOT IN (SELECT user_id FROM hidden)
     )
-    SELECT w.id FROM wanted w JOIN authors a ON a.id = w.author_id
+    SELECT w.id, w.author_id, a.follows, w.standing, w.beginning, w.engagement
+    FROM wanted w JOIN authors a ON a.id = w.author_id
     WHERE viewer_id() IS NOT NULL
       AND (a.id = viewer_id() OR CASE w.visibility
                WHEN 'public' THEN a.follows OR NOT a.is_private
@@ -61,6 +64,12 @@ CREATE OR REPLACE FUNCTION visible_post_ids(ids bigint[]) RETURNS SETOF bigint
       AND (w.shared_post_id IS NULL OR EXISTS (
                SELECT FROM posts o WHERE o.id = w.shared_post_id AND o.author_id NOT IN (SELECT user_id FROM hidden)
                  AND (NOT w.is_bare OR sees_post(o.id))))
+$$;
+
+-- The ids of those posts.
+CREATE OR REPLACE FUNCTION visible_post_ids(ids bigint[]) RETURNS SETOF bigint
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT v.id FROM visible_posts(ids) v
 $$;
 GRANT EXECUTE ON FUNCTION visible_post_ids TO daira_app;
 

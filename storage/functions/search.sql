@@ -119,16 +119,19 @@ CREATE OR REPLACE FUNCTION search_suggestions(queries text[], amount integer)
 $$;
 GRANT EXECUTE ON FUNCTION search_suggestions TO daira_app;
 
--- Those of the posts that lists may show to the viewer and that are not limited, with what search ranks them by.
+-- Those of the posts that lists may show to the viewer and that are not limited, with what search ranks them by. The
+-- affinity is that of `affinities`; posts of users whom that leaves out are not visible.
 CREATE OR REPLACE FUNCTION found_posts(ids bigint[])
     RETURNS TABLE (id bigint, author_id bigint, text text, engagement integer, affinity double precision)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    WITH wanted AS MATERIALIZED (
-        SELECT p.id, p.author_id, left(p.text, 200) AS text, p.comment_count + p.share_count + p.save_count AS engagement
-        FROM posts p WHERE p.id = ANY (ARRAY (SELECT visible_post_ids(ids)))
-          AND (p.standing <> 'limited' OR p.author_id = viewer_id()))
-    SELECT w.id, w.author_id, w.text, w.engagement, coalesce(a.affinity, 0)
-    FROM wanted w LEFT JOIN affinities(ARRAY (SELECT DISTINCT author_id FROM wanted)) a ON a.other_id = w.author_id
+    WITH followers AS MATERIALIZED (
+        SELECT follower_id AS id FROM follows WHERE followee_id = viewer_id() AND status = 'active'
+        ORDER BY follows.id DESC LIMIT 1000)
+    SELECT v.id, v.author_id, v.beginning, v.engagement,
+           affinity(v.follows, v.author_id IN (SELECT f.id FROM followers f), false, decayed(a.points, a.as_of))
+    FROM visible_posts(ids) v
+    LEFT JOIN affinities a ON a.user_id = viewer_id() AND a.other_id = v.author_id
+    WHERE v.standing <> 'limited' OR v.author_id = viewer_id()
 $$;
 GRANT EXECUTE ON FUNCTION found_posts TO daira_app;
 
@@ -139,7 +142,7 @@ CREATE OR REPLACE FUNCTION found_users(ids bigint[])
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT u.id, u.username, u.display_name, u.avatar_url, u.is_verified, u.follower_count::integer, r.mutes,
            coalesce(a.affinity, 0)
-    FROM relations(ids) r JOIN users u ON u.id = r.other_id AND u.status = 'active'
+    FROM relations(ids) r JOIN users u ON u.id = ANY (ids) AND u.id = r.other_id AND u.status = 'active'
     LEFT JOIN affinities(ids) a ON a.other_id = u.id
     WHERE viewer_id() IS NOT NULL AND NOT r.blocks AND NOT r.blocked_by
 $$;

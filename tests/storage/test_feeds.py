@@ -45,6 +45,7 @@ async def test_a_feed_keeps_the_newest_posts(feeds):
     kept = await feeds.read(ALICE) or []
     assert kept[:LONGEST] == [post(number) for number in range(LONGEST + 2, 2, -1)]
     assert len(kept) <= LONGEST + 1  # there may be no second mark
+    assert await feeds.read(ALICE, 2) == [post(LONGEST + 2), post(LONGEST + 1)]
     await feeds.backfill(BOB, [post(1)])
     assert await feeds.read(BOB) is None
 

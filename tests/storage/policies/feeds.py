@@ -65,6 +65,6 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
 }  # fmt: skip
 INTERNAL = (
     "decayed", "affinity", "affinity_noted", "affinities_wait", "post_quality", "fold_affinities", "hidden_posters",
-    "ranking_score", "freshness", "topics_of", "hide_levels", "quality_to_viewer",
+    "ranking_score", "freshness", "topics_of", "hide_levels", "quality_to_viewer", "visible_posts",
 )  # fmt: skip
 TO_WORKERS = ("affinities_wait", "fold_affinities")
