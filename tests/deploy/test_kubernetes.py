@@ -10,7 +10,7 @@ import yaml
 from tests.deploy import facts
 from tests.deploy.tools import DEPLOY, deployed, run
 
-OVERLAYS = ("small", "production", "search")
+OVERLAYS = ("small", "production", "search", "console")
 STORES = {"postgres": 5432, "redis": 6379, "objects": 9000}
 
 
@@ -55,6 +55,10 @@ def built(request, tmp_path_factory):
     place = tmp_path_factory.mktemp("deploy") / "deploy"
     shutil.copytree(DEPLOY, place, ignore=shutil.ignore_patterns("secrets"))
     overlay = place / "kubernetes" / "overlays" / request.param
+    if request.param == "console":  # a component, which any overlay may add
+        overlay = overlay.with_name("production")
+        with (overlay / "kustomization.yaml").open("a") as file:
+            file.write("components: [../../console]\n")
     run(sys.executable, DEPLOY / "make_secrets.py", overlay / "secrets")
     if request.param == "search":  # on top of it
         run(sys.executable, DEPLOY / "make_secrets.py", overlay.with_name("production") / "secrets")
@@ -103,7 +107,7 @@ def test_no_secret_is_in_a_config_map_or_in_git(built):
     text = str(built.of("ConfigMap"))
     for path in built.secrets.iterdir():
         assert not path.read_text() or path.read_text().strip() not in text
-    ignored = run("git", "-C", DEPLOY, "check-ignore", f"kubernetes/overlays/{built.overlay}/secrets/x", "secrets/x")
+    ignored = run("git", "-C", DEPLOY, "check-ignore", f"kubernetes/overlays/{built.secrets.parent.name}/secrets/x", "secrets/x")
     assert len(ignored.splitlines()) == 2
 
 
@@ -126,12 +130,34 @@ def test_probes_ask_the_sidecar(built):
 
 
 def test_a_node_has_time_to_drain(built):
-    pod = built.pods()["gateway"]["spec"]
-    before = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-    probe = pod["containers"][0]["readinessProbe"]
-    assert before > probe["periodSeconds"] * probe["failureThreshold"]
-    drain = float(built.settings()["DAIRA_DRAIN"])
-    assert pod["terminationGracePeriodSeconds"] >= before + drain + facts.LAST_S
+    for name, container in built.ours().items():
+        if container["args"] != ["serve"]:
+            continue
+        before = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+        probe = container["readinessProbe"]
+        assert before > probe["periodSeconds"] * probe["failureThreshold"]
+        own = {each["name"]: each["value"] for each in container.get("env", [])}
+        drain = float({**built.settings(), **own}["DAIRA_DRAIN"])
+        grace = built.pods()[name]["spec"]["terminationGracePeriodSeconds"]
+        assert grace >= before + drain + facts.LAST_S
+
+
+def test_the_console_is_off_or_a_node_of_its_own_for_staff(built):
+    assert not any("CONSOLE" in name for name in built.settings())
+    if built.overlay != "console":
+        assert "console" not in built.pods()
+        return
+    container = built.ours()["console"]
+    own = {each["name"]: each["value"] for each in container["env"]}
+    [port] = [each["containerPort"] for each in container["ports"] if each["name"] == "console"]
+    assert (own["DAIRA_CONSOLE_HOST"], own["DAIRA_CONSOLE_PORT"]) == ("0.0.0.0", str(port))
+    controller = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "haproxy-controller"}}}
+    assert built.allowed("from", "console", port) == [controller]
+    assert not built.allowed("from", "console", facts.DEFAULTS["port"])  # no client of the apps
+    assert not built.allowed("from", "gateway", port)
+    hosts = [each["spec"]["rules"][0]["host"] for each in built.of("Ingress").values()]
+    assert len({*hosts}) == 2
+    assert built.of("Ingress")["console"]["metadata"]["annotations"]["haproxy.org/allow-list"]
 
 
 def test_pods_are_restricted(built):
