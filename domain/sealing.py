@@ -32,8 +32,8 @@ class Sealing:
 
     def unseal(self, sealed: bytes, owner: str) -> bytes:
         """Raises CannotUnseal."""
-        key_id, _, rest = sealed.partition(b"\0")
-        cipher = self._ciphers.get(key_id.decode(errors="replace"))
+        key_id, rest = key_id_of(sealed), sealed.partition(b"\0")[2]
+        cipher = self._ciphers.get(key_id)
         if cipher is None:
             raise CannotUnseal(f"no key has the id {key_id!r}")
         try:
@@ -43,4 +43,9 @@ class Sealing:
 
     def is_current(self, sealed: bytes) -> bool:
         """Whether the first key sealed it."""
-        return sealed.partition(b"\0")[0] == self._first.encode()
+        return key_id_of(sealed) == self._first
+
+
+def key_id_of(sealed: bytes) -> str:
+    """The id of the key that sealed it."""
+    return sealed.partition(b"\0")[0].decode(errors="replace")

@@ -81,8 +81,7 @@ class SecondFactors:
         if step is None:
             await second_factors.failed(tx)
             return None
-        is_current = self._keys.is_current(row["sealed"])
-        return Proof(step, None if is_current else self._keys.seal(secret.encode(), _owner(user_id)))
+        return Proof(step, resealed(self._keys, user_id, row["sealed"]))
 
     def _secret(self, user_id: int, row: SecondFactorRow) -> str:
         return self._keys.unseal(row["sealed"], _owner(user_id)).decode()
@@ -92,6 +91,13 @@ class SecondFactors:
         if self._sealing is None:
             raise errors.failed_precondition("this installation has no keys for second factors")
         return self._sealing
+
+
+def resealed(sealing: Sealing, user_id: int, sealed: bytes) -> bytes | None:
+    """The user's secret sealed by the first key; None if that has sealed it. Raises CannotUnseal."""
+    if sealing.is_current(sealed):
+        return None
+    return sealing.seal(sealing.unseal(sealed, _owner(user_id)), _owner(user_id))
 
 
 def _owner(user_id: int) -> str:

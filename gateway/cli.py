@@ -21,6 +21,7 @@ from gateway import (
     learning,
     moderation,
     records,
+    sealing,
     search_index,
     system_messages,
     top,
@@ -44,6 +45,7 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(evaluations.app, name="eval")
 app.add_typer(records.app, name="log")
 app.add_typer(learning.app, name="learn")
+app.add_typer(sealing.app, name="keys")
 app.add_typer(moderation.app, name="moderation")
 app.add_typer(search_index.app, name="search")
 app.command("notify")(system_messages.notify)

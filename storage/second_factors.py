@@ -2,9 +2,16 @@
 
 import datetime
 from collections.abc import Sequence
-from typing import TypedDict, cast
+from typing import TYPE_CHECKING, TypeAlias, TypedDict, cast
+
+import asyncpg
 
 from storage.database import Transaction
+
+if TYPE_CHECKING:
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
 
 
 class SecondFactorRow(TypedDict):
@@ -56,3 +63,27 @@ async def replace_recovery_codes(tx: Transaction, code_hashes: Sequence[bytes]) 
 async def end(tx: Transaction) -> bool:
     """Returns False if there was none."""
     return bool(await tx.fetchval("SELECT end_second_factor()"))
+
+
+async def sealed_page(connection: Connection, above: int, limit: int) -> list[tuple[int, bytes]]:
+    """Users above an id with their sealed secrets, by id. For the owner of the tables."""
+    rows = await connection.fetch(
+        "SELECT user_id, sealed FROM second_factors WHERE user_id > $1 ORDER BY user_id LIMIT $2", above, limit
+    )
+    return [(row["user_id"], row["sealed"]) for row in rows]
+
+
+async def reseal(connection: Connection, changes: Sequence[tuple[int, bytes, bytes]]) -> int:
+    """Replace sealed secrets: (user, before, after). Returns how many; one that has changed since stays.
+
+    For the owner of the tables.
+    """
+    changed: int = await connection.fetchval(
+        """WITH changed AS (
+            UPDATE second_factors f SET sealed = c.after
+            FROM unnest($1::bigint[], $2::bytea[], $3::bytea[]) AS c (user_id, before, after)
+            WHERE f.user_id = c.user_id AND f.sealed = c.before RETURNING 1)
+        SELECT count(*) FROM changed""",
+        *(list(column) for column in zip(*changes, strict=True)) if changes else ([], [], []),
+    )
+    return changed

@@ -10,6 +10,7 @@ import pytest
 from domain import login_challenges, recovery_codes, totp
 from domain.login_challenges import LoginChallenges
 from domain.sealing import CannotUnseal, Sealing
+from gateway.sealing import reseal_all
 from tests.cluster import Cluster
 from tests.contract.test_auth import PASSWORD, register
 from tests.courier import Courier
@@ -317,6 +318,30 @@ async def test_a_sealed_secret_moves_to_the_first_key_when_it_is_used(cluster: C
     sealed = await owner.fetchval("SELECT sealed FROM second_factors WHERE user_id = $1", int(alice.id))
     await owner.close()
     assert sealed.startswith(b"new\0")
+
+
+async def test_all_secrets_are_sealed_anew_after_a_rotation(
+    cluster: Cluster, person, app: App, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("gateway.sealing.BATCH", 1)
+    bob, _ = await protected(cluster, app)
+    alice, _ = await protected(cluster, app)
+    keys = ",".join(f"{key_id}:{secret}" for key_id, secret in cluster.settings().sealing.items())
+    rotated = cluster.settings(sealing_keys=f"new:{'n' * 32},{keys}")
+    owner = await cluster.owner()
+    await owner.execute("UPDATE second_factors SET sealed = 'lost\\000x' WHERE user_id = $1", int(bob.id))
+    moved, stuck = await reseal_all(rotated)
+    assert (moved >= 1, stuck) == (True, {"lost": 1})
+    sealed = await owner.fetchval("SELECT sealed FROM second_factors WHERE user_id = $1", int(alice.id))
+    assert sealed.startswith(b"new\0")
+    assert await reseal_all(rotated) == (0, {"lost": 1})
+    second_factors = cluster.node_a.parts.services.second_factors
+    monkeypatch.setattr(second_factors, "_sealing", Sealing({"new": "n" * 32}))  # without the old key
+    await alice.call("auth.prove_second_factor", code=app.code())
+    await owner.execute("DELETE FROM second_factors WHERE user_id = $1", int(bob.id))
+    await owner.close()
+    back, stuck = await reseal_all(cluster.settings(sealing_keys=f"{keys},new:{'n' * 32}"))
+    assert (back >= moved, stuck) == (True, {})
 
 
 def test_challenges_of_an_earlier_key_are_read():

@@ -119,6 +119,7 @@ def test_help_names_every_command(installation):
         "suspend",
         "unsuspend",
         "moderation",
+        "keys",
         "role",
         "backup",
         "restore",

@@ -1,0 +1,63 @@
+"""`daira keys`: seals stored secrets anew after a rotation of keys."""
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import typer
+
+from gateway.terminal import fail, load_settings, run, screen
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+
+BATCH = 500  # secrets in one transaction
+
+app = typer.Typer(help="Seal stored secrets anew.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Seal stored secrets anew."""  # with one command alone, typer would leave out its name
+
+
+@app.command()
+def reseal() -> None:
+    """Seal all secrets of second factors under the first of DAIRA_SEALING_KEYS, also while all runs.
+
+    Keys behind it are not needed any more afterwards. Exits with 1 if secrets are left whose key is missing.
+    """
+    settings = load_settings()
+    if not settings.sealing:
+        fail("DAIRA_SEALING_KEYS is not set")
+    moved, stuck = run(reseal_all(settings))
+    screen.print(f"sealed anew: {moved}")
+    for key_id, amount in sorted(stuck.items()):
+        screen.print(f"cannot be unsealed by the key {key_id}: {amount}", highlight=False)
+    if stuck:
+        raise typer.Exit(1)
+
+
+async def reseal_all(settings: "Settings") -> tuple[int, Counter[str]]:
+    """Returns how many secrets were sealed anew, and how many cannot be, by the id of the key that they need."""
+    from domain.sealing import CannotUnseal, Sealing, key_id_of
+    from domain.second_factors import resealed
+    from gateway import demo
+    from storage import second_factors
+
+    sealing = Sealing(settings.sealing)
+    moved, stuck, above = 0, Counter[str](), 0
+    connection = await demo.connect_as_owner(settings.owner_database)
+    try:
+        while rows := await second_factors.sealed_page(connection, above, BATCH):
+            changes: list[tuple[int, bytes, bytes]] = []
+            for user_id, sealed in rows:
+                try:
+                    if (anew := resealed(sealing, user_id, sealed)) is not None:
+                        changes.append((user_id, sealed, anew))
+                except CannotUnseal:
+                    stuck[key_id_of(sealed)] += 1
+            moved += await second_factors.reseal(connection, changes)
+            above = rows[-1][0]
+    finally:
+        await connection.close()
+    return moved, stuck
