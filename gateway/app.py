@@ -13,9 +13,13 @@ from channels.user_keys import UserKeys
 from gateway.livekit_webhook import LiveKitWebhook
 from gateway.node import Node
 from gateway.observability import (
+    AUDIT_AGE,
     COUNTS_AGE,
     COUNTS_UNFOLDED,
     DEAD_LETTERS,
+    ERASURES_AGE,
+    ERASURES_DUE,
+    EXPORTS_AGE,
     LOG_LAG,
     MEDIA_AGE,
     MEDIA_WAITING,
@@ -31,7 +35,7 @@ from gateway.sidecar import Check, Sidecar
 from gateway.stores import Stores
 from gateway.wiring import build_codes, build_export_keys, build_media_presenter
 from stage.voice import Voice
-from storage import counts, deletions, media_work, outbox
+from storage import audit_chain, counts, deletions, exports, media_work, outbox
 from storage.cancellation import end
 from storage.database import Database, DatabaseUnavailable
 from storage.event_log import EventLogUnavailable
@@ -51,7 +55,7 @@ from workers.counters import run_counters
 from workers.decision_keeper import keep_decisions
 from workers.deliveries import deliver
 from workers.embeddings import learn_daily
-from workers.erasures import ERASURES_AGE, ERASURES_DUE, erase_accounts
+from workers.erasures import erase_accounts
 from workers.exports import make_exports
 from workers.job import Tools, groups
 from workers.media_lanes import LANES, run_lane
@@ -239,12 +243,16 @@ async def _gather_from_database(database: Database) -> None:
         unfolded, unfolded_age = await counts.backlog(tx)
         lanes = await media_work.backlog(tx)
         due, due_age = await deletions.backlog(tx)
+        export_age = await exports.backlog(tx)
+        audit_age = await audit_chain.backlog(tx)
     OUTBOX_UNSENT.set(unsent)
     OUTBOX_AGE.set(unsent_age)
     COUNTS_UNFOLDED.set(unfolded)
     COUNTS_AGE.set(unfolded_age)
     ERASURES_DUE.set(due)
     ERASURES_AGE.set(due_age)
+    EXPORTS_AGE.set(export_age)
+    AUDIT_AGE.set(audit_age)
     for lane, (files, age) in lanes.items():
         MEDIA_WAITING.labels(lane).set(files)
         MEDIA_AGE.labels(lane).set(age)

@@ -64,6 +64,21 @@ MEDIA_AGE = Gauge(
     "daira_media_oldest_seconds", "For how long the oldest of these files has been due", ["lane"],
     multiprocess_mode="mostrecent",
 )  # fmt: skip
+ERASURES_DUE = Gauge(
+    "daira_erasures_due", "Accounts whose grace period is over and that are not erased yet",
+    multiprocess_mode="mostrecent",
+)  # fmt: skip
+ERASURES_AGE = Gauge(
+    "daira_erasures_oldest_seconds", "How long ago the oldest of them was due", multiprocess_mode="mostrecent"
+)
+EXPORTS_AGE = Gauge(
+    "daira_exports_oldest_seconds", "For how long the oldest export of an account has waited",
+    multiprocess_mode="mostrecent",
+)  # fmt: skip
+AUDIT_AGE = Gauge(
+    "daira_audit_oldest_seconds", "For how long the oldest audit row has waited to be sealed",
+    multiprocess_mode="mostrecent",
+)  # fmt: skip
 LOG_LAG = Gauge(
     "daira_event_log_lag", "Events that a group has not handled yet", ["group", "topic"], multiprocess_mode="mostrecent"
 )

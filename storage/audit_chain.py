@@ -53,6 +53,12 @@ async def seal(tx: Transaction, limit: int) -> int:
     return sealed
 
 
+async def backlog(tx: Transaction) -> float:
+    """For how many seconds the oldest row has waited to be sealed."""
+    age: float = await tx.fetchval("SELECT audit_backlog()")
+    return age
+
+
 async def verify(connection: Connection, earlier: ChainHead | None = None) -> Verified:
     """Compare the audit trail with its chain. For the owner of the tables.
 

@@ -87,3 +87,9 @@ async def finish(tx: Transaction, export_id: int, size_bytes: int, kept: timedel
 async def expire(tx: Transaction, most: int) -> int:
     """Delete archives whose time is over. Returns how many."""
     return int(await tx.fetchval("SELECT expire_exports($1)", most))
+
+
+async def backlog(tx: Transaction) -> float:
+    """For how many seconds the oldest export has waited."""
+    age: float = await tx.fetchval("SELECT export_backlog()")
+    return age

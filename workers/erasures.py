@@ -9,7 +9,7 @@ import asyncio
 from functools import partial
 
 import structlog
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 
 from storage import deletions
 from storage.deletions import ClaimedErasure
@@ -23,8 +23,6 @@ STEPS = steps()
 
 ERASURES = Counter("daira_erasures_total", "Accounts that were erased")
 ERASED_ROWS = Counter("daira_erased_rows_total", "Rows that erasures deleted or blanked", ["step"])
-ERASURES_DUE = Gauge("daira_erasures_due", "Accounts whose grace period is over and that are not erased yet")
-ERASURES_AGE = Gauge("daira_erasures_oldest_seconds", "How long ago the oldest of them was due")
 
 log = structlog.get_logger()
 

@@ -57,3 +57,11 @@ BEGIN
     RETURN free - first;
 END $$;
 GRANT EXECUTE ON FUNCTION seal_audit TO daira_worker;
+
+-- For how many seconds the oldest row has waited to be sealed.
+CREATE OR REPLACE FUNCTION audit_backlog() RETURNS double precision
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT greatest(0, coalesce(extract(epoch FROM now() - (
+        SELECT a.recorded_at FROM audit_unsealed u JOIN audit a ON a.id = u.audit_id ORDER BY u.audit_id LIMIT 1)), 0))::float8
+$$;
+GRANT EXECUTE ON FUNCTION audit_backlog TO daira_app, daira_worker;

@@ -84,6 +84,14 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION expire_exports TO daira_worker;
 
+-- For how many seconds the oldest export has waited.
+CREATE OR REPLACE FUNCTION export_backlog() RETURNS double precision
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT greatest(0, coalesce(extract(epoch FROM now() - min(e.created_at)), 0))::float8
+    FROM account_exports e WHERE e.state = 'waiting'
+$$;
+GRANT EXECUTE ON FUNCTION export_backlog TO daira_app, daira_worker;
+
 CREATE OR REPLACE FUNCTION export_told() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN

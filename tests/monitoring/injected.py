@@ -354,6 +354,25 @@ async def media_workers_paused(scene: Scene) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def loops_late(scene: Scene) -> AsyncIterator[None]:
+    """Loops should have sealed an audit row, erased an account and exported another one two days ago."""
+    async with paused(scene.watched.processes["worker-events"].pid):
+        await scene.watched.tokens(["leaver", "exporter"])
+        async with scene.watched.owner() as connection:
+            await connection.execute(
+                """INSERT INTO audit (id, action, resource, recorded_at)
+                VALUES (snowflake_at(now() - interval '2 days'), 'forgotten', 'alerts', now() - interval '2 days');
+                UPDATE users SET status = 'leaving' WHERE username = 'leaver';
+                INSERT INTO account_deletions (user_id, erase_at)
+                SELECT id, now() - interval '2 days' FROM users WHERE username = 'leaver';
+                INSERT INTO account_exports (id, user_id, object_key, created_at)
+                SELECT e.id, u.id, format('exports/%s/%s/', e.id, repeat('a', 22)), now() - interval '2 days'
+                FROM users u, (SELECT mint_id() AS id) e WHERE u.username = 'exporter'"""
+            )
+        yield
+
+
+@asynccontextmanager
 async def workers_paused(scene: Scene) -> AsyncIterator[None]:
     """First the groups, until they are far behind, then the loops: nothing leaves the outbox, nothing is counted."""
     processes = scene.watched.processes
@@ -387,6 +406,7 @@ FAULTS = (
     Fault(("KafkaDown",), "Kafka is paused", kafka_paused),
     Fault(("DiskFull",), "a file system is filled", disk_filled),
     Fault(("BackupOld",), "the last backup is two days old", backup_forgotten),
+    Fault(("AuditUnsealed", "ErasuresLate", "ExportsLate"), "loops have not worked for two days", loops_late),
     Fault(("EventLogLag", "OutboxStuck", "CountsBehind"), "the other workers are paused", workers_paused),
     Fault(("NodeDown",), "a node is killed", node_killed),
     Fault(("EventLoopLag", "PushesLate"), "a node is paused for most of the time", node_starved),

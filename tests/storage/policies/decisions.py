@@ -1,6 +1,7 @@
 """Rights to decisions, statements and the audit chain, in the forms of `rules` and `answers`. Functions write them."""
 
 from tests.storage.policies.rules import NO_ONE, Rules
+from tests.storage.policies.world import ANYONE
 
 _DRAFT = """jsonb_build_object('target_type', '{type}', 'target_id', {{{target}}}::bigint, 'target_seq', 0,
     'action', 'hold', 'reason', 'spam', 'labels', '[]'::jsonb, 'note', '', 'facts_ar', 'x', 'facts_en', 'x'{more})"""
@@ -37,9 +38,10 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "restricted_session": ((NO_ONE, "SELECT restricted_session({session}, {owner})"),),
     "own_moderation_notice": ((NO_ONE, "SELECT own_moderation_notice('decision', {decision})"),),
+    "audit_backlog": ((f"{ANYONE} newcomer nobody", "SELECT audit_backlog() >= 0"),),
     "undo_decision": (("muted banned", "SELECT id FROM undo_decision({decision}, NULL, NULL)"),),
 }
-TO_WORKERS = {"decide_without_viewer", "expire_decisions", "seal_audit", "moderation_notice"}
+TO_WORKERS = {"decide_without_viewer", "expire_decisions", "seal_audit", "audit_backlog", "moderation_notice"}
 INTERNAL = {
     "make_decision", "enforce_decision", "state_reasons", "tell_of_decision", "end_decision", "decide_without_viewer",
     "expire_decisions", "appeals_settled", "appeals_overturned", "note_appeal", "reject_reports", "end_decisions",

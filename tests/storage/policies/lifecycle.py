@@ -62,6 +62,7 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
         (ANYONE, "SELECT is_new FROM request_export({post}, 'exports/{post}/aaaaaaaaaaaaaaaaaaaaaa/')"),
     ),
     "erasure_backlog": ((f"{ANYONE} newcomer nobody", "SELECT age IS NOT NULL FROM erasure_backlog()"),),
+    "export_backlog": ((f"{ANYONE} newcomer nobody", "SELECT export_backlog() >= 0"),),
 }
 
 _OF_WORKERS = {
@@ -76,7 +77,7 @@ _OF_WORKERS = {
     "expire_exports",
     "export_rows",
 }
-TO_WORKERS = {*_OF_WORKERS, "erasure_backlog"}
+TO_WORKERS = {*_OF_WORKERS, "erasure_backlog", "export_backlog"}
 INTERNAL = {
     *_OF_WORKERS, "deletion_holds", "username_is_free", "erase_memberships", "erase_digests", "digest_without",
     "export_runs", "may_learn_from", "minor_stays_private", "export_told",
