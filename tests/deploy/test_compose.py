@@ -147,7 +147,12 @@ def test_all_services_are_confined_and_limited(project):
         assert "privileged" not in service, name
         limits = service["deploy"]["resources"]["limits"]
         assert set(limits) == {"memory", "cpus", "pids"}, name
-        has_user = name.startswith("worker-") or name in {"gateway", "console", "migrate", "kafka"}  # their images have one
+        has_user = name.startswith("worker-") or name in {
+            "gateway",
+            "console",
+            "migrate",
+            "kafka",
+        }  # their images have one
         assert has_user or (service["user"] == "root") == (name == "objects-owner"), name
         asked = service.get("healthcheck", {"disable": True})
         assert asked.get("disable", False) == (name in ONCE | NO_SHELL), name

@@ -107,7 +107,9 @@ def test_no_secret_is_in_a_config_map_or_in_git(built):
     text = str(built.of("ConfigMap"))
     for path in built.secrets.iterdir():
         assert not path.read_text() or path.read_text().strip() not in text
-    ignored = run("git", "-C", DEPLOY, "check-ignore", f"kubernetes/overlays/{built.secrets.parent.name}/secrets/x", "secrets/x")
+    ignored = run(
+        "git", "-C", DEPLOY, "check-ignore", f"kubernetes/overlays/{built.secrets.parent.name}/secrets/x", "secrets/x"
+    )
     assert len(ignored.splitlines()) == 2
 
 
