@@ -37,7 +37,9 @@ async def _edited(world: World) -> list[Told]:
         text = f"{world.token(message.name)} again"
         await world.people[message.owner].call("chat.edit", **at(message.part_of), seq=message.number, text=text)
         shown = (message, world.user(message.owner), *world.files_in(message))
-        found.append(_told_in(world, message.part_of, message.owner, *shown))
+        everybody = _told_in(world, message.part_of, message.owner, *shown)
+        seeing = {viewer for viewer in everybody.viewers if world.sees(viewer, message)}
+        found.append(everybody._replace(viewers=seeing))
     return found
 
 

@@ -6,6 +6,7 @@ Members of a group who hide each other stay in it. A block hides a direct chat f
 import asyncio
 from typing import Any
 
+from tests.contract.privacy import moderation
 from tests.contract.privacy.relations import RELATIONS
 from tests.contract.privacy.rows import CallRow, Cell, Cells
 from tests.contract.privacy.world import ACCOUNTS, HOST, VIEWERS, Thing, World
@@ -22,6 +23,9 @@ async def make(world: World) -> None:
         await world.everybody_may("chat.accept", {name: [at(world.add(club))] for name in others})
         for sender in {HOST, *ACCOUNTS} & club.only:
             await say(world, sender, club, f"{owner}.club.{sender}.says")
+    for account in ACCOUNTS:
+        for word in moderation.WITHHELD_OR_NOT:
+            await say(world, account, world.place("group"), f"{account}.writes.{word}")
 
 
 async def talk(world: World) -> None:
@@ -70,7 +74,7 @@ def _chats(world: World, viewer: str) -> list[Thing]:
 
 
 def _said_in(world: World, chat: Thing) -> list[Thing]:
-    return [message for message in world.of_kind("chat message") if message.part_of is chat]
+    return [each for each in world.of_kind("chat message") if each.part_of is chat and not each.is_deleted]
 
 
 # -------------------------------------------------------------------------------------------------- calls

@@ -5,6 +5,7 @@ A comment of a user whom the viewer hides keeps its place in the tree if it has 
 
 from typing import Any
 
+from tests.contract.privacy import moderation
 from tests.contract.privacy.rows import CallRow, Cell, PushRow, Told, opens, told
 from tests.contract.privacy.world import ACCOUNTS, HOST, Thing, Things, World
 
@@ -15,7 +16,7 @@ async def make(world: World) -> None:
         for post in _commented(world, account):
             comment = await write(world, account, post, f"{post.name}.{account}.comment")
             if post.owner == HOST:
-                for word in ("removed", "held", "shadowed", "limited", "restored", "approved"):
+                for word in (*moderation.DECIDED, *moderation.UNDONE):
                     await write(world, account, post, f"{account}.comment.{word}")
                 await write(world, HOST, post, f"{account}.answered", parent=comment)
                 await _delete(world, await write(world, account, post, f"{account}.took_back"))
@@ -51,7 +52,9 @@ def _lists(world: World, viewer: str) -> list[Cell]:
         shows = [
             comment
             for comment in world.of_kind("comment")
-            if comment.part_of is post and world.may(viewer, comment.owner, "act")
+            if comment.part_of is post
+            and world.may(viewer, comment.owner, "act")
+            and (comment.found_by != "nobody" or comment.owner == viewer)
         ]
         cell = opens(world, viewer, post, {"post_id": post.id, "limit": 100})
         cells.append(cell._replace(shows=world.shown(viewer, shows)))

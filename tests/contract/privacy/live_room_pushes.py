@@ -53,7 +53,7 @@ async def _invited(world: World) -> list[Told]:
     for account in ACCOUNTS:
         party = await open_room(world, account, "private", world.new_name(account, "party"))
         await world.people[account].call("room.invite", room_id=party.id, user_ids=everybody)
-        party.conditions = ((account, "contact"),)
+        party.conditions, party.only = ((account, "contact"),), frozenset({account, *RELATIONS})
         viewers = world.audience((account, "contact"), (account, "act")) & {*RELATIONS}
         found.append(told(viewers, party, world.user(account)))
         await world.cluster.settle()

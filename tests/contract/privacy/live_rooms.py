@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from tests.contract.privacy import moderation
 from tests.contract.privacy.rows import CallRow, Cell, Cells, opens
 from tests.contract.privacy.world import ACCOUNTS, HOST, VIEWERS, VISIBILITIES, Thing, Things, World
 
@@ -38,6 +39,8 @@ async def _end_annex(world: World) -> None:
 async def _make_rooms(world: World, account: str) -> None:
     for visibility in VISIBILITIES:
         await open_room(world, account, visibility, f"{account}.{visibility}_room")
+    for word in (*moderation.WITHHELD_OR_NOT, "limited"):
+        await open_room(world, account, "public", f"{account}.room.{word}")
     await close_room(world, await open_room(world, account, "public", f"{account}.ended_room"))
 
 
@@ -104,9 +107,15 @@ def _each_room(world: World, viewer: str) -> list[Cell]:
 
 
 def _rooms(world: World, viewer: str) -> list[Cell]:
-    live, ended = world.shown(viewer, world.of_kind("room")), world.shown(viewer, world.of_kind("ended room"))
+    live, ended = (world.shown(viewer, _listed(world, viewer, kind)) for kind in ("room", "ended room"))
     by_state = {None: live, "live": live, "ended": ended}
     return [Cell({"state": state, "limit": 100}, shows) for state, shows in by_state.items()]
+
+
+def _listed(world: World, viewer: str, kind: str) -> list[Thing]:
+    """A limited room is listed for its owner and for those who follow them."""
+    knows = {owner for owner in (HOST, *ACCOUNTS) if world.tie(viewer, owner) & {"self", "follows"}}
+    return [room for room in world.of_kind(kind) if room.found_by == "all" or room.owner in knows]
 
 
 def _entries(world: World, viewer: str) -> list[Cell]:

@@ -27,9 +27,11 @@ async def make(world: World) -> None:
 
 
 async def _use(world: World, target: Thing) -> None:
-    file = await _add(world, f"{target.name}.file", target.owner, target.conditions)
-    file.only, file.part_of = target.only, target
-    target.shows = (*target.shows, (file, target.shows[0][1]))  # to all to whom it names its author
+    words = moderation.WITHHELD_OR_NOT if target.name.endswith(".album") else ("file",)
+    files = [await _add(world, f"{target.name}.{word}", target.owner, target.conditions) for word in words]
+    for file in files:
+        file.only, file.part_of = target.only, target
+        target.shows = (*target.shows, (file, target.shows[0][1]))  # to all to whom it names its author
     place = ("post", target.id, None) if target.kind == "post" else ("comment", target.id, None)
     if target.kind == "chat message":
         assert target.part_of
@@ -37,7 +39,8 @@ async def _use(world: World, target: Thing) -> None:
     connection = await world.cluster.as_app(world.user(target.owner).id)
     try:
         kind, target_id, seq = place
-        used = await connection.fetchval("SELECT use_media($1, $2, $3, $4)", [int(file.id)], kind, int(target_id), seq)
+        ids = [int(file.id) for file in files]
+        used = await connection.fetchval("SELECT use_media($1, $2, $3, $4)", ids, kind, int(target_id), seq)
     finally:
         await connection.close()
     assert used == []
@@ -86,9 +89,7 @@ def _hearing(world: World, file: Thing) -> set[str]:
         return {file.owner} | world.audience(*file.conditions, (file.owner, "act")) & (file.only or set())
     post = target if target.kind == "post" else target.part_of
     assert post
-    if target.kind == "comment" and moderation.is_withheld(target):
-        return {file.owner}
-    return {file.owner} | world.audience(*post.conditions, (file.owner, "act on posts"))
+    return {file.owner} | world.audience(*post.conditions, *file.conditions, (file.owner, "act on posts"))
 
 
 async def wrongly_opened(world: World) -> list[str]:

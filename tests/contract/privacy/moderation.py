@@ -3,35 +3,50 @@
 It decides before relations change, once everybody has seen, saved, shared and answered these things.
 """
 
+from typing import Any
+
 from tests.contract.privacy.world import Thing, World
 from tests.moderating import moderating
 
 # By the last part of a name: the action, and whom lists show the thing to.
 DECIDED = {"removed": "remove", "held": "hold", "shadowed": "shadow", "limited": "limit", "labelled": "label"}
 _ALONE = ("removed", "held", "shadowed")
+_TARGETS = {"post": "post", "comment": "comment", "chat message": "message", "file": "media", "room": "room"}
 # Undone again: these things are what they were.
 UNDONE = {"restored": "remove", "approved": "hold"}
+WITHHELD_OR_NOT = (*_ALONE, *UNDONE)
 
 
 async def make(world: World) -> None:
-    """Decide about all posts, comments and messages with such a name."""
+    """Decide about all things with such a name."""
     async with moderating(world.cluster) as moderator:
         for thing in list(world.things.values()):
             word = thing.name.rpartition(".")[2]
-            if thing.is_deleted or thing.kind not in ("post", "comment") or word not in {*DECIDED, *UNDONE}:
+            if thing.is_deleted or thing.kind not in _TARGETS or word not in {*DECIDED, *UNDONE}:
                 continue
+            named = _target(thing)
             labels = ["sexual"] if word == "labelled" else []
             action = DECIDED.get(word) or UNDONE[word]
-            decision = await moderator.decide(thing.kind, thing.id, action, labels=labels)
+            decision = await moderator.decide(action=action, labels=labels, **named)
             if word == "approved":
-                await moderator.decide(thing.kind, thing.id, "approve")
+                await moderator.decide(action="approve", **named)
             elif word == "restored":
                 await moderator.undo(decision)
             elif word in _ALONE:
                 _withhold(world, thing)
             else:
                 thing.found_by = "followers" if word == "limited" else "nobody"
+            if thing.kind == "room" and action in ("remove", "hold"):
+                thing.kind = "ended room"
     await world.cluster.settle()
+
+
+def _target(thing: Thing) -> dict[str, Any]:
+    """The thing as decisions name it."""
+    if thing.kind == "chat message":
+        assert thing.part_of
+        return {"target_type": "message", "target_id": thing.part_of.id, "seq": thing.number}
+    return {"target_type": _TARGETS[thing.kind], "target_id": thing.id}
 
 
 def _withhold(world: World, thing: Thing) -> None:
@@ -42,9 +57,9 @@ def _withhold(world: World, thing: Thing) -> None:
             part.conditions = (*part.conditions, alone)
 
 
-def is_withheld(thing: Thing) -> bool:
-    """Whether the thing itself is removed, held or shadowed, not what it belongs to."""
-    return thing.name.rpartition(".")[2] in _ALONE
+def shown_files(world: World, thing: Thing) -> list[Thing]:
+    """The files that pushes of the thing show."""
+    return [file for file in world.files_in(thing) if file.name.rpartition(".")[2] not in _ALONE]
 
 
 def names(account: str) -> list[str]:

@@ -22,7 +22,7 @@ async def make(world: World) -> None:
 async def _make_posts(world: World, account: str) -> None:
     for visibility in VISIBILITIES:
         await world.publish(account, visibility, f"{account}.{visibility}", mentions=MENTIONED)
-    for name in moderation.names(account):
+    for name in (*moderation.names(account), f"{account}.album"):
         await world.publish(account, "public", name, mentions=MENTIONED)
     for visibility in VISIBILITIES[:2]:
         await world.delete_post(await world.publish(account, visibility, f"{account}.{visibility}.deleted"))
@@ -166,9 +166,8 @@ async def _edited(world: World) -> list[Told]:
         mentioned = world.mentioned_in(post)
         text = f"{world.text(post.name, [user.name for user in mentioned])} again"
         await author.call("post.edit", post_id=post.id, version=version, text=text)
-        found.append(
-            told(_watchers(world, post, post.owner), post, world.user(post.owner), *mentioned, *world.files_in(post))
-        )
+        shows = (post, world.user(post.owner), *mentioned, *moderation.shown_files(world, post))
+        found.append(told(_watchers(world, post, post.owner), *shows))
     return found
 
 

@@ -8,6 +8,7 @@ from tests.contract.privacy.rows import CallRow, Cell
 from tests.contract.privacy.world import ACCOUNTS, HOST, SHARER, VIEWERS, Thing, Things, World
 
 _ALL = (*VIEWERS, HOST)
+_UNINDEXED = (".limited", ".held", ".removed")  # nobody finds these posts and rooms
 _MUTES = {"mutes", "mutes_posts", "mutes_stories"}
 
 
@@ -15,7 +16,7 @@ def _posts(world: World, viewer: str) -> list[Cell]:
     """Not those of people whom the viewer has muted."""
     posts = [post for post in world.of_kind("post", _ALL) if _is_found(world, viewer, post)]
     also = world.shown(viewer, world.of_kind("share", [SHARER]))
-    indexed = [post for post in posts if not post.name.endswith((".limited", ".held", ".removed"))]
+    indexed = [post for post in posts if not post.name.endswith(_UNINDEXED)]
     also |= world.shown(viewer, posts)
     return [Cell({"q": world.common_token, "kind": "post", "limit": 100}, world.shown(viewer, indexed), also=also)]
 
@@ -33,8 +34,7 @@ def _words(world: World, viewer: str) -> list[Cell]:
     found = []
     for post in _of_accounts(world):
         shows = world.shown(viewer, [post] if _is_found(world, viewer, post) else [])
-        # Limited, held and removed posts are not in the index, so nobody finds them.
-        unindexed = post.name.endswith((".limited", ".held", ".removed"))
+        unindexed = post.name.endswith(_UNINDEXED)
         cell = Cell({"q": world.word_of(post.name), "kind": "post"}, () if unindexed else shows, also=shows)
         found.append(cell)
     [everything] = _posts(world, viewer)
@@ -67,6 +67,7 @@ def _users(world: World, viewer: str) -> list[Cell]:
 
 def _rooms(world: World, viewer: str) -> list[Cell]:
     rooms = [*world.of_kind("room", _ALL), *world.of_kind("ended room", _ALL)]
+    rooms = [room for room in rooms if not room.name.endswith(_UNINDEXED)]
     return [Cell({"q": world.common_token, "kind": "room", "limit": 100}, world.shown(viewer, rooms))]
 
 
