@@ -22,7 +22,7 @@ CREATE OR REPLACE FUNCTION inbox_post_ids(amount integer) RETURNS SETOF bigint
     SELECT id FROM (
         SELECT p.id
         FROM follows f
-        JOIN users u ON u.id = f.followee_id
+        CROSS JOIN LATERAL (SELECT is_large FROM users WHERE id = f.followee_id OFFSET 0) u -- by an index
         CROSS JOIN LATERAL (
             SELECT id FROM posts
             WHERE author_id = f.followee_id AND status = 'published'

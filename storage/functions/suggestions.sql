@@ -4,6 +4,7 @@
 -- the viewer may read (`graph.following`, `graph.followers`); circles are a secret of their owners, and no signal.
 -- `common`: how many of the sample of the viewer's follows follow the user. A step in an index reads each list, and
 -- the bounds keep the work constant: 40 of the viewer's follows with 45 of theirs each, and 200 of the followers.
+-- OFFSET 0 and ANY: users are read by an index, whatever their number.
 --
 -- Not suggested: whom the viewer follows, has asked to follow, mutes or has dismissed, and blocks between the two;
 -- accounts of less than 72 hours; who has switched it off; minors. A private account only to those whom it follows. To
@@ -16,7 +17,8 @@ CREATE OR REPLACE FUNCTION suggested_people(amount integer)
         ORDER BY follows.id DESC LIMIT 40
     ), edges AS (
         SELECT s.followee_id AS person, 1 AS through, false AS theirs
-        FROM mine m JOIN users u ON u.id = m.id AND u.status = 'active' CROSS JOIN LATERAL (
+        FROM mine m CROSS JOIN LATERAL (
+            SELECT FROM users u WHERE u.id = m.id AND u.status = 'active' OFFSET 0) active CROSS JOIN LATERAL (
             SELECT followee_id FROM follows WHERE follower_id = m.id AND status = 'active' ORDER BY id DESC LIMIT 45) s
         UNION ALL
         (SELECT follower_id, 0, true FROM follows WHERE followee_id = viewer_id() AND status = 'active'
@@ -28,8 +30,8 @@ CREATE OR REPLACE FUNCTION suggested_people(amount integer)
     )
     SELECT f.person, f.common, f.theirs
     FROM found f CROSS JOIN (SELECT is_minor(viewer_id()) AS is_minor OFFSET 0) viewer
-    JOIN users u ON u.id = f.person
-    LEFT JOIN accounts a ON a.user_id = f.person
+    JOIN users u ON u.id = ANY (ARRAY (SELECT person FROM found)) AND u.id = f.person
+    LEFT JOIN accounts a ON a.user_id = u.id
     WHERE f.person <> viewer_id() AND u.status = 'active' AND u.created_at <= now() - interval '72 hours'
       AND (NOT u.is_private OR f.theirs)
       AND coalesce(a.suggest_me, true) AND (a.birth_date IS NULL OR a.birth_date <= (now() - interval '18 years')::date)

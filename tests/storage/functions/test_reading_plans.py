@@ -14,8 +14,9 @@ from storage.feeds import LONGEST_READING
 from storage.search_engine import MOST_CANDIDATES
 from tests.storage.functions.rows import LAST, Rows
 
-USERS, POSTS, FOLLOWS = 4_000, 30_000, 60
+USERS, POSTS, FOLLOWS = 12_000, 30_000, 60
 FIRST = 10**6
+_OURS = f"BETWEEN {FIRST} AND {FIRST + USERS}"  # other tests have committed users with larger ids
 MOST_SORTED = 2_000
 MOST_SCANNED = 100  # rows of a small table, such as trends, may be read one after the other
 MOST_FETCHED = 4_000  # by all indexes together
@@ -31,23 +32,23 @@ _FILL = f"""
     FROM generate_series(1, 700) n, generate_series(1, {FOLLOWS}) m
     WHERE n <> 1 + (n * 31 + m * 17) % 700 ON CONFLICT DO NOTHING;
     INSERT INTO affinities (user_id, other_id, points, skips, as_of)
-    SELECT follower_id, followee_id, 1, 0, now() FROM follows WHERE follower_id > {FIRST};
-    INSERT INTO post_tags (tag, post_id) SELECT 'tag', id FROM posts WHERE author_id > {FIRST};
-    INSERT INTO post_heat (post_id, heat, is_video) SELECT id, id, id % 2 = 0 FROM posts WHERE author_id > {FIRST};
+    SELECT follower_id, followee_id, 1, 0, now() FROM follows WHERE follower_id {_OURS};
+    INSERT INTO post_tags (tag, post_id) SELECT 'tag', id FROM posts WHERE author_id {_OURS};
+    INSERT INTO post_heat (post_id, heat, is_video) SELECT id, id, id % 2 = 0 FROM posts WHERE author_id {_OURS};
     INSERT INTO search_documents (kind, id, weight, terms, title)
-    SELECT 'post', id, 0, array_to_tsvector(ARRAY ['all', 'n' || id % 100]), '' FROM posts WHERE author_id > {FIRST}
+    SELECT 'post', id, 0, array_to_tsvector(ARRAY ['all', 'n' || id % 100]), '' FROM posts WHERE author_id {_OURS}
     UNION ALL
     SELECT kind, id, id % 13, array_to_tsvector(ARRAY ['all', 'n' || id % 100]), id::text
-    FROM users, unnest(ARRAY ['user', 'hashtag', 'word']) kind WHERE id > {FIRST};
+    FROM users, unnest(ARRAY ['user', 'hashtag', 'word']) kind WHERE id {_OURS};
     INSERT INTO posts_to_explore (place, post_id)
-    SELECT row_number() OVER (), id FROM posts WHERE author_id > {FIRST} LIMIT 5000;
+    SELECT row_number() OVER (), id FROM posts WHERE author_id {_OURS} LIMIT 5000;
 """
 
 pytestmark = pytest.mark.chaos  # it fills tables for some seconds
 
 
 class Network:
-    """4,000 users, of whom 700 follow 60 others each, and 30,000 posts with one hashtag, all indexed for search."""
+    """12,000 users, of whom 700 follow 60 others each, and 30,000 posts with one hashtag, all indexed for search."""
 
     def __init__(self, rows: Rows, found: list[int], people: list[int], inbox: list[int]) -> None:
         self.connection = rows.connection
@@ -111,7 +112,8 @@ def _literal(value: object) -> str:
 async def network(rows: Rows) -> AsyncIterator[Network]:
     fetch: Any = rows.connection.fetch
     await rows.connection.execute(
-        f"SET LOCAL session_replication_role = replica; DELETE FROM search_documents; {_FILL}"
+        f"""SET LOCAL session_replication_role = replica;
+        DELETE FROM search_documents; DELETE FROM posts_to_explore; {_FILL}"""
     )
     await rows.connection.execute(
         """SET LOCAL session_replication_role = origin;
@@ -128,7 +130,7 @@ async def network(rows: Rows) -> AsyncIterator[Network]:
 async def test_calls_scan_no_large_table(network: Network):
     tx, found, people, inbox = network.connection, network.found, network.people, network.inbox
     assert (len(found), len(people)) == (MOST_CANDIDATES, MOST_CANDIDATES)
-    assert len(inbox) > 300
+    assert len(inbox) > 100
     await tx.execute("SET LOCAL ROLE daira_app")
     now = datetime.now(UTC)
 
@@ -162,10 +164,9 @@ async def test_calls_scan_no_large_table(network: Network):
         "hidden": lambda: feed_ranking.left_out(tx, inbox),
         "recommendations": lambda: candidates.beyond_inbox(tx, network.viewer, 15, is_patient=True),
     }
-    for what, read in reads.items():
-        scanned, fetched = await network.rows_read(read)
-        assert (what, scanned) == (what, {})
-        assert fetched <= MOST_FETCHED, what
+    costs = {what: await network.rows_read(read) for what, read in reads.items()}
+    assert {what: scanned for what, (scanned, _) in costs.items() if scanned} == {}
+    assert {what: fetched for what, (_, fetched) in costs.items() if fetched > MOST_FETCHED} == {}
 
 
 async def test_no_statement_sorts_many_rows(network: Network):
