@@ -202,8 +202,7 @@ async def _check_stranger(call: Call, request: SendToChat) -> None:
         await call.services.limits.hit(STRANGER.name, call.viewer.id)
         await count_new(call, NEW_STRANGER)
         fields = [("text", request.text)]
-        media = len(request.media_ids or ())
-        verdict = await screen(call, tx, "message", call.services.ids.mint(), fields, media=media)
+        verdict = await screen(call, tx, "message", call.services.ids.mint(), fields, media_ids=request.media_ids)
         await settle(call, tx, verdict, "message", int(request.chat_id))
 
 

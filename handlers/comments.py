@@ -41,7 +41,7 @@ async def create_comment(call: Call, request: CreateComment, tx: Transaction) ->
     await count_mentions(call, mention_ids)
     comment_id = call.services.ids.mint()
     text = [("text", request.text)]
-    verdict = await screen(call, tx, "comment", comment_id, text, media=len(request.media_ids or ()))
+    verdict = await screen(call, tx, "comment", comment_id, text, media_ids=request.media_ids)
     if not await comments.insert(
         tx,
         id=comment_id,

@@ -180,7 +180,7 @@ async def _publish(
     mention_ids = await find_mentioned(tx, text)
     await count_mentions(call, mention_ids)
     post_id = call.services.ids.mint()
-    verdict = await screen(call, tx, "post", post_id, [("text", text)], media=len(media_ids or ()))
+    verdict = await screen(call, tx, "post", post_id, [("text", text)], media_ids=media_ids)
     await posts.insert(
         tx,
         id=post_id,

@@ -9,8 +9,9 @@ from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, next_cursor, page_start
 from moderation.rulebook import MOST_COST, MOST_RULES
 from moderation.rules import BadExpression, check
-from moderation.trials import MOST_EXAMINED, TrialResult, try_out
+from moderation.trials import MOST_EXAMINED, TrialResult, TrialText, try_out
 from protocol import errors
+from protocol.moderation import Reason
 from protocol.rpc import methods
 from protocol.rules import (
     EnableRule,
@@ -32,7 +33,6 @@ from protocol.rules import (
 from protocol.timestamps import to_wire
 from storage import rule_inputs, rules
 from storage.database import Transaction
-from storage.rule_inputs import TrialRow
 from storage.rules import RuleRow
 
 _PAGE = 500  # texts of a trial that are loaded at a time
@@ -157,7 +157,7 @@ def _check(expression: str) -> float:
 async def _try(call: Call, tx: Transaction, expression: str, surfaces: Sequence[str]) -> Trial:
     amount = await rule_inputs.trial_size(tx, surfaces)
     step = max(1, -(-amount // MOST_EXAMINED))
-    tried = await try_out(expression, call.services.rulebook.book.matcher, _texts(tx, surfaces, step))
+    tried = await try_out(expression, call.services.rulebook.book.matcher, _texts(tx, surfaces, step, expression))
     if step == 1:  # texts that are gone since they were counted do not count
         amount = tried.examined
     part = tried.examined / amount if amount else 1.0
@@ -171,10 +171,17 @@ async def _try(call: Call, tx: Transaction, expression: str, surfaces: Sequence[
     )
 
 
-async def _texts(tx: Transaction, surfaces: Sequence[str], step: int) -> AsyncIterator[Sequence[TrialRow]]:
-    above = 0
+async def _texts(
+    tx: Transaction, surfaces: Sequence[str], step: int, expression: str
+) -> AsyncIterator[Sequence[TrialText]]:
+    above, compares = 0, "similar_to_removed" in expression
     while rows := await rule_inputs.load_trial(tx, surfaces, above, step, _PAGE):
-        yield [row for row in rows if row["text"] is not None]  # texts that are gone are not tried
+        similar: dict[int, list[Reason]] = {}
+        for surface in {*surfaces} & {"post", "comment"} if compares else ():
+            ids = [row["id"] for row in rows if row["surface"] == surface and row["media"]]
+            similar.update(await rule_inputs.trial_removed_like(tx, surface, ids))
+        # Texts that are gone are not tried.
+        yield [TrialText(row, similar.get(row["id"], ())) for row in rows if row["text"] is not None]
         above = rows[-1]["id"]
 
 

@@ -14,7 +14,7 @@ from moderation.rulebook import Rulebook, Verdict
 from moderation.spam_score import spam_score
 from moderation.trials import author_of
 from protocol import errors
-from protocol.moderation import ModeratedType
+from protocol.moderation import ModeratedType, Reason
 from protocol.rules import RuleSurface
 from storage import cases, decisions, flagged, rule_inputs
 from storage.database import Transaction
@@ -45,7 +45,7 @@ async def screen(
     written_id: int,
     fields: Fields,
     *,
-    media: int = 0,
+    media_ids: Sequence[str] | None = None,
     is_edit: bool = False,
     author_id: int | None = None,
 ) -> Screened | None:
@@ -66,12 +66,16 @@ async def screen(
     row = await rule_inputs.weigh(tx, written_id, surface, text_print(text))
     if row is None:
         return None
+    similar: Sequence[Reason] = ()
+    if media_ids and book.compares_files(surface):
+        similar = await rule_inputs.removed_like(tx, [int(media_id) for media_id in media_ids])
     draft = Publication(
         surface,
         fields,
         author_of(row),
         is_edit=is_edit,
-        media=media,
+        media=len(media_ids or ()),
+        similar_to_removed=similar,
         mentions=len(mentioned_usernames(text)),
         hashtags=len(hashtags(text)),
         repeats=row["repeats"],
@@ -128,7 +132,9 @@ def _note(call: Call, screened: Screened, target_id: int | None) -> None:
 
 
 def _field(book: Rulebook, draft: Publication, verdict: Verdict) -> str:
-    """The field that alone gets the same verdict; otherwise the first one with a text."""
+    """`media_ids` if the verdict is another without the files; a text that alone gets it; or the first text."""
+    if draft.similar_to_removed and book.judge(draft._replace(similar_to_removed=())).rule != verdict.rule:
+        return "media_ids"
     filled = [(name, text) for name, text in draft.fields if text] or list(draft.fields)
     if len(filled) > 1:
         for name, text in filled:

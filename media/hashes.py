@@ -12,6 +12,7 @@ Rows = list[list[float]]
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
 SIDE = 32  # of the thumbnail that is hashed
+FAINTEST = SIDE**2 / 2  # a wave of half a shade of grey
 LINEAR = [c / 12.92 if (c := byte / 255) <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for byte in range(256)]
 
 
@@ -39,15 +40,18 @@ def blurhash(image: Image.Image) -> str:
     return "".join(parts)
 
 
-def perceptual_hash(image: Image.Image) -> int:
+def perceptual_hash(image: Image.Image) -> int | None:
     """Return 64 bits, as a signed number: pictures that look alike differ in few of them (pHash).
 
+    None for a picture of one colour, in which nothing is to be seen.
     Not PDQ: its package is built for no Python after 3.12.
     """
     gray = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
     rows = _frequencies(_rows(gray, [float(byte) for byte in range(256)]), 8, 8, shift=0.5)
     values = [value for row in rows for value in row]
     # The first value is the brightness of the whole: it says nothing of the picture.
+    if max(map(abs, values[1:])) < FAINTEST:
+        return None
     middle = median(values[1:])
     bits = 0
     for value in values:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from moderation.addresses import addresses
 from moderation.disguises import read
 from moderation.term_lists import TermMatcher
+from protocol.moderation import Reason
 from protocol.rules import RuleSurface
 
 MOST_WORDS = 300  # of a text, in `words`
@@ -36,6 +37,7 @@ class Publication(NamedTuple):
     author: Author = Author()
     is_edit: bool = False
     media: int = 0
+    similar_to_removed: Sequence[Reason] = ()
     mentions: int = 0
     hashtags: int = 0
     repeats: int = 0
@@ -62,6 +64,7 @@ VARIABLES = {
     "mentions": "how many users are mentioned",
     "hashtags": "how many hashtags",
     "media": "how many files are attached",
+    "similar_to_removed": "reasons for which files were removed that look like an attached one",
     "repeats": "how often anybody published the same folded text within 24 hours",
     "own_repeats": "how often the author did",
     "is_edit": "whether it changes what was published already",
@@ -101,6 +104,7 @@ def features(draft: Publication, matcher: TermMatcher) -> dict[str, Any]:
         "mentions": draft.mentions,
         "hashtags": draft.hashtags,
         "media": draft.media,
+        "similar_to_removed": list(draft.similar_to_removed),
         "repeats": draft.repeats,
         "own_repeats": draft.own_repeats,
         "is_edit": draft.is_edit,

@@ -59,6 +59,10 @@ class Rulebook:
         """Whether any rule is in force there; without one, a draft needs no features."""
         return bool(self._programs[surface])
 
+    def compares_files(self, surface: RuleSurface) -> bool:
+        """Whether a rule in force there asks what files look like."""
+        return any("similar_to_removed" in rule.expression for rule, _ in self._programs[surface])
+
     def judge(self, draft: Publication) -> Verdict:
         """Judge a draft by all rules. Never raises: a rule that fails does not hit."""
         with SECONDS.time():

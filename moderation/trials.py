@@ -10,6 +10,7 @@ import cel
 from moderation.features import Author, Publication, features
 from moderation.rules import holds
 from moderation.term_lists import TermMatcher
+from protocol.moderation import Reason
 from storage.rule_inputs import AuthorRow, TrialRow
 
 MOST_EXAMINED = 20_000
@@ -18,6 +19,13 @@ LONGEST_S = 5.0
 TOO_MANY = 0.01  # of the texts: a rule that hits more needs a confirmation
 _FEWEST = 3  # hits that make it too many, of however few texts
 _TURN_S = 0.005  # of the event loop at a time
+
+
+class TrialText(NamedTuple):
+    """similar_to_removed: only if the expression asks for it."""
+
+    row: TrialRow
+    similar_to_removed: Sequence[Reason] = ()
 
 
 class TrialResult(NamedTuple):
@@ -33,7 +41,7 @@ class TrialResult(NamedTuple):
         return self.hits >= _FEWEST and self.hits > TOO_MANY * self.examined
 
 
-async def try_out(expression: str, matcher: TermMatcher, pages: AsyncIterator[Sequence[TrialRow]]) -> TrialResult:
+async def try_out(expression: str, matcher: TermMatcher, pages: AsyncIterator[Sequence[TrialText]]) -> TrialResult:
     """Try an expression on texts, until they end or 5 seconds have passed. Other work of the process goes on."""
     program = cel.compile(expression)
     ends_at = time.monotonic() + LONGEST_S
@@ -41,12 +49,12 @@ async def try_out(expression: str, matcher: TermMatcher, pages: AsyncIterator[Se
     examined = hits = verified = 0
     samples: list[TrialRow] = []
     async for page in pages:
-        for row in page:
+        for text in page:
             examined += 1
-            if holds(program, cel.Context(variables=features(draft_of(row), matcher))):
+            if holds(program, cel.Context(variables=features(draft_of(text), matcher))):
                 hits += 1
-                verified += row["is_verified"]
-                samples = [*samples[1 - MOST_SAMPLES :], row]
+                verified += text.row["is_verified"]
+                samples = [*samples[1 - MOST_SAMPLES :], text.row]
             if time.monotonic() > turn_ends_at:
                 await asyncio.sleep(0)
                 turn_ends_at = time.monotonic() + _TURN_S
@@ -62,12 +70,14 @@ def author_of(row: AuthorRow) -> Author:
     )  # fmt: skip
 
 
-def draft_of(row: TrialRow) -> Publication:
+def draft_of(text: TrialText) -> Publication:
+    row = text.row
     return Publication(
         row["surface"],
         [("text", row["text"])],
         author_of(row),
         media=row["media"],
+        similar_to_removed=text.similar_to_removed,
         mentions=row["mentions"],
         hashtags=row["hashtags"],
         repeats=row["repeats"],

@@ -17,6 +17,7 @@ NOT_PERSONAL = {
     "schema_versions": "Versions of the schema.",
     "rulebook": "The number of the last change of rules.",
     "terms": "Words in lists of rules.",
+    "removed_hashes": "Hashes of pictures that moderation removed, without whose they were.",
     "log_offsets": "Places in the event log.",
     "handled_events": "Ids of events.",
     "username_reservations": "Hashes of usernames that are free again later.",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TypedDict, cast
 
+from protocol.moderation import Reason
 from protocol.rules import TriedSurface
 from storage.database import Transaction
 
@@ -36,6 +37,17 @@ async def weigh(tx: Transaction, written_id: int, surface: str, print: int | Non
     """Note what the viewer writes, and return what rules look at. None for a viewer without an account."""
     row = await tx.fetchrow("SELECT * FROM weigh_text($1, $2, $3)", written_id, surface, print)
     return cast("AuthorRow | None", row)
+
+
+async def removed_like(tx: Transaction, media_ids: Sequence[int]) -> list[Reason]:
+    """Reasons for which files were removed that look like one of these files of the viewer."""
+    return list(await tx.fetchval("SELECT removed_like($1)", media_ids))
+
+
+async def trial_removed_like(tx: Transaction, surface: str, ids: Sequence[int]) -> dict[int, list[Reason]]:
+    """The same for the files of posts or comments, by their ids; those without are left out. For admins."""
+    rows = await tx.fetch("SELECT target_id, reasons FROM trial_removed_like($1, $2)", surface, ids)
+    return {row["target_id"]: row["reasons"] for row in rows}
 
 
 async def trial_size(tx: Transaction, surfaces: Sequence[str]) -> int:

@@ -92,6 +92,7 @@ BEGIN
             PERFORM tell_of_finished(ARRAY [target_id]) WHERE is_shown(state.standing);
         END CASE;
         PERFORM withhold_files(target_type, target_id, target_seq) WHERE NOT is_shown(state.standing);
+        PERFORM remember_removed(target_type, target_id, target_seq);
     END IF;
     PERFORM set_config('app.user_id', viewer, true);
 END $$;

@@ -116,6 +116,13 @@ async def test_perceptual_hash_survives_another_size_and_format(tmp_path: Path) 
     assert distances[0] <= 8 < distances[1]
 
 
+async def test_a_picture_of_one_colour_looks_like_no_other(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 48), "green").save(tmp_path / "a.png")
+    result, _, _ = await run(tmp_path, tmp_path / "a.png", "image")
+    assert isinstance(result, Processed)
+    assert result.perceptual_hash is None
+
+
 async def test_pixels_are_bounded(tmp_path: Path) -> None:
     frame((400, 300), 0).save(tmp_path / "a.png")
     result, _, _ = await run(tmp_path, tmp_path / "a.png", "image", limits=MediaLimits(image_pixels=119_999))
