@@ -26,7 +26,7 @@ from bench.realtime.world import LOAD_CORE, open_world
 VICTIM_PER_S = 40
 SECONDS = 1.5  # of a turn
 SETTLE_S = 1.0  # for the abuser's last calls, and its rests
-TURNS = 6
+TURNS = 16
 PEOPLE = 102
 
 

@@ -49,7 +49,7 @@ class Made(NamedTuple):
     appeal_id: int | None
 
 
-class Audience(NamedTuple):
+class AppealAudience(NamedTuple):
     """The case of an appeal, and the users whose reports got their outcome by it."""
 
     case_id: int
@@ -101,7 +101,7 @@ async def decide(tx: Transaction, appeal_id: int, *, overturn: bool) -> Outcome:
     return outcome
 
 
-async def whom_to_tell(tx: Transaction, appeal_id: int) -> Audience | None:
+async def whom_to_tell(tx: Transaction, appeal_id: int) -> AppealAudience | None:
     """The reporters to be told of an appeal: those of its case, and those of the decision that it overturned.
 
     None if its case is open: a moderator has undone the decision before. For workers.
@@ -116,4 +116,4 @@ async def whom_to_tell(tx: Transaction, appeal_id: int) -> Audience | None:
         WHERE a.id = $1 AND c.status = 'decided'""",
         appeal_id,
     )
-    return None if row is None else Audience(row["case_id"], row["reporter_ids"])
+    return None if row is None else AppealAudience(row["case_id"], row["reporter_ids"])
