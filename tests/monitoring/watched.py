@@ -1,6 +1,7 @@
 """A deployment with sidecars at known ports: two nodes and three workers, each of which can be paused alone."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -88,7 +89,12 @@ class Watched(Deployment):
     def _watch_machine(self, program: str) -> None:
         self.machine = self.data_dir.parent / "machine"
         (self.machine / "disk").mkdir(parents=True)
-        options = ("--collector.disable-defaults", "--collector.filesystem", "--collector.textfile")
+        # The machine's own file systems may be full, too.
+        own = "|".join(re.escape(line.split()[1]) for line in Path("/proc/mounts").read_text().splitlines())
+        options = (
+            "--collector.disable-defaults", "--collector.filesystem", "--collector.textfile",
+            f"--collector.filesystem.mount-points-exclude=^({own})$",
+        )  # fmt: skip
         self._exporter = subprocess.Popen(
             [program, f"--web.listen-address=127.0.0.1:{self._exporter_port}", *options,
              f"--collector.textfile.directory={self.machine}"], stderr=subprocess.DEVNULL,
