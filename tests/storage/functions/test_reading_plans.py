@@ -19,10 +19,11 @@ FIRST = 10**6
 _OURS = f"BETWEEN {FIRST} AND {FIRST + USERS}"  # other tests have committed users with larger ids
 MOST_SORTED = 2_000
 MOST_SCANNED = 100  # rows of a small table, such as trends, may be read one after the other
-MOST_FETCHED = 4_000  # by all indexes together
+MOST_FETCHED = 5_000  # by all indexes together
 _FILL = f"""
     INSERT INTO users (id, username, username_key, created_at)
     SELECT {FIRST} + n, n, n, now() - interval '40 days' FROM generate_series(1, {USERS}) n;
+    INSERT INTO accounts (user_id, email, email_key) SELECT id, id, id FROM users WHERE id {_OURS};
     INSERT INTO posts (id, author_id, text, visibility, reply_policy, hashtags)
     SELECT snowflake_at(now() - n * interval '40 hours' / {POSTS}) + n, {FIRST} + 1 + n * 7919 % {USERS}, 'text ' || n,
            'public', 'everyone', ARRAY ['tag']
@@ -117,8 +118,8 @@ async def network(rows: Rows) -> AsyncIterator[Network]:
     )
     await rows.connection.execute(
         """SET LOCAL session_replication_role = origin;
-        ANALYZE users; ANALYZE posts; ANALYZE follows; ANALYZE affinities; ANALYZE post_tags; ANALYZE post_heat;
-        ANALYZE search_documents; ANALYZE posts_to_explore"""
+        ANALYZE users; ANALYZE accounts; ANALYZE posts; ANALYZE follows; ANALYZE affinities; ANALYZE post_tags;
+        ANALYZE post_heat; ANALYZE search_documents; ANALYZE posts_to_explore"""
     )
     await rows.view_as(FIRST + 1)
     found = await fetch("SELECT id FROM search_candidates('post', ARRAY ['all'], $1, NULL)", MOST_CANDIDATES)
