@@ -4,7 +4,7 @@
 -- the viewer may read (`graph.following`, `graph.followers`); circles are a secret of their owners, and no signal.
 -- `common`: how many of the sample of the viewer's follows follow the user. A step in an index reads each list, and
 -- the bounds keep the work constant: 40 of the viewer's follows with 45 of theirs each, and 200 of the followers.
--- OFFSET 0 and ANY: users are read by an index, whatever their number.
+-- OFFSET 0: users are read by an index, whatever their number, in the order of `found`, until there are enough.
 --
 -- Not suggested: whom the viewer follows, has asked to follow, mutes or has dismissed, and blocks between the two;
 -- accounts of less than 72 hours; who has switched it off; minors. A private account only to those whom it follows. To
@@ -30,11 +30,12 @@ CREATE OR REPLACE FUNCTION suggested_people(amount integer)
     )
     SELECT f.person, f.common, f.theirs
     FROM found f CROSS JOIN (SELECT is_minor(viewer_id()) AS is_minor OFFSET 0) viewer
-    JOIN users u ON u.id = ANY (ARRAY (SELECT person FROM found)) AND u.id = f.person
-    LEFT JOIN accounts a ON a.user_id = u.id
-    WHERE f.person <> viewer_id() AND u.status = 'active' AND u.created_at <= now() - interval '72 hours'
-      AND (NOT u.is_private OR f.theirs)
-      AND coalesce(a.suggest_me, true) AND (a.birth_date IS NULL OR a.birth_date <= (now() - interval '18 years')::date)
+    CROSS JOIN LATERAL (
+        SELECT u.is_private, u.is_verified FROM users u LEFT JOIN accounts a ON a.user_id = u.id
+        WHERE u.id = f.person AND u.status = 'active' AND u.created_at <= now() - interval '72 hours'
+          AND coalesce(a.suggest_me, true)
+          AND (a.birth_date IS NULL OR a.birth_date <= (now() - interval '18 years')::date) OFFSET 0) u
+    WHERE f.person <> viewer_id() AND (NOT u.is_private OR f.theirs)
       AND (u.is_verified OR NOT viewer.is_minor)
       AND NOT EXISTS (SELECT FROM follows x WHERE x.follower_id = viewer_id() AND x.followee_id = f.person)
       AND NOT EXISTS (SELECT FROM blocks x WHERE x.blocker_id = viewer_id() AND x.blocked_id = f.person)

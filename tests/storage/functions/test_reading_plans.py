@@ -19,7 +19,7 @@ FIRST = 10**6
 _OURS = f"BETWEEN {FIRST} AND {FIRST + USERS}"  # other tests have committed users with larger ids
 MOST_SORTED = 2_000
 MOST_SCANNED = 100  # rows of a small table, such as trends, may be read one after the other
-MOST_FETCHED = 5_000  # by all indexes together
+MOST_FETCHED = 4_000  # by all indexes together
 _FILL = f"""
     INSERT INTO users (id, username, username_key, created_at)
     SELECT {FIRST} + n, n, n, now() - interval '40 days' FROM generate_series(1, {USERS}) n;
