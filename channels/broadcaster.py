@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Unpack
 
 import msgspec
 
@@ -26,6 +27,7 @@ from channels.messages import (
     Joined,
     Left,
     PersonalControl,
+    Recipients,
     Revoked,
     RightsChanged,
     encode_push,
@@ -66,23 +68,21 @@ class Broadcaster:
         order: str = "",
         *,
         about: str = "",
-        not_to: int = 0,
-        only_to: int = 0,
+        **recipients: Unpack[Recipients],
     ) -> bool:
         """Push to every socket in the channel, except of users who hide the actor. Raises RedisError.
 
         about: the channel of what the push tells of: a replay leaves it out if the user may no longer be in it.
-        not_to: a user who does not get the push. only_to: the only user who gets it.
         order: sorts pushes of this event that show a state. Returns False for one older than the newest shown.
         Raises ValueError for a recoverable push to a channel that is not logged: nothing would replay it.
         """
         if push.flow != "recover":
-            await self.publish_unkept(channel, push, actor_id, only_to=only_to)
+            await self.publish_unkept(channel, push, actor_id, **recipients)
             return True
         kind = self._kinds.of(channel)
         if not kind.is_logged:
             raise ValueError(f"{type(push).__name__}.flow is 'recover', but channels of {kind.prefix!r} are not logged")
-        body = _body(push, actor_id, about, not_to=not_to, only_to=only_to)
+        body = _body(push, actor_id, about, **recipients)
         history = push.history
         arguments = (
             self._shards.publish_command, self._names.redis_channel(channel), push.id, body, history.pushes,
@@ -94,13 +94,10 @@ class Broadcaster:
         return bool(outcome >= 0)
 
     def publish_unkept(
-        self, channel: str, push: Push, actor_id: int = 0, *, only_to: int = 0, own_to: Sequence[int] = ()
+        self, channel: str, push: Push, actor_id: int = 0, **recipients: Unpack[Recipients]
     ) -> "asyncio.Future[object]":
-        """Publish a push that is not kept for who misses it. Raises RedisError, and so does the future.
-
-        own_to: users whose nodes load the counts of a push as those users see them.
-        """
-        body = _body(push, actor_id, only_to=only_to, own_to=own_to)
+        """Publish a push that is not kept for who misses it. Raises RedisError, and so does the future."""
+        body = _body(push, actor_id, **recipients)
         return self._shards.publish(self._shards.of(channel), self._names.redis_channel(channel), b"E" + body)
 
     async def publish_to_users(
@@ -208,19 +205,11 @@ class Broadcaster:
             await self.tell_node(node, control(here))
 
 
-def _body(
-    push: Push,
-    actor_id: int,
-    about: str = "",
-    *,
-    not_to: int = 0,
-    only_to: int = 0,
-    own_to: Sequence[int] = (),
-) -> bytes:
+def _body(push: Push, actor_id: int, about: str = "", **recipients: Unpack[Recipients]) -> bytes:
     """Encode the push, as a step of the current trace. Nodes that deliver the push continue it, if it is sampled."""
     step = traces.open_step(f"publish {push.event}", "producer")
     trace = "" if step is None else step.context
-    body = _encode(encode_push(push, actor_id, about, trace, not_to, only_to, own_to))
+    body = _encode(encode_push(push, actor_id, about, trace, **recipients))
     if step is not None:
         step.end()
     return body

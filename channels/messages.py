@@ -1,6 +1,7 @@
 """Messages between nodes over Redis: frames to write to sockets, and control messages."""
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable
+from typing import TypedDict, Unpack
 
 import msgspec
 
@@ -13,15 +14,25 @@ from protocol.wire import OFFSET_LENGTH
 from tracing.traces import OpenSpan, open_span
 
 
+class Recipients(TypedDict, total=False):
+    """Which users of a channel get a push: all of them, unless this says otherwise.
+
+    not_to: a user who does not get it, because moderation withholds something from all but its author. only_to: the one
+    user who gets it, the author of what is withheld. own_to: users who get a push of sums as they see them.
+    """
+
+    not_to: int
+    only_to: int
+    own_to: list[int]
+
+
 class Frames(msgspec.Struct, frozen=True, array_like=True):
     """A push on the bus: finished WebSocket frames, one a codec. Those of a recoverable push still lack their offset.
 
     actor_id: the user who caused the push, or 0; users who hide that user do not get it. shown_ids: other users in its
     body, who are removed from it for recipients who hide them. about: the channel of what the push tells of; a replay
     checks again whether the recipient may see it. trace: the `traceparent` of its publication, if that is sampled.
-    not_to: a user who does not get it, or 0: moderation withholds something from all but its author. only_to: the one
-    user who gets it, or 0 for all: the author of what is withheld. own_to: users who get their own version of a push of
-    sums.
+    not_to, only_to, own_to: see `Recipients`; 0 is nobody.
     """
 
     event: str
@@ -73,21 +84,15 @@ class Written(msgspec.Struct):
 
 
 def encode_push(
-    push: Push,
-    actor_id: int = 0,
-    about: str = "",
-    trace: str = "",
-    not_to: int = 0,
-    only_to: int = 0,
-    own_to: Sequence[int] = (),
+    push: Push, actor_id: int = 0, about: str = "", trace: str = "", **recipients: Unpack[Recipients]
 ) -> Frames:
     if push.flow == "recover":
         msgpack, json = wire.MSGPACK.push_before_offset(push), wire.JSON.push_before_offset(push)
     else:
         msgpack, json = wire.MSGPACK.push(push), wire.JSON.push(push)
     return Frames(
-        push.event, push.id, actor_id, about, push.flow, push.replaces, msgpack, json, push.shown_ids, trace, not_to,
-        only_to, [*own_to],
+        push.event, push.id, actor_id, about, push.flow, push.replaces, msgpack, json, push.shown_ids, trace,
+        **recipients,
     )  # fmt: skip
 
 

@@ -45,7 +45,10 @@ async def removed_like(tx: Transaction, media_ids: Sequence[int]) -> list[Reason
 
 
 async def trial_removed_like(tx: Transaction, surface: str, ids: Sequence[int]) -> dict[int, list[Reason]]:
-    """The same for the files of posts or comments, by their ids; those without are left out. For admins."""
+    """Post or comment id → reasons for which files were removed that look like its files. For admins.
+
+    Targets without a reason are left out.
+    """
     rows = await tx.fetch("SELECT target_id, reasons FROM trial_removed_like($1, $2)", surface, ids)
     return {row["target_id"]: row["reasons"] for row in rows}
 

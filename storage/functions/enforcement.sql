@@ -14,7 +14,7 @@ CREATE OR REPLACE FUNCTION too_young_for(labels text[], person bigint) RETURNS b
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     AS $$ SELECT labels && ARRAY ['sexual', 'graphic'] AND is_minor(person) $$;
 
--- The same of the viewer, for policies.
+-- Whether such a label keeps a thing of others from the viewer. Policies call it.
 CREATE OR REPLACE FUNCTION viewer_too_young(labels text[]) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     RETURN public.too_young_for(labels, public.viewer_id());

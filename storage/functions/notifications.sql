@@ -233,7 +233,7 @@ CREATE OR REPLACE FUNCTION notifications_shown_to(person bigint, asked bigint[])
 $$;
 GRANT EXECUTE ON FUNCTION notifications_shown_to TO daira_worker;
 
--- The same of the viewer.
+-- `notifications_shown_to` for the viewer.
 CREATE OR REPLACE FUNCTION notifications_shown(asked bigint[])
     RETURNS TABLE (found notifications, shown_count integer, actors users[])
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp

@@ -56,7 +56,8 @@ CREATE OR REPLACE FUNCTION removed_like(files bigint[]) RETURNS text[]
 $$;
 GRANT EXECUTE ON FUNCTION removed_like TO daira_app;
 
--- The same for files of posts or comments, by their ids; those without are left out. For admins, who try rules on them.
+-- For each of these posts or comments: the reasons for which files were removed that look like its files. Targets without
+-- a reason are left out. For admins, who try rules on them.
 CREATE OR REPLACE FUNCTION trial_removed_like(type text, targets bigint[]) RETURNS TABLE (target_id bigint, reasons text[])
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT m.target_id, array_agg(DISTINCT near.reason ORDER BY near.reason)

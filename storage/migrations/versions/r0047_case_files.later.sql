@@ -1,7 +1,7 @@
--- Whose copies evidence has, so that they are erased with the account.
+-- Finds the copies of a user in evidence. They are erased with the account.
 CREATE INDEX CONCURRENTLY IF NOT EXISTS reports_of_evidence ON reports USING gin (evidence jsonb_path_ops);
 
--- Without a known owner, a copy goes.
+-- Store the owner of each copy. A copy whose owner is unknown is removed.
 DO $$
 DECLARE
     last bigint := 0;

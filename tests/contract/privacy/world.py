@@ -68,11 +68,11 @@ class World:
     # ------------------------------------------------------------------------------------------ the rule
 
     def tie(self, viewer: str, owner: str) -> Tie:
-        """What stands between these users now. A suspended account is hidden from others as by a block of its own."""
+        """The relation of these users now. Others see a suspended account as they see an account that blocks them."""
         return frozenset({"blocked"}) if owner in self.suspended else self.standing_tie(viewer, owner)
 
     def standing_tie(self, viewer: str, owner: str) -> Tie:
-        """The same, whoever is suspended."""
+        """The relation of these users without regard to suspensions."""
         if viewer == owner:
             return frozenset({"self"})
         if owner in ACCOUNTS and viewer in RELATIONS:
@@ -88,7 +88,7 @@ class World:
         return all(may_see(self._tie_for(what, viewer, owner), what, is_private) for what in whats)
 
     def _tie_for(self, what: str, viewer: str, owner: str) -> Tie:
-        """What users said in chats stays with its readers."""
+        """Other members of a chat keep the messages of a suspended user."""
         return (self.standing_tie if what in IN_CHATS else self.tie)(viewer, owner)
 
     def sees(self, viewer: str, thing: Thing) -> bool:

@@ -14,7 +14,7 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
         (_EVERYBODY.replace("owner ", ""), "SELECT 'sexual' = ANY (hidden_labels())"),
         ("owner", "SELECT hidden_labels() = ARRAY ['spoiler']"),
     ),
-    # Nobody here is a minor: see `test_labels`.
+    # All viewers are adults. `test_labels` tests minors.
     "viewer_too_young": ((NO_ONE, "SELECT viewer_too_young(ARRAY ['sexual', 'graphic'])"),),
     "comment_limits": (
         (_EVERYBODY, "SELECT labels = ARRAY ['spoiler'] FROM comment_limits(ARRAY [{reply}])"),
