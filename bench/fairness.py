@@ -2,14 +2,17 @@
 
 The victim calls `post.get` at a steady pace, in turn alone and while one account keeps 20 sockets busy
 (`bench.abuser`). A node with the default limits has one core; PostgreSQL, Redis and the load share the other. Nothing
-is asserted: the machine is noisy, so compare the ratio. The turns are short, so that the noise is the same in both.
+is asserted: the machine is noisy, so compare the ratios, with their 95 % bootstrap intervals over pairs of turns. The
+turns are short, so that the noise is the same in both.
 """
 
 import asyncio
 import json
+import random
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +29,8 @@ from bench.realtime.world import LOAD_CORE, open_world
 VICTIM_PER_S = 40
 SECONDS = 1.5  # of a turn
 SETTLE_S = 1.0  # for the abuser's last calls, and its rests
-TURNS = 16
+TURNS = 24
+RESAMPLES = 1_000
 PEOPLE = 102
 
 
@@ -36,36 +40,30 @@ class DefaultLimits(Ours):
         return {name: value for name, value in settings.items() if not name.startswith("DAIRA_LIMIT_")}
 
 
-class Latency(NamedTuple):
-    """Milliseconds."""
+class Turns(NamedTuple):
+    """Of each turn, the milliseconds of the victim's calls that succeeded."""
 
-    p50: float
-    p95: float
-    refused: int
+    alone: list[list[float]]
+    beside: list[list[float]]
 
 
-async def measure(contender: Ours, kind: str, argument: dict[str, Any]) -> tuple[Latency, Latency]:
-    """Return the victim's latency alone, and beside the abuser."""
+async def measure(contender: Ours, kind: str, argument: dict[str, Any]) -> Turns:
+    """Measure the victim alone and beside the abuser, in turn."""
     await contender.start(1, 0)
-    victim, alone, beside = Crowd(), list[float](), list[float]()
+    victim, turns = Crowd(), Turns([], [])
     try:
         await victim.connect(contender.ports, [contender.auth(1)])
         await _calls(contender, victim, 1.0)
         async with _abuser(contender, kind, argument) as abuser:
-            for took in (alone, beside) * TURNS:
-                took += await _calls(contender, victim, SECONDS)
+            for side in turns * TURNS:
+                side.append(await _calls(contender, victim, SECONDS))
                 abuser.write("begin or stop")
                 await asyncio.sleep(SETTLE_S)
     finally:
         for socket in victim.sockets:
             socket.close()
         await contender.stop()
-    return _latency(alone), _latency(beside)
-
-
-def _latency(took: list[float]) -> Latency:
-    asked = TURNS * int(SECONDS * VICTIM_PER_S)
-    return Latency(quantile(took, 0.5), quantile(took, 0.95), asked - len(took))
+    return turns
 
 
 async def _calls(contender: Ours, victim: Crowd, seconds: float) -> list[float]:
@@ -86,8 +84,22 @@ async def _abuser(contender: Ours, method: str, argument: dict[str, Any]) -> Asy
         await process.stop()
 
 
+def _quantile(side: Iterable[list[float]], share: float) -> float:
+    return quantile([*chain.from_iterable(side)], share)
+
+
+def _ratio(turns: Turns, share: float) -> str:
+    """The quantile beside the abuser, divided by that alone, with the interval that resampled pairs of turns give."""
+    pairs, choose = list(zip(turns.alone, turns.beside, strict=True)), random.Random(0).choices
+    ratio, *resampled = (
+        _quantile((beside for _, beside in sample), share) / _quantile((alone for alone, _ in sample), share)
+        for sample in (pairs, *(choose(pairs, k=len(pairs)) for _ in range(RESAMPLES)))
+    )
+    return f"{ratio:.2f} x ({quantile(resampled, 0.025):.2f}–{quantile(resampled, 0.975):.2f})"
+
+
 async def main() -> None:
-    table = Table("the abuser calls", "victim alone, p50 / p95 ms", "beside it", "ratios", "victim's calls refused")
+    table = Table("the abuser calls", "victim alone, p50 / p95 ms", "beside it", "p50", "p95", "victim's calls refused")
     with tempfile.TemporaryDirectory(prefix="daira-fairness-") as folder:
         async with open_world(Path(folder), PEOPLE, 1, 2) as world:
             abuses: dict[str, dict[str, Any]] = {
@@ -97,13 +109,14 @@ async def main() -> None:
                 "system.ping": {},
             }
             for kind, argument in abuses.items():
-                sides = await measure(DefaultLimits(world), kind, argument)
-                alone, beside = sides
+                turns = await measure(DefaultLimits(world), kind, argument)
+                asked = TURNS * int(SECONDS * VICTIM_PER_S)
                 table.add_row(
                     kind,
-                    *(f"{side.p50:.1f} / {side.p95:.1f}" for side in sides),
-                    f"{beside.p50 / alone.p50:.2f} x / {beside.p95 / alone.p95:.2f} x",
-                    str(beside.refused),
+                    *(f"{_quantile(side, 0.5):.1f} / {_quantile(side, 0.95):.1f}" for side in turns),
+                    _ratio(turns, 0.5),
+                    _ratio(turns, 0.95),
+                    str(asked - sum(map(len, turns.beside))),
                 )
     Console(width=120).print(table)
 
