@@ -188,7 +188,7 @@ lock: .venv/installed-dev ## write new locks: pinned and hashed requirements
 outdated: .venv/installed-dev ## list pins that have newer releases
 	@$(PIP) list --outdated --exclude pip
 
-bench: .venv/installed-dev $(KAFKA) ## measure calls and fan-out against their bare SQL and Redis cost; then fairness, overload, chats, traces, events, cases, decisions, rooms, presence and media
+bench: .venv/installed-dev $(KAFKA) ## measure calls and fan-out against their bare SQL and Redis cost; then fairness, overload, chats, traces, events, rules, cases, decisions, rooms, presence and media
 	@$(VENV)/python -m bench
 	@$(VENV)/python -m bench.conversations
 	@$(VENV)/python -m bench.media
@@ -198,6 +198,7 @@ bench: .venv/installed-dev $(KAFKA) ## measure calls and fan-out against their b
 	@$(VENV)/python -m bench.tracing
 	@$(VENV)/python -m bench.tracing_steps
 	@$(VENV)/python -m bench.event_log
+	@$(VENV)/python -m bench.rules
 	@$(VENV)/python -m bench.cases
 	@$(VENV)/python -m bench.decisions
 	@$(VENV)/python -m bench.realtime --rounds 1 --docs .bench \
