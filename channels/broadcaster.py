@@ -17,6 +17,8 @@ import msgspec
 from channels.kinds import Kinds
 from channels.locations import LIFETIME_S
 from channels.messages import (
+    AgeCorrected,
+    Ages,
     Closed,
     Control,
     DeviceLeft,
@@ -101,13 +103,19 @@ class Broadcaster:
         return self._shards.publish(self._shards.of(channel), self._names.redis_channel(channel), b"E" + body)
 
     async def publish_to_users(
-        self, user_ids: Sequence[int], push: Push, *, actor_id: int = 0, about: str = ""
+        self,
+        user_ids: Sequence[int],
+        push: Push,
+        *,
+        actor_id: int = 0,
+        about: str = "",
+        **recipients: Unpack[Recipients],
     ) -> None:
         """Push to the users among them who are online or may reconnect: one message a node. Raises RedisError.
 
         about: the channel of what the push tells of: a replay leaves it out if the user may no longer be in it.
         """
-        body = _body(push, actor_id, about)
+        body = _body(push, actor_id, about, **recipients)
         by_shard: defaultdict[int, list[int]] = defaultdict(list)
         for user_id in user_ids:
             by_shard[self._names.shard_of_user(user_id)].append(user_id)
@@ -166,13 +174,17 @@ class Broadcaster:
         cause = _new_cause()
         await self._tell(user_ids, lambda here: RightsChanged(here, channel, cause))
 
-    async def empty(self, channel: str, keeps: int = 0) -> None:
-        """Take every socket out of the channel, on all nodes, except those of the user `keeps`."""
-        redis_channel = self._names.redis_channel(channel)
-        await self._shards.publish(self._shards.of(channel), redis_channel, b"C" + _encode(Emptied(channel, keeps)))
+    async def empty(self, channel: str, keeps: int = 0, ages: Ages = "all") -> None:
+        """Take users of these ages out of the channel, on all nodes, except the user `keeps`."""
+        body = b"C" + _encode(Emptied(channel, keeps, ages))
+        await self._shards.publish(self._shards.of(channel), self._names.redis_channel(channel), body)
 
     async def change_hiding(self, changed: HidingChanged) -> None:
         await self._tell(changed.user_ids, lambda here: msgspec.structs.replace(changed, user_ids=here))
+
+    async def correct_age(self, user_id: int, *, is_minor: bool) -> None:
+        cause = _new_cause()
+        await self._tell([user_id], lambda here: AgeCorrected(here, is_minor, cause))
 
     async def close(self, owner_id: int, what: Narrowed) -> None:
         """The owner narrowed who may see what: on every node, sockets leave or are rechecked."""

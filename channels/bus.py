@@ -18,6 +18,7 @@ from channels.kinds import Kinds
 from channels.members import Hiding, Member, Members
 from channels.messages import (
     CLOCK_LENGTH,
+    AgeCorrected,
     Closed,
     Control,
     DeviceLeft,
@@ -169,9 +170,10 @@ class Bus:
                     self._subscriptions.leave(member, channel)
             case DeviceLeft(_, channel, session_id, before):
                 self._subscriptions.leave_device(channel, session_id, before)
-            case Emptied(channel, keeps):
-                self._hooks.of(channel).emptied(channel)
-                self._subscriptions.empty(channel, keeps)
+            case Emptied(channel, keeps, ages):
+                if ages == "all":
+                    self._hooks.of(channel).emptied(channel)
+                self._subscriptions.empty(channel, keeps, ages)
             case Informed(user_ids, channel, note):
                 for user_id in user_ids:
                     if self._hooks.of(channel).informed(user_id, channel, note):
@@ -182,6 +184,13 @@ class Bus:
                 self._apply_changed_rights(
                     [(member, channel) for member in self._sockets(user_ids) if channel in member.channels], cause
                 )
+            case AgeCorrected(user_ids, is_minor, cause):
+                sockets = self._sockets(user_ids)
+                for member in sockets:
+                    member.is_minor = is_minor
+                if is_minor:
+                    seats = [(each, channel) for each in sockets for channel in each.channels]
+                    self._apply_changed_rights(seats, cause)
             case HidingChanged(user_ids, actor_id, until, posts_until):
                 hiding = Hiding(until, posts_until)
                 for user_id in user_ids:

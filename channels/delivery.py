@@ -171,7 +171,7 @@ class Delivery:
             one.channel == other.channel
             and one.user_ids == other.user_ids
             and one.written.flow == other.written.flow != "conflate"
-            and not any(each.written.shown_ids or each.written.not_to or each.written.only_to for each in (one, other))
+            and not any(each.written.shown_ids or not each.written.is_for_all for each in (one, other))
             and not self._members.hides_from(one.written.actor_id, one.channel)
             and not self._members.hides_from(other.written.actor_id, other.channel)
         )
@@ -208,17 +208,22 @@ class Delivery:
 
     def _recipients(self, item: Item) -> Sequence[Member]:
         hiding = self._members.hides_from(item.written.actor_id, item.channel)
+        written = item.written
         if item.user_ids:
             return [
                 member
                 for user_id in item.user_ids
                 if user_id not in hiding
                 for member in self._members.of_user(user_id)
+                if written.is_for(user_id, is_minor=member.is_minor)
             ]
         members = self._members.in_channel(item.channel)
-        written = item.written
-        if hiding or written.not_to or written.only_to:
-            recipients = [each for each in members if each.user_id not in hiding and written.is_for(each.user_id)]
+        if hiding or not written.is_for_all:
+            recipients = [
+                each
+                for each in members
+                if each.user_id not in hiding and written.is_for(each.user_id, is_minor=each.is_minor)
+            ]
         else:
             recipients = list(members)
         if deliver_own := self._own.get(written.event):

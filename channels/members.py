@@ -60,6 +60,7 @@ class Member(Protocol):
     claim: Claim
     connected_at: float  # seconds since 1970
     called_at: float  # monotonic, s: time of the client's last call
+    is_minor: bool  # also until the user is loaded
 
     @property
     def user_id(self) -> int: ...

@@ -1,7 +1,7 @@
 """Messages between nodes over Redis: frames to write to sockets, and control messages."""
 
 from collections.abc import Collection, Hashable
-from typing import TypedDict, Unpack
+from typing import Literal, TypedDict, Unpack
 
 import msgspec
 
@@ -13,17 +13,21 @@ from protocol.pushes import Flow, Push
 from protocol.wire import OFFSET_LENGTH
 from tracing.traces import OpenSpan, open_span
 
+Ages = Literal["all", "adults", "minors"]
+
 
 class Recipients(TypedDict, total=False):
     """Which users of a channel get a push: all of them, unless this says otherwise.
 
     not_to: a user who does not get it, because moderation withholds something from all but its author. only_to: the one
-    user who gets it, the author of what is withheld. own_to: users who get a push of sums as they see them.
+    user who gets it, the author of what is withheld. own_to: users who get a push of sums as they see them. ages: users
+    of these ages; users count as adults about what they have written themselves.
     """
 
     not_to: int
     only_to: int
     own_to: list[int]
+    ages: Ages
 
 
 class Frames(msgspec.Struct, frozen=True, array_like=True):
@@ -32,7 +36,7 @@ class Frames(msgspec.Struct, frozen=True, array_like=True):
     actor_id: the user who caused the push, or 0; users who hide that user do not get it. shown_ids: other users in its
     body, who are removed from it for recipients who hide them. about: the channel of what the push tells of; a replay
     checks again whether the recipient may see it. trace: the `traceparent` of its publication, if that is sampled.
-    not_to, only_to, own_to: see `Recipients`; 0 is nobody.
+    not_to, only_to, own_to, ages: see `Recipients`; 0 is nobody.
     """
 
     event: str
@@ -48,6 +52,7 @@ class Frames(msgspec.Struct, frozen=True, array_like=True):
     not_to: int = 0
     only_to: int = 0
     own_to: list[int] = []
+    ages: Ages = "all"
 
 
 decode_frames = msgspec.msgpack.Decoder(Frames).decode
@@ -76,11 +81,19 @@ class Written(msgspec.Struct):
     not_to: int = 0
     only_to: int = 0
     own_to: frozenset[int] = frozenset()
+    ages: Ages = "all"
     step: OpenSpan | None = None
 
-    def is_for(self, user_id: int) -> bool:
-        """Whether the user is not left out as its `not_to` and `only_to` say."""
-        return user_id != self.not_to and self.only_to in (0, user_id)
+    @property
+    def is_for_all(self) -> bool:
+        """Whether `is_for` leaves nobody out."""
+        return not (self.not_to or self.only_to) and self.ages == "all"
+
+    def is_for(self, user_id: int, *, is_minor: bool) -> bool:
+        """Whether the user is not left out as its `not_to`, `only_to` and `ages` say."""
+        if user_id == self.not_to or self.only_to not in (0, user_id):
+            return False
+        return self.ages == "all" or (self.ages == "minors") is (is_minor and user_id != self.actor_id)
 
 
 def encode_push(
@@ -101,7 +114,7 @@ def finish(frames: Frames, channel: str, offset: str) -> Written:
     written = Written(
         frames.event, frames.id, frames.actor_id, frames.about, frames.flow, (channel, frames.replaces),
         channel, frames.msgpack, frames.json, not_to=frames.not_to, only_to=frames.only_to,
-        own_to=frozenset(frames.own_to),
+        own_to=frozenset(frames.own_to), ages=frames.ages,
     )  # fmt: skip
     if frames.trace:
         written.step = open_span(frames.trace, f"deliver {frames.event}", "consumer")
@@ -191,10 +204,11 @@ class DeviceLeft(msgspec.Struct, frozen=True, tag="device_left"):
 
 
 class Emptied(msgspec.Struct, frozen=True, tag="emptied"):
-    """All sockets leave that channel, except those of the user `keeps`."""
+    """All sockets of users of these ages leave that channel, except those of the user `keeps`."""
 
     channel: str
     keeps: int = 0
+    ages: Ages = "all"
 
 
 class RightsChanged(msgspec.Struct, frozen=True, tag="rights_changed"):
@@ -203,6 +217,14 @@ class RightsChanged(msgspec.Struct, frozen=True, tag="rights_changed"):
     user_ids: list[int]
     channel: str
     cause: str = ""
+
+
+class AgeCorrected(msgspec.Struct, frozen=True, tag="age_corrected"):
+    """Whether these users are minors now: they have corrected their birth dates, and their rights follow."""
+
+    user_ids: list[int]
+    is_minor: bool
+    cause: str
 
 
 class Informed(msgspec.Struct, frozen=True, tag="informed"):
@@ -239,7 +261,8 @@ Control = (
     | Joined
     | Left
     | HidingChanged
+    | AgeCorrected
     | Informed
     | Superseded
 )
-PersonalControl = DeviceLeft | RightsChanged | Evicted | Joined | Left | HidingChanged | Informed
+PersonalControl = DeviceLeft | RightsChanged | Evicted | Joined | Left | HidingChanged | AgeCorrected | Informed

@@ -7,6 +7,7 @@ from typing import Any
 from channels.delivery import Delivery
 from channels.hooks import HooksByKind
 from channels.members import Member, Members
+from channels.messages import Ages
 from channels.metrics import CHANNELS
 from channels.names import Names
 from channels.recovery import Recovery
@@ -96,13 +97,13 @@ class Subscriptions:
             self.leave(each, channel)
         return bool(left)
 
-    def empty(self, channel: str, keeps: int = 0) -> None:
-        """Take out every socket, except those of the user `keeps`.
+    def empty(self, channel: str, keeps: int = 0, ages: Ages = "all") -> None:
+        """Take out every socket of users of these ages, except those of the user `keeps`.
 
         Their sessions keep the channel: a client that reconnects learns what became of it.
         """
         for member in list(self._members.in_channel(channel)):
-            if member.user_id != keeps:
+            if member.user_id != keeps and (ages == "all" or member.is_minor is (ages == "minors")):
                 self._members.leave(member, channel)
         self._unsubscribe_empty([channel])
 

@@ -1,10 +1,16 @@
 """Labels of content: how viewers see what carries one. `hidden_labels` in the database is the same rule."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
 
 from domain.ages import ADULT
 from protocol import errors
+from protocol.chat_messages import ChatMessage
+from protocol.comments import CommentForAll
 from protocol.moderation import Label
+from protocol.posts import PostForAll, PostLite
 from protocol.standing import LabelChoice
 
 DEFAULTS: Mapping[Label, LabelChoice] = {
@@ -16,6 +22,29 @@ DEFAULTS: Mapping[Label, LabelChoice] = {
     "graphic": "blur",
 }
 HIDDEN_FROM_MINORS: frozenset[Label] = frozenset({"sexual", "graphic"})
+
+
+ShownT = TypeVar("ShownT", bound=PostLite | CommentForAll | ChatMessage)
+
+
+def are_for_adults(labels: Iterable[Label]) -> bool:
+    """Whether users below 18 see nothing of others that has these labels."""
+    return not HIDDEN_FROM_MINORS.isdisjoint(labels)
+
+
+def for_minors(shown: ShownT) -> ShownT | None:
+    """What users below 18 see of a thing of others: nothing, or the thing without such files and shared posts."""
+    if are_for_adults(shown.labels):
+        return None
+    changes: dict[str, Any] = {}
+    files = [file for file in shown.media if not are_for_adults(file.labels)]
+    if len(files) < len(shown.media):
+        changes["media"] = files
+    if isinstance(shown, PostForAll) and shown.shared is not None:
+        shared = for_minors(shown.shared)
+        if shared is not shown.shared:
+            changes["shared"] = shared
+    return msgspec.structs.replace(shown, **changes) if changes else shown
 
 
 def choices(chosen: Mapping[Label, LabelChoice], *, is_minor: bool) -> dict[Label, LabelChoice]:

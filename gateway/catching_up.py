@@ -120,6 +120,7 @@ class CatchingUp:
                     self._services.presence.came(row["id"], chosen(row))
                 for member in page:
                     if member.session_id in rows:
+                        member.is_minor = rows[member.session_id]["is_minor"]
                         wanted = self._kinds.at_sign_in(rows[member.session_id])
                         await self._move(member, wanted, were_in[member], lefts[member])
             await self._end_sessions([member.session_id for member in page if member.session_id not in rows])

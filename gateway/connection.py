@@ -83,6 +83,7 @@ class Connection:
         "claim",
         "codec",
         "connected_at",
+        "is_minor",
         "pid",
         "user_agent",
         "viewer",
@@ -108,6 +109,7 @@ class Connection:
         self.claim = NO_CLAIM
         self.connected_at = time.time()
         self.called_at = time.monotonic()
+        self.is_minor = True
         self._socket = socket
         self._entry = entry
         self._bounds = bounds

@@ -87,7 +87,7 @@ class Replay:
         for written in pushes:
             if member.user_id in self._members.hides_from(written.actor_id, written.channel):
                 continue
-            if not written.is_for(member.user_id):
+            if not written.is_for(member.user_id, is_minor=member.is_minor):
                 continue
             hidden = {*self._members.hidden_from(member.user_id, written.shown_ids, written.channel)}
             hidden.update(user_id for user_id in written.shown_ids if user_id in unseen)

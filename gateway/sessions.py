@@ -229,6 +229,7 @@ class Sessions:
             if row is None:
                 raise Refused("UNAUTHENTICATED", "revoked")
             hide(self._members, row, changes)
+        member.is_minor = row["is_minor"]
         return row
 
     def _check_here(self, member: Member) -> None:

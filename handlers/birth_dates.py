@@ -23,6 +23,8 @@ async def correct_birth_date(call: Call, request: CorrectBirthDate, tx: Transact
     after = await users.load_one(tx, viewer_id)
     if before is None or after is None:
         raise errors.not_found("account")
+    is_minor = await accounts.is_minor(tx, viewer_id)
+    call.after_commit(lambda: call.services.broadcaster.correct_age(viewer_id, is_minor=is_minor))
     await audit_call(call, tx, viewer_id, "account.birth_date", f"user:{viewer_id}")
     if after["is_private"] and not before["is_private"]:
         await call.services.outbox.add(tx, AccessNarrowedEvent(owner_id=viewer_id, user_ids=()))

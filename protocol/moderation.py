@@ -26,6 +26,7 @@ Reason = Literal[
     "other",
 ]
 Action = Literal["approve", "warn", "label", "limit", "shadow", "hold", "remove", "suspend", "ban"]
+WITHHOLDING: frozenset[Action] = frozenset({"shadow", "hold", "remove"})
 Label = Literal["sensitive", "violence", "sexual", "spoiler", "misleading", "graphic"]
 CaseSource = Literal["report", "rule", "classifier", "appeal"]
 CaseStatus = Literal["open", "decided"]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TypedDict, cast
 
+from protocol.moderation import Label
 from protocol.notifications import TargetType
 from protocol.standing import Standing
 from storage.database import Transaction
@@ -10,10 +11,14 @@ from storage.posts import FanoutRow
 
 
 class _StandingRow(TypedDict):
-    """`withheld_by`: the newest decision that withheld it from others, if one ever did."""
+    """`withheld_by`: the newest decision that withheld it from others, if one ever did. `kept_by`: the newest whose
+    labels kept it from users below 18.
+    """
 
     standing: Standing
+    labels: list[Label]
     withheld_by: int | None
+    kept_by: int | None
 
 
 class EnforcedPostRow(FanoutRow, _StandingRow):
@@ -30,11 +35,6 @@ class EnforcedCommentRow(_StandingRow):
     mention_ids: list[int]
     post_author_id: int
     parent_author_id: int | None
-    hidden: bool
-
-
-class EnforcedMessageRow(_StandingRow):
-    sender_id: int
     hidden: bool
 
 
@@ -57,7 +57,7 @@ class EnforcedFileRow(TypedDict):
     target_seq: int | None
 
 
-_WITHHELD = "NOT is_shown({0}.standing) AS hidden, {0}.standing"
+_WITHHELD = "NOT is_shown({0}.standing) AS hidden, {0}.standing, {0}.labels"
 
 
 async def post(tx: Transaction, post_id: int) -> EnforcedPostRow | None:
@@ -66,7 +66,8 @@ async def post(tx: Transaction, post_id: int) -> EnforcedPostRow | None:
             coalesce(p.chosen_circle_id, p.circle_id) AS circle_id, p.mention_ids,
             u.is_large, u.is_private, u.follower_count,
             (SELECT o.author_id FROM posts o WHERE o.id = p.shared_post_id) AS original_author_id,
-            {_WITHHELD.format("p")}, withheld_by('post', p.id, 0) AS withheld_by
+            {_WITHHELD.format("p")}, withheld_by('post', p.id, 0) AS withheld_by,
+            kept_from_minors_by('post', p.id) AS kept_by
         FROM posts p JOIN users u ON u.id = p.author_id AND u.status = 'active'
         WHERE p.id = $1 AND p.status = 'published'""",
         post_id,
@@ -78,22 +79,13 @@ async def comment(tx: Transaction, comment_id: int) -> EnforcedCommentRow | None
     row = await tx.fetchrow(
         f"""SELECT c.post_id, c.author_id, c.mention_ids, p.author_id AS post_author_id,
             (SELECT parent.author_id FROM comments parent WHERE parent.id = c.parent_id) AS parent_author_id,
-            {_WITHHELD.format("c")}, withheld_by('comment', c.id, 0) AS withheld_by
+            {_WITHHELD.format("c")}, withheld_by('comment', c.id, 0) AS withheld_by,
+            kept_from_minors_by('comment', c.id) AS kept_by
         FROM comments c JOIN posts p ON p.id = c.post_id AND p.status = 'published'
         WHERE c.id = $1 AND c.status = 'published'""",
         comment_id,
     )
     return cast("EnforcedCommentRow | None", row)
-
-
-async def message(tx: Transaction, chat_id: int, seq: int) -> EnforcedMessageRow | None:
-    row = await tx.fetchrow(
-        f"""SELECT m.sender_id, {_WITHHELD.format("m")}, withheld_by('message', m.chat_id, m.seq) AS withheld_by
-        FROM chat_messages m WHERE m.chat_id = $1 AND m.seq = $2 AND m.deleted_at IS NULL""",
-        chat_id,
-        seq,
-    )
-    return cast("EnforcedMessageRow | None", row)
 
 
 async def file(tx: Transaction, media_id: int) -> EnforcedFileRow | None:

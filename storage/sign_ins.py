@@ -18,11 +18,13 @@ class SignInRow(ProfileRow):
     hidden: list[int]
     hidden_until: list[float]
     posts_hidden_until: list[float]
+    is_minor: bool
 
 
 # A user has no relation to themselves.
 _SIGN_IN = f"""
     SELECT s.session_id, s.large_authors, s.hidden, s.hidden_until, s.posts_hidden_until,
+           (s.owner).id = ANY ((SELECT minors_among($2))::bigint[]) AS is_minor,
            {own_columns("(s.owner)", ProfileRow, until="follows")}, {lite_columns("(s.owner)")},
            false AS follows, false AS followed_by, false AS requested, false AS blocks, false AS mutes,
            false AS blocked_by

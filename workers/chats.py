@@ -5,10 +5,12 @@ chat, so that a replay leaves it out for users who no longer see that.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection
 
+from channels.messages import Ages
 from domain.chat_channels import CHAT
 from domain.chat_rules import RECEIPTS_UP_TO
+from domain.labels import are_for_adults
 from domain.told_of import message_channel
 from protocol.chat_members import ChatMarked
 from protocol.chat_messages import ChatMessaged, ChatMessageDeleted, ChatMessageEdited, ChatMessageReacted
@@ -17,6 +19,7 @@ from protocol.events import ChatChangedEvent, ChatMarkedEvent, ChatMessageChange
 from protocol.pushes import Push
 from storage import chat_members, chat_messages, chats, graph, present, present_chats
 from storage.database import Transaction
+from workers.by_age import by_age
 from workers.job import Job, consumes
 
 MOST_AT_ONCE = 200  # messages, as many as one transaction sends
@@ -122,17 +125,21 @@ async def settle_message(job: Job, chat_id: int, seq: int) -> None:
             return
         sender_id = rows[0]["sender_id"]
         hiding = await graph.who_hide(tx, sender_id, list(members))
-    push: Push = ChatMessageEdited(
-        id=f"chat.edited:{job.event_id}", message=present_chats.message(rows[0], job.tools.media.shown_to(None))
-    )
-    if rows[0]["is_withheld"]:
-        push = ChatMessageDeleted(id=f"chat.deleted:{job.event_id}", chat_id=str(chat_id), seq=seq)
+    deleted = ChatMessageDeleted(id=f"chat.deleted:{job.event_id}", chat_id=str(chat_id), seq=seq)
     others = [
         user_id
         for user_id, first_seq in members.items()
         if first_seq <= seq and user_id not in hiding and user_id != sender_id
     ]
-    await _push(job, chat_id, await job.tools.locations.online(others), push, actor_id=sender_id)
+    online = await job.tools.locations.online(others)
+    if rows[0]["is_withheld"]:
+        await _push(job, chat_id, online, deleted, actor_id=sender_id)
+        return
+    message = present_chats.message(rows[0], job.tools.media.shown_to(None))
+    edited = ChatMessageEdited(id=f"chat.edited:{job.event_id}", message=message)
+    await _push(job, chat_id, online, edited, actor_id=sender_id)
+    if are_for_adults(rows[0]["labels"]):
+        await _push(job, chat_id, online, deleted, actor_id=sender_id, ages="minors")
 
 
 def sees(row: chat_messages.StoredMessageRow, user_id: int) -> bool:
@@ -155,9 +162,18 @@ async def _push_of(
 
 
 async def _push(
-    job: Job, chat_id: int, user_ids: Iterable[int], push: Push, *, actor_id: int = 0, about: str = ""
+    job: Job,
+    chat_id: int,
+    user_ids: Collection[int],
+    push: Push,
+    *,
+    actor_id: int = 0,
+    about: str = "",
+    ages: Ages = "all",
 ) -> None:
     """about: the channel of what the push tells of, if that is not the chat."""
-    await job.tools.broadcaster.publish_to_users(
-        list(user_ids), push, actor_id=actor_id, about=about or CHAT.channel(chat_id)
-    )
+    shows_message = isinstance(push, ChatMessaged | ChatMessageEdited)
+    for version, seeing in by_age(push, "message") if shows_message else [(push, ages)]:
+        await job.tools.broadcaster.publish_to_users(
+            list(user_ids), version, actor_id=actor_id, about=about or CHAT.channel(chat_id), ages=seeing
+        )

@@ -8,6 +8,7 @@ from domain.told_of import COMMENT
 from protocol.comments import CommentCreated, CommentDeleted, CommentEdited
 from protocol.events import CommentCreatedEvent, CommentDeletedEvent, CommentEditedEvent
 from storage import comments, posts, present
+from workers.by_age import by_age
 from workers.job import Job, consumes
 
 
@@ -53,10 +54,12 @@ async def _show(
     if post is None or post["status"] != "published" or row is None:
         return
     push = kind(id=push_id, comment=present.comment_for_all(row, job.tools.media.shown_to(None)))
-    await job.tools.broadcaster.publish(
-        POST.channel(event.post_id),
-        push,
-        actor_id=event.author_id,
-        about=COMMENT.channel(event.comment_id),
-        only_to=event.author_id if row["is_withheld"] else 0,
-    )
+    for version, ages in by_age(push, "comment"):
+        await job.tools.broadcaster.publish(
+            POST.channel(event.post_id),
+            version,
+            actor_id=event.author_id,
+            about=COMMENT.channel(event.comment_id),
+            only_to=event.author_id if row["is_withheld"] else 0,
+            ages=ages,
+        )

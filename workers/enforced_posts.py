@@ -1,7 +1,13 @@
 """Posts that moderation withholds, limits or labels: out of feeds, search and trends, and back."""
 
+from collections.abc import Set
+from typing import Unpack
+
+from channels.messages import Recipients
 from domain import audience, search_documents
+from domain.labels import are_for_adults
 from domain.post_channels import POST
+from protocol.moderation import WITHHOLDING, Action
 from protocol.posts import FeedRemoved, PostDeleted
 from storage import enforcement, posts, search
 from storage.enforcement import EnforcedPostRow
@@ -12,20 +18,26 @@ from workers.notifications_of_posts import tell_of_post
 from workers.trends import note_hashtags
 
 
-async def settle(job: Job, post_id: int, *, may_restore: bool) -> None:
-    """Bring everything in line with the post's standing. may_restore: the decision may have ended a withholding."""
+async def settle(job: Job, post_id: int, ended: Set[Action]) -> None:
+    """Bring everything in line with the post's standing. ended: restrictions that the event may have ended."""
     async with job.tools.database.transaction() as tx:
         post = await enforcement.post(tx, post_id)
         readers = [] if post is None else await audience.of_post(tx, post)
     if post is None:
         return
     if post["hidden"]:
-        await _withdraw(job, post, readers)
-    elif may_restore and post["withheld_by"] is not None:
+        await _withdraw(job, post, readers, post["withheld_by"], not_to=post["author_id"])
+    elif ended & WITHHOLDING and post["withheld_by"] is not None:
         online = await job.tools.locations.online(readers)
         await fanout.deliver(job.tools, post, readers, online, fanout.added(post, again=post["withheld_by"]))
         await tell_of_post(job, post_id, post["author_id"])  # what was held at once was told to nobody
     else:
+        if are_for_adults(post["labels"]):
+            await _withdraw(job, post, readers, post["kept_by"], ages="minors")
+        elif "label" in ended and post["kept_by"] is not None:
+            added = fanout.added(post, again=post["kept_by"])
+            await job.tools.broadcaster.publish_to_users(readers, added, actor_id=post["author_id"], ages="minors")
+            await fanout.push_to_author_channel(job.tools, post, added, ages="minors")
         await show(job, post_id)
     told = {*post["mention_ids"], post["original_author_id"] or 0} - {post["author_id"], 0}
     await settle_notifications(job, told, "post", post_id)
@@ -33,28 +45,30 @@ async def settle(job: Job, post_id: int, *, may_restore: bool) -> None:
     await note_hashtags(job, post_id, post["author_id"])
 
 
-async def _withdraw(job: Job, post: EnforcedPostRow, readers: list[int]) -> None:
-    """As for a deleted post, but its author sees it still."""
-    post_id, author_id, cause = post["id"], post["author_id"], post["withheld_by"]
-    channel = POST.channel(post_id)
-    await fanout.remove(job.tools, readers, post_id)
+async def _withdraw(
+    job: Job, post: EnforcedPostRow, readers: list[int], cause: int | None, **others: Unpack[Recipients]
+) -> None:
+    """As for a deleted post, but its author sees it still, and so may adults. Feeds leave out labels when read."""
+    post_id, author_id = post["id"], post["author_id"]
+    channel, ages = POST.channel(post_id), others.get("ages", "all")
+    if ages == "all":
+        await fanout.remove(job.tools, readers, post_id)
     deleted = PostDeleted(id=f"post.deleted:{post_id}:{cause}", post_id=str(post_id))
-    await job.tools.broadcaster.publish(channel, deleted, actor_id=author_id, not_to=author_id)
-    await job.tools.broadcaster.empty(channel, keeps=author_id)
+    await job.tools.broadcaster.publish(channel, deleted, actor_id=author_id, **others)
+    await job.tools.broadcaster.empty(channel, keeps=author_id, ages=ages)
     removed = FeedRemoved(id=f"feed.removed:{post_id}:{cause}", post_id=str(post_id))
-    await job.tools.broadcaster.publish_to_users(readers, removed)
-    await fanout.push_to_author_channel(job.tools, post, removed)
+    await job.tools.broadcaster.publish_to_users(readers, removed, ages=ages)
+    await fanout.push_to_author_channel(job.tools, post, removed, ages=ages)
 
 
 async def show(job: Job, post_id: int, not_to: int = 0) -> None:
-    """Show the post as it is now to users who watch it, except that one."""
+    """Show the post as it is now to users who watch it and may see it, except that one."""
     async with job.tools.database.transaction() as tx:
         rows = await posts.load(tx, [post_id])
         if not rows or rows[0]["chosen_visibility"] is not None:
             return
         push = await fanout.edited(job, tx, rows[0])
-    channel = POST.channel(post_id)
-    await job.tools.broadcaster.publish(channel, push, actor_id=rows[0]["author_id"], not_to=not_to)
+    await fanout.publish_edit(job.tools, push, rows[0]["author_id"], not_to)
 
 
 async def _index(job: Job, post_id: int) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence, Set
 
 import msgspec
 
+from channels.messages import Ages
 from domain import audience
 from domain.post_channels import AUTHOR, POST
 from protocol.events import PostCreatedEvent, PostDeletedEvent, PostEditedEvent
@@ -18,6 +19,7 @@ from storage import graph, posts, present
 from storage.database import Transaction
 from storage.posts import FanoutRow, PostRow
 from storage.snowflakes import minted_at
+from workers.by_age import by_age
 from workers.job import Job, Tools, consumes, consumes_many
 
 PAGE = 1_000
@@ -50,7 +52,7 @@ async def announce_edit(job: Job, event: PostEditedEvent) -> None:
             return
         named = [user_id for user_id in await audience.mentioned_in(tx, post) if user_id in event.named]
         push = await edited(job, tx, rows[0])
-    await job.tools.broadcaster.publish(POST.channel(event.post_id), push, actor_id=post["author_id"])
+    await publish_edit(job.tools, push, post["author_id"])
     if named:
         await _deliver(job.tools, post, named, await job.tools.locations.online(named), added(post))
 
@@ -65,6 +67,13 @@ async def edited(job: Job, tx: Transaction, row: PostRow) -> PostEdited:
     hiding = await graph.who_block_somebody(tx, [int(user.id) for user in post.mentions])
     mentions = [user for user in post.mentions if int(user.id) not in hiding]
     return PostEdited(id=f"post.edited:{job.event_id}", post=msgspec.structs.replace(post, mentions=mentions))
+
+
+async def publish_edit(tools: Tools, push: PostEdited, author_id: int, not_to: int = 0) -> None:
+    """Push to users who watch the post, except that one."""
+    channel = POST.channel(int(push.post.id))
+    for version, ages in by_age(push, "post"):
+        await tools.broadcaster.publish(channel, version, actor_id=author_id, not_to=not_to, ages=ages)
 
 
 @consumes(PostDeletedEvent, group="fanout")
@@ -127,7 +136,9 @@ async def _push(tools: Tools, post: FanoutRow, readers: list[int], push: Push) -
     await push_to_author_channel(tools, post, push)
 
 
-async def push_to_author_channel(tools: Tools, post: FanoutRow, push: Push, about: str = "") -> None:
+async def push_to_author_channel(
+    tools: Tools, post: FanoutRow, push: Push, about: str = "", ages: Ages = "all"
+) -> None:
     if post["is_large"] and post["visibility"] in ("public", "followers"):
         author_id = post["author_id"]
-        await tools.broadcaster.publish(AUTHOR.channel(author_id), push, actor_id=author_id, about=about)
+        await tools.broadcaster.publish(AUTHOR.channel(author_id), push, actor_id=author_id, about=about, ages=ages)

@@ -5,13 +5,17 @@ chat. Its owner gets it in any case, with what is for the owner alone. Nobody el
 something withheld uses.
 """
 
+from collections.abc import Iterable
+
 from domain.post_channels import POST
 from domain.told_of import FILE
 from protocol.media import MediaFailed, MediaReady, MediaUpdated
+from protocol.moderation import Label
 from protocol.pushes import Push
 from protocol.standing import WITHHELD
 from storage import chat_members, chat_messages, comments, graph, posts
 from storage.media import MediaRow
+from workers.by_age import seeing_ages
 from workers.job import Tools
 
 MediaPush = type[MediaReady] | type[MediaUpdated] | type[MediaFailed]
@@ -27,22 +31,22 @@ async def push_media(tools: Tools, row: MediaRow, kind: MediaPush, cause: str) -
     push = kind(id=push_id, media=tools.media.media(row, None))
     match row["target_type"]:
         case "post":
-            await _push_at_post(tools, row["target_id"], push, row)
+            await _push_at_post(tools, row["target_id"], push, row, row["labels"])
         case "comment":
             async with tools.database.transaction() as tx:
                 comment = await comments.load(tx, row["target_id"])
             if comment is not None and not comment["is_withheld"]:
-                await _push_at_post(tools, comment["post_id"], push, row)
+                await _push_at_post(tools, comment["post_id"], push, row, [*row["labels"], *(comment["labels"] or ())])
         case "message":
             await _push_in_chat(tools, row["target_id"], push, row)
 
 
-async def _push_at_post(tools: Tools, post_id: int, push: Push, row: MediaRow) -> None:
+async def _push_at_post(tools: Tools, post_id: int, push: Push, row: MediaRow, labels: Iterable[Label]) -> None:
     async with tools.database.transaction() as tx:
         post = await posts.for_fanout(tx, post_id)
     if post is not None and post["status"] == "published":
-        about = FILE.channel(row["id"])
-        await tools.broadcaster.publish(POST.channel(post_id), push, actor_id=row["owner_id"], about=about)
+        about, ages = FILE.channel(row["id"]), seeing_ages(labels)
+        await tools.broadcaster.publish(POST.channel(post_id), push, actor_id=row["owner_id"], about=about, ages=ages)
 
 
 async def _push_in_chat(tools: Tools, chat_id: int, push: Push, row: MediaRow) -> None:
@@ -56,4 +60,5 @@ async def _push_in_chat(tools: Tools, chat_id: int, push: Push, row: MediaRow) -
         return
     seeing = [user_id for user_id, first_seq in members.items() if first_seq <= seq and user_id not in hiding]
     others = [user_id for user_id in await tools.locations.online(seeing) if user_id != owner_id]
-    await tools.broadcaster.publish_to_users(others, push, actor_id=owner_id, about=FILE.channel(row["id"]))
+    about, ages = FILE.channel(row["id"]), seeing_ages([*row["labels"], *messages[0]["labels"]])
+    await tools.broadcaster.publish_to_users(others, push, actor_id=owner_id, about=about, ages=ages)

@@ -213,6 +213,15 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION withheld_by TO daira_worker;
 
+-- The newest decision whose labels kept the post or comment from users below 18, whether or not it stands; null if none
+-- ever did.
+CREATE OR REPLACE FUNCTION kept_from_minors_by(type text, target bigint) RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN (SELECT max(d.id) FROM public.decisions d
+            WHERE d.target_type = type AND d.target_id = target AND d.target_seq = 0
+              AND d.labels && ARRAY ['sexual', 'graphic']);
+GRANT EXECUTE ON FUNCTION kept_from_minors_by TO daira_worker;
+
 -- The listed notifications of these people about the thing, at most 1,000. Those that they may not see any more are
 -- dismissed on their devices.
 CREATE OR REPLACE FUNCTION recheck_notifications(people bigint[], type text, target bigint)

@@ -13,6 +13,14 @@ CREATE OR REPLACE FUNCTION is_minor(person bigint) RETURNS boolean
     RETURN EXISTS (SELECT FROM public.accounts a WHERE a.user_id = person
                    AND a.birth_date > (now() - interval '18 years')::date);
 
+-- Those of these users who are below 18. Only without a viewer: nobody learns the age of others.
+CREATE OR REPLACE FUNCTION minors_among(people bigint[]) RETURNS bigint[]
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN ARRAY (SELECT a.user_id FROM public.accounts a
+                  WHERE public.viewer_id() IS NULL AND a.user_id = ANY (people)
+                    AND a.birth_date > (now() - interval '18 years')::date);
+GRANT EXECUTE ON FUNCTION minors_among TO daira_app;
+
 ---------------------------------------------------------------------------------------------------- decaying sums
 
 -- A sum whose terms halve with time is kept as log2(sum) + time / half_life. So sums of one half-life are in the right

@@ -24,6 +24,7 @@ class Socket:
     channels: dict[str, int] = field(default_factory=dict)
     claim: Claim = FIRST_CLAIM
     called_at: float = 0.0
+    is_minor: bool = False
     received: list[Written] = field(default_factory=list)
 
     def deliver(self, written: Written) -> None:

@@ -13,6 +13,7 @@ from channels.kinds import Kind, Kinds
 from channels.members import Claim, Hiding, Members
 from channels.messages import (
     FOR_GOOD,
+    AgeCorrected,
     Closed,
     DeviceLeft,
     Emptied,
@@ -139,8 +140,8 @@ class Node(Hooks):
     def leave_device(self, channel: str, session_id: int, before: float) -> None:
         self.log.append(("leave device", channel, session_id, before))
 
-    def empty(self, channel: str, keeps: int) -> None:
-        self.log.append(("empty", channel, keeps))
+    def empty(self, channel: str, keeps: int, ages: str) -> None:
+        self.log.append(("empty", channel, keeps, ages))
 
     # Hooks
 
@@ -331,7 +332,22 @@ async def test_users_and_devices_leave(node):
 
 async def test_a_kind_learns_that_a_channel_is_over_before_its_sockets_leave(node):
     await node.obey(Emptied("book:1"))
-    assert node.log == [("emptied", "book:1"), ("empty", "book:1", 0)]
+    assert node.log == [("emptied", "book:1"), ("empty", "book:1", 0, "all")]
+
+
+async def test_a_channel_goes_on_that_minors_alone_leave(node):
+    await node.obey(Emptied("book:1", 1, "minors"))
+    assert node.log == [("empty", "book:1", 1, "minors")]
+
+
+async def test_the_rights_of_a_user_who_turns_out_to_be_a_minor_are_checked(node):
+    phone, other = node.socket(1, book_1=9, paper_2=9, note_3=9), node.socket(2, book_1=9)
+    await node.obey(AgeCorrected([1], True, "the cause"))
+    assert (phone.is_minor, other.is_minor) == (True, False)
+    assert node.log == [("leave", 1, "paper:2"), ("recheck", [(1, "book:1")], "the cause")]
+    node.log.clear()
+    await node.obey(AgeCorrected([1], False, "the cause"))
+    assert (phone.is_minor, node.log) == (False, [])
 
 
 @pytest.mark.parametrize("must_leave", [True, False])

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from channels import delivery as module
 from channels.delivery import Delivery, Item, TooMuch
@@ -54,6 +55,16 @@ async def test_pushes_of_hidden_actors_are_not_written(people):
     delivery.take(Item(ROOM, people, act("nobody's")))
     assert alice.heard == ["nobody's"]
     assert bob.heard == carol.heard == ["hers", "nobody's"]
+
+
+@pytest.mark.parametrize("people", [(), (1, 2, 3)])
+async def test_pushes_for_one_age_reach_it_and_their_author_is_no_minor_to_them(people):
+    members, [child, author, adult] = members_in(ROOM, 1, 2, 3)
+    child.is_minor = author.is_minor = True
+    delivery = Delivery(members)
+    for ages in ("adults", "minors"):
+        delivery.take(Item(ROOM, people, replace(act(ages, actor_id=2), ages=ages)))
+    assert (child.heard, author.heard, adult.heard) == (["minors"], ["adults"], ["adults"])
 
 
 async def test_hidden_users_are_removed_from_pushes_that_show_them():

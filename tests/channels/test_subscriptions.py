@@ -182,6 +182,15 @@ async def test_an_emptied_channel_is_unsubscribed_and_stays_in_the_sessions(worl
     assert (world.told, world.forgotten) == ([], [])
 
 
+async def test_users_of_one_age_leave_a_channel(world):
+    child, author, adult = world.socket(1), world.socket(2), world.socket(3)
+    child.is_minor = author.is_minor = True
+    for socket in (child, author, adult):
+        await world.subscriptions.join(socket, "book:1", 9)
+    world.subscriptions.empty("book:1", keeps=2, ages="minors")
+    assert {*world.members.in_channel("book:1")} == {author, adult}
+
+
 async def test_a_closed_socket_leaves_all_its_channels_and_may_come_back(world):
     phone, tablet = world.socket(1), world.socket(1)
     for socket in (phone, tablet):

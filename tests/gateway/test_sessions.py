@@ -32,7 +32,7 @@ ROW = {
     "is_private": False, "follower_count": 0, "following_count": 0, "post_count": 0,
     "created_at": datetime(2026, 1, 1, tzinfo=UTC), "follows": False, "followed_by": False, "requested": False,
     "blocks": False, "mutes": False, "presence_status": "busy", "presence_text": "in a call", "presence_version": 4,
-    "hidden": [7], "hidden_until": [FOR_GOOD], "posts_hidden_until": [0],
+    "hidden": [7], "hidden_until": [FOR_GOOD], "posts_hidden_until": [0], "is_minor": False,
 }  # fmt: skip
 HIS = Kind("his", "keep", at_sign_in=lambda row: {"his:1": 5, "his:2": 6})
 BOOK = Kind("book", "keep", most_per_socket=3)
@@ -53,7 +53,7 @@ class World:
         self.members = Members(kinds)
         services = SimpleNamespace(presence=self, broadcaster=self)
         self.sessions = Sessions(services, self.members, self, self, self, self, self, kinds)
-        self.socket = Socket(1, session_id=2, pid="new", claim=NO_CLAIM)
+        self.socket = Socket(1, session_id=2, pid="new", claim=NO_CLAIM, is_minor=True)
 
     def _step(self, *entry: object) -> None:
         self.log.append(entry)
@@ -161,7 +161,7 @@ async def test_a_new_socket_stands_in_redis_before_its_user_is_loaded(world):
     ]  # fmt: skip
     assert (welcome.user.username, welcome.offset, welcome.recovered) == ("alice", ENTERED, None)
     assert world.socket.channels == {"his:1": 5, "his:2": 6}
-    assert (world.socket.pid, world.socket.claim) == ("new", FIRST_CLAIM)
+    assert (world.socket.pid, world.socket.claim, world.socket.is_minor) == ("new", FIRST_CLAIM, False)
     assert world.members.is_here(world.socket)
 
 

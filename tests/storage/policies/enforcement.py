@@ -23,6 +23,10 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
 }
 INTERNAL = {
     "decided", "enforce", "enforce_on_post", "enforce_on_room", "enforce_on_user", "narrowed", "end_room",
-    "tell_of_finished", "too_young_for", "withhold_files", "tell_of_withheld", "withheld_by", "recheck_notifications",
+    "tell_of_finished", "too_young_for", "withhold_files", "tell_of_withheld", "withheld_by", "kept_from_minors_by",
+    "recheck_notifications",
 }  # fmt: skip
-TO_WORKERS = {"is_shown", "hidden_labels", "viewer_too_young", "comment_limits", "withheld_by", "recheck_notifications"}
+TO_WORKERS = {
+    "is_shown", "hidden_labels", "viewer_too_young", "comment_limits", "withheld_by", "kept_from_minors_by",
+    "recheck_notifications",
+}  # fmt: skip

@@ -50,6 +50,8 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
         (NO_ONE, "SELECT true FROM suggested_people(50) WHERE user_id IN ({other}, {muted}, {banned}, {blocked})"),
         (NO_ONE, _OF_OWNER),
     ),
+    # All are adults. `test_labels_of_watched` tests minors.
+    "minors_among": ((NO_ONE, "SELECT minors_among(ARRAY [{owner}]) <> '{{}}'"),),
 }  # fmt: skip
 TO_WORKERS = {"note_tags", "note_engagement", "refresh_trends", "forget_heat", "untagged_posts", "enter_tags"}
 INTERNAL = TO_WORKERS | {
