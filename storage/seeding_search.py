@@ -14,14 +14,17 @@ _ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 @asynccontextmanager
 async def without_index(connection: Connection, amount: int) -> AsyncIterator[None]:
-    """Drop the index of terms, and build it anew at the end, if that many documents are to be inserted."""
+    """Drop the index of terms, and build it anew at the end, if that many documents are to be inserted.
+
+    Pages are filled to the end, so that later documents find no gaps in them: see r0050_search_in_order.sql.
+    """
     if amount < MANY:
         yield
         return
     definition = await connection.fetchval("SELECT pg_get_indexdef('search_documents_terms'::regclass)")
-    await connection.execute("DROP INDEX search_documents_terms")
+    await connection.execute("DROP INDEX search_documents_terms; ALTER TABLE search_posts SET (fillfactor = 100)")
     yield
-    await connection.execute("SET LOCAL maintenance_work_mem = '256MB'")
+    await connection.execute("ALTER TABLE search_posts SET (fillfactor = 90); SET LOCAL maintenance_work_mem = '256MB'")
     await connection.execute(definition.replace(" ONLY ", " "))
 
 

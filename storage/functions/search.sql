@@ -11,20 +11,23 @@ BEGIN
 END $$;
 
 -- The heaviest and newest documents of a kind that match. No step reads more than 2,001 of them, however frequent the
--- terms are: first those of the highest weights, then all if they are few; then slices of places, newest first, which grow
--- while they hold few matches, and shrink when they hold too many. A rare match is found in a few steps that cover all.
+-- terms are: first those of the highest weights, then all if they are few; then places, newest first: each step reads as
+-- many as hold what is missing if matches are as frequent there as in those before. A rare match is found in a few steps.
 CREATE OR REPLACE FUNCTION search_find(wanted text, query tsquery, amount integer)
     RETURNS TABLE (id bigint, weight integer, place bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
 DECLARE
     most CONSTANT integer := 2000;
     smallest CONSTANT bigint := 1000;   -- places of a slice of level 0
-    highest CONSTANT integer := 4;      -- level
     floor_of_weight integer;
     is_whole boolean := false;          -- all that match are found
-    level integer := 0;
-    slice bigint;
     beyond bigint;                      -- places from here up are done
+    places_read bigint := 0;
+    matches integer := 0;               -- in these places
+    span bigint := smallest;            -- places to read next, at least
+    level integer;                      -- of the slices that hold them, at most 9
+    size bigint;                        -- places of such a slice
+    lowest bigint;                      -- slice
     step record;
     ids bigint[] := '{}';
     weights integer[] := '{}';
@@ -52,26 +55,32 @@ BEGIN
     END IF;
     FOR _ IN 1 .. 60 LOOP
         EXIT WHEN coalesce(beyond, 0) <= 0 OR cardinality(ids) >= amount;
-        slice := (beyond - 1) / (smallest << 3 * level);
-        SELECT array_agg(d.id) AS ids, array_agg(d.weight::integer) AS weights, array_agg(d.place) AS places
+        level := width_bucket(span / smallest, ARRAY [8, 64, 512, 4096]::bigint[]);
+        size := smallest << 3 * level;
+        lowest := greatest((beyond - span) / size, 0);
+        SELECT array_agg(d.id) AS ids, array_agg(d.weight::integer) AS weights, array_agg(d.place) AS places,
+               count(*) AS found
         INTO step FROM (
             SELECT s.id, s.weight, s.place FROM search_documents s
             WHERE s.kind = wanted AND s.terms @@ query AND s.place < beyond
-              AND s.slices && ARRAY [level << 28 | slice::integer, level << 28 | greatest(slice - 1, 0)::integer]
+              AND s.slices && ARRAY (SELECT level << 28 | slice::integer
+                                     FROM generate_series(lowest, (beyond - 1) / size) slice)
             LIMIT most + 1) d;
-        IF cardinality(step.ids) > most AND level > 0 THEN
-            level := level - 1;
+        IF step.found > most AND span > smallest THEN
+            span := greatest(span / 8, smallest);
             CONTINUE;
         END IF;
-        beyond := greatest(slice - 1, 0) * (smallest << 3 * level);
-        IF cardinality(step.ids) > 0 THEN
+        IF step.found > 0 THEN
             ids := ids || step.ids;
             weights := weights || step.weights;
             places := places || step.places;
         END IF;
-        -- Each level has 8 times as many places.
-        level := least(highest, level + CASE WHEN step.ids IS NULL THEN 3 WHEN 64 * cardinality(step.ids) < amount THEN 2
-                                             WHEN 8 * cardinality(step.ids) < amount THEN 1 ELSE 0 END);
+        places_read := places_read + beyond - lowest * size;
+        matches := matches + step.found;
+        span := greatest(places_read * (amount - cardinality(ids)) * 5 / 4 / (matches + 1), -- a fourth more, for safety
+                         CASE step.found WHEN 0 THEN 2 * (beyond - lowest * size) ELSE smallest END);
+        span := least(span, 32000 * smallest);
+        beyond := lowest * size;
     END LOOP;
     RETURN QUERY
         SELECT f.id, max(f.weight), max(f.place) FROM unnest(ids, weights, places) AS f (id, weight, place)
@@ -102,9 +111,9 @@ BEGIN
         found_by := found_by || array_fill(number, ARRAY [cardinality(step)]);
     END LOOP;
     RETURN QUERY
-        SELECT f.id, f.query, s.title
+        SELECT f.id, f.query, coalesce(s.title, '')
         FROM unnest(found, found_by) WITH ORDINALITY AS f (id, query, n)
-        JOIN search_documents s ON s.kind = wanted AND s.id = f.id
+        LEFT JOIN search_documents s ON wanted <> 'post' AND s.kind = wanted AND s.id = f.id -- posts have no title
         ORDER BY f.n LIMIT amount;
 END $$;
 GRANT EXECUTE ON FUNCTION search_candidates TO daira_app;
