@@ -302,6 +302,24 @@ class MediaOwnerOpenedEvent(Event, frozen=True):
     user_id: int
 
 
+class MediaOwnerClosedEvent(Event, frozen=True):
+    """The account was suspended or banned. The database writes this event: see `media_of_user_lost`."""
+
+    topic: ClassVar[str] = "media.owner_closed"
+    keyed_by: ClassVar[str] = "user_id"
+    lane: ClassVar[Lane] = "bulk"
+    user_id: int
+
+
+class MediaClosedEvent(Event, frozen=True):
+    """URLs of a suspended user's file are to reach nothing. The database writes this event: see `close_files`."""
+
+    topic: ClassVar[str] = "media.closed"
+    keyed_by: ClassVar[str] = "media_id"
+    lane: ClassVar[Lane] = "bulk"
+    media_id: int
+
+
 class MediaWithheldEvent(Event, frozen=True):
     """Signed URLs of the file are to reach nothing any more. The database writes this event: see `withhold_files`."""
 

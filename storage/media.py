@@ -262,6 +262,15 @@ async def finish_again(tx: Transaction, owner_id: int, before: int, limit: int) 
     return last
 
 
+async def close_files(tx: Transaction, owner_id: int, before: int, limit: int) -> int | None:
+    """Write an event for each of the suspended owner's newest files below `before` that others may have seen.
+
+    Returns where the next ones begin, or None at the end. For workers.
+    """
+    last: int | None = await tx.fetchval("SELECT close_files($1, $2, $3)", owner_id, before, limit)
+    return last
+
+
 async def sweep(tx: Transaction, limit: int) -> int:
     """Delete files that have expired; their objects are deleted by events. Returns how many. For workers."""
     # Again in the DELETE: a file may be used meanwhile, and then does not expire.

@@ -1,14 +1,24 @@
-"""Objects of files that are gone, or that moderation withholds. The group waits while the store is down, and holds
-nothing else up.
+"""Objects of files that are gone, that moderation withholds, or whose owner is suspended.
+
+The group waits while the store is down, and holds nothing else up.
 """
 
-from protocol.events import MediaDeletedEvent, MediaWithheldEvent
+from datetime import timedelta
+
+from protocol.events import MediaClosedEvent, MediaDeletedEvent, MediaOwnerClosedEvent, MediaWithheldEvent
+from protocol.fields import MAX_ID
 from storage import media
 from storage.media import ORIGINAL
 from storage.metrics import OBJECTS_DELETED
 from storage.objects import NoSuchObject
+from storage.signed_urls import LIFETIME_S
+from storage.snowflakes import minted_at
 from workers.copying import copy_below
 from workers.job import Job, consumes
+
+PAGE = 200
+MOST_PAGES = 10  # of a suspended user's newest files
+URL_LIFETIME = timedelta(seconds=LIFETIME_S)
 
 
 @consumes(MediaDeletedEvent, group="media-objects")
@@ -22,16 +32,40 @@ async def delete_objects(job: Job, event: MediaDeletedEvent) -> None:
 
 
 @consumes(MediaWithheldEvent, group="media-objects")
-async def move_objects(job: Job, event: MediaWithheldEvent) -> None:
+async def move_withheld_file(job: Job, event: MediaWithheldEvent) -> None:
+    await _move(job, event.media_id)
+
+
+@consumes(MediaOwnerClosedEvent, group="media-openings")
+async def close_files(job: Job, event: MediaOwnerClosedEvent) -> None:
+    """Let the newest files of a suspended user be moved. Repeating it moves files once more."""
+    before = MAX_ID
+    for _ in range(MOST_PAGES):
+        async with job.tools.database.transaction() as tx:
+            last = await media.close_files(tx, event.user_id, before, PAGE)
+        job.tools.outbox.wake_relay()
+        if last is None:
+            return
+        before = last
+
+
+@consumes(MediaClosedEvent, group="media-objects")
+async def move_closed_file(job: Job, event: MediaClosedEvent) -> None:
+    """Too late, there is nothing to do: all URLs of before have expired, and nobody has got new ones."""
+    if job.tools.now() - minted_at(job.event_id) < URL_LIFETIME:
+        await _move(job, event.media_id)
+
+
+async def _move(job: Job, media_id: int) -> None:
     """Move the file to keys that no URL of before reaches. URLs for those who may still see it are signed for these.
 
     Safe to repeat: the new keys follow from the event.
     """
-    tools, to = job.tools, f"private/{event.media_id}/{job.event_id}/"
+    tools, to = job.tools, f"private/{media_id}/{job.event_id}/"
     objects = tools.objects
     while True:
         async with tools.database.transaction() as tx:
-            stored = await media.stored(tx, event.media_id)
+            stored = await media.stored(tx, media_id)
         if stored is not None and stored.key == to:
             return
         await objects.delete_below(to)  # of an earlier try
@@ -42,7 +76,7 @@ async def move_objects(job: Job, event: MediaWithheldEvent) -> None:
         except NoSuchObject:
             continue  # what was uploaded is deleted once it is processed; or the whole file is gone
         async with tools.database.transaction() as tx:
-            if await media.move(tx, event.media_id, stored, to):
+            if await media.move(tx, media_id, stored, to):
                 break
     tools.outbox.wake_relay()
     await objects.delete_below(stored.key)  # an event deletes them too, if this process dies here

@@ -268,6 +268,24 @@ CREATE OR REPLACE FUNCTION finish_again(person bigint, before bigint, amount int
 $$;
 GRANT EXECUTE ON FUNCTION finish_again TO daira_worker;
 
+-- Tell that files of the user are closed, while the user is suspended or banned: at most `amount` of those that others
+-- may have seen, with ids below `before`, the newest first. Files in chats stay open to their readers. Returns where the
+-- next ones begin; null at the end.
+CREATE OR REPLACE FUNCTION close_files(person bigint, before bigint, amount integer) RETURNS bigint
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH found AS MATERIALIZED (
+        SELECT m.id FROM media m WHERE m.owner_id = person AND m.id < before AND m.status IN ('processing', 'ready')
+            AND m.target_type IN ('post', 'comment', 'user', 'room') AND is_shown(m.standing)
+            AND EXISTS (SELECT FROM users u WHERE u.id = person AND u.status IN ('suspended', 'banned'))
+        ORDER BY m.id DESC LIMIT amount
+    ), told AS (
+        INSERT INTO outbox (id, topic, key, payload)
+        SELECT mint_id(), 'media.closed', f.id::text,
+               convert_to(jsonb_build_object('v', 1, 'media_id', f.id)::text, 'UTF8') FROM found f ORDER BY f.id DESC)
+    SELECT CASE WHEN count(*) = amount THEN min(f.id) END FROM found f
+$$;
+GRANT EXECUTE ON FUNCTION close_files TO daira_worker;
+
 ---------------------------------------------------------------------------------------------------- triggers
 
 -- Recordings of rooms take nothing of a quota: workers add them.
@@ -347,7 +365,8 @@ BEGIN
 END $$;
 
 -- An account is deleted: the sweeper deletes its files, a few at a time. Or it turns private: copies of files of its
--- posts go, in the same transaction. Or everybody may see it again: an event lets workers copy them again.
+-- posts go, in the same transaction. Or everybody may see it again: an event lets workers copy them again. Or it is
+-- suspended or banned: an event lets workers close its files.
 CREATE OR REPLACE FUNCTION media_of_user_lost() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
@@ -359,6 +378,11 @@ BEGIN
     ELSIF NEW.status = 'active' AND (OLD.status <> 'active' OR OLD.is_private AND NOT NEW.is_private) THEN
         INSERT INTO outbox (id, topic, key, payload) VALUES (
             mint_id(), 'media.owner_opened', NEW.id::text,
+            convert_to(jsonb_build_object('v', 1, 'user_id', NEW.id)::text, 'UTF8'));
+    END IF;
+    IF NEW.status IN ('suspended', 'banned') AND OLD.status = 'active' THEN
+        INSERT INTO outbox (id, topic, key, payload) VALUES (
+            mint_id(), 'media.owner_closed', NEW.id::text,
             convert_to(jsonb_build_object('v', 1, 'user_id', NEW.id)::text, 'UTF8'));
     END IF;
     RETURN NULL;

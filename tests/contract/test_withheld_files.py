@@ -1,15 +1,25 @@
 """Files that moderation withholds: signed URLs of before reach nothing, and new ones read them again."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 import pytest_asyncio
 from aiohttp import ClientSession
 from yarl import URL
 
+from protocol.events import MediaClosedEvent
+from storage.snowflakes import minted_at
 from tests.cluster import Cluster
 from tests.contract.test_chats import create_group
 from tests.faults import soon
 from tests.media_files import add_file, ask
 from tests.moderating import Moderating, moderating
+from workers import media_objects
+from workers.job import Job
+from workers.media_objects import move_closed_file
+
+WRITTEN = ("media", "post", "comment", "message")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -42,7 +52,7 @@ async def write(author, reader, what: str, file: str):
 
 
 @pytest.mark.parametrize("action", ["remove", "hold", "shadow"])
-@pytest.mark.parametrize("what", ["media", "post", "comment", "message"])
+@pytest.mark.parametrize("what", WRITTEN)
 async def test_earlier_urls_of_a_withheld_file_reach_nothing(
     cluster: Cluster, person, moderator: Moderating, what, action
 ):
@@ -114,3 +124,48 @@ async def test_a_file_in_work_is_begun_again_at_its_new_key(cluster: Cluster, pe
     await cluster.settle()
     state = "SELECT started_at, due_at <= now(), object_key LIKE '%/secret/' FROM media WHERE id = $1"
     assert await ask(cluster, state, int(file)) == [(None, True, False)]
+
+
+@pytest.mark.parametrize("action", ["suspend", "ban"])
+async def test_earlier_urls_of_a_suspended_users_files_reach_nothing(
+    cluster: Cluster, person, moderator: Moderating, monkeypatch: pytest.MonkeyPatch, action
+):
+    monkeypatch.setattr(media_objects, "PAGE", 2)
+    alice, bob = await person("alice"), await person("bob", node="b")
+    files = [await add_file(cluster, alice, stored=True) for _ in range(5)]
+    targets = [await write(alice, bob, what, file) for what, file in zip(WRITTEN, files, strict=False)]
+    chat = targets[-1][1]
+
+    async def read(reader, file: str) -> str:
+        return (await reader.call("media.get", media_id=file))["variants"][0]["url"]
+
+    *urls, in_chat = [await read(bob, file) for file in files[:-1]]
+    decision = await moderator.decide("user", alice.id, action)
+    for url in urls:
+        assert await soon(lambda url=url: status_of(url), 404) == 404
+    await cluster.settle()
+    assert await status_of(in_chat) == 200  # what was said in chats stays with its readers
+    assert (await bob.call("chat.history", chat_id=chat))["items"][0]["media"]
+    assert (await bob.refused("media.get", media_id=files[0])).code == "NOT_FOUND"
+
+    await moderator.undo(decision)
+    assert {await status_of(await read(bob, file)) for file in files[:-1]} == {200}
+    assert [await status_of(url) for url in urls] == [404] * len(urls)
+    await cluster.settle()
+    assert await objects_of(cluster, files[0]) == ["w320.webp", "w640.webp"]  # once each
+
+
+async def test_files_are_not_moved_once_their_urls_have_expired(cluster: Cluster, person, monkeypatch):
+    alice = await person("alice")
+    file = await add_file(cluster, alice, stored=True)
+    await alice.call("post.create", text="x", media_ids=[file])
+    key = "SELECT object_key FROM media WHERE id = $1"
+    before = await ask(cluster, key, int(file))
+    tools = cluster.workers.tools
+    for late, moves in ((True, False), (False, True)):
+        minted = cluster.stores.ids.mint()
+        now = minted_at(minted) + timedelta(minutes=10 if late else 9)
+        await move_closed_file(
+            Job(minted, replace(tools, now=lambda now=now: now)), MediaClosedEvent(media_id=int(file))
+        )
+        assert (await ask(cluster, key, int(file)) != before) is moves

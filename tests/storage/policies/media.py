@@ -106,6 +106,7 @@ TO_WORKERS = {
     "reserve_video",
     "publish_media",
     "finish_again",
+    "close_files",
     "move_media",
     "media_object",
     "message_media",
