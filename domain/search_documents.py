@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from domain.post_text import hashtags
-from language.analysis import Word, document_terms, fold, query_terms, words
+from language.analysis import Word, document_terms, fold, folded_words, query_terms, words
 from protocol.live_rooms import RoomState
 from storage.search import FIRST_AUTHORS, IndexedPost, IndexedRoom, IndexedUser, Used
 from storage.search_engine import Document, word_id
@@ -70,7 +70,7 @@ def named_in(post: IndexedPost) -> dict[int, str]:
     if not post.is_open:
         return named
     text = _ADDRESS.sub(" ", post.text)
-    meaningful = {word.folded for word in words(text)}
+    meaningful = {*folded_words(text)}
     for written in _WRITTEN.findall(text):
         folded = fold(written)
         if len(folded) in _LENGTHS and folded in meaningful and len(named) < _MOST_NAMED:

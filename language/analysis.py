@@ -4,7 +4,7 @@ A term is a stem, `~` with a phonetic key, or `-` with consonants of which one m
 consonants that differ in one share such a term. docs/search.md shows the steps from a text to its terms.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
@@ -12,9 +12,12 @@ from rapidfuzz.distance import Levenshtein
 
 from language.folding import LONGEST_TEXT, fold
 from language.phonetics import ROUGH, consonants
-from language.words import Word, join, read_word, words
+from language.words import Word, folded_words, join, read_word, words
 
-__all__ = ["LONGEST_QUERY", "LONGEST_TEXT", "Word", "document_terms", "fold", "query_terms", "similarity", "words"]
+__all__ = [
+    "LONGEST_QUERY", "LONGEST_TEXT", "Word", "document_terms", "fold", "folded_words", "query_terms", "similarity",
+    "words",
+]  # fmt: skip
 
 LONGEST_QUERY = 200  # characters
 MOST_QUERY_WORDS = 10
@@ -93,9 +96,10 @@ def _mistyped(word: Word) -> list[str]:
 @lru_cache(_CACHED)
 def _joined(one: str, other: str) -> tuple[str, ...]:
     """Terms of two short words written as one: فيس بوك and فيسبوك."""
-    word = join(one, other)
-    if word is None:
+    both = join(one, other)
+    if both is None:
         return ()
+    word = read_word(both)
     keys = [key for key in word.keys if key.endswith(ROUGH)] or word.keys
     return (word.stem, SOUND + keys[0]) if keys and len(keys[0]) > _FEWEST_CONSONANTS else (word.stem,)
 
@@ -107,40 +111,50 @@ def similarity(query: str, text: str) -> float:
         return 0.0
     likeness, order, last = 0.0, 0.0, -1
     for forms in wanted:
-        best, follows, found = -1.0, False, 0
-        for one in forms:
-            for other, place in told:
-                like = _likeness(one, other)
-                # Among equally good words, take the one that follows, or the first.
-                if like > best or (like == best and (place == last + 1, -place) > (follows, -found)):
-                    best, follows, found = like, place == last + 1, place
+        best, follows, place = _best(forms, told, last)
         likeness += best
-        order += 1.0 if follows or last < 0 else 0.5 * (found > last)
-        last = found
+        order += 1.0 if follows or last < 0 else 0.5 * (place > last)
+        last = place
     brevity = min(1.0, len(wanted) / length)
     weight = 1 - _ORDER - _BREVITY + _ORDER * order / len(wanted) + _BREVITY * brevity
     return min(1.0, likeness / len(wanted) * weight)
 
 
+def _best(forms: Sequence[str], told: Mapping[str, Sequence[int]], last: int) -> tuple[float, bool, int]:
+    """The likeness of the word that is most like one of the forms, whether it follows `last`, and its place.
+
+    Among equally good words, it is the one that follows, or the first.
+    """
+    # Mostly the word itself is there: then the others are not compared, nor even read.
+    alike = [(1.0, places) for form in forms if (places := told.get(form))] or [
+        (_likeness(form, other), places) for form in forms for other, places in told.items()
+    ]
+    likeness, follows, before = max((like, place == last + 1, -place) for like, places in alike for place in places)
+    return likeness, follows, -before
+
+
 @lru_cache(1_024)
 def _asked(query: str) -> list[list[str]]:
-    return _with_joined(_query_words(query))
+    return _with_joined([word.folded for word in _query_words(query)])
 
 
 @lru_cache(4_096)
-def _told(text: str) -> tuple[list[tuple[str, int]], int]:
-    """The forms of its words, each with the word's place, and the number of its words."""
-    said = words(text)
-    return [(form, place) for place, forms in enumerate(_with_joined(said)) for form in forms], len(said)
+def _told(text: str) -> tuple[dict[str, list[int]], int]:
+    """The places of each form of its words, and the number of its words."""
+    said, places = folded_words(text), dict[str, list[int]]()
+    for place, forms in enumerate(_with_joined(said)):
+        for form in forms:
+            places.setdefault(form, []).append(place)
+    return places, len(said)
 
 
-def _with_joined(found: Sequence[Word]) -> list[list[str]]:
-    """Each word folded, and it together with a neighbour if both are short."""
+def _with_joined(found: Sequence[str]) -> list[list[str]]:
+    """Each word, and it together with a neighbour if both are short."""
     if not found:
         return []
-    joined = [join(one.folded, other.folded) for one, other in pairwise(found)]
+    joined = [join(one, other) for one, other in pairwise(found)]
     around = zip(found, (None, *joined), (*joined, None), strict=True)
-    return [[form.folded for form in forms if form] for forms in around]
+    return [[form for form in forms if form] for forms in around]
 
 
 @lru_cache(1_024)

@@ -54,18 +54,23 @@ def words(text: str) -> list[Word]:
 
     Hashtags and emoji are words too. The parts of a hashtag follow it.
     """
-    found = [read_word(token) for token in tokens(text)]
-    return [word for word in found if word.folded not in STOP_WORDS] or found
+    return [read_word(token) for token in folded_words(text)]
+
+
+def folded_words(text: str) -> list[str]:
+    """The same words folded only, for texts whose words are read when they are needed."""
+    found = tokens(text)
+    return [token for token in found if token not in STOP_WORDS] or found
 
 
 @lru_cache(_CACHED)
-def join(one: str, other: str) -> Word | None:
-    """Two short folded words of one script as one word; None if they are not short."""
+def join(one: str, other: str) -> str | None:
+    """Two short folded words of one script as one; None if they are not short."""
     both = one + other
     is_short = 4 < len(both) < 10 and min(len(one), len(other)) > 1
     if not is_short or is_arabic(one) != is_arabic(other) or not both.isalnum() or both.isdecimal():
         return None
-    return read_word(both)
+    return both
 
 
 def tokens(text: str) -> list[str]:
