@@ -59,7 +59,7 @@ class Audience(NamedTuple):
     """has_statement: the person is told. case_id: what the reporters have reported."""
 
     has_statement: bool
-    is_overturned: bool
+    end_reason: EndReason | None
     case_id: int | None
     reporter_ids: Sequence[int]
 
@@ -240,16 +240,15 @@ async def unsuspend(connection: Connection, username: str) -> bool:
 async def whom_to_tell(tx: Transaction, decision_id: int) -> Audience:
     """The users to be told of a decision. For workers."""
     row = await tx.fetchrow(
-        """SELECT d.action NOT IN ('approve', 'shadow') AS has_statement, d.end_reason = 'overturned' AS is_overturned,
-            d.case_id, ARRAY (
+        """SELECT d.action NOT IN ('approve', 'shadow') AS has_statement, d.end_reason, d.case_id, ARRAY (
                 SELECT r.reporter_id FROM reports r WHERE r.case_id = d.case_id AND r.retracted_at IS NULL ORDER BY r.id
             ) AS reporter_ids
         FROM decisions d WHERE d.id = $1""",
         decision_id,
     )
     if row is None:
-        return Audience(False, False, None, ())
-    return Audience(row["has_statement"], bool(row["is_overturned"]), row["case_id"], row["reporter_ids"])
+        return Audience(False, None, None, ())
+    return Audience(row["has_statement"], row["end_reason"], row["case_id"], row["reporter_ids"])
 
 
 async def expire(tx: Transaction, limit: int) -> int:

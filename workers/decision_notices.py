@@ -1,7 +1,7 @@
 """Decisions: tell the person concerned, and all who reported it. Suspensions are also told by e-mail: `make_decision`.
 
 Each is told once of a decision, of its end, of an appeal and of a report, however often an event is repeated. Reporters
-are told once of each case that settles their report: their own, and that of an appeal which overturns its decision.
+are told once of what settles their report: their case, and an appeal or an undoing that ends its decision.
 """
 
 from protocol.events import AppealDecidedEvent, DecisionEndedEvent, DecisionMadeEvent
@@ -26,8 +26,10 @@ async def tell_of_end(job: Job, event: DecisionEndedEvent) -> None:
     """An appeal tells of itself, and what was not told of has no end to tell of."""
     async with job.tools.database.transaction() as tx:
         told = await decisions.whom_to_tell(tx, event.decision_id)
-    if told.has_statement and not told.is_overturned and event.action != "warn":
+    if told.has_statement and told.end_reason != "overturned" and event.action != "warn":
         await tell(job, Cause("account", "decision_end", event.decision_id, 0), [event.user_id])
+    if told.case_id is not None and told.end_reason == "undone" and event.action != "approve":
+        await tell(job, Cause("report", "decision_end", event.decision_id, 0), told.reporter_ids)
 
 
 @consumes(AppealDecidedEvent, group="moderation")

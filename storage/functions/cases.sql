@@ -83,8 +83,8 @@ CREATE OR REPLACE FUNCTION tell_of_case(topic text, told_case bigint, more jsonb
 $$;
 
 -- The case that a report or finding about the target belongs to; null if the target is gone. What was judged stays
--- judged until it changes: a decided case takes further reports. A judgement of a user or a room, who change without a
--- change of their texts, stays for a week or an hour. An appeal always opens a case.
+-- judged until it changes or its decision is undone: a decided case takes further reports. A judgement of a user or a
+-- room, who change without a change of their texts, stays for a week or an hour. An appeal always opens a case.
 --
 -- The shared lock is held until the transaction ends, and a decision takes it alone: so a decision counts each report
 -- that belongs to it.
@@ -119,7 +119,8 @@ BEGIN
         END IF;
         IF standing.status = 'decided' AND found_by <> 'appeal' AND standing.content_hash = fingerprint
             AND (type <> 'user' OR standing.decided_at > now() - interval '7 days')
-            AND (type <> 'room' OR standing.decided_at > now() - interval '1 hour') THEN
+            AND (type <> 'room' OR standing.decided_at > now() - interval '1 hour')
+            AND NOT EXISTS (SELECT FROM decisions d WHERE d.case_id = standing.id AND d.end_reason = 'undone') THEN
             RETURN standing.id;
         END IF;
         INSERT INTO cases (id, target_type, target_id, target_seq, owner_id, source, reason, severity, snapshot,

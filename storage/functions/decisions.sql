@@ -167,6 +167,7 @@ BEGIN
     PERFORM tell_of_decision('decision.ended', ended);
     IF why = 'undone' THEN
         PERFORM appeals_overturned(ended.id, actor);
+        PERFORM reject_reports(ended.case_id);
     END IF;
     PERFORM enforce_decision(ended);
     RETURN ended;

@@ -187,6 +187,59 @@ async def test_reporters_are_not_told_again_of_a_decision_that_an_appeal_upholds
     assert [each["status"] for each in (await reporter.call("report.list"))["items"]] == ["upheld"]
 
 
+@pytest.mark.parametrize("method", ["decision.undo", "decision.undo_many"])
+async def test_reporters_are_told_once_of_a_decision_that_is_undone(
+    cluster: Cluster, person, moderator: Person, admin: Person, method: str
+):
+    author, reporter = await person("author", node="b"), await person("reporter")
+    post = await author.call("post.create", text="hello")
+    case = await reported(cluster, reporter, "post", post["id"])
+    decided = await moderator.call("case.decide", case_id=case, action="remove", reason="hate")
+    await notice(reporter, "case")
+    appeal = await author.call("appeal.create", decision_id=decided["decision_id"], text="It is a quotation.")
+    if method == "decision.undo":
+        await moderator.call(method, decision_id=decided["decision_id"])
+    else:
+        await admin.call(method, moderator=moderator.name, since=post["created_at"])
+    told = await notice(reporter, "decision_end")
+    assert (told["target"]["id"], told["text"]) == (decided["decision_id"], "نتيجة بلاغك: لم تثبت مخالفة")
+    assert [each["status"] for each in (await reporter.call("report.list"))["items"]] == ["rejected"]
+    owner = await cluster.owner()
+    weight = "SELECT upheld, rejected FROM reporters WHERE user_id = $1"
+    assert tuple(await owner.fetchrow(weight, int(reporter.id))) == (0, 1)
+    await owner.execute(
+        """INSERT INTO outbox (id, topic, key, payload)
+        SELECT mint_id(), topic, key, payload FROM outbox WHERE topic = 'decision.ended' AND key = $1""",
+        post["id"],
+    )  # it arrives again
+    await owner.close()
+    await admin.call("case.decide", case_id=await _case_of(cluster, appeal["id"]), action="approve")
+    await cluster.settle(reporter)
+    assert not [each for each in reporter.heard("notification.created") if each["notification"]["kind"] == "report"]
+
+
+async def test_reporters_are_not_told_of_an_approval_that_is_undone(cluster: Cluster, person, moderator: Person):
+    author, reporter = await person("author"), await person("reporter")
+    post = await author.call("post.create", text="hello")
+    case = await reported(cluster, reporter, "post", post["id"])
+    decided = await moderator.call("case.decide", case_id=case, action="approve")
+    await notice(reporter, "case")
+    await moderator.call("decision.undo", decision_id=decided["decision_id"])
+    await cluster.settle(reporter)
+    assert not reporter.heard("notification.created")
+    assert [each["status"] for each in (await reporter.call("report.list"))["items"]] == ["rejected"]
+
+
+async def test_what_a_moderator_undid_is_not_judged(cluster: Cluster, person, moderator: Person):
+    author, early, late = await person("author"), await person("early"), await person("late", node="b")
+    post = await author.call("post.create", text="hello")
+    case = await reported(cluster, early, "post", post["id"])
+    decided = await moderator.call("case.decide", case_id=case, action="warn", reason="hate")
+    await moderator.call("decision.undo", decision_id=decided["decision_id"])
+    assert await reported(cluster, late, "post", post["id"]) != case
+    assert [each["status"] for each in (await late.call("report.list"))["items"]] == ["received"]
+
+
 async def _case_of(cluster: Cluster, appeal_id: str) -> str:
     owner = await cluster.owner()
     found = await owner.fetchrow(
