@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.terminal import fail, load_settings, notes, run, screen
+from gateway.terminal import command_group, fail, load_settings, notes, run, screen
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -17,12 +17,7 @@ if TYPE_CHECKING:
 BATCH = 500  # targets
 RETRY_S = 0.05
 
-app = typer.Typer(help="Compare what is stored twice.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Compare what is stored twice."""  # with one command alone, typer would leave out its name
+app = command_group("Compare what is stored twice.")
 
 
 @app.command("counts")

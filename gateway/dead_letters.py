@@ -6,9 +6,9 @@ import typer
 from rich.table import Table
 
 from gateway.records import connect_event_log
-from gateway.terminal import load_settings, run, screen
+from gateway.terminal import command_group, load_settings, run, screen
 
-app = typer.Typer(help="Events that a worker group gave up on.", no_args_is_help=True)
+app = command_group("Events that a worker group gave up on.")
 
 
 @app.command("list")

@@ -2,9 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-import typer
-
-from gateway.terminal import fail, load_settings, notes, run, screen
+from gateway.terminal import command_group, fail, load_settings, notes, run, screen
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -12,12 +10,7 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
     from workers.embeddings import VectorsLearnt
 
-app = typer.Typer(help="Learn at once what a worker learns once a day.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Learn at once what a worker learns once a day."""  # with one command alone, typer would leave out its name
+app = command_group("Learn at once what a worker learns once a day.")
 
 
 @app.command("embeddings")

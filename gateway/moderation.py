@@ -5,19 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.terminal import fail, load_settings, run, screen
+from gateway.terminal import command_group, fail, load_settings, run, screen
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
 
 BATCH = 100  # decisions in one transaction
 
-app = typer.Typer(help="Undo decisions of moderation.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Undo decisions of moderation."""  # with one command alone, typer would leave out its name
+app = command_group("Undo decisions of moderation.")
 
 
 @app.command()

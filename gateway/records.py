@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.terminal import fail, load_settings, run, screen
+from gateway.terminal import command_group, fail, load_settings, run, screen
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
-app = typer.Typer(help="The event log, which carries events to worker groups.", no_args_is_help=True)
+app = command_group("The event log, which carries events to worker groups.")
 
 
 @app.command("tail")

@@ -5,19 +5,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gateway.terminal import fail, load_settings, run, screen
+from gateway.terminal import command_group, fail, load_settings, run, screen
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
 
 BATCH = 500  # secrets in one transaction
 
-app = typer.Typer(help="Seal stored secrets anew.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Seal stored secrets anew."""  # with one command alone, typer would leave out its name
+app = command_group("Seal stored secrets anew.")
 
 
 @app.command()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
 import typer
 
-from gateway.terminal import fail, load_settings, notes, run, screen
+from gateway.terminal import command_group, fail, load_settings, notes, run, screen
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -24,12 +24,7 @@ class Numbered(Protocol):
 
 RowT = TypeVar("RowT", bound=Numbered)
 
-app = typer.Typer(help="The search index.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """The search index."""  # with one command alone, typer would leave out its name
+app = command_group("The search index.")
 
 
 @app.command("reindex")

@@ -15,6 +15,13 @@ screen = Console()
 notes = Console(stderr=True)
 
 
+def command_group(about: str) -> typer.Typer:
+    """A group whose commands have names. Without a callback, typer would leave out the name of a single command."""
+    group = typer.Typer(help=about, no_args_is_help=True)
+    group.callback(help=about)(_no_work)
+    return group
+
+
 def load_settings() -> "Settings":
     """Read the settings and set up logging. Exits with code 2 and a line for each wrong setting."""
     from pydantic import ValidationError
@@ -55,6 +62,9 @@ def fail(message: str) -> NoReturn:
     """Print the message and exit with code 1."""
     notes.print(f"[red]daira:[/] {message}", highlight=False, soft_wrap=True)
     raise typer.Exit(1)
+
+
+def _no_work() -> None: ...
 
 
 def _expected() -> tuple[type[Exception], ...]:
