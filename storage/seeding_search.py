@@ -9,6 +9,8 @@ from storage.search_postgres import vector
 from storage.seeding import Connection
 
 MANY = 50_000  # documents for which the index is built anew
+# As r0024_search.sql and r0051_search_at_once.sql make it.
+_INDEX = "CREATE INDEX search_documents_terms ON search_documents USING gin (terms, slices) WITH (fastupdate = off)"
 _ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -21,11 +23,10 @@ async def without_index(connection: Connection, amount: int) -> AsyncIterator[No
     if amount < MANY:
         yield
         return
-    definition = await connection.fetchval("SELECT pg_get_indexdef('search_documents_terms'::regclass)")
     await connection.execute("DROP INDEX search_documents_terms; ALTER TABLE search_posts SET (fillfactor = 100)")
     yield
     await connection.execute("ALTER TABLE search_posts SET (fillfactor = 90); SET LOCAL maintenance_work_mem = '256MB'")
-    await connection.execute(definition.replace(" ONLY ", " "))
+    await connection.execute(_INDEX)
 
 
 async def insert_documents(connection: Connection, documents: Iterable[Document]) -> None:
