@@ -22,7 +22,7 @@ from gateway.embedded.server import Command
 _SHARED_HOME = Path("/var/lib/daira")
 _SETTINGS = {
     "max_connections": "200",
-    "shared_buffers": "128MB",
+    "shared_buffers": "512MB",  # as in docker-compose.yml
     "wal_level": "replica",
     "log_min_messages": "warning",
     "logging_collector": "off",
