@@ -24,7 +24,7 @@ async def make(world: World) -> None:
             word = thing.name.rpartition(".")[2]
             if thing.is_deleted or thing.kind not in _TARGETS or word not in {*DECIDED, *UNDONE}:
                 continue
-            named = _target(thing)
+            named = target(thing)
             labels = ["sexual"] if word == "labelled" else []
             action = DECIDED.get(word) or UNDONE[word]
             decision = await moderator.decide(action=action, labels=labels, **named)
@@ -41,7 +41,7 @@ async def make(world: World) -> None:
     await world.cluster.settle()
 
 
-def _target(thing: Thing) -> dict[str, Any]:
+def target(thing: Thing) -> dict[str, Any]:
     """The thing as decisions name it."""
     if thing.kind == "chat message":
         assert thing.part_of

@@ -1,16 +1,20 @@
-"""Reports: users report what they see. The answer names only what was asked about."""
+"""Reports: users report what they see; of anything else, they learn nothing. The answer names only what was asked about."""
 
+from tests.contract.privacy import moderation
 from tests.contract.privacy.rows import CallRow, Cell, opens
 from tests.contract.privacy.world import ACCOUNTS, World
 
+_KINDS = ("post", "comment", "room", "chat message", "file")
+
 
 def _reports(world: World, viewer: str) -> list[Cell]:
-    things = [thing for kind in ("post", "comment", "room") for thing in world.of_kind(kind, ACCOUNTS)]
     found = []
-    for thing in things:
-        arguments = {"target_type": thing.kind, "target_id": thing.id, "reason": "spam"}
+    for thing in (thing for kind in _KINDS for thing in world.of_kind(kind, ACCOUNTS)):
+        arguments = {**moderation.target(thing), "reason": "spam"}
         own = "FAILED_PRECONDITION" if thing.owner == viewer else None
-        found.append(opens(world, viewer, thing, arguments, then=own)._replace(shows=()))
+        is_unused = thing.kind == "file" and thing.part_of is None  # nobody has anything to report, its owner neither
+        cell = Cell(arguments, refused="NOT_FOUND") if is_unused else opens(world, viewer, thing, arguments, then=own)
+        found.append(cell._replace(shows=()))
     return found
 
 
