@@ -1,4 +1,4 @@
-"""Reports: users report what they see; of anything else, they learn nothing. The answer names only what was asked about."""
+"""Reports: users report what they see, and learn nothing of anything else. Answers name only what was asked about."""
 
 from tests.contract.privacy import moderation
 from tests.contract.privacy.rows import CallRow, Cell, opens
