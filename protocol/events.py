@@ -343,6 +343,15 @@ class MediaDeletedEvent(Event, frozen=True):
     upload_id: str | None = None
 
 
+class AccountSwitchedEvent(Event, frozen=True):
+    """The account became active, or is not active any more. The database writes this event: see `status_changed`."""
+
+    topic: ClassVar[str] = "account.switched"
+    keyed_by: ClassVar[str] = "user_id"
+    lane: ClassVar[Lane] = "bulk"
+    user_id: int
+
+
 class SessionsEndedEvent(Event, frozen=True):
     topic: ClassVar[str] = "session.ended"
     keyed_by: ClassVar[str] = "user_id"

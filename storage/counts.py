@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, TypedDict, cast
 from storage.database import Database, Transaction
 
 Kind = Literal["post", "comment"]
+RECOUNTED = ("post", "comment", "written")  # reactions to posts, reactions to comments, comments
 KINDS: tuple[Kind, ...] = ("post", "comment")
 
 
@@ -177,3 +178,12 @@ async def drift(tx: Transaction, kind: Kind, ids: Sequence[int]) -> list[Drift]:
 async def repair(tx: Transaction, kind: Kind, ids: Sequence[int]) -> list[Drift]:
     """Note a change for each of these differences, which the next fold adds to the count. Returns them."""
     return [Drift(*row) for row in await tx.fetch("SELECT * FROM counts_repair($1, $2)", kind, ids)]
+
+
+async def recount(tx: Transaction, user_id: int, kind: str, before: int, limit: int) -> int | None:
+    """Let a page of the user's rows of that kind of RECOUNTED count, as the user's status says.
+
+    Returns where the next page begins, or None at the end.
+    """
+    last: int | None = await tx.fetchval("SELECT recount($1, $2, $3, $4)", user_id, kind, before, limit)
+    return last

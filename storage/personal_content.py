@@ -59,7 +59,7 @@ CONTENT = (
         "id",
         _AUTHOR,
         "id post_id parent_id text mention_ids status reply_count reactions edited_at deleted_at labels",
-        "path depth author_id counts_version standing",
+        "path depth author_id counts_version standing is_counted",
         _INTERNAL,
         (
             Blanked(
@@ -74,7 +74,7 @@ CONTENT = (
         "target_type, target_id, user_id",
         _MINE,
         "target_type target_id kind",
-        "user_id id",
+        "user_id id is_counted",
         _INTERNAL,
         (Deleted("user_id = person AND target_type = 'post'"), Deleted("user_id = person AND target_type = 'comment'")),
     ),

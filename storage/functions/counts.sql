@@ -7,14 +7,14 @@
 CREATE OR REPLACE FUNCTION reactions_changed() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-    IF TG_OP = 'UPDATE' AND OLD.kind = NEW.kind THEN
+    IF TG_OP = 'UPDATE' AND OLD.kind = NEW.kind AND OLD.is_counted = NEW.is_counted THEN
         RETURN NULL;
     END IF;
-    IF TG_OP <> 'INSERT' THEN
+    IF TG_OP <> 'INSERT' AND OLD.is_counted THEN
         INSERT INTO count_changes (target_type, target_id, field, delta)
             VALUES (OLD.target_type, OLD.target_id, OLD.kind, -1);
     END IF;
-    IF TG_OP <> 'DELETE' THEN
+    IF TG_OP <> 'DELETE' AND NEW.is_counted THEN
         INSERT INTO count_changes (target_type, target_id, field, delta)
             VALUES (NEW.target_type, NEW.target_id, NEW.kind, 1);
     END IF;
@@ -24,8 +24,8 @@ END $$;
 CREATE OR REPLACE FUNCTION comments_changed() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
-    step bigint := (NEW.status = 'published' AND is_shown(NEW.standing))::int
-        - (TG_OP = 'UPDATE' AND OLD.status = 'published' AND is_shown(OLD.standing))::int;
+    step bigint := (NEW.status = 'published' AND is_shown(NEW.standing) AND NEW.is_counted)::int
+        - (TG_OP = 'UPDATE' AND OLD.status = 'published' AND is_shown(OLD.standing) AND OLD.is_counted)::int;
 BEGIN
     IF step <> 0 THEN
         INSERT INTO count_changes (target_type, target_id, field, delta)
@@ -63,6 +63,48 @@ BEGIN
         SELECT 'post', post_id, 'views', count(*) FROM written GROUP BY post_id;
     RETURN NULL;
 END $$;
+
+-- Reactions and comments of users who are suspended, banned or deleted do not count, as lists do not show them. This
+-- makes a page of the user's rows count as the user's status says: at most `amount` of those below `before`, and all
+-- comments on one post. `kind`: reactions to 'post' or 'comment', or 'written' comments. Returns where the next page
+-- begins; null at the end.
+CREATE OR REPLACE FUNCTION recount(person bigint, kind text, before bigint, amount integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    counts boolean := (SELECT u.status = 'active' FROM users u WHERE u.id = person);
+    last bigint;
+BEGIN
+    CASE kind
+    WHEN 'post' THEN -- in the order of their index, as are the others
+        WITH page AS MATERIALIZED (
+            SELECT r.id, r.target_id FROM reactions r
+            WHERE r.user_id = person AND r.target_type = 'post' AND r.id < before ORDER BY r.id DESC LIMIT amount
+        ), changed AS (
+            UPDATE reactions r SET is_counted = counts FROM page p
+            WHERE r.target_type = 'post' AND r.target_id = p.target_id AND r.user_id = person AND r.is_counted <> counts)
+        SELECT CASE WHEN count(*) = amount THEN min(p.id) END INTO last FROM page p;
+    WHEN 'comment' THEN
+        WITH page AS MATERIALIZED (
+            SELECT r.target_id FROM reactions r
+            WHERE r.user_id = person AND r.target_type = 'comment' AND r.target_id < before
+            ORDER BY r.target_id DESC LIMIT amount
+        ), changed AS (
+            UPDATE reactions r SET is_counted = counts FROM page p
+            WHERE r.target_type = 'comment' AND r.target_id = p.target_id AND r.user_id = person
+              AND r.is_counted <> counts)
+        SELECT CASE WHEN count(*) = amount THEN min(p.target_id) END INTO last FROM page p;
+    WHEN 'written' THEN
+        WITH page AS MATERIALIZED (
+            SELECT c.id, c.post_id FROM comments c
+            WHERE c.author_id = person AND c.status = 'published' AND c.post_id < before
+            ORDER BY c.post_id DESC FETCH FIRST amount ROWS WITH TIES
+        ), changed AS (
+            UPDATE comments c SET is_counted = counts FROM page p WHERE c.id = p.id AND c.is_counted <> counts)
+        SELECT CASE WHEN count(*) >= amount THEN min(p.post_id) END INTO last FROM page p;
+    END CASE;
+    RETURN last;
+END $$;
+GRANT EXECUTE ON FUNCTION recount TO daira_worker;
 
 ---------------------------------------------------------------------------------------------------- folding changes
 
@@ -197,12 +239,14 @@ CREATE OR REPLACE FUNCTION counts_drift(kind text, ids bigint[])
         WHERE kind = 'comment' AND m.id = ANY (ids)
     ), found AS (
         SELECT r.target_id AS id, r.kind AS field, count(*) AS amount FROM reactions r
-        WHERE r.target_type = counts_drift.kind AND r.target_id = ANY (ids) GROUP BY r.target_id, r.kind
+        WHERE r.target_type = counts_drift.kind AND r.target_id = ANY (ids) AND r.is_counted GROUP BY r.target_id, r.kind
         UNION ALL SELECT post_id, 'comments', count(*) FROM comments
             WHERE counts_drift.kind = 'post' AND post_id = ANY (ids) AND status = 'published' AND is_shown(standing)
+              AND is_counted
             GROUP BY post_id
         UNION ALL SELECT parent_id, 'replies', count(*) FROM comments
             WHERE counts_drift.kind = 'comment' AND parent_id = ANY (ids) AND status = 'published' AND is_shown(standing)
+              AND is_counted
             GROUP BY parent_id
         UNION ALL SELECT shared_post_id, 'shares', count(*) FROM posts
             WHERE counts_drift.kind = 'post' AND shared_post_id = ANY (ids) AND status = 'published' AND is_shown(standing)
@@ -264,13 +308,14 @@ CREATE OR REPLACE FUNCTION viewer_marks(kind text, ids bigint[])
     ), less AS MATERIALIZED (
         SELECT r.target_id, r.kind AS field, count(*) AS amount FROM hidden h CROSS JOIN LATERAL (
             SELECT x.target_id, x.kind FROM reactions x
-            WHERE x.target_type = viewer_marks.kind AND x.target_id = ANY (ids) AND x.user_id = h.user_id OFFSET 0) r
+            WHERE x.target_type = viewer_marks.kind AND x.target_id = ANY (ids) AND x.user_id = h.user_id AND x.is_counted
+            OFFSET 0) r
         GROUP BY r.target_id, r.kind
         UNION ALL
         SELECT c.post_id, 'comments', count(*) FROM hidden h CROSS JOIN LATERAL (
             SELECT x.post_id FROM comments x
             WHERE viewer_marks.kind = 'post' AND x.author_id = h.user_id AND x.post_id = ANY (ids)
-              AND x.status = 'published' AND is_shown(x.standing) OFFSET 0) c
+              AND x.status = 'published' AND is_shown(x.standing) AND x.is_counted OFFSET 0) c
         GROUP BY c.post_id
         UNION ALL
         SELECT c.post_id, 'comments', -count(*) FROM comments c

@@ -113,6 +113,10 @@ async def test_no_push_names_suspended_accounts(world: World, suspended: Suspens
     assert not any(leaks.values()), leaks
 
 
+async def test_counts_agree_with_lists_without_suspended_accounts(world: World, suspended: Suspension):
+    assert await soon(partial(differences, world, LOOKING), []) == []
+
+
 @pytest.mark.parametrize("name", CALLS)
 async def test_a_call_shows_nothing_of_suspended_accounts(world: World, suspended: Suspension, name):
     await _check_calls(world, name, {viewer: CALLS[name].cells(world, viewer) for viewer in LOOKING})
@@ -122,6 +126,10 @@ async def test_a_call_shows_nothing_of_suspended_accounts(world: World, suspende
 async def lifted(world: World, suspended: Suspension) -> None:
     """The suspensions have ended."""
     await lift(world, suspended.decisions)
+
+
+async def test_counts_agree_with_lists_again(world: World, lifted: None):
+    assert await soon(partial(differences, world, (*LOOKING, *ACCOUNTS)), []) == []
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -374,6 +374,7 @@ INTERNAL = {
     "chat_message_changed", "chat_message_hidden", "device_registered", "session_loses_devices", "push_devices_of",
     "reactions_changed", "comments_changed", "shares_changed", "saves_changed", "views_changed", "added_up",
     "take_counts_turn", "fold_counts", "counts_wait", "keep_sketch", "counts_drift", "counts_repair",
+    "recount",
     "oldest_unsent", "forget_codes",
 }  # fmt: skip
 TO_WORKERS = {
@@ -390,6 +391,6 @@ TO_WORKERS = {
     "viewer_id", "snowflake_at", "relations", "ensure_partitions", "outbox_backlog", "take_turn", "room_standings",
     "room_users", "room_for_all", "room_visible_to", "lock_turns", "chat_users", "unread_in_chat",
     "push_devices_of", "take_counts_turn", "fold_counts", "counts_backlog", "media_backlog", "counts_wait",
-    "keep_sketch", "counts_drift", "counts_repair", "viewer_marks", "shown_replies",
+    "keep_sketch", "counts_drift", "counts_repair", "recount", "viewer_marks", "shown_replies",
     "oldest_unsent", "forget_codes",
 }  # fmt: skip
