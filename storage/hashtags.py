@@ -58,12 +58,13 @@ async def written(database: Database, post_ids: Sequence[int]) -> dict[int, Post
     return {row["id"]: PostTags(row["version"], row["hashtags"]) for row in rows}
 
 
-async def note(tx: Transaction, tagged: Tagged, at: datetime) -> None:
+async def note(database: Database, tagged: Tagged, at: datetime) -> None:
     """Bring the hashtags of the post up to date, and count those that are new as uses at that time. Safe to repeat.
 
-    For workers. Does nothing if the post has another version by now.
+    For workers. Does nothing if the post has another version by now. A transaction of its own, in one round trip: posts
+    with the same hashtags wait for each other only so long.
     """
-    await tx.execute(
+    await database.fetch(
         "SELECT note_tags($1, $2, $3, $4, $5, $6)",
         tagged.post_id,
         tagged.author_id,

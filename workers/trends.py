@@ -99,8 +99,7 @@ async def enter_older(tools: Tools) -> bool:
     for post in posts:
         if post.is_recent:
             found = _tagged(post.post_id, post.author_id, post.version, post.hashtags)
-            async with tools.database.transaction() as tx:
-                await hashtags.note(tx, found, minted_at(post.post_id))
+            await hashtags.note(tools.database, found, minted_at(post.post_id))
         else:
             keys = {key for each in post.hashtags if (key := hashtag_key(each)) is not None}
             tagged += [(key, post.post_id) for key in keys]
@@ -121,9 +120,8 @@ async def note_hashtags(job: Job, post_id: int, author_id: int) -> None:
 
 
 async def _note(job: Job, post_id: int, author_id: int, tags: PostTags) -> None:
-    async with job.transaction() as tx:
-        tagged = _tagged(post_id, author_id, tags.version, tags.hashtags)
-        await hashtags.note(tx, tagged, minted_at(job.event_id))
+    tagged = _tagged(post_id, author_id, tags.version, tags.hashtags)
+    await hashtags.note(job.tools.database, tagged, minted_at(job.event_id))
 
 
 async def _note_engagement(job: Job, post_id: int, user_id: int) -> None:
