@@ -114,7 +114,7 @@ async def _may_be_reacted_to(call: Call, room_id: int, message_id: int) -> bool:
     async with call.services.database.transaction(call.viewer.id, budget=call.budget) as tx:
         is_there = bool(await room_messages.remaining(tx, room_id, [message_id]))
     if is_there:
-        await call.services.roster.note_message(room_id, message_id)  # else the reaction would not count for it
+        await call.services.roster.note_messages(room_id, [message_id])  # else the reaction would not count for it
     return is_there
 
 

@@ -255,10 +255,11 @@ class Roster:
         """Their message was not kept: let them write again."""
         await self._shards.call(self._shard(room_id), "DEL", self._key(room_id, "slow", user_id))
 
-    async def note_message(self, room_id: int, message_id: int) -> None:
-        """Allow reactions to the message, while it is among the newest."""
+    async def note_messages(self, room_id: int, message_ids: Sequence[int]) -> None:
+        """Allow reactions to the messages, while they are among the newest."""
         shard, key = self._shard(room_id), self._key(room_id, "messages")
-        self._shards.send(shard, "ZADD", key, message_id, message_id)
+        for message_id in message_ids:
+            self._shards.send(shard, "ZADD", key, message_id, message_id)
         self._shards.send(shard, "ZREMRANGEBYRANK", key, 0, -MOST_MESSAGES - 1)
         await self._shards.call(shard, "EXPIRE", key, KEPT_S)
 
@@ -267,7 +268,7 @@ class Roster:
         await self._shards.call(self._shard(room_id), "ZREM", self._key(room_id, "messages"), message_id)
 
     async def has_message(self, room_id: int, message_id: int) -> bool:
-        """Whether it may be reacted to: only after `note_message`."""
+        """Whether it may be reacted to: only after `note_messages`."""
         score = await self._shards.call(self._shard(room_id), "ZSCORE", self._key(room_id, "messages"), message_id)
         return score is not None
 

@@ -68,14 +68,15 @@ async def remaining(tx: Transaction, room_id: int, message_ids: Sequence[int]) -
     return {row["id"] for row in rows}
 
 
-async def load_for_workers(tx: Transaction, message_id: int) -> MessageRow | None:
-    row = await tx.fetchrow(
+async def load_for_workers(tx: Transaction, message_ids: Sequence[int]) -> dict[int, MessageRow]:
+    """By id, without those that are deleted or whose sender's account is not active."""
+    rows = await tx.fetch(
         f"""SELECT m.id, m.room_id, m.text, m.sender_id, {lite_columns("u")}
         FROM room_messages m JOIN users u ON u.id = m.sender_id AND u.status = 'active'
-        WHERE m.id = $1 AND m.deleted_at IS NULL""",
-        message_id,
+        WHERE m.id = ANY ($1) AND m.deleted_at IS NULL""",
+        message_ids,
     )
-    return cast("MessageRow | None", row)
+    return {row["id"]: cast("MessageRow", row) for row in rows}
 
 
 async def load_all_for_workers(tx: Transaction, room_id: int) -> list[MessageRow]:
@@ -89,9 +90,13 @@ async def load_all_for_workers(tx: Transaction, room_id: int) -> list[MessageRow
     return cast("list[MessageRow]", rows)
 
 
-async def trim(tx: Transaction, room_id: int) -> None:
+async def trim(tx: Transaction, room_ids: Sequence[int]) -> None:
+    """Delete all but the newest of each room."""
     await tx.execute(
-        f"""DELETE FROM room_messages WHERE room_id = $1 AND id <= (
-            SELECT id FROM room_messages WHERE room_id = $1 ORDER BY id DESC OFFSET {MOST_MESSAGES} LIMIT 1)""",
-        room_id,
+        f"""DELETE FROM room_messages m
+        USING unnest($1::bigint[]) AS room (id) CROSS JOIN LATERAL (
+            SELECT id FROM room_messages WHERE room_id = room.id ORDER BY id DESC OFFSET {MOST_MESSAGES} LIMIT 1
+        ) AS newest_of_old
+        WHERE m.room_id = room.id AND m.id <= newest_of_old.id""",
+        room_ids,
     )

@@ -10,7 +10,6 @@ from redis.exceptions import ConnectionError as RedisDown
 from gateway.catching_up import CatchingUp
 from gateway.node import Node
 from stage.room_channel import LIVE_ROOM
-from tests.contract.test_live_rooms import ids
 from tests.patience import WAIT_S
 
 
@@ -148,4 +147,4 @@ async def count(person, room_id) -> int:
 
 
 async def speakers(person, room_id) -> list[str]:
-    return ids((await person.call("room.get", room_id=room_id))["speakers"])
+    return [each["id"] for each in (await person.call("room.get", room_id=room_id))["speakers"]]

@@ -1,5 +1,8 @@
 """Live rooms: push changes to the users inside."""
 
+from collections import defaultdict
+from collections.abc import Sequence
+
 import msgspec
 
 from domain import room_rules
@@ -20,7 +23,7 @@ from stage import departures, room_channel, turns, view
 from stage.room_channel import LIVE_ROOM
 from stage.roster import NOBODY
 from storage import enforcement, graph, live_rooms, present, room_messages
-from workers.job import Job, Tools, consumes
+from workers.job import Job, Tools, consumes, consumes_many
 
 PAGE = 500
 
@@ -37,18 +40,25 @@ async def announce_change(job: Job, event: RoomChangedEvent) -> None:
     await view.tell(tools.database, tools.roster, tools.broadcaster, event.room_id, str(job.event_id))
 
 
-@consumes(RoomMessageSentEvent, group="rooms")
-async def announce_message(job: Job, event: RoomMessageSentEvent) -> None:
-    async with job.tools.database.transaction() as tx:
-        row = await room_messages.load_for_workers(tx, event.message_id)
-        await room_messages.trim(tx, event.room_id)
-    if row is not None:
-        await job.tools.roster.note_message(event.room_id, event.message_id)
-        push = RoomMessaged(
-            id=f"room.message:{event.message_id}", room_id=str(event.room_id), message=present.room_message(row)
-        )
-        room, sender_id = LIVE_ROOM.channel(event.room_id), row["sender_id"]
-        await job.tools.broadcaster.publish(room, push, actor_id=sender_id, about=PERSON.channel(sender_id))
+@consumes_many(RoomMessageSentEvent, group="rooms")
+async def announce_messages(jobs: Sequence[Job], events: Sequence[RoomMessageSentEvent]) -> None:
+    """Push the messages in their order. All that wait are read together, and a room with many is trimmed once."""
+    tools = jobs[0].tools
+    sent: defaultdict[int, list[int]] = defaultdict(list)
+    for event in events:
+        sent[event.room_id].append(event.message_id)
+    async with tools.database.transaction() as tx:
+        rows = await room_messages.load_for_workers(tx, [event.message_id for event in events])
+        await room_messages.trim(tx, list(sent))
+    for room_id, message_ids in sent.items():
+        await tools.roster.note_messages(room_id, [each for each in message_ids if each in rows])
+    for event in events:
+        if (row := rows.get(event.message_id)) is not None:
+            push = RoomMessaged(
+                id=f"room.message:{event.message_id}", room_id=str(event.room_id), message=present.room_message(row)
+            )
+            room, sender_id = LIVE_ROOM.channel(event.room_id), row["sender_id"]
+            await tools.broadcaster.publish(room, push, actor_id=sender_id, about=PERSON.channel(sender_id))
 
 
 @consumes(RoomMessageDeletedEvent, group="rooms")

@@ -5,6 +5,8 @@ import asyncio
 import jwt
 import pytest
 
+from storage import room_messages
+from tests.faults import soon
 from tests.people import Person
 
 
@@ -308,6 +310,20 @@ async def test_pushes_of_hidden_users_are_not_received(cluster, person):
     assert not (await mona.call("room.messages", room_id=room_id))["items"]
     inside = (await mona.call("room.participants", room_id=room_id))["items"]
     assert omar.id not in ids(each["user"] for each in inside)
+
+
+async def test_many_messages_arrive_in_order_and_the_newest_are_kept(person, monkeypatch):
+    monkeypatch.setattr(room_messages, "MOST_MESSAGES", 30)
+    host, mona = await person("host"), await person("mona", node="b")
+    room_id = await open_room(host)
+    await mona.call("room.join", room_id=room_id)
+    sent = ids(await asyncio.gather(*(host.call("room.send", room_id=room_id, text=f"{n}") for n in range(100))))
+    assert [(await mona.expect("room.message"))["message"]["id"] for _ in sent] == sent
+
+    async def kept() -> list[str]:
+        return ids((await mona.call("room.messages", room_id=room_id, limit=100))["items"])
+
+    assert await soon(kept, sent[:-31:-1]) == sent[:-31:-1]
 
 
 async def test_participants_and_messages_page(person):

@@ -649,21 +649,19 @@ async def test_a_pulse_has_so_many_kinds_of_reactions(room: Room):
 
 
 async def test_reactions_to_messages_are_kept_for_the_digest(room: Room):
-    for message in (1, 2):
-        await room.note_message(ROOM, message)
+    await room.note_messages(ROOM, [1, 2])
     await room.pulse_now("a", 1, 1, "a", 2, 2, "b", 1, 3, "a", 1, 4, "a", "", 5, "a", 3, 6)
     assert (await room.finish(ROOM)).reacted == {1: {"a": 5, "b": 3}, 2: {"a": 2}}
 
 
 async def test_a_room_keeps_so_many_reactions_to_messages(room: Room):
-    for message in (1, 2):
-        await room.note_message(ROOM, message)
+    await room.note_messages(ROOM, [1, 2])
     await room.pulse_now("a", 1, 1, "a", 2, 2, "b", 1, 3, "a", 1, 4, most_reacted=2)
     assert (await room.finish(ROOM)).reacted == {1: {"a": 5}, 2: {"a": 2}}
 
 
 async def test_reactions_expire(room: Room):
-    await room.note_message(ROOM, 1)
+    await room.note_messages(ROOM, [1])
     await room.pulse_now()
     await room.pulse_soon("a", 1, 1)
     assert await room.expires("reactions", "reacted")
