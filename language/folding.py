@@ -1,5 +1,7 @@
 """Folds the spellings of a word into one form."""
 
+from functools import lru_cache
+
 import regex
 
 from protocol import text as protocol_text
@@ -12,6 +14,7 @@ _PILE_OF_MARKS = regex.compile(r"([\P{ccc=0}\u0f73\u0f75\u0f81]{14})[\P{ccc=0}\u
 _FOLDED = str.maketrans("ؤئیېےکڪگپچڤڥہھۀەۃ", "وييييككجبجففههههه")
 
 
+@lru_cache(64)  # a text is folded several times in a row: for its words, for its letters, for its hashtags
 def fold(text: str) -> str:
     """A form that the spellings of a text share. Idempotent; reads at most `LONGEST_TEXT` characters.
 

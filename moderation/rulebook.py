@@ -1,13 +1,13 @@
 """All rules and term lists in force, and what they say of a draft."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, get_args
 
 import cel
 from prometheus_client import Counter, Histogram
 
 from moderation.features import Publication, features
-from moderation.rules import Rule, holds
+from moderation.rules import Rule
 from moderation.term_lists import TermList, TermMatcher
 from protocol.rules import RuleOutcome, RuleSurface
 
@@ -75,7 +75,7 @@ class Rulebook:
         if not programs:
             return Verdict("allow", None, ())
         context = cel.Context(variables=features(draft, self.matcher))
-        hits = tuple(rule for rule, program in programs if _hits(rule, program, context))
+        hits = tuple(_hits(programs, context))
         for rule in hits:
             if rule.outcome == "allow":
                 return Verdict("allow", rule, hits)
@@ -86,8 +86,11 @@ class Rulebook:
         return Verdict("allow", None, ())
 
 
-def _hits(rule: Rule, program: cel.Program, context: cel.Context) -> bool:
-    answer = holds(program, context)
-    if answer is None:
-        FAILED.labels(str(rule.id)).inc()
-    return answer is True
+def _hits(programs: Sequence[tuple[Rule, cel.Program]], context: cel.Context) -> Iterator[Rule]:
+    """The rules that are true. A full book has 500, so none of them costs a call of a function."""
+    for rule, program in programs:
+        try:
+            if program.execute(context) is True:
+                yield rule
+        except Exception:
+            FAILED.labels(str(rule.id)).inc()

@@ -85,12 +85,12 @@ def check(expression: str) -> float:
     return _BASE_COST + _WORDS_COST * over_words + _MACRO_COST * others
 
 
-def holds(program: cel.Program, context: cel.Context) -> bool | None:
-    """Whether a compiled expression is true; None if it fails, such as a division by zero."""
+def holds(program: cel.Program, context: cel.Context) -> bool:
+    """Whether a compiled expression is true; not if it fails, such as a division by zero."""
     try:
         return program.execute(context) is True
     except Exception:
-        return None
+        return False
 
 
 def _check_macros(bare: str) -> set[str]:
