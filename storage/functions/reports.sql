@@ -8,9 +8,9 @@ BEGIN
         WHEN 'comment' THEN target_post('comment', target) IS NOT NULL
         WHEN 'media' THEN EXISTS (
             SELECT FROM media m
-            WHERE m.id = target AND sees_media_target(m.target_type, m.target_id, m.target_seq)
-              AND (m.owner_id = viewer_id()
-                   OR is_shown(m.standing) AND (m.labels = '{}' OR NOT viewer_too_young(m.labels))))
+            WHERE m.id = target AND (m.owner_id = viewer_id()
+                OR is_shown(m.standing) AND (m.labels = '{}' OR NOT viewer_too_young(m.labels))
+                   AND sees_media_target(m.target_type, m.target_id, m.target_seq)))
         WHEN 'room' THEN sees_room(target)
         WHEN 'room_message' THEN EXISTS (
             SELECT FROM room_messages m
