@@ -1,25 +1,27 @@
-"""An account whose grace period is over is erased: no trace of it is left in any table, in the bucket or in Redis."""
+"""An account whose grace period is over is erased: no trace of it is left in any table, bucket, cache, log or index."""
 
 import asyncio
 import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from gateway.event_logs import prepare_topics
+from gateway.search_engines import prepare_search
 from storage.personal_data import PERSONAL
 from storage.personal_records import Deleted
 from tests.cluster import Cluster
 from tests.contract.moderators import appoint, reported
 from tests.contract.test_auth import PASSWORD, register
 from tests.faults import soon
+from tests.kafka_broker import KafkaBroker
 from tests.media_files import add_file
+from tests.opensearch_node import OpenSearchNode
+from tests.workers.leftovers import documents_with, kafka_topics_with, lasting_keys_with, objects_of, tables_with
 from tests.workers.lives import live
 from workers import erasures
-
-SHORT_S = 900  # what Redis keeps of pushes and caches expires within 15 minutes
-TABLES = """
-    SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
-        AND NOT relispartition
-"""
 
 
 async def erase_all_due(cluster: Cluster) -> None:
@@ -27,36 +29,41 @@ async def erase_all_due(cluster: Cluster) -> None:
         pass
 
 
-async def tables_with(owner, token: str) -> list[str]:
-    """The tables with that text in any column; bytes are searched as text and as what they are in hexadecimal."""
-    pattern = f"%({token}|{token.encode().hex()})%"
-    found = []
-    for (table,) in await owner.fetch(TABLES):
-        if await owner.fetchval(f"SELECT EXISTS (SELECT FROM {table} t WHERE lower(t::text) SIMILAR TO $1)", pattern):
-            found.append(table)
-    return found
-
-
-async def objects_of(cluster: Cluster, keys: list[str]) -> list[str]:
-    return [each.key for key in keys for each in await cluster.stores.objects.page(key)]
-
-
-async def lasting_keys_with(cluster: Cluster, *tokens: str) -> list[str]:
-    """Keys of Redis whose name or value has one of the texts, and that do not expire soon."""
-    redis = cluster.redis.commands
-    readers = {
-        "string": redis.get, "hash": redis.hgetall, "set": redis.smembers, "stream": redis.xrange,
-        "zset": lambda key: redis.zrange(key, 0, -1), "list": lambda key: redis.lrange(key, 0, -1),
-    }  # fmt: skip
-    found = []
-    async for key in redis.scan_iter(match=f"{cluster.redis.prefix}:*", count=1_000):
-        kind = (await redis.type(key)).decode()
-        if kind == "none":
-            continue  # it has expired since
-        text = f"{key!r}{await readers[kind](key)!r}"
-        if any(token in text for token in tokens) and not 0 <= await redis.ttl(key) <= SHORT_S:
-            found.append(f"{kind} {key.decode()}")
-    return found
+@pytest_asyncio.fixture(
+    loop_scope="session",
+    params=[
+        "small",
+        pytest.param("large", marks=[pytest.mark.kafka, pytest.mark.opensearch, pytest.mark.timeout(300)]),
+    ],
+)
+async def deployment(
+    request: pytest.FixtureRequest,
+    cluster: Cluster,
+    kafka: KafkaBroker,
+    opensearch: OpenSearchNode,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Cluster]:
+    """The usual cluster, and one with its event log on Kafka and its search on OpenSearch."""
+    if request.param == "small":
+        yield cluster
+        await cluster.leave()
+        return
+    await opensearch.start()
+    prefix = cluster.unique("erasures").replace("_", "-")
+    brokers = await kafka.deployment(prefix, [])
+    assert brokers.login is not None
+    large = Cluster(
+        Path(tmp_path_factory.mktemp("large")), None, prefix=prefix, kafka_brokers=brokers.brokers,
+        kafka_user=brokers.login.user, kafka_password=brokers.login.password, kafka_mechanism="PLAIN",
+        search_engine="opensearch", opensearch_url=opensearch.url,
+    )  # fmt: skip
+    await large.start_servers()
+    await prepare_topics(large.settings())
+    await prepare_search(large.settings())
+    await large.start_processes()
+    yield large
+    await large.leave()
+    await large.stop()
 
 
 async def moderate(owner, alice, bob, token: str, things: dict[str, list[str]]) -> None:
@@ -74,19 +81,19 @@ async def moderate(owner, alice, bob, token: str, things: dict[str, list[str]]) 
     await owner.execute(note, of_alice, f"{token} again")
 
 
-async def test_no_trace_of_an_erased_account_is_left(cluster: Cluster, person):
+async def test_no_trace_of_an_erased_account_is_left(cluster: Cluster, deployment: Cluster):
     token = f"q{secrets.token_hex(6)}z"
     alice, _ = await register(
-        cluster,
+        deployment,
         username=f"u_{token}",
         email=f"{token}@example.org",
         birth_date="1990-05-05",
         device={"name": f"phone {token}"},
     )
-    bob = await person("bob", node="b")
+    bob = await deployment.person("bob", node="b")
     things = await live(alice, bob, token)
-    await cluster.settle()
-    owner = await cluster.owner()
+    await deployment.settle()
+    owner = await deployment.owner()
     await moderate(owner, alice, bob, token, things)
     digests = "SELECT count(*) FROM room_digests WHERE room_id = ANY ($1)"
     await soon(lambda: owner.fetchval(digests, list(map(int, things["rooms"]))), 2)
@@ -99,16 +106,20 @@ async def test_no_trace_of_an_erased_account_is_left(cluster: Cluster, person):
     expected = """users accounts sessions posts comments chat_messages chat_edits rooms room_messages room_digests
         circles cases reports case_acts collections media recent_searches push_devices"""
     assert {*expected.split()} <= marked
-    assert await objects_of(cluster, keys)
+    assert await objects_of(deployment, keys)
+    assert await kafka_topics_with(deployment, alice.id) or deployment is cluster
+    assert await documents_with(deployment, token) or deployment is cluster
 
     await alice.call("account.delete", password=PASSWORD)
-    await erase_all_due(cluster)
+    await erase_all_due(deployment)
     assert "users" in await tables_with(owner, token)  # not before its time
     await owner.execute("UPDATE account_deletions SET erase_at = now() WHERE user_id = $1", int(alice.id))
-    await erase_all_due(cluster)
-    await cluster.settle()
-    # The outbox keeps sent events for 15 minutes, the log keeps handled ones for an hour: they hold ids alone.
+    await erase_all_due(deployment)
+    await deployment.settle()
+    # The outbox keeps sent events for 15 minutes, the log keeps handled ones for longer: they hold ids alone.
     assert await tables_with(owner, token) == []
+    assert await kafka_topics_with(deployment, token) == []
+    assert await documents_with(deployment, token) == []
     for table in PERSONAL:
         if table.mine and all(isinstance(way, Deleted) for way in table.erased):
             condition = table.mine.replace("person", alice.id)
@@ -118,10 +129,10 @@ async def test_no_trace_of_an_erased_account_is_left(cluster: Cluster, person):
     assert await owner.fetch(documents, ids) == []
 
     async def left() -> list[str]:
-        return await objects_of(cluster, keys)
+        return await objects_of(deployment, keys)
 
     await soon(left, [])
-    assert await lasting_keys_with(cluster, token) == []
+    assert await lasting_keys_with(deployment, token) == []
     assert await owner.fetchval("SELECT erased_at IS NOT NULL FROM account_deletions WHERE user_id = $1", int(alice.id))
     await owner.close()
 
