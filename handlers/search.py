@@ -1,5 +1,6 @@
 """Search: an engine's candidates, viewer rules, ranking, and pages of one order."""
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
@@ -63,19 +64,24 @@ async def search_everything(call: Call, request: SearchQuery) -> SearchPage:
 
 
 async def _candidates(call: Call, groups: Groups, kind: DocumentKind | None) -> Candidates:
-    """What the engine finds of each kind; of users also those whom the caller follows, however few follow them."""
+    """What the engine finds of each kind, all at once."""
     if not groups:
         return {}
+    kinds = (kind,) if kind is not None else (*_MIXED, "post")
+    found = await asyncio.gather(*(_candidates_of_kind(call, groups, each) for each in kinds))
+    return dict(zip(kinds, found, strict=True))
+
+
+async def _candidates_of_kind(call: Call, groups: Groups, kind: DocumentKind) -> Sequence[Found]:
+    """Of users also those whom the caller follows, however few follow them."""
     engine = call.services.search
-    found: dict[DocumentKind, Sequence[Found]] = {}
-    for each in (kind,) if kind is not None else (*_MIXED, "post"):
-        most = MOST_HASHTAGS if each == "hashtag" else MOST_CANDIDATES
-        found[each] = await engine.candidates(each, groups, most)
-        if each == "user" and len(found[each]) == most:
-            followed = await call.services.database.read(call.viewer.id, search.followed_ids, budget=call.budget)
-            near = await engine.candidates(each, groups, most, among=followed)
-            found[each] = list({user.id: user for user in (*near, *found[each])}.values())
-    return found
+    most = MOST_HASHTAGS if kind == "hashtag" else MOST_CANDIDATES
+    found = await engine.candidates(kind, groups, most)
+    if kind != "user" or len(found) < most:
+        return found
+    followed = await call.services.database.read(call.viewer.id, search.followed_ids, budget=call.budget)
+    near = await engine.candidates(kind, groups, most, among=followed)
+    return list({user.id: user for user in (*near, *found)}.values())
 
 
 async def _with_either(call: Call, groups: Groups, kind: DocumentKind | None) -> Candidates:
