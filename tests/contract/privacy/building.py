@@ -5,8 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from tests.cluster import Cluster
 from tests.contract.privacy.relations import RELATIONS
-from tests.contract.privacy.world import ACCOUNTS, HOST, SHARER, VIEWERS, Thing, World
-from tests.people import PythonPerson
+from tests.contract.privacy.world import ACCOUNTS, HOST, SHARER, VIEWERS, Actor, Thing, World
 
 Act = Callable[[World], Awaitable[None]]
 
@@ -18,7 +17,7 @@ async def build(cluster: Cluster, before: Iterable[Act], since: Iterable[Act]) -
     tokens = await cluster.tokens([world.token(name) for name in names])
     await _insert_relations(world, names)
     for name in names:
-        world.people[name] = PythonPerson(world.token(name), world.user(name).id)
+        world.people[name] = Actor(world, name)
     connections = (
         cluster.connect(person, node="ab"[number % 2], codec=("msgpack", "json")[number // 2 % 2], token=token)
         for number, (person, token) in enumerate(zip(world.people.values(), tokens, strict=True))

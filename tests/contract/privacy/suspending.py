@@ -4,10 +4,9 @@ from typing import NamedTuple
 
 from tests.contract.privacy import comments, live_rooms, posts, users
 from tests.contract.privacy.chats import at, say
-from tests.contract.privacy.world import ACCOUNTS, HOST, SHARER, VIEWERS, World
+from tests.contract.privacy.world import ACCOUNTS, HOST, SHARER, VIEWERS, Actor, World
 from tests.contract.test_coming_back import Reader, arrive, leave
 from tests.moderating import moderating
-from tests.people import PythonPerson
 
 # Viewers with every kind of rights to the accounts.
 LOOKING = ("stranger", "follower", "mutual", "requester", "inner", "mutes", "blocked")
@@ -84,7 +83,7 @@ async def lift(world: World, decisions: list[int]) -> None:
     tokens = await world.cluster.tokens([world.token(account) for account in ACCOUNTS])
     hall = world.place("room")
     for account, token in zip(ACCOUNTS, tokens, strict=True):
-        world.people[account] = person = PythonPerson(world.token(account), world.user(account).id)
+        world.people[account] = person = Actor(world, account)
         await world.cluster.connect(person, node="a", codec="json", token=token)
         await person.call("room.join", room_id=hall.id)
     await live_rooms.raise_hands(world)

@@ -15,13 +15,16 @@ import orjson
 
 from tests.cluster import Cluster
 from tests.contract.privacy.relations import IN_CHATS, INVERSE, RELATIONS, Tie, may_see
-from tests.people import Person
+from tests.people import Person, PythonPerson
 
 ACCOUNTS = ("open", "private")  # each viewer has the same relation to both
 VIEWERS = (*RELATIONS, *ACCOUNTS)
 VISIBILITIES = ("public", "followers", "circle", "private")
 HOST = "host"  # an open account without relations. In its post and its room, all others meet.
 SHARER = "sharer"  # an open account that users with a relation follow; it shares a post of an account
+
+# Each connection of a pool plans every statement anew, which takes longer than running it.
+CALLS_AT_ONCE = 4
 
 _ID = re.compile(r"(?<!\d)\d{15,19}(?!\d)")
 
@@ -51,9 +54,22 @@ class Thing:
 Things = frozenset[Thing]
 
 
+class Actor(PythonPerson):
+    """A user of a world, whose calls take turns with those of the others."""
+
+    def __init__(self, world: "World", name: str) -> None:
+        super().__init__(world.token(name), world.user(name).id)
+        self._turns = world.turns
+
+    async def answer(self, method: str, *arguments: Any) -> Any:
+        async with self._turns:
+            return await super().answer(method, *arguments)
+
+
 class World:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
+        self.turns = asyncio.Semaphore(CALLS_AT_ONCE)
         self.people: dict[str, Person] = {}
         self.things: dict[str, Thing] = {}  # by token
         self.circles: dict[str, str] = {}  # by owner: the id of the circle that the relations mean
