@@ -7,6 +7,7 @@ that commits last also pushes last.
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypedDict, cast
 
+from protocol.moderation import Label
 from storage.database import Database, Transaction
 
 Kind = Literal["post", "comment"]
@@ -46,6 +47,7 @@ class UnpushedPost(CountedPost):
 
 class UnpushedComment(CountedComment):
     is_withheld: bool  # its author alone sees it
+    labels: list[Label]
 
 
 class Unpushed(NamedTuple):
@@ -140,7 +142,7 @@ async def take_unpushed(tx: Transaction, limit: int) -> Unpushed:
     if ids["comment"]:
         comments = await tx.fetch(
             """SELECT id, post_id, author_id, reply_count, reactions, counts_version, NULL AS hidden_counts,
-                NOT is_shown(standing) AS is_withheld
+                NOT is_shown(standing) AS is_withheld, labels
             FROM comments WHERE id = ANY ($1) AND status = 'published'""",
             ids["comment"],
         )

@@ -64,6 +64,7 @@ class FanoutRow(TypedDict):
     visibility: Visibility
     circle_id: int | None
     mention_ids: list[int]
+    labels: list[Label]
     is_large: bool
     is_private: bool
     follower_count: int
@@ -283,7 +284,7 @@ async def for_fanout(tx: Transaction, post_id: int) -> FanoutRow | None:
 async def many_for_fanout(tx: Transaction, post_ids: Sequence[int]) -> list[FanoutRow]:
     """In the order of their ids. For workers."""
     rows = await tx.fetch(
-        """SELECT p.id, p.author_id, p.status, p.visibility, p.circle_id, p.mention_ids,
+        """SELECT p.id, p.author_id, p.status, p.visibility, p.circle_id, p.mention_ids, p.labels,
             u.is_large, u.is_private, u.follower_count,
             (SELECT o.author_id FROM posts o WHERE o.id = p.shared_post_id) AS original_author_id
         FROM posts p JOIN users u ON u.id = p.author_id AND u.status = 'active'

@@ -13,6 +13,7 @@ from prometheus_client import Counter, Gauge
 
 from domain.post_channels import POST
 from storage import affinities, counts, present, views
+from workers.by_age import seeing_ages
 from workers.job import Tools
 from workers.woken_loop import Pace, run_when_woken
 
@@ -115,6 +116,7 @@ class Counters:
                             present.comment_counted(each),
                             actor_id=each["author_id"],
                             only_to=each["author_id"] if each["is_withheld"] else 0,
+                            ages=seeing_ages(each["labels"]),
                         )
                         for each in unpushed.comments
                     ),

@@ -19,7 +19,7 @@ from storage import graph, posts, present
 from storage.database import Transaction
 from storage.posts import FanoutRow, PostRow
 from storage.snowflakes import minted_at
-from workers.by_age import by_age
+from workers.by_age import by_age, seeing_ages
 from workers.job import Job, Tools, consumes, consumes_many
 
 PAGE = 1_000
@@ -93,7 +93,7 @@ async def withdraw_post(job: Job, event: PostDeletedEvent) -> None:
 async def deliver(tools: Tools, post: FanoutRow, readers: Sequence[int], online: Set[int], push: FeedAdded) -> None:
     """Insert the post into the readers' feeds, and push that to those who are online, and to its author's channel."""
     await _deliver(tools, post, readers, online, push)
-    await push_to_author_channel(tools, post, push, about=POST.channel(post["id"]))
+    await push_to_author_channel(tools, post, push, POST.channel(post["id"]), seeing_ages(post["labels"]))
 
 
 async def _deliver(tools: Tools, post: FanoutRow, readers: Sequence[int], online: Set[int], push: FeedAdded) -> None:
@@ -105,7 +105,13 @@ async def _deliver(tools: Tools, post: FanoutRow, readers: Sequence[int], online
         await tools.feeds.insert(page, post["id"])
         # After the insert: a client that loads its feed on this push must find the post in it.
         here = [user_id for user_id in page if user_id in online and user_id not in hiding]
-        await tools.broadcaster.publish_to_users(here, push, actor_id=post["author_id"], about=POST.channel(post["id"]))
+        await tools.broadcaster.publish_to_users(
+            here,
+            push,
+            actor_id=post["author_id"],
+            about=POST.channel(post["id"]),
+            ages=seeing_ages(post["labels"]),
+        )
 
 
 async def _hiding_original(tools: Tools, post: FanoutRow, user_ids: list[int]) -> set[int]:

@@ -3,6 +3,7 @@
 import pytest
 import pytest_asyncio
 
+from protocol.events import PostCreatedEvent
 from tests.cluster import Cluster
 from tests.contract.test_auth import register
 from tests.contract.test_coming_back import arrive, come_back, leave
@@ -10,6 +11,8 @@ from tests.contract.test_labels import label
 from tests.contract.test_minors import years_ago
 from tests.media_files import add_file
 from tests.moderating import Moderating, moderating
+from workers.fanout import fan_out_posts
+from workers.job import Job
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -77,6 +80,22 @@ async def test_minors_keep_what_they_have_written_themselves(cluster: Cluster, p
     assert not child.heard("post.deleted")
 
 
+async def test_a_post_that_is_labelled_before_it_is_shown_is_no_news_to_a_minor(
+    cluster: Cluster, person, child, moderator: Moderating
+):
+    alice, bob = await person("alice"), await person("bob", node="b")
+    post = (await alice.call("post.create", text="open"))["id"]
+    await label(moderator, "post", post, "graphic")
+    for each in (bob, child):
+        await each.call("graph.follow", user_id=alice.id)
+    await cluster.settle(bob, child)
+    event = PostCreatedEvent(post_id=int(post), author_id=int(alice.id))
+    await fan_out_posts([Job(cluster.stores.ids.mint(), cluster.workers.tools)], [event])
+    await bob.expect("feed.added", post_id=post)
+    await cluster.settle(child)
+    assert not child.heard("feed.added")
+
+
 async def test_a_labelled_comment_is_deleted_to_a_minor(cluster: Cluster, person, child, moderator: Moderating):
     alice, bob = await person("alice"), await person("bob", node="b")
     post = (await alice.call("post.create", text="open"))["id"]
@@ -87,9 +106,11 @@ async def test_a_labelled_comment_is_deleted_to_a_minor(cluster: Cluster, person
     decision = await label(moderator, "comment", comment, "sexual")
     await child.expect("comment.deleted", comment_id=comment)
     await alice.call("comment.edit", comment_id=comment, text="see that")
+    await alice.call("reaction.set", target_type="comment", target_id=comment, kind="like")
     await cluster.settle(bob, child)
     assert [push["comment"]["text"] for push in bob.heard("comment.edited")] == ["see this", "see that"]
-    assert not child.heard("comment.edited")
+    assert bob.heard("comment.counted")
+    assert (child.heard("comment.edited"), child.heard("comment.counted")) == ([], [])
     await moderator.undo(decision)
     assert (await child.expect("comment.created"))["comment"]["text"] == "see that"
     await cluster.settle(bob)
