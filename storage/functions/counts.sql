@@ -72,36 +72,31 @@ CREATE OR REPLACE FUNCTION recount(person bigint, kind text, before bigint, amou
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     counts boolean := (SELECT u.status = 'active' FROM users u WHERE u.id = person);
+    page bigint[]; -- by an array, whose ids are looked up: a join may read all rows of the user for each page
     last bigint;
 BEGIN
-    CASE kind
-    WHEN 'post' THEN -- in the order of their index, as are the others
-        WITH page AS MATERIALIZED (
+    CASE kind -- each in the order of its index
+    WHEN 'post' THEN
+        SELECT array_agg(p.target_id), CASE WHEN count(*) = amount THEN min(p.id) END INTO page, last FROM (
             SELECT r.id, r.target_id FROM reactions r
-            WHERE r.user_id = person AND r.target_type = 'post' AND r.id < before ORDER BY r.id DESC LIMIT amount
-        ), changed AS (
-            UPDATE reactions r SET is_counted = counts FROM page p
-            WHERE r.target_type = 'post' AND r.target_id = p.target_id AND r.user_id = person AND r.is_counted <> counts)
-        SELECT CASE WHEN count(*) = amount THEN min(p.id) END INTO last FROM page p;
+            WHERE r.user_id = person AND r.target_type = 'post' AND r.id < before ORDER BY r.id DESC LIMIT amount) p;
     WHEN 'comment' THEN
-        WITH page AS MATERIALIZED (
+        SELECT array_agg(p.target_id), CASE WHEN count(*) = amount THEN min(p.target_id) END INTO page, last FROM (
             SELECT r.target_id FROM reactions r
             WHERE r.user_id = person AND r.target_type = 'comment' AND r.target_id < before
-            ORDER BY r.target_id DESC LIMIT amount
-        ), changed AS (
-            UPDATE reactions r SET is_counted = counts FROM page p
-            WHERE r.target_type = 'comment' AND r.target_id = p.target_id AND r.user_id = person
-              AND r.is_counted <> counts)
-        SELECT CASE WHEN count(*) = amount THEN min(p.target_id) END INTO last FROM page p;
+            ORDER BY r.target_id DESC LIMIT amount) p;
     WHEN 'written' THEN
-        WITH page AS MATERIALIZED (
+        SELECT array_agg(p.id), CASE WHEN count(*) >= amount THEN min(p.post_id) END INTO page, last FROM (
             SELECT c.id, c.post_id FROM comments c
             WHERE c.author_id = person AND c.status = 'published' AND c.post_id < before
-            ORDER BY c.post_id DESC FETCH FIRST amount ROWS WITH TIES
-        ), changed AS (
-            UPDATE comments c SET is_counted = counts FROM page p WHERE c.id = p.id AND c.is_counted <> counts)
-        SELECT CASE WHEN count(*) >= amount THEN min(p.post_id) END INTO last FROM page p;
+            ORDER BY c.post_id DESC FETCH FIRST amount ROWS WITH TIES) p;
     END CASE;
+    IF kind = 'written' THEN
+        UPDATE comments c SET is_counted = counts WHERE c.id = ANY (page) AND c.is_counted <> counts;
+    ELSE
+        UPDATE reactions r SET is_counted = counts
+        WHERE r.target_type = recount.kind AND r.target_id = ANY (page) AND r.user_id = person AND r.is_counted <> counts;
+    END IF;
     RETURN last;
 END $$;
 GRANT EXECUTE ON FUNCTION recount TO daira_worker;
