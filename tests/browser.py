@@ -44,6 +44,7 @@ def mark_tests(items: list[pytest.Item], folder: Path) -> None:
         raise pytest.UsageError(NEEDED)
     for item in ours:
         item.add_marker(pytest.mark.timeout(180))
+        item.add_marker(pytest.mark.no_cover)  # the pages are JavaScript; other tests make their calls
         item.add_marker(pytest.mark.skipif(not is_here(), reason=NEEDED))
 
 

@@ -18,6 +18,8 @@ from tests.official import CLIENTS_TO_TRY, LANGUAGES, UPGRADE, Client
 from tests.patience import WAIT_S
 from tests.people import DrivenPerson, Driver
 
+pytestmark = pytest.mark.no_cover  # each client repeats the lines of the others
+
 Official = Callable[..., Awaitable[DrivenPerson]]
 RECONNECT_AFTER_MS = 20
 EVENTS = ["session.ready", "graph.followed", "post.deleted"]  # Java's 2.0 client cannot listen to all events

@@ -24,6 +24,8 @@ from tests.contract.test_coming_back import come_back
 from tests.contract.test_recommended import ask_all_sources
 from tests.faults import soon
 
+pytestmark = pytest.mark.no_cover  # it repeats the calls of other tests, and tracing nearly doubles its time
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def world(cluster: Cluster) -> AsyncIterator[World]:
