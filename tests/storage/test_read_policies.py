@@ -591,10 +591,10 @@ async def test_rules_are_visible_to_moderators_and_to_processes(world, cluster: 
     await owner.execute("INSERT INTO terms (list_id, term, since) VALUES ($1, 'x', 1)", rule_id)
     await owner.execute(
         """INSERT INTO rule_hits (id, rule_id, rule_version, surface, outcome, user_id)
-        VALUES ($1, $1, 1, 'post', 'hold', $2)""",
+        VALUES (mint_id(), $1, 1, 'post', 'hold', $2)""",
         rule_id, asker,
     )  # fmt: skip
-    keys = {"rulebook": "$1::bigint", "rules": "id", "term_lists": "id", "terms": "list_id", "rule_hits": "id"}
+    keys = {"rulebook": "$1::bigint", "rules": "id", "term_lists": "id", "terms": "list_id", "rule_hits": "rule_id"}
     try:
         for role, sees in (("user", set()), ("moderator", {"asker"}), ("admin", {"asker"})):
             await owner.execute("UPDATE users SET role = $2 WHERE id = $1", asker, role)

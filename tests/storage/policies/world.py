@@ -260,7 +260,7 @@ _BELONGINGS = """
         VALUES ({term_list}, 'list_{term_list}', 'word', 1, {banned});
     INSERT INTO terms (list_id, term, since) VALUES ({term_list}, 'casino', 1);
     INSERT INTO rule_hits (id, rule_id, rule_version, surface, outcome, user_id)
-        VALUES ({rule}, {rule}, 1, 'post', 'hold', {owner});
+        VALUES (mint_id(), {rule}, 1, 'post', 'hold', {owner});
     INSERT INTO text_prints (id, surface, user_id) VALUES ({open_post}, 'post', {open});
     INSERT INTO cases (id, target_type, target_id, owner_id, source, reason, severity, snapshot, content_hash,
                        is_private, status, decided_at, action)
