@@ -82,7 +82,6 @@ class Cluster:
     async def start_servers(self) -> None:
         self.servers = await self.embedded.start()
         self._closing.push_async_callback(self.embedded.stop)
-        await self._forgo_durability()
         await migrate(
             self.servers.postgres_url("daira_owner"),
             self.servers.postgres_url("daira_app"),
@@ -91,24 +90,23 @@ class Cluster:
         self._owners = await self._closing.enter_async_context(
             asyncpg.create_pool(self.servers.postgres_url("daira_owner"), min_size=1, max_size=4)
         )
-        await self._plan_once()
         self._keys = AccessTokens(self.settings().keys)
         self.stores = await self._closing.enter_async_context(open_stores(self.settings()))
         await ensure_bucket(self.stores)
 
-    async def _forgo_durability(self) -> None:
-        """Let commits not wait for the disk: the data ends with the run."""
+    async def hasten_postgres(self) -> None:
+        """Let commits not wait for the disk, and keep the first plan of each statement. Benchmarks do neither.
+
+        The data ends with the run, and few statements run often enough on a connection to be worth several plans.
+        """
         superuser = await asyncpg.connect(self.servers.postgres_url("postgres"))
         try:
             await superuser.execute("ALTER SYSTEM SET fsync = off")
             await superuser.execute("SELECT pg_reload_conf()")
+            for role in ("daira_app", "daira_worker"):
+                await superuser.execute(f"ALTER ROLE {role} SET plan_cache_mode = force_generic_plan")
         finally:
             await superuser.close()
-
-    async def _plan_once(self) -> None:
-        """Keep the first plan of each statement: few run often enough on a connection to be worth several plans."""
-        for role in ("daira_app", "daira_worker"):
-            await self._owners.execute(f"ALTER ROLE {role} SET plan_cache_mode = force_generic_plan")
 
     async def start_processes(self) -> None:
         """Start two nodes and the workers."""

@@ -54,6 +54,7 @@ async def idle_cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
         await driver.start()
     running = Cluster(Path(tmp_path_factory.mktemp("servers")), driver)
     await running.start_servers()
+    await running.hasten_postgres()
     yield running
     await running.stop()
     if driver is not None:
