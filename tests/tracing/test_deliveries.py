@@ -5,7 +5,7 @@ import pytest
 
 from channels import delivery as module
 from channels.delivery import Delivery, Item
-from channels.messages import decode_frames, encode_push, finish, offset_text
+from channels.messages import Recipients, decode_frames, encode_push, finish, offset_text
 from protocol.posts import PostDeleted
 from tests.channels.people import members_in
 from tests.tracing.sinks import Kept
@@ -66,11 +66,12 @@ async def test_clients_get_the_same_frames(kept):
 
 def test_nodes_of_other_releases_understand_the_frames():
     """New fields are the last ones: older nodes ignore them, and frames of older nodes lack them."""
-    push = encode_push(PostDeleted(id="push 1", post_id="1"), trace=parent(1), not_to=7, only_to=8, own_to=[9])
+    recipients = Recipients(not_to=7, only_to=8, own_to=[9], ages="adults")
+    push = encode_push(PostDeleted(id="push 1", post_id="1"), trace=parent(1), **recipients)
     fields = msgspec.msgpack.decode(msgspec.msgpack.encode(push))
-    assert fields[-4:] == [parent(1), 7, 8, [9]]
-    to_all = decode_frames(msgspec.msgpack.encode(fields[:-2]))
-    assert (to_all.trace, to_all.not_to, to_all.only_to, to_all.own_to) == (parent(1), 7, 0, [])
-    untraced = decode_frames(msgspec.msgpack.encode(fields[:-4]))
+    assert fields[-5:] == [parent(1), 7, 8, [9], "adults"]
+    to_all = decode_frames(msgspec.msgpack.encode(fields[:-3]))
+    assert (to_all.trace, to_all.not_to, to_all.only_to, to_all.own_to, to_all.ages) == (parent(1), 7, 0, [], "all")
+    untraced = decode_frames(msgspec.msgpack.encode(fields[:-5]))
     assert (untraced.trace, untraced.not_to) == ("", 0)
     assert decode_frames(msgspec.msgpack.encode([*fields, "of a newer node"])) == push
