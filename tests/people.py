@@ -213,7 +213,10 @@ class DrivenPerson(Person):
         number = next(self._call_ids)
         future = self._calls[number] = asyncio.get_running_loop().create_future()
         await self.do("call", call=number, method=method, args=list(arguments))
-        return await asyncio.wait_for(future, WAIT_S * 2)
+        try:
+            return await asyncio.wait_for(future, WAIT_S * 2)
+        except TimeoutError:
+            raise TimeoutError(f"{method} was not answered; happened {self.log}") from None
 
     async def do(self, what: str, **fields: Any) -> None:
         await self._driver.tell({"do": what, "client": self._key, **fields})
