@@ -203,9 +203,14 @@ class Topology:
                 return name
         raise AssertionError("the cluster has no master")
 
+    async def clients(self) -> dict[str, float]:
+        """Return how many clients each node has."""
+        return {name: await self._sockets(name) for name in NODES}
+
     async def busiest_node(self) -> str:
         """Return the node with the most clients."""
-        return max([(await self._sockets(name), name) for name in NODES])[1]
+        clients = await self.clients()
+        return max(NODES, key=lambda name: (clients[name], name))
 
     async def _sockets(self, node: str) -> float:
         url = f"http://{self.host(node).address}:{servers.SIDECAR_PORT}/metrics"
