@@ -41,7 +41,7 @@ class DefaultLimits(Ours):
 
 
 class Turns(NamedTuple):
-    """Of each turn, the milliseconds of the victim's calls that succeeded."""
+    """How many milliseconds each successful call of the victim took, by turn."""
 
     alone: list[list[float]]
     beside: list[list[float]]

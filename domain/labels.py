@@ -33,7 +33,10 @@ def are_for_adults(labels: Iterable[Label]) -> bool:
 
 
 def for_minors(shown: ShownT) -> ShownT | None:
-    """What users below 18 see of a thing of others: nothing, or the thing without such files and shared posts."""
+    """The version that users below 18 see, if others have written it; None if they see nothing of it.
+
+    It lacks files and shared posts with labels that are for adults.
+    """
     if are_for_adults(shown.labels):
         return None
     changes: dict[str, Any] = {}

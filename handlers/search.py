@@ -64,7 +64,7 @@ async def search_everything(call: Call, request: SearchQuery) -> SearchPage:
 
 
 async def _candidates(call: Call, groups: Groups, kind: DocumentKind | None) -> Candidates:
-    """What the engine finds of each kind, all at once."""
+    """Ask the engine for all kinds at once."""
     if not groups:
         return {}
     kinds = (kind,) if kind is not None else (*_MIXED, "post")
@@ -73,7 +73,7 @@ async def _candidates(call: Call, groups: Groups, kind: DocumentKind | None) -> 
 
 
 async def _candidates_of_kind(call: Call, groups: Groups, kind: DocumentKind) -> Sequence[Found]:
-    """Of users also those whom the caller follows, however few follow them."""
+    """Ask the engine for one kind. It searches apart among users whom the caller follows: few may follow them."""
     engine = call.services.search
     most = MOST_HASHTAGS if kind == "hashtag" else MOST_CANDIDATES
     found = await engine.candidates(kind, groups, most)

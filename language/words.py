@@ -58,7 +58,7 @@ def words(text: str) -> list[Word]:
 
 
 def folded_words(text: str) -> list[str]:
-    """The same words folded only, for texts whose words are read when they are needed."""
+    """The folded forms of `words`, without stems and keys: cheaper where these may not be needed."""
     found = tokens(text)
     return [token for token in found if token not in STOP_WORDS] or found
 

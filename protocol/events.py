@@ -343,10 +343,10 @@ class MediaDeletedEvent(Event, frozen=True):
     upload_id: str | None = None
 
 
-class AccountSwitchedEvent(Event, frozen=True):
+class AccountStatusChangedEvent(Event, frozen=True):
     """The account became active, or is not active any more. The database writes this event: see `status_changed`."""
 
-    topic: ClassVar[str] = "account.switched"
+    topic: ClassVar[str] = "account.status_changed"
     keyed_by: ClassVar[str] = "user_id"
     lane: ClassVar[Lane] = "bulk"
     user_id: int

@@ -26,5 +26,5 @@ def by_age(push: PushT, field: Literal["post", "comment", "message"], to: Ages =
 
 
 def seeing_ages(labels: Iterable[Label]) -> Ages:
-    """Who sees a thing of others with these labels."""
+    """The ages of the users who see a post with these labels that somebody else has written."""
     return "adults" if are_for_adults(labels) else "all"

@@ -9,13 +9,13 @@ import secrets
 from prometheus_client import Counter
 
 from protocol.events import MediaFinishedEvent, MediaOwnerOpenedEvent
-from protocol.fields import MAX_ID
 from storage import media
 from storage.event_log import PartitionTaken
 from storage.media import ORIGINAL
 from storage.objects import NoSuchObject
 from workers.copying import copy_below
 from workers.job import Job, consumes
+from workers.pages import go_through
 
 PAGE = 200
 MOST_PAGES = 10  # of a user's newest files that are copied again; older ones stay signed
@@ -55,12 +55,7 @@ async def copy_again(job: Job, event: MediaOwnerOpenedEvent) -> None:
     """Safe to repeat: files that have copies are left alone."""
     if not job.tools.media.has_cdn:
         return
-    before = MAX_ID
-    for _ in range(MOST_PAGES):
-        async with job.tools.database.transaction() as tx:
-            last = await media.finish_again(tx, event.user_id, before, PAGE)
-        job.tools.outbox.wake_relay()
-        if last is None:
-            return
-        before = last
-    CUT.inc()
+    if not await go_through(
+        job.tools, lambda tx, before: media.finish_again(tx, event.user_id, before, PAGE), MOST_PAGES
+    ):
+        CUT.inc()

@@ -6,7 +6,6 @@ The group waits while the store is down, and holds nothing else up.
 from datetime import timedelta
 
 from protocol.events import MediaClosedEvent, MediaDeletedEvent, MediaOwnerClosedEvent, MediaWithheldEvent
-from protocol.fields import MAX_ID
 from storage import media
 from storage.media import ORIGINAL
 from storage.metrics import OBJECTS_DELETED
@@ -15,6 +14,7 @@ from storage.signed_urls import LIFETIME_S
 from storage.snowflakes import minted_at
 from workers.copying import copy_below
 from workers.job import Job, consumes
+from workers.pages import go_through
 
 PAGE = 200
 MOST_PAGES = 10  # of a suspended user's newest files
@@ -39,19 +39,12 @@ async def move_withheld_file(job: Job, event: MediaWithheldEvent) -> None:
 @consumes(MediaOwnerClosedEvent, group="media-openings")
 async def close_files(job: Job, event: MediaOwnerClosedEvent) -> None:
     """Let the newest files of a suspended user be moved. Repeating it moves files once more."""
-    before = MAX_ID
-    for _ in range(MOST_PAGES):
-        async with job.tools.database.transaction() as tx:
-            last = await media.close_files(tx, event.user_id, before, PAGE)
-        job.tools.outbox.wake_relay()
-        if last is None:
-            return
-        before = last
+    await go_through(job.tools, lambda tx, before: media.close_files(tx, event.user_id, before, PAGE), MOST_PAGES)
 
 
 @consumes(MediaClosedEvent, group="media-objects")
 async def move_closed_file(job: Job, event: MediaClosedEvent) -> None:
-    """Too late, there is nothing to do: all URLs of before have expired, and nobody has got new ones."""
+    """A late event has nothing to do: all URLs that were signed before have expired, and nobody has got new ones."""
     if job.tools.now() - minted_at(job.event_id) < URL_LIFETIME:
         await _move(job, event.media_id)
 

@@ -104,7 +104,7 @@ BEGIN
     END IF;
     IF (NEW.status = 'active') <> (OLD.status = 'active') THEN
         INSERT INTO outbox (id, topic, key, payload) VALUES (
-            mint_id(), 'account.switched', NEW.id::text,
+            mint_id(), 'account.status_changed', NEW.id::text,
             convert_to(jsonb_build_object('v', 1, 'user_id', NEW.id)::text, 'UTF8'));
     END IF;
     IF current_setting('app.by_decision', true) = 'on' THEN

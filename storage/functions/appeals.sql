@@ -87,7 +87,8 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- The decision of the case was overturned or undone: the reports that it upheld are rejected, and count against their reporters.
+-- The decision of the case was overturned or undone: the reports that it upheld are rejected, and count against their
+-- reporters.
 CREATE OR REPLACE FUNCTION reject_reports(overturned bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH rejected AS (

@@ -290,7 +290,8 @@ GRANT EXECUTE ON FUNCTION counts_repair TO daira_worker;
 -- reactions and comments of up to 1,000 users who are hidden from the viewer, which lists do not show either; and to add,
 -- as a negative number: the viewer's own comments that are withheld from others. It takes a few steps in an index for
 -- each target and hidden user, however popular a post is: OFFSET 0 keeps the order of the joins, and without row
--- policies, the viewer's id is a condition of the index. The plan is kept: to plan anew takes five times as long as the rest.
+-- policies, the viewer's id is a condition of the index. The plan is kept: to plan anew takes five times as long as the
+-- rest.
 CREATE OR REPLACE FUNCTION viewer_marks(kind text, ids bigint[])
     RETURNS TABLE (target_id bigint, reaction text, is_saved boolean, hidden jsonb)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan

@@ -57,7 +57,7 @@ _REMOVED = ', "user_id": %s, "reason": "kicked", "joined": null'
 # Triggers and the operator's commands write them: no viewer may.
 OF_NO_VIEWER = {
     "media.uploaded", "media.described", "media.finished", "media.owner_opened", "media.owner_closed",
-    "media.closed", "media.withheld", "account.switched",
+    "media.closed", "media.withheld", "account.status_changed",
     "media.deleted",
     "system.message_sent", "search.due", "decision.made", "decision.ended", "case.opened", "content.flagged",
     "appeal.decided",
@@ -159,7 +159,7 @@ OUTBOX = {
             (NO_ONE, _event("report.retracted", "{case}", '"case_id": {case}, "report_id": {report}')),
             (NO_ONE, _event("media.finished", "{file}", '"media_id": {file}')),
             (NO_ONE, _event("media.owner_opened", "{me}", '"user_id": {me}')),
-            (NO_ONE, _event("account.switched", "{me}", '"user_id": {me}')),
+            (NO_ONE, _event("account.status_changed", "{me}", '"user_id": {me}')),
             (NO_ONE, _event("media.owner_closed", "{me}", '"user_id": {me}')),
             (NO_ONE, _event("media.closed", "{file}", '"media_id": {file}')),
             (NO_ONE, _event(
