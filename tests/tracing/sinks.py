@@ -1,4 +1,7 @@
-"""A sink that keeps what it takes, for tests of one process."""
+"""A sink that keeps what it takes, for tests of one process.
+
+Ask it for the spans of a trace: the cluster of other tests may work in this process meanwhile, in traces of its own.
+"""
 
 from collections.abc import Sequence
 
@@ -11,9 +14,11 @@ class Kept:
         self._samples = samples
         self._keeps_faults = keeps_faults
 
-    @property
-    def names(self) -> list[str]:
-        return [span.name for _, span in self.spans]
+    def of(self, trace: Trace) -> list[Span]:
+        return [span for each, span in self.spans if each.id == trace.id]
+
+    def names(self, trace: Trace) -> list[str]:
+        return [span.name for span in self.of(trace)]
 
     def samples(self, trace_id: int) -> bool:
         return self._samples

@@ -26,17 +26,14 @@ class Provider:
 
 @pytest.fixture
 def steps():
-    """The steps of a trace, once it has ended: their names, faults and servers.
-
-    The cluster of the tests may work beside it in this process, in traces of its own.
-    """
+    """The steps of a trace, once it has ended: their names, faults and servers."""
     kept = Kept()
     traces.send_to(kept)
     trace = traces.begin("job")
 
     def end() -> list[tuple[str, str, object]]:
         traces.end(trace)
-        *spans, _ = [span for of, span in kept.spans if of is trace]
+        *spans, _ = kept.of(trace)
         return [(span.name, span.fault, span.attributes["peer.service"]) for span in spans]
 
     yield end
