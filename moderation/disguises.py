@@ -49,7 +49,7 @@ class Reading(NamedTuple):
 
 def read(text: str) -> Reading:
     """Read a text; at most its first 5,000 characters and 1,000 words."""
-    text = _SIGN_IN_WORD.sub(lambda sign: sign[0].translate(_SIGNS), text[:LONGEST_TEXT].translate(_look_alikes()))
+    text = _in_letters(text)
     plain = _words(text)
     without_links = _LINK.sub(" ", text) if "://" in text else text
     joined = _BETWEEN_LETTERS.sub("", _SPELT_OUT.sub(_join, without_links))
@@ -70,12 +70,12 @@ def read(text: str) -> Reading:
 
 def squeezed(text: str) -> str:
     """The letters and digits of a text, folded, with nothing between them."""
-    return _squeeze(text[:LONGEST_TEXT].translate(_look_alikes()))
+    return _squeeze(_in_letters(text))
 
 
 def as_term(term: str) -> str:
     """The folded words of a term, between blanks; empty if it has none."""
-    return " ".join(_words(term.translate(_look_alikes())))
+    return " ".join(_words(_in_letters(term)))
 
 
 def as_part(term: str) -> str:
@@ -85,10 +85,17 @@ def as_part(term: str) -> str:
 
 def as_sound(term: str) -> frozenset[str]:
     """The phonetic keys of a term of one word, without rough ones; none for other terms."""
-    found = _words(term.translate(_look_alikes()))
+    found = _words(_in_letters(term))
     return (
         frozenset(key for key in read_word(found[0]).keys if not key.endswith("*")) if len(found) == 1 else frozenset()
     )
+
+
+def _in_letters(text: str) -> str:
+    """The start of a text with the letters that its look-alikes, and the signs within its words, stand for."""
+    letters = text[:LONGEST_TEXT].translate(_look_alikes())
+    signed: str = _SIGN_IN_WORD.sub(lambda sign: sign[0].translate(_SIGNS), letters)
+    return signed
 
 
 def _squeeze(text: str) -> str:

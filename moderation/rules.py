@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import cel
 
+from moderation.disguises import as_part, as_term
 from moderation.features import AUTHOR_MEMBERS, VARIABLES, Publication, features
 from moderation.term_lists import TermMatcher
 from protocol.moderation import Reason
@@ -25,6 +26,9 @@ _FUNCTIONS = {"size", "contains", "startsWith", "endsWith", "int", "double", "st
 _MACRO = re.compile(r"\.\s*(exists_one|existsOne|exists|all|map|filter)\s*\(")
 _BOUND = re.compile(r"\s*([A-Za-z_]\w*)\s*,")
 _OVER_WORDS = re.compile(r"\bwords\s*\.\s*(?:exists_one|existsOne|exists|all|map|filter)\s*\(")
+_OVER_WORDS_BOUND = re.compile(_OVER_WORDS.pattern + _BOUND.pattern)
+_IN_WORDS = re.compile(r"\s+in\s+words\b")
+_COMPARED = re.compile(r"\b([A-Za-z_]\w*)\s*(?:==|\.\s*(?:contains|startsWith|endsWith)\s*\()\s*$")
 _MEMBER = re.compile(r"\bauthor\s*\.\s*(\w+)")
 _STRING = re.compile(
     r"""[bB]?[rR][bB]?(?P<raw>"{3}|'{3}|"|').*?(?P=raw)|[bB]?(?P<quote>"{3}|'{3}|"|')(?:\\.|(?!(?P=quote)).)*(?P=quote)""",
@@ -73,6 +77,7 @@ def check(expression: str) -> float:
     for member in _MEMBER.findall(bare):
         if member not in AUTHOR_MEMBERS:
             raise BadExpression(f"uses author.{member}: there are {', '.join(AUTHOR_MEMBERS)}")
+    _check_spelling(expression, bare)
     for sample in _SAMPLES:
         try:
             value = program.execute(sample)
@@ -108,6 +113,22 @@ def _check_macros(bare: str) -> set[str]:
         if name is not None:
             bound.add(name[1])
     return bound
+
+
+def _check_spelling(expression: str, bare: str) -> None:
+    """Raises BadExpression for a string that folded texts never contain, such as «أحمد» instead of «احمد»."""
+    names_of_words = {"text", *_OVER_WORDS_BOUND.findall(bare)}
+    for string in _STRING.finditer(expression):
+        compared = _COMPARED.search(bare, 0, string.start())
+        if _IN_WORDS.match(bare, string.end()) or (compared and compared[1] in names_of_words):
+            spell = as_term
+        elif compared and compared[1] == "squeezed":
+            spell = as_part
+        else:
+            continue
+        value = cel.evaluate(string[0])
+        if isinstance(value, str) and (folded := spell(value.lstrip("#"))) != value.strip():
+            raise BadExpression(f"looks for '{value}', which folded texts never contain: write '{folded}'")
 
 
 def _closing(bare: str, start: int) -> int:

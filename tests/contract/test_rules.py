@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.moderation import undo_all
+from moderation.disguises import as_part
 from tests.cluster import Cluster
 from tests.contract.test_auth import PASSWORD, register
 from tests.people import Person
@@ -123,7 +124,7 @@ async def followed(cluster: Cluster) -> None:
 @pytest.fixture
 def marker(cluster: Cluster) -> str:
     """A word that only this test uses, so that its rules hit nothing else."""
-    return "w" + "".join(letter for letter in cluster.unique("") if letter.isalnum()).lower()
+    return as_part(cluster.unique("w"))
 
 
 async def test_a_refused_text_is_nowhere_and_the_field_is_named(

@@ -29,8 +29,9 @@ def post(text: str, author: Author = Author(), **more: int) -> Publication:  # n
         "domains.exists(d, d == 'evil.com')",
         "words.exists(w, size(w) == 11 && w.startsWith('01')) && size(urls) > 0",
         "!author.is_verified && author.posts_1h > 5 && repeats > 3",
-        "'a) words.exists(' in words",
+        "raw.contains('a) words.exists(')",
         "media > 0 && author.followers < 3",
+        "raw.contains('FREE') && !text.contains(' free ') && domains.exists(w, w == 'Évil.com')",
     ],
 )
 def test_an_expression_over_features_can_be_a_rule(expression: str) -> None:
@@ -55,6 +56,13 @@ def test_an_expression_over_features_can_be_a_rule(expression: str) -> None:
         ("text.matches('a+')", "calls matches"),
         (" || ".join(["words.exists(w, w == 'a')"] * 3), "more than 2 of exists"),
         (" || ".join(["true"] * 200), "characters"),
+        ("'أحمد' in words", "write 'احمد'"),
+        ("'Wooow' in words", "write 'wow'"),
+        ("'#offer' in words", "write 'offer'"),
+        ("size(raw) > 3 && text.contains('FREE money')", "write 'free money'"),
+        ("words.exists(w, w.startsWith('Free'))", "write 'free'"),
+        ('words.exists(each, each == "c@sino")', "write 'casino'"),
+        ("squeezed.contains('free money')", "write 'freemoney'"),
         ("(" * 400 + "true" + ")" * 400, "is not CEL"),
     ],
 )
