@@ -1,71 +1,57 @@
 -- Feeds: the posts that belong into them.
 
--- The newest posts of large authors whom the viewer follows, which fan-out leaves to the read.
+-- Published posts of an author for all followers, between two ids, newest first.
+CREATE OR REPLACE FUNCTION newest_for_followers(author bigint, since bigint, before bigint, amount bigint) RETURNS SETOF bigint
+    LANGUAGE sql STABLE AS $$
+    SELECT id FROM posts
+    WHERE author_id = author AND status = 'published' AND visibility IN ('public', 'followers')
+      AND id >= since AND id < before
+    ORDER BY id DESC LIMIT amount
+$$;
+
+-- The newest posts of large authors whom the viewer follows, which fan-out leaves to the read. The newest few of each
+-- author show how old the oldest may be; so not many more than `amount` are read.
 CREATE OR REPLACE FUNCTION large_author_post_ids(before bigint, amount integer) RETURNS SETOF bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH authors AS MATERIALIZED (
+        SELECT u.id, 10 + amount / count(*) OVER () AS share
+        FROM follows f JOIN users u ON u.id = f.followee_id
+        WHERE f.follower_id = viewer_id() AND f.status = 'active' AND u.is_large
+    ), oldest AS MATERIALIZED (
+        SELECT coalesce((
+            SELECT p.id FROM authors a CROSS JOIN LATERAL newest_for_followers(a.id, 0, before, a.share) p (id)
+            ORDER BY p.id DESC OFFSET amount - 1 LIMIT 1), 0) AS id
+    )
     SELECT p.id
-    FROM users u
-    JOIN follows f ON f.follower_id = viewer_id() AND f.followee_id = u.id AND f.status = 'active'
-    CROSS JOIN LATERAL (
-        SELECT id FROM posts
-        WHERE author_id = u.id AND status = 'published' AND visibility IN ('public', 'followers') AND id < before
-        ORDER BY id DESC LIMIT amount) p
-    WHERE u.is_large
+    FROM oldest o CROSS JOIN authors a CROSS JOIN LATERAL newest_for_followers(a.id, o.id, before, amount) p (id)
     ORDER BY p.id DESC LIMIT amount
 $$;
 GRANT EXECUTE ON FUNCTION large_author_post_ids TO daira_app;
 
--- The posts that a feed is rebuilt from: the newest of other followed users, and those that mention the viewer. Only
--- posts for a circle have a circle.
+-- The posts that a feed is rebuilt from: the newest of other followed users, fewer of each the more there are, and those
+-- that mention the viewer. Only posts for a circle have a circle.
 CREATE OR REPLACE FUNCTION inbox_post_ids(amount integer) RETURNS SETOF bigint
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH authors AS MATERIALIZED (
+        SELECT u.id, u.is_large, least(200, 10 + 4 * amount / count(*) OVER ()) AS share
+        FROM follows f JOIN users u ON u.id = f.followee_id
+        WHERE f.follower_id = viewer_id() AND f.status = 'active'
+    )
     SELECT id FROM (
-        SELECT p.id
-        FROM follows f
-        CROSS JOIN LATERAL (SELECT is_large FROM users WHERE id = f.followee_id OFFSET 0) u -- by an index
-        CROSS JOIN LATERAL (
+        SELECT p.id FROM authors a CROSS JOIN LATERAL (
             SELECT id FROM posts
-            WHERE author_id = f.followee_id AND status = 'published'
-              AND (visibility IN ('public', 'followers') AND NOT u.is_large
+            WHERE author_id = a.id AND status = 'published'
+              AND (visibility IN ('public', 'followers') AND NOT a.is_large
                    OR EXISTS (
                        SELECT FROM circle_members m WHERE m.circle_id = posts.circle_id AND m.user_id = viewer_id()
                        AND m.owner_id = posts.author_id))
-            ORDER BY id DESC LIMIT 200) p
-        WHERE f.follower_id = viewer_id() AND f.status = 'active'
+            ORDER BY id DESC LIMIT a.share) p
         UNION
         (SELECT post_id FROM post_mentions WHERE user_id = viewer_id() ORDER BY post_id DESC LIMIT 200)
     ) found
     ORDER BY id DESC LIMIT amount
 $$;
 GRANT EXECUTE ON FUNCTION inbox_post_ids TO daira_app;
-
--- For processes of schema 0023 and before, which may still run while this is laid: `feed_ranking` has replaced it.
--- The signals that ranking reads, of the newest `amount` posts of the stored feed and of large authors whom the viewer
--- follows, without posts that must not be in the viewer's feed. Relations are read once per author, and the rule of
--- the policy runs only for posts that a follow does not open by itself.
-CREATE OR REPLACE FUNCTION feed_candidates(inbox bigint[], amount integer)
-    RETURNS TABLE (post_id bigint, author_id bigint, follows boolean, followed_by boolean, is_named boolean,
-                   reactions bigint, comments integer, shares integer, saves integer, views integer,
-                   original_id bigint)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    WITH wanted AS MATERIALIZED (
-        SELECT * FROM posts WHERE status = 'published' AND author_id <> viewer_id() AND id = ANY (ARRAY (
-            SELECT c.id FROM (SELECT unnest(inbox) AS id UNION SELECT large_author_post_ids(9223372036854775807, amount)) c
-            ORDER BY c.id DESC LIMIT amount)))
-    SELECT w.id, w.author_id, r.follows, r.followed_by, viewer_id() = ANY (w.mention_ids),
-           CASE WHEN w.reactions = '{}' THEN 0 ELSE (
-               SELECT sum(amount.value::bigint)::bigint FROM jsonb_each_text(w.reactions) amount) END,
-           w.comment_count, w.share_count, w.save_count, w.view_count, coalesce(w.shared_post_id, w.id)
-    FROM relations((SELECT array_agg(DISTINCT author_id) FROM wanted)) r
-    JOIN users u ON u.id = r.other_id AND u.status = 'active'
-    JOIN wanted w ON w.author_id = r.other_id
-    WHERE NOT r.blocks AND NOT r.blocked_by AND NOT r.mutes_posts
-      AND (r.follows OR viewer_id() = ANY (w.mention_ids))
-      AND (r.follows AND w.visibility IN ('public', 'followers')
-           OR post_visible(w.author_id, w.visibility, w.circle_id))
-    ORDER BY w.id DESC
-$$;
-GRANT EXECUTE ON FUNCTION feed_candidates TO daira_app;
 
 -- The originals of shares that are in the viewer's feed at `before` or above it: of the stored feed, and of the newest
 -- `amount` posts of large authors whom the viewer follows.

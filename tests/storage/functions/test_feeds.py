@@ -1,6 +1,5 @@
 """The posts that belong into feeds, by the database functions alone."""
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -38,6 +37,17 @@ async def test_large_author_post_ids_are_the_newest_before_an_id(rows: Rows):
         await rows.follow(alice, star)
     posts = [await rows.post(author) for author in (one, another, one, one)]
     assert await rows.list(alice, "large_author_post_ids", posts[3], 2) == [posts[2], posts[1]]
+
+
+async def test_large_author_post_ids_leave_no_newer_post_out(rows: Rows):
+    """However many of the newest posts one author has written."""
+    alice, busy, slow, silent = await rows.user(), *[await rows.user(is_large=True) for _ in range(3)]
+    for star in (busy, slow, silent):
+        await rows.follow(alice, star)
+    posts = [await rows.post(author) for author in [slow, *[busy] * 30, slow, *[busy] * 30]]
+    for amount in (1, 5, 31, 45, 62, 99):
+        assert await rows.list(alice, "large_author_post_ids", LAST, amount) == posts[::-1][:amount]
+    assert await rows.list(alice, "large_author_post_ids", posts[40], 35) == posts[39:4:-1]
 
 
 # ---------------------------------------------------------------------------------------------- inbox_post_ids
@@ -95,14 +105,12 @@ async def test_inbox_post_ids_are_the_newest(rows: Rows):
     assert await rows.list(alice, "inbox_post_ids", 2) == [posts[2], posts[1]]
 
 
-# ---------------------------------------------------------------------------------------------- feed_candidates
+# ---------------------------------------------------------------------------------------------- feed_ranking
 
 
 async def candidates(rows: Rows, viewer: int, *inbox: int, amount: int = 9) -> list[int]:
-    """The candidates, which are the posts that `feed_ranking` ranks."""
-    found = [each["post_id"] for each in await rows.list(viewer, "feed_candidates", list(inbox), amount)]
-    assert sorted(await ranking(rows, viewer, inbox, amount=amount), reverse=True) == found
-    return found
+    """The posts that are ranked, newest first."""
+    return sorted(await ranking(rows, viewer, inbox, amount=amount), reverse=True)
 
 
 async def ranking(
@@ -119,7 +127,7 @@ async def ranking(
     return {each["post_id"]: each for each in sorted(found, key=lambda each: each["score"], reverse=True)}
 
 
-async def test_feed_candidates_are_the_newest_of_inbox_and_large_authors(rows: Rows):
+async def test_ranked_posts_are_the_newest_of_inbox_and_large_authors(rows: Rows):
     alice, bob, star = *await rows.users(2), await rows.user(is_large=True)
     for author in (bob, star):
         await rows.follow(alice, author)
@@ -128,23 +136,7 @@ async def test_feed_candidates_are_the_newest_of_inbox_and_large_authors(rows: R
     assert await candidates(rows, alice, posts[0], posts[2], amount=3) == posts[:0:-1]
 
 
-async def test_feed_candidates_carry_the_signals_of_ranking(rows: Rows):
-    alice, bob = await rows.users(2)
-    await rows.follow(alice, bob)
-    plain = await rows.post(bob, comment_count=1, share_count=2, save_count=3, view_count=4)
-    liked = await rows.post(bob, reactions=json.dumps({"like": 2, "love": 3}), mention_ids=[alice])
-    found = [tuple(each) for each in await rows.list(alice, "feed_candidates", [plain, liked], 9)]
-    assert found == [
-        (liked, bob, True, False, True, 5, 0, 0, 0, 0, liked),
-        (plain, bob, True, False, False, 0, 1, 2, 3, 4, plain),
-    ]
-    share = await rows.post(bob, shared_post_id=plain)
-    assert (await rows.list(alice, "feed_candidates", [share], 9))[0]["original_id"] == plain
-    await rows.follow(bob, alice)
-    assert (await rows.list(alice, "feed_candidates", [plain], 9))[0]["followed_by"]
-
-
-async def test_feed_candidates_are_published_posts_of_others(rows: Rows):
+async def test_ranked_posts_are_published_posts_of_others(rows: Rows):
     alice, bob = await rows.users(2)
     await rows.follow(alice, bob)
     inbox = [
@@ -156,14 +148,14 @@ async def test_feed_candidates_are_published_posts_of_others(rows: Rows):
 
 
 @pytest.mark.parametrize("status", ["suspended", "deleted"])
-async def test_feed_candidates_are_posts_of_active_users(rows: Rows, status: str):
+async def test_ranked_posts_are_posts_of_active_users(rows: Rows, status: str):
     alice, gone = await rows.user(), await rows.user(status=status)
     await rows.follow(alice, gone)
     assert await candidates(rows, alice, await rows.post(gone)) == []
 
 
 @pytest.mark.parametrize("hides", ["blocks", "is blocked", "mutes all", "mutes posts"])
-async def test_feed_candidates_are_not_of_users_hidden_from_the_viewer(rows: Rows, hides: str):
+async def test_ranked_posts_are_not_of_users_hidden_from_the_viewer(rows: Rows, hides: str):
     """Also without the end of the follow and the rule of the policy, which hide posts of blocked users once more."""
     alice, bob = await rows.users(2)
     await rows.follow(alice, bob)
@@ -178,7 +170,7 @@ async def test_feed_candidates_are_not_of_users_hidden_from_the_viewer(rows: Row
     assert await candidates(rows, alice, post) == []
 
 
-async def test_feed_candidates_of_users_whom_the_viewer_does_not_follow_mention_the_viewer(rows: Rows):
+async def test_ranked_posts_of_users_whom_the_viewer_does_not_follow_mention_the_viewer(rows: Rows):
     alice, stranger, asked = await rows.users(3)
     await rows.follow(alice, asked, "pending")
     for author in (stranger, asked):
@@ -187,7 +179,7 @@ async def test_feed_candidates_of_users_whom_the_viewer_does_not_follow_mention_
 
 
 @pytest.mark.parametrize(("visibility", "sees"), [("public", "both"), ("followers", "follower"), ("private", "nobody")])
-async def test_feed_candidates_are_visible_to_the_viewer(rows: Rows, visibility: str, sees: str):
+async def test_ranked_posts_are_visible_to_the_viewer(rows: Rows, visibility: str, sees: str):
     follower, stranger, bob = await rows.users(3)
     await rows.follow(follower, bob)
     post = await rows.post(bob, visibility, mention_ids=[follower, stranger])
@@ -195,7 +187,7 @@ async def test_feed_candidates_are_visible_to_the_viewer(rows: Rows, visibility:
     assert await candidates(rows, stranger, post) == ([post] if sees == "both" else [])
 
 
-async def test_feed_candidates_of_a_circle_are_for_its_members(rows: Rows):
+async def test_ranked_posts_of_a_circle_are_for_its_members(rows: Rows):
     member, follower, bob = await rows.users(3)
     for user in (member, follower):
         await rows.follow(user, bob)

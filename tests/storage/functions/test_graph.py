@@ -176,6 +176,27 @@ async def test_tie_allowed_takes_the_turn_of_the_two_users(rows: Rows, table: st
     assert await rows.table(locks) == [(held,)]
 
 
+@pytest.mark.parametrize(
+    ("table", "columns", "most"),
+    [
+        ("follows", "id, status, follower_id, followee_id", 7_500),
+        ("blocks", "blocker_id, blocked_id", 10_000),
+        ("mutes", "kind, user_id, muted_id", 10_000),
+    ],
+)
+async def test_lists_that_are_read_as_a_whole_are_bounded(rows: Rows, table: str, columns: str, most: int):
+    alice, bob, carol, dan = await rows.users(4)
+    values = {"follows": "{0}, 'active', ", "blocks": "", "mutes": "'posts', "}[table] + "{1}, {0}"
+    others = f"generate_series({LAST - most}, {LAST - 2}) n"  # not users: no key is checked
+    add = f"INSERT INTO {table} ({columns}) VALUES ({values})"
+    await rows.connection.execute("SET LOCAL session_replication_role = replica")
+    await rows.connection.execute(f"INSERT INTO {table} ({columns}) SELECT {values.format('n', alice)} FROM {others}")
+    await rows.connection.execute("SET LOCAL session_replication_role = origin")
+    assert not await rows.is_refused(add.format(bob, alice))
+    assert await rows.is_refused(add.format(carol, alice))
+    assert not await rows.is_refused(add.format(carol, dan))
+
+
 async def test_tie_decided_asks_the_privacy_of_the_account(rows: Rows):
     alice, private, other = await rows.user(), await rows.user(is_private=True), await rows.user(is_private=True)
     assert await write_follow(rows, alice, private) == "pending"

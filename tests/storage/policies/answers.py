@@ -109,10 +109,6 @@ FUNCTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         (_FOLLOWERS.replace("owner ", ""), "SELECT true FROM inbox_post_ids(100) id WHERE id = {post}"),
         (NO_ONE, "SELECT true FROM inbox_post_ids(100) id WHERE id = {lost_post}"),
     ),
-    "feed_candidates": (
-        (_FOLLOWERS.replace("owner ", ""), "SELECT true FROM feed_candidates(ARRAY [{post}], 9)"),
-        (NO_ONE, "SELECT true FROM feed_candidates(ARRAY [{lost_post}], 9)"),
-    ),
     "originals_shared_above": (
         (_SIGNED_IN, "SELECT true FROM originals_shared_above(ARRAY [{share}], 0, 9) id WHERE id = {open_post}"),
     ),
@@ -362,8 +358,7 @@ INTERNAL = {
     *decisions.INTERNAL,
     *rulebook.INTERNAL,
     *oversight.INTERNAL,
-    "recording_told",
-    "recordings_end",
+    "recording_told", "recordings_end", "newest_for_followers",
     "room_role", "room_visible_to", "post_visible_to", "may_stand", "count_follow", "follows_counted", "posts_counted",
     "tie_allowed", "take_turn", "blocks_sever", "ensure_partitions", "room_change_allowed", "hold_shared", "mint_id",
     "bounded", "tie_decided", "tie_to_somebody", "invitation_allowed", "status_changed", "admits",
