@@ -153,26 +153,26 @@ class Broadcaster:
     async def evict(self, user_ids: Sequence[int], owner_id: int) -> None:
         """These users lost rights to what the owner has: their sockets leave or are rechecked, as each kind says."""
         cause = _new_cause()
-        await self._tell(user_ids, lambda here: Evicted(here, owner_id, cause))
+        await self._send_for(user_ids, lambda here: Evicted(here, owner_id, cause))
 
     async def join(self, user_ids: Sequence[int], channel: str, owner_id: int) -> None:
-        await self._tell(user_ids, lambda here: Joined(here, channel, owner_id))
+        await self._send_for(user_ids, lambda here: Joined(here, channel, owner_id))
 
     async def leave(self, user_ids: Sequence[int], channel: str) -> None:
-        await self._tell(user_ids, lambda here: Left(here, channel))
+        await self._send_for(user_ids, lambda here: Left(here, channel))
 
     async def leave_device(self, user_id: int, channel: str, session_id: int, before: float) -> None:
         """Take the session's sockets that connected before that time (s since 1970) out of the channel."""
-        await self._tell([user_id], lambda here: DeviceLeft(here, channel, session_id, before))
+        await self._send_for([user_id], lambda here: DeviceLeft(here, channel, session_id, before))
 
     async def inform(self, user_ids: Sequence[int], channel: str, note: bytes) -> None:
         """Give a note to the hooks of the channel's kind, on the nodes where these users are."""
-        await self._tell(user_ids, lambda here: Informed(here, channel, note))
+        await self._send_for(user_ids, lambda here: Informed(here, channel, note))
 
     async def recheck(self, user_ids: Sequence[int], channel: str) -> None:
         """Check again whether these users may stay in the channel."""
         cause = _new_cause()
-        await self._tell(user_ids, lambda here: RightsChanged(here, channel, cause))
+        await self._send_for(user_ids, lambda here: RightsChanged(here, channel, cause))
 
     async def empty(self, channel: str, keeps: int = 0, ages: Ages = "all") -> None:
         """Take users of these ages out of the channel, on all nodes, except the user `keeps`."""
@@ -180,28 +180,28 @@ class Broadcaster:
         await self._shards.publish(self._shards.of(channel), self._names.redis_channel(channel), body)
 
     async def change_hiding(self, changed: HidingChanged) -> None:
-        await self._tell(changed.user_ids, lambda here: msgspec.structs.replace(changed, user_ids=here))
+        await self._send_for(changed.user_ids, lambda here: msgspec.structs.replace(changed, user_ids=here))
 
     async def correct_age(self, user_id: int, *, is_minor: bool) -> None:
         cause = _new_cause()
-        await self._tell([user_id], lambda here: AgeCorrected(here, is_minor, cause))
+        await self._send_for([user_id], lambda here: AgeCorrected(here, is_minor, cause))
 
     async def close(self, owner_id: int, what: Narrowed) -> None:
         """The owner narrowed who may see what: on every node, sockets leave or are rechecked."""
-        await self.tell_all(Closed(owner_id, what, _new_cause()))
+        await self.send_to_all_nodes(Closed(owner_id, what, _new_cause()))
 
     async def revoke(self, revoked: Revoked) -> None:
-        """Tell every node: a revocation must not depend on what Redis knows of where users are."""
+        """Send it to every node: a revocation must not depend on what Redis knows of where users are."""
         if revoked.session_ids:
-            await self.tell_all(revoked)
+            await self.send_to_all_nodes(revoked)
 
-    async def tell_all(self, control: Control) -> None:
+    async def send_to_all_nodes(self, control: Control) -> None:
         await self._shards.publish(0, self._names.control_channel(), b"C" + _encode(control))
 
-    async def tell_node(self, node: str, control: Control) -> None:
+    async def send_to_node(self, node: str, control: Control) -> None:
         await self._shards.publish(self._shards.of(node), self._names.node_channel(node), b"C" + _encode(control))
 
-    async def _tell(self, user_ids: Sequence[int], control: Callable[[list[int]], PersonalControl]) -> None:
+    async def _send_for(self, user_ids: Sequence[int], control: Callable[[list[int]], PersonalControl]) -> None:
         by_node: defaultdict[str, list[int]] = defaultdict(list)
         now = time.time()
         answers = [
@@ -214,7 +214,7 @@ class Broadcaster:
             for node in {location.decode().partition("/")[0] for location in await answer}:
                 by_node[node].append(user_id)
         for node, here in by_node.items():
-            await self.tell_node(node, control(here))
+            await self.send_to_node(node, control(here))
 
 
 def _body(push: Push, actor_id: int, about: str = "", **recipients: Unpack[Recipients]) -> bytes:

@@ -38,8 +38,8 @@ from channels.messages import (
 )
 from channels.metrics import BUS_LAG
 from channels.names import Names
+from channels.seen_pushes import SeenPushes
 from channels.subscriptions import SubscriptionFailed, Subscriptions
-from channels.told import Told
 from storage.shards import Shards
 
 # Asks whether sockets may stay in channels, and takes out those that may not. The text names the cause.
@@ -73,7 +73,7 @@ class Bus:
         self._kinds = kinds
         self._hooks = hooks
         self._recheck = recheck
-        self._told = Told()
+        self._seen = SeenPushes()
         self._own = (*key_names.node_channels(node), (0, key_names.control_channel()))
         self._background = Background("bus")
 
@@ -94,7 +94,7 @@ class Bus:
     # ------------------------------------------------------------------------------------------ messages
 
     def receive(self, redis_channel: bytes, data: bytes) -> None:
-        """Deliver a push, or obey a control message. One that cannot be read is logged: it must not stop the node.
+        """Deliver a push, or apply a control message. An unreadable message is logged: it must not stop the node.
 
         The first byte says what follows: `R` a recoverable push to a channel with its offset, `E` another push to a
         channel, `P` a push to users with its offset and their ids, otherwise a control message.
@@ -113,8 +113,8 @@ class Bus:
                     user_ids = [int(user_id) for user_id in ids.split(b",")]
                     shard, clock = self._names.shard_of_user(user_ids[0]), data[1 : 1 + CLOCK_LENGTH].decode()
                     written = _finish(body, "", shard, clock)
-                    if not written.offset:  # of others, the script that publishes them remembers the ids
-                        user_ids = [user_id for user_id in user_ids if self._told.add(written.id, user_id)]
+                    if not written.offset:  # the script that keeps a push in the inboxes drops repetitions itself
+                        user_ids = [user_id for user_id in user_ids if self._seen.add(written.id, user_id)]
                     if user_ids:
                         self._take(Item("", user_ids, written))
                 case _:
@@ -197,16 +197,16 @@ class Bus:
                     self._members.change_hiding(user_id, actor_id, hiding)
 
     def _apply_changed_rights(self, seats: Sequence[tuple[Member, str]], cause: str) -> None:
-        """Rights have changed: sockets leave or are rechecked, as the kind of the channel says."""
-        asked = []
+        """Take the sockets out of the channels or recheck them, as the kind of each channel says."""
+        rechecked = []
         for member, channel in seats:
             match self._kinds.of(channel).on_change:
                 case "leave":
                     self._subscriptions.leave(member, channel)
                 case "recheck":
-                    asked.append((member, channel))
-        if asked:
-            self._background.run(self._recheck(asked, cause))
+                    rechecked.append((member, channel))
+        if rechecked:
+            self._background.run(self._recheck(rechecked, cause))
 
     def _sockets(self, user_ids: list[int]) -> list[Member]:
         return [member for user_id in user_ids for member in self._members.of_user(user_id)]

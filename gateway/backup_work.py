@@ -105,7 +105,7 @@ async def restore_backup(settings: Settings, folder: BackupFolder, progress: "Pr
         if manifest.has_objects:
             await _upload(settings, folder, manifest.objects, progress)
         differences = await checks.compare_counts(settings, progress, repair=False)
-        return differences + await media_check.compare_media(settings, progress, checks.tell, repair=False)
+        return differences + await media_check.compare_media(settings, progress, checks.print_difference, repair=False)
 
 
 async def find_faults(folder: BackupFolder, progress: "Progress") -> list[str]:

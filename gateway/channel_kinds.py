@@ -4,7 +4,7 @@ from channels.kinds import Kinds
 from domain.chat_channels import CHAT
 from domain.moderation_channel import MODERATION
 from domain.post_channels import AUTHOR, POST
-from domain.told_of import COMMENT, FILE, MESSAGE, PERSON
+from domain.subject_channels import COMMENT, FILE, MESSAGE, PERSON
 from presence.presence_channel import PRESENCE
 from stage.room_channel import LIVE_ROOM
 

@@ -48,7 +48,7 @@ def check_media(
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=notes, transient=True) as progress:
-        differences = run(compare_media(load_settings(), progress, tell, repair=repair))
+        differences = run(compare_media(load_settings(), progress, print_difference, repair=repair))
     screen.print(f"{differences} differences{', repaired' if repair and differences else ''}")
     if differences and not repair:
         raise typer.Exit(1)
@@ -90,7 +90,7 @@ async def verify_audit(settings: "Settings", earlier: "ChainHead | None") -> "Ve
         await connection.close()
 
 
-def tell(difference: str) -> None:
+def print_difference(difference: str) -> None:
     screen.print(difference, highlight=False, soft_wrap=True)
 
 

@@ -25,11 +25,11 @@ AT_ONCE = 10
 
 log = structlog.get_logger()
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
-async def compare_media(settings: Settings, progress: "Progress", tell: Tell, *, repair: bool) -> int:
-    """Tell each difference. Returns how many there are.
+async def compare_media(settings: Settings, progress: "Progress", report: Report, *, repair: bool) -> int:
+    """Report each difference. Returns how many there are.
 
     repair: delete objects and unfinished uploads without files, and let files without their objects fail.
 
@@ -39,15 +39,15 @@ async def compare_media(settings: Settings, progress: "Progress", tell: Tell, *,
     await objects.connect()
     try:
         async with open_database(settings.worker_database, 1, serves=False) as database:
-            stray = await _stray_objects(database, objects, progress, tell, repair=repair)
-            stray += await _stray_uploads(database, objects, tell, repair=repair)
-            return stray + await _lost_files(database, objects, progress, tell, repair=repair)
+            stray = await _stray_objects(database, objects, progress, report, repair=repair)
+            stray += await _stray_uploads(database, objects, report, repair=repair)
+            return stray + await _lost_files(database, objects, progress, report, repair=repair)
     finally:
         await objects.close()
 
 
 async def _stray_objects(
-    database: Database, objects: Objects, progress: "Progress", tell: Tell, *, repair: bool
+    database: Database, objects: Objects, progress: "Progress", report: Report, *, repair: bool
 ) -> int:
     found = 0
     bar = progress.add_task("objects", total=None)
@@ -59,7 +59,7 @@ async def _stray_objects(
             async with database.transaction() as tx:
                 stray = await media_checks.unknown_keys(tx, old)
             for key in stray:
-                tell(f"object {key} belongs to no file")
+                report(f"object {key} belongs to no file")
             if repair:
                 await objects.delete(stray)
             found += len(stray)
@@ -68,7 +68,7 @@ async def _stray_objects(
     return found
 
 
-async def _stray_uploads(database: Database, objects: Objects, tell: Tell, *, repair: bool) -> int:
+async def _stray_uploads(database: Database, objects: Objects, report: Report, *, repair: bool) -> int:
     """Uploads in parts that began long ago and that no file waits for. A store that cannot list them has none."""
     found, before = 0, datetime.now(UTC) - OLD_UPLOAD
     try:
@@ -78,7 +78,7 @@ async def _stray_uploads(database: Database, objects: Objects, tell: Tell, *, re
                 unknown = await media_checks.unknown_uploads(tx, [each.upload_id for each in old])
             for upload in (each for each in old if each.upload_id in unknown):
                 found += 1
-                tell(f"unfinished upload of {upload.key} belongs to no file")
+                report(f"unfinished upload of {upload.key} belongs to no file")
                 if repair:
                     await objects.abort_upload(upload.key, upload.upload_id)
     except NotSupported:
@@ -86,7 +86,9 @@ async def _stray_uploads(database: Database, objects: Objects, tell: Tell, *, re
     return found
 
 
-async def _lost_files(database: Database, objects: Objects, progress: "Progress", tell: Tell, *, repair: bool) -> int:
+async def _lost_files(
+    database: Database, objects: Objects, progress: "Progress", report: Report, *, repair: bool
+) -> int:
     found, after = 0, 0
     async with database.transaction() as tx:
         bar = progress.add_task("files", total=await media_checks.count(tx))
@@ -101,7 +103,7 @@ async def _lost_files(database: Database, objects: Objects, progress: "Progress"
                 if not keys:
                     continue
                 found += 1
-                tell(f"file {file.id} lacks {', '.join(keys)}")
+                report(f"file {file.id} lacks {', '.join(keys)}")
                 if repair:
                     async with database.transaction() as tx:
                         await media_checks.fail_lost(tx, file)

@@ -10,7 +10,7 @@ from channels.messages import Written, without_users
 from channels.metrics import REPLAYED
 from channels.recovery import Claimed, Offset, Recovery
 from channels.subscriptions import Subscriptions
-from domain.told_of import PERSON
+from domain.subject_channels import PERSON
 from gateway.rights import Rights
 from protocol.users import UserLite
 
@@ -67,8 +67,8 @@ class Replay:
                 return None
             logged += published
         named = {PERSON.channel(user_id) for written in (*missed, *logged) for user_id in written.shown_ids}
-        if told_of := named | {written.about for written in logged if written.about}:
-            seen = await self._rights.open_to(member.user_id, told_of)
+        if subjects := named | {written.about for written in logged if written.about}:
+            seen = await self._rights.open_to(member.user_id, subjects)
         missed += [written for written in logged if not written.about or written.about in seen]
         missed = self.as_shown(member, missed, unseen={PERSON.id_of(channel) for channel in named - seen})
         if sum(len(each.json) for each in missed) > LARGEST_REPLAY:

@@ -212,7 +212,7 @@ class Sessions:
         claimed, superseded, node = found
         member.claim = member.claim.hold(claimed.number)
         # The older socket may be half open: no client reads it, and it would count as this user's.
-        await self._services.broadcaster.tell_node(node, superseded)
+        await self._services.broadcaster.send_to_node(node, superseded)
         return claimed
 
     async def _enter(self, member: Member, returning: ReturningClient | None) -> Offset:

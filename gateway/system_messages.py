@@ -54,7 +54,7 @@ async def send(settings: "Settings", text: str, to: str | None, progress: "Progr
         bar = progress.add_task("users", total=begun.left)
         told, page = 0, PAGE
         while page == PAGE:
-            page = await system_messages.tell_page(connection, begun.id, PAGE)
+            page = await system_messages.notify_page(connection, begun.id, PAGE)
             told += page
             progress.advance(bar, page)
         return told

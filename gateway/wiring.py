@@ -42,8 +42,8 @@ from gateway.settings import Settings
 from gateway.shedding import Shedding
 from gateway.stores import Stores
 from handlers.call import Services
+from moderation.rulebook_follower import RulebookFollower
 from moderation.spam_score import CASE_FROM
-from moderation.standing_book import StandingBook
 from presence.presence_channel import PRESENCE
 from presence.presence_hooks import PresenceHooks
 from presence.tracker import Tracker
@@ -200,7 +200,7 @@ def _services(
         hashtag_orders=StoredOrders(stores.data_shards, "hashtag", list[int]),
         people_orders=StoredOrders(stores.data_shards, "people", list[int]),
         search_orders=StoredOrders(stores.data_shards, "search", list[SearchPlace]),
-        rulebook=StandingBook(database),
+        rulebook=RulebookFollower(database),
         rule_hits=RuleHits(database, stores.ids),
         flag_from=CASE_FROM if settings.classifier is None else 0.0,
         staff_proof=settings.staff_proof_age,

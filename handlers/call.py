@@ -18,7 +18,7 @@ from domain.passwords import Passwords
 from domain.refresh_tokens import RefreshTokens
 from domain.second_factors import SecondFactors
 from domain.upload_rules import UploadRules
-from moderation.standing_book import StandingBook
+from moderation.rulebook_follower import RulebookFollower
 from presence.tracker import Tracker
 from presence.typing_audiences import TypingAudiences
 from presence.typing_indicators import TypingIndicators
@@ -119,7 +119,7 @@ class Services:
     hashtag_orders: StoredOrders[list[int]]
     people_orders: StoredOrders[list[int]]
     search_orders: StoredOrders[list[SearchPlace]]
-    rulebook: StandingBook
+    rulebook: RulebookFollower
     rule_hits: RuleHits
     flag_from: float  # spam scores from which workers judge a text
     staff_proof: timedelta | None  # how old the second factor of a moderator's session may be; None: not asked for

@@ -40,7 +40,9 @@ async def note(call: Call, tx: Transaction, chat_id: int, change: ChatChange, *u
     await call.services.outbox.add(tx, event)
 
 
-def tell_own_devices(call: Call, chat_id: int, role: ChatRole, state: ChatState, muted_until: datetime | None) -> None:
+def push_to_own_devices(
+    call: Call, chat_id: int, role: ChatRole, state: ChatState, muted_until: datetime | None
+) -> None:
     """Push the caller's own state after the commit. A device that misses it finds the change in `chat.list`."""
     call.push_to_own_devices(
         ChatMembershipChanged(

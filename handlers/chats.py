@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from domain import chat_rules
 from handlers.call import Call
-from handlers.chat_access import answer_ended, note, standing, tell_own_devices
+from handlers.chat_access import answer_ended, note, push_to_own_devices, standing
 from handlers.paging import DEFAULT_LIMIT
 from handlers.screening import screen, settle
 from protocol import errors
@@ -121,7 +121,7 @@ async def reject_chat(call: Call, request: ChatRef, tx: Transaction) -> Nothing:
     chat_id = int(request.chat_id)
     if not await chats.reject(tx, chat_id):
         return await answer_ended(tx, chat_id)
-    tell_own_devices(call, chat_id, "member", "left", None)
+    push_to_own_devices(call, chat_id, "member", "left", None)
     return Nothing()
 
 
@@ -136,7 +136,7 @@ async def mute_chat(call: Call, request: MuteChat, tx: Transaction) -> Nothing:
         until = now + LONGEST_MUTE
     found = await standing(tx, chat_id)
     await chats.mute(tx, chat_id, until)
-    tell_own_devices(call, chat_id, found["role"], found["state"], until)
+    push_to_own_devices(call, chat_id, found["role"], found["state"], until)
     return Nothing()
 
 

@@ -23,7 +23,7 @@ from protocol.notifications import (
     Unseen,
 )
 from protocol.rpc import methods
-from senders.shown import notification
+from senders.view import notification
 from storage import notifications
 from storage.database import Transaction
 from storage.notifications import Page

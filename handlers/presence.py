@@ -7,8 +7,8 @@ from domain.post_channels import POST
 from handlers.call import Call
 from presence.presence_channel import PRESENCE
 from presence.reports import Chosen
-from presence.shown import unknown
 from presence.typing_indicators import Place
+from presence.view import unknown
 from protocol import errors
 from protocol.limits import Limit
 from protocol.presence import PresenceList, SetPresence, Typing, WatchPresence
@@ -70,7 +70,7 @@ async def stop_typing(call: Call, request: Typing) -> Nothing:
 
 
 async def _place(call: Call, request: Typing) -> tuple[Place, Sequence[int]]:
-    """Return the place in which the caller types, and the users who are told in a chat.
+    """Return the place in which the caller types, and in a chat the users who get the push.
 
     Raises NOT_FOUND for a chat in which the caller may not write, and FAILED_PRECONDITION for another place whose
     pushes do not reach this socket.

@@ -39,7 +39,7 @@ async def raise_hand(call: Call, request: RaiseHand, tx: Transaction) -> Nothing
         room_rules.check("raise_hand", room["state"], room["role"])
     if not await call.services.roster.raise_hand(room["id"], call.viewer.id, raised=request.raised):
         raise errors.failed_precondition("join the room first")
-    call.services.pulse.tell(room["id"])
+    call.services.pulse.request(room["id"])
     return Nothing()
 
 
@@ -252,7 +252,7 @@ async def _send_out(
             await services.attendance.after_leaving(room_id, user_id, removed.inside, removed.role)
         await departures.put_out(
             services.broadcaster, room_id, user_id, reason, cause=str(event_id), before=removed.before,
-            is_told=joined is not None or removed.outcome == "out",
+            notify=joined is not None or removed.outcome == "out",
         )  # fmt: skip
 
     call.after_commit(send_out_now)

@@ -6,8 +6,8 @@ from channels.hooks import Hooks, RecoveredClient, Rejoined
 from channels.members import Member
 from channels.messages import unkept
 from presence.presence_channel import PRESENCE
-from presence.shown import changed, unknown
 from presence.tracker import Tracker
+from presence.view import changed, unknown
 
 
 class PresenceHooks(Hooks):

@@ -16,7 +16,7 @@ from channels.broadcaster import Broadcaster
 from channels.names import Names
 from presence.metrics import CHANGES
 from presence.presence_channel import PRESENCE
-from presence.shown import changed, shown
+from presence.view import changed, shown
 from protocol.presence import Presence
 from storage.redis import RedisError
 from storage.redis_link import LinkScript, Part
@@ -29,7 +29,7 @@ STOP_S = 2.0
 KEPT_S = 30 * 86_400  # after this, last_seen_at is unknown
 BATCH = 100  # users in one script: some 2 ms, in which Redis does nothing else
 
-What = Literal["here", "gone", "settle", "set", "tell"]
+What = Literal["here", "gone", "settle", "set", "push"]
 
 UPDATE = LinkScript(Path(__file__).parent / "lua" / "update.lua")
 SCRIPTS = (UPDATE,)
@@ -50,7 +50,7 @@ class Report(NamedTuple):
     """A change of one user's presence on a node.
 
     here: the user has a socket there. gone: the last socket closed. settle: the grace period has ended. set: the user
-    chose a status. tell: nothing changed, but watchers may have missed a push.
+    chose a status. push: nothing changed, but watchers may have missed a push.
     """
 
     user_id: int
@@ -65,7 +65,7 @@ class Reports:
         self._names = names
         self._broadcaster = broadcaster
         self._node = node
-        # By shard: the newest report of each user, and apart from it whether watchers are to be told.
+        # By shard: the newest report of each user, and apart from it whether watchers need a push.
         self._waiting: defaultdict[int, dict[tuple[int, bool], Report]] = defaultdict(dict)
         self._sending: set[int] = set()  # shards
         self._left: dict[int, float] = {}  # users in their grace period → its end (loop time)
@@ -86,7 +86,7 @@ class Reports:
         if report.what in ("here", "gone"):
             self._left.pop(report.user_id, None)
         shard = self._names.shard_of_user(report.user_id)
-        self._waiting[shard][report.user_id, report.what == "tell"] = report
+        self._waiting[shard][report.user_id, report.what == "push"] = report
         if shard not in self._sending:
             self._sending.add(shard)
             self._background.run(self._send_waiting(shard))
@@ -157,7 +157,7 @@ class Reports:
             outcomes = await answer
         except BaseException:  # also at a call's deadline
             for report in reports:  # Redis may have the change already, and a retry would find no news to push
-                self._tell(report.user_id)
+                self._push_later(report.user_id)
             raise
         now = {}
         for report, (outcome, *rest) in zip(reports, outcomes, strict=True):
@@ -166,7 +166,7 @@ class Reports:
                 now[report.user_id] = shown(report.user_id, *rest)
             elif outcome == b"late":
                 CHANGES.labels("later").inc()
-                asyncio.get_running_loop().call_later(rest[0] / 1_000, self._tell, report.user_id)
+                asyncio.get_running_loop().call_later(rest[0] / 1_000, self._push_later, report.user_id)
         await self._push(now)
 
     async def _push(self, presences: Mapping[int, Presence]) -> None:
@@ -179,11 +179,11 @@ class Reports:
                 await answer
         except BaseException:
             for user_id in presences:
-                self._tell(user_id)
+                self._push_later(user_id)
             raise
 
-    def _tell(self, user_id: int) -> None:
-        self.add(Report(user_id, "tell"))
+    def _push_later(self, user_id: int) -> None:
+        self.add(Report(user_id, "push"))
 
     def _users(self, shard: int, node: str) -> str:
         return self._shards.key(shard, "users-of", node)

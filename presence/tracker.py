@@ -15,10 +15,10 @@ from channels.broadcaster import Broadcaster
 from channels.members import Members
 from channels.messages import unkept
 from channels.names import Names
-from presence.metrics import ONLINE, UNSAID
+from presence.metrics import ONLINE, UNREPORTED
 from presence.presence_channel import PRESENCE
 from presence.reports import Chosen, Report, Reports
-from presence.shown import changed, shown
+from presence.view import changed, shown
 from protocol.presence import Presence
 from storage.shards import Shards
 
@@ -42,7 +42,7 @@ class Tracker:
     def came(self, user_id: int, chosen: Chosen) -> None:
         """A socket of the user is here. chosen: as the database has it.
 
-        Redis is told of the user's first socket, and of a newer version of `chosen`.
+        The user's first socket and a newer version of `chosen` are reported to Redis.
         """
         held = self._here.get(user_id)
         if not self._members.of_user(user_id) or (held is not None and held.version >= chosen.version):
@@ -89,7 +89,7 @@ class Tracker:
         return {user_id: shown(user_id, *await answer) for user_id, answer in answers.items()}
 
     async def repeat(self) -> None:
-        """Tell Redis again who is here, and who left and is in their grace period. Raises RedisError."""
+        """Report again which users are here, and which have left within the grace period. Raises RedisError."""
         users = [*self._here, *self._reports.in_grace]
         for start in range(0, len(users), PAGE):
             page = [
@@ -124,7 +124,7 @@ class Tracker:
         """Every 5 s, forever: mark users whose sockets here made no call for 5 minutes as idle, until they do."""
         while True:
             await asyncio.sleep(CHECK_IDLE_EVERY_S)
-            UNSAID.set(self._reports.waiting)
+            UNREPORTED.set(self._reports.waiting)
             now = time.monotonic()
             user_ids = list(self._here)
             for start in range(0, len(user_ids), PAGE):

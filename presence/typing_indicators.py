@@ -16,7 +16,7 @@ from protocol import errors
 from protocol.presence import TypingChanged
 
 ENDS_AFTER_S = 6.0
-TELL_AGAIN_AFTER_S = 3.0
+PUSH_AGAIN_AFTER_S = 3.0
 MOST_PLACES = 5  # in which one user types at once
 LARGE_CHANNEL = 200  # sockets in it on this node: more users than a reader could follow
 
@@ -38,12 +38,12 @@ class TypingIndicators:
         self._broadcaster = broadcaster
         self._members = members
         self._typing: dict[int, dict[Place, asyncio.TimerHandle]] = {}
-        self._told: set[tuple[int, Place]] = set()  # within the last 3 s, also of users who have stopped
+        self._started: set[tuple[int, Place]] = set()  # within the last 3 s, also of users who have stopped
         self._stopped: set[tuple[int, Place]] = set()
         self._background = Background("typing")
 
     def start(self, user_id: int, place: Place, audience: Sequence[int] = ()) -> None:
-        """audience: the users who are told, in a chat.
+        """audience: in a chat, the users who get the push.
 
         Raises RESOURCE_EXHAUSTED for a user who types in too many places at once.
         """
@@ -55,10 +55,10 @@ class TypingIndicators:
         loop = asyncio.get_running_loop()
         if place in places:
             places[place].cancel()
-        if (user_id, place) not in self._told:
-            self._told.add((user_id, place))
-            loop.call_later(TELL_AGAIN_AFTER_S, self._told.discard, (user_id, place))
-            self._tell(user_id, place, audience, typing=True)
+        if (user_id, place) not in self._started:
+            self._started.add((user_id, place))
+            loop.call_later(PUSH_AGAIN_AFTER_S, self._started.discard, (user_id, place))
+            self._push(user_id, place, audience, typing=True)
         places[place] = loop.call_later(ENDS_AFTER_S, self.stop, user_id, place, audience)
         TYPING.set(len(self._typing))
 
@@ -71,13 +71,13 @@ class TypingIndicators:
         if not places:
             del self._typing[user_id]
         TYPING.set(len(self._typing))
-        # A user who starts and stops in turn is told of once in 3 s, too: for others the indicator ends by itself.
+        # At most one push in 3 s also for a user who starts and stops in turn: clients end the indicator by themselves.
         if (user_id, place) not in self._stopped:
             self._stopped.add((user_id, place))
-            asyncio.get_running_loop().call_later(TELL_AGAIN_AFTER_S, self._stopped.discard, (user_id, place))
-            self._tell(user_id, place, audience, typing=False)
+            asyncio.get_running_loop().call_later(PUSH_AGAIN_AFTER_S, self._stopped.discard, (user_id, place))
+            self._push(user_id, place, audience, typing=False)
 
-    def _tell(self, user_id: int, place: Place, audience: Sequence[int], *, typing: bool) -> None:
+    def _push(self, user_id: int, place: Place, audience: Sequence[int], *, typing: bool) -> None:
         push = TypingChanged(
             id=f"typing.changed:{user_id}:{secrets.token_hex(6)}",
             user_id=str(user_id),

@@ -1,7 +1,7 @@
-"""This node's users in live rooms: tells the rosters in Redis who enters and leaves.
+"""This node's users in live rooms: reports to the rosters in Redis which users enter and leave.
 
-A user whose connection drops stays inside and keeps a raised hand for 5 s, so that others do not see a short loss. What
-a roster could not be told, because Redis was down, is retried.
+A user whose connection drops stays inside and keeps a raised hand for 5 s, so that others do not see a short loss. A
+report that fails because Redis is down is retried.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from channels.broadcaster import Broadcaster
 from channels.members import Members
 from channels.nodes import DEAD_AFTER_S
 from domain.room_rules import ON_STAGE
-from domain.told_of import PERSON
+from domain.subject_channels import PERSON
 from protocol.live_rooms import Role, RoomJoined
 from protocol.users import UserLite
 from stage import departures, turns
-from stage.metrics import INSIDE, UNSAID
+from stage.metrics import INSIDE, UNREPORTED
 from stage.pulse import Pulse
 from stage.room_channel import LIVE_ROOM
 from stage.roster import Entered, Roster
@@ -61,7 +61,7 @@ class Attendance:
         self._node = node
         self._attendees: dict[tuple[int, int], _Attendee] = {}  # by room and user
         self._leaving: dict[tuple[int, int], asyncio.TimerHandle] = {}
-        self._unsaid: set[tuple[int, int]] = set()  # users whose leaving the roster has yet to be told
+        self._unreported: set[tuple[int, int]] = set()  # users whose departure the roster does not have yet
         self._unended: set[tuple[int, int]] = set()  # users whose turn has yet to be ended
         self._put_out: dict[tuple[int, int], int] = {}  # users who were sent out while they entered: up to which clock
         self._background = Background("live rooms")
@@ -100,15 +100,15 @@ class Attendance:
         if not self._is_here(room_id, user_id):  # the socket closed during the query
             self._leave_soon(room_id, user_id)
         if entered.is_new:
-            self._pulse.tell(room_id)
-            self._tell_of(room_id, user, role, entered)
+            self._pulse.request(room_id)
+            self._announce(room_id, user, role, entered)
         if newest is not coming_in:  # the user was given a role before they were inside
             self._background.run(self.begin_turn(*key, newest.role))
         return entered
 
-    def _tell_of(self, room_id: int, user: UserLite, role: Role, entered: Entered) -> None:
+    def _announce(self, room_id: int, user: UserLite, role: Role, entered: Entered) -> None:
         """Push that a user is inside who was not before."""
-        if departures.is_told_of(role, entered.look.inside):
+        if departures.is_announced(role, entered.look.inside):
             push_id = f"room.joined:{room_id}:{user.id}:{entered.joined}"
             came = RoomJoined(id=push_id, room_id=str(room_id), user=user, role=role)
             room, user_id = LIVE_ROOM.channel(room_id), int(user.id)
@@ -129,7 +129,7 @@ class Attendance:
     def is_put_out(self, user_id: int, room_id: int, before: int) -> bool:
         """Whether the user entered at or before `before`, by the roster's clock, and so must leave.
 
-        If their entry is under way, the roster's answer will tell: `enter` refuses it then.
+        If their entry is under way, `enter` compares it with the roster's answer, and refuses it.
         """
         key = room_id, user_id
         if not self._is_here(*key):
@@ -137,7 +137,7 @@ class Attendance:
         attendee = self._attendees.get(key)
         if attendee is not None and attendee.joined is not None:
             return attendee.joined <= before
-        self._put_out[key] = max(before, self._put_out.get(key, 0))  # coming in: the roster's answer will tell
+        self._put_out[key] = max(before, self._put_out.get(key, 0))  # under way: `enter` decides by the roster's answer
         return False
 
     def emptied(self, room_id: int) -> None:
@@ -151,7 +151,7 @@ class Attendance:
         self._background.run(self._roster.forget_node(room_id, self._node))
 
     async def leave(self, room_id: int, user_id: int) -> None:
-        """The user leaves: tell the roster at once, unless another socket of theirs here is in the room."""
+        """Report the departure to the roster at once, unless another socket of the user here is in the room."""
         if not self._is_here(room_id, user_id):
             await self._leave(room_id, user_id)
 
@@ -171,15 +171,15 @@ class Attendance:
                 await turns.begin(tx, self._roster, room_id, user_id)
 
     async def after_leaving(self, room_id: int, user_id: int, inside: int, role: Role) -> None:
-        """The user is inside on no node any more: end their turn, and tell the room.
+        """The user is inside on no node any more: end their turn, and push it to the room.
 
-        Large rooms are told only of users on the stage.
+        Large rooms get a push only about users on the stage.
         """
-        self._pulse.tell(room_id)
+        self._pulse.request(room_id)
         try:
-            await departures.tell_left(self._broadcaster, room_id, user_id, inside, role)
+            await departures.publish_left(self._broadcaster, room_id, user_id, inside, role)
         except OUT_OF_REACH as error:
-            log.warning("a room was not told that a user left", room_id=room_id, error=str(error))
+            log.warning("could not push to a room that a user left", room_id=room_id, error=str(error))
         if role in ON_STAGE:
             await self._end_turn(room_id, user_id)
 
@@ -196,7 +196,7 @@ class Attendance:
         timer = self._leaving.pop((room_id, user_id), None)
         if timer is not None:
             timer.cancel()
-        self._unsaid.discard((room_id, user_id))
+        self._unreported.discard((room_id, user_id))
 
     def _leave_soon(self, room_id: int, user_id: int) -> None:
         if (room_id, user_id) not in self._leaving:
@@ -217,13 +217,13 @@ class Attendance:
         try:
             gone = await self._roster.leave(room_id, user_id, self._node, missing_s)
         except BaseException as error:  # also at a call's deadline
-            self._unsaid.add(key)
-            if attendee is None or attendee.role in ON_STAGE:  # if the roster was told, it will not answer so again
+            self._unreported.add(key)
+            if attendee is None or attendee.role in ON_STAGE:  # the roster answers so only once
                 self._unended.add(key)
             if isinstance(error, RedisError):
                 return
             raise
-        if gone.gone:  # a later entry was told after this
+        if gone.gone:  # the roster got a later entry after this
             # In the background: the call may hold a connection to PostgreSQL, and this needs another one.
             self._background.run(self.after_leaving(room_id, user_id, gone.inside, gone.role))
 
@@ -234,8 +234,8 @@ class Attendance:
     # ------------------------------------------------------------------------------------------ after a gap
 
     async def repeat(self) -> None:
-        """Tell the rosters again who is here, and who left meanwhile. Raises RedisError."""
-        for key in list(self._unsaid):
+        """Report again to the rosters which users are here, and which have left since. Raises RedisError."""
+        for key in list(self._unreported):
             await self._leave(*key)
         pending = list(self._attendees)
         for start in range(0, len(pending), REPEAT_PAGE):
@@ -253,8 +253,8 @@ class Attendance:
             await departures.put_out(self._broadcaster, room_id, user_id, entered.refused, before=entered.joined)
             return
         if entered.is_new:
-            self._pulse.tell(room_id)
-            self._tell_of(room_id, attendee.user, attendee.role, entered)
+            self._pulse.request(room_id)
+            self._announce(room_id, attendee.user, attendee.role, entered)
         await self.begin_turn(room_id, user_id, attendee.role)
 
     async def remove_users_of(self, node: str) -> None:
@@ -273,18 +273,18 @@ class Attendance:
         if gone.gone:
             await self.after_leaving(room_id, user_id, gone.inside, gone.role)
 
-    async def keep_saying(self) -> None:
-        """Every 0.5 s, forever: retry to tell rosters who left, and to end turns."""
+    async def keep_reporting(self) -> None:
+        """Retry to report departures to rosters and to end turns, every 0.5 s, forever."""
         while True:
             await asyncio.sleep(SAY_EVERY_S)
-            UNSAID.set(len(self._unsaid) + len(self._unended))
+            UNREPORTED.set(len(self._unreported) + len(self._unended))
             for key in list(self._unended)[:REPEAT_PAGE]:
                 await self._end_turn(*key)
             try:
-                for room_id, user_id in list(self._unsaid)[:REPEAT_PAGE]:
+                for room_id, user_id in list(self._unreported)[:REPEAT_PAGE]:
                     await self._leave(room_id, user_id)
             except RedisError as error:
-                log.info("rosters cannot be told yet who left", error=str(error))
+                log.info("could not report departures to rosters yet", error=str(error))
 
 
 def _version(attendee: _Attendee) -> int:

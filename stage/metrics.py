@@ -3,9 +3,9 @@
 from prometheus_client import Counter, Gauge
 
 INSIDE = Gauge("daira_room_seats", "Users in live rooms on this node, once for each room", multiprocess_mode="livesum")
-UNSAID = Gauge(
-    "daira_room_unsaid",
-    "Users who left a live room or its stage, which Redis or PostgreSQL could not be told yet",
+UNREPORTED = Gauge(
+    "daira_room_unreported",
+    "Users who left a live room or its stage, which could not be reported to Redis or PostgreSQL yet",
     multiprocess_mode="livesum",
 )
 REACTIONS_DROPPED = Counter("daira_room_reactions_dropped_total", "Reactions dropped because too many kinds waited")

@@ -1,7 +1,7 @@
 """Pushes the size of the audience, reactions, the stage and raised hands to live rooms, at most once a second.
 Rooms of more than 5,000 users get these pushes less often.
 
-Each node whose users changed something asks the roster, which lets one node a second tell the room.
+Each node whose users changed something asks the roster, which lets one node in each second push the changes.
 """
 
 import asyncio
@@ -32,13 +32,13 @@ class Pulse:
         self._roster = roster
         self._broadcaster = broadcaster
         self._database = database
-        self._to_tell: set[int] = set()
+        self._due: set[int] = set()
         self._cut_short: set[int] = set()  # rooms whose last pulse could not be pushed completely
         self._reactions: dict[int, Counter[tuple[str, int]]] = {}  # by room: of emoji and message
 
-    def tell(self, room_id: int) -> None:
-        """Push audience and hands with the next pulse."""
-        self._to_tell.add(room_id)
+    def request(self, room_id: int) -> None:
+        """Push the audience and raised hands with the next pulse."""
+        self._due.add(room_id)
 
     def react(self, room_id: int, emoji: str, message_id: int, times: int = 1) -> None:
         reactions = self._reactions.setdefault(room_id, Counter())
@@ -46,33 +46,33 @@ class Pulse:
             REACTIONS_DROPPED.inc(times)
             return
         reactions[emoji, message_id] += times
-        self._to_tell.add(room_id)
+        self._due.add(room_id)
 
     def forget(self, room_id: int) -> None:
         """Forget a room that has ended."""
-        self._to_tell.discard(room_id)
+        self._due.discard(room_id)
         self._cut_short.discard(room_id)
         self._reactions.pop(room_id, None)
 
-    async def keep_telling(self) -> None:
-        """Pulse the rooms that have something to tell, every 0.5 s, forever."""
+    async def keep_pulsing(self) -> None:
+        """Pulse the rooms that have changed, every 0.5 s, forever."""
         while True:
             await asyncio.sleep(PULSE_EVERY_S)
-            rooms = list(self._to_tell)
+            rooms = list(self._due)
             for start in range(0, len(rooms), ROOMS_AT_ONCE):
                 await asyncio.gather(*(self._beat(room_id) for room_id in rooms[start : start + ROOMS_AT_ONCE]))
 
     async def _beat(self, room_id: int) -> None:
-        self._to_tell.discard(room_id)
+        self._due.discard(room_id)
         reactions = self._reactions.pop(room_id, Counter())
-        untold: dict[str, int] = {}
+        unpublished: dict[str, int] = {}
         try:
             pulse = await self._roster.pulse(room_id, reactions, again=room_id in self._cut_short)
             reactions.clear()  # the roster has them now
             if pulse is None:
-                self._to_tell.add(room_id)
+                self._due.add(room_id)
                 return
-            untold = pulse.reactions
+            unpublished = pulse.reactions
             room, push_id = LIVE_ROOM.channel(room_id), secrets.token_hex(6)
             if pulse.inside is not None:
                 audience = RoomAudience(
@@ -84,16 +84,16 @@ class Pulse:
                     id=f"room.reacted:{room_id}:{push_id}", room_id=str(room_id), counts=pulse.reactions
                 )
                 await self._broadcaster.publish(room, reacted)
-                untold = {}
+                unpublished = {}
             if pulse.restage:
-                await view.tell(self._database, self._roster, self._broadcaster, room_id, push_id)
+                await view.publish(self._database, self._roster, self._broadcaster, room_id, push_id)
         except OUT_OF_REACH as error:
             log.warning("a pulse could not be pushed", room_id=room_id, error=str(error))
             for (emoji, message_id), times in reactions.items():
                 self.react(room_id, emoji, message_id, times)
-            for emoji, times in untold.items():  # those of messages have been counted already
+            for emoji, times in unpublished.items():  # those of messages have been counted already
                 self.react(room_id, emoji, 0, times)
-            self._to_tell.add(room_id)
+            self._due.add(room_id)
             self._cut_short.add(room_id)
         else:
             self._cut_short.discard(room_id)

@@ -56,5 +56,5 @@ async def put_out(broadcaster: Broadcaster, user_id: int, room_id: int, before: 
 
 
 async def change_role(broadcaster: Broadcaster, user_id: int, room_id: int, role: Role, version: int) -> None:
-    """Tell the role to every node where the user has sockets. Raises RedisError."""
+    """Send the role to every node where the user has sockets. Raises RedisError."""
     await broadcaster.inform([user_id], LIVE_ROOM.channel(room_id), encode_note(RoleChanged(role, version)))

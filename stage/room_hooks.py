@@ -40,13 +40,13 @@ class RoomHooks(Hooks):
             self._attendance.change_role(user_id, LIVE_ROOM.id_of(channel), found.role, found.version)
 
     async def lost(self, seats: Sequence[tuple[Member, str]], ended: Collection[str], cause: str) -> None:
-        """Tell each user once: the push reaches all their sockets."""
+        """Push once to each user: the push reaches all their sockets."""
         for user_id, channel in dict.fromkeys((member.user_id, channel) for member, channel in seats):
             reason: RemovalReason = "ended" if channel in ended else "access"
             await departures.put_out(self._broadcaster, LIVE_ROOM.id_of(channel), user_id, reason, cause=cause)
 
     async def rejoin(self, client: RecoveredClient) -> Rejoined:
-        """Return to the rosters, or tell why not."""
+        """Put the client's user back into the rosters, or answer `room.removed` with the reason."""
         now: list[Written] = []
         refused: list[str] = []
         for channel, watched in client.channels.items():
@@ -55,7 +55,7 @@ class RoomHooks(Hooks):
             if reason is None:
                 continue
             refused.append(channel)
-            # A kick, a ban or a block told the user already: the replay repeats it, with its cause.
+            # After a kick, a ban or a block, the user has a push with its cause in the inbox: the replay has it.
             if not any(push_id.startswith(f"room.removed:{room_id}:") for push_id in client.missed_ids):
                 push_id = f"room.removed:{room_id}:{client.member.pid}:{client.claim}"
                 now.append(unkept(RoomRemoved(id=push_id, room_id=str(room_id), reason=reason), channel))

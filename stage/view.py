@@ -74,8 +74,8 @@ async def for_all(database: Database, roster: Roster, room_id: int) -> tuple[Roo
     return shown(row, look, users), look
 
 
-async def tell(database: Database, roster: Roster, broadcaster: Broadcaster, room_id: int, cause: str) -> None:
-    """Push a live room as it is now, once for that cause. If a newer snapshot was pushed meanwhile, take another.
+async def publish(database: Database, roster: Roster, broadcaster: Broadcaster, room_id: int, cause: str) -> None:
+    """Push a snapshot of a live room, once for the cause. If another node has pushed a newer one, take a new snapshot.
 
     Nothing is pushed while users are inside who may not see the host: it is pushed once they have left.
     """

@@ -101,8 +101,8 @@ async def decide(tx: Transaction, appeal_id: int, *, overturn: bool) -> Outcome:
     return outcome
 
 
-async def whom_to_tell(tx: Transaction, appeal_id: int) -> AppealAudience | None:
-    """The reporters to be told of an appeal: those of its case, and those of the decision that it overturned.
+async def recipients_of(tx: Transaction, appeal_id: int) -> AppealAudience | None:
+    """The reporters to notify of an appeal: those of its case, and those of the decision that it overturned.
 
     None if its case is open: a moderator has undone the decision before. For workers.
     """

@@ -56,18 +56,18 @@ async def load_unread(tx: Transaction, notification_ids: Sequence[int]) -> dict[
     return {row["notification_id"]: cast("UnreadRow", row) for row in rows}
 
 
-async def note_told(tx: Transaction, told: Sequence[tuple[int, int]]) -> None:
-    """told: notifications, and the newest message that their users were told of."""
+async def record_sent(tx: Transaction, newest: Sequence[tuple[int, int]]) -> None:
+    """newest: the id of each notification, and the `seq` of the newest message that was sent to its user's devices."""
     await tx.execute(
         """UPDATE notifications n SET told_seq = greatest(n.told_seq, t.seq)
         FROM unnest($1::bigint[], $2::bigint[]) AS t (id, seq) WHERE n.id = t.id""",
-        [notification_id for notification_id, _ in told],
-        [seq for _, seq in told],
+        [notification_id for notification_id, _ in newest],
+        [seq for _, seq in newest],
     )
 
 
 async def dismiss(tx: Transaction, chat_id: int, user_id: int) -> None:
-    """Let devices dismiss what they were told of the chat, if the member has read it."""
+    """Let devices dismiss their notifications of the chat, if the member has read it."""
     await tx.execute("SELECT dismiss_messages($2, $1)", chat_id, user_id)
 
 

@@ -56,7 +56,7 @@ class DecisionRow(TypedDict):
 
 
 class Audience(NamedTuple):
-    """has_statement: the person is told. case_id: what the reporters have reported."""
+    """has_statement: whether the user gets a statement of reasons. case_id: the case of the reporters."""
 
     has_statement: bool
     end_reason: EndReason | None
@@ -91,7 +91,7 @@ async def decide(
     """
     check(target_type, action, reason, labels, until)
     is_automatic = by == "system" or rule_id is not None
-    told = facts(target_type, action, reason, is_automatic=is_automatic)
+    statement = facts(target_type, action, reason, is_automatic=is_automatic)
     draft = orjson.dumps(
         {
             "target_type": target_type,
@@ -105,8 +105,8 @@ async def decide(
             "case_id": case_id,
             "rule_id": rule_id,
             "rule_version": rule_version,
-            "facts_ar": told.ar,
-            "facts_en": told.en,
+            "facts_ar": statement.ar,
+            "facts_en": statement.en,
             "ip": ip,
             "user_agent": user_agent,
         }
@@ -237,8 +237,8 @@ async def unsuspend(connection: Connection, username: str) -> bool:
     return True
 
 
-async def whom_to_tell(tx: Transaction, decision_id: int) -> Audience:
-    """The users to be told of a decision. For workers."""
+async def recipients_of(tx: Transaction, decision_id: int) -> Audience:
+    """The users to notify of a decision. For workers."""
     row = await tx.fetchrow(
         """SELECT d.action NOT IN ('approve', 'shadow') AS has_statement, d.end_reason, d.case_id, ARRAY (
                 SELECT r.reporter_id FROM reports r WHERE r.case_id = d.case_id AND r.retracted_at IS NULL ORDER BY r.id

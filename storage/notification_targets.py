@@ -60,7 +60,7 @@ async def of_posts(database: Database, post_ids: Sequence[int]) -> dict[int, Pos
     return {row["id"]: PostTargets(row["author_id"], row["mention_ids"]) for row in rows}
 
 
-async def author_to_tell_of_reaction(
+async def recipient_of_reaction(
     database: Database, event_id: int, target_type: TargetType, target_id: int, user_id: int
 ) -> ReactedTo | None:
     """The author of what the user reacted to; None if it was withdrawn, or the author knows of an earlier reaction.

@@ -33,8 +33,8 @@ class NotificationRow(TypedDict):
     message: str | None
 
 
-class ToldRow(TypedDict):
-    """A user who is told of an event. Nothing is sent of what is filtered."""
+class NotifiedRow(TypedDict):
+    """A user who is notified of an event. A filtered notification is stored, but not sent."""
 
     user_id: int
     notification_id: int
@@ -43,7 +43,7 @@ class ToldRow(TypedDict):
 
 
 class Cause(NamedTuple):
-    """The reason to notify users. Each user is told once of a cause. `actor_id` is 0 without an actor."""
+    """The reason to notify users. Each user is notified once of a cause. `actor_id` is 0 without an actor."""
 
     kind: Kind
     target_type: TargetType
@@ -66,13 +66,13 @@ _SHOWN = f"""
 
 async def notify(
     tx: Transaction, event_id: int, cause: Cause, user_ids: Sequence[int], new_ids: Sequence[int]
-) -> list[ToldRow]:
-    """Tell each user once of the cause, except users who may not see it or hide its actor. For workers.
+) -> list[NotifiedRow]:
+    """Notify each user once of the cause, except users who may not see it or hide its actor. For workers.
 
     new_ids: an unused id for each of the users.
     """
     rows = await tx.fetch("SELECT * FROM notify($1, $2, $3, $4, $5, $6, $7)", event_id, *cause, user_ids, new_ids)
-    return cast("list[ToldRow]", rows)
+    return cast("list[NotifiedRow]", rows)
 
 
 async def recheck(tx: Transaction, cause: Cause, user_id: int) -> int | None:
@@ -84,10 +84,10 @@ async def recheck(tx: Transaction, cause: Cause, user_id: int) -> int | None:
     return changed
 
 
-async def told_lately(tx: Transaction, event_id: int, cause: Cause, user_ids: Sequence[int]) -> list[ToldRow]:
-    """Return users whom that event notified less than ten minutes ago: their pushes may have been lost."""
+async def notified_lately(tx: Transaction, event_id: int, cause: Cause, user_ids: Sequence[int]) -> list[NotifiedRow]:
+    """Return the users whom the event notified less than ten minutes ago: their pushes may have been lost."""
     rows = await tx.fetch("SELECT * FROM told_lately($1, $2, $3, $4, $5, $6)", event_id, *cause, user_ids)
-    return cast("list[ToldRow]", rows)
+    return cast("list[NotifiedRow]", rows)
 
 
 async def load_shown(tx: Transaction, pairs: Sequence[tuple[int, int]]) -> list[NotificationRow]:

@@ -60,7 +60,7 @@ async def begin(connection: Connection, text: str, user_id: int | None, *, again
         return Begun(message_id, await connection.fetchval(left, told_id))
 
 
-async def tell_page(connection: Connection, message_id: int, limit: int) -> int:
+async def notify_page(connection: Connection, message_id: int, limit: int) -> int:
     """Add the event for the next users. Returns how many users there are: fewer than `limit` at the end."""
     async with connection.transaction():
         message = await connection.fetchrow(

@@ -11,7 +11,7 @@ from channels.messages import Ages
 from domain.chat_channels import CHAT
 from domain.chat_rules import RECEIPTS_UP_TO
 from domain.labels import are_for_adults
-from domain.told_of import message_channel
+from domain.subject_channels import message_channel
 from protocol.chat_members import ChatMarked
 from protocol.chat_messages import ChatMessaged, ChatMessageDeleted, ChatMessageEdited, ChatMessageReacted
 from protocol.chats import ChatMembershipChanged, ChatUpdated
@@ -55,7 +55,7 @@ async def announce_messages(job: Job, event: ChatMessagesSentEvent) -> None:
 
 @consumes(ChatChangedEvent, group="chats")
 async def announce_change(job: Job, event: ChatChangedEvent) -> None:
-    """Tell members whose own state changed of it, and show the chat as it is now to all active members."""
+    """Push to members whose own state changed, and push the chat to all active members."""
     async with job.tools.database.transaction() as tx:
         chat = await chats.load_for_workers(tx, event.chat_id)
         changed = await chat_members.own_for_workers(tx, event.chat_id, event.user_ids)
@@ -99,7 +99,7 @@ async def announce_message_change(job: Job, event: ChatMessageChangedEvent) -> N
 
 @consumes(ChatMarkedEvent, group="chats")
 async def announce_marks(job: Job, event: ChatMarkedEvent) -> None:
-    """To the member's own devices, and to the others in a chat of at most 300. Of a request, others are not told."""
+    """Push to the member's own devices, and to the others in a chat of at most 300 members, but not of a request."""
     async with job.tools.database.transaction() as tx:
         own = await chat_members.own_for_workers(tx, event.chat_id, [event.user_id])
         members = await chat_members.active_for_workers(tx, event.chat_id)
@@ -112,8 +112,8 @@ async def announce_marks(job: Job, event: ChatMarkedEvent) -> None:
         received_seq=own[0]["received_seq"],
         read_seq=own[0]["read_seq"],
     )
-    is_told = event.user_id in members and len(members) <= RECEIPTS_UP_TO
-    await _push(job, event.chat_id, members if is_told else [event.user_id], push, actor_id=event.user_id)
+    is_shown = event.user_id in members and len(members) <= RECEIPTS_UP_TO
+    await _push(job, event.chat_id, members if is_shown else [event.user_id], push, actor_id=event.user_id)
 
 
 async def settle_message(job: Job, chat_id: int, seq: int) -> None:
@@ -171,7 +171,7 @@ async def _push(
     about: str = "",
     ages: Ages = "all",
 ) -> None:
-    """about: the channel of what the push tells of, if that is not the chat."""
+    """about: the channel of the push's subject, if that is not the chat."""
     shows_message = isinstance(push, ChatMessaged | ChatMessageEdited)
     for version, seeing in by_age(push, "message") if shows_message else [(push, ages)]:
         await job.tools.broadcaster.publish_to_users(

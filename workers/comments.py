@@ -4,7 +4,7 @@ A push shows one comment, and its author is the actor: nodes do not send it to u
 """
 
 from domain.post_channels import POST
-from domain.told_of import COMMENT
+from domain.subject_channels import COMMENT
 from protocol.comments import CommentCreated, CommentDeleted, CommentEdited
 from protocol.events import CommentCreatedEvent, CommentDeletedEvent, CommentEditedEvent
 from storage import comments, posts, present

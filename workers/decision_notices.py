@@ -1,41 +1,42 @@
-"""Decisions: tell the person concerned, and all who reported it. Suspensions are also told by e-mail: `make_decision`.
+"""Notifications of moderation: to the user whom a decision concerns, and to the users who reported the case.
 
-Each is told once of a decision, of its end, of an appeal and of a report, however often an event is repeated. Reporters
-are told once of what settles their report: their case, and an appeal or an undoing that ends its decision.
+Each user is notified once of a decision, of its end, of an appeal and of a report, however often the event is repeated.
+Reporters are notified of the outcome of their case, and of an appeal or an undo that ends its decision. The SQL
+function `make_decision` also sends an e-mail about a suspension.
 """
 
 from protocol.events import AppealDecidedEvent, DecisionEndedEvent, DecisionMadeEvent
 from storage import appeals, decisions
 from storage.notifications import Cause
 from workers.job import Job, consumes
-from workers.notifications import tell
+from workers.notifications import notify
 
 
 @consumes(DecisionMadeEvent, group="moderation")
-async def tell_of_decision(job: Job, event: DecisionMadeEvent) -> None:
+async def notify_of_decision(job: Job, event: DecisionMadeEvent) -> None:
     async with job.tools.database.transaction() as tx:
-        told = await decisions.whom_to_tell(tx, event.decision_id)
-    if told.has_statement:
-        await tell(job, Cause("account", "decision", event.decision_id, 0), [event.user_id])
-    if told.case_id is not None:
-        await tell(job, Cause("report", "case", told.case_id, 0), told.reporter_ids)
+        audience = await decisions.recipients_of(tx, event.decision_id)
+    if audience.has_statement:
+        await notify(job, Cause("account", "decision", event.decision_id, 0), [event.user_id])
+    if audience.case_id is not None:
+        await notify(job, Cause("report", "case", audience.case_id, 0), audience.reporter_ids)
 
 
 @consumes(DecisionEndedEvent, group="moderation")
-async def tell_of_end(job: Job, event: DecisionEndedEvent) -> None:
-    """An appeal tells of itself, and what was not told of has no end to tell of."""
+async def notify_of_end(job: Job, event: DecisionEndedEvent) -> None:
+    """No notification: if an appeal ended the decision, or if the decision itself notified nobody."""
     async with job.tools.database.transaction() as tx:
-        told = await decisions.whom_to_tell(tx, event.decision_id)
-    if told.has_statement and told.end_reason != "overturned" and event.action != "warn":
-        await tell(job, Cause("account", "decision_end", event.decision_id, 0), [event.user_id])
-    if told.case_id is not None and told.end_reason == "undone" and event.action != "approve":
-        await tell(job, Cause("report", "decision_end", event.decision_id, 0), told.reporter_ids)
+        audience = await decisions.recipients_of(tx, event.decision_id)
+    if audience.has_statement and audience.end_reason != "overturned" and event.action != "warn":
+        await notify(job, Cause("account", "decision_end", event.decision_id, 0), [event.user_id])
+    if audience.case_id is not None and audience.end_reason == "undone" and event.action != "approve":
+        await notify(job, Cause("report", "decision_end", event.decision_id, 0), audience.reporter_ids)
 
 
 @consumes(AppealDecidedEvent, group="moderation")
-async def tell_of_appeal(job: Job, event: AppealDecidedEvent) -> None:
-    await tell(job, Cause("account", "appeal", event.appeal_id, 0), [event.user_id])
+async def notify_of_appeal(job: Job, event: AppealDecidedEvent) -> None:
+    await notify(job, Cause("account", "appeal", event.appeal_id, 0), [event.user_id])
     async with job.tools.database.transaction() as tx:
-        told = await appeals.whom_to_tell(tx, event.appeal_id)
-    if told is not None:
-        await tell(job, Cause("report", "case", told.case_id, 0), told.reporter_ids)
+        audience = await appeals.recipients_of(tx, event.appeal_id)
+    if audience is not None:
+        await notify(job, Cause("report", "case", audience.case_id, 0), audience.reporter_ids)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from senders.sender import DeadToken, Endpoint, Message, Outcome
-from senders.shown import MOST_IDS, device_message, dismissal
+from senders.view import MOST_IDS, device_message, dismissal
 from storage import devices
 from storage.devices import DeviceRow
 from storage.notification_deliveries import DueDelivery

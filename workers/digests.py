@@ -11,12 +11,12 @@ from protocol.room_digests import RoomDigested
 from storage import live_rooms, room_messages, room_turns
 from storage.notifications import Cause
 from workers.job import Job, consumes
-from workers.notifications import tell
+from workers.notifications import notify
 
 
 @consumes(RoomClosedEvent, group="digests", lane="bulk")
 async def digest_room(job: Job, event: RoomClosedEvent) -> None:
-    """Store the digest and tell every user who was inside."""
+    """Store the digest, and notify every user who was inside."""
     tools = job.tools
     past = await tools.roster.finish(event.room_id)
     async with tools.database.transaction() as tx:
@@ -29,7 +29,7 @@ async def digest_room(job: Job, event: RoomClosedEvent) -> None:
     async with tools.database.transaction() as tx:
         await live_rooms.keep_digest(tx, event.room_id, msgspec.json.encode(digest))
     # Also if the digest was stored before: that job may have died here. Clients drop a push whose id they have seen.
-    told = RoomDigested(id=f"room.digested:{event.room_id}", room_id=str(event.room_id))
+    digested = RoomDigested(id=f"room.digested:{event.room_id}", room_id=str(event.room_id))
     async for page in tools.roster.were_inside(event.room_id):
-        await tools.broadcaster.publish_to_users(page, told)
-        await tell(job, Cause("digest", "room", event.room_id, 0), page)
+        await tools.broadcaster.publish_to_users(page, digested)
+        await notify(job, Cause("digest", "room", event.room_id, 0), page)

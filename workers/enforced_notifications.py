@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from protocol.notifications import NotificationChanged, NotificationRemoved, TargetType
 from protocol.pushes import Push
-from senders.shown import notification
+from senders.view import notification
 from storage import enforcement, notifications
 from workers.job import Job
 from workers.notification_lists import count

@@ -14,7 +14,7 @@ from storage.enforcement import EnforcedPostRow
 from workers import fanout
 from workers.enforced_notifications import settle as settle_notifications
 from workers.job import Job
-from workers.notifications_of_posts import tell_of_post
+from workers.notifications_of_posts import notify_of_post
 from workers.trends import note_hashtags
 
 
@@ -30,7 +30,7 @@ async def settle(job: Job, post_id: int, ended: Set[Action]) -> None:
     elif ended & WITHHOLDING and post["withheld_by"] is not None:
         online = await job.tools.locations.online(readers)
         await fanout.deliver(job.tools, post, readers, online, fanout.added(post, again=post["withheld_by"]))
-        await tell_of_post(job, post_id, post["author_id"])  # what was held at once was told to nobody
+        await notify_of_post(job, post_id, post["author_id"])  # nobody was notified of a post that was held at once
     else:
         if are_for_adults(post["labels"]):
             await _withdraw(job, post, readers, post["kept_by"], ages="minors")
@@ -39,8 +39,8 @@ async def settle(job: Job, post_id: int, ended: Set[Action]) -> None:
             await job.tools.broadcaster.publish_to_users(readers, added, actor_id=post["author_id"], ages="minors")
             await fanout.push_to_author_channel(job.tools, post, added, ages="minors")
         await show(job, post_id)
-    told = {*post["mention_ids"], post["original_author_id"] or 0} - {post["author_id"], 0}
-    await settle_notifications(job, told, "post", post_id)
+    recipients = {*post["mention_ids"], post["original_author_id"] or 0} - {post["author_id"], 0}
+    await settle_notifications(job, recipients, "post", post_id)
     await _index(job, post_id)
     await note_hashtags(job, post_id, post["author_id"])
 

@@ -11,7 +11,7 @@ from typing import Unpack
 from channels.messages import Ages, Recipients
 from domain.labels import are_for_adults
 from domain.post_channels import POST
-from domain.told_of import COMMENT
+from domain.subject_channels import COMMENT
 from protocol.comments import CommentCreated, CommentDeleted, CommentEdited
 from protocol.events import DecisionEndedEvent, DecisionMadeEvent
 from protocol.moderation import WITHHOLDING, Action
@@ -22,7 +22,7 @@ from workers import enforced_notifications, enforced_posts, enforced_rooms
 from workers.by_age import by_age
 from workers.chats import settle_message
 from workers.job import Job, consumes
-from workers.notifications_of_posts import tell_of_written_comment
+from workers.notifications_of_posts import notify_of_written_comment
 
 _RESTRICTING: frozenset[Action] = WITHHOLDING.union({"label"})
 
@@ -66,19 +66,19 @@ async def _settle_comment(job: Job, comment_id: int, ended: Set[Action]) -> None
     if found is None:
         return
     author_id = found["author_id"]
-    told = {*found["mention_ids"], found["post_author_id"], found["parent_author_id"] or 0} - {author_id, 0}
+    recipients = {*found["mention_ids"], found["post_author_id"], found["parent_author_id"] or 0} - {author_id, 0}
     if found["hidden"]:
         await _take_comment_away(job, found, comment_id, found["withheld_by"], not_to=author_id)
     elif row is not None and ended & WITHHOLDING and found["withheld_by"] is not None:
         await _show_comment(job, row, CommentCreated, f"{comment_id}:{found['withheld_by']}")
-        await tell_of_written_comment(job, comment_id)
+        await notify_of_written_comment(job, comment_id)
     elif row is not None:
         if are_for_adults(found["labels"]):
             await _take_comment_away(job, found, comment_id, found["kept_by"], ages="minors")
         elif "label" in ended and found["kept_by"] is not None:
             await _show_comment(job, row, CommentCreated, f"{comment_id}:{found['kept_by']}", to="minors")
         await _show_comment(job, row, CommentEdited, str(job.event_id))
-    await enforced_notifications.settle(job, told, "comment", comment_id)
+    await enforced_notifications.settle(job, recipients, "comment", comment_id)
 
 
 async def _take_comment_away(

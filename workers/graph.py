@@ -6,7 +6,7 @@ Each reaction reads the present state and applies it, so a late or repeated even
 from channels.messages import HidingChanged
 from domain import audience
 from domain.post_channels import AUTHOR
-from domain.told_of import PERSON
+from domain.subject_channels import PERSON
 from protocol.events import AccessNarrowedEvent, BlockedEvent, FollowChangedEvent, MuteChangedEvent, UnblockedEvent
 from protocol.pushes import Push
 from protocol.users import GraphAccepted, GraphFollowed, GraphRequested
@@ -26,9 +26,9 @@ async def react_to_follow(job: Job, event: FollowChangedEvent) -> None:
         await job.tools.broadcaster.evict([event.follower_id], event.followee_id)
     async with job.tools.database.transaction() as tx:
         status = await graph.follow_status(tx, event.follower_id, event.followee_id)
-        told = await _push_of(tx, job, event, status)
-    if told is not None:
-        user_id, doer_id, push = told
+        found = await _push_of(tx, job, event, status)
+    if found is not None:
+        user_id, doer_id, push = found
         await job.tools.broadcaster.publish_to_users([user_id], push, actor_id=doer_id, about=PERSON.channel(doer_id))
 
 
@@ -118,14 +118,14 @@ async def _push_of(
     kind: type[GraphRequested] | type[GraphFollowed] | type[GraphAccepted]
     match (event.change, status):
         case ("requested", "pending"):
-            told_id, doer_id, kind = event.followee_id, event.follower_id, GraphRequested
+            recipient_id, doer_id, kind = event.followee_id, event.follower_id, GraphRequested
         case ("followed", "active"):
-            told_id, doer_id, kind = event.followee_id, event.follower_id, GraphFollowed
+            recipient_id, doer_id, kind = event.followee_id, event.follower_id, GraphFollowed
         case ("accepted", "active"):
-            told_id, doer_id, kind = event.follower_id, event.followee_id, GraphAccepted
+            recipient_id, doer_id, kind = event.follower_id, event.followee_id, GraphAccepted
         case _:
             return None
     doer = (await users.load_lite(tx, [doer_id])).get(doer_id)
     if doer is None:
         return None
-    return told_id, doer_id, kind(id=f"{kind.event}:{job.event_id}", user=present.user_lite(doer, doer_id))
+    return recipient_id, doer_id, kind(id=f"{kind.event}:{job.event_id}", user=present.user_lite(doer, doer_id))

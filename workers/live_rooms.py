@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from domain import room_rules
-from domain.told_of import PERSON
+from domain.subject_channels import PERSON
 from protocol.events import (
     RoomChangedEvent,
     RoomClosedEvent,
@@ -30,14 +30,14 @@ PAGE = 500
 
 @consumes(RoomChangedEvent, group="rooms")
 async def announce_change(job: Job, event: RoomChangedEvent) -> None:
-    """Write the role into the roster, tell the user who got it, and push the room as it is now."""
+    """Write the role into the roster, push it to the user who got it, and push a snapshot of the room."""
     tools = job.tools
     concerned = {event.user_id, event.actor_id if event.change == "host" else 0} - {0}
     for user_id in concerned:
         await _settle_role(job, event.room_id, user_id)
     if event.change == "host":
         await show_host(tools, event.room_id, str(job.event_id))
-    await view.tell(tools.database, tools.roster, tools.broadcaster, event.room_id, str(job.event_id))
+    await view.publish(tools.database, tools.roster, tools.broadcaster, event.room_id, str(job.event_id))
 
 
 @consumes_many(RoomMessageSentEvent, group="rooms")
@@ -108,13 +108,13 @@ async def send_out(job: Job, event: RoomRemovedEvent) -> None:
         return
     await departures.put_out(
         tools.broadcaster, room_id, user_id, event.reason, cause=str(job.event_id), before=removed.before,
-        is_told=event.joined is not None or removed.outcome == "out",
+        notify=event.joined is not None or removed.outcome == "out",
     )  # fmt: skip
     if removed.outcome == "out":
-        await departures.tell_left(tools.broadcaster, room_id, user_id, removed.inside, removed.role)
+        await departures.publish_left(tools.broadcaster, room_id, user_id, removed.inside, removed.role)
         count = RoomAudience(id=f"room.audience:{job.event_id}", room_id=str(room_id), count=removed.inside)
         await tools.broadcaster.publish(LIVE_ROOM.channel(room_id), count)
-        await view.tell(tools.database, tools.roster, tools.broadcaster, room_id, str(job.event_id))
+        await view.publish(tools.database, tools.roster, tools.broadcaster, room_id, str(job.event_id))
 
 
 @consumes(RoomUnbannedEvent, group="rooms")
@@ -182,10 +182,10 @@ async def _settle_role(job: Job, room_id: int, user_id: int) -> None:
         await job.tools.broadcaster.recheck([user_id], channel)  # they may have been allowed in by that role alone
     if not sees and not await job.tools.roster.are_inside(room_id, [user_id]):
         return  # the push would reveal a room that they may not see
-    told = RoomRoleChanged(
+    changed = RoomRoleChanged(
         id=f"room.role_changed:{job.event_id}:{user_id}",
         room_id=str(room_id),
         role=role,
         muted=room["is_muted"],
     )
-    await job.tools.broadcaster.publish_to_users([user_id], told)
+    await job.tools.broadcaster.publish_to_users([user_id], changed)

@@ -123,7 +123,7 @@ class Attempt:
                 async with self._scratch.folder() as folder:
                     await self._fetch(folder / SOURCE)
                     job = make_job(self._work.kind, self._step, SOURCE, self._tools.processing, self._stem)
-                    processed = await process(job, folder, self._tell_progress)
+                    processed = await process(job, folder, self._report_progress)
                     await self._store(folder / OUTPUT, processed.files)
             is_kept = True  # if the answer to the commit is lost, the row may name these objects
             row = await self._publish(processed)
@@ -231,7 +231,7 @@ class Attempt:
         with suppress(*OUT_OF_REACH):  # committed already: clients see it when they load the file
             await push_media(self._tools, row, kind, self._step)
 
-    async def _tell_progress(self, percent: int) -> None:
+    async def _report_progress(self, percent: int) -> None:
         if self._step == "first":
             push = MediaProgressed(
                 id=f"{MediaProgressed.event}:{self._work.id}:{self._stem}{percent}",

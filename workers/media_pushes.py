@@ -8,7 +8,7 @@ something withheld uses.
 from collections.abc import Iterable
 
 from domain.post_channels import POST
-from domain.told_of import FILE
+from domain.subject_channels import FILE
 from protocol.media import MediaFailed, MediaReady, MediaUpdated
 from protocol.moderation import Label
 from protocol.pushes import Push

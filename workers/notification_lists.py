@@ -2,7 +2,7 @@
 
 from protocol.notifications import NotificationChanged, NotificationCounted, NotificationRemoved
 from protocol.pushes import Push
-from senders.shown import notification
+from senders.view import notification
 from storage import notifications
 from storage.notifications import Cause
 from workers.job import Job

@@ -1,6 +1,6 @@
-"""Notifications: tell users of what others did, at once on their sockets, later on their devices if it stays unseen.
+"""Notifications: push to users' sockets at once what others did, and send it to their devices later if it stays unseen.
 
-`tell` is safe to repeat: a user is told once of each cause, however often its event is delivered.
+`notify` is safe to repeat: a user is notified once of each cause, however often its event is delivered.
 """
 
 import asyncio
@@ -12,13 +12,13 @@ import msgspec
 
 from domain.notification_rules import Recipient, decide
 from domain.post_channels import POST
-from domain.told_of import COMMENT, PERSON
+from domain.subject_channels import COMMENT, PERSON
 from protocol.notifications import Decision, NotificationCounted, NotificationCreated
-from senders.shown import notification
+from senders.view import notification
 from storage import notification_deliveries, notifications
 from storage.database import Transaction
 from storage.notification_deliveries import Channel, RecipientRow
-from storage.notifications import Cause, NotificationRow, ToldRow
+from storage.notifications import Cause, NotificationRow, NotifiedRow
 from storage.snowflakes import minted_at
 from workers.job import Job, Tools
 
@@ -26,49 +26,49 @@ PAGE = 500
 OLDEST = timedelta(days=90)  # older causes have been deleted, so a replay must not find their events
 
 
-async def tell(job: Job, cause: Cause, user_ids: Sequence[int]) -> None:
-    """Notify these users of the cause, each once. Users who may not see it, or hide its actor, are left out.
+async def notify(job: Job, cause: Cause, user_ids: Sequence[int]) -> None:
+    """Notify each of the users once of the cause. Users who may not see it, or who hide its actor, are left out.
 
-    A repeated event notifies nobody; it pushes again what it has created lately.
+    A repeated event creates no notifications. It pushes again those that it created in the last ten minutes.
     """
     if minted_at(job.event_id) < datetime.now(UTC) - OLDEST:
         return
-    asked = list(dict.fromkeys(user_ids))
-    for start in range(0, len(asked), PAGE):
-        await _tell_page(job, cause, asked[start : start + PAGE])
+    distinct = list(dict.fromkeys(user_ids))
+    for start in range(0, len(distinct), PAGE):
+        await _notify_page(job, cause, distinct[start : start + PAGE])
 
 
-async def _tell_page(job: Job, cause: Cause, user_ids: list[int]) -> None:
+async def _notify_page(job: Job, cause: Cause, user_ids: list[int]) -> None:
     tools = job.tools
     online = await tools.locations.online(user_ids)
     async with tools.database.transaction() as tx:
-        told = [row for row in await _notify(job, tx, cause, user_ids) if row["place"] == "list"]
-        if not told:
+        rows = [row for row in await _store(job, tx, cause, user_ids) if row["place"] == "list"]
+        if not rows:
             return
-        users = await load_recipients(tx, [row["user_id"] for row in told])
-        told = [row for row in told if row["user_id"] in users]  # a suspended user finds it later
-        await _schedule(tools, tx, cause, [row for row in told if row["is_new"]], users, online)
-        here = [row for row in told if row["user_id"] in online and users[row["user_id"]].wants(cause.kind, "socket")]
-        shown = await notifications.load_shown(tx, [(row["user_id"], row["notification_id"]) for row in here])
+        users = await load_recipients(tx, [row["user_id"] for row in rows])
+        rows = [row for row in rows if row["user_id"] in users]  # a suspended user finds it later
+        await _schedule(tools, tx, cause, [row for row in rows if row["is_new"]], users, online)
+        pushed = [row for row in rows if row["user_id"] in online and users[row["user_id"]].wants(cause.kind, "socket")]
+        shown = await notifications.load_shown(tx, [(row["user_id"], row["notification_id"]) for row in pushed])
         counts = await notifications.unseen_counts(tx, [row["user_id"] for row in shown])
     await asyncio.gather(
         *(_push(tools, cause, row, users[row["user_id"]].locale, counts[row["user_id"]]) for row in shown)
     )
 
 
-async def _notify(job: Job, tx: Transaction, cause: Cause, user_ids: list[int]) -> list[ToldRow]:
+async def _store(job: Job, tx: Transaction, cause: Cause, user_ids: list[int]) -> list[NotifiedRow]:
     if job.is_repeated:
-        return await notifications.told_lately(tx, job.event_id, cause, user_ids)
+        return await notifications.notified_lately(tx, job.event_id, cause, user_ids)
     return await notifications.notify(tx, job.event_id, cause, user_ids, [job.tools.ids.mint() for _ in user_ids])
 
 
 async def _schedule(
-    tools: Tools, tx: Transaction, cause: Cause, told: list[ToldRow], users: dict[int, Recipient], online: set[int]
+    tools: Tools, tx: Transaction, cause: Cause, rows: list[NotifiedRow], users: dict[int, Recipient], online: set[int]
 ) -> None:
     """Decide about each new notification, and schedule what is sent later."""
     decided: dict[int, list[Decision]] = {}
     due: list[tuple[int, Channel, int, datetime]] = []
-    for row in told:
+    for row in rows:
         to = users[row["user_id"]]
         rulings = decide(cause.kind, to, tools.delays, tools.now(), is_online=to.user_id in online)
         decided[row["notification_id"]] = [ruling.shown() for ruling in rulings]

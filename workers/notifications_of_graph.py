@@ -5,11 +5,11 @@ from storage import graph
 from storage.notifications import Cause
 from workers.job import Job, consumes
 from workers.notification_lists import count, recheck
-from workers.notifications import tell
+from workers.notifications import notify
 
 
 @consumes(FollowChangedEvent, group="notifications")
-async def tell_of_follow(job: Job, event: FollowChangedEvent) -> None:
+async def notify_of_follow(job: Job, event: FollowChangedEvent) -> None:
     """A follow, a request or an acceptance that still stands; the end of a follow takes it out of its notification."""
     follower_id, followee_id = event.follower_id, event.followee_id
     follow = Cause("follow", "user", followee_id, follower_id)
@@ -18,11 +18,11 @@ async def tell_of_follow(job: Job, event: FollowChangedEvent) -> None:
         status = await graph.follow_status(tx, follower_id, followee_id)
     match (event.change, status):
         case ("requested", "pending"):
-            await tell(job, Cause("follow_request", "user", follower_id, follower_id), [followee_id])
+            await notify(job, Cause("follow_request", "user", follower_id, follower_id), [followee_id])
         case ("followed", "active"):
-            await tell(job, follow, [followee_id])
+            await notify(job, follow, [followee_id])
         case ("accepted", "active"):
-            await tell(job, Cause("acceptance", "user", followee_id, followee_id), [follower_id])
+            await notify(job, Cause("acceptance", "user", followee_id, followee_id), [follower_id])
 
 
 @consumes(BlockedEvent, group="notifications")

@@ -2,12 +2,12 @@
 -- KEYS 1 the node's users, then for each user: their hash, quiet, late.
 --   The hash has at:<node> for each node with the user (1: a socket is there; 0: the last one closed, in the grace period),
 --   idle:<node> (1 if no socket there has called for long), what the user chose (status, text, version), seen (s when
---   last seen), and what watchers were told last (shown, shown_text).
+--   last seen), and what was last pushed to watchers (shown, shown_text).
 --   quiet exists for a while after each push: no further push meanwhile. late exists while a push is due after it.
 -- ARGV 1 node, 2 ms between two pushes, 3 s all is kept, 4 s of grace period, then for each user: what (here, gone,
---   settle, set, tell, see presence/reports.py), user, status, text, version of both, 1 if they are idle on the node.
+--   settle, set, push, see presence/reports.py), user, status, text, version of both, 1 if they are idle on the node.
 -- Returns for each user: `now` and what to push (status, text, s when last seen); `late` and the ms after which the
--- caller sends `tell`; or `nothing`, if nothing has changed or another caller will send `tell`.
+-- caller sends `push`; or `nothing`, if nothing has changed or another caller will send `push`.
 local at, idle = 'at:' .. ARGV[1], 'idle:' .. ARGV[1]
 local now = redis.call('TIME')[1]
 
@@ -41,7 +41,7 @@ local function update(key, quiet, late, what, user, chosen_status, chosen_text, 
         set(at, nil)
         set(idle, nil)
         redis.call('SREM', KEYS[1], user)
-    elseif what == 'tell' then
+    elseif what == 'push' then
         redis.call('DEL', late)
     end
     if (what == 'set' or what == 'here') and tonumber(version) >= tonumber(fields.version or 0) then
@@ -74,7 +74,7 @@ local function update(key, quiet, late, what, user, chosen_status, chosen_text, 
     if shown ~= (fields.shown or 'offline') or text ~= (fields.shown_text or '') then
         set('shown', shown)
         set('shown_text', text)
-    elseif what ~= 'tell' then
+    elseif what ~= 'push' then
         return {'nothing'}
     end
     if redis.call('SET', quiet, 1, 'NX', 'PX', ARGV[2]) then

@@ -28,8 +28,8 @@ from channels.messages import (
     encode_push,
 )
 from channels.names import Names
+from channels.seen_pushes import SeenPushes
 from channels.subscriptions import SubscriptionFailed
-from channels.told import Told
 from protocol.notifications import NotificationCounted
 from protocol.posts import PostDeleted
 from protocol.room_chat import RoomReacted
@@ -201,10 +201,10 @@ async def test_a_push_that_is_not_kept_reaches_no_user_of_the_node_twice(node):
     assert [item.user_ids for item in node.items] == [[7, 8], [9]]
 
 
-def test_what_was_told_long_ago_is_forgotten():
-    told = Told(most=2)
-    assert [told.add("push", user_id) for user_id in (1, 2, 3, 1)] == [True, True, True, False]
-    assert [told.add("push", user_id) for user_id in (4, 5, 1, 5)] == [True, True, True, False]
+def test_pushes_seen_long_ago_are_forgotten():
+    seen = SeenPushes(most=2)
+    assert [seen.add("push", user_id) for user_id in (1, 2, 3, 1)] == [True, True, True, False]
+    assert [seen.add("push", user_id) for user_id in (4, 5, 1, 5)] == [True, True, True, False]
 
 
 async def test_a_push_beyond_the_bound_of_a_hold_is_reported_as_lost(node):

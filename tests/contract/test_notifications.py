@@ -13,7 +13,7 @@ from tests.contract.test_auth import PASSWORD, register
 from tests.contract.test_live_rooms import open_room
 from tests.people import Person
 from workers.job import Job
-from workers.notification_causes import tell_of_new_password
+from workers.notification_causes import notify_of_new_password
 
 
 async def notified(person: Person, **fields: object) -> dict:
@@ -366,10 +366,10 @@ async def test_a_push_that_was_lost_is_repeated_with_the_event(cluster: Cluster,
     event = SessionsEndedEvent(user_id=int(alice.id), session_ids=(), reason="password_changed")
     tools = cluster.workers.tools
     with pytest.raises(ConnectionError):
-        await tell_of_new_password(Job(event_id, replace(tools, broadcaster=Lost())), event)
+        await notify_of_new_password(Job(event_id, replace(tools, broadcaster=Lost())), event)
     assert alice.heard("notification.created") == []
     for _ in range(2):
-        await tell_of_new_password(Job(event_id, tools, is_repeated=is_repeated), event)
+        await notify_of_new_password(Job(event_id, tools, is_repeated=is_repeated), event)
     await cluster.settle(alice)
     assert len(alice.heard("notification.created")) == len(await listed(alice)) == 1
 

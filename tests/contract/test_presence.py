@@ -299,7 +299,7 @@ async def test_a_change_that_is_due_while_redis_is_away_is_pushed_later(cluster,
     watcher, mona = await person("watcher", node="b"), await person("mona")
     await watch(watcher, mona)
     await may_be_told(cluster, mona)
-    break_saying(cluster, monkeypatch, mona, "tell")
+    break_saying(cluster, monkeypatch, mona, "push")
     for status in ("busy", "away"):
         await mona.call("presence.set", status=status)
     assert await statuses(watcher, mona.id, "away") == ["busy", "away"]
@@ -405,7 +405,7 @@ async def test_typing_is_pushed_and_expires(person, short_typing):
 
 
 async def test_repeated_starting_and_stopping_of_typing_is_pushed_once(cluster, person, monkeypatch):
-    monkeypatch.setattr(typing_indicators, "TELL_AGAIN_AFTER_S", 60.0)
+    monkeypatch.setattr(typing_indicators, "PUSH_AGAIN_AFTER_S", 60.0)
     author, mona = await person("author"), await person("mona")
     post = await author.call("post.create", text="what do you think?")
     for each in (author, mona):

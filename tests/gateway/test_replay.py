@@ -8,7 +8,7 @@ from channels.kinds import Kind, Kinds
 from channels.members import Hiding, Members
 from channels.messages import FOR_GOOD, Written
 from channels.recovery import Claimed, Offset, WatchedChannel
-from domain.told_of import PERSON
+from domain.subject_channels import PERSON
 from gateway import replay as module
 from gateway.replay import Recovered, Replay
 from tests.channels.people import Socket, act, stage, user

@@ -130,7 +130,7 @@ class World:
     def went(self, user_id: int) -> None:
         self._step("went", user_id)
 
-    async def tell_node(self, node: str, control: object) -> None:
+    async def send_to_node(self, node: str, control: object) -> None:
         self._step("tell", node, control)
 
 

@@ -6,7 +6,7 @@ from channels.hooks import RecoveredClient
 from channels.messages import Written
 from channels.recovery import WatchedChannel
 from presence.presence_hooks import PresenceHooks
-from presence.shown import unknown
+from presence.view import unknown
 from protocol.presence import Presence
 from tests.channels.people import Socket, user
 

@@ -150,10 +150,10 @@ async def test_the_newest_report_of_a_user_replaces_one_that_waits(world: World)
     world.redis.go.clear()
     world.add((1, "here"))
     await turns()
-    world.add((2, "here"), (2, "tell"), (2, "gone"), (2, "tell"), (1, "set"))
+    world.add((2, "here"), (2, "push"), (2, "gone"), (2, "tell"), (1, "set"))
     assert world.reports.waiting == 3
     world.redis.go.set()
-    await world.comes_to([(1, "here")], [(2, "gone"), (2, "tell"), (1, "set")])
+    await world.comes_to([(1, "here")], [(2, "gone"), (2, "push"), (1, "set")])
 
 
 async def test_shards_do_not_wait_for_each_other(monkeypatch):
@@ -176,7 +176,7 @@ async def test_reports_that_redis_did_not_take_are_sent_again(world: World):
     """Redis may have the change already, so that its watchers are to be told in any case."""
     world.redis.failing = [RedisError("down")]
     world.add((1, "here"), (2, "gone"))
-    await world.comes_to([(1, "here"), (2, "gone")], [(1, "tell"), (2, "tell"), (1, "here"), (2, "gone")])
+    await world.comes_to([(1, "here"), (2, "gone")], [(1, "push"), (2, "tell"), (1, "here"), (2, "gone")])
     assert set(world.reports._left) == {2}
 
 
@@ -187,7 +187,7 @@ async def test_a_report_that_is_sent_again_does_not_replace_a_newer_one(world: W
     await turns()
     world.add((1, "gone"))
     world.redis.go.set()
-    await world.comes_to([(1, "here")], [(1, "gone"), (1, "tell")])
+    await world.comes_to([(1, "here")], [(1, "gone"), (1, "push")])
 
 
 async def test_reports_wait_before_they_are_sent_again(world: World, monkeypatch):
@@ -204,7 +204,7 @@ async def test_reports_are_sent_also_after_an_unexpected_error(world: World):
     world.add((1, "here"))
     await until(lambda: not world.is_sending)
     world.add((2, "here"))
-    await world.comes_to([(1, "here")], [(1, "tell"), (2, "here")])
+    await world.comes_to([(1, "here")], [(1, "push"), (2, "here")])
 
 
 # ---------------------------------------------------------------------------------------------- the grace period
@@ -234,7 +234,7 @@ async def test_what_else_is_reported_does_not_restart_the_grace_period(world: Wo
     monkeypatch.setattr(module, "GRACE_S", 0.001)
     world.add((1, "gone"))
     await until(lambda: not world.is_sending and bool(world.redis.batches))
-    world.add((1, "tell"))
+    world.add((1, "push"))
     await until(lambda: (1, "settle") in world.sent)
 
 
@@ -242,9 +242,9 @@ async def test_a_user_who_came_back_while_the_leaving_was_reported_is_not_waited
     world.redis.go.clear()
     world.add((1, "gone"), (2, "gone"))
     await turns()
-    world.add((1, "here"), (2, "tell"))
+    world.add((1, "here"), (2, "push"))
     world.redis.go.set()
-    await world.comes_to([(1, "gone"), (2, "gone")], [(1, "here"), (2, "tell")])
+    await world.comes_to([(1, "gone"), (2, "gone")], [(1, "here"), (2, "push")])
     assert set(world.reports._left) == {2}
 
 
@@ -270,7 +270,7 @@ async def test_watchers_are_told_later_of_a_change_whose_answer_was_lost(world: 
     world.redis.failing = [error]
     with pytest.raises(type(error)):
         await world.reports.send("here", [Report(1, "set", BUSY), Report(2, "set")])
-    await world.comes_to([(1, "set"), (2, "set")], [(1, "tell"), (2, "tell")])
+    await world.comes_to([(1, "set"), (2, "set")], [(1, "push"), (2, "tell")])
 
 
 async def test_the_users_of_a_node_are_those_of_all_shards():
@@ -320,10 +320,10 @@ async def test_watchers_are_told_of_each_change_that_is_due(world: World):
 
 @pytest.mark.parametrize(("wait_ms", "is_told"), [(1, True), (int(WAIT_S * 1_000), False)])
 async def test_watchers_are_told_once_a_change_is_due(world: World, wait_ms: int, is_told: bool):
-    world.redis.outcomes = {(1, "set"): [b"late", wait_ms], (1, "tell"): [b"now", b"busy", b"", b""]}
+    world.redis.outcomes = {(1, "set"): [b"late", wait_ms], (1, "push"): [b"now", b"busy", b"", b""]}
     await world.reports.send("here", [Report(1, "set"), Report(2, "set")])
     if is_told:
-        await world.comes_to([(1, "set"), (2, "set")], [(1, "tell")])
+        await world.comes_to([(1, "set"), (2, "set")], [(1, "push")])
         assert [channel for channel, *_ in world.broadcaster.told] == ["presence:1"]
     else:
         await asyncio.sleep(0.002)
@@ -333,9 +333,9 @@ async def test_watchers_are_told_once_a_change_is_due(world: World, wait_ms: int
 @pytest.mark.parametrize("how", ["at once", "later"])
 async def test_a_push_that_failed_is_told_again(world: World, how: str):
     world.broadcaster.failing = [how]
-    world.redis.outcomes = {(user, what): [b"now", b"busy", b"", b""] for user in (1, 2) for what in ("set", "tell")}
+    world.redis.outcomes = {(user, what): [b"now", b"busy", b"", b""] for user in (1, 2) for what in ("set", "push")}
     with pytest.raises(RedisError):
         await world.reports.send("here", [Report(1, "set"), Report(2, "set"), Report(3, "set")])
-    await world.comes_to([(1, "set"), (2, "set"), (3, "set")], [(1, "tell"), (2, "tell")])
+    await world.comes_to([(1, "set"), (2, "set"), (3, "set")], [(1, "push"), (2, "tell")])
     told = ["presence:1", "presence:2"]
     assert [channel for channel, *_ in world.broadcaster.told] == (told if how == "at once" else 2 * told)

@@ -126,7 +126,7 @@ async def test_a_second_report_that_a_user_left_does_not_change_when(redis: Redi
     assert await redis.field("seen") == "1"
 
 
-@pytest.mark.parametrize("what", ["set", "tell"])
+@pytest.mark.parametrize("what", ["set", "push"])
 async def test_other_updates_of_a_user_who_left_do_not_end_the_wait(redis: Redis, what: str):
     await redis.here()
     await redis.later("gone")
@@ -169,7 +169,7 @@ async def test_a_choice_is_shown_and_kept(redis: Redis):
     assert await redis.later("set", status="busy", text="cooking", version=1) == ["now", "busy", "cooking", ""]
     assert await redis.later("set", status="away", text="cooking", version=2) == ["now", "away", "cooking", ""]
     assert await redis.later("set", status="away", text="eating", version=3) == ["now", "away", "eating", ""]
-    assert await redis.later("tell") == ["now", "away", "eating", ""]
+    assert await redis.later("push") == ["now", "away", "eating", ""]
     assert "seen" not in await redis.fields()
 
 
@@ -183,15 +183,15 @@ async def test_a_choice_of_an_offline_user_is_shown_when_they_come(redis: Redis)
 async def test_an_older_choice_never_replaces_a_newer_one(redis: Redis, what: str, version: int, shown: str):
     await redis.here(status="busy", version=2)
     await redis.later(what, status="away", version=version)
-    assert (await redis.later("tell"))[1] == shown
+    assert (await redis.later("push"))[1] == shown
 
 
 async def test_only_choices_and_arrivals_carry_a_choice(redis: Redis):
     await redis.here(status="busy")
     await redis.here("b", status="busy")
-    for what in ("gone", "settle", "tell"):
+    for what in ("gone", "settle", "push"):
         await redis.later(what, status="away", text="ignored", version=9)
-    assert await redis.later("tell") == ["now", "busy", "", await redis.field("seen")]
+    assert await redis.later("push") == ["now", "busy", "", await redis.field("seen")]
 
 
 # ---------------------------------------------------------------------------------------------- invisible
@@ -245,8 +245,8 @@ async def test_changes_soon_after_a_push_are_pushed_together_later(redis: Redis)
 async def test_the_later_push_tells_the_newest_state(redis: Redis):
     await redis.soon("here", status="online")
     await redis.soon("set", status="busy")
-    assert (await redis.soon("tell"))[0] == "late"
+    assert (await redis.soon("push"))[0] == "late"
     await redis("DEL", redis.quiet)
-    assert await redis.soon("tell") == ["now", "busy", "", ""]
+    assert await redis.soon("push") == ["now", "busy", "", ""]
     assert await redis("EXISTS", redis.late) == 0
     assert (await redis.soon("set", status="away"))[0] == "late"

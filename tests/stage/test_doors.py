@@ -226,7 +226,7 @@ async def test_a_user_who_leaves_while_redis_is_away_has_left(cluster, person):
     async with cut(cluster.node_b):
         await mona.answer("room.leave", {"room_id": room_id})
         async with asyncio.timeout(WAIT_S):
-            while not cluster.node_b.parts.services.attendance._unsaid:
+            while not cluster.node_b.parts.services.attendance._unreported:
                 await asyncio.sleep(0.01)
     assert await soon(lambda: count(host, room_id), 1) == 1
 

@@ -191,7 +191,7 @@ async def test_hands_are_pushed_although_the_first_attempt_fails(cluster, person
     await mona.call("room.join", room_id=room_id)
     await cluster.settle(host)
     await calm(host, room_id)
-    break_once(monkeypatch, view, "tell")
+    break_once(monkeypatch, view, "publish")
     await mona.call("room.raise_hand", room_id=room_id, raised=True)
     while ids((await host.expect("room.updated"))["room"]["hands"]) != [mona.id]:
         continue

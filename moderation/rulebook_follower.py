@@ -1,8 +1,7 @@
-"""The rulebook in force on this process, which follows that of the database.
+"""Keeps this process's rulebook up to date with the database.
 
-A process asks for the version of the book every second, and at once when a call of its own has changed it. It serves
-with the last book while a new one is built, in a thread, or while the database does not answer; nothing can be
-published then anyway.
+A process reads the version of the rulebook every second, and at once after one of its own calls has changed it. While a
+thread builds a new rulebook, or while the database does not answer, the process uses the last one.
 """
 
 import asyncio
@@ -26,7 +25,7 @@ VERSION = Gauge("daira_rulebook_version", "The version of the rulebook that this
 log = structlog.get_logger()
 
 
-class StandingBook:
+class RulebookFollower:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._woken = asyncio.Event()

@@ -1,7 +1,7 @@
-"""Channels that no socket joins: they name what a push tells of, so that a replay leaves out what is withheld since.
+"""Channels that name the subject of a push: a comment, a chat message, a file or a person. No socket joins them.
 
-A push names the comment, the chat message, the file or the person that it shows. A client that reconnects gets it only
-if its user may still see that: moderation may have removed it meanwhile, or banned the person.
+A client that reconnects gets a missed push only if its user may still see the subject: moderation may have removed the
+subject in the meantime, or banned the person.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Notifications as their user sees them, in the app and on devices."""
+"""Notifications as users see them, in the app and on devices."""
 
 from collections.abc import Mapping, Sequence
 

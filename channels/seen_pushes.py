@@ -1,9 +1,9 @@
-"""Pushes to users that Redis does not keep: this node drops those that it has lately told, if a worker repeats them."""
+"""Drops repeated pushes to users that are in no inbox: this node remembers which ones it has delivered lately."""
 
 MOST = 25_000
 
 
-class Told:
+class SeenPushes:
     """Remembers at least the last `most` pairs of push and user, at most twice as many."""
 
     def __init__(self, most: int = MOST) -> None:
@@ -12,7 +12,7 @@ class Told:
         self._older: set[tuple[str, int]] = set()
 
     def add(self, push_id: str, user_id: int) -> bool:
-        """Returns whether it is new."""
+        """Return whether the pair is new."""
         pair = push_id, user_id
         if pair in self._newer or pair in self._older:
             return False
