@@ -29,22 +29,30 @@ CREATE OR REPLACE FUNCTION hash_of(bytes bytea) RETURNS bit
     LANGUAGE sql IMMUTABLE
     RETURN ('x' || encode(bytes, 'hex'))::bit(64);
 
--- Reasons for which other files were removed that differ from this hash in at most 10 of 64 bits. Of such a pair, one of
--- the four parts differs in at most 2 bits: indexes find all that do, with 137 looks at each.
+-- The hash of the same picture in a mirror, but for a few bits: waves of odd numbers along a row change their sign, which
+-- are every second bit.
+CREATE OR REPLACE FUNCTION mirrored(hash bit) RETURNS bit
+    LANGUAGE sql IMMUTABLE
+    RETURN hash # x'5555555555555555';
+
+-- Reasons for which other files were removed whose hash differs from this one, or from its mirrored one, in at most 10 of
+-- 64 bits. Of such a pair, one of the four parts differs in at most 2 bits: indexes find all that do, with 137 looks at
+-- each part.
 CREATE OR REPLACE FUNCTION reasons_near(asked bit, but bigint) RETURNS SETOF text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH flips AS MATERIALIZED (
         SELECT (1 << one) | (1 << other) AS bits FROM generate_series(0, 15) one, generate_series(0, 15) other
         WHERE one <= other UNION ALL SELECT 0
     ), wanted AS MATERIALIZED (
-        SELECT p[1] # bits AS a, p[2] # bits AS b, p[3] # bits AS c, p[4] # bits AS d FROM flips, parts_of_hash(asked) p
+        SELECT seen.hash, p[1] # bits AS a, p[2] # bits AS b, p[3] # bits AS c, p[4] # bits AS d
+        FROM flips, (VALUES (asked), (mirrored(asked))) seen (hash), parts_of_hash(seen.hash) p
     )
     SELECT DISTINCT near.reason FROM wanted w CROSS JOIN LATERAL (
         SELECT r.reason, r.hash, r.media_id FROM removed_hashes r WHERE r.parts[1] = w.a
         UNION ALL SELECT r.reason, r.hash, r.media_id FROM removed_hashes r WHERE r.parts[2] = w.b
         UNION ALL SELECT r.reason, r.hash, r.media_id FROM removed_hashes r WHERE r.parts[3] = w.c
         UNION ALL SELECT r.reason, r.hash, r.media_id FROM removed_hashes r WHERE r.parts[4] = w.d) near
-    WHERE bit_count(near.hash # asked) <= 10 AND near.media_id <> but
+    WHERE bit_count(near.hash # w.hash) <= 10 AND near.media_id <> but
 $$;
 
 -- Reasons for which files were removed that look like one of these files of the viewer.

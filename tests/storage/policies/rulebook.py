@@ -39,5 +39,5 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
 TO_WORKERS = {"forget_texts", "flagged_content"}
 INTERNAL = TO_WORKERS | {
     "change_rulebook", "pace_of", "repeats_of", "media_hashed", "remember_removed", "parts_of_hash", "hash_of",
-    "reasons_near",
+    "reasons_near", "mirrored",
 }  # fmt: skip
