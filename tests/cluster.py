@@ -26,6 +26,7 @@ from storage.database import Database
 from storage.migrating import migrate
 from storage.redis import Redis
 from storage.redis_streams import RedisStreams
+from tests.lent_connections import LentConnections
 from tests.patience import WAIT_S
 from tests.people import HAS_JAVASCRIPT, NO_JAVASCRIPT, DrivenPerson, Driver, Person, PythonPerson
 from workers.media_lanes import LANES
@@ -58,6 +59,7 @@ class Cluster:
         self._stacks: dict[str, AsyncExitStack] = {}
         self._closing = AsyncExitStack()
         self._people: list[Person] = []
+        self._lent = LentConnections()
         self._suffixes = itertools.count()
         self._run = "".join(random.sample("0123456789abcdef", 6))  # no letter thrice: folding shortens that
 
@@ -127,6 +129,7 @@ class Cluster:
         self._closing.push_async_callback(self.workers.stop)
 
     async def stop(self) -> None:
+        self._lent.close()
         await self._closing.aclose()
         self.embedded.erase()
 
@@ -261,10 +264,10 @@ class Cluster:
 
     async def owner(self) -> Any:
         """Return a connection as the owner of the tables, which bypasses all policies."""
-        return await asyncpg.connect(self.servers.postgres_url("daira_owner"))
+        return await self._lent.borrow(self.servers.postgres_url("daira_owner"))
 
     async def as_app(self, viewer_id: str | int) -> Any:
         """Return a connection with the application's role and that viewer."""
-        connection = await asyncpg.connect(self.servers.postgres_url("daira_app"))
+        connection = await self._lent.borrow(self.servers.postgres_url("daira_app"))
         await connection.execute("SELECT set_config('app.user_id', $1, false)", str(viewer_id))
         return connection
