@@ -150,7 +150,7 @@ async def test_the_newest_report_of_a_user_replaces_one_that_waits(world: World)
     world.redis.go.clear()
     world.add((1, "here"))
     await turns()
-    world.add((2, "here"), (2, "push"), (2, "gone"), (2, "tell"), (1, "set"))
+    world.add((2, "here"), (2, "push"), (2, "gone"), (2, "push"), (1, "set"))
     assert world.reports.waiting == 3
     world.redis.go.set()
     await world.comes_to([(1, "here")], [(2, "gone"), (2, "push"), (1, "set")])
@@ -176,7 +176,7 @@ async def test_reports_that_redis_did_not_take_are_sent_again(world: World):
     """Redis may have the change already, so that its watchers are to be told in any case."""
     world.redis.failing = [RedisError("down")]
     world.add((1, "here"), (2, "gone"))
-    await world.comes_to([(1, "here"), (2, "gone")], [(1, "push"), (2, "tell"), (1, "here"), (2, "gone")])
+    await world.comes_to([(1, "here"), (2, "gone")], [(1, "push"), (2, "push"), (1, "here"), (2, "gone")])
     assert set(world.reports._left) == {2}
 
 
@@ -270,7 +270,7 @@ async def test_watchers_are_told_later_of_a_change_whose_answer_was_lost(world: 
     world.redis.failing = [error]
     with pytest.raises(type(error)):
         await world.reports.send("here", [Report(1, "set", BUSY), Report(2, "set")])
-    await world.comes_to([(1, "set"), (2, "set")], [(1, "push"), (2, "tell")])
+    await world.comes_to([(1, "set"), (2, "set")], [(1, "push"), (2, "push")])
 
 
 async def test_the_users_of_a_node_are_those_of_all_shards():
@@ -336,6 +336,6 @@ async def test_a_push_that_failed_is_told_again(world: World, how: str):
     world.redis.outcomes = {(user, what): [b"now", b"busy", b"", b""] for user in (1, 2) for what in ("set", "push")}
     with pytest.raises(RedisError):
         await world.reports.send("here", [Report(1, "set"), Report(2, "set"), Report(3, "set")])
-    await world.comes_to([(1, "set"), (2, "set"), (3, "set")], [(1, "push"), (2, "tell")])
+    await world.comes_to([(1, "set"), (2, "set"), (3, "set")], [(1, "push"), (2, "push")])
     told = ["presence:1", "presence:2"]
     assert [channel for channel, *_ in world.broadcaster.told] == (told if how == "at once" else 2 * told)
