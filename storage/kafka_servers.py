@@ -99,5 +99,6 @@ async def reaching() -> AsyncIterator[None]:
     """Turn errors of Kafka, and no answer, into EventLogUnavailable."""
     try:
         yield
-    except (KafkaError, OSError) as error:  # TimeoutError among them
+    # TimeoutError is an OSError. aiokafka asserts that it knows a broker, but a cluster just back may name none.
+    except (KafkaError, OSError, AssertionError) as error:
         raise EventLogUnavailable(f"Kafka: {str(error) or type(error).__name__}") from error

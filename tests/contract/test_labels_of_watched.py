@@ -58,6 +58,7 @@ async def test_a_minor_who_watches_a_labelled_post_is_told_that_it_is_gone(
 
     await moderator.undo(decision)
     await child.expect("feed.added", post_id=post)
+    await cluster.settle()  # who watched it before is told, too
     assert post in [item["post"]["id"] for item in await child.own_feed(mode="latest")]
     await child.call("post.watch", post_id=post)
     await edit(alice, post, "dressed")
