@@ -179,6 +179,7 @@ async def test_a_user_who_turns_out_to_be_a_minor_leaves_what_minors_must_not_se
     bob, _ = await register(cluster, birth_date="1990-05-05")
     labelled, kept = [(await alice.call("post.create", text="open"))["id"] for _ in range(2)]
     await label(moderator, "post", labelled, "sexual")
+    await cluster.settle()
     await bob.call("post.watch", post_id=labelled)
     await bob.call("account.correct_birth_date", birth_date=years_ago(14))
     await bob.call("post.watch", post_id=kept)
