@@ -133,7 +133,7 @@ clients: $(CLIENTS) ## build the drivers of the official clients for the tests; 
 
 deploy-tools: $(DEPLOY_TOOLS) ## build what the tests of deploy/ need; needs Go, Debian, libevent-dev
 
-run: .venv/installed ## run everything on this machine: servers, gateway, workers, demo data
+run: .venv/installed ## run everything on this machine: servers, gateway, workers, demo users
 	@$(VENV)/daira up --demo
 
 test: .venv/installed-dev .venv/livekit-$(LIVEKIT) $(KAFKA) $(OPENSEARCH) $(CLIENTS) $(DEPLOY_TOOLS) ## run all tests with coverage; ARGS="path" runs some
@@ -148,10 +148,10 @@ endif
 chaos: .venv/installed-dev $(KAFKA) $(VENV)/pgbouncer ## stop, pause and cut off each part of the whole system for a minute under load; needs root; ARGS="--seconds 10"
 	@$(VENV)/python -m tests.topology $(ARGS)
 
-mutants: .venv/installed-dev ## put small faults into a copy, which tests must notice; ARGS="--seed 7 --minutes 20 --module channels/recovery"
+mutants: .venv/installed-dev ## mutation testing: change a copy of the code, which tests must detect; ARGS="--seed 7 --minutes 20 --module channels/recovery"
 	@nice $(VENV)/python -m tests.mutants $(ARGS)
 
-check: .venv/installed-dev ## check format, lint, types, import layers, migrations, and that the lock is complete
+check: .venv/installed-dev ## check format, lint, types, import layers, migrations and the lock of dependencies
 	@$(VENV)/ruff format --check .
 	@$(VENV)/ruff check .
 	@$(VENV)/mypy
@@ -165,7 +165,7 @@ migrations: .venv/installed-dev ## migrate tables with a million rows while othe
 fresh: ## install and test on new Debian systems; needs root and debootstrap; ARGS="trixie" selects one
 	@$(PYTHON) tests/installing/fresh.py $(ARGS)
 
-format: .venv/installed-dev ## format the code and apply lint's automatic fixes
+format: .venv/installed-dev ## format the code and apply automatic fixes of lint
 	@$(VENV)/ruff format .
 	@$(VENV)/ruff check --fix .
 
@@ -175,10 +175,10 @@ schema: .venv/installed ## write the client contract: AsyncAPI, JSON Schemas, Ty
 erasure: .venv/installed ## write the SQL of exports and erasures from the registry of personal data
 	@$(VENV)/python -m storage.personal_data_sql
 
-dashboards: ## write the dashboards of Grafana from the table of their panels
+dashboards: ## write Grafana's dashboards from deploy/grafana/panels.py
 	@$(PYTHON) deploy/grafana/dashboards.py
 
-lock: .venv/installed-dev ## write new locks: pinned and hashed requirements
+lock: .venv/installed-dev ## resolve the dependencies again, and write the locks
 	@$(LOCK) --extra build -o requirements.txt
 	@$(LOCK) --extra build --extra tracing --extra sentry --extra evaluation --extra learning --extra dev -c requirements.txt -o requirements-dev.txt
 	@$(LOCK) --extra build --extra tracing --extra sentry --extra learning -c requirements-dev.txt -o deploy/requirements.txt \
@@ -188,7 +188,7 @@ lock: .venv/installed-dev ## write new locks: pinned and hashed requirements
 outdated: .venv/installed-dev ## list pins that have newer releases
 	@$(PIP) list --outdated --exclude pip
 
-bench: .venv/installed-dev $(KAFKA) ## measure calls and fan-out against their bare SQL and Redis cost; then fairness, overload, chats, traces, events, rules, cases, decisions, rooms, presence and media
+bench: .venv/installed-dev $(KAFKA) ## run all benchmarks but those of bench-realtime: calls and fan-out beside bare SQL and Redis, fairness, overload, media …
 	@$(VENV)/python -m bench
 	@$(VENV)/python -m bench.conversations
 	@$(VENV)/python -m bench.media
@@ -204,10 +204,10 @@ bench: .venv/installed-dev $(KAFKA) ## measure calls and fan-out against their b
 	@$(VENV)/python -m bench.realtime --rounds 1 --docs .bench \
 		--only room-join --only room-message --only presence --only presence-flood $(ARGS)
 
-bench-realtime: .venv/installed-dev bench/realtime/peers/node/node_modules/.installed $(RUST_PEER) ## measure the gateway and its peers in one run
+bench-realtime: .venv/installed-dev bench/realtime/peers/node/node_modules/.installed $(RUST_PEER) ## compare the gateway with other Socket.IO servers in one run
 	@$(VENV)/python -m bench.realtime $(ARGS)
 
-picture: .venv/installed-dev ## take docs/page.webp, the README's picture, from a running `make run`; needs Chromium
+picture: .venv/installed-dev ## take the README's screenshot from a running `make run`; needs Chromium
 	@$(VENV)/python -m tests.page.picture http://127.0.0.1:8000/
 
 clean: ## remove the virtual environment and all local data

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 Folder = Annotated[Path, typer.Argument(help="the folder of the backup", metavar="DIR")]
-Jobs = Annotated[int, typer.Option(min=1, max=64, help="tables that are read or written at once")]
+Jobs = Annotated[int, typer.Option(min=1, max=64, help="number of tables that are read or written at once")]
 
 
 def backup(
@@ -23,7 +23,7 @@ def backup(
         Path | None, typer.Option(help="write the time of success into this file, for node_exporter", metavar="FILE")
     ] = None,
 ) -> None:
-    """Back up the database and the bucket into a new folder, while all runs. Restore with `daira restore`."""
+    """Back up the database and the bucket into a new folder; processes may run. Restore with `daira restore`."""
     from gateway.backup_folder import BackupFolder
     from gateway.backup_work import make_backup, write_metrics
 
@@ -36,7 +36,7 @@ def backup(
 
 
 def restore(folder: Folder, jobs: Jobs = 2) -> None:
-    """Restore a backup into an empty database and the bucket, while nothing runs. Then check counts and files."""
+    """Restore a backup into an empty database and the bucket; no process may run. Then check counts and files."""
     from gateway.backup_folder import BackupFolder
     from gateway.backup_work import restore_backup
 
@@ -48,7 +48,7 @@ def restore(folder: Folder, jobs: Jobs = 2) -> None:
 
 
 def check_backup(folder: Folder) -> None:
-    """Compare a backup's files with their sums. Exits with 1 if some differ."""
+    """Compare a backup's files with their checksums. Exits with 1 if some differ."""
     from gateway.backup_folder import BackupFolder
     from gateway.backup_work import find_faults
 

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 BATCH = 500  # targets
 RETRY_S = 0.05
 
-app = command_group("Compare what is stored twice.")
+app = command_group("Check counts, files, backups and the audit trail for differences.")
 
 
 @app.command("counts")
 def check_counts(
-    repair: Annotated[bool, typer.Option("--repair", help="make each count what its rows say")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="set each count to the number of its rows")] = False,
 ) -> None:
-    """Compare the counts of posts and comments with their rows, also while all runs. Exits with 1 if some differ."""
+    """Compare the counts of posts and comments with their rows; processes may run. Exits with 1 if some differ."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -38,10 +38,10 @@ def check_counts(
 @app.command("media")
 def check_media(
     repair: Annotated[
-        bool, typer.Option("--repair", help="delete objects without files, and let files without theirs fail")
+        bool, typer.Option("--repair", help="delete objects without files, and mark files without objects as failed")
     ] = False,
 ) -> None:
-    """Compare files of users with the object store, also while all runs. Exits with 1 if they differ."""
+    """Compare users' files with the objects in the store; processes may run. Exits with 1 if they differ."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from gateway.media_check import compare_media
@@ -57,13 +57,13 @@ def check_media(
 @app.command("audit")
 def check_audit(
     earlier: Annotated[
-        str | None, typer.Option("--earlier", metavar="PLACE:HASH", help="a head that this command printed before")
+        str | None, typer.Option("--earlier", metavar="PLACE:HASH", help="the head that an earlier run printed")
     ] = None,
 ) -> None:
-    """Compare the audit trail with its chain of hashes. Exits with 1 at the first row that is not as it was sealed.
+    """Compare the audit trail with its chain of hashes. Exits with 1 at the first row that has changed since.
 
-    Keep the head that it prints on another system: with `--earlier`, it also notices if the chain's end was cut off or
-    the whole chain was written anew.
+    Keep the head that it prints on another system: with `--earlier`, it also detects a chain that was truncated or
+    rewritten.
     """
     from storage.audit_chain import ChainHead
 
@@ -121,7 +121,7 @@ async def compare_counts(settings: "Settings", progress: "Progress", *, repair: 
 
 
 async def _fold(database: "Database") -> None:
-    """Fold what the repair has noted: perhaps no worker runs."""
+    """Fold the changes that the repair has inserted, because there may be no worker that does it."""
     from storage import counts
 
     folded = BATCH

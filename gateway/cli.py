@@ -40,26 +40,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(checks.app, name="check")
-app.add_typer(dead_letters.app, name="dead-letters")
-app.add_typer(evaluations.app, name="eval")
-app.add_typer(records.app, name="log")
-app.add_typer(learning.app, name="learn")
-app.add_typer(sealing.app, name="keys")
-app.add_typer(moderation.app, name="moderation")
-app.add_typer(search_index.app, name="search")
-app.command("notify")(system_messages.notify)
-app.command("top")(top.top)
-app.command("backup")(backups.backup)
-app.command("restore")(backups.restore)
-checks.app.command("backup")(backups.check_backup)
 
 
 @app.command()
 def up(
     with_demo: Annotated[bool, typer.Option("--demo/--no-demo", help="add demo users on the first start")] = False,
     event_log: Annotated[
-        Literal["redis", "kafka"], typer.Option(help="where events wait for workers; Kafka needs `make kafka`")
+        Literal["redis", "kafka"],
+        typer.Option(help="the event log between relay and workers; Kafka needs `make kafka`"),
     ] = "redis",
 ) -> None:
     """Run everything on this machine: servers, gateway, workers."""
@@ -94,7 +82,7 @@ def erase() -> None:
         EmbeddedServers(settings.data_dir).erase()
     except EmbeddedError as error:
         fail(str(error))
-    screen.print(f"{settings.data_dir} is gone")
+    screen.print(f"{settings.data_dir} was deleted")
 
 
 @app.command()
@@ -149,7 +137,7 @@ def migrate() -> None:
 
 @app.command()
 def limits() -> None:
-    """List all rate limits: what they count, the variables that change them, and what is in force."""
+    """List all rate limits: what they count, their variables, and the current values."""
     from gateway import rates
     from gateway.settings import SettingsError
 
@@ -166,9 +154,11 @@ def limits() -> None:
 @app.command()
 def seed(
     users: Annotated[int, typer.Option("--users", "--people", min=2, max=1_000_000, help="number of users")] = 200,
-    posts: Annotated[int | None, typer.Option(min=1, max=10_000_000, help="number of posts; 5 a user")] = None,
+    posts: Annotated[
+        int | None, typer.Option(min=1, max=10_000_000, help="number of posts; default: 5 for each user")
+    ] = None,
 ) -> None:
-    """Add demo users who follow each other and have posted, and index all of it for search."""
+    """Add demo users with follows and posts, and index them for search."""
     from rich.progress import BarColumn, Progress, TextColumn
 
     from gateway import demo
@@ -189,7 +179,7 @@ def seed(
 
 @app.command()
 def suspend(username: str) -> None:
-    """Suspend a user. Their sessions and sockets end at once, and they may appeal."""
+    """Suspend a user, and end the user's sessions and sockets at once. The user may appeal."""
     from gateway import processes
 
     run(processes.set_suspended(load_settings(), username, suspended=True))
@@ -198,7 +188,7 @@ def suspend(username: str) -> None:
 
 @app.command()
 def unsuspend(username: str) -> None:
-    """Undo all suspensions and bans of a user, who signs in again."""
+    """Undo all suspensions and bans of a user. The user must sign in again."""
     from gateway import processes
 
     run(processes.set_suspended(load_settings(), username, suspended=False))
@@ -221,7 +211,9 @@ def role(
 def token(
     username: str,
     create: Annotated[bool, typer.Option(help="create the user if there is none")] = False,
-    count: Annotated[int, typer.Option(min=0, max=1_000_000, help="USERNAME_1 … USERNAME_N, one token each")] = 0,
+    count: Annotated[
+        int, typer.Option(min=0, max=1_000_000, help="print tokens of USERNAME_1 … USERNAME_N instead")
+    ] = 0,
     hours: Annotated[float, typer.Option(min=0.01, max=720, help="lifetime of the token")] = 24.0,
 ) -> None:
     """Print access tokens, one per line."""
@@ -231,7 +223,7 @@ def token(
 
 @app.command("export-keys")
 def export_keys() -> None:
-    """Print the public keys (Ed25519) of archives of `account.export`, each with its id. The first one signs."""
+    """Print the public keys (Ed25519) that verify archives of `account.export`, with their ids. The first one signs."""
     from gateway.wiring import build_export_keys
 
     for key in build_export_keys(load_settings()):
@@ -243,7 +235,7 @@ def call(
     method: str,
     argument: Annotated[str, typer.Argument(help="one JSON object")] = "{}",
     as_user: Annotated[str | None, typer.Option("--as", metavar="USERNAME", help="the calling user")] = None,
-    url: Annotated[str | None, typer.Option(help="of the node; default: DAIRA_HOST and DAIRA_PORT")] = None,
+    url: Annotated[str | None, typer.Option(help="address of the node; default: DAIRA_HOST and DAIRA_PORT")] = None,
 ) -> None:
     """Make one call over a real socket, as a user or anonymously."""
     from gateway import client
@@ -263,7 +255,7 @@ def call(
 @app.command()
 def watch(
     as_user: Annotated[str, typer.Option("--as", metavar="USERNAME", help="the user whose pushes to print")],
-    url: Annotated[str | None, typer.Option(help="of the node; default: DAIRA_HOST and DAIRA_PORT")] = None,
+    url: Annotated[str | None, typer.Option(help="address of the node; default: DAIRA_HOST and DAIRA_PORT")] = None,
 ) -> None:
     """Print a user's pushes as they arrive, one per line."""
     from gateway import client, processes
@@ -310,6 +302,21 @@ def examine() -> None:
 def show_version() -> None:
     """Print the version."""
     print(version("daira"))
+
+
+app.command("notify")(system_messages.notify)
+app.command("top")(top.top)
+app.command("backup")(backups.backup)
+app.command("restore")(backups.restore)
+checks.app.command("backup")(backups.check_backup)
+app.add_typer(checks.app, name="check")
+app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(evaluations.app, name="eval")
+app.add_typer(records.app, name="log")
+app.add_typer(learning.app, name="learn")
+app.add_typer(sealing.app, name="keys")
+app.add_typer(moderation.app, name="moderation")
+app.add_typer(search_index.app, name="search")
 
 
 def main() -> None:

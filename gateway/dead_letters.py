@@ -8,7 +8,7 @@ from rich.table import Table
 from gateway.records import connect_event_log
 from gateway.terminal import command_group, load_settings, run, screen
 
-app = command_group("Events that a worker group gave up on.")
+app = command_group("List and replay events that reactions have failed on.")
 
 
 @app.command("list")
@@ -30,7 +30,7 @@ def list_dead_letters(limit: Annotated[int, typer.Option(min=1, max=10_000)] = 5
 def replay_dead_letters(
     ids: Annotated[list[str] | None, typer.Argument(help="ids from `list`; default: all")] = None,
 ) -> None:
-    """Append dead letters to their topics again. Repeating a reaction that succeeded is safe."""
+    """Append dead letters to their topics again. It is safe to repeat reactions."""
 
     async def replay() -> int:
         async with connect_event_log(load_settings()) as event_log:

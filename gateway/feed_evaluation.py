@@ -23,14 +23,14 @@ Step = Callable[[str, float], None]
 def evaluate_feed(
     people: Annotated[int, typer.Option(min=50, max=10_000, help="number of generated people")] = 2_000,
     days: Annotated[int, typer.Option(min=3, max=60, help="number of generated days")] = 12,
-    seed: Annotated[int, typer.Option(min=0, help="of all that is drawn")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="seed of all random choices")] = 1,
     splits: Annotated[int, typer.Option(min=1, max=10, help="number of moments at which feeds are judged")] = 3,
-    judged: Annotated[int, typer.Option(min=1, help="the most people whose feeds are judged at each")] = 600,
+    judged: Annotated[int, typer.Option(min=1, help="maximum number of people whose feeds are judged at each")] = 600,
     ablations: Annotated[bool, typer.Option(help="also rank without each term and each source")] = True,
     log: Annotated[Path | None, typer.Option(help="a recorded log, instead of generated data")] = None,
     save: Annotated[Path | None, typer.Option(help="write the generated log to this file")] = None,
 ) -> None:
-    """Compare the ranked feed with latest, popular and random, on time that was held out."""
+    """Compare the ranked feed with latest, popular and random feeds, by the engagement after a split in time."""
     import numpy as np
 
     from evaluation import feed, feed_report

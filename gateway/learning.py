@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
     from workers.embeddings import VectorsLearnt
 
-app = command_group("Learn at once what a worker learns once a day.")
+app = command_group("Run at once the learning that a worker runs once a day.")
 
 
 @app.command("embeddings")
 def learn_embeddings() -> None:
-    """Learn what users like from the reactions, comments, saves and shares of the last 30 days, for ranked feeds."""
+    """Learn vectors of users and posts from the engagement of the last 30 days, for ranked feeds."""
     from importlib.util import find_spec
 
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn

@@ -17,13 +17,15 @@ app = command_group("Undo decisions of moderation.")
 
 @app.command()
 def undo(
-    since: Annotated[str, typer.Option(help="of which time on, such as 2026-11-29T14:00+02:00")],
+    since: Annotated[str, typer.Option(help="start of the period, such as 2026-11-29T14:00+02:00")],
     rule: Annotated[int | None, typer.Option(help="the rule whose decisions are undone")] = None,
-    moderator: Annotated[str | None, typer.Option(metavar="USERNAME", help="whose decisions are undone")] = None,
+    moderator: Annotated[
+        str | None, typer.Option(metavar="USERNAME", help="the moderator whose decisions are undone")
+    ] = None,
 ) -> None:
-    """Undo all decisions of a rule or a moderator since a time. What they did is restored, each with an audit row.
+    """Undo all decisions of a rule or a moderator since a time, and lift their restrictions.
 
-    It works in batches, and a run that was interrupted can be repeated.
+    Each undo has an audit row. The command works in batches. After an interruption, run it again.
     """
     if (rule is None) is (moderator is None):
         fail("name either a rule or a moderator")

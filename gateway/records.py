@@ -41,7 +41,7 @@ def replay(
         str, typer.Option("--from", help="how long ago (90s, 15m, 2h, 1d), a time in ISO 8601, or PARTITION:POSITION")
     ],
 ) -> None:
-    """Let a group read a topic again, also while its workers run. Repeating a reaction is safe."""
+    """Let a group read a topic again; its workers may run. It is safe to repeat reactions."""
     from gateway.stores import open_database
 
     _check_topic(topic)

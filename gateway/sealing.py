@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 BATCH = 500  # secrets in one transaction
 
-app = command_group("Seal stored secrets anew.")
+app = command_group("Encrypt stored secrets with a new key.")
 
 
 @app.command()
 def reseal() -> None:
-    """Seal all secrets of second factors under the first of DAIRA_SEALING_KEYS, also while all runs.
+    """Encrypt the secrets of all second factors with the first of DAIRA_SEALING_KEYS; processes may run.
 
-    Keys behind it are not needed any more afterwards. Exits with 1 if secrets are left whose key is missing.
+    Afterwards the other keys are no longer needed. Exits with 1 if the keys of some secrets are missing.
     """
     settings = load_settings()
     if not settings.sealing:

@@ -28,20 +28,23 @@ class EvaluatedEngine(StrEnum):
 
 ON_OPENSEARCH = {EvaluatedEngine.OPENSEARCH, EvaluatedEngine.OPENSEARCH_ARABIC}
 
-Progress = Callable[[str, int], None]  # what is done, and for how many queries
+Progress = Callable[[str, int], None]  # the step, and its number of queries
 
 
 def evaluate_search(
     engine: Annotated[
-        list[EvaluatedEngine] | None, typer.Option(help="may be repeated; default: all that can be asked")
+        list[EvaluatedEngine] | None,
+        typer.Option(help="engine to measure, may be repeated; default: all available ones"),
     ] = None,
-    by_variant: Annotated[bool, typer.Option("--by-variant", help="a line for each variant of each form")] = False,
+    by_variant: Annotated[
+        bool, typer.Option("--by-variant", help="print a line for each variant of each form")
+    ] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="print tables for documents")] = False,
 ) -> None:
-    """Search for the gold set's queries through a node of its own, and score what is found.
+    """Run the queries of the gold set on a temporary node, and score the results.
 
-    `opensearch` and `opensearch-arabic` ask the node of DAIRA_OPENSEARCH_URL, in indices of their own. The others need
-    nothing that runs.
+    `opensearch` and `opensearch-arabic` use indices of their own at DAIRA_OPENSEARCH_URL. The other engines need no
+    running servers.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.table import Table

@@ -32,9 +32,9 @@ def reindex_all(
     restart: Annotated[
         bool, typer.Option("--restart", help="OpenSearch: delete what an interrupted reindex left")
     ] = False,
-    after: Annotated[str, typer.Option(help="PostgreSQL: go on after this place, as KIND:ID")] = "user:-1",
+    after: Annotated[str, typer.Option(help="PostgreSQL: continue after this place, as KIND:ID")] = "user:-1",
 ) -> None:
-    """Build the search index anew while all search and write; OpenSearch then switches to the new one."""
+    """Rebuild the search index; processes may run. OpenSearch then switches to the new index."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     settings = load_settings()

@@ -18,9 +18,9 @@ def notify(
     text: Annotated[str, typer.Argument(help="one line of at most 300 characters")],
     to: Annotated[str | None, typer.Option(metavar="USERNAME", help="the user who gets it")] = None,
     to_all: Annotated[bool, typer.Option("--all", help="send it to all active users")] = False,
-    again: Annotated[bool, typer.Option("--again", help="also if it was sent in the last day")] = False,
+    again: Annotated[bool, typer.Option("--again", help="send it again, although it was sent in the last day")] = False,
 ) -> None:
-    """Notify a user or all users of a message. A run that was interrupted continues where it stopped."""
+    """Send a message to a user or all users as a notification. Run it again after an interruption: it continues."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from protocol.errors import CallError

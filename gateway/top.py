@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
 def top(
     sidecars: Annotated[
-        list[str] | None, typer.Option("--sidecar", metavar="URL", help="of a process; default: all that run")
+        list[str] | None,
+        typer.Option("--sidecar", metavar="URL", help="address of a process's sidecar; default: all processes"),
     ] = None,
-    every: Annotated[float, typer.Option(min=0.5, max=60, help="seconds between two looks")] = 2.0,
-    once: Annotated[bool, typer.Option("--once", help="print one look and exit")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print one look as JSON and exit")] = False,
+    every: Annotated[float, typer.Option(min=0.5, max=60, help="seconds between two updates")] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="print once and exit")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print once as JSON and exit")] = False,
 ) -> None:
     """Show connections, calls, pushes, lag and the slowest methods, live over all nodes and workers."""
     settings = load_settings()

@@ -103,7 +103,7 @@ def installation(tmp_path_factory) -> Iterator[Installation]:
     process.send_signal(signal.SIGTERM)
     assert process.wait(WAIT_S) == 0
     assert not listens(place.servers()["postgres_port"])
-    assert "is gone" in place.run("erase").stdout
+    assert "was deleted" in place.run("erase").stdout
     assert not place.data_dir.exists()
     assert place.run("erase").returncode == 1
 
