@@ -143,8 +143,8 @@ async def _servers(settings: Settings) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _bucket(settings: Settings) -> AsyncIterator[tuple[AsyncIterator[list[StoredObject]], ObjectFiles]]:
     """Pages of all objects, and what copies them."""
-    objects = Objects(*settings.s3)
-    files = ObjectFiles(UrlSigner(*settings.s3))
+    objects = Objects(settings.bucket)
+    files = ObjectFiles(UrlSigner(settings.bucket))
 
     async def pages() -> AsyncIterator[list[StoredObject]]:
         after = ""

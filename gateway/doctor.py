@@ -15,7 +15,7 @@ from gateway.settings import Settings, SettingsError
 from gateway.stores import open_shards
 from protocol.devices import DeviceKind
 from protocol.events import EVENTS
-from stage.recorder import ObjectStore, Recorder
+from stage.recorder import Recorder
 from stage.voice_server import VoiceServer
 from storage import embeddings, schema
 from storage.database import Database
@@ -185,7 +185,7 @@ async def _search(settings: Settings) -> str:
 
 
 async def _objects(settings: Settings) -> str:
-    objects = Objects(*settings.s3)
+    objects = Objects(settings.bucket)
     await objects.connect()
     try:
         await objects.ping()
@@ -208,7 +208,7 @@ async def _livekit(settings: Settings) -> str:
 async def _egress(settings: Settings) -> str:
     if settings.livekit is None or not settings.recordings:
         return "not set up: rooms are not recorded"
-    recorder = Recorder(*settings.livekit, ObjectStore(*settings.s3))
+    recorder = Recorder(*settings.livekit, settings.bucket)
     try:
         await recorder.ping()
     finally:

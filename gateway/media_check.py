@@ -35,7 +35,7 @@ async def compare_media(settings: Settings, progress: "Progress", report: Report
 
     Raises ObjectsUnavailable.
     """
-    objects = Objects(*settings.s3)
+    objects = Objects(settings.bucket)
     await objects.connect()
     try:
         async with open_database(settings.worker_database, 1, serves=False) as database:

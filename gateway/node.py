@@ -97,7 +97,7 @@ class Node:
             services.database, self._stores.objects, services.media, parts.media_tokens, self._media_rate, self._address
         ).route(app)
         settings = self._settings
-        media_urls = [url for url in (settings.public_s3[0], settings.cdn_url) if url]
+        media_urls = [url for url in (settings.public_bucket.endpoint, settings.cdn_url) if url]
         if settings.developer_page:
             DeveloperPage(settings.owner_database, services.tokens, media_urls).route(app)
         self._runners.append(await self._http.enter_async_context(serve_http(app, listener)))

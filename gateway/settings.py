@@ -30,6 +30,7 @@ from gateway.embedded import Servers, find_servers
 from media.jobs import MediaLimits
 from media.processing import ProcessingRules
 from protocol.media import MediaKind
+from storage.bucket import Bucket
 from storage.redis_servers import servers_of
 
 
@@ -531,20 +532,18 @@ class Settings(BaseSettings):
         return self._secret(self.realtime_redis_url) or self.redis
 
     @property
-    def s3(self) -> tuple[str, str, str, str, str]:
-        """Endpoint, access key, secret key, bucket, region."""
+    def bucket(self) -> Bucket:
         if self.s3_endpoint:
             keys = self._secret(self.s3_access_key), self._secret(self.s3_secret_key)
-            return self.s3_endpoint, *keys, self.s3_bucket, self.s3_region
+            return Bucket(self.s3_endpoint, *keys, self.s3_bucket, self.s3_region)
         servers = self._embedded
         keys = servers.s3_access_key, servers.s3_secret_key
-        return servers.s3_endpoint, *keys, self.s3_bucket, self.s3_region
+        return Bucket(servers.s3_endpoint, *keys, self.s3_bucket, self.s3_region)
 
     @property
-    def public_s3(self) -> tuple[str, str, str, str, str]:
-        """Return the same values as `s3`, but the endpoint is the one that clients reach."""
-        endpoint, *others = self.s3
-        return self.s3_public_endpoint or endpoint, others[0], others[1], others[2], others[3]
+    def public_bucket(self) -> Bucket:
+        """The same bucket at the endpoint that clients reach."""
+        return self.bucket._replace(endpoint=self.s3_public_endpoint or self.bucket.endpoint)
 
     @property
     def upload_rules(self) -> UploadRules:

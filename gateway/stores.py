@@ -25,7 +25,7 @@ from moderation.classifier import Classifier
 from presence import reports
 from senders.providers import Providers
 from stage import roster
-from stage.recorder import ObjectStore, Recorder
+from stage.recorder import Recorder
 from stage.roster import Roster
 from stage.voice_server import VoiceServer
 from storage import budgets, leases, limits, schema, views
@@ -99,10 +99,10 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         closing.push_async_callback(_quietly, ids.release)
         await run_beside(closing, "keep the lease on ids", ids.keep_lease)
         event_log = await closing.enter_async_context(open_event_log(settings, data_shards))
-        objects = Objects(*settings.s3)
+        objects = Objects(settings.bucket)
         closing.push_async_callback(objects.close)
         await objects.connect()
-        object_files = ObjectFiles(UrlSigner(*settings.s3))
+        object_files = ObjectFiles(UrlSigner(settings.bucket))
         closing.push_async_callback(object_files.close)
         shards = Shards(servers_of(settings.realtime_redis), settings.prefix, SCRIPTS, "realtime_redis")
         closing.push_async_callback(shards.stop)
@@ -114,7 +114,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             closing.push_async_callback(voice_server.close)
         recorder = None
         if settings.recordings and settings.livekit:
-            recorder = Recorder(*settings.livekit, ObjectStore(*settings.s3))
+            recorder = Recorder(*settings.livekit, settings.bucket)
             closing.push_async_callback(recorder.close)
         providers = Providers(await open_senders(settings))
         closing.push_async_callback(providers.close)
@@ -138,7 +138,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             roster=Roster(shards),
             objects=objects,
             object_files=object_files,
-            object_urls=ObjectUrls(UrlSigner(*settings.public_s3)),
+            object_urls=ObjectUrls(UrlSigner(settings.public_bucket)),
             voice_server=voice_server,
             recorder=recorder,
             providers=providers,
@@ -200,7 +200,7 @@ async def ensure_bucket(stores: Stores) -> None:
 
 async def prepare_bucket(settings: Settings) -> None:
     """Create the bucket, and let browsers upload into it. A store that is down is left for the next migration."""
-    objects = Objects(*settings.s3)
+    objects = Objects(settings.bucket)
     await objects.connect()
     try:
         await objects.ensure_bucket()

@@ -27,6 +27,7 @@ from livekit.protocol.models import TokenPagination
 from stage.livekit_requests import FAILURES, MOST_AT_ONCE, TIMEOUT_S, LiveKitRequests
 from stage.metrics import VOICE_REQUESTS
 from stage.voice_server import own_id
+from storage.bucket import Bucket
 from storage.media import ORIGINAL
 from tracing import traces
 
@@ -66,24 +67,14 @@ class Egress(NamedTuple):
     error: str
 
 
-class ObjectStore(NamedTuple):
-    """The bucket, as egress reaches it."""
-
-    endpoint: str
-    access_key: str
-    secret_key: str
-    bucket: str
-    region: str
-
-
 class Recorder:
     """Needs a running loop."""
 
-    def __init__(self, url: str, api_key: str, api_secret: str, store: ObjectStore) -> None:
+    def __init__(self, url: str, api_key: str, api_secret: str, bucket: Bucket) -> None:
         self._session = ClientSession(connector=TCPConnector(limit=MOST_AT_ONCE))
         self._requests = LiveKitRequests("egress")
         self._egress = LiveKitAPI(url, api_key, api_secret, session=self._session).egress
-        self._store = store
+        self._bucket = bucket
 
     async def close(self) -> None:
         await self._session.close()
@@ -95,7 +86,7 @@ class Recorder:
 
     async def start(self, room_id: int, object_key: str) -> None:
         """Record all voices of the room into one file. Raises RecordingRefused."""
-        endpoint, access_key, secret, bucket, region = self._store
+        endpoint, access_key, secret, bucket, region = self._bucket
         file = EncodedFileOutput(
             file_type=EncodedFileType.OGG,
             filepath=object_key + ORIGINAL,

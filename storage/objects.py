@@ -17,6 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from storage.breaker import Breaker
+from storage.bucket import Bucket
 from storage.bulkhead import Bulkhead, BulkheadFull
 from storage.metrics import OBJECT_FAILURES, OBJECT_SECONDS, OBJECTS_UP
 from tracing import traces
@@ -72,14 +73,14 @@ class Head(NamedTuple):
 class Objects:
     """One bucket. All methods raise ObjectsUnavailable, within DEADLINE_S: while the store is down, at once."""
 
-    def __init__(self, endpoint: str, access_key: str, secret_key: str, bucket: str, region: str) -> None:
-        self.endpoint = endpoint
-        self.bucket = bucket
-        self._region = region
-        # AWS wants the place of a bucket, but not this one.
-        in_region: dict[str, object] = {"CreateBucketConfiguration": {"LocationConstraint": region}}
-        self._place = {} if region in ("us-east-1", "auto") else in_region
-        self._session = aioboto3.Session(aws_access_key_id=access_key, aws_secret_access_key=secret_key)
+    def __init__(self, bucket: Bucket) -> None:
+        self.endpoint = bucket.endpoint
+        self.bucket = bucket.name
+        self._region = bucket.region
+        # AWS requires the region of a new bucket, except for its default region.
+        in_region: dict[str, object] = {"CreateBucketConfiguration": {"LocationConstraint": bucket.region}}
+        self._place = {} if bucket.region in ("us-east-1", "auto") else in_region
+        self._session = aioboto3.Session(aws_access_key_id=bucket.access_key, aws_secret_access_key=bucket.secret_key)
         self._closing = AsyncExitStack()
         self._client: Any = None
         self._breaker = Breaker("objects")

@@ -11,6 +11,8 @@ from datetime import datetime
 from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
+from storage.bucket import Bucket
+
 LIFETIME_S = 600
 
 _TERMINATOR = "aws4_request"
@@ -19,14 +21,14 @@ _TERMINATOR = "aws4_request"
 class UrlSigner:
     """Signs requests to one bucket at one address."""
 
-    def __init__(self, endpoint: str, access_key: str, secret_key: str, bucket: str, region: str) -> None:
-        parts = urlsplit(endpoint)
+    def __init__(self, bucket: Bucket) -> None:
+        parts = urlsplit(bucket.endpoint)
         self._origin = f"{parts.scheme}://{parts.netloc}"
         self._host = parts.netloc
-        self._path = f"{parts.path.rstrip('/')}/{quote(bucket)}/"
-        self._access_key = access_key
-        self._secret_key = secret_key
-        self._region = region
+        self._path = f"{parts.path.rstrip('/')}/{quote(bucket.name)}/"
+        self._access_key = bucket.access_key
+        self._secret_key = bucket.secret_key
+        self._region = bucket.region
         self._day_key = lru_cache(maxsize=2)(self._derive)  # around midnight, two are in use
 
     def sign(

@@ -38,7 +38,7 @@ class Place:
         )  # fmt: skip
 
     def files(self) -> ObjectFiles:
-        return ObjectFiles(UrlSigner(*self.settings.s3))
+        return ObjectFiles(UrlSigner(self.settings.bucket))
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ import pytest
 
 from gateway import client, doctor
 from gateway.embedded import Servers
+from storage.bucket import Bucket
 from storage.object_files import ObjectFiles
 from storage.schema import newest_version
 from storage.signed_urls import UrlSigner
@@ -382,7 +383,7 @@ def test_files_and_objects_are_compared_while_all_runs(installation):
 async def test_a_backup_is_restored_into_another_installation(installation, tmp_path):
     servers = Servers(**installation.servers())
     keys = servers.s3_access_key, servers.s3_secret_key
-    objects = ObjectFiles(UrlSigner(servers.s3_endpoint, *keys, "daira", "us-east-1"))
+    objects = ObjectFiles(UrlSigner(Bucket(servers.s3_endpoint, *keys, "daira", "us-east-1")))
     (tmp_path / "photo").write_bytes(b"a photo")
     await objects.upload(tmp_path / "photo", "private/1/a photo/ü.webp", "image/webp")
     await objects.close()
@@ -405,7 +406,7 @@ async def test_a_backup_is_restored_into_another_installation(installation, tmp_
         assert other.call("post.create", {"text": "after it"}, "mona_elsayed")["text"] == "after it"
         servers = Servers(**other.servers())
         keys = servers.s3_access_key, servers.s3_secret_key
-        objects = ObjectFiles(UrlSigner(servers.s3_endpoint, *keys, "daira", "us-east-1"))
+        objects = ObjectFiles(UrlSigner(Bucket(servers.s3_endpoint, *keys, "daira", "us-east-1")))
         found = await objects.download("private/1/a photo/ü.webp", tmp_path / "restored")
         await objects.close()
         assert (found.content_type, (tmp_path / "restored").read_bytes()) == ("image/webp", b"a photo")

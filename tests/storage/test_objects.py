@@ -13,6 +13,7 @@ from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from storage.bucket import Bucket
 from storage.object_files import ObjectFiles
 from storage.objects import NoSuchObject, NotSupported, Objects, ObjectsUnavailable, Part
 from storage.signed_urls import LIFETIME_S, UrlSigner
@@ -21,7 +22,7 @@ from tests.uploads import fetch
 
 
 async def test_a_bucket_is_created_once_and_reused(cluster: Cluster):
-    objects = Objects(*cluster.settings(s3_bucket="test-bucket").s3)
+    objects = Objects(cluster.settings(s3_bucket="test-bucket").bucket)
     await objects.connect()
     with pytest.raises(ObjectsUnavailable):
         await objects.ping()
@@ -32,8 +33,8 @@ async def test_a_bucket_is_created_once_and_reused(cluster: Cluster):
 
 
 async def test_wrong_keys_are_reported(cluster: Cluster):
-    endpoint, access_key, *_ = cluster.settings().s3
-    objects = Objects(endpoint, access_key, "wrong" * 8, "test-bucket", "us-east-1")
+    endpoint, access_key, *_ = cluster.settings().bucket
+    objects = Objects(Bucket(endpoint, access_key, "wrong" * 8, "test-bucket", "us-east-1"))
     await objects.connect()
     with pytest.raises(ObjectsUnavailable):
         await objects.ensure_bucket()
@@ -60,7 +61,7 @@ async def test_pages_of_all_origins_read_and_those_of_the_app_upload():
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", take)
     async with TestServer(app) as server:
-        objects = Objects(str(server.make_url("")), "key", "secret", "test-bucket", "us-east-1")
+        objects = Objects(Bucket(str(server.make_url("")), "key", "secret", "test-bucket", "us-east-1"))
         await objects.connect()
         assert await objects.let_browsers_in(["https://a.example.org", "https://b.example.org"])
         await objects.close()
@@ -92,7 +93,7 @@ async def test_errors_do_not_hold_the_signed_url(tmp_path):
 
     server = await asyncio.start_server(answer, "127.0.0.1")
     endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    files = ObjectFiles(UrlSigner(endpoint, "id", "secret", "bucket", "us-east-1"))
+    files = ObjectFiles(UrlSigner(Bucket(endpoint, "id", "secret", "bucket", "us-east-1")))
     with pytest.raises(ObjectsUnavailable) as caught:
         await files.download("private/1/key/original", tmp_path / "file")
     await files.close()
@@ -143,7 +144,7 @@ async def test_an_upload_ends_once(cluster: Cluster):
 @pytest.mark.parametrize("key", ["private/1/x/original", "private/1/x y/ü+~&.webp"])
 def test_urls_are_signed_as_botocore_signs_them(key: str):
     at = datetime(2026, 3, 1, 12, 30, 5, tzinfo=UTC)
-    url = UrlSigner("https://s3.example.org", "access", "secret", "bucket", "eu-south-1").sign("GET", key, at)
+    url = UrlSigner(Bucket("https://s3.example.org", "access", "secret", "bucket", "eu-south-1")).sign("GET", key, at)
     unsigned = url.partition("?")[0]
     request = AWSRequest("GET", unsigned)
     request.context["timestamp"] = at.strftime("%Y%m%dT%H%M%SZ")

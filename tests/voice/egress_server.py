@@ -31,6 +31,7 @@ from livekit.protocol.models import TokenPagination
 from livekit.protocol.webhook import WebhookEvent
 from yarl import URL
 
+from storage.bucket import Bucket
 from storage.signed_urls import UrlSigner
 
 PAGE = 2
@@ -169,7 +170,7 @@ class EgressServer:
         info = self.infos[egress_id]
         output = self._requests[egress_id].file_outputs[0]
         s3, key = output.s3, f"{output.filepath}.ogg"
-        signer = UrlSigner(s3.endpoint, s3.access_key, s3.secret, s3.bucket, s3.region)
+        signer = UrlSigner(Bucket(s3.endpoint, s3.access_key, s3.secret, s3.bucket, s3.region))
         headers = {"content-type": "audio/ogg"}
         url = URL(signer.sign("PUT", key, datetime.now(UTC), {}, headers), encoded=True)
         async with self._session.put(url, data=self.audio, headers=headers) as answer:
