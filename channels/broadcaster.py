@@ -74,7 +74,7 @@ class Broadcaster:
     ) -> bool:
         """Push to every socket in the channel, except of users who hide the actor. Raises RedisError.
 
-        about: the channel of what the push tells of: a replay leaves it out if the user may no longer be in it.
+        about: the channel of the push's subject: a replay leaves the push out if the user may no longer be in it.
         order: sorts pushes of this event that show a state. Returns False for one older than the newest shown.
         Raises ValueError for a recoverable push to a channel that is not logged: nothing would replay it.
         """
@@ -113,7 +113,7 @@ class Broadcaster:
     ) -> None:
         """Push to the users among them who are online or may reconnect: one message a node. Raises RedisError.
 
-        about: the channel of what the push tells of: a replay leaves it out if the user may no longer be in it.
+        about: the channel of the push's subject: a replay leaves the push out if the user may no longer be in it.
         """
         body = _body(push, actor_id, about, **recipients)
         by_shard: defaultdict[int, list[int]] = defaultdict(list)
@@ -148,7 +148,7 @@ class Broadcaster:
             ),
         )
 
-    # ------------------------------------------------------------------------------------------ who hears what
+    # ------------------------------------------------------------------------------------------ control messages
 
     async def evict(self, user_ids: Sequence[int], owner_id: int) -> None:
         """These users lost rights to what the owner has: their sockets leave or are rechecked, as each kind says."""
@@ -187,7 +187,7 @@ class Broadcaster:
         await self._send_for([user_id], lambda here: AgeCorrected(here, is_minor, cause))
 
     async def close(self, owner_id: int, what: Narrowed) -> None:
-        """The owner narrowed who may see what: on every node, sockets leave or are rechecked."""
+        """The owner has narrowed an audience: on every node, sockets leave the owner's channels or are rechecked."""
         await self.send_to_all_nodes(Closed(owner_id, what, _new_cause()))
 
     async def revoke(self, revoked: Revoked) -> None:

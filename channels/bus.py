@@ -1,7 +1,7 @@
 """Receives pushes to this node's channels and users over Redis, and control messages from other nodes.
 
 A node subscribes to its own Redis channels, one a shard, to the control channel of all nodes, and to the channels that
-its sockets are in (`channels.subscriptions`). What is published while a link is lost is replayed by `channels.gaps`.
+its sockets are in (`channels.subscriptions`). `channels.gaps` replays pushes of the time in which a link was lost.
 """
 
 import time
@@ -42,7 +42,7 @@ from channels.seen_pushes import SeenPushes
 from channels.subscriptions import SubscriptionFailed, Subscriptions
 from storage.shards import Shards
 
-# Asks whether sockets may stay in channels, and takes out those that may not. The text names the cause.
+# Takes sockets out of channels in which they may not stay. The text names the cause.
 Recheck = Callable[[Sequence[tuple[Member, str]], str], Coroutine[None, None, None]]
 
 log = structlog.get_logger()
@@ -78,7 +78,7 @@ class Bus:
         self._background = Background("bus")
 
     async def resume(self, shards: Sequence[int]) -> None:
-        """Listen again after these shards' link is back, and replay what was missed in the background.
+        """Subscribe again after these shards' link is back, and replay missed pushes in the background.
 
         Nothing is delivered until the replay is done. Raises RedisError.
         """

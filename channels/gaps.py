@@ -1,9 +1,9 @@
 """Gaps: pushes that this node missed while a link to Redis was lost are replayed.
 
 States of a link: listening → (lost) → subscribing → closing the gap → listening … Per shard, a node remembers the
-offset up to which it heard everything. After a gap it reads what was published since from the logs and delivers it
-before anything newer. Sockets whose logs do not reach back so far are told to load afresh: all of them after a gap of
-more than 120 s. The record of a socket that closes during a gap is deleted, so its client loads afresh, too.
+offset up to which it has received everything. After a gap it reads the later pushes from the logs and delivers them
+before newer ones. Clients whose logs do not reach back so far must load everything again: all of them after a gap of
+more than 120 s. The record of a socket that closes during a gap is deleted, so its client also loads everything again.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ HEARTBEAT_S = 5.0
 CLOSE_WITHIN_S = 20.0
 RETRY_S = 0.3
 PAGE = 500
-AFRESH_PER_S = 1_000  # each of them loads everything anew
+AFRESH_PER_S = 1_000  # clients that load everything again
 
 K = TypeVar("K")
 
@@ -35,9 +35,9 @@ log = structlog.get_logger()
 
 
 class Missed(NamedTuple):
-    """One gap, by shard. `since`: the last offset heard; None if the server's data do not reach back to it.
+    """One gap, by shard. `since`: the last received offset; None if the server's data do not reach back to it.
 
-    `clocks`: the offset at which the gap ends. `heard_at`: monotonic s at which something was heard before it.
+    `clocks`: the offset at which the gap ends. `heard_at`: monotonic s of the last message before the gap.
     """
 
     since: dict[int, Offset | None]
@@ -81,7 +81,7 @@ class Gaps:
         self._overflowed = True
 
     async def keep_hearing(self) -> None:
-        """Advance what counts as heard every 5 s, forever, also while nothing is published."""
+        """Advance the received offsets every 5 s, forever, also while nothing is published."""
         while True:
             await asyncio.sleep(HEARTBEAT_S)
             for shards in self._shards.by_link:
@@ -91,14 +91,14 @@ class Gaps:
                     seconds, microseconds = await self._shards.call(shards[0], "TIME")
                 except RedisError:
                     continue
-                # One connection carries answers and messages in order: what was published before has been heard.
+                # One connection carries answers and messages in order: earlier messages have been received.
                 for shard in shards:
                     self.hear(shard, int(seconds) * 1_000_000 + int(microseconds) - 1)
 
     # ------------------------------------------------------------------------------------------ closing
 
     async def begin(self, shards: Sequence[int]) -> Missed:
-        """Note the gap, before the node subscribes again and hears newer pushes. Raises RedisError."""
+        """Record the gap, before the node subscribes again and receives newer pushes. Raises RedisError."""
         run_id = await self._run_id(shards[0])
         began = [await self._shards.run(shard, BEGIN, [self._names.clock(shard)], [run_id]) for shard in shards]
         missed = Missed({}, {}, {})
@@ -112,7 +112,7 @@ class Gaps:
         return missed
 
     def _delivered(self, shard: int) -> tuple[int, float]:
-        """The clock up to which nothing is missing, and when it was heard.
+        """The clock up to which nothing is missing, and the time at which it was received.
 
         While a gap is open, the clock at which it began, and the time of that.
         """
@@ -123,9 +123,9 @@ class Gaps:
         return since.clock if since is not None else 0, gap.heard_at[shard]
 
     async def close(self, missed: Missed) -> None:
-        """Read what was missed, deliver it before newer pushes, and tell sockets that missed something to load afresh.
+        """Read the missed pushes, and deliver them before newer ones. Clients that lost some load everything again.
 
-        All sockets load afresh if their users could not be rechecked in time, or if more pushes came than are held.
+        All clients do so if their users could not be rechecked in time, or if too many pushes were held.
         `Delivery` is held by the caller, and released here.
         """
         for shard, clock in missed.clocks.items():
@@ -166,7 +166,7 @@ class Gaps:
         REPLAYED.inc(len(items))
         GAPS.labels("afresh" if lost else "healed").inc()
         if items or lost:
-            log.warning("listening again", missed=len(items), told_to_start_afresh=len(lost))
+            log.warning("listening again", missed=len(items), must_load_again=len(lost))
         for number, member in enumerate(lost):
             member.start_afresh(number / AFRESH_PER_S)
 
@@ -180,7 +180,7 @@ class Gaps:
             self._recovery.forget(member.user_id, member.pid)
 
     async def _read(self, missed: Mapping[int, Offset | None]) -> tuple[list[Item], set[Member]]:
-        """Returns what was missed, and the sockets whose logs do not reach back. Raises RedisError."""
+        """Returns the missed pushes, and the sockets whose logs do not reach back. Raises RedisError."""
         items: list[Item] = []
         lost: set[Member] = set()
         channels: dict[str, Offset] = {}

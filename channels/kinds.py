@@ -47,7 +47,7 @@ class Kind:
     ended_among: the channels that are over for everybody.
     is_logged: whether missed pushes with the flow "recover" are replayed. Otherwise no push may have that flow, and
         nothing is sent after a reconnection unless the kind's `Hooks.rejoin` (listed in `gateway/wiring.py`) does.
-    is_about_posts: whether users who mute another's posts hear nothing of them here.
+    is_about_posts: whether users who mute another user's posts get no pushes about them here.
     """
 
     prefix: str

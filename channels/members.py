@@ -1,4 +1,4 @@
-"""The index of this node's signed-in sockets, by user, session, pid and channel, and who of their users hides whom.
+"""The index of this node's signed-in sockets, by user, session, pid and channel, with the users whom their users hide.
 
 Removing a socket costs as much as the number of channels that it is in.
 """
@@ -72,10 +72,10 @@ class Member(Protocol):
         """Write the push, without waiting."""
 
     def revoke(self, reason: RevocationReason) -> None:
-        """Tell the client that its session is revoked, and disconnect it."""
+        """Push `session.revoked`, and disconnect the client."""
 
     def start_afresh(self, delay_s: float) -> None:
-        """Tell the client after `delay_s` that pushes were lost: it must load everything again."""
+        """After `delay_s`, push to the client that pushes were lost: it must load everything again."""
 
     def supersede(self) -> None:
         """Close: the client has reconnected on another socket."""
@@ -137,7 +137,7 @@ class Members:
         return True
 
     def noting_left(self, member: Member) -> AbstractContextManager[list[str]]:
-        """Records the channels that the socket is told to leave during a query, to apply on top of its result."""
+        """Records the channels that the socket must leave during a query, to apply them on top of its result."""
         return _noting(self._leaving_notes, member)
 
     def leave(self, member: Member, channel: str) -> None:

@@ -19,8 +19,8 @@ Ages = Literal["all", "adults", "minors"]
 class Recipients(TypedDict, total=False):
     """Which users of a channel get a push: all of them, unless this says otherwise.
 
-    not_to: a user who does not get it, because moderation withholds something from all but its author. only_to: the one
-    user who gets it, the author of what is withheld. own_to: users who get a push of sums as they see them. ages: users
+    not_to: a user who does not get it: the author of content that moderation withholds from others. only_to: the only
+    user who gets it, also such an author. own_to: users who get their own counts, in a push of their own. ages: users
     of these ages; users count as adults about what they have written themselves.
     """
 
@@ -34,9 +34,9 @@ class Frames(msgspec.Struct, frozen=True, array_like=True):
     """A push on the bus: finished WebSocket frames, one a codec. Those of a recoverable push still lack their offset.
 
     actor_id: the user who caused the push, or 0; users who hide that user do not get it. shown_ids: other users in its
-    body, who are removed from it for recipients who hide them. about: the channel of what the push tells of; a replay
+    body, who are removed from it for recipients who hide them. about: the channel of the push's subject; a replay
     checks again whether the recipient may see it. trace: the `traceparent` of its publication, if that is sampled.
-    not_to, only_to, own_to, ages: see `Recipients`; 0 is nobody.
+    not_to, only_to, own_to, ages: see `Recipients`; 0 means no user.
     """
 
     event: str
@@ -86,7 +86,7 @@ class Written(msgspec.Struct):
 
     @property
     def is_for_all(self) -> bool:
-        """Whether `is_for` leaves nobody out."""
+        """Whether `is_for` includes all users."""
         return not (self.not_to or self.only_to) and self.ages == "all"
 
     def is_for(self, user_id: int, *, is_minor: bool) -> bool:
@@ -161,9 +161,9 @@ class Revoked(msgspec.Struct, frozen=True, tag="revoked"):
 
 
 class Evicted(msgspec.Struct, frozen=True, tag="evicted"):
-    """These users lost rights to what that owner has: their sockets leave or are rechecked, as each kind says.
+    """These users lost rights to the owner's content: their sockets leave or are rechecked, as each kind says.
 
-    Nodes that take a user out for one `cause` tell them once.
+    If several nodes remove a user for the same `cause`, the user gets one push.
     """
 
     user_ids: list[int]
@@ -172,7 +172,7 @@ class Evicted(msgspec.Struct, frozen=True, tag="evicted"):
 
 
 class Closed(msgspec.Struct, frozen=True, tag="closed"):
-    """The owner narrowed who may see what: sockets in the owner's channels leave or are rechecked."""
+    """The owner has narrowed an audience: sockets in the owner's channels leave or are rechecked."""
 
     owner_id: int
     what: Narrowed = "all"

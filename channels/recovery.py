@@ -1,8 +1,8 @@
-"""Sessions in Redis, so that a client that reconnects to any node gets what it missed.
+"""Sessions in Redis, so that a client that reconnects to any node gets the pushes that it missed.
 
-A session's record is kept from the moment its socket joins, under a secret `pid` that the client is given. A client
-that sends the pid and the last offset that it saw claims the session: the older socket is closed, and what was
-published since is read from the user's inbox and the channels' logs. If part of that is gone, nothing is replayed.
+A session's record is kept from the moment its socket joins, under a secret `pid` that the client gets. A client
+that sends the pid and the last offset that it saw claims the session: the older socket is closed, and the later pushes
+are read from the user's inbox and the channels' logs. If some of them are no longer kept, nothing is replayed.
 """
 
 import asyncio
@@ -123,7 +123,7 @@ class Recovery:
         return Offset(last.shard, max(last.clock, joined))
 
     async def read_channels(self, since: Mapping[str, Offset]) -> "dict[str, list[Written] | None]":
-        """Return what was published to each channel after its offset; None where the log does not reach back."""
+        """Return the pushes to each channel after its offset; None if the log does not reach back."""
         answers = {}
         for channel, offset in since.items():
             shard = self._shards.of(channel)
@@ -163,7 +163,7 @@ class Recovery:
         self._shards.send(shard, "DEL", key)
 
     def leave(self, user_id: int, pid: str, claim: int, *, goodbye: bool) -> None:
-        """The socket is gone. goodbye: its client will not reconnect, so nothing is kept for it."""
+        """The socket has closed. goodbye: its client will not reconnect, so nothing is kept for it."""
         shard, key = self._session(user_id, pid)
         keys = (self._names.locations(user_id), key)
         arguments = (location(self._node, pid), claim, 0 if goodbye else RECOVERY_WINDOW_S)

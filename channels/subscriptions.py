@@ -50,7 +50,7 @@ class Subscriptions:
     async def resume(self, shards: set[int], own: Iterable[tuple[int, str]]) -> None:
         """Subscribe again after these shards' link is back. own: the node's own Redis channels, with their shards.
 
-        Channels that are joined meanwhile are subscribed to by `join`. Raises RedisError.
+        `join` subscribes to channels that are joined during this time. Raises RedisError.
         """
         here = [channel for channel in self._members.channels if self._shards.of(channel) in shards]
         wanted = [(self._shards.of(channel), self._names.redis_channel(channel)) for channel in here]

@@ -9,7 +9,7 @@ ADULT = 18  # users below it begin with a private account
 
 
 def age_on(today: date, birth_date: date) -> int:
-    """Full years. Raises INVALID_ARGUMENT for what is no date of birth."""
+    """The age in full years. Raises INVALID_ARGUMENT if the date cannot be a birth date."""
     if birth_date > today or birth_date.year < 1900:
         raise errors.invalid("birth_date", "is no date of birth")
     had_birthday = (today.month, today.day) >= (birth_date.month, birth_date.day)

@@ -13,7 +13,7 @@ from protocol.chats import ChatKind, ChatRole, ChatState
 
 Action = Literal["write", "update", "add", "remove", "set_role", "delete_of_others"]
 
-RECEIPTS_UP_TO = 300  # members: in larger chats nobody is told what others have read
+RECEIPTS_UP_TO = 300  # members: larger chats do not show which members have read a message
 TYPING_UP_TO = 200  # members
 
 _EVERYBODY: frozenset[ChatRole] = frozenset({"owner", "admin", "member"})

@@ -49,7 +49,7 @@ class Recipient:
 
 
 class Ruling(NamedTuple):
-    """A decision with its time; `is_due_later` tells that the channel is asked again at that time."""
+    """A decision with its time; if `is_due_later`, the channel is decided again at that time."""
 
     channel: Channel
     decision: Literal["sent", "scheduled", "held", "dropped", "failed"]

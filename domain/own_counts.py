@@ -29,7 +29,7 @@ WAITING = Gauge(
     "daira_own_counts_waiting", "Users who wait for counts without those whom they hide", multiprocess_mode="livesum"
 )
 LOADED = Counter("daira_own_counts_total", "Times that counts were loaded for a user who hides others")
-LEFT_OUT = Counter("daira_own_counts_left_out_total", "Counts that such users were not told of: too many waited")
+LEFT_OUT = Counter("daira_own_counts_left_out_total", "Counts that were not loaded for such users: too many waited")
 
 log = structlog.get_logger()
 

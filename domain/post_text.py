@@ -42,7 +42,7 @@ def hashtag_key(hashtag: str) -> str | None:
 
 
 def topics(text: str) -> list[str]:
-    """The words that tell what a text is about, by their stems, with hashtags and their #, each once, in order."""
+    """The topic words of a text by their stems, and its hashtags with their #, each once, in order."""
     stems = dict.fromkeys(word.stem for word in words(_without_addresses(text)))
     tags = [stem for stem in stems if stem.startswith("#")]
     return (tags + [stem for stem in stems if not stem.startswith("#")])[:MOST_TOPICS]

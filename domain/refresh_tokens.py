@@ -35,7 +35,7 @@ class RefreshTokens:
 
     @staticmethod
     def read(token: str) -> tuple[int, str]:
-        """Session id and family. Raises UNAUTHENTICATED for what has another form."""
+        """Session id and family. Raises UNAUTHENTICATED for a token of another form."""
         session_id, _, rest = token.partition(".")
         family, _, secret = rest.partition(".")
         if not (session_id.isascii() and session_id.isdecimal() and len(session_id) < 19 and family and secret):

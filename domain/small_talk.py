@@ -1,4 +1,4 @@
-"""Words that are too common in chats to tell the topic: stop words, greetings, small talk.
+"""Words that are too common in chats to show the topic: stop words, greetings, small talk.
 
 They are folded.
 """

@@ -1,6 +1,6 @@
 """Why a node closes a socket: every reason, and whether official clients reconnect by themselves afterwards.
 
-Clients are not told the reason. It is the label of `daira_sockets_closed_total`.
+The reason is not sent to clients. It is the label of `daira_sockets_closed_total`.
 """
 
 from enum import Enum

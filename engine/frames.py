@@ -26,7 +26,7 @@ _CLOSE_CODES = frozenset((*range(1000, 1004), *range(1007, 1015), *range(3000, 5
 
 
 class Listener(Protocol):
-    """Receives what was parsed. None of these methods may raise."""
+    """Receives the parsed messages. None of these methods may raise."""
 
     def hold_writes(self) -> None:
         """More frames of the same read follow: writes may be held back until `release_writes`."""

@@ -1,4 +1,4 @@
-"""A client that reads more slowly than the server writes: what is kept for it until it has caught up."""
+"""A client that reads more slowly than the server writes: keeps the newest conflated frames until it has caught up."""
 
 import asyncio
 from collections.abc import Hashable, Iterable

@@ -1,4 +1,4 @@
-"""The gold set: documents as Egyptians write them, and queries with judged documents. `gold/README.md` tells more."""
+"""The gold set: documents as Egyptians write them, and queries with judged documents. See `gold/README.md`."""
 
 import csv
 from collections.abc import Mapping

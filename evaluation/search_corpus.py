@@ -24,7 +24,7 @@ async def insert_corpus(connection: seeding.Connection, documents: Sequence[Gold
     ordered = list(documents)
     random.Random(0).shuffle(ordered)
     people = [each.user_names for each in ordered if each.kind == "user"]
-    user_ids = await seeding.insert_users(connection, people, told=False)
+    user_ids = await seeding.insert_users(connection, people, indexed=False)
     rooms = [each.text for each in ordered if each.kind == "room"]
     await seeding.insert_rooms(connection, [*zip(user_ids, rooms, strict=False)])
     posts = [each for each in ordered if each.kind == "post"]

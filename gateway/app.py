@@ -71,7 +71,7 @@ from workers.voice import keep_voice
 STOP_TIMEOUT_S = 5.0
 GATHER_TIMEOUT_S = 2.0
 MOST_DEAD_LETTERS = 100
-# S3 serves media alone, LiveKit the voice of rooms, OpenSearch what is searched; without the event log, calls are
+# S3 serves only media, LiveKit only voice, OpenSearch only searches; without the event log, calls are
 # answered and events wait.
 OPTIONAL_DEPENDENCIES = frozenset({"objects", "livekit", "egress", "kafka", "opensearch"})
 

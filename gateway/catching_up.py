@@ -62,7 +62,7 @@ class CatchingUp:
     # ------------------------------------------------------------------------------------------ once after a gap
 
     def begin(self) -> None:
-        """Catch up in the background; start anew if that is under way."""
+        """Catch up in the background; restart if that is under way."""
         self.stop()
         self._rechecked.clear()
         self._task = asyncio.create_task(again_and_again("catch up", self.until_done))
@@ -135,7 +135,7 @@ class CatchingUp:
                 await self._subscriptions.join(member, channel, owner_id)
 
     async def _recheck_seats(self) -> None:
-        """Take out sockets that lost the right to their channel meanwhile."""
+        """Remove sockets from channels to which they have lost the right during the gap."""
         await self._rights.recheck(
             [
                 (member, channel)

@@ -1,4 +1,4 @@
-"""`daira check`: compares what is stored twice, and repairs it."""
+"""`daira check`: finds differences between data that are stored twice, and repairs them."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated

@@ -4,8 +4,8 @@
        ▲                    │
        └──CONNECT_ERROR─────┘
 
-OPENED waits for CONNECT, for 10 s at most. While CONNECTING, a `Handshake` holds what the client sends and what is
-pushed to it. A CONNECTED client is anonymous, for 10 minutes at most, or signed in, until its access token has been
+OPENED waits for CONNECT, for 10 s at most. While CONNECTING, a `Handshake` holds the client's frames and the pushes
+to it. A CONNECTED client is anonymous, for 10 minutes at most, or signed in, until its access token has been
 expired for 60 s. Every state may become CLOSED, the last one. The client's first frame decides the codec.
 """
 
@@ -119,7 +119,7 @@ class Connection:
         self._incomplete: wire.Packet | None = None  # waits for its attachments
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_member = False  # stands in the node's index of members
-        self._must_load_afresh = False  # lost pushes, and the client has yet to be told
+        self._must_load_afresh = False  # pushes were lost, and the client does not know it yet
         self._draining = False
         self._timer = asyncio.get_running_loop().call_later(CONNECT_WITHIN_S, socket.drop, CloseReason.NO_CONNECT)
 
@@ -154,7 +154,7 @@ class Connection:
 
     def revoke(self, reason: RevocationReason) -> None:
         if self._handshake is not None:
-            self._handshake.is_revoked = True  # the client is told by CONNECT_ERROR
+            self._handshake.is_revoked = True  # CONNECT_ERROR informs the client
             return
         self._push(SessionRevoked(id=f"session.revoked:{self.session_id}", reason=reason))
         self.disconnect(_REVOCATIONS.get(reason, CloseReason.REVOKED))
@@ -310,7 +310,7 @@ class Connection:
                 self.receive(frame)
 
     def _open(self, handshake: Handshake, welcome: Welcome | None) -> None:
-        """Answer CONNECT, which recovered clients expect after what they missed, and send session.ready."""
+        """Answer CONNECT, which recovered clients expect after the missed pushes, and send session.ready."""
         if self.is_closed:
             return
         early = handshake.take_early()
@@ -391,7 +391,7 @@ class Connection:
             self._spawn(self._afresh(again_s))
 
     async def _afresh(self, again_s: float) -> None:
-        """Tell the client to load everything again, with an offset that later pushes follow.
+        """Push to the client that it must load everything again, with an offset that later pushes follow.
 
         If PostgreSQL or Redis is lost again, after `again_s`: the socket outlives that.
         """
@@ -424,7 +424,7 @@ class Connection:
                 self._timer = loop.call_later(left, self._expire)
 
     async def _check_suspension(self, viewer: Viewer) -> None:
-        """Tell the client of a suspended user to return with a new token once the suspension has ended."""
+        """Make the client of a suspended user reconnect with a new token once the suspension has ended."""
         has_ended = False
         try:
             await self._entry.sessions.check_restricted(viewer)

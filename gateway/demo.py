@@ -48,7 +48,7 @@ async def seed(url: str, users: int, progress: Progress, posts: int | None = Non
         async with connection.transaction():
             progress("users", 0.0)
             start = await seeding.count_users(connection)
-            ids = await seeding.insert_users(connection, list(_users(start, users)), told=False)
+            ids = await seeding.insert_users(connection, list(_users(start, users)), indexed=False)
             progress("follows", 0.05)
             await seeding.insert_follows(connection, _follows(ids))
             async with seeding_search.without_index(connection, amount + users):

@@ -222,7 +222,7 @@ async def _handle(method: Method, call: Call, request: Any, tx: Transaction) -> 
 
 
 async def _check_role(method: Method, call: Call, tx: Transaction) -> None:
-    """A moderator must also have proved the second factor lately. A key was made by an admin who had."""
+    """A moderator must also have proved the second factor lately. For a key, the admin who created it did."""
     if method.role is None:
         return
     await roles.require(tx, method.role)

@@ -56,7 +56,7 @@ async def _watch_pool(redis: Redis) -> None:
 
 
 async def prepare_topics(settings: Settings) -> None:
-    """Create what is missing in Kafka. Waits up to 30 s for it. Raises EventLogUnavailable."""
+    """Create missing topics in Kafka. Waits up to 30 s for them. Raises EventLogUnavailable."""
     servers = kafka_servers(settings)
     if servers is not None:
         layout = Layout(settings.kafka_partitions, settings.kafka_replicas, settings.kafka_retention)

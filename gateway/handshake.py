@@ -1,9 +1,9 @@
-"""From CONNECT to its answer: admit the client, join its session, replay what it missed.
+"""From CONNECT to its answer: admit the client, join its session, replay missed pushes.
 
 A handshake lives while its connection is CONNECTING. Steps: read `auth` → admit the token → join the session, claiming
-the client's older one → write what was missed, as fast as the client reads. Then the connection answers CONNECT.
+the client's older one → write missed pushes, as fast as the client reads. Then the connection answers CONNECT.
 Meanwhile the handshake holds the client's frames, which are handled after the answer, and the pushes that arrive. A new
-client is sent those after the answer. In a recovery, recoverable ones are replayed with what was missed, in the order
+client gets those after the answer. In a recovery, recoverable ones are replayed with the missed ones, in the order
 of their offsets; conflated ones follow the snapshots, after the answer; ephemeral ones are dropped.
 """
 
@@ -93,7 +93,7 @@ class Handshake:
             welcome = welcome._replace(offset=await self._replay(welcome.offset, welcome.recovered))
         return welcome
 
-    # ------------------------------------------------------------------------------------------ meanwhile
+    # ------------------------------------------------------------------------------------------ while connecting
 
     def hold(self, frame: str | bytes) -> None:
         self.held.append(frame)
@@ -113,7 +113,7 @@ class Handshake:
     # ------------------------------------------------------------------------------------------ replay
 
     async def _replay(self, last: Offset, recovered: Recovered) -> Offset:
-        """Write what was missed and what arrived meanwhile, by offset. Returns the offset of the newest push written.
+        """Write missed pushes and those that arrived since, by offset. Returns the offset of the newest push written.
 
         Only recoverable pushes are written here. Conflated ones that arrived are sent after the snapshots, as they are
         newer; ephemeral ones are dropped.

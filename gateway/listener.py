@@ -1,4 +1,4 @@
-"""Listening sockets that nobody shares."""
+"""Listening sockets that no other process can share."""
 
 import socket
 
@@ -6,7 +6,7 @@ SEND_BUFFER = 128 * 1024  # bytes; Linux takes the double
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket that nobody shares. Raises OSError where the port is taken."""
+    """A listening socket that no other process can share. Raises OSError if the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

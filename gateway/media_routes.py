@@ -116,7 +116,7 @@ class MediaRoutes:
         return row
 
     async def _playlist(self, key: str) -> bytes:
-        """Playlists never change. Raises NoSuchObject, also for what is no playlist, and ObjectsUnavailable."""
+        """Playlists never change. Raises NoSuchObject, also if the object is no playlist, and ObjectsUnavailable."""
         found = self._playlists.get(key)
         if found is None:
             head = await self._objects.head(key, PLAYLIST_BYTES)

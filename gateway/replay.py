@@ -18,7 +18,7 @@ LARGEST_REPLAY = 4 * 1024 * 1024  # bytes
 
 
 class Recovered(NamedTuple):
-    """`missed`: pushes to replay, by offset. `now`: snapshots of what is not logged, to send after CONNECT."""
+    """`missed`: pushes to replay, by offset. `now`: snapshots of channels without a log, to send after CONNECT."""
 
     missed: list[Written]
     now: list[Written]
@@ -42,7 +42,7 @@ class Replay:
         self._hooks = hooks
 
     async def recover(self, member: Member, claimed: Claimed, last: Offset, user: UserLite) -> Recovered | None:
-        """Rejoin the channels that are still open to the user, and read what was published since `last`.
+        """Rejoin the channels that are still open to the user, and read the pushes since `last`.
 
         Returns None if the logs no longer reach back so far, or more was missed than is replayed. Raises an error of
         HANDSHAKE_OUT_OF_REACH.
@@ -95,7 +95,7 @@ class Replay:
         return shown
 
     async def _rejoin(self, member: Member, claimed: Claimed, user: UserLite) -> list[Written]:
-        """Let the kinds of channels return the user to what they keep. Returns snapshots and refusals to write."""
+        """Let the kinds of channels restore the user's state. Returns snapshots and refusals to write."""
         now: list[Written] = []
         missed_ids = {written.id for written in claimed.missed}
         for kind in self._kinds:

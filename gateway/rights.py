@@ -33,9 +33,9 @@ class Rights:
         return found
 
     async def recheck(self, seats: Sequence[tuple[Member, str]], cause: str = "") -> None:
-        """Take out the sockets that may no longer be in these channels, and tell them.
+        """Remove the sockets that may no longer be in these channels, and push to their users that they were removed.
 
-        All of them leave if PostgreSQL does not answer. cause: a user is told once for it, whichever nodes they are on.
+        All of them leave if PostgreSQL does not answer. cause: a user gets one push for it from all nodes.
         """
         for start in range(0, len(seats), PAGE):
             await self._recheck_page(seats[start : start + PAGE], cause)
@@ -56,7 +56,7 @@ class Rights:
         ]
         for channel in {channel for _, channel in out} & ended:
             self._hooks.of(channel).emptied(channel)
-        for member, channel in out:  # all of them, before any is told
+        for member, channel in out:  # all of them, before the first push
             self._subscriptions.leave(member, channel)
         for kind in self._kinds:
             if lost := [(member, channel) for member, channel in out if kind.includes(channel)]:

@@ -1,4 +1,4 @@
-"""`daira keys`: seals stored secrets anew after a rotation of keys."""
+"""`daira keys`: encrypts stored secrets with the new key after a rotation."""
 
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -33,7 +33,7 @@ def reseal() -> None:
 
 
 async def reseal_all(settings: "Settings") -> tuple[int, Counter[str]]:
-    """Returns how many secrets were sealed anew, and how many cannot be, by the id of the key that they need."""
+    """Returns how many secrets were sealed, and by missing key id how many cannot be sealed."""
     from domain.sealing import CannotUnseal, Sealing, key_id_of
     from domain.second_factors import resealed
     from gateway import demo

@@ -1,4 +1,4 @@
-"""`daira search`: builds the search index anew from PostgreSQL."""
+"""`daira search`: rebuilds the search index from PostgreSQL."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar

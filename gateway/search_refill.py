@@ -1,4 +1,4 @@
-"""Writes the search index in PostgreSQL anew, page by page, while all search and write.
+"""Rewrites the search index in PostgreSQL page by page, while nodes and workers use it.
 
 A page is read again after it was written, and written again if it has changed meanwhile: a worker may have written
 newer rows in between. An interrupted run goes on after the last page.

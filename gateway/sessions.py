@@ -1,6 +1,6 @@
 """The sessions of this node's sockets: a socket joins its session, perhaps recovering an older one, and leaves it.
 
-A socket that has joined stands in the index of members and in Redis, where others find it, and in its channels.
+A joined socket is in the index of members, in Redis (for other nodes), and in its channels.
 """
 
 import asyncio
@@ -116,7 +116,7 @@ class Sessions:
             await self._delivery.settled()
         except HANDSHAKE_OUT_OF_REACH as error:
             raise unavailable(error) from error
-        if self._members.is_here(member):  # else it has closed meanwhile
+        if self._members.is_here(member):  # else it has closed in the meantime
             self._services.presence.came(member.user_id, chosen(row))
         if returning is not None:
             RECOVERIES.labels("fresh" if recovered is None else "recovered").inc()
@@ -132,7 +132,7 @@ class Sessions:
             raise unavailable(error) from error
 
     def leave(self, member: Member, *, goodbye: bool) -> None:
-        """The socket is gone. goodbye: nothing is kept for its client."""
+        """The socket has closed. goodbye: nothing is kept for its client."""
         if self._subscriptions.remove(member):
             self._services.presence.went(member.user_id)
         # During a gap of one shard, the client's last offset may be a newer one of another shard, which hides the gap.
@@ -140,7 +140,7 @@ class Sessions:
         self._recovery.leave(member.user_id, member.pid, member.claim.number, goodbye=goodbye)
 
     async def enter_again(self, member: Member) -> tuple[User, Offset]:
-        """Start the session's record anew after pushes were lost. Raises Refused, Unavailable.
+        """Begin a new record of the session after pushes were lost. Raises Refused, Unavailable.
 
         Returns the user, and the offset that the client's next pushes follow.
         """

@@ -461,7 +461,7 @@ class Settings(BaseSettings):
             return self
         return self.model_copy(update={"developer_page": self.is_for_this_machine_alone})
 
-    # ------------------------------------------------------------------------------------------ what is in force
+    # ------------------------------------------------------------------------------------------ derived values
 
     @property
     def is_for_this_machine_alone(self) -> bool:
@@ -631,7 +631,7 @@ class Settings(BaseSettings):
 
     @property
     def staff_proof_age(self) -> timedelta | None:
-        """None if it is not asked for: on a laptop, demo users have no second factor."""
+        """None if no proof is required: on a laptop, demo users have no second factor."""
         is_asked_for = self.staff_proof and not self.developer_page
         return timedelta(seconds=self.staff_proof) if is_asked_for else None
 

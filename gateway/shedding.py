@@ -3,7 +3,7 @@
 A node is overloaded when the work of its event loop or its queue for PostgreSQL has been late by more than
 `longest_delay_s` for PATIENCE ticks in a row. Then each tick admits a smaller share of the load, and a larger one again
 when the delay is short. Classes of calls are refused in the order of SHED_ORDER: a class only once all of the class
-before it is. So connections and reads of users who are already there remain longest.
+before it is. So connections and reads of users who are already connected are refused last.
 """
 
 import asyncio

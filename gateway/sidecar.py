@@ -33,7 +33,7 @@ class Sidecar:
     """Serves on its own port.
 
     checks: dependency → what raises when it does not answer; those in `optional` are reported but do not turn
-    readiness red. gather: fills the gauges that are only read when somebody asks. names: further names, with a dot in
+    readiness red. gather: fills the gauges that are computed only at a scrape. names: further names, with a dot in
     them, under which operators reach it.
     """
 
@@ -60,7 +60,7 @@ class Sidecar:
         self._http = AsyncExitStack()
 
     async def start(self) -> int:
-        """Start, and return the port. The system chooses it if 0 was asked for."""
+        """Start, and return the port. The system chooses it if the configured port is 0."""
         app = web.Application(middlewares=[self._for_our_names_alone])
         app.router.add_get("/health/live", self._live)
         app.router.add_get("/health/ready", self._ready)

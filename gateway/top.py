@@ -69,7 +69,7 @@ async def _look_until_stopped(settings: "Settings", urls: Sequence[str], every: 
 
 
 async def _snapshots(settings: "Settings", urls: Sequence[str], every: float) -> "AsyncGenerator[Overview]":
-    """Endless. Without URLs, asks Redis each time which sidecars there are. Exits if none has ever answered."""
+    """Endless. Without URLs, reads the addresses of sidecars from Redis each time. Exits if none has ever answered."""
     import aiohttp
 
     from gateway.overview import snapshot

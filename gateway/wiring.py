@@ -1,4 +1,4 @@
-"""The parts of a gateway node, each built once and given what it needs. Nothing is connected later, or elsewhere."""
+"""Builds the parts of a gateway node, each once, with its dependencies. No part is connected later, or elsewhere."""
 
 import hashlib
 import hmac
@@ -111,7 +111,7 @@ def build_parts(stores: Stores, database: Database, node: str) -> Parts:
     presence = Tracker(shards, names, members, broadcaster, node)
     services = _services(stores, database, members, attendance, pulse, presence)
 
-    # Who is in which channel, and may be.
+    # Members of channels, and their rights.
     hooks = HooksByKind(
         KINDS,
         {
@@ -125,7 +125,7 @@ def build_parts(stores: Stores, database: Database, node: str) -> Parts:
     sign_ins = SignIns(database)
     catching_up = CatchingUp(services, members, subscriptions, stores.locations, rights, sign_ins, KINDS, node)
 
-    # What comes over Redis, and what was missed of it.
+    # Pushes over Redis, and the replay of missed ones.
     gaps = Gaps(shards, names, members, delivery, recovery, KINDS, catching_up.recheck)
     bus = Bus(shards, names, members, delivery, gaps, subscriptions, KINDS, hooks, rights.recheck, node)
 

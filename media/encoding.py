@@ -190,7 +190,7 @@ class CopiedStream:
         copy.time_base, copy.duration, copy.is_keyframe = packet.time_base, packet.duration, packet.is_keyframe
         copy.pts = None if packet.pts is None else packet.pts - shift
         if packet.dts is None:
-            # Matroska does not tell the first times of decoding: they are counted back from the first that it tells.
+            # Matroska lacks the first decoding times: they are counted back from the first one that it has.
             self._untimed.append(copy)
             return
         copy.dts = packet.dts - shift

@@ -174,7 +174,7 @@ def _save_sizes(
 ) -> Iterator[MediaVariant]:
     sizes = dict.fromkeys(_fitting(image.size, width) for width in WIDTHS)
     for size in sizes:
-        # Each from the one before: three times cheaper than from the first, and not to be told apart.
+        # Each from the one before: three times cheaper than from the first, with no visible difference.
         image = image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
         name = f"w{size[0]}" if extension == "webp" else f"w{size[0]}-{extension}"
         yield _save(job, image, name, extension, options)

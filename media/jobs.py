@@ -71,7 +71,7 @@ class MediaVariant(msgspec.Struct, frozen=True):
 
 
 class Processed(msgspec.Struct, frozen=True):
-    """The results of one step: variants, and what was learnt of the file. The second step tells only its variants."""
+    """The results of one step: variants and properties of the file. The second step returns only variants."""
 
     variants: list[MediaVariant]
     width: int | None = None  # of the source, upright

@@ -1,4 +1,4 @@
-"""The parent's side of processing: starts the child, reads its reports, ends it when its time is over.
+"""The parent's side of processing: starts the child, reads its reports, ends it after its timeout.
 
 The parent never decodes anything, and does not trust the child's files: a decoder with a hole may have written them.
 """

@@ -165,7 +165,7 @@ def describe(head: bytes) -> str:
 
 
 def _by_brands(head: bytes) -> FileType | None:
-    """One container holds AVIF, HEIC, MP4, QuickTime and M4A: its brands tell them apart. The major one comes first."""
+    """AVIF, HEIC, MP4, QuickTime and M4A share a container: its brands distinguish them. The major one comes first."""
     size = min(int.from_bytes(head[:4], "big"), len(head))
     if head[8:12] == RAW_BRAND:
         return None

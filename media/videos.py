@@ -71,7 +71,7 @@ def frame_at(video: InputContainer, stream: VideoStream, seconds: float) -> Imag
 
 
 def _first_frame(job: ProcessingJob, file_type: FileType) -> VideoFrame:
-    """Decode one frame: it tells how the video is turned, which the container may say in several ways."""
+    """Decode one frame: it has the rotation of the video, which containers state in several ways."""
     with containers.open_container(job.source, file_type) as source:
         picture = containers.picture_of(source)
         if picture is None:

@@ -1,1 +1,1 @@
-"""Rules about what may be published: what they look at, how they are written, and what follows from them."""
+"""Rules that run before publishing: their input, their language, and their outcomes."""

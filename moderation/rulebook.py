@@ -1,4 +1,4 @@
-"""All rules and term lists in force, and what they say of a draft."""
+"""Judges a draft by all enabled rules and term lists."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, get_args

@@ -38,7 +38,7 @@ _NO_LISTS = TermMatcher(())
 
 
 class Rule(NamedTuple):
-    """message: tells users what to change; empty for the usual text. reason: for the statement of reasons."""
+    """message: says to users what to change; empty for the default text. reason: for the statement of reasons."""
 
     id: int
     version: int

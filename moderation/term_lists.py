@@ -10,7 +10,7 @@ from ahocorasick_rs import AhoCorasick
 from moderation.disguises import Reading, as_part, as_sound, as_term
 from protocol.rules import TermMatch
 
-MOST_TERMS = 50  # that are told of one text
+MOST_TERMS = 50  # terms that are reported for one text
 _SHORTEST_INSIDE = 3  # letters: shorter terms are inside everything
 
 

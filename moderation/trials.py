@@ -1,4 +1,4 @@
-"""Tries a rule on what was published in the last 24 hours, before it goes live."""
+"""Tries a rule on the texts of the last 24 hours, before it is enabled."""
 
 import asyncio
 import time

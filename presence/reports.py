@@ -73,7 +73,7 @@ class Reports:
 
     @property
     def in_grace(self) -> list[int]:
-        """Users who are gone and not settled."""
+        """Users who have left and are not settled."""
         return list(self._left)
 
     @property
@@ -82,7 +82,7 @@ class Reports:
         return sum(map(len, self._waiting.values()))
 
     def add(self, report: Report) -> None:
-        """Send it soon, in place of an older one of the same user that waits. A user who is gone is settled later."""
+        """Send it soon, instead of an older one of the same user that waits. A user who has left is settled later."""
         if report.what in ("here", "gone"):
             self._left.pop(report.user_id, None)
         shard = self._names.shard_of_user(report.user_id)
@@ -133,7 +133,7 @@ class Reports:
             self._sending.discard(shard)
 
     def _wait_for(self, user_ids: Sequence[int]) -> None:
-        """Settle these users after the grace period, except those who come back."""
+        """Settle these users after the grace period, except those who reconnect."""
         loop = asyncio.get_running_loop()
         until = loop.time() + GRACE_S
         self._left.update(dict.fromkeys(user_ids, until))

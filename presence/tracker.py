@@ -1,6 +1,6 @@
 """Presence: who is online, over all of a user's devices and nodes.
 
-States of a user on a node: here → left (the last socket is gone; waited for, 5 s) → settled. A user who is here or
+States of a user on a node: here → left (the last socket has closed; 5 s of grace) → settled. A user who is here or
 left on any node is shown as chosen: online, away or busy. While the user is idle on all devices, online becomes away. A
 user who is settled on all nodes is offline; an invisible one is shown as offline at once. In Redis a user is a hash
 with a field for each node that they are here on or left. After a gap, nodes repeat their reports. Another node removes
@@ -52,7 +52,7 @@ class Tracker:
         self._reports.add(self._here_report(user_id))
 
     def went(self, user_id: int) -> None:
-        """The user's last socket here is gone."""
+        """The user's last socket here has closed."""
         if self._here.pop(user_id, None) is not None:
             self._idle.discard(user_id)
             ONLINE.set(len(self._here))

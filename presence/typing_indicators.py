@@ -38,7 +38,7 @@ class TypingIndicators:
         self._broadcaster = broadcaster
         self._members = members
         self._typing: dict[int, dict[Place, asyncio.TimerHandle]] = {}
-        self._started: set[tuple[int, Place]] = set()  # within the last 3 s, also of users who have stopped
+        self._started: set[tuple[int, Place]] = set()  # within the last 3 s, also users who have stopped since
         self._stopped: set[tuple[int, Place]] = set()
         self._background = Background("typing")
 

@@ -63,7 +63,7 @@ class Attendance:
         self._leaving: dict[tuple[int, int], asyncio.TimerHandle] = {}
         self._unreported: set[tuple[int, int]] = set()  # users whose departure the roster does not have yet
         self._unended: set[tuple[int, int]] = set()  # users whose turn has yet to be ended
-        self._put_out: dict[tuple[int, int], int] = {}  # users who were sent out while they entered: up to which clock
+        self._put_out: dict[tuple[int, int], int] = {}  # users who were removed while they entered: up to which clock
         self._background = Background("live rooms")
 
     # ------------------------------------------------------------------------------------------ coming and going
@@ -81,7 +81,7 @@ class Attendance:
     ) -> Entered:
         """Enter the roster, after the user's socket has joined the room's channel. Raises RedisError.
 
-        The user is noted as attendee first: if the roster's answer is lost, the user leaves again like any other.
+        The user is recorded as attendee first: if the roster's answer is lost, the user leaves again like any other.
         """
         key = room_id, user_id
         coming_in = _Attendee(role, version, user, None)
@@ -107,7 +107,7 @@ class Attendance:
         return entered
 
     def _announce(self, room_id: int, user: UserLite, role: Role, entered: Entered) -> None:
-        """Push that a user is inside who was not before."""
+        """Push that a user has entered."""
         if departures.is_announced(role, entered.look.inside):
             push_id = f"room.joined:{room_id}:{user.id}:{entered.joined}"
             came = RoomJoined(id=push_id, room_id=str(room_id), user=user, role=role)

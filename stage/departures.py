@@ -36,7 +36,7 @@ async def put_out(
 
 
 async def publish_left(broadcaster: Broadcaster, room_id: int, user_id: int, inside: int, role: Role) -> None:
-    """Tell the room that a user left, if `is_announced` says so. Raises RedisError."""
+    """Push to the room that a user left, if `is_announced` says so. Raises RedisError."""
     if is_announced(role, inside):
         push_id = f"room.left:{room_id}:{user_id}:{secrets.token_hex(6)}"
         left = RoomLeft(id=push_id, room_id=str(room_id), user_id=str(user_id))

@@ -123,7 +123,7 @@ class Recorder:
         return None if found is None else own_among(found.items)
 
     async def running(self) -> list[Egress]:
-        """All recordings that run, as far as LiveKit answers."""
+        """The running recordings that LiveKit reports, in at most MOST_PAGES pages."""
         running: list[Egress] = []
         token = ""
         for _ in range(MOST_PAGES):

@@ -66,7 +66,7 @@ class Removed(NamedTuple):
 class Look(NamedTuple):
     """A snapshot. `hands` and `page` map users to µs since 1970, in order; `stage`: users on the stage who are inside.
 
-    `host_id`: the host that everybody inside may see; None if it was not noted.
+    `host_id`: the host that everybody inside may see; None if it was not recorded.
     """
 
     offset: str
@@ -213,7 +213,7 @@ class Roster:
         await self._shards.run(self._shard(room_id), ROLE, self._keys(room_id), arguments)
 
     async def show_host(self, room_id: int, host_id: int) -> None:
-        """Note the host to show. Users who may not see that host must have left before."""
+        """Record the host to show. Users who may not see that host must have left before."""
         await self._shards.call(self._shard(room_id), "HSET", self._key(room_id, "state"), "host", host_id)
 
     async def look(self, room_id: int, after: int = 0, amount: int = 0) -> Look:
@@ -275,9 +275,9 @@ class Roster:
     async def pulse(
         self, room_id: int, reactions: Mapping[tuple[str, int], int], *, again: bool = False
     ) -> PulseReading | None:
-        """reactions: (emoji, message or 0) → how many. None while the room has been told of less than a second ago.
+        """reactions: (emoji, message or 0) → count. Returns None if the last pulse was less than a second ago.
 
-        again: what the last pulse had to tell was not told.
+        again: the last pulse could not be pushed completely.
         """
         own = ("pulse", "reactions", "reacted", "messages")
         keys = (*self._keys(room_id), *(self._key(room_id, name) for name in own))
@@ -400,7 +400,7 @@ def _look(shard: int, answer: "list[object]") -> Look:
 
 
 def _by_minute(most: Mapping[int, int], last: Mapping[int, int]) -> dict[int, int]:
-    """The most inside in each minute, also in those in which nobody came or went."""
+    """The highest number of users inside by minute, also for minutes in which nobody entered or left."""
     found: dict[int, int] = {}
     inside = 0
     for minute in range(min(last, default=0), max(last, default=-1) + 1):

@@ -1,4 +1,4 @@
-"""Succession: a live room whose host is gone gets a new one."""
+"""Succession: a live room whose host has left gets a new one."""
 
 from domain import room_rules
 from protocol.events import RoomChangedEvent

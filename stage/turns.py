@@ -1,4 +1,4 @@
-"""Turns: when a user was on the stage of a room, for the digest.
+"""Turns: the times in which a user was on the stage of a room, for the digest.
 
 The roster knows who is inside, but its answer may be stale when it reaches PostgreSQL. So the roster is asked while a
 lock keeps others from beginning or ending turns of the room.

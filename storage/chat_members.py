@@ -26,7 +26,7 @@ class ChatMarksRow(TypedDict):
 
 
 class OwnMemberRow(TypedDict):
-    """A member as workers tell them of it."""
+    """A member's own state, as workers push it to the member."""
 
     user_id: int
     role: ChatRole

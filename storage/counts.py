@@ -51,7 +51,7 @@ class UnpushedComment(CountedComment):
 
 
 class Unpushed(NamedTuple):
-    """Counts that clients have not been told of, and how many targets there were."""
+    """Counts that have not been pushed to clients yet, and the number of their targets."""
 
     posts: list[UnpushedPost]
     comments: list[UnpushedComment]

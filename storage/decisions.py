@@ -84,8 +84,8 @@ async def decide(
 ) -> DecisionRow:
     """Decide about the target, and enforce it.
 
-    seq: of a chat message in the chat `target_id`. case_id: lets a target be judged that is gone meanwhile. rule_id: of
-    a rule that decides in its author's own transaction. `system` decides automatically, in workers.
+    seq: of a chat message in the chat `target_id`. case_id: allows a decision about a target that was deleted. rule_id:
+    of a rule that decides in its author's own transaction. `system` decides automatically, in workers.
 
     Raises INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED; the transaction must then be rolled back.
     """
@@ -134,7 +134,7 @@ def check(
     if action not in _ACTIONS.get(target_type, _OF_THINGS):
         raise errors.invalid("action", f"cannot be done to a {target_type.replace('_', ' ')}")
     if action == "shadow" and reason != "spam":
-        raise errors.invalid("action", "only spam is shadowed: of everything else, the author is told")
+        raise errors.invalid("action", "only spam can be shadowed: for every other reason, the author must be notified")
     if action == "label" and not labels:
         raise errors.invalid("labels", "name at least one")
     if until is not None and action in _FOR_GOOD:
@@ -252,6 +252,6 @@ async def recipients_of(tx: Transaction, decision_id: int) -> Audience:
 
 
 async def expire(tx: Transaction, limit: int) -> int:
-    """End decisions whose time is over. Returns how many. For workers."""
+    """End expired decisions. Returns how many. For workers."""
     ended: int = await tx.fetchval("SELECT expire_decisions($1)", limit)
     return ended

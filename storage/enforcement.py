@@ -28,7 +28,7 @@ class EnforcedPostRow(FanoutRow, _StandingRow):
 
 
 class EnforcedCommentRow(_StandingRow):
-    """A published comment, with those who may have been told of it."""
+    """A published comment, with the users who may have been notified of it."""
 
     post_id: int
     author_id: int

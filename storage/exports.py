@@ -1,4 +1,4 @@
-"""Exports of accounts: what users ask for, and what workers make of it."""
+"""Exports of accounts: users' requests, and the archives that workers make."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -85,7 +85,7 @@ async def finish(tx: Transaction, export_id: int, size_bytes: int, kept: timedel
 
 
 async def expire(tx: Transaction, most: int) -> int:
-    """Delete archives whose time is over. Returns how many."""
+    """Delete expired archives. Returns how many."""
     return int(await tx.fetchval("SELECT expire_exports($1)", most))
 
 

@@ -99,7 +99,7 @@ class NewMedia(NamedTuple):
 
 
 class StoredFile(NamedTuple):
-    """key: the beginning of the keys of all objects. variants: JSON. They and `lane` tell which objects there are."""
+    """key: the beginning of the keys of all objects. variants: JSON. They and `lane` determine which objects exist."""
 
     key: str
     variants: str

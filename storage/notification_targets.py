@@ -25,7 +25,7 @@ class PostTargets(NamedTuple):
 
 
 class ReactedTo(NamedTuple):
-    """`was_withdrawn`: the author was told of the user's earlier reaction, which the user withdrew."""
+    """`was_withdrawn`: the author was notified of the user's earlier reaction, which the user withdrew."""
 
     author_id: int
     was_withdrawn: bool
@@ -49,7 +49,7 @@ async def comment(tx: Transaction, comment_id: int) -> AnsweringCommentRow | Non
 
 
 async def of_posts(database: Database, post_ids: Sequence[int]) -> dict[int, PostTargets]:
-    """By post, of those that share something or mention somebody. Posts that are deleted or withheld tell nobody."""
+    """By post, of those that share something or mention somebody. Without posts that are deleted or withheld."""
     rows = await database.fetch(
         """SELECT p.id, p.mention_ids, o.author_id FROM posts p JOIN users u ON u.id = p.author_id
         LEFT JOIN posts o ON o.id = p.shared_post_id AND o.status = 'published'

@@ -53,7 +53,7 @@ async def attempt(tx: Transaction, purpose: CodeKind, subject: str = "") -> Trie
 async def use(tx: Transaction, code_id: int) -> bool:
     """Use the viewer's code, and do what it was for. A reset only proves the address.
 
-    Returns False if the code was used or replaced meanwhile, or its address was taken by another account.
+    Returns False if the code was used or replaced since, or another account has taken its address.
     """
     return bool(await tx.fetchval("SELECT use_code($1)", code_id))
 

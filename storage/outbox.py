@@ -1,4 +1,4 @@
-"""The transactional outbox: an event is committed together with the change that it tells of."""
+"""The transactional outbox: an event is committed together with the change that it describes."""
 
 import asyncio
 from collections.abc import Sequence

@@ -6,7 +6,7 @@ _MINE = "user_id = person"
 _MODERATORS = "The notes and the copies of moderators; the person sees decisions by `account.limits`."
 _ABOUT_ME = "case_id IN (SELECT c.id FROM cases c WHERE c.owner_id = person)"
 _RULE = "id version name surfaces expression outcome reason message saved_by saved_at is_enabled enabled_by enabled_at"
-_RULES_STAY = "They tell of no user but the admin who wrote them, by an id."
+_RULES_STAY = "They contain no personal data but the id of the admin who wrote them."
 
 MODERATION = (
     Personal(
@@ -61,7 +61,7 @@ MODERATION = (
     Personal(
         "decisions",
         "id",
-        # An author is not told of spam that only the author sees.
+        # The export must not reveal to authors that their spam is shadowed.
         "user_id = person AND action <> 'shadow'",
         "id target_type target_id target_seq action reason labels until created_at ended_at end_reason",
         "case_id user_id note decided_by rule_id rule_version ended_by",

@@ -2,7 +2,7 @@
 
 A read that arrives makes the node ask the primary up to where its log is flushed, and waits until the replica has
 replayed it. So a read on the replica sees all that was committed before its call arrived, on whichever node: the
-user's own writes, what a push told, a block. One question serves all reads that wait for it.
+user's own writes, pushed changes, and blocks. One query of the position serves all waiting reads.
 
 States: down → behind ⇄ current → down …
 """
@@ -138,19 +138,19 @@ class Replica:
 
     async def follow(self) -> None:
         """Follow the replica, and connect again when it is lost, endlessly."""
-        told = ""
+        reported = ""
         self._current_at = self._now
         while True:
             try:
                 async with self._connected() as (primary, replica):
                     while True:
                         await self._ask(primary, replica)
-                        told = ""
+                        reported = ""
             except _LOST as error:
                 why = f"{type(error).__name__}: {error}"
-                if why != told:
+                if why != reported:
                     log.warning("reads go to the primary: the replica is lost", error=why)
-                told = why
+                reported = why
             REPLICA_LAG.set(self._now - self._current_at)
             await asyncio.sleep(RETRY_S)
 

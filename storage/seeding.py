@@ -40,22 +40,22 @@ async def count_users(connection: Connection) -> int:
     return found
 
 
-async def insert_users(connection: Connection, names: Sequence[tuple[str, str]], *, told: bool = True) -> list[int]:
+async def insert_users(connection: Connection, names: Sequence[tuple[str, str]], *, indexed: bool = True) -> list[int]:
     """names: username, display name. Returns ids. The users have no passwords and sign in by minted tokens.
 
-    told: whether events tell workers of the users, who then index them for search.
+    indexed: whether events make workers index the users for search.
     """
     ids = past_ids(len(names), timedelta(days=300))
     users = [
         (user_id, username, username.lower(), display_name)
         for user_id, (username, display_name) in zip(ids, names, strict=True)
     ]
-    if not told:
+    if not indexed:
         await connection.execute("ALTER TABLE users DISABLE TRIGGER search_due_by_insert")
     await connection.copy_records_to_table(
         "users", records=users, columns=("id", "username", "username_key", "display_name")
     )
-    if not told:
+    if not indexed:
         await connection.execute("ALTER TABLE users ENABLE TRIGGER search_due_by_insert")
     await connection.copy_records_to_table(
         "accounts",

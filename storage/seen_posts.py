@@ -1,7 +1,7 @@
 """The posts that users have seen in the last 48 hours: Bloom filters in Redis, `seen:{user}:{day}`.
 
 A filter has 1 kB and takes the posts of one day (UTC). Three are read, so a post is remembered for 48 to 72 hours.
-With 500 posts a day, a filter takes 2 of 1,000 other posts for seen; one that is too full to tell is not used.
+With 500 posts a day, a filter takes 2 of 1,000 other posts for seen; one that is too full is not used.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""Standing: what moderation has made of things, as their authors are told it."""
+"""Standing: the state of content after moderation, as its author sees it."""
 
 
 def told_standing(table: str, author: str) -> str:
-    """SQL: the standing of a row of content, as the viewer is told it. author: the column of its author."""
+    """SQL: the standing of a row of content, as the viewer sees it. author: the column of its author."""
     is_told = f"{table}.{author} = viewer_id() AND {table}.standing <> 'shadowed'"
     return f"CASE WHEN {is_told} THEN {table}.standing ELSE 'visible' END"

@@ -1,4 +1,4 @@
-"""The facts of statements of reasons, in the languages in which users are told of decisions."""
+"""The facts of statements of reasons, in Arabic and English."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Pushes for adults and for minors: users below 18 get what they may see of things with labels."""
+"""Pushes for adults and for minors: users below 18 get only the labelled content that they may see."""
 
 from collections.abc import Iterable
 from typing import Literal, TypeVar

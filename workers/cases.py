@@ -1,4 +1,4 @@
-"""Reactions to reports and cases: the counts of a case, and what moderators are told of it."""
+"""Reactions to reports and cases: the counts of a case, and pushes to moderators."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ async def announce_case(job: Job, event: CaseOpenedEvent) -> None:
 
 @consumes(CaseChangedEvent, group="cases")
 async def announce_change(job: Job, event: CaseChangedEvent) -> None:
-    """Push what the case is now: a claim that has been given back since is told as released."""
+    """Push the current state of the case: a claim that has ended since is pushed as a release."""
     async with job.tools.database.transaction() as tx:
         [row] = await cases.load(tx, [event.case_id])
     case, push_id = present_cases.summary(row), f"case.changed:{job.event_id}"
@@ -46,7 +46,7 @@ async def count_retracted_reports(jobs: Sequence[Job], events: Sequence[ReportRe
 
 
 async def _count(jobs: Sequence[Job], case_ids: Sequence[int]) -> None:
-    """Safe to repeat: it counts the reports that stand. Many of one case are counted once."""
+    """Safe to repeat: it counts the reports in force. Several events of one case need one count."""
     job = jobs[-1]
     for case_id in dict.fromkeys(case_ids):
         async with job.tools.database.transaction() as tx:

@@ -143,7 +143,7 @@ async def settle_message(job: Job, chat_id: int, seq: int) -> None:
 
 
 def sees(row: chat_messages.StoredMessageRow, user_id: int) -> bool:
-    """Whether moderation lets the member see the message: what it withholds is seen by its sender alone."""
+    """Whether moderation lets the member see the message: only the sender sees a withheld one."""
     return not row["is_withheld"] or row["sender_id"] == user_id
 
 

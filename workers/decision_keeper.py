@@ -1,4 +1,4 @@
-"""The keeper of decisions: ends those whose time is over, so that suspensions and restrictions lift by themselves."""
+"""The keeper of decisions: ends expired ones, so that suspensions and restrictions end by themselves."""
 
 import asyncio
 

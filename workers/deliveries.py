@@ -137,7 +137,7 @@ async def _send_wanted(tools: Tools, known: Known, deliveries: Sequence[DueDeliv
 
 
 def _rule_after(delivery: DueDelivery, sent_to: Collection[int], outcomes: Sequence[Outcome], now: datetime) -> Ruling:
-    """Whether it was sent, to at least one device. It is repeated a few times while a provider asks for that."""
+    """Whether it was sent to at least one device. It is retried a few times if a provider asks to wait."""
     channel = channel_of(delivery)
     retry = min((each for each in outcomes if isinstance(each, Retry)), key=lambda each: each.after_s, default=None)
     if retry is not None and delivery.attempts < MOST_ATTEMPTS:

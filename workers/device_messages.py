@@ -1,4 +1,4 @@
-"""Messages to the devices of one user: about what is due for the user, and about what was seen elsewhere."""
+"""Messages to the devices of one user: due notifications, and dismissals of those that were seen elsewhere."""
 
 import asyncio
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ async def send(tools: Tools, known: Known, deliveries: Sequence[DueDelivery]) ->
 
 
 async def dismiss(tools: Tools, known: Known, deliveries: Sequence[DueDelivery]) -> None:
-    """Remove from the user's devices what was seen elsewhere. It is tried once: if it is lost, a notice stays."""
+    """Dismiss notifications that were seen elsewhere. This is tried once: if it is lost, the message stays."""
     ids = sorted((each.notification_id for each in deliveries), reverse=True)
     for start in range(0, len(ids), MOST_IDS):
         message = dismissal(ids[start : start + MOST_IDS])

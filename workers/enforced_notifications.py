@@ -1,4 +1,4 @@
-"""Notifications about what moderation withholds: they leave the lists that users have open, and come back."""
+"""Notifications about withheld content: they leave open lists, and return when the decision ends."""
 
 from collections.abc import Collection
 
@@ -12,7 +12,7 @@ from workers.notifications import load_recipients
 
 
 async def settle(job: Job, user_ids: Collection[int], target_type: TargetType, target_id: int) -> None:
-    """Push to these users what they see now of their notifications about the target."""
+    """Push to these users how they see their notifications about the target now."""
     async with job.tools.database.transaction() as tx:
         pairs = await enforcement.recheck_notifications(tx, sorted(user_ids), target_type, target_id)
         if not pairs:

@@ -1,4 +1,4 @@
-"""Live rooms that moderation withholds, which those inside leave and nobody finds; and messages in them."""
+"""Live rooms that moderation withholds: their users leave, and search does not find them; and messages in rooms."""
 
 from domain import search_documents
 from storage import enforcement, search
@@ -9,13 +9,13 @@ from workers.live_rooms import take_message_back
 async def settle(job: Job, room_id: int) -> None:
     """Take users out who may not see the room, and the room out of search, or back.
 
-    A room that is held or removed has ended: an event of its own tells those inside.
+    A room that is held or removed has ended: a separate event pushes this to users inside.
     """
     async with job.tools.database.transaction() as tx:
         room = await enforcement.room(tx, room_id)
     if room is None:
         return
-    if not room["ended"]:  # else those inside would leave before they are told that it ended
+    if not room["ended"]:  # else users inside would leave before the push that it ended
         await job.tools.broadcaster.close(room["owner_id"], "live")
     found = await search.rooms_to_index(job.tools.database, [room_id])
     if found:

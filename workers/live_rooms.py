@@ -67,7 +67,7 @@ async def announce_deletion(job: Job, event: RoomMessageDeletedEvent) -> None:
 
 
 async def take_message_back(job: Job, room_id: int, message_id: int, sender_id: int, *, cause: str) -> None:
-    """Tell those inside that the message is gone. cause: of the push, which is then another than the last one."""
+    """Push to users inside that the message was deleted. cause: makes the push different from an earlier one."""
     push = RoomMessageDeleted(
         id=f"room.message_deleted:{message_id}{cause}", room_id=str(room_id), message_id=str(message_id)
     )

@@ -35,7 +35,7 @@ UNAVAILABLE = (
 )  # fmt: skip
 REMEMBERING = frozenset(
     {"notifications", "moderation"}
-)  # groups whose reactions are told whether their event is repeated
+)  # groups whose reactions depend on whether their event is repeated
 
 REACTIONS = Counter("daira_reactions_total", "Reactions to events", ["group", "topic", "outcome"])
 REACTION_SECONDS = Histogram("daira_reaction_seconds", "Time of a reaction with its retries", ["group", "topic"])
