@@ -17,9 +17,9 @@ from storage.exports import Export
 
 @methods.rpc("account.export", counts=GUESSES[:1], restricted=True)
 async def export_account(call: Call, request: ExportAccount) -> AccountExport:
-    """Have an archive of everything about the caller made, one a day; once it is ready, return its URL.
+    """Request an archive of the caller's data, at most one a day. Once it is ready, return its URL.
 
-    `account.exported` tells when it is ready. Repeating the call within a day returns the same archive.
+    `account.exported` announces it. Repeating the call within a day returns the same archive.
     """
     viewer = call.viewer
     await confirm_password(call, request.password)

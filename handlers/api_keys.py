@@ -18,7 +18,7 @@ _NEVER = ("auth", "session", "account", "key")  # a key must not become more tha
 
 @methods.rpc("key.create", role="admin", by_session=True)
 async def create_key(call: Call, request: CreateKey, tx: Transaction) -> CreatedKey:
-    """Make a key that acts as the caller, for these methods alone. Its text is in this answer only."""
+    """Create a key that acts as the caller, only for these methods. Only this answer contains the key."""
     for index, name in enumerate(request.methods):
         if methods.get(name) is None or name.partition(".")[0] in _NEVER:
             raise errors.invalid(f"methods[{index}]", "is not a method that keys may call")

@@ -27,7 +27,7 @@ APPEAL = Limit("appeal", "20/day", "appeal.create by user")
 @methods.rpc("account.limits", reads=True, by_session=True, shed="vital", restricted=True)
 async def list_limits(call: Call, request: ListLimits, tx: Transaction) -> RestrictionPage:
     """Decisions that limit the caller or the caller's content, with reason and end; warnings of the last half year."""
-    require_primary(tx)  # whoever is told of a decision must find it
+    require_primary(tx)  # a user who is notified of a decision must find it
     limit = request.limit or DEFAULT_LIMIT
     rows = await appeals.limits(tx, page_start(call, "", request.cursor), limit)
     return RestrictionPage(
@@ -37,7 +37,7 @@ async def list_limits(call: Call, request: ListLimits, tx: Transaction) -> Restr
 
 @methods.rpc("appeal.create", limit=APPEAL, by_session=True, restricted=True)
 async def create_appeal(call: Call, request: CreateAppeal, tx: Transaction) -> Appeal:
-    """Appeal against a decision, once and within 6 months. Somebody else than before decides, within 72 hours."""
+    """Appeal against a decision, once and within 6 months. Another moderator decides within 72 hours."""
     verdict, appeal_id = await appeals.make(tx, int(request.decision_id), request.text)
     match verdict:
         case "missing":
@@ -66,7 +66,7 @@ async def list_appeals(call: Call, request: ListAppeals, tx: Transaction) -> App
 
 @methods.rpc("appeal.decide", role="moderator")
 async def decide_appeal(call: Call, request: DecideAppeal, tx: Transaction) -> Appeal:
-    """Uphold the decision, or overturn it: then it ends. Whoever decided first gets PERMISSION_DENIED."""
+    """Uphold the decision, or overturn and end it. PERMISSION_DENIED for the moderator who made the decision."""
     appeal_id = int(request.appeal_id)
     match await appeals.decide(tx, appeal_id, overturn=request.outcome == "overturned"):
         case "missing":

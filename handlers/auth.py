@@ -105,7 +105,7 @@ async def _repeat_registration(call: Call, request: Register) -> SignedIn | None
 async def login(call: Call, request: Login) -> SignedIn | SecondFactorNeeded:
     """Sign this socket in, or ask for the second factor.
 
-    FAILED_PRECONDITION for an account that is to be deleted. A suspended user may call little: see `is_restricted`.
+    FAILED_PRECONDITION for an account that will be deleted. A suspended user may call few methods: see `is_restricted`.
     """
     return await sign_in_by_password(call, request)
 
@@ -167,7 +167,7 @@ async def sign_in_by_password(call: Call, request: Login, *, restores: bool = Fa
 
 
 async def _open(call: Call, tx: Transaction, user_id: int, device: Device | None, *, restores: bool) -> SignedIn:
-    """Open a session for a user who has proved everything. Raises FAILED_PRECONDITION if the account may not."""
+    """Open a session for an authenticated user. Raises FAILED_PRECONDITION if the account's state forbids it."""
     action = "account.cancel_delete" if restores and await deletions.cancel(tx) else "auth.login"
     if erase_at := await deletions.due(tx):
         raise errors.being_deleted(to_wire(erase_at))

@@ -13,7 +13,7 @@ from storage.database import Transaction
 
 @methods.rpc("account.correct_birth_date")
 async def correct_birth_date(call: Call, request: CorrectBirthDate, tx: Transaction) -> BirthDate:
-    """Set the caller's birth date, or correct it, once. The account of a user below 18 turns private."""
+    """Set the caller's birth date, or correct it, once. The account of a user below 18 becomes private."""
     viewer_id = call.viewer.id
     ages.check_may_register(ages.age_on(call.services.now().date(), request.birth_date))
     await users.hold_privacy(tx, viewer_id)

@@ -73,7 +73,7 @@ class Viewer(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Services:
-    """Built once a process and shared by all calls."""
+    """Built once per process, and shared by all calls."""
 
     database: Database
     ids: Snowflakes
@@ -122,7 +122,7 @@ class Services:
     rulebook: RulebookFollower
     rule_hits: RuleHits
     flag_from: float  # spam scores from which workers judge a text
-    staff_proof: timedelta | None  # how old the second factor of a moderator's session may be; None: not asked for
+    staff_proof: timedelta | None  # how old a moderator's proof of the second factor may be; None: not required
     webpush_key: str | None  # the public part; None if no web pushes are sent
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -138,7 +138,7 @@ class CallerSocket(Protocol):
     def is_in(self, channel: str) -> bool: ...
 
     async def watch(self, channels: Mapping[str, int]) -> "asyncio.Future[list[object]]":
-        """Put the socket into channels, each with its owner. All that is published after it returns reaches the socket.
+        """Put the socket into channels, each with its owner. Pushes that are published after that reach the socket.
 
         The future is done once the channels are recorded: then a client that reconnects is put into them again.
         """
@@ -152,7 +152,7 @@ class CallerSocket(Protocol):
         """
 
     def forget_recovery(self) -> None:
-        """Make the socket's recovery claim worthless: its client starts fresh when it reconnects."""
+        """Make the session unrecoverable: the client loads everything again when it reconnects."""
 
 
 class Call(msgspec.Struct):
@@ -192,7 +192,7 @@ class Call(msgspec.Struct):
         self.after_commit(lambda: _now(partial(self.socket.sign_in, viewer)))
 
     def forget_recovery(self) -> None:
-        """Once the call has succeeded, make the socket's recovery claim worthless."""
+        """Make the session unrecoverable, once the call has succeeded."""
         self.after_commit(lambda: _now(self.socket.forget_recovery))
 
     def disconnect(self) -> None:

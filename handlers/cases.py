@@ -1,4 +1,4 @@
-"""Cases: the queue of the moderators, claims, notes and history. Each view of what is not public is audited."""
+"""Cases: the queue of the moderators, claims, notes and history. Each view of private content is audited."""
 
 import orjson
 
@@ -66,7 +66,7 @@ async def list_cases(call: Call, request: ListCases, tx: Transaction) -> CasePag
 
 @methods.rpc("case.get", limit=None, shed="read", role="moderator")
 async def get_case(call: Call, request: CaseRef, tx: Transaction) -> Case:
-    """A case with what was reported as it was, its reports, and earlier cases about the same user."""
+    """A case with the copy of its target, its reports, and earlier cases about the same user."""
     row = await _load(tx, request.case_id)
     case = row["found"]
     reports = await cases.load_reports(tx, case["id"], MOST_REPORTS)
@@ -101,14 +101,14 @@ async def list_acts(call: Call, request: ListCaseActs, tx: Transaction) -> CaseA
 
 @methods.rpc("case.claim", role="moderator")
 async def claim_case(call: Call, request: CaseRef, tx: Transaction) -> CaseSummary:
-    """Claim a case for 10 minutes, or renew the claim: colleagues then leave it alone."""
+    """Claim a case for 10 minutes, or renew the claim. Colleagues see the claim."""
     _check(await cases.claim(tx, int(request.case_id)))
     return present_cases.summary(await _load(tx, request.case_id))
 
 
 @methods.rpc("case.release", role="moderator")
 async def release_case(call: Call, request: CaseRef, tx: Transaction) -> Nothing:
-    """Give a claim back. Without one, this changes nothing."""
+    """Release a claim. Repeating it changes nothing."""
     if not await cases.release(tx, int(request.case_id)):
         raise errors.not_found("case")
     return Nothing()
@@ -116,7 +116,7 @@ async def release_case(call: Call, request: CaseRef, tx: Transaction) -> Nothing
 
 @methods.rpc("case.decide", role="moderator")
 async def decide_case(call: Call, request: DecideCase, tx: Transaction) -> DecidedCase:
-    """Decide a case: the decision takes effect, and its owner and reporters are told. Of two at once, one wins."""
+    """Decide a case, and notify its user and reporters. If two moderators decide at once, one gets ABORTED."""
     case = (await _load(tx, request.case_id))["found"]
     if case["status"] == "decided":
         _check("decided")
@@ -156,7 +156,7 @@ async def note_case(call: Call, request: NoteCase, tx: Transaction) -> Nothing:
 
 @methods.rpc("case.watch", limit=None, shed="read", role="moderator")
 async def watch_cases(call: Call, request: NoArguments, tx: Transaction) -> Nothing:
-    """Hear of cases that are opened, claimed, released and decided, until `case.unwatch`."""
+    """Get pushes about cases that are opened, claimed, released and decided, until `case.unwatch`."""
     recorded = await call.socket.watch({QUEUE: 0})
     try:
         await recorded

@@ -48,7 +48,7 @@ async def add_members(call: Call, request: AddToChat, tx: Transaction) -> AddedT
 
 @methods.rpc("chat.remove")
 async def remove_member(call: Call, request: ChatMemberRef, tx: Transaction) -> Nothing:
-    """Remove a user from a group: its owner anybody, an admin members. Repeating it changes nothing."""
+    """Remove a user from a group: the owner may remove all users, an admin members. Repeating it changes nothing."""
     chat_id, user_id = int(request.chat_id), int(request.user_id)
     found = await standing(tx, chat_id)
     chat_rules.check("remove", found["kind"], found["role"], found["state"])
@@ -63,7 +63,7 @@ async def remove_member(call: Call, request: ChatMemberRef, tx: Transaction) -> 
 
 @methods.rpc("chat.leave")
 async def leave_chat(call: Call, request: ChatRef, tx: Transaction) -> Nothing:
-    """Leave a group. The oldest admin, or else member, becomes the owner after its owner. Repeating changes nothing."""
+    """Leave a group. After an owner, the oldest admin or else member becomes owner. Repeating changes nothing."""
     chat_id = int(request.chat_id)
     left = await chat_members.leave(tx, chat_id)
     if not left.is_done:
@@ -105,7 +105,7 @@ async def list_members(call: Call, request: ListChatMembers, tx: Transaction) ->
 
 @methods.rpc("chat.mark", limit=Limit("chat_mark", "300/minute", "chat.mark by user"), shed="minor")
 async def mark_chat(call: Call, request: MarkChat, tx: Transaction) -> ChatMarks:
-    """Advance how far the caller has received and read the chat. Returns the marks as they are then."""
+    """Advance the caller's marks: up to which message the caller has received and read. Returns the new marks."""
     if request.received_seq is None and request.read_seq is None:
         raise errors.invalid("read_seq", "give received_seq, read_seq or both")
     chat_id = int(request.chat_id)
@@ -120,7 +120,7 @@ async def mark_chat(call: Call, request: MarkChat, tx: Transaction) -> ChatMarks
 
 @methods.rpc("chat.read_by", reads=True)
 async def list_readers(call: Call, request: ChatMessageRef, tx: Transaction) -> ChatReaders:
-    """Members who have read the message, and when. Not in chats of more than 300 members."""
+    """Members who have read the message, with times. Not in chats of more than 300 members."""
     chat_id = int(request.chat_id)
     found = await standing(tx, chat_id)
     chat_rules.check("write", found["kind"], found["role"], found["state"])

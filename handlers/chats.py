@@ -59,7 +59,7 @@ async def open_chat(call: Call, request: OpenChat, tx: Transaction) -> ChatEntry
 
 @methods.rpc("chat.create", limit=GROUP, counts=(STRANGER,))
 async def create_chat(call: Call, request: CreateChat, tx: Transaction) -> ChatEntry:
-    """Create a group, of which the caller is the owner. Users who do not follow the caller get a request."""
+    """Create a group that the caller owns. Users who do not follow the caller get a request."""
     return await _create_group(call, tx, request.title, others_among(call, request.user_ids))
 
 
@@ -117,7 +117,7 @@ async def accept_chat(call: Call, request: ChatRef, tx: Transaction) -> ChatEntr
 
 @methods.rpc("chat.reject")
 async def reject_chat(call: Call, request: ChatRef, tx: Transaction) -> Nothing:
-    """Refuse a chat request; its sender is not told. Repeating it changes nothing."""
+    """Refuse a chat request; its sender is not notified. Repeating it changes nothing."""
     chat_id = int(request.chat_id)
     if not await chats.reject(tx, chat_id):
         return await answer_ended(tx, chat_id)

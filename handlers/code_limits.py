@@ -1,4 +1,4 @@
-"""Limits on codes by e-mail: how many are sent, and how many are tried. Each code may also be tried five times only."""
+"""Limits on codes by e-mail: how many are sent, and how many are tried. Each code can also be tried only five times."""
 
 from handlers.call import Call
 from protocol.limits import Limit

@@ -23,7 +23,7 @@ async def give_consent(call: Call, request: GiveConsent, tx: Transaction) -> Con
 
 @methods.rpc("consent.withdraw")
 async def withdraw_consent(call: Call, request: WithdrawConsent, tx: Transaction) -> ConsentList:
-    """Agree no longer, and forget what was stored on that ground: the governorate, or what feeds have learnt.
+    """Withdraw a consent, and delete the data that depend on it: the governorate, or what feeds have learnt.
 
     Terms and privacy end with the account: `account.delete`.
     """

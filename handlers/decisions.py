@@ -13,7 +13,7 @@ BATCH = 100  # decisions of one call
 
 @methods.rpc("decision.undo", role="moderator")
 async def undo_decision(call: Call, request: DecisionRef, tx: Transaction) -> UndoneDecision:
-    """End a decision: its target is what the others say. Moderators undo their own decisions, admins all."""
+    """Undo a decision: the other decisions about its target stay. Moderators undo their own decisions, admins all."""
     ended = await decisions.end(tx, int(request.decision_id), ip=call.address, user_agent=call.user_agent)
     assert ended["ended_at"] is not None
     return UndoneDecision(str(ended["id"]), to_wire(ended["ended_at"]))

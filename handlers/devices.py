@@ -33,7 +33,7 @@ async def register_device(call: Call, request: DeviceRef, tx: Transaction) -> Pu
 
 @methods.rpc("push.unregister")
 async def unregister_device(call: Call, request: DeviceRef, tx: Transaction) -> Nothing:
-    """Notify the caller no longer on this device. Repeating it changes nothing."""
+    """Stop notifying the caller on this device. Repeating it changes nothing."""
     await devices.unregister(tx, request.kind, await _token(call, tx, request))
     return Nothing()
 

@@ -51,7 +51,7 @@ async def change_email(call: Call, request: ChangeEmail) -> Nothing:
 
 @methods.rpc("auth.confirm_email", limit=None, counts=code_limits.TRYING, by_session=True)
 async def confirm_email(call: Call, request: ConfirmEmail) -> Nothing:
-    """Change the account's address to that which got the code; the former one is told. Repeating it changes nothing."""
+    """Change the account's address to the one that got the code. The former one gets a mail. Safe to repeat."""
     await _use(call, "change_email", request.code)
     return Nothing()
 

@@ -74,7 +74,7 @@ async def list_suggested_people(call: Call, request: ListSuggestedPeople, tx: Tr
 
 @methods.rpc("explore.dismiss_person")
 async def dismiss_person(call: Call, request: PersonRef, tx: Transaction) -> Nothing:
-    """Suggest that user no more. Repeating it changes nothing."""
+    """Stop suggesting that user. Repeating it changes nothing."""
     user_id = int(request.user_id)
     if user_id == call.viewer.id:
         raise errors.invalid("user_id", "is the caller's own id")

@@ -1,4 +1,4 @@
-"""What ranked feeds learn from their users: why a post is there, what is hidden, and how to begin anew."""
+"""What ranked feeds learn from users: explain a post, hide posts, and delete what was learnt."""
 
 from domain import ranking, visibility
 from handlers.call import Call
@@ -15,7 +15,7 @@ from storage.feeds import LONGEST_READING
 
 @methods.rpc("feed.why", reads=True)
 async def explain_post(call: Call, request: PostRef, tx: Transaction) -> WhyInFeed:
-    """The terms of a post in the caller's ranked feed, what they come from, and the source of the post."""
+    """The terms of a post in the caller's ranked feed, their inputs, and the source of the post."""
     post_id = int(request.post_id)
     rows = await posts.load(tx, [post_id])
     if not rows or not visibility.may_see(rows[0], call.viewer.id):
@@ -53,7 +53,7 @@ async def hide_post(call: Call, request: HideFromFeed, tx: Transaction) -> Nothi
 
 @methods.rpc("feed.reset")
 async def forget_learnt(call: Call, request: NoArguments, tx: Transaction) -> Nothing:
-    """Forget what ranked feeds have learnt from the caller: affinities, interests, what was hidden, what was seen."""
+    """Delete everything that ranked feeds have learnt from the caller: affinities, interests, hidden and seen posts."""
     await feed_ranking.forget(tx)
     await call.services.seen.forget(call.viewer.id)
     await call.services.recommendations.forget(call.viewer.id)

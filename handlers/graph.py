@@ -117,7 +117,7 @@ async def block(call: Call, request: BlockUser, tx: Transaction) -> Nothing:
     if other_id == viewer_id:
         raise errors.invalid("user_id", "is the caller's own id")
     # A user who blocks the caller can be blocked, although the caller cannot see that user. An id that does not exist
-    # gets the same answer: otherwise the answer would tell these two cases apart.
+    # gets the same answer: otherwise the answer would reveal which case it is.
     if await graph.block(tx, viewer_id, other_id, request.reason):
         await call.services.outbox.add(tx, BlockedEvent(blocker_id=viewer_id, blocked_id=other_id))
         for one, other in ((viewer_id, other_id), (other_id, viewer_id)):

@@ -1,4 +1,4 @@
-"""Hashtags: the posts of one, newest first or those first that most people care for at present."""
+"""Hashtags: the posts of one, newest first or most engaged with first."""
 
 from domain import visibility
 from domain.post_text import hashtag_key

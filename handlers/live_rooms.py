@@ -1,4 +1,4 @@
-"""Live rooms: create, list, start, join, leave and close. `room_stage` and `room_chat` hold what is done inside."""
+"""Live rooms: create, list, start, join, leave and close. `room_stage` and `room_chat` have the acts inside a room."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -233,7 +233,7 @@ async def show_room(call: Call, tx: Transaction, room_id: int) -> Room:
 
 
 async def show_rooms(call: Call, tx: Transaction, room_ids: Sequence[int]) -> list[Room]:
-    """Those that the caller may see."""
+    """The rooms among them that the caller may see."""
     return await _show_rows(call, tx, await live_rooms.load_many(tx, room_ids))
 
 

@@ -20,7 +20,7 @@ async def get_media(call: Call, request: MediaRef, tx: Transaction) -> Media:
 
 @methods.rpc("media.update")
 async def update_media(call: Call, request: UpdateMedia, tx: Transaction) -> Media:
-    """Change what the caller's own file is described as. Repeating it changes nothing."""
+    """Change the description of the caller's own file. Repeating it changes nothing."""
     file = await media.describe(tx, int(request.media_id), request.alt, request.is_sensitive)
     if file is None:
         raise errors.not_found("media")

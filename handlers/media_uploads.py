@@ -77,7 +77,7 @@ async def create_upload(call: Call, request: CreateUpload) -> Upload:
     is_kept = False
     try:
         async with database.transaction(viewer_id, budget=call.budget) as tx:
-            # A duplicate may have been answered meanwhile.
+            # A duplicate may have been answered in the meantime.
             if place and (first := await _first_answer(tx, place, request)):
                 return first
             await _reserve(call, tx, new)

@@ -1,4 +1,4 @@
-"""The use of media in what users write, shared by handlers."""
+"""The use of media in posts, comments and messages, shared by handlers."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Mentions in posts and comments: whom a text mentions, and the limit on them."""
+"""Mentions in posts and comments: the mentioned users, and the limit on their number."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ MENTION = Limit("mention", "200/hour", "users mentioned in posts and comments, b
 
 
 async def find_mentioned(tx: Transaction, text: str) -> list[int]:
-    """Ids of the users whom the text mentions, without users who do not admit it."""
+    """Ids of the mentioned users, without users whose settings forbid it."""
     usernames = mentioned_usernames(text)
     return await users.mentionable(tx, usernames) if usernames else []
 

@@ -33,7 +33,7 @@ async def get_preferences(call: Call, request: NoArguments, tx: Transaction) -> 
 
 @methods.rpc("notification.set_preferences")
 async def set_preferences(call: Call, request: SetNotificationPreferences, tx: Transaction) -> NotificationPreferences:
-    """Change the caller's preferences, also for what is not sent yet."""
+    """Change the caller's preferences, also for notifications that are not sent yet."""
     if request.channels is not msgspec.UNSET:
         _check_urgent(request.channels)
     row = await notification_preferences.lock(tx, call.viewer.id)
@@ -66,7 +66,7 @@ def _choices(row: PreferencesRow) -> Choices:
 
 
 def _check_urgent(channels: KindChoices) -> None:
-    """Raises INVALID_ARGUMENT for the attempt to switch off what tells of a thief."""
+    """Raises INVALID_ARGUMENT for the attempt to switch off notifications that reveal an attacker."""
     asked: Choices = msgspec.to_builtins(channels)
     for kind in URGENT & asked.keys():
         for channel, is_on in asked[kind].items():
@@ -84,7 +84,7 @@ def _merged(choices: Choices, request: SetNotificationPreferences) -> Choices:
 
 
 def _chosen(choices: Choices, kind: Kind) -> dict[str, bool]:
-    """Without choices from the time when what is urgent could be switched off."""
+    """The choices without those for urgent notifications, which older code allowed."""
     return {} if kind in URGENT else choices.get(kind, {})
 
 

@@ -57,7 +57,7 @@ async def reset_password(call: Call, request: ResetPassword) -> Nothing:
 
 
 def _owner_of(call: Call, tried: Tried | None, code: str) -> int | None:
-    """The user whose code it is; None if it is wrong. It compares also where there is nothing to compare with."""
+    """The user whose code it is; None if it is wrong. It always compares, so that it takes the same time."""
     is_right = call.services.codes.is_right(tried.code_id if tried else 0, code)
     return tried.user_id if tried and is_right else None
 

@@ -1,4 +1,4 @@
-"""Presence and typing: what users show of themselves, and whose presence they watch."""
+"""Presence and typing: the status of users, and the users whom they watch."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ from storage.database import Transaction
 
 @methods.rpc("presence.set", limit=Limit("presence", "60/minute", "presence.set by user"), shed="minor")
 async def set_presence(call: Call, request: SetPresence, tx: Transaction) -> Nothing:
-    """Set what others see of the caller, on all devices and until it is set again."""
+    """Set the status and text that others see, for all devices, until it is set again."""
     text = request.text or ""
     version = await users.choose_presence(tx, call.viewer.id, request.status, text)
     # Before the commit: once the call has answered "invisible", no watcher may still see the user.

@@ -145,7 +145,7 @@ async def unban(call: Call, request: RoomMember, tx: Transaction) -> Nothing:
 async def invite(call: Call, request: InviteToRoom, tx: Transaction) -> Nothing:
     """Invite users, who may then see and join the room whatever its visibility.
 
-    Two kinds of users are left out silently: those who have a block with the caller, and those who have had enough
+    Two kinds of users are left out silently: those who have a block with the caller, and those who have had the most
     invitations from users they do not follow today.
     """
     room = await locked(call, tx, request.room_id)
@@ -182,7 +182,7 @@ async def media_token(call: Call, request: RoomRef, tx: Transaction) -> MediaTok
 
 
 class _Target(NamedTuple):
-    """The user whom an act of moderation is done to; see `room_target` in storage/functions/room_stage.sql."""
+    """The target user of an act of moderation; see `room_target` in storage/functions/room_stage.sql."""
 
     id: int
     role: Role

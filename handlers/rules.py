@@ -135,7 +135,7 @@ async def enable_rule(call: Call, request: EnableRule, tx: Transaction) -> RuleV
 
 @methods.rpc("rule.disable", role="admin")
 async def disable_rule(call: Call, request: RuleRef, tx: Transaction) -> RuleVersion:
-    """Take a rule out of force. What it has held stays held until that is undone. Repeating it changes nothing."""
+    """Disable a rule. Content that it has held stays held until that is undone. Repeating it changes nothing."""
     row = await _load(tx, request.rule_id)
     if await rules.enable(tx, row["id"], 0):
         await audit_call(call, tx, call.viewer.id, "rule.disable", f"rule:{row['id']}")
@@ -158,7 +158,7 @@ async def _try(call: Call, tx: Transaction, expression: str, surfaces: Sequence[
     amount = await rule_inputs.trial_size(tx, surfaces)
     step = max(1, -(-amount // MOST_EXAMINED))
     tried = await try_out(expression, call.services.rulebook.book.matcher, _texts(tx, surfaces, step, expression))
-    if step == 1:  # texts that are gone since they were counted do not count
+    if step == 1:  # without texts that were deleted since they were counted
         amount = tried.examined
     part = tried.examined / amount if amount else 1.0
     return Trial(
@@ -180,7 +180,7 @@ async def _texts(
         for surface in {*surfaces} & {"post", "comment"} if compares else ():
             ids = [row["id"] for row in rows if row["surface"] == surface and row["media"]]
             similar.update(await rule_inputs.trial_removed_like(tx, surface, ids))
-        # Texts that are gone are not tried.
+        # Deleted texts are not tried.
         yield [TrialText(row, similar.get(row["id"], ())) for row in rows if row["text"] is not None]
         above = rows[-1]["id"]
 

@@ -1,4 +1,4 @@
-"""Judges what users write by the rules in force, before it is stored, and holds what a rule holds.
+"""Judges users' texts by the enabled rules before they are stored, and holds the content that a rule holds.
 
 A rule that refuses or requires a change is answered like any bad argument: INVALID_ARGUMENT that names the field.
 """
@@ -60,7 +60,7 @@ async def screen(
         raise errors.unavailable()
     looks = book.looks_at(surface)
     if not looks and surface == "message":
-        return None  # other texts are noted always: rules are tried on them before they go live
+        return None  # other texts are always recorded: rules are tried on them before they are enabled
     author_id = call.viewer.id if author_id is None else author_id
     text = "\n".join(text for _, text in fields)
     row = await rule_inputs.weigh(tx, written_id, surface, text_print(text))

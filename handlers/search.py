@@ -34,7 +34,7 @@ Groups = Sequence[Sequence[str]]  # for each word of a query, the terms that sta
 
 @methods.rpc("search.query", limit=SEARCH, overlaps=True, shed="read")
 async def search_everything(call: Call, request: SearchQuery) -> SearchPage:
-    """What the caller may see of what was found, best first. Pages keep one order for 10 minutes."""
+    """Results that the caller may see, best first. Pages keep one order for 10 minutes."""
     if request.kind == "sound":
         return SearchPage(items=[], next_cursor=None)  # nobody can publish sounds yet
     viewer_id, limit = call.viewer.id, request.limit or DEFAULT_LIMIT
@@ -73,7 +73,7 @@ async def _candidates(call: Call, groups: Groups, kind: DocumentKind | None) -> 
 
 
 async def _candidates_of_kind(call: Call, groups: Groups, kind: DocumentKind) -> Sequence[Found]:
-    """Ask the engine for one kind. It searches apart among users whom the caller follows: few may follow them."""
+    """Search for one kind. Users whom the caller follows are searched separately: they may have little weight."""
     engine = call.services.search
     most = MOST_HASHTAGS if kind == "hashtag" else MOST_CANDIDATES
     found = await engine.candidates(kind, groups, most)
@@ -87,7 +87,7 @@ async def _candidates_of_kind(call: Call, groups: Groups, kind: DocumentKind) ->
 async def _with_either(call: Call, groups: Groups, kind: DocumentKind | None) -> Candidates:
     """Find documents that have one of the words, for a caller who may see none that has both.
 
-    It depends on what the caller may see, not on what the engine finds. Otherwise the answer would tell whether a
+    It depends on what the caller may see, not on what the engine finds. Otherwise the answer would reveal whether a
     hidden document has both.
     """
     found: dict[DocumentKind, dict[int, Found]] = {}

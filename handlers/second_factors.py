@@ -78,7 +78,7 @@ async def renew_recovery_codes(call: Call, request: RenewRecoveryCodes) -> Recov
 
 @methods.rpc("auth.prove_second_factor", limit=None, by_session=True)
 async def prove_second_factor(call: Call, request: ProveSecondFactor) -> Nothing:
-    """Prove the second factor again in this session: what moderators do asks for a proof of the last hours."""
+    """Prove the second factor again in this session: methods for moderators require a recent proof."""
     async with call.services.database.transaction(call.viewer.id, budget=call.budget) as tx:
         is_proved = await prove(call, tx, request.code)
     if not is_proved:

@@ -126,7 +126,7 @@ async def revoke_sockets(call: Call, session_ids: list[int], reason: RevocationR
 
 
 async def note_proof(call: Call, tx: Transaction, user_id: int, session_id: int, proof: Proof) -> None:
-    """Audit a proof of the second factor, and tell the user of a recovery code that was used."""
+    """Audit a proof of the second factor, and send the user a mail about a used recovery code."""
     action = "auth.second_factor" if proof.step is not None else "auth.recovery_code"
     await audit_call(call, tx, user_id, action, f"session:{session_id}")
     if proof.step is None:

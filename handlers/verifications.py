@@ -24,7 +24,7 @@ from storage.database import Transaction
 
 @methods.rpc("account.verification", limit=Limit("verification", "10/day", "account.verification by user"))
 async def request_verification(call: Call, request: RequestVerification, tx: Transaction) -> Verification:
-    """Ask to be verified as a creator, by documents; or see how that stands. One request waits at a time."""
+    """Request verification as a creator, by documents; without them, return the state. Only one request can wait."""
     if request.documents is not None:
         before = await verifications.own(tx)
         if before is None or before.status == "refused":
@@ -76,7 +76,7 @@ async def show_documents(call: Call, request: VerificationRef, tx: Transaction) 
 
 @methods.rpc("verification.decide", role="moderator")
 async def decide_verification(call: Call, request: DecideVerification, tx: Transaction) -> DecidedVerification:
-    """Approve or refuse. The user is told, the documents are deleted. The first decision stands."""
+    """Approve or refuse a request: the user is notified, and the documents are deleted. The first decision counts."""
     verification_id = int(request.verification_id)
     status, is_new = await verifications.decide(tx, verification_id, request.decision, request.reason)
     if status is None:

@@ -1,4 +1,4 @@
-"""Messages about cases: what moderators judge, and what they tell each other of it."""
+"""Messages about cases: their contents, the work of moderators on them, and notes for colleagues."""
 
 import datetime
 from typing import Annotated, ClassVar, Literal
@@ -63,7 +63,7 @@ class CaseUser(msgspec.Struct, frozen=True):
 
 
 class CaseFile(msgspec.Struct, frozen=True):
-    """`url` reads the largest form of the file for at least 5 minutes; null if the file is gone."""
+    """`url` reads the largest variant of the file for at least 5 minutes; null if the file was deleted."""
 
     id: str
     kind: str

@@ -31,7 +31,7 @@ class ChatMessage(msgspec.Struct, frozen=True):
 class ShownChatMessage(ChatMessage, frozen=True):
     """A message with the reactions that the viewer may see: emoji → users.
 
-    standing: only its sender is told of a limit; to others, a message that is withheld from them is a deleted one.
+    standing: only its sender sees a limit; others see a withheld message as deleted.
     """
 
     reactions: dict[str, int]

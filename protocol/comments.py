@@ -45,7 +45,7 @@ class CommentForAll(msgspec.Struct, frozen=True):
 class Comment(CommentForAll, frozen=True):
     """A comment on a post or a reply to another comment, and what the viewer has done with it.
 
-    standing: only its author is told of a limit.
+    standing: only its author sees a limit.
     """
 
     viewer: ViewerOfComment

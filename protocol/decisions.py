@@ -58,7 +58,7 @@ class ListAppeals(Request, frozen=True):
 
 
 class Appeal(msgspec.Struct, frozen=True):
-    """It shall be decided before `due_at`. "overturned": the decision has ended, and what it did is restored."""
+    """It must be decided before `due_at`. "overturned": the decision has ended, and its restrictions are lifted."""
 
     id: str
     decision_id: str

@@ -91,7 +91,7 @@ def failed_precondition(message: str) -> CallError:
 
 
 def being_deleted(erase_at: str) -> CallError:
-    """For an account that will be erased at that time. Only a caller who knows the password is told."""
+    """For an account that will be erased at that time. Only for a caller who knows the password."""
     return CallError(
         "FAILED_PRECONDITION",
         f"the account will be erased at {erase_at}: account.cancel_delete restores it",

@@ -1,6 +1,6 @@
 """Events: what happened, as the outbox and the event log carry it. Past tense, versioned, one struct a topic.
 
-Their names end in `Event`: a push often tells clients of the same thing (`PostEditedEvent`, `PostEdited`).
+Their names end in `Event`: a push often describes the same change to clients (`PostEditedEvent`, `PostEdited`).
 """
 
 from typing import ClassVar, Literal

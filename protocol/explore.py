@@ -56,7 +56,7 @@ class PersonRef(Request, frozen=True):
 
 
 class Explore(msgspec.Struct, frozen=True):
-    """The explore page. local_trends: of the caller's governorate, if the caller has told it."""
+    """The explore page. local_trends: of the caller's governorate, if the caller has stated it."""
 
     trends: list[Trend]
     local_trends: list[Trend]

@@ -26,7 +26,7 @@ Time = Annotated[datetime.datetime, msgspec.Meta(tz=True)]
 
 class Room(msgspec.Struct, frozen=True):
     """`speakers` are the users on the stage who are in the room, including the host. `cohost_ids` and `muted_ids` name
-    some of them. `hands` are the first 50 raised hands. `is_recorded`: what is said is recorded at this moment."""
+    some of them. `hands` are the first 50 raised hands. `is_recorded`: the room is being recorded."""
 
     id: str
     topic: str

@@ -58,7 +58,7 @@ class PostForAll(PostLite, frozen=True):
 
 
 class Post(PostForAll, frozen=True):
-    """A post, and what the viewer has done with it. standing: only its author is told of a limit."""
+    """A post, and the viewer's own reaction and save. standing: only its author sees a limit."""
 
     viewer: ViewerOfPost
     standing: ToldStanding

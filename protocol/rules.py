@@ -41,7 +41,7 @@ Terms = Annotated[list[Term], msgspec.Meta(max_length=1_000)]
 
 
 class RuleVersion(msgspec.Struct, frozen=True):
-    """A version of a rule. `message` tells users what to change."""
+    """A version of a rule. `message` says to users what to change."""
 
     rule_id: str
     version: int
@@ -138,7 +138,7 @@ class TrialSample(msgspec.Struct, frozen=True):
 
 
 class Trial(msgspec.Struct, frozen=True):
-    """The result of trying a rule on what was published in the last 24 hours. Messages are not tried.
+    """The result of trying a rule on the texts of the last 24 hours. Messages are not tried.
 
     Of very many texts, a part is examined: then `hits` and `verified_hits` are estimates. `needs_confirmation`: it
     would have hit more than one of 100.

@@ -17,7 +17,7 @@ class LabelChoices(msgspec.Struct, frozen=True):
     """How the user sees what carries a label.
 
     show: as other content. blur: covered, until the user uncovers it; clients do that. hide: lists leave it out, and
-    clients cover what is asked for by its id. `sexual` and `graphic` are hidden from users below 18.
+    clients cover content that is loaded by its id. `sexual` and `graphic` are hidden from users below 18.
     """
 
     sensitive: LabelChoice

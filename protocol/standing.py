@@ -1,7 +1,7 @@
 """The standing of posts, comments, messages, files and rooms, and how viewers want labels shown.
 
-limited: seen by followers and whoever asks for it by its id, but not found by others. shadowed, held and removed: only
-its author sees it; the author of something shadowed is not told.
+limited: visible to followers and by its id, but not found by others. shadowed, held and removed: visible only to
+its author; the author does not see that content is shadowed.
 """
 
 from typing import Literal
@@ -9,6 +9,6 @@ from typing import Literal
 Standing = Literal["visible", "limited", "shadowed", "held", "removed"]
 WITHHELD: frozenset[Standing] = frozenset({"shadowed", "held", "removed"})
 ToldStanding = Literal["visible", "limited", "held", "removed"]
-"""As the author is told it; others are always told `visible`."""
+"""As the author sees it; others always see `visible`."""
 
 LabelChoice = Literal["show", "blur", "hide"]

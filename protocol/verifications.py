@@ -59,7 +59,7 @@ class VerificationDocuments(msgspec.Struct, frozen=True):
 
 
 class DecideVerification(Request, frozen=True):
-    """`reason` is told to the user."""
+    """`reason` is sent to the user."""
 
     verification_id: Id
     decision: Literal["approved", "refused"]

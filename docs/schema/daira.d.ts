@@ -104,7 +104,7 @@ export interface ApiKeyRef {
   key_id: string;
 }
 
-/** It shall be decided before `due_at`. "overturned": the decision has ended, and what it did is restored. */
+/** It must be decided before `due_at`. "overturned": the decision has ended, and its restrictions are lifted. */
 export interface Appeal {
   id: string;
   decision_id: string;
@@ -216,7 +216,7 @@ export interface CaseDecided {
   decided_by: CaseUser;
 }
 
-/** `url` reads the largest form of the file for at least 5 minutes; null if the file is gone. */
+/** `url` reads the largest variant of the file for at least 5 minutes; null if the file was deleted. */
 export interface CaseFile {
   id: string;
   kind: string;
@@ -517,7 +517,7 @@ export interface CollectionRef {
   collection_id: string;
 }
 
-/** A comment on a post or a reply to another comment, and what the viewer has done with it. standing: only its author is told of a limit. */
+/** A comment on a post or a reply to another comment, and what the viewer has done with it. standing: only its author sees a limit. */
 export interface Comment {
   id: string;
   post_id: string;
@@ -767,7 +767,7 @@ export interface DecideCase {
   idempotency_key?: string | null;
 }
 
-/** `reason` is told to the user. */
+/** `reason` is sent to the user. */
 export interface DecideVerification {
   verification_id: string;
   decision: "approved" | "refused";
@@ -891,7 +891,7 @@ export interface EvidenceShown {
   snapshot: Snapshot;
 }
 
-/** The explore page. local_trends: of the caller's governorate, if the caller has told it. */
+/** The explore page. local_trends: of the caller's governorate, if the caller has stated it. */
 export interface Explore {
   trends: Trend[];
   local_trends: Trend[];
@@ -1076,7 +1076,7 @@ export interface KindChoices {
   report?: ChannelChoice;
 }
 
-/** How the user sees what carries a label. show: as other content. blur: covered, until the user uncovers it; clients do that. hide: lists leave it out, and clients cover what is asked for by its id. `sexual` and `graphic` are hidden from users below 18. */
+/** How the user sees what carries a label. show: as other content. blur: covered, until the user uncovers it; clients do that. hide: lists leave it out, and clients cover content that is loaded by its id. `sexual` and `graphic` are hidden from users below 18. */
 export interface LabelChoices {
   sensitive: "blur" | "hide" | "show";
   violence: "blur" | "hide" | "show";
@@ -1522,7 +1522,7 @@ export interface Pong {
   server_time: string;
 }
 
-/** A post, and what the viewer has done with it. standing: only its author is told of a limit. */
+/** A post, and the viewer's own reaction and save. standing: only its author sees a limit. */
 export interface Post {
   id: string;
   author: UserLite;
@@ -1819,7 +1819,7 @@ export interface ReviewAccount {
   username?: string | null;
 }
 
-/** `speakers` are the users on the stage who are in the room, including the host. `cohost_ids` and `muted_ids` name some of them. `hands` are the first 50 raised hands. `is_recorded`: what is said is recorded at this moment. */
+/** `speakers` are the users on the stage who are in the room, including the host. `cohost_ids` and `muted_ids` name some of them. `hands` are the first 50 raised hands. `is_recorded`: the room is being recorded. */
 export interface Room {
   id: string;
   topic: string;
@@ -1986,7 +1986,7 @@ export interface RuleRef {
   rule_id: string;
 }
 
-/** A version of a rule. `message` tells users what to change. */
+/** A version of a rule. `message` says to users what to change. */
 export interface RuleVersion {
   rule_id: string;
   version: number;
@@ -2183,7 +2183,7 @@ export interface SettingsChanged {
   settings: AccountSettings;
 }
 
-/** A message with the reactions that the viewer may see: emoji → users. standing: only its sender is told of a limit; to others, a message that is withheld from them is a deleted one. */
+/** A message with the reactions that the viewer may see: emoji → users. standing: only its sender sees a limit; others see a withheld message as deleted. */
 export interface ShownChatMessage {
   chat_id: string;
   seq: number;
@@ -2329,7 +2329,7 @@ export interface TrendList {
   items: Trend[];
 }
 
-/** The result of trying a rule on what was published in the last 24 hours. Messages are not tried. Of very many texts, a part is examined: then `hits` and `verified_hits` are estimates. `needs_confirmation`: it would have hit more than one of 100. */
+/** The result of trying a rule on the texts of the last 24 hours. Messages are not tried. Of very many texts, a part is examined: then `hits` and `verified_hits` are estimates. `needs_confirmation`: it would have hit more than one of 100. */
 export interface Trial {
   texts: number;
   examined: number;
@@ -2586,21 +2586,21 @@ export interface WithdrawConsent {
 export interface ClientToServerEvents {
   /** Restore an account during the grace period, and sign this socket in. If there is none, it only signs in. */
   "account.cancel_delete": (request: CancelDeletion, ack: (answer: Answer<SignedIn | SecondFactorNeeded>) => void) => void;
-  /** Set the caller's birth date, or correct it, once. The account of a user below 18 turns private. */
+  /** Set the caller's birth date, or correct it, once. The account of a user below 18 becomes private. */
   "account.correct_birth_date": (request: CorrectBirthDate, ack: (answer: Answer<BirthDate>) => void) => void;
   /** Hide the caller's account at once, end all its sessions, and erase it after the grace period. */
   "account.delete": (request: DeleteAccount, ack: (answer: Answer<AccountLeaving>) => void) => void;
-  /** Have an archive of everything about the caller made, one a day; once it is ready, return its URL. */
+  /** Request an archive of the caller's data, at most one a day. Once it is ready, return its URL. */
   "account.export": (request: ExportAccount, ack: (answer: Answer<AccountExport>) => void) => void;
   /** Decisions that limit the caller or the caller's content, with reason and end; warnings of the last half year. */
   "account.limits": (request: ListLimits, ack: (answer: Answer<RestrictionPage>) => void) => void;
   /** An account as moderators see it, also a private or suspended one. Each view is in the audit trail. */
   "account.review": (request: ReviewAccount, ack: (answer: Answer<AccountReview>) => void) => void;
-  /** Ask to be verified as a creator, by documents; or see how that stands. One request waits at a time. */
+  /** Request verification as a creator, by documents; without them, return the state. Only one request can wait. */
   "account.verification": (request: RequestVerification, ack: (answer: Answer<Verification>) => void) => void;
-  /** Appeal against a decision, once and within 6 months. Somebody else than before decides, within 72 hours. */
+  /** Appeal against a decision, once and within 6 months. Another moderator decides within 72 hours. */
   "appeal.create": (request: CreateAppeal, ack: (answer: Answer<Appeal>) => void) => void;
-  /** Uphold the decision, or overturn it: then it ends. Whoever decided first gets PERMISSION_DENIED. */
+  /** Uphold the decision, or overturn and end it. PERMISSION_DENIED for the moderator who made the decision. */
   "appeal.decide": (request: DecideAppeal, ack: (answer: Answer<Appeal>) => void) => void;
   /** The caller's appeals, the newest first. */
   "appeal.list": (request: ListAppeals, ack: (answer: Answer<AppealPage>) => void) => void;
@@ -2612,7 +2612,7 @@ export interface ClientToServerEvents {
   "auth.change_password": (request: ChangePassword, ack: (answer: Answer<Nothing>) => void) => void;
   /** Take another username, once in 14 days. The former one is reserved for the caller for 30 days. */
   "auth.change_username": (request: ChangeUsername, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Change the account's address to that which got the code; the former one is told. Repeating it changes nothing. */
+  /** Change the account's address to the one that got the code. The former one gets a mail. Safe to repeat. */
   "auth.confirm_email": (request: ConfirmEmail, ack: (answer: Answer<Nothing>) => void) => void;
   /** Sign this socket in, by the challenge of a login and a code of the second factor. */
   "auth.confirm_login": (request: ConfirmLogin, ack: (answer: Answer<SignedIn>) => void) => void;
@@ -2628,7 +2628,7 @@ export interface ClientToServerEvents {
   "auth.login": (request: Login, ack: (answer: Answer<SignedIn | SecondFactorNeeded>) => void) => void;
   /** Revoke this session and disconnect all its sockets. */
   "auth.logout": (ack: (answer: Answer<Nothing>) => void) => void;
-  /** Prove the second factor again in this session: what moderators do asks for a proof of the last hours. */
+  /** Prove the second factor again in this session: methods for moderators require a recent proof. */
   "auth.prove_second_factor": (request: ProveSecondFactor, ack: (answer: Answer<Nothing>) => void) => void;
   /** Exchange a refresh token for new tokens. On a socket of the same session, this extends its sign-in. */
   "auth.refresh": (request: Refresh, ack: (answer: Answer<SignedIn>) => void) => void;
@@ -2646,11 +2646,11 @@ export interface ClientToServerEvents {
   "auth.status": (ack: (answer: Answer<CredentialState>) => void) => void;
   /** Prove by the code that the user reads the account's address. Repeating it changes nothing. */
   "auth.verify_email": (request: VerifyEmail, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Claim a case for 10 minutes, or renew the claim: colleagues then leave it alone. */
+  /** Claim a case for 10 minutes, or renew the claim. Colleagues see the claim. */
   "case.claim": (request: CaseRef, ack: (answer: Answer<CaseSummary>) => void) => void;
-  /** Decide a case: the decision takes effect, and its owner and reporters are told. Of two at once, one wins. */
+  /** Decide a case, and notify its user and reporters. If two moderators decide at once, one gets ABORTED. */
   "case.decide": (request: DecideCase, ack: (answer: Answer<DecidedCase>) => void) => void;
-  /** A case with what was reported as it was, its reports, and earlier cases about the same user. */
+  /** A case with the copy of its target, its reports, and earlier cases about the same user. */
   "case.get": (request: CaseRef, ack: (answer: Answer<Case>) => void) => void;
   /** The acts of a case, newest first. */
   "case.history": (request: ListCaseActs, ack: (answer: Answer<CaseActPage>) => void) => void;
@@ -2660,17 +2660,17 @@ export interface ClientToServerEvents {
   "case.note": (request: NoteCase, ack: (answer: Answer<Nothing>) => void) => void;
   /** The state of the queue, and of the last 24 hours. */
   "case.numbers": (ack: (answer: Answer<QueueNumbers>) => void) => void;
-  /** Give a claim back. Without one, this changes nothing. */
+  /** Release a claim. Repeating it changes nothing. */
   "case.release": (request: CaseRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** Stop watching. Repeating it changes nothing. */
   "case.unwatch": (ack: (answer: Answer<Nothing>) => void) => void;
-  /** Hear of cases that are opened, claimed, released and decided, until `case.unwatch`. */
+  /** Get pushes about cases that are opened, claimed, released and decided, until `case.unwatch`. */
   "case.watch": (ack: (answer: Answer<Nothing>) => void) => void;
   /** Accept a chat request. Repeating it changes nothing. */
   "chat.accept": (request: ChatRef, ack: (answer: Answer<ChatEntry>) => void) => void;
   /** Add users to a group, as its owner or an admin. Users who do not follow the caller get a request. */
   "chat.add": (request: AddToChat, ack: (answer: Answer<AddedToChat>) => void) => void;
-  /** Create a group, of which the caller is the owner. Users who do not follow the caller get a request. */
+  /** Create a group that the caller owns. Users who do not follow the caller get a request. */
   "chat.create": (request: CreateChat, ack: (answer: Answer<ChatEntry>) => void) => void;
   /** Delete a message for the caller alone, or for everyone: the caller's own, or any as owner or admin of a group. */
   "chat.delete": (request: DeleteChatMessage, ack: (answer: Answer<Nothing>) => void) => void;
@@ -2682,11 +2682,11 @@ export interface ClientToServerEvents {
   "chat.get": (request: ChatRef, ack: (answer: Answer<ChatEntry>) => void) => void;
   /** Messages before, after or around a number; otherwise the newest. */
   "chat.history": (request: GetChatHistory, ack: (answer: Answer<ChatHistory>) => void) => void;
-  /** Leave a group. The oldest admin, or else member, becomes the owner after its owner. Repeating changes nothing. */
+  /** Leave a group. After an owner, the oldest admin or else member becomes owner. Repeating changes nothing. */
   "chat.leave": (request: ChatRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** The caller's chats with the newest message first; with `since_version`, all that changed since then. */
   "chat.list": (request: ListChats, ack: (answer: Answer<ChatPage>) => void) => void;
-  /** Advance how far the caller has received and read the chat. Returns the marks as they are then. */
+  /** Advance the caller's marks: up to which message the caller has received and read. Returns the new marks. */
   "chat.mark": (request: MarkChat, ack: (answer: Answer<ChatMarks>) => void) => void;
   /** Members of the chat in the order of their ids, and users whom a request waits for. */
   "chat.members": (request: ListChatMembers, ack: (answer: Answer<ChatMemberPage>) => void) => void;
@@ -2696,11 +2696,11 @@ export interface ClientToServerEvents {
   "chat.open": (request: OpenChat, ack: (answer: Answer<ChatEntry>) => void) => void;
   /** Set or take back the caller's reaction to a message. Repeating it changes nothing. */
   "chat.react": (request: ReactInChat, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Members who have read the message, and when. Not in chats of more than 300 members. */
+  /** Members who have read the message, with times. Not in chats of more than 300 members. */
   "chat.read_by": (request: ChatMessageRef, ack: (answer: Answer<ChatReaders>) => void) => void;
-  /** Refuse a chat request; its sender is not told. Repeating it changes nothing. */
+  /** Refuse a chat request; its sender is not notified. Repeating it changes nothing. */
   "chat.reject": (request: ChatRef, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Remove a user from a group: its owner anybody, an admin members. Repeating it changes nothing. */
+  /** Remove a user from a group: the owner may remove all users, an admin members. Repeating it changes nothing. */
   "chat.remove": (request: ChatMemberRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** Send a message. The same idempotency key returns the first answer. */
   "chat.send": (request: SendToChat, ack: (answer: Answer<ChatMessage>) => void) => void;
@@ -2742,13 +2742,13 @@ export interface ClientToServerEvents {
   "consent.give": (request: GiveConsent, ack: (answer: Answer<ConsentList>) => void) => void;
   /** The caller's consents, also those that were withdrawn. */
   "consent.list": (ack: (answer: Answer<ConsentList>) => void) => void;
-  /** Agree no longer, and forget what was stored on that ground: the governorate, or what feeds have learnt. */
+  /** Withdraw a consent, and delete the data that depend on it: the governorate, or what feeds have learnt. */
   "consent.withdraw": (request: WithdrawConsent, ack: (answer: Answer<ConsentList>) => void) => void;
-  /** End a decision: its target is what the others say. Moderators undo their own decisions, admins all. */
+  /** Undo a decision: the other decisions about its target stay. Moderators undo their own decisions, admins all. */
   "decision.undo": (request: DecisionRef, ack: (answer: Answer<UndoneDecision>) => void) => void;
   /** End the newest 100 decisions of a rule or a moderator since a time. Repeat it while there are more. */
   "decision.undo_many": (request: UndoDecisions, ack: (answer: Answer<UndoneDecisions>) => void) => void;
-  /** Suggest that user no more. Repeating it changes nothing. */
+  /** Stop suggesting that user. Repeating it changes nothing. */
   "explore.dismiss_person": (request: PersonRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** The explore page. */
   "explore.get": (ack: (answer: Answer<Explore>) => void) => void;
@@ -2760,9 +2760,9 @@ export interface ClientToServerEvents {
   "feed.get": (request: GetFeed, ack: (answer: Answer<FeedPage>) => void) => void;
   /** Hide a post from the caller's feeds, and show less like it. Three of a topic leave it out of ranked feeds. */
   "feed.hide": (request: HideFromFeed, ack: (answer: Answer<Nothing>) => void) => void;
-  /** Forget what ranked feeds have learnt from the caller: affinities, interests, what was hidden, what was seen. */
+  /** Delete everything that ranked feeds have learnt from the caller: affinities, interests, hidden and seen posts. */
   "feed.reset": (ack: (answer: Answer<Nothing>) => void) => void;
-  /** The terms of a post in the caller's ranked feed, what they come from, and the source of the post. */
+  /** The terms of a post in the caller's ranked feed, their inputs, and the source of the post. */
   "feed.why": (request: PostRef, ack: (answer: Answer<WhyInFeed>) => void) => void;
   /** Accept a user's request to follow the caller. Repeating it changes nothing. */
   "graph.accept": (request: UserRef, ack: (answer: Answer<Nothing>) => void) => void;
@@ -2790,7 +2790,7 @@ export interface ClientToServerEvents {
   "hashtag.get": (request: HashtagRef, ack: (answer: Answer<HashtagPage>) => void) => void;
   /** Public posts with a hashtag. Pages of the top posts keep one order for 10 minutes. */
   "hashtag.posts": (request: ListHashtagPosts, ack: (answer: Answer<PostPage>) => void) => void;
-  /** Make a key that acts as the caller, for these methods alone. Its text is in this answer only. */
+  /** Create a key that acts as the caller, only for these methods. Only this answer contains the key. */
   "key.create": (request: CreateKey, ack: (answer: Answer<CreatedKey>) => void) => void;
   /** The keys of all admins, newest first. */
   "key.list": (request: ListKeys, ack: (answer: Answer<ApiKeyList>) => void) => void;
@@ -2808,7 +2808,7 @@ export interface ClientToServerEvents {
   "media.parts": (request: MediaRef, ack: (answer: Answer<StoredParts>) => void) => void;
   /** Sign new URLs for parts of the caller's unfinished upload, and keep it for another day. */
   "media.renew_upload": (request: RenewUpload, ack: (answer: Answer<Upload>) => void) => void;
-  /** Change what the caller's own file is described as. Repeating it changes nothing. */
+  /** Change the description of the caller's own file. Repeating it changes nothing. */
   "media.update": (request: UpdateMedia, ack: (answer: Answer<Media>) => void) => void;
   /** Move notifications that a policy kept back into the list. Repeating it changes nothing. */
   "notification.accept_filtered": (request: NotificationRefs, ack: (answer: Answer<Unseen>) => void) => void;
@@ -2824,7 +2824,7 @@ export interface ClientToServerEvents {
   "notification.mark_seen": (request: MarkSeen, ack: (answer: Answer<Unseen>) => void) => void;
   /** The caller's preferences, with defaults where the caller chose nothing. */
   "notification.preferences": (ack: (answer: Answer<NotificationPreferences>) => void) => void;
-  /** Change the caller's preferences, also for what is not sent yet. */
+  /** Change the caller's preferences, also for notifications that are not sent yet. */
   "notification.set_preferences": (request: SetNotificationPreferences, ack: (answer: Answer<NotificationPreferences>) => void) => void;
   /** The decisions about a notification on each channel, with their reasons, oldest first. */
   "notification.why": (request: NotificationRef, ack: (answer: Answer<Decisions>) => void) => void;
@@ -2842,7 +2842,7 @@ export interface ClientToServerEvents {
   "post.unwatch": (request: PostRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** The post as it is now; pushes about its changes follow. */
   "post.watch": (request: PostRef, ack: (answer: Answer<Post>) => void) => void;
-  /** Set what others see of the caller, on all devices and until it is set again. */
+  /** Set the status and text that others see, for all devices, until it is set again. */
   "presence.set": (request: SetPresence, ack: (answer: Answer<Nothing>) => void) => void;
   /** Stop watching these users. Repeating it changes nothing. */
   "presence.unwatch": (request: WatchPresence, ack: (answer: Answer<Nothing>) => void) => void;
@@ -2852,7 +2852,7 @@ export interface ClientToServerEvents {
   "push.list": (ack: (answer: Answer<PushDeviceList>) => void) => void;
   /** Notify the caller on this device until the session ends, or by e-mail. */
   "push.register": (request: DeviceRef, ack: (answer: Answer<PushDevice>) => void) => void;
-  /** Notify the caller no longer on this device. Repeating it changes nothing. */
+  /** Stop notifying the caller on this device. Repeating it changes nothing. */
   "push.unregister": (request: DeviceRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** Reactions to a post or comment, newest first, of one kind or of all. */
   "reaction.list": (request: ListReactions, ack: (answer: Answer<ReactionPage>) => void) => void;
@@ -2916,7 +2916,7 @@ export interface ClientToServerEvents {
   "room.unban": (request: RoomMember, ack: (answer: Answer<Nothing>) => void) => void;
   /** Change topic, capacity or slow mode of a room that is still at that version. A lower capacity removes nobody. */
   "room.update": (request: UpdateRoom, ack: (answer: Answer<Room>) => void) => void;
-  /** Take a rule out of force. What it has held stays held until that is undone. Repeating it changes nothing. */
+  /** Disable a rule. Content that it has held stays held until that is undone. Repeating it changes nothing. */
   "rule.disable": (request: RuleRef, ack: (answer: Answer<RuleVersion>) => void) => void;
   /** Show what an expression would have hit among texts of the last 24 hours, but messages. It does not go live. */
   "rule.dry_run": (request: TryRule, ack: (answer: Answer<Trial>) => void) => void;
@@ -2938,7 +2938,7 @@ export interface ClientToServerEvents {
   "save.remove": (request: PostRef, ack: (answer: Answer<Nothing>) => void) => void;
   /** Remove one of the caller's recent searches, or all. Repeating it changes nothing. */
   "search.clear": (request: ClearSearches, ack: (answer: Answer<Nothing>) => void) => void;
-  /** What the caller may see of what was found, best first. Pages keep one order for 10 minutes. */
+  /** Results that the caller may see, best first. Pages keep one order for 10 minutes. */
   "search.query": (request: SearchQuery, ack: (answer: Answer<SearchPage>) => void) => void;
   /** The caller's own searches, newest first, each once. */
   "search.recent": (ack: (answer: Answer<RecentSearches>) => void) => void;
@@ -2974,7 +2974,7 @@ export interface ClientToServerEvents {
   "user.me": (ack: (answer: Answer<OwnUser>) => void) => void;
   /** Change the caller's profile. Making a private account public accepts all requests to follow it. */
   "user.update": (request: UpdateUser, ack: (answer: Answer<OwnUser>) => void) => void;
-  /** Approve or refuse. The user is told, the documents are deleted. The first decision stands. */
+  /** Approve or refuse a request: the user is notified, and the documents are deleted. The first decision counts. */
   "verification.decide": (request: DecideVerification, ack: (answer: Answer<DecidedVerification>) => void) => void;
   /** The documents of a request that waits. Each view is in the audit trail. */
   "verification.documents": (request: VerificationRef, ack: (answer: Answer<VerificationDocuments>) => void) => void;
