@@ -37,4 +37,4 @@ class Background:
         if isinstance(error, OUT_OF_REACH):
             log.warning("background work was lost", work=self._name, error=f"{type(error).__name__}: {error}")
         else:
-            log.error("background work broke", work=self._name, exc_info=error)
+            log.error("background work failed", work=self._name, exc_info=error)

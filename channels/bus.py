@@ -120,7 +120,7 @@ class Bus:
                 case _:
                     self._obey(_decode_control(data[1:]))
         except (msgspec.DecodeError, ValueError) as error:
-            log.error("an unreadable message on the bus", channel=redis_channel.decode(), error=str(error))
+            log.error("could not decode a message of the bus", channel=redis_channel.decode(), error=str(error))
 
     def _take(self, item: Item) -> None:
         written = item.written

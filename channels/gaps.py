@@ -166,7 +166,7 @@ class Gaps:
         REPLAYED.inc(len(items))
         GAPS.labels("afresh" if lost else "healed").inc()
         if items or lost:
-            log.warning("listening again", missed=len(items), must_load_again=len(lost))
+            log.warning("the link to Redis is back", missed=len(items), must_load_again=len(lost))
         for number, member in enumerate(lost):
             member.start_afresh(number / AFRESH_PER_S)
 

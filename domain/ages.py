@@ -11,7 +11,7 @@ ADULT = 18  # users below it begin with a private account
 def age_on(today: date, birth_date: date) -> int:
     """The age in full years. Raises INVALID_ARGUMENT if the date cannot be a birth date."""
     if birth_date > today or birth_date.year < 1900:
-        raise errors.invalid("birth_date", "is no date of birth")
+        raise errors.invalid("birth_date", "is not a date of birth")
     had_birthday = (today.month, today.day) >= (birth_date.month, birth_date.day)
     return today.year - birth_date.year - (not had_birthday)
 

@@ -71,7 +71,7 @@ def check(action: Action, state: RoomState, actor: Role, target: Role | None = N
 def check_grant(actor: Role, granted: Role) -> None:
     """Raises PERMISSION_DENIED unless the host makes the cohost."""
     if granted == "cohost" and actor != "host":
-        raise errors.permission_denied("only the host makes cohosts")
+        raise errors.permission_denied("only the host can make cohosts")
 
 
 def successor(inside: list[tuple[int, Role]]) -> int | None:

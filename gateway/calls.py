@@ -207,7 +207,7 @@ class Calls:
         assert self._tasks is not None
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            log.error("a connection broke", exc_info=task.exception())
+            log.error("a connection failed", exc_info=task.exception())
             self._owner.drop(CloseReason.BROKEN)
             self._give_up_waiting()
             return

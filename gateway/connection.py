@@ -254,7 +254,7 @@ class Connection:
                     return
             self._handle(packet)
         except wire.Unreadable as error:
-            log.info("an unreadable frame", error=str(error)[:200], user_id=self.user_id or None)
+            log.info("could not decode a frame", error=str(error)[:200], user_id=self.user_id or None)
             self._socket.drop(CloseReason.UNREADABLE)
         except Exception:
             log.exception("a connection broke", user_id=self.user_id or None)
@@ -454,7 +454,7 @@ class Connection:
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            log.error("a connection broke", user_id=self.user_id or None, exc_info=task.exception())
+            log.error("a connection failed", user_id=self.user_id or None, exc_info=task.exception())
             self._socket.drop(CloseReason.BROKEN)
 
 

@@ -272,7 +272,7 @@ def _refusal(error: Exception, method: str) -> CallError:
         case Conflict():
             return CallError("ABORTED", "it collided with another change: repeat it")
         case _:
-            log.error("a handler broke", method=method, exc_info=error)
+            log.error("a handler failed", method=method, exc_info=error)
             return errors.internal()
 
 

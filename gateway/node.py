@@ -126,7 +126,7 @@ class Node:
         try:
             await shards.call(0, "PING")  # answered after all that was sent before
         except RedisError as error:
-            log.info("Redis was not told that users left; their locations expire", error=str(error))
+            log.info("could not report to Redis that users left: their locations will expire", error=str(error))
         await self.parts.services.exposures.flush()
         await self.parts.services.visits.flush()
         await self.parts.services.rule_hits.flush()

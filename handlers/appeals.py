@@ -47,7 +47,7 @@ async def create_appeal(call: Call, request: CreateAppeal, tx: Transaction) -> A
         case "late":
             raise errors.failed_precondition("the decision is older than 6 months")
         case "gone":
-            raise errors.failed_precondition("what it was about is deleted")
+            raise errors.failed_precondition("the target of the decision was deleted")
     row = await appeals.load(tx, appeal_id) if appeal_id is not None else None
     assert row is not None
     if verdict == "found" and row["text"] != request.text:
@@ -78,7 +78,7 @@ async def decide_appeal(call: Call, request: DecideAppeal, tx: Transaction) -> A
     row = await appeals.load(tx, appeal_id)
     assert row is not None
     if row["status"] != request.outcome:
-        raise errors.failed_precondition(f"it is decided: {row['status']}")
+        raise errors.failed_precondition(f"the request is already {row['status']}")
     return present_appeal(row)
 
 

@@ -19,7 +19,7 @@ async def correct_birth_date(call: Call, request: CorrectBirthDate, tx: Transact
     await users.hold_privacy(tx, viewer_id)
     before = await users.load_one(tx, viewer_id)
     if not await accounts.correct_birth_date(tx, request.birth_date):
-        raise errors.failed_precondition("the birth date was corrected before: ask the support")
+        raise errors.failed_precondition("the birth date was already corrected: contact the support")
     after = await users.load_one(tx, viewer_id)
     if before is None or after is None:
         raise errors.not_found("account")

@@ -194,9 +194,9 @@ def _check(verdict: str) -> None:
         case "taken":
             raise errors.failed_precondition("a colleague has claimed it")
         case "barred":
-            raise errors.permission_denied("somebody else has to judge it: you did before, or it is about you")
+            raise errors.permission_denied("the case is about you or your decision: another moderator must decide it")
         case "full":
-            raise errors.failed_precondition("a moderator claims no more than 20 cases at once")
+            raise errors.failed_precondition("a moderator can claim at most 20 cases at once")
 
 
 async def _note_view(call: Call, tx: Transaction, row: ShownCase, *, with_evidence: bool = False) -> None:

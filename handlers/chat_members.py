@@ -57,7 +57,7 @@ async def remove_member(call: Call, request: ChatMemberRef, tx: Transaction) -> 
     if await chat_members.remove(tx, chat_id, user_id):
         await note(call, tx, chat_id, "removed", user_id)
     elif await chat_members.load_one(tx, chat_id, user_id) is not None:
-        raise errors.permission_denied("an admin removes members only")
+        raise errors.permission_denied("an admin can remove only members")
     return Nothing()
 
 
@@ -125,7 +125,9 @@ async def list_readers(call: Call, request: ChatMessageRef, tx: Transaction) -> 
     found = await standing(tx, chat_id)
     chat_rules.check("write", found["kind"], found["role"], found["state"])
     if found["member_count"] > chat_rules.RECEIPTS_UP_TO:
-        raise errors.failed_precondition(f"nobody sees reads in chats of more than {chat_rules.RECEIPTS_UP_TO} members")
+        raise errors.failed_precondition(
+            f"chats of more than {chat_rules.RECEIPTS_UP_TO} members keep no list of readers"
+        )
     if await chat_messages.load(tx, chat_id, request.seq) is None:
         raise errors.not_found("message")
     rows = await chat_members.read_by(tx, chat_id, request.seq, chat_rules.RECEIPTS_UP_TO)

@@ -120,7 +120,7 @@ async def edit_message(call: Call, request: EditChatMessage, tx: Transaction) ->
     await _check_may_write(tx, chat_id)
     message = await _load(tx, chat_id, request.seq)
     if message["sender_id"] != call.viewer.id:
-        raise errors.permission_denied("only its sender edits a message")
+        raise errors.permission_denied("only the sender can edit a message")
     if message["text"] != request.text:
         check_not_empty(request.text, [str(each["id"]) for each in message["media"] or ()])
         _check_window(call, message, call.services.chat_windows.edit, "edited")

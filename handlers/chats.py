@@ -131,7 +131,7 @@ async def mute_chat(call: Call, request: MuteChat, tx: Transaction) -> Nothing:
     chat_id, now = int(request.chat_id), call.services.now()
     until = request.until
     if until is not None and not (request.muted and now < until < now + LONGEST_MUTE):
-        raise errors.invalid("until", "goes with muted, and is neither past nor more than ten years ahead")
+        raise errors.invalid("until", "requires muted, and must be in the future, within ten years")
     if request.muted and until is None:
         until = now + LONGEST_MUTE
     found = await standing(tx, chat_id)

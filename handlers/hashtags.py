@@ -75,5 +75,5 @@ async def _top(call: Call, tx: Transaction, key: str, cursor: str | None, limit:
 def _key(tag: str) -> str:
     key = hashtag_key(tag)
     if key is None:
-        raise errors.invalid("tag", "is no hashtag")
+        raise errors.invalid("tag", "is not a hashtag")
     return key

@@ -59,7 +59,7 @@ async def create_room(call: Call, request: CreateRoom, tx: Transaction) -> Room:
     seen_by = request.visibility or "public"
     circle_id = int(request.circle_id) if request.circle_id is not None else None
     if (seen_by == "circle") != (circle_id is not None):
-        raise errors.invalid("circle_id", "goes with visibility circle, and only with it")
+        raise errors.invalid("circle_id", "is required with the visibility circle, and only allowed with it")
     if circle_id is not None and not await circles.lock(tx, circle_id):
         raise errors.not_found("circle")
     now = call.services.now()

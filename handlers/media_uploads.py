@@ -172,7 +172,7 @@ async def abort_upload(call: Call, request: MediaRef) -> Media:
     if file is None:
         raise errors.not_found("media")
     if file["status"] != "failed":
-        raise errors.failed_precondition("the file is used: delete what uses it")
+        raise errors.failed_precondition("the file is in use: delete the post, comment or message that uses it")
     return present(call, file)
 
 
@@ -280,7 +280,7 @@ def _check_parts(file: MediaRow, stored: list[Part], stated: list[CompletedPart]
     etags = {part.number: part.etag for part in stored}
     for index, part in enumerate(stated or ()):
         if etags.get(part.part_number) != part.etag.strip('"'):
-            raise errors.invalid(f"parts[{index}].etag", "is not that of the part that the store has")
+            raise errors.invalid(f"parts[{index}].etag", "is not the etag of the stored part")
 
 
 async def _finish(call: Call, file: MediaRow, parts: list[Part]) -> None:

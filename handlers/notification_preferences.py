@@ -42,7 +42,7 @@ async def set_preferences(call: Call, request: SetNotificationPreferences, tx: T
         quiet = (None, None)
     elif isinstance(request.quiet_hours, QuietHours):
         if request.quiet_hours.start == request.quiet_hours.end:
-            raise errors.invalid("quiet_hours.end", "is the start")
+            raise errors.invalid("quiet_hours.end", "equals the start")
         quiet = (time.fromisoformat(request.quiet_hours.start), time.fromisoformat(request.quiet_hours.end))
     changed = PreferencesRow(
         channels=msgspec.json.encode(_merged(_choices(row), request)).decode(),

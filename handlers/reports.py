@@ -18,10 +18,10 @@ REPORT = Limit("report", "60/hour", "report.create by user")
 async def create_report(call: Call, request: CreateReport, tx: Transaction) -> OwnReport:
     """Report something to the moderators. A second report of the same returns the first, unless it was retracted."""
     if (request.target_type == "message") != (request.seq > 0):
-        raise errors.invalid("seq", "goes with messages, and only with them")
+        raise errors.invalid("seq", "is required for messages, and only allowed for them")
     for place, each in enumerate(request.evidence or ()):
         if (each.target_type == "message") != (each.seq > 0):
-            raise errors.invalid(f"evidence[{place}].seq", "goes with messages, and only with them")
+            raise errors.invalid(f"evidence[{place}].seq", "is required for messages, and only allowed for them")
     found = await reports.file(
         tx,
         id=call.services.ids.mint(),
@@ -36,9 +36,9 @@ async def create_report(call: Call, request: CreateReport, tx: Transaction) -> O
         case "missing":
             raise errors.not_found(request.target_type)
         case "own":
-            raise errors.failed_precondition("nobody reports what is their own")
+            raise errors.failed_precondition("users cannot report their own content")
         case "proof":
-            raise errors.invalid(f"evidence[{found.faulty}]", "is nothing that you see")
+            raise errors.invalid(f"evidence[{found.faulty}]", "does not exist, or you may not see it")
     assert found.filed is not None
     return await _load(tx, found.filed)
 

@@ -116,9 +116,9 @@ async def enable_rule(call: Call, request: EnableRule, tx: Transaction) -> RuleV
         return _present(row)
     in_force = await rules.enabled_expressions(tx, without=row["id"])
     if len(in_force) >= MOST_RULES:
-        raise errors.failed_precondition(f"no more than {MOST_RULES} rules are in force")
+        raise errors.failed_precondition(f"at most {MOST_RULES} rules can be enabled")
     if sum(map(check, in_force)) + _check(row["expression"]) > MOST_COST:
-        raise errors.failed_precondition("the rules in force would cost too much: disable some that look at all words")
+        raise errors.failed_precondition("the enabled rules would cost too much: disable some that look at all words")
     if not request.confirm:
         trial = await _try(call, tx, row["expression"], row["surfaces"])
         if trial.needs_confirmation:

@@ -34,7 +34,7 @@ async def update_settings(call: Call, request: UpdateSettings, tx: Transaction) 
     given.pop("labels", None)
     changed = _present(await account_settings.update(tx, call.viewer.id, **given, label_choices=chosen))
     if request.suggest_me is True and not changed.suggest_me:
-        raise errors.failed_precondition(f"users below {ADULT} are suggested to nobody")
+        raise errors.failed_precondition(f"users below {ADULT} are never suggested")
     push = SettingsChanged(id=f"settings.changed:{call.request_id}", settings=changed)
     call.push_to_own_devices(push)
     return changed

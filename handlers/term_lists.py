@@ -47,11 +47,11 @@ async def save_terms(call: Call, request: SaveTerms, tx: Transaction) -> TermLis
         if before is None:
             raise errors.not_found("list")
         if before["name"] != request.name:
-            raise errors.invalid("name", "of a list stays: rules refer to it")
+            raise errors.invalid("name", "of a list cannot change: rules refer to it")
         if before["version"] == expected + 1 and await _already_has(tx, list_id, request, before):
             return _present(before)  # a repetition: the first answer was lost
     elif any(each["name"] == request.name for each in await rules.load_lists(tx)):
-        raise errors.already_exists("name", "is that of another list")
+        raise errors.already_exists("name", "is the name of another list")
     version = await rules.save_terms(
         tx, id=list_id, expected=expected, name=request.name, match=request.match, added=request.add,
         removed=request.remove,

@@ -40,7 +40,7 @@ async def _request(call: Call, tx: Transaction, media_ids: list[int]) -> None:
     try:
         used = await verifications.request(tx, verification_id, media_ids)
     except LookupError:
-        raise errors.failed_precondition("you have asked already") from None
+        raise errors.failed_precondition("a request is waiting already") from None
     if used is None:
         raise errors.failed_precondition("the account is verified")
     if used < len(media_ids):

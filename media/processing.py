@@ -238,4 +238,4 @@ def _log_lacking(lacking: list[str]) -> None:
     new = set(lacking) - _logged
     if new:
         _logged.update(new)
-        log.warning("decoding is less confined than it should be: this machine lacks parts of it", lacking=sorted(new))
+        log.warning("decoding is less isolated than it should be: the kernel lacks features", lacking=sorted(new))

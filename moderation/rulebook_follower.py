@@ -48,7 +48,7 @@ class RulebookFollower:
             try:
                 await self.load()
             except OUT_OF_REACH as error:
-                log.warning("the rulebook is not followed", version=self.book.version, error=str(error))
+                log.warning("the rulebook could not be updated", version=self.book.version, error=str(error))
             with suppress(TimeoutError):
                 async with asyncio.timeout(FOLLOW_EVERY_S):
                     await self._woken.wait()

@@ -51,7 +51,7 @@ class TypingIndicators:
             return
         places = self._typing.setdefault(user_id, {})
         if place not in places and len(places) >= MOST_PLACES:
-            raise errors.exhausted(f"nobody types in more than {MOST_PLACES} places at once", int(ENDS_AFTER_S * 1_000))
+            raise errors.exhausted(f"users can type in at most {MOST_PLACES} places at once", int(ENDS_AFTER_S * 1_000))
         loop = asyncio.get_running_loop()
         if place in places:
             places[place].cancel()

@@ -334,7 +334,7 @@ def _translated(connection: Transaction) -> Iterator[None]:
     except asyncpg.InsufficientPrivilegeError as error:
         if "row-level security" not in error.args[0]:
             raise
-        log.warning("a row policy refused what the call had allowed: rights have changed meanwhile", error=str(error))
+        log.warning("a row policy refused what the call had allowed: rights have changed since", error=str(error))
         raise Conflict(str(error)) from error
     except asyncpg.CheckViolationError as error:
         if error.constraint_name != BOUNDED:

@@ -132,7 +132,7 @@ def check(
 ) -> None:
     """Raise INVALID_ARGUMENT for a decision that cannot be made about any target of the type."""
     if action not in _ACTIONS.get(target_type, _OF_THINGS):
-        raise errors.invalid("action", f"cannot be done to a {target_type.replace('_', ' ')}")
+        raise errors.invalid("action", f"is not possible for a {target_type.replace('_', ' ')}")
     if action == "shadow" and reason != "spam":
         raise errors.invalid("action", "only spam can be shadowed: for every other reason, the author must be notified")
     if action == "label" and not labels:

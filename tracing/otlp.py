@@ -117,7 +117,8 @@ class OtlpSink:
             SPANS_DROPPED.labels("collector").inc(len(spans))
         if is_sent == self._is_failing:
             self._is_failing = not is_sent
-            log.warning("the collector of traces does not take them" if self._is_failing else "traces are taken again")
+            does = "refuses spans" if self._is_failing else "accepts spans again"
+            log.warning(f"the trace collector {does}")
 
 
 def readable(trace: Trace, span: Span, resource: Resource) -> ReadableSpan:

@@ -80,7 +80,7 @@ async def stop_orphans(tools: Tools) -> None:
             known = await recordings.open_among(tx, [egress.recording_id for egress in some])
         for egress in some:
             if egress.recording_id not in known:
-                log.warning("LiveKit records a room that nobody wants recorded: stopped", room_id=egress.room_id)
+                log.warning("stopped a recording that no room has requested", room_id=egress.room_id)
                 await tools.recorder.stop(egress.id)
 
 

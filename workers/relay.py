@@ -125,4 +125,4 @@ class _Relay:
 def _count_repeated(events: int) -> None:
     if events:
         REPEATED.inc(events)
-        log.warning("the event log had lost events: sending them again", events=events)
+        log.warning("the event log has lost events: they are sent again", events=events)

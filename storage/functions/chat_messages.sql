@@ -209,7 +209,7 @@ BEGIN
         DELETE FROM chat_reactions r WHERE r.chat_id = NEW.chat_id AND r.seq = NEW.seq;
     ELSIF NEW.text <> OLD.text THEN
         IF OLD.sender_id <> viewer_id() THEN
-            RAISE insufficient_privilege USING MESSAGE = 'only its sender edits a message';
+            RAISE insufficient_privilege USING MESSAGE = 'only the sender can edit a message';
         END IF;
         SELECT count(*) + 1 INTO edits FROM chat_edits e WHERE e.chat_id = NEW.chat_id AND e.seq = NEW.seq;
         IF edits > 50 THEN

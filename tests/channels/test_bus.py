@@ -219,7 +219,7 @@ async def test_a_push_beyond_the_bound_of_a_hold_is_reported_as_lost(node):
 async def test_a_message_that_cannot_be_read_stops_nothing(node, message):
     with capture_logs() as logs:
         node.bus.receive(b"0:channel:book:3", message)
-    assert [entry["event"] for entry in logs] == ["an unreadable message on the bus"]
+    assert [entry["event"] for entry in logs] == ["could not decode a message of the bus"]
     assert node.items == []
 
 

@@ -88,7 +88,7 @@ async def test_a_collector_that_fails_costs_spans_and_a_line_of_the_log_alone(co
     finally:
         await asyncio.to_thread(sink.stop)  # the collector runs on this loop
     log = "".join(capfd.readouterr())  # to which of the two, the tests before this one decide
-    assert log.count("does not take them") == log.count("traces are taken again") == 1
+    assert log.count("the trace collector refuses spans") == log.count("the trace collector accepts spans again") == 1
 
 
 async def test_what_waits_is_sent_when_the_process_ends(collector: Collector, monkeypatch):

@@ -67,7 +67,7 @@ async def test_a_handler_that_breaks_is_reported_without_what_its_user_wrote(
     alice = await person("alice")
     failed = await alice.refused("post.create", text=SECRET)
     event = await ingest.event()
-    assert event["logentry"]["message"] == "a handler broke"
+    assert event["logentry"]["message"] == "a handler failed"
     assert event["tags"] == {"method": "post.create", "trace_id": failed.error["request_id"]}
     assert event["contexts"]["trace"]["trace_id"] == failed.error["request_id"]
     [raised] = event["exception"]["values"]
@@ -106,7 +106,7 @@ async def test_warnings_are_not_reported_and_errors_have_a_bound(ingest: Ingest,
     log = structlog.get_logger()
     log.warning("a reaction failed")
     for number in range(5):
-        log.error("background work broke", work=str(number))
+        log.error("background work failed", work=str(number))
     assert [(await ingest.event())["tags"]["work"] for _ in range(2)] == ["0", "1"]
     assert FAULTS_REPORTED.labels("limited")._value.get() - before == 3
     assert ingest.events.empty()
