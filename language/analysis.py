@@ -21,7 +21,7 @@ __all__ = [
 
 LONGEST_QUERY = 200  # characters
 MOST_QUERY_WORDS = 10
-MOST_ALTERNATIVES = 8  # of a word of a query
+MOST_ALTERNATIVES = 16  # of a word of a query
 SOUND, MISTYPED = "~", "-"  # begin terms; queries name those of mistyped words last
 _MOST_ROUGH = 3
 _FEWEST_CONSONANTS = 4  # of a word that is known by its other consonants alone

@@ -14,7 +14,7 @@ it. A Latin vowel may be short, that is, not written in Arabic, so it is read as
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice, product, zip_longest
 
 MOST_KEYS = 10
@@ -24,15 +24,15 @@ _LONGEST_WORD = 25  # letters that are read
 _MOST_READINGS = 64
 
 # Capitals: S is sh, G is gh, X is kh; A, I and U are vowels. An apostrophe stands for the vowel that begins a word.
-_ARABIC = {
+_ARABIC: Mapping[str, Sequence[str]] = {
     "ب": "b", "ت": "t", "ث": "st", "ج": "g", "ح": "h", "خ": "X", "د": "d", "ذ": "zd", "ر": "r", "ز": "z", "س": "s",
-    "ش": "S", "تش": "S", "ص": "s", "ض": "dz", "ط": "t", "ظ": "zd", "غ": "Gg", "ف": "f", "ق": "k2", "ك": "k", "ل": "l",
-    "م": "m", "ن": "n", "ه": "h",
+    "ش": "S", "ص": "s", "ض": "dz", "ط": "t", "ظ": "zd", "غ": "Gg", "ف": "f", "ق": "k2", "ك": "k", "ل": "l",
+    "م": "m", "ن": "n", "ه": "h", "تش": ("S", "tS"),
 }  # fmt: skip
 _LATIN = {
     "b": "b", "c": "k", "d": "d", "f": "f", "g": "g", "h": "h", "j": "g", "k": "k", "l": "l", "m": "m", "n": "n",
-    "p": "b", "q": "k2", "r": "r", "s": "s", "t": "t", "v": "f", "z": "z", "4": "dz", "5": "X", "6": "t", "7": "h",
-    "8": "Gk", "9": "s", "kh": "X", "gh": "G", "sh": "S", "ch": "S", "th": "tzs", "dh": "dz", "ph": "f", "ck": "k",
+    "p": "b", "q": "k2", "r": "r", "s": "s", "t": "t", "v": "f", "z": "z", "4": "Sdz", "5": "X", "6": "t", "7": "h",
+    "8": "Gk", "9": "sk", "kh": "X", "gh": "G", "sh": "S", "ch": "S", "th": "tzs", "dh": "dz", "ph": "f", "ck": "k",
     "tch": "S", "tsh": "S",
 }  # fmt: skip
 _ARABIC_PARTS = re.compile("[اويعء]+|تش|[ب-ه]")
@@ -143,6 +143,8 @@ def _vowels(part: str) -> tuple[str, ...]:
 def _last_vowels(part: str) -> tuple[str, ...]:
     if part == "e":
         return ("I", "A", "")
+    if part == "aa":
+        return ("A", "")  # اع or ع
     if part == "o":
         return ("U", "A")
     return tuple(dict.fromkeys(part.translate(_VOWEL_OF))) or ("",)
@@ -162,7 +164,7 @@ def _in_turn(lists: Sequence[Sequence[str]]) -> list[str]:
 
 def _keys_of(parts: Parts) -> tuple[list[str], list[str]]:
     fine, rough = [], []
-    for reading in islice(product(*_without_what_no_key_holds(parts)), _MOST_READINGS):
+    for reading in islice(_readings(_without_what_no_key_holds(parts)), _MOST_READINGS):
         sounds = _REPEATED.sub(_once, "".join(reading)).replace(_APART, "").replace("nb", "mb")  # as it is said
         skeleton = consonants(sounds)
         if skeleton or len(sounds) > 1:
@@ -170,6 +172,18 @@ def _keys_of(parts: Parts) -> tuple[list[str], list[str]]:
         if len(skeleton) in (3, 4):
             rough.append(skeleton + ROUGH)
     return list(dict.fromkeys(fine)), list(dict.fromkeys(rough))
+
+
+def _readings(parts: Parts) -> Iterator[Sequence[str]]:
+    """All that a word may sound like: a consonant that occurs twice is read alike («8a8» is ق and ق, or غ and غ)."""
+    slots = [index if _MAY_BE_VOWEL.issuperset(part) else parts.index(part) for index, part in enumerate(parts)]
+    if len(set(slots)) == len(slots):
+        yield from product(*parts)
+        return
+    heard = {slot: parts[slot] for slot in slots}
+    for chosen in product(*heard.values()):
+        sounds = dict(zip(heard, chosen, strict=True))
+        yield [sounds[slot] for slot in slots]
 
 
 def _without_what_no_key_holds(parts: Parts) -> Parts:

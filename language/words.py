@@ -19,7 +19,7 @@ _CACHED = 16_384  # words
 _HASHTAG = regex.compile(r"[#＃][\p{L}\p{M}\p{N}_]+")
 _CAMEL = regex.compile(r"(?<=\p{Ll})(?=\p{Lu})")
 _DOTTED = regex.compile(r"(?<=\p{L})([35679])['’`]|([35679])['’`](?=\p{L})")  # 7' is kh
-_DOTTED_LETTERS = {"3": "gh", "5": "kh", "6": "4", "7": "kh", "9": "4"}
+_DOTTED_LETTERS = {"3": "gh", "5": "kh", "6": "dh", "7": "kh", "9": "dh"}
 _DOLLAR = regex.compile(r"(?<=\p{L}[\p{L}\p{N}]{0,9})\$+|\$(?=[37]?\p{L})")  # sh
 _APOSTROPHE = regex.compile(r"(?<=[\p{L}\p{N}])['’`](?=\p{L})")
 _STRETCHED = re.compile(r"([^\W\d_])\1{2,}")

@@ -3,6 +3,7 @@
 import pytest
 
 from domain import search_documents
+from language.analysis import MOST_ALTERNATIVES
 from storage.search import FIRST_AUTHORS, IndexedPost, IndexedRoom, IndexedUser, Used
 from storage.search_engine import Document, word_id
 
@@ -71,4 +72,4 @@ def test_terms_are_bounded():
     assert len(document.terms) == len(set(document.terms)) <= search_documents.MOST_TERMS
     groups = search_documents.query_groups(long)
     assert len(groups) <= 10
-    assert all(len(group) <= 8 for group in groups)
+    assert all(len(group) <= MOST_ALTERNATIVES for group in groups)
