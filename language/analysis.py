@@ -12,6 +12,7 @@ from rapidfuzz.distance import Levenshtein
 
 from language.folding import LONGEST_TEXT, fold
 from language.phonetics import ROUGH, consonants
+from language.stems import short_host
 from language.words import Word, folded_words, join, read_word, words
 
 __all__ = [
@@ -65,12 +66,14 @@ def _alternatives(word: Word, joined: Sequence[str]) -> tuple[str, ...]:
     fine = [SOUND + key for key in word.keys if not key.endswith(ROUGH)]
     mistyped = _mistyped(word)
     is_short = len(mistyped) < _FEWEST_CONSONANTS  # its mistyped forms are vague: they get the places that are left
-    kept = len(word.stems) + len(rough) + len(joined) + (0 if is_short else len(mistyped))
+    host = short_host(word.folded)
+    others = (*joined, host) if host else joined
+    kept = len(word.stems) + len(rough) + len(others) + (0 if is_short else len(mistyped))
     found = (
         *word.stems,
         *fine[: max(MOST_ALTERNATIVES - kept, len(word.bare), 1 if rough else 2)],
         *rough,
-        *joined,
+        *others,
         *mistyped,
     )
     return tuple(dict.fromkeys(found))[:MOST_ALTERNATIVES]

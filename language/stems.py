@@ -14,9 +14,12 @@ _LONGEST_STEMMED = 25  # letters; Snowball's stemmers take quadratic time
 _ARABIC = re.compile("[ء-ي]")
 _ARTICLE = re.compile("^(?:[وف]?(?:[بكعه]?ال|لل)|[وف]ال)(?=..)")
 _PROCLITICS = (re.compile("^[وفبكل](?=...)"), re.compile("^[وف][بكل](?=...)"))
+_SHORT_HOST = re.compile("^[وف]?[وفبكل](..)$")
 _PRONOUN = re.compile("(?<=...)(ت?)(?:ها|هم|نا|كم|كو|ك)$|(?<=...)(ت)[هي]$")
 _SUFFIX = re.compile("(?<=...)(?:ات|ين|ون|يه|اء|[هياء])$|(?<=..)اء$")
-_LATIN_ARTICLE = re.compile(r"^(?:[wbf]?(?:2?[eai]l(?=...)|2l(?=...)|l(?=[aeiou]2))|[aei](?=(t|d|s|sh|z|n|r)\1..))")
+_LATIN_ARTICLE = re.compile(
+    r"^(?:(?:[wbf]?2?[eai]l|[wbf]?2l|l[ei]l)(?=...)|[wbf]?l(?=[aeiou]2)|3al(?=[^aeiou]..)|[aei](?=(t|d|s|sh|z|n|r)\1..))"
+)
 _COMPOUNDS = (
     re.compile("^(عبد)(ال..+)$"),
     re.compile("^(?!.?انش|.?ماش)(عز|...+)(الدين|الله)$"),
@@ -48,9 +51,20 @@ def without_clitics(word: str) -> tuple[str, ...]:
     word = _IRREGULAR.get(word, word)
     bare = _ARTICLE.sub("", word)
     if bare != word:
+        if word.lstrip("وف").startswith("لل"):
+            return (bare, "ل" + bare)  # «للبن»: to the coffee, or of the milk
         is_certain = word.startswith(("ال", "لل")) or len(bare) > 3  # «والدي» is my father
         return (bare,) if is_certain else (bare, word)
     return tuple(dict.fromkeys((word, *(proclitic.sub("", word) for proclitic in _PROCLITICS))))
+
+
+def short_host(word: str) -> str | None:
+    """The two letters behind clitics, as in «وحب»; None if there are more or fewer.
+
+    Only queries are read so: mostly, three letters are one word, and «بنت» in documents would be found by «نت».
+    """
+    found = _SHORT_HOST.match(word)
+    return found[1] if found else None
 
 
 def split_compound(word: str) -> tuple[str, ...]:

@@ -29,6 +29,8 @@ SCRIPT_VARIANTS = [
     ("persian", "بيبسي", "پيپسي"),
     ("clitics", "مدرسة", "المدرسة والمدرسة بالمدرسة للمدرسة فالمدرسة كالمدرسة ولمدرسة بمدرسة وللمدرسة عالمدرسة"),
     ("clitics", "مصر", "لمصر بمصر ومصر فمصر ولمصر وبمصر كمصر"),
+    ("clitics", "لبن", "اللبن للبن وللبن فللبن"),  # ل and the article are written as one
+    ("clitics", "ليلى", "لليلى ولليلى"),
     ("endings", "شركة", "شركات شركتنا شركته الشركات"),
     ("endings", "مهندس", "مهندسين المهندسين مهندسة"),
     ("endings", "امتحان", "امتحانات الامتحان"),
@@ -67,6 +69,7 @@ ARABIZI = [
     ("جدع", "gada3 gadaa"),
     ("تسلل", "tasallol"),
     ("الشمس", "elshams eshshams shams"),
+    ("البحر", "ba7r elba7r welba7r lelba7r belba7r felba7r 3alba7r"),
     ("عبد الرحمن", "abdelrahman abdulrahman 3abdelra7man"),
     ("نور الدين", "noureldin noureddine"),
     ("بيتزا", "pizza"),
@@ -90,6 +93,12 @@ def test_spellings_in_both_scripts_find_each_other(arabic, spellings):
     for spelling in spellings.split():
         assert finds(spelling, arabic), spelling
         assert finds(arabic, spelling), spelling
+
+
+@pytest.mark.parametrize(("query", "text"), [("وحب", "حب"), ("برز", "رز"), ("ولأم", "أم"), ("فسر", "السر")])
+def test_clitics_before_two_letters_are_taken_off_in_queries_alone(query, text):
+    assert finds(query, text)
+    assert not finds(text, query)
 
 
 @pytest.mark.parametrize(
