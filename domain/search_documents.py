@@ -10,7 +10,7 @@ from storage.search import FIRST_AUTHORS, IndexedPost, IndexedRoom, IndexedUser,
 from storage.search_engine import Document, word_id
 from storage.snowflakes import minted_at
 
-MOST_TERMS = 1_000
+MOST_TERMS = 1_300
 LONGEST_BEGINNING = 12  # characters of a word, or of its phonetic key
 
 _ROOM_WEIGHTS: dict[RoomState, int] = {"live": 6, "scheduled": 3, "ended": 0}

@@ -1,7 +1,7 @@
 """Analyses texts for search: the terms to index, the terms to look for, and the similarity of two texts.
 
-A term is a stem, `~` with a phonetic key, or `-` with consonants of which one may be missing: two words of four or more
-consonants that differ in one share such a term. docs/search.md shows the steps from a text to its terms.
+A term is a stem, `~` with a phonetic key, or `-` with consonants or letters of which one may be missing: words that
+differ in one share such a term. docs/search.md shows the steps from a text to its terms.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,6 +27,7 @@ SOUND, MISTYPED = "~", "-"  # begin terms; queries name those of mistyped words 
 _MOST_ROUGH = 3
 _FEWEST_CONSONANTS = 4  # of a word that is known by its other consonants alone
 _FEWEST_SOUNDS = 4  # of a word of three consonants that may be mistyped: they and a vowel
+_WRITTEN = range(4, 11)  # letters of a word of fewer consonants that may be mistyped
 _ANY = "?"  # in the place of one consonant
 _CACHED = 16_384  # words, and pairs of them
 _COMPARED = 1_000  # characters of a text that is compared with a query
@@ -46,7 +47,7 @@ def document_terms(text: str) -> list[str]:
     for word in said:
         found.update(dict.fromkeys(word.stems))
         found.update((SOUND + key, None) for key in word.keys)
-        found.update(dict.fromkeys(_mistyped(word)))
+        found.update(dict.fromkeys(_mistyped(word.folded)))
     for one, other in pairwise(said):
         found.update(dict.fromkeys(_joined(one.folded, other.folded)))
     return list(found)
@@ -64,8 +65,8 @@ def _alternatives(word: Word, joined: Sequence[str]) -> tuple[str, ...]:
     """joined: terms of the word together with its neighbours."""
     rough = [SOUND + key for key in word.keys if key.endswith(ROUGH)][:_MOST_ROUGH]
     fine = [SOUND + key for key in word.keys if not key.endswith(ROUGH)]
-    mistyped = _mistyped(word)
-    is_short = len(mistyped) < _FEWEST_CONSONANTS  # its mistyped forms are vague: they get the places that are left
+    mistyped = _mistyped(word.folded)
+    is_short = len(_skeleton(word)) < _FEWEST_CONSONANTS  # its mistyped forms are vague: they get what is left
     host = short_host(word.folded)
     others = (*joined, host) if host else joined
     kept = len(word.stems) + len(rough) + len(others) + (0 if is_short else len(mistyped))
@@ -79,21 +80,40 @@ def _alternatives(word: Word, joined: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))[:MOST_ALTERNATIVES]
 
 
-def _mistyped(word: Word) -> list[str]:
+@lru_cache(_CACHED)
+def _mistyped(folded: str) -> tuple[str, ...]:
     """The consonants of a word, and then without each of them in turn.
 
-    Two consonants alone stand for too many words. So a word of three is known by its vowels too, with any consonant in
-    the place of its second, and of its third; a word without vowels is not forgiven.
+    Fewer than four stand for too many words. Such a word of five letters or more is known by its letters, too, and
+    these without each in turn; one of four by its sounds, with any consonant in the place of the second, and the third.
     """
-    key = word.keys[0].rstrip(ROUGH) if word.keys else ""
-    skeleton = consonants(key)
+    word = read_word(folded)
+    skeleton, letters = _skeleton(word), word.bare[0]
     if len(skeleton) >= _FEWEST_CONSONANTS:
-        without_one = (skeleton[:place] + skeleton[place + 1 :] for place in range(len(skeleton)))
-        return [MISTYPED + form for form in (skeleton, *without_one)]
+        forms = _without_one(skeleton)
+    else:
+        forms = [skeleton] if len(skeleton) == _FEWEST_CONSONANTS - 1 else []
+        if word.keys and len(letters) in _WRITTEN:
+            forms += _without_one(letters) if len(letters) > _WRITTEN[0] else [letters, *_with_any_consonant(word)]
+    return tuple(MISTYPED + form for form in forms)
+
+
+def _skeleton(word: Word) -> str:
+    return consonants(word.keys[0]) if word.keys else ""
+
+
+def _without_one(form: str) -> list[str]:
+    """The form, and without each of its letters."""
+    return [form, *(form[:place] + form[place + 1 :] for place in range(len(form)))]
+
+
+def _with_any_consonant(word: Word) -> list[str]:
+    """The sounds of a word of three consonants and a vowel, with any in the place of its second, and of its third."""
+    key, skeleton = word.keys[0].rstrip(ROUGH), _skeleton(word)
     if len(skeleton) < _FEWEST_CONSONANTS - 1 or len(key) < _FEWEST_SOUNDS:
         return []
     places = [place for place, sound in enumerate(key) if sound in skeleton]
-    return [f"{MISTYPED}{key[:place]}{_ANY}{key[place + 1 :]}" for place in places[1:]]
+    return [f"{key[:place]}{_ANY}{key[place + 1 :]}" for place in places[1:]]
 
 
 @lru_cache(_CACHED)
