@@ -11,7 +11,7 @@ from itertools import pairwise
 from rapidfuzz.distance import Levenshtein
 
 from language.folding import LONGEST_TEXT, fold
-from language.phonetics import ROUGH, consonants
+from language.phonetics import ROUGH, consonants, written_sounds
 from language.stems import short_host
 from language.words import Word, folded_words, join, read_word, words
 
@@ -37,6 +37,7 @@ _SAME_STEM, _OTHER_ENDING = 0.95, 0.1
 _SAME_SOUND = 0.9
 _UNLIKELY = 0.01  # less for each less likely reading
 _SAME_CONSONANTS = 0.75
+_OTHER_VOWELS = 0.1
 _SIMILAR = 0.85  # times the similarity of letters or sounds
 
 
@@ -196,7 +197,9 @@ def _likeness(folded: str, other_folded: str) -> float:
         letters = Levenshtein.normalized_similarity(one.bare[0], other.bare[0])
         return _SAME_STEM - _UNLIKELY * stems[0] - _OTHER_ENDING * (1 - float(letters))
     if keys := _first_shared(one.keys, other.keys):
-        return _SAME_CONSONANTS if keys[1].endswith(ROUGH) else _SAME_SOUND - _UNLIKELY * keys[0]
+        likeness = _SAME_CONSONANTS if keys[1].endswith(ROUGH) else _SAME_SOUND - _UNLIKELY * keys[0]
+        vowels = Levenshtein.normalized_similarity(written_sounds(one.bare[0]), written_sounds(other.bare[0]))
+        return likeness - _OTHER_VOWELS * (1 - float(vowels))
     letters = Levenshtein.normalized_similarity(one.folded, other.folded)
     sounds = Levenshtein.normalized_similarity(one.keys[0], other.keys[0]) if one.keys and other.keys else 0.0
     return _SIMILAR * float(max(letters, sounds))

@@ -41,8 +41,10 @@ _SOFT_C = re.compile("c(?=[eiy])")
 _DOUBLED = re.compile(r"([^\Waeiou])\1+")
 _WH = re.compile("^wh")
 _FEMININE = re.compile("(?:[aeiou]|(?<![tdskgcp]))h$|(?<=..)[ae]t$")
+_TAA = re.compile("(?<=..)ه$")  # ة, folded
 _PRONOUN = re.compile("(?<=[ksdtg])(?=h(?:a|[ou]?m)$)")
 _VOWEL_OF = str.maketrans("aeiouywاوي", "AIIUUIUAUI", "3عء")
+_WRITTEN_VOWEL = _VOWEL_OF | {ord("ع"): "3", ord("3"): "3"}
 _VOWELS = frozenset("AIU")
 _APART = "."  # between two consonants that are not one doubled consonant: Arabic writes that as one
 _MAY_BE_VOWEL = frozenset(("A", "I", "U", "'", ""))
@@ -61,6 +63,15 @@ def latin_keys(words: Sequence[str]) -> tuple[str, ...]:
     """The keys of a folded Latin word, given as its readings without clitics; digits are letters of Arabizi."""
     spellings = chain.from_iterable(_spellings(word[:_LONGEST_WORD]) for word in words)
     return _keys([_latin_parts(_LATIN_PARTS.findall(spelling)) for spelling in spellings])
+
+
+def written_sounds(word: str) -> str:
+    """All sounds of a folded word as it is written: with each vowel, and ع."""
+    table, parts = (_LATIN, _LATIN_PARTS) if word.isascii() else (_ARABIC, _ARABIC_PARTS)
+    spelling = next(_spellings(_TAA.sub("ا", word[:_LONGEST_WORD])))
+    return "".join(
+        table[part][0] if part in table else part.translate(_WRITTEN_VOWEL) for part in parts.findall(spelling)
+    )
 
 
 def consonants(key: str) -> str:
