@@ -14,7 +14,7 @@ from storage.search import FoundPostRow, FoundRoomRow, FoundUserRow
 from storage.search_engine import Found
 from storage.snowflakes import minted_at
 
-LOOSE = 0.2  # times the text score: of documents with one of two words, which are asked for if none has both
+LOOSE = 0.2  # times the text score: of documents with one of two words, which are asked for if few have both
 MOST_COMPARED = 40  # texts that are compared letter by letter, the best by all other signals
 HALF_LIFE_DAYS = 14.0
 BUSY = 10.0  # log2 of an engagement that counts fully

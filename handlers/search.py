@@ -40,7 +40,7 @@ async def search_everything(call: Call, request: SearchQuery) -> SearchPage:
     viewer_id, limit = call.viewer.id, request.limit or DEFAULT_LIMIT
     scope = f"search.query:{request.kind}:{hashlib.sha256(request.q.encode()).hexdigest()}"
     orders, is_first = call.services.search_orders, request.cursor is None
-    token, used = place_in_order(call, scope, request.cursor)
+    token, start = place_in_order(call, scope, request.cursor)
     candidates: Candidates = {}
     kept: list[SearchPlace] = []
     groups = search_documents.query_groups(request.q) if is_first else []
@@ -52,11 +52,11 @@ async def search_everything(call: Call, request: SearchQuery) -> SearchPage:
 
     async def read(tx: Transaction) -> tuple[list[SearchPlace], list[SearchItem], int]:
         order = await _rank(call, tx, request.q, candidates) if is_first else kept
-        return order, *await _page(call, tx, order, used, limit)
+        return order, *await _page(call, tx, order, start, limit)
 
     order, items, used = await call.services.database.read(viewer_id, read, budget=call.budget)
-    if not order and search_documents.are_two_words(groups):
-        candidates = await _with_either(call, groups, request.kind)
+    if len(order) < limit and search_documents.are_two_words(groups):
+        candidates = await _with_either(call, groups, request.kind, _of_order(candidates, order))
         order, items, used = await call.services.database.read(viewer_id, read, budget=call.budget)
     if is_first and used < len(order):
         await orders.keep(token, order[:LONGEST_ORDER])
@@ -84,19 +84,23 @@ async def _candidates_of_kind(call: Call, groups: Groups, kind: DocumentKind) ->
     return list({user.id: user for user in (*near, *found)}.values())
 
 
-async def _with_either(call: Call, groups: Groups, kind: DocumentKind | None) -> Candidates:
-    """Find documents that have one of the words, for a caller who may see none that has both.
+async def _with_either(call: Call, groups: Groups, kind: DocumentKind | None, both: Candidates) -> Candidates:
+    """Add documents that have one of the words, for a caller who sees few that have both.
 
-    It depends on what the caller may see, not on what the engine finds. Otherwise the answer would reveal whether a
+    both: what the caller may see. What the engine finds does not matter: otherwise the answer would reveal whether a
     hidden document has both.
     """
-    found: dict[DocumentKind, dict[int, Found]] = {}
+    found = {each: {one.id: one for one in of_kind} for each, of_kind in both.items()}
     for group in groups:
         for each, of_kind in (await _candidates(call, [group], kind)).items():
-            known = found.setdefault(each, {})
             for one in of_kind:
-                known.setdefault(one.id, one._replace(text_score=search_ranking.LOOSE * one.text_score))
+                found[each].setdefault(one.id, one._replace(text_score=search_ranking.LOOSE * one.text_score))
     return {each: list(known.values()) for each, known in found.items()}
+
+
+def _of_order(candidates: Candidates, order: Sequence[SearchPlace]) -> Candidates:
+    places = {place[:2] for place in order}
+    return {kind: [each for each in found if (kind, each.id) in places] for kind, found in candidates.items()}
 
 
 async def _rank(call: Call, tx: Transaction, q: str, candidates: Candidates) -> list[SearchPlace]:

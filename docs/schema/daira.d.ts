@@ -2074,7 +2074,7 @@ export interface SearchPage {
   next_cursor: string | null;
 }
 
-/** Without `kind`, the best users, hashtags and rooms come before the posts. There are no sounds yet. If nothing has both of two words, what has one of them is found. */
+/** Without `kind`, the best users, hashtags and rooms come before the posts. There are no sounds yet. If less than a page has both of two words, what has one of them is found as well. */
 export interface SearchQuery {
   q: string;
   kind?: "hashtag" | "post" | "room" | "sound" | "user" | null;
