@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET
 
 from domain import room_rules
+from handlers.audience import chosen_audience
 from handlers.call import Call
 from handlers.paging import DEFAULT_LIMIT, cursor_after, page_start
 from handlers.room_access import (
@@ -46,7 +47,7 @@ from stage import view
 from stage.room_channel import LIVE_ROOM
 from stage.roster import FIRST_LISTENERS, NOBODY, Look
 from stage.succession import replace_host
-from storage import circles, live_rooms, present, room_messages
+from storage import live_rooms, present, room_messages
 from storage.database import Transaction
 from storage.live_rooms import RoomRow, RoomUserRow
 
@@ -56,12 +57,7 @@ MOST_AHEAD = timedelta(days=365)
 @methods.rpc("room.create", limit=Limit("room", "30/hour", "room.create by user"))
 async def create_room(call: Call, request: CreateRoom, tx: Transaction) -> Room:
     """Create a scheduled room with the caller as its host; room.start makes it live."""
-    seen_by = request.visibility or "public"
-    circle_id = int(request.circle_id) if request.circle_id is not None else None
-    if (seen_by == "circle") != (circle_id is not None):
-        raise errors.invalid("circle_id", "is required with the visibility circle, and only allowed with it")
-    if circle_id is not None and not await circles.lock(tx, circle_id):
-        raise errors.not_found("circle")
+    seen_by, circle_id = await chosen_audience(tx, request.visibility, request.circle_id)
     now = call.services.now()
     if request.starts_at is not None and not now - timedelta(minutes=1) < request.starts_at < now + MOST_AHEAD:
         raise errors.invalid("starts_at", "is in the past, or more than a year ahead")

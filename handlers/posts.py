@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from domain import visibility
 from domain.post_channels import POST
 from domain.post_text import hashtags, topics
+from handlers.audience import chosen_audience
 from handlers.call import Call
 from handlers.media_use import check_not_empty, check_stays_not_empty, renew_media, use_media
 from handlers.mentions import MENTION, count_mentions, find_mentioned
@@ -26,7 +27,7 @@ from protocol.posts import (
     Visibility,
 )
 from protocol.rpc import Nothing, methods
-from storage import circles, graph, posts, present, users
+from storage import graph, posts, present, users
 from storage.database import Transaction
 
 POST_LIMIT = Limit("post", "10/hour", "post.create by user")
@@ -37,12 +38,7 @@ SHARE = Limit("share", "60/hour", "share.create by user")
 async def create_post(call: Call, request: CreatePost, tx: Transaction) -> Post:
     """Publish a post. The same idempotency key returns the first answer."""
     check_not_empty(request.text, request.media_ids)
-    seen_by = request.visibility or "public"
-    circle_id = int(request.circle_id) if request.circle_id is not None else None
-    if (seen_by == "circle") != (circle_id is not None):
-        raise errors.invalid("circle_id", "is required with the visibility circle, and only allowed with it")
-    if circle_id is not None and not await circles.lock(tx, circle_id):
-        raise errors.not_found("circle")
+    seen_by, circle_id = await chosen_audience(tx, request.visibility, request.circle_id)
     return await _publish(
         call, tx, request.text, request.media_ids, visibility=seen_by, circle_id=circle_id,
         reply_policy=request.reply_policy,

@@ -7,12 +7,14 @@ the counts that were folded and not pushed yet, so after a crash the next turn p
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 
 import structlog
 from prometheus_client import Counter, Gauge
 
 from domain.post_channels import POST
 from storage import affinities, counts, present, views
+from storage.database import Transaction
 from workers.by_age import seeing_ages
 from workers.job import Tools
 from workers.woken_loop import Pace, run_when_woken
@@ -64,32 +66,27 @@ class Counters:
                 self._sketch_at = time.monotonic() + SKETCH_EVERY_S
                 await self.sketch()
         if await affinities.has_work(self._tools.database):
-            has_more |= await self.learn()
+            has_more |= await self.fold_affinities()
         if time.monotonic() >= self._check_at:
             self._check_at = time.monotonic() + CHECK_EVERY_S
             await self.check()
         return has_more
 
     async def fold(self) -> bool:
-        """Returns whether there is more."""
-        for _ in range(MOST_BATCHES):
-            async with self._tools.database.transaction() as tx:
-                if not await counts.take_turn(tx):
-                    return False
-                folded = await counts.fold(tx, BATCH)
-            FOLDED.inc(folded)
-            if folded < BATCH:
-                return False
-        return True
+        """Fold changes into counts. Returns whether there are more."""
+        return await self._fold_batches(counts.fold, FOLDED)
 
-    async def learn(self) -> bool:
+    async def fold_affinities(self) -> bool:
         """Fold acts into affinities. Returns whether there are more."""
+        return await self._fold_batches(affinities.fold, ACTS)
+
+    async def _fold_batches(self, fold: Callable[[Transaction, int], Awaitable[int]], folded_total: Counter) -> bool:
         for _ in range(MOST_BATCHES):
             async with self._tools.database.transaction() as tx:
                 if not await counts.take_turn(tx):
                     return False
-                folded = await affinities.fold(tx, BATCH)
-            ACTS.inc(folded)
+                folded = await fold(tx, BATCH)
+            folded_total.inc(folded)
             if folded < BATCH:
                 return False
         return True
