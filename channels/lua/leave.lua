@@ -1,4 +1,4 @@
--- A socket is gone. KEYS locations, session; ARGV 1 its location, 2 number of its claim, 3 s in which its client may
+-- A socket has closed. KEYS locations, session; ARGV 1 its location, 2 number of its claim, 3 s in which its client may
 -- reconnect, 0 if it will not. Changes nothing if the session has been claimed since.
 local seconds = tonumber(ARGV[3])
 if redis.call('HGET', KEYS[2], 'claim') ~= ARGV[2] then

@@ -1,4 +1,4 @@
-// The state of the queue in numbers, loaded anew every 10 seconds while it is shown.
+// The state of the queue in numbers, loaded again every 10 seconds while it is shown.
 import { element, find } from "./dom.js";
 import { readNumber, readTime, word } from "./words.js";
 

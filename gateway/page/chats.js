@@ -1,4 +1,4 @@
-// The viewer's chats with their unread messages, and requests of strangers. It tells the server what has been received.
+// The viewer's chats with their unread messages, and requests of strangers. It reports to the server which messages have been received.
 import { chatAvatar, chatTitle } from "./chat_title.js";
 import { draw, element, find, timeOf } from "./dom.js";
 import { offerNewGroup } from "./group.js";

@@ -6,11 +6,11 @@ const shown = new Set(); // the files that are in the page
 
 /** Bring pushes about files to those that are in the page. */
 export function followMedia(session) {
-  const tell = (mediaId, act) => [...shown].filter(({ id }) => id === mediaId).forEach(act);
+  const apply = (mediaId, act) => [...shown].filter(({ id }) => id === mediaId).forEach(act);
   for (const name of ["media.ready", "media.updated", "media.failed"]) {
-    session.on(name, ({ media }) => tell(media.id, (file) => file.hear(media)));
+    session.on(name, ({ media }) => apply(media.id, (file) => file.hear(media)));
   }
-  session.on("media.progressed", ({ media_id, percent }) => tell(media_id, (file) => file.progress(percent)));
+  session.on("media.progressed", ({ media_id, percent }) => apply(media_id, (file) => file.progress(percent)));
 }
 
 /** Whether the server still works on it. */

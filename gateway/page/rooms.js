@@ -11,7 +11,7 @@ export class Rooms {
   #session;
   #room;
   #closedId; // the room that has ended while one was in it
-  #digestedId; // of which there is a digest now; which of the two is told first is open
+  #digestedId; // has a digest now; this push and the end of the room arrive in any order
 
   /** room: shows the room that the viewer joins. */
   constructor(session, room) {
@@ -61,7 +61,7 @@ export class Rooms {
 
   async #read(roomId) {
     const digest = await this.#session.call("room.digest", { room_id: roomId });
-    if (find("lobby").hidden) return; // they have gone elsewhere meanwhile
+    if (find("lobby").hidden) return; // the viewer has left the lobby
     showDigest(digest);
     goTo("digest");
   }

@@ -1,4 +1,4 @@
-// Who is typing in a room or chat: tells the server that the viewer does, and shows others.
+// Typing in a room or chat: reports to the server that the viewer types, and shows other users.
 import { nameTag } from "./dom.js";
 
 const LASTS_MS = 6_000;
@@ -10,7 +10,7 @@ export class Typing {
   #place = null; // {room_id} or {chat_id}
   #userOf;
   #ends = new Map(); // user id → the timer that ends it
-  #saidAt = -Infinity; // when the server was last told that the viewer is typing
+  #saidAt = -Infinity; // when typing was last reported to the server
 
   /** form: what the viewer types into. shown: the element with the names. */
   constructor(session, form, shown) {

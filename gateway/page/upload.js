@@ -66,7 +66,7 @@ async function resume(session, file, description) {
   }
 }
 
-/** What tells a file from others after a reload, when it is picked again. */
+/** Identifies a file after a reload, when it is picked again. */
 const keyOf = ({ name, size, lastModified }) => `upload:${name}:${size}:${lastModified}`;
 
 const sum = (numbers) => numbers.reduce((total, each) => total + each, 0);
@@ -85,7 +85,7 @@ async function sendRepeatedly(session, media_id, part, blob, signal, onSent) {
   }
 }
 
-/** `fetch` does not tell how much was sent. */
+/** `fetch` does not report how much was sent. */
 function send({ method, url, headers, part_number }, blob, signal, onSent) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();

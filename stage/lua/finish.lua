@@ -1,4 +1,4 @@
--- The room has ended: nobody may enter any more, and the data for its digest is kept. KEYS of roster.lua, then reacted,
+-- The room has ended: users can no longer enter, and the data for its digest is kept. KEYS of roster.lua, then reacted,
 -- and who was inside; ARGV 1 room. Returns the state (field, value, …), reacted (message:emoji, count, …).
 if redis.call('EXISTS', INSIDE) == 1 then
     note_count(tick(CLOCK), 0)

@@ -1,5 +1,5 @@
 -- A keeper has looked at a room. KEYS of roster.lua; ARGV 1 room, 2 the time it was due then, 3 when to look again (''
--- for never). A new due time that was set meanwhile stays.
+-- for never). A new due time that was set since stays.
 if redis.call('ZSCORE', DUE, ARGV[1]) ~= ARGV[2] then
     return 0
 end

@@ -33,11 +33,11 @@ local count = note_count(tick(CLOCK), 0)
 local restage = redis.call('HDEL', STATE, 'restage')
 if ARGV[4] == 'again' then
     restage = 1
-elseif redis.call('HGET', STATE, 'told') == tostring(count) then
+elseif redis.call('HGET', STATE, 'pushed') == tostring(count) then
     count = -1
 end
 if count >= 0 then
-    redis.call('HSET', STATE, 'told', count)
+    redis.call('HSET', STATE, 'pushed', count)
 end
 local reactions = redis.call('HGETALL', KEYS[9])
 redis.call('DEL', KEYS[9])

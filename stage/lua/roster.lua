@@ -1,9 +1,9 @@
 -- Shared by the scripts of rosters. KEYS of all of them: clock, inside (user → nodes by commas), joined (user →
 -- clock), stage (user → role of whoever has one, inside or not), hands (user → clock), state, due (room → when a keeper
 -- looks at it, of the shard).
--- Fields of the state: ended; host; told; restage; empty; peak, most:<minute> and last:<minute> (see note_count); and of
--- some users gone:<user> (since when), version:<user> (the room's when their role was given or taken), barred:<user>
--- (until, s; empty: for good) and kicked:<user> (clock).
+-- Fields of the state: ended; host; pushed (the last count); restage; empty; peak, most:<minute> and last:<minute> (see
+-- note_count); and of some users gone:<user> (since when), version:<user> (the room's when their role was given or
+-- taken), barred:<user> (until, s; empty: for good) and kicked:<user> (clock).
 local CLOCK, INSIDE, JOINED, STAGE, HANDS, STATE, DUE = unpack(KEYS)
 local KEPT_S = 7 * 86400
 

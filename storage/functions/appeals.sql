@@ -100,7 +100,7 @@ CREATE OR REPLACE FUNCTION reject_reports(overturned bigint) RETURNS void
     ON CONFLICT (user_id) DO UPDATE SET upheld = greatest(p.upheld - 1, 0), rejected = p.rejected + 1
 $$;
 
--- Audits the outcome, and tells of it.
+-- Audits the outcome, and writes its event.
 CREATE OR REPLACE FUNCTION note_appeal(settled appeals) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     INSERT INTO audit (id, actor_id, action, resource, changes) VALUES (

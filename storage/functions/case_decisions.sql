@@ -15,7 +15,7 @@ BEGIN
     IF NOT viewer_is_moderator() THEN
         RETURN 'missing';
     END IF;
-    -- No report joins the case meanwhile: see `case_for`.
+    -- No report can join the case at the same time: see `case_for`.
     PERFORM hold('cases of a ' || c.target_type, c.target_id) FROM cases c WHERE c.id = closed;
     SELECT * INTO standing FROM cases c WHERE c.id = closed FOR NO KEY UPDATE;
     refusal := case_refusal(standing);

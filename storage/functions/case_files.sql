@@ -23,7 +23,7 @@ BEGIN
     RETURN FOUND;
 END $$;
 
--- No case holds the file any more: its objects are deleted, if it is gone itself.
+-- No case holds the file any more: its objects are deleted if the file itself was deleted.
 CREATE OR REPLACE FUNCTION case_file_let_go() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN

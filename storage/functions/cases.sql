@@ -14,7 +14,7 @@ CREATE OR REPLACE FUNCTION post_is_private(post bigint) RETURNS boolean
     RETURN NOT EXISTS (SELECT FROM public.posts p JOIN public.users u ON u.id = p.author_id
                        WHERE p.id = post AND p.visibility = 'public' AND NOT u.is_private);
 
--- A file, as snapshots show it; where its objects are, `case_files` tells. Code before revision 0047 reads `key`.
+-- A file, as snapshots show it; `case_files` has the place of its objects. Code before revision 0047 reads `key`.
 CREATE OR REPLACE FUNCTION moderated_file(file public.media) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
     RETURN jsonb_build_object('id', file.id::text, 'kind', file.kind, 'key', 'private/' || file.id || '/',
@@ -26,7 +26,7 @@ CREATE OR REPLACE FUNCTION moderated_files(type text, target bigint, seq integer
     SELECT coalesce(jsonb_agg(moderated_file(m) ORDER BY m.position), '[]') FROM files_of(type, target, seq) m
 $$;
 
--- The target as it is now: its owner, its contents, and whether its audience is limited. No row if it is gone.
+-- The target as it is now: its owner, its contents, and whether its audience is limited. No row if it was deleted.
 CREATE OR REPLACE FUNCTION moderated(type text, target bigint, seq integer)
     RETURNS TABLE (owner_id bigint, contents jsonb, is_private boolean)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp ROWS 1 AS $$

@@ -127,7 +127,7 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION accept_chat TO daira_app;
 
--- The viewer refuses a request, which nobody is told of. Returns false if none waits.
+-- The viewer refuses a request, without a notification. Returns false if none waits.
 CREATE OR REPLACE FUNCTION reject_chat(chat bigint) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
@@ -269,7 +269,7 @@ CREATE OR REPLACE FUNCTION chat_members_counted() RETURNS trigger
 DECLARE
     step integer := (NEW.state = 'active')::integer - (TG_OP = 'UPDATE' AND OLD.state = 'active')::integer;
 BEGIN
-    IF step <> 0 THEN -- otherwise its version would tell others of a request that was refused
+    IF step <> 0 THEN -- otherwise its version would reveal to others that a request was refused
         UPDATE chats c SET member_count = member_count + step WHERE c.id = NEW.chat_id;
     END IF;
     RETURN NULL;

@@ -1,7 +1,7 @@
--- Notifications of chats: nothing is listed, but devices are told of messages that stay unread.
+-- Notifications of chats: they are not in the list, but devices get messages that stay unread.
 
 -- Schedule a push at `due` for each member who has not read the message `last` and has a device. A member for whom one
--- waits, or who was told of that message already, gets no other.
+-- waits, or whose devices have got that message, gets no other.
 CREATE OR REPLACE FUNCTION notify_of_messages(chat bigint, last integer, due timestamptz) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH waiting AS MATERIALIZED (
@@ -54,7 +54,7 @@ CREATE OR REPLACE FUNCTION unread_messages(person bigint, chat bigint)
 $$;
 GRANT EXECUTE ON FUNCTION unread_messages TO daira_worker;
 
--- The member has read the chat: devices dismiss what they were told of it.
+-- The member has read the chat: devices dismiss their notifications of it.
 CREATE OR REPLACE FUNCTION dismiss_messages(person bigint, chat bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT dismiss_deliveries(ARRAY (

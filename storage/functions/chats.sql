@@ -53,7 +53,7 @@ GRANT EXECUTE ON FUNCTION chat_typing_audience TO daira_app;
 
 -- A page of the ids of the viewer's chats, those with the newest message first. With `since`: chats of every state that
 -- changed in this or a later transaction, also those that the viewer left or no longer sees; `since_at` is the time when
--- the viewer asked before. The place of one that the viewer left does not tell when others write in it.
+-- the viewer asked before. The place of one that the viewer left does not reveal when others write in it.
 -- Both read chats near the page, or changed since, by the marks of members (r0014). OFFSET 0 keeps these a lookup each:
 -- a hash join would read the chats of all users. Above the sort, it keeps the check of blocks to the rows of the page.
 CREATE OR REPLACE FUNCTION chat_page(since xid8, since_at timestamptz, wanted text, before_at timestamptz,

@@ -2,8 +2,8 @@
 
 ---------------------------------------------------------------------------------------------------- making
 
--- Writes the decision with its audit row, statement and event, and enforces it. Returns null if the target is gone.
--- `draft` has the fields of storage/decisions.py. A target that its author has deleted meanwhile can still be decided
+-- Writes the decision with its audit row, statement and event, and enforces it. Returns null if the target does not exist.
+-- `draft` has the fields of storage/decisions.py. A target that its author has deleted since can still be decided
 -- about in its case.
 CREATE OR REPLACE FUNCTION make_decision(draft jsonb, decider bigint, is_automatic boolean) RETURNS decisions
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -48,7 +48,7 @@ BEGIN
         draft ->> 'ip', draft ->> 'user_agent');
     PERFORM state_reasons(made, is_automatic, draft ->> 'facts_ar', draft ->> 'facts_en');
     PERFORM tell_of_decision('decision.made', made);
-    IF made.action IN ('suspend', 'ban') THEN -- no socket and no device of the user is told
+    IF made.action IN ('suspend', 'ban') THEN -- no socket and no device of the user gets it
         INSERT INTO account_mails (id, user_id, address, locale, kind, detail, expires_at)
         SELECT mint_id(), a.user_id, a.email, a.locale, 'suspended', s.facts, now() + interval '3 days'
         FROM accounts a JOIN statements s ON s.decision_id = made.id WHERE a.user_id = person;

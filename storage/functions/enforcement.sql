@@ -146,7 +146,7 @@ BEGIN
     END IF;
 END $$;
 
--- Ends the room if it is live, and tells of it.
+-- Ends the room if it is live, and writes the event.
 CREATE OR REPLACE FUNCTION end_room(room bigint) RETURNS void
     LANGUAGE sql SET search_path = public, pg_temp AS $$
     WITH ended AS (

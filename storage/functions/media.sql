@@ -44,7 +44,7 @@ CREATE OR REPLACE FUNCTION media_object(file public.media) RETURNS jsonb
 GRANT EXECUTE ON FUNCTION media_object TO daira_app, daira_worker;
 
 -- The files of those targets that the viewer sees, in order, by the target's id; null if there are none. For workers:
--- all files. Without SECURITY DEFINER, so that row policies tell workers from others without a viewer.
+-- all files. Without SECURITY DEFINER, so that row policies distinguish workers from others without a viewer.
 CREATE OR REPLACE FUNCTION shown_media(type text, targets bigint[]) RETURNS jsonb
     LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
 BEGIN
@@ -304,7 +304,7 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- Write the event that a file is to be processed, that its owner has described it anew, or that objects with these
+-- Write the event that a file must be processed, that its owner has changed its description, or that objects with these
 -- beginnings of keys are to be deleted.
 CREATE OR REPLACE FUNCTION media_told() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -318,7 +318,7 @@ BEGIN
     IF TG_NAME = 'media_uploaded' THEN
         event := event || jsonb_build_object('owner_id', file.owner_id);
     ELSIF TG_NAME = 'media_described' THEN
-        NULL; -- the id tells all
+        NULL; -- the id is enough
     ELSIF TG_NAME = 'media_processed' THEN
         event := event || jsonb_build_object('prefixes', ARRAY [file.object_key || 'original']);
     ELSE
@@ -335,7 +335,7 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- A post or a user uses a file, and all its variants are made: an event tells, so that it may be copied for everybody.
+-- A post or a user uses a file, and all its variants are made: an event makes workers copy it for the CDN if it is public.
 CREATE OR REPLACE FUNCTION media_finished() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
@@ -345,7 +345,7 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- What used files is gone, and they with it; or it is no longer public, and its copies for everybody go.
+-- The user of a file was deleted, so its files are too; or it is no longer public, so their public copies are deleted.
 CREATE OR REPLACE FUNCTION media_lost() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN

@@ -1,4 +1,4 @@
--- Notifications: who is told of what, what a user may see of it, and what the user has seen.
+-- Notifications: their recipients, what a user may see of them, and which ones the user has seen.
 
 -- Whether the user hides the other, or is hidden from by a block of the other.
 CREATE OR REPLACE FUNCTION hides(person bigint, other bigint) RETURNS boolean
@@ -80,7 +80,7 @@ DECLARE
     is_gone boolean;
     is_empty boolean;
 BEGIN
-    PERFORM hold('notifications', person); -- `notify` stores no cause meanwhile
+    PERFORM hold('notifications', person); -- `notify` stores no cause at the same time
     UPDATE notification_causes c SET is_withdrawn = NOT c.is_withdrawn
     WHERE c.user_id = person AND c.kind = told_kind AND c.target_type = type AND c.target_id = target
       AND c.actor_id = actor AND c.is_withdrawn = cause_stands(person, told_kind, type, target, actor)
@@ -99,7 +99,7 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION recheck_cause TO daira_worker;
 
--- What another run of the event told these people less than ten minutes ago: its push may have been lost.
+-- The people whom another run of the event notified less than ten minutes ago: the push may have been lost.
 CREATE OR REPLACE FUNCTION told_lately(event bigint, told_kind text, type text, target bigint, actor bigint,
                                        people bigint[])
     RETURNS TABLE (user_id bigint, notification_id bigint, place text, is_new boolean)
@@ -114,7 +114,7 @@ GRANT EXECUTE ON FUNCTION told_lately TO daira_worker;
 
 -- Notify people of what the actor (0: nobody) did, each once for a cause. `ids` are ids for new notifications, one for
 -- each of `people`. Reactions and follows join the notification of their target while the user has not seen it, and
--- for 12 hours; one that has ended meanwhile is not told. Returns the notifications that are new or have a new actor, also those that another run of this event
+-- for 12 hours; a reaction or follow that has ended since notifies nobody. Returns the notifications that are new or have a new actor, also those that another run of this event
 -- made less than ten minutes ago: its push may have been lost.
 CREATE OR REPLACE FUNCTION notify(event bigint, told_kind text, type text, target bigint, actor bigint,
                                   people bigint[], ids bigint[])
@@ -253,7 +253,7 @@ CREATE OR REPLACE FUNCTION unseen_count() RETURNS integer
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$ SELECT unseen_count_of(viewer_id()) $$;
 GRANT EXECUTE ON FUNCTION unseen_count TO daira_app;
 
--- Devices that were told of these notifications are to dismiss them.
+-- Devices that got these notifications must dismiss them.
 CREATE OR REPLACE FUNCTION dismiss_deliveries(asked bigint[]) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH told AS (
@@ -300,7 +300,7 @@ CREATE OR REPLACE FUNCTION see_notifications(up_to bigint) RETURNS SETOF bigint
 DECLARE
     seen bigint[];
 BEGIN
-    PERFORM hold('notifications', viewer_id()); -- no actor joins a group meanwhile
+    PERFORM hold('notifications', viewer_id()); -- no actor joins a group at the same time
     WITH changed AS (
         UPDATE notifications SET seen_at = now(), group_key = NULL
         WHERE user_id = viewer_id() AND place = 'list' AND seen_at IS NULL AND id <= up_to RETURNING id)

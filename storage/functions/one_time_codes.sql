@@ -1,7 +1,7 @@
 -- One-time codes by e-mail, and the mails that carry them. The roles reach both tables only through these functions.
 
 -- Replaces the code of the viewer or, before sign-in, of `whose`, and schedules its mail. It writes the same rows for an
--- address without an account, so that neither answer nor time tells whether there is one; workers drop that mail.
+-- address without an account, so that neither answer nor duration reveals whether there is one; workers drop that mail.
 -- Returns whether it has written them.
 CREATE OR REPLACE FUNCTION begin_code(code_id bigint, what text, whose text, new_key text, new_address text)
     RETURNS boolean

@@ -1,4 +1,4 @@
--- Presence: who may watch whom.
+-- Presence: which users may watch a user.
 
 -- The numbers of those pairs where the watcher may see the user's presence. For the viewer alone, or for all without
 -- one.

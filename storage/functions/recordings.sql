@@ -1,6 +1,6 @@
 -- Recordings of live rooms: what follows when one begins, stops or ends.
 
--- Show at the room whether it is recorded, tell it, and delete the objects of a recording that failed.
+-- Show at the room whether it is recorded, write the event, and delete the objects of a failed recording.
 CREATE OR REPLACE FUNCTION recording_told() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE

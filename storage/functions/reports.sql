@@ -90,7 +90,7 @@ BEGIN
     joined := case_for(type, target, seq, 'report', why, report_severity(me, why, trust));
     SELECT c.* INTO standing FROM cases c WHERE c.id = joined;
     IF standing.id IS NULL THEN
-        verdict := 'missing'; -- it was deleted meanwhile
+        verdict := 'missing'; -- it was deleted in the meantime
         RETURN;
     END IF;
     verdict := 'filed';

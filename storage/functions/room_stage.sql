@@ -65,7 +65,7 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION begin_turn TO daira_app;
 
--- The user whom an act of moderation is done to. `has_place`: the user has or had a role or a mute there, or is its
+-- The target user of an act of moderation. `has_place`: the user has or had a role or a mute there, or is its
 -- host; `hides`: blocks the moderator; `may_enter`: there is no block with the moderator, and the user may see the
 -- room.
 CREATE OR REPLACE FUNCTION room_target(room bigint, person bigint)

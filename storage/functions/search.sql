@@ -1,6 +1,6 @@
 -- Search: documents by terms, in bounded steps, and who may see what was found.
 
--- Tells that a user or a room is to be found differently. Argument: its kind.
+-- Writes the event that the search document of a user or a room is outdated. Argument: its kind.
 CREATE OR REPLACE FUNCTION search_due() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN

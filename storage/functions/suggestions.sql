@@ -1,6 +1,6 @@
 -- People whom the viewer may know.
 
--- Users whom those follow whom the viewer follows, and users who follow the viewer. They are found through lists that
+-- Users whom the viewer's followees follow, and users who follow the viewer. They are found through lists that
 -- the viewer may read (`graph.following`, `graph.followers`); circles are a secret of their owners, and no signal.
 -- `common`: how many of the sample of the viewer's follows follow the user. A step in an index reads each list, and
 -- the bounds keep the work constant: 40 of the viewer's follows with 45 of theirs each, and 200 of the followers.

@@ -45,7 +45,7 @@ CREATE OR REPLACE FUNCTION verification_documents(asked bigint) RETURNS jsonb
 $$;
 GRANT EXECUTE ON FUNCTION verification_documents TO daira_app;
 
--- A moderator decides. An approved user becomes a verified creator; the documents are deleted, and the user is told.
+-- A moderator decides. An approved user becomes a verified creator; the documents are deleted, and the user is notified.
 -- `stands` is the status then; null if the viewer may not decide it. The first decision stands.
 CREATE OR REPLACE FUNCTION decide_verification(asked bigint, decision text, told_reason text,
                                                OUT stands text, OUT is_new boolean)
