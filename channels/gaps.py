@@ -149,7 +149,7 @@ class Gaps:
                     return
                 await asyncio.sleep(RETRY_S)  # another shard's server does not answer yet
             except Exception:
-                log.exception("what was missed could not be read")
+                log.exception("missed pushes could not be read")
                 break
         if any(self._open.get(shard) is not missed for shard in missed.since):
             self.leave_open(missed)  # the link was lost again: the next gap begins where this one did

@@ -257,7 +257,7 @@ class Connection:
             log.info("could not decode a frame", error=str(error)[:200], user_id=self.user_id or None)
             self._socket.drop(CloseReason.UNREADABLE)
         except Exception:
-            log.exception("a connection broke", user_id=self.user_id or None)
+            log.exception("a connection failed", user_id=self.user_id or None)
             self._socket.drop(CloseReason.BROKEN)
 
     def closed(self) -> None:

@@ -23,7 +23,7 @@ async def again_and_again(name: str, work: Callable[[], Awaitable[None]]) -> Non
         try:
             return await work()
         except Exception:
-            log.exception("background work broke and begins anew", work=name)
+            log.exception("background work failed and is restarted", work=name)
             await asyncio.sleep(RESTART_S * random.uniform(0.5, 1.5))
 
 

@@ -120,21 +120,19 @@ async def decide_case(call: Call, request: DecideCase, tx: Transaction) -> Decid
     case = (await _load(tx, request.case_id))["found"]
     if case["status"] == "decided":
         _check("decided")
-    # First the decision, then the case: `close_case` says why.
-    decision = await decisions.decide(
-        tx,
-        case["target_type"],
-        case["target_id"],
-        seq=case["target_seq"],
+    draft = decisions.Draft(
+        target_type=case["target_type"],
+        target_id=case["target_id"],
+        target_seq=case["target_seq"],
         action=request.action,
         reason=request.reason or case["reason"],
         labels=request.labels or (),
         until=request.until,
         note=request.note or "",
         case_id=case["id"],
-        ip=call.address,
-        user_agent=call.user_agent,
     )
+    # First the decision, then the case: `close_case` says why.
+    decision = await decisions.decide(tx, draft, ip=call.address, user_agent=call.user_agent)
     details = ActOfDeciding(
         decision_id=str(decision["id"]),
         action=decision["action"],

@@ -95,7 +95,7 @@ async def screen(
 async def settle(
     call: Call, tx: Transaction, screened: Screened | None, target_type: ModeratedType | None, target_id: int
 ) -> None:
-    """Hold what was stored if a rule says so, and open a case about it. Have workers judge what looks like spam.
+    """Hold the stored content if a rule says so, and open a case about it. Flag likely spam, which workers judge.
 
     A user is not held, and only gets a case. target_type: None for a group, which has no cases.
     """
@@ -107,15 +107,10 @@ async def settle(
     rule = verdict.rule
     if verdict.outcome == "hold" and rule is not None and target_type is not None:
         if target_type != "user":
-            await decisions.decide(
-                tx,
-                target_type,
-                target_id,
-                action="hold",
-                reason=rule.reason,
-                rule_id=rule.id,
-                rule_version=rule.version,
+            draft = decisions.Draft(
+                target_type, target_id, "hold", rule.reason, rule_id=rule.id, rule_version=rule.version
             )
+            await decisions.decide(tx, draft)
         await cases.open_case(tx, target_type, target_id, source="rule", reason=rule.reason)
 
     async def note() -> None:

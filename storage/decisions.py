@@ -64,82 +64,61 @@ class Audience(NamedTuple):
     reporter_ids: Sequence[int]
 
 
-async def decide(
-    tx: Writer,
-    target_type: ModeratedType,
-    target_id: int,
-    *,
-    seq: int = 0,
-    action: Action,
-    reason: Reason,
-    labels: Sequence[Label] = (),
-    until: datetime.datetime | None = None,
-    note: str = "",
-    case_id: int | None = None,
-    rule_id: int | None = None,
-    rule_version: int | None = None,
-    by: DecidedBy = "viewer",
-    ip: str | None = None,
-    user_agent: str | None = None,
-) -> DecisionRow:
-    """Decide about the target, and enforce it.
+class Draft(NamedTuple):
+    """A decision to make.
 
-    seq: of a chat message in the chat `target_id`. case_id: allows a decision about a target that was deleted. rule_id:
-    of a rule that decides in its author's own transaction. `system` decides automatically, in workers.
+    target_seq: of a chat message in the chat `target_id`. case_id: allows a decision about a target that was deleted.
+    rule_id: of a rule that decides in its author's own transaction.
+    """
+
+    target_type: ModeratedType
+    target_id: int
+    action: Action
+    reason: Reason
+    target_seq: int = 0
+    labels: Sequence[Label] = ()
+    until: datetime.datetime | None = None
+    note: str = ""
+    case_id: int | None = None
+    rule_id: int | None = None
+    rule_version: int | None = None
+
+
+async def decide(
+    tx: Writer, draft: Draft, *, by: DecidedBy = "viewer", ip: str | None = None, user_agent: str | None = None
+) -> DecisionRow:
+    """Decide about the target, and enforce it. by: `system` decides automatically, in workers.
 
     Raises INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED; the transaction must then be rolled back.
     """
-    check(target_type, action, reason, labels, until)
-    is_automatic = by == "system" or rule_id is not None
-    statement = facts(target_type, action, reason, is_automatic=is_automatic)
-    draft = orjson.dumps(
-        {
-            "target_type": target_type,
-            "target_id": target_id,
-            "target_seq": seq,
-            "action": action,
-            "reason": reason,
-            "labels": list(labels),
-            "until": until,
-            "note": note,
-            "case_id": case_id,
-            "rule_id": rule_id,
-            "rule_version": rule_version,
-            "facts_ar": statement.ar,
-            "facts_en": statement.en,
-            "ip": ip,
-            "user_agent": user_agent,
-        }
-    ).decode()
+    _check(draft)
+    is_automatic = by == "system" or draft.rule_id is not None
+    statement = facts(draft.target_type, draft.action, draft.reason, is_automatic=is_automatic)
+    facts_by_language = {"facts_ar": statement.ar, "facts_en": statement.en}
+    made = orjson.dumps({**draft._asdict(), **facts_by_language, "ip": ip, "user_agent": user_agent}).decode()
     try:
         if by == "viewer":
-            row = await tx.fetchrow("SELECT * FROM decide($1)", draft)
+            row = await tx.fetchrow("SELECT * FROM decide($1)", made)
         else:
-            row = await tx.fetchrow("SELECT * FROM decide_without_viewer($1, $2)", draft, is_automatic)
+            row = await tx.fetchrow("SELECT * FROM decide_without_viewer($1, $2)", made, is_automatic)
     except asyncpg.InsufficientPrivilegeError as error:
         raise errors.permission_denied(str(error)) from None
     if row is None or row["id"] is None:
-        raise errors.not_found(target_type)
+        raise errors.not_found(draft.target_type)
     return cast("DecisionRow", row)
 
 
-def check(
-    target_type: ModeratedType,
-    action: Action,
-    reason: Reason,
-    labels: Sequence[Label],
-    until: datetime.datetime | None,
-) -> None:
+def _check(draft: Draft) -> None:
     """Raise INVALID_ARGUMENT for a decision that cannot be made about any target of the type."""
-    if action not in _ACTIONS.get(target_type, _OF_THINGS):
-        raise errors.invalid("action", f"is not possible for a {target_type.replace('_', ' ')}")
-    if action == "shadow" and reason != "spam":
+    if draft.action not in _ACTIONS.get(draft.target_type, _OF_THINGS):
+        raise errors.invalid("action", f"is not possible for a {draft.target_type.replace('_', ' ')}")
+    if draft.action == "shadow" and draft.reason != "spam":
         raise errors.invalid("action", "only spam can be shadowed: for every other reason, the author must be notified")
-    if action == "label" and not labels:
+    if draft.action == "label" and not draft.labels:
         raise errors.invalid("labels", "name at least one")
-    if until is not None and action in _FOR_GOOD:
-        raise errors.invalid("until", f"a decision to {action} has no end")
-    if until is not None and until <= datetime.datetime.now(datetime.UTC):
+    if draft.until is not None and draft.action in _FOR_GOOD:
+        raise errors.invalid("until", f"a decision to {draft.action} has no end")
+    if draft.until is not None and draft.until <= datetime.datetime.now(datetime.UTC):
         raise errors.invalid("until", "is in the past")
 
 
@@ -210,7 +189,7 @@ async def suspend(connection: Connection, username: str) -> bool:
         )
         if user_id is None:
             return False
-        await decide(connection, "user", user_id, action="suspend", reason="other", by="operator")
+        await decide(connection, Draft("user", user_id, "suspend", "other"), by="operator")
     await connection.execute(f"NOTIFY {CHANNEL}")
     return True
 

@@ -135,7 +135,7 @@ class RedisLink(asyncio.Protocol):
             except (RedisError, OSError) as error:
                 log.warning("the link to Redis is down", error=f"{type(error).__name__}: {error}")
             except Exception:
-                log.exception("the link to Redis broke")
+                log.exception("the link to Redis failed")
             await asyncio.sleep(RETRY_S * random.uniform(0.5, 1.5))  # so that nodes do not connect together
 
     async def _run_once(self, on_up: Callable[[], Awaitable[None]]) -> None:

@@ -17,9 +17,8 @@ class Moderating:
         """Return the decision's id."""
         reason = more.pop("reason", "spam")
         async with self._owner.transaction():
-            row = await decisions.decide(
-                self._owner, target_type, int(target_id), action=action, reason=reason, by="operator", **more
-            )
+            draft = decisions.Draft(target_type, int(target_id), action, reason, **more)
+            row = await decisions.decide(self._owner, draft, by="operator")
         return row["id"]
 
     async def undo(self, decision_id: int) -> None:

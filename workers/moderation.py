@@ -41,10 +41,9 @@ async def judge_flagged(job: Job, event: ContentFlaggedEvent) -> None:
     async with job.transaction() as tx:
         await handled_events.add(tx, [job.event_id])
         if scores["spam"] >= SHADOW_FROM:
-            await decisions.decide(
-                tx, event.target_type, event.target_id, action="shadow", reason="spam", by="system",
-                note=f"spam score {scores['spam']:.2f}",
-            )  # fmt: skip
+            note = f"spam score {scores['spam']:.2f}"
+            draft = decisions.Draft(event.target_type, event.target_id, "shadow", "spam", note=note)
+            await decisions.decide(tx, draft, by="system")
         for reason in found:
             await cases.open_case(tx, event.target_type, event.target_id, source="classifier", reason=reason)
     job.tools.outbox.wake_relay()

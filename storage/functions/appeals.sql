@@ -76,7 +76,7 @@ BEGIN
     LOOP
         PERFORM FROM decisions d WHERE d.id = settled.decision_id AND d.decided_by = NEW.decided_by;
         IF FOUND THEN
-            RAISE insufficient_privilege USING MESSAGE = 'an appeal is not decided by whoever decided first';
+            RAISE insufficient_privilege USING MESSAGE = 'another moderator must decide the appeal';
         END IF;
         PERFORM note_appeal(settled);
         IF settled.status = 'overturned' THEN

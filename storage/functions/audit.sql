@@ -17,7 +17,7 @@ BEGIN
         AND to_jsonb(NEW) = to_jsonb(OLD) || '{"ip": null, "user_agent": null}' THEN
         RETURN NEW;
     END IF;
-    RAISE insufficient_privilege USING MESSAGE = 'audit rows stay as they are';
+    RAISE insufficient_privilege USING MESSAGE = 'audit rows cannot be changed';
 END $$;
 
 -- The hash of a row that follows the one with the hash `previous`. Each field has its length before it, so that no text

@@ -94,7 +94,7 @@ DECLARE
 BEGIN
     SELECT c.last_seq, c.listed_until INTO last, listed FROM chats c WHERE c.id = chat FOR NO KEY UPDATE;
     IF (SELECT count(*) FROM chat_members m WHERE m.chat_id = chat AND m.state <> 'left') >= 1000 THEN
-        RAISE check_violation USING MESSAGE = 'a chat has no more than 1000 members', CONSTRAINT = 'bounded';
+        RAISE check_violation USING MESSAGE = 'a chat can have at most 1000 members', CONSTRAINT = 'bounded';
     END IF;
     INSERT INTO chat_members AS m (chat_id, user_id, role, state, first_seq, received_seq, read_seq, listed_until)
         VALUES (chat, person, given_role, given_state, last + 1, last, last, listed)

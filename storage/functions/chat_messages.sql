@@ -213,7 +213,7 @@ BEGIN
         END IF;
         SELECT count(*) + 1 INTO edits FROM chat_edits e WHERE e.chat_id = NEW.chat_id AND e.seq = NEW.seq;
         IF edits > 50 THEN
-            RAISE check_violation USING MESSAGE = 'a message is edited no more than 50 times', CONSTRAINT = 'bounded';
+            RAISE check_violation USING MESSAGE = 'a message can be edited at most 50 times', CONSTRAINT = 'bounded';
         END IF;
         INSERT INTO chat_edits (chat_id, seq, number, text, written_at)
             VALUES (OLD.chat_id, OLD.seq, edits, OLD.text, coalesce(OLD.edited_at, OLD.created_at));

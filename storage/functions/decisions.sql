@@ -23,14 +23,14 @@ BEGIN
         RETURN NULL;
     END IF;
     IF person = decider THEN
-        RAISE insufficient_privilege USING MESSAGE = 'nobody decides about themselves';
+        RAISE insufficient_privilege USING MESSAGE = 'moderators cannot decide about themselves';
     END IF;
     IF EXISTS (SELECT FROM cases c WHERE c.id = of_case AND decider = ANY (c.barred_ids)) THEN
-        RAISE insufficient_privilege USING MESSAGE = 'an appeal is not decided by whoever decided first';
+        RAISE insufficient_privilege USING MESSAGE = 'another moderator must decide the appeal';
     END IF;
     IF type = 'user' AND decider IS NOT NULL AND NOT viewer_is_admin()
         AND EXISTS (SELECT FROM users u WHERE u.id = person AND u.role IN ('moderator', 'admin')) THEN
-        RAISE insufficient_privilege USING MESSAGE = 'only admins decide about moderators';
+        RAISE insufficient_privilege USING MESSAGE = 'only admins can decide about moderators';
     END IF;
     INSERT INTO decisions (id, case_id, target_type, target_id, target_seq, user_id, action, reason, labels, until, note,
                            decided_by, rule_id, rule_version)
@@ -183,7 +183,7 @@ BEGIN
     IF found.id IS NULL OR found.ended_at IS NOT NULL THEN
         RETURN found;
     ELSIF found.user_id = viewer_id() OR found.decided_by IS DISTINCT FROM viewer_id() AND NOT viewer_is_admin() THEN
-        RAISE insufficient_privilege USING MESSAGE = 'only admins undo what others have decided';
+        RAISE insufficient_privilege USING MESSAGE = 'only admins can undo decisions of others';
     END IF;
     RETURN end_decision(decision, viewer_id(), 'undone', ip, agent);
 END $$;

@@ -7,6 +7,7 @@ import pytest
 from gateway.moderation import undo_all
 from protocol import errors
 from storage import decisions
+from storage.decisions import Draft
 from tests.cluster import Cluster
 from tests.contract.moderators import appoint, reported
 from tests.contract.test_auth import PASSWORD, register
@@ -19,7 +20,7 @@ async def decide(cluster: Cluster, by: Person, target: str, action: str = "remov
     target_type, reason = asked.pop("target_type"), asked.pop("reason")
     connection = await cluster.as_app(by.id)
     try:
-        made = await decisions.decide(connection, target_type, int(target), action=action, reason=reason, **asked)
+        made = await decisions.decide(connection, Draft(target_type, int(target), action, reason, **asked))
     finally:
         await connection.close()
     cluster.workers.tools.outbox.wake_relay()
@@ -117,7 +118,7 @@ async def test_an_appeal_is_decided_by_somebody_else(cluster: Cluster, person, m
     ]
     first = {"appeal_id": appeal["id"], "outcome": "upheld"}
     assert (await moderator.refused("appeal.decide", **first)).code == "PERMISSION_DENIED"
-    with pytest.raises(errors.CallError, match="whoever decided first"):
+    with pytest.raises(errors.CallError, match="another moderator"):
         await decide(cluster, moderator, post["id"], "approve", case_id=int(case))
     decided = await other.call("appeal.decide", appeal_id=appeal["id"], outcome="overturned")
     assert decided["status"] == "overturned"
