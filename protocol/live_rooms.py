@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from protocol.fields import Cursor, Id, IdempotencyKey, PageSize, Request, Topic
+from protocol.moderation import Label
 from protocol.posts import Version, Visibility
 from protocol.pushes import Flow, Push
 from protocol.room_chat import RoomMessage
@@ -45,6 +46,7 @@ class Room(msgspec.Struct, frozen=True):
     hands: list[UserLite]
     version: int
     is_recorded: bool
+    labels: list[Label]
 
 
 class Participant(msgspec.Struct, frozen=True):

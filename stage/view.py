@@ -36,6 +36,7 @@ def shown(row: RoomRow, look: Look, users: Mapping[int, RoomUserRow]) -> Room:
         hands=[present.user_lite(users[user_id], user_id) for user_id in look.hands if user_id in users],
         version=row["version"],
         is_recorded=row["is_recorded"],
+        labels=row["labels"],
     )
 
 

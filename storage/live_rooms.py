@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NamedTuple, TypedDict, cast
 
 from protocol.live_rooms import Role, RoomState
+from protocol.moderation import Label
 from protocol.posts import Visibility
 from storage.database import Transaction
 from storage.users import LiteRow, lite_columns, lite_object, own_columns
@@ -27,6 +28,7 @@ class RoomRow(LiteRow):
     ended_at: datetime | None
     version: int
     is_recorded: bool
+    labels: list[Label]
 
 
 class StandingRow(RoomRow):

@@ -185,10 +185,11 @@ async def found_users(tx: Transaction, ids: Sequence[int]) -> list[FoundUserRow]
 
 
 async def found_rooms(tx: Transaction, ids: Sequence[int]) -> list[FoundRoomRow]:
-    """Those that the viewer may see."""
+    """Those that the viewer may see, without those of others whose labels the viewer hides."""
     rows = await tx.fetch(
         """SELECT id, topic, state FROM rooms
-        WHERE id = ANY ($1) AND (standing <> 'limited' OR viewer_id() IN (owner_id, host_id))""",
+        WHERE id = ANY ($1) AND (viewer_id() IN (owner_id, host_id)
+            OR standing <> 'limited' AND (labels = '{}' OR NOT labels && hidden_labels()))""",
         ids,
     )
     return cast("list[FoundRoomRow]", rows)

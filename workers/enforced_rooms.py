@@ -1,13 +1,14 @@
-"""Live rooms that moderation withholds: their users leave, and search does not find them; and messages in rooms."""
+"""Live rooms that moderation withholds or labels: users leave who may not see them; and messages in rooms."""
 
 from domain import search_documents
+from stage import view
 from storage import enforcement, search
 from workers.job import Job
 from workers.live_rooms import take_message_back
 
 
 async def settle(job: Job, room_id: int) -> None:
-    """Take users out who may not see the room, and the room out of search, or back.
+    """Take users out who may not see the room, push it to the others, and take it out of search, or back.
 
     A room that is held or removed has ended: a separate event pushes this to users inside.
     """
@@ -16,7 +17,9 @@ async def settle(job: Job, room_id: int) -> None:
     if room is None:
         return
     if not room["ended"]:  # else users inside would leave before the push that it ended
-        await job.tools.broadcaster.close(room["owner_id"], "live")
+        tools = job.tools
+        await tools.broadcaster.close(room["owner_id"], "live")
+        await view.publish(tools.database, tools.roster, tools.broadcaster, room_id, str(job.event_id))
     found = await search.rooms_to_index(job.tools.database, [room_id])
     if found:
         await job.tools.search.write([search_documents.of_room(room) for room in found], read_at=job.began_at)

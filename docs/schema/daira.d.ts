@@ -1838,6 +1838,7 @@ export interface Room {
   hands: UserLite[];
   version: number;
   is_recorded: boolean;
+  labels: ("graphic" | "misleading" | "sensitive" | "sexual" | "spoiler" | "violence")[];
 }
 
 export interface RoomAudience {

@@ -24,8 +24,10 @@ DECLARE
 BEGIN
     IF person IS NULL THEN RETURN false; END IF;
     IF person IN (owner, host) THEN RETURN true; END IF;
-    IF visibility = 'private' AND EXISTS (SELECT FROM rooms r WHERE r.id = room AND NOT is_shown(r.standing)) THEN
-        RETURN false; -- withheld, also from users who were invited
+    -- Withheld, or too adult for that user: also if they were invited.
+    IF EXISTS (SELECT FROM rooms r WHERE r.id = room
+               AND (NOT is_shown(r.standing) OR r.labels <> '{}' AND too_young_for(r.labels, person))) THEN
+        RETURN false;
     END IF;
     SELECT NOT u.is_private INTO is_open FROM users u WHERE u.id = owner AND u.status = 'active';
     IF NOT FOUND OR host <> owner AND NOT EXISTS (SELECT FROM users u WHERE u.id = host AND u.status = 'active') THEN
@@ -60,23 +62,24 @@ CREATE OR REPLACE FUNCTION sees_room(room bigint) RETURNS boolean
                    AND public.room_visible(r.id, r.owner_id, r.host_id, r.visibility, r.circle_id));
 GRANT EXECUTE ON FUNCTION sees_room TO daira_app;
 
--- Rooms in these states that the viewer may see, newest first. It starts from each reason to see a room, so that rooms
+-- Rooms in these states that the viewer may see, newest first, without those of others whose labels the viewer hides. It
+-- starts from each reason to see a room, so that rooms
 -- which are hidden from the viewer are not checked one by one.
 CREATE OR REPLACE FUNCTION rooms_shown(states text[], before bigint, amount integer) RETURNS TABLE (room_id bigint)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp ROWS 20 AS $$
     SELECT found.id FROM (
         SELECT r.id FROM unnest(states) AS asked (state) CROSS JOIN LATERAL (
             SELECT id FROM rooms WHERE visibility = 'public' AND state = asked.state AND id < before AND standing = 'visible'
-                AND room_visible(id, owner_id, host_id, visibility, circle_id) ORDER BY id DESC LIMIT amount) r
+                AND (labels = '{}' OR NOT labels && hidden_labels()) AND room_visible(id, owner_id, host_id, visibility, circle_id) ORDER BY id DESC LIMIT amount) r
         UNION
         SELECT r.id FROM unnest(states) AS asked (state), follows f CROSS JOIN LATERAL (
             SELECT id FROM rooms WHERE owner_id = f.followee_id AND state = asked.state AND id < before
-                AND room_visible(id, owner_id, host_id, visibility, circle_id) ORDER BY id DESC LIMIT amount) r
+                AND (labels = '{}' OR NOT labels && hidden_labels()) AND room_visible(id, owner_id, host_id, visibility, circle_id) ORDER BY id DESC LIMIT amount) r
         WHERE f.follower_id = viewer_id() AND f.status = 'active'
         UNION
         SELECT r.id FROM unnest(states) AS asked (state), circle_members m CROSS JOIN LATERAL (
             SELECT id FROM rooms WHERE circle_id = m.circle_id AND state = asked.state AND id < before
-                AND room_visible(id, owner_id, host_id, visibility, circle_id) ORDER BY id DESC LIMIT amount) r
+                AND (labels = '{}' OR NOT labels && hidden_labels()) AND room_visible(id, owner_id, host_id, visibility, circle_id) ORDER BY id DESC LIMIT amount) r
         WHERE m.user_id = viewer_id()
         UNION
         SELECT r.id FROM unnest(states) AS asked (state) CROSS JOIN LATERAL (
@@ -143,8 +146,8 @@ GRANT EXECUTE ON FUNCTION room_users TO daira_app, daira_worker;
 CREATE OR REPLACE FUNCTION room_scene(room bigint, viewers bigint[], people_asked bigint[], amount integer)
     RETURNS TABLE (id bigint, host_id bigint, topic text, state text, visibility text, capacity integer,
                    slow_mode_s integer, starts_at timestamptz, started_at timestamptz, ended_at timestamptz,
-                   version integer, is_recorded boolean, username text, display_name text, avatar_url text,
-                   is_verified boolean, people json, messages json, seen_by bigint[], hiding bigint[], hidden bigint[])
+                   version integer, is_recorded boolean, labels text[], username text, display_name text,
+                   avatar_url text, is_verified boolean, people json, messages json, seen_by bigint[], hiding bigint[], hidden bigint[])
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH found AS (
         SELECT (u.found).id, (u.found).username, (u.found).display_name, (u.found).avatar_url, (u.found).is_verified,
@@ -165,8 +168,8 @@ CREATE OR REPLACE FUNCTION room_scene(room bigint, viewers bigint[], people_aske
         SELECT x.user_id, x.muted_id FROM others, mutes x
         WHERE x.user_id = ANY (viewers) AND x.muted_id = ANY (ids) AND x.kind = 'all'
           AND (x.until IS NULL OR x.until > now()))
-    SELECT r.id, r.host_id, r.topic, r.state, coalesce(r.chosen_visibility, r.visibility), r.capacity, r.slow_mode_s, r.starts_at, r.started_at,
-           r.ended_at, r.version, r.is_recorded, h.username, h.display_name, h.avatar_url, h.is_verified,
+    SELECT r.id, r.host_id, r.topic, r.state, coalesce(r.chosen_visibility, r.visibility), r.capacity, r.slow_mode_s,
+           r.starts_at, r.started_at, r.ended_at, r.version, r.is_recorded, r.labels, h.username, h.display_name, h.avatar_url, h.is_verified,
            coalesce((SELECT json_agg(f) FROM found f), '[]'), coalesce((SELECT json_agg(n ORDER BY n.id) FROM newest n), '[]'),
            array(SELECT viewer FROM unnest(viewers) AS viewer
                  WHERE room_visible_to(viewer, r.id, r.owner_id, r.host_id, r.visibility, r.circle_id)),

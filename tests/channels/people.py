@@ -55,7 +55,7 @@ def stage(push_id: str, channel: str, shown: list[int]) -> Written:
     users = [user(each) for each in shown]
     state = Room(
         "1", "topic", user(90), "live", "public", 10, 0, None, None, None, 1,
-        speakers=users[:1], cohost_ids=[], muted_ids=[], hands=users[1:], version=1, is_recorded=False,
+        speakers=users[:1], cohost_ids=[], muted_ids=[], hands=users[1:], version=1, is_recorded=False, labels=[],
     )  # fmt: skip
     return finish(encode_push(RoomUpdated(id=push_id, room=state), 90), channel, offset_text(0, next(clock)))
 

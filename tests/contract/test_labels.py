@@ -86,6 +86,40 @@ async def test_a_labelled_message_is_a_deleted_one_to_a_minor(cluster: Cluster, 
     assert (own["text"], own["labels"]) == ("see this", ["graphic"])
 
 
+async def test_a_labelled_room_is_left_by_minors_and_listed_as_each_viewer_wants(
+    cluster: Cluster, person, moderator: Moderating
+):
+    async def listed(viewer) -> bool:
+        return room in [each["id"] for each in (await viewer.call("room.list"))["items"]]
+
+    async def found(viewer) -> bool:
+        results = (await viewer.call("search.query", q=topic, kind="room"))["items"]
+        return room in [each["room"]["id"] for each in results]
+
+    alice, bob = await person("alice"), await person("bob", node="b")
+    child, _ = await register(cluster, birth_date=years_ago(14))
+    topic = cluster.unique("talk")
+    room = (await alice.call("room.create", topic=topic))["id"]
+    await alice.call("room.start", room_id=room)
+    for each in (bob, child):
+        await each.call("room.join", room_id=room)
+    await cluster.settle(alice, bob, child)
+    assert [await listed(child), await found(child), await found(bob)] == [True, True, True]
+    bob.received.clear()
+    decision = await label(moderator, "room", room, "sexual")
+    assert (await bob.expect("room.updated"))["room"]["labels"] == ["sexual"]
+    assert (await child.expect("room.removed"))["reason"] == "access"
+    await cluster.settle(alice, bob, child)
+    assert (await child.refused("room.join", room_id=room)).code == "NOT_FOUND"
+    assert [await listed(child), await found(child)] == [False, False]
+    assert [await listed(bob), await found(bob)] == [False, False]  # hidden unless asked for
+    await bob.call("settings.update", labels={"sexual": "blur"})
+    assert [await listed(bob), await found(bob), await listed(alice), await found(alice)] == [True, True, True, True]
+    await moderator.undo(decision)
+    await cluster.settle()
+    assert (await child.call("room.join", room_id=room))["room"]["labels"] == []
+
+
 async def test_row_policies_alone_keep_it_from_minors(cluster: Cluster, person, moderator: Moderating):
     alice = await person("alice")
     child, _ = await register(cluster, birth_date=years_ago(14))

@@ -25,7 +25,8 @@ async def make(world: World) -> None:
             if thing.is_deleted or thing.kind not in _TARGETS or word not in {*DECIDED, *UNDONE}:
                 continue
             named = target(thing)
-            labels = ["sexual"] if word == "labelled" else []
+            thing.is_for_adults = word == "labelled"
+            labels = ["sexual"] if thing.is_for_adults else []
             action = DECIDED.get(word) or UNDONE[word]
             decision = await moderator.decide(action=action, labels=labels, **named)
             if word == "approved":

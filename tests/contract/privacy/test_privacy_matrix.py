@@ -13,6 +13,7 @@ from protocol.rpc import methods
 from tests.cluster import Cluster
 from tests.contract.privacy.building import build
 from tests.contract.privacy.counts import differences, wrongly_pushed
+from tests.contract.privacy.labelling import ADULT, MINOR, act_on_labelled, label
 from tests.contract.privacy.matrix import BEFORE, CALLS, NO_ROW, PUSHES, SINCE
 from tests.contract.privacy.media import wrongly_opened
 from tests.contract.privacy.recommendations import wrongly_recommended
@@ -23,6 +24,8 @@ from tests.contract.privacy.world import ACCOUNTS, VIEWERS, World
 from tests.contract.test_coming_back import come_back
 from tests.contract.test_recommended import ask_all_sources
 from tests.faults import soon
+
+FOR_MINORS = {"explore.people"}  # it shows minors fewer users, whatever these publish
 
 pytestmark = pytest.mark.no_cover  # it repeats the calls of other tests, and tracing nearly doubles its time
 
@@ -140,13 +143,31 @@ async def test_a_call_shows_again_what_a_suspension_hid(world: World, lifted: No
     await CALLS[name].restore(world)
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def labelled(world: World, lifted: None) -> None:
+    """What the accounts have published is for adults."""
+    await label(world)
+
+
+async def test_no_push_names_to_a_minor_what_is_for_adults(world: World, labelled: None):
+    await act_on_labelled(world)
+    assert world.people[ADULT].heard("post.edited")
+    assert not (leaks := _leaks(world, MINOR, world.people[MINOR].received)), leaks
+
+
+@pytest.mark.parametrize("name", sorted(CALLS.keys() - FOR_MINORS))
+async def test_a_call_shows_a_minor_nothing_that_is_for_adults(world: World, labelled: None, name):
+    await _check_calls(world, name, {MINOR: CALLS[name].cells(world, MINOR)})
+    await CALLS[name].restore(world)
+
+
 async def _check_calls(world: World, name: str, cells: dict[str, list[Cell]]) -> None:
     row, method = CALLS[name], name.partition(" ")[0]
     answers = await world.everybody(
         method, {viewer: [cell.arguments for cell in many] for viewer, many in cells.items()}
     )
     wrong = [
-        f"{viewer} {cell.arguments}: {fault}"
+        f"{viewer} {cell.arguments} {world.read(cell.arguments)}: {fault}"
         for viewer, many in cells.items()
         for cell, answer in zip(many, answers[viewer], strict=True)
         if (fault := _fault(world, row, cell, answer))

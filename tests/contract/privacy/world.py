@@ -46,6 +46,7 @@ class Thing:
     number: int = 0  # of a message in its chat
     found_by: str = "all"  # among those who may see it: whom lists show it to. "followers": in feeds alone; "nobody"
     is_deleted: bool = False
+    is_for_adults: bool = False  # as what it is part of
 
     def __repr__(self) -> str:
         return f"{self.kind} {self.name}"
@@ -75,6 +76,8 @@ class World:
         self.circles: dict[str, str] = {}  # by owner: the id of the circle that the relations mean
         self.is_past = True  # while things are made
         self.suspended: set[str] = set()  # the accounts that are suspended or banned now
+        self.labelled: set[str] = set()  # the accounts whose posts and rooms minors must not see
+        self.minors: set[str] = set()
         self._by_id: dict[str, Thing] = {}
         self._prefix = cluster.unique("m")
         self.tag = cluster.unique("hashtag")  # in all posts
@@ -101,6 +104,8 @@ class World:
 
     def may(self, viewer: str, owner: str, *whats: str) -> bool:
         is_private = owner == "private"
+        if viewer in self.minors and owner in self.labelled and {*whats} & {*VISIBILITIES}:
+            return False
         return all(may_see(self._tie_for(what, viewer, owner), what, is_private) for what in whats)
 
     def _tie_for(self, what: str, viewer: str, owner: str) -> Tie:
@@ -112,7 +117,12 @@ class World:
             return False
         if thing.kind == "file" and thing.owner == viewer:
             return True
+        if viewer in self.minors and thing.owner != viewer and self._is_for_adults(thing):
+            return False
         return all(self.may(viewer, owner, what) for owner, what in thing.conditions)
+
+    def _is_for_adults(self, thing: Thing) -> bool:
+        return thing.is_for_adults or (thing.part_of is not None and self._is_for_adults(thing.part_of))
 
     def in_past(self, question: Callable[..., bool], *arguments: Any) -> bool:
         """The answer before relations changed."""

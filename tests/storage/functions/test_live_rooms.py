@@ -1,5 +1,6 @@
 """Live rooms, by the database functions alone: who may see one and stay in it, and how it may change."""
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -91,6 +92,17 @@ async def test_room_visible_to_nobody_with_a_block(rows: Rows, of: str, is_block
     assert await visible(rows, room, alice)
     await rows.block(*(pair if is_blocked else pair[::-1]))
     assert not await visible(rows, room, alice)
+
+
+@pytest.mark.parametrize(("label", "minor_sees"), [("graphic", False), ("violence", True)])
+async def test_room_visible_to_users_who_are_old_enough_for_its_labels(rows: Rows, label: str, minor_sees: bool):
+    adult, minor, invited, host = await rows.users(4)
+    for young in (minor, invited, host):
+        await rows.add("accounts", user_id=young, email=f"{young}", email_key=f"{young}", birth_date=date(2020, 1, 1))
+    room = await rows.room(host, labels=[label])
+    await rows.invite(room, invited, host)
+    seen_by = {user for user in (adult, minor, invited, host) if await visible(rows, room, user)}
+    assert seen_by == {adult, host} | ({minor, invited} if minor_sees else set())
 
 
 async def test_room_visible_to_owner_and_host_despite_a_block(rows: Rows):

@@ -1,0 +1,1 @@
+DROP FUNCTION IF EXISTS room_scene(bigint, bigint[], bigint[], integer); -- its result changes
