@@ -46,7 +46,7 @@ def target(thing: Thing) -> dict[str, Any]:
     """The thing as decisions name it."""
     if thing.kind == "chat message":
         assert thing.part_of
-        return {"target_type": "message", "target_id": thing.part_of.id, "seq": thing.number}
+        return {"target_type": "message", "target_id": thing.part_of.id, "target_seq": thing.number}
     return {"target_type": _TARGETS[thing.kind], "target_id": thing.id}
 
 
