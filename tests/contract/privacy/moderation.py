@@ -25,6 +25,8 @@ async def make(world: World) -> None:
             if thing.is_deleted or thing.kind not in _TARGETS or word not in {*DECIDED, *UNDONE}:
                 continue
             named = target(thing)
+            if "seq" in named:
+                named["target_seq"] = named.pop("seq")
             thing.is_for_adults = word == "labelled"
             labels = ["sexual"] if thing.is_for_adults else []
             action = DECIDED.get(word) or UNDONE[word]
@@ -43,10 +45,10 @@ async def make(world: World) -> None:
 
 
 def target(thing: Thing) -> dict[str, Any]:
-    """The thing as decisions name it."""
+    """The thing as reports name it."""
     if thing.kind == "chat message":
         assert thing.part_of
-        return {"target_type": "message", "target_id": thing.part_of.id, "target_seq": thing.number}
+        return {"target_type": "message", "target_id": thing.part_of.id, "seq": thing.number}
     return {"target_type": _TARGETS[thing.kind], "target_id": thing.id}
 
 
