@@ -64,7 +64,7 @@ class Gaps:
         self._recovery = recovery
         self._kinds = kinds
         self._recheck = recheck
-        self._heard = [0] * shards.amount  # by shard: every push up to this clock has been heard
+        self._heard = [0] * shards.amount  # by shard: every push up to this clock has been received
         self._heard_at = [0.0] * shards.amount
         self._open: dict[int, Missed] = {}  # by shard: the newest gap, until it is closed
         self._overflowed = False

@@ -208,7 +208,7 @@ class Members:
             self._hiding[actor_id][user_id] = hiding
 
     def hides_anybody(self, user_id: int) -> bool:
-        """Whether the user may hide somebody: a hiding that has ended by itself counts too."""
+        """Whether the user may hide other users: a hiding that has expired counts too."""
         return bool(self._hidden_from.get(user_id))
 
     def hides_from(self, actor_id: int, channel: str) -> Collection[int]:

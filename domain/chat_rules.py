@@ -1,7 +1,7 @@
 """Chats: every right in one table, and the sizes at which a group shows less. These are pure functions.
 
-(none) ──added by somebody whom the user follows──▶ active ──leave, remove──▶ left
-    └─────added by somebody else──▶ requested ──accept──▶ ▲                    ▲
+(none) ──added by a user whom the user follows────▶ active ──leave, remove──▶ left
+    └─────added by another user───▶ requested ──accept──▶ ▲                    ▲
                                         └────────────────────reject────────────┘
 """
 

@@ -10,7 +10,7 @@ from domain.quiet_hours import Quiet, silent_until
 from protocol.notifications import Channel, Decision, Kind
 from protocol.timestamps import to_wire
 
-# Sent at once, whatever the user does meanwhile: a thief who is signed in as the user could see and silence them.
+# Sent at once, whatever the user does: an attacker who is signed in as the user could see and silence them.
 URGENT: frozenset[Kind] = frozenset({"security"})
 
 

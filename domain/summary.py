@@ -17,7 +17,7 @@ from language.words import tokens
 MOST_CHOSEN = 20
 FEWEST_WORDS = 3  # other than stop words, in a text that may be chosen
 TYPICAL_WORDS = 6  # a shorter text does not gain from its shortness
-LONGEST_READ = 300  # characters of a text: its beginning tells the topic
+LONGEST_READ = 300  # characters of a text: its beginning shows the topic
 MOST_STEMMED = 1_500  # the most common words; others are compared as they are
 
 Stems = tuple[str, ...]  # of a text: each once, sorted

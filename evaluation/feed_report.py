@@ -66,7 +66,7 @@ def difference(splits: Sequence[Split], rival: str, judged: Judged) -> Floats:
 
 
 def groups_table(splits: Sequence[Split], judged: Judged) -> Table:
-    """Who gains by ranking, and who loses."""
+    """The groups of people that gain by ranking, and those that lose."""
     names = [RANKED, *(name for name in RIVALS if name in splits[0].outcomes)]
     table = Table("people", "number", title="NDCG@10 by kind of person", box=box.MARKDOWN, title_justify="left")
     for name in names:

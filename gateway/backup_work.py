@@ -1,7 +1,7 @@
 """Backs up the database and the bucket into a folder, and restores them.
 
 The database is dumped from one snapshot, then objects are copied: no file of the snapshot lacks its objects, unless
-they were deleted meanwhile. What is in Redis and in the event log is not in a backup.
+they were deleted in the meantime. What is in Redis and in the event log is not in a backup.
 """
 
 import asyncio
@@ -161,7 +161,7 @@ async def _bucket(settings: Settings) -> AsyncIterator[tuple[AsyncIterator[list[
 
 
 async def _copy(files: ObjectFiles, folder: BackupFolder, page: Sequence[StoredObject]) -> list[ObjectEntry]:
-    """Copy the objects into the folder, except those that were deleted meanwhile."""
+    """Copy the objects into the folder, except those that were deleted in the meantime."""
 
     async def copy(key: str) -> ObjectEntry | None:
         path = folder.object_path(key)

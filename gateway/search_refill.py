@@ -1,7 +1,7 @@
 """Rewrites the search index in PostgreSQL page by page, while nodes and workers use it.
 
-A page is read again after it was written, and written again if it has changed meanwhile: a worker may have written
-newer rows in between. An interrupted run goes on after the last page.
+A page is read again after it was written, and written again if it has changed: a worker may have written newer rows in
+between. An interrupted run continues after the last page.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

@@ -154,7 +154,7 @@ async def sign_in_by_password(call: Call, request: Login, *, restores: bool = Fa
                 await audit_call(call, tx, known_id, "auth.login_failed", f"email:{key}")
             raise errors.unauthenticated("email or password is wrong")
         async with call.services.database.transaction(known_id, budget=call.budget) as tx:
-            # Verifying takes 0.2 s. If the password was changed meanwhile, the old one must not open a session.
+            # Verifying takes 0.2 s. If the password was changed in the meantime, the old one must not open a session.
             if not await accounts.password_stands(tx, known_id, known_hash):
                 raise errors.unauthenticated("email or password is wrong")
             if await second_factors.is_on(tx):

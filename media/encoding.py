@@ -97,7 +97,7 @@ class EncodedPicture:
         context.color_range = ColorRange.MPEG
 
     def _prepared(self, frame: VideoFrame) -> VideoFrame:
-        """Turn, scale and convert. A frame may differ from the one before it: the filters are then made anew."""
+        """Turn, scale and convert. A frame may differ from the one before it: the filters are then made again."""
         looks = (frame.width, frame.height, frame.format.name, frame.rotation)
         if self._graph is None or looks != self._graph_is_for:
             self._graph, self._graph_is_for = self._filters(frame), looks

@@ -1,4 +1,4 @@
-"""Web addresses in a text, and the domains that somebody registered. Nothing is ever fetched."""
+"""Web addresses in a text, and their registrable domains. Makes no network requests."""
 
 from functools import cache, lru_cache
 from typing import NamedTuple
@@ -44,7 +44,7 @@ def addresses(text: str) -> list[Address]:
 
 @lru_cache(4_096)
 def registrable(host: str) -> str | None:
-    """The part of a host's name that somebody registered; None if it ends in no public suffix."""
+    """The registrable domain of a host name; None if it ends in no public suffix."""
     if len(host) > _LONGEST_HOST:
         return None
     found: str | None = _suffixes().privatesuffix(host)

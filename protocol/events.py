@@ -432,7 +432,7 @@ class DecisionMadeEvent(_DecisionEvent, Event, frozen=True):
 
 
 class DecisionEndedEvent(_DecisionEvent, Event, frozen=True):
-    """It was undone, overturned, or its time is over. The database writes this event: see `end_decision`."""
+    """It was undone, overturned, or has expired. The database writes this event: see `end_decision`."""
 
     topic: ClassVar[str] = "decision.ended"
     keyed_by: ClassVar[str] = "target_id"

@@ -1,4 +1,4 @@
-"""Affinities and the quality of posts: folding what users did, which triggers and reports of views have noted."""
+"""Affinities and the quality of posts: folding the acts of users, which triggers and reports of views have recorded."""
 
 from storage.database import Database, Transaction
 

@@ -187,7 +187,7 @@ async def load_objects(tx: Transaction, case_id: int) -> dict[str, tuple[str, li
 
 
 async def let_files_go(tx: Transaction, limit: int) -> int:
-    """Let go of files that cases have held long enough; their objects are deleted by events. For workers."""
+    """Release files that cases have held long enough; events then delete their objects. For workers."""
     return int(await tx.fetchval("SELECT let_case_files_go($1)", limit))
 
 

@@ -88,7 +88,7 @@ async def insert(
     text: str,
     mention_ids: Sequence[int],
 ) -> bool:
-    """Returns False if the parent was deleted meanwhile."""
+    """Returns False if the parent was deleted in the meantime."""
     status = await tx.execute(
         "INSERT INTO comments (id, post_id, parent_id, author_id, text, mention_ids) VALUES ($1, $2, $3, $4, $5, $6)",
         id,

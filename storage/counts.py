@@ -1,4 +1,4 @@
-"""Counts of posts and comments: folding the changes that triggers have noted, and comparing counts with their rows.
+"""Counts of posts and comments: folding the changes that triggers have recorded, and comparing counts with rows.
 
 For workers. Transactions that change counts or push them hold one lock (`take_turn`), so that of two workers, the one
 that commits last also pushes last.

@@ -76,7 +76,7 @@ async def load(programs: Path, url: str, folder: Path, jobs: int, step: Callable
 
 
 async def finish_loading(url: str) -> None:
-    """Let the planner know the new rows, and worker groups begin anew: their positions are of another event log."""
+    """Update the planner's statistics, and reset the positions of worker groups: they are of another event log."""
     connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
     try:
         await connection.execute("ANALYZE")

@@ -23,7 +23,7 @@ CLOSE_TIMEOUT_S = 1.0
 
 
 class KafkaAppender:
-    """Connects at first use, and anew after each error."""
+    """Connects at first use, and again after each error."""
 
     def __init__(self, servers: KafkaServers, breaker: KafkaBreaker) -> None:
         self._servers = servers

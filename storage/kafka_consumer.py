@@ -201,7 +201,7 @@ class KafkaGroupConsumer:
                     del self._uncommitted[tp]
 
     async def _watch_epochs(self) -> None:
-        """Claim partitions again whose position was moved, or that another process had taken meanwhile."""
+        """Claim partitions again whose position was moved, or that another process had taken in the meantime."""
         while True:
             await asyncio.sleep(RENEW_S)
             try:

@@ -16,7 +16,7 @@ from storage.kafka_topics import partition_counts
 
 
 class KafkaPositions:
-    """Connects at first use, and anew after each error. All methods raise EventLogUnavailable."""
+    """Connects at first use, and again after each error. All methods raise EventLogUnavailable."""
 
     def __init__(self, servers: KafkaServers, breaker: KafkaBreaker) -> None:
         self._servers = servers

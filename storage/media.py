@@ -230,7 +230,7 @@ async def may_publish(tx: Transaction, media_id: int) -> bool:
 
 
 async def publish(tx: Transaction, media_id: int, public_key: str) -> bool:
-    """Record the copies for everybody, unless the file was narrowed or deleted meanwhile. For workers."""
+    """Record the public copies, unless the file is no longer public. For workers."""
     return bool(await tx.fetchval("SELECT publish_media($1, $2)", media_id, public_key))
 
 
@@ -273,7 +273,7 @@ async def close_files(tx: Transaction, owner_id: int, before: int, limit: int) -
 
 async def sweep(tx: Transaction, limit: int) -> int:
     """Delete files that have expired; their objects are deleted by events. Returns how many. For workers."""
-    # Again in the DELETE: a file may be used meanwhile, and then does not expire.
+    # Again in the DELETE: a file may have been used since, and then does not expire.
     status = await tx.execute(
         """DELETE FROM media WHERE expires_at < now() AND id = ANY (ARRAY (
             SELECT id FROM media WHERE expires_at < now() ORDER BY expires_at LIMIT $1))""",

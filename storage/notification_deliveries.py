@@ -103,7 +103,7 @@ async def take_due(tx: Transaction, now: datetime, limit: int) -> list[DueDelive
 
 
 async def settle(tx: Transaction, steps: Sequence[Step]) -> None:
-    """Finish or reschedule deliveries, and record the decisions. A delivery that was held back starts to count anew."""
+    """Finish or reschedule deliveries, and record the decisions. A held delivery counts its attempts from 0."""
     await tx.execute(
         f"""WITH step AS (
             SELECT * FROM unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::integer[],

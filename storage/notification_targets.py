@@ -49,7 +49,7 @@ async def comment(tx: Transaction, comment_id: int) -> AnsweringCommentRow | Non
 
 
 async def of_posts(database: Database, post_ids: Sequence[int]) -> dict[int, PostTargets]:
-    """By post, of those that share something or mention somebody. Without posts that are deleted or withheld."""
+    """By post, for posts that share a post or mention users. Without posts that are deleted or withheld."""
     rows = await database.fetch(
         """SELECT p.id, p.mention_ids, o.author_id FROM posts p JOIN users u ON u.id = p.author_id
         LEFT JOIN posts o ON o.id = p.shared_post_id AND o.status = 'published'

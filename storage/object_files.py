@@ -42,7 +42,7 @@ class ObjectFiles:
         async with self._request("GET", key) as answer:
             with path.open("wb") as file:
                 async for chunk in answer.content.iter_chunked(CHUNK):
-                    # In a thread: the loop serves other work meanwhile.
+                    # In a thread, so that the loop serves other work.
                     await asyncio.gather(asyncio.to_thread(digest.update, chunk), asyncio.to_thread(file.write, chunk))
                     size += len(chunk)
         return Downloaded(digest.digest(), size, answer.headers.get("content-type"))

@@ -74,7 +74,7 @@ class PartitionOwner:
         if held is None:
             return
         await end(held.task)
-        if self._held.get(partition) is held:  # it may have been lost meanwhile
+        if self._held.get(partition) is held:  # it may have been lost in the meantime
             held.task = asyncio.ensure_future(self._work(partition))
 
     async def _share(self) -> None:

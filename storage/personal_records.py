@@ -1,7 +1,7 @@
 """The form of the registry of personal data: how a table is exported and erased.
 
 In conditions, `person` is the id of the user. An id of an erased user names nobody: the user's row has no name left. So
-rows of others keep such ids, and only what tells of the person goes.
+rows of others keep such ids, and lose only the personal data.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Deleted:
 
 @dataclass(frozen=True)
 class Blanked:
-    """The rows stay, since they belong to what others wrote or did, and lose what tells of the person.
+    """The rows stay, because they belong to acts of others, and lose the personal data.
 
     sets: the assignments. unless: the condition of rows that are blank. event: topic and JSON (SQL) of an event about
     each row. walks: no index finds the rows, so the table is walked by its key, a window at a time.

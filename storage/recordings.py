@@ -53,7 +53,7 @@ async def is_running(tx: Transaction, room_id: int) -> bool:
 
 
 async def stop(tx: Transaction, room_id: int) -> None:
-    """Stop the recording of the room, if there is one: a worker tells LiveKit. The caller has locked the room."""
+    """Stop the recording of the room, if there is one: a worker stops it at LiveKit. The caller has locked the room."""
     await tx.execute(
         "UPDATE room_recordings SET state = 'stopping', ended_at = now() WHERE room_id = $1 AND state = 'recording'",
         room_id,

@@ -8,7 +8,7 @@ from storage.search_engine import Document
 from storage.search_postgres import vector
 from storage.seeding import Connection
 
-MANY = 50_000  # documents for which the index is built anew
+MANY = 50_000  # documents for which the index is rebuilt
 # As r0024_search.sql and r0051_search_at_once.sql make it.
 _INDEX = "CREATE INDEX search_documents_terms ON search_documents USING gin (terms, slices) WITH (fastupdate = off)"
 _ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -16,7 +16,7 @@ _ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 @asynccontextmanager
 async def without_index(connection: Connection, amount: int) -> AsyncIterator[None]:
-    """Drop the index of terms, and build it anew at the end, if that many documents are to be inserted.
+    """Drop the index of terms, and rebuild it at the end, if that many documents are inserted.
 
     Pages are filled to the end, so that later documents find no gaps in them: see r0050_search_in_order.sql.
     """

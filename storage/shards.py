@@ -165,7 +165,7 @@ class Shards:
         return self._link(shard).listen(self._subscribe, channel)
 
     def unsubscribe(self, shard: int, channel: str) -> None:
-        """Nothing to do while the link is down: the next one subscribes anew."""
+        """Nothing to do while the link is down: the next one subscribes again."""
         try:
             self._link(shard).listen(self._unsubscribe, channel).add_done_callback(_look_away)
         except RedisError:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 else:
     Connection = asyncpg.Connection
 
-LATELY = "1 day"  # the same message is not begun again meanwhile
+LATELY = "1 day"  # the same message cannot begin again within this time
 
 
 class Begun(NamedTuple):

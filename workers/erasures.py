@@ -1,4 +1,4 @@
-"""Erasing accounts whose grace period is over: rows in bounded steps, words of search, keys of Redis.
+"""Erasing accounts whose grace period has ended: rows in bounded steps, words of search, keys of Redis.
 
 Objects in the bucket and documents of search follow the rows, by events that are written with each step. A worker that
 dies loses its claim after five minutes; the next one goes on at the step where it was. Events in the log name users by

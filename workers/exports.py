@@ -1,6 +1,6 @@
 """Exports of accounts: an archive of everything about a user, made on disk and put into the bucket in parts.
 
-An archive is kept for 7 days. If a worker dies, another one begins its export anew ten minutes later.
+An archive is kept for 7 days. If a worker dies, another one restarts its export ten minutes later.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ async def make_exports(tools: Tools, stop: asyncio.Event) -> None:
 
 
 async def export_next(tools: Tools) -> bool:
-    """Delete archives whose time is over, and make the export that has waited longest. Returns False if none waits."""
+    """Delete expired archives, and make the export that has waited longest. Returns False if none waits."""
     async with tools.database.transaction() as tx:
         expired = await exports.expire(tx, EXPIRED_AT_ONCE)
     if expired:
@@ -85,7 +85,7 @@ async def _export(tools: Tools, export: ClaimedExport) -> bool:
     async with tools.database.transaction() as tx:
         expires_at = await exports.finish(tx, export.id, size, KEPT, message)
     tools.outbox.wake_relay()
-    if expires_at is None:  # the user was erased meanwhile
+    if expires_at is None:  # the user was erased in the meantime
         await tools.objects.delete([key])
         return False
     push = AccountExported(id=f"account.exported:{export.id}", expires_at=to_wire(expires_at))

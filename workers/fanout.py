@@ -38,7 +38,7 @@ async def fan_out_posts(jobs: Sequence[Job], events: Sequence[PostCreatedEvent])
     for post in found:
         await deliver(tools, post, readers[post["id"]], online, added(post))
     for post_id in await posts.deleted(tools.database, [post["id"] for post in found]):
-        # The post was deleted meanwhile, and `withdraw_post` may have run before these inserts.
+        # The post was deleted in the meantime, and `withdraw_post` may have run before these inserts.
         await remove(tools, readers[post_id], post_id)
 
 

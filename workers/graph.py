@@ -83,7 +83,7 @@ async def _settle_listening(job: Job, reader_id: int, author_id: int) -> None:
 
 
 async def _settle_hiding(job: Job, user_id: int, actor_id: int) -> None:
-    """Tell nodes until when the user's sockets must not get pushes about the actor."""
+    """Send to nodes until when the user's sockets must not get pushes about the actor."""
     async with job.tools.database.transaction() as tx:
         # Published under the lock: of two concurrent jobs, the one that reads last also publishes last.
         await graph.lock_pair(tx, user_id, actor_id)

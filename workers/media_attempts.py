@@ -1,7 +1,7 @@
 """One attempt at a file: fetch it, process it in a child, store the results, publish them in one transaction.
 
-Results get names of their own attempt, and the row names them only once all are stored. So nothing is half-published,
-and whatever an attempt that ended early has stored can be told from the rest, and is removed.
+Results get names of their own attempt, and the row names them only once all are stored. So nothing is half-published;
+objects of an attempt that ended early can be recognised, and are removed.
 """
 
 import asyncio

@@ -41,7 +41,7 @@ async def copy_for_everybody(job: Job, event: MediaFinishedEvent) -> None:
         async with job.transaction() as tx:
             is_published = await media.publish(tx, event.media_id, public_key)
     except NoSuchObject:
-        return  # the file was deleted meanwhile
+        return  # the file was deleted in the meantime
     except PartitionTaken:  # and so rolled back; after other errors, it may have been committed
         is_published = False
         raise

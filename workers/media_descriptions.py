@@ -1,4 +1,4 @@
-"""Pushes a file whose owner has described it anew to those who see it."""
+"""Pushes a file whose description has changed to the users who see it."""
 
 from protocol.events import MediaDescribedEvent
 from protocol.media import MediaUpdated

@@ -33,7 +33,7 @@ async def notify_of_group(job: Job, event: ChatChangedEvent) -> None:
 
 @consumes(ChatMessagesSentEvent, group="notifications")
 async def notify_of_messages(job: Job, event: ChatMessagesSentEvent) -> None:
-    """A user for whom the chat waits as a request, and devices of members who do not read it meanwhile."""
+    """Notify a user for whom the chat waits as a request, and schedule pushes to members who do not read it."""
     due_at = job.tools.now() + job.tools.delays.push
     async with job.tools.database.transaction() as tx:
         request = await chat_notifications.request_by_message(tx, event.chat_id, event.first_seq)

@@ -10,7 +10,7 @@ MOST_KEPT = 10_000
 
 class PushedChats:
     def __init__(self) -> None:
-        self._seqs: OrderedDict[int, int] = OrderedDict()  # by chat, the chat that was noted last at the end
+        self._seqs: OrderedDict[int, int] = OrderedDict()  # by chat, the most recently added at the end
 
     def includes(self, chat_id: int, seq: int) -> bool:
         return self._seqs.get(chat_id, 0) >= seq

@@ -24,7 +24,7 @@ MOST_KNOWN = 100_000  # words that this process knows to be suggested
 
 @consumes_many(PostCreatedEvent, group="search")
 async def index_posts(jobs: Sequence[Job], events: Sequence[PostCreatedEvent]) -> None:
-    """Posts that are edited or deleted meanwhile are written again: their events may have been handled before."""
+    """Posts that are edited or deleted in the meantime are written again: their events may have been handled before."""
     tools, read_at = jobs[0].tools, jobs[0].began_at
     ids = [event.post_id for event in events]
     posts = await search.posts_to_index(tools.database, ids)

@@ -8,7 +8,7 @@ from sqlalchemy.util import await_only
 
 revision = "0054"
 down_revision = "0053"
-oldest_code = "0024"  # the function is made anew at once, with one more column
+oldest_code = "0024"  # the function is made again at once, with one more column
 
 
 def upgrade() -> None:
